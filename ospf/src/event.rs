@@ -1,0 +1,158 @@
+//! What the engine reports: nothing here needs an answer.
+
+use std::net::Ipv4Addr;
+
+use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
+use crate::wire::WireError;
+
+/// Neighbour states (RFC 2328 §10.1), in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NeighborState {
+    /// Nothing heard.
+    Down,
+    /// NBMA only: hellos are sent to it though nothing has been heard.
+    Attempt,
+    /// Its hello was heard, ours is not known to have been.
+    Init,
+    /// Both hear each other.
+    TwoWay,
+    /// Master and slave are being settled.
+    ExStart,
+    /// Databases are being described.
+    Exchange,
+    /// Missing LSAs are being requested.
+    Loading,
+    /// Fully adjacent.
+    Full,
+}
+
+impl std::fmt::Display for NeighborState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Down => "Down",
+            Self::Attempt => "Attempt",
+            Self::Init => "Init",
+            Self::TwoWay => "2-Way",
+            Self::ExStart => "ExStart",
+            Self::Exchange => "Exchange",
+            Self::Loading => "Loading",
+            Self::Full => "Full",
+        })
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A neighbour changed its state.
+    Neighbor {
+        /// On this interface.
+        interface: InterfaceId,
+        /// Who.
+        router_id: RouterId,
+        /// Its address.
+        address: Ipv4Addr,
+        /// Before.
+        from: NeighborState,
+        /// After.
+        to: NeighborState,
+        /// What did it, in the RFC's words (`HelloReceived`, `InactivityTimer`, `SeqNumberMismatch` …).
+        cause: &'static str,
+    },
+    /// A packet was not taken.
+    PacketRefused {
+        /// On this interface.
+        interface: InterfaceId,
+        /// IP source address.
+        source: Ipv4Addr,
+        /// Why.
+        reason: Refusal,
+    },
+    /// An LSA in an otherwise good packet was not taken.
+    LsaRefused {
+        /// From this neighbour.
+        router_id: RouterId,
+        /// Which, if that much could be read.
+        key: Option<LsaKey>,
+        /// Why.
+        reason: LsaRefusal,
+    },
+    /// A path to a destination is not used because the policy does not believe it. Sent once for each change.
+    RouteRefused {
+        /// To this destination.
+        prefix: Prefix,
+        /// Who originates it.
+        originator: RouterId,
+        /// The guard that vouched for it without being allowed to; `None` if no guard is on the path, or if nobody lists it.
+        guard: Option<RouterId>,
+    },
+    /// Another router uses our router id.
+    DuplicateRouterId {
+        /// Heard on this interface.
+        interface: InterfaceId,
+        /// From this address.
+        source: Ipv4Addr,
+    },
+    /// An LSA of ours came back newer than we have it, and was outbid or flushed (§13.4).
+    SelfOriginatedReceived {
+        /// Which.
+        key: LsaKey,
+        /// In this area.
+        area: AreaId,
+    },
+}
+
+/// Why a whole packet was refused. Each reason is counted per interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Nothing is configured for this interface, or it is down or passive.
+    InterfaceNotActive,
+    /// It cannot be read.
+    Malformed(WireError),
+    /// Not version 2.
+    Version,
+    /// The packet's checksum is wrong.
+    Checksum,
+    /// Another area than the interface's.
+    AreaMismatch,
+    /// Another authentication type than the interface's.
+    AuthenticationType,
+    /// The authentication field or digest is wrong.
+    Authentication,
+    /// Our own packet came back, or somebody uses our router id.
+    OwnRouterId,
+    /// Hello: another HelloInterval.
+    HelloIntervalMismatch,
+    /// Hello: another RouterDeadInterval.
+    DeadIntervalMismatch,
+    /// Hello: another network mask.
+    NetworkMaskMismatch,
+    /// Hello: the E-bit disagrees with the area's kind.
+    ExternalCapabilityMismatch,
+    /// Not a hello, and no such neighbour.
+    UnknownNeighbor,
+    /// The neighbour is not in a state in which this packet is taken.
+    NeighborState,
+    /// Database Description: a larger Interface MTU than ours.
+    MtuMismatch,
+    /// Addressed neither to us nor to a group that we are in.
+    Destination,
+}
+
+/// Why a single LSA was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum LsaRefusal {
+    /// Its checksum is wrong (§13 (1)).
+    Checksum,
+    /// Its type is unknown (§13 (2)).
+    UnknownType,
+    /// AS scope in a stub area (§13 (3)).
+    ScopeInStubArea,
+    /// Its body cannot be read.
+    Malformed(WireError),
+    /// It came sooner than MinLSArrival after the last (§13 (5)(a)).
+    TooSoon,
+}

@@ -1,0 +1,269 @@
+//! Identifiers of OSPF, each a type of its own so that none can stand in for another.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+macro_rules! dotted_quad {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub u32);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Ipv4Addr::from(self.0).fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl From<Ipv4Addr> for $name {
+            fn from(address: Ipv4Addr) -> Self {
+                Self(u32::from(address))
+            }
+        }
+
+        impl From<$name> for Ipv4Addr {
+            fn from(id: $name) -> Self {
+                Ipv4Addr::from(id.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = std::net::AddrParseError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse::<Ipv4Addr>().map(Self::from)
+            }
+        }
+    };
+}
+
+dotted_quad! {
+    /// A router's identity in the autonomous system (RFC 2328 §1.2), printed as a dotted quad.
+    RouterId
+}
+dotted_quad! {
+    /// An area's number (RFC 2328 §3), printed as a dotted quad.
+    AreaId
+}
+dotted_quad! {
+    /// Link State ID: what an LSA describes, its meaning given by the LSA's type (RFC 2328 §12.1.4).
+    LinkStateId
+}
+
+impl AreaId {
+    /// Area 0.0.0.0.
+    pub const BACKBONE: Self = Self(0);
+}
+
+/// The driver's handle for an interface, chosen by it and stable for as long as the interface is configured.
+///
+/// It is not the kernel's index, which changes when a link is deleted and made again: see [`crate::LinkState::Up`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InterfaceId(pub u32);
+
+/// LS type (RFC 2328 §12.1.3, RFC 3101, RFC 5250). Unknown values survive.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LsaType(pub u8);
+
+impl LsaType {
+    /// Router-LSA.
+    pub const ROUTER: Self = Self(1);
+    /// Network-LSA.
+    pub const NETWORK: Self = Self(2);
+    /// Summary-LSA to a network.
+    pub const SUMMARY_NETWORK: Self = Self(3);
+    /// Summary-LSA to an AS boundary router.
+    pub const SUMMARY_ASBR: Self = Self(4);
+    /// AS-external-LSA.
+    pub const AS_EXTERNAL: Self = Self(5);
+    /// Type-7 LSA of a not-so-stubby area.
+    pub const NSSA: Self = Self(7);
+    /// Opaque, link-local scope.
+    pub const OPAQUE_LINK: Self = Self(9);
+    /// Opaque, area scope.
+    pub const OPAQUE_AREA: Self = Self(10);
+    /// Opaque, AS scope.
+    pub const OPAQUE_AS: Self = Self(11);
+
+    /// How far an LSA of this type is flooded; `None` for a type that this engine does not know.
+    pub const fn scope(self) -> Option<Scope> {
+        match self.0 {
+            9 => Some(Scope::Link),
+            1 | 2 | 3 | 4 | 7 | 10 => Some(Scope::Area),
+            5 | 11 => Some(Scope::As),
+            _ => None,
+        }
+    }
+
+    /// Whether this is one of the three opaque types of RFC 5250.
+    pub const fn is_opaque(self) -> bool {
+        matches!(self.0, 9..=11)
+    }
+}
+
+impl fmt::Display for LsaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("Router"),
+            2 => f.write_str("Network"),
+            3 => f.write_str("Summary"),
+            4 => f.write_str("ASBR-Summary"),
+            5 => f.write_str("AS-External"),
+            7 => f.write_str("NSSA-External"),
+            9 => f.write_str("Opaque-Link"),
+            10 => f.write_str("Opaque-Area"),
+            11 => f.write_str("Opaque-AS"),
+            other => write!(f, "Type-{other}"),
+        }
+    }
+}
+
+impl fmt::Debug for LsaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LsaType({self})")
+    }
+}
+
+/// Flooding scope (RFC 5250 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// One link.
+    Link,
+    /// One area.
+    Area,
+    /// The whole autonomous system, except stub areas.
+    As,
+}
+
+/// What identifies an LSA (RFC 2328 §12.1): type, Link State ID, Advertising Router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LsaKey {
+    /// LS type.
+    pub kind: LsaType,
+    /// Link State ID.
+    pub id: LinkStateId,
+    /// Advertising Router.
+    pub advertising_router: RouterId,
+}
+
+impl fmt::Display for LsaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} by {}", self.kind, self.id, self.advertising_router)
+    }
+}
+
+/// LS sequence number (RFC 2328 §12.1.6): signed, so that 0x80000001 is the oldest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceNumber(pub i32);
+
+impl SequenceNumber {
+    /// InitialSequenceNumber, 0x80000001.
+    pub const INITIAL: Self = Self(i32::MIN + 1);
+    /// MaxSequenceNumber, 0x7fffffff.
+    pub const MAX: Self = Self(i32::MAX);
+
+    /// The number after this one; `None` after [`Self::MAX`], where the LSA has to be flushed first (§12.1.6).
+    pub const fn next(self) -> Option<Self> {
+        match self.0.checked_add(1) {
+            Some(next) => Some(Self(next)),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Display for SequenceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#010x}", self.0)
+    }
+}
+
+impl fmt::Debug for SequenceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SequenceNumber({self})")
+    }
+}
+
+/// An IPv4 destination: network and mask length, without host bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    network: u32,
+    len: u8,
+}
+
+impl Prefix {
+    /// 0.0.0.0/0.
+    pub const DEFAULT: Self = Self { network: 0, len: 0 };
+
+    /// The network of `len` bits around `address`; host bits are cleared.
+    ///
+    /// # Panics
+    /// If `len` is more than 32: a length from the wire goes through [`Prefix::from_mask`].
+    pub fn new(address: Ipv4Addr, len: u8) -> Self {
+        assert!(len <= 32, "prefix length {len}");
+        Self { network: u32::from(address) & mask(len), len }
+    }
+
+    /// As [`Prefix::new`] with a dotted mask; `None` if the mask's ones are not contiguous.
+    pub fn from_mask(address: Ipv4Addr, netmask: Ipv4Addr) -> Option<Self> {
+        let bits = u32::from(netmask);
+        let len = bits.leading_ones() as u8;
+        (bits == mask(len)).then(|| Self::new(address, len))
+    }
+
+    /// A single address, /32.
+    pub fn host(address: Ipv4Addr) -> Self {
+        Self::new(address, 32)
+    }
+
+    /// The network address.
+    pub fn network(self) -> Ipv4Addr {
+        Ipv4Addr::from(self.network)
+    }
+
+    /// Number of leading one bits in the mask.
+    #[allow(clippy::len_without_is_empty, reason = "a mask length, not a container's")]
+    pub const fn len(self) -> u8 {
+        self.len
+    }
+
+    /// The dotted mask.
+    pub fn netmask(self) -> Ipv4Addr {
+        Ipv4Addr::from(mask(self.len))
+    }
+
+    /// Whether `address` lies in this network.
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        u32::from(address) & mask(self.len) == self.network
+    }
+
+    /// Whether `other` is this network or a part of it.
+    pub fn covers(self, other: Self) -> bool {
+        self.len <= other.len && self.contains(other.network())
+    }
+}
+
+const fn mask(len: u8) -> u32 {
+    match len {
+        0 => 0,
+        len => u32::MAX << (32 - len),
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.network(), self.len)
+    }
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prefix({self})")
+    }
+}

@@ -1,0 +1,129 @@
+//! What goes into the engine and what comes out of it.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use bytes::Bytes;
+
+use crate::config::Config;
+use crate::event::Event;
+use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
+
+/// One thing that happened, for [`crate::Engine::handle`].
+#[derive(Debug, Clone)]
+pub enum Input<'a> {
+    /// An OSPF packet (the payload of IP protocol 89) arrived on an interface.
+    Packet {
+        /// Where.
+        interface: InterfaceId,
+        /// IP source address.
+        source: Ipv4Addr,
+        /// IP destination address.
+        destination: Ipv4Addr,
+        /// From the OSPF version octet to the end of the IP payload.
+        payload: &'a [u8],
+    },
+    /// The state of an interface, at first and at each change. An interface is down until this says otherwise.
+    Link {
+        /// Which.
+        interface: InterfaceId,
+        /// Its present state.
+        state: LinkState,
+    },
+    /// A new configuration in place of the present one. What does not differ is not disturbed.
+    Configure(Config),
+    /// Time has passed: give this when the deadline of [`crate::Engine::next_deadline`] has come.
+    Tick,
+}
+
+/// What the driver knows of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// Cannot carry packets.
+    Down,
+    /// Can carry packets.
+    Up {
+        /// The kernel's index, the Link Data of an unnumbered link (RFC 2328 §12.4.1.1, SNMP ifIndex).
+        index: u32,
+        /// IP MTU, bytes: the Interface MTU of Database Description packets, and the limit of what is sent.
+        mtu: u16,
+        /// Its addresses.
+        addressing: Addressing,
+    },
+}
+
+/// Whether an interface has an IP subnet of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// No subnet: packets are sent from the router's loopback address given here.
+    Unnumbered(Ipv4Addr),
+    /// An address within a subnet.
+    Numbered {
+        /// The interface's own address, source of its packets.
+        address: Ipv4Addr,
+        /// The subnet.
+        subnet: Prefix,
+    },
+}
+
+/// One thing to do or to know, from [`crate::Engine::poll_output`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send an OSPF packet from the interface's own address, TTL 1, precedence Internetwork Control.
+    Send {
+        /// Where.
+        interface: InterfaceId,
+        /// 224.0.0.5 or the neighbour's address.
+        destination: Ipv4Addr,
+        /// From the OSPF version octet to the end, trailers included.
+        packet: Bytes,
+    },
+    /// The route to a destination has changed; `None` = there is none any more.
+    Route {
+        /// Which destination.
+        prefix: Prefix,
+        /// How to get there now.
+        route: Option<Route>,
+    },
+    /// Something that somebody may want to know.
+    Event(Event),
+}
+
+/// A routing table entry (RFC 2328 §11) for a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Path type, in order of preference.
+    pub kind: RouteKind,
+    /// Area the path lies in; for externals that of the path to the ASBR.
+    pub area: AreaId,
+    /// Cost; for external type 2 the type 2 metric alone.
+    pub metric: u32,
+    /// Routers that originate it on the paths chosen.
+    pub originators: BTreeSet<RouterId>,
+    /// Next hops, equal in cost, at least one.
+    pub nexthops: BTreeSet<Nexthop>,
+    /// External Route Tag; 0 inside the AS.
+    pub tag: u32,
+}
+
+/// Path types in the order of their preference (RFC 2328 §11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteKind {
+    /// Within an area.
+    IntraArea,
+    /// Through the backbone.
+    InterArea,
+    /// Outside the AS, type 1 metric.
+    External1,
+    /// Outside the AS, type 2 metric.
+    External2,
+}
+
+/// The way out of this router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nexthop {
+    /// Outgoing interface.
+    pub interface: InterfaceId,
+    /// The neighbour's address; `None` = the destination is on this interface's own network.
+    pub via: Option<Ipv4Addr>,
+}

@@ -1,0 +1,19 @@
+//! OSPFv2 (RFC 2328) as a pure engine.
+//!
+//! Bytes, link events, configuration and the present time go in; packets to send, route changes and events come out.
+//! The engine does no I/O, reads no clock and no randomness, and gives the same outputs for the same inputs and seed.
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod event;
+mod ids;
+mod io;
+mod time;
+pub mod wire;
+
+pub use config::*;
+pub use event::*;
+pub use ids::*;
+pub use io::*;
+pub use time::Instant;

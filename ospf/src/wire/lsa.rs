@@ -1,0 +1,151 @@
+//! Link state advertisements (RFC 2328 §A.4).
+
+use std::net::Ipv4Addr;
+
+use bytes::Bytes;
+
+use super::packet::Options;
+use crate::ids::{LinkStateId, LsaKey, RouterId, SequenceNumber};
+
+/// The 20-octet header (§A.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LsaHeader {
+    /// LS age, seconds, 0..=3600; the DoNotAge bit of RFC 1793 is not used.
+    pub age: u16,
+    /// Options.
+    pub options: Options,
+    /// Type, Link State ID and Advertising Router.
+    pub key: LsaKey,
+    /// LS sequence number.
+    pub sequence: SequenceNumber,
+    /// LS checksum.
+    pub checksum: u16,
+    /// Length in octets, the header's own 20 included.
+    pub length: u16,
+}
+
+/// An LSA: its header, and the octets after the header, shared and unparsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lsa {
+    /// The header; `length` is 20 + the body's length.
+    pub header: LsaHeader,
+    /// What follows the header.
+    pub body: Bytes,
+}
+
+/// A body, read. See [`Lsa::parse`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LsaBody {
+    /// Type 1.
+    Router(RouterLsa),
+    /// Type 2.
+    Network(NetworkLsa),
+    /// Types 3 and 4.
+    Summary(SummaryLsa),
+    /// Types 5 and 7.
+    External(ExternalLsa),
+    /// Types 9 to 11, unparsed.
+    Opaque(Bytes),
+}
+
+/// Router-LSA (§A.4.2).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RouterLsa {
+    /// V, E, B and later bits.
+    pub flags: RouterFlags,
+    /// The links.
+    pub links: Vec<RouterLink>,
+}
+
+/// Flag bits of a Router-LSA, unknown ones surviving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RouterFlags(pub u8);
+
+impl RouterFlags {
+    /// B: area border router.
+    pub const B: Self = Self(0x01);
+    /// E: AS boundary router.
+    pub const E: Self = Self(0x02);
+    /// V: endpoint of a virtual link.
+    pub const V: Self = Self(0x04);
+    /// Nt: translates type 7 unconditionally (RFC 3101).
+    pub const NT: Self = Self(0x10);
+
+    /// Whether all bits of `other` are set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// With the bits of `other` set as well.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// One link of a Router-LSA. TOS metrics are skipped when read and never written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouterLink {
+    /// What it joins.
+    pub kind: RouterLinkKind,
+    /// Link ID, by kind: neighbour's router id, designated router's address, network.
+    pub id: Ipv4Addr,
+    /// Link Data, by kind: own address or, unnumbered, interface index; mask of a stub network.
+    pub data: Ipv4Addr,
+    /// Metric.
+    pub metric: u16,
+}
+
+/// Kinds of links of a Router-LSA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RouterLinkKind {
+    /// 1.
+    PointToPoint,
+    /// 2.
+    Transit,
+    /// 3.
+    Stub,
+    /// 4.
+    Virtual,
+    /// Anything else: kept, not used.
+    Unknown(u8),
+}
+
+/// Network-LSA (§A.4.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkLsa {
+    /// Mask of the network; as read, it may have holes.
+    pub network_mask: Ipv4Addr,
+    /// Routers fully adjacent to the designated router, itself included.
+    pub attached_routers: Vec<RouterId>,
+}
+
+/// Summary-LSA (§A.4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SummaryLsa {
+    /// Mask of the network; 0.0.0.0 in type 4.
+    pub network_mask: Ipv4Addr,
+    /// 24-bit metric.
+    pub metric: u32,
+}
+
+/// AS-external-LSA (§A.4.5) and type 7 (RFC 3101).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExternalLsa {
+    /// Mask of the network.
+    pub network_mask: Ipv4Addr,
+    /// 24-bit metric and its type (the E-bit).
+    pub metric: crate::config::ExternalMetric,
+    /// Forwarding address; 0.0.0.0 = the originator.
+    pub forwarding_address: Ipv4Addr,
+    /// External Route Tag.
+    pub route_tag: u32,
+}
+
+impl Lsa {
+    /// The network's Link State ID with the low bits, for keys of LSAs that describe a prefix.
+    pub fn prefix(&self, network_mask: Ipv4Addr) -> Option<crate::ids::Prefix> {
+        let LinkStateId(id) = self.header.key.id;
+        crate::ids::Prefix::from_mask(Ipv4Addr::from(id), network_mask)
+    }
+}

@@ -1,0 +1,105 @@
+//! Curve25519 keys of WireGuard: parsing, printing, and the file that holds the private one.
+//!
+//! Private keys never reach a log, an argument list or an error text: [`PrivateKey`] prints as `PrivateKey(..)` and is
+//! zeroed when it is dropped.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use x25519_dalek::{PublicKey as DalekPublic, StaticSecret};
+use zeroize::Zeroizing;
+
+/// Why a text is not a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not base64 at all.
+    #[error("not base64")]
+    NotBase64,
+    /// Base64 of another number of bytes than 32.
+    #[error("{0} bytes long, a key has 32")]
+    Length(usize),
+}
+
+/// A site's public key, 32 bytes; printed as WireGuard prints it, in base64.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// The key with these 32 bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        decode(text).map(|bytes| Self(*bytes))
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({self})")
+    }
+}
+
+/// A site's private key. Zeroed on drop, never printed by `Debug`; it has no `Display`.
+#[derive(Clone)]
+pub struct PrivateKey(StaticSecret);
+
+impl PrivateKey {
+    /// A new key from the operating system's randomness.
+    pub fn generate() -> Self {
+        Self(StaticSecret::random())
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(DalekPublic::from(&self.0).to_bytes())
+    }
+
+    /// The 32 bytes, in a buffer that is zeroed on drop.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The key in base64, the form of the key file, in a buffer that is zeroed on drop.
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(*self.to_bytes()))
+    }
+}
+
+impl FromStr for PrivateKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        decode(text).map(|bytes| Self(StaticSecret::from(*bytes)))
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey(..)")
+    }
+}
+
+fn decode(text: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| KeyError::NotBase64)?);
+    let array = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| KeyError::Length(bytes.len()))?;
+    Ok(Zeroizing::new(array))
+}

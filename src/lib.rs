@@ -1,0 +1,5 @@
+//! weft: joins sites into one network. The daemon and its command line; `src/main.rs` is the program.
+
+pub mod keys;
+pub mod mesh;
+pub mod reconcile;

@@ -1,0 +1,255 @@
+//! The network as the mesh file describes it, after every check has passed.
+//!
+//! Nothing here can be wrong: ids are in range, names are unique and fit an interface, networks carry no host bits.
+//! The rest of weft works on these types and re-checks nothing.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use ipnetwork::Ipv4Network;
+use ospf::AreaId;
+
+use crate::keys::PublicKey;
+
+/// The whole mesh file, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mesh {
+    /// `[mesh] name`.
+    pub name: String,
+    /// The network that holds every site's loopback: site id N has the N-th address.
+    pub loopbacks: Ipv4Network,
+    /// What becomes of prefixes that no site lists.
+    pub unlisted: Unlisted,
+    /// Every site, ordered by id.
+    pub sites: Vec<Site>,
+    /// Every tunnel's two ends with the settings of that pair, ordered by the ids of the ends; each pair once, lower id first.
+    pub links: Vec<Link>,
+}
+
+/// `[mesh] unlisted`: whether a prefix that no site lists may be learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unlisted {
+    /// Learned like any other route.
+    #[default]
+    Accept,
+    /// Not used, and reported.
+    Refuse,
+}
+
+/// A site's number, 1..=65534, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SiteId(pub u16);
+
+impl fmt::Display for SiteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A kernel interface name: 1 to 15 bytes, no `/`, no white space, not `.` or `..`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IfName(String);
+
+impl IfName {
+    /// The longest name the kernel takes (IFNAMSIZ less the NUL).
+    pub const MAX_LEN: usize = 15;
+
+    /// `None` if the kernel would refuse the name.
+    pub fn new(name: &str) -> Option<Self> {
+        let fits = (1..=Self::MAX_LEN).contains(&name.len());
+        let clean = !name.bytes().any(|b| b == b'/' || b == b':' || b.is_ascii_whitespace() || b.is_ascii_control());
+        (fits && clean && name != "." && name != "..").then(|| Self(name.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IfName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One `[[site]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Its name; unique.
+    pub name: String,
+    /// Its number; unique.
+    pub id: SiteId,
+    /// Its WireGuard identity; unique.
+    pub public_key: PublicKey,
+    /// Where it is reached; `None` behind NAT.
+    pub endpoint: Option<Endpoint>,
+    /// What lives there and is originated by it. No host bits.
+    pub prefixes: Vec<Ipv4Network>,
+    /// Router id, loopback address, source of the router's own traffic.
+    pub loopback: Ipv4Addr,
+    /// First UDP port: the tunnel to site N listens on `port + N`.
+    pub port: u16,
+    /// Who does the encryption.
+    pub backend: BackendChoice,
+    /// MTU of this site's tunnels, bytes.
+    pub mtu: u16,
+    /// OSPF interfaces towards the site's own LAN.
+    pub interfaces: Vec<SiteInterface>,
+}
+
+/// Where a site is reached from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Address or DNS name.
+    pub host: Host,
+    /// The site's first UDP port as seen from outside (before the peer's id is added): the endpoint's own, else the site's `port`.
+    pub port: u16,
+}
+
+/// An address, or a name that has to be looked up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Host {
+    /// IPv4 or IPv6 address.
+    Address(IpAddr),
+    /// DNS name.
+    Name(String),
+}
+
+/// `backend`: which WireGuard a site uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackendChoice {
+    /// The kernel where it has WireGuard, else userspace.
+    #[default]
+    Auto,
+    /// The kernel's WireGuard; an error where it has none.
+    Kernel,
+    /// weft's own engine.
+    Userspace,
+}
+
+/// OSPF settings of one interface or tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OspfSettings {
+    /// Area the interface belongs to.
+    pub area: AreaId,
+    /// Output cost, 1..=65535.
+    pub cost: u16,
+    /// HelloInterval; whole seconds, 1..=65535.
+    pub hello_interval: Duration,
+    /// RouterDeadInterval; whole seconds, more than `hello_interval`.
+    pub dead_interval: Duration,
+}
+
+/// One `[[site.interface]]`: OSPF on an interface that weft did not make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteInterface {
+    /// The kernel's name of it.
+    pub name: IfName,
+    /// Whether hellos are sent.
+    pub mode: InterfaceMode,
+    /// The kind of network.
+    pub network: NetworkType,
+    /// Cost, area, timers.
+    pub ospf: OspfSettings,
+}
+
+/// `ospf = "active" | "passive"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InterfaceMode {
+    /// Speaks OSPF.
+    Active,
+    /// Its networks are advertised; it says and hears nothing.
+    Passive,
+}
+
+/// `network = …`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkType {
+    /// One neighbour at the other end.
+    PointToPoint,
+}
+
+/// A pair of sites that have a tunnel between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The end with the lower id.
+    pub low: SiteId,
+    /// The end with the higher id.
+    pub high: SiteId,
+    /// Cost, area, timers: the same at both ends.
+    pub ospf: OspfSettings,
+    /// PersistentKeepalive in whole seconds; `None` = off.
+    pub keepalive: Option<Duration>,
+}
+
+/// One tunnel as one of its ends sees it: all that is needed to bring it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tunnel {
+    /// `wg-NAME`, cut to the kernel's 15 bytes.
+    pub interface: IfName,
+    /// Name of the site at the other end.
+    pub peer: String,
+    /// Number of the site at the other end.
+    pub peer_id: SiteId,
+    /// Public key of the site at the other end.
+    pub peer_key: PublicKey,
+    /// Loopback of the site at the other end.
+    pub peer_loopback: Ipv4Addr,
+    /// UDP port of our end: our `port` + the other end's id.
+    pub listen_port: u16,
+    /// Where to send: the other end's host, and its first port + our id. `None` if it has no endpoint.
+    pub endpoint: Option<(Host, u16)>,
+    /// MTU, bytes.
+    pub mtu: u16,
+    /// PersistentKeepalive in whole seconds; `None` = off.
+    pub keepalive: Option<Duration>,
+    /// Cost, area, timers.
+    pub ospf: OspfSettings,
+}
+
+impl Mesh {
+    /// The site with this name.
+    pub fn site(&self, name: &str) -> Option<&Site> {
+        self.sites.iter().find(|site| site.name == name)
+    }
+
+    /// The site with this id.
+    pub fn site_with_id(&self, id: SiteId) -> Option<&Site> {
+        self.sites.iter().find(|site| site.id == id)
+    }
+
+    /// The site that owns this key: how a router knows which site it is.
+    pub fn site_with_key(&self, key: &PublicKey) -> Option<&Site> {
+        self.sites.iter().find(|site| site.public_key == *key)
+    }
+
+    /// The tunnels of `site`, ordered by the other end's id.
+    pub fn tunnels(&self, site: &Site) -> Vec<Tunnel> {
+        let mut tunnels: Vec<Tunnel> = self.links.iter().filter_map(|link| self.tunnel(site, link)).collect();
+        tunnels.sort_by_key(|tunnel| tunnel.peer_id);
+        tunnels
+    }
+
+    fn tunnel(&self, site: &Site, link: &Link) -> Option<Tunnel> {
+        let peer_id = match site.id {
+            id if id == link.low => link.high,
+            id if id == link.high => link.low,
+            _ => return None,
+        };
+        let peer = self.site_with_id(peer_id)?;
+        Some(Tunnel {
+            interface: super::names::tunnel_interface(&peer.name),
+            peer: peer.name.clone(),
+            peer_id,
+            peer_key: peer.public_key,
+            peer_loopback: peer.loopback,
+            listen_port: site.port + peer.id.0,
+            endpoint: peer.endpoint.as_ref().map(|e| (e.host.clone(), e.port + site.id.0)),
+            mtu: site.mtu,
+            keepalive: link.keepalive,
+            ospf: link.ospf,
+        })
+    }
+}
