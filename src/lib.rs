@@ -1,5 +1,6 @@
 //! weft: joins sites into one network. The daemon and its command line; `src/main.rs` is the program.
 
+pub mod cli;
 pub mod keys;
 pub mod mesh;
 pub mod reconcile;
