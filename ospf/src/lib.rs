@@ -9,6 +9,8 @@ mod config;
 mod event;
 mod ids;
 mod io;
+#[allow(dead_code, reason = "used by the engine, which follows")]
+mod lsdb;
 mod time;
 pub mod wire;
 
