@@ -11,6 +11,8 @@ mod ids;
 mod io;
 #[allow(dead_code, reason = "used by the engine, which follows")]
 mod lsdb;
+#[allow(dead_code, unused_imports, reason = "used by the engine, which follows")]
+mod route;
 mod time;
 pub mod wire;
 
