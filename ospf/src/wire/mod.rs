@@ -13,6 +13,9 @@ mod packet;
 mod packet_codec;
 mod reader;
 
+#[cfg(test)]
+mod tests;
+
 pub use constants::*;
 pub use error::{LsaError, Malformation, PacketError, WireError};
 pub use lsa::*;
