@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
-use crate::wire::WireError;
+use crate::wire::{LsaError, PacketError, WireError};
 
 /// Neighbour states (RFC 2328 §10.1), in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,4 +155,24 @@ pub enum LsaRefusal {
     Malformed(WireError),
     /// It came sooner than MinLSArrival after the last (§13 (5)(a)).
     TooSoon,
+}
+
+impl From<PacketError> for Refusal {
+    fn from(error: PacketError) -> Self {
+        match error {
+            PacketError::Version(_) => Self::Version,
+            PacketError::Checksum => Self::Checksum,
+            PacketError::Malformed(error) => Self::Malformed(error),
+        }
+    }
+}
+
+impl From<LsaError> for LsaRefusal {
+    fn from(error: LsaError) -> Self {
+        match error {
+            LsaError::Checksum => Self::Checksum,
+            LsaError::UnknownType => Self::UnknownType,
+            LsaError::Malformed(error) => Self::Malformed(error),
+        }
+    }
 }
