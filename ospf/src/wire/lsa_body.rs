@@ -56,7 +56,7 @@ impl LsaBody {
     }
 
     /// Whether an LSA of type `kind` has this kind of body.
-    pub(super) fn suits(&self, kind: LsaType) -> bool {
+    pub(crate) fn suits(&self, kind: LsaType) -> bool {
         match self {
             Self::Router(_) => kind == LsaType::ROUTER,
             Self::Network(_) => kind == LsaType::NETWORK,
