@@ -9,10 +9,7 @@ use std::time::Duration;
 
 use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
 use crate::time::Instant;
-use crate::wire::{Lsa, LsaBody, LsaHeader, NetworkLsa, RouterLsa};
-
-/// MaxAge, seconds (RFC 2328 appendix B): an LSA this old is not used for routes and leaves the database.
-pub(crate) const MAX_AGE: u16 = 3600;
+use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, NetworkLsa, RouterLsa};
 
 /// An LSA in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +61,7 @@ impl Entry {
 
     /// The LSA with its age at `now`; InfTransDelay is added by whoever sends it.
     pub(crate) fn instance(&self, now: Instant) -> Lsa {
-        Lsa { header: self.header(now), body: self.lsa.body.clone() }
+        self.lsa.with_age(self.age(now))
     }
 
     /// Whether both say the same at `now`, so that no route can differ (RFC 2328 §13.2).
@@ -104,7 +101,7 @@ impl Lsdb {
     ///
     /// An LSA that comes with MaxAge is listed by [`Lsdb::max_aged`] at once and never by [`Lsdb::take_expired`].
     pub(crate) fn insert(&mut self, lsa: Lsa, body: LsaBody, now: Instant) -> Change {
-        debug_assert!(body_fits(lsa.header.key.kind, &body), "{} with the body of another type", lsa.header.key);
+        debug_assert!(body.suits(lsa.header.key.kind), "{} with the body of another type", lsa.header.key);
         let key = lsa.header.key;
         let entry = Entry { lsa, body, installed: now };
         let previous = self.remove(key);
@@ -230,16 +227,6 @@ impl Lsdb {
     }
 }
 
-fn body_fits(kind: LsaType, body: &LsaBody) -> bool {
-    match body {
-        LsaBody::Router(_) => kind == LsaType::ROUTER,
-        LsaBody::Network(_) => kind == LsaType::NETWORK,
-        LsaBody::Summary(_) => matches!(kind, LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR),
-        LsaBody::External(_) => matches!(kind, LsaType::AS_EXTERNAL | LsaType::NSSA),
-        LsaBody::Opaque(_) => kind.is_opaque(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,7 +273,7 @@ mod tests {
     fn age_counts_whole_seconds_from_installation_and_stops_at_max_age() {
         let mut lsdb = Lsdb::new();
         install(&mut lsdb, lsa(opaque(1, 1), 3590, b"abcd"), at(100));
-        let entry = lsdb.lookup(opaque(1, 1)).expect("installed");
+        let entry = lsdb.lookup(opaque(1, 1)).unwrap();
         assert_eq!(entry.age(at(0)), 3590, "time before the installation does not count");
         assert_eq!(entry.age(at(100) + Duration::from_millis(999)), 3590);
         assert_eq!(entry.age(at(101)), 3591);
@@ -308,7 +295,7 @@ mod tests {
         assert_eq!(lsdb.take_expired(at(600)), None);
         assert_eq!(lsdb.next_expiry(), Some(at(3600)));
         assert_eq!(lsdb.max_aged().collect::<Vec<_>>(), [opaque(2, 1)]);
-        assert!(lsdb.lookup(opaque(2, 1)).expect("installed").is_max_age(at(600)));
+        assert!(lsdb.lookup(opaque(2, 1)).unwrap().is_max_age(at(600)));
         assert!(lsdb.remove(opaque(2, 1)).is_some());
         assert_eq!(lsdb.max_aged().count(), 0);
         assert_eq!(lsdb.remove(opaque(2, 1)), None);

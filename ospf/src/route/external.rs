@@ -12,10 +12,7 @@ use super::table::{Calculation, Refused, RoutingTable};
 use crate::config::ExternalMetric;
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
-use crate::wire::{ExternalLsa, LsaBody, RouterFlags};
-
-/// LSInfinity (RFC 2328 appendix B): a metric of this much means that there is no path.
-const LS_INFINITY: u32 = 0xff_ffff;
+use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, RouterFlags};
 
 /// Calculates externals and gives the whole table. `internal` is what [`super::calculate_internal`] said of the same areas.
 pub(crate) fn calculate_externals(inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> Calculation {

@@ -159,15 +159,15 @@ impl Calculation<'_> {
     fn offer(&mut self, area: AreaId, offer: Offer<'_>) {
         let Offer { prefix, cost, originator, network, .. } = offer;
         debug_assert!(!offer.legs.is_empty(), "{prefix} is offered by a vertex in the tree");
-        if self.inputs.is_here(prefix) {
-            return;
-        }
         let verdict = self.judge.verdict(prefix);
         let inputs = self.inputs;
         let believed = |leg: &&Leg| verdict.allows(leg.last_guard) || is_own_network(inputs, prefix, leg);
         let mut legs = offer.legs.iter().filter(believed).copied().peekable();
         if legs.peek().is_none() {
             self.routes.refused.extend(Refused::all(prefix, originator, verdict, offer.legs));
+            return;
+        }
+        if inputs.is_here(prefix) {
             return;
         }
         let found = Path {

@@ -8,6 +8,9 @@ mod policy;
 mod spf;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use external::calculate_externals;
 pub(crate) use inputs::{Adjacency, AreaInputs, Connected, Peer, Rfc1583Compatibility, RouteInputs};
 pub(crate) use internal::{InternalRoutes, calculate_internal};
