@@ -163,7 +163,7 @@ impl Net {
         self.with_inputs(root, |inputs| calculate_externals(inputs, internal))
     }
 
-    fn with_inputs<R>(&self, root: u32, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
+    pub(super) fn with_inputs<R>(&self, root: u32, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
         let nobody = Node::default();
         let node = self.nodes.get(&root).unwrap_or(&nobody);
         let area = AreaInputs { area: AreaId::BACKBONE, lsdb: &self.area_lsdb(), adjacencies: &node.adjacencies };

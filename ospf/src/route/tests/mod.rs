@@ -5,3 +5,4 @@ mod inside;
 mod kit;
 mod oracle;
 mod policy;
+mod speed;
