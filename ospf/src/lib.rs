@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod config;
+#[allow(dead_code, reason = "used by the engine, which follows")]
+mod databases;
 mod event;
 mod ids;
 mod io;
@@ -13,11 +15,17 @@ mod io;
 mod lsdb;
 #[allow(dead_code, unused_imports, reason = "used by the engine, which follows")]
 mod route;
+#[allow(dead_code, reason = "used by the engine, which follows")]
+mod random;
 mod time;
+#[allow(dead_code, reason = "used by the engine, which follows")]
+mod timers;
 pub mod wire;
 
 pub use config::*;
+pub use databases::{Domain, LsaPlace};
 pub use event::*;
 pub use ids::*;
 pub use io::*;
 pub use time::Instant;
+pub use timers::TimerKey;
