@@ -17,6 +17,8 @@ mod lsdb;
 mod route;
 #[allow(dead_code, reason = "used by the engine, which follows")]
 mod random;
+#[allow(dead_code, reason = "used by the engine, which follows")]
+mod neighbor;
 mod time;
 #[allow(dead_code, reason = "used by the engine, which follows")]
 mod timers;
