@@ -119,13 +119,13 @@ impl Net {
         self.networks.push((designated_router.into(), RouterId(members[0].0), lsa));
     }
 
-    /// A passive interface in `text`, the router's address being the first of it.
+    /// A passive interface in `text`, the router's address being the first after the network's own, or that.
     pub(super) fn stub(&mut self, router: u32, text: &str, metric: u16) {
         let subnet = prefix(text);
         self.stub_link(router, subnet, metric);
         let node = self.node(router);
         let interface = Some(node.interface());
-        let address = Ipv4Addr::from(u32::from(subnet.network()) + 1);
+        let address = Ipv4Addr::from(u32::from(subnet.network()) + u32::from(subnet.len() < 32));
         node.connected.push(Connected { prefix: subnet, address, interface });
     }
 

@@ -48,6 +48,23 @@ fn grid(side: u32) -> Net {
     net
 }
 
+/// `layers` of `width` routers, all of a layer joined to all of the next, router 1 before the first: the most equal paths.
+fn layers(layers: u32, width: u32) -> Net {
+    let mut net = Net::new(1 + layers * width);
+    for last in 0..width {
+        net.link(1, 2 + last, 1);
+    }
+    for layer in 1..layers {
+        for from in 0..width {
+            for to in 0..width {
+                net.link(2 + (layer - 1) * width + from, 2 + layer * width + to, 1);
+            }
+        }
+    }
+    net.policy.guards = (1..=layers * width).map(crate::ids::RouterId).collect();
+    net
+}
+
 fn least(mut run: impl FnMut()) -> Duration {
     let once = || {
         let start = Instant::now();
@@ -78,4 +95,6 @@ fn measure_full_meshes_and_a_grid() {
         &full_mesh(400, |a, b| (a * 7919 + b * 104_729).wrapping_mul(2_654_435_761) as u16 | 1),
     );
     measure("grid of 32 x 32", &grid(32));
+    measure("4 layers of 50", &layers(4, 50));
+    measure("4 layers of 100", &layers(4, 100));
 }
