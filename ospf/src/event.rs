@@ -101,6 +101,11 @@ pub enum Event {
         /// In this area.
         area: AreaId,
     },
+    /// An external destination is not originated: prefixes within it, originated too, leave no Link State ID for it (appendix E).
+    ExternalNotOriginated {
+        /// Which.
+        prefix: Prefix,
+    },
 }
 
 /// Why a whole packet was refused. Each reason is counted per interface.
