@@ -14,7 +14,7 @@ use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, RouterFlags};
 
-/// Calculates externals and gives the whole table. `internal` is what [`super::calculate_internal`] said of the same areas.
+/// Calculates externals and gives the whole table. `internal` is what [`super::internal::calculate_internal`] said of the same areas.
 pub(crate) fn calculate_externals(inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> Calculation {
     let judge = Judge::new(inputs.policy);
     let mut search = Search {

@@ -62,6 +62,10 @@ pub(crate) enum Peer {
         address: Ipv4Addr,
     },
     /// A transit network.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "interfaces to networks with a designated router are still to come")
+    )]
     Network {
         /// The designated router's address on it.
         designated_router: Ipv4Addr,
@@ -86,6 +90,7 @@ pub(crate) enum Rfc1583Compatibility {
     #[default]
     Enabled,
     /// Intra-area paths through other areas than the backbone first (RFC 2328 §16.4.1).
+    #[cfg_attr(not(test), expect(dead_code, reason = "of no effect, so no setting, until there are several areas"))]
     Disabled,
 }
 

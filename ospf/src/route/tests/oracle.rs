@@ -13,7 +13,7 @@ use super::kit::{Net, host, loopback, prefix};
 use crate::config::{ExternalMetric, Unlisted};
 use crate::ids::{InterfaceId, Prefix, RouterId};
 use crate::io::{Nexthop, RouteKind};
-use crate::route::Refused;
+use crate::route::table::Refused;
 
 /// Destinations that routers quarrel about.
 const DESTINATIONS: [&str; 6] =
@@ -388,7 +388,7 @@ proptest! {
         }
         let calculation = net.routes(1);
         for router in 2..=routers {
-            let metric = calculation.table.route(host(router)).map(|route| route.metric);
+            let metric = calculation.table.networks.get(&host(router)).map(|route| route.metric);
             prop_assert_eq!(metric, distance.get(&router).copied());
         }
     }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::kit::{Net, host};
 use crate::config::{ExternalMetric, Unlisted};
-use crate::route::{calculate, calculate_externals, calculate_internal};
+use crate::route::calculate;
+use crate::route::external::calculate_externals;
+use crate::route::internal::calculate_internal;
 
 /// Sites 1 to `sites` in full mesh, all guards, each with a prefix that the policy lists as its own.
 fn full_mesh(sites: u32, cost: impl Fn(u32, u32) -> u16) -> Net {
