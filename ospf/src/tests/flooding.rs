@@ -399,9 +399,7 @@ fn a_flapping_link_is_told_at_once_then_at_growing_intervals() {
     world.converge();
     world.run_for(Duration::from_secs(20));
     let since = world.now;
-    let mut cost = 10;
-    for _ in 0..200 {
-        cost += 1;
+    for cost in 11..211 {
         world.reconfigure(0, |config| config.interfaces.values_mut().next().unwrap().cost = cost);
         world.run_for(Duration::from_millis(100));
     }
@@ -449,7 +447,7 @@ fn databases_agree_in_spite_of_loss_duplication_and_reordering() {
             config.externals = externals(3);
         });
         let mut random = crate::random::Random::new(seed);
-        world.deliver = Box::new(move |_| random.next_u64() % 5 != 0);
+        world.deliver = Box::new(move |_| !random.next_u64().is_multiple_of(5));
         for round in 0..6 {
             world.run_for(Duration::from_secs(7));
             world.reconfigure(round % 5, |config| config.externals = externals(round as u32));
@@ -474,4 +472,21 @@ fn an_instance_made_long_after_the_copy_is_not_too_soon_though_both_come_at_once
     let next = instance(&new, new.header.sequence.0 + 1);
     world.inject(port(0, 1), 1, update(next));
     assert_eq!(world.lsa(0, new.header.key).unwrap().header.sequence, new.header.sequence);
+}
+
+#[test]
+fn an_external_that_comes_back_while_its_flush_is_under_way_is_news_to_everybody() {
+    let mut world = World::new(4, &[(0, 1), (1, 2), (2, 3)]);
+    world.reconfigure(0, |config| config.externals = externals(1));
+    world.converge();
+    world.run_for(Duration::from_secs(20));
+    for pause in [0, 3, 60, 110, 250, 400, 3000] {
+        world.reconfigure(0, |config| config.externals.clear());
+        world.run_for(Duration::from_millis(pause));
+        world.reconfigure(0, |config| config.externals = externals(1));
+        world.run_for(Duration::from_secs(3));
+        assert!(world.routes[3].contains_key(&prefix("20.0.0.0/24")), "after {pause} ms");
+        world.run_for(Duration::from_secs(20));
+        assert!(world.agree());
+    }
 }
