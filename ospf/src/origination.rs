@@ -23,14 +23,15 @@ const SECOND_INSTANCE: Duration = MIN_LS_ARRIVAL.saturating_add(Duration::from_m
 /// An LSA is refreshed up to this much before LSRefreshTime, so that not all are at once.
 const REFRESH_JITTER: Duration = Duration::from_secs(180);
 
-/// The first Router-LSA of an area waits this long after an interface came up, for neighbours to answer.
+/// The first Router-LSA of an area waits this long after an interface came up, for further neighbours to answer.
 const FIRST_HOLD: Duration = Duration::from_millis(250);
 
 /// It waits on for adjacencies that are being formed, looking again after this.
 const FIRST_HOLD_STEP: Duration = Duration::from_millis(50);
 
-/// But not longer than this after the first interface came up, or after the start if none does.
-const FIRST_HOLD_LIMIT: Duration = Duration::from_secs(1);
+/// But not longer than this after the first interface came up, or after the start if none does. It is also how long it waits while there
+/// is no adjacency to tell it to: neighbours that do not answer a hello at once may say theirs every second.
+const FIRST_HOLD_LIMIT: Duration = Duration::from_millis(1200);
 
 /// Withdrawn LSAs whose sequence numbers are remembered, besides as many as there are LSAs.
 const WITHDRAWN_MEMORY: usize = 64;
@@ -300,12 +301,15 @@ impl Engine {
         let (Domain::Area(area), LsaType::ROUTER) = (place.domain, place.key.kind) else { return now };
         let Some(hold) = self.originations.first_holds.get(&area) else { return now };
         let mut all_full = true;
+        let mut any_full = false;
         let mut forming = false;
         for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
             if interface.config.passive {
                 continue;
             }
-            all_full &= interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full);
+            let full = interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full);
+            all_full &= full;
+            any_full |= full;
             forming |= interface.neighbors.values().any(|neighbor| neighbor.is_forming());
         }
         if all_full {
@@ -313,6 +317,7 @@ impl Engine {
             return now;
         }
         match hold.limit {
+            Some(limit) if !any_full => limit,
             Some(limit) if forming => hold.until.max((now + FIRST_HOLD_STEP).min(limit)),
             Some(_) | None => hold.until,
         }

@@ -112,7 +112,7 @@ fn min_ls_arrival_does_not_hold_for_our_own_and_what_is_older_is_answered_once_a
     let ours = world.lsa(0, key).unwrap();
     // A newer one straight after our origination is not too soon: it is outbid.
     world.inject(port(0, 1), 1, update(instance(&ours, ours.header.sequence.0 + 5)));
-    world.run_for(Duration::from_secs(2));
+    world.run_for(Duration::from_secs(4));
     let ours = world.lsa(0, key).unwrap();
     assert_eq!(ours.header.sequence.0, SequenceNumber::INITIAL.0 + 6);
 
@@ -424,9 +424,9 @@ fn the_first_router_lsa_lists_all_adjacencies_of_the_start_at_once() {
 }
 
 #[test]
-fn a_router_without_neighbors_has_its_own_router_lsa_within_a_second() {
+fn a_router_without_neighbors_has_its_own_router_lsa_soon() {
     let mut world = World::new(1, &[]);
-    world.run_for(Duration::from_secs(1));
+    world.run_for(Duration::from_millis(1200));
     assert!(world.lsa(0, router_key(0)).is_some());
 }
 
@@ -489,4 +489,24 @@ fn an_external_that_comes_back_while_its_flush_is_under_way_is_news_to_everybody
         world.run_for(Duration::from_secs(20));
         assert!(world.agree());
     }
+}
+
+#[test]
+fn what_a_neighbor_dropped_as_too_soon_is_repeated_as_soon_as_it_is_taken() {
+    let mut world = quiet_pair();
+    world.reconfigure(0, |config| config.externals = externals(1));
+    world.run_for(Duration::from_millis(1300));
+    // 1 has just been sent the LSA again, and takes it for a new one: so it does when it asks for it late.
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let place = crate::LsaPlace { domain: crate::Domain::As, key };
+    world.engines[1].databases.remove(place);
+    world.inject(port(0, 1), 1, PacketBody::LinkStateRequest(vec![key]));
+    world.run_for(2 * DELAY);
+    assert!(world.lsa(1, key).is_some());
+    let since = world.now;
+    world.reconfigure(0, |config| config.externals.values_mut().for_each(|external| external.tag = 9));
+    world.run_for(2 * DELAY);
+    assert!(matches!(world.events[1].last(), Some(Event::LsaRefused { reason: LsaRefusal::TooSoon, .. })));
+    world.run_to(Duration::from_millis(1100), World::agree);
+    assert_eq!(updates_with(&world, 0, since, key), 2);
 }
