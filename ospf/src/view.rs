@@ -109,6 +109,17 @@ pub struct LsaView {
     pub lsa: Lsa,
 }
 
+/// A path that is not used because the policy does not believe it: see [`crate::Event::RouteRefused`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusedView {
+    /// To this destination.
+    pub prefix: Prefix,
+    /// Who originates it.
+    pub originator: RouterId,
+    /// The guard that vouched for it without being allowed to, if one did.
+    pub guard: Option<RouterId>,
+}
+
 impl Engine {
     /// This router's id.
     pub fn router_id(&self) -> RouterId {
@@ -183,6 +194,15 @@ impl Engine {
     /// The routing table's networks as last calculated, by prefix.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
         self.calculation.latest.table.routes()
+    }
+
+    /// Destinations that somebody offers and that the policy does not let him have, as last calculated.
+    pub fn refused(&self) -> impl ExactSizeIterator<Item = RefusedView> {
+        self.calculation.latest.refused.iter().map(|refused| RefusedView {
+            prefix: refused.prefix,
+            originator: refused.originator,
+            guard: refused.guard,
+        })
     }
 
     /// How often routes were calculated.
