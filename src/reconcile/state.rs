@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use ospf::Prefix;
 
@@ -70,8 +71,10 @@ pub struct Device {
     pub listen_port: u16,
     /// SO_MARK of the encrypted packets.
     pub fwmark: u32,
-    /// The other end; observed: `None` if there is no peer.
+    /// The other end; observed: `None` if there is no peer, and the one last heard from if there are several.
     pub peer: Option<Peer>,
+    /// Observed: every further peer, put there by somebody else. Desired: empty.
+    pub strangers: BTreeSet<PublicKey>,
 }
 
 /// The one peer of a tunnel.
@@ -83,6 +86,20 @@ pub struct Peer {
     pub endpoint: Option<SocketAddr>,
     /// PersistentKeepalive, seconds; 0 = off.
     pub keepalive_s: u16,
+    /// What it may send and be sent.
+    pub allowed_ips: AllowedIps,
+    /// Observed: time since the last handshake, `None` if there was none yet. Desired: `None`.
+    pub handshake_age: Option<Duration>,
+}
+
+/// AllowedIPs of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AllowedIps {
+    /// `0.0.0.0/0` and `::/0`, as every peer of weft has.
+    #[default]
+    Everything,
+    /// One of them is missing.
+    Incomplete,
 }
 
 /// A route's identity in the kernel. Metric (priority) is fixed: [`Route::METRIC`].
