@@ -4,3 +4,4 @@ pub mod cli;
 pub mod keys;
 pub mod mesh;
 pub mod reconcile;
+pub mod tunnel;

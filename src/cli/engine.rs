@@ -24,6 +24,10 @@ pub struct Engine {
     #[arg(long, value_name = "SOCKET")]
     control: Option<PathBuf>,
 
+    /// Leave the session and terminal of whoever starts it.
+    #[arg(long, hide = true)]
+    new_session: bool,
+
     /// What to log on stderr: a level, or directives as in RUST_LOG.
     #[arg(long, value_name = "FILTER", default_value = "info,gotatun=off")]
     log: String,
@@ -39,6 +43,9 @@ impl Engine {
             .with_ansi(stderr.is_terminal())
             .with_writer(std::io::stderr)
             .init();
+        if self.new_session {
+            nix::unistd::setsid().context("starting a session")?;
+        }
         let options = Options {
             interfaces: self.interfaces,
             uapi_dir: PathBuf::from(wireguard::engine::UAPI_DIR),
