@@ -39,7 +39,7 @@ impl OspfKeys {
             report.push(bfd.not_available("`bfd`").help("write `bfd = false`, or leave it out"));
         }
         if let Some(auth) = table.take("auth") {
-            report.push(auth.not_available("`auth`").help("leave it out; tunnels are authenticated by WireGuard"));
+            report.push(auth.not_available("`auth`").help("leave it out"));
         }
         let zero = "an interval is at least \"1s\"";
         Self {
