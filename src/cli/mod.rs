@@ -2,6 +2,10 @@
 //!
 //! Exit codes: 0 good, 1 the thing asked about is not good (or the command failed), 2 wrong usage.
 
+mod check;
+mod keygen;
+mod pubkey;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -15,7 +19,11 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Check(check::Args),
+    Keygen(keygen::Args),
+    Pubkey(pubkey::Args),
+}
 
 /// What a command found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +49,10 @@ pub fn main() -> ExitCode {
 
 impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
-        match self {}
+        match self {
+            Self::Check(args) => args.run(),
+            Self::Keygen(args) => args.run(),
+            Self::Pubkey(args) => args.run(),
+        }
     }
 }
