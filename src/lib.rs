@@ -1,6 +1,7 @@
 //! weft: joins sites into one network. The daemon and its command line; `src/main.rs` is the program.
 
 pub mod cli;
+pub mod kernel;
 pub mod keys;
 pub mod mesh;
 pub mod reconcile;
