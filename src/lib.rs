@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod control;
+pub mod kernel;
 pub mod keys;
 pub mod mesh;
 pub mod reconcile;
