@@ -1,5 +1,6 @@
 //! `weft check`: whether a mesh file is good, and what it amounts to.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use anyhow::Context as _;
 
 use super::Outcome;
 use crate::keys::PrivateKey;
-use crate::mesh::{self, Diagnostics, Endpoint, Host, LoadError, Look, Mesh, Parsed, Site};
+use crate::mesh::{self, Diagnostics, Endpoint, Host, LoadError, Look, Mesh, Parsed, Site, SiteId};
 
 /// Check a mesh file.
 #[derive(Debug, clap::Args)]
@@ -62,7 +63,11 @@ fn summary(file: &Path, mesh: &Mesh) -> String {
         count(mesh.links.len(), "tunnel"),
         mesh.loopbacks
     );
-    let rows = mesh.sites.iter().map(|site| row(mesh, site));
+    let mut tunnels: BTreeMap<SiteId, usize> = BTreeMap::new();
+    for end in mesh.links.iter().flat_map(|link| [link.low, link.high]) {
+        *tunnels.entry(end).or_default() += 1;
+    }
+    let rows = mesh.sites.iter().map(|site| row(site, tunnels.get(&site.id).copied().unwrap_or(0)));
     let head = ["ID", "SITE", "LOOPBACK", "TUNNELS", "ENDPOINT", "PREFIXES"].map(str::to_owned);
     let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -76,9 +81,8 @@ fn summary(file: &Path, mesh: &Mesh) -> String {
     text
 }
 
-fn row(mesh: &Mesh, site: &Site) -> [String; 6] {
+fn row(site: &Site, tunnels: usize) -> [String; 6] {
     let prefixes: Vec<String> = site.prefixes.iter().map(ToString::to_string).collect();
-    let tunnels = mesh.links.iter().filter(|link| link.low == site.id || link.high == site.id).count();
     [
         site.id.to_string(),
         site.name.clone(),

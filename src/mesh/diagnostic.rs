@@ -194,6 +194,9 @@ impl std::error::Error for Diagnostics {}
 
 /// Text of the file for use inside a message: in backquotes, escaped, cut.
 pub(super) fn quoted(text: &str) -> String {
+    if text.is_empty() {
+        return "`\"\"`".to_owned();
+    }
     let cut: String = text.chars().take(MAX_QUOTED).flat_map(|c| c.escape_debug()).collect();
     let dots = if text.chars().nth(MAX_QUOTED).is_some() { "…" } else { "" };
     format!("`{cut}{dots}`")

@@ -50,11 +50,12 @@ impl<'a> Draft<'a> {
             }
             None => OspfKeys::default(),
         };
-        let sites = file.take("site").map_or_else(Vec::new, |entry| {
+        let site = file.take("site");
+        let sites = site.map_or_else(Vec::new, |entry| {
             let tables = entry.tables(&SITE, report);
             tables.into_iter().map(|table| SiteDraft::read(table, report)).collect()
         });
-        if sites.is_empty() {
+        if site.is_none_or(|entry| entry.value.as_array().is_some_and(|array| array.is_empty())) {
             let help = "add a `[[site]]`; a mesh of one site is legal";
             report.push(
                 Diagnostic::error(file.span, "there is no `[[site]]`", "nowhere up to here").help(help).of_absence(),

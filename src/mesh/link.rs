@@ -9,6 +9,9 @@ use super::ospf::OspfKeys;
 use super::reader::{At, Entry, Report, Setting, Table};
 use super::site::SiteDraft;
 
+/// The most tunnels of a mesh. A full mesh of 2048 sites stays below it; memory for more is better spent otherwise.
+const MAX_PAIRS: usize = 1 << 21;
+
 const EXAMPLE: &str = "between = [\"taipei\", \"osaka\"]";
 
 /// A `[[link]]` as read.
@@ -43,7 +46,7 @@ impl<'a> LinkDraft<'a> {
 fn between<'a>(entry: &Entry<'a>, report: &mut Report) -> Option<[At<&'a str>; 2]> {
     let elements = entry.elements(EXAMPLE, report)?;
     let [one, other] = elements.as_slice() else {
-        let title = format!("`between` names {} sites, not two", elements.len());
+        let title = "`between` does not name two sites";
         report.push(Diagnostic::error(entry.span, title, "a link has two ends").help(format!("write `{EXAMPLE}`")));
         return None;
     };
@@ -59,12 +62,18 @@ pub(super) fn pairs(
     report: &mut Report,
 ) -> Vec<Pair> {
     let listed = listed(sites, links, report);
-    let all = (0..sites.len()).flat_map(|low| (low + 1..sites.len()).map(move |high| (low, high)));
+    let listed_pairs = || listed.iter().map(|(ends, link)| Pair { ends: *ends, link: Some(*link) }).collect();
     let pairs: Vec<Pair> = match topology {
-        Topology::Explicit => listed.iter().map(|(ends, link)| Pair { ends: *ends, link: Some(*link) }).collect(),
+        Topology::Explicit => listed_pairs(),
+        Topology::FullMesh if sites.len() * sites.len().saturating_sub(1) / 2 > MAX_PAIRS => {
+            report_crowd(sites, report);
+            return listed_pairs();
+        }
         Topology::FullMesh => {
             warn_of_hidden(sites, report);
-            all.filter(|(low, high)| reachable(&sites[*low]) || reachable(&sites[*high]))
+            (0..sites.len())
+                .flat_map(|low| (low + 1..sites.len()).map(move |high| (low, high)))
+                .filter(|(low, high)| reachable(&sites[*low]) || reachable(&sites[*high]))
                 .map(|ends| Pair { ends, link: listed.get(&ends).copied() })
                 .collect()
         }
@@ -142,6 +151,15 @@ fn require_an_endpoint(link: Span, one: &SiteDraft<'_>, other: &SiteDraft<'_>, r
             .note(other.span, "nor here")
             .help("give one of them an `endpoint`, or remove the link: OSPF finds a way through other sites")
             .of_absence(),
+    );
+}
+
+fn report_crowd(sites: &[SiteDraft<'_>], report: &mut Report) {
+    let Some(last) = sites.last() else { return };
+    let title = format!("{} sites are too many for a full mesh", sites.len());
+    report.push(
+        Diagnostic::error(last.span, title, format!("a mesh has at most {MAX_PAIRS} tunnels"))
+            .help("write `topology = \"explicit\"` in `[mesh]`, and a `[[link]]` for each tunnel that is wanted"),
     );
 }
 

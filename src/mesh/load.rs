@@ -129,14 +129,23 @@ fn syntax_errors(text: &str, faults: &[toml::de::Error]) -> Vec<Diagnostic> {
     for fault in faults {
         let span = Span::from(fault.span().unwrap_or(text.len()..text.len()));
         if lines.insert(line_start(text, span.start)) {
-            let (what, expected) = match fault.message().split_once(", expected ") {
-                Some((what, expected)) => (what, format!("expected {expected}")),
-                None => (fault.message(), "not TOML".to_owned()),
-            };
-            errors.push(Diagnostic::error(span, format!("syntax error: {what}"), expected));
+            errors.push(syntax_error(span, fault.message()));
         }
     }
     errors
+}
+
+fn syntax_error(span: Span, message: &str) -> Diagnostic {
+    let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
+    let (label, help) = match what {
+        "duplicate key" => ("again in the same section", "write each key once".to_owned()),
+        "string values must be quoted" => {
+            ("not a value", "write a string in double quotes, a number, `true` or `false`".to_owned())
+        }
+        _ if expected.is_empty() => ("not TOML", "see https://toml.io for what may stand here".to_owned()),
+        _ => ("not TOML", format!("expected {expected} here")),
+    };
+    Diagnostic::error(span, format!("syntax error: {what}"), label).help(help)
 }
 
 /// The byte where the line with byte `at` begins.

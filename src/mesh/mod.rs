@@ -22,6 +22,8 @@ mod ports;
 mod reader;
 mod schema;
 mod site;
+#[cfg(test)]
+mod tests;
 
 pub use diagnostic::{Diagnostics, Look};
 pub use load::{LoadError, Parsed, load, parse};

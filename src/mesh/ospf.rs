@@ -62,8 +62,8 @@ impl OspfKeys {
         let (hello, dead, area, cost) = (hello?, dead?, area?, cost?);
         if dead.value <= hello.value {
             // What is inherited as it is has been reported where it stands.
-            if self.hello.given().is_some() || self.dead.given().is_some() {
-                report.push(dead_interval_too_short(hello, dead));
+            if let Some(own) = self.dead.given().or(self.hello.given()) {
+                report.push(dead_interval_too_short(own.span, hello, dead));
             }
             return None;
         }
@@ -73,23 +73,21 @@ impl OspfKeys {
     }
 }
 
-/// Says that neighbours would be declared dead between two hellos.
-///
-/// # Panics
-/// If both intervals are defaults.
-fn dead_interval_too_short(hello: Effective<Duration>, dead: Effective<Duration>) -> Diagnostic {
+/// Says at `span` that neighbours would be declared dead between two hellos.
+fn dead_interval_too_short(span: Span, hello: Effective<Duration>, dead: Effective<Duration>) -> Diagnostic {
+    let by_default = if dead.from.is_none() { ", the default" } else { "" };
     let title = format!(
-        "`dead_interval` ({}) is not longer than `hello_interval` ({})",
+        "`dead_interval` ({}{by_default}) is not longer than `hello_interval` ({})",
         written(dead.value),
         written(hello.value)
     );
-    let span = dead.from.or(hello.from).expect("the default intervals are right, so one of these is the file's");
-    let diagnostic = Diagnostic::error(span, title, "a neighbour would be lost between two hellos")
-        .help(format!("a `dead_interval` spans several hellos: \"{}\"", written(hello.value * HELLOS_PER_DEAD)));
-    match hello.from {
-        Some(hello) if hello != span => diagnostic.note(hello, "a hello is sent this often"),
-        _ => diagnostic,
+    let mut diagnostic = Diagnostic::error(span, title, "a neighbour would be lost between two hellos");
+    for (from, what) in [(hello.from, "a hello is sent this often"), (dead.from, "silence is given this long")] {
+        if let Some(from) = from.filter(|from| *from != span) {
+            diagnostic = diagnostic.note(from, what);
+        }
     }
+    diagnostic.help(format!("a `dead_interval` spans several hellos: \"{}\"", written(hello.value * HELLOS_PER_DEAD)))
 }
 
 fn area(entry: &Entry<'_>, report: &mut Report) -> Option<At<AreaId>> {

@@ -101,7 +101,7 @@ fn collision(host: &str, port: u16, before: &SiteDraft<'_>, site: &SiteDraft<'_>
         format!("sites {} and {} would both be reached at UDP port {port} of {host}", before.called(), site.called());
     Diagnostic::error(span(site), title, "the same host, with ports that overlap")
         .note(span(before), "the other one")
-        .help("say another first port in one `endpoint`, further away than the highest site id")
+        .help("give one another first port, as in `endpoint = \"HOST:PORT\"`, further away than the highest site id")
 }
 
 /// One text for one host: names do not differ by case or a final dot.
