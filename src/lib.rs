@@ -7,3 +7,4 @@ pub mod keys;
 pub mod mesh;
 pub mod reconcile;
 pub mod show;
+pub mod tunnel;
