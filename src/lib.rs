@@ -2,9 +2,12 @@
 
 pub mod cli;
 pub mod control;
+pub mod daemon;
 pub mod kernel;
 pub mod keys;
 pub mod mesh;
 pub mod reconcile;
+pub mod routing;
 pub mod show;
+mod sys;
 pub mod tunnel;

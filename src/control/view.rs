@@ -134,6 +134,8 @@ pub struct Interface {
     pub sent: BTreeMap<String, u64>,
     /// Packets received and taken, by type.
     pub received: BTreeMap<String, u64>,
+    /// LSAs sent again because no acknowledgement came.
+    pub retransmitted: u64,
     /// Packets refused, by reason.
     pub refused: BTreeMap<String, u64>,
 }
@@ -141,8 +143,10 @@ pub struct Interface {
 /// An LSA.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lsa {
-    /// Area; `null` for AS scope.
+    /// Area; `null` for AS and link scope.
     pub area: Option<Ipv4Addr>,
+    /// Interface, for link scope.
+    pub link: Option<String>,
     /// `Router`, `Network`, `AS-External` …
     #[serde(rename = "type")]
     pub kind: String,

@@ -25,7 +25,8 @@ pub fn tunnels(tunnels: &[Tunnel]) -> String {
 
 /// Neighbours; those that are not Full first.
 pub fn neighbors(neighbors: &[Neighbor]) -> String {
-    let mut table = Table::new(&["INTERFACE", "ROUTER ID", "SITE", "STATE", "FOR", "DEAD IN", "ADDRESS", "AREA", "BFD"]);
+    let mut table =
+        Table::new(&["INTERFACE", "ROUTER ID", "SITE", "STATE", "FOR", "DEAD IN", "ADDRESS", "AREA", "BFD"]);
     for neighbor in worst_first(neighbors, |neighbor| neighbor.state == "Full") {
         table.row([
             neighbor.interface.clone(),
@@ -88,7 +89,11 @@ pub fn interfaces(interfaces: &[Interface]) -> String {
 pub fn lsdb(lsas: &[Lsa]) -> String {
     let mut text = String::new();
     for lsa in lsas {
-        let area = lsa.area.map_or_else(|| "AS".to_owned(), |area| format!("area {area}"));
+        let area = match (&lsa.area, &lsa.link) {
+            (Some(area), _) => format!("area {area}"),
+            (None, Some(link)) => format!("link {link}"),
+            (None, None) => "AS".to_owned(),
+        };
         text.push_str(&format!(
             "{} {} by {} ({area})  age {}  seq {}  sum {}  {} octets\n",
             lsa.kind, lsa.id, lsa.advertising_router, lsa.age_s, lsa.sequence, lsa.checksum, lsa.length
