@@ -45,6 +45,8 @@ impl Engine {
             .init();
         if self.new_session {
             nix::unistd::setsid().context("starting a session")?;
+            // A daemon starts us by way of /proc/self/exe, which makes our name `exe` in `ps` and `top`.
+            nix::sys::prctl::set_name(c"weft-engine").context("naming the process")?;
         }
         let options = Options {
             interfaces: self.interfaces,

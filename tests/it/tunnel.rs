@@ -1,5 +1,7 @@
 //! WireGuard driven as the daemon does it: the engine is this package's own program. Needs root.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::future::Future;
 use std::path::Path;
 
