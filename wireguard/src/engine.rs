@@ -1,6 +1,7 @@
 //! The engine process: opens interfaces, listens to the daemon and to signals, cleans up.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,6 +15,9 @@ use crate::socket::{MAX_CLIENTS, Socket};
 
 /// Where `wg` looks for the UAPI sockets of userspace devices.
 pub const UAPI_DIR: &str = "/run/wireguard";
+
+/// Before the next attempt where a client could not be accepted, for want of descriptors most likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Commands that wait for their turn.
 const COMMAND_QUEUE: usize = 16;
@@ -154,7 +158,10 @@ impl ControlSocket {
                             }
                         });
                     }
-                    Err(error) => tracing::warn!(%error, "accepting a control client"),
+                    Err(error) => {
+                        tracing::warn!(%error, "accepting a control client");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 },
                 Some(_) = self.clients.join_next() => {}
             }

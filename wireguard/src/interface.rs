@@ -18,6 +18,9 @@ use crate::uapi;
 /// How often the MTU and the socket's name are looked at: neither announces its change.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
+/// Before the next attempt where a client could not be accepted, for want of descriptors most likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a closed data path may take to let go of the TUN device.
 const LET_GO_ATTEMPTS: u32 = 1000;
 const LET_GO_PAUSE: Duration = Duration::from_millis(1);
@@ -57,6 +60,8 @@ pub enum Ending {
     Deleted,
     /// Somebody removed the socket, which is how one stops a userspace WireGuard.
     SocketRemoved,
+    /// A bug of ours.
+    Panicked,
 }
 
 /// An interface that is served by [`Interface::run`].
@@ -95,7 +100,9 @@ impl Interface {
             }
             tokio::time::sleep(LET_GO_PAUSE).await;
         }
-        debug_assert_eq!(Arc::strong_count(&tun), 1, "the data path has let go of the TUN device");
+        if Arc::strong_count(&tun) > 1 {
+            tracing::error!(interface = %name, "the data path does not let go of the TUN device");
+        }
         ending
     }
 }
@@ -134,7 +141,7 @@ async fn serve(
                 }
                 Err(error) => {
                     tracing::warn!(interface = %name, %error, "accepting a UAPI client");
-                    tokio::time::sleep(LOOK_AROUND).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
             Some(_) = clients.join_next() => {}

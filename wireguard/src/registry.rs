@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::InterfaceName;
 use crate::interface::{Ending, Interface, OpenError};
@@ -26,9 +26,14 @@ pub enum AddError {
 /// All interfaces.
 pub struct Registry {
     dir: PathBuf,
-    /// Dropping a sender stops the interface.
-    running: BTreeMap<InterfaceName, oneshot::Sender<()>>,
-    tasks: JoinSet<(InterfaceName, Ending)>,
+    running: BTreeMap<InterfaceName, Running>,
+    tasks: JoinSet<Ending>,
+}
+
+struct Running {
+    task: Id,
+    /// Dropped to stop the interface; `None` once it has been.
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl Registry {
@@ -48,17 +53,15 @@ impl Registry {
         }
         let interface = Interface::open(name, &self.dir).await?;
         let (stop, stopped) = oneshot::channel();
-        let task_name = name.clone();
-        self.tasks.spawn(async move { (task_name, interface.run(stopped).await) });
-        self.running.insert(name.clone(), stop);
+        let task = self.tasks.spawn(interface.run(stopped)).id();
+        self.running.insert(name.clone(), Running { task, stop: Some(stop) });
         Ok(())
     }
 
     /// Closes `name` and returns when the name is free; good if there is no such interface.
     pub async fn remove(&mut self, name: &InterfaceName) {
-        if let Some(stop) = self.running.get_mut(name) {
-            let (nobody, _) = oneshot::channel();
-            drop(std::mem::replace(stop, nobody));
+        if let Some(running) = self.running.get_mut(name) {
+            running.stop = None;
             while self.running.contains_key(name) && self.next_ended().await.is_some() {}
         }
     }
@@ -83,16 +86,24 @@ impl Registry {
 
     /// Waits for an interface to end; `None` if there is none.
     pub async fn next_ended(&mut self) -> Option<(InterfaceName, Ending)> {
-        let ended = self.tasks.join_next().await?;
-        let (name, ending) = ended.expect("an interface's task neither panics nor is aborted");
-        self.running.remove(&name);
-        Some((name, ending))
+        let ended = self.tasks.join_next_with_id().await?;
+        Some(self.forget(ended))
     }
 
     fn forget_ended(&mut self) {
-        while let Some(ended) = self.tasks.try_join_next() {
-            let (name, _) = ended.expect("an interface's task neither panics nor is aborted");
-            self.running.remove(&name);
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.forget(ended);
         }
+    }
+
+    /// One interface that panics takes no other with it.
+    fn forget(&mut self, ended: Result<(Id, Ending), JoinError>) -> (InterfaceName, Ending) {
+        let (task, ending) = ended.unwrap_or_else(|error| {
+            tracing::error!(%error, "an interface's task");
+            (error.id(), Ending::Panicked)
+        });
+        let mut ended = self.running.extract_if(.., |_, running| running.task == task);
+        let (name, _) = ended.next().expect("every task is that of one running interface");
+        (name, ending)
     }
 }
