@@ -43,9 +43,11 @@ const PROGRAM: &str = "/proc/self/exe";
 /// Runs the daemon of `local` until it is told to stop.
 pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
-    let _server = Server::start(&socket_path(&options.run_dir), questioner)?;
+    let server = Server::start(&socket_path(&options.run_dir), questioner)?;
     let (daemon, inlets) = Daemon::start(options, local, questions).await?;
-    daemon.live(inlets).await
+    let outcome = daemon.live(inlets).await;
+    server.finish().await;
+    outcome
 }
 
 /// Removes what a daemon left that does not run any more.
