@@ -1,6 +1,10 @@
 //! weft: joins sites into one network. The daemon and its command line; `src/main.rs` is the program.
 
 pub mod cli;
+pub mod control;
+pub mod kernel;
 pub mod keys;
 pub mod mesh;
 pub mod reconcile;
+pub mod show;
+pub mod tunnel;

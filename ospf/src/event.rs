@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
-use crate::wire::WireError;
+use crate::wire::{LsaError, PacketError, WireError};
 
 /// Neighbour states (RFC 2328 §10.1), in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +101,11 @@ pub enum Event {
         /// In this area.
         area: AreaId,
     },
+    /// An external destination is not originated: prefixes within it, originated too, leave no Link State ID for it (appendix E).
+    ExternalNotOriginated {
+        /// Which.
+        prefix: Prefix,
+    },
 }
 
 /// Why a whole packet was refused. Each reason is counted per interface.
@@ -155,4 +160,24 @@ pub enum LsaRefusal {
     Malformed(WireError),
     /// It came sooner than MinLSArrival after the last (§13 (5)(a)).
     TooSoon,
+}
+
+impl From<PacketError> for Refusal {
+    fn from(error: PacketError) -> Self {
+        match error {
+            PacketError::Version(_) => Self::Version,
+            PacketError::Checksum => Self::Checksum,
+            PacketError::Malformed(error) => Self::Malformed(error),
+        }
+    }
+}
+
+impl From<LsaError> for LsaRefusal {
+    fn from(error: LsaError) -> Self {
+        match error {
+            LsaError::Checksum => Self::Checksum,
+            LsaError::UnknownType => Self::UnknownType,
+            LsaError::Malformed(error) => Self::Malformed(error),
+        }
+    }
 }

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod engine;
+
 /// weft joins sites into one network: WireGuard tunnels, OSPFv2 over each, one file.
 #[derive(Debug, Parser)]
 #[command(name = "weft", version, max_term_width = 100)]
@@ -23,6 +25,7 @@ enum Command {
     Check(check::Args),
     Keygen(keygen::Args),
     Pubkey(pubkey::Args),
+    Engine(engine::Engine),
 }
 
 /// What a command found.
@@ -53,6 +56,7 @@ impl Command {
             Self::Check(args) => args.run(),
             Self::Keygen(args) => args.run(),
             Self::Pubkey(args) => args.run(),
+            Self::Engine(command) => command.run(),
         }
     }
 }

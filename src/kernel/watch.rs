@@ -1,0 +1,131 @@
+//! Hearing of changes that others make. Says what kind of thing changed, not what: look again and plan again.
+//!
+//! The queue is the socket's own buffer. What arrives while nobody listens is coalesced by kind; what does not fit any
+//! more becomes [`Change::Resync`].
+
+use std::collections::BTreeSet;
+use std::io;
+
+use anyhow::Context;
+use futures::FutureExt;
+use netlink_packet_core::NLM_F_REPLACE;
+use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use rtnetlink::MulticastGroup;
+
+use crate::reconcile::state::PROTOCOL;
+
+/// Receive buffer, bytes: some ten thousand route messages.
+const BUFFER: libc::c_int = 4 << 20;
+
+/// Largest datagram that is looked at whole, bytes; the kernel's notifications are far smaller.
+const DATAGRAM: usize = 32 << 10;
+
+/// Datagrams read in a row before what they said is handed out.
+const BATCH: usize = 1024;
+
+/// The kind of thing that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// An interface came, went, or changed its flags, carrier, MTU or name.
+    Links,
+    /// An IPv4 address came or went.
+    Addresses,
+    /// A route of weft went, or somebody put another in its place.
+    Routes,
+    /// A rule came or went.
+    Rules,
+    /// Something was missed: look at everything.
+    Resync,
+}
+
+/// A subscription to the kernel's notifications.
+pub struct Watch {
+    socket: TokioSocket,
+    /// Port of the socket that weft's own requests come from.
+    own_port: u32,
+    buffer: Vec<u8>,
+}
+
+impl Watch {
+    /// Subscribes. Everything that happens from here on is heard of, except routes changed through `own_port`.
+    pub(super) fn open(own_port: u32) -> anyhow::Result<Self> {
+        let groups =
+            [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route, MulticastGroup::Ipv4Rule];
+        let mask = groups.into_iter().fold(0, |mask, group| mask | 1 << (group as u32 - 1));
+        let mut watch = TokioSocket::new(NETLINK_ROUTE).context("opening a netlink socket")?;
+        let socket = watch.socket_mut();
+        socket.bind(&SocketAddr::new(0, mask)).context("subscribing to the kernel's notifications")?;
+        // The kernel grants what rmem_max allows; a smaller buffer only makes `Resync` more likely.
+        socket.set_rx_buf_sz(BUFFER).context("enlarging the netlink socket's buffer")?;
+        Ok(Self { socket: watch, own_port, buffer: Vec::with_capacity(DATAGRAM) })
+    }
+
+    /// What has changed since the last call; waits until something has. Our own changes to links, addresses and rules are
+    /// among it, our own routes are not. May be dropped at any time.
+    pub async fn changed(&mut self) -> io::Result<BTreeSet<Change>> {
+        let mut changes = BTreeSet::new();
+        let mut read = 0;
+        while changes.is_empty() || read < BATCH {
+            read += 1;
+            self.buffer.clear();
+            // Waits only while there is nothing to tell: whoever drops the future loses nothing.
+            let mut received = self.socket.recv(&mut self.buffer);
+            let received = if changes.is_empty() {
+                received.await
+            } else {
+                match (&mut received).now_or_never() {
+                    Some(received) => received,
+                    None => break,
+                }
+            };
+            match received {
+                Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port)),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    changes.insert(Change::Resync);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(changes)
+    }
+}
+
+fn changes_in(mut datagram: &[u8], own_port: u32) -> impl Iterator<Item = Change> + '_ {
+    const HEADER: usize = 16;
+    std::iter::from_fn(move || {
+        loop {
+            let header: &[u8; HEADER] = datagram.first_chunk()?;
+            let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            let kind = u16::from_ne_bytes([header[4], header[5]]);
+            let flags = u16::from_ne_bytes([header[6], header[7]]);
+            let port = u32::from_ne_bytes([header[12], header[13], header[14], header[15]]);
+            let body = datagram.get(HEADER..length)?;
+            datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+            match change_of(kind, flags, body) {
+                Some(Change::Routes) if port == own_port => {}
+                Some(change) => return Some(change),
+                None => {}
+            }
+        }
+    })
+}
+
+/// What a notification means. Routes are looked into no further than to the protocol: where BGP shares the machine, most are not
+/// about us.
+fn change_of(kind: u16, flags: u16, body: &[u8]) -> Option<Change> {
+    /// Where rtm_protocol stands in `struct rtmsg`.
+    const RTM_PROTOCOL: usize = 5;
+    let protocol = body.get(RTM_PROTOCOL).copied();
+    match kind {
+        libc::RTM_NEWLINK | libc::RTM_DELLINK => Some(Change::Links),
+        libc::RTM_NEWADDR | libc::RTM_DELADDR => Some(Change::Addresses),
+        libc::RTM_NEWRULE | libc::RTM_DELRULE => Some(Change::Rules),
+        libc::RTM_DELROUTE => (protocol == Some(PROTOCOL)).then_some(Change::Routes),
+        libc::RTM_NEWROUTE => {
+            let replaced = flags & NLM_F_REPLACE != 0 && protocol != Some(PROTOCOL);
+            replaced.then_some(Change::Routes)
+        }
+        _ => None,
+    }
+}
