@@ -5,6 +5,7 @@
 mod check;
 mod keygen;
 mod pubkey;
+mod report;
 
 use std::process::ExitCode;
 
@@ -44,7 +45,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::NotGood) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            report::error(&error);
             ExitCode::from(1)
         }
     }
