@@ -1,3 +1,5 @@
 //! The program as its users run it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod commands;
