@@ -35,7 +35,7 @@ fn to(text: &str, via: &[(u32, Option<&str>)]) -> (Prefix, ospf::Route) {
 }
 
 /// The routing as text, a line for each route and rule.
-fn routed(routes: &[(Prefix, ospf::Route)], reverse_path: ReversePath) -> Vec<String> {
+fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
     let names = interfaces();
     let tunnels = BTreeSet::from([name("wg-b"), name("wg-c")]);
     let underlay = BTreeSet::from(["203.0.113.2".parse().unwrap(), "198.51.100.3".parse().unwrap()]);
@@ -44,7 +44,7 @@ fn routed(routes: &[(Prefix, ospf::Route)], reverse_path: ReversePath) -> Vec<St
         tunnels: &tunnels,
         underlay: &underlay,
         listen_ports: Some(51822..=51823),
-        reverse_path,
+        filtered: &filtered.iter().map(|address| address.parse().unwrap()).collect(),
         name: |id| names.get(&id),
     };
     let routing = desired_routes(&routes.iter().cloned().collect(), &router);
@@ -63,7 +63,7 @@ fn ordinary_routes_go_to_main_with_all_their_next_hops() {
         to("10.1.7.0/24", &[(10, Some("10.1.0.9"))]),
     ];
     assert_eq!(
-        routed(&routes, ReversePath::Strict),
+        routed(&routes, &["203.0.113.1"]),
         [
             "10.1.7.0/24 via 10.1.0.9 dev eth1",
             "10.2.0.0/16 via 10.255.0.2 dev wg-b",
@@ -80,7 +80,7 @@ fn connected_networks_the_own_loopback_and_unknown_interfaces_are_left_out() {
         to("10.255.0.1/32", &[(2, Some("10.255.0.2"))]),
         to("10.4.0.0/16", &[(11, Some("10.255.0.4"))]),
     ];
-    assert_eq!(routed(&routes, ReversePath::Strict), [] as [&str; 0]);
+    assert_eq!(routed(&routes, &["203.0.113.1"]), [] as [&str; 0]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn default_route_and_routes_over_an_underlay_address_stay_out_of_main() {
         to("203.0.113.128/25", &[(3, Some("10.255.0.3"))]),
     ];
     assert_eq!(
-        routed(&routes, ReversePath::Lenient),
+        routed(&routes, &[]),
         [
             "0.0.0.0/0 table 201 via 10.255.0.2 dev wg-b",
             "203.0.113.0/24 table 201 via 10.255.0.3 dev wg-c",
@@ -104,19 +104,19 @@ fn default_route_and_routes_over_an_underlay_address_stay_out_of_main() {
 
 #[test]
 fn strict_filter_is_told_which_packets_belong_to_main() {
-    let rules = routed(&[to("0.0.0.0/0", &[(2, Some("10.255.0.2"))])], ReversePath::Strict);
-    assert_eq!(rules[1], "5199: iif lo ipproto udp sport 51822-51823 lookup 254");
+    let rules = routed(&[to("0.0.0.0/0", &[(2, Some("10.255.0.2"))])], &["203.0.113.1"]);
+    assert_eq!(rules[1], "5199: from 203.0.113.1 ipproto udp sport 51822-51823 lookup 254");
 }
 
 #[test]
 fn default_route_by_the_lan_is_the_tunnels_way_out_and_stays_in_main() {
     assert_eq!(
-        routed(&[to("0.0.0.0/0", &[(10, Some("10.1.0.9"))])], ReversePath::Strict),
+        routed(&[to("0.0.0.0/0", &[(10, Some("10.1.0.9"))])], &["203.0.113.1"]),
         ["0.0.0.0/0 via 10.1.0.9 dev eth1"]
     );
     let mixed = [to("0.0.0.0/0", &[(10, Some("10.1.0.9")), (2, Some("10.255.0.2"))])];
     assert_eq!(
-        routed(&mixed, ReversePath::Lenient)[..2],
+        routed(&mixed, &[])[..2],
         ["0.0.0.0/0 table 201 via 10.1.0.9 dev eth1, via 10.255.0.2 dev wg-b", "0.0.0.0/0 via 10.1.0.9 dev eth1"]
     );
 }
