@@ -74,9 +74,16 @@ pub fn ip(arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// All that can be seen of the namespace: links, addresses, routes, rules, settings. Comparable.
+/// All of the namespace that people configure: links, IPv4 addresses, routes, rules, settings. Comparable. Leaves out what
+/// the kernel changes by itself after a while, such as carrier and IPv6 addresses.
 pub fn everything() -> String {
-    let seen = ["-d link show", "address show", "route show table all", "rule show"].map(ip);
+    let json = |arguments: &str| -> Vec<serde_json::Value> { serde_json::from_str(&ip(arguments)).unwrap() };
+    let links = json("-j -d link show").into_iter().map(|link| {
+        let up = link["flags"].as_array().unwrap().iter().any(|flag| flag == "UP");
+        format!("{} {up} {} {} {}", link["ifname"], link["mtu"], link["ifalias"], link["linkinfo"])
+    });
+    let addresses = json("-j -4 address show").into_iter().map(|link| link["addr_info"].to_string());
+    let routes = ip("-4 route show table all").replace(" linkdown", "");
     let mut settings = BTreeMap::new();
     for scope in std::fs::read_dir("/proc/sys/net/ipv4/conf").unwrap() {
         for key in ["forwarding", "rp_filter", "accept_redirects"] {
@@ -84,7 +91,8 @@ pub fn everything() -> String {
             settings.insert(path.clone(), std::fs::read_to_string(&path).unwrap());
         }
     }
-    format!("{}\n{settings:#?}", seen.join("\n"))
+    let links: Vec<String> = links.chain(addresses).collect();
+    format!("{}\n{routes}\n{}\n{settings:#?}", links.join("\n"), ip("rule show"))
 }
 
 /// A stand-in for the engine: a bare TUN device for each tunnel, and a memory of what was configured.
