@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::io;
 
 use anyhow::Context;
-use futures::FutureExt;
 use netlink_packet_core::NLM_F_REPLACE;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use rtnetlink::MulticastGroup;
@@ -65,30 +64,41 @@ impl Watch {
     pub async fn changed(&mut self) -> io::Result<BTreeSet<Change>> {
         let mut changes = BTreeSet::new();
         let mut read = 0;
-        while changes.is_empty() || read < BATCH {
-            read += 1;
+        let mut drain = Drain::UpToBatch;
+        loop {
             self.buffer.clear();
             // Waits only while there is nothing to tell: whoever drops the future loses nothing.
-            let mut received = self.socket.recv(&mut self.buffer);
             let received = if changes.is_empty() {
-                received.await
+                self.socket.recv(&mut self.buffer).await
             } else {
-                match (&mut received).now_or_never() {
-                    Some(received) => received,
-                    None => break,
-                }
+                self.socket.socket_ref().recv(&mut self.buffer, libc::MSG_DONTWAIT).map(|_| ())
             };
+            read += 1;
             match received {
                 Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port)),
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     changes.insert(Change::Resync);
+                    drain = Drain::ToTheEnd;
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changes),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            if drain == Drain::UpToBatch && read >= BATCH && !changes.is_empty() {
+                return Ok(changes);
+            }
         }
-        Ok(changes)
     }
+}
+
+/// How much of the queue is read before what it said is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drain {
+    /// [`BATCH`] datagrams.
+    UpToBatch,
+    /// All of it. Once the queue has overflowed, the kernel drops everything without a word until it has been empty: whoever
+    /// looks again before that would miss what happens next. It ends, for nothing is queued meanwhile.
+    ToTheEnd,
 }
 
 fn changes_in(mut datagram: &[u8], own_port: u32) -> impl Iterator<Item = Change> + '_ {

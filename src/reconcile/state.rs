@@ -165,9 +165,8 @@ pub struct Rule {
 pub enum Selector {
     /// Those without this mark (FRA_FWMARK and FIB_RULE_INVERT).
     NotMarked(u32),
-    /// UDP that this router itself sends from these ports, first to last (`iif lo ipproto udp sport A-B`). The kernel
-    /// asks with the same key where the source of a packet *to* these ports is, when it filters the reverse path.
-    OwnUdpFrom(u16, u16),
+    /// UDP from this address and these ports, first to last (`from A ipproto udp sport B-C`).
+    UdpFrom(Ipv4Addr, u16, u16),
 }
 
 /// A kernel setting below `/proc/sys/net/ipv4/conf`. Sorted as they have to be written: `all` first, it may change the others.

@@ -135,7 +135,7 @@ impl fmt::Display for Rule {
         write!(f, "{}: ", self.priority)?;
         match self.selector {
             Selector::NotMarked(mark) => write!(f, "not fwmark {mark}")?,
-            Selector::OwnUdpFrom(first, last) => write!(f, "iif lo ipproto udp sport {first}-{last}")?,
+            Selector::UdpFrom(address, first, last) => write!(f, "from {address} ipproto udp sport {first}-{last}")?,
         }
         write!(f, " lookup {}", self.table)?;
         match self.suppress_prefixlen {
