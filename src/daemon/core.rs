@@ -24,7 +24,7 @@ use crate::kernel::{Kernel, Watch};
 use crate::mesh::IfName;
 use crate::reconcile::routes::{Router, desired_routes};
 use crate::reconcile::state::{Backend, Observed, State};
-use crate::reconcile::sysctls::{desired_sysctls, reverse_path};
+use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
 use crate::routing::{Driver, InterfaceIds, RouteChanges, engine_config};
 use crate::tunnel::{Endpoints, WireGuard, device};
 
@@ -262,7 +262,7 @@ impl Daemon {
             tunnels: &tunnels,
             underlay: &self.underlay(),
             listen_ports: ports.clone().min().zip(ports.max()).map(|(first, last)| first..=last),
-            reverse_path: reverse_path(present),
+            filtered: &strictly_filtered(&self.observed),
             name: |id| self.ids.name(id),
         };
         let routing = desired_routes(&self.routes, &router);
