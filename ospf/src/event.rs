@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
-use crate::wire::WireError;
+use crate::wire::{LsaError, PacketError, WireError};
 
 /// Neighbour states (RFC 2328 §10.1), in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +101,11 @@ pub enum Event {
         /// In this area.
         area: AreaId,
     },
+    /// An external destination is not originated: prefixes within it, originated too, leave no Link State ID for it (appendix E).
+    ExternalNotOriginated {
+        /// Which.
+        prefix: Prefix,
+    },
 }
 
 /// Why a whole packet was refused. Each reason is counted per interface.
@@ -141,6 +146,29 @@ pub enum Refusal {
     Destination,
 }
 
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::InterfaceNotActive => "interface not active",
+            Self::Malformed(error) => return write!(f, "malformed: {}", error.what),
+            Self::Version => "not version 2",
+            Self::Checksum => "wrong checksum",
+            Self::AreaMismatch => "another area",
+            Self::AuthenticationType => "another authentication type",
+            Self::Authentication => "authentication failed",
+            Self::OwnRouterId => "our own router id",
+            Self::HelloIntervalMismatch => "another HelloInterval",
+            Self::DeadIntervalMismatch => "another RouterDeadInterval",
+            Self::NetworkMaskMismatch => "another network mask",
+            Self::ExternalCapabilityMismatch => "another kind of area (E-bit)",
+            Self::UnknownNeighbor => "unknown neighbor",
+            Self::NeighborState => "not expected in the neighbor's state",
+            Self::MtuMismatch => "larger MTU than ours",
+            Self::Destination => "not addressed to us",
+        })
+    }
+}
+
 /// Why a single LSA was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -155,4 +183,24 @@ pub enum LsaRefusal {
     Malformed(WireError),
     /// It came sooner than MinLSArrival after the last (§13 (5)(a)).
     TooSoon,
+}
+
+impl From<PacketError> for Refusal {
+    fn from(error: PacketError) -> Self {
+        match error {
+            PacketError::Version(_) => Self::Version,
+            PacketError::Checksum => Self::Checksum,
+            PacketError::Malformed(error) => Self::Malformed(error),
+        }
+    }
+}
+
+impl From<LsaError> for LsaRefusal {
+    fn from(error: LsaError) -> Self {
+        match error {
+            LsaError::Checksum => Self::Checksum,
+            LsaError::UnknownType => Self::UnknownType,
+            LsaError::Malformed(error) => Self::Malformed(error),
+        }
+    }
 }

@@ -68,6 +68,15 @@ impl AreaId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceId(pub u32);
 
+/// A neighbour on one of our interfaces. A router that is met on two links is two neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NeighborKey {
+    /// Our interface.
+    pub interface: InterfaceId,
+    /// The neighbour's router id.
+    pub router_id: RouterId,
+}
+
 /// LS type (RFC 2328 §12.1.3, RFC 3101, RFC 5250). Unknown values survive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LsaType(pub u8);

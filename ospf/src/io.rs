@@ -34,6 +34,10 @@ pub enum Input<'a> {
     Configure(Config),
     /// Time has passed: give this when the deadline of [`crate::Engine::next_deadline`] has come.
     Tick,
+    /// A planned stop: one last hello that lists nobody leaves on each interface, so that neighbours drop the adjacency at once and
+    /// send traffic another way, and all interfaces go down. Routes are not withdrawn: whether they outlive the engine is the driver's
+    /// choice. From then on the engine takes no input and awaits nothing.
+    Shutdown,
 }
 
 /// What the driver knows of an interface.
@@ -64,6 +68,15 @@ pub enum Addressing {
         /// The subnet.
         subnet: Prefix,
     },
+}
+
+impl Addressing {
+    /// The source address of what is sent there.
+    pub fn address(self) -> Ipv4Addr {
+        match self {
+            Self::Unnumbered(address) | Self::Numbered { address, .. } => address,
+        }
+    }
 }
 
 /// One thing to do or to know, from [`crate::Engine::poll_output`].

@@ -5,15 +5,54 @@
 
 #![forbid(unsafe_code)]
 
+mod acknowledgment;
+mod adjacency;
+mod aging;
+mod calculation;
 mod config;
+mod configure;
+mod databases;
+mod engine;
 mod event;
+mod exchange;
+mod external_lsa;
+mod flooding;
+mod hello;
 mod ids;
+mod interface;
 mod io;
+#[allow(dead_code, reason = "as with routes")]
+mod lsdb;
+mod neighbor;
+mod origination;
+mod random;
+mod receive;
+mod requests;
+mod retransmission;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "networks with a designated router and area border routers are the next to use the rest"
+)]
+mod route;
+mod router_lsa;
+mod send;
 mod time;
+mod timers;
+mod transitions;
+mod view;
 pub mod wire;
 
 pub use config::*;
+pub use databases::{Domain, LsaPlace};
+pub use engine::Engine;
 pub use event::*;
 pub use ids::*;
+pub use interface::Counters;
 pub use io::*;
 pub use time::Instant;
+pub use timers::TimerKey;
+pub use view::*;
+
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,7 @@ pub struct Site {
     pub port: u16,
     /// Who does the encryption.
     pub backend: BackendChoice,
-    /// MTU of this site's tunnels, bytes.
+    /// The largest MTU of this site's tunnels, bytes; a tunnel has the smaller of its ends'.
     pub mtu: u16,
     /// OSPF interfaces towards the site's own LAN.
     pub interfaces: Vec<SiteInterface>,
@@ -201,7 +201,7 @@ pub struct Tunnel {
     pub listen_port: u16,
     /// Where to send: the other end's host, and its first port + our id. `None` if it has no endpoint.
     pub endpoint: Option<(Host, u16)>,
-    /// MTU, bytes.
+    /// MTU, bytes: the smaller of the two ends', since OSPF joins no ends that differ (RFC 2328 §10.6).
     pub mtu: u16,
     /// PersistentKeepalive in whole seconds; `None` = off.
     pub keepalive: Option<Duration>,
@@ -247,7 +247,7 @@ impl Mesh {
             peer_loopback: peer.loopback,
             listen_port: site.port + peer.id.0,
             endpoint: peer.endpoint.as_ref().map(|e| (e.host.clone(), e.port + site.id.0)),
-            mtu: site.mtu,
+            mtu: site.mtu.min(peer.mtu),
             keepalive: link.keepalive,
             ospf: link.ospf,
         })

@@ -23,4 +23,35 @@ pub enum Malformation {
     /// A packet type other than 1 to 5.
     #[error("unknown packet type")]
     PacketType,
+    /// An LS type that no LSA has, or whose body this engine cannot read.
+    #[error("unknown LS type")]
+    LsaType,
+}
+
+/// Why a packet could not be read, in the order of the checks (RFC 2328 §8.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PacketError {
+    /// Not version 2.
+    #[error("OSPF version {0}")]
+    Version(u8),
+    /// The checksum of §D.4 does not verify.
+    #[error("wrong checksum")]
+    Checksum,
+    /// It does not hold together.
+    #[error("malformed packet")]
+    Malformed(#[from] WireError),
+}
+
+/// Why an LSA is not to be used (RFC 2328 §13 (1) and (2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LsaError {
+    /// The checksum of §12.1.7 does not verify, or is zero.
+    #[error("wrong LS checksum")]
+    Checksum,
+    /// An LS type that this engine does not know.
+    #[error("unknown LS type")]
+    UnknownType,
+    /// The body does not hold together.
+    #[error("malformed LSA")]
+    Malformed(#[from] WireError),
 }

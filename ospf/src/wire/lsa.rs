@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 
+use super::constants::{LSA_HEADER_LEN, MAX_AGE};
+use super::error::{LsaError, WireError};
 use super::packet::Options;
 use crate::ids::{LinkStateId, LsaKey, RouterId, SequenceNumber};
 
@@ -143,6 +145,60 @@ pub struct ExternalLsa {
 }
 
 impl Lsa {
+    /// A new instance with age 0, its length and checksum computed (§12.1).
+    ///
+    /// # Panics
+    /// If the body is not one for the key's LS type, or longer than a 16-bit length says.
+    pub fn new(key: LsaKey, options: Options, sequence: SequenceNumber, body: &LsaBody) -> Self {
+        assert!(body.suits(key.kind), "a body for {key}");
+        let body = body.encode();
+        let length = u16::try_from(LSA_HEADER_LEN + body.len()).expect("an LSA is shorter than 64 KiB");
+        let mut header = LsaHeader { age: 0, options, key, sequence, checksum: 0, length };
+        header.checksum = header.computed_checksum(&body);
+        debug_assert!(header.checksum_verifies(&body));
+        Self { header, body }
+    }
+
+    /// Whether this may be used: the checksum verifies, the type is known and the body can be read (§13 (1) and (2)).
+    ///
+    /// # Errors
+    /// The first of these that fails.
+    pub fn check(&self) -> Result<(), LsaError> {
+        if !self.header.checksum_verifies(&self.body) {
+            return Err(LsaError::Checksum);
+        }
+        if self.header.key.kind.scope().is_none() {
+            return Err(LsaError::UnknownType);
+        }
+        self.parse()?;
+        Ok(())
+    }
+
+    /// What it says. The checksum is not looked at.
+    ///
+    /// # Errors
+    /// If the body does not hold together, or the type is unknown. Not after [`Lsa::check`] found no fault.
+    pub fn parse(&self) -> Result<LsaBody, WireError> {
+        LsaBody::read(self.header.key.kind, &self.body)
+    }
+
+    /// The same instance at another age, of at most MaxAge. The body is shared.
+    #[must_use]
+    pub fn with_age(&self, age: u16) -> Self {
+        Self { header: LsaHeader { age: age.min(MAX_AGE), ..self.header }, body: self.body.clone() }
+    }
+
+    /// The same with a body of its own: one read from an update keeps all of that packet's bytes alive, which is not for long keeping.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { header: self.header, body: Bytes::copy_from_slice(&self.body) }
+    }
+
+    /// Octets in a Link State Update.
+    pub fn encoded_len(&self) -> usize {
+        LSA_HEADER_LEN + self.body.len()
+    }
+
     /// The network's Link State ID with the low bits, for keys of LSAs that describe a prefix.
     pub fn prefix(&self, network_mask: Ipv4Addr) -> Option<crate::ids::Prefix> {
         let LinkStateId(id) = self.header.key.id;

@@ -2,10 +2,21 @@
 //!
 //! Reading is bounded by the bytes present, never by a count or a length that they claim. Unknown values survive.
 
+mod checksum;
+mod constants;
 mod error;
+mod fletcher;
 mod lsa;
+mod lsa_body;
+mod lsa_header;
 mod packet;
+mod packet_codec;
+mod reader;
 
-pub use error::WireError;
+#[cfg(test)]
+mod tests;
+
+pub use constants::*;
+pub use error::{LsaError, Malformation, PacketError, WireError};
 pub use lsa::*;
 pub use packet::*;

@@ -1,0 +1,77 @@
+//! Link State Acknowledgments: sent (RFC 2328 §13.5) and received (§13.7).
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use crate::databases::Databases;
+use crate::engine::Engine;
+use crate::ids::{InterfaceId, NeighborKey};
+use crate::send::Destination;
+use crate::timers::TimerKey;
+use crate::wire::{LSA_HEADER_LEN, LsaHeader, PacketBody};
+
+/// How long acknowledgements are held back to go together (§13.5: less than RxmtInterval).
+const ACK_DELAY: Duration = Duration::from_millis(100);
+
+/// Acknowledgements of so many octets of LSAs are not held back: the sender's window shall not run dry.
+const ACK_OCTETS: usize = 16 * 1024;
+
+impl Engine {
+    /// A delayed acknowledgement (§13.5): it goes to all on the link, with others, soon.
+    pub(crate) fn acknowledge_later(&mut self, id: InterfaceId, header: LsaHeader) {
+        let most = self.acks_in_packet(id);
+        let deadline = self.now + ACK_DELAY;
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.delayed_acks.push(header);
+        interface.delayed_ack_octets += usize::from(header.length);
+        if interface.delayed_acks.len() >= most || interface.delayed_ack_octets >= ACK_OCTETS {
+            self.send_delayed_acks(id);
+        } else {
+            self.timers.set_if_idle(TimerKey::DelayedAck(id), deadline);
+        }
+    }
+
+    pub(crate) fn send_delayed_acks(&mut self, id: InterfaceId) {
+        self.timers.cancel(TimerKey::DelayedAck(id));
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.delayed_ack_octets = 0;
+        let headers = std::mem::take(&mut interface.delayed_acks);
+        self.send_acks(id, Destination::AllSpfRouters, &headers);
+    }
+
+    /// Direct acknowledgements (§13.5; erratum 7851): at once, to the neighbour alone.
+    pub(crate) fn acknowledge_directly(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
+        let Some(neighbor) = self.neighbor(key) else { return };
+        let destination = Destination::Neighbor(neighbor.address);
+        self.send_acks(key.interface, destination, headers);
+    }
+
+    fn send_acks(&mut self, id: InterfaceId, destination: Destination, headers: &[LsaHeader]) {
+        for packet in headers.chunks(self.acks_in_packet(id)) {
+            self.send(id, destination, PacketBody::LinkStateAck(packet.to_vec()));
+        }
+    }
+
+    fn acks_in_packet(&self, id: InterfaceId) -> usize {
+        (self.room(id, 0) / LSA_HEADER_LEN).max(1)
+    }
+
+    /// A Link State Acknowledgment was received (§13.7): what it names leaves the retransmission list, if it is the instance there.
+    pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let area = interface.config.area;
+        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        for header in headers {
+            let listed = neighbor.retransmission.contains(header.key);
+            let stored = Databases::place(header.key, key.interface, area)
+                .and_then(|place| self.databases.lookup(place))
+                .filter(|_| listed);
+            // The list holds the instance in the database.
+            if stored.is_some_and(|entry| header.compare(&entry.header(now)) == Ordering::Equal) {
+                neighbor.retransmission.remove(header.key);
+            }
+        }
+        self.acknowledged(key);
+    }
+}

@@ -1,0 +1,300 @@
+//! The neighbour data structure (RFC 2328 §10) and its three lists. Data only: the chapters around it decide what to do with it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
+
+use crate::databases::LsaPlace;
+use crate::event::NeighborState;
+use crate::ids::{LsaKey, RouterId};
+use crate::time::Instant;
+use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, Options};
+
+/// A neighbour on one interface.
+#[derive(Debug)]
+pub(crate) struct Neighbor {
+    pub(crate) router_id: RouterId,
+    /// Source address of its last hello.
+    pub(crate) address: Ipv4Addr,
+    pub(crate) state: NeighborState,
+    /// When `state` was entered.
+    pub(crate) since: Instant,
+    /// Router Priority of its last hello.
+    pub(crate) priority: u8,
+    /// Options: of its last hello, and from ExStart on of its Database Descriptions.
+    pub(crate) options: Options,
+    /// When its last hello came.
+    pub(crate) heard: Instant,
+    pub(crate) exchange: Exchange,
+    pub(crate) requests: RequestList,
+    pub(crate) retransmission: RetransmissionList,
+    /// What it requested and has not been sent yet (§10.7).
+    pub(crate) replies: BTreeSet<LsaPlace>,
+    /// When an LSA was last sent to it because it had sent an older one (§13 (8)).
+    pub(crate) sent_back: BTreeMap<LsaKey, Instant>,
+}
+
+impl Neighbor {
+    /// A neighbour nothing has been heard of yet; `dd_sequence` is the number before its first DD sequence number.
+    pub(crate) fn new(router_id: RouterId, address: Ipv4Addr, dd_sequence: u32, now: Instant) -> Self {
+        Self {
+            router_id,
+            address,
+            state: NeighborState::Down,
+            since: now,
+            priority: 0,
+            options: Options::default(),
+            heard: now,
+            exchange: Exchange { sequence: dd_sequence, ..Exchange::default() },
+            requests: RequestList::default(),
+            retransmission: RetransmissionList::default(),
+            replies: BTreeSet::new(),
+            sent_back: BTreeMap::new(),
+        }
+    }
+
+    /// Whether databases are being brought in step: state Exchange or Loading (§13 (4), §14).
+    pub(crate) fn is_synchronizing(&self) -> bool {
+        matches!(self.state, NeighborState::Exchange | NeighborState::Loading)
+    }
+
+    /// Whether an adjacency is on its way: from hearing the neighbour to just before Full.
+    pub(crate) fn is_forming(&self) -> bool {
+        self.state > NeighborState::Down && self.state < NeighborState::Full
+    }
+
+    /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
+    pub(crate) fn clear_lists(&mut self) {
+        self.exchange.summary.clear();
+        self.exchange.last_received = None;
+        self.exchange.last_sent = None;
+        self.requests = RequestList::default();
+        self.retransmission = RetransmissionList::default();
+        self.replies.clear();
+        self.sent_back.clear();
+    }
+}
+
+/// Who leads the exchange (§10.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Role {
+    /// We do; also until it is settled.
+    #[default]
+    Master,
+    /// The neighbour does.
+    Slave,
+}
+
+/// Database Description state (§10, §10.8).
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    /// Our part.
+    pub(crate) role: Role,
+    /// DD sequence number.
+    pub(crate) sequence: u32,
+    /// By which a duplicate is known (§10.6).
+    pub(crate) last_received: Option<Received>,
+    /// Our last packet, for sending again.
+    pub(crate) last_sent: Option<DatabaseDescription>,
+    /// Database summary list: what is still to be described.
+    pub(crate) summary: VecDeque<LsaPlace>,
+}
+
+/// What identifies a Database Description among its neighbour's (§10.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) flags: DdFlags,
+    pub(crate) options: Options,
+    pub(crate) sequence: u32,
+}
+
+impl From<&DatabaseDescription> for Received {
+    fn from(packet: &DatabaseDescription) -> Self {
+        Self { flags: packet.flags, options: packet.options, sequence: packet.sequence }
+    }
+}
+
+/// Link state request list (§10): what the neighbour has newer, as it described it.
+#[derive(Debug, Default)]
+pub(crate) struct RequestList {
+    wanted: BTreeMap<LsaKey, LsaHeader>,
+    /// Those of `wanted` that the last request asked for.
+    outstanding: BTreeSet<LsaKey>,
+}
+
+impl RequestList {
+    pub(crate) fn add(&mut self, header: LsaHeader) {
+        self.wanted.insert(header.key, header);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wanted.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// The instance that the neighbour described.
+    pub(crate) fn header(&self, key: LsaKey) -> Option<&LsaHeader> {
+        self.wanted.get(&key)
+    }
+
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &LsaHeader> {
+        self.wanted.values()
+    }
+
+    /// Takes an LSA off the list.
+    pub(crate) fn remove(&mut self, key: LsaKey) {
+        self.wanted.remove(&key);
+        self.outstanding.remove(&key);
+    }
+
+    /// Whether the answer to a request is still awaited.
+    pub(crate) fn is_awaiting(&self) -> bool {
+        !self.outstanding.is_empty()
+    }
+
+    /// Notes what a request asked for.
+    pub(crate) fn asked(&mut self, keys: &[LsaKey]) {
+        debug_assert!(keys.iter().all(|key| self.wanted.contains_key(key)), "only what is wanted is asked for");
+        self.outstanding = keys.iter().copied().collect();
+    }
+}
+
+/// Link state retransmission list (§10, §13.6): what was flooded to the neighbour and is not acknowledged.
+///
+/// Each entry is the instance in the database: a newer one replaces it in both (§13 (5)(c)).
+#[derive(Debug, Default)]
+pub(crate) struct RetransmissionList {
+    entries: BTreeMap<LsaKey, Pending>,
+    /// Those of `entries` that have not been sent yet.
+    unsent: BTreeSet<LsaKey>,
+    /// Octets of those that have.
+    in_flight: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    octets: usize,
+    sent: Option<Instant>,
+}
+
+impl RetransmissionList {
+    /// Lists an LSA that is to be sent, in place of an older instance.
+    pub(crate) fn add(&mut self, key: LsaKey, octets: usize) {
+        self.remove(key);
+        self.entries.insert(key, Pending { octets, sent: None });
+        self.unsent.insert(key);
+    }
+
+    /// Takes an LSA off; whether it was listed.
+    pub(crate) fn remove(&mut self, key: LsaKey) -> bool {
+        let Some(pending) = self.entries.remove(&key) else { return false };
+        match pending.sent {
+            Some(_) => self.in_flight -= pending.octets,
+            None => {
+                self.unsent.remove(&key);
+            }
+        }
+        debug_assert!(
+            !self.entries.is_empty() || self.in_flight == 0,
+            "nothing is listed but {} octets",
+            self.in_flight
+        );
+        true
+    }
+
+    pub(crate) fn contains(&self, key: LsaKey) -> bool {
+        self.entries.contains_key(&key)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Octets sent and not acknowledged.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// The first LSA that waits to be sent.
+    pub(crate) fn next_unsent(&self) -> Option<LsaKey> {
+        self.unsent.first().copied()
+    }
+
+    /// Notes that an LSA was sent, for the first time or again.
+    pub(crate) fn sent(&mut self, key: LsaKey, now: Instant) {
+        let Some(pending) = self.entries.get_mut(&key) else { return };
+        if pending.sent.replace(now).is_none() {
+            self.unsent.remove(&key);
+            self.in_flight += pending.octets;
+        }
+    }
+
+    /// What was sent at `deadline` or before and is not acknowledged, the longest ago first.
+    pub(crate) fn sent_until(&self, deadline: Instant) -> Vec<LsaKey> {
+        let mut due: Vec<_> = self
+            .entries
+            .iter()
+            .filter_map(|(&key, pending)| pending.sent.filter(|&sent| sent <= deadline).map(|sent| (sent, key)))
+            .collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// When the one that waits longest for its acknowledgement was sent.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.entries.values().filter_map(|pending| pending.sent).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{LinkStateId, LsaType};
+    use std::time::Duration;
+
+    fn key(id: u32) -> LsaKey {
+        LsaKey { kind: LsaType::ROUTER, id: LinkStateId(id), advertising_router: RouterId(id) }
+    }
+
+    fn at(millis: u64) -> Instant {
+        Instant::new(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn octets_in_flight_are_those_sent_and_not_acknowledged() {
+        let mut list = RetransmissionList::default();
+        list.add(key(1), 100);
+        list.add(key(2), 50);
+        assert_eq!(list.in_flight(), 0);
+        list.sent(key(1), at(5));
+        list.sent(key(1), at(6));
+        assert_eq!(list.in_flight(), 100);
+        assert_eq!(list.next_unsent(), Some(key(2)));
+        list.add(key(1), 120);
+        assert_eq!(list.in_flight(), 0, "the newer instance has not been sent");
+        assert!(list.remove(key(1)));
+        assert!(!list.remove(key(1)));
+        list.sent(key(2), at(7));
+        assert_eq!(list.oldest(), Some(at(7)));
+        assert!(list.remove(key(2)));
+        assert!(list.is_empty());
+        assert_eq!(list.in_flight(), 0);
+    }
+
+    #[test]
+    fn the_longest_unacknowledged_is_due_first() {
+        let mut list = RetransmissionList::default();
+        for (id, sent) in [(1, 30), (2, 10), (3, 20), (4, 40)] {
+            list.add(key(id), 1);
+            list.sent(key(id), at(sent));
+        }
+        list.add(key(5), 1);
+        assert_eq!(list.sent_until(at(30)), [key(2), key(3), key(1)]);
+    }
+}

@@ -1,0 +1,148 @@
+//! Configuration, at the start and while running: what does not differ is not disturbed.
+
+use std::collections::BTreeSet;
+
+use crate::adjacency::Neighbor;
+use crate::config::{Config, InterfaceConfig};
+use crate::databases::{Databases, Domain};
+use crate::engine::Engine;
+use crate::ids::{AreaId, InterfaceId, NeighborKey};
+use crate::interface::{Interface, Link};
+use crate::io::LinkState;
+use crate::origination::Originations;
+use crate::requests::InFlight;
+use crate::timers::Timers;
+
+/// What a change asks of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disturbance {
+    /// It goes on under the new values.
+    None,
+    /// Adjacencies cannot outlive it.
+    Restart,
+}
+
+fn disturbance(before: &InterfaceConfig, after: &InterfaceConfig) -> Disturbance {
+    let identity = |config: &InterfaceConfig| (config.area, config.network, config.passive);
+    if identity(before) == identity(after) { Disturbance::None } else { Disturbance::Restart }
+}
+
+impl Engine {
+    /// Begins to be what the configuration says.
+    pub(crate) fn begin(&mut self) {
+        for area in self.areas() {
+            self.originations.begin_area(area, self.now);
+        }
+        self.want_externals();
+        for (id, config) in self.config.interfaces.clone() {
+            self.add_interface(id, config);
+        }
+        self.schedule_calculation();
+    }
+
+    /// A new configuration in place of the present one.
+    pub(crate) fn configure(&mut self, config: Config) {
+        if config.router_id != self.config.router_id {
+            self.begin_again(config);
+            return;
+        }
+        let areas_before = self.areas();
+        let before = std::mem::replace(&mut self.config, config);
+        let areas = self.areas();
+        for &area in areas.difference(&areas_before) {
+            self.originations.begin_area(area, self.now);
+        }
+
+        for (&id, old) in &before.interfaces {
+            match self.config.interfaces.get(&id).cloned() {
+                None => self.remove_interface(id),
+                Some(new) if new == *old => {}
+                Some(new) => match disturbance(old, &new) {
+                    Disturbance::None => self.change_interface(id, new),
+                    Disturbance::Restart => {
+                        self.remove_interface(id);
+                        self.add_interface(id, new);
+                    }
+                },
+            }
+        }
+        for (id, new) in self.config.interfaces.clone() {
+            if !before.interfaces.contains_key(&id) {
+                self.add_interface(id, new);
+            }
+        }
+        self.forget_areas(areas_before.difference(&areas).copied().collect());
+
+        if before.externals != self.config.externals {
+            self.want_externals();
+        }
+        if (&before.externals, &before.loopbacks) != (&self.config.externals, &self.config.loopbacks) {
+            // The E-bit and the host links (§12.4.1).
+            for area in areas {
+                self.router_lsa_changed(area);
+            }
+        }
+        if before.policy != self.config.policy {
+            self.schedule_calculation();
+        }
+    }
+
+    /// Another router id is another router: all adjacencies and databases go (RFC 2328 §C.1).
+    fn begin_again(&mut self, config: Config) {
+        for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
+            self.remove_interface(id);
+        }
+        self.config = config;
+        self.databases = Databases::default();
+        self.originations = Originations::default();
+        self.in_flight = InFlight::default();
+        self.unsent_floods.clear();
+        self.timers = Timers::default();
+        self.begin();
+    }
+
+    fn add_interface(&mut self, id: InterfaceId, config: InterfaceConfig) {
+        let area = config.area;
+        let displaced = self.interfaces.insert(id, Interface::new(config));
+        debug_assert!(displaced.is_none(), "interface {id:?} was there already");
+        if let Some(&LinkState::Up { index, mtu, addressing }) = self.links.get(&id) {
+            self.interface_up(id, Link { index, mtu, addressing });
+        }
+        self.router_lsa_changed(area);
+    }
+
+    /// Neighbours are told at once instead of having to miss us.
+    fn remove_interface(&mut self, id: InterfaceId) {
+        self.send_goodbye(id);
+        self.interface_down(id);
+        self.interfaces.remove(&id);
+    }
+
+    /// Cost, timers and the like: adjacencies stay, as long as the other side changes its timers in RouterDeadInterval, too.
+    fn change_interface(&mut self, id: InterfaceId, config: InterfaceConfig) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut interface.config, config);
+        let after = &interface.config;
+        let new_timers = (before.hello_interval, before.dead_interval) != (after.hello_interval, after.dead_interval);
+        let area = after.area;
+        let neighbors: Vec<_> = interface.neighbors.values().map(|neighbor: &Neighbor| neighbor.router_id).collect();
+        if new_timers && interface.active_link().is_some() {
+            self.hello_timer(id);
+            for router_id in neighbors {
+                self.await_hello(NeighborKey { interface: id, router_id });
+            }
+        }
+        self.router_lsa_changed(area);
+    }
+
+    fn forget_areas(&mut self, areas: BTreeSet<AreaId>) {
+        for area in areas {
+            let place = self.router_lsa_place(area);
+            self.originations.forget(Domain::Area(area));
+            self.timers.cancel(crate::TimerKey::Refresh(place));
+            self.timers.cancel(crate::TimerKey::Origination(place));
+            self.databases.forget(Domain::Area(area));
+            self.schedule_calculation();
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The engine: what goes in is handed to its chapter, what comes out waits to be polled, and the next deadline has a reason.
+//!
+//! No rule of the protocol is in this file.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::calculation::CalculationState;
+use crate::config::Config;
+use crate::databases::Databases;
+use crate::event::Event;
+use crate::ids::{InterfaceId, NeighborKey};
+use crate::interface::Interface;
+use crate::io::{Input, LinkState, Output};
+use crate::origination::Originations;
+use crate::random::Random;
+use crate::requests::InFlight;
+use crate::time::Instant;
+use crate::timers::{TimerKey, Timers};
+
+/// An OSPF router.
+///
+/// Call [`Engine::handle`] with whatever happens, then drain [`Engine::poll_output`], then sleep until [`Engine::next_deadline`] or the
+/// next thing that happens. All time is what the caller says.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) now: Instant,
+    lifecycle: Lifecycle,
+    /// What the driver said of each link, configured or not.
+    pub(crate) links: BTreeMap<InterfaceId, LinkState>,
+    pub(crate) interfaces: BTreeMap<InterfaceId, Interface>,
+    pub(crate) databases: Databases,
+    pub(crate) originations: Originations,
+    pub(crate) calculation: CalculationState,
+    pub(crate) timers: Timers,
+    pub(crate) random: Random,
+    /// Neighbours to whom something on their retransmission list may be sent.
+    pub(crate) unsent_floods: BTreeSet<NeighborKey>,
+    pub(crate) in_flight: InFlight,
+    /// Something happened after which LSAs at MaxAge may be removed (§14).
+    pub(crate) max_aged_may_go: bool,
+    pub(crate) outputs: VecDeque<Output>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lifecycle {
+    Running,
+    /// [`Input::Shutdown`] was given: nothing is done any more.
+    Stopped,
+}
+
+impl Engine {
+    /// A router that starts at `now`, all of whose interfaces are down. `seed` decides jitter and first sequence numbers.
+    pub fn new(config: Config, seed: u64, now: Instant) -> Self {
+        let mut engine = Self {
+            config,
+            now,
+            lifecycle: Lifecycle::Running,
+            links: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
+            databases: Databases::default(),
+            originations: Originations::default(),
+            calculation: CalculationState::default(),
+            timers: Timers::default(),
+            random: Random::new(seed),
+            unsent_floods: BTreeSet::new(),
+            in_flight: InFlight::default(),
+            max_aged_may_go: false,
+            outputs: VecDeque::new(),
+        };
+        engine.begin();
+        engine.settle();
+        engine
+    }
+
+    /// Takes one input. It never fails, and its work is bounded by the size of the input and of the database.
+    ///
+    /// `now` does not go back: an earlier instant than the last counts as the last.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.now = self.now.max(now);
+        match self.lifecycle {
+            Lifecycle::Running => {}
+            Lifecycle::Stopped => return,
+        }
+        match input {
+            Input::Packet { interface, source, destination, payload } => {
+                self.receive(interface, source, destination, payload);
+            }
+            Input::Link { interface, state } => self.link_changed(interface, state),
+            Input::Configure(config) => self.configure(config),
+            Input::Tick => self.tick(),
+            Input::Shutdown => self.shutdown(),
+        }
+        self.settle();
+    }
+
+    /// The next output, in the order in which they arose.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Tick`] is due next, and for what; `None` if nothing is awaited. After a tick at `now` it is later than `now`.
+    pub fn next_deadline(&self) -> Option<(Instant, TimerKey)> {
+        let expiry = match self.lifecycle {
+            Lifecycle::Running => self.databases.next_expiry().map(|when| (when, TimerKey::Expiry)),
+            Lifecycle::Stopped => None,
+        };
+        [self.timers.next(), expiry].into_iter().flatten().min()
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn tick(&mut self) {
+        while let Some(timer) = self.timers.take_due(self.now) {
+            self.fire(timer);
+        }
+        self.expire();
+    }
+
+    fn fire(&mut self, timer: TimerKey) {
+        match timer {
+            TimerKey::Hello(interface) => self.hello_timer(interface),
+            TimerKey::DelayedAck(interface) => self.send_delayed_acks(interface),
+            TimerKey::Inactivity(neighbor) => self.inactivity_timer(neighbor),
+            TimerKey::DatabaseDescription(neighbor) => self.description_timer(neighbor),
+            TimerKey::LastDescription(neighbor) => self.forget_last_description(neighbor),
+            TimerKey::Request(neighbor) => self.request_timer(neighbor),
+            TimerKey::Reply(neighbor) => self.reply(neighbor),
+            TimerKey::Retransmission(neighbor) => self.retransmission_timer(neighbor),
+            TimerKey::Origination(place) => self.originations.touch(place),
+            TimerKey::Refresh(place) => self.originations.refresh(place),
+            // Done once for each input, if it is due.
+            TimerKey::Calculation => {}
+            TimerKey::Expiry => unreachable!("the databases keep this deadline"),
+        }
+    }
+
+    /// What is gathered while an input is handled and done once after it.
+    fn settle(&mut self) {
+        if self.lifecycle == Lifecycle::Stopped {
+            return;
+        }
+        self.request_more();
+        self.originate();
+        self.remove_max_aged();
+        // What is gone may have been in the way of its successor (§12.1.6).
+        self.originate();
+        self.send_floods();
+        self.calculate_if_due();
+    }
+
+    /// A planned stop: see [`Input::Shutdown`].
+    fn shutdown(&mut self) {
+        for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
+            self.send_goodbye(id);
+            self.interface_down(id);
+        }
+        self.timers = Timers::default();
+        self.lifecycle = Lifecycle::Stopped;
+    }
+}

@@ -1,0 +1,266 @@
+//! Database exchange: Database Descriptions received (RFC 2328 §10.6) and sent (§10.8).
+
+use crate::adjacency::{Received, Role};
+use crate::engine::Engine;
+use crate::event::{NeighborState, Refusal};
+use crate::ids::NeighborKey;
+use crate::neighbor::NeighborEvent;
+use crate::send::Destination;
+use crate::timers::TimerKey;
+use crate::wire::{
+    DATABASE_DESCRIPTION_FIXED_LEN, DatabaseDescription, DdFlags, LSA_HEADER_LEN, LsaHeader, Options, PacketBody,
+};
+
+use crate::databases::Databases;
+
+/// Options of our Database Descriptions: areas are not stubs, and opaque LSAs are taken (RFC 5250 §3.1).
+pub(crate) const DESCRIPTION_OPTIONS: Options = Options::E.with(Options::O);
+
+impl Engine {
+    /// Entering ExStart (§10.3, 2-WayReceived): we declare ourselves master and say so until somebody answers.
+    pub(crate) fn negotiate(&mut self, key: NeighborKey) {
+        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        debug_assert_eq!(neighbor.state, NeighborState::ExStart);
+        // "increments the DD sequence number in the neighbor data structure", which wraps.
+        neighbor.exchange.sequence = neighbor.exchange.sequence.wrapping_add(1);
+        neighbor.exchange.role = Role::Master;
+        neighbor.exchange.last_received = None;
+        self.send_description(key);
+    }
+
+    /// Entering Exchange (§10.3, NegotiationDone): the database as it is now will be described.
+    pub(crate) fn summarize(&mut self, key: NeighborKey) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let area = interface.config.area;
+        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        debug_assert!(neighbor.exchange.summary.is_empty() && neighbor.retransmission.is_empty());
+        let opaque = neighbor.options.contains(Options::O);
+        for place in self.databases.described(key.interface, area) {
+            // RFC 5250 §3.1: opaque LSAs are described to opaque-capable neighbours only.
+            if place.key.kind.is_opaque() && !opaque {
+                continue;
+            }
+            let Some(entry) = self.databases.lookup(place) else { continue };
+            if entry.is_max_age(now) {
+                // "Any LSA whose age is equal to MaxAge is instead added to the neighbor's Link state retransmission list."
+                neighbor.retransmission.add(place.key, usize::from(entry.header(now).length));
+                self.unsent_floods.insert(key);
+            } else {
+                neighbor.exchange.summary.push_back(place);
+            }
+        }
+    }
+
+    /// Sends the next Database Description (§10.8) and sees to it that it is repeated where that is on us.
+    fn send_description(&mut self, key: NeighborKey) {
+        let room = self.room(key.interface, DATABASE_DESCRIPTION_FIXED_LEN);
+        let most = (room / LSA_HEADER_LEN).max(1);
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let mtu = interface.active_link().map_or(0, |link| link.mtu);
+        let retransmit_interval = interface.retransmit_interval();
+        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let exchange = &mut neighbor.exchange;
+        let flags = match neighbor.state {
+            // "The initialize (I), more (M) and master (MS) bits are set", and the packet is empty.
+            NeighborState::ExStart => DdFlags { init: true, more: true, master: true },
+            _ => DdFlags { init: false, more: false, master: exchange.role == Role::Master },
+        };
+        let mut headers = Vec::new();
+        if !flags.init {
+            while headers.len() < most
+                && let Some(place) = exchange.summary.pop_front()
+            {
+                // What has reached MaxAge since, or is gone, has been flooded to this neighbour.
+                if let Some(entry) = self.databases.lookup(place).filter(|entry| !entry.is_max_age(now)) {
+                    headers.push(entry.header(now));
+                }
+            }
+        }
+        let more = flags.init || !exchange.summary.is_empty();
+        let description = DatabaseDescription {
+            interface_mtu: mtu,
+            options: DESCRIPTION_OPTIONS,
+            flags: DdFlags { more, ..flags },
+            sequence: exchange.sequence,
+            headers,
+        };
+        exchange.last_sent = Some(description.clone());
+        match exchange.role {
+            Role::Master => self.timers.set(TimerKey::DatabaseDescription(key), now + retransmit_interval),
+            // "The slave sends Database Description packets only in response."
+            Role::Slave => self.timers.cancel(TimerKey::DatabaseDescription(key)),
+        }
+        self.send(key.interface, Destination::AllSpfRouters, PacketBody::DatabaseDescription(description));
+    }
+
+    /// Nothing came for RxmtInterval: the last one again (§10.8).
+    pub(crate) fn description_timer(&mut self, key: NeighborKey) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let next = self.now + interface.retransmit_interval();
+        let Some(neighbor) = interface.neighbors.get(&key.router_id) else { return };
+        debug_assert!(matches!(neighbor.state, NeighborState::ExStart | NeighborState::Exchange));
+        self.timers.set(TimerKey::DatabaseDescription(key), next);
+        self.repeat_description(key);
+    }
+
+    fn repeat_description(&mut self, key: NeighborKey) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let mtu = interface.active_link().map_or(0, |link| link.mtu);
+        let last = interface.neighbors.get(&key.router_id).and_then(|neighbor| neighbor.exchange.last_sent.clone());
+        if let Some(last) = last {
+            // The MTU may have been mended meanwhile; all else stays.
+            let last = DatabaseDescription { interface_mtu: mtu, ..last };
+            self.send(key.interface, Destination::AllSpfRouters, PacketBody::DatabaseDescription(last));
+        }
+    }
+
+    /// RouterDeadInterval after the exchange the slave may forget its last packet (§10.8).
+    pub(crate) fn forget_last_description(&mut self, key: NeighborKey) {
+        if let Some(neighbor) = self.neighbor_mut(key) {
+            neighbor.exchange.last_sent = None;
+        }
+    }
+
+    /// A Database Description was received (§10.6).
+    pub(crate) fn receive_description(
+        &mut self,
+        key: NeighborKey,
+        packet: &DatabaseDescription,
+    ) -> Result<(), Refusal> {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return Err(Refusal::InterfaceNotActive) };
+        let mtu = interface.active_link().map_or(0, |link| link.mtu);
+        // "If the Interface MTU field indicates an IP datagram size that is larger than the router can accept ... rejected."
+        if packet.interface_mtu > mtu && !interface.config.mtu_ignore {
+            return Err(Refusal::MtuMismatch);
+        }
+        if self.neighbor(key).is_some_and(|neighbor| neighbor.state == NeighborState::Init) {
+            // It has heard us, or it would not describe its database: the hello that says so is late or lost.
+            self.neighbor_event(key, NeighborEvent::TwoWayReceived);
+        }
+        let Some(neighbor) = self.neighbor_mut(key) else { return Err(Refusal::UnknownNeighbor) };
+        let received = Received::from(packet);
+        let duplicate = neighbor.exchange.last_received == Some(received);
+        let role = neighbor.exchange.role;
+        match neighbor.state {
+            NeighborState::Down | NeighborState::Attempt | NeighborState::Init | NeighborState::TwoWay => {
+                return Err(Refusal::NeighborState);
+            }
+            NeighborState::ExStart => {
+                if self.settle_roles(key, packet) {
+                    self.accept_description(key, packet);
+                }
+            }
+            NeighborState::Exchange => {
+                let expected = match role {
+                    Role::Master => neighbor.exchange.sequence,
+                    Role::Slave => neighbor.exchange.sequence.wrapping_add(1),
+                };
+                let fits = packet.flags.master == (role == Role::Slave)
+                    && !packet.flags.init
+                    && packet.options == neighbor.options
+                    && packet.sequence == expected;
+                match (duplicate, role) {
+                    (true, Role::Master) => {}
+                    (true, Role::Slave) => self.repeat_description(key),
+                    (false, _) if fits => self.accept_description(key, packet),
+                    (false, _) => self.neighbor_event(key, NeighborEvent::SeqNumberMismatch),
+                }
+            }
+            NeighborState::Loading | NeighborState::Full => match role {
+                // "The only packets received should be duplicates": anything else means that the neighbour starts over.
+                Role::Master if duplicate => {}
+                Role::Slave if duplicate && neighbor.exchange.last_sent.is_some() => self.repeat_description(key),
+                Role::Master | Role::Slave => self.neighbor_event(key, NeighborEvent::SeqNumberMismatch),
+            },
+        }
+        Ok(())
+    }
+
+    /// Whether a packet received in ExStart settles who is master (§10.6).
+    fn settle_roles(&mut self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
+        let own_id = self.config.router_id;
+        let Some(neighbor) = self.neighbor_mut(key) else { return false };
+        let DdFlags { init, more, master } = packet.flags;
+        let role = if init && more && master && packet.headers.is_empty() && neighbor.router_id > own_id {
+            Role::Slave
+        } else if !init && !master && packet.sequence == neighbor.exchange.sequence && neighbor.router_id < own_id {
+            Role::Master
+        } else {
+            return false;
+        };
+        neighbor.exchange.role = role;
+        neighbor.options = packet.options;
+        self.neighbor_event(key, NeighborEvent::NegotiationDone);
+        true
+    }
+
+    /// The packet is the next in sequence: its headers are looked at, and it is answered (§10.6).
+    fn accept_description(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
+        if !self.note_headers(key, &packet.headers) {
+            self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
+            return;
+        }
+        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        debug_assert_eq!(neighbor.state, NeighborState::Exchange);
+        let exchange = &mut neighbor.exchange;
+        exchange.last_received = Some(Received::from(packet));
+        let all_sent = exchange.last_sent.as_ref().is_some_and(|sent| !sent.flags.more);
+        match exchange.role {
+            Role::Master => {
+                exchange.sequence = exchange.sequence.wrapping_add(1);
+                if all_sent && !packet.flags.more {
+                    self.exchange_done(key);
+                } else {
+                    self.send_description(key);
+                }
+            }
+            Role::Slave => {
+                exchange.sequence = packet.sequence;
+                self.send_description(key);
+                let all_sent = self
+                    .neighbor(key)
+                    .and_then(|neighbor| neighbor.exchange.last_sent.as_ref())
+                    .is_some_and(|sent| !sent.flags.more);
+                if all_sent && !packet.flags.more {
+                    self.exchange_done(key);
+                }
+            }
+        }
+        self.request(key);
+    }
+
+    /// Puts what the neighbour has newer on the request list (§10.6); whether all types are known.
+    fn note_headers(&mut self, key: NeighborKey, headers: &[LsaHeader]) -> bool {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return false };
+        let area = interface.config.area;
+        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return false };
+        for &header in headers {
+            let Some(place) = Databases::place(header.key, key.interface, area) else { return false };
+            let newer = match self.databases.lookup(place) {
+                None => true,
+                Some(entry) => header.newer_than(&entry.header(now)),
+            };
+            if newer {
+                neighbor.requests.add(header);
+            }
+        }
+        true
+    }
+
+    fn exchange_done(&mut self, key: NeighborKey) {
+        self.timers.cancel(TimerKey::DatabaseDescription(key));
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let keep = interface.dead_interval();
+        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let complete = neighbor.requests.is_empty();
+        match neighbor.exchange.role {
+            Role::Master => neighbor.exchange.last_sent = None,
+            // §10.8: "the slave must wait RouterDeadInterval seconds before freeing the last Database Description packet."
+            Role::Slave => self.timers.set(TimerKey::LastDescription(key), self.now + keep),
+        }
+        self.neighbor_event(key, NeighborEvent::ExchangeDone { complete });
+    }
+}

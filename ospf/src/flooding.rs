@@ -1,0 +1,234 @@
+//! The flooding procedure (RFC 2328 §13): a Link State Update received, and an LSA sent on to everybody who may not have it (§13.3).
+
+use std::cmp::Ordering;
+
+use crate::databases::{Databases, LsaPlace};
+use crate::engine::Engine;
+use crate::event::{Event, LsaRefusal, NeighborState};
+use crate::ids::{NeighborKey, SequenceNumber};
+use crate::lsdb::{Change, Entry};
+use crate::send::Destination;
+use crate::time::Instant;
+use crate::wire::{Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, Options};
+
+/// For how many LSAs it is remembered that they were sent back (§13 (8)), until the memory is searched for those that may be again.
+const SENT_BACK_MEMORY: usize = 256;
+
+/// What becomes of the sender of an LSA (§13.5, table 19, for networks without a designated router).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Acknowledgment {
+    None,
+    Delayed,
+    Direct,
+}
+
+impl Engine {
+    /// A Link State Update was received from a neighbour in state Exchange or greater (§13).
+    pub(crate) fn receive_update(&mut self, from: NeighborKey, lsas: Vec<Lsa>) {
+        let mut direct = Vec::new();
+        for lsa in lsas {
+            let header = lsa.header;
+            match self.receive_lsa(from, lsa) {
+                Ok(Acknowledgment::None) => {}
+                Ok(Acknowledgment::Delayed) => self.acknowledge_later(from.interface, header),
+                Ok(Acknowledgment::Direct) => direct.push(header),
+                Err(reason) => {
+                    self.event(Event::LsaRefused { router_id: from.router_id, key: Some(header.key), reason });
+                }
+            }
+        }
+        self.acknowledge_directly(from, &direct);
+    }
+
+    /// One LSA of an update (§13, steps 1 to 8).
+    fn receive_lsa(&mut self, from: NeighborKey, lsa: Lsa) -> Result<Acknowledgment, LsaRefusal> {
+        let now = self.now;
+        let header = lsa.header;
+        let place = self.place_of(from, &lsa)?;
+        let stored = self.databases.lookup(place);
+
+        // (1), (2): bytes that are already in the database were checked when they came there.
+        let known = stored.filter(|entry| is_same_text(entry, &lsa, now)).map(|entry| entry.body().clone());
+        let body = match known {
+            Some(body) => body,
+            None => match check(&lsa) {
+                Ok(body) => body,
+                Err(reason) => {
+                    if matches!(reason, LsaRefusal::Malformed(_)) {
+                        // It will not become better by being asked for again.
+                        self.give_up_request(from, place);
+                    }
+                    return Err(reason);
+                }
+            },
+        };
+        let order = stored.map(|entry| header.compare(&entry.header(now)));
+
+        match order {
+            // (4): nobody has it, and nobody who is just learning our database may still be told of it.
+            None if header.is_max_age() && !self.is_synchronizing() => Ok(Acknowledgment::Direct),
+            None | Some(Ordering::Greater) => {
+                if self.arrived_too_soon(from, place) {
+                    return Err(LsaRefusal::TooSoon);
+                }
+                self.install(place, lsa, body);
+                self.flood(place, Some(from));
+                if self.is_self_originated(place) {
+                    self.received_self_originated(from.interface, place);
+                }
+                Ok(Acknowledgment::Delayed)
+            }
+            // (6) deviates: the RFC restarts the exchange if an LSA that is not newer than ours comes while a newer one is requested of
+            // this neighbour. A datagram that was overtaken is enough for that; the request timer recovers without a reset.
+            Some(Ordering::Equal) => Ok(self.received_duplicate(from, place)),
+            Some(Ordering::Less) => {
+                self.send_back(from, place);
+                Ok(Acknowledgment::None)
+            }
+        }
+    }
+
+    fn place_of(&self, from: NeighborKey, lsa: &Lsa) -> Result<LsaPlace, LsaRefusal> {
+        let interface = self.interfaces.get(&from.interface).ok_or(LsaRefusal::UnknownType)?;
+        match Databases::place(lsa.header.key, from.interface, interface.config.area) {
+            Some(place) => Ok(place),
+            // (1) comes before (2).
+            None => Err(lsa.check().err().map_or(LsaRefusal::UnknownType, LsaRefusal::from)),
+        }
+    }
+
+    /// Whether any neighbour is in Exchange or Loading (§13 (4), §14).
+    pub(crate) fn is_synchronizing(&self) -> bool {
+        self.interfaces.values().flat_map(|interface| interface.neighbors.values()).any(|n| n.is_synchronizing())
+    }
+
+    /// §13 (5)(a): the copy in the database was received by flooding less than MinLSArrival ago.
+    ///
+    /// Our own instances were not received; and what this neighbour was asked for is awaited, whoever flooded a copy meanwhile.
+    fn arrived_too_soon(&self, from: NeighborKey, place: LsaPlace) -> bool {
+        let Some(stored) = self.databases.lookup(place) else { return false };
+        let requested = self.neighbor(from).is_some_and(|neighbor| neighbor.requests.header(place.key).is_some());
+        self.now.saturating_since(stored.installed()) < MIN_LS_ARRIVAL
+            && !requested
+            && !self.originations.is_ours(place, &stored.header(self.now))
+    }
+
+    /// Puts an LSA in the database (§13.2); routes follow if it says something new.
+    pub(crate) fn install(&mut self, place: LsaPlace, lsa: Lsa, body: LsaBody) {
+        debug_assert_eq!(place.key, lsa.header.key);
+        if lsa.header.is_max_age() {
+            self.max_aged_may_go = true;
+        }
+        match self.databases.domain_mut(place.domain).insert(lsa.detached(), body, self.now) {
+            Change::Contents => self.schedule_calculation(),
+            Change::Refreshed => {}
+        }
+    }
+
+    /// Sends the instance in the database on to the neighbours of its domain, except to the one it came from (§13.3).
+    pub(crate) fn flood(&mut self, place: LsaPlace, from: Option<NeighborKey>) {
+        let Some(entry) = self.databases.lookup(place) else { return };
+        let header = entry.header(self.now);
+        self.in_flight.arrived(place);
+        for (&interface_id, interface) in &mut self.interfaces {
+            if !interface.is_in(interface_id, place.domain) {
+                continue;
+            }
+            for neighbor in interface.neighbors.values_mut() {
+                let key = NeighborKey { interface: interface_id, router_id: neighbor.router_id };
+                // (1)(a)
+                if neighbor.state < NeighborState::Exchange {
+                    continue;
+                }
+                // §13 (5)(c): the instance before is on no retransmission list any more.
+                neighbor.retransmission.remove(place.key);
+                // (1)(b)
+                let requested = neighbor.requests.header(place.key).map(|requested| header.compare(requested));
+                match requested {
+                    None => {}
+                    Some(Ordering::Less) => continue,
+                    Some(Ordering::Equal) => {
+                        neighbor.requests.remove(place.key);
+                        self.in_flight.touch(key);
+                        continue;
+                    }
+                    Some(Ordering::Greater) => {
+                        neighbor.requests.remove(place.key);
+                        self.in_flight.touch(key);
+                    }
+                }
+                // (1)(c)
+                if from == Some(key) {
+                    continue;
+                }
+                // RFC 5250 §3.1: opaque LSAs go to opaque-capable neighbours only.
+                if place.key.kind.is_opaque() && !neighbor.options.contains(Options::O) {
+                    continue;
+                }
+                // (1)(d)
+                neighbor.retransmission.add(place.key, usize::from(header.length));
+                self.unsent_floods.insert(key);
+            }
+        }
+    }
+
+    /// §13 (7): the instance that we have.
+    fn received_duplicate(&mut self, from: NeighborKey, place: LsaPlace) -> Acknowledgment {
+        let Some(neighbor) = self.neighbor_mut(from) else { return Acknowledgment::None };
+        // (7)(a): "treat the received LSA as an acknowledgment".
+        if neighbor.retransmission.remove(place.key) {
+            self.acknowledged(from);
+            return Acknowledgment::None;
+        }
+        Acknowledgment::Direct
+    }
+
+    /// §13 (8): ours is newer, and the neighbour gets it, but not more often than every MinLSArrival.
+    fn send_back(&mut self, to: NeighborKey, place: LsaPlace) {
+        let now = self.now;
+        let Some(stored) = self.databases.lookup(place).map(|entry| entry.header(now)) else { return };
+        // "the received LSA should be discarded without acknowledging": its sequence number is about to wrap (§12.1.6).
+        if stored.is_max_age() && stored.sequence == SequenceNumber::MAX {
+            return;
+        }
+        let Some(neighbor) = self.neighbor_mut(to) else { return };
+        let recent = |sent: &Instant| now.saturating_since(*sent) < MIN_LS_ARRIVAL;
+        if neighbor.sent_back.get(&place.key).is_some_and(recent) {
+            return;
+        }
+        if neighbor.sent_back.len() >= SENT_BACK_MEMORY {
+            neighbor.sent_back.retain(|_, sent| recent(sent));
+        }
+        neighbor.sent_back.insert(place.key, now);
+        let destination = Destination::Neighbor(neighbor.address);
+        self.send_lsas(to.interface, destination, &[place]);
+    }
+
+    fn give_up_request(&mut self, key: NeighborKey, place: LsaPlace) {
+        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        if neighbor.requests.header(place.key).is_some() {
+            neighbor.requests.remove(place.key);
+            self.in_flight.arrived(place);
+            self.in_flight.touch(key);
+        }
+    }
+
+    /// §13.4: "the Advertising Router is equal to the router's own Router ID".
+    pub(crate) fn is_self_originated(&self, place: LsaPlace) -> bool {
+        place.key.advertising_router == self.config.router_id
+    }
+}
+
+/// §13 (1) and (2), and the body.
+fn check(lsa: &Lsa) -> Result<LsaBody, LsaRefusal> {
+    lsa.check()?;
+    lsa.parse().map_err(LsaRefusal::Malformed)
+}
+
+/// Whether an LSA is, its age aside, bit by bit the one in the database.
+fn is_same_text(entry: &Entry, lsa: &Lsa, now: Instant) -> bool {
+    let stored = entry.instance(now);
+    let LsaHeader { age: _, options, key, sequence, checksum, length } = stored.header;
+    let same_header = LsaHeader { age: lsa.header.age, options, key, sequence, checksum, length } == lsa.header;
+    same_header && stored.body == lsa.body
+}

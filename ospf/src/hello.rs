@@ -1,0 +1,159 @@
+//! Hellos: sent (RFC 2328 §9.5) and received (§10.5).
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::adjacency::Neighbor;
+use crate::engine::Engine;
+use crate::event::{NeighborState, Refusal};
+use crate::ids::{InterfaceId, NeighborKey, RouterId};
+use crate::interface::Interface;
+use crate::io::Addressing;
+use crate::neighbor::NeighborEvent;
+use crate::send::Destination;
+use crate::timers::TimerKey;
+use crate::wire::{Hello, Options, PacketBody};
+
+/// Router Priority: of no meaning where no designated router is elected.
+const PRIORITY: u8 = 1;
+
+/// Options of our hellos: areas are not stubs (§A.2). The O-bit stands in Database Descriptions only (RFC 5250 §3.1).
+const HELLO_OPTIONS: Options = Options::E;
+
+impl Engine {
+    /// The Hello Timer fired, or the interface came up: a hello at once, the next in HelloInterval.
+    pub(crate) fn hello_timer(&mut self, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        self.timers.set(TimerKey::Hello(id), self.now + interface.hello_interval());
+        self.send_hello(id);
+    }
+
+    /// Sends a hello that lists every neighbour heard (§9.5).
+    pub(crate) fn send_hello(&mut self, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let heard = interface.neighbors.keys().copied().collect();
+        self.send_hello_listing(id, heard);
+    }
+
+    /// Sends a hello that lists nobody, after which every neighbour drops the adjacency: its 1-WayReceived (§10.2).
+    pub(crate) fn send_goodbye(&mut self, id: InterfaceId) {
+        self.send_hello_listing(id, Vec::new());
+    }
+
+    fn send_hello_listing(&mut self, id: InterfaceId, neighbors: Vec<RouterId>) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(link) = interface.active_link() else { return };
+        let hello = Hello {
+            // §9.5: "on unnumbered point-to-point networks ... set to 0.0.0.0".
+            network_mask: match link.addressing {
+                Addressing::Unnumbered(_) => Ipv4Addr::UNSPECIFIED,
+                Addressing::Numbered { subnet, .. } => subnet.netmask(),
+            },
+            hello_interval: hello_seconds(interface),
+            options: HELLO_OPTIONS,
+            priority: PRIORITY,
+            dead_interval: dead_seconds(interface),
+            designated_router: Ipv4Addr::UNSPECIFIED,
+            backup_designated_router: Ipv4Addr::UNSPECIFIED,
+            neighbors,
+        };
+        self.send(id, Destination::AllSpfRouters, PacketBody::Hello(hello));
+    }
+
+    /// A hello was received (§10.5).
+    pub(crate) fn receive_hello(
+        &mut self,
+        id: InterfaceId,
+        source: Ipv4Addr,
+        router_id: RouterId,
+        hello: &Hello,
+    ) -> Result<(), Refusal> {
+        let own_id = self.config.router_id;
+        let Some(interface) = self.interfaces.get(&id) else { return Err(Refusal::InterfaceNotActive) };
+        // The network mask is not looked at on point-to-point networks.
+        if hello.hello_interval != hello_seconds(interface) {
+            return Err(Refusal::HelloIntervalMismatch);
+        }
+        if hello.dead_interval != dead_seconds(interface) {
+            return Err(Refusal::DeadIntervalMismatch);
+        }
+        if hello.options.contains(Options::E) != HELLO_OPTIONS.contains(Options::E) {
+            return Err(Refusal::ExternalCapabilityMismatch);
+        }
+
+        // A point-to-point link has one other end: who was there under another router id is there no more.
+        let replaced: Vec<_> = interface.neighbors.keys().copied().filter(|&other| other != router_id).collect();
+        for other in replaced {
+            self.neighbor_event(NeighborKey { interface: id, router_id: other }, NeighborEvent::KillNbr);
+        }
+
+        let key = NeighborKey { interface: id, router_id };
+        let before = self.note_hello(key, source, hello);
+        self.neighbor_event(key, NeighborEvent::HelloReceived);
+
+        // Ours that lists the neighbour leaves at once when it brings the adjacency forward, and only when the state changes, so
+        // that nobody can make us send. It goes before any Database Description.
+        if hello.neighbors.contains(&own_id) {
+            if before < NeighborState::TwoWay {
+                self.send_hello(id);
+            }
+            self.neighbor_event(key, NeighborEvent::TwoWayReceived);
+        } else {
+            self.neighbor_event(key, NeighborEvent::OneWayReceived);
+            if before != NeighborState::Init {
+                self.send_hello(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what a hello says of its sender, who is new or known; gives the state before.
+    fn note_hello(&mut self, key: NeighborKey, source: Ipv4Addr, hello: &Hello) -> NeighborState {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return NeighborState::Down };
+        let random = &mut self.random;
+        let neighbor = interface
+            .neighbors
+            .entry(key.router_id)
+            // §10.8: the first DD sequence number should be one that was not used lately.
+            .or_insert_with(|| Neighbor::new(key.router_id, source, random.next_u32(), now));
+        let moved = neighbor.address != source;
+        neighbor.address = source;
+        neighbor.priority = hello.priority;
+        neighbor.heard = now;
+        let before = neighbor.state;
+        if before < NeighborState::ExStart {
+            neighbor.options = hello.options;
+        }
+        if moved {
+            self.schedule_calculation();
+        }
+        before
+    }
+
+    /// Starts the Inactivity Timer again, from the last hello.
+    pub(crate) fn await_hello(&mut self, key: NeighborKey) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(neighbor) = interface.neighbors.get(&key.router_id) else { return };
+        self.timers.set(TimerKey::Inactivity(key), neighbor.heard + interface.dead_interval());
+    }
+
+    /// No hello for RouterDeadInterval (§10.3, InactivityTimer).
+    pub(crate) fn inactivity_timer(&mut self, key: NeighborKey) {
+        self.neighbor_event(key, NeighborEvent::InactivityTimer);
+    }
+}
+
+/// HelloInterval as it stands in hellos.
+fn hello_seconds(interface: &Interface) -> u16 {
+    u16::try_from(seconds(interface.config.hello_interval)).unwrap_or(u16::MAX)
+}
+
+/// RouterDeadInterval as it stands in hellos.
+fn dead_seconds(interface: &Interface) -> u32 {
+    u32::try_from(seconds(interface.config.dead_interval)).unwrap_or(u32::MAX)
+}
+
+fn seconds(interval: Duration) -> u64 {
+    interval.as_secs().max(1)
+}

@@ -1,0 +1,285 @@
+//! Origination (RFC 2328 §12.4): what this router wants to say is held against what the database says in its name, and put right.
+//!
+//! One rule serves first origination, change, refresh, withdrawal, the wrap of sequence numbers (§12.1.6) and instances of ours that
+//! come back from the network (§13.4). What an LSA contains is not decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::databases::{Domain, LsaPlace};
+use crate::engine::Engine;
+use crate::event::{Event, NeighborState};
+use crate::ids::{AreaId, InterfaceId, LsaType, SequenceNumber};
+use crate::time::Instant;
+use crate::timers::TimerKey;
+use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, MIN_LS_INTERVAL, Options};
+
+/// How far the second instance keeps from the first: receivers drop what comes within MinLSArrival, and the network is not punctual.
+///
+/// Deviates: §12.4 wants MinLSInterval between any two. That is kept as the limit for an LSA that goes on changing: from here the
+/// interval doubles up to it, and starts over after a quiet time of two of them. A second change is told in one second, not five.
+const SECOND_INSTANCE: Duration = MIN_LS_ARRIVAL.saturating_add(Duration::from_millis(200));
+
+/// An LSA is refreshed up to this much before LSRefreshTime, so that not all are at once.
+const REFRESH_JITTER: Duration = Duration::from_secs(180);
+
+/// The first Router-LSA of an area waits this long after an interface came up, for neighbours to answer.
+const FIRST_HOLD: Duration = Duration::from_millis(250);
+
+/// It waits on for adjacencies that are being formed, looking again after this.
+const FIRST_HOLD_STEP: Duration = Duration::from_millis(50);
+
+/// But not longer than this after the first interface came up, or after the start if none does.
+const FIRST_HOLD_LIMIT: Duration = Duration::from_secs(1);
+
+/// What this router originates, and when it last did.
+#[derive(Debug, Default)]
+pub(crate) struct Originations {
+    wanted: BTreeMap<LsaPlace, Wanted>,
+    history: BTreeMap<LsaPlace, History>,
+    /// Places where wanted and stored may differ.
+    touched: BTreeSet<LsaPlace>,
+    /// Areas whose Router-LSA may have other contents by now.
+    changed_areas: BTreeSet<AreaId>,
+    first_holds: BTreeMap<AreaId, FirstHold>,
+}
+
+/// What an LSA is to say.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    options: Options,
+    body: LsaBody,
+}
+
+/// Our last origination of an LSA.
+#[derive(Debug)]
+struct History {
+    at: Instant,
+    /// How long the next has to wait after it.
+    interval: Duration,
+    /// Sequence number and checksum of the instance; `None` = another is due whatever it says.
+    instance: Option<(SequenceNumber, u16)>,
+}
+
+/// The first Router-LSA of an area is held back, so that it lists the adjacencies of the start at once.
+#[derive(Debug)]
+struct FirstHold {
+    until: Instant,
+    /// `None` until an interface has come up.
+    limit: Option<Instant>,
+}
+
+impl Originations {
+    /// Has an LSA say this from now on.
+    pub(crate) fn want(&mut self, place: LsaPlace, options: Options, body: LsaBody) {
+        let wanted = Wanted { options, body };
+        if self.wanted.get(&place) != Some(&wanted) {
+            self.wanted.insert(place, wanted);
+            self.touched.insert(place);
+        }
+    }
+
+    /// Has an LSA withdrawn.
+    pub(crate) fn unwant(&mut self, place: LsaPlace) {
+        if self.wanted.remove(&place).is_some() {
+            self.touched.insert(place);
+        }
+    }
+
+    /// The LSAs of a type that are to be originated.
+    pub(crate) fn wanted_of(&self, kind: LsaType) -> impl Iterator<Item = LsaPlace> {
+        self.wanted.keys().copied().filter(move |place| place.key.kind == kind)
+    }
+
+    /// Wanted and stored may differ: they will be compared.
+    pub(crate) fn touch(&mut self, place: LsaPlace) {
+        self.touched.insert(place);
+    }
+
+    /// LSRefreshTime has come (§12.4, event 1): a new instance is due though nothing has changed.
+    pub(crate) fn refresh(&mut self, place: LsaPlace) {
+        if let Some(history) = self.history.get_mut(&place) {
+            history.instance = None;
+        }
+        self.touched.insert(place);
+    }
+
+    /// Whether this is the instance that we originated last (§13.4: "newer than the last instance that the router actually originated").
+    pub(crate) fn is_ours(&self, place: LsaPlace, header: &LsaHeader) -> bool {
+        self.history.get(&place).and_then(|history| history.instance) == Some((header.sequence, header.checksum))
+    }
+
+    /// An area is new: its first Router-LSA is held back.
+    pub(crate) fn begin_area(&mut self, area: AreaId, now: Instant) {
+        self.first_holds.insert(area, FirstHold { until: now + FIRST_HOLD_LIMIT, limit: None });
+        self.changed_areas.insert(area);
+    }
+
+    /// A domain is not ours any more.
+    pub(crate) fn forget(&mut self, domain: Domain) {
+        self.wanted.retain(|place, _| place.domain != domain);
+        self.history.retain(|place, _| place.domain != domain);
+        self.touched.retain(|place| place.domain != domain);
+        if let Domain::Area(area) = domain {
+            self.first_holds.remove(&area);
+            self.changed_areas.remove(&area);
+        }
+    }
+}
+
+impl Engine {
+    /// Something that an area's Router-LSA tells of has changed (§12.4, events 3 to 8).
+    pub(crate) fn router_lsa_changed(&mut self, area: AreaId) {
+        self.originations.changed_areas.insert(area);
+        // The way out of this router may have changed though the LSA has not.
+        self.schedule_calculation();
+    }
+
+    /// An interface came up: if its area's first Router-LSA is still held back, it is so a little longer.
+    pub(crate) fn hold_first_router_lsa(&mut self, area: AreaId) {
+        let now = self.now;
+        if let Some(hold) = self.originations.first_holds.get_mut(&area) {
+            let limit = *hold.limit.get_or_insert(now + FIRST_HOLD_LIMIT);
+            hold.until = (now + FIRST_HOLD).min(limit);
+        }
+    }
+
+    /// Once for each input: whatever is not said as it is wanted is said anew, or taken back.
+    pub(crate) fn originate(&mut self) {
+        while let Some(area) = self.originations.changed_areas.pop_first() {
+            let place = self.router_lsa_place(area);
+            let body = LsaBody::Router(self.router_lsa(area));
+            self.originations.want(place, Options::E, body);
+            if self.originations.first_holds.contains_key(&area) {
+                self.originations.touch(place);
+            }
+        }
+        while let Some(place) = self.originations.touched.pop_first() {
+            if self.is_self_originated(place) {
+                self.put_right(place);
+            }
+        }
+    }
+
+    /// A newer instance of an LSA of ours came from the network, and is installed (§13.4).
+    pub(crate) fn received_self_originated(&mut self, interface: InterfaceId, place: LsaPlace) {
+        self.originations.touch(place);
+        if let Some(interface) = self.interfaces.get(&interface) {
+            self.event(Event::SelfOriginatedReceived { key: place.key, area: interface.config.area });
+        }
+    }
+
+    fn put_right(&mut self, place: LsaPlace) {
+        let now = self.now;
+        let stored = self.databases.lookup(place).map(|entry| entry.header(now));
+        let Some(wanted) = self.originations.wanted.get(&place) else {
+            self.timers.cancel(TimerKey::Refresh(place));
+            match stored {
+                // §13.4: "it may be the case the router no longer wishes to originate the received LSA", and §14.1.
+                Some(stored) if !stored.is_max_age() => {
+                    if self.may_originate(place) {
+                        self.flush(place);
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    self.originations.history.remove(&place);
+                    self.timers.cancel(TimerKey::Origination(place));
+                }
+            }
+            return;
+        };
+        let said = self.databases.lookup(place).is_some_and(|entry| {
+            let header = entry.header(now);
+            self.originations.is_ours(place, &header)
+                && !header.is_max_age()
+                && header.options == wanted.options
+                && *entry.body() == wanted.body
+        });
+        if said {
+            self.timers.cancel(TimerKey::Origination(place));
+            return;
+        }
+        if !self.may_originate(place) {
+            return;
+        }
+        let sequence = match stored {
+            None => SequenceNumber::INITIAL,
+            // §13.4: "advance the LSA's LS sequence number one past the received LS sequence number".
+            Some(stored) => match stored.sequence.next() {
+                Some(next) => next,
+                // §12.1.6: flushed first; when it is gone this is looked at again. It is the stored instance that goes, so that it does
+                // not matter whose it is.
+                None => {
+                    self.flush(place);
+                    return;
+                }
+            },
+        };
+        self.originate_instance(place, sequence);
+    }
+
+    fn originate_instance(&mut self, place: LsaPlace, sequence: SequenceNumber) {
+        let now = self.now;
+        let Some(wanted) = self.originations.wanted.get(&place) else { return };
+        let lsa = Lsa::new(place.key, wanted.options, sequence, &wanted.body);
+        let body = wanted.body.clone();
+        debug_assert!(lsa.check().is_ok(), "{} does not pass its own check", place.key);
+
+        let interval = match self.originations.history.get(&place) {
+            Some(last) if now.saturating_since(last.at) < 2 * MIN_LS_INTERVAL => {
+                (2 * last.interval).min(MIN_LS_INTERVAL)
+            }
+            Some(_) | None => SECOND_INSTANCE,
+        };
+        let instance = Some((lsa.header.sequence, lsa.header.checksum));
+        self.originations.history.insert(place, History { at: now, interval, instance });
+        if let Domain::Area(area) = place.domain {
+            self.originations.first_holds.remove(&area);
+        }
+        self.timers.cancel(TimerKey::Origination(place));
+        let early = self.random.below(REFRESH_JITTER);
+        self.timers.set(TimerKey::Refresh(place), now + (LS_REFRESH_TIME - early));
+
+        self.install(place, lsa, body);
+        self.flood(place, None);
+    }
+
+    /// Whether a new instance may leave now (§12.4, MinLSInterval); if not, the timer is set for when it may.
+    fn may_originate(&mut self, place: LsaPlace) -> bool {
+        let now = self.now;
+        let earliest = match self.originations.history.get(&place) {
+            Some(last) => last.at + last.interval,
+            None => self.first_hold(place),
+        };
+        let may = earliest <= now;
+        if !may {
+            self.timers.set(TimerKey::Origination(place), earliest);
+        }
+        may
+    }
+
+    /// Until when a first instance is held back; the present or the past if it is not.
+    fn first_hold(&self, place: LsaPlace) -> Instant {
+        let now = self.now;
+        let (Domain::Area(area), LsaType::ROUTER) = (place.domain, place.key.kind) else { return now };
+        let Some(hold) = self.originations.first_holds.get(&area) else { return now };
+        let mut all_full = true;
+        let mut forming = false;
+        for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
+            if interface.config.passive {
+                continue;
+            }
+            all_full &= interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full);
+            forming |= interface.neighbors.values().any(|neighbor| neighbor.is_forming());
+        }
+        if all_full {
+            // There is nobody to wait for.
+            return now;
+        }
+        match hold.limit {
+            Some(limit) if forming => hold.until.max((now + FIRST_HOLD_STEP).min(limit)),
+            Some(_) | None => hold.until,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Receiving (RFC 2328 §8.2): the checks that every packet passes, then its own chapter.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::event::{Event, NeighborState, Refusal};
+use crate::ids::{InterfaceId, NeighborKey};
+use crate::send::ALL_SPF_ROUTERS;
+use crate::wire::{Authentication, Packet, PacketBody, PacketError};
+
+/// The same duplicate router id is reported again after this.
+const DUPLICATE_REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// A packet was received; if it is not taken, the reason is counted and reported.
+    pub(crate) fn receive(&mut self, id: InterfaceId, source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) {
+        if let Err(reason) = self.accept(id, source, destination, payload) {
+            if let Some(interface) = self.interfaces.get_mut(&id) {
+                interface.counters.refuse(reason);
+            }
+            self.event(Event::PacketRefused { interface: id, source, reason });
+        }
+    }
+
+    fn accept(
+        &mut self,
+        id: InterfaceId,
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        payload: &[u8],
+    ) -> Result<(), Refusal> {
+        let own_id = self.config.router_id;
+        let interface = self.interfaces.get(&id).ok_or(Refusal::InterfaceNotActive)?;
+        let link = interface.active_link().ok_or(Refusal::InterfaceNotActive)?;
+        // §8.2: an address of the receiving interface, or a group that it is in.
+        if destination != ALL_SPF_ROUTERS && destination != link.address() {
+            return Err(Refusal::Destination);
+        }
+        let packet = Packet::decode(payload).map_err(|error| match error {
+            PacketError::Version(_) => Refusal::Version,
+            PacketError::Checksum => Refusal::Checksum,
+            PacketError::Malformed(error) => Refusal::Malformed(error),
+        })?;
+        if packet.area_id != interface.config.area {
+            return Err(Refusal::AreaMismatch);
+        }
+        match packet.authentication {
+            Authentication::Null => {}
+            Authentication::Other { .. } => return Err(Refusal::AuthenticationType),
+        }
+        if packet.router_id == own_id {
+            self.report_duplicate(id, source);
+            return Err(Refusal::OwnRouterId);
+        }
+
+        let kind = usize::from(packet.body.kind());
+        let key = NeighborKey { interface: id, router_id: packet.router_id };
+        if let PacketBody::Hello(hello) = &packet.body {
+            self.receive_hello(id, source, packet.router_id, hello)?;
+        } else {
+            // §8.2: on point-to-point networks the sender is known by its router id.
+            let state = self.neighbor(key).ok_or(Refusal::UnknownNeighbor)?.state;
+            match packet.body {
+                PacketBody::Hello(_) => unreachable!("taken above"),
+                PacketBody::DatabaseDescription(description) => self.receive_description(key, &description)?,
+                // §10.7, §13, §13.7: nothing is taken from a neighbour in a lesser state than Exchange.
+                _ if state < NeighborState::Exchange => return Err(Refusal::NeighborState),
+                PacketBody::LinkStateRequest(requests) => self.receive_request(key, &requests),
+                PacketBody::LinkStateUpdate(lsas) => self.receive_update(key, lsas),
+                PacketBody::LinkStateAck(headers) => self.receive_ack(key, &headers),
+            }
+        }
+        if let Some(interface) = self.interfaces.get_mut(&id) {
+            interface.counters.received[kind - 1] += 1;
+        }
+        Ok(())
+    }
+
+    fn report_duplicate(&mut self, id: InterfaceId, source: Ipv4Addr) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let reported = interface
+            .duplicate_reported
+            .is_some_and(|(from, when)| from == source && now.saturating_since(when) < DUPLICATE_REPORT_INTERVAL);
+        if !reported {
+            interface.duplicate_reported = Some((source, now));
+            self.event(Event::DuplicateRouterId { interface: id, source });
+        }
+    }
+}

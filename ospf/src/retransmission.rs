@@ -1,0 +1,136 @@
+//! Link State Updates sent: floods as they come up (RFC 2328 §13.3 (5)), and again until they are acknowledged (§13.6).
+//!
+//! Each neighbour has a bounded number of octets under way that it has not acknowledged, so that no burst overflows its receive buffer.
+
+use bytes::Bytes;
+
+use crate::databases::{Databases, LsaPlace};
+use crate::engine::Engine;
+use crate::ids::{AreaId, InterfaceId, NeighborKey};
+use crate::send::Destination;
+use crate::timers::TimerKey;
+use crate::wire::{LINK_STATE_UPDATE_FIXED_LEN, Lsa, PacketBody};
+
+/// Octets of LSAs that are sent to a neighbour before it acknowledges some (RFC 4222 §2).
+///
+/// Linux's default receive buffer holds some 90 packets of a full MTU; requests and floods share it.
+pub(crate) const FLOOD_WINDOW: usize = 48 * 1024;
+
+/// The retransmission timer fires at most so many times in RxmtInterval.
+const RETRANSMISSION_STEPS: u32 = 8;
+
+/// Updates just made: in a flood the next neighbour is sent the same bytes, if what decides them is the same.
+#[derive(Debug)]
+struct Made {
+    area: AreaId,
+    transmit_delay: u16,
+    room: usize,
+    lsas: Vec<LsaPlace>,
+    packets: Vec<Bytes>,
+}
+
+impl Engine {
+    /// Sends each neighbour what its window lets through of the LSAs flooded to it.
+    pub(crate) fn send_floods(&mut self) {
+        let mut made = None;
+        while let Some(key) = self.unsent_floods.pop_first() {
+            self.send_flood(key, &mut made);
+        }
+    }
+
+    fn send_flood(&mut self, key: NeighborKey, made: &mut Option<Made>) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let area = interface.config.area;
+        let retry = now + interface.retransmit_interval();
+        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let list = &mut neighbor.retransmission;
+        let mut lsas = Vec::new();
+        while list.in_flight() < FLOOD_WINDOW
+            && let Some(lsa) = list.next_unsent()
+        {
+            list.sent(lsa, now);
+            lsas.extend(Databases::place(lsa, key.interface, area));
+        }
+        if lsas.is_empty() {
+            return;
+        }
+        self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
+        for packet in self.make_updates(key.interface, &lsas, made) {
+            self.send_encoded(key.interface, Destination::AllSpfRouters, packet);
+        }
+    }
+
+    /// Sends LSAs once; those that are not in the database are left out.
+    pub(crate) fn send_lsas(&mut self, id: InterfaceId, destination: Destination, lsas: &[LsaPlace]) {
+        for packet in self.make_updates(id, lsas, &mut None) {
+            self.send_encoded(id, destination, packet);
+        }
+    }
+
+    /// What was not acknowledged in RxmtInterval is sent again, to the neighbour itself (§13.6).
+    pub(crate) fn retransmission_timer(&mut self, key: NeighborKey) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let area = interface.config.area;
+        let interval = interface.retransmit_interval();
+        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let destination = Destination::Neighbor(neighbor.address);
+        let due = neighbor.retransmission.sent_until(now - interval);
+        for &lsa in &due {
+            neighbor.retransmission.sent(lsa, now);
+        }
+        if let Some(oldest) = neighbor.retransmission.oldest() {
+            let next = (oldest + interval).max(now + interval / RETRANSMISSION_STEPS);
+            self.timers.set(TimerKey::Retransmission(key), next);
+        }
+        interface.counters.retransmitted += due.len() as u64;
+        let due: Vec<_> = due.into_iter().filter_map(|lsa| Databases::place(lsa, key.interface, area)).collect();
+        self.send_lsas(key.interface, destination, &due);
+    }
+
+    /// Something has left the retransmission list: the window moves, and an LSA at MaxAge may be done with.
+    pub(crate) fn acknowledged(&mut self, key: NeighborKey) {
+        self.max_aged_may_go = true;
+        let Some(neighbor) = self.neighbor(key) else { return };
+        if neighbor.retransmission.next_unsent().is_some() {
+            self.unsent_floods.insert(key);
+        } else if neighbor.retransmission.is_empty() {
+            self.timers.cancel(TimerKey::Retransmission(key));
+        }
+    }
+
+    /// Link State Updates for an interface, each as full as its MTU lets it be.
+    fn make_updates(&self, id: InterfaceId, lsas: &[LsaPlace], made: &mut Option<Made>) -> Vec<Bytes> {
+        let Some(interface) = self.interfaces.get(&id) else { return Vec::new() };
+        let area = interface.config.area;
+        let transmit_delay = interface.transmit_delay();
+        let room = self.room(id, LINK_STATE_UPDATE_FIXED_LEN);
+        if let Some(made) = made
+            && (made.area, made.transmit_delay, made.room) == (area, transmit_delay, room)
+            && made.lsas == lsas
+        {
+            return made.packets.clone();
+        }
+        let mut packets = Vec::new();
+        let mut batch: Vec<Lsa> = Vec::new();
+        let mut octets = 0;
+        for &place in lsas {
+            let Some(entry) = self.databases.lookup(place) else { continue };
+            let lsa = entry.instance(self.now);
+            // §13.3 (5): "LS age must be incremented by InfTransDelay (... until the LS age reaches MaxAge)".
+            let lsa = lsa.with_age(lsa.header.age.saturating_add(transmit_delay));
+            if octets + lsa.encoded_len() > room && !batch.is_empty() {
+                packets.extend(self.encode(id, PacketBody::LinkStateUpdate(std::mem::take(&mut batch))));
+                octets = 0;
+            }
+            octets += lsa.encoded_len();
+            batch.push(lsa);
+        }
+        if !batch.is_empty() {
+            packets.extend(self.encode(id, PacketBody::LinkStateUpdate(batch)));
+        }
+        *made = Some(Made { area, transmit_delay, room, lsas: lsas.to_vec(), packets: packets.clone() });
+        packets
+    }
+}

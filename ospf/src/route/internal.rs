@@ -1,0 +1,232 @@
+//! Paths inside the autonomous system (RFC 2328 §16.1): what each area's tree says of networks and of border routers.
+//!
+//! The result is kept by the caller and serves every calculation of externals until a Router- or Network-LSA changes.
+
+use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::graph::{Graph, Node, Stub};
+use super::inputs::{AreaInputs, RouteInputs};
+use super::policy::{Judge, Verdict};
+use super::spf::{Leg, Tree};
+use super::table::Refused;
+use crate::ids::{AreaId, LinkStateId, Prefix, RouterId};
+use crate::io::{Nexthop, RouteKind};
+use crate::wire::{NetworkLsa, RouterFlags};
+
+/// Paths to networks and routers of the AS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct InternalRoutes {
+    /// The best path to each network.
+    pub(super) networks: BTreeMap<Prefix, Path>,
+    /// The path to each border router, through each area (RFC 2328 §11: one entry for each area).
+    pub(super) routers: BTreeMap<(RouterId, AreaId), RouterPath>,
+    /// What was not believed.
+    pub(super) refused: BTreeSet<Refused>,
+}
+
+/// A path to a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    pub(super) kind: RouteKind,
+    pub(super) area: AreaId,
+    pub(super) cost: u32,
+    /// Link State Origin (RFC 2328 §11) if that is a Network-LSA, by its Link State ID.
+    network: Option<LinkStateId>,
+    pub(super) originators: BTreeSet<RouterId>,
+    /// In order, each once, at least one.
+    pub(super) legs: Vec<Leg>,
+}
+
+/// A path to an area border or AS boundary router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RouterPath {
+    pub(super) kind: RouteKind,
+    pub(super) flags: RouterFlags,
+    pub(super) cost: u32,
+    /// In order, each once, at least one.
+    pub(super) legs: Vec<Leg>,
+}
+
+/// Runs the shortest-path calculation in each area.
+pub(crate) fn calculate_internal(inputs: &RouteInputs<'_>) -> InternalRoutes {
+    debug_assert!(inputs.areas.is_sorted_by_key(|area| area.area), "areas come in the order of their numbers");
+    let judge = Judge::new(inputs.policy);
+    let mut calculation = Calculation { inputs, judge, routes: InternalRoutes::default() };
+    for area in inputs.areas {
+        calculation.area(area);
+    }
+    calculation.routes
+}
+
+impl InternalRoutes {
+    /// The path of the longest prefix that contains `address`.
+    pub(super) fn longest_match(&self, address: Ipv4Addr) -> Option<(Prefix, &Path)> {
+        (0..=32).rev().find_map(|len| {
+            let (&prefix, path) = self.networks.get_key_value(&Prefix::new(address, len))?;
+            Some((prefix, path))
+        })
+    }
+
+    /// The paths to a router, one for each area through which there is one.
+    pub(super) fn paths_to(&self, router: RouterId) -> impl Iterator<Item = (AreaId, &RouterPath)> {
+        let areas = (router, AreaId(u32::MIN))..=(router, AreaId(u32::MAX));
+        self.routers.range(areas).map(|(&(_, area), path)| (area, path))
+    }
+}
+
+struct Calculation<'a> {
+    inputs: &'a RouteInputs<'a>,
+    judge: Judge<'a>,
+    routes: InternalRoutes,
+}
+
+/// A path that one vertex offers, before anybody judged it.
+struct Offer<'a> {
+    prefix: Prefix,
+    cost: u32,
+    originator: RouterId,
+    network: Option<LinkStateId>,
+    legs: &'a [Leg],
+}
+
+impl Calculation<'_> {
+    fn area(&mut self, area: &AreaInputs<'_>) {
+        let graph = Graph::new(area.lsdb, self.inputs.now);
+        // RFC 2328 §16.1 (1): without a Router-LSA of its own a router is in no tree.
+        let Some(root) = graph.router(self.inputs.router_id) else { return };
+        let tree = Tree::new(&graph, root, area.adjacencies, &self.judge);
+        self.first_stage(area.area, &graph, &tree);
+        self.second_stage(area.area, &graph, &tree);
+    }
+
+    /// RFC 2328 §16.1 (4): networks and border routers of the tree.
+    fn first_stage(&mut self, area: AreaId, graph: &Graph<'_>, tree: &Tree) {
+        for (vertex, node) in graph.vertices() {
+            let Some(cost) = tree.distance(vertex) else { continue };
+            let legs = tree.legs(vertex);
+            match node {
+                Node::Router { id, lsa } => {
+                    let border = lsa.flags.contains(RouterFlags::B) || lsa.flags.contains(RouterFlags::E);
+                    if border && vertex != tree.root() {
+                        let path =
+                            RouterPath { kind: RouteKind::IntraArea, flags: lsa.flags, cost, legs: legs.to_vec() };
+                        self.routes.routers.insert((id, area), path);
+                    }
+                }
+                Node::Network { id, originator, lsa } => {
+                    let Some(prefix) = network_prefix(id, lsa) else { continue };
+                    // The designated router is where the path to what it says ends.
+                    let mut legs = legs.to_vec();
+                    if self.judge.is_guard(originator) {
+                        legs.iter_mut().for_each(|leg| leg.last_guard = Some(originator));
+                        legs.dedup();
+                    }
+                    debug_assert!(legs.is_sorted(), "one guard for all leaves the order of the next hops");
+                    self.offer(area, Offer { prefix, cost, originator, network: Some(id), legs: &legs });
+                }
+            }
+        }
+    }
+
+    /// RFC 2328 §16.1, second stage: the stub networks of the routers in the tree.
+    fn second_stage(&mut self, area: AreaId, graph: &Graph<'_>, tree: &Tree) {
+        for &Stub { router, prefix, metric } in graph.stubs() {
+            let Some(distance) = tree.distance(router) else { continue };
+            let Node::Router { id: originator, .. } = graph.node(router) else {
+                unreachable!("stub networks belong to routers")
+            };
+            let cost = distance.saturating_add(u32::from(metric));
+            if router == tree.root() {
+                // One that the interfaces no longer know is a leftover in a Router-LSA about to be replaced.
+                let last_guard = self.judge.is_guard(originator).then_some(originator);
+                let interfaces = self.inputs.interfaces(prefix);
+                let mut legs: Vec<_> =
+                    interfaces.map(|interface| Leg { nexthop: Nexthop { interface, via: None }, last_guard }).collect();
+                legs.sort_unstable();
+                if !legs.is_empty() {
+                    self.offer(area, Offer { prefix, cost, originator, network: None, legs: &legs });
+                }
+            } else {
+                self.offer(area, Offer { prefix, cost, originator, network: None, legs: tree.legs(router) });
+            }
+        }
+    }
+
+    /// Judges a path, then lets it compete: what is not believed displaces nobody.
+    fn offer(&mut self, area: AreaId, offer: Offer<'_>) {
+        let Offer { prefix, cost, originator, network, .. } = offer;
+        debug_assert!(!offer.legs.is_empty(), "{prefix} is offered by a vertex in the tree");
+        let verdict = self.judge.verdict(prefix);
+        let inputs = self.inputs;
+        let believed = |leg: &&Leg| verdict.allows(leg.last_guard) || is_own_network(inputs, prefix, leg);
+        let mut legs = offer.legs.iter().filter(believed).copied().peekable();
+        if legs.peek().is_none() {
+            self.routes.refused.extend(Refused::all(prefix, originator, verdict, offer.legs));
+            return;
+        }
+        if inputs.is_here(prefix) {
+            return;
+        }
+        let found = Path {
+            kind: RouteKind::IntraArea,
+            area,
+            cost,
+            network,
+            originators: [originator].into(),
+            legs: legs.collect(),
+        };
+        match self.routes.networks.entry(prefix) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(found);
+            }
+            Entry::Occupied(mut known) => known.get_mut().compete(found),
+        }
+    }
+}
+
+impl Path {
+    /// The better path stays, equal ones join.
+    fn compete(&mut self, found: Self) {
+        match (found.cost.cmp(&self.cost), self.network, found.network) {
+            (Ordering::Less, ..) => *self = found,
+            (Ordering::Greater, ..) => {}
+            // RFC 2328 §16.1 (4): of Network-LSAs for one network, equally far, the largest Link State ID counts alone.
+            (Ordering::Equal, Some(known), Some(new)) if known < new => *self = found,
+            (Ordering::Equal, Some(_), Some(_)) => {}
+            // RFC 2328 §16.1, second stage (3): equal in cost, the next hops are added.
+            (Ordering::Equal, ..) => {
+                self.network = self.network.or(found.network);
+                self.originators.extend(found.originators);
+                self.legs.extend(found.legs);
+                self.legs.sort_unstable();
+                self.legs.dedup();
+            }
+        }
+    }
+}
+
+/// Whether the leg ends on this router's own subnet: that is a fact, and nobody's word is needed for it.
+fn is_own_network(inputs: &RouteInputs<'_>, prefix: Prefix, leg: &Leg) -> bool {
+    leg.nexthop.via.is_none() && inputs.is_attached(prefix, leg.nexthop.interface)
+}
+
+/// RFC 2328 §16.1 (4): Link State ID and mask give the network; a mask with holes gives none.
+fn network_prefix(id: LinkStateId, lsa: &NetworkLsa) -> Option<Prefix> {
+    Prefix::from_mask(Ipv4Addr::from(id), lsa.network_mask)
+}
+
+impl Refused {
+    /// What to report of a path none of whose legs is believed: each guard that stood for it, once.
+    pub(super) fn all(
+        prefix: Prefix,
+        originator: RouterId,
+        verdict: Verdict<'_>,
+        legs: &[Leg],
+    ) -> impl Iterator<Item = Self> {
+        debug_assert!(!legs.iter().any(|leg| verdict.allows(leg.last_guard)), "{prefix} is believed");
+        legs.iter().map(move |leg| Self { prefix, originator, guard: verdict.blames(leg.last_guard) })
+    }
+}

@@ -1,0 +1,17 @@
+//! Calculation of the routing table (RFC 2328 §16): from link state databases to routes, without state of its own.
+
+mod external;
+mod graph;
+mod inputs;
+mod internal;
+mod policy;
+mod spf;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use external::calculate_externals;
+pub(crate) use inputs::{Adjacency, AreaInputs, Connected, Peer, Rfc1583Compatibility, RouteInputs};
+pub(crate) use internal::{InternalRoutes, calculate_internal};
+pub(crate) use table::{Calculation, Refused, RouterRoute, RoutingTable, calculate};

@@ -1,0 +1,238 @@
+//! The shortest-path tree of an area with this router as root (RFC 2328 §16.1, first stage) and its next hops (§16.1.1).
+//!
+//! Of a vertex it knows the distance and the *legs*: the next hops of all shortest paths, each with the last guard on
+//! the path, for the policy to judge. It makes no routes.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::graph::{Edge, Graph, Node, Vertex};
+use super::inputs::{Adjacency, Peer};
+use super::policy::Judge;
+use crate::ids::RouterId;
+use crate::io::Nexthop;
+use crate::wire::{RouterLink, RouterLinkKind};
+
+/// One way to start towards a destination on a shortest path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Leg {
+    /// The first step.
+    pub(crate) nexthop: Nexthop,
+    /// The last guard on the path, both ends included.
+    pub(crate) last_guard: Option<RouterId>,
+}
+
+/// Distances and legs of all vertices that can be reached.
+#[derive(Debug)]
+pub(super) struct Tree {
+    root: Vertex,
+    distance: Vec<u32>,
+    /// Legs of vertex v: `legs[span[v].0..span[v].1]`, in order, each once.
+    span: Vec<(u32, u32)>,
+    legs: Vec<Leg>,
+}
+
+/// Distance of what cannot be reached. Real distances stay below: a path has fewer edges than 2³² / 65535.
+const UNREACHED: u32 = u32::MAX;
+
+impl Tree {
+    /// The tree of `graph` from `root`, using those of its links that `adjacencies` confirm.
+    pub(super) fn new(graph: &Graph<'_>, root: Vertex, adjacencies: &[Adjacency], judge: &Judge<'_>) -> Self {
+        let mut search = Search {
+            graph,
+            judge,
+            adjacencies,
+            candidates: BinaryHeap::new(),
+            parents: Parents::new(graph.len()),
+            scratch: Vec::new(),
+            tree: Self {
+                root,
+                distance: vec![UNREACHED; graph.len()],
+                span: vec![(0, 0); graph.len()],
+                legs: Vec::new(),
+            },
+        };
+        search.run();
+        search.tree
+    }
+
+    /// The distance from the root; `None` if there is no path.
+    pub(super) fn distance(&self, vertex: Vertex) -> Option<u32> {
+        Some(self.distance[vertex.index()]).filter(|&distance| distance != UNREACHED)
+    }
+
+    /// The legs of a vertex that can be reached; none for the root.
+    pub(super) fn legs(&self, vertex: Vertex) -> &[Leg] {
+        let (from, to) = self.span[vertex.index()];
+        &self.legs[from as usize..to as usize]
+    }
+
+    /// The root.
+    pub(super) fn root(&self) -> Vertex {
+        self.root
+    }
+}
+
+struct Search<'a, 'g> {
+    graph: &'a Graph<'g>,
+    judge: &'a Judge<'a>,
+    adjacencies: &'a [Adjacency],
+    /// The candidate list, least distance first, networks before routers at the same distance (§16.1 (3)).
+    candidates: BinaryHeap<Reverse<(u32, Vertex)>>,
+    parents: Parents,
+    scratch: Vec<Leg>,
+    tree: Tree,
+}
+
+impl Search<'_, '_> {
+    fn run(&mut self) {
+        self.tree.distance[self.tree.root.index()] = 0;
+        self.candidates.push(Reverse((0, self.tree.root)));
+        let mut last = 0;
+        while let Some(Reverse((distance, vertex))) = self.candidates.pop() {
+            if distance > self.tree.distance[vertex.index()] {
+                continue; // A shorter path was found after this one had been listed.
+            }
+            debug_assert!(distance >= last, "vertices join the tree in the order of their distances");
+            last = distance;
+            if vertex != self.tree.root {
+                self.collect_legs(vertex);
+            }
+            for &edge in self.graph.edges(vertex) {
+                self.relax(vertex, distance, edge);
+            }
+        }
+    }
+
+    /// RFC 2328 §16.1 (2)(c), (d): the path through `vertex` against what is known of the edge's target.
+    fn relax(&mut self, vertex: Vertex, distance: u32, edge: Edge) {
+        let target = edge.target;
+        let found = distance.saturating_add(u32::from(edge.metric));
+        let known = self.tree.distance[target.index()];
+        if found > known || found == UNREACHED || self.is_in_tree(target) {
+            return;
+        }
+        if vertex == self.tree.root && self.own_links(edge).next().is_none() {
+            return;
+        }
+        if found < known {
+            self.tree.distance[target.index()] = found;
+            self.candidates.push(Reverse((found, target)));
+            self.parents.clear(target);
+        }
+        self.parents.add(target, vertex, edge);
+    }
+
+    fn is_in_tree(&self, vertex: Vertex) -> bool {
+        vertex == self.tree.root || self.tree.span[vertex.index()] != (0, 0)
+    }
+
+    /// Settles the legs of a vertex that joins the tree: those of its parents, which are all in the tree already.
+    fn collect_legs(&mut self, vertex: Vertex) {
+        let mut legs = std::mem::take(&mut self.scratch);
+        debug_assert!(legs.is_empty());
+        for (parent, edge) in self.parents.of(vertex) {
+            if parent == self.tree.root {
+                self.legs_from_root(edge, &mut legs);
+            } else {
+                self.legs_from(parent, vertex, &mut legs);
+            }
+        }
+        if let Node::Router { id, .. } = self.graph.node(vertex)
+            && self.judge.is_guard(id)
+        {
+            legs.iter_mut().for_each(|leg| leg.last_guard = Some(id));
+        }
+        legs.sort_unstable();
+        legs.dedup();
+        assert!(!legs.is_empty(), "a vertex joins the tree by a path, and a path has a first step");
+        let from = self.tree.legs.len();
+        self.tree.legs.append(&mut legs);
+        self.tree.span[vertex.index()] = (number(from), number(self.tree.legs.len()));
+        self.scratch = legs;
+    }
+
+    /// RFC 2328 §16.1.1, parent is the root: the neighbour's address as its packets show it, or our own network.
+    fn legs_from_root(&self, edge: Edge, legs: &mut Vec<Leg>) {
+        let last_guard = match self.graph.node(self.tree.root) {
+            Node::Router { id, .. } if self.judge.is_guard(id) => Some(id),
+            Node::Router { .. } | Node::Network { .. } => None,
+        };
+        legs.extend(self.own_links(edge).map(|adjacency| {
+            let via = match adjacency.peer {
+                Peer::Router { address, .. } => Some(address),
+                Peer::Network { .. } => None,
+            };
+            Leg { nexthop: Nexthop { interface: adjacency.interface, via }, last_guard }
+        }));
+    }
+
+    /// RFC 2328 §16.1.1, parent is another vertex: inherited, except for routers on one of our own networks.
+    fn legs_from(&self, parent: Vertex, vertex: Vertex, legs: &mut Vec<Leg>) {
+        for &leg in self.tree.legs(parent) {
+            if leg.nexthop.via.is_some() {
+                legs.push(leg);
+                continue;
+            }
+            // Our own network lies between: the router's address on it is Link Data of its link back.
+            for address in self.graph.addresses(vertex, parent) {
+                legs.push(Leg { nexthop: Nexthop { via: Some(address), ..leg.nexthop }, ..leg });
+            }
+        }
+    }
+
+    /// The interfaces behind an edge of the root: those that agree with the link's Link Data and other end.
+    fn own_links(&self, edge: Edge) -> impl Iterator<Item = &Adjacency> {
+        let link = self.graph.link(self.tree.root, edge);
+        self.adjacencies.iter().filter(move |adjacency| is_of(adjacency, link))
+    }
+}
+
+fn is_of(adjacency: &Adjacency, link: RouterLink) -> bool {
+    if adjacency.link_data != link.data {
+        return false;
+    }
+    match adjacency.peer {
+        Peer::Router { router_id, .. } => {
+            link.kind == RouterLinkKind::PointToPoint && router_id == RouterId::from(link.id)
+        }
+        Peer::Network { designated_router } => link.kind == RouterLinkKind::Transit && designated_router == link.id,
+    }
+}
+
+/// For each vertex the edges over which it is reached at its least distance known: lists threaded through one vector.
+struct Parents {
+    /// Index of a vertex's latest parent, plus one; 0 = none.
+    head: Vec<u32>,
+    /// Parent, edge from it, and where the list goes on (as in `head`).
+    links: Vec<(Vertex, Edge, u32)>,
+}
+
+impl Parents {
+    fn new(vertices: usize) -> Self {
+        Self { head: vec![0; vertices], links: Vec::new() }
+    }
+
+    fn clear(&mut self, vertex: Vertex) {
+        self.head[vertex.index()] = 0;
+    }
+
+    fn add(&mut self, vertex: Vertex, parent: Vertex, edge: Edge) {
+        self.links.push((parent, edge, self.head[vertex.index()]));
+        self.head[vertex.index()] = number(self.links.len());
+    }
+
+    fn of(&self, vertex: Vertex) -> impl Iterator<Item = (Vertex, Edge)> {
+        let mut at = self.head[vertex.index()];
+        std::iter::from_fn(move || {
+            let index = at.checked_sub(1)?;
+            let (parent, edge, next) = self.links[index as usize];
+            at = next;
+            Some((parent, edge))
+        })
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("fewer than 2^32 legs and parents")
+}

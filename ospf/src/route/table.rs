@@ -1,0 +1,120 @@
+//! The routing table (RFC 2328 §11), and how one differs from the one before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::external::calculate_externals;
+use super::inputs::RouteInputs;
+use super::internal::{InternalRoutes, calculate_internal};
+use super::spf::Leg;
+use crate::ids::{AreaId, Prefix, RouterId};
+use crate::io::{Nexthop, Route, RouteKind};
+use crate::wire::RouterFlags;
+
+/// What one calculation gave.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Calculation {
+    /// The routes.
+    pub(crate) table: RoutingTable,
+    /// Paths that the policy did not believe. New ones are reported: see [`crate::Event::RouteRefused`].
+    pub(crate) refused: BTreeSet<Refused>,
+}
+
+/// A destination that somebody offered and that the policy did not let him have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Refused {
+    /// The destination.
+    pub(crate) prefix: Prefix,
+    /// Who originates it.
+    pub(crate) originator: RouterId,
+    /// The last guard on the path; `None` if there is none, or if nobody lists the destination.
+    pub(crate) guard: Option<RouterId>,
+}
+
+/// Routing table entries for networks and for border routers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct RoutingTable {
+    networks: BTreeMap<Prefix, Route>,
+    routers: BTreeMap<(RouterId, AreaId), RouterRoute>,
+}
+
+/// An entry for an area border or AS boundary router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RouterRoute {
+    /// Path type.
+    pub(crate) kind: RouteKind,
+    /// V, E and B bits of its Router-LSA.
+    pub(crate) flags: RouterFlags,
+    /// Cost.
+    pub(crate) cost: u32,
+    /// Next hops, equal in cost, at least one.
+    pub(crate) nexthops: BTreeSet<Nexthop>,
+}
+
+/// Calculates everything (RFC 2328 §16). The same inputs give the same result.
+///
+/// Where only AS-external-LSAs have changed, [`calculate_externals`] with the internal routes of last time is enough.
+pub(crate) fn calculate(inputs: &RouteInputs<'_>) -> Calculation {
+    calculate_externals(inputs, &calculate_internal(inputs))
+}
+
+impl RoutingTable {
+    /// The entry for exactly this prefix.
+    pub(crate) fn route(&self, prefix: Prefix) -> Option<&Route> {
+        self.networks.get(&prefix)
+    }
+
+    /// Entries for networks, in the order of their prefixes.
+    pub(crate) fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
+        self.networks.iter().map(|(&prefix, route)| (prefix, route))
+    }
+
+    /// Entries for border routers, by router and area.
+    pub(crate) fn routers(&self) -> impl ExactSizeIterator<Item = (RouterId, AreaId, &RouterRoute)> {
+        self.routers.iter().map(|(&(router, area), route)| (router, area, route))
+    }
+
+    /// What has to be done to a table `before` to get this one: prefixes whose route is new, differs or (`None`) is gone,
+    /// in the order of the prefixes.
+    pub(crate) fn changes_since(&self, before: &Self) -> Vec<(Prefix, Option<Route>)> {
+        let mut changes: BTreeMap<Prefix, Option<Route>> = BTreeMap::new();
+        for &prefix in before.networks.keys().filter(|prefix| !self.networks.contains_key(prefix)) {
+            changes.insert(prefix, None);
+        }
+        for (&prefix, route) in &self.networks {
+            if before.networks.get(&prefix) != Some(route) {
+                changes.insert(prefix, Some(route.clone()));
+            }
+        }
+        changes.into_iter().collect()
+    }
+
+    pub(super) fn from_internal(internal: &InternalRoutes) -> Self {
+        let networks = internal.networks.iter().map(|(&prefix, path)| {
+            let route = Route {
+                kind: path.kind,
+                area: path.area,
+                metric: path.cost,
+                originators: path.originators.clone(),
+                nexthops: nexthops(&path.legs),
+                tag: 0,
+            };
+            (prefix, route)
+        });
+        let routers = internal.routers.iter().map(|(&key, path)| {
+            let route =
+                RouterRoute { kind: path.kind, flags: path.flags, cost: path.cost, nexthops: nexthops(&path.legs) };
+            (key, route)
+        });
+        Self { networks: networks.collect(), routers: routers.collect() }
+    }
+
+    pub(super) fn insert(&mut self, prefix: Prefix, route: Route) {
+        let displaced = self.networks.insert(prefix, route);
+        debug_assert!(displaced.is_none(), "{prefix}: an external displaced a path inside the AS");
+    }
+}
+
+fn nexthops(legs: &[Leg]) -> BTreeSet<Nexthop> {
+    debug_assert!(!legs.is_empty(), "a path has a first step");
+    legs.iter().map(|leg| leg.nexthop).collect()
+}

@@ -1,0 +1,8 @@
+//! Whole calculations over networks described in a few lines.
+
+mod external;
+mod inside;
+mod kit;
+mod oracle;
+mod policy;
+mod speed;

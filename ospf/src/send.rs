@@ -1,0 +1,75 @@
+//! Sending (RFC 2328 §8.1): header, authentication, destination; and how much fits a packet.
+
+use std::net::Ipv4Addr;
+
+use bytes::Bytes;
+
+use crate::engine::Engine;
+use crate::ids::InterfaceId;
+use crate::io::Output;
+use crate::wire::{Authentication, PACKET_HEADER_LEN, Packet, PacketBody};
+
+/// AllSPFRouters (RFC 2328 §A.1).
+pub(crate) const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
+
+/// The IP header before each packet, which has no options.
+const IP_HEADER_LEN: usize = 20;
+
+/// The smallest MTU that an IPv4 link can have (RFC 791).
+const SMALLEST_MTU: u16 = 68;
+
+/// Where a packet goes.
+///
+/// On point-to-point networks everything goes to AllSPFRouters (§8.1), except retransmissions (§13.6), answers to requests (§10.7) and
+/// direct acknowledgements (§13.5; errata 7850 and 7851).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Destination {
+    AllSpfRouters,
+    Neighbor(Ipv4Addr),
+}
+
+impl Engine {
+    /// Sends a packet, if the interface can.
+    pub(crate) fn send(&mut self, id: InterfaceId, destination: Destination, body: PacketBody) {
+        if let Some(packet) = self.encode(id, body) {
+            self.send_encoded(id, destination, packet);
+        }
+    }
+
+    /// A packet's bytes as they leave an interface (§8.1, §D).
+    pub(crate) fn encode(&self, id: InterfaceId, body: PacketBody) -> Option<Bytes> {
+        let interface = self.interfaces.get(&id)?;
+        let packet = Packet {
+            router_id: self.config.router_id,
+            area_id: interface.config.area,
+            authentication: Authentication::Null,
+            body,
+        };
+        Some(packet.encode())
+    }
+
+    /// Sends bytes of [`Engine::encode`].
+    pub(crate) fn send_encoded(&mut self, id: InterfaceId, destination: Destination, packet: Bytes) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        if interface.active_link().is_none() {
+            return;
+        }
+        let kind = usize::from(packet[1]);
+        debug_assert!((1..=5).contains(&kind), "packet type {kind}");
+        interface.counters.sent[kind - 1] += 1;
+        let destination = match destination {
+            Destination::AllSpfRouters => ALL_SPF_ROUTERS,
+            Destination::Neighbor(address) => address,
+        };
+        self.outputs.push_back(Output::Send { interface: id, destination, packet });
+    }
+
+    /// Octets that a packet's body may have, `fixed` of which are taken, so that IP does not fragment it.
+    ///
+    /// Whoever fills it puts at least one element in, be it too large: a tiny MTU must not stop progress.
+    pub(crate) fn room(&self, id: InterfaceId, fixed: usize) -> usize {
+        let link = self.interfaces.get(&id).and_then(|interface| interface.active_link());
+        let mtu = usize::from(link.map_or(SMALLEST_MTU, |link| link.mtu.max(SMALLEST_MTU)));
+        mtu.saturating_sub(IP_HEADER_LEN + PACKET_HEADER_LEN + fixed)
+    }
+}

@@ -1,0 +1,4 @@
+//! Engines against each other, in virtual time: what one file of the engine cannot show alone. Many and hostile links are `ospf-sim`'s.
+
+mod adjacency;
+mod world;

@@ -1,0 +1,284 @@
+//! A few engines, the links between them, and one clock that jumps to whatever comes next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::wire::{Packet, PacketBody};
+use crate::{
+    Addressing, AreaId, Config, Engine, Event, Input, Instant, InterfaceConfig, InterfaceId, LinkState, NeighborState,
+    NetworkType, Output, Policy, Prefix, Route, RouterId,
+};
+
+/// One-way delay of every link.
+pub const DELAY: Duration = Duration::from_millis(1);
+
+pub const HELLO: Duration = Duration::from_secs(10);
+pub const DEAD: Duration = Duration::from_secs(40);
+
+/// An interface of one of the engines.
+pub type Port = (usize, InterfaceId);
+
+/// A packet under way or already there.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub at: Instant,
+    pub from: Port,
+    pub source: Ipv4Addr,
+    pub destination: Ipv4Addr,
+    pub bytes: Bytes,
+}
+
+impl Sent {
+    pub fn body(&self) -> PacketBody {
+        Packet::decode(&self.bytes).expect("engines send good packets").body
+    }
+}
+
+pub struct World {
+    pub now: Instant,
+    pub engines: Vec<Engine>,
+    pub events: Vec<Vec<Event>>,
+    pub routes: Vec<BTreeMap<Prefix, Route>>,
+    /// All that was sent, lost or not.
+    pub sent: Vec<Sent>,
+    /// Both directions of each link.
+    pub wires: BTreeMap<Port, Port>,
+    /// Links that carry nothing, though their ends do not know.
+    pub cut: BTreeSet<Port>,
+    /// Whether a packet is delivered.
+    pub deliver: Box<dyn FnMut(&Sent) -> bool>,
+    under_way: BTreeMap<(Instant, u64), (Port, Sent)>,
+    count: u64,
+}
+
+pub fn router_id(engine: usize) -> RouterId {
+    RouterId(u32::from(loopback(engine)))
+}
+
+pub fn loopback(engine: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 255, 0, u8::try_from(engine + 1).unwrap())
+}
+
+pub fn interface_config(name: &str) -> InterfaceConfig {
+    InterfaceConfig {
+        name: name.to_owned(),
+        area: AreaId::BACKBONE,
+        network: NetworkType::PointToPoint,
+        passive: false,
+        cost: 10,
+        hello_interval: HELLO,
+        dead_interval: DEAD,
+        retransmit_interval: Duration::from_secs(5),
+        transmit_delay: Duration::from_secs(1),
+        mtu_ignore: false,
+    }
+}
+
+pub fn config(engine: usize, interfaces: impl IntoIterator<Item = u32>) -> Config {
+    Config {
+        router_id: router_id(engine),
+        interfaces: interfaces.into_iter().map(|id| (InterfaceId(id), interface_config(&format!("p{id}")))).collect(),
+        loopbacks: BTreeMap::from([(AreaId::BACKBONE, BTreeSet::from([loopback(engine)]))]),
+        externals: BTreeMap::new(),
+        policy: Policy::default(),
+    }
+}
+
+pub fn up(engine: usize, id: InterfaceId) -> LinkState {
+    LinkState::Up { index: 100 + id.0, mtu: 1420, addressing: Addressing::Unnumbered(loopback(engine)) }
+}
+
+pub fn prefix(text: &str) -> Prefix {
+    let (network, len) = text.split_once('/').unwrap();
+    Prefix::new(network.parse().unwrap(), len.parse().unwrap())
+}
+
+impl World {
+    /// `count` engines joined by unnumbered links, all up at once: the link of engines a and b is interface b+1 of a and a+1 of b.
+    pub fn new(count: usize, links: &[(usize, usize)]) -> Self {
+        Self::with(count, links, |_, _| {})
+    }
+
+    /// As [`World::new`], the configurations changed before the start.
+    pub fn with(count: usize, links: &[(usize, usize)], mut change: impl FnMut(usize, &mut Config)) -> Self {
+        let mut world = Self {
+            now: Instant::ZERO,
+            engines: Vec::new(),
+            events: vec![Vec::new(); count],
+            routes: vec![BTreeMap::new(); count],
+            sent: Vec::new(),
+            wires: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            deliver: Box::new(|_| true),
+            under_way: BTreeMap::new(),
+            count: 0,
+        };
+        for &(a, b) in links {
+            world.wires.insert(port(a, b), port(b, a));
+            world.wires.insert(port(b, a), port(a, b));
+        }
+        for engine in 0..count {
+            let ids = world.wires.keys().filter(|port| port.0 == engine).map(|port| port.1.0);
+            let mut config = config(engine, ids);
+            change(engine, &mut config);
+            world.engines.push(Engine::new(config, engine as u64, world.now));
+        }
+        for (engine, id) in world.wires.keys().copied().collect::<Vec<_>>() {
+            world.link(engine, id, up(engine, id));
+        }
+        world
+    }
+
+    pub fn link(&mut self, engine: usize, interface: InterfaceId, state: LinkState) {
+        self.input(engine, Input::Link { interface, state });
+    }
+
+    /// Gives an input to an engine now.
+    pub fn input(&mut self, engine: usize, input: Input<'_>) {
+        let now = self.now;
+        let tick = matches!(input, Input::Tick);
+        self.engines[engine].handle(now, input);
+        if tick {
+            let next = self.engines[engine].next_deadline();
+            assert!(next.is_none_or(|(when, _)| when > now), "{next:?} is due after the tick at {now:?}");
+        }
+        while let Some(output) = self.engines[engine].poll_output() {
+            match output {
+                Output::Send { interface, destination, packet } => {
+                    let from = (engine, interface);
+                    let source = self.address(from);
+                    self.launch(Sent { at: now, from, source, destination, bytes: packet });
+                }
+                Output::Route { prefix, route: Some(route) } => {
+                    self.routes[engine].insert(prefix, route);
+                }
+                Output::Route { prefix, route: None } => {
+                    self.routes[engine].remove(&prefix);
+                }
+                Output::Event(event) => self.events[engine].push(event),
+            }
+        }
+        let told: Vec<_> = self.routes[engine].iter().map(|(&prefix, route)| (prefix, route)).collect();
+        assert_eq!(told, self.engines[engine].routes().collect::<Vec<_>>(), "what is told is the table");
+    }
+
+    fn address(&self, (engine, interface): Port) -> Ipv4Addr {
+        let view = self.engines[engine].interfaces().find(|view| view.interface == interface);
+        match view.and_then(|view| view.addressing) {
+            Some(Addressing::Numbered { address, .. } | Addressing::Unnumbered(address)) => address,
+            // A last hello leaves before the interface goes down.
+            None => loopback(engine),
+        }
+    }
+
+    fn launch(&mut self, packet: Sent) {
+        self.sent.push(packet.clone());
+        let lost = self.cut.contains(&packet.from) || !(self.deliver)(&packet);
+        if let (false, Some(&to)) = (lost, self.wires.get(&packet.from)) {
+            self.put(to, packet, DELAY);
+        }
+    }
+
+    /// A packet arrives at a port after `delay`.
+    pub fn put(&mut self, to: Port, packet: Sent, delay: Duration) {
+        self.count += 1;
+        self.under_way.insert((self.now + delay, self.count), (to, packet));
+    }
+
+    /// Runs until `end`.
+    pub fn run_until(&mut self, end: Instant) {
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    pub fn run_for(&mut self, duration: Duration) {
+        self.run_until(self.now + duration);
+    }
+
+    /// Runs until `done`, which has to come about within `limit`; gives how long it took.
+    pub fn run_to(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> Duration {
+        let start = self.now;
+        while !done(self) {
+            assert!(self.step(start + limit), "not within {limit:?}");
+        }
+        self.now.saturating_since(start)
+    }
+
+    fn step(&mut self, end: Instant) -> bool {
+        let arrival = self.under_way.first_key_value().map(|(&(when, _), _)| when);
+        let deadlines = self.engines.iter().enumerate().filter_map(|(i, engine)| Some((engine.next_deadline()?.0, i)));
+        let deadline = deadlines.min();
+        match (arrival, deadline) {
+            (Some(arrival), deadline) if arrival <= end && deadline.is_none_or(|(when, _)| arrival <= when) => {
+                let ((when, _), (to, packet)) = self.under_way.pop_first().unwrap();
+                self.now = self.now.max(when);
+                self.arrive(to, &packet);
+                true
+            }
+            (_, Some((when, engine))) if when <= end => {
+                self.now = self.now.max(when);
+                self.input(engine, Input::Tick);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn arrive(&mut self, (engine, interface): Port, packet: &Sent) {
+        let (source, destination, payload) = (packet.source, packet.destination, &packet.bytes[..]);
+        self.input(engine, Input::Packet { interface, source, destination, payload });
+    }
+
+    /// State of the neighbour at the other end of a link, as `engine` sees it.
+    pub fn state(&self, engine: usize, other: usize) -> NeighborState {
+        let of_link = |view: &crate::NeighborView| view.interface == port(engine, other).1;
+        let view = self.engines[engine].neighbors().find(of_link);
+        view.map_or(NeighborState::Down, |view| view.state)
+    }
+
+    pub fn all_full(&self) -> bool {
+        self.wires.keys().all(|port| {
+            let mut neighbors = self.engines[port.0].neighbors().filter(|view| view.interface == port.1);
+            neighbors.any(|view| view.state == NeighborState::Full)
+        })
+    }
+
+    /// Whether all databases hold the same instances.
+    pub fn agree(&self) -> bool {
+        let instances = |engine: &Engine| {
+            let instance = |view: crate::LsaView| {
+                let header = view.lsa.header;
+                (header.key, header.sequence, header.checksum, view.lsa.body)
+            };
+            engine.lsdb().map(instance).collect::<Vec<_>>()
+        };
+        self.engines.iter().all(|engine| instances(engine) == instances(&self.engines[0]))
+    }
+
+    /// Runs until all links are Full and all databases agree.
+    pub fn converge(&mut self) {
+        self.run_to(Duration::from_secs(60), |world| world.all_full() && world.agree());
+    }
+
+    /// Packets that an engine sent since `since`.
+    pub fn sent_by(&self, engine: usize, since: Instant) -> impl Iterator<Item = &Sent> {
+        self.sent.iter().filter(move |sent| sent.from.0 == engine && sent.at >= since)
+    }
+
+    /// Engine `a`'s end of its link to `b`.
+    pub fn neighbor_events(&self, engine: usize) -> Vec<(NeighborState, NeighborState, &'static str)> {
+        let step = |event: &Event| match event {
+            Event::Neighbor { from, to, cause, .. } => Some((*from, *to, *cause)),
+            _ => None,
+        };
+        self.events[engine].iter().filter_map(step).collect()
+    }
+}
+
+/// The end at `a` of its link to `b`.
+pub fn port(a: usize, b: usize) -> Port {
+    (a, InterfaceId(u32::try_from(b + 1).unwrap()))
+}

@@ -1,0 +1,84 @@
+//! Carries out what the neighbour machine says (RFC 2328 §10.3).
+
+use crate::adjacency::Neighbor;
+use crate::engine::Engine;
+use crate::event::{Event, NeighborState};
+use crate::ids::NeighborKey;
+use crate::neighbor::{Action, NeighborEvent, transition};
+use crate::timers::TimerKey;
+
+impl Engine {
+    pub(crate) fn neighbor(&self, key: NeighborKey) -> Option<&Neighbor> {
+        self.interfaces.get(&key.interface)?.neighbors.get(&key.router_id)
+    }
+
+    pub(crate) fn neighbor_mut(&mut self, key: NeighborKey) -> Option<&mut Neighbor> {
+        self.interfaces.get_mut(&key.interface)?.neighbors.get_mut(&key.router_id)
+    }
+
+    /// An event of §10.2 for a neighbour.
+    pub(crate) fn neighbor_event(&mut self, key: NeighborKey, event: NeighborEvent) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let area = interface.config.area;
+        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let from = neighbor.state;
+        let Some(step) = transition(from, event) else { return };
+        let to = step.next;
+        if from != to {
+            neighbor.state = to;
+            neighbor.since = now;
+            let address = neighbor.address;
+            // §12.4, events (4) to (6): the Router-LSA lists links to full neighbours.
+            if from == NeighborState::Full || to == NeighborState::Full {
+                self.router_lsa_changed(area);
+            }
+            // §14: LSAs at MaxAge stay while any neighbour is in Exchange or Loading.
+            self.max_aged_may_go = true;
+            self.event(Event::Neighbor {
+                interface: key.interface,
+                router_id: key.router_id,
+                address,
+                from,
+                to,
+                cause: event.name(),
+            });
+        }
+        for action in step.actions {
+            match action {
+                Action::AwaitHello => self.await_hello(key),
+                Action::ClearLists => self.clear_lists(key),
+                Action::Negotiate => self.negotiate(key),
+                Action::Summarize => self.summarize(key),
+                Action::Forget => self.forget_neighbor(key),
+            }
+        }
+    }
+
+    fn clear_lists(&mut self, key: NeighborKey) {
+        for timer in [
+            TimerKey::DatabaseDescription(key),
+            TimerKey::LastDescription(key),
+            TimerKey::Request(key),
+            TimerKey::Reply(key),
+            TimerKey::Retransmission(key),
+        ] {
+            self.timers.cancel(timer);
+        }
+        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let had_requests = neighbor.requests.is_awaiting();
+        neighbor.clear_lists();
+        if had_requests {
+            self.requests_abandoned(key);
+        }
+    }
+
+    fn forget_neighbor(&mut self, key: NeighborKey) {
+        self.timers.cancel(TimerKey::Inactivity(key));
+        self.unsent_floods.remove(&key);
+        if let Some(interface) = self.interfaces.get_mut(&key.interface) {
+            let gone = interface.neighbors.remove(&key.router_id);
+            debug_assert!(gone.is_some_and(|neighbor| neighbor.state == NeighborState::Down));
+        }
+    }
+}

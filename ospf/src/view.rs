@@ -1,0 +1,192 @@
+//! What can be seen of an engine from outside, for shows. Nothing here changes anything.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::databases::Domain;
+use crate::engine::Engine;
+use crate::event::NeighborState;
+use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
+use crate::interface::{Counters, InterfaceState};
+use crate::io::{Addressing, Route};
+use crate::timers::TimerKey;
+use crate::wire::{Lsa, Options};
+
+/// A neighbour at present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeighborView {
+    /// On this interface.
+    pub interface: InterfaceId,
+    /// The interface's configured name.
+    pub interface_name: String,
+    /// The interface's area.
+    pub area: AreaId,
+    /// Who.
+    pub router_id: RouterId,
+    /// Source address of its hellos.
+    pub address: Ipv4Addr,
+    /// State of the adjacency.
+    pub state: NeighborState,
+    /// How long it has been in this state.
+    pub in_state: Duration,
+    /// When it is taken for dead unless a hello comes, from now.
+    pub dead_in: Duration,
+    /// Router Priority of its hellos.
+    pub priority: u8,
+    /// Options of its hellos and, from ExStart on, of its Database Descriptions.
+    pub options: Options,
+    /// LSAs that it has not acknowledged.
+    pub retransmissions: usize,
+    /// LSAs that it has newer and that have not come yet.
+    pub requests: usize,
+    /// LSAs that have not been described to it yet.
+    pub summaries: usize,
+}
+
+/// An interface at present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceView {
+    /// Which.
+    pub interface: InterfaceId,
+    /// The configured name.
+    pub name: String,
+    /// The area.
+    pub area: AreaId,
+    /// Its state.
+    pub state: InterfaceStatus,
+    /// Its cost.
+    pub cost: u16,
+    /// HelloInterval.
+    pub hello_interval: Duration,
+    /// RouterDeadInterval.
+    pub dead_interval: Duration,
+    /// RxmtInterval.
+    pub retransmit_interval: Duration,
+    /// The kernel's index, unless it is down.
+    pub index: Option<u32>,
+    /// IP MTU, unless it is down.
+    pub mtu: Option<u16>,
+    /// Addresses, unless it is down.
+    pub addressing: Option<Addressing>,
+    /// When the next hello is sent, from now; `None` if none is.
+    pub next_hello: Option<Duration>,
+    /// Neighbours in any state.
+    pub neighbors: usize,
+    /// Neighbours in state Full.
+    pub adjacencies: usize,
+    /// What it has seen.
+    pub counters: Counters,
+}
+
+/// Interface states (RFC 2328 §9.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum InterfaceStatus {
+    /// The link is down.
+    Down,
+    /// Advertised only.
+    Passive,
+    /// Operational, with one neighbour at the most.
+    PointToPoint,
+}
+
+impl std::fmt::Display for InterfaceStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Down => "Down",
+            Self::Passive => "Passive",
+            Self::PointToPoint => "Point-to-point",
+        })
+    }
+}
+
+/// An LSA in the database, with its age at present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LsaView {
+    /// How far it is flooded.
+    pub domain: Domain,
+    /// The LSA; [`Lsa::parse`] reads it.
+    pub lsa: Lsa,
+}
+
+impl Engine {
+    /// This router's id.
+    pub fn router_id(&self) -> RouterId {
+        self.config.router_id
+    }
+
+    /// All neighbours, by interface and router id.
+    pub fn neighbors(&self) -> impl Iterator<Item = NeighborView> {
+        self.interfaces.iter().flat_map(move |(&id, interface)| {
+            interface.neighbors.values().map(move |neighbor| {
+                let key = NeighborKey { interface: id, router_id: neighbor.router_id };
+                let dead = self.timers.deadline(TimerKey::Inactivity(key)).unwrap_or(self.now);
+                NeighborView {
+                    interface: id,
+                    interface_name: interface.config.name.clone(),
+                    area: interface.config.area,
+                    router_id: neighbor.router_id,
+                    address: neighbor.address,
+                    state: neighbor.state,
+                    in_state: self.now.saturating_since(neighbor.since),
+                    dead_in: dead.saturating_since(self.now),
+                    priority: neighbor.priority,
+                    options: neighbor.options,
+                    retransmissions: neighbor.retransmission.len(),
+                    requests: neighbor.requests.len(),
+                    summaries: neighbor.exchange.summary.len(),
+                }
+            })
+        })
+    }
+
+    /// All configured interfaces, by id.
+    pub fn interfaces(&self) -> impl Iterator<Item = InterfaceView> {
+        self.interfaces.iter().map(|(&id, interface)| {
+            let full = |neighbor: &&crate::adjacency::Neighbor| neighbor.state == NeighborState::Full;
+            InterfaceView {
+                interface: id,
+                name: interface.config.name.clone(),
+                area: interface.config.area,
+                state: match interface.state {
+                    InterfaceState::Down => InterfaceStatus::Down,
+                    InterfaceState::Passive(_) => InterfaceStatus::Passive,
+                    InterfaceState::PointToPoint(_) => InterfaceStatus::PointToPoint,
+                },
+                cost: interface.config.cost,
+                hello_interval: interface.config.hello_interval,
+                dead_interval: interface.config.dead_interval,
+                retransmit_interval: interface.config.retransmit_interval,
+                index: interface.link().map(|link| link.index),
+                mtu: interface.link().map(|link| link.mtu),
+                addressing: interface.link().map(|link| link.addressing),
+                next_hello: self.timers.deadline(TimerKey::Hello(id)).map(|when| when.saturating_since(self.now)),
+                neighbors: interface.neighbors.len(),
+                adjacencies: interface.neighbors.values().filter(full).count(),
+                counters: interface.counters.clone(),
+            }
+        })
+    }
+
+    /// All LSAs, by domain and key, with their age at the last [`Engine::handle`].
+    pub fn lsdb(&self) -> impl Iterator<Item = LsaView> {
+        self.databases.iter().flat_map(move |(domain, lsdb)| {
+            lsdb.iter().map(move |entry| LsaView { domain, lsa: entry.instance(self.now) })
+        })
+    }
+
+    /// The sum of the LS checksums of a domain, the same on routers whose databases agree (RFC 4750).
+    pub fn checksum_sum(&self, domain: Domain) -> u32 {
+        self.databases.domain(domain).map_or(0, |lsdb| lsdb.checksum_sum())
+    }
+
+    /// The routing table's networks as last calculated, by prefix.
+    pub fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
+        self.calculation.latest.table.routes()
+    }
+
+    /// How often routes were calculated.
+    pub fn calculations(&self) -> u64 {
+        self.calculation.runs
+    }
+}

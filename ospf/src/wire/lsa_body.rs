@@ -1,0 +1,206 @@
+//! What LSAs say (RFC 2328 §A.4.2 to §A.4.5), between bytes and values.
+//!
+//! Metrics for other types of service than 0 are stepped over when read and not written (they are only there for routers of RFC 1583).
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::constants::{LS_INFINITY, LSA_HEADER_LEN};
+use super::error::{Malformation, WireError};
+use super::lsa::{ExternalLsa, LsaBody, NetworkLsa, RouterFlags, RouterLink, RouterLinkKind, RouterLsa, SummaryLsa};
+use super::reader::Reader;
+use crate::config::ExternalMetric;
+use crate::ids::{LsaType, RouterId};
+
+/// Octets of a router link without metrics for further types of service (§A.4.2).
+const ROUTER_LINK_LEN: usize = 12;
+
+/// Octets of one further metric of a router link or of a summary.
+const TOS_METRIC_LEN: usize = 4;
+
+/// Octets of one further metric of an external, forwarding address and tag included (§A.4.5).
+const EXTERNAL_TOS_METRIC_LEN: usize = 12;
+
+/// The E-bit of an external's metric (§A.4.5).
+const EXTERNAL_TYPE_2: u32 = 0x8000_0000;
+
+impl LsaBody {
+    /// Reads the body of an LSA of type `kind`.
+    ///
+    /// # Errors
+    /// If it does not hold together, or no body of such a type is known.
+    pub(super) fn read(kind: LsaType, body: &Bytes) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body, LSA_HEADER_LEN);
+        match kind {
+            LsaType::ROUTER => RouterLsa::read(&mut reader).map(Self::Router),
+            LsaType::NETWORK => NetworkLsa::read(&mut reader).map(Self::Network),
+            LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR => SummaryLsa::read(&mut reader).map(Self::Summary),
+            LsaType::AS_EXTERNAL | LsaType::NSSA => ExternalLsa::read(&mut reader).map(Self::External),
+            // RFC 5250 §A.2: the information is padded to 32 bits.
+            kind if kind.is_opaque() && !body.len().is_multiple_of(4) => Err(reader.error(Malformation::Length)),
+            kind if kind.is_opaque() => Ok(Self::Opaque(body.clone())),
+            _ => Err(Reader::new(body, LSA_TYPE_OFFSET).error(Malformation::LsaType)),
+        }
+    }
+
+    /// The octets that follow the header.
+    pub(super) fn encode(&self) -> Bytes {
+        let mut out = BytesMut::new();
+        match self {
+            Self::Router(lsa) => lsa.write(&mut out),
+            Self::Network(lsa) => lsa.write(&mut out),
+            Self::Summary(lsa) => lsa.write(&mut out),
+            Self::External(lsa) => lsa.write(&mut out),
+            Self::Opaque(bytes) => return bytes.clone(),
+        }
+        out.freeze()
+    }
+
+    /// Whether an LSA of type `kind` has this kind of body.
+    pub(crate) fn suits(&self, kind: LsaType) -> bool {
+        match self {
+            Self::Router(_) => kind == LsaType::ROUTER,
+            Self::Network(_) => kind == LsaType::NETWORK,
+            Self::Summary(_) => matches!(kind, LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR),
+            Self::External(_) => matches!(kind, LsaType::AS_EXTERNAL | LsaType::NSSA),
+            Self::Opaque(bytes) => kind.is_opaque() && bytes.len().is_multiple_of(4),
+        }
+    }
+}
+
+/// Where the header has the LS type.
+const LSA_TYPE_OFFSET: usize = 3;
+
+impl RouterLsa {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        let flags = RouterFlags(reader.u8()?);
+        let _zero = reader.u8()?;
+        let counted = reader.clone();
+        let count = usize::from(reader.u16()?);
+        let links = reader.until_end(ROUTER_LINK_LEN, RouterLink::read)?;
+        if links.len() != count {
+            return Err(counted.error(Malformation::Length));
+        }
+        Ok(Self { flags, links })
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        out.put_u8(self.flags.0);
+        out.put_u8(0);
+        out.put_u16(
+            u16::try_from(self.links.len()).expect("an LSA's 16-bit length holds fewer links than 16 bits count"),
+        );
+        for link in &self.links {
+            link.write(out);
+        }
+    }
+}
+
+impl RouterLink {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        let id = reader.address()?;
+        let data = reader.address()?;
+        let kind = RouterLinkKind::from(reader.u8()?);
+        let tos_metrics = usize::from(reader.u8()?);
+        let metric = reader.u16()?;
+        reader.take(tos_metrics * TOS_METRIC_LEN)?;
+        Ok(Self { kind, id, data, metric })
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        out.put_slice(&self.id.octets());
+        out.put_slice(&self.data.octets());
+        out.put_u8(self.kind.into());
+        out.put_u8(0);
+        out.put_u16(self.metric);
+    }
+}
+
+impl From<u8> for RouterLinkKind {
+    fn from(kind: u8) -> Self {
+        match kind {
+            1 => Self::PointToPoint,
+            2 => Self::Transit,
+            3 => Self::Stub,
+            4 => Self::Virtual,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+impl From<RouterLinkKind> for u8 {
+    fn from(kind: RouterLinkKind) -> Self {
+        match kind {
+            RouterLinkKind::PointToPoint => 1,
+            RouterLinkKind::Transit => 2,
+            RouterLinkKind::Stub => 3,
+            RouterLinkKind::Virtual => 4,
+            RouterLinkKind::Unknown(other) => other,
+        }
+    }
+}
+
+impl NetworkLsa {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        let network_mask = reader.address()?;
+        let attached_routers = reader.until_end(4, |reader| reader.u32().map(RouterId))?;
+        Ok(Self { network_mask, attached_routers })
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        out.put_slice(&self.network_mask.octets());
+        for router in &self.attached_routers {
+            out.put_u32(router.0);
+        }
+    }
+}
+
+impl SummaryLsa {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        let network_mask = reader.address()?;
+        // §A.4.4: an octet of zero before the 24 bits.
+        let metric = reader.u32()? & LS_INFINITY;
+        step_over(reader, TOS_METRIC_LEN)?;
+        Ok(Self { network_mask, metric })
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        debug_assert!(self.metric <= LS_INFINITY);
+        out.put_slice(&self.network_mask.octets());
+        out.put_u32(self.metric & LS_INFINITY);
+    }
+}
+
+impl ExternalLsa {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        let network_mask = reader.address()?;
+        let word = reader.u32()?;
+        let metric = match word & EXTERNAL_TYPE_2 {
+            0 => ExternalMetric::Type1(word & LS_INFINITY),
+            _ => ExternalMetric::Type2(word & LS_INFINITY),
+        };
+        let forwarding_address = reader.address()?;
+        let route_tag = reader.u32()?;
+        step_over(reader, EXTERNAL_TOS_METRIC_LEN)?;
+        Ok(Self { network_mask, metric, forwarding_address, route_tag })
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        let (type_bit, metric) = match self.metric {
+            ExternalMetric::Type1(metric) => (0, metric),
+            ExternalMetric::Type2(metric) => (EXTERNAL_TYPE_2, metric),
+        };
+        debug_assert!(metric <= LS_INFINITY);
+        out.put_slice(&self.network_mask.octets());
+        out.put_u32(type_bit | metric & LS_INFINITY);
+        out.put_slice(&self.forwarding_address.octets());
+        out.put_u32(self.route_tag);
+    }
+}
+
+/// Steps over metrics of `len` octets each, up to the end.
+fn step_over(reader: &mut Reader<'_>, len: usize) -> Result<(), WireError> {
+    let rest = reader.clone();
+    let whole = reader.remaining() / len * len;
+    reader.take(whole)?;
+    if reader.is_empty() { Ok(()) } else { Err(rest.error(Malformation::Length)) }
+}

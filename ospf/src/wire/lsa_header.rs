@@ -1,0 +1,153 @@
+//! The LSA header on the wire (RFC 2328 §A.4.1), and which of two instances is newer (§13.1).
+
+use std::cmp::Ordering;
+
+use bytes::{BufMut, BytesMut};
+
+use super::constants::{LSA_HEADER_LEN, MAX_AGE, MAX_AGE_DIFF};
+use super::error::{Malformation, WireError};
+use super::fletcher::Fletcher;
+use super::lsa::LsaHeader;
+use super::packet::Options;
+use super::reader::Reader;
+use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId, SequenceNumber};
+
+/// Where the checksum begins, counted from the octet after LS age, where its coverage begins (§12.1.7).
+const CHECKSUM_POSITION: usize = 14;
+
+/// LS age's length: what the checksum leaves out.
+const AGE_LEN: usize = 2;
+
+impl LsaHeader {
+    /// Compares two instances of one LSA (§13.1): `Greater` if this one is the newer, `Equal` if they are the same instance.
+    ///
+    /// Both ages have to be present ones, see [`super::Lsa::with_age`].
+    pub fn compare(&self, other: &Self) -> Ordering {
+        debug_assert_eq!(self.key, other.key, "instances of one LSA");
+        // RFC 2328 §12.1.6: the sequence numbers are signed.
+        self.sequence
+            .cmp(&other.sequence)
+            .then(self.checksum.cmp(&other.checksum))
+            .then(self.is_max_age().cmp(&other.is_max_age()))
+            .then_with(|| match self.age.abs_diff(other.age) {
+                difference if difference > MAX_AGE_DIFF => other.age.cmp(&self.age),
+                _ => Ordering::Equal,
+            })
+    }
+
+    /// Whether this instance is newer than `other` (§13.1).
+    pub fn newer_than(&self, other: &Self) -> bool {
+        self.compare(other).is_gt()
+    }
+
+    /// Whether LS age is MaxAge: the LSA is being flushed (§14).
+    pub const fn is_max_age(&self) -> bool {
+        self.age >= MAX_AGE
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        // deviates: an age above MaxAge, which §A.4.1 does not have, is read as MaxAge. That is also what DoNotAge (RFC 1793)
+        // means to routers that do not use it, such as this one.
+        let age = reader.u16()?.min(MAX_AGE);
+        let options = Options(reader.u8()?);
+        let kind = LsaType(reader.u8()?);
+        let id = LinkStateId(reader.u32()?);
+        let advertising_router = RouterId(reader.u32()?);
+        let sequence = SequenceNumber(i32::from_be_bytes(reader.array()?));
+        let checksum = reader.u16()?;
+        let length_at = reader.clone();
+        let length = reader.u16()?;
+        if usize::from(length) < LSA_HEADER_LEN {
+            return Err(length_at.error(Malformation::Length));
+        }
+        let key = LsaKey { kind, id, advertising_router };
+        Ok(Self { age, options, key, sequence, checksum, length })
+    }
+
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        debug_assert!(self.age <= MAX_AGE);
+        debug_assert!(usize::from(self.length) >= LSA_HEADER_LEN);
+        out.put_u16(self.age);
+        out.put_u8(self.options.0);
+        out.put_u8(self.key.kind.0);
+        out.put_u32(self.key.id.0);
+        out.put_u32(self.key.advertising_router.0);
+        out.put_i32(self.sequence.0);
+        out.put_u16(self.checksum);
+        out.put_u16(self.length);
+    }
+
+    /// The checksum that belongs to this header, its own checksum field aside, with `body` behind it (§12.1.7).
+    pub(super) fn computed_checksum(&self, body: &[u8]) -> u16 {
+        let sums = Self { checksum: 0, ..*self }.sums(body);
+        u16::from_be_bytes(sums.check_octets(CHECKSUM_POSITION))
+    }
+
+    /// Whether the checksum is right for this header with `body` behind it.
+    pub(super) fn checksum_verifies(&self, body: &[u8]) -> bool {
+        // RFC 2328 §12.1.7: "the LS checksum cannot have a value of zero".
+        self.checksum != 0 && self.sums(body).is_zero()
+    }
+
+    fn sums(&self, body: &[u8]) -> Fletcher {
+        let mut header = BytesMut::with_capacity(LSA_HEADER_LEN);
+        self.write(&mut header);
+        Fletcher::default().add(&header[AGE_LEN..]).add(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(sequence: u32, checksum: u16, age: u16) -> LsaHeader {
+        let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(1), advertising_router: RouterId(1) };
+        let sequence = SequenceNumber(sequence as i32);
+        LsaHeader { age, options: Options::E, key, sequence, checksum, length: 24 }
+    }
+
+    #[test]
+    fn instances_compare_by_sequence_then_checksum_then_max_age_then_distant_ages() {
+        use Ordering::{Equal, Greater};
+        let cases = [
+            // Signed: 0x80000008 is older than 0x00000001, and 0x80000001 the oldest in use.
+            (header(0x0000_0001, 1, 9), header(0x8000_0008, 2, 0), Greater),
+            (header(0x8000_0002, 1, 9), header(0x8000_0001, 2, 0), Greater),
+            (header(0x7fff_ffff, 0, 0), header(0x8000_0001, 9, 0), Greater),
+            // Checksums are unsigned.
+            (header(5, 0x8000, 9), header(5, 0x7fff, 0), Greater),
+            // MaxAge wins over any other age, also a near one.
+            (header(5, 7, 3600), header(5, 7, 3599), Greater),
+            (header(5, 7, 3600), header(5, 7, 0), Greater),
+            (header(5, 7, 3600), header(5, 7, 3600), Equal),
+            // Otherwise the younger wins if they are more than MaxAgeDiff apart.
+            (header(5, 7, 0), header(5, 7, 901), Greater),
+            (header(5, 7, 0), header(5, 7, 900), Equal),
+            (header(5, 7, 900), header(5, 7, 0), Equal),
+        ];
+        for (a, b, expected) in cases {
+            assert_eq!(a.compare(&b), expected, "{a:?} against {b:?}");
+            assert_eq!(b.compare(&a), expected.reverse(), "{b:?} against {a:?}");
+            assert_eq!(a.newer_than(&b), expected == Greater);
+        }
+    }
+
+    #[test]
+    fn an_age_beyond_max_age_is_read_as_max_age() {
+        let mut bytes = BytesMut::new();
+        header(1, 1, 0).write(&mut bytes);
+        bytes[..2].copy_from_slice(&0x8001_u16.to_be_bytes());
+        let read = LsaHeader::read(&mut Reader::new(&bytes, 0)).unwrap();
+        assert!(read.is_max_age());
+        assert_eq!(read.age, MAX_AGE);
+    }
+
+    #[test]
+    fn a_length_below_the_headers_own_is_refused_at_its_octet() {
+        let mut bytes = BytesMut::new();
+        header(1, 1, 0).write(&mut bytes);
+        bytes[18..20].copy_from_slice(&19_u16.to_be_bytes());
+        let error = LsaHeader::read(&mut Reader::new(&bytes, 100)).unwrap_err();
+        assert_eq!(error, WireError { what: Malformation::Length, offset: 118 });
+    }
+}

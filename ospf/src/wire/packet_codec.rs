@@ -1,0 +1,250 @@
+//! Packets between bytes and values (RFC 2328 §A.3), with the checks of §8.2 that need nothing but the packet itself.
+//!
+//! What comes after the length that the header gives, an authentication trailer (§D.4.3) or an LLS block (RFC 5613), is left alone here.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::checksum;
+use super::constants::{
+    DATABASE_DESCRIPTION_FIXED_LEN, HELLO_FIXED_LEN, LINK_STATE_UPDATE_FIXED_LEN, LSA_HEADER_LEN, PACKET_HEADER_LEN,
+    REQUEST_LEN,
+};
+use super::error::{Malformation, PacketError, WireError};
+use super::lsa::{Lsa, LsaHeader};
+use super::packet::{Authentication, DatabaseDescription, DdFlags, Hello, Options, Packet, PacketBody};
+use super::reader::Reader;
+use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, RouterId};
+
+/// The version of this protocol.
+const VERSION: u8 = 2;
+
+/// AuType of simple password authentication: as with Null, the checksum is in use (§D.4.2).
+const SIMPLE_PASSWORD: u16 = 1;
+
+/// AuType of cryptographic authentication: a trailer takes the place of the checksum (§D.4.3).
+const CRYPTOGRAPHIC: u16 = 2;
+
+impl Packet {
+    /// Reads a packet from the payload of an IP datagram.
+    ///
+    /// The checksum is verified where the authentication type has one. Link state updates are cut into LSAs, which share one copy of
+    /// the bytes; each has to be looked at with [`Lsa::check`] before it is used.
+    ///
+    /// # Errors
+    /// If it is not of version 2, the checksum is wrong, or it does not hold together.
+    pub fn decode(bytes: &[u8]) -> Result<Self, PacketError> {
+        let mut header = Reader::new(bytes, 0);
+        let version = header.u8()?;
+        if version != VERSION {
+            return Err(PacketError::Version(version));
+        }
+        let kind_at = header.clone();
+        let kind = header.u8()?;
+        let length_at = header.clone();
+        let length = usize::from(header.u16()?);
+        if length < PACKET_HEADER_LEN {
+            return Err(length_at.error(Malformation::Length).into());
+        }
+        let Some(packet) = bytes.get(..length) else {
+            return Err(length_at.error(Malformation::Truncated).into());
+        };
+        let router_id = RouterId(header.u32()?);
+        let area_id = AreaId(header.u32()?);
+        let _checksum = header.u16()?;
+        let au_type = header.u16()?;
+        let data = header.array()?;
+        debug_assert_eq!(header.offset(), PACKET_HEADER_LEN);
+
+        // RFC 2328 §D.4: Null and simple passwords come with a checksum; what other types have is for whoever knows them.
+        if matches!(au_type, 0 | SIMPLE_PASSWORD) && !checksum::verifies(packet) {
+            return Err(PacketError::Checksum);
+        }
+        let authentication = match au_type {
+            0 => Authentication::Null,
+            kind => Authentication::Other { kind, data },
+        };
+        let mut reader = Reader::new(&packet[PACKET_HEADER_LEN..], PACKET_HEADER_LEN);
+        let body = match kind {
+            1 => Hello::read(&mut reader).map(PacketBody::Hello),
+            2 => DatabaseDescription::read(&mut reader).map(PacketBody::DatabaseDescription),
+            3 => reader.until_end(REQUEST_LEN, read_request).map(PacketBody::LinkStateRequest),
+            4 => read_update(reader, packet).map(PacketBody::LinkStateUpdate),
+            5 => reader.until_end(LSA_HEADER_LEN, LsaHeader::read).map(PacketBody::LinkStateAck),
+            _ => Err(kind_at.error(Malformation::PacketType)),
+        }?;
+        Ok(Self { router_id, area_id, authentication, body })
+    }
+
+    /// The packet as bytes, its checksum filled in; with cryptographic authentication the checksum is zero and the trailer is still
+    /// to be added (§D.4.3).
+    ///
+    /// # Panics
+    /// If it is longer than a 16-bit length says: the sender keeps within an MTU by [`Packet::encoded_len`].
+    pub fn encode(&self) -> Bytes {
+        let length = self.encoded_len();
+        let mut out = BytesMut::with_capacity(length);
+        let (au_type, data) = match self.authentication {
+            Authentication::Null => (0, [0; 8]),
+            Authentication::Other { kind, data } => (kind, data),
+        };
+        out.put_u8(VERSION);
+        out.put_u8(self.body.kind());
+        out.put_u16(u16::try_from(length).expect("packets are kept within an MTU of 16 bits"));
+        out.put_u32(self.router_id.0);
+        out.put_u32(self.area_id.0);
+        out.put_u16(0);
+        out.put_u16(au_type);
+        out.put_slice(&data);
+        debug_assert_eq!(out.len(), PACKET_HEADER_LEN);
+        self.body.write(&mut out);
+        debug_assert_eq!(out.len(), length, "encoded_len is what encode writes");
+        if au_type != CRYPTOGRAPHIC {
+            let checksum = checksum::compute(&out);
+            out[checksum::CHECKSUM].copy_from_slice(&checksum.to_be_bytes());
+        }
+        out.freeze()
+    }
+
+    /// Octets of [`Packet::encode`].
+    pub fn encoded_len(&self) -> usize {
+        PACKET_HEADER_LEN
+            + match &self.body {
+                PacketBody::Hello(hello) => HELLO_FIXED_LEN + 4 * hello.neighbors.len(),
+                PacketBody::DatabaseDescription(dd) => {
+                    DATABASE_DESCRIPTION_FIXED_LEN + LSA_HEADER_LEN * dd.headers.len()
+                }
+                PacketBody::LinkStateRequest(keys) => REQUEST_LEN * keys.len(),
+                PacketBody::LinkStateUpdate(lsas) => {
+                    LINK_STATE_UPDATE_FIXED_LEN + lsas.iter().map(Lsa::encoded_len).sum::<usize>()
+                }
+                PacketBody::LinkStateAck(headers) => LSA_HEADER_LEN * headers.len(),
+            }
+    }
+}
+
+impl PacketBody {
+    /// The packet type (§A.3.1).
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Hello(_) => 1,
+            Self::DatabaseDescription(_) => 2,
+            Self::LinkStateRequest(_) => 3,
+            Self::LinkStateUpdate(_) => 4,
+            Self::LinkStateAck(_) => 5,
+        }
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        match self {
+            Self::Hello(hello) => hello.write(out),
+            Self::DatabaseDescription(dd) => dd.write(out),
+            Self::LinkStateRequest(keys) => {
+                for key in keys {
+                    out.put_u32(key.kind.0.into());
+                    out.put_u32(key.id.0);
+                    out.put_u32(key.advertising_router.0);
+                }
+            }
+            Self::LinkStateUpdate(lsas) => {
+                out.put_u32(u32::try_from(lsas.len()).expect("fewer than the packet has octets"));
+                for lsa in lsas {
+                    debug_assert_eq!(usize::from(lsa.header.length), lsa.encoded_len());
+                    lsa.header.write(out);
+                    out.put_slice(&lsa.body);
+                }
+            }
+            Self::LinkStateAck(headers) => headers.iter().for_each(|header| header.write(out)),
+        }
+    }
+}
+
+impl Hello {
+    /// §A.3.2.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self {
+            network_mask: reader.address()?,
+            hello_interval: reader.u16()?,
+            options: Options(reader.u8()?),
+            priority: reader.u8()?,
+            dead_interval: reader.u32()?,
+            designated_router: reader.address()?,
+            backup_designated_router: reader.address()?,
+            neighbors: reader.until_end(4, |reader| reader.u32().map(RouterId))?,
+        })
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        out.put_slice(&self.network_mask.octets());
+        out.put_u16(self.hello_interval);
+        out.put_u8(self.options.0);
+        out.put_u8(self.priority);
+        out.put_u32(self.dead_interval);
+        out.put_slice(&self.designated_router.octets());
+        out.put_slice(&self.backup_designated_router.octets());
+        for neighbor in &self.neighbors {
+            out.put_u32(neighbor.0);
+        }
+    }
+}
+
+impl DatabaseDescription {
+    /// §A.3.3.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self {
+            interface_mtu: reader.u16()?,
+            options: Options(reader.u8()?),
+            flags: DdFlags::from_octet(reader.u8()?),
+            sequence: reader.u32()?,
+            headers: reader.until_end(LSA_HEADER_LEN, LsaHeader::read)?,
+        })
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        out.put_u16(self.interface_mtu);
+        out.put_u8(self.options.0);
+        out.put_u8(self.flags.octet());
+        out.put_u32(self.sequence);
+        for header in &self.headers {
+            header.write(out);
+        }
+    }
+}
+
+impl DdFlags {
+    const MASTER: u8 = 0x01;
+    const MORE: u8 = 0x02;
+    const INIT: u8 = 0x04;
+
+    /// The R-bit of RFC 4811 and bits without a meaning are dropped.
+    const fn from_octet(octet: u8) -> Self {
+        Self { init: octet & Self::INIT != 0, more: octet & Self::MORE != 0, master: octet & Self::MASTER != 0 }
+    }
+
+    const fn octet(self) -> u8 {
+        (self.init as u8 * Self::INIT) | (self.more as u8 * Self::MORE) | (self.master as u8 * Self::MASTER)
+    }
+}
+
+/// §A.3.4.
+fn read_request(reader: &mut Reader<'_>) -> Result<LsaKey, WireError> {
+    let kind_at = reader.clone();
+    let kind = u8::try_from(reader.u32()?).map_err(|_| kind_at.error(Malformation::LsaType))?;
+    Ok(LsaKey { kind: LsaType(kind), id: LinkStateId(reader.u32()?), advertising_router: RouterId(reader.u32()?) })
+}
+
+/// §A.3.5. `packet` is all of the packet, of which `reader` has the part after the header.
+fn read_update(mut reader: Reader<'_>, packet: &[u8]) -> Result<Vec<Lsa>, WireError> {
+    let counted = reader.clone();
+    let count = reader.u32()?;
+    let shared = Bytes::copy_from_slice(packet);
+    let lsas = reader.until_end(LSA_HEADER_LEN, |reader| {
+        let header = LsaHeader::read(reader)?;
+        let body_at = reader.offset();
+        let body = reader.take(usize::from(header.length) - LSA_HEADER_LEN)?;
+        Ok(Lsa { header, body: shared.slice(body_at..body_at + body.len()) })
+    })?;
+    if usize::try_from(count) != Ok(lsas.len()) {
+        return Err(counted.error(Malformation::Length));
+    }
+    Ok(lsas)
+}
