@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use weft::reconcile::state::{Admin, Backend, Observed, State};
+use weft::reconcile::state::{Admin, Backend, Freshness, Observed, State};
 
 use crate::world::{Namespace, Router, add_route, everything, ip, name, tunnel, tunnels_to};
 
@@ -100,16 +100,44 @@ fn reload_adds_and_removes_a_tunnel_without_touching_the_rest() {
 }
 
 #[test]
-fn another_run_finds_what_the_first_one_made() {
+fn routes_are_changed_time_and_again_from_one_look() {
     Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        let mut desired = three_sites();
+        router.settle(&desired).await;
+        let mut observed = router.observe().await;
+        for via in [3, 2, 3] {
+            add_route(&mut desired, "10.2.0.0/16", &[via]);
+            add_route(&mut desired, &format!("10.{via}.7.0/24"), &[via]);
+            let failures = router.kernel.reconcile(&desired, &mut observed, &router.engine).await.unwrap();
+            assert!(failures.is_empty(), "{failures:#?}");
+            assert_eq!(observed.freshness, Freshness::Fresh);
+            assert_eq!(router.left_to_do(&desired).await, Vec::<String>::new());
+        }
+        add_route(&mut desired, "10.8.0.0/16", &[2]);
+        ip("link del wg-b");
+        let failures = router.kernel.reconcile(&desired, &mut observed, &router.engine).await.unwrap();
+        assert_eq!(failures.len(), 1);
+        assert_eq!(observed.freshness, Freshness::Stale);
+    });
+}
+
+#[test]
+fn another_run_finds_what_the_first_one_made_and_gives_back_what_was_before_it() {
+    Namespace::new().block_on(|| async {
+        std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1").unwrap();
+        let before = everything();
         let mut router = Router::open();
         let desired = three_sites();
         router.settle(&desired).await;
-        let successor = Router { engine: router.engine, ..Router::open() };
-        assert_eq!(successor.left_to_do(&desired).await, Vec::<String>::new());
-        let observed = successor.observe().await;
+        let mut router = router.restart();
+        assert_eq!(router.left_to_do(&desired).await, Vec::<String>::new());
+        let observed = router.observe().await;
         assert_eq!(observed.state.links.keys().collect::<Vec<_>>(), [&tunnel(2), &tunnel(3)]);
         assert!(observed.state.links.values().all(|link| link.admin == Admin::Up));
+        router.settle(&desired).await;
+        router.down().await;
+        assert_eq!(everything(), before);
     });
 }
 
