@@ -37,9 +37,10 @@ pub fn state(state: &DeviceState) -> Zeroizing<String> {
     text
 }
 
-/// The answer to `set=1`, or to a request that could not be carried out.
+/// The answer to `set=1`, or to a request that could not be carried out: the error's number, negative, which is what
+/// `wg` takes it for and wireguard-go sends.
 pub fn outcome(outcome: Result<(), Errno>) -> String {
-    format!("errno={}\n\n", outcome.err().map_or(0, |errno| errno as i32))
+    format!("errno={}\n\n", outcome.err().map_or(0, |errno| -(errno as i32)))
 }
 
 fn peer_lines(text: &mut String, peer: &PeerState) {
@@ -134,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_is_the_number_of_the_error() {
+    fn an_outcome_is_the_negative_number_of_the_error() {
         assert_eq!(outcome(Ok(())), "errno=0\n\n");
-        assert_eq!(outcome(Err(Errno::EADDRINUSE)), "errno=98\n\n");
+        assert_eq!(outcome(Err(Errno::EADDRINUSE)), "errno=-98\n\n");
     }
 }
