@@ -156,6 +156,7 @@ impl Run<'_> {
         backend: Backend,
         tunnels: &impl Tunnels,
     ) -> anyhow::Result<()> {
+        self.refuse_foreign(interface, backend, tunnels).await?;
         match backend {
             Backend::Kernel => links::create_wireguard(&self.kernel.netlink, interface).await?,
             Backend::Userspace => tunnels.add_userspace(interface).await?,
@@ -164,6 +165,15 @@ impl Run<'_> {
             links::index(&self.kernel.netlink, interface).await.with_context(|| format!("finding {interface}"))?;
         self.observed.indexes.insert(interface.clone(), index);
         links::claim(&self.kernel.netlink, index, &self.kernel.alias).await.context("marking it as the mesh's")
+    }
+
+    /// An interface that carries the name but not the mesh's mark is somebody else's, unless the engine made it and did
+    /// not live to see it marked; whether the engine did, it knows itself.
+    async fn refuse_foreign(&self, interface: &IfName, backend: Backend, tunnels: &impl Tunnels) -> anyhow::Result<()> {
+        let exists = self.observed.foreign.interfaces.contains_key(interface);
+        let answers = backend == Backend::Userspace && exists && tunnels.observe(interface).await?.is_some();
+        anyhow::ensure!(!exists || answers, "an interface of this name exists that is not the mesh's");
+        Ok(())
     }
 
     async fn delete_link(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use weft::kernel::Failure;
 use weft::reconcile::state::{Admin, Backend, Freshness, Observed, State};
 
 use crate::world::{Namespace, Router, add_route, everything, ip, name, tunnel, tunnels_to};
@@ -171,17 +172,26 @@ fn loopback_address_that_somebody_else_set_is_used_and_left() {
 }
 
 #[test]
-fn link_that_cannot_be_made_fails_alone() {
+fn foreign_interface_of_a_tunnels_name_is_left_alone_and_fails_alone() {
+    const REFUSED: &str = "an interface of this name exists that is not the mesh's";
     Namespace::new().block_on(|| async {
-        ip("link add wg-c type veth peer name other");
+        ip("link add wg-b type veth peer name other");
+        ip("tuntap add wg-c mode tun");
+        let before = [ip("-d link show wg-b"), ip("-d link show wg-c")];
         let mut router = Router::open();
         let mut desired = three_sites();
-        desired.links.get_mut(&tunnel(3)).unwrap().backend = Backend::Kernel;
-        let failures = router.reconcile(&desired).await;
-        let failed: Vec<String> = failures.iter().map(|failure| failure.step.to_string()).collect();
-        assert_eq!(failed, ["create kernel tunnel wg-c"]);
-        assert!(ip("-d link show wg-c").contains("veth"));
-        assert!(ip("route show 10.2.0.0/16").contains("wg-b"));
+        add_route(&mut desired, "10.4.0.0/16", &[4]);
+        let more = tunnels_to(&[4]);
+        desired.links.extend(more.links);
+        desired.devices.extend(more.devices);
+        desired.links.get_mut(&tunnel(2)).unwrap().backend = Backend::Kernel;
+        let failures: Vec<String> = router.reconcile(&desired).await.iter().map(Failure::to_string).collect();
+        assert_eq!(
+            failures,
+            [format!("create kernel tunnel wg-b: {REFUSED}"), format!("create userspace tunnel wg-c: {REFUSED}"),]
+        );
+        assert_eq!([ip("-d link show wg-b"), ip("-d link show wg-c")], before);
+        assert!(ip("route show 10.4.0.0/16").contains("wg-d"));
     });
 }
 
