@@ -23,7 +23,7 @@ use crate::control::{Asked, Noun, Request, Server, socket_path};
 use crate::kernel::{Kernel, Watch};
 use crate::mesh::IfName;
 use crate::reconcile::routes::{Router, desired_routes};
-use crate::reconcile::state::{Backend, Observed, State};
+use crate::reconcile::state::{Backend, Freshness, Observed, State};
 use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
 use crate::routing::{Driver, InterfaceIds, RouteChanges, engine_config};
 use crate::tunnel::{Endpoints, WireGuard, device};
@@ -216,7 +216,7 @@ impl Daemon {
     /// Makes the kernel what it should be, as far as it can be done now.
     async fn reconcile(&mut self, look: Look) {
         let now = Instant::now();
-        if look == Look::Afresh {
+        if look == Look::Afresh || self.observed.freshness == Freshness::Stale {
             match self.kernel.observe(&self.drivers).await {
                 Ok(observed) => self.observed = observed,
                 Err(error) => return self.failed(now, vec![format!("{error:#}")]),
@@ -231,12 +231,10 @@ impl Daemon {
         }
         self.settling.advance(now);
         let desired = self.desired();
-        match self.kernel.reconcile(&desired, &self.observed, &self.drivers).await {
+        match self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await {
             Ok(failures) if failures.is_empty() => {
                 self.failures.clear();
                 self.retry.succeeded();
-                self.observed.state.routes = desired.routes;
-                self.observed.state.rules = desired.rules;
             }
             Ok(failures) => self.failed(now, failures.iter().map(ToString::to_string).collect()),
             Err(error) => self.failed(now, vec![format!("{error:#}")]),
@@ -404,9 +402,9 @@ impl Daemon {
 async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &Path) -> anyhow::Result<()> {
     let mut failures = Vec::new();
     for _ in 0..DOWN_ROUNDS {
-        let observed = kernel.observe(drivers).await?;
+        let mut observed = kernel.observe(drivers).await?;
         let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };
-        failures = kernel.reconcile(&desired, &observed, drivers).await?;
+        failures = kernel.reconcile(&desired, &mut observed, drivers).await?;
         if failures.is_empty() {
             kernel.forget_settings()?;
             return run_dir::forget_mesh(run_dir);

@@ -139,3 +139,66 @@ fn change_of(kind: u16, flags: u16, body: &[u8]) -> Option<Change> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: u32 = 7;
+
+    /// A notification as the kernel sends it, padded to four bytes.
+    fn message(kind: u16, flags: u16, port: u32, body: &[u8]) -> Vec<u8> {
+        let length = 16 + body.len();
+        let mut bytes = Vec::new();
+        bytes.extend(u32::try_from(length).unwrap().to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(1_u32.to_ne_bytes());
+        bytes.extend(port.to_ne_bytes());
+        bytes.extend(body);
+        bytes.resize(length.next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn route(protocol: u8) -> [u8; 13] {
+        let mut body = [0; 13];
+        body[5] = protocol;
+        body
+    }
+
+    fn changes(datagram: &[u8]) -> Vec<Change> {
+        changes_in(datagram, OWN).collect()
+    }
+
+    #[test]
+    fn every_message_of_a_datagram_counts() {
+        let datagram = [
+            message(libc::RTM_NEWLINK, 0, 0, &[0; 17]),
+            message(libc::RTM_DELADDR, 0, 9, &[]),
+            message(libc::RTM_NEWRULE, 0, OWN, &[0; 4]),
+        ];
+        assert_eq!(changes(&datagram.concat()), [Change::Links, Change::Addresses, Change::Rules]);
+    }
+
+    #[test]
+    fn routes_count_if_ours_go_or_are_pushed_aside_by_others() {
+        assert_eq!(changes(&message(libc::RTM_DELROUTE, 0, 9, &route(PROTOCOL))), [Change::Routes]);
+        assert_eq!(changes(&message(libc::RTM_DELROUTE, 0, OWN, &route(PROTOCOL))), []);
+        assert_eq!(changes(&message(libc::RTM_DELROUTE, 0, 9, &route(12))), []);
+        assert_eq!(changes(&message(libc::RTM_NEWROUTE, NLM_F_REPLACE, 9, &route(12))), [Change::Routes]);
+        assert_eq!(changes(&message(libc::RTM_NEWROUTE, 0, 9, &route(12))), []);
+    }
+
+    #[test]
+    fn whatever_is_cut_or_lies_about_its_length_ends_the_datagram() {
+        let good = message(libc::RTM_NEWLINK, 0, 0, &[0; 17]);
+        for cut in 0..good.len() - 3 {
+            assert_eq!(changes(&good[..cut]), [], "{cut} bytes");
+        }
+        for length in [0_u32, 15, 1000, u32::MAX] {
+            let mut bytes = good.clone();
+            bytes[..4].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(changes(&bytes), [], "length {length}");
+        }
+    }
+}

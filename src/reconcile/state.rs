@@ -272,6 +272,18 @@ pub struct Observed {
     pub indexes: BTreeMap<IfName, u32>,
     /// Tunnels whose device could not be read this time: nothing can be said about it, so it is left alone.
     pub unreadable: BTreeSet<IfName>,
+    /// Whether the next plan may start from this.
+    pub freshness: Freshness,
+}
+
+/// Whether what was observed is still so, as far as weft's own doing goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Freshness {
+    /// Yes: at most routes and rules were changed since, and that is in it.
+    #[default]
+    Fresh,
+    /// No: look again before planning.
+    Stale,
 }
 
 /// What weft looks at but never touches.

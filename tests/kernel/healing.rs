@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use weft::reconcile::state::{Admin, Backend, Observed, State};
+use weft::kernel::Failure;
+use weft::reconcile::state::{Admin, Backend, Freshness, Observed, State};
 
 use crate::world::{Namespace, Router, add_route, everything, ip, name, tunnel, tunnels_to};
 
@@ -100,16 +101,44 @@ fn reload_adds_and_removes_a_tunnel_without_touching_the_rest() {
 }
 
 #[test]
-fn another_run_finds_what_the_first_one_made() {
+fn routes_are_changed_time_and_again_from_one_look() {
     Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        let mut desired = three_sites();
+        router.settle(&desired).await;
+        let mut observed = router.observe().await;
+        for via in [3, 2, 3] {
+            add_route(&mut desired, "10.2.0.0/16", &[via]);
+            add_route(&mut desired, &format!("10.{via}.7.0/24"), &[via]);
+            let failures = router.kernel.reconcile(&desired, &mut observed, &router.engine).await.unwrap();
+            assert!(failures.is_empty(), "{failures:#?}");
+            assert_eq!(observed.freshness, Freshness::Fresh);
+            assert_eq!(router.left_to_do(&desired).await, Vec::<String>::new());
+        }
+        add_route(&mut desired, "10.8.0.0/16", &[2]);
+        ip("link del wg-b");
+        let failures = router.kernel.reconcile(&desired, &mut observed, &router.engine).await.unwrap();
+        assert_eq!(failures.len(), 1);
+        assert_eq!(observed.freshness, Freshness::Stale);
+    });
+}
+
+#[test]
+fn another_run_finds_what_the_first_one_made_and_gives_back_what_was_before_it() {
+    Namespace::new().block_on(|| async {
+        std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1").unwrap();
+        let before = everything();
         let mut router = Router::open();
         let desired = three_sites();
         router.settle(&desired).await;
-        let successor = Router { engine: router.engine, ..Router::open() };
-        assert_eq!(successor.left_to_do(&desired).await, Vec::<String>::new());
-        let observed = successor.observe().await;
+        let mut router = router.restart();
+        assert_eq!(router.left_to_do(&desired).await, Vec::<String>::new());
+        let observed = router.observe().await;
         assert_eq!(observed.state.links.keys().collect::<Vec<_>>(), [&tunnel(2), &tunnel(3)]);
         assert!(observed.state.links.values().all(|link| link.admin == Admin::Up));
+        router.settle(&desired).await;
+        router.down().await;
+        assert_eq!(everything(), before);
     });
 }
 
@@ -143,17 +172,26 @@ fn loopback_address_that_somebody_else_set_is_used_and_left() {
 }
 
 #[test]
-fn link_that_cannot_be_made_fails_alone() {
+fn foreign_interface_of_a_tunnels_name_is_left_alone_and_fails_alone() {
+    const REFUSED: &str = "an interface of this name exists that is not the mesh's";
     Namespace::new().block_on(|| async {
-        ip("link add wg-c type veth peer name other");
+        ip("link add wg-b type veth peer name other");
+        ip("tuntap add wg-c mode tun");
+        let before = [ip("-d link show wg-b"), ip("-d link show wg-c")];
         let mut router = Router::open();
         let mut desired = three_sites();
-        desired.links.get_mut(&tunnel(3)).unwrap().backend = Backend::Kernel;
-        let failures = router.reconcile(&desired).await;
-        let failed: Vec<String> = failures.iter().map(|failure| failure.step.to_string()).collect();
-        assert_eq!(failed, ["create kernel tunnel wg-c"]);
-        assert!(ip("-d link show wg-c").contains("veth"));
-        assert!(ip("route show 10.2.0.0/16").contains("wg-b"));
+        add_route(&mut desired, "10.4.0.0/16", &[4]);
+        let more = tunnels_to(&[4]);
+        desired.links.extend(more.links);
+        desired.devices.extend(more.devices);
+        desired.links.get_mut(&tunnel(2)).unwrap().backend = Backend::Kernel;
+        let failures: Vec<String> = router.reconcile(&desired).await.iter().map(Failure::to_string).collect();
+        assert_eq!(
+            failures,
+            [format!("create kernel tunnel wg-b: {REFUSED}"), format!("create userspace tunnel wg-c: {REFUSED}"),]
+        );
+        assert_eq!([ip("-d link show wg-b"), ip("-d link show wg-c")], before);
+        assert!(ip("route show 10.4.0.0/16").contains("wg-d"));
     });
 }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::world::{Namespace, Router, add_route, tunnels_to};
 
-/// Far above what it takes, far below what a round trip and a dump per route would.
-const BOUND: Duration = Duration::from_secs(10);
+/// Far above what it takes on an emulated machine without optimisation, far below what a dump per route would take.
+const BOUND: Duration = Duration::from_secs(120);
 
 #[test]
 fn ten_thousand_routes_are_installed_replaced_and_deleted() {

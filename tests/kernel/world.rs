@@ -171,15 +171,23 @@ pub struct Router {
     pub kernel: Kernel,
     pub watch: Watch,
     pub engine: Engine,
-    pub run_dir: tempfile::TempDir,
+    run_dir: tempfile::TempDir,
 }
 
 impl Router {
     /// In the namespace of this thread.
     pub fn open() -> Self {
-        let run_dir = tempfile::tempdir().unwrap();
+        Self::start(Engine::default(), tempfile::tempdir().unwrap())
+    }
+
+    /// The daemon crashes and is started again; the engine lives on.
+    pub fn restart(self) -> Self {
+        Self::start(self.engine, self.run_dir)
+    }
+
+    fn start(engine: Engine, run_dir: tempfile::TempDir) -> Self {
         let (kernel, watch) = Kernel::open("test", run_dir.path()).unwrap();
-        Self { kernel, watch, engine: Engine::default(), run_dir }
+        Self { kernel, watch, engine, run_dir }
     }
 
     pub async fn observe(&self) -> Observed {
@@ -188,10 +196,10 @@ impl Router {
 
     /// Brings about what is wanted, with the settings that go with it.
     pub async fn reconcile(&mut self, desired: &State) -> Vec<Failure> {
-        let observed = self.observe().await;
+        let mut observed = self.observe().await;
         let mut desired = desired.clone();
         desired.sysctls = desired_sysctls(desired.links.keys(), &observed.state.sysctls);
-        self.kernel.reconcile(&desired, &observed, &self.engine).await.unwrap()
+        self.kernel.reconcile(&desired, &mut observed, &self.engine).await.unwrap()
     }
 
     /// As [`Self::reconcile`]; nothing fails, and nothing is left to do.
@@ -209,9 +217,9 @@ impl Router {
 
     /// What `weft down` does.
     pub async fn down(&mut self) {
-        let observed = self.observe().await;
+        let mut observed = self.observe().await;
         let desired = State { sysctls: self.kernel.settings_to_restore(&observed), ..State::default() };
-        let failures = self.kernel.reconcile(&desired, &observed, &self.engine).await.unwrap();
+        let failures = self.kernel.reconcile(&desired, &mut observed, &self.engine).await.unwrap();
         assert!(failures.is_empty(), "{failures:#?}");
         self.kernel.forget_settings().unwrap();
     }

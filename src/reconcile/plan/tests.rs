@@ -197,7 +197,7 @@ fn configure(device: &mut Device, change: &DeviceChange) {
     device.strangers.retain(|key| !change.remove.contains(key));
     device.peer.take_if(|peer| change.remove.contains(&peer.public_key));
     let Some(change) = &change.peer else { return };
-    let peer = device.peer.get_or_insert_with(|| Peer {
+    let peer = device.peer.get_or_insert(Peer {
         public_key: change.public_key,
         endpoint: None,
         keepalive_s: 0,
