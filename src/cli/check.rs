@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::Outcome;
+use super::{Outcome, report};
 use crate::keys::PrivateKey;
-use crate::mesh::{self, Diagnostics, Endpoint, Host, LoadError, Look, Mesh, Parsed, Site, SiteId};
+use crate::mesh::{self, Endpoint, Host, Mesh, Parsed, Site, SiteId};
 
 /// Check a mesh file.
 #[derive(Debug, clap::Args)]
@@ -24,20 +24,8 @@ pub struct Args {
 impl Args {
     /// Prints a summary of a good file, or every error of a wrong one.
     pub fn run(self) -> anyhow::Result<Outcome> {
-        let Parsed { mesh, warnings } = match mesh::load(&self.file) {
-            Ok(parsed) => parsed,
-            Err(LoadError::Wrong(errors)) => {
-                show(&errors);
-                let s = if errors.len() == 1 { "" } else { "s" };
-                eprintln!("\n{}: {} error{s}", self.file.display(), errors.len());
-                return Ok(Outcome::NotGood);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if !warnings.is_empty() {
-            show(&warnings);
-            eprintln!();
-        }
+        let Parsed { mesh, warnings } = mesh::load(&self.file)?;
+        report::warnings(&warnings);
         let mut text = summary(&self.file, &mesh);
         if let Some(path) = &self.key {
             let site = mesh.own_site(&PrivateKey::load(path)?.public())?;
@@ -46,11 +34,6 @@ impl Args {
         io::stdout().write_all(text.as_bytes()).context("writing the summary to stdout")?;
         Ok(Outcome::Good)
     }
-}
-
-fn show(diagnostics: &Diagnostics) {
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    eprintln!("{}", diagnostics.render(if colour { Look::Coloured } else { Look::Plain }));
 }
 
 fn summary(file: &Path, mesh: &Mesh) -> String {

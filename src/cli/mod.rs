@@ -7,6 +7,7 @@ mod down;
 mod engine;
 mod keygen;
 mod pubkey;
+mod report;
 mod run;
 mod show;
 mod status;
@@ -98,7 +99,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::NotGood) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            report::error(&error);
             ExitCode::from(1)
         }
     }

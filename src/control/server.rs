@@ -21,6 +21,9 @@ const MAX_CLIENTS: usize = 16;
 /// How long a client may take to send its question.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the last answers may take to be written.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A question and where its answer goes.
 #[derive(Debug)]
 pub struct Asked {
@@ -34,6 +37,7 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Server {
     path: PathBuf,
+    places: Arc<Semaphore>,
     accepting: JoinHandle<()>,
 }
 
@@ -50,7 +54,18 @@ impl Server {
         let listener = UnixListener::bind(path).with_context(|| format!("listening on {}", path.display()))?;
         std::fs::set_permissions(path, Permissions::from_mode(0o660))
             .with_context(|| format!("setting the mode of {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), accepting: tokio::spawn(accept(listener, questions)) })
+        let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&places), questions));
+        Ok(Self { path: path.to_owned(), places, accepting })
+    }
+
+    /// Takes no further question, and waits a moment until the answers given are written.
+    pub async fn finish(self) {
+        self.accepting.abort();
+        let everyone = self.places.acquire_many(MAX_CLIENTS as u32);
+        if tokio::time::timeout(FAREWELL_PATIENCE, everyone).await.is_err() {
+            debug!("a control client was left without an answer");
+        }
     }
 }
 
@@ -70,8 +85,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-async fn accept(listener: UnixListener, questions: mpsc::Sender<Asked>) {
-    let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+async fn accept(listener: UnixListener, places: Arc<Semaphore>, questions: mpsc::Sender<Asked>) {
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _)) => {

@@ -23,8 +23,8 @@ use crate::control::{Asked, Noun, Request, Server, socket_path};
 use crate::kernel::{Kernel, Watch};
 use crate::mesh::IfName;
 use crate::reconcile::routes::{Router, desired_routes};
-use crate::reconcile::state::{Backend, Observed, State};
-use crate::reconcile::sysctls::{desired_sysctls, reverse_path};
+use crate::reconcile::state::{Backend, Freshness, Observed, State};
+use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
 use crate::routing::{Driver, InterfaceIds, RouteChanges, engine_config};
 use crate::tunnel::{Endpoints, WireGuard, device};
 
@@ -43,9 +43,11 @@ const PROGRAM: &str = "/proc/self/exe";
 /// Runs the daemon of `local` until it is told to stop.
 pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
-    let _server = Server::start(&socket_path(&options.run_dir), questioner)?;
+    let server = Server::start(&socket_path(&options.run_dir), questioner)?;
     let (daemon, inlets) = Daemon::start(options, local, questions).await?;
-    daemon.live(inlets).await
+    let outcome = daemon.live(inlets).await;
+    server.finish().await;
+    outcome
 }
 
 /// Removes what a daemon left that does not run any more.
@@ -214,7 +216,7 @@ impl Daemon {
     /// Makes the kernel what it should be, as far as it can be done now.
     async fn reconcile(&mut self, look: Look) {
         let now = Instant::now();
-        if look == Look::Afresh {
+        if look == Look::Afresh || self.observed.freshness == Freshness::Stale {
             match self.kernel.observe(&self.drivers).await {
                 Ok(observed) => self.observed = observed,
                 Err(error) => return self.failed(now, vec![format!("{error:#}")]),
@@ -229,12 +231,10 @@ impl Daemon {
         }
         self.settling.advance(now);
         let desired = self.desired();
-        match self.kernel.reconcile(&desired, &self.observed, &self.drivers).await {
+        match self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await {
             Ok(failures) if failures.is_empty() => {
                 self.failures.clear();
                 self.retry.succeeded();
-                self.observed.state.routes = desired.routes;
-                self.observed.state.rules = desired.rules;
             }
             Ok(failures) => self.failed(now, failures.iter().map(ToString::to_string).collect()),
             Err(error) => self.failed(now, vec![format!("{error:#}")]),
@@ -260,7 +260,7 @@ impl Daemon {
             tunnels: &tunnels,
             underlay: &self.underlay(),
             listen_ports: ports.clone().min().zip(ports.max()).map(|(first, last)| first..=last),
-            reverse_path: reverse_path(present),
+            filtered: &strictly_filtered(&self.observed),
             name: |id| self.ids.name(id),
         };
         let routing = desired_routes(&self.routes, &router);
@@ -402,9 +402,9 @@ impl Daemon {
 async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &Path) -> anyhow::Result<()> {
     let mut failures = Vec::new();
     for _ in 0..DOWN_ROUNDS {
-        let observed = kernel.observe(drivers).await?;
+        let mut observed = kernel.observe(drivers).await?;
         let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };
-        failures = kernel.reconcile(&desired, &observed, drivers).await?;
+        failures = kernel.reconcile(&desired, &mut observed, drivers).await?;
         if failures.is_empty() {
             kernel.forget_settings()?;
             return run_dir::forget_mesh(run_dir);

@@ -33,8 +33,8 @@ impl Local {
     pub(super) fn load(options: &Options) -> anyhow::Result<Self> {
         let key = PrivateKey::load(&options.key_file)?;
         let mesh::Parsed { mut mesh, warnings } = mesh::load(&options.mesh_file)?;
-        if !warnings.is_empty() {
-            warn!("{warnings}");
+        for line in warnings.to_string().lines() {
+            warn!("{line}");
         }
         if let Some(file) = &options.public_keys {
             replace_public_keys(&mut mesh, file)?;

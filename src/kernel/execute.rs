@@ -3,7 +3,7 @@
 //! A step that fails takes along only those that need the same interface; the rest goes on, and the next plan sees
 //! what is still missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 
@@ -14,7 +14,7 @@ use super::observe::Kernel;
 use super::routes::Present;
 use super::{addresses, links, routes, rules, settings};
 use crate::mesh::IfName;
-use crate::reconcile::state::{Backend, Observed, State};
+use crate::reconcile::state::{Backend, Freshness, Observed, State};
 use crate::reconcile::tunnels::Tunnels;
 use crate::reconcile::{Step, plan};
 
@@ -39,30 +39,26 @@ impl fmt::Display for Failure {
 
 impl Kernel {
     /// Plans from `observed` to `desired` and carries the plan out. Nothing to do is no work. Empty if all went well;
-    /// otherwise observe and call again after a while.
+    /// otherwise observe and call again after a while. `observed` is brought up to date with routes and rules, so that
+    /// a change of routes needs no look at the kernel; any other change makes it stale.
     pub async fn reconcile(
         &mut self,
         desired: &State,
-        observed: &Observed,
+        observed: &mut Observed,
         tunnels: &impl Tunnels,
     ) -> anyhow::Result<Vec<Failure>> {
         let steps = plan(desired, observed, &self.applied);
         let mut originals = self.memory.originals().clone();
         originals.remember(&steps, &observed.state.sysctls, |name| desired.links.contains_key(name));
         self.memory.keep(originals)?;
-        let failures = self.execute(&steps, &observed.indexes, tunnels).await;
+        let failures = self.execute(&steps, observed, tunnels).await;
         self.applied.note(desired, failures.iter().map(|failure| &failure.step));
         Ok(failures)
     }
 
-    /// Carries out `steps` in their order. `indexes` are those of the interfaces that exist.
-    pub(super) async fn execute(
-        &self,
-        steps: &[Step],
-        indexes: &BTreeMap<IfName, u32>,
-        tunnels: &impl Tunnels,
-    ) -> Vec<Failure> {
-        let mut run = Run { kernel: self, indexes: indexes.clone(), broken: BTreeSet::new(), failures: Vec::new() };
+    /// Carries out `steps` in their order.
+    async fn execute(&self, steps: &[Step], observed: &mut Observed, tunnels: &impl Tunnels) -> Vec<Failure> {
+        let mut run = Run { kernel: self, observed, broken: BTreeSet::new(), failures: Vec::new() };
         let mut rest = steps;
         while let Some(first) = rest.first() {
             let group = rest.iter().take_while(|step| may_run_together(first, step)).count().max(1);
@@ -88,7 +84,8 @@ fn may_run_together(first: &Step, other: &Step) -> bool {
 /// One plan under way.
 struct Run<'a> {
     kernel: &'a Kernel,
-    indexes: BTreeMap<IfName, u32>,
+    /// For the indexes of interfaces; kept up to date.
+    observed: &'a mut Observed,
     /// Interfaces that could not be made or set up.
     broken: BTreeSet<IfName>,
     failures: Vec<Failure>,
@@ -106,8 +103,9 @@ impl Run<'_> {
             Step::Configure(interface, change) => tunnels.configure(interface, change).await,
             other => self.plain(other).await.map_err(anyhow::Error::from),
         };
-        if let Err(cause) = result {
-            self.fail(step, cause);
+        match result {
+            Ok(()) => self.observed.note(step),
+            Err(cause) => self.fail(step, cause),
         }
     }
 
@@ -145,8 +143,9 @@ impl Run<'_> {
         let answers: Vec<(&Step, io::Result<()>)> =
             stream::iter(requests).buffer_unordered(ROUTES_AT_ONCE).collect().await;
         for (step, answer) in answers {
-            if let Err(error) = answer {
-                self.fail(step, error.into());
+            match answer {
+                Ok(()) => self.observed.note(step),
+                Err(error) => self.fail(step, error.into()),
             }
         }
     }
@@ -157,14 +156,24 @@ impl Run<'_> {
         backend: Backend,
         tunnels: &impl Tunnels,
     ) -> anyhow::Result<()> {
+        self.refuse_foreign(interface, backend, tunnels).await?;
         match backend {
             Backend::Kernel => links::create_wireguard(&self.kernel.netlink, interface).await?,
             Backend::Userspace => tunnels.add_userspace(interface).await?,
         }
         let index =
             links::index(&self.kernel.netlink, interface).await.with_context(|| format!("finding {interface}"))?;
-        self.indexes.insert(interface.clone(), index);
+        self.observed.indexes.insert(interface.clone(), index);
         links::claim(&self.kernel.netlink, index, &self.kernel.alias).await.context("marking it as the mesh's")
+    }
+
+    /// An interface that carries the name but not the mesh's mark is somebody else's, unless the engine made it and did
+    /// not live to see it marked; whether the engine did, it knows itself.
+    async fn refuse_foreign(&self, interface: &IfName, backend: Backend, tunnels: &impl Tunnels) -> anyhow::Result<()> {
+        let exists = self.observed.foreign.interfaces.contains_key(interface);
+        let answers = backend == Backend::Userspace && exists && tunnels.observe(interface).await?.is_some();
+        anyhow::ensure!(!exists || answers, "an interface of this name exists that is not the mesh's");
+        Ok(())
     }
 
     async fn delete_link(
@@ -174,7 +183,7 @@ impl Run<'_> {
         tunnels: &impl Tunnels,
     ) -> anyhow::Result<()> {
         let index = self.index(interface)?;
-        self.indexes.remove(interface);
+        self.observed.indexes.remove(interface);
         let released = match backend {
             Backend::Kernel => Ok(()),
             Backend::Userspace => tunnels.remove_userspace(interface).await,
@@ -185,7 +194,7 @@ impl Run<'_> {
     }
 
     fn index(&self, interface: &IfName) -> io::Result<u32> {
-        self.indexes.get(interface).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
+        self.observed.indexes.get(interface).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
     }
 
     /// Whether a step before has broken what this one needs.
@@ -197,6 +206,7 @@ impl Run<'_> {
         if let Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) | Step::SetUp(interface) = step {
             self.broken.insert(interface.clone());
         }
+        self.observed.freshness = Freshness::Stale;
         self.failures.push(Failure { step: step.clone(), cause });
     }
 }

@@ -72,7 +72,9 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
         alias,
         backend,
         admin: if usable { Admin::Up } else { Admin::Down },
-        running: flags.contains(LinkFlags::Up | LinkFlags::Running),
+        // LowerUp is the carrier at this moment; Running follows up to a second later, and knows of a port that may not
+        // be used yet.
+        running: flags.contains(LinkFlags::Up | LinkFlags::LowerUp | LinkFlags::Running),
     })
 }
 

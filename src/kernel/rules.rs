@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::route::RouteProtocol;
@@ -10,9 +11,6 @@ use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
 
 use super::netlink::{Netlink, unless};
 use crate::reconcile::state::{PROTOCOL, Rule, Selector};
-
-/// The interface that packets of the router itself come in by, as far as rules are concerned.
-const LOOPBACK: &str = "lo";
 
 /// Every rule of weft.
 pub(super) async fn dump(netlink: &Netlink) -> io::Result<BTreeSet<Rule>> {
@@ -31,6 +29,7 @@ fn parse(message: &RuleMessage) -> Option<Rule> {
     let mut priority = 0;
     let mut ours = false;
     let mut mark = None;
+    let mut source = None;
     let mut ports = None;
     let mut suppress_prefixlen = None;
     for attribute in &message.attributes {
@@ -39,6 +38,7 @@ fn parse(message: &RuleMessage) -> Option<Rule> {
             RuleAttribute::Priority(number) => priority = *number,
             RuleAttribute::Table(number) => table = *number,
             RuleAttribute::FwMark(number) => mark = Some(*number),
+            RuleAttribute::Source(IpAddr::V4(address)) if message.header.src_len == 32 => source = Some(*address),
             RuleAttribute::SourcePortRange(range) => ports = Some((range.start, range.end)),
             // The kernel says "none" as -1.
             RuleAttribute::SuppressPrefixLen(length) => suppress_prefixlen = Some(*length).filter(|&l| l != u32::MAX),
@@ -46,9 +46,9 @@ fn parse(message: &RuleMessage) -> Option<Rule> {
         }
     }
     let inverted = message.header.flags.contains(RuleFlags::Invert);
-    let selector = match (mark, ports) {
-        (Some(mark), None) if inverted => Selector::NotMarked(mark),
-        (None, Some((first, last))) if !inverted => Selector::OwnUdpFrom(first, last),
+    let selector = match (mark, source, ports) {
+        (Some(mark), None, None) if inverted => Selector::NotMarked(mark),
+        (None, Some(address), Some((first, last))) if !inverted => Selector::UdpFrom(address, first, last),
         _ => return None,
     };
     ours.then_some(Rule { priority, selector, table, suppress_prefixlen })
@@ -77,8 +77,9 @@ fn emit(rule: &Rule) -> RuleMessage {
             message.header.flags = RuleFlags::Invert;
             message.attributes.push(RuleAttribute::FwMark(mark));
         }
-        Selector::OwnUdpFrom(start, end) => {
-            message.attributes.push(RuleAttribute::Iifname(LOOPBACK.to_owned()));
+        Selector::UdpFrom(address, start, end) => {
+            message.header.src_len = 32;
+            message.attributes.push(RuleAttribute::Source(address.into()));
             message.attributes.push(RuleAttribute::IpProtocol(IpProtocol::Udp));
             message.attributes.push(RuleAttribute::SourcePortRange(RulePortRange { start, end }));
         }

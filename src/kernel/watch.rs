@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::io;
 
 use anyhow::Context;
-use futures::FutureExt;
 use netlink_packet_core::NLM_F_REPLACE;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use rtnetlink::MulticastGroup;
@@ -65,30 +64,41 @@ impl Watch {
     pub async fn changed(&mut self) -> io::Result<BTreeSet<Change>> {
         let mut changes = BTreeSet::new();
         let mut read = 0;
-        while changes.is_empty() || read < BATCH {
-            read += 1;
+        let mut drain = Drain::UpToBatch;
+        loop {
             self.buffer.clear();
             // Waits only while there is nothing to tell: whoever drops the future loses nothing.
-            let mut received = self.socket.recv(&mut self.buffer);
             let received = if changes.is_empty() {
-                received.await
+                self.socket.recv(&mut self.buffer).await
             } else {
-                match (&mut received).now_or_never() {
-                    Some(received) => received,
-                    None => break,
-                }
+                self.socket.socket_ref().recv(&mut self.buffer, libc::MSG_DONTWAIT).map(|_| ())
             };
+            read += 1;
             match received {
                 Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port)),
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     changes.insert(Change::Resync);
+                    drain = Drain::ToTheEnd;
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changes),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            if drain == Drain::UpToBatch && read >= BATCH && !changes.is_empty() {
+                return Ok(changes);
+            }
         }
-        Ok(changes)
     }
+}
+
+/// How much of the queue is read before what it said is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drain {
+    /// [`BATCH`] datagrams.
+    UpToBatch,
+    /// All of it. Once the queue has overflowed, the kernel drops everything without a word until it has been empty: whoever
+    /// looks again before that would miss what happens next. It ends, for nothing is queued meanwhile.
+    ToTheEnd,
 }
 
 fn changes_in(mut datagram: &[u8], own_port: u32) -> impl Iterator<Item = Change> + '_ {
@@ -127,5 +137,68 @@ fn change_of(kind: u16, flags: u16, body: &[u8]) -> Option<Change> {
             replaced.then_some(Change::Routes)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: u32 = 7;
+
+    /// A notification as the kernel sends it, padded to four bytes.
+    fn message(kind: u16, flags: u16, port: u32, body: &[u8]) -> Vec<u8> {
+        let length = 16 + body.len();
+        let mut bytes = Vec::new();
+        bytes.extend(u32::try_from(length).unwrap().to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(1_u32.to_ne_bytes());
+        bytes.extend(port.to_ne_bytes());
+        bytes.extend(body);
+        bytes.resize(length.next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn route(protocol: u8) -> [u8; 13] {
+        let mut body = [0; 13];
+        body[5] = protocol;
+        body
+    }
+
+    fn changes(datagram: &[u8]) -> Vec<Change> {
+        changes_in(datagram, OWN).collect()
+    }
+
+    #[test]
+    fn every_message_of_a_datagram_counts() {
+        let datagram = [
+            message(libc::RTM_NEWLINK, 0, 0, &[0; 17]),
+            message(libc::RTM_DELADDR, 0, 9, &[]),
+            message(libc::RTM_NEWRULE, 0, OWN, &[0; 4]),
+        ];
+        assert_eq!(changes(&datagram.concat()), [Change::Links, Change::Addresses, Change::Rules]);
+    }
+
+    #[test]
+    fn routes_count_if_ours_go_or_are_pushed_aside_by_others() {
+        assert_eq!(changes(&message(libc::RTM_DELROUTE, 0, 9, &route(PROTOCOL))), [Change::Routes]);
+        assert_eq!(changes(&message(libc::RTM_DELROUTE, 0, OWN, &route(PROTOCOL))), []);
+        assert_eq!(changes(&message(libc::RTM_DELROUTE, 0, 9, &route(12))), []);
+        assert_eq!(changes(&message(libc::RTM_NEWROUTE, NLM_F_REPLACE, 9, &route(12))), [Change::Routes]);
+        assert_eq!(changes(&message(libc::RTM_NEWROUTE, 0, 9, &route(12))), []);
+    }
+
+    #[test]
+    fn whatever_is_cut_or_lies_about_its_length_ends_the_datagram() {
+        let good = message(libc::RTM_NEWLINK, 0, 0, &[0; 17]);
+        for cut in 0..good.len() - 3 {
+            assert_eq!(changes(&good[..cut]), [], "{cut} bytes");
+        }
+        for length in [0_u32, 15, 1000, u32::MAX] {
+            let mut bytes = good.clone();
+            bytes[..4].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(changes(&bytes), [], "length {length}");
+        }
     }
 }

@@ -130,7 +130,7 @@ enum EndpointFault {
 fn read_endpoint(text: &str) -> Result<WrittenEndpoint, EndpointFault> {
     // An address without brackets is all address: the last group of `2001:db8::1` is no port.
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(WrittenEndpoint { host: Host::Address(address), port: None });
+        return Ok(WrittenEndpoint { host: Host::Address(address.to_canonical()), port: None });
     }
     if let Some(rest) = text.strip_prefix('[') {
         let (address, rest) = rest.split_once(']').ok_or(EndpointFault::Host)?;
@@ -140,7 +140,7 @@ fn read_endpoint(text: &str) -> Result<WrittenEndpoint, EndpointFault> {
             None if rest.is_empty() => None,
             None => return Err(EndpointFault::Host),
         };
-        return Ok(WrittenEndpoint { host: Host::Address(address.into()), port });
+        return Ok(WrittenEndpoint { host: Host::Address(IpAddr::V6(address).to_canonical()), port });
     }
     let (host, port) = match text.split_once(':') {
         Some((host, port)) => (host, Some(port)),
@@ -209,6 +209,7 @@ mod tests {
             ("2001:db8::1", address("2001:db8::1"), None),
             ("[2001:db8::1]", address("2001:db8::1"), None),
             ("[2001:db8::1]:500", address("2001:db8::1"), Some(500)),
+            ("::ffff:203.0.113.1", address("203.0.113.1"), None),
             ("vpn.example.net", Host::Name("vpn.example.net".into()), None),
             ("vpn.example.net.:500", Host::Name("vpn.example.net.".into()), Some(500)),
             ("localhost", Host::Name("localhost".into()), None),

@@ -155,6 +155,11 @@ impl Diagnostics {
         Self { file_name: file_name.to_owned(), text: text.to_owned(), list }
     }
 
+    /// What the file is called towards the user.
+    pub fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
     /// Number of findings.
     pub fn len(&self) -> usize {
         self.list.len()

@@ -78,7 +78,7 @@ pub(super) fn pairs(
                 .collect()
         }
     };
-    warn_of_lonely(sites, &pairs, report);
+    warn_of_islands(sites, &pairs, report);
     pairs
 }
 
@@ -176,20 +176,47 @@ fn warn_of_hidden(sites: &[SiteDraft<'_>], report: &mut Report) {
     report.push(warning.help("what they send each other goes through a site that has one").of_absence());
 }
 
-/// Warns of sites that have no tunnel at all, in a mesh of several.
-fn warn_of_lonely(sites: &[SiteDraft<'_>], pairs: &[Pair], report: &mut Report) {
-    let linked = |index: usize| pairs.iter().any(|pair| pair.ends.0 == index || pair.ends.1 == index);
-    for (index, site) in sites.iter().enumerate().filter(|_| sites.len() > 1) {
-        if !linked(index) {
-            report.push(
-                Diagnostic::warning(
-                    site.span,
-                    format!("site {} has no tunnel", site.called()),
-                    "not joined to any other site",
-                )
-                .help("add a `[[link]]` from it to another site, or give it an `endpoint`")
+/// Warns of sites that no chain of tunnels joins to the others.
+fn warn_of_islands(sites: &[SiteDraft<'_>], pairs: &[Pair], report: &mut Report) {
+    let mut islands = islands(sites.len(), pairs);
+    // The largest is the mesh; the others are cut off from it.
+    let largest = (0..islands.len()).rev().max_by_key(|index| islands[*index].len());
+    let Some(main) = largest.map(|index| islands.remove(index)) else { return };
+    for island in &islands {
+        let names: Vec<String> = island.iter().map(|index| sites[*index].called()).collect();
+        let (title, label) = match names.as_slice() {
+            [name] => (format!("site {name} has no tunnel"), "not joined to any other site".to_owned()),
+            names => {
+                let title = format!("no tunnel joins the sites {} to the others", names.join(", "));
+                (title, format!("no way from here to site {}", sites[main[0]].called()))
+            }
+        };
+        report.push(
+            Diagnostic::warning(sites[island[0]].span, title, label)
+                .help("add a `[[link]]` to one of the other sites, or an `endpoint` where none is")
                 .of_absence(),
-            );
-        }
+        );
     }
+}
+
+/// The sites in groups that tunnels join, each group and the list of them in the order of the file.
+fn islands(sites: usize, pairs: &[Pair]) -> Vec<Vec<usize>> {
+    // Each site points towards the first of its group.
+    let mut towards: Vec<usize> = (0..sites).collect();
+    fn first(towards: &mut [usize], mut site: usize) -> usize {
+        while towards[site] != site {
+            towards[site] = towards[towards[site]];
+            site = towards[site];
+        }
+        site
+    }
+    for Pair { ends: (one, other), .. } in pairs {
+        let (one, other) = (first(&mut towards, *one), first(&mut towards, *other));
+        towards[one.max(other)] = one.min(other);
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for site in 0..sites {
+        groups.entry(first(&mut towards, site)).or_default().push(site);
+    }
+    groups.into_values().collect()
 }

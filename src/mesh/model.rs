@@ -47,7 +47,7 @@ impl fmt::Display for SiteId {
     }
 }
 
-/// A kernel interface name: 1 to 15 bytes, no `/`, no white space, not `.` or `..`.
+/// A kernel interface name: 1 to 15 bytes, no `/`, `:`, `%` or white space, not `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IfName(String);
 
@@ -55,10 +55,11 @@ impl IfName {
     /// The longest name the kernel takes (IFNAMSIZ less the NUL).
     pub const MAX_LEN: usize = 15;
 
-    /// `None` if the kernel would refuse the name.
+    /// `None` if the kernel would refuse the name, or take it for a pattern (`%d`). Byte 0xa0 is white space to it.
     pub fn new(name: &str) -> Option<Self> {
         let fits = (1..=Self::MAX_LEN).contains(&name.len());
-        let clean = !name.bytes().any(|b| b == b'/' || b == b':' || b.is_ascii_whitespace() || b.is_ascii_control());
+        let refused = |b: u8| matches!(b, b'/' | b':' | b'%' | 0xa0) || b.is_ascii_whitespace() || b.is_ascii_control();
+        let clean = !name.bytes().any(refused);
         (fits && clean && name != "." && name != "..").then(|| Self(name.to_owned()))
     }
 

@@ -154,7 +154,7 @@ fn interface_name(entry: &Entry<'_>, report: &mut Report) -> Option<At<IfName>> 
         let title = format!("{} cannot be the name of an interface", quoted(text.value));
         report.push(
             Diagnostic::error(text.span, title, "the kernel refuses it")
-                .help("write the name that `ip link` shows: 1 to 15 bytes without `/`, `:` and white space"),
+                .help("write the name that `ip link` shows: 1 to 15 bytes without `/`, `:`, `%` and white space"),
         );
     }
     Some(At { value: name?, span: text.span })

@@ -166,6 +166,21 @@ fn of_very_many_errors_the_first_hundred_are_shown() {
     assert!(errors.to_string().ends_with("\n\n… and 152 more"));
 }
 
+#[test]
+fn a_full_mesh_of_too_many_sites_is_refused_and_an_explicit_one_is_not() {
+    let site = |n: u16| {
+        let key = crate::keys::PublicKey::from_bytes(std::array::from_fn(|i| n.to_be_bytes()[i % 2]));
+        format!("[[site]]\nname = \"s{n}\"\nid = {n}\npublic_key = \"{key}\"\nendpoint = \"203.0.113.1\"\n")
+    };
+    let sites: String = (1..=2100).map(site).collect();
+    let text = |topology: &str| {
+        format!("[mesh]\nname = \"a\"\nloopbacks = \"10.0.0.0/16\"\ntopology = \"{topology}\"\n{sites}")
+    };
+    let errors = parse("crowd", &text("full-mesh")).unwrap_err().to_string();
+    assert!(errors.starts_with("error: 2100 sites are too many for a full mesh\n"), "{errors}");
+    assert_eq!(parse("crowd", &text("explicit")).unwrap().mesh.links, []);
+}
+
 /// Good and wrong files with pieces replaced, removed and repeated. Whatever comes of it: an answer, no panic, and a
 /// refusal always says why.
 #[test]

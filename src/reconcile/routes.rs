@@ -12,7 +12,6 @@ use std::ops::RangeInclusive;
 use ospf::{InterfaceId, Prefix};
 
 use super::state::{CAPTURE_TABLE, FWMARK, MAIN_TABLE, Nexthop, Route, RouteKey, Rule, Selector};
-use super::sysctls::ReversePath;
 use crate::mesh::IfName;
 
 /// Priority of the first of weft's rules (`ip rule`), which stand in front of `main` (32766) and behind most others' own.
@@ -38,8 +37,8 @@ pub struct Router<'a, N> {
     pub underlay: &'a BTreeSet<Ipv4Addr>,
     /// First and last UDP port that tunnels listen on; `None` without tunnels.
     pub listen_ports: Option<RangeInclusive<u16>>,
-    /// Whether replies from an underlay address that is routed into a tunnel would be dropped.
-    pub reverse_path: ReversePath,
+    /// Own addresses at which a strict reverse path filter looks ([`super::sysctls::strictly_filtered`]).
+    pub filtered: &'a BTreeSet<Ipv4Addr>,
     /// The kernel's name of an interface of the OSPF engine.
     pub name: N,
 }
@@ -76,7 +75,7 @@ where
         }
     }
     if routing.routes.keys().any(|key| key.table == CAPTURE_TABLE) {
-        routing.rules = capture_rules(router.listen_ports.as_ref(), router.reverse_path);
+        routing.rules = capture_rules(router.listen_ports.as_ref(), router.filtered);
     }
     routing
 }
@@ -100,7 +99,7 @@ fn may_capture(prefix: Prefix, underlay: &BTreeSet<Ipv4Addr>) -> bool {
 }
 
 /// The rules by which unmarked packets reach [`CAPTURE_TABLE`].
-fn capture_rules(listen_ports: Option<&RangeInclusive<u16>>, reverse_path: ReversePath) -> BTreeSet<Rule> {
+fn capture_rules(listen_ports: Option<&RangeInclusive<u16>>, filtered: &BTreeSet<Ipv4Addr>) -> BTreeSet<Rule> {
     let mut rules = BTreeSet::from([
         Rule {
             priority: RULE_PRIORITY + 1,
@@ -115,15 +114,17 @@ fn capture_rules(listen_ports: Option<&RangeInclusive<u16>>, reverse_path: Rever
             suppress_prefixlen: None,
         },
     ]);
-    // A strict filter asks where a received tunnel packet's source is routed, without the mark: it would find the tunnel,
-    // and drop the packet that came by the uplink. The ports tell it that such packets belong to `main`.
-    if let (Some(ports), ReversePath::Strict) = (listen_ports, reverse_path) {
-        rules.insert(Rule {
+    // A strict filter asks where the source of a received tunnel packet is routed, with the ports turned round but without
+    // a mark: it would find the tunnel, and drop the packet that came by the uplink. These rules tell it otherwise. They
+    // name the router's own addresses so that no packet of a LAN host with such a port is led past the tunnel. (`iif lo`
+    // would say that too, but the kernel looks at ports only if a rule without it does: fib_rule_requires_fldissect.)
+    if let Some(ports) = listen_ports {
+        rules.extend(filtered.iter().map(|address| Rule {
             priority: RULE_PRIORITY,
-            selector: Selector::OwnUdpFrom(*ports.start(), *ports.end()),
+            selector: Selector::UdpFrom(*address, *ports.start(), *ports.end()),
             table: MAIN_TABLE,
             suppress_prefixlen: None,
-        });
+        }));
     }
     rules
 }

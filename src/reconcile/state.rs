@@ -165,9 +165,8 @@ pub struct Rule {
 pub enum Selector {
     /// Those without this mark (FRA_FWMARK and FIB_RULE_INVERT).
     NotMarked(u32),
-    /// UDP that this router itself sends from these ports, first to last (`iif lo ipproto udp sport A-B`). The kernel
-    /// asks with the same key where the source of a packet *to* these ports is, when it filters the reverse path.
-    OwnUdpFrom(u16, u16),
+    /// UDP from this address and these ports, first to last (`from A ipproto udp sport B-C`).
+    UdpFrom(Ipv4Addr, u16, u16),
 }
 
 /// A kernel setting below `/proc/sys/net/ipv4/conf`. Sorted as they have to be written: `all` first, it may change the others.
@@ -273,6 +272,18 @@ pub struct Observed {
     pub indexes: BTreeMap<IfName, u32>,
     /// Tunnels whose device could not be read this time: nothing can be said about it, so it is left alone.
     pub unreadable: BTreeSet<IfName>,
+    /// Whether the next plan may start from this.
+    pub freshness: Freshness,
+}
+
+/// Whether what was observed is still so, as far as weft's own doing goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Freshness {
+    /// Yes: at most routes and rules were changed since, and that is in it.
+    #[default]
+    Fresh,
+    /// No: look again before planning.
+    Stale,
 }
 
 /// What weft looks at but never touches.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::state::{Backend, Route, RouteKey, Rule, Selector, Sysctl};
+use super::state::{Backend, Freshness, Observed, Route, RouteKey, Rule, Selector, Sysctl};
 use super::tunnels::DeviceChange;
 use crate::mesh::IfName;
 
@@ -55,6 +55,34 @@ impl Step {
             }
             Self::SetSysctl(sysctl, _) => sysctl.scope.interface().into_iter().collect(),
             Self::DeleteRoute(_) | Self::AddRule(_) | Self::DeleteRule(_) => Vec::new(),
+        }
+    }
+}
+
+impl Observed {
+    /// Takes note that a step was carried out.
+    pub fn note(&mut self, step: &Step) {
+        match step {
+            Step::AddRoute(key, route) | Step::ReplaceRoute(key, route) => {
+                self.state.routes.insert(*key, route.clone());
+            }
+            Step::DeleteRoute(key) => {
+                self.state.routes.remove(key);
+            }
+            Step::AddRule(rule) => {
+                self.state.rules.insert(rule.clone());
+            }
+            Step::DeleteRule(rule) => {
+                self.state.rules.remove(rule);
+            }
+            Step::SetSysctl(..)
+            | Step::CreateLink(..)
+            | Step::DeleteLink(..)
+            | Step::SetMtu(..)
+            | Step::SetUp(_)
+            | Step::Configure(..)
+            | Step::AddAddress(..)
+            | Step::RemoveAddress(..) => self.freshness = Freshness::Stale,
         }
     }
 }
@@ -135,7 +163,7 @@ impl fmt::Display for Rule {
         write!(f, "{}: ", self.priority)?;
         match self.selector {
             Selector::NotMarked(mark) => write!(f, "not fwmark {mark}")?,
-            Selector::OwnUdpFrom(first, last) => write!(f, "iif lo ipproto udp sport {first}-{last}")?,
+            Selector::UdpFrom(address, first, last) => write!(f, "from {address} ipproto udp sport {first}-{last}")?,
         }
         write!(f, " lookup {}", self.table)?;
         match self.suppress_prefixlen {

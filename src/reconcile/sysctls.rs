@@ -2,23 +2,15 @@
 //!
 //! Pure: values go in and come out; reading and writing `/proc/sys` is the kernel module's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
-use super::state::{Scope, Sysctl, SysctlKey};
+use super::state::{Observed, Scope, Sysctl, SysctlKey};
 use super::step::Step;
 use crate::mesh::IfName;
 
 /// Values of settings, as read or as wanted.
 pub type Sysctls = BTreeMap<Sysctl, u32>;
-
-/// Whether any interface refuses packets whose source is routed elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReversePath {
-    /// Somewhere `rp_filter` is 1.
-    Strict,
-    /// Nowhere.
-    Lenient,
-}
 
 /// What has to be set for `tunnels` to work, given the `present` values of every scope.
 ///
@@ -47,10 +39,17 @@ pub fn desired_sysctls<'a>(tunnels: impl IntoIterator<Item = &'a IfName>, presen
     desired
 }
 
-/// What the reverse path filter does at present.
-pub fn reverse_path(present: &Sysctls) -> ReversePath {
-    let strict = |(sysctl, value): (&Sysctl, &u32)| sysctl.key == SysctlKey::RpFilter && *value == 1;
-    if present.iter().any(strict) { ReversePath::Strict } else { ReversePath::Lenient }
+/// Addresses of this machine at which a strict reverse path filter (`rp_filter` = 1) may look: all but those on `lo`, if
+/// any interface of others has one.
+pub fn strictly_filtered(observed: &Observed) -> BTreeSet<Ipv4Addr> {
+    let present = &observed.state.sysctls;
+    let filter = |scope| present.get(&Sysctl { scope, key: SysctlKey::RpFilter }).copied().unwrap_or(0);
+    let of_all = filter(Scope::All);
+    let others = || observed.foreign.interfaces.iter().filter(|(name, _)| name.as_str() != "lo");
+    if !others().any(|(name, _)| of_all.max(filter(Scope::Interface(name.clone()))) == 1) {
+        return BTreeSet::new();
+    }
+    others().flat_map(|(_, interface)| &interface.addresses).map(|network| network.ip()).collect()
 }
 
 /// What settings were before weft wrote them, so that `weft down` can give them back.
@@ -114,6 +113,7 @@ impl FromIterator<(Sysctl, Original)> for Originals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reconcile::state::ForeignInterface;
 
     fn values(text: &str) -> Sysctls {
         let pairs = text.split_whitespace().map(|pair| pair.split_once('=').unwrap());
@@ -163,8 +163,19 @@ mod tests {
     }
 
     #[test]
-    fn strict_filter_on_any_interface_is_noticed() {
-        assert_eq!(reverse_path(&values("all/rp_filter=0 eth0/rp_filter=1")), ReversePath::Strict);
-        assert_eq!(reverse_path(&values("all/rp_filter=2 eth0/forwarding=1")), ReversePath::Lenient);
+    fn strict_filter_on_any_interface_concerns_every_address_but_those_of_lo() {
+        let mut observed = Observed::default();
+        for (name, address) in [("lo", "127.0.0.1/8"), ("eth0", "203.0.113.1/24"), ("eth1", "10.1.0.1/24")] {
+            let addresses = vec![address.parse().unwrap()];
+            let interface = ForeignInterface { index: 1, mtu: 1500, running: true, addresses };
+            observed.foreign.interfaces.insert(IfName::new(name).unwrap(), interface);
+        }
+        let both = BTreeSet::from(["203.0.113.1".parse().unwrap(), "10.1.0.1".parse().unwrap()]);
+        observed.state.sysctls = values("all/rp_filter=0 eth0/rp_filter=1");
+        assert_eq!(strictly_filtered(&observed), both);
+        observed.state.sysctls = values("all/rp_filter=1 eth0/rp_filter=0 eth1/rp_filter=2");
+        assert_eq!(strictly_filtered(&observed), both);
+        observed.state.sysctls = values("all/rp_filter=2 eth0/rp_filter=1 eth1/forwarding=1");
+        assert_eq!(strictly_filtered(&observed), BTreeSet::new());
     }
 }

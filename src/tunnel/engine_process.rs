@@ -155,6 +155,7 @@ impl EngineProcess {
             .open(&self.log)
             .with_context(|| format!("opening {}", self.log.display()))?;
         Program::new(&self.program)
+            .arg0("weft")
             .arg("engine")
             .arg("--new-session")
             .arg("--control")

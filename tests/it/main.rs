@@ -1,4 +1,6 @@
 //! The program as its users run it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod commands;
 mod tunnel;
