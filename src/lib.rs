@@ -5,6 +5,7 @@ pub mod control;
 pub mod daemon;
 pub mod kernel;
 pub mod keys;
+pub mod lab;
 pub mod mesh;
 pub mod reconcile;
 pub mod routing;

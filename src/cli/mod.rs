@@ -6,6 +6,7 @@ mod check;
 mod down;
 mod engine;
 mod keygen;
+mod lab;
 mod pubkey;
 mod report;
 mod run;
@@ -40,6 +41,7 @@ enum Command {
     Keygen(keygen::Args),
     Pubkey(pubkey::Args),
     Engine(engine::Engine),
+    Lab(lab::Args),
 }
 
 /// Where the daemon keeps its run-time files.
@@ -116,6 +118,7 @@ impl Command {
             Self::Keygen(args) => args.run(),
             Self::Pubkey(args) => args.run(),
             Self::Engine(command) => command.run(),
+            Self::Lab(args) => args.run(),
         }
     }
 }
