@@ -98,7 +98,7 @@ fn replace_public_keys(mesh: &mut Mesh, file: &Path) -> anyhow::Result<()> {
     for (number, line) in text.lines().enumerate() {
         let place = || format!("{}:{}", file.display(), number + 1);
         let (name, key) = line.split_once(' ').with_context(|| format!("{}: not `SITE BASE64`", place()))?;
-        let key = key.parse().with_context(|| place())?;
+        let key = key.parse().with_context(place)?;
         if let Some(site) = mesh.sites.iter_mut().find(|site| site.name == name) {
             site.public_key = key;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ospf::{Addressing, InterfaceId, InterfaceStatus, InterfaceView, Prefix, RouteKind, RouterId};
+use ospf::{Addressing, InterfaceId, InterfaceStatus, InterfaceView, Prefix, RefusedView, RouteKind, RouterId};
 
 use super::local::Local;
 use crate::control::view;
@@ -15,6 +15,9 @@ use crate::tunnel::Observation;
 
 /// WireGuard's REJECT_AFTER_TIME: a session older than this carries nothing any more.
 const SESSION_LIFETIME: Duration = Duration::from_secs(180);
+
+/// Refused routes named among the problems; of more, the number is given.
+const MAX_REFUSALS: usize = 20;
 
 /// Everything that can be shown, at one moment.
 pub(super) struct Report<'a> {
@@ -103,7 +106,27 @@ impl Report<'_> {
                 problems.push(format!("{}: no such interface, or it is down or has no address", interface.name));
             }
         }
+        problems.extend(self.view.refused.iter().take(MAX_REFUSALS).map(|refused| self.refusal(refused)));
+        if let Some(more) = self.view.refused.len().checked_sub(MAX_REFUSALS).filter(|more| *more > 0) {
+            problems.push(format!("{more} more routes are not believed"));
+        }
         problems
+    }
+
+    fn refusal(&self, refused: &RefusedView) -> String {
+        let who = |router| self.site_of(router).unwrap_or_else(|| router.to_string());
+        let RefusedView { prefix, originator, guard } = refused;
+        match guard {
+            Some(guard) if guard == originator => {
+                format!("{prefix} from {} is not believed: the mesh file lists it elsewhere", who(*originator))
+            }
+            Some(guard) => format!(
+                "{prefix} from {} behind {} is not believed: the mesh file lists it elsewhere",
+                who(*originator),
+                who(*guard)
+            ),
+            None => format!("{prefix} from {} is not believed: no site stands for it", who(*originator)),
+        }
     }
 
     fn tunnel(&self, tunnel: &Tunnel) -> view::Tunnel {

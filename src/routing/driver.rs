@@ -39,6 +39,8 @@ pub struct View {
     pub interfaces: Vec<ospf::InterfaceView>,
     /// The link state database.
     pub lsdb: Vec<ospf::LsaView>,
+    /// Paths that are not believed.
+    pub refused: Vec<ospf::RefusedView>,
 }
 
 #[derive(Debug)]
@@ -189,6 +191,7 @@ impl Task {
                     neighbors: self.engine.neighbors().collect(),
                     interfaces: self.engine.interfaces().collect(),
                     lsdb: self.engine.lsdb().collect(),
+                    refused: self.engine.refused_routes().collect(),
                 };
                 // Nobody waits for the answer if the client has gone.
                 let _ = answer.send(view);
