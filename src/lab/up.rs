@@ -56,7 +56,7 @@ impl Lab {
         self.state.create()?;
         let staying: BTreeSet<&str> = self.layout.sites.iter().map(|site| site.name.as_str()).collect();
         for gone in self.state.sites()?.iter().filter(|name| !staying.contains(name.as_str())) {
-            process::stop(&self.program, &self.state, gone)?;
+            stop_if_there(&self.program, &self.state, gone)?;
             self.state.site(gone).remove()?;
         }
         build::apply(&self.layout, &self.state)?;
