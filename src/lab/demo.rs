@@ -16,7 +16,7 @@ use super::netlink::Netlink;
 use super::netns::{self, Namespace};
 use super::ping::{Probe, Stream, trace};
 use super::process::Daemon;
-use super::state::State;
+use super::state::{Lock, State};
 use super::up::{self, Lab};
 use super::{cut, preflight, process, wait};
 use crate::mesh::names::tunnel_interface;
@@ -56,10 +56,10 @@ pub fn run(file: &Path, program: &Path) -> Result<()> {
         );
     }
     // From here on there is something to remove, even if a step panics.
-    let stage = Stage { lab: &lab, program };
+    let mut stage = Stage { lab: &lab, program, building: Some(lock) };
     let began = Instant::now();
     lab.build(None).and_then(|()| lab.start())?;
-    drop(lock);
+    stage.building = None;
     let story = Story { lab: &lab, cast, interrupt, began };
     let told = story.tell(&mut console);
     if told.is_err() && story.interrupt.check().is_ok() {
@@ -69,12 +69,11 @@ pub fn run(file: &Path, program: &Path) -> Result<()> {
     let cleared = stage.clear();
     told?;
     cleared?;
-    console.line(format!("clean      everything is gone again; the whole story took {}", seconds(began.elapsed())));
+    console.line(format!("clean      everything is gone again, {} after the start", seconds(began.elapsed())));
+    let (file, here, there) = (file.display(), &story.cast.here.name, &story.cast.there.name);
     console.line(format!(
-        "\nKeep one running and play: weft lab up {0}, weft lab exec {0} {1} -- weft status, weft lab cut {0} {1} {2}",
-        file.display(),
-        story.cast.here.name,
-        story.cast.there.name
+        "\nTo keep one and play with it:\n  weft lab up {file}\n  weft lab exec {file} {here} -- weft status\n  \
+         weft lab cut {file} {here} {there}\n  weft lab down {file}"
     ));
     Ok(())
 }
@@ -83,11 +82,14 @@ pub fn run(file: &Path, program: &Path) -> Result<()> {
 struct Stage<'a> {
     lab: &'a Lab,
     program: &'a Path,
+    /// Keeps other lab commands off until everything stands.
+    building: Option<Lock>,
 }
 
 impl Stage<'_> {
     /// Takes the lab down and checks that nothing is left.
     fn clear(self) -> Result<()> {
+        let _lock = State::lock()?;
         let leftovers = up::down(&self.lab.mesh.name, self.program)?;
         if let Some(complaint) = leftovers.complaints.first() {
             bail!("{complaint}");
@@ -107,9 +109,11 @@ impl Stage<'_> {
 
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
-        if self.lab.state.exists()
-            && let Err(error) = up::down(&self.lab.mesh.name, self.program)
-        {
+        if !self.lab.state.exists() {
+            return;
+        }
+        let lock = self.building.take().map_or_else(State::lock, Ok);
+        if let Err(error) = lock.and_then(|_lock| up::down(&self.lab.mesh.name, self.program)) {
             eprintln!("error: taking the lab down: {error:#}");
         }
     }
@@ -169,7 +173,7 @@ impl Story<'_> {
         let sites = self.lab.mesh.sites.len();
         let hosts = self.lab.layout.sites.iter().filter(|site| site.lan.is_some()).count();
         console.line(format!(
-            "start      mesh {}: {sites} routers and {hosts} LAN hosts in {} network namespaces, after {}",
+            "start      mesh {}: {sites} routers, {hosts} LAN hosts, {} network namespaces, after {}",
             self.lab.mesh.name,
             self.lab.layout.nodes.len(),
             seconds(self.began.elapsed())
@@ -191,8 +195,7 @@ impl Story<'_> {
         })?;
         let (neighbors, routes) = last.unwrap_or_default();
         console.line(format!(
-            "adjacency  {neighbors} of {neighbors} neighbours are Full, {routes} of {routes} routes in the kernels; \
-             all routes after {}",
+            "adjacency  {neighbors} of {neighbors} neighbours Full, {routes} of {routes} routes in the kernels after {}",
             seconds(took.routes)
         ));
         Ok(())
@@ -224,20 +227,20 @@ impl Story<'_> {
         let cut_at = Instant::now();
         cut::cut(&self.lab.layout, here, there)?;
         console.line(format!(
-            "cut        packets between {} and {} vanish on the way ({} – {}); no interface goes down",
+            "cut        packets between {} and {} vanish ({} – {}); no interface goes down",
             here.name, there.name, here.underlay[0], there.underlay[0]
         ));
         let patience = link.ospf.dead_interval + REROUTE_PATIENCE;
         let moved =
-            self.await_route(console, "rerouting", patience, |hops| !hops.is_empty() && !self.is_direct(hops))?;
+            self.await_route(console, stream, "rerouting", patience, |hops| !hops.is_empty() && !self.is_direct(hops))?;
         let steady = self.await_steady(stream, moved, patience)?;
         let log = stream.log();
         let (lost, sent) = (log.lost(cut_at, steady), log.sent(cut_at, steady));
         console.line(format!(
-            "reroute    {} after the cut the kernel of {} has another route; {lost} of {sent} packets lost, {} without an answer",
+            "reroute    {} after the cut (dead interval {} s): {lost} of {sent} packets lost, {} ms without an answer",
             seconds(moved - cut_at),
-            here.name,
-            milliseconds(log.outage(cut_at, Instant::now()))
+            link.ospf.dead_interval.as_secs(),
+            log.outage(cut_at, Instant::now()).as_millis()
         ));
         self.path(console)
     }
@@ -247,13 +250,13 @@ impl Story<'_> {
         let healed_at = Instant::now();
         cut::heal(&self.lab.layout, here, there)?;
         let patience = link.ospf.hello_interval + REROUTE_PATIENCE;
-        let back = self.await_route(console, "coming back", patience, |hops| self.is_direct(hops))?;
+        let back = self.await_route(console, stream, "coming back", patience, |hops| self.is_direct(hops))?;
         self.await_steady(stream, back, patience)?;
         wait::until_good(self.lab, healed_at, patience, |_| self.interrupt.check())?;
         let log = stream.log();
         let until = Instant::now().checked_sub(ANSWER_PATIENCE).unwrap_or(healed_at);
         console.line(format!(
-            "heal       {} later the direct tunnel is the route again; {} of {} packets lost meanwhile",
+            "heal       direct again {} after the cut ended: {} of {} packets lost",
             seconds(back - healed_at),
             log.lost(healed_at, until),
             log.sent(healed_at, until)
@@ -293,6 +296,7 @@ impl Story<'_> {
     fn await_route(
         &self,
         console: &mut Console,
+        stream: &Stream,
         what: &str,
         patience: Duration,
         wanted: impl Fn(&[Hop]) -> bool,
@@ -308,7 +312,8 @@ impl Story<'_> {
             if now - start > patience {
                 bail!("{what}: after {} s the route is still {}", patience.as_secs(), self.describe(&hops));
             }
-            console.progress(format!("{what}: {:.1} s", (now - start).as_secs_f64()));
+            let lost = stream.log().lost(start, now);
+            console.progress(format!("{what}: {:.1} s, {lost} packets without an answer", (now - start).as_secs_f64()));
             thread::sleep(LOOK);
         }
     }
@@ -386,8 +391,4 @@ fn count(health: &Health, of: impl Fn(&super::health::SiteHealth) -> usize) -> u
 
 fn seconds(duration: Duration) -> String {
     format!("{:.2} s", duration.as_secs_f64())
-}
-
-fn milliseconds(duration: Duration) -> String {
-    format!("{} ms", duration.as_millis())
 }
