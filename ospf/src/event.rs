@@ -183,6 +183,8 @@ pub enum LsaRefusal {
     Malformed(WireError),
     /// It came sooner than MinLSArrival after the last (§13 (5)(a)).
     TooSoon,
+    /// There are as many LSAs in the databases as this engine takes.
+    DatabaseFull,
 }
 
 impl From<PacketError> for Refusal {
