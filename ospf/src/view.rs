@@ -9,6 +9,7 @@ use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
 use crate::interface::{Counters, InterfaceState};
 use crate::io::{Addressing, Route};
+use crate::route::Refused;
 use crate::timers::TimerKey;
 use crate::wire::{Lsa, Options};
 
@@ -109,14 +110,14 @@ pub struct LsaView {
     pub lsa: Lsa,
 }
 
-/// A path that is not used because the policy does not believe it: see [`crate::Event::RouteRefused`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A path to a destination that the policy does not believe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusedView {
     /// To this destination.
     pub prefix: Prefix,
     /// Who originates it.
     pub originator: RouterId,
-    /// The guard that vouched for it without being allowed to, if one did.
+    /// The guard that vouched for it; `None` if there is none on the path, or if nobody lists the destination.
     pub guard: Option<RouterId>,
 }
 
@@ -196,13 +197,10 @@ impl Engine {
         self.calculation.latest.table.routes()
     }
 
-    /// Destinations that somebody offers and that the policy does not let him have, as last calculated.
-    pub fn refused(&self) -> impl ExactSizeIterator<Item = RefusedView> {
-        self.calculation.latest.refused.iter().map(|refused| RefusedView {
-            prefix: refused.prefix,
-            originator: refused.originator,
-            guard: refused.guard,
-        })
+    /// Paths that were not used at the last calculation because the policy does not believe them, by prefix.
+    pub fn refused_routes(&self) -> impl ExactSizeIterator<Item = RefusedView> {
+        let refused = self.calculation.latest.refused.iter();
+        refused.map(|&Refused { prefix, originator, guard }| RefusedView { prefix, originator, guard })
     }
 
     /// How often routes were calculated.
