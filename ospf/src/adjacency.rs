@@ -65,6 +65,7 @@ impl Neighbor {
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
     pub(crate) fn clear_lists(&mut self) {
         self.exchange.summary.clear();
+        self.exchange.declared = None;
         self.exchange.last_received = None;
         self.exchange.last_sent = None;
         self.requests = RequestList::default();
@@ -91,6 +92,10 @@ pub(crate) struct Exchange {
     pub(crate) role: Role,
     /// DD sequence number.
     pub(crate) sequence: u32,
+    /// The DD sequence number that the roles were settled with.
+    pub(crate) first: u32,
+    /// The DD sequence number with which the neighbour last declared itself master.
+    pub(crate) declared: Option<u32>,
     /// By which a duplicate is known (§10.6).
     pub(crate) last_received: Option<Received>,
     /// Our last packet, for sending again.
@@ -105,6 +110,18 @@ pub(crate) struct Received {
     pub(crate) flags: DdFlags,
     pub(crate) options: Options,
     pub(crate) sequence: u32,
+}
+
+impl Exchange {
+    /// Whether a packet is one of this exchange that was overtaken or came twice. A neighbour that starts over sets the I-bit and takes a
+    /// new sequence number.
+    pub(crate) fn is_past(&self, packet: &DatabaseDescription) -> bool {
+        if packet.flags.init {
+            return self.declared == Some(packet.sequence);
+        }
+        let past = packet.sequence.wrapping_sub(self.first) < self.sequence.wrapping_sub(self.first);
+        past && packet.flags.master == (self.role == Role::Slave)
+    }
 }
 
 impl From<&DatabaseDescription> for Received {

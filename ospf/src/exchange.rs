@@ -142,6 +142,9 @@ impl Engine {
         let received = Received::from(packet);
         let duplicate = neighbor.exchange.last_received == Some(received);
         let role = neighbor.exchange.role;
+        // Deviates: for §10.6 every packet that is neither the next nor the last one again is a SeqNumberMismatch. One that the exchange
+        // is past is no news, and no reason to begin again.
+        let past = neighbor.exchange.is_past(packet);
         match neighbor.state {
             NeighborState::Down | NeighborState::Attempt | NeighborState::Init | NeighborState::TwoWay => {
                 return Err(Refusal::NeighborState);
@@ -164,6 +167,7 @@ impl Engine {
                     (true, Role::Master) => {}
                     (true, Role::Slave) => self.repeat_description(key),
                     (false, _) if fits => self.accept_description(key, packet),
+                    (false, _) if past => {}
                     (false, _) => self.neighbor_event(key, NeighborEvent::SeqNumberMismatch),
                 }
             }
@@ -171,6 +175,7 @@ impl Engine {
                 // "The only packets received should be duplicates": anything else means that the neighbour starts over.
                 Role::Master if duplicate => {}
                 Role::Slave if duplicate && neighbor.exchange.last_sent.is_some() => self.repeat_description(key),
+                Role::Master | Role::Slave if past && !duplicate => {}
                 Role::Master | Role::Slave => self.neighbor_event(key, NeighborEvent::SeqNumberMismatch),
             },
         }
@@ -182,6 +187,9 @@ impl Engine {
         let own_id = self.config.router_id;
         let Some(neighbor) = self.neighbor_mut(key) else { return false };
         let DdFlags { init, more, master } = packet.flags;
+        if init && master {
+            neighbor.exchange.declared = Some(packet.sequence);
+        }
         let role = if init && more && master && packet.headers.is_empty() && neighbor.router_id > own_id {
             Role::Slave
         } else if !init && !master && packet.sequence == neighbor.exchange.sequence && neighbor.router_id < own_id {
@@ -190,6 +198,7 @@ impl Engine {
             return false;
         };
         neighbor.exchange.role = role;
+        neighbor.exchange.first = packet.sequence;
         neighbor.options = packet.options;
         self.neighbor_event(key, NeighborEvent::NegotiationDone);
         true

@@ -228,20 +228,20 @@ fn opaque_lsas_are_not_described_to_a_neighbor_without_the_o_bit() {
     world.inject(port(0, 2), 2, PacketBody::LinkStateUpdate(vec![opaque.clone()]));
     world.run_for(Duration::from_secs(2));
     assert!(world.lsa(1, opaque.header.key).is_some(), "an opaque-capable neighbour has it");
-    for (capability, described) in [(Options::E, false), (Options::E.with(Options::O), true)] {
+    for (capability, sequence, described) in [(Options::E, 77, false), (Options::E.with(Options::O), 770, true)] {
         world.cut.extend([port(0, 1), port(1, 0)]);
         let before = descriptions(&world, 0).len();
         let mut start = DatabaseDescription {
             interface_mtu: 1420,
             options: capability,
             flags: DdFlags { init: true, more: true, master: true },
-            sequence: 77,
+            sequence,
             headers: vec![],
         };
         world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(start.clone()));
         world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(start.clone()));
         start.flags = DdFlags { init: false, more: true, master: true };
-        start.sequence = 78;
+        start.sequence = sequence + 1;
         world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(start));
         let told = descriptions(&world, 0).split_off(before);
         let told = told.iter().flat_map(|packet| &packet.headers).any(|header| header.key == opaque.header.key);
@@ -282,4 +282,48 @@ fn a_request_is_answered_soon_though_the_exchange_does_not_end() {
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.state(0, 1), S::Exchange);
     assert!(world.engines[0].lsdb().count() > 50);
+}
+
+#[test]
+fn a_description_that_comes_again_late_does_not_restart_the_exchange() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        config.externals =
+            (0..150).map(|i| (crate::Prefix::new([20 + engine as u8, i, 0, 0].into(), 16), external())).collect();
+    });
+    world.run_for(Duration::from_secs(5));
+    assert!(world.all_full());
+    let described: Vec<_> =
+        world.sent.iter().filter(|sent| matches!(sent.body(), PacketBody::DatabaseDescription(_))).cloned().collect();
+    assert!(described.len() > 8);
+    for (i, packet) in described.into_iter().enumerate() {
+        let to = world.wires[&packet.from];
+        world.put(to, packet, Duration::from_millis(i as u64 * 7919 % 1000));
+    }
+    world.run_for(Duration::from_secs(5));
+    for engine in 0..2 {
+        assert!(world.neighbor_events(engine).iter().all(|step| step.2 != "SeqNumberMismatch"));
+    }
+}
+
+#[test]
+fn a_mesh_whose_packets_come_twice_forms_every_adjacency_once() {
+    let links: Vec<_> = (0..6).flat_map(|a| (a + 1..6).map(move |b| (a, b))).collect();
+    let mut world = World::new(6, &links);
+    let twice = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let seen = twice.clone();
+    world.deliver = Box::new(move |sent| {
+        seen.borrow_mut().push(sent.clone());
+        true
+    });
+    for round in 0..2000 {
+        world.run_for(Duration::from_millis(1));
+        for packet in twice.take() {
+            let to = world.wires[&packet.from];
+            world.put(to, packet, Duration::from_millis(1 + round % 5));
+        }
+    }
+    assert!(world.all_full() && world.agree());
+    for engine in 0..6 {
+        assert_eq!(world.neighbor_events(engine).iter().filter(|step| step.0 == S::Full).count(), 0);
+    }
 }
