@@ -1,5 +1,7 @@
 //! Database exchange: Database Descriptions received (RFC 2328 §10.6) and sent (§10.8).
 
+use std::time::Duration;
+
 use crate::adjacency::{Received, Role};
 use crate::databases::{Databases, MAX_LSAS};
 use crate::engine::Engine;
@@ -14,6 +16,9 @@ use crate::wire::{
 
 /// Options of our Database Descriptions: areas are not stubs, and opaque LSAs are taken (RFC 5250 §3.1).
 pub(crate) const DESCRIPTION_OPTIONS: Options = Options::E.with(Options::O);
+
+/// So long after a step forward a Database Description with the I-bit is taken for one that was overtaken; less than RxmtInterval.
+const OVERTAKEN: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Entering ExStart (§10.3, 2-WayReceived): we declare ourselves master and say so until somebody answers.
@@ -128,6 +133,7 @@ impl Engine {
         key: NeighborKey,
         packet: &DatabaseDescription,
     ) -> Result<(), Refusal> {
+        let now = self.now;
         let Some(interface) = self.interfaces.get(&key.interface) else { return Err(Refusal::InterfaceNotActive) };
         let mtu = interface.active_link().map_or(0, |link| link.mtu);
         // "If the Interface MTU field indicates an IP datagram size that is larger than the router can accept ... rejected."
@@ -139,12 +145,15 @@ impl Engine {
             self.neighbor_event(key, NeighborEvent::TwoWayReceived);
         }
         let Some(neighbor) = self.neighbor_mut(key) else { return Err(Refusal::UnknownNeighbor) };
+        debug_assert!(neighbor.since <= now);
         let received = Received::from(packet);
         let duplicate = neighbor.exchange.last_received == Some(received);
         let role = neighbor.exchange.role;
         // Deviates: for §10.6 every packet that is neither the next nor the last one again is a SeqNumberMismatch. One that the exchange
-        // is past is no news, and no reason to begin again.
-        let past = neighbor.exchange.is_past(packet);
+        // is past is no news, and no reason to begin again; nor is a declaration of mastership that comes just after roles were settled. A
+        // neighbour that means it says so again after RxmtInterval.
+        let overtaken = packet.flags.init && now.saturating_since(neighbor.since) < OVERTAKEN;
+        let past = overtaken || neighbor.exchange.is_past(packet);
         match neighbor.state {
             NeighborState::Down | NeighborState::Attempt | NeighborState::Init | NeighborState::TwoWay => {
                 return Err(Refusal::NeighborState);

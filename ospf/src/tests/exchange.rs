@@ -230,6 +230,7 @@ fn opaque_lsas_are_not_described_to_a_neighbor_without_the_o_bit() {
     assert!(world.lsa(1, opaque.header.key).is_some(), "an opaque-capable neighbour has it");
     for (capability, sequence, described) in [(Options::E, 77, false), (Options::E.with(Options::O), 770, true)] {
         world.cut.extend([port(0, 1), port(1, 0)]);
+        world.run_for(Duration::from_secs(2));
         let before = descriptions(&world, 0).len();
         let mut start = DatabaseDescription {
             interface_mtu: 1420,
@@ -326,4 +327,22 @@ fn a_mesh_whose_packets_come_twice_forms_every_adjacency_once() {
     for engine in 0..6 {
         assert_eq!(world.neighbor_events(engine).iter().filter(|step| step.0 == S::Full).count(), 0);
     }
+}
+
+#[test]
+fn a_declaration_of_mastership_that_was_overtaken_does_not_restart_the_exchange_but_a_second_does() {
+    let mut world = World::new(2, &[(0, 1)]);
+    world.converge();
+    let late = DatabaseDescription {
+        interface_mtu: 1420,
+        options: Options::E.with(Options::O),
+        flags: DdFlags { init: true, more: true, master: true },
+        sequence: 424_242,
+        headers: vec![],
+    };
+    world.inject(port(1, 0), 0, PacketBody::DatabaseDescription(late.clone()));
+    assert_eq!(world.state(1, 0), S::Full);
+    world.run_for(Duration::from_secs(5));
+    world.inject(port(1, 0), 0, PacketBody::DatabaseDescription(late));
+    assert_eq!(world.neighbor_events(1).last(), Some(&(S::Full, S::ExStart, "SeqNumberMismatch")));
 }
