@@ -1,1 +1,30 @@
-//! Placeholder until its first piece lands.
+//! Many OSPF engines on one virtual clock, over links that delay, lose, duplicate, reorder and break, all from one seed.
+//!
+//! Every run is held against an oracle that knows shortest paths and nothing of OSPF.
+
+mod check;
+mod fault;
+mod link;
+mod network;
+mod oracle;
+mod prng;
+mod queue;
+mod router;
+mod scenario;
+mod situation;
+mod topology;
+mod trace;
+
+pub use check::{Disagreement, Instance, MAX_TOLD, Progress, disagreements, first_loop};
+pub use fault::Fault;
+pub use link::{Arrival, HOLD, Quality};
+pub use network::{Counts, MAX_VIOLATIONS, Network};
+pub use oracle::Oracle;
+pub use prng::{NotAProbability, Prng, Probability};
+pub use queue::EventQueue;
+pub use router::{IP_HEADER_LEN, MTU, Timers};
+pub use scenario::{CONVERGENCE_BOUND, Failure, FailureKind, QUIET, Report, Scenario};
+pub use situation::{Situation, Trouble};
+pub use topology::{
+    End, Link, LinkIndex, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex, Side, Topology, stub_interface,
+};

@@ -1,0 +1,71 @@
+//! Things that go wrong, and drawing them from a seed.
+
+use std::collections::BTreeMap;
+
+use ospf::{External, ExternalMetric, Prefix};
+
+use crate::prng::Prng;
+use crate::situation::{Situation, Trouble};
+use crate::topology::{LinkIndex, RouterIndex, Side};
+
+/// One change of the situation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A link is in trouble, or in other trouble, or (`None`) in none any more.
+    Trouble(LinkIndex, Option<Trouble>),
+    /// A router is gone, without a word.
+    Stop(RouterIndex),
+    /// A router that was stopped starts, and remembers nothing.
+    Start(RouterIndex),
+    /// The cost of one end of a link changes.
+    Cost(LinkIndex, Side, u16),
+    /// A router brings in other destinations.
+    Externals(RouterIndex, BTreeMap<Prefix, External>),
+}
+
+impl Fault {
+    /// Something that can happen now; also that an earlier fault ends.
+    pub fn draw(situation: &Situation, prng: &mut Prng) -> Option<Self> {
+        let topology = &situation.topology;
+        let link = |prng: &mut Prng| (!topology.links.is_empty()).then(|| LinkIndex(prng.below(topology.links.len())));
+        match prng.below(12) {
+            0..=2 => {
+                let side = *prng.choose(&Side::BOTH)?;
+                let trouble = *prng.choose(&[Trouble::Cut, Trouble::CutFrom(side), Trouble::Down])?;
+                Some(Self::Trouble(link(prng)?, Some(trouble)))
+            }
+            3..=5 => {
+                let troubled: Vec<_> = situation.troubled().collect();
+                Some(Self::Trouble(*prng.choose(&troubled)?, None))
+            }
+            6..=7 => {
+                let running: Vec<_> = situation.running().collect();
+                Some(Self::Stop(*prng.choose(&running)?))
+            }
+            8..=9 => {
+                let stopped: Vec<_> = situation.stopped().collect();
+                Some(Self::Start(*prng.choose(&stopped)?))
+            }
+            10 => {
+                let (link, side) = (link(prng)?, *prng.choose(&Side::BOTH)?);
+                Some(Self::Cost(link, side, prng.between(1, 5)))
+            }
+            _ => {
+                let router = RouterIndex(prng.below(topology.routers.len()));
+                let mut externals = topology.routers[router.0].externals.clone();
+                let network = Prefix::new(std::net::Ipv4Addr::new(198, 51, 100, 16 * prng.below(8) as u8), 28);
+                if externals.remove(&network).is_none() {
+                    let metric = ExternalMetric::Type1(u32::from(prng.between(1, 5)));
+                    externals.insert(network, External { metric, forwarding: None, tag: 0 });
+                }
+                Some(Self::Externals(router, externals))
+            }
+        }
+    }
+
+    /// What ends all trouble: links carry, routers run. Costs and destinations stay as they are.
+    pub fn heal(situation: &Situation) -> Vec<Self> {
+        let links = situation.troubled().map(|link| Self::Trouble(link, None));
+        links.chain(situation.stopped().map(Self::Start)).collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! The simulator on the command line: builds a network, runs it, and says how it went.
+
+use std::fmt;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use ospf_sim::{Prng, Probability, Quality, Report, Scenario, Timers, Topology};
+
+/// Runs many OSPF routers in virtual time over a hostile network, and compares what they know with shortest paths.
+///
+/// Exit code 0: converged to the oracle; 1: not, the reasons are told; 2: wrong usage.
+#[derive(Parser)]
+#[command(name = "ospf-sim", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// N routers, all joined to each other
+    Mesh {
+        /// Number of routers
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=500))]
+        routers: u16,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Routers in rows and columns
+    Grid {
+        /// Columns and rows, such as 32x32
+        size: GridSize,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// N routers, each joined to the next
+    Ring {
+        /// Number of routers
+        #[arg(value_parser = clap::value_parser!(u16).range(2..=1000))]
+        routers: u16,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// N routers at random, with costs, stub networks and destinations outside
+    Random {
+        /// Number of routers
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+        routers: u16,
+        /// Links beyond those that join everybody
+        #[arg(long, default_value_t = 10)]
+        extra: u16,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+#[derive(Args)]
+struct Options {
+    /// Decides all chance: the same seed gives the same bytes
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Probability that a packet is lost, 0 to 1
+    #[arg(long, default_value = "0")]
+    loss: Probability,
+    /// Probability that a packet arrives twice
+    #[arg(long, default_value = "0")]
+    duplication: Probability,
+    /// Probability that a packet is overtaken by later ones
+    #[arg(long, default_value = "0")]
+    reordering: Probability,
+    /// Probability that a bit of a packet is changed
+    #[arg(long, default_value = "0")]
+    corruption: Probability,
+    /// One-way delay of a link, milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 10)]
+    delay: u32,
+    /// Further delay of each packet, up to so many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 5)]
+    jitter: u32,
+    /// Break and mend things for so many seconds first
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    faults: u32,
+    /// Milliseconds between two faults, on average
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    fault_every: u32,
+    /// HelloInterval, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
+    hello: u16,
+    /// RouterDeadInterval, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    dead: u16,
+    /// All have to agree so many seconds after the last fault
+    #[arg(long, value_name = "SECONDS", default_value_t = ospf_sim::CONVERGENCE_BOUND.as_secs())]
+    bound: u64,
+    /// And nothing may change for so many seconds afterwards
+    #[arg(long, value_name = "SECONDS", default_value_t = ospf_sim::QUIET.as_secs())]
+    quiet: u64,
+}
+
+/// Columns and rows.
+#[derive(Debug, Clone, Copy)]
+struct GridSize {
+    width: usize,
+    height: usize,
+}
+
+impl FromStr for GridSize {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (width, height) = text.split_once('x').ok_or("columns and rows, such as 32x32")?;
+        let number = |text: &str| match text.parse() {
+            Ok(number @ 1..=100) => Ok(number),
+            Ok(_) | Err(_) => Err("columns and rows from 1 to 100"),
+        };
+        Ok(Self { width: number(width)?, height: number(height)? })
+    }
+}
+
+fn main() -> ExitCode {
+    let (topology, options) = match CommandLine::parse().command {
+        Command::Mesh { routers, options } => (Topology::mesh(routers.into()), options),
+        Command::Grid { size, options } => (Topology::grid(size.width, size.height), options),
+        Command::Ring { routers, options } => (Topology::ring(routers.into()), options),
+        Command::Random { routers, extra, options } => {
+            (Topology::random(routers.into(), extra.into(), &mut Prng::new(options.seed)), options)
+        }
+    };
+    let scenario = options.scenario(topology);
+    println!(
+        "{} routers, {} links, seed {}",
+        scenario.topology.routers.len(),
+        scenario.topology.links.len(),
+        scenario.seed
+    );
+    let start = std::time::Instant::now();
+    let result = scenario.run();
+    println!("{:.1?} on the wall clock", start.elapsed());
+    match result {
+        Ok(report) => {
+            print!("{}", Told(&report));
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            print!("{failure}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+impl Options {
+    fn scenario(&self, topology: Topology) -> Scenario {
+        let millis = |millis: u32| Duration::from_millis(millis.into());
+        let seconds = |seconds: u16| Duration::from_secs(seconds.into());
+        Scenario {
+            timers: Timers { hello: seconds(self.hello), dead: seconds(self.dead), ..Timers::default() },
+            quality: Quality {
+                delay: millis(self.delay),
+                jitter: millis(self.jitter),
+                loss: self.loss,
+                duplication: self.duplication,
+                reordering: self.reordering,
+                corruption: self.corruption,
+            },
+            start_within: Duration::from_secs(1),
+            faults_for: Duration::from_secs(self.faults.into()),
+            fault_every: millis(self.fault_every),
+            bound: Duration::from_secs(self.bound),
+            quiet: Duration::from_secs(self.quiet),
+            ..Scenario::new(topology, self.seed)
+        }
+    }
+}
+
+/// A report for people.
+struct Told<'a>(&'a Report);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { faults, converged_after, duration, counts, trace } = self.0;
+        writeln!(f, "converged to the oracle {converged_after:.1?} after the last of {faults} faults was healed")?;
+        writeln!(f, "{duration:.1?} of virtual time in all; nothing changed after convergence")?;
+        writeln!(
+            f,
+            "{} packets, {} octets sent; {} arrivals, {} ticks",
+            counts.packets, counts.octets, counts.arrivals, counts.ticks
+        )?;
+        writeln!(f, "{} route changes, {} adjacency changes", counts.route_changes, counts.adjacency_changes)?;
+        writeln!(f, "trace {trace:016x}")
+    }
+}

@@ -1,0 +1,147 @@
+//! A router of the simulation: its configuration as an operator would write it, its engine, and what the engine has said so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ospf::{
+    Addressing, AreaId, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState, NeighborState,
+    NetworkType, Policy, Prefix, Refusal, Route,
+};
+
+use crate::situation::Situation;
+use crate::topology::{LinkIndex, Numbering, RouterIndex, Side, stub_interface};
+
+/// IP MTU of every link, bytes, and what an IP header takes of it.
+pub const MTU: u16 = 1420;
+
+/// Octets of an IP header, which the engine has to leave room for.
+pub const IP_HEADER_LEN: usize = 20;
+
+/// Protocol timers, the same on all links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timers {
+    /// HelloInterval.
+    pub hello: Duration,
+    /// RouterDeadInterval. On links that lose packets with probability p a neighbour is lost by chance about once in p^-(dead/hello)
+    /// hellos, so this has to be long enough for what is asked of a run.
+    pub dead: Duration,
+    /// RxmtInterval.
+    pub retransmit: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { hello: Duration::from_secs(1), dead: Duration::from_secs(10), retransmit: Duration::from_secs(5) }
+    }
+}
+
+/// A running router.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
+    /// When the earliest wake-up is that is scheduled for it.
+    pub(crate) wake_up: Option<Instant>,
+    /// Its routing table, as told.
+    pub(crate) table: BTreeMap<Prefix, Route>,
+    /// State of the neighbour on each interface, as told.
+    pub(crate) neighbors: BTreeMap<InterfaceId, NeighborState>,
+}
+
+impl Running {
+    pub(crate) fn new(config: Config, seed: u64, now: Instant) -> Self {
+        let engine = Engine::new(config, seed, now);
+        Self { engine, wake_up: None, table: BTreeMap::new(), neighbors: BTreeMap::new() }
+    }
+
+    /// Remembers what an event says. A word of complaint if no honest neighbour can have caused it.
+    pub(crate) fn note(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::Neighbor { interface, to: NeighborState::Down, .. } => {
+                self.neighbors.remove(interface);
+                None
+            }
+            Event::Neighbor { interface, to, .. } => {
+                self.neighbors.insert(*interface, *to);
+                None
+            }
+            Event::PacketRefused { reason, .. } => match reason {
+                // Loss, reordering and restarts explain these.
+                Refusal::InterfaceNotActive | Refusal::UnknownNeighbor | Refusal::NeighborState => None,
+                _ => Some(format!("{event:?}")),
+            },
+            Event::LsaRefused { reason: ospf::LsaRefusal::TooSoon, .. } => None,
+            Event::LsaRefused { .. } | Event::RouteRefused { .. } | Event::DuplicateRouterId { .. } => {
+                Some(format!("{event:?}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The configuration of a router.
+pub(crate) fn config(situation: &Situation, router: RouterIndex, timers: Timers) -> Config {
+    let mut interfaces = BTreeMap::new();
+    for (index, link, side) in situation.topology.links_of(router) {
+        interfaces.insert(index.interface(), interface(format!("link{}", index.0), link.end(side).cost, timers));
+    }
+    let description = &situation.topology.routers[router.0];
+    for (place, (network, &cost)) in description.stubs.iter().enumerate() {
+        let stub = InterfaceConfig { passive: true, ..interface(format!("stub {network}"), cost, timers) };
+        interfaces.insert(stub_interface(place), stub);
+    }
+    Config {
+        router_id: router.id(),
+        interfaces,
+        loopbacks: BTreeMap::from([(AreaId::BACKBONE, BTreeSet::from([router.loopback()]))]),
+        externals: description.externals.clone(),
+        policy: Policy::default(),
+    }
+}
+
+fn interface(name: String, cost: u16, timers: Timers) -> InterfaceConfig {
+    InterfaceConfig {
+        name,
+        area: AreaId::BACKBONE,
+        network: NetworkType::PointToPoint,
+        passive: false,
+        cost,
+        hello_interval: timers.hello,
+        dead_interval: timers.dead,
+        retransmit_interval: timers.retransmit,
+        transmit_delay: Duration::from_secs(1),
+        mtu_ignore: false,
+    }
+}
+
+/// The state of a router's interfaces at its start.
+pub(crate) fn link_states(
+    situation: &Situation,
+    router: RouterIndex,
+) -> impl Iterator<Item = (InterfaceId, LinkState)> {
+    let links = situation
+        .topology
+        .links_of(router)
+        .map(|(index, _, side)| (index.interface(), link_state(situation, index, side)));
+    let stubs = situation.topology.routers[router.0].stubs.keys().enumerate().map(move |(place, &subnet)| {
+        let interface = stub_interface(place);
+        let address = std::net::Ipv4Addr::from(u32::from(subnet.network()) + 1 + router.0 as u32 % 250);
+        (
+            interface,
+            LinkState::Up { index: interface.0, mtu: MTU, addressing: Addressing::Numbered { address, subnet } },
+        )
+    });
+    links.chain(stubs)
+}
+
+/// The state of the interface at one side of a link.
+pub(crate) fn link_state(situation: &Situation, link: LinkIndex, side: Side) -> LinkState {
+    if !situation.has_carrier(link) {
+        return LinkState::Down;
+    }
+    let address = situation.topology.address(link, side);
+    let addressing = match situation.topology.links[link.0].numbering {
+        Numbering::Unnumbered => Addressing::Unnumbered(address),
+        Numbering::Numbered => Addressing::Numbered { address, subnet: link.subnet() },
+    };
+    LinkState::Up { index: link.interface().0, mtu: MTU, addressing }
+}

@@ -1,0 +1,205 @@
+//! A run in two phases: faults, then everything heals and convergence is demanded within a bound. What it did is one report.
+
+use std::fmt;
+use std::time::Duration;
+
+use ospf::Instant;
+
+use crate::check::{Disagreement, Progress, disagreements};
+use crate::fault::Fault;
+use crate::link::Quality;
+use crate::network::{Counts, Network};
+use crate::oracle::Oracle;
+use crate::prng::Prng;
+use crate::router::Timers;
+use crate::topology::Topology;
+
+/// How long after the last fault healed a network may take until all agree, in virtual time.
+///
+/// A neighbour that was lost is noticed after RouterDeadInterval, a packet that was lost is sent again each RxmtInterval, and an
+/// LSA that was just originated is not originated anew for MinLSInterval; some of these may follow each other.
+pub const CONVERGENCE_BOUND: Duration = Duration::from_secs(120);
+
+/// How long nothing may change after all agreed.
+pub const QUIET: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether all agree.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The network.
+    pub topology: Topology,
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// Protocol timers.
+    pub timers: Timers,
+    /// What the links do to packets, in both phases.
+    pub quality: Quality,
+    /// Routers start within this time.
+    pub start_within: Duration,
+    /// How long the phase of faults takes, zero for none.
+    pub faults_for: Duration,
+    /// Time between two faults, on average.
+    pub fault_every: Duration,
+    /// How long convergence may take after the heal.
+    pub bound: Duration,
+    /// How long nothing may change afterwards.
+    pub quiet: Duration,
+}
+
+/// A run that went well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Faults in the first phase.
+    pub faults: usize,
+    /// Virtual time from the heal until all agreed.
+    pub converged_after: Duration,
+    /// Virtual time of the whole run.
+    pub duration: Duration,
+    /// What happened.
+    pub counts: Counts,
+    /// The same seed gives the same number.
+    pub trace: u64,
+}
+
+/// A run that did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// To see it again.
+    pub seed: u64,
+    /// When it was given up.
+    pub at: Instant,
+    /// In short.
+    pub what: FailureKind,
+    /// In full: faults of the first phase, in order.
+    pub faults: Vec<(Instant, Fault)>,
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Not all agreed within the bound.
+    NotConverged(Vec<Disagreement>),
+    /// All agreed, and then something changed though nothing had happened.
+    NotQuiet {
+        /// Routes that changed.
+        route_changes: u64,
+        /// Adjacencies that changed.
+        adjacency_changes: u64,
+    },
+    /// An engine did what none may do.
+    Violations(Vec<String>),
+}
+
+impl Scenario {
+    /// A network on good links that starts at once, without faults.
+    pub fn new(topology: Topology, seed: u64) -> Self {
+        Self {
+            topology,
+            seed,
+            timers: Timers::default(),
+            quality: Quality::GOOD,
+            start_within: Duration::ZERO,
+            faults_for: Duration::ZERO,
+            fault_every: Duration::from_secs(1),
+            bound: CONVERGENCE_BOUND,
+            quiet: QUIET,
+        }
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// If the network does not converge, does not stay so, or an engine breaks a rule.
+    pub fn run(&self) -> Result<Report, Box<Failure>> {
+        let mut prng = Prng::new(self.seed);
+        let topology = self.topology.clone();
+        let mut network = Network::new(topology, self.timers, self.quality, prng.next_u64(), self.start_within);
+        let mut faults = Vec::new();
+        self.break_things(&mut network, &mut prng, &mut faults);
+        let result = self.demand_convergence(&mut network, faults.len());
+        result.map_err(|what| Box::new(Failure { seed: self.seed, at: network.now(), what, faults }))
+    }
+
+    /// The first phase, and the heal at its end.
+    fn break_things(&self, network: &mut Network, prng: &mut Prng, faults: &mut Vec<(Instant, Fault)>) {
+        let end = network.now() + self.start_within.max(self.faults_for);
+        if !self.faults_for.is_zero() {
+            loop {
+                let next = network.now() + prng.duration(self.fault_every * 2);
+                if next >= end {
+                    break;
+                }
+                network.run_until(next);
+                if let Some(fault) = Fault::draw(network.situation(), prng) {
+                    faults.push((network.now(), fault.clone()));
+                    network.inflict(fault);
+                }
+            }
+        }
+        network.run_until(end);
+        for fault in Fault::heal(network.situation()) {
+            network.inflict(fault);
+        }
+    }
+
+    /// The second phase.
+    fn demand_convergence(&self, network: &mut Network, faults: usize) -> Result<Report, FailureKind> {
+        let healed = network.now();
+        let situation = network.situation().clone();
+        let oracle = Oracle::new(&situation);
+        let mut progress = Progress::new(&oracle, network);
+        while !progress.look(network) {
+            if network.now() >= healed + self.bound {
+                return Err(FailureKind::NotConverged(disagreements(network, &oracle)));
+            }
+            network.run_until(network.now() + LOOK_EVERY);
+        }
+        let converged = network.now();
+        let before = network.counts();
+        network.run_until(converged + self.quiet);
+        let after = network.counts();
+        let route_changes = after.route_changes - before.route_changes;
+        let adjacency_changes = after.adjacency_changes - before.adjacency_changes;
+        if route_changes + adjacency_changes > 0 {
+            return Err(FailureKind::NotQuiet { route_changes, adjacency_changes });
+        }
+        let disagreements = disagreements(network, &oracle);
+        if !disagreements.is_empty() {
+            return Err(FailureKind::NotConverged(disagreements));
+        }
+        if !network.violations().is_empty() {
+            return Err(FailureKind::Violations(network.violations().to_vec()));
+        }
+        Ok(Report {
+            faults,
+            converged_after: converged.saturating_since(healed),
+            duration: network.now().since_origin(),
+            counts: after,
+            trace: network.trace(),
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}, after {:.1?}:", self.seed, self.at.since_origin())?;
+        for (at, fault) in &self.faults {
+            writeln!(f, "  fault at {:.3?}: {fault:?}", at.since_origin())?;
+        }
+        match &self.what {
+            FailureKind::NotConverged(disagreements) => {
+                writeln!(f, "  not converged:")?;
+                disagreements.iter().try_for_each(|disagreement| writeln!(f, "  {disagreement}"))
+            }
+            FailureKind::NotQuiet { route_changes, adjacency_changes } => {
+                writeln!(f, "  converged, then {route_changes} routes and {adjacency_changes} adjacencies changed")
+            }
+            FailureKind::Violations(violations) => violations.iter().try_for_each(|what| writeln!(f, "  {what}")),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,95 @@
+//! A topology as it stands at the moment: what runs, what carries packets. Faults change it; the oracle reads it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::topology::{Link, LinkIndex, RouterIndex, Side, Topology};
+
+/// What is wrong with a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Packets vanish in both directions and nobody is told, as behind a WireGuard tunnel.
+    Cut,
+    /// Packets that leave this side vanish, the others arrive.
+    CutFrom(Side),
+    /// Both routers see their interface down.
+    Down,
+}
+
+/// A topology, and what of it is in trouble.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    /// The topology with its present costs and destinations.
+    pub topology: Topology,
+    stopped: BTreeSet<RouterIndex>,
+    troubles: BTreeMap<LinkIndex, Trouble>,
+}
+
+impl Situation {
+    /// All well.
+    pub fn new(topology: Topology) -> Self {
+        Self { topology, stopped: BTreeSet::new(), troubles: BTreeMap::new() }
+    }
+
+    /// Whether a router runs.
+    pub fn runs(&self, router: RouterIndex) -> bool {
+        !self.stopped.contains(&router)
+    }
+
+    /// Routers that do not run.
+    pub fn stopped(&self) -> impl Iterator<Item = RouterIndex> {
+        self.stopped.iter().copied()
+    }
+
+    /// Routers that run.
+    pub fn running(&self) -> impl Iterator<Item = RouterIndex> {
+        (0..self.topology.routers.len()).map(RouterIndex).filter(|&router| self.runs(router))
+    }
+
+    /// What is wrong with a link; `None` if nothing is.
+    pub fn trouble(&self, link: LinkIndex) -> Option<Trouble> {
+        self.troubles.get(&link).copied()
+    }
+
+    /// Links with which something is wrong.
+    pub fn troubled(&self) -> impl Iterator<Item = LinkIndex> {
+        self.troubles.keys().copied()
+    }
+
+    /// Whether a packet that leaves `link` at `side` comes through.
+    pub fn carries_from(&self, link: LinkIndex, side: Side) -> bool {
+        match self.trouble(link) {
+            None => true,
+            Some(Trouble::CutFrom(from)) => from != side,
+            Some(Trouble::Cut | Trouble::Down) => false,
+        }
+    }
+
+    /// Whether the routers see their interfaces to `link` up.
+    pub fn has_carrier(&self, link: LinkIndex) -> bool {
+        self.trouble(link) != Some(Trouble::Down)
+    }
+
+    /// Links over which two running routers hear each other.
+    pub fn joined(&self) -> impl Iterator<Item = (LinkIndex, &Link)> {
+        self.topology.links().filter(|&(index, link)| {
+            self.trouble(index).is_none() && self.runs(link.a.router) && self.runs(link.b.router)
+        })
+    }
+
+    /// Starts or stops a router.
+    pub(crate) fn set_running(&mut self, router: RouterIndex, runs: bool) {
+        if runs {
+            self.stopped.remove(&router);
+        } else {
+            self.stopped.insert(router);
+        }
+    }
+
+    /// Makes or ends trouble with a link.
+    pub(crate) fn set_trouble(&mut self, link: LinkIndex, trouble: Option<Trouble>) {
+        match trouble {
+            Some(trouble) => self.troubles.insert(link, trouble),
+            None => self.troubles.remove(&link),
+        };
+    }
+}
