@@ -26,6 +26,11 @@ pub enum Disagreement {
         /// What the router says.
         actual: Option<Route>,
     },
+    /// The routes that an engine told of, one by one, are not those that it has.
+    Telling {
+        /// Whose.
+        router: RouterIndex,
+    },
     /// Two routers hear each other and are not fully adjacent, or the other way round.
     Adjacency {
         /// Whose.
@@ -103,7 +108,7 @@ pub fn disagreements(network: &Network, oracle: &Oracle<'_>) -> Vec<Disagreement
     found
 }
 
-/// What is wrong with one router's table and adjacencies.
+/// What is wrong with the table and the adjacencies of one router that runs.
 fn disagreements_of(network: &Network, oracle: &Oracle<'_>, router: RouterIndex) -> Vec<Disagreement> {
     let situation = network.situation();
     let mut found = Vec::new();
@@ -117,6 +122,10 @@ fn disagreements_of(network: &Network, oracle: &Oracle<'_>, router: RouterIndex)
     let expected = oracle.routes(router);
     let nothing = BTreeMap::new();
     let actual = network.table(router).unwrap_or(&nothing);
+    let engine = network.engine(router).expect("it runs");
+    if !engine.routes().eq(actual.iter().map(|(&prefix, route)| (prefix, route))) {
+        found.push(Disagreement::Telling { router });
+    }
     let prefixes: BTreeSet<_> = expected.keys().chain(actual.keys()).copied().collect();
     for prefix in prefixes {
         let (expected, actual) = (expected.get(&prefix), actual.get(&prefix));
@@ -206,6 +215,9 @@ impl fmt::Display for Disagreement {
         match self {
             Self::Route { router, prefix, expected, actual } => {
                 write!(f, "router {router}, {prefix}: expected {}, has {}", Told(expected), Told(actual))
+            }
+            Self::Telling { router } => {
+                write!(f, "router {router}: the changes it told do not add up to its routing table")
             }
             Self::Adjacency { router, link, state } => {
                 write!(f, "router {router}, link {}: the neighbour is {state}", link.0)

@@ -15,6 +15,8 @@ pub enum Fault {
     Trouble(LinkIndex, Option<Trouble>),
     /// A router is gone, without a word.
     Stop(RouterIndex),
+    /// A router stops as planned, and says so.
+    Shutdown(RouterIndex),
     /// A router that was stopped starts, and remembers nothing.
     Start(RouterIndex),
     /// The cost of one end of a link changes.
@@ -40,7 +42,8 @@ impl Fault {
             }
             6..=7 => {
                 let running: Vec<_> = situation.running().collect();
-                Some(Self::Stop(*prng.choose(&running)?))
+                let router = *prng.choose(&running)?;
+                Some(*prng.choose(&[Self::Stop, Self::Shutdown])?).map(|stop| stop(router))
             }
             8..=9 => {
                 let stopped: Vec<_> = situation.stopped().collect();

@@ -23,7 +23,7 @@ pub use oracle::Oracle;
 pub use prng::{NotAProbability, Prng, Probability};
 pub use queue::EventQueue;
 pub use router::{IP_HEADER_LEN, MTU, Timers};
-pub use scenario::{CONVERGENCE_BOUND, Failure, FailureKind, QUIET, Report, Scenario};
+pub use scenario::{Aftermath, CONVERGENCE_BOUND, Failure, FailureKind, QUIET, Report, Scenario};
 pub use situation::{Situation, Trouble};
 pub use topology::{
     End, Link, LinkIndex, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex, Side, Topology, stub_interface,

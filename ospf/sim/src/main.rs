@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use ospf_sim::{Prng, Probability, Quality, Report, Scenario, Timers, Topology};
+use ospf_sim::{Aftermath, Prng, Probability, Quality, Report, Scenario, Timers, Topology};
 
 /// Runs many OSPF routers in virtual time over a hostile network, and compares what they know with shortest paths.
 ///
@@ -82,6 +82,9 @@ struct Options {
     /// Break and mend things for so many seconds first
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     faults: u32,
+    /// Leave broken what is broken at the end
+    #[arg(long)]
+    leave_broken: bool,
     /// Milliseconds between two faults, on average
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     fault_every: u32,
@@ -167,6 +170,7 @@ impl Options {
             start_within: Duration::from_secs(1),
             faults_for: Duration::from_secs(self.faults.into()),
             fault_every: millis(self.fault_every),
+            aftermath: if self.leave_broken { Aftermath::Broken } else { Aftermath::Healed },
             bound: Duration::from_secs(self.bound),
             quiet: Duration::from_secs(self.quiet),
             ..Scenario::new(topology, self.seed)
@@ -180,7 +184,7 @@ struct Told<'a>(&'a Report);
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report { faults, converged_after, duration, counts, trace } = self.0;
-        writeln!(f, "converged to the oracle {converged_after:.1?} after the last of {faults} faults was healed")?;
+        writeln!(f, "converged to the oracle {converged_after:.1?} after the last of {faults} faults")?;
         writeln!(f, "{duration:.1?} of virtual time in all; nothing changed after convergence")?;
         writeln!(
             f,

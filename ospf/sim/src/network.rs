@@ -168,10 +168,10 @@ impl Network {
                     self.tell_link_state(link);
                 }
             }
-            Fault::Stop(router) => {
-                self.situation.set_running(router, false);
-                self.routers[router.0] = None;
-                self.changed.remove(&router);
+            Fault::Stop(router) => self.stop(router),
+            Fault::Shutdown(router) => {
+                self.handle(router, Input::Shutdown);
+                self.stop(router);
             }
             Fault::Start(router) => self.start(router),
             Fault::Cost(link, side, cost) => {
@@ -200,6 +200,12 @@ impl Network {
         for (interface, state) in states {
             self.handle(router, Input::Link { interface, state });
         }
+    }
+
+    fn stop(&mut self, router: RouterIndex) {
+        self.situation.set_running(router, false);
+        self.routers[router.0] = None;
+        self.changed.remove(&router);
     }
 
     fn configure(&mut self, router: RouterIndex) {

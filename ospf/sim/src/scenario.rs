@@ -43,10 +43,21 @@ pub struct Scenario {
     pub faults_for: Duration,
     /// Time between two faults, on average.
     pub fault_every: Duration,
-    /// How long convergence may take after the heal.
+    /// What becomes of what is broken at the end of that phase.
+    pub aftermath: Aftermath,
+    /// How long convergence may take from then on.
     pub bound: Duration,
     /// How long nothing may change afterwards.
     pub quiet: Duration,
+}
+
+/// What becomes of what is broken at the end of the phase of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aftermath {
+    /// Links carry again, routers run again.
+    Healed,
+    /// It stays broken, and convergence is demanded of what is left; it may be in several parts.
+    Broken,
 }
 
 /// A run that went well.
@@ -54,7 +65,7 @@ pub struct Scenario {
 pub struct Report {
     /// Faults in the first phase.
     pub faults: usize,
-    /// Virtual time from the heal until all agreed.
+    /// Virtual time from the end of the first phase until all agreed.
     pub converged_after: Duration,
     /// Virtual time of the whole run.
     pub duration: Duration,
@@ -104,6 +115,7 @@ impl Scenario {
             start_within: Duration::ZERO,
             faults_for: Duration::ZERO,
             fault_every: Duration::from_secs(1),
+            aftermath: Aftermath::Healed,
             bound: CONVERGENCE_BOUND,
             quiet: QUIET,
         }
@@ -123,7 +135,7 @@ impl Scenario {
         result.map_err(|what| Box::new(Failure { seed: self.seed, at: network.now(), what, faults }))
     }
 
-    /// The first phase, and the heal at its end.
+    /// The first phase, and the aftermath at its end.
     fn break_things(&self, network: &mut Network, prng: &mut Prng, faults: &mut Vec<(Instant, Fault)>) {
         let end = network.now() + self.start_within.max(self.faults_for);
         if !self.faults_for.is_zero() {
@@ -140,8 +152,10 @@ impl Scenario {
             }
         }
         network.run_until(end);
-        for fault in Fault::heal(network.situation()) {
-            network.inflict(fault);
+        if self.aftermath == Aftermath::Healed {
+            for fault in Fault::heal(network.situation()) {
+                network.inflict(fault);
+            }
         }
     }
 
