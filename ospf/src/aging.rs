@@ -33,12 +33,14 @@ impl Engine {
 
     /// Removes LSAs at MaxAge that are on no retransmission list while nobody is in Exchange or Loading (§14).
     pub(crate) fn remove_max_aged(&mut self) {
-        if !std::mem::take(&mut self.max_aged_may_go) || self.is_synchronizing() {
+        let looked_for = std::mem::take(&mut self.max_aged_may_go) && self.databases.max_aged().next().is_some();
+        if !looked_for || self.is_synchronizing() {
             return;
         }
         let removable: Vec<_> = self.databases.max_aged().filter(|&place| !self.is_awaiting_ack(place)).collect();
         for place in removable {
             self.databases.remove(place);
+            self.exchanged.remove(&place);
             self.originations.touch(place);
         }
     }

@@ -96,6 +96,7 @@ impl Engine {
         self.databases = Databases::default();
         self.originations = Originations::default();
         self.in_flight = InFlight::default();
+        self.exchanged.clear();
         self.unsent_floods.clear();
         self.timers = Timers::default();
         self.begin();
@@ -142,6 +143,7 @@ impl Engine {
             self.timers.cancel(crate::TimerKey::Refresh(place));
             self.timers.cancel(crate::TimerKey::Origination(place));
             self.databases.forget(Domain::Area(area));
+            self.exchanged.retain(|place| place.domain != Domain::Area(area));
             self.schedule_calculation();
         }
     }

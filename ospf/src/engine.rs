@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::calculation::CalculationState;
 use crate::config::Config;
-use crate::databases::Databases;
+use crate::databases::{Databases, LsaPlace};
 use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborKey};
 use crate::interface::Interface;
@@ -37,6 +37,8 @@ pub struct Engine {
     /// Neighbours to whom something on their retransmission list may be sent.
     pub(crate) unsent_floods: BTreeSet<NeighborKey>,
     pub(crate) in_flight: InFlight,
+    /// LSAs whose instance in the database came in answer to a request, not by flooding (§13 (5)(a)).
+    pub(crate) exchanged: BTreeSet<LsaPlace>,
     /// Something happened after which LSAs at MaxAge may be removed (§14).
     pub(crate) max_aged_may_go: bool,
     pub(crate) outputs: VecDeque<Output>,
@@ -65,6 +67,7 @@ impl Engine {
             random: Random::new(seed),
             unsent_floods: BTreeSet::new(),
             in_flight: InFlight::default(),
+            exchanged: BTreeSet::new(),
             max_aged_may_go: false,
             outputs: VecDeque::new(),
         };

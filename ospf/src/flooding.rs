@@ -14,6 +14,9 @@ use crate::wire::{Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, Options};
 /// For how many LSAs it is remembered that they were sent back (§13 (8)), until the memory is searched for those that may be again.
 const SENT_BACK_MEMORY: usize = 256;
 
+/// By so many seconds more of age a copy is known to have been made MinLSArrival earlier at least: a second of rounding on each side.
+const OLDER_MAKE: u16 = 3;
+
 /// What becomes of the sender of an LSA (§13.5, table 19, for networks without a designated router).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Acknowledgment {
@@ -68,10 +71,14 @@ impl Engine {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.
             None if header.is_max_age() && !self.is_synchronizing() => Ok(Acknowledgment::Direct),
             None | Some(Ordering::Greater) => {
-                if self.arrived_too_soon(from, place) {
+                if self.arrived_too_soon(from, place, header.age) {
                     return Err(LsaRefusal::TooSoon);
                 }
+                let requested = self.is_requested(from, place);
                 self.install(place, lsa, body);
+                if requested {
+                    self.exchanged.insert(place);
+                }
                 self.flood(place, Some(from));
                 if self.is_self_originated(place) {
                     self.received_self_originated(from.interface, place);
@@ -102,15 +109,24 @@ impl Engine {
         self.interfaces.values().flat_map(|interface| interface.neighbors.values()).any(|n| n.is_synchronizing())
     }
 
-    /// §13 (5)(a): the copy in the database was received by flooding less than MinLSArrival ago.
+    /// §13 (5)(a): the copy in the database "was received via flooding" less than MinLSArrival ago.
     ///
-    /// Our own instances were not received; and what this neighbour was asked for is awaited, whoever flooded a copy meanwhile.
-    fn arrived_too_soon(&self, from: NeighborKey, place: LsaPlace) -> bool {
+    /// Our own instances were not received, and what came in answer to a request was not flooded. Nor is the new one dropped if it is
+    /// such an answer: it is awaited, whoever flooded a copy meanwhile.
+    ///
+    /// Deviates: neither is it too soon if the ages say that the copy was made long before. When parts of a network meet, an old
+    /// instance is flooded into the other part just before its successor, which should not have to wait for a retransmission.
+    fn arrived_too_soon(&self, from: NeighborKey, place: LsaPlace, age: u16) -> bool {
         let Some(stored) = self.databases.lookup(place) else { return false };
-        let requested = self.neighbor(from).is_some_and(|neighbor| neighbor.requests.header(place.key).is_some());
         self.now.saturating_since(stored.installed()) < MIN_LS_ARRIVAL
-            && !requested
+            && stored.age(self.now).saturating_sub(age) < OLDER_MAKE
+            && !self.exchanged.contains(&place)
             && !self.originations.is_ours(place, &stored.header(self.now))
+            && !self.is_requested(from, place)
+    }
+
+    fn is_requested(&self, of: NeighborKey, place: LsaPlace) -> bool {
+        self.neighbor(of).is_some_and(|neighbor| neighbor.requests.header(place.key).is_some())
     }
 
     /// Puts an LSA in the database (§13.2); routes follow if it says something new.
@@ -119,6 +135,7 @@ impl Engine {
         if lsa.header.is_max_age() {
             self.max_aged_may_go = true;
         }
+        self.exchanged.remove(&place);
         match self.databases.domain_mut(place.domain).insert(lsa.detached(), body, self.now) {
             Change::Contents => self.schedule_calculation(),
             Change::Refreshed => {}

@@ -20,12 +20,26 @@ const PRIORITY: u8 = 1;
 /// Options of our hellos: areas are not stubs (§A.2). The O-bit stands in Database Descriptions only (RFC 5250 §3.1).
 const HELLO_OPTIONS: Options = Options::E;
 
+/// Hellos that do not list us make us send ours early, but not more often than this, whoever makes us.
+const EARLY_HELLO_SPACING: Duration = Duration::from_millis(100);
+
 impl Engine {
     /// The Hello Timer fired, or the interface came up: a hello at once, the next in HelloInterval.
     pub(crate) fn hello_timer(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         self.timers.set(TimerKey::Hello(id), self.now + interface.hello_interval());
         self.send_hello(id);
+    }
+
+    /// The neighbour does not know that we hear it: it need not wait for the Hello Timer.
+    fn hello_early(&mut self, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let earliest = interface.last_hello + EARLY_HELLO_SPACING;
+        if earliest <= self.now {
+            self.send_hello(id);
+        } else if self.timers.deadline(TimerKey::Hello(id)).is_some_and(|regular| earliest < regular) {
+            self.timers.set(TimerKey::Hello(id), earliest);
+        }
     }
 
     /// Sends a hello that lists every neighbour heard (§9.5).
@@ -57,6 +71,9 @@ impl Engine {
             backup_designated_router: Ipv4Addr::UNSPECIFIED,
             neighbors,
         };
+        if let Some(interface) = self.interfaces.get_mut(&id) {
+            interface.last_hello = self.now;
+        }
         self.send(id, Destination::AllSpfRouters, PacketBody::Hello(hello));
     }
 
@@ -91,8 +108,7 @@ impl Engine {
         let before = self.note_hello(key, source, hello);
         self.neighbor_event(key, NeighborEvent::HelloReceived);
 
-        // Ours that lists the neighbour leaves at once when it brings the adjacency forward, and only when the state changes, so
-        // that nobody can make us send. It goes before any Database Description.
+        // Ours that lists the neighbour leaves at once when it brings the adjacency forward. It goes before any Database Description.
         if hello.neighbors.contains(&own_id) {
             if before < NeighborState::TwoWay {
                 self.send_hello(id);
@@ -100,8 +116,10 @@ impl Engine {
             self.neighbor_event(key, NeighborEvent::TwoWayReceived);
         } else {
             self.neighbor_event(key, NeighborEvent::OneWayReceived);
-            if before != NeighborState::Init {
+            if before == NeighborState::Down {
                 self.send_hello(id);
+            } else {
+                self.hello_early(id);
             }
         }
         Ok(())

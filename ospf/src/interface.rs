@@ -63,6 +63,8 @@ pub(crate) struct Interface {
     pub(crate) config: InterfaceConfig,
     pub(crate) state: InterfaceState,
     pub(crate) neighbors: BTreeMap<RouterId, Neighbor>,
+    /// When a hello was last sent.
+    pub(crate) last_hello: Instant,
     /// Acknowledgements held back (§13.5).
     pub(crate) delayed_acks: Vec<LsaHeader>,
     /// Octets of the LSAs that `delayed_acks` acknowledge.
@@ -102,6 +104,7 @@ impl Interface {
             config,
             state: InterfaceState::Down,
             neighbors: BTreeMap::new(),
+            last_hello: Instant::ZERO,
             delayed_acks: Vec::new(),
             delayed_ack_octets: 0,
             counters: Counters::default(),
@@ -210,6 +213,7 @@ impl Engine {
         self.timers.cancel(TimerKey::Hello(id));
         self.timers.cancel(TimerKey::DelayedAck(id));
         self.databases.forget(Domain::Link(id));
+        self.exchanged.retain(|place| place.domain != Domain::Link(id));
         if let Some(interface) = self.interfaces.get_mut(&id) {
             debug_assert!(interface.neighbors.is_empty(), "LLDown removes every neighbour");
             interface.state = InterfaceState::Down;

@@ -21,7 +21,6 @@ mod hello;
 mod ids;
 mod interface;
 mod io;
-#[allow(dead_code, reason = "as with routes")]
 mod lsdb;
 mod neighbor;
 mod origination;
@@ -29,11 +28,6 @@ mod random;
 mod receive;
 mod requests;
 mod retransmission;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "networks with a designated router and area border routers are the next to use the rest"
-)]
 mod route;
 mod router_lsa;
 mod send;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::inputs::{Rfc1583Compatibility, RouteInputs};
+use super::inputs::{Own, Rfc1583Compatibility, RouteInputs};
 use super::internal::InternalRoutes;
 use super::policy::{Judge, Verdict};
 use super::spf::Leg;
@@ -14,10 +14,17 @@ use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, RouterFlags};
 
-/// Calculates externals and gives the whole table. `internal` is what [`super::calculate_internal`] said of the same areas.
+/// Calculates externals and gives the whole table. `internal` is what [`super::internal::calculate_internal`] said of the same areas.
 pub(crate) fn calculate_externals(inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> Calculation {
     let judge = Judge::new(inputs.policy);
-    let mut search = Search { inputs, judge, internal, best: BTreeMap::new(), refused: internal.refused.clone() };
+    let mut search = Search {
+        inputs,
+        judge,
+        own: Own::new(inputs.connected),
+        internal,
+        best: BTreeMap::new(),
+        refused: internal.refused.clone(),
+    };
     for entry in inputs.as_scope.of_type(LsaType::AS_EXTERNAL) {
         let LsaBody::External(lsa) = entry.body() else { continue };
         let key = entry.key();
@@ -40,6 +47,7 @@ pub(crate) fn calculate_externals(inputs: &RouteInputs<'_>, internal: &InternalR
 struct Search<'a> {
     inputs: &'a RouteInputs<'a>,
     judge: Judge<'a>,
+    own: Own,
     internal: &'a InternalRoutes,
     best: BTreeMap<Prefix, Path>,
     refused: BTreeSet<Refused>,
@@ -117,7 +125,7 @@ impl<'a> Search<'a> {
         // RFC 2328 §16.4 (6)(a): paths inside the AS are always preferred. And what this router brings in itself is here.
         if self.internal.networks.contains_key(&prefix)
             || self.inputs.own_externals.contains_key(&prefix)
-            || self.inputs.is_here(prefix)
+            || self.own.is_here(prefix)
         {
             return;
         }
@@ -165,7 +173,7 @@ impl<'a> Search<'a> {
 
     /// RFC 2328 §16.4 (3): the forwarding address has to be reached inside the AS, and not be ourselves.
     fn forwarding_address(&self, address: Ipv4Addr) -> Option<Exit<'a>> {
-        if self.inputs.is_own_address(address) {
+        if self.own.has_address(address) {
             return None;
         }
         let (_, path) = self.internal.longest_match(address)?;

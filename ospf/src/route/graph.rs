@@ -41,6 +41,9 @@ pub(super) struct Stub {
     pub(super) metric: u16,
 }
 
+/// How many designated routers' claims to one address are looked at, so that edges grow with LSAs and not with their square.
+const MAX_CLAIMS: usize = 16;
+
 /// The graph of an area.
 #[derive(Debug)]
 pub(super) struct Graph<'a> {
@@ -179,7 +182,8 @@ impl<'a> Graph<'a> {
     fn networks(&self, id: LinkStateId) -> std::ops::Range<u32> {
         let networks = &self.nodes[..self.first_router as usize];
         let from = networks.partition_point(|node| node.network_id() < Some(id));
-        let to = from + networks[from..].iter().take_while(|node| node.network_id() == Some(id)).count();
+        let claims = networks[from..].iter().take(MAX_CLAIMS);
+        let to = from + claims.take_while(|node| node.network_id() == Some(id)).count();
         number(from)..number(to)
     }
 

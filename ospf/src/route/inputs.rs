@@ -1,6 +1,6 @@
 //! What the calculation is given: databases, and what this router itself is attached to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::config::{External, Policy};
@@ -62,6 +62,10 @@ pub(crate) enum Peer {
         address: Ipv4Addr,
     },
     /// A transit network.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "interfaces to networks with a designated router are still to come")
+    )]
     Network {
         /// The designated router's address on it.
         designated_router: Ipv4Addr,
@@ -86,27 +90,43 @@ pub(crate) enum Rfc1583Compatibility {
     #[default]
     Enabled,
     /// Intra-area paths through other areas than the backbone first (RFC 2328 §16.4.1).
+    #[cfg_attr(not(test), expect(dead_code, reason = "of no effect, so no setting, until there are several areas"))]
     Disabled,
 }
 
-impl RouteInputs<'_> {
+/// [`RouteInputs::connected`], sorted for questions.
+#[derive(Debug)]
+pub(super) struct Own {
+    prefixes: BTreeSet<(Prefix, Option<InterfaceId>)>,
+    addresses: BTreeSet<Ipv4Addr>,
+}
+
+impl Own {
+    pub(super) fn new(connected: &[Connected]) -> Self {
+        Self {
+            prefixes: connected.iter().map(|own| (own.prefix, own.interface)).collect(),
+            addresses: connected.iter().map(|own| own.address).collect(),
+        }
+    }
+
     /// Whether `prefix` is an address of the router itself, so that no route may lead anywhere else.
     pub(super) fn is_here(&self, prefix: Prefix) -> bool {
-        self.connected.iter().any(|own| own.interface.is_none() && own.prefix == prefix)
+        self.prefixes.contains(&(prefix, None))
     }
 
     /// Whether `address` is one of the router's own.
-    pub(super) fn is_own_address(&self, address: Ipv4Addr) -> bool {
-        self.connected.iter().any(|own| own.address == address)
+    pub(super) fn has_address(&self, address: Ipv4Addr) -> bool {
+        self.addresses.contains(&address)
     }
 
     /// Whether `prefix` is the subnet of `interface`.
     pub(super) fn is_attached(&self, prefix: Prefix, interface: InterfaceId) -> bool {
-        self.connected.iter().any(|own| own.interface == Some(interface) && own.prefix == prefix)
+        self.prefixes.contains(&(prefix, Some(interface)))
     }
 
-    /// The interfaces whose subnet is `prefix`.
+    /// The interfaces whose subnet is `prefix`, in order.
     pub(super) fn interfaces(&self, prefix: Prefix) -> impl Iterator<Item = InterfaceId> {
-        self.connected.iter().filter(move |own| own.prefix == prefix).filter_map(|own| own.interface)
+        let [from, to] = [InterfaceId(u32::MIN), InterfaceId(u32::MAX)];
+        self.prefixes.range((prefix, Some(from))..=(prefix, Some(to))).filter_map(|&(_, interface)| interface)
     }
 }

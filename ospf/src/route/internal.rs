@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::graph::{Graph, Node, Stub};
-use super::inputs::{AreaInputs, RouteInputs};
+use super::inputs::{AreaInputs, Own, RouteInputs};
 use super::policy::{Judge, Verdict};
 use super::spf::{Leg, Tree};
 use super::table::Refused;
@@ -54,7 +54,8 @@ pub(super) struct RouterPath {
 pub(crate) fn calculate_internal(inputs: &RouteInputs<'_>) -> InternalRoutes {
     debug_assert!(inputs.areas.is_sorted_by_key(|area| area.area), "areas come in the order of their numbers");
     let judge = Judge::new(inputs.policy);
-    let mut calculation = Calculation { inputs, judge, routes: InternalRoutes::default() };
+    let own = Own::new(inputs.connected);
+    let mut calculation = Calculation { inputs, judge, own, routes: InternalRoutes::default() };
     for area in inputs.areas {
         calculation.area(area);
     }
@@ -80,6 +81,7 @@ impl InternalRoutes {
 struct Calculation<'a> {
     inputs: &'a RouteInputs<'a>,
     judge: Judge<'a>,
+    own: Own,
     routes: InternalRoutes,
 }
 
@@ -142,10 +144,8 @@ impl Calculation<'_> {
             if router == tree.root() {
                 // One that the interfaces no longer know is a leftover in a Router-LSA about to be replaced.
                 let last_guard = self.judge.is_guard(originator).then_some(originator);
-                let interfaces = self.inputs.interfaces(prefix);
-                let mut legs: Vec<_> =
-                    interfaces.map(|interface| Leg { nexthop: Nexthop { interface, via: None }, last_guard }).collect();
-                legs.sort_unstable();
+                let leg = |interface| Leg { nexthop: Nexthop { interface, via: None }, last_guard };
+                let legs: Vec<_> = self.own.interfaces(prefix).map(leg).collect();
                 if !legs.is_empty() {
                     self.offer(area, Offer { prefix, cost, originator, network: None, legs: &legs });
                 }
@@ -160,14 +160,14 @@ impl Calculation<'_> {
         let Offer { prefix, cost, originator, network, .. } = offer;
         debug_assert!(!offer.legs.is_empty(), "{prefix} is offered by a vertex in the tree");
         let verdict = self.judge.verdict(prefix);
-        let inputs = self.inputs;
-        let believed = |leg: &&Leg| verdict.allows(leg.last_guard) || is_own_network(inputs, prefix, leg);
+        let own = &self.own;
+        let believed = |leg: &&Leg| verdict.allows(leg.last_guard) || is_own_network(own, prefix, leg);
         let mut legs = offer.legs.iter().filter(believed).copied().peekable();
         if legs.peek().is_none() {
             self.routes.refused.extend(Refused::all(prefix, originator, verdict, offer.legs));
             return;
         }
-        if inputs.is_here(prefix) {
+        if own.is_here(prefix) {
             return;
         }
         let found = Path {
@@ -209,8 +209,8 @@ impl Path {
 }
 
 /// Whether the leg ends on this router's own subnet: that is a fact, and nobody's word is needed for it.
-fn is_own_network(inputs: &RouteInputs<'_>, prefix: Prefix, leg: &Leg) -> bool {
-    leg.nexthop.via.is_none() && inputs.is_attached(prefix, leg.nexthop.interface)
+fn is_own_network(own: &Own, prefix: Prefix, leg: &Leg) -> bool {
+    leg.nexthop.via.is_none() && own.is_attached(prefix, leg.nexthop.interface)
 }
 
 /// RFC 2328 §16.1 (4): Link State ID and mask give the network; a mask with holes gives none.

@@ -11,7 +11,5 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use external::calculate_externals;
 pub(crate) use inputs::{Adjacency, AreaInputs, Connected, Peer, Rfc1583Compatibility, RouteInputs};
-pub(crate) use internal::{InternalRoutes, calculate_internal};
-pub(crate) use table::{Calculation, Refused, RouterRoute, RoutingTable, calculate};
+pub(crate) use table::{Calculation, calculate};

@@ -6,9 +6,8 @@ use super::external::calculate_externals;
 use super::inputs::RouteInputs;
 use super::internal::{InternalRoutes, calculate_internal};
 use super::spf::Leg;
-use crate::ids::{AreaId, Prefix, RouterId};
-use crate::io::{Nexthop, Route, RouteKind};
-use crate::wire::RouterFlags;
+use crate::ids::{Prefix, RouterId};
+use crate::io::{Nexthop, Route};
 
 /// What one calculation gave.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,24 +29,10 @@ pub(crate) struct Refused {
     pub(crate) guard: Option<RouterId>,
 }
 
-/// Routing table entries for networks and for border routers.
+/// Routing table entries for networks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct RoutingTable {
-    networks: BTreeMap<Prefix, Route>,
-    routers: BTreeMap<(RouterId, AreaId), RouterRoute>,
-}
-
-/// An entry for an area border or AS boundary router.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RouterRoute {
-    /// Path type.
-    pub(crate) kind: RouteKind,
-    /// V, E and B bits of its Router-LSA.
-    pub(crate) flags: RouterFlags,
-    /// Cost.
-    pub(crate) cost: u32,
-    /// Next hops, equal in cost, at least one.
-    pub(crate) nexthops: BTreeSet<Nexthop>,
+    pub(super) networks: BTreeMap<Prefix, Route>,
 }
 
 /// Calculates everything (RFC 2328 §16). The same inputs give the same result.
@@ -58,19 +43,9 @@ pub(crate) fn calculate(inputs: &RouteInputs<'_>) -> Calculation {
 }
 
 impl RoutingTable {
-    /// The entry for exactly this prefix.
-    pub(crate) fn route(&self, prefix: Prefix) -> Option<&Route> {
-        self.networks.get(&prefix)
-    }
-
     /// Entries for networks, in the order of their prefixes.
     pub(crate) fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
         self.networks.iter().map(|(&prefix, route)| (prefix, route))
-    }
-
-    /// Entries for border routers, by router and area.
-    pub(crate) fn routers(&self) -> impl ExactSizeIterator<Item = (RouterId, AreaId, &RouterRoute)> {
-        self.routers.iter().map(|(&(router, area), route)| (router, area, route))
     }
 
     /// What has to be done to a table `before` to get this one: prefixes whose route is new, differs or (`None`) is gone,
@@ -100,12 +75,7 @@ impl RoutingTable {
             };
             (prefix, route)
         });
-        let routers = internal.routers.iter().map(|(&key, path)| {
-            let route =
-                RouterRoute { kind: path.kind, flags: path.flags, cost: path.cost, nexthops: nexthops(&path.legs) };
-            (key, route)
-        });
-        Self { networks: networks.collect(), routers: routers.collect() }
+        Self { networks: networks.collect() }
     }
 
     pub(super) fn insert(&mut self, prefix: Prefix, route: Route) {

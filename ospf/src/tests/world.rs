@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::wire::{Packet, PacketBody};
+use crate::send::ALL_SPF_ROUTERS;
+use crate::wire::{Authentication, Lsa, Packet, PacketBody};
 use crate::{
-    Addressing, AreaId, Config, Engine, Event, Input, Instant, InterfaceConfig, InterfaceId, LinkState, NeighborState,
-    NetworkType, Output, Policy, Prefix, Route, RouterId,
+    Addressing, AreaId, Config, Engine, Event, External, ExternalMetric, Input, Instant, InterfaceConfig, InterfaceId,
+    LinkState, LinkStateId, LsaKey, LsaType, NeighborState, NetworkType, Output, Policy, Prefix, Route, RouterId,
 };
 
 /// One-way delay of every link.
@@ -227,6 +228,40 @@ impl World {
         }
     }
 
+    /// Gives `to` a packet as if its neighbour `router` had sent it.
+    pub fn inject(&mut self, to: Port, router: usize, body: PacketBody) {
+        let packet = Packet {
+            router_id: router_id(router),
+            area_id: AreaId::BACKBONE,
+            authentication: Authentication::Null,
+            body,
+        };
+        let (source, destination, payload) = (loopback(router), ALL_SPF_ROUTERS, &packet.encode()[..]);
+        self.input(to.0, Input::Packet { interface: to.1, source, destination, payload });
+    }
+
+    /// An LSA in an engine's database.
+    pub fn lsa(&self, engine: usize, key: LsaKey) -> Option<Lsa> {
+        self.engines[engine].lsdb().map(|view| view.lsa).find(|lsa| lsa.header.key == key)
+    }
+
+    /// Puts a new engine in an old one's place: it has forgotten everything.
+    pub fn restart(&mut self, engine: usize, seed: u64) {
+        self.engines[engine] = Engine::new(self.engines[engine].config.clone(), seed, self.now);
+        self.routes[engine].clear();
+        let ports: Vec<_> = self.wires.keys().copied().filter(|port| port.0 == engine).collect();
+        for (_, id) in ports {
+            self.link(engine, id, up(engine, id));
+        }
+    }
+
+    /// Gives an engine its configuration with a change.
+    pub fn reconfigure(&mut self, engine: usize, change: impl FnOnce(&mut Config)) {
+        let mut config = self.engines[engine].config.clone();
+        change(&mut config);
+        self.input(engine, Input::Configure(config));
+    }
+
     fn arrive(&mut self, (engine, interface): Port, packet: &Sent) {
         let (source, destination, payload) = (packet.source, packet.destination, &packet.bytes[..]);
         self.input(engine, Input::Packet { interface, source, destination, payload });
@@ -260,7 +295,13 @@ impl World {
 
     /// Runs until all links are Full and all databases agree.
     pub fn converge(&mut self) {
-        self.run_to(Duration::from_secs(60), |world| world.all_full() && world.agree());
+        self.run_to(Duration::from_secs(60), |world| world.all_full() && world.agree() && world.all_known());
+    }
+
+    /// Whether every engine has a Router-LSA of every engine.
+    fn all_known(&self) -> bool {
+        let known = |engine: &Engine| engine.lsdb().filter(|view| view.lsa.header.key.kind == LsaType::ROUTER).count();
+        self.engines.iter().all(|engine| known(engine) == self.engines.len())
     }
 
     /// Packets that an engine sent since `since`.
@@ -281,4 +322,22 @@ impl World {
 /// The end at `a` of its link to `b`.
 pub fn port(a: usize, b: usize) -> Port {
     (a, InterfaceId(u32::try_from(b + 1).unwrap()))
+}
+
+pub fn router_key(engine: usize) -> LsaKey {
+    let id = router_id(engine);
+    LsaKey { kind: LsaType::ROUTER, id: LinkStateId(id.0), advertising_router: id }
+}
+
+pub fn external_key(engine: usize, id: Ipv4Addr) -> LsaKey {
+    LsaKey { kind: LsaType::AS_EXTERNAL, id: id.into(), advertising_router: router_id(engine) }
+}
+
+pub fn external() -> External {
+    External { metric: ExternalMetric::Type2(20), forwarding: None, tag: 0 }
+}
+
+/// `count` different /24 as externals.
+pub fn externals(count: u32) -> BTreeMap<Prefix, External> {
+    (0..count).map(|i| (Prefix::new(Ipv4Addr::from(0x1400_0000 | i << 8), 24), external())).collect()
 }

@@ -33,7 +33,7 @@ fn type_1_adds_the_way_to_the_boundary_router() {
     assert_eq!(route(&net), "External1 24 10.255.0.2@1 10.255.0.3@2");
     net.externals[0].2.metric = Type1(13);
     assert_eq!(route(&net), "External1 23 10.255.0.2@1");
-    assert_eq!(net.routes(1).table.route(prefix(OUTSIDE)).unwrap().tag, 7);
+    assert_eq!(net.routes(1).table.networks.get(&prefix(OUTSIDE)).unwrap().tag, 7);
 }
 
 #[test]
@@ -182,8 +182,7 @@ fn two_areas(first: (AreaId, u16), second: (AreaId, u16), rfc1583: Rfc1583Compat
         policy: &one.policy,
         rfc1583,
     });
-    assert_eq!(calculation.table.routers().len(), 2, "an entry for each area");
-    assert_eq!(calculation.table.route(host(2)).unwrap().metric, u32::from(first.1.min(second.1)));
+    assert_eq!(calculation.table.networks.get(&host(2)).unwrap().metric, u32::from(first.1.min(second.1)));
     show(&calculation, prefix(OUTSIDE))
 }
 

@@ -171,7 +171,7 @@ fn a_stub_costs_the_way_to_its_router_and_its_own_cost() {
     assert_eq!(show(&net.routes(1), prefix("10.9.0.0/16")), "IntraArea 15 10.255.0.2@1 10.255.0.3@2");
     let routes = net.routes(2);
     assert_eq!(show(&routes, prefix("10.9.0.0/16")), "IntraArea 5 @2");
-    let originators = &net.routes(1).table.route(prefix("10.9.0.0/16")).unwrap().originators.clone();
+    let originators = &net.routes(1).table.networks.get(&prefix("10.9.0.0/16")).unwrap().originators.clone();
     assert_eq!(*originators, [RouterId(2), RouterId(3)].into());
 }
 
@@ -279,6 +279,6 @@ fn a_change_is_listed_once_for_each_prefix_and_nothing_else_is() {
     let expected = [("10.4.0.0/16", true), ("10.255.0.2/32", false), ("10.255.0.4/32", true)];
     assert_eq!(changed, expected.map(|(prefix, is_some)| (prefix.to_string(), is_some)));
     for (prefix, route) in changes {
-        assert_eq!(after.route(prefix), route.as_ref());
+        assert_eq!(after.networks.get(&prefix), route.as_ref());
     }
 }

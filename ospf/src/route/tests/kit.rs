@@ -9,10 +9,10 @@ use crate::config::{External, ExternalMetric, Policy, Unlisted};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId, SequenceNumber};
 use crate::io::Nexthop;
 use crate::lsdb::Lsdb;
-use crate::route::{
-    Adjacency, AreaInputs, Calculation, Connected, InternalRoutes, Peer, Rfc1583Compatibility, RouteInputs, calculate,
-    calculate_externals, calculate_internal,
-};
+use crate::route::external::calculate_externals;
+use crate::route::internal::{InternalRoutes, calculate_internal};
+use crate::route::table::Refused;
+use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, Rfc1583Compatibility, RouteInputs, calculate};
 use crate::time::Instant;
 use crate::wire::{
     ExternalLsa, Lsa, LsaBody, MAX_AGE, NetworkLsa, Options, RouterFlags, RouterLink, RouterLinkKind, RouterLsa,
@@ -119,13 +119,13 @@ impl Net {
         self.networks.push((designated_router.into(), RouterId(members[0].0), lsa));
     }
 
-    /// A passive interface in `text`, the router's address being the first of it.
+    /// A passive interface in `text`, the router's address being the first after the network's own, or that.
     pub(super) fn stub(&mut self, router: u32, text: &str, metric: u16) {
         let subnet = prefix(text);
         self.stub_link(router, subnet, metric);
         let node = self.node(router);
         let interface = Some(node.interface());
-        let address = Ipv4Addr::from(u32::from(subnet.network()) + 1);
+        let address = Ipv4Addr::from(u32::from(subnet.network()) + u32::from(subnet.len() < 32));
         node.connected.push(Connected { prefix: subnet, address, interface });
     }
 
@@ -216,7 +216,7 @@ pub(super) fn router_key(router: u32) -> LsaKey {
 
 /// A route in one line: kind, metric, next hops as `via@interface`; `-` where there is none.
 pub(super) fn show(calculation: &Calculation, destination: Prefix) -> String {
-    let Some(route) = calculation.table.route(destination) else { return "-".into() };
+    let Some(route) = calculation.table.networks.get(&destination) else { return "-".into() };
     let nexthops = route.nexthops.iter().map(|Nexthop { interface, via }| match via {
         Some(via) => format!("{via}@{}", interface.0),
         None => format!("@{}", interface.0),
@@ -226,7 +226,7 @@ pub(super) fn show(calculation: &Calculation, destination: Prefix) -> String {
 
 /// All refusals, as `prefix originator guard`.
 pub(super) fn refused(calculation: &Calculation) -> Vec<String> {
-    let line = |refused: &crate::route::Refused| {
+    let line = |refused: &Refused| {
         let guard = refused.guard.map_or("-".into(), |guard| guard.0.to_string());
         format!("{} {} {guard}", refused.prefix, refused.originator.0)
     };

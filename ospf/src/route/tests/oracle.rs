@@ -13,7 +13,7 @@ use super::kit::{Net, host, loopback, prefix};
 use crate::config::{ExternalMetric, Unlisted};
 use crate::ids::{InterfaceId, Prefix, RouterId};
 use crate::io::{Nexthop, RouteKind};
-use crate::route::Refused;
+use crate::route::table::Refused;
 
 /// Destinations that routers quarrel about.
 const DESTINATIONS: [&str; 6] =
@@ -215,14 +215,13 @@ struct Oracle<'a> {
 
 impl Oracle<'_> {
     fn believes(&self, destination: Prefix, step: Step) -> bool {
-        let own = self.net.nodes[&self.root].connected.iter();
-        if step.0.via.is_none()
-            && own.clone().any(|own| own.prefix == destination && own.interface == Some(step.0.interface))
-        {
+        let mut own = self.net.nodes[&self.root].connected.iter();
+        let (Nexthop { interface, via }, guard) = step;
+        if via.is_none() && own.any(|own| own.prefix == destination && own.interface == Some(interface)) {
             return true;
         }
         match self.listed(destination) {
-            Some(guards) => step.1.is_some_and(|guard| guards.contains(&guard)),
+            Some(guards) => guard.is_some_and(|guard| guards.contains(&guard)),
             None => !self.description.refuse_unlisted,
         }
     }
@@ -389,7 +388,7 @@ proptest! {
         }
         let calculation = net.routes(1);
         for router in 2..=routers {
-            let metric = calculation.table.route(host(router)).map(|route| route.metric);
+            let metric = calculation.table.networks.get(&host(router)).map(|route| route.metric);
             prop_assert_eq!(metric, distance.get(&router).copied());
         }
     }

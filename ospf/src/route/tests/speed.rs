@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::kit::{Net, host};
 use crate::config::{ExternalMetric, Unlisted};
-use crate::route::{calculate, calculate_externals, calculate_internal};
+use crate::route::calculate;
+use crate::route::external::calculate_externals;
+use crate::route::internal::calculate_internal;
 
 /// Sites 1 to `sites` in full mesh, all guards, each with a prefix that the policy lists as its own.
 fn full_mesh(sites: u32, cost: impl Fn(u32, u32) -> u16) -> Net {
@@ -48,6 +50,23 @@ fn grid(side: u32) -> Net {
     net
 }
 
+/// `layers` of `width` routers, all of a layer joined to all of the next, router 1 before the first: the most equal paths.
+fn layers(layers: u32, width: u32) -> Net {
+    let mut net = Net::new(1 + layers * width);
+    for last in 0..width {
+        net.link(1, 2 + last, 1);
+    }
+    for layer in 1..layers {
+        for from in 0..width {
+            for to in 0..width {
+                net.link(2 + (layer - 1) * width + from, 2 + layer * width + to, 1);
+            }
+        }
+    }
+    net.policy.guards = (1..=layers * width).map(crate::ids::RouterId).collect();
+    net
+}
+
 fn least(mut run: impl FnMut()) -> Duration {
     let once = || {
         let start = Instant::now();
@@ -78,4 +97,6 @@ fn measure_full_meshes_and_a_grid() {
         &full_mesh(400, |a, b| (a * 7919 + b * 104_729).wrapping_mul(2_654_435_761) as u16 | 1),
     );
     measure("grid of 32 x 32", &grid(32));
+    measure("4 layers of 50", &layers(4, 50));
+    measure("4 layers of 100", &layers(4, 100));
 }

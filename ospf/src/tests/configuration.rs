@@ -1,0 +1,228 @@
+//! Configuration that changes while the engine runs: what does not differ is not disturbed.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::world::*;
+use crate::wire::{LsaBody, RouterLink, RouterLinkKind};
+use crate::{Addressing, Config, Input, InterfaceId, LinkState, NeighborState as S, Policy, Unlisted};
+
+fn links(world: &World, engine: usize) -> Vec<RouterLink> {
+    let LsaBody::Router(body) = world.lsa(engine, router_key(engine)).unwrap().parse().unwrap() else { panic!() };
+    body.links
+}
+
+fn pair() -> World {
+    let mut world = World::new(2, &[(0, 1)]);
+    world.converge();
+    world.run_for(Duration::from_secs(20));
+    world
+}
+
+fn on_interface(change: impl Fn(&mut crate::InterfaceConfig)) -> impl FnOnce(&mut Config) {
+    move |config| config.interfaces.values_mut().for_each(change)
+}
+
+fn numbered(address: [u8; 4], len: u8) -> LinkState {
+    let address = Ipv4Addr::from(address);
+    let subnet = crate::Prefix::new(address, len);
+    LinkState::Up { index: 7, mtu: 1500, addressing: Addressing::Numbered { address, subnet } }
+}
+
+#[test]
+fn the_same_configuration_again_does_nothing_at_all() {
+    let mut world = pair();
+    let sent = world.sent.len();
+    world.reconfigure(0, |_| {});
+    assert_eq!(world.sent.len(), sent);
+}
+
+#[test]
+fn a_cost_changes_the_router_lsa_and_nothing_else() {
+    let mut world = pair();
+    let events = world.events[0].len();
+    world.reconfigure(0, on_interface(|interface| interface.cost = 77));
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(links(&world, 0)[0].metric, 77);
+    assert_eq!(world.routes[0][&prefix("10.255.0.2/32")].metric, 77);
+    assert_eq!(world.events[0].len(), events);
+}
+
+#[test]
+fn timers_change_on_both_sides_without_losing_the_adjacency() {
+    let mut world = pair();
+    let change = |interface: &mut crate::InterfaceConfig| {
+        interface.hello_interval = Duration::from_secs(1);
+        interface.dead_interval = Duration::from_secs(4);
+    };
+    world.reconfigure(0, on_interface(change));
+    world.run_for(Duration::from_millis(1500));
+    world.reconfigure(1, on_interface(change));
+    world.run_for(Duration::from_secs(10));
+    assert!(world.all_full());
+    let steps = world.neighbor_events(0).into_iter().chain(world.neighbor_events(1));
+    assert_eq!(steps.filter(|step| step.0 == S::Full).count(), 0);
+    world.cut.extend([port(0, 1), port(1, 0)]);
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.state(0, 1), S::Down, "the new dead interval holds");
+}
+
+#[test]
+fn an_interface_may_be_configured_before_or_after_its_link_is_up_and_be_taken_away() {
+    let mut world = pair();
+    let id = InterfaceId(50);
+    world.link(0, id, numbered([192, 0, 2, 1], 24));
+    world.reconfigure(0, |config| {
+        config.interfaces.insert(id, crate::InterfaceConfig { passive: true, cost: 5, ..interface_config("lan") });
+    });
+    world.run_for(Duration::from_secs(2));
+    let stub = RouterLink {
+        kind: RouterLinkKind::Stub,
+        id: Ipv4Addr::new(192, 0, 2, 0),
+        data: Ipv4Addr::new(255, 255, 255, 0),
+        metric: 5,
+    };
+    assert!(links(&world, 0).contains(&stub));
+    assert_eq!(world.routes[1][&prefix("192.0.2.0/24")].metric, 15);
+    world.reconfigure(0, |config| {
+        config.interfaces.remove(&id);
+    });
+    world.run_for(Duration::from_secs(6));
+    assert!(!world.routes[1].contains_key(&prefix("192.0.2.0/24")));
+    assert!(world.all_full());
+    world.reconfigure(0, |config| {
+        config.interfaces.insert(id, crate::InterfaceConfig { passive: true, ..interface_config("lan") });
+    });
+    world.run_for(Duration::from_secs(6));
+    assert!(world.routes[1].contains_key(&prefix("192.0.2.0/24")), "the link's state was not forgotten");
+}
+
+#[test]
+fn an_interface_that_is_taken_away_says_goodbye() {
+    let mut world = pair();
+    world.reconfigure(0, |config| config.interfaces.clear());
+    world.run_for(2 * DELAY);
+    assert_eq!((world.state(0, 1), world.state(1, 0)), (S::Down, S::Init));
+    assert_eq!(world.engines[0].interfaces().count(), 0);
+}
+
+#[test]
+fn passive_ends_the_adjacency_and_active_begins_it() {
+    let mut world = pair();
+    world.reconfigure(0, on_interface(|interface| interface.passive = true));
+    world.run_for(Duration::from_millis(100));
+    assert_eq!((world.state(0, 1), world.state(1, 0)), (S::Down, S::Init));
+    world.reconfigure(0, on_interface(|interface| interface.passive = false));
+    world.run_to(Duration::from_millis(100), World::all_full);
+}
+
+#[test]
+fn unnumbered_links_are_known_by_their_index_and_have_no_stub_network() {
+    let world = pair();
+    let id = port(0, 1).1;
+    assert_eq!(
+        links(&world, 0),
+        [
+            RouterLink {
+                kind: RouterLinkKind::PointToPoint,
+                id: Ipv4Addr::from(router_id(1)),
+                data: Ipv4Addr::from(100 + id.0),
+                metric: 10
+            },
+            RouterLink { kind: RouterLinkKind::Stub, id: loopback(0), data: Ipv4Addr::BROADCAST, metric: 0 },
+        ]
+    );
+}
+
+#[test]
+fn numbered_links_have_their_address_and_a_stub_network_while_they_are_up() {
+    let mut world = World::new(2, &[(0, 1)]);
+    world.link(0, port(0, 1).1, numbered([192, 0, 2, 1], 30));
+    world.link(1, port(1, 0).1, numbered([192, 0, 2, 2], 30));
+    world.converge();
+    world.run_for(Duration::from_secs(1));
+    let stub = RouterLink {
+        kind: RouterLinkKind::Stub,
+        id: Ipv4Addr::new(192, 0, 2, 0),
+        data: Ipv4Addr::new(255, 255, 255, 252),
+        metric: 10,
+    };
+    let link = links(&world, 0)[0];
+    assert_eq!((link.kind, link.data), (RouterLinkKind::PointToPoint, Ipv4Addr::new(192, 0, 2, 1)));
+    assert_eq!(links(&world, 0)[1], stub);
+    let nexthop = world.routes[0][&prefix("10.255.0.2/32")].nexthops.first().copied().unwrap();
+    assert_eq!(nexthop.via, Some(Ipv4Addr::new(192, 0, 2, 2)));
+    world.cut.extend([port(0, 1), port(1, 0)]);
+    world.run_for(DEAD + Duration::from_secs(1));
+    assert_eq!(links(&world, 0)[0], stub, "the neighbour is gone, the network is not");
+    world.link(0, port(0, 1).1, LinkState::Down);
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(links(&world, 0).len(), 1, "the loopback");
+}
+
+#[test]
+fn a_new_address_of_a_neighbor_is_the_new_next_hop() {
+    let mut world = pair();
+    let address = Ipv4Addr::new(10, 255, 9, 9);
+    let state = LinkState::Up { index: 101, mtu: 1420, addressing: Addressing::Unnumbered(address) };
+    world.link(1, port(1, 0).1, state);
+    world.run_for(Duration::from_secs(1));
+    let nexthop = world.routes[0][&prefix("10.255.0.2/32")].nexthops.first().copied().unwrap();
+    assert_eq!(nexthop.via, Some(address));
+    assert!(world.all_full());
+    assert_eq!(world.neighbor_events(0).iter().filter(|step| step.0 == S::Full).count(), 0);
+}
+
+#[test]
+fn a_policy_takes_effect_at_once() {
+    let mut world = pair();
+    assert_eq!(world.routes[0].len(), 1);
+    let refuse = Policy { unlisted: Unlisted::Refuse, ..Policy::default() };
+    world.reconfigure(0, |config| config.policy = refuse);
+    world.run_for(Duration::from_millis(100));
+    assert!(world.routes[0].is_empty());
+    assert!(world.events[0].iter().any(|event| matches!(event, crate::Event::RouteRefused { .. })));
+    world.reconfigure(0, |config| config.policy = Policy::default());
+    world.run_for(Duration::from_millis(100));
+    assert_eq!(world.routes[0].len(), 1);
+}
+
+#[test]
+fn another_router_id_restarts_everything() {
+    let mut world = pair();
+    let before = world.sent.len();
+    world.reconfigure(0, |config| config.router_id = router_id(6));
+    assert!(world.sent.len() > before, "goodbye and hello");
+    world.run_for(Duration::from_secs(2));
+    assert!(world.all_full() && world.agree());
+    assert_eq!(world.engines[0].router_id(), router_id(6));
+    assert_eq!(world.engines[1].neighbors().map(|view| view.router_id).collect::<Vec<_>>(), [router_id(6)]);
+    assert!(world.routes[1].contains_key(&prefix("10.255.0.1/32")), "through the new router's host link");
+}
+
+#[test]
+fn loopbacks_and_externals_come_and_go() {
+    let mut world = pair();
+    let extra = Ipv4Addr::new(10, 255, 7, 7);
+    world.reconfigure(0, |config| {
+        config.loopbacks.values_mut().next().unwrap().insert(extra);
+        config.externals = externals(2);
+    });
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(world.routes[1].len(), 4);
+    world.reconfigure(0, |config| {
+        config.loopbacks.values_mut().next().unwrap().remove(&extra);
+        config.externals.clear();
+    });
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(world.routes[1].len(), 1);
+}
+
+#[test]
+fn inputs_for_interfaces_that_are_not_configured_change_nothing() {
+    let mut world = pair();
+    world.link(0, InterfaceId(99), LinkState::Down);
+    world.link(0, InterfaceId(98), numbered([198, 51, 100, 1], 24));
+    world.input(0, Input::Tick);
+    assert_eq!(world.engines[0].interfaces().count(), 1);
+}

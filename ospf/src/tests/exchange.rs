@@ -1,0 +1,252 @@
+//! Databases get in step (RFC 2328 §10.6 to §10.9), whatever the network does to packets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::world::*;
+use crate::wire::{DatabaseDescription, DdFlags, Options, PacketBody};
+use crate::{NeighborKey, NeighborState as S};
+
+fn neighbor(world: &mut World, engine: usize, other: usize) -> &mut crate::adjacency::Neighbor {
+    let key = NeighborKey { interface: port(engine, other).1, router_id: router_id(other) };
+    world.engines[engine].neighbor_mut(key).unwrap()
+}
+
+fn descriptions(world: &World, engine: usize) -> Vec<DatabaseDescription> {
+    let bodies = world.sent_by(engine, crate::Instant::ZERO).map(super::world::Sent::body);
+    bodies
+        .filter_map(|body| match body {
+            PacketBody::DatabaseDescription(description) => Some(description),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn in_ex_start_an_answer_is_the_slaves_only_without_i_and_without_ms() {
+    // Engine 1 has the larger id and is to be master; its peer's answers come from the test.
+    let mut world = World::new(2, &[(0, 1)]);
+    world.cut.extend([port(0, 1), port(1, 0)]);
+    let hello = world.sent_by(0, crate::Instant::ZERO).next().unwrap().body();
+    let PacketBody::Hello(mut hello) = hello else { panic!() };
+    hello.neighbors = vec![router_id(1)];
+    world.inject(port(1, 0), 0, PacketBody::Hello(hello));
+    assert_eq!(world.state(1, 0), S::ExStart);
+    let sequence = descriptions(&world, 1)[0].sequence;
+    let answer = |init, master| {
+        PacketBody::DatabaseDescription(DatabaseDescription {
+            interface_mtu: 1420,
+            options: Options::E,
+            flags: DdFlags { init, more: false, master },
+            sequence,
+            headers: vec![],
+        })
+    };
+    for (init, master) in [(true, true), (true, false), (false, true)] {
+        world.inject(port(1, 0), 0, answer(init, master));
+        assert_eq!(world.state(1, 0), S::ExStart, "I {init}, MS {master}");
+    }
+    world.inject(port(1, 0), 0, answer(false, false));
+    assert_eq!(world.state(1, 0), S::Exchange);
+}
+
+#[test]
+fn the_dd_sequence_number_wraps_and_goes_on_from_the_last_after_a_mismatch() {
+    let mut world = World::new(2, &[(0, 1)]);
+    world.converge();
+    world.run_for(Duration::from_secs(1));
+    neighbor(&mut world, 1, 0).exchange.sequence = u32::MAX;
+    let nonsense = DatabaseDescription {
+        interface_mtu: 1420,
+        options: Options::E,
+        flags: DdFlags::default(),
+        sequence: 12345,
+        headers: vec![],
+    };
+    let before = descriptions(&world, 1).len();
+    world.inject(port(1, 0), 0, PacketBody::DatabaseDescription(nonsense));
+    assert!(world.neighbor_events(1).contains(&(S::Full, S::ExStart, "SeqNumberMismatch")));
+    assert_eq!(descriptions(&world, 1)[before].sequence, 0);
+    world.run_for(Duration::from_secs(6));
+    assert!(world.all_full());
+    assert_eq!(descriptions(&world, 1).last().unwrap().sequence, 1);
+}
+
+#[test]
+fn the_slave_answers_a_repeated_description_until_the_dead_interval_has_passed() {
+    let mut world = World::new(2, &[(0, 1)]);
+    world.converge();
+    world.run_for(Duration::from_secs(1));
+    let last = descriptions(&world, 1).pop().unwrap();
+    let since = world.now;
+    world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(last.clone()));
+    assert_eq!(world.state(0, 1), S::Full);
+    let answer = descriptions(&world, 0).pop().unwrap();
+    assert_eq!(world.sent_by(0, since).count(), 1);
+    assert_eq!(answer.sequence, last.sequence);
+    world.run_for(DEAD);
+    world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(last));
+    assert_eq!(world.neighbor_events(0).last(), Some(&(S::Full, S::ExStart, "SeqNumberMismatch")));
+}
+
+#[test]
+fn every_lost_packet_of_an_exchange_is_made_up_for() {
+    // Each of the first packets is lost once, one in each run.
+    for lost in 0..24 {
+        let mut world = World::with(2, &[(0, 1)], |engine, config| {
+            config.externals =
+                (0..150).map(|i| (crate::Prefix::new([20 + engine as u8, i, 0, 0].into(), 16), external())).collect();
+        });
+        let mut count = 0;
+        world.deliver = Box::new(move |_| {
+            count += 1;
+            count != lost + 1
+        });
+        world.run_for(Duration::from_secs(31));
+        assert!(world.all_full() && world.agree(), "packet {lost} lost");
+        assert_eq!(world.engines[0].lsdb().count(), 302);
+        let resets = world.neighbor_events(0).iter().filter(|step| step.2 == "BadLSReq").count();
+        assert_eq!(resets, 0);
+    }
+}
+
+#[test]
+fn the_request_timer_resends_and_never_resets() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        config.externals = if engine == 1 { externals(10) } else { BTreeMap::new() };
+    });
+    world.deliver = Box::new(|sent| !matches!(sent.body(), PacketBody::LinkStateUpdate(_)));
+    world.run_for(Duration::from_secs(38));
+    assert_eq!(world.state(0, 1), S::Loading);
+    let resets = world.neighbor_events(0).iter().filter(|step| step.1 == S::ExStart).count();
+    assert_eq!(resets, 1, "the first");
+    let requests = world.sent_by(0, crate::Instant::ZERO);
+    let requests = requests.filter(|sent| matches!(sent.body(), PacketBody::LinkStateRequest(_))).count();
+    assert!((7..=8).contains(&requests), "{requests}");
+    world.deliver = Box::new(|_| true);
+    world.run_for(Duration::from_secs(6));
+    assert!(world.all_full() && world.agree());
+}
+
+#[test]
+fn a_flood_that_empties_a_request_list_completes_loading() {
+    let mut world = World::new(3, &[(0, 1), (0, 2)]);
+    world.converge();
+    // 0 hears of 2's new external from 1 only as a description, and the answer never comes; then 2 floods it.
+    world.reconfigure(2, |config| config.externals = externals(1));
+    world.run_for(Duration::from_secs(10));
+    let key = external_key(2, "20.0.0.0".parse().unwrap());
+    let wanted = world.lsa(0, key).unwrap();
+    world.engines[0].databases.remove(crate::LsaPlace { domain: crate::Domain::As, key });
+    world.cut.insert(port(1, 0));
+    let description = DatabaseDescription {
+        interface_mtu: 1420,
+        options: Options::E.with(Options::O),
+        flags: DdFlags { init: false, more: false, master: true },
+        sequence: 1,
+        headers: vec![wanted.header],
+    };
+    // 1 is master of the exchange with 0.
+    let start = DatabaseDescription {
+        flags: DdFlags { init: true, more: true, master: true },
+        sequence: 0,
+        headers: vec![],
+        ..description.clone()
+    };
+    world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(start.clone()));
+    world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(start));
+    world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(description));
+    assert_eq!(world.state(0, 1), S::Loading);
+    world.inject(port(0, 2), 2, PacketBody::LinkStateUpdate(vec![wanted]));
+    assert_eq!(world.state(0, 1), S::Full);
+}
+
+#[test]
+fn eight_peers_that_serve_the_same_database_at_once_reset_nobody_and_leave_no_hole() {
+    let links: Vec<_> = (1..9).flat_map(|peer| [(0, peer), (peer, 9)]).collect();
+    let mut world = World::with(10, &links, |engine, config| {
+        config.externals = if engine == 9 { externals(600) } else { BTreeMap::new() };
+    });
+    for peer in 1..9 {
+        world.cut.extend([port(0, peer), port(peer, 0)]);
+    }
+    world.run_for(Duration::from_secs(20));
+    world.cut.clear();
+    let since = world.now;
+    world.run_for(HELLO + Duration::from_secs(3));
+    assert!(world.all_full() && world.agree());
+    let asked: Vec<_> = world
+        .sent_by(0, since)
+        .filter_map(|sent| match sent.body() {
+            PacketBody::LinkStateRequest(keys) => Some(keys),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let different: BTreeSet<_> = asked.iter().collect();
+    assert!(different.len() > 600);
+    assert_eq!(asked.len(), different.len(), "nothing was asked of two");
+    for engine in 0..10 {
+        let resets = |step: &&(S, S, &str)| matches!(step.2, "BadLSReq" | "SeqNumberMismatch");
+        assert_eq!(world.neighbor_events(engine).iter().filter(resets).count(), 0);
+    }
+}
+
+#[test]
+fn answers_leave_in_bursts_that_a_receive_buffer_holds() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        config.externals = if engine == 1 { externals(5000) } else { BTreeMap::new() };
+    });
+    world.run_for(Duration::from_secs(5));
+    assert!(world.all_full() && world.agree());
+    let mut by_instant: BTreeMap<_, usize> = BTreeMap::new();
+    for sent in world.sent.iter().filter(|sent| sent.from.0 == 1) {
+        *by_instant.entry(sent.at).or_default() += sent.bytes.len();
+        assert!(sent.bytes.len() + 20 <= 1420, "no packet is longer than the MTU");
+    }
+    let most = by_instant.values().max().copied().unwrap();
+    assert!(most < 96 * 1024, "{most} octets in one instant");
+}
+
+#[test]
+fn a_tiny_mtu_slows_the_exchange_but_does_not_stop_it() {
+    let mut world = World::with(2, &[(0, 1)], |_, config| config.externals = externals(20));
+    for engine in 0..2 {
+        let id = port(engine, 1 - engine).1;
+        let addressing = crate::Addressing::Unnumbered(loopback(engine));
+        world.link(engine, id, crate::LinkState::Up { index: 1, mtu: 60, addressing });
+    }
+    world.run_for(Duration::from_secs(20));
+    assert!(world.all_full() && world.agree());
+}
+
+#[test]
+fn opaque_lsas_are_not_described_to_a_neighbor_without_the_o_bit() {
+    let mut world = World::new(3, &[(0, 1), (0, 2)]);
+    world.converge();
+    let opaque = super::flooding::opaque(crate::LsaType::OPAQUE_AREA, 2, b"unparsed");
+    world.inject(port(0, 2), 2, PacketBody::LinkStateUpdate(vec![opaque.clone()]));
+    world.run_for(Duration::from_secs(2));
+    assert!(world.lsa(1, opaque.header.key).is_some(), "an opaque-capable neighbour has it");
+    for (capability, described) in [(Options::E, false), (Options::E.with(Options::O), true)] {
+        world.cut.extend([port(0, 1), port(1, 0)]);
+        let before = descriptions(&world, 0).len();
+        let mut start = DatabaseDescription {
+            interface_mtu: 1420,
+            options: capability,
+            flags: DdFlags { init: true, more: true, master: true },
+            sequence: 77,
+            headers: vec![],
+        };
+        world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(start.clone()));
+        world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(start.clone()));
+        start.flags = DdFlags { init: false, more: true, master: true };
+        start.sequence = 78;
+        world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(start));
+        let told = descriptions(&world, 0).split_off(before);
+        let told = told.iter().flat_map(|packet| &packet.headers).any(|header| header.key == opaque.header.key);
+        assert_eq!(told, described);
+        let pending = neighbor(&mut world, 0, 1).retransmission.contains(opaque.header.key);
+        assert!(!pending);
+    }
+}
