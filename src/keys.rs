@@ -3,6 +3,8 @@
 //! Private keys never reach a log, an argument list or an error text: [`PrivateKey`] prints as `PrivateKey(..)` and is
 //! zeroed when it is dropped.
 
+mod file;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use x25519_dalek::{PublicKey as DalekPublic, StaticSecret};
 use zeroize::Zeroizing;
+
+pub use file::KeyFileError;
 
 /// Why a text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,14 @@
 //! weft: joins sites into one network. The daemon and its command line; `src/main.rs` is the program.
 
 pub mod cli;
+pub mod control;
+pub mod daemon;
+pub mod kernel;
 pub mod keys;
+pub mod lab;
 pub mod mesh;
 pub mod reconcile;
+pub mod routing;
+pub mod show;
+mod sys;
+pub mod tunnel;

@@ -7,7 +7,7 @@ use crate::databases::LsaPlace;
 use crate::event::NeighborState;
 use crate::ids::{LsaKey, RouterId};
 use crate::time::Instant;
-use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, Options};
+use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, MIN_LS_ARRIVAL, Options};
 
 /// A neighbour on one interface.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub(crate) struct Neighbor {
     pub(crate) retransmission: RetransmissionList,
     /// What it requested and has not been sent yet (§10.7).
     pub(crate) replies: BTreeSet<LsaPlace>,
-    /// When an LSA was last sent to it because it had sent an older one (§13 (8)).
-    pub(crate) sent_back: BTreeMap<LsaKey, Instant>,
+    /// What it was sent within MinLSArrival.
+    pub(crate) recent: RecentlySent,
 }
 
 impl Neighbor {
@@ -48,7 +48,7 @@ impl Neighbor {
             requests: RequestList::default(),
             retransmission: RetransmissionList::default(),
             replies: BTreeSet::new(),
-            sent_back: BTreeMap::new(),
+            recent: RecentlySent::default(),
         }
     }
 
@@ -70,7 +70,7 @@ impl Neighbor {
         self.requests = RequestList::default();
         self.retransmission = RetransmissionList::default();
         self.replies.clear();
-        self.sent_back.clear();
+        self.recent = RecentlySent::default();
     }
 }
 
@@ -176,21 +176,22 @@ pub(crate) struct RetransmissionList {
 #[derive(Debug, Clone, Copy)]
 struct Pending {
     octets: usize,
-    sent: Option<Instant>,
+    /// When it is sent again; `None` = it has not been sent yet.
+    retry: Option<Instant>,
 }
 
 impl RetransmissionList {
     /// Lists an LSA that is to be sent, in place of an older instance.
     pub(crate) fn add(&mut self, key: LsaKey, octets: usize) {
         self.remove(key);
-        self.entries.insert(key, Pending { octets, sent: None });
+        self.entries.insert(key, Pending { octets, retry: None });
         self.unsent.insert(key);
     }
 
     /// Takes an LSA off; whether it was listed.
     pub(crate) fn remove(&mut self, key: LsaKey) -> bool {
         let Some(pending) = self.entries.remove(&key) else { return false };
-        match pending.sent {
+        match pending.retry {
             Some(_) => self.in_flight -= pending.octets,
             None => {
                 self.unsent.remove(&key);
@@ -226,29 +227,59 @@ impl RetransmissionList {
         self.unsent.first().copied()
     }
 
-    /// Notes that an LSA was sent, for the first time or again.
-    pub(crate) fn sent(&mut self, key: LsaKey, now: Instant) {
+    /// Notes that an LSA was sent, for the first time or again, and when it is to be sent once more.
+    pub(crate) fn sent(&mut self, key: LsaKey, retry: Instant) {
         let Some(pending) = self.entries.get_mut(&key) else { return };
-        if pending.sent.replace(now).is_none() {
+        if pending.retry.replace(retry).is_none() {
             self.unsent.remove(&key);
             self.in_flight += pending.octets;
         }
     }
 
-    /// What was sent at `deadline` or before and is not acknowledged, the longest ago first.
-    pub(crate) fn sent_until(&self, deadline: Instant) -> Vec<LsaKey> {
+    /// What is to be sent again by `now`, the longest due first.
+    pub(crate) fn due(&self, now: Instant) -> Vec<LsaKey> {
         let mut due: Vec<_> = self
             .entries
             .iter()
-            .filter_map(|(&key, pending)| pending.sent.filter(|&sent| sent <= deadline).map(|sent| (sent, key)))
+            .filter_map(|(&key, pending)| pending.retry.filter(|&retry| retry <= now).map(|retry| (retry, key)))
             .collect();
         due.sort_unstable();
         due.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// When the one that waits longest for its acknowledgement was sent.
-    pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.entries.values().filter_map(|pending| pending.sent).min()
+    /// When something is to be sent again.
+    pub(crate) fn next_retry(&self) -> Option<Instant> {
+        self.entries.values().filter_map(|pending| pending.retry).min()
+    }
+}
+
+/// LSAs that were sent within MinLSArrival, flooded or not: no more than can be sent in that time.
+#[derive(Debug, Default)]
+pub(crate) struct RecentlySent {
+    by_key: BTreeMap<LsaKey, Instant>,
+    order: VecDeque<(Instant, LsaKey)>,
+}
+
+impl RecentlySent {
+    /// Notes that an LSA was sent, and forgets those of long ago.
+    pub(crate) fn note(&mut self, key: LsaKey, now: Instant) {
+        while let Some(&(sent, earlier)) = self.order.front()
+            && now.saturating_since(sent) >= MIN_LS_ARRIVAL
+        {
+            self.order.pop_front();
+            if self.by_key.get(&earlier) == Some(&sent) {
+                self.by_key.remove(&earlier);
+            }
+        }
+        if self.by_key.insert(key, now) != Some(now) {
+            self.order.push_back((now, key));
+        }
+        debug_assert!(self.by_key.len() <= self.order.len(), "what is remembered is forgotten some time");
+    }
+
+    /// When an LSA was sent, if within MinLSArrival.
+    pub(crate) fn when(&self, key: LsaKey, now: Instant) -> Option<Instant> {
+        self.by_key.get(&key).copied().filter(|&sent| now.saturating_since(sent) < MIN_LS_ARRIVAL)
     }
 }
 
@@ -281,20 +312,34 @@ mod tests {
         assert!(list.remove(key(1)));
         assert!(!list.remove(key(1)));
         list.sent(key(2), at(7));
-        assert_eq!(list.oldest(), Some(at(7)));
+        assert_eq!(list.next_retry(), Some(at(7)));
         assert!(list.remove(key(2)));
         assert!(list.is_empty());
         assert_eq!(list.in_flight(), 0);
     }
 
     #[test]
-    fn the_longest_unacknowledged_is_due_first() {
+    fn the_longest_due_comes_first() {
         let mut list = RetransmissionList::default();
-        for (id, sent) in [(1, 30), (2, 10), (3, 20), (4, 40)] {
+        for (id, retry) in [(1, 30), (2, 10), (3, 20), (4, 40)] {
             list.add(key(id), 1);
-            list.sent(key(id), at(sent));
+            list.sent(key(id), at(retry));
         }
         list.add(key(5), 1);
-        assert_eq!(list.sent_until(at(30)), [key(2), key(3), key(1)]);
+        assert_eq!(list.due(at(30)), [key(2), key(3), key(1)]);
+    }
+
+    #[test]
+    fn what_was_sent_is_remembered_for_min_ls_arrival() {
+        let mut recent = RecentlySent::default();
+        recent.note(key(1), at(0));
+        recent.note(key(2), at(400));
+        recent.note(key(1), at(600));
+        recent.note(key(1), at(600));
+        assert_eq!(recent.when(key(1), at(1500)), Some(at(600)));
+        assert_eq!(recent.when(key(2), at(1400)), None);
+        recent.note(key(3), at(1600));
+        assert_eq!(recent.by_key.len(), 1, "{recent:?}");
+        assert_eq!(recent.order.len(), 1);
     }
 }

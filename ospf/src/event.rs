@@ -146,6 +146,29 @@ pub enum Refusal {
     Destination,
 }
 
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::InterfaceNotActive => "interface not active",
+            Self::Malformed(error) => return write!(f, "malformed: {}", error.what),
+            Self::Version => "not version 2",
+            Self::Checksum => "wrong checksum",
+            Self::AreaMismatch => "another area",
+            Self::AuthenticationType => "another authentication type",
+            Self::Authentication => "authentication failed",
+            Self::OwnRouterId => "our own router id",
+            Self::HelloIntervalMismatch => "another HelloInterval",
+            Self::DeadIntervalMismatch => "another RouterDeadInterval",
+            Self::NetworkMaskMismatch => "another network mask",
+            Self::ExternalCapabilityMismatch => "another kind of area (E-bit)",
+            Self::UnknownNeighbor => "unknown neighbor",
+            Self::NeighborState => "not expected in the neighbor's state",
+            Self::MtuMismatch => "larger MTU than ours",
+            Self::Destination => "not addressed to us",
+        })
+    }
+}
+
 /// Why a single LSA was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -160,6 +183,8 @@ pub enum LsaRefusal {
     Malformed(WireError),
     /// It came sooner than MinLSArrival after the last (§13 (5)(a)).
     TooSoon,
+    /// There are as many LSAs in the databases as this engine takes.
+    DatabaseFull,
 }
 
 impl From<PacketError> for Refusal {

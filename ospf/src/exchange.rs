@@ -1,6 +1,7 @@
 //! Database exchange: Database Descriptions received (RFC 2328 §10.6) and sent (§10.8).
 
 use crate::adjacency::{Received, Role};
+use crate::databases::{Databases, MAX_LSAS};
 use crate::engine::Engine;
 use crate::event::{NeighborState, Refusal};
 use crate::ids::NeighborKey;
@@ -10,8 +11,6 @@ use crate::timers::TimerKey;
 use crate::wire::{
     DATABASE_DESCRIPTION_FIXED_LEN, DatabaseDescription, DdFlags, LSA_HEADER_LEN, LsaHeader, Options, PacketBody,
 };
-
-use crate::databases::Databases;
 
 /// Options of our Database Descriptions: areas are not stubs, and opaque LSAs are taken (RFC 5250 §3.1).
 pub(crate) const DESCRIPTION_OPTIONS: Options = Options::E.with(Options::O);
@@ -243,7 +242,8 @@ impl Engine {
                 None => true,
                 Some(entry) => header.newer_than(&entry.header(now)),
             };
-            if newer {
+            // Nobody can make the list longer than the database may be.
+            if newer && neighbor.requests.len() < MAX_LSAS {
                 neighbor.requests.add(header);
             }
         }

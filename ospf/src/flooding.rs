@@ -7,12 +7,8 @@ use crate::engine::Engine;
 use crate::event::{Event, LsaRefusal, NeighborState};
 use crate::ids::{NeighborKey, SequenceNumber};
 use crate::lsdb::{Change, Entry};
-use crate::send::Destination;
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, Options};
-
-/// For how many LSAs it is remembered that they were sent back (§13 (8)), until the memory is searched for those that may be again.
-const SENT_BACK_MEMORY: usize = 256;
 
 /// By so many seconds more of age a copy is known to have been made MinLSArrival earlier at least: a second of rounding on each side.
 const OLDER_MAKE: u16 = 3;
@@ -71,6 +67,10 @@ impl Engine {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.
             None if header.is_max_age() && !self.is_synchronizing() => Ok(Acknowledgment::Direct),
             None | Some(Ordering::Greater) => {
+                if stored.is_none() && self.databases.is_full() {
+                    self.give_up_request(from, place);
+                    return Err(LsaRefusal::DatabaseFull);
+                }
                 if self.arrived_too_soon(from, place, header.age) {
                     return Err(LsaRefusal::TooSoon);
                 }
@@ -209,16 +209,11 @@ impl Engine {
             return;
         }
         let Some(neighbor) = self.neighbor_mut(to) else { return };
-        let recent = |sent: &Instant| now.saturating_since(*sent) < MIN_LS_ARRIVAL;
-        if neighbor.sent_back.get(&place.key).is_some_and(recent) {
+        // "if the database copy has not been sent in a Link State Update within the last MinLSArrival seconds"
+        if neighbor.recent.when(place.key, now).is_some() {
             return;
         }
-        if neighbor.sent_back.len() >= SENT_BACK_MEMORY {
-            neighbor.sent_back.retain(|_, sent| recent(sent));
-        }
-        neighbor.sent_back.insert(place.key, now);
-        let destination = Destination::Neighbor(neighbor.address);
-        self.send_lsas(to.interface, destination, &[place]);
+        self.send_to(to, &[place]);
     }
 
     fn give_up_request(&mut self, key: NeighborKey, place: LsaPlace) {

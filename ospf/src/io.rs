@@ -70,6 +70,15 @@ pub enum Addressing {
     },
 }
 
+impl Addressing {
+    /// The source address of what is sent there.
+    pub fn address(self) -> Ipv4Addr {
+        match self {
+            Self::Unnumbered(address) | Self::Numbered { address, .. } => address,
+        }
+    }
+}
+
 /// One thing to do or to know, from [`crate::Engine::poll_output`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {

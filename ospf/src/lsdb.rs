@@ -163,6 +163,11 @@ impl Lsdb {
         })
     }
 
+    /// Number of LSAs.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether there is no LSA.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()

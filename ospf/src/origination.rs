@@ -23,14 +23,18 @@ const SECOND_INSTANCE: Duration = MIN_LS_ARRIVAL.saturating_add(Duration::from_m
 /// An LSA is refreshed up to this much before LSRefreshTime, so that not all are at once.
 const REFRESH_JITTER: Duration = Duration::from_secs(180);
 
-/// The first Router-LSA of an area waits this long after an interface came up, for neighbours to answer.
+/// The first Router-LSA of an area waits this long after an interface came up, for further neighbours to answer.
 const FIRST_HOLD: Duration = Duration::from_millis(250);
 
 /// It waits on for adjacencies that are being formed, looking again after this.
 const FIRST_HOLD_STEP: Duration = Duration::from_millis(50);
 
-/// But not longer than this after the first interface came up, or after the start if none does.
-const FIRST_HOLD_LIMIT: Duration = Duration::from_secs(1);
+/// But not longer than this after the first interface came up, or after the start if none does. It is also how long it waits while there
+/// is no adjacency to tell it to: neighbours that do not answer a hello at once may say theirs every second.
+const FIRST_HOLD_LIMIT: Duration = Duration::from_millis(1200);
+
+/// Withdrawn LSAs whose sequence numbers are remembered, besides as many as there are LSAs.
+const WITHDRAWN_MEMORY: usize = 64;
 
 /// What this router originates, and when it last did.
 #[derive(Debug, Default)]
@@ -57,8 +61,17 @@ struct History {
     at: Instant,
     /// How long the next has to wait after it.
     interval: Duration,
-    /// Sequence number and checksum of the instance; `None` = another is due whatever it says.
-    instance: Option<(SequenceNumber, u16)>,
+    sequence: SequenceNumber,
+    checksum: u16,
+    /// Whether another instance is due whatever this one says.
+    stale: Staleness,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Staleness {
+    Fresh,
+    /// LSRefreshTime has come.
+    Due,
 }
 
 /// The first Router-LSA of an area is held back, so that it lists the adjacencies of the start at once.
@@ -99,14 +112,28 @@ impl Originations {
     /// LSRefreshTime has come (§12.4, event 1): a new instance is due though nothing has changed.
     pub(crate) fn refresh(&mut self, place: LsaPlace) {
         if let Some(history) = self.history.get_mut(&place) {
-            history.instance = None;
+            history.stale = Staleness::Due;
         }
         self.touched.insert(place);
     }
 
     /// Whether this is the instance that we originated last (§13.4: "newer than the last instance that the router actually originated").
     pub(crate) fn is_ours(&self, place: LsaPlace, header: &LsaHeader) -> bool {
-        self.history.get(&place).and_then(|history| history.instance) == Some((header.sequence, header.checksum))
+        self.history
+            .get(&place)
+            .is_some_and(|last| (last.sequence, last.checksum) == (header.sequence, header.checksum))
+    }
+
+    fn is_due(&self, place: LsaPlace) -> bool {
+        self.history.get(&place).is_some_and(|last| last.stale == Staleness::Due)
+    }
+
+    /// An LSA that is not wanted has left the database. Its history is kept for a while: if it is wanted again, others may still hold
+    /// its last instance at MaxAge, and only a higher sequence number is news to them.
+    fn withdrawn(&mut self) {
+        if self.history.len() > 2 * self.wanted.len() + WITHDRAWN_MEMORY {
+            self.history.retain(|place, _| self.wanted.contains_key(place));
+        }
     }
 
     /// An area is new: its first Router-LSA is held back.
@@ -183,7 +210,7 @@ impl Engine {
                 }
                 Some(_) => {}
                 None => {
-                    self.originations.history.remove(&place);
+                    self.originations.withdrawn();
                     self.timers.cancel(TimerKey::Origination(place));
                 }
             }
@@ -192,6 +219,7 @@ impl Engine {
         let said = self.databases.lookup(place).is_some_and(|entry| {
             let header = entry.header(now);
             self.originations.is_ours(place, &header)
+                && !self.originations.is_due(place)
                 && !header.is_max_age()
                 && header.options == wanted.options
                 && *entry.body() == wanted.body
@@ -204,13 +232,20 @@ impl Engine {
             return;
         }
         let sequence = match stored {
-            None => SequenceNumber::INITIAL,
+            // After the last number comes the first (§12.1.6).
+            None => match self.originations.history.get(&place) {
+                Some(last) => last.sequence.next().unwrap_or(SequenceNumber::INITIAL),
+                None => SequenceNumber::INITIAL,
+            },
             // §13.4: "advance the LSA's LS sequence number one past the received LS sequence number".
             Some(stored) => match stored.sequence.next() {
                 Some(next) => next,
                 // §12.1.6: flushed first; when it is gone this is looked at again. It is the stored instance that goes, so that it does
                 // not matter whose it is.
                 None => {
+                    if let Some(last) = self.originations.history.get_mut(&place) {
+                        last.sequence = SequenceNumber::MAX;
+                    }
                     self.flush(place);
                     return;
                 }
@@ -232,8 +267,9 @@ impl Engine {
             }
             Some(_) | None => SECOND_INSTANCE,
         };
-        let instance = Some((lsa.header.sequence, lsa.header.checksum));
-        self.originations.history.insert(place, History { at: now, interval, instance });
+        let checksum = lsa.header.checksum;
+        let history = History { at: now, interval, sequence, checksum, stale: Staleness::Fresh };
+        self.originations.history.insert(place, history);
         if let Domain::Area(area) = place.domain {
             self.originations.first_holds.remove(&area);
         }
@@ -265,12 +301,15 @@ impl Engine {
         let (Domain::Area(area), LsaType::ROUTER) = (place.domain, place.key.kind) else { return now };
         let Some(hold) = self.originations.first_holds.get(&area) else { return now };
         let mut all_full = true;
+        let mut any_full = false;
         let mut forming = false;
         for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
             if interface.config.passive {
                 continue;
             }
-            all_full &= interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full);
+            let full = interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full);
+            all_full &= full;
+            any_full |= full;
             forming |= interface.neighbors.values().any(|neighbor| neighbor.is_forming());
         }
         if all_full {
@@ -278,6 +317,7 @@ impl Engine {
             return now;
         }
         match hold.limit {
+            Some(limit) if !any_full => limit,
             Some(limit) if forming => hold.until.max((now + FIRST_HOLD_STEP).min(limit)),
             Some(_) | None => hold.until,
         }

@@ -145,7 +145,6 @@ impl Engine {
         let databases = &self.databases;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
-        let destination = Destination::Neighbor(neighbor.address);
         let mut burst = Vec::new();
         let mut octets = 0;
         while octets < REPLY_BURST
@@ -157,7 +156,7 @@ impl Engine {
         if !neighbor.replies.is_empty() {
             self.timers.set(TimerKey::Reply(key), self.now + REPLY_PAUSE);
         }
-        self.send_lsas(key.interface, destination, &burst);
+        self.send_to(key, &burst);
     }
 }
 

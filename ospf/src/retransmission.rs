@@ -2,6 +2,8 @@
 //!
 //! Each neighbour has a bounded number of octets under way that it has not acknowledged, so that no burst overflows its receive buffer.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::databases::{Databases, LsaPlace};
@@ -9,7 +11,7 @@ use crate::engine::Engine;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::send::Destination;
 use crate::timers::TimerKey;
-use crate::wire::{LINK_STATE_UPDATE_FIXED_LEN, Lsa, PacketBody};
+use crate::wire::{LINK_STATE_UPDATE_FIXED_LEN, Lsa, MIN_LS_ARRIVAL, PacketBody};
 
 /// Octets of LSAs that are sent to a neighbour before it acknowledges some (RFC 4222 §2).
 ///
@@ -18,6 +20,9 @@ pub(crate) const FLOOD_WINDOW: usize = 48 * 1024;
 
 /// The retransmission timer fires at most so many times in RxmtInterval.
 const RETRANSMISSION_STEPS: u32 = 8;
+
+/// The network is not punctual: so long after MinLSArrival an instance is taken.
+const ARRIVAL_MARGIN: Duration = Duration::from_millis(100);
 
 /// Updates just made: in a flood the next neighbour is sent the same bytes, if what decides them is the same.
 #[derive(Debug)]
@@ -42,29 +47,43 @@ impl Engine {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
-        let retry = now + interface.retransmit_interval();
+        let interval = interface.retransmit_interval();
         let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
         let list = &mut neighbor.retransmission;
         let mut lsas = Vec::new();
+        let mut first_retry = now + interval;
         while list.in_flight() < FLOOD_WINDOW
             && let Some(lsa) = list.next_unsent()
         {
-            list.sent(lsa, now);
+            // The neighbour drops what comes within MinLSArrival of the instance before (§13 (5)(a)): it will take it just after that.
+            let too_soon = neighbor.recent.when(lsa, now).map(|before| before + MIN_LS_ARRIVAL + ARRIVAL_MARGIN);
+            let retry = too_soon.map_or(now + interval, |taken| taken.min(now + interval));
+            first_retry = first_retry.min(retry);
+            list.sent(lsa, retry);
+            neighbor.recent.note(lsa, now);
             lsas.extend(Databases::place(lsa, key.interface, area));
         }
         if lsas.is_empty() {
             return;
         }
-        self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
+        let timer = TimerKey::Retransmission(key);
+        let deadline = self.timers.deadline(timer).map_or(first_retry, |set| set.min(first_retry));
+        self.timers.set(timer, deadline);
         for packet in self.make_updates(key.interface, &lsas, made) {
             self.send_encoded(key.interface, Destination::AllSpfRouters, packet);
         }
     }
 
-    /// Sends LSAs once; those that are not in the database are left out.
-    pub(crate) fn send_lsas(&mut self, id: InterfaceId, destination: Destination, lsas: &[LsaPlace]) {
-        for packet in self.make_updates(id, lsas, &mut None) {
-            self.send_encoded(id, destination, packet);
+    /// Sends LSAs to a neighbour alone, once; those that are not in the database are left out.
+    pub(crate) fn send_to(&mut self, key: NeighborKey, lsas: &[LsaPlace]) {
+        let now = self.now;
+        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let destination = Destination::Neighbor(neighbor.address);
+        for place in lsas {
+            neighbor.recent.note(place.key, now);
+        }
+        for packet in self.make_updates(key.interface, lsas, &mut None) {
+            self.send_encoded(key.interface, destination, packet);
         }
     }
 
@@ -75,18 +94,17 @@ impl Engine {
         let area = interface.config.area;
         let interval = interface.retransmit_interval();
         let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
-        let destination = Destination::Neighbor(neighbor.address);
-        let due = neighbor.retransmission.sent_until(now - interval);
+        let due = neighbor.retransmission.due(now);
         for &lsa in &due {
-            neighbor.retransmission.sent(lsa, now);
+            neighbor.retransmission.sent(lsa, now + interval);
         }
-        if let Some(oldest) = neighbor.retransmission.oldest() {
-            let next = (oldest + interval).max(now + interval / RETRANSMISSION_STEPS);
+        if let Some(next) = neighbor.retransmission.next_retry() {
+            let next = next.max(now + interval / RETRANSMISSION_STEPS);
             self.timers.set(TimerKey::Retransmission(key), next);
         }
         interface.counters.retransmitted += due.len() as u64;
         let due: Vec<_> = due.into_iter().filter_map(|lsa| Databases::place(lsa, key.interface, area)).collect();
-        self.send_lsas(key.interface, destination, &due);
+        self.send_to(key, &due);
     }
 
     /// Something has left the retransmission list: the window moves, and an LSA at MaxAge may be done with.

@@ -66,7 +66,7 @@ impl Engine {
             self.timers.cancel(timer);
         }
         let Some(neighbor) = self.neighbor_mut(key) else { return };
-        let had_requests = neighbor.requests.is_awaiting();
+        let had_requests = !neighbor.requests.is_empty();
         neighbor.clear_lists();
         if had_requests {
             self.requests_abandoned(key);

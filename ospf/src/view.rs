@@ -9,6 +9,7 @@ use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
 use crate::interface::{Counters, InterfaceState};
 use crate::io::{Addressing, Route};
+use crate::route::Refused;
 use crate::timers::TimerKey;
 use crate::wire::{Lsa, Options};
 
@@ -109,6 +110,17 @@ pub struct LsaView {
     pub lsa: Lsa,
 }
 
+/// A path to a destination that the policy does not believe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefusedView {
+    /// To this destination.
+    pub prefix: Prefix,
+    /// Who originates it.
+    pub originator: RouterId,
+    /// The guard that vouched for it; `None` if there is none on the path, or if nobody lists the destination.
+    pub guard: Option<RouterId>,
+}
+
 impl Engine {
     /// This router's id.
     pub fn router_id(&self) -> RouterId {
@@ -183,6 +195,12 @@ impl Engine {
     /// The routing table's networks as last calculated, by prefix.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
         self.calculation.latest.table.routes()
+    }
+
+    /// Paths that were not used at the last calculation because the policy does not believe them, by prefix.
+    pub fn refused_routes(&self) -> impl ExactSizeIterator<Item = RefusedView> {
+        let refused = self.calculation.latest.refused.iter();
+        refused.map(|&Refused { prefix, originator, guard }| RefusedView { prefix, originator, guard })
     }
 
     /// How often routes were calculated.

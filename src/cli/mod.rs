@@ -2,9 +2,26 @@
 //!
 //! Exit codes: 0 good, 1 the thing asked about is not good (or the command failed), 2 wrong usage.
 
+mod check;
+mod down;
+mod engine;
+mod keygen;
+mod lab;
+mod pubkey;
+mod report;
+mod run;
+mod show;
+mod status;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::control::DEFAULT_RUN_DIR;
 
 /// weft joins sites into one network: WireGuard tunnels, OSPFv2 over each, one file.
 #[derive(Debug, Parser)]
@@ -15,7 +32,58 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Run(run::Args),
+    Down(down::Args),
+    Status(status::Args),
+    Show(show::Args),
+    Check(check::Args),
+    Keygen(keygen::Args),
+    Pubkey(pubkey::Args),
+    Engine(engine::Engine),
+    Lab(lab::Args),
+}
+
+/// Where the daemon keeps its run-time files.
+#[derive(Debug, clap::Args)]
+struct RunDir {
+    /// Directory of the daemon's run-time files.
+    #[arg(long = "run-dir", value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
+    path: PathBuf,
+}
+
+/// For whom the output is.
+#[derive(Debug, clap::Args)]
+struct Format {
+    /// Print JSON, whose keys scripts may depend on.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Format {
+    /// Prints `value` as JSON or as what `text` makes of it. A reader that has had enough is no error.
+    fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        let mut output = if self.json { serde_json::to_string_pretty(value)? } else { text(value) };
+        if !output.ends_with('\n') {
+            output.push('\n');
+        }
+        match std::io::stdout().lock().write_all(output.as_bytes()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            result => Ok(result?),
+        }
+    }
+}
+
+/// Logs to stderr; without time stamps where systemd adds its own.
+fn log_to_stderr(filter: EnvFilter) {
+    let colours = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        builder.without_time().init();
+    } else {
+        builder.init();
+    }
+}
 
 /// What a command found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +101,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::NotGood) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            report::error(&error);
             ExitCode::from(1)
         }
     }
@@ -41,6 +109,16 @@ pub fn main() -> ExitCode {
 
 impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
-        match self {}
+        match self {
+            Self::Run(args) => args.run(),
+            Self::Down(args) => args.run(),
+            Self::Status(args) => args.run(),
+            Self::Show(args) => args.run(),
+            Self::Check(args) => args.run(),
+            Self::Keygen(args) => args.run(),
+            Self::Pubkey(args) => args.run(),
+            Self::Engine(command) => command.run(),
+            Self::Lab(args) => args.run(),
+        }
     }
 }

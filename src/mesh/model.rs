@@ -47,7 +47,7 @@ impl fmt::Display for SiteId {
     }
 }
 
-/// A kernel interface name: 1 to 15 bytes, no `/`, no white space, not `.` or `..`.
+/// A kernel interface name: 1 to 15 bytes, no `/`, `:`, `%` or white space, not `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IfName(String);
 
@@ -55,10 +55,11 @@ impl IfName {
     /// The longest name the kernel takes (IFNAMSIZ less the NUL).
     pub const MAX_LEN: usize = 15;
 
-    /// `None` if the kernel would refuse the name.
+    /// `None` if the kernel would refuse the name, or take it for a pattern (`%d`). Byte 0xa0 is white space to it.
     pub fn new(name: &str) -> Option<Self> {
         let fits = (1..=Self::MAX_LEN).contains(&name.len());
-        let clean = !name.bytes().any(|b| b == b'/' || b == b':' || b.is_ascii_whitespace() || b.is_ascii_control());
+        let refused = |b: u8| matches!(b, b'/' | b':' | b'%' | 0xa0) || b.is_ascii_whitespace() || b.is_ascii_control();
+        let clean = !name.bytes().any(refused);
         (fits && clean && name != "." && name != "..").then(|| Self(name.to_owned()))
     }
 
@@ -93,7 +94,7 @@ pub struct Site {
     pub port: u16,
     /// Who does the encryption.
     pub backend: BackendChoice,
-    /// MTU of this site's tunnels, bytes.
+    /// The largest MTU of this site's tunnels, bytes; a tunnel has the smaller of its ends'.
     pub mtu: u16,
     /// OSPF interfaces towards the site's own LAN.
     pub interfaces: Vec<SiteInterface>,
@@ -201,7 +202,7 @@ pub struct Tunnel {
     pub listen_port: u16,
     /// Where to send: the other end's host, and its first port + our id. `None` if it has no endpoint.
     pub endpoint: Option<(Host, u16)>,
-    /// MTU, bytes.
+    /// MTU, bytes: the smaller of the two ends', since OSPF joins no ends that differ (RFC 2328 §10.6).
     pub mtu: u16,
     /// PersistentKeepalive in whole seconds; `None` = off.
     pub keepalive: Option<Duration>,
@@ -247,7 +248,7 @@ impl Mesh {
             peer_loopback: peer.loopback,
             listen_port: site.port + peer.id.0,
             endpoint: peer.endpoint.as_ref().map(|e| (e.host.clone(), e.port + site.id.0)),
-            mtu: site.mtu,
+            mtu: site.mtu.min(peer.mtu),
             keepalive: link.keepalive,
             ospf: link.ospf,
         })

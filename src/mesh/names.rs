@@ -1,6 +1,12 @@
-//! Names of things that scripts depend on, derived from names in the mesh file.
+//! Names in the mesh file, and names of things that scripts depend on, derived from them.
 
+use super::diagnostic::{Diagnostic, quoted};
 use super::model::IfName;
+use super::reader::{At, Report};
+
+/// The longest name of a mesh or a site: file and namespace names are made of both, with room to spare below the
+/// 255 bytes of a file name.
+const MAX_NAME: usize = 63;
 
 /// Length of the suffix of a name that had to be cut: `~` and five base-32 digits.
 const CUT_SUFFIX: usize = 6;
@@ -27,4 +33,36 @@ fn digest(name: &str) -> String {
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     (0..CUT_SUFFIX - 1).map(|i| DIGITS[(hash >> (5 * i) & 31) as usize] as char).collect()
+}
+
+/// A mesh's or site's name, which becomes part of file, namespace and interface names: ASCII letters, digits, `.`,
+/// `_` and `-`, beginning with a letter or digit.
+pub(super) fn check_name<'a>(name: At<&'a str>, report: &mut Report) -> Option<At<&'a str>> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let fault = match name.value.as_bytes() {
+        [] => "is empty",
+        bytes if bytes.len() > MAX_NAME => "is longer than 63 bytes",
+        bytes if !bytes.iter().copied().all(allowed) => "has a character that names cannot have",
+        [first, ..] if !first.is_ascii_alphanumeric() => "does not begin with a letter or digit",
+        _ => return Some(name),
+    };
+    let title = format!("the name {} {fault}", quoted(name.value));
+    report.push(
+        Diagnostic::error(name.span, title, "becomes part of file, namespace and interface names")
+            .help("use 1 to 63 letters, digits, `.`, `_` and `-`, the first a letter or digit"),
+    );
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_fits_is_kept_whole_and_a_longer_one_is_cut_the_same_way_everywhere() {
+        assert_eq!(tunnel_interface("twelve-bytes").as_str(), "wg-twelve-bytes");
+        assert_eq!(tunnel_interface("thirteen-byte").as_str().len(), IfName::MAX_LEN);
+        assert_eq!(tunnel_interface("thirteen-byte"), tunnel_interface("thirteen-byte"));
+        assert_ne!(tunnel_interface("frankfurt-datacentre-1"), tunnel_interface("frankfurt-datacentre-2"));
+    }
 }

@@ -1,5 +1,14 @@
 //! From what should be to what is: desired state, observed state, and the plan between them.
 //!
-//! [`state`] has the types of both sides. Nothing here does I/O.
+//! [`state`] has the types of both sides; [`routes`] and [`sysctls`] compute the parts of desired state that take thought;
+//! [`plan`](plan()) gives the [`Step`]s; [`tunnels`] says what WireGuard's drivers have to offer. Nothing here does I/O.
 
+mod plan;
+pub mod routes;
 pub mod state;
+mod step;
+pub mod sysctls;
+pub mod tunnels;
+
+pub use plan::{Applied, plan};
+pub use step::Step;

@@ -5,7 +5,10 @@
 //! must look at but never touches.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
 
 use ospf::Prefix;
 
@@ -31,13 +34,13 @@ pub struct State {
     pub links: BTreeMap<IfName, Link>,
     /// WireGuard configuration of those interfaces; observed: absent where none could be read.
     pub devices: BTreeMap<IfName, Device>,
-    /// Addresses, always /32; observed: those on tunnel interfaces and those elsewhere with our protocol number.
+    /// Addresses, always /32; observed: those with our protocol number (kernels before 5.18 keep none, then all are foreign).
     pub addresses: BTreeSet<(IfName, Ipv4Addr)>,
     /// Routes with our protocol number.
     pub routes: BTreeMap<RouteKey, Route>,
     /// Rules with our protocol number.
     pub rules: BTreeSet<Rule>,
-    /// Per-interface and global kernel settings; observed: those that desired state names.
+    /// Kernel settings; observed: every [`SysctlKey`] of every scope that exists.
     pub sysctls: BTreeMap<Sysctl, u32>,
 }
 
@@ -48,8 +51,17 @@ pub struct Link {
     pub backend: Backend,
     /// Bytes.
     pub mtu: u32,
-    /// Administratively up and able to multicast (a WireGuard device is made without MULTICAST).
-    pub up: bool,
+    /// Whether packets can cross.
+    pub admin: Admin,
+}
+
+/// Administrative state of a tunnel interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admin {
+    /// Up and able to multicast (a WireGuard device is made without the MULTICAST flag, which OSPF needs).
+    Up,
+    /// Down, or up without the MULTICAST flag.
+    Down,
 }
 
 /// Who moves the packets of a tunnel.
@@ -70,8 +82,10 @@ pub struct Device {
     pub listen_port: u16,
     /// SO_MARK of the encrypted packets.
     pub fwmark: u32,
-    /// The other end; observed: `None` if there is no peer.
+    /// The other end; observed: `None` if there is no peer, and the one last heard from if there are several.
     pub peer: Option<Peer>,
+    /// Observed: every further peer, put there by somebody else. Desired: empty.
+    pub strangers: BTreeSet<PublicKey>,
 }
 
 /// The one peer of a tunnel.
@@ -83,6 +97,20 @@ pub struct Peer {
     pub endpoint: Option<SocketAddr>,
     /// PersistentKeepalive, seconds; 0 = off.
     pub keepalive_s: u16,
+    /// What it may send and be sent.
+    pub allowed_ips: AllowedIps,
+    /// Observed: time since the last handshake, `None` if there was none yet. Desired: `None`.
+    pub handshake_age: Option<Duration>,
+}
+
+/// AllowedIPs of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AllowedIps {
+    /// `0.0.0.0/0` and `::/0`, as every peer of weft has.
+    #[default]
+    Everything,
+    /// One of them is missing.
+    Incomplete,
 }
 
 /// A route's identity in the kernel. Metric (priority) is fixed: [`Route::METRIC`].
@@ -124,23 +152,138 @@ pub struct Nexthop {
 pub struct Rule {
     /// FRA_PRIORITY.
     pub priority: u32,
-    /// FRA_FWMARK: `Some` = this mark, inverted if `not_fwmark`.
-    pub fwmark: Option<u32>,
-    /// FIB_RULE_INVERT.
-    pub invert: bool,
+    /// Which packets.
+    pub selector: Selector,
     /// Table looked up.
     pub table: u32,
     /// FRA_SUPPRESS_PREFIXLEN: ignore results of this prefix length or shorter.
     pub suppress_prefixlen: Option<u32>,
 }
 
-/// A kernel setting below /proc/sys/net/ipv4/conf (one value each).
+/// Which packets a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Selector {
+    /// Those without this mark (FRA_FWMARK and FIB_RULE_INVERT).
+    NotMarked(u32),
+    /// UDP from this address and these ports, first to last (`from A ipproto udp sport B-C`).
+    UdpFrom(Ipv4Addr, u16, u16),
+}
+
+/// A kernel setting below `/proc/sys/net/ipv4/conf`. Sorted as they have to be written: `all` first, it may change the others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sysctl {
-    /// `all`, `default` or an interface.
-    pub scope: String,
-    /// `forwarding`, `rp_filter` …
-    pub key: &'static str,
+    /// Whose.
+    pub scope: Scope,
+    /// Which.
+    pub key: SysctlKey,
+}
+
+/// Whose setting.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// The network namespace's.
+    All,
+    /// What a new interface starts with.
+    Default,
+    /// One interface's.
+    Interface(IfName),
+}
+
+/// The settings that matter to a router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SysctlKey {
+    /// `forwarding`; writing `all` writes every interface and `default` too.
+    Forwarding,
+    /// `rp_filter`: 0 none, 1 strict, 2 loose; the larger of `all` and the interface's is in force.
+    RpFilter,
+    /// `accept_redirects`.
+    AcceptRedirects,
+}
+
+impl SysctlKey {
+    /// Every key.
+    pub const ALL: [Self; 3] = [Self::Forwarding, Self::RpFilter, Self::AcceptRedirects];
+
+    /// Its file name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forwarding => "forwarding",
+            Self::RpFilter => "rp_filter",
+            Self::AcceptRedirects => "accept_redirects",
+        }
+    }
+}
+
+impl Scope {
+    /// The interface, if it is one's.
+    pub fn interface(&self) -> Option<&IfName> {
+        match self {
+            Self::Interface(name) => Some(name),
+            Self::All | Self::Default => None,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Default => f.write_str("default"),
+            Self::Interface(name) => name.fmt(f),
+        }
+    }
+}
+
+/// `all/rp_filter`: the path below `/proc/sys/net/ipv4/conf`.
+impl fmt::Display for Sysctl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.scope, self.key.name())
+    }
+}
+
+impl FromStr for Sysctl {
+    type Err = NotASysctl;
+
+    fn from_str(text: &str) -> Result<Self, NotASysctl> {
+        let (scope, key) = text.split_once('/').ok_or(NotASysctl)?;
+        let key = SysctlKey::ALL.into_iter().find(|known| known.name() == key).ok_or(NotASysctl)?;
+        let scope = match scope {
+            "all" => Scope::All,
+            "default" => Scope::Default,
+            name => Scope::Interface(IfName::new(name).ok_or(NotASysctl)?),
+        };
+        Ok(Self { scope, key })
+    }
+}
+
+/// The text names no setting that weft knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a setting that weft knows")]
+pub struct NotASysctl;
+
+/// One look at the kernel and at the WireGuard devices.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// What weft made.
+    pub state: State,
+    /// What others made.
+    pub foreign: Foreign,
+    /// Kernel indexes of all interfaces, ours and foreign.
+    pub indexes: BTreeMap<IfName, u32>,
+    /// Tunnels whose device could not be read this time: nothing can be said about it, so it is left alone.
+    pub unreadable: BTreeSet<IfName>,
+    /// Whether the next plan may start from this.
+    pub freshness: Freshness,
+}
+
+/// Whether what was observed is still so, as far as weft's own doing goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Freshness {
+    /// Yes: at most routes and rules were changed since, and that is in it.
+    #[default]
+    Fresh,
+    /// No: look again before planning.
+    Stale,
 }
 
 /// What weft looks at but never touches.
@@ -148,6 +291,8 @@ pub struct Sysctl {
 pub struct Foreign {
     /// Interfaces that exist and are not ours: index, MTU, up and running, IPv4 addresses.
     pub interfaces: BTreeMap<IfName, ForeignInterface>,
+    /// Single addresses (/32) that others put on any interface, ours included.
+    pub addresses: BTreeSet<(IfName, Ipv4Addr)>,
 }
 
 /// An interface of somebody else.

@@ -1,1 +1,19 @@
-//! Placeholder until its first piece lands.
+//! The userspace WireGuard engine: TUN devices with the cryptography behind them, each with the UAPI socket that `wg`
+//! knows, and a control socket through which the daemon adds and removes them.
+//!
+//! It knows nothing of meshes, OSPF or routes. [`engine::run`] is the body of the process; [`control`] is what another
+//! process says to it. Only `device` names the crate that moves packets today.
+
+pub mod config;
+pub mod control;
+mod device;
+pub mod engine;
+mod interface;
+mod registry;
+mod socket;
+mod sys;
+mod tun;
+mod uapi;
+
+pub use config::InterfaceName;
+pub use engine::Options;

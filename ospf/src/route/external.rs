@@ -115,18 +115,25 @@ impl<'a> Search<'a> {
         };
         let Some(exit) = exit else { return };
         let verdict = self.judge.verdict(prefix);
-        let nexthops = match self.believed(verdict, originator, &boundary, &exit) {
-            Ok(nexthops) => nexthops,
+        let mut legs = match self.believed(verdict, originator, &boundary, &exit) {
+            Ok(legs) => legs,
             Err(legs) => {
                 self.refused.extend(Refused::all(prefix, originator, verdict, legs));
                 return;
             }
         };
-        // RFC 2328 §16.4 (6)(a): paths inside the AS are always preferred. And what this router brings in itself is here.
-        if self.internal.networks.contains_key(&prefix)
-            || self.inputs.own_externals.contains_key(&prefix)
-            || self.own.is_here(prefix)
-        {
+        // What this router brings in itself is here, or behind it: other guards bring in the same for themselves.
+        if self.inputs.own_externals.contains_key(&prefix) {
+            legs.retain(|leg| !self.judge.is_guard(originator) && leg.last_guard == Some(self.inputs.router_id));
+            if legs.is_empty() {
+                return;
+            }
+        }
+        let nexthops: BTreeSet<_> =
+            legs.iter().map(|leg| Nexthop { via: leg.nexthop.via.or(exit.on_link), ..leg.nexthop }).collect();
+        debug_assert!(nexthops.iter().all(|nexthop| nexthop.via.is_some()), "an external is never on our own network");
+        // RFC 2328 §16.4 (6)(a): paths inside the AS are always preferred.
+        if self.internal.networks.contains_key(&prefix) || self.own.is_here(prefix) {
             return;
         }
         let preference = match lsa.metric {
@@ -196,7 +203,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The next hops that the policy lets through, or the legs that it does not.
+    /// The legs to the exit that the policy lets through, at least one, or those that it does not.
     ///
     /// The originator must be believed, and then each way to the exit. If the originator is a guard itself, it is the last
     /// one on every path and may send traffic to any forwarding address.
@@ -206,17 +213,14 @@ impl<'a> Search<'a> {
         originator: RouterId,
         boundary: &Exit<'a>,
         exit: &Exit<'a>,
-    ) -> Result<BTreeSet<Nexthop>, &'a [Leg]> {
+    ) -> Result<Vec<&'a Leg>, &'a [Leg]> {
         let allowed = |leg: &&Leg| verdict.allows(leg.last_guard);
         if !boundary.legs.iter().any(|leg| allowed(&leg)) {
             return Err(boundary.legs);
         }
         let stands_for_itself = self.judge.is_guard(originator);
-        let legs = exit.legs.iter().filter(|leg| stands_for_itself || allowed(leg));
-        let nexthops: BTreeSet<_> =
-            legs.map(|leg| Nexthop { via: leg.nexthop.via.or(exit.on_link), ..leg.nexthop }).collect();
-        debug_assert!(nexthops.iter().all(|nexthop| nexthop.via.is_some()), "an external is never on our own network");
-        if nexthops.is_empty() { Err(exit.legs) } else { Ok(nexthops) }
+        let legs: Vec<_> = exit.legs.iter().filter(|leg| stands_for_itself || allowed(leg)).collect();
+        if legs.is_empty() { Err(exit.legs) } else { Ok(legs) }
     }
 }
 

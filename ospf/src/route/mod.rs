@@ -12,4 +12,4 @@ mod table;
 mod tests;
 
 pub(crate) use inputs::{Adjacency, AreaInputs, Connected, Peer, Rfc1583Compatibility, RouteInputs};
-pub(crate) use table::{Calculation, calculate};
+pub(crate) use table::{Calculation, Refused, calculate};

@@ -4,4 +4,5 @@ mod adjacency;
 mod configuration;
 mod exchange;
 mod flooding;
+mod hostile;
 mod world;

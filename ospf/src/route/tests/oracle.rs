@@ -250,7 +250,11 @@ impl Oracle<'_> {
             return self.refuse(destination, originator, &offered);
         }
         let is_own = self.description.externals.contains_key(&(self.root, index_of(destination)));
-        if (is_own && offer.rank.0 > RouteKind::InterArea) || destination == host(self.root) {
+        if is_own && offer.rank.0 > RouteKind::InterArea {
+            // Only what stands behind the root itself adds to what the root brings in.
+            offer.steps.retain(|(_, guard)| *guard == Some(self.root));
+        }
+        if offer.steps.is_empty() || destination == host(self.root) {
             return;
         }
         match self.routes.get_mut(&destination) {

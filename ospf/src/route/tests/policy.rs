@@ -92,6 +92,20 @@ fn a_router_behind_a_site_stands_in_that_sites_word() {
 }
 
 #[test]
+fn what_a_site_brings_in_itself_leads_only_to_routers_behind_it() {
+    let mut net = mesh();
+    add_router(&mut net, 12);
+    net.link(2, 12, 10);
+    net.believe(&SITES, &[("10.2.0.0/16", &[2, 3])], Unlisted::Accept);
+    net.external(2, "10.2.0.0/16", Type1(0));
+    net.external(3, "10.2.0.0/16", Type1(0));
+    assert_eq!(show(&net.routes(2), prefix("10.2.0.0/16")), "-", "site 3 has its own, which is not ours");
+    net.external(12, "10.2.0.0/16", Type2(20));
+    assert_eq!(show(&net.routes(2), prefix("10.2.0.0/16")), "External2 20 10.255.0.12@3");
+    assert_eq!(refused(&net.routes(2)), [] as [String; 0]);
+}
+
+#[test]
 fn seen_from_behind_a_site_the_last_guard_still_decides() {
     let mut net = mesh();
     add_router(&mut net, 12);

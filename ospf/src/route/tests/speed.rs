@@ -1,6 +1,10 @@
 //! How long a calculation takes: `cargo test --release -p ospf route::tests::speed -- --ignored --nocapture`.
 
-#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock; the engine does not")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a measurement reads the clock; the engine does not"
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,0 +1,108 @@
+//! FRR as the router on a site's LAN: it hears plain OSPF from weft and says it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use crate::harness::frr::Frr;
+use crate::harness::lab::Lab;
+use crate::harness::netns::routes;
+use crate::harness::wait::eventually;
+
+/// Two sites; the host behind `west` is FRR's router.
+const MESH: &str = r#"
+[mesh]
+name = "t-frr"
+loopbacks = "10.255.0.0/16"
+
+[[site]]
+name = "west"
+id = 1
+public_key = "eMIf99BKgOvFMwzhUxswQ7xmNxnLcL58G5FSj8A3BV8="
+endpoint = "203.0.113.1"
+prefixes = ["10.1.0.0/24"]
+
+[[site.interface]]
+name = "eth1"
+ospf = "active"
+network = "point-to-point"
+cost = 7
+
+[[site]]
+name = "east"
+id = 2
+public_key = "6VGyIk/ugnf9FHSW4LXvdyO3DZ5pDePo1TFExQruqFA="
+endpoint = "203.0.113.2"
+prefixes = ["10.2.0.0/16"]
+"#;
+
+/// `redistribute connected` makes the address on `lo` an AS-external LSA; the other network is a stub of its router LSA.
+const OSPFD: &str = "\
+interface eth0
+ ip ospf area 0
+ ip ospf network point-to-point
+ ip ospf hello-interval 1
+ ip ospf dead-interval 4
+interface lo
+ ip ospf area 0
+router ospf
+ ospf router-id 192.168.77.1
+ redistribute kernel
+";
+
+const WEFT_ID: &str = "10.255.0.1";
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// The environment variable that makes the hold longer than continuous integration has time for, in seconds.
+const HOLD_VARIABLE: &str = "WEFT_TEST_HOLD";
+
+/// Five dead intervals.
+const HOLD: Duration = Duration::from_secs(20);
+
+#[test]
+fn frr_and_weft_are_full_neighbours_and_stay_so() -> Result<()> {
+    let lab = Lab::up("t-frr", MESH)?;
+    // Stub network and external network behind FRR.
+    lab.ip("west-lan", "address add 192.168.77.1/32 dev lo")?;
+    lab.ip("west-lan", "route add blackhole 192.168.78.0/24")?;
+    let mut frr = Frr::start(&lab.netns("west-lan"), OSPFD)?;
+    is_joined(&lab, &frr)?;
+
+    let hold = std::env::var(HOLD_VARIABLE).ok().and_then(|s| s.parse().ok()).map_or(HOLD, Duration::from_secs);
+    let (start, since) = (frr.neighbor_uptime(WEFT_ID)?, Instant::now());
+    eventually("the hold to pass", hold + SETTLED, || Ok((since.elapsed() >= hold).then_some(())))?;
+    // FRR counts from the last change of state.
+    let held = frr.neighbor_uptime(WEFT_ID)?.saturating_sub(start);
+    ensure!(held + Duration::from_secs(1) >= hold, "the adjacency was made anew: Full for {held:?} of {hold:?}");
+    is_joined(&lab, &frr)?;
+
+    frr.restart_ospfd()?;
+    is_joined(&lab, &frr)?;
+
+    lab.kill_daemon("west")?;
+    eventually("FRR to miss weft", SETTLED, || Ok(frr.neighbor_state(WEFT_ID)?.is_none().then_some(())))?;
+    lab.start_what_is_missing()?;
+    is_joined(&lab, &frr)?;
+    drop(frr);
+    lab.down()
+}
+
+/// Full at both ends, each other's routes in both kernels, and at the site beyond; packets pass.
+fn is_joined(lab: &Lab, frr: &Frr) -> Result<()> {
+    eventually("FRR to call weft Full", SETTLED, || {
+        Ok((frr.neighbor_state(WEFT_ID)?.as_deref() == Some("Full")).then_some(()))
+    })?;
+    eventually("weft to call FRR Full", SETTLED, || Ok(lab.is_full("west", "eth1")?.then_some(())))?;
+    let here = |place: &'static str, prefix: &'static str, protocol: &'static str| {
+        eventually(&format!("{prefix} in the kernel of {place}"), SETTLED, || {
+            let routes = routes(&lab.netns(place), &format!("proto {protocol}"))?;
+            Ok(routes.iter().any(|route| route.starts_with(prefix)).then_some(()))
+        })
+    };
+    here("west-lan", "10.2.0.0/16 ", "ospf")?;
+    here("west", "192.168.77.1 ", "201")?;
+    here("west", "192.168.78.0/24 ", "201")?;
+    here("east", "192.168.77.1 ", "201")?;
+    here("east", "192.168.78.0/24 ", "201")?;
+    lab.await_ping("east-lan", "192.168.77.1".parse()?, SETTLED)
+}

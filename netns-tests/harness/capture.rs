@@ -1,0 +1,102 @@
+//! Packets on an interface, recorded by `tcpdump` and judged by `tshark`: another implementation's opinion of ours.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use super::netns::inside;
+use super::process::{Background, command, output_of};
+use super::wait::eventually;
+
+/// tshark's word for a good checksum in `ip.checksum.status`.
+const GOOD: &str = "1";
+
+/// A recording that goes on until it is finished.
+pub struct Capture {
+    tcpdump: Background,
+    file: PathBuf,
+    _dir: TempDir,
+}
+
+/// What tshark says about one OSPF packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OspfPacket {
+    /// Number in the recording, for error texts.
+    pub frame: String,
+    /// OSPF packet type, 1 = Hello … 5 = LSAck.
+    pub kind: u8,
+    /// LS types of the LSAs or headers in it.
+    pub ls_types: Vec<String>,
+}
+
+impl Capture {
+    /// Starts recording `interface` of namespace `netns`; returns when tcpdump listens.
+    pub fn start(netns: &str, interface: &str, filter: &str) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("capture.pcap");
+        let line = format!("tcpdump -n -U --immediate-mode -Z root -i {interface} -w {} {filter}", file.display());
+        let tcpdump = Background::start("tcpdump", inside(netns, &line), dir.path())?;
+        let mut capture = Self { tcpdump, file, _dir: dir };
+        eventually("tcpdump to listen", Duration::from_secs(10), || {
+            capture.tcpdump.alive()?;
+            Ok(capture.tcpdump.output()?.contains("listening on").then_some(()))
+        })?;
+        Ok(capture)
+    }
+
+    /// Waits until OSPF packets of all five types are recorded: acknowledgments may come a second after the rest.
+    pub fn await_all_types(&self, within: Duration) -> Result<()> {
+        eventually("OSPF packets of all five types", within, || {
+            let types = output_of(self.tshark().args(["-T", "fields", "-e", "ospf.msg"]))?;
+            Ok((1..=5).all(|kind| types.lines().any(|line| line == kind.to_string())).then_some(()))
+        })
+    }
+
+    /// Ends the recording and returns its OSPF packets. An error if tshark finds one malformed, has anything to say about
+    /// it, or does not call every IP and OSPF checksum good.
+    pub fn finish_ospf(mut self) -> Result<Vec<OspfPacket>> {
+        self.tcpdump.end_with(Signal::SIGINT)?;
+        let fields =
+            ["frame.number", "ospf.msg", "ospf.lsa", "ip.checksum.status", "_ws.malformed", "_ws.expert.message"];
+        let mut table = self.tshark();
+        table.args(["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]);
+        for field in fields {
+            table.args(["-e", field]);
+        }
+        let mut packets = Vec::new();
+        for line in output_of(&mut table)?.lines() {
+            let row: Vec<&str> = line.split('\t').collect();
+            let [frame, kind, ls_types, ip_checksum, malformed, expert] = row[..] else {
+                bail!("tshark gave {} fields: {row:?}", row.len());
+            };
+            ensure!(ip_checksum == GOOD, "frame {frame}: bad IP checksum: {row:?}");
+            ensure!(malformed.is_empty() && expert.is_empty(), "frame {frame}: tshark complains: {row:?}");
+            packets.push(OspfPacket {
+                frame: frame.to_owned(),
+                kind: kind.parse().with_context(|| format!("frame {frame}: packet type in {row:?}"))?,
+                ls_types: ls_types.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect(),
+            });
+        }
+        // The verdict on OSPF's checksum is no field, only words in the packet's description.
+        let described = output_of(self.tshark().arg("-V"))?;
+        let good = described
+            .lines()
+            .filter(|line| line.trim_start().starts_with("Checksum:") && line.contains("[correct]"))
+            .count();
+        if good != packets.len() {
+            let bad: Vec<&str> = described.lines().filter(|line| line.contains("[incorrect")).collect();
+            bail!("{} OSPF packets, {good} good checksums: {bad:?}", packets.len());
+        }
+        Ok(packets)
+    }
+
+    fn tshark(&self) -> Command {
+        let mut tshark = command("tshark -n -o ip.check_checksum:TRUE -Y ospf -r");
+        tshark.arg(&self.file);
+        tshark
+    }
+}

@@ -1,0 +1,246 @@
+//! A mesh in namespaces, driven only through weft's own command line, as a person would.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::netns::ip;
+use super::process::{output_of, tail};
+use super::wait::eventually;
+
+/// The program under test.
+const WEFT: &str = env!("CARGO_BIN_EXE_weft");
+
+/// Where a lab keeps each site's log, pid and control socket.
+const LABS: &str = "/run/weft/lab";
+
+/// How long a mesh may take until every adjacency is Full. Generous: the same tests run under emulation.
+const CONVERGENCE: Duration = Duration::from_secs(60);
+
+/// A lab that is up. If it is dropped without [`Lab::down`], the test has failed: the sites' logs are shown.
+pub struct Lab {
+    mesh: String,
+    file: PathBuf,
+    sites: Vec<String>,
+    is_down: bool,
+    _dir: TempDir,
+}
+
+impl Lab {
+    /// Brings up the mesh of `text` under the name `mesh`, which no other test uses, and waits until every tunnel's
+    /// adjacency is Full.
+    pub fn up(mesh: &str, text: &str) -> Result<Self> {
+        let dir = tempfile::tempdir().context("making a directory for the mesh file")?;
+        let mut lab = Self {
+            mesh: mesh.to_owned(),
+            file: dir.path().join("mesh.toml"),
+            sites: Vec::new(),
+            is_down: false,
+            _dir: dir,
+        };
+        lab.write(text)?;
+        // What a killed run of this test has left behind.
+        lab.weft(&["lab", "down"]).ok();
+        lab.weft(&["lab", "up"])?;
+        lab.await_full()?;
+        Ok(lab)
+    }
+
+    /// Replaces the mesh file and distributes it: new sites come up, old ones are told by SIGHUP.
+    pub fn change(&mut self, text: &str) -> Result<()> {
+        self.write(text)?;
+        self.weft(&["lab", "up"]).map(drop)
+    }
+
+    /// Starts the daemons that do not run.
+    pub fn start_what_is_missing(&self) -> Result<()> {
+        self.weft(&["lab", "up"]).map(drop)
+    }
+
+    /// Takes the lab down and checks that nothing is left of it.
+    pub fn down(mut self) -> Result<()> {
+        self.weft(&["lab", "down"])?;
+        self.is_down = true;
+        let prefix = format!("{}-", self.mesh);
+        let left = super::process::run("ip netns list")?;
+        ensure!(!left.lines().any(|line| line.starts_with(&prefix)), "namespaces are left:\n{left}");
+        let state = PathBuf::from(LABS).join(&self.mesh);
+        ensure!(!state.exists(), "{} is left", state.display());
+        let processes = super::process::run("ps -eo pid,args")?;
+        let mentions = format!("{}/", state.display());
+        ensure!(!processes.contains(&mentions), "processes are left:\n{processes}");
+        Ok(())
+    }
+
+    /// Runs `weft SUBCOMMAND… FILE`.
+    pub fn weft(&self, subcommand: &[&str]) -> Result<String> {
+        output_of(Command::new(WEFT).args(subcommand).arg(&self.file))
+    }
+
+    /// Stops packets between two sites in the middle of the network between them.
+    pub fn cut(&self, one: &str, other: &str) -> Result<()> {
+        output_of(Command::new(WEFT).args(["lab", "cut"]).arg(&self.file).args([one, other])).map(drop)
+    }
+
+    /// Undoes [`Self::cut`].
+    pub fn heal(&self, one: &str, other: &str) -> Result<()> {
+        output_of(Command::new(WEFT).args(["lab", "heal"]).arg(&self.file).args([one, other])).map(drop)
+    }
+
+    /// The command that runs `line` at `place`: a site, or `SITE-lan`.
+    pub fn at(&self, place: &str, line: &str) -> Command {
+        let mut command = Command::new(WEFT);
+        command.args(["lab", "exec"]).arg(&self.file).arg(place).arg("--").args(line.split_whitespace());
+        command
+    }
+
+    /// Runs `line` at `place` and returns its output.
+    pub fn run_at(&self, place: &str, line: &str) -> Result<String> {
+        output_of(&mut self.at(place, line))
+    }
+
+    /// Name of the namespace of `place`.
+    pub fn netns(&self, place: &str) -> String {
+        format!("{}-{place}", self.mesh)
+    }
+
+    /// `ip ARGUMENTS` in the namespace of `place`.
+    pub fn ip(&self, place: &str, arguments: &str) -> Result<String> {
+        ip(&self.netns(place), arguments)
+    }
+
+    /// The first address of the host behind `site`.
+    pub fn lan_host(&self, site: &str) -> Result<Ipv4Addr> {
+        let shown = self.ip(&format!("{site}-lan"), "-j -4 address show dev eth0")?;
+        let shown: Value = serde_json::from_str(&shown).with_context(|| format!("reading {shown}"))?;
+        let address = shown[0]["addr_info"][0]["local"].as_str().context("the LAN host has an address")?;
+        address.parse().with_context(|| format!("reading {address}"))
+    }
+
+    /// `weft status --json` of the site.
+    pub fn status(&self, site: &str) -> Result<Value> {
+        let run_dir = self.state_of(site).join("run");
+        let text = output_of(Command::new(WEFT).args(["status", "--json", "--run-dir"]).arg(run_dir));
+        // Exit code 1 only says that something is not good.
+        let text = match text {
+            Ok(text) => text,
+            Err(error) => format!("{error:#}").lines().skip(1).collect::<Vec<_>>().join("\n"),
+        };
+        serde_json::from_str(&text).with_context(|| format!("reading the status of {site}: {text}"))
+    }
+
+    /// Whether the site's daemon calls the neighbour on `interface` Full.
+    pub fn is_full(&self, site: &str, interface: &str) -> Result<bool> {
+        let status = self.status(site)?;
+        let neighbors = status["neighbors"].as_array().context("neighbors")?;
+        Ok(neighbors.iter().any(|n| n["interface"] == interface && n["state"] == "Full"))
+    }
+
+    /// Waits until every tunnel of every site has a Full neighbour.
+    pub fn await_full(&self) -> Result<()> {
+        for site in &self.sites {
+            eventually(&format!("every adjacency of {site} to be Full"), CONVERGENCE, || {
+                let status = self.status(site)?;
+                let tunnels = status["tunnels"].as_array().context("tunnels")?;
+                let neighbors = status["neighbors"].as_array().context("neighbors")?;
+                let full =
+                    |interface: &Value| neighbors.iter().any(|n| n["interface"] == *interface && n["state"] == "Full");
+                let all = tunnels.len() + 1 >= self.sites.len() && tunnels.iter().all(|t| full(&t["interface"]));
+                Ok(all.then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Waits until one ping from `from` to `to` is answered.
+    pub fn await_ping(&self, from: &str, to: Ipv4Addr, within: Duration) -> Result<()> {
+        eventually(&format!("{from} to reach {to}"), within, || {
+            self.run_at(from, &format!("ping -n -c 1 -W 1 {to}")).map(Some)
+        })
+        .map(drop)
+    }
+
+    /// Process id of the site's daemon.
+    pub fn daemon(&self, site: &str) -> Result<Pid> {
+        let path = self.state_of(site).join("daemon");
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {path:?}"))?;
+        let pid = text.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        Ok(Pid::from_raw(pid.with_context(|| format!("a pid in {text:?}"))?))
+    }
+
+    /// `kill -9` of the site's daemon.
+    pub fn kill_daemon(&self, site: &str) -> Result<()> {
+        let pid = self.daemon(site)?;
+        kill(pid, Signal::SIGKILL).with_context(|| format!("killing {pid}"))?;
+        let proc = PathBuf::from(format!("/proc/{pid}/exe"));
+        eventually("the daemon to be gone", Duration::from_secs(5), || Ok((!proc.exists()).then_some(())))
+    }
+
+    /// Process ids of the site's engine.
+    pub fn engine(&self, site: &str) -> Result<Vec<Pid>> {
+        let inside = super::process::run(&format!("ip netns pids {}", self.netns(site)))?;
+        let mut engines = Vec::new();
+        for pid in inside.lines() {
+            let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if command.split('\0').nth(1) == Some("engine") {
+                engines.push(Pid::from_raw(pid.parse()?));
+            }
+        }
+        Ok(engines)
+    }
+
+    /// The tunnel interfaces of the site, from the kernel.
+    pub fn tunnels(&self, site: &str) -> Result<Vec<String>> {
+        let links = self.ip(site, "-o link show up")?;
+        let names = links.lines().filter_map(|line| line.split(": ").nth(1));
+        Ok(names.filter(|name| name.starts_with("wg-")).map(str::to_owned).collect())
+    }
+
+    /// weft's routes of the site in the main table, from the kernel.
+    pub fn weft_routes(&self, site: &str) -> Result<Vec<String>> {
+        super::netns::routes(&self.netns(site), "proto 201")
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
+        self.sites = site_names(text);
+        fs::write(&self.file, text).with_context(|| format!("writing {:?}", self.file))
+    }
+
+    fn state_of(&self, site: &str) -> PathBuf {
+        PathBuf::from(LABS).join(&self.mesh).join(site)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.is_down {
+            return;
+        }
+        for site in &self.sites {
+            eprintln!("--- log of {site}:\n{}", tail(&self.state_of(site).join("log")));
+            let status = Command::new(WEFT).args(["status", "--run-dir"]).arg(self.state_of(site).join("run")).output();
+            let shown = status.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            eprintln!("--- status of {site}:\n{}", shown.unwrap_or_else(|error| error.to_string()));
+        }
+        if let Err(error) = self.weft(&["lab", "down"]) {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+/// Names of the sites in a mesh file's text, in its order: the first `name` after each `[[site]]`.
+fn site_names(text: &str) -> Vec<String> {
+    let name = |section: &str| {
+        let line = section.lines().find(|line| line.starts_with("name"))?;
+        Some(line.split('"').nth(1)?.to_owned())
+    };
+    text.split("[[site]]").skip(1).filter_map(name).collect()
+}

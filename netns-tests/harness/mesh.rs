@@ -1,0 +1,56 @@
+//! Mesh files for the tests.
+
+use std::fmt::Write as _;
+
+/// The environment variable by which a run of the tests chooses the back-end: the virtual machine's sets `kernel`.
+pub const BACKEND_VARIABLE: &str = "WEFT_TEST_BACKEND";
+
+/// `configs/triangle.toml` under another name and with this run's back-end.
+pub fn triangle(mesh: &str) -> String {
+    adapted(include_str!("../../configs/triangle.toml"), mesh)
+}
+
+/// The first two sites of [`triangle`].
+pub fn pair(mesh: &str) -> String {
+    let text = triangle(mesh);
+    let (pair, _third) = text.rsplit_once("[[site]]").expect("the triangle has three sites");
+    pair.to_owned()
+}
+
+/// `configs/office-cloud.toml` under another name and with this run's back-end.
+pub fn office_cloud(mesh: &str) -> String {
+    adapted(include_str!("../../configs/office-cloud.toml"), mesh)
+}
+
+/// `text` with a site that has the id, endpoint and prefix that `id` gives.
+pub fn with_site(text: &str, name: &str, id: u8) -> String {
+    // Any 32 bytes are a public key, and a lab makes keys of its own.
+    let key = format!("{}A=", char::from(b'B' + id).to_string().repeat(42));
+    let mut text = text.to_owned();
+    write!(
+        text,
+        "\n[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{key}\"\nendpoint = \"203.0.113.{id}\"\n\
+         prefixes = [\"10.{id}.0.0/16\"]\n"
+    )
+    .expect("a String takes everything");
+    text
+}
+
+fn adapted(text: &str, mesh: &str) -> String {
+    let backend = std::env::var(BACKEND_VARIABLE).unwrap_or_else(|_| "auto".to_owned());
+    let mut out = String::new();
+    let mut in_mesh = false;
+    for line in text.lines() {
+        if line.starts_with('[') {
+            in_mesh = line == "[mesh]";
+        }
+        let key = line.split('=').next().unwrap_or_default().trim();
+        match key {
+            "name" if in_mesh => writeln!(out, "name = \"{mesh}\"\nbackend = \"{backend}\""),
+            "backend" if in_mesh => Ok(()),
+            _ => writeln!(out, "{line}"),
+        }
+        .expect("a String takes everything");
+    }
+    out
+}

@@ -1,0 +1,120 @@
+//! Running programs: to their end, or in the background with their output in a file.
+//!
+//! Commands are written as one line and split at white space; nothing here goes through a shell.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::wait::eventually;
+
+/// How much of a log a failure shows, bytes.
+const TAIL: u64 = 6_000;
+
+/// How long a background process may take to end after a signal.
+const END: Duration = Duration::from_secs(10);
+
+/// The command that `line` spells, with no standard input.
+pub fn command(line: &str) -> Command {
+    let mut words = line.split_whitespace();
+    let mut command = Command::new(words.next().expect("a command line has a program"));
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+/// Runs `line` to its end and returns what it wrote to stdout; the error shows both outputs.
+pub fn run(line: &str) -> Result<String> {
+    output_of(&mut command(line))
+}
+
+/// Runs `command` to its end and returns what it wrote to stdout; the error shows both outputs.
+pub fn output_of(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("starting {command:?}"))?;
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("{command:?}: {}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(stdout)
+}
+
+/// A program in the background, killed when this is dropped. Its output goes to a file.
+pub struct Background {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Background {
+    /// Starts `command`; `dir` gets its output as `NAME.log`, appended to what an earlier run left there.
+    pub fn start(name: &str, mut command: Command, dir: &Path) -> Result<Self> {
+        let log = dir.join(format!("{name}.log"));
+        let out = File::options().create(true).append(true).open(&log).with_context(|| format!("creating {log:?}"))?;
+        command.stdin(Stdio::null()).stderr(out.try_clone()?).stdout(out);
+        let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+        Ok(Self { name: name.to_owned(), child, log })
+    }
+
+    /// An error with the end of its log if the program has ended by itself.
+    pub fn alive(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("{} ended with {status}:\n{}", self.name, self.log_tail()),
+        }
+    }
+
+    /// Sends `signal` and waits for the end.
+    pub fn end_with(&mut self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.child.id())?);
+        kill(pid, signal).with_context(|| format!("sending {signal} to {}", self.name))?;
+        eventually(&format!("the end of {}", self.name), END, || Ok(self.child.try_wait()?)).map(drop)
+    }
+
+    /// Waits for the end, which must be a success; returns the whole output.
+    pub fn finish(mut self, within: Duration) -> Result<String> {
+        let status = eventually(&format!("the end of {}", self.name), within, || Ok(self.child.try_wait()?))?;
+        if !status.success() {
+            bail!("{} ended with {status}:\n{}", self.name, self.log_tail());
+        }
+        self.output()
+    }
+
+    /// What it has written so far.
+    pub fn output(&self) -> Result<String> {
+        fs::read_to_string(&self.log).with_context(|| format!("reading {:?}", self.log))
+    }
+
+    /// The end of what it has written so far.
+    pub fn log_tail(&self) -> String {
+        tail(&self.log)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Both fail only where it has already ended.
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("--- {}:\n{}", self.name, self.log_tail());
+        }
+    }
+}
+
+/// The end of the file at `path`, or why it cannot be shown.
+pub fn tail(path: &Path) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(path)?;
+        let from = file.metadata()?.len().saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().unwrap_or_else(|error| format!("({}: {error})", path.display()))
+}

@@ -1,0 +1,159 @@
+//! One boot of the virtual machine: a script goes in, its exit status and the console come out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::cpio::Archive;
+use super::kernel::Kernel;
+use crate::harness::process::{Background, output_of, run, tail};
+
+/// The line on the console by which the guest reports its script's exit status.
+const STATUS_LINE: &str = "guest-exit-status: ";
+
+/// Memory of the guest. It holds the file system too.
+const MEMORY: &str = "1536M";
+
+/// Process 1 of the guest. `@MODULES@` is one insmod per module.
+const INIT: &str = "#!/bin/busybox sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs run /run
+mount -t tmpfs tmp /tmp
+mkdir -p /dev/net /run/netns
+[ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
+@MODULES@
+ip link set lo up
+/script </dev/null 2>&1
+echo \"@STATUS@$?\"
+poweroff -f
+";
+
+/// A virtual machine that has not been started.
+pub struct Guest {
+    kernel: Kernel,
+    archive: Archive,
+}
+
+impl Guest {
+    /// A machine with busybox and these kernel modules.
+    pub fn new(modules: &[&str]) -> Result<Self> {
+        let kernel = Kernel::find()?;
+        let mut archive = Archive::default();
+        for dir in ["/proc", "/sys", "/dev", "/run", "/tmp", "/root", "/modules", "/etc"] {
+            archive.dir(dir);
+        }
+        // As Debian has it: the loader and the libraries are named by either path.
+        for dir in ["/bin", "/sbin", "/lib", "/lib64"] {
+            archive.dir(&format!("/usr{dir}"));
+            archive.symlink(dir, &format!("usr{dir}"));
+        }
+        archive.file("/etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n");
+        archive.file("/etc/hosts", 0o644, b"127.0.0.1 localhost\n");
+        archive.file("/etc/group", 0o644, b"root:x:0:\n");
+        let mut insmods = String::new();
+        for (name, content) in kernel.modules(modules)? {
+            let path = format!("/modules/{name}");
+            archive.file(&path, 0o644, &content);
+            insmods += &format!("insmod {path}\n");
+        }
+        let init = INIT.replace("@MODULES@", &insmods).replace("@STATUS@", STATUS_LINE);
+        archive.file("/init", 0o755, init.as_bytes());
+        let mut guest = Self { kernel, archive };
+        // Not busybox's own shell: it prefers its applets to the programs in PATH.
+        guest.program(Path::new("/bin/busybox"))?;
+        guest.program(Path::new("/bin/bash"))?;
+        Ok(guest)
+    }
+
+    /// Adds a program at the path it has here, without debug information, and the libraries it is linked with.
+    pub fn program(&mut self, path: &Path) -> Result<()> {
+        self.binary(path)?;
+        // ldd fails for static programs.
+        let Ok(libraries) = output_of(Command::new("ldd").arg(path)) else { return Ok(()) };
+        for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
+            self.binary(Path::new(library))?;
+        }
+        Ok(())
+    }
+
+    /// Adds programs by their names, found in PATH.
+    pub fn programs(&mut self, names: &[&str]) -> Result<()> {
+        for name in names {
+            let path = which(name)?;
+            self.program(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Boots, runs `script` (for bash) as root and returns the console. An error if it ends with another status
+    /// than 0, or has not ended `within` the time given.
+    pub fn run(mut self, script: &str, within: Duration) -> Result<String> {
+        self.archive.file("/script", 0o755, format!("#!/bin/bash\n{script}\n").as_bytes());
+        let dir = tempfile::tempdir().context("making a directory for the virtual machine")?;
+        let (initrd, console) = (dir.path().join("initrd"), dir.path().join("console"));
+        fs::write(&initrd, self.archive.finish()).context("writing the guest's file system")?;
+
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args(["-machine", "q35", "-accel", accelerator(), "-cpu", "max", "-smp", "2", "-m", MEMORY])
+            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none"])
+            .args(["-append", "console=ttyS0 quiet loglevel=4 panic=-1 rdinit=/init"])
+            .arg("-serial")
+            .arg(format!("file:{}", console.display()))
+            .arg("-kernel")
+            .arg(&self.kernel.image)
+            .arg("-initrd")
+            .arg(&initrd)
+            .stdin(Stdio::null());
+        let ended = Background::start("qemu", qemu, dir.path())?.finish(within);
+        let bytes = fs::read(&console).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).replace('\r', "");
+        if let Err(error) = ended {
+            return Err(error.context(format!("the virtual machine; its console ends:\n{}", tail(&console))));
+        }
+        let status = text.lines().rev().find_map(|line| line.strip_prefix(STATUS_LINE));
+        match status {
+            Some("0") => Ok(text),
+            Some(status) => bail!("the script in the virtual machine ended with status {status}:\n{text}"),
+            None => bail!("the virtual machine stopped before its script had ended:\n{text}"),
+        }
+    }
+
+    /// Adds one ELF file, stripped of debug information: a test binary loses nine tenths of its size.
+    fn binary(&mut self, path: &Path) -> Result<()> {
+        let target = path.to_str().context("a program's path is text")?;
+        // /lib is a link to /usr/lib in the guest.
+        let target = match target.split('/').nth(1) {
+            Some("bin" | "sbin" | "lib" | "lib64") => format!("/usr{target}"),
+            _ => target.to_owned(),
+        };
+        if self.archive.contains(&target) {
+            return Ok(());
+        }
+        let stripped = tempfile::NamedTempFile::new().context("making a file for a stripped program")?;
+        output_of(Command::new("strip").arg("--strip-debug").arg("-o").arg(stripped.path()).arg(path))?;
+        let content = fs::read(stripped.path()).with_context(|| format!("reading {path:?} stripped"))?;
+        ensure!(!content.is_empty(), "{path:?} is empty");
+        self.archive.file(&target, 0o755, &content);
+        Ok(())
+    }
+}
+
+/// KVM where it works. A machine that is itself virtual may have the device node without the processor's support: a guest
+/// would hang there.
+fn accelerator() -> &'static str {
+    let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let capable = flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm");
+    if capable && fs::File::options().read(true).write(true).open("/dev/kvm").is_ok() { "kvm" } else { "tcg" }
+}
+
+fn which(name: &str) -> Result<PathBuf> {
+    let found = run(&format!("which {name}")).with_context(|| format!("looking for {name}: is it installed?"))?;
+    Ok(fs::canonicalize(found.trim())?.parent().context("a program is in a directory")?.join(name))
+}

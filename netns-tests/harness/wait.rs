@@ -1,0 +1,30 @@
+//! Waiting for a real kernel: look again until it is so or the time is up.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Calls `probe` until it gives a value. `Ok(None)` and errors mean "not yet"; when `within` has passed, the error says
+/// what was awaited and, if the last look failed, how.
+pub fn eventually<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + within;
+    loop {
+        let last = match probe() {
+            Ok(Some(value)) => return Ok(value),
+            Ok(None) => None,
+            Err(error) => Some(error),
+        };
+        if Instant::now() >= deadline {
+            let waited = format!("waited {within:?} for {what}");
+            return Err(match last {
+                Some(error) => error.context(waited),
+                None => anyhow!(waited),
+            });
+        }
+        thread::sleep(POLL);
+    }
+}

@@ -1,0 +1,14 @@
+//! Tests with real kernels, real packets and real peers: network namespaces, FRR, tshark, a virtual machine.
+//!
+//! They need root and the packages that `./test` installs; without them they fail and say what is missing. Each uses a
+//! mesh name of its own, so that one test's leftovers are never another's.
+
+mod capture;
+mod down;
+mod frr;
+mod harness;
+mod heal;
+mod join;
+mod office_cloud;
+mod triangle;
+mod vm;

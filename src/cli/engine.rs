@@ -1,0 +1,60 @@
+//! `weft engine`: the userspace WireGuard process, alone in the foreground or under the daemon.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+use wireguard::{InterfaceName, Options};
+
+use super::Outcome;
+
+/// Make TUN interfaces, encrypt what passes through them with WireGuard, and serve `wg` at /run/wireguard.
+///
+/// Without --control it ends when its last interface does: by `ip link del`, or by removing its socket. SIGTERM and
+/// SIGINT end it at once; the interfaces disappear with it.
+#[derive(Debug, Args)]
+pub struct Engine {
+    /// Interfaces to make at the start.
+    #[arg(value_name = "IFACE", required_unless_present = "control")]
+    interfaces: Vec<InterfaceName>,
+
+    /// Listen here for a daemon that adds and removes interfaces; stay when the last one is gone.
+    #[arg(long, value_name = "SOCKET")]
+    control: Option<PathBuf>,
+
+    /// Leave the session and terminal of whoever starts it.
+    #[arg(long, hide = true)]
+    new_session: bool,
+
+    /// What to log on stderr: a level, or directives as in RUST_LOG.
+    #[arg(long, value_name = "FILTER", default_value = "info,gotatun=off")]
+    log: String,
+}
+
+impl Engine {
+    /// Runs the engine until it has nothing left to do.
+    pub fn run(self) -> anyhow::Result<Outcome> {
+        let filter = EnvFilter::try_new(&self.log).with_context(|| format!("reading the log filter `{}`", self.log))?;
+        let stderr = std::io::stderr();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(stderr.is_terminal())
+            .with_writer(std::io::stderr)
+            .init();
+        if self.new_session {
+            nix::unistd::setsid().context("starting a session")?;
+            // A daemon starts us by way of /proc/self/exe, which makes our name `exe` in `ps` and `top`.
+            nix::sys::prctl::set_name(c"weft-engine").context("naming the process")?;
+        }
+        let options = Options {
+            interfaces: self.interfaces,
+            uapi_dir: PathBuf::from(wireguard::engine::UAPI_DIR),
+            control: self.control,
+        };
+        let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
+        runtime.block_on(wireguard::engine::run(options))?;
+        Ok(Outcome::Good)
+    }
+}

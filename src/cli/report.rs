@@ -1,0 +1,37 @@
+//! Errors and warnings on stderr: a mesh file's with their places, all others in a line.
+
+use std::io::{self, IsTerminal as _};
+
+use crate::mesh::{Diagnostics, LoadError, Look};
+
+/// Says why a command failed.
+pub fn error(error: &anyhow::Error) {
+    match error.chain().find_map(|cause| diagnostics(cause)) {
+        Some(found) => {
+            show(found);
+            let s = if found.len() == 1 { "" } else { "s" };
+            eprintln!("{}: {} error{s}", found.file_name(), found.len());
+        }
+        None => eprintln!("error: {error:#}"),
+    }
+}
+
+/// Says what an operator should know about a mesh file that is used nevertheless.
+pub fn warnings(warnings: &Diagnostics) {
+    if !warnings.is_empty() {
+        show(warnings);
+    }
+}
+
+fn diagnostics<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e Diagnostics> {
+    match cause.downcast_ref::<LoadError>() {
+        Some(LoadError::Wrong(found)) => Some(found),
+        Some(_) => None,
+        None => cause.downcast_ref(),
+    }
+}
+
+fn show(found: &Diagnostics) {
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    eprintln!("{}\n", found.render(if colour { Look::Coloured } else { Look::Plain }));
+}

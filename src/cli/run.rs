@@ -1,0 +1,42 @@
+//! `weft run`: the daemon, in the foreground.
+
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{Outcome, RunDir};
+use crate::daemon::{self, Options};
+
+/// Runs the daemon in the foreground; logs go to stderr.
+///
+/// SIGHUP reads the mesh file again. SIGTERM and SIGINT end the daemon and leave tunnels and routes in place, so that a restart
+/// loses nothing; `weft down` removes them.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The mesh file.
+    mesh: PathBuf,
+    /// File with this site's private key, readable by its owner only.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    #[command(flatten)]
+    run_dir: RunDir,
+    /// What to log: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,weft::routing=trace`.
+    #[arg(long, value_name = "FILTER", env = "WEFT_LOG", default_value = "info")]
+    log: String,
+    /// Public keys to use in place of the mesh file's, lines of `SITE BASE64`: a lab has keys of its own.
+    #[arg(long, value_name = "FILE", hide = true)]
+    public_keys: Option<PathBuf>,
+}
+
+impl Args {
+    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        super::log_to_stderr(EnvFilter::try_new(&self.log)?);
+        daemon::run(Options {
+            mesh_file: self.mesh,
+            key_file: self.key,
+            run_dir: self.run_dir.path,
+            public_keys: self.public_keys,
+        })?;
+        Ok(Outcome::Good)
+    }
+}

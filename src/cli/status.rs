@@ -1,0 +1,23 @@
+//! `weft status`.
+
+use super::{Format, Outcome, RunDir};
+use crate::control::view::Status;
+use crate::control::{Request, ask};
+use crate::show;
+
+/// Everything at a glance: what is wrong, tunnels, neighbours, routes. Exit code 1 if something is wrong.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    run_dir: RunDir,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Args {
+    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let status: Status = ask(&self.run_dir.path, Request::Status)?;
+        self.format.print(&status, show::status)?;
+        Ok(if status.problems.is_empty() { Outcome::Good } else { Outcome::NotGood })
+    }
+}

@@ -1,0 +1,47 @@
+//! What can be asked, and the envelope of an answer.
+
+use serde::{Deserialize, Serialize};
+
+/// Octets of the longest request line taken.
+pub(super) const MAX_REQUEST: usize = 4096;
+
+/// One question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// Everything at a glance: [`super::view::Status`].
+    Status,
+    /// All of one kind: an array of that view.
+    Show {
+        /// Of what kind.
+        noun: Noun,
+    },
+    /// Remove everything that weft made, stop the engine and end. Answered with `null` when it is done.
+    Down,
+}
+
+/// What `weft show` shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Noun {
+    /// OSPF neighbours.
+    Neighbors,
+    /// Routes that OSPF computed.
+    Routes,
+    /// WireGuard tunnels.
+    Tunnels,
+    /// OSPF interfaces.
+    Interfaces,
+    /// The link state database.
+    Lsdb,
+}
+
+/// The line that answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Reply {
+    /// What was asked for.
+    Ok(serde_json::Value),
+    /// Why not.
+    Error(String),
+}

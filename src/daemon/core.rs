@@ -1,0 +1,431 @@
+//! The daemon's state and its loop.
+//!
+//! One task owns everything: it hears of routes, kernel changes, signals and questions, and after each makes the kernel what it
+//! should be. It knows no protocol and no netlink.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use ospf::{InterfaceId, LinkState, NeighborState, Prefix};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::backoff::Backoff;
+use super::local::Local;
+use super::settling::Settling;
+use super::{Options, interfaces, report, run_dir};
+use crate::control::{Asked, Noun, Request, Server, socket_path};
+use crate::kernel::{Kernel, Watch};
+use crate::mesh::IfName;
+use crate::reconcile::routes::{Router, desired_routes};
+use crate::reconcile::state::{Backend, Freshness, Observed, State};
+use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
+use crate::routing::{Driver, InterfaceIds, RouteChanges, engine_config};
+use crate::tunnel::{Endpoints, WireGuard, device};
+
+/// Questions waiting for the loop.
+const QUESTION_QUEUE: usize = 16;
+/// How often everything is looked at though nothing was heard: WireGuard devices change without a notification.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How long routes of the last run are kept at most, beyond the longest dead interval.
+const SETTLING_MARGIN: Duration = Duration::from_secs(2);
+/// Rounds of looking and removing until nothing is left.
+const DOWN_ROUNDS: usize = 5;
+
+/// The program that the engine is started from: this one, even if its file has been replaced since.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// Runs the daemon of `local` until it is told to stop.
+pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
+    let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
+    let server = Server::start(&socket_path(&options.run_dir), questioner)?;
+    let (daemon, inlets) = Daemon::start(options, local, questions).await?;
+    let outcome = daemon.live(inlets).await;
+    server.finish().await;
+    outcome
+}
+
+/// Removes what a daemon left that does not run any more.
+pub(super) async fn clean_up(run_dir: &Path) -> anyhow::Result<()> {
+    let drivers = WireGuard::new(run_dir, PROGRAM.into());
+    if let Some(mesh) = run_dir::noted_mesh(run_dir)? {
+        let (mut kernel, _watch) = Kernel::open(&mesh, run_dir)?;
+        remove_everything(&mut kernel, &drivers, run_dir).await?;
+    }
+    drivers.engine().stop().await
+}
+
+/// Everything that the loop listens to.
+struct Inlets {
+    changes: mpsc::Receiver<RouteChanges>,
+    questions: mpsc::Receiver<Asked>,
+    watch: Watch,
+    reload: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+struct Daemon {
+    options: Options,
+    local: Local,
+    backend: Backend,
+    ids: InterfaceIds,
+    driver: Driver,
+    kernel: Kernel,
+    drivers: WireGuard,
+    endpoints: Endpoints,
+    /// What OSPF computed.
+    routes: BTreeMap<Prefix, ospf::Route>,
+    /// What the kernel was found to be, kept up with what has been carried out since.
+    observed: Observed,
+    /// Link states as the engine knows them.
+    told: BTreeMap<InterfaceId, LinkState>,
+    settling: Settling,
+    /// What could not be carried out the last time.
+    failures: Vec<String>,
+    /// Why the mesh file was not taken at the last SIGHUP.
+    refused_reload: Option<String>,
+    retry: Backoff,
+    next_look: Instant,
+    started: Instant,
+}
+
+/// Whether to trust what is known of the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Only routes have changed, by our own doing.
+    Known,
+    /// Look at everything.
+    Afresh,
+}
+
+/// What to do after one turn of the loop.
+enum Next {
+    Reconcile(Look),
+    Nothing,
+    /// End, leaving everything in place.
+    Leave,
+    /// End, leaving nothing behind; then answer.
+    Down(oneshot::Sender<Result<serde_json::Value, String>>),
+}
+
+impl Daemon {
+    async fn start(options: Options, local: Local, questions: mpsc::Receiver<Asked>) -> anyhow::Result<(Self, Inlets)> {
+        let now = Instant::now();
+        run_dir::note_mesh(&options.run_dir, &local.mesh.name)?;
+        let (kernel, watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
+        let backend = local.backend(kernel.has_wireguard().await?)?;
+        let drivers = WireGuard::new(&options.run_dir, PROGRAM.into());
+        let mut endpoints = Endpoints::default();
+        endpoints.set(local.tunnels.values());
+        let mut ids = InterfaceIds::default();
+        let config = engine_config(&local.mesh, &local.site, &mut ids);
+        let longest = config.interfaces.values().map(|interface| interface.dead_interval).max().unwrap_or_default();
+        let (driver, changes) = Driver::start(config, random_seed()?);
+        info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
+        let inlets = Inlets {
+            changes,
+            questions,
+            watch,
+            reload: signal(SignalKind::hangup()).context("listening for SIGHUP")?,
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
+        };
+        let daemon = Self {
+            endpoints,
+            options,
+            local,
+            backend,
+            ids,
+            driver,
+            kernel,
+            drivers,
+            routes: BTreeMap::new(),
+            observed: Observed::default(),
+            told: BTreeMap::new(),
+            settling: Settling::start(now, longest + SETTLING_MARGIN),
+            failures: Vec::new(),
+            refused_reload: None,
+            retry: Backoff::default(),
+            next_look: now + LOOK_INTERVAL,
+            started: now,
+        };
+        Ok((daemon, inlets))
+    }
+
+    async fn live(mut self, mut inlets: Inlets) -> anyhow::Result<()> {
+        self.reconcile(Look::Afresh).await;
+        notify(&[NotifyState::Ready]);
+        loop {
+            match self.turn(&mut inlets).await? {
+                Next::Nothing => {}
+                Next::Reconcile(look) => self.reconcile(look).await,
+                Next::Leave => {
+                    notify(&[NotifyState::Stopping]);
+                    info!("stopping; tunnels and routes stay");
+                    return Ok(());
+                }
+                Next::Down(answer) => {
+                    notify(&[NotifyState::Stopping]);
+                    info!("stopping; everything is removed");
+                    let result = self.down().await;
+                    let reply = result.as_ref().map(|()| serde_json::Value::Null).map_err(|error| format!("{error:#}"));
+                    // If the client has gone, the log has the outcome.
+                    let _ = answer.send(reply);
+                    return result;
+                }
+            }
+        }
+    }
+
+    /// Waits for one thing to happen.
+    async fn turn(&mut self, inlets: &mut Inlets) -> anyhow::Result<Next> {
+        let deadline = self.deadline();
+        tokio::select! {
+            changes = inlets.changes.recv() => {
+                self.take_routes(changes.context("the routing task has ended")?);
+                Ok(Next::Reconcile(Look::Known))
+            }
+            changed = inlets.watch.changed() => {
+                changed.context("listening to the kernel")?;
+                Ok(Next::Reconcile(Look::Afresh))
+            }
+            Some(asked) = inlets.questions.recv() => self.answer(asked).await,
+            _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
+            _ = inlets.reload.recv() => {
+                self.reload().await;
+                Ok(Next::Reconcile(Look::Afresh))
+            }
+            _ = inlets.terminate.recv() => Ok(Next::Leave),
+            _ = inlets.interrupt.recv() => Ok(Next::Leave),
+            () = tokio::time::sleep_until(deadline.into()) => Ok(Next::Reconcile(Look::Afresh)),
+        }
+    }
+
+    /// When to look though nothing happens.
+    fn deadline(&self) -> Instant {
+        let others = [self.settling.deadline(), self.retry.deadline()];
+        others.into_iter().flatten().fold(self.next_look, Instant::min)
+    }
+
+    /// Makes the kernel what it should be, as far as it can be done now.
+    async fn reconcile(&mut self, look: Look) {
+        let now = Instant::now();
+        if look == Look::Afresh || self.observed.freshness == Freshness::Stale {
+            match self.kernel.observe(&self.drivers).await {
+                Ok(observed) => self.observed = observed,
+                Err(error) => return self.failed(now, vec![format!("{error:#}")]),
+            }
+            self.next_look = now + LOOK_INTERVAL;
+            self.tell_links().await;
+        }
+        if let Settling::Until(_) = self.settling
+            && self.converged().await
+        {
+            self.settling.converged(now);
+        }
+        self.settling.advance(now);
+        let desired = self.desired();
+        match self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await {
+            Ok(failures) if failures.is_empty() => {
+                self.failures.clear();
+                self.retry.succeeded();
+            }
+            Ok(failures) => self.failed(now, failures.iter().map(ToString::to_string).collect()),
+            Err(error) => self.failed(now, vec![format!("{error:#}")]),
+        }
+    }
+
+    fn failed(&mut self, now: Instant, failures: Vec<String>) {
+        for failure in failures.iter().filter(|failure| !self.failures.contains(failure)) {
+            warn!(failure, "not done; will be tried again");
+        }
+        self.failures = failures;
+        self.retry.failed(now);
+    }
+
+    /// What should be in the kernel, by all that is known.
+    fn desired(&self) -> State {
+        let mut desired = self.local.desired(self.backend, |interface| self.endpoints.endpoint(interface));
+        let present = &self.observed.state.sysctls;
+        let tunnels: BTreeSet<IfName> = self.local.tunnels.keys().cloned().collect();
+        let ports = self.local.tunnels.values().map(|tunnel| tunnel.listen_port);
+        let router = Router {
+            loopback: self.local.site.loopback,
+            tunnels: &tunnels,
+            underlay: &self.underlay(),
+            listen_ports: ports.clone().min().zip(ports.max()).map(|(first, last)| first..=last),
+            filtered: &strictly_filtered(&self.observed),
+            name: |id| self.ids.name(id),
+        };
+        let routing = desired_routes(&self.routes, &router);
+        desired.routes = routing.routes;
+        desired.rules = routing.rules;
+        desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
+        self.settling.keep(&mut desired.routes, &self.observed.state.routes);
+        desired
+    }
+
+    /// Addresses outside the mesh that tunnels send to, as configured and as found.
+    fn underlay(&self) -> BTreeSet<std::net::Ipv4Addr> {
+        let found = self.observed.state.devices.values().filter_map(|device| device.peer.as_ref()?.endpoint);
+        let configured = self.local.tunnels.keys().filter_map(|interface| self.endpoints.endpoint(interface));
+        configured
+            .chain(found)
+            .filter_map(|endpoint| match endpoint.ip() {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            })
+            .collect()
+    }
+
+    /// Tells the engine of every link whose state is another one now.
+    async fn tell_links(&mut self) {
+        let states = interfaces::link_states(&self.local, &self.observed, &mut self.ids);
+        for (id, state) in &states {
+            if self.told.get(id) != Some(state) {
+                self.driver.link(*id, state.clone()).await;
+            }
+        }
+        self.told = states;
+    }
+
+    fn take_routes(&mut self, changes: RouteChanges) {
+        for (prefix, route) in changes {
+            match route {
+                Some(route) => self.routes.insert(prefix, route),
+                None => self.routes.remove(&prefix),
+            };
+        }
+    }
+
+    /// Whether every tunnel has a neighbour that is Full.
+    async fn converged(&mut self) -> bool {
+        let view = self.driver.view().await;
+        let full: BTreeSet<InterfaceId> = view
+            .neighbors
+            .iter()
+            .filter(|neighbor| neighbor.state == NeighborState::Full)
+            .map(|neighbor| neighbor.interface)
+            .collect();
+        self.local.tunnels.keys().all(|name| full.contains(&self.ids.id(name)))
+    }
+
+    /// Takes the mesh file as it is now; a wrong one changes nothing.
+    async fn reload(&mut self) {
+        notify(&[NotifyState::Reloading]);
+        match self.reloaded() {
+            Ok((local, backend)) => {
+                info!(sites = local.mesh.sites.len(), tunnels = local.tunnels.len(), "mesh file read again");
+                self.local = local;
+                self.backend = backend;
+                self.refused_reload = None;
+                self.endpoints.set(self.local.tunnels.values());
+                let config = engine_config(&self.local.mesh, &self.local.site, &mut self.ids);
+                self.told.retain(|id, _| config.interfaces.contains_key(id));
+                self.driver.configure(config).await;
+            }
+            Err(reason) => {
+                let reason = format!("{reason:#}");
+                error!("the mesh file is not taken, the old one stays in force: {reason}");
+                self.refused_reload = Some(reason);
+            }
+        }
+        notify(&[NotifyState::Ready]);
+    }
+
+    fn reloaded(&self) -> anyhow::Result<(Local, Backend)> {
+        let local = Local::load(&self.options)?;
+        anyhow::ensure!(
+            local.mesh.name == self.local.mesh.name,
+            "the mesh is called {} now and was {}: run `weft down` and start again",
+            local.mesh.name,
+            self.local.mesh.name
+        );
+        // Whether the kernel has WireGuard was found out at the start, and `auto` stays with what it chose then.
+        let backend = local.backend(self.backend == Backend::Kernel)?;
+        Ok((local, backend))
+    }
+
+    async fn answer(&mut self, asked: Asked) -> anyhow::Result<Next> {
+        let Asked { request, answer } = asked;
+        let value = match request {
+            Request::Down => return Ok(Next::Down(answer)),
+            Request::Status => serde_json::to_value(self.report().await.status()),
+            Request::Show { noun: Noun::Neighbors } => serde_json::to_value(self.report().await.neighbors()),
+            Request::Show { noun: Noun::Routes } => serde_json::to_value(self.report().await.routes()),
+            Request::Show { noun: Noun::Tunnels } => serde_json::to_value(self.report().await.tunnels()),
+            Request::Show { noun: Noun::Interfaces } => serde_json::to_value(self.report().await.interfaces()),
+            Request::Show { noun: Noun::Lsdb } => serde_json::to_value(self.report().await.lsdb()),
+        };
+        // If the client has gone, nobody misses the answer.
+        let _ = answer.send(value.map_err(|error| error.to_string()));
+        Ok(Next::Nothing)
+    }
+
+    async fn report(&self) -> report::Report<'_> {
+        let mut devices = BTreeMap::new();
+        for interface in self.local.tunnels.keys() {
+            // One that cannot be read is shown as missing; the loop has said why.
+            if let Ok(Some(device)) = device::observe(interface).await {
+                devices.insert(interface.clone(), device);
+            }
+        }
+        report::Report {
+            local: &self.local,
+            backend: self.backend,
+            ids: &self.ids,
+            routes: &self.routes,
+            links: &self.observed.state.links,
+            devices,
+            view: self.driver.view().await,
+            failures: &self.failures,
+            refused_reload: self.refused_reload.as_deref(),
+            uptime: self.started.elapsed(),
+        }
+    }
+
+    async fn down(self) -> anyhow::Result<()> {
+        let Self { driver, mut kernel, drivers, options, .. } = self;
+        driver.shutdown().await;
+        remove_everything(&mut kernel, &drivers, &options.run_dir).await?;
+        drivers.engine().stop().await
+    }
+}
+
+/// Takes everything of the mesh out of the kernel and gives its settings back.
+async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &Path) -> anyhow::Result<()> {
+    let mut failures = Vec::new();
+    for _ in 0..DOWN_ROUNDS {
+        let mut observed = kernel.observe(drivers).await?;
+        let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };
+        failures = kernel.reconcile(&desired, &mut observed, drivers).await?;
+        if failures.is_empty() {
+            kernel.forget_settings()?;
+            return run_dir::forget_mesh(run_dir);
+        }
+    }
+    let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    anyhow::bail!("left behind: {}", failures.join("; "))
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "the service manager was not notified");
+    }
+}
+
+/// A seed for the engine's jitter, from the operating system.
+fn random_seed() -> anyhow::Result<u64> {
+    use std::io::Read as _;
+    let mut bytes = [0; 8];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .context("reading /dev/urandom")?;
+    Ok(u64::from_ne_bytes(bytes))
+}

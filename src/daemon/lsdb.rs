@@ -1,0 +1,90 @@
+//! LSAs in words, for `weft show lsdb`.
+
+use std::net::Ipv4Addr;
+
+use ospf::wire::{ExternalLsa, LsaBody, RouterLink, RouterLinkKind, RouterLsa};
+use ospf::{Domain, ExternalMetric, InterfaceId, LsaView, Prefix};
+
+use crate::control::view;
+
+/// One LSA as it is shown; `name` is that of an interface.
+pub(super) fn lsa(shown: &LsaView, name: impl Fn(InterfaceId) -> String) -> view::Lsa {
+    let header = &shown.lsa.header;
+    let (area, link) = match shown.domain {
+        Domain::As => (None, None),
+        Domain::Area(area) => (Some(area.into()), None),
+        Domain::Link(interface) => (None, Some(name(interface))),
+    };
+    view::Lsa {
+        area,
+        link,
+        kind: header.key.kind.to_string(),
+        id: header.key.id.into(),
+        advertising_router: header.key.advertising_router.into(),
+        sequence: header.sequence.to_string(),
+        age_s: header.age,
+        checksum: format!("{:#06x}", header.checksum),
+        length: header.length,
+        body: body(shown),
+    }
+}
+
+fn body(shown: &LsaView) -> Vec<String> {
+    let id = Ipv4Addr::from(shown.lsa.header.key.id);
+    let parsed = match shown.lsa.parse() {
+        Ok(parsed) => parsed,
+        // The database takes in nothing that cannot be read.
+        Err(error) => return vec![error.to_string()],
+    };
+    match &parsed {
+        LsaBody::Router(router) => router_lines(router),
+        LsaBody::Network(network) => {
+            let routers = network.attached_routers.iter().map(|router| format!("attached {router}"));
+            std::iter::once(destination(id, network.network_mask)).chain(routers).collect()
+        }
+        LsaBody::Summary(summary) => {
+            vec![format!("{} metric {}", destination(id, summary.network_mask), summary.metric)]
+        }
+        LsaBody::External(external) => vec![external_line(id, external)],
+        LsaBody::Opaque(bytes) => vec![format!("{} octets, not interpreted", bytes.len())],
+    }
+}
+
+fn router_lines(router: &RouterLsa) -> Vec<String> {
+    use ospf::wire::RouterFlags as Flags;
+    let named =
+        [(Flags::B, "area border router"), (Flags::E, "AS boundary router"), (Flags::V, "virtual link endpoint")];
+    let roles = named.iter().filter(|(flag, _)| router.flags.contains(*flag)).map(|(_, name)| (*name).to_owned());
+    roles.chain(router.links.iter().map(link_line)).collect()
+}
+
+fn link_line(link: &RouterLink) -> String {
+    let RouterLink { kind, id, data, metric } = link;
+    match kind {
+        RouterLinkKind::PointToPoint => format!("point-to-point to {id}, data {data}, metric {metric}"),
+        RouterLinkKind::Transit => format!("transit network, designated router {id}, address {data}, metric {metric}"),
+        RouterLinkKind::Stub => format!("stub network {}, metric {metric}", destination(*id, *data)),
+        RouterLinkKind::Virtual => format!("virtual link to {id}, data {data}, metric {metric}"),
+        RouterLinkKind::Unknown(kind) => format!("link of type {kind}, id {id}, data {data}, metric {metric}"),
+    }
+}
+
+fn external_line(id: Ipv4Addr, external: &ExternalLsa) -> String {
+    let metric = match external.metric {
+        ExternalMetric::Type1(metric) => format!("type 1 metric {metric}"),
+        ExternalMetric::Type2(metric) => format!("type 2 metric {metric}"),
+    };
+    let mut line = format!("{} {metric}", destination(id, external.network_mask));
+    if !external.forwarding_address.is_unspecified() {
+        line.push_str(&format!(" via {}", external.forwarding_address));
+    }
+    if external.route_tag != 0 {
+        line.push_str(&format!(" tag {}", external.route_tag));
+    }
+    line
+}
+
+/// As a prefix, or with the mask as it stands where that has holes.
+fn destination(network: Ipv4Addr, mask: Ipv4Addr) -> String {
+    Prefix::from_mask(network, mask).map_or_else(|| format!("{network} mask {mask}"), |prefix| prefix.to_string())
+}

@@ -1,0 +1,62 @@
+//! `weft run`: one daemon for one site of one mesh.
+//!
+//! [`core`] holds the state and the loop; everything else here turns one kind of knowledge into another: the mesh file into what
+//! should exist ([`local`]), netlink's view into link states ([`interfaces`]), all of it into what is shown ([`report`]).
+
+mod backoff;
+mod core;
+mod interfaces;
+mod local;
+mod lsdb;
+mod privileges;
+mod report;
+mod run_dir;
+mod settling;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// Threads of the runtime: one for the engine, one for everything else.
+const WORKER_THREADS: usize = 2;
+
+/// What `weft run` was given.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The mesh file.
+    pub mesh_file: PathBuf,
+    /// The file with this site's private key.
+    pub key_file: PathBuf,
+    /// Directory of run-time files.
+    pub run_dir: PathBuf,
+    /// Public keys to use in place of the mesh file's.
+    pub public_keys: Option<PathBuf>,
+}
+
+/// Runs the daemon until a signal or `weft down` ends it.
+///
+/// # Errors
+/// If it cannot start: a wrong mesh file, a key of no site, a missing capability, another daemon in the same directory.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let local = local::Local::load(&options)?;
+    privileges::drop_capabilities()?;
+    run_dir::create(&options.run_dir)?;
+    runtime()?.block_on(core::run(options, local))
+}
+
+/// Removes everything that a daemon of this run directory has made and left, and stops its engine. For when none runs.
+///
+/// # Errors
+/// If something could not be removed; what is left can be tried again.
+pub fn clean_up(run_dir: &Path) -> anyhow::Result<()> {
+    privileges::drop_capabilities()?;
+    runtime()?.block_on(core::clean_up(run_dir))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .enable_all()
+        .build()
+        .context("starting the runtime")
+}

@@ -1,0 +1,31 @@
+//! Only what a router needs: CAP_NET_ADMIN and CAP_NET_RAW.
+
+use anyhow::Context as _;
+use caps::{CapSet, Capability, CapsHashSet};
+
+/// Drops every capability but those two, also for the programs that weft starts.
+///
+/// Capabilities belong to threads: this has to be called before the first further thread is made.
+///
+/// # Errors
+/// If one of the two is missing, with a word on how to get it.
+pub(super) fn drop_capabilities() -> anyhow::Result<()> {
+    let needed = CapsHashSet::from([Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW]);
+    let permitted = caps::read(None, CapSet::Permitted).context("reading our capabilities")?;
+    anyhow::ensure!(
+        needed.is_subset(&permitted),
+        "weft needs CAP_NET_ADMIN and CAP_NET_RAW: run it as root, or from its systemd unit"
+    );
+    if permitted.contains(&Capability::CAP_SETPCAP) {
+        let bounding = caps::read(None, CapSet::Bounding).context("reading the bounding set")?;
+        for capability in bounding.difference(&needed) {
+            caps::drop(None, CapSet::Bounding, *capability)
+                .with_context(|| format!("dropping {capability} from the bounding set"))?;
+        }
+    }
+    let none = CapsHashSet::new();
+    for (set, kept) in [(CapSet::Inheritable, &none), (CapSet::Effective, &needed), (CapSet::Permitted, &needed)] {
+        caps::set(None, set, kept).with_context(|| format!("dropping capabilities from the {set:?} set"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! Carrying out a plan: every step as it stands, without a decision of its own.
+//!
+//! A step that fails takes along only those that need the same interface; the rest goes on, and the next plan sees
+//! what is still missing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+
+use anyhow::Context;
+use futures::{StreamExt, stream};
+
+use super::observe::Kernel;
+use super::routes::Present;
+use super::{addresses, links, routes, rules, settings};
+use crate::mesh::IfName;
+use crate::reconcile::state::{Backend, Freshness, Observed, State};
+use crate::reconcile::tunnels::Tunnels;
+use crate::reconcile::{Step, plan};
+
+/// How many route requests are under way at a time: enough that no round trip is waited for, few enough that their
+/// answers fit the socket's receive buffer.
+const ROUTES_AT_ONCE: usize = 128;
+
+/// A step that could not be carried out.
+#[derive(Debug)]
+pub struct Failure {
+    /// Which.
+    pub step: Step,
+    /// Why.
+    pub cause: anyhow::Error,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:#}", self.step, self.cause)
+    }
+}
+
+impl Kernel {
+    /// Plans from `observed` to `desired` and carries the plan out. Nothing to do is no work. Empty if all went well;
+    /// otherwise observe and call again after a while. `observed` is brought up to date with routes and rules, so that
+    /// a change of routes needs no look at the kernel; any other change makes it stale.
+    pub async fn reconcile(
+        &mut self,
+        desired: &State,
+        observed: &mut Observed,
+        tunnels: &impl Tunnels,
+    ) -> anyhow::Result<Vec<Failure>> {
+        let steps = plan(desired, observed, &self.applied);
+        let mut originals = self.memory.originals().clone();
+        originals.remember(&steps, &observed.state.sysctls, |name| desired.links.contains_key(name));
+        self.memory.keep(originals)?;
+        let failures = self.execute(&steps, observed, tunnels).await;
+        self.applied.note(desired, failures.iter().map(|failure| &failure.step));
+        Ok(failures)
+    }
+
+    /// Carries out `steps` in their order.
+    async fn execute(&self, steps: &[Step], observed: &mut Observed, tunnels: &impl Tunnels) -> Vec<Failure> {
+        let mut run = Run { kernel: self, observed, broken: BTreeSet::new(), failures: Vec::new() };
+        let mut rest = steps;
+        while let Some(first) = rest.first() {
+            let group = rest.iter().take_while(|step| may_run_together(first, step)).count().max(1);
+            let (now, later) = rest.split_at(group);
+            if group == 1 {
+                run.one(first, tunnels).await;
+            } else {
+                run.many_routes(now).await;
+            }
+            rest = later;
+        }
+        run.failures
+    }
+}
+
+/// Steps about routes with different keys, all of them to install or all of them to delete.
+fn may_run_together(first: &Step, other: &Step) -> bool {
+    let installs = |step: &Step| matches!(step, Step::AddRoute(..) | Step::ReplaceRoute(..));
+    let deletes = |step: &Step| matches!(step, Step::DeleteRoute(..));
+    installs(first) && installs(other) || deletes(first) && deletes(other)
+}
+
+/// One plan under way.
+struct Run<'a> {
+    kernel: &'a Kernel,
+    /// For the indexes of interfaces; kept up to date.
+    observed: &'a mut Observed,
+    /// Interfaces that could not be made or set up.
+    broken: BTreeSet<IfName>,
+    failures: Vec<Failure>,
+}
+
+impl Run<'_> {
+    async fn one(&mut self, step: &Step, tunnels: &impl Tunnels) {
+        if self.is_hopeless(step) {
+            return;
+        }
+        tracing::debug!(step = %step, "kernel step");
+        let result = match step {
+            Step::CreateLink(interface, backend) => self.create_link(interface, *backend, tunnels).await,
+            Step::DeleteLink(interface, backend) => self.delete_link(interface, *backend, tunnels).await,
+            Step::Configure(interface, change) => tunnels.configure(interface, change).await,
+            other => self.plain(other).await.map_err(anyhow::Error::from),
+        };
+        match result {
+            Ok(()) => self.observed.note(step),
+            Err(cause) => self.fail(step, cause),
+        }
+    }
+
+    /// Steps that are one request.
+    async fn plain(&self, step: &Step) -> io::Result<()> {
+        let netlink = &self.kernel.netlink;
+        match step {
+            Step::SetSysctl(sysctl, value) => settings::write(sysctl, *value),
+            Step::SetMtu(interface, mtu) => links::set_mtu(netlink, self.index(interface)?, *mtu).await,
+            Step::SetUp(interface) => links::set_up(netlink, self.index(interface)?).await,
+            Step::AddAddress(interface, address) => addresses::add(netlink, self.index(interface)?, *address).await,
+            Step::RemoveAddress(interface, address) => {
+                addresses::remove(netlink, self.index(interface)?, *address).await
+            }
+            Step::AddRoute(key, route) => {
+                routes::install(netlink, key, route, Present::No, |name| self.index(name)).await
+            }
+            Step::ReplaceRoute(key, route) => {
+                routes::install(netlink, key, route, Present::Yes, |name| self.index(name)).await
+            }
+            Step::DeleteRoute(key) => routes::delete(netlink, key).await,
+            Step::AddRule(rule) => rules::add(netlink, rule).await,
+            Step::DeleteRule(rule) => rules::delete(netlink, rule).await,
+            Step::CreateLink(..) | Step::DeleteLink(..) | Step::Configure(..) => {
+                unreachable!("taken by the caller, they need the tunnels' drivers")
+            }
+        }
+    }
+
+    async fn many_routes(&mut self, steps: &[Step]) {
+        tracing::debug!(steps = steps.len(), first = %steps[0], "kernel route steps");
+        let this = &*self;
+        let hopeful: Vec<&Step> = steps.iter().filter(|step| !this.is_hopeless(step)).collect();
+        let requests = hopeful.into_iter().map(|step| async move { (step, this.plain(step).await) });
+        let answers: Vec<(&Step, io::Result<()>)> =
+            stream::iter(requests).buffer_unordered(ROUTES_AT_ONCE).collect().await;
+        for (step, answer) in answers {
+            match answer {
+                Ok(()) => self.observed.note(step),
+                Err(error) => self.fail(step, error.into()),
+            }
+        }
+    }
+
+    async fn create_link(
+        &mut self,
+        interface: &IfName,
+        backend: Backend,
+        tunnels: &impl Tunnels,
+    ) -> anyhow::Result<()> {
+        self.refuse_foreign(interface, backend, tunnels).await?;
+        match backend {
+            Backend::Kernel => links::create_wireguard(&self.kernel.netlink, interface).await?,
+            Backend::Userspace => tunnels.add_userspace(interface).await?,
+        }
+        let index =
+            links::index(&self.kernel.netlink, interface).await.with_context(|| format!("finding {interface}"))?;
+        self.observed.indexes.insert(interface.clone(), index);
+        links::claim(&self.kernel.netlink, index, &self.kernel.alias).await.context("marking it as the mesh's")
+    }
+
+    /// An interface that carries the name but not the mesh's mark is somebody else's, unless the engine made it and did
+    /// not live to see it marked; whether the engine did, it knows itself.
+    async fn refuse_foreign(&self, interface: &IfName, backend: Backend, tunnels: &impl Tunnels) -> anyhow::Result<()> {
+        let exists = self.observed.foreign.interfaces.contains_key(interface);
+        let answers = backend == Backend::Userspace && exists && tunnels.observe(interface).await?.is_some();
+        anyhow::ensure!(!exists || answers, "an interface of this name exists that is not the mesh's");
+        Ok(())
+    }
+
+    async fn delete_link(
+        &mut self,
+        interface: &IfName,
+        backend: Backend,
+        tunnels: &impl Tunnels,
+    ) -> anyhow::Result<()> {
+        let index = self.index(interface)?;
+        self.observed.indexes.remove(interface);
+        let released = match backend {
+            Backend::Kernel => Ok(()),
+            Backend::Userspace => tunnels.remove_userspace(interface).await,
+        };
+        // Whatever the engine says, the link shall go.
+        links::delete(&self.kernel.netlink, index).await?;
+        released
+    }
+
+    fn index(&self, interface: &IfName) -> io::Result<u32> {
+        self.observed.indexes.get(interface).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
+    }
+
+    /// Whether a step before has broken what this one needs.
+    fn is_hopeless(&self, step: &Step) -> bool {
+        step.needs().into_iter().any(|interface| self.broken.contains(interface))
+    }
+
+    fn fail(&mut self, step: &Step, cause: anyhow::Error) {
+        if let Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) | Step::SetUp(interface) = step {
+            self.broken.insert(interface.clone());
+        }
+        self.observed.freshness = Freshness::Stale;
+        self.failures.push(Failure { step: step.clone(), cause });
+    }
+}

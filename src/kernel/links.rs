@@ -1,0 +1,162 @@
+//! Links: what a dump says of them, and making, marking, setting and deleting our own.
+
+use std::io;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+
+use super::netlink::{Netlink, unless};
+use crate::mesh::IfName;
+use crate::reconcile::state::{Admin, Backend, Link};
+
+/// One link as dumped.
+pub(super) struct FoundLink {
+    pub name: IfName,
+    pub index: u32,
+    pub mtu: u32,
+    pub alias: Option<String>,
+    /// `None` for every kind that no tunnel of weft has.
+    pub backend: Option<Backend>,
+    pub admin: Admin,
+    /// Up and with carrier.
+    pub running: bool,
+}
+
+impl FoundLink {
+    /// The link as a tunnel of the mesh whose links carry `alias`; `None` if it is somebody else's.
+    pub fn tunnel(&self, alias: &str) -> Option<Link> {
+        let backend = self.backend.filter(|_| self.alias.as_deref() == Some(alias))?;
+        Some(Link { backend, mtu: self.mtu, admin: self.admin })
+    }
+}
+
+/// Every link of the namespace.
+pub(super) async fn dump(netlink: &Netlink) -> io::Result<Vec<FoundLink>> {
+    let replies = netlink.dump(RouteNetlinkMessage::GetLink(LinkMessage::default())).await?;
+    let links = replies.into_iter().filter_map(|reply| match reply {
+        RouteNetlinkMessage::NewLink(link) => Some(link),
+        _ => None,
+    });
+    Ok(links.filter_map(|link| parse(&link)).collect())
+}
+
+fn parse(message: &LinkMessage) -> Option<FoundLink> {
+    let flags = message.header.flags;
+    let mut name = None;
+    let mut found_mtu = 0;
+    let mut alias = None;
+    let mut backend = None;
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(text) => name = IfName::new(text),
+            LinkAttribute::Mtu(mtu) => found_mtu = *mtu,
+            LinkAttribute::IfAlias(text) => alias = Some(text.clone()),
+            LinkAttribute::LinkInfo(infos) => {
+                backend = infos.iter().find_map(|info| match info {
+                    LinkInfo::Kind(InfoKind::Wireguard) => Some(Backend::Kernel),
+                    LinkInfo::Kind(InfoKind::Tun) => Some(Backend::Userspace),
+                    _ => None,
+                });
+            }
+            _ => {}
+        }
+    }
+    let usable = flags.contains(LinkFlags::Up | LinkFlags::Multicast);
+    Some(FoundLink {
+        name: name?,
+        index: message.header.index,
+        mtu: found_mtu,
+        alias,
+        backend,
+        admin: if usable { Admin::Up } else { Admin::Down },
+        // LowerUp is the carrier at this moment; Running follows up to a second later, and knows of a port that may not
+        // be used yet.
+        running: flags.contains(LinkFlags::Up | LinkFlags::LowerUp | LinkFlags::Running),
+    })
+}
+
+/// The kernel's index of the interface; ENODEV if there is none.
+pub(super) async fn index(netlink: &Netlink, name: &IfName) -> io::Result<u32> {
+    let mut request = LinkMessage::default();
+    request.attributes.push(LinkAttribute::IfName(name.as_str().to_owned()));
+    match netlink.get(RouteNetlinkMessage::GetLink(request)).await? {
+        RouteNetlinkMessage::NewLink(link) => Ok(link.header.index),
+        other => Err(io::Error::other(format!("the kernel answers for {name} with {other:?}"))),
+    }
+}
+
+/// Makes a kernel WireGuard device.
+pub(super) async fn create_wireguard(netlink: &Netlink, name: &IfName) -> io::Result<()> {
+    let mut message = of_kind(InfoKind::Wireguard);
+    message.attributes.push(LinkAttribute::IfName(name.as_str().to_owned()));
+    netlink.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await
+}
+
+/// Marks a link as the mesh's, and keeps the kernel from giving it an IPv6 link-local address.
+pub(super) async fn claim(netlink: &Netlink, index: u32, alias: &str) -> io::Result<()> {
+    let mut plain = with_index(index);
+    plain.attributes.push(LinkAttribute::IfAlias(alias.to_owned()));
+    let mut whole = plain.clone();
+    let no_link_local = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+    whole.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![no_link_local])]));
+    match netlink.change(RouteNetlinkMessage::SetLink(whole), 0).await {
+        // A kernel without IPv6 gives no link-local address, and refuses to hear of it.
+        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
+            netlink.change(RouteNetlinkMessage::SetLink(plain), 0).await
+        }
+        other => other,
+    }
+}
+
+/// Sets the MTU, bytes.
+pub(super) async fn set_mtu(netlink: &Netlink, index: u32, mtu: u32) -> io::Result<()> {
+    let mut message = with_index(index);
+    message.attributes.push(LinkAttribute::Mtu(mtu));
+    netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
+}
+
+/// Sets the link up and able to multicast.
+pub(super) async fn set_up(netlink: &Netlink, index: u32) -> io::Result<()> {
+    let mut message = with_index(index);
+    message.header.flags = LinkFlags::Up | LinkFlags::Multicast;
+    message.header.change_mask = LinkFlags::Up | LinkFlags::Multicast;
+    netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
+}
+
+/// Deletes the link; good if it is gone.
+pub(super) async fn delete(netlink: &Netlink, index: u32) -> io::Result<()> {
+    unless(netlink.change(RouteNetlinkMessage::DelLink(with_index(index)), 0).await, libc::ENODEV)
+}
+
+/// Whether the kernel can make WireGuard links. Loads the module if there is one; makes nothing.
+pub(super) async fn has_wireguard(netlink: &Netlink) -> io::Result<bool> {
+    has_kind(netlink, InfoKind::Wireguard).await
+}
+
+/// Asks for a link of the kind with an impossible MTU: a kernel that knows the kind refuses the MTU.
+async fn has_kind(netlink: &Netlink, kind: InfoKind) -> io::Result<bool> {
+    let mut message = of_kind(kind);
+    message.attributes.push(LinkAttribute::Mtu(u32::MAX));
+    let answer = netlink.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await;
+    match answer.as_ref().map_err(io::Error::raw_os_error) {
+        Err(Some(libc::EOPNOTSUPP)) => Ok(false),
+        Err(Some(libc::EINVAL)) => Ok(true),
+        Ok(()) => Err(io::Error::other("the kernel made a link of an impossible MTU")),
+        Err(_) => answer.map(|()| true),
+    }
+}
+
+fn of_kind(kind: InfoKind) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
+    message
+}
+
+fn with_index(index: u32) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message
+}

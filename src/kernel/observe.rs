@@ -1,0 +1,116 @@
+//! The handle on the kernel, and what it sees.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use futures::{StreamExt, stream};
+
+use super::netlink::Netlink;
+use super::settings::Memory;
+use super::watch::Watch;
+use super::{addresses, links, routes, rules, settings};
+use crate::mesh::IfName;
+use crate::reconcile::Applied;
+use crate::reconcile::state::{Device, ForeignInterface, Observed};
+use crate::reconcile::sysctls::Sysctls;
+use crate::reconcile::tunnels::Tunnels;
+
+/// How many WireGuard devices are asked at a time.
+const DEVICES_AT_ONCE: usize = 16;
+
+/// The kernel of one network namespace, for one mesh.
+pub struct Kernel {
+    pub(super) netlink: Netlink,
+    /// IFLA_IFALIAS of the mesh's links.
+    pub(super) alias: String,
+    pub(super) memory: Memory,
+    pub(super) applied: Applied,
+}
+
+impl Kernel {
+    /// Opens the kernel for the mesh of this name, and a watch that hears of everything from here on. `run_dir` exists and
+    /// is the daemon's own.
+    pub fn open(mesh: &str, run_dir: &Path) -> anyhow::Result<(Self, Watch)> {
+        let (netlink, port) = Netlink::open()?;
+        let watch = Watch::open(port)?;
+        let kernel = Self {
+            netlink,
+            alias: format!("weft:{mesh}"),
+            memory: Memory::open(run_dir)?,
+            applied: Applied::default(),
+        };
+        Ok((kernel, watch))
+    }
+
+    /// Whether the kernel can make WireGuard links.
+    pub async fn has_wireguard(&self) -> anyhow::Result<bool> {
+        links::has_wireguard(&self.netlink).await.context("asking the kernel for WireGuard")
+    }
+
+    /// What is there now: ours, and what others made as far as it matters.
+    pub async fn observe(&self, tunnels: &impl Tunnels) -> anyhow::Result<Observed> {
+        let links = links::dump(&self.netlink).await.context("dumping links")?;
+        let addresses = addresses::dump(&self.netlink).await.context("dumping addresses")?;
+        let names: BTreeMap<u32, IfName> = links.iter().map(|link| (link.index, link.name.clone())).collect();
+        let mut observed = Observed::default();
+        observed.state.routes = routes::dump(&self.netlink, &names).await.context("dumping routes")?;
+        observed.state.rules = rules::dump(&self.netlink).await.context("dumping rules")?;
+        observed.state.sysctls = settings::read_all(names.values().cloned());
+        for link in links {
+            observed.indexes.insert(link.name.clone(), link.index);
+            if let Some(tunnel) = link.tunnel(&self.alias) {
+                observed.state.links.insert(link.name, tunnel);
+            } else {
+                let found =
+                    ForeignInterface { index: link.index, mtu: link.mtu, running: link.running, addresses: Vec::new() };
+                observed.foreign.interfaces.insert(link.name, found);
+            }
+        }
+        for address in addresses {
+            let Some(name) = names.get(&address.index) else { continue };
+            if let Some(interface) = observed.foreign.interfaces.get_mut(name) {
+                interface.addresses.push(address.network);
+            }
+            if address.network.prefix() == 32 {
+                let mine = &mut observed.state.addresses;
+                let whose = if address.is_ours() { mine } else { &mut observed.foreign.addresses };
+                whose.insert((name.clone(), address.network.ip()));
+            }
+        }
+        self.observe_devices(&mut observed, tunnels).await;
+        Ok(observed)
+    }
+
+    async fn observe_devices(&self, observed: &mut Observed, tunnels: &impl Tunnels) {
+        let interfaces: Vec<IfName> = observed.state.links.keys().cloned().collect();
+        let asked = interfaces.into_iter().map(|interface| async move {
+            let device = tunnels.observe(&interface).await;
+            (interface, device)
+        });
+        let answers: Vec<(IfName, anyhow::Result<Option<Device>>)> =
+            stream::iter(asked).buffer_unordered(DEVICES_AT_ONCE).collect().await;
+        for (interface, answer) in answers {
+            match answer {
+                Ok(Some(device)) => {
+                    observed.state.devices.insert(interface, device);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(iface = %interface, error = format!("{error:#}"), "tunnel device unreadable");
+                    observed.unreadable.insert(interface);
+                }
+            }
+        }
+    }
+
+    /// The settings as they were before weft, as far as nobody else has changed them since: desired state of `weft down`.
+    pub fn settings_to_restore(&self, observed: &Observed) -> Sysctls {
+        self.memory.originals().restoration(&observed.state.sysctls)
+    }
+
+    /// Forgets what settings were before: after they have been given back.
+    pub fn forget_settings(&mut self) -> anyhow::Result<()> {
+        self.memory.forget()
+    }
+}

@@ -1,0 +1,145 @@
+//! IPv4 routes of protocol 201.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv4Addr;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteNextHop, RouteNextHopFlags,
+    RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use ospf::Prefix;
+
+use super::netlink::{Netlink, unless};
+use crate::mesh::IfName;
+use crate::reconcile::state::{Nexthop, PROTOCOL, Route, RouteKey};
+
+/// Whether a route of ours is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Present {
+    /// No: nothing of the same table, prefix and metric may be there.
+    No,
+    /// Yes: it is replaced in one go.
+    Yes,
+}
+
+/// Every route of weft in every table. Next hops that are dead, or whose interface is not in `names`, are left out.
+pub(super) async fn dump(netlink: &Netlink, names: &BTreeMap<u32, IfName>) -> io::Result<BTreeMap<RouteKey, Route>> {
+    let mut request = RouteMessage::default();
+    request.header.address_family = AddressFamily::Inet;
+    request.header.protocol = RouteProtocol::from(PROTOCOL);
+    let replies = netlink.dump(RouteNetlinkMessage::GetRoute(request)).await?;
+    let routes = replies.into_iter().filter_map(|reply| match reply {
+        RouteNetlinkMessage::NewRoute(route) => Some(route),
+        _ => None,
+    });
+    Ok(routes.filter_map(|route| parse(&route, names)).collect())
+}
+
+fn parse(message: &RouteMessage, names: &BTreeMap<u32, IfName>) -> Option<(RouteKey, Route)> {
+    let header = &message.header;
+    let mut table = u32::from(header.table);
+    let mut destination = Ipv4Addr::UNSPECIFIED;
+    let mut metric = 0;
+    let mut source = None;
+    let mut multipath = None;
+    // A route with one next hop has it in attributes of its own, its flags in the header (RTNH_F_* and RTM_F_* share a word).
+    let mut single = RouteNextHop::default();
+    single.flags = RouteNextHopFlags::from_bits_retain(header.flags.bits() as u8);
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Table(number) => table = *number,
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = *address,
+            RouteAttribute::Priority(number) => metric = *number,
+            RouteAttribute::PrefSource(RouteAddress::Inet(address)) => source = Some(*address),
+            RouteAttribute::MultiPath(nexthops) => multipath = Some(nexthops.clone()),
+            RouteAttribute::Oif(index) => single.interface_index = *index,
+            RouteAttribute::Gateway(_) => single.attributes.push(attribute.clone()),
+            _ => {}
+        }
+    }
+    // The filter of the dump is the kernel's courtesy; ownership is checked here.
+    let ours = u8::from(header.protocol) == PROTOCOL && metric == Route::METRIC && header.kind == RouteType::Unicast;
+    if !ours || header.destination_prefix_length > 32 {
+        return None;
+    }
+    let nexthops = multipath.unwrap_or_else(|| vec![single]);
+    let nexthops = nexthops.iter().filter_map(|nexthop| parse_nexthop(nexthop, names)).collect();
+    let prefix = Prefix::new(destination, header.destination_prefix_length);
+    Some((RouteKey { table, prefix }, Route { nexthops, source }))
+}
+
+fn parse_nexthop(nexthop: &RouteNextHop, names: &BTreeMap<u32, IfName>) -> Option<Nexthop> {
+    if nexthop.flags.contains(RouteNextHopFlags::Dead) {
+        return None;
+    }
+    let via = nexthop.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Gateway(RouteAddress::Inet(address)) => Some(*address),
+        _ => None,
+    });
+    let onlink = nexthop.flags.contains(RouteNextHopFlags::Onlink);
+    Some(Nexthop { interface: names.get(&nexthop.interface_index)?.clone(), via, onlink })
+}
+
+/// Puts the route into the kernel. `index` names interfaces.
+pub(super) async fn install(
+    netlink: &Netlink,
+    key: &RouteKey,
+    route: &Route,
+    present: Present,
+    index: impl Fn(&IfName) -> io::Result<u32>,
+) -> io::Result<()> {
+    let mut message = unicast(key);
+    message.attributes.push(RouteAttribute::Priority(Route::METRIC));
+    if let Some(source) = route.source {
+        message.attributes.push(RouteAttribute::PrefSource(RouteAddress::Inet(source)));
+    }
+    let nexthops = route.nexthops.iter().map(|nexthop| emit_nexthop(nexthop, &index));
+    let nexthops = nexthops.collect::<io::Result<Vec<RouteNextHop>>>()?;
+    match <[RouteNextHop; 1]>::try_from(nexthops) {
+        Ok([nexthop]) => {
+            message.header.flags = RouteFlags::from_bits_retain(u32::from(nexthop.flags.bits()));
+            message.attributes.push(RouteAttribute::Oif(nexthop.interface_index));
+            message.attributes.extend(nexthop.attributes);
+        }
+        Err(nexthops) => message.attributes.push(RouteAttribute::MultiPath(nexthops)),
+    }
+    let flags = match present {
+        Present::No => NLM_F_CREATE | NLM_F_EXCL,
+        Present::Yes => NLM_F_REPLACE,
+    };
+    netlink.change(RouteNetlinkMessage::NewRoute(message), flags).await
+}
+
+fn emit_nexthop(nexthop: &Nexthop, index: &impl Fn(&IfName) -> io::Result<u32>) -> io::Result<RouteNextHop> {
+    let mut emitted = RouteNextHop::default();
+    emitted.interface_index = index(&nexthop.interface)?;
+    emitted.attributes.extend(nexthop.via.map(|via| RouteAttribute::Gateway(RouteAddress::Inet(via))));
+    if nexthop.onlink {
+        emitted.flags = RouteNextHopFlags::Onlink;
+    }
+    Ok(emitted)
+}
+
+/// Deletes the route; good if it is gone. The kernel compares protocol and metric: nobody else's is taken for it.
+pub(super) async fn delete(netlink: &Netlink, key: &RouteKey) -> io::Result<()> {
+    let mut message = unicast(key);
+    message.header.scope = RouteScope::NoWhere;
+    message.attributes.push(RouteAttribute::Priority(Route::METRIC));
+    unless(netlink.change(RouteNetlinkMessage::DelRoute(message), 0).await, libc::ESRCH)
+}
+
+fn unicast(key: &RouteKey) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    message.header.protocol = RouteProtocol::from(PROTOCOL);
+    message.header.kind = RouteType::Unicast;
+    message.header.scope = RouteScope::Universe;
+    message.header.destination_prefix_length = key.prefix.len();
+    message.header.table = RouteHeader::RT_TABLE_UNSPEC;
+    message.attributes.push(RouteAttribute::Table(key.table));
+    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(key.prefix.network())));
+    message
+}

@@ -1,0 +1,89 @@
+//! IPv4 policy rules of protocol 201.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::route::RouteProtocol;
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage, RulePortRange};
+use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
+
+use super::netlink::{Netlink, unless};
+use crate::reconcile::state::{PROTOCOL, Rule, Selector};
+
+/// Every rule of weft.
+pub(super) async fn dump(netlink: &Netlink) -> io::Result<BTreeSet<Rule>> {
+    let mut request = RuleMessage::default();
+    request.header.family = AddressFamily::Inet;
+    let replies = netlink.dump(RouteNetlinkMessage::GetRule(request)).await?;
+    let rules = replies.into_iter().filter_map(|reply| match reply {
+        RouteNetlinkMessage::NewRule(rule) => Some(rule),
+        _ => None,
+    });
+    Ok(rules.filter_map(|rule| parse(&rule)).collect())
+}
+
+fn parse(message: &RuleMessage) -> Option<Rule> {
+    let mut table = u32::from(message.header.table);
+    let mut priority = 0;
+    let mut ours = false;
+    let mut mark = None;
+    let mut source = None;
+    let mut ports = None;
+    let mut suppress_prefixlen = None;
+    for attribute in &message.attributes {
+        match attribute {
+            RuleAttribute::Protocol(protocol) => ours = u8::from(*protocol) == PROTOCOL,
+            RuleAttribute::Priority(number) => priority = *number,
+            RuleAttribute::Table(number) => table = *number,
+            RuleAttribute::FwMark(number) => mark = Some(*number),
+            RuleAttribute::Source(IpAddr::V4(address)) if message.header.src_len == 32 => source = Some(*address),
+            RuleAttribute::SourcePortRange(range) => ports = Some((range.start, range.end)),
+            // The kernel says "none" as -1.
+            RuleAttribute::SuppressPrefixLen(length) => suppress_prefixlen = Some(*length).filter(|&l| l != u32::MAX),
+            _ => {}
+        }
+    }
+    let inverted = message.header.flags.contains(RuleFlags::Invert);
+    let selector = match (mark, source, ports) {
+        (Some(mark), None, None) if inverted => Selector::NotMarked(mark),
+        (None, Some(address), Some((first, last))) if !inverted => Selector::UdpFrom(address, first, last),
+        _ => return None,
+    };
+    ours.then_some(Rule { priority, selector, table, suppress_prefixlen })
+}
+
+/// Adds the rule; good if it is there.
+pub(super) async fn add(netlink: &Netlink, rule: &Rule) -> io::Result<()> {
+    let message = RouteNetlinkMessage::NewRule(emit(rule));
+    unless(netlink.change(message, NLM_F_CREATE | NLM_F_EXCL).await, libc::EEXIST)
+}
+
+/// Deletes the rule; good if it is gone.
+pub(super) async fn delete(netlink: &Netlink, rule: &Rule) -> io::Result<()> {
+    unless(netlink.change(RouteNetlinkMessage::DelRule(emit(rule)), 0).await, libc::ENOENT)
+}
+
+fn emit(rule: &Rule) -> RuleMessage {
+    let mut message = RuleMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.action = RuleAction::ToTable;
+    message.attributes.push(RuleAttribute::Protocol(RouteProtocol::from(PROTOCOL)));
+    message.attributes.push(RuleAttribute::Priority(rule.priority));
+    message.attributes.push(RuleAttribute::Table(rule.table));
+    match rule.selector {
+        Selector::NotMarked(mark) => {
+            message.header.flags = RuleFlags::Invert;
+            message.attributes.push(RuleAttribute::FwMark(mark));
+        }
+        Selector::UdpFrom(address, start, end) => {
+            message.header.src_len = 32;
+            message.attributes.push(RuleAttribute::Source(address.into()));
+            message.attributes.push(RuleAttribute::IpProtocol(IpProtocol::Udp));
+            message.attributes.push(RuleAttribute::SourcePortRange(RulePortRange { start, end }));
+        }
+    }
+    message.attributes.extend(rule.suppress_prefixlen.map(RuleAttribute::SuppressPrefixLen));
+    message
+}

@@ -1,0 +1,92 @@
+//! Kernel settings below `/proc/sys/net/ipv4/conf`, of the network namespace of the thread that reads or writes; and
+//! the file that remembers what they were before weft.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::mesh::IfName;
+use crate::reconcile::state::{Scope, Sysctl, SysctlKey};
+use crate::reconcile::sysctls::{Original, Originals, Sysctls};
+
+const ROOT: &str = "/proc/sys/net/ipv4/conf";
+
+/// Name of the file in RUN_DIR.
+const FILE: &str = "sysctl.json";
+
+/// Every key of every scope. Interfaces that go meanwhile are left out.
+pub(super) fn read_all(interfaces: impl IntoIterator<Item = IfName>) -> Sysctls {
+    let scopes = [Scope::All, Scope::Default].into_iter().chain(interfaces.into_iter().map(Scope::Interface));
+    let sysctls = scopes.flat_map(|scope| SysctlKey::ALL.map(|key| Sysctl { scope: scope.clone(), key }));
+    sysctls.filter_map(|sysctl| read(&sysctl).ok().map(|value| (sysctl, value))).collect()
+}
+
+fn read(sysctl: &Sysctl) -> io::Result<u32> {
+    let text = fs::read_to_string(path(sysctl))?;
+    text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, text))
+}
+
+/// Writes one value.
+pub(super) fn write(sysctl: &Sysctl, value: u32) -> io::Result<()> {
+    fs::write(path(sysctl), value.to_string())
+}
+
+fn path(sysctl: &Sysctl) -> PathBuf {
+    Path::new(ROOT).join(sysctl.scope.to_string()).join(sysctl.key.name())
+}
+
+/// [`Originals`] with the file that outlives the daemon.
+pub(super) struct Memory {
+    path: PathBuf,
+    originals: Originals,
+}
+
+impl Memory {
+    /// What an earlier run left in `run_dir`; nothing if there was none.
+    pub fn open(run_dir: &Path) -> anyhow::Result<Self> {
+        let path = run_dir.join(FILE);
+        let originals = match fs::read(&path) {
+            Ok(bytes) => {
+                let named: BTreeMap<String, Original> =
+                    serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?;
+                named.into_iter().filter_map(|(name, original)| Some((name.parse().ok()?, original))).collect()
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Originals::default(),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
+        Ok(Self { path, originals })
+    }
+
+    pub fn originals(&self) -> &Originals {
+        &self.originals
+    }
+
+    /// Keeps `originals` in place of the present ones; on disk before this returns.
+    pub fn keep(&mut self, originals: Originals) -> anyhow::Result<()> {
+        if originals == self.originals {
+            return Ok(());
+        }
+        let named: BTreeMap<String, &Original> =
+            originals.iter().map(|(sysctl, original)| (sysctl.to_string(), original)).collect();
+        let text = serde_json::to_vec_pretty(&named).context("writing settings as JSON")?;
+        let fresh = self.path.with_extension("json.new");
+        fs::write(&fresh, text).with_context(|| format!("writing {}", fresh.display()))?;
+        fs::rename(&fresh, &self.path).with_context(|| format!("writing {}", self.path.display()))?;
+        self.originals = originals;
+        Ok(())
+    }
+
+    /// Removes the file: everything has been given back.
+    pub fn forget(&mut self) -> anyhow::Result<()> {
+        self.originals = Originals::default();
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing {}", self.path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}

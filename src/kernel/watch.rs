@@ -1,0 +1,204 @@
+//! Hearing of changes that others make. Says what kind of thing changed, not what: look again and plan again.
+//!
+//! The queue is the socket's own buffer. What arrives while nobody listens is coalesced by kind; what does not fit any
+//! more becomes [`Change::Resync`].
+
+use std::collections::BTreeSet;
+use std::io;
+
+use anyhow::Context;
+use netlink_packet_core::NLM_F_REPLACE;
+use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use rtnetlink::MulticastGroup;
+
+use crate::reconcile::state::PROTOCOL;
+
+/// Receive buffer, bytes: some ten thousand route messages.
+const BUFFER: libc::c_int = 4 << 20;
+
+/// Largest datagram that is looked at whole, bytes; the kernel's notifications are far smaller.
+const DATAGRAM: usize = 32 << 10;
+
+/// Datagrams read in a row before what they said is handed out.
+const BATCH: usize = 1024;
+
+/// The kind of thing that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// An interface came, went, or changed its flags, carrier, MTU or name.
+    Links,
+    /// An IPv4 address came or went.
+    Addresses,
+    /// A route of weft went, or somebody put another in its place.
+    Routes,
+    /// A rule came or went.
+    Rules,
+    /// Something was missed: look at everything.
+    Resync,
+}
+
+/// A subscription to the kernel's notifications.
+pub struct Watch {
+    socket: TokioSocket,
+    /// Port of the socket that weft's own requests come from.
+    own_port: u32,
+    buffer: Vec<u8>,
+}
+
+impl Watch {
+    /// Subscribes. Everything that happens from here on is heard of, except routes changed through `own_port`.
+    pub(super) fn open(own_port: u32) -> anyhow::Result<Self> {
+        let groups =
+            [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route, MulticastGroup::Ipv4Rule];
+        let mask = groups.into_iter().fold(0, |mask, group| mask | 1 << (group as u32 - 1));
+        let mut watch = TokioSocket::new(NETLINK_ROUTE).context("opening a netlink socket")?;
+        let socket = watch.socket_mut();
+        socket.bind(&SocketAddr::new(0, mask)).context("subscribing to the kernel's notifications")?;
+        // The kernel grants what rmem_max allows; a smaller buffer only makes `Resync` more likely.
+        socket.set_rx_buf_sz(BUFFER).context("enlarging the netlink socket's buffer")?;
+        Ok(Self { socket: watch, own_port, buffer: Vec::with_capacity(DATAGRAM) })
+    }
+
+    /// What has changed since the last call; waits until something has. Our own changes to links, addresses and rules are
+    /// among it, our own routes are not. May be dropped at any time.
+    pub async fn changed(&mut self) -> io::Result<BTreeSet<Change>> {
+        let mut changes = BTreeSet::new();
+        let mut read = 0;
+        let mut drain = Drain::UpToBatch;
+        loop {
+            self.buffer.clear();
+            // Waits only while there is nothing to tell: whoever drops the future loses nothing.
+            let received = if changes.is_empty() {
+                self.socket.recv(&mut self.buffer).await
+            } else {
+                self.socket.socket_ref().recv(&mut self.buffer, libc::MSG_DONTWAIT).map(|_| ())
+            };
+            read += 1;
+            match received {
+                Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port)),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    changes.insert(Change::Resync);
+                    drain = Drain::ToTheEnd;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changes),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if drain == Drain::UpToBatch && read >= BATCH && !changes.is_empty() {
+                return Ok(changes);
+            }
+        }
+    }
+}
+
+/// How much of the queue is read before what it said is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drain {
+    /// [`BATCH`] datagrams.
+    UpToBatch,
+    /// All of it. Once the queue has overflowed, the kernel drops everything without a word until it has been empty: whoever
+    /// looks again before that would miss what happens next. It ends, for nothing is queued meanwhile.
+    ToTheEnd,
+}
+
+fn changes_in(mut datagram: &[u8], own_port: u32) -> impl Iterator<Item = Change> + '_ {
+    const HEADER: usize = 16;
+    std::iter::from_fn(move || {
+        loop {
+            let header: &[u8; HEADER] = datagram.first_chunk()?;
+            let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            let kind = u16::from_ne_bytes([header[4], header[5]]);
+            let flags = u16::from_ne_bytes([header[6], header[7]]);
+            let port = u32::from_ne_bytes([header[12], header[13], header[14], header[15]]);
+            let body = datagram.get(HEADER..length)?;
+            datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+            match change_of(kind, flags, body) {
+                Some(Change::Routes) if port == own_port => {}
+                Some(change) => return Some(change),
+                None => {}
+            }
+        }
+    })
+}
+
+/// What a notification means. Routes are looked into no further than to the protocol: where BGP shares the machine, most are not
+/// about us.
+fn change_of(kind: u16, flags: u16, body: &[u8]) -> Option<Change> {
+    /// Where rtm_protocol stands in `struct rtmsg`.
+    const RTM_PROTOCOL: usize = 5;
+    let protocol = body.get(RTM_PROTOCOL).copied();
+    match kind {
+        libc::RTM_NEWLINK | libc::RTM_DELLINK => Some(Change::Links),
+        libc::RTM_NEWADDR | libc::RTM_DELADDR => Some(Change::Addresses),
+        libc::RTM_NEWRULE | libc::RTM_DELRULE => Some(Change::Rules),
+        libc::RTM_DELROUTE => (protocol == Some(PROTOCOL)).then_some(Change::Routes),
+        libc::RTM_NEWROUTE => {
+            let replaced = flags & NLM_F_REPLACE != 0 && protocol != Some(PROTOCOL);
+            replaced.then_some(Change::Routes)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: u32 = 7;
+
+    /// A notification as the kernel sends it, padded to four bytes.
+    fn message(kind: u16, flags: u16, port: u32, body: &[u8]) -> Vec<u8> {
+        let length = 16 + body.len();
+        let mut bytes = Vec::new();
+        bytes.extend(u32::try_from(length).unwrap().to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(1_u32.to_ne_bytes());
+        bytes.extend(port.to_ne_bytes());
+        bytes.extend(body);
+        bytes.resize(length.next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn route(protocol: u8) -> [u8; 13] {
+        let mut body = [0; 13];
+        body[5] = protocol;
+        body
+    }
+
+    fn changes(datagram: &[u8]) -> Vec<Change> {
+        changes_in(datagram, OWN).collect()
+    }
+
+    #[test]
+    fn every_message_of_a_datagram_counts() {
+        let datagram = [
+            message(libc::RTM_NEWLINK, 0, 0, &[0; 17]),
+            message(libc::RTM_DELADDR, 0, 9, &[]),
+            message(libc::RTM_NEWRULE, 0, OWN, &[0; 4]),
+        ];
+        assert_eq!(changes(&datagram.concat()), [Change::Links, Change::Addresses, Change::Rules]);
+    }
+
+    #[test]
+    fn routes_count_if_ours_go_or_are_pushed_aside_by_others() {
+        assert_eq!(changes(&message(libc::RTM_DELROUTE, 0, 9, &route(PROTOCOL))), [Change::Routes]);
+        assert_eq!(changes(&message(libc::RTM_DELROUTE, 0, OWN, &route(PROTOCOL))), []);
+        assert_eq!(changes(&message(libc::RTM_DELROUTE, 0, 9, &route(12))), []);
+        assert_eq!(changes(&message(libc::RTM_NEWROUTE, NLM_F_REPLACE, 9, &route(12))), [Change::Routes]);
+        assert_eq!(changes(&message(libc::RTM_NEWROUTE, 0, 9, &route(12))), []);
+    }
+
+    #[test]
+    fn whatever_is_cut_or_lies_about_its_length_ends_the_datagram() {
+        let good = message(libc::RTM_NEWLINK, 0, 0, &[0; 17]);
+        for cut in 0..good.len() - 3 {
+            assert_eq!(changes(&good[..cut]), [], "{cut} bytes");
+        }
+        for length in [0_u32, 15, 1000, u32::MAX] {
+            let mut bytes = good.clone();
+            bytes[..4].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(changes(&bytes), [], "length {length}");
+        }
+    }
+}

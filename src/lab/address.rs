@@ -1,0 +1,181 @@
+//! Which addresses a lab gives out: the file's own where it has them, else some that nothing in the file uses.
+//!
+//! Every choice depends on the mesh file alone and, for a site, on its id, so that adding a site moves no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnetwork::{IpNetwork, Ipv4Network};
+
+use super::layout::{GATEWAY_V4, LayoutError};
+use crate::mesh::{Host, Mesh, Site, SiteId};
+
+/// Addresses of uplinks whose site has none in the file: the benchmark networks (RFC 2544, RFC 5180), plus the site's id.
+const LAB_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 18, 0, 0), Ipv4Addr::new(198, 19, 0, 0)];
+const LAB_V6: [Ipv6Addr; 2] = [Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), Ipv6Addr::new(0x2001, 2, 0, 1, 0, 0, 0, 0)];
+
+/// What may stand for the Internet (RFC 5737).
+const INTERNET: [Ipv4Addr; 4] = [
+    Ipv4Addr::new(192, 0, 2, 1),
+    Ipv4Addr::new(198, 51, 100, 1),
+    Ipv4Addr::new(203, 0, 113, 1),
+    Ipv4Addr::new(198, 19, 255, 255),
+];
+
+/// The wire between a router and its NAT router, first choice the carriers' own (RFC 6598): first address of a /30.
+const INSIDE: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(100, 64, 0, 0), Ipv4Addr::new(192, 168, 255, 252), Ipv4Addr::new(172, 31, 255, 252)];
+
+/// IPv6 of that wire: a unique local /126 (RFC 4193).
+const INSIDE_V6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0x6566, 0x7400, 0, 0, 0, 0, 0);
+
+/// The two ends of the wire between a NAT router and the site behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inside {
+    /// The NAT router's end.
+    pub router: IpNetwork,
+    /// The site's end.
+    pub site: IpNetwork,
+}
+
+/// The two addresses that a prefix gives to a LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LanPair {
+    /// The site router's, with the prefix's length. `None` for a /32, which has room for the host only.
+    pub router: Option<Ipv4Network>,
+    /// The host's.
+    pub host: Ipv4Network,
+}
+
+/// Every site's addresses in the network between the sites: one IPv4, and one IPv6 if any endpoint of the mesh is IPv6.
+pub fn underlay(mesh: &Mesh) -> Result<BTreeMap<SiteId, Vec<IpAddr>>, LayoutError> {
+    let used = endpoint_addresses(mesh)?;
+    let needs_v6 = used.iter().any(IpAddr::is_ipv6);
+    mesh.sites
+        .iter()
+        .map(|site| {
+            let own = own_address(site);
+            let mut addresses = vec![match own {
+                Some(address @ IpAddr::V4(_)) => address,
+                _ => free(LAB_V4.map(|base| IpAddr::from(nth_v4(base, site.id))), &used, || uplink_of(site))?,
+            }];
+            match own {
+                Some(address @ IpAddr::V6(_)) => addresses.push(address),
+                _ if needs_v6 => {
+                    let candidates = LAB_V6.map(|base| IpAddr::from(nth_v6(base, site.id)));
+                    addresses.push(free(candidates, &used, || uplink_of(site))?);
+                }
+                _ => {}
+            }
+            Ok((site.id, addresses))
+        })
+        .collect()
+}
+
+/// The address that stands for the Internet; `None` if no site leads there.
+pub fn internet(mesh: &Mesh) -> Result<Option<Ipv4Addr>, LayoutError> {
+    if !mesh.sites.iter().flat_map(|site| &site.prefixes).any(|prefix| prefix.prefix() == 0) {
+        return Ok(None);
+    }
+    let used = endpoint_addresses(mesh)?;
+    let free = |address: &Ipv4Addr| !used.contains(&IpAddr::from(*address)) && !inside_a_prefix(mesh, *address);
+    let found = INTERNET.into_iter().find(free);
+    found.map(Some).ok_or_else(|| LayoutError::NoAddress("the Internet".to_owned()))
+}
+
+/// The wire between a site without endpoint and its NAT router: IPv4, and IPv6 alike.
+pub fn inside(mesh: &Mesh) -> Result<[Inside; 2], LayoutError> {
+    let free = |base: &Ipv4Addr| (0..4).all(|offset| !inside_a_prefix(mesh, offset_v4(*base, offset)));
+    let base = INSIDE.into_iter().find(free);
+    let base = base.ok_or_else(|| LayoutError::NoAddress("the wire to a NAT router".to_owned()))?;
+    let v4 = |offset| network(offset_v4(base, offset).into(), 30);
+    let v6 = |offset| network(Ipv6Addr::from_bits(INSIDE_V6.to_bits() + offset).into(), 126);
+    Ok([Inside { router: v4(1), site: v4(2) }, Inside { router: v6(1), site: v6(2) }])
+}
+
+/// The first two host addresses of `prefix` that are not `taken`; they are taken then. `None` if it has no room.
+pub fn lan_pair(prefix: Ipv4Network, taken: &mut BTreeSet<Ipv4Addr>) -> Option<LanPair> {
+    let (first, last) = match prefix.prefix() {
+        32 | 31 => (prefix.network(), prefix.broadcast()),
+        _ => (offset_v4(prefix.network(), 1), Ipv4Addr::from_bits(prefix.broadcast().to_bits() - 1)),
+    };
+    let mut next = || {
+        let free = (first.to_bits()..=last.to_bits()).map(Ipv4Addr::from_bits).find(|address| !taken.contains(address));
+        free.inspect(|address| assert!(taken.insert(*address), "a free address is not taken"))
+    };
+    let with_length = |address| Ipv4Network::new(address, prefix.prefix()).expect("a prefix length is at most 32");
+    if prefix.prefix() == 32 {
+        return next().map(|host| LanPair { router: None, host: with_length(host) });
+    }
+    let router = next()?;
+    Some(LanPair { router: Some(with_length(router)), host: with_length(next()?) })
+}
+
+/// `address` and a prefix length that fits its family.
+pub fn network(address: IpAddr, length: u8) -> IpNetwork {
+    IpNetwork::new(address, length).expect("the lab's prefix lengths fit their families")
+}
+
+/// `address` as a network of one.
+pub fn single(address: IpAddr) -> IpNetwork {
+    network(address, if address.is_ipv4() { 32 } else { 128 })
+}
+
+/// The endpoints that are addresses, all different.
+fn endpoint_addresses(mesh: &Mesh) -> Result<BTreeSet<IpAddr>, LayoutError> {
+    let mut hosts: BTreeMap<&Host, &Site> = BTreeMap::new();
+    let mut addresses = BTreeSet::new();
+    for site in &mesh.sites {
+        let Some(endpoint) = &site.endpoint else { continue };
+        if let Some(other) = hosts.insert(&endpoint.host, site) {
+            let host = match &endpoint.host {
+                Host::Address(address) => address.to_string(),
+                Host::Name(name) => name.clone(),
+            };
+            return Err(LayoutError::SharedEndpoint(other.name.clone(), site.name.clone(), host));
+        }
+        if let Some(address) = own_address(site) {
+            if address == IpAddr::from(GATEWAY_V4) {
+                return Err(LayoutError::GatewayEndpoint(site.name.clone(), GATEWAY_V4));
+            }
+            addresses.insert(address);
+        }
+    }
+    Ok(addresses)
+}
+
+fn own_address(site: &Site) -> Option<IpAddr> {
+    match site.endpoint.as_ref()?.host {
+        Host::Address(address) => Some(address),
+        Host::Name(_) => None,
+    }
+}
+
+fn uplink_of(site: &Site) -> String {
+    format!("the uplink of site `{}`", site.name)
+}
+
+fn free<const N: usize>(
+    candidates: [IpAddr; N],
+    used: &BTreeSet<IpAddr>,
+    what: impl FnOnce() -> String,
+) -> Result<IpAddr, LayoutError> {
+    candidates.into_iter().find(|address| !used.contains(address)).ok_or_else(|| LayoutError::NoAddress(what()))
+}
+
+fn inside_a_prefix(mesh: &Mesh, address: Ipv4Addr) -> bool {
+    let mut prefixes = mesh.sites.iter().flat_map(|site| &site.prefixes);
+    prefixes.any(|prefix| prefix.prefix() > 0 && prefix.contains(address)) || mesh.loopbacks.contains(address)
+}
+
+fn nth_v4(base: Ipv4Addr, id: SiteId) -> Ipv4Addr {
+    offset_v4(base, id.0.into())
+}
+
+fn offset_v4(base: Ipv4Addr, offset: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(base.to_bits() + offset)
+}
+
+fn nth_v6(base: Ipv6Addr, id: SiteId) -> Ipv6Addr {
+    Ipv6Addr::from_bits(base.to_bits() + u128::from(id.0))
+}

@@ -1,0 +1,235 @@
+//! From a layout to the kernel: makes what is missing, removes what the lab made earlier and no longer wants, leaves
+//! the rest alone. Running it twice changes nothing the second time; running it after an interruption completes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, bail};
+
+use super::layout::{Forwarding, Layout, Node, Route, Wire, WireEnd};
+use super::nat;
+use super::netlink::{LinkRow, MARK, Netlink};
+use super::netns::{self, Namespace};
+use super::state::State;
+
+/// Settings of the router in the middle and of NAT routers.
+const FORWARDING: [&str; 2] = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
+
+/// Makes the kernel what `layout` says.
+pub fn apply(layout: &Layout, state: &State) -> Result<()> {
+    let mut rooms = rooms(layout, state)?;
+    for (name, node) in &layout.nodes {
+        rooms.of(name).prepare(node)?;
+    }
+    rooms.remove_stale_links(layout)?;
+    for wire in &layout.wires {
+        rooms.wire(wire)?;
+    }
+    for (name, node) in &layout.nodes {
+        let room = rooms.of(name);
+        room.addresses_and_routes(node).with_context(|| format!("setting up the namespace {name}"))?;
+        nat::apply(&room.namespace, node)?;
+    }
+    forget_rules_of_strangers(layout, &mut rooms.of(&layout.network()).netlink)
+}
+
+/// Takes a namespace away, with the lab's links in it at once: the kernel would do that some time later.
+pub fn remove_namespace(name: &str) -> Result<()> {
+    // What is not a namespace, because making it was interrupted, has no links.
+    if let Ok(Some(namespace)) = Namespace::open(name)
+        && let Ok(mut netlink) = Netlink::open(&namespace)
+    {
+        for link in netlink.links()?.iter().filter(|link| link.ours) {
+            netlink.delete_link(link)?;
+        }
+    }
+    netns::delete(name)
+}
+
+/// The namespaces of the layout, all of them there and open.
+fn rooms(layout: &Layout, state: &State) -> Result<Rooms> {
+    let recorded = state.namespaces()?;
+    for stale in recorded.iter().filter(|name| !layout.nodes.contains_key(*name)) {
+        remove_namespace(stale)?;
+    }
+    for name in layout.nodes.keys().filter(|name| !recorded.contains(*name)) {
+        if netns::path_of(name).exists() {
+            bail!(
+                "there is a network namespace {name} that this lab did not make; remove it (`ip netns delete {name}`) or rename the mesh"
+            );
+        }
+    }
+    // Before the first is made: after a crash everything that may exist is on record.
+    state.record_namespaces(layout.nodes.keys())?;
+    let mut rooms = BTreeMap::new();
+    for name in layout.nodes.keys() {
+        rooms.insert(name.clone(), Room::open_or_create(name)?);
+    }
+    Ok(Rooms(rooms))
+}
+
+struct Rooms(BTreeMap<String, Room>);
+
+impl Rooms {
+    fn of(&mut self, name: &str) -> &mut Room {
+        self.0.get_mut(name).expect("every namespace of the layout was opened")
+    }
+
+    /// Removes the lab's links that are no end of any wire.
+    fn remove_stale_links(&mut self, layout: &Layout) -> Result<()> {
+        let ends: BTreeSet<&WireEnd> = layout.wires.iter().flat_map(|wire| [&wire.near, &wire.far]).collect();
+        for (namespace, room) in &mut self.0 {
+            for link in room.netlink.links()?.iter().filter(|link| link.ours) {
+                let wanted = ends.iter().any(|end| end.namespace == *namespace && end.interface.as_str() == link.name);
+                if !wanted {
+                    room.netlink.delete_link(link)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the wire if it is not there as it should be, and brings both ends up.
+    fn wire(&mut self, wire: &Wire) -> Result<()> {
+        let alias = alias(wire);
+        let mut found = 0;
+        for end in [&wire.near, &wire.far] {
+            let room = self.of(&end.namespace);
+            match room.netlink.link(end.interface.as_str())? {
+                Some(link) if !link.ours => {
+                    bail!("{} in {} exists and was not made by the lab; remove it", end.interface, end.namespace)
+                }
+                Some(link) if link.alias == alias => found += 1,
+                // An end of another wire, or of one that was interrupted before it got its alias.
+                Some(link) => room.netlink.delete_link(&link)?,
+                None => {}
+            }
+        }
+        if found < 2 {
+            self.make(wire)?;
+        }
+        for end in [&wire.near, &wire.far] {
+            let netlink = &mut self.of(&end.namespace).netlink;
+            let link = existing(netlink, end.interface.as_str())?;
+            if !link.up || link.alias != alias {
+                netlink.set_up(&link, Some(&alias))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, wire: &Wire) -> Result<()> {
+        for end in [&wire.near, &wire.far] {
+            let netlink = &mut self.of(&end.namespace).netlink;
+            if let Some(half) = netlink.link(end.interface.as_str())? {
+                netlink.delete_link(&half)?;
+            }
+        }
+        let far = self.0.get(&wire.far.namespace).expect("every namespace of the layout was opened");
+        let far =
+            Namespace::open(far.namespace.name())?.context("a namespace vanished while the lab was being built")?;
+        let near = self.of(&wire.near.namespace);
+        near.netlink.add_veth(wire.near.interface.as_str(), wire.far.interface.as_str(), &far)
+    }
+}
+
+/// What is written on both ends of a wire, for people and to know it again.
+fn alias(wire: &Wire) -> String {
+    let WireEnd { namespace, interface } = &wire.near;
+    format!("lab wire {namespace}:{interface} {}:{}", wire.far.namespace, wire.far.interface)
+}
+
+/// A namespace that is open, with a netlink socket in it.
+struct Room {
+    namespace: Namespace,
+    netlink: Netlink,
+}
+
+impl Room {
+    fn open_or_create(name: &str) -> Result<Self> {
+        if let Some(namespace) = Namespace::open(name)?
+            && let Ok(netlink) = Netlink::open(&namespace)
+        {
+            return Ok(Self { namespace, netlink });
+        }
+        // Not there, or the remains of an attempt that was interrupted.
+        netns::delete(name)?;
+        let namespace = Namespace::create(name)?;
+        let netlink = Netlink::open(&namespace)?;
+        Ok(Self { namespace, netlink })
+    }
+
+    /// Loopback up, forwarding as the node wants it.
+    fn prepare(&mut self, node: &Node) -> Result<()> {
+        let loopback = existing(&mut self.netlink, "lo")?;
+        if !loopback.up {
+            self.netlink.set_up(&loopback, None)?;
+        }
+        let settings = match node.forwarding {
+            Forwarding::Untouched => return Ok(()),
+            Forwarding::On if node.uses_v6() => &FORWARDING[..],
+            Forwarding::On => &FORWARDING[..1],
+        };
+        let name = self.namespace.name();
+        self.namespace.within(|| {
+            settings.iter().try_for_each(|path| {
+                fs::write(path, "1").with_context(|| format!("turning forwarding on in {name} ({path})"))
+            })
+        })
+    }
+
+    /// The lab's addresses and routes: as wanted, no others.
+    fn addresses_and_routes(&mut self, node: &Node) -> Result<()> {
+        let links = self.netlink.links()?;
+        let index = |interface: &str| links.iter().find(|link| link.name == interface).map(|link| link.index);
+        let mut wanted = Vec::new();
+        for (interface, address) in &node.addresses {
+            let index = index(interface.as_str()).with_context(|| format!("the interface {interface} vanished"))?;
+            wanted.push((index, *address));
+        }
+        let present = self.netlink.addresses()?;
+        for (index, address) in present.iter().filter(|address| !wanted.contains(address)) {
+            self.netlink.delete_address(*index, *address)?;
+        }
+        for (index, address) in wanted.iter().filter(|address| !present.contains(address)) {
+            self.netlink.add_address(*index, *address)?;
+        }
+        let mut wanted = Vec::new();
+        for Route { destination, via, interface } in &node.routes {
+            let index = index(interface.as_str()).with_context(|| format!("the interface {interface} vanished"))?;
+            wanted.push((*destination, *via, index));
+        }
+        let present = self.present_routes()?;
+        for (destination, via, index) in present.iter().filter(|route| !wanted.contains(route)) {
+            self.netlink.delete_route(*destination, *via, *index)?;
+        }
+        for (destination, via, index) in wanted.iter().filter(|route| !present.contains(route)) {
+            self.netlink.add_route(*destination, *via, *index)?;
+        }
+        Ok(())
+    }
+
+    fn present_routes(&mut self) -> Result<Vec<(ipnetwork::IpNetwork, Option<IpAddr>, u32)>> {
+        let rows = self.netlink.routes(MARK)?;
+        Ok(rows
+            .iter()
+            .flat_map(|row| row.nexthops.iter().map(|(index, via)| (row.destination, *via, *index)))
+            .collect())
+    }
+}
+
+fn existing(netlink: &mut Netlink, name: &str) -> Result<LinkRow> {
+    netlink.link(name)?.with_context(|| format!("the interface {name} vanished"))
+}
+
+/// Removes cuts of sites that left or moved.
+fn forget_rules_of_strangers(layout: &Layout, netlink: &mut Netlink) -> Result<()> {
+    let known: BTreeSet<IpAddr> = layout.sites.iter().flat_map(|site| site.underlay.iter().copied()).collect();
+    for rule in netlink.blackholes()? {
+        if !known.contains(&rule.from) || !known.contains(&rule.to) {
+            netlink.delete_blackhole(rule)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! Whether a lab does what its mesh file says: what each site should have, and what its daemon and its kernel say it has.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use anyhow::Result;
+use ipnetwork::IpNetwork;
+use serde::Serialize;
+
+use super::netlink::Netlink;
+use super::netns::Namespace;
+use super::process::Daemon;
+use super::up::Lab;
+use super::{cut, layout::SitePlan};
+use crate::control::view::Status;
+use crate::control::{self, Request};
+use crate::mesh::{Link, Mesh, Site, SiteId};
+use crate::reconcile::state::PROTOCOL;
+
+/// A lab at a glance; `weft lab status --json` prints it.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// The mesh's name.
+    pub mesh: String,
+    /// Every site, ordered by id.
+    pub sites: Vec<SiteHealth>,
+    /// The pairs of sites between which packets are stopped.
+    pub cut: BTreeSet<(String, String)>,
+}
+
+/// A site at a glance.
+#[derive(Debug, Serialize)]
+pub struct SiteHealth {
+    /// Its name.
+    pub site: String,
+    /// Process id of its weft; `null` if it does not run.
+    pub pid: Option<i32>,
+    /// What its weft says; `null` if it does not answer.
+    pub status: Option<Status>,
+    /// Sites that should be its neighbours: there is a tunnel, one end has an endpoint, and nothing is cut.
+    pub neighbors: Found,
+    /// Prefixes of the other sites it can reach, looked for in its kernel.
+    pub routes: Found,
+}
+
+/// What there should be, in two parts.
+#[derive(Debug, Default, Serialize)]
+pub struct Found {
+    /// There.
+    pub present: BTreeSet<String>,
+    /// Not there.
+    pub missing: BTreeSet<String>,
+}
+
+impl Found {
+    /// How many there should be.
+    pub fn expected(&self) -> usize {
+        self.present.len() + self.missing.len()
+    }
+}
+
+impl Health {
+    /// What the lab is like now.
+    pub fn of(lab: &Lab) -> Result<Self> {
+        let cut = cut::cuts(&lab.layout)?;
+        let links = usable_links(&lab.mesh, &cut);
+        let sites = lab.mesh.sites.iter().zip(&lab.layout.sites);
+        let sites = sites.map(|(site, plan)| SiteHealth::of(lab, site, plan, &links)).collect::<Result<_>>()?;
+        Ok(Self { mesh: lab.mesh.name.clone(), sites, cut })
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_good(&self) -> bool {
+        self.sites.iter().all(SiteHealth::is_good)
+    }
+}
+
+impl SiteHealth {
+    fn of(lab: &Lab, site: &Site, plan: &SitePlan, links: &[&Link]) -> Result<Self> {
+        let state = lab.state.site(&site.name);
+        let status: Option<Status> = control::ask(&state.run_directory(), Request::Status).ok();
+        let full: BTreeSet<&str> = status
+            .iter()
+            .flat_map(|status| &status.neighbors)
+            .filter(|neighbor| neighbor.state == "Full")
+            .filter_map(|neighbor| neighbor.site.as_deref())
+            .collect();
+        let name = |id| lab.mesh.site_with_id(id).map(|site| site.name.clone()).unwrap_or_default();
+        let neighbors = neighbors_of(site.id, links).map(|(id, _)| name(id));
+        let installed = installed(plan)?;
+        let prefixes = prefixes_for(&lab.mesh, site, links);
+        Ok(Self {
+            site: site.name.clone(),
+            pid: Daemon::of(&state).map(Daemon::pid),
+            neighbors: sorted(neighbors.map(|name| (full.contains(name.as_str()), name))),
+            routes: sorted(prefixes.into_iter().map(|prefix| (installed.contains(&prefix), prefix.to_string()))),
+            status,
+        })
+    }
+
+    /// Whether weft runs and nothing is missing.
+    pub fn is_good(&self) -> bool {
+        self.pid.is_some() && self.neighbors.missing.is_empty() && self.routes.missing.is_empty()
+    }
+}
+
+/// Whether every site's kernel has every route it should have: what [`Health`] says about routes, without asking daemons.
+pub fn routes_are_complete(lab: &Lab) -> Result<bool> {
+    let links = usable_links(&lab.mesh, &BTreeSet::new());
+    for (site, plan) in lab.mesh.sites.iter().zip(&lab.layout.sites) {
+        if !prefixes_for(&lab.mesh, site, &links).is_subset(&installed(plan)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The links that can work: at least one end can be called, and packets pass.
+pub fn usable_links<'a>(mesh: &'a Mesh, cut: &BTreeSet<(String, String)>) -> Vec<&'a Link> {
+    let usable = |link: &&Link| {
+        let (Some(low), Some(high)) = (mesh.site_with_id(link.low), mesh.site_with_id(link.high)) else { return false };
+        let callable = low.endpoint.is_some() || high.endpoint.is_some();
+        callable && !cut.contains(&(low.name.clone(), high.name.clone()))
+    };
+    mesh.links.iter().filter(usable).collect()
+}
+
+/// The cost of the cheapest path from `start` to every site that can be reached over `links`.
+pub fn distances(start: SiteId, links: &[&Link]) -> BTreeMap<SiteId, u64> {
+    let mut known = BTreeMap::new();
+    let mut queue = BinaryHeap::from([Reverse((0, start))]);
+    while let Some(Reverse((cost, site))) = queue.pop() {
+        if known.contains_key(&site) {
+            continue;
+        }
+        known.insert(site, cost);
+        queue.extend(neighbors_of(site, links).map(|(next, link)| Reverse((cost + u64::from(link.ospf.cost), next))));
+    }
+    known
+}
+
+fn neighbors_of<'a>(site: SiteId, links: &'a [&'a Link]) -> impl Iterator<Item = (SiteId, &'a Link)> {
+    links.iter().filter_map(move |link| match site {
+        id if id == link.low => Some((link.high, *link)),
+        id if id == link.high => Some((link.low, *link)),
+        _ => None,
+    })
+}
+
+/// The prefixes that `site` should learn: those of every site it can reach, except its own.
+fn prefixes_for(mesh: &Mesh, site: &Site, links: &[&Link]) -> BTreeSet<IpNetwork> {
+    let reachable = distances(site.id, links);
+    let others = mesh.sites.iter().filter(|other| reachable.contains_key(&other.id));
+    let prefixes = others.flat_map(|other| &other.prefixes).filter(|prefix| !site.prefixes.contains(prefix));
+    prefixes.map(|prefix| IpNetwork::V4(*prefix)).collect()
+}
+
+/// The destinations of weft's routes in the kernel of the site's router.
+fn installed(plan: &SitePlan) -> Result<BTreeSet<IpNetwork>> {
+    let mut netlink = Netlink::open(&Namespace::existing(&plan.namespace)?)?;
+    Ok(netlink.routes(PROTOCOL)?.into_iter().map(|route| route.destination).collect())
+}
+
+fn sorted(items: impl Iterator<Item = (bool, String)>) -> Found {
+    let mut found = Found::default();
+    for (there, item) in items {
+        if there {
+            found.present.insert(item)
+        } else {
+            found.missing.insert(item)
+        };
+    }
+    found
+}

@@ -1,0 +1,405 @@
+//! What a mesh file looks like as network namespaces on one machine: which there are, how they are wired, and every
+//! address and route in them. Computed from the mesh alone; nothing here touches the kernel.
+//!
+//! ```text
+//!   MESH-taipei-lan            MESH-net                       MESH-osaka-lan
+//!        │ eth0              (the Internet)                        │ eth0
+//!        │ lan0        to-taipei │    │ to-osaka                   │ lan0
+//!   MESH-taipei ── eth0 ─────────┘    └─ eth0 ─ MESH-osaka-nat ─ eth0 ─ MESH-osaka     (osaka has no endpoint)
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnetwork::{IpNetwork, Ipv4Network};
+
+use super::address::{self, Inside};
+use crate::mesh::{Host, IfName, Mesh, Site, SiteId};
+
+/// Gateway of every uplink: the network between the sites has this address on each of its ports. A LAN whose only
+/// prefix is a /32 has it too.
+pub const GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
+/// Gateway of every uplink, IPv6.
+const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+/// Why a mesh file cannot be run as a lab.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// Port forwarding behind one address: sites and host.
+    #[error(
+        "sites `{0}` and `{1}` share the endpoint host {2}; the lab gives every site an address of its own and cannot \
+         imitate two routers behind one"
+    )]
+    SharedEndpoint(String, String, String),
+    /// An endpoint that the lab needs for itself: site and address.
+    #[error("site `{0}` has the endpoint {1}, which is the gateway of every uplink in a lab")]
+    GatewayEndpoint(String, Ipv4Addr),
+    /// Two namespaces would get this name.
+    #[error(
+        "the lab would need two network namespaces called `{0}`, one of them for the NAT router in front of a site without \
+         endpoint; rename one of the two sites"
+    )]
+    NamespaceClash(String),
+    /// Every address the lab could choose is in use: for what.
+    #[error("no address is left for {0}: all that the lab chooses from occur in the mesh file")]
+    NoAddress(String),
+}
+
+/// The whole lab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Name of the mesh.
+    pub mesh: String,
+    /// Every namespace, by name.
+    pub nodes: BTreeMap<String, Node>,
+    /// Every pair of interfaces between them.
+    pub wires: Vec<Wire>,
+    /// Every site, ordered by id.
+    pub sites: Vec<SitePlan>,
+    /// The address that stands for the Internet, if a site has the prefix 0.0.0.0/0.
+    pub internet: Option<Ipv4Addr>,
+    /// Contents of every site's /etc/hosts.
+    pub hosts_file: String,
+}
+
+/// What one namespace contains besides its ends of wires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Interface and address, in the order to be added.
+    pub addresses: Vec<(IfName, IpNetwork)>,
+    /// Routes.
+    pub routes: Vec<Route>,
+    /// Whether it passes packets on.
+    pub forwarding: Forwarding,
+    /// What it masquerades.
+    pub masquerade: Vec<Masquerade>,
+}
+
+/// Who decides about forwarding in a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarding {
+    /// The lab turns it on.
+    On,
+    /// The lab leaves it alone: a host needs none, and on a site's router it is weft's affair.
+    Untouched,
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Where to.
+    pub destination: IpNetwork,
+    /// Gateway, always directly on the link.
+    pub via: Option<IpAddr>,
+    /// Outgoing interface.
+    pub interface: IfName,
+}
+
+/// What leaves by `interface` takes that interface's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Masquerade {
+    /// Outgoing interface.
+    pub interface: IfName,
+    /// The router's own address, whose packets stay as they are. Such a rule is about IPv4 only.
+    pub except: Option<Ipv4Addr>,
+}
+
+/// A pair of interfaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// One end.
+    pub near: WireEnd,
+    /// The other.
+    pub far: WireEnd,
+}
+
+/// An interface of a wire.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WireEnd {
+    /// Where it is.
+    pub namespace: String,
+    /// Its name there.
+    pub interface: IfName,
+}
+
+/// What a lab knows about a site beyond its namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SitePlan {
+    /// The site's name.
+    pub name: String,
+    /// Namespace of its router, where weft runs.
+    pub namespace: String,
+    /// Namespace of the host on its LAN, if it has prefixes or interfaces.
+    pub lan: Option<String>,
+    /// Address of that host, if it has one.
+    pub lan_host: Option<Ipv4Addr>,
+    /// Namespace of the NAT router in front of it.
+    pub nat: Option<String>,
+    /// Its addresses as the network between the sites sees them.
+    pub underlay: Vec<IpAddr>,
+    /// Addresses by which its router may answer: loopback and LAN.
+    pub router_addresses: Vec<Ipv4Addr>,
+}
+
+impl Layout {
+    /// The lab of `mesh`.
+    pub fn of(mesh: &Mesh) -> Result<Self, LayoutError> {
+        let mut draft = Draft {
+            mesh,
+            underlay: address::underlay(mesh)?,
+            inside: address::inside(mesh)?,
+            internet: address::internet(mesh)?,
+            nodes: BTreeMap::new(),
+            wires: Vec::new(),
+        };
+        draft.network()?;
+        let sites = mesh.sites.iter().map(|site| draft.site(site)).collect::<Result<Vec<_>, _>>()?;
+        let hosts_file = hosts_file(mesh, &sites);
+        Ok(Self {
+            mesh: mesh.name.clone(),
+            nodes: draft.nodes,
+            wires: draft.wires,
+            sites,
+            internet: draft.internet,
+            hosts_file,
+        })
+    }
+
+    /// Name of the namespace that stands for the network between the sites.
+    pub fn network(&self) -> String {
+        network_namespace(&self.mesh)
+    }
+
+    /// The site of that name.
+    pub fn site(&self, name: &str) -> Option<&SitePlan> {
+        self.sites.iter().find(|site| site.name == name)
+    }
+
+    /// The site whose router answers by `address`.
+    pub fn site_of_router(&self, address: Ipv4Addr) -> Option<&SitePlan> {
+        self.sites.iter().find(|site| site.router_addresses.contains(&address))
+    }
+}
+
+/// The namespace of a site's router, where its weft runs.
+pub fn router_namespace(mesh: &str, site: &str) -> String {
+    format!("{mesh}-{site}")
+}
+
+fn network_namespace(mesh: &str) -> String {
+    format!("{mesh}-net")
+}
+
+/// A layout being made.
+struct Draft<'a> {
+    mesh: &'a Mesh,
+    underlay: BTreeMap<SiteId, Vec<IpAddr>>,
+    inside: [Inside; 2],
+    internet: Option<Ipv4Addr>,
+    nodes: BTreeMap<String, Node>,
+    wires: Vec<Wire>,
+}
+
+impl Draft<'_> {
+    fn network(&mut self) -> Result<(), LayoutError> {
+        let mut node = Node::new(Forwarding::On);
+        if let Some(internet) = self.internet {
+            node.addresses.push((name("lo"), address::single(internet.into())));
+        }
+        self.add(network_namespace(&self.mesh.name), node).map(drop)
+    }
+
+    fn site(&mut self, site: &Site) -> Result<SitePlan, LayoutError> {
+        let namespace = self.add(router_namespace(&self.mesh.name, &site.name), Node::new(Forwarding::Untouched))?;
+        let uplink = WireEnd { namespace: namespace.clone(), interface: uplink_name(site) };
+        let underlay = self.underlay[&site.id].clone();
+        let nat = match site.endpoint {
+            Some(_) => {
+                self.attach(site, &uplink, &underlay);
+                None
+            }
+            None => Some(self.nat_router(site, &uplink, &underlay)?),
+        };
+        if site.prefixes.iter().any(|prefix| prefix.prefix() == 0) {
+            let own = self.node(&namespace).addresses.iter().find_map(|(_, address)| match address {
+                IpNetwork::V4(v4) => Some(v4.ip()),
+                IpNetwork::V6(_) => None,
+            });
+            self.node(&namespace).masquerade.push(Masquerade { interface: uplink.interface, except: own });
+        }
+        let mut plan = SitePlan {
+            name: site.name.clone(),
+            namespace,
+            lan: None,
+            lan_host: None,
+            nat,
+            underlay,
+            router_addresses: vec![site.loopback],
+        };
+        self.lan(site, &mut plan)?;
+        Ok(plan)
+    }
+
+    /// Puts `end` on the network between the sites, with `addresses`.
+    fn attach(&mut self, site: &Site, end: &WireEnd, addresses: &[IpAddr]) {
+        let port = WireEnd { namespace: network_namespace(&self.mesh.name), interface: port_name(site) };
+        for &address in addresses {
+            let (gateway, gateway_length) = match address {
+                IpAddr::V4(_) => (IpAddr::from(GATEWAY_V4), 32),
+                IpAddr::V6(_) => (IpAddr::from(GATEWAY_V6), 64),
+            };
+            let network = self.node(&port.namespace);
+            network.addresses.push((port.interface.clone(), address::network(gateway, gateway_length)));
+            network.routes.push(Route {
+                destination: address::single(address),
+                via: None,
+                interface: port.interface.clone(),
+            });
+            let node = self.node(&end.namespace);
+            node.addresses.push((end.interface.clone(), address::single(address)));
+            node.routes.push(default_route(gateway, &end.interface));
+        }
+        self.wires.push(Wire { near: end.clone(), far: port });
+    }
+
+    /// A NAT router with `addresses` outside, in front of the site whose uplink is `end`.
+    fn nat_router(&mut self, site: &Site, end: &WireEnd, addresses: &[IpAddr]) -> Result<String, LayoutError> {
+        let mut node = Node::new(Forwarding::On);
+        let (outside, inside) = (name("eth0"), name("inside"));
+        node.masquerade.push(Masquerade { interface: outside.clone(), except: None });
+        let namespace = self.add(format!("{}-{}-nat", self.mesh.name, site.name), node)?;
+        self.attach(site, &WireEnd { namespace: namespace.clone(), interface: outside }, addresses);
+        for ends in self.inside.into_iter().take(addresses.len()) {
+            self.node(&namespace).addresses.push((inside.clone(), ends.router));
+            let node = self.node(&end.namespace);
+            node.addresses.push((end.interface.clone(), ends.site));
+            node.routes.push(default_route(ends.router.ip(), &end.interface));
+        }
+        let far = WireEnd { namespace: namespace.clone(), interface: inside };
+        self.wires.push(Wire { near: end.clone(), far });
+        Ok(namespace)
+    }
+
+    /// The host behind the site, on every LAN interface of it.
+    fn lan(&mut self, site: &Site, plan: &mut SitePlan) -> Result<(), LayoutError> {
+        let prefixes: Vec<Ipv4Network> = site.prefixes.iter().copied().filter(|prefix| prefix.prefix() > 0).collect();
+        let interfaces = lan_interfaces(site, &prefixes);
+        if interfaces.is_empty() {
+            return Ok(());
+        }
+        let host = self.add(format!("{}-lan", plan.namespace), Node::new(Forwarding::Untouched))?;
+        for (number, interface) in interfaces.iter().enumerate() {
+            let near = WireEnd { namespace: plan.namespace.clone(), interface: interface.clone() };
+            let far = WireEnd { namespace: host.clone(), interface: name(&format!("eth{number}")) };
+            self.wires.push(Wire { near, far });
+        }
+        let mut taken: BTreeSet<Ipv4Addr> = self.mesh.sites.iter().map(|site| site.loopback).collect();
+        taken.extend(self.underlay.values().flatten().filter_map(|address| match address {
+            IpAddr::V4(v4) => Some(*v4),
+            IpAddr::V6(_) => None,
+        }));
+        for (position, &prefix) in prefixes.iter().enumerate() {
+            let number = position.min(interfaces.len() - 1);
+            let (inner, outer) = (interfaces[number].clone(), name(&format!("eth{number}")));
+            let Some(pair) = address::lan_pair(prefix, &mut taken) else { continue };
+            let gateway = pair.router.map_or(GATEWAY_V4, |router| router.ip());
+            let router = self.node(&plan.namespace);
+            match pair.router {
+                Some(address) => router.addresses.push((inner, address.into())),
+                None => {
+                    router.addresses.push((inner.clone(), address::single(GATEWAY_V4.into())));
+                    router.routes.push(Route { destination: prefix.into(), via: None, interface: inner });
+                }
+            }
+            let node = self.node(&host);
+            node.addresses.push((outer.clone(), pair.host.into()));
+            if plan.lan_host.is_none() {
+                plan.lan_host = Some(pair.host.ip());
+                node.routes.push(default_route(gateway.into(), &outer));
+            }
+            plan.router_addresses.extend(pair.router.map(|router| router.ip()));
+        }
+        plan.lan = Some(host);
+        Ok(())
+    }
+
+    fn add(&mut self, namespace: String, node: Node) -> Result<String, LayoutError> {
+        match self.nodes.insert(namespace.clone(), node) {
+            Some(_) => Err(LayoutError::NamespaceClash(namespace)),
+            None => Ok(namespace),
+        }
+    }
+
+    fn node(&mut self, namespace: &str) -> &mut Node {
+        self.nodes.get_mut(namespace).expect("a namespace is added before it is filled")
+    }
+}
+
+impl Node {
+    fn new(forwarding: Forwarding) -> Self {
+        Self { addresses: Vec::new(), routes: Vec::new(), forwarding, masquerade: Vec::new() }
+    }
+
+    /// Whether anything in it is IPv6.
+    pub fn uses_v6(&self) -> bool {
+        self.addresses.iter().any(|(_, address)| address.is_ipv6())
+    }
+}
+
+fn default_route(gateway: IpAddr, interface: &IfName) -> Route {
+    let everything = if gateway.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+    Route { destination: address::network(everything, 0), via: Some(gateway), interface: interface.clone() }
+}
+
+/// The interfaces of the site that the file names, else `lan0` if something has to be behind it.
+fn lan_interfaces(site: &Site, prefixes: &[Ipv4Network]) -> Vec<IfName> {
+    let named: Vec<IfName> =
+        site.interfaces.iter().map(|interface| interface.name.clone()).filter(|name| name.as_str() != "lo").collect();
+    match named.is_empty() && !prefixes.is_empty() {
+        true => vec![name("lan0")],
+        false => named,
+    }
+}
+
+/// `eth0`, or if the file uses that on the LAN, the first `ethN` it does not use.
+fn uplink_name(site: &Site) -> IfName {
+    let used = |name: &IfName| site.interfaces.iter().any(|interface| interface.name == *name);
+    let mut names = (0..=site.interfaces.len()).map(|number| name(&format!("eth{number}")));
+    names.find(|name| !used(name)).expect("one of more names than interfaces is not used")
+}
+
+/// The network's port to a site: `to-NAME`, or `toID` where that is too long.
+fn port_name(site: &Site) -> IfName {
+    IfName::new(&format!("to-{}", site.name)).unwrap_or_else(|| name(&format!("to{}", site.id)))
+}
+
+fn name(text: &str) -> IfName {
+    IfName::new(text).expect("the lab's own interface names are short and clean")
+}
+
+/// Endpoints that are names, and for people `SITE` for a router and `SITE-lan` for the host behind it.
+fn hosts_file(mesh: &Mesh, plans: &[SitePlan]) -> String {
+    let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
+    let mut line = |address: IpAddr, name: &str| writeln!(text, "{address} {name}").expect("a String takes everything");
+    let mut endpoints = BTreeSet::new();
+    for (site, plan) in mesh.sites.iter().zip(plans) {
+        if let Some(Host::Name(name)) = site.endpoint.as_ref().map(|endpoint| &endpoint.host) {
+            plan.underlay.iter().for_each(|address| line(*address, name));
+            endpoints.insert(name.clone());
+        }
+    }
+    for (site, plan) in mesh.sites.iter().zip(plans) {
+        if !endpoints.contains(&site.name) {
+            line(site.loopback.into(), &site.name);
+        }
+        if let Some(address) = plan.lan_host {
+            line(address.into(), &format!("{}-lan", site.name));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "layout/tests.rs"]
+mod tests;

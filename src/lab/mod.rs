@@ -1,0 +1,22 @@
+//! The lab: a mesh file, unchanged, as network namespaces on one machine.
+//!
+//! [`layout`] computes what there has to be and touches nothing; [`build`] makes it so; the rest runs, cuts, watches and
+//! tells. Everything goes through netlink and /proc: no `ip`, no `nft`, no `ping`.
+
+pub mod address;
+pub mod build;
+pub mod console;
+pub mod cut;
+pub mod demo;
+pub mod health;
+pub mod interrupt;
+pub mod layout;
+pub mod nat;
+pub mod netlink;
+pub mod netns;
+pub mod ping;
+pub mod preflight;
+pub mod process;
+pub mod state;
+pub mod up;
+pub mod wait;

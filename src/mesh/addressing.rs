@@ -1,0 +1,116 @@
+//! Loopbacks and prefixes against each other: what each site holds, and that nothing claims the loopbacks.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnetwork::Ipv4Network;
+
+use super::diagnostic::{Diagnostic, Span};
+use super::model::Host;
+use super::reader::{At, Report};
+use super::site::SiteDraft;
+
+/// The loopback of site `id`: the id-th address. `None` for the network's first and last address and beyond.
+pub(super) fn loopback(loopbacks: Ipv4Network, id: u16) -> Option<Ipv4Addr> {
+    let id = u32::from(id);
+    let last = u32::MAX.checked_shr(u32::from(loopbacks.prefix())).unwrap_or(0);
+    (1..last).contains(&id).then(|| Ipv4Addr::from(u32::from(loopbacks.network()) + id))
+}
+
+/// Reports ids without a loopback, prefixes and endpoints that are in the way of the loopbacks, and repeated prefixes.
+pub(super) fn check(loopbacks: Option<At<Ipv4Network>>, sites: &[SiteDraft<'_>], report: &mut Report) {
+    for site in sites {
+        check_repetition(site, report);
+        if let Some(loopbacks) = loopbacks {
+            check_id(loopbacks, site, report);
+            check_prefixes(loopbacks, site, report);
+            check_endpoint(loopbacks, site, report);
+        }
+    }
+}
+
+fn check_id(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
+    let Some(id) = site.id.given() else { return };
+    if loopback(loopbacks.value, id.value).is_some() {
+        return;
+    }
+    let network = loopbacks.value;
+    let highest = u32::MAX.checked_shr(u32::from(network.prefix())).unwrap_or(0).saturating_sub(1);
+    let label = if u32::from(id.value) == highest + 1 {
+        format!("address {} of {network} is its last one, the broadcast address", id.value)
+    } else {
+        format!("{network} has no address {}", id.value)
+    };
+    report.push(
+        Diagnostic::error(id.span, format!("id {} has no loopback", id.value), label)
+            .note(loopbacks.span, format!("holds the ids 1..={highest}"))
+            .help("use a lower id, or a larger network as `loopbacks`"),
+    );
+}
+
+fn check_prefixes(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
+    // 0.0.0.0/0 is a default route and stands for itself only.
+    for prefix in site.prefixes.iter().filter(|prefix| prefix.value.prefix() > 0) {
+        if prefix.value.overlaps(loopbacks.value) {
+            let title = format!("prefix {} overlaps the loopbacks {}", prefix.value, loopbacks.value);
+            report.push(
+                Diagnostic::error(prefix.span, title, "would draw what is for the routers to this site")
+                    .note(loopbacks.span, "every site's loopback is in here")
+                    .help("use a network as `loopbacks` that nothing else uses, or list smaller prefixes"),
+            );
+        }
+    }
+}
+
+fn check_endpoint(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
+    let Some(endpoint) = site.endpoint.given() else { return };
+    let Host::Address(IpAddr::V4(address)) = &endpoint.value.host else { return };
+    if loopbacks.value.contains(*address) {
+        report.push(
+            Diagnostic::error(
+                endpoint.span,
+                format!("endpoint {address} is in the loopbacks"),
+                "reached through tunnels only",
+            )
+            .note(loopbacks.span, "the loopbacks")
+            .help("write the address at which the site is reached without a tunnel"),
+        );
+    }
+}
+
+fn check_repetition(site: &SiteDraft<'_>, report: &mut Report) {
+    let mut first: BTreeMap<Ipv4Network, Span> = BTreeMap::new();
+    for prefix in &site.prefixes {
+        match first.get(&prefix.value) {
+            Some(before) => report.push(
+                Diagnostic::error(
+                    prefix.span,
+                    format!("prefix {} twice at site {}", prefix.value, site.called()),
+                    "again",
+                )
+                .note(*before, "first here")
+                .help("list it once"),
+            ),
+            None => {
+                first.insert(prefix.value, prefix.span);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loopback_is_never_the_first_or_last_address_of_the_network() {
+        let small = "10.0.0.8/30".parse().unwrap();
+        assert_eq!(loopback(small, 0), None);
+        assert_eq!(loopback(small, 1), Some(Ipv4Addr::new(10, 0, 0, 9)));
+        assert_eq!(loopback(small, 2), Some(Ipv4Addr::new(10, 0, 0, 10)));
+        assert_eq!(loopback(small, 3), None);
+        assert_eq!(loopback("10.0.0.8/32".parse().unwrap(), 1), None);
+        assert_eq!(loopback("10.255.0.0/16".parse().unwrap(), 65534), Some(Ipv4Addr::new(10, 255, 255, 254)));
+        assert_eq!(loopback("10.255.0.0/16".parse().unwrap(), 65535), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! `[mesh]`: what holds for the whole network.
+
+use std::time::Duration;
+
+use ipnetwork::Ipv4Network;
+
+use super::address::network;
+use super::diagnostic::Diagnostic;
+use super::durations::seconds;
+use super::model::{BackendChoice, Unlisted};
+use super::names::check_name;
+use super::reader::{At, Effective, Entry, Report, Setting, Table};
+
+/// What `port` is where nobody says.
+const DEFAULT_PORT: u16 = 51820;
+
+/// What `mtu` is where nobody says: 1500 less IPv6, UDP and WireGuard around a packet.
+const DEFAULT_MTU: u16 = 1420;
+
+/// What `keepalive` is where nobody says.
+const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(25);
+
+/// The longest prefix of `loopbacks`: below it there is no address between the first and the last.
+const LONGEST_LOOPBACKS: u8 = 30;
+
+/// Keys that stand in `[mesh]` and may stand in `[[site]]`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TunnelKeys {
+    port: Setting<u16>,
+    backend: Setting<BackendChoice>,
+    mtu: Setting<u16>,
+}
+
+/// `[mesh]` as read.
+#[derive(Debug, Default)]
+pub(super) struct General<'a> {
+    pub name: Setting<&'a str>,
+    pub loopbacks: Setting<Ipv4Network>,
+    pub tunnels: TunnelKeys,
+    keepalive: Setting<Option<Duration>>,
+    topology: Setting<Topology>,
+    unlisted: Setting<Unlisted>,
+}
+
+/// `topology`: which pairs of sites have a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topology {
+    FullMesh,
+    Explicit,
+}
+
+impl<'a> General<'a> {
+    pub fn read(mut table: Table<'a>, report: &mut Report) -> Self {
+        let general = Self {
+            name: Setting::read(table.require("name", "name = \"acme\"", report), |entry| {
+                check_name(entry.string("name = \"acme\"", report)?, report)
+            }),
+            loopbacks: Setting::read(table.require("loopbacks", "loopbacks = \"10.255.0.0/16\"", report), |entry| {
+                loopbacks(&entry, report)
+            }),
+            tunnels: TunnelKeys::read(&mut table, report),
+            keepalive: Setting::read(table.take("keepalive"), |entry| keepalive(&entry, report)),
+            topology: Setting::read(table.take("topology"), |entry| {
+                entry.word(&[("full-mesh", Topology::FullMesh), ("explicit", Topology::Explicit)], report)
+            }),
+            unlisted: Setting::read(table.take("unlisted"), |entry| {
+                entry.word(&[("accept", Unlisted::Accept), ("refuse", Unlisted::Refuse)], report)
+            }),
+        };
+        table.finish(report);
+        general
+    }
+
+    /// PersistentKeepalive; the inner `None` is off.
+    pub fn keepalive(&self) -> Option<Option<Duration>> {
+        self.keepalive.effective(Some(DEFAULT_KEEPALIVE)).map(|effective| effective.value)
+    }
+
+    pub fn topology(&self) -> Option<Topology> {
+        self.topology.effective(Topology::FullMesh).map(|effective| effective.value)
+    }
+
+    pub fn unlisted(&self) -> Option<Unlisted> {
+        self.unlisted.effective(Unlisted::default()).map(|effective| effective.value)
+    }
+}
+
+impl TunnelKeys {
+    /// Takes `port`, `port_mode`, `backend` and `mtu` out of `table`.
+    pub fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
+        if let Some(entry) = table.take("port_mode") {
+            port_mode(&entry, report);
+        }
+        Self {
+            port: Setting::read(table.take("port"), |entry| {
+                entry.number(1..=u16::MAX, "the tunnel to site N listens on UDP port `port` + N", report)
+            }),
+            backend: Setting::read(table.take("backend"), |entry| {
+                let words = [
+                    ("auto", BackendChoice::Auto),
+                    ("kernel", BackendChoice::Kernel),
+                    ("userspace", BackendChoice::Userspace),
+                ];
+                entry.word(&words, report)
+            }),
+            mtu: Setting::read(table.take("mtu"), |entry| {
+                // RFC 791 §3.1: every host takes 576 bytes. 65455 + 80 bytes of IPv6, UDP and WireGuard is 65535.
+                let why =
+                    "576 bytes is what every IPv4 host has to take; above 65455 no UDP packet holds the encrypted one";
+                entry.number(576..=65455, why, report)
+            }),
+        }
+    }
+
+    pub fn port(&self, base: &Self) -> Option<Effective<u16>> {
+        self.port.or(base.port).effective(DEFAULT_PORT)
+    }
+
+    pub fn backend(&self, base: &Self) -> Option<BackendChoice> {
+        self.backend.or(base.backend).effective(BackendChoice::default()).map(|effective| effective.value)
+    }
+
+    pub fn mtu(&self, base: &Self) -> Option<u16> {
+        self.mtu.or(base.mtu).effective(DEFAULT_MTU).map(|effective| effective.value)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PortMode {
+    PerPeer,
+    Shared,
+}
+
+fn port_mode(entry: &Entry<'_>, report: &mut Report) {
+    let words = [("per-peer", PortMode::PerPeer), ("shared", PortMode::Shared)];
+    if entry.word(&words, report).is_some_and(|mode| mode.value == PortMode::Shared) {
+        report.push(
+            entry.not_available("`port_mode = \"shared\"`").help("write `port_mode = \"per-peer\"`, or leave it out"),
+        );
+    }
+}
+
+fn keepalive(entry: &Entry<'_>, report: &mut Report) -> Option<At<Option<Duration>>> {
+    const IF_OFF: &str = "write `keepalive = \"off\"` to send none";
+    match entry.value.as_str() {
+        Some("off") => Some(At { value: None, span: entry.span }),
+        _ => seconds(entry, IF_OFF, report).map(|time| At { value: Some(time.value), span: time.span }),
+    }
+}
+
+fn loopbacks(entry: &Entry<'_>, report: &mut Report) -> Option<At<Ipv4Network>> {
+    let network = network(entry, "loopbacks = \"10.255.0.0/16\"", report)?;
+    let fault = match network.value.prefix() {
+        0 => Diagnostic::error(network.span, "`loopbacks` is every address there is", "leaves nothing for the sites"),
+        1..=LONGEST_LOOPBACKS => return Some(network),
+        _ => Diagnostic::error(network.span, "`loopbacks` holds no site", "no address between the first and the last"),
+    };
+    report.push(fault.help("write a network that nothing else uses, such as `loopbacks = \"10.255.0.0/16\"`"));
+    None
+}

@@ -1,0 +1,222 @@
+//! `[[link]]`, and which pairs of sites have a tunnel.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+
+use super::diagnostic::{Diagnostic, Span, nearest, quoted};
+use super::general::Topology;
+use super::ospf::OspfKeys;
+use super::reader::{At, Entry, Report, Setting, Table};
+use super::site::SiteDraft;
+
+/// The most tunnels of a mesh. A full mesh of 2048 sites stays below it; memory for more is better spent otherwise.
+const MAX_PAIRS: usize = 1 << 21;
+
+const EXAMPLE: &str = "between = [\"taipei\", \"osaka\"]";
+
+/// A `[[link]]` as read.
+#[derive(Debug)]
+pub(super) struct LinkDraft<'a> {
+    between: Option<[At<&'a str>; 2]>,
+    /// The value of `between`, or the header where there is none.
+    span: Span,
+    pub ospf: OspfKeys,
+}
+
+/// Two sites with a tunnel, by their place in the file, and the `[[link]]` about them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair {
+    pub ends: (usize, usize),
+    pub link: Option<usize>,
+}
+
+impl<'a> LinkDraft<'a> {
+    pub fn read(mut table: Table<'a>, report: &mut Report) -> Self {
+        let entry = table.require("between", EXAMPLE, report);
+        let link = Self {
+            between: entry.and_then(|entry| between(&entry, report)),
+            span: entry.map_or(table.span, |entry| entry.span),
+            ospf: OspfKeys::read(&mut table, report),
+        };
+        table.finish(report);
+        link
+    }
+}
+
+fn between<'a>(entry: &Entry<'a>, report: &mut Report) -> Option<[At<&'a str>; 2]> {
+    let elements = entry.elements(EXAMPLE, report)?;
+    let [one, other] = elements.as_slice() else {
+        let title = "`between` does not name two sites";
+        report.push(Diagnostic::error(entry.span, title, "a link has two ends").help(format!("write `{EXAMPLE}`")));
+        return None;
+    };
+    let (one, other) = (one.string(EXAMPLE, report), other.string(EXAMPLE, report));
+    Some([one?, other?])
+}
+
+/// The pairs of sites that have a tunnel, in the order of the file.
+pub(super) fn pairs(
+    topology: Topology,
+    sites: &[SiteDraft<'_>],
+    links: &[LinkDraft<'_>],
+    report: &mut Report,
+) -> Vec<Pair> {
+    let listed = listed(sites, links, report);
+    let listed_pairs = || listed.iter().map(|(ends, link)| Pair { ends: *ends, link: Some(*link) }).collect();
+    let pairs: Vec<Pair> = match topology {
+        Topology::Explicit => listed_pairs(),
+        Topology::FullMesh if sites.len() * sites.len().saturating_sub(1) / 2 > MAX_PAIRS => {
+            report_crowd(sites, report);
+            return listed_pairs();
+        }
+        Topology::FullMesh => {
+            warn_of_hidden(sites, report);
+            (0..sites.len())
+                .flat_map(|low| (low + 1..sites.len()).map(move |high| (low, high)))
+                .filter(|(low, high)| reachable(&sites[*low]) || reachable(&sites[*high]))
+                .map(|ends| Pair { ends, link: listed.get(&ends).copied() })
+                .collect()
+        }
+    };
+    warn_of_islands(sites, &pairs, report);
+    pairs
+}
+
+/// Each `[[link]]` whose ends are two sites, by these.
+fn listed(sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>], report: &mut Report) -> BTreeMap<(usize, usize), usize> {
+    let mut by_ends = BTreeMap::new();
+    for (index, link) in links.iter().enumerate() {
+        let Some([one, other]) = link.between else { continue };
+        let (first, second) = (position(one, sites, report), position(other, sites, report));
+        let (Some(first), Some(second)) = (first, second) else { continue };
+        if first == second {
+            report.push(
+                Diagnostic::error(
+                    other.span,
+                    format!("a link from {} to itself", quoted(other.value)),
+                    "the same site again",
+                )
+                .note(one.span, "the one end")
+                .help("name two sites"),
+            );
+            continue;
+        }
+        match by_ends.entry((first.min(second), first.max(second))) {
+            Slot::Vacant(slot) => {
+                slot.insert(index);
+                require_an_endpoint(link.span, &sites[first], &sites[second], report);
+            }
+            Slot::Occupied(slot) => {
+                let title = format!("a second link between {} and {}", quoted(one.value), quoted(other.value));
+                let before = links[*slot.get()].span;
+                report.push(
+                    Diagnostic::error(link.span, title, "the same two sites")
+                        .note(before, "the first link between them")
+                        .help("put the settings of the pair into one `[[link]]`"),
+                );
+            }
+        }
+    }
+    by_ends
+}
+
+fn position(name: At<&str>, sites: &[SiteDraft<'_>], report: &mut Report) -> Option<usize> {
+    let names = || sites.iter().filter_map(|site| site.written_name);
+    let found = sites.iter().position(|site| site.written_name == Some(name.value));
+    // Where a site has no name, it may be the one that is meant.
+    if found.is_none() && names().count() == sites.len() {
+        let help = match nearest(name.value, names()) {
+            Some(right) => format!("did you mean `\"{right}\"`?"),
+            None => "name a site by the `name` of its `[[site]]`".to_owned(),
+        };
+        let title = format!("there is no site {}", quoted(name.value));
+        report.push(Diagnostic::error(name.span, title, "not the name of a `[[site]]`").help(help).of_absence());
+    }
+    found
+}
+
+/// Whether others can send to the site first. An endpoint that is wrong counts: it has been reported.
+fn reachable(site: &SiteDraft<'_>) -> bool {
+    !matches!(site.endpoint, Setting::Absent)
+}
+
+fn require_an_endpoint(link: Span, one: &SiteDraft<'_>, other: &SiteDraft<'_>, report: &mut Report) {
+    if reachable(one) || reachable(other) {
+        return;
+    }
+    let title = format!("nobody can start the tunnel between {} and {}", one.called(), other.called());
+    report.push(
+        Diagnostic::error(link, title, "neither site has an `endpoint`")
+            .note(one.span, "no `endpoint` here")
+            .note(other.span, "nor here")
+            .help("give one of them an `endpoint`, or remove the link: OSPF finds a way through other sites")
+            .of_absence(),
+    );
+}
+
+fn report_crowd(sites: &[SiteDraft<'_>], report: &mut Report) {
+    let Some(last) = sites.last() else { return };
+    let title = format!("{} sites are too many for a full mesh", sites.len());
+    report.push(
+        Diagnostic::error(last.span, title, format!("a mesh has at most {MAX_PAIRS} tunnels"))
+            .help("write `topology = \"explicit\"` in `[mesh]`, and a `[[link]]` for each tunnel that is wanted"),
+    );
+}
+
+/// One warning for all the pairs of a full mesh that cannot have a tunnel.
+fn warn_of_hidden(sites: &[SiteDraft<'_>], report: &mut Report) {
+    let hidden: Vec<&SiteDraft<'_>> = sites.iter().filter(|site| !reachable(site)).collect();
+    let [first, second, rest @ ..] = hidden.as_slice() else { return };
+    let names: Vec<String> = hidden.iter().map(|site| site.called()).collect();
+    let title = format!("no tunnel between the sites without `endpoint`: {}", names.join(", "));
+    let mut warning = Diagnostic::warning(first.span, title, "no `endpoint`").note(second.span, "no `endpoint`");
+    for site in rest {
+        warning = warning.note(site.span, "no `endpoint`");
+    }
+    report.push(warning.help("what they send each other goes through a site that has one").of_absence());
+}
+
+/// Warns of sites that no chain of tunnels joins to the others.
+fn warn_of_islands(sites: &[SiteDraft<'_>], pairs: &[Pair], report: &mut Report) {
+    let mut islands = islands(sites.len(), pairs);
+    // The largest is the mesh; the others are cut off from it.
+    let largest = (0..islands.len()).rev().max_by_key(|index| islands[*index].len());
+    let Some(main) = largest.map(|index| islands.remove(index)) else { return };
+    for island in &islands {
+        let names: Vec<String> = island.iter().map(|index| sites[*index].called()).collect();
+        let (title, label) = match names.as_slice() {
+            [name] => (format!("site {name} has no tunnel"), "not joined to any other site".to_owned()),
+            names => {
+                let title = format!("no tunnel joins the sites {} to the others", names.join(", "));
+                (title, format!("no way from here to site {}", sites[main[0]].called()))
+            }
+        };
+        report.push(
+            Diagnostic::warning(sites[island[0]].span, title, label)
+                .help("add a `[[link]]` to one of the other sites, or an `endpoint` where none is")
+                .of_absence(),
+        );
+    }
+}
+
+/// The sites in groups that tunnels join, each group and the list of them in the order of the file.
+fn islands(sites: usize, pairs: &[Pair]) -> Vec<Vec<usize>> {
+    // Each site points towards the first of its group.
+    let mut towards: Vec<usize> = (0..sites).collect();
+    fn first(towards: &mut [usize], mut site: usize) -> usize {
+        while towards[site] != site {
+            towards[site] = towards[towards[site]];
+            site = towards[site];
+        }
+        site
+    }
+    for Pair { ends: (one, other), .. } in pairs {
+        let (one, other) = (first(&mut towards, *one), first(&mut towards, *other));
+        towards[one.max(other)] = one.min(other);
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for site in 0..sites {
+        groups.entry(first(&mut towards, site)).or_default().push(site);
+    }
+    groups.into_values().collect()
+}

@@ -1,0 +1,166 @@
+//! From the text of a mesh file to a [`Mesh`], or to everything that is wrong with it.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::areas::check_areas;
+use super::diagnostic::{Basis, Diagnostic, Diagnostics, Span};
+use super::draft::Draft;
+use super::general::Topology;
+use super::link::pairs;
+use super::model::Mesh;
+use super::reader::{Report, Table};
+use super::schema::FILE;
+use super::{addressing, identity, ports};
+
+/// The largest mesh file that is read. Ten thousand sites fit several times.
+const MAX_FILE: u64 = 16 << 20;
+
+/// A good mesh file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// What it says.
+    pub mesh: Mesh,
+    /// What an operator should know nevertheless; often empty.
+    pub warnings: Diagnostics,
+}
+
+/// Why a mesh file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("reading the mesh file {path}")]
+    Read {
+        /// As it was given.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is longer than weft reads.
+    #[error("the mesh file {path} is longer than {MAX_FILE} bytes")]
+    TooLong {
+        /// As it was given.
+        path: String,
+    },
+    /// The file is wrong.
+    #[error(transparent)]
+    Wrong(#[from] Diagnostics),
+}
+
+/// Reads and checks the mesh file at `path`.
+///
+/// # Errors
+/// If it cannot be read, or is wrong: then with every error that it has.
+pub fn load(path: &Path) -> Result<Parsed, LoadError> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|source| LoadError::Read { path: name.clone(), source })?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(LoadError::TooLong { path: name });
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(parse(&name, text)?),
+        Err(error) => Err(not_utf8(&name, &bytes, error.valid_up_to()).into()),
+    }
+}
+
+/// Checks `text`, which is called `file_name` towards the user.
+///
+/// # Errors
+/// Every error that it has, in the order of the file.
+pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Diagnostics> {
+    let (document, faults) = DeTable::parse_recoverable(text);
+    let syntax = syntax_errors(text, &faults);
+    if syntax.iter().any(|error| line_of(text, error.span().start).trim_start().starts_with('[')) {
+        // Which section what follows belongs to is anybody's guess.
+        return Err(Diagnostics::new(file_name, text, syntax));
+    }
+    let mut report = Report::default();
+    // A section that is missing is missing at the end of the file.
+    let end = text.trim_end().len();
+    let mesh = understand(Table::new(&FILE, Span { start: end, end }, document.get_ref()), &mut report);
+    let (errors, warnings) = report.split();
+    let errors = with_syntax_errors(text, syntax, errors);
+    match mesh {
+        Some(mesh) if errors.is_empty() => Ok(Parsed { mesh, warnings: Diagnostics::new(file_name, text, warnings) }),
+        _ => {
+            assert!(!errors.is_empty(), "a mesh file is refused with a reason");
+            Err(Diagnostics::new(file_name, text, errors))
+        }
+    }
+}
+
+fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
+    let draft = Draft::read(file, report);
+    identity::check(&draft.sites, report);
+    addressing::check(draft.general.loopbacks.given().copied(), &draft.sites, report);
+    // Where the topology is wrong, the links that are listed are checked all the same.
+    let topology = draft.general.topology();
+    let pairs = pairs(topology.unwrap_or(Topology::Explicit), &draft.sites, &draft.links, report);
+    ports::check(&draft.general.tunnels, &draft.sites, &pairs, report);
+    let settled = draft.settle(report);
+    check_areas(&settled, report);
+    topology.and_then(|_| draft.assemble(&settled, &pairs))
+}
+
+/// The syntax errors and those others that do not follow from them: where text has been lost, nothing is known about
+/// the rest of the line, nor about what the file lacks.
+fn with_syntax_errors(text: &str, syntax: Vec<Diagnostic>, others: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if syntax.is_empty() {
+        return others;
+    }
+    let lines: BTreeSet<usize> = syntax.iter().map(|error| line_start(text, error.span().start)).collect();
+    let stands =
+        |error: &Diagnostic| error.basis() == Basis::Presence && !lines.contains(&line_start(text, error.span().start));
+    let others = others.into_iter().filter(stands);
+    syntax.into_iter().chain(others.collect::<Vec<_>>()).collect()
+}
+
+/// The parser's errors in our form: the first of each line, since the others of a line mostly follow from it.
+fn syntax_errors(text: &str, faults: &[toml::de::Error]) -> Vec<Diagnostic> {
+    let mut lines = BTreeSet::new();
+    let mut errors = Vec::new();
+    for fault in faults {
+        let span = Span::from(fault.span().unwrap_or(text.len()..text.len()));
+        if lines.insert(line_start(text, span.start)) {
+            errors.push(syntax_error(span, fault.message()));
+        }
+    }
+    errors
+}
+
+fn syntax_error(span: Span, message: &str) -> Diagnostic {
+    let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
+    let (label, help) = match what {
+        "duplicate key" => ("again in the same section", "write each key once".to_owned()),
+        "string values must be quoted" => {
+            ("not a value", "write a string in double quotes, a number, `true` or `false`".to_owned())
+        }
+        _ if expected.is_empty() => ("not TOML", "see https://toml.io for what may stand here".to_owned()),
+        _ => ("not TOML", format!("expected {expected} here")),
+    };
+    Diagnostic::error(span, format!("syntax error: {what}"), label).help(help)
+}
+
+/// The byte where the line with byte `at` begins.
+fn line_start(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
+}
+
+fn line_of(text: &str, at: usize) -> &str {
+    text[line_start(text, at)..].lines().next().unwrap_or_default()
+}
+
+fn not_utf8(name: &str, bytes: &[u8], at: usize) -> Diagnostics {
+    // The first byte that is wrong becomes U+FFFD, so that offsets up to it stay what they are.
+    let text = String::from_utf8_lossy(bytes);
+    let span = Span { start: at, end: at + char::REPLACEMENT_CHARACTER.len_utf8() };
+    let error = Diagnostic::error(span, "not UTF-8", "not UTF-8").help("a mesh file is text in UTF-8");
+    Diagnostics::new(name, &text, vec![error])
+}

@@ -1,0 +1,301 @@
+//! Walks the parsed TOML: takes keys by name, says which types were expected, which keys are missing and which are not
+//! known. It goes on after an error, so that one run finds all of them. Knows types and places, not what values mean.
+
+use std::ops::RangeInclusive;
+
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Diagnostic, Severity, Span, nearest, quoted};
+use super::schema::{Section, sections_with};
+
+/// The findings so far.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Errors and warnings, in the order of discovery.
+    pub fn split(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+        self.diagnostics.into_iter().partition(|diagnostic| diagnostic.severity() == Severity::Error)
+    }
+}
+
+/// A value and where the file says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+/// What a section says about a key that may be left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Setting<T> {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// Something that has been reported as wrong; checks that would need the value stay silent.
+    Wrong,
+    /// This.
+    Given(At<T>),
+}
+
+/// A setting after defaults: the value, and the place that says it, `None` for weft's own default.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effective<T> {
+    pub value: T,
+    pub from: Option<Span>,
+}
+
+impl<T> Setting<T> {
+    /// What `read` makes of an entry that may be absent.
+    pub fn read<'a>(entry: Option<Entry<'a>>, read: impl FnOnce(Entry<'a>) -> Option<At<T>>) -> Self {
+        match entry.map(read) {
+            None => Self::Absent,
+            Some(None) => Self::Wrong,
+            Some(Some(at)) => Self::Given(at),
+        }
+    }
+
+    /// The value if it is given and right.
+    pub fn given(&self) -> Option<&At<T>> {
+        match self {
+            Self::Given(at) => Some(at),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    /// This, or `base` where it is absent.
+    pub fn or(self, base: Self) -> Self {
+        match self {
+            Self::Absent => base,
+            given_or_wrong => given_or_wrong,
+        }
+    }
+
+    /// With weft's own default; `None` if what was given is wrong.
+    pub fn effective(self, default: T) -> Option<Effective<T>> {
+        match self {
+            Self::Absent => Some(Effective { value: default, from: None }),
+            Self::Wrong => None,
+            Self::Given(At { value, span }) => Some(Effective { value, from: Some(span) }),
+        }
+    }
+}
+
+/// A table being read.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    section: &'static Section,
+    /// Its header, or the braces of an inline table.
+    pub span: Span,
+    entries: &'a DeTable<'a>,
+    taken: Vec<&'static str>,
+}
+
+impl<'a> Table<'a> {
+    pub fn new(section: &'static Section, span: Span, entries: &'a DeTable<'a>) -> Self {
+        Self { section, span, entries, taken: Vec::new() }
+    }
+
+    /// The entry of `key`, if the file has it.
+    pub fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
+        debug_assert!(self.section.keys.contains(&key), "{key} is not in the schema of {}", self.section.title);
+        self.taken.push(key);
+        let (name, value) = self.entries.iter().find(|(name, _)| name.get_ref() == key)?;
+        Some(Entry { key, key_span: name.span().into(), span: value.span().into(), value: value.get_ref() })
+    }
+
+    /// The entry of `key`; where it is missing, says so with the line that would be right.
+    pub fn require(&mut self, key: &'static str, example: &str, report: &mut Report) -> Option<Entry<'a>> {
+        let entry = self.take(key);
+        if entry.is_none() {
+            let title = self.section.title;
+            report.push(
+                Diagnostic::error(
+                    self.span,
+                    format!("{title} has no `{key}`"),
+                    format!("`{key}` is missing below this line"),
+                )
+                .help(format!("add `{example}`"))
+                .of_absence(),
+            );
+        }
+        entry
+    }
+
+    /// Reports every key that the section does not have. Call it when all its keys have been taken.
+    pub fn finish(self, report: &mut Report) {
+        debug_assert!(
+            self.section.keys.iter().all(|key| self.taken.contains(key)),
+            "a key of {} was never looked at",
+            self.section.title
+        );
+        for (name, _) in self.entries {
+            if !self.section.keys.contains(&name.get_ref().as_ref()) {
+                report.push(self.unknown(name.get_ref(), name.span().into()));
+            }
+        }
+    }
+
+    fn unknown(&self, key: &str, span: Span) -> Diagnostic {
+        let title = self.section.title;
+        let elsewhere = sections_with(key);
+        let help = if !elsewhere.is_empty() {
+            format!("`{key}` is a key of {}", elsewhere.join(", "))
+        } else if let Some(right) = nearest(key, self.section.keys.iter().copied()) {
+            format!("did you mean `{right}`?")
+        } else {
+            format!("the keys of {title} are {}", list(self.section.keys.iter().copied()))
+        };
+        Diagnostic::error(span, format!("unknown key {}", quoted(key)), format!("not a key of {title}")).help(help)
+    }
+}
+
+/// A key and its value, not looked at yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub key: &'static str,
+    pub key_span: Span,
+    pub span: Span,
+    pub value: &'a DeValue<'a>,
+}
+
+impl<'a> Entry<'a> {
+    /// A string; `example` is a line that would be right.
+    pub fn string(&self, example: &str, report: &mut Report) -> Option<At<&'a str>> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            report.push(self.wrong_type("a string", example));
+        }
+        Some(At { value: text?, span: self.span })
+    }
+
+    /// An integer within `bounds`; `why` says where the bounds come from.
+    pub fn number(&self, bounds: RangeInclusive<u16>, why: &str, report: &mut Report) -> Option<At<u16>> {
+        let (low, high) = (bounds.start(), bounds.end());
+        let Some(integer) = self.value.as_integer() else {
+            let help = format!("write `{} = N` with N in {low}..={high}", self.key);
+            report.push(self.wrong_type("an integer", "").help(help));
+            return None;
+        };
+        let value = u16::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|value| bounds.contains(value));
+        if value.is_none() {
+            report.push(
+                Diagnostic::error(
+                    self.span,
+                    format!("`{}` is out of range", self.key),
+                    format!("not in {low}..={high}"),
+                )
+                .help(why),
+            );
+        }
+        Some(At { value: value?, span: self.span })
+    }
+
+    /// One of some words.
+    pub fn word<T: Copy>(&self, words: &[(&str, T)], report: &mut Report) -> Option<At<T>> {
+        let example = format!("{} = \"{}\"", self.key, words.first().map_or("", |(word, _)| *word));
+        let said = self.string(&example, report)?;
+        let found = words.iter().find(|(word, _)| *word == said.value).map(|(_, value)| *value);
+        if found.is_none() {
+            let names = || words.iter().map(|(word, _)| *word);
+            let help = match nearest(said.value, names()) {
+                Some(right) => format!("did you mean `\"{right}\"`?"),
+                None => format!("use one of {}", list(names())),
+            };
+            let title = format!("`{}` cannot be {}", self.key, quoted(said.value));
+            report.push(Diagnostic::error(self.span, title, "not one of its values").help(help));
+        }
+        Some(At { value: found?, span: self.span })
+    }
+
+    /// The elements of an array.
+    pub fn elements(&self, example: &str, report: &mut Report) -> Option<Vec<Entry<'a>>> {
+        let Some(array) = self.value.as_array() else {
+            report.push(self.wrong_type("an array", example));
+            return None;
+        };
+        let element = |value: &'a toml::Spanned<DeValue<'a>>| Entry {
+            key: self.key,
+            key_span: self.key_span,
+            span: value.span().into(),
+            value: value.get_ref(),
+        };
+        Some(array.iter().map(element).collect())
+    }
+
+    /// A table.
+    pub fn table(&self, section: &'static Section, report: &mut Report) -> Option<Table<'a>> {
+        let table = self.value.as_table();
+        if table.is_none() {
+            let title = format!("`{}` is {}, not {}", self.key, kind(self.value), section.title);
+            report.push(
+                Diagnostic::error(self.key_span, title, "has to be a table")
+                    .help(format!("begin it with a line {}", section.title)),
+            );
+        }
+        Some(Table::new(section, self.span, table?))
+    }
+
+    /// An array of tables; what is not a table is reported and left out.
+    pub fn tables(&self, section: &'static Section, report: &mut Report) -> Vec<Table<'a>> {
+        let help = format!("begin each with a line {}", section.title);
+        let Some(array) = self.value.as_array() else {
+            let span = if self.value.is_table() { self.span } else { self.key_span };
+            let title = format!("`{}` is {}, not a list of {}", self.key, kind(self.value), section.title);
+            report.push(Diagnostic::error(span, title, "there may be several of these").help(help));
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for value in array.iter() {
+            let span = value.span().into();
+            match value.get_ref().as_table() {
+                Some(entries) => tables.push(Table::new(section, span, entries)),
+                None => {
+                    let title = format!("{} is not {}", kind(value.get_ref()), section.title);
+                    report.push(Diagnostic::error(span, title, "has to be a table").help(help.as_str()));
+                }
+            }
+        }
+        tables
+    }
+
+    /// Says that the value is not `expected`; `example` is what would be right.
+    pub fn wrong_type(&self, expected: &str, example: &str) -> Diagnostic {
+        let found = kind(self.value);
+        Diagnostic::error(
+            self.span,
+            format!("`{}` is {found}, not {expected}", self.key),
+            format!("has to be {expected}"),
+        )
+        .help(format!("write `{example}`"))
+    }
+
+    /// Says that a documented feature does not exist yet.
+    pub fn not_available(&self, what: &str) -> Diagnostic {
+        Diagnostic::error(self.span, format!("{what} is not available in this version"), "not available")
+    }
+}
+
+/// What a value is, with its article.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// Words in backquotes, with commas.
+pub(super) fn list<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,223 @@
+//! Mesh files as users write them, right and wrong. `tests/wrong` holds one file per mistake and, beside it, exactly
+//! what is said about it; `WEFT_BLESS=1` writes these answers anew, for a diff to be read before it is committed.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/mesh/tests").join(folder);
+    let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|ext| ext == "toml")).collect();
+    files.sort();
+    files
+}
+
+fn example(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Compares every file of `folder` with what is expected to be said about it, and tells of all that differ.
+fn compare<D: Display>(folder: &str, said: impl Fn(&str, &str) -> D) -> usize {
+    let bless = std::env::var_os("WEFT_BLESS").is_some();
+    let mut differences = String::new();
+    let files = files(folder);
+    for path in &files {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let said = format!("{}\n", said(name, &fs::read_to_string(path).unwrap()));
+        let answer = path.with_extension("stderr");
+        if bless {
+            fs::write(&answer, &said).unwrap();
+        }
+        let expected = fs::read_to_string(&answer).unwrap_or_default();
+        if said != expected {
+            differences.push_str(&format!("== {name}: expected\n{expected}\n== {name}: said\n{said}\n"));
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+    files.len()
+}
+
+#[test]
+fn every_wrong_file_is_refused_with_exactly_the_expected_words() {
+    let number = compare("wrong", |name, text| match parse(name, text) {
+        Ok(parsed) => panic!("{name} is accepted: {parsed:?}"),
+        Err(errors) => errors,
+    });
+    assert!(number >= 30, "only {number} wrong files were found");
+}
+
+#[test]
+fn every_doubtful_file_is_accepted_with_exactly_the_expected_warnings() {
+    compare("warned", |name, text| match parse(name, text) {
+        Ok(parsed) => parsed.warnings,
+        Err(errors) => panic!("{name} is refused:\n{errors}"),
+    });
+}
+
+#[test]
+fn every_good_file_and_every_example_is_accepted_without_a_word() {
+    let examples = files("../../../configs");
+    assert!(examples.len() >= 2, "the examples were not found");
+    for path in files("good").into_iter().chain(examples) {
+        match load(&path) {
+            Ok(parsed) => assert!(parsed.warnings.is_empty(), "{}", parsed.warnings),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_minimal_file_has_the_documented_defaults() {
+    let mesh = parse("minimal", &example("src/mesh/tests/good/minimal.toml")).unwrap().mesh;
+    assert_eq!(mesh.unlisted, Unlisted::Accept);
+    let taipei = mesh.site("taipei").unwrap();
+    assert_eq!((taipei.port, taipei.mtu, taipei.backend), (51820, 1420, BackendChoice::Auto));
+    assert_eq!(taipei.loopback.to_string(), "10.255.0.1");
+    let [tunnel] = mesh.tunnels(taipei).try_into().unwrap();
+    assert_eq!(tunnel.interface.as_str(), "wg-osaka");
+    assert_eq!((tunnel.listen_port, tunnel.endpoint.unwrap().1), (51822, 51821));
+    assert_eq!(tunnel.keepalive.unwrap().as_secs(), 25);
+    let OspfSettings { area, cost, hello_interval, dead_interval } = tunnel.ospf;
+    assert_eq!((area.to_string().as_str(), cost), ("0.0.0.0", 10));
+    assert_eq!((hello_interval.as_secs(), dead_interval.as_secs()), (1, 4));
+}
+
+#[test]
+fn settings_of_a_section_override_those_it_inherits() {
+    let mesh = parse("everything", &example("src/mesh/tests/good/everything.toml")).unwrap().mesh;
+    assert_eq!(mesh.unlisted, Unlisted::Refuse);
+    assert_eq!(mesh.sites.iter().map(|site| site.id.0).collect::<Vec<_>>(), [2, 3, 4094]);
+    let ends: Vec<(u16, u16)> = mesh.links.iter().map(|link| (link.low.0, link.high.0)).collect();
+    assert_eq!(ends, [(2, 4094), (3, 4094)]);
+
+    let frankfurt = mesh.site("frankfurt-datacentre").unwrap();
+    assert_eq!((frankfurt.port, frankfurt.mtu, frankfurt.backend), (5000, 9000, BackendChoice::Kernel));
+    assert_eq!(frankfurt.loopback.to_string(), "172.31.15.254");
+    let [lan, servers] = frankfurt.interfaces.as_slice() else { panic!("{:?}", frankfurt.interfaces) };
+    assert_eq!((lan.mode, lan.ospf.cost, lan.ospf.dead_interval.as_secs()), (InterfaceMode::Active, 65535, 40));
+    assert_eq!(
+        (servers.mode, servers.ospf.cost, servers.ospf.dead_interval.as_secs()),
+        (InterfaceMode::Passive, 20, 8)
+    );
+
+    let [to_b, to_c] = mesh.tunnels(frankfurt).try_into().unwrap();
+    assert_eq!((to_b.ospf.cost, to_b.ospf.hello_interval.as_secs()), (20, 2));
+    assert_eq!((to_c.ospf.cost, to_c.ospf.hello_interval.as_secs(), to_c.ospf.dead_interval.as_secs()), (1, 1, 8));
+    assert_eq!(to_b.endpoint, Some((Host::Name("VPN.example.net".to_owned()), 4000 + 4094)));
+    assert_eq!(to_c.endpoint, None);
+    assert_eq!(to_c.keepalive.unwrap().as_secs(), 60);
+    let from_c = mesh.tunnels(mesh.site("c").unwrap());
+    assert_eq!(from_c[0].endpoint, Some((Host::Address("2001:db8::1".parse().unwrap()), 500 + 3)));
+    assert_eq!((from_c[0].mtu, to_c.mtu), (1380, 1380), "both ends have the smaller MTU");
+}
+
+#[test]
+fn a_mesh_of_one_site_has_no_tunnels() {
+    let mesh = parse("single", &example("src/mesh/tests/good/single_site.toml")).unwrap().mesh;
+    assert_eq!(mesh.links, []);
+    assert_eq!(mesh.sites[0].interfaces[0].network, NetworkType::PointToPoint);
+}
+
+#[test]
+fn sites_without_endpoint_have_no_link_in_a_full_mesh() {
+    let name = "src/mesh/tests/warned/sites_without_endpoint_have_no_tunnel_between_them.toml";
+    let mesh = parse("hidden", &example(name)).unwrap().mesh;
+    let ends: Vec<(u16, u16)> = mesh.links.iter().map(|link| (link.low.0, link.high.0)).collect();
+    assert_eq!(ends, [(1, 2), (1, 3), (1, 4)]);
+}
+
+#[test]
+fn a_key_that_is_no_sites_is_refused_with_the_list_of_sites() {
+    let mesh = parse("minimal", &example("src/mesh/tests/good/minimal.toml")).unwrap().mesh;
+    let osaka = mesh.site("osaka").unwrap();
+    assert_eq!(mesh.own_site(&osaka.public_key).unwrap(), osaka);
+    let error = mesh.own_site(&crate::keys::PublicKey::from_bytes([9; 32])).unwrap_err();
+    let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+    assert_eq!(
+        lines,
+        [
+            "the key belongs to no site of mesh acme: its public key is CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=; \
+             the sites are",
+            "  taipei  id 1      AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
+            "  osaka   id 2      AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_shown_where_it_breaks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mesh.toml");
+    fs::write(&path, b"[mesh]\nname = \"M\xfcnchen\"\n").unwrap();
+    let error = load(&path).unwrap_err().to_string();
+    assert!(error.starts_with("error: not UTF-8\n"), "{error}");
+    assert!(error.contains("mesh.toml:2:10\n"), "{error}");
+}
+
+#[test]
+fn of_very_many_errors_the_first_hundred_are_shown() {
+    let text: String = (0..250).map(|n| format!("key{n} = 1\n")).collect();
+    let errors = parse("many", &text).unwrap_err();
+    assert_eq!(errors.len(), 252);
+    assert!(errors.to_string().ends_with("\n\n… and 152 more"));
+}
+
+#[test]
+fn a_full_mesh_of_too_many_sites_is_refused_and_an_explicit_one_is_not() {
+    let site = |n: u16| {
+        let key = crate::keys::PublicKey::from_bytes(std::array::from_fn(|i| n.to_be_bytes()[i % 2]));
+        format!("[[site]]\nname = \"s{n}\"\nid = {n}\npublic_key = \"{key}\"\nendpoint = \"203.0.113.1\"\n")
+    };
+    let sites: String = (1..=2100).map(site).collect();
+    let text = |topology: &str| {
+        format!("[mesh]\nname = \"a\"\nloopbacks = \"10.0.0.0/16\"\ntopology = \"{topology}\"\n{sites}")
+    };
+    let errors = parse("crowd", &text("full-mesh")).unwrap_err().to_string();
+    assert!(errors.starts_with("error: 2100 sites are too many for a full mesh\n"), "{errors}");
+    assert_eq!(parse("crowd", &text("explicit")).unwrap().mesh.links, []);
+}
+
+/// Good and wrong files with pieces replaced, removed and repeated. Whatever comes of it: an answer, no panic, and a
+/// refusal always says why.
+#[test]
+fn no_file_makes_the_parser_panic() {
+    const ROUNDS: usize = 1500;
+    const SPLICES: [&str; 14] =
+        ["\"", "[", "]", "[[", "=", "\n", "0", "-1", "65535", "{", "}", "\u{fffd}", "\"\"", "[[site]]\n"];
+    let texts: Vec<String> = ["good", "wrong"]
+        .iter()
+        .flat_map(|folder| files(folder))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % bound.max(1) as u64) as usize
+    };
+    for _ in 0..ROUNDS {
+        let mut text = texts[below(texts.len())].clone();
+        for _ in 0..=below(4) {
+            let boundary = |text: &str, at: usize| (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let start = boundary(&text, below(text.len() + 1));
+            let end = boundary(&text, (start + below(12)).min(text.len())).max(start);
+            match below(3) {
+                0 => text.replace_range(start..end, ""),
+                1 => text.replace_range(start..end, SPLICES[below(SPLICES.len())]),
+                _ => {
+                    let piece = text[start..end].to_owned();
+                    text.insert_str(start, &piece);
+                }
+            }
+        }
+        match parse("mutant", &text) {
+            Ok(parsed) => drop(parsed.warnings.render(Look::Coloured)),
+            Err(errors) => assert!(!errors.is_empty() && errors.to_string().starts_with("error: "), "{text}"),
+        }
+    }
+}

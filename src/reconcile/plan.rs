@@ -1,0 +1,253 @@
+//! The planner: from desired and observed state to the steps between them. Pure; whoever carries the steps out decides nothing.
+//!
+//! Order is what keeps packets flowing: a route is replaced, never deleted and added; what carries a new path (settings,
+//! links, addresses) comes before the route over it, and what carried an old one goes after the route has left it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::state::{Admin, AllowedIps, Device, Link, Observed, Peer, Route, RouteKey, Scope, State, Sysctl, SysctlKey};
+use super::step::Step;
+use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange};
+use crate::mesh::IfName;
+
+/// WireGuard's REJECT_AFTER_TIME: a session older than this carries nothing any more.
+const SESSION_LIFETIME: Duration = Duration::from_secs(180);
+
+/// What has been carried out before and cannot be seen in the kernel.
+#[derive(Debug, Clone, Default)]
+pub struct Applied {
+    /// The endpoint that each tunnel was last meant to have. A peer that roams has another one in its device, which is
+    /// right as long as it is heard there.
+    endpoints: BTreeMap<IfName, Option<SocketAddr>>,
+}
+
+impl Applied {
+    /// To be told after `desired` was carried out, except for the steps in `failed`.
+    pub fn note<'a>(&mut self, desired: &State, failed: impl IntoIterator<Item = &'a Step>) {
+        let unconfigured = failed.into_iter().filter_map(|step| match step {
+            Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) | Step::Configure(interface, _) => {
+                Some(interface)
+            }
+            _ => None,
+        });
+        let unconfigured: BTreeSet<&IfName> = unconfigured.collect();
+        self.endpoints.retain(|interface, _| desired.devices.contains_key(interface));
+        for (interface, device) in &desired.devices {
+            if !unconfigured.contains(interface) {
+                self.endpoints.insert(interface.clone(), device.peer.as_ref().and_then(|peer| peer.endpoint));
+            }
+        }
+    }
+}
+
+/// The steps that turn `observed` into `desired`. Empty if nothing differs.
+pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let unmade = interfaces_to_make(desired, observed);
+    plan_sysctls(desired, observed, &unmade, &mut steps);
+    for (interface, link) in &desired.links {
+        plan_link(interface, link, desired, observed, applied, &mut steps);
+    }
+    plan_new_addresses(desired, observed, &mut steps);
+    let routes = usable_routes(desired, observed);
+    plan_routes_to_install(&routes, observed, &unmade, &mut steps);
+    // The more specific rule first: without 5200, 5201 would capture what `main` knows.
+    steps.extend(desired.rules.difference(&observed.state.rules).cloned().map(Step::AddRule));
+    let unwanted = observed.state.rules.iter().rev().filter(|rule| !desired.rules.contains(*rule));
+    steps.extend(unwanted.cloned().map(Step::DeleteRule));
+    plan_withdrawal(desired, observed, &routes, &mut steps);
+    steps
+}
+
+/// Tunnel interfaces that are not there yet, or have to be made anew.
+fn interfaces_to_make(desired: &State, observed: &Observed) -> BTreeSet<IfName> {
+    let stands = |interface: &IfName, link: &Link| {
+        observed.state.links.get(interface).is_some_and(|found| found.backend == link.backend)
+    };
+    desired.links.iter().filter(|(interface, link)| !stands(interface, link)).map(|(name, _)| name.clone()).collect()
+}
+
+/// Settings of everything that exists already; those of a new link follow its creation.
+fn plan_sysctls(desired: &State, observed: &Observed, unmade: &BTreeSet<IfName>, steps: &mut Vec<Step>) {
+    let forwarding = Sysctl { scope: Scope::All, key: SysctlKey::Forwarding };
+    let forwarding_step =
+        desired.sysctls.get(&forwarding).copied().filter(|value| differs(observed, &forwarding, *value));
+    for (sysctl, value) in &desired.sysctls {
+        if sysctl.scope.interface().is_some_and(|name| unmade.contains(name)) {
+            continue;
+        }
+        // Writing all/forwarding has written every other scope's by the time this step comes.
+        let overwritten = sysctl.key == SysctlKey::Forwarding && sysctl.scope != Scope::All;
+        let needed = match forwarding_step {
+            Some(written) if overwritten => written != *value,
+            _ => differs(observed, sysctl, *value),
+        };
+        if needed {
+            steps.push(Step::SetSysctl(sysctl.clone(), *value));
+        }
+    }
+}
+
+fn differs(observed: &Observed, sysctl: &Sysctl, value: u32) -> bool {
+    observed.state.sysctls.get(sysctl) != Some(&value)
+}
+
+fn plan_link(
+    interface: &IfName,
+    link: &Link,
+    desired: &State,
+    observed: &Observed,
+    applied: &Applied,
+    steps: &mut Vec<Step>,
+) {
+    let found = observed.state.links.get(interface);
+    let standing = found.filter(|found| found.backend == link.backend);
+    if let (Some(found), None) = (found, standing) {
+        steps.push(Step::DeleteLink(interface.clone(), found.backend));
+    }
+    let device = standing.and_then(|_| observed.state.devices.get(interface));
+    let readable = !observed.unreadable.contains(interface);
+    // A tunnel that nothing answers for is as good as none: have it made again, which harms nothing if it stands.
+    if standing.is_none() || (device.is_none() && readable) {
+        steps.push(Step::CreateLink(interface.clone(), link.backend));
+    }
+    if standing.is_none() {
+        let own = |sysctl: &Sysctl| sysctl.scope.interface() == Some(interface);
+        let settings = desired.sysctls.iter().filter(|(sysctl, _)| own(sysctl));
+        steps.extend(settings.map(|(sysctl, value)| Step::SetSysctl(sysctl.clone(), *value)));
+    }
+    if standing.is_none_or(|found| found.mtu != link.mtu) {
+        steps.push(Step::SetMtu(interface.clone(), link.mtu));
+    }
+    if let Some(wanted) = desired.devices.get(interface)
+        && (standing.is_none() || readable)
+        && let Some(change) = device_change(wanted, device, applied.endpoints.get(interface))
+    {
+        steps.push(Step::Configure(interface.clone(), change));
+    }
+    if link.admin == Admin::Up && standing.is_none_or(|found| found.admin != Admin::Up) {
+        steps.push(Step::SetUp(interface.clone()));
+    }
+}
+
+/// What has to be written so that the device is as wanted; `None` if it is.
+fn device_change(
+    wanted: &Device,
+    found: Option<&Device>,
+    last_given: Option<&Option<SocketAddr>>,
+) -> Option<DeviceChange> {
+    let same_key = found.is_some_and(|found| found.private_key.public() == wanted.private_key.public());
+    let wanted_key = wanted.peer.as_ref().map(|peer| peer.public_key);
+    let present = found
+        .into_iter()
+        .flat_map(|found| found.peer.iter().map(|peer| peer.public_key).chain(found.strangers.iter().copied()));
+    let change = DeviceChange {
+        private_key: (!same_key).then(|| wanted.private_key.clone()),
+        listen_port: (found.map(|found| found.listen_port) != Some(wanted.listen_port)).then_some(wanted.listen_port),
+        fwmark: (found.map(|found| found.fwmark) != Some(wanted.fwmark)).then_some(wanted.fwmark),
+        remove: present.filter(|key| Some(*key) != wanted_key).collect(),
+        peer: wanted.peer.as_ref().and_then(|peer| {
+            let found = found.and_then(|found| found.peer.as_ref()).filter(|found| found.public_key == peer.public_key);
+            peer_change(peer, found, last_given)
+        }),
+    };
+    let nothing = change.private_key.is_none()
+        && change.listen_port.is_none()
+        && change.fwmark.is_none()
+        && change.remove.is_empty()
+        && change.peer.is_none();
+    (!nothing).then_some(change)
+}
+
+fn peer_change(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<SocketAddr>>) -> Option<PeerChange> {
+    let change = PeerChange {
+        public_key: wanted.public_key,
+        endpoint: wanted.endpoint.filter(|_| endpoint_to_write(wanted, found, last_given)),
+        keepalive_s: (found.map(|found| found.keepalive_s) != Some(wanted.keepalive_s)).then_some(wanted.keepalive_s),
+        allowed_ips: match found.map(|found| found.allowed_ips) {
+            Some(AllowedIps::Everything) => AllowedIpsChange::Keep,
+            Some(AllowedIps::Incomplete) | None => AllowedIpsChange::AddEverything,
+        },
+    };
+    let nothing = found.is_some()
+        && change.endpoint.is_none()
+        && change.keepalive_s.is_none()
+        && change.allowed_ips == AllowedIpsChange::Keep;
+    (!nothing).then_some(change)
+}
+
+/// An endpoint differs for two reasons: the peer roamed, which is to be left alone while it is heard from, or something
+/// else is wanted than before.
+fn endpoint_to_write(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<SocketAddr>>) -> bool {
+    let Some(found) = found else { return true };
+    let alive = found.handshake_age.is_some_and(|age| age < SESSION_LIFETIME);
+    let changed = last_given.is_some_and(|given| *given != wanted.endpoint);
+    found.endpoint != wanted.endpoint && (!alive || changed)
+}
+
+fn plan_new_addresses(desired: &State, observed: &Observed, steps: &mut Vec<Step>) {
+    let gone = |interface: &IfName| match (desired.links.get(interface), observed.state.links.get(interface)) {
+        (Some(wanted), Some(found)) => wanted.backend != found.backend,
+        _ => false,
+    };
+    for (interface, address) in &desired.addresses {
+        let pair = (interface.clone(), *address);
+        let there = observed.state.addresses.contains(&pair) || observed.foreign.addresses.contains(&pair);
+        if !there || gone(interface) {
+            steps.push(Step::AddAddress(interface.clone(), *address));
+        }
+    }
+}
+
+/// Desired routes without next hops over interfaces that neither exist nor are about to.
+fn usable_routes(desired: &State, observed: &Observed) -> BTreeMap<RouteKey, Route> {
+    let exists = |interface: &IfName| {
+        desired.links.contains_key(interface) || observed.foreign.interfaces.contains_key(interface)
+    };
+    let usable = desired.routes.iter().map(|(key, route)| {
+        let nexthops = route.nexthops.iter().filter(|nexthop| exists(&nexthop.interface)).cloned().collect();
+        (*key, Route { nexthops, ..route.clone() })
+    });
+    usable.filter(|(_, route)| !route.nexthops.is_empty()).collect()
+}
+
+fn plan_routes_to_install(
+    routes: &BTreeMap<RouteKey, Route>,
+    observed: &Observed,
+    unmade: &BTreeSet<IfName>,
+    steps: &mut Vec<Step>,
+) {
+    for (key, route) in routes {
+        let found = observed.state.routes.get(key);
+        // Legs over a link that is made anew die with the old one; a route with no other leg dies altogether.
+        let dies = |found: &Route| found.nexthops.iter().any(|nexthop| unmade.contains(&nexthop.interface));
+        match found {
+            None => steps.push(Step::AddRoute(*key, route.clone())),
+            Some(found) if found.nexthops.iter().all(|nexthop| unmade.contains(&nexthop.interface)) => {
+                steps.push(Step::AddRoute(*key, route.clone()));
+            }
+            Some(found) if found != route || dies(found) => steps.push(Step::ReplaceRoute(*key, route.clone())),
+            Some(_) => {}
+        }
+    }
+}
+
+/// What is not wanted any more: routes, then the addresses they had as source, then the links under them.
+fn plan_withdrawal(desired: &State, observed: &Observed, routes: &BTreeMap<RouteKey, Route>, steps: &mut Vec<Step>) {
+    let unwanted = observed.state.routes.keys().filter(|key| !routes.contains_key(key));
+    steps.extend(unwanted.copied().map(Step::DeleteRoute));
+    for (interface, address) in observed.state.addresses.difference(&desired.addresses) {
+        // A link that goes takes its addresses along.
+        let stays = desired.links.contains_key(interface) || !observed.state.links.contains_key(interface);
+        if stays {
+            steps.push(Step::RemoveAddress(interface.clone(), *address));
+        }
+    }
+    let unwanted = observed.state.links.iter().filter(|(interface, _)| !desired.links.contains_key(*interface));
+    steps.extend(unwanted.map(|(interface, link)| Step::DeleteLink(interface.clone(), link.backend)));
+}
+
+#[cfg(test)]
+mod tests;

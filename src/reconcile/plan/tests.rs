@@ -1,0 +1,516 @@
+//! Plans as text, each also carried out on a model of the kernel that refuses what the kernel would refuse; after
+//! every plan there must be nothing left to do.
+
+use std::net::Ipv4Addr;
+
+use ospf::Prefix;
+
+use super::*;
+use crate::keys::PrivateKey;
+use crate::reconcile::state::{Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, MAIN_TABLE, Nexthop, Rule, Selector};
+
+const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
+
+fn name(text: &str) -> IfName {
+    IfName::new(text).unwrap()
+}
+
+fn loopback(id: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 255, 0, id)
+}
+
+fn prefix(text: &str) -> Prefix {
+    let (network, length) = text.split_once('/').unwrap();
+    Prefix::new(network.parse().unwrap(), length.parse().unwrap())
+}
+
+fn own_key() -> PrivateKey {
+    "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=".parse().unwrap()
+}
+
+fn public_key(id: u8) -> crate::keys::PublicKey {
+    crate::keys::PublicKey::from_bytes([id; 32])
+}
+
+fn interface(id: u8) -> IfName {
+    name(&format!("wg-{}", char::from(b'a' + id - 1)))
+}
+
+fn endpoint(id: u8) -> SocketAddr {
+    SocketAddr::from(([203, 0, 113, id], 51820 + 1))
+}
+
+/// What site 1 wants with tunnels to `sites`, each of which has 10.N.0.0/16 behind it.
+fn wanted(backend: Backend, sites: &[u8]) -> State {
+    let mut state = State::default();
+    state.addresses.insert((name("lo"), OWN));
+    for &id in sites {
+        let device = Device {
+            private_key: own_key(),
+            listen_port: 51820 + u16::from(id),
+            fwmark: FWMARK,
+            peer: Some(Peer {
+                public_key: public_key(id),
+                endpoint: Some(endpoint(id)),
+                keepalive_s: 25,
+                allowed_ips: AllowedIps::Everything,
+                handshake_age: None,
+            }),
+            strangers: BTreeSet::new(),
+        };
+        state.links.insert(interface(id), Link { backend, mtu: 1420, admin: Admin::Up });
+        state.devices.insert(interface(id), device);
+        state.addresses.insert((interface(id), OWN));
+        route(&mut state, MAIN_TABLE, &format!("10.{id}.0.0/16"), &[id]);
+        let own = |key| Sysctl { scope: Scope::Interface(interface(id)), key };
+        state.sysctls.insert(own(SysctlKey::RpFilter), 0);
+    }
+    state.sysctls.insert("all/forwarding".parse().unwrap(), 1);
+    state
+}
+
+fn route(state: &mut State, table: u32, to: &str, via: &[u8]) {
+    let nexthops =
+        via.iter().map(|&id| Nexthop { interface: interface(id), via: Some(loopback(id)), onlink: true }).collect();
+    state.routes.insert(RouteKey { table, prefix: prefix(to) }, Route { nexthops, source: Some(OWN) });
+}
+
+/// A machine with an uplink and nothing of weft.
+fn bare() -> Observed {
+    let mut observed = Observed::default();
+    for name in ["lo", "eth0"] {
+        let found = ForeignInterface { index: 1, mtu: 1500, running: true, addresses: Vec::new() };
+        observed.foreign.interfaces.insert(IfName::new(name).unwrap(), found);
+    }
+    observed.state.sysctls.insert("all/forwarding".parse().unwrap(), 0);
+    observed
+}
+
+/// A machine on which `desired` has been carried out.
+fn settled(desired: &State) -> Observed {
+    let mut observed = bare();
+    let steps = plan(desired, &observed, &Applied::default());
+    steps.iter().for_each(|step| carry_out(step, &mut observed));
+    heard_from(&mut observed);
+    observed
+}
+
+/// Every peer has just shaken hands.
+fn heard_from(observed: &mut Observed) {
+    for device in observed.state.devices.values_mut() {
+        device.peer.as_mut().unwrap().handshake_age = Some(Duration::from_secs(5));
+    }
+}
+
+/// The plan as text; carried out it leaves nothing to do.
+fn planned(desired: &State, observed: &mut Observed, applied: &Applied) -> Vec<String> {
+    let steps = plan(desired, observed, applied);
+    steps.iter().for_each(|step| carry_out(step, observed));
+    let mut applied = applied.clone();
+    applied.note(desired, []);
+    let again: Vec<String> = plan(desired, observed, &applied).iter().map(Step::to_string).collect();
+    assert_eq!(again, Vec::<String>::new(), "a plan carried out leaves nothing to do");
+    steps.iter().map(Step::to_string).collect()
+}
+
+/// The model kernel.
+fn carry_out(step: &Step, observed: &mut Observed) {
+    let state = &mut observed.state;
+    let exists =
+        |state: &State, name: &IfName| state.links.contains_key(name) || observed.foreign.interfaces.contains_key(name);
+    match step {
+        Step::SetSysctl(sysctl, value) => {
+            if let Some(interface) = sysctl.scope.interface() {
+                assert!(exists(state, interface), "{step}: no such interface");
+            }
+            state.sysctls.insert(sysctl.clone(), *value);
+            if sysctl.to_string() == "all/forwarding" {
+                let others = state.sysctls.iter_mut().filter(|(other, _)| other.key == SysctlKey::Forwarding);
+                others.for_each(|(_, other)| *other = *value);
+            }
+        }
+        Step::CreateLink(interface, backend) => {
+            let link = Link { backend: *backend, mtu: 1500, admin: Admin::Down };
+            let present = state.links.entry(interface.clone()).or_insert(link);
+            assert_eq!(present.backend, *backend, "{step}: another one is in the way");
+        }
+        Step::DeleteLink(interface, backend) => {
+            let link = state.links.remove(interface).expect("a link that is deleted exists");
+            assert_eq!(link.backend, *backend);
+            state.devices.remove(interface);
+            state.addresses.retain(|(name, _)| name != interface);
+            for route in state.routes.values_mut() {
+                route.nexthops.retain(|nexthop| nexthop.interface != *interface);
+            }
+            state.routes.retain(|_, route| !route.nexthops.is_empty());
+            state.sysctls.retain(|sysctl, _| sysctl.scope.interface() != Some(interface));
+        }
+        Step::SetMtu(interface, mtu) => state.links.get_mut(interface).expect("the link exists").mtu = *mtu,
+        Step::SetUp(interface) => state.links.get_mut(interface).expect("the link exists").admin = Admin::Up,
+        Step::Configure(interface, change) => {
+            assert!(state.links.contains_key(interface), "{step}: no such link");
+            configure(state.devices.entry(interface.clone()).or_insert_with(blank), change);
+        }
+        Step::AddAddress(interface, address) => {
+            assert!(exists(state, interface), "{step}: no such interface");
+            assert!(state.addresses.insert((interface.clone(), *address)), "{step}: there already");
+        }
+        Step::RemoveAddress(interface, address) => {
+            assert!(state.addresses.remove(&(interface.clone(), *address)), "{step}: not there");
+        }
+        Step::AddRoute(key, route) => {
+            check_route(step, route, state);
+            assert!(state.routes.insert(*key, route.clone()).is_none(), "{step}: there already");
+        }
+        Step::ReplaceRoute(key, route) => {
+            check_route(step, route, state);
+            assert!(state.routes.insert(*key, route.clone()).is_some(), "{step}: nothing to replace");
+        }
+        Step::DeleteRoute(key) => {
+            state.routes.remove(key);
+        }
+        Step::AddRule(rule) => assert!(state.rules.insert(rule.clone()), "{step}: there already"),
+        Step::DeleteRule(rule) => assert!(state.rules.remove(rule), "{step}: not there"),
+    }
+}
+
+/// The kernel takes a route only over links that are up, from a source that is its own.
+fn check_route(step: &Step, route: &Route, state: &State) {
+    for nexthop in &route.nexthops {
+        let up = state.links.get(&nexthop.interface).is_none_or(|link| link.admin == Admin::Up);
+        assert!(up, "{step}: {} is down", nexthop.interface);
+    }
+    let source = route.source.expect("routes of these tests have a source");
+    assert!(state.addresses.iter().any(|(_, address)| *address == source), "{step}: {source} is not ours");
+}
+
+fn blank() -> Device {
+    Device { private_key: PrivateKey::generate(), listen_port: 0, fwmark: 0, peer: None, strangers: BTreeSet::new() }
+}
+
+fn configure(device: &mut Device, change: &DeviceChange) {
+    if let Some(key) = &change.private_key {
+        device.private_key = key.clone();
+    }
+    device.listen_port = change.listen_port.unwrap_or(device.listen_port);
+    device.fwmark = change.fwmark.unwrap_or(device.fwmark);
+    device.strangers.retain(|key| !change.remove.contains(key));
+    device.peer.take_if(|peer| change.remove.contains(&peer.public_key));
+    let Some(change) = &change.peer else { return };
+    let peer = device.peer.get_or_insert(Peer {
+        public_key: change.public_key,
+        endpoint: None,
+        keepalive_s: 0,
+        allowed_ips: AllowedIps::Incomplete,
+        handshake_age: None,
+    });
+    assert_eq!(peer.public_key, change.public_key, "one peer at a time");
+    peer.endpoint = change.endpoint.or(peer.endpoint);
+    peer.keepalive_s = change.keepalive_s.unwrap_or(peer.keepalive_s);
+    if change.allowed_ips == AllowedIpsChange::AddEverything {
+        peer.allowed_ips = AllowedIps::Everything;
+    }
+}
+
+fn capture_rules() -> BTreeSet<Rule> {
+    let rule = |priority, table, suppress_prefixlen| Rule {
+        priority,
+        selector: Selector::NotMarked(FWMARK),
+        table,
+        suppress_prefixlen,
+    };
+    BTreeSet::from([rule(5200, MAIN_TABLE, Some(0)), rule(5201, CAPTURE_TABLE, None)])
+}
+
+#[test]
+fn first_start_makes_links_before_addresses_before_routes() {
+    let desired = wanted(Backend::Kernel, &[2]);
+    assert_eq!(
+        planned(&desired, &mut bare(), &Applied::default()),
+        [
+            "set all/forwarding to 1",
+            "create kernel tunnel wg-b",
+            "set wg-b/rp_filter to 0",
+            "set MTU of wg-b to 1420",
+            "configure wg-b: private key, port 51822, fwmark 201, \
+             peer AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=, endpoint 203.0.113.2:51821, keepalive 25 s, \
+             all addresses allowed",
+            "set wg-b up",
+            "add address 10.255.0.1 to lo",
+            "add address 10.255.0.1 to wg-b",
+            "add route 10.2.0.0/16 via 10.255.0.2 dev wg-b",
+        ]
+    );
+}
+
+#[test]
+fn nothing_to_do_is_an_empty_plan() {
+    let desired = wanted(Backend::Userspace, &[2, 3]);
+    assert!(plan(&desired, &settled(&desired), &Applied::default()).is_empty());
+}
+
+#[test]
+fn restart_after_a_crash_touches_nothing_that_is_right() {
+    let desired = wanted(Backend::Userspace, &[2, 3]);
+    let mut observed = settled(&desired);
+    let peer = observed.state.devices.get_mut(&interface(2)).unwrap().peer.as_mut().unwrap();
+    peer.endpoint = Some("198.51.100.9:1024".parse().unwrap());
+    assert_eq!(
+        planned(&desired, &mut observed, &Applied::default()),
+        [] as [&str; 0],
+        "the peer has roamed, and lives"
+    );
+}
+
+#[test]
+fn crash_between_making_a_link_and_setting_it_up_is_finished() {
+    let desired = wanted(Backend::Kernel, &[2]);
+    let observed = bare();
+    let steps = plan(&desired, &observed, &Applied::default());
+    for done in 0..=steps.len() {
+        let mut observed = observed.clone();
+        steps[..done].iter().for_each(|step| carry_out(step, &mut observed));
+        planned(&desired, &mut observed, &Applied::default());
+    }
+}
+
+#[test]
+fn reload_that_adds_a_site_leaves_the_others_alone() {
+    let mut observed = settled(&wanted(Backend::Userspace, &[2]));
+    let steps = planned(&wanted(Backend::Userspace, &[2, 3]), &mut observed, &Applied::default());
+    assert!(steps.iter().all(|step| step.contains("wg-c")), "{steps:#?}");
+    assert_eq!(steps.first().unwrap(), "create userspace tunnel wg-c");
+    assert_eq!(steps.last().unwrap(), "add route 10.3.0.0/16 via 10.255.0.3 dev wg-c");
+}
+
+#[test]
+fn removing_a_site_moves_routes_off_its_tunnel_before_it_goes() {
+    let mut before = wanted(Backend::Kernel, &[2, 3]);
+    route(&mut before, MAIN_TABLE, "10.9.0.0/16", &[2, 3]);
+    let mut after = wanted(Backend::Kernel, &[2]);
+    route(&mut after, MAIN_TABLE, "10.9.0.0/16", &[2]);
+    assert_eq!(
+        planned(&after, &mut settled(&before), &Applied::default()),
+        ["replace route 10.9.0.0/16 via 10.255.0.2 dev wg-b", "delete route 10.3.0.0/16", "delete tunnel wg-c",]
+    );
+}
+
+#[test]
+fn link_that_somebody_deleted_comes_back_with_all_that_was_on_it() {
+    let mut desired = wanted(Backend::Kernel, &[2, 3]);
+    route(&mut desired, MAIN_TABLE, "10.9.0.0/16", &[2, 3]);
+    let mut observed = settled(&desired);
+    carry_out(&Step::DeleteLink(interface(2), Backend::Kernel), &mut observed);
+    assert_eq!(
+        planned(&desired, &mut observed, &Applied::default()),
+        [
+            "create kernel tunnel wg-b",
+            "set wg-b/rp_filter to 0",
+            "set MTU of wg-b to 1420",
+            "configure wg-b: private key, port 51822, fwmark 201, \
+             peer AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=, endpoint 203.0.113.2:51821, keepalive 25 s, \
+             all addresses allowed",
+            "set wg-b up",
+            "add address 10.255.0.1 to wg-b",
+            "add route 10.2.0.0/16 via 10.255.0.2 dev wg-b",
+            "replace route 10.9.0.0/16 via 10.255.0.2 dev wg-b, via 10.255.0.3 dev wg-c",
+        ]
+    );
+}
+
+#[test]
+fn route_that_somebody_deleted_comes_back() {
+    let desired = wanted(Backend::Kernel, &[2, 3]);
+    let mut observed = settled(&desired);
+    observed.state.routes.remove(&RouteKey { table: MAIN_TABLE, prefix: prefix("10.3.0.0/16") });
+    assert_eq!(
+        planned(&desired, &mut observed, &Applied::default()),
+        ["add route 10.3.0.0/16 via 10.255.0.3 dev wg-c"]
+    );
+}
+
+#[test]
+fn changed_path_is_a_replacement() {
+    let mut desired = wanted(Backend::Kernel, &[2, 3]);
+    let mut observed = settled(&desired);
+    route(&mut desired, MAIN_TABLE, "10.3.0.0/16", &[2]);
+    assert_eq!(
+        planned(&desired, &mut observed, &Applied::default()),
+        ["replace route 10.3.0.0/16 via 10.255.0.2 dev wg-b"]
+    );
+}
+
+#[test]
+fn meddling_with_mtu_and_flags_is_undone() {
+    let desired = wanted(Backend::Userspace, &[2]);
+    let mut observed = settled(&desired);
+    *observed.state.links.get_mut(&interface(2)).unwrap() =
+        Link { backend: Backend::Userspace, mtu: 1300, admin: Admin::Down };
+    assert_eq!(planned(&desired, &mut observed, &Applied::default()), ["set MTU of wg-b to 1420", "set wg-b up"]);
+}
+
+#[test]
+fn changed_endpoint_is_written_and_nothing_else_of_the_device() {
+    let mut desired = wanted(Backend::Kernel, &[2]);
+    let mut observed = settled(&desired);
+    let mut applied = Applied::default();
+    applied.note(&desired, []);
+    desired.devices.get_mut(&interface(2)).unwrap().peer.as_mut().unwrap().endpoint =
+        Some("192.0.2.7:51821".parse().unwrap());
+    assert_eq!(
+        planned(&desired, &mut observed, &applied),
+        ["configure wg-b: peer AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=, endpoint 192.0.2.7:51821"]
+    );
+}
+
+#[test]
+fn roamed_peer_is_called_home_only_when_its_session_is_dead() {
+    let desired = wanted(Backend::Kernel, &[2]);
+    let mut observed = settled(&desired);
+    let mut applied = Applied::default();
+    applied.note(&desired, []);
+    let peer = observed.state.devices.get_mut(&interface(2)).unwrap().peer.as_mut().unwrap();
+    peer.endpoint = Some("198.51.100.9:1024".parse().unwrap());
+    assert!(plan(&desired, &observed, &applied).is_empty());
+    let peer = observed.state.devices.get_mut(&interface(2)).unwrap().peer.as_mut().unwrap();
+    peer.handshake_age = Some(Duration::from_secs(181));
+    assert_eq!(
+        planned(&desired, &mut observed, &applied),
+        ["configure wg-b: peer AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=, endpoint 203.0.113.2:51821"]
+    );
+}
+
+#[test]
+fn configuration_that_failed_is_not_taken_for_given() {
+    let mut desired = wanted(Backend::Kernel, &[2]);
+    let observed = settled(&desired);
+    let mut applied = Applied::default();
+    applied.note(&desired, []);
+    desired.devices.get_mut(&interface(2)).unwrap().peer.as_mut().unwrap().endpoint = Some(endpoint(9));
+    let steps = plan(&desired, &observed, &applied);
+    applied.note(&desired, &steps);
+    assert_eq!(plan(&desired, &observed, &applied).len(), 1);
+}
+
+#[test]
+fn stranger_among_the_peers_is_removed_without_touching_ours() {
+    let desired = wanted(Backend::Kernel, &[2]);
+    let mut observed = settled(&desired);
+    let device = observed.state.devices.get_mut(&interface(2)).unwrap();
+    device.strangers.insert(public_key(7));
+    device.peer.as_mut().unwrap().allowed_ips = AllowedIps::Incomplete;
+    assert_eq!(
+        planned(&desired, &mut observed, &Applied::default()),
+        ["configure wg-b: no peer BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=, \
+          peer AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=, all addresses allowed"]
+    );
+}
+
+#[test]
+fn tunnel_that_nothing_answers_for_is_made_again_and_one_that_cannot_be_read_is_left() {
+    let desired = wanted(Backend::Userspace, &[2]);
+    let mut observed = settled(&desired);
+    observed.state.devices.remove(&interface(2));
+    observed.unreadable.insert(interface(2));
+    assert!(plan(&desired, &observed, &Applied::default()).is_empty());
+    observed.unreadable.clear();
+    let steps = planned(&desired, &mut observed, &Applied::default());
+    assert_eq!(steps[0], "create userspace tunnel wg-b");
+    assert!(steps[1].starts_with("configure wg-b: private key"), "{steps:#?}");
+    assert_eq!(steps.len(), 2);
+}
+
+#[test]
+fn other_back_end_makes_the_link_anew() {
+    let mut observed = settled(&wanted(Backend::Userspace, &[2]));
+    let steps = planned(&wanted(Backend::Kernel, &[2]), &mut observed, &Applied::default());
+    assert_eq!(steps[..2], ["delete tunnel wg-b", "create kernel tunnel wg-b"]);
+    assert_eq!(
+        steps[steps.len() - 2..],
+        ["add address 10.255.0.1 to wg-b", "add route 10.2.0.0/16 via 10.255.0.2 dev wg-b"]
+    );
+}
+
+#[test]
+fn foreign_things_are_neither_removed_nor_made_again() {
+    let mut desired = wanted(Backend::Kernel, &[2]);
+    let mut observed = settled(&desired);
+    observed.state.addresses.remove(&(name("lo"), OWN));
+    observed.foreign.addresses.insert((name("lo"), OWN));
+    observed.foreign.addresses.insert((interface(2), Ipv4Addr::new(192, 0, 2, 1)));
+    assert!(plan(&desired, &observed, &Applied::default()).is_empty());
+    desired = State::default();
+    let steps = planned(&desired, &mut observed, &Applied::default());
+    assert_eq!(steps, ["delete route 10.2.0.0/16", "delete tunnel wg-b"]);
+}
+
+#[test]
+fn route_over_an_interface_that_does_not_exist_waits_for_it() {
+    let mut desired = wanted(Backend::Kernel, &[2]);
+    let over = |interface: &str| Nexthop { interface: name(interface), via: Some(loopback(9)), onlink: false };
+    let key = RouteKey { table: MAIN_TABLE, prefix: prefix("10.9.0.0/16") };
+    let nexthops = BTreeSet::from([over("eth0"), over("eth7")]);
+    desired.routes.insert(key, Route { nexthops, source: Some(OWN) });
+    let lost = RouteKey { table: MAIN_TABLE, prefix: prefix("10.10.0.0/16") };
+    desired.routes.insert(lost, Route { nexthops: BTreeSet::from([over("eth7")]), source: Some(OWN) });
+    let steps = planned(&desired, &mut bare(), &Applied::default());
+    assert_eq!(steps.last().unwrap(), "add route 10.9.0.0/16 via 10.255.0.9 dev eth0");
+    assert!(!steps.iter().any(|step| step.contains("10.10.0.0")), "{steps:#?}");
+}
+
+#[test]
+fn capturing_route_is_there_before_its_rules_and_leaves_main_after_them() {
+    let mut desired = wanted(Backend::Kernel, &[2, 3]);
+    route(&mut desired, MAIN_TABLE, "203.0.113.0/24", &[3]);
+    let mut observed = settled(&desired);
+    let main = RouteKey { table: MAIN_TABLE, prefix: prefix("203.0.113.0/24") };
+    let moved = desired.routes.remove(&main).unwrap();
+    desired.routes.insert(RouteKey { table: CAPTURE_TABLE, ..main }, moved);
+    desired.rules = capture_rules();
+    let there = planned(&desired, &mut observed, &Applied::default());
+    assert_eq!(
+        there,
+        [
+            "add route 203.0.113.0/24 table 201 via 10.255.0.3 dev wg-c",
+            "add rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
+            "add rule 5201: not fwmark 201 lookup 201",
+            "delete route 203.0.113.0/24",
+        ]
+    );
+    let back = wanted(Backend::Kernel, &[2, 3]);
+    assert_eq!(
+        planned(&back, &mut observed, &Applied::default()),
+        [
+            "delete rule 5201: not fwmark 201 lookup 201",
+            "delete rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
+            "delete route 203.0.113.0/24 table 201",
+        ]
+    );
+}
+
+#[test]
+fn down_takes_everything_away_and_gives_settings_back() {
+    let mut desired = wanted(Backend::Userspace, &[2]);
+    route(&mut desired, CAPTURE_TABLE, "0.0.0.0/0", &[2]);
+    desired.rules = capture_rules();
+    let mut observed = settled(&desired);
+    let eth0: Sysctl = "eth0/forwarding".parse().unwrap();
+    observed.state.sysctls.insert(eth0.clone(), 1);
+    let mut down = State::default();
+    down.sysctls.insert("all/forwarding".parse().unwrap(), 0);
+    down.sysctls.insert(eth0, 1);
+    assert_eq!(
+        planned(&down, &mut observed, &Applied::default()),
+        [
+            "set all/forwarding to 0",
+            "set eth0/forwarding to 1",
+            "delete rule 5201: not fwmark 201 lookup 201",
+            "delete rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
+            "delete route 0.0.0.0/0 table 201",
+            "delete route 10.2.0.0/16",
+            "remove address 10.255.0.1 from lo",
+            "delete tunnel wg-b",
+        ]
+    );
+    assert!(observed.state.links.is_empty() && observed.state.addresses.is_empty() && observed.state.routes.is_empty());
+}

@@ -1,0 +1,133 @@
+//! From the routes that OSPF computes to those that belong into the kernel, and the rules beside them.
+//!
+//! The one thing that must never happen is that a route into a tunnel captures the tunnel's own UDP packets. Those carry
+//! [`FWMARK`]. A route that could capture them, that is a default route or one that covers the underlay address of a
+//! peer, stays out of `main`: it goes to [`CAPTURE_TABLE`], which marked packets never look up. Everything else does so
+//! after `main` without its default route, so that connected and more specific routes keep their precedence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+
+use ospf::{InterfaceId, Prefix};
+
+use super::state::{CAPTURE_TABLE, FWMARK, MAIN_TABLE, Nexthop, Route, RouteKey, Rule, Selector};
+use crate::mesh::IfName;
+
+/// Priority of the first of weft's rules (`ip rule`), which stand in front of `main` (32766) and behind most others' own.
+pub const RULE_PRIORITY: u32 = 5199;
+
+/// What the kernel is to have of OSPF's routes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// For [`super::state::State::routes`].
+    pub routes: BTreeMap<RouteKey, Route>,
+    /// For [`super::state::State::rules`].
+    pub rules: BTreeSet<Rule>,
+}
+
+/// What the router is, as far as its routes depend on it.
+#[derive(Debug)]
+pub struct Router<'a, N> {
+    /// Its own address: the source of its own traffic, and never the destination of a route.
+    pub loopback: Ipv4Addr,
+    /// Its tunnels.
+    pub tunnels: &'a BTreeSet<IfName>,
+    /// Where tunnels' packets go outside: each endpoint as configured and as last heard from.
+    pub underlay: &'a BTreeSet<Ipv4Addr>,
+    /// First and last UDP port that tunnels listen on; `None` without tunnels.
+    pub listen_ports: Option<RangeInclusive<u16>>,
+    /// Own addresses at which a strict reverse path filter looks ([`super::sysctls::strictly_filtered`]).
+    pub filtered: &'a BTreeSet<Ipv4Addr>,
+    /// The kernel's name of an interface of the OSPF engine.
+    pub name: N,
+}
+
+/// Routes and rules for the kernel.
+///
+/// Left out are destinations on networks that this router is connected to (a next hop without `via`: the kernel
+/// has those itself), its own loopback, and next hops over interfaces without a name.
+pub fn desired_routes<'n, N>(routes: &BTreeMap<Prefix, ospf::Route>, router: &Router<'_, N>) -> Routing
+where
+    N: Fn(InterfaceId) -> Option<&'n IfName>,
+{
+    let mut routing = Routing::default();
+    for (&prefix, route) in routes {
+        let connected = route.nexthops.iter().any(|nexthop| nexthop.via.is_none());
+        if connected || prefix == Prefix::host(router.loopback) {
+            continue;
+        }
+        let nexthops = kernel_nexthops(route, router);
+        let mut install = |table, nexthops: BTreeSet<Nexthop>| {
+            if !nexthops.is_empty() {
+                let route = Route { nexthops, source: Some(router.loopback) };
+                routing.routes.insert(RouteKey { table, prefix }, route);
+            }
+        };
+        let (tunnelled, local): (BTreeSet<_>, BTreeSet<_>) =
+            nexthops.iter().cloned().partition(|nexthop| router.tunnels.contains(&nexthop.interface));
+        if may_capture(prefix, router.underlay) && !tunnelled.is_empty() {
+            install(CAPTURE_TABLE, nexthops);
+            // What leads out by the LAN captures nothing, and may be the tunnels' only way.
+            install(MAIN_TABLE, local);
+        } else {
+            install(MAIN_TABLE, nexthops);
+        }
+    }
+    if routing.routes.keys().any(|key| key.table == CAPTURE_TABLE) {
+        routing.rules = capture_rules(router.listen_ports.as_ref(), router.filtered);
+    }
+    routing
+}
+
+fn kernel_nexthops<'n, N>(route: &ospf::Route, router: &Router<'_, N>) -> BTreeSet<Nexthop>
+where
+    N: Fn(InterfaceId) -> Option<&'n IfName>,
+{
+    let named = route.nexthops.iter().filter_map(|nexthop| {
+        let interface = (router.name)(nexthop.interface)?.clone();
+        let onlink = router.tunnels.contains(&interface);
+        Some(Nexthop { interface, via: nexthop.via, onlink })
+    });
+    named.collect()
+}
+
+/// Whether a route to `prefix` could take a tunnel's own packets. A default route always could: peers behind NAT are
+/// heard from addresses that nobody knows beforehand.
+fn may_capture(prefix: Prefix, underlay: &BTreeSet<Ipv4Addr>) -> bool {
+    prefix == Prefix::DEFAULT || underlay.iter().any(|address| prefix.contains(*address))
+}
+
+/// The rules by which unmarked packets reach [`CAPTURE_TABLE`].
+fn capture_rules(listen_ports: Option<&RangeInclusive<u16>>, filtered: &BTreeSet<Ipv4Addr>) -> BTreeSet<Rule> {
+    let mut rules = BTreeSet::from([
+        Rule {
+            priority: RULE_PRIORITY + 1,
+            selector: Selector::NotMarked(FWMARK),
+            table: MAIN_TABLE,
+            suppress_prefixlen: Some(0),
+        },
+        Rule {
+            priority: RULE_PRIORITY + 2,
+            selector: Selector::NotMarked(FWMARK),
+            table: CAPTURE_TABLE,
+            suppress_prefixlen: None,
+        },
+    ]);
+    // A strict filter asks where the source of a received tunnel packet is routed, with the ports turned round but without
+    // a mark: it would find the tunnel, and drop the packet that came by the uplink. These rules tell it otherwise. They
+    // name the router's own addresses so that no packet of a LAN host with such a port is led past the tunnel. (`iif lo`
+    // would say that too, but the kernel looks at ports only if a rule without it does: fib_rule_requires_fldissect.)
+    if let Some(ports) = listen_ports {
+        rules.extend(filtered.iter().map(|address| Rule {
+            priority: RULE_PRIORITY,
+            selector: Selector::UdpFrom(*address, *ports.start(), *ports.end()),
+            table: MAIN_TABLE,
+            suppress_prefixlen: None,
+        }));
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use ospf::{AreaId, RouteKind};
+
+use super::*;
+
+const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
+
+fn name(text: &str) -> IfName {
+    IfName::new(text).unwrap()
+}
+
+fn prefix(text: &str) -> Prefix {
+    let (network, length) = text.split_once('/').unwrap();
+    Prefix::new(network.parse().unwrap(), length.parse().unwrap())
+}
+
+/// Interfaces 2 and 3 are tunnels, 10 is the LAN, 11 is not known to the kernel.
+fn interfaces() -> BTreeMap<InterfaceId, IfName> {
+    [(2, "wg-b"), (3, "wg-c"), (10, "eth1")].into_iter().map(|(id, text)| (InterfaceId(id), name(text))).collect()
+}
+
+fn to(text: &str, via: &[(u32, Option<&str>)]) -> (Prefix, ospf::Route) {
+    let nexthops = via.iter().map(|&(interface, via)| ospf::Nexthop {
+        interface: InterfaceId(interface),
+        via: via.map(|address| address.parse().unwrap()),
+    });
+    let route = ospf::Route {
+        kind: RouteKind::External1,
+        area: AreaId::BACKBONE,
+        metric: 10,
+        originators: BTreeSet::new(),
+        nexthops: nexthops.collect(),
+        tag: 0,
+    };
+    (prefix(text), route)
+}
+
+/// The routing as text, a line for each route and rule.
+fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
+    let names = interfaces();
+    let tunnels = BTreeSet::from([name("wg-b"), name("wg-c")]);
+    let underlay = BTreeSet::from(["203.0.113.2".parse().unwrap(), "198.51.100.3".parse().unwrap()]);
+    let router = Router {
+        loopback: OWN,
+        tunnels: &tunnels,
+        underlay: &underlay,
+        listen_ports: Some(51822..=51823),
+        filtered: &filtered.iter().map(|address| address.parse().unwrap()).collect(),
+        name: |id| names.get(&id),
+    };
+    let routing = desired_routes(&routes.iter().cloned().collect(), &router);
+    assert!(routing.routes.values().all(|route| route.source == Some(OWN)));
+    let onlink = |nexthop: &Nexthop| nexthop.onlink == tunnels.contains(&nexthop.interface);
+    assert!(routing.routes.values().flat_map(|route| &route.nexthops).all(onlink));
+    let routes = routing.routes.iter().map(|(key, route)| format!("{key} {route}"));
+    routes.chain(routing.rules.iter().map(Rule::to_string)).collect()
+}
+
+#[test]
+fn ordinary_routes_go_to_main_with_all_their_next_hops() {
+    let routes = [
+        to("10.2.0.0/16", &[(2, Some("10.255.0.2"))]),
+        to("10.3.0.0/16", &[(2, Some("10.255.0.2")), (3, Some("10.255.0.3"))]),
+        to("10.1.7.0/24", &[(10, Some("10.1.0.9"))]),
+    ];
+    assert_eq!(
+        routed(&routes, &["203.0.113.1"]),
+        [
+            "10.1.7.0/24 via 10.1.0.9 dev eth1",
+            "10.2.0.0/16 via 10.255.0.2 dev wg-b",
+            "10.3.0.0/16 via 10.255.0.2 dev wg-b, via 10.255.0.3 dev wg-c",
+        ]
+    );
+}
+
+#[test]
+fn connected_networks_the_own_loopback_and_unknown_interfaces_are_left_out() {
+    let routes = [
+        to("10.1.0.0/24", &[(10, None)]),
+        to("10.1.1.0/24", &[(10, None), (2, Some("10.255.0.2"))]),
+        to("10.255.0.1/32", &[(2, Some("10.255.0.2"))]),
+        to("10.4.0.0/16", &[(11, Some("10.255.0.4"))]),
+    ];
+    assert_eq!(routed(&routes, &["203.0.113.1"]), [] as [&str; 0]);
+}
+
+#[test]
+fn default_route_and_routes_over_an_underlay_address_stay_out_of_main() {
+    let routes = [
+        to("0.0.0.0/0", &[(2, Some("10.255.0.2"))]),
+        to("203.0.113.0/24", &[(3, Some("10.255.0.3"))]),
+        to("203.0.113.128/25", &[(3, Some("10.255.0.3"))]),
+    ];
+    assert_eq!(
+        routed(&routes, &[]),
+        [
+            "0.0.0.0/0 table 201 via 10.255.0.2 dev wg-b",
+            "203.0.113.0/24 table 201 via 10.255.0.3 dev wg-c",
+            "203.0.113.128/25 via 10.255.0.3 dev wg-c",
+            "5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
+            "5201: not fwmark 201 lookup 201",
+        ]
+    );
+}
+
+#[test]
+fn strict_filter_is_told_which_packets_belong_to_main() {
+    let rules = routed(&[to("0.0.0.0/0", &[(2, Some("10.255.0.2"))])], &["203.0.113.1"]);
+    assert_eq!(rules[1], "5199: from 203.0.113.1 ipproto udp sport 51822-51823 lookup 254");
+}
+
+#[test]
+fn default_route_by_the_lan_is_the_tunnels_way_out_and_stays_in_main() {
+    assert_eq!(
+        routed(&[to("0.0.0.0/0", &[(10, Some("10.1.0.9"))])], &["203.0.113.1"]),
+        ["0.0.0.0/0 via 10.1.0.9 dev eth1"]
+    );
+    let mixed = [to("0.0.0.0/0", &[(10, Some("10.1.0.9")), (2, Some("10.255.0.2"))])];
+    assert_eq!(
+        routed(&mixed, &[])[..2],
+        ["0.0.0.0/0 table 201 via 10.1.0.9 dev eth1, via 10.255.0.2 dev wg-b", "0.0.0.0/0 via 10.1.0.9 dev eth1"]
+    );
+}

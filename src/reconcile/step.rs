@@ -1,0 +1,174 @@
+//! One step of a plan: a thing to do that needs no further decision.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::state::{Backend, Freshness, Observed, Route, RouteKey, Rule, Selector, Sysctl};
+use super::tunnels::DeviceChange;
+use crate::mesh::IfName;
+
+/// What the executor does, in the order of the plan. Doing a step again does no harm.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Write a kernel setting.
+    SetSysctl(Sysctl, u32),
+    /// Make a tunnel interface, marked as this mesh's, without an IPv6 link-local address, and down. Userspace: have the
+    /// engine make it, or answer for it again.
+    CreateLink(IfName, Backend),
+    /// Take a tunnel interface away.
+    DeleteLink(IfName, Backend),
+    /// Set its MTU, bytes.
+    SetMtu(IfName, u32),
+    /// Set it up and able to multicast.
+    SetUp(IfName),
+    /// Write its WireGuard configuration, as far as it differs.
+    Configure(IfName, DeviceChange),
+    /// Add a /32.
+    AddAddress(IfName, Ipv4Addr),
+    /// Remove a /32.
+    RemoveAddress(IfName, Ipv4Addr),
+    /// Add a route. Fails rather than touch somebody else's route of the same table, prefix and metric.
+    AddRoute(RouteKey, Route),
+    /// Put a route in place of ours, without a moment between them.
+    ReplaceRoute(RouteKey, Route),
+    /// Delete a route of ours.
+    DeleteRoute(RouteKey),
+    /// Add a rule.
+    AddRule(Rule),
+    /// Delete a rule of ours.
+    DeleteRule(Rule),
+}
+
+impl Step {
+    /// The interfaces without which the step makes no sense.
+    pub fn needs(&self) -> Vec<&IfName> {
+        match self {
+            Self::CreateLink(interface, _)
+            | Self::DeleteLink(interface, _)
+            | Self::SetMtu(interface, _)
+            | Self::SetUp(interface)
+            | Self::Configure(interface, _)
+            | Self::AddAddress(interface, _)
+            | Self::RemoveAddress(interface, _) => vec![interface],
+            Self::AddRoute(_, route) | Self::ReplaceRoute(_, route) => {
+                route.nexthops.iter().map(|nexthop| &nexthop.interface).collect()
+            }
+            Self::SetSysctl(sysctl, _) => sysctl.scope.interface().into_iter().collect(),
+            Self::DeleteRoute(_) | Self::AddRule(_) | Self::DeleteRule(_) => Vec::new(),
+        }
+    }
+}
+
+impl Observed {
+    /// Takes note that a step was carried out.
+    pub fn note(&mut self, step: &Step) {
+        match step {
+            Step::AddRoute(key, route) | Step::ReplaceRoute(key, route) => {
+                self.state.routes.insert(*key, route.clone());
+            }
+            Step::DeleteRoute(key) => {
+                self.state.routes.remove(key);
+            }
+            Step::AddRule(rule) => {
+                self.state.rules.insert(rule.clone());
+            }
+            Step::DeleteRule(rule) => {
+                self.state.rules.remove(rule);
+            }
+            Step::SetSysctl(..)
+            | Step::CreateLink(..)
+            | Step::DeleteLink(..)
+            | Step::SetMtu(..)
+            | Step::SetUp(_)
+            | Step::Configure(..)
+            | Step::AddAddress(..)
+            | Step::RemoveAddress(..) => self.freshness = Freshness::Stale,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetSysctl(sysctl, value) => write!(f, "set {sysctl} to {value}"),
+            Self::CreateLink(interface, Backend::Kernel) => write!(f, "create kernel tunnel {interface}"),
+            Self::CreateLink(interface, Backend::Userspace) => write!(f, "create userspace tunnel {interface}"),
+            Self::DeleteLink(interface, _) => write!(f, "delete tunnel {interface}"),
+            Self::SetMtu(interface, mtu) => write!(f, "set MTU of {interface} to {mtu}"),
+            Self::SetUp(interface) => write!(f, "set {interface} up"),
+            Self::Configure(interface, change) => write!(f, "configure {interface}: {change}"),
+            Self::AddAddress(interface, address) => write!(f, "add address {address} to {interface}"),
+            Self::RemoveAddress(interface, address) => write!(f, "remove address {address} from {interface}"),
+            Self::AddRoute(key, route) => write!(f, "add route {key} {route}"),
+            Self::ReplaceRoute(key, route) => write!(f, "replace route {key} {route}"),
+            Self::DeleteRoute(key) => write!(f, "delete route {key}"),
+            Self::AddRule(rule) => write!(f, "add rule {rule}"),
+            Self::DeleteRule(rule) => write!(f, "delete rule {rule}"),
+        }
+    }
+}
+
+/// Says which parts are written, never a private key.
+impl fmt::Display for DeviceChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if self.private_key.is_some() {
+            parts.push("private key".to_owned());
+        }
+        if let Some(port) = self.listen_port {
+            parts.push(format!("port {port}"));
+        }
+        if let Some(fwmark) = self.fwmark {
+            parts.push(format!("fwmark {fwmark}"));
+        }
+        parts.extend(self.remove.iter().map(|key| format!("no peer {key}")));
+        if let Some(peer) = &self.peer {
+            parts.push(format!("peer {}", peer.public_key));
+            parts.extend(peer.endpoint.map(|endpoint| format!("endpoint {endpoint}")));
+            parts.extend(peer.keepalive_s.map(|keepalive_s| format!("keepalive {keepalive_s} s")));
+            if peer.allowed_ips == super::tunnels::AllowedIpsChange::AddEverything {
+                parts.push("all addresses allowed".to_owned());
+            }
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+impl fmt::Display for RouteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.table {
+            super::state::MAIN_TABLE => write!(f, "{}", self.prefix),
+            table => write!(f, "{} table {table}", self.prefix),
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, nexthop) in self.nexthops.iter().enumerate() {
+            let separator = if i == 0 { "" } else { ", " };
+            write!(f, "{separator}")?;
+            if let Some(via) = nexthop.via {
+                write!(f, "via {via} ")?;
+            }
+            write!(f, "dev {}", nexthop.interface)?;
+        }
+        Ok(())
+    }
+}
+
+/// As `ip rule` words it.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.priority)?;
+        match self.selector {
+            Selector::NotMarked(mark) => write!(f, "not fwmark {mark}")?,
+            Selector::UdpFrom(address, first, last) => write!(f, "from {address} ipproto udp sport {first}-{last}")?,
+        }
+        write!(f, " lookup {}", self.table)?;
+        match self.suppress_prefixlen {
+            Some(length) => write!(f, " suppress_prefixlength {length}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The task that owns the engine.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ospf::{Config, Engine, Input, InterfaceId, LinkState, Output, Prefix, Route};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{debug, trace, warn};
+
+use super::log::EventLog;
+use super::socket::{OspfSocket, Received};
+
+/// Commands waiting for the task.
+const COMMAND_QUEUE: usize = 64;
+/// Packets read and not yet handled, all interfaces together; beyond it they wait in the sockets' buffers.
+const PACKET_QUEUE: usize = 256;
+/// Batches of route changes on their way to whoever installs them; beyond it changes are merged by destination.
+const CHANGE_QUEUE: usize = 4;
+
+/// Destinations whose route is another one now; `None` = no route any more.
+pub type RouteChanges = BTreeMap<Prefix, Option<Route>>;
+
+/// The running engine, from outside. Dropping it ends the task without a word to the neighbours.
+#[derive(Debug)]
+pub struct Driver {
+    commands: mpsc::Sender<Command>,
+    task: JoinHandle<()>,
+}
+
+/// What the engine knows, at one moment.
+#[derive(Debug, Default)]
+pub struct View {
+    /// Neighbours, ordered by interface.
+    pub neighbors: Vec<ospf::NeighborView>,
+    /// Interfaces.
+    pub interfaces: Vec<ospf::InterfaceView>,
+    /// The link state database.
+    pub lsdb: Vec<ospf::LsaView>,
+    /// Paths that are not believed.
+    pub refused: Vec<ospf::RefusedView>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Configure(Config),
+    Link(InterfaceId, LinkState),
+    View(oneshot::Sender<View>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+impl Driver {
+    /// Starts the task. Route changes come out of the receiver.
+    pub fn start(config: Config, seed: u64) -> (Self, mpsc::Receiver<RouteChanges>) {
+        let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
+        let (packet_sender, packets) = mpsc::channel(PACKET_QUEUE);
+        let (change_sender, changes) = mpsc::channel(CHANGE_QUEUE);
+        let task = Task {
+            names: names(&config),
+            engine: Engine::new(config, seed, ospf::Instant::ZERO),
+            epoch: Instant::now(),
+            links: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            packet_sender,
+            pending: RouteChanges::new(),
+            log: EventLog::default(),
+        };
+        let task = tokio::spawn(task.run(command_queue, packets, change_sender));
+        (Self { commands, task }, changes)
+    }
+
+    /// Gives the engine a new configuration.
+    pub async fn configure(&self, config: Config) {
+        self.send(Command::Configure(config)).await;
+    }
+
+    /// Tells the engine how an interface is now.
+    pub async fn link(&self, interface: InterfaceId, state: LinkState) {
+        self.send(Command::Link(interface, state)).await;
+    }
+
+    /// What the engine knows now.
+    pub async fn view(&self) -> View {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Command::View(sender)).await;
+        receiver.await.unwrap_or_default()
+    }
+
+    /// Says goodbye to the neighbours and ends the task.
+    pub async fn shutdown(self) {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Command::Shutdown(sender)).await;
+        if receiver.await.is_err() {
+            warn!("the routing task ended before it was asked to");
+        }
+    }
+
+    async fn send(&self, command: Command) {
+        if self.commands.send(command).await.is_err() {
+            debug!("the routing task has ended");
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// One interface's socket and its reader.
+#[derive(Debug)]
+struct Port {
+    socket: Arc<OspfSocket>,
+    /// Index and source address that the socket was opened for.
+    opened_for: (u32, Ipv4Addr),
+    reader: JoinHandle<()>,
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+struct Task {
+    engine: Engine,
+    /// The engine's time zero.
+    epoch: Instant,
+    /// Interfaces that exchange packets.
+    names: BTreeMap<InterfaceId, String>,
+    /// What was last said of each interface.
+    links: BTreeMap<InterfaceId, LinkState>,
+    ports: BTreeMap<InterfaceId, Port>,
+    packet_sender: mpsc::Sender<(InterfaceId, Received)>,
+    /// Changes not yet handed on, merged by destination.
+    pending: RouteChanges,
+    log: EventLog,
+}
+
+impl Task {
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut packets: mpsc::Receiver<(InterfaceId, Received)>,
+        changes: mpsc::Sender<RouteChanges>,
+    ) {
+        self.drain();
+        loop {
+            let deadline = self.engine.next_deadline().map(|(at, _)| self.epoch + at.since_origin());
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Shutdown(done)) => {
+                        self.handle(Input::Shutdown);
+                        // Nobody waits for the answer if the daemon is being killed.
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(command) => self.command(command),
+                    None => return,
+                },
+                Some((interface, received)) = packets.recv() => self.packet(interface, &received),
+                () = sleep_until(deadline) => self.handle(Input::Tick),
+                permit = changes.reserve(), if !self.pending.is_empty() => match permit {
+                    Ok(permit) => permit.send(std::mem::take(&mut self.pending)),
+                    Err(_) => return,
+                },
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Configure(config) => {
+                self.names = names(&config);
+                self.links.retain(|interface, _| config.interfaces.contains_key(interface));
+                self.sync_ports();
+                self.handle(Input::Configure(config));
+            }
+            Command::Link(interface, state) => {
+                self.links.insert(interface, state.clone());
+                self.sync_ports();
+                self.handle(Input::Link { interface, state });
+            }
+            Command::View(answer) => {
+                // Ages and timers are as of the last input: let it be now.
+                self.handle(Input::Tick);
+                let view = View {
+                    neighbors: self.engine.neighbors().collect(),
+                    interfaces: self.engine.interfaces().collect(),
+                    lsdb: self.engine.lsdb().collect(),
+                    refused: self.engine.refused_routes().collect(),
+                };
+                // Nobody waits for the answer if the client has gone.
+                let _ = answer.send(view);
+            }
+            Command::Shutdown(_) => unreachable!("taken by the loop"),
+        }
+    }
+
+    /// Opens, reopens and closes sockets as links and configuration want it, before the engine hears of the change.
+    fn sync_ports(&mut self) {
+        let wanted: BTreeMap<InterfaceId, (u32, Ipv4Addr)> = self
+            .links
+            .iter()
+            .filter(|(interface, _)| self.names.contains_key(interface))
+            .filter_map(|(interface, state)| Some((*interface, endpoint(state)?)))
+            .collect();
+        self.ports.retain(|interface, port| wanted.get(interface) == Some(&port.opened_for));
+        for (interface, (index, source)) in wanted {
+            if self.ports.contains_key(&interface) {
+                continue;
+            }
+            match OspfSocket::open(index, source) {
+                Ok(socket) => {
+                    let port = self.port(interface, socket, (index, source));
+                    self.ports.insert(interface, port);
+                }
+                Err(error) => {
+                    warn!(
+                        iface = self.name(interface),
+                        error = format!("{error:#}"),
+                        "no OSPF socket on this interface"
+                    );
+                }
+            }
+        }
+    }
+
+    fn port(&self, interface: InterfaceId, socket: OspfSocket, opened_for: (u32, Ipv4Addr)) -> Port {
+        let socket = Arc::new(socket);
+        let reader = tokio::spawn(read(interface, Arc::clone(&socket), self.packet_sender.clone()));
+        Port { socket, opened_for, reader }
+    }
+
+    fn packet(&mut self, interface: InterfaceId, received: &Received) {
+        let Received { source, destination, payload } = received;
+        trace!(iface = self.name(interface), %source, %destination, octets = payload.len(), "received");
+        self.handle(Input::Packet { interface, source: *source, destination: *destination, payload });
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        let now = self.now();
+        self.engine.handle(now, input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Send { interface, destination, packet } => self.send(interface, destination, &packet),
+                Output::Route { prefix, route } => {
+                    self.pending.insert(prefix, route);
+                }
+                Output::Event(event) => {
+                    let names = &self.names;
+                    self.log.record(&event, |interface| name(names, interface));
+                }
+            }
+        }
+    }
+
+    fn send(&self, interface: InterfaceId, destination: Ipv4Addr, packet: &[u8]) {
+        let iface = self.name(interface);
+        let Some(port) = self.ports.get(&interface) else {
+            debug!(iface, "nothing sent: no socket");
+            return;
+        };
+        match port.socket.send(destination, packet) {
+            Ok(()) => trace!(iface, %destination, octets = packet.len(), "sent"),
+            Err(error) => debug!(iface, %destination, %error, "not sent"),
+        }
+    }
+
+    fn now(&self) -> ospf::Instant {
+        ospf::Instant::new(self.epoch.elapsed())
+    }
+
+    fn name(&self, interface: InterfaceId) -> String {
+        name(&self.names, interface)
+    }
+}
+
+async fn read(interface: InterfaceId, socket: Arc<OspfSocket>, packets: mpsc::Sender<(InterfaceId, Received)>) {
+    let mut buffer = Vec::new();
+    loop {
+        match socket.receive(&mut buffer).await {
+            Ok(received) => {
+                if packets.send((interface, received)).await.is_err() {
+                    return;
+                }
+            }
+            // ENETDOWN comes once when the interface goes down; the daemon learns of that by netlink.
+            Err(error) => debug!(?interface, %error, "receiving"),
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Index and source address of the socket that a link in this state wants.
+fn endpoint(state: &LinkState) -> Option<(u32, Ipv4Addr)> {
+    match state {
+        LinkState::Down => None,
+        LinkState::Up { index, addressing, .. } => Some((*index, addressing.address())),
+    }
+}
+
+/// Names of the interfaces that exchange packets.
+fn names(config: &Config) -> BTreeMap<InterfaceId, String> {
+    let active = config.interfaces.iter().filter(|(_, interface)| !interface.passive);
+    active.map(|(id, interface)| (*id, interface.name.clone())).collect()
+}
+
+fn name(names: &BTreeMap<InterfaceId, String>, interface: InterfaceId) -> String {
+    names.get(&interface).cloned().unwrap_or_else(|| format!("#{}", interface.0))
+}

@@ -1,0 +1,55 @@
+//! Engine events into the log.
+
+use std::collections::BTreeSet;
+
+use ospf::{Event, InterfaceId, NeighborState, Refusal};
+use tracing::{debug, info, warn};
+
+/// Distinct refusals remembered, so that a neighbour with a wrong setting warns once and not every hello.
+const MAX_REMEMBERED: usize = 1024;
+
+/// Writes events to the log, the first of each kind of refusal as a warning.
+#[derive(Debug, Default)]
+pub(super) struct EventLog {
+    warned: BTreeSet<(InterfaceId, Refusal)>,
+}
+
+impl EventLog {
+    /// Logs one event; `name` is the interface's, where the event has one.
+    pub(super) fn record(&mut self, event: &Event, name: impl Fn(InterfaceId) -> String) {
+        match event {
+            Event::Neighbor { interface, router_id, address, from, to, cause } => {
+                let iface = name(*interface);
+                if *to == NeighborState::Full || *from == NeighborState::Full {
+                    self.warned.retain(|(warned, _)| warned != interface);
+                    info!(iface, neighbor = %router_id, %address, %from, %to, cause, "adjacency");
+                } else {
+                    debug!(iface, neighbor = %router_id, %address, %from, %to, cause, "neighbor");
+                }
+            }
+            Event::PacketRefused { interface, source, reason } => {
+                let iface = name(*interface);
+                if self.warned.len() < MAX_REMEMBERED && self.warned.insert((*interface, *reason)) {
+                    warn!(iface, %source, ?reason, "packet refused; further ones like it are only counted");
+                } else {
+                    debug!(iface, %source, ?reason, "packet refused");
+                }
+            }
+            Event::LsaRefused { router_id, key, reason } => {
+                let lsa = key.map(|key| key.to_string());
+                debug!(neighbor = %router_id, lsa, ?reason, "LSA refused");
+            }
+            Event::RouteRefused { prefix, originator, guard } => {
+                let guard = guard.map(|guard| guard.to_string());
+                warn!(%prefix, %originator, guard, "route not believed: the mesh file lists it elsewhere or not at all");
+            }
+            Event::DuplicateRouterId { interface, source } => {
+                warn!(iface = name(*interface), %source, "another router uses our router id");
+            }
+            Event::SelfOriginatedReceived { key, area } => {
+                info!(lsa = %key, %area, "an LSA of ours came back from an earlier life");
+            }
+            other => debug!(event = ?other, "ospf"),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The driver of the OSPF engine: sockets, a timer and link states on one side, routes on the other.
+//!
+//! It knows no protocol: it carries bytes and time into [`ospf::Engine`] and carries out what comes out of it.
+
+mod config;
+mod driver;
+mod log;
+mod socket;
+
+pub use config::{InterfaceIds, engine_config, prefix};
+pub use driver::{Driver, RouteChanges, View};

@@ -1,0 +1,112 @@
+//! One raw socket per interface for IP protocol 89.
+//!
+//! A socket per interface, because the kernel limits the groups that one socket may join (`igmp_max_memberships`, 20).
+
+use std::io::{self, IoSlice, Read as _};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::num::NonZeroU32;
+use std::os::fd::AsRawFd as _;
+
+use anyhow::Context as _;
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg, setsockopt, sockopt};
+use pnet::packet::Packet as _;
+use pnet::packet::ipv4::Ipv4Packet;
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// IP protocol number of OSPF (RFC 2328 §A.1).
+const OSPF: i32 = 89;
+/// AllSPFRouters (RFC 2328 §A.1).
+const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
+/// Precedence Internetwork Control (RFC 2328 §A.1).
+const INTERNETWORK_CONTROL: u32 = 0xc0;
+/// SO_PRIORITY of the same meaning (TC_PRIO_CONTROL), so that the interface's queue lets hellos pass.
+const PRIORITY_CONTROL: u32 = 7;
+/// Bytes of SO_RCVBUFFORCE: a neighbour's whole database in flight. The kernel's default drops such bursts.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Bytes of the largest IP packet.
+const MAX_PACKET: usize = 65_535;
+
+/// An OSPF socket on one interface.
+#[derive(Debug)]
+pub struct OspfSocket {
+    socket: AsyncFd<Socket>,
+    index: u32,
+    source: Ipv4Addr,
+}
+
+/// One packet as it arrived, the IP header taken off.
+#[derive(Debug)]
+pub struct Received {
+    /// IP source.
+    pub source: Ipv4Addr,
+    /// IP destination.
+    pub destination: Ipv4Addr,
+    /// The IP payload.
+    pub payload: Vec<u8>,
+}
+
+impl OspfSocket {
+    /// Opens the socket on the interface with this kernel index; packets leave from `source`.
+    pub fn open(index: u32, source: Ipv4Addr) -> anyhow::Result<Self> {
+        let device = NonZeroU32::new(index).context("the interface has no index")?;
+        let socket =
+            Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(OSPF))).context("opening a raw socket")?;
+        socket.bind_device_by_index_v4(Some(device)).context("binding to the interface")?;
+        socket
+            .join_multicast_v4_n(&ALL_SPF_ROUTERS, &InterfaceIndexOrAddress::Index(index))
+            .context("joining 224.0.0.5")?;
+        socket.set_multicast_loop_v4(false).context("turning multicast loopback off")?;
+        socket.set_multicast_ttl_v4(1).context("setting the multicast TTL")?;
+        socket.set_ttl_v4(1).context("setting the TTL")?;
+        socket.set_tos_v4(INTERNETWORK_CONTROL).context("setting the precedence")?;
+        socket.set_priority(PRIORITY_CONTROL).context("setting the priority")?;
+        setsockopt(&socket, sockopt::DontRoute, &true).context("setting SO_DONTROUTE")?;
+        setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).context("enlarging the receive buffer")?;
+        socket.set_nonblocking(true).context("making it non-blocking")?;
+        let socket = crate::sys::register(socket).context("registering with the runtime")?;
+        Ok(Self { socket, index, source })
+    }
+
+    /// Waits for the next packet. What is no IPv4 packet is passed over.
+    pub async fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<Received> {
+        buffer.resize(MAX_PACKET, 0);
+        loop {
+            let length = self
+                .socket
+                .async_io(Interest::READABLE, |mut socket: &Socket| socket.read(buffer.as_mut_slice()))
+                .await?;
+            if let Some(received) = strip_ip_header(&buffer[..length]) {
+                return Ok(received);
+            }
+        }
+    }
+
+    /// Sends one packet without waiting: a full queue drops it, as a wire would, and retransmission repairs that.
+    pub fn send(&self, destination: Ipv4Addr, packet: &[u8]) -> io::Result<()> {
+        let info = nix::libc::in_pktinfo {
+            ipi_ifindex: self.index.cast_signed(),
+            ipi_spec_dst: nix::libc::in_addr { s_addr: u32::from(self.source).to_be() },
+            ipi_addr: nix::libc::in_addr { s_addr: 0 },
+        };
+        let to = SockaddrIn::from(SocketAddrV4::new(destination, 0));
+        sendmsg(
+            self.socket.as_raw_fd(),
+            &[IoSlice::new(packet)],
+            &[ControlMessage::Ipv4PacketInfo(&info)],
+            MsgFlags::MSG_DONTWAIT,
+            Some(&to),
+        )?;
+        Ok(())
+    }
+}
+
+fn strip_ip_header(bytes: &[u8]) -> Option<Received> {
+    let packet = Ipv4Packet::new(bytes)?;
+    Some(Received {
+        source: packet.get_source(),
+        destination: packet.get_destination(),
+        payload: packet.payload().to_vec(),
+    })
+}

@@ -1,0 +1,187 @@
+//! The engine process as the daemon sees it: found if it runs, started if it is needed, never owned.
+//!
+//! It has a session of its own and outlives the daemon; the next daemon finds it by its control socket.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::process::Command as Program;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+use wireguard::InterfaceName;
+use wireguard::control::{Client, Command, EngineInfo, PROTOCOL, Reply};
+
+use crate::mesh::IfName;
+
+/// How long a new engine may take until it answers, and how often it is asked.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+const START_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long an engine may take for one command.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How to find and start the engine of one daemon.
+pub struct EngineProcess {
+    program: PathBuf,
+    socket: PathBuf,
+    log: PathBuf,
+    /// Held while an engine is being started, so that two tunnels do not start two. Guards no data.
+    starting: Mutex<()>,
+    /// Process id of the engine that was last spoken to; 0 = none yet.
+    known: AtomicU32,
+}
+
+impl EngineProcess {
+    /// The engine whose control socket is `RUN_DIR/engine.sock`; it logs to `RUN_DIR/engine.log`. Where none runs,
+    /// `PROGRAM engine` is started.
+    pub fn new(run_dir: &Path, program: PathBuf) -> Self {
+        Self {
+            program,
+            socket: run_dir.join("engine.sock"),
+            log: run_dir.join("engine.log"),
+            starting: Mutex::new(()),
+            known: AtomicU32::new(0),
+        }
+    }
+
+    /// Who runs there; `None` if nobody does.
+    pub async fn info(&self) -> anyhow::Result<Option<EngineInfo>> {
+        match self.connect().await? {
+            Some(mut client) => self.introduce(&mut client).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Has the engine make and serve `interface`; starts the engine if none runs.
+    pub async fn add(&self, interface: &IfName) -> anyhow::Result<()> {
+        let mut client = match self.connect().await? {
+            Some(mut client) => {
+                self.introduce(&mut client).await?;
+                client
+            }
+            None => self.start().await.context("starting the WireGuard engine")?,
+        };
+        command(&mut client, &Command::Add { interface: engine_name(interface)? }).await
+    }
+
+    /// Has the engine let go of `interface`; good if no engine runs.
+    pub async fn remove(&self, interface: &IfName) -> anyhow::Result<()> {
+        match self.connect().await? {
+            Some(mut client) => command(&mut client, &Command::Remove { interface: engine_name(interface)? }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the engine and with it every interface; good if none runs.
+    pub async fn stop(&self) -> anyhow::Result<()> {
+        match self.connect().await? {
+            Some(client) => {
+                let stopped = timeout(COMMAND_PATIENCE, client.stop()).await;
+                stopped.context("the WireGuard engine does not stop")?.context("stopping the WireGuard engine")
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn connect(&self) -> anyhow::Result<Option<Client>> {
+        match Client::connect(&self.socket).await {
+            Ok(client) => Ok(Some(client)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Ok(None)
+            }
+            Err(error) => Err(error).with_context(|| format!("connecting to {}", self.socket.display())),
+        }
+    }
+
+    async fn start(&self) -> anyhow::Result<Client> {
+        let _starting = self.starting.lock().await;
+        if let Some(client) = self.connect().await? {
+            return Ok(client);
+        }
+        let mut child = self.spawn()?;
+        let deadline = Instant::now() + START_PATIENCE;
+        let mut client = loop {
+            if let Some(client) = self.connect().await? {
+                break client;
+            }
+            if let Some(status) = child.try_wait().context("waiting for it")? {
+                bail!("it ended at once with {status}; see {}", self.log.display());
+            }
+            if Instant::now() >= deadline {
+                bail!("no answer within {} s; see {}", START_PATIENCE.as_secs(), self.log.display());
+            }
+            sleep(START_PAUSE).await;
+        };
+        let info = self.introduce(&mut client).await?;
+        tracing::info!(pid = info.pid, log = %self.log.display(), "WireGuard engine started");
+        // Whoever started it collects it, should it end before us.
+        tokio::spawn(async move {
+            match child.wait().await {
+                Ok(status) => tracing::warn!(pid = info.pid, %status, "WireGuard engine ended"),
+                Err(error) => tracing::warn!(pid = info.pid, %error, "waiting for the WireGuard engine"),
+            }
+        });
+        Ok(client)
+    }
+
+    /// Asks who answers. An engine that speaks another protocol is an error, one of another release is reported once.
+    async fn introduce(&self, client: &mut Client) -> anyhow::Result<EngineInfo> {
+        let info = match request(client, &Command::List).await? {
+            Reply::Engine(info) => info,
+            other => bail!("unexpected answer of the WireGuard engine: {other:?}"),
+        };
+        let EngineInfo { pid, version, protocol, .. } = &info;
+        if *protocol != PROTOCOL {
+            bail!("the WireGuard engine (pid {pid}, weft {version}) speaks protocol {protocol}, we speak {PROTOCOL}");
+        }
+        let ours = env!("CARGO_PKG_VERSION");
+        if self.known.swap(*pid, Ordering::Relaxed) != *pid && version != ours {
+            tracing::warn!(pid, engine = version, daemon = ours, "the WireGuard engine is of another release");
+        }
+        Ok(info)
+    }
+
+    fn spawn(&self) -> anyhow::Result<tokio::process::Child> {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&self.log)
+            .with_context(|| format!("opening {}", self.log.display()))?;
+        Program::new(&self.program)
+            .arg0("weft")
+            .arg("engine")
+            .arg("--new-session")
+            .arg("--control")
+            .arg(std::path::absolute(&self.socket).context("finding the run directory")?)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("running {}", self.program.display()))
+    }
+}
+
+async fn command(client: &mut Client, command: &Command) -> anyhow::Result<()> {
+    match request(client, command).await? {
+        Reply::Ok => Ok(()),
+        Reply::Error { text } => bail!("the WireGuard engine: {text}"),
+        other => bail!("unexpected answer of the WireGuard engine: {other:?}"),
+    }
+}
+
+async fn request(client: &mut Client, command: &Command) -> anyhow::Result<Reply> {
+    let reply = timeout(COMMAND_PATIENCE, client.request(command)).await;
+    reply.context("the WireGuard engine does not answer")?.context("talking to the WireGuard engine")
+}
+
+fn engine_name(interface: &IfName) -> anyhow::Result<InterfaceName> {
+    Ok(InterfaceName::new(interface.as_str())?)
+}

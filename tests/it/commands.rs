@@ -1,0 +1,144 @@
+//! `weft check`, `weft keygen` and `weft pubkey`: what they print, where, and with which exit code.
+
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const TRIANGLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/triangle.toml");
+
+fn weft(args: &[&str]) -> Output {
+    weft_with_input(args, "")
+}
+
+fn weft_with_input(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_weft"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn pubkey_prints_what_wg_prints() {
+    // RFC 7748 §6.1: Alice's private and public key.
+    let private = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=\n";
+    let public = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\n";
+    let output = weft_with_input(&["pubkey"], private);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), public));
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("alice.key");
+    fs::write(&path, private).unwrap();
+    let output = weft(&["pubkey", text(&path)]);
+    assert_eq!(output.status.code(), Some(1), "others can read the file");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let output = weft(&["pubkey", text(&path)]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), public));
+}
+
+#[test]
+fn pubkey_never_repeats_what_is_no_key() {
+    let output = weft_with_input(&["pubkey"], "hunter2, by mistake\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "error: stdin does not contain a private key: not base64\n");
+}
+
+#[test]
+fn keygen_writes_a_private_file_once_and_prints_its_public_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("site.key");
+    let made = weft(&["keygen", "--out", text(&path)]);
+    assert_eq!(made.status.code(), Some(0));
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    let key = fs::read_to_string(&path).unwrap();
+    assert_eq!(stdout(&weft(&["pubkey", text(&path)])), stdout(&made));
+
+    let again = weft(&["keygen", "--out", text(&path)]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("File exists"), "{}", stderr(&again));
+    assert_eq!(fs::read_to_string(&path).unwrap(), key);
+}
+
+#[test]
+fn keygen_without_a_file_prints_a_key_that_pubkey_takes() {
+    let key = weft(&["keygen"]);
+    assert_eq!((key.status.code(), stdout(&key).len(), stderr(&key)), (Some(0), 45, ""));
+    assert_ne!(stdout(&key), stdout(&weft(&["keygen"])));
+    assert_eq!(weft_with_input(&["pubkey"], stdout(&key)).status.code(), Some(0));
+}
+
+#[test]
+fn check_sums_a_good_file_up() {
+    let output = weft(&["check", TRIANGLE]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let said = stdout(&output);
+    assert!(
+        said.starts_with(&format!("{TRIANGLE}: good\nmesh triangle: 3 sites, 3 tunnels, loopbacks 10.255.0.0/16\n"))
+    );
+    assert!(said.contains("\n2   osaka   10.255.0.2  2        203.0.113.2:51820  10.2.0.0/16\n"), "{said}");
+}
+
+#[test]
+fn check_refuses_a_wrong_file_with_its_errors_and_their_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mesh.toml");
+    fs::write(&path, fs::read_to_string(TRIANGLE).unwrap().replace("id = 2", "id = 1").replace("10.3.0.0", "10.3.0.1"))
+        .unwrap();
+    let output = weft(&["check", text(&path)]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
+    let said = stderr(&output);
+    assert!(said.starts_with("error: two sites have the id 1\n"), "{said}");
+    assert!(said.contains("\nerror: `10.3.0.1/16` has host bits set\n"), "{said}");
+    assert!(said.ends_with(&format!("\n\n{}: 2 errors\n", path.display())), "{said}");
+}
+
+#[test]
+fn check_of_a_file_that_is_not_there_says_so() {
+    let output = weft(&["check", "/nonexistent/mesh.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = "error: reading the mesh file /nonexistent/mesh.toml: No such file or directory (os error 2)\n";
+    assert_eq!(stderr(&output), expected);
+}
+
+#[test]
+fn check_with_a_key_says_which_site_it_is_or_which_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("site.key");
+    let public = weft(&["keygen", "--out", text(&key)]);
+    let output = weft(&["check", TRIANGLE, "--key", text(&key)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("\n  osaka   id 2      "), "{}", stderr(&output));
+
+    let mesh = dir.path().join("mesh.toml");
+    let theirs = fs::read_to_string(TRIANGLE).unwrap();
+    let osaka = theirs.lines().filter(|line| line.starts_with("public_key")).nth(1).unwrap().to_owned();
+    let ours = format!("public_key = \"{}\"", stdout(&public).trim());
+    fs::write(&mesh, theirs.replace(&osaka, &ours)).unwrap();
+    let output = weft(&["check", text(&mesh), "--key", text(&key)]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).ends_with(" is the key of site osaka (id 2)\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    assert_eq!(weft(&["check"]).status.code(), Some(2));
+    assert_eq!(weft(&["checks", TRIANGLE]).status.code(), Some(2));
+}

@@ -1,0 +1,83 @@
+//! README.md and ARCHITECTURE.md speak of what exists: paths, commands, options.
+
+use std::path::Path;
+use std::process::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const README: &str = include_str!("../../README.md");
+const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+
+#[test]
+fn every_path_in_architecture_md_exists() {
+    // In that page whatever stands in backquotes with a slash or a dot-suffix is a path below the root.
+    let is_path = |text: &&str| {
+        let clean = !text.contains(|c: char| c.is_whitespace() || c == ':' || c == '(' || c == '<');
+        clean && !text.starts_with('/') && (text.contains('/') || text.ends_with(".toml") || text.ends_with(".md"))
+    };
+    let paths: Vec<&str> = ARCHITECTURE.split('`').skip(1).step_by(2).filter(is_path).collect();
+    assert!(paths.len() > 20, "a code map names more than {paths:?}");
+    let missing: Vec<_> = paths.into_iter().filter(|path| !Path::new(ROOT).join(path).exists()).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names what is not there: {missing:?}");
+}
+
+#[test]
+fn every_crate_and_module_of_the_daemon_is_in_architecture_md() {
+    let mut missing = Vec::new();
+    for entry in std::fs::read_dir(Path::new(ROOT).join("src")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        let named =
+            ARCHITECTURE.contains(&format!("`src/{module}/")) || ARCHITECTURE.contains(&format!("`src/{name}`"));
+        if !named && !["lib", "main"].contains(&module) {
+            missing.push(name);
+        }
+    }
+    assert!(missing.is_empty(), "ARCHITECTURE.md does not say where these stand: {missing:?}");
+}
+
+#[test]
+fn every_dependency_has_its_line_in_architecture_md() {
+    let manifest = include_str!("../../Cargo.toml");
+    let section = manifest.split("[workspace.dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    let names = section.lines().filter(|line| !line.contains("path = ")).filter_map(|line| line.split_once(" = "));
+    let missing: Vec<_> =
+        names.map(|(name, _)| name).filter(|name| !ARCHITECTURE.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "dependencies that have not earned a line in ARCHITECTURE.md: {missing:?}");
+}
+
+#[test]
+fn every_link_of_the_readme_leads_somewhere() {
+    let targets = README.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let local: Vec<&str> = targets.filter(|target| !target.contains("://")).collect();
+    assert!(!local.is_empty());
+    for target in local {
+        assert!(Path::new(ROOT).join(target).exists(), "the README links to {target}");
+    }
+}
+
+#[test]
+fn the_readme_s_first_two_commands_are_the_demo_and_the_test_suite() {
+    let block = README.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(block.lines().collect::<Vec<_>>(), ["cargo run -- lab demo configs/triangle.toml", "./test"]);
+    assert!(Path::new(ROOT).join("test").exists() && Path::new(ROOT).join("configs/triangle.toml").exists());
+}
+
+/// Every `weft …` line of a shell block names a subcommand that exists, with options that it has.
+#[test]
+fn every_weft_command_of_the_readme_is_understood() {
+    let blocks: Vec<&str> = README.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let lines = blocks.iter().flat_map(|block| block.lines()).map(str::trim);
+    let commands: Vec<&str> =
+        lines.filter_map(|line| line.strip_prefix("weft ").or_else(|| line.strip_prefix("cargo run -- "))).collect();
+    assert!(commands.len() > 10, "{commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let depth = if words[0] == "lab" { 2 } else { 1 };
+        let help = Command::new(env!("CARGO_BIN_EXE_weft")).args(&words[..depth]).arg("--help").output().unwrap();
+        let text = String::from_utf8_lossy(&help.stdout);
+        assert!(help.status.success(), "`weft {command}`: {}", String::from_utf8_lossy(&help.stderr));
+        for option in words.iter().take_while(|word| **word != "weft").filter(|word| word.starts_with("--")) {
+            assert!(text.contains(option), "`weft {command}`: its help knows no {option}");
+        }
+    }
+}

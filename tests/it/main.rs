@@ -1,0 +1,7 @@
+//! The program as its users run it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod commands;
+mod documents;
+mod tunnel;

@@ -1,0 +1,12 @@
+//! Observing, planning and carrying out against a real kernel, in network namespaces of their own.
+//!
+//! These tests need root, TUN devices and the `ip` program; without them they fail. WireGuard is stood in for by bare TUN
+//! devices: what the kernel does with links, addresses, routes, rules and settings is the same.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod capture;
+mod healing;
+mod scale;
+mod watch;
+mod world;

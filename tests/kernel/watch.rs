@@ -1,0 +1,84 @@
+//! Meddling is heard of, our own routes are not, and what does not fit the queue is a resync.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::task::unconstrained;
+use tokio::time::timeout;
+use weft::kernel::Change;
+
+use crate::world::{Namespace, Router, add_route, ip, tunnels_to};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+async fn heard(router: &mut Router) -> BTreeSet<Change> {
+    timeout(DEADLINE, router.watch.changed()).await.expect("a change is announced").unwrap()
+}
+
+/// What has been announced so far.
+async fn drain(router: &mut Router) -> BTreeSet<Change> {
+    let mut all = BTreeSet::new();
+    // Without the runtime's turn-taking a future is pending only when there is nothing to read.
+    while let Ok(changes) = unconstrained(timeout(Duration::ZERO, router.watch.changed())).await {
+        all.extend(changes.unwrap());
+    }
+    all
+}
+
+#[test]
+fn each_kind_of_meddling_is_announced() {
+    Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        let mut desired = tunnels_to(&[2]);
+        add_route(&mut desired, "10.2.0.0/16", &[2]);
+        router.settle(&desired).await;
+        drain(&mut router).await;
+        let blows = [
+            ("link set wg-b mtu 1300", Change::Links),
+            ("address add 192.0.2.1/24 dev wg-b", Change::Addresses),
+            ("route del 10.2.0.0/16", Change::Routes),
+            ("rule add pref 100 lookup 100", Change::Rules),
+        ];
+        for (blow, change) in blows {
+            ip(blow);
+            assert!(heard(&mut router).await.contains(&change), "{blow}");
+            drain(&mut router).await;
+        }
+    });
+}
+
+#[test]
+fn own_routes_and_those_of_others_are_not_announced() {
+    Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        let mut desired = tunnels_to(&[2, 3]);
+        add_route(&mut desired, "10.2.0.0/16", &[2]);
+        router.settle(&desired).await;
+        drain(&mut router).await;
+        add_route(&mut desired, "10.2.0.0/16", &[3]);
+        add_route(&mut desired, "10.3.0.0/16", &[3]);
+        router.settle(&desired).await;
+        desired.routes.clear();
+        router.settle(&desired).await;
+        ip("route add 10.7.0.0/16 dev wg-b proto bgp");
+        ip("route del 10.7.0.0/16 dev wg-b proto bgp");
+        assert_eq!(drain(&mut router).await, BTreeSet::new());
+    });
+}
+
+#[test]
+fn what_does_not_fit_the_queue_is_a_resync() {
+    Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        router.settle(&tunnels_to(&[2])).await;
+        drain(&mut router).await;
+        let batch = tempfile::NamedTempFile::new().unwrap();
+        let routes =
+            (0..40_000).map(|i| format!("route add 10.{}.{}.{}/32 dev wg-b\n", i >> 16, i >> 8 & 255, i & 255));
+        std::fs::write(batch.path(), routes.collect::<String>()).unwrap();
+        ip(&format!("-batch {}", batch.path().display()));
+        assert!(heard(&mut router).await.contains(&Change::Resync));
+        ip("link set wg-b mtu 1300");
+        assert_eq!(heard(&mut router).await, BTreeSet::from([Change::Links]), "and then it goes on");
+    });
+}

@@ -1,0 +1,208 @@
+//! What the daemon says to a running engine, and what it hears: one JSON object per line over a Unix socket.
+//!
+//! ```text
+//! → {"command":"add","interface":"wg-osaka"}
+//! ← {"result":"ok"}
+//! → {"command":"list"}
+//! ← {"result":"engine","protocol":1,"version":"0.1.0","pid":4711,"interfaces":["wg-osaka"]}
+//! → {"command":"add","interface":"eth0"}
+//! ← {"result":"error","text":"making TUN device eth0 (an interface of another kind has the name): Invalid argument (os error 22)"}
+//! → {"command":"stop"}
+//! (the end of the stream: every interface and the socket's name are gone)
+//! ```
+//! Every command may be repeated without harm.
+
+use std::io;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::InterfaceName;
+
+/// Raised when a client of before would misunderstand the engine or the engine it.
+pub const PROTOCOL: u32 = 1;
+
+/// Longest line, bytes: the list of all interfaces that an engine may have.
+const MAX_LINE: u64 = 256 << 10;
+
+/// A line from the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Make a TUN device of this name and serve it. Good if the engine does so already.
+    Add {
+        /// Which.
+        interface: InterfaceName,
+    },
+    /// Let go of it: the device disappears. Good if the engine does not know it.
+    Remove {
+        /// Which.
+        interface: InterfaceName,
+    },
+    /// Say who you are and which interfaces you serve.
+    List,
+    /// Let go of everything and exit. Answered by the end of the stream.
+    Stop,
+}
+
+/// A line from the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Reply {
+    /// Done.
+    Ok,
+    /// Not done.
+    Error {
+        /// Why, for a human.
+        text: String,
+    },
+    /// The answer to [`Command::List`].
+    Engine(EngineInfo),
+}
+
+/// Who the engine is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineInfo {
+    /// Its [`PROTOCOL`].
+    pub protocol: u32,
+    /// Its release.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// What it serves, ordered.
+    pub interfaces: Vec<InterfaceName>,
+}
+
+/// A connection to a running engine.
+pub struct Client {
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// Connects; `NotFound` and `ConnectionRefused` mean that no engine runs.
+    pub async fn connect(path: &Path) -> io::Result<Self> {
+        Ok(Self { stream: BufReader::new(UnixStream::connect(path).await?) })
+    }
+
+    /// Says `command` and waits for the answer. `InvalidData` if it is none of ours, `UnexpectedEof` if the engine ends.
+    pub async fn request(&mut self, command: &Command) -> io::Result<Reply> {
+        self.stream.get_mut().write_all(&line(command)).await?;
+        let reply = read_line(&mut self.stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        reply.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Has the engine stop and waits until its interfaces are gone.
+    pub async fn stop(mut self) -> io::Result<()> {
+        self.stream.get_mut().write_all(&line(&Command::Stop)).await?;
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest).await {
+            // An engine that died in the middle has let go as well.
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A command with the way back to whoever sent it.
+pub(crate) type Request = (Command, oneshot::Sender<Reply>);
+
+/// Answers one client of the control socket, passing what it says to the engine.
+pub(crate) async fn serve(client: UnixStream, engine: mpsc::Sender<Request>) -> io::Result<()> {
+    let mut stream = BufReader::new(client);
+    while let Some(command) = read_line(&mut stream).await? {
+        let reply = match command {
+            Ok(command) => {
+                let (reply, answered) = oneshot::channel();
+                if engine.send((command, reply)).await.is_err() {
+                    return Ok(());
+                }
+                match answered.await {
+                    Ok(reply) => reply,
+                    Err(_stopped) => return Ok(()),
+                }
+            }
+            Err(error) => Reply::Error { text: format!("not understood: {error}") },
+        };
+        stream.get_mut().write_all(&line(&reply)).await?;
+    }
+    Ok(())
+}
+
+fn line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).expect("commands and replies are plain data");
+    line.push(b'\n');
+    line
+}
+
+/// `None` at the end of the stream; the inner error is a line that does not parse.
+async fn read_line<T: DeserializeOwned>(
+    stream: &mut (impl AsyncBufRead + Unpin),
+) -> io::Result<Option<serde_json::Result<T>>> {
+    let mut line = Vec::new();
+    stream.take(MAX_LINE).read_until(b'\n', &mut line).await?;
+    match line.last() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(serde_json::from_slice(&line))),
+        Some(_) if line.len() as u64 == MAX_LINE => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, format!("a line longer than {MAX_LINE} bytes")))
+        }
+        Some(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_what_the_documentation_shows() {
+        let name = InterfaceName::new("wg-osaka").unwrap();
+        assert_eq!(
+            line(&Command::Add { interface: name.clone() }),
+            b"{\"command\":\"add\",\"interface\":\"wg-osaka\"}\n"
+        );
+        assert_eq!(line(&Command::Stop), b"{\"command\":\"stop\"}\n");
+        assert_eq!(line(&Reply::Ok), b"{\"result\":\"ok\"}\n");
+        let info = EngineInfo { protocol: 1, version: "0.1.0".into(), pid: 4711, interfaces: vec![name] };
+        assert_eq!(
+            String::from_utf8(line(&Reply::Engine(info))).unwrap(),
+            "{\"result\":\"engine\",\"protocol\":1,\"version\":\"0.1.0\",\"pid\":4711,\"interfaces\":[\"wg-osaka\"]}\n"
+        );
+    }
+
+    #[test]
+    fn a_name_that_leaves_the_directory_is_no_command() {
+        for name in ["../x", "", "a-name-that-is-too-long", "a b", ".."] {
+            let text = serde_json::json!({"command": "add", "interface": name}).to_string();
+            assert!(serde_json::from_str::<Command>(&text).is_err(), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nonsense_is_answered_and_the_next_command_heard() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (sender, mut requests) = mpsc::channel(1);
+        let server = tokio::spawn(serve(theirs, sender));
+        let mut client = Client { stream: BufReader::new(ours) };
+        client.stream.get_mut().write_all(b"{\"command\":\"dance\"}\n").await.unwrap();
+        let refusal: Reply = read_line(&mut client.stream).await.unwrap().unwrap().unwrap();
+        assert!(matches!(refusal, Reply::Error { text } if text.starts_with("not understood")));
+
+        let engine = tokio::spawn(async move {
+            let (command, reply) = requests.recv().await.unwrap();
+            assert_eq!(command, Command::List);
+            reply.send(Reply::Ok).unwrap();
+            let (command, reply) = requests.recv().await.unwrap();
+            assert_eq!(command, Command::Stop);
+            drop(reply);
+        });
+        assert_eq!(client.request(&Command::List).await.unwrap(), Reply::Ok);
+        client.stop().await.unwrap();
+        engine.await.unwrap();
+        server.await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,109 @@
+//! The interfaces of this process by name. Each runs in a task of its own; the end of one concerns no other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tokio::sync::oneshot;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::InterfaceName;
+use crate::interface::{Ending, Interface, OpenError};
+
+/// Most interfaces of one process.
+pub const MAX_INTERFACES: usize = 4096;
+
+/// Why an interface was not added.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// [`MAX_INTERFACES`].
+    #[error("the engine has {MAX_INTERFACES} interfaces already")]
+    Full,
+    /// It could not be made.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// All interfaces.
+pub struct Registry {
+    dir: PathBuf,
+    running: BTreeMap<InterfaceName, Running>,
+    tasks: JoinSet<Ending>,
+}
+
+struct Running {
+    task: Id,
+    /// Dropped to stop the interface; `None` once it has been.
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Registry {
+    /// None yet; their UAPI sockets will be in `dir`.
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir, running: BTreeMap::new(), tasks: JoinSet::new() }
+    }
+
+    /// Opens `name`; good if it is open already.
+    pub async fn add(&mut self, name: &InterfaceName) -> Result<(), AddError> {
+        self.forget_ended();
+        if self.running.contains_key(name) {
+            return Ok(());
+        }
+        if self.running.len() >= MAX_INTERFACES {
+            return Err(AddError::Full);
+        }
+        let interface = Interface::open(name, &self.dir).await?;
+        let (stop, stopped) = oneshot::channel();
+        let task = self.tasks.spawn(interface.run(stopped)).id();
+        self.running.insert(name.clone(), Running { task, stop: Some(stop) });
+        Ok(())
+    }
+
+    /// Closes `name` and returns when the name is free; good if there is no such interface.
+    pub async fn remove(&mut self, name: &InterfaceName) {
+        if let Some(running) = self.running.get_mut(name) {
+            running.stop = None;
+            while self.running.contains_key(name) && self.next_ended().await.is_some() {}
+        }
+    }
+
+    /// Closes them all.
+    pub async fn remove_all(&mut self) {
+        for name in self.names() {
+            self.remove(&name).await;
+        }
+    }
+
+    /// The open interfaces, ordered.
+    pub fn names(&mut self) -> Vec<InterfaceName> {
+        self.forget_ended();
+        self.running.keys().cloned().collect()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Waits for an interface to end; `None` if there is none.
+    pub async fn next_ended(&mut self) -> Option<(InterfaceName, Ending)> {
+        let ended = self.tasks.join_next_with_id().await?;
+        Some(self.forget(ended))
+    }
+
+    fn forget_ended(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.forget(ended);
+        }
+    }
+
+    /// One interface that panics takes no other with it.
+    fn forget(&mut self, ended: Result<(Id, Ending), JoinError>) -> (InterfaceName, Ending) {
+        let (task, ending) = ended.unwrap_or_else(|error| {
+            tracing::error!(%error, "an interface's task");
+            (error.id(), Ending::Panicked)
+        });
+        let mut ended = self.running.extract_if(.., |_, running| running.task == task);
+        let (name, _) = ended.next().expect("every task is that of one running interface");
+        (name, ending)
+    }
+}

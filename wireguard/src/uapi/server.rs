@@ -1,0 +1,104 @@
+//! One client of a UAPI socket: requests in, answers out, until it hangs up, idles or talks nonsense.
+
+use std::io;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::request::{Request, parse};
+use super::response;
+use crate::device::Device;
+
+/// Longest request, bytes; some 50 000 AllowedIPs.
+const MAX_REQUEST: usize = 2 << 20;
+
+/// Most requests need no more than this, bytes.
+const FIRST_BUFFER: usize = 4096;
+
+/// A client that says nothing for so long is hung up on, so that it does not keep others out.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Answers `client` until it is done.
+pub async fn serve(device: &Device, mut client: UnixStream) -> io::Result<()> {
+    let mut buffer = Buffer::new();
+    loop {
+        let answer = match timeout(IDLE, buffer.next_request(&mut client)).await {
+            Err(_elapsed) => return Ok(()),
+            Ok(Ok(Some(request))) => answer(device, &request).await,
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Err(error)) => return Err(error),
+        };
+        client.write_all(answer.as_bytes()).await?;
+    }
+}
+
+async fn answer(device: &Device, request: &[u8]) -> Zeroizing<String> {
+    let outcome = match parse(request) {
+        Ok(Request::Get) => return response::state(&device.state().await),
+        Ok(Request::Set(update)) => device.apply(update).await.map_err(errno),
+        Err(errno) => Err(errno),
+    };
+    if let Err(errno) = outcome {
+        tracing::debug!(%errno, "request refused");
+    }
+    Zeroizing::new(response::outcome(outcome))
+}
+
+fn errno(error: io::Error) -> Errno {
+    tracing::warn!(%error, "applying a configuration");
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
+/// Bytes of a client that are not answered yet. They may hold a private key: every buffer is zeroed when it goes.
+struct Buffer {
+    bytes: Zeroizing<Vec<u8>>,
+    filled: usize,
+}
+
+impl Buffer {
+    fn new() -> Self {
+        Self { bytes: Zeroizing::new(vec![0; FIRST_BUFFER]), filled: 0 }
+    }
+
+    /// The next request without the empty line that ends it; `None` once the client is done.
+    async fn next_request(&mut self, client: &mut UnixStream) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        loop {
+            if let Some(request) = self.take_request() {
+                return Ok(Some(request));
+            }
+            if self.filled == self.bytes.len() {
+                self.grow()?;
+            }
+            match client.read(&mut self.bytes[self.filled..]).await? {
+                0 => return Ok(None),
+                read => self.filled += read,
+            }
+        }
+    }
+
+    fn take_request(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+        let filled = &self.bytes[..self.filled];
+        let end = filled.windows(2).position(|pair| pair == b"\n\n")?;
+        let request = Zeroizing::new(filled[..=end].to_vec());
+        self.bytes.copy_within(end + 2..self.filled, 0);
+        self.filled -= end + 2;
+        Some(request)
+    }
+
+    fn grow(&mut self) -> io::Result<()> {
+        if self.bytes.len() >= MAX_REQUEST {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("a request longer than {MAX_REQUEST} bytes"),
+            ));
+        }
+        let mut larger = Zeroizing::new(vec![0; 2 * self.bytes.len()]);
+        larger[..self.filled].copy_from_slice(&self.bytes[..self.filled]);
+        self.bytes = larger;
+        Ok(())
+    }
+}
