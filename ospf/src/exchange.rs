@@ -262,5 +262,6 @@ impl Engine {
             Role::Slave => self.timers.set(TimerKey::LastDescription(key), self.now + keep),
         }
         self.neighbor_event(key, NeighborEvent::ExchangeDone { complete });
+        self.reply_after_exchange(key);
     }
 }

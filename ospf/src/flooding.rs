@@ -46,10 +46,11 @@ impl Engine {
         let place = self.place_of(from, &lsa)?;
         let stored = self.databases.lookup(place);
 
-        // (1), (2): bytes that are already in the database were checked when they came there.
-        let known = stored.filter(|entry| is_same_text(entry, &lsa, now)).map(|entry| entry.body().clone());
-        let body = match known {
-            Some(body) => body,
+        let order = stored.map(|entry| header.compare(&entry.header(now)));
+        let body = match stored.filter(|entry| is_same_text(entry, &lsa, now)) {
+            // (1), (2): bytes that are in the database were checked when they came there; in a mesh most that come are.
+            Some(_) if order == Some(Ordering::Equal) => return Ok(self.received_duplicate(from, place)),
+            Some(entry) => entry.body().clone(),
             None => match check(&lsa) {
                 Ok(body) => body,
                 Err(reason) => {
@@ -61,7 +62,6 @@ impl Engine {
                 }
             },
         };
-        let order = stored.map(|entry| header.compare(&entry.header(now)));
 
         match order {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.

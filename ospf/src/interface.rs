@@ -51,9 +51,7 @@ pub(crate) struct Link {
 impl Link {
     /// Source of the packets sent here (§8.1).
     pub(crate) fn address(&self) -> Ipv4Addr {
-        match self.addressing {
-            Addressing::Unnumbered(address) | Addressing::Numbered { address, .. } => address,
-        }
+        self.addressing.address()
     }
 }
 

@@ -26,6 +26,12 @@ const REPLY_BURST: usize = 32 * 1024;
 /// The pause between two bursts.
 const REPLY_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long a request is left unanswered while databases are still being described.
+///
+/// FRR 8.4 asks for more only when an answer comes in Loading: if its first request is answered in Exchange, the next follows
+/// RxmtInterval later.
+const REPLY_HOLD: Duration = Duration::from_millis(100);
+
 /// Requests of all neighbours together.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
@@ -135,7 +141,17 @@ impl Engine {
                 }
             }
         }
-        if self.timers.deadline(TimerKey::Reply(key)).is_none() {
+        let describing = neighbor.state == NeighborState::Exchange;
+        if describing {
+            self.timers.set_if_idle(TimerKey::Reply(key), self.now + REPLY_HOLD);
+        } else if self.timers.deadline(TimerKey::Reply(key)).is_none() {
+            self.reply(key);
+        }
+    }
+
+    /// All is described: the neighbour, too, is in Loading when the answers come that it was not given yet.
+    pub(crate) fn reply_after_exchange(&mut self, key: NeighborKey) {
+        if self.neighbor(key).is_some_and(|neighbor| !neighbor.replies.is_empty()) {
             self.reply(key);
         }
     }
@@ -153,7 +169,9 @@ impl Engine {
             octets += databases.lookup(place).map_or(0, |entry| usize::from(entry.header(self.now).length));
             burst.push(place);
         }
-        if !neighbor.replies.is_empty() {
+        if neighbor.replies.is_empty() {
+            self.timers.cancel(TimerKey::Reply(key));
+        } else {
             self.timers.set(TimerKey::Reply(key), self.now + REPLY_PAUSE);
         }
         self.send_to(key, &burst);

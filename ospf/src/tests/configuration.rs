@@ -182,6 +182,7 @@ fn a_policy_takes_effect_at_once() {
     world.run_for(Duration::from_millis(100));
     assert!(world.routes[0].is_empty());
     assert!(world.events[0].iter().any(|event| matches!(event, crate::Event::RouteRefused { .. })));
+    assert_eq!(world.engines[0].refused_routes().next().unwrap().prefix, prefix("10.255.0.2/32"));
     world.reconfigure(0, |config| config.policy = Policy::default());
     world.run_for(Duration::from_millis(100));
     assert_eq!(world.routes[0].len(), 1);

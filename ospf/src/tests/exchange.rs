@@ -250,3 +250,36 @@ fn opaque_lsas_are_not_described_to_a_neighbor_without_the_o_bit() {
         assert!(!pending);
     }
 }
+
+#[test]
+fn requests_are_answered_once_both_have_described_their_databases() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        config.externals = externals(if engine == 1 { 500 } else { 0 });
+    });
+    world.run_for(Duration::from_secs(1));
+    assert!(world.all_full() && world.agree());
+    let first = |engine: usize, kind: fn(&PacketBody) -> bool| {
+        world.sent.iter().position(|sent| sent.from.0 == engine && kind(&sent.body())).unwrap()
+    };
+    let last_description =
+        world.sent.iter().rposition(|sent| matches!(sent.body(), PacketBody::DatabaseDescription(_)));
+    let request = first(0, |body| matches!(body, PacketBody::LinkStateRequest(_)));
+    let answer = first(1, |body| matches!(body, PacketBody::LinkStateUpdate(_)));
+    assert!(request < last_description.unwrap(), "asked for while the exchange goes on");
+    assert!(last_description.unwrap() < answer);
+}
+
+#[test]
+fn a_request_is_answered_soon_though_the_exchange_does_not_end() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        config.externals = externals(if engine == 1 { 500 } else { 0 });
+    });
+    let mut described = 0;
+    world.deliver = Box::new(move |sent| {
+        described += u32::from(matches!(sent.body(), PacketBody::DatabaseDescription(_)));
+        described < 8 || !matches!(sent.body(), PacketBody::DatabaseDescription(_))
+    });
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.state(0, 1), S::Exchange);
+    assert!(world.engines[0].lsdb().count() > 50);
+}
