@@ -15,6 +15,7 @@ mod frr;
 mod underlay;
 mod weft;
 
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -64,7 +65,7 @@ fn runs() -> Result<usize> {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => Ok(3),
-        (Some("--runs"), Some(count)) => count.parse().context("reading --runs"),
+        (Some("--runs"), Some(count)) => Ok(count.parse::<NonZero<usize>>().context("reading --runs")?.get()),
         (Some(other), _) => bail!("usage: cargo bench --bench frr-triangle -- [--runs N]; what is {other:?}?"),
     }
 }
@@ -101,5 +102,6 @@ fn median(figures: &[Figures]) -> Figures {
     let mut losses: Vec<_> = figures.iter().map(|figure| figure.lost).collect();
     times.sort_unstable();
     losses.sort_unstable();
-    Figures { converged: times[times.len() / 2], lost: losses[losses.len() / 2] }
+    let (low, high) = ((figures.len() - 1) / 2, figures.len() / 2);
+    Figures { converged: (times[low] + times[high]) / 2, lost: losses[low].midpoint(losses[high]) }
 }

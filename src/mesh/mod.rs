@@ -1,6 +1,6 @@
 //! The mesh file: one TOML file for the whole network, the same on every router.
 //!
-//! [`load`] and [`parse`] check a file and give the [`Mesh`]. [`model`] is what the rest of weft sees: values that
+//! [`load()`] and [`parse`] check a file and give the [`Mesh`]. [`model`] is what the rest of weft sees: values that
 //! cannot be wrong any more. Nothing outside this module reads TOML.
 
 pub mod model;

@@ -21,7 +21,6 @@ pub use link::{Arrival, HOLD, Quality};
 pub use network::{Counts, MAX_VIOLATIONS, Network};
 pub use oracle::Oracle;
 pub use prng::{NotAProbability, Prng, Probability};
-pub use queue::EventQueue;
 pub use router::{IP_HEADER_LEN, MTU, Timers};
 pub use scenario::{Aftermath, CONVERGENCE_BOUND, Failure, FailureKind, QUIET, Report, Scenario};
 pub use situation::{Situation, Trouble};

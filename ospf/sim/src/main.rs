@@ -1,6 +1,7 @@
 //! The simulator on the command line: builds a network, runs it, and says how it went.
 
 use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
@@ -132,25 +133,14 @@ fn main() -> ExitCode {
         }
     };
     let scenario = options.scenario(topology);
-    println!(
-        "{} routers, {} links, seed {}",
-        scenario.topology.routers.len(),
-        scenario.topology.links.len(),
-        scenario.seed
-    );
-    let start = std::time::Instant::now();
-    let result = scenario.run();
-    println!("{:.1?} on the wall clock", start.elapsed());
-    match result {
-        Ok(report) => {
-            print!("{}", Told(&report));
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            print!("{failure}");
-            ExitCode::from(1)
-        }
-    }
+    let (routers, links) = (scenario.topology.routers.len(), scenario.topology.links.len());
+    let (told, code) = match scenario.run() {
+        Ok(report) => (Told(&report).to_string(), ExitCode::SUCCESS),
+        Err(failure) => (failure.to_string(), ExitCode::from(1)),
+    };
+    // Whoever has read enough may close the pipe.
+    let _ = write!(std::io::stdout(), "{routers} routers, {links} links, seed {}\n{told}", scenario.seed);
+    code
 }
 
 impl Options {

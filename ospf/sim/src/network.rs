@@ -140,11 +140,6 @@ impl Network {
         std::mem::take(&mut self.changed)
     }
 
-    /// Changes what the links do to packets from now on.
-    pub fn set_quality(&mut self, quality: Quality) {
-        self.quality = quality;
-    }
-
     /// Lets everything happen up to and at `limit`.
     pub fn run_until(&mut self, limit: Instant) {
         while let Some(happening) = self.queue.next_until(limit) {

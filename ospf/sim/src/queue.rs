@@ -7,7 +7,7 @@ use ospf::Instant;
 
 /// A queue of things to happen; it is also the clock, which stands where the last thing taken out was.
 #[derive(Debug)]
-pub struct EventQueue<T> {
+pub(crate) struct EventQueue<T> {
     heap: BinaryHeap<Reverse<Scheduled<T>>>,
     scheduled: u64,
     now: Instant,
@@ -28,7 +28,7 @@ impl<T> Default for EventQueue<T> {
 
 impl<T> EventQueue<T> {
     /// The present time.
-    pub fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.now
     }
 
@@ -36,14 +36,14 @@ impl<T> EventQueue<T> {
     ///
     /// # Panics
     /// If that is past.
-    pub fn schedule(&mut self, at: Instant, event: T) {
+    pub(crate) fn schedule(&mut self, at: Instant, event: T) {
         assert!(at >= self.now, "nothing can be scheduled for the past");
         self.heap.push(Reverse(Scheduled { at, number: self.scheduled, event }));
         self.scheduled += 1;
     }
 
     /// The next event at or before `limit`, the clock set to its time; without one, `None`, and the clock set to `limit`.
-    pub fn next_until(&mut self, limit: Instant) -> Option<T> {
+    pub(crate) fn next_until(&mut self, limit: Instant) -> Option<T> {
         if self.heap.peek().is_none_or(|Reverse(next)| next.at > limit) {
             self.now = self.now.max(limit);
             return None;
