@@ -280,7 +280,6 @@ impl Network {
         if packet.len() + IP_HEADER_LEN > usize::from(MTU) {
             self.violation(router, format!("sent {} octets over an MTU of {MTU}", packet.len()));
         }
-        debug_assert!(ospf::wire::Packet::decode(&packet).is_ok(), "an engine sends what can be read");
         let link = LinkIndex::of(interface);
         let side = link.and_then(|link| self.situation.topology.links.get(link.0)?.side_of(router));
         let (Some(link), Some(side)) = (link, side) else {

@@ -131,6 +131,13 @@ impl<'a> Graph<'a> {
 
     /// Fills edges and stubs from all LSAs, one-way edges included.
     fn read_links(&mut self) {
+        // An edge or a stub for each link at the most: no room is made twice.
+        let links = self.nodes.iter().map(|node| match node {
+            Node::Network { lsa, .. } => lsa.attached_routers.len(),
+            Node::Router { lsa, .. } => lsa.links.len(),
+        });
+        self.edges.reserve_exact(links.sum());
+        self.stubs.reserve(self.nodes.len());
         for index in 0..self.nodes.len() {
             self.first_edge.push(number(self.edges.len()));
             match self.nodes[index] {
