@@ -128,13 +128,9 @@ impl Lab {
     /// `weft status --json` of the site.
     pub fn status(&self, site: &str) -> Result<Value> {
         let run_dir = self.state_of(site).join("run");
-        let text = output_of(Command::new(WEFT).args(["status", "--json", "--run-dir"]).arg(run_dir));
-        // Exit code 1 only says that something is not good.
-        let text = match text {
-            Ok(text) => text,
-            Err(error) => format!("{error:#}").lines().skip(1).collect::<Vec<_>>().join("\n"),
-        };
-        serde_json::from_str(&text).with_context(|| format!("reading the status of {site}: {text}"))
+        // Exit code 1 may only say that something is not good.
+        let output = Command::new(WEFT).args(["status", "--json", "--run-dir"]).arg(run_dir).output()?;
+        serde_json::from_slice(&output.stdout).with_context(|| format!("reading the status of {site}: {output:?}"))
     }
 
     /// Whether the site's daemon calls the neighbour on `interface` Full.

@@ -17,7 +17,7 @@ const STATUS_LINE: &str = "guest-exit-status: ";
 /// Memory of the guest. It holds the file system too.
 const MEMORY: &str = "1536M";
 
-/// Process 1 of the guest. `@MODULES@` is one insmod per module.
+/// Process 1 of the guest. `@MODULES@` is one insmod per module. Nothing is mounted over /tmp: the programs may be there.
 const INIT: &str = "#!/bin/busybox sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
 /bin/busybox --install -s /bin
@@ -25,7 +25,6 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs run /run
-mount -t tmpfs tmp /tmp
 mkdir -p /dev/net /run/netns
 [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
 @MODULES@
