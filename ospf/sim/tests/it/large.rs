@@ -5,13 +5,13 @@ use ospf_sim::Topology;
 use crate::{lossy, run, scenario};
 
 #[test]
-#[ignore = "takes minutes: ./test runs it, with --run-ignored only"]
+#[ignore = "takes minutes: ./test runs it"]
 fn a_hundred_routers_in_full_mesh_converge_under_a_tenth_of_loss() {
     run(&scenario(Topology::mesh(100), lossy(), 7));
 }
 
 #[test]
-#[ignore = "takes minutes: ./test runs it, with --run-ignored only"]
+#[ignore = "takes minutes: ./test runs it"]
 fn a_grid_of_thirty_two_by_thirty_two_converges_under_a_tenth_of_loss() {
     run(&scenario(Topology::grid(32, 32), lossy(), 7));
 }
