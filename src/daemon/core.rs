@@ -216,12 +216,14 @@ impl Daemon {
     /// Makes the kernel what it should be, as far as it can be done now.
     async fn reconcile(&mut self, look: Look) {
         let now = Instant::now();
+        // Deadlines that have passed are dealt with first: one that stayed would wake the loop again at once.
+        self.settling.advance(now);
         if look == Look::Afresh || self.observed.freshness == Freshness::Stale {
+            self.next_look = now + LOOK_INTERVAL;
             match self.kernel.observe(&self.drivers).await {
                 Ok(observed) => self.observed = observed,
                 Err(error) => return self.failed(now, vec![format!("{error:#}")]),
             }
-            self.next_look = now + LOOK_INTERVAL;
             self.tell_links().await;
         }
         if let Settling::Until(_) = self.settling
@@ -229,7 +231,6 @@ impl Daemon {
         {
             self.settling.converged(now);
         }
-        self.settling.advance(now);
         let desired = self.desired();
         match self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await {
             Ok(failures) if failures.is_empty() => {
