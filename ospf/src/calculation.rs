@@ -11,7 +11,7 @@ use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, Prefix};
 use crate::io::{Addressing, Output};
 use crate::lsdb::Lsdb;
-use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, Rfc1583Compatibility, RouteInputs, calculate};
+use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, calculate};
 use crate::router_lsa::link_data;
 use crate::time::Instant;
 use crate::timers::TimerKey;
@@ -120,7 +120,7 @@ impl Engine {
             connected: &self.connected(),
             own_externals: &self.config.externals,
             policy: &self.config.policy,
-            rfc1583: Rfc1583Compatibility::default(),
+            rfc1583: self.config.rfc1583,
         })
     }
 

@@ -58,11 +58,11 @@ pub fn engine_config(mesh: &Mesh, site: &Site, ids: &mut InterfaceIds) -> Config
         interfaces.insert(ids.id(&interface.name), config);
     }
     Config {
-        router_id: RouterId::from(site.loopback),
         interfaces,
         loopbacks: BTreeMap::from([(area, BTreeSet::from([site.loopback]))]),
         externals: site.prefixes.iter().map(|network| (prefix(network), attached())).collect(),
         policy: policy(mesh),
+        ..Config::new(RouterId::from(site.loopback))
     }
 }
 
@@ -73,16 +73,12 @@ pub fn prefix(network: &ipnetwork::Ipv4Network) -> Prefix {
 
 fn point_to_point(name: &IfName, settings: &OspfSettings) -> InterfaceConfig {
     InterfaceConfig {
-        name: name.to_string(),
-        area: settings.area,
-        network: NetworkType::PointToPoint,
-        passive: false,
         cost: settings.cost,
         hello_interval: settings.hello_interval,
         dead_interval: settings.dead_interval,
         retransmit_interval: RETRANSMIT_INTERVAL,
         transmit_delay: TRANSMIT_DELAY,
-        mtu_ignore: false,
+        ..InterfaceConfig::new(name.as_str(), settings.area, NetworkType::PointToPoint)
     }
 }
 

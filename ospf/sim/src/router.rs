@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ospf::{
     Addressing, AreaId, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState, NeighborState,
-    NetworkType, Policy, Prefix, Refusal, Route,
+    NetworkType, Prefix, Refusal, Route,
 };
 
 use crate::situation::Situation;
@@ -90,26 +90,20 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, timers: Timers)
         interfaces.insert(stub_interface(place), stub);
     }
     Config {
-        router_id: router.id(),
         interfaces,
         loopbacks: BTreeMap::from([(AreaId::BACKBONE, BTreeSet::from([router.loopback()]))]),
         externals: description.externals.clone(),
-        policy: Policy::default(),
+        ..Config::new(router.id())
     }
 }
 
 fn interface(name: String, cost: u16, timers: Timers) -> InterfaceConfig {
     InterfaceConfig {
-        name,
-        area: AreaId::BACKBONE,
-        network: NetworkType::PointToPoint,
-        passive: false,
         cost,
         hello_interval: timers.hello,
         dead_interval: timers.dead,
         retransmit_interval: timers.retransmit,
-        transmit_delay: Duration::from_secs(1),
-        mtu_ignore: false,
+        ..InterfaceConfig::new(name, AreaId::BACKBONE, NetworkType::PointToPoint)
     }
 }
 

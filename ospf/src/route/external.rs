@@ -4,12 +4,12 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::inputs::{Own, Rfc1583Compatibility, RouteInputs};
+use super::inputs::{Own, RouteInputs};
 use super::internal::InternalRoutes;
 use super::policy::{Judge, Verdict};
 use super::spf::Leg;
 use super::table::{Calculation, Refused, RoutingTable};
-use crate::config::ExternalMetric;
+use crate::config::{ExternalMetric, Rfc1583Compatibility};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, RouterFlags};

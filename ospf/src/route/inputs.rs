@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::config::{External, Policy};
+use crate::config::{External, Policy, Rfc1583Compatibility};
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 use crate::lsdb::Lsdb;
 use crate::time::Instant;
@@ -81,17 +81,6 @@ pub(crate) struct Connected {
     pub(crate) address: Ipv4Addr,
     /// Where it is; `None` = the router itself, a loopback: no route ever leads there.
     pub(crate) interface: Option<InterfaceId>,
-}
-
-/// RFC1583Compatibility (RFC 2328 appendix C.1): whether paths to AS boundary routers are compared by cost alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Rfc1583Compatibility {
-    /// By cost alone. All routers of an AS must agree; this is the RFC's default.
-    #[default]
-    Enabled,
-    /// Intra-area paths through other areas than the backbone first (RFC 2328 §16.4.1).
-    #[cfg_attr(not(test), expect(dead_code, reason = "of no effect, so no setting, until there are several areas"))]
-    Disabled,
 }
 
 /// [`RouteInputs::connected`], sorted for questions.

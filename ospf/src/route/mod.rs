@@ -11,5 +11,5 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use inputs::{Adjacency, AreaInputs, Connected, Peer, Rfc1583Compatibility, RouteInputs};
+pub(crate) use inputs::{Adjacency, AreaInputs, Connected, Peer, RouteInputs};
 pub(crate) use table::{Calculation, Refused, calculate};

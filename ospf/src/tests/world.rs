@@ -10,7 +10,7 @@ use crate::send::ALL_SPF_ROUTERS;
 use crate::wire::{Authentication, Lsa, Packet, PacketBody};
 use crate::{
     Addressing, AreaId, Config, Engine, Event, External, ExternalMetric, Input, Instant, InterfaceConfig, InterfaceId,
-    LinkState, LinkStateId, LsaKey, LsaType, NeighborState, NetworkType, Output, Policy, Prefix, Route, RouterId,
+    LinkState, LinkStateId, LsaKey, LsaType, NeighborState, NetworkType, Output, Prefix, Route, RouterId,
 };
 
 /// One-way delay of every link.
@@ -65,26 +65,17 @@ pub fn loopback(engine: usize) -> Ipv4Addr {
 
 pub fn interface_config(name: &str) -> InterfaceConfig {
     InterfaceConfig {
-        name: name.to_owned(),
-        area: AreaId::BACKBONE,
-        network: NetworkType::PointToPoint,
-        passive: false,
-        cost: 10,
         hello_interval: HELLO,
         dead_interval: DEAD,
-        retransmit_interval: Duration::from_secs(5),
-        transmit_delay: Duration::from_secs(1),
-        mtu_ignore: false,
+        ..InterfaceConfig::new(name, AreaId::BACKBONE, NetworkType::PointToPoint)
     }
 }
 
 pub fn config(engine: usize, interfaces: impl IntoIterator<Item = u32>) -> Config {
     Config {
-        router_id: router_id(engine),
         interfaces: interfaces.into_iter().map(|id| (InterfaceId(id), interface_config(&format!("p{id}")))).collect(),
         loopbacks: BTreeMap::from([(AreaId::BACKBONE, BTreeSet::from([loopback(engine)]))]),
-        externals: BTreeMap::new(),
-        policy: Policy::default(),
+        ..Config::new(router_id(engine))
     }
 }
 

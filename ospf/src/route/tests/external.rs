@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::kit::{NOW, Net, host, prefix, router_key, show};
+use crate::Rfc1583Compatibility;
 use crate::config::ExternalMetric::{Type1, Type2};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, RouterId};
-use crate::route::{AreaInputs, Rfc1583Compatibility, RouteInputs, calculate};
+use crate::route::{AreaInputs, RouteInputs, calculate};
 use crate::wire::RouterFlags;
 
 const OUTSIDE: &str = "203.0.113.0/24";

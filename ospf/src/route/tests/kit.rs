@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use crate::Rfc1583Compatibility;
 use crate::config::{External, ExternalMetric, Policy, Unlisted};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId, SequenceNumber};
 use crate::io::Nexthop;
@@ -12,7 +13,7 @@ use crate::lsdb::Lsdb;
 use crate::route::external::calculate_externals;
 use crate::route::internal::{InternalRoutes, calculate_internal};
 use crate::route::table::Refused;
-use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, Rfc1583Compatibility, RouteInputs, calculate};
+use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, calculate};
 use crate::time::Instant;
 use crate::wire::{
     ExternalLsa, Lsa, LsaBody, MAX_AGE, NetworkLsa, Options, RouterFlags, RouterLink, RouterLinkKind, RouterLsa,

@@ -1,0 +1,23 @@
+//! Destinations outside OSPF.
+
+use std::net::Ipv4Addr;
+
+/// A destination to originate as an AS-external-LSA (RFC 2328 §12.4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct External {
+    /// Metric and how it compares with costs inside the AS.
+    pub metric: ExternalMetric,
+    /// Forwarding address; `None` = 0.0.0.0, traffic comes to this router.
+    pub forwarding: Option<Ipv4Addr>,
+    /// External Route Tag.
+    pub tag: u32,
+}
+
+/// Metric of an external route (RFC 2328 §16.4), 24 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExternalMetric {
+    /// Comparable with and added to the cost inside the AS.
+    Type1(u32),
+    /// Larger than any cost inside the AS.
+    Type2(u32),
+}

@@ -1,0 +1,13 @@
+//! What the engine is told to do. All of it may change while it runs: see [`crate::Input::Configure`].
+
+mod area;
+mod external;
+mod interface;
+mod policy;
+mod router;
+
+pub use area::*;
+pub use external::*;
+pub use interface::*;
+pub use policy::*;
+pub use router::*;

@@ -1,0 +1,54 @@
+//! The router as a whole (RFC 2328 appendix C.1).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::area::AreaConfig;
+use super::external::External;
+use super::interface::InterfaceConfig;
+use super::policy::Policy;
+use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
+
+/// Everything that the operator decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// This router's identity. A change restarts all adjacencies.
+    pub router_id: RouterId,
+    /// Areas that are not plain: those of interfaces and not listed here are as [`AreaConfig::default`] says.
+    pub areas: BTreeMap<AreaId, AreaConfig>,
+    /// Interfaces that take part, active and passive, and virtual links.
+    pub interfaces: BTreeMap<InterfaceId, InterfaceConfig>,
+    /// Single addresses that belong to the router itself and are advertised as /32 stub links at cost 0 (RFC 2328 §12.4.1, "host").
+    pub loopbacks: BTreeMap<AreaId, BTreeSet<Ipv4Addr>>,
+    /// Destinations outside OSPF that this router originates as AS-external-LSAs.
+    pub externals: BTreeMap<Prefix, External>,
+    /// Which router is believed about which destination.
+    pub policy: Policy,
+    /// How paths to AS boundary routers compare.
+    pub rfc1583: Rfc1583Compatibility,
+}
+
+impl Config {
+    /// A router that takes part in nothing yet; everything else at the RFC's default.
+    pub fn new(router_id: RouterId) -> Self {
+        Self {
+            router_id,
+            areas: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
+            loopbacks: BTreeMap::new(),
+            externals: BTreeMap::new(),
+            policy: Policy::default(),
+            rfc1583: Rfc1583Compatibility::default(),
+        }
+    }
+}
+
+/// RFC1583Compatibility (RFC 2328 appendix C.1): whether paths to AS boundary routers are compared by cost alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rfc1583Compatibility {
+    /// By cost alone. All routers of an AS must agree; this is the RFC's default.
+    #[default]
+    Enabled,
+    /// Intra-area paths through other areas than the backbone first (RFC 2328 §16.4.1).
+    Disabled,
+}
