@@ -1,9 +1,8 @@
 //! When routes are calculated, and what is told of the outcome. How they are calculated is chapter 16's: [`crate::route`].
 //!
-//! The first change after a quiet time is calculated at once; while changes go on coming, the delay grows, in the manner of RFC 8405.
+//! How soon after a change is decided by [`crate::spf_delay`].
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use crate::databases::Domain;
 use crate::engine::Engine;
@@ -13,81 +12,30 @@ use crate::io::{Addressing, Output};
 use crate::lsdb::Lsdb;
 use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, calculate};
 use crate::router_lsa::link_data;
-use crate::time::Instant;
+use crate::spf_delay::SpfBackoff;
 use crate::timers::TimerKey;
-
-/// INITIAL_SPF_DELAY (RFC 8405 §4): after a quiet time.
-const INITIAL_DELAY: Duration = Duration::ZERO;
-
-/// SHORT_SPF_DELAY: while a single failure makes itself known.
-const SHORT_DELAY: Duration = Duration::from_millis(50);
-
-/// LONG_SPF_DELAY: when changes do not end.
-const LONG_DELAY: Duration = Duration::from_millis(500);
-
-/// TIME_TO_LEARN_INTERVAL: how long after the first change the short delay holds.
-const TIME_TO_LEARN: Duration = Duration::from_secs(2);
-
-/// HOLDDOWN_INTERVAL: a time without changes after which it is quiet.
-const HOLDDOWN: Duration = Duration::from_secs(4);
 
 /// When the next calculation is due, and what the last one gave.
 #[derive(Debug, Default)]
 pub(crate) struct CalculationState {
-    due: Option<Instant>,
-    phase: Phase,
-    last_change: Instant,
+    pub(crate) backoff: SpfBackoff,
     pub(crate) latest: Calculation,
     /// Number of calculations so far.
     pub(crate) runs: u64,
 }
 
-/// The states of RFC 8405 §5.
-#[derive(Debug, Clone, Copy, Default)]
-enum Phase {
-    #[default]
-    Quiet,
-    ShortWait {
-        since: Instant,
-    },
-    LongWait,
-}
-
-impl CalculationState {
-    /// Notes a change at `now`; gives when the calculation is due.
-    fn note_change(&mut self, now: Instant) -> Instant {
-        if now.saturating_since(self.last_change) >= HOLDDOWN {
-            self.phase = Phase::Quiet;
-        }
-        self.last_change = now;
-        let delay = match self.phase {
-            Phase::Quiet => {
-                self.phase = Phase::ShortWait { since: now };
-                INITIAL_DELAY
-            }
-            Phase::ShortWait { since } if now.saturating_since(since) < TIME_TO_LEARN => SHORT_DELAY,
-            Phase::ShortWait { .. } | Phase::LongWait => {
-                self.phase = Phase::LongWait;
-                LONG_DELAY
-            }
-        };
-        *self.due.get_or_insert(now + delay)
-    }
-}
-
 impl Engine {
     /// Something has changed that routes depend on.
     pub(crate) fn schedule_calculation(&mut self) {
-        let due = self.calculation.note_change(self.now);
+        let due = self.calculation.backoff.note_change(self.now, &self.config.spf_delay);
         self.timers.set(TimerKey::Calculation, due);
     }
 
     /// Once for each input: calculates if it is time.
     pub(crate) fn calculate_if_due(&mut self) {
-        if self.calculation.due.is_none_or(|due| due > self.now) {
+        if !self.calculation.backoff.take_due(self.now) {
             return;
         }
-        self.calculation.due = None;
         self.timers.cancel(TimerKey::Calculation);
         let after = self.calculate();
         let before = std::mem::replace(&mut self.calculation.latest, after);
@@ -154,28 +102,5 @@ impl Engine {
             }
         });
         own.chain(networks).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_change_is_calculated_at_once_and_a_storm_ever_later() {
-        let mut state = CalculationState { last_change: Instant::ZERO, ..CalculationState::default() };
-        let start = Instant::new(Duration::from_secs(100));
-        assert_eq!(state.note_change(start), start);
-        state.due = None;
-        let next = start + Duration::from_millis(10);
-        assert_eq!(state.note_change(next), next + SHORT_DELAY);
-        let later = next + Duration::from_millis(10);
-        assert_eq!(state.note_change(later), next + SHORT_DELAY, "one calculation serves all that came before it");
-        state.due = None;
-        let storm = start + TIME_TO_LEARN;
-        assert_eq!(state.note_change(storm), storm + LONG_DELAY);
-        state.due = None;
-        let quiet = storm + HOLDDOWN;
-        assert_eq!(state.note_change(quiet), quiet);
     }
 }

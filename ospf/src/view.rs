@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::config::SpfDelay;
 use crate::databases::Domain;
 use crate::engine::Engine;
 use crate::event::NeighborState;
@@ -10,6 +11,7 @@ use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
 use crate::interface::{Counters, InterfaceState};
 use crate::io::{Addressing, Route};
 use crate::route::Refused;
+use crate::spf_delay::SpfState;
 use crate::timers::TimerKey;
 use crate::wire::{Lsa, Options};
 
@@ -99,6 +101,17 @@ impl std::fmt::Display for InterfaceStatus {
             Self::PointToPoint => "Point-to-point",
         })
     }
+}
+
+/// The delay of calculations at present (RFC 8405).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpfView {
+    /// State of the machine.
+    pub state: SpfState,
+    /// When routes are calculated next, from now; `None` if nothing has changed since they were.
+    pub due_in: Option<Duration>,
+    /// Its parameters.
+    pub delays: SpfDelay,
 }
 
 /// An LSA in the database, with its age at present.
@@ -201,6 +214,16 @@ impl Engine {
     pub fn refused_routes(&self) -> impl ExactSizeIterator<Item = RefusedView> {
         let refused = self.calculation.latest.refused.iter();
         refused.map(|&Refused { prefix, originator, guard }| RefusedView { prefix, originator, guard })
+    }
+
+    /// When routes are calculated.
+    pub fn spf(&self) -> SpfView {
+        let backoff = &self.calculation.backoff;
+        SpfView {
+            state: backoff.state(self.now),
+            due_in: backoff.due().map(|due| due.saturating_since(self.now)),
+            delays: self.config.spf_delay,
+        }
     }
 
     /// How often routes were calculated.

@@ -5,9 +5,11 @@ mod external;
 mod interface;
 mod policy;
 mod router;
+mod spf_delay;
 
 pub use area::*;
 pub use external::*;
 pub use interface::*;
 pub use policy::*;
 pub use router::*;
+pub use spf_delay::*;

@@ -7,6 +7,7 @@ use super::area::AreaConfig;
 use super::external::External;
 use super::interface::InterfaceConfig;
 use super::policy::Policy;
+use super::spf_delay::SpfDelay;
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 
 /// Everything that the operator decides.
@@ -26,6 +27,8 @@ pub struct Config {
     pub policy: Policy,
     /// How paths to AS boundary routers compare.
     pub rfc1583: Rfc1583Compatibility,
+    /// How long calculations of routes are put off.
+    pub spf_delay: SpfDelay,
 }
 
 impl Config {
@@ -39,6 +42,7 @@ impl Config {
             externals: BTreeMap::new(),
             policy: Policy::default(),
             rfc1583: Rfc1583Compatibility::default(),
+            spf_delay: SpfDelay::default(),
         }
     }
 }

@@ -227,3 +227,19 @@ fn inputs_for_interfaces_that_are_not_configured_change_nothing() {
     world.input(0, Input::Tick);
     assert_eq!(world.engines[0].interfaces().count(), 1);
 }
+
+#[test]
+fn calculations_are_put_off_as_long_as_the_configuration_says() {
+    let mut world = pair();
+    world.run_for(Duration::from_secs(20));
+    world.reconfigure(0, |config| config.spf_delay.initial = Duration::from_millis(700));
+    let before = world.engines[0].calculations();
+    world.reconfigure(1, on_interface(|interface| interface.cost = 77));
+    world.run_for(Duration::from_millis(600));
+    let view = world.engines[0].spf();
+    assert_eq!((view.state, world.engines[0].calculations()), (crate::SpfState::ShortWait, before));
+    world.run_for(Duration::from_millis(200));
+    assert_eq!((world.engines[0].spf().due_in, world.engines[0].calculations()), (None, before + 1));
+    world.run_for(Duration::from_secs(4));
+    assert_eq!(world.engines[0].spf().state, crate::SpfState::Quiet);
+}
