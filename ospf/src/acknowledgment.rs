@@ -61,7 +61,7 @@ impl Engine {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         for header in headers {
             let listed = neighbor.retransmission.contains(header.key);
             let stored = Databases::place(header.key, key.interface, area)

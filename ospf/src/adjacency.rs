@@ -5,13 +5,15 @@ use std::net::Ipv4Addr;
 
 use crate::databases::LsaPlace;
 use crate::event::NeighborState;
-use crate::ids::{LsaKey, RouterId};
+use crate::ids::{LsaKey, NeighborId, RouterId};
 use crate::time::Instant;
 use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, MIN_LS_ARRIVAL, Options};
 
 /// A neighbour on one interface.
 #[derive(Debug)]
 pub(crate) struct Neighbor {
+    pub(crate) id: NeighborId,
+    /// As its last packet said; 0.0.0.0 while nothing has been heard.
     pub(crate) router_id: RouterId,
     /// Source address of its last hello.
     pub(crate) address: Ipv4Addr,
@@ -35,9 +37,10 @@ pub(crate) struct Neighbor {
 
 impl Neighbor {
     /// A neighbour nothing has been heard of yet; `dd_sequence` is the number before its first DD sequence number.
-    pub(crate) fn new(router_id: RouterId, address: Ipv4Addr, dd_sequence: u32, now: Instant) -> Self {
+    pub(crate) fn new(id: NeighborId, address: Ipv4Addr, dd_sequence: u32, now: Instant) -> Self {
         Self {
-            router_id,
+            id,
+            router_id: RouterId::default(),
             address,
             state: NeighborState::Down,
             since: now,

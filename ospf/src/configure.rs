@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::adjacency::Neighbor;
 use crate::config::{Config, InterfaceConfig};
 use crate::databases::{Databases, Domain};
 use crate::engine::Engine;
@@ -126,11 +125,11 @@ impl Engine {
         let after = &interface.config;
         let new_timers = (before.hello_interval, before.dead_interval) != (after.hello_interval, after.dead_interval);
         let area = after.area;
-        let neighbors: Vec<_> = interface.neighbors.values().map(|neighbor: &Neighbor| neighbor.router_id).collect();
+        let neighbors: Vec<_> = interface.neighbors.keys().copied().collect();
         if new_timers && interface.active_link().is_some() {
             self.hello_timer(id);
-            for router_id in neighbors {
-                self.await_hello(NeighborKey { interface: id, router_id });
+            for neighbor in neighbors {
+                self.await_hello(NeighborKey { interface: id, id: neighbor });
             }
         }
         self.router_lsa_changed(area);

@@ -37,7 +37,7 @@ impl Engine {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         debug_assert!(neighbor.exchange.summary.is_empty() && neighbor.retransmission.is_empty());
         let opaque = neighbor.options.contains(Options::O);
         for place in self.databases.described(key.interface, area) {
@@ -64,7 +64,7 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let mtu = interface.active_link().map_or(0, |link| link.mtu);
         let retransmit_interval = interface.retransmit_interval();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let exchange = &mut neighbor.exchange;
         let flags = match neighbor.state {
             // "The initialize (I), more (M) and master (MS) bits are set", and the packet is empty.
@@ -103,7 +103,7 @@ impl Engine {
     pub(crate) fn description_timer(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let next = self.now + interface.retransmit_interval();
-        let Some(neighbor) = interface.neighbors.get(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
         debug_assert!(matches!(neighbor.state, NeighborState::ExStart | NeighborState::Exchange));
         self.timers.set(TimerKey::DatabaseDescription(key), next);
         self.repeat_description(key);
@@ -112,7 +112,7 @@ impl Engine {
     fn repeat_description(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let mtu = interface.active_link().map_or(0, |link| link.mtu);
-        let last = interface.neighbors.get(&key.router_id).and_then(|neighbor| neighbor.exchange.last_sent.clone());
+        let last = interface.neighbors.get(&key.id).and_then(|neighbor| neighbor.exchange.last_sent.clone());
         if let Some(last) = last {
             // The MTU may have been mended meanwhile; all else stays.
             let last = DatabaseDescription { interface_mtu: mtu, ..last };
@@ -253,7 +253,7 @@ impl Engine {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return false };
         let area = interface.config.area;
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return false };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return false };
         for &header in headers {
             let Some(place) = Databases::place(header.key, key.interface, area) else { return false };
             let newer = match self.databases.lookup(place) {
@@ -272,7 +272,7 @@ impl Engine {
         self.timers.cancel(TimerKey::DatabaseDescription(key));
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let keep = interface.dead_interval();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let complete = neighbor.requests.is_empty();
         match neighbor.exchange.role {
             Role::Master => neighbor.exchange.last_sent = None,

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::databases::{Databases, LsaPlace};
 use crate::engine::Engine;
 use crate::event::{Event, LsaRefusal, NeighborState};
-use crate::ids::{NeighborKey, SequenceNumber};
+use crate::ids::{NeighborKey, RouterId, SequenceNumber};
 use crate::lsdb::{Change, Entry};
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, Options};
@@ -32,7 +32,8 @@ impl Engine {
                 Ok(Acknowledgment::Delayed) => self.acknowledge_later(from.interface, header),
                 Ok(Acknowledgment::Direct) => direct.push(header),
                 Err(reason) => {
-                    self.event(Event::LsaRefused { router_id: from.router_id, key: Some(header.key), reason });
+                    let router_id = self.neighbor(from).map_or(RouterId::default(), |neighbor| neighbor.router_id);
+                    self.event(Event::LsaRefused { router_id, key: Some(header.key), reason });
                 }
             }
         }
@@ -152,7 +153,7 @@ impl Engine {
                 continue;
             }
             for neighbor in interface.neighbors.values_mut() {
-                let key = NeighborKey { interface: interface_id, router_id: neighbor.router_id };
+                let key = NeighborKey { interface: interface_id, id: neighbor.id };
                 // (1)(a)
                 if neighbor.state < NeighborState::Exchange {
                     continue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::adjacency::Neighbor;
 use crate::engine::Engine;
 use crate::event::{NeighborState, Refusal};
-use crate::ids::{InterfaceId, NeighborKey, RouterId};
+use crate::ids::{InterfaceId, NeighborId, NeighborKey, RouterId};
 use crate::interface::Interface;
 use crate::io::Addressing;
 use crate::neighbor::NeighborEvent;
@@ -45,7 +45,7 @@ impl Engine {
     /// Sends a hello that lists every neighbour heard (§9.5).
     pub(crate) fn send_hello(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let heard = interface.neighbors.keys().copied().collect();
+        let heard = interface.neighbors.values().map(|neighbor| neighbor.router_id).collect();
         self.send_hello_listing(id, heard);
     }
 
@@ -99,13 +99,14 @@ impl Engine {
         }
 
         // A point-to-point link has one other end: who was there under another router id is there no more.
-        let replaced: Vec<_> = interface.neighbors.keys().copied().filter(|&other| other != router_id).collect();
+        let present = NeighborId::Router(router_id);
+        let replaced: Vec<_> = interface.neighbors.keys().copied().filter(|&other| other != present).collect();
         for other in replaced {
-            self.neighbor_event(NeighborKey { interface: id, router_id: other }, NeighborEvent::KillNbr);
+            self.neighbor_event(NeighborKey { interface: id, id: other }, NeighborEvent::KillNbr);
         }
 
-        let key = NeighborKey { interface: id, router_id };
-        let before = self.note_hello(key, source, hello);
+        let key = NeighborKey { interface: id, id: present };
+        let before = self.note_hello(key, router_id, source, hello);
         self.neighbor_event(key, NeighborEvent::HelloReceived);
 
         // Ours that lists the neighbour leaves at once when it brings the adjacency forward. It goes before any Database Description.
@@ -126,16 +127,17 @@ impl Engine {
     }
 
     /// Notes what a hello says of its sender, who is new or known; gives the state before.
-    fn note_hello(&mut self, key: NeighborKey, source: Ipv4Addr, hello: &Hello) -> NeighborState {
+    fn note_hello(&mut self, key: NeighborKey, router_id: RouterId, source: Ipv4Addr, hello: &Hello) -> NeighborState {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return NeighborState::Down };
         let random = &mut self.random;
         let neighbor = interface
             .neighbors
-            .entry(key.router_id)
+            .entry(key.id)
             // §10.8: the first DD sequence number should be one that was not used lately.
-            .or_insert_with(|| Neighbor::new(key.router_id, source, random.next_u32(), now));
+            .or_insert_with(|| Neighbor::new(key.id, source, random.next_u32(), now));
         let moved = neighbor.address != source;
+        neighbor.router_id = router_id;
         neighbor.address = source;
         neighbor.priority = hello.priority;
         neighbor.heard = now;
@@ -152,7 +154,7 @@ impl Engine {
     /// Starts the Inactivity Timer again, from the last hello.
     pub(crate) fn await_hello(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let Some(neighbor) = interface.neighbors.get(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
         self.timers.set(TimerKey::Inactivity(key), neighbor.heard + interface.dead_interval());
     }
 

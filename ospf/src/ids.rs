@@ -73,8 +73,17 @@ pub struct InterfaceId(pub u32);
 pub struct NeighborKey {
     /// Our interface.
     pub interface: InterfaceId,
-    /// The neighbour's router id.
-    pub router_id: RouterId,
+    /// Which of those there.
+    pub id: NeighborId,
+}
+
+/// By what a neighbour is known on its interface (RFC 2328 §8.2, §10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NeighborId {
+    /// On point-to-point networks and virtual links: its router id.
+    Router(RouterId),
+    /// On all other networks: its address, the source of its packets.
+    Address(Ipv4Addr),
 }
 
 /// LS type (RFC 2328 §12.1.3, RFC 3101, RFC 5250). Unknown values survive.

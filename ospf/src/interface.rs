@@ -9,7 +9,7 @@ use crate::config::{InterfaceConfig, NetworkType};
 use crate::databases::Domain;
 use crate::engine::Engine;
 use crate::event::Refusal;
-use crate::ids::{InterfaceId, NeighborKey, RouterId};
+use crate::ids::{InterfaceId, NeighborId, NeighborKey};
 use crate::io::{Addressing, LinkState};
 use crate::neighbor::NeighborEvent;
 use crate::time::Instant;
@@ -60,7 +60,7 @@ impl Link {
 pub(crate) struct Interface {
     pub(crate) config: InterfaceConfig,
     pub(crate) state: InterfaceState,
-    pub(crate) neighbors: BTreeMap<RouterId, Neighbor>,
+    pub(crate) neighbors: BTreeMap<NeighborId, Neighbor>,
     /// When a hello was last sent.
     pub(crate) last_hello: Instant,
     /// Acknowledgements held back (§13.5).
@@ -191,6 +191,10 @@ impl Engine {
         } else {
             interface.state = match interface.config.network {
                 NetworkType::PointToPoint => InterfaceState::PointToPoint(link),
+                NetworkType::Broadcast
+                | NetworkType::NonBroadcast
+                | NetworkType::PointToMultipoint
+                | NetworkType::VirtualLink { .. } => return,
             };
             self.hold_first_router_lsa(area);
             self.hello_timer(id);
@@ -205,8 +209,8 @@ impl Engine {
             return;
         }
         let area = interface.config.area;
-        for router_id in interface.neighbors.keys().copied().collect::<Vec<_>>() {
-            self.neighbor_event(NeighborKey { interface: id, router_id }, NeighborEvent::LlDown);
+        for neighbor in interface.neighbors.keys().copied().collect::<Vec<_>>() {
+            self.neighbor_event(NeighborKey { interface: id, id: neighbor }, NeighborEvent::LlDown);
         }
         self.timers.cancel(TimerKey::Hello(id));
         self.timers.cancel(TimerKey::DelayedAck(id));

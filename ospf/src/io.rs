@@ -82,12 +82,14 @@ impl Addressing {
 /// One thing to do or to know, from [`crate::Engine::poll_output`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Send an OSPF packet from the interface's own address, TTL 1, precedence Internetwork Control.
+    /// Send an OSPF packet from the interface's own address, precedence Internetwork Control.
     Send {
-        /// Where.
+        /// The way out; for a packet of a virtual link a physical interface of its transit area.
         interface: InterfaceId,
-        /// 224.0.0.5 or the neighbour's address.
+        /// 224.0.0.5, 224.0.0.6 or the neighbour's address.
         destination: Ipv4Addr,
+        /// IP TTL. 1 = to the link only, past the routing table; more = by the routing table (virtual links).
+        ttl: u8,
         /// From the OSPF version octet to the end, trailers included.
         packet: Bytes,
     },

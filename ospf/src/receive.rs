@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState, Refusal};
-use crate::ids::{InterfaceId, NeighborKey};
+use crate::ids::{InterfaceId, NeighborId, NeighborKey};
 use crate::send::ALL_SPF_ROUTERS;
 use crate::wire::{Authentication, Packet, PacketBody, PacketError};
 
@@ -55,7 +55,7 @@ impl Engine {
         }
 
         let kind = usize::from(packet.body.kind());
-        let key = NeighborKey { interface: id, router_id: packet.router_id };
+        let key = NeighborKey { interface: id, id: NeighborId::Router(packet.router_id) };
         if let PacketBody::Hello(hello) = &packet.body {
             self.receive_hello(id, source, packet.router_id, hello)?;
         } else {

@@ -81,9 +81,7 @@ impl Engine {
         self.in_flight.asked.retain(|_, asked| *asked != key);
         for (&interface, other) in &self.interfaces {
             let idle = other.neighbors.values().filter(|neighbor| !neighbor.requests.is_empty());
-            self.in_flight
-                .touched
-                .extend(idle.map(|neighbor| NeighborKey { interface, router_id: neighbor.router_id }));
+            self.in_flight.touched.extend(idle.map(|neighbor| NeighborKey { interface, id: neighbor.id }));
         }
     }
 
@@ -99,7 +97,7 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
         let retry = self.now + interface.retransmit_interval();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         debug_assert!(!neighbor.requests.is_empty(), "the timer runs while something is wanted");
         let mut asked: Vec<LsaKey> = Vec::new();
         let mut octets = 0;
@@ -127,7 +125,7 @@ impl Engine {
     pub(crate) fn receive_request(&mut self, key: NeighborKey, requested: &[LsaKey]) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         debug_assert!(neighbor.state >= NeighborState::Exchange);
         for &lsa in requested {
             match Databases::place(lsa, key.interface, area) {
@@ -160,7 +158,7 @@ impl Engine {
     pub(crate) fn reply(&mut self, key: NeighborKey) {
         let databases = &self.databases;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let mut burst = Vec::new();
         let mut octets = 0;
         while octets < REPLY_BURST

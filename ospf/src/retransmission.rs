@@ -48,7 +48,7 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
         let interval = interface.retransmit_interval();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let list = &mut neighbor.retransmission;
         let mut lsas = Vec::new();
         let mut first_retry = now + interval;
@@ -93,7 +93,7 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
         let interval = interface.retransmit_interval();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let due = neighbor.retransmission.due(now);
         for &lsa in &due {
             neighbor.retransmission.sent(lsa, now + interval);

@@ -12,6 +12,9 @@ use crate::wire::{Authentication, PACKET_HEADER_LEN, Packet, PacketBody};
 /// AllSPFRouters (RFC 2328 §A.1).
 pub(crate) const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
 
+/// IP TTL of what does not leave the link (§8.1).
+const LINK_TTL: u8 = 1;
+
 /// The IP header before each packet, which has no options.
 const IP_HEADER_LEN: usize = 20;
 
@@ -61,7 +64,7 @@ impl Engine {
             Destination::AllSpfRouters => ALL_SPF_ROUTERS,
             Destination::Neighbor(address) => address,
         };
-        self.outputs.push_back(Output::Send { interface: id, destination, packet });
+        self.outputs.push_back(Output::Send { interface: id, destination, ttl: LINK_TTL, packet });
     }
 
     /// Octets that a packet's body may have, `fixed` of which are taken, so that IP does not fragment it.

@@ -9,11 +9,11 @@ use crate::timers::TimerKey;
 
 impl Engine {
     pub(crate) fn neighbor(&self, key: NeighborKey) -> Option<&Neighbor> {
-        self.interfaces.get(&key.interface)?.neighbors.get(&key.router_id)
+        self.interfaces.get(&key.interface)?.neighbors.get(&key.id)
     }
 
     pub(crate) fn neighbor_mut(&mut self, key: NeighborKey) -> Option<&mut Neighbor> {
-        self.interfaces.get_mut(&key.interface)?.neighbors.get_mut(&key.router_id)
+        self.interfaces.get_mut(&key.interface)?.neighbors.get_mut(&key.id)
     }
 
     /// An event of §10.2 for a neighbour.
@@ -21,28 +21,21 @@ impl Engine {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
-        let Some(neighbor) = interface.neighbors.get_mut(&key.router_id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let from = neighbor.state;
         let Some(step) = transition(from, event) else { return };
         let to = step.next;
         if from != to {
             neighbor.state = to;
             neighbor.since = now;
-            let address = neighbor.address;
+            let (router_id, address) = (neighbor.router_id, neighbor.address);
             // §12.4, events (4) to (6): the Router-LSA lists links to full neighbours.
             if from == NeighborState::Full || to == NeighborState::Full {
                 self.router_lsa_changed(area);
             }
             // §14: LSAs at MaxAge stay while any neighbour is in Exchange or Loading.
             self.max_aged_may_go = true;
-            self.event(Event::Neighbor {
-                interface: key.interface,
-                router_id: key.router_id,
-                address,
-                from,
-                to,
-                cause: event.name(),
-            });
+            self.event(Event::Neighbor { interface: key.interface, router_id, address, from, to, cause: event.name() });
         }
         for action in step.actions {
             match action {
@@ -77,7 +70,7 @@ impl Engine {
         self.timers.cancel(TimerKey::Inactivity(key));
         self.unsent_floods.remove(&key);
         if let Some(interface) = self.interfaces.get_mut(&key.interface) {
-            let gone = interface.neighbors.remove(&key.router_id);
+            let gone = interface.neighbors.remove(&key.id);
             debug_assert!(gone.is_some_and(|neighbor| neighbor.state == NeighborState::Down));
         }
     }

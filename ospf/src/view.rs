@@ -144,7 +144,7 @@ impl Engine {
     pub fn neighbors(&self) -> impl Iterator<Item = NeighborView> {
         self.interfaces.iter().flat_map(move |(&id, interface)| {
             interface.neighbors.values().map(move |neighbor| {
-                let key = NeighborKey { interface: id, router_id: neighbor.router_id };
+                let key = NeighborKey { interface: id, id: neighbor.id };
                 let dead = self.timers.deadline(TimerKey::Inactivity(key)).unwrap_or(self.now);
                 NeighborView {
                     interface: id,

@@ -250,7 +250,7 @@ impl Task {
     fn drain(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Send { interface, destination, packet } => self.send(interface, destination, &packet),
+                Output::Send { interface, destination, ttl, packet } => self.send(interface, destination, ttl, &packet),
                 Output::Route { prefix, route } => {
                     self.pending.insert(prefix, route);
                 }
@@ -262,13 +262,13 @@ impl Task {
         }
     }
 
-    fn send(&self, interface: InterfaceId, destination: Ipv4Addr, packet: &[u8]) {
+    fn send(&self, interface: InterfaceId, destination: Ipv4Addr, ttl: u8, packet: &[u8]) {
         let iface = self.name(interface);
         let Some(port) = self.ports.get(&interface) else {
             debug!(iface, "nothing sent: no socket");
             return;
         };
-        match port.socket.send(destination, packet) {
+        match port.socket.send(destination, ttl, packet) {
             Ok(()) => trace!(iface, %destination, octets = packet.len(), "sent"),
             Err(error) => debug!(iface, %destination, %error, "not sent"),
         }

@@ -19,6 +19,10 @@ use tokio::io::unix::AsyncFd;
 const OSPF: i32 = 89;
 /// AllSPFRouters (RFC 2328 §A.1).
 const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
+/// AllDRouters (RFC 2328 §A.1). Joined everywhere: the engine knows when this router is one of them.
+const ALL_D_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 6);
+/// The TTL of what stays on the link, and goes there past the routing table.
+const LINK_TTL: u8 = 1;
 /// Precedence Internetwork Control (RFC 2328 §A.1).
 const INTERNETWORK_CONTROL: u32 = 0xc0;
 /// SO_PRIORITY of the same meaning (TC_PRIO_CONTROL), so that the interface's queue lets hellos pass.
@@ -54,15 +58,14 @@ impl OspfSocket {
         let socket =
             Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(OSPF))).context("opening a raw socket")?;
         socket.bind_device_by_index_v4(Some(device)).context("binding to the interface")?;
-        socket
-            .join_multicast_v4_n(&ALL_SPF_ROUTERS, &InterfaceIndexOrAddress::Index(index))
-            .context("joining 224.0.0.5")?;
+        for group in [ALL_SPF_ROUTERS, ALL_D_ROUTERS] {
+            socket
+                .join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
+                .with_context(|| format!("joining {group}"))?;
+        }
         socket.set_multicast_loop_v4(false).context("turning multicast loopback off")?;
-        socket.set_multicast_ttl_v4(1).context("setting the multicast TTL")?;
-        socket.set_ttl_v4(1).context("setting the TTL")?;
         socket.set_tos_v4(INTERNETWORK_CONTROL).context("setting the precedence")?;
         socket.set_priority(PRIORITY_CONTROL).context("setting the priority")?;
-        setsockopt(&socket, sockopt::DontRoute, &true).context("setting SO_DONTROUTE")?;
         setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).context("enlarging the receive buffer")?;
         socket.set_nonblocking(true).context("making it non-blocking")?;
         let socket = crate::sys::register(socket).context("registering with the runtime")?;
@@ -84,18 +87,22 @@ impl OspfSocket {
     }
 
     /// Sends one packet without waiting: a full queue drops it, as a wire would, and retransmission repairs that.
-    pub fn send(&self, destination: Ipv4Addr, packet: &[u8]) -> io::Result<()> {
+    pub fn send(&self, destination: Ipv4Addr, ttl: u8, packet: &[u8]) -> io::Result<()> {
         let info = nix::libc::in_pktinfo {
             ipi_ifindex: self.index.cast_signed(),
             ipi_spec_dst: nix::libc::in_addr { s_addr: u32::from(self.source).to_be() },
             ipi_addr: nix::libc::in_addr { s_addr: 0 },
         };
+        let route = match ttl {
+            LINK_TTL => MsgFlags::from_bits_retain(nix::libc::MSG_DONTROUTE),
+            _ => MsgFlags::empty(),
+        };
         let to = SockaddrIn::from(SocketAddrV4::new(destination, 0));
         sendmsg(
             self.socket.as_raw_fd(),
             &[IoSlice::new(packet)],
-            &[ControlMessage::Ipv4PacketInfo(&info)],
-            MsgFlags::MSG_DONTWAIT,
+            &[ControlMessage::Ipv4PacketInfo(&info), ControlMessage::Ipv4Ttl(&i32::from(ttl))],
+            MsgFlags::MSG_DONTWAIT | route,
             Some(&to),
         )?;
         Ok(())

@@ -248,7 +248,9 @@ impl Network {
         running.engine.handle(now, input);
         while let Some(output) = self.routers[router.0].as_mut().and_then(|running| running.engine.poll_output()) {
             match output {
-                Output::Send { interface, destination, packet } => self.send(router, interface, destination, packet),
+                Output::Send { interface, destination, packet, ttl: _ } => {
+                    self.send(router, interface, destination, packet)
+                }
                 Output::Route { prefix, route } => self.route(router, prefix, route),
                 Output::Event(event) => self.event(router, &event),
             }

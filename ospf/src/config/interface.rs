@@ -1,8 +1,10 @@
 //! Interfaces (RFC 2328 appendix C.3).
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::ids::AreaId;
+use crate::ids::{AreaId, RouterId};
 
 /// One interface (RFC 2328 §9 and appendix C.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,12 @@ pub struct InterfaceConfig {
     pub transmit_delay: Duration,
     /// Accept Database Description packets whatever Interface MTU they claim.
     pub mtu_ignore: bool,
+    /// Neighbours on non-broadcast networks, by address; of no meaning elsewhere (§C.5, §C.6).
+    ///
+    /// On a point-to-multipoint network without any, neighbours are found by multicast hellos, as on broadcast networks.
+    pub neighbors: BTreeMap<Ipv4Addr, NbmaNeighbor>,
+    /// PollInterval: between hellos to a neighbour of a non-broadcast network that is down.
+    pub poll_interval: Duration,
 }
 
 impl InterfaceConfig {
@@ -46,6 +54,8 @@ impl InterfaceConfig {
             retransmit_interval: Duration::from_secs(5),
             transmit_delay: Duration::from_secs(1),
             mtu_ignore: false,
+            neighbors: BTreeMap::new(),
+            poll_interval: Duration::from_secs(120),
         }
     }
 }
@@ -54,6 +64,32 @@ impl InterfaceConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NetworkType {
+    /// Any number of neighbours that find each other by multicast; a designated router is elected.
+    Broadcast,
+    /// Any number of configured neighbours, all of which reach each other; a designated router is elected.
+    NonBroadcast,
+    /// Any number of neighbours, not all of which need reach each other: as many point-to-point links.
+    PointToMultipoint,
     /// Exactly one neighbour, reached at AllSPFRouters (224.0.0.5).
     PointToPoint,
+    /// A link of the backbone through another area, between two of its border routers (§15).
+    VirtualLink {
+        /// The area it runs through, neither the backbone nor a stub area.
+        transit_area: AreaId,
+        /// The border router at its other end.
+        far_end: RouterId,
+    },
+}
+
+/// A neighbour on a non-broadcast network (§C.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NbmaNeighbor {
+    /// Its Router Priority, as far as is known before it is heard: 0 = not eligible to become the designated router.
+    pub priority: u8,
+}
+
+impl Default for NbmaNeighbor {
+    fn default() -> Self {
+        Self { priority: 1 }
+    }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::world::*;
 use crate::wire::{DatabaseDescription, DdFlags, Options, PacketBody};
-use crate::{NeighborKey, NeighborState as S};
+use crate::{NeighborId, NeighborKey, NeighborState as S};
 
 fn neighbor(world: &mut World, engine: usize, other: usize) -> &mut crate::adjacency::Neighbor {
-    let key = NeighborKey { interface: port(engine, other).1, router_id: router_id(other) };
+    let key = NeighborKey { interface: port(engine, other).1, id: NeighborId::Router(router_id(other)) };
     world.engines[engine].neighbor_mut(key).unwrap()
 }
 

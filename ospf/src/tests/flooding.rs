@@ -79,7 +79,8 @@ fn the_neighbors_copy_of_an_lsa_is_an_implied_acknowledgment() {
     world.inject(port(0, 1), 1, update(copy));
     world.run_for(Duration::from_secs(1));
     assert_eq!(acks_of(&world, 0, since, key), 0);
-    let kept = world.engines[0].neighbor(crate::NeighborKey { interface: port(0, 1).1, router_id: router_id(1) });
+    let kept = world.engines[0]
+        .neighbor(crate::NeighborKey { interface: port(0, 1).1, id: crate::NeighborId::Router(router_id(1)) });
     assert!(!kept.unwrap().retransmission.contains(key));
 }
 

@@ -139,11 +139,12 @@ impl World {
         }
         while let Some(output) = self.engines[engine].poll_output() {
             match output {
-                Output::Send { interface, destination, packet } => {
+                Output::Send { interface, destination, ttl: 1, packet } => {
                     let from = (engine, interface);
                     let source = self.address(from);
                     self.launch(Sent { at: now, from, source, destination, bytes: packet });
                 }
+                Output::Send { ttl, .. } => panic!("TTL {ttl} on a link"),
                 Output::Route { prefix, route: Some(route) } => {
                     self.routes[engine].insert(prefix, route);
                 }
