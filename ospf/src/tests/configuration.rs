@@ -240,6 +240,6 @@ fn calculations_are_put_off_as_long_as_the_configuration_says() {
     assert_eq!((view.state, world.engines[0].calculations()), (crate::SpfState::ShortWait, before));
     world.run_for(Duration::from_millis(200));
     assert_eq!((world.engines[0].spf().due_in, world.engines[0].calculations()), (None, before + 1));
-    world.run_for(Duration::from_secs(4));
+    world.run_for(Duration::from_secs(15));
     assert_eq!(world.engines[0].spf().state, crate::SpfState::Quiet);
 }
