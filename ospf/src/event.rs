@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
-use crate::wire::{LsaError, PacketError, WireError};
+use crate::refusal::{LsaRefusal, Refusal};
 
 /// Neighbour states (RFC 2328 §10.1), in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +71,8 @@ pub enum Event {
     },
     /// An LSA in an otherwise good packet was not taken.
     LsaRefused {
+        /// On this interface.
+        interface: InterfaceId,
         /// From this neighbour.
         router_id: RouterId,
         /// Which, if that much could be read.
@@ -106,103 +108,4 @@ pub enum Event {
         /// Which.
         prefix: Prefix,
     },
-}
-
-/// Why a whole packet was refused. Each reason is counted per interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// Nothing is configured for this interface, or it is down or passive.
-    InterfaceNotActive,
-    /// It cannot be read.
-    Malformed(WireError),
-    /// Not version 2.
-    Version,
-    /// The packet's checksum is wrong.
-    Checksum,
-    /// Another area than the interface's.
-    AreaMismatch,
-    /// Another authentication type than the interface's.
-    AuthenticationType,
-    /// The authentication field or digest is wrong.
-    Authentication,
-    /// Our own packet came back, or somebody uses our router id.
-    OwnRouterId,
-    /// Hello: another HelloInterval.
-    HelloIntervalMismatch,
-    /// Hello: another RouterDeadInterval.
-    DeadIntervalMismatch,
-    /// Hello: another network mask.
-    NetworkMaskMismatch,
-    /// Hello: the E-bit disagrees with the area's kind.
-    ExternalCapabilityMismatch,
-    /// Not a hello, and no such neighbour.
-    UnknownNeighbor,
-    /// The neighbour is not in a state in which this packet is taken.
-    NeighborState,
-    /// Database Description: a larger Interface MTU than ours.
-    MtuMismatch,
-    /// Addressed neither to us nor to a group that we are in.
-    Destination,
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::InterfaceNotActive => "interface not active",
-            Self::Malformed(error) => return write!(f, "malformed: {}", error.what),
-            Self::Version => "not version 2",
-            Self::Checksum => "wrong checksum",
-            Self::AreaMismatch => "another area",
-            Self::AuthenticationType => "another authentication type",
-            Self::Authentication => "authentication failed",
-            Self::OwnRouterId => "our own router id",
-            Self::HelloIntervalMismatch => "another HelloInterval",
-            Self::DeadIntervalMismatch => "another RouterDeadInterval",
-            Self::NetworkMaskMismatch => "another network mask",
-            Self::ExternalCapabilityMismatch => "another kind of area (E-bit)",
-            Self::UnknownNeighbor => "unknown neighbor",
-            Self::NeighborState => "not expected in the neighbor's state",
-            Self::MtuMismatch => "larger MTU than ours",
-            Self::Destination => "not addressed to us",
-        })
-    }
-}
-
-/// Why a single LSA was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum LsaRefusal {
-    /// Its checksum is wrong (§13 (1)).
-    Checksum,
-    /// Its type is unknown (§13 (2)).
-    UnknownType,
-    /// AS scope in a stub area (§13 (3)).
-    ScopeInStubArea,
-    /// Its body cannot be read.
-    Malformed(WireError),
-    /// It came sooner than MinLSArrival after the last (§13 (5)(a)).
-    TooSoon,
-    /// There are as many LSAs in the databases as this engine takes.
-    DatabaseFull,
-}
-
-impl From<PacketError> for Refusal {
-    fn from(error: PacketError) -> Self {
-        match error {
-            PacketError::Version(_) => Self::Version,
-            PacketError::Checksum => Self::Checksum,
-            PacketError::Malformed(error) => Self::Malformed(error),
-        }
-    }
-}
-
-impl From<LsaError> for LsaRefusal {
-    fn from(error: LsaError) -> Self {
-        match error {
-            LsaError::Checksum => Self::Checksum,
-            LsaError::UnknownType => Self::UnknownType,
-            LsaError::Malformed(error) => Self::Malformed(error),
-        }
-    }
 }

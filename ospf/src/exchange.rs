@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::adjacency::{Received, Role};
 use crate::databases::{Databases, MAX_LSAS};
 use crate::engine::Engine;
-use crate::event::{NeighborState, Refusal};
+use crate::event::NeighborState;
 use crate::ids::NeighborKey;
 use crate::neighbor::NeighborEvent;
+use crate::refusal::Refusal;
 use crate::send::Destination;
 use crate::timers::TimerKey;
 use crate::wire::{

@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 
 use crate::databases::{Databases, LsaPlace};
 use crate::engine::Engine;
-use crate::event::{Event, LsaRefusal, NeighborState};
+use crate::event::{Event, NeighborState};
 use crate::ids::{NeighborKey, RouterId, SequenceNumber};
 use crate::lsdb::{Change, Entry};
+use crate::refusal::LsaRefusal;
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, Options};
 
@@ -33,7 +34,11 @@ impl Engine {
                 Ok(Acknowledgment::Direct) => direct.push(header),
                 Err(reason) => {
                     let router_id = self.neighbor(from).map_or(RouterId::default(), |neighbor| neighbor.router_id);
-                    self.event(Event::LsaRefused { router_id, key: Some(header.key), reason });
+                    if let Some(interface) = self.interfaces.get_mut(&from.interface) {
+                        interface.counters.refuse_lsa(reason);
+                    }
+                    let interface = from.interface;
+                    self.event(Event::LsaRefused { interface, router_id, key: Some(header.key), reason });
                 }
             }
         }

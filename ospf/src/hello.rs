@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::adjacency::Neighbor;
 use crate::engine::Engine;
-use crate::event::{NeighborState, Refusal};
+use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey, RouterId};
 use crate::interface::Interface;
 use crate::io::Addressing;
 use crate::neighbor::NeighborEvent;
+use crate::refusal::Refusal;
 use crate::send::Destination;
 use crate::timers::TimerKey;
 use crate::wire::{Hello, Options, PacketBody};

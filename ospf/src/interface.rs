@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use crate::adjacency::Neighbor;
 use crate::config::{InterfaceConfig, NetworkType};
+use crate::counters::Counters;
 use crate::databases::Domain;
 use crate::engine::Engine;
-use crate::event::Refusal;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey};
 use crate::io::{Addressing, LinkState};
 use crate::neighbor::NeighborEvent;
 use crate::time::Instant;
 use crate::timers::TimerKey;
-use crate::wire::{LsaHeader, WireError};
+use crate::wire::LsaHeader;
 
 /// The shortest time that any timer of an interface is set to, whatever the configuration says.
 const SHORTEST_TIMER: Duration = Duration::from_millis(10);
@@ -70,30 +70,6 @@ pub(crate) struct Interface {
     pub(crate) counters: Counters,
     /// When and from whom a duplicate router id was last reported.
     pub(crate) duplicate_reported: Option<(Ipv4Addr, Instant)>,
-}
-
-/// What an interface has seen.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Packets taken, by packet type less one.
-    pub received: [u64; 5],
-    /// Packets sent, by packet type less one.
-    pub sent: [u64; 5],
-    /// Packets refused; malformed ones by kind, their offset left out.
-    pub refused: BTreeMap<Refusal, u64>,
-    /// LSAs that were sent again because no acknowledgement came.
-    pub retransmitted: u64,
-}
-
-impl Counters {
-    pub(crate) fn refuse(&mut self, reason: Refusal) {
-        let reason = match reason {
-            // Counters are as many as there are reasons, not as there are offsets.
-            Refusal::Malformed(WireError { what, .. }) => Refusal::Malformed(WireError { what, offset: 0 }),
-            other => other,
-        };
-        *self.refused.entry(reason).or_default() += 1;
-    }
 }
 
 impl Interface {

@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::event::{Event, NeighborState, Refusal};
+use crate::event::{Event, NeighborState};
 use crate::ids::{InterfaceId, NeighborId, NeighborKey};
+use crate::refusal::Refusal;
 use crate::send::ALL_SPF_ROUTERS;
-use crate::wire::{Authentication, Packet, PacketBody, PacketError};
+use crate::wire::{Authentication, Packet, PacketBody};
 
 /// The same duplicate router id is reported again after this.
 const DUPLICATE_REPORT_INTERVAL: Duration = Duration::from_secs(60);
@@ -37,11 +38,7 @@ impl Engine {
         if destination != ALL_SPF_ROUTERS && destination != link.address() {
             return Err(Refusal::Destination);
         }
-        let packet = Packet::decode(payload).map_err(|error| match error {
-            PacketError::Version(_) => Refusal::Version,
-            PacketError::Checksum => Refusal::Checksum,
-            PacketError::Malformed(error) => Refusal::Malformed(error),
-        })?;
+        let packet = Packet::decode(payload)?;
         if packet.area_id != interface.config.area {
             return Err(Refusal::AreaMismatch);
         }

@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::SpfDelay;
+use crate::counters::Counters;
 use crate::databases::Domain;
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
-use crate::interface::{Counters, InterfaceState};
+use crate::interface::InterfaceState;
 use crate::io::{Addressing, Route};
 use crate::route::Refused;
 use crate::spf_delay::SpfState;

@@ -30,14 +30,14 @@ impl EventLog {
             Event::PacketRefused { interface, source, reason } => {
                 let iface = name(*interface);
                 if self.warned.len() < MAX_REMEMBERED && self.warned.insert((*interface, *reason)) {
-                    warn!(iface, %source, ?reason, "packet refused; further ones like it are only counted");
+                    warn!(iface, %source, reason = reason.name(), "packet refused; further ones like it are only counted");
                 } else {
-                    debug!(iface, %source, ?reason, "packet refused");
+                    debug!(iface, %source, reason = reason.name(), "packet refused");
                 }
             }
-            Event::LsaRefused { router_id, key, reason } => {
-                let lsa = key.map(|key| key.to_string());
-                debug!(neighbor = %router_id, lsa, ?reason, "LSA refused");
+            Event::LsaRefused { interface, router_id, key, reason } => {
+                let (iface, lsa) = (name(*interface), key.map(|key| key.to_string()));
+                debug!(iface, neighbor = %router_id, lsa, reason = reason.name(), "LSA refused");
             }
             Event::RouteRefused { prefix, originator, guard } => {
                 let guard = guard.map(|guard| guard.to_string());

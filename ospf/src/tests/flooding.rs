@@ -94,7 +94,12 @@ fn an_lsa_within_min_ls_arrival_is_dropped_without_acknowledgment_and_comes_agai
     let since = world.now;
     let second = instance(&first, first.header.sequence.0 + 1);
     world.inject(port(0, 1), 1, update(second.clone()));
-    let refused = Event::LsaRefused { router_id: router_id(1), key: Some(key), reason: LsaRefusal::TooSoon };
+    let refused = Event::LsaRefused {
+        interface: port(0, 1).1,
+        router_id: router_id(1),
+        key: Some(key),
+        reason: LsaRefusal::TooSoon,
+    };
     assert_eq!(world.events[0].last(), Some(&refused));
     world.run_for(Duration::from_millis(200));
     assert_eq!(acks_of(&world, 0, since, key), 0);
@@ -275,9 +280,33 @@ fn a_corrupt_lsa_is_not_acknowledged_and_the_others_of_its_packet_are_taken() {
     world.run_for(Duration::from_secs(1));
     assert_eq!(acks_of(&world, 0, since, bad.header.key), 0);
     assert_eq!(acks_of(&world, 0, since, good.header.key), 1);
-    let refused =
-        Event::LsaRefused { router_id: router_id(1), key: Some(bad.header.key), reason: LsaRefusal::Checksum };
+    let refused = Event::LsaRefused {
+        interface: port(0, 1).1,
+        router_id: router_id(1),
+        key: Some(bad.header.key),
+        reason: LsaRefusal::Checksum,
+    };
     assert!(world.events[0].contains(&refused));
+    let counters = world.engines[0].interfaces().next().unwrap().counters;
+    assert_eq!(counters.lsa_refused, BTreeMap::from([(LsaRefusal::Checksum, 1)]));
+}
+
+#[test]
+fn an_opaque_lsa_that_is_not_padded_to_32_bits_is_dropped_by_name() {
+    let mut world = quiet_pair();
+    let mut unaligned = opaque(LsaType::OPAQUE_AREA, 1, b"good");
+    unaligned.body = Bytes::from_static(b"tlv");
+    unaligned.header.length -= 1;
+    // The checksum is made good again: it is the length alone that is wrong.
+    let good = |checksum: &u16| {
+        let header = crate::wire::LsaHeader { checksum: *checksum, ..unaligned.header };
+        !matches!(Lsa { header, ..unaligned.clone() }.check(), Err(crate::wire::LsaError::Checksum))
+    };
+    unaligned.header.checksum = (0..=u16::MAX).find(good).unwrap();
+    world.inject(port(0, 1), 1, update(unaligned.clone()));
+    assert!(world.lsa(0, unaligned.header.key).is_none());
+    let counted = world.engines[0].interfaces().next().unwrap().counters.lsa_refused;
+    assert_eq!(counted.keys().map(LsaRefusal::name).collect::<Vec<_>>(), ["malformed-alignment"]);
 }
 
 #[test]

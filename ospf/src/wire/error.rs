@@ -20,6 +20,9 @@ pub enum Malformation {
     /// A length field says more than there is, less than the fixed part needs, or does not fit the elements.
     #[error("impossible length")]
     Length,
+    /// An opaque LSA whose length is no multiple of four (RFC 5250 §A.2).
+    #[error("not padded to 32 bits")]
+    Alignment,
     /// A packet type other than 1 to 5.
     #[error("unknown packet type")]
     PacketType,

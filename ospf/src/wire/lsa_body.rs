@@ -36,7 +36,7 @@ impl LsaBody {
             LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR => SummaryLsa::read(&mut reader).map(Self::Summary),
             LsaType::AS_EXTERNAL | LsaType::NSSA => ExternalLsa::read(&mut reader).map(Self::External),
             // RFC 5250 §A.2: the information is padded to 32 bits.
-            kind if kind.is_opaque() && !body.len().is_multiple_of(4) => Err(reader.error(Malformation::Length)),
+            kind if kind.is_opaque() && !body.len().is_multiple_of(4) => Err(reader.error(Malformation::Alignment)),
             kind if kind.is_opaque() => Ok(Self::Opaque(body.clone())),
             _ => Err(Reader::new(body, LSA_TYPE_OFFSET).error(Malformation::LsaType)),
         }

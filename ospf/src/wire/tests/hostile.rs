@@ -213,7 +213,7 @@ fn bodies_that_do_not_fit_their_type_are_refused() {
     assert_eq!(len(LsaType::NSSA, 20), body_error(Malformation::Length, 36));
     assert_eq!(len(LsaType::OPAQUE_AS, 0), Ok(()));
     assert_eq!(len(LsaType::OPAQUE_AREA, 8), Ok(()));
-    assert_eq!(len(LsaType::OPAQUE_LINK, 6), body_error(Malformation::Length, 20));
+    assert_eq!(len(LsaType::OPAQUE_LINK, 6), body_error(Malformation::Alignment, 20));
     assert_eq!(len(LsaType(8), 8), Err(LsaError::UnknownType));
 }
 
