@@ -51,10 +51,23 @@ impl Engine {
         for &area in areas.difference(&areas_before) {
             self.originations.begin_area(area, self.now);
         }
+        // The routers of an area must agree on its kind (§10.5): those that do not yet would break the adjacencies anyway.
+        let kind = |config: &Config, area| config.area_kind(area).external_routing();
+        let kept = areas_before.intersection(&areas).copied();
+        let changed: BTreeSet<_> = kept.filter(|&area| kind(&before, area) != kind(&self.config, area)).collect();
+        for (&id, interface) in &before.interfaces {
+            if changed.contains(&interface.area) {
+                self.remove_interface(id);
+            }
+        }
+        for &area in &changed {
+            self.restart_area(area);
+        }
 
         for (&id, old) in &before.interfaces {
             match self.config.interfaces.get(&id).cloned() {
                 None => self.remove_interface(id),
+                Some(new) if !self.interfaces.contains_key(&id) => self.add_interface(id, new),
                 Some(new) if new == *old => {}
                 Some(new) => match disturbance(old, &new) {
                     Disturbance::None => self.change_interface(id, new),
@@ -71,8 +84,13 @@ impl Engine {
             }
         }
         self.forget_areas(areas_before.difference(&areas).copied().collect());
+        if !self.takes_as_scope() {
+            // Nobody would tell us of its changes.
+            self.databases.forget(Domain::As);
+            self.exchanged.retain(|place| place.domain != Domain::As);
+        }
 
-        if before.externals != self.config.externals {
+        if before.externals != self.config.externals || areas_before != areas || !changed.is_empty() {
             self.want_externals();
         }
         if (&before.externals, &before.loopbacks) != (&self.config.externals, &self.config.loopbacks) {
@@ -103,11 +121,20 @@ impl Engine {
 
     fn add_interface(&mut self, id: InterfaceId, config: InterfaceConfig) {
         let area = config.area;
-        let displaced = self.interfaces.insert(id, Interface::new(config));
+        let external_routing = self.config.area_kind(area).external_routing();
+        let displaced = self.interfaces.insert(id, Interface::new(config, external_routing));
         debug_assert!(displaced.is_none(), "interface {id:?} was there already");
         if let Some(&LinkState::Up { index, mtu, addressing }) = self.links.get(&id) {
             self.interface_up(id, Link { index, mtu, addressing });
         }
+        self.router_lsa_changed(area);
+    }
+
+    /// An area is of another kind from now on: what was let in before is not, and what was not has to be learnt.
+    fn restart_area(&mut self, area: AreaId) {
+        self.databases.forget(Domain::Area(area));
+        self.exchanged.retain(|place| place.domain != Domain::Area(area));
+        self.originations.touch_domain(Domain::Area(area));
         self.router_lsa_changed(area);
     }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::{AreaId, InterfaceId, LsaKey, Scope};
+use crate::interface::Interface;
 use crate::lsdb::{Entry, Lsdb};
 use crate::time::Instant;
 
@@ -103,9 +104,11 @@ impl Databases {
         self.iter().flat_map(|(domain, lsdb)| lsdb.max_aged().map(move |key| LsaPlace { domain, key }))
     }
 
-    /// What a neighbour on an interface is told of (§10.3, NegotiationDone): its link's, its area's and the AS's LSAs.
-    pub(crate) fn described(&self, interface: InterfaceId, area: AreaId) -> impl Iterator<Item = LsaPlace> {
-        [Domain::Link(interface), Domain::Area(area), Domain::As].into_iter().flat_map(move |domain| {
+    /// What a neighbour on an interface is told of (§10.3, NegotiationDone): its link's, its area's and, unless that is a stub or the link
+    /// is virtual, the AS's LSAs.
+    pub(crate) fn described(&self, id: InterfaceId, interface: &Interface) -> impl Iterator<Item = LsaPlace> {
+        let domains = [Domain::Link(id), Domain::Area(interface.config.area), Domain::As];
+        domains.into_iter().filter(move |&domain| interface.is_in(id, domain)).flat_map(move |domain| {
             let entries = self.by_domain.get(&domain).into_iter().flat_map(Lsdb::iter);
             entries.map(move |entry| LsaPlace { domain, key: entry.key() })
         })

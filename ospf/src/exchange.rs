@@ -15,9 +15,6 @@ use crate::wire::{
     DATABASE_DESCRIPTION_FIXED_LEN, DatabaseDescription, DdFlags, LSA_HEADER_LEN, LsaHeader, Options, PacketBody,
 };
 
-/// Options of our Database Descriptions: areas are not stubs, and opaque LSAs are taken (RFC 5250 §3.1).
-pub(crate) const DESCRIPTION_OPTIONS: Options = Options::E.with(Options::O);
-
 /// So long after a step forward a Database Description with the I-bit is taken for one that was overtaken; less than RxmtInterval.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
@@ -37,11 +34,11 @@ impl Engine {
     pub(crate) fn summarize(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let area = interface.config.area;
+        let described: Vec<_> = self.databases.described(key.interface, interface).collect();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         debug_assert!(neighbor.exchange.summary.is_empty() && neighbor.retransmission.is_empty());
         let opaque = neighbor.options.contains(Options::O);
-        for place in self.databases.described(key.interface, area) {
+        for place in described {
             // RFC 5250 §3.1: opaque LSAs are described to opaque-capable neighbours only.
             if place.key.kind.is_opaque() && !opaque {
                 continue;
@@ -65,6 +62,7 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let mtu = interface.active_link().map_or(0, |link| link.mtu);
         let retransmit_interval = interface.retransmit_interval();
+        let options = interface.external_routing.options();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let exchange = &mut neighbor.exchange;
         let flags = match neighbor.state {
@@ -86,7 +84,8 @@ impl Engine {
         let more = flags.init || !exchange.summary.is_empty();
         let description = DatabaseDescription {
             interface_mtu: mtu,
-            options: DESCRIPTION_OPTIONS,
+            // Opaque LSAs are taken (RFC 5250 §3.1).
+            options: options.with(Options::O),
             flags: DdFlags { more, ..flags },
             sequence: exchange.sequence,
             headers,
@@ -254,9 +253,14 @@ impl Engine {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return false };
         let area = interface.config.area;
+        let external_routing = interface.external_routing;
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return false };
         for &header in headers {
             let Some(place) = Databases::place(header.key, key.interface, area) else { return false };
+            // "or if the LS type is ... AS-external-LSA ... and the neighbor is associated with a stub area".
+            if !external_routing.lets_in(header.key.kind) {
+                return false;
+            }
             let newer = match self.databases.lookup(place) {
                 None => true,
                 Some(entry) => header.newer_than(&entry.header(now)),

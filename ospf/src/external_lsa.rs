@@ -3,18 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use crate::area::ExternalRouting;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix};
-use crate::wire::{ExternalLsa, LsaBody, Options};
+use crate::wire::{ExternalLsa, LsaBody};
 
 impl Engine {
-    /// Has one AS-external-LSA originated for each configured destination, and the rest withdrawn.
+    /// Has one AS-external-LSA originated for each configured destination, and the rest withdrawn. They are of no use if all of this
+    /// router's areas are stubs (§3.6).
     pub(crate) fn want_externals(&mut self) {
-        let ids = link_state_ids(self.config.externals.keys().copied());
+        let mut externals = self.config.externals.clone();
+        if !self.takes_as_scope() {
+            externals.clear();
+        }
+        let ids = link_state_ids(externals.keys().copied());
         let mut gone: BTreeSet<_> = self.originations.wanted_of(LsaType::AS_EXTERNAL).collect();
-        for (&prefix, external) in &self.config.externals {
+        for (&prefix, external) in &externals {
             let Some(&id) = ids.get(&prefix) else {
                 self.outputs.push_back(crate::Output::Event(Event::ExternalNotOriginated { prefix }));
                 continue;
@@ -28,7 +34,7 @@ impl Engine {
                 route_tag: external.tag,
             });
             gone.remove(&place);
-            self.originations.want(place, Options::E, body);
+            self.originations.want(place, ExternalRouting::AsExternal.options(), body);
         }
         for place in gone {
             self.originations.unwant(place);

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::databases::{Databases, LsaPlace};
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
-use crate::ids::{NeighborKey, RouterId, SequenceNumber};
+use crate::ids::{LsaType, NeighborKey, RouterId, SequenceNumber};
 use crate::lsdb::{Change, Entry};
 use crate::refusal::LsaRefusal;
 use crate::time::Instant;
@@ -103,8 +103,12 @@ impl Engine {
 
     fn place_of(&self, from: NeighborKey, lsa: &Lsa) -> Result<LsaPlace, LsaRefusal> {
         let interface = self.interfaces.get(&from.interface).ok_or(LsaRefusal::UnknownType)?;
+        let kind = lsa.header.key.kind;
         match Databases::place(lsa.header.key, from.interface, interface.config.area) {
-            Some(place) => Ok(place),
+            Some(place) if interface.external_routing.lets_in(kind) => Ok(place),
+            // (3)
+            Some(_) if kind == LsaType::NSSA => Err(LsaRefusal::NssaOnly),
+            Some(_) => Err(LsaRefusal::ScopeInStubArea),
             // (1) comes before (2).
             None => Err(lsa.check().err().map_or(LsaRefusal::UnknownType, LsaRefusal::from)),
         }

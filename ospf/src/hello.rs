@@ -18,9 +18,6 @@ use crate::wire::{Hello, Options, PacketBody};
 /// Router Priority: of no meaning where no designated router is elected.
 const PRIORITY: u8 = 1;
 
-/// Options of our hellos: areas are not stubs (§A.2). The O-bit stands in Database Descriptions only (RFC 5250 §3.1).
-const HELLO_OPTIONS: Options = Options::E;
-
 /// Hellos that do not list us make us send ours early, but not more often than this, whoever makes us.
 const EARLY_HELLO_SPACING: Duration = Duration::from_millis(100);
 
@@ -65,7 +62,8 @@ impl Engine {
                 Addressing::Numbered { subnet, .. } => subnet.netmask(),
             },
             hello_interval: hello_seconds(interface),
-            options: HELLO_OPTIONS,
+            // The O-bit stands in Database Descriptions only (RFC 5250 §3.1).
+            options: interface.external_routing.hello_options(),
             priority: PRIORITY,
             dead_interval: dead_seconds(interface),
             designated_router: Ipv4Addr::UNSPECIFIED,
@@ -95,8 +93,13 @@ impl Engine {
         if hello.dead_interval != dead_seconds(interface) {
             return Err(Refusal::DeadIntervalMismatch);
         }
-        if hello.options.contains(Options::E) != HELLO_OPTIONS.contains(Options::E) {
+        let options = interface.external_routing.hello_options();
+        if hello.options.contains(Options::E) != options.contains(Options::E) {
             return Err(Refusal::ExternalCapabilityMismatch);
+        }
+        // RFC 3101 §2.1: as the E-bit, so the N-bit.
+        if hello.options.contains(Options::NP) != options.contains(Options::NP) {
+            return Err(Refusal::NssaCapabilityMismatch);
         }
 
         // A point-to-point link has one other end: who was there under another router id is there no more.

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::adjacency::Neighbor;
+use crate::area::ExternalRouting;
 use crate::config::{InterfaceConfig, NetworkType};
 use crate::counters::Counters;
 use crate::databases::Domain;
@@ -59,6 +60,8 @@ impl Link {
 #[derive(Debug)]
 pub(crate) struct Interface {
     pub(crate) config: InterfaceConfig,
+    /// That of its area.
+    pub(crate) external_routing: ExternalRouting,
     pub(crate) state: InterfaceState,
     pub(crate) neighbors: BTreeMap<NeighborId, Neighbor>,
     /// When a hello was last sent.
@@ -73,9 +76,10 @@ pub(crate) struct Interface {
 }
 
 impl Interface {
-    pub(crate) fn new(config: InterfaceConfig) -> Self {
+    pub(crate) fn new(config: InterfaceConfig, external_routing: ExternalRouting) -> Self {
         Self {
             config,
+            external_routing,
             state: InterfaceState::Down,
             neighbors: BTreeMap::new(),
             last_hello: Instant::ZERO,
@@ -107,8 +111,14 @@ impl Interface {
         match domain {
             Domain::Link(interface) => interface == id,
             Domain::Area(area) => area == self.config.area,
-            Domain::As => true,
+            // §13.3: "excluding virtual links and those interfaces attaching to stub areas".
+            Domain::As => self.external_routing == ExternalRouting::AsExternal && !self.is_virtual(),
         }
+    }
+
+    /// Whether this is a virtual link (§15).
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self.config.network, NetworkType::VirtualLink { .. })
     }
 
     pub(crate) fn hello_interval(&self) -> Duration {

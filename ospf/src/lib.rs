@@ -5,7 +5,7 @@
 //!
 //! Start with [`Engine`]. The files follow the chapters of RFC 2328: `receive` and `send` (§8), `interface` and `hello` (§9, §10.5),
 //! `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9), `origination`, `router_lsa` and
-//! `external_lsa` (§12.4), `flooding`, `acknowledgment` and `retransmission` (§13), `aging` (§14), `calculation` and `route` (§16), `wire`
+//! `external_lsa` (§12.4), `flooding`, `acknowledgment` and `retransmission` (§13), `aging` (§14), `calculation` and `route` (§16), `area` (§6), `wire`
 //! (appendix A). `lsdb` and `databases` hold what the chapters share.
 
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@
 mod acknowledgment;
 mod adjacency;
 mod aging;
+mod area;
 mod calculation;
 mod config;
 mod configure;

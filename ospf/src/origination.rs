@@ -109,6 +109,11 @@ impl Originations {
         self.touched.insert(place);
     }
 
+    /// The database of a domain was emptied: all of ours there will be originated again.
+    pub(crate) fn touch_domain(&mut self, domain: Domain) {
+        self.touched.extend(self.wanted.keys().copied().filter(|place| place.domain == domain));
+    }
+
     /// LSRefreshTime has come (§12.4, event 1): a new instance is due though nothing has changed.
     pub(crate) fn refresh(&mut self, place: LsaPlace) {
         if let Some(history) = self.history.get_mut(&place) {
@@ -176,7 +181,7 @@ impl Engine {
         while let Some(area) = self.originations.changed_areas.pop_first() {
             let place = self.router_lsa_place(area);
             let body = LsaBody::Router(self.router_lsa(area));
-            self.originations.want(place, Options::E, body);
+            self.originations.want(place, self.config.area_options(area), body);
             if self.originations.first_holds.contains_key(&area) {
                 self.originations.touch(place);
             }

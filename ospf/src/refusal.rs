@@ -75,6 +75,8 @@ reasons! {
     NetworkMaskMismatch = "network-mask-mismatch", "another network mask";
     /// Hello: the E-bit disagrees with the area's kind.
     ExternalCapabilityMismatch = "external-capability-mismatch", "another kind of area (E-bit)";
+    /// Hello: the N-bit disagrees with the area's kind (RFC 3101).
+    NssaCapabilityMismatch = "nssa-capability-mismatch", "another kind of area (N-bit)";
     /// Not a hello, and no such neighbour.
     UnknownNeighbor = "unknown-neighbor", "unknown neighbor";
     /// The neighbour is not in a state in which this packet is taken.
@@ -92,8 +94,10 @@ reasons! {
     Checksum = "checksum", "wrong LS checksum";
     /// Its type is unknown (§13 (2)).
     UnknownType = "unknown-type", "unknown LS type";
-    /// AS scope in a stub area (§13 (3)).
+    /// AS scope in a stub area or an NSSA (§13 (3)).
     ScopeInStubArea = "scope-in-stub-area", "AS scope in a stub area";
+    /// A Type-7 LSA in an area that is no NSSA (RFC 3101).
+    NssaOnly = "nssa-only", "Type-7 outside an NSSA";
     /// It came sooner than MinLSArrival after the last (§13 (5)(a)).
     TooSoon = "too-soon", "sooner than MinLSArrival";
     /// There are as many LSAs in the databases as this engine takes.

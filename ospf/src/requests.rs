@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::databases::{Databases, LsaPlace};
+use crate::databases::{Databases, Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{LsaKey, NeighborKey};
@@ -125,10 +125,12 @@ impl Engine {
     pub(crate) fn receive_request(&mut self, key: NeighborKey, requested: &[LsaKey]) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
+        let tells_of_as = interface.is_in(key.interface, Domain::As);
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         debug_assert!(neighbor.state >= NeighborState::Exchange);
         for &lsa in requested {
-            match Databases::place(lsa, key.interface, area) {
+            let place = Databases::place(lsa, key.interface, area);
+            match place.filter(|place| tells_of_as || place.domain != Domain::As) {
                 Some(place) if self.databases.lookup(place).is_some() => {
                     neighbor.replies.insert(place);
                 }

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::area::ExternalRouting;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::NeighborState;
@@ -24,7 +25,9 @@ impl Engine {
     /// Its contents at present.
     pub(crate) fn router_lsa(&self, area: AreaId) -> RouterLsa {
         let mut flags = RouterFlags::default();
-        if !self.config.externals.is_empty() {
+        // §A.4.2: "should never be set in a router-LSA for a stub area".
+        let is_stub = self.config.area_kind(area).external_routing() == ExternalRouting::None;
+        if !self.config.externals.is_empty() && !is_stub {
             flags = flags.with(RouterFlags::E);
         }
         let mut links = Vec::new();

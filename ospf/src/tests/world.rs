@@ -222,12 +222,12 @@ impl World {
 
     /// Gives `to` a packet as if its neighbour `router` had sent it.
     pub fn inject(&mut self, to: Port, router: usize, body: PacketBody) {
-        let packet = Packet {
-            router_id: router_id(router),
-            area_id: AreaId::BACKBONE,
-            authentication: Authentication::Null,
-            body,
-        };
+        self.inject_in(AreaId::BACKBONE, to, router, body);
+    }
+
+    /// As [`World::inject`], in another area than the backbone.
+    pub fn inject_in(&mut self, area_id: AreaId, to: Port, router: usize, body: PacketBody) {
+        let packet = Packet { router_id: router_id(router), area_id, authentication: Authentication::Null, body };
         let (source, destination, payload) = (loopback(router), ALL_SPF_ROUTERS, &packet.encode()[..]);
         self.input(to.0, Input::Packet { interface: to.1, source, destination, payload });
     }
