@@ -1,7 +1,9 @@
 //! Many OSPF engines on one virtual clock, over links that delay, lose, duplicate, reorder and break, all from one seed.
 //!
-//! Every run is held against an oracle that knows shortest paths and nothing of OSPF.
+//! Every run is held against an oracle that knows shortest paths and nothing of OSPF. Topology cases in files (`case`) are held against
+//! what another implementation came to.
 
+mod case;
 mod check;
 mod fault;
 mod link;
@@ -15,6 +17,9 @@ mod situation;
 mod topology;
 mod trace;
 
+pub use case::{
+    CaseError, CaseNeighbor, CaseReport, CaseRoute, CaseRouteKind, Difference, Hop, Hops, RouterReport, run_case,
+};
 pub use check::{Disagreement, Instance, MAX_TOLD, Progress, disagreements, first_loop};
 pub use fault::Fault;
 pub use link::{Arrival, HOLD, Quality};

@@ -1,17 +1,19 @@
 //! The simulator on the command line: builds a network, runs it, and says how it went.
 
+use std::error::Error;
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use ospf_sim::{Aftermath, Prng, Probability, Quality, Report, Scenario, Timers, Topology};
+use ospf_sim::{Aftermath, Prng, Probability, Quality, Report, Scenario, Timers, Topology, run_case};
 
 /// Runs many OSPF routers in virtual time over a hostile network, and compares what they know with shortest paths.
 ///
-/// Exit code 0: converged to the oracle; 1: not, the reasons are told; 2: wrong usage.
+/// Exit code 0: converged to the oracle or as the cases expect; 1: not, the reasons are told; 2: wrong usage, or a file that is no case.
 #[derive(Parser)]
 #[command(name = "ospf-sim", version)]
 struct CommandLine {
@@ -21,6 +23,12 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Topology cases: what every router of a network in a file must have converged to
+    Case {
+        /// Files of the format of ../shared/conformance
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// N routers, all joined to each other
     Mesh {
         /// Number of routers
@@ -125,6 +133,7 @@ impl FromStr for GridSize {
 
 fn main() -> ExitCode {
     let (topology, options) = match CommandLine::parse().command {
+        Command::Case { files } => return run_cases(&files),
         Command::Mesh { routers, options } => (Topology::mesh(routers.into()), options),
         Command::Grid { size, options } => (Topology::grid(size.width, size.height), options),
         Command::Ring { routers, options } => (Topology::ring(routers.into()), options),
@@ -141,6 +150,27 @@ fn main() -> ExitCode {
     // Whoever has read enough may close the pipe.
     let _ = write!(std::io::stdout(), "{routers} routers, {links} links, seed {}\n{told}", scenario.seed);
     code
+}
+
+/// Runs every file, whatever becomes of the others. A file that is no case is wrong usage.
+fn run_cases(files: &[PathBuf]) -> ExitCode {
+    let mut code = 0;
+    for file in files {
+        let (told, of_file) = match run_case(file) {
+            Ok(report) => (report.to_string(), u8::from(report.differences() > 0)),
+            Err(error) => {
+                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                (format!("error: {error}{cause}\n"), 2)
+            }
+        };
+        // Whoever has read enough may close the pipe.
+        let _ = match of_file {
+            2 => write!(std::io::stderr(), "{told}"),
+            _ => write!(std::io::stdout(), "{told}"),
+        };
+        code = code.max(of_file);
+    }
+    ExitCode::from(code)
 }
 
 impl Options {

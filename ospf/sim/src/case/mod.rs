@@ -1,0 +1,13 @@
+//! Topology cases: a network in a file, and what every router of it must have converged to.
+
+mod build;
+mod compare;
+mod expected;
+mod file;
+mod lab;
+mod run;
+
+pub use compare::{Difference, RouterReport};
+pub use expected::{CaseNeighbor, CaseRoute, CaseRouteKind, Hop, Hops};
+pub use file::CaseError;
+pub use run::{CaseReport, run_case};
