@@ -1,4 +1,4 @@
-//! Tests with real kernels, real packets and real peers: network namespaces, FRR, tshark, a virtual machine.
+//! Tests with real kernels, real packets and real peers: network namespaces, FRR, BIRD, tshark, a virtual machine.
 //!
 //! They need root and the packages that `./test` installs; without them they fail and say what is missing. Each uses a
 //! mesh name of its own, so that one test's leftovers are never another's.
@@ -8,6 +8,7 @@ mod down;
 mod frr;
 mod harness;
 mod heal;
+mod interop;
 mod join;
 mod office_cloud;
 mod triangle;

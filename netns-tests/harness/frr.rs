@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,20 +11,23 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::netns::inside;
-use super::process::{Background, run};
+use super::process::{Background, command, output_of, run};
 use super::wait::eventually;
 
 const ZEBRA: &str = "/usr/lib/frr/zebra";
 const OSPFD: &str = "/usr/lib/frr/ospfd";
 
+/// Where `ospfd` insists on keeping what survives a graceful restart; each namespace sees a place of its own there.
+const STATE: &str = "/run/frr";
+
 /// How long a daemon may take until its socket is there.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(20);
 
 /// An FRR router. Its daemons end when this is dropped.
 pub struct Frr {
     // Before `dir`: daemons end first.
     ospfd: Option<Background>,
-    zebra: Background,
+    zebra: Option<Background>,
     netns: String,
     dir: TempDir,
 }
@@ -31,17 +35,37 @@ pub struct Frr {
 impl Frr {
     /// Starts both daemons in `netns`; `ospfd_conf` is the whole of `ospfd.conf`.
     pub fn start(netns: &str, ospfd_conf: &str) -> Result<Self> {
+        let mut frr = Self::configured(netns, ospfd_conf)?;
+        frr.start_missing()?;
+        Ok(frr)
+    }
+
+    /// The router with its files, not started.
+    pub fn configured(netns: &str, ospfd_conf: &str) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("frr-").tempdir().context("making a directory for FRR")?;
         fs::write(dir.path().join("zebra.conf"), "")?;
         fs::write(dir.path().join("ospfd.conf"), ospfd_conf)?;
         // The daemons drop to this user, which must own the place of their sockets.
         run(&format!("chown -R frr:frr {}", dir.path().display()))?;
-        let zebra = daemon(netns, ZEBRA, dir.path())?;
-        let mut frr = Self { ospfd: None, zebra, netns: netns.to_owned(), dir };
-        // ospfd that does not find zebra tries again after ten seconds only.
-        frr.await_socket("zserv.api")?;
-        frr.start_ospfd()?;
-        Ok(frr)
+        Ok(Self { ospfd: None, zebra: None, netns: netns.to_owned(), dir })
+    }
+
+    /// Starts the daemons that do not run.
+    pub fn start_missing(&mut self) -> Result<()> {
+        if self.zebra.is_none() {
+            // ospfd that does not find zebra tries again after ten seconds only.
+            for left in ["zserv.api", "zebra.vty"] {
+                fs::remove_file(self.dir.path().join(left)).ok();
+            }
+            self.zebra = Some(daemon(&self.netns, ZEBRA, self.dir.path())?);
+            self.await_socket("zserv.api")?;
+        }
+        if self.ospfd.is_none() {
+            fs::remove_file(self.dir.path().join("ospfd.vty")).ok();
+            self.ospfd = Some(daemon(&self.netns, OSPFD, self.dir.path())?);
+            self.await_socket("ospfd.vty")?;
+        }
+        Ok(())
     }
 
     /// Kills `ospfd` (SIGKILL: no farewell) and starts it again.
@@ -49,14 +73,32 @@ impl Frr {
         if let Some(mut ospfd) = self.ospfd.take() {
             ospfd.end_with(Signal::SIGKILL)?;
         }
-        fs::remove_file(self.dir.path().join("ospfd.vty")).ok();
-        self.start_ospfd()
+        self.start_missing()
+    }
+
+    /// Kills both daemons.
+    pub fn kill(&mut self) -> Result<()> {
+        for daemon in [&mut self.ospfd, &mut self.zebra] {
+            daemon.take().context("FRR does not run")?.end_with(Signal::SIGKILL)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the neighbours of a graceful restart and ends `ospfd`; `zebra` keeps its routes.
+    pub fn stop_gracefully(&mut self) -> Result<()> {
+        self.ask("graceful-restart prepare ip ospf")?;
+        self.ospfd.take().context("FRR does not run")?.end_with(Signal::SIGTERM)
+    }
+
+    /// What `vtysh -c COMMAND` prints.
+    pub fn ask(&self, question: &str) -> Result<String> {
+        let mut vtysh = command(&format!("vtysh --vty_socket {} -c", self.dir.path().display()));
+        output_of(vtysh.arg(question))
     }
 
     /// What `vtysh -c COMMAND` prints, as JSON.
     pub fn show(&self, command: &str) -> Result<Value> {
-        let mut vtysh = super::process::command(&format!("vtysh --vty_socket {} -c", self.dir.path().display()));
-        let text = super::process::output_of(vtysh.arg(command))?;
+        let text = self.ask(command)?;
         serde_json::from_str(&text).with_context(|| format!("reading what vtysh says to {command:?}: {text}"))
     }
 
@@ -75,17 +117,17 @@ impl Frr {
         Ok(Duration::from_millis(millis))
     }
 
-    fn start_ospfd(&mut self) -> Result<()> {
-        self.ospfd = Some(daemon(&self.netns, OSPFD, self.dir.path())?);
-        self.await_socket("ospfd.vty")
+    /// The end of what both daemons have written.
+    pub fn log_tail(&self) -> String {
+        let tails = [&self.zebra, &self.ospfd].into_iter().flatten().map(Background::log_tail);
+        tails.collect::<Vec<_>>().join("\n")
     }
 
     fn await_socket(&mut self, name: &str) -> Result<()> {
         let socket = self.dir.path().join(name);
         eventually(&format!("FRR's {name}"), START, || {
-            self.zebra.alive()?;
-            if let Some(ospfd) = &mut self.ospfd {
-                ospfd.alive()?;
+            for daemon in [&mut self.zebra, &mut self.ospfd].into_iter().flatten() {
+                daemon.alive()?;
             }
             Ok(socket.exists().then_some(()))
         })
@@ -101,5 +143,13 @@ fn daemon(netns: &str, program: &str, dir: &Path) -> Result<Background> {
         conf = path("conf").display(),
         pid = path("pid").display(),
     );
-    Background::start(name, inside(netns, &line), dir)
+    Background::start(name, with_own_state(netns, dir, &line), dir)
+}
+
+/// `line` in `netns`, where [`STATE`] is `dir`: each `ip netns exec` has mounts of its own.
+fn with_own_state(netns: &str, dir: &Path, line: &str) -> Command {
+    let mut command = inside(netns, "sh -c");
+    command.arg(format!("mkdir -p {STATE} && mount --bind \"$0\" {STATE} && exec \"$@\"")).arg(dir);
+    command.args(line.split_whitespace());
+    command
 }

@@ -1,0 +1,201 @@
+//! A plan at work: its routers run, its segments are recorded, its kernels are compared with the oracle.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::super::capture::Capture;
+use super::super::process::run;
+use super::super::speaker::{Daemon, Neighbor, Role, daemon};
+use super::super::wait::eventually;
+use super::build::Wiring;
+use super::kernel::kernel_routes;
+use super::oracle::{Hops, Prefix, tables};
+use super::plan::Plan;
+
+/// How long a network may take until it is as it should be: ten dead intervals, because other tests run besides it.
+pub const SETTLED: Duration = Duration::from_secs(40);
+
+/// If it is dropped without [`Network::finish`], the test has failed: what the routers have to say is shown.
+pub struct Network {
+    plan: Plan,
+    /// By router; the dead ones too. Before `wiring`: processes end first.
+    daemons: BTreeMap<&'static str, Box<dyn Daemon>>,
+    dead: Vec<&'static str>,
+    captures: Vec<Capture>,
+    wiring: Wiring,
+    is_finished: bool,
+}
+
+impl Network {
+    /// Builds the network, starts every router while the segments are off, then switches all on at once: elections begin
+    /// with everybody present.
+    pub fn start(plan: Plan) -> Result<Self> {
+        let wiring = Wiring::new(&plan)?;
+        let mut daemons = BTreeMap::new();
+        for router in &plan.routers {
+            daemons.insert(router.name, daemon(&plan, router, wiring.routers[router.name].name())?);
+        }
+        let mut captures = Vec::new();
+        for segment in &plan.segments {
+            captures.push(Capture::start(wiring.hub.name(), segment.name, "ip proto 89")?);
+        }
+        let mut network = Self { plan, daemons, dead: Vec::new(), captures, wiring, is_finished: false };
+        for (name, daemon) in &mut network.daemons {
+            daemon.start().with_context(|| format!("starting {name}"))?;
+        }
+        network.wiring.switch(&network.plan, true)?;
+        network.wiring.add_gateways(&network.plan)?;
+        Ok(network)
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub fn daemon(&self, router: &str) -> &dyn Daemon {
+        self.daemons[router].as_ref()
+    }
+
+    /// `ip ARGUMENTS` in the namespace of `router`.
+    pub fn ip(&self, router: &str, arguments: &str) -> Result<String> {
+        self.wiring.routers[router].ip(arguments)
+    }
+
+    /// Name of the namespace of `router`.
+    pub fn netns(&self, router: &str) -> &str {
+        self.wiring.routers[router].name()
+    }
+
+    /// Switches one router's way onto a segment on, or off.
+    pub fn switch_port(&self, segment: &str, router: &str, is_on: bool) -> Result<()> {
+        self.wiring.switch_port(&self.plan, self.plan.segment_named(segment), router, is_on)
+    }
+
+    /// Kills the router with SIGKILL; from now on the others are expected to do without it.
+    pub fn kill(&mut self, router: &'static str) -> Result<()> {
+        self.dead.push(router);
+        self.process(router)?.kill()
+    }
+
+    /// Starts the router again.
+    pub fn restart(&mut self, router: &'static str) -> Result<()> {
+        self.dead.retain(|dead| *dead != router);
+        self.process(router)?.start()
+    }
+
+    /// Ends the router for a graceful restart: the others are expected to do as if it were alive.
+    pub fn stop_gracefully(&mut self, router: &'static str) -> Result<()> {
+        self.process(router)?.stop_gracefully()
+    }
+
+    /// Waits until the kernel of every living router has the oracle's routes, and only them; returns how long it took.
+    pub fn await_routes(&self, within: Duration) -> Result<Duration> {
+        let plan = self.dead.iter().fold(self.plan.clone(), |plan, router| plan.without(router));
+        let expected: BTreeMap<&str, BTreeMap<Prefix, Hops>> = tables(&plan)
+            .into_iter()
+            .map(|(router, table)| (router, table.into_iter().map(|(prefix, (_, hops))| (prefix, hops)).collect()))
+            .collect();
+        let since = Instant::now();
+        eventually("the routes that the oracle has", within, || {
+            let mut differences = String::new();
+            for (router, expected) in &expected {
+                let found = kernel_routes(self.netns(router))?;
+                writeln!(differences, "{}", difference(router, expected, &found))?;
+            }
+            ensure!(differences.trim().is_empty(), "{}", differences.trim());
+            Ok(Some(()))
+        })?;
+        Ok(since.elapsed())
+    }
+
+    /// Waits until all hold the same roles for true on a LAN, and the states that follow from them: the designated and
+    /// the backup router are Full with everybody, the others 2-Way with each other (RFC 2328 §10.4).
+    pub fn await_roles(&self, segment: &str, roles: &[(&str, Role)]) -> Result<()> {
+        let by_id: BTreeMap<_, Role> = roles.iter().map(|(name, role)| (self.plan.router_id(name), *role)).collect();
+        eventually(&format!("the roles {roles:?} on {segment}"), SETTLED, || {
+            for (name, own) in roles {
+                let mut seen = self.daemon(name).neighbors()?;
+                seen.retain(|neighbor| neighbor.interface == segment);
+                ensure!(seen.len() + 1 == roles.len(), "{name} sees {seen:?}");
+                for neighbor in &seen {
+                    let role = by_id.get(&neighbor.router_id).with_context(|| format!("{name} sees {neighbor:?}"))?;
+                    let is_adjacent = *own != Role::Other || *role != Role::Other;
+                    let state = if is_adjacent { "Full" } else { "2-Way" };
+                    ensure!(neighbor.state == state, "{name} sees {neighbor:?} and should be {state} with it");
+                    ensure!(neighbor.role.is_none_or(|seen| seen == *role), "{name} sees {neighbor:?} as no {role:?}");
+                }
+            }
+            Ok(Some(()))
+        })
+    }
+
+    /// Waits until every pair that hears each other is Full, on segments where all are to be.
+    pub fn await_full(&self) -> Result<()> {
+        eventually("every adjacency to be Full", SETTLED, || {
+            for router in &self.plan.routers {
+                let seen = self.daemon(router.name).neighbors()?;
+                for (segment, _) in self.plan.ports(router.name) {
+                    for far in segment.neighbors(router.name) {
+                        let id = self.plan.router_id(far.router);
+                        let is_full =
+                            |n: &Neighbor| n.router_id == id && n.interface == segment.name && n.state == "Full";
+                        ensure!(seen.iter().any(is_full), "{} sees {seen:?}", router.name);
+                    }
+                }
+            }
+            Ok(Some(()))
+        })
+    }
+
+    /// Waits until `from` reaches `to`, from its own address on `segment` or stub network.
+    pub fn await_ping(&self, from: &str, source: &str, to: &str) -> Result<()> {
+        eventually(&format!("{from} to reach {to}"), SETTLED, || {
+            run(&format!("ip netns exec {} ping -n -c 1 -W 1 -I {source} {to}", self.netns(from))).map(Some)
+        })
+        .map(drop)
+    }
+
+    /// Ends the network. An error if tshark complains of a packet that any router has sent.
+    pub fn finish(mut self) -> Result<()> {
+        for (segment, capture) in self.plan.segments.iter().zip(self.captures.drain(..)) {
+            let packets = capture.finish_ospf().with_context(|| format!("judging the packets of {}", segment.name))?;
+            // Elections, exchanges and floods have been seen on every segment.
+            ensure!((1..=5).all(|kind| packets.iter().any(|packet| packet.kind == kind)), "{packets:?}");
+        }
+        self.is_finished = true;
+        Ok(())
+    }
+
+    fn process(&mut self, router: &str) -> Result<&mut Box<dyn Daemon>> {
+        self.daemons.get_mut(router).with_context(|| format!("{router} is in the plan"))
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
+        for (name, daemon) in &self.daemons {
+            eprintln!("--- {name}:\n{}", daemon.evidence());
+            let routes = self.wiring.routers[name].ip("route show");
+            eprintln!("--- routes of {name}:\n{}", routes.unwrap_or_else(|error| error.to_string()));
+        }
+    }
+}
+
+/// Lines that say what a kernel lacks, has too much, or has otherwise.
+fn difference(router: &str, expected: &BTreeMap<Prefix, Hops>, found: &BTreeMap<Prefix, Hops>) -> String {
+    let mut text = String::new();
+    for (prefix, hops) in expected.iter().filter(|(prefix, hops)| found.get(prefix) != Some(hops)) {
+        writeln!(text, "{router}: {prefix} via {hops:?}, not {:?}", found.get(prefix))
+            .expect("a String takes everything");
+    }
+    for (prefix, hops) in found.iter().filter(|(prefix, _)| !expected.contains_key(prefix)) {
+        writeln!(text, "{router}: {prefix} via {hops:?} is too much").expect("a String takes everything");
+    }
+    text
+}

@@ -1,0 +1,395 @@
+//! What a network under test consists of: values only. The same plan becomes weft's mesh files, FRR's and BIRD's
+//! configurations, namespaces and the oracle's graph.
+//!
+//! Addresses follow from numbers: the routers are numbered from 1 in the order in which they are named, router `n` has
+//! the router id 10.255.0.n and, on a segment 10.0.s.0/24, the address 10.0.s.n.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnetwork::Ipv4Network;
+
+/// Area 0.
+pub const BACKBONE: u8 = 0;
+
+/// HelloInterval of every interface, seconds.
+pub const HELLO: u8 = 1;
+/// RouterDeadInterval of every interface, seconds.
+pub const DEAD: u8 = 4;
+/// Cost of a port that does not say another.
+const COST: u16 = 10;
+
+/// Which implementation a router runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Speaker {
+    Weft,
+    Frr,
+    Bird,
+}
+
+/// The network types of RFC 2328 §9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    Broadcast,
+    NonBroadcast,
+    PointToMultipoint,
+    PointToPoint,
+}
+
+/// How packets of a segment are authenticated; the key is [`Auth::KEY`], its id 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    None,
+    Simple,
+    Md5,
+    HmacSha256,
+}
+
+impl Auth {
+    /// Eight octets, so that it is a simple password too.
+    pub const KEY: &'static str = "s3cr3t-k";
+}
+
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Prefix of the namespaces' names; no other test has it.
+    pub name: &'static str,
+    pub routers: Vec<Router>,
+    pub segments: Vec<Segment>,
+    pub areas: BTreeMap<u8, Area>,
+    pub stubs: Vec<Stub>,
+    pub externals: Vec<External>,
+    pub virtual_links: Vec<VirtualLink>,
+    /// Whether every router helps its neighbours through a graceful restart and may restart so itself.
+    pub graceful_restart: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Router {
+    pub name: &'static str,
+    pub number: u8,
+    pub speaker: Speaker,
+}
+
+/// A link; its name is that of the routers' interfaces to it.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    pub name: &'static str,
+    /// Third octet of its network.
+    pub number: u8,
+    pub medium: Medium,
+    pub area: u8,
+    pub ports: Vec<Port>,
+    pub auth: Auth,
+    /// Where not all hear each other: the one in the middle, whom all hear.
+    pub hub: Option<&'static str>,
+}
+
+/// A router's end of a segment.
+#[derive(Debug, Clone)]
+pub struct Port {
+    pub router: &'static str,
+    pub cost: u16,
+    pub priority: u8,
+    pub mtu: u16,
+}
+
+/// A network without routers other than this one.
+#[derive(Debug, Clone)]
+pub struct Stub {
+    pub router: &'static str,
+    pub name: String,
+    pub prefix: Ipv4Network,
+    pub area: u8,
+    pub cost: u16,
+}
+
+#[derive(Debug, Clone)]
+pub struct Area {
+    pub kind: AreaKind,
+    pub ranges: Vec<Range>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AreaKind {
+    Normal,
+    Stub,
+    TotallyStubby,
+    Nssa,
+    /// An NSSA into which border routers send a default route in place of summaries.
+    TotallyNssa,
+}
+
+/// An area range (RFC 2328 §12.4.3).
+#[derive(Debug, Clone)]
+pub struct Range {
+    pub prefix: Ipv4Network,
+    pub advertise: bool,
+}
+
+/// A route of the kernel that a router redistributes.
+#[derive(Debug, Clone)]
+pub struct External {
+    pub router: &'static str,
+    pub prefix: Ipv4Network,
+    pub metric: Metric,
+    pub tag: u32,
+    /// Gateway on one of its segments, which becomes the forwarding address; `None` = a discard route.
+    pub via: Option<Ipv4Addr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    Type1(u32),
+    Type2(u32),
+}
+
+/// A virtual link between two border routers.
+#[derive(Debug, Clone)]
+pub struct VirtualLink {
+    pub ends: [&'static str; 2],
+    pub transit: u8,
+    pub auth: Auth,
+}
+
+impl Plan {
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            routers: Vec::new(),
+            segments: Vec::new(),
+            areas: BTreeMap::new(),
+            stubs: Vec::new(),
+            externals: Vec::new(),
+            virtual_links: Vec::new(),
+            graceful_restart: false,
+        }
+    }
+
+    pub fn router(mut self, name: &'static str, speaker: Speaker) -> Self {
+        let number = u8::try_from(self.routers.len() + 1).expect("few routers");
+        self.routers.push(Router { name, number, speaker });
+        self
+    }
+
+    /// Each of the routers under its speaker's name.
+    pub fn speakers(self, speakers: impl IntoIterator<Item = Speaker>) -> Self {
+        speakers.into_iter().fold(self, |plan, speaker| plan.router(speaker.name(), speaker))
+    }
+
+    pub fn segment(mut self, segment: Segment) -> Self {
+        self.segments.push(segment);
+        self
+    }
+
+    pub fn area(mut self, area: u8, kind: AreaKind) -> Self {
+        self.areas.entry(area).or_insert_with(Area::normal).kind = kind;
+        self
+    }
+
+    pub fn range(mut self, area: u8, prefix: &str, advertise: bool) -> Self {
+        let range = Range { prefix: network(prefix), advertise };
+        self.areas.entry(area).or_insert_with(Area::normal).ranges.push(range);
+        self
+    }
+
+    /// A stub network 10.N.0.0/24 at router number N, in `area`.
+    pub fn stub(mut self, router: &'static str, area: u8, cost: u16) -> Self {
+        let number = self.router_named(router).number;
+        let nth = self.stubs.iter().filter(|stub| stub.router == router).count();
+        let prefix = network(&format!("10.{number}.{nth}.0/24"));
+        self.stubs.push(Stub { router, name: format!("stub{nth}"), prefix, area, cost });
+        self
+    }
+
+    pub fn external(mut self, router: &'static str, prefix: &str, metric: Metric, tag: u32) -> Self {
+        self.externals.push(External { router, prefix: network(prefix), metric, tag, via: None });
+        self
+    }
+
+    /// Gives the latest external a gateway.
+    pub fn via(mut self, gateway: Ipv4Addr) -> Self {
+        self.externals.last_mut().expect("an external before its gateway").via = Some(gateway);
+        self
+    }
+
+    pub fn virtual_link(mut self, one: &'static str, other: &'static str, transit: u8) -> Self {
+        self.virtual_links.push(VirtualLink { ends: [one, other], transit, auth: Auth::None });
+        self
+    }
+
+    pub fn with_graceful_restart(mut self) -> Self {
+        self.graceful_restart = true;
+        self
+    }
+
+    /// The plan as it is while `router` is dead.
+    pub fn without(&self, router: &str) -> Self {
+        let mut plan = self.clone();
+        plan.routers.retain(|r| r.name != router);
+        for segment in &mut plan.segments {
+            segment.ports.retain(|port| port.router != router);
+        }
+        plan.stubs.retain(|stub| stub.router != router);
+        plan.externals.retain(|external| external.router != router);
+        plan.virtual_links.retain(|link| !link.ends.contains(&router));
+        plan
+    }
+
+    pub fn router_named(&self, name: &str) -> &Router {
+        self.routers.iter().find(|router| router.name == name).unwrap_or_else(|| panic!("{name} is in the plan"))
+    }
+
+    pub fn router_id(&self, name: &str) -> Ipv4Addr {
+        Ipv4Addr::new(10, 255, 0, self.router_named(name).number)
+    }
+
+    /// Address of `router` on `segment`.
+    pub fn address(&self, segment: &Segment, router: &str) -> Ipv4Addr {
+        Ipv4Addr::new(10, 0, segment.number, self.router_named(router).number)
+    }
+
+    pub fn segment_named(&self, name: &str) -> &Segment {
+        self.segments.iter().find(|segment| segment.name == name).unwrap_or_else(|| panic!("{name} is in the plan"))
+    }
+
+    /// The segments of `router`, and its port on each.
+    pub fn ports<'a>(&'a self, router: &'a str) -> impl Iterator<Item = (&'a Segment, &'a Port)> {
+        self.segments.iter().filter_map(move |segment| Some((segment, segment.port(router)?)))
+    }
+
+    /// The areas of `router`, backbone first; a virtual link makes its ends backbone routers.
+    pub fn areas_of(&self, router: &str) -> Vec<u8> {
+        let mut areas: Vec<u8> = self.ports(router).map(|(segment, _)| segment.area).collect();
+        areas.extend(self.stubs.iter().filter(|stub| stub.router == router).map(|stub| stub.area));
+        if self.virtual_links.iter().any(|link| link.ends.contains(&router)) {
+            areas.push(BACKBONE);
+        }
+        areas.sort_unstable();
+        areas.dedup();
+        areas
+    }
+
+    /// Whether `router` summarises areas to each other.
+    pub fn is_border(&self, router: &str) -> bool {
+        let areas = self.areas_of(router);
+        areas.len() > 1 && areas[0] == BACKBONE
+    }
+
+    pub fn kind(&self, area: u8) -> AreaKind {
+        self.areas.get(&area).map_or(AreaKind::Normal, |area| area.kind)
+    }
+}
+
+impl Segment {
+    pub fn new(name: &'static str, number: u8, medium: Medium, routers: &[&'static str]) -> Self {
+        let ports = routers.iter().map(|router| Port { router, cost: COST, priority: 1, mtu: 1500 }).collect();
+        Self { name, number, medium, area: BACKBONE, ports, auth: Auth::None, hub: None }
+    }
+
+    pub fn in_area(mut self, area: u8) -> Self {
+        self.area = area;
+        self
+    }
+
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// Priorities in the order of the routers.
+    pub fn priorities(mut self, priorities: &[u8]) -> Self {
+        assert_eq!(priorities.len(), self.ports.len(), "a priority for each router");
+        for (port, priority) in self.ports.iter_mut().zip(priorities) {
+            port.priority = *priority;
+        }
+        self
+    }
+
+    pub fn cost(mut self, router: &str, cost: u16) -> Self {
+        self.port_mut(router).cost = cost;
+        self
+    }
+
+    pub fn mtu(mut self, router: &str, mtu: u16) -> Self {
+        self.port_mut(router).mtu = mtu;
+        self
+    }
+
+    /// Only `hub` hears all others; they hear only it.
+    pub fn hub(mut self, hub: &'static str) -> Self {
+        self.hub = Some(hub);
+        self
+    }
+
+    pub fn prefix(&self) -> Ipv4Network {
+        network(&format!("10.0.{}.0/24", self.number))
+    }
+
+    pub fn port(&self, router: &str) -> Option<&Port> {
+        self.ports.iter().find(|port| port.router == router)
+    }
+
+    /// Whether these two hear each other.
+    pub fn connects(&self, one: &str, other: &str) -> bool {
+        one != other && self.hub.is_none_or(|hub| hub == one || hub == other)
+    }
+
+    /// Whom `router` hears here.
+    pub fn neighbors<'a>(&'a self, router: &'a str) -> impl Iterator<Item = &'a Port> {
+        self.ports.iter().filter(move |port| self.connects(router, port.router))
+    }
+
+    fn port_mut(&mut self, router: &str) -> &mut Port {
+        self.ports.iter_mut().find(|port| port.router == router).unwrap_or_else(|| panic!("{router} is on the segment"))
+    }
+}
+
+impl VirtualLink {
+    /// The end that is not `router`, if the other one is.
+    pub fn far_end(&self, router: &str) -> Option<&'static str> {
+        let [one, other] = self.ends;
+        (router == one).then_some(other).or((router == other).then_some(one))
+    }
+}
+
+impl Area {
+    fn normal() -> Self {
+        Self { kind: AreaKind::Normal, ranges: Vec::new() }
+    }
+}
+
+impl AreaKind {
+    /// Whether AS-external LSAs are flooded into it.
+    pub fn takes_externals(self) -> bool {
+        self == Self::Normal
+    }
+
+    /// Whether border routers send summaries of other areas into it.
+    pub fn takes_summaries(self) -> bool {
+        !matches!(self, Self::TotallyStubby | Self::TotallyNssa)
+    }
+
+    pub fn is_nssa(self) -> bool {
+        matches!(self, Self::Nssa | Self::TotallyNssa)
+    }
+}
+
+impl Speaker {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weft => "weft",
+            Self::Frr => "frr",
+            Self::Bird => "bird",
+        }
+    }
+}
+
+/// `area` as a dotted quad.
+pub fn dotted(area: u8) -> Ipv4Addr {
+    Ipv4Addr::new(0, 0, 0, area)
+}
+
+fn network(text: &str) -> Ipv4Network {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
