@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 
+use crate::check::Findings;
 use crate::databases::LsaPlace;
 use crate::event::NeighborState;
 use crate::ids::{LsaKey, NeighborId, RouterId};
@@ -265,6 +266,22 @@ impl RetransmissionList {
             .collect();
         due.sort_unstable();
         due.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// What is listed, and its octets.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LsaKey, usize)> {
+        self.entries.iter().map(|(&key, pending)| (key, pending.octets))
+    }
+
+    /// The indices agree with the list.
+    pub(crate) fn check(&self, findings: &mut Findings) {
+        let sent = self.entries.values().filter(|pending| pending.retry.is_some());
+        let octets: usize = sent.map(|pending| pending.octets).sum();
+        findings.demand(octets == self.in_flight, "octets in flight are those of LSAs sent", || {
+            format!("{octets}, not {}", self.in_flight)
+        });
+        let unsent = self.entries.iter().filter(|(_, pending)| pending.retry.is_none()).map(|(key, _)| key);
+        findings.demand(unsent.eq(&self.unsent), "what was not sent waits to be sent", || format!("{:?}", self.unsent));
     }
 
     /// When something is to be sent again.

@@ -45,7 +45,8 @@ impl Engine {
         }
     }
 
-    fn is_awaiting_ack(&self, place: LsaPlace) -> bool {
+    /// Whether an LSA is on a retransmission list.
+    pub(crate) fn is_awaiting_ack(&self, place: LsaPlace) -> bool {
         self.interfaces.iter().any(|(&id, interface)| {
             interface.is_in(id, place.domain)
                 && interface.neighbors.values().any(|neighbor| neighbor.retransmission.contains(place.key))

@@ -111,6 +111,11 @@ impl Engine {
         [self.timers.next(), expiry].into_iter().flatten().min()
     }
 
+    /// Whether [`Input::Shutdown`] was given.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.lifecycle == Lifecycle::Stopped
+    }
+
     pub(crate) fn event(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }

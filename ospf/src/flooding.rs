@@ -168,7 +168,10 @@ impl Engine {
                     continue;
                 }
                 // §13 (5)(c): the instance before is on no retransmission list any more.
-                neighbor.retransmission.remove(place.key);
+                if neighbor.retransmission.remove(place.key) {
+                    // What waits for room in the window may have it now.
+                    self.unsent_floods.insert(key);
+                }
                 // (1)(b)
                 let requested = neighbor.requests.header(place.key).map(|requested| header.compare(requested));
                 match requested {

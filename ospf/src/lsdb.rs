@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::check::Findings;
 use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, NetworkLsa, RouterLsa};
@@ -29,6 +30,11 @@ impl Entry {
     /// What it says, read once when it was installed.
     pub(crate) fn body(&self) -> &LsaBody {
         &self.body
+    }
+
+    /// The LSA with the age that it had when it was installed.
+    pub(crate) fn as_installed(&self) -> &Lsa {
+        &self.lsa
     }
 
     /// When it was installed, for MinLSArrival (RFC 2328 §13 (5)(a)).
@@ -201,6 +207,21 @@ impl Lsdb {
     /// LSAs at MaxAge: each is to be removed once nobody waits for it (RFC 2328 §14).
     pub(crate) fn max_aged(&self) -> impl Iterator<Item = LsaKey> {
         self.max_aged.iter().copied()
+    }
+
+    /// Every LSA is in one index, and the right one.
+    pub(crate) fn check(&self, now: Instant, findings: &mut Findings) {
+        let indexed = self.expiry.len() + self.max_aged.len();
+        findings.demand(indexed == self.entries.len(), "each LSA of a database is in one index", || {
+            format!("{} LSAs, {indexed} indexed", self.entries.len())
+        });
+        for (&key, entry) in &self.entries {
+            let expires = self.expiry.contains(&(entry.expires(), key));
+            let max_aged = self.max_aged.contains(&key) && entry.is_max_age(now);
+            findings.demand(entry.key() == key && expires != max_aged, "an LSA expires, or is at MaxAge", || {
+                format!("{key} expires at {:?}, now {now:?}", entry.expires())
+            });
+        }
     }
 
     fn assert_indexed(&self) {

@@ -104,6 +104,21 @@ impl Originations {
         self.wanted.keys().copied().filter(move |place| place.key.kind == kind)
     }
 
+    /// All LSAs that are to be originated.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = LsaPlace> {
+        self.wanted.keys().copied()
+    }
+
+    /// Whether an LSA is to be originated.
+    pub(crate) fn is_wanted(&self, place: LsaPlace) -> bool {
+        self.wanted.contains_key(&place)
+    }
+
+    /// Whether nothing is left to be compared.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.touched.is_empty() && self.changed_areas.is_empty()
+    }
+
     /// Wanted and stored may differ: they will be compared.
     pub(crate) fn touch(&mut self, place: LsaPlace) {
         self.touched.insert(place);
@@ -204,7 +219,7 @@ impl Engine {
     fn put_right(&mut self, place: LsaPlace) {
         let now = self.now;
         let stored = self.databases.lookup(place).map(|entry| entry.header(now));
-        let Some(wanted) = self.originations.wanted.get(&place) else {
+        if !self.originations.is_wanted(place) {
             self.timers.cancel(TimerKey::Refresh(place));
             match stored {
                 // §13.4: "it may be the case the router no longer wishes to originate the received LSA", and §14.1.
@@ -220,16 +235,8 @@ impl Engine {
                 }
             }
             return;
-        };
-        let said = self.databases.lookup(place).is_some_and(|entry| {
-            let header = entry.header(now);
-            self.originations.is_ours(place, &header)
-                && !self.originations.is_due(place)
-                && !header.is_max_age()
-                && header.options == wanted.options
-                && *entry.body() == wanted.body
-        });
-        if said {
+        }
+        if self.is_said(place) {
             self.timers.cancel(TimerKey::Origination(place));
             return;
         }
@@ -257,6 +264,19 @@ impl Engine {
             },
         };
         self.originate_instance(place, sequence);
+    }
+
+    /// Whether the database says what is wanted, in an instance that we made and that is not due to be made anew.
+    pub(crate) fn is_said(&self, place: LsaPlace) -> bool {
+        let Some(wanted) = self.originations.wanted.get(&place) else { return false };
+        self.databases.lookup(place).is_some_and(|entry| {
+            let header = entry.header(self.now);
+            self.originations.is_ours(place, &header)
+                && !self.originations.is_due(place)
+                && !header.is_max_age()
+                && header.options == wanted.options
+                && *entry.body() == wanted.body
+        })
     }
 
     fn originate_instance(&mut self, place: LsaPlace, sequence: SequenceNumber) {

@@ -47,6 +47,16 @@ impl InFlight {
         self.asked.remove(&place);
     }
 
+    /// Of whom LSAs were requested that have not come yet.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = (LsaPlace, NeighborKey)> {
+        self.asked.iter().map(|(&place, &key)| (place, key))
+    }
+
+    /// Whether nobody is left to be asked for more.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.touched.is_empty()
+    }
+
     /// A neighbour's request list has lost something.
     pub(crate) fn touch(&mut self, key: NeighborKey) {
         self.touched.insert(key);

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::check::Findings;
 use crate::databases::LsaPlace;
 use crate::ids::{InterfaceId, NeighborKey};
 use crate::time::Instant;
@@ -73,6 +74,20 @@ impl Timers {
     /// The deadline of `key`.
     pub(crate) fn deadline(&self, key: TimerKey) -> Option<Instant> {
         self.by_key.get(&key).copied()
+    }
+
+    /// All keys that have a deadline.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = TimerKey> {
+        self.by_key.keys().copied()
+    }
+
+    /// Both indices agree.
+    pub(crate) fn check(&self, findings: &mut Findings) {
+        let same = self.by_key.len() == self.by_time.len()
+            && self.by_key.iter().all(|(&key, &deadline)| self.by_time.contains(&(deadline, key)));
+        findings.demand(same, "each timer has one deadline", || {
+            format!("{} by key, {} by time", self.by_key.len(), self.by_time.len())
+        });
     }
 
     /// What fires next.

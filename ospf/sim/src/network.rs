@@ -21,6 +21,9 @@ use crate::trace::Trace;
 /// At most this many violations are kept; the first ones tell.
 pub const MAX_VIOLATIONS: usize = 50;
 
+/// Networks of fewer routers are checked after every input.
+const CHECKED_ALWAYS: u64 = 8;
+
 /// Routers, links, and a clock.
 #[derive(Debug)]
 pub struct Network {
@@ -38,6 +41,9 @@ pub struct Network {
     /// Routers whose table or adjacencies have changed since they were last asked for.
     changed: BTreeSet<RouterIndex>,
     violations: Vec<String>,
+    inputs: u64,
+    /// One in so many inputs is followed by a check of the engine that took it.
+    check_every: u64,
 }
 
 /// What has happened so far.
@@ -90,6 +96,8 @@ impl Network {
             counts: Counts::default(),
             changed: BTreeSet::new(),
             violations: Vec::new(),
+            inputs: 0,
+            check_every: check_every(count),
         }
     }
 
@@ -255,6 +263,7 @@ impl Network {
                 Output::Event(event) => self.event(router, &event),
             }
         }
+        self.check(router);
         let next = self.engine(router).and_then(Engine::next_deadline);
         if let Some((deadline, key)) = next.filter(|&(deadline, _)| tick && deadline <= now) {
             // Not woken again, or time would stand still.
@@ -262,6 +271,28 @@ impl Network {
             return;
         }
         self.schedule_wake_up(router);
+    }
+
+    /// Every invariant of an engine, after every input of a small network and after some of a large one.
+    fn check(&mut self, router: RouterIndex) {
+        self.inputs += 1;
+        if self.inputs.is_multiple_of(self.check_every) {
+            self.check_now(router);
+        }
+    }
+
+    fn check_now(&mut self, router: RouterIndex) {
+        let violations = self.engine(router).and_then(|engine| engine.check().err());
+        for violation in violations.into_iter().flatten() {
+            self.violation(router, violation.to_string());
+        }
+    }
+
+    /// Checks every engine that runs.
+    pub fn check_all(&mut self) {
+        for router in 0..self.routers.len() {
+            self.check_now(RouterIndex(router));
+        }
     }
 
     fn schedule_wake_up(&mut self, router: RouterIndex) {
@@ -337,6 +368,12 @@ impl Network {
             self.violations.push(format!("router {router} at {:.3?}: {what}", self.queue.now().since_origin()));
         }
     }
+}
+
+/// The check of an engine costs as much as there are LSAs, and a network of more routers takes more inputs.
+fn check_every(routers: usize) -> u64 {
+    let share = routers as u64 / CHECKED_ALWAYS;
+    1 + share * share * CHECKED_ALWAYS
 }
 
 fn with_flipped_bit(packet: &Bytes, bit: u64) -> Bytes {

@@ -184,6 +184,7 @@ impl Scenario {
         if !disagreements.is_empty() {
             return Err(FailureKind::NotConverged(disagreements));
         }
+        network.check_all();
         if !network.violations().is_empty() {
             return Err(FailureKind::Violations(network.violations().to_vec()));
         }

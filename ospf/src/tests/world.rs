@@ -16,6 +16,9 @@ use crate::{
 /// One-way delay of every link.
 pub const DELAY: Duration = Duration::from_millis(1);
 
+/// Engines with fewer LSAs are checked after every input.
+const CHECKED_ALWAYS: u64 = 64;
+
 pub const HELLO: Duration = Duration::from_secs(10);
 pub const DEAD: Duration = Duration::from_secs(40);
 
@@ -51,6 +54,7 @@ pub struct World {
     pub cut: BTreeSet<Port>,
     /// Whether a packet is delivered.
     pub deliver: Box<dyn FnMut(&Sent) -> bool>,
+    inputs: u64,
     under_way: BTreeMap<(Instant, u64), (Port, Sent)>,
     count: u64,
 }
@@ -105,6 +109,7 @@ impl World {
             wires: BTreeMap::new(),
             cut: BTreeSet::new(),
             deliver: Box::new(|_| true),
+            inputs: 0,
             under_way: BTreeMap::new(),
             count: 0,
         };
@@ -133,6 +138,7 @@ impl World {
         let now = self.now;
         let tick = matches!(input, Input::Tick);
         self.engines[engine].handle(now, input);
+        self.check(engine);
         if tick {
             let next = self.engines[engine].next_deadline();
             assert!(next.is_none_or(|(when, _)| when > now), "{next:?} is due after the tick at {now:?}");
@@ -156,6 +162,18 @@ impl World {
         }
         let told: Vec<_> = self.routes[engine].iter().map(|(&prefix, route)| (prefix, route)).collect();
         assert_eq!(told, self.engines[engine].routes().collect::<Vec<_>>(), "what is told is the table");
+    }
+
+    /// Every invariant of an engine, after every input; after some of them where that would take long.
+    fn check(&mut self, engine: usize) {
+        self.inputs += 1;
+        let stored = self.engines[engine].lsdb().count() as u64;
+        if self.inputs.is_multiple_of(1 + stored / CHECKED_ALWAYS)
+            && let Err(violations) = self.engines[engine].check()
+        {
+            let told: Vec<_> = violations.iter().map(ToString::to_string).collect();
+            panic!("engine {engine} at {:?}: {}", self.now, told.join("; "));
+        }
     }
 
     fn address(&self, (engine, interface): Port) -> Ipv4Addr {

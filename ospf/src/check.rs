@@ -1,0 +1,348 @@
+//! What must hold after every input, whatever it was: for tests, fuzzers and the simulator. Nothing here changes anything.
+//!
+//! Each rule is a sentence. A rule that does not hold is a bug of the engine's, never a peer's doing.
+
+use std::fmt;
+
+use crate::adjacency::{Neighbor, Role};
+use crate::databases::{Databases, Domain, LsaPlace};
+use crate::engine::Engine;
+use crate::event::NeighborState;
+use crate::ids::{InterfaceId, NeighborKey};
+use crate::interface::Interface;
+use crate::lsdb::Entry;
+use crate::retransmission::FLOOD_WINDOW;
+use crate::timers::TimerKey;
+use crate::wire::Options;
+
+/// At most so many violations are told; the first ones tell.
+pub const MAX_VIOLATIONS: usize = 20;
+
+/// A rule that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule, a sentence.
+    pub rule: &'static str,
+    /// Where, and what was found instead.
+    pub found: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not so: {} ({})", self.rule, self.found)
+    }
+}
+
+/// What has been found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Findings(Vec<Violation>);
+
+impl Findings {
+    /// Holds a rule against the facts.
+    pub(crate) fn demand(&mut self, holds: bool, rule: &'static str, found: impl FnOnce() -> String) {
+        if !holds && self.0.len() < MAX_VIOLATIONS {
+            self.0.push(Violation { rule, found: found() });
+        }
+    }
+}
+
+impl Engine {
+    /// Checks every invariant. Its cost grows with the databases, checksums of all LSAs included.
+    ///
+    /// # Errors
+    /// The rules that do not hold, at most [`MAX_VIOLATIONS`].
+    pub fn check(&self) -> Result<(), Vec<Violation>> {
+        let mut findings = Findings::default();
+        if self.is_stopped() {
+            let idle = self.next_deadline().is_none();
+            let alone = self.interfaces.values().all(|interface| interface.neighbors.is_empty());
+            findings.demand(idle && alone, "a router that has stopped awaits nothing and nobody", || {
+                format!("{:?}", self.next_deadline())
+            });
+            return if findings.0.is_empty() { Ok(()) } else { Err(findings.0) };
+        }
+        self.check_databases(&mut findings);
+        self.check_interfaces(&mut findings);
+        self.check_timers(&mut findings);
+        self.check_requests(&mut findings);
+        self.check_originations(&mut findings);
+        self.check_routes(&mut findings);
+        if findings.0.is_empty() { Ok(()) } else { Err(findings.0) }
+    }
+
+    fn check_databases(&self, findings: &mut Findings) {
+        let areas = self.areas();
+        let synchronizing = self.is_synchronizing();
+        for (domain, lsdb) in self.databases.iter() {
+            let ours = match domain {
+                Domain::Link(id) => self.interfaces.get(&id).is_some_and(|interface| interface.link().is_some()),
+                Domain::Area(area) => areas.contains(&area),
+                Domain::As => true,
+            };
+            findings.demand(ours, "a database belongs to an interface that is up, an area of ours, or the AS", || {
+                format!("{domain:?}")
+            });
+            lsdb.check(self.now, findings);
+            for entry in lsdb.iter() {
+                check_entry(domain, entry, findings);
+            }
+            // RFC 2328 §14
+            for key in lsdb.max_aged() {
+                let place = LsaPlace { domain, key };
+                let awaited = synchronizing || self.is_awaiting_ack(place);
+                findings.demand(awaited, "an LSA at MaxAge stays only while somebody waits for it", || {
+                    format!("{place:?}")
+                });
+            }
+        }
+        for &place in &self.exchanged {
+            let stored = self.databases.lookup(place).is_some();
+            findings.demand(stored, "what came in an exchange is in the database", || format!("{place:?}"));
+        }
+    }
+
+    fn check_interfaces(&self, findings: &mut Findings) {
+        for (&id, interface) in &self.interfaces {
+            findings.demand(
+                self.config.interfaces.get(&id) == Some(&interface.config),
+                "an interface is as it is configured",
+                || interface.config.name.clone(),
+            );
+            let active = interface.active_link().is_some();
+            let hello = self.timers.deadline(TimerKey::Hello(id)).is_some();
+            findings.demand(active == hello, "hellos are due where packets are sent, and only there", || {
+                format!("{}: {:?}", interface.config.name, interface.state)
+            });
+            findings.demand(
+                active || interface.neighbors.is_empty(),
+                "there are neighbours only where packets are taken",
+                || interface.config.name.clone(),
+            );
+            let acks = self.timers.deadline(TimerKey::DelayedAck(id)).is_some();
+            findings.demand(
+                acks != interface.delayed_acks.is_empty(),
+                "acknowledgements that are held back are due, and the timer is for them",
+                || format!("{}: {}", interface.config.name, interface.delayed_acks.len()),
+            );
+            let octets: usize = interface.delayed_acks.iter().map(|header| usize::from(header.length)).sum();
+            findings.demand(
+                octets == interface.delayed_ack_octets,
+                "octets acknowledged later are those of the LSAs acknowledged later",
+                || format!("{}: {octets}, not {}", interface.config.name, interface.delayed_ack_octets),
+            );
+            for neighbor in interface.neighbors.values() {
+                self.check_neighbor(id, interface, neighbor, findings);
+            }
+        }
+        findings.demand(self.unsent_floods.is_empty(), "floods are sent before an input is done with", || {
+            format!("{:?}", self.unsent_floods)
+        });
+    }
+
+    fn check_neighbor(&self, id: InterfaceId, interface: &Interface, neighbor: &Neighbor, findings: &mut Findings) {
+        let key = NeighborKey { interface: id, id: neighbor.id };
+        let state = neighbor.state;
+        let named = || format!("{key:?} in {state}");
+        let is_set = |timer| self.timers.deadline(timer).is_some();
+
+        findings.demand(state > NeighborState::Down, "a neighbour that is Down is forgotten", named);
+        // RFC 2328 §10.3: started with the first hello, again with each.
+        if state >= NeighborState::Init {
+            let due = self.timers.deadline(TimerKey::Inactivity(key));
+            findings.demand(
+                due == Some(neighbor.heard + interface.dead_interval()),
+                "a neighbour is dead RouterDeadInterval after its last hello",
+                || format!("{}: {due:?}", named()),
+            );
+        }
+
+        // RFC 2328 §10.8
+        let negotiating = state == NeighborState::ExStart;
+        let describing = state == NeighborState::Exchange;
+        let leading = describing && neighbor.exchange.role == Role::Master;
+        findings.demand(
+            is_set(TimerKey::DatabaseDescription(key)) == (negotiating || leading),
+            "descriptions are repeated in ExStart, and in Exchange by the master",
+            named,
+        );
+        findings.demand(
+            describing || neighbor.exchange.summary.is_empty(),
+            "databases are described in Exchange only",
+            || format!("{}: {} left", named(), neighbor.exchange.summary.len()),
+        );
+        findings.demand(
+            !is_set(TimerKey::LastDescription(key)) || state >= NeighborState::Loading,
+            "the last description is forgotten after the exchange",
+            named,
+        );
+
+        // RFC 2328 §10.9
+        let wanting = !neighbor.requests.is_empty();
+        findings.demand(
+            !wanting || neighbor.is_synchronizing(),
+            "LSAs are requested in Exchange and Loading only",
+            || format!("{}: {}", named(), neighbor.requests.len()),
+        );
+        findings.demand(
+            state != NeighborState::Loading || wanting,
+            "a neighbour is Loading while it has something that we want",
+            named,
+        );
+        findings.demand(
+            is_set(TimerKey::Request(key)) == wanting,
+            "requests are repeated while something is wanted",
+            || format!("{}: {} wanted", named(), neighbor.requests.len()),
+        );
+        findings.demand(
+            neighbor.replies.is_empty() || is_set(TimerKey::Reply(key)),
+            "a request that is not answered yet will be",
+            || format!("{}: {}", named(), neighbor.replies.len()),
+        );
+
+        self.check_retransmission(key, interface, neighbor, findings);
+    }
+
+    /// RFC 2328 §13.3, §13.6.
+    fn check_retransmission(
+        &self,
+        key: NeighborKey,
+        interface: &Interface,
+        neighbor: &Neighbor,
+        findings: &mut Findings,
+    ) {
+        let list = &neighbor.retransmission;
+        list.check(findings);
+        findings.demand(
+            list.is_empty() || neighbor.state >= NeighborState::Exchange,
+            "LSAs are flooded to neighbours in Exchange and above",
+            || format!("{key:?} in {}", neighbor.state),
+        );
+        for (lsa, octets) in list.iter() {
+            let place = Databases::place(lsa, key.interface, interface.config.area);
+            let stored = place.and_then(|place| self.databases.lookup(place)).map(|entry| entry.header(self.now));
+            findings.demand(
+                stored.is_some_and(|stored| usize::from(stored.length) == octets),
+                "what is to be acknowledged is the instance in the database",
+                || format!("{key:?}: {lsa}, {octets} octets, stored {stored:?}"),
+            );
+            // RFC 5250 §3.1
+            findings.demand(
+                !lsa.kind.is_opaque() || neighbor.options.contains(Options::O),
+                "opaque LSAs go to opaque-capable neighbours only",
+                || format!("{key:?}: {lsa}"),
+            );
+        }
+        findings.demand(
+            list.next_retry().is_none() || self.timers.deadline(TimerKey::Retransmission(key)).is_some(),
+            "what is not acknowledged is sent again",
+            || format!("{key:?}: {:?}", list.next_retry()),
+        );
+        findings.demand(
+            list.next_unsent().is_none() || list.in_flight() >= FLOOD_WINDOW,
+            "LSAs wait for nothing but room in the window",
+            || format!("{key:?}: {} octets in flight", list.in_flight()),
+        );
+    }
+
+    fn check_timers(&self, findings: &mut Findings) {
+        self.timers.check(findings);
+        for timer in self.timers.keys() {
+            let known = match timer {
+                TimerKey::Hello(id) | TimerKey::DelayedAck(id) => self.interfaces.contains_key(&id),
+                TimerKey::Inactivity(key)
+                | TimerKey::DatabaseDescription(key)
+                | TimerKey::LastDescription(key)
+                | TimerKey::Request(key)
+                | TimerKey::Reply(key)
+                | TimerKey::Retransmission(key) => self.neighbor(key).is_some(),
+                TimerKey::Origination(place) | TimerKey::Refresh(place) => self.is_self_originated(place),
+                TimerKey::Calculation => true,
+                TimerKey::Expiry => false,
+            };
+            findings.demand(known, "a timer belongs to something that is there", || format!("{timer:?}"));
+        }
+        let due = self.calculation.backoff.due();
+        findings.demand(
+            self.timers.deadline(TimerKey::Calculation) == due && due.is_none_or(|due| due > self.now),
+            "a calculation is due in the future, and its timer is set",
+            || format!("{due:?} at {:?}", self.now),
+        );
+    }
+
+    fn check_requests(&self, findings: &mut Findings) {
+        findings.demand(self.in_flight.is_settled(), "requests are made before an input is done with", String::new);
+        for (place, key) in self.in_flight.asked() {
+            let wanted = self.neighbor(key).is_some_and(|neighbor| neighbor.requests.header(place.key).is_some());
+            findings.demand(wanted, "what was requested is wanted of that neighbour", || format!("{place:?} {key:?}"));
+        }
+    }
+
+    /// RFC 2328 §12.4, §13.4.
+    fn check_originations(&self, findings: &mut Findings) {
+        findings.demand(self.originations.is_settled(), "originations are made before an input is done with", || {
+            format!("{:?}", self.originations)
+        });
+        for place in self.originations.wanted() {
+            let held = self.timers.deadline(TimerKey::Origination(place)).is_some();
+            let flushing = self.databases.lookup(place).is_some_and(|entry| entry.is_max_age(self.now));
+            let said = self.is_said(place);
+            findings.demand(said || held || flushing, "an LSA of ours is said, or will be", || format!("{place:?}"));
+            findings.demand(
+                !said || self.timers.deadline(TimerKey::Refresh(place)).is_some(),
+                "an LSA of ours is refreshed in time",
+                || format!("{place:?}"),
+            );
+        }
+        for (domain, lsdb) in self.databases.iter() {
+            for entry in lsdb.iter() {
+                let place = LsaPlace { domain, key: entry.key() };
+                let unwanted = self.is_self_originated(place) && !self.originations.is_wanted(place);
+                if unwanted && !entry.is_max_age(self.now) {
+                    let held = self.timers.deadline(TimerKey::Origination(place)).is_some();
+                    findings.demand(held, "an LSA of ours that is not wanted is flushed", || format!("{place:?}"));
+                }
+            }
+        }
+    }
+
+    /// RFC 2328 §11.
+    fn check_routes(&self, findings: &mut Findings) {
+        let settled = self.calculation.backoff.due().is_none();
+        for (prefix, route) in self.routes() {
+            findings.demand(
+                !route.nexthops.is_empty() && !route.originators.is_empty(),
+                "a route leads somewhere, and is somebody's",
+                || format!("{prefix}: {route:?}"),
+            );
+            let lives = |id: &InterfaceId| self.interfaces.get(id).is_some_and(|found| found.link().is_some());
+            findings.demand(
+                !settled || route.nexthops.iter().all(|nexthop| lives(&nexthop.interface)),
+                "routes lead out of interfaces that are up",
+                || format!("{prefix}: {route:?}"),
+            );
+        }
+    }
+}
+
+fn check_entry(domain: Domain, entry: &Entry, findings: &mut Findings) {
+    let lsa = entry.as_installed();
+    let key = entry.key();
+    // RFC 2328 §12.1.7
+    let verdict = lsa.check();
+    findings.demand(verdict.is_ok(), "an LSA in the database passes every check", || format!("{key}: {verdict:?}"));
+    let read = lsa.parse();
+    findings.demand(
+        read.as_ref() == Ok(entry.body()),
+        "what an LSA in the database says is what its octets say",
+        || format!("{key}: {read:?}"),
+    );
+    let scope = match domain {
+        Domain::Link(_) => crate::ids::Scope::Link,
+        Domain::Area(_) => crate::ids::Scope::Area,
+        Domain::As => crate::ids::Scope::As,
+    };
+    // RFC 5250 §3
+    findings.demand(key.kind.scope() == Some(scope), "an LSA is in the database of its scope", || {
+        format!("{key} in {domain:?}")
+    });
+}
