@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 
+use crate::authentication::Accepted;
 use crate::check::Findings;
 use crate::databases::LsaPlace;
 use crate::event::NeighborState;
@@ -34,6 +35,8 @@ pub(crate) struct Neighbor {
     pub(crate) replies: BTreeSet<LsaPlace>,
     /// What it was sent within MinLSArrival.
     pub(crate) recent: RecentlySent,
+    /// Cryptographic sequence numbers of its packets (§D.4.3).
+    pub(crate) accepted: Accepted,
 }
 
 impl Neighbor {
@@ -53,6 +56,7 @@ impl Neighbor {
             retransmission: RetransmissionList::default(),
             replies: BTreeSet::new(),
             recent: RecentlySent::default(),
+            accepted: Accepted::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
 use crate::databases::{Databases, Domain};
 use crate::engine::Engine;
@@ -150,6 +151,10 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         let before = std::mem::replace(&mut interface.config, config);
         let after = &interface.config;
+        if au_type(&before.authentication) != au_type(&after.authentication) {
+            // Numbers of another kind say nothing of these.
+            interface.neighbors.values_mut().for_each(|neighbor| neighbor.accepted = Accepted::default());
+        }
         let new_timers = (before.hello_interval, before.dead_interval) != (after.hello_interval, after.dead_interval);
         let area = after.area;
         let neighbors: Vec<_> = interface.neighbors.keys().copied().collect();

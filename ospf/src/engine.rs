@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::authentication::Sequences;
 use crate::calculation::CalculationState;
 use crate::config::Config;
 use crate::databases::{Databases, LsaPlace};
@@ -34,6 +35,7 @@ pub struct Engine {
     pub(crate) calculation: CalculationState,
     pub(crate) timers: Timers,
     pub(crate) random: Random,
+    pub(crate) sequences: Sequences,
     /// Neighbours to whom something on their retransmission list may be sent.
     pub(crate) unsent_floods: BTreeSet<NeighborKey>,
     pub(crate) in_flight: InFlight,
@@ -65,6 +67,7 @@ impl Engine {
             calculation: CalculationState::default(),
             timers: Timers::default(),
             random: Random::new(seed),
+            sequences: Sequences::default(),
             unsent_floods: BTreeSet::new(),
             in_flight: InFlight::default(),
             exchanged: BTreeSet::new(),

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::config::{KeyId, KeyStanding};
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
 use crate::refusal::{LsaRefusal, Refusal};
 
@@ -102,6 +103,15 @@ pub enum Event {
         key: LsaKey,
         /// In this area.
         area: AreaId,
+    },
+    /// Packets of an interface are signed with another key than before, or its lifetime has ended.
+    SigningKey {
+        /// Which interface.
+        interface: InterfaceId,
+        /// The key in use now.
+        key: KeyId,
+        /// If it is not valid, no configured key is: it goes on being used.
+        standing: KeyStanding,
     },
     /// An external destination is not originated: prefixes within it, originated too, leave no Link State ID for it (appendix E).
     ExternalNotOriginated {

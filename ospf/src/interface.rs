@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::adjacency::Neighbor;
 use crate::area::ExternalRouting;
-use crate::config::{InterfaceConfig, NetworkType};
+use crate::config::{InterfaceConfig, KeyId, KeyStanding, NetworkType};
 use crate::counters::Counters;
 use crate::databases::Domain;
 use crate::engine::Engine;
@@ -71,6 +71,8 @@ pub(crate) struct Interface {
     /// Octets of the LSAs that `delayed_acks` acknowledge.
     pub(crate) delayed_ack_octets: usize,
     pub(crate) counters: Counters,
+    /// The key that the last packet was signed with.
+    pub(crate) signing_key: Option<(KeyId, KeyStanding)>,
     /// When and from whom a duplicate router id was last reported.
     pub(crate) duplicate_reported: Option<(Ipv4Addr, Instant)>,
 }
@@ -86,6 +88,7 @@ impl Interface {
             delayed_acks: Vec::new(),
             delayed_ack_octets: 0,
             counters: Counters::default(),
+            signing_key: None,
             duplicate_reported: None,
         }
     }

@@ -11,6 +11,7 @@ use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 
 /// One thing that happened, for [`crate::Engine::handle`].
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, taken as soon as it is given")]
 pub enum Input<'a> {
     /// An OSPF packet (the payload of IP protocol 89) arrived on an interface.
     Packet {

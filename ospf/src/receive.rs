@@ -3,12 +3,13 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::authentication::{Sequence, verify};
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
 use crate::ids::{InterfaceId, NeighborId, NeighborKey};
 use crate::refusal::Refusal;
 use crate::send::ALL_SPF_ROUTERS;
-use crate::wire::{Authentication, Packet, PacketBody};
+use crate::wire::{Envelope, PacketBody};
 
 /// The same duplicate router id is reported again after this.
 const DUPLICATE_REPORT_INTERVAL: Duration = Duration::from_secs(60);
@@ -38,27 +39,29 @@ impl Engine {
         if destination != ALL_SPF_ROUTERS && destination != link.address() {
             return Err(Refusal::Destination);
         }
-        let packet = Packet::decode(payload)?;
-        if packet.area_id != interface.config.area {
+        let envelope = Envelope::open(payload)?;
+        if envelope.area_id != interface.config.area {
             return Err(Refusal::AreaMismatch);
         }
-        match packet.authentication {
-            Authentication::Null => {}
-            Authentication::Other { .. } => return Err(Refusal::AuthenticationType),
-        }
-        if packet.router_id == own_id {
+        // §8.2: nothing of the packet is believed before it is authenticated.
+        let sequence = verify(&interface.config.authentication, &envelope, source, self.now)?;
+        let router_id = envelope.router_id;
+        if router_id == own_id {
             self.report_duplicate(id, source);
             return Err(Refusal::OwnRouterId);
         }
-
-        let kind = usize::from(packet.body.kind());
-        let key = NeighborKey { interface: id, id: NeighborId::Router(packet.router_id) };
-        if let PacketBody::Hello(hello) = &packet.body {
-            self.receive_hello(id, source, packet.router_id, hello)?;
+        // §8.2: on point-to-point networks the sender is known by its router id.
+        let key = NeighborKey { interface: id, id: NeighborId::Router(router_id) };
+        self.check_sequence(key, envelope.kind, sequence)?;
+        self.note_sequence(key, envelope.kind, sequence);
+        let body = envelope.body().map_err(Refusal::Malformed)?;
+        if let PacketBody::Hello(hello) = &body {
+            self.receive_hello(id, source, router_id, hello)?;
+            // The neighbour may be a new one.
+            self.note_sequence(key, envelope.kind, sequence);
         } else {
-            // §8.2: on point-to-point networks the sender is known by its router id.
             let state = self.neighbor(key).ok_or(Refusal::UnknownNeighbor)?.state;
-            match packet.body {
+            match body {
                 PacketBody::Hello(_) => unreachable!("taken above"),
                 PacketBody::DatabaseDescription(description) => self.receive_description(key, &description)?,
                 // §10.7, §13, §13.7: nothing is taken from a neighbour in a lesser state than Exchange.
@@ -69,9 +72,21 @@ impl Engine {
             }
         }
         if let Some(interface) = self.interfaces.get_mut(&id) {
-            interface.counters.received[kind - 1] += 1;
+            interface.counters.received[usize::from(envelope.kind) - 1] += 1;
         }
         Ok(())
+    }
+
+    /// §D.4.3: a packet that is older than another that was taken of this neighbour. Of one that is Down any is new.
+    fn check_sequence(&self, key: NeighborKey, kind: u8, sequence: Sequence) -> Result<(), Refusal> {
+        let known = self.neighbor(key).filter(|neighbor| neighbor.state >= NeighborState::Init);
+        known.map_or(Ok(()), |neighbor| neighbor.accepted.check(kind, sequence))
+    }
+
+    fn note_sequence(&mut self, key: NeighborKey, kind: u8, sequence: Sequence) {
+        if let Some(neighbor) = self.neighbor_mut(key) {
+            neighbor.accepted.note(kind, sequence);
+        }
     }
 
     fn report_duplicate(&mut self, id: InterfaceId, source: Ipv4Addr) {

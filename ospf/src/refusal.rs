@@ -63,8 +63,14 @@ reasons! {
     AreaMismatch = "area-mismatch", "another area";
     /// Another authentication type than the interface's.
     AuthenticationType = "authentication-type", "another authentication type";
-    /// The authentication field or digest is wrong.
-    Authentication = "authentication", "authentication failed";
+    /// Simple password: another one.
+    AuthenticationPassword = "authentication-password", "another password";
+    /// Cryptographic: a Key ID that is not configured, or not to be accepted now.
+    AuthenticationKeyId = "authentication-key-id", "unknown or expired authentication key";
+    /// Cryptographic: the digest is wrong, or is not there.
+    AuthenticationDigest = "authentication-digest", "wrong digest";
+    /// Cryptographic: the sequence number went back; the packet is an old one.
+    AuthenticationSequence = "authentication-sequence", "sequence number went back";
     /// Our own packet came back, or somebody uses our router id.
     OwnRouterId = "own-router-id", "our own router id";
     /// Hello: another HelloInterval.

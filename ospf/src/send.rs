@@ -4,7 +4,9 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 
+use crate::authentication::{Signature, sign, trailer_len};
 use crate::engine::Engine;
+use crate::event::Event;
 use crate::ids::InterfaceId;
 use crate::io::Output;
 use crate::wire::{Authentication, PACKET_HEADER_LEN, Packet, PacketBody};
@@ -39,7 +41,7 @@ impl Engine {
         }
     }
 
-    /// A packet's bytes as they leave an interface (§8.1, §D).
+    /// A packet's bytes, but for its authentication: [`Engine::send_encoded`] signs them. So they serve several interfaces of an area.
     pub(crate) fn encode(&self, id: InterfaceId, body: PacketBody) -> Option<Bytes> {
         let interface = self.interfaces.get(&id)?;
         let packet = Packet {
@@ -51,12 +53,14 @@ impl Engine {
         Some(packet.encode())
     }
 
-    /// Sends bytes of [`Engine::encode`].
+    /// Signs and sends bytes of [`Engine::encode`] (§D.4).
     pub(crate) fn send_encoded(&mut self, id: InterfaceId, destination: Destination, packet: Bytes) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
-        if interface.active_link().is_none() {
-            return;
-        }
+        let Some(link) = interface.active_link() else { return };
+        let authentication = &interface.config.authentication;
+        let signature = sign(authentication, packet, link.address(), &mut self.sequences, self.config.boot, self.now);
+        let Signature { packet, key } = signature;
+        let before = std::mem::replace(&mut interface.signing_key, key);
         let kind = usize::from(packet[1]);
         debug_assert!((1..=5).contains(&kind), "packet type {kind}");
         interface.counters.sent[kind - 1] += 1;
@@ -64,6 +68,11 @@ impl Engine {
             Destination::AllSpfRouters => ALL_SPF_ROUTERS,
             Destination::Neighbor(address) => address,
         };
+        if let Some((key, standing)) = key
+            && before.is_none_or(|before| before != (key, standing))
+        {
+            self.outputs.push_back(Output::Event(Event::SigningKey { interface: id, key, standing }));
+        }
         self.outputs.push_back(Output::Send { interface: id, destination, ttl: LINK_TTL, packet });
     }
 
@@ -71,8 +80,11 @@ impl Engine {
     ///
     /// Whoever fills it puts at least one element in, be it too large: a tiny MTU must not stop progress.
     pub(crate) fn room(&self, id: InterfaceId, fixed: usize) -> usize {
-        let link = self.interfaces.get(&id).and_then(|interface| interface.active_link());
+        let interface = self.interfaces.get(&id);
+        let link = interface.and_then(|interface| interface.active_link());
         let mtu = usize::from(link.map_or(SMALLEST_MTU, |link| link.mtu.max(SMALLEST_MTU)));
-        mtu.saturating_sub(IP_HEADER_LEN + PACKET_HEADER_LEN + fixed)
+        // §D.4.3: the trailer "is not considered part of the OSPF protocol packet", but it is part of the IP datagram.
+        let trailer = interface.map_or(0, |interface| trailer_len(&interface.config.authentication));
+        mtu.saturating_sub(IP_HEADER_LEN + PACKET_HEADER_LEN + fixed + trailer)
     }
 }

@@ -136,6 +136,11 @@ pub struct RefusedView {
 }
 
 impl Engine {
+    /// A [`crate::Config::boot`] for this router's next life: with it no sequence number of a signed packet comes again.
+    pub fn next_boot(&self) -> u32 {
+        self.sequences.next_boot()
+    }
+
     /// This router's id.
     pub fn router_id(&self) -> RouterId {
         self.config.router_id

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::authentication::Authentication;
 use crate::ids::{AreaId, RouterId};
 
 /// One interface (RFC 2328 §9 and appendix C.3).
@@ -37,6 +38,8 @@ pub struct InterfaceConfig {
     pub neighbors: BTreeMap<Ipv4Addr, NbmaNeighbor>,
     /// PollInterval: between hellos to a neighbour of a non-broadcast network that is down.
     pub poll_interval: Duration,
+    /// How packets are signed and verified.
+    pub authentication: Authentication,
 }
 
 impl InterfaceConfig {
@@ -54,6 +57,7 @@ impl InterfaceConfig {
             retransmit_interval: Duration::from_secs(5),
             transmit_delay: Duration::from_secs(1),
             mtu_ignore: false,
+            authentication: Authentication::Null,
             neighbors: BTreeMap::new(),
             poll_interval: Duration::from_secs(120),
         }

@@ -1,6 +1,7 @@
 //! What the engine is told to do. All of it may change while it runs: see [`crate::Input::Configure`].
 
 mod area;
+mod authentication;
 mod external;
 mod interface;
 mod policy;
@@ -8,6 +9,7 @@ mod router;
 mod spf_delay;
 
 pub use area::*;
+pub use authentication::*;
 pub use external::*;
 pub use interface::*;
 pub use policy::*;

@@ -15,6 +15,9 @@ use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 pub struct Config {
     /// This router's identity. A change restarts all adjacencies.
     pub router_id: RouterId,
+    /// A number larger than at any earlier start with the same keys, at best seconds since 1970 at the engine's time zero: what
+    /// cryptographic sequence numbers begin from (AuType 2), and the boot count before them (AuType 3, RFC 7474 §2).
+    pub boot: u32,
     /// Areas that are not plain: those of interfaces and not listed here are as [`AreaConfig::default`] says.
     pub areas: BTreeMap<AreaId, AreaConfig>,
     /// Interfaces that take part, active and passive, and virtual links.
@@ -36,6 +39,7 @@ impl Config {
     pub fn new(router_id: RouterId) -> Self {
         Self {
             router_id,
+            boot: 0,
             areas: BTreeMap::new(),
             interfaces: BTreeMap::new(),
             loopbacks: BTreeMap::new(),

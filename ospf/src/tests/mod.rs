@@ -2,6 +2,7 @@
 
 mod adjacency;
 mod areas;
+mod authentication;
 mod check;
 mod configuration;
 mod exchange;

@@ -4,6 +4,7 @@
 
 mod checksum;
 mod constants;
+mod envelope;
 mod error;
 mod fletcher;
 mod lsa;
@@ -17,6 +18,8 @@ mod reader;
 mod tests;
 
 pub use constants::*;
+pub use envelope::Envelope;
+pub(crate) use envelope::seal;
 pub use error::{LsaError, Malformation, PacketError, WireError};
 pub use lsa::*;
 pub use packet::*;

@@ -1,80 +1,19 @@
-//! Packets between bytes and values (RFC 2328 §A.3), with the checks of §8.2 that need nothing but the packet itself.
-//!
-//! What comes after the length that the header gives, an authentication trailer (§D.4.3) or an LLS block (RFC 5613), is left alone here.
+//! Packets between bytes and values (RFC 2328 §A.3). The header is read by [`super::Envelope`].
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::checksum;
 use super::constants::{
     DATABASE_DESCRIPTION_FIXED_LEN, HELLO_FIXED_LEN, LINK_STATE_UPDATE_FIXED_LEN, LSA_HEADER_LEN, PACKET_HEADER_LEN,
     REQUEST_LEN,
 };
-use super::error::{Malformation, PacketError, WireError};
+use super::envelope::{VERSION, seal};
+use super::error::{Malformation, WireError};
 use super::lsa::{Lsa, LsaHeader};
 use super::packet::{Authentication, DatabaseDescription, DdFlags, Hello, Options, Packet, PacketBody};
 use super::reader::Reader;
-use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, RouterId};
-
-/// The version of this protocol.
-const VERSION: u8 = 2;
-
-/// AuType of simple password authentication: as with Null, the checksum is in use (§D.4.2).
-const SIMPLE_PASSWORD: u16 = 1;
-
-/// AuType of cryptographic authentication: a trailer takes the place of the checksum (§D.4.3).
-const CRYPTOGRAPHIC: u16 = 2;
+use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
 
 impl Packet {
-    /// Reads a packet from the payload of an IP datagram.
-    ///
-    /// The checksum is verified where the authentication type has one. Link state updates are cut into LSAs, which share one copy of
-    /// the bytes; each has to be looked at with [`Lsa::check`] before it is used.
-    ///
-    /// # Errors
-    /// If it is not of version 2, the checksum is wrong, or it does not hold together.
-    pub fn decode(bytes: &[u8]) -> Result<Self, PacketError> {
-        let mut header = Reader::new(bytes, 0);
-        let version = header.u8()?;
-        if version != VERSION {
-            return Err(PacketError::Version(version));
-        }
-        let kind_at = header.clone();
-        let kind = header.u8()?;
-        let length_at = header.clone();
-        let length = usize::from(header.u16()?);
-        if length < PACKET_HEADER_LEN {
-            return Err(length_at.error(Malformation::Length).into());
-        }
-        let Some(packet) = bytes.get(..length) else {
-            return Err(length_at.error(Malformation::Truncated).into());
-        };
-        let router_id = RouterId(header.u32()?);
-        let area_id = AreaId(header.u32()?);
-        let _checksum = header.u16()?;
-        let au_type = header.u16()?;
-        let data = header.array()?;
-        debug_assert_eq!(header.offset(), PACKET_HEADER_LEN);
-
-        // RFC 2328 §D.4: Null and simple passwords come with a checksum; what other types have is for whoever knows them.
-        if matches!(au_type, 0 | SIMPLE_PASSWORD) && !checksum::verifies(packet) {
-            return Err(PacketError::Checksum);
-        }
-        let authentication = match au_type {
-            0 => Authentication::Null,
-            kind => Authentication::Other { kind, data },
-        };
-        let mut reader = Reader::new(&packet[PACKET_HEADER_LEN..], PACKET_HEADER_LEN);
-        let body = match kind {
-            1 => Hello::read(&mut reader).map(PacketBody::Hello),
-            2 => DatabaseDescription::read(&mut reader).map(PacketBody::DatabaseDescription),
-            3 => reader.until_end(REQUEST_LEN, read_request).map(PacketBody::LinkStateRequest),
-            4 => read_update(reader, packet).map(PacketBody::LinkStateUpdate),
-            5 => reader.until_end(LSA_HEADER_LEN, LsaHeader::read).map(PacketBody::LinkStateAck),
-            _ => Err(kind_at.error(Malformation::PacketType)),
-        }?;
-        Ok(Self { router_id, area_id, authentication, body })
-    }
-
     /// The packet as bytes, its checksum filled in; with cryptographic authentication the checksum is zero and the trailer is still
     /// to be added (§D.4.3).
     ///
@@ -92,16 +31,12 @@ impl Packet {
         out.put_u16(u16::try_from(length).expect("packets are kept within an MTU of 16 bits"));
         out.put_u32(self.router_id.0);
         out.put_u32(self.area_id.0);
-        out.put_u16(0);
-        out.put_u16(au_type);
-        out.put_slice(&data);
+        // Checksum, AuType, authentication.
+        out.put_bytes(0, 2 + 2 + 8);
         debug_assert_eq!(out.len(), PACKET_HEADER_LEN);
         self.body.write(&mut out);
         debug_assert_eq!(out.len(), length, "encoded_len is what encode writes");
-        if au_type != CRYPTOGRAPHIC {
-            let checksum = checksum::compute(&out);
-            out[checksum::CHECKSUM].copy_from_slice(&checksum.to_be_bytes());
-        }
+        seal(&mut out, au_type, data);
         out.freeze()
     }
 
@@ -131,6 +66,19 @@ impl PacketBody {
             Self::LinkStateRequest(_) => 3,
             Self::LinkStateUpdate(_) => 4,
             Self::LinkStateAck(_) => 5,
+        }
+    }
+
+    /// Reads what is behind the header of a packet of type `kind`.
+    pub(super) fn read(kind: u8, packet: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(&packet[PACKET_HEADER_LEN..], PACKET_HEADER_LEN);
+        match kind {
+            1 => Hello::read(&mut reader).map(Self::Hello),
+            2 => DatabaseDescription::read(&mut reader).map(Self::DatabaseDescription),
+            3 => reader.until_end(REQUEST_LEN, read_request).map(Self::LinkStateRequest),
+            4 => read_update(reader, packet).map(Self::LinkStateUpdate),
+            5 => reader.until_end(LSA_HEADER_LEN, LsaHeader::read).map(Self::LinkStateAck),
+            _ => Err(Reader::new(&packet[1..], 1).error(Malformation::PacketType)),
         }
     }
 
