@@ -124,7 +124,7 @@ impl Daemon {
         let mut endpoints = Endpoints::default();
         endpoints.set(local.tunnels.values());
         let mut ids = InterfaceIds::default();
-        let config = engine_config(&local.mesh, &local.site, &mut ids);
+        let config = engine_config(&local.mesh, &local.site, &BTreeMap::new(), &mut ids);
         let longest = config.interfaces.values().map(|interface| interface.dead_interval).max().unwrap_or_default();
         let (driver, changes) = Driver::start(config, random_seed()?);
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
@@ -327,7 +327,7 @@ impl Daemon {
                 self.backend = backend;
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
-                let config = engine_config(&self.local.mesh, &self.local.site, &mut self.ids);
+                let config = engine_config(&self.local.mesh, &self.local.site, &BTreeMap::new(), &mut self.ids);
                 self.told.retain(|id, _| config.interfaces.contains_key(id));
                 self.driver.configure(config).await;
             }

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::Options;
 use crate::keys::PrivateKey;
-use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, Tunnel};
+use crate::mesh::{self, BackendChoice, IfName, Mesh, NetworkType, Site, Tunnel};
 use crate::reconcile::state::{Admin, AllowedIps, Backend, Device, FWMARK, Link, Peer, State};
 
 /// The interface that carries the loopback address besides the tunnels.
@@ -40,6 +40,7 @@ impl Local {
             replace_public_keys(&mut mesh, file)?;
         }
         let site = mesh.own_site(&key.public())?.clone();
+        refuse_unbuilt(&mesh, &site)?;
         let tunnels = mesh.tunnels(&site).into_iter().map(|tunnel| (tunnel.interface.clone(), tunnel)).collect();
         Ok(Self { mesh, site, tunnels, key })
     }
@@ -90,6 +91,19 @@ impl Local {
             strangers: BTreeSet::new(),
         }
     }
+}
+
+/// Refuses what the file may say and this version does not do yet.
+fn refuse_unbuilt(mesh: &Mesh, site: &Site) -> anyhow::Result<()> {
+    let lans = site.interfaces.iter().all(|interface| interface.network == NetworkType::PointToPoint);
+    anyhow::ensure!(lans, "no network but point-to-point is available in this version");
+    let own = site.interfaces.iter().map(|interface| interface.ospf.area);
+    let areas: BTreeSet<_> = mesh.tunnels(site).iter().map(|tunnel| tunnel.ospf.area).chain(own).collect();
+    let plain = areas.len() <= 1 && mesh.areas.is_empty() && site.virtual_links.is_empty();
+    anyhow::ensure!(plain, "a second area is not available in this version");
+    let open = site.redistributions.is_empty() && site.imports.is_empty();
+    anyhow::ensure!(open, "redistribution and import filters are not available in this version");
+    Ok(())
 }
 
 /// Replaces sites' public keys by those of a lab: lines of `SITE BASE64`.

@@ -230,7 +230,7 @@ impl Story<'_> {
             "cut        packets between {} and {} vanish ({} – {}); no interface goes down",
             here.name, there.name, here.underlay[0], there.underlay[0]
         ));
-        let patience = link.ospf.dead_interval + REROUTE_PATIENCE;
+        let patience = link.ospf.timers.dead_interval + REROUTE_PATIENCE;
         let moved =
             self.await_route(console, stream, "rerouting", patience, |hops| !hops.is_empty() && !self.is_direct(hops))?;
         let steady = self.await_steady(stream, moved, patience)?;
@@ -239,7 +239,7 @@ impl Story<'_> {
         console.line(format!(
             "reroute    {} after the cut (dead interval {} s): {lost} of {sent} packets lost, {} ms without an answer",
             seconds(moved - cut_at),
-            link.ospf.dead_interval.as_secs(),
+            link.ospf.timers.dead_interval.as_secs(),
             log.outage(cut_at, Instant::now()).as_millis()
         ));
         self.path(console)
@@ -249,7 +249,7 @@ impl Story<'_> {
         let Cast { here, there, link, .. } = &self.cast;
         let healed_at = Instant::now();
         cut::heal(&self.lab.layout, here, there)?;
-        let patience = link.ospf.hello_interval + REROUTE_PATIENCE;
+        let patience = link.ospf.timers.hello_interval + REROUTE_PATIENCE;
         let back = self.await_route(console, stream, "coming back", patience, |hops| self.is_direct(hops))?;
         self.await_steady(stream, back, patience)?;
         wait::until_good(self.lab, healed_at, patience, |_| self.interrupt.check())?;

@@ -29,17 +29,29 @@ pub(super) struct WrittenEndpoint {
     pub port: Option<u16>,
 }
 
-/// A network such as `"10.1.0.0/16"`, without host bits.
+/// A network that a site can hold, such as `"10.1.0.0/16"`, without host bits.
 pub(super) fn network(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<Ipv4Network>> {
     let text = entry.string(example, report)?;
+    let network = any_network(text, example, report)?;
+    match unusable(network) {
+        None => Some(At { value: network, span: text.span }),
+        Some(what) => {
+            let title = format!("{} cannot belong to a site", quoted(text.value));
+            report.push(
+                Diagnostic::error(text.span, title, what)
+                    .help("use networks of unicast addresses, or 0.0.0.0/0 for a default route"),
+            );
+            None
+        }
+    }
+}
+
+/// A network without host bits, whatever it is for.
+pub(super) fn any_network(text: At<&str>, example: &str, report: &mut Report) -> Option<Ipv4Network> {
     let error = |title: String, label: &str| Diagnostic::error(text.span, title, label);
     let said = quoted(text.value);
     let fault = match read_network(text.value) {
-        Ok(network) => match unusable(network) {
-            None => return Some(At { value: network, span: text.span }),
-            Some(what) => error(format!("{said} cannot belong to a site"), what)
-                .help("use networks of unicast addresses, or 0.0.0.0/0 for a default route"),
-        },
+        Ok(network) => return Some(network),
         Err(NetworkFault::HostBits(right)) => {
             error(format!("{said} has host bits set"), "the address is inside the network, not the network")
                 .help(format!("write `\"{right}\"`"))
@@ -57,6 +69,20 @@ pub(super) fn network(entry: &Entry<'_>, example: &str, report: &mut Report) -> 
         }
     };
     report.push(fault);
+    None
+}
+
+/// A unicast IPv4 address of a host.
+pub(super) fn host(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<Ipv4Addr>> {
+    let text = entry.string(example, report)?;
+    let fault = match text.value.parse::<Ipv4Addr>() {
+        Ok(address) => match unusable(Ipv4Network::from(address)) {
+            None => return Some(At { value: address, span: text.span }),
+            Some(what) => (format!("{} cannot be the address of a router", quoted(text.value)), what),
+        },
+        Err(_) => (format!("{} is not an IPv4 address", quoted(text.value)), "not an address"),
+    };
+    report.push(Diagnostic::error(text.span, fault.0, fault.1).help(format!("write it as in `{example}`")));
     None
 }
 

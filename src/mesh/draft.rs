@@ -1,20 +1,30 @@
 //! The whole file as read, and how it becomes the [`Mesh`] once all checks have passed.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ::ospf::{AreaConfig, AreaId, RouterId};
+
 use super::addressing::loopback;
+use super::area::AreaDraft;
 use super::diagnostic::Diagnostic;
 use super::general::General;
 use super::link::{LinkDraft, Pair};
-use super::model::{Endpoint, Link, Mesh, OspfSettings, Site, SiteId, SiteInterface};
+use super::model::{Endpoint, Link, Mesh, OspfProcess, OspfSettings, Site, SiteId, SiteInterface, Timers, VirtualLink};
 use super::ospf::{OspfKeys, Settled};
+use super::process::ProcessKeys;
 use super::reader::{Report, Table};
-use super::schema::{LINK, MESH, OSPF, SITE};
+use super::schema::{AREA, LINK, MESH, OSPF, SITE};
 use super::site::SiteDraft;
+use super::virtual_link::{FarEnd, VirtualLinkDraft};
 
 /// The sections of the file.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     pub general: General<'a>,
     pub ospf: OspfKeys,
+    pub process: ProcessKeys,
+    pub areas: Vec<AreaDraft>,
     pub sites: Vec<SiteDraft<'a>>,
     pub links: Vec<LinkDraft<'a>>,
 }
@@ -27,6 +37,8 @@ pub(super) struct AllSettled {
     pub links: Vec<Option<Settled>>,
     /// As `Draft::sites` and `SiteDraft::interfaces`.
     pub interfaces: Vec<Vec<Option<Settled>>>,
+    /// As `Draft::sites` and `SiteDraft::virtual_links`.
+    pub virtual_links: Vec<Vec<Option<Timers>>>,
 }
 
 impl<'a> Draft<'a> {
@@ -42,14 +54,18 @@ impl<'a> Draft<'a> {
                 General::default()
             }
         };
-        let ospf = match file.take("ospf").and_then(|entry| entry.table(&OSPF, report)) {
+        let (ospf, process) = match file.take("ospf").and_then(|entry| entry.table(&OSPF, report)) {
             Some(mut table) => {
-                let keys = OspfKeys::read(&mut table, report);
+                let keys = (OspfKeys::read_network(&mut table, report), ProcessKeys::read(&mut table, report));
                 table.finish(report);
                 keys
             }
-            None => OspfKeys::default(),
+            None => (OspfKeys::default(), ProcessKeys::absent()),
         };
+        let areas = file.take("area").map_or_else(Vec::new, |entry| {
+            let tables = entry.tables(&AREA, report);
+            tables.into_iter().map(|table| AreaDraft::read(table, report)).collect()
+        });
         let site = file.take("site");
         let sites = site.map_or_else(Vec::new, |entry| {
             let tables = entry.tables(&SITE, report);
@@ -71,7 +87,7 @@ impl<'a> Draft<'a> {
             report.push(l2.not_available("`[[l2]]`").help("leave the section out"));
         }
         file.finish(report);
-        Self { general, ospf, sites, links }
+        Self { general, ospf, process, areas, sites, links }
     }
 
     /// Inherits OSPF's settings.
@@ -84,13 +100,21 @@ impl<'a> Draft<'a> {
                 .iter()
                 .map(|site| site.interfaces.iter().map(|interface| interface.ospf.settle(&self.ospf, report)).collect())
                 .collect(),
+            virtual_links: self
+                .sites
+                .iter()
+                .map(|site| {
+                    let links = site.virtual_links.iter();
+                    links.map(|link| link.timers.settle(&self.ospf.timers, report)).collect()
+                })
+                .collect(),
         }
     }
 
     /// The mesh. `None` if something is wrong, which has then been reported.
     pub fn assemble(&self, settled: &AllSettled, pairs: &[Pair]) -> Option<Mesh> {
-        let sites = self.sites.iter().zip(&settled.interfaces);
-        let mut sites = sites.map(|(site, interfaces)| self.site(site, interfaces)).collect::<Option<Vec<Site>>>()?;
+        let places = 0..self.sites.len();
+        let mut sites = places.map(|place| self.site(place, settled)).collect::<Option<Vec<Site>>>()?;
         sites.sort_by_key(|site| site.id);
         let base = settled.base?.settings;
         let mut links = pairs
@@ -108,23 +132,49 @@ impl<'a> Draft<'a> {
             name: self.general.name.given()?.value.to_owned(),
             loopbacks: self.general.loopbacks.given()?.value,
             unlisted: self.general.unlisted()?,
+            ospf: OspfProcess { rfc1583: self.process.rfc1583()?, spf_delay: self.process.spf_delay()? },
+            areas: self.areas()?,
             sites,
             links,
         })
     }
 
-    fn site(&self, site: &SiteDraft<'_>, interfaces: &[Option<Settled>]) -> Option<Site> {
-        let base = &self.general.tunnels;
+    /// The router id and loopback of a site, if they are known.
+    pub fn loopback(&self, site: &SiteDraft<'_>) -> Option<Ipv4Addr> {
+        loopback(self.general.loopbacks.given()?.value, site.id.given()?.value)
+    }
+
+    fn areas(&self) -> Option<BTreeMap<AreaId, AreaConfig>> {
+        self.areas.iter().map(|area| Some((area.id.given()?.value, area.config.clone()?))).collect()
+    }
+
+    fn virtual_link(&self, link: &VirtualLinkDraft<'_>, timers: Timers) -> Option<VirtualLink> {
+        let far_end = match link.far_end? {
+            FarEnd::Router(id) => id.value,
+            FarEnd::Site(name) => {
+                let site = self.sites.iter().find(|site| site.written_name == Some(name.value))?;
+                RouterId::from(self.loopback(site)?)
+            }
+        };
+        Some(VirtualLink { transit_area: link.area.given()?.value, far_end, timers })
+    }
+
+    /// The site at this place of the file.
+    fn site(&self, place: usize, settled: &AllSettled) -> Option<Site> {
+        let (site, base) = (&self.sites[place], &self.general.tunnels);
         let id = site.id.given()?.value;
         let port = site.tunnels.port(base)?.value;
-        let interfaces = site.interfaces.iter().zip(interfaces).map(|(interface, settled)| {
+        let interfaces = site.interfaces.iter().zip(&settled.interfaces[place]).map(|(interface, settled)| {
             Some(SiteInterface {
                 name: interface.name.given()?.value.clone(),
                 mode: interface.mode.given()?.value,
                 network: interface.network,
+                neighbors: interface.neighbors(),
                 ospf: settled.as_ref()?.settings,
             })
         });
+        let virtual_links = site.virtual_links.iter().zip(&settled.virtual_links[place]);
+        let virtual_links = virtual_links.map(|(link, timers)| self.virtual_link(link, (*timers)?));
         Some(Site {
             name: site.name.given()?.value.to_owned(),
             id: SiteId(id),
@@ -134,11 +184,14 @@ impl<'a> Draft<'a> {
                 port: endpoint.value.port.unwrap_or(port),
             }),
             prefixes: site.prefixes.iter().map(|prefix| prefix.value).collect(),
-            loopback: loopback(self.general.loopbacks.given()?.value, id)?,
+            loopback: self.loopback(site)?,
             port,
             backend: site.tunnels.backend(base)?,
             mtu: site.tunnels.mtu(base)?,
             interfaces: interfaces.collect::<Option<Vec<_>>>()?,
+            virtual_links: virtual_links.collect::<Option<Vec<_>>>()?,
+            redistributions: site.redistributions.clone()?,
+            imports: site.imports.clone()?,
         })
     }
 

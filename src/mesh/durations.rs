@@ -1,5 +1,5 @@
-//! Durations as the mesh file writes them: a whole number and a unit. Everything the file can set so far counts in
-//! whole seconds, so that is what is read.
+//! Durations as the mesh file writes them: a whole number and a unit. The protocols count in whole seconds; what only this
+//! router does to itself may be finer.
 
 use std::time::Duration;
 
@@ -27,6 +27,24 @@ enum Fault<'t> {
 
 /// A time of 1 to 65535 whole seconds. `if_zero` says what to do instead of writing zero.
 pub(super) fn seconds(entry: &Entry<'_>, if_zero: &str, report: &mut Report) -> Option<At<Duration>> {
+    let time = duration(entry, report)?;
+    let key = entry.key;
+    let error = |title: String, label: &str| Diagnostic::error(time.span, title, label);
+    let fault = match time.value {
+        Duration::ZERO => error(format!("`{key}` is zero"), "has to be longer than zero").help(if_zero),
+        value if value.subsec_nanos() != 0 => {
+            let up = value.as_secs() + 1;
+            error(format!("`{key}` is not a whole number of seconds"), "counts in whole seconds")
+                .help(format!("write `{key} = \"{up}s\"`"))
+        }
+        _ => return Some(time),
+    };
+    report.push(fault);
+    None
+}
+
+/// A time of at most 65535 seconds, to the millisecond; zero is one.
+pub(super) fn duration(entry: &Entry<'_>, report: &mut Report) -> Option<At<Duration>> {
     let key = entry.key;
     if entry.value.is_integer() || entry.value.is_float() {
         let help = format!("write the unit, as in `{key} = \"10s\"`");
@@ -37,13 +55,7 @@ pub(super) fn seconds(entry: &Entry<'_>, if_zero: &str, report: &mut Report) -> 
     let error = |title: String, label: &str| Diagnostic::error(text.span, title, label);
     let too_long = || error(format!("`{key}` is too long"), "too long").help(format!("use at most \"{MAX_SECONDS}s\""));
     let fault = match parse(text.value) {
-        Ok(Duration::ZERO) => error(format!("`{key}` is zero"), "has to be longer than zero").help(if_zero),
-        Ok(time) if time.subsec_nanos() != 0 => {
-            let up = time.as_secs() + 1;
-            error(format!("`{key}` is not a whole number of seconds"), "counts in whole seconds")
-                .help(format!("write `{key} = \"{up}s\"`"))
-        }
-        Ok(time) if time.as_secs() > MAX_SECONDS => too_long(),
+        Ok(time) if time > Duration::from_secs(MAX_SECONDS) => too_long(),
         Ok(time) => return Some(At { value: time, span: text.span }),
         Err(Fault::TooLong) => too_long(),
         Err(Fault::NoUnit) => error(format!("`{key}` has no unit"), "seconds? minutes?")
@@ -73,9 +85,12 @@ fn parse(text: &str) -> Result<Duration, Fault<'_>> {
     }
 }
 
-/// A whole number of seconds as the file would write it.
+/// A duration as the file would write it.
 pub(super) fn written(time: Duration) -> String {
-    format!("{}s", time.as_secs())
+    match time.subsec_millis() {
+        0 => format!("{}s", time.as_secs()),
+        _ => format!("{}ms", time.as_millis()),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::areas::check_areas;
 use super::diagnostic::{Basis, Diagnostic, Diagnostics, Span};
 use super::draft::Draft;
 use super::general::Topology;
@@ -14,7 +13,7 @@ use super::link::pairs;
 use super::model::Mesh;
 use super::reader::{Report, Table};
 use super::schema::FILE;
-use super::{addressing, identity, ports};
+use super::{addressing, areas, identity, ports};
 
 /// The largest mesh file that is read. Ten thousand sites fit several times.
 const MAX_FILE: u64 = 16 << 20;
@@ -105,7 +104,7 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     let pairs = pairs(topology.unwrap_or(Topology::Explicit), &draft.sites, &draft.links, report);
     ports::check(&draft.general.tunnels, &draft.sites, &pairs, report);
     let settled = draft.settle(report);
-    check_areas(&settled, report);
+    areas::check(&draft, &settled, &pairs, report);
     topology.and_then(|_| draft.assemble(&settled, &pairs))
 }
 

@@ -8,24 +8,31 @@ pub mod names;
 
 mod address;
 mod addressing;
+mod area;
 mod areas;
 mod diagnostic;
 mod draft;
 mod durations;
+mod filter;
 mod general;
 mod identity;
+mod interface;
 mod link;
 mod load;
 mod member;
 mod ospf;
 mod ports;
+mod process;
 mod reader;
+mod redistribution;
 mod schema;
 mod site;
 #[cfg(test)]
 mod tests;
+mod virtual_link;
 
 pub use diagnostic::{Diagnostics, Look};
+pub use filter::*;
 pub use load::{LoadError, Parsed, load, parse};
 pub use member::UnknownKey;
 pub use model::*;

@@ -3,13 +3,15 @@
 //! Nothing here can be wrong: ids are in range, names are unique and fit an interface, networks carry no host bits.
 //! The rest of weft works on these types and re-checks nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipnetwork::Ipv4Network;
-use ospf::AreaId;
+use ospf::{AreaConfig, AreaId, NbmaNeighbor, Rfc1583Compatibility, RouterId, SpfDelay};
 
+use super::filter::{ImportRule, Redistribution};
 use crate::keys::PublicKey;
 
 /// The whole mesh file, checked.
@@ -21,6 +23,10 @@ pub struct Mesh {
     pub loopbacks: Ipv4Network,
     /// What becomes of prefixes that no site lists.
     pub unlisted: Unlisted,
+    /// What `[ospf]` says of every router as a whole.
+    pub ospf: OspfProcess,
+    /// `[[area]]`: areas that are not plain.
+    pub areas: BTreeMap<AreaId, AreaConfig>,
     /// Every site, ordered by id.
     pub sites: Vec<Site>,
     /// Every tunnel's two ends with the settings of that pair, ordered by the ids of the ends; each pair once, lower id first.
@@ -98,6 +104,12 @@ pub struct Site {
     pub mtu: u16,
     /// OSPF interfaces towards the site's own LAN.
     pub interfaces: Vec<SiteInterface>,
+    /// Links of the backbone through other areas.
+    pub virtual_links: Vec<VirtualLink>,
+    /// What is taken from the kernel into OSPF; of several that select a destination the first counts.
+    pub redistributions: Vec<Redistribution>,
+    /// Which of OSPF's routes go into the kernel.
+    pub imports: Vec<ImportRule>,
 }
 
 /// Where a site is reached from outside.
@@ -130,6 +142,28 @@ pub enum BackendChoice {
     Userspace,
 }
 
+/// What `[ospf]` says of a router as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OspfProcess {
+    /// How paths to AS boundary routers compare; the same on all routers.
+    pub rfc1583: Rfc1583Compatibility,
+    /// When routes are calculated.
+    pub spf_delay: SpfDelay,
+}
+
+/// Intervals of one interface, tunnel or virtual link; whole seconds, 1..=65535.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timers {
+    /// HelloInterval.
+    pub hello_interval: Duration,
+    /// RouterDeadInterval; more than `hello_interval`.
+    pub dead_interval: Duration,
+    /// RxmtInterval.
+    pub retransmit_interval: Duration,
+    /// InfTransDelay.
+    pub transmit_delay: Duration,
+}
+
 /// OSPF settings of one interface or tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OspfSettings {
@@ -137,10 +171,24 @@ pub struct OspfSettings {
     pub area: AreaId,
     /// Output cost, 1..=65535.
     pub cost: u16,
-    /// HelloInterval; whole seconds, 1..=65535.
-    pub hello_interval: Duration,
-    /// RouterDeadInterval; whole seconds, more than `hello_interval`.
-    pub dead_interval: Duration,
+    /// Its intervals.
+    pub timers: Timers,
+    /// Whether neighbours with a larger MTU are refused.
+    pub mtu_check: MtuCheck,
+    /// Router Priority, where a designated router is elected.
+    pub priority: u8,
+    /// PollInterval of non-broadcast networks; whole seconds, at least the HelloInterval.
+    pub poll_interval: Duration,
+}
+
+/// `mtu_ignore`: what becomes of Database Description packets that claim a larger MTU than ours (RFC 2328 §10.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MtuCheck {
+    /// They are refused.
+    #[default]
+    Enforced,
+    /// They are taken.
+    Ignored,
 }
 
 /// One `[[site.interface]]`: OSPF on an interface that weft did not make.
@@ -152,8 +200,21 @@ pub struct SiteInterface {
     pub mode: InterfaceMode,
     /// The kind of network.
     pub network: NetworkType,
+    /// Routers on it, where they cannot be found by multicast.
+    pub neighbors: BTreeMap<Ipv4Addr, NbmaNeighbor>,
     /// Cost, area, timers.
     pub ospf: OspfSettings,
+}
+
+/// One `[[site.virtual_link]]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualLink {
+    /// The area it runs through: not the backbone, not a stub area.
+    pub transit_area: AreaId,
+    /// The border router at its other end.
+    pub far_end: RouterId,
+    /// Its intervals.
+    pub timers: Timers,
 }
 
 /// `ospf = "active" | "passive"`.
@@ -168,8 +229,14 @@ pub enum InterfaceMode {
 /// `network = …`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkType {
+    /// Any number of routers that find each other by multicast.
+    Broadcast,
     /// One neighbour at the other end.
     PointToPoint,
+    /// Any number of routers that all reach each other, without multicast.
+    NonBroadcast,
+    /// Any number of routers, not all of which reach each other.
+    PointToMultipoint,
 }
 
 /// A pair of sites that have a tunnel between them.

@@ -1,4 +1,4 @@
-//! The keys of OSPF, in `[ospf]`, `[[link]]` and `[[site.interface]]` alike, and what they add up to.
+//! The keys of OSPF, in `[ospf]`, `[[link]]`, `[[site.interface]]` and `[[site.virtual_link]]` alike, and what they add up to.
 
 use std::time::Duration;
 
@@ -6,23 +6,44 @@ use ::ospf::AreaId;
 
 use super::diagnostic::{Diagnostic, Span, quoted};
 use super::durations::{seconds, written};
-use super::model::OspfSettings;
+use super::model::{MtuCheck, OspfSettings, Timers};
 use super::reader::{At, Effective, Entry, Report, Setting, Table};
 
 const DEFAULT_COST: u16 = 10;
 const DEFAULT_HELLO: Duration = Duration::from_secs(1);
 const DEFAULT_DEAD: Duration = Duration::from_secs(4);
+/// Longer than a round trip between any two sites, with room for a queue.
+const DEFAULT_RETRANSMIT: Duration = Duration::from_secs(1);
+/// The least that the protocol allows (RFC 2328 §C.3).
+const DEFAULT_TRANSMIT_DELAY: Duration = Duration::from_secs(1);
+const DEFAULT_PRIORITY: u8 = 1;
+/// The sample value of RFC 2328 §C.5.
+const DEFAULT_POLL: Duration = Duration::from_secs(120);
 
 /// How many hellos a suggested dead_interval spans.
 const HELLOS_PER_DEAD: u32 = 4;
 
-/// What one section says about OSPF.
+const AT_LEAST: &str = "an interval is at least \"1s\"";
+
+/// What one section says about timers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TimerKeys {
+    hello: Setting<Duration>,
+    dead: Setting<Duration>,
+    retransmit: Setting<Duration>,
+    transmit_delay: Setting<Duration>,
+}
+
+/// What one section says about an interface or tunnel.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OspfKeys {
     area: Setting<AreaId>,
     cost: Setting<u16>,
-    hello: Setting<Duration>,
-    dead: Setting<Duration>,
+    pub timers: TimerKeys,
+    mtu_check: Setting<MtuCheck>,
+    /// Taken by [`OspfKeys::read_network`] only: a tunnel has one neighbour.
+    pub priority: Setting<u8>,
+    pub poll_interval: Setting<Duration>,
 }
 
 /// Settings after inheritance, and where the area comes from (`None`: the default).
@@ -32,34 +53,26 @@ pub(super) struct Settled {
     pub area_from: Option<Span>,
 }
 
-impl OspfKeys {
-    /// Takes the keys of OSPF out of `table`.
+impl TimerKeys {
+    /// Takes the timers out of `table`.
     pub fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
-        if let Some(bfd) = table.take("bfd").filter(|entry| entry.value.as_bool() != Some(false)) {
-            report.push(bfd.not_available("`bfd`").help("write `bfd = false`, or leave it out"));
-        }
-        if let Some(auth) = table.take("auth") {
-            report.push(auth.not_available("`auth`").help("leave it out"));
-        }
-        let zero = "an interval is at least \"1s\"";
+        let mut interval =
+            |key: &'static str| Setting::read(table.take(key), |entry| seconds(&entry, AT_LEAST, report));
         Self {
-            area: Setting::read(table.take("area"), |entry| area(&entry, report)),
-            cost: Setting::read(table.take("cost"), |entry| {
-                entry.number(1..=u16::MAX, "an OSPF cost is a number in 1..=65535, and less is better", report)
-            }),
-            hello: Setting::read(table.take("hello_interval"), |entry| seconds(&entry, zero, report)),
-            dead: Setting::read(table.take("dead_interval"), |entry| seconds(&entry, zero, report)),
+            hello: interval("hello_interval"),
+            dead: interval("dead_interval"),
+            retransmit: interval("retransmit_interval"),
+            transmit_delay: interval("transmit_delay"),
         }
     }
 
-    /// These keys over those of `base` over weft's defaults. `None` if one of them is wrong, which has then been
-    /// reported.
-    pub fn settle(&self, base: &OspfKeys, report: &mut Report) -> Option<Settled> {
+    /// These over those of `base` over weft's defaults. `None` if one of them is wrong, which has then been reported.
+    pub fn settle(&self, base: &Self, report: &mut Report) -> Option<Timers> {
         let hello = self.hello.or(base.hello).effective(DEFAULT_HELLO);
         let dead = self.dead.or(base.dead).effective(DEFAULT_DEAD);
-        let area = self.area.or(base.area).effective(AreaId::BACKBONE);
-        let cost = self.cost.or(base.cost).effective(DEFAULT_COST);
-        let (hello, dead, area, cost) = (hello?, dead?, area?, cost?);
+        let retransmit = self.retransmit.or(base.retransmit).effective(DEFAULT_RETRANSMIT);
+        let transmit_delay = self.transmit_delay.or(base.transmit_delay).effective(DEFAULT_TRANSMIT_DELAY);
+        let (hello, dead, retransmit, transmit_delay) = (hello?, dead?, retransmit?, transmit_delay?);
         if dead.value <= hello.value {
             // What is inherited as it is has been reported where it stands.
             if let Some(own) = self.dead.given().or(self.hello.given()) {
@@ -67,10 +80,100 @@ impl OspfKeys {
             }
             return None;
         }
-        let settings =
-            OspfSettings { area: area.value, cost: cost.value, hello_interval: hello.value, dead_interval: dead.value };
+        Some(Timers {
+            hello_interval: hello.value,
+            dead_interval: dead.value,
+            retransmit_interval: retransmit.value,
+            transmit_delay: transmit_delay.value,
+        })
+    }
+}
+
+impl OspfKeys {
+    /// Takes the keys that tunnels and interfaces have out of `table`.
+    pub fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
+        if let Some(bfd) = table.take("bfd").filter(|entry| entry.value.as_bool() != Some(false)) {
+            report.push(bfd.not_available("`bfd`").help("write `bfd = false`, or leave it out"));
+        }
+        refuse_auth(table, report);
+        Self {
+            area: Setting::read(table.take("area"), |entry| area(&entry, report)),
+            cost: Setting::read(table.take("cost"), |entry| {
+                entry.number(1..=u16::MAX, "an OSPF cost is a number in 1..=65535, and less is better", report)
+            }),
+            timers: TimerKeys::read(table, report),
+            mtu_check: Setting::read(table.take("mtu_ignore"), |entry| {
+                entry.boolean(MtuCheck::Ignored, MtuCheck::Enforced, report)
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// As [`OspfKeys::read`], with the keys of networks of several routers.
+    pub fn read_network(table: &mut Table<'_>, report: &mut Report) -> Self {
+        Self {
+            priority: Setting::read(table.take("priority"), |entry| priority(&entry, report)),
+            poll_interval: Setting::read(table.take("poll_interval"), |entry| seconds(&entry, AT_LEAST, report)),
+            ..Self::read(table, report)
+        }
+    }
+
+    /// These keys over those of `base` over weft's defaults. `None` if one of them is wrong, which has then been
+    /// reported.
+    pub fn settle(&self, base: &OspfKeys, report: &mut Report) -> Option<Settled> {
+        let timers = self.timers.settle(&base.timers, report);
+        let area = self.area.or(base.area).effective(AreaId::BACKBONE);
+        let cost = self.cost.or(base.cost).effective(DEFAULT_COST);
+        let mtu_check = self.mtu_check.or(base.mtu_check).effective(MtuCheck::default());
+        let priority = self.priority.or(base.priority).effective(DEFAULT_PRIORITY);
+        let poll_interval = self.poll_interval.or(base.poll_interval).effective(DEFAULT_POLL);
+        let (timers, area, poll_interval) = (timers?, area?, poll_interval?);
+        if let Some(own) = self.poll_interval.given().filter(|own| own.value < timers.hello_interval) {
+            report.push(poll_interval_too_short(own.span, own.value, timers.hello_interval));
+            return None;
+        }
+        let settings = OspfSettings {
+            area: area.value,
+            cost: cost?.value,
+            timers,
+            mtu_check: mtu_check?.value,
+            priority: priority?.value,
+            // Inherited, it gives way to an interval that is said here.
+            poll_interval: poll_interval.value.max(timers.hello_interval),
+        };
         Some(Settled { settings, area_from: area.from })
     }
+}
+
+/// Says that authentication does not exist yet, where it is asked for.
+pub(super) fn refuse_auth(table: &mut Table<'_>, report: &mut Report) {
+    if let Some(auth) = table.take("auth") {
+        report.push(auth.not_available("`auth`").help("leave it out"));
+    }
+}
+
+/// A Router Priority.
+pub(super) fn priority(entry: &Entry<'_>, report: &mut Report) -> Option<At<u8>> {
+    let why = "a router priority is a number in 0..=255; the highest becomes the designated router, 0 never does";
+    entry.number(0..=u8::MAX, why, report)
+}
+
+/// An area's number, as a dotted quad.
+pub(super) fn area(entry: &Entry<'_>, report: &mut Report) -> Option<At<AreaId>> {
+    let key = entry.key;
+    if let Some(number) = entry.value.as_integer().and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok()) {
+        report.push(entry.wrong_type("a string", &format!("{key} = \"{}\"", AreaId(number))));
+        return None;
+    }
+    let text = entry.string(&format!("{key} = \"0.0.0.0\""), report)?;
+    let area = text.value.parse().ok();
+    if area.is_none() {
+        report.push(
+            Diagnostic::error(text.span, format!("{} is not an area", quoted(text.value)), "not a dotted quad")
+                .help(format!("write `{key} = \"0.0.0.0\"`")),
+        );
+    }
+    Some(At { value: area?, span: text.span })
 }
 
 /// Says at `span` that neighbours would be declared dead between two hellos.
@@ -90,18 +193,8 @@ fn dead_interval_too_short(span: Span, hello: Effective<Duration>, dead: Effecti
     diagnostic.help(format!("a `dead_interval` spans several hellos: \"{}\"", written(hello.value * HELLOS_PER_DEAD)))
 }
 
-fn area(entry: &Entry<'_>, report: &mut Report) -> Option<At<AreaId>> {
-    if let Some(number) = entry.value.as_integer().and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok()) {
-        report.push(entry.wrong_type("a string", &format!("area = \"{}\"", AreaId(number))));
-        return None;
-    }
-    let text = entry.string("area = \"0.0.0.0\"", report)?;
-    let area = text.value.parse().ok();
-    if area.is_none() {
-        report.push(
-            Diagnostic::error(text.span, format!("{} is not an area", quoted(text.value)), "not a dotted quad")
-                .help("write `area = \"0.0.0.0\"`"),
-        );
-    }
-    Some(At { value: area?, span: text.span })
+fn poll_interval_too_short(span: Span, poll: Duration, hello: Duration) -> Diagnostic {
+    let title = format!("`poll_interval` ({}) is shorter than `hello_interval` ({})", written(poll), written(hello));
+    Diagnostic::error(span, title, "neighbours that are down would be sent more hellos than those that are up")
+        .help("leave it out, or write a multiple of the `hello_interval`")
 }

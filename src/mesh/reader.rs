@@ -1,6 +1,7 @@
 //! Walks the parsed TOML: takes keys by name, says which types were expected, which keys are missing and which are not
 //! known. It goes on after an error, so that one run finds all of them. Knows types and places, not what values mean.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use toml::de::{DeTable, DeValue};
@@ -69,6 +70,15 @@ impl<T> Setting<T> {
         }
     }
 
+    /// What `f` makes of the value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Setting<U> {
+        match self {
+            Self::Absent => Setting::Absent,
+            Self::Wrong => Setting::Wrong,
+            Self::Given(At { value, span }) => Setting::Given(At { value: f(value), span }),
+        }
+    }
+
     /// This, or `base` where it is absent.
     pub fn or(self, base: Self) -> Self {
         match self {
@@ -119,7 +129,10 @@ impl<'a> Table<'a> {
                 Diagnostic::error(
                     self.span,
                     format!("{title} has no `{key}`"),
-                    format!("`{key}` is missing below this line"),
+                    format!(
+                        "`{key}` is missing {}",
+                        if title.starts_with("`[") { "below this line" } else { "in here" }
+                    ),
                 )
                 .help(format!("add `{example}`"))
                 .of_absence(),
@@ -176,14 +189,18 @@ impl<'a> Entry<'a> {
     }
 
     /// An integer within `bounds`; `why` says where the bounds come from.
-    pub fn number(&self, bounds: RangeInclusive<u16>, why: &str, report: &mut Report) -> Option<At<u16>> {
+    pub fn number<T>(&self, bounds: RangeInclusive<T>, why: &str, report: &mut Report) -> Option<At<T>>
+    where
+        T: TryFrom<u64> + PartialOrd + Display + Copy,
+    {
         let (low, high) = (bounds.start(), bounds.end());
         let Some(integer) = self.value.as_integer() else {
             let help = format!("write `{} = N` with N in {low}..={high}", self.key);
             report.push(self.wrong_type("an integer", "").help(help));
             return None;
         };
-        let value = u16::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|value| bounds.contains(value));
+        let value = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let value = value.and_then(|value| T::try_from(value).ok()).filter(|value| bounds.contains(value));
         if value.is_none() {
             report.push(
                 Diagnostic::error(
@@ -195,6 +212,15 @@ impl<'a> Entry<'a> {
             );
         }
         Some(At { value: value?, span: self.span })
+    }
+
+    /// `true` or `false`, as what they mean here.
+    pub fn boolean<T>(&self, yes: T, no: T, report: &mut Report) -> Option<At<T>> {
+        let Some(said) = self.value.as_bool() else {
+            report.push(self.wrong_type("a boolean", &format!("{} = true", self.key)));
+            return None;
+        };
+        Some(At { value: if said { yes } else { no }, span: self.span })
     }
 
     /// One of some words.
@@ -240,6 +266,21 @@ impl<'a> Entry<'a> {
             );
         }
         Some(Table::new(section, self.span, table?))
+    }
+
+    /// A table in braces; `example` is a line that would be right.
+    pub fn inline(&self, section: &'static Section, example: &str, report: &mut Report) -> Option<Table<'a>> {
+        let table = self.value.as_table();
+        if table.is_none() {
+            report.push(self.wrong_type("a table in braces", example));
+        }
+        Some(Table::new(section, self.span, table?))
+    }
+
+    /// An array of tables in braces; what is not one is reported and left out.
+    pub fn inlines(&self, section: &'static Section, example: &str, report: &mut Report) -> Vec<Table<'a>> {
+        let elements = self.elements(example, report).unwrap_or_default();
+        elements.iter().filter_map(|element| element.inline(section, example, report)).collect()
     }
 
     /// An array of tables; what is not a table is reported and left out.

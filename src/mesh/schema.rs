@@ -10,7 +10,8 @@ pub(super) struct Section {
 }
 
 /// The top level.
-pub(super) static FILE: Section = Section { title: "the mesh file", keys: &["mesh", "ospf", "site", "link", "l2"] };
+pub(super) static FILE: Section =
+    Section { title: "the mesh file", keys: &["mesh", "ospf", "area", "site", "link", "l2"] };
 
 /// `[mesh]`.
 pub(super) static MESH: Section = Section {
@@ -19,30 +20,140 @@ pub(super) static MESH: Section = Section {
 };
 
 /// `[ospf]`.
-pub(super) static OSPF: Section =
-    Section { title: "`[ospf]`", keys: &["area", "hello_interval", "dead_interval", "cost", "bfd", "auth"] };
+pub(super) static OSPF: Section = Section {
+    title: "`[ospf]`",
+    keys: &[
+        "area",
+        "cost",
+        "hello_interval",
+        "dead_interval",
+        "retransmit_interval",
+        "transmit_delay",
+        "priority",
+        "poll_interval",
+        "mtu_ignore",
+        "bfd",
+        "auth",
+        "rfc1583_compatibility",
+        "spf_delay",
+    ],
+};
+
+/// `spf_delay = { … }` of `[ospf]`.
+pub(super) static SPF_DELAY: Section =
+    Section { title: "`spf_delay`", keys: &["initial", "short", "long", "time_to_learn", "holddown"] };
+
+/// `[[area]]`.
+pub(super) static AREA: Section = Section {
+    title: "`[[area]]`",
+    keys: &[
+        "id",
+        "kind",
+        "summaries",
+        "default_cost",
+        "default_metric",
+        "default_type",
+        "translator",
+        "stability_interval",
+        "ranges",
+        "external_ranges",
+    ],
+};
+
+/// An element of `ranges` of `[[area]]`.
+pub(super) static RANGE: Section = Section { title: "`ranges`", keys: &["prefix", "cost", "advertise"] };
+
+/// An element of `external_ranges` of `[[area]]`.
+pub(super) static EXTERNAL_RANGE: Section =
+    Section { title: "`external_ranges`", keys: &["prefix", "advertise", "tag"] };
 
 /// `[[site]]`.
 pub(super) static SITE: Section = Section {
     title: "`[[site]]`",
-    keys: &["name", "id", "public_key", "endpoint", "prefixes", "port", "port_mode", "backend", "mtu", "interface"],
+    keys: &[
+        "name",
+        "id",
+        "public_key",
+        "endpoint",
+        "prefixes",
+        "port",
+        "port_mode",
+        "backend",
+        "mtu",
+        "interface",
+        "virtual_link",
+        "redistribute",
+        "import",
+    ],
 };
 
 /// `[[site.interface]]`.
 pub(super) static SITE_INTERFACE: Section = Section {
     title: "`[[site.interface]]`",
-    keys: &["name", "ospf", "network", "area", "hello_interval", "dead_interval", "cost", "bfd", "auth"],
+    keys: &[
+        "name",
+        "ospf",
+        "network",
+        "neighbors",
+        "area",
+        "cost",
+        "hello_interval",
+        "dead_interval",
+        "retransmit_interval",
+        "transmit_delay",
+        "priority",
+        "poll_interval",
+        "mtu_ignore",
+        "bfd",
+        "auth",
+    ],
 };
+
+/// An element of `neighbors` of `[[site.interface]]`.
+pub(super) static NEIGHBOR: Section = Section { title: "`neighbors`", keys: &["address", "priority"] };
+
+/// `[[site.virtual_link]]`.
+pub(super) static VIRTUAL_LINK: Section = Section {
+    title: "`[[site.virtual_link]]`",
+    keys: &[
+        "area",
+        "router_id",
+        "site",
+        "hello_interval",
+        "dead_interval",
+        "retransmit_interval",
+        "transmit_delay",
+        "auth",
+    ],
+};
+
+/// `[[site.redistribute]]`.
+pub(super) static REDISTRIBUTE: Section =
+    Section { title: "`[[site.redistribute]]`", keys: &["from", "prefixes", "metric", "type", "tag"] };
+
+/// `[[site.import]]`.
+pub(super) static IMPORT: Section = Section { title: "`[[site.import]]`", keys: &["prefixes", "action"] };
 
 /// `[[link]]`.
 pub(super) static LINK: Section = Section {
     title: "`[[link]]`",
-    keys: &["between", "area", "hello_interval", "dead_interval", "cost", "bfd", "auth"],
+    keys: &[
+        "between",
+        "area",
+        "cost",
+        "hello_interval",
+        "dead_interval",
+        "retransmit_interval",
+        "transmit_delay",
+        "mtu_ignore",
+        "bfd",
+        "auth",
+    ],
 };
 
 /// The sections that have `key`, as they are written.
 pub(super) fn sections_with(key: &str) -> Vec<&'static str> {
-    [&FILE, &MESH, &OSPF, &SITE, &SITE_INTERFACE, &LINK]
+    [&FILE, &MESH, &OSPF, &AREA, &SITE, &SITE_INTERFACE, &VIRTUAL_LINK, &REDISTRIBUTE, &IMPORT, &LINK]
         .into_iter()
         .filter(|section| section.keys.contains(&key))
         .map(|section| section.title)

@@ -1,16 +1,17 @@
-//! `[[site]]` and `[[site.interface]]`: each entry by itself. What sites mean to each other is for `identity`,
-//! `addressing` and `ports`.
+//! `[[site]]`: each entry by itself. What sites mean to each other is for `identity`, `addressing`, `areas` and `ports`.
 
 use ipnetwork::Ipv4Network;
 
 use super::address::{WrittenEndpoint, endpoint, network};
-use super::diagnostic::{Diagnostic, Span, quoted};
+use super::diagnostic::{Diagnostic, Span};
+use super::filter::{ImportRule, Redistribution};
 use super::general::TunnelKeys;
-use super::model::{IfName, InterfaceMode, NetworkType};
+use super::interface::InterfaceDraft;
 use super::names::check_name;
-use super::ospf::OspfKeys;
 use super::reader::{At, Entry, Report, Setting, Table};
-use super::schema::SITE_INTERFACE;
+use super::redistribution::{import, redistribution};
+use super::schema::{IMPORT, REDISTRIBUTE, SITE_INTERFACE, VIRTUAL_LINK};
+use super::virtual_link::VirtualLinkDraft;
 use crate::keys::PublicKey;
 
 /// A `[[site]]` as read.
@@ -27,20 +28,19 @@ pub(super) struct SiteDraft<'a> {
     pub prefixes: Vec<At<Ipv4Network>>,
     pub tunnels: TunnelKeys,
     pub interfaces: Vec<InterfaceDraft>,
-}
-
-/// A `[[site.interface]]` as read.
-#[derive(Debug)]
-pub(super) struct InterfaceDraft {
-    pub name: Setting<IfName>,
-    pub mode: Setting<InterfaceMode>,
-    pub network: NetworkType,
-    pub ospf: OspfKeys,
+    pub virtual_links: Vec<VirtualLinkDraft<'a>>,
+    /// `None`: something in one of them is wrong.
+    pub redistributions: Option<Vec<Redistribution>>,
+    /// The first `[[site.redistribute]]`, if there is one.
+    pub redistributes: Option<Span>,
+    /// `None`: something in one of them is wrong.
+    pub imports: Option<Vec<ImportRule>>,
 }
 
 impl<'a> SiteDraft<'a> {
     pub fn read(mut table: Table<'a>, report: &mut Report) -> Self {
         let name = table.require("name", "name = \"taipei\"", report);
+        let mut redistributes = None;
         let site = Self {
             span: table.span,
             written_name: name.and_then(|entry| entry.value.as_str()),
@@ -58,6 +58,28 @@ impl<'a> SiteDraft<'a> {
                 let tables = entry.tables(&SITE_INTERFACE, report);
                 tables.into_iter().map(|table| InterfaceDraft::read(table, report)).collect()
             }),
+            virtual_links: table.take("virtual_link").map_or_else(Vec::new, |entry| {
+                let tables = entry.tables(&VIRTUAL_LINK, report);
+                tables.into_iter().map(|table| VirtualLinkDraft::read(table, report)).collect()
+            }),
+            redistributions: table.take("redistribute").map_or_else(
+                || Some(Vec::new()),
+                |entry| {
+                    let tables = entry.tables(&REDISTRIBUTE, report);
+                    redistributes = tables.first().map(|table| table.span);
+                    let read: Vec<_> = tables.into_iter().map(|table| redistribution(table, report)).collect();
+                    read.into_iter().collect()
+                },
+            ),
+            imports: table.take("import").map_or_else(
+                || Some(Vec::new()),
+                |entry| {
+                    let tables = entry.tables(&IMPORT, report);
+                    let read: Vec<_> = tables.into_iter().map(|table| import(table, report)).collect();
+                    read.into_iter().collect()
+                },
+            ),
+            redistributes,
         };
         table.finish(report);
         site
@@ -70,60 +92,6 @@ impl<'a> SiteDraft<'a> {
             (None, Some(id)) => format!("with id {}", id.value),
             (None, None) => "without a name".to_owned(),
         }
-    }
-}
-
-impl InterfaceDraft {
-    fn read(mut table: Table<'_>, report: &mut Report) -> Self {
-        let name =
-            Setting::read(table.require("name", "name = \"eth1\"", report), |entry| interface_name(&entry, report));
-        let mode = Setting::read(table.require("ospf", "ospf = \"active\"", report), |entry| {
-            entry.word(&[("active", InterfaceMode::Active), ("passive", InterfaceMode::Passive)], report)
-        });
-        let span = table.span;
-        let kind = table.take("network");
-        check_network_type(span, kind, mode.given().map(|mode| mode.value), report);
-        let ospf = OspfKeys::read(&mut table, report);
-        table.finish(report);
-        Self { name, mode, network: NetworkType::PointToPoint, ospf }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum WrittenNetworkType {
-    PointToPoint,
-    NotBuilt,
-}
-
-/// On an active interface, `network` has to be said and to be `"point-to-point"`: leaving it out will mean something
-/// else once there is more to choose from. A passive one has no neighbours whom the choice would concern.
-fn check_network_type(table: Span, entry: Option<Entry<'_>>, mode: Option<InterfaceMode>, report: &mut Report) {
-    const HELP: &str = "write `network = \"point-to-point\"`, for a link with one router at the other end";
-    let words = [
-        ("point-to-point", WrittenNetworkType::PointToPoint),
-        ("broadcast", WrittenNetworkType::NotBuilt),
-        ("nbma", WrittenNetworkType::NotBuilt),
-        ("point-to-multipoint", WrittenNetworkType::NotBuilt),
-    ];
-    let written = entry.and_then(|entry| entry.word(&words, report));
-    if mode != Some(InterfaceMode::Active) {
-        return;
-    }
-    match (entry, written) {
-        (None, _) => report.push(
-            Diagnostic::error(
-                table,
-                "an active `[[site.interface]]` has no `network`",
-                "`network` is missing below this line",
-            )
-            .help(HELP)
-            .of_absence(),
-        ),
-        (Some(entry), Some(At { value: WrittenNetworkType::NotBuilt, .. })) => {
-            let said = entry.value.as_str().unwrap_or_default();
-            report.push(entry.not_available(&format!("`network = \"{said}\"`")).help(HELP));
-        }
-        (Some(_), _) => {}
     }
 }
 
@@ -145,17 +113,4 @@ fn prefixes(entry: &Entry<'_>, report: &mut Report) -> Vec<At<Ipv4Network>> {
     const EXAMPLE: &str = "prefixes = [\"10.1.0.0/16\"]";
     let elements = entry.elements(EXAMPLE, report).unwrap_or_default();
     elements.iter().filter_map(|element| network(element, EXAMPLE, report)).collect()
-}
-
-fn interface_name(entry: &Entry<'_>, report: &mut Report) -> Option<At<IfName>> {
-    let text = entry.string("name = \"eth1\"", report)?;
-    let name = IfName::new(text.value);
-    if name.is_none() {
-        let title = format!("{} cannot be the name of an interface", quoted(text.value));
-        report.push(
-            Diagnostic::error(text.span, title, "the kernel refuses it")
-                .help("write the name that `ip link` shows: 1 to 15 bytes without `/`, `:`, `%` and white space"),
-        );
-    }
-    Some(At { value: name?, span: text.span })
 }

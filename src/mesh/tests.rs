@@ -81,9 +81,9 @@ fn a_minimal_file_has_the_documented_defaults() {
     assert_eq!(tunnel.interface.as_str(), "wg-osaka");
     assert_eq!((tunnel.listen_port, tunnel.endpoint.unwrap().1), (51822, 51821));
     assert_eq!(tunnel.keepalive.unwrap().as_secs(), 25);
-    let OspfSettings { area, cost, hello_interval, dead_interval } = tunnel.ospf;
+    let OspfSettings { area, cost, timers, .. } = tunnel.ospf;
     assert_eq!((area.to_string().as_str(), cost), ("0.0.0.0", 10));
-    assert_eq!((hello_interval.as_secs(), dead_interval.as_secs()), (1, 4));
+    assert_eq!((timers.hello_interval.as_secs(), timers.dead_interval.as_secs()), (1, 4));
 }
 
 #[test]
@@ -98,21 +98,62 @@ fn settings_of_a_section_override_those_it_inherits() {
     assert_eq!((frankfurt.port, frankfurt.mtu, frankfurt.backend), (5000, 9000, BackendChoice::Kernel));
     assert_eq!(frankfurt.loopback.to_string(), "172.31.15.254");
     let [lan, servers] = frankfurt.interfaces.as_slice() else { panic!("{:?}", frankfurt.interfaces) };
-    assert_eq!((lan.mode, lan.ospf.cost, lan.ospf.dead_interval.as_secs()), (InterfaceMode::Active, 65535, 40));
+    assert_eq!((lan.mode, lan.ospf.cost, lan.ospf.timers.dead_interval.as_secs()), (InterfaceMode::Active, 65535, 40));
     assert_eq!(
-        (servers.mode, servers.ospf.cost, servers.ospf.dead_interval.as_secs()),
+        (servers.mode, servers.ospf.cost, servers.ospf.timers.dead_interval.as_secs()),
         (InterfaceMode::Passive, 20, 8)
     );
 
     let [to_b, to_c] = mesh.tunnels(frankfurt).try_into().unwrap();
-    assert_eq!((to_b.ospf.cost, to_b.ospf.hello_interval.as_secs()), (20, 2));
-    assert_eq!((to_c.ospf.cost, to_c.ospf.hello_interval.as_secs(), to_c.ospf.dead_interval.as_secs()), (1, 1, 8));
+    assert_eq!((to_b.ospf.cost, to_b.ospf.timers.hello_interval.as_secs()), (20, 2));
+    assert_eq!(
+        (to_c.ospf.cost, to_c.ospf.timers.hello_interval.as_secs(), to_c.ospf.timers.dead_interval.as_secs()),
+        (1, 1, 8)
+    );
     assert_eq!(to_b.endpoint, Some((Host::Name("VPN.example.net".to_owned()), 4000 + 4094)));
     assert_eq!(to_c.endpoint, None);
     assert_eq!(to_c.keepalive.unwrap().as_secs(), 60);
     let from_c = mesh.tunnels(mesh.site("c").unwrap());
     assert_eq!(from_c[0].endpoint, Some((Host::Address("2001:db8::1".parse().unwrap()), 500 + 3)));
     assert_eq!((from_c[0].mtu, to_c.mtu), (1380, 1380), "both ends have the smaller MTU");
+}
+
+#[test]
+fn areas_and_the_networks_in_them_are_what_the_file_says() {
+    use ::ospf::{Advertise, AreaKind, ExternalMetric, NssaConfig, Prefix, Rfc1583Compatibility, Summaries};
+    let mesh = parse("areas", &example("src/mesh/tests/good/areas.toml")).unwrap().mesh;
+    assert_eq!(mesh.ospf.rfc1583, Rfc1583Compatibility::Disabled);
+    assert_eq!(mesh.ospf.spf_delay.time_to_learn.as_millis(), 500);
+    let kind = |id: &str| mesh.areas[&id.parse().unwrap()].kind.clone();
+    let prefix = |text: &str| {
+        let network: ipnetwork::Ipv4Network = text.parse().unwrap();
+        Prefix::new(network.network(), network.prefix())
+    };
+    let ranges = &mesh.areas[&"0.0.0.1".parse().unwrap()].ranges;
+    assert_eq!((ranges[&prefix("10.16.0.0/12")].cost, ranges[&prefix("10.40.0.0/16")].cost), (Some(5), None));
+    assert_eq!(ranges[&prefix("10.40.0.0/16")].advertise, Advertise::No);
+    assert_eq!(kind("0.0.0.2"), AreaKind::Stub { summaries: Summaries::DefaultOnly, default_cost: 7 });
+    let AreaKind::Nssa(NssaConfig { default_metric, ranges, .. }) = kind("0.0.0.3") else { panic!("not an NSSA") };
+    assert_eq!((default_metric, ranges[&prefix("192.168.0.0/16")].tag), (ExternalMetric::Type1(9), 4));
+
+    let taipei = mesh.site("taipei").unwrap();
+    let [lan, frame_relay, radio] = taipei.interfaces.as_slice() else { panic!("{:?}", taipei.interfaces) };
+    assert_eq!((lan.network, lan.ospf.priority), (NetworkType::Broadcast, 0));
+    assert_eq!((frame_relay.network, frame_relay.ospf.priority), (NetworkType::NonBroadcast, 10));
+    let priorities: Vec<u8> = frame_relay.neighbors.values().map(|neighbor| neighbor.priority).collect();
+    assert_eq!((priorities, frame_relay.ospf.mtu_check), (vec![1, 0], MtuCheck::Enforced));
+    assert_eq!((radio.network, radio.ospf.poll_interval.as_secs()), (NetworkType::PointToMultipoint, 90));
+    let [there] = taipei.virtual_links.as_slice() else { panic!("{:?}", taipei.virtual_links) };
+    let [back] = mesh.site("osaka").unwrap().virtual_links.as_slice() else { panic!("no way back") };
+    assert_eq!((there.far_end.to_string(), back.far_end.to_string()), ("10.255.0.2".into(), "10.255.0.1".into()));
+    assert_eq!((there.timers.dead_interval.as_secs(), there.timers.retransmit_interval.as_secs()), (9, 5));
+
+    let [statics, connected] = taipei.redistributions.as_slice() else { panic!("{:?}", taipei.redistributions) };
+    assert_eq!((statics.from, statics.external.metric), (Source::Static, ExternalMetric::Type1(100)));
+    assert!(statics.prefixes[0].selects(prefix("192.168.7.0/24")) && statics.prefixes[1].selects(Prefix::DEFAULT));
+    assert_eq!((connected.from, connected.external.metric), (Source::Connected, ExternalMetric::Type2(20)));
+    assert_eq!(import_action(&taipei.imports, prefix("10.2.3.0/24")), ImportAction::Refuse);
+    assert_eq!(import_action(&taipei.imports, prefix("10.3.3.0/24")), ImportAction::Accept);
 }
 
 #[test]

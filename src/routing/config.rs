@@ -1,24 +1,22 @@
 //! From the checked mesh file to the engine's configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use ospf::{
-    Config, External, ExternalMetric, InterfaceConfig, InterfaceId, NetworkType, Policy, Prefix, RouterId, Unlisted,
+    AreaId, Config, External, ExternalMetric, InterfaceConfig, InterfaceId, NetworkType, Policy, Prefix, RouterId,
+    Unlisted,
 };
 
-use crate::mesh::{self, IfName, InterfaceMode, Mesh, OspfSettings, Site};
-
-/// RxmtInterval: longer than a round trip between any two sites, with room for a queue.
-const RETRANSMIT_INTERVAL: Duration = Duration::from_secs(1);
-/// InfTransDelay: the least that the protocol allows (RFC 2328 §C.3).
-const TRANSMIT_DELAY: Duration = Duration::from_secs(1);
+use crate::mesh::{
+    self, IfName, InterfaceMode, Mesh, MtuCheck, OspfSettings, Site, SiteInterface, Timers, VirtualLink,
+};
 
 /// The engine's handle of each interface: given out once per name and kept for the life of the process.
 #[derive(Debug, Default)]
 pub struct InterfaceIds {
     by_name: BTreeMap<IfName, InterfaceId>,
     by_id: BTreeMap<InterfaceId, IfName>,
+    virtual_links: BTreeMap<(AreaId, RouterId), InterfaceId>,
 }
 
 impl InterfaceIds {
@@ -27,43 +25,64 @@ impl InterfaceIds {
         if let Some(id) = self.by_name.get(name) {
             return *id;
         }
-        let next = self.by_id.last_key_value().map_or(1, |(id, _)| id.0 + 1);
-        let id = InterfaceId(next);
+        let id = self.next();
         self.by_name.insert(name.clone(), id);
         self.by_id.insert(id, name.clone());
         id
     }
 
-    /// The interface with this handle.
+    /// The interface with this handle; `None` for a virtual link.
     pub fn name(&self, id: InterfaceId) -> Option<&IfName> {
         self.by_id.get(&id)
     }
+
+    /// The handle of the virtual link through `transit_area` to `far_end`, a new one if it has none yet.
+    fn virtual_link(&mut self, transit_area: AreaId, far_end: RouterId) -> InterfaceId {
+        let next = self.next();
+        *self.virtual_links.entry((transit_area, far_end)).or_insert(next)
+    }
+
+    fn next(&self) -> InterfaceId {
+        let given = self.by_id.len() + self.virtual_links.len();
+        InterfaceId(u32::try_from(given + 1).expect("a process meets fewer interfaces than 2³²"))
+    }
 }
 
-/// What the engine of `site` has to do.
-pub fn engine_config(mesh: &Mesh, site: &Site, ids: &mut InterfaceIds) -> Config {
-    let tunnels = mesh.tunnels(site);
-    let area = tunnels
-        .iter()
-        .map(|tunnel| tunnel.ospf.area)
-        .chain(site.interfaces.iter().map(|interface| interface.ospf.area))
-        .next()
-        .unwrap_or_default();
-    let towards_sites =
-        tunnels.iter().map(|tunnel| (ids.id(&tunnel.interface), point_to_point(&tunnel.interface, &tunnel.ospf)));
-    let mut interfaces: BTreeMap<InterfaceId, InterfaceConfig> = towards_sites.collect();
-    for interface in &site.interfaces {
-        let passive = interface.mode == InterfaceMode::Passive;
-        let config = InterfaceConfig { passive, ..point_to_point(&interface.name, &interface.ospf) };
-        interfaces.insert(ids.id(&interface.name), config);
+/// What the engine of `site` has to do; `redistributed` are destinations that it originates besides the site's own.
+pub fn engine_config(
+    mesh: &Mesh,
+    site: &Site,
+    redistributed: &BTreeMap<Prefix, External>,
+    ids: &mut InterfaceIds,
+) -> Config {
+    let mut interfaces = BTreeMap::new();
+    for tunnel in mesh.tunnels(site) {
+        let config = interface(&tunnel.interface, &tunnel.ospf, NetworkType::PointToPoint);
+        interfaces.insert(ids.id(&tunnel.interface), config);
     }
+    for own in &site.interfaces {
+        interfaces.insert(ids.id(&own.name), site_interface(own));
+    }
+    let loopback_area = home_area(&interfaces);
+    for link in &site.virtual_links {
+        interfaces.insert(ids.virtual_link(link.transit_area, link.far_end), virtual_link(link));
+    }
+    let own = site.prefixes.iter().map(|network| (prefix(network), attached()));
     Config {
+        areas: mesh.areas.clone(),
         interfaces,
-        loopbacks: BTreeMap::from([(area, BTreeSet::from([site.loopback]))]),
-        externals: site.prefixes.iter().map(|network| (prefix(network), attached())).collect(),
+        loopbacks: BTreeMap::from([(loopback_area, BTreeSet::from([site.loopback]))]),
+        externals: redistributed.iter().map(|(prefix, external)| (*prefix, *external)).chain(own).collect(),
         policy: policy(mesh),
+        rfc1583: mesh.ospf.rfc1583,
+        spf_delay: mesh.ospf.spf_delay,
         ..Config::new(RouterId::from(site.loopback))
     }
+}
+
+/// The area that the router's own address is told of in: the backbone if the router is in it, else the first it is in.
+fn home_area(interfaces: &BTreeMap<InterfaceId, InterfaceConfig>) -> AreaId {
+    interfaces.values().map(|interface| interface.area).min().unwrap_or(AreaId::BACKBONE)
 }
 
 /// Prefixes of the mesh file carry no host bits.
@@ -71,15 +90,41 @@ pub fn prefix(network: &ipnetwork::Ipv4Network) -> Prefix {
     Prefix::new(network.network(), network.prefix())
 }
 
-fn point_to_point(name: &IfName, settings: &OspfSettings) -> InterfaceConfig {
+fn site_interface(own: &SiteInterface) -> InterfaceConfig {
+    let network = match own.network {
+        mesh::NetworkType::Broadcast => NetworkType::Broadcast,
+        mesh::NetworkType::PointToPoint => NetworkType::PointToPoint,
+        mesh::NetworkType::NonBroadcast => NetworkType::NonBroadcast,
+        mesh::NetworkType::PointToMultipoint => NetworkType::PointToMultipoint,
+    };
+    InterfaceConfig {
+        passive: own.mode == InterfaceMode::Passive,
+        neighbors: own.neighbors.clone(),
+        ..interface(&own.name, &own.ospf, network)
+    }
+}
+
+fn interface(name: &IfName, settings: &OspfSettings, network: NetworkType) -> InterfaceConfig {
     InterfaceConfig {
         cost: settings.cost,
-        hello_interval: settings.hello_interval,
-        dead_interval: settings.dead_interval,
-        retransmit_interval: RETRANSMIT_INTERVAL,
-        transmit_delay: TRANSMIT_DELAY,
-        ..InterfaceConfig::new(name.as_str(), settings.area, NetworkType::PointToPoint)
+        priority: settings.priority,
+        poll_interval: settings.poll_interval,
+        mtu_ignore: settings.mtu_check == MtuCheck::Ignored,
+        ..timed(&settings.timers, InterfaceConfig::new(name.as_str(), settings.area, network))
     }
+}
+
+/// A virtual link belongs to the backbone (RFC 2328 §15); its cost is that of the way through the transit area.
+fn virtual_link(link: &VirtualLink) -> InterfaceConfig {
+    let VirtualLink { transit_area, far_end, timers } = link;
+    let network = NetworkType::VirtualLink { transit_area: *transit_area, far_end: *far_end };
+    let name = format!("vl-{transit_area}-{far_end}");
+    timed(timers, InterfaceConfig::new(name, AreaId::BACKBONE, network))
+}
+
+fn timed(timers: &Timers, config: InterfaceConfig) -> InterfaceConfig {
+    let Timers { hello_interval, dead_interval, retransmit_interval, transmit_delay } = *timers;
+    InterfaceConfig { hello_interval, dead_interval, retransmit_interval, transmit_delay, ..config }
 }
 
 /// A prefix that lives at the site: as near as the site itself, so that its cost is that of the path to the site.

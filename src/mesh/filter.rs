@@ -1,0 +1,109 @@
+//! Prefix lists: which destinations a site takes from the kernel into OSPF, and which of OSPF's it puts into the kernel.
+
+use ospf::{External, Prefix};
+
+/// One entry of a prefix list, `"10.0.0.0/8 ge 16 le 24"`: destinations within a network whose length lies between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrefixRule {
+    /// Destinations lie within it.
+    pub within: Prefix,
+    /// The shortest mask, at least that of `within`.
+    pub shortest: u8,
+    /// The longest mask, at least `shortest`, at most 32.
+    pub longest: u8,
+}
+
+impl PrefixRule {
+    /// Whether `prefix` is selected.
+    pub fn selects(&self, prefix: Prefix) -> bool {
+        self.within.covers(prefix) && (self.shortest..=self.longest).contains(&prefix.len())
+    }
+}
+
+/// One `[[site.redistribute]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redistribution {
+    /// What is taken.
+    pub from: Source,
+    /// Which of it: whatever one of these selects.
+    pub prefixes: Vec<PrefixRule>,
+    /// As what it is originated.
+    pub external: External,
+}
+
+/// `from`: where a destination that OSPF did not compute comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Routes of the kernel that other programs or people made, static ones among them.
+    Kernel,
+    /// Networks of this router's own interfaces.
+    Connected,
+    /// Routes of the kernel with protocol `static` or `boot`: those that people and boot scripts make.
+    Static,
+}
+
+/// One `[[site.import]]`; of several the first that selects a destination decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRule {
+    /// Which destinations.
+    pub prefixes: Vec<PrefixRule>,
+    /// What becomes of their routes.
+    pub action: ImportAction,
+}
+
+/// `action`: what becomes of a route that OSPF computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportAction {
+    /// It goes into the kernel.
+    Accept,
+    /// It stays out of the kernel, and is shown.
+    Refuse,
+}
+
+/// What `rules` say of `prefix`; what none selects is accepted.
+pub fn import_action(rules: &[ImportRule], prefix: Prefix) -> ImportAction {
+    let first = rules.iter().find(|rule| rule.prefixes.iter().any(|entry| entry.selects(prefix)));
+    first.map_or(ImportAction::Accept, |rule| rule.action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(text: &str) -> Prefix {
+        let network: ipnetwork::Ipv4Network = text.parse().unwrap();
+        Prefix::new(network.network(), network.prefix())
+    }
+
+    fn rule(within: &str, shortest: u8, longest: u8) -> PrefixRule {
+        PrefixRule { within: prefix(within), shortest, longest }
+    }
+
+    #[test]
+    fn an_entry_selects_what_lies_within_it_and_has_a_length_between_its_bounds() {
+        let entry = rule("10.0.0.0/8", 16, 24);
+        for (text, selected) in [
+            ("10.1.0.0/16", true),
+            ("10.1.2.0/24", true),
+            ("10.0.0.0/8", false),
+            ("10.1.2.0/25", false),
+            ("11.1.0.0/16", false),
+            ("0.0.0.0/0", false),
+        ] {
+            assert_eq!(entry.selects(prefix(text)), selected, "{text}");
+        }
+        assert!(rule("0.0.0.0/0", 0, 32).selects(prefix("10.1.2.3/32")));
+        assert!(!rule("0.0.0.0/0", 0, 0).selects(prefix("10.0.0.0/8")));
+    }
+
+    #[test]
+    fn the_first_rule_that_selects_a_destination_decides_and_what_none_selects_is_accepted() {
+        let rules = [
+            ImportRule { prefixes: vec![rule("10.1.0.0/16", 16, 32)], action: ImportAction::Accept },
+            ImportRule { prefixes: vec![rule("10.0.0.0/8", 8, 32)], action: ImportAction::Refuse },
+        ];
+        assert_eq!(import_action(&rules, prefix("10.1.2.0/24")), ImportAction::Accept);
+        assert_eq!(import_action(&rules, prefix("10.2.0.0/16")), ImportAction::Refuse);
+        assert_eq!(import_action(&rules, prefix("192.168.0.0/16")), ImportAction::Accept);
+    }
+}

@@ -1,0 +1,149 @@
+//! `[[site.redistribute]]` and `[[site.import]]` as they are written, prefix lists among them.
+
+use std::ops::RangeInclusive;
+
+use ::ospf::{External, ExternalMetric, Prefix};
+
+use super::address::any_network;
+use super::diagnostic::{Diagnostic, quoted};
+use super::filter::{ImportAction, ImportRule, PrefixRule, Redistribution, Source};
+use super::reader::{At, Entry, Report, Setting, Table};
+
+const EXAMPLE: &str = "prefixes = [\"10.0.0.0/8 le 24\"]";
+
+/// What `metric` is where nobody says.
+const DEFAULT_METRIC: u32 = 20;
+
+/// LSInfinity is one more (RFC 2328 appendix B).
+pub(super) const METRICS: RangeInclusive<u32> = 0..=0xff_fffe;
+
+/// Which of the two kinds of external metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MetricType {
+    One,
+    Two,
+}
+
+impl MetricType {
+    /// The metric as one of this type.
+    pub fn metric(self, value: u32) -> ExternalMetric {
+        match self {
+            Self::One => ExternalMetric::Type1(value),
+            Self::Two => ExternalMetric::Type2(value),
+        }
+    }
+
+    /// `type = 1` or `type = 2`.
+    pub fn read(entry: Option<Entry<'_>>, report: &mut Report) -> Setting<Self> {
+        let why = "a metric of type 1 is added to the cost of the way there, one of type 2 is not";
+        let number = Setting::read(entry, |entry| entry.number(1..=2_u8, why, report));
+        number.map(|number| if number == 1 { Self::One } else { Self::Two })
+    }
+}
+
+/// Reads a `[[site.redistribute]]`; `None` if something in it is wrong.
+pub(super) fn redistribution(mut table: Table<'_>, report: &mut Report) -> Option<Redistribution> {
+    let from = table.require("from", "from = \"static\"", report).and_then(|entry| {
+        let words = [("kernel", Source::Kernel), ("connected", Source::Connected), ("static", Source::Static)];
+        entry.word(&words, report)
+    });
+    let prefixes = table.require("prefixes", EXAMPLE, report).and_then(|entry| prefix_list(&entry, report));
+    let metric =
+        Setting::read(table.take("metric"), |entry| entry.number(METRICS, "an external metric has 24 bits", report));
+    let kind = MetricType::read(table.take("type"), report);
+    let tag = Setting::read(table.take("tag"), |entry| tag(&entry, report));
+    table.finish(report);
+    let kind = kind.effective(MetricType::Two)?.value;
+    let metric = kind.metric(metric.effective(DEFAULT_METRIC)?.value);
+    let external = External { metric, forwarding: None, tag: tag.effective(0)?.value };
+    Some(Redistribution { from: from?.value, prefixes: prefixes?, external })
+}
+
+/// Reads a `[[site.import]]`; `None` if something in it is wrong.
+pub(super) fn import(mut table: Table<'_>, report: &mut Report) -> Option<ImportRule> {
+    let prefixes = table.require("prefixes", EXAMPLE, report).and_then(|entry| prefix_list(&entry, report));
+    let action = table
+        .require("action", "action = \"refuse\"", report)
+        .and_then(|entry| entry.word(&[("accept", ImportAction::Accept), ("refuse", ImportAction::Refuse)], report));
+    table.finish(report);
+    Some(ImportRule { prefixes: prefixes?, action: action?.value })
+}
+
+/// An External Route Tag.
+pub(super) fn tag(entry: &Entry<'_>, report: &mut Report) -> Option<At<u32>> {
+    entry.number(0..=u32::MAX, "a tag has 32 bits", report)
+}
+
+/// The entries of a prefix list; `None` if one of them is wrong.
+fn prefix_list(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<PrefixRule>> {
+    let elements = entry.elements(EXAMPLE, report)?;
+    if elements.is_empty() {
+        report.push(
+            Diagnostic::error(entry.span, "`prefixes` selects nothing", "no entries")
+                .help("write `[\"0.0.0.0/0 le 32\"]` for everything, or leave the section out"),
+        );
+        return None;
+    }
+    let rules: Vec<Option<PrefixRule>> = elements.iter().map(|element| prefix_rule(element, report)).collect();
+    rules.into_iter().collect()
+}
+
+fn prefix_rule(entry: &Entry<'_>, report: &mut Report) -> Option<PrefixRule> {
+    let text = entry.string(EXAMPLE, report)?;
+    let mut words = text.value.split_whitespace();
+    let network = any_network(At { value: words.next().unwrap_or_default(), span: text.span }, EXAMPLE, report)?;
+    let within = Prefix::new(network.network(), network.prefix());
+    let fault = match bounds(words, within.len()) {
+        Ok((shortest, longest)) => return Some(PrefixRule { within, shortest, longest }),
+        Err(fault) => fault,
+    };
+    let label = match fault {
+        Fault::Words => "after the network come `ge N` and `le N`, or nothing".to_owned(),
+        Fault::Length => "a length is a number in 0..=32".to_owned(),
+        Fault::Order(low, high) => format!("no length is at least {low} and at most {high}"),
+        Fault::Shorter(length) => format!("what lies within a /{} is not as short as /{length}", within.len()),
+    };
+    report.push(Diagnostic::error(text.span, format!("{} selects nothing", quoted(text.value)), label).help(format!(
+        "write `\"{within}\"` for this network alone, `\"{within} le 32\"` for it and all within it, \
+             `\"{within} ge {} le 32\"` for what lies within it",
+        (within.len() + 1).min(32)
+    )));
+    None
+}
+
+enum Fault {
+    Words,
+    Length,
+    /// `ge` and `le` the wrong way round.
+    Order(u8, u8),
+    /// A bound below the network's own length.
+    Shorter(u8),
+}
+
+/// The shortest and longest length that the words after the network leave: `ge N` leaves all that is longer, `le N` what
+/// is shorter down to the network itself, nothing the network alone.
+fn bounds<'w>(mut words: impl Iterator<Item = &'w str>, own: u8) -> Result<(u8, u8), Fault> {
+    let (mut at_least, mut at_most) = (None, None);
+    while let Some(word) = words.next() {
+        let bound = match word {
+            "ge" => &mut at_least,
+            "le" => &mut at_most,
+            _ => return Err(Fault::Words),
+        };
+        let length = words.next().ok_or(Fault::Words)?;
+        let length: u8 = length.parse().ok().filter(|length| *length <= 32).ok_or(Fault::Length)?;
+        if bound.replace(length).is_some() {
+            return Err(Fault::Words);
+        }
+    }
+    if let Some(shorter) = [at_least, at_most].into_iter().flatten().find(|length| *length < own) {
+        return Err(Fault::Shorter(shorter));
+    }
+    match (at_least, at_most) {
+        (None, None) => Ok((own, own)),
+        (Some(low), None) => Ok((low, 32)),
+        (None, Some(high)) => Ok((own, high)),
+        (Some(low), Some(high)) if low > high => Err(Fault::Order(low, high)),
+        (Some(low), Some(high)) => Ok((low, high)),
+    }
+}
