@@ -66,6 +66,7 @@ impl AreaId {
 ///
 /// It is not the kernel's index, which changes when a link is deleted and made again: see [`crate::LinkState::Up`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct InterfaceId(pub u32);
 
 /// A neighbour on one of our interfaces. A router that is met on two links is two neighbours.
@@ -279,6 +280,24 @@ impl fmt::Display for Prefix {
         write!(f, "{}/{}", self.network(), self.len)
     }
 }
+
+impl FromStr for Prefix {
+    type Err = NotAPrefix;
+
+    /// `10.0.0.0/8`, without host bits.
+    fn from_str(text: &str) -> Result<Self, NotAPrefix> {
+        let (network, len) = text.split_once('/').ok_or(NotAPrefix)?;
+        let network: Ipv4Addr = network.parse().map_err(|_| NotAPrefix)?;
+        let len = len.parse().ok().filter(|len| *len <= 32).ok_or(NotAPrefix)?;
+        let prefix = Self::new(network, len);
+        if prefix.network() == network { Ok(prefix) } else { Err(NotAPrefix) }
+    }
+}
+
+/// The text is no network with a mask length and without host bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a network with a mask length")]
+pub struct NotAPrefix;
 
 impl fmt::Debug for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

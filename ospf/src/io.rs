@@ -43,6 +43,7 @@ pub enum Input<'a> {
 
 /// What the driver knows of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum LinkState {
     /// Cannot carry packets.
     Down,
@@ -59,6 +60,7 @@ pub enum LinkState {
 
 /// Whether an interface has an IP subnet of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Addressing {
     /// No subnet: packets are sent from the router's loopback address given here.
     Unnumbered(Ipv4Addr),

@@ -41,6 +41,8 @@ mod retransmission;
 mod route;
 mod router_lsa;
 mod send;
+#[cfg(feature = "serde")]
+mod serial;
 mod spf_delay;
 mod time;
 mod timers;
@@ -48,6 +50,7 @@ mod transitions;
 mod view;
 pub mod wire;
 
+pub use authentication::Redaction;
 pub use check::{MAX_VIOLATIONS, Violation};
 pub use config::*;
 pub use counters::Counters;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// A point in time, counted from zero at an origin of the driver's choice; it never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Instant(Duration);
 
 impl Instant {

@@ -2,12 +2,14 @@
 //! believed. Which keys there are is configuration; what becomes of a packet that fails is `receive`'s.
 
 mod digest;
+mod redact;
 mod replay;
 mod sign;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+pub use redact::Redaction;
 pub(crate) use replay::Accepted;
 pub(crate) use sign::{Sequences, Signature, sign, trailer_len};
 pub(crate) use verify::{Sequence, verify};

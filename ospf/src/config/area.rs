@@ -8,6 +8,8 @@ use crate::ids::Prefix;
 
 /// An area (RFC 2328 appendix C.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct AreaConfig {
     /// What is let into it.
     pub kind: AreaKind,
@@ -17,6 +19,7 @@ pub struct AreaConfig {
 
 /// What an area is told of the world outside. Its routers must agree on the kind.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum AreaKind {
     /// Everything.
     #[default]
@@ -34,6 +37,7 @@ pub enum AreaKind {
 
 /// Whether an area's border routers tell it of networks in other areas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Summaries {
     /// They do (ImportSummaries enabled).
     #[default]
@@ -44,6 +48,8 @@ pub enum Summaries {
 
 /// A not-so-stubby area (RFC 3101 appendix D).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct NssaConfig {
     /// Whether its border routers tell it of other areas.
     pub summaries: Summaries,
@@ -71,6 +77,7 @@ impl Default for NssaConfig {
 
 /// NSSATranslatorRole (RFC 3101 §3.1): when this router, if it is a border router of the area, translates Type-7 into AS-external-LSAs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TranslatorRole {
     /// If it is elected.
     #[default]
@@ -81,6 +88,8 @@ pub enum TranslatorRole {
 
 /// An area address range (RFC 2328 §3.5, appendix C.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct AreaRange {
     /// Whether other areas hear of it.
     pub advertise: Advertise,
@@ -90,6 +99,8 @@ pub struct AreaRange {
 
 /// A Type-7 address range (RFC 3101 §2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct NssaRange {
     /// Whether it is translated.
     pub advertise: Advertise,
@@ -99,6 +110,7 @@ pub struct NssaRange {
 
 /// Whether a range is told of or hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Advertise {
     /// One LSA for all that lies within.
     #[default]

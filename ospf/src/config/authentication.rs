@@ -10,6 +10,7 @@ pub const MAX_KEYS: usize = 64;
 
 /// How the packets of an interface are authenticated. All routers on its network must agree.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Authentication {
     /// Not at all (AuType 0).
     #[default]
@@ -21,35 +22,63 @@ pub enum Authentication {
 }
 
 /// Octets that nobody is to see: printed as `Secret(..)`, compared in constant time, zeroed when dropped. They may contain anything.
-#[derive(Clone, Eq)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+#[derive(Clone)]
+pub struct Secret {
+    octets: Zeroizing<Vec<u8>>,
+    origin: Origin,
+}
+
+/// Whether a secret is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Routers trust in it.
+    Operator,
+    /// It takes the place of one in a trace, and may be seen ([`crate::Redaction`]).
+    StandIn,
+}
 
 impl Secret {
     /// Takes the octets; the buffer itself is zeroed with the secret.
     pub fn new(octets: Vec<u8>) -> Self {
-        Self(Zeroizing::new(octets))
+        Self { octets: Zeroizing::new(octets), origin: Origin::Operator }
+    }
+
+    /// What takes a secret's place.
+    pub(crate) fn stand_in(octets: Vec<u8>) -> Self {
+        Self { octets: Zeroizing::new(octets), origin: Origin::StandIn }
     }
 
     /// The octets.
     pub(crate) fn expose(&self) -> &[u8] {
-        &self.0
+        &self.octets
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
     }
 }
 
+impl Eq for Secret {}
+
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.octets.ct_eq(&other.octets).into()
     }
 }
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
+        f.write_str(match self.origin {
+            Origin::Operator => "Secret(..)",
+            Origin::StandIn => "Secret(stand-in)",
+        })
     }
 }
 
 /// Key ID (RFC 2328 §D.3): which of a chain's keys a packet was signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct KeyId(pub u8);
 
 impl std::fmt::Display for KeyId {
@@ -60,6 +89,7 @@ impl std::fmt::Display for KeyId {
 
 /// The function that makes the digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum KeyAlgorithm {
     /// Keyed MD5 (RFC 2328 §D.4.3). The key's first 16 octets count, shorter ones are padded with zeros.
     Md5,
@@ -90,6 +120,7 @@ impl KeyAlgorithm {
 ///
 /// When that clock is set, the same lifetimes are other instants: a new configuration with these disturbs no adjacency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Lifetime {
     /// Its first instant.
     pub from: Option<Instant>,
@@ -109,6 +140,7 @@ impl Lifetime {
 
 /// A key (RFC 2328 §D.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Key {
     /// By which packets name it; no two of a chain have the same.
     pub id: KeyId,
@@ -124,6 +156,7 @@ pub struct Key {
 
 /// Which sequence numbers are new (RFC 2328 §D.4.3, RFC 7474 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum SequenceCheck {
     /// Those that are not smaller than the last. Those sent are seconds: packets of one second share theirs, as with other routers.
     #[default]
@@ -136,6 +169,8 @@ pub enum SequenceCheck {
 
 /// The keys of an interface, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "crate::serial::KeyChainFields"))]
 pub struct KeyChain {
     keys: Vec<Key>,
     sequence: SequenceCheck,

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 /// A destination to originate as an AS-external-LSA (RFC 2328 §12.4.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct External {
     /// Metric and how it compares with costs inside the AS.
     pub metric: ExternalMetric,
@@ -15,6 +16,7 @@ pub struct External {
 
 /// Metric of an external route (RFC 2328 §16.4), 24 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ExternalMetric {
     /// Comparable with and added to the cost inside the AS.
     Type1(u32),

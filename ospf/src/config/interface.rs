@@ -9,6 +9,8 @@ use crate::ids::{AreaId, RouterId};
 
 /// One interface (RFC 2328 §9 and appendix C.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default = "crate::serial::blank_interface"))]
 pub struct InterfaceConfig {
     /// The name for events and shows.
     pub name: String,
@@ -67,6 +69,7 @@ impl InterfaceConfig {
 /// Network type (RFC 2328 §1.2, §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum NetworkType {
     /// Any number of neighbours that find each other by multicast; a designated router is elected.
     Broadcast,
@@ -87,6 +90,7 @@ pub enum NetworkType {
 
 /// A neighbour on a non-broadcast network (§C.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NbmaNeighbor {
     /// Its Router Priority, as far as is known before it is heard: 0 = not eligible to become the designated router.
     pub priority: u8,

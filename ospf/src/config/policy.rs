@@ -10,6 +10,8 @@ use crate::ids::{Prefix, RouterId};
 /// If there is one, a path to the destination is used only if the last of the `guards` on that path (this router included, as the first
 /// vertex; the originator included, as the last) is among those the list names. If there is none, `unlisted` decides.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Policy {
     /// Routers whose word counts, the mesh's sites.
     pub guards: BTreeSet<RouterId>,
@@ -21,6 +23,7 @@ pub struct Policy {
 
 /// What becomes of a destination that nobody lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Unlisted {
     /// Used like any other.
     #[default]

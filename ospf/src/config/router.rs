@@ -12,6 +12,8 @@ use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 
 /// Everything that the operator decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default = "crate::serial::blank_router"))]
 pub struct Config {
     /// This router's identity. A change restarts all adjacencies.
     pub router_id: RouterId,
@@ -53,6 +55,7 @@ impl Config {
 
 /// RFC1583Compatibility (RFC 2328 appendix C.1): whether paths to AS boundary routers are compared by cost alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Rfc1583Compatibility {
     /// By cost alone. All routers of an AS must agree; this is the RFC's default.
     #[default]

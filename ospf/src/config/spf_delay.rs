@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// The five parameters of RFC 8405 §4. A change applies from the next change of the network on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct SpfDelay {
     /// INITIAL_SPF_DELAY: after a quiet time.
     pub initial: Duration,
