@@ -234,6 +234,11 @@ impl RetransmissionList {
         self.entries.contains_key(&key)
     }
 
+    /// Whether an LSA is listed and has not been sent yet.
+    pub(crate) fn is_unsent(&self, key: LsaKey) -> bool {
+        self.unsent.contains(&key)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

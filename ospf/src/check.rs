@@ -38,6 +38,15 @@ impl fmt::Display for Violation {
 pub(crate) struct Findings(Vec<Violation>);
 
 impl Findings {
+    fn into_result(self) -> Result<(), Vec<Violation>> {
+        if self.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+
+    /// Whether every rule held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Holds a rule against the facts.
     pub(crate) fn demand(&mut self, holds: bool, rule: &'static str, found: impl FnOnce() -> String) {
         if !holds && self.0.len() < MAX_VIOLATIONS {
@@ -59,7 +68,7 @@ impl Engine {
             findings.demand(idle && alone, "a router that has stopped awaits nothing and nobody", || {
                 format!("{:?}", self.next_deadline())
             });
-            return if findings.0.is_empty() { Ok(()) } else { Err(findings.0) };
+            return findings.into_result();
         }
         self.check_databases(&mut findings);
         self.check_interfaces(&mut findings);
@@ -67,7 +76,7 @@ impl Engine {
         self.check_requests(&mut findings);
         self.check_originations(&mut findings);
         self.check_routes(&mut findings);
-        if findings.0.is_empty() { Ok(()) } else { Err(findings.0) }
+        findings.into_result()
     }
 
     fn check_databases(&self, findings: &mut Findings) {
@@ -245,6 +254,11 @@ impl Engine {
     }
 
     fn check_timers(&self, findings: &mut Findings) {
+        self.early.check(findings);
+        for place in self.early.places() {
+            let due = self.timers.deadline(TimerKey::EarlyArrival(place)).is_some();
+            findings.demand(due, "what came early will be taken", || format!("{place:?}"));
+        }
         self.timers.check(findings);
         for timer in self.timers.keys() {
             let known = match timer {
@@ -256,6 +270,7 @@ impl Engine {
                 | TimerKey::Reply(key)
                 | TimerKey::Retransmission(key) => self.neighbor(key).is_some(),
                 TimerKey::Origination(place) | TimerKey::Refresh(place) => self.is_self_originated(place),
+                TimerKey::EarlyArrival(place) => self.early.contains(place),
                 TimerKey::Calculation => true,
                 TimerKey::Expiry => false,
             };

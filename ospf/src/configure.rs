@@ -115,6 +115,7 @@ impl Engine {
         self.originations = Originations::default();
         self.in_flight = InFlight::default();
         self.exchanged.clear();
+        self.forget_early();
         self.unsent_floods.clear();
         self.timers = Timers::default();
         self.begin();

@@ -15,6 +15,8 @@ pub struct Counters {
     pub refused: BTreeMap<Refusal, u64>,
     /// LSAs refused that came in good packets, in the same way.
     pub lsa_refused: BTreeMap<LsaRefusal, u64>,
+    /// LSAs that came within MinLSArrival of the instance before and were kept until then.
+    pub lsa_early: u64,
     /// LSAs that were sent again because no acknowledgement came.
     pub retransmitted: u64,
 }

@@ -8,6 +8,7 @@ use crate::authentication::Sequences;
 use crate::calculation::CalculationState;
 use crate::config::Config;
 use crate::databases::{Databases, LsaPlace};
+use crate::early::EarlyArrivals;
 use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborKey};
 use crate::interface::Interface;
@@ -41,6 +42,7 @@ pub struct Engine {
     pub(crate) in_flight: InFlight,
     /// LSAs whose instance in the database came in answer to a request, not by flooding (§13 (5)(a)).
     pub(crate) exchanged: BTreeSet<LsaPlace>,
+    pub(crate) early: EarlyArrivals,
     /// Something happened after which LSAs at MaxAge may be removed (§14).
     pub(crate) max_aged_may_go: bool,
     pub(crate) outputs: VecDeque<Output>,
@@ -71,6 +73,7 @@ impl Engine {
             unsent_floods: BTreeSet::new(),
             in_flight: InFlight::default(),
             exchanged: BTreeSet::new(),
+            early: EarlyArrivals::default(),
             max_aged_may_go: false,
             outputs: VecDeque::new(),
         };
@@ -142,6 +145,7 @@ impl Engine {
             TimerKey::Retransmission(neighbor) => self.retransmission_timer(neighbor),
             TimerKey::Origination(place) => self.originations.touch(place),
             TimerKey::Refresh(place) => self.originations.refresh(place),
+            TimerKey::EarlyArrival(place) => self.take_early(place),
             // Done once for each input, if it is due.
             TimerKey::Calculation => {}
             TimerKey::Expiry => unreachable!("the databases keep this deadline"),

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::databases::{Databases, LsaPlace};
+use crate::early::Kept;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
 use crate::ids::{LsaType, NeighborKey, RouterId, SequenceNumber};
@@ -78,7 +79,15 @@ impl Engine {
                     return Err(LsaRefusal::DatabaseFull);
                 }
                 if self.arrived_too_soon(from, place, header.age) {
-                    return Err(LsaRefusal::TooSoon);
+                    return match self.keep_early(from, place, &lsa) {
+                        Kept::Yes => {
+                            self.interfaces
+                                .entry(from.interface)
+                                .and_modify(|interface| interface.counters.lsa_early += 1);
+                            Ok(Acknowledgment::None)
+                        }
+                        Kept::No => Err(LsaRefusal::TooSoon),
+                    };
                 }
                 let requested = self.is_requested(from, place);
                 self.install(place, lsa, body);
@@ -206,9 +215,11 @@ impl Engine {
     fn received_duplicate(&mut self, from: NeighborKey, place: LsaPlace) -> Acknowledgment {
         let Some(neighbor) = self.neighbor_mut(from) else { return Acknowledgment::None };
         // (7)(a): "treat the received LSA as an acknowledgment".
+        let unsent = neighbor.retransmission.is_unsent(place.key);
         if neighbor.retransmission.remove(place.key) {
             self.acknowledged(from);
-            return Acknowledgment::None;
+            // What was not sent for want of room in the window is no acknowledgement of ours: the neighbour would send its own again.
+            return if unsent { Acknowledgment::Delayed } else { Acknowledgment::None };
         }
         Acknowledgment::Direct
     }

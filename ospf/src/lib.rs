@@ -3,10 +3,17 @@
 //! Bytes, link events, configuration and the present time go in; packets to send, route changes and events come out.
 //! The engine does no I/O, reads no clock and no randomness, and gives the same outputs for the same inputs and seed.
 //!
-//! Start with [`Engine`]. The files follow the chapters of RFC 2328: `receive` and `send` (§8), `interface` and `hello` (§9, §10.5),
-//! `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9), `origination`, `router_lsa` and
-//! `external_lsa` (§12.4), `flooding`, `acknowledgment` and `retransmission` (§13), `aging` (§14), `calculation` and `route` (§16), `area` (§6), `wire`
-//! (appendix A), `authentication` (appendix D). `lsdb` and `databases` hold what the chapters share; `check` says what always holds.
+//! Start with [`Engine`]. The files follow the chapters of RFC 2328:
+//!
+//! - `area` (§6)
+//! - `receive` and `send` (§8), `interface` and `hello` (§9, §10.5)
+//! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9)
+//! - `origination`, `router_lsa` and `external_lsa` (§12.4)
+//! - `flooding`, `early`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
+//! - `calculation` and `route` (§16), `spf_delay` (RFC 8405)
+//! - `wire` (appendix A), `authentication` (appendix D)
+//!
+//! `lsdb` and `databases` hold what the chapters share; `check` says what always holds.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +28,7 @@ mod config;
 mod configure;
 mod counters;
 mod databases;
+mod early;
 mod engine;
 mod event;
 mod exchange;

@@ -104,7 +104,7 @@ reasons! {
     ScopeInStubArea = "scope-in-stub-area", "AS scope in a stub area";
     /// A Type-7 LSA in an area that is no NSSA (RFC 3101).
     NssaOnly = "nssa-only", "Type-7 outside an NSSA";
-    /// It came sooner than MinLSArrival after the last (§13 (5)(a)).
+    /// It came sooner than MinLSArrival after the last (§13 (5)(a)), and there was no room to keep it until then.
     TooSoon = "too-soon", "sooner than MinLSArrival";
     /// There are as many LSAs in the databases as this engine takes.
     DatabaseFull = "database-full", "database full";

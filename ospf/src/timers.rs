@@ -33,6 +33,8 @@ pub enum TimerKey {
     Origination(LsaPlace),
     /// An LSA of our own is originated anew before it grows old (§12.4).
     Refresh(LsaPlace),
+    /// An LSA that came within MinLSArrival is taken (§13 (5)(a)).
+    EarlyArrival(LsaPlace),
     /// The next LSA reaches MaxAge (§14).
     Expiry,
     /// Routes are calculated (§16).
