@@ -4,6 +4,7 @@
 //! zeroed when it is dropped.
 
 mod file;
+mod secret;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +15,7 @@ use x25519_dalek::{PublicKey as DalekPublic, StaticSecret};
 use zeroize::Zeroizing;
 
 pub use file::KeyFileError;
+pub use secret::{SecretFileError, load_secret};
 
 /// Why a text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -20,6 +20,9 @@ pub struct Args {
     key: PathBuf,
     #[command(flatten)]
     run_dir: RunDir,
+    /// Directory of what should outlive a reboot; without one it is kept with the run-time files.
+    #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY")]
+    state_dir: Option<PathBuf>,
     /// What to log: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,weft::routing=trace`.
     #[arg(long, value_name = "FILTER", env = "WEFT_LOG", default_value = "info")]
     log: String,
@@ -34,6 +37,7 @@ impl Args {
         daemon::run(Options {
             mesh_file: self.mesh,
             key_file: self.key,
+            state_dir: self.state_dir.unwrap_or_else(|| self.run_dir.path.clone()),
             run_dir: self.run_dir.path,
             public_keys: self.public_keys,
         })?;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use ospf::{InterfaceId, LinkState, NeighborState, Prefix};
@@ -18,20 +18,22 @@ use tracing::{error, info, warn};
 use super::backoff::Backoff;
 use super::local::Local;
 use super::settling::Settling;
-use super::{Options, interfaces, report, run_dir};
+use super::{Options, interfaces, report, run_dir, state_dir};
 use crate::control::{Asked, Noun, Request, Server, socket_path};
 use crate::kernel::{Kernel, Watch};
 use crate::mesh::IfName;
 use crate::reconcile::routes::{Router, desired_routes};
 use crate::reconcile::state::{Backend, Freshness, Observed, State};
 use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
-use crate::routing::{Driver, InterfaceIds, RouteChanges, engine_config};
+use crate::routing::{Driver, InterfaceIds, RouteChanges, Signing, engine_config};
 use crate::tunnel::{Endpoints, WireGuard, device};
 
 /// Questions waiting for the loop.
 const QUESTION_QUEUE: usize = 16;
 /// How often everything is looked at though nothing was heard: WireGuard devices change without a notification.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// A clock that is corrected by less than this was not set.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 /// How long routes of the last run are kept at most, beyond the longest dead interval.
 const SETTLING_MARGIN: Duration = Duration::from_secs(2);
 /// Rounds of looking and removing until nothing is left.
@@ -74,6 +76,10 @@ struct Daemon {
     options: Options,
     local: Local,
     backend: Backend,
+    /// The number of this start.
+    boot: u32,
+    /// The moment of the engine's time zero, by the clock as it was when the engine was last configured.
+    zero: SystemTime,
     ids: InterfaceIds,
     driver: Driver,
     kernel: Kernel,
@@ -124,7 +130,10 @@ impl Daemon {
         let mut endpoints = Endpoints::default();
         endpoints.set(local.tunnels.values());
         let mut ids = InterfaceIds::default();
-        let config = engine_config(&local.mesh, &local.site, &BTreeMap::new(), &mut ids);
+        let zero = SystemTime::now();
+        let boot = state_dir::number_start(&options.state_dir, zero)?;
+        let signing = Signing { keyring: &local.keyring, zero, boot };
+        let config = engine_config(&local.mesh, &local.site, &BTreeMap::new(), &signing, &mut ids);
         let longest = config.interfaces.values().map(|interface| interface.dead_interval).max().unwrap_or_default();
         let (driver, changes) = Driver::start(config, random_seed()?);
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
@@ -141,6 +150,8 @@ impl Daemon {
             options,
             local,
             backend,
+            boot,
+            zero,
             ids,
             driver,
             kernel,
@@ -225,6 +236,7 @@ impl Daemon {
                 Err(error) => return self.failed(now, vec![format!("{error:#}")]),
             }
             self.tell_links().await;
+            self.follow_clock().await;
         }
         if let Settling::Until(_) = self.settling
             && self.converged().await
@@ -327,9 +339,7 @@ impl Daemon {
                 self.backend = backend;
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
-                let config = engine_config(&self.local.mesh, &self.local.site, &BTreeMap::new(), &mut self.ids);
-                self.told.retain(|id, _| config.interfaces.contains_key(id));
-                self.driver.configure(config).await;
+                self.configure().await;
             }
             Err(reason) => {
                 let reason = format!("{reason:#}");
@@ -338,6 +348,25 @@ impl Daemon {
             }
         }
         notify(&[NotifyState::Ready]);
+    }
+
+    /// Gives the engine the mesh file as it is and the clock as it is.
+    async fn configure(&mut self) {
+        self.zero = self.driver.zero();
+        let signing = Signing { keyring: &self.local.keyring, zero: self.zero, boot: self.boot };
+        let config = engine_config(&self.local.mesh, &self.local.site, &BTreeMap::new(), &signing, &mut self.ids);
+        self.told.retain(|id, _| config.interfaces.contains_key(id));
+        self.driver.configure(config).await;
+    }
+
+    /// Keys are valid by the clock: when that was set, their times in the engine are other ones.
+    async fn follow_clock(&mut self) {
+        let zero = self.driver.zero();
+        let moved = zero.duration_since(self.zero).unwrap_or_else(|earlier| earlier.duration());
+        if moved > CLOCK_TOLERANCE {
+            info!(seconds = moved.as_secs_f64(), "the clock was set");
+            self.configure().await;
+        }
     }
 
     fn reloaded(&self) -> anyhow::Result<(Local, Backend)> {

@@ -12,6 +12,7 @@ use super::Options;
 use crate::keys::PrivateKey;
 use crate::mesh::{self, BackendChoice, IfName, Mesh, NetworkType, Site, Tunnel};
 use crate::reconcile::state::{Admin, AllowedIps, Backend, Device, FWMARK, Link, Peer, State};
+use crate::routing::Keyring;
 
 /// The interface that carries the loopback address besides the tunnels.
 pub(super) const LOOPBACK_INTERFACE: &str = "lo";
@@ -25,6 +26,8 @@ pub(super) struct Local {
     pub site: Site,
     /// Its tunnels, by interface name.
     pub tunnels: BTreeMap<IfName, Tunnel>,
+    /// What it authenticates itself with to OSPF's neighbours.
+    pub keyring: Keyring,
     key: PrivateKey,
 }
 
@@ -42,7 +45,9 @@ impl Local {
         let site = mesh.own_site(&key.public())?.clone();
         refuse_unbuilt(&mesh, &site)?;
         let tunnels = mesh.tunnels(&site).into_iter().map(|tunnel| (tunnel.interface.clone(), tunnel)).collect();
-        Ok(Self { mesh, site, tunnels, key })
+        let directory = options.mesh_file.parent().unwrap_or(Path::new(""));
+        let keyring = Keyring::load(directory, &mesh, &site)?;
+        Ok(Self { mesh, site, tunnels, keyring, key })
     }
 
     /// Links, devices and addresses of all tunnels. `endpoint` gives the address to send to, where one is known and wanted.

@@ -12,6 +12,7 @@ mod privileges;
 mod report;
 mod run_dir;
 mod settling;
+mod state_dir;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,8 @@ pub struct Options {
     pub key_file: PathBuf,
     /// Directory of run-time files.
     pub run_dir: PathBuf,
+    /// Directory of what outlives a reboot.
+    pub state_dir: PathBuf,
     /// Public keys to use in place of the mesh file's.
     pub public_keys: Option<PathBuf>,
 }
@@ -41,6 +44,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let local = local::Local::load(&options)?;
     privileges::drop_capabilities()?;
     run_dir::create(&options.run_dir)?;
+    run_dir::create(&options.state_dir)?;
     runtime()?.block_on(core::run(options, local))
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-/// Makes the directory, open to its owner and group, if it is not there.
+/// Makes a directory, open to its owner and group, if it is not there.
 pub(super) fn create(run_dir: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)

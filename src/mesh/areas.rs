@@ -92,8 +92,8 @@ fn members(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair]) -> Vec<SiteA
         .collect();
     for pair in pairs {
         let settled = match pair.link {
-            Some(link) => settled.links[link],
-            None => settled.base,
+            Some(link) => &settled.links[link],
+            None => &settled.base,
         };
         let Some(settled) = settled else { continue };
         for site in [pair.ends.0, pair.ends.1] {

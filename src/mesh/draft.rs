@@ -7,6 +7,7 @@ use ::ospf::{AreaConfig, AreaId, RouterId};
 
 use super::addressing::loopback;
 use super::area::AreaDraft;
+use super::auth::Auth;
 use super::diagnostic::Diagnostic;
 use super::general::General;
 use super::link::{LinkDraft, Pair};
@@ -38,7 +39,7 @@ pub(super) struct AllSettled {
     /// As `Draft::sites` and `SiteDraft::interfaces`.
     pub interfaces: Vec<Vec<Option<Settled>>>,
     /// As `Draft::sites` and `SiteDraft::virtual_links`.
-    pub virtual_links: Vec<Vec<Option<Timers>>>,
+    pub virtual_links: Vec<Vec<(Option<Timers>, Option<Auth>)>>,
 }
 
 impl<'a> Draft<'a> {
@@ -105,7 +106,12 @@ impl<'a> Draft<'a> {
                 .iter()
                 .map(|site| {
                     let links = site.virtual_links.iter();
-                    links.map(|link| link.timers.settle(&self.ospf.timers, report)).collect()
+                    links
+                        .map(|link| {
+                            let timers = link.timers.settle(&self.ospf.timers, report);
+                            (timers, link.auth.settle(&self.ospf.auth, report))
+                        })
+                        .collect()
                 })
                 .collect(),
         }
@@ -116,15 +122,15 @@ impl<'a> Draft<'a> {
         let places = 0..self.sites.len();
         let mut sites = places.map(|place| self.site(place, settled)).collect::<Option<Vec<Site>>>()?;
         sites.sort_by_key(|site| site.id);
-        let base = settled.base?.settings;
+        let base = &settled.base.as_ref()?.settings;
         let mut links = pairs
             .iter()
             .map(|pair| {
                 let ospf = match pair.link {
-                    Some(link) => settled.links[link]?.settings,
+                    Some(link) => &settled.links[link].as_ref()?.settings,
                     None => base,
                 };
-                self.link(pair, ospf)
+                self.link(pair, ospf.clone())
             })
             .collect::<Option<Vec<Link>>>()?;
         links.sort_by_key(|link| (link.low, link.high));
@@ -148,7 +154,7 @@ impl<'a> Draft<'a> {
         self.areas.iter().map(|area| Some((area.id.given()?.value, area.config.clone()?))).collect()
     }
 
-    fn virtual_link(&self, link: &VirtualLinkDraft<'_>, timers: Timers) -> Option<VirtualLink> {
+    fn virtual_link(&self, link: &VirtualLinkDraft<'_>, timers: Timers, auth: Auth) -> Option<VirtualLink> {
         let far_end = match link.far_end? {
             FarEnd::Router(id) => id.value,
             FarEnd::Site(name) => {
@@ -156,7 +162,7 @@ impl<'a> Draft<'a> {
                 RouterId::from(self.loopback(site)?)
             }
         };
-        Some(VirtualLink { transit_area: link.area.given()?.value, far_end, timers })
+        Some(VirtualLink { transit_area: link.area.given()?.value, far_end, timers, auth })
     }
 
     /// The site at this place of the file.
@@ -170,11 +176,12 @@ impl<'a> Draft<'a> {
                 mode: interface.mode.given()?.value,
                 network: interface.network,
                 neighbors: interface.neighbors(),
-                ospf: settled.as_ref()?.settings,
+                ospf: settled.as_ref()?.settings.clone(),
             })
         });
         let virtual_links = site.virtual_links.iter().zip(&settled.virtual_links[place]);
-        let virtual_links = virtual_links.map(|(link, timers)| self.virtual_link(link, (*timers)?));
+        let virtual_links =
+            virtual_links.map(|(link, (timers, auth))| self.virtual_link(link, (*timers)?, auth.clone()?));
         Some(Site {
             name: site.name.given()?.value.to_owned(),
             id: SiteId(id),

@@ -10,6 +10,7 @@ mod address;
 mod addressing;
 mod area;
 mod areas;
+mod auth;
 mod diagnostic;
 mod draft;
 mod durations;
@@ -31,6 +32,7 @@ mod site;
 mod tests;
 mod virtual_link;
 
+pub use auth::{Auth, AuthKey, Validity};
 pub use diagnostic::{Diagnostics, Look};
 pub use filter::*;
 pub use load::{LoadError, Parsed, load, parse};

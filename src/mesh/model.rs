@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnetwork::Ipv4Network;
 use ospf::{AreaConfig, AreaId, NbmaNeighbor, Rfc1583Compatibility, RouterId, SpfDelay};
 
+use super::auth::Auth;
 use super::filter::{ImportRule, Redistribution};
 use crate::keys::PublicKey;
 
@@ -165,7 +166,7 @@ pub struct Timers {
 }
 
 /// OSPF settings of one interface or tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OspfSettings {
     /// Area the interface belongs to.
     pub area: AreaId,
@@ -173,6 +174,8 @@ pub struct OspfSettings {
     pub cost: u16,
     /// Its intervals.
     pub timers: Timers,
+    /// How its packets are authenticated.
+    pub auth: Auth,
     /// Whether neighbours with a larger MTU are refused.
     pub mtu_check: MtuCheck,
     /// Router Priority, where a designated router is elected.
@@ -207,7 +210,7 @@ pub struct SiteInterface {
 }
 
 /// One `[[site.virtual_link]]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualLink {
     /// The area it runs through: not the backbone, not a stub area.
     pub transit_area: AreaId,
@@ -215,6 +218,8 @@ pub struct VirtualLink {
     pub far_end: RouterId,
     /// Its intervals.
     pub timers: Timers,
+    /// How its packets are authenticated.
+    pub auth: Auth,
 }
 
 /// `ospf = "active" | "passive"`.
@@ -317,7 +322,7 @@ impl Mesh {
             endpoint: peer.endpoint.as_ref().map(|e| (e.host.clone(), e.port + site.id.0)),
             mtu: site.mtu.min(peer.mtu),
             keepalive: link.keepalive,
-            ospf: link.ospf,
+            ospf: link.ospf.clone(),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ::ospf::AreaId;
 
+use super::auth::AuthKeys;
 use super::diagnostic::{Diagnostic, Span, quoted};
 use super::durations::{seconds, written};
 use super::model::{MtuCheck, OspfSettings, Timers};
@@ -35,11 +36,12 @@ pub(super) struct TimerKeys {
 }
 
 /// What one section says about an interface or tunnel.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct OspfKeys {
     area: Setting<AreaId>,
     cost: Setting<u16>,
     pub timers: TimerKeys,
+    pub auth: AuthKeys,
     mtu_check: Setting<MtuCheck>,
     /// Taken by [`OspfKeys::read_network`] only: a tunnel has one neighbour.
     pub priority: Setting<u8>,
@@ -47,7 +49,7 @@ pub(super) struct OspfKeys {
 }
 
 /// Settings after inheritance, and where the area comes from (`None`: the default).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Settled {
     pub settings: OspfSettings,
     pub area_from: Option<Span>,
@@ -95,13 +97,13 @@ impl OspfKeys {
         if let Some(bfd) = table.take("bfd").filter(|entry| entry.value.as_bool() != Some(false)) {
             report.push(bfd.not_available("`bfd`").help("write `bfd = false`, or leave it out"));
         }
-        refuse_auth(table, report);
         Self {
             area: Setting::read(table.take("area"), |entry| area(&entry, report)),
             cost: Setting::read(table.take("cost"), |entry| {
                 entry.number(1..=u16::MAX, "an OSPF cost is a number in 1..=65535, and less is better", report)
             }),
             timers: TimerKeys::read(table, report),
+            auth: AuthKeys::read(table, report),
             mtu_check: Setting::read(table.take("mtu_ignore"), |entry| {
                 entry.boolean(MtuCheck::Ignored, MtuCheck::Enforced, report)
             }),
@@ -122,6 +124,7 @@ impl OspfKeys {
     /// reported.
     pub fn settle(&self, base: &OspfKeys, report: &mut Report) -> Option<Settled> {
         let timers = self.timers.settle(&base.timers, report);
+        let auth = self.auth.settle(&base.auth, report);
         let area = self.area.or(base.area).effective(AreaId::BACKBONE);
         let cost = self.cost.or(base.cost).effective(DEFAULT_COST);
         let mtu_check = self.mtu_check.or(base.mtu_check).effective(MtuCheck::default());
@@ -136,19 +139,13 @@ impl OspfKeys {
             area: area.value,
             cost: cost?.value,
             timers,
+            auth: auth?,
             mtu_check: mtu_check?.value,
             priority: priority?.value,
             // Inherited, it gives way to an interval that is said here.
             poll_interval: poll_interval.value.max(timers.hello_interval),
         };
         Some(Settled { settings, area_from: area.from })
-    }
-}
-
-/// Says that authentication does not exist yet, where it is asked for.
-pub(super) fn refuse_auth(table: &mut Table<'_>, report: &mut Report) {
-    if let Some(auth) = table.take("auth") {
-        report.push(auth.not_available("`auth`").help("leave it out"));
     }
 }
 

@@ -34,9 +34,16 @@ pub(super) static OSPF: Section = Section {
         "mtu_ignore",
         "bfd",
         "auth",
+        "auth_sequence",
         "rfc1583_compatibility",
         "spf_delay",
     ],
+};
+
+/// `auth = { … }`, or an element of `auth`.
+pub(super) static AUTH: Section = Section {
+    title: "`auth`",
+    keys: &["type", "key_id", "key_file", "send_from", "send_until", "accept_from", "accept_until"],
 };
 
 /// `spf_delay = { … }` of `[ospf]`.
@@ -106,6 +113,7 @@ pub(super) static SITE_INTERFACE: Section = Section {
         "mtu_ignore",
         "bfd",
         "auth",
+        "auth_sequence",
     ],
 };
 
@@ -124,6 +132,7 @@ pub(super) static VIRTUAL_LINK: Section = Section {
         "retransmit_interval",
         "transmit_delay",
         "auth",
+        "auth_sequence",
     ],
 };
 
@@ -148,6 +157,7 @@ pub(super) static LINK: Section = Section {
         "mtu_ignore",
         "bfd",
         "auth",
+        "auth_sequence",
     ],
 };
 

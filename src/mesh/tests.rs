@@ -119,6 +119,24 @@ fn settings_of_a_section_override_those_it_inherits() {
 }
 
 #[test]
+fn authentication_is_inherited_like_cost() {
+    use ::ospf::SequenceCheck;
+    let mesh = parse("auth", &example("src/mesh/tests/good/auth.toml")).unwrap().mesh;
+    let taipei = mesh.site("taipei").unwrap();
+    let [to_osaka, to_seoul] = mesh.tunnels(taipei).try_into().unwrap();
+    assert_eq!(to_osaka.ospf.auth, Auth::None);
+    let Auth::Keys { keys, sequence: SequenceCheck::Extended } = to_seoul.ospf.auth else { panic!("{to_seoul:?}") };
+    assert_eq!(keys.iter().map(|key| (key.id.0, key.key_file.as_str())).collect::<Vec<_>>(), [(1, "mesh.key")]);
+
+    let [chain, password] = taipei.interfaces.as_slice() else { panic!("{:?}", taipei.interfaces) };
+    let Auth::Keys { keys, sequence: SequenceCheck::Strict } = &chain.ospf.auth else { panic!("{chain:?}") };
+    assert_eq!(keys.iter().map(|key| key.id.0).collect::<Vec<_>>(), [7, 8], "what is sent first comes first");
+    assert_eq!(keys[0].send.until, keys[1].send.from);
+    assert_eq!(keys[0].accept, Validity::default());
+    assert_eq!(password.ospf.auth, Auth::Simple { key_file: "password".to_owned() });
+}
+
+#[test]
 fn areas_and_the_networks_in_them_are_what_the_file_says() {
     use ::ospf::{Advertise, AreaKind, ExternalMetric, NssaConfig, Prefix, Rfc1583Compatibility, Summaries};
     let mesh = parse("areas", &example("src/mesh/tests/good/areas.toml")).unwrap().mesh;

@@ -2,8 +2,9 @@
 
 use ::ospf::{AreaId, RouterId};
 
+use super::auth::AuthKeys;
 use super::diagnostic::{Diagnostic, Span, quoted};
-use super::ospf::{TimerKeys, area, refuse_auth};
+use super::ospf::{TimerKeys, area};
 use super::reader::{At, Entry, Report, Setting, Table};
 
 const ROUTER_ID: &str = "router_id = \"10.255.0.7\"";
@@ -18,6 +19,7 @@ pub(super) struct VirtualLinkDraft<'a> {
     /// Who is at its other end; `None` if that is wrong or missing.
     pub far_end: Option<FarEnd<'a>>,
     pub timers: TimerKeys,
+    pub auth: AuthKeys,
 }
 
 /// The border router at the other end, as it is named.
@@ -62,9 +64,9 @@ impl<'a> VirtualLinkDraft<'a> {
             }
         };
         let timers = TimerKeys::read(&mut table, report);
-        refuse_auth(&mut table, report);
+        let auth = AuthKeys::read(&mut table, report);
         table.finish(report);
-        Self { span, area: transit, far_end, timers }
+        Self { span, area: transit, far_end, timers, auth }
     }
 }
 

@@ -1,14 +1,16 @@
 //! From the checked mesh file to the engine's configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use ospf::{
-    AreaId, Config, External, ExternalMetric, InterfaceConfig, InterfaceId, NetworkType, Policy, Prefix, RouterId,
-    Unlisted,
+    AreaId, Authentication, Config, External, ExternalMetric, InterfaceConfig, InterfaceId, NetworkType, Policy,
+    Prefix, RouterId, Unlisted,
 };
 
+use super::keyring::Keyring;
 use crate::mesh::{
-    self, IfName, InterfaceMode, Mesh, MtuCheck, OspfSettings, Site, SiteInterface, Timers, VirtualLink,
+    self, Auth, IfName, InterfaceMode, Mesh, MtuCheck, OspfSettings, Site, SiteInterface, Timers, VirtualLink,
 };
 
 /// The engine's handle of each interface: given out once per name and kept for the life of the process.
@@ -48,27 +50,46 @@ impl InterfaceIds {
     }
 }
 
+/// What packets are signed with.
+#[derive(Debug)]
+pub struct Signing<'a> {
+    /// The site's keys.
+    pub keyring: &'a Keyring,
+    /// The moment of the engine's time zero, by the present clock.
+    pub zero: SystemTime,
+    /// The number of this start: see [`Config::boot`].
+    pub boot: u32,
+}
+
+impl Signing<'_> {
+    fn authentication(&self, auth: &Auth) -> Authentication {
+        self.keyring.authentication(auth, self.zero)
+    }
+}
+
 /// What the engine of `site` has to do; `redistributed` are destinations that it originates besides the site's own.
 pub fn engine_config(
     mesh: &Mesh,
     site: &Site,
     redistributed: &BTreeMap<Prefix, External>,
+    signing: &Signing<'_>,
     ids: &mut InterfaceIds,
 ) -> Config {
     let mut interfaces = BTreeMap::new();
     for tunnel in mesh.tunnels(site) {
-        let config = interface(&tunnel.interface, &tunnel.ospf, NetworkType::PointToPoint);
+        let config = interface(&tunnel.interface, &tunnel.ospf, NetworkType::PointToPoint, signing);
         interfaces.insert(ids.id(&tunnel.interface), config);
     }
     for own in &site.interfaces {
-        interfaces.insert(ids.id(&own.name), site_interface(own));
+        interfaces.insert(ids.id(&own.name), site_interface(own, signing));
     }
     let loopback_area = home_area(&interfaces);
     for link in &site.virtual_links {
-        interfaces.insert(ids.virtual_link(link.transit_area, link.far_end), virtual_link(link));
+        interfaces.insert(ids.virtual_link(link.transit_area, link.far_end), virtual_link(link, signing));
     }
     let own = site.prefixes.iter().map(|network| (prefix(network), attached()));
     Config {
+        boot: signing.boot,
         areas: mesh.areas.clone(),
         interfaces,
         loopbacks: BTreeMap::from([(loopback_area, BTreeSet::from([site.loopback]))]),
@@ -90,7 +111,7 @@ pub fn prefix(network: &ipnetwork::Ipv4Network) -> Prefix {
     Prefix::new(network.network(), network.prefix())
 }
 
-fn site_interface(own: &SiteInterface) -> InterfaceConfig {
+fn site_interface(own: &SiteInterface, signing: &Signing<'_>) -> InterfaceConfig {
     let network = match own.network {
         mesh::NetworkType::Broadcast => NetworkType::Broadcast,
         mesh::NetworkType::PointToPoint => NetworkType::PointToPoint,
@@ -100,12 +121,13 @@ fn site_interface(own: &SiteInterface) -> InterfaceConfig {
     InterfaceConfig {
         passive: own.mode == InterfaceMode::Passive,
         neighbors: own.neighbors.clone(),
-        ..interface(&own.name, &own.ospf, network)
+        ..interface(&own.name, &own.ospf, network, signing)
     }
 }
 
-fn interface(name: &IfName, settings: &OspfSettings, network: NetworkType) -> InterfaceConfig {
+fn interface(name: &IfName, settings: &OspfSettings, network: NetworkType, signing: &Signing<'_>) -> InterfaceConfig {
     InterfaceConfig {
+        authentication: signing.authentication(&settings.auth),
         cost: settings.cost,
         priority: settings.priority,
         poll_interval: settings.poll_interval,
@@ -115,11 +137,12 @@ fn interface(name: &IfName, settings: &OspfSettings, network: NetworkType) -> In
 }
 
 /// A virtual link belongs to the backbone (RFC 2328 §15); its cost is that of the way through the transit area.
-fn virtual_link(link: &VirtualLink) -> InterfaceConfig {
-    let VirtualLink { transit_area, far_end, timers } = link;
+fn virtual_link(link: &VirtualLink, signing: &Signing<'_>) -> InterfaceConfig {
+    let VirtualLink { transit_area, far_end, timers, auth } = link;
     let network = NetworkType::VirtualLink { transit_area: *transit_area, far_end: *far_end };
     let name = format!("vl-{transit_area}-{far_end}");
-    timed(timers, InterfaceConfig::new(name, AreaId::BACKBONE, network))
+    let config = timed(timers, InterfaceConfig::new(name, AreaId::BACKBONE, network));
+    InterfaceConfig { authentication: signing.authentication(auth), ..config }
 }
 
 fn timed(timers: &Timers, config: InterfaceConfig) -> InterfaceConfig {

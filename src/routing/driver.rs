@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use ospf::{Config, Engine, Input, InterfaceId, LinkState, Output, Prefix, Route};
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +26,8 @@ pub type RouteChanges = BTreeMap<Prefix, Option<Route>>;
 /// The running engine, from outside. Dropping it ends the task without a word to the neighbours.
 #[derive(Debug)]
 pub struct Driver {
+    /// The engine's time zero.
+    epoch: Instant,
     commands: mpsc::Sender<Command>,
     task: JoinHandle<()>,
 }
@@ -57,10 +59,11 @@ impl Driver {
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (packet_sender, packets) = mpsc::channel(PACKET_QUEUE);
         let (change_sender, changes) = mpsc::channel(CHANGE_QUEUE);
+        let epoch = Instant::now();
         let task = Task {
             names: names(&config),
             engine: Engine::new(config, seed, ospf::Instant::ZERO),
-            epoch: Instant::now(),
+            epoch,
             links: BTreeMap::new(),
             ports: BTreeMap::new(),
             packet_sender,
@@ -68,7 +71,13 @@ impl Driver {
             log: EventLog::default(),
         };
         let task = tokio::spawn(task.run(command_queue, packets, change_sender));
-        (Self { commands, task }, changes)
+        (Self { epoch, commands, task }, changes)
+    }
+
+    /// When the engine's time began, by the present clock.
+    pub fn zero(&self) -> SystemTime {
+        let now = SystemTime::now();
+        now.checked_sub(self.epoch.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
     /// Gives the engine a new configuration.

@@ -4,8 +4,10 @@
 
 mod config;
 mod driver;
+mod keyring;
 mod log;
 mod socket;
 
-pub use config::{InterfaceIds, engine_config, prefix};
+pub use config::{InterfaceIds, Signing, engine_config, prefix};
 pub use driver::{Driver, RouteChanges, View};
+pub use keyring::Keyring;
