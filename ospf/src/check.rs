@@ -12,6 +12,7 @@ use crate::ids::{InterfaceId, NeighborKey};
 use crate::interface::Interface;
 use crate::lsdb::Entry;
 use crate::retransmission::FLOOD_WINDOW;
+use crate::stub_router::StubRouterState;
 use crate::timers::TimerKey;
 use crate::wire::Options;
 
@@ -271,6 +272,7 @@ impl Engine {
                 | TimerKey::Retransmission(key) => self.neighbor(key).is_some(),
                 TimerKey::Origination(place) | TimerKey::Refresh(place) => self.is_self_originated(place),
                 TimerKey::EarlyArrival(place) => self.early.contains(place),
+                TimerKey::StubRouter => self.stub_router() == StubRouterState::Stub,
                 TimerKey::Calculation => true,
                 TimerKey::Expiry => false,
             };

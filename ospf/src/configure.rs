@@ -33,6 +33,8 @@ impl Engine {
         for area in self.areas() {
             self.originations.begin_area(area, self.now);
         }
+        self.stub_router.started = self.now;
+        self.review_stub_router();
         self.want_externals();
         for (id, config) in self.config.interfaces.clone() {
             self.add_interface(id, config);
@@ -91,6 +93,9 @@ impl Engine {
             self.exchanged.retain(|place| place.domain != Domain::As);
         }
 
+        if before.stub_router != self.config.stub_router {
+            self.review_stub_router();
+        }
         if before.externals != self.config.externals || areas_before != areas || !changed.is_empty() {
             self.want_externals();
         }

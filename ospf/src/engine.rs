@@ -16,6 +16,7 @@ use crate::io::{Input, LinkState, Output};
 use crate::origination::Originations;
 use crate::random::Random;
 use crate::requests::InFlight;
+use crate::stub_router::StubRouterTimes;
 use crate::time::Instant;
 use crate::timers::{TimerKey, Timers};
 
@@ -33,6 +34,7 @@ pub struct Engine {
     pub(crate) interfaces: BTreeMap<InterfaceId, Interface>,
     pub(crate) databases: Databases,
     pub(crate) originations: Originations,
+    pub(crate) stub_router: StubRouterTimes,
     pub(crate) calculation: CalculationState,
     pub(crate) timers: Timers,
     pub(crate) random: Random,
@@ -66,6 +68,7 @@ impl Engine {
             interfaces: BTreeMap::new(),
             databases: Databases::default(),
             originations: Originations::default(),
+            stub_router: StubRouterTimes::default(),
             calculation: CalculationState::default(),
             timers: Timers::default(),
             random: Random::new(seed),
@@ -146,6 +149,7 @@ impl Engine {
             TimerKey::Origination(place) => self.originations.touch(place),
             TimerKey::Refresh(place) => self.originations.refresh(place),
             TimerKey::EarlyArrival(place) => self.take_early(place),
+            TimerKey::StubRouter => self.review_stub_router(),
             // Done once for each input, if it is due.
             TimerKey::Calculation => {}
             TimerKey::Expiry => unreachable!("the databases keep this deadline"),

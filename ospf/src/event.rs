@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use crate::config::{KeyId, KeyStanding};
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
 use crate::refusal::{LsaRefusal, Refusal};
+use crate::stub_router::StubRouterState;
 
 /// Neighbour states (RFC 2328 §10.1), in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +113,11 @@ pub enum Event {
         key: KeyId,
         /// If it is not valid, no configured key is: it goes on being used.
         standing: KeyStanding,
+    },
+    /// Traffic is led around this router from now on, or no longer (RFC 6987).
+    StubRouter {
+        /// What it is now.
+        state: StubRouterState,
     },
     /// An external destination is not originated: prefixes within it, originated too, leave no Link State ID for it (appendix E).
     ExternalNotOriginated {

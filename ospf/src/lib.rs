@@ -8,7 +8,7 @@
 //! - `area` (§6)
 //! - `receive` and `send` (§8), `interface` and `hello` (§9, §10.5)
 //! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9)
-//! - `origination`, `router_lsa` and `external_lsa` (§12.4)
+//! - `origination`, `router_lsa` and `external_lsa` (§12.4), `stub_router` (RFC 6987)
 //! - `flooding`, `early`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
 //! - `calculation` and `route` (§16), `spf_delay` (RFC 8405)
 //! - `wire` (appendix A), `authentication` (appendix D)
@@ -52,6 +52,7 @@ mod send;
 #[cfg(feature = "serde")]
 mod serial;
 mod spf_delay;
+mod stub_router;
 mod time;
 mod timers;
 mod transitions;
@@ -69,6 +70,7 @@ pub use ids::*;
 pub use io::*;
 pub use refusal::*;
 pub use spf_delay::SpfState;
+pub use stub_router::{MAX_LINK_METRIC, StubRouterState};
 pub use time::Instant;
 pub use timers::TimerKey;
 pub use view::*;

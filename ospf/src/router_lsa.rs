@@ -46,6 +46,7 @@ impl Engine {
         for &address in self.config.loopbacks.get(&area).into_iter().flatten() {
             links.push(RouterLink { kind: RouterLinkKind::Stub, id: address, data: Ipv4Addr::BROADCAST, metric: 0 });
         }
+        self.discourage_transit(&mut links);
         links.truncate(MAX_LINKS);
         RouterLsa { flags, links }
     }

@@ -37,6 +37,8 @@ pub enum TimerKey {
     EarlyArrival(LsaPlace),
     /// The next LSA reaches MaxAge (§14).
     Expiry,
+    /// The time after the start for which this router is a stub router is over (RFC 6987).
+    StubRouter,
     /// Routes are calculated (§16).
     Calculation,
 }

@@ -7,6 +7,7 @@ mod interface;
 mod policy;
 mod router;
 mod spf_delay;
+mod stub_router;
 
 pub use area::*;
 pub use authentication::*;
@@ -15,3 +16,4 @@ pub use interface::*;
 pub use policy::*;
 pub use router::*;
 pub use spf_delay::*;
+pub use stub_router::*;

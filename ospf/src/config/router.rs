@@ -8,6 +8,7 @@ use super::external::External;
 use super::interface::InterfaceConfig;
 use super::policy::Policy;
 use super::spf_delay::SpfDelay;
+use super::stub_router::StubRouter;
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 
 /// Everything that the operator decides.
@@ -34,6 +35,8 @@ pub struct Config {
     pub rfc1583: Rfc1583Compatibility,
     /// How long calculations of routes are put off.
     pub spf_delay: SpfDelay,
+    /// When traffic shall not go through this router.
+    pub stub_router: StubRouter,
 }
 
 impl Config {
@@ -49,6 +52,7 @@ impl Config {
             policy: Policy::default(),
             rfc1583: Rfc1583Compatibility::default(),
             spf_delay: SpfDelay::default(),
+            stub_router: StubRouter::default(),
         }
     }
 }

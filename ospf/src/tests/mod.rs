@@ -8,4 +8,5 @@ mod configuration;
 mod exchange;
 mod flooding;
 mod hostile;
+mod stub_router;
 mod world;
