@@ -13,19 +13,21 @@ use ospf::{InterfaceId, LinkState, NeighborState, Prefix};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
 use super::local::Local;
 use super::settling::Settling;
 use super::{Options, interfaces, report, run_dir, state_dir};
 use crate::control::{Asked, Noun, Request, Server, socket_path};
-use crate::kernel::{Kernel, Watch};
+use crate::kernel::{Change, Kernel, OthersRoutes, Watch};
 use crate::mesh::IfName;
 use crate::reconcile::routes::{Router, desired_routes};
 use crate::reconcile::state::{Backend, Freshness, Observed, State};
 use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
-use crate::routing::{Driver, InterfaceIds, RouteChanges, Signing, engine_config};
+use crate::routing::{
+    Driver, InterfaceIds, MAX_REDISTRIBUTED, Redistributed, RouteChanges, Signing, engine_config, redistributed,
+};
 use crate::tunnel::{Endpoints, WireGuard, device};
 
 /// Questions waiting for the loop.
@@ -36,6 +38,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 /// How long routes of the last run are kept at most, beyond the longest dead interval.
 const SETTLING_MARGIN: Duration = Duration::from_secs(2);
+/// How long changes of others' routes are gathered before they are looked at: they come in bursts.
+const OTHERS_ROUTES_HOLD: Duration = Duration::from_millis(100);
 /// Rounds of looking and removing until nothing is left.
 const DOWN_ROUNDS: usize = 5;
 
@@ -85,6 +89,8 @@ struct Daemon {
     kernel: Kernel,
     drivers: WireGuard,
     endpoints: Endpoints,
+    /// What was last taken from the kernel into OSPF.
+    redistributed: Redistributed,
     /// What OSPF computed.
     routes: BTreeMap<Prefix, ospf::Route>,
     /// What the kernel was found to be, kept up with what has been carried out since.
@@ -124,7 +130,9 @@ impl Daemon {
     async fn start(options: Options, local: Local, questions: mpsc::Receiver<Asked>) -> anyhow::Result<(Self, Inlets)> {
         let now = Instant::now();
         run_dir::note_mesh(&options.run_dir, &local.mesh.name)?;
-        let (kernel, watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
+        let (mut kernel, mut watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
+        kernel.learn(others_routes(&local));
+        watch.learn(others_routes(&local));
         let backend = local.backend(kernel.has_wireguard().await?)?;
         let drivers = WireGuard::new(&options.run_dir, PROGRAM.into());
         let mut endpoints = Endpoints::default();
@@ -156,6 +164,7 @@ impl Daemon {
             driver,
             kernel,
             drivers,
+            redistributed: Redistributed::default(),
             routes: BTreeMap::new(),
             observed: Observed::default(),
             told: BTreeMap::new(),
@@ -203,13 +212,18 @@ impl Daemon {
                 Ok(Next::Reconcile(Look::Known))
             }
             changed = inlets.watch.changed() => {
-                changed.context("listening to the kernel")?;
+                let changes = changed.context("listening to the kernel")?;
+                if changes.iter().all(|change| *change == Change::OthersRoutes) {
+                    self.next_look = self.next_look.min(Instant::now() + OTHERS_ROUTES_HOLD);
+                    return Ok(Next::Nothing);
+                }
                 Ok(Next::Reconcile(Look::Afresh))
             }
             Some(asked) = inlets.questions.recv() => self.answer(asked).await,
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
             _ = inlets.reload.recv() => {
                 self.reload().await;
+                inlets.watch.learn(others_routes(&self.local));
                 Ok(Next::Reconcile(Look::Afresh))
             }
             _ = inlets.terminate.recv() => Ok(Next::Leave),
@@ -237,6 +251,7 @@ impl Daemon {
             }
             self.tell_links().await;
             self.follow_clock().await;
+            self.redistribute().await;
         }
         if let Settling::Until(_) = self.settling
             && self.converged().await
@@ -274,6 +289,7 @@ impl Daemon {
             underlay: &self.underlay(),
             listen_ports: ports.clone().min().zip(ports.max()).map(|(first, last)| first..=last),
             filtered: &strictly_filtered(&self.observed),
+            imports: &self.local.site.imports,
             name: |id| self.ids.name(id),
         };
         let routing = desired_routes(&self.routes, &router);
@@ -308,6 +324,20 @@ impl Daemon {
         self.told = states;
     }
 
+    /// Tells the engine of destinations in the kernel that came or went, if OSPF is to know of them.
+    async fn redistribute(&mut self) {
+        let redistributed = redistributed(&self.local.site, &self.observed.foreign);
+        if redistributed == self.redistributed {
+            return;
+        }
+        if redistributed.left_out > 0 && self.redistributed.left_out == 0 {
+            warn!(bound = MAX_REDISTRIBUTED, left_out = redistributed.left_out, "too many routes to redistribute");
+        }
+        debug!(destinations = redistributed.externals.len(), "redistributing");
+        self.redistributed = redistributed;
+        self.configure().await;
+    }
+
     fn take_routes(&mut self, changes: RouteChanges) {
         for (prefix, route) in changes {
             match route {
@@ -339,6 +369,9 @@ impl Daemon {
                 self.backend = backend;
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
+                self.kernel.learn(others_routes(&self.local));
+                // By the new file; what is no longer looked at is not redistributed either.
+                self.redistributed = redistributed(&self.local.site, &self.observed.foreign);
                 self.configure().await;
             }
             Err(reason) => {
@@ -350,11 +383,12 @@ impl Daemon {
         notify(&[NotifyState::Ready]);
     }
 
-    /// Gives the engine the mesh file as it is and the clock as it is.
+    /// Gives the engine the mesh file, the clock and the routes of others as they are.
     async fn configure(&mut self) {
         self.zero = self.driver.zero();
         let signing = Signing { keyring: &self.local.keyring, zero: self.zero, boot: self.boot };
-        let config = engine_config(&self.local.mesh, &self.local.site, &BTreeMap::new(), &signing, &mut self.ids);
+        let externals = &self.redistributed.externals;
+        let config = engine_config(&self.local.mesh, &self.local.site, externals, &signing, &mut self.ids);
         self.told.retain(|id, _| config.interfaces.contains_key(id));
         self.driver.configure(config).await;
     }
@@ -416,6 +450,7 @@ impl Daemon {
             view: self.driver.view().await,
             failures: &self.failures,
             refused_reload: self.refused_reload.as_deref(),
+            redistributed: &self.redistributed,
             uptime: self.started.elapsed(),
         }
     }
@@ -442,6 +477,14 @@ async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &P
     }
     let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
     anyhow::bail!("left behind: {}", failures.join("; "))
+}
+
+/// Whether routes of others matter to this site.
+fn others_routes(local: &Local) -> OthersRoutes {
+    match local.site.redistributions.is_empty() {
+        true => OthersRoutes::Ignored,
+        false => OthersRoutes::Observed,
+    }
 }
 
 fn notify(states: &[NotifyState<'_>]) {

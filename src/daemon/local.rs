@@ -106,8 +106,6 @@ fn refuse_unbuilt(mesh: &Mesh, site: &Site) -> anyhow::Result<()> {
     let areas: BTreeSet<_> = mesh.tunnels(site).iter().map(|tunnel| tunnel.ospf.area).chain(own).collect();
     let plain = areas.len() <= 1 && mesh.areas.is_empty() && site.virtual_links.is_empty();
     anyhow::ensure!(plain, "a second area is not available in this version");
-    let open = site.redistributions.is_empty() && site.imports.is_empty();
-    anyhow::ensure!(open, "redistribution and import filters are not available in this version");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::local::Local;
 use crate::control::view;
 use crate::mesh::{IfName, Tunnel};
 use crate::reconcile::state::{Backend, Link};
-use crate::routing::{InterfaceIds, View};
+use crate::routing::{InterfaceIds, MAX_REDISTRIBUTED, Redistributed, View};
 use crate::tunnel::Observation;
 
 /// WireGuard's REJECT_AFTER_TIME: a session older than this carries nothing any more.
@@ -30,6 +30,7 @@ pub(super) struct Report<'a> {
     pub view: View,
     pub failures: &'a [String],
     pub refused_reload: Option<&'a str>,
+    pub redistributed: &'a Redistributed,
     pub uptime: Duration,
 }
 
@@ -105,6 +106,12 @@ impl Report<'_> {
             if interface.state == InterfaceStatus::Down && !self.is_tunnel(interface.interface) {
                 problems.push(format!("{}: no such interface, or it is down or has no address", interface.name));
             }
+        }
+        if self.redistributed.left_out > 0 {
+            problems.push(format!(
+                "{} routes of the kernel are not redistributed: more than {MAX_REDISTRIBUTED} are selected",
+                self.redistributed.left_out
+            ));
         }
         problems.extend(self.view.refused.iter().take(MAX_REFUSALS).map(|refused| self.refusal(refused)));
         if let Some(more) = self.view.refused.len().checked_sub(MAX_REFUSALS).filter(|more| *more > 0) {

@@ -14,5 +14,5 @@ mod settings;
 mod watch;
 
 pub use execute::Failure;
-pub use observe::Kernel;
+pub use observe::{Kernel, OthersRoutes};
 pub use watch::{Change, Watch};

@@ -26,6 +26,17 @@ pub struct Kernel {
     pub(super) alias: String,
     pub(super) memory: Memory,
     pub(super) applied: Applied,
+    pub(super) others: OthersRoutes,
+}
+
+/// Whether routes that others made are of interest: there may be very many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OthersRoutes {
+    /// They are not looked at.
+    #[default]
+    Ignored,
+    /// They are observed, and their changes heard of.
+    Observed,
 }
 
 impl Kernel {
@@ -39,8 +50,14 @@ impl Kernel {
             alias: format!("weft:{mesh}"),
             memory: Memory::open(run_dir)?,
             applied: Applied::default(),
+            others: OthersRoutes::default(),
         };
         Ok((kernel, watch))
+    }
+
+    /// Whether to observe routes that others made from now on.
+    pub fn learn(&mut self, others: OthersRoutes) {
+        self.others = others;
     }
 
     /// Whether the kernel can make WireGuard links.
@@ -55,6 +72,10 @@ impl Kernel {
         let names: BTreeMap<u32, IfName> = links.iter().map(|link| (link.index, link.name.clone())).collect();
         let mut observed = Observed::default();
         observed.state.routes = routes::dump(&self.netlink, &names).await.context("dumping routes")?;
+        if self.others == OthersRoutes::Observed {
+            observed.foreign.routes =
+                routes::dump_of_others(&self.netlink).await.context("dumping routes of others")?;
+        }
         observed.state.rules = rules::dump(&self.netlink).await.context("dumping rules")?;
         observed.state.sysctls = settings::read_all(names.values().cloned());
         for link in links {

@@ -1,4 +1,4 @@
-//! IPv4 routes of protocol 201.
+//! IPv4 routes: those of protocol 201, which are ours, and which others there are.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +14,7 @@ use ospf::Prefix;
 
 use super::netlink::{Netlink, unless};
 use crate::mesh::IfName;
-use crate::reconcile::state::{Nexthop, PROTOCOL, Route, RouteKey};
+use crate::reconcile::state::{Nexthop, PROTOCOL, Route, RouteKey, RouteOrigin};
 
 /// Whether a route of ours is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,52 @@ fn parse_nexthop(nexthop: &RouteNextHop, names: &BTreeMap<u32, IfName>) -> Optio
     });
     let onlink = nexthop.flags.contains(RouteNextHopFlags::Onlink);
     Some(Nexthop { interface: names.get(&nexthop.interface_index)?.clone(), via, onlink })
+}
+
+/// Routes of the main table that others made, those that the kernel makes by itself left out, by destination.
+pub(super) async fn dump_of_others(netlink: &Netlink) -> io::Result<BTreeMap<Prefix, RouteOrigin>> {
+    let mut request = RouteMessage::default();
+    request.header.address_family = AddressFamily::Inet;
+    request.header.table = RouteHeader::RT_TABLE_MAIN;
+    let replies = netlink.dump(RouteNetlinkMessage::GetRoute(request)).await?;
+    let mut routes: BTreeMap<Prefix, RouteOrigin> = BTreeMap::new();
+    for reply in replies {
+        let RouteNetlinkMessage::NewRoute(message) = reply else { continue };
+        let Some((prefix, origin)) = parse_of_others(&message) else { continue };
+        let known = routes.entry(prefix).or_insert(origin);
+        *known = origin.max(*known);
+    }
+    Ok(routes)
+}
+
+fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, RouteOrigin)> {
+    let header = &message.header;
+    let origin = match header.protocol {
+        // The kernel's own are of its addresses, or from redirects.
+        RouteProtocol::Kernel | RouteProtocol::IcmpRedirect => return None,
+        protocol if u8::from(protocol) == PROTOCOL => return None,
+        RouteProtocol::Static | RouteProtocol::Boot => RouteOrigin::Static,
+        _ => RouteOrigin::Program,
+    };
+    let settled =
+        matches!(header.kind, RouteType::Unicast | RouteType::BlackHole | RouteType::Unreachable | RouteType::Prohibit);
+    // The filter of the dump is the kernel's courtesy.
+    if header.table != RouteHeader::RT_TABLE_MAIN || !settled || header.destination_prefix_length > 32 {
+        return None;
+    }
+    let mut destination = Ipv4Addr::UNSPECIFIED;
+    // RTNH_F_* and RTM_F_* share a word; a dead next hop leads nowhere, whatever the route says.
+    let mut alive = header.flags.bits() as u8 & RouteNextHopFlags::Dead.bits() == 0;
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = *address,
+            RouteAttribute::MultiPath(nexthops) => {
+                alive = nexthops.iter().any(|nexthop| !nexthop.flags.contains(RouteNextHopFlags::Dead));
+            }
+            _ => {}
+        }
+    }
+    alive.then(|| (Prefix::new(destination, header.destination_prefix_length), origin))
 }
 
 /// Puts the route into the kernel. `index` names interfaces.

@@ -11,6 +11,7 @@ use netlink_packet_core::NLM_F_REPLACE;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use rtnetlink::MulticastGroup;
 
+use super::observe::OthersRoutes;
 use crate::reconcile::state::PROTOCOL;
 
 /// Receive buffer, bytes: some ten thousand route messages.
@@ -31,6 +32,8 @@ pub enum Change {
     Addresses,
     /// A route of weft went, or somebody put another in its place.
     Routes,
+    /// A route that others made came, went or changed.
+    OthersRoutes,
     /// A rule came or went.
     Rules,
     /// Something was missed: look at everything.
@@ -42,6 +45,7 @@ pub struct Watch {
     socket: TokioSocket,
     /// Port of the socket that weft's own requests come from.
     own_port: u32,
+    others: OthersRoutes,
     buffer: Vec<u8>,
 }
 
@@ -56,7 +60,12 @@ impl Watch {
         socket.bind(&SocketAddr::new(0, mask)).context("subscribing to the kernel's notifications")?;
         // The kernel grants what rmem_max allows; a smaller buffer only makes `Resync` more likely.
         socket.set_rx_buf_sz(BUFFER).context("enlarging the netlink socket's buffer")?;
-        Ok(Self { socket: watch, own_port, buffer: Vec::with_capacity(DATAGRAM) })
+        Ok(Self { socket: watch, own_port, others: OthersRoutes::default(), buffer: Vec::with_capacity(DATAGRAM) })
+    }
+
+    /// Whether to tell of routes that others made from now on.
+    pub fn learn(&mut self, others: OthersRoutes) {
+        self.others = others;
     }
 
     /// What has changed since the last call; waits until something has. Our own changes to links, addresses and rules are
@@ -75,7 +84,7 @@ impl Watch {
             };
             read += 1;
             match received {
-                Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port)),
+                Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port, self.others)),
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     changes.insert(Change::Resync);
                     drain = Drain::ToTheEnd;
@@ -101,7 +110,7 @@ enum Drain {
     ToTheEnd,
 }
 
-fn changes_in(mut datagram: &[u8], own_port: u32) -> impl Iterator<Item = Change> + '_ {
+fn changes_in(mut datagram: &[u8], own_port: u32, others: OthersRoutes) -> impl Iterator<Item = Change> + '_ {
     const HEADER: usize = 16;
     std::iter::from_fn(move || {
         loop {
@@ -114,6 +123,7 @@ fn changes_in(mut datagram: &[u8], own_port: u32) -> impl Iterator<Item = Change
             datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
             match change_of(kind, flags, body) {
                 Some(Change::Routes) if port == own_port => {}
+                Some(Change::OthersRoutes) if others == OthersRoutes::Ignored => {}
                 Some(change) => return Some(change),
                 None => {}
             }
@@ -124,18 +134,23 @@ fn changes_in(mut datagram: &[u8], own_port: u32) -> impl Iterator<Item = Change
 /// What a notification means. Routes are looked into no further than to the protocol: where BGP shares the machine, most are not
 /// about us.
 fn change_of(kind: u16, flags: u16, body: &[u8]) -> Option<Change> {
-    /// Where rtm_protocol stands in `struct rtmsg`.
+    /// Where rtm_protocol and rtm_type stand in `struct rtmsg`.
     const RTM_PROTOCOL: usize = 5;
+    const RTM_TYPE: usize = 7;
     let protocol = body.get(RTM_PROTOCOL).copied();
+    // What the kernel makes by itself follows its addresses, which are heard of anyway.
+    let made = protocol.is_some_and(|protocol| protocol != PROTOCOL && protocol != libc::RTPROT_KERNEL)
+        && !matches!(body.get(RTM_TYPE).copied(), Some(libc::RTN_LOCAL | libc::RTN_BROADCAST | libc::RTN_MULTICAST));
     match kind {
         libc::RTM_NEWLINK | libc::RTM_DELLINK => Some(Change::Links),
         libc::RTM_NEWADDR | libc::RTM_DELADDR => Some(Change::Addresses),
         libc::RTM_NEWRULE | libc::RTM_DELRULE => Some(Change::Rules),
-        libc::RTM_DELROUTE => (protocol == Some(PROTOCOL)).then_some(Change::Routes),
+        libc::RTM_DELROUTE if protocol == Some(PROTOCOL) => Some(Change::Routes),
         libc::RTM_NEWROUTE => {
             let replaced = flags & NLM_F_REPLACE != 0 && protocol != Some(PROTOCOL);
-            replaced.then_some(Change::Routes)
+            if replaced { Some(Change::Routes) } else { made.then_some(Change::OthersRoutes) }
         }
+        libc::RTM_DELROUTE => made.then_some(Change::OthersRoutes),
         _ => None,
     }
 }
@@ -167,7 +182,22 @@ mod tests {
     }
 
     fn changes(datagram: &[u8]) -> Vec<Change> {
-        changes_in(datagram, OWN).collect()
+        changes_in(datagram, OWN, OthersRoutes::Ignored).collect()
+    }
+
+    #[test]
+    fn routes_of_others_count_where_they_are_of_interest_and_the_kernels_own_never_do() {
+        let told = |kind, protocol, rtm_type| {
+            let mut body = route(protocol);
+            body[7] = rtm_type;
+            changes_in(&message(kind, 0, 9, &body), OWN, OthersRoutes::Observed).collect::<Vec<_>>()
+        };
+        assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_UNICAST), [Change::OthersRoutes]);
+        assert_eq!(told(libc::RTM_DELROUTE, 12, libc::RTN_BLACKHOLE), [Change::OthersRoutes]);
+        assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_KERNEL, libc::RTN_UNICAST), []);
+        assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_LOCAL), []);
+        assert_eq!(told(libc::RTM_NEWROUTE, PROTOCOL, libc::RTN_UNICAST), []);
+        assert_eq!(told(libc::RTM_DELROUTE, PROTOCOL, libc::RTN_UNICAST), [Change::Routes]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use ospf::{InterfaceId, Prefix};
 
 use super::state::{CAPTURE_TABLE, FWMARK, MAIN_TABLE, Nexthop, Route, RouteKey, Rule, Selector};
-use crate::mesh::IfName;
+use crate::mesh::{IfName, ImportAction, ImportRule, import_action};
 
 /// Priority of the first of weft's rules (`ip rule`), which stand in front of `main` (32766) and behind most others' own.
 pub const RULE_PRIORITY: u32 = 5199;
@@ -39,23 +39,49 @@ pub struct Router<'a, N> {
     pub listen_ports: Option<RangeInclusive<u16>>,
     /// Own addresses at which a strict reverse path filter looks ([`super::sysctls::strictly_filtered`]).
     pub filtered: &'a BTreeSet<Ipv4Addr>,
+    /// Which of the routes are wanted in the kernel.
+    pub imports: &'a [ImportRule],
     /// The kernel's name of an interface of the OSPF engine.
     pub name: N,
 }
 
-/// Routes and rules for the kernel.
-///
-/// Left out are destinations on networks that this router is connected to (a next hop without `via`: the kernel
-/// has those itself), its own loopback, and next hops over interfaces without a name.
+/// What becomes of a route that OSPF computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes into the kernel.
+    Installed,
+    /// The destination is a network that this router is connected to (a next hop without `via`): the kernel has that itself.
+    Connected,
+    /// The destination is this router.
+    Own,
+    /// A `[[site.import]]` keeps it out of the kernel.
+    Refused,
+}
+
+/// What becomes of `route` at a router with this loopback and these import filters.
+pub fn fate(prefix: Prefix, route: &ospf::Route, loopback: Ipv4Addr, imports: &[ImportRule]) -> Fate {
+    if prefix == Prefix::host(loopback) {
+        Fate::Own
+    } else if route.nexthops.iter().any(|nexthop| nexthop.via.is_none()) {
+        Fate::Connected
+    } else {
+        match import_action(imports, prefix) {
+            ImportAction::Accept => Fate::Installed,
+            ImportAction::Refuse => Fate::Refused,
+        }
+    }
+}
+
+/// Routes and rules for the kernel: those whose [`Fate`] it is, less next hops over interfaces without a name.
 pub fn desired_routes<'n, N>(routes: &BTreeMap<Prefix, ospf::Route>, router: &Router<'_, N>) -> Routing
 where
     N: Fn(InterfaceId) -> Option<&'n IfName>,
 {
     let mut routing = Routing::default();
     for (&prefix, route) in routes {
-        let connected = route.nexthops.iter().any(|nexthop| nexthop.via.is_none());
-        if connected || prefix == Prefix::host(router.loopback) {
-            continue;
+        match fate(prefix, route, router.loopback, router.imports) {
+            Fate::Installed => {}
+            Fate::Connected | Fate::Own | Fate::Refused => continue,
         }
         let nexthops = kernel_nexthops(route, router);
         let mut install = |table, nexthops: BTreeSet<Nexthop>| {

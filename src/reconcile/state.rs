@@ -293,6 +293,18 @@ pub struct Foreign {
     pub interfaces: BTreeMap<IfName, ForeignInterface>,
     /// Single addresses (/32) that others put on any interface, ours included.
     pub addresses: BTreeSet<(IfName, Ipv4Addr)>,
+    /// Routes of [`MAIN_TABLE`] that other programs or people made and that lead somewhere; empty unless they were asked for
+    /// ([`crate::kernel::Kernel::learn`]).
+    pub routes: BTreeMap<Prefix, RouteOrigin>,
+}
+
+/// Who made a route that is not ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RouteOrigin {
+    /// Some program.
+    Program,
+    /// A person or a boot script (protocol `static` or `boot`).
+    Static,
 }
 
 /// An interface of somebody else.

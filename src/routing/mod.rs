@@ -6,8 +6,10 @@ mod config;
 mod driver;
 mod keyring;
 mod log;
+mod redistribution;
 mod socket;
 
 pub use config::{InterfaceIds, Signing, engine_config, prefix};
 pub use driver::{Driver, RouteChanges, View};
 pub use keyring::Keyring;
+pub use redistribution::{MAX_REDISTRIBUTED, Redistributed, redistributed};

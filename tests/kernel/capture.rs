@@ -84,6 +84,7 @@ async fn bring_up(router: &mut Router, routes: &[&str]) {
         underlay: &BTreeSet::from([PEER]),
         listen_ports: Some(PORT..=PORT),
         filtered: &strictly_filtered(&observed),
+        imports: &[],
         name: |id: InterfaceId| (id == InterfaceId(2)).then_some(&tunnel),
     };
     let routing = desired_routes(&announced(routes), &facts);

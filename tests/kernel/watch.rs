@@ -1,13 +1,14 @@
 //! Meddling is heard of, our own routes are not, and what does not fit the queue is a resync.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::task::unconstrained;
 use tokio::time::timeout;
-use weft::kernel::Change;
+use weft::kernel::{Change, OthersRoutes};
+use weft::reconcile::state::RouteOrigin;
 
-use crate::world::{Namespace, Router, add_route, ip, tunnels_to};
+use crate::world::{Namespace, Router, add_route, ip, prefix, tunnels_to};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -80,5 +81,31 @@ fn what_does_not_fit_the_queue_is_a_resync() {
         assert!(heard(&mut router).await.contains(&Change::Resync));
         ip("link set wg-b mtu 1300");
         assert_eq!(heard(&mut router).await, BTreeSet::from([Change::Links]), "and then it goes on");
+    });
+}
+
+#[test]
+fn routes_of_others_are_seen_and_heard_of_where_they_are_of_interest() {
+    Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        let mut desired = tunnels_to(&[2]);
+        add_route(&mut desired, "10.2.0.0/16", &[2]);
+        router.settle(&desired).await;
+        ip("address add 192.0.2.1/24 dev lo");
+        for route in ["172.16.1.0/24", "172.16.2.0/24 proto 99", "172.16.3.0/24 table 100"] {
+            ip(&format!("route add blackhole {route}"));
+        }
+        assert_eq!(router.observe().await.foreign.routes, BTreeMap::new(), "nobody asked");
+        drain(&mut router).await;
+
+        router.kernel.learn(OthersRoutes::Observed);
+        router.watch.learn(OthersRoutes::Observed);
+        let expected = [("172.16.1.0/24", RouteOrigin::Static), ("172.16.2.0/24", RouteOrigin::Program)];
+        let expected = expected.map(|(text, origin)| (prefix(text), origin));
+        assert_eq!(router.observe().await.foreign.routes, BTreeMap::from(expected));
+        ip("route add blackhole 172.16.4.0/24");
+        assert_eq!(heard(&mut router).await, BTreeSet::from([Change::OthersRoutes]));
+        ip("route del blackhole 172.16.4.0/24");
+        assert_eq!(heard(&mut router).await, BTreeSet::from([Change::OthersRoutes]));
     });
 }

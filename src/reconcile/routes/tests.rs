@@ -1,6 +1,7 @@
 use ospf::{AreaId, RouteKind};
 
 use super::*;
+use crate::mesh::PrefixRule;
 
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
 
@@ -45,6 +46,7 @@ fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
         underlay: &underlay,
         listen_ports: Some(51822..=51823),
         filtered: &filtered.iter().map(|address| address.parse().unwrap()).collect(),
+        imports: &[],
         name: |id| names.get(&id),
     };
     let routing = desired_routes(&routes.iter().cloned().collect(), &router);
@@ -53,6 +55,24 @@ fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
     assert!(routing.routes.values().flat_map(|route| &route.nexthops).all(onlink));
     let routes = routing.routes.iter().map(|(key, route)| format!("{key} {route}"));
     routes.chain(routing.rules.iter().map(Rule::to_string)).collect()
+}
+
+#[test]
+fn a_route_that_an_import_filter_refuses_stays_out_of_every_table() {
+    let rule = |text: &str, action| {
+        let within = prefix(text);
+        ImportRule { prefixes: vec![PrefixRule { within, shortest: within.len(), longest: 32 }], action }
+    };
+    let imports = [rule("10.2.3.0/24", ImportAction::Accept), rule("10.2.0.0/16", ImportAction::Refuse)];
+    let fate = |text: &str, via| {
+        let (prefix, route) = to(text, &[(2, via)]);
+        fate(prefix, &route, OWN, &imports)
+    };
+    assert_eq!(fate("10.2.0.0/16", Some("10.255.0.2")), Fate::Refused);
+    assert_eq!(fate("10.2.3.0/24", Some("10.255.0.2")), Fate::Installed);
+    assert_eq!(fate("10.3.0.0/16", Some("10.255.0.2")), Fate::Installed);
+    assert_eq!(fate("10.2.0.0/16", None), Fate::Connected);
+    assert_eq!(fate("10.255.0.1/32", Some("10.255.0.2")), Fate::Own);
 }
 
 #[test]

@@ -1,0 +1,172 @@
+//! Destinations that a site takes from its kernel into OSPF.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnetwork::Ipv4Network;
+use ospf::{External, Prefix};
+
+use super::config::prefix;
+use crate::mesh::{IfName, Redistribution, Site, Source};
+use crate::reconcile::state::{Foreign, RouteOrigin};
+
+/// Destinations redistributed at most; those beyond it, in the order of prefixes, are left out and reported.
+pub const MAX_REDISTRIBUTED: usize = 65_536;
+
+/// What is redistributed, and what would be if there were fewer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Redistributed {
+    /// Each destination, and as what it is originated.
+    pub externals: BTreeMap<Prefix, External>,
+    /// How many more there are than [`MAX_REDISTRIBUTED`].
+    pub left_out: usize,
+}
+
+/// What `site` redistributes of what others put into its kernel.
+///
+/// Never among it: what weft installed (that is not in `foreign`), the site's own prefixes and loopback, which it originates
+/// anyway, and networks of interfaces that OSPF runs on, which are in its router LSA.
+pub fn redistributed(site: &Site, foreign: &Foreign) -> Redistributed {
+    if site.redistributions.is_empty() {
+        return Redistributed::default();
+    }
+    let own: BTreeSet<Prefix> = site.prefixes.iter().map(prefix).chain([Prefix::host(site.loopback)]).collect();
+    let routes = foreign.routes.iter().map(|(prefix, origin)| {
+        let sources: &[Source] = match origin {
+            RouteOrigin::Program => &[Source::Kernel],
+            RouteOrigin::Static => &[Source::Static, Source::Kernel],
+        };
+        (*prefix, sources)
+    });
+    let connected = connected(site, foreign).map(|prefix| (prefix, [Source::Connected].as_slice()));
+    let mut externals = BTreeMap::new();
+    // A network that is connected is so whatever routes lead there.
+    for (prefix, sources) in routes.chain(connected).filter(|(prefix, _)| !own.contains(prefix) && is_unicast(*prefix))
+    {
+        let mut selecting = site.redistributions.iter().filter(|entry| selects(entry, prefix, sources));
+        if let Some(first) = selecting.next() {
+            externals.insert(prefix, first.external);
+        }
+    }
+    let left_out = externals.len().saturating_sub(MAX_REDISTRIBUTED);
+    if let Some(first) = externals.keys().nth(MAX_REDISTRIBUTED).copied() {
+        externals.split_off(&first);
+    }
+    Redistributed { externals, left_out }
+}
+
+fn selects(entry: &Redistribution, prefix: Prefix, sources: &[Source]) -> bool {
+    sources.contains(&entry.from) && entry.prefixes.iter().any(|rule| rule.selects(prefix))
+}
+
+/// Networks of interfaces that are up and that OSPF does not run on. Tunnels are not foreign.
+fn connected(site: &Site, foreign: &Foreign) -> impl Iterator<Item = Prefix> {
+    let of_ospf: BTreeSet<&IfName> = site.interfaces.iter().map(|interface| &interface.name).collect();
+    let interfaces = foreign.interfaces.iter();
+    let others = interfaces.filter(move |(name, interface)| interface.running && !of_ospf.contains(name));
+    others.flat_map(|(_, interface)| interface.addresses.iter().map(prefix))
+}
+
+/// Whether the destination means the same on another router.
+fn is_unicast(destination: Prefix) -> bool {
+    let unroutable = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"];
+    let network = Ipv4Network::new(destination.network(), destination.len()).expect("a prefix is a network");
+    !unroutable.into_iter().any(|block| network.is_subnet_of(block.parse().expect("a constant network")))
+}
+
+#[cfg(test)]
+mod tests {
+    use ospf::ExternalMetric;
+
+    use super::*;
+    use crate::mesh;
+    use crate::reconcile::state::ForeignInterface;
+
+    const MESH: &str = r#"
+        [mesh]
+        name = "acme"
+        loopbacks = "10.255.0.0/16"
+
+        [[site]]
+        name = "taipei"
+        id = 1
+        public_key = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
+        prefixes = ["10.1.0.0/16"]
+
+        [[site.interface]]
+        name = "eth1"
+        ospf = "passive"
+
+        [[site.redistribute]]
+        from = "static"
+        prefixes = ["172.16.0.0/12 le 32"]
+        metric = 5
+
+        [[site.redistribute]]
+        from = "kernel"
+        prefixes = ["10.0.0.0/8 le 24", "172.16.0.0/12 le 32", "10.255.0.1/32"]
+        metric = 7
+        type = 1
+        tag = 9
+
+        [[site.redistribute]]
+        from = "connected"
+        prefixes = ["0.0.0.0/0 le 32"]
+    "#;
+
+    fn interface(addresses: &[&str], running: bool) -> ForeignInterface {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        ForeignInterface { index: 7, mtu: 1500, running, addresses }
+    }
+
+    fn found(foreign: &Foreign) -> Vec<(String, ExternalMetric, u32)> {
+        let mesh = mesh::parse("mesh", MESH).unwrap().mesh;
+        let Redistributed { externals, left_out } = redistributed(&mesh.sites[0], foreign);
+        assert_eq!(left_out, 0);
+        externals.into_iter().map(|(prefix, external)| (prefix.to_string(), external.metric, external.tag)).collect()
+    }
+
+    #[test]
+    fn routes_of_others_are_selected_by_who_made_them_and_by_prefix_lists_and_the_first_entry_counts() {
+        let routes = [
+            ("10.1.0.0/16", RouteOrigin::Program),
+            ("10.7.0.0/16", RouteOrigin::Program),
+            ("10.8.0.0/16", RouteOrigin::Static),
+            ("10.9.9.128/25", RouteOrigin::Program),
+            ("10.255.0.1/32", RouteOrigin::Static),
+            ("172.16.1.0/24", RouteOrigin::Static),
+            ("172.16.2.0/24", RouteOrigin::Program),
+            ("192.168.0.0/16", RouteOrigin::Static),
+        ];
+        let routes = routes.into_iter().map(|(text, origin)| (text.parse().unwrap(), origin)).collect();
+        let (one, two) = (ExternalMetric::Type1(7), ExternalMetric::Type2(5));
+        let expected =
+            [("10.7.0.0/16", one, 9), ("10.8.0.0/16", one, 9), ("172.16.1.0/24", two, 0), ("172.16.2.0/24", one, 9)];
+        let expected: Vec<_> = expected.into_iter().map(|(text, metric, tag)| (text.to_owned(), metric, tag)).collect();
+        assert_eq!(found(&Foreign { routes, ..Foreign::default() }), expected);
+    }
+
+    #[test]
+    fn networks_of_interfaces_are_redistributed_where_ospf_does_not_run_and_others_could_reach_them() {
+        let interfaces = [
+            ("eth1", interface(&["192.0.2.1/24"], true)),
+            ("eth2", interface(&["198.51.100.1/24", "169.254.3.4/16"], true)),
+            ("eth3", interface(&["203.0.113.1/24"], false)),
+            ("lo", interface(&["127.0.0.1/8", "198.18.0.7/32"], true)),
+        ];
+        let interfaces = interfaces.into_iter().map(|(name, found)| (IfName::new(name).unwrap(), found)).collect();
+        let found = found(&Foreign { interfaces, ..Foreign::default() });
+        let prefixes: Vec<&str> = found.iter().map(|(prefix, ..)| prefix.as_str()).collect();
+        assert_eq!(prefixes, ["198.18.0.7/32", "198.51.100.0/24"]);
+    }
+
+    #[test]
+    fn more_routes_than_the_bound_are_cut_and_counted() {
+        let mesh = mesh::parse("mesh", MESH).unwrap().mesh;
+        let many = u32::try_from(MAX_REDISTRIBUTED).unwrap() + 3;
+        let first = u32::from(std::net::Ipv4Addr::new(172, 16, 0, 0));
+        let routes = (0..many).map(|n| (Prefix::host((first + n).into()), RouteOrigin::Program)).collect();
+        let Redistributed { externals, left_out } =
+            redistributed(&mesh.sites[0], &Foreign { routes, ..Foreign::default() });
+        assert_eq!((externals.len(), left_out), (MAX_REDISTRIBUTED, 3));
+    }
+}
