@@ -72,7 +72,12 @@ fn point_to_point(interface: &Interface, link: &Link) -> Option<RouterLink> {
 }
 
 /// A numbered interface's subnet: option 2 of §12.4.1.1, whatever becomes of the neighbour.
+///
+/// RFC 6860 §2.1: none for a network on which there are routers only, if that is to be hidden.
 fn stub(interface: &Interface, link: &Link) -> Option<RouterLink> {
+    if interface.config.hides_network() {
+        return None;
+    }
     let subnet: Prefix = match link.addressing {
         Addressing::Unnumbered(_) => return None,
         Addressing::Numbered { subnet, .. } => subnet,

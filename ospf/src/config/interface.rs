@@ -34,6 +34,9 @@ pub struct InterfaceConfig {
     pub transmit_delay: Duration,
     /// Accept Database Description packets whatever Interface MTU they claim.
     pub mtu_ignore: bool,
+    /// Hide the interface's network, on which there are routers only, from the routes of all (RFC 6860). A passive interface's network,
+    /// on which there are hosts, stays visible.
+    pub prefix_suppression: bool,
     /// Neighbours on non-broadcast networks, by address; of no meaning elsewhere (§C.5, §C.6).
     ///
     /// On a point-to-multipoint network without any, neighbours are found by multicast hellos, as on broadcast networks.
@@ -59,10 +62,18 @@ impl InterfaceConfig {
             retransmit_interval: Duration::from_secs(5),
             transmit_delay: Duration::from_secs(1),
             mtu_ignore: false,
+            prefix_suppression: false,
             authentication: Authentication::Null,
             neighbors: BTreeMap::new(),
             poll_interval: Duration::from_secs(120),
         }
+    }
+}
+
+impl InterfaceConfig {
+    /// Whether the interface's network is hidden: it is transit-only in the sense of RFC 6860 §1.
+    pub(crate) fn hides_network(&self) -> bool {
+        self.prefix_suppression && !self.passive
     }
 }
 

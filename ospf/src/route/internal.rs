@@ -214,8 +214,10 @@ fn is_own_network(own: &Own, prefix: Prefix, leg: &Leg) -> bool {
 }
 
 /// RFC 2328 §16.1 (4): Link State ID and mask give the network; a mask with holes gives none.
+///
+/// RFC 6860 §2.2.2: nor does a mask of all ones, by which a designated router hides a network on which there are routers only.
 fn network_prefix(id: LinkStateId, lsa: &NetworkLsa) -> Option<Prefix> {
-    Prefix::from_mask(Ipv4Addr::from(id), lsa.network_mask)
+    Prefix::from_mask(Ipv4Addr::from(id), lsa.network_mask).filter(|prefix| prefix.len() < 32)
 }
 
 impl Refused {

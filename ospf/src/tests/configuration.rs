@@ -161,6 +161,28 @@ fn numbered_links_have_their_address_and_a_stub_network_while_they_are_up() {
 }
 
 #[test]
+fn a_hidden_network_is_in_no_router_lsa_and_no_route_unless_it_is_a_passive_interfaces() {
+    let mut world = World::new(2, &[(0, 1)]);
+    world.link(0, port(0, 1).1, numbered([192, 0, 2, 1], 30));
+    world.link(1, port(1, 0).1, numbered([192, 0, 2, 2], 30));
+    world.converge();
+    world.run_for(Duration::from_secs(20));
+    let hide = |interface: &mut crate::InterfaceConfig| interface.prefix_suppression = true;
+    world.reconfigure(0, on_interface(hide));
+    world.reconfigure(1, on_interface(hide));
+    world.run_for(Duration::from_secs(2));
+    let kinds = |world: &World| links(world, 0).iter().map(|link| (link.kind, link.id)).collect::<Vec<_>>();
+    let link = (RouterLinkKind::PointToPoint, loopback(1));
+    let own = (RouterLinkKind::Stub, loopback(0));
+    assert_eq!(kinds(&world), [link, own]);
+    assert_eq!(world.routes[0].keys().copied().collect::<Vec<_>>(), [prefix("10.255.0.2/32")]);
+    assert!(world.all_full(), "it goes on as it was");
+    world.reconfigure(0, on_interface(|interface| interface.passive = true));
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(kinds(&world), [(RouterLinkKind::Stub, Ipv4Addr::new(192, 0, 2, 0)), own]);
+}
+
+#[test]
 fn a_new_address_of_a_neighbor_is_the_new_next_hop() {
     let mut world = pair();
     let address = Ipv4Addr::new(10, 255, 9, 9);

@@ -149,6 +149,21 @@ fn a_network_mask_with_holes_makes_no_route_but_the_network_still_carries() {
 }
 
 #[test]
+fn a_network_that_its_designated_router_hides_makes_no_route_but_carries() {
+    let mut net = Net::new(3);
+    net.link(1, 3, 10);
+    net.lan(7, &[(2, 10), (1, 10)]);
+    net.networks[0].2.network_mask = [255; 4].into();
+    for (router, nexthop) in [(1, "IntraArea 10 192.168.7.2@2"), (3, "IntraArea 20 10.255.0.1@1")] {
+        let routes = net.routes(router);
+        assert_eq!(show(&routes, host(2)), nexthop);
+        assert!(
+            routes.table.routes().all(|(prefix, _)| prefix.len() == 32 && !prefix.contains([192, 168, 7, 2].into()))
+        );
+    }
+}
+
+#[test]
 fn costs_add_up_past_sixteen_bits_and_max_link_metric_is_a_last_resort() {
     let mut net = Net::new(4);
     net.link(1, 2, 65535);
