@@ -11,5 +11,6 @@ mod heal;
 mod interop;
 mod join;
 mod office_cloud;
+mod trace;
 mod triangle;
 mod vm;

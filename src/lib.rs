@@ -11,4 +11,5 @@ pub mod reconcile;
 pub mod routing;
 pub mod show;
 mod sys;
+pub mod trace;
 pub mod tunnel;

@@ -17,7 +17,7 @@ use super::process::{output_of, tail};
 use super::wait::eventually;
 
 /// The program under test.
-const WEFT: &str = env!("CARGO_BIN_EXE_weft");
+pub const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 
 /// Where a lab keeps each site's log, pid and control socket.
 const LABS: &str = "/run/weft/lab";

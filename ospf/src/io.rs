@@ -109,6 +109,7 @@ pub enum Output {
 
 /// A routing table entry (RFC 2328 §11) for a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Route {
     /// Path type, in order of preference.
     pub kind: RouteKind,
@@ -126,6 +127,7 @@ pub struct Route {
 
 /// Path types in the order of their preference (RFC 2328 §11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RouteKind {
     /// Within an area.
     IntraArea,
@@ -139,6 +141,7 @@ pub enum RouteKind {
 
 /// The way out of this router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Nexthop {
     /// Outgoing interface.
     pub interface: InterfaceId,

@@ -8,6 +8,7 @@ mod engine;
 mod keygen;
 mod lab;
 mod pubkey;
+mod replay;
 mod report;
 mod run;
 mod show;
@@ -40,6 +41,7 @@ enum Command {
     Check(check::Args),
     Keygen(keygen::Args),
     Pubkey(pubkey::Args),
+    Replay(replay::Args),
     Engine(engine::Engine),
     Lab(lab::Args),
 }
@@ -117,6 +119,7 @@ impl Command {
             Self::Check(args) => args.run(),
             Self::Keygen(args) => args.run(),
             Self::Pubkey(args) => args.run(),
+            Self::Replay(args) => args.run(),
             Self::Engine(command) => command.run(),
             Self::Lab(args) => args.run(),
         }

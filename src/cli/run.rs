@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
 use super::{Outcome, RunDir};
-use crate::daemon::{self, Options};
+use crate::daemon::{self, Options, Trace};
+use crate::trace::DEFAULT_LIMIT;
 
 /// Runs the daemon in the foreground; logs go to stderr.
 ///
@@ -26,6 +27,12 @@ pub struct Args {
     /// What to log: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,weft::routing=trace`.
     #[arg(long, value_name = "FILTER", env = "WEFT_LOG", default_value = "info")]
     log: String,
+    /// Write what goes into the OSPF engine and comes out of it to this file, for `weft replay`; keys are not in it.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// The largest trace, in MiB; it ends there.
+    #[arg(long, value_name = "MIB", default_value_t = DEFAULT_LIMIT >> 20, requires = "trace")]
+    trace_limit: u64,
     /// Public keys to use in place of the mesh file's, lines of `SITE BASE64`: a lab has keys of its own.
     #[arg(long, value_name = "FILE", hide = true)]
     public_keys: Option<PathBuf>,
@@ -40,6 +47,7 @@ impl Args {
             state_dir: self.state_dir.unwrap_or_else(|| self.run_dir.path.clone()),
             run_dir: self.run_dir.path,
             public_keys: self.public_keys,
+            trace: self.trace.map(|path| Trace { path, limit: self.trace_limit.saturating_mul(1 << 20) }),
         })?;
         Ok(Outcome::Good)
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use ospf::{InterfaceId, LinkState, NeighborState, Prefix};
+use ospf::{Config, InterfaceId, LinkState, NeighborState, Prefix};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +18,7 @@ use tracing::{debug, error, info, warn};
 use super::backoff::Backoff;
 use super::local::Local;
 use super::settling::Settling;
-use super::{Options, interfaces, report, run_dir, state_dir};
+use super::{Options, Trace, interfaces, report, run_dir, state_dir};
 use crate::control::{Asked, Noun, Request, Server, socket_path};
 use crate::kernel::{Change, Kernel, OthersRoutes, Watch};
 use crate::mesh::IfName;
@@ -28,6 +28,7 @@ use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
 use crate::routing::{
     Driver, InterfaceIds, MAX_REDISTRIBUTED, Redistributed, RouteChanges, Signing, engine_config, redistributed,
 };
+use crate::trace::Recorder;
 use crate::tunnel::{Endpoints, WireGuard, device};
 
 /// Questions waiting for the loop.
@@ -143,7 +144,9 @@ impl Daemon {
         let signing = Signing { keyring: &local.keyring, zero, boot };
         let config = engine_config(&local.mesh, &local.site, &BTreeMap::new(), &signing, &mut ids);
         let longest = config.interfaces.values().map(|interface| interface.dead_interval).max().unwrap_or_default();
-        let (driver, changes) = Driver::start(config, random_seed()?);
+        let seed = u64::from_ne_bytes(random()?);
+        let recorder = recorder(&options, &local, &config, seed)?;
+        let (driver, changes) = Driver::start(config, seed, recorder);
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
         let inlets = Inlets {
             changes,
@@ -493,12 +496,20 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// A seed for the engine's jitter, from the operating system.
-fn random_seed() -> anyhow::Result<u64> {
+/// The trace that the operator asked for, begun.
+fn recorder(options: &Options, local: &Local, config: &Config, seed: u64) -> anyhow::Result<Option<Recorder>> {
+    let Some(Trace { path, limit }) = &options.trace else { return Ok(None) };
+    let mut recorder = Recorder::create(path, *limit, random()?, config)?;
+    recorder.start(&local.mesh.name, &local.site.name, seed);
+    Ok(Some(recorder))
+}
+
+/// Random octets from the operating system: a seed for the engine's jitter, a salt.
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     use std::io::Read as _;
-    let mut bytes = [0; 8];
+    let mut bytes = [0; N];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .context("reading /dev/urandom")?;
-    Ok(u64::from_ne_bytes(bytes))
+    Ok(bytes)
 }

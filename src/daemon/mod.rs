@@ -34,6 +34,17 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// Public keys to use in place of the mesh file's.
     pub public_keys: Option<PathBuf>,
+    /// Where the engine's doings are traced, if they are.
+    pub trace: Option<Trace>,
+}
+
+/// A trace to be written.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// To this file.
+    pub path: PathBuf,
+    /// Octets that it may have.
+    pub limit: u64,
 }
 
 /// Runs the daemon until a signal or `weft down` ends it.

@@ -12,6 +12,7 @@ use tracing::{debug, trace, warn};
 
 use super::log::EventLog;
 use super::socket::{OspfSocket, Received};
+use crate::trace::Recorder;
 
 /// Commands waiting for the task.
 const COMMAND_QUEUE: usize = 64;
@@ -55,7 +56,9 @@ enum Command {
 
 impl Driver {
     /// Starts the task. Route changes come out of the receiver.
-    pub fn start(config: Config, seed: u64) -> (Self, mpsc::Receiver<RouteChanges>) {
+    ///
+    /// What goes into the engine and comes out of it is written to `recorder`, which has heard of `config` and `seed`.
+    pub fn start(config: Config, seed: u64, recorder: Option<Recorder>) -> (Self, mpsc::Receiver<RouteChanges>) {
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (packet_sender, packets) = mpsc::channel(PACKET_QUEUE);
         let (change_sender, changes) = mpsc::channel(CHANGE_QUEUE);
@@ -69,6 +72,7 @@ impl Driver {
             packet_sender,
             pending: RouteChanges::new(),
             log: EventLog::default(),
+            recorder,
         };
         let task = tokio::spawn(task.run(command_queue, packets, change_sender));
         (Self { epoch, commands, task }, changes)
@@ -147,6 +151,7 @@ struct Task {
     /// Changes not yet handed on, merged by destination.
     pending: RouteChanges,
     log: EventLog,
+    recorder: Option<Recorder>,
 }
 
 impl Task {
@@ -252,12 +257,18 @@ impl Task {
 
     fn handle(&mut self, input: Input<'_>) {
         let now = self.now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.input(now, &input);
+        }
         self.engine.handle(now, input);
         self.drain();
     }
 
     fn drain(&mut self) {
         while let Some(output) = self.engine.poll_output() {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.output(&output);
+            }
             match output {
                 Output::Send { interface, destination, ttl, packet } => self.send(interface, destination, ttl, &packet),
                 Output::Route { prefix, route } => {
@@ -268,6 +279,9 @@ impl Task {
                     self.log.record(&event, |interface| name(names, interface));
                 }
             }
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.flush();
         }
     }
 

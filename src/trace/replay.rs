@@ -1,0 +1,222 @@
+//! A trace given to a fresh engine: whether it does what the traced one did.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Read as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use ospf::{Engine, Instant};
+
+use super::line::{End, FORMAT, Happening, Line, Outcome, Start, instant};
+
+/// The longest line that is read, octets: a configuration with many prefixes.
+const MAX_LINE: u64 = 64 << 20;
+
+/// Lines kept to be shown in front of a difference.
+const CONTEXT: usize = 12;
+
+/// What a replay found.
+#[derive(Debug)]
+pub struct Verdict {
+    /// How the trace began.
+    pub start: Start,
+    /// Inputs given.
+    pub inputs: u64,
+    /// Outputs compared, and found the same.
+    pub outputs: u64,
+    /// The engine's time at the last input.
+    pub span: Duration,
+    /// How the trace ends.
+    pub ending: Ending,
+    /// The first difference; nothing after it was looked at.
+    pub difference: Option<Difference>,
+}
+
+/// How a trace ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With a whole line.
+    Whole,
+    /// It had become as large as it may.
+    Limit,
+    /// Within a line: whoever wrote it was killed.
+    Cut,
+}
+
+/// Where the engine does something else than the traced one.
+#[derive(Debug)]
+pub struct Difference {
+    /// The line of the trace, from 1.
+    pub line: u64,
+    /// The lines before it, oldest first, the input that the outputs follow from among them.
+    pub before: Vec<Line>,
+    /// What the trace has; `None` = no output more.
+    pub traced: Option<Outcome>,
+    /// What the engine does.
+    pub replayed: Replayed,
+}
+
+/// What an engine did where the traced one did something else.
+#[derive(Debug)]
+pub enum Replayed {
+    /// This.
+    Output(Outcome),
+    /// Nothing.
+    Nothing,
+    /// It panicked, with this message.
+    Panic(String),
+}
+
+/// Why a trace cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The file cannot be read.
+    #[error("reading the trace")]
+    Read(#[from] io::Error),
+    /// A line other than the last is none of a trace.
+    #[error("line {line} is not one of a trace")]
+    Line {
+        /// Which, from 1.
+        line: u64,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// It does not begin as a trace does.
+    #[error("not a trace: the first line does not say with what the engine began")]
+    NoStart,
+    /// It is of a later version.
+    #[error(
+        "the trace has format {0}, and this program reads formats up to {FORMAT}: replay it with the weft that wrote it"
+    )]
+    Format(u32),
+}
+
+/// Replays the trace; `tell` hears of every line with its number, before it is done.
+///
+/// # Errors
+/// If it is not a trace that this program can read.
+pub fn replay(mut trace: impl BufRead, mut tell: impl FnMut(u64, &Line)) -> Result<Verdict, ReplayError> {
+    let mut lines = Lines { trace: &mut trace, number: 0, ending: Ending::Whole };
+    let Some(Line::Start(start)) = lines.next()? else { return Err(ReplayError::NoStart) };
+    if start.format > FORMAT {
+        return Err(ReplayError::Format(start.format));
+    }
+    tell(lines.number, &Line::Start(start.clone()));
+    let mut replay = Replay {
+        verdict: Verdict {
+            start: start.clone(),
+            inputs: 0,
+            outputs: 0,
+            span: Duration::ZERO,
+            ending: Ending::Whole,
+            difference: None,
+        },
+        engine: Engine::new(start.config.clone(), start.seed, Instant::ZERO),
+        before: VecDeque::new(),
+        awaited: VecDeque::new(),
+    };
+    replay.drain();
+    replay.remember(Line::Start(start));
+    while let Some(line) = lines.next()? {
+        tell(lines.number, &line);
+        if line == Line::End(End::Limit) {
+            lines.ending = Ending::Limit;
+            break;
+        }
+        if let Some(difference) = replay.line(lines.number, line) {
+            replay.verdict.difference = Some(difference);
+            break;
+        }
+    }
+    // What was still to come out when the trace ended nobody knows.
+    replay.verdict.ending = lines.ending;
+    Ok(replay.verdict)
+}
+
+struct Lines<'t, T> {
+    trace: &'t mut T,
+    number: u64,
+    ending: Ending,
+}
+
+impl<T: BufRead> Lines<'_, T> {
+    /// The next line; `None` at the end, and where the last one was cut.
+    fn next(&mut self) -> Result<Option<Line>, ReplayError> {
+        let mut text = Vec::new();
+        self.trace.take(MAX_LINE).read_until(b'\n', &mut text)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        self.number += 1;
+        match serde_json::from_slice(&text) {
+            Ok(line) => Ok(Some(line)),
+            Err(_) if text.last() != Some(&b'\n') => {
+                self.ending = Ending::Cut;
+                Ok(None)
+            }
+            Err(source) => Err(ReplayError::Line { line: self.number, source }),
+        }
+    }
+}
+
+struct Replay {
+    verdict: Verdict,
+    engine: Engine,
+    /// The last lines.
+    before: VecDeque<Line>,
+    /// Outputs of the engine that the trace has not come to yet.
+    awaited: VecDeque<Outcome>,
+}
+
+impl Replay {
+    /// Does one line; what differs there.
+    fn line(&mut self, number: u64, line: Line) -> Option<Difference> {
+        let difference = match &line {
+            Line::Input { at, what } => match self.awaited.pop_front() {
+                Some(more) => Some((None, Replayed::Output(more))),
+                None => self.input(instant(*at), what).err().map(|panic| (None, Replayed::Panic(panic))),
+            },
+            Line::Output(traced) => match self.awaited.pop_front() {
+                Some(replayed) if replayed == *traced => {
+                    self.verdict.outputs += 1;
+                    None
+                }
+                Some(replayed) => Some((Some(traced.clone()), Replayed::Output(replayed))),
+                None => Some((Some(traced.clone()), Replayed::Nothing)),
+            },
+            // A second beginning says nothing about the first engine.
+            Line::Start(_) | Line::End(End::Limit) => None,
+        };
+        if matches!(difference, None | Some((_, Replayed::Panic(_)))) {
+            self.remember(line);
+        }
+        let (traced, replayed) = difference?;
+        Some(Difference { line: number, before: self.before.drain(..).collect(), traced, replayed })
+    }
+
+    fn input(&mut self, at: Instant, what: &Happening) -> Result<(), String> {
+        // The engine is given up after a panic.
+        catch_unwind(AssertUnwindSafe(|| self.engine.handle(at, what.input()))).map_err(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+        })?;
+        self.verdict.inputs += 1;
+        self.verdict.span = at.since_origin();
+        self.drain();
+        Ok(())
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            self.awaited.push_back(Outcome::of(&output, |_, packet| packet.to_vec()));
+        }
+    }
+
+    fn remember(&mut self, line: Line) {
+        if self.before.len() == CONTEXT {
+            self.before.pop_front();
+        }
+        self.before.push_back(line);
+    }
+}

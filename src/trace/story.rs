@@ -1,0 +1,141 @@
+//! A trace in words, a line each, for people.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ospf::wire::{Packet, PacketBody};
+use ospf::{Config, InterfaceId, LinkState, Route};
+
+use super::line::{End, Happening, Line, Outcome};
+
+/// Tells lines in the order of the trace: interfaces are called by the names that the lines before gave them.
+#[derive(Debug, Default)]
+pub struct Story {
+    names: BTreeMap<InterfaceId, String>,
+}
+
+impl Story {
+    /// The line in words; no newline at the end.
+    pub fn tell(&mut self, line: &Line) -> String {
+        match line {
+            Line::Start(start) => {
+                self.learn(&start.config);
+                let interfaces = start.config.interfaces.len();
+                format!(
+                    "{:>14}  {} in mesh {}, router id {}, weft {}, {interfaces} interfaces",
+                    time(0),
+                    start.site,
+                    start.mesh,
+                    start.config.router_id,
+                    start.version
+                )
+            }
+            Line::Input { at, what } => format!("{:>14}  {}", time(*at), self.happening(what)),
+            Line::Output(outcome) => format!("{:>14}  {}", "", self.outcome(outcome)),
+            Line::End(End::Limit) => format!("{:>14}  the trace is as large as it may be", ""),
+        }
+    }
+
+    /// An output in words.
+    pub fn outcome(&self, outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Send { interface, destination, ttl, packet } => {
+                let ttl = if *ttl == 1 { String::new() } else { format!(" ttl {ttl}") };
+                format!("-> {} to {destination}{ttl}: {}", self.name(*interface), packet_in_words(&packet.0))
+            }
+            Outcome::Route { prefix, route: Some(route) } => format!("route {prefix}: {}", self.route(route)),
+            Outcome::Route { prefix, route: None } => format!("route {prefix}: gone"),
+            Outcome::Event(event) => format!("event {event}"),
+        }
+    }
+
+    fn happening(&mut self, what: &Happening) -> String {
+        match what {
+            Happening::Packet { interface, source, destination, payload } => {
+                format!("<- {} {source} to {destination}: {}", self.name(*interface), packet_in_words(&payload.0))
+            }
+            Happening::Link { interface, state: LinkState::Down } => format!("link {} down", self.name(*interface)),
+            Happening::Link { interface, state: LinkState::Up { index, mtu, addressing } } => {
+                format!("link {} up: index {index}, MTU {mtu}, address {}", self.name(*interface), addressing.address())
+            }
+            Happening::Configure(config) => {
+                self.learn(config);
+                let (interfaces, externals) = (config.interfaces.len(), config.externals.len());
+                format!("configuration: {interfaces} interfaces, {externals} externals")
+            }
+            Happening::Tick => "tick".to_owned(),
+            Happening::Shutdown => "shutdown".to_owned(),
+        }
+    }
+
+    fn route(&self, route: &Route) -> String {
+        let hops = route.nexthops.iter().map(|hop| match hop.via {
+            Some(via) => format!("{via} {}", self.name(hop.interface)),
+            None => format!("directly, {}", self.name(hop.interface)),
+        });
+        let hops: Vec<String> = hops.collect();
+        format!("{:?}, area {}, metric {}, {}", route.kind, route.area, route.metric, hops.join(", "))
+    }
+
+    fn learn(&mut self, config: &Config) {
+        self.names = config.interfaces.iter().map(|(id, interface)| (*id, interface.name.clone())).collect();
+    }
+
+    fn name(&self, id: InterfaceId) -> String {
+        self.names.get(&id).cloned().unwrap_or_else(|| format!("#{}", id.0))
+    }
+}
+
+fn time(nanos: u64) -> String {
+    format!("{}.{:06}", nanos / 1_000_000_000, nanos % 1_000_000_000 / 1000)
+}
+
+fn packet_in_words(octets: &[u8]) -> String {
+    let packet = match Packet::decode(octets) {
+        Ok(packet) => packet,
+        Err(error) => return format!("{} octets, {error}", octets.len()),
+    };
+    let what = match &packet.body {
+        PacketBody::Hello(hello) => {
+            let unset = |router: Ipv4Addr| if router.is_unspecified() { "-".to_owned() } else { router.to_string() };
+            format!(
+                "Hello, {}s/{}s, priority {}, DR {}, BDR {}, hears {}",
+                hello.hello_interval,
+                hello.dead_interval,
+                hello.priority,
+                unset(hello.designated_router),
+                unset(hello.backup_designated_router),
+                words(hello.neighbors.iter().map(ToString::to_string))
+            )
+        }
+        PacketBody::DatabaseDescription(description) => format!(
+            "Database Description, sequence {}, {:?}, MTU {}, {} LSAs",
+            description.sequence,
+            description.flags,
+            description.interface_mtu,
+            description.headers.len()
+        ),
+        PacketBody::LinkStateRequest(keys) => format!("Request {}", words(keys.iter().map(ToString::to_string))),
+        PacketBody::LinkStateUpdate(lsas) => {
+            let lsas =
+                lsas.iter().map(|lsa| format!("{} {} age {}", lsa.header.key, lsa.header.sequence, lsa.header.age));
+            format!("Update {}", words(lsas))
+        }
+        PacketBody::LinkStateAck(headers) => {
+            format!("Ack {}", words(headers.iter().map(|header| format!("{} {}", header.key, header.sequence))))
+        }
+    };
+    format!("{} area {} {what}", packet.router_id, packet.area_id)
+}
+
+/// Some words with commas; of many the first, and how many more.
+fn words(words: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 4;
+    let more = words.len().saturating_sub(SHOWN);
+    let shown: Vec<String> = words.take(SHOWN).collect();
+    match (shown.is_empty(), more) {
+        (true, _) => "nothing".to_owned(),
+        (false, 0) => shown.join(", "),
+        (false, more) => format!("{} and {more} more", shown.join(", ")),
+    }
+}
