@@ -68,6 +68,14 @@ impl Background {
         }
     }
 
+    /// Waits until `probe` succeeds; an error at once if the program ends before.
+    pub fn await_answer(&mut self, within: Duration, probe: impl Fn() -> Result<()>) -> Result<()> {
+        eventually(&format!("{} to answer", self.name), within, || match self.alive() {
+            Ok(()) => probe().map(|()| Some(Ok(()))),
+            Err(ended) => Ok(Some(Err(ended))),
+        })?
+    }
+
     /// Sends `signal` and waits for the end.
     pub fn end_with(&mut self, signal: Signal) -> Result<()> {
         let pid = Pid::from_raw(i32::try_from(self.child.id())?);

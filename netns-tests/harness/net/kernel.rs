@@ -23,10 +23,14 @@ fn parse(shown: &str) -> Result<BTreeMap<Prefix, Hops>> {
     let routes: Vec<Value> = if shown.trim().is_empty() { Vec::new() } else { serde_json::from_str(shown)? };
     let mut table = BTreeMap::new();
     for route in &routes {
-        let protocol = text(route, "protocol")?;
-        if !PROTOCOLS.contains(&protocol) {
+        // A route made by hand has none.
+        if !route["protocol"].as_str().is_some_and(|protocol| PROTOCOLS.contains(&protocol)) {
             continue;
         }
+        let destination: Ipv4Network = match text(route, "dst")? {
+            "default" => "0.0.0.0/0".parse()?,
+            destination => destination.parse()?,
+        };
         let mut hops = Hops::new();
         let ways: Vec<&Value> = route["nexthops"].as_array().map_or_else(|| vec![route], |ways| ways.iter().collect());
         for way in ways {
@@ -35,16 +39,16 @@ fn parse(shown: &str) -> Result<BTreeMap<Prefix, Hops>> {
                 hops.insert((gateway.parse()?, text(way, "dev")?.to_owned()));
             }
         }
-        if hops.is_empty() {
-            continue;
+        if !is_direct(destination, &hops) {
+            table.insert(destination, hops);
         }
-        let destination: Ipv4Network = match text(route, "dst")? {
-            "default" => "0.0.0.0/0".parse()?,
-            destination => destination.parse()?,
-        };
-        table.insert(destination, hops);
     }
     Ok(table)
+}
+
+/// Whether no other router is on the way. To a neighbour's own address some name the neighbour as the gateway.
+pub fn is_direct(destination: Prefix, hops: &Hops) -> bool {
+    hops.iter().all(|(gateway, _)| destination == Prefix::from(*gateway))
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Result<&'a str> {

@@ -9,7 +9,8 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
 
-use super::plan::{AreaKind, BACKBONE, External, Medium, Metric, Plan, Segment};
+use super::kernel::is_direct;
+use super::plan::{AreaKind, BACKBONE, External, Medium, Metric, Plan, Segment, Speaker};
 
 pub type Prefix = Ipv4Network;
 
@@ -54,7 +55,8 @@ type Distances<K> = BTreeMap<K, (u32, Hops)>;
 /// The routes of every router of the plan that another router is the way to.
 pub fn tables(plan: &Plan) -> BTreeMap<&'static str, Table> {
     let oracle = Oracle::new(plan);
-    let table = |router| oracle.table(router).into_iter().filter(|(_, (_, hops))| !hops.is_empty()).collect();
+    let table =
+        |router| oracle.table(router).into_iter().filter(|(prefix, (_, hops))| !is_direct(*prefix, hops)).collect();
     plan.routers.iter().map(|router| (router.name, table(router.name))).collect()
 }
 
@@ -116,15 +118,12 @@ impl<'a> Oracle<'a> {
                 }
             }
         }
-        for stub in self.plan.stubs.iter().filter(|stub| stub.area == area) {
-            if let Some((distance, hops)) = nodes.get(&Node::Router(stub.router)) {
-                offer(&mut paths, Target::Prefix(stub.prefix), distance + u32::from(stub.cost), hops);
-            }
-        }
         for (node, (distance, hops)) in &nodes {
-            if let Node::Router(router) = node {
-                offer(&mut paths, Target::Router(router), *distance, hops);
+            let Node::Router(router) = node else { continue };
+            for (_, prefix, cost) in self.plan.stubs_of(router).into_iter().filter(|stub| stub.0 == area) {
+                offer(&mut paths, Target::Prefix(prefix), distance + u32::from(cost), hops);
             }
+            offer(&mut paths, Target::Router(router), *distance, hops);
         }
         paths
     }
@@ -221,7 +220,9 @@ impl<'a> Oracle<'a> {
             }
         }
         summaries.extend(ranges.into_iter().map(|(prefix, cost)| (Target::Prefix(prefix), cost)));
-        if matches!(kind, AreaKind::Stub | AreaKind::TotallyStubby | AreaKind::TotallyNssa) {
+        // FRR summarises the rest of the world by a default route in every NSSA.
+        let is_asked_for = matches!(kind, AreaKind::Stub | AreaKind::TotallyStubby | AreaKind::TotallyNssa);
+        if is_asked_for || (kind == AreaKind::Nssa && self.plan.router_named(border).speaker == Speaker::Frr) {
             summaries.insert(Target::Prefix(default_route()), STUB_DEFAULT_COST);
         }
         summaries

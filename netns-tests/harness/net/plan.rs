@@ -1,5 +1,5 @@
 //! What a network under test consists of: values only. The same plan becomes weft's mesh files, FRR's and BIRD's
-//! configurations, namespaces and the oracle's graph.
+//! configurations, namespaces and the oracle's graph. HelloInterval is 1 s and RouterDeadInterval 4 s everywhere.
 //!
 //! Addresses follow from numbers: the routers are numbered from 1 in the order in which they are named, router `n` has
 //! the router id 10.255.0.n and, on a segment 10.0.s.0/24, the address 10.0.s.n.
@@ -12,10 +12,9 @@ use ipnetwork::Ipv4Network;
 /// Area 0.
 pub const BACKBONE: u8 = 0;
 
-/// HelloInterval of every interface, seconds.
-pub const HELLO: u8 = 1;
-/// RouterDeadInterval of every interface, seconds.
-pub const DEAD: u8 = 4;
+/// The environment variable by which `frr` or `bird` takes weft's places: tells a fault of weft from one of a test.
+const STAND_IN_VARIABLE: &str = "WEFT_TEST_STAND_IN";
+
 /// Cost of a port that does not say another.
 const COST: u16 = 10;
 
@@ -168,6 +167,7 @@ impl Plan {
 
     pub fn router(mut self, name: &'static str, speaker: Speaker) -> Self {
         let number = u8::try_from(self.routers.len() + 1).expect("few routers");
+        let speaker = if speaker == Speaker::Weft { stand_in() } else { speaker };
         self.routers.push(Router { name, number, speaker });
         self
     }
@@ -268,6 +268,18 @@ impl Plan {
         areas.sort_unstable();
         areas.dedup();
         areas
+    }
+
+    /// What `router` advertises besides its segments: its stub networks and, of weft, its router id as an address.
+    pub fn stubs_of(&self, router: &str) -> Vec<(u8, Ipv4Network, u16)> {
+        let stubs = self.stubs.iter().filter(|stub| stub.router == router);
+        let mut stubs: Vec<_> = stubs.map(|stub| (stub.area, stub.prefix, stub.cost)).collect();
+        // In the lowest of the areas that it has interfaces to.
+        let areas = self.ports(router).map(|(segment, _)| segment.area).chain(stubs.iter().map(|stub| stub.0)).min();
+        if let (Speaker::Weft, Some(area)) = (self.router_named(router).speaker, areas) {
+            stubs.push((area, Ipv4Network::from(self.router_id(router)), 0));
+        }
+        stubs
     }
 
     /// Whether `router` summarises areas to each other.
@@ -382,6 +394,15 @@ impl Speaker {
             Self::Frr => "frr",
             Self::Bird => "bird",
         }
+    }
+}
+
+/// Who takes weft's places: weft, unless the environment says otherwise.
+fn stand_in() -> Speaker {
+    match std::env::var(STAND_IN_VARIABLE).as_deref() {
+        Ok("frr") => Speaker::Frr,
+        Ok("bird") => Speaker::Bird,
+        _ => Speaker::Weft,
     }
 }
 

@@ -42,10 +42,7 @@ impl Daemon for Bird {
         let recovery = if std::mem::take(&mut self.recovers) { " -R" } else { "" };
         let line = format!("bird -f -c {dir}/bird.conf -s {dir}/bird.ctl{recovery}");
         let mut process = Background::start("bird", inside(&self.netns, &line), self.dir.path())?;
-        eventually("BIRD to answer", START, || {
-            process.alive()?;
-            run(&format!("birdc -s {dir}/bird.ctl show status")).map(Some)
-        })?;
+        process.await_answer(START, || run(&format!("birdc -s {dir}/bird.ctl show status")).map(drop))?;
         self.process = Some(process);
         Ok(())
     }
@@ -127,15 +124,7 @@ fn config(plan: &Plan, router: &Router) -> String {
     }
     add(format!("protocol ospf v2 {INSTANCE} {{\n rfc1583compat no;"));
     add(format!(" graceful restart {};", if plan.graceful_restart { "yes" } else { "no" }));
-    add(" ipv4 { import all; export filter {".to_owned());
-    for External { prefix, metric, tag, .. } in &externals {
-        let metric = match metric {
-            Metric::Type1(metric) => format!("ospf_metric1 = {metric}"),
-            Metric::Type2(metric) => format!("ospf_metric2 = {metric}"),
-        };
-        add(format!("  if net = {prefix} then {{ {metric}; ospf_tag = {tag}; accept; }}"));
-    }
-    add("  reject; }; };".to_owned());
+    add(format!(" ipv4 {{ import all; export {}; }};", exports(&externals)));
     for area in plan.areas_of(router.name) {
         add(format!(" area {} {{", super::super::net::plan::dotted(area)));
         if let Some(settings) = plan.areas.get(&area) {
@@ -157,6 +146,20 @@ fn config(plan: &Plan, router: &Router) -> String {
     }
     add("}".to_owned());
     text
+}
+
+/// A router that exports nothing is no AS boundary router, which a stub area must not have.
+fn exports(externals: &[&External]) -> String {
+    let mut text = String::new();
+    for External { prefix, metric, tag, .. } in externals {
+        let metric = match metric {
+            Metric::Type1(metric) => format!("ospf_metric1 = {metric}"),
+            Metric::Type2(metric) => format!("ospf_metric2 = {metric}"),
+        };
+        write!(text, "if net = {prefix} then {{ {metric}; ospf_tag = {tag}; accept; }} ")
+            .expect("a String takes everything");
+    }
+    if text.is_empty() { "none".to_owned() } else { format!("filter {{ {text}reject; }}") }
 }
 
 fn area_settings(area: &Area, is_border: bool) -> String {

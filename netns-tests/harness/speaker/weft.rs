@@ -13,7 +13,6 @@ use tempfile::TempDir;
 use super::super::net::plan::{AreaKind, Auth, Medium, Metric, Plan, Router, Segment, dotted};
 use super::super::netns::inside;
 use super::super::process::{Background, output_of};
-use super::super::wait::eventually;
 use super::{Daemon, Neighbor, Role, START};
 
 /// The program under test.
@@ -60,10 +59,7 @@ impl Daemon for Weft {
             path("run")
         );
         let mut process = Background::start("weft", inside(&self.netns, &line), self.dir.path())?;
-        eventually("weft to answer", START, || {
-            process.alive()?;
-            self.json("show interfaces").map(Some)
-        })?;
+        process.await_answer(START, || self.json("show interfaces").map(drop))?;
         self.process = Some(process);
         Ok(())
     }

@@ -3,7 +3,6 @@
 mod adjacency;
 mod areas;
 mod authentication;
-mod broadcast;
 mod check;
 mod configuration;
 mod exchange;

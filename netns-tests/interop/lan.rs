@@ -1,4 +1,4 @@
-//! Plain OSPF between weft, FRR and BIRD: the same network with each in each place.
+//! Broadcast networks: elections, and who becomes adjacent to whom.
 
 use anyhow::Result;
 
@@ -12,8 +12,7 @@ use Speaker::{Bird, Frr};
 #[test]
 fn frr_and_bird_agree_with_the_oracle() -> Result<()> {
     let plan = Plan::new("t-frrbird")
-        .router("frr", Frr)
-        .router("bird", Bird)
+        .speakers([Frr, Bird])
         .router("frr2", Frr)
         .segment(Segment::new("lan", 1, Medium::Broadcast, &["frr", "bird", "frr2"]).priorities(&[3, 2, 1]))
         .segment(Segment::new("wire", 2, Medium::PointToPoint, &["bird", "frr2"]).cost("bird", 7))
