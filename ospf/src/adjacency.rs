@@ -35,6 +35,8 @@ pub(crate) struct Neighbor {
     pub(crate) replies: BTreeSet<LsaPlace>,
     /// What it was sent within MinLSArrival.
     pub(crate) recent: RecentlySent,
+    /// Something that it described was not taken for want of room.
+    pub(crate) forgone: bool,
     /// Cryptographic sequence numbers of its packets (§D.4.3).
     pub(crate) accepted: Accepted,
 }
@@ -56,6 +58,7 @@ impl Neighbor {
             retransmission: RetransmissionList::default(),
             replies: BTreeSet::new(),
             recent: RecentlySent::default(),
+            forgone: false,
             accepted: Accepted::default(),
         }
     }
@@ -80,6 +83,7 @@ impl Neighbor {
         self.retransmission = RetransmissionList::default();
         self.replies.clear();
         self.recent = RecentlySent::default();
+        self.forgone = false;
     }
 }
 

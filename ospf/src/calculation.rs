@@ -37,7 +37,8 @@ impl Engine {
             return;
         }
         self.timers.cancel(TimerKey::Calculation);
-        let after = self.calculate();
+        let mut after = self.calculate();
+        self.limit_routes(&mut after);
         let before = std::mem::replace(&mut self.calculation.latest, after);
         self.calculation.runs += 1;
         let after = &self.calculation.latest;

@@ -9,9 +9,6 @@ use crate::interface::Interface;
 use crate::lsdb::{Entry, Lsdb};
 use crate::time::Instant;
 
-/// LSAs that are taken from others, all databases together: some 100 MB with what is kept about each.
-pub(crate) const MAX_LSAS: usize = 200_000;
-
 /// How far one database reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Domain {
@@ -74,9 +71,9 @@ impl Databases {
         }
     }
 
-    /// Whether no LSA is taken besides those that are here. Our own are.
-    pub(crate) fn is_full(&self) -> bool {
-        self.by_domain.values().map(Lsdb::len).sum::<usize>() >= MAX_LSAS
+    /// Number of LSAs.
+    pub(crate) fn len(&self) -> usize {
+        self.by_domain.values().map(Lsdb::len).sum()
     }
 
     /// Forgets a domain: the interface or the area is not ours any more.

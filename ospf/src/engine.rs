@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborKey};
 use crate::interface::Interface;
 use crate::io::{Input, LinkState, Output};
+use crate::limits::LimitStates;
 use crate::origination::Originations;
 use crate::random::Random;
 use crate::requests::InFlight;
@@ -36,6 +37,7 @@ pub struct Engine {
     pub(crate) originations: Originations,
     pub(crate) stub_router: StubRouterTimes,
     pub(crate) calculation: CalculationState,
+    pub(crate) limit_states: LimitStates,
     pub(crate) timers: Timers,
     pub(crate) random: Random,
     pub(crate) sequences: Sequences,
@@ -70,6 +72,7 @@ impl Engine {
             originations: Originations::default(),
             stub_router: StubRouterTimes::default(),
             calculation: CalculationState::default(),
+            limit_states: LimitStates::default(),
             timers: Timers::default(),
             random: Random::new(seed),
             sequences: Sequences::default(),
@@ -164,6 +167,7 @@ impl Engine {
         self.request_more();
         self.originate();
         self.remove_max_aged();
+        self.review_limits();
         // What is gone may have been in the way of its successor (§12.1.6).
         self.originate();
         self.send_floods();

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::config::{KeyId, KeyStanding};
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
+use crate::limits::Limit;
 use crate::refusal::{LsaRefusal, Refusal};
 use crate::stub_router::StubRouterState;
 
@@ -118,6 +119,18 @@ pub enum Event {
     StubRouter {
         /// What it is now.
         state: StubRouterState,
+    },
+    /// There is as much as the configuration lets in; more is refused. Told once, until the limit is left.
+    LimitReached {
+        /// Which limit.
+        limit: Limit,
+        /// The most there may be.
+        most: usize,
+    },
+    /// A limit that was reached is reached no longer: what was refused is learnt again.
+    LimitLeft {
+        /// Which limit.
+        limit: Limit,
     },
     /// An external destination is not originated: prefixes within it, originated too, leave no Link State ID for it (appendix E).
     ExternalNotOriginated {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::adjacency::{Received, Role};
-use crate::databases::{Databases, MAX_LSAS};
+use crate::databases::Databases;
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::NeighborKey;
+use crate::limits::Limit;
 use crate::neighbor::NeighborEvent;
 use crate::refusal::Refusal;
 use crate::send::Destination;
@@ -251,22 +252,29 @@ impl Engine {
     /// Puts what the neighbour has newer on the request list (§10.6); whether all types are known.
     fn note_headers(&mut self, key: NeighborKey, headers: &[LsaHeader]) -> bool {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return false };
+        let Some(interface) = self.interfaces.get(&key.interface) else { return false };
         let area = interface.config.area;
         let external_routing = interface.external_routing;
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return false };
         for &header in headers {
             let Some(place) = Databases::place(header.key, key.interface, area) else { return false };
             // "or if the LS type is ... AS-external-LSA ... and the neighbor is associated with a stub area".
             if !external_routing.lets_in(header.key.kind) {
                 return false;
             }
-            let newer = match self.databases.lookup(place) {
-                None => true,
-                Some(entry) => header.newer_than(&entry.header(now)),
-            };
-            // Nobody can make the list longer than the database may be.
-            if newer && neighbor.requests.len() < MAX_LSAS {
+            match self.databases.lookup(place).map(|entry| header.newer_than(&entry.header(now))) {
+                Some(false) => continue,
+                Some(true) => {}
+                // Nobody can make the list longer than the database may be.
+                None => {
+                    let listed = self.neighbor(key).map_or(0, |neighbor| neighbor.requests.len());
+                    let most_listed = (listed >= self.config.limits.lsas).then_some(Limit::Lsas);
+                    if let Some(limit) = self.limit_for(place).or(most_listed) {
+                        self.forgo(key, limit);
+                        continue;
+                    }
+                }
+            }
+            if let Some(neighbor) = self.neighbor_mut(key) {
                 neighbor.requests.add(header);
             }
         }

@@ -74,8 +74,14 @@ impl Engine {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.
             None if header.is_max_age() && !self.is_synchronizing() => Ok(Acknowledgment::Direct),
             None | Some(Ordering::Greater) => {
-                if stored.is_none() && self.databases.is_full() {
-                    self.give_up_request(from, place);
+                if stored.is_none()
+                    && let Some(limit) = self.limit_for(place)
+                {
+                    self.limit_reached(limit);
+                    if self.is_requested(from, place) {
+                        self.forgo(from, limit);
+                        self.give_up_request(from, place);
+                    }
                     return Err(LsaRefusal::DatabaseFull);
                 }
                 if self.arrived_too_soon(from, place, header.age) {

@@ -13,7 +13,7 @@
 //! - `calculation` and `route` (§16), `spf_delay` (RFC 8405)
 //! - `wire` (appendix A), `authentication` (appendix D)
 //!
-//! `lsdb` and `databases` hold what the chapters share; `check` says what always holds.
+//! `lsdb` and `databases` hold what the chapters share; `limits` guards them; `check` says what always holds.
 
 #![forbid(unsafe_code)]
 
@@ -38,6 +38,7 @@ mod hello;
 mod ids;
 mod interface;
 mod io;
+mod limits;
 mod lsdb;
 mod neighbor;
 mod origination;
@@ -68,6 +69,7 @@ pub use engine::Engine;
 pub use event::*;
 pub use ids::*;
 pub use io::*;
+pub use limits::{Limit, LimitState, LimitView};
 pub use refusal::*;
 pub use spf_delay::SpfState;
 pub use stub_router::{MAX_LINK_METRIC, StubRouterState};

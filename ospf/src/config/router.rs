@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::area::AreaConfig;
 use super::external::External;
 use super::interface::InterfaceConfig;
+use super::limits::Limits;
 use super::policy::Policy;
 use super::spf_delay::SpfDelay;
 use super::stub_router::StubRouter;
@@ -37,6 +38,8 @@ pub struct Config {
     pub spf_delay: SpfDelay,
     /// When traffic shall not go through this router.
     pub stub_router: StubRouter,
+    /// How much is taken from others.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -53,6 +56,7 @@ impl Config {
             rfc1583: Rfc1583Compatibility::default(),
             spf_delay: SpfDelay::default(),
             stub_router: StubRouter::default(),
+            limits: Limits::default(),
         }
     }
 }

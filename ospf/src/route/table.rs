@@ -48,6 +48,25 @@ impl RoutingTable {
         self.networks.iter().map(|(&prefix, route)| (prefix, route))
     }
 
+    /// Number of networks.
+    pub(crate) fn len(&self) -> usize {
+        self.networks.len()
+    }
+
+    /// Leaves out what is more than `most`: first external routes, then those with the highest prefixes. Gives how many.
+    pub(crate) fn cut(&mut self, most: usize) -> usize {
+        let more = self.networks.len().saturating_sub(most);
+        if more > 0 {
+            let mut last: Vec<_> = self.networks.iter().map(|(&prefix, route)| (route.kind, prefix)).collect();
+            last.sort_unstable();
+            for (_, prefix) in last.split_off(most) {
+                self.networks.remove(&prefix);
+            }
+            debug_assert_eq!(self.networks.len(), most);
+        }
+        more
+    }
+
     /// What has to be done to a table `before` to get this one: prefixes whose route is new, differs or (`None`) is gone,
     /// in the order of the prefixes.
     pub(crate) fn changes_since(&self, before: &Self) -> Vec<(Prefix, Option<Route>)> {

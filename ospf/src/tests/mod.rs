@@ -8,5 +8,6 @@ mod configuration;
 mod exchange;
 mod flooding;
 mod hostile;
+mod limits;
 mod stub_router;
 mod world;

@@ -1,0 +1,136 @@
+//! Guards: more than there is room for is refused, told once, and caught up with when there is room.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::flooding::opaque;
+use super::world::*;
+use crate::wire::PacketBody;
+use crate::{AreaId, Config, Event, Limit, LimitState, LsaRefusal, LsaType, NeighborState as S, RouteKind};
+
+fn limit_events(world: &World, engine: usize) -> Vec<Event> {
+    let of_limits = |event: &&Event| matches!(event, Event::LimitReached { .. } | Event::LimitLeft { .. });
+    world.events[engine].iter().filter(of_limits).cloned().collect()
+}
+
+fn stored(world: &World, engine: usize) -> usize {
+    world.engines[engine].lsdb().count()
+}
+
+/// Engine 1 has 300 externals, engine 0 room for 100 LSAs.
+fn crowded() -> World {
+    World::with(2, &[(0, 1)], |engine, config| match engine {
+        0 => config.limits.lsas = 100,
+        _ => config.externals = externals(300),
+    })
+}
+
+fn refused(world: &World) -> u64 {
+    let counters = world.engines[0].interfaces().next().unwrap().counters;
+    counters.lsa_refused.get(&LsaRefusal::DatabaseFull).copied().unwrap_or_default()
+}
+
+#[test]
+fn a_neighbor_whose_lsas_find_no_room_is_full_all_the_same_and_the_limit_is_told_once() {
+    let mut world = crowded();
+    world.run_for(Duration::from_secs(30));
+    assert!(world.all_full());
+    let before = stored(&world, 0);
+    assert!((100..=101).contains(&before), "{before}: our own always go in");
+    assert!(world.lsa(0, router_key(0)).is_some());
+    assert_eq!(limit_events(&world, 0), [Event::LimitReached { limit: Limit::Lsas, most: 100 }]);
+    let view = world.engines[0].limits().next().unwrap();
+    assert_eq!((view.limit, view.most, view.present, view.state), (Limit::Lsas, 100, before, LimitState::Reached));
+    // Our own still go in, and news of what is there does, too.
+    world.reconfigure(0, |config| config.externals = externals(20));
+    world.reconfigure(1, |config| config.externals.values_mut().for_each(|external| external.tag = 7));
+    world.run_for(Duration::from_secs(10));
+    assert!(
+        world.engines[1].lsdb().filter(|view| view.lsa.header.key.advertising_router == router_id(0)).count() == 21
+    );
+    let tag = |world: &World| world.routes[0].values().filter(|route| route.tag == 7).count();
+    assert!(tag(&world) >= 60, "{}", tag(&world));
+}
+
+#[test]
+fn what_found_no_room_is_learnt_when_there_is_room_again() {
+    let mut world = crowded();
+    world.run_for(Duration::from_secs(30));
+    // The sixty last, of which engine 0 has none, stay.
+    world.reconfigure(1, |config| {
+        let last = config.externals.iter().skip(240).map(|(&prefix, &external)| (prefix, external));
+        config.externals = last.collect::<BTreeMap<_, _>>();
+    });
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(limit_events(&world, 0).last(), Some(&Event::LimitLeft { limit: Limit::Lsas }));
+    // The first time there is room most of what goes has not gone yet.
+    let exchanges = |world: &World| world.neighbor_events(0).iter().filter(|(_, to, _)| *to == S::Full).count();
+    assert_eq!((limit_events(&world, 0).len(), exchanges(&world)), (4, 3));
+    assert!(world.all_full() && world.agree());
+    assert_eq!(world.routes[0].len(), 61);
+    world.run_for(Duration::from_secs(60));
+    assert_eq!(exchanges(&world), 3, "that is all");
+}
+
+#[test]
+fn a_flooded_lsa_that_finds_no_room_is_not_acknowledged_and_comes_again_until_it_does() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        if engine == 0 {
+            config.limits.lsas = 40;
+        }
+    });
+    world.converge();
+    world.run_for(Duration::from_secs(20));
+    world.reconfigure(1, |config| config.externals = externals(60));
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(stored(&world, 0), 40);
+    assert!(refused(&world) > 0);
+    world.reconfigure(0, |config| config.limits.lsas = 80);
+    world.run_for(Duration::from_secs(20));
+    assert!(world.agree());
+    assert_eq!(limit_events(&world, 0).len(), 2);
+    assert_eq!(world.neighbor_events(0).iter().filter(|(_, to, _)| *to == S::Full).count(), 1, "nothing was disturbed");
+}
+
+#[test]
+fn an_area_that_is_full_leaves_room_for_the_rest() {
+    let mut world = World::with(2, &[(0, 1)], |_, config| config.limits.lsas_per_area = 10);
+    world.converge();
+    world.run_for(Duration::from_secs(20));
+    for id in 0..20 {
+        world.inject(port(0, 1), 1, PacketBody::LinkStateUpdate(vec![opaque(LsaType::OPAQUE_AREA, id, b"tlv?")]));
+        world.inject(port(0, 1), 1, PacketBody::LinkStateUpdate(vec![opaque(LsaType::OPAQUE_AS, id, b"tlv?")]));
+    }
+    let count = |kind| world.engines[0].lsdb().filter(|view| view.lsa.header.key.kind == kind).count();
+    assert_eq!((count(LsaType::OPAQUE_AREA), count(LsaType::OPAQUE_AS)), (8, 20));
+    let limit = Limit::LsasOfArea(AreaId::BACKBONE);
+    assert_eq!(limit_events(&world, 0), [Event::LimitReached { limit, most: 10 }]);
+}
+
+#[test]
+fn routes_beyond_the_limit_are_left_out_from_the_end_and_come_back() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config: &mut Config| match engine {
+        0 => config.limits.routes = 10,
+        _ => config.externals = externals(8),
+    });
+    world.converge();
+    world.run_for(Duration::from_secs(20));
+    assert_eq!((world.routes[0].len(), limit_events(&world, 0).len()), (9, 0));
+    world.reconfigure(1, |config| config.externals = externals(30));
+    world.run_for(Duration::from_secs(10));
+    let inside = world.routes[0].values().filter(|route| route.kind == RouteKind::IntraArea).count();
+    assert_eq!((inside, world.routes[0].len()), (1, 10), "paths inside the AS first");
+    assert!(
+        world.routes[0].contains_key(&prefix("20.0.8.0/24")) && !world.routes[0].contains_key(&prefix("20.0.9.0/24"))
+    );
+    let most = 10;
+    assert_eq!(limit_events(&world, 0), [Event::LimitReached { limit: Limit::Routes, most }]);
+    let view = world.engines[0].limits().find(|view| view.limit == Limit::Routes).unwrap();
+    assert_eq!((view.present, view.state), (31, LimitState::Reached));
+    world.reconfigure(1, |config| config.externals = externals(9));
+    world.run_for(Duration::from_secs(10));
+    assert_eq!((world.routes[0].len(), limit_events(&world, 0).len()), (10, 1), "not left before nine tenths");
+    world.reconfigure(1, |config| config.externals = externals(7));
+    world.run_for(Duration::from_secs(10));
+    assert_eq!((world.routes[0].len(), limit_events(&world, 0).len()), (8, 2));
+}
