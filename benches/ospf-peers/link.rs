@@ -1,0 +1,70 @@
+//! The two namespaces and the link between them, the same for every contestant.
+//!
+//! ```text
+//!   the router measured, 10.255.0.1 ── eth0 192.0.2.1 ── 192.0.2.2 eth0 ── the synthetic neighbour, 10.255.255.254
+//! ```
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context, Result};
+use ospf::RouterId;
+
+use crate::harness::netns::{Netns, veth};
+use crate::harness::process::run;
+
+/// Router id of whoever is measured.
+pub const ROUTER_ID: RouterId = RouterId(0x0aff_0001);
+
+/// Its namespace.
+pub const ROUTER_NETNS: &str = "ospf-peers-router";
+
+/// Router id of the synthetic neighbour.
+pub const NEIGHBOR_ID: RouterId = RouterId(0x0aff_fffe);
+
+/// Address of the synthetic neighbour.
+pub const NEIGHBOR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+/// Namespace of the synthetic neighbour.
+const NEIGHBOR_NETNS: &str = "ospf-peers-neighbor";
+
+/// Name of both ends.
+pub const INTERFACE: &str = "eth0";
+
+/// Both namespaces; gone, with what runs in them, when this is dropped.
+pub struct Link {
+    router: Netns,
+    _neighbor: Netns,
+}
+
+impl Link {
+    pub fn new() -> Result<Self> {
+        let link = Self { router: Netns::new(ROUTER_NETNS)?, _neighbor: Netns::new(NEIGHBOR_NETNS)? };
+        veth((ROUTER_NETNS, INTERFACE, "192.0.2.1/30"), (NEIGHBOR_NETNS, INTERFACE, "192.0.2.2/30"))?;
+        Ok(link)
+    }
+
+    /// Processes of the router.
+    pub fn pids(&self) -> Result<Vec<u32>> {
+        let text = run(&format!("ip netns pids {}", self.router.name()))?;
+        text.lines().map(|line| line.trim().parse().context("a process id")).collect()
+    }
+
+    /// Does something in the namespace of the neighbour.
+    pub fn as_neighbor<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let inside = || -> Result<T> {
+            let netns = std::fs::File::open(format!("/run/netns/{NEIGHBOR_NETNS}"))?;
+            nix::sched::setns(netns, nix::sched::CloneFlags::CLONE_NEWNET).context("entering the namespace")?;
+            work()
+        };
+        // A thread of its own, for a thread's namespace is its own.
+        std::thread::scope(|scope| scope.spawn(inside).join()).map_err(|_| anyhow::anyhow!("the thread panicked"))?
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        for pid in self.pids().unwrap_or_default() {
+            run(&format!("kill -9 {pid}")).ok();
+        }
+    }
+}

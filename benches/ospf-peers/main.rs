@@ -1,0 +1,165 @@
+//! weft against FRR and BIRD with a large database: CPU time per change, time to load, retransmissions, memory.
+//!
+//! ```text
+//! cargo bench --bench ospf-peers -- --runs 3 --rounds 40 --peers weft,frr,bird --topology mesh:400 --topology grid:40x40 --externals 10000
+//! ```
+//!
+//! A synthetic neighbour, the only one, becomes Full, floods a database and then takes one link away and gives it back, round after
+//! round, never faster than MinLSArrival and BIRD's tick of a second allow, so that each is one calculation. CPU time is that of all
+//! threads of the router's processes; what hellos cost is measured before and taken off. Contestants take turns in each run; the table
+//! has medians. Nothing is asserted about the figures. Needs root, and the packages `frr` and `bird2`.
+
+#[path = "../../netns-tests/harness/mod.rs"]
+mod harness;
+
+mod database;
+mod link;
+mod neighbor;
+mod options;
+mod peers;
+mod usage;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use database::Database;
+use link::Link;
+use neighbor::Neighbor;
+use options::{Options, Peer, Topology};
+use peers::Running;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks at the kernel's routes while they come.
+const LOOK: Duration = Duration::from_millis(10);
+/// What follows a load (retransmissions, acknowledgements, heaps that shrink) is over after this.
+const REST: Duration = Duration::from_secs(6);
+/// Time in which hellos alone are measured.
+const IDLE: Duration = Duration::from_secs(10);
+/// From one change to the next: more than MinLSArrival and BIRD's tick.
+const PACE: Duration = Duration::from_millis(1500);
+
+/// What one run of one contestant gave.
+#[derive(Debug, Clone, Copy)]
+struct Figures {
+    /// CPU time for each change.
+    flip: Duration,
+    /// From the first update until all routes are in the kernel.
+    load: Duration,
+    /// CPU time of that.
+    load_cpu: Duration,
+    /// LSAs that the neighbour had to send again in all.
+    retransmitted: u64,
+    /// Once it is loaded.
+    memory: usage::Memory,
+}
+
+fn main() -> Result<()> {
+    let options = Options::read()?;
+    for &topology in &options.topologies {
+        println!("\n{topology}: medians of {} runs of {} changes", options.runs, options.rounds);
+        let mut figures: Vec<Vec<Figures>> = vec![Vec::new(); options.peers.len()];
+        for run in 1..=options.runs {
+            for (&peer, figures) in options.peers.iter().zip(&mut figures) {
+                let measured = measure(peer, topology, options.rounds)
+                    .with_context(|| format!("{peer}, {topology}, run {run}"))?;
+                eprintln!("run {run}: {peer}: {measured:?}");
+                figures.push(measured);
+            }
+        }
+        print(&options.peers, &figures);
+    }
+    Ok(())
+}
+
+fn measure(peer: Peer, topology: Topology, rounds: usize) -> Result<Figures> {
+    let link = Link::new()?;
+    let mut router = Running::start(peer)?;
+    let mut neighbor = Neighbor::open(&link)?;
+    let started = Instant::now();
+    while !neighbor.is_full() {
+        ensure!(started.elapsed() < PATIENCE, "no adjacency");
+        router.alive()?;
+        neighbor.turn(Instant::now() + LOOK)?;
+    }
+    // What both ends still have to say of each other.
+    neighbor.stay(3 * PACE)?;
+    let pids = link.pids()?;
+    let &first = pids.first().context("no process in the router's namespace")?;
+
+    let mut database = Database::new(topology);
+    let cpu_before = usage::cpu(&pids)?;
+    let began = Instant::now();
+    neighbor.flood(database.lsas())?;
+    let expected = database.routes();
+    let mut looked = began;
+    loop {
+        neighbor.turn(looked + LOOK)?;
+        if looked.elapsed() >= LOOK {
+            if usage::routes(first)? >= expected {
+                break;
+            }
+            looked = Instant::now();
+            ensure!(began.elapsed() < PATIENCE, "{} of {expected} routes", usage::routes(first)?);
+        }
+    }
+    let load = began.elapsed();
+    let load_cpu = usage::cpu(&pids)? - cpu_before;
+    neighbor.stay(REST)?;
+    ensure!(neighbor.is_acknowledged(), "not everything was acknowledged");
+    let memory = usage::memory(&pids)?;
+
+    let idle = spent(&pids, || neighbor.stay(IDLE))?;
+    let flipping = spent(&pids, || {
+        for _ in 0..rounds {
+            neighbor.flood_together(database.flip())?;
+            neighbor.stay(PACE)?;
+        }
+        Ok(())
+    })?;
+    router.alive()?;
+    ensure!(usage::routes(first)? >= expected, "routes are missing after the changes");
+    let rounds = u32::try_from(rounds)?;
+    let idle_share = idle.mul_f64((PACE * rounds).as_secs_f64() / IDLE.as_secs_f64());
+    let flip = flipping.saturating_sub(idle_share) / rounds;
+    Ok(Figures { flip, load, load_cpu, retransmitted: neighbor.retransmitted, memory })
+}
+
+/// CPU time that the processes take while `work` is done.
+fn spent(pids: &[u32], work: impl FnOnce() -> Result<()>) -> Result<Duration> {
+    let before = usage::cpu(pids)?;
+    work()?;
+    Ok(usage::cpu(pids)?.saturating_sub(before))
+}
+
+fn print(peers: &[Peer], figures: &[Vec<Figures>]) {
+    type Get = fn(&Figures) -> f64;
+    let columns: [(&str, usize, Get); 6] = [
+        ("CPU per change, ms", 3, |f| f.flip.as_secs_f64() * 1e3),
+        ("loading, s", 3, |f| f.load.as_secs_f64()),
+        ("CPU of loading, s", 3, |f| f.load_cpu.as_secs_f64()),
+        ("sent again", 0, |f| f.retransmitted as f64),
+        ("RSS, MiB", 1, |f| f.memory.resident as f64 / 1024.0),
+        ("PSS, MiB", 1, |f| f.memory.proportional as f64 / 1024.0),
+    ];
+    print!("{:<20}", "");
+    peers.iter().for_each(|peer| print!(" {peer:>10}"));
+    peers[1..].iter().for_each(|peer| print!(" {:>12}", format!("{peer}/{}", peers[0])));
+    println!();
+    for (name, digits, get) in columns {
+        let medians: Vec<f64> = figures.iter().map(|figures| median(figures.iter().map(get).collect())).collect();
+        print!("{name:<20}");
+        medians.iter().for_each(|value| print!(" {value:>10.digits$}"));
+        medians[1..].iter().for_each(|value| match medians[0] {
+            0.0 => print!(" {:>12}", "-"),
+            ours => print!(" {:>12.2}", value / ours),
+        });
+        println!();
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[(values.len() - 1) / 2].midpoint(values[values.len() / 2])
+}

@@ -1,0 +1,119 @@
+//! What the command line asks for.
+
+use std::fmt;
+use std::num::NonZero;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "usage: cargo bench --bench ospf-peers -- [--runs N] [--rounds N] [--peers weft,frr,bird] \
+                     [--topology mesh:N|grid:RxC]… [--externals N]";
+
+/// What to measure.
+#[derive(Debug)]
+pub struct Options {
+    /// How often everything is measured.
+    pub runs: usize,
+    /// Links flipped in each run.
+    pub rounds: usize,
+    /// Whom to measure, in this order.
+    pub peers: Vec<Peer>,
+    /// The databases.
+    pub topologies: Vec<Topology>,
+}
+
+/// An implementation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    Weft,
+    Frr,
+    Bird,
+}
+
+/// What the database describes, behind the synthetic neighbour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// So many routers, each joined to each.
+    Mesh(u32),
+    /// Rows and columns of routers, each joined to those beside it.
+    Grid(u32, u32),
+    /// No router, and so many AS-externals of the neighbour's own.
+    Externals(u32),
+}
+
+impl Options {
+    /// Reads the arguments. cargo adds `--bench`.
+    pub fn read() -> Result<Self> {
+        let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+        let mut options =
+            Self { runs: 3, rounds: 40, peers: vec![Peer::Weft, Peer::Frr, Peer::Bird], topologies: Vec::new() };
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().with_context(|| format!("{name} of what? {USAGE}"))?;
+            match name.as_str() {
+                "--runs" => options.runs = count(&name, &value)?,
+                "--rounds" => options.rounds = count(&name, &value)?,
+                "--peers" => options.peers = value.split(',').map(str::parse).collect::<Result<_>>()?,
+                "--topology" => options.topologies.push(value.parse()?),
+                "--externals" => options.topologies.push(Topology::Externals(value.parse().context("--externals")?)),
+                _ => bail!(USAGE),
+            }
+        }
+        if options.topologies.is_empty() {
+            options.topologies = vec![Topology::Mesh(400), Topology::Grid(40, 40), Topology::Externals(10_000)];
+        }
+        Ok(options)
+    }
+}
+
+fn count(name: &str, value: &str) -> Result<usize> {
+    Ok(value.parse::<NonZero<usize>>().with_context(|| format!("reading {name}"))?.get())
+}
+
+impl FromStr for Peer {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "weft" => Ok(Self::Weft),
+            "frr" => Ok(Self::Frr),
+            "bird" => Ok(Self::Bird),
+            other => bail!("no peer {other:?}: {USAGE}"),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Weft => "weft",
+            Self::Frr => "FRR",
+            Self::Bird => "BIRD",
+        })
+    }
+}
+
+impl FromStr for Topology {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || format!("no topology {text:?}: {USAGE}");
+        let (kind, size) = text.split_once(':').with_context(wrong)?;
+        match (kind, size.split_once('x')) {
+            ("mesh", None) => Ok(Self::Mesh(size.parse().with_context(wrong)?)),
+            ("grid", Some((rows, columns))) => {
+                Ok(Self::Grid(rows.parse().with_context(wrong)?, columns.parse().with_context(wrong)?))
+            }
+            _ => bail!(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mesh(routers) => write!(f, "full mesh of {routers}"),
+            Self::Grid(rows, columns) => write!(f, "grid of {rows} x {columns}"),
+            Self::Externals(count) => write!(f, "{count} externals"),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The contestants, as an operator would set them up: point-to-point, hello 1 s, dead 4 s, and no delay before a calculation that
+//! can be configured away.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::harness::frr::Frr;
+use crate::harness::netns::inside;
+use crate::harness::process::{Background, output_of};
+use crate::link::{INTERFACE, ROUTER_ID, ROUTER_NETNS};
+use crate::options::Peer;
+
+const WEFT: &str = env!("CARGO_BIN_EXE_weft");
+
+/// A running router; ends when this is dropped.
+pub enum Running {
+    Frr(#[expect(dead_code, reason = "kept for its end")] Frr),
+    Process(Background, #[expect(dead_code, reason = "kept for its end")] TempDir),
+}
+
+impl Running {
+    pub fn start(peer: Peer) -> Result<Self> {
+        match peer {
+            Peer::Weft => weft(),
+            Peer::Frr => frr(),
+            Peer::Bird => bird(),
+        }
+    }
+
+    /// An error if it has ended.
+    pub fn alive(&mut self) -> Result<()> {
+        match self {
+            Self::Frr(_) => Ok(()),
+            Self::Process(process, _) => process.alive(),
+        }
+    }
+}
+
+fn weft() -> Result<Running> {
+    let dir = tempfile::Builder::new().prefix("weft-").tempdir().context("making a directory for weft")?;
+    let path = |name: &str| dir.path().join(name);
+    let public_key = output_of(Command::new(WEFT).args(["keygen", "--out"]).arg(path("site.key")))?;
+    let mesh = format!(
+        "[mesh]\nname = \"ospf-peers\"\nloopbacks = \"10.255.0.0/16\"\n\n\
+         [ospf]\nhello_interval = \"1s\"\ndead_interval = \"4s\"\n\n\
+         [[site]]\nname = \"alone\"\nid = 1\npublic_key = \"{}\"\n\n\
+         [[site.interface]]\nname = \"{INTERFACE}\"\nospf = \"active\"\nnetwork = \"point-to-point\"\ncost = 10\n",
+        public_key.trim()
+    );
+    fs::write(path("mesh.toml"), mesh)?;
+    let line = format!(
+        "{WEFT} run {} --key {} --run-dir {}",
+        path("mesh.toml").display(),
+        path("site.key").display(),
+        path("run").display()
+    );
+    let process = Background::start("weft", inside(ROUTER_NETNS, &line), dir.path())?;
+    Ok(Running::Process(process, dir))
+}
+
+fn frr() -> Result<Running> {
+    let conf = format!(
+        "interface {INTERFACE}\n ip ospf area 0\n ip ospf network point-to-point\n ip ospf cost 10\n \
+         ip ospf hello-interval 1\n ip ospf dead-interval 4\n\
+         router ospf\n ospf router-id {ROUTER_ID}\n timers throttle spf 0 0 0\n"
+    );
+    Ok(Running::Frr(Frr::start(ROUTER_NETNS, &conf)?))
+}
+
+fn bird() -> Result<Running> {
+    let dir = tempfile::Builder::new().prefix("bird-").tempdir().context("making a directory for BIRD")?;
+    // Its calculations wait for a tick of a second at the least. A Router-LSA of the mesh is longer than its usual buffer.
+    let conf = format!(
+        "log stderr all;\nrouter id {ROUTER_ID};\nprotocol device {{ }}\n\
+         protocol kernel {{ ipv4 {{ import none; export all; }}; }}\n\
+         protocol ospf v2 {{ tick 1; ipv4 {{ import all; export none; }}; area 0 {{ interface \"{INTERFACE}\" {{\n\
+         type ptp; cost 10; hello 1; dead 4; rx buffer large;\n}}; }}; }}\n"
+    );
+    fs::write(dir.path().join("bird.conf"), conf)?;
+    let line = format!("bird -f -c {0}/bird.conf -s {0}/bird.ctl", dir.path().display());
+    let process = Background::start("bird", inside(ROUTER_NETNS, &line), dir.path())?;
+    Ok(Running::Process(process, dir))
+}
