@@ -17,7 +17,7 @@ const ACK_DELAY: Duration = Duration::from_millis(100);
 const ACK_OCTETS: usize = 16 * 1024;
 
 impl Engine {
-    /// A delayed acknowledgement (§13.5): it goes to all on the link, with others, soon.
+    /// A delayed acknowledgement (§13.5): it goes to all adjacent neighbours, with others, soon.
     pub(crate) fn acknowledge_later(&mut self, id: InterfaceId, header: LsaHeader) {
         let most = self.acks_in_packet(id);
         let deadline = self.now + ACK_DELAY;
@@ -36,7 +36,9 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.delayed_ack_octets = 0;
         let headers = std::mem::take(&mut interface.delayed_acks);
-        self.send_acks(id, Destination::AllSpfRouters, &headers);
+        for destination in interface.to_adjacent() {
+            self.send_acks(id, destination, &headers);
+        }
     }
 
     /// Direct acknowledgements (§13.5; erratum 7851): at once, to the neighbour alone.

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use crate::authentication::Accepted;
 use crate::check::Findings;
 use crate::databases::LsaPlace;
+use crate::dr_election::{Candidate, Designated};
 use crate::event::NeighborState;
 use crate::ids::{LsaKey, NeighborId, RouterId};
 use crate::time::Instant;
@@ -22,8 +23,10 @@ pub(crate) struct Neighbor {
     pub(crate) state: NeighborState,
     /// When `state` was entered.
     pub(crate) since: Instant,
-    /// Router Priority of its last hello.
+    /// Router Priority of its last hello; before the first the configured one.
     pub(crate) priority: u8,
+    /// Whom its last hello named as designated router and backup.
+    pub(crate) declared: Designated,
     /// Options: of its last hello, and from ExStart on of its Database Descriptions.
     pub(crate) options: Options,
     /// When its last hello came.
@@ -51,6 +54,7 @@ impl Neighbor {
             state: NeighborState::Down,
             since: now,
             priority: 0,
+            declared: Designated::default(),
             options: Options::default(),
             heard: now,
             exchange: Exchange { sequence: dd_sequence, ..Exchange::default() },
@@ -70,7 +74,16 @@ impl Neighbor {
 
     /// Whether an adjacency is on its way: from hearing the neighbour to just before Full.
     pub(crate) fn is_forming(&self) -> bool {
-        self.state > NeighborState::Down && self.state < NeighborState::Full
+        match self.state {
+            NeighborState::Init | NeighborState::ExStart | NeighborState::Exchange | NeighborState::Loading => true,
+            // In 2-Way a neighbour may stay for good (§10.4).
+            NeighborState::Down | NeighborState::Attempt | NeighborState::TwoWay | NeighborState::Full => false,
+        }
+    }
+
+    /// What the election of a designated router sees of it (§9.4).
+    pub(crate) fn candidate(&self) -> Candidate {
+        Candidate { router_id: self.router_id, address: self.address, priority: self.priority, declared: self.declared }
     }
 
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
@@ -200,6 +213,18 @@ pub(crate) struct RetransmissionList {
     unsent: BTreeSet<LsaKey>,
     /// Octets of those that have.
     in_flight: usize,
+    /// Whether the neighbour keeps up.
+    pub(crate) pace: Pace,
+}
+
+/// Whether a neighbour acknowledges in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Pace {
+    /// It does.
+    #[default]
+    Keeping,
+    /// Something was sent again, and nothing was acknowledged since: others on its network are not made to wait for it.
+    Lagging,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -215,6 +240,12 @@ impl RetransmissionList {
         self.remove(key);
         self.entries.insert(key, Pending { octets, retry: None });
         self.unsent.insert(key);
+    }
+
+    /// Lists an LSA that others are expected to send: this router does if they have not by `retry`.
+    pub(crate) fn await_ack(&mut self, key: LsaKey, octets: usize, retry: Instant) {
+        self.add(key, octets);
+        self.sent(key, retry);
     }
 
     /// Takes an LSA off; whether it was listed.
@@ -270,15 +301,23 @@ impl RetransmissionList {
         }
     }
 
-    /// What is to be sent again by `now`, the longest due first.
-    pub(crate) fn due(&self, now: Instant) -> Vec<LsaKey> {
+    /// What is to be sent again by `now`, the longest due first, up to so many octets and one LSA.
+    pub(crate) fn due(&self, now: Instant, octets: usize) -> Vec<LsaKey> {
         let mut due: Vec<_> = self
             .entries
             .iter()
             .filter_map(|(&key, pending)| pending.retry.filter(|&retry| retry <= now).map(|retry| (retry, key)))
             .collect();
         due.sort_unstable();
-        due.into_iter().map(|(_, key)| key).collect()
+        let size = |key: &LsaKey| self.entries.get(key).map_or(0, |pending| pending.octets);
+        let mut taken = 0;
+        let keys = due.into_iter().map(|(_, key)| key);
+        let fits = |key: &LsaKey| {
+            let fits = taken < octets;
+            taken += size(key);
+            fits
+        };
+        keys.take_while(fits).collect()
     }
 
     /// What is listed, and its octets.
@@ -376,7 +415,8 @@ mod tests {
             list.sent(key(id), at(retry));
         }
         list.add(key(5), 1);
-        assert_eq!(list.due(at(30)), [key(2), key(3), key(1)]);
+        assert_eq!(list.due(at(30), usize::MAX), [key(2), key(3), key(1)]);
+        assert_eq!(list.due(at(30), 1), [key(2)], "one at least");
     }
 
     #[test]

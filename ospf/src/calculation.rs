@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::NetworkType;
 use crate::databases::Domain;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
@@ -80,15 +81,20 @@ impl Engine {
     }
 
     fn adjacencies(&self, area: AreaId) -> Vec<Adjacency> {
-        let interfaces = self.interfaces.iter().filter(|(_, interface)| interface.config.area == area);
-        interfaces
-            .filter_map(|(&id, interface)| {
-                let link = interface.active_link()?;
-                let full = interface.neighbors.values().find(|neighbor| neighbor.state == NeighborState::Full)?;
-                let peer = Peer::Router { router_id: full.router_id, address: full.address };
-                Some(Adjacency { interface: id, link_data: link_data(link), peer })
-            })
-            .collect()
+        let mut adjacencies = Vec::new();
+        for (&id, interface) in self.interfaces.iter().filter(|(_, interface)| interface.config.area == area) {
+            let Some(link) = interface.active_link() else { continue };
+            let to = |peer| Adjacency { interface: id, link_data: link_data(interface, link), peer };
+            if interface.elects() {
+                let network = interface.transit_network(link);
+                adjacencies.extend(network.map(|designated_router| to(Peer::Network { designated_router })));
+            } else {
+                let full = interface.neighbors.values().filter(|neighbor| neighbor.state == NeighborState::Full);
+                let routers = full.map(|neighbor| (neighbor.router_id, neighbor.address));
+                adjacencies.extend(routers.map(|(router_id, address)| to(Peer::Router { router_id, address })));
+            }
+        }
+        adjacencies
     }
 
     fn connected(&self) -> Vec<Connected> {
@@ -96,6 +102,10 @@ impl Engine {
         let own = loopbacks.map(|&address| Connected { prefix: Prefix::host(address), address, interface: None });
         let networks = self.interfaces.iter().filter_map(|(&id, interface)| match interface.link()?.addressing {
             Addressing::Unnumbered(address) => {
+                Some(Connected { prefix: Prefix::host(address), address, interface: None })
+            }
+            // §12.4.1.4: what is advertised of a point-to-multipoint interface is its address alone.
+            Addressing::Numbered { address, .. } if interface.config.network == NetworkType::PointToMultipoint => {
                 Some(Connected { prefix: Prefix::host(address), address, interface: None })
             }
             Addressing::Numbered { address, subnet } => {

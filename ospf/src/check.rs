@@ -4,12 +4,14 @@
 
 use std::fmt;
 
-use crate::adjacency::{Neighbor, Role};
+use crate::adjacency::{Neighbor, RetransmissionList, Role};
 use crate::databases::{Databases, Domain, LsaPlace};
+use crate::dr_election::Designated;
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborKey};
 use crate::interface::Interface;
+use crate::interface_machine::InterfaceState;
 use crate::lsdb::Entry;
 use crate::retransmission::FLOOD_WINDOW;
 use crate::stub_router::StubRouterState;
@@ -128,6 +130,7 @@ impl Engine {
                 "there are neighbours only where packets are taken",
                 || interface.config.name.clone(),
             );
+            self.check_election(id, interface, findings);
             let acks = self.timers.deadline(TimerKey::DelayedAck(id)).is_some();
             findings.demand(
                 acks != interface.delayed_acks.is_empty(),
@@ -144,9 +147,37 @@ impl Engine {
                 self.check_neighbor(id, interface, neighbor, findings);
             }
         }
+        findings.demand(self.interface_events.is_empty(), "elections are held before an input is done with", || {
+            format!("{:?}", self.interface_events)
+        });
         findings.demand(self.unsent_floods.is_empty(), "floods are sent before an input is done with", || {
             format!("{:?}", self.unsent_floods)
         });
+    }
+
+    /// RFC 2328 §9.1, §9.4.
+    fn check_election(&self, id: InterfaceId, interface: &Interface, findings: &mut Findings) {
+        let named = || format!("{}: {:?}, {:?}", interface.config.name, interface.state, interface.designated);
+        let waiting = interface.state == InterfaceState::Waiting;
+        findings.demand(
+            waiting == self.timers.deadline(TimerKey::Wait(id)).is_some(),
+            "waiting for the designated router has an end",
+            named,
+        );
+        let own = interface.active_link().map(|link| link.address());
+        let is_router = own.is_some() && interface.designated.router == own;
+        let is_backup = own.is_some() && interface.designated.backup == own;
+        findings.demand(
+            (is_router, is_backup)
+                == (interface.state == InterfaceState::Dr, interface.state == InterfaceState::Backup),
+            "the state of an interface is what was elected",
+            named,
+        );
+        findings.demand(
+            interface.elects() || interface.designated == Designated::default(),
+            "there is a designated router only where one is elected",
+            named,
+        );
     }
 
     fn check_neighbor(&self, id: InterfaceId, interface: &Interface, neighbor: &Neighbor, findings: &mut Findings) {
@@ -155,7 +186,12 @@ impl Engine {
         let named = || format!("{key:?} in {state}");
         let is_set = |timer| self.timers.deadline(timer).is_some();
 
-        findings.demand(state > NeighborState::Down, "a neighbour that is Down is forgotten", named);
+        let configured = interface.config.neighbors.contains_key(&neighbor.address);
+        findings.demand(
+            state > NeighborState::Down || configured,
+            "a neighbour that is Down is forgotten unless it is configured",
+            named,
+        );
         // RFC 2328 §10.3: started with the first hello, again with each.
         if state >= NeighborState::Init {
             let due = self.timers.deadline(TimerKey::Inactivity(key));
@@ -247,8 +283,10 @@ impl Engine {
             "what is not acknowledged is sent again",
             || format!("{key:?}: {:?}", list.next_retry()),
         );
+        let is_full = |list: &RetransmissionList| list.in_flight() >= FLOOD_WINDOW;
+        let full_elsewhere = || interface.neighbors.values().any(|other| is_full(&other.retransmission));
         findings.demand(
-            list.next_unsent().is_none() || list.in_flight() >= FLOOD_WINDOW,
+            list.next_unsent().is_none() || is_full(list) || interface.reaches_all_at_once() && full_elsewhere(),
             "LSAs wait for nothing but room in the window",
             || format!("{key:?}: {} octets in flight", list.in_flight()),
         );
@@ -263,8 +301,11 @@ impl Engine {
         self.timers.check(findings);
         for timer in self.timers.keys() {
             let known = match timer {
-                TimerKey::Hello(id) | TimerKey::DelayedAck(id) => self.interfaces.contains_key(&id),
+                TimerKey::Hello(id) | TimerKey::Wait(id) | TimerKey::DelayedAck(id) => {
+                    self.interfaces.contains_key(&id)
+                }
                 TimerKey::Inactivity(key)
+                | TimerKey::Poll(key)
                 | TimerKey::DatabaseDescription(key)
                 | TimerKey::LastDescription(key)
                 | TimerKey::Request(key)

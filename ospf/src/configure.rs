@@ -8,6 +8,7 @@ use crate::databases::{Databases, Domain};
 use crate::engine::Engine;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::interface::{Interface, Link};
+use crate::interface_machine::InterfaceEvent;
 use crate::io::LinkState;
 use crate::origination::Originations;
 use crate::requests::InFlight;
@@ -122,6 +123,7 @@ impl Engine {
         self.exchanged.clear();
         self.forget_early();
         self.unsent_floods.clear();
+        self.interface_events.clear();
         self.timers = Timers::default();
         self.begin();
     }
@@ -163,12 +165,23 @@ impl Engine {
         }
         let new_timers = (before.hello_interval, before.dead_interval) != (after.hello_interval, after.dead_interval);
         let area = after.area;
+        let new_priority = before.priority != after.priority && interface.elects();
+        let new_neighbors = before.neighbors != after.neighbors;
         let neighbors: Vec<_> = interface.neighbors.keys().copied().collect();
         if new_timers && interface.active_link().is_some() {
             self.hello_timer(id);
             for neighbor in neighbors {
                 self.await_hello(NeighborKey { interface: id, id: neighbor });
             }
+        }
+        if new_neighbors {
+            self.drop_silent_neighbors(id);
+            self.meet_configured_neighbors(id);
+        }
+        if new_priority {
+            // Others elect anew when they hear of it, and so do we (§9.4).
+            self.hello_early(id);
+            self.schedule_interface_event(id, InterfaceEvent::NeighborChange);
         }
         self.router_lsa_changed(area);
     }

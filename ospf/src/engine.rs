@@ -12,6 +12,7 @@ use crate::early::EarlyArrivals;
 use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborKey};
 use crate::interface::Interface;
+use crate::interface_machine::InterfaceEvent;
 use crate::io::{Input, LinkState, Output};
 use crate::limits::LimitStates;
 use crate::origination::Originations;
@@ -41,6 +42,8 @@ pub struct Engine {
     pub(crate) timers: Timers,
     pub(crate) random: Random,
     pub(crate) sequences: Sequences,
+    /// Events of interfaces that are executed when the present input has been dealt with (§10.5).
+    pub(crate) interface_events: BTreeSet<(InterfaceId, InterfaceEvent)>,
     /// Neighbours to whom something on their retransmission list may be sent.
     pub(crate) unsent_floods: BTreeSet<NeighborKey>,
     pub(crate) in_flight: InFlight,
@@ -76,6 +79,7 @@ impl Engine {
             timers: Timers::default(),
             random: Random::new(seed),
             sequences: Sequences::default(),
+            interface_events: BTreeSet::new(),
             unsent_floods: BTreeSet::new(),
             in_flight: InFlight::default(),
             exchanged: BTreeSet::new(),
@@ -142,6 +146,8 @@ impl Engine {
     fn fire(&mut self, timer: TimerKey) {
         match timer {
             TimerKey::Hello(interface) => self.hello_timer(interface),
+            TimerKey::Wait(interface) => self.wait_timer(interface),
+            TimerKey::Poll(neighbor) => self.poll_timer(neighbor),
             TimerKey::DelayedAck(interface) => self.send_delayed_acks(interface),
             TimerKey::Inactivity(neighbor) => self.inactivity_timer(neighbor),
             TimerKey::DatabaseDescription(neighbor) => self.description_timer(neighbor),
@@ -164,6 +170,7 @@ impl Engine {
         if self.lifecycle == Lifecycle::Stopped {
             return;
         }
+        self.execute_interface_events();
         self.request_more();
         self.originate();
         self.remove_max_aged();

@@ -7,6 +7,7 @@ use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
 use crate::limits::Limit;
 use crate::refusal::{LsaRefusal, Refusal};
 use crate::stub_router::StubRouterState;
+use crate::view::InterfaceStatus;
 
 /// Neighbour states (RFC 2328 §10.1), in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +62,17 @@ pub enum Event {
         /// After.
         to: NeighborState,
         /// What did it, in the RFC's words (`HelloReceived`, `InactivityTimer`, `SeqNumberMismatch` …).
+        cause: &'static str,
+    },
+    /// An interface changed its state.
+    Interface {
+        /// Which.
+        interface: InterfaceId,
+        /// Before.
+        from: InterfaceStatus,
+        /// After.
+        to: InterfaceStatus,
+        /// What did it, in the RFC's words (`InterfaceUp`, `WaitTimer`, `BackupSeen`, `NeighborChange`, `InterfaceDown`).
         cause: &'static str,
     },
     /// A packet was not taken.

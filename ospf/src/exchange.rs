@@ -7,10 +7,10 @@ use crate::databases::Databases;
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::NeighborKey;
+use crate::interface::Interface;
 use crate::limits::Limit;
 use crate::neighbor::NeighborEvent;
 use crate::refusal::Refusal;
-use crate::send::Destination;
 use crate::timers::TimerKey;
 use crate::wire::{
     DATABASE_DESCRIPTION_FIXED_LEN, DatabaseDescription, DdFlags, LSA_HEADER_LEN, LsaHeader, Options, PacketBody,
@@ -61,7 +61,7 @@ impl Engine {
         let most = (room / LSA_HEADER_LEN).max(1);
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let mtu = interface.active_link().map_or(0, |link| link.mtu);
+        let mtu = interface_mtu(interface);
         let retransmit_interval = interface.retransmit_interval();
         let options = interface.external_routing.options();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
@@ -97,7 +97,7 @@ impl Engine {
             // "The slave sends Database Description packets only in response."
             Role::Slave => self.timers.cancel(TimerKey::DatabaseDescription(key)),
         }
-        self.send(key.interface, Destination::AllSpfRouters, PacketBody::DatabaseDescription(description));
+        self.send_to_neighbor(key, PacketBody::DatabaseDescription(description));
     }
 
     /// Nothing came for RxmtInterval: the last one again (§10.8).
@@ -112,12 +112,12 @@ impl Engine {
 
     fn repeat_description(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let mtu = interface.active_link().map_or(0, |link| link.mtu);
+        let mtu = interface_mtu(interface);
         let last = interface.neighbors.get(&key.id).and_then(|neighbor| neighbor.exchange.last_sent.clone());
         if let Some(last) = last {
             // The MTU may have been mended meanwhile; all else stays.
             let last = DatabaseDescription { interface_mtu: mtu, ..last };
-            self.send(key.interface, Destination::AllSpfRouters, PacketBody::DatabaseDescription(last));
+            self.send_to_neighbor(key, PacketBody::DatabaseDescription(last));
         }
     }
 
@@ -136,14 +136,14 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let now = self.now;
         let Some(interface) = self.interfaces.get(&key.interface) else { return Err(Refusal::InterfaceNotActive) };
-        let mtu = interface.active_link().map_or(0, |link| link.mtu);
+        let mtu = interface_mtu(interface);
         // "If the Interface MTU field indicates an IP datagram size that is larger than the router can accept ... rejected."
-        if packet.interface_mtu > mtu && !interface.config.mtu_ignore {
+        if packet.interface_mtu > mtu && !interface.config.mtu_ignore && !interface.is_virtual() {
             return Err(Refusal::MtuMismatch);
         }
         if self.neighbor(key).is_some_and(|neighbor| neighbor.state == NeighborState::Init) {
             // It has heard us, or it would not describe its database: the hello that says so is late or lost.
-            self.neighbor_event(key, NeighborEvent::TwoWayReceived);
+            self.two_way(key);
         }
         let Some(neighbor) = self.neighbor_mut(key) else { return Err(Refusal::UnknownNeighbor) };
         debug_assert!(neighbor.since <= now);
@@ -295,4 +295,10 @@ impl Engine {
         self.neighbor_event(key, NeighborEvent::ExchangeDone { complete });
         self.reply_after_exchange(key);
     }
+}
+
+/// Interface MTU as it stands in Database Descriptions: "should be set to 0 in Database Description packets sent over virtual links" (§A.3.3).
+fn interface_mtu(interface: &Interface) -> u16 {
+    let link = interface.active_link().filter(|_| !interface.is_virtual());
+    link.map_or(0, |link| link.mtu)
 }

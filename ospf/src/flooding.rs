@@ -6,16 +6,19 @@ use crate::databases::{Databases, LsaPlace};
 use crate::early::Kept;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
-use crate::ids::{LsaType, NeighborKey, RouterId, SequenceNumber};
+use crate::ids::{LsaType, NeighborId, NeighborKey, RouterId, SequenceNumber};
+use crate::interface::Interface;
+use crate::interface_machine::InterfaceState;
 use crate::lsdb::{Change, Entry};
 use crate::refusal::LsaRefusal;
 use crate::time::Instant;
+use crate::timers::TimerKey;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, Options};
 
 /// By so many seconds more of age a copy is known to have been made MinLSArrival earlier at least: a second of rounding on each side.
 const OLDER_MAKE: u16 = 3;
 
-/// What becomes of the sender of an LSA (§13.5, table 19, for networks without a designated router).
+/// What becomes of the sender of an LSA (§13.5, table 19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Acknowledgment {
     None,
@@ -100,11 +103,11 @@ impl Engine {
                 if requested {
                     self.exchanged.insert(place);
                 }
-                self.flood(place, Some(from));
+                let flooding = self.flood(place, Some(from));
                 if self.is_self_originated(place) {
                     self.received_self_originated(from.interface, place);
                 }
-                Ok(Acknowledgment::Delayed)
+                Ok(self.acknowledgment_of_newer(from, flooding))
             }
             // (6) deviates: the RFC restarts the exchange if an LSA that is not newer than ours comes while a newer one is requested of
             // this neighbour. A datagram that was overtaken is enough for that; the request timer recovers without a reset.
@@ -167,15 +170,37 @@ impl Engine {
         }
     }
 
+    /// Table 19 for an LSA that is newer than ours.
+    fn acknowledgment_of_newer(&self, from: NeighborKey, flooding: Flooding) -> Acknowledgment {
+        let Some(interface) = self.interfaces.get(&from.interface) else { return Acknowledgment::None };
+        match (flooding, interface.state) {
+            // The sender takes the flood for an acknowledgement.
+            (Flooding::AlsoBack, _) => Acknowledgment::None,
+            // "Delayed acknowledgment sent if advertisement received from Designated Router, otherwise do nothing."
+            (Flooding::Onward, InterfaceState::Backup) if !self.is_from_designated_router(from) => Acknowledgment::None,
+            (Flooding::Onward, _) => Acknowledgment::Delayed,
+        }
+    }
+
+    fn is_from_designated_router(&self, from: NeighborKey) -> bool {
+        let router = self.interfaces.get(&from.interface).and_then(|interface| interface.designated.router);
+        router.is_some() && self.neighbor(from).map(|neighbor| neighbor.address) == router
+    }
+
     /// Sends the instance in the database on to the neighbours of its domain, except to the one it came from (§13.3).
-    pub(crate) fn flood(&mut self, place: LsaPlace, from: Option<NeighborKey>) {
-        let Some(entry) = self.databases.lookup(place) else { return };
+    pub(crate) fn flood(&mut self, place: LsaPlace, from: Option<NeighborKey>) -> Flooding {
+        let Some(entry) = self.databases.lookup(place) else { return Flooding::Onward };
         let header = entry.header(self.now);
+        let mut flooding = Flooding::Onward;
         self.in_flight.arrived(place);
         for (&interface_id, interface) in &mut self.interfaces {
             if !interface.is_in(interface_id, place.domain) {
                 continue;
             }
+            let arrival = from.filter(|from| from.interface == interface_id);
+            let left_to_others = arrival.is_some_and(|from| interface.leaves_flooding_to_others(from.id));
+            let all_at_once = interface.reaches_all_at_once();
+            let retry = self.now + interface.retransmit_interval();
             for neighbor in interface.neighbors.values_mut() {
                 let key = NeighborKey { interface: interface_id, id: neighbor.id };
                 // (1)(a)
@@ -211,10 +236,19 @@ impl Engine {
                     continue;
                 }
                 // (1)(d)
-                neighbor.retransmission.add(place.key, usize::from(header.length));
-                self.unsent_floods.insert(key);
+                if left_to_others {
+                    neighbor.retransmission.await_ack(place.key, usize::from(header.length), retry);
+                    self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
+                } else {
+                    neighbor.retransmission.add(place.key, usize::from(header.length));
+                    self.unsent_floods.insert(key);
+                    if arrival.is_some() && all_at_once {
+                        flooding = Flooding::AlsoBack;
+                    }
+                }
             }
         }
+        flooding
     }
 
     /// §13 (7): the instance that we have.
@@ -222,12 +256,18 @@ impl Engine {
         let Some(neighbor) = self.neighbor_mut(from) else { return Acknowledgment::None };
         // (7)(a): "treat the received LSA as an acknowledgment".
         let unsent = neighbor.retransmission.is_unsent(place.key);
-        if neighbor.retransmission.remove(place.key) {
-            self.acknowledged(from);
-            // What was not sent for want of room in the window is no acknowledgement of ours: the neighbour would send its own again.
-            return if unsent { Acknowledgment::Delayed } else { Acknowledgment::None };
+        if !neighbor.retransmission.remove(place.key) {
+            return Acknowledgment::Direct;
         }
-        Acknowledgment::Direct
+        self.acknowledged(from);
+        let backup = self.interfaces.get(&from.interface).is_some_and(|on| on.state == InterfaceState::Backup);
+        // Table 19: the backup acknowledges to the others what the designated router has flooded in its place. And what was not sent for
+        // want of room in the window is no acknowledgement of ours: the neighbour would send its own again.
+        if unsent || backup && self.is_from_designated_router(from) {
+            Acknowledgment::Delayed
+        } else {
+            Acknowledgment::None
+        }
     }
 
     /// §13 (8): ours is newer, and the neighbour gets it, but not more often than every MinLSArrival.
@@ -257,7 +297,26 @@ impl Engine {
 
     /// §13.4: "the Advertising Router is equal to the router's own Router ID".
     pub(crate) fn is_self_originated(&self, place: LsaPlace) -> bool {
-        place.key.advertising_router == self.config.router_id
+        place.key.advertising_router == self.config.router_id || self.is_network_of_ours(place.key)
+    }
+}
+
+/// Where an LSA was flooded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flooding {
+    /// Not where it came from, or not so that its sender sees it.
+    Onward,
+    /// Out of the interface on which it came, too: its sender sees it.
+    AlsoBack,
+}
+
+impl Interface {
+    /// Whether an LSA that came from a neighbour here need not be flooded out again: others do (§13.3 (3), (4)). They are awaited, and in
+    /// case of need it is retransmitted in their place.
+    fn leaves_flooding_to_others(&self, from: NeighborId) -> bool {
+        let sender = self.neighbors.get(&from).map(|neighbor| neighbor.address);
+        // (3): "chances are that all the interface's neighbors have received the LSA already". (4): the designated router will do it.
+        sender.is_some_and(|sender| self.is_designated(sender)) || self.state == InterfaceState::Backup
     }
 }
 

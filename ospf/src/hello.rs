@@ -4,19 +4,20 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::adjacency::Neighbor;
+use crate::config::NetworkType;
+use crate::dr_election::Designated;
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey, RouterId};
 use crate::interface::Interface;
+use crate::interface_machine::{InterfaceEvent, InterfaceState};
 use crate::io::Addressing;
 use crate::neighbor::NeighborEvent;
+use crate::nonbroadcast::Audience;
 use crate::refusal::Refusal;
 use crate::send::Destination;
 use crate::timers::TimerKey;
 use crate::wire::{Hello, Options, PacketBody};
-
-/// Router Priority: of no meaning where no designated router is elected.
-const PRIORITY: u8 = 1;
 
 /// Hellos that do not list us make us send ours early, but not more often than this, whoever makes us.
 const EARLY_HELLO_SPACING: Duration = Duration::from_millis(100);
@@ -29,8 +30,8 @@ impl Engine {
         self.send_hello(id);
     }
 
-    /// The neighbour does not know that we hear it: it need not wait for the Hello Timer.
-    fn hello_early(&mut self, id: InterfaceId) {
+    /// Others do not know something that they should: it need not wait for the Hello Timer.
+    pub(crate) fn hello_early(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let earliest = interface.last_hello + EARLY_HELLO_SPACING;
         if earliest <= self.now {
@@ -40,23 +41,39 @@ impl Engine {
         }
     }
 
-    /// Sends a hello that lists every neighbour heard (§9.5).
+    /// Sends a hello that lists every neighbour heard, to all that it is for (§9.5).
     pub(crate) fn send_hello(&mut self, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.last_hello = self.now;
+        let (audience, heard) = (interface.audience(), interface.heard());
+        self.send_hello_listing(id, &audience, heard);
+    }
+
+    /// Sends a hello to one neighbour of a non-broadcast network.
+    pub(crate) fn send_hello_to(&mut self, id: InterfaceId, address: Ipv4Addr) {
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let heard = interface.neighbors.values().map(|neighbor| neighbor.router_id).collect();
-        self.send_hello_listing(id, heard);
+        let heard = interface.heard();
+        self.send_hello_listing(id, &Audience::Each(vec![address]), heard);
     }
 
     /// Sends a hello that lists nobody, after which every neighbour drops the adjacency: its 1-WayReceived (§10.2).
     pub(crate) fn send_goodbye(&mut self, id: InterfaceId) {
-        self.send_hello_listing(id, Vec::new());
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let audience = match interface.audience() {
+            Audience::Everybody => Audience::Everybody,
+            Audience::Each(_) => {
+                let hearing = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init);
+                Audience::Each(hearing.map(|neighbor| neighbor.address).collect())
+            }
+        };
+        self.send_hello_listing(id, &audience, Vec::new());
     }
 
-    fn send_hello_listing(&mut self, id: InterfaceId, neighbors: Vec<RouterId>) {
+    fn send_hello_listing(&mut self, id: InterfaceId, audience: &Audience, neighbors: Vec<RouterId>) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let Some(link) = interface.active_link() else { return };
         let hello = Hello {
-            // §9.5: "on unnumbered point-to-point networks ... set to 0.0.0.0".
+            // §9.5: "on unnumbered point-to-point networks and on virtual links this field should be set to 0x00000000".
             network_mask: match link.addressing {
                 Addressing::Unnumbered(_) => Ipv4Addr::UNSPECIFIED,
                 Addressing::Numbered { subnet, .. } => subnet.netmask(),
@@ -64,16 +81,19 @@ impl Engine {
             hello_interval: hello_seconds(interface),
             // The O-bit stands in Database Descriptions only (RFC 5250 §3.1).
             options: interface.external_routing.hello_options(),
-            priority: PRIORITY,
+            priority: interface.config.priority,
             dead_interval: dead_seconds(interface),
-            designated_router: Ipv4Addr::UNSPECIFIED,
-            backup_designated_router: Ipv4Addr::UNSPECIFIED,
+            designated_router: interface.designated.router.unwrap_or(Ipv4Addr::UNSPECIFIED),
+            backup_designated_router: interface.designated.backup.unwrap_or(Ipv4Addr::UNSPECIFIED),
             neighbors,
         };
-        if let Some(interface) = self.interfaces.get_mut(&id) {
-            interface.last_hello = self.now;
+        let destinations = match audience {
+            Audience::Everybody => vec![Destination::AllSpfRouters],
+            Audience::Each(addresses) => addresses.iter().copied().map(Destination::Neighbor).collect(),
+        };
+        for destination in destinations {
+            self.send(id, destination, PacketBody::Hello(hello.clone()));
         }
-        self.send(id, Destination::AllSpfRouters, PacketBody::Hello(hello));
     }
 
     /// A hello was received (§10.5).
@@ -86,7 +106,9 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let own_id = self.config.router_id;
         let Some(interface) = self.interfaces.get(&id) else { return Err(Refusal::InterfaceNotActive) };
-        // The network mask is not looked at on point-to-point networks.
+        if !has_same_mask(interface, hello) {
+            return Err(Refusal::NetworkMaskMismatch);
+        }
         if hello.hello_interval != hello_seconds(interface) {
             return Err(Refusal::HelloIntervalMismatch);
         }
@@ -102,38 +124,82 @@ impl Engine {
             return Err(Refusal::NssaCapabilityMismatch);
         }
 
-        // A point-to-point link has one other end: who was there under another router id is there no more.
-        let present = NeighborId::Router(router_id);
-        let replaced: Vec<_> = interface.neighbors.keys().copied().filter(|&other| other != present).collect();
-        for other in replaced {
-            self.neighbor_event(NeighborKey { interface: id, id: other }, NeighborEvent::KillNbr);
-        }
-
-        let key = NeighborKey { interface: id, id: present };
-        let before = self.note_hello(key, router_id, source, hello);
+        let key = NeighborKey { interface: id, id: interface.neighbor_id(router_id, source) };
+        self.drop_replaced(key, router_id);
+        let heard = self.note_hello(key, router_id, source, hello);
         self.neighbor_event(key, NeighborEvent::HelloReceived);
 
-        // Ours that lists the neighbour leaves at once when it brings the adjacency forward. It goes before any Database Description.
         if hello.neighbors.contains(&own_id) {
-            if before < NeighborState::TwoWay {
-                self.send_hello(id);
+            // Ours that lists the neighbour leaves at once when it brings the adjacency forward. It goes before any Database Description.
+            if heard.state < NeighborState::TwoWay {
+                self.answer_hello(key);
             }
-            self.neighbor_event(key, NeighborEvent::TwoWayReceived);
+            self.two_way(key);
+            self.note_election(key, &heard);
         } else {
             self.neighbor_event(key, NeighborEvent::OneWayReceived);
-            if before == NeighborState::Down {
-                self.send_hello(id);
+            if heard.state == NeighborState::Down {
+                self.answer_hello(key);
             } else {
                 self.hello_early(id);
             }
         }
+        // §9.5.1
+        let answers =
+            |interface: &Interface| interface.neighbors.get(&key.id).is_some_and(|n| interface.answers_hello_of(n));
+        if heard.state >= NeighborState::Init && self.interfaces.get(&id).is_some_and(answers) {
+            self.send_hello_to(id, source);
+        }
         Ok(())
     }
 
-    /// Notes what a hello says of its sender, who is new or known; gives the state before.
-    fn note_hello(&mut self, key: NeighborKey, router_id: RouterId, source: Ipv4Addr, hello: &Hello) -> NeighborState {
+    /// The neighbour hears us (§10.3, 2-WayReceived): §10.4 decides what follows.
+    pub(crate) fn two_way(&mut self, key: NeighborKey) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let adjacency = interface.wants_adjacency(neighbor);
+        self.neighbor_event(key, NeighborEvent::TwoWayReceived { adjacency });
+    }
+
+    /// A hello of ours for a neighbour that shall not wait for it.
+    fn answer_hello(&mut self, key: NeighborKey) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let address = neighbor.address;
+        match (interface.config.network, interface.audience()) {
+            (NetworkType::PointToPoint, _) => self.send_hello(key.interface),
+            // Where everybody hears it, one serves many that come up together.
+            (_, Audience::Everybody) => self.hello_early(key.interface),
+            (_, Audience::Each(_)) => self.send_hello_to(key.interface, address),
+        }
+    }
+
+    /// Whoever was known by what this sender is known by, and is another router, is there no more.
+    fn drop_replaced(&mut self, key: NeighborKey, router_id: RouterId) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let replaced: Vec<_> = match interface.config.network {
+            // A point-to-point link has one other end.
+            NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => {
+                interface.neighbors.keys().copied().filter(|&other| other != key.id).collect()
+            }
+            // §10.5 sets the neighbour's router id anew; but its adjacency was that of another router.
+            NetworkType::Broadcast | NetworkType::NonBroadcast | NetworkType::PointToMultipoint => {
+                let same_address = interface
+                    .neighbors
+                    .get(&key.id)
+                    .filter(|neighbor| neighbor.router_id != router_id && neighbor.state > NeighborState::Attempt);
+                same_address.map(|neighbor| neighbor.id).into_iter().collect()
+            }
+        };
+        for other in replaced {
+            self.neighbor_event(NeighborKey { interface: key.interface, id: other }, NeighborEvent::KillNbr);
+        }
+    }
+
+    /// Notes what a hello says of its sender, who is new or known; gives what was known before.
+    fn note_hello(&mut self, key: NeighborKey, router_id: RouterId, source: Ipv4Addr, hello: &Hello) -> Heard {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return NeighborState::Down };
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return Heard::default() };
         let random = &mut self.random;
         let neighbor = interface
             .neighbors
@@ -141,18 +207,44 @@ impl Engine {
             // §10.8: the first DD sequence number should be one that was not used lately.
             .or_insert_with(|| Neighbor::new(key.id, source, random.next_u32(), now));
         let moved = neighbor.address != source;
+        let before = Heard { state: neighbor.state, priority: neighbor.priority, declared: neighbor.declared };
         neighbor.router_id = router_id;
         neighbor.address = source;
         neighbor.priority = hello.priority;
+        neighbor.declared = Designated::from_hello(hello.designated_router, hello.backup_designated_router);
         neighbor.heard = now;
-        let before = neighbor.state;
-        if before < NeighborState::ExStart {
+        if before.state < NeighborState::ExStart {
             neighbor.options = hello.options;
         }
         if moved {
             self.schedule_calculation();
         }
         before
+    }
+
+    /// Events BackupSeen and NeighborChange (§10.5), for a neighbour heard both ways.
+    fn note_election(&mut self, key: NeighborKey, before: &Heard) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        if !interface.elects() {
+            return;
+        }
+        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let claims = |declared: Designated| {
+            (declared.router == Some(neighbor.address), declared.backup == Some(neighbor.address))
+        };
+        let (claims_router, claims_backup) = claims(neighbor.declared);
+        let (claimed_router, claimed_backup) = claims(before.declared);
+        let waiting = interface.state == InterfaceState::Waiting;
+        // "If the neighbor is both declaring itself to be Designated Router ... and the Backup Designated Router field in the packet is
+        // equal to 0.0.0.0 and the receiving interface is in state Waiting", or if it declares itself the backup.
+        let backup_seen = claims_router && neighbor.declared.backup.is_none() || claims_backup;
+        let changed =
+            before.priority != neighbor.priority || claims_router != claimed_router || claims_backup != claimed_backup;
+        if waiting && backup_seen {
+            self.schedule_interface_event(key.interface, InterfaceEvent::BackupSeen);
+        } else if changed {
+            self.schedule_interface_event(key.interface, InterfaceEvent::NeighborChange);
+        }
     }
 
     /// Starts the Inactivity Timer again, from the last hello.
@@ -165,6 +257,48 @@ impl Engine {
     /// No hello for RouterDeadInterval (§10.3, InactivityTimer).
     pub(crate) fn inactivity_timer(&mut self, key: NeighborKey) {
         self.neighbor_event(key, NeighborEvent::InactivityTimer);
+    }
+}
+
+/// What was known of a neighbour before its hello.
+#[derive(Debug)]
+struct Heard {
+    state: NeighborState,
+    priority: u8,
+    declared: Designated,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self { state: NeighborState::Down, priority: 0, declared: Designated::default() }
+    }
+}
+
+impl Interface {
+    /// By what a neighbour is known here that sends packets from an address (§8.2, §10.5).
+    pub(crate) fn neighbor_id(&self, router_id: RouterId, source: Ipv4Addr) -> NeighborId {
+        match self.config.network {
+            NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => NeighborId::Router(router_id),
+            NetworkType::Broadcast | NetworkType::NonBroadcast | NetworkType::PointToMultipoint => {
+                NeighborId::Address(source)
+            }
+        }
+    }
+
+    /// Routers "from whom valid Hello packets have been seen recently" (§A.3.2).
+    fn heard(&self) -> Vec<RouterId> {
+        let heard = self.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init);
+        heard.map(|neighbor| neighbor.router_id).collect()
+    }
+}
+
+/// §10.5: the mask has to be ours, except on point-to-point networks and virtual links, where it is not looked at.
+fn has_same_mask(interface: &Interface, hello: &Hello) -> bool {
+    match (interface.config.network, interface.active_link().map(|link| link.addressing)) {
+        (NetworkType::PointToPoint | NetworkType::VirtualLink { .. }, _) => true,
+        // Without a subnet there is nothing to agree about.
+        (_, Some(Addressing::Unnumbered(_)) | None) => true,
+        (_, Some(Addressing::Numbered { subnet, .. })) => hello.network_mask == subnet.netmask(),
     }
 }
 

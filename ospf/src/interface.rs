@@ -1,4 +1,4 @@
-//! The interface data structure and machine (RFC 2328 §9), for interfaces without a designated router.
+//! The interface data structure (RFC 2328 §9), and what the interface machine's steps mean for it.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -9,37 +9,20 @@ use crate::area::ExternalRouting;
 use crate::config::{InterfaceConfig, KeyId, KeyStanding, NetworkType};
 use crate::counters::Counters;
 use crate::databases::Domain;
+use crate::dr_election::{Candidate, Designated, elect};
 use crate::engine::Engine;
+use crate::event::{Event, NeighborState};
 use crate::ids::{InterfaceId, NeighborId, NeighborKey};
+use crate::interface_machine::{InterfaceEvent, InterfaceState, Step, opening, transition};
 use crate::io::{Addressing, LinkState};
-use crate::neighbor::NeighborEvent;
+use crate::neighbor::{Adjacency, NeighborEvent};
 use crate::time::Instant;
 use crate::timers::TimerKey;
+use crate::virtual_link::VirtualPath;
 use crate::wire::LsaHeader;
 
 /// The shortest time that any timer of an interface is set to, whatever the configuration says.
 const SHORTEST_TIMER: Duration = Duration::from_millis(10);
-
-/// Interface states (RFC 2328 §9.1) with what is known of the link in each.
-///
-/// ```text
-///        Link Up, active       +--------------+
-///     .----------------------> |Point-to-Point|----.
-///  +----+                      +--------------+    | Link Down
-///  |Down| <----------------------------------------+ UnloopInd and LoopInd do not occur
-///  +----+                      +-------+           |
-///     '----------------------> |Passive|-----------'
-///        Link Up, passive      +-------+
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InterfaceState {
-    /// No packet is sent or taken, nothing is advertised.
-    Down,
-    /// The network is advertised, no packet is sent or taken.
-    Passive(Link),
-    /// Operational.
-    PointToPoint(Link),
-}
 
 /// What [`LinkState::Up`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +45,14 @@ pub(crate) struct Interface {
     pub(crate) config: InterfaceConfig,
     /// That of its area.
     pub(crate) external_routing: ExternalRouting,
+    /// What [`transition`] decides.
     pub(crate) state: InterfaceState,
+    /// The link below, unless it is down.
+    link: Option<Link>,
+    /// How the other end of a virtual link is reached, while it is up.
+    pub(crate) virtual_path: Option<VirtualPath>,
+    /// Designated router and backup, nobody before the first election.
+    pub(crate) designated: Designated,
     pub(crate) neighbors: BTreeMap<NeighborId, Neighbor>,
     /// When a hello was last sent.
     pub(crate) last_hello: Instant,
@@ -83,6 +73,9 @@ impl Interface {
             config,
             external_routing,
             state: InterfaceState::Down,
+            link: None,
+            virtual_path: None,
+            designated: Designated::default(),
             neighbors: BTreeMap::new(),
             last_hello: Instant::ZERO,
             delayed_acks: Vec::new(),
@@ -95,17 +88,31 @@ impl Interface {
 
     /// The link, unless it is down.
     pub(crate) fn link(&self) -> Option<&Link> {
-        match &self.state {
-            InterfaceState::Down => None,
-            InterfaceState::Passive(link) | InterfaceState::PointToPoint(link) => Some(link),
-        }
+        debug_assert_eq!(self.link.is_none(), self.state == InterfaceState::Down);
+        self.link.as_ref()
     }
 
     /// The link, if packets are sent and taken here.
     pub(crate) fn active_link(&self) -> Option<&Link> {
-        match &self.state {
-            InterfaceState::Down | InterfaceState::Passive(_) => None,
-            InterfaceState::PointToPoint(link) => Some(link),
+        self.link().filter(|_| self.state != InterfaceState::Passive)
+    }
+
+    /// Whether a designated router is elected on such a network (§1.2).
+    pub(crate) fn elects(&self) -> bool {
+        matches!(self.config.network, NetworkType::Broadcast | NetworkType::NonBroadcast)
+    }
+
+    /// Whether an address is the designated router's or the backup's.
+    pub(crate) fn is_designated(&self, address: Ipv4Addr) -> bool {
+        [self.designated.router, self.designated.backup].contains(&Some(address))
+    }
+
+    /// Whether an adjacency is to be formed with a neighbour heard both ways (§10.4).
+    pub(crate) fn wants_adjacency(&self, neighbor: &Neighbor) -> Adjacency {
+        if !self.elects() || self.state.is_designated() || self.is_designated(neighbor.address) {
+            Adjacency::Wanted
+        } else {
+            Adjacency::Unwanted
         }
     }
 
@@ -119,11 +126,6 @@ impl Interface {
         }
     }
 
-    /// Whether this is a virtual link (§15).
-    pub(crate) fn is_virtual(&self) -> bool {
-        matches!(self.config.network, NetworkType::VirtualLink { .. })
-    }
-
     pub(crate) fn hello_interval(&self) -> Duration {
         self.config.hello_interval.max(SHORTEST_TIMER)
     }
@@ -134,6 +136,10 @@ impl Interface {
 
     pub(crate) fn retransmit_interval(&self) -> Duration {
         self.config.retransmit_interval.max(SHORTEST_TIMER)
+    }
+
+    pub(crate) fn poll_interval(&self) -> Duration {
+        self.config.poll_interval.max(SHORTEST_TIMER)
     }
 
     /// InfTransDelay in seconds, at least one (§C.3).
@@ -152,65 +158,166 @@ impl Engine {
             return;
         };
         let link = Link { index, mtu, addressing };
-        match &mut interface.state {
-            InterfaceState::Down => self.interface_up(id, link),
-            InterfaceState::Passive(present) | InterfaceState::PointToPoint(present) => {
-                if *present == link {
-                    return;
-                }
-                let moved = present.address() != link.address();
-                *present = link;
-                let area = interface.config.area;
-                self.router_lsa_changed(area);
-                if moved {
-                    // The neighbour learns the address to send and to route to from our hello.
-                    self.send_hello(id);
-                }
-            }
+        let elects = interface.elects();
+        let Some(present) = interface.link else {
+            self.interface_up(id, link);
+            return;
+        };
+        if present == link {
+            return;
         }
+        let moved = present.addressing != addressing;
+        if moved && elects {
+            // Whoever knows us by our address would take us for another router.
+            self.interface_down(id);
+            self.interface_up(id, link);
+            return;
+        }
+        self.replace_link(id, link);
+        if moved {
+            // The neighbour learns the address to send and to route to from our hello.
+            self.send_hello(id);
+        }
+    }
+
+    /// The link is another one though it was not down in between.
+    pub(crate) fn replace_link(&mut self, id: InterfaceId, link: Link) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        debug_assert!(interface.link.is_some());
+        interface.link = Some(link);
+        let area = interface.config.area;
+        self.router_lsa_changed(area);
     }
 
     /// Event InterfaceUp (§9.3).
     pub(crate) fn interface_up(&mut self, id: InterfaceId, link: Link) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         debug_assert!(interface.neighbors.is_empty(), "an interface that is down has no neighbours");
-        let area = interface.config.area;
-        if interface.config.passive {
-            interface.state = InterfaceState::Passive(link);
-        } else {
-            interface.state = match interface.config.network {
-                NetworkType::PointToPoint => InterfaceState::PointToPoint(link),
-                NetworkType::Broadcast
-                | NetworkType::NonBroadcast
-                | NetworkType::PointToMultipoint
-                | NetworkType::VirtualLink { .. } => return,
-            };
-            self.hold_first_router_lsa(area);
-            self.hello_timer(id);
+        // Routers that elect one of them know each other by addresses of one subnet (§1.2).
+        if interface.elects() && matches!(link.addressing, Addressing::Unnumbered(_)) {
+            return;
         }
-        self.router_lsa_changed(area);
+        interface.link = Some(link);
+        self.interface_event(id, InterfaceEvent::InterfaceUp);
     }
 
     /// Event InterfaceDown (§9.3): all neighbours are gone, all variables reset.
     pub(crate) fn interface_down(&mut self, id: InterfaceId) {
+        self.interface_event(id, InterfaceEvent::InterfaceDown);
+    }
+
+    /// The Wait Timer fired: nobody said who the designated router is.
+    pub(crate) fn wait_timer(&mut self, id: InterfaceId) {
+        self.interface_event(id, InterfaceEvent::WaitTimer);
+    }
+
+    /// Has an event of §9.2 executed when the present input has been dealt with.
+    pub(crate) fn schedule_interface_event(&mut self, id: InterfaceId, event: InterfaceEvent) {
+        self.interface_events.insert((id, event));
+    }
+
+    /// Once for each input: executes what was scheduled.
+    pub(crate) fn execute_interface_events(&mut self) {
+        while let Some((id, event)) = self.interface_events.pop_first() {
+            self.interface_event(id, event);
+        }
+    }
+
+    fn interface_event(&mut self, id: InterfaceId, event: InterfaceEvent) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let (from, opening) = (interface.state, opening(&interface.config));
+        match transition(from, event, opening) {
+            None => return,
+            Some(Step::Become(InterfaceState::Down)) => self.close(id),
+            Some(Step::Become(state)) => {
+                interface.state = state;
+                self.open(id);
+            }
+            Some(Step::Elect) => self.elect(id),
+        }
         let Some(interface) = self.interfaces.get(&id) else { return };
-        if interface.state == InterfaceState::Down {
+        let (area, to) = (interface.config.area, interface.state);
+        if from != to {
+            self.router_lsa_changed(area);
+            self.event(Event::Interface { interface: id, from: from.into(), to: to.into(), cause: event.name() });
+        }
+    }
+
+    /// An interface has come up (§9.3, InterfaceUp).
+    fn open(&mut self, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let (area, state) = (interface.config.area, interface.state);
+        if state == InterfaceState::Passive {
             return;
         }
-        let area = interface.config.area;
-        for neighbor in interface.neighbors.keys().copied().collect::<Vec<_>>() {
-            self.neighbor_event(NeighborKey { interface: id, id: neighbor }, NeighborEvent::LlDown);
+        if state == InterfaceState::Waiting {
+            self.timers.set(TimerKey::Wait(id), self.now + interface.dead_interval());
         }
-        self.timers.cancel(TimerKey::Hello(id));
-        self.timers.cancel(TimerKey::DelayedAck(id));
+        self.hold_first_router_lsa(area);
+        self.meet_configured_neighbors(id);
+        self.hello_timer(id);
+    }
+
+    fn close(&mut self, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.state = InterfaceState::Down;
+        interface.link = None;
+        interface.virtual_path = None;
+        interface.designated = Designated::default();
+        interface.delayed_acks.clear();
+        interface.delayed_ack_octets = 0;
+        for neighbor in interface.neighbors.keys().copied().collect::<Vec<_>>() {
+            let key = NeighborKey { interface: id, id: neighbor };
+            self.neighbor_event(key, NeighborEvent::LlDown);
+            self.forget_neighbor(key);
+        }
+        for timer in [TimerKey::Hello(id), TimerKey::Wait(id), TimerKey::DelayedAck(id)] {
+            self.timers.cancel(timer);
+        }
         self.databases.forget(Domain::Link(id));
         self.exchanged.retain(|place| place.domain != Domain::Link(id));
-        if let Some(interface) = self.interfaces.get_mut(&id) {
-            debug_assert!(interface.neighbors.is_empty(), "LLDown removes every neighbour");
-            interface.state = InterfaceState::Down;
-            interface.delayed_acks.clear();
-            interface.delayed_ack_octets = 0;
+    }
+
+    /// Elects designated router and backup (§9.4), and lets all see the outcome that it concerns.
+    fn elect(&mut self, id: InterfaceId) {
+        let router_id = self.config.router_id;
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        debug_assert!(interface.elects());
+        let Some(address) = interface.link().map(Link::address) else { return };
+        let (before, was_designated) = (interface.designated, interface.state.is_designated());
+        let own = Candidate { router_id, address, priority: interface.config.priority, declared: before };
+        let heard = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::TwoWay);
+        let candidates: Vec<_> = heard.map(Neighbor::candidate).collect();
+        let after = elect(own, &candidates);
+        interface.designated = after;
+        // (5)
+        interface.state = match after {
+            Designated { router: Some(router), .. } if router == address => InterfaceState::Dr,
+            Designated { backup: Some(backup), .. } if backup == address => InterfaceState::Backup,
+            Designated { .. } => InterfaceState::DrOther,
+        };
+        let is_designated = interface.state.is_designated();
+        let area = interface.config.area;
+        self.timers.cancel(TimerKey::Wait(id));
+        // (6)
+        if is_designated && !was_designated {
+            self.start_ineligible_neighbors(id);
         }
-        self.router_lsa_changed(area);
+        // (7)
+        if before != after {
+            self.reconsider_adjacencies(id);
+            self.router_lsa_changed(area);
+            self.hello_early(id);
+        }
+    }
+
+    /// Event AdjOK? for all neighbours that are heard both ways (§9.4 (7)).
+    fn reconsider_adjacencies(&mut self, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let heard = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::TwoWay);
+        let verdicts: Vec<_> = heard.map(|neighbor| (neighbor.id, interface.wants_adjacency(neighbor))).collect();
+        for (neighbor, adjacency) in verdicts {
+            self.neighbor_event(NeighborKey { interface: id, id: neighbor }, NeighborEvent::AdjOk { adjacency });
+        }
     }
 }

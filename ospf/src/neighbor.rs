@@ -3,14 +3,22 @@
 use crate::event::NeighborState;
 
 /// What can happen to a neighbour (RFC 2328 §10.2).
-///
-/// Start belongs to NBMA networks and AdjOK? to networks that have a designated router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NeighborEvent {
     /// A hello was received from the neighbour.
     HelloReceived,
+    /// Hellos are sent to a configured neighbour from now on (NBMA networks only).
+    Start,
     /// The neighbour's hello lists this router.
-    TwoWayReceived,
+    TwoWayReceived {
+        /// What §10.4 says of it.
+        adjacency: Adjacency,
+    },
+    /// It is to be decided again whether there is to be an adjacency.
+    AdjOk {
+        /// What §10.4 says now.
+        adjacency: Adjacency,
+    },
     /// Master, slave and the first sequence number are settled.
     NegotiationDone,
     /// Both have described their whole database; `complete` if there is nothing to request.
@@ -34,12 +42,22 @@ pub(crate) enum NeighborEvent {
     LlDown,
 }
 
+/// Whether there is to be an adjacency with a neighbour (RFC 2328 §10.4): always where no designated router is elected, and elsewhere only
+/// between the designated router or its backup and everybody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Adjacency {
+    Wanted,
+    Unwanted,
+}
+
 impl NeighborEvent {
     /// The RFC's word for it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::HelloReceived => "HelloReceived",
-            Self::TwoWayReceived => "2-WayReceived",
+            Self::Start => "Start",
+            Self::TwoWayReceived { .. } => "2-WayReceived",
+            Self::AdjOk { .. } => "AdjOK?",
             Self::NegotiationDone => "NegotiationDone",
             Self::ExchangeDone { .. } => "ExchangeDone",
             Self::BadLsReq => "BadLSReq",
@@ -56,6 +74,8 @@ impl NeighborEvent {
 /// What goes with a transition, in the order in which it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
+    /// Send the neighbour a hello though nothing has been heard of it, and start the Inactivity Timer.
+    Attempt,
     /// Start the Inactivity Timer, or start it again.
     AwaitHello,
     /// Empty the retransmission, summary and request lists, and stop their timers.
@@ -75,17 +95,21 @@ pub(crate) struct Transition {
     pub(crate) actions: &'static [Action],
 }
 
-/// What `event` does to a neighbour in `state` on a link where adjacency is always formed (RFC 2328 §10.4); `None` = nothing.
+/// What `event` does to a neighbour in `state` (RFC 2328 §10.3); `None` = nothing.
 ///
 /// ```text
-///                                  +----+
-///                                  |Down|
-///                                  +----+
-///                                     | HelloReceived
-///                                  +----+          1-WayReceived from any state below
+///                                  +----+        Start        +-------+
+///                                  |Down| ------------------> |Attempt|
+///                                  +----+                     +-------+
+///                    HelloReceived    |     .---------------------'  HelloReceived
+///                                  +----+ <-'      1-WayReceived from any state below
 ///                                  |Init| <--------------------------------------------.
 ///                                  +----+                                              |
-///                                     | 2-WayReceived                                  |
+///          2-WayReceived, adjacency   |  \   2-WayReceived, no adjacency              |
+///                                     |   '--------> +-----+                           |
+///                                     |              |2-Way| <-----------------.       |
+///                                     | <----------- +-----+   AdjOK?, adjacency        |
+///                                     | AdjOK?, adjacency      unwanted (any below)    |
 ///                                 +-------+    SeqNumberMismatch, BadLSReq             |
 ///                                 |ExStart| <------------------------------.           |
 ///                                 +-------+                                |           |
@@ -114,11 +138,25 @@ pub(crate) fn transition(state: NeighborState, event: NeighborEvent) -> Option<T
             (state, &[Action::AwaitHello])
         }
 
-        // §10.4: on a point-to-point link an adjacency is formed with whoever is there, so 2-Way is passed through at once.
-        (E::TwoWayReceived, S::Init) => (S::ExStart, &[Action::Negotiate]),
-        (E::TwoWayReceived, S::Down | S::Attempt | S::TwoWay | S::ExStart | S::Exchange | S::Loading | S::Full) => {
-            return None;
+        (E::Start, S::Down) => (S::Attempt, &[Action::Attempt]),
+        (E::Start, _) => return None,
+
+        // §10.4 decides whether 2-Way is passed through at once.
+        (E::TwoWayReceived { adjacency: Adjacency::Wanted }, S::Init) => (S::ExStart, &[Action::Negotiate]),
+        (E::TwoWayReceived { adjacency: Adjacency::Unwanted }, S::Init) => (S::TwoWay, &[]),
+        (
+            E::TwoWayReceived { .. },
+            S::Down | S::Attempt | S::TwoWay | S::ExStart | S::Exchange | S::Loading | S::Full,
+        ) => return None,
+
+        (E::AdjOk { adjacency: Adjacency::Wanted }, S::TwoWay) => (S::ExStart, &[Action::Negotiate]),
+        // "the neighbor state transitions to 2-Way", and the lists are cleared.
+        (E::AdjOk { adjacency: Adjacency::Unwanted }, S::ExStart | S::Exchange | S::Loading | S::Full) => {
+            (S::TwoWay, &[Action::ClearLists])
         }
+        (E::AdjOk { adjacency: Adjacency::Wanted }, S::ExStart | S::Exchange | S::Loading | S::Full)
+        | (E::AdjOk { adjacency: Adjacency::Unwanted }, S::TwoWay)
+        | (E::AdjOk { .. }, S::Down | S::Attempt | S::Init) => return None,
 
         (E::NegotiationDone, S::ExStart) => (S::Exchange, &[Action::Summarize]),
         (E::NegotiationDone, _) => return None,
@@ -151,6 +189,7 @@ pub(crate) fn transition(state: NeighborState, event: NeighborEvent) -> Option<T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Adjacency::{Unwanted, Wanted};
     use NeighborEvent as E;
     use NeighborState as S;
 
@@ -163,12 +202,17 @@ mod tests {
         let down = Some(S::Down);
         let init = Some(S::Init);
         let start = Some(S::ExStart);
+        let two_way = Some(S::TwoWay);
         let table = [
             (
                 E::HelloReceived,
                 [init, init, init, Some(S::TwoWay), start, Some(S::Exchange), Some(S::Loading), Some(S::Full)],
             ),
-            (E::TwoWayReceived, [none, none, start, none, none, none, none, none]),
+            (E::Start, [Some(S::Attempt), none, none, none, none, none, none, none]),
+            (E::TwoWayReceived { adjacency: Wanted }, [none, none, start, none, none, none, none, none]),
+            (E::TwoWayReceived { adjacency: Unwanted }, [none, none, two_way, none, none, none, none, none]),
+            (E::AdjOk { adjacency: Wanted }, [none, none, none, start, none, none, none, none]),
+            (E::AdjOk { adjacency: Unwanted }, [none, none, none, none, two_way, two_way, two_way, two_way]),
             (E::NegotiationDone, [none, none, none, none, Some(S::Exchange), none, none, none]),
             (E::ExchangeDone { complete: true }, [none, none, none, none, none, Some(S::Full), none, none]),
             (E::ExchangeDone { complete: false }, [none, none, none, none, none, Some(S::Loading), none, none]),
@@ -189,7 +233,9 @@ mod tests {
 
     #[test]
     fn lists_are_cleared_whenever_an_adjacency_is_left() {
-        for event in [E::BadLsReq, E::SeqNumberMismatch, E::OneWayReceived, E::KillNbr, E::InactivityTimer, E::LlDown] {
+        let unwanted = E::AdjOk { adjacency: Unwanted };
+        let others = [E::BadLsReq, E::SeqNumberMismatch, E::OneWayReceived, E::KillNbr, E::InactivityTimer, E::LlDown];
+        for event in others.into_iter().chain([unwanted]) {
             for state in [S::Exchange, S::Loading, S::Full] {
                 let step = transition(state, event).expect("each of these ends the adjacency");
                 assert_eq!(step.actions.first(), Some(&Action::ClearLists), "{event:?} in {state:?}");
@@ -206,7 +252,8 @@ mod tests {
         };
         for state in STATES {
             assert!(touches(state, E::HelloReceived));
-            for event in [E::OneWayReceived, E::TwoWayReceived, E::SeqNumberMismatch, E::BadLsReq, E::LoadingDone] {
+            let wanted = E::TwoWayReceived { adjacency: Wanted };
+            for event in [E::OneWayReceived, wanted, E::SeqNumberMismatch, E::BadLsReq, E::LoadingDone] {
                 assert!(!touches(state, event), "{event:?} in {state:?}");
             }
         }
@@ -215,7 +262,8 @@ mod tests {
     #[test]
     fn reaching_ex_start_always_negotiates() {
         for state in STATES {
-            for event in [E::TwoWayReceived, E::BadLsReq, E::SeqNumberMismatch] {
+            let wanted = [E::TwoWayReceived { adjacency: Wanted }, E::AdjOk { adjacency: Wanted }];
+            for event in wanted.into_iter().chain([E::BadLsReq, E::SeqNumberMismatch]) {
                 if let Some(step) = transition(state, event) {
                     assert_eq!(step.next, S::ExStart);
                     assert_eq!(step.actions.last(), Some(&Action::Negotiate));

@@ -197,6 +197,7 @@ impl Engine {
             let place = self.router_lsa_place(area);
             let body = LsaBody::Router(self.router_lsa(area));
             self.originations.want(place, self.config.area_options(area), body);
+            self.want_networks(area);
             if self.originations.first_holds.contains_key(&area) {
                 self.originations.touch(place);
             }
@@ -329,7 +330,8 @@ impl Engine {
         let mut any_full = false;
         let mut forming = false;
         for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
-            if interface.config.passive {
+            // A virtual link waits for the areas, not the areas for it.
+            if interface.config.passive || interface.is_virtual() {
                 continue;
             }
             let full = interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full);

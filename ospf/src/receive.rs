@@ -4,11 +4,14 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::authentication::{Sequence, verify};
+use crate::config::NetworkType;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
-use crate::ids::{InterfaceId, NeighborId, NeighborKey};
+use crate::ids::{AreaId, InterfaceId, NeighborKey};
+use crate::interface::{Interface, Link};
+use crate::io::Addressing;
 use crate::refusal::Refusal;
-use crate::send::ALL_SPF_ROUTERS;
+use crate::send::{ALL_D_ROUTERS, ALL_SPF_ROUTERS};
 use crate::wire::{Envelope, PacketBody};
 
 /// The same duplicate router id is reported again after this.
@@ -33,25 +36,35 @@ impl Engine {
         payload: &[u8],
     ) -> Result<(), Refusal> {
         let own_id = self.config.router_id;
-        let interface = self.interfaces.get(&id).ok_or(Refusal::InterfaceNotActive)?;
-        let link = interface.active_link().ok_or(Refusal::InterfaceNotActive)?;
-        // §8.2: an address of the receiving interface, or a group that it is in.
-        if destination != ALL_SPF_ROUTERS && destination != link.address() {
-            return Err(Refusal::Destination);
+        let arrival = self.interfaces.get(&id).ok_or(Refusal::InterfaceNotActive)?;
+        arrival.active_link().ok_or(Refusal::InterfaceNotActive)?;
+        if destination == ALL_D_ROUTERS && arrival.is_past_all_d_routers() {
+            // "Packets whose IP destination is AllDRouters should only be accepted if the state of the receiving interface is DR or
+            // Backup". That others' come here, too, is no fault of theirs.
+            return Ok(());
         }
         let envelope = Envelope::open(payload)?;
-        if envelope.area_id != interface.config.area {
+        // §8.2: the area of the receiving interface; or the backbone, over a virtual link through that area.
+        let id = if envelope.area_id == arrival.config.area {
+            arrival.is_addressed(destination)?;
+            arrival.is_from_here(source)?;
+            id
+        } else if envelope.area_id == AreaId::BACKBONE {
+            let over = self.virtual_link_of(arrival.config.area, envelope.router_id).ok_or(Refusal::AreaMismatch)?;
+            self.is_own_address(destination)?;
+            over
+        } else {
             return Err(Refusal::AreaMismatch);
-        }
+        };
+        let interface = self.interfaces.get(&id).ok_or(Refusal::InterfaceNotActive)?;
         // §8.2: nothing of the packet is believed before it is authenticated.
         let sequence = verify(&interface.config.authentication, &envelope, source, self.now)?;
         let router_id = envelope.router_id;
+        let key = NeighborKey { interface: id, id: interface.neighbor_id(router_id, source) };
         if router_id == own_id {
             self.report_duplicate(id, source);
             return Err(Refusal::OwnRouterId);
         }
-        // §8.2: on point-to-point networks the sender is known by its router id.
-        let key = NeighborKey { interface: id, id: NeighborId::Router(router_id) };
         self.check_sequence(key, envelope.kind, sequence)?;
         self.note_sequence(key, envelope.kind, sequence);
         let body = envelope.body().map_err(Refusal::Malformed)?;
@@ -60,7 +73,9 @@ impl Engine {
             // The neighbour may be a new one.
             self.note_sequence(key, envelope.kind, sequence);
         } else {
-            let state = self.neighbor(key).ok_or(Refusal::UnknownNeighbor)?.state;
+            // §8.2: "All other packet types are sent/received only on adjacencies."
+            let known = self.neighbor(key).filter(|neighbor| neighbor.router_id == router_id);
+            let state = known.ok_or(Refusal::UnknownNeighbor)?.state;
             match body {
                 PacketBody::Hello(_) => unreachable!("taken above"),
                 PacketBody::DatabaseDescription(description) => self.receive_description(key, &description)?,
@@ -89,6 +104,13 @@ impl Engine {
         }
     }
 
+    /// A virtual link's packets come to any address of this router's, by way of any interface of the transit area.
+    fn is_own_address(&self, destination: Ipv4Addr) -> Result<(), Refusal> {
+        let of_interfaces = self.interfaces.values().filter_map(|interface| interface.link().map(Link::address));
+        let own = of_interfaces.chain(self.config.loopbacks.values().flatten().copied());
+        if own.into_iter().any(|address| address == destination) { Ok(()) } else { Err(Refusal::Destination) }
+    }
+
     fn report_duplicate(&mut self, id: InterfaceId, source: Ipv4Addr) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
@@ -98,6 +120,34 @@ impl Engine {
         if !reported {
             interface.duplicate_reported = Some((source, now));
             self.event(Event::DuplicateRouterId { interface: id, source });
+        }
+    }
+}
+
+impl Interface {
+    /// Whether AllDRouters are others here: the designated router and its backup.
+    fn is_past_all_d_routers(&self) -> bool {
+        self.config.network == NetworkType::Broadcast && !self.state.is_designated()
+    }
+
+    /// §8.2: the destination is the interface's address, or a group that it is in.
+    fn is_addressed(&self, destination: Ipv4Addr) -> Result<(), Refusal> {
+        let own = self.active_link().map(Link::address);
+        let designated = self.config.network == NetworkType::Broadcast && destination == ALL_D_ROUTERS;
+        if destination == ALL_SPF_ROUTERS || Some(destination) == own || designated {
+            Ok(())
+        } else {
+            Err(Refusal::Destination)
+        }
+    }
+
+    /// §8.2: "the packet's IP source address is required to be on the same network as the receiving interface", except on point-to-point
+    /// networks, whose ends may be numbered independently.
+    fn is_from_here(&self, source: Ipv4Addr) -> Result<(), Refusal> {
+        match (self.config.network, self.active_link().map(|link| link.addressing)) {
+            (NetworkType::PointToPoint | NetworkType::VirtualLink { .. }, _) => Ok(()),
+            (_, Some(Addressing::Numbered { subnet, .. })) if !subnet.contains(source) => Err(Refusal::Source),
+            (_, Some(Addressing::Numbered { .. } | Addressing::Unnumbered(_)) | None) => Ok(()),
         }
     }
 }

@@ -11,7 +11,6 @@ use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{LsaKey, NeighborKey};
 use crate::neighbor::NeighborEvent;
-use crate::send::Destination;
 use crate::timers::TimerKey;
 use crate::wire::{PacketBody, REQUEST_LEN};
 
@@ -127,7 +126,7 @@ impl Engine {
         neighbor.requests.asked(&asked);
         self.timers.set(TimerKey::Request(key), retry);
         if !asked.is_empty() {
-            self.send(key.interface, Destination::AllSpfRouters, PacketBody::LinkStateRequest(asked));
+            self.send_to_neighbor(key, PacketBody::LinkStateRequest(asked));
         }
     }
 

@@ -1,14 +1,17 @@
 //! Link State Updates sent: floods as they come up (RFC 2328 §13.3 (5)), and again until they are acknowledged (§13.6).
 //!
 //! Each neighbour has a bounded number of octets under way that it has not acknowledged, so that no burst overflows its receive buffer.
+//! Where one packet reaches all neighbours of an interface, one is sent for all.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::adjacency::{Pace, RetransmissionList};
 use crate::databases::{Databases, LsaPlace};
 use crate::engine::Engine;
-use crate::ids::{AreaId, InterfaceId, NeighborKey};
+use crate::ids::{AreaId, InterfaceId, LsaKey, NeighborKey};
+use crate::interface::Interface;
 use crate::send::Destination;
 use crate::timers::TimerKey;
 use crate::wire::{LINK_STATE_UPDATE_FIXED_LEN, Lsa, MIN_LS_ARRIVAL, PacketBody};
@@ -40,38 +43,56 @@ impl Engine {
     pub(crate) fn send_floods(&mut self) {
         let mut made = None;
         while let Some(key) = self.unsent_floods.pop_first() {
-            self.send_flood(key, &mut made);
+            let Some(interface) = self.interfaces.get(&key.interface) else { continue };
+            if interface.reaches_all_at_once() {
+                let all = interface.neighbors.keys().map(|&id| NeighborKey { interface: key.interface, id });
+                let all: Vec<_> = all.collect();
+                for neighbor in &all {
+                    self.unsent_floods.remove(neighbor);
+                }
+                self.send_flood(key.interface, &all, &mut made);
+            } else {
+                self.send_flood(key.interface, &[key], &mut made);
+            }
         }
     }
 
-    fn send_flood(&mut self, key: NeighborKey, made: &mut Option<Made>) {
+    /// Sends some neighbours of an interface at once what their windows let through.
+    fn send_flood(&mut self, id: InterfaceId, to: &[NeighborKey], made: &mut Option<Made>) {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
         let area = interface.config.area;
         let interval = interface.retransmit_interval();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
-        let list = &mut neighbor.retransmission;
+        let destination = match to {
+            [only] if !interface.reaches_all_at_once() => {
+                interface.neighbors.get(&only.id).map(|neighbor| Destination::Neighbor(neighbor.address))
+            }
+            _ => interface.to_adjacent().first().copied(),
+        };
+        let Some(destination) = destination else { return };
         let mut lsas = Vec::new();
-        let mut first_retry = now + interval;
-        while list.in_flight() < FLOOD_WINDOW
-            && let Some(lsa) = list.next_unsent()
-        {
-            // The neighbour drops what comes within MinLSArrival of the instance before (§13 (5)(a)): it will take it just after that.
-            let too_soon = neighbor.recent.when(lsa, now).map(|before| before + MIN_LS_ARRIVAL + ARRIVAL_MARGIN);
-            let retry = too_soon.map_or(now + interval, |taken| taken.min(now + interval));
-            first_retry = first_retry.min(retry);
-            list.sent(lsa, retry);
-            neighbor.recent.note(lsa, now);
-            lsas.extend(Databases::place(lsa, key.interface, area));
+        while let Some(lsa) = next_flood(interface, to) {
+            for key in to {
+                let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { continue };
+                if !neighbor.retransmission.is_unsent(lsa) {
+                    continue;
+                }
+                // The neighbour drops what comes within MinLSArrival of the instance before (§13 (5)(a)): it will take it just after that.
+                let too_soon = neighbor.recent.when(lsa, now).map(|before| before + MIN_LS_ARRIVAL + ARRIVAL_MARGIN);
+                let retry = too_soon.map_or(now + interval, |taken| taken.min(now + interval));
+                neighbor.retransmission.sent(lsa, retry);
+                neighbor.recent.note(lsa, now);
+                let timer = TimerKey::Retransmission(*key);
+                let deadline = self.timers.deadline(timer).map_or(retry, |set| set.min(retry));
+                self.timers.set(timer, deadline);
+            }
+            lsas.extend(Databases::place(lsa, id, area));
         }
         if lsas.is_empty() {
             return;
         }
-        let timer = TimerKey::Retransmission(key);
-        let deadline = self.timers.deadline(timer).map_or(first_retry, |set| set.min(first_retry));
-        self.timers.set(timer, deadline);
-        for packet in self.make_updates(key.interface, &lsas, made) {
-            self.send_encoded(key.interface, Destination::AllSpfRouters, packet);
+        for packet in self.make_updates(id, &lsas, made) {
+            self.send_encoded(id, destination, packet);
         }
     }
 
@@ -95,9 +116,15 @@ impl Engine {
         let area = interface.config.area;
         let interval = interface.retransmit_interval();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
-        let due = neighbor.retransmission.due(now);
+        // Neighbours that others have overtaken may have more than a window: it comes in parts.
+        let due = neighbor.retransmission.due(now, FLOOD_WINDOW);
         for &lsa in &due {
             neighbor.retransmission.sent(lsa, now + interval);
+        }
+        if !due.is_empty() {
+            neighbor.retransmission.pace = Pace::Lagging;
+            // Others may have waited for it.
+            self.unsent_floods.insert(key);
         }
         if let Some(next) = neighbor.retransmission.next_retry() {
             let next = next.max(now + interval / RETRANSMISSION_STEPS);
@@ -111,7 +138,8 @@ impl Engine {
     /// Something has left the retransmission list: the window moves, and an LSA at MaxAge may be done with.
     pub(crate) fn acknowledged(&mut self, key: NeighborKey) {
         self.max_aged_may_go = true;
-        let Some(neighbor) = self.neighbor(key) else { return };
+        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        neighbor.retransmission.pace = Pace::Keeping;
         if neighbor.retransmission.next_unsent().is_some() {
             self.unsent_floods.insert(key);
         } else if neighbor.retransmission.is_empty() {
@@ -152,4 +180,17 @@ impl Engine {
         *made = Some(Made { area, transmit_delay, room, lsas: lsas.to_vec(), packets: packets.clone() });
         packets
     }
+}
+
+/// The next LSA to send to some neighbours at once: the first that any of them waits for, if those who do have room for it.
+///
+/// The slowest sets the pace, but one that does not acknowledge at all does not, so that a neighbour that has died holds nobody up.
+fn next_flood(interface: &Interface, to: &[NeighborKey]) -> Option<LsaKey> {
+    let lists =
+        || to.iter().filter_map(|key| interface.neighbors.get(&key.id)).map(|neighbor| &neighbor.retransmission);
+    let next = lists().filter_map(RetransmissionList::next_unsent).min()?;
+    let waiting = || lists().filter(|list| list.is_unsent(next));
+    let has_room = |list: &RetransmissionList| list.in_flight() < FLOOD_WINDOW;
+    let goes = waiting().any(has_room) && waiting().all(|list| has_room(list) || list.pace == Pace::Lagging);
+    goes.then_some(next)
 }

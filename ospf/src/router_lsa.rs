@@ -1,13 +1,15 @@
-//! What our Router-LSA says of an area (RFC 2328 §12.4.1), for interfaces without a designated router.
+//! What our Router-LSA says of an area (RFC 2328 §12.4.1).
 
 use std::net::Ipv4Addr;
 
 use crate::area::ExternalRouting;
+use crate::config::NetworkType;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix};
-use crate::interface::{Interface, InterfaceState, Link};
+use crate::interface::{Interface, Link};
+use crate::interface_machine::InterfaceState;
 use crate::io::Addressing;
 use crate::wire::{LSA_HEADER_LEN, RouterFlags, RouterLink, RouterLinkKind, RouterLsa};
 
@@ -32,19 +34,14 @@ impl Engine {
         }
         let mut links = Vec::new();
         for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
-            match &interface.state {
-                // "If the state of the interface is Down, no links are added."
-                InterfaceState::Down => {}
-                InterfaceState::Passive(link) => links.extend(stub(interface, link)),
-                InterfaceState::PointToPoint(link) => {
-                    links.extend(point_to_point(interface, link));
-                    links.extend(stub(interface, link));
-                }
+            // "If the state of the interface is Down, no links are added."
+            if let Some(link) = interface.link() {
+                interface.add_links(link, &mut links);
             }
         }
         // "If the router ... belongs to the area itself as a host": Link ID the address, Link Data all ones (§12.4.1.1 on loopbacks).
         for &address in self.config.loopbacks.get(&area).into_iter().flatten() {
-            links.push(RouterLink { kind: RouterLinkKind::Stub, id: address, data: Ipv4Addr::BROADCAST, metric: 0 });
+            links.push(host(address));
         }
         self.discourage_transit(&mut links);
         links.truncate(MAX_LINKS);
@@ -53,39 +50,91 @@ impl Engine {
 }
 
 /// Link Data of a link to a neighbour (§12.4.1.1): the interface's address or, unnumbered, its MIB-II ifIndex.
-pub(crate) fn link_data(link: &Link) -> Ipv4Addr {
+pub(crate) fn link_data(interface: &Interface, link: &Link) -> Ipv4Addr {
     match link.addressing {
+        // §12.4.1.3: "the interface's IP address", though it is one of another area.
+        Addressing::Unnumbered(address) if interface.is_virtual() => address,
         Addressing::Unnumbered(_) => Ipv4Addr::from(link.index),
         Addressing::Numbered { address, .. } => address,
     }
 }
 
-/// "If the neighboring router is fully adjacent": a type 1 link.
-fn point_to_point(interface: &Interface, link: &Link) -> Option<RouterLink> {
-    let neighbor = interface.neighbors.values().find(|neighbor| neighbor.state == NeighborState::Full)?;
-    Some(RouterLink {
-        kind: RouterLinkKind::PointToPoint,
-        id: Ipv4Addr::from(neighbor.router_id),
-        data: link_data(link),
-        metric: interface.config.cost,
-    })
+impl Interface {
+    fn add_links(&self, link: &Link, links: &mut Vec<RouterLink>) {
+        match (self.config.network, self.state) {
+            (_, InterfaceState::Passive) => links.extend(self.stub(link)),
+            // §12.4.1.1: a type 1 link if there is an adjacency, and the subnet, whatever becomes of the neighbour (option 2).
+            (NetworkType::PointToPoint, _) => {
+                links.extend(self.to_routers(link, RouterLinkKind::PointToPoint));
+                links.extend(self.stub(link));
+            }
+            // §12.4.1.2
+            (NetworkType::Broadcast | NetworkType::NonBroadcast, _) => {
+                links.extend(self.transit(link).or_else(|| self.stub(link)));
+            }
+            // §12.4.1.3
+            (NetworkType::VirtualLink { .. }, _) => links.extend(self.to_routers(link, RouterLinkKind::Virtual)),
+            // §12.4.1.4: "a Type 3 link (stub network)" to the interface's own address, and a type 1 link to each adjacent neighbour.
+            (NetworkType::PointToMultipoint, _) => {
+                // RFC 6860 §2: nobody but routers has an address there.
+                if !self.config.hides_network() {
+                    links.push(host(link.address()));
+                }
+                links.extend(self.to_routers(link, RouterLinkKind::PointToPoint));
+            }
+        }
+    }
+
+    /// "If the neighboring router is fully adjacent": a link to it.
+    fn to_routers(&self, link: &Link, kind: RouterLinkKind) -> impl Iterator<Item = RouterLink> {
+        let full = self.neighbors.values().filter(|neighbor| neighbor.state == NeighborState::Full);
+        full.map(move |neighbor| RouterLink {
+            kind,
+            id: Ipv4Addr::from(neighbor.router_id),
+            data: link_data(self, link),
+            metric: self.cost(),
+        })
+    }
+
+    /// A link to a transit network: to its designated router, if we are fully adjacent to it, or are it and have a full neighbour.
+    fn transit(&self, link: &Link) -> Option<RouterLink> {
+        let router = self.transit_network(link)?;
+        Some(RouterLink { kind: RouterLinkKind::Transit, id: router, data: link_data(self, link), metric: self.cost() })
+    }
+
+    /// The designated router of the transit network that the interface is on; `None` if it is a stub network at present (§12.4.1.2).
+    pub(crate) fn transit_network(&self, link: &Link) -> Option<Ipv4Addr> {
+        let router = self.designated.router?;
+        let mut full = self.neighbors.values().filter(|neighbor| neighbor.state == NeighborState::Full);
+        let is_transit = match self.state {
+            InterfaceState::Dr => full.next().is_some(),
+            InterfaceState::Backup | InterfaceState::DrOther => full.any(|neighbor| neighbor.address == router),
+            // "If the state of the interface is Waiting, add a Type 3 link (stub network)".
+            InterfaceState::Waiting | InterfaceState::Down | InterfaceState::Passive | InterfaceState::PointToPoint => {
+                false
+            }
+        };
+        debug_assert!(self.state != InterfaceState::Dr || router == link.address());
+        is_transit.then_some(router)
+    }
+
+    /// A numbered interface's subnet.
+    ///
+    /// RFC 6860 §2.1: none for a network on which there are routers only, if that is to be hidden.
+    fn stub(&self, link: &Link) -> Option<RouterLink> {
+        if self.config.hides_network() {
+            return None;
+        }
+        let subnet: Prefix = match link.addressing {
+            Addressing::Unnumbered(_) => return None,
+            Addressing::Numbered { subnet, .. } => subnet,
+        };
+        let (id, data) = (subnet.network(), subnet.netmask());
+        Some(RouterLink { kind: RouterLinkKind::Stub, id, data, metric: self.cost() })
+    }
 }
 
-/// A numbered interface's subnet: option 2 of §12.4.1.1, whatever becomes of the neighbour.
-///
-/// RFC 6860 §2.1: none for a network on which there are routers only, if that is to be hidden.
-fn stub(interface: &Interface, link: &Link) -> Option<RouterLink> {
-    if interface.config.hides_network() {
-        return None;
-    }
-    let subnet: Prefix = match link.addressing {
-        Addressing::Unnumbered(_) => return None,
-        Addressing::Numbered { subnet, .. } => subnet,
-    };
-    Some(RouterLink {
-        kind: RouterLinkKind::Stub,
-        id: subnet.network(),
-        data: subnet.netmask(),
-        metric: interface.config.cost,
-    })
+/// A host of the router's own: Link ID the address, Link Data all ones, at cost 0.
+fn host(address: Ipv4Addr) -> RouterLink {
+    RouterLink { kind: RouterLinkKind::Stub, id: address, data: Ipv4Addr::BROADCAST, metric: 0 }
 }

@@ -4,15 +4,24 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 
+use crate::adjacency::Neighbor;
 use crate::authentication::{Signature, sign, trailer_len};
+use crate::config::NetworkType;
 use crate::engine::Engine;
-use crate::event::Event;
-use crate::ids::InterfaceId;
+use crate::event::{Event, NeighborState};
+use crate::ids::{InterfaceId, NeighborKey};
+use crate::interface::Interface;
 use crate::io::Output;
 use crate::wire::{Authentication, PACKET_HEADER_LEN, Packet, PacketBody};
 
 /// AllSPFRouters (RFC 2328 §A.1).
 pub(crate) const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
+
+/// AllDRouters (RFC 2328 §A.1).
+pub(crate) const ALL_D_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 6);
+
+/// IP TTL of what goes over a virtual link, as many routers as there may be on the way through an area.
+const VIRTUAL_LINK_TTL: u8 = 64;
 
 /// IP TTL of what does not leave the link (§8.1).
 const LINK_TTL: u8 = 1;
@@ -24,13 +33,43 @@ const IP_HEADER_LEN: usize = 20;
 const SMALLEST_MTU: u16 = 68;
 
 /// Where a packet goes.
-///
-/// On point-to-point networks everything goes to AllSPFRouters (§8.1), except retransmissions (§13.6), answers to requests (§10.7) and
-/// direct acknowledgements (§13.5; errata 7850 and 7851).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Destination {
     AllSpfRouters,
+    AllDRouters,
     Neighbor(Ipv4Addr),
+}
+
+impl Interface {
+    /// Where floods and delayed acknowledgements go (§8.1, §13.3 (5), §13.5): to all adjacent neighbours, at once where the network can.
+    pub(crate) fn to_adjacent(&self) -> Vec<Destination> {
+        match self.config.network {
+            NetworkType::PointToPoint => vec![Destination::AllSpfRouters],
+            NetworkType::Broadcast if self.state.is_designated() => vec![Destination::AllSpfRouters],
+            NetworkType::Broadcast => vec![Destination::AllDRouters],
+            NetworkType::NonBroadcast | NetworkType::PointToMultipoint | NetworkType::VirtualLink { .. } => {
+                let adjacent = self.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Exchange);
+                adjacent.map(|neighbor| Destination::Neighbor(neighbor.address)).collect()
+            }
+        }
+    }
+
+    /// Where Database Descriptions and requests go (§8.1): on point-to-point networks to AllSPFRouters like all else, except
+    /// retransmissions (§13.6), answers to requests (§10.7) and direct acknowledgements (§13.5; errata 7850 and 7851).
+    pub(crate) fn to_neighbor(&self, neighbor: &Neighbor) -> Destination {
+        match self.config.network {
+            NetworkType::PointToPoint => Destination::AllSpfRouters,
+            NetworkType::Broadcast
+            | NetworkType::NonBroadcast
+            | NetworkType::PointToMultipoint
+            | NetworkType::VirtualLink { .. } => Destination::Neighbor(neighbor.address),
+        }
+    }
+
+    /// Whether one packet reaches all adjacent neighbours.
+    pub(crate) fn reaches_all_at_once(&self) -> bool {
+        matches!(self.config.network, NetworkType::PointToPoint | NetworkType::Broadcast)
+    }
 }
 
 impl Engine {
@@ -53,6 +92,14 @@ impl Engine {
         Some(packet.encode())
     }
 
+    /// Sends a Database Description or a request to a neighbour.
+    pub(crate) fn send_to_neighbor(&mut self, key: NeighborKey, body: PacketBody) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let destination = interface.to_neighbor(neighbor);
+        self.send(key.interface, destination, body);
+    }
+
     /// Signs and sends bytes of [`Engine::encode`] (§D.4).
     pub(crate) fn send_encoded(&mut self, id: InterfaceId, destination: Destination, packet: Bytes) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
@@ -66,14 +113,19 @@ impl Engine {
         interface.counters.sent[kind - 1] += 1;
         let destination = match destination {
             Destination::AllSpfRouters => ALL_SPF_ROUTERS,
+            Destination::AllDRouters => ALL_D_ROUTERS,
             Destination::Neighbor(address) => address,
+        };
+        let (interface, ttl) = match interface.virtual_path {
+            Some(path) => (path.way_out, VIRTUAL_LINK_TTL),
+            None => (id, LINK_TTL),
         };
         if let Some((key, standing)) = key
             && before.is_none_or(|before| before != (key, standing))
         {
             self.outputs.push_back(Output::Event(Event::SigningKey { interface: id, key, standing }));
         }
-        self.outputs.push_back(Output::Send { interface: id, destination, ttl: LINK_TTL, packet });
+        self.outputs.push_back(Output::Send { interface, destination, ttl, packet });
     }
 
     /// Octets that a packet's body may have, `fixed` of which are taken, so that IP does not fragment it.

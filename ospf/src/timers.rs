@@ -15,6 +15,10 @@ use crate::time::Instant;
 pub enum TimerKey {
     /// Hello Timer: the next hello is sent (RFC 2328 §9).
     Hello(InterfaceId),
+    /// Wait Timer: who is the designated router is decided (§9).
+    Wait(InterfaceId),
+    /// A hello is sent to a neighbour of a non-broadcast network that is down (§9.5.1).
+    Poll(NeighborKey),
     /// Acknowledgements that were held back are sent (§13.5).
     DelayedAck(InterfaceId),
     /// Inactivity Timer: the neighbour is taken for dead (§10).

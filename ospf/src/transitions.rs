@@ -4,6 +4,7 @@ use crate::adjacency::Neighbor;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
 use crate::ids::NeighborKey;
+use crate::interface_machine::InterfaceEvent;
 use crate::neighbor::{Action, NeighborEvent, transition};
 use crate::timers::TimerKey;
 
@@ -20,7 +21,7 @@ impl Engine {
     pub(crate) fn neighbor_event(&mut self, key: NeighborKey, event: NeighborEvent) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let area = interface.config.area;
+        let (area, elects) = (interface.config.area, interface.elects());
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let from = neighbor.state;
         let Some(step) = transition(from, event) else { return };
@@ -33,17 +34,22 @@ impl Engine {
             if from == NeighborState::Full || to == NeighborState::Full {
                 self.router_lsa_changed(area);
             }
+            // §9.2, NeighborChange: "Bidirectional communication has been established to a neighbor", or is no longer.
+            if elects && (from < NeighborState::TwoWay) != (to < NeighborState::TwoWay) {
+                self.schedule_interface_event(key.interface, InterfaceEvent::NeighborChange);
+            }
             // §14: LSAs at MaxAge stay while any neighbour is in Exchange or Loading.
             self.max_aged_may_go = true;
             self.event(Event::Neighbor { interface: key.interface, router_id, address, from, to, cause: event.name() });
         }
         for action in step.actions {
             match action {
+                Action::Attempt => self.attempt(key),
                 Action::AwaitHello => self.await_hello(key),
                 Action::ClearLists => self.clear_lists(key),
                 Action::Negotiate => self.negotiate(key),
                 Action::Summarize => self.summarize(key),
-                Action::Forget => self.forget_neighbor(key),
+                Action::Forget => self.neighbor_lost(key),
             }
         }
     }
@@ -66,12 +72,14 @@ impl Engine {
         }
     }
 
-    fn forget_neighbor(&mut self, key: NeighborKey) {
+    /// Forgets a neighbour that is down.
+    pub(crate) fn forget_neighbor(&mut self, key: NeighborKey) {
         self.timers.cancel(TimerKey::Inactivity(key));
+        self.timers.cancel(TimerKey::Poll(key));
         self.unsent_floods.remove(&key);
         if let Some(interface) = self.interfaces.get_mut(&key.interface) {
             let gone = interface.neighbors.remove(&key.id);
-            debug_assert!(gone.is_some_and(|neighbor| neighbor.state == NeighborState::Down));
+            debug_assert!(gone.is_none_or(|neighbor| neighbor.state == NeighborState::Down));
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::config::SpfDelay;
+use crate::config::{NetworkType, SpfDelay};
 use crate::counters::Counters;
 use crate::databases::Domain;
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
-use crate::interface::InterfaceState;
+use crate::interface_machine::InterfaceState;
 use crate::io::{Addressing, Route};
 use crate::route::Refused;
 use crate::spf_delay::SpfState;
@@ -37,6 +37,10 @@ pub struct NeighborView {
     pub dead_in: Duration,
     /// Router Priority of its hellos.
     pub priority: u8,
+    /// Whom its hellos name as designated router, by address.
+    pub designated_router: Option<Ipv4Addr>,
+    /// Whom its hellos name as backup designated router, by address.
+    pub backup_designated_router: Option<Ipv4Addr>,
     /// Options of its hellos and, from ExStart on, of its Database Descriptions.
     pub options: Options,
     /// LSAs that it has not acknowledged.
@@ -56,8 +60,16 @@ pub struct InterfaceView {
     pub name: String,
     /// The area.
     pub area: AreaId,
+    /// The kind of network.
+    pub network: NetworkType,
     /// Its state.
     pub state: InterfaceStatus,
+    /// Router Priority.
+    pub priority: u8,
+    /// The designated router's address, if there is one.
+    pub designated_router: Option<Ipv4Addr>,
+    /// The backup designated router's address, if there is one.
+    pub backup_designated_router: Option<Ipv4Addr>,
     /// Its cost.
     pub cost: u16,
     /// HelloInterval.
@@ -90,8 +102,16 @@ pub enum InterfaceStatus {
     Down,
     /// Advertised only.
     Passive,
-    /// Operational, with one neighbour at the most.
+    /// Looking for the designated router.
+    Waiting,
+    /// Operational, on a network without a designated router.
     PointToPoint,
+    /// Neither the designated router nor its backup.
+    DrOther,
+    /// The backup designated router.
+    Backup,
+    /// The designated router.
+    DesignatedRouter,
 }
 
 impl std::fmt::Display for InterfaceStatus {
@@ -99,7 +119,11 @@ impl std::fmt::Display for InterfaceStatus {
         f.write_str(match self {
             Self::Down => "Down",
             Self::Passive => "Passive",
+            Self::Waiting => "Waiting",
             Self::PointToPoint => "Point-to-point",
+            Self::DrOther => "DROther",
+            Self::Backup => "Backup",
+            Self::DesignatedRouter => "DR",
         })
     }
 }
@@ -113,6 +137,20 @@ pub struct SpfView {
     pub due_in: Option<Duration>,
     /// Its parameters.
     pub delays: SpfDelay,
+}
+
+impl From<InterfaceState> for InterfaceStatus {
+    fn from(state: InterfaceState) -> Self {
+        match state {
+            InterfaceState::Down => Self::Down,
+            InterfaceState::Passive => Self::Passive,
+            InterfaceState::Waiting => Self::Waiting,
+            InterfaceState::PointToPoint => Self::PointToPoint,
+            InterfaceState::DrOther => Self::DrOther,
+            InterfaceState::Backup => Self::Backup,
+            InterfaceState::Dr => Self::DesignatedRouter,
+        }
+    }
 }
 
 /// An LSA in the database, with its age at present.
@@ -162,6 +200,8 @@ impl Engine {
                     in_state: self.now.saturating_since(neighbor.since),
                     dead_in: dead.saturating_since(self.now),
                     priority: neighbor.priority,
+                    designated_router: neighbor.declared.router,
+                    backup_designated_router: neighbor.declared.backup,
                     options: neighbor.options,
                     retransmissions: neighbor.retransmission.len(),
                     requests: neighbor.requests.len(),
@@ -179,12 +219,12 @@ impl Engine {
                 interface: id,
                 name: interface.config.name.clone(),
                 area: interface.config.area,
-                state: match interface.state {
-                    InterfaceState::Down => InterfaceStatus::Down,
-                    InterfaceState::Passive(_) => InterfaceStatus::Passive,
-                    InterfaceState::PointToPoint(_) => InterfaceStatus::PointToPoint,
-                },
-                cost: interface.config.cost,
+                network: interface.config.network,
+                state: interface.state.into(),
+                priority: interface.config.priority,
+                designated_router: interface.designated.router,
+                backup_designated_router: interface.designated.backup,
+                cost: interface.cost(),
                 hello_interval: interface.config.hello_interval,
                 dead_interval: interface.config.dead_interval,
                 retransmit_interval: interface.config.retransmit_interval,

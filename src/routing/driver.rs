@@ -48,7 +48,7 @@ pub struct View {
 
 #[derive(Debug)]
 enum Command {
-    Configure(Config),
+    Configure(Box<Config>),
     Link(InterfaceId, LinkState),
     View(oneshot::Sender<View>),
     Shutdown(oneshot::Sender<()>),
@@ -86,7 +86,7 @@ impl Driver {
 
     /// Gives the engine a new configuration.
     pub async fn configure(&self, config: Config) {
-        self.send(Command::Configure(config)).await;
+        self.send(Command::Configure(Box::new(config))).await;
     }
 
     /// Tells the engine how an interface is now.
@@ -191,7 +191,7 @@ impl Task {
                 self.names = names(&config);
                 self.links.retain(|interface, _| config.interfaces.contains_key(interface));
                 self.sync_ports();
-                self.handle(Input::Configure(config));
+                self.handle(Input::Configure(*config));
             }
             Command::Link(interface, state) => {
                 self.links.insert(interface, state.clone());

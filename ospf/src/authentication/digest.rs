@@ -77,6 +77,9 @@ fn keyed_md5(secret: &[u8], message: &[u8]) -> [u8; 16] {
 }
 
 /// RFC 5709 §3.3: HMAC over the packet with Apad where the digest will be.
+///
+/// Deviates: §3.3 (1) puts a key's digest in its place if the key is longer than a digest, RFC 2104 if it is longer than a block. BIRD
+/// 2.0 does as RFC 2104 says, as any library's HMAC does, and a key of 40 octets shall join us to it.
 fn hmac<D>(key: &Key, construction: Construction, message: &[u8]) -> Vec<u8>
 where
     D: sha2::Digest + BlockSizeUser,
@@ -92,11 +95,6 @@ where
         secret.extend_from_slice(&PROTOCOL_ID);
         // RFC 7474 §5: "initialize the first 4 octets of Apad to the value of the IP source address".
         apad[..4].copy_from_slice(&source.octets());
-    }
-    // RFC 5709 §3.3 (1), Preparation of the Key: one longer than the digest is replaced by its digest.
-    if secret.len() > len {
-        let prepared = D::digest(secret.as_slice());
-        secret = Zeroizing::new(prepared.to_vec());
     }
     let mac = SimpleHmac::<D>::new_from_slice(&secret).expect("HMAC takes keys of any length");
     mac.chain_update(message).chain_update(&apad).finalize().into_bytes().to_vec()

@@ -4,17 +4,13 @@
 //!
 //! ```python
 //! import hashlib, hmac
-//! def plain(packet, key, name):                          # RFC 5709 §3.3, of AuType 2
-//!     size = hashlib.new(name).digest_size
+//! def plain(packet, key, name):                          # AuType 2
 //!     if name == "md5": return hashlib.md5(packet + key[:16].ljust(16, b"\0")).hexdigest()
-//!     ko = hashlib.new(name, key).digest() if len(key) > size else key
-//!     return hmac.new(ko, packet + bytes.fromhex("878fe1f3") * (size // 4), name).hexdigest()
-//! def extended(packet, key, name, source, sequence):     # RFC 7474 §5 and §6
-//!     size = hashlib.new(name).digest_size
-//!     key += b"\0\1"
-//!     ko = hashlib.new(name, key).digest() if len(key) > size else key
-//!     apad = source + bytes.fromhex("878fe1f3") * (size // 4 - 1)
-//!     return hmac.new(ko, packet + sequence.to_bytes(8, "big") + apad, name).hexdigest()
+//!     apad = bytes.fromhex("878fe1f3") * (hashlib.new(name).digest_size // 4)
+//!     return hmac.new(key, packet + apad, name).hexdigest()
+//! def extended(packet, key, name, source, sequence):     # AuType 3
+//!     apad = source + bytes.fromhex("878fe1f3") * (hashlib.new(name).digest_size // 4 - 1)
+//!     return hmac.new(key + b"\0\1", packet + sequence.to_bytes(8, "big") + apad, name).hexdigest()
 //! ```
 
 use std::net::Ipv4Addr;
@@ -31,18 +27,24 @@ use crate::wire::{Authentication as Unsigned, Envelope, Hello, Options, Packet, 
 
 const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
 
-/// Digests of AuType 2 with a key shorter than the digest, one with zero octets, and one longer than a block.
-const PLAIN: [(KeyAlgorithm, [&str; 3]); 5] = [
+/// Digests of AuType 2 with a short key, one with zero octets, one longer than most digests, and one longer than any block.
+const PLAIN: [(KeyAlgorithm, [&str; 4]); 5] = [
     (
         KeyAlgorithm::Md5,
-        ["bbf20642791cfde549238b8041c2d3cb", "5b59a207a1f6289102b4419c52290beb", "78ea2e4c685036b1bd321f2f4e79d283"],
+        [
+            "bbf20642791cfde549238b8041c2d3cb",
+            "5b59a207a1f6289102b4419c52290beb",
+            "78ea2e4c685036b1bd321f2f4e79d283",
+            "78ea2e4c685036b1bd321f2f4e79d283",
+        ],
     ),
     (
         KeyAlgorithm::HmacSha1,
         [
             "82b0de2b28d10a4dd086a62e95a72aecf82163c4",
             "edbfc3bf2f0b81ac44c0576b7fd1872a7ced0255",
-            "da4c9eb4120822e7fbad3999a790b0c3e3b44672",
+            "d43ae45513411ae3b4afb4de256e85a57eec03b8",
+            "1efb9e493b8717a94383e25ae361e7dbafc4b0cc",
         ],
     ),
     (
@@ -50,7 +52,8 @@ const PLAIN: [(KeyAlgorithm, [&str; 3]); 5] = [
         [
             "59b8371313a6054cd0c44633527fc3cf98b690d3892e90c2f5be3d2d7339f3d1",
             "b410e611032228b76be93012ccc38297c20c22eeecdb8d8a4b901496efd1ed4e",
-            "f8f67a0bf0843bbe89ef7e2ad09c092244c68ef756b26e61194ec37a7b25a08b",
+            "af93b3106a42b5e55dd4843837e61d51503e70c9c35a39a8f150d9a7e9995511",
+            "90afdecb187f104ae8e8a4bc093bfff05d4c58761538eef37a9245ac8cfe8a2b",
         ],
     ),
     (
@@ -58,7 +61,8 @@ const PLAIN: [(KeyAlgorithm, [&str; 3]); 5] = [
         [
             "d7ba42d47bbd6375bea6cc1783dc7427c9a2633a73b763982b2d77e818b31e0d2f4316c44f8c512d6466f180cbceec16",
             "1eec20a9548ee831a2ed2dec7a34a021e7044df04cba3200a5540aa65af9f291d5036777529d261702ee73503a83afbd",
-            "054f430d92166ff6fe2d22e1eea7959590c02018df86397f5e9058c6119910b9a71b99e918d8c8cb4080b8d8cda539d6",
+            "f700e5cd515857615d3a2ec04d6250b4540566d99be6da8db58b6d4cab3c79828fa5c930cf9fb65711e03d6432f882e6",
+            "16601bb660838c463c413387de7e78bef00f9ffac6bf2d12deaa53a3e84451bb17d8de2f5b1a72bb740655aa73a75fb3",
         ],
     ),
     (
@@ -66,7 +70,8 @@ const PLAIN: [(KeyAlgorithm, [&str; 3]); 5] = [
         [
             "6c51dd6025875c289c5298cd082eccf427af8db8ed94f60608eef57f1e68b247de87ba592c612ec3482f762f0c1f2d491a532c4c55ca964fb8e074306593ea4f",
             "36d81f9a78e7d0a0a523e74b4ed2bcd3b0c6126fd1ad0569a806ce74dee0d842ecc0f906dbeebfcd7a741da7aab7b79dedd57039110f317ff886c0eea95467f7",
-            "fc967e74b559edbf27221a2f89847564af8bcfead88823c0f709fa72409c7112c6a96fb60cf7c42c79087834ecea77eb54de01b41689702001592cea580b3c84",
+            "e8db70ff01446763c0905953eac5688a7c5f41f6fb2729b0f7530ec8830fd3d53e7f46a4f3d330b06e6792f45c7288df3527770359d6b1382610f86263ad2174",
+            "464c129d6d6c40b9a8c1b44be2b7461043ea652d4c1d63f56296e9e05cb0a267d46699ad651f21ef9860e0fdf4fce7e4d3b5861535358cf08251000f0a85dbde",
         ],
     ),
 ];
@@ -85,8 +90,8 @@ const EXTENDED: [(KeyAlgorithm, &str); 4] = [
     ),
 ];
 
-fn secrets() -> [Vec<u8>; 3] {
-    [b"weft".to_vec(), b"we\0ft\0".to_vec(), (1..=100).collect()]
+fn secrets() -> [Vec<u8>; 4] {
+    [b"weft".to_vec(), b"we\0ft\0".to_vec(), (1..=50).collect(), (1..=200).collect()]
 }
 
 fn hello() -> Bytes {

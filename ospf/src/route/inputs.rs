@@ -62,10 +62,6 @@ pub(crate) enum Peer {
         address: Ipv4Addr,
     },
     /// A transit network.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "interfaces to networks with a designated router are still to come")
-    )]
     Network {
         /// The designated router's address on it.
         designated_router: Ipv4Addr,

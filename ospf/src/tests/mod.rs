@@ -3,6 +3,7 @@
 mod adjacency;
 mod areas;
 mod authentication;
+mod broadcast;
 mod check;
 mod configuration;
 mod exchange;

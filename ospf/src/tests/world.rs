@@ -25,6 +25,9 @@ pub const DEAD: Duration = Duration::from_secs(40);
 /// An interface of one of the engines.
 pub type Port = (usize, InterfaceId);
 
+/// Whether a packet on a segment reaches one of its ports.
+pub type Reaches = Box<dyn FnMut(&Sent, Port) -> bool>;
+
 /// A packet under way or already there.
 #[derive(Debug, Clone)]
 pub struct Sent {
@@ -32,6 +35,7 @@ pub struct Sent {
     pub from: Port,
     pub source: Ipv4Addr,
     pub destination: Ipv4Addr,
+    pub ttl: u8,
     pub bytes: Bytes,
 }
 
@@ -50,11 +54,15 @@ pub struct World {
     pub sent: Vec<Sent>,
     /// Both directions of each link.
     pub wires: BTreeMap<Port, Port>,
+    /// Segments that carry multicast, with all their ports.
+    pub lans: Vec<BTreeSet<Port>>,
     /// Links that carry nothing, though their ends do not know.
     pub cut: BTreeSet<Port>,
     /// Whether a packet is delivered.
     pub deliver: Box<dyn FnMut(&Sent) -> bool>,
     inputs: u64,
+    /// Whether a packet on a segment reaches one of its ports.
+    pub reaches: Reaches,
     under_way: BTreeMap<(Instant, u64), (Port, Sent)>,
     count: u64,
 }
@@ -84,7 +92,22 @@ pub fn config(engine: usize, interfaces: impl IntoIterator<Item = u32>) -> Confi
 }
 
 pub fn up(engine: usize, id: InterfaceId) -> LinkState {
-    LinkState::Up { index: 100 + id.0, mtu: 1420, addressing: Addressing::Unnumbered(loopback(engine)) }
+    let addressing = match id.0.checked_sub(LAN.0) {
+        None => Addressing::Unnumbered(loopback(engine)),
+        Some(lan) => Addressing::Numbered {
+            address: lan_address(lan, engine),
+            subnet: Prefix::new(lan_address(lan, engine), 24),
+        },
+    };
+    LinkState::Up { index: 100 + id.0, mtu: 1420, addressing }
+}
+
+/// Every router's interface on the first segment; on the next it is the next.
+pub const LAN: InterfaceId = InterfaceId(1000);
+
+/// An engine's address on a segment.
+pub fn lan_address(lan: u32, engine: usize) -> Ipv4Addr {
+    Ipv4Addr::new(192, 0, u8::try_from(lan).unwrap(), u8::try_from(engine + 1).unwrap())
 }
 
 pub fn prefix(text: &str) -> Prefix {
@@ -99,7 +122,22 @@ impl World {
     }
 
     /// As [`World::new`], the configurations changed before the start.
-    pub fn with(count: usize, links: &[(usize, usize)], mut change: impl FnMut(usize, &mut Config)) -> Self {
+    pub fn with(count: usize, links: &[(usize, usize)], change: impl FnMut(usize, &mut Config)) -> Self {
+        Self::build(count, links, &[], change)
+    }
+
+    /// `count` engines on one broadcast segment.
+    pub fn lan(count: usize, change: impl FnMut(usize, &mut Config)) -> Self {
+        Self::build(count, &[], &[(0..count).collect()], change)
+    }
+
+    /// Engines joined by links as in [`World::new`] and by numbered broadcast segments: that of index i is interface `LAN` + i.
+    pub fn build(
+        count: usize,
+        links: &[(usize, usize)],
+        lans: &[Vec<usize>],
+        mut change: impl FnMut(usize, &mut Config),
+    ) -> Self {
         let mut world = Self {
             now: Instant::ZERO,
             engines: Vec::new(),
@@ -107,9 +145,11 @@ impl World {
             routes: vec![BTreeMap::new(); count],
             sent: Vec::new(),
             wires: BTreeMap::new(),
+            lans: Vec::new(),
             cut: BTreeSet::new(),
             deliver: Box::new(|_| true),
             inputs: 0,
+            reaches: Box::new(|_, _| true),
             under_way: BTreeMap::new(),
             count: 0,
         };
@@ -117,16 +157,28 @@ impl World {
             world.wires.insert(port(a, b), port(b, a));
             world.wires.insert(port(b, a), port(a, b));
         }
+        for (lan, engines) in (LAN.0..).zip(lans) {
+            world.lans.push(engines.iter().map(|&engine| (engine, InterfaceId(lan))).collect());
+        }
         for engine in 0..count {
             let ids = world.wires.keys().filter(|port| port.0 == engine).map(|port| port.1.0);
             let mut config = config(engine, ids);
+            for port in world.lans.iter().flatten().filter(|port| port.0 == engine) {
+                let network = NetworkType::Broadcast;
+                let interface = InterfaceConfig { network, ..interface_config(&format!("lan{}", port.1.0)) };
+                config.interfaces.insert(port.1, interface);
+            }
             change(engine, &mut config);
             world.engines.push(Engine::new(config, engine as u64, world.now));
         }
-        for (engine, id) in world.wires.keys().copied().collect::<Vec<_>>() {
+        for (engine, id) in world.ports() {
             world.link(engine, id, up(engine, id));
         }
         world
+    }
+
+    fn ports(&self) -> Vec<Port> {
+        self.wires.keys().chain(self.lans.iter().flatten()).copied().collect()
     }
 
     pub fn link(&mut self, engine: usize, interface: InterfaceId, state: LinkState) {
@@ -145,12 +197,11 @@ impl World {
         }
         while let Some(output) = self.engines[engine].poll_output() {
             match output {
-                Output::Send { interface, destination, ttl: 1, packet } => {
+                Output::Send { interface, destination, ttl, packet } => {
                     let from = (engine, interface);
                     let source = self.address(from);
-                    self.launch(Sent { at: now, from, source, destination, bytes: packet });
+                    self.launch(Sent { at: now, from, source, destination, ttl, bytes: packet });
                 }
-                Output::Send { ttl, .. } => panic!("TTL {ttl} on a link"),
                 Output::Route { prefix, route: Some(route) } => {
                     self.routes[engine].insert(prefix, route);
                 }
@@ -181,16 +232,63 @@ impl World {
         match view.and_then(|view| view.addressing) {
             Some(Addressing::Numbered { address, .. } | Addressing::Unnumbered(address)) => address,
             // A last hello leaves before the interface goes down.
-            None => loopback(engine),
+            None => match up(engine, interface) {
+                LinkState::Up { addressing, .. } => addressing.address(),
+                LinkState::Down => unreachable!("it is up"),
+            },
         }
     }
 
     fn launch(&mut self, packet: Sent) {
         self.sent.push(packet.clone());
         let lost = self.cut.contains(&packet.from) || !(self.deliver)(&packet);
-        if let (false, Some(&to)) = (lost, self.wires.get(&packet.from)) {
-            self.put(to, packet, DELAY);
+        if lost {
+            return;
         }
+        if packet.ttl > 1 {
+            self.route(&packet);
+        } else if let Some(&to) = self.wires.get(&packet.from) {
+            self.put(to, packet, DELAY);
+        } else {
+            let on_segment = self.lans.iter().filter(|lan| lan.contains(&packet.from)).flatten().copied();
+            for to in on_segment.collect::<Vec<_>>() {
+                let meant = packet.destination.is_multicast() || packet.destination == self.address(to);
+                if to != packet.from && meant && (self.reaches)(&packet, to) {
+                    self.put(to, packet.clone(), DELAY);
+                }
+            }
+        }
+    }
+
+    /// Carries a packet from router to router by their routes, as a kernel does.
+    fn route(&mut self, packet: &Sent) {
+        let mut out = packet.from;
+        for hop in 1..=u32::from(packet.ttl) {
+            let nexthops = self.nexthops(out.0, packet.destination);
+            let via = nexthops.iter().find(|nexthop| nexthop.interface == out.1).and_then(|nexthop| nexthop.via);
+            let Some(next) = self.at(out, via.unwrap_or(packet.destination)) else { return };
+            if self.cut.contains(&out) {
+                return;
+            }
+            if self.ports().iter().any(|&port| port.0 == next.0 && self.address(port) == packet.destination) {
+                self.put(next, packet.clone(), DELAY * hop);
+                return;
+            }
+            let Some(onward) = self.nexthops(next.0, packet.destination).first().copied() else { return };
+            out = (next.0, onward.interface);
+        }
+    }
+
+    fn nexthops(&self, engine: usize, destination: Ipv4Addr) -> BTreeSet<crate::Nexthop> {
+        let covering = self.routes[engine].iter().filter(|(prefix, _)| prefix.contains(destination));
+        covering.max_by_key(|(prefix, _)| prefix.len()).map(|(_, route)| route.nexthops.clone()).unwrap_or_default()
+    }
+
+    /// Who has an address on the network of a port.
+    fn at(&self, port: Port, address: Ipv4Addr) -> Option<Port> {
+        let lan = self.lans.iter().find(|lan| lan.contains(&port));
+        let on_lan = lan.and_then(|lan| lan.iter().copied().find(|&other| self.address(other) == address));
+        on_lan.or_else(|| self.wires.get(&port).copied())
     }
 
     /// A packet arrives at a port after `delay`.
@@ -259,8 +357,8 @@ impl World {
     pub fn restart(&mut self, engine: usize, seed: u64) {
         self.engines[engine] = Engine::new(self.engines[engine].config.clone(), seed, self.now);
         self.routes[engine].clear();
-        let ports: Vec<_> = self.wires.keys().copied().filter(|port| port.0 == engine).collect();
-        for (_, id) in ports {
+        let ports = self.ports().into_iter().filter(|port| port.0 == engine);
+        for (_, id) in ports.collect::<Vec<_>>() {
             self.link(engine, id, up(engine, id));
         }
     }
@@ -289,6 +387,46 @@ impl World {
             let mut neighbors = self.engines[port.0].neighbors().filter(|view| view.interface == port.1);
             neighbors.any(|view| view.state == NeighborState::Full)
         })
+    }
+
+    /// Designated router and backup of a segment as an engine sees them, by engine.
+    pub fn designated(&self, engine: usize, lan: InterfaceId) -> (Option<usize>, Option<usize>) {
+        let view = self.engines[engine].interfaces().find(|view| view.interface == lan).unwrap();
+        let engine = |address: Option<Ipv4Addr>| address.map(|address| usize::from(address.octets()[3]) - 1);
+        (engine(view.designated_router), engine(view.backup_designated_router))
+    }
+
+    /// State of an engine's neighbour on a segment.
+    pub fn lan_state(&self, engine: usize, lan: InterfaceId, other: usize) -> NeighborState {
+        let is_it = |view: &crate::NeighborView| view.interface == lan && view.router_id == router_id(other);
+        self.engines[engine].neighbors().find(is_it).map_or(NeighborState::Down, |view| view.state)
+    }
+
+    /// Whether all on a segment agree who is designated, and are adjacent to those and to nobody else.
+    pub fn settled(&self, lan: InterfaceId) -> bool {
+        let ports = self.lans.iter().flatten().filter(|port| port.1 == lan);
+        let engines: Vec<_> = ports.map(|port| port.0).collect();
+        let elected = self.designated(engines[0], lan);
+        let expected = |a: usize, b: usize| match [elected.0, elected.1].iter().any(|&d| d == Some(a) || d == Some(b)) {
+            true => NeighborState::Full,
+            false => NeighborState::TwoWay,
+        };
+        let has_settled = |&a: &usize| {
+            let others = engines.iter().filter(|&&b| b != a);
+            self.designated(a, lan) == elected && others.copied().all(|b| self.lan_state(a, lan, b) == expected(a, b))
+        };
+        elected.0.is_some() && engines.iter().all(has_settled)
+    }
+
+    /// Runs until all segments are settled and all databases agree, and on until MinLSInterval holds nothing back any more.
+    pub fn settle(&mut self) {
+        let lans: Vec<_> = (LAN.0..).map(InterfaceId).take(self.lans.len()).collect();
+        let settled = |world: &Self| {
+            lans.iter().all(|&lan| world.settled(lan)) && world.all_full() && world.agree() && world.all_known()
+        };
+        self.run_to(2 * DEAD, settled);
+        self.run_for(Duration::from_secs(15));
+        assert!(settled(self), "it does not stay settled");
     }
 
     /// Whether all databases hold the same instances.

@@ -1,0 +1,76 @@
+//! Virtual links as interfaces (RFC 2328 §15): unnumbered point-to-point links of the backbone that are up while the calculation finds
+//! the far end in their transit area. Their packets are routed through that area, the first step over one of its interfaces.
+
+use std::net::Ipv4Addr;
+
+use crate::config::NetworkType;
+use crate::engine::Engine;
+use crate::ids::{AreaId, InterfaceId, RouterId};
+use crate::interface::{Interface, Link};
+use crate::io::Addressing;
+
+/// What a virtual link's packets may have, IP header included: routers on the way do not say what they can carry (§A.1).
+#[allow(dead_code, reason = "as virtual_link_changed, which alone uses it")]
+const MTU: u16 = 576;
+
+/// How the far end of a virtual link is reached at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct VirtualPath {
+    /// The first step: an interface of the transit area.
+    pub(crate) way_out: InterfaceId,
+    /// This router's address there.
+    pub(crate) address: Ipv4Addr,
+    /// The far end's address: that of its interface on the path.
+    pub(crate) far_address: Ipv4Addr,
+    /// Cost of the path through the transit area, which is the link's own (§15).
+    pub(crate) cost: u16,
+}
+
+impl Interface {
+    /// Whether this is a virtual link (§15).
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self.config.network, NetworkType::VirtualLink { .. })
+    }
+
+    /// The other end of a virtual link, while it can be reached.
+    pub(crate) fn virtual_far_address(&self) -> Option<Ipv4Addr> {
+        self.virtual_path.map(|path| path.far_address)
+    }
+
+    /// Interface output cost (§9): "not configured" for virtual links (§15).
+    pub(crate) fn cost(&self) -> u16 {
+        self.virtual_path.map_or(self.config.cost, |path| path.cost)
+    }
+}
+
+impl Engine {
+    /// The calculation found the far end of a virtual link, or (`None`) did not: events InterfaceUp and InterfaceDown (§15, §16.1 (4)).
+    #[allow(dead_code, reason = "the calculation does not look for far ends yet")]
+    pub(crate) fn virtual_link_changed(&mut self, id: InterfaceId, path: Option<VirtualPath>) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        debug_assert!(interface.is_virtual(), "{id:?} is no virtual link");
+        if interface.virtual_path == path {
+            return;
+        }
+        let before = interface.virtual_path;
+        let Some(path) = path else {
+            self.interface_down(id);
+            return;
+        };
+        interface.virtual_path = Some(path);
+        let link = Link { index: 0, mtu: MTU, addressing: Addressing::Unnumbered(path.address) };
+        if before.is_none() {
+            self.interface_up(id, link);
+        } else {
+            self.replace_link(id, link);
+        }
+    }
+
+    /// The virtual link that a packet of the backbone belongs to which came on an interface of another area (§8.2): through that area, from
+    /// the far end.
+    pub(crate) fn virtual_link_of(&self, arrived_in: AreaId, sender: RouterId) -> Option<InterfaceId> {
+        let network = NetworkType::VirtualLink { transit_area: arrived_in, far_end: sender };
+        let found = self.interfaces.iter().find(|(_, interface)| interface.config.network == network);
+        found.filter(|(_, interface)| interface.active_link().is_some()).map(|(&id, _)| id)
+    }
+}
