@@ -10,5 +10,6 @@ mod exchange;
 mod flooding;
 mod hostile;
 mod limits;
+mod nonbroadcast;
 mod stub_router;
 mod world;
