@@ -6,6 +6,7 @@ use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
 use crate::databases::{Databases, Domain};
 use crate::engine::Engine;
+use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::interface::{Interface, Link};
 use crate::interface_machine::InterfaceEvent;
@@ -167,7 +168,8 @@ impl Engine {
         let area = after.area;
         let new_priority = before.priority != after.priority && interface.elects();
         let new_neighbors = before.neighbors != after.neighbors;
-        let neighbors: Vec<_> = interface.neighbors.keys().copied().collect();
+        let heard = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init);
+        let neighbors: Vec<_> = heard.map(|neighbor| neighbor.id).collect();
         if new_timers && interface.active_link().is_some() {
             self.hello_timer(id);
             for neighbor in neighbors {

@@ -200,16 +200,19 @@ impl Engine {
     fn note_hello(&mut self, key: NeighborKey, router_id: RouterId, source: Ipv4Addr, hello: &Hello) -> Heard {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return Heard::default() };
+        let virtual_address = interface.virtual_far_address();
         let random = &mut self.random;
         let neighbor = interface
             .neighbors
             .entry(key.id)
             // §10.8: the first DD sequence number should be one that was not used lately.
             .or_insert_with(|| Neighbor::new(key.id, source, random.next_u32(), now));
-        let moved = neighbor.address != source;
+        // §10.5: on virtual links it is the calculation that says where the neighbour is.
+        let address = virtual_address.unwrap_or(source);
+        let moved = neighbor.address != address;
         let before = Heard { state: neighbor.state, priority: neighbor.priority, declared: neighbor.declared };
         neighbor.router_id = router_id;
-        neighbor.address = source;
+        neighbor.address = address;
         neighbor.priority = hello.priority;
         neighbor.declared = Designated::from_hello(hello.designated_router, hello.backup_designated_router);
         neighbor.heard = now;

@@ -18,7 +18,7 @@ use crate::io::{Addressing, LinkState};
 use crate::neighbor::{Adjacency, NeighborEvent};
 use crate::time::Instant;
 use crate::timers::TimerKey;
-use crate::virtual_link::VirtualPath;
+use crate::virtual_link::FarEnd;
 use crate::wire::LsaHeader;
 
 /// The shortest time that any timer of an interface is set to, whatever the configuration says.
@@ -50,7 +50,7 @@ pub(crate) struct Interface {
     /// The link below, unless it is down.
     link: Option<Link>,
     /// How the other end of a virtual link is reached, while it is up.
-    pub(crate) virtual_path: Option<VirtualPath>,
+    pub(crate) far_end: Option<FarEnd>,
     /// Designated router and backup, nobody before the first election.
     pub(crate) designated: Designated,
     pub(crate) neighbors: BTreeMap<NeighborId, Neighbor>,
@@ -74,7 +74,7 @@ impl Interface {
             external_routing,
             state: InterfaceState::Down,
             link: None,
-            virtual_path: None,
+            far_end: None,
             designated: Designated::default(),
             neighbors: BTreeMap::new(),
             last_hello: Instant::ZERO,
@@ -262,7 +262,7 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.state = InterfaceState::Down;
         interface.link = None;
-        interface.virtual_path = None;
+        interface.far_end = None;
         interface.designated = Designated::default();
         interface.delayed_acks.clear();
         interface.delayed_ack_octets = 0;

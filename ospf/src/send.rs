@@ -116,7 +116,7 @@ impl Engine {
             Destination::AllDRouters => ALL_D_ROUTERS,
             Destination::Neighbor(address) => address,
         };
-        let (interface, ttl) = match interface.virtual_path {
+        let (interface, ttl) = match interface.far_end {
             Some(path) => (path.way_out, VIRTUAL_LINK_TTL),
             None => (id, LINK_TTL),
         };

@@ -15,7 +15,7 @@ const MTU: u16 = 576;
 
 /// How the far end of a virtual link is reached at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct VirtualPath {
+pub(crate) struct FarEnd {
     /// The first step: an interface of the transit area.
     pub(crate) way_out: InterfaceId,
     /// This router's address there.
@@ -34,34 +34,37 @@ impl Interface {
 
     /// The other end of a virtual link, while it can be reached.
     pub(crate) fn virtual_far_address(&self) -> Option<Ipv4Addr> {
-        self.virtual_path.map(|path| path.far_address)
+        self.far_end.map(|path| path.far_address)
     }
 
     /// Interface output cost (§9): "not configured" for virtual links (§15).
     pub(crate) fn cost(&self) -> u16 {
-        self.virtual_path.map_or(self.config.cost, |path| path.cost)
+        self.far_end.map_or(self.config.cost, |path| path.cost)
     }
 }
 
 impl Engine {
     /// The calculation found the far end of a virtual link, or (`None`) did not: events InterfaceUp and InterfaceDown (§15, §16.1 (4)).
     #[allow(dead_code, reason = "the calculation does not look for far ends yet")]
-    pub(crate) fn virtual_link_changed(&mut self, id: InterfaceId, path: Option<VirtualPath>) {
+    pub(crate) fn virtual_link_changed(&mut self, id: InterfaceId, path: Option<FarEnd>) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         debug_assert!(interface.is_virtual(), "{id:?} is no virtual link");
-        if interface.virtual_path == path {
+        if interface.far_end == path {
             return;
         }
-        let before = interface.virtual_path;
+        let before = interface.far_end;
         let Some(path) = path else {
             self.interface_down(id);
             return;
         };
-        interface.virtual_path = Some(path);
+        interface.far_end = Some(path);
         let link = Link { index: 0, mtu: MTU, addressing: Addressing::Unnumbered(path.address) };
         if before.is_none() {
             self.interface_up(id, link);
         } else {
+            for neighbor in interface.neighbors.values_mut() {
+                neighbor.address = path.far_address;
+            }
             self.replace_link(id, link);
         }
     }

@@ -27,6 +27,9 @@ impl EventLog {
                     debug!(iface, neighbor = %router_id, %address, %from, %to, cause, "neighbor");
                 }
             }
+            Event::Interface { interface, from, to, cause } => {
+                info!(iface = name(*interface), %from, %to, cause, "interface");
+            }
             Event::PacketRefused { interface, source, reason } => {
                 let iface = name(*interface);
                 if self.warned.len() < MAX_REMEMBERED && self.warned.insert((*interface, *reason)) {
