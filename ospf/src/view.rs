@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::config::{NetworkType, SpfDelay};
+use crate::config::{Authentication, KeyAlgorithm, KeyId, KeyStanding, NetworkType, SpfDelay};
 use crate::counters::Counters;
 use crate::databases::Domain;
 use crate::engine::Engine;
@@ -78,6 +78,12 @@ pub struct InterfaceView {
     pub dead_interval: Duration,
     /// RxmtInterval.
     pub retransmit_interval: Duration,
+    /// InfTransDelay.
+    pub transmit_delay: Duration,
+    /// PollInterval, of meaning on non-broadcast networks.
+    pub poll_interval: Duration,
+    /// How its packets are authenticated.
+    pub authentication: AuthenticationView,
     /// The kernel's index, unless it is down.
     pub index: Option<u32>,
     /// IP MTU, unless it is down.
@@ -92,6 +98,24 @@ pub struct InterfaceView {
     pub adjacencies: usize,
     /// What it has seen.
     pub counters: Counters,
+}
+
+/// How packets are authenticated, without what with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthenticationView {
+    /// Not at all.
+    Null,
+    /// By a password.
+    Simple,
+    /// By digests.
+    Cryptographic {
+        /// The key that packets are signed with.
+        key: KeyId,
+        /// What it is used with.
+        algorithm: KeyAlgorithm,
+        /// Whether it is in its lifetime.
+        standing: KeyStanding,
+    },
 }
 
 /// Interface states (RFC 2328 §9.1).
@@ -228,6 +252,9 @@ impl Engine {
                 hello_interval: interface.config.hello_interval,
                 dead_interval: interface.config.dead_interval,
                 retransmit_interval: interface.config.retransmit_interval,
+                transmit_delay: interface.config.transmit_delay,
+                poll_interval: interface.config.poll_interval,
+                authentication: self.authentication_view(&interface.config.authentication),
                 index: interface.link().map(|link| link.index),
                 mtu: interface.link().map(|link| link.mtu),
                 addressing: interface.link().map(|link| link.addressing),
@@ -237,6 +264,17 @@ impl Engine {
                 counters: interface.counters.clone(),
             }
         })
+    }
+
+    fn authentication_view(&self, authentication: &Authentication) -> AuthenticationView {
+        match authentication {
+            Authentication::Null => AuthenticationView::Null,
+            Authentication::Simple(_) => AuthenticationView::Simple,
+            Authentication::Cryptographic(chain) => {
+                let (key, standing) = chain.signing(self.now);
+                AuthenticationView::Cryptographic { key: key.id, algorithm: key.algorithm, standing }
+            }
+        }
     }
 
     /// All LSAs, by domain and key, with their age at the last [`Engine::handle`].
