@@ -72,7 +72,7 @@ mod tests {
 
     fn route(interface: &str) -> Route {
         let interface = IfName::new(interface).unwrap();
-        Route { nexthops: BTreeSet::from([Nexthop { interface, via: None, onlink: false }]), source: None }
+        Route::unicast(BTreeSet::from([Nexthop { interface, via: None, onlink: false }]), None)
     }
 
     fn key(last: u8) -> RouteKey {

@@ -14,7 +14,7 @@ use ospf::Prefix;
 
 use super::netlink::{Netlink, unless};
 use crate::mesh::IfName;
-use crate::reconcile::state::{Nexthop, PROTOCOL, Route, RouteKey, RouteOrigin};
+use crate::reconcile::state::{Nexthop, PROTOCOL, Route, RouteKey, RouteKind, RouteOrigin};
 
 /// Whether a route of ours is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,14 +61,22 @@ fn parse(message: &RouteMessage, names: &BTreeMap<u32, IfName>) -> Option<(Route
         }
     }
     // The filter of the dump is the kernel's courtesy; ownership is checked here.
-    let ours = u8::from(header.protocol) == PROTOCOL && metric == Route::METRIC && header.kind == RouteType::Unicast;
+    let kind = match header.kind {
+        RouteType::Unicast => RouteKind::Unicast,
+        RouteType::BlackHole => RouteKind::Blackhole,
+        _ => return None,
+    };
+    let ours = u8::from(header.protocol) == PROTOCOL && metric == Route::METRIC;
     if !ours || header.destination_prefix_length > 32 {
         return None;
     }
-    let nexthops = multipath.unwrap_or_else(|| vec![single]);
+    let nexthops = match kind {
+        RouteKind::Unicast => multipath.unwrap_or_else(|| vec![single]),
+        RouteKind::Blackhole => Vec::new(),
+    };
     let nexthops = nexthops.iter().filter_map(|nexthop| parse_nexthop(nexthop, names)).collect();
     let prefix = Prefix::new(destination, header.destination_prefix_length);
-    Some((RouteKey { table, prefix }, Route { nexthops, source }))
+    Some((RouteKey { table, prefix }, Route { kind, nexthops, source }))
 }
 
 fn parse_nexthop(nexthop: &RouteNextHop, names: &BTreeMap<u32, IfName>) -> Option<Nexthop> {
@@ -137,7 +145,11 @@ pub(super) async fn install(
     present: Present,
     index: impl Fn(&IfName) -> io::Result<u32>,
 ) -> io::Result<()> {
-    let mut message = unicast(key);
+    let mut message = message(key);
+    message.header.kind = match route.kind {
+        RouteKind::Unicast => RouteType::Unicast,
+        RouteKind::Blackhole => RouteType::BlackHole,
+    };
     message.attributes.push(RouteAttribute::Priority(Route::METRIC));
     if let Some(source) = route.source {
         message.attributes.push(RouteAttribute::PrefSource(RouteAddress::Inet(source)));
@@ -149,6 +161,9 @@ pub(super) async fn install(
             message.header.flags = RouteFlags::from_bits_retain(u32::from(nexthop.flags.bits()));
             message.attributes.push(RouteAttribute::Oif(nexthop.interface_index));
             message.attributes.extend(nexthop.attributes);
+        }
+        Err(nexthops) if nexthops.is_empty() => {
+            debug_assert_eq!(route.kind, RouteKind::Blackhole, "a route of ours leads somewhere");
         }
         Err(nexthops) => message.attributes.push(RouteAttribute::MultiPath(nexthops)),
     }
@@ -171,17 +186,18 @@ fn emit_nexthop(nexthop: &Nexthop, index: &impl Fn(&IfName) -> io::Result<u32>) 
 
 /// Deletes the route; good if it is gone. The kernel compares protocol and metric: nobody else's is taken for it.
 pub(super) async fn delete(netlink: &Netlink, key: &RouteKey) -> io::Result<()> {
-    let mut message = unicast(key);
+    // Of no type: it goes whatever becomes of packets.
+    let mut message = message(key);
     message.header.scope = RouteScope::NoWhere;
     message.attributes.push(RouteAttribute::Priority(Route::METRIC));
     unless(netlink.change(RouteNetlinkMessage::DelRoute(message), 0).await, libc::ESRCH)
 }
 
-fn unicast(key: &RouteKey) -> RouteMessage {
+fn message(key: &RouteKey) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = AddressFamily::Inet;
     message.header.protocol = RouteProtocol::from(PROTOCOL);
-    message.header.kind = RouteType::Unicast;
+    message.header.kind = RouteType::Unspec;
     message.header.scope = RouteScope::Universe;
     message.header.destination_prefix_length = key.prefix.len();
     message.header.table = RouteHeader::RT_TABLE_UNSPEC;

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::state::{Admin, AllowedIps, Device, Link, Observed, Peer, Route, RouteKey, Scope, State, Sysctl, SysctlKey};
+use super::state::{
+    Admin, AllowedIps, Device, Link, Observed, Peer, Route, RouteKey, RouteKind, Scope, State, Sysctl, SysctlKey,
+};
 use super::step::Step;
 use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange};
 use crate::mesh::IfName;
@@ -210,7 +212,12 @@ fn usable_routes(desired: &State, observed: &Observed) -> BTreeMap<RouteKey, Rou
         let nexthops = route.nexthops.iter().filter(|nexthop| exists(&nexthop.interface)).cloned().collect();
         (*key, Route { nexthops, ..route.clone() })
     });
-    usable.filter(|(_, route)| !route.nexthops.is_empty()).collect()
+    usable.filter(|(_, route)| !route.nexthops.is_empty() || route.kind == RouteKind::Blackhole).collect()
+}
+
+/// Whether every leg is over one of these links.
+fn over(links: &BTreeSet<IfName>, route: &Route) -> bool {
+    route.nexthops.iter().all(|nexthop| links.contains(&nexthop.interface))
 }
 
 fn plan_routes_to_install(
@@ -225,7 +232,7 @@ fn plan_routes_to_install(
         let dies = |found: &Route| found.nexthops.iter().any(|nexthop| unmade.contains(&nexthop.interface));
         match found {
             None => steps.push(Step::AddRoute(*key, route.clone())),
-            Some(found) if found.nexthops.iter().all(|nexthop| unmade.contains(&nexthop.interface)) => {
+            Some(found) if found.kind == RouteKind::Unicast && over(unmade, found) => {
                 steps.push(Step::AddRoute(*key, route.clone()));
             }
             Some(found) if found != route || dies(found) => steps.push(Step::ReplaceRoute(*key, route.clone())),

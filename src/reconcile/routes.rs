@@ -50,6 +50,8 @@ pub struct Router<'a, N> {
 pub enum Fate {
     /// It goes into the kernel.
     Installed,
+    /// It goes into the kernel to drop what falls into an area address range of ours and has no route of its own (RFC 2328 §11.1).
+    Discard,
     /// The destination is a network that this router is connected to (a next hop without `via`): the kernel has that itself.
     Connected,
     /// The destination is this router.
@@ -66,6 +68,7 @@ pub fn fate(prefix: Prefix, route: &ospf::Route, loopback: Ipv4Addr, imports: &[
         Fate::Connected
     } else {
         match import_action(imports, prefix) {
+            ImportAction::Accept if route.nexthops.is_empty() => Fate::Discard,
             ImportAction::Accept => Fate::Installed,
             ImportAction::Refuse => Fate::Refused,
         }
@@ -81,12 +84,16 @@ where
     for (&prefix, route) in routes {
         match fate(prefix, route, router.loopback, router.imports) {
             Fate::Installed => {}
+            Fate::Discard => {
+                routing.routes.insert(RouteKey { table: MAIN_TABLE, prefix }, Route::blackhole());
+                continue;
+            }
             Fate::Connected | Fate::Own | Fate::Refused => continue,
         }
         let nexthops = kernel_nexthops(route, router);
         let mut install = |table, nexthops: BTreeSet<Nexthop>| {
             if !nexthops.is_empty() {
-                let route = Route { nexthops, source: Some(router.loopback) };
+                let route = Route::unicast(nexthops, Some(router.loopback));
                 routing.routes.insert(RouteKey { table, prefix }, route);
             }
         };

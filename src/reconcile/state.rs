@@ -122,16 +122,37 @@ pub struct RouteKey {
     pub prefix: Prefix,
 }
 
-/// A route: one or more next hops of equal weight.
+/// A route: one or more next hops of equal weight, or none at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Ordered, without duplicates, never empty.
+    /// What becomes of a packet.
+    pub kind: RouteKind,
+    /// Ordered, without duplicates; empty if and only if packets are dropped.
     pub nexthops: BTreeSet<Nexthop>,
     /// RTA_PREFSRC: the router's loopback.
     pub source: Option<Ipv4Addr>,
 }
 
+/// What a route does with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteKind {
+    /// Sends it to a next hop.
+    Unicast,
+    /// Drops it without a word.
+    Blackhole,
+}
+
 impl Route {
+    /// A route to these next hops.
+    pub fn unicast(nexthops: BTreeSet<Nexthop>, source: Option<Ipv4Addr>) -> Self {
+        Self { kind: RouteKind::Unicast, nexthops, source }
+    }
+
+    /// A route that drops packets.
+    pub fn blackhole() -> Self {
+        Self { kind: RouteKind::Blackhole, nexthops: BTreeSet::new(), source: None }
+    }
+
     /// RTA_PRIORITY of every route of weft: as FRR and BIRD do for OSPF, behind connected and static routes.
     pub const METRIC: u32 = 110;
 }

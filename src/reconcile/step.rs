@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::state::{Backend, Freshness, Observed, Route, RouteKey, Rule, Selector, Sysctl};
+use super::state::{Backend, Freshness, Observed, Route, RouteKey, RouteKind, Rule, Selector, Sysctl};
 use super::tunnels::DeviceChange;
 use crate::mesh::IfName;
 
@@ -145,6 +145,10 @@ impl fmt::Display for RouteKey {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            RouteKind::Unicast => {}
+            RouteKind::Blackhole => return f.write_str("blackhole"),
+        }
         for (i, nexthop) in self.nexthops.iter().enumerate() {
             let separator = if i == 0 { "" } else { ", " };
             write!(f, "{separator}")?;

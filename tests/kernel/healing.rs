@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use weft::kernel::Failure;
-use weft::reconcile::state::{Admin, Backend, Freshness, Observed, State};
+use weft::reconcile::state::{Admin, Backend, Freshness, MAIN_TABLE, Observed, Route, RouteKey, State};
 
-use crate::world::{Namespace, Router, add_route, everything, ip, name, tunnel, tunnels_to};
+use crate::world::{Namespace, Router, add_route, everything, ip, name, prefix, tunnel, tunnels_to};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -244,5 +244,29 @@ fn kernel_tunnels_are_made_marked_and_taken_away() {
         router.settle(&desired).await;
         router.down().await;
         assert_eq!(everything(), before);
+    });
+}
+
+#[test]
+fn a_route_that_drops_packets_is_installed_replaced_and_taken_away() {
+    Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        let mut desired = tunnels_to(&[2]);
+        let key = RouteKey { table: MAIN_TABLE, prefix: prefix("10.2.0.0/16") };
+        desired.routes.insert(key, Route::blackhole());
+        router.settle(&desired).await;
+        let shown = || ip("-4 route show proto 201");
+        assert_eq!(shown().trim(), "blackhole 10.2.0.0/16 metric 110");
+        assert_eq!(router.observe().await.state.routes[&key], Route::blackhole());
+
+        add_route(&mut desired, "10.2.0.0/16", &[2]);
+        router.settle(&desired).await;
+        assert!(shown().starts_with("10.2.0.0/16 via 10.255.0.2 dev wg-b"), "{}", shown());
+
+        desired.routes.insert(key, Route::blackhole());
+        router.settle(&desired).await;
+        desired.routes.clear();
+        router.settle(&desired).await;
+        assert_eq!(shown(), "");
     });
 }

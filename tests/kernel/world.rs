@@ -270,6 +270,6 @@ pub fn tunnels_to(sites: &[u8]) -> State {
 pub fn add_route(state: &mut State, to: &str, via: &[u8]) {
     let nexthops =
         via.iter().map(|&id| Nexthop { interface: tunnel(id), via: Some(Ipv4Addr::new(10, 255, 0, id)), onlink: true });
-    let route = Route { nexthops: nexthops.collect(), source: Some(OWN) };
+    let route = Route::unicast(nexthops.collect(), Some(OWN));
     state.routes.insert(RouteKey { table: MAIN_TABLE, prefix: prefix(to) }, route);
 }

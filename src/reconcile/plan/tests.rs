@@ -72,7 +72,7 @@ fn wanted(backend: Backend, sites: &[u8]) -> State {
 fn route(state: &mut State, table: u32, to: &str, via: &[u8]) {
     let nexthops =
         via.iter().map(|&id| Nexthop { interface: interface(id), via: Some(loopback(id)), onlink: true }).collect();
-    state.routes.insert(RouteKey { table, prefix: prefix(to) }, Route { nexthops, source: Some(OWN) });
+    state.routes.insert(RouteKey { table, prefix: prefix(to) }, Route::unicast(nexthops, Some(OWN)));
 }
 
 /// A machine with an uplink and nothing of weft.
@@ -450,9 +450,9 @@ fn route_over_an_interface_that_does_not_exist_waits_for_it() {
     let over = |interface: &str| Nexthop { interface: name(interface), via: Some(loopback(9)), onlink: false };
     let key = RouteKey { table: MAIN_TABLE, prefix: prefix("10.9.0.0/16") };
     let nexthops = BTreeSet::from([over("eth0"), over("eth7")]);
-    desired.routes.insert(key, Route { nexthops, source: Some(OWN) });
+    desired.routes.insert(key, Route::unicast(nexthops, Some(OWN)));
     let lost = RouteKey { table: MAIN_TABLE, prefix: prefix("10.10.0.0/16") };
-    desired.routes.insert(lost, Route { nexthops: BTreeSet::from([over("eth7")]), source: Some(OWN) });
+    desired.routes.insert(lost, Route::unicast(BTreeSet::from([over("eth7")]), Some(OWN)));
     let steps = planned(&desired, &mut bare(), &Applied::default());
     assert_eq!(steps.last().unwrap(), "add route 10.9.0.0/16 via 10.255.0.9 dev eth0");
     assert!(!steps.iter().any(|step| step.contains("10.10.0.0")), "{steps:#?}");
