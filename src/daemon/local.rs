@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::Options;
 use crate::keys::PrivateKey;
-use crate::mesh::{self, BackendChoice, IfName, Mesh, NetworkType, Site, Tunnel};
+use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, Tunnel};
 use crate::reconcile::state::{Admin, AllowedIps, Backend, Device, FWMARK, Link, Peer, State};
 use crate::routing::Keyring;
 
@@ -100,8 +100,6 @@ impl Local {
 
 /// Refuses what the file may say and this version does not do yet.
 fn refuse_unbuilt(mesh: &Mesh, site: &Site) -> anyhow::Result<()> {
-    let lans = site.interfaces.iter().all(|interface| interface.network == NetworkType::PointToPoint);
-    anyhow::ensure!(lans, "no network but point-to-point is available in this version");
     let own = site.interfaces.iter().map(|interface| interface.ospf.area);
     let areas: BTreeSet<_> = mesh.tunnels(site).iter().map(|tunnel| tunnel.ospf.area).chain(own).collect();
     let plain = areas.len() <= 1 && mesh.areas.is_empty() && site.virtual_links.is_empty();

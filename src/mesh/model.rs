@@ -182,6 +182,8 @@ pub struct OspfSettings {
     pub priority: u8,
     /// PollInterval of non-broadcast networks; whole seconds, at least the HelloInterval.
     pub poll_interval: Duration,
+    /// Whether others learn of the network between the routers.
+    pub prefix_suppression: PrefixSuppression,
 }
 
 /// `mtu_ignore`: what becomes of Database Description packets that claim a larger MTU than ours (RFC 2328 §10.6).
@@ -192,6 +194,16 @@ pub enum MtuCheck {
     Enforced,
     /// They are taken.
     Ignored,
+}
+
+/// `prefix_suppression`: whether there are routes to a network that has only routers on it (RFC 6860).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PrefixSuppression {
+    /// There are.
+    #[default]
+    Shown,
+    /// There are none.
+    Hidden,
 }
 
 /// One `[[site.interface]]`: OSPF on an interface that weft did not make.

@@ -7,7 +7,7 @@ use ::ospf::AreaId;
 use super::auth::AuthKeys;
 use super::diagnostic::{Diagnostic, Span, quoted};
 use super::durations::{seconds, written};
-use super::model::{MtuCheck, OspfSettings, Timers};
+use super::model::{MtuCheck, OspfSettings, PrefixSuppression, Timers};
 use super::reader::{At, Effective, Entry, Report, Setting, Table};
 
 const DEFAULT_COST: u16 = 10;
@@ -43,9 +43,10 @@ pub(super) struct OspfKeys {
     pub timers: TimerKeys,
     pub auth: AuthKeys,
     mtu_check: Setting<MtuCheck>,
-    /// Taken by [`OspfKeys::read_network`] only: a tunnel has one neighbour.
+    /// This and what follows is taken by [`OspfKeys::read_network`] only: a tunnel has one neighbour and no network.
     pub priority: Setting<u8>,
     pub poll_interval: Setting<Duration>,
+    prefix_suppression: Setting<PrefixSuppression>,
 }
 
 /// Settings after inheritance, and where the area comes from (`None`: the default).
@@ -116,6 +117,9 @@ impl OspfKeys {
         Self {
             priority: Setting::read(table.take("priority"), |entry| priority(&entry, report)),
             poll_interval: Setting::read(table.take("poll_interval"), |entry| seconds(&entry, AT_LEAST, report)),
+            prefix_suppression: Setting::read(table.take("prefix_suppression"), |entry| {
+                entry.boolean(PrefixSuppression::Hidden, PrefixSuppression::Shown, report)
+            }),
             ..Self::read(table, report)
         }
     }
@@ -129,6 +133,7 @@ impl OspfKeys {
         let cost = self.cost.or(base.cost).effective(DEFAULT_COST);
         let mtu_check = self.mtu_check.or(base.mtu_check).effective(MtuCheck::default());
         let priority = self.priority.or(base.priority).effective(DEFAULT_PRIORITY);
+        let suppression = self.prefix_suppression.or(base.prefix_suppression).effective(PrefixSuppression::default());
         let poll_interval = self.poll_interval.or(base.poll_interval).effective(DEFAULT_POLL);
         let (timers, area, poll_interval) = (timers?, area?, poll_interval?);
         if let Some(own) = self.poll_interval.given().filter(|own| own.value < timers.hello_interval) {
@@ -144,6 +149,7 @@ impl OspfKeys {
             priority: priority?.value,
             // Inherited, it gives way to an interval that is said here.
             poll_interval: poll_interval.value.max(timers.hello_interval),
+            prefix_suppression: suppression?.value,
         };
         Some(Settled { settings, area_from: area.from })
     }

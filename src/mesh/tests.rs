@@ -160,6 +160,10 @@ fn areas_and_the_networks_in_them_are_what_the_file_says() {
     assert_eq!((frame_relay.network, frame_relay.ospf.priority), (NetworkType::NonBroadcast, 10));
     let priorities: Vec<u8> = frame_relay.neighbors.values().map(|neighbor| neighbor.priority).collect();
     assert_eq!((priorities, frame_relay.ospf.mtu_check), (vec![1, 0], MtuCheck::Enforced));
+    assert_eq!(
+        [lan, frame_relay].map(|interface| interface.ospf.prefix_suppression),
+        [PrefixSuppression::Shown, PrefixSuppression::Hidden]
+    );
     assert_eq!((radio.network, radio.ospf.poll_interval.as_secs()), (NetworkType::PointToMultipoint, 90));
     let [there] = taipei.virtual_links.as_slice() else { panic!("{:?}", taipei.virtual_links) };
     let [back] = mesh.site("osaka").unwrap().virtual_links.as_slice() else { panic!("no way back") };

@@ -10,7 +10,8 @@ use ospf::{
 
 use super::keyring::Keyring;
 use crate::mesh::{
-    self, Auth, IfName, InterfaceMode, Mesh, MtuCheck, OspfSettings, Site, SiteInterface, Timers, VirtualLink,
+    self, Auth, IfName, InterfaceMode, Mesh, MtuCheck, OspfSettings, PrefixSuppression, Site, SiteInterface, Timers,
+    VirtualLink,
 };
 
 /// The engine's handle of each interface: given out once per name and kept for the life of the process.
@@ -132,6 +133,7 @@ fn interface(name: &IfName, settings: &OspfSettings, network: NetworkType, signi
         priority: settings.priority,
         poll_interval: settings.poll_interval,
         mtu_ignore: settings.mtu_check == MtuCheck::Ignored,
+        prefix_suppression: settings.prefix_suppression == PrefixSuppression::Hidden,
         ..timed(&settings.timers, InterfaceConfig::new(name.as_str(), settings.area, network))
     }
 }
