@@ -11,6 +11,7 @@ mod heal;
 mod interop;
 mod join;
 mod office_cloud;
+mod redistribute;
 mod trace;
 mod triangle;
 mod vm;

@@ -50,7 +50,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct RunDir {
     /// Directory of the daemon's run-time files.
-    #[arg(long = "run-dir", value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
+    #[arg(long = "run-dir", value_name = "DIR", default_value = DEFAULT_RUN_DIR, global = true)]
     path: PathBuf,
 }
 
@@ -58,7 +58,7 @@ struct RunDir {
 #[derive(Debug, clap::Args)]
 struct Format {
     /// Print JSON, whose keys scripts may depend on.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 

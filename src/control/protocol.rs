@@ -21,7 +21,7 @@ pub enum Request {
 }
 
 /// What `weft show` shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Noun {
     /// OSPF neighbours.
@@ -34,6 +34,10 @@ pub enum Noun {
     Interfaces,
     /// The link state database.
     Lsdb,
+    /// Areas.
+    Areas,
+    /// When routes are calculated; one.
+    Spf,
 }
 
 /// The line that answers.

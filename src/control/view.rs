@@ -74,6 +74,22 @@ pub struct Neighbor {
     pub since_s: f64,
     /// Seconds until it is given up if nothing is heard.
     pub dead_in_s: f64,
+    /// `dr`, `backup` or `other` where a designated router is elected; `null` elsewhere.
+    pub role: Option<String>,
+    /// Router Priority of its hellos.
+    pub priority: u8,
+    /// Address of the designated router that its hellos name.
+    pub designated_router: Option<Ipv4Addr>,
+    /// Address of the backup designated router that its hellos name.
+    pub backup_designated_router: Option<Ipv4Addr>,
+    /// Options of its packets by their letters in RFC 2328 §A.2 and later, `E`, `NP`, `O` …
+    pub options: Vec<String>,
+    /// LSAs that it has not acknowledged.
+    pub retransmissions: usize,
+    /// LSAs that it has newer and that have not come yet.
+    pub requests: usize,
+    /// LSAs that have not been described to it yet.
+    pub summaries: usize,
 }
 
 /// A route that OSPF computed.
@@ -94,6 +110,11 @@ pub struct Route {
     pub originators: Vec<Ipv4Addr>,
     /// External Route Tag.
     pub tag: u32,
+    /// Of external-2, the type 2 metric; else `null`.
+    pub type2_metric: Option<u32>,
+    /// What became of it: `installed`; `discard`: installed to drop what has no route of its own; `connected`: the kernel has it by
+    /// itself; `own`: this router's address; `refused`: a `[[site.import]]` keeps it out.
+    pub kernel: String,
 }
 
 /// One way to a destination.
@@ -112,9 +133,10 @@ pub struct Interface {
     pub interface: String,
     /// Area.
     pub area: Ipv4Addr,
-    /// `point-to-point`.
+    /// `broadcast`, `nbma`, `point-to-point`, `point-to-multipoint` or `virtual-link`.
     pub network: String,
-    /// Interface state in the RFC's words: `Down`, `Point-to-point`; `Passive` where no packets are exchanged.
+    /// Interface state in the RFC's words: `Down`, `Waiting`, `Point-to-point`, `DROther`, `Backup`, `DR`; `Passive` where no
+    /// packets are exchanged.
     pub state: String,
     /// Source of its packets; `null` while it is down.
     pub address: Option<Ipv4Addr>,
@@ -138,6 +160,87 @@ pub struct Interface {
     pub retransmitted: u64,
     /// Packets refused, by reason.
     pub refused: BTreeMap<String, u64>,
+    /// LSAs refused that came in good packets, by reason.
+    pub lsa_refused: BTreeMap<String, u64>,
+    /// The network of its address, or the single address.
+    pub prefix: Option<String>,
+    /// Router Priority.
+    pub priority: u8,
+    /// Address of the designated router.
+    pub designated_router: Option<Ipv4Addr>,
+    /// Address of the backup designated router.
+    pub backup_designated_router: Option<Ipv4Addr>,
+    /// RxmtInterval, seconds.
+    pub retransmit_interval_s: f64,
+    /// InfTransDelay, seconds.
+    pub transmit_delay_s: u64,
+    /// PollInterval, seconds; `null` where nobody is polled.
+    pub poll_interval_s: Option<u64>,
+    /// Seconds to the next hello; `null` if none is sent.
+    pub next_hello_s: Option<f64>,
+    /// `none`, `simple`, `md5`, `hmac-sha-256` …
+    pub auth: String,
+    /// Key ID that packets are signed with.
+    pub auth_key_id: Option<u8>,
+    /// `valid`; `expired` or `premature` if no key's lifetime is now.
+    pub auth_key: Option<String>,
+    /// Transit area and router at the other end of a virtual link.
+    pub virtual_link: Option<VirtualLink>,
+}
+
+/// What a virtual link joins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VirtualLink {
+    /// The area it runs through.
+    pub transit_area: Ipv4Addr,
+    /// Router id of its other end.
+    pub far_end: Ipv4Addr,
+}
+
+/// An area that this router is in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Area {
+    /// Its id.
+    pub area: Ipv4Addr,
+    /// `normal`, `stub`, `nssa`.
+    pub kind: String,
+    /// Whether its border routers tell it of other areas.
+    pub summaries: bool,
+    /// Interfaces of this router in it.
+    pub interfaces: usize,
+    /// Of these, not down.
+    pub interfaces_up: usize,
+    /// Neighbours in state Full.
+    pub full: usize,
+    /// LSAs in its database, by type.
+    pub lsas: BTreeMap<String, u64>,
+    /// Sum of their checksums (RFC 4750): the same on all its routers.
+    pub checksum_sum: String,
+    /// Area border routers in it.
+    pub border_routers: usize,
+    /// AS boundary routers in it.
+    pub boundary_routers: usize,
+}
+
+/// When routes are calculated (RFC 8405).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spf {
+    /// `quiet`, `short-wait`, `long-wait`.
+    pub state: String,
+    /// How often routes were calculated.
+    pub runs: u64,
+    /// Seconds until they are calculated next; `null` if nothing has changed since.
+    pub due_in_s: Option<f64>,
+    /// INITIAL_SPF_DELAY, seconds.
+    pub initial_s: f64,
+    /// SHORT_SPF_DELAY, seconds.
+    pub short_s: f64,
+    /// LONG_SPF_DELAY, seconds.
+    pub long_s: f64,
+    /// TIME_TO_LEARN_INTERVAL, seconds.
+    pub time_to_learn_s: f64,
+    /// HOLDDOWN_INTERVAL, seconds.
+    pub holddown_s: f64,
 }
 
 /// An LSA.
@@ -164,4 +267,10 @@ pub struct Lsa {
     pub length: u16,
     /// What it says, one line for each element.
     pub body: Vec<String>,
+    /// Options by their letters, `E`, `NP`, `O` …
+    pub options: Vec<String>,
+    /// LS type, 1 …
+    pub ls_type: u8,
+    /// Whether this router originates it.
+    pub own: bool,
 }

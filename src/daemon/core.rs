@@ -352,7 +352,7 @@ impl Daemon {
 
     /// Whether every tunnel has a neighbour that is Full.
     async fn converged(&mut self) -> bool {
-        let view = self.driver.view().await;
+        let Ok(view) = self.driver.view().await else { return false };
         let full: BTreeSet<InterfaceId> = view
             .neighbors
             .iter()
@@ -423,19 +423,21 @@ impl Daemon {
         let Asked { request, answer } = asked;
         let value = match request {
             Request::Down => return Ok(Next::Down(answer)),
-            Request::Status => serde_json::to_value(self.report().await.status()),
-            Request::Show { noun: Noun::Neighbors } => serde_json::to_value(self.report().await.neighbors()),
-            Request::Show { noun: Noun::Routes } => serde_json::to_value(self.report().await.routes()),
-            Request::Show { noun: Noun::Tunnels } => serde_json::to_value(self.report().await.tunnels()),
-            Request::Show { noun: Noun::Interfaces } => serde_json::to_value(self.report().await.interfaces()),
-            Request::Show { noun: Noun::Lsdb } => serde_json::to_value(self.report().await.lsdb()),
+            Request::Status => serde_json::to_value(self.report().await?.status()),
+            Request::Show { noun: Noun::Neighbors } => serde_json::to_value(self.report().await?.neighbors()),
+            Request::Show { noun: Noun::Routes } => serde_json::to_value(self.report().await?.routes()),
+            Request::Show { noun: Noun::Tunnels } => serde_json::to_value(self.report().await?.tunnels()),
+            Request::Show { noun: Noun::Interfaces } => serde_json::to_value(self.report().await?.interfaces()),
+            Request::Show { noun: Noun::Lsdb } => serde_json::to_value(self.report().await?.lsdb()),
+            Request::Show { noun: Noun::Areas } => serde_json::to_value(self.report().await?.areas()),
+            Request::Show { noun: Noun::Spf } => serde_json::to_value(self.report().await?.spf()),
         };
         // If the client has gone, nobody misses the answer.
         let _ = answer.send(value.map_err(|error| error.to_string()));
         Ok(Next::Nothing)
     }
 
-    async fn report(&self) -> report::Report<'_> {
+    async fn report(&self) -> anyhow::Result<report::Report<'_>> {
         let mut devices = BTreeMap::new();
         for interface in self.local.tunnels.keys() {
             // One that cannot be read is shown as missing; the loop has said why.
@@ -443,19 +445,19 @@ impl Daemon {
                 devices.insert(interface.clone(), device);
             }
         }
-        report::Report {
+        Ok(report::Report {
             local: &self.local,
             backend: self.backend,
             ids: &self.ids,
             routes: &self.routes,
             links: &self.observed.state.links,
             devices,
-            view: self.driver.view().await,
+            view: self.driver.view().await?,
             failures: &self.failures,
             refused_reload: self.refused_reload.as_deref(),
             redistributed: &self.redistributed,
             uptime: self.started.elapsed(),
-        }
+        })
     }
 
     async fn down(self) -> anyhow::Result<()> {

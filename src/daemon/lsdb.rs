@@ -3,12 +3,16 @@
 use std::net::Ipv4Addr;
 
 use ospf::wire::{ExternalLsa, LsaBody, RouterLink, RouterLinkKind, RouterLsa};
-use ospf::{Domain, ExternalMetric, InterfaceId, LsaView, Prefix};
+use ospf::{Domain, ExternalMetric, InterfaceId, LsaType, LsaView, Prefix, RouterId};
 
+use super::report::options;
 use crate::control::view;
 
+/// Octets of an opaque LSA's element that are shown.
+const MAX_OCTETS: usize = 32;
+
 /// One LSA as it is shown; `name` is that of an interface.
-pub(super) fn lsa(shown: &LsaView, name: impl Fn(InterfaceId) -> String) -> view::Lsa {
+pub(super) fn lsa(shown: &LsaView, own: RouterId, name: impl Fn(InterfaceId) -> String) -> view::Lsa {
     let header = &shown.lsa.header;
     let (area, link) = match shown.domain {
         Domain::As => (None, None),
@@ -26,6 +30,9 @@ pub(super) fn lsa(shown: &LsaView, name: impl Fn(InterfaceId) -> String) -> view
         checksum: format!("{:#06x}", header.checksum),
         length: header.length,
         body: body(shown),
+        options: options(header.options),
+        ls_type: header.key.kind.0,
+        own: header.key.advertising_router == own,
     }
 }
 
@@ -42,11 +49,14 @@ fn body(shown: &LsaView) -> Vec<String> {
             let routers = network.attached_routers.iter().map(|router| format!("attached {router}"));
             std::iter::once(destination(id, network.network_mask)).chain(routers).collect()
         }
+        LsaBody::Summary(summary) if shown.lsa.header.key.kind == LsaType::SUMMARY_ASBR => {
+            vec![format!("AS boundary router {id}, metric {}", summary.metric)]
+        }
         LsaBody::Summary(summary) => {
             vec![format!("{} metric {}", destination(id, summary.network_mask), summary.metric)]
         }
         LsaBody::External(external) => vec![external_line(id, external)],
-        LsaBody::Opaque(bytes) => vec![format!("{} octets, not interpreted", bytes.len())],
+        LsaBody::Opaque(bytes) => opaque_lines(shown.lsa.header.key.id.0, bytes),
     }
 }
 
@@ -82,6 +92,40 @@ fn external_line(id: Ipv4Addr, external: &ExternalLsa) -> String {
         line.push_str(&format!(" tag {}", external.route_tag));
     }
     line
+}
+
+/// RFC 5250 §3: Opaque Type and Opaque ID share the Link State ID. The information of all types in use is made of TLVs, which are shown
+/// as they are where they hold together.
+fn opaque_lines(id: u32, bytes: &[u8]) -> Vec<String> {
+    let [kind, opaque_id @ ..] = id.to_be_bytes();
+    let name = match kind {
+        1 => " (traffic engineering)",
+        3 => " (grace)",
+        4 => " (router information)",
+        7 => " (extended prefix)",
+        8 => " (extended link)",
+        _ => "",
+    };
+    let [high, middle, low] = opaque_id;
+    let id = u32::from_be_bytes([0, high, middle, low]);
+    let first = format!("opaque type {kind}{name}, id {id}, {} octets", bytes.len());
+    std::iter::once(first).chain(tlvs(bytes)).collect()
+}
+
+fn tlvs(bytes: &[u8]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = bytes;
+    while let [kind_high, kind_low, len_high, len_low, value @ ..] = rest {
+        let kind = u16::from_be_bytes([*kind_high, *kind_low]);
+        let len = usize::from(u16::from_be_bytes([*len_high, *len_low]));
+        // Values are padded to 32 bits (RFC 3630 §2.3.2).
+        let (Some(value), Some(after)) = (value.get(..len), value.get(len.next_multiple_of(4)..)) else { break };
+        let shown: String = value.iter().take(MAX_OCTETS).map(|octet| format!("{octet:02x}")).collect();
+        let dots = if len > MAX_OCTETS { "…" } else { "" };
+        lines.push(format!("TLV {kind}, {len} octets: {shown}{dots}"));
+        rest = after;
+    }
+    if rest.is_empty() { lines } else { Vec::new() }
 }
 
 /// As a prefix, or with the mask as it stands where that has holes.

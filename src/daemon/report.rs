@@ -1,14 +1,20 @@
 //! What the daemon knows, as it is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ospf::{Addressing, InterfaceId, InterfaceStatus, InterfaceView, Prefix, RefusedView, RouteKind, RouterId};
+use ospf::wire::{LsaBody, Options, RouterFlags};
+use ospf::{
+    Addressing, AreaId, AreaKind, AuthenticationView, Domain, InterfaceId, InterfaceStatus, InterfaceView,
+    KeyAlgorithm, KeyStanding, NeighborView, NetworkType, Prefix, RefusedView, RouteKind, RouterId, SpfState, SpfView,
+    Summaries,
+};
 
 use super::local::Local;
 use crate::control::view;
 use crate::mesh::{IfName, Tunnel};
+use crate::reconcile::routes::{Fate, fate};
 use crate::reconcile::state::{Backend, Link};
 use crate::routing::{InterfaceIds, MAX_REDISTRIBUTED, Redistributed, View};
 use crate::tunnel::Observation;
@@ -68,6 +74,14 @@ impl Report<'_> {
             bfd: "Off".to_owned(),
             since_s: seconds(neighbor.in_state),
             dead_in_s: seconds(neighbor.dead_in),
+            role: self.role(neighbor),
+            priority: neighbor.priority,
+            designated_router: neighbor.designated_router,
+            backup_designated_router: neighbor.backup_designated_router,
+            options: options(neighbor.options),
+            retransmissions: neighbor.retransmissions,
+            requests: neighbor.requests,
+            summaries: neighbor.summaries,
         });
         neighbors.collect()
     }
@@ -81,7 +95,32 @@ impl Report<'_> {
     }
 
     pub(super) fn lsdb(&self) -> Vec<view::Lsa> {
-        self.view.lsdb.iter().map(|shown| super::lsdb::lsa(shown, |id| self.name(id))).collect()
+        let own = RouterId::from(self.local.site.loopback);
+        self.view.lsdb.iter().map(|shown| super::lsdb::lsa(shown, own, |id| self.name(id))).collect()
+    }
+
+    pub(super) fn areas(&self) -> Vec<view::Area> {
+        let areas: BTreeSet<AreaId> = self.view.interfaces.iter().map(|interface| interface.area).collect();
+        areas.into_iter().map(|area| self.area(area)).collect()
+    }
+
+    pub(super) fn spf(&self) -> view::Spf {
+        let SpfView { state, due_in, delays } = &self.view.spf;
+        view::Spf {
+            state: match state {
+                SpfState::Quiet => "quiet",
+                SpfState::ShortWait => "short-wait",
+                SpfState::LongWait => "long-wait",
+            }
+            .to_owned(),
+            runs: self.view.calculations,
+            due_in_s: due_in.map(seconds),
+            initial_s: seconds(delays.initial),
+            short_s: seconds(delays.short),
+            long_s: seconds(delays.long),
+            time_to_learn_s: seconds(delays.time_to_learn),
+            holddown_s: seconds(delays.holddown),
+        }
     }
 
     /// What an operator should look at, the worst first.
@@ -104,7 +143,12 @@ impl Report<'_> {
         }
         for interface in &self.view.interfaces {
             if interface.state == InterfaceStatus::Down && !self.is_tunnel(interface.interface) {
-                problems.push(format!("{}: no such interface, or it is down or has no address", interface.name));
+                problems.push(match interface.network {
+                    NetworkType::VirtualLink { transit_area, .. } => {
+                        format!("{}: no way through area {transit_area} to its other end", interface.name)
+                    }
+                    _ => format!("{}: no such interface, or it is down or has no address", interface.name),
+                });
             }
         }
         if self.redistributed.left_out > 0 {
@@ -180,16 +224,82 @@ impl Report<'_> {
             nexthops: nexthops.map(|hop| view::Nexthop { interface: self.name(hop.interface), via: hop.via }).collect(),
             originators: route.originators.iter().map(|router| Ipv4Addr::from(*router)).collect(),
             tag: route.tag,
+            type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
+            kernel: match fate(prefix, route, self.local.site.loopback, &self.local.site.imports) {
+                Fate::Installed => "installed",
+                Fate::Discard => "discard",
+                Fate::Connected => "connected",
+                Fate::Own => "own",
+                Fate::Refused => "refused",
+            }
+            .to_owned(),
+        }
+    }
+
+    /// What a neighbour is on a network that elects.
+    fn role(&self, neighbor: &NeighborView) -> Option<String> {
+        let interface = self.view.interfaces.iter().find(|interface| interface.interface == neighbor.interface)?;
+        let elects = matches!(interface.network, NetworkType::Broadcast | NetworkType::NonBroadcast);
+        let address = Some(neighbor.address);
+        let role = match elects {
+            false => return None,
+            true if interface.designated_router == address => "dr",
+            true if interface.backup_designated_router == address => "backup",
+            true => "other",
+        };
+        Some(role.to_owned())
+    }
+
+    fn area(&self, area: AreaId) -> view::Area {
+        let config = self.local.mesh.areas.get(&area);
+        let (kind, summaries) = match config.map(|config| &config.kind) {
+            None | Some(AreaKind::Normal) => ("normal", Summaries::Imported),
+            Some(AreaKind::Stub { summaries, .. }) => ("stub", *summaries),
+            Some(AreaKind::Nssa(nssa)) => ("nssa", nssa.summaries),
+        };
+        let interfaces = || self.view.interfaces.iter().filter(|interface| interface.area == area);
+        let mut lsas: BTreeMap<String, u64> = BTreeMap::new();
+        let (mut checksum_sum, mut border_routers, mut boundary_routers) = (0_u32, 0, 0);
+        for shown in self.view.lsdb.iter().filter(|shown| shown.domain == Domain::Area(area)) {
+            let header = &shown.lsa.header;
+            *lsas.entry(header.key.kind.to_string()).or_default() += 1;
+            checksum_sum = checksum_sum.wrapping_add(u32::from(header.checksum));
+            if let Ok(LsaBody::Router(router)) = shown.lsa.parse() {
+                border_routers += usize::from(router.flags.contains(RouterFlags::B));
+                boundary_routers += usize::from(router.flags.contains(RouterFlags::E));
+            }
+        }
+        view::Area {
+            area: area.into(),
+            kind: kind.to_owned(),
+            summaries: summaries == Summaries::Imported,
+            interfaces: interfaces().count(),
+            interfaces_up: interfaces().filter(|interface| interface.state != InterfaceStatus::Down).count(),
+            full: interfaces().map(|interface| interface.adjacencies).sum(),
+            lsas,
+            checksum_sum: format!("{checksum_sum:#010x}"),
+            border_routers,
+            boundary_routers,
         }
     }
 
     fn interface(&self, interface: &InterfaceView) -> view::Interface {
         let counters = &interface.counters;
         let refused = counters.refused.iter().map(|(reason, count)| (reason.to_string(), *count));
+        let lsa_refused = counters.lsa_refused.iter().map(|(reason, count)| (reason.to_string(), *count));
+        let polls = matches!(interface.network, NetworkType::NonBroadcast | NetworkType::PointToMultipoint);
+        let (auth, auth_key_id, auth_key) = authentication(&interface.authentication);
         view::Interface {
             interface: interface.name.clone(),
             area: interface.area.into(),
-            network: "point-to-point".to_owned(),
+            network: match interface.network {
+                NetworkType::Broadcast => "broadcast",
+                NetworkType::NonBroadcast => "nbma",
+                NetworkType::PointToMultipoint => "point-to-multipoint",
+                NetworkType::VirtualLink { .. } => "virtual-link",
+                _ => "point-to-point",
+            }
+            .to_owned(),
             state: interface.state.to_string(),
             address: interface.addressing.map(Addressing::address),
             mtu: interface.mtu,
@@ -202,6 +312,27 @@ impl Report<'_> {
             received: by_packet_type(&counters.received),
             retransmitted: counters.retransmitted,
             refused: refused.collect(),
+            lsa_refused: lsa_refused.collect(),
+            prefix: interface.addressing.map(|addressing| match addressing {
+                Addressing::Unnumbered(address) => Prefix::host(address).to_string(),
+                Addressing::Numbered { subnet, .. } => subnet.to_string(),
+            }),
+            priority: interface.priority,
+            designated_router: interface.designated_router,
+            backup_designated_router: interface.backup_designated_router,
+            retransmit_interval_s: seconds(interface.retransmit_interval),
+            transmit_delay_s: interface.transmit_delay.as_secs(),
+            poll_interval_s: polls.then(|| interface.poll_interval.as_secs()),
+            next_hello_s: interface.next_hello.map(seconds),
+            auth: auth.to_owned(),
+            auth_key_id,
+            auth_key: auth_key.map(str::to_owned),
+            virtual_link: match interface.network {
+                NetworkType::VirtualLink { transit_area, far_end } => {
+                    Some(view::VirtualLink { transit_area: transit_area.into(), far_end: far_end.into() })
+                }
+                _ => None,
+            },
         }
     }
 
@@ -215,8 +346,41 @@ impl Report<'_> {
     }
 
     fn name(&self, id: InterfaceId) -> String {
-        self.ids.name(id).map_or_else(|| format!("#{}", id.0), ToString::to_string)
+        let virtual_link = || self.view.interfaces.iter().find(|interface| interface.interface == id);
+        match self.ids.name(id) {
+            Some(name) => name.to_string(),
+            None => virtual_link().map_or_else(|| format!("#{}", id.0), |interface| interface.name.clone()),
+        }
     }
+}
+
+/// Kind of authentication, Key ID, and whether that key's time is now.
+fn authentication(shown: &AuthenticationView) -> (&'static str, Option<u8>, Option<&'static str>) {
+    match shown {
+        AuthenticationView::Null => ("none", None, None),
+        AuthenticationView::Simple => ("simple", None, None),
+        AuthenticationView::Cryptographic { key, algorithm, standing } => {
+            let algorithm = match algorithm {
+                KeyAlgorithm::Md5 => "md5",
+                KeyAlgorithm::HmacSha1 => "hmac-sha-1",
+                KeyAlgorithm::HmacSha256 => "hmac-sha-256",
+                KeyAlgorithm::HmacSha384 => "hmac-sha-384",
+                KeyAlgorithm::HmacSha512 => "hmac-sha-512",
+            };
+            let standing = match standing {
+                KeyStanding::Valid => "valid",
+                KeyStanding::Expired => "expired",
+                KeyStanding::Premature => "premature",
+            };
+            (algorithm, Some(key.0), Some(standing))
+        }
+    }
+}
+
+/// Options by their letters (RFC 2328 §A.2, RFC 3101, RFC 5250, RFC 5613).
+pub(super) fn options(options: Options) -> Vec<String> {
+    let letters = [(Options::E, "E"), (Options::NP, "NP"), (Options::L, "L"), (Options::DC, "DC"), (Options::O, "O")];
+    letters.into_iter().filter(|(bit, _)| options.contains(*bit)).map(|(_, letter)| letter.to_owned()).collect()
 }
 
 /// Counters by the name of the packet type (RFC 2328 §A.3.1), those of types 1 to 5 in order.

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use anyhow::Context as _;
 use ospf::{Config, Engine, Input, InterfaceId, LinkState, Output, Prefix, Route};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -34,7 +35,7 @@ pub struct Driver {
 }
 
 /// What the engine knows, at one moment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct View {
     /// Neighbours, ordered by interface.
     pub neighbors: Vec<ospf::NeighborView>,
@@ -44,6 +45,10 @@ pub struct View {
     pub lsdb: Vec<ospf::LsaView>,
     /// Paths that are not believed.
     pub refused: Vec<ospf::RefusedView>,
+    /// When routes are calculated.
+    pub spf: ospf::SpfView,
+    /// How often they were.
+    pub calculations: u64,
 }
 
 #[derive(Debug)]
@@ -95,10 +100,13 @@ impl Driver {
     }
 
     /// What the engine knows now.
-    pub async fn view(&self) -> View {
+    ///
+    /// # Errors
+    /// If the task has ended.
+    pub async fn view(&self) -> anyhow::Result<View> {
         let (sender, receiver) = oneshot::channel();
         self.send(Command::View(sender)).await;
-        receiver.await.unwrap_or_default()
+        receiver.await.context("the routing task has ended")
     }
 
     /// Says goodbye to the neighbours and ends the task.
@@ -206,6 +214,8 @@ impl Task {
                     interfaces: self.engine.interfaces().collect(),
                     lsdb: self.engine.lsdb().collect(),
                     refused: self.engine.refused_routes().collect(),
+                    spf: self.engine.spf(),
+                    calculations: self.engine.calculations(),
                 };
                 // Nobody waits for the answer if the client has gone.
                 let _ = answer.send(view);

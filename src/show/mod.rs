@@ -1,8 +1,10 @@
 //! What a person reads: tables that fit 100 columns, with what is wrong first.
 
+mod detail;
 mod nouns;
 mod status;
 mod table;
 
-pub use nouns::{interfaces, lsdb, neighbors, routes, tunnels};
+pub use detail::{interfaces_in_detail, neighbors_in_detail};
+pub use nouns::{areas, interfaces, lsdb, lsdb_in_brief, neighbors, routes, spf, tunnels};
 pub use status::status;

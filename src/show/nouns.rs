@@ -1,7 +1,7 @@
 //! A table for each noun of `weft show`.
 
 use super::table::{Table, duration, octets};
-use crate::control::view::{Interface, Lsa, Neighbor, Nexthop, Route, Tunnel};
+use crate::control::view::{Area, Interface, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel};
 
 const INDENT: &str = "  ";
 
@@ -23,16 +23,17 @@ pub fn tunnels(tunnels: &[Tunnel]) -> String {
     table.render(INDENT)
 }
 
-/// Neighbours; those that are not Full first.
+/// Neighbours; those whose adjacency is wanting first.
 pub fn neighbors(neighbors: &[Neighbor]) -> String {
     let mut table =
-        Table::new(&["INTERFACE", "ROUTER ID", "SITE", "STATE", "FOR", "DEAD IN", "ADDRESS", "AREA", "BFD"]);
-    for neighbor in worst_first(neighbors, |neighbor| neighbor.state == "Full") {
+        Table::new(&["INTERFACE", "ROUTER ID", "SITE", "PRI", "STATE", "FOR", "DEAD IN", "ADDRESS", "AREA", "BFD"]);
+    for neighbor in worst_first(neighbors, is_good) {
         table.row([
             neighbor.interface.clone(),
             neighbor.router_id.to_string(),
             neighbor.site.clone().unwrap_or_else(|| "-".to_owned()),
-            neighbor.state.clone(),
+            neighbor.priority.to_string(),
+            state(neighbor),
             duration(neighbor.since_s),
             format!("{:.1}s", neighbor.dead_in_s),
             neighbor.address.to_string(),
@@ -45,7 +46,7 @@ pub fn neighbors(neighbors: &[Neighbor]) -> String {
 
 /// Routes by prefix, a line for each further next hop.
 pub fn routes(routes: &[Route]) -> String {
-    let mut table = Table::new(&["PREFIX", "TYPE", "METRIC", "NEXT HOP", "ORIGINATOR"]);
+    let mut table = Table::new(&["PREFIX", "TYPE", "METRIC", "AREA", "NEXT HOP", "ORIGINATOR", "KERNEL"]);
     for route in routes {
         let mut hops = route.nexthops.iter().map(nexthop);
         let originators: Vec<String> = route.originators.iter().map(ToString::to_string).collect();
@@ -53,11 +54,17 @@ pub fn routes(routes: &[Route]) -> String {
             route.prefix.clone(),
             route.kind.clone(),
             route.metric.to_string(),
-            hops.next().unwrap_or_default(),
+            route.area.to_string(),
+            hops.next().unwrap_or_else(|| "-".to_owned()),
             originators.join(" "),
+            match route.tag {
+                0 => route.kernel.clone(),
+                tag => format!("{}, tag {tag}", route.kernel),
+            },
         ]);
+        let blank = String::new;
         for hop in hops {
-            table.row([String::new(), String::new(), String::new(), hop, String::new()]);
+            table.row([blank(), blank(), blank(), blank(), hop, blank(), blank()]);
         }
     }
     table.render(INDENT)
@@ -65,24 +72,84 @@ pub fn routes(routes: &[Route]) -> String {
 
 /// Interfaces; those that are down first. Refusals follow, a line each.
 pub fn interfaces(interfaces: &[Interface]) -> String {
-    let mut table = Table::new(&["INTERFACE", "STATE", "ADDRESS", "AREA", "COST", "HELLO/DEAD", "MTU", "FULL"]);
+    let mut table =
+        Table::new(&["INTERFACE", "NETWORK", "STATE", "ADDRESS", "AREA", "COST", "HELLO/DEAD", "MTU", "AUTH", "FULL"]);
     let mut refusals = String::new();
     for interface in worst_first(interfaces, |interface| interface.state != "Down") {
         table.row([
             interface.interface.clone(),
+            match interface.network.as_str() {
+                "point-to-multipoint" => "p2mp".to_owned(),
+                "point-to-point" => "p2p".to_owned(),
+                "virtual-link" => "virtual".to_owned(),
+                other => other.to_owned(),
+            },
             interface.state.clone(),
             interface.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
             interface.area.to_string(),
             interface.cost.to_string(),
             format!("{}s/{}s", interface.hello_interval_s, interface.dead_interval_s),
             interface.mtu.map_or_else(|| "-".to_owned(), |mtu| mtu.to_string()),
+            interface.auth.clone(),
             format!("{}/{}", interface.full, interface.neighbors),
         ]);
         for (reason, count) in &interface.refused {
             refusals.push_str(&format!("! {}: {count} packets refused: {reason}\n", interface.interface));
         }
+        for (reason, count) in &interface.lsa_refused {
+            refusals.push_str(&format!("! {}: {count} LSAs refused: {reason}\n", interface.interface));
+        }
+        if let Some(standing) = interface.auth_key.as_deref().filter(|standing| *standing != "valid") {
+            refusals.push_str(&format!("! {}: the key in use is {standing}\n", interface.interface));
+        }
     }
     format!("{refusals}{}", table.render(INDENT))
+}
+
+/// The database, an LSA a line.
+pub fn lsdb_in_brief(lsas: &[Lsa]) -> String {
+    let mut table = Table::new(&["AREA", "TYPE", "ID", "ROUTER", "AGE", "SEQUENCE", "SUM", "OCTETS"]);
+    for lsa in lsas {
+        table.row([
+            lsa.area.map(|area| area.to_string()).or_else(|| lsa.link.clone()).unwrap_or_else(|| "-".to_owned()),
+            lsa.kind.clone(),
+            lsa.id.to_string(),
+            lsa.advertising_router.to_string(),
+            lsa.age_s.to_string(),
+            lsa.sequence.clone(),
+            lsa.checksum.clone(),
+            lsa.length.to_string(),
+        ]);
+    }
+    table.render(INDENT)
+}
+
+/// Areas.
+pub fn areas(areas: &[Area]) -> String {
+    let mut table = Table::new(&["AREA", "KIND", "UP", "FULL", "ABR", "ASBR", "LSAS", "CHECKSUM SUM"]);
+    for area in areas {
+        let lsas: Vec<String> = area.lsas.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        table.row([
+            area.area.to_string(),
+            if area.summaries { area.kind.clone() } else { format!("{}, no summaries", area.kind) },
+            format!("{}/{}", area.interfaces_up, area.interfaces),
+            area.full.to_string(),
+            area.border_routers.to_string(),
+            area.boundary_routers.to_string(),
+            if lsas.is_empty() { "none".to_owned() } else { lsas.join(", ") },
+            area.checksum_sum.clone(),
+        ]);
+    }
+    table.render(INDENT)
+}
+
+/// When routes are calculated.
+pub fn spf(spf: &Spf) -> String {
+    let due = spf.due_in_s.map_or_else(|| "nothing to do".to_owned(), |due| format!("next in {due:.3}s"));
+    format!(
+        "{}, {} calculations, {due}\ndelays: {}s at first, {}s for {}s, {}s until {}s without a change\n",
+        spf.state, spf.runs, spf.initial_s, spf.short_s, spf.time_to_learn_s, spf.long_s, spf.holddown_s
+    )
 }
 
 /// The database, an LSA a line, what it says below it.
@@ -94,8 +161,9 @@ pub fn lsdb(lsas: &[Lsa]) -> String {
             (None, Some(link)) => format!("link {link}"),
             (None, None) => "AS".to_owned(),
         };
+        let own = if lsa.own { ", own" } else { "" };
         text.push_str(&format!(
-            "{} {} by {} ({area})  age {}  seq {}  sum {}  {} octets\n",
+            "{} {} by {} ({area}{own})  age {}  seq {}  sum {}  {} octets\n",
             lsa.kind, lsa.id, lsa.advertising_router, lsa.age_s, lsa.sequence, lsa.checksum, lsa.length
         ));
         for line in &lsa.body {
@@ -103,6 +171,20 @@ pub fn lsdb(lsas: &[Lsa]) -> String {
         }
     }
     text
+}
+
+/// Full, or heard both ways where neither of two routers is the designated one or its backup (RFC 2328 §10.4).
+fn is_good(neighbor: &Neighbor) -> bool {
+    neighbor.state == "Full" || (neighbor.state == "2-Way" && neighbor.role.as_deref() == Some("other"))
+}
+
+fn state(neighbor: &Neighbor) -> String {
+    match neighbor.role.as_deref() {
+        Some("dr") => format!("{}/DR", neighbor.state),
+        Some("backup") => format!("{}/Backup", neighbor.state),
+        Some(_) => format!("{}/DROther", neighbor.state),
+        None => neighbor.state.clone(),
+    }
 }
 
 fn nexthop(hop: &Nexthop) -> String {
@@ -115,4 +197,49 @@ fn nexthop(hop: &Nexthop) -> String {
 fn worst_first<T>(rows: &[T], good: impl Fn(&T) -> bool) -> impl Iterator<Item = &T> {
     let (good, bad): (Vec<&T>, Vec<&T>) = rows.iter().partition(|row| good(row));
     bad.into_iter().chain(good)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn neighbor(id: u8, state: &str, role: Option<&str>) -> Neighbor {
+        Neighbor {
+            interface: "eth1".to_owned(),
+            router_id: Ipv4Addr::new(192, 168, 100, id),
+            site: None,
+            address: Ipv4Addr::new(192, 168, 200, id),
+            area: Ipv4Addr::new(0, 0, 0, 1),
+            state: state.to_owned(),
+            bfd: "Off".to_owned(),
+            since_s: 90_000.0,
+            dead_in_s: 38.25,
+            role: role.map(str::to_owned),
+            priority: 100,
+            designated_router: None,
+            backup_designated_router: None,
+            options: vec!["E".to_owned(), "O".to_owned()],
+            retransmissions: 0,
+            requests: 0,
+            summaries: 0,
+        }
+    }
+
+    #[test]
+    fn routers_that_need_no_adjacency_are_as_good_as_full_ones_and_the_others_come_first() {
+        let shown = [
+            neighbor(1, "Full", Some("dr")),
+            neighbor(2, "2-Way", Some("other")),
+            neighbor(3, "2-Way", Some("backup")),
+            neighbor(4, "ExStart", None),
+        ];
+        let text = neighbors(&shown);
+        let column = |line: &str| line.split_whitespace().nth(4).unwrap_or_default().to_owned();
+        let states: Vec<String> = text.lines().skip(1).map(column).collect();
+        assert_eq!(states, ["2-Way/Backup", "ExStart", "Full/DR", "2-Way/DROther"]);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.contains("38.2s    192.168.200.1  0.0.0.1"), "{text}");
+    }
 }
