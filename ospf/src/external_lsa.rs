@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_that_differ_in_their_mask_only_have_link_state_ids_of_their_own() {
+    fn corner_case_25_networks_that_differ_in_their_mask_only_have_link_state_ids_of_their_own() {
         assert_eq!(
             assigned(&["10.0.0.0/8", "10.0.0.0/16", "10.0.0.0/24", "10.1.0.0/16"]),
             ["10.0.0.0", "10.0.255.255", "10.0.0.255", "10.1.0.0"]

@@ -130,7 +130,7 @@ fn hex(octets: &[u8]) -> String {
 }
 
 #[test]
-fn digests_are_those_of_an_independent_implementation() {
+fn corner_case_29_digests_are_those_of_an_independent_implementation() {
     let length = hello().len();
     for (algorithm, digests) in PLAIN {
         for (secret, digest) in secrets().into_iter().zip(digests) {
@@ -193,7 +193,7 @@ fn whatever_octet_is_changed_the_packet_is_refused() {
 }
 
 #[test]
-fn each_refusal_says_what_does_not_fit() {
+fn corner_case_29_each_refusal_says_what_does_not_fit() {
     let right = chain(KeyAlgorithm::HmacSha256, 9, b"weft".to_vec(), SequenceCheck::NotSmaller);
     let packet = signed(&right);
     let refused = |authentication: &Authentication| verified(authentication, &packet).unwrap_err();
@@ -223,7 +223,7 @@ fn a_digest_is_bound_to_the_address_that_the_packet_came_from() {
 }
 
 #[test]
-fn an_lls_block_behind_the_trailer_is_passed_over() {
+fn corner_case_27_an_lls_block_behind_the_trailer_is_passed_over() {
     for sequence in [SequenceCheck::NotSmaller, SequenceCheck::Extended] {
         let authentication = chain(KeyAlgorithm::HmacSha256, 1, b"weft".to_vec(), sequence);
         let mut packet = signed(&authentication).to_vec();

@@ -47,7 +47,7 @@ fn a_router_that_starts_later_is_full_within_tens_of_milliseconds() {
 }
 
 #[test]
-fn one_way_ends_the_adjacency_but_does_not_stop_the_inactivity_timer() {
+fn corner_case_15_one_way_ends_the_adjacency_but_does_not_stop_the_inactivity_timer() {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
     world.cut.insert(port(0, 1));
@@ -63,7 +63,7 @@ fn one_way_ends_the_adjacency_but_does_not_stop_the_inactivity_timer() {
 }
 
 #[test]
-fn updates_do_not_keep_a_neighbor_alive_that_sends_no_hello() {
+fn corner_case_16_updates_do_not_keep_a_neighbor_alive_that_sends_no_hello() {
     let mut world = World::with(2, &[(0, 1)], |_, config| {
         for interface in config.interfaces.values_mut() {
             interface.retransmit_interval = Duration::from_secs(2);
@@ -80,7 +80,7 @@ fn updates_do_not_keep_a_neighbor_alive_that_sends_no_hello() {
 }
 
 #[test]
-fn point_to_point_packets_go_to_all_spf_routers_except_answers_and_repetitions() {
+fn corner_case_22_point_to_point_packets_go_to_all_spf_routers_except_answers_and_repetitions() {
     let mut world = World::with(2, &[(0, 1)], |engine, config| {
         config.externals = externals(if engine == 0 { 3 } else { 0 });
     });
@@ -115,7 +115,7 @@ fn point_to_point_packets_go_to_all_spf_routers_except_answers_and_repetitions()
 }
 
 #[test]
-fn a_direct_acknowledgment_goes_to_the_neighbor_alone() {
+fn corner_case_22_a_direct_acknowledgment_goes_to_the_neighbor_alone() {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
     world.run_for(Duration::from_secs(3));
@@ -129,7 +129,7 @@ fn a_direct_acknowledgment_goes_to_the_neighbor_alone() {
 }
 
 #[test]
-fn a_peer_that_changes_its_router_id_is_a_new_neighbor_and_the_old_one_dies() {
+fn corner_case_21_a_peer_that_changes_its_router_id_is_a_new_neighbor_and_the_old_one_dies() {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
     world.reconfigure(1, |config| config.router_id = router_id(8));
@@ -163,7 +163,7 @@ fn hello() -> Hello {
 }
 
 #[test]
-fn a_hello_is_refused_by_name_and_counted_and_its_mask_is_nobodys_business() {
+fn corner_case_21_a_hello_is_refused_by_name_and_counted_and_its_mask_is_nobodys_business() {
     let mut world = World::new(2, &[(0, 1)]);
     world.cut.insert(port(1, 0));
     let to = port(0, 1);
@@ -217,7 +217,7 @@ fn packets_are_refused_for_destination_area_interface_and_sender() {
 }
 
 #[test]
-fn a_duplicate_router_id_is_reported_once_and_refused_always() {
+fn corner_case_33_a_duplicate_router_id_is_reported_once_and_refused_always() {
     let mut world = World::new(2, &[(0, 1)]);
     world.cut.extend([port(0, 1), port(1, 0)]);
     for _ in 0..3 {
@@ -239,7 +239,7 @@ fn nothing_is_sent_or_taken_on_a_passive_interface() {
 }
 
 #[test]
-fn a_larger_mtu_is_refused_until_it_is_mended_or_ignored() {
+fn corner_case_17_a_larger_mtu_is_refused_until_it_is_mended_or_ignored() {
     let small = LinkState::Up { index: 9, mtu: 1280, addressing: Addressing::Unnumbered(loopback(0)) };
     let (engine, id) = port(0, 1);
 
@@ -260,7 +260,7 @@ fn a_larger_mtu_is_refused_until_it_is_mended_or_ignored() {
 }
 
 #[test]
-fn a_link_message_that_says_nothing_new_disturbs_nothing() {
+fn corner_case_17_a_link_message_that_says_nothing_new_disturbs_nothing() {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
     world.run_for(Duration::from_secs(1));

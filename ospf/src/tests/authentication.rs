@@ -125,7 +125,7 @@ fn no_packet_is_longer_than_the_mtu_with_its_trailer() {
 }
 
 #[test]
-fn keys_roll_over_without_a_lost_adjacency() {
+fn corner_case_29_keys_roll_over_without_a_lost_adjacency() {
     let keys = vec![key(1, None, Some(200)), key(2, Some(180), Some(400)), key(3, Some(400), None)];
     let mut world = pair(&chain(keys, SequenceCheck::NotSmaller));
     world.converge();

@@ -117,7 +117,7 @@ fn passive_ends_the_adjacency_and_active_begins_it() {
 }
 
 #[test]
-fn unnumbered_links_are_known_by_their_index_and_have_no_stub_network() {
+fn corner_case_24_unnumbered_links_are_known_by_their_index_and_have_no_stub_network() {
     let world = pair();
     let id = port(0, 1).1;
     assert_eq!(

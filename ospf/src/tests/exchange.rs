@@ -23,7 +23,7 @@ fn descriptions(world: &World, engine: usize) -> Vec<DatabaseDescription> {
 }
 
 #[test]
-fn in_ex_start_an_answer_is_the_slaves_only_without_i_and_without_ms() {
+fn corner_case_12_in_ex_start_an_answer_is_the_slaves_only_without_i_and_without_ms() {
     // Engine 1 has the larger id and is to be master; its peer's answers come from the test.
     let mut world = World::new(2, &[(0, 1)]);
     world.cut.extend([port(0, 1), port(1, 0)]);
@@ -51,7 +51,7 @@ fn in_ex_start_an_answer_is_the_slaves_only_without_i_and_without_ms() {
 }
 
 #[test]
-fn the_dd_sequence_number_wraps_and_goes_on_from_the_last_after_a_mismatch() {
+fn corner_case_13_the_dd_sequence_number_wraps_and_goes_on_from_the_last_after_a_mismatch() {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
     world.run_for(Duration::from_secs(1));
@@ -73,7 +73,7 @@ fn the_dd_sequence_number_wraps_and_goes_on_from_the_last_after_a_mismatch() {
 }
 
 #[test]
-fn the_slave_answers_a_repeated_description_until_the_dead_interval_has_passed() {
+fn corner_case_14_the_slave_answers_a_repeated_description_until_the_dead_interval_has_passed() {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
     world.run_for(Duration::from_secs(1));
@@ -111,7 +111,7 @@ fn every_lost_packet_of_an_exchange_is_made_up_for() {
 }
 
 #[test]
-fn the_request_timer_resends_and_never_resets() {
+fn corner_case_31_the_request_timer_resends_and_never_resets() {
     let mut world = World::with(2, &[(0, 1)], |engine, config| {
         config.externals = if engine == 1 { externals(10) } else { BTreeMap::new() };
     });
@@ -129,7 +129,7 @@ fn the_request_timer_resends_and_never_resets() {
 }
 
 #[test]
-fn a_flood_that_empties_a_request_list_completes_loading() {
+fn corner_case_11_a_flood_that_empties_a_request_list_completes_loading() {
     let mut world = World::new(3, &[(0, 1), (0, 2)]);
     world.converge();
     // 0 hears of 2's new external from 1 only as a description, and the answer never comes; then 2 floods it.
@@ -162,7 +162,7 @@ fn a_flood_that_empties_a_request_list_completes_loading() {
 }
 
 #[test]
-fn eight_peers_that_serve_the_same_database_at_once_reset_nobody_and_leave_no_hole() {
+fn corner_case_10_eight_peers_that_serve_the_same_database_at_once_reset_nobody_and_leave_no_hole() {
     let links: Vec<_> = (1..9).flat_map(|peer| [(0, peer), (peer, 9)]).collect();
     let mut world = World::with(10, &links, |engine, config| {
         config.externals = if engine == 9 { externals(600) } else { BTreeMap::new() };
@@ -221,7 +221,7 @@ fn a_tiny_mtu_slows_the_exchange_but_does_not_stop_it() {
 }
 
 #[test]
-fn opaque_lsas_are_not_described_to_a_neighbor_without_the_o_bit() {
+fn corner_case_30_opaque_lsas_are_not_described_to_a_neighbor_without_the_o_bit() {
     let mut world = World::new(3, &[(0, 1), (0, 2)]);
     world.converge();
     let opaque = super::flooding::opaque(crate::LsaType::OPAQUE_AREA, 2, b"unparsed");

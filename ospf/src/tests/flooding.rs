@@ -85,7 +85,7 @@ fn the_neighbors_copy_of_an_lsa_is_an_implied_acknowledgment() {
 }
 
 #[test]
-fn an_lsa_within_min_ls_arrival_is_neither_taken_nor_acknowledged_before_that_time_has_passed() {
+fn corner_case_08_an_lsa_within_min_ls_arrival_is_neither_taken_nor_acknowledged_before_that_time_has_passed() {
     let mut world = quiet_pair();
     let first = opaque(LsaType::OPAQUE_AREA, 1, b"0001");
     let key = first.header.key;
@@ -134,7 +134,7 @@ fn an_early_lsa_that_came_from_everybody_is_answered_to_everybody_and_nobody_rep
 }
 
 #[test]
-fn min_ls_arrival_does_not_hold_for_our_own_and_what_is_older_is_answered_once_a_second() {
+fn corner_case_09_min_ls_arrival_does_not_hold_for_our_own_and_what_is_older_is_answered_once_a_second() {
     let mut world = quiet_pair();
     world.reconfigure(0, |config| config.externals = externals(1));
     let key = external_key(0, "20.0.0.0".parse().unwrap());
@@ -158,7 +158,7 @@ fn min_ls_arrival_does_not_hold_for_our_own_and_what_is_older_is_answered_once_a
 }
 
 #[test]
-fn a_restarted_router_says_what_is_so_now_under_the_next_sequence_number() {
+fn corner_case_04_a_restarted_router_says_what_is_so_now_under_the_next_sequence_number() {
     let mut world = World::new(2, &[(0, 1)]);
     world.reconfigure(0, |config| config.externals = externals(2));
     world.converge();
@@ -186,7 +186,7 @@ fn a_restarted_router_says_what_is_so_now_under_the_next_sequence_number() {
 }
 
 #[test]
-fn an_unwanted_instance_of_ours_is_flushed_as_it_came() {
+fn corner_case_05_an_unwanted_instance_of_ours_is_flushed_as_it_came() {
     let mut world = quiet_pair();
     let key = external_key(0, "99.0.0.0".parse().unwrap());
     let body = LsaBody::External(crate::wire::ExternalLsa {
@@ -210,7 +210,7 @@ fn an_unwanted_instance_of_ours_is_flushed_as_it_came() {
 }
 
 #[test]
-fn the_sequence_number_wraps_through_a_flush_that_everybody_acknowledges() {
+fn corner_case_02_the_sequence_number_wraps_through_a_flush_that_everybody_acknowledges() {
     let mut world = World::new(3, &[(0, 1), (1, 2)]);
     world.converge();
     world.run_for(Duration::from_secs(20));
@@ -243,7 +243,7 @@ fn the_sequence_number_wraps_through_a_flush_that_everybody_acknowledges() {
 }
 
 #[test]
-fn the_flush_before_a_wrap_waits_for_lost_acknowledgments() {
+fn corner_case_02_the_flush_before_a_wrap_waits_for_lost_acknowledgments() {
     let mut world = quiet_pair();
     world.inject(port(0, 1), 1, update(instance(&world.lsa(0, router_key(0)).unwrap(), SequenceNumber::MAX.0)));
     world.cut.insert(port(1, 0));
@@ -257,7 +257,7 @@ fn the_flush_before_a_wrap_waits_for_lost_acknowledgments() {
 }
 
 #[test]
-fn a_forged_instance_with_the_last_number_and_a_larger_checksum_loses() {
+fn corner_case_03_a_forged_instance_with_the_last_number_and_a_larger_checksum_loses() {
     let mut world = quiet_pair();
     let ours = world.lsa(0, router_key(0)).unwrap();
     // Two forgeries under the last number: the second, with the larger checksum, comes while the first is being flushed.
@@ -280,7 +280,7 @@ fn a_forged_instance_with_the_last_number_and_a_larger_checksum_loses() {
 }
 
 #[test]
-fn every_stored_checksum_verifies_after_each_origination() {
+fn corner_case_06_every_stored_checksum_verifies_after_each_origination() {
     let mut world = World::with(2, &[(0, 1)], |_, config| config.externals = externals(30));
     world.converge();
     for cost in 1..10 {
@@ -315,7 +315,7 @@ fn a_corrupt_lsa_is_not_acknowledged_and_the_others_of_its_packet_are_taken() {
 }
 
 #[test]
-fn an_opaque_lsa_that_is_not_padded_to_32_bits_is_dropped_by_name() {
+fn corner_case_30_an_opaque_lsa_that_is_not_padded_to_32_bits_is_dropped_by_name() {
     let mut world = quiet_pair();
     let mut unaligned = opaque(LsaType::OPAQUE_AREA, 1, b"good");
     unaligned.body = Bytes::from_static(b"tlv");
@@ -361,7 +361,7 @@ fn an_lsa_at_max_age_that_nobody_has_is_acknowledged_and_not_kept() {
 }
 
 #[test]
-fn a_withdrawn_external_disappears_everywhere_and_only_it() {
+fn corner_case_25_a_withdrawn_external_disappears_everywhere_and_only_it() {
     let mut world = World::with(3, &[(0, 1), (1, 2)], |engine, config| {
         if engine == 0 {
             config.externals =
@@ -566,7 +566,7 @@ fn what_a_neighbor_cannot_take_yet_is_known_to_it_as_soon_as_it_can() {
 }
 
 #[test]
-fn what_a_neighbor_dropped_as_too_soon_is_repeated_as_soon_as_it_is_taken() {
+fn corner_case_08_what_a_neighbor_dropped_as_too_soon_is_repeated_as_soon_as_it_is_taken() {
     let mut world = quiet_pair();
     world.reconfigure(0, |config| config.externals = externals(1));
     world.run_for(Duration::from_millis(1300));

@@ -6,6 +6,7 @@ mod authentication;
 mod broadcast;
 mod check;
 mod configuration;
+mod corner_cases;
 mod exchange;
 mod flooding;
 mod hostile;

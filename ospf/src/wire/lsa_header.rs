@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn instances_compare_by_sequence_then_checksum_then_max_age_then_distant_ages() {
+    fn corner_case_33_instances_compare_by_sequence_then_checksum_then_max_age_then_ages_900_seconds_apart() {
         use Ordering::{Equal, Greater};
         let cases = [
             // Signed: 0x80000008 is older than 0x00000001, and 0x80000001 the oldest in use.

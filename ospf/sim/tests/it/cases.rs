@@ -11,7 +11,7 @@ const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
 fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory);
     let entries = entries.unwrap_or_else(|error| panic!("{}, where cases should be: {error}", directory.display()));
-    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("a directory that can be read").path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     files.sort();
     assert!(!files.is_empty(), "there is no case in {}", directory.display());
@@ -32,8 +32,9 @@ fn every_case_of_our_own_comes_to_what_shortest_paths_say() {
 }
 
 fn ospf_sim(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_ospf-sim")).arg("case").args(arguments).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ospf-sim")).arg("case").args(arguments).output();
+    let output = output.expect("the program starts");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 

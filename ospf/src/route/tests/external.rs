@@ -118,7 +118,7 @@ fn traffic_goes_to_the_forwarding_address() {
 }
 
 #[test]
-fn a_forwarding_address_on_an_own_network_is_the_next_hop() {
+fn corner_case_26_a_forwarding_address_on_an_own_network_is_the_next_hop() {
     let mut net = Net::new(2);
     net.lan(7, &[(2, 10), (1, 10)]);
     net.external(2, OUTSIDE, Type1(5)).forwarding_address = [192, 168, 7, 99].into();
@@ -130,7 +130,7 @@ fn a_forwarding_address_on_an_own_network_is_the_next_hop() {
 }
 
 #[test]
-fn a_forwarding_address_that_is_not_reached_inside_the_as_makes_no_route() {
+fn corner_case_26_a_forwarding_address_that_is_not_reached_inside_the_as_makes_no_route() {
     let mut net = fork();
     net.external(2, OUTSIDE, Type1(5)).forwarding_address = [198, 51, 100, 1].into();
     assert_eq!(route(&net), "-");
@@ -188,7 +188,7 @@ fn two_areas(first: (AreaId, u16), second: (AreaId, u16), rfc1583: Rfc1583Compat
 }
 
 #[test]
-fn rfc1583_compatibility_decides_whether_a_cheaper_backbone_path_to_the_boundary_router_wins() {
+fn corner_case_33_rfc1583_compatibility_decides_whether_a_cheaper_backbone_path_to_the_boundary_router_wins() {
     let backbone = AreaId::BACKBONE;
     let cheaper = |rfc1583| two_areas((backbone, 5), (AreaId(1), 50), rfc1583);
     assert_eq!(cheaper(Rfc1583Compatibility::Enabled), "External2 1 10.255.0.2@1");

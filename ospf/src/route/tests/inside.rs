@@ -115,7 +115,7 @@ fn a_router_that_the_network_lsa_does_not_name_is_not_on_the_network() {
 }
 
 #[test]
-fn of_two_network_lsas_for_one_network_the_larger_id_counts_only_at_equal_cost() {
+fn corner_case_20_of_two_network_lsas_for_one_network_the_larger_id_counts_only_at_equal_cost() {
     for (cost, expected) in [(10, "IntraArea 20 10.255.0.3@2"), (9, "IntraArea 19 10.255.0.2@1")] {
         let mut net = Net::new(5);
         net.link(1, 2, 10);
@@ -139,7 +139,7 @@ fn an_address_claimed_by_two_designated_routers_belongs_to_those_who_agree() {
 }
 
 #[test]
-fn a_network_mask_with_holes_makes_no_route_but_the_network_still_carries() {
+fn corner_case_18_a_network_mask_with_holes_makes_no_route_but_the_network_still_carries() {
     let mut net = Net::new(2);
     net.lan(7, &[(2, 10), (1, 10)]);
     net.networks[0].2.network_mask = [255, 0, 255, 0].into();
@@ -164,7 +164,7 @@ fn a_network_that_its_designated_router_hides_makes_no_route_but_carries() {
 }
 
 #[test]
-fn costs_add_up_past_sixteen_bits_and_max_link_metric_is_a_last_resort() {
+fn corner_case_19_costs_add_up_past_sixteen_bits_and_max_link_metric_is_a_last_resort() {
     let mut net = Net::new(4);
     net.link(1, 2, 65535);
     net.link(2, 3, 65535);
@@ -177,7 +177,7 @@ fn costs_add_up_past_sixteen_bits_and_max_link_metric_is_a_last_resort() {
 }
 
 #[test]
-fn a_stub_costs_the_way_to_its_router_and_its_own_cost() {
+fn corner_case_19_a_stub_costs_the_way_to_its_router_and_its_own_cost() {
     let mut net = Net::new(3);
     net.link(1, 2, 10);
     net.link(1, 3, 12);

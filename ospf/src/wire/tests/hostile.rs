@@ -134,7 +134,7 @@ fn a_request_for_an_ls_type_that_no_lsa_has_is_refused() {
 }
 
 #[test]
-fn the_count_of_an_update_is_held_against_the_lsas_present() {
+fn corner_case_18_the_count_of_an_update_is_held_against_the_lsas_present() {
     let lsa = [0, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0x80, 0, 0, 1, 0, 1, 0, 24, 0, 0, 0, 0];
     for (count, lsas, good) in
         [(0_u32, 0, true), (1, 1, true), (2, 2, true), (u32::MAX, 1, false), (2, 1, false), (1, 2, false)]
@@ -218,7 +218,7 @@ fn bodies_that_do_not_fit_their_type_are_refused() {
 }
 
 #[test]
-fn an_lsa_with_a_wrong_or_zero_checksum_is_refused_and_one_with_other_good_check_octets_is_not() {
+fn corner_case_07_an_lsa_with_a_wrong_or_zero_checksum_is_refused_and_one_with_other_good_check_octets_is_not() {
     let good = lsa_of(LsaType::OPAQUE_AREA, b"weft");
     let with = |checksum| Lsa { header: LsaHeader { checksum, ..good.header }, body: good.body.clone() }.check();
     assert_eq!(with(good.header.checksum), Ok(()));
@@ -250,7 +250,7 @@ fn a_bad_lsa_does_not_spoil_the_others_of_its_update() {
 }
 
 #[test]
-fn an_lls_block_behind_the_packet_is_left_alone() {
+fn corner_case_27_an_lls_block_behind_the_packet_is_left_alone() {
     let mut packet = sealed(1, &hex("ffffff00 0001 12 01 00000004 00000000 00000000"));
     packet.extend(hex("fff6 0003 0001 0004 00000001"));
     let Packet { body: PacketBody::Hello(hello), .. } = Packet::decode(&packet).unwrap() else { panic!("a hello") };
