@@ -11,7 +11,7 @@ use Speaker::{Bird, Frr, Weft};
 fn md5_simple_passwords_and_hmac_sha_256_are_understood_both_ways() -> Result<()> {
     let plan = Plan::new("t-auth")
         .speakers([Weft, Frr, Bird])
-        .segment(Segment::new("md5", 1, Medium::PointToPoint, &["weft", "frr"]).auth(Auth::Md5))
+        .segment(Segment::new("md5", 1, Medium::Broadcast, &["weft", "frr", "bird"]).auth(Auth::Md5))
         .segment(Segment::new("simple", 2, Medium::PointToPoint, &["weft", "frr"]).auth(Auth::Simple).cost("weft", 5))
         .segment(
             Segment::new("hmac", 3, Medium::PointToPoint, &["weft", "bird"]).auth(Auth::HmacSha256).cost("weft", 5),
