@@ -1,8 +1,12 @@
 //! Areas (RFC 2328 §6): what the kind of an area lets in, and what packets and LSAs say of it. Nothing here has state.
 
-use crate::config::{AreaConfig, AreaKind, Config};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::{AreaConfig, AreaKind, AreaRange, Config};
 use crate::engine::Engine;
-use crate::ids::{AreaId, LsaType, Scope};
+use crate::event::NeighborState;
+use crate::ids::{AreaId, LsaType, Prefix, Scope};
+use crate::route::Border;
 use crate::wire::Options;
 
 /// ExternalRoutingCapability (RFC 2328 §6, RFC 3101 §2.1): how an area takes destinations outside the AS. Its routers must agree.
@@ -47,6 +51,28 @@ impl ExternalRouting {
 }
 
 impl Engine {
+    /// Whether this router is between areas (RFC 2328 §3.3).
+    ///
+    /// Deviates: for RFC 2328 a router in two areas is a border router, backbone or not, and a black hole for whoever believes it. As in
+    /// most implementations it is one if the backbone is among its areas, and it listens to all areas while it has no neighbour in the
+    /// backbone (RFC 3509 §2.1, §2.2). A virtual link counts from being configured (in RFC 3509 that is IBM's definition): its far end
+    /// may wait for our B-bit.
+    pub(crate) fn border(&self) -> Border {
+        let up = self.interfaces.values().filter(|interface| interface.link().is_some());
+        let mut areas: BTreeSet<_> = up.map(|interface| interface.config.area).collect();
+        areas.extend(self.config.loopbacks.keys());
+        areas.extend(self.interfaces.values().filter(|interface| interface.is_virtual()).map(|_| AreaId::BACKBONE));
+        if !areas.contains(&AreaId::BACKBONE) || areas.len() == 1 {
+            return Border::Inside;
+        }
+        let backbone = self.interfaces.values().filter(|interface| interface.config.area == AreaId::BACKBONE);
+        let mut neighbors = backbone.flat_map(|interface| interface.neighbors.values());
+        match neighbors.any(|neighbor| neighbor.state == NeighborState::Full) {
+            true => Border::WithBackbone,
+            false => Border::WithoutBackbone,
+        }
+    }
+
     /// Whether any of this router's areas lets in LSAs of AS scope.
     pub(crate) fn takes_as_scope(&self) -> bool {
         let kind = |area| self.config.area_kind(area).external_routing();
@@ -72,6 +98,12 @@ impl Config {
             Some(AreaConfig { kind, .. }) if area != AreaId::BACKBONE => kind,
             Some(_) | None => &AreaKind::Normal,
         }
+    }
+
+    /// The address ranges of an area (RFC 2328 §C.2).
+    pub(crate) fn area_ranges(&self, area: AreaId) -> &BTreeMap<Prefix, AreaRange> {
+        const NONE: &BTreeMap<Prefix, AreaRange> = &BTreeMap::new();
+        self.areas.get(&area).map_or(NONE, |config| &config.ranges)
     }
 
     /// The Options of LSAs that are flooded in an area (RFC 2328 §12.1.2).

@@ -11,7 +11,7 @@ use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, Prefix};
 use crate::io::{Addressing, Output};
 use crate::lsdb::Lsdb;
-use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, calculate};
+use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, VirtualEnd, calculate};
 use crate::router_lsa::link_data;
 use crate::spf_delay::SpfBackoff;
 use crate::timers::TimerKey;
@@ -58,7 +58,8 @@ impl Engine {
             .iter()
             .filter_map(|(area, adjacencies)| {
                 let lsdb = self.databases.domain(Domain::Area(*area))?;
-                Some(AreaInputs { area: *area, lsdb, adjacencies })
+                let (kind, ranges) = (self.config.area_kind(*area), self.config.area_ranges(*area));
+                Some(AreaInputs { area: *area, kind, ranges, lsdb, adjacencies })
             })
             .collect();
         let empty = Lsdb::new();
@@ -69,6 +70,8 @@ impl Engine {
             as_scope: self.databases.domain(Domain::As).unwrap_or(&empty),
             connected: &self.connected(),
             own_externals: &self.config.externals,
+            border: self.border(),
+            virtual_links: &self.virtual_ends(),
             policy: &self.config.policy,
             rfc1583: self.config.rfc1583,
         })
@@ -78,6 +81,14 @@ impl Engine {
     pub(crate) fn areas(&self) -> BTreeSet<AreaId> {
         let of_interfaces = self.config.interfaces.values().map(|interface| interface.area);
         of_interfaces.chain(self.config.loopbacks.keys().copied()).collect()
+    }
+
+    fn virtual_ends(&self) -> BTreeSet<VirtualEnd> {
+        let ends = self.config.interfaces.values().filter_map(|interface| match interface.network {
+            NetworkType::VirtualLink { transit_area, far_end } => Some(VirtualEnd { transit_area, far_end }),
+            _ => None,
+        });
+        ends.collect()
     }
 
     fn adjacencies(&self, area: AreaId) -> Vec<Adjacency> {

@@ -119,7 +119,8 @@ pub struct Route {
     pub metric: u32,
     /// Routers that originate it on the paths chosen.
     pub originators: BTreeSet<RouterId>,
-    /// Next hops, equal in cost, at least one.
+    /// Next hops, equal in cost. None: an area address range of ours, what falls into it and has no route of its own is discarded
+    /// (RFC 2328 §11.1).
     pub nexthops: BTreeSet<Nexthop>,
     /// External Route Tag; 0 inside the AS.
     pub tag: u32,

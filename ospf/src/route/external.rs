@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::inputs::{Own, RouteInputs};
+use super::inter_area::{Inside, InterAreaRoutes};
 use super::internal::InternalRoutes;
 use super::policy::{Judge, Verdict};
 use super::spf::Leg;
@@ -14,16 +15,22 @@ use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, RouterFlags};
 
-/// Calculates externals and gives the whole table. `internal` is what [`super::internal::calculate_internal`] said of the same areas.
-pub(crate) fn calculate_externals(inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> Calculation {
+/// Calculates externals and gives the whole table. `internal` and `inter_area` are what [`super::internal::calculate_internal`] and
+/// [`super::inter_area::calculate_inter_area`] said of the same areas.
+pub(crate) fn calculate_externals(
+    inputs: &RouteInputs<'_>,
+    internal: InternalRoutes,
+    inter_area: InterAreaRoutes,
+) -> Calculation {
+    let inside = Inside { internal: &internal, inter_area: &inter_area };
     let judge = Judge::new(inputs.policy);
     let mut search = Search {
         inputs,
         judge,
         own: Own::new(inputs.connected),
-        internal,
+        inside,
         best: BTreeMap::new(),
-        refused: internal.refused.clone(),
+        refused: internal.refused.union(&inter_area.refused).copied().collect(),
     };
     for entry in inputs.as_scope.of_type(LsaType::AS_EXTERNAL) {
         let LsaBody::External(lsa) = entry.body() else { continue };
@@ -37,18 +44,19 @@ pub(crate) fn calculate_externals(inputs: &RouteInputs<'_>, internal: &InternalR
             search.consider(prefix, key.advertising_router, lsa);
         }
     }
-    let mut table = RoutingTable::from_internal(internal);
+    let mut table = RoutingTable::from_inside(inside, inputs.router_id);
     for (prefix, external) in search.best {
         table.insert(prefix, external.into_route());
     }
-    Calculation { table, refused: search.refused }
+    let refused = search.refused;
+    Calculation { table, internal, inter_area, refused }
 }
 
 struct Search<'a> {
     inputs: &'a RouteInputs<'a>,
     judge: Judge<'a>,
     own: Own,
-    internal: &'a InternalRoutes,
+    inside: Inside<'a>,
     best: BTreeMap<Prefix, Path>,
     refused: BTreeSet<Refused>,
 }
@@ -133,7 +141,7 @@ impl<'a> Search<'a> {
             legs.iter().map(|leg| Nexthop { via: leg.nexthop.via.or(exit.on_link), ..leg.nexthop }).collect();
         debug_assert!(nexthops.iter().all(|nexthop| nexthop.via.is_some()), "an external is never on our own network");
         // RFC 2328 §16.4 (6)(a): paths inside the AS are always preferred.
-        if self.internal.networks.contains_key(&prefix) || self.own.is_here(prefix) {
+        if self.inside.has(prefix) || self.own.is_here(prefix) {
             return;
         }
         let preference = match lsa.metric {
@@ -167,7 +175,7 @@ impl<'a> Search<'a> {
 
     /// RFC 2328 §16.4 (3): of the boundary router's entries the preferred, then the cheapest, then the largest area.
     fn boundary_router(&self, router: RouterId) -> Option<Exit<'a>> {
-        let entries = self.internal.paths_to(router).filter(|(_, path)| path.flags.contains(RouterFlags::E));
+        let entries = self.inside.paths_to(router).filter(|(_, path)| path.flags.contains(RouterFlags::E));
         let exits = entries.map(|(area, path)| Exit {
             area,
             through: self.through(path.kind, area),
@@ -183,7 +191,7 @@ impl<'a> Search<'a> {
         if self.own.has_address(address) {
             return None;
         }
-        let (_, path) = self.internal.longest_match(address)?;
+        let path = self.inside.longest_match(address)?;
         debug_assert!(path.kind <= RouteKind::InterArea, "an internal path is inside the AS");
         Some(Exit {
             area: path.area,

@@ -124,6 +124,18 @@ impl<'a> Graph<'a> {
         edges.map(move |&edge| self.link(router, edge).data)
     }
 
+    /// All addresses that a router's links show: those of its host routes first, then those of its interfaces.
+    pub(super) fn own_addresses(&self, router: Vertex) -> impl Iterator<Item = Ipv4Addr> {
+        let links = match self.node(router) {
+            Node::Router { lsa, .. } => lsa.links.as_slice(),
+            Node::Network { .. } => &[],
+        };
+        let hosts = links.iter().filter(|link| link.kind == RouterLinkKind::Stub && link.data == Ipv4Addr::BROADCAST);
+        let interfaces =
+            links.iter().filter(|link| matches!(link.kind, RouterLinkKind::PointToPoint | RouterLinkKind::Transit));
+        hosts.map(|link| link.id).chain(interfaces.map(|link| link.data))
+    }
+
     /// The stub networks, by router. Those whose mask has holes are left out.
     pub(super) fn stubs(&self) -> &[Stub] {
         &self.stubs
@@ -162,7 +174,8 @@ impl<'a> Graph<'a> {
         let mut search = Search::default();
         for (link, index) in lsa.links.iter().zip(0..=u16::MAX) {
             match link.kind {
-                RouterLinkKind::PointToPoint => {
+                // RFC 2328 §16.1: in the backbone "virtual links ... are treated as" point-to-point links.
+                RouterLinkKind::PointToPoint | RouterLinkKind::Virtual => {
                     let target = search.router(self, RouterId::from(link.id));
                     if let Some(target) = target.filter(|&target| target != source) {
                         self.edges.push(Edge { target, metric: link.metric, link: index });
@@ -179,8 +192,7 @@ impl<'a> Graph<'a> {
                         self.stubs.push(Stub { router: source, prefix, metric: link.metric });
                     }
                 }
-                // A virtual link is an edge of the backbone, once there are areas; an unknown type is skipped.
-                RouterLinkKind::Virtual | RouterLinkKind::Unknown(_) => {}
+                RouterLinkKind::Unknown(_) => {}
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::config::{External, Policy, Rfc1583Compatibility};
+use crate::config::{AreaKind, AreaRange, External, Policy, Rfc1583Compatibility};
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 use crate::lsdb::Lsdb;
 use crate::time::Instant;
@@ -23,10 +23,35 @@ pub(crate) struct RouteInputs<'a> {
     pub(crate) connected: &'a [Connected],
     /// What this router originates as AS-external-LSAs.
     pub(crate) own_externals: &'a BTreeMap<Prefix, External>,
+    /// Whether this router is between areas.
+    pub(crate) border: Border,
+    /// Its virtual links, up or down.
+    pub(crate) virtual_links: &'a BTreeSet<VirtualEnd>,
     /// Which router is believed about which destination.
     pub(crate) policy: &'a Policy,
     /// How paths to AS boundary routers compare.
     pub(crate) rfc1583: Rfc1583Compatibility,
+}
+
+/// Whether this router is an area border router, and what it takes the word of other border routers for (RFC 3509 §2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Border {
+    /// It is none: it looks at the Summary-LSAs of all its areas.
+    #[default]
+    Inside,
+    /// It is one, but has no neighbour in the backbone: it looks at those of all its areas, too.
+    WithoutBackbone,
+    /// It is one, and looks at the backbone's alone.
+    WithBackbone,
+}
+
+/// A virtual link of this router (RFC 2328 §15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct VirtualEnd {
+    /// The area it runs through.
+    pub(crate) transit_area: AreaId,
+    /// The router at its other end.
+    pub(crate) far_end: RouterId,
 }
 
 /// One area.
@@ -34,6 +59,11 @@ pub(crate) struct RouteInputs<'a> {
 pub(crate) struct AreaInputs<'a> {
     /// Its number.
     pub(crate) area: AreaId,
+    /// Its kind.
+    #[expect(dead_code, reason = "Type-7 LSAs are still to come")]
+    pub(crate) kind: &'a AreaKind,
+    /// Its address ranges.
+    pub(crate) ranges: &'a BTreeMap<Prefix, AreaRange>,
     /// Its database. It holds this router's own Router-LSA, or there are no routes through the area.
     pub(crate) lsdb: &'a Lsdb,
     /// Where this router's own links of the area lead at present. A link of its Router-LSA that is not among these is not used.
@@ -66,6 +96,10 @@ pub(crate) enum Peer {
         /// The designated router's address on it.
         designated_router: Ipv4Addr,
     },
+    /// A fully adjacent neighbour on a virtual link. The way out is that of the path through the transit area (§16.1.1), and
+    /// [`Adjacency::interface`] the virtual one.
+    #[allow(dead_code, reason = "for the interface machine of virtual links")]
+    Virtual(VirtualEnd),
 }
 
 /// A destination that this router has itself.

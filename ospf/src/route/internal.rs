@@ -1,6 +1,7 @@
-//! Paths inside the autonomous system (RFC 2328 §16.1): what each area's tree says of networks and of border routers.
+//! Paths inside areas (RFC 2328 §16.1): what each area's tree says of networks and of border routers.
 //!
-//! The result is kept by the caller and serves every calculation of externals until a Router- or Network-LSA changes.
+//! The result is kept by the caller and serves every calculation of what Summary- and AS-external-LSAs say until a Router- or Network-LSA
+//! changes.
 
 use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
@@ -8,23 +9,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::graph::{Graph, Node, Stub};
-use super::inputs::{AreaInputs, Own, RouteInputs};
+use super::inputs::{AreaInputs, Own, RouteInputs, VirtualEnd};
 use super::policy::{Judge, Verdict};
 use super::spf::{Leg, Tree};
 use super::table::Refused;
+use super::virtual_link::VirtualPath;
 use crate::ids::{AreaId, LinkStateId, Prefix, RouterId};
 use crate::io::{Nexthop, RouteKind};
 use crate::wire::{NetworkLsa, RouterFlags};
 
-/// Paths to networks and routers of the AS.
+/// Paths to networks and routers of the areas that this router belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct InternalRoutes {
     /// The best path to each network.
     pub(super) networks: BTreeMap<Prefix, Path>,
     /// The path to each border router, through each area (RFC 2328 §11: one entry for each area).
     pub(super) routers: BTreeMap<(RouterId, AreaId), RouterPath>,
+    /// What this router is itself: other areas are told of it, no route leads there.
+    pub(super) local: BTreeMap<Prefix, Local>,
+    /// Areas that virtual links run through, TransitCapability (RFC 2328 §6).
+    pub(super) transit: BTreeSet<AreaId>,
+    /// Those of this router's virtual links whose far end is reached.
+    pub(super) virtual_links: BTreeMap<VirtualEnd, VirtualPath>,
     /// What was not believed.
     pub(super) refused: BTreeSet<Refused>,
+}
+
+/// An address of this router itself, as its Router-LSA shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Local {
+    pub(super) area: AreaId,
+    pub(super) cost: u32,
 }
 
 /// A path to a network.
@@ -34,7 +49,7 @@ pub(super) struct Path {
     pub(super) area: AreaId,
     pub(super) cost: u32,
     /// Link State Origin (RFC 2328 §11) if that is a Network-LSA, by its Link State ID.
-    network: Option<LinkStateId>,
+    pub(super) network: Option<LinkStateId>,
     pub(super) originators: BTreeSet<RouterId>,
     /// In order, each once, at least one.
     pub(super) legs: Vec<Leg>,
@@ -56,26 +71,12 @@ pub(crate) fn calculate_internal(inputs: &RouteInputs<'_>) -> InternalRoutes {
     let judge = Judge::new(inputs.policy);
     let own = Own::new(inputs.connected);
     let mut calculation = Calculation { inputs, judge, own, routes: InternalRoutes::default() };
-    for area in inputs.areas {
+    // The backbone comes last: its virtual links lead where the other areas say (RFC 2328 §16.1).
+    let (backbone, others): (Vec<_>, Vec<_>) = inputs.areas.iter().partition(|area| area.area == AreaId::BACKBONE);
+    for area in others.into_iter().chain(backbone) {
         calculation.area(area);
     }
     calculation.routes
-}
-
-impl InternalRoutes {
-    /// The path of the longest prefix that contains `address`.
-    pub(super) fn longest_match(&self, address: Ipv4Addr) -> Option<(Prefix, &Path)> {
-        (0..=32).rev().find_map(|len| {
-            let (&prefix, path) = self.networks.get_key_value(&Prefix::new(address, len))?;
-            Some((prefix, path))
-        })
-    }
-
-    /// The paths to a router, one for each area through which there is one.
-    pub(super) fn paths_to(&self, router: RouterId) -> impl Iterator<Item = (AreaId, &RouterPath)> {
-        let areas = (router, AreaId(u32::MIN))..=(router, AreaId(u32::MAX));
-        self.routers.range(areas).map(|(&(_, area), path)| (area, path))
-    }
 }
 
 struct Calculation<'a> {
@@ -99,9 +100,14 @@ impl Calculation<'_> {
         let graph = Graph::new(area.lsdb, self.inputs.now);
         // RFC 2328 §16.1 (1): without a Router-LSA of its own a router is in no tree.
         let Some(root) = graph.router(self.inputs.router_id) else { return };
-        let tree = Tree::new(&graph, root, area.adjacencies, &self.judge);
+        let tree = Tree::new(&graph, root, area.adjacencies, &self.routes.virtual_links, &self.judge);
         self.first_stage(area.area, &graph, &tree);
         self.second_stage(area.area, &graph, &tree);
+        for &end in self.inputs.virtual_links.iter().filter(|end| end.transit_area == area.area) {
+            if let Some(path) = VirtualPath::through(&graph, &tree, end) {
+                self.routes.virtual_links.insert(end, path);
+            }
+        }
     }
 
     /// RFC 2328 §16.1 (4): networks and border routers of the tree.
@@ -111,6 +117,10 @@ impl Calculation<'_> {
             let legs = tree.legs(vertex);
             match node {
                 Node::Router { id, lsa } => {
+                    // RFC 2328 §16.1 (4): "set the area's TransitCapability to TRUE".
+                    if lsa.flags.contains(RouterFlags::V) {
+                        self.routes.transit.insert(area);
+                    }
                     let border = lsa.flags.contains(RouterFlags::B) || lsa.flags.contains(RouterFlags::E);
                     if border && vertex != tree.root() {
                         let path =
@@ -146,7 +156,10 @@ impl Calculation<'_> {
                 let last_guard = self.judge.is_guard(originator).then_some(originator);
                 let leg = |interface| Leg { nexthop: Nexthop { interface, via: None }, last_guard };
                 let legs: Vec<_> = self.own.interfaces(prefix).map(leg).collect();
-                if !legs.is_empty() {
+                if self.own.is_here(prefix) {
+                    let local = self.routes.local.entry(prefix).or_insert(Local { area, cost });
+                    local.cost = local.cost.min(cost);
+                } else if !legs.is_empty() {
                     self.offer(area, Offer { prefix, cost, originator, network: None, legs: &legs });
                 }
             } else {
@@ -189,7 +202,7 @@ impl Calculation<'_> {
 
 impl Path {
     /// The better path stays, equal ones join.
-    fn compete(&mut self, found: Self) {
+    pub(super) fn compete(&mut self, found: Self) {
         match (found.cost.cmp(&self.cost), self.network, found.network) {
             (Ordering::Less, ..) => *self = found,
             (Ordering::Greater, ..) => {}

@@ -3,13 +3,16 @@
 mod external;
 mod graph;
 mod inputs;
+mod inter_area;
 mod internal;
 mod policy;
+mod ranges;
 mod spf;
 mod table;
+mod virtual_link;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use inputs::{Adjacency, AreaInputs, Connected, Peer, RouteInputs};
+pub(crate) use inputs::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInputs, VirtualEnd};
 pub(crate) use table::{Calculation, Refused, calculate};

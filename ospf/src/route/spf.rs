@@ -4,11 +4,13 @@
 //! the path, for the policy to judge. It makes no routes.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::Ipv4Addr;
 
 use super::graph::{Edge, Graph, Node, Vertex};
-use super::inputs::{Adjacency, Peer};
+use super::inputs::{Adjacency, Peer, VirtualEnd};
 use super::policy::Judge;
+use super::virtual_link::VirtualPath;
 use crate::ids::RouterId;
 use crate::io::Nexthop;
 use crate::wire::{RouterLink, RouterLinkKind};
@@ -36,12 +38,19 @@ pub(super) struct Tree {
 const UNREACHED: u32 = u32::MAX;
 
 impl Tree {
-    /// The tree of `graph` from `root`, using those of its links that `adjacencies` confirm.
-    pub(super) fn new(graph: &Graph<'_>, root: Vertex, adjacencies: &[Adjacency], judge: &Judge<'_>) -> Self {
+    /// The tree of `graph` from `root`, using those of its links that `adjacencies` confirm. Virtual links lead where `virtual_links` say.
+    pub(super) fn new(
+        graph: &Graph<'_>,
+        root: Vertex,
+        adjacencies: &[Adjacency],
+        virtual_links: &BTreeMap<VirtualEnd, VirtualPath>,
+        judge: &Judge<'_>,
+    ) -> Self {
         let mut search = Search {
             graph,
             judge,
             adjacencies,
+            virtual_links,
             candidates: BinaryHeap::new(),
             parents: Parents::new(graph.len()),
             scratch: Vec::new(),
@@ -67,6 +76,20 @@ impl Tree {
         &self.legs[from as usize..to as usize]
     }
 
+    /// An address of a router that its neighbour on a shortest path reaches it at: that of "the interface that points back to Router X's
+    /// parent vertex" (RFC 2328 §16.1), if it has one there; otherwise any that its Router-LSA shows.
+    pub(super) fn address(&self, graph: &Graph<'_>, router: Vertex) -> Option<Ipv4Addr> {
+        let here = self.distance(router)?;
+        let is_parent = |vertex: Vertex| {
+            let distance = self.distance(vertex);
+            let towards = graph.edges(vertex).iter().filter(|edge| edge.target == router);
+            distance.is_some_and(|distance| towards.clone().any(|edge| distance + u32::from(edge.metric) == here))
+        };
+        let edges = graph.edges(router).iter();
+        let back = edges.filter(|edge| is_parent(edge.target)).map(|&edge| graph.link(router, edge).data);
+        back.chain(graph.own_addresses(router)).find(|&data| is_address(data))
+    }
+
     /// The root.
     pub(super) fn root(&self) -> Vertex {
         self.root
@@ -77,6 +100,7 @@ struct Search<'a, 'g> {
     graph: &'a Graph<'g>,
     judge: &'a Judge<'a>,
     adjacencies: &'a [Adjacency],
+    virtual_links: &'a BTreeMap<VirtualEnd, VirtualPath>,
     /// The candidate list, least distance first, networks before routers at the same distance (§16.1 (3)).
     candidates: BinaryHeap<Reverse<(u32, Vertex)>>,
     parents: Parents,
@@ -158,13 +182,18 @@ impl Search<'_, '_> {
             Node::Router { id, .. } if self.judge.is_guard(id) => Some(id),
             Node::Router { .. } | Node::Network { .. } => None,
         };
-        legs.extend(self.own_links(edge).map(|adjacency| {
+        for adjacency in self.own_links(edge) {
             let via = match adjacency.peer {
                 Peer::Router { address, .. } => Some(address),
                 Peer::Network { .. } => None,
+                // The guards of the transit area are on the path, too.
+                Peer::Virtual(end) => {
+                    legs.extend(self.virtual_links.get(&end).into_iter().flat_map(|path| &path.legs));
+                    continue;
+                }
             };
-            Leg { nexthop: Nexthop { interface: adjacency.interface, via }, last_guard }
-        }));
+            legs.push(Leg { nexthop: Nexthop { interface: adjacency.interface, via }, last_guard });
+        }
     }
 
     /// RFC 2328 §16.1.1, parent is another vertex: inherited, except for routers on one of our own networks.
@@ -184,20 +213,31 @@ impl Search<'_, '_> {
     /// The interfaces behind an edge of the root: those that agree with the link's Link Data and other end.
     fn own_links(&self, edge: Edge) -> impl Iterator<Item = &Adjacency> {
         let link = self.graph.link(self.tree.root, edge);
-        self.adjacencies.iter().filter(move |adjacency| is_of(adjacency, link))
+        self.adjacencies.iter().filter(move |adjacency| self.is_of(adjacency, link))
+    }
+
+    fn is_of(&self, adjacency: &Adjacency, link: RouterLink) -> bool {
+        let same_data = adjacency.link_data == link.data;
+        match adjacency.peer {
+            Peer::Router { router_id, .. } => {
+                same_data && link.kind == RouterLinkKind::PointToPoint && router_id == RouterId::from(link.id)
+            }
+            Peer::Network { designated_router } => {
+                same_data && link.kind == RouterLinkKind::Transit && designated_router == link.id
+            }
+            // Link Data is the address of whichever way out the transit area had at the last calculation.
+            Peer::Virtual(end) => {
+                link.kind == RouterLinkKind::Virtual
+                    && end.far_end == RouterId::from(link.id)
+                    && self.virtual_links.contains_key(&end)
+            }
+        }
     }
 }
 
-fn is_of(adjacency: &Adjacency, link: RouterLink) -> bool {
-    if adjacency.link_data != link.data {
-        return false;
-    }
-    match adjacency.peer {
-        Peer::Router { router_id, .. } => {
-            link.kind == RouterLinkKind::PointToPoint && router_id == RouterId::from(link.id)
-        }
-        Peer::Network { designated_router } => link.kind == RouterLinkKind::Transit && designated_router == link.id,
-    }
+/// Link Data of an unnumbered link is an interface index (RFC 2328 §12.4.1.1), which lies in 0.0.0.0/8.
+fn is_address(link_data: Ipv4Addr) -> bool {
+    link_data.octets()[0] != 0
 }
 
 /// For each vertex the edges over which it is reached at its least distance known: lists threaded through one vector.

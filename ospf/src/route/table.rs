@@ -4,16 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::external::calculate_externals;
 use super::inputs::RouteInputs;
+use super::inputs::VirtualEnd;
+use super::inter_area::{Inside, InterAreaRoutes, calculate_inter_area};
 use super::internal::{InternalRoutes, calculate_internal};
 use super::spf::Leg;
+use super::virtual_link::VirtualPath;
 use crate::ids::{Prefix, RouterId};
-use crate::io::{Nexthop, Route};
+use crate::io::{Nexthop, Route, RouteKind};
 
 /// What one calculation gave.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Calculation {
     /// The routes.
     pub(crate) table: RoutingTable,
+    /// Paths inside areas.
+    pub(crate) internal: InternalRoutes,
+    /// Paths to other areas.
+    pub(crate) inter_area: InterAreaRoutes,
     /// Paths that the policy did not believe. New ones are reported: see [`crate::Event::RouteRefused`].
     pub(crate) refused: BTreeSet<Refused>,
 }
@@ -37,9 +44,20 @@ pub(crate) struct RoutingTable {
 
 /// Calculates everything (RFC 2328 §16). The same inputs give the same result.
 ///
-/// Where only AS-external-LSAs have changed, [`calculate_externals`] with the internal routes of last time is enough.
+/// Where only Summary-LSAs have changed, the internal routes of last time are good enough for [`calculate_inter_area`]; where only
+/// AS-external- and Type-7 LSAs have, [`calculate_externals`] will do.
 pub(crate) fn calculate(inputs: &RouteInputs<'_>) -> Calculation {
-    calculate_externals(inputs, &calculate_internal(inputs))
+    let internal = calculate_internal(inputs);
+    let inter_area = calculate_inter_area(inputs, &internal);
+    calculate_externals(inputs, internal, inter_area)
+}
+
+impl Calculation {
+    /// Where this router's virtual links lead at present. One that is not here is down.
+    #[allow(dead_code, reason = "for the interface machine of virtual links")]
+    pub(crate) fn virtual_links(&self) -> &BTreeMap<VirtualEnd, VirtualPath> {
+        &self.internal.virtual_links
+    }
 }
 
 impl RoutingTable {
@@ -82,8 +100,9 @@ impl RoutingTable {
         changes.into_iter().collect()
     }
 
-    pub(super) fn from_internal(internal: &InternalRoutes) -> Self {
-        let networks = internal.networks.iter().map(|(&prefix, path)| {
+    /// The entries for networks inside the AS, those that discard included.
+    pub(super) fn from_inside(inside: Inside<'_>, own: RouterId) -> Self {
+        let networks = inside.networks().map(|(prefix, path)| {
             let route = Route {
                 kind: path.kind,
                 area: path.area,
@@ -94,7 +113,19 @@ impl RoutingTable {
             };
             (prefix, route)
         });
-        Self { networks: networks.collect() }
+        // RFC 2328 §11.1: "the path type of each "discard" entry is set to "inter-area"."
+        let discards = inside.discards().map(|(area, prefix, range)| {
+            let route = Route {
+                kind: RouteKind::InterArea,
+                area,
+                metric: range.cost(),
+                originators: [own].into(),
+                nexthops: BTreeSet::new(),
+                tag: 0,
+            };
+            (prefix, route)
+        });
+        Self { networks: networks.chain(discards).collect() }
     }
 
     pub(super) fn insert(&mut self, prefix: Prefix, route: Route) {

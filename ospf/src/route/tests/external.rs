@@ -1,13 +1,14 @@
 //! Paths out of the AS (RFC 2328 §16.4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::kit::{NOW, Net, host, prefix, router_key, show};
 use crate::Rfc1583Compatibility;
+use crate::config::AreaKind;
 use crate::config::ExternalMetric::{Type1, Type2};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, RouterId};
-use crate::route::{AreaInputs, RouteInputs, calculate};
+use crate::route::{AreaInputs, Border, RouteInputs, calculate};
 use crate::wire::RouterFlags;
 
 const OUTSIDE: &str = "203.0.113.0/24";
@@ -171,8 +172,17 @@ fn two_areas(first: (AreaId, u16), second: (AreaId, u16), rfc1583: Rfc1583Compat
         (number, lsdb, adjacencies)
     };
     let areas = [inputs(area, &lsdbs[0]), inputs(other_area, &lsdbs[1])];
-    let areas: Vec<_> =
-        areas.iter().map(|(area, lsdb, adjacencies)| AreaInputs { area: *area, lsdb, adjacencies }).collect();
+    let none = BTreeMap::new();
+    let areas: Vec<_> = areas
+        .iter()
+        .map(|(area, lsdb, adjacencies)| AreaInputs {
+            area: *area,
+            kind: &AreaKind::Normal,
+            ranges: &none,
+            lsdb,
+            adjacencies,
+        })
+        .collect();
     let calculation = calculate(&RouteInputs {
         router_id: RouterId(1),
         now: NOW,
@@ -180,6 +190,8 @@ fn two_areas(first: (AreaId, u16), second: (AreaId, u16), rfc1583: Rfc1583Compat
         as_scope: &one.as_lsdb(),
         connected: &one.nodes[&1].connected,
         own_externals: &BTreeMap::new(),
+        border: Border::Inside,
+        virtual_links: &BTreeSet::new(),
         policy: &one.policy,
         rfc1583,
     });

@@ -2,18 +2,19 @@
 //!
 //! From one description come the LSAs that its routers would originate and what each router knows of its own interfaces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::Rfc1583Compatibility;
-use crate::config::{External, ExternalMetric, Policy, Unlisted};
+use crate::config::{AreaKind, External, ExternalMetric, Policy, Unlisted};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId, SequenceNumber};
 use crate::io::Nexthop;
 use crate::lsdb::Lsdb;
 use crate::route::external::calculate_externals;
+use crate::route::inter_area::calculate_inter_area;
 use crate::route::internal::{InternalRoutes, calculate_internal};
 use crate::route::table::Refused;
-use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, calculate};
+use crate::route::{Adjacency, AreaInputs, Border, Calculation, Connected, Peer, RouteInputs, calculate};
 use crate::time::Instant;
 use crate::wire::{
     ExternalLsa, Lsa, LsaBody, MAX_AGE, NetworkLsa, Options, RouterFlags, RouterLink, RouterLinkKind, RouterLsa,
@@ -161,13 +162,21 @@ impl Net {
     }
 
     pub(super) fn externals(&self, root: u32, internal: &InternalRoutes) -> Calculation {
-        self.with_inputs(root, |inputs| calculate_externals(inputs, internal))
+        self.with_inputs(root, |inputs| {
+            calculate_externals(inputs, internal.clone(), calculate_inter_area(inputs, internal))
+        })
     }
 
     pub(super) fn with_inputs<R>(&self, root: u32, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
         let nobody = Node::default();
         let node = self.nodes.get(&root).unwrap_or(&nobody);
-        let area = AreaInputs { area: AreaId::BACKBONE, lsdb: &self.area_lsdb(), adjacencies: &node.adjacencies };
+        let area = AreaInputs {
+            area: AreaId::BACKBONE,
+            kind: &AreaKind::Normal,
+            ranges: &BTreeMap::new(),
+            lsdb: &self.area_lsdb(),
+            adjacencies: &node.adjacencies,
+        };
         run(&RouteInputs {
             router_id: RouterId(root),
             now: NOW,
@@ -175,6 +184,8 @@ impl Net {
             as_scope: &self.as_lsdb(),
             connected: &node.connected,
             own_externals: &node.own_externals,
+            border: Border::Inside,
+            virtual_links: &BTreeSet::new(),
             policy: &self.policy,
             rfc1583: Rfc1583Compatibility::Enabled,
         })

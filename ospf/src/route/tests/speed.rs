@@ -13,6 +13,7 @@ use super::kit::{Net, host};
 use crate::config::{ExternalMetric, Unlisted};
 use crate::route::calculate;
 use crate::route::external::calculate_externals;
+use crate::route::inter_area::calculate_inter_area;
 use crate::route::internal::calculate_internal;
 
 /// Sites 1 to `sites` in full mesh, all guards, each with a prefix that the policy lists as its own.
@@ -83,9 +84,10 @@ fn least(mut run: impl FnMut()) -> Duration {
 fn measure(name: &str, net: &Net) {
     net.with_inputs(1, |inputs| {
         let internal = calculate_internal(inputs);
+        let inter_area = calculate_inter_area(inputs, &internal);
         let all = least(|| _ = black_box(calculate(inputs)));
         let inside = least(|| _ = black_box(calculate_internal(inputs)));
-        let outside = least(|| _ = black_box(calculate_externals(inputs, &internal)));
+        let outside = least(|| _ = black_box(calculate_externals(inputs, internal.clone(), inter_area.clone())));
         let routes = calculate(inputs).table.routes().len();
         println!("{name}: {routes} routes in {all:?}; inside {inside:?}, externals alone {outside:?}");
     });

@@ -1,0 +1,296 @@
+//! Paths to other areas (RFC 2328 §16.2) and better ones through transit areas (§16.3): Summary-LSAs on top of the paths inside areas.
+//!
+//! The result serves every calculation of externals until a Summary-LSA, or something below, changes.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::inputs::{AreaInputs, Border, Own, RouteInputs};
+use super::internal::{InternalRoutes, Path, RouterPath};
+use super::policy::Judge;
+use super::ranges::{ActiveRange, active_ranges};
+use super::spf::Leg;
+use super::table::Refused;
+use crate::ids::{AreaId, LsaKey, LsaType, Prefix, RouterId};
+use crate::io::RouteKind;
+use crate::lsdb;
+use crate::wire::{LS_INFINITY, LsaBody, RouterFlags, SummaryLsa};
+
+/// What Summary-LSAs add to [`InternalRoutes`], and what they improve.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct InterAreaRoutes {
+    /// Networks of other areas, and those of the backbone that are reached better through a transit area.
+    pub(super) networks: BTreeMap<Prefix, Path>,
+    /// The same for AS boundary routers, through each area.
+    pub(super) routers: BTreeMap<(RouterId, AreaId), RouterPath>,
+    /// The area address ranges with something in them, if this router is between areas.
+    pub(super) ranges: BTreeMap<(AreaId, Prefix), ActiveRange>,
+    /// What was not believed.
+    pub(super) refused: BTreeSet<Refused>,
+}
+
+/// Calculates inter-area routes. `internal` is what [`super::internal::calculate_internal`] said of the same areas.
+pub(crate) fn calculate_inter_area(inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> InterAreaRoutes {
+    let ranges = match inputs.border {
+        Border::Inside => BTreeMap::new(),
+        Border::WithoutBackbone | Border::WithBackbone => active_ranges(inputs.areas, internal),
+    };
+    let routes = InterAreaRoutes { ranges, ..InterAreaRoutes::default() };
+    let judge = Judge::new(inputs.policy);
+    let mut search = Search { inputs, judge, own: Own::new(inputs.connected), internal, routes };
+    for area in inputs.areas {
+        // RFC 2328 §16.2: "If the router has active attachments to multiple areas, only backbone summary-LSAs are examined", as long as it
+        // has a neighbour there (RFC 3509 §2.2).
+        if area.area == AreaId::BACKBONE || inputs.border != Border::WithBackbone {
+            search.summaries(area, Search::network, Search::boundary_router);
+        }
+    }
+    // RFC 2328 §16.3: "only performed by area border routers that are connected to one or more non-backbone areas that are
+    // capable of carrying transit traffic".
+    for area in inputs.areas {
+        let transit = area.area != AreaId::BACKBONE && internal.transit.contains(&area.area);
+        if transit && inputs.border != Border::Inside {
+            search.summaries(area, Search::transit_network, Search::transit_boundary_router);
+        }
+    }
+    search.routes
+}
+
+/// All paths inside the AS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inside<'a> {
+    pub(super) internal: &'a InternalRoutes,
+    pub(super) inter_area: &'a InterAreaRoutes,
+}
+
+impl<'a> Inside<'a> {
+    /// The best path to a network.
+    pub(super) fn network(self, prefix: Prefix) -> Option<&'a Path> {
+        self.inter_area.networks.get(&prefix).or_else(|| self.internal.networks.get(&prefix))
+    }
+
+    /// The best paths to all networks, in no order.
+    pub(super) fn networks(self) -> impl Iterator<Item = (Prefix, &'a Path)> {
+        let improved = |prefix| self.inter_area.networks.contains_key(prefix);
+        let internal = self.internal.networks.iter().filter(move |(prefix, _)| !improved(prefix));
+        internal.chain(&self.inter_area.networks).map(|(&prefix, path)| (prefix, path))
+    }
+
+    /// The ranges for which there is an entry that discards (RFC 2328 §11.1): what falls into them and is not known is nowhere.
+    ///
+    /// Deviates: §11.1 wants such an entry for hidden ranges, too. Nobody sends us packets because of a range that nobody hears of.
+    pub(super) fn discards(self) -> impl Iterator<Item = (AreaId, Prefix, &'a ActiveRange)> {
+        let advertised = self.inter_area.ranges.iter().filter(|(_, range)| range.is_advertised());
+        let unused = advertised.filter(move |((_, prefix), _)| self.network(*prefix).is_none());
+        unused.map(|(&(area, prefix), range)| (area, prefix, range))
+    }
+
+    /// Whether there is an entry for a network, be it one that discards.
+    pub(super) fn has(self, prefix: Prefix) -> bool {
+        self.network(prefix).is_some() || self.discards().any(|(_, range, _)| range == prefix)
+    }
+
+    /// The path of the longest prefix that contains `address`; none if that is discarded.
+    pub(super) fn longest_match(self, address: Ipv4Addr) -> Option<&'a Path> {
+        let discarded = self.discards().filter(|(_, prefix, _)| prefix.contains(address));
+        let shortest = discarded.map(|(_, prefix, _)| prefix.len() + 1).max().unwrap_or(0);
+        (shortest..=32).rev().find_map(|len| self.network(Prefix::new(address, len)))
+    }
+
+    /// The paths to a router, one for each area through which there is one.
+    pub(super) fn paths_to(self, router: RouterId) -> impl Iterator<Item = (AreaId, &'a RouterPath)> {
+        let areas = (router, AreaId(u32::MIN))..=(router, AreaId(u32::MAX));
+        let improved = |key| self.inter_area.routers.contains_key(key);
+        let internal = self.internal.routers.range(areas.clone()).filter(move |(key, _)| !improved(key));
+        internal.chain(self.inter_area.routers.range(areas)).map(|(&(_, area), path)| (area, path))
+    }
+}
+
+struct Search<'a> {
+    inputs: &'a RouteInputs<'a>,
+    judge: Judge<'a>,
+    own: Own,
+    internal: &'a InternalRoutes,
+    routes: InterAreaRoutes,
+}
+
+/// A path that a border router offers, before anybody judged it.
+///
+/// Its legs are those of the path to the border router, where what can be seen of the path ends: the last guard before that, or the
+/// border router itself if it is one, answers for what is said of the areas behind. Whoever vouched for it there does not show.
+struct Offer<'a> {
+    area: AreaId,
+    border_router: RouterId,
+    cost: u32,
+    legs: &'a [Leg],
+}
+
+impl<'a> Search<'a> {
+    /// Has each usable Summary-LSA of an area looked at.
+    fn summaries(
+        &mut self,
+        area: &AreaInputs<'_>,
+        network: fn(&mut Self, Prefix, Offer<'a>),
+        boundary_router: fn(&mut Self, RouterId, Offer<'a>),
+    ) {
+        for entry in area.lsdb.of_type(LsaType::SUMMARY_NETWORK) {
+            let Some((key, summary, offer)) = self.usable(area.area, entry) else { continue };
+            // RFC 2328 appendix E: the Link State ID may have host bits set.
+            let Some(prefix) = Prefix::from_mask(Ipv4Addr::from(key.id), summary.network_mask) else { continue };
+            network(self, prefix, offer);
+        }
+        for entry in area.lsdb.of_type(LsaType::SUMMARY_ASBR) {
+            let Some((key, _, offer)) = self.usable(area.area, entry) else { continue };
+            boundary_router(self, RouterId(key.id.0), offer);
+        }
+    }
+
+    /// RFC 2328 §16.2 (1), (2) and (4), §16.3 (1), (2) and (4).
+    fn usable(&self, area: AreaId, entry: &lsdb::Entry) -> Option<(LsaKey, SummaryLsa, Offer<'a>)> {
+        let LsaBody::Summary(summary) = *entry.body() else { return None };
+        let key = entry.key();
+        // (1), (2)
+        let own = key.advertising_router == self.inputs.router_id;
+        if summary.metric >= LS_INFINITY || entry.is_max_age(self.inputs.now) || own {
+            return None;
+        }
+        // (4): "look up the routing table entry for BR having Area A as its associated area."
+        let path = self.internal.routers.get(&(key.advertising_router, area))?;
+        if !path.flags.contains(RouterFlags::B) {
+            return None;
+        }
+        let cost = path.cost.saturating_add(summary.metric);
+        let offer = Offer { area, border_router: key.advertising_router, cost, legs: &path.legs };
+        Some((key, summary, offer))
+    }
+
+    /// RFC 2328 §16.2 (3), (5) to (8), for a network.
+    fn network(&mut self, prefix: Prefix, offer: Offer<'a>) {
+        // (3): it is the sum of what we know better, and may lead back to us.
+        let is_active = |area: &AreaInputs<'_>| self.routes.ranges.contains_key(&(area.area, prefix));
+        if self.inputs.areas.iter().any(is_active) {
+            return;
+        }
+        let Some(legs) = self.believed(prefix, &offer) else { return };
+        // (7): "If the paths ... are intra-area paths, do nothing".
+        if self.internal.networks.contains_key(&prefix) || self.own.is_here(prefix) {
+            return;
+        }
+        let found = Path {
+            kind: RouteKind::InterArea,
+            area: offer.area,
+            cost: offer.cost,
+            network: None,
+            originators: [offer.border_router].into(),
+            legs,
+        };
+        match self.routes.networks.entry(prefix) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(found);
+            }
+            Entry::Occupied(mut known) => known.get_mut().compete(found),
+        }
+    }
+
+    /// RFC 2328 §16.2 (5) to (8), for an AS boundary router: its entry is that of the LSA's area.
+    fn boundary_router(&mut self, router: RouterId, offer: Offer<'a>) {
+        let key = (router, offer.area);
+        let is_internal = self.internal.routers.get(&key).is_some_and(|path| path.flags.contains(RouterFlags::E));
+        if is_internal || router == self.inputs.router_id {
+            return;
+        }
+        let found = RouterPath {
+            kind: RouteKind::InterArea,
+            flags: RouterFlags::E,
+            cost: offer.cost,
+            legs: self.ending_at(router, offer.legs),
+        };
+        match self.routes.routers.entry(key) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(found);
+            }
+            Entry::Occupied(mut known) => known.get_mut().compete(found),
+        }
+    }
+
+    /// RFC 2328 §16.3 (3) and (5), for a network: a path of the backbone's that the transit area has better.
+    fn transit_network(&mut self, prefix: Prefix, offer: Offer<'a>) {
+        let inside = Inside { internal: self.internal, inter_area: &self.routes };
+        let Some(known) = inside.network(prefix).filter(|known| known.area == AreaId::BACKBONE) else { return };
+        if offer.cost > known.cost {
+            return;
+        }
+        let mut found = known.clone();
+        let Some(legs) = self.believed(prefix, &offer) else { return };
+        // "In any case, the area associated with the routing table entry must remain the backbone area, and the path
+        // type (either intra-area or inter-area) must also remain the same."
+        found.improve(offer.cost, offer.border_router, legs);
+        self.routes.networks.insert(prefix, found);
+    }
+
+    /// RFC 2328 §16.3 (3) and (5), for an AS boundary router.
+    fn transit_boundary_router(&mut self, router: RouterId, offer: Offer<'a>) {
+        let key = (router, AreaId::BACKBONE);
+        let Some(known) = self.routes.routers.get(&key).or_else(|| self.internal.routers.get(&key)) else { return };
+        if offer.cost > known.cost || !known.flags.contains(RouterFlags::E) {
+            return;
+        }
+        let mut found = known.clone();
+        found.compete(RouterPath { cost: offer.cost, legs: self.ending_at(router, offer.legs), ..known.clone() });
+        self.routes.routers.insert(key, found);
+    }
+
+    /// The legs that the policy lets through; none are reported.
+    fn believed(&mut self, prefix: Prefix, offer: &Offer<'a>) -> Option<Vec<Leg>> {
+        let verdict = self.judge.verdict(prefix);
+        let legs: Vec<_> = offer.legs.iter().filter(|leg| verdict.allows(leg.last_guard)).copied().collect();
+        if legs.is_empty() {
+            self.routes.refused.extend(Refused::all(prefix, offer.border_router, verdict, offer.legs));
+            return None;
+        }
+        Some(legs)
+    }
+
+    /// Legs of a path that goes on to a boundary router in another area: what that originates is its own word if it is a guard.
+    fn ending_at(&self, router: RouterId, legs: &[Leg]) -> Vec<Leg> {
+        let mut legs = legs.to_vec();
+        if self.judge.is_guard(router) {
+            legs.iter_mut().for_each(|leg| leg.last_guard = Some(router));
+            legs.dedup();
+        }
+        legs
+    }
+}
+
+impl Path {
+    /// RFC 2328 §16.3 (5): better next hops take the place of what there was, equal ones join.
+    fn improve(&mut self, cost: u32, originator: RouterId, legs: Vec<Leg>) {
+        debug_assert!(cost <= self.cost);
+        if cost < self.cost {
+            self.legs.clear();
+            self.originators.clear();
+        }
+        self.cost = cost;
+        self.originators.insert(originator);
+        self.legs.extend(legs);
+        self.legs.sort_unstable();
+        self.legs.dedup();
+    }
+}
+
+impl RouterPath {
+    /// The better path stays, equal ones join.
+    fn compete(&mut self, found: Self) {
+        debug_assert_eq!(self.kind, found.kind);
+        match found.cost.cmp(&self.cost) {
+            std::cmp::Ordering::Less => *self = found,
+            std::cmp::Ordering::Equal => {
+                self.legs.extend(found.legs);
+                self.legs.sort_unstable();
+                self.legs.dedup();
+            }
+            std::cmp::Ordering::Greater => {}
+        }
+    }
+}
