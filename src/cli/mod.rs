@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod show;
 mod status;
+mod stub_router;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ enum Command {
     Run(run::Args),
     Down(down::Args),
     Status(status::Args),
+    StubRouter(stub_router::Args),
     Show(show::Args),
     Check(check::Args),
     Keygen(keygen::Args),
@@ -115,6 +117,7 @@ impl Command {
             Self::Run(args) => args.run(),
             Self::Down(args) => args.run(),
             Self::Status(args) => args.run(),
+            Self::StubRouter(args) => args.run(),
             Self::Show(args) => args.run(),
             Self::Check(args) => args.run(),
             Self::Keygen(args) => args.run(),

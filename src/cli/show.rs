@@ -46,6 +46,8 @@ enum What {
     Areas,
     /// When routes are calculated, and how often they were.
     Spf,
+    /// Guards of memory, and how near they are.
+    Limits,
 }
 
 /// Which LSAs.
@@ -113,6 +115,7 @@ impl Args {
             What::Interfaces { detail: false } => self.rows(Noun::Interfaces, show::interfaces),
             What::Interfaces { detail: true } => self.rows(Noun::Interfaces, show::interfaces_in_detail),
             What::Areas => self.rows(Noun::Areas, show::areas),
+            What::Limits => self.rows(Noun::Limits, show::limits),
             What::Lsdb(selection) => {
                 let mut lsas: Vec<Lsa> = self.ask(Noun::Lsdb)?;
                 lsas.retain(|lsa| selection.has(lsa));

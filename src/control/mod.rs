@@ -10,7 +10,7 @@ pub mod view;
 use std::path::{Path, PathBuf};
 
 pub use client::{ClientError, ask};
-pub use protocol::{Noun, Request};
+pub use protocol::{Noun, Request, StubRouterCommand};
 pub use server::{Asked, Server};
 
 /// Where weft keeps its run-time files unless `--run-dir` says otherwise.

@@ -16,8 +16,25 @@ pub enum Request {
         /// Of what kind.
         noun: Noun,
     },
+    /// Lead traffic around this router, or not. Answered with `null`.
+    StubRouter {
+        /// From now to the end of the daemon, or until the next request.
+        command: StubRouterCommand,
+    },
     /// Remove everything that weft made, stop the engine and end. Answered with `null` when it is done.
     Down,
+}
+
+/// `weft stub-router`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum StubRouterCommand {
+    /// A stub router, whatever the mesh file says.
+    On,
+    /// None, whatever the mesh file says.
+    Off,
+    /// What the mesh file says.
+    File,
 }
 
 /// What `weft show` shows.
@@ -38,6 +55,8 @@ pub enum Noun {
     Areas,
     /// When routes are calculated; one.
     Spf,
+    /// Guards of memory.
+    Limits,
 }
 
 /// The line that answers.

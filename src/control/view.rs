@@ -26,6 +26,10 @@ pub struct Status {
     pub neighbors: Vec<Neighbor>,
     /// Routes, ordered by prefix.
     pub routes: Vec<Route>,
+    /// `transit`, or `stub`: others send traffic through this router only where there is no other way (RFC 6987).
+    pub stub_router: String,
+    /// Seconds until that ends by itself; `null` if it does not.
+    pub stub_router_left_s: Option<f64>,
 }
 
 /// A WireGuard tunnel.
@@ -220,6 +224,21 @@ pub struct Area {
     pub border_routers: usize,
     /// AS boundary routers in it.
     pub boundary_routers: usize,
+}
+
+/// A guard of memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// `lsas`, `lsas-per-area`, `routes`.
+    pub limit: String,
+    /// Of this area; `null` for those of all.
+    pub area: Option<Ipv4Addr>,
+    /// What there is.
+    pub present: usize,
+    /// The most there may be.
+    pub most: usize,
+    /// `free`; `reached`: more is refused until there is room again.
+    pub state: String,
 }
 
 /// When routes are calculated (RFC 8405).

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use ospf::{Config, InterfaceId, LinkState, NeighborState, Prefix};
+use ospf::{Config, InterfaceId, LinkState, NeighborState, Prefix, StubRouter};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +19,7 @@ use super::backoff::Backoff;
 use super::local::Local;
 use super::settling::Settling;
 use super::{Options, Trace, interfaces, report, run_dir, state_dir};
-use crate::control::{Asked, Noun, Request, Server, socket_path};
+use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Change, Kernel, OthersRoutes, Watch};
 use crate::mesh::IfName;
 use crate::reconcile::routes::{Router, desired_routes};
@@ -90,6 +90,8 @@ struct Daemon {
     kernel: Kernel,
     drivers: WireGuard,
     endpoints: Endpoints,
+    /// What was said of it by command.
+    stub_router: StubRouterCommand,
     /// What was last taken from the kernel into OSPF.
     redistributed: Redistributed,
     /// What OSPF computed.
@@ -167,6 +169,7 @@ impl Daemon {
             driver,
             kernel,
             drivers,
+            stub_router: StubRouterCommand::File,
             redistributed: Redistributed::default(),
             routes: BTreeMap::new(),
             observed: Observed::default(),
@@ -391,7 +394,12 @@ impl Daemon {
         self.zero = self.driver.zero();
         let signing = Signing { keyring: &self.local.keyring, zero: self.zero, boot: self.boot };
         let externals = &self.redistributed.externals;
-        let config = engine_config(&self.local.mesh, &self.local.site, externals, &signing, &mut self.ids);
+        let mut config = engine_config(&self.local.mesh, &self.local.site, externals, &signing, &mut self.ids);
+        match self.stub_router {
+            StubRouterCommand::File => {}
+            StubRouterCommand::On => config.stub_router = StubRouter::Always,
+            StubRouterCommand::Off => config.stub_router = StubRouter::Never,
+        }
         self.told.retain(|id, _| config.interfaces.contains_key(id));
         self.driver.configure(config).await;
     }
@@ -430,6 +438,13 @@ impl Daemon {
             Request::Show { noun: Noun::Interfaces } => serde_json::to_value(self.report().await?.interfaces()),
             Request::Show { noun: Noun::Lsdb } => serde_json::to_value(self.report().await?.lsdb()),
             Request::Show { noun: Noun::Areas } => serde_json::to_value(self.report().await?.areas()),
+            Request::Show { noun: Noun::Limits } => serde_json::to_value(self.report().await?.limits()),
+            Request::StubRouter { command } => {
+                info!(?command, "stub router by command");
+                self.stub_router = command;
+                self.configure().await;
+                Ok(serde_json::Value::Null)
+            }
             Request::Show { noun: Noun::Spf } => serde_json::to_value(self.report().await?.spf()),
         };
         // If the client has gone, nobody misses the answer.

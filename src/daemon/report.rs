@@ -7,8 +7,8 @@ use std::time::Duration;
 use ospf::wire::{LsaBody, Options, RouterFlags};
 use ospf::{
     Addressing, AreaId, AreaKind, AuthenticationView, Domain, InterfaceId, InterfaceStatus, InterfaceView,
-    KeyAlgorithm, KeyStanding, NeighborView, NetworkType, Prefix, RefusedView, RouteKind, RouterId, SpfState, SpfView,
-    Summaries,
+    KeyAlgorithm, KeyStanding, Limit, LimitState, NeighborView, NetworkType, Prefix, RefusedView, RouteKind, RouterId,
+    SpfState, SpfView, StubRouterState, Summaries,
 };
 
 use super::local::Local;
@@ -54,6 +54,12 @@ impl Report<'_> {
             tunnels,
             neighbors,
             routes: self.routes(),
+            stub_router: match self.view.stub_router.0 {
+                StubRouterState::Transit => "transit",
+                StubRouterState::Stub => "stub",
+            }
+            .to_owned(),
+            stub_router_left_s: self.view.stub_router.1.map(seconds),
         }
     }
 
@@ -123,6 +129,28 @@ impl Report<'_> {
         }
     }
 
+    pub(super) fn limits(&self) -> Vec<view::Limit> {
+        let limits = self.view.limits.iter().map(|shown| {
+            let (limit, area) = match shown.limit {
+                Limit::Lsas => ("lsas", None),
+                Limit::LsasOfArea(area) => ("lsas-per-area", Some(area.into())),
+                Limit::Routes => ("routes", None),
+            };
+            let state = match shown.state {
+                LimitState::Free => "free",
+                LimitState::Reached => "reached",
+            };
+            view::Limit {
+                limit: limit.to_owned(),
+                area,
+                present: shown.present,
+                most: shown.most,
+                state: state.to_owned(),
+            }
+        });
+        limits.collect()
+    }
+
     /// What an operator should look at, the worst first.
     fn problems(&self, tunnels: &[view::Tunnel], neighbors: &[view::Neighbor]) -> Vec<String> {
         let mut problems = Vec::new();
@@ -131,6 +159,10 @@ impl Report<'_> {
             problems.push(format!("the mesh file was changed but not taken: {first} (see `weft check`)"));
         }
         problems.extend(self.failures.iter().cloned());
+        for limit in self.limits().iter().filter(|limit| limit.state == "reached") {
+            let area = limit.area.map_or_else(String::new, |area| format!(" of area {area}"));
+            problems.push(format!("{}{area}: {} are all that are let in, more are refused", limit.limit, limit.most));
+        }
         for tunnel in tunnels {
             let full = neighbors.iter().any(|n| n.interface == tunnel.interface && n.state == "Full");
             match tunnel.state.as_str() {

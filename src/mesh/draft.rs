@@ -138,7 +138,12 @@ impl<'a> Draft<'a> {
             name: self.general.name.given()?.value.to_owned(),
             loopbacks: self.general.loopbacks.given()?.value,
             unlisted: self.general.unlisted()?,
-            ospf: OspfProcess { rfc1583: self.process.rfc1583()?, spf_delay: self.process.spf_delay()? },
+            ospf: OspfProcess {
+                rfc1583: self.process.rfc1583()?,
+                spf_delay: self.process.spf_delay()?,
+                stub_router: self.process.stub_router()?,
+                limits: self.process.limits()?,
+            },
             areas: self.areas()?,
             sites,
             links,

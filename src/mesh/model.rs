@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipnetwork::Ipv4Network;
-use ospf::{AreaConfig, AreaId, NbmaNeighbor, Rfc1583Compatibility, RouterId, SpfDelay};
+use ospf::{AreaConfig, AreaId, Limits, NbmaNeighbor, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter};
 
 use super::auth::Auth;
 use super::filter::{ImportRule, Redistribution};
@@ -150,6 +150,10 @@ pub struct OspfProcess {
     pub rfc1583: Rfc1583Compatibility,
     /// When routes are calculated.
     pub spf_delay: SpfDelay,
+    /// When traffic is led around the routers.
+    pub stub_router: StubRouter,
+    /// How much is taken from others.
+    pub limits: Limits,
 }
 
 /// Intervals of one interface, tunnel or virtual link; whole seconds, 1..=65535.

@@ -1,12 +1,13 @@
 //! The keys of `[ospf]` that are about the router as a whole and nothing else inherits.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ::ospf::{Rfc1583Compatibility, SpfDelay};
+use ::ospf::{Limits, Rfc1583Compatibility, SpfDelay, StubRouter};
 
 use super::diagnostic::Diagnostic;
-use super::durations::{duration, written};
-use super::reader::{Entry, Report, Setting, Table};
+use super::durations::{duration, seconds, written};
+use super::reader::{At, Entry, Report, Setting, Table};
 use super::schema::SPF_DELAY;
 
 /// What `[ospf]` says about the router as a whole.
@@ -15,7 +16,14 @@ pub(super) struct ProcessKeys {
     rfc1583: Setting<Rfc1583Compatibility>,
     /// `None`: something in it is wrong.
     spf_delay: Option<SpfDelay>,
+    stub_router: Setting<StubRouter>,
+    max_lsas: Setting<u32>,
+    max_lsas_per_area: Setting<u32>,
+    max_routes: Setting<u32>,
 }
+
+/// What limits may be: below, no network worth the name works; above, no machine has the memory.
+const LIMITS: RangeInclusive<u32> = 100..=10_000_000;
 
 impl ProcessKeys {
     /// Takes the keys out of `table`, which is `[ospf]`.
@@ -28,6 +36,10 @@ impl ProcessKeys {
                 Some(entry) => spf_delay(&entry, report),
                 None => Some(SpfDelay::default()),
             },
+            stub_router: Setting::read(table.take("stub_router"), |entry| stub_router(&entry, report)),
+            max_lsas: limit("max_lsas", table, report),
+            max_lsas_per_area: limit("max_lsas_per_area", table, report),
+            max_routes: limit("max_routes", table, report),
         }
     }
 
@@ -45,6 +57,37 @@ impl ProcessKeys {
     pub fn spf_delay(&self) -> Option<SpfDelay> {
         self.spf_delay
     }
+
+    /// When the routers are stub routers; `None` if that is wrong.
+    pub fn stub_router(&self) -> Option<StubRouter> {
+        self.stub_router.effective(StubRouter::default()).map(|effective| effective.value)
+    }
+
+    /// How much is taken from others; `None` if that is wrong.
+    pub fn limits(&self) -> Option<Limits> {
+        let usize_of = |limit: Setting<u32>, default: usize| {
+            limit.effective(0).map(|given| given.from.map_or(default, |_| given.value as usize))
+        };
+        let lsas = usize_of(self.max_lsas, Limits::LSAS)?;
+        let routes = usize_of(self.max_routes, Limits::ROUTES)?;
+        Some(Limits { lsas, lsas_per_area: usize_of(self.max_lsas_per_area, lsas)?, routes })
+    }
+}
+
+fn limit(key: &'static str, table: &mut Table<'_>, report: &mut Report) -> Setting<u32> {
+    Setting::read(table.take(key), |entry| {
+        entry.number(LIMITS, "it guards memory: write well more than the network has", report)
+    })
+}
+
+/// `"never"`, `"always"`, or for how long after the start.
+fn stub_router(entry: &Entry<'_>, report: &mut Report) -> Option<At<StubRouter>> {
+    let value = match entry.value.as_str() {
+        Some("never") => StubRouter::Never,
+        Some("always") => StubRouter::Always,
+        _ => StubRouter::AtStart(seconds(entry, "write `stub_router = \"never\"`", report)?.value),
+    };
+    Some(At { value, span: entry.span })
 }
 
 /// RFC 8405 §4: INITIAL ≤ SHORT ≤ LONG, and the holddown outlasts the time to learn.

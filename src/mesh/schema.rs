@@ -38,6 +38,10 @@ pub(super) static OSPF: Section = Section {
         "auth_sequence",
         "rfc1583_compatibility",
         "spf_delay",
+        "stub_router",
+        "max_lsas",
+        "max_lsas_per_area",
+        "max_routes",
     ],
 };
 

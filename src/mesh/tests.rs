@@ -142,6 +142,8 @@ fn areas_and_the_networks_in_them_are_what_the_file_says() {
     let mesh = parse("areas", &example("src/mesh/tests/good/areas.toml")).unwrap().mesh;
     assert_eq!(mesh.ospf.rfc1583, Rfc1583Compatibility::Disabled);
     assert_eq!(mesh.ospf.spf_delay.time_to_learn.as_millis(), 500);
+    assert_eq!(mesh.ospf.stub_router, ::ospf::StubRouter::AtStart(std::time::Duration::from_secs(30)));
+    assert_eq!(mesh.ospf.limits, ::ospf::Limits { lsas: 5000, lsas_per_area: 5000, routes: 70_000 });
     let kind = |id: &str| mesh.areas[&id.parse().unwrap()].kind.clone();
     let prefix = |text: &str| {
         let network: ipnetwork::Ipv4Network = text.parse().unwrap();

@@ -98,6 +98,8 @@ pub fn engine_config(
         policy: policy(mesh),
         rfc1583: mesh.ospf.rfc1583,
         spf_delay: mesh.ospf.spf_delay,
+        stub_router: mesh.ospf.stub_router,
+        limits: mesh.ospf.limits,
         ..Config::new(RouterId::from(site.loopback))
     }
 }

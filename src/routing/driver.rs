@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use ospf::{Config, Engine, Input, InterfaceId, LinkState, Output, Prefix, Route};
@@ -49,6 +49,10 @@ pub struct View {
     pub spf: ospf::SpfView,
     /// How often they were.
     pub calculations: u64,
+    /// Whether traffic is led around this router, and for how long if that ends by itself.
+    pub stub_router: (ospf::StubRouterState, Option<Duration>),
+    /// Guards of memory.
+    pub limits: Vec<ospf::LimitView>,
 }
 
 #[derive(Debug)]
@@ -216,6 +220,8 @@ impl Task {
                     refused: self.engine.refused_routes().collect(),
                     spf: self.engine.spf(),
                     calculations: self.engine.calculations(),
+                    stub_router: (self.engine.stub_router(), self.engine.stub_router_left()),
+                    limits: self.engine.limits().collect(),
                 };
                 // Nobody waits for the answer if the client has gone.
                 let _ = answer.send(view);

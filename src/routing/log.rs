@@ -52,6 +52,11 @@ impl EventLog {
             Event::SelfOriginatedReceived { key, area } => {
                 info!(lsa = %key, %area, "an LSA of ours came back from an earlier life");
             }
+            Event::LimitReached { limit, most } => {
+                warn!(?limit, most, "there is as much as is let in; more is refused");
+            }
+            Event::LimitLeft { limit } => info!(?limit, "there is room again"),
+            Event::StubRouter { state } => info!(?state, "stub router"),
             other => debug!(event = ?other, "ospf"),
         }
     }

@@ -1,7 +1,7 @@
 //! A table for each noun of `weft show`.
 
 use super::table::{Table, duration, octets};
-use crate::control::view::{Area, Interface, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel};
+use crate::control::view::{Area, Interface, Limit, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel};
 
 const INDENT: &str = "  ";
 
@@ -138,6 +138,21 @@ pub fn areas(areas: &[Area]) -> String {
             area.boundary_routers.to_string(),
             if lsas.is_empty() { "none".to_owned() } else { lsas.join(", ") },
             area.checksum_sum.clone(),
+        ]);
+    }
+    table.render(INDENT)
+}
+
+/// Guards of memory; those that refuse something first.
+pub fn limits(limits: &[Limit]) -> String {
+    let mut table = Table::new(&["LIMIT", "AREA", "PRESENT", "MOST", "STATE"]);
+    for limit in worst_first(limits, |limit| limit.state == "free") {
+        table.row([
+            limit.limit.clone(),
+            limit.area.map_or_else(|| "-".to_owned(), |area| area.to_string()),
+            limit.present.to_string(),
+            limit.most.to_string(),
+            limit.state.clone(),
         ]);
     }
     table.render(INDENT)

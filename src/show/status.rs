@@ -17,6 +17,10 @@ pub fn status(status: &Status) -> String {
     if status.problems.is_empty() {
         text.push_str("all is well\n");
     }
+    if status.stub_router == "stub" {
+        let left = status.stub_router_left_s.map_or_else(String::new, |left| format!(" for {}", duration(left)));
+        text.push_str(&format!("stub router{left}: traffic between others goes another way\n"));
+    }
     for problem in &status.problems {
         text.push_str(&format!("! {problem}\n"));
     }
