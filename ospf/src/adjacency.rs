@@ -8,6 +8,7 @@ use crate::check::Findings;
 use crate::databases::LsaPlace;
 use crate::dr_election::{Candidate, Designated};
 use crate::event::NeighborState;
+use crate::helper::Helping;
 use crate::ids::{LsaKey, NeighborId, RouterId};
 use crate::time::Instant;
 use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, MIN_LS_ARRIVAL, Options};
@@ -42,6 +43,8 @@ pub(crate) struct Neighbor {
     pub(crate) forgone: bool,
     /// Cryptographic sequence numbers of its packets (§D.4.3).
     pub(crate) accepted: Accepted,
+    /// While it restarts and is taken for fully adjacent (RFC 3623 §3).
+    pub(crate) helping: Option<Helping>,
 }
 
 impl Neighbor {
@@ -64,6 +67,7 @@ impl Neighbor {
             recent: RecentlySent::default(),
             forgone: false,
             accepted: Accepted::default(),
+            helping: None,
         }
     }
 

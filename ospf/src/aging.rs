@@ -5,6 +5,7 @@
 
 use crate::databases::LsaPlace;
 use crate::engine::Engine;
+use crate::lsdb::Change;
 use crate::wire::MAX_AGE;
 
 impl Engine {
@@ -14,6 +15,7 @@ impl Engine {
             self.max_aged_may_go = true;
             self.schedule_calculation();
             self.originations.touch(place);
+            self.review_helping(place, Change::Contents);
             self.flood(place, None);
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::config::NetworkType;
 use crate::databases::Domain;
 use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
+use crate::event::Event;
 use crate::ids::{AreaId, Prefix};
 use crate::io::{Addressing, Output};
 use crate::lsdb::Lsdb;
@@ -42,6 +42,11 @@ impl Engine {
         self.limit_routes(&mut after);
         let before = std::mem::replace(&mut self.calculation.latest, after);
         self.calculation.runs += 1;
+        if self.is_restarting() {
+            // RFC 3623 §2: "the restarting router does not install OSPF routes ... the router instead relies on the forwarding
+            // entries that it installed prior to the restart".
+            return;
+        }
         let after = &self.calculation.latest;
         for (prefix, route) in after.table.changes_since(&before.table) {
             self.outputs.push_back(Output::Route { prefix, route });
@@ -100,8 +105,7 @@ impl Engine {
                 let network = interface.transit_network(link);
                 adjacencies.extend(network.map(|designated_router| to(Peer::Network { designated_router })));
             } else {
-                let full = interface.neighbors.values().filter(|neighbor| neighbor.state == NeighborState::Full);
-                let routers = full.map(|neighbor| (neighbor.router_id, neighbor.address));
+                let routers = interface.adjacent().map(|neighbor| (neighbor.router_id, neighbor.address));
                 adjacencies.extend(routers.map(|(router_id, address)| to(Peer::Router { router_id, address })));
             }
         }

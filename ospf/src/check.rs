@@ -195,11 +195,11 @@ impl Engine {
         // RFC 2328 §10.3: started with the first hello, again with each.
         if state >= NeighborState::Init {
             let due = self.timers.deadline(TimerKey::Inactivity(key));
-            findings.demand(
-                due == Some(neighbor.heard + interface.dead_interval()),
-                "a neighbour is dead RouterDeadInterval after its last hello",
-                || format!("{}: {due:?}", named()),
-            );
+            // RFC 3623 §3: one that is helped is silent for as long as its grace period lasts.
+            let dead = neighbor.helping.is_none().then(|| neighbor.heard + interface.dead_interval());
+            findings.demand(due == dead, "a neighbour is dead RouterDeadInterval after its last hello", || {
+                format!("{}: {due:?}", named())
+            });
         }
 
         // RFC 2328 §10.8
@@ -311,9 +311,11 @@ impl Engine {
                 | TimerKey::Request(key)
                 | TimerKey::Reply(key)
                 | TimerKey::Retransmission(key) => self.neighbor(key).is_some(),
+                TimerKey::Helper(key) => self.neighbor(key).is_some_and(|neighbor| neighbor.helping.is_some()),
                 TimerKey::Origination(place) | TimerKey::Refresh(place) => self.is_self_originated(place),
                 TimerKey::EarlyArrival(place) => self.early.contains(place),
                 TimerKey::StubRouter => self.stub_router() == StubRouterState::Stub,
+                TimerKey::Restart => self.is_in_restart(),
                 TimerKey::Calculation => true,
                 TimerKey::Expiry => false,
             };
@@ -337,6 +339,10 @@ impl Engine {
 
     /// RFC 2328 §12.4, §13.4.
     fn check_originations(&self, findings: &mut Findings) {
+        if self.is_restarting() {
+            // RFC 3623 §2: nothing is originated meanwhile.
+            return;
+        }
         findings.demand(self.originations.is_settled(), "originations are made before an input is done with", || {
             format!("{:?}", self.originations)
         });

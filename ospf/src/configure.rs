@@ -13,6 +13,7 @@ use crate::interface_machine::InterfaceEvent;
 use crate::io::LinkState;
 use crate::origination::Originations;
 use crate::requests::InFlight;
+use crate::restart::Restart;
 use crate::timers::Timers;
 
 /// What a change asks of an interface.
@@ -35,7 +36,7 @@ impl Engine {
         for area in self.areas() {
             self.originations.begin_area(area, self.now);
         }
-        self.stub_router.started = self.now;
+        self.stub_router.started = (!self.is_restarting()).then_some(self.now);
         self.review_stub_router();
         self.want_externals();
         for (id, config) in self.config.interfaces.clone() {
@@ -95,6 +96,9 @@ impl Engine {
             self.exchanged.retain(|place| place.domain != Domain::As);
         }
 
+        if before.helper != self.config.helper {
+            self.review_helper_policy();
+        }
         if before.stub_router != self.config.stub_router {
             self.review_stub_router();
         }
@@ -126,6 +130,7 @@ impl Engine {
         self.unsent_floods.clear();
         self.interface_events.clear();
         self.timers = Timers::default();
+        self.restart = Restart::None;
         self.begin();
     }
 

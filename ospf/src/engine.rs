@@ -18,6 +18,7 @@ use crate::limits::LimitStates;
 use crate::origination::Originations;
 use crate::random::Random;
 use crate::requests::InFlight;
+use crate::restart::Restart;
 use crate::stub_router::StubRouterTimes;
 use crate::time::Instant;
 use crate::timers::{TimerKey, Timers};
@@ -42,6 +43,7 @@ pub struct Engine {
     pub(crate) timers: Timers,
     pub(crate) random: Random,
     pub(crate) sequences: Sequences,
+    pub(crate) restart: Restart,
     /// Events of interfaces that are executed when the present input has been dealt with (§10.5).
     pub(crate) interface_events: BTreeSet<(InterfaceId, InterfaceEvent)>,
     /// Neighbours to whom something on their retransmission list may be sent.
@@ -79,6 +81,7 @@ impl Engine {
             timers: Timers::default(),
             random: Random::new(seed),
             sequences: Sequences::default(),
+            restart: Restart::None,
             interface_events: BTreeSet::new(),
             unsent_floods: BTreeSet::new(),
             in_flight: InFlight::default(),
@@ -87,6 +90,7 @@ impl Engine {
             max_aged_may_go: false,
             outputs: VecDeque::new(),
         };
+        engine.begin_restart();
         engine.begin();
         engine.settle();
         engine
@@ -108,6 +112,7 @@ impl Engine {
             Input::Link { interface, state } => self.link_changed(interface, state),
             Input::Configure(config) => self.configure(config),
             Input::Tick => self.tick(),
+            Input::PrepareRestart { grace_period, reason } => self.prepare_restart(grace_period, reason),
             Input::Shutdown => self.shutdown(),
         }
         self.settle();
@@ -155,6 +160,8 @@ impl Engine {
             TimerKey::Request(neighbor) => self.request_timer(neighbor),
             TimerKey::Reply(neighbor) => self.reply(neighbor),
             TimerKey::Retransmission(neighbor) => self.retransmission_timer(neighbor),
+            TimerKey::Helper(neighbor) => self.helper_timer(neighbor),
+            TimerKey::Restart => self.restart_timer(),
             TimerKey::Origination(place) => self.originations.touch(place),
             TimerKey::Refresh(place) => self.originations.refresh(place),
             TimerKey::EarlyArrival(place) => self.take_early(place),
@@ -172,6 +179,7 @@ impl Engine {
         }
         self.execute_interface_events();
         self.request_more();
+        self.review_restart();
         self.originate();
         self.remove_max_aged();
         self.review_limits();
@@ -179,15 +187,30 @@ impl Engine {
         self.originate();
         self.send_floods();
         self.calculate_if_due();
+        if self.is_prepared() {
+            self.leave_for_restart();
+        }
+    }
+
+    /// All neighbours know of a planned restart: nothing is said to them any more.
+    pub(crate) fn leave_for_restart(&mut self) {
+        self.event(Event::RestartReady { unacknowledged: self.unacknowledged_grace() });
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
+            self.interface_down(id);
+        }
+        self.timers = Timers::default();
+        self.lifecycle = Lifecycle::Stopped;
     }
 
     /// A planned stop: see [`Input::Shutdown`].
     fn shutdown(&mut self) {
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
             self.send_goodbye(id);
-            self.interface_down(id);
         }
-        self.timers = Timers::default();
-        self.lifecycle = Lifecycle::Stopped;
+        self.stop();
     }
 }

@@ -1,13 +1,17 @@
 //! What the engine reports: nothing here needs an answer.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use crate::config::{KeyId, KeyStanding};
+use crate::helper::{HelperExit, HelperRefusal};
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
 use crate::limits::Limit;
 use crate::refusal::{LsaRefusal, Refusal};
+use crate::restart::RestartExit;
 use crate::stub_router::StubRouterState;
 use crate::view::InterfaceStatus;
+use crate::wire::RestartReason;
 
 /// Neighbour states (RFC 2328 §10.1), in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +121,45 @@ pub enum Event {
         key: LsaKey,
         /// In this area.
         area: AreaId,
+    },
+    /// A neighbour restarts, and is taken for fully adjacent meanwhile (RFC 3623 §3.1).
+    HelperStarted {
+        /// On this interface.
+        interface: InterfaceId,
+        /// Who.
+        router_id: RouterId,
+        /// For so long from now at most.
+        grace_period: Duration,
+        /// What it said.
+        reason: RestartReason,
+    },
+    /// A neighbour asked for help with its restart and gets none.
+    HelperRefused {
+        /// On this interface.
+        interface: InterfaceId,
+        /// Who.
+        router_id: RouterId,
+        /// Why.
+        reason: HelperRefusal,
+    },
+    /// A neighbour is not helped any more (RFC 3623 §3.2).
+    HelperEnded {
+        /// On this interface.
+        interface: InterfaceId,
+        /// Who.
+        router_id: RouterId,
+        /// Why.
+        cause: HelperExit,
+    },
+    /// A planned restart may begin: the engine has stopped ([`crate::Input::PrepareRestart`]).
+    RestartReady {
+        /// Neighbours of which it is not known that they know.
+        unacknowledged: usize,
+    },
+    /// A restart of our own is over (RFC 3623 §2.3): LSAs are originated and routes told of from now on.
+    RestartEnded {
+        /// Why.
+        cause: RestartExit,
     },
     /// Packets of an interface are signed with another key than before, or its lifetime has ended.
     SigningKey {

@@ -164,9 +164,14 @@ impl Engine {
             self.max_aged_may_go = true;
         }
         self.exchanged.remove(&place);
-        match self.databases.domain_mut(place.domain).insert(lsa.detached(), body, self.now) {
+        let change = self.databases.domain_mut(place.domain).insert(lsa.detached(), body, self.now);
+        match change {
             Change::Contents => self.schedule_calculation(),
             Change::Refreshed => {}
+        }
+        self.review_helping(place, change);
+        if matches!(place.key.kind, LsaType::ROUTER | LsaType::NETWORK) {
+            self.restart_may_end();
         }
     }
 

@@ -45,6 +45,8 @@ impl Engine {
     pub(crate) fn send_hello(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.last_hello = self.now;
+        self.announce_restart(id);
+        let Some(interface) = self.interfaces.get(&id) else { return };
         let (audience, heard) = (interface.audience(), interface.heard());
         self.send_hello_listing(id, &audience, heard);
     }
@@ -135,6 +137,10 @@ impl Engine {
                 self.answer_hello(key);
             }
             self.two_way(key);
+            self.resume_designation(
+                id,
+                Designated::from_hello(hello.designated_router, hello.backup_designated_router),
+            );
             self.note_election(key, &heard);
         } else {
             self.neighbor_event(key, NeighborEvent::OneWayReceived);
@@ -214,7 +220,10 @@ impl Engine {
         neighbor.router_id = router_id;
         neighbor.address = address;
         neighbor.priority = hello.priority;
-        neighbor.declared = Designated::from_hello(hello.designated_router, hello.backup_designated_router);
+        // RFC 3623 §3: "if X was Designated Router ... Y maintains X as the Designated Router", whatever it says meanwhile.
+        if neighbor.helping.is_none() {
+            neighbor.declared = Designated::from_hello(hello.designated_router, hello.backup_designated_router);
+        }
         neighbor.heard = now;
         if before.state < NeighborState::ExStart {
             neighbor.options = hello.options;
@@ -254,6 +263,9 @@ impl Engine {
     pub(crate) fn await_hello(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        if neighbor.helping.is_some() {
+            return;
+        }
         self.timers.set(TimerKey::Inactivity(key), neighbor.heard + interface.dead_interval());
     }
 

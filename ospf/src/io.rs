@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::config::Config;
 use crate::event::Event;
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
+use crate::wire::RestartReason;
 
 /// One thing that happened, for [`crate::Engine::handle`].
 #[derive(Debug, Clone)]
@@ -35,6 +37,15 @@ pub enum Input<'a> {
     Configure(Config),
     /// Time has passed: give this when the deadline of [`crate::Engine::next_deadline`] has come.
     Tick,
+    /// A planned restart (RFC 3623 §2.1): neighbours are asked to go on as if nothing happened, and the engine stops without a goodbye when
+    /// all have acknowledged that, or a few seconds have passed: then [`crate::Event::RestartReady`] comes out. Whoever gives this sees to
+    /// it that the routes stay, and that the next engine begins with [`Config::restarting`] within the grace period.
+    PrepareRestart {
+        /// From now to the end of the restart at the latest, whole seconds, at most 1800 (§B.1).
+        grace_period: Duration,
+        /// Why.
+        reason: RestartReason,
+    },
     /// A planned stop: one last hello that lists nobody leaves on each interface, so that neighbours drop the adjacency at once and
     /// send traffic another way, and all interfaces go down. Routes are not withdrawn: whether they outlive the engine is the driver's
     /// choice. From then on the engine takes no input and awaits nothing.

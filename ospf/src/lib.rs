@@ -12,6 +12,7 @@
 //! - `flooding`, `early`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
 //! - `calculation` and `route` (§16), `spf_delay` (RFC 8405)
 //! - `wire` (appendix A), `authentication` (appendix D)
+//! - `helper` and `restart` (RFC 3623)
 //!
 //! `lsdb` and `databases` hold what the chapters share; `limits` guards them; `check` says what always holds.
 
@@ -36,6 +37,7 @@ mod exchange;
 mod external_lsa;
 mod flooding;
 mod hello;
+mod helper;
 mod ids;
 mod interface;
 mod interface_machine;
@@ -50,6 +52,7 @@ mod random;
 mod receive;
 mod refusal;
 mod requests;
+mod restart;
 mod retransmission;
 mod route;
 mod router_lsa;
@@ -72,10 +75,12 @@ pub use counters::Counters;
 pub use databases::{Domain, LsaPlace};
 pub use engine::Engine;
 pub use event::*;
+pub use helper::{HelperExit, HelperRefusal};
 pub use ids::*;
 pub use io::*;
 pub use limits::{Limit, LimitState, LimitView};
 pub use refusal::*;
+pub use restart::RestartExit;
 pub use spf_delay::SpfState;
 pub use stub_router::{MAX_LINK_METRIC, StubRouterState};
 pub use time::Instant;

@@ -19,6 +19,8 @@ pub(crate) struct Entry {
     lsa: Lsa,
     body: LsaBody,
     installed: Instant,
+    /// What its installation did.
+    change: Change,
 }
 
 impl Entry {
@@ -40,6 +42,11 @@ impl Entry {
     /// When it was installed, for MinLSArrival (RFC 2328 §13 (5)(a)).
     pub(crate) fn installed(&self) -> Instant {
         self.installed
+    }
+
+    /// Whether it said something new when it was installed (RFC 2328 §13.2).
+    pub(crate) fn change(&self) -> Change {
+        self.change
     }
 
     /// LS age at `now`, seconds, never more than [`MAX_AGE`] (RFC 2328 §12.1.1).
@@ -109,17 +116,17 @@ impl Lsdb {
     pub(crate) fn insert(&mut self, lsa: Lsa, body: LsaBody, now: Instant) -> Change {
         debug_assert!(body.suits(lsa.header.key.kind), "{} with the body of another type", lsa.header.key);
         let key = lsa.header.key;
-        let entry = Entry { lsa, body, installed: now };
+        let mut entry = Entry { lsa, body, installed: now, change: Change::Contents };
         let previous = self.remove(key);
         if entry.is_max_age(now) {
             self.max_aged.insert(key);
         } else {
             self.expiry.insert((entry.expires(), key));
         }
-        let change = match previous {
-            Some(previous) if previous.same_contents(&entry, now) => Change::Refreshed,
-            Some(_) | None => Change::Contents,
-        };
+        if previous.is_some_and(|previous| previous.same_contents(&entry, now)) {
+            entry.change = Change::Refreshed;
+        }
+        let change = entry.change;
         self.entries.insert(key, entry);
         self.assert_indexed();
         change

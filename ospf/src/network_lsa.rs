@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
-use crate::event::NeighborState;
 use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, RouterId};
 use crate::interface::{Interface, Link};
 use crate::interface_machine::InterfaceState;
@@ -50,8 +49,7 @@ fn network_lsa(interface: &Interface, router_id: RouterId) -> Option<(LinkStateI
     if interface.state != InterfaceState::Dr {
         return None;
     }
-    let full = interface.neighbors.values().filter(|neighbor| neighbor.state == NeighborState::Full);
-    let mut attached: Vec<_> = full.map(|neighbor| neighbor.router_id).collect();
+    let mut attached: Vec<_> = interface.adjacent().map(|neighbor| neighbor.router_id).collect();
     // "If there are no fully adjacent neighbors", the network is a stub of ours only.
     if attached.is_empty() {
         return None;

@@ -162,6 +162,11 @@ impl Originations {
         self.changed_areas.insert(area);
     }
 
+    /// First Router-LSAs are not held back any longer.
+    pub(crate) fn end_first_holds(&mut self) {
+        self.first_holds.clear();
+    }
+
     /// A domain is not ours any more.
     pub(crate) fn forget(&mut self, domain: Domain) {
         self.wanted.retain(|place, _| place.domain != domain);
@@ -202,11 +207,18 @@ impl Engine {
                 self.originations.touch(place);
             }
         }
-        while let Some(place) = self.originations.touched.pop_first() {
+        while let Some(place) = self.next_touched() {
             if self.is_self_originated(place) {
                 self.put_right(place);
             }
         }
+    }
+
+    /// The next place to put right, of those of which we may speak.
+    fn next_touched(&mut self) -> Option<LsaPlace> {
+        let place = self.originations.touched.iter().copied().find(|&place| self.may_speak_of(place))?;
+        self.originations.touched.remove(&place);
+        Some(place)
     }
 
     /// A newer instance of an LSA of ours came from the network, and is installed (§13.4).

@@ -12,6 +12,7 @@ use crate::databases::{Databases, LsaPlace};
 use crate::engine::Engine;
 use crate::ids::{AreaId, InterfaceId, LsaKey, NeighborKey};
 use crate::interface::Interface;
+use crate::nonbroadcast::Audience;
 use crate::send::Destination;
 use crate::timers::TimerKey;
 use crate::wire::{LINK_STATE_UPDATE_FIXED_LEN, Lsa, MIN_LS_ARRIVAL, PacketBody};
@@ -106,6 +107,20 @@ impl Engine {
         }
         for packet in self.make_updates(key.interface, lsas, &mut None) {
             self.send_encoded(key.interface, destination, packet);
+        }
+    }
+
+    /// Sends LSAs to whoever is there: nobody is known yet who would acknowledge them (RFC 3623 §2.1).
+    pub(crate) fn send_unasked(&mut self, id: InterfaceId, lsas: &[LsaPlace]) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let destinations = match interface.audience() {
+            Audience::Everybody => vec![Destination::AllSpfRouters],
+            Audience::Each(addresses) => addresses.into_iter().map(Destination::Neighbor).collect(),
+        };
+        for packet in self.make_updates(id, lsas, &mut None) {
+            for &destination in &destinations {
+                self.send_encoded(id, destination, packet.clone());
+            }
         }
     }
 

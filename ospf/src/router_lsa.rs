@@ -6,7 +6,6 @@ use crate::area::ExternalRouting;
 use crate::config::NetworkType;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
-use crate::event::NeighborState;
 use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix};
 use crate::interface::{Interface, Link};
 use crate::interface_machine::InterfaceState;
@@ -87,8 +86,7 @@ impl Interface {
 
     /// "If the neighboring router is fully adjacent": a link to it.
     fn to_routers(&self, link: &Link, kind: RouterLinkKind) -> impl Iterator<Item = RouterLink> {
-        let full = self.neighbors.values().filter(|neighbor| neighbor.state == NeighborState::Full);
-        full.map(move |neighbor| RouterLink {
+        self.adjacent().map(move |neighbor| RouterLink {
             kind,
             id: Ipv4Addr::from(neighbor.router_id),
             data: link_data(self, link),
@@ -105,7 +103,7 @@ impl Interface {
     /// The designated router of the transit network that the interface is on; `None` if it is a stub network at present (§12.4.1.2).
     pub(crate) fn transit_network(&self, link: &Link) -> Option<Ipv4Addr> {
         let router = self.designated.router?;
-        let mut full = self.neighbors.values().filter(|neighbor| neighbor.state == NeighborState::Full);
+        let mut full = self.adjacent();
         let is_transit = match self.state {
             InterfaceState::Dr => full.next().is_some(),
             InterfaceState::Backup | InterfaceState::DrOther => full.any(|neighbor| neighbor.address == router),

@@ -27,8 +27,8 @@ pub enum StubRouterState {
 /// What is remembered of it.
 #[derive(Debug, Default)]
 pub(crate) struct StubRouterTimes {
-    /// When the router started.
-    pub(crate) started: Instant,
+    /// When the router started; `None` if traffic went through it meanwhile (RFC 3623).
+    pub(crate) started: Option<Instant>,
     /// As it was told last.
     state: StubRouterState,
 }
@@ -47,7 +47,9 @@ impl Engine {
     /// The configuration is new, or the time after the start is over.
     pub(crate) fn review_stub_router(&mut self) {
         let end = match self.config.stub_router {
-            StubRouter::AtStart(limit) => Some(self.stub_router.started + limit).filter(|&end| end > self.now),
+            StubRouter::AtStart(limit) => {
+                self.stub_router.started.map(|start| start + limit).filter(|&end| end > self.now)
+            }
             StubRouter::Never | StubRouter::Always => None,
         };
         match end {

@@ -33,6 +33,10 @@ pub enum TimerKey {
     Reply(NeighborKey),
     /// LSAs that were not acknowledged are sent again (§13.6).
     Retransmission(NeighborKey),
+    /// The grace period of a neighbour that is helped is over (RFC 3623 §3.2 (2)).
+    Helper(NeighborKey),
+    /// A restart of our own has to be looked at, or is over (RFC 3623 §2.2).
+    Restart,
     /// An LSA whose origination was held back is originated (§12.4).
     Origination(LsaPlace),
     /// An LSA of our own is originated anew before it grows old (§12.4).

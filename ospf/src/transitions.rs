@@ -3,6 +3,7 @@
 use crate::adjacency::Neighbor;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
+use crate::helper::HelperExit;
 use crate::ids::NeighborKey;
 use crate::interface_machine::InterfaceEvent;
 use crate::neighbor::{Action, NeighborEvent, transition};
@@ -23,6 +24,10 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let (area, elects) = (interface.config.area, interface.elects());
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        // RFC 3623 §3: a router that restarts has forgotten us; that is no reason to forget it.
+        if neighbor.helping.is_some() && event == NeighborEvent::OneWayReceived {
+            return;
+        }
         let from = neighbor.state;
         let Some(step) = transition(from, event) else { return };
         let to = step.next;
@@ -38,9 +43,15 @@ impl Engine {
             if elects && (from < NeighborState::TwoWay) != (to < NeighborState::TwoWay) {
                 self.schedule_interface_event(key.interface, InterfaceEvent::NeighborChange);
             }
+            if to == NeighborState::Full {
+                self.restart_may_end();
+            }
             // §14: LSAs at MaxAge stay while any neighbour is in Exchange or Loading.
             self.max_aged_may_go = true;
             self.event(Event::Neighbor { interface: key.interface, router_id, address, from, to, cause: event.name() });
+        }
+        if to == NeighborState::Down {
+            self.end_helping(key, HelperExit::Down);
         }
         for action in step.actions {
             match action {

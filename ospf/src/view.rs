@@ -35,6 +35,8 @@ pub struct NeighborView {
     pub in_state: Duration,
     /// When it is taken for dead unless a hello comes, from now.
     pub dead_in: Duration,
+    /// While it restarts and is helped: what is left of its grace period (RFC 3623 §3).
+    pub helped_for: Option<Duration>,
     /// Router Priority of its hellos.
     pub priority: u8,
     /// Whom its hellos name as designated router, by address.
@@ -223,6 +225,7 @@ impl Engine {
                     state: neighbor.state,
                     in_state: self.now.saturating_since(neighbor.since),
                     dead_in: dead.saturating_since(self.now),
+                    helped_for: neighbor.helping.map(|helping| helping.until.saturating_since(self.now)),
                     priority: neighbor.priority,
                     designated_router: neighbor.declared.router,
                     backup_designated_router: neighbor.declared.backup,
@@ -291,7 +294,9 @@ impl Engine {
 
     /// The routing table's networks as last calculated, by prefix.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
-        self.calculation.latest.table.routes()
+        // RFC 3623 §2: within a restart those of before are in use, which this engine does not know.
+        let known = if self.is_restarting() { 0 } else { usize::MAX };
+        self.calculation.latest.table.routes().take(known)
     }
 
     /// Paths that were not used at the last calculation because the policy does not believe them, by prefix.

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use ospf::wire::RestartReason;
 use ospf::{Config, Input, Instant, InterfaceId, LinkState, Output, Prefix, Route};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,13 @@ pub enum Happening {
     Configure(Config),
     /// [`Input::Tick`].
     Tick,
+    /// [`Input::PrepareRestart`].
+    PrepareRestart {
+        /// For how long.
+        grace_period: Duration,
+        /// Why.
+        reason: RestartReason,
+    },
     /// [`Input::Shutdown`].
     Shutdown,
 }
@@ -124,6 +132,9 @@ impl Happening {
             Input::Link { interface, state } => Self::Link { interface: *interface, state: state.clone() },
             Input::Configure(config) => Self::Configure(redact.config(config)),
             Input::Tick => Self::Tick,
+            Input::PrepareRestart { grace_period, reason } => {
+                Self::PrepareRestart { grace_period: *grace_period, reason: *reason }
+            }
             Input::Shutdown => Self::Shutdown,
         }
     }
@@ -137,6 +148,9 @@ impl Happening {
             Self::Link { interface, state } => Input::Link { interface: *interface, state: state.clone() },
             Self::Configure(config) => Input::Configure(config.clone()),
             Self::Tick => Input::Tick,
+            Self::PrepareRestart { grace_period, reason } => {
+                Input::PrepareRestart { grace_period: *grace_period, reason: *reason }
+            }
             Self::Shutdown => Input::Shutdown,
         }
     }

@@ -64,6 +64,9 @@ impl Story {
                 format!("configuration: {interfaces} interfaces, {externals} externals")
             }
             Happening::Tick => "tick".to_owned(),
+            Happening::PrepareRestart { grace_period, reason } => {
+                format!("prepare a restart of at most {grace_period:?}: {reason}")
+            }
             Happening::Shutdown => "shutdown".to_owned(),
         }
     }

@@ -3,6 +3,7 @@
 mod area;
 mod authentication;
 mod external;
+mod graceful_restart;
 mod interface;
 mod limits;
 mod policy;
@@ -13,6 +14,7 @@ mod stub_router;
 pub use area::*;
 pub use authentication::*;
 pub use external::*;
+pub use graceful_restart::*;
 pub use interface::*;
 pub use limits::*;
 pub use policy::*;

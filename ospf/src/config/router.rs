@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::area::AreaConfig;
 use super::external::External;
+use super::graceful_restart::{Helper, Restarting};
 use super::interface::InterfaceConfig;
 use super::limits::Limits;
 use super::policy::Policy;
@@ -40,6 +41,10 @@ pub struct Config {
     pub stub_router: StubRouter,
     /// How much is taken from others.
     pub limits: Limits,
+    /// Whether neighbours that restart are helped.
+    pub helper: Helper,
+    /// Whether the engine begins within a restart of this router.
+    pub restarting: Option<Restarting>,
 }
 
 impl Config {
@@ -57,6 +62,8 @@ impl Config {
             spf_delay: SpfDelay::default(),
             stub_router: StubRouter::default(),
             limits: Limits::default(),
+            helper: Helper::default(),
+            restarting: None,
         }
     }
 }

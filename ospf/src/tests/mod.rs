@@ -9,6 +9,7 @@ mod configuration;
 mod corner_cases;
 mod exchange;
 mod flooding;
+mod graceful_restart;
 mod hostile;
 mod limits;
 mod nonbroadcast;
