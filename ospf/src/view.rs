@@ -1,5 +1,6 @@
 //! What can be seen of an engine from outside, for shows. Nothing here changes anything.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
 use crate::interface_machine::InterfaceState;
-use crate::io::{Addressing, Route};
+use crate::io::{Addressing, Nexthop, Route, RouteKind};
 use crate::route::Refused;
 use crate::spf_delay::SpfState;
 use crate::timers::TimerKey;
-use crate::wire::{Lsa, Options};
+use crate::wire::{Lsa, Options, RouterFlags};
 
 /// A neighbour at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +189,23 @@ pub struct LsaView {
     pub lsa: Lsa,
 }
 
+/// A path to an area border or AS boundary router (RFC 2328 §11).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterView {
+    /// Who.
+    pub router_id: RouterId,
+    /// The area that the path lies in.
+    pub area: AreaId,
+    /// `IntraArea` or `InterArea`.
+    pub kind: RouteKind,
+    /// What its Router-LSA says it is; of one in another area, that it is an AS boundary router.
+    pub flags: RouterFlags,
+    /// The path's cost.
+    pub cost: u32,
+    /// Next hops, equal in cost.
+    pub nexthops: BTreeSet<Nexthop>,
+}
+
 /// A path to a destination that the policy does not believe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusedView {
@@ -297,6 +315,19 @@ impl Engine {
         // RFC 3623 §2: within a restart those of before are in use, which this engine does not know.
         let known = if self.is_restarting() { 0 } else { usize::MAX };
         self.calculation.latest.table.routes().take(known)
+    }
+
+    /// Paths to area border and AS boundary routers as last calculated, by router and area.
+    pub fn routers(&self) -> impl Iterator<Item = RouterView> {
+        let paths = self.calculation.latest.routers().into_iter();
+        paths.map(|((router_id, area), path)| RouterView {
+            router_id,
+            area,
+            kind: path.kind,
+            flags: path.flags,
+            cost: path.cost,
+            nexthops: path.legs.iter().map(|leg| leg.nexthop).collect(),
+        })
     }
 
     /// Paths that were not used at the last calculation because the policy does not believe them, by prefix.

@@ -44,6 +44,8 @@ enum What {
     Lsdb(Selection),
     /// Areas, and what is in their databases.
     Areas,
+    /// Area border and AS boundary routers, and the way to each.
+    BorderRouters,
     /// When routes are calculated, and how often they were.
     Spf,
     /// Guards of memory, and how near they are.
@@ -115,6 +117,7 @@ impl Args {
             What::Interfaces { detail: false } => self.rows(Noun::Interfaces, show::interfaces),
             What::Interfaces { detail: true } => self.rows(Noun::Interfaces, show::interfaces_in_detail),
             What::Areas => self.rows(Noun::Areas, show::areas),
+            What::BorderRouters => self.rows(Noun::BorderRouters, show::border_routers),
             What::Limits => self.rows(Noun::Limits, show::limits),
             What::Lsdb(selection) => {
                 let mut lsas: Vec<Lsa> = self.ask(Noun::Lsdb)?;

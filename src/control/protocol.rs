@@ -57,6 +57,8 @@ pub enum Noun {
     Spf,
     /// Guards of memory.
     Limits,
+    /// Area border and AS boundary routers.
+    BorderRouters,
 }
 
 /// The line that answers.

@@ -226,6 +226,28 @@ pub struct Area {
     pub boundary_routers: usize,
 }
 
+/// A path to an area border or AS boundary router.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BorderRouter {
+    /// Its router id.
+    pub router_id: Ipv4Addr,
+    /// Name of the site with that router id, if it is one.
+    pub site: Option<String>,
+    /// The area that the path lies in.
+    pub area: Ipv4Addr,
+    /// `intra-area`, `inter-area`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether it joins areas.
+    pub abr: bool,
+    /// Whether it knows destinations outside.
+    pub asbr: bool,
+    /// Cost of the path.
+    pub cost: u32,
+    /// Where to send.
+    pub nexthops: Vec<Nexthop>,
+}
+
 /// A guard of memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limit {

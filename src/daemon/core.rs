@@ -438,6 +438,7 @@ impl Daemon {
             Request::Show { noun: Noun::Interfaces } => serde_json::to_value(self.report().await?.interfaces()),
             Request::Show { noun: Noun::Lsdb } => serde_json::to_value(self.report().await?.lsdb()),
             Request::Show { noun: Noun::Areas } => serde_json::to_value(self.report().await?.areas()),
+            Request::Show { noun: Noun::BorderRouters } => serde_json::to_value(self.report().await?.border_routers()),
             Request::Show { noun: Noun::Limits } => serde_json::to_value(self.report().await?.limits()),
             Request::StubRouter { command } => {
                 info!(?command, "stub router by command");

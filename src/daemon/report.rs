@@ -7,8 +7,8 @@ use std::time::Duration;
 use ospf::wire::{LsaBody, Options, RouterFlags};
 use ospf::{
     Addressing, AreaId, AreaKind, AuthenticationView, Domain, InterfaceId, InterfaceStatus, InterfaceView,
-    KeyAlgorithm, KeyStanding, Limit, LimitState, NeighborView, NetworkType, Prefix, RefusedView, RouteKind, RouterId,
-    SpfState, SpfView, StubRouterState, Summaries,
+    KeyAlgorithm, KeyStanding, Limit, LimitState, NeighborView, NetworkType, Nexthop, Prefix, RefusedView, RouteKind,
+    RouterId, SpfState, SpfView, StubRouterState, Summaries,
 };
 
 use super::local::Local;
@@ -129,6 +129,20 @@ impl Report<'_> {
         }
     }
 
+    pub(super) fn border_routers(&self) -> Vec<view::BorderRouter> {
+        let routers = self.view.routers.iter().map(|router| view::BorderRouter {
+            router_id: router.router_id.into(),
+            site: self.site_of(router.router_id),
+            area: router.area.into(),
+            kind: kind_of(router.kind).to_owned(),
+            abr: router.flags.contains(RouterFlags::B),
+            asbr: router.flags.contains(RouterFlags::E),
+            cost: router.cost,
+            nexthops: self.nexthops(&router.nexthops),
+        });
+        routers.collect()
+    }
+
     pub(super) fn limits(&self) -> Vec<view::Limit> {
         let limits = self.view.limits.iter().map(|shown| {
             let (limit, area) = match shown.limit {
@@ -241,19 +255,12 @@ impl Report<'_> {
     }
 
     fn route(&self, prefix: Prefix, route: &ospf::Route) -> view::Route {
-        let nexthops = route.nexthops.iter();
         view::Route {
             prefix: prefix.to_string(),
-            kind: match route.kind {
-                RouteKind::IntraArea => "intra-area",
-                RouteKind::InterArea => "inter-area",
-                RouteKind::External1 => "external-1",
-                RouteKind::External2 => "external-2",
-            }
-            .to_owned(),
+            kind: kind_of(route.kind).to_owned(),
             area: route.area.into(),
             metric: route.metric,
-            nexthops: nexthops.map(|hop| view::Nexthop { interface: self.name(hop.interface), via: hop.via }).collect(),
+            nexthops: self.nexthops(&route.nexthops),
             originators: route.originators.iter().map(|router| Ipv4Addr::from(*router)).collect(),
             tag: route.tag,
             type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
@@ -266,6 +273,10 @@ impl Report<'_> {
             }
             .to_owned(),
         }
+    }
+
+    fn nexthops(&self, nexthops: &BTreeSet<Nexthop>) -> Vec<view::Nexthop> {
+        nexthops.iter().map(|hop| view::Nexthop { interface: self.name(hop.interface), via: hop.via }).collect()
     }
 
     /// What a neighbour is on a network that elects.
@@ -383,6 +394,15 @@ impl Report<'_> {
             Some(name) => name.to_string(),
             None => virtual_link().map_or_else(|| format!("#{}", id.0), |interface| interface.name.clone()),
         }
+    }
+}
+
+fn kind_of(kind: RouteKind) -> &'static str {
+    match kind {
+        RouteKind::IntraArea => "intra-area",
+        RouteKind::InterArea => "inter-area",
+        RouteKind::External1 => "external-1",
+        RouteKind::External2 => "external-2",
     }
 }
 

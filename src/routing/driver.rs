@@ -45,6 +45,8 @@ pub struct View {
     pub lsdb: Vec<ospf::LsaView>,
     /// Paths that are not believed.
     pub refused: Vec<ospf::RefusedView>,
+    /// Paths to area border and AS boundary routers.
+    pub routers: Vec<ospf::RouterView>,
     /// When routes are calculated.
     pub spf: ospf::SpfView,
     /// How often they were.
@@ -218,6 +220,7 @@ impl Task {
                     interfaces: self.engine.interfaces().collect(),
                     lsdb: self.engine.lsdb().collect(),
                     refused: self.engine.refused_routes().collect(),
+                    routers: self.engine.routers().collect(),
                     spf: self.engine.spf(),
                     calculations: self.engine.calculations(),
                     stub_router: (self.engine.stub_router(), self.engine.stub_router_left()),

@@ -6,5 +6,5 @@ mod status;
 mod table;
 
 pub use detail::{interfaces_in_detail, neighbors_in_detail};
-pub use nouns::{areas, interfaces, limits, lsdb, lsdb_in_brief, neighbors, routes, spf, tunnels};
+pub use nouns::{areas, border_routers, interfaces, limits, lsdb, lsdb_in_brief, neighbors, routes, spf, tunnels};
 pub use status::status;

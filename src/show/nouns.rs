@@ -1,7 +1,7 @@
 //! A table for each noun of `weft show`.
 
 use super::table::{Table, duration, octets};
-use crate::control::view::{Area, Interface, Limit, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel};
+use crate::control::view::{Area, BorderRouter, Interface, Limit, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel};
 
 const INDENT: &str = "  ";
 
@@ -139,6 +139,33 @@ pub fn areas(areas: &[Area]) -> String {
             if lsas.is_empty() { "none".to_owned() } else { lsas.join(", ") },
             area.checksum_sum.clone(),
         ]);
+    }
+    table.render(INDENT)
+}
+
+/// Area border and AS boundary routers, a line for each further next hop.
+pub fn border_routers(routers: &[BorderRouter]) -> String {
+    let mut table = Table::new(&["ROUTER ID", "SITE", "ROLE", "TYPE", "AREA", "COST", "NEXT HOP"]);
+    for router in routers {
+        let mut hops = router.nexthops.iter().map(nexthop);
+        let role = match (router.abr, router.asbr) {
+            (true, true) => "ABR, ASBR",
+            (true, false) => "ABR",
+            (false, _) => "ASBR",
+        };
+        table.row([
+            router.router_id.to_string(),
+            router.site.clone().unwrap_or_else(|| "-".to_owned()),
+            role.to_owned(),
+            router.kind.clone(),
+            router.area.to_string(),
+            router.cost.to_string(),
+            hops.next().unwrap_or_else(|| "-".to_owned()),
+        ]);
+        let blank = String::new;
+        for hop in hops {
+            table.row([blank(), blank(), blank(), blank(), blank(), blank(), hop]);
+        }
     }
     table.render(INDENT)
 }

@@ -57,12 +57,12 @@ pub(super) struct Path {
 
 /// A path to an area border or AS boundary router.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RouterPath {
-    pub(super) kind: RouteKind,
-    pub(super) flags: RouterFlags,
-    pub(super) cost: u32,
+pub(crate) struct RouterPath {
+    pub(crate) kind: RouteKind,
+    pub(crate) flags: RouterFlags,
+    pub(crate) cost: u32,
     /// In order, each once, at least one.
-    pub(super) legs: Vec<Leg>,
+    pub(crate) legs: Vec<Leg>,
 }
 
 /// Runs the shortest-path calculation in each area.

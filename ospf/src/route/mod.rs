@@ -7,6 +7,7 @@ mod inter_area;
 mod internal;
 mod policy;
 mod ranges;
+mod routers;
 mod spf;
 mod table;
 mod virtual_link;
