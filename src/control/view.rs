@@ -94,6 +94,8 @@ pub struct Neighbor {
     pub requests: usize,
     /// LSAs that have not been described to it yet.
     pub summaries: usize,
+    /// While it restarts gracefully and is helped: seconds that are left to it.
+    pub helped_for_s: Option<f64>,
 }
 
 /// A route that OSPF computed.

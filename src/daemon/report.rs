@@ -88,6 +88,7 @@ impl Report<'_> {
             retransmissions: neighbor.retransmissions,
             requests: neighbor.requests,
             summaries: neighbor.summaries,
+            helped_for_s: neighbor.helped_for.map(seconds),
         });
         neighbors.collect()
     }

@@ -28,6 +28,9 @@ pub fn neighbors_in_detail(neighbors: &[Neighbor]) -> String {
         let site = neighbor.site.as_deref().map_or_else(String::new, |site| format!(" ({site})"));
         let mut block = Block::new(&format!("{}{site} on {}", neighbor.router_id, neighbor.interface));
         block.line("state", format!("{} for {}", neighbor.state, duration(neighbor.since_s)));
+        if let Some(left) = neighbor.helped_for_s {
+            block.line("restarts", format!("helped for another {}", duration(left)));
+        }
         block.line("address", neighbor.address.to_string());
         block.line("area", neighbor.area.to_string());
         if let Some(role) = &neighbor.role {

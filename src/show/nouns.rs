@@ -221,6 +221,9 @@ fn is_good(neighbor: &Neighbor) -> bool {
 }
 
 fn state(neighbor: &Neighbor) -> String {
+    if neighbor.helped_for_s.is_some() {
+        return format!("{}, restarts", neighbor.state);
+    }
     match neighbor.role.as_deref() {
         Some("dr") => format!("{}/DR", neighbor.state),
         Some("backup") => format!("{}/Backup", neighbor.state),
@@ -266,6 +269,7 @@ mod tests {
             retransmissions: 0,
             requests: 0,
             summaries: 0,
+            helped_for_s: None,
         }
     }
 
