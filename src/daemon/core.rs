@@ -22,8 +22,8 @@ use super::{Options, Trace, interfaces, report, run_dir, state_dir};
 use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Change, Kernel, OthersRoutes, Watch};
 use crate::mesh::IfName;
-use crate::reconcile::routes::{Router, desired_routes};
-use crate::reconcile::state::{Backend, Freshness, Observed, State};
+use crate::reconcile::routes::{Router, Routing, desired_routes};
+use crate::reconcile::state::{Backend, CAPTURE_TABLE, Freshness, Observed, RouteKey, State};
 use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
 use crate::routing::{
     Driver, InterfaceIds, MAX_REDISTRIBUTED, Redistributed, RouteChanges, Signing, engine_config, redistributed,
@@ -214,7 +214,13 @@ impl Daemon {
         let deadline = self.deadline();
         tokio::select! {
             changes = inlets.changes.recv() => {
-                self.take_routes(changes.context("the routing task has ended")?);
+                let changes = changes.context("the routing task has ended")?;
+                let nothing_else = self.only_routes_differ();
+                if nothing_else && self.reconcile_routes(&changes).await {
+                    self.take_routes(changes);
+                    return Ok(Next::Nothing);
+                }
+                self.take_routes(changes);
                 Ok(Next::Reconcile(Look::Known))
             }
             changed = inlets.watch.changed() => {
@@ -275,6 +281,36 @@ impl Daemon {
         }
     }
 
+    /// Whether the kernel is known to be as it should be, but for what OSPF has just computed.
+    fn only_routes_differ(&self) -> bool {
+        let tunnels_stand = self.local.tunnels.keys().all(|name| self.observed.state.links.contains_key(name));
+        self.settling == Settling::Settled
+            && self.observed.freshness == Freshness::Fresh
+            && self.retry.deadline().is_none()
+            && tunnels_stand
+    }
+
+    /// Installs these changes alone; `false` if they have a bearing on more than their own routes, and nothing was done.
+    async fn reconcile_routes(&mut self, changes: &RouteChanges) -> bool {
+        let changed = changes.iter().filter_map(|(prefix, route)| Some((*prefix, route.clone()?))).collect();
+        let routing = self.routing(&changed);
+        // The rules stand or fall with the routes that may capture the tunnels' own packets.
+        let captures = |prefix: &Prefix| {
+            self.observed.state.routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: *prefix })
+        };
+        if !routing.rules.is_empty() || changes.keys().any(captures) {
+            return false;
+        }
+        let failures = self
+            .kernel
+            .reconcile_routes(changes.keys().copied(), &routing.routes, &mut self.observed, &self.drivers)
+            .await;
+        if !failures.is_empty() {
+            self.failed(Instant::now(), failures.iter().map(ToString::to_string).collect());
+        }
+        true
+    }
+
     fn failed(&mut self, now: Instant, failures: Vec<String>) {
         for failure in failures.iter().filter(|failure| !self.failures.contains(failure)) {
             warn!(failure, "not done; will be tried again");
@@ -287,6 +323,16 @@ impl Daemon {
     fn desired(&self) -> State {
         let mut desired = self.local.desired(self.backend, |interface| self.endpoints.endpoint(interface));
         let present = &self.observed.state.sysctls;
+        let routing = self.routing(&self.routes);
+        desired.routes = routing.routes;
+        desired.rules = routing.rules;
+        desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
+        self.settling.keep(&mut desired.routes, &self.observed.state.routes);
+        desired
+    }
+
+    /// What the kernel is to have of these routes.
+    fn routing(&self, routes: &BTreeMap<Prefix, ospf::Route>) -> Routing {
         let tunnels: BTreeSet<IfName> = self.local.tunnels.keys().cloned().collect();
         let ports = self.local.tunnels.values().map(|tunnel| tunnel.listen_port);
         let router = Router {
@@ -298,12 +344,7 @@ impl Daemon {
             imports: &self.local.site.imports,
             name: |id| self.ids.name(id),
         };
-        let routing = desired_routes(&self.routes, &router);
-        desired.routes = routing.routes;
-        desired.rules = routing.rules;
-        desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
-        self.settling.keep(&mut desired.routes, &self.observed.state.routes);
-        desired
+        desired_routes(routes, &router)
     }
 
     /// Addresses outside the mesh that tunnels send to, as configured and as found.

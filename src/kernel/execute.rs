@@ -3,20 +3,21 @@
 //! A step that fails takes along only those that need the same interface; the rest goes on, and the next plan sees
 //! what is still missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 
 use anyhow::Context;
 use futures::{StreamExt, stream};
+use ospf::Prefix;
 
 use super::observe::Kernel;
 use super::routes::Present;
 use super::{addresses, links, routes, rules, settings};
 use crate::mesh::IfName;
-use crate::reconcile::state::{Backend, Freshness, Observed, State};
+use crate::reconcile::state::{Backend, Freshness, Observed, Route, RouteKey, State};
 use crate::reconcile::tunnels::Tunnels;
-use crate::reconcile::{Step, plan};
+use crate::reconcile::{Step, plan, plan_routes};
 
 /// How many route requests are under way at a time: enough that no round trip is waited for, few enough that their
 /// answers fit the socket's receive buffer.
@@ -54,6 +55,18 @@ impl Kernel {
         let failures = self.execute(&steps, observed, tunnels).await;
         self.applied.note(desired, failures.iter().map(|failure| &failure.step));
         Ok(failures)
+    }
+
+    /// As [`Kernel::reconcile`] where nothing but the routes to `prefixes` differs. `routes` are those desired of them.
+    pub async fn reconcile_routes(
+        &self,
+        prefixes: impl IntoIterator<Item = Prefix>,
+        routes: &BTreeMap<RouteKey, Route>,
+        observed: &mut Observed,
+        tunnels: &impl Tunnels,
+    ) -> Vec<Failure> {
+        let steps = plan_routes(prefixes, routes, observed);
+        self.execute(&steps, observed, tunnels).await
     }
 
     /// Carries out `steps` in their order.

@@ -10,5 +10,5 @@ mod step;
 pub mod sysctls;
 pub mod tunnels;
 
-pub use plan::{Applied, plan};
+pub use plan::{Applied, plan, plan_routes};
 pub use step::Step;

@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ospf::Prefix;
+
 use super::state::{
-    Admin, AllowedIps, Device, Link, Observed, Peer, Route, RouteKey, RouteKind, Scope, State, Sysctl, SysctlKey,
+    Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, Peer, Route, RouteKey, RouteKind, Scope,
+    State, Sysctl, SysctlKey,
 };
 use super::step::Step;
 use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange};
@@ -60,6 +63,38 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
     let unwanted = observed.state.rules.iter().rev().filter(|rule| !desired.rules.contains(*rule));
     steps.extend(unwanted.cloned().map(Step::DeleteRule));
     plan_withdrawal(desired, observed, &routes, &mut steps);
+    steps
+}
+
+/// The steps that give the destinations in `prefixes` the routes that `routes` has for them, and no others: all of [`plan`] where
+/// nothing else differs and every tunnel stands. Its work grows with the number of `prefixes` only.
+pub fn plan_routes(
+    prefixes: impl IntoIterator<Item = Prefix>,
+    routes: &BTreeMap<RouteKey, Route>,
+    observed: &Observed,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut withdrawn = Vec::new();
+    let exists = |interface: &IfName| {
+        observed.state.links.contains_key(interface) || observed.foreign.interfaces.contains_key(interface)
+    };
+    let tables = [MAIN_TABLE, CAPTURE_TABLE];
+    for key in prefixes.into_iter().flat_map(|prefix| tables.map(|table| RouteKey { table, prefix })) {
+        let found = observed.state.routes.get(&key);
+        let wanted = routes.get(&key).and_then(|route| usable(route, exists));
+        match (found, wanted) {
+            (None, None) => {}
+            (Some(_), None) => withdrawn.push(Step::DeleteRoute(key)),
+            (None, Some(route)) => steps.push(Step::AddRoute(key, route)),
+            // All its legs are gone, and the kernel has taken it away with them.
+            (Some(found), Some(route)) if found.kind == RouteKind::Unicast && found.nexthops.is_empty() => {
+                steps.push(Step::AddRoute(key, route));
+            }
+            (Some(found), Some(route)) if *found != route => steps.push(Step::ReplaceRoute(key, route)),
+            (Some(_), Some(_)) => {}
+        }
+    }
+    steps.append(&mut withdrawn);
     steps
 }
 
@@ -208,11 +243,14 @@ fn usable_routes(desired: &State, observed: &Observed) -> BTreeMap<RouteKey, Rou
     let exists = |interface: &IfName| {
         desired.links.contains_key(interface) || observed.foreign.interfaces.contains_key(interface)
     };
-    let usable = desired.routes.iter().map(|(key, route)| {
-        let nexthops = route.nexthops.iter().filter(|nexthop| exists(&nexthop.interface)).cloned().collect();
-        (*key, Route { nexthops, ..route.clone() })
-    });
-    usable.filter(|(_, route)| !route.nexthops.is_empty() || route.kind == RouteKind::Blackhole).collect()
+    desired.routes.iter().filter_map(|(key, route)| Some((*key, usable(route, exists)?))).collect()
+}
+
+/// A route without next hops over interfaces that do not exist; `None` if it would lead nowhere.
+fn usable(route: &Route, exists: impl Fn(&IfName) -> bool) -> Option<Route> {
+    let nexthops: BTreeSet<_> = route.nexthops.iter().filter(|nexthop| exists(&nexthop.interface)).cloned().collect();
+    let leads = !nexthops.is_empty() || route.kind == RouteKind::Blackhole;
+    leads.then(|| Route { nexthops, ..route.clone() })
 }
 
 /// Whether every leg is over one of these links.

@@ -489,6 +489,31 @@ fn capturing_route_is_there_before_its_rules_and_leaves_main_after_them() {
 }
 
 #[test]
+fn planning_some_routes_alone_gives_the_steps_that_planning_everything_gives() {
+    let mut before = wanted(Backend::Kernel, &[2, 3]);
+    route(&mut before, MAIN_TABLE, "10.7.0.0/16", &[2]);
+    route(&mut before, MAIN_TABLE, "10.8.0.0/16", &[2, 3]);
+    let mut after = wanted(Backend::Kernel, &[2, 3]);
+    route(&mut after, MAIN_TABLE, "10.8.0.0/16", &[3]);
+    route(&mut after, MAIN_TABLE, "10.9.0.0/16", &[2]);
+    route(&mut after, MAIN_TABLE, "10.10.0.0/16", &[9]);
+    let mut observed = settled(&before);
+    let changed = ["10.7.0.0/16", "10.8.0.0/16", "10.9.0.0/16", "10.10.0.0/16"].map(prefix);
+    let text = |steps: Vec<Step>| steps.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let alone = text(plan_routes(changed, &after.routes, &observed));
+    assert_eq!(alone.len(), 3, "{alone:#?}");
+    assert_eq!(alone, text(plan(&after, &observed, &Applied::default())));
+    assert_eq!(
+        plan_routes([prefix("10.2.0.0/16")], &after.routes, &observed).len(),
+        0,
+        "what is as it should be stays"
+    );
+
+    planned(&after, &mut observed, &Applied::default());
+    assert_eq!(plan_routes(changed, &after.routes, &observed).len(), 0);
+}
+
+#[test]
 fn down_takes_everything_away_and_gives_settings_back() {
     let mut desired = wanted(Backend::Userspace, &[2]);
     route(&mut desired, CAPTURE_TABLE, "0.0.0.0/0", &[2]);
