@@ -12,6 +12,7 @@ mod interop;
 mod join;
 mod office_cloud;
 mod redistribute;
+mod stub_router;
 mod trace;
 mod triangle;
 mod vm;

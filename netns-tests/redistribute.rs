@@ -1,6 +1,6 @@
 //! Routes that others put into a site's kernel, told to the other sites; and routes that a site keeps out of its own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -46,7 +46,11 @@ fn routes_of_others_follow_the_kernel_to_other_sites_and_import_filters_keep_the
     let (before, second) = pair.rsplit_once("[[site]]").context("the pair has two sites")?;
     let text = format!("{before}{TAIPEI}[[site]]{second}{OSAKA}");
     let mut lab = Lab::up("t-redist", &text)?;
-    // One there is when nobody waits for it any more, one that comes later, and some that are not meant.
+    let full_for = |lab: &Lab| -> Result<f64> {
+        let status = lab.status("osaka")?;
+        status["neighbors"][0]["since_s"].as_f64().context("osaka has a neighbour")
+    };
+    let (before_changes, began) = (full_for(&lab)?, Instant::now());
     lab.ip("taipei", "route add blackhole 172.16.5.0/24")?;
     eventually("172.16.5.0/24 at osaka", SETTLED, || Ok(installed(&lab, "172.16.5.0/24")?.then_some(())))?;
     let route = known(&lab, "172.16.5.0/24")?.context("the kernel has it of OSPF")?;
@@ -73,5 +77,7 @@ fn routes_of_others_follow_the_kernel_to_other_sites_and_import_filters_keep_the
         SETTLED,
         || Ok(installed(&lab, "172.16.9.0/24")?.then_some(())),
     )?;
+    let held = full_for(&lab)? - before_changes;
+    ensure!(held > began.elapsed().as_secs_f64() - 1.0, "the adjacency was made anew: Full for {held} s more");
     lab.down()
 }
