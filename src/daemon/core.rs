@@ -508,6 +508,7 @@ impl Daemon {
             ids: &self.ids,
             routes: &self.routes,
             links: &self.observed.state.links,
+            foreign: &self.observed.foreign,
             devices,
             view: self.driver.view().await?,
             failures: &self.failures,

@@ -6,6 +6,7 @@
 mod backoff;
 mod core;
 mod interfaces;
+mod lan;
 mod local;
 mod lsdb;
 mod privileges;

@@ -11,11 +11,12 @@ use ospf::{
     RouterId, SpfState, SpfView, StubRouterState, Summaries,
 };
 
+use super::lan;
 use super::local::Local;
 use crate::control::view;
 use crate::mesh::{IfName, Tunnel};
 use crate::reconcile::routes::{Fate, fate};
-use crate::reconcile::state::{Backend, Link};
+use crate::reconcile::state::{Backend, Foreign, Link};
 use crate::routing::{InterfaceIds, MAX_REDISTRIBUTED, Redistributed, View};
 use crate::tunnel::Observation;
 
@@ -32,6 +33,7 @@ pub(super) struct Report<'a> {
     pub ids: &'a InterfaceIds,
     pub routes: &'a BTreeMap<Prefix, ospf::Route>,
     pub links: &'a BTreeMap<IfName, Link>,
+    pub foreign: &'a Foreign,
     pub devices: BTreeMap<IfName, Observation>,
     pub view: View,
     pub failures: &'a [String],
@@ -188,14 +190,10 @@ impl Report<'_> {
                 state => problems.push(format!("{}: tunnel to {} is {state}", tunnel.interface, tunnel.site)),
             }
         }
-        for interface in &self.view.interfaces {
-            if interface.state == InterfaceStatus::Down && !self.is_tunnel(interface.interface) {
-                problems.push(match interface.network {
-                    NetworkType::VirtualLink { transit_area, .. } => {
-                        format!("{}: no way through area {transit_area} to its other end", interface.name)
-                    }
-                    _ => format!("{}: no such interface, or it is down or has no address", interface.name),
-                });
+        problems.extend(lan::problems(&self.local.site.interfaces, self.foreign));
+        for interface in self.view.interfaces.iter().filter(|interface| interface.state == InterfaceStatus::Down) {
+            if let NetworkType::VirtualLink { transit_area, .. } = interface.network {
+                problems.push(format!("{}: no way through area {transit_area} to its other end", interface.name));
             }
         }
         if self.redistributed.left_out > 0 {
@@ -383,10 +381,6 @@ impl Report<'_> {
     fn site_of(&self, router_id: RouterId) -> Option<String> {
         let address = Ipv4Addr::from(router_id);
         self.local.mesh.sites.iter().find(|site| site.loopback == address).map(|site| site.name.clone())
-    }
-
-    fn is_tunnel(&self, id: InterfaceId) -> bool {
-        self.ids.name(id).is_some_and(|name| self.local.tunnels.contains_key(name))
     }
 
     fn name(&self, id: InterfaceId) -> String {

@@ -25,6 +25,7 @@ pub(super) fn check(loopbacks: Option<At<Ipv4Network>>, sites: &[SiteDraft<'_>],
             check_id(loopbacks, site, report);
             check_prefixes(loopbacks, site, report);
             check_endpoint(loopbacks, site, report);
+            check_neighbors(loopbacks, site, report);
         }
     }
 }
@@ -75,6 +76,21 @@ fn check_endpoint(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut
             .note(loopbacks.span, "the loopbacks")
             .help("write the address at which the site is reached without a tunnel"),
         );
+    }
+}
+
+/// Routers on a LAN have addresses of the LAN; OSPF over tunnels needs no list.
+fn check_neighbors(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
+    for neighbor in site.interfaces.iter().flat_map(|interface| &interface.neighbors) {
+        let (address, _) = neighbor.value;
+        if loopbacks.value.contains(address) {
+            let title = format!("neighbour {address} is in the loopbacks");
+            report.push(
+                Diagnostic::error(neighbor.span, title, "reached through tunnels only")
+                    .note(loopbacks.span, "the loopbacks")
+                    .help("write the address that the router has on this network"),
+            );
+        }
     }
 }
 
