@@ -13,6 +13,7 @@ impl Engine {
     pub(crate) fn expire(&mut self) {
         while let Some(place) = self.databases.take_expired(self.now) {
             self.max_aged_may_go = true;
+            self.opaques_changed();
             self.schedule_calculation();
             self.originations.touch(place);
             self.review_helping(place, Change::Contents);

@@ -42,6 +42,7 @@ impl Engine {
         self.limit_routes(&mut after);
         let before = std::mem::replace(&mut self.calculation.latest, after);
         self.calculation.runs += 1;
+        self.reachability_changed();
         if self.is_restarting() {
             // RFC 3623 §2: "the restarting router does not install OSPF routes ... the router instead relies on the forwarding
             // entries that it installed prior to the restart".

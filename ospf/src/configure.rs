@@ -42,6 +42,7 @@ impl Engine {
         for (id, config) in self.config.interfaces.clone() {
             self.add_interface(id, config);
         }
+        self.want_opaques();
         self.schedule_calculation();
     }
 
@@ -99,6 +100,8 @@ impl Engine {
         if before.helper != self.config.helper {
             self.review_helper_policy();
         }
+        self.want_opaques();
+        self.opaques_changed();
         if before.stub_router != self.config.stub_router {
             self.review_stub_router();
         }

@@ -15,6 +15,7 @@ use crate::interface::Interface;
 use crate::interface_machine::InterfaceEvent;
 use crate::io::{Input, LinkState, Output};
 use crate::limits::LimitStates;
+use crate::opaque::Opaques;
 use crate::origination::Originations;
 use crate::random::Random;
 use crate::requests::InFlight;
@@ -37,6 +38,7 @@ pub struct Engine {
     pub(crate) interfaces: BTreeMap<InterfaceId, Interface>,
     pub(crate) databases: Databases,
     pub(crate) originations: Originations,
+    pub(crate) opaques: Opaques,
     pub(crate) stub_router: StubRouterTimes,
     pub(crate) calculation: CalculationState,
     pub(crate) limit_states: LimitStates,
@@ -75,6 +77,7 @@ impl Engine {
             interfaces: BTreeMap::new(),
             databases: Databases::default(),
             originations: Originations::default(),
+            opaques: Opaques::default(),
             stub_router: StubRouterTimes::default(),
             calculation: CalculationState::default(),
             limit_states: LimitStates::default(),
@@ -109,7 +112,13 @@ impl Engine {
             Input::Packet { interface, source, destination, payload } => {
                 self.receive(interface, source, destination, payload);
             }
-            Input::Link { interface, state } => self.link_changed(interface, state),
+            Input::Link { interface, state } => {
+                self.link_changed(interface, state);
+                self.want_opaques();
+            }
+            Input::Opaque { scope, opaque_type, opaque_id, body } => {
+                self.set_opaque(scope, opaque_type, opaque_id, body);
+            }
             Input::Configure(config) => self.configure(config),
             Input::Tick => self.tick(),
             Input::PrepareRestart { grace_period, reason } => self.prepare_restart(grace_period, reason),
@@ -187,6 +196,7 @@ impl Engine {
         self.originate();
         self.send_floods();
         self.calculate_if_due();
+        self.tell_opaques();
         if self.is_prepared() {
             self.leave_for_restart();
         }

@@ -7,6 +7,7 @@ use crate::config::{KeyId, KeyStanding};
 use crate::helper::{HelperExit, HelperRefusal};
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
 use crate::limits::Limit;
+use crate::opaque::{OpaqueRefusal, OpaqueScope};
 use crate::refusal::{LsaRefusal, Refusal};
 use crate::restart::RestartExit;
 use crate::stub_router::StubRouterState;
@@ -186,6 +187,17 @@ pub enum Event {
     LimitLeft {
         /// Which limit.
         limit: Limit,
+    },
+    /// An opaque LSA is not originated ([`crate::Input::Opaque`]); one that was there stays as it was.
+    OpaqueNotOriginated {
+        /// How far it was to go.
+        scope: OpaqueScope,
+        /// Opaque Type.
+        opaque_type: u8,
+        /// Opaque ID.
+        opaque_id: u32,
+        /// Why.
+        reason: OpaqueRefusal,
     },
     /// An external destination is not originated: prefixes within it, originated too, leave no Link State ID for it (appendix E).
     ExternalNotOriginated {

@@ -164,6 +164,9 @@ impl Engine {
             self.max_aged_may_go = true;
         }
         self.exchanged.remove(&place);
+        if place.key.kind.is_opaque() {
+            self.opaques_changed();
+        }
         let change = self.databases.domain_mut(place.domain).insert(lsa.detached(), body, self.now);
         match change {
             Change::Contents => self.schedule_calculation(),

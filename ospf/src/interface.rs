@@ -275,6 +275,8 @@ impl Engine {
             self.timers.cancel(timer);
         }
         self.databases.forget(Domain::Link(id));
+        self.originations.touch_domain(Domain::Link(id));
+        self.opaques_changed();
         self.exchanged.retain(|place| place.domain != Domain::Link(id));
     }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Config;
+use crate::databases::Domain;
 use crate::event::Event;
-use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
+use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
+use crate::opaque::OpaqueScope;
 use crate::wire::RestartReason;
 
 /// One thing that happened, for [`crate::Engine::handle`].
@@ -35,6 +37,18 @@ pub enum Input<'a> {
     },
     /// A new configuration in place of the present one. What does not differ is not disturbed.
     Configure(Config),
+    /// An opaque LSA (RFC 5250) is to be originated, or to say something else, or (`None`) to be withdrawn. It is there whenever its
+    /// interface or area is; the configuration does not touch it.
+    Opaque {
+        /// How far it goes.
+        scope: OpaqueScope,
+        /// Opaque Type.
+        opaque_type: u8,
+        /// Opaque ID, 24 bits.
+        opaque_id: u32,
+        /// What it says, at most [`crate::MAX_OPAQUE_OCTETS`]; zeros are added up to a multiple of four.
+        body: Option<Bytes>,
+    },
     /// Time has passed: give this when the deadline of [`crate::Engine::next_deadline`] has come.
     Tick,
     /// A planned restart (RFC 3623 §2.1): neighbours are asked to go on as if nothing happened, and the engine stops without a goodbye when
@@ -113,6 +127,16 @@ pub enum Output {
         prefix: Prefix,
         /// How to get there now.
         route: Option<Route>,
+    },
+    /// An opaque LSA of another router, of a type in [`Config::watched_opaque`], is new or says something else; `None` = it is gone, or
+    /// its originator cannot be reached any more (RFC 5250 §5).
+    Opaque {
+        /// How far it is flooded, and from where.
+        domain: Domain,
+        /// Which. The Link State ID has the Opaque Type in its first octet and the Opaque ID in the others.
+        key: LsaKey,
+        /// What it says.
+        body: Option<Bytes>,
     },
     /// Something that somebody may want to know.
     Event(Event),

@@ -8,7 +8,7 @@
 //! - `area` (§6)
 //! - `receive` and `send` (§8), `interface` and `hello` (§9, §10.5)
 //! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9)
-//! - `origination`, `router_lsa` and `external_lsa` (§12.4), `stub_router` (RFC 6987)
+//! - `origination`, `router_lsa` and `external_lsa` (§12.4), `stub_router` (RFC 6987), `opaque` (RFC 5250)
 //! - `flooding`, `early`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
 //! - `calculation` and `route` (§16), `spf_delay` (RFC 8405)
 //! - `wire` (appendix A), `authentication` (appendix D)
@@ -47,6 +47,7 @@ mod lsdb;
 mod neighbor;
 mod network_lsa;
 mod nonbroadcast;
+mod opaque;
 mod origination;
 mod random;
 mod receive;
@@ -79,6 +80,7 @@ pub use helper::{HelperExit, HelperRefusal};
 pub use ids::*;
 pub use io::*;
 pub use limits::{Limit, LimitState, LimitView};
+pub use opaque::{MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS, OpaqueRefusal, OpaqueScope};
 pub use refusal::*;
 pub use restart::RestartExit;
 pub use spf_delay::SpfState;

@@ -28,7 +28,7 @@ impl Engine {
         let mut flags = RouterFlags::default();
         // §A.4.2: "should never be set in a router-LSA for a stub area".
         let is_stub = self.config.area_kind(area).external_routing() == ExternalRouting::None;
-        if !self.config.externals.is_empty() && !is_stub {
+        if (!self.config.externals.is_empty() || self.originates_opaque_as_scope()) && !is_stub {
             flags = flags.with(RouterFlags::E);
         }
         let mut links = Vec::new();

@@ -293,6 +293,9 @@ impl Task {
                 Output::Route { prefix, route } => {
                     self.pending.insert(prefix, route);
                 }
+                Output::Opaque { domain, key, body } => {
+                    debug!(?domain, lsa = %key, octets = body.map(|body| body.len()), "opaque LSA");
+                }
                 Output::Event(event) => {
                     let names = &self.names;
                     self.log.record(&event, |interface| name(names, interface));

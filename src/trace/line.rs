@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ospf::wire::RestartReason;
-use ospf::{Config, Input, Instant, InterfaceId, LinkState, Output, Prefix, Route};
+use ospf::{Config, Input, Instant, InterfaceId, LinkState, OpaqueScope, Output, Prefix, Route};
 use serde::{Deserialize, Serialize};
 
 /// The format that this program writes; it reads those up to it.
@@ -72,6 +72,17 @@ pub enum Happening {
     },
     /// [`Input::Configure`].
     Configure(Config),
+    /// [`Input::Opaque`].
+    Opaque {
+        /// How far.
+        scope: OpaqueScope,
+        /// Opaque Type.
+        opaque_type: u8,
+        /// Opaque ID.
+        opaque_id: u32,
+        /// What.
+        body: Option<Octets>,
+    },
     /// [`Input::Tick`].
     Tick,
     /// [`Input::PrepareRestart`].
@@ -107,6 +118,13 @@ pub enum Outcome {
         /// How.
         route: Option<Route>,
     },
+    /// [`Output::Opaque`], the LSA in the form in which it is logged.
+    Opaque {
+        /// Which.
+        lsa: String,
+        /// What.
+        body: Option<Octets>,
+    },
     /// [`Output::Event`], in the form in which it is logged.
     Event(String),
 }
@@ -131,6 +149,10 @@ impl Happening {
             },
             Input::Link { interface, state } => Self::Link { interface: *interface, state: state.clone() },
             Input::Configure(config) => Self::Configure(redact.config(config)),
+            Input::Opaque { scope, opaque_type, opaque_id, body } => {
+                let body = body.as_ref().map(|body| Octets(body.to_vec()));
+                Self::Opaque { scope: *scope, opaque_type: *opaque_type, opaque_id: *opaque_id, body }
+            }
             Input::Tick => Self::Tick,
             Input::PrepareRestart { grace_period, reason } => {
                 Self::PrepareRestart { grace_period: *grace_period, reason: *reason }
@@ -147,6 +169,10 @@ impl Happening {
             }
             Self::Link { interface, state } => Input::Link { interface: *interface, state: state.clone() },
             Self::Configure(config) => Input::Configure(config.clone()),
+            Self::Opaque { scope, opaque_type, opaque_id, body } => {
+                let body = body.as_ref().map(|octets| octets.0.clone().into());
+                Input::Opaque { scope: *scope, opaque_type: *opaque_type, opaque_id: *opaque_id, body }
+            }
             Self::Tick => Input::Tick,
             Self::PrepareRestart { grace_period, reason } => {
                 Input::PrepareRestart { grace_period: *grace_period, reason: *reason }
@@ -167,6 +193,10 @@ impl Outcome {
                 packet: Octets(signed(*interface, packet)),
             },
             Output::Route { prefix, route } => Self::Route { prefix: *prefix, route: route.clone() },
+            Output::Opaque { domain, key, body } => {
+                let body = body.as_ref().map(|body| Octets(body.to_vec()));
+                Self::Opaque { lsa: format!("{domain:?} {key}"), body }
+            }
             Output::Event(event) => Self::Event(format!("{event:?}")),
         }
     }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ospf::wire::{Packet, PacketBody};
 use ospf::{Config, InterfaceId, LinkState, Route};
 
-use super::line::{End, Happening, Line, Outcome};
+use super::line::{End, Happening, Line, Octets, Outcome};
 
 /// Tells lines in the order of the trace: interfaces are called by the names that the lines before gave them.
 #[derive(Debug, Default)]
@@ -45,6 +45,7 @@ impl Story {
             }
             Outcome::Route { prefix, route: Some(route) } => format!("route {prefix}: {}", self.route(route)),
             Outcome::Route { prefix, route: None } => format!("route {prefix}: gone"),
+            Outcome::Opaque { lsa, body } => format!("opaque LSA {lsa}: {}", octets_in_words(body.as_ref())),
             Outcome::Event(event) => format!("event {event}"),
         }
     }
@@ -62,6 +63,9 @@ impl Story {
                 self.learn(config);
                 let (interfaces, externals) = (config.interfaces.len(), config.externals.len());
                 format!("configuration: {interfaces} interfaces, {externals} externals")
+            }
+            Happening::Opaque { scope, opaque_type, opaque_id, body } => {
+                format!("opaque LSA {scope:?} type {opaque_type} id {opaque_id}: {}", octets_in_words(body.as_ref()))
             }
             Happening::Tick => "tick".to_owned(),
             Happening::PrepareRestart { grace_period, reason } => {
@@ -87,6 +91,10 @@ impl Story {
     fn name(&self, id: InterfaceId) -> String {
         self.names.get(&id).cloned().unwrap_or_else(|| format!("#{}", id.0))
     }
+}
+
+fn octets_in_words(octets: Option<&Octets>) -> String {
+    octets.map_or_else(|| "gone".to_owned(), |octets| format!("{} octets", octets.0.len()))
 }
 
 fn time(nanos: u64) -> String {

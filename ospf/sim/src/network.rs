@@ -260,6 +260,9 @@ impl Network {
                     self.send(router, interface, destination, packet)
                 }
                 Output::Route { prefix, route } => self.route(router, prefix, route),
+                Output::Opaque { domain, key, .. } => {
+                    self.violation(router, format!("told of {key} in {domain:?}, which nobody watches"));
+                }
                 Output::Event(event) => self.event(router, &event),
             }
         }

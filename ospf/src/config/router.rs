@@ -39,6 +39,8 @@ pub struct Config {
     pub spf_delay: SpfDelay,
     /// When traffic shall not go through this router.
     pub stub_router: StubRouter,
+    /// Opaque types of which the driver is told ([`crate::Output::Opaque`]).
+    pub watched_opaque: BTreeSet<u8>,
     /// How much is taken from others.
     pub limits: Limits,
     /// Whether neighbours that restart are helped.
@@ -61,6 +63,7 @@ impl Config {
             rfc1583: Rfc1583Compatibility::default(),
             spf_delay: SpfDelay::default(),
             stub_router: StubRouter::default(),
+            watched_opaque: BTreeSet::new(),
             limits: Limits::default(),
             helper: Helper::default(),
             restarting: None,

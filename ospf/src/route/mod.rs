@@ -7,6 +7,7 @@ mod inter_area;
 mod internal;
 mod policy;
 mod ranges;
+mod reach;
 mod routers;
 mod spf;
 mod table;
@@ -16,4 +17,5 @@ mod virtual_link;
 mod tests;
 
 pub(crate) use inputs::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInputs, VirtualEnd};
+pub(crate) use reach::{Reached, reached};
 pub(crate) use table::{Calculation, Refused, calculate};

@@ -13,5 +13,6 @@ mod graceful_restart;
 mod hostile;
 mod limits;
 mod nonbroadcast;
+mod opaque;
 mod stub_router;
 mod world;

@@ -10,7 +10,7 @@ use crate::send::ALL_SPF_ROUTERS;
 use crate::wire::{Authentication, Lsa, Packet, PacketBody};
 use crate::{
     Addressing, AreaId, Config, Engine, Event, External, ExternalMetric, Input, Instant, InterfaceConfig, InterfaceId,
-    LinkState, LinkStateId, LsaKey, LsaType, NeighborState, NetworkType, Output, Prefix, Route, RouterId,
+    LinkState, LinkStateId, LsaKey, LsaPlace, LsaType, NeighborState, NetworkType, Output, Prefix, Route, RouterId,
 };
 
 /// One-way delay of every link.
@@ -50,6 +50,10 @@ pub struct World {
     pub engines: Vec<Engine>,
     pub events: Vec<Vec<Event>>,
     pub routes: Vec<BTreeMap<Prefix, Route>>,
+    /// Opaque LSAs that each engine has told of.
+    pub opaques: Vec<BTreeMap<LsaPlace, Bytes>>,
+    /// How often it did.
+    pub opaque_changes: Vec<usize>,
     /// All that was sent, lost or not.
     pub sent: Vec<Sent>,
     /// Both directions of each link.
@@ -143,6 +147,8 @@ impl World {
             engines: Vec::new(),
             events: vec![Vec::new(); count],
             routes: vec![BTreeMap::new(); count],
+            opaques: vec![BTreeMap::new(); count],
+            opaque_changes: vec![0; count],
             sent: Vec::new(),
             wires: BTreeMap::new(),
             lans: Vec::new(),
@@ -207,6 +213,15 @@ impl World {
                 }
                 Output::Route { prefix, route: None } => {
                     self.routes[engine].remove(&prefix);
+                }
+                Output::Opaque { domain, key, body } => {
+                    self.opaque_changes[engine] += 1;
+                    let place = LsaPlace { domain, key };
+                    let before = match body.clone() {
+                        Some(body) => self.opaques[engine].insert(place, body),
+                        None => self.opaques[engine].remove(&place),
+                    };
+                    assert_ne!(before, body, "{place:?} is told of again");
                 }
                 Output::Event(event) => self.events[engine].push(event),
             }
