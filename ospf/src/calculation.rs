@@ -9,6 +9,7 @@ use crate::databases::Domain;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::ids::{AreaId, Prefix};
+use crate::interface::Interface;
 use crate::io::{Addressing, Output};
 use crate::lsdb::Lsdb;
 use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, VirtualEnd, calculate};
@@ -56,6 +57,7 @@ impl Engine {
             let (prefix, originator, guard) = (refused.prefix, refused.originator, refused.guard);
             self.outputs.push_back(Output::Event(Event::RouteRefused { prefix, originator, guard }));
         }
+        self.review_virtual_links();
     }
 
     fn calculate(&self) -> Calculation {
@@ -90,11 +92,7 @@ impl Engine {
     }
 
     fn virtual_ends(&self) -> BTreeSet<VirtualEnd> {
-        let ends = self.config.interfaces.values().filter_map(|interface| match interface.network {
-            NetworkType::VirtualLink { transit_area, far_end } => Some(VirtualEnd { transit_area, far_end }),
-            _ => None,
-        });
-        ends.collect()
+        self.interfaces.values().filter_map(Interface::virtual_end).collect()
     }
 
     fn adjacencies(&self, area: AreaId) -> Vec<Adjacency> {
@@ -102,7 +100,9 @@ impl Engine {
         for (&id, interface) in self.interfaces.iter().filter(|(_, interface)| interface.config.area == area) {
             let Some(link) = interface.active_link() else { continue };
             let to = |peer| Adjacency { interface: id, link_data: link_data(interface, link), peer };
-            if interface.elects() {
+            if let Some(end) = interface.virtual_end() {
+                adjacencies.extend(interface.adjacent().map(|_| to(Peer::Virtual(end))));
+            } else if interface.elects() {
                 let network = interface.transit_network(link);
                 adjacencies.extend(network.map(|designated_router| to(Peer::Network { designated_router })));
             } else {

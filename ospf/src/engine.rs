@@ -196,6 +196,9 @@ impl Engine {
         self.originate();
         self.send_floods();
         self.calculate_if_due();
+        // What was calculated may have to be said.
+        self.originate();
+        self.send_floods();
         self.tell_opaques();
         if self.is_prepared() {
             self.leave_for_restart();

@@ -98,18 +98,21 @@ pub(crate) struct Transition {
 /// What `event` does to a neighbour in `state` (RFC 2328 §10.3); `None` = nothing.
 ///
 /// ```text
-///                                  +----+        Start        +-------+
-///                                  |Down| ------------------> |Attempt|
-///                                  +----+                     +-------+
-///                    HelloReceived    |     .---------------------'  HelloReceived
-///                                  +----+ <-'      1-WayReceived from any state below
+///                                  +----+     Start      +-------+
+///                                  |Down| -------------> |Attempt|
+///                                  +----+                +-------+
+///                    HelloReceived    |                      | HelloReceived
+///                                     | <--------------------'
+///                                  +----+          1-WayReceived from any state below
 ///                                  |Init| <--------------------------------------------.
 ///                                  +----+                                              |
-///          2-WayReceived, adjacency   |  \   2-WayReceived, no adjacency              |
-///                                     |   '--------> +-----+                           |
-///                                     |              |2-Way| <-----------------.       |
-///                                     | <----------- +-----+   AdjOK?, adjacency        |
-///                                     | AdjOK?, adjacency      unwanted (any below)    |
+///                  2-WayReceived,     |    |   2-WayReceived, no adjacency             |
+///                  adjacency          |    '----------> +-----+                        |
+///                                     |                 |2-Way| -----------------------+
+///                                     | <-------------- +-----+                        |
+///                                     | AdjOK?, adjacency  ^                           |
+///                                     |                    | AdjOK?, no adjacency      |
+///                                     |                    '-- from any state below    |
 ///                                 +-------+    SeqNumberMismatch, BadLSReq             |
 ///                                 |ExStart| <------------------------------.           |
 ///                                 +-------+                                |           |

@@ -251,6 +251,10 @@ impl Engine {
         }
         if self.is_said(place) {
             self.timers.cancel(TimerKey::Origination(place));
+            if self.timers.deadline(TimerKey::Refresh(place)).is_none() {
+                // It was withdrawn, and has come back from a neighbour that had not heard of that.
+                self.refresh_later(place);
+            }
             return;
         }
         if !self.may_originate(place) {
@@ -308,15 +312,22 @@ impl Engine {
         let checksum = lsa.header.checksum;
         let history = History { at: now, interval, sequence, checksum, stale: Staleness::Fresh };
         self.originations.history.insert(place, history);
-        if let Domain::Area(area) = place.domain {
+        if let (Domain::Area(area), LsaType::ROUTER) = (place.domain, place.key.kind) {
             self.originations.first_holds.remove(&area);
         }
         self.timers.cancel(TimerKey::Origination(place));
-        let early = self.random.below(REFRESH_JITTER);
-        self.timers.set(TimerKey::Refresh(place), now + (LS_REFRESH_TIME - early));
+        self.refresh_later(place);
 
         self.install(place, lsa, body);
         self.flood(place, None);
+    }
+
+    /// A new instance is due LSRefreshTime after the last was originated (§12.4, event 1).
+    fn refresh_later(&mut self, place: LsaPlace) {
+        let Some(last) = self.originations.history.get(&place).map(|last| last.at) else { return };
+        let early = self.random.below(REFRESH_JITTER);
+        let due = last + (LS_REFRESH_TIME - early);
+        self.timers.set(TimerKey::Refresh(place), due.max(self.now + MIN_LS_INTERVAL));
     }
 
     /// Whether a new instance may leave now (§12.4, MinLSInterval); if not, the timer is set for when it may.

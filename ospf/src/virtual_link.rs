@@ -3,14 +3,15 @@
 
 use std::net::Ipv4Addr;
 
+use crate::area::ExternalRouting;
 use crate::config::NetworkType;
 use crate::engine::Engine;
 use crate::ids::{AreaId, InterfaceId, RouterId};
 use crate::interface::{Interface, Link};
 use crate::io::Addressing;
+use crate::route::VirtualEnd;
 
 /// What a virtual link's packets may have, IP header included: routers on the way do not say what they can carry (§A.1).
-#[allow(dead_code, reason = "as virtual_link_changed, which alone uses it")]
 const MTU: u16 = 576;
 
 /// How the far end of a virtual link is reached at present.
@@ -32,6 +33,16 @@ impl Interface {
         matches!(self.config.network, NetworkType::VirtualLink { .. })
     }
 
+    /// What is configured of a virtual link of the backbone.
+    pub(crate) fn virtual_end(&self) -> Option<VirtualEnd> {
+        match self.config.network {
+            NetworkType::VirtualLink { transit_area, far_end } if self.config.area == AreaId::BACKBONE => {
+                Some(VirtualEnd { transit_area, far_end })
+            }
+            _ => None,
+        }
+    }
+
     /// The other end of a virtual link, while it can be reached.
     pub(crate) fn virtual_far_address(&self) -> Option<Ipv4Addr> {
         self.far_end.map(|path| path.far_address)
@@ -44,9 +55,29 @@ impl Interface {
 }
 
 impl Engine {
-    /// The calculation found the far end of a virtual link, or (`None`) did not: events InterfaceUp and InterfaceDown (§15, §16.1 (4)).
-    #[allow(dead_code, reason = "the calculation does not look for far ends yet")]
-    pub(crate) fn virtual_link_changed(&mut self, id: InterfaceId, path: Option<FarEnd>) {
+    /// Routes were calculated: virtual links go up, down, or another way (§15, §16.1 (4)).
+    pub(crate) fn review_virtual_links(&mut self) {
+        let virtual_links = self.interfaces.iter().filter_map(|(&id, interface)| Some((id, interface.virtual_end()?)));
+        let reached: Vec<_> = virtual_links.map(|(id, end)| (id, self.far_end(end))).collect();
+        for (id, far_end) in reached {
+            self.virtual_link_changed(id, far_end);
+        }
+    }
+
+    /// How the far end of a virtual link is reached, as last calculated.
+    fn far_end(&self, end: VirtualEnd) -> Option<FarEnd> {
+        // §6, §15: "virtual links cannot be configured through stub areas", nor through the backbone itself.
+        let transit = self.config.area_kind(end.transit_area).external_routing() == ExternalRouting::AsExternal;
+        if !transit || end.transit_area == AreaId::BACKBONE {
+            return None;
+        }
+        let path = self.calculation.latest.virtual_links().get(&end)?;
+        let address = self.interfaces.get(&path.interface)?.active_link()?.address();
+        Some(FarEnd { way_out: path.interface, address, far_address: path.address, cost: path.cost })
+    }
+
+    /// Events InterfaceUp and InterfaceDown of a virtual link (§9.2).
+    fn virtual_link_changed(&mut self, id: InterfaceId, path: Option<FarEnd>) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         debug_assert!(interface.is_virtual(), "{id:?} is no virtual link");
         if interface.far_end == path {

@@ -98,7 +98,6 @@ pub(crate) enum Peer {
     },
     /// A fully adjacent neighbour on a virtual link. The way out is that of the path through the transit area (§16.1.1), and
     /// [`Adjacency::interface`] the virtual one.
-    #[allow(dead_code, reason = "for the interface machine of virtual links")]
     Virtual(VirtualEnd),
 }
 

@@ -54,7 +54,6 @@ pub(crate) fn calculate(inputs: &RouteInputs<'_>) -> Calculation {
 
 impl Calculation {
     /// Where this router's virtual links lead at present. One that is not here is down.
-    #[allow(dead_code, reason = "for the interface machine of virtual links")]
     pub(crate) fn virtual_links(&self) -> &BTreeMap<VirtualEnd, VirtualPath> {
         &self.internal.virtual_links
     }

@@ -15,4 +15,5 @@ mod limits;
 mod nonbroadcast;
 mod opaque;
 mod stub_router;
+mod virtual_links;
 mod world;
