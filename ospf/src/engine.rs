@@ -141,8 +141,8 @@ impl Engine {
         [self.timers.next(), expiry].into_iter().flatten().min()
     }
 
-    /// Whether [`Input::Shutdown`] was given.
-    pub(crate) fn is_stopped(&self) -> bool {
+    /// Whether it has stopped, after [`Input::Shutdown`] or [`Input::PrepareRestart`]: it takes no input and awaits nothing.
+    pub fn is_stopped(&self) -> bool {
         self.lifecycle == Lifecycle::Stopped
     }
 

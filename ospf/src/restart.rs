@@ -313,7 +313,8 @@ impl Engine {
         self.originations.end_first_holds();
         // All routes are news.
         self.calculation.latest = Default::default();
-        self.schedule_calculation();
+        self.calculation.backoff.at_once(self.now);
+        self.timers.set(TimerKey::Calculation, self.now);
     }
 }
 

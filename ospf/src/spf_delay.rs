@@ -106,6 +106,11 @@ impl SpfBackoff {
         *self.due.get_or_insert(now + delay)
     }
 
+    /// A calculation that waits for nothing.
+    pub(crate) fn at_once(&mut self, now: Instant) {
+        self.due = Some(now);
+    }
+
     /// When the next calculation is due, if one is.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due

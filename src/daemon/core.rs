@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
 use super::local::Local;
+use super::restart_note::{self, Note};
 use super::settling::Settling;
 use super::{Options, Trace, interfaces, report, run_dir, state_dir};
 use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
@@ -101,6 +102,8 @@ struct Daemon {
     /// Link states as the engine knows them.
     told: BTreeMap<InterfaceId, LinkState>,
     settling: Settling,
+    /// How long neighbours bear with silence.
+    missed_after: Duration,
     /// What could not be carried out the last time.
     failures: Vec<String>,
     /// Why the mesh file was not taken at the last SIGHUP.
@@ -145,7 +148,13 @@ impl Daemon {
         let boot = state_dir::number_start(&options.state_dir, zero)?;
         let signing = Signing { keyring: &local.keyring, zero, boot };
         let config = engine_config(&local.mesh, &local.site, &BTreeMap::new(), &signing, &mut ids);
-        let longest = config.interfaces.values().map(|interface| interface.dead_interval).max().unwrap_or_default();
+        let longest = longest_dead_interval(&config);
+        let resumption = resumption(&options, &local, zero)?;
+        let boot = resumption.map_or(boot, |(_, least)| boot.max(least));
+        let restarting = resumption.map(|(restarting, _)| restarting);
+        let config = ospf::Config { boot, restarting, ..config };
+        // Within a restart OSPF knows of no route for as long as that lasts.
+        let patience = longest.max(restarting.map_or(Duration::ZERO, |restarting| restarting.grace_period));
         let seed = u64::from_ne_bytes(random()?);
         let recorder = recorder(&options, &local, &config, seed)?;
         let (driver, changes) = Driver::start(config, seed, recorder);
@@ -174,7 +183,8 @@ impl Daemon {
             routes: BTreeMap::new(),
             observed: Observed::default(),
             told: BTreeMap::new(),
-            settling: Settling::start(now, longest + SETTLING_MARGIN),
+            settling: Settling::start(now, patience + SETTLING_MARGIN),
+            missed_after: longest,
             failures: Vec::new(),
             refused_reload: None,
             retry: Backoff::default(),
@@ -194,7 +204,7 @@ impl Daemon {
                 Next::Leave => {
                     notify(&[NotifyState::Stopping]);
                     info!("stopping; tunnels and routes stay");
-                    return Ok(());
+                    return self.leave().await;
                 }
                 Next::Down(answer) => {
                     notify(&[NotifyState::Stopping]);
@@ -263,6 +273,7 @@ impl Daemon {
             }
             self.tell_links().await;
             self.follow_clock().await;
+            self.note_alive();
             self.redistribute().await;
         }
         if let Settling::Until(_) = self.settling
@@ -397,6 +408,9 @@ impl Daemon {
     /// Whether every tunnel has a neighbour that is Full.
     async fn converged(&mut self) -> bool {
         let Ok(view) = self.driver.view().await else { return false };
+        if view.restarting {
+            return false;
+        }
         let full: BTreeSet<InterfaceId> = view
             .neighbors
             .iter()
@@ -430,6 +444,28 @@ impl Daemon {
         notify(&[NotifyState::Ready]);
     }
 
+    /// Ends so that the next daemon goes on where this one stopped, and neighbours need not notice.
+    async fn leave(self) -> anyhow::Result<()> {
+        let Self { driver, options, local, .. } = self;
+        if let Some(grace_period) = local.mesh.ospf.graceful_restart.restarter {
+            let end = SystemTime::now() + grace_period;
+            let boot = driver.prepare_restart(grace_period).await?;
+            restart_note::leave(&options.state_dir, Note::planned(end, boot))?;
+        }
+        Ok(())
+    }
+
+    /// Notes until when neighbours would bear with this router's silence, should it end without a word before it looks again.
+    fn note_alive(&self) {
+        if self.local.mesh.ospf.graceful_restart.restarter.is_none() {
+            return;
+        }
+        let end = SystemTime::now() + LOOK_INTERVAL + self.missed_after;
+        if let Err(error) = restart_note::leave(&self.options.state_dir, Note::running(end)) {
+            warn!(error = format!("{error:#}"), "an unplanned restart would not be graceful");
+        }
+    }
+
     /// Gives the engine the mesh file, the clock and the routes of others as they are.
     async fn configure(&mut self) {
         self.zero = self.driver.zero();
@@ -441,6 +477,7 @@ impl Daemon {
             StubRouterCommand::On => config.stub_router = StubRouter::Always,
             StubRouterCommand::Off => config.stub_router = StubRouter::Never,
         }
+        self.missed_after = longest_dead_interval(&config);
         self.told.retain(|id, _| config.interfaces.contains_key(id));
         self.driver.configure(config).await;
     }
@@ -521,6 +558,7 @@ impl Daemon {
     async fn down(self) -> anyhow::Result<()> {
         let Self { driver, mut kernel, drivers, options, .. } = self;
         driver.shutdown().await;
+        restart_note::take(&options.state_dir)?;
         remove_everything(&mut kernel, &drivers, &options.run_dir).await?;
         drivers.engine().stop().await
     }
@@ -540,6 +578,17 @@ async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &P
     }
     let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
     anyhow::bail!("left behind: {}", failures.join("; "))
+}
+
+/// How the engine has to begin, and the least number of this start, by the note that the daemon before has left.
+fn resumption(options: &Options, local: &Local, now: SystemTime) -> anyhow::Result<Option<(ospf::Restarting, u32)>> {
+    let note = restart_note::take(&options.state_dir)?;
+    let restarter = local.mesh.ospf.graceful_restart.restarter;
+    Ok(note.zip(restarter).and_then(|(note, grace_period)| note.resumption(now, grace_period)))
+}
+
+fn longest_dead_interval(config: &ospf::Config) -> Duration {
+    config.interfaces.values().map(|interface| interface.dead_interval).max().unwrap_or_default()
 }
 
 /// Whether routes of others matter to this site.

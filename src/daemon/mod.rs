@@ -11,6 +11,7 @@ mod local;
 mod lsdb;
 mod privileges;
 mod report;
+mod restart_note;
 mod run_dir;
 mod settling;
 mod state_dir;

@@ -143,6 +143,7 @@ impl<'a> Draft<'a> {
                 spf_delay: self.process.spf_delay()?,
                 stub_router: self.process.stub_router()?,
                 limits: self.process.limits()?,
+                graceful_restart: self.process.graceful_restart()?,
             },
             areas: self.areas()?,
             sites,

@@ -13,6 +13,7 @@ use ospf::{AreaConfig, AreaId, Limits, NbmaNeighbor, Rfc1583Compatibility, Route
 
 use super::auth::Auth;
 use super::filter::{ImportRule, Redistribution};
+use super::graceful_restart::GracefulRestart;
 use crate::keys::PublicKey;
 
 /// The whole mesh file, checked.
@@ -154,6 +155,8 @@ pub struct OspfProcess {
     pub stub_router: StubRouter,
     /// How much is taken from others.
     pub limits: Limits,
+    /// How restarts are borne.
+    pub graceful_restart: GracefulRestart,
 }
 
 /// Intervals of one interface, tunnel or virtual link; whole seconds, 1..=65535.

@@ -7,6 +7,7 @@ use ::ospf::{Limits, Rfc1583Compatibility, SpfDelay, StubRouter};
 
 use super::diagnostic::Diagnostic;
 use super::durations::{duration, seconds, written};
+use super::graceful_restart::{GracefulRestart, graceful_restart};
 use super::reader::{At, Entry, Report, Setting, Table};
 use super::schema::SPF_DELAY;
 
@@ -20,6 +21,8 @@ pub(super) struct ProcessKeys {
     max_lsas: Setting<u32>,
     max_lsas_per_area: Setting<u32>,
     max_routes: Setting<u32>,
+    /// `None`: something in it is wrong.
+    graceful_restart: Option<GracefulRestart>,
 }
 
 /// What limits may be: below, no network worth the name works; above, no machine has the memory.
@@ -40,12 +43,17 @@ impl ProcessKeys {
             max_lsas: limit("max_lsas", table, report),
             max_lsas_per_area: limit("max_lsas_per_area", table, report),
             max_routes: limit("max_routes", table, report),
+            graceful_restart: match table.take("graceful_restart") {
+                Some(entry) => graceful_restart(&entry, report),
+                None => Some(GracefulRestart::default()),
+            },
         }
     }
 
     /// What a file without `[ospf]` says.
     pub fn absent() -> Self {
-        Self { spf_delay: Some(SpfDelay::default()), ..Self::default() }
+        let (spf_delay, graceful_restart) = (Some(SpfDelay::default()), Some(GracefulRestart::default()));
+        Self { spf_delay, graceful_restart, ..Self::default() }
     }
 
     /// How paths to AS boundary routers compare; `None` if that is wrong.
@@ -56,6 +64,11 @@ impl ProcessKeys {
     /// When routes are calculated; `None` if that is wrong.
     pub fn spf_delay(&self) -> Option<SpfDelay> {
         self.spf_delay
+    }
+
+    /// How restarts are borne; `None` if that is wrong.
+    pub fn graceful_restart(&self) -> Option<GracefulRestart> {
+        self.graceful_restart
     }
 
     /// When the routers are stub routers; `None` if that is wrong.

@@ -42,8 +42,13 @@ pub(super) static OSPF: Section = Section {
         "max_lsas",
         "max_lsas_per_area",
         "max_routes",
+        "graceful_restart",
     ],
 };
+
+/// `graceful_restart = { … }` of `[ospf]`.
+pub(super) static GRACEFUL_RESTART: Section =
+    Section { title: "`graceful_restart`", keys: &["helper", "restarter", "grace_period"] };
 
 /// `auth = { … }`, or an element of `auth`.
 pub(super) static AUTH: Section = Section {

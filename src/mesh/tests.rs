@@ -124,6 +124,7 @@ fn authentication_is_inherited_like_cost() {
     let mesh = parse("auth", &example("src/mesh/tests/good/auth.toml")).unwrap().mesh;
     let taipei = mesh.site("taipei").unwrap();
     let [to_osaka, to_seoul] = mesh.tunnels(taipei).try_into().unwrap();
+    assert_eq!(mesh.ospf.graceful_restart.restarter.map(|period| period.as_secs()), Some(90));
     assert_eq!(to_osaka.ospf.auth, Auth::None);
     let Auth::Keys { keys, sequence: SequenceCheck::Extended } = to_seoul.ospf.auth else { panic!("{to_seoul:?}") };
     assert_eq!(keys.iter().map(|key| (key.id.0, key.key_file.as_str())).collect::<Vec<_>>(), [(1, "mesh.key")]);

@@ -98,6 +98,7 @@ pub fn engine_config(
         policy: policy(mesh),
         rfc1583: mesh.ospf.rfc1583,
         spf_delay: mesh.ospf.spf_delay,
+        helper: mesh.ospf.graceful_restart.helper,
         stub_router: mesh.ospf.stub_router,
         limits: mesh.ospf.limits,
         ..Config::new(RouterId::from(site.loopback))

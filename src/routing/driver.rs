@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
+use ospf::wire::RestartReason;
 use ospf::{Config, Engine, Input, InterfaceId, LinkState, Output, Prefix, Route};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -55,6 +56,8 @@ pub struct View {
     pub stub_router: (ospf::StubRouterState, Option<Duration>),
     /// Guards of memory.
     pub limits: Vec<ospf::LimitView>,
+    /// Whether the engine is within a restart, and knows no routes yet.
+    pub restarting: bool,
 }
 
 #[derive(Debug)]
@@ -62,6 +65,7 @@ enum Command {
     Configure(Box<Config>),
     Link(InterfaceId, LinkState),
     View(oneshot::Sender<View>),
+    PrepareRestart(Duration, oneshot::Sender<u32>),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -84,6 +88,7 @@ impl Driver {
             pending: RouteChanges::new(),
             log: EventLog::default(),
             recorder,
+            leaving: None,
         };
         let task = tokio::spawn(task.run(command_queue, packets, change_sender));
         (Self { epoch, commands, task }, changes)
@@ -112,6 +117,13 @@ impl Driver {
     pub async fn view(&self) -> anyhow::Result<View> {
         let (sender, receiver) = oneshot::channel();
         self.send(Command::View(sender)).await;
+        receiver.await.context("the routing task has ended")
+    }
+
+    /// Has the neighbours told of a restart of this router and ends the task. Gives the least number of the next start.
+    pub async fn prepare_restart(self, grace_period: Duration) -> anyhow::Result<u32> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Command::PrepareRestart(grace_period, sender)).await;
         receiver.await.context("the routing task has ended")
     }
 
@@ -166,6 +178,8 @@ struct Task {
     pending: RouteChanges,
     log: EventLog,
     recorder: Option<Recorder>,
+    /// Who waits for the engine to stop for a restart.
+    leaving: Option<oneshot::Sender<u32>>,
 }
 
 impl Task {
@@ -177,6 +191,13 @@ impl Task {
     ) {
         self.drain();
         loop {
+            if self.engine.is_stopped() {
+                if let Some(ready) = self.leaving.take() {
+                    // Nobody waits for the answer if it took too long.
+                    let _ = ready.send(self.engine.next_boot());
+                }
+                return;
+            }
             let deadline = self.engine.next_deadline().map(|(at, _)| self.epoch + at.since_origin());
             tokio::select! {
                 command = commands.recv() => match command {
@@ -225,9 +246,14 @@ impl Task {
                     calculations: self.engine.calculations(),
                     stub_router: (self.engine.stub_router(), self.engine.stub_router_left()),
                     limits: self.engine.limits().collect(),
+                    restarting: self.engine.is_restarting(),
                 };
                 // Nobody waits for the answer if the client has gone.
                 let _ = answer.send(view);
+            }
+            Command::PrepareRestart(grace_period, ready) => {
+                self.leaving = Some(ready);
+                self.handle(Input::PrepareRestart { grace_period, reason: RestartReason::SoftwareRestart });
             }
             Command::Shutdown(_) => unreachable!("taken by the loop"),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ospf::{Event, InterfaceId, NeighborState, Refusal};
+use ospf::{Event, InterfaceId, KeyStanding, NeighborState, Refusal};
 use tracing::{debug, info, warn};
 
 /// Distinct refusals remembered, so that a neighbour with a wrong setting warns once and not every hello.
@@ -57,6 +57,25 @@ impl EventLog {
             }
             Event::LimitLeft { limit } => info!(?limit, "there is room again"),
             Event::StubRouter { state } => info!(?state, "stub router"),
+            Event::SigningKey { interface, key, standing } => {
+                let iface = name(*interface);
+                match standing {
+                    KeyStanding::Valid => info!(iface, %key, "packets are signed with this key"),
+                    KeyStanding::Expired => warn!(iface, %key, "the last key has expired and stays in use"),
+                    KeyStanding::Premature => warn!(iface, %key, "no key is valid yet; the first is in use"),
+                }
+            }
+            Event::HelperStarted { interface, router_id, grace_period, reason } => {
+                info!(iface = name(*interface), neighbor = %router_id, ?grace_period, %reason, "neighbor restarts");
+            }
+            Event::HelperRefused { interface, router_id, reason } => {
+                warn!(iface = name(*interface), neighbor = %router_id, ?reason, "neighbor restarts without our help");
+            }
+            Event::HelperEnded { interface, router_id, cause } => {
+                info!(iface = name(*interface), neighbor = %router_id, ?cause, "neighbor's restart is over");
+            }
+            Event::RestartReady { unacknowledged } => info!(unacknowledged, "neighbors know of our restart"),
+            Event::RestartEnded { cause } => info!(?cause, "our restart is over"),
             other => debug!(event = ?other, "ospf"),
         }
     }

@@ -1,0 +1,50 @@
+//! `graceful_restart` of `[ospf]` (RFC 3623).
+
+use std::time::Duration;
+
+use ::ospf::Helper;
+
+use super::diagnostic::Diagnostic;
+use super::durations::seconds;
+use super::reader::{Entry, Report, Setting};
+use super::schema::GRACEFUL_RESTART;
+
+const EXAMPLE: &str = "graceful_restart = { helper = true, restarter = true, grace_period = \"120s\" }";
+
+/// What `grace_period` is where nobody says (RFC 3623 §B.1).
+const DEFAULT_GRACE_PERIOD: Duration = Duration::from_secs(120);
+
+/// The longest that neighbours grant (RFC 3623 §B.1): LSRefreshTime.
+const LONGEST_GRACE_PERIOD: Duration = Duration::from_secs(1800);
+
+/// How restarts are borne, those of others and the router's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GracefulRestart {
+    /// Whether neighbours that restart are helped.
+    pub helper: Helper,
+    /// How long neighbours are asked to bear with a restart of this router's; `None`: they are not asked.
+    pub restarter: Option<Duration>,
+}
+
+/// Reads the value; `None` if something in it is wrong, which has then been reported.
+pub(super) fn graceful_restart(entry: &Entry<'_>, report: &mut Report) -> Option<GracefulRestart> {
+    let mut table = entry.inline(&GRACEFUL_RESTART, EXAMPLE, report)?;
+    let helper = Setting::read(table.take("helper"), |entry| entry.boolean(Helper::Strict, Helper::Never, report));
+    let restarter = Setting::read(table.take("restarter"), |entry| entry.boolean(true, false, report));
+    let grace_period = Setting::read(table.take("grace_period"), |entry| {
+        let period = seconds(&entry, "write `restarter = false` to ask for none", report)?;
+        if period.value > LONGEST_GRACE_PERIOD {
+            report.push(
+                Diagnostic::error(period.span, "`grace_period` is too long", "no neighbour grants it").help(
+                    "use at most \"30m\": until then nobody needs a new copy of what this router told (RFC 3623)",
+                ),
+            );
+            return None;
+        }
+        Some(period)
+    });
+    table.finish(report);
+    let (helper, restarter) = (helper.effective(Helper::Strict)?.value, restarter.effective(false)?.value);
+    let grace_period = grace_period.effective(DEFAULT_GRACE_PERIOD)?.value;
+    Some(GracefulRestart { helper, restarter: restarter.then_some(grace_period) })
+}
