@@ -14,7 +14,7 @@ use ospf::Prefix;
 
 use super::netlink::{Netlink, unless};
 use crate::mesh::IfName;
-use crate::reconcile::state::{Nexthop, PROTOCOL, Route, RouteKey, RouteKind, RouteOrigin};
+use crate::reconcile::state::{ForeignRoute, Nexthop, PROTOCOL, Route, RouteKey, RouteKind, RouteOrigin};
 
 /// Whether a route of ours is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,22 +92,25 @@ fn parse_nexthop(nexthop: &RouteNextHop, names: &BTreeMap<u32, IfName>) -> Optio
 }
 
 /// Routes of the main table that others made, those that the kernel makes by itself left out, by destination.
-pub(super) async fn dump_of_others(netlink: &Netlink) -> io::Result<BTreeMap<Prefix, RouteOrigin>> {
+pub(super) async fn dump_of_others(netlink: &Netlink) -> io::Result<BTreeMap<Prefix, ForeignRoute>> {
     let mut request = RouteMessage::default();
     request.header.address_family = AddressFamily::Inet;
     request.header.table = RouteHeader::RT_TABLE_MAIN;
     let replies = netlink.dump(RouteNetlinkMessage::GetRoute(request)).await?;
-    let mut routes: BTreeMap<Prefix, RouteOrigin> = BTreeMap::new();
+    let mut routes: BTreeMap<Prefix, ForeignRoute> = BTreeMap::new();
     for reply in replies {
         let RouteNetlinkMessage::NewRoute(message) = reply else { continue };
-        let Some((prefix, origin)) = parse_of_others(&message) else { continue };
-        let known = routes.entry(prefix).or_insert(origin);
-        *known = origin.max(*known);
+        let Some((prefix, found)) = parse_of_others(&message) else { continue };
+        let known = routes.entry(prefix).or_insert(found);
+        *known = ForeignRoute {
+            origin: found.origin.max(known.origin),
+            gateway: known.gateway.filter(|gateway| found.gateway == Some(*gateway)),
+        };
     }
     Ok(routes)
 }
 
-fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, RouteOrigin)> {
+fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, ForeignRoute)> {
     let header = &message.header;
     let origin = match header.protocol {
         // The kernel's own are of its addresses, or from redirects.
@@ -123,18 +126,21 @@ fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, RouteOrigin)> {
         return None;
     }
     let mut destination = Ipv4Addr::UNSPECIFIED;
+    let mut gateway = None;
     // RTNH_F_* and RTM_F_* share a word; a dead next hop leads nowhere, whatever the route says.
     let mut alive = header.flags.bits() as u8 & RouteNextHopFlags::Dead.bits() == 0;
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = *address,
+            RouteAttribute::Gateway(RouteAddress::Inet(address)) => gateway = Some(*address),
             RouteAttribute::MultiPath(nexthops) => {
                 alive = nexthops.iter().any(|nexthop| !nexthop.flags.contains(RouteNextHopFlags::Dead));
             }
             _ => {}
         }
     }
-    alive.then(|| (Prefix::new(destination, header.destination_prefix_length), origin))
+    let found = ForeignRoute { origin, gateway };
+    alive.then(|| (Prefix::new(destination, header.destination_prefix_length), found))
 }
 
 /// Puts the route into the kernel. `index` names interfaces.

@@ -316,7 +316,16 @@ pub struct Foreign {
     pub addresses: BTreeSet<(IfName, Ipv4Addr)>,
     /// Routes of [`MAIN_TABLE`] that other programs or people made and that lead somewhere; empty unless they were asked for
     /// ([`crate::kernel::Kernel::learn`]).
-    pub routes: BTreeMap<Prefix, RouteOrigin>,
+    pub routes: BTreeMap<Prefix, ForeignRoute>,
+}
+
+/// What is told of a route that somebody else made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForeignRoute {
+    /// Who made it; of several routes to one destination, the greatest.
+    pub origin: RouteOrigin,
+    /// Its gateway, if it has one way only and that leads by one.
+    pub gateway: Option<Ipv4Addr>,
 }
 
 /// Who made a route that is not ours.

@@ -6,7 +6,7 @@ use ipnetwork::Ipv4Network;
 use ospf::{External, Prefix};
 
 use super::config::prefix;
-use crate::mesh::{IfName, Redistribution, Site, Source};
+use crate::mesh::{IfName, InterfaceMode, NetworkType, Redistribution, Site, Source};
 use crate::reconcile::state::{Foreign, RouteOrigin};
 
 /// Destinations redistributed at most; those beyond it, in the order of prefixes, are left out and reported.
@@ -30,21 +30,24 @@ pub fn redistributed(site: &Site, foreign: &Foreign) -> Redistributed {
         return Redistributed::default();
     }
     let own: BTreeSet<Prefix> = site.prefixes.iter().map(prefix).chain([Prefix::host(site.loopback)]).collect();
-    let routes = foreign.routes.iter().map(|(prefix, origin)| {
-        let sources: &[Source] = match origin {
+    let routes = foreign.routes.iter().map(|(prefix, route)| {
+        let sources: &[Source] = match route.origin {
             RouteOrigin::Program => &[Source::Kernel],
             RouteOrigin::Static => &[Source::Static, Source::Kernel],
         };
-        (*prefix, sources)
+        (*prefix, sources, route.gateway)
     });
-    let connected = connected(site, foreign).map(|prefix| (prefix, [Source::Connected].as_slice()));
+    let connected = connected(site, foreign).map(|prefix| (prefix, [Source::Connected].as_slice(), None));
+    let lans: Vec<Ipv4Network> = lans(site, foreign).collect();
     let mut externals = BTreeMap::new();
     // A network that is connected is so whatever routes lead there.
-    for (prefix, sources) in routes.chain(connected).filter(|(prefix, _)| !own.contains(prefix) && is_unicast(*prefix))
+    for (prefix, sources, gateway) in
+        routes.chain(connected).filter(|(prefix, ..)| !own.contains(prefix) && is_unicast(*prefix))
     {
         let mut selecting = site.redistributions.iter().filter(|entry| selects(entry, prefix, sources));
         if let Some(first) = selecting.next() {
-            externals.insert(prefix, first.external);
+            let forwarding = gateway.filter(|gateway| lans.iter().any(|lan| lan.contains(*gateway)));
+            externals.insert(prefix, External { forwarding, ..first.external });
         }
     }
     let left_out = externals.len().saturating_sub(MAX_REDISTRIBUTED);
@@ -66,6 +69,18 @@ fn connected(site: &Site, foreign: &Foreign) -> impl Iterator<Item = Prefix> {
     others.flat_map(|(_, interface)| interface.addresses.iter().map(prefix))
 }
 
+/// Networks whose routers all reach each other, so that a gateway there serves them all as a forwarding address: the detour
+/// by this router is spared (RFC 2328 §2.3, §12.4.4).
+fn lans(site: &Site, foreign: &Foreign) -> impl Iterator<Item = Ipv4Network> {
+    let elects = [NetworkType::Broadcast, NetworkType::NonBroadcast];
+    let active = site
+        .interfaces
+        .iter()
+        .filter(move |interface| interface.mode == InterfaceMode::Active && elects.contains(&interface.network));
+    let running = active.filter_map(|interface| foreign.interfaces.get(&interface.name)).filter(|found| found.running);
+    running.flat_map(|found| found.addresses.iter().copied())
+}
+
 /// Whether the destination means the same on another router.
 fn is_unicast(destination: Prefix) -> bool {
     let unroutable = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"];
@@ -79,7 +94,7 @@ mod tests {
 
     use super::*;
     use crate::mesh;
-    use crate::reconcile::state::ForeignInterface;
+    use crate::reconcile::state::{ForeignInterface, ForeignRoute};
 
     const MESH: &str = r#"
         [mesh]
@@ -118,6 +133,10 @@ mod tests {
         ForeignInterface { index: 7, mtu: 1500, running, addresses }
     }
 
+    fn route(origin: RouteOrigin) -> ForeignRoute {
+        ForeignRoute { origin, gateway: None }
+    }
+
     fn found(foreign: &Foreign) -> Vec<(String, ExternalMetric, u32)> {
         let mesh = mesh::parse("mesh", MESH).unwrap().mesh;
         let Redistributed { externals, left_out } = redistributed(&mesh.sites[0], foreign);
@@ -137,7 +156,7 @@ mod tests {
             ("172.16.2.0/24", RouteOrigin::Program),
             ("192.168.0.0/16", RouteOrigin::Static),
         ];
-        let routes = routes.into_iter().map(|(text, origin)| (text.parse().unwrap(), origin)).collect();
+        let routes = routes.into_iter().map(|(text, origin)| (text.parse().unwrap(), route(origin))).collect();
         let (one, two) = (ExternalMetric::Type1(7), ExternalMetric::Type2(5));
         let expected =
             [("10.7.0.0/16", one, 9), ("10.8.0.0/16", one, 9), ("172.16.1.0/24", two, 0), ("172.16.2.0/24", one, 9)];
@@ -160,11 +179,33 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_is_the_forwarding_address_where_ospf_speaks_on_a_lan_with_it() {
+        let gateway = "192.0.2.9".parse().unwrap();
+        let mut foreign = Foreign::default();
+        foreign.interfaces.insert(IfName::new("eth1").unwrap(), interface(&["192.0.2.1/24"], true));
+        for (prefix, gateway) in
+            [("10.8.0.0/16", Some(gateway)), ("10.9.0.0/16", Some("198.51.100.9".parse().unwrap()))]
+        {
+            foreign.routes.insert(prefix.parse().unwrap(), ForeignRoute { origin: RouteOrigin::Static, gateway });
+        }
+        let said = |said: &str, foreign: &Foreign| -> Vec<Option<std::net::Ipv4Addr>> {
+            let mesh = mesh::parse("mesh", &MESH.replace("ospf = \"passive\"", said)).unwrap().mesh;
+            redistributed(&mesh.sites[0], foreign).externals.into_values().map(|external| external.forwarding).collect()
+        };
+        let lan = "ospf = \"active\"\nnetwork = \"broadcast\"";
+        assert_eq!(said(lan, &foreign), [Some(gateway), None]);
+        assert_eq!(said("ospf = \"active\"\nnetwork = \"point-to-point\"", &foreign), [None, None]);
+        assert_eq!(said("ospf = \"passive\"", &foreign), [None, None]);
+        foreign.interfaces.insert(IfName::new("eth1").unwrap(), interface(&["192.0.2.1/24"], false));
+        assert_eq!(said(lan, &foreign), [None, None], "nobody is reached there");
+    }
+
+    #[test]
     fn more_routes_than_the_bound_are_cut_and_counted() {
         let mesh = mesh::parse("mesh", MESH).unwrap().mesh;
         let many = u32::try_from(MAX_REDISTRIBUTED).unwrap() + 3;
         let first = u32::from(std::net::Ipv4Addr::new(172, 16, 0, 0));
-        let routes = (0..many).map(|n| (Prefix::host((first + n).into()), RouteOrigin::Program)).collect();
+        let routes = (0..many).map(|n| (Prefix::host((first + n).into()), route(RouteOrigin::Program))).collect();
         let Redistributed { externals, left_out } =
             redistributed(&mesh.sites[0], &Foreign { routes, ..Foreign::default() });
         assert_eq!((externals.len(), left_out), (MAX_REDISTRIBUTED, 3));

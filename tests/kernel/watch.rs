@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::timeout;
 use weft::kernel::{Change, OthersRoutes};
-use weft::reconcile::state::RouteOrigin;
+use weft::reconcile::state::{ForeignRoute, RouteOrigin};
 
 use crate::world::{Namespace, Router, add_route, ip, prefix, tunnels_to};
 
@@ -91,17 +91,25 @@ fn routes_of_others_are_seen_and_heard_of_where_they_are_of_interest() {
         let mut desired = tunnels_to(&[2]);
         add_route(&mut desired, "10.2.0.0/16", &[2]);
         router.settle(&desired).await;
-        ip("address add 192.0.2.1/24 dev lo");
+        ip("link add lan type veth peer name host");
+        ip("link set host up");
+        ip("link set lan up");
+        ip("address add 192.0.2.1/24 dev lan");
         for route in ["172.16.1.0/24", "172.16.2.0/24 proto 99", "172.16.3.0/24 table 100"] {
             ip(&format!("route add blackhole {route}"));
         }
+        ip("route add 172.16.5.0/24 via 192.0.2.9");
         assert_eq!(router.observe().await.foreign.routes, BTreeMap::new(), "nobody asked");
         drain(&mut router).await;
 
         router.kernel.learn(OthersRoutes::Observed);
         router.watch.learn(OthersRoutes::Observed);
-        let expected = [("172.16.1.0/24", RouteOrigin::Static), ("172.16.2.0/24", RouteOrigin::Program)];
-        let expected = expected.map(|(text, origin)| (prefix(text), origin));
+        let expected = [
+            ("172.16.1.0/24", RouteOrigin::Static, None),
+            ("172.16.2.0/24", RouteOrigin::Program, None),
+            ("172.16.5.0/24", RouteOrigin::Static, Some("192.0.2.9".parse().unwrap())),
+        ];
+        let expected = expected.map(|(text, origin, gateway)| (prefix(text), ForeignRoute { origin, gateway }));
         assert_eq!(router.observe().await.foreign.routes, BTreeMap::from(expected));
         ip("route add blackhole 172.16.4.0/24");
         assert_eq!(heard(&mut router).await, BTreeSet::from([Change::OthersRoutes]));
