@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::super::capture::Capture;
 use super::super::process::run;
@@ -12,7 +12,7 @@ use super::super::speaker::{Daemon, Neighbor, Role, daemon};
 use super::super::wait::eventually;
 use super::build::Wiring;
 use super::kernel::kernel_routes;
-use super::oracle::{Hops, Prefix, tables};
+use super::oracle::{Hops, Prefix, Table, tables};
 use super::plan::Plan;
 
 /// How long a network may take until it is as it should be: ten dead intervals, because other tests run besides it.
@@ -93,22 +93,34 @@ impl Network {
 
     /// Waits until the kernel of every living router has the oracle's routes, and only them; returns how long it took.
     pub fn await_routes(&self, within: Duration) -> Result<Duration> {
-        let plan = self.dead.iter().fold(self.plan.clone(), |plan, router| plan.without(router));
-        let expected: BTreeMap<&str, BTreeMap<Prefix, Hops>> = tables(&plan)
-            .into_iter()
-            .map(|(router, table)| (router, table.into_iter().map(|(prefix, (_, hops))| (prefix, hops)).collect()))
-            .collect();
-        let since = Instant::now();
-        eventually("the routes that the oracle has", within, || {
+        self.await_lasting_routes(Duration::ZERO, within)
+    }
+
+    /// [`Self::await_routes`], and that it stays so for the time `hold`, which is not counted. What is right at first may
+    /// still be of an earlier life.
+    pub fn await_lasting_routes(&self, hold: Duration, within: Duration) -> Result<Duration> {
+        let expected = self.expected_routes();
+        let start = Instant::now();
+        let mut right_since = None;
+        eventually("the routes that the oracle has", within + hold, || {
             let mut differences = String::new();
             for (router, expected) in &expected {
                 let found = kernel_routes(self.netns(router))?;
-                writeln!(differences, "{}", difference(router, expected, &found))?;
+                differences += &difference(router, expected, &found);
             }
-            ensure!(differences.trim().is_empty(), "{}", differences.trim());
-            Ok(Some(()))
-        })?;
-        Ok(since.elapsed())
+            if !differences.is_empty() {
+                right_since = None;
+                bail!("{}", differences.trim());
+            }
+            let since = *right_since.get_or_insert_with(Instant::now);
+            Ok((since.elapsed() >= hold).then_some(since.duration_since(start)))
+        })
+    }
+
+    fn expected_routes(&self) -> BTreeMap<&'static str, BTreeMap<Prefix, Hops>> {
+        let plan = self.dead.iter().fold(self.plan.clone(), |plan, router| plan.without(router));
+        let without_costs = |table: Table| table.into_iter().map(|(prefix, (_, hops))| (prefix, hops)).collect();
+        tables(&plan).into_iter().map(|(router, table)| (router, without_costs(table))).collect()
     }
 
     /// Waits until all hold the same roles for true on a LAN, and the states that follow from them: the designated and

@@ -1,5 +1,5 @@
 //! What a network under test consists of: values only. The same plan becomes weft's mesh files, FRR's and BIRD's
-//! configurations, namespaces and the oracle's graph. HelloInterval is 1 s and RouterDeadInterval 4 s everywhere.
+//! configurations, namespaces and the oracle's graph. HelloInterval is 1 s everywhere.
 //!
 //! Addresses follow from numbers: the routers are numbered from 1 in the order in which they are named, router `n` has
 //! the router id 10.255.0.n and, on a segment 10.0.s.0/24, the address 10.0.s.n.
@@ -59,6 +59,8 @@ pub struct Plan {
     pub stubs: Vec<Stub>,
     pub externals: Vec<External>,
     pub virtual_links: Vec<VirtualLink>,
+    /// RouterDeadInterval of every interface, seconds.
+    pub dead_interval: u8,
     /// Whether every router helps its neighbours through a graceful restart and may restart so itself.
     pub graceful_restart: bool,
 }
@@ -161,6 +163,7 @@ impl Plan {
             stubs: Vec::new(),
             externals: Vec::new(),
             virtual_links: Vec::new(),
+            dead_interval: 4,
             graceful_restart: false,
         }
     }
@@ -215,6 +218,11 @@ impl Plan {
 
     pub fn virtual_link(mut self, one: &'static str, other: &'static str, transit: u8) -> Self {
         self.virtual_links.push(VirtualLink { ends: [one, other], transit, auth: Auth::None });
+        self
+    }
+
+    pub fn dead_interval(mut self, seconds: u8) -> Self {
+        self.dead_interval = seconds;
         self
     }
 

@@ -139,7 +139,11 @@ fn config(plan: &Plan, router: &Router) -> String {
         for link in plan.virtual_links.iter().filter(|link| link.transit == area) {
             if let Some(far) = link.far_end(router.name) {
                 let far = plan.router_id(far);
-                add(format!("  virtual link {far} {{ hello 1; dead 4; retransmit 2; {} }};", auth(link.auth)));
+                add(format!(
+                    "  virtual link {far} {{ hello 1; dead {}; retransmit 2; {} }};",
+                    plan.dead_interval,
+                    auth(link.auth)
+                ));
             }
         }
         add(" };".to_owned());
@@ -191,8 +195,10 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
         Medium::PointToMultipoint => "pointomultipoint",
         Medium::PointToPoint => "pointopoint",
     };
+    let dead = plan.dead_interval;
     let mut text = format!(
-        "  interface \"{}\" {{ type {medium}; cost {}; priority {}; hello 1; dead 4; wait 4; retransmit 2; poll 2; {}",
+        "  interface \"{}\" {{ type {medium}; cost {}; priority {}; hello 1; dead {dead}; wait {dead}; retransmit 2; poll 2; \
+         {}",
         segment.name,
         port.cost,
         port.priority,

@@ -69,7 +69,7 @@ fn config(plan: &Plan, router: &Router) -> String {
     let mut text = String::new();
     let mut add = |line: String| writeln!(text, "{line}").expect("a String takes everything");
     for (segment, _) in plan.ports(router.name) {
-        add(interface(router, segment));
+        add(interface(plan, router, segment));
     }
     let stubs: Vec<_> = plan.stubs.iter().filter(|stub| stub.router == router.name).collect();
     for stub in &stubs {
@@ -131,7 +131,7 @@ fn areas(plan: &Plan, router: &Router, area: u8, add: &mut impl FnMut(String)) {
         if let Some(far) = link.far_end(router.name) {
             let far = plan.router_id(far);
             let head = format!(" area {id} virtual-link {far}");
-            add(format!("{head} hello-interval 1 dead-interval 4 retransmit-interval 3"));
+            add(format!("{head} hello-interval 1 dead-interval {} retransmit-interval 3", plan.dead_interval));
             if link.auth == Auth::Md5 {
                 add(format!("{head} authentication message-digest\n{head} message-digest-key 1 md5 {}", Auth::KEY));
             }
@@ -139,7 +139,7 @@ fn areas(plan: &Plan, router: &Router, area: u8, add: &mut impl FnMut(String)) {
     }
 }
 
-fn interface(router: &Router, segment: &Segment) -> String {
+fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
     let port = segment.port(router.name).expect("a port on its own segment");
     let medium = match segment.medium {
         Medium::Broadcast => "broadcast",
@@ -157,10 +157,11 @@ fn interface(router: &Router, segment: &Segment) -> String {
     };
     format!(
         "interface {}\n ip ospf area {}\n ip ospf network {medium}\n ip ospf cost {}\n ip ospf priority {}\n ip ospf \
-         hello-interval 1\n ip ospf dead-interval 4\n ip ospf retransmit-interval 3\n{auth}!",
+         hello-interval 1\n ip ospf dead-interval {}\n ip ospf retransmit-interval 3\n{auth}!",
         segment.name,
         dotted(segment.area),
         port.cost,
-        port.priority
+        port.priority,
+        plan.dead_interval
     )
 }

@@ -108,9 +108,9 @@ impl Daemon for Weft {
 
 fn role(said: &str) -> Option<Role> {
     match said {
-        "DR" => Some(Role::Designated),
-        "BDR" => Some(Role::Backup),
-        "DROther" => Some(Role::Other),
+        "dr" => Some(Role::Designated),
+        "backup" => Some(Role::Backup),
+        "other" => Some(Role::Other),
         _ => None,
     }
 }
@@ -119,9 +119,10 @@ fn mesh_file(plan: &Plan, router: &Router, public_key: &str) -> String {
     let home = plan.areas_of(router.name)[0];
     let mut text = format!(
         "[mesh]\nname = \"{}\"\nloopbacks = \"10.255.0.0/16\"\n\n[ospf]\narea = \"{}\"\nhello_interval = \"1s\"\n\
-         dead_interval = \"4s\"\n",
+         dead_interval = \"{}s\"\n",
         plan.name,
-        dotted(home)
+        dotted(home),
+        plan.dead_interval
     );
     let mut add = |line: String| writeln!(text, "{line}").expect("a String takes everything");
     if plan.graceful_restart {
@@ -157,12 +158,8 @@ fn mesh_file(plan: &Plan, router: &Router, public_key: &str) -> String {
     }
     for link in &plan.virtual_links {
         if let Some(far) = link.far_end(router.name) {
-            let (area, far) = (dotted(link.transit), plan.router_id(far));
-            add(format!(
-                "\n[[site.virtual_link]]\narea = \"{area}\"\nrouter_id = \"{far}\"\nhello_interval = \
-                 \"1s\"\ndead_interval = \"4s\"\n{}",
-                auth(link.auth)
-            ));
+            let (area, far, auth) = (dotted(link.transit), plan.router_id(far), auth(link.auth));
+            add(format!("\n[[site.virtual_link]]\narea = \"{area}\"\nrouter_id = \"{far}\"\n{auth}"));
         }
     }
     for external in plan.externals.iter().filter(|external| external.router == router.name) {
