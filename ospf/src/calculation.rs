@@ -5,17 +5,20 @@
 use std::collections::BTreeSet;
 
 use crate::config::NetworkType;
-use crate::databases::Domain;
+use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::ids::{AreaId, Prefix};
 use crate::interface::Interface;
 use crate::io::{Addressing, Output};
 use crate::lsdb::Lsdb;
-use crate::route::{Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, VirtualEnd, calculate};
+use crate::route::{
+    Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, RouterChange, VirtualEnd, calculate,
+};
 use crate::router_lsa::link_data;
 use crate::spf_delay::SpfBackoff;
 use crate::timers::TimerKey;
+use crate::wire::{LsaBody, LsaHeader};
 
 /// When the next calculation is due, and what the last one gave.
 #[derive(Debug, Default)]
@@ -26,7 +29,50 @@ pub(crate) struct CalculationState {
     pub(crate) runs: u64,
 }
 
+/// What a change in the databases does to routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consequence {
+    /// Any of them may be another one.
+    Anything,
+    /// None is.
+    Nothing,
+}
+
 impl Engine {
+    /// What it does to routes that an LSA is about to be installed, if it says something new (§13.2).
+    pub(crate) fn consequence(&self, place: LsaPlace, header: &LsaHeader, body: &LsaBody) -> Consequence {
+        // What is compared with is what the last calculation saw.
+        if self.calculation.backoff.due().is_some() || self.calculation.runs == 0 || header.is_max_age() {
+            return Consequence::Anything;
+        }
+        let Some(stored) = self.databases.lookup(place).filter(|entry| !entry.is_max_age(self.now)) else {
+            return Consequence::Anything;
+        };
+        match (place.domain, stored.body(), body) {
+            (Domain::Area(area), LsaBody::Router(before), LsaBody::Router(after))
+                if place.key.id.0 == place.key.advertising_router.0 && self.virtual_ends().is_empty() =>
+            {
+                let Some(lsdb) = self.databases.domain(place.domain) else { return Consequence::Anything };
+                let router = place.key.advertising_router;
+                let (now, policy) = (self.now, &self.config.policy);
+                let change = RouterChange { router, before, after, lsdb, now, policy };
+                match self.calculation.latest.survives(area, &change) {
+                    true => Consequence::Nothing,
+                    false => Consequence::Anything,
+                }
+            }
+            _ => Consequence::Anything,
+        }
+    }
+
+    /// Has done what a change wants.
+    pub(crate) fn schedule(&mut self, consequence: Consequence) {
+        match consequence {
+            Consequence::Anything => self.schedule_calculation(),
+            Consequence::Nothing => {}
+        }
+    }
+
     /// Something has changed that routes depend on.
     pub(crate) fn schedule_calculation(&mut self) {
         let due = self.calculation.backoff.note_change(self.now, &self.config.spf_delay);

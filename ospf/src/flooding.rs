@@ -167,9 +167,10 @@ impl Engine {
         if place.key.kind.is_opaque() {
             self.opaques_changed();
         }
+        let consequence = self.consequence(place, &lsa.header, &body);
         let change = self.databases.domain_mut(place.domain).insert(lsa.detached(), body, self.now);
         match change {
-            Change::Contents => self.schedule_calculation(),
+            Change::Contents => self.schedule(consequence),
             Change::Refreshed => {}
         }
         self.review_helping(place, change);

@@ -98,6 +98,12 @@ impl<'a> Graph<'a> {
         (0..).map(Vertex).zip(self.nodes.iter().copied())
     }
 
+    /// The number of the first router, and all of them in the order of their numbers.
+    pub(super) fn into_routers(self) -> (u32, Vec<RouterId>) {
+        debug_assert_eq!(self.first_router as usize + self.router_ids.len(), self.nodes.len());
+        (self.first_router, self.router_ids)
+    }
+
     /// The vertex of a router that has a Router-LSA.
     pub(super) fn router(&self, id: RouterId) -> Option<Vertex> {
         let index = self.router_ids.binary_search(&id).ok()?;

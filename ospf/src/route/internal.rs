@@ -12,6 +12,7 @@ use super::graph::{Graph, Node, Stub};
 use super::inputs::{AreaInputs, Own, RouteInputs, VirtualEnd};
 use super::policy::{Judge, Verdict};
 use super::spf::{Leg, Tree};
+use super::standing::{RouterChange, Standing};
 use super::table::Refused;
 use super::virtual_link::VirtualPath;
 use crate::ids::{AreaId, LinkStateId, Prefix, RouterId};
@@ -33,6 +34,8 @@ pub(crate) struct InternalRoutes {
     pub(super) virtual_links: BTreeMap<VirtualEnd, VirtualPath>,
     /// What was not believed.
     pub(super) refused: BTreeSet<Refused>,
+    /// The tree of each area.
+    trees: BTreeMap<AreaId, Standing>,
 }
 
 /// An address of this router itself, as its Router-LSA shows it.
@@ -79,6 +82,13 @@ pub(crate) fn calculate_internal(inputs: &RouteInputs<'_>) -> InternalRoutes {
     calculation.routes
 }
 
+impl InternalRoutes {
+    /// Whether all of this is certain to stand after a change of a Router-LSA in `area`, if nothing else has changed since.
+    pub(super) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> bool {
+        self.trees.get(&area).is_some_and(|tree| tree.survives(change))
+    }
+}
+
 struct Calculation<'a> {
     inputs: &'a RouteInputs<'a>,
     judge: Judge<'a>,
@@ -108,6 +118,7 @@ impl Calculation<'_> {
                 self.routes.virtual_links.insert(end, path);
             }
         }
+        self.routes.trees.insert(area.area, Standing::new(graph, tree));
     }
 
     /// RFC 2328 §16.1 (4): networks and border routers of the tree.

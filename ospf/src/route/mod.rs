@@ -10,6 +10,7 @@ mod ranges;
 mod reach;
 mod routers;
 mod spf;
+mod standing;
 mod table;
 mod virtual_link;
 
@@ -18,4 +19,5 @@ mod tests;
 
 pub(crate) use inputs::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInputs, VirtualEnd};
 pub(crate) use reach::{Reached, reached};
+pub(crate) use standing::RouterChange;
 pub(crate) use table::{Calculation, Refused, calculate};

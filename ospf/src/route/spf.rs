@@ -25,7 +25,7 @@ pub(crate) struct Leg {
 }
 
 /// Distances and legs of all vertices that can be reached.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tree {
     root: Vertex,
     distance: Vec<u32>,

@@ -8,8 +8,9 @@ use super::inputs::VirtualEnd;
 use super::inter_area::{Inside, InterAreaRoutes, calculate_inter_area};
 use super::internal::{InternalRoutes, calculate_internal};
 use super::spf::Leg;
+use super::standing::RouterChange;
 use super::virtual_link::VirtualPath;
-use crate::ids::{Prefix, RouterId};
+use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
 
 /// What one calculation gave.
@@ -56,6 +57,15 @@ impl Calculation {
     /// Where this router's virtual links lead at present. One that is not here is down.
     pub(crate) fn virtual_links(&self) -> &BTreeMap<VirtualEnd, VirtualPath> {
         &self.internal.virtual_links
+    }
+}
+
+impl Calculation {
+    /// Whether all of this is certain to stand after a change of a Router-LSA in `area`, if nothing else has changed since. Not to be
+    /// asked of a router with virtual links: where those lead depends on more than distances.
+    pub(crate) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> bool {
+        debug_assert!(self.internal.virtual_links.is_empty(), "virtual links look at addresses, too");
+        self.internal.survives(area, change)
     }
 }
 

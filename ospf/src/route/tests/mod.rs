@@ -6,3 +6,4 @@ mod kit;
 mod oracle;
 mod policy;
 mod speed;
+mod standing;

@@ -1,0 +1,174 @@
+//! Whether the shortest-path tree of an area stands though a Router-LSA says something new (RFC 2328 §13.2, §16.1).
+//!
+//! §13.2 has all routes calculated when a Router-LSA changes. Most such changes are far away and on no shortest path, or one of several
+//! equal ones goes that leads out by the same next hops as the others: then the calculation would give what it gave before. This is found
+//! out from the edges that changed alone, by what makes a tree right: every vertex is as far as its nearest parent and the edge from it,
+//! and has the legs of all such parents. It never guesses: where it cannot tell, the answer is that the tree may fall.
+
+use super::graph::{Graph, Vertex};
+use super::policy::Judge;
+use super::spf::Tree;
+use crate::config::Policy;
+use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
+use crate::lsdb::Lsdb;
+use crate::time::Instant;
+use crate::wire::{LsaBody, RouterLink, RouterLinkKind, RouterLsa};
+
+/// More links than this that differ between two instances are not looked at one by one.
+const MAX_CHANGED_LINKS: usize = 16;
+
+/// The tree that the last calculation gave, and who its vertices are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    tree: Tree,
+    /// Its routers, in order: the first is vertex `first_router`.
+    routers: Vec<RouterId>,
+    first_router: u32,
+}
+
+/// A Router-LSA that takes the place of another, before it does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RouterChange<'a> {
+    /// Whose.
+    pub(crate) router: RouterId,
+    /// What it says now, and said when routes were last calculated.
+    pub(crate) before: &'a RouterLsa,
+    /// What it is about to say.
+    pub(crate) after: &'a RouterLsa,
+    /// The area's database.
+    pub(crate) lsdb: &'a Lsdb,
+    /// The present time: LSAs at MaxAge are not used.
+    pub(crate) now: Instant,
+    /// Which router is a guard.
+    pub(crate) policy: &'a Policy,
+}
+
+impl Standing {
+    pub(super) fn new(graph: Graph<'_>, tree: Tree) -> Self {
+        let (first_router, routers) = graph.into_routers();
+        Self { tree, routers, first_router }
+    }
+
+    /// Whether every route, as far as this area goes, is certain to be the same after the change.
+    pub(super) fn survives(&self, change: &RouterChange<'_>) -> bool {
+        let Some(vertex) = self.vertex(change.router).filter(|&vertex| vertex != self.tree.root()) else {
+            return false;
+        };
+        if change.before.flags != change.after.flags {
+            return false;
+        }
+        let Some(far_ends) = far_ends(change.before, change.after) else { return false };
+        far_ends.into_iter().all(|far_end| {
+            // Who has no Router-LSA has no link back, and the edge does not exist (§16.1 (2)(b)).
+            let Some(far_vertex) = self.vertex(far_end) else { return true };
+            far_vertex != self.tree.root() && self.survives_at(change, vertex, far_end, far_vertex)
+        })
+    }
+
+    /// Looks at the edges between the router and one other, in both directions.
+    fn survives_at(&self, change: &RouterChange<'_>, vertex: Vertex, far_end: RouterId, far_vertex: Vertex) -> bool {
+        let Some(far_lsa) = change.router_lsa(far_end) else { return false };
+        let back = metrics(far_lsa, change.router);
+        if back.is_empty() {
+            return true;
+        }
+        let [before, after] = [change.before, change.after].map(|lsa| metrics(lsa, far_end));
+        let back_if = |forth: &[u16]| if forth.is_empty() { Vec::new() } else { back.clone() };
+        let forth_stands =
+            !self.matters(vertex, far_vertex, &before, &after) || self.is_right(change, far_end, far_vertex);
+        let back_stands = !self.matters(far_vertex, vertex, &back_if(&before), &back_if(&after))
+            || self.is_right(change, change.router, vertex);
+        forth_stands && back_stands
+    }
+
+    /// Whether edges of these metrics were on a shortest path, or would be on one now.
+    fn matters(&self, source: Vertex, target: Vertex, before: &[u16], after: &[u16]) -> bool {
+        let Some(distance) = self.tree.distance(source) else { return false };
+        let Some(known) = self.tree.distance(target) else { return !after.is_empty() };
+        let found = |metric: &u16| distance.saturating_add(u32::from(*metric));
+        before.iter().any(|metric| found(metric) == known) || after.iter().any(|metric| found(metric) <= known)
+    }
+
+    /// Whether distance and legs of a router are those that its neighbours now give it.
+    fn is_right(&self, change: &RouterChange<'_>, router: RouterId, vertex: Vertex) -> bool {
+        let Some(distance) = self.tree.distance(vertex) else { return false };
+        let Some(lsa) = change.router_lsa(router) else { return false };
+        if lsa.links.iter().any(|link| link.kind == RouterLinkKind::Transit) {
+            return false;
+        }
+        let mut neighbors: Vec<_> = lsa.links.iter().filter_map(edge_target).filter(|&id| id != router).collect();
+        neighbors.sort_unstable();
+        neighbors.dedup();
+        let mut legs = Vec::new();
+        for neighbor in neighbors {
+            let Some(parent) = self.vertex(neighbor) else { continue };
+            let Some(parent_distance) = self.tree.distance(parent) else { continue };
+            let Some(parent_lsa) = change.router_lsa(neighbor) else { return false };
+            let Some(metric) = metrics(parent_lsa, router).into_iter().min() else { continue };
+            let found = parent_distance.saturating_add(u32::from(metric));
+            if found > distance {
+                continue;
+            }
+            // Nearer than it was; or a parent that is no nearer than its child, which may be its child's child; or our own link.
+            if found < distance || parent_distance >= distance || parent == self.tree.root() {
+                return false;
+            }
+            legs.extend_from_slice(self.tree.legs(parent));
+        }
+        if Judge::new(change.policy).is_guard(router) {
+            legs.iter_mut().for_each(|leg| leg.last_guard = Some(router));
+        }
+        legs.sort_unstable();
+        legs.dedup();
+        !legs.is_empty() && legs.iter().all(|leg| leg.nexthop.via.is_some()) && legs == self.tree.legs(vertex)
+    }
+
+    fn vertex(&self, router: RouterId) -> Option<Vertex> {
+        let index = self.routers.binary_search(&router).ok()?;
+        Some(Vertex(self.first_router + u32::try_from(index).ok()?))
+    }
+}
+
+impl<'a> RouterChange<'a> {
+    /// What a router says once the change is made; nothing if its LSA is at MaxAge (§16.1 (2)(b)).
+    fn router_lsa(&self, router: RouterId) -> Option<&'a RouterLsa> {
+        if router == self.router {
+            return Some(self.after);
+        }
+        let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(router.0), advertising_router: router };
+        let entry = self.lsdb.lookup(key).filter(|entry| !entry.is_max_age(self.now))?;
+        match entry.body() {
+            LsaBody::Router(lsa) => Some(lsa),
+            _ => None,
+        }
+    }
+}
+
+/// The other ends of the links that differ; `None` if something else differs, too, or too much.
+fn far_ends(before: &RouterLsa, after: &RouterLsa) -> Option<Vec<RouterId>> {
+    let (before, after) = (before.links.as_slice(), after.links.as_slice());
+    let common = before.iter().zip(after).take_while(|(one, other)| one == other).count();
+    let (before, after) = (&before[common..], &after[common..]);
+    let common = before.iter().rev().zip(after.iter().rev()).take_while(|(one, other)| one == other).count();
+    let (before, after) = (&before[..before.len() - common], &after[..after.len() - common]);
+    if before.len() + after.len() > MAX_CHANGED_LINKS {
+        return None;
+    }
+    let mut far_ends = before.iter().chain(after).map(edge_target).collect::<Option<Vec<_>>>()?;
+    far_ends.sort_unstable();
+    far_ends.dedup();
+    Some(far_ends)
+}
+
+/// Where a link leads that is an edge between two routers.
+fn edge_target(link: &RouterLink) -> Option<RouterId> {
+    match link.kind {
+        RouterLinkKind::PointToPoint | RouterLinkKind::Virtual => Some(RouterId::from(link.id)),
+        RouterLinkKind::Transit | RouterLinkKind::Stub | RouterLinkKind::Unknown(_) => None,
+    }
+}
+
+/// Metrics of the links to a router.
+fn metrics(lsa: &RouterLsa, to: RouterId) -> Vec<u16> {
+    lsa.links.iter().filter(|link| edge_target(link) == Some(to)).map(|link| link.metric).collect()
+}
