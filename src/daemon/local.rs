@@ -102,8 +102,8 @@ impl Local {
 fn refuse_unbuilt(mesh: &Mesh, site: &Site) -> anyhow::Result<()> {
     let own = site.interfaces.iter().map(|interface| interface.ospf.area);
     let areas: BTreeSet<_> = mesh.tunnels(site).iter().map(|tunnel| tunnel.ospf.area).chain(own).collect();
-    let plain = areas.len() <= 1 && mesh.areas.is_empty() && site.virtual_links.is_empty();
-    anyhow::ensure!(plain, "a second area is not available in this version");
+    let inside = areas.len() <= 1 && site.virtual_links.is_empty();
+    anyhow::ensure!(inside, "a router in several areas is not available in this version");
     Ok(())
 }
 

@@ -364,7 +364,7 @@ impl Report<'_> {
             backup_designated_router: interface.backup_designated_router,
             retransmit_interval_s: seconds(interface.retransmit_interval),
             transmit_delay_s: interface.transmit_delay.as_secs(),
-            poll_interval_s: polls.then(|| interface.poll_interval.as_secs()),
+            poll_interval_s: polls.then_some(interface.poll_interval.as_secs()),
             next_hello_s: interface.next_hello.map(seconds),
             auth: auth.to_owned(),
             auth_key_id,
