@@ -61,6 +61,7 @@ pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
 /// Removes what a daemon left that does not run any more.
 pub(super) async fn clean_up(run_dir: &Path) -> anyhow::Result<()> {
     let drivers = WireGuard::new(run_dir, PROGRAM.into());
+    restart_note::take(run_dir)?;
     if let Some(mesh) = run_dir::noted_mesh(run_dir)? {
         let (mut kernel, _watch) = Kernel::open(&mesh, run_dir)?;
         remove_everything(&mut kernel, &drivers, run_dir).await?;
@@ -450,7 +451,7 @@ impl Daemon {
         if let Some(grace_period) = local.mesh.ospf.graceful_restart.restarter {
             let end = SystemTime::now() + grace_period;
             let boot = driver.prepare_restart(grace_period).await?;
-            restart_note::leave(&options.state_dir, Note::planned(end, boot))?;
+            restart_note::leave(&options.run_dir, Note::planned(end, boot))?;
         }
         Ok(())
     }
@@ -461,7 +462,7 @@ impl Daemon {
             return;
         }
         let end = SystemTime::now() + LOOK_INTERVAL + self.missed_after;
-        if let Err(error) = restart_note::leave(&self.options.state_dir, Note::running(end)) {
+        if let Err(error) = restart_note::leave(&self.options.run_dir, Note::running(end)) {
             warn!(error = format!("{error:#}"), "an unplanned restart would not be graceful");
         }
     }
@@ -558,7 +559,7 @@ impl Daemon {
     async fn down(self) -> anyhow::Result<()> {
         let Self { driver, mut kernel, drivers, options, .. } = self;
         driver.shutdown().await;
-        restart_note::take(&options.state_dir)?;
+        restart_note::take(&options.run_dir)?;
         remove_everything(&mut kernel, &drivers, &options.run_dir).await?;
         drivers.engine().stop().await
     }
@@ -582,7 +583,7 @@ async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &P
 
 /// How the engine has to begin, and the least number of this start, by the note that the daemon before has left.
 fn resumption(options: &Options, local: &Local, now: SystemTime) -> anyhow::Result<Option<(ospf::Restarting, u32)>> {
-    let note = restart_note::take(&options.state_dir)?;
+    let note = restart_note::take(&options.run_dir)?;
     let restarter = local.mesh.ospf.graceful_restart.restarter;
     Ok(note.zip(restarter).and_then(|(note, grace_period)| note.resumption(now, grace_period)))
 }

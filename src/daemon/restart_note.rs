@@ -1,4 +1,4 @@
-//! What a daemon leaves for the next one, so that OSPF's neighbours need not notice that there are two (RFC 3623).
+//! What a daemon leaves in the run directory for the next one, so that OSPF's neighbours need not notice that there are two (RFC 3623).
 //!
 //! One line: what was meant, the last moment that it holds, the least number of the next start, and in which life of the machine it was
 //! written, since forwarding does not outlive that.
@@ -11,8 +11,6 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use ospf::wire::RestartReason;
 use ospf::{Announcement, Restarting};
-
-use super::state_dir;
 
 /// The kernel's word for one life of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -58,17 +56,20 @@ impl Note {
 }
 
 /// Leaves a note in place of any before.
-pub(super) fn leave(state_dir: &Path, note: Note) -> anyhow::Result<()> {
+pub(super) fn leave(run_dir: &Path, note: Note) -> anyhow::Result<()> {
     let line = match note {
         Note::Planned { until, boot } => format!("planned {until} {boot} {}", boot_id()),
         Note::Running { until } => format!("running {until} 0 {}", boot_id()),
     };
-    state_dir::write(&state_dir.join("restart"), &line)
+    // As a whole or not at all, but not for longer than the machine lives: nothing waits for a disk.
+    let (path, new) = (run_dir.join("restart"), run_dir.join("restart.new"));
+    let written = fs::write(&new, line).and_then(|()| fs::rename(&new, &path));
+    written.with_context(|| format!("writing {}", path.display()))
 }
 
 /// Takes the note away; `None` if there is none, or it is of another life of the machine, or not to be read.
-pub(super) fn take(state_dir: &Path) -> anyhow::Result<Option<Note>> {
-    let path = state_dir.join("restart");
+pub(super) fn take(run_dir: &Path) -> anyhow::Result<Option<Note>> {
+    let path = run_dir.join("restart");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
