@@ -9,7 +9,7 @@ use crate::databases::{Databases, Domain, LsaPlace};
 use crate::dr_election::Designated;
 use crate::engine::Engine;
 use crate::event::NeighborState;
-use crate::ids::{InterfaceId, NeighborKey};
+use crate::ids::{InterfaceId, NeighborKey, Prefix};
 use crate::interface::Interface;
 use crate::interface_machine::InterfaceState;
 use crate::lsdb::Entry;
@@ -369,13 +369,18 @@ impl Engine {
         }
     }
 
+    /// Whether an area address range of ours is configured so, whose entry discards (RFC 2328 §11.1).
+    fn is_range(&self, prefix: Prefix) -> bool {
+        self.config.areas.values().any(|area| area.ranges.contains_key(&prefix))
+    }
+
     /// RFC 2328 §11.
     fn check_routes(&self, findings: &mut Findings) {
         let settled = self.calculation.backoff.due().is_none();
         for (prefix, route) in self.routes() {
             findings.demand(
-                !route.nexthops.is_empty() && !route.originators.is_empty(),
-                "a route leads somewhere, and is somebody's",
+                (!route.nexthops.is_empty() || !settled || self.is_range(prefix)) && !route.originators.is_empty(),
+                "a route leads somewhere unless it is a range of ours, and is somebody's",
                 || format!("{prefix}: {route:?}"),
             );
             let lives = |id: &InterfaceId| self.interfaces.get(id).is_some_and(|found| found.link().is_some());

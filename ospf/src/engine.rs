@@ -194,6 +194,11 @@ impl Engine {
         self.review_limits();
         // What is gone may have been in the way of its successor (§12.1.6).
         self.originate();
+        // What we said ourselves was perhaps wanted of a neighbour, and was the last thing wanted.
+        while !self.in_flight.is_settled() {
+            self.request_more();
+            self.originate();
+        }
         self.send_floods();
         self.calculate_if_due();
         // What was calculated may have to be said.

@@ -233,16 +233,18 @@ impl Engine {
         let now = self.now;
         let stored = self.databases.lookup(place).map(|entry| entry.header(now));
         if !self.originations.is_wanted(place) {
-            self.timers.cancel(TimerKey::Refresh(place));
             match stored {
                 // §13.4: "it may be the case the router no longer wishes to originate the received LSA", and §14.1.
                 Some(stored) if !stored.is_max_age() => {
+                    // Until then it stays as it is, and may be wanted again.
                     if self.may_originate(place) {
+                        self.timers.cancel(TimerKey::Refresh(place));
                         self.flush(place);
                     }
                 }
-                Some(_) => {}
+                Some(_) => self.timers.cancel(TimerKey::Refresh(place)),
                 None => {
+                    self.timers.cancel(TimerKey::Refresh(place));
                     self.originations.withdrawn();
                     self.timers.cancel(TimerKey::Origination(place));
                 }

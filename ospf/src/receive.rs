@@ -7,7 +7,7 @@ use crate::authentication::{Sequence, verify};
 use crate::config::NetworkType;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
-use crate::ids::{AreaId, InterfaceId, NeighborKey};
+use crate::ids::{AreaId, InterfaceId, NeighborId, NeighborKey};
 use crate::interface::{Interface, Link};
 use crate::io::Addressing;
 use crate::refusal::Refusal;
@@ -64,6 +64,10 @@ impl Engine {
         if router_id == own_id {
             self.report_duplicate(id, source);
             return Err(Refusal::OwnRouterId);
+        }
+        if key.id == NeighborId::Address(source) && interface.link().map(Link::address) == Some(source) {
+            // Somebody else on this network has our address. Were he a neighbour, no election could tell us apart.
+            return Err(Refusal::Source);
         }
         self.check_sequence(key, envelope.kind, sequence)?;
         self.note_sequence(key, envelope.kind, sequence);

@@ -89,8 +89,8 @@ reasons! {
     NeighborState = "neighbor-state", "not expected in the neighbor's state";
     /// Database Description: a larger Interface MTU than ours.
     MtuMismatch = "mtu-mismatch", "larger MTU than ours";
-    /// Sent from an address outside the interface's subnet.
-    Source = "source", "not from this subnet";
+    /// Sent from an address outside the interface's subnet, or from our own.
+    Source = "source", "not an address of a neighbor on this subnet";
     /// Addressed neither to us nor to a group that we are in.
     Destination = "destination", "not addressed to us";
 }

@@ -505,3 +505,22 @@ fn an_election_that_changes_the_outcome_tells_every_neighbor_by_adj_ok() {
     assert_eq!(world.designated(1, LAN), (Some(2), Some(3)));
     assert!(world.neighbor_events(1).contains(&(S::Full, S::TwoWay, "AdjOK?")), "towards 0");
 }
+
+/// Found by the fuzz target `trace`.
+#[test]
+fn somebody_with_our_own_address_is_no_neighbor() {
+    let mut world = World::lan(2, |_, _| {});
+    world.run_for(DEAD + HELLO);
+    let (engine, id) = (0, LAN);
+    let ours = view(&world, engine).addressing.unwrap().address();
+    let copy = world
+        .sent_by(1, crate::Instant::ZERO)
+        .find(|sent| matches!(sent.body(), PacketBody::Hello(_)))
+        .unwrap()
+        .clone();
+    let payload = &copy.bytes[..];
+    let input = Input::Packet { interface: id, source: ours, destination: copy.destination, payload };
+    world.input(engine, input);
+    assert!(view(&world, engine).counters.refused[&Refusal::Source] > 0);
+    assert!(world.engines[engine].neighbors().all(|neighbor| neighbor.address != ours));
+}

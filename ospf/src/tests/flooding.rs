@@ -388,6 +388,19 @@ fn corner_case_25_a_withdrawn_external_disappears_everywhere_and_only_it() {
     assert_eq!(world.engines[2].lsdb().filter(of_externals).count(), 1);
 }
 
+/// Found by the fuzz target `trace`.
+#[test]
+fn an_external_that_is_wanted_again_before_its_flush_could_leave_is_still_refreshed() {
+    let mut world = quiet_pair();
+    let want = |world: &mut World, count| world.reconfigure(0, |config| config.externals = externals(count));
+    want(&mut world, 1);
+    want(&mut world, 0);
+    want(&mut world, 1);
+    world.run_for(2 * LS_REFRESH_TIME + Duration::from_secs(600));
+    assert!(world.routes[1].keys().any(|prefix| externals(1).contains_key(prefix)));
+    assert!(world.agree());
+}
+
 #[test]
 fn lsas_are_refreshed_before_their_time_and_nothing_else_happens_in_an_hour() {
     let mut world = World::with(2, &[(0, 1)], |_, config| config.externals = externals(5));
