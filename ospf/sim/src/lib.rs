@@ -6,6 +6,7 @@
 mod case;
 mod check;
 mod fault;
+pub mod fuzz;
 mod link;
 mod network;
 mod oracle;
@@ -18,7 +19,8 @@ mod topology;
 mod trace;
 
 pub use case::{
-    CaseError, CaseNeighbor, CaseReport, CaseRoute, CaseRouteKind, Difference, Hop, Hops, RouterReport, run_case,
+    CaseError, CaseNeighbor, CaseReport, CaseRoute, CaseRouteKind, Difference, Hop, Hops, RouterReport, case_packets,
+    run_case,
 };
 pub use check::{Disagreement, Instance, MAX_TOLD, Progress, disagreements, first_loop};
 pub use fault::Fault;

@@ -22,6 +22,8 @@ pub(super) struct Lab<'a> {
     wires: BTreeMap<CasePort, usize>,
     queue: EventQueue<Happening>,
     last_change: Instant,
+    /// What engines sent, while somebody wants to know.
+    recorded: Option<Vec<Bytes>>,
 }
 
 /// A router that runs.
@@ -67,6 +69,7 @@ impl<'a> Lab<'a> {
             wires: wires.collect(),
             queue: EventQueue::default(),
             last_change: Instant::ZERO,
+            recorded: None,
         };
         for (number, router) in case.routers.iter().enumerate() {
             for (&interface, state) in &router.links {
@@ -74,6 +77,16 @@ impl<'a> Lab<'a> {
             }
         }
         lab
+    }
+
+    /// From now on what engines send is kept.
+    pub(super) fn record(&mut self) {
+        self.recorded.get_or_insert_default();
+    }
+
+    /// What was sent since [`Self::record`].
+    pub(super) fn into_recorded(self) -> Vec<Bytes> {
+        self.recorded.unwrap_or_default()
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -112,6 +125,9 @@ impl<'a> Lab<'a> {
         while let Some(output) = self.routers[router].engine.poll_output() {
             match output {
                 Output::Send { interface, destination, ttl, packet } => {
+                    if let Some(recorded) = &mut self.recorded {
+                        recorded.push(packet.clone());
+                    }
                     let source = self.address(CasePort { router, interface });
                     let source = source.expect("engines send on interfaces that are up");
                     let datagram = Datagram { source, destination, ttl, payload: packet };

@@ -10,4 +10,4 @@ mod run;
 pub use compare::{Difference, RouterReport};
 pub use expected::{CaseNeighbor, CaseRoute, CaseRouteKind, Hop, Hops};
 pub use file::CaseError;
-pub use run::{CaseReport, run_case};
+pub use run::{CaseReport, case_packets, run_case};

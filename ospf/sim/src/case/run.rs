@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ospf::{Instant, RouteKind};
 
 use super::build::{Case, CaseRouter};
@@ -39,6 +40,29 @@ pub struct CaseReport {
 pub fn run_case(path: &Path) -> Result<CaseReport, CaseError> {
     let case = Case::read(path)?;
     let mut lab = Lab::new(&case, SEED);
+    settle(&case, &mut lab);
+    let compared = case.routers.iter().zip(lab.routers());
+    Ok(CaseReport {
+        routers: compared.map(|(case, router)| report(case, router)).collect(),
+        settled: lab.last_change().since_origin(),
+        name: case.name.clone(),
+    })
+}
+
+/// All packets that the routers of a case sent until nothing changed any more, but for the first moment's, in their order.
+///
+/// # Errors
+/// If the file cannot be read, or is not a case.
+pub fn case_packets(path: &Path) -> Result<Vec<Bytes>, CaseError> {
+    let case = Case::read(path)?;
+    let mut lab = Lab::new(&case, SEED);
+    lab.record();
+    settle(&case, &mut lab);
+    Ok(lab.into_recorded())
+}
+
+/// Runs until nothing has changed for long.
+fn settle(case: &Case, lab: &mut Lab<'_>) {
     // Nobody may be elected designated router before RouterDeadInterval has passed (RFC 2328 §9.3).
     let intervals = case.routers.iter().flat_map(|router| router.config.interfaces.values());
     let dead = intervals.map(|interface| interface.dead_interval).max().unwrap_or_default();
@@ -46,12 +70,6 @@ pub fn run_case(path: &Path) -> Result<CaseReport, CaseError> {
     while lab.now() < Instant::ZERO + LONGEST && lab.now() < lab.last_change() + QUIET.max(dead) {
         lab.run_until(lab.last_change() + QUIET.max(dead));
     }
-    let compared = case.routers.iter().zip(lab.routers());
-    Ok(CaseReport {
-        routers: compared.map(|(case, router)| report(case, router)).collect(),
-        settled: lab.last_change().since_origin(),
-        name: case.name.clone(),
-    })
 }
 
 impl CaseReport {

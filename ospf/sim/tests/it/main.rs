@@ -3,6 +3,7 @@
 mod cases;
 mod convergence;
 mod faults;
+mod fuzz;
 mod large;
 mod oracle;
 

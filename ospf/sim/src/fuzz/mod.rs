@@ -1,0 +1,17 @@
+//! What the fuzz targets of `fuzz/` do with the bytes they are given. They are here so that the test suite runs them too.
+//!
+//! A target takes any bytes and panics if something does not hold.
+
+mod config;
+mod input;
+mod lsa;
+mod packet;
+mod trace;
+
+pub use config::config;
+pub use lsa::lsa;
+pub use packet::packet;
+pub use trace::trace;
+
+/// All targets, by the names under which `fuzz/run` knows them.
+pub const TARGETS: [(&str, fn(&[u8])); 4] = [("packet", packet), ("lsa", lsa), ("trace", trace), ("config", config)];

@@ -1,0 +1,52 @@
+//! Packets: whatever decodes encodes to bytes that decode to the same, and nothing else happens.
+
+use ospf::wire::{Envelope, Packet, PacketBody};
+
+use super::lsa::hold_lsa;
+
+/// Length of the header (RFC 2328 §A.3.1).
+const HEADER_LEN: usize = 24;
+
+/// The first octet decides whether length and checksum are made good, so that what is behind them is reached.
+pub fn packet(bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    let mut bytes = bytes.to_vec();
+    if choice & 1 == 1 && bytes.len() >= HEADER_LEN {
+        seal(&mut bytes);
+    }
+    // Verifiers look at envelopes before anything was verified.
+    if let Ok(envelope) = Envelope::open(&bytes) {
+        assert!(envelope.packet().len() <= bytes.len());
+        let _ = (envelope.verify_checksum(), envelope.body());
+    }
+    let Ok(decoded) = Packet::decode(&bytes) else { return };
+    let encoded = decoded.encode();
+    assert_eq!(encoded.len(), decoded.encoded_len());
+    let again = Packet::decode(&encoded).expect("what was encoded decodes");
+    assert_eq!(again, decoded, "a packet survives encoding");
+    assert_eq!(again.encode(), encoded, "there is one encoding");
+    if let PacketBody::LinkStateUpdate(lsas) = decoded.body {
+        lsas.iter().for_each(hold_lsa);
+    }
+}
+
+/// Writes version, length and checksum (RFC 2328 §A.3.1, §D.4), and takes an unknown AuType for null authentication.
+pub(super) fn seal(packet: &mut [u8]) {
+    debug_assert!(packet.len() >= HEADER_LEN);
+    packet[0] = 2;
+    let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
+    packet[2..4].copy_from_slice(&length.to_be_bytes());
+    packet[12..14].fill(0);
+    let mut sum: u32 = 0;
+    for (index, pair) in packet.chunks(2).enumerate() {
+        // The authentication field, octets 16 to 23, is not summed.
+        if !(8..12).contains(&index) {
+            sum += u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
+        }
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    let checksum = !u16::try_from(sum).expect("folded to 16 bits");
+    packet[12..14].copy_from_slice(&checksum.to_be_bytes());
+}
