@@ -21,6 +21,25 @@ fn every_path_in_architecture_md_exists() {
 }
 
 #[test]
+fn each_of_the_33_corner_cases_of_ospf_has_a_test_named_after_its_number() {
+    let mut numbers = std::collections::BTreeSet::new();
+    let mut directories = vec![Path::new(ROOT).join("ospf/src")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let names = text.split("#[test]\nfn corner_case_").chain(text.split("#[test]\n    fn corner_case_"));
+                numbers.extend(names.filter_map(|rest| rest.get(..2)?.parse::<u32>().ok()));
+            }
+        }
+    }
+    assert_eq!(numbers, (1..=33).collect());
+}
+
+#[test]
 fn every_crate_and_module_of_the_daemon_is_in_architecture_md() {
     let mut missing = Vec::new();
     for entry in std::fs::read_dir(Path::new(ROOT).join("src")).unwrap() {

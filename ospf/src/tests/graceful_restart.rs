@@ -237,7 +237,7 @@ fn a_restart_whose_neighbor_is_gone_ends_with_the_grace_period() {
 }
 
 #[test]
-fn a_neighbor_that_goes_down_is_not_helped_any_more() {
+fn corner_case_28_a_neighbor_that_goes_down_is_not_helped_any_more() {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
     leave(&mut world, 1);
@@ -267,7 +267,7 @@ fn grace(router: usize, grace_period: u32, age: u16) -> Lsa {
 }
 
 #[test]
-fn help_is_refused_with_a_reason() {
+fn corner_case_28_help_is_refused_with_a_reason() {
     let garbage = LsaBody::Opaque(bytes::Bytes::from_static(&[0, 1, 0, 200]));
     let garbage = Lsa::new(GraceLsa::key(router_id(1)), Options::E, SequenceNumber::INITIAL, &garbage);
     let cases = [
@@ -299,7 +299,7 @@ fn help_is_refused_to_a_neighbor_that_has_not_heard_of_a_change() {
 }
 
 #[test]
-fn help_is_given_for_what_is_left_of_the_grace_period() {
+fn corner_case_28_help_is_given_for_what_is_left_of_the_grace_period() {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
     world.run_for(HELLO);
