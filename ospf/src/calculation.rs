@@ -4,16 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::NetworkType;
+use crate::config::{AreaKind, NetworkType};
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::Event;
-use crate::ids::{AreaId, Prefix};
+use crate::ids::{AreaId, LsaKey, LsaType, Prefix};
 use crate::interface::Interface;
 use crate::io::{Addressing, Output};
 use crate::lsdb::Lsdb;
 use crate::route::{
-    Adjacency, AreaInputs, Calculation, Connected, Peer, RouteInputs, RouterChange, VirtualEnd, calculate,
+    Adjacency, AreaInputs, Calculation, Connected, Peer, Refused, RouteInputs, RouterChange, VirtualEnd, calculate,
 };
 use crate::router_lsa::link_data;
 use crate::spf_delay::SpfBackoff;
@@ -25,13 +25,34 @@ use crate::wire::{LsaBody, LsaHeader};
 pub(crate) struct CalculationState {
     pub(crate) backoff: SpfBackoff,
     pub(crate) latest: Calculation,
+    /// What has changed since.
+    pending: Pending,
     /// Number of calculations so far.
     pub(crate) runs: u64,
+}
+
+/// Of so many external destinations at the most routes are calculated one by one.
+const MAX_PARTIAL: usize = 256;
+
+/// What the next calculation has to look at.
+#[derive(Debug)]
+enum Pending {
+    Everything,
+    /// External routes to these destinations (RFC 2328 §16.6), at most [`MAX_PARTIAL`].
+    Externals(BTreeSet<Prefix>),
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self::Externals(BTreeSet::new())
+    }
 }
 
 /// What a change in the databases does to routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consequence {
+    /// The external routes to what the LSA named, and what it names now, may be other ones.
+    External { before: Option<Prefix>, after: Option<Prefix> },
     /// Any of them may be another one.
     Anything,
     /// None is.
@@ -41,6 +62,11 @@ pub(crate) enum Consequence {
 impl Engine {
     /// What it does to routes that an LSA is about to be installed, if it says something new (§13.2).
     pub(crate) fn consequence(&self, place: LsaPlace, header: &LsaHeader, body: &LsaBody) -> Consequence {
+        if (place.domain, place.key.kind) == (Domain::As, LsaType::AS_EXTERNAL) && !self.is_self_originated(place) {
+            let stored = self.databases.lookup(place);
+            let before = stored.and_then(|entry| external_prefix(place.key, entry.body()));
+            return Consequence::External { before, after: external_prefix(place.key, body) };
+        }
         // What is compared with is what the last calculation saw.
         if self.calculation.backoff.due().is_some() || self.calculation.runs == 0 || header.is_max_age() {
             return Consequence::Anything;
@@ -69,12 +95,26 @@ impl Engine {
     pub(crate) fn schedule(&mut self, consequence: Consequence) {
         match consequence {
             Consequence::Anything => self.schedule_calculation(),
+            Consequence::External { before, after } => {
+                if let Pending::Externals(prefixes) = &mut self.calculation.pending {
+                    prefixes.extend(before.into_iter().chain(after));
+                    if prefixes.len() > MAX_PARTIAL {
+                        self.calculation.pending = Pending::Everything;
+                    }
+                }
+                self.start_delay();
+            }
             Consequence::Nothing => {}
         }
     }
 
     /// Something has changed that routes depend on.
     pub(crate) fn schedule_calculation(&mut self) {
+        self.calculation.pending = Pending::Everything;
+        self.start_delay();
+    }
+
+    fn start_delay(&mut self) {
         let due = self.calculation.backoff.note_change(self.now, &self.config.spf_delay);
         self.timers.set(TimerKey::Calculation, due);
     }
@@ -85,7 +125,13 @@ impl Engine {
             return;
         }
         self.timers.cancel(TimerKey::Calculation);
-        let mut after = self.calculate();
+        let mut after = match std::mem::take(&mut self.calculation.pending) {
+            Pending::Externals(prefixes) if self.may_be_partial(&prefixes) => {
+                self.calculation.runs += 1;
+                return self.calculate_some_externals(&prefixes);
+            }
+            Pending::Externals(_) | Pending::Everything => self.calculate(),
+        };
         self.limit_routes(&mut after);
         let before = std::mem::replace(&mut self.calculation.latest, after);
         self.calculation.runs += 1;
@@ -106,7 +152,36 @@ impl Engine {
         self.review_virtual_links();
     }
 
+    /// Whether external routes can be calculated on top of the last calculation, which saw everything else as it is.
+    fn may_be_partial(&self, prefixes: &BTreeSet<Prefix>) -> bool {
+        // What is translated from a not-so-stubby area depends on all that competes with it, and what a limit cuts off on all routes.
+        let nssa = self.config.areas.values().any(|area| matches!(area.kind, AreaKind::Nssa(_)));
+        let room = self.calculation.latest.table.len() + prefixes.len() <= self.config.limits.routes;
+        self.calculation.runs > 0 && !nssa && room && !self.is_restarting()
+    }
+
+    /// RFC 2328 §16.6: "the receipt of a new AS-external-LSA" leaves all but one destination as it is.
+    fn calculate_some_externals(&mut self, prefixes: &BTreeSet<Prefix>) {
+        let scope = self.databases.domain(Domain::As);
+        let offers = scope.map(|lsdb| lsdb.externals_to(prefixes, self.now)).unwrap_or_default();
+        let mut latest = std::mem::take(&mut self.calculation.latest);
+        let changes = self.with_inputs(&offers, |inputs| latest.replace_externals(inputs, prefixes));
+        self.limit_routes(&mut latest);
+        self.calculation.latest = latest;
+        for (prefix, route) in changes.routes {
+            self.outputs.push_back(Output::Route { prefix, route });
+        }
+        for Refused { prefix, originator, guard } in changes.refused {
+            self.outputs.push_back(Output::Event(Event::RouteRefused { prefix, originator, guard }));
+        }
+    }
+
     fn calculate(&self) -> Calculation {
+        let empty = Lsdb::new();
+        self.with_inputs(self.databases.domain(Domain::As).unwrap_or(&empty), calculate)
+    }
+
+    fn with_inputs<R>(&self, as_scope: &Lsdb, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
         let areas: Vec<_> = self.areas().into_iter().map(|area| (area, self.adjacencies(area))).collect();
         let area_inputs: Vec<_> = areas
             .iter()
@@ -116,12 +191,11 @@ impl Engine {
                 Some(AreaInputs { area: *area, kind, ranges, lsdb, adjacencies })
             })
             .collect();
-        let empty = Lsdb::new();
-        calculate(&RouteInputs {
+        run(&RouteInputs {
             router_id: self.config.router_id,
             now: self.now,
             areas: &area_inputs,
-            as_scope: self.databases.domain(Domain::As).unwrap_or(&empty),
+            as_scope,
             connected: &self.connected(),
             own_externals: &self.config.externals,
             border: self.border(),
@@ -175,5 +249,13 @@ impl Engine {
             }
         });
         own.chain(networks).collect()
+    }
+}
+
+/// The destination of an external (RFC 2328 appendix E: the Link State ID may have host bits set).
+fn external_prefix(key: LsaKey, body: &LsaBody) -> Option<Prefix> {
+    match body {
+        LsaBody::External(lsa) => Prefix::from_mask(key.id.into(), lsa.network_mask),
+        _ => None,
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::check::Findings;
-use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
+use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix, RouterId};
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, NetworkLsa, RouterLsa};
 
@@ -174,6 +174,28 @@ impl Lsdb {
             LsaBody::Network(body) => Some((entry.key().id, entry, body)),
             _ => None,
         })
+    }
+
+    /// The AS-external-LSAs for these destinations that are below MaxAge at `now`, in a database of their own.
+    pub(crate) fn externals_to(&self, prefixes: &BTreeSet<Prefix>, now: Instant) -> Self {
+        let mut found = Self::new();
+        for prefix in prefixes {
+            // RFC 2328 appendix E: any address of the network may be the Link State ID.
+            let first = LinkStateId::from(prefix.network());
+            let last = LinkStateId(first.0 | !u32::from(prefix.netmask()));
+            let [first, last] = [(first, u32::MIN), (last, u32::MAX)].map(|(id, end)| LsaKey {
+                kind: LsaType::AS_EXTERNAL,
+                id,
+                advertising_router: RouterId(end),
+            });
+            for entry in self.entries.range(first..=last).map(|(_, entry)| entry) {
+                let LsaBody::External(lsa) = entry.body() else { continue };
+                if lsa.network_mask == prefix.netmask() && !entry.is_max_age(now) {
+                    found.insert(entry.instance(now), entry.body().clone(), now);
+                }
+            }
+        }
+        found
     }
 
     /// Number of LSAs.

@@ -69,6 +69,43 @@ impl Calculation {
     }
 }
 
+/// What replacing some routes has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Replaced {
+    /// As [`RoutingTable::changes_since`].
+    pub(crate) routes: Vec<(Prefix, Option<Route>)>,
+    /// Refusals that there were not before.
+    pub(crate) refused: Vec<Refused>,
+}
+
+impl Calculation {
+    /// Calculates the external routes to `prefixes` anew, everything else being as it was (RFC 2328 §16.6). Of the AS-external-LSAs the
+    /// inputs have those for these destinations.
+    pub(crate) fn replace_externals(&mut self, inputs: &RouteInputs<'_>, prefixes: &BTreeSet<Prefix>) -> Replaced {
+        let (internal, inter_area) = (std::mem::take(&mut self.internal), std::mem::take(&mut self.inter_area));
+        let mut found = calculate_externals(inputs, internal, inter_area);
+        self.internal = std::mem::take(&mut found.internal);
+        self.inter_area = std::mem::take(&mut found.inter_area);
+        let mut replaced = Replaced::default();
+        for &prefix in prefixes {
+            let route = found.table.networks.remove(&prefix);
+            if self.table.networks.get(&prefix) != route.as_ref() {
+                match &route {
+                    Some(route) => _ = self.table.networks.insert(prefix, route.clone()),
+                    None => _ = self.table.networks.remove(&prefix),
+                }
+                replaced.routes.push((prefix, route));
+            }
+        }
+        // Refusals of internal paths are in both.
+        let is_meant = |refused: &&Refused| prefixes.contains(&refused.prefix);
+        replaced.refused = found.refused.difference(&self.refused).filter(is_meant).copied().collect();
+        self.refused.retain(|refused| !prefixes.contains(&refused.prefix) || found.refused.contains(refused));
+        self.refused.extend(&replaced.refused);
+        replaced
+    }
+}
+
 impl RoutingTable {
     /// Entries for networks, in the order of their prefixes.
     pub(crate) fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {

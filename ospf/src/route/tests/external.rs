@@ -212,3 +212,48 @@ fn equal_paths_to_a_boundary_router_go_through_the_largest_area() {
     let equal = two_areas((AreaId(1), 5), (AreaId(2), 5), Rfc1583Compatibility::Enabled);
     assert_eq!(equal, "External2 1 10.255.0.2@9");
 }
+
+#[test]
+fn replacing_some_externals_gives_what_calculating_everything_gives() {
+    let mut random = crate::random::Random::new(166);
+    let destinations = ["10.1.0.0/16", "10.1.2.0/24", "10.255.0.2/32", "0.0.0.0/0", "10.1.2.128/25"];
+    let metrics = [Type1(1), Type1(9), Type2(1), Type2(2)];
+    let mut changed = 0;
+    for _ in 0..300 {
+        let mut net = Net::new(4);
+        for (a, b) in [(1, 2), (1, 3), (2, 4), (3, 4)] {
+            net.link(a, b, 1 + (random.next_u32() % 2) as u16);
+        }
+        net.believe(&[2, 3, 4], &[("10.1.0.0/16", &[2, 3])], crate::config::Unlisted::Accept);
+        for router in 2..=4 {
+            for destination in destinations {
+                net.external(router, destination, metrics[random.next_u32() as usize % metrics.len()]);
+            }
+        }
+        let all = net.externals.clone();
+        let mut kept = net.routes(1);
+        for _ in 0..20 {
+            let which = random.next_u32() as usize % all.len();
+            let (id, router, lsa) = all[which];
+            let prefixes = [prefix(destinations[which % destinations.len()])].into();
+            match net
+                .externals
+                .iter()
+                .position(|known| (known.0, known.1, known.2.network_mask) == (id, router, lsa.network_mask))
+            {
+                Some(at) => _ = net.externals.remove(at),
+                None => net.externals.push((id, router, lsa)),
+            }
+            let offers = net.as_lsdb().externals_to(&prefixes, NOW);
+            let before = kept.table.clone();
+            let replaced = net.with_inputs(1, |inputs| {
+                kept.replace_externals(&RouteInputs { as_scope: &offers, ..*inputs }, &prefixes)
+            });
+            let full = net.routes(1);
+            assert_eq!(kept, full, "{prefixes:?} in {net:?}");
+            assert_eq!(replaced.routes, full.table.changes_since(&before));
+            changed += replaced.routes.len();
+        }
+    }
+    assert!(changed > 1000, "{changed}");
+}
