@@ -94,6 +94,7 @@ impl Neighbor {
     pub(crate) fn clear_lists(&mut self) {
         self.exchange.summary.clear();
         self.exchange.declared = None;
+        self.exchange.deferred = None;
         self.exchange.last_received = None;
         self.exchange.last_sent = None;
         self.requests = RequestList::default();
@@ -125,6 +126,8 @@ pub(crate) struct Exchange {
     pub(crate) first: u32,
     /// The DD sequence number with which the neighbour last declared itself master.
     pub(crate) declared: Option<u32>,
+    /// The packet that settles the roles, while the neighbour waits for its turn.
+    pub(crate) deferred: Option<DatabaseDescription>,
     /// By which a duplicate is known (§10.6).
     pub(crate) last_received: Option<Received>,
     /// Our last packet, for sending again.

@@ -316,6 +316,7 @@ impl Engine {
                 TimerKey::EarlyArrival(place) => self.early.contains(place),
                 TimerKey::StubRouter => self.stub_router() == StubRouterState::Stub,
                 TimerKey::Restart => self.is_in_restart(),
+                TimerKey::Admission => !self.deferred.is_empty(),
                 TimerKey::Calculation => true,
                 TimerKey::Expiry => false,
             };
@@ -330,6 +331,15 @@ impl Engine {
     }
 
     fn check_requests(&self, findings: &mut Findings) {
+        for &key in &self.deferred {
+            let awaited = self.neighbor(key).is_some_and(|neighbor| {
+                neighbor.state == NeighborState::ExStart || neighbor.exchange.deferred.is_none()
+            });
+            let due = self.timers.deadline(TimerKey::Admission).is_some();
+            findings.demand(awaited && due, "who waits for an exchange is in ExStart, and will be admitted", || {
+                format!("{key:?}")
+            });
+        }
         findings.demand(self.in_flight.is_settled(), "requests are made before an input is done with", String::new);
         for (place, key) in self.in_flight.asked() {
             let wanted = self.neighbor(key).is_some_and(|neighbor| neighbor.requests.header(place.key).is_some());

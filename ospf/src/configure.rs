@@ -131,6 +131,7 @@ impl Engine {
         self.exchanged.clear();
         self.forget_early();
         self.unsent_floods.clear();
+        self.deferred.clear();
         self.interface_events.clear();
         self.timers = Timers::default();
         self.restart = Restart::None;

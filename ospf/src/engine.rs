@@ -50,6 +50,8 @@ pub struct Engine {
     pub(crate) interface_events: BTreeSet<(InterfaceId, InterfaceEvent)>,
     /// Neighbours to whom something on their retransmission list may be sent.
     pub(crate) unsent_floods: BTreeSet<NeighborKey>,
+    /// Neighbours that wait for their turn to exchange databases.
+    pub(crate) deferred: BTreeSet<NeighborKey>,
     pub(crate) in_flight: InFlight,
     /// LSAs whose instance in the database came in answer to a request, not by flooding (§13 (5)(a)).
     pub(crate) exchanged: BTreeSet<LsaPlace>,
@@ -87,6 +89,7 @@ impl Engine {
             restart: Restart::None,
             interface_events: BTreeSet::new(),
             unsent_floods: BTreeSet::new(),
+            deferred: BTreeSet::new(),
             in_flight: InFlight::default(),
             exchanged: BTreeSet::new(),
             early: EarlyArrivals::default(),
@@ -176,6 +179,7 @@ impl Engine {
             TimerKey::EarlyArrival(place) => self.take_early(place),
             TimerKey::StubRouter => self.review_stub_router(),
             // Done once for each input, if it is due.
+            TimerKey::Admission => {}
             TimerKey::Calculation => {}
             TimerKey::Expiry => unreachable!("the databases keep this deadline"),
         }
@@ -188,6 +192,7 @@ impl Engine {
         }
         self.execute_interface_events();
         self.request_more();
+        self.admit();
         self.review_restart();
         self.originate();
         self.remove_max_aged();

@@ -160,9 +160,7 @@ impl Engine {
                 return Err(Refusal::NeighborState);
             }
             NeighborState::ExStart => {
-                if self.settle_roles(key, packet) {
-                    self.accept_description(key, packet);
-                }
+                self.settle_and_accept(key, packet);
             }
             NeighborState::Exchange => {
                 let expected = match role {
@@ -192,6 +190,13 @@ impl Engine {
         Ok(())
     }
 
+    /// A packet in ExStart: if it settles who is master, it is the first of the exchange.
+    pub(crate) fn settle_and_accept(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
+        if self.settle_roles(key, packet) {
+            self.accept_description(key, packet);
+        }
+    }
+
     /// Whether a packet received in ExStart settles who is master (§10.6).
     fn settle_roles(&mut self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
         let own_id = self.config.router_id;
@@ -207,6 +212,10 @@ impl Engine {
         } else {
             return false;
         };
+        if !self.may_exchange(key, packet) {
+            return false;
+        }
+        let Some(neighbor) = self.neighbor_mut(key) else { return false };
         neighbor.exchange.role = role;
         neighbor.exchange.first = packet.sequence;
         neighbor.options = packet.options;

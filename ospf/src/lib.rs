@@ -8,7 +8,7 @@
 //! - `area` (§6)
 //! - `receive` and `send` (§8), `interface_machine`, `interface`, `dr_election` and `hello` (§9, §10.5), `nonbroadcast` (§9.5.1),
 //!   `virtual_link` (§15)
-//! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9)
+//! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9), `pacing` (RFC 4222)
 //! - `origination`, `router_lsa`, `network_lsa` and `external_lsa` (§12.4), `stub_router` (RFC 6987), `opaque` (RFC 5250)
 //! - `flooding`, `early`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
 //! - `calculation` and `route` (§16), `spf_delay` (RFC 8405)
@@ -50,6 +50,7 @@ mod network_lsa;
 mod nonbroadcast;
 mod opaque;
 mod origination;
+mod pacing;
 mod random;
 mod receive;
 mod refusal;

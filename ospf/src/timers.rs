@@ -23,6 +23,8 @@ pub enum TimerKey {
     DelayedAck(InterfaceId),
     /// Inactivity Timer: the neighbour is taken for dead (§10).
     Inactivity(NeighborKey),
+    /// An exchange has taken so long that another may begin (RFC 4222).
+    Admission,
     /// The last Database Description is sent again (§10.8).
     DatabaseDescription(NeighborKey),
     /// The slave may forget its last Database Description (§10.8).

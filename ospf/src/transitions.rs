@@ -88,6 +88,7 @@ impl Engine {
         self.timers.cancel(TimerKey::Inactivity(key));
         self.timers.cancel(TimerKey::Poll(key));
         self.unsent_floods.remove(&key);
+        self.deferred.remove(&key);
         if let Some(interface) = self.interfaces.get_mut(&key.interface) {
             let gone = interface.neighbors.remove(&key.id);
             debug_assert!(gone.is_none_or(|neighbor| neighbor.state == NeighborState::Down));

@@ -14,6 +14,7 @@ mod hostile;
 mod limits;
 mod nonbroadcast;
 mod opaque;
+mod pacing;
 mod stub_router;
 mod virtual_links;
 mod world;
