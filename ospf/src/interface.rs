@@ -287,6 +287,8 @@ impl Engine {
         debug_assert!(interface.elects());
         let Some(address) = interface.link().map(Link::address) else { return };
         let (before, was_designated) = (interface.designated, interface.state.is_designated());
+        // Nobody is adjacent yet, also where a restarting router already knows what its election will say (RFC 3623 §2.1).
+        let was_waiting = interface.state == InterfaceState::Waiting;
         let own = Candidate { router_id, address, priority: interface.config.priority, declared: before };
         let heard = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::TwoWay);
         let candidates: Vec<_> = heard.map(Neighbor::candidate).collect();
@@ -306,7 +308,7 @@ impl Engine {
             self.start_ineligible_neighbors(id);
         }
         // (7)
-        if before != after {
+        if before != after || was_waiting {
             self.reconsider_adjacencies(id);
             self.router_lsa_changed(area);
             self.hello_early(id);
