@@ -1,5 +1,6 @@
 //! Packets on an interface, recorded by `tcpdump` and judged by `tshark`: another implementation's opinion of ours.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -78,7 +79,7 @@ impl Capture {
             table.args(["-e", field]);
         }
         let mut packets = Vec::new();
-        let mut with_checksum = 0;
+        let mut with_checksum = Vec::new();
         for line in output_of(&mut table)?.lines() {
             let row: Vec<&str> = line.split('\t').collect();
             let [frame, kind, ls_types, auth, ip_checksum, malformed, expert] = row[..] else {
@@ -86,7 +87,9 @@ impl Capture {
             };
             ensure!(ip_checksum == GOOD, "frame {frame}: bad IP checksum: {row:?}");
             ensure!(malformed.is_empty() && expert.is_empty(), "frame {frame}: tshark complains: {row:?}");
-            with_checksum += usize::from(auth != CRYPTOGRAPHIC);
+            if auth != CRYPTOGRAPHIC {
+                with_checksum.push(frame.to_owned());
+            }
             packets.push(OspfPacket {
                 frame: frame.to_owned(),
                 kind: kind.parse().with_context(|| format!("frame {frame}: packet type in {row:?}"))?,
@@ -95,13 +98,14 @@ impl Capture {
         }
         // The verdict on OSPF's checksum is no field, only words in the packet's description.
         let described = output_of(self.tshark().arg("-V"))?;
-        let good = described
-            .lines()
-            .filter(|line| line.trim_start().starts_with("Checksum:") && line.contains("[correct]"))
-            .count();
-        if good != with_checksum {
-            let bad: Vec<&str> = described.lines().filter(|line| line.contains("[incorrect")).collect();
-            bail!("{with_checksum} OSPF packets with a checksum, {good} good ones: {bad:?}");
+        let good = |text: &&str| {
+            text.lines().any(|line| line.trim_start().starts_with("Checksum:") && line.contains("[correct]"))
+        };
+        let of_frames = described.split("\nFrame ").map(|text| text.trim_start_matches("Frame "));
+        let good: BTreeSet<&str> = of_frames.clone().filter(good).filter_map(|text| text.split(':').next()).collect();
+        if let Some(frame) = with_checksum.iter().find(|frame| !good.contains(frame.as_str())) {
+            let text = of_frames.clone().find(|text| text.starts_with(&format!("{frame}:"))).unwrap_or_default();
+            bail!("{} OSPF packets with a checksum, {} good ones, not frame {text}", with_checksum.len(), good.len());
         }
         Ok(packets)
     }
