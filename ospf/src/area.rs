@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{AreaConfig, AreaKind, AreaRange, Config};
 use crate::engine::Engine;
-use crate::event::NeighborState;
 use crate::ids::{AreaId, LsaType, Prefix, Scope};
 use crate::route::Border;
 use crate::wire::Options;
@@ -65,9 +64,8 @@ impl Engine {
         if !areas.contains(&AreaId::BACKBONE) || areas.len() == 1 {
             return Border::Inside;
         }
-        let backbone = self.interfaces.values().filter(|interface| interface.config.area == AreaId::BACKBONE);
-        let mut neighbors = backbone.flat_map(|interface| interface.neighbors.values());
-        match neighbors.any(|neighbor| neighbor.state == NeighborState::Full) {
+        let mut backbone = self.interfaces.values().filter(|interface| interface.config.area == AreaId::BACKBONE);
+        match backbone.any(|interface| interface.adjacent().next().is_some()) {
             true => Border::WithBackbone,
             false => Border::WithoutBackbone,
         }

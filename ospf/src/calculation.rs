@@ -119,16 +119,17 @@ impl Engine {
         self.timers.set(TimerKey::Calculation, due);
     }
 
-    /// Once for each input: calculates if it is time.
-    pub(crate) fn calculate_if_due(&mut self) {
+    /// Once for each input: calculates if it is time; whether paths inside the AS may have changed, on which more depends than routes.
+    pub(crate) fn calculate_if_due(&mut self) -> bool {
         if !self.calculation.backoff.take_due(self.now) {
-            return;
+            return false;
         }
         self.timers.cancel(TimerKey::Calculation);
         let mut after = match std::mem::take(&mut self.calculation.pending) {
             Pending::Externals(prefixes) if self.may_be_partial(&prefixes) => {
                 self.calculation.runs += 1;
-                return self.calculate_some_externals(&prefixes);
+                self.calculate_some_externals(&prefixes);
+                return false;
             }
             Pending::Externals(_) | Pending::Everything => self.calculate(),
         };
@@ -139,7 +140,7 @@ impl Engine {
         if self.is_restarting() {
             // RFC 3623 §2: "the restarting router does not install OSPF routes ... the router instead relies on the forwarding
             // entries that it installed prior to the restart".
-            return;
+            return true;
         }
         let after = &self.calculation.latest;
         for (prefix, route) in after.table.changes_since(&before.table) {
@@ -149,7 +150,7 @@ impl Engine {
             let (prefix, originator, guard) = (refused.prefix, refused.originator, refused.guard);
             self.outputs.push_back(Output::Event(Event::RouteRefused { prefix, originator, guard }));
         }
-        self.review_virtual_links();
+        true
     }
 
     /// Whether external routes can be calculated on top of the last calculation, which saw everything else as it is.

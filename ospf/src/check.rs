@@ -13,6 +13,7 @@ use crate::ids::{InterfaceId, NeighborKey, Prefix};
 use crate::interface::Interface;
 use crate::interface_machine::InterfaceState;
 use crate::lsdb::Entry;
+use crate::nssa::Translator;
 use crate::retransmission::FLOOD_WINDOW;
 use crate::stub_router::StubRouterState;
 use crate::timers::TimerKey;
@@ -317,6 +318,7 @@ impl Engine {
                 TimerKey::StubRouter => self.stub_router() == StubRouterState::Stub,
                 TimerKey::Restart => self.is_in_restart(),
                 TimerKey::Admission => !self.deferred.is_empty(),
+                TimerKey::TranslatorStability(area) => self.translators.get(&area) == Some(&Translator::Deposed),
                 TimerKey::Calculation => true,
                 TimerKey::Expiry => false,
             };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
-use crate::databases::{Databases, Domain};
+use crate::databases::{Databases, Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
@@ -110,21 +110,33 @@ impl Engine {
         }
         if (&before.externals, &before.loopbacks) != (&self.config.externals, &self.config.loopbacks) {
             // The E-bit and the host links (§12.4.1).
-            for area in areas {
+            for &area in &areas {
                 self.router_lsa_changed(area);
             }
         }
-        if before.policy != self.config.policy {
+        if (&before.policy, &before.areas, before.rfc1583)
+            != (&self.config.policy, &self.config.areas, self.config.rfc1583)
+        {
             self.schedule_calculation();
         }
     }
 
     /// Another router id is another router: all adjacencies and databases go (RFC 2328 §C.1).
     fn begin_again(&mut self, config: Config) {
+        // What we said under the old name would stay for an hour: nobody else may flush it (§14.1).
+        let said = self
+            .databases
+            .iter()
+            .flat_map(|(domain, lsdb)| lsdb.iter().map(move |entry| LsaPlace { domain, key: entry.key() }));
+        for place in said.filter(|&place| self.is_self_originated(place)).collect::<Vec<_>>() {
+            self.flush(place);
+        }
+        self.send_floods();
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
             self.remove_interface(id);
         }
         self.config = config;
+        self.translators.clear();
         self.databases = Databases::default();
         self.originations = Originations::default();
         self.in_flight = InFlight::default();

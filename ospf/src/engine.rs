@@ -10,11 +10,12 @@ use crate::config::Config;
 use crate::databases::{Databases, LsaPlace};
 use crate::early::EarlyArrivals;
 use crate::event::Event;
-use crate::ids::{InterfaceId, NeighborKey};
+use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::interface::Interface;
 use crate::interface_machine::InterfaceEvent;
 use crate::io::{Input, LinkState, Output};
 use crate::limits::LimitStates;
+use crate::nssa::Translator;
 use crate::opaque::Opaques;
 use crate::origination::Originations;
 use crate::random::Random;
@@ -41,6 +42,8 @@ pub struct Engine {
     pub(crate) opaques: Opaques,
     pub(crate) stub_router: StubRouterTimes,
     pub(crate) calculation: CalculationState,
+    /// NSSAs whose Type-7 LSAs this router translates.
+    pub(crate) translators: BTreeMap<AreaId, Translator>,
     pub(crate) limit_states: LimitStates,
     pub(crate) timers: Timers,
     pub(crate) random: Random,
@@ -82,6 +85,7 @@ impl Engine {
             opaques: Opaques::default(),
             stub_router: StubRouterTimes::default(),
             calculation: CalculationState::default(),
+            translators: BTreeMap::new(),
             limit_states: LimitStates::default(),
             timers: Timers::default(),
             random: Random::new(seed),
@@ -177,6 +181,7 @@ impl Engine {
             TimerKey::Origination(place) => self.originations.touch(place),
             TimerKey::Refresh(place) => self.originations.refresh(place),
             TimerKey::EarlyArrival(place) => self.take_early(place),
+            TimerKey::TranslatorStability(area) => self.translator_stability_timer(area),
             TimerKey::StubRouter => self.review_stub_router(),
             // Done once for each input, if it is due.
             TimerKey::Admission => {}
@@ -205,10 +210,15 @@ impl Engine {
             self.originate();
         }
         self.send_floods();
-        self.calculate_if_due();
-        // What was calculated may have to be said.
-        self.originate();
-        self.send_floods();
+        // A virtual link that comes up or goes is a change that routes follow.
+        while self.calculate_if_due() {
+            self.after_calculation();
+            self.execute_interface_events();
+            self.originate();
+            self.remove_max_aged();
+            self.originate();
+            self.send_floods();
+        }
         self.tell_opaques();
         if self.is_prepared() {
             self.leave_for_restart();

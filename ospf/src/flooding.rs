@@ -170,6 +170,7 @@ impl Engine {
         let consequence = self.consequence(place, &lsa.header, &body);
         let change = self.databases.domain_mut(place.domain).insert(lsa.detached(), body, self.now);
         match change {
+            Change::Contents if self.is_own_conclusion(place) => {}
             Change::Contents => self.schedule(consequence),
             Change::Refreshed => {}
         }
@@ -177,6 +178,15 @@ impl Engine {
         if matches!(place.key.kind, LsaType::ROUTER | LsaType::NETWORK) {
             self.restart_may_end();
         }
+    }
+
+    /// Whether an LSA is one of ours that follows from routes or configuration: no route follows from it (§16.2 (2), §16.4 (2)).
+    fn is_own_conclusion(&self, place: LsaPlace) -> bool {
+        let is_conclusion = matches!(
+            place.key.kind,
+            LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR | LsaType::AS_EXTERNAL | LsaType::NSSA
+        );
+        is_conclusion && self.is_self_originated(place)
     }
 
     /// Table 19 for an LSA that is newer than ours.

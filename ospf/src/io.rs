@@ -161,6 +161,13 @@ pub struct Route {
     pub tag: u32,
 }
 
+impl Route {
+    /// Whether packets are discarded: an area address range of ours in which nothing nearer is known (RFC 2328 §11.1).
+    pub fn is_discard(&self) -> bool {
+        self.nexthops.is_empty()
+    }
+}
+
 /// Path types in the order of their preference (RFC 2328 §11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

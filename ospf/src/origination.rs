@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
-use crate::ids::{AreaId, InterfaceId, LsaType, SequenceNumber};
+use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaType, Prefix, SequenceNumber};
 use crate::time::Instant;
 use crate::timers::TimerKey;
-use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, MIN_LS_INTERVAL, Options};
+use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, MIN_LS_INTERVAL, Options, RouterFlags};
 
 /// How far the second instance keeps from the first: receivers drop what comes within MinLSArrival, and the network is not punctual.
 ///
@@ -46,6 +46,10 @@ pub(crate) struct Originations {
     /// Areas whose Router-LSA may have other contents by now.
     changed_areas: BTreeSet<AreaId>,
     first_holds: BTreeMap<AreaId, FirstHold>,
+    /// Flags of our Router-LSAs as they were said last.
+    flags: BTreeMap<AreaId, RouterFlags>,
+    /// Destinations outside that no LSA can be had for.
+    unplaced: BTreeSet<Prefix>,
 }
 
 /// What an LSA is to say.
@@ -102,6 +106,26 @@ impl Originations {
     /// The LSAs of a type that are to be originated.
     pub(crate) fn wanted_of(&self, kind: LsaType) -> impl Iterator<Item = LsaPlace> {
         self.wanted.keys().copied().filter(move |place| place.key.kind == kind)
+    }
+
+    /// The networks that LSAs of a type and domain are to be originated for, with their Link State IDs.
+    pub(crate) fn networks(&self, domain: Domain, kind: LsaType) -> impl Iterator<Item = (Prefix, LinkStateId)> {
+        let wanted = self.wanted.iter().filter(move |(place, _)| place.domain == domain && place.key.kind == kind);
+        wanted.filter_map(|(place, wanted)| {
+            let mask = match &wanted.body {
+                LsaBody::Summary(lsa) => lsa.network_mask,
+                LsaBody::External(lsa) => lsa.network_mask,
+                LsaBody::Router(_) | LsaBody::Network(_) | LsaBody::Opaque(_) => return None,
+            };
+            Some((Prefix::from_mask(place.key.id.into(), mask)?, place.key.id))
+        })
+    }
+
+    /// Notes the destinations outside that no LSA can be had for; gives those that are new.
+    pub(crate) fn note_unplaced(&mut self, unplaced: BTreeSet<Prefix>) -> Vec<Prefix> {
+        let new = unplaced.difference(&self.unplaced).copied().collect();
+        self.unplaced = unplaced;
+        new
     }
 
     /// All LSAs that are to be originated.
@@ -175,6 +199,7 @@ impl Originations {
         if let Domain::Area(area) = domain {
             self.first_holds.remove(&area);
             self.changed_areas.remove(&area);
+            self.flags.remove(&area);
         }
     }
 }
@@ -198,6 +223,7 @@ impl Engine {
 
     /// Once for each input: whatever is not said as it is wanted is said anew, or taken back.
     pub(crate) fn originate(&mut self) {
+        self.note_changed_flags();
         while let Some(area) = self.originations.changed_areas.pop_first() {
             let place = self.router_lsa_place(area);
             let body = LsaBody::Router(self.router_lsa(area));
@@ -219,6 +245,19 @@ impl Engine {
         let place = self.originations.touched.iter().copied().find(|&place| self.may_speak_of(place))?;
         self.originations.touched.remove(&place);
         Some(place)
+    }
+
+    /// What changes in one area may make this router a border router, or none, for all (§12.4, event 8).
+    fn note_changed_flags(&mut self) {
+        if self.originations.changed_areas.is_empty() {
+            return;
+        }
+        for area in self.areas() {
+            let flags = self.router_flags(area);
+            if self.originations.flags.insert(area, flags) != Some(flags) {
+                self.originations.changed_areas.insert(area);
+            }
+        }
     }
 
     /// A newer instance of an LSA of ours came from the network, and is installed (§13.4).

@@ -3,13 +3,14 @@
 use std::net::Ipv4Addr;
 
 use crate::area::ExternalRouting;
-use crate::config::NetworkType;
+use crate::config::{AreaKind, NetworkType, TranslatorRole};
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix};
 use crate::interface::{Interface, Link};
 use crate::interface_machine::InterfaceState;
 use crate::io::Addressing;
+use crate::route::Border;
 use crate::wire::{LSA_HEADER_LEN, RouterFlags, RouterLink, RouterLinkKind, RouterLsa};
 
 /// The most links that a Router-LSA has: it goes in one Link State Update, whose length is a 16-bit number, like that of the IP packet.
@@ -25,12 +26,7 @@ impl Engine {
 
     /// Its contents at present.
     pub(crate) fn router_lsa(&self, area: AreaId) -> RouterLsa {
-        let mut flags = RouterFlags::default();
-        // §A.4.2: "should never be set in a router-LSA for a stub area".
-        let is_stub = self.config.area_kind(area).external_routing() == ExternalRouting::None;
-        if (!self.config.externals.is_empty() || self.originates_opaque_as_scope()) && !is_stub {
-            flags = flags.with(RouterFlags::E);
-        }
+        let flags = self.router_flags(area);
         let mut links = Vec::new();
         for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
             // "If the state of the interface is Down, no links are added."
@@ -45,6 +41,38 @@ impl Engine {
         self.discourage_transit(&mut links);
         links.truncate(MAX_LINKS);
         RouterLsa { flags, links }
+    }
+}
+
+impl Engine {
+    /// Its flags (§A.4.2).
+    pub(crate) fn router_flags(&self, area: AreaId) -> RouterFlags {
+        let is_border = self.border() != Border::Inside;
+        let kind = self.config.area_kind(area);
+        let mut flags = RouterFlags::default();
+        if is_border {
+            flags = flags.with(RouterFlags::B);
+        }
+        // RFC 3101 §3.1: "All NSSA border routers must set the E-bit ..., even when they are not translating."
+        let of_nssa = || self.areas().into_iter().any(|area| matches!(self.config.area_kind(area), AreaKind::Nssa(_)));
+        let is_boundary =
+            !self.config.externals.is_empty() || self.originates_opaque_as_scope() || (is_border && of_nssa());
+        // "should never be set in a router-LSA for a stub area"
+        if is_boundary && kind.external_routing() != ExternalRouting::None {
+            flags = flags.with(RouterFlags::E);
+        }
+        // "an endpoint of one or more fully adjacent virtual links having the described area as Transit area"
+        let mut through = self.interfaces.values().filter(
+            |interface| matches!(interface.config.network, NetworkType::VirtualLink { transit_area, .. } if transit_area == area),
+        );
+        if through.any(|link| link.adjacent().next().is_some()) {
+            flags = flags.with(RouterFlags::V);
+        }
+        // RFC 3101 §3.1: NSSATranslatorRole is Always.
+        if is_border && matches!(kind, AreaKind::Nssa(nssa) if nssa.translator == TranslatorRole::Always) {
+            flags = flags.with(RouterFlags::NT);
+        }
+        flags
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Findings;
 use crate::databases::LsaPlace;
-use crate::ids::{InterfaceId, NeighborKey};
+use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::time::Instant;
 
 /// What a deadline is for.
@@ -49,6 +49,8 @@ pub enum TimerKey {
     Expiry,
     /// The time after the start for which this router is a stub router is over (RFC 6987).
     StubRouter,
+    /// A router that was an NSSA's translator stops translating (RFC 3101 §3.1).
+    TranslatorStability(AreaId),
     /// Routes are calculated (§16).
     Calculation,
 }

@@ -23,3 +23,11 @@ pub enum ExternalMetric {
     /// Larger than any cost inside the AS.
     Type2(u32),
 }
+
+impl ExternalMetric {
+    /// The 24 bits.
+    pub fn value(self) -> u32 {
+        let (Self::Type1(metric) | Self::Type2(metric)) = self;
+        metric
+    }
+}

@@ -1,19 +1,20 @@
-//! Paths out of the autonomous system (RFC 2328 §16.4): AS-external-LSAs on top of the paths inside it.
+//! Paths out of the autonomous system (RFC 2328 §16.4, RFC 3101 §2.5): AS-external- and Type-7 LSAs on top of the paths inside it.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::inputs::{Own, RouteInputs};
-use super::inter_area::{Inside, InterAreaRoutes};
-use super::internal::InternalRoutes;
+use super::inputs::{Border, Own, RouteInputs};
+use super::inter_area::{Inside, InterAreaRoutes, Through};
+use super::internal::{InternalRoutes, RouterPath};
 use super::policy::{Judge, Verdict};
 use super::spf::Leg;
 use super::table::{Calculation, Refused, RoutingTable};
-use crate::config::{ExternalMetric, Rfc1583Compatibility};
+use crate::config::{AreaKind, ExternalMetric, Summaries};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
-use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, RouterFlags};
+use crate::lsdb;
+use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, Options, RouterFlags};
 
 /// Calculates externals and gives the whole table. `internal` and `inter_area` are what [`super::internal::calculate_internal`] and
 /// [`super::inter_area::calculate_inter_area`] said of the same areas.
@@ -33,23 +34,99 @@ pub(crate) fn calculate_externals(
         refused: internal.refused.union(&inter_area.refused).copied().collect(),
     };
     for entry in inputs.as_scope.of_type(LsaType::AS_EXTERNAL) {
-        let LsaBody::External(lsa) = entry.body() else { continue };
-        let key = entry.key();
-        // RFC 2328 §16.4 (1), (2): MaxAge and our own.
-        if entry.is_max_age(inputs.now) || key.advertising_router == inputs.router_id {
-            continue;
-        }
-        // RFC 2328 appendix E: the Link State ID may have host bits set.
-        if let Some(prefix) = Prefix::from_mask(Ipv4Addr::from(key.id), lsa.network_mask) {
-            search.consider(prefix, key.advertising_router, lsa);
+        if let Some((prefix, lsa)) = usable(inputs, entry) {
+            let source = Source::new(entry.key().advertising_router, lsa, Origin::As);
+            search.consider(prefix, source);
         }
     }
+    for area in inputs.areas {
+        let AreaKind::Nssa(nssa) = area.kind else { continue };
+        for entry in area.lsdb.of_type(LsaType::NSSA) {
+            let Some((prefix, lsa)) = usable(inputs, entry) else { continue };
+            let propagate = entry.header(inputs.now).options.contains(Options::NP);
+            // RFC 3101 §2.5 (3)(a), (b): border routers take no default route from each other, nor any if they bring one in place of
+            // all other areas.
+            let foreign = propagate && nssa.summaries == Summaries::Imported;
+            if prefix == Prefix::DEFAULT && inputs.border != Border::Inside && !foreign {
+                continue;
+            }
+            let origin = Origin::Nssa { area: area.area, propagate };
+            search.consider(prefix, Source::new(entry.key().advertising_router, lsa, origin));
+        }
+    }
+    let translatable = search.best.iter().flat_map(|(&prefix, path)| path.translatable(prefix)).collect();
     let mut table = RoutingTable::from_inside(inside, inputs.router_id);
     for (prefix, external) in search.best {
         table.insert(prefix, external.into_route());
     }
     let refused = search.refused;
-    Calculation { table, internal, inter_area, refused }
+    Calculation { table, internal, inter_area, translatable, refused }
+}
+
+/// RFC 2328 §16.4 (1), (2), RFC 3101 §2.5 (1), (2): neither unreachable, nor at MaxAge, nor our own.
+fn usable<'a>(inputs: &RouteInputs<'_>, entry: &'a lsdb::Entry) -> Option<(Prefix, &'a ExternalLsa)> {
+    let LsaBody::External(lsa) = entry.body() else { return None };
+    let key = entry.key();
+    if lsa.metric.value() >= LS_INFINITY || entry.is_max_age(inputs.now) || key.advertising_router == inputs.router_id {
+        return None;
+    }
+    // RFC 2328 appendix E: the Link State ID may have host bits set.
+    Some((Prefix::from_mask(Ipv4Addr::from(key.id), lsa.network_mask)?, lsa))
+}
+
+/// A Type-7 LSA that a route follows and that may be translated (RFC 3101 §3.2): its P-bit is set and it says where to forward to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Translatable {
+    /// Its metric.
+    pub(crate) metric: ExternalMetric,
+    /// Its forwarding address.
+    pub(crate) forwarding: Ipv4Addr,
+    /// Its External Route Tag.
+    pub(crate) tag: u32,
+    /// The route's cost from here, without a type 2 metric.
+    pub(crate) cost: u32,
+}
+
+/// An LSA that offers a path.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    originator: RouterId,
+    metric: ExternalMetric,
+    /// 0.0.0.0 = the originator.
+    forwarding: Ipv4Addr,
+    tag: u32,
+    origin: Origin,
+}
+
+/// Where an LSA is flooded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// An AS-external-LSA.
+    As,
+    /// A Type-7 LSA, with its P-bit.
+    Nssa { area: AreaId, propagate: bool },
+}
+
+impl Source {
+    fn new(originator: RouterId, lsa: &ExternalLsa, origin: Origin) -> Self {
+        let ExternalLsa { metric, forwarding_address: forwarding, route_tag: tag, network_mask: _ } = *lsa;
+        Self { originator, metric, forwarding, tag, origin }
+    }
+
+    /// RFC 3101 §2.5 (6)(e): of LSAs that are functionally the same the largest counts.
+    fn precedence(&self) -> (u8, RouterId) {
+        let class = match self.origin {
+            Origin::Nssa { propagate: true, .. } => 2,
+            Origin::As => 1,
+            Origin::Nssa { propagate: false, .. } => 0,
+        };
+        (class, self.originator)
+    }
+
+    /// Whether both lead to the same place at the same cost: that of the path is equal already.
+    fn is_same_as(&self, other: &Self) -> bool {
+        !self.forwarding.is_unspecified() && (self.forwarding, self.metric) == (other.forwarding, other.metric)
+    }
 }
 
 struct Search<'a> {
@@ -65,9 +142,9 @@ struct Search<'a> {
 struct Path {
     preference: Preference,
     area: AreaId,
-    originators: BTreeSet<RouterId>,
+    /// In the order in which they were found, at least one.
+    sources: Vec<Source>,
     nexthops: BTreeSet<Nexthop>,
-    tag: u32,
 }
 
 /// How paths compare, the smallest first (RFC 2328 §16.4 (6)).
@@ -87,15 +164,6 @@ enum MetricClass {
     Type2(u32),
 }
 
-/// Classes of paths to AS boundary routers and forwarding addresses (RFC 2328 §16.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Through {
-    /// Intra-area, not through the backbone.
-    OtherArea,
-    /// Intra-area through the backbone, or inter-area; every path if RFC1583Compatibility is on.
-    Any,
-}
-
 /// How to get to the place where an external path leaves the AS.
 #[derive(Clone, Copy)]
 struct Exit<'a> {
@@ -108,19 +176,11 @@ struct Exit<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn consider(&mut self, prefix: Prefix, originator: RouterId, lsa: &ExternalLsa) {
-        let (ExternalMetric::Type1(metric) | ExternalMetric::Type2(metric)) = lsa.metric;
-        // RFC 2328 §16.4 (1)
-        if metric >= LS_INFINITY {
-            return;
-        }
+    fn consider(&mut self, prefix: Prefix, source: Source) {
+        let originator = source.originator;
         // RFC 2328 §16.4 (3): no path to the boundary router, no path to what it brings in.
-        let Some(boundary) = self.boundary_router(originator) else { return };
-        let exit = if lsa.forwarding_address.is_unspecified() {
-            Some(boundary)
-        } else {
-            self.forwarding_address(lsa.forwarding_address)
-        };
+        let Some(boundary) = self.boundary_router(&source) else { return };
+        let exit = if source.forwarding.is_unspecified() { Some(boundary) } else { self.forwarding_address(&source) };
         let Some(exit) = exit else { return };
         let verdict = self.judge.verdict(prefix);
         let mut legs = match self.believed(verdict, originator, &boundary, &exit) {
@@ -144,7 +204,7 @@ impl<'a> Search<'a> {
         if self.inside.has(prefix) || self.own.is_here(prefix) {
             return;
         }
-        let preference = match lsa.metric {
+        let preference = match source.metric {
             ExternalMetric::Type1(metric) => {
                 Preference { metric: MetricClass::Type1, through: exit.through, cost: exit.cost.saturating_add(metric) }
             }
@@ -152,63 +212,43 @@ impl<'a> Search<'a> {
                 Preference { metric: MetricClass::Type2(metric), through: exit.through, cost: exit.cost }
             }
         };
-        let found =
-            Path { preference, area: exit.area, originators: [originator].into(), nexthops, tag: lsa.route_tag };
-        self.compete(prefix, found);
-    }
-
-    /// RFC 2328 §16.4 (6): the better path replaces the other, equal ones join.
-    fn compete(&mut self, prefix: Prefix, found: Path) {
         let Some(known) = self.best.get_mut(&prefix) else {
-            self.best.insert(prefix, found);
+            self.best.insert(prefix, Path { preference, area: exit.area, sources: vec![source], nexthops });
             return;
         };
-        match found.preference.cmp(&known.preference) {
-            Ordering::Less => *known = found,
-            Ordering::Equal => {
-                known.originators.extend(found.originators);
-                known.nexthops.extend(found.nexthops);
+        known.compete(Path { preference, area: exit.area, sources: vec![source], nexthops });
+    }
+
+    /// Where the LSA's originator is (RFC 2328 §16.4 (3)); of a Type-7 LSA, within its area (RFC 3101 §2.5 (3)).
+    fn boundary_router(&self, source: &Source) -> Option<Exit<'a>> {
+        let router = source.originator;
+        let (area, path) = match source.origin {
+            Origin::As => self.inside.preferred_path(router, self.inputs.rfc1583, |_| true)?,
+            Origin::Nssa { area, .. } => {
+                let is_boundary = |path: &&RouterPath| path.flags.contains(RouterFlags::E);
+                (area, self.inside.internal.routers.get(&(router, area)).filter(is_boundary)?)
             }
-            Ordering::Greater => {}
-        }
+        };
+        let through = Through::of(self.inputs.rfc1583, path.kind, area);
+        Some(Exit { area, through, cost: path.cost, legs: &path.legs, on_link: None })
     }
 
-    /// RFC 2328 §16.4 (3): of the boundary router's entries the preferred, then the cheapest, then the largest area.
-    fn boundary_router(&self, router: RouterId) -> Option<Exit<'a>> {
-        let entries = self.inside.paths_to(router).filter(|(_, path)| path.flags.contains(RouterFlags::E));
-        let exits = entries.map(|(area, path)| Exit {
-            area,
-            through: self.through(path.kind, area),
-            cost: path.cost,
-            legs: &path.legs,
-            on_link: None,
-        });
-        exits.min_by_key(|exit| (exit.through, exit.cost, std::cmp::Reverse(exit.area)))
-    }
-
-    /// RFC 2328 §16.4 (3): the forwarding address has to be reached inside the AS, and not be ourselves.
-    fn forwarding_address(&self, address: Ipv4Addr) -> Option<Exit<'a>> {
+    /// The forwarding address has to be reached inside the AS (RFC 2328 §16.4 (3)), that of a Type-7 LSA within its area (RFC 3101
+    /// §2.5 (3)), and not be ourselves.
+    fn forwarding_address(&self, source: &Source) -> Option<Exit<'a>> {
+        let address = source.forwarding;
         if self.own.has_address(address) {
             return None;
         }
         let path = self.inside.longest_match(address)?;
         debug_assert!(path.kind <= RouteKind::InterArea, "an internal path is inside the AS");
-        Some(Exit {
-            area: path.area,
-            through: self.through(path.kind, path.area),
-            cost: path.cost,
-            legs: &path.legs,
-            on_link: Some(address),
-        })
-    }
-
-    fn through(&self, kind: RouteKind, area: AreaId) -> Through {
-        match self.inputs.rfc1583 {
-            Rfc1583Compatibility::Disabled if kind == RouteKind::IntraArea && area != AreaId::BACKBONE => {
-                Through::OtherArea
-            }
-            Rfc1583Compatibility::Disabled | Rfc1583Compatibility::Enabled => Through::Any,
+        if let Origin::Nssa { area, .. } = source.origin
+            && (path.kind, path.area) != (RouteKind::IntraArea, area)
+        {
+            return None;
         }
+        let through = Through::of(self.inputs.rfc1583, path.kind, path.area);
+        Some(Exit { area: path.area, through, cost: path.cost, legs: &path.legs, on_link: Some(address) })
     }
 
     /// The legs to the exit that the policy lets through, at least one, or those that it does not.
@@ -233,12 +273,44 @@ impl<'a> Search<'a> {
 }
 
 impl Path {
+    /// RFC 2328 §16.4 (6): the better path replaces the other, equal ones join, except those that say the same (RFC 3101 §2.5 (6)(e)).
+    fn compete(&mut self, found: Self) {
+        match found.preference.cmp(&self.preference) {
+            Ordering::Less => *self = found,
+            Ordering::Equal => {
+                self.nexthops.extend(found.nexthops);
+                for source in found.sources {
+                    match self.sources.iter_mut().find(|known| known.is_same_as(&source)) {
+                        Some(known) if known.precedence() >= source.precedence() => {}
+                        Some(known) => *known = source,
+                        None => self.sources.push(source),
+                    }
+                }
+            }
+            Ordering::Greater => {}
+        }
+    }
+
+    /// What may be translated of it, for each NSSA: of several LSAs that of the highest router.
+    fn translatable(&self, prefix: Prefix) -> impl Iterator<Item = ((AreaId, Prefix), Translatable)> {
+        let mut sources: Vec<_> = self.sources.iter().collect();
+        sources.sort_by_key(|source| source.originator);
+        let cost = self.preference.cost;
+        sources.into_iter().filter(|source| !source.forwarding.is_unspecified()).filter_map(move |source| {
+            let Origin::Nssa { area, propagate: true } = source.origin else { return None };
+            let &Source { metric, forwarding, tag, .. } = source;
+            Some(((area, prefix), Translatable { metric, forwarding, tag, cost }))
+        })
+    }
+
     fn into_route(self) -> Route {
         let (kind, metric) = match self.preference.metric {
             MetricClass::Type1 => (RouteKind::External1, self.preference.cost),
             MetricClass::Type2(metric) => (RouteKind::External2, metric),
         };
         assert!(!self.nexthops.is_empty(), "a path without a next hop does not compete");
-        Route { kind, area: self.area, metric, originators: self.originators, nexthops: self.nexthops, tag: self.tag }
+        let tag = self.sources.first().map_or(0, |source| source.tag);
+        let originators = self.sources.iter().map(|source| source.originator).collect();
+        Route { kind, area: self.area, metric, originators, nexthops: self.nexthops, tag }
     }
 }

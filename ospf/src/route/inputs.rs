@@ -60,7 +60,6 @@ pub(crate) struct AreaInputs<'a> {
     /// Its number.
     pub(crate) area: AreaId,
     /// Its kind.
-    #[expect(dead_code, reason = "Type-7 LSAs are still to come")]
     pub(crate) kind: &'a AreaKind,
     /// Its address ranges.
     pub(crate) ranges: &'a BTreeMap<Prefix, AreaRange>,

@@ -2,6 +2,7 @@
 //!
 //! The result serves every calculation of externals until a Summary-LSA, or something below, changes.
 
+use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -12,6 +13,7 @@ use super::policy::Judge;
 use super::ranges::{ActiveRange, active_ranges};
 use super::spf::Leg;
 use super::table::Refused;
+use crate::config::Rfc1583Compatibility;
 use crate::ids::{AreaId, LsaKey, LsaType, Prefix, RouterId};
 use crate::io::RouteKind;
 use crate::lsdb;
@@ -104,6 +106,46 @@ impl<'a> Inside<'a> {
         let improved = |key| self.inter_area.routers.contains_key(key);
         let internal = self.internal.routers.range(areas.clone()).filter(move |(key, _)| !improved(key));
         internal.chain(self.inter_area.routers.range(areas)).map(|(&(_, area), path)| (area, path))
+    }
+}
+
+impl<'a> Inside<'a> {
+    /// All AS boundary routers that are reached.
+    pub(super) fn boundary_routers(self) -> BTreeSet<RouterId> {
+        let all = self.internal.routers.iter().chain(&self.inter_area.routers);
+        all.filter(|(_, path)| path.flags.contains(RouterFlags::E)).map(|(&(router, _), _)| router).collect()
+    }
+
+    /// RFC 2328 §16.4 (3): of an AS boundary router's entries the preferred, then the cheapest, then that of the largest area.
+    pub(super) fn preferred_path(
+        self,
+        router: RouterId,
+        rfc1583: Rfc1583Compatibility,
+        counts: impl Fn(AreaId) -> bool,
+    ) -> Option<(AreaId, &'a RouterPath)> {
+        let entries = self.paths_to(router).filter(|(_, path)| path.flags.contains(RouterFlags::E));
+        let entries = entries.filter(|(area, _)| counts(*area));
+        entries.min_by_key(|(area, path)| (Through::of(rfc1583, path.kind, *area), path.cost, Reverse(*area)))
+    }
+}
+
+/// Classes of paths to AS boundary routers and forwarding addresses (RFC 2328 §16.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Through {
+    /// Intra-area, not through the backbone.
+    OtherArea,
+    /// Intra-area through the backbone, or inter-area; every path if RFC1583Compatibility is on.
+    Any,
+}
+
+impl Through {
+    pub(super) fn of(rfc1583: Rfc1583Compatibility, kind: RouteKind, area: AreaId) -> Self {
+        match rfc1583 {
+            Rfc1583Compatibility::Disabled if kind == RouteKind::IntraArea && area != AreaId::BACKBONE => {
+                Self::OtherArea
+            }
+            Rfc1583Compatibility::Disabled | Rfc1583Compatibility::Enabled => Self::Any,
+        }
     }
 }
 

@@ -11,12 +11,14 @@ mod reach;
 mod routers;
 mod spf;
 mod standing;
+mod summaries;
 mod table;
 mod virtual_link;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use external::Translatable;
 pub(crate) use inputs::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInputs, VirtualEnd};
 pub(crate) use reach::{Reached, reached};
 pub(crate) use standing::RouterChange;

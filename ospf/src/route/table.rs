@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::external::calculate_externals;
+use super::external::{Translatable, calculate_externals};
 use super::inputs::RouteInputs;
 use super::inputs::VirtualEnd;
 use super::inter_area::{Inside, InterAreaRoutes, calculate_inter_area};
@@ -12,6 +12,7 @@ use super::standing::RouterChange;
 use super::virtual_link::VirtualPath;
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
+use crate::wire::RouterFlags;
 
 /// What one calculation gave.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +23,8 @@ pub(crate) struct Calculation {
     pub(crate) internal: InternalRoutes,
     /// Paths to other areas.
     pub(crate) inter_area: InterAreaRoutes,
+    /// Type-7 LSAs that routes follow and that may be translated, by area and destination.
+    pub(crate) translatable: BTreeMap<(AreaId, Prefix), Translatable>,
     /// Paths that the policy did not believe. New ones are reported: see [`crate::Event::RouteRefused`].
     pub(crate) refused: BTreeSet<Refused>,
 }
@@ -54,6 +57,30 @@ pub(crate) fn calculate(inputs: &RouteInputs<'_>) -> Calculation {
 }
 
 impl Calculation {
+    /// Whether an NSSA has a border router that translates rather than `own` (RFC 3101 §3.1): it always does, or its id is higher. It has to
+    /// be a boundary router to the areas that have externals, too, or what it says would not be heard.
+    pub(crate) fn has_better_translator(
+        &self,
+        area: AreaId,
+        own: RouterId,
+        has_externals: impl Fn(AreaId) -> bool,
+    ) -> bool {
+        let inside = Inside { internal: &self.internal, inter_area: &self.inter_area };
+        let of_area = self.internal.routers.iter().filter(|((_, of), _)| *of == area);
+        let mut border_routers = of_area.filter(|(_, path)| path.flags.contains(RouterFlags::B));
+        border_routers.any(|(&(router, _), path)| {
+            let better = path.flags.contains(RouterFlags::NT) || router > own;
+            let mut outside = inside.paths_to(router).filter(|(of, _)| has_externals(*of));
+            better && outside.any(|(_, path)| path.flags.contains(RouterFlags::E))
+        })
+    }
+
+    /// Whether a router is reached as an AS boundary router.
+    pub(crate) fn is_boundary_router(&self, router: RouterId) -> bool {
+        let inside = Inside { internal: &self.internal, inter_area: &self.inter_area };
+        inside.paths_to(router).any(|(_, path)| path.flags.contains(RouterFlags::E))
+    }
+
     /// Where this router's virtual links lead at present. One that is not here is down.
     pub(crate) fn virtual_links(&self) -> &BTreeMap<VirtualEnd, VirtualPath> {
         &self.internal.virtual_links

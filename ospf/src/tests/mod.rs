@@ -11,6 +11,7 @@ mod exchange;
 mod flooding;
 mod graceful_restart;
 mod hostile;
+mod inter_area;
 mod limits;
 mod nonbroadcast;
 mod opaque;

@@ -1,0 +1,124 @@
+//! NSSA border routers (RFC 3101 §3): who translates an area's Type-7 LSAs, and what becomes of them.
+
+use std::collections::BTreeMap;
+
+use crate::config::{Advertise, AreaKind, External, ExternalMetric, NssaConfig, TranslatorRole};
+use crate::databases::Domain;
+use crate::engine::Engine;
+use crate::ids::{AreaId, LsaType, Prefix};
+use crate::route::{Border, Translatable};
+use crate::timers::TimerKey;
+use crate::wire::{LS_INFINITY, LsaBody};
+
+/// NSSATranslatorState (RFC 3101 §3.1); a router that is in none of these does not translate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Translator {
+    /// It is elected, or always translates.
+    Elected,
+    /// Another was elected: it goes on for TranslatorStabilityInterval, so that nothing is missing meanwhile.
+    Deposed,
+}
+
+impl Engine {
+    /// Whether any area of this router is an NSSA, or was when it last translated.
+    pub(crate) fn has_nssa(&self) -> bool {
+        !self.translators.is_empty() || self.areas().into_iter().any(|area| self.nssa(area).is_some())
+    }
+
+    fn nssa(&self, area: AreaId) -> Option<&NssaConfig> {
+        match self.config.area_kind(area) {
+            AreaKind::Nssa(nssa) => Some(nssa),
+            AreaKind::Normal | AreaKind::Stub { .. } => None,
+        }
+    }
+
+    /// RFC 3101 §3.1, for each NSSA.
+    pub(crate) fn elect_translators(&mut self) {
+        let areas = self.areas();
+        let is_border = self.border() != Border::Inside;
+        let may = |engine: &Self, area| areas.contains(&area) && is_border && engine.nssa(area).is_some();
+        for area in self.translators.keys().copied().collect::<Vec<_>>() {
+            if !may(self, area) {
+                self.stop_translating(area);
+            }
+        }
+        for area in areas.iter().copied().filter(|&area| may(self, area)).collect::<Vec<_>>() {
+            let Some(nssa) = self.nssa(area) else { continue };
+            let interval = nssa.stability_interval;
+            let elected = match nssa.translator {
+                TranslatorRole::Always => true,
+                TranslatorRole::Candidate => {
+                    let has_externals =
+                        |area| self.config.area_kind(area).external_routing().lets_in(LsaType::AS_EXTERNAL);
+                    !self.calculation.latest.has_better_translator(area, self.config.router_id, has_externals)
+                }
+            };
+            match (elected, self.translators.get(&area)) {
+                (true, _) => {
+                    self.translators.insert(area, Translator::Elected);
+                    self.timers.cancel(TimerKey::TranslatorStability(area));
+                }
+                (false, Some(Translator::Elected)) => {
+                    self.translators.insert(area, Translator::Deposed);
+                    self.timers.set(TimerKey::TranslatorStability(area), self.now + interval);
+                }
+                (false, Some(Translator::Deposed) | None) => {}
+            }
+        }
+    }
+
+    /// TranslatorStabilityInterval is over: "the router ... ceases translating" and its AS-external-LSAs are flushed.
+    pub(crate) fn translator_stability_timer(&mut self, area: AreaId) {
+        self.stop_translating(area);
+        self.want_externals();
+    }
+
+    fn stop_translating(&mut self, area: AreaId) {
+        self.translators.remove(&area);
+        self.timers.cancel(TimerKey::TranslatorStability(area));
+    }
+
+    /// What this router originates as a translator (RFC 3101 §3.2).
+    pub(crate) fn translations(&self) -> BTreeMap<Prefix, External> {
+        let mut externals: BTreeMap<Prefix, External> = BTreeMap::new();
+        let mut ranges: BTreeMap<Prefix, External> = BTreeMap::new();
+        for (&(area, prefix), found) in &self.calculation.latest.translatable {
+            let Some(nssa) = self.nssa(area).filter(|_| self.translators.contains_key(&area)) else { continue };
+            let around = nssa.ranges.iter().filter(|(range, _)| range.covers(prefix));
+            let Some((&range, config)) = around.max_by_key(|(range, _)| range.len()) else {
+                // "a functionally equivalent Type-5 LSA" of a router with a higher id will do for all.
+                if !self.is_translated_by_others(prefix, found) {
+                    let Translatable { metric, forwarding, tag, .. } = *found;
+                    externals.insert(prefix, External { metric, forwarding: Some(forwarding), tag });
+                }
+                continue;
+            };
+            if config.advertise == Advertise::No {
+                continue;
+            }
+            // The cost of the range is that of its farthest network: as the forwarding address is 0.0.0.0, the way from here on is in it.
+            let metric = match found.metric {
+                ExternalMetric::Type1(_) => ExternalMetric::Type1(found.cost.min(LS_INFINITY - 1)),
+                ExternalMetric::Type2(metric) => ExternalMetric::Type2((metric + 1).min(LS_INFINITY - 1)),
+            };
+            let aggregate = ranges.entry(range).or_insert(External { metric, forwarding: None, tag: config.tag });
+            // "the highest path type", and within it the highest cost.
+            aggregate.metric = aggregate.metric.max(metric);
+        }
+        externals.extend(ranges);
+        externals
+    }
+
+    fn is_translated_by_others(&self, prefix: Prefix, found: &Translatable) -> bool {
+        let own = self.config.router_id;
+        let Some(lsdb) = self.databases.domain(Domain::As) else { return false };
+        let mut higher = lsdb.of_type(LsaType::AS_EXTERNAL).filter(|entry| entry.key().advertising_router > own);
+        higher.any(|entry| {
+            let LsaBody::External(lsa) = entry.body() else { return false };
+            !entry.is_max_age(self.now)
+                && Prefix::from_mask(entry.key().id.into(), lsa.network_mask) == Some(prefix)
+                && (lsa.metric, lsa.forwarding_address) == (found.metric, found.forwarding)
+                && self.calculation.latest.is_boundary_router(entry.key().advertising_router)
+        })
+    }
+}
