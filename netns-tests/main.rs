@@ -10,6 +10,7 @@ mod harness;
 mod heal;
 mod interop;
 mod join;
+mod lan;
 mod office_cloud;
 mod redistribute;
 mod stub_router;

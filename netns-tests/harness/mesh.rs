@@ -22,6 +22,12 @@ pub fn office_cloud(mesh: &str) -> String {
     adapted(include_str!("../../configs/office-cloud.toml"), mesh)
 }
 
+/// `configs/lan.toml` under another name, with this run's back-end and intervals for which a test has the time.
+pub fn lan(mesh: &str) -> String {
+    let text = include_str!("../../configs/lan.toml");
+    adapted(&text.replace("_interval = \"10s\"", "_interval = \"1s\"").replace("\"40s\"", "\"4s\""), mesh)
+}
+
 /// `text` with a site that has the id, endpoint and prefix that `id` gives.
 pub fn with_site(text: &str, name: &str, id: u8) -> String {
     // Any 32 bytes are a public key, and a lab makes keys of its own.

@@ -43,7 +43,6 @@ impl Local {
             replace_public_keys(&mut mesh, file)?;
         }
         let site = mesh.own_site(&key.public())?.clone();
-        refuse_unbuilt(&mesh, &site)?;
         let tunnels = mesh.tunnels(&site).into_iter().map(|tunnel| (tunnel.interface.clone(), tunnel)).collect();
         let directory = options.mesh_file.parent().unwrap_or(Path::new(""));
         let keyring = Keyring::load(directory, &mesh, &site)?;
@@ -96,15 +95,6 @@ impl Local {
             strangers: BTreeSet::new(),
         }
     }
-}
-
-/// Refuses what the file may say and this version does not do yet.
-fn refuse_unbuilt(mesh: &Mesh, site: &Site) -> anyhow::Result<()> {
-    let own = site.interfaces.iter().map(|interface| interface.ospf.area);
-    let areas: BTreeSet<_> = mesh.tunnels(site).iter().map(|tunnel| tunnel.ospf.area).chain(own).collect();
-    let inside = areas.len() <= 1 && site.virtual_links.is_empty();
-    anyhow::ensure!(inside, "a router in several areas is not available in this version");
-    Ok(())
 }
 
 /// Replaces sites' public keys by those of a lab: lines of `SITE BASE64`.
