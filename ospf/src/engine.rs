@@ -199,6 +199,21 @@ impl Engine {
         self.request_more();
         self.admit();
         self.review_restart();
+        self.speak();
+        // A virtual link that comes up or goes is a change that routes follow.
+        while self.calculate_if_due() {
+            self.after_calculation();
+            self.execute_interface_events();
+            self.speak();
+        }
+        self.tell_opaques();
+        if self.is_prepared() {
+            self.leave_for_restart();
+        }
+    }
+
+    /// Says what has changed of what is to be said, and floods it.
+    fn speak(&mut self) {
         self.originate();
         self.remove_max_aged();
         self.review_limits();
@@ -210,19 +225,6 @@ impl Engine {
             self.originate();
         }
         self.send_floods();
-        // A virtual link that comes up or goes is a change that routes follow.
-        while self.calculate_if_due() {
-            self.after_calculation();
-            self.execute_interface_events();
-            self.originate();
-            self.remove_max_aged();
-            self.originate();
-            self.send_floods();
-        }
-        self.tell_opaques();
-        if self.is_prepared() {
-            self.leave_for_restart();
-        }
     }
 
     /// All neighbours know of a planned restart: nothing is said to them any more.

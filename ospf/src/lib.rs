@@ -9,7 +9,7 @@
 //! - `receive` and `send` (§8), `interface_machine`, `interface`, `dr_election` and `hello` (§9, §10.5), `nonbroadcast` (§9.5.1),
 //!   `virtual_link` (§15)
 //! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9), `pacing` (RFC 4222)
-//! - `origination`, `router_lsa`, `network_lsa` and `external_lsa` (§12.4), `stub_router` (RFC 6987), `opaque` (RFC 5250)
+//! - `origination`, `router_lsa`, `network_lsa`, `summary_lsa`, `external_lsa`, `link_state_ids` (§12.4, appendix E), `nssa` (RFC 3101), `stub_router` (RFC 6987), `opaque` (RFC 5250)
 //! - `flooding`, `early`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
 //! - `calculation` and `route` (§16), `spf_delay` (RFC 8405)
 //! - `wire` (appendix A), `authentication` (appendix D)
