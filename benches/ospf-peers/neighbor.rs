@@ -114,7 +114,7 @@ impl Neighbor {
         self.timers(now)?;
         let next = self.next_hello.min(self.next_description.max(now + HELLO_INTERVAL / 100)).min(end);
         let wait = next.saturating_duration_since(now).min(HELLO_INTERVAL);
-        let timeout = PollTimeout::try_from(wait.as_millis() as u16 + 1)?;
+        let timeout = PollTimeout::from(wait.as_millis() as u16 + 1);
         poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], timeout)?;
         // All that is there, so that acknowledgements never wait behind each other.
         while let Ok(length) = (&self.socket).read(&mut self.buffer) {

@@ -94,7 +94,7 @@ fn router_lsas(engine: &Engine) -> Vec<LsaBody> {
 
 fn draw(choices: &mut Choices<'_>) -> Config {
     let mut config = Config::new(RouterId(1 + u32::from(choices.octet() % 3)));
-    if choices.octet() % 2 == 0 {
+    if choices.octet().is_multiple_of(2) {
         config.rfc1583 = Rfc1583Compatibility::Disabled;
     }
     for area in 0..4 {
@@ -106,9 +106,9 @@ fn draw(choices: &mut Choices<'_>) -> Config {
             _ => AreaKind::Normal,
         };
         let mut area_config = AreaConfig { kind, ..AreaConfig::default() };
-        if choices.octet() % 4 == 0 {
+        if choices.octet().is_multiple_of(4) {
             let prefix = Prefix::new(Ipv4Addr::new(10, 1, choices.octet(), 0), 16 + choices.octet() % 9);
-            let advertise = if choices.octet() % 2 == 0 { Advertise::Yes } else { Advertise::No };
+            let advertise = if choices.octet().is_multiple_of(2) { Advertise::Yes } else { Advertise::No };
             area_config.ranges.insert(prefix, AreaRange { advertise, cost: None });
         }
         config.areas.insert(AreaId(area), area_config);
@@ -124,14 +124,14 @@ fn draw(choices: &mut Choices<'_>) -> Config {
         let interface = InterfaceConfig {
             cost: choices.word().max(1),
             priority: choices.octet() % 3,
-            passive: choices.octet() % 3 == 0,
-            prefix_suppression: choices.octet() % 5 == 0,
+            passive: choices.octet().is_multiple_of(3),
+            prefix_suppression: choices.octet().is_multiple_of(5),
             hello_interval: Duration::from_secs(1 + u64::from(choices.octet() % 10)),
             ..InterfaceConfig::new(format!("e{number}"), area, network)
         };
         config.interfaces.insert(InterfaceId(number as u32), interface);
     }
-    if choices.octet() % 3 == 0 {
+    if choices.octet().is_multiple_of(3) {
         let (transit_area, far_end) = (AreaId(1 + u32::from(choices.octet() % 3)), RouterId(9));
         let network = NetworkType::VirtualLink { transit_area, far_end };
         let link = InterfaceConfig::new("vlink", AreaId::BACKBONE, network);

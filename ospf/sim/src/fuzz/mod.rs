@@ -13,5 +13,8 @@ pub use lsa::lsa;
 pub use packet::packet;
 pub use trace::trace;
 
+/// What a target does with an input.
+type Target = fn(&[u8]);
+
 /// All targets, by the names under which `fuzz/run` knows them.
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [("packet", packet), ("lsa", lsa), ("trace", trace), ("config", config)];
+pub const TARGETS: [(&str, Target); 4] = [("packet", packet), ("lsa", lsa), ("trace", trace), ("config", config)];
