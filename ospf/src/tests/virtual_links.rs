@@ -176,6 +176,26 @@ fn a_virtual_link_goes_down_with_the_way_to_its_far_end_and_comes_back() {
 }
 
 #[test]
+fn a_virtual_link_that_goes_down_while_it_is_loading_holds_up_no_flush() {
+    let mut world = line(|engine, config| config.externals = externals(u32::from(engine == 0)));
+    world.deliver = Box::new(|sent| sent.ttl == 1 || !matches!(sent.body(), PacketBody::LinkStateUpdate(_)));
+    world.run_for(2 * DEAD);
+    assert_eq!(state(&world, 1), S::Loading);
+    world.reconfigure(0, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(10));
+    let flushed = |world: &World| {
+        world.engines[1].lsdb().filter(|view| view.lsa.header.is_max_age()).map(|view| view.lsa.header.key).collect()
+    };
+    let waiting: Vec<_> = flushed(&world);
+    assert!(waiting.contains(&external_key(0, Ipv4Addr::new(20, 0, 0, 0))), "§14: somebody is in Loading");
+    world.link(2, FAR_LAN, LinkState::Down);
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(status(&world, 1), InterfaceStatus::Down);
+    let waiting: Vec<_> = flushed(&world);
+    assert_eq!(waiting, []);
+}
+
+#[test]
 fn a_packet_of_the_backbone_in_another_area_that_belongs_to_no_virtual_link_is_refused() {
     let mut world = line(|engine, config| {
         if engine == 1 {
