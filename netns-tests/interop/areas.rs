@@ -3,10 +3,21 @@
 use anyhow::Result;
 
 use crate::harness::net::live::{Network, SETTLED};
+use crate::harness::net::plan::AreaKind::{Nssa, Stub, TotallyNssa, TotallyStubby};
 use crate::harness::net::plan::Metric::{Type1, Type2};
 use crate::harness::net::plan::{Medium, Plan, Segment, Speaker};
 
 use Speaker::{Bird, Frr, Weft};
+
+#[test]
+fn weft_is_inside_stub_totally_stubby_and_nssa_areas_that_frr_borders() -> Result<()> {
+    around_a_border_router("t-abr2", Frr, [Weft, Weft, Weft, Weft], Bird)
+}
+
+#[test]
+fn weft_is_inside_stub_totally_stubby_and_nssa_areas_that_bird_borders() -> Result<()> {
+    around_a_border_router("t-abr3", Bird, [Weft, Weft, Weft, Weft], Frr)
+}
 
 #[test]
 fn weft_is_in_the_backbone_behind_border_routers_of_both_kinds() -> Result<()> {
@@ -26,5 +37,64 @@ fn weft_is_in_the_backbone_behind_border_routers_of_both_kinds() -> Result<()> {
         .external("weft", "10.77.2.0/24", Type2(30), 8);
     let network = Network::start(plan)?;
     network.await_routes(SETTLED)?;
+    network.finish()
+}
+
+/// Virtual links to both, each through an area of its own.
+#[test]
+fn virtual_links_join_areas_behind_frr_and_bird_to_the_backbone() -> Result<()> {
+    let wire = |name, number, ends, area| Segment::new(name, number, Medium::Broadcast, ends).in_area(area);
+    let plan = Plan::new("t-vlink")
+        .speakers([Weft, Frr, Bird])
+        .router("far1", Bird)
+        .router("far2", Frr)
+        .segment(wire("one", 1, &["weft", "frr"], 1))
+        .segment(wire("two", 2, &["weft", "bird"], 2))
+        .segment(wire("three", 3, &["frr", "far1"], 3))
+        .segment(wire("four", 4, &["bird", "far2"], 4))
+        .virtual_link("weft", "frr", 1)
+        .virtual_link("weft", "bird", 2)
+        .stub("weft", 0, 10)
+        .stub("far1", 3, 10)
+        .stub("far2", 4, 10);
+    let network = Network::start(plan)?;
+    network.await_routes(SETTLED)?;
+    network.await_ping("far1", "10.4.0.1", "10.5.0.1")?;
+    network.finish()
+}
+
+/// A border router between the backbone, where `core` is, and four areas with a router in each. Those in the NSSAs and
+/// in the core have externals.
+fn around_a_border_router(name: &'static str, border: Speaker, inside: [Speaker; 4], core: Speaker) -> Result<()> {
+    let wire = |name, number, end, area| Segment::new(name, number, Medium::PointToPoint, end).in_area(area);
+    let [stub, totally, nssa, totally_nssa] = inside;
+    let plan = Plan::new(name)
+        .router("core", core)
+        .router("border", border)
+        .router("stub", stub)
+        .router("totally", totally)
+        .router("nssa", nssa)
+        .router("tnssa", totally_nssa)
+        .segment(Segment::new("backbone", 1, Medium::Broadcast, &["core", "border"]))
+        .segment(wire("one", 2, &["border", "stub"], 1))
+        .segment(wire("two", 3, &["border", "totally"], 2))
+        .segment(wire("three", 4, &["border", "nssa"], 3))
+        .segment(wire("four", 5, &["border", "tnssa"], 4))
+        .area(1, Stub)
+        .area(2, TotallyStubby)
+        .area(3, Nssa)
+        .area(4, TotallyNssa)
+        .stub("core", 0, 10)
+        .stub("stub", 1, 10)
+        .stub("totally", 2, 10)
+        .stub("nssa", 3, 10)
+        .stub("tnssa", 4, 10)
+        .external("core", "10.77.1.0/24", Type2(20), 1)
+        .external("nssa", "10.77.2.0/24", Type2(20), 2)
+        .external("tnssa", "10.77.3.0/24", Type1(20), 3);
+    let network = Network::start(plan)?;
+    network.await_routes(SETTLED)?;
+    network.await_full()?;
+    network.await_ping("totally", "10.4.0.1", "10.1.0.1")?;
     network.finish()
 }
