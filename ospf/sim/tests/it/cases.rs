@@ -27,6 +27,11 @@ fn expect_no_difference(directory: &Path) {
 }
 
 #[test]
+fn every_case_of_another_implementation_comes_to_the_routes_that_it_has() {
+    expect_no_difference(&Path::new(OWN).join("holo"));
+}
+
+#[test]
 fn every_case_of_our_own_comes_to_what_shortest_paths_say() {
     expect_no_difference(Path::new(OWN));
 }
