@@ -13,7 +13,7 @@
 //! | 15, 16, 17, 21, 22 | hellos, the inactivity timer, MTU, router ids, destinations | `adjacency` |
 //! | 18 | lengths and counts from the wire, masks with holes | `wire/tests/hostile.rs`, `route/tests/inside.rs` |
 //! | 19, 20 | costs, ties between transit networks | `route/tests/inside.rs` |
-//! | 23 | replies leave from their interface's address | here, and at the kernel in the daemon's `tests/kernel` |
+//! | 23 | replies leave from their interface's address | here; that the kernel sends from there is seen in every capture of `netns-tests` |
 //! | 24, 25 | unnumbered links, one network with two masks | `configuration`, `flooding`, `external_lsa.rs` |
 //! | 26 | forwarding addresses | `route/tests/external.rs` |
 //! | 27, 29 | LLS behind the trailer, key rotation | `wire/tests/hostile.rs`, `authentication` |
