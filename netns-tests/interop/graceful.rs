@@ -58,6 +58,7 @@ fn restarts(name: &'static str, speakers: [Speaker; 3], back: Return) -> Result<
     let netns = network.netns(left).to_owned();
     let stream = || Stream::start(&netns, "10.3.0.1".parse()?);
     let mut packets = stream()?;
+    network.await_acknowledged()?;
     network.stop_gracefully(middle)?;
     await_answers(&packets, AWAY)?;
     if back == Return::Bumpy {

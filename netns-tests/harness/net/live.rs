@@ -162,6 +162,19 @@ impl Network {
         })
     }
 
+    /// Waits until nobody waits for an acknowledgement: nobody helps a neighbour through a restart that has not acknowledged what is new
+    /// (RFC 3623 §3.1 (2)).
+    pub fn await_acknowledged(&self) -> Result<()> {
+        eventually("every LSA to be acknowledged", SETTLED, || {
+            for router in &self.plan.routers {
+                let seen = self.daemon(router.name).neighbors()?;
+                let is_done = |neighbor: &Neighbor| neighbor.unacknowledged.is_none_or(|lsas| lsas == 0);
+                ensure!(seen.iter().all(is_done), "{} sees {seen:?}", router.name);
+            }
+            Ok(Some(()))
+        })
+    }
+
     /// Waits until `from` reaches `to`, from its own address on `segment` or stub network.
     pub fn await_ping(&self, from: &str, source: &str, to: &str) -> Result<()> {
         eventually(&format!("{from} to reach {to}"), SETTLED, || {

@@ -73,6 +73,7 @@ impl Daemon for Bird {
                 interface: interface.to_owned(),
                 state: state(said),
                 role: role(said),
+                unacknowledged: None,
             });
         }
         Ok(neighbors)

@@ -44,6 +44,11 @@ impl Daemon for FrrRouter {
                     interface: interface.context("ifaceName")?.to_owned(),
                     state: state(said),
                     role: role(said),
+                    unacknowledged: Some(
+                        entry["linkStateRetransmissionListCounter"]
+                            .as_u64()
+                            .context("linkStateRetransmissionListCounter")?,
+                    ),
                 });
             }
         }

@@ -39,6 +39,8 @@ pub struct Neighbor {
     pub state: String,
     /// The neighbour's part on a LAN, where this implementation says it.
     pub role: Option<Role>,
+    /// LSAs that it has not acknowledged, where this implementation says it.
+    pub unacknowledged: Option<u64>,
 }
 
 /// Parts on a LAN (RFC 2328 §9.1).

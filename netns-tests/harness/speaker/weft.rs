@@ -83,6 +83,7 @@ impl Daemon for Weft {
                 interface: text(entry, "interface")?,
                 state: text(entry, "state")?,
                 role: entry["role"].as_str().and_then(role),
+                unacknowledged: Some(entry["retransmissions"].as_u64().context("retransmissions")?),
             })
         };
         shown.as_array().context("an array of neighbours")?.iter().map(neighbor).collect()
