@@ -10,11 +10,6 @@ use crate::harness::net::plan::{Medium, Plan, Segment, Speaker};
 use Speaker::{Bird, Frr, Weft};
 
 #[test]
-fn weft_is_inside_stub_totally_stubby_and_nssa_areas_that_frr_borders() -> Result<()> {
-    around_a_border_router("t-abr2", Frr, [Weft, Weft, Weft, Weft], Bird)
-}
-
-#[test]
 fn weft_is_inside_stub_totally_stubby_and_nssa_areas_that_bird_borders() -> Result<()> {
     around_a_border_router("t-abr3", Bird, [Weft, Weft, Weft, Weft], Frr)
 }
