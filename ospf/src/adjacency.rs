@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use crate::authentication::Accepted;
 use crate::check::Findings;
@@ -239,13 +240,18 @@ struct Pending {
     octets: usize,
     /// When it is sent again; `None` = it has not been sent yet.
     retry: Option<Instant>,
+    /// How often it was sent again.
+    again: u32,
 }
+
+/// The interval between retransmissions of an LSA doubles up to 2³ times RxmtInterval (RFC 4222 §2, recommendation 2: Rmax is 8 Rmin).
+const MOST_DOUBLINGS: u32 = 3;
 
 impl RetransmissionList {
     /// Lists an LSA that is to be sent, in place of an older instance.
     pub(crate) fn add(&mut self, key: LsaKey, octets: usize) {
         self.remove(key);
-        self.entries.insert(key, Pending { octets, retry: None });
+        self.entries.insert(key, Pending { octets, retry: None, again: 0 });
         self.unsent.insert(key);
     }
 
@@ -299,12 +305,29 @@ impl RetransmissionList {
         self.unsent.first().copied()
     }
 
-    /// Notes that an LSA was sent, for the first time or again, and when it is to be sent once more.
+    /// Notes that an LSA was sent, and when it is to be sent again.
     pub(crate) fn sent(&mut self, key: LsaKey, retry: Instant) {
         let Some(pending) = self.entries.get_mut(&key) else { return };
         if pending.retry.replace(retry).is_none() {
             self.unsent.remove(&key);
             self.in_flight += pending.octets;
+        }
+    }
+
+    /// Notes that an LSA was sent again. The longer it stays unacknowledged, the longer the next time is off: whoever does not keep up
+    /// has no use for more (RFC 4222 §2, recommendation 2).
+    pub(crate) fn sent_again(&mut self, key: LsaKey, now: Instant, interval: Duration) {
+        let Some(pending) = self.entries.get_mut(&key) else { return };
+        debug_assert!(pending.retry.is_some(), "what is sent again was sent before");
+        pending.again = (pending.again + 1).min(MOST_DOUBLINGS);
+        pending.retry = Some(now + interval * 2_u32.pow(pending.again));
+    }
+
+    /// The neighbour acknowledges again: what was put off is not, beyond `retry`.
+    pub(crate) fn hasten(&mut self, retry: Instant) {
+        for pending in self.entries.values_mut().filter(|pending| pending.again > 0) {
+            pending.again = 0;
+            pending.retry = pending.retry.map(|put_off| put_off.min(retry));
         }
     }
 
@@ -383,7 +406,6 @@ impl RecentlySent {
 mod tests {
     use super::*;
     use crate::ids::{LinkStateId, LsaType};
-    use std::time::Duration;
 
     fn key(id: u32) -> LsaKey {
         LsaKey { kind: LsaType::ROUTER, id: LinkStateId(id), advertising_router: RouterId(id) }
@@ -424,6 +446,28 @@ mod tests {
         list.add(key(5), 1);
         assert_eq!(list.due(at(30), usize::MAX), [key(2), key(3), key(1)]);
         assert_eq!(list.due(at(30), 1), [key(2)], "one at least");
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_sent_less_and_less_often_until_something_is() {
+        let mut list = RetransmissionList::default();
+        let interval = Duration::from_millis(10);
+        list.add(key(1), 1);
+        list.sent(key(1), at(10));
+        let mut now = at(10);
+        let gaps = [20, 40, 80, 80].map(|gap| {
+            list.sent_again(key(1), now, interval);
+            let next = list.next_retry().unwrap();
+            let found = next.saturating_since(now).as_millis();
+            now = next;
+            (found, gap)
+        });
+        assert!(gaps.iter().all(|(found, gap)| found == gap), "{gaps:?}");
+        list.sent_again(key(1), now, interval);
+        list.hasten(now + interval);
+        assert_eq!(list.next_retry(), Some(now + interval));
+        list.sent_again(key(1), now, interval);
+        assert_eq!(list.next_retry(), Some(now + 2 * interval), "it begins anew");
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Engine {
         }
     }
 
-    /// What was not acknowledged in RxmtInterval is sent again, to the neighbour itself (§13.6).
+    /// What was not acknowledged in RxmtInterval is sent again, to the neighbour itself (§13.6), and then less often (RFC 4222).
     pub(crate) fn retransmission_timer(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -134,7 +134,7 @@ impl Engine {
         // Neighbours that others have overtaken may have more than a window: it comes in parts.
         let due = neighbor.retransmission.due(now, FLOOD_WINDOW);
         for &lsa in &due {
-            neighbor.retransmission.sent(lsa, now + interval);
+            neighbor.retransmission.sent_again(lsa, now, interval);
         }
         if !due.is_empty() {
             neighbor.retransmission.pace = Pace::Lagging;
@@ -153,8 +153,18 @@ impl Engine {
     /// Something has left the retransmission list: the window moves, and an LSA at MaxAge may be done with.
     pub(crate) fn acknowledged(&mut self, key: NeighborKey) {
         self.max_aged_may_go = true;
-        let Some(neighbor) = self.neighbor_mut(key) else { return };
-        neighbor.retransmission.pace = Pace::Keeping;
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let interval = interface.retransmit_interval();
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        if std::mem::replace(&mut neighbor.retransmission.pace, Pace::Keeping) == Pace::Lagging {
+            let retry = now + interval;
+            neighbor.retransmission.hasten(retry);
+            let timer = TimerKey::Retransmission(key);
+            if self.timers.deadline(timer).is_some_and(|set| set > retry) {
+                self.timers.set(timer, retry);
+            }
+        }
         if neighbor.retransmission.next_unsent().is_some() {
             self.unsent_floods.insert(key);
         } else if neighbor.retransmission.is_empty() {

@@ -125,7 +125,9 @@ fn corner_case_31_the_request_timer_resends_and_never_resets() {
     assert!((7..=8).contains(&requests), "{requests}");
     world.deliver = Box::new(|_| true);
     world.run_for(Duration::from_secs(6));
-    assert!(world.all_full() && world.agree());
+    assert!(world.all_full());
+    // What was flooded meanwhile, and lost eight times, is sent again less often.
+    world.run_to(Duration::from_secs(90), World::agree);
 }
 
 #[test]

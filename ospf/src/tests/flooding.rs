@@ -67,6 +67,28 @@ fn an_lsa_reaches_everybody_and_nobody_repeats_it() {
     assert!(world.engines.iter().flat_map(crate::Engine::neighbors).all(|view| view.retransmissions == 0));
 }
 
+/// RFC 4222 §2, recommendation 2.
+#[test]
+fn a_neighbor_that_acknowledges_nothing_is_sent_less_and_less_and_one_that_does_again_gets_the_rest_at_once() {
+    let mut world = quiet_pair();
+    let interval = world.engines[0].interfaces().next().unwrap().retransmit_interval;
+    world.cut.insert(port(0, 1));
+    world.reconfigure(0, |config| config.externals = externals(2));
+    let since = world.now;
+    // What the neighbour says still arrives; what it is sent does not.
+    world.run_for(7 * interval + interval / 2);
+    let key = |network: &str| external_key(0, network.parse().unwrap());
+    let copies = |world: &World, since| updates_with(world, 0, since, key("20.0.0.0"));
+    assert_eq!(copies(&world, since), 4, "at once and after 1, 3 and 7 intervals");
+    let since = world.now;
+    world.cut.clear();
+    let acknowledged = world.lsa(0, key("20.0.1.0")).unwrap().header;
+    world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![acknowledged]));
+    world.run_for(interval + interval / 2);
+    assert_eq!(copies(&world, since), 1);
+    assert!(world.lsa(1, key("20.0.0.0")).is_some());
+}
+
 #[test]
 fn the_neighbors_copy_of_an_lsa_is_an_implied_acknowledgment() {
     let mut world = quiet_pair();
