@@ -1,7 +1,8 @@
 //! Packets on an interface, recorded by `tcpdump` and judged by `tshark`: another implementation's opinion of ours.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ impl Capture {
 
     /// Ends the recording and returns its OSPF packets. An error if tshark finds one malformed, has anything to say about
     /// it, or does not call every IP and OSPF checksum good. Packets with a digest have no OSPF checksum.
-    pub fn finish_ospf(mut self) -> Result<Vec<OspfPacket>> {
+    pub fn finish_ospf(&mut self) -> Result<Vec<OspfPacket>> {
         self.tcpdump.end_with(Signal::SIGINT)?;
         let fields = [
             "frame.number",
@@ -108,6 +109,11 @@ impl Capture {
             bail!("{} OSPF packets with a checksum, {} good ones, not frame {text}", with_checksum.len(), good.len());
         }
         Ok(packets)
+    }
+
+    /// Copies what is recorded so far to the file at `path`.
+    pub fn keep(&self, path: &Path) -> Result<()> {
+        fs::copy(&self.file, path).with_context(|| format!("copying a recording to {path:?}")).map(drop)
     }
 
     fn tshark(&self) -> Command {

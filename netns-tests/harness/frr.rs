@@ -117,6 +117,11 @@ impl Frr {
         Ok(Duration::from_millis(millis))
     }
 
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// The end of what both daemons have written.
     pub fn log_tail(&self) -> String {
         let tails = [&self.zebra, &self.ospfd].into_iter().flatten().map(Background::log_tail);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -185,13 +187,36 @@ impl Network {
 
     /// Ends the network. An error if tshark complains of a packet that any router has sent.
     pub fn finish(mut self) -> Result<()> {
-        for (segment, capture) in self.plan.segments.iter().zip(self.captures.drain(..)) {
+        for (segment, capture) in self.plan.segments.iter().zip(&mut self.captures) {
             // Elections, exchanges and floods have been seen on every segment.
             capture.await_all_types(SETTLED).with_context(|| format!("recording {}", segment.name))?;
             capture.finish_ospf().with_context(|| format!("judging the packets of {}", segment.name))?;
         }
         self.is_finished = true;
         Ok(())
+    }
+
+    /// Copies what tells of a failure to a place that outlives the network, until the next failure of this plan.
+    fn keep(&self) -> Result<PathBuf> {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.plan.name);
+        // Fails only if there is none of an earlier failure.
+        fs::remove_dir_all(&dir).ok();
+        fs::create_dir_all(&dir)?;
+        for (segment, capture) in self.plan.segments.iter().zip(&self.captures) {
+            capture.keep(&dir.join(format!("{}.pcap", segment.name)))?;
+        }
+        for (name, daemon) in &self.daemons {
+            let to = dir.join(name);
+            fs::create_dir(&to)?;
+            for entry in fs::read_dir(daemon.dir())? {
+                let entry = entry?;
+                let is_text = |suffix| entry.path().extension().is_some_and(|found| found == suffix);
+                if ["log", "conf", "toml"].into_iter().any(is_text) {
+                    fs::copy(entry.path(), to.join(entry.file_name()))?;
+                }
+            }
+        }
+        Ok(dir)
     }
 
     fn process(&mut self, router: &str) -> Result<&mut Box<dyn Daemon>> {
@@ -208,6 +233,10 @@ impl Drop for Network {
             eprintln!("--- {name}:\n{}", daemon.evidence());
             let routes = self.wiring.routers[name].ip("route show");
             eprintln!("--- routes of {name}:\n{}", routes.unwrap_or_else(|error| error.to_string()));
+        }
+        match self.keep() {
+            Ok(dir) => eprintln!("--- recordings, configurations and whole logs are in {}", dir.display()),
+            Err(error) => eprintln!("--- keeping recordings and logs: {error:#}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
@@ -77,6 +78,10 @@ impl Daemon for Bird {
             });
         }
         Ok(neighbors)
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     fn evidence(&self) -> String {

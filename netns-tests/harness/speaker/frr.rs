@@ -1,6 +1,7 @@
 //! FRR as a router of a plan.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -53,6 +54,10 @@ impl Daemon for FrrRouter {
             }
         }
         Ok(neighbors)
+    }
+
+    fn dir(&self) -> &Path {
+        self.frr.dir()
     }
 
     fn evidence(&self) -> String {

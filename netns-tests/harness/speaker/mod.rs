@@ -5,6 +5,7 @@ mod frr;
 mod weft;
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -24,6 +25,8 @@ pub trait Daemon {
     fn stop_gracefully(&mut self) -> Result<()>;
     /// Its neighbours.
     fn neighbors(&self) -> Result<Vec<Neighbor>>;
+    /// Where its configuration and its logs are.
+    fn dir(&self) -> &Path;
     /// For failures: what it has to say of itself.
     fn evidence(&self) -> String;
     /// The answer to a question in the implementation's own words.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -87,6 +88,10 @@ impl Daemon for Weft {
             })
         };
         shown.as_array().context("an array of neighbours")?.iter().map(neighbor).collect()
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     fn evidence(&self) -> String {
