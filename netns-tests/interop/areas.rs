@@ -10,8 +10,34 @@ use crate::harness::net::plan::{Medium, Plan, Segment, Speaker};
 use Speaker::{Bird, Frr, Weft};
 
 #[test]
+fn weft_is_inside_stub_totally_stubby_and_nssa_areas_that_frr_borders() -> Result<()> {
+    around_a_border_router("t-abr2", Frr, [Weft, Weft, Weft, Weft], Bird)
+}
+
+#[test]
 fn weft_is_inside_stub_totally_stubby_and_nssa_areas_that_bird_borders() -> Result<()> {
     around_a_border_router("t-abr3", Bird, [Weft, Weft, Weft, Weft], Frr)
+}
+
+#[test]
+fn weft_borders_areas_of_all_kinds_with_frr_in_one_half_and_bird_in_the_other() -> Result<()> {
+    around_a_border_router("t-abr4", Weft, [Frr, Bird, Frr, Bird], Frr)
+}
+
+#[test]
+fn weft_borders_areas_of_all_kinds_with_bird_in_one_half_and_frr_in_the_other() -> Result<()> {
+    around_a_border_router("t-abr5", Weft, [Bird, Frr, Bird, Frr], Bird)
+}
+
+/// The border router with the higher id translates (RFC 3101 §3.1).
+#[test]
+fn weft_borders_an_nssa_beside_frr_which_translates() -> Result<()> {
+    two_border_routers("t-nssa1", [Weft, Frr], Bird)
+}
+
+#[test]
+fn weft_translates_for_an_nssa_that_bird_borders_too() -> Result<()> {
+    two_border_routers("t-nssa2", [Bird, Weft], Frr)
 }
 
 #[test]
@@ -87,9 +113,36 @@ fn around_a_border_router(name: &'static str, border: Speaker, inside: [Speaker;
         .external("core", "10.77.1.0/24", Type2(20), 1)
         .external("nssa", "10.77.2.0/24", Type2(20), 2)
         .external("tnssa", "10.77.3.0/24", Type1(20), 3);
+    // FRR 8.4 has been seen to keep to itself what it translated while a neighbour in the backbone was in Exchange: neither
+    // described nor flooded, though the adjacency went Full. So nothing is there to be translated before.
+    let plan = if border == Frr { plan.late_externals() } else { plan };
     let network = Network::start(plan)?;
     network.await_routes(SETTLED)?;
     network.await_full()?;
     network.await_ping("totally", "10.4.0.1", "10.1.0.1")?;
+    network.finish()
+}
+
+/// Two border routers of an NSSA, whose routers prefer neither: `inside` is as far from the one as from the other.
+fn two_border_routers(name: &'static str, borders: [Speaker; 2], inside: Speaker) -> Result<()> {
+    let wire = |name, number, ends| Segment::new(name, number, Medium::PointToPoint, ends).in_area(1);
+    let [low, high] = borders;
+    let plan = Plan::new(name)
+        .router("core", Weft)
+        .router("low", low)
+        .router("high", high)
+        .router("inside", inside)
+        .segment(Segment::new("backbone", 1, Medium::Broadcast, &["core", "low", "high"]))
+        .segment(wire("one", 2, &["low", "inside"]))
+        .segment(wire("two", 3, &["high", "inside"]))
+        .area(1, Nssa)
+        .stub("core", 0, 10)
+        .stub("inside", 1, 10)
+        .external("core", "10.77.1.0/24", Type2(20), 1)
+        .external("inside", "10.77.2.0/24", Type2(20), 2);
+    let plan = if borders.contains(&Frr) { plan.late_externals() } else { plan };
+    let network = Network::start(plan)?;
+    network.await_routes(SETTLED)?;
+    network.await_ping("inside", "10.4.0.1", "10.1.0.1")?;
     network.finish()
 }

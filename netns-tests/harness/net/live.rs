@@ -36,6 +36,9 @@ impl Network {
     /// with everybody present.
     pub fn start(plan: Plan) -> Result<Self> {
         let wiring = Wiring::new(&plan)?;
+        if !plan.late_externals {
+            wiring.add_discards(&plan)?;
+        }
         let mut daemons = BTreeMap::new();
         for router in &plan.routers {
             daemons.insert(router.name, daemon(&plan, router, wiring.routers[router.name].name())?);
@@ -49,6 +52,10 @@ impl Network {
             daemon.start().with_context(|| format!("starting {name}"))?;
         }
         network.wiring.switch(&network.plan, true)?;
+        if network.plan.late_externals {
+            network.await_full()?;
+            network.wiring.add_discards(&network.plan)?;
+        }
         network.wiring.add_gateways(&network.plan)?;
         Ok(network)
     }

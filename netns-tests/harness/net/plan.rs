@@ -58,6 +58,8 @@ pub struct Plan {
     pub areas: BTreeMap<u8, Area>,
     pub stubs: Vec<Stub>,
     pub externals: Vec<External>,
+    /// Whether the kernels get the routes that are redistributed only when every adjacency is Full.
+    pub late_externals: bool,
     pub virtual_links: Vec<VirtualLink>,
     /// RouterDeadInterval of every interface, seconds.
     pub dead_interval: u8,
@@ -162,6 +164,7 @@ impl Plan {
             areas: BTreeMap::new(),
             stubs: Vec::new(),
             externals: Vec::new(),
+            late_externals: false,
             virtual_links: Vec::new(),
             dead_interval: 4,
             graceful_restart: false,
@@ -213,6 +216,12 @@ impl Plan {
     /// Gives the latest external a gateway.
     pub fn via(mut self, gateway: Ipv4Addr) -> Self {
         self.externals.last_mut().expect("an external before its gateway").via = Some(gateway);
+        self
+    }
+
+    /// Has no external appear before every adjacency is Full.
+    pub fn late_externals(mut self) -> Self {
+        self.late_externals = true;
         self
     }
 
@@ -362,6 +371,13 @@ impl Segment {
 
     fn port_mut(&mut self, router: &str) -> &mut Port {
         self.ports.iter_mut().find(|port| port.router == router).unwrap_or_else(|| panic!("{router} is on the segment"))
+    }
+}
+
+impl Stub {
+    /// The router's address in it.
+    pub fn address(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.prefix.network()) + 1)
     }
 }
 
