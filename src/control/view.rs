@@ -164,9 +164,9 @@ pub struct Interface {
     pub received: BTreeMap<String, u64>,
     /// LSAs sent again because no acknowledgement came.
     pub retransmitted: u64,
-    /// Packets refused, by reason.
+    /// Packets refused, by the name of the reason.
     pub refused: BTreeMap<String, u64>,
-    /// LSAs refused that came in good packets, by reason.
+    /// LSAs refused that came in good packets, by the name of the reason.
     pub lsa_refused: BTreeMap<String, u64>,
     /// The network of its address, or the single address.
     pub prefix: Option<String>,

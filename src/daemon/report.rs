@@ -327,8 +327,8 @@ impl Report<'_> {
 
     fn interface(&self, interface: &InterfaceView) -> view::Interface {
         let counters = &interface.counters;
-        let refused = counters.refused.iter().map(|(reason, count)| (reason.to_string(), *count));
-        let lsa_refused = counters.lsa_refused.iter().map(|(reason, count)| (reason.to_string(), *count));
+        let refused = counters.refused.iter().map(|(reason, count)| (reason.name().to_owned(), *count));
+        let lsa_refused = counters.lsa_refused.iter().map(|(reason, count)| (reason.name().to_owned(), *count));
         let polls = matches!(interface.network, NetworkType::NonBroadcast | NetworkType::PointToMultipoint);
         let (auth, auth_key_id, auth_key) = authentication(&interface.authentication);
         view::Interface {
