@@ -90,10 +90,10 @@ impl Frr {
         self.ospfd.take().context("FRR does not run")?.end_with(Signal::SIGTERM)
     }
 
-    /// What `vtysh -c COMMAND` prints.
+    /// What `vtysh -c COMMAND` prints, with a command in each line of `question`.
     pub fn ask(&self, question: &str) -> Result<String> {
-        let mut vtysh = command(&format!("vtysh --vty_socket {} -c", self.dir.path().display()));
-        output_of(vtysh.arg(question))
+        let mut vtysh = command(&format!("vtysh --vty_socket {}", self.dir.path().display()));
+        output_of(vtysh.args(question.lines().flat_map(|line| ["-c", line])))
     }
 
     /// What `vtysh -c COMMAND` prints, as JSON.

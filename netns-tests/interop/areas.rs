@@ -1,11 +1,14 @@
 //! Areas: each implementation as border router and inside, areas of all kinds, virtual links.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
 
+use anyhow::{Result, ensure};
+
+use crate::harness::net::auth::Auth;
 use crate::harness::net::live::{Network, SETTLED};
 use crate::harness::net::plan::AreaKind::{Nssa, Stub, TotallyNssa, TotallyStubby};
 use crate::harness::net::plan::Metric::{Type1, Type2};
-use crate::harness::net::plan::{Medium, Plan, Segment, Speaker};
+use crate::harness::net::plan::{BACKBONE, Medium, Plan, Segment, Speaker, dotted};
 
 use Speaker::{Bird, Frr, Weft};
 
@@ -61,11 +64,26 @@ fn weft_is_in_the_backbone_behind_border_routers_of_both_kinds() -> Result<()> {
     network.finish()
 }
 
-/// Virtual links to both, each through an area of its own.
 #[test]
 fn virtual_links_join_areas_behind_frr_and_bird_to_the_backbone() -> Result<()> {
+    virtual_links("t-vlink1", [Auth::None, Auth::None])
+}
+
+#[test]
+fn virtual_links_are_authenticated_by_md5() -> Result<()> {
+    virtual_links("t-vlink2", [Auth::md5(), Auth::md5()])
+}
+
+/// FRR 8.4 has no HMAC-SHA.
+#[test]
+fn virtual_links_are_authenticated_by_a_password_and_by_hmac_sha_256() -> Result<()> {
+    virtual_links("t-vlink3", [Auth::simple(), Auth::hmac_sha_256()])
+}
+
+/// Virtual links to FRR and BIRD, each through an area of its own. The area's own packets are not authenticated.
+fn virtual_links(name: &'static str, [to_frr, to_bird]: [Auth; 2]) -> Result<()> {
     let wire = |name, number, ends, area| Segment::new(name, number, Medium::Broadcast, ends).in_area(area);
-    let plan = Plan::new("t-vlink")
+    let plan = Plan::new(name)
         .speakers([Weft, Frr, Bird])
         .router("far1", Bird)
         .router("far2", Frr)
@@ -74,14 +92,27 @@ fn virtual_links_join_areas_behind_frr_and_bird_to_the_backbone() -> Result<()> 
         .segment(wire("three", 3, &["frr", "far1"], 3))
         .segment(wire("four", 4, &["bird", "far2"], 4))
         .virtual_link("weft", "frr", 1)
+        .authenticated(to_frr.clone())
         .virtual_link("weft", "bird", 2)
+        .authenticated(to_bird.clone())
         .stub("weft", 0, 10)
         .stub("far1", 3, 10)
         .stub("far2", 4, 10);
     let network = Network::start(plan)?;
     network.await_routes(SETTLED)?;
     network.await_ping("far1", "10.4.0.1", "10.5.0.1")?;
-    network.finish()
+    let packets = network.finish_with_packets()?;
+    for (segment, auth) in [("one", to_frr), ("two", to_bird)] {
+        let (of_link, of_area): (Vec<_>, Vec<_>) =
+            packets[segment].iter().partition(|packet| packet.area == dotted(BACKBONE));
+        let types: BTreeSet<_> = of_link.iter().map(|packet| packet.kind).collect();
+        ensure!(types.len() == 5, "packets of types {types:?} on the virtual link through {segment}");
+        for (packets, auth) in [(of_link, auth.auth_type()), (of_area, Auth::None.auth_type())] {
+            let other = packets.iter().find(|packet| packet.auth_type != auth);
+            ensure!(other.is_none(), "{segment}: {other:?}, not AuType {auth}");
+        }
+    }
+    Ok(())
 }
 
 /// A border router between the backbone, where `core` is, and four areas with a router in each. Those in the NSSAs and

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::super::capture::Capture;
+use super::super::capture::{Capture, OspfPacket};
 use super::super::process::run;
 use super::super::speaker::{Daemon, Neighbor, Role, daemon};
 use super::super::wait::eventually;
@@ -95,6 +95,13 @@ impl Network {
         self.process(router)?.start()
     }
 
+    /// Changes the plan and gives `router` its new configuration, while everything runs.
+    pub fn reload(&mut self, router: &'static str, change: impl FnOnce(Plan) -> Plan) -> Result<()> {
+        self.plan = change(self.plan.clone());
+        let plan = self.plan.clone();
+        self.process(router)?.reload(&plan, plan.router_named(router))
+    }
+
     /// Ends the router for a graceful restart: the others are expected to do as if it were alive.
     pub fn stop_gracefully(&mut self, router: &'static str) -> Result<()> {
         self.process(router)?.stop_gracefully()
@@ -171,6 +178,18 @@ impl Network {
         })
     }
 
+    /// An error unless every adjacency is Full and has been since `when`, as far as its two ends say.
+    pub fn ensure_unbroken_since(&self, when: Instant) -> Result<()> {
+        for router in &self.plan.routers {
+            let least = when.elapsed();
+            for neighbor in self.daemon(router.name).neighbors()? {
+                let is_as_old = neighbor.in_state.is_none_or(|age| age >= least);
+                ensure!(neighbor.state == "Full" && is_as_old, "{}: {neighbor:?}, not {least:?}", router.name);
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until nobody waits for an acknowledgement: nobody helps a neighbour through a restart that has not acknowledged what is new
     /// (RFC 3623 §3.1 (2)).
     pub fn await_acknowledged(&self) -> Result<()> {
@@ -193,14 +212,21 @@ impl Network {
     }
 
     /// Ends the network. An error if tshark complains of a packet that any router has sent.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(self) -> Result<()> {
+        self.finish_with_packets().map(drop)
+    }
+
+    /// [`Self::finish`]; gives the packets of each segment.
+    pub fn finish_with_packets(mut self) -> Result<BTreeMap<&'static str, Vec<OspfPacket>>> {
+        let mut packets = BTreeMap::new();
         for (segment, capture) in self.plan.segments.iter().zip(&mut self.captures) {
             // Elections, exchanges and floods have been seen on every segment.
             capture.await_all_types(SETTLED).with_context(|| format!("recording {}", segment.name))?;
-            capture.finish_ospf().with_context(|| format!("judging the packets of {}", segment.name))?;
+            let judged = capture.finish_ospf().with_context(|| format!("judging the packets of {}", segment.name))?;
+            packets.insert(segment.name, judged);
         }
         self.is_finished = true;
-        Ok(())
+        Ok(packets)
     }
 
     /// Copies what tells of a failure to a place that outlives the network, until the next failure of this plan.

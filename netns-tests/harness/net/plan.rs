@@ -9,6 +9,8 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
 
+use super::auth::Auth;
+
 /// Area 0.
 pub const BACKBONE: u8 = 0;
 
@@ -33,20 +35,6 @@ pub enum Medium {
     NonBroadcast,
     PointToMultipoint,
     PointToPoint,
-}
-
-/// How packets of a segment are authenticated; the key is [`Auth::KEY`], its id 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    None,
-    Simple,
-    Md5,
-    HmacSha256,
-}
-
-impl Auth {
-    /// Eight octets, so that it is a simple password too.
-    pub const KEY: &'static str = "s3cr3t-k";
 }
 
 #[derive(Debug, Clone)]
@@ -83,7 +71,6 @@ pub struct Segment {
     pub medium: Medium,
     pub area: u8,
     pub ports: Vec<Port>,
-    pub auth: Auth,
     /// Where not all hear each other: the one in the middle, whom all hear.
     pub hub: Option<&'static str>,
 }
@@ -95,6 +82,7 @@ pub struct Port {
     pub cost: u16,
     pub priority: u8,
     pub mtu: u16,
+    pub auth: Auth,
 }
 
 /// A network without routers other than this one.
@@ -230,6 +218,19 @@ impl Plan {
         self
     }
 
+    /// How packets of the latest virtual link are authenticated.
+    pub fn authenticated(mut self, auth: Auth) -> Self {
+        self.virtual_links.last_mut().expect("a virtual link before its authentication").auth = auth;
+        self
+    }
+
+    /// The plan with another way for a router to authenticate on a segment.
+    pub fn with_auth(mut self, segment: &str, router: &str, auth: Auth) -> Self {
+        let segment = self.segments.iter_mut().find(|found| found.name == segment);
+        segment.expect("the segment is in the plan").port_mut(router).auth = auth;
+        self
+    }
+
     pub fn dead_interval(mut self, seconds: u8) -> Self {
         self.dead_interval = seconds;
         self
@@ -275,6 +276,12 @@ impl Plan {
         self.segments.iter().filter_map(move |segment| Some((segment, segment.port(router)?)))
     }
 
+    /// How `router` authenticates on its links.
+    pub fn auths<'a>(&'a self, router: &'a str) -> impl Iterator<Item = &'a Auth> {
+        let links = self.virtual_links.iter().filter(move |link| link.ends.contains(&router));
+        self.ports(router).map(|(_, port)| &port.auth).chain(links.map(|link| &link.auth))
+    }
+
     /// The areas of `router`, backbone first; a virtual link makes its ends backbone routers.
     pub fn areas_of(&self, router: &str) -> Vec<u8> {
         let mut areas: Vec<u8> = self.ports(router).map(|(segment, _)| segment.area).collect();
@@ -312,8 +319,8 @@ impl Plan {
 
 impl Segment {
     pub fn new(name: &'static str, number: u8, medium: Medium, routers: &[&'static str]) -> Self {
-        let ports = routers.iter().map(|router| Port { router, cost: COST, priority: 1, mtu: 1500 }).collect();
-        Self { name, number, medium, area: BACKBONE, ports, auth: Auth::None, hub: None }
+        let port = |router: &&'static str| Port { router, cost: COST, priority: 1, mtu: 1500, auth: Auth::None };
+        Self { name, number, medium, area: BACKBONE, ports: routers.iter().map(port).collect(), hub: None }
     }
 
     pub fn in_area(mut self, area: u8) -> Self {
@@ -322,7 +329,15 @@ impl Segment {
     }
 
     pub fn auth(mut self, auth: Auth) -> Self {
-        self.auth = auth;
+        for port in &mut self.ports {
+            port.auth = auth.clone();
+        }
+        self
+    }
+
+    /// How one of its routers authenticates, if not as the others do.
+    pub fn auth_of(mut self, router: &str, auth: Auth) -> Self {
+        self.port_mut(router).auth = auth;
         self
     }
 
