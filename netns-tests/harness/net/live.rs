@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use super::super::capture::{Capture, OspfPacket};
 use super::super::process::run;
@@ -66,6 +67,30 @@ impl Network {
 
     pub fn daemon(&self, router: &str) -> &dyn Daemon {
         self.daemons[router].as_ref()
+    }
+
+    /// What `router`, which is weft, says to `question` in JSON.
+    pub fn json(&self, router: &str, question: &str) -> Result<Value> {
+        let text = self.daemon(router).ask(&format!("{question} --json"))?;
+        serde_json::from_str(&text).with_context(|| format!("reading what {router} says to {question:?}: {text}"))
+    }
+
+    /// What `router`, which is weft, says of one of its interfaces.
+    pub fn interface(&self, router: &str, name: &str) -> Result<Value> {
+        let shown = self.json(router, "show interfaces")?;
+        let entry = shown.as_array().and_then(|all| all.iter().find(|entry| entry["interface"] == name));
+        entry.cloned().with_context(|| format!("{name} in {shown}"))
+    }
+
+    /// Waits until `router`, which is weft, has heard more hellos on each of these interfaces than go into a dead interval: what is
+    /// Full then has not lived on what came before.
+    pub fn await_hellos(&self, router: &str, interfaces: &[&str]) -> Result<()> {
+        for name in interfaces {
+            let heard = || self.interface(router, name)?["received"]["hello"].as_u64().context("hellos received");
+            let enough = heard()? + u64::from(self.plan.dead_interval) + 2;
+            eventually(&format!("hellos on {name}"), SETTLED, || Ok((heard()? >= enough).then_some(())))?;
+        }
+        Ok(())
     }
 
     /// `ip ARGUMENTS` in the namespace of `router`.
@@ -130,6 +155,15 @@ impl Network {
             }
             let since = *right_since.get_or_insert_with(Instant::now);
             Ok((since.elapsed() >= hold).then_some(since.duration_since(start)))
+        })
+    }
+
+    /// [`Self::await_routes`] for one router.
+    pub fn await_routes_of(&self, router: &str, within: Duration) -> Result<()> {
+        let expected = self.expected_routes();
+        eventually(&format!("the routes that the oracle has for {router}"), within, || {
+            let differences = difference(router, &expected[router], &kernel_routes(self.netns(router))?);
+            if differences.is_empty() { Ok(Some(())) } else { bail!("{}", differences.trim()) }
         })
     }
 

@@ -3,7 +3,7 @@
 
 pub mod auth;
 mod build;
-mod kernel;
+pub mod kernel;
 pub mod live;
 mod oracle;
 pub mod plan;

@@ -51,6 +51,8 @@ pub struct Plan {
     pub virtual_links: Vec<VirtualLink>,
     /// RouterDeadInterval of every interface, seconds.
     pub dead_interval: u8,
+    /// How long weft waits with a calculation of routes (RFC 8405), seconds; `None` = no longer than it does by itself.
+    pub spf_delay: Option<u8>,
     /// Whether every router helps its neighbours through a graceful restart and may restart so itself.
     pub graceful_restart: bool,
 }
@@ -82,6 +84,8 @@ pub struct Port {
     pub cost: u16,
     pub priority: u8,
     pub mtu: u16,
+    /// Whether weft ignores the MTU in Database Descriptions here.
+    pub mtu_ignore: bool,
     pub auth: Auth,
 }
 
@@ -155,6 +159,7 @@ impl Plan {
             late_externals: false,
             virtual_links: Vec::new(),
             dead_interval: 4,
+            spf_delay: None,
             graceful_restart: false,
         }
     }
@@ -233,6 +238,11 @@ impl Plan {
 
     pub fn dead_interval(mut self, seconds: u8) -> Self {
         self.dead_interval = seconds;
+        self
+    }
+
+    pub fn spf_delay(mut self, seconds: u8) -> Self {
+        self.spf_delay = Some(seconds);
         self
     }
 
@@ -319,7 +329,14 @@ impl Plan {
 
 impl Segment {
     pub fn new(name: &'static str, number: u8, medium: Medium, routers: &[&'static str]) -> Self {
-        let port = |router: &&'static str| Port { router, cost: COST, priority: 1, mtu: 1500, auth: Auth::None };
+        let port = |router: &&'static str| Port {
+            router,
+            cost: COST,
+            priority: 1,
+            mtu: 1500,
+            mtu_ignore: false,
+            auth: Auth::None,
+        };
         Self { name, number, medium, area: BACKBONE, ports: routers.iter().map(port).collect(), hub: None }
     }
 
@@ -357,6 +374,12 @@ impl Segment {
 
     pub fn mtu(mut self, router: &str, mtu: u16) -> Self {
         self.port_mut(router).mtu = mtu;
+        self
+    }
+
+    /// Has `router`, which is weft, ignore the MTUs of others.
+    pub fn mtu_ignore(mut self, router: &str) -> Self {
+        self.port_mut(router).mtu_ignore = true;
         self
     }
 

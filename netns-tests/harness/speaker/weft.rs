@@ -160,6 +160,9 @@ fn mesh_file(plan: &Plan, router: &Router, public_key: &str) -> Result<String> {
         plan.dead_interval
     );
     let mut add = |line: String| writeln!(text, "{line}").expect("a String takes everything");
+    if let Some(delay) = plan.spf_delay {
+        add(format!("spf_delay = {{ initial = \"{delay}s\", short = \"{delay}s\", long = \"{delay}s\" }}"));
+    }
     if plan.graceful_restart {
         add("graceful_restart = { helper = true, restarter = true, grace_period = \"60s\" }".to_owned());
     }
@@ -226,6 +229,9 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> Result<String> 
         port.cost,
         auth(&port.auth)?
     );
+    if port.mtu_ignore {
+        text += "\nmtu_ignore = true";
+    }
     if matches!(segment.medium, Medium::Broadcast | Medium::NonBroadcast) {
         write!(text, "\npriority = {}", port.priority).expect("a String takes everything");
     }
