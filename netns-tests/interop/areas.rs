@@ -1,6 +1,6 @@
 //! Areas: each implementation as border router and inside, areas of all kinds, virtual links.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 
@@ -9,6 +9,8 @@ use crate::harness::net::live::{Network, SETTLED};
 use crate::harness::net::plan::AreaKind::{Nssa, Stub, TotallyNssa, TotallyStubby};
 use crate::harness::net::plan::Metric::{Type1, Type2};
 use crate::harness::net::plan::{BACKBONE, Medium, Plan, Segment, Speaker, dotted};
+
+use crate::harness::wait::eventually;
 
 use Speaker::{Bird, Frr, Weft};
 
@@ -101,6 +103,15 @@ fn virtual_links(name: &'static str, [to_frr, to_bird]: [Auth; 2]) -> Result<()>
     let network = Network::start(plan)?;
     network.await_routes(SETTLED)?;
     network.await_ping("far1", "10.4.0.1", "10.5.0.1")?;
+    network.switch_port("one", "weft", false)?;
+    eventually("weft to know why the link through area 1 is down", SETTLED, || {
+        let interfaces = network.json("weft", "show interfaces")?;
+        let links = interfaces.as_array().into_iter().flatten().map(|interface| &interface["virtual_link"]);
+        let obstacles: BTreeMap<_, _> =
+            links.filter_map(|l| Some((l["transit_area"].as_str()?, &l["obstacle"]))).collect();
+        ensure!(obstacles["0.0.0.1"] == "no-path" && obstacles["0.0.0.2"].is_null(), "{obstacles:?}");
+        Ok(Some(()))
+    })?;
     let packets = network.finish_with_packets()?;
     for (segment, auth) in [("one", to_frr), ("two", to_bird)] {
         let (of_link, of_area): (Vec<_>, Vec<_>) =

@@ -201,6 +201,8 @@ pub struct VirtualLink {
     pub transit_area: Ipv4Addr,
     /// Router id of its other end.
     pub far_end: Ipv4Addr,
+    /// Why it is down: `no-path` through the area, or `no-address` of its other end in the area; `null` if it is up.
+    pub obstacle: Option<String>,
 }
 
 /// An area that this router is in.
