@@ -105,7 +105,7 @@ fn corner_case_17_a_tunnel_has_its_mtu_back_or_a_new_one_without_a_lost_adjacenc
         let status = scene.lab.status(site)?;
         let neighbors = status["neighbors"].as_array().context("neighbors")?;
         let is_unbroken = |neighbor: &Value| neighbor["state"] == "Full" && neighbor["since_s"].as_f64() >= Some(least);
-        ensure!(neighbors.iter().all(is_unbroken), "{site}, Full for {least} s: {neighbors:?}");
+        ensure!(neighbors.len() == 2 && neighbors.iter().all(is_unbroken), "{site}, Full for {least} s: {neighbors:?}");
     }
     scene.lab.down()
 }

@@ -197,31 +197,30 @@ impl Network {
     /// Waits until every pair that hears each other is Full, on segments where all are to be.
     pub fn await_full(&self) -> Result<()> {
         eventually("every adjacency to be Full", SETTLED, || {
-            for router in &self.plan.routers {
-                let seen = self.daemon(router.name).neighbors()?;
-                for (segment, _) in self.plan.ports(router.name) {
-                    for far in segment.neighbors(router.name) {
-                        let id = self.plan.router_id(far.router);
-                        let is_full =
-                            |n: &Neighbor| n.router_id == id && n.interface == segment.name && n.state == "Full";
-                        ensure!(seen.iter().any(is_full), "{} sees {seen:?}", router.name);
-                    }
+            self.ensure_every_neighbor(|neighbor| neighbor.state == "Full").map(Some)
+        })
+    }
+
+    /// An error unless every router has a neighbour of this kind in each that it hears.
+    fn ensure_every_neighbor(&self, is_good: impl Fn(&Neighbor) -> bool) -> Result<()> {
+        for router in &self.plan.routers {
+            let seen = self.daemon(router.name).neighbors()?;
+            for (segment, _) in self.plan.ports(router.name) {
+                for far in segment.neighbors(router.name) {
+                    let id = self.plan.router_id(far.router);
+                    let is_far = |n: &Neighbor| n.router_id == id && n.interface == segment.name;
+                    ensure!(seen.iter().any(|n| is_far(n) && is_good(n)), "{} sees {seen:?}", router.name);
                 }
             }
-            Ok(Some(()))
-        })
+        }
+        Ok(())
     }
 
     /// An error unless every adjacency is Full and has been since `when`, as far as its two ends say.
     pub fn ensure_unbroken_since(&self, when: Instant) -> Result<()> {
-        for router in &self.plan.routers {
-            let least = when.elapsed();
-            for neighbor in self.daemon(router.name).neighbors()? {
-                let is_as_old = neighbor.in_state.is_none_or(|age| age >= least);
-                ensure!(neighbor.state == "Full" && is_as_old, "{}: {neighbor:?}, not {least:?}", router.name);
-            }
-        }
-        Ok(())
+        let least = when.elapsed();
+        self.ensure_every_neighbor(|n| n.state == "Full" && n.in_state.is_none_or(|age| age >= least))
+            .with_context(|| format!("Full for {least:?}"))
     }
 
     /// Waits until nobody waits for an acknowledgement: nobody helps a neighbour through a restart that has not acknowledged what is new
