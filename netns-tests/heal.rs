@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
+use serde_json::Value;
 
 use crate::harness::lab::Lab;
 use crate::harness::mesh;
@@ -78,6 +79,34 @@ fn a_deleted_tunnel_is_back() -> Result<()> {
     scene.lab.ip("taipei", "link delete wg-osaka")?;
     scene.is_whole("ip link del", at)?;
     scene.lab.await_full()?;
+    scene.lab.down()
+}
+
+/// Of the tunnel's MTU OSPF is told, and has nothing to do.
+#[test]
+fn corner_case_17_a_tunnel_has_its_mtu_back_or_a_new_one_without_a_lost_adjacency() -> Result<()> {
+    let mesh = "t-mtu17";
+    let mut scene = Scene::new(mesh)?;
+    scene.lab.await_full()?;
+    let full = Instant::now();
+    let mtu = |lab: &Lab| -> Result<u64> {
+        let shown: Value = serde_json::from_str(&lab.ip("taipei", "-j link show wg-osaka")?)?;
+        shown[0]["mtu"].as_u64().context("mtu")
+    };
+    let before = mtu(&scene.lab)?;
+    scene.lab.ip("taipei", "link set wg-osaka mtu 1300")?;
+    eventually("the MTU", HEALED, || Ok((mtu(&scene.lab)? == before).then_some(())))?;
+    let text = mesh::triangle(mesh);
+    scene.lab.change(&text.replace("[mesh]", "[mesh]\nmtu = 1300"))?;
+    eventually("the file's MTU", HEALED, || Ok((mtu(&scene.lab)? == 1300).then_some(())))?;
+    scene.is_whole("another MTU", Instant::now())?;
+    for site in ["taipei", "osaka"] {
+        let least = full.elapsed().as_secs_f64();
+        let status = scene.lab.status(site)?;
+        let neighbors = status["neighbors"].as_array().context("neighbors")?;
+        let is_unbroken = |neighbor: &Value| neighbor["state"] == "Full" && neighbor["since_s"].as_f64() >= Some(least);
+        ensure!(neighbors.len() == 2 && neighbors.iter().all(is_unbroken), "{site}, Full for {least} s: {neighbors:?}");
+    }
     scene.lab.down()
 }
 

@@ -16,4 +16,5 @@ mod redistribute;
 mod stub_router;
 mod trace;
 mod triangle;
+mod virtual_link;
 mod vm;

@@ -44,7 +44,7 @@ fn tshark_finds_no_fault_with_ospf_on_a_tunnel() -> Result<()> {
     lab.kill_daemon("taipei")?;
     // Its neighbours must have noticed: a new database exchange follows.
     eventually("osaka to miss taipei", SETTLED, || Ok((!lab.is_full("osaka", "wg-taipei")?).then_some(())))?;
-    let capture = Capture::start(&lab.netns("osaka"), "wg-taipei", "ip proto 89")?;
+    let mut capture = Capture::start(&lab.netns("osaka"), "wg-taipei", "ip proto 89")?;
     lab.start_what_is_missing()?;
     lab.await_full()?;
     lab.await_ping("taipei-lan", lab.lan_host("osaka")?, SETTLED)?;

@@ -1,7 +1,9 @@
 //! Packets on an interface, recorded by `tcpdump` and judged by `tshark`: another implementation's opinion of ours.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -31,6 +33,14 @@ pub struct Capture {
 pub struct OspfPacket {
     /// Number in the recording, for error texts.
     pub frame: String,
+    /// Router ID of its header.
+    pub router_id: Ipv4Addr,
+    /// Area ID of its header.
+    pub area: Ipv4Addr,
+    /// AuType of its header.
+    pub auth_type: u8,
+    /// Key ID, if it has a digest.
+    pub key_id: Option<u8>,
     /// OSPF packet type, 1 = Hello … 5 = LSAck.
     pub kind: u8,
     /// LS types of the LSAs or headers in it.
@@ -62,10 +72,13 @@ impl Capture {
 
     /// Ends the recording and returns its OSPF packets. An error if tshark finds one malformed, has anything to say about
     /// it, or does not call every IP and OSPF checksum good. Packets with a digest have no OSPF checksum.
-    pub fn finish_ospf(mut self) -> Result<Vec<OspfPacket>> {
+    pub fn finish_ospf(&mut self) -> Result<Vec<OspfPacket>> {
         self.tcpdump.end_with(Signal::SIGINT)?;
         let fields = [
             "frame.number",
+            "ospf.srcrouter",
+            "ospf.area_id",
+            "ospf.auth.crypt.key_id",
             "ospf.msg",
             "ospf.lsa",
             "ospf.auth.type",
@@ -82,7 +95,7 @@ impl Capture {
         let mut with_checksum = Vec::new();
         for line in output_of(&mut table)?.lines() {
             let row: Vec<&str> = line.split('\t').collect();
-            let [frame, kind, ls_types, auth, ip_checksum, malformed, expert] = row[..] else {
+            let [frame, router_id, area, key_id, kind, ls_types, auth, ip_checksum, malformed, expert] = row[..] else {
                 bail!("tshark gave {} fields: {row:?}", row.len());
             };
             ensure!(ip_checksum == GOOD, "frame {frame}: bad IP checksum: {row:?}");
@@ -92,6 +105,10 @@ impl Capture {
             }
             packets.push(OspfPacket {
                 frame: frame.to_owned(),
+                router_id: router_id.parse().with_context(|| format!("frame {frame}: Router ID in {row:?}"))?,
+                area: area.parse().with_context(|| format!("frame {frame}: Area ID in {row:?}"))?,
+                auth_type: auth.parse().with_context(|| format!("frame {frame}: AuType in {row:?}"))?,
+                key_id: key_id.parse().ok(),
                 kind: kind.parse().with_context(|| format!("frame {frame}: packet type in {row:?}"))?,
                 ls_types: ls_types.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect(),
             });
@@ -108,6 +125,11 @@ impl Capture {
             bail!("{} OSPF packets with a checksum, {} good ones, not frame {text}", with_checksum.len(), good.len());
         }
         Ok(packets)
+    }
+
+    /// Copies what is recorded so far to the file at `path`.
+    pub fn keep(&self, path: &Path) -> Result<()> {
+        fs::copy(&self.file, path).with_context(|| format!("copying a recording to {path:?}")).map(drop)
     }
 
     fn tshark(&self) -> Command {

@@ -90,10 +90,10 @@ impl Frr {
         self.ospfd.take().context("FRR does not run")?.end_with(Signal::SIGTERM)
     }
 
-    /// What `vtysh -c COMMAND` prints.
+    /// What `vtysh -c COMMAND` prints, with a command in each line of `question`.
     pub fn ask(&self, question: &str) -> Result<String> {
-        let mut vtysh = command(&format!("vtysh --vty_socket {} -c", self.dir.path().display()));
-        output_of(vtysh.arg(question))
+        let mut vtysh = command(&format!("vtysh --vty_socket {}", self.dir.path().display()));
+        output_of(vtysh.args(question.lines().flat_map(|line| ["-c", line])))
     }
 
     /// What `vtysh -c COMMAND` prints, as JSON.
@@ -115,6 +115,11 @@ impl Frr {
         let shown = self.show("show ip ospf neighbor json")?;
         let millis = shown["neighbors"][router_id][0]["upTimeInMsec"].as_u64().context("no such neighbour")?;
         Ok(Duration::from_millis(millis))
+    }
+
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The end of what both daemons have written.

@@ -76,10 +76,15 @@ impl Background {
         })?
     }
 
+    /// Sends `signal`.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.child.id())?);
+        kill(pid, signal).with_context(|| format!("sending {signal} to {}", self.name))
+    }
+
     /// Sends `signal` and waits for the end.
     pub fn end_with(&mut self, signal: Signal) -> Result<()> {
-        let pid = Pid::from_raw(i32::try_from(self.child.id())?);
-        kill(pid, signal).with_context(|| format!("sending {signal} to {}", self.name))?;
+        self.signal(signal)?;
         eventually(&format!("the end of {}", self.name), END, || Ok(self.child.try_wait()?)).map(drop)
     }
 

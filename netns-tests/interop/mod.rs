@@ -4,6 +4,7 @@
 mod areas;
 mod auth;
 mod externals;
+mod flap;
 mod graceful;
 mod lan;
 mod links;

@@ -88,6 +88,7 @@ pub use limits::{Limit, LimitState, LimitView};
 pub use opaque::{MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS, OpaqueRefusal, OpaqueScope};
 pub use refusal::*;
 pub use restart::RestartExit;
+pub use route::VirtualLinkObstacle;
 pub use spf_delay::SpfState;
 pub use stub_router::{MAX_LINK_METRIC, StubRouterState};
 pub use time::Instant;

@@ -12,7 +12,7 @@ use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
 use crate::interface_machine::InterfaceState;
 use crate::io::{Addressing, Nexthop, Route, RouteKind};
-use crate::route::Refused;
+use crate::route::{Refused, VirtualLinkObstacle};
 use crate::spf_delay::SpfState;
 use crate::timers::TimerKey;
 use crate::wire::{Lsa, Options, RouterFlags};
@@ -93,6 +93,8 @@ pub struct InterfaceView {
     pub mtu: Option<u16>,
     /// Addresses, unless it is down.
     pub addressing: Option<Addressing>,
+    /// Of a virtual link that is down: why.
+    pub obstacle: Option<VirtualLinkObstacle>,
     /// When the next hello is sent, from now; `None` if none is.
     pub next_hello: Option<Duration>,
     /// Neighbours in any state.
@@ -279,6 +281,7 @@ impl Engine {
                 index: interface.link().map(|link| link.index),
                 mtu: interface.link().map(|link| link.mtu),
                 addressing: interface.link().map(|link| link.addressing),
+                obstacle: self.obstacle(interface),
                 next_hello: self.timers.deadline(TimerKey::Hello(id)).map(|when| when.saturating_since(self.now)),
                 neighbors: interface.neighbors.len(),
                 adjacencies: interface.neighbors.values().filter(full).count(),

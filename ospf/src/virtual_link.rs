@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::ids::{AreaId, InterfaceId, RouterId};
 use crate::interface::{Interface, Link};
 use crate::io::Addressing;
-use crate::route::VirtualEnd;
+use crate::route::{VirtualEnd, VirtualLinkObstacle};
 
 /// What a virtual link's packets may have, IP header included: routers on the way do not say what they can carry (§A.1).
 const MTU: u16 = 576;
@@ -74,6 +74,12 @@ impl Engine {
         let path = self.calculation.latest.virtual_links().get(&end)?;
         let address = self.interfaces.get(&path.interface)?.active_link()?.address();
         Some(FarEnd { way_out: path.interface, address, far_address: path.address, cost: path.cost })
+    }
+
+    /// What is in the way of a virtual link that is down.
+    pub(crate) fn obstacle(&self, interface: &Interface) -> Option<VirtualLinkObstacle> {
+        let end = interface.virtual_end().filter(|_| interface.far_end.is_none())?;
+        Some(self.calculation.latest.obstacle(end))
     }
 
     /// Events InterfaceUp and InterfaceDown of a virtual link (§9.2).

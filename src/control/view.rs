@@ -164,9 +164,9 @@ pub struct Interface {
     pub received: BTreeMap<String, u64>,
     /// LSAs sent again because no acknowledgement came.
     pub retransmitted: u64,
-    /// Packets refused, by reason.
+    /// Packets refused, by the name of the reason.
     pub refused: BTreeMap<String, u64>,
-    /// LSAs refused that came in good packets, by reason.
+    /// LSAs refused that came in good packets, by the name of the reason.
     pub lsa_refused: BTreeMap<String, u64>,
     /// The network of its address, or the single address.
     pub prefix: Option<String>,
@@ -201,6 +201,8 @@ pub struct VirtualLink {
     pub transit_area: Ipv4Addr,
     /// Router id of its other end.
     pub far_end: Ipv4Addr,
+    /// Why it is down: `no-path` through the area, or `no-address` of its other end in the area; `null` if it is up.
+    pub obstacle: Option<String>,
 }
 
 /// An area that this router is in.

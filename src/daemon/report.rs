@@ -8,7 +8,7 @@ use ospf::wire::{LsaBody, Options, RouterFlags};
 use ospf::{
     Addressing, AreaId, AreaKind, AuthenticationView, Domain, InterfaceId, InterfaceStatus, InterfaceView,
     KeyAlgorithm, KeyStanding, Limit, LimitState, NeighborView, NetworkType, Nexthop, Prefix, RefusedView, RouteKind,
-    RouterId, SpfState, SpfView, StubRouterState, Summaries,
+    RouterId, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
 use super::lan;
@@ -191,10 +191,15 @@ impl Report<'_> {
             }
         }
         problems.extend(lan::problems(&self.local.site.interfaces, self.foreign));
-        for interface in self.view.interfaces.iter().filter(|interface| interface.state == InterfaceStatus::Down) {
-            if let NetworkType::VirtualLink { transit_area, .. } = interface.network {
-                problems.push(format!("{}: no way through area {transit_area} to its other end", interface.name));
-            }
+        for InterfaceView { name, network, obstacle, .. } in &self.view.interfaces {
+            let NetworkType::VirtualLink { transit_area, .. } = network else { continue };
+            problems.extend(obstacle.map(|obstacle| match obstacle {
+                VirtualLinkObstacle::NoPath => format!("{name}: no way through area {transit_area} to its other end"),
+                VirtualLinkObstacle::NoAddress => format!(
+                    "{name}: its other end has no address in area {transit_area} to send packets to: a numbered interface \
+                     there, or a loopback, would be one"
+                ),
+            }));
         }
         if self.redistributed.left_out > 0 {
             problems.push(format!(
@@ -327,8 +332,8 @@ impl Report<'_> {
 
     fn interface(&self, interface: &InterfaceView) -> view::Interface {
         let counters = &interface.counters;
-        let refused = counters.refused.iter().map(|(reason, count)| (reason.to_string(), *count));
-        let lsa_refused = counters.lsa_refused.iter().map(|(reason, count)| (reason.to_string(), *count));
+        let refused = counters.refused.iter().map(|(reason, count)| (reason.name().to_owned(), *count));
+        let lsa_refused = counters.lsa_refused.iter().map(|(reason, count)| (reason.name().to_owned(), *count));
         let polls = matches!(interface.network, NetworkType::NonBroadcast | NetworkType::PointToMultipoint);
         let (auth, auth_key_id, auth_key) = authentication(&interface.authentication);
         view::Interface {
@@ -371,7 +376,11 @@ impl Report<'_> {
             auth_key: auth_key.map(str::to_owned),
             virtual_link: match interface.network {
                 NetworkType::VirtualLink { transit_area, far_end } => {
-                    Some(view::VirtualLink { transit_area: transit_area.into(), far_end: far_end.into() })
+                    let obstacle = interface.obstacle.map(|obstacle| match obstacle {
+                        VirtualLinkObstacle::NoPath => "no-path".to_owned(),
+                        VirtualLinkObstacle::NoAddress => "no-address".to_owned(),
+                    });
+                    Some(view::VirtualLink { transit_area: transit_area.into(), far_end: far_end.into(), obstacle })
                 }
                 _ => None,
             },

@@ -59,7 +59,8 @@ pub fn interfaces_in_detail(interfaces: &[Interface]) -> String {
         let mut block = Block::new(&interface.interface);
         block.line("state", format!("{}, {}", interface.state, interface.network));
         if let Some(link) = &interface.virtual_link {
-            block.line("joins", format!("{} through area {}", link.far_end, link.transit_area));
+            let obstacle = link.obstacle.as_ref().map_or_else(String::new, |obstacle| format!(", {obstacle}"));
+            block.line("joins", format!("{} through area {}{obstacle}", link.far_end, link.transit_area));
         }
         let network = interface.prefix.as_deref().unwrap_or("-");
         block.line("address", format!("{} in {network}", address(interface.address)));

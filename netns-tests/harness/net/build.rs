@@ -34,11 +34,8 @@ impl Wiring {
         for stub in &plan.stubs {
             let number = plan.router_named(stub.router).number;
             let far = format!("{}-{number}", stub.name);
-            wiring.leg(stub.router, &stub.name, &far, first_host(stub.prefix.network()), 1500)?;
+            wiring.leg(stub.router, &stub.name, &far, stub.address(), 1500)?;
             wiring.hub.ip(&format!("link set {far} up"))?;
-        }
-        for external in plan.externals.iter().filter(|external| external.via.is_none()) {
-            wiring.routers[external.router].ip(&format!("route add blackhole {}", external.prefix))?;
         }
         Ok(wiring)
     }
@@ -57,6 +54,14 @@ impl Wiring {
     pub fn switch_port(&self, plan: &Plan, segment: &Segment, router: &str, is_on: bool) -> Result<()> {
         let leg = leg_name(plan, segment, router);
         self.hub.ip(&format!("link set {leg} {}", if is_on { "up" } else { "down" })).map(drop)
+    }
+
+    /// Discard routes.
+    pub fn add_discards(&self, plan: &Plan) -> Result<()> {
+        for external in plan.externals.iter().filter(|external| external.via.is_none()) {
+            self.routers[external.router].ip(&format!("route add blackhole {}", external.prefix))?;
+        }
+        Ok(())
     }
 
     /// Routes whose gateways are on segments, which are on by now.
@@ -106,8 +111,4 @@ impl Wiring {
 /// Name of the middle's end of a router's leg.
 fn leg_name(plan: &Plan, segment: &Segment, router: &str) -> String {
     format!("{}-{}", segment.name, plan.router_named(router).number)
-}
-
-fn first_host(network: Ipv4Addr) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(network) + 1)
 }

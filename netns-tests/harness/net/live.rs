@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
-use super::super::capture::Capture;
+use super::super::capture::{Capture, OspfPacket};
 use super::super::process::run;
 use super::super::speaker::{Daemon, Neighbor, Role, daemon};
 use super::super::wait::eventually;
@@ -34,6 +37,9 @@ impl Network {
     /// with everybody present.
     pub fn start(plan: Plan) -> Result<Self> {
         let wiring = Wiring::new(&plan)?;
+        if !plan.late_externals {
+            wiring.add_discards(&plan)?;
+        }
         let mut daemons = BTreeMap::new();
         for router in &plan.routers {
             daemons.insert(router.name, daemon(&plan, router, wiring.routers[router.name].name())?);
@@ -47,6 +53,10 @@ impl Network {
             daemon.start().with_context(|| format!("starting {name}"))?;
         }
         network.wiring.switch(&network.plan, true)?;
+        if network.plan.late_externals {
+            network.await_full()?;
+            network.wiring.add_discards(&network.plan)?;
+        }
         network.wiring.add_gateways(&network.plan)?;
         Ok(network)
     }
@@ -57,6 +67,30 @@ impl Network {
 
     pub fn daemon(&self, router: &str) -> &dyn Daemon {
         self.daemons[router].as_ref()
+    }
+
+    /// What `router`, which is weft, says to `question` in JSON.
+    pub fn json(&self, router: &str, question: &str) -> Result<Value> {
+        let text = self.daemon(router).ask(&format!("{question} --json"))?;
+        serde_json::from_str(&text).with_context(|| format!("reading what {router} says to {question:?}: {text}"))
+    }
+
+    /// What `router`, which is weft, says of one of its interfaces.
+    pub fn interface(&self, router: &str, name: &str) -> Result<Value> {
+        let shown = self.json(router, "show interfaces")?;
+        let entry = shown.as_array().and_then(|all| all.iter().find(|entry| entry["interface"] == name));
+        entry.cloned().with_context(|| format!("{name} in {shown}"))
+    }
+
+    /// Waits until `router`, which is weft, has heard more hellos on each of these interfaces than go into a dead interval: what is
+    /// Full then has not lived on what came before.
+    pub fn await_hellos(&self, router: &str, interfaces: &[&str]) -> Result<()> {
+        for name in interfaces {
+            let heard = || self.interface(router, name)?["received"]["hello"].as_u64().context("hellos received");
+            let enough = heard()? + u64::from(self.plan.dead_interval) + 2;
+            eventually(&format!("hellos on {name}"), SETTLED, || Ok((heard()? >= enough).then_some(())))?;
+        }
+        Ok(())
     }
 
     /// `ip ARGUMENTS` in the namespace of `router`.
@@ -84,6 +118,13 @@ impl Network {
     pub fn restart(&mut self, router: &'static str) -> Result<()> {
         self.dead.retain(|dead| *dead != router);
         self.process(router)?.start()
+    }
+
+    /// Changes the plan and gives `router` its new configuration, while everything runs.
+    pub fn reload(&mut self, router: &'static str, change: impl FnOnce(Plan) -> Plan) -> Result<()> {
+        self.plan = change(self.plan.clone());
+        let plan = self.plan.clone();
+        self.process(router)?.reload(&plan, plan.router_named(router))
     }
 
     /// Ends the router for a graceful restart: the others are expected to do as if it were alive.
@@ -117,6 +158,15 @@ impl Network {
         })
     }
 
+    /// [`Self::await_routes`] for one router.
+    pub fn await_routes_of(&self, router: &str, within: Duration) -> Result<()> {
+        let expected = self.expected_routes();
+        eventually(&format!("the routes that the oracle has for {router}"), within, || {
+            let differences = difference(router, &expected[router], &kernel_routes(self.netns(router))?);
+            if differences.is_empty() { Ok(Some(())) } else { bail!("{}", differences.trim()) }
+        })
+    }
+
     fn expected_routes(&self) -> BTreeMap<&'static str, BTreeMap<Prefix, Hops>> {
         let plan = self.dead.iter().fold(self.plan.clone(), |plan, router| plan.without(router));
         let without_costs = |table: Table| table.into_iter().map(|(prefix, (_, hops))| (prefix, hops)).collect();
@@ -147,19 +197,30 @@ impl Network {
     /// Waits until every pair that hears each other is Full, on segments where all are to be.
     pub fn await_full(&self) -> Result<()> {
         eventually("every adjacency to be Full", SETTLED, || {
-            for router in &self.plan.routers {
-                let seen = self.daemon(router.name).neighbors()?;
-                for (segment, _) in self.plan.ports(router.name) {
-                    for far in segment.neighbors(router.name) {
-                        let id = self.plan.router_id(far.router);
-                        let is_full =
-                            |n: &Neighbor| n.router_id == id && n.interface == segment.name && n.state == "Full";
-                        ensure!(seen.iter().any(is_full), "{} sees {seen:?}", router.name);
-                    }
+            self.ensure_every_neighbor(|neighbor| neighbor.state == "Full").map(Some)
+        })
+    }
+
+    /// An error unless every router has a neighbour of this kind in each that it hears.
+    fn ensure_every_neighbor(&self, is_good: impl Fn(&Neighbor) -> bool) -> Result<()> {
+        for router in &self.plan.routers {
+            let seen = self.daemon(router.name).neighbors()?;
+            for (segment, _) in self.plan.ports(router.name) {
+                for far in segment.neighbors(router.name) {
+                    let id = self.plan.router_id(far.router);
+                    let is_far = |n: &Neighbor| n.router_id == id && n.interface == segment.name;
+                    ensure!(seen.iter().any(|n| is_far(n) && is_good(n)), "{} sees {seen:?}", router.name);
                 }
             }
-            Ok(Some(()))
-        })
+        }
+        Ok(())
+    }
+
+    /// An error unless every adjacency is Full and has been since `when`, as far as its two ends say.
+    pub fn ensure_unbroken_since(&self, when: Instant) -> Result<()> {
+        let least = when.elapsed();
+        self.ensure_every_neighbor(|n| n.state == "Full" && n.in_state.is_none_or(|age| age >= least))
+            .with_context(|| format!("Full for {least:?}"))
     }
 
     /// Waits until nobody waits for an acknowledgement: nobody helps a neighbour through a restart that has not acknowledged what is new
@@ -184,14 +245,44 @@ impl Network {
     }
 
     /// Ends the network. An error if tshark complains of a packet that any router has sent.
-    pub fn finish(mut self) -> Result<()> {
-        for (segment, capture) in self.plan.segments.iter().zip(self.captures.drain(..)) {
+    pub fn finish(self) -> Result<()> {
+        self.finish_with_packets().map(drop)
+    }
+
+    /// [`Self::finish`]; gives the packets of each segment.
+    pub fn finish_with_packets(mut self) -> Result<BTreeMap<&'static str, Vec<OspfPacket>>> {
+        let mut packets = BTreeMap::new();
+        for (segment, capture) in self.plan.segments.iter().zip(&mut self.captures) {
             // Elections, exchanges and floods have been seen on every segment.
             capture.await_all_types(SETTLED).with_context(|| format!("recording {}", segment.name))?;
-            capture.finish_ospf().with_context(|| format!("judging the packets of {}", segment.name))?;
+            let judged = capture.finish_ospf().with_context(|| format!("judging the packets of {}", segment.name))?;
+            packets.insert(segment.name, judged);
         }
         self.is_finished = true;
-        Ok(())
+        Ok(packets)
+    }
+
+    /// Copies what tells of a failure to a place that outlives the network, until the next failure of this plan.
+    fn keep(&self) -> Result<PathBuf> {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.plan.name);
+        // Fails only if there is none of an earlier failure.
+        fs::remove_dir_all(&dir).ok();
+        fs::create_dir_all(&dir)?;
+        for (segment, capture) in self.plan.segments.iter().zip(&self.captures) {
+            capture.keep(&dir.join(format!("{}.pcap", segment.name)))?;
+        }
+        for (name, daemon) in &self.daemons {
+            let to = dir.join(name);
+            fs::create_dir(&to)?;
+            for entry in fs::read_dir(daemon.dir())? {
+                let entry = entry?;
+                let is_text = |suffix| entry.path().extension().is_some_and(|found| found == suffix);
+                if ["log", "conf", "toml"].into_iter().any(is_text) {
+                    fs::copy(entry.path(), to.join(entry.file_name()))?;
+                }
+            }
+        }
+        Ok(dir)
     }
 
     fn process(&mut self, router: &str) -> Result<&mut Box<dyn Daemon>> {
@@ -208,6 +299,10 @@ impl Drop for Network {
             eprintln!("--- {name}:\n{}", daemon.evidence());
             let routes = self.wiring.routers[name].ip("route show");
             eprintln!("--- routes of {name}:\n{}", routes.unwrap_or_else(|error| error.to_string()));
+        }
+        match self.keep() {
+            Ok(dir) => eprintln!("--- recordings, configurations and whole logs are in {}", dir.display()),
+            Err(error) => eprintln!("--- keeping recordings and logs: {error:#}"),
         }
     }
 }

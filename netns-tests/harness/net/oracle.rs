@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use ipnetwork::Ipv4Network;
 
 use super::kernel::is_direct;
-use super::plan::{AreaKind, BACKBONE, External, Medium, Metric, Plan, Segment, Speaker};
+use super::plan::{AreaKind, BACKBONE, External, Medium, Metric, Plan, Segment, Speaker, Stub};
 
 pub type Prefix = Ipv4Network;
 
@@ -32,6 +32,9 @@ pub type Table = BTreeMap<Prefix, (Path, Hops)>;
 
 /// Cost of the default route that a border router sends into a stub area.
 const STUB_DEFAULT_COST: u32 = 1;
+
+/// Type 2 metric of the default route that a border router sends into an NSSA.
+const NSSA_DEFAULT_METRIC: u32 = 1;
 
 /// Where paths lead.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -258,13 +261,15 @@ impl<'a> Oracle<'a> {
             Target::Router(_) => None,
         });
         let mut table: Table = prefixes.collect();
-        for external in &self.plan.externals {
-            let Some((path, hops)) = self.external(router, external, &internal) else { continue };
-            match table.get_mut(&external.prefix) {
+        let externals = self.plan.externals.iter();
+        let externals = externals.filter_map(|e| Some((e.prefix, self.external(router, e, &internal)?)));
+        let defaults = self.nssa_defaults(router).into_iter().map(|path| (default_route(), path));
+        for (prefix, (path, hops)) in externals.chain(defaults) {
+            match table.get_mut(&prefix) {
                 Some((known, known_hops)) if *known == path => known_hops.extend(hops),
                 Some((known, _)) if *known < path => {}
                 _ => {
-                    table.insert(external.prefix, (path, hops));
+                    table.insert(prefix, (path, hops));
                 }
             }
         }
@@ -292,9 +297,7 @@ impl<'a> Oracle<'a> {
         let target = match external.via {
             Some(gateway) => self.longest_match(gateway, internal)?,
             None if in_nssa.is_some_and(|area| !areas.contains(&area)) => {
-                let area = in_nssa?;
-                let segment = self.plan.ports(external.router).map(|(segment, _)| segment).find(|s| s.area == area)?;
-                self.longest_match(self.plan.address(segment, external.router), internal)?
+                self.longest_match(self.forwarding_address(external.router, in_nssa?)?, internal)?
             }
             None => Target::Router(external.router),
         };
@@ -315,6 +318,39 @@ impl<'a> Oracle<'a> {
             Metric::Type2(metric) => Path::External2(metric, distance),
         };
         Some((path, hops))
+    }
+
+    /// Paths to the Type-7 default routes of the border routers of this router's NSSAs (RFC 3101 §2.7): weft's. FRR has a summary in
+    /// its place, BIRD nothing unless told to.
+    fn nssa_defaults(&self, router: &'a str) -> Vec<(Path, Hops)> {
+        let mut paths = Vec::new();
+        // RFC 3101 §2.5 (3): border routers take none whose P-bit is clear. FRR does.
+        if self.plan.is_border(router) && self.plan.router_named(router).speaker != Speaker::Frr {
+            return paths;
+        }
+        for area in self.plan.areas_of(router).into_iter().filter(|area| self.plan.kind(*area) == AreaKind::Nssa) {
+            for border in self.members(area).into_iter().filter(|border| *border != router) {
+                let originates = self.plan.is_border(border) && self.plan.router_named(border).speaker == Speaker::Weft;
+                let Some((distance, hops)) = self.intra[&(area, router)].get(&Target::Router(border)) else { continue };
+                if originates {
+                    paths.push((Path::External2(NSSA_DEFAULT_METRIC, *distance), hops.clone()));
+                }
+            }
+        }
+        paths
+    }
+
+    /// The address in an NSSA that a router gives as the place to forward to. RFC 3101 §2.3 has it prefer one of its own, as weft
+    /// does, then one of a stub network, as BIRD does; FRR takes its first interface's.
+    fn forwarding_address(&self, router: &str, area: u8) -> Option<Ipv4Addr> {
+        let segments = self.plan.ports(router).map(|(segment, _)| segment);
+        let link = segments.filter(|segment| segment.area == area).map(|s| self.plan.address(s, router)).next();
+        let stub = self.plan.stubs.iter().find(|stub| stub.router == router && stub.area == area);
+        match self.plan.router_named(router).speaker {
+            Speaker::Weft => Some(self.plan.router_id(router)),
+            Speaker::Bird => stub.map(Stub::address).or(link),
+            Speaker::Frr => link,
+        }
     }
 
     fn longest_match(

@@ -9,6 +9,8 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
 
+use super::auth::Auth;
+
 /// Area 0.
 pub const BACKBONE: u8 = 0;
 
@@ -35,20 +37,6 @@ pub enum Medium {
     PointToPoint,
 }
 
-/// How packets of a segment are authenticated; the key is [`Auth::KEY`], its id 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    None,
-    Simple,
-    Md5,
-    HmacSha256,
-}
-
-impl Auth {
-    /// Eight octets, so that it is a simple password too.
-    pub const KEY: &'static str = "s3cr3t-k";
-}
-
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Prefix of the namespaces' names; no other test has it.
@@ -58,9 +46,13 @@ pub struct Plan {
     pub areas: BTreeMap<u8, Area>,
     pub stubs: Vec<Stub>,
     pub externals: Vec<External>,
+    /// Whether the kernels get the routes that are redistributed only when every adjacency is Full.
+    pub late_externals: bool,
     pub virtual_links: Vec<VirtualLink>,
     /// RouterDeadInterval of every interface, seconds.
     pub dead_interval: u8,
+    /// How long weft waits with a calculation of routes (RFC 8405), seconds; `None` = no longer than it does by itself.
+    pub spf_delay: Option<u8>,
     /// Whether every router helps its neighbours through a graceful restart and may restart so itself.
     pub graceful_restart: bool,
 }
@@ -81,7 +73,6 @@ pub struct Segment {
     pub medium: Medium,
     pub area: u8,
     pub ports: Vec<Port>,
-    pub auth: Auth,
     /// Where not all hear each other: the one in the middle, whom all hear.
     pub hub: Option<&'static str>,
 }
@@ -93,6 +84,9 @@ pub struct Port {
     pub cost: u16,
     pub priority: u8,
     pub mtu: u16,
+    /// Whether weft ignores the MTU in Database Descriptions here.
+    pub mtu_ignore: bool,
+    pub auth: Auth,
 }
 
 /// A network without routers other than this one.
@@ -162,8 +156,10 @@ impl Plan {
             areas: BTreeMap::new(),
             stubs: Vec::new(),
             externals: Vec::new(),
+            late_externals: false,
             virtual_links: Vec::new(),
             dead_interval: 4,
+            spf_delay: None,
             graceful_restart: false,
         }
     }
@@ -216,13 +212,37 @@ impl Plan {
         self
     }
 
+    /// Has no external appear before every adjacency is Full.
+    pub fn late_externals(mut self) -> Self {
+        self.late_externals = true;
+        self
+    }
+
     pub fn virtual_link(mut self, one: &'static str, other: &'static str, transit: u8) -> Self {
         self.virtual_links.push(VirtualLink { ends: [one, other], transit, auth: Auth::None });
         self
     }
 
+    /// How packets of the latest virtual link are authenticated.
+    pub fn authenticated(mut self, auth: Auth) -> Self {
+        self.virtual_links.last_mut().expect("a virtual link before its authentication").auth = auth;
+        self
+    }
+
+    /// The plan with another way for a router to authenticate on a segment.
+    pub fn with_auth(mut self, segment: &str, router: &str, auth: Auth) -> Self {
+        let segment = self.segments.iter_mut().find(|found| found.name == segment);
+        segment.expect("the segment is in the plan").port_mut(router).auth = auth;
+        self
+    }
+
     pub fn dead_interval(mut self, seconds: u8) -> Self {
         self.dead_interval = seconds;
+        self
+    }
+
+    pub fn spf_delay(mut self, seconds: u8) -> Self {
+        self.spf_delay = Some(seconds);
         self
     }
 
@@ -266,6 +286,12 @@ impl Plan {
         self.segments.iter().filter_map(move |segment| Some((segment, segment.port(router)?)))
     }
 
+    /// How `router` authenticates on its links.
+    pub fn auths<'a>(&'a self, router: &'a str) -> impl Iterator<Item = &'a Auth> {
+        let links = self.virtual_links.iter().filter(move |link| link.ends.contains(&router));
+        self.ports(router).map(|(_, port)| &port.auth).chain(links.map(|link| &link.auth))
+    }
+
     /// The areas of `router`, backbone first; a virtual link makes its ends backbone routers.
     pub fn areas_of(&self, router: &str) -> Vec<u8> {
         let mut areas: Vec<u8> = self.ports(router).map(|(segment, _)| segment.area).collect();
@@ -303,8 +329,15 @@ impl Plan {
 
 impl Segment {
     pub fn new(name: &'static str, number: u8, medium: Medium, routers: &[&'static str]) -> Self {
-        let ports = routers.iter().map(|router| Port { router, cost: COST, priority: 1, mtu: 1500 }).collect();
-        Self { name, number, medium, area: BACKBONE, ports, auth: Auth::None, hub: None }
+        let port = |router: &&'static str| Port {
+            router,
+            cost: COST,
+            priority: 1,
+            mtu: 1500,
+            mtu_ignore: false,
+            auth: Auth::None,
+        };
+        Self { name, number, medium, area: BACKBONE, ports: routers.iter().map(port).collect(), hub: None }
     }
 
     pub fn in_area(mut self, area: u8) -> Self {
@@ -313,7 +346,15 @@ impl Segment {
     }
 
     pub fn auth(mut self, auth: Auth) -> Self {
-        self.auth = auth;
+        for port in &mut self.ports {
+            port.auth = auth.clone();
+        }
+        self
+    }
+
+    /// How one of its routers authenticates, if not as the others do.
+    pub fn auth_of(mut self, router: &str, auth: Auth) -> Self {
+        self.port_mut(router).auth = auth;
         self
     }
 
@@ -333,6 +374,12 @@ impl Segment {
 
     pub fn mtu(mut self, router: &str, mtu: u16) -> Self {
         self.port_mut(router).mtu = mtu;
+        self
+    }
+
+    /// Has `router`, which is weft, ignore the MTUs of others.
+    pub fn mtu_ignore(mut self, router: &str) -> Self {
+        self.port_mut(router).mtu_ignore = true;
         self
     }
 
@@ -362,6 +409,13 @@ impl Segment {
 
     fn port_mut(&mut self, router: &str) -> &mut Port {
         self.ports.iter_mut().find(|port| port.router == router).unwrap_or_else(|| panic!("{router} is on the segment"))
+    }
+}
+
+impl Stub {
+    /// The router's address in it.
+    pub fn address(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.prefix.network()) + 1)
     }
 }
 

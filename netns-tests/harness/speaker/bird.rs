@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::super::net::plan::{Area, AreaKind, Auth, External, Medium, Metric, Plan, Router, Segment};
+use super::super::net::auth::{Algorithm, Auth};
+use super::super::net::plan::{Area, AreaKind, External, Medium, Metric, Plan, Router, Segment};
 use super::super::netns::inside;
 use super::super::process::{Background, run};
 use super::super::wait::eventually;
@@ -15,6 +17,8 @@ use super::{Daemon, Neighbor, START, role, state};
 
 /// How its OSPF instance is called.
 const INSTANCE: &str = "ospf1";
+
+const CONFIG_FILE: &str = "bird.conf";
 
 pub struct Bird {
     process: Option<Background>,
@@ -27,8 +31,13 @@ pub struct Bird {
 impl Bird {
     pub fn new(plan: &Plan, router: &Router, netns: &str) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("bird-").tempdir().context("making a directory for BIRD")?;
-        fs::write(dir.path().join("bird.conf"), config(plan, router))?;
+        fs::write(dir.path().join(CONFIG_FILE), config(plan, router)?)?;
         Ok(Self { process: None, netns: netns.to_owned(), recovers: false, dir })
+    }
+
+    /// A command that changes something.
+    fn order(&self, words: &str) -> Result<String> {
+        run(&format!("birdc -s {}/bird.ctl {words}", self.dir.path().display()))
     }
 
     fn end_with(&mut self, signal: Signal) -> Result<()> {
@@ -40,8 +49,11 @@ impl Daemon for Bird {
     fn start(&mut self) -> Result<()> {
         let dir = self.dir.path().display();
         let recovery = if std::mem::take(&mut self.recovers) { " -R" } else { "" };
-        let line = format!("bird -f -c {dir}/bird.conf -s {dir}/bird.ctl{recovery}");
-        let mut process = Background::start("bird", inside(&self.netns, &line), self.dir.path())?;
+        let line = format!("bird -f -c {dir}/{CONFIG_FILE} -s {dir}/bird.ctl{recovery}");
+        let mut command = inside(&self.netns, &line);
+        // Lifetimes of keys are in UTC.
+        command.env("TZ", "UTC");
+        let mut process = Background::start("bird", command, self.dir.path())?;
         process.await_answer(START, || run(&format!("birdc -s {dir}/bird.ctl show status")).map(drop))?;
         self.process = Some(process);
         Ok(())
@@ -53,10 +65,17 @@ impl Daemon for Bird {
 
     fn stop_gracefully(&mut self) -> Result<()> {
         self.recovers = true;
-        self.ask("graceful restart")?;
+        self.order("graceful restart")?;
         let process = self.process.as_mut().context("BIRD does not run")?;
         eventually("BIRD to end", START, || Ok(process.alive().is_err().then_some(())))?;
         self.process = None;
+        Ok(())
+    }
+
+    fn reload(&mut self, plan: &Plan, router: &Router) -> Result<()> {
+        fs::write(self.dir.path().join(CONFIG_FILE), config(plan, router)?)?;
+        let answer = self.order("configure")?;
+        ensure!(answer.contains("Reconfigured"), "birdc configure: {answer}");
         Ok(())
     }
 
@@ -73,10 +92,19 @@ impl Daemon for Bird {
                 interface: interface.to_owned(),
                 state: state(said),
                 role: role(said),
+                in_state: None,
                 unacknowledged: None,
             });
         }
         Ok(neighbors)
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.dir().join("bird.log"))?)
     }
 
     fn evidence(&self) -> String {
@@ -91,11 +119,7 @@ impl Daemon for Bird {
     }
 
     fn ask(&self, question: &str) -> Result<String> {
-        let answer = run(&format!("birdc -r -s {}/bird.ctl {question}", self.dir.path().display()));
-        if question == "graceful restart" {
-            return run(&format!("birdc -s {}/bird.ctl {question}", self.dir.path().display()));
-        }
-        let answer = answer?;
+        let answer = run(&format!("birdc -r -s {}/bird.ctl {question}", self.dir.path().display()))?;
         if answer.lines().any(|line| line.starts_with("syntax error")) {
             bail!("birdc {question:?}: {answer}");
         }
@@ -103,7 +127,7 @@ impl Daemon for Bird {
     }
 }
 
-fn config(plan: &Plan, router: &Router) -> String {
+fn config(plan: &Plan, router: &Router) -> Result<String> {
     let mut text = format!(
         "log stderr all;\nrouter id {};\ndebug protocols {{ states, events }};\n\
          protocol device {{ scan time 1; }}\n\
@@ -132,7 +156,7 @@ fn config(plan: &Plan, router: &Router) -> String {
             add(area_settings(settings, plan.is_border(router.name)));
         }
         for (segment, _) in plan.ports(router.name).filter(|(segment, _)| segment.area == area) {
-            add(interface(plan, router, segment));
+            add(interface(plan, router, segment)?);
         }
         for stub in plan.stubs.iter().filter(|stub| stub.router == router.name && stub.area == area) {
             add(format!("  interface \"{}\" {{ stub; cost {}; }};", stub.name, stub.cost));
@@ -143,14 +167,14 @@ fn config(plan: &Plan, router: &Router) -> String {
                 add(format!(
                     "  virtual link {far} {{ hello 1; dead {}; retransmit 2; {} }};",
                     plan.dead_interval,
-                    auth(link.auth)
+                    auth(&link.auth)?
                 ));
             }
         }
         add(" };".to_owned());
     }
     add("}".to_owned());
-    text
+    Ok(text)
 }
 
 /// A router that exports nothing is no AS boundary router, which a stub area must not have.
@@ -188,7 +212,7 @@ fn area_settings(area: &Area, is_border: bool) -> String {
     text
 }
 
-fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
+fn interface(plan: &Plan, router: &Router, segment: &Segment) -> Result<String> {
     let port = segment.port(router.name).expect("a port on its own segment");
     let medium = match segment.medium {
         Medium::Broadcast => "broadcast",
@@ -203,7 +227,7 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
         segment.name,
         port.cost,
         port.priority,
-        auth(segment.auth)
+        auth(&port.auth)?
     );
     if matches!(segment.medium, Medium::NonBroadcast | Medium::PointToMultipoint) {
         let eligible = |priority| if priority > 0 { " eligible" } else { "" };
@@ -212,17 +236,30 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
             far.map(|far| format!(" {}{};", plan.address(segment, far.router), eligible(far.priority))).collect();
         write!(text, " neighbors {{{neighbors} }};").expect("a String takes everything");
     }
-    text + " };"
+    Ok(text + " };")
 }
 
-fn auth(auth: Auth) -> String {
-    let key = Auth::KEY;
-    match auth {
-        Auth::None => String::new(),
-        Auth::Simple => format!("authentication simple; password \"{key}\";"),
-        Auth::Md5 => format!("authentication cryptographic; password \"{key}\" {{ id 1; algorithm keyed md5; }};"),
-        Auth::HmacSha256 => {
-            format!("authentication cryptographic; password \"{key}\" {{ id 1; algorithm hmac sha256; }};")
+fn auth(auth: &Auth) -> Result<String> {
+    let keys = match auth {
+        Auth::None => return Ok(String::new()),
+        Auth::Simple(secret) => return Ok(format!("authentication simple; password \"{secret}\";")),
+        Auth::Keys(keys) => keys,
+    };
+    let mut text = "authentication cryptographic;".to_owned();
+    for key in keys {
+        let algorithm = match key.algorithm {
+            Algorithm::Md5 => "keyed md5",
+            Algorithm::HmacSha256 => "hmac sha256",
+        };
+        write!(text, " password \"{}\" {{ id {}; algorithm {algorithm};", key.secret, key.id)?;
+        let moments =
+            [("generate from", key.sent_from), ("generate to", key.sent_until), ("accept to", key.accepted_until)];
+        for (name, moment) in moments {
+            if let Some(moment) = moment {
+                write!(text, " {name} \"{} {}\";", moment.format("+%F")?, moment.format("+%T")?)?;
+            }
         }
+        text += " };";
     }
+    Ok(text)
 }

@@ -1,11 +1,15 @@
 //! FRR as a router of a plan.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::super::frr::Frr;
-use super::super::net::plan::{AreaKind, Auth, External, Medium, Metric, Plan, Router, Segment, dotted};
+use super::super::net::auth::{Algorithm, Auth, Key};
+use super::super::net::plan::{AreaKind, External, Medium, Metric, Plan, Router, Segment, dotted};
 use super::{Daemon, Neighbor, role, state};
 
 pub struct FrrRouter {
@@ -31,6 +35,10 @@ impl Daemon for FrrRouter {
         self.frr.stop_gracefully()
     }
 
+    fn reload(&mut self, _plan: &Plan, _router: &Router) -> Result<()> {
+        bail!("ospfd reads its file once: a change is told to it in its own words")
+    }
+
     fn neighbors(&self) -> Result<Vec<Neighbor>> {
         let shown = self.frr.show("show ip ospf neighbor json")?;
         let mut neighbors = Vec::new();
@@ -44,6 +52,7 @@ impl Daemon for FrrRouter {
                     interface: interface.context("ifaceName")?.to_owned(),
                     state: state(said),
                     role: role(said),
+                    in_state: Some(Duration::from_millis(entry["upTimeInMsec"].as_u64().context("upTimeInMsec")?)),
                     unacknowledged: Some(
                         entry["linkStateRetransmissionListCounter"]
                             .as_u64()
@@ -53,6 +62,14 @@ impl Daemon for FrrRouter {
             }
         }
         Ok(neighbors)
+    }
+
+    fn dir(&self) -> &Path {
+        self.frr.dir()
+    }
+
+    fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.dir().join("ospfd.log"))?)
     }
 
     fn evidence(&self) -> String {
@@ -137,8 +154,15 @@ fn areas(plan: &Plan, router: &Router, area: u8, add: &mut impl FnMut(String)) {
             let far = plan.router_id(far);
             let head = format!(" area {id} virtual-link {far}");
             add(format!("{head} hello-interval 1 dead-interval {} retransmit-interval 3", plan.dead_interval));
-            if link.auth == Auth::Md5 {
-                add(format!("{head} authentication message-digest\n{head} message-digest-key 1 md5 {}", Auth::KEY));
+            match &link.auth {
+                Auth::None => {}
+                Auth::Simple(secret) => add(format!("{head} authentication\n{head} authentication-key {secret}")),
+                Auth::Keys(keys) => {
+                    add(format!("{head} authentication message-digest"));
+                    for key in keys {
+                        add(format!("{head} message-digest-key {}", digest_key(key)));
+                    }
+                }
             }
         }
     }
@@ -152,13 +176,13 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
         Medium::PointToMultipoint => "point-to-multipoint",
         Medium::PointToPoint => "point-to-point",
     };
-    let auth = match segment.auth {
+    let auth = match &port.auth {
         Auth::None => String::new(),
-        Auth::Simple => format!(" ip ospf authentication\n ip ospf authentication-key {}\n", Auth::KEY),
-        Auth::Md5 => {
-            format!(" ip ospf authentication message-digest\n ip ospf message-digest-key 1 md5 {}\n", Auth::KEY)
+        Auth::Simple(secret) => format!(" ip ospf authentication\n ip ospf authentication-key {secret}\n"),
+        Auth::Keys(keys) => {
+            let keys = keys.iter().map(|key| format!(" ip ospf message-digest-key {}\n", digest_key(key)));
+            format!(" ip ospf authentication message-digest\n{}", keys.collect::<String>())
         }
-        Auth::HmacSha256 => panic!("FRR 8.4 has no HMAC-SHA for OSPFv2"),
     };
     format!(
         "interface {}\n ip ospf area {}\n ip ospf network {medium}\n ip ospf cost {}\n ip ospf priority {}\n ip ospf \
@@ -169,4 +193,10 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
         port.priority,
         plan.dead_interval
     )
+}
+
+/// A key in FRR's words. It has no lifetimes.
+fn digest_key(key: &Key) -> String {
+    assert_eq!(key.algorithm, Algorithm::Md5, "FRR 8.4 has no HMAC-SHA for OSPFv2");
+    format!("{} md5 {}", key.id, key.secret)
 }

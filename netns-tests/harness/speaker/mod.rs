@@ -5,6 +5,7 @@ mod frr;
 mod weft;
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -22,8 +23,14 @@ pub trait Daemon {
     fn kill(&mut self) -> Result<()>;
     /// Ends it so that it may start again gracefully (RFC 3623), its routes left in the kernel.
     fn stop_gracefully(&mut self) -> Result<()>;
+    /// Gives the running process the configuration that `router` has in `plan` now, and returns when it has taken it.
+    fn reload(&mut self, plan: &Plan, router: &Router) -> Result<()>;
     /// Its neighbours.
     fn neighbors(&self) -> Result<Vec<Neighbor>>;
+    /// Where its configuration and its logs are.
+    fn dir(&self) -> &Path;
+    /// All that it has logged.
+    fn log(&self) -> Result<String>;
     /// For failures: what it has to say of itself.
     fn evidence(&self) -> String;
     /// The answer to a question in the implementation's own words.
@@ -39,6 +46,8 @@ pub struct Neighbor {
     pub state: String,
     /// The neighbour's part on a LAN, where this implementation says it.
     pub role: Option<Role>,
+    /// Since when it has been in this state, where this implementation says it.
+    pub in_state: Option<Duration>,
     /// LSAs that it has not acknowledged, where this implementation says it.
     pub unacknowledged: Option<u64>,
 }

@@ -3,16 +3,20 @@
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::super::net::plan::{AreaKind, Auth, Medium, Metric, Plan, Router, Segment, dotted};
+use super::super::net::auth::{Algorithm, Auth};
+use super::super::net::plan::{AreaKind, Medium, Metric, Plan, Router, Segment, dotted};
 use super::super::netns::inside;
 use super::super::process::{Background, output_of};
+use super::super::wait::eventually;
 use super::{Daemon, Neighbor, Role, START};
 
 /// The program under test.
@@ -23,11 +27,14 @@ const LOG_FILTER: &str = "info,weft=debug,ospf=debug";
 /// Where its files are, in its directory.
 const MESH_FILE: &str = "mesh.toml";
 const KEY_FILE: &str = "site.key";
-const AUTH_FILE: &str = "lan.key";
+
+/// What it logs when it has read its mesh file again.
+const RELOADED: &str = "mesh file read again";
 
 pub struct Weft {
     process: Option<Background>,
     netns: String,
+    public_key: String,
     dir: TempDir,
 }
 
@@ -35,12 +42,19 @@ impl Weft {
     pub fn new(plan: &Plan, router: &Router, netns: &str) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("weft-").tempdir().context("making a directory for weft")?;
         let public_key = output_of(Command::new(WEFT).args(["keygen", "--out"]).arg(dir.path().join(KEY_FILE)))?;
-        fs::write(dir.path().join(MESH_FILE), mesh_file(plan, router, public_key.trim()))?;
-        let auth = dir.path().join(AUTH_FILE);
-        fs::write(&auth, Auth::KEY)?;
-        fs::set_permissions(&auth, Permissions::from_mode(0o600))?;
-        output_of(Command::new(WEFT).arg("check").arg(dir.path().join(MESH_FILE)))?;
-        Ok(Self { process: None, netns: netns.to_owned(), dir })
+        let weft = Self { process: None, netns: netns.to_owned(), public_key: public_key.trim().to_owned(), dir };
+        weft.write_files(plan, router)?;
+        Ok(weft)
+    }
+
+    fn write_files(&self, plan: &Plan, router: &Router) -> Result<()> {
+        for secret in plan.auths(router.name).flat_map(Auth::secrets) {
+            let file = self.dir.path().join(secret_file(secret));
+            fs::write(&file, secret)?;
+            fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+        }
+        fs::write(self.dir.path().join(MESH_FILE), mesh_file(plan, router, &self.public_key)?)?;
+        output_of(Command::new(WEFT).arg("check").arg(self.dir.path().join(MESH_FILE))).map(drop)
     }
 
     fn json(&self, question: &str) -> Result<Value> {
@@ -72,6 +86,17 @@ impl Daemon for Weft {
         self.process.take().context("weft does not run")?.end_with(Signal::SIGTERM)
     }
 
+    fn reload(&mut self, plan: &Plan, router: &Router) -> Result<()> {
+        self.write_files(plan, router)?;
+        let process = self.process.as_mut().context("weft does not run")?;
+        let taken = |process: &Background| Ok(process.output()?.matches(RELOADED).count()) as Result<usize>;
+        let before = taken(process)?;
+        process.signal(Signal::SIGHUP)?;
+        eventually("weft to take its mesh file", START, || Ok((taken(process)? > before).then_some(())))?;
+        // It answers when the engine has it.
+        self.json("show interfaces").map(drop)
+    }
+
     fn neighbors(&self) -> Result<Vec<Neighbor>> {
         let shown = self.json("show neighbors")?;
         let text = |entry: &Value, key: &str| -> Result<String> {
@@ -83,10 +108,19 @@ impl Daemon for Weft {
                 interface: text(entry, "interface")?,
                 state: text(entry, "state")?,
                 role: entry["role"].as_str().and_then(role),
+                in_state: Some(Duration::try_from_secs_f64(entry["since_s"].as_f64().context("since_s")?)?),
                 unacknowledged: Some(entry["retransmissions"].as_u64().context("retransmissions")?),
             })
         };
         shown.as_array().context("an array of neighbours")?.iter().map(neighbor).collect()
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.dir().join("weft.log"))?)
     }
 
     fn evidence(&self) -> String {
@@ -116,7 +150,7 @@ fn role(said: &str) -> Option<Role> {
     }
 }
 
-fn mesh_file(plan: &Plan, router: &Router, public_key: &str) -> String {
+fn mesh_file(plan: &Plan, router: &Router, public_key: &str) -> Result<String> {
     let home = plan.areas_of(router.name)[0];
     let mut text = format!(
         "[mesh]\nname = \"{}\"\nloopbacks = \"10.255.0.0/16\"\n\n[ospf]\narea = \"{}\"\nhello_interval = \"1s\"\n\
@@ -126,6 +160,9 @@ fn mesh_file(plan: &Plan, router: &Router, public_key: &str) -> String {
         plan.dead_interval
     );
     let mut add = |line: String| writeln!(text, "{line}").expect("a String takes everything");
+    if let Some(delay) = plan.spf_delay {
+        add(format!("spf_delay = {{ initial = \"{delay}s\", short = \"{delay}s\", long = \"{delay}s\" }}"));
+    }
     if plan.graceful_restart {
         add("graceful_restart = { helper = true, restarter = true, grace_period = \"60s\" }".to_owned());
     }
@@ -151,7 +188,7 @@ fn mesh_file(plan: &Plan, router: &Router, public_key: &str) -> String {
         router.name, router.number, router.number
     ));
     for (segment, _) in plan.ports(router.name) {
-        add(interface(plan, router, segment));
+        add(interface(plan, router, segment)?);
     }
     for stub in plan.stubs.iter().filter(|stub| stub.router == router.name) {
         let (name, area, cost) = (&stub.name, dotted(stub.area), stub.cost);
@@ -159,7 +196,7 @@ fn mesh_file(plan: &Plan, router: &Router, public_key: &str) -> String {
     }
     for link in &plan.virtual_links {
         if let Some(far) = link.far_end(router.name) {
-            let (area, far, auth) = (dotted(link.transit), plan.router_id(far), auth(link.auth));
+            let (area, far, auth) = (dotted(link.transit), plan.router_id(far), auth(&link.auth)?);
             add(format!("\n[[site.virtual_link]]\narea = \"{area}\"\nrouter_id = \"{far}\"\n{auth}"));
         }
     }
@@ -174,10 +211,10 @@ fn mesh_file(plan: &Plan, router: &Router, public_key: &str) -> String {
              {kind}\ntag = {tag}"
         ));
     }
-    text
+    Ok(text)
 }
 
-fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
+fn interface(plan: &Plan, router: &Router, segment: &Segment) -> Result<String> {
     let port = segment.port(router.name).expect("a port on its own segment");
     let medium = match segment.medium {
         Medium::Broadcast => "broadcast",
@@ -190,8 +227,11 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
         segment.name,
         dotted(segment.area),
         port.cost,
-        auth(segment.auth)
+        auth(&port.auth)?
     );
+    if port.mtu_ignore {
+        text += "\nmtu_ignore = true";
+    }
     if matches!(segment.medium, Medium::Broadcast | Medium::NonBroadcast) {
         write!(text, "\npriority = {}", port.priority).expect("a String takes everything");
     }
@@ -205,15 +245,37 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
         let far: Vec<String> = far.collect();
         write!(text, "\npoll_interval = \"2s\"\nneighbors = [{}]", far.join(", ")).expect("a String takes everything");
     }
-    text
+    Ok(text)
 }
 
-fn auth(auth: Auth) -> String {
-    let kind = match auth {
-        Auth::None => return String::new(),
-        Auth::Simple => return format!("auth = {{ type = \"simple\", key_file = \"{AUTH_FILE}\" }}"),
-        Auth::Md5 => "md5",
-        Auth::HmacSha256 => "hmac-sha-256",
+fn auth(auth: &Auth) -> Result<String> {
+    let keys = match auth {
+        Auth::None => return Ok(String::new()),
+        Auth::Simple(secret) => {
+            return Ok(format!("auth = {{ type = \"simple\", key_file = \"{}\" }}", secret_file(secret)));
+        }
+        Auth::Keys(keys) => keys,
     };
-    format!("auth = {{ type = \"{kind}\", key_id = 1, key_file = \"{AUTH_FILE}\" }}")
+    let mut chain = Vec::new();
+    for key in keys {
+        let kind = match key.algorithm {
+            Algorithm::Md5 => "md5",
+            Algorithm::HmacSha256 => "hmac-sha-256",
+        };
+        let file = secret_file(key.secret);
+        let mut text = format!("type = \"{kind}\", key_id = {}, key_file = \"{file}\"", key.id);
+        let moments =
+            [("send_from", key.sent_from), ("send_until", key.sent_until), ("accept_until", key.accepted_until)];
+        for (name, moment) in moments {
+            if let Some(moment) = moment {
+                write!(text, ", {name} = {}", moment.format("+%FT%TZ")?).expect("a String takes everything");
+            }
+        }
+        chain.push(format!("{{ {text} }}"));
+    }
+    Ok(format!("auth = [{}]", chain.join(", ")))
+}
+
+fn secret_file(secret: &str) -> String {
+    format!("{secret}.key")
 }

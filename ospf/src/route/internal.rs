@@ -14,7 +14,7 @@ use super::policy::{Judge, Verdict};
 use super::spf::{Leg, Tree};
 use super::standing::{RouterChange, Standing};
 use super::table::Refused;
-use super::virtual_link::VirtualPath;
+use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
 use crate::ids::{AreaId, LinkStateId, Prefix, RouterId};
 use crate::io::{Nexthop, RouteKind};
 use crate::wire::{NetworkLsa, RouterFlags};
@@ -32,6 +32,8 @@ pub(crate) struct InternalRoutes {
     pub(super) transit: BTreeSet<AreaId>,
     /// Those of this router's virtual links whose far end is reached.
     pub(super) virtual_links: BTreeMap<VirtualEnd, VirtualPath>,
+    /// What is in the way of the others, where their transit area was looked at.
+    pub(super) obstacles: BTreeMap<VirtualEnd, VirtualLinkObstacle>,
     /// What was not believed.
     pub(super) refused: BTreeSet<Refused>,
     /// The tree of each area.
@@ -114,8 +116,9 @@ impl Calculation<'_> {
         self.first_stage(area.area, &graph, &tree);
         self.second_stage(area.area, &graph, &tree);
         for &end in self.inputs.virtual_links.iter().filter(|end| end.transit_area == area.area) {
-            if let Some(path) = VirtualPath::through(&graph, &tree, end) {
-                self.routes.virtual_links.insert(end, path);
+            match VirtualPath::through(&graph, &tree, end) {
+                Ok(path) => drop(self.routes.virtual_links.insert(end, path)),
+                Err(obstacle) => drop(self.routes.obstacles.insert(end, obstacle)),
             }
         }
         self.routes.trees.insert(area.area, Standing::new(graph, tree));

@@ -23,3 +23,4 @@ pub(crate) use inputs::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInp
 pub(crate) use reach::{Reached, reached};
 pub(crate) use standing::RouterChange;
 pub(crate) use table::{Calculation, Refused, calculate};
+pub use virtual_link::VirtualLinkObstacle;

@@ -9,7 +9,7 @@ use super::inter_area::{Inside, InterAreaRoutes, calculate_inter_area};
 use super::internal::{InternalRoutes, calculate_internal};
 use super::spf::Leg;
 use super::standing::RouterChange;
-use super::virtual_link::VirtualPath;
+use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
 use crate::wire::RouterFlags;
@@ -84,6 +84,11 @@ impl Calculation {
     /// Where this router's virtual links lead at present. One that is not here is down.
     pub(crate) fn virtual_links(&self) -> &BTreeMap<VirtualEnd, VirtualPath> {
         &self.internal.virtual_links
+    }
+
+    /// Why one of them is not there.
+    pub(crate) fn obstacle(&self, end: VirtualEnd) -> VirtualLinkObstacle {
+        self.internal.obstacles.get(&end).copied().unwrap_or(VirtualLinkObstacle::NoPath)
     }
 }
 

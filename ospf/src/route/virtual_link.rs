@@ -10,6 +10,16 @@ use crate::ids::InterfaceId;
 /// The cost at which a virtual link is as good as down (RFC 2328 §15): its Router-LSA link has sixteen bits for it.
 const INFINITY: u16 = u16::MAX;
 
+/// Why a virtual link leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VirtualLinkObstacle {
+    /// The transit area has no path to its far end, or none that is short enough.
+    NoPath,
+    /// There is a path, but the far end's Router-LSA in the transit area has no address to send packets to: all of its links there are
+    /// unnumbered, and no host address of its own is in the area.
+    NoAddress,
+}
+
 /// How the far end of a virtual link is reached at present. There is none while it is not: the link is down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VirtualPath {
@@ -26,12 +36,13 @@ pub(crate) struct VirtualPath {
 impl VirtualPath {
     /// The path through the area that `graph` and `tree` describe. RFC 2328 §15 wants the far end to be a border router: that is its own
     /// affair, and it says so later than it can be reached if it waits for the link itself.
-    pub(super) fn through(graph: &Graph<'_>, tree: &Tree, end: VirtualEnd) -> Option<Self> {
-        let far_end = graph.router(end.far_end).filter(|&vertex| vertex != tree.root())?;
-        let cost = u16::try_from(tree.distance(far_end)?).ok().filter(|&cost| cost < INFINITY)?;
+    pub(super) fn through(graph: &Graph<'_>, tree: &Tree, end: VirtualEnd) -> Result<Self, VirtualLinkObstacle> {
+        let far_end = graph.router(end.far_end).filter(|&vertex| vertex != tree.root());
+        let distance = far_end.and_then(|vertex| Some((vertex, u16::try_from(tree.distance(vertex)?).ok()?)));
+        let (far_end, cost) = distance.filter(|&(_, cost)| cost < INFINITY).ok_or(VirtualLinkObstacle::NoPath)?;
+        let address = tree.address(graph, far_end).ok_or(VirtualLinkObstacle::NoAddress)?;
         let legs = tree.legs(far_end).to_vec();
-        let address = tree.address(graph, far_end)?;
         let interface = legs.first().expect("a path has a first step").nexthop.interface;
-        Some(Self { cost, interface, address, legs })
+        Ok(Self { cost, interface, address, legs })
     }
 }

@@ -7,7 +7,7 @@ use super::world::*;
 use crate::wire::{LsaBody, PacketBody, RouterLink, RouterLinkKind};
 use crate::{
     AreaId, Config, Domain, Event, InterfaceConfig, InterfaceId, InterfaceStatus, LinkState, LsaType,
-    NeighborState as S, NetworkType, RouterId,
+    NeighborState as S, NetworkType, RouterId, VirtualLinkObstacle,
 };
 
 /// Every virtual link's interface.
@@ -46,6 +46,28 @@ fn line(mut change: impl FnMut(usize, &mut Config)) -> World {
 fn virtual_link(far_end: RouterId) -> InterfaceConfig {
     let network = NetworkType::VirtualLink { transit_area: TRANSIT, far_end };
     InterfaceConfig { network, ..interface_config("virtual") }
+}
+
+/// [`line`] with unnumbered links in the transit area, and 3's address in the backbone alone.
+fn unnumbered_line() -> World {
+    World::with(4, &[(0, 1), (1, 2), (2, 3)], |engine, config| {
+        for (&id, interface) in &mut config.interfaces {
+            if engine >= 2 || id == InterfaceId(3) {
+                interface.area = TRANSIT;
+            }
+        }
+        if engine == 2 {
+            let loopbacks = config.loopbacks.remove(&AreaId::BACKBONE).unwrap();
+            config.loopbacks.insert(TRANSIT, loopbacks);
+        }
+        if let 1 | 3 = engine {
+            config.interfaces.insert(VIRTUAL, virtual_link(router_id(4 - engine)));
+        }
+    })
+}
+
+fn obstacle(world: &World, engine: usize) -> Option<VirtualLinkObstacle> {
+    world.engines[engine].interfaces().find(|view| view.interface == VIRTUAL).unwrap().obstacle
 }
 
 fn state(world: &World, engine: usize) -> S {
@@ -102,6 +124,22 @@ fn a_virtual_link_comes_up_when_its_far_end_is_reached_and_joins_the_backbone() 
     assert_eq!((route.metric, route.area), (30, AreaId::BACKBONE));
     let nexthop = world.routes[1][&prefix("10.255.0.4/32")].nexthops.first().copied().unwrap();
     assert_eq!((nexthop.interface, nexthop.via), (LAN, Some(lan_address(0, 2))), "§16.1.1: by the transit area");
+}
+
+#[test]
+fn a_virtual_link_says_what_it_lacks() {
+    let mut world = unnumbered_line();
+    assert_eq!(obstacle(&world, 1), Some(VirtualLinkObstacle::NoPath), "before anything is known");
+    world.run_for(2 * DEAD);
+    assert_eq!((status(&world, 1), status(&world, 3)), (InterfaceStatus::Down, InterfaceStatus::Down));
+    assert_eq!(obstacle(&world, 1), Some(VirtualLinkObstacle::NoAddress));
+    for engine in [1, 3] {
+        world.reconfigure(engine, |config| {
+            config.loopbacks.insert(TRANSIT, [loopback(engine)].into());
+        });
+    }
+    world.run_to(2 * DEAD, is_up);
+    assert_eq!((obstacle(&world, 1), obstacle(&world, 3)), (None, None));
 }
 
 #[test]
