@@ -10,6 +10,7 @@ use super::internal::{InternalRoutes, RouterPath};
 use super::policy::{Judge, Verdict};
 use super::spf::Leg;
 use super::table::{Calculation, Refused, RoutingTable};
+use crate::area::ExternalRouting;
 use crate::config::{AreaKind, ExternalMetric, Summaries};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
@@ -220,10 +221,13 @@ impl<'a> Search<'a> {
     }
 
     /// Where the LSA's originator is (RFC 2328 §16.4 (3)); of a Type-7 LSA, within its area (RFC 3101 §2.5 (3)).
+    ///
+    /// Of an AS-external-LSA, not through an area that has none: its routers know nothing of the destination, and might send back what
+    /// is sent through them.
     fn boundary_router(&self, source: &Source) -> Option<Exit<'a>> {
         let router = source.originator;
         let (area, path) = match source.origin {
-            Origin::As => self.inside.preferred_path(router, self.inputs.rfc1583, |_| true)?,
+            Origin::As => self.inside.preferred_path(router, self.inputs.rfc1583, |area| self.has_externals(area))?,
             Origin::Nssa { area, .. } => {
                 let is_boundary = |path: &&RouterPath| path.flags.contains(RouterFlags::E);
                 (area, self.inside.internal.routers.get(&(router, area)).filter(is_boundary)?)
@@ -233,8 +237,8 @@ impl<'a> Search<'a> {
         Some(Exit { area, through, cost: path.cost, legs: &path.legs, on_link: None })
     }
 
-    /// The forwarding address has to be reached inside the AS (RFC 2328 §16.4 (3)), that of a Type-7 LSA within its area (RFC 3101
-    /// §2.5 (3)), and not be ourselves.
+    /// The forwarding address has to be reached inside the AS (RFC 2328 §16.4 (3)) and not be ourselves: that of a Type-7 LSA within its
+    /// area, that of an AS-external-LSA "through a Type-5 capable area" (RFC 3101 §2.5 (3)).
     fn forwarding_address(&self, source: &Source) -> Option<Exit<'a>> {
         let address = source.forwarding;
         if self.own.has_address(address) {
@@ -242,13 +246,21 @@ impl<'a> Search<'a> {
         }
         let path = self.inside.longest_match(address)?;
         debug_assert!(path.kind <= RouteKind::InterArea, "an internal path is inside the AS");
-        if let Origin::Nssa { area, .. } = source.origin
-            && (path.kind, path.area) != (RouteKind::IntraArea, area)
-        {
+        let is_within = match source.origin {
+            Origin::Nssa { area, .. } => (path.kind, path.area) == (RouteKind::IntraArea, area),
+            Origin::As => self.has_externals(path.area),
+        };
+        if !is_within {
             return None;
         }
         let through = Through::of(self.inputs.rfc1583, path.kind, path.area);
         Some(Exit { area: path.area, through, cost: path.cost, legs: &path.legs, on_link: Some(address) })
+    }
+
+    /// Whether AS-external-LSAs are flooded in an area.
+    fn has_externals(&self, area: AreaId) -> bool {
+        let kind = self.inputs.areas.iter().find(|inputs| inputs.area == area).map(|inputs| inputs.kind);
+        kind.is_some_and(|kind| kind.external_routing() == ExternalRouting::AsExternal)
     }
 
     /// The legs to the exit that the policy lets through, at least one, or those that it does not.
