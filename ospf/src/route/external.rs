@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::inputs::{Border, Own, RouteInputs};
-use super::inter_area::{Inside, InterAreaRoutes, Through};
-use super::internal::{InternalRoutes, RouterPath};
+use super::inter_area::{Inside, Through};
+use super::internal::RouterPath;
+use super::partial::Which;
 use super::policy::{Judge, Verdict};
 use super::spf::Leg;
-use super::table::{Calculation, Refused, RoutingTable};
+use super::table::Refused;
 use crate::area::ExternalRouting;
 use crate::config::{AreaKind, ExternalMetric, Summaries};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
@@ -17,14 +18,19 @@ use crate::io::{Nexthop, Route, RouteKind};
 use crate::lsdb;
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, Options, RouterFlags};
 
-/// Calculates externals and gives the whole table. `internal` and `inter_area` are what [`super::internal::calculate_internal`] and
-/// [`super::inter_area::calculate_inter_area`] said of the same areas.
-pub(crate) fn calculate_externals(
-    inputs: &RouteInputs<'_>,
-    internal: InternalRoutes,
-    inter_area: InterAreaRoutes,
-) -> Calculation {
-    let inside = Inside { internal: &internal, inter_area: &inter_area };
+/// What AS-external- and Type-7 LSAs give.
+#[derive(Debug, Default)]
+pub(super) struct ExternalRoutes {
+    /// Routes to destinations that nothing inside the AS leads to.
+    pub(super) routes: BTreeMap<Prefix, Route>,
+    /// As [`super::table::Calculation::translatable`].
+    pub(super) translatable: BTreeMap<(AreaId, Prefix), Translatable>,
+    /// What was not believed.
+    pub(super) refused: BTreeSet<Refused>,
+}
+
+/// Calculates external routes. `inside` is what the same inputs give inside the AS.
+pub(super) fn calculate_externals(inputs: &RouteInputs<'_>, inside: Inside<'_>, which: Which<'_>) -> ExternalRoutes {
     let judge = Judge::new(inputs.policy);
     let mut search = Search {
         inputs,
@@ -32,9 +38,9 @@ pub(crate) fn calculate_externals(
         own: Own::new(inputs.connected),
         inside,
         best: BTreeMap::new(),
-        refused: internal.refused.union(&inter_area.refused).copied().collect(),
+        refused: BTreeSet::new(),
     };
-    for entry in inputs.as_scope.of_type(LsaType::AS_EXTERNAL) {
+    for entry in which.networks(inputs.as_scope, LsaType::AS_EXTERNAL) {
         if let Some((prefix, lsa)) = usable(inputs, entry) {
             let source = Source::new(entry.key().advertising_router, lsa, Origin::As);
             search.consider(prefix, source);
@@ -42,7 +48,7 @@ pub(crate) fn calculate_externals(
     }
     for area in inputs.areas {
         let AreaKind::Nssa(nssa) = area.kind else { continue };
-        for entry in area.lsdb.of_type(LsaType::NSSA) {
+        for entry in which.networks(area.lsdb, LsaType::NSSA) {
             let Some((prefix, lsa)) = usable(inputs, entry) else { continue };
             let propagate = entry.header(inputs.now).options.contains(Options::NP);
             // RFC 3101 §2.5 (3)(a), (b): border routers take no default route from each other, nor any if they bring one in place of
@@ -56,12 +62,8 @@ pub(crate) fn calculate_externals(
         }
     }
     let translatable = search.best.iter().flat_map(|(&prefix, path)| path.translatable(prefix)).collect();
-    let mut table = RoutingTable::from_inside(inside, inputs.router_id);
-    for (prefix, external) in search.best {
-        table.insert(prefix, external.into_route());
-    }
-    let refused = search.refused;
-    Calculation { table, internal, inter_area, translatable, refused }
+    let routes = search.best.into_iter().map(|(prefix, path)| (prefix, path.into_route())).collect();
+    ExternalRoutes { routes, translatable, refused: search.refused }
 }
 
 /// RFC 2328 §16.4 (1), (2), RFC 3101 §2.5 (1), (2): neither unreachable, nor at MaxAge, nor our own.
@@ -71,8 +73,7 @@ fn usable<'a>(inputs: &RouteInputs<'_>, entry: &'a lsdb::Entry) -> Option<(Prefi
     if lsa.metric.value() >= LS_INFINITY || entry.is_max_age(inputs.now) || key.advertising_router == inputs.router_id {
         return None;
     }
-    // RFC 2328 appendix E: the Link State ID may have host bits set.
-    Some((Prefix::from_mask(Ipv4Addr::from(key.id), lsa.network_mask)?, lsa))
+    Some((entry.network()?, lsa))
 }
 
 /// A Type-7 LSA that a route follows and that may be translated (RFC 3101 §3.2): its P-bit is set and it says where to forward to.

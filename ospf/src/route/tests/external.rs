@@ -8,7 +8,7 @@ use crate::Rfc1583Compatibility;
 use crate::config::ExternalMetric::{Type1, Type2};
 use crate::config::{AreaKind, NssaConfig, Summaries};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, RouterId};
-use crate::route::{AreaInputs, Border, RouteInputs, calculate};
+use crate::route::{AreaInputs, Border, Destination, RouteInputs, calculate};
 use crate::wire::RouterFlags;
 
 const OUTSIDE: &str = "203.0.113.0/24";
@@ -262,7 +262,7 @@ fn replacing_some_externals_gives_what_calculating_everything_gives() {
         for _ in 0..20 {
             let which = random.next_u32() as usize % all.len();
             let (id, router, lsa) = all[which];
-            let prefixes = [prefix(destinations[which % destinations.len()])].into();
+            let changed_ones = [Destination::External(prefix(destinations[which % destinations.len()]))].into();
             match net
                 .externals
                 .iter()
@@ -271,13 +271,10 @@ fn replacing_some_externals_gives_what_calculating_everything_gives() {
                 Some(at) => _ = net.externals.remove(at),
                 None => net.externals.push((id, router, lsa)),
             }
-            let offers = net.as_lsdb().externals_to(&prefixes, NOW);
             let before = kept.table.clone();
-            let replaced = net.with_inputs(1, |inputs| {
-                kept.replace_externals(&RouteInputs { as_scope: &offers, ..*inputs }, &prefixes)
-            });
+            let replaced = net.with_inputs(1, |inputs| kept.replace(inputs, &changed_ones));
             let full = net.routes(1);
-            assert_eq!(kept, full, "{prefixes:?} in {net:?}");
+            assert_eq!(kept, full, "{changed_ones:?} in {net:?}");
             assert_eq!(replaced.routes, full.table.changes_since(&before));
             changed += replaced.routes.len();
         }
