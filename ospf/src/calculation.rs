@@ -13,8 +13,8 @@ use crate::interface::Interface;
 use crate::io::{Addressing, Output};
 use crate::lsdb::{Entry, Lsdb};
 use crate::route::{
-    Adjacency, AreaInputs, Calculation, Connected, Destination, Peer, Refused, RouteInputs, RouterChange, VirtualEnd,
-    calculate,
+    Adjacency, AreaInputs, Calculation, Connected, Destination, Parts, Peer, Refused, Replaced, RouteInputs,
+    RouterChange, VirtualEnd, calculate,
 };
 use crate::router_lsa::link_data;
 use crate::spf_delay::SpfBackoff;
@@ -27,7 +27,7 @@ pub(crate) struct CalculationState {
     pub(crate) backoff: SpfBackoff,
     pub(crate) latest: Calculation,
     /// What has changed since.
-    pending: Pending,
+    pending: Consequence,
     /// Number of calculations so far.
     pub(crate) runs: u64,
     /// How many of these looked at a few destinations only.
@@ -37,27 +37,29 @@ pub(crate) struct CalculationState {
 /// To so many destinations at the most routes are calculated one by one.
 const MAX_PARTIAL: usize = 256;
 
-/// What the next calculation has to look at.
-#[derive(Debug)]
-enum Pending {
-    Everything,
-    /// These destinations (RFC 2328 §16.5, §16.6), at most [`MAX_PARTIAL`]: the trees of the last calculation are right.
-    Destinations(BTreeSet<Destination>),
-}
-
-impl Default for Pending {
-    fn default() -> Self {
-        Self::Destinations(BTreeSet::new())
-    }
-}
-
-/// What a change in the databases does to routes.
+/// What a change in the databases does to routes, or several together do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Consequence {
     /// Any of them may be another one.
     Anything,
-    /// Those to these destinations may, and what depends on them; none at all if there are none.
-    Destinations(BTreeSet<Destination>),
+    /// Those that these parts of a calculation give; none at all if there are none.
+    Parts(Parts),
+}
+
+impl Default for Consequence {
+    fn default() -> Self {
+        Self::Parts(Parts::default())
+    }
+}
+
+impl Consequence {
+    fn join(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::Anything, _) => {}
+            (Self::Parts(parts), Self::Parts(more)) if parts.destinations.len() <= MAX_PARTIAL => parts.extend(more),
+            (Self::Parts(_), _) => *self = Self::Anything,
+        }
+    }
 }
 
 impl Engine {
@@ -67,60 +69,57 @@ impl Engine {
         match place.key.kind {
             LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR | LsaType::AS_EXTERNAL | LsaType::NSSA => {
                 let bodies = stored.map(Entry::body).into_iter().chain([body]);
-                Consequence::Destinations(bodies.filter_map(|body| Destination::of(place.key, body)).collect())
+                Consequence::Parts(bodies.filter_map(|body| Destination::of(place.key, body)).collect())
             }
             LsaType::ROUTER if !header.is_max_age() => {
-                self.consequence_of_router(place, body).unwrap_or(Consequence::Anything)
+                self.consequence_of_router(place, body).map_or(Consequence::Anything, Consequence::Parts)
             }
-            kind if kind.is_opaque() => Consequence::Destinations(BTreeSet::new()),
+            kind if kind.is_opaque() => Consequence::default(),
             _ => Consequence::Anything,
         }
     }
 
-    /// Of a Router-LSA: the stub networks that it changes, if it leaves the trees alone.
-    fn consequence_of_router(&self, place: LsaPlace, after: &LsaBody) -> Option<Consequence> {
-        // The trees are right only as long as nothing is pending that may change them.
-        let trees = self.calculation.runs > 0 && matches!(self.calculation.pending, Pending::Destinations(_));
+    /// Of a Router-LSA that says no more than where other links and stub networks are.
+    fn consequence_of_router(&self, place: LsaPlace, after: &LsaBody) -> Option<Parts> {
+        // Trees are right only as long as nothing is pending that may change them.
+        let Consequence::Parts(pending) = &self.calculation.pending else { return None };
         let Domain::Area(area) = place.domain else { return None };
         let router = place.key.advertising_router;
-        if !trees || place.key.id.0 != router.0 || !self.virtual_ends().is_empty() {
+        let is_other = place.key.id.0 == router.0 && router != self.config.router_id;
+        if self.calculation.runs == 0 || !is_other || !self.virtual_ends().is_empty() {
             return None;
         }
         let lsdb = self.databases.domain(place.domain)?;
         let stored = lsdb.lookup(place.key).filter(|entry| !entry.is_max_age(self.now))?;
         let (LsaBody::Router(before), LsaBody::Router(after)) = (stored.body(), after) else { return None };
+        if before.flags != after.flags {
+            return None;
+        }
         let change = RouterChange { router, before, after, lsdb, now: self.now, policy: &self.config.policy };
-        let stubs = self.calculation.latest.survives(area, &change)?;
-        Some(Consequence::Destinations(stubs.into_iter().map(Destination::Stub).collect()))
+        let survives = (!pending.trees.contains(&area)).then(|| self.calculation.latest.survives(area, &change));
+        match survives.flatten() {
+            Some(stubs) => Some(stubs.into_iter().map(Destination::Stub).collect()),
+            None => Some(Parts::of_tree(area, [before, after])),
+        }
     }
 
     /// Has done what a change wants.
     pub(crate) fn schedule(&mut self, consequence: Consequence) {
-        match consequence {
-            Consequence::Anything => self.schedule_calculation(),
-            Consequence::Destinations(changed) if changed.is_empty() => {}
-            Consequence::Destinations(changed) => {
-                if let Pending::Destinations(pending) = &mut self.calculation.pending {
-                    pending.extend(changed);
-                    if pending.len() > MAX_PARTIAL {
-                        self.calculation.pending = Pending::Everything;
-                    }
-                }
-                self.start_delay();
-            }
+        if consequence != Consequence::default() {
+            self.calculation.pending.join(consequence);
+            self.start_delay();
         }
     }
 
     /// Something has changed that routes depend on.
     pub(crate) fn schedule_calculation(&mut self) {
-        self.calculation.pending = Pending::Everything;
-        self.start_delay();
+        self.schedule(Consequence::Anything);
     }
 
     /// All routes are news, and wait for nothing.
     pub(crate) fn calculate_from_nothing(&mut self) {
         self.calculation.latest = Calculation::default();
-        self.calculation.pending = Pending::Everything;
+        self.calculation.pending = Consequence::Anything;
         self.calculation.backoff.at_once(self.now);
         self.timers.set(TimerKey::Calculation, self.now);
     }
@@ -136,10 +135,13 @@ impl Engine {
             return false;
         }
         self.timers.cancel(TimerKey::Calculation);
-        let mut after = match std::mem::take(&mut self.calculation.pending) {
-            Pending::Destinations(changed) if self.may_be_partial(&changed) => return self.calculate_some(&changed),
-            Pending::Destinations(_) | Pending::Everything => self.calculate(),
-        };
+        if let Consequence::Parts(parts) = std::mem::take(&mut self.calculation.pending)
+            && self.may_be_partial(&parts)
+            && let Some(replaced) = self.replace(&parts)
+        {
+            return self.replaced(&parts, replaced);
+        }
+        let mut after = self.calculate();
         self.limit_routes(&mut after);
         let before = std::mem::replace(&mut self.calculation.latest, after);
         self.calculation.runs += 1;
@@ -157,36 +159,38 @@ impl Engine {
         true
     }
 
-    /// Whether routes to some destinations can be calculated on top of the last calculation, which saw everything else as it is.
-    fn may_be_partial(&self, changed: &BTreeSet<Destination>) -> bool {
+    /// Whether parts can be calculated on top of the last calculation, which saw everything else as it is.
+    fn may_be_partial(&self, parts: &Parts) -> bool {
         // What a limit cuts off depends on all routes. On a path inside the AS any of those outside may depend.
-        let more = match changed.iter().any(|destination| destination.is_inside()) {
-            true => self.databases.len(),
-            false => changed.len(),
-        };
+        let more = if parts.are_inside() { self.databases.len() } else { parts.destinations.len() };
         let most = self.calculation.latest.table.len() + more;
         self.calculation.runs > 0 && most <= self.config.limits.routes && !self.is_restarting()
     }
 
-    /// RFC 2328 §16.5, §16.6: a Summary- or AS-external-LSA leaves all but a few destinations as they are. Gives what
-    /// [`Engine::calculate_if_due`] does.
-    fn calculate_some(&mut self, changed: &BTreeSet<Destination>) -> bool {
+    /// RFC 2328 §16.5, §16.6: a Summary- or AS-external-LSA leaves all but a few destinations as they are, and so do most trees.
+    fn replace(&mut self, parts: &Parts) -> Option<Replaced> {
         let mut latest = std::mem::take(&mut self.calculation.latest);
-        let replaced = self.with_inputs(|inputs| latest.replace(inputs, changed));
-        self.limit_routes(&mut latest);
+        let replaced = self.with_inputs(|inputs| latest.replace(inputs, parts));
         self.calculation.latest = latest;
+        replaced
+    }
+
+    /// Tells what a partial calculation has changed. Gives what [`Engine::calculate_if_due`] does.
+    fn replaced(&mut self, parts: &Parts, replaced: Replaced) -> bool {
         self.calculation.runs += 1;
         self.calculation.partial_runs += 1;
+        let mut latest = std::mem::take(&mut self.calculation.latest);
+        self.limit_routes(&mut latest);
+        self.calculation.latest = latest;
         for (prefix, route) in replaced.routes {
             self.outputs.push_back(Output::Route { prefix, route });
         }
         self.tell_refused(replaced.refused);
-        let inside = changed.iter().any(|destination| destination.is_inside());
-        if inside {
+        if parts.are_inside() {
             self.reachability_changed();
         }
         // What is translated from an NSSA follows from external routes, too.
-        inside || self.has_nssa()
+        parts.are_inside() || self.has_nssa()
     }
 
     fn tell_refused(&mut self, refused: impl IntoIterator<Item = Refused>) {

@@ -9,14 +9,15 @@ use std::net::Ipv4Addr;
 
 use super::graph::{Graph, Node, Stub};
 use super::inputs::{AreaInputs, Own, RouteInputs, VirtualEnd};
+use super::partial::Destination;
 use super::policy::{Judge, Verdict};
 use super::spf::{Leg, Tree};
-use super::standing::{RouterChange, Standing};
+use super::standing::{Moved, RouterChange, Standing};
 use super::table::Refused;
 use super::virtual_link::VirtualPath;
-use crate::ids::{AreaId, LinkStateId, Prefix, RouterId};
+use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, RouteKind};
-use crate::wire::{NetworkLsa, RouterFlags, RouterLinkKind};
+use crate::wire::{LsaBody, NetworkLsa, RouterFlags, RouterLinkKind};
 
 /// Paths to networks and routers of the areas that this router belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,6 +82,55 @@ impl InternalRoutes {
     /// As [`super::table::Calculation::survives`].
     pub(super) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> Option<BTreeSet<Prefix>> {
         self.trees.get(&area)?.survives(change)
+    }
+
+    /// Makes the tree of an area that of `inputs`, and with it the paths to AS boundary routers; gives what has moved in it. Gives nothing if
+    /// that is much, or border routers are among it, on which all that they tell of depends.
+    pub(super) fn replace_tree(
+        &mut self,
+        inputs: &RouteInputs<'_>,
+        area: &AreaInputs<'_>,
+    ) -> Option<BTreeSet<Destination>> {
+        let before = self.trees.get(&area.area)?;
+        let graph = Graph::new(area.lsdb, inputs.now);
+        let root = graph.router(inputs.router_id)?;
+        let tree = Tree::new(&graph, root, area.adjacencies, &self.virtual_links, &Judge::new(inputs.policy));
+        let after = Standing::new(graph, tree);
+        let Moved { networks, routers } = before.moved(&after)?;
+        let mut moved = BTreeSet::new();
+        for (id, advertising_router) in networks {
+            let key = LsaKey { kind: LsaType::NETWORK, id, advertising_router };
+            let LsaBody::Network(lsa) = area.lsdb.lookup(key)?.body() else { return None };
+            moved.extend(network_prefix(id, lsa).map(Destination::Stub));
+        }
+        let mut boundary_routers = Vec::new();
+        for router in routers {
+            let id = LinkStateId(router.0);
+            let entry = area.lsdb.lookup(LsaKey { kind: LsaType::ROUTER, id, advertising_router: router })?;
+            let LsaBody::Router(lsa) = entry.body() else { return None };
+            if lsa.flags.contains(RouterFlags::B) || lsa.flags.contains(RouterFlags::V) {
+                return None;
+            }
+            moved.extend(lsa.stub_networks().map(Destination::Stub));
+            if lsa.flags.contains(RouterFlags::E) {
+                moved.insert(Destination::BoundaryRouter(router));
+                boundary_routers.push((router, lsa.flags));
+            }
+        }
+        for (router, flags) in boundary_routers {
+            let key = (router, area.area);
+            let vertex = after.router(router);
+            match vertex.and_then(|vertex| Some((vertex, after.tree().distance(vertex)?))) {
+                Some((vertex, cost)) => {
+                    let legs = after.tree().legs(vertex).to_vec();
+                    let path = RouterPath { kind: RouteKind::IntraArea, flags, cost, legs };
+                    self.routers.insert(key, path);
+                }
+                None => _ = self.routers.remove(&key),
+            }
+        }
+        self.trees.insert(area.area, after);
+        Some(moved)
     }
 
     /// Makes what is known of some networks what `inputs` say of them now, the trees being what they were.

@@ -1,7 +1,7 @@
 //! Parts of a calculation made anew (RFC 2328 §16.5, §16.6): routes to a few destinations, everything else being as it was.
 //!
-//! Each chapter of the calculation does for these destinations what it does for all. What it must not be used for is a change of a
-//! shortest-path tree.
+//! Each chapter of the calculation does for these destinations what it does for all. A shortest-path tree is made anew as a whole; what
+//! follows is calculated for the vertices alone that are elsewhere in it than before.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use super::inputs::RouteInputs;
 use super::inter_area::Inside;
 use super::table::{Calculation, Refused};
 use crate::config::AreaKind;
-use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix, RouterId};
+use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix, RouterId};
 use crate::io::Route;
 use crate::lsdb::{Entry, Lsdb};
-use crate::wire::LsaBody;
+use crate::wire::{LsaBody, RouterLsa};
 
 /// What an LSA that changes says something about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,10 +37,40 @@ impl Destination {
             _ => body.network(key).map(Self::External),
         }
     }
+}
 
-    /// Whether routes inside the AS lead there.
-    pub(crate) fn is_inside(self) -> bool {
-        !matches!(self, Self::External(_))
+/// What is to be made anew.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Parts {
+    /// Areas whose trees may be others.
+    pub(crate) trees: BTreeSet<AreaId>,
+    /// What routes may lead to otherwise than before.
+    pub(crate) destinations: BTreeSet<Destination>,
+}
+
+impl FromIterator<Destination> for Parts {
+    fn from_iter<I: IntoIterator<Item = Destination>>(destinations: I) -> Self {
+        Self { trees: BTreeSet::new(), destinations: destinations.into_iter().collect() }
+    }
+}
+
+impl Parts {
+    /// Those that follow from a Router-LSA which may change its area's tree: its instance before, and the one after.
+    pub(crate) fn of_tree(area: AreaId, instances: [&RouterLsa; 2]) -> Self {
+        let stubs = instances.into_iter().flat_map(RouterLsa::stub_networks);
+        Self { trees: [area].into(), destinations: stubs.map(Destination::Stub).collect() }
+    }
+
+    /// All of both.
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.trees.extend(more.trees);
+        self.destinations.extend(more.destinations);
+    }
+
+    /// Whether paths inside the AS are among them.
+    pub(crate) fn are_inside(&self) -> bool {
+        let is_inside = |destination: &Destination| !matches!(destination, Destination::External(_));
+        !self.trees.is_empty() || self.destinations.iter().any(is_inside)
     }
 }
 
@@ -86,11 +116,16 @@ pub(crate) struct Replaced {
 }
 
 impl Calculation {
-    /// Calculates anew what leads to `destinations`, and what depends on that.
-    pub(crate) fn replace(&mut self, inputs: &RouteInputs<'_>, destinations: &BTreeSet<Destination>) -> Replaced {
+    /// Calculates `parts` anew, and what depends on them. If it gives nothing, everything has to be, and only the table is still what it
+    /// was.
+    pub(crate) fn replace(&mut self, inputs: &RouteInputs<'_>, parts: &Parts) -> Option<Replaced> {
+        let mut moved = BTreeSet::new();
+        for area in inputs.areas.iter().filter(|area| parts.trees.contains(&area.area)) {
+            moved.extend(self.internal.replace_tree(inputs, area)?);
+        }
         let [mut stubs, mut networks, mut externals] = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
         let mut boundary_routers = BTreeSet::new();
-        for &destination in destinations {
+        for &destination in parts.destinations.iter().chain(&moved) {
             _ = match destination {
                 Destination::Stub(prefix) => stubs.insert(prefix),
                 Destination::Network(prefix) => networks.insert(prefix),
@@ -108,7 +143,7 @@ impl Calculation {
             externals.extend(dependent(inputs, &networks, &boundary_routers));
             externals.extend(networks);
         }
-        self.replace_entries(inputs, &externals)
+        Some(self.replace_entries(inputs, &externals))
     }
 
     /// Makes the table's entries for `networks` those that the paths inside the AS and the LSAs about what is outside give.

@@ -30,6 +30,17 @@ pub(super) struct Standing {
     routers: Vec<RouterId>,
 }
 
+/// More vertices than this are not looked at one by one.
+const MAX_MOVED: usize = 256;
+
+/// Vertices that one tree has elsewhere than another, or only one of them has.
+#[derive(Debug)]
+pub(super) struct Moved {
+    /// Link State IDs and designated routers.
+    pub(super) networks: Vec<(LinkStateId, RouterId)>,
+    pub(super) routers: Vec<RouterId>,
+}
+
 /// A Router-LSA that takes the place of another, before it does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RouterChange<'a> {
@@ -67,6 +78,33 @@ impl Standing {
     pub(super) fn network(&self, id: LinkStateId, originator: RouterId) -> Option<Vertex> {
         let index = self.networks.binary_search(&(id, originator)).ok()?;
         Some(Vertex(u32::try_from(index).ok()?))
+    }
+
+    /// The vertices that another tree of the same area has elsewhere; `None` if they are many, or networks came or went.
+    pub(super) fn moved(&self, after: &Self) -> Option<Moved> {
+        let place = |standing: &Self, vertex: Option<Vertex>| {
+            let vertex = vertex?;
+            Some((standing.tree.distance(vertex)?, standing.tree.legs(vertex).to_vec()))
+        };
+        if self.networks != after.networks {
+            return None;
+        }
+        let has_moved = |one: Option<Vertex>, other: Option<Vertex>| match (one, other) {
+            (Some(one), Some(other)) => {
+                self.tree.distance(one) != after.tree.distance(other) || self.tree.legs(one) != after.tree.legs(other)
+            }
+            (one, other) => place(self, one) != place(after, other),
+        };
+        let networks = self
+            .networks
+            .iter()
+            .filter(|&&(id, originator)| has_moved(self.network(id, originator), after.network(id, originator)));
+        let networks: Vec<_> = networks.take(MAX_MOVED + 1).copied().collect();
+        let came = after.routers.iter().filter(|router| self.routers.binary_search(router).is_err());
+        let routers = self.routers.iter().chain(came);
+        let routers = routers.filter(|&&router| has_moved(self.router(router), after.router(router)));
+        let routers: Vec<_> = routers.take(MAX_MOVED + 1).copied().collect();
+        (networks.len() + routers.len() <= MAX_MOVED).then_some(Moved { networks, routers })
     }
 
     /// Whether the tree is certain to be the same after the change: if so, the stub networks that are named otherwise than before.

@@ -138,7 +138,11 @@ impl Field {
             let (id, data, metric) = (network.network(), network.netmask(), 1 + pick(random, 3) as u16);
             links.push(RouterLink { kind: RouterLinkKind::Stub, id, data, metric });
         }
-        let flags = RouterFlags::B.with(RouterFlags::E);
+        let flags = match number {
+            0 | 2 => RouterFlags::B.with(RouterFlags::E),
+            1 => RouterFlags::E,
+            _ => RouterFlags::default(),
+        };
         let id = Self::id(neighbor, number);
         let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(id.0), advertising_router: id };
         self.flood(neighbor, key, LsaBody::Router(RouterLsa { flags, links }), Options::E);

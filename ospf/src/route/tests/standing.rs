@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::kit::{NOW, Net, prefix, router_key};
 use crate::ids::{AreaId, RouterId};
 use crate::random::Random;
-use crate::route::{Destination, RouterChange};
+use crate::route::{Destination, Parts, RouterChange};
 use crate::wire::{RouterLink, RouterLinkKind, RouterLsa};
 
 /// Networks, and changes of each.
@@ -64,7 +64,7 @@ fn changed(random: &mut Random, first: &RouterLsa, present: &RouterLsa) -> Route
 #[test]
 fn a_tree_that_is_said_to_stand_is_the_one_that_a_full_calculation_gives() {
     let mut random = Random::new(16);
-    let (mut stood, mut fell, mut needlessly, mut replaced) = (0, 0, 0, 0);
+    let (mut stood, mut fell, mut needlessly, mut replaced, mut moved) = (0, 0, 0, 0, 0);
     for _ in 0..NETWORKS {
         let mut net = network(&mut random);
         let first = net.clone();
@@ -88,19 +88,26 @@ fn a_tree_that_is_said_to_stand_is_the_one_that_a_full_calculation_gives() {
             let full = net.routes(1);
             if let Some(stubs) = survives {
                 stood += 1;
-                let stubs: BTreeSet<_> = stubs.into_iter().map(Destination::Stub).collect();
                 replaced += stubs.len();
-                net.with_inputs(1, |inputs| kept.replace(inputs, &stubs));
+                let parts: Parts = stubs.into_iter().map(Destination::Stub).collect();
+                net.with_inputs(1, |inputs| kept.replace(inputs, &parts)).unwrap();
                 assert_eq!(kept, full, "router {router}: {before:?} to {after:?} in {net:?}");
             } else {
                 fell += 1;
                 needlessly += u32::from(kept.table == full.table);
+                // What a new tree has moved is found out, and nothing else is calculated.
+                let parts = Parts::of_tree(AreaId::BACKBONE, [&before, &after]);
+                let is_other = router != 1 && before.flags == after.flags;
+                if is_other && net.with_inputs(1, |inputs| kept.replace(inputs, &parts)).is_some() {
+                    moved += 1;
+                    assert_eq!(kept, full, "router {router}: {before:?} to {after:?} in {net:?}");
+                }
                 kept = full;
             }
         }
     }
     assert!(stood > 2000 && fell > 2000, "{stood} stood, {fell} fell, {needlessly} of them to no effect");
-    assert!(replaced > 1000, "{replaced} stub networks");
+    assert!(replaced > 1000 && moved > 1000, "{replaced} stub networks, {moved} trees");
 }
 
 #[test]
