@@ -33,7 +33,7 @@ pub(super) struct Standing {
 /// More vertices than this are not looked at one by one.
 const MAX_MOVED: usize = 256;
 
-/// Vertices that one tree has elsewhere than another, or only one of them has.
+/// Vertices that one tree has elsewhere than another.
 #[derive(Debug)]
 pub(super) struct Moved {
     /// Link State IDs and designated routers.
@@ -80,31 +80,25 @@ impl Standing {
         Some(Vertex(u32::try_from(index).ok()?))
     }
 
-    /// The vertices that another tree of the same area has elsewhere; `None` if they are many, or networks came or went.
+    /// The vertices that another tree of the same area has elsewhere; `None` if they are many, or the trees are not of the same vertices.
     pub(super) fn moved(&self, after: &Self) -> Option<Moved> {
-        let place = |standing: &Self, vertex: Option<Vertex>| {
-            let vertex = vertex?;
-            Some((standing.tree.distance(vertex)?, standing.tree.legs(vertex).to_vec()))
-        };
-        if self.networks != after.networks {
+        if (&self.networks, &self.routers) != (&after.networks, &after.routers) {
             return None;
         }
-        let has_moved = |one: Option<Vertex>, other: Option<Vertex>| match (one, other) {
-            (Some(one), Some(other)) => {
-                self.tree.distance(one) != after.tree.distance(other) || self.tree.legs(one) != after.tree.legs(other)
-            }
-            (one, other) => place(self, one) != place(after, other),
+        let has_moved = |&vertex: &Vertex| {
+            let [before, after] = [&self.tree, &after.tree];
+            before.distance(vertex) != after.distance(vertex) || before.legs(vertex) != after.legs(vertex)
         };
-        let networks = self
-            .networks
-            .iter()
-            .filter(|&&(id, originator)| has_moved(self.network(id, originator), after.network(id, originator)));
-        let networks: Vec<_> = networks.take(MAX_MOVED + 1).copied().collect();
-        let came = after.routers.iter().filter(|router| self.routers.binary_search(router).is_err());
-        let routers = self.routers.iter().chain(came);
-        let routers = routers.filter(|&&router| has_moved(self.router(router), after.router(router)));
-        let routers: Vec<_> = routers.take(MAX_MOVED + 1).copied().collect();
-        (networks.len() + routers.len() <= MAX_MOVED).then_some(Moved { networks, routers })
+        let mut moved = Moved { networks: Vec::new(), routers: Vec::new() };
+        let vertices = (0..).map(Vertex).take(self.networks.len() + self.routers.len());
+        for (count, vertex) in vertices.filter(has_moved).enumerate() {
+            match vertex.index().checked_sub(self.networks.len()) {
+                _ if count == MAX_MOVED => return None,
+                None => moved.networks.push(self.networks[vertex.index()]),
+                Some(index) => moved.routers.push(self.routers[index]),
+            }
+        }
+        Some(moved)
     }
 
     /// Whether the tree is certain to be the same after the change: if so, the stub networks that are named otherwise than before.
