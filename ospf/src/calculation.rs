@@ -4,16 +4,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{AreaKind, NetworkType};
+use crate::config::NetworkType;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::Event;
-use crate::ids::{AreaId, LsaKey, LsaType, Prefix};
+use crate::ids::{AreaId, LsaType, Prefix};
 use crate::interface::Interface;
 use crate::io::{Addressing, Output};
-use crate::lsdb::Lsdb;
+use crate::lsdb::{Entry, Lsdb};
 use crate::route::{
-    Adjacency, AreaInputs, Calculation, Connected, Peer, Refused, RouteInputs, RouterChange, VirtualEnd, calculate,
+    Adjacency, AreaInputs, Calculation, Connected, Destination, Parts, Peer, Refused, Replaced, RouteInputs,
+    RouterChange, VirtualEnd, calculate,
 };
 use crate::router_lsa::link_data;
 use crate::spf_delay::SpfBackoff;
@@ -26,92 +27,101 @@ pub(crate) struct CalculationState {
     pub(crate) backoff: SpfBackoff,
     pub(crate) latest: Calculation,
     /// What has changed since.
-    pending: Pending,
+    pending: Consequence,
     /// Number of calculations so far.
     pub(crate) runs: u64,
+    /// How many of these looked at a few destinations only.
+    pub(crate) partial_runs: u64,
 }
 
-/// Of so many external destinations at the most routes are calculated one by one.
+/// To so many destinations at the most routes are calculated one by one.
 const MAX_PARTIAL: usize = 256;
 
-/// What the next calculation has to look at.
-#[derive(Debug)]
-enum Pending {
-    Everything,
-    /// External routes to these destinations (RFC 2328 §16.6), at most [`MAX_PARTIAL`].
-    Externals(BTreeSet<Prefix>),
+/// What a change in the databases does to routes, or several together do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Consequence {
+    /// Any of them may be another one.
+    Anything,
+    /// Those that these parts of a calculation give; none at all if there are none.
+    Parts(Parts),
 }
 
-impl Default for Pending {
+impl Default for Consequence {
     fn default() -> Self {
-        Self::Externals(BTreeSet::new())
+        Self::Parts(Parts::default())
     }
 }
 
-/// What a change in the databases does to routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Consequence {
-    /// The external routes to what the LSA named, and what it names now, may be other ones.
-    External { before: Option<Prefix>, after: Option<Prefix> },
-    /// Any of them may be another one.
-    Anything,
-    /// None is.
-    Nothing,
+impl Consequence {
+    fn join(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::Anything, _) => {}
+            (Self::Parts(parts), Self::Parts(more)) if parts.destinations.len() <= MAX_PARTIAL => parts.extend(more),
+            (Self::Parts(_), _) => *self = Self::Anything,
+        }
+    }
 }
 
 impl Engine {
     /// What it does to routes that an LSA is about to be installed, if it says something new (§13.2).
     pub(crate) fn consequence(&self, place: LsaPlace, header: &LsaHeader, body: &LsaBody) -> Consequence {
-        if (place.domain, place.key.kind) == (Domain::As, LsaType::AS_EXTERNAL) && !self.is_self_originated(place) {
-            let stored = self.databases.lookup(place);
-            let before = stored.and_then(|entry| external_prefix(place.key, entry.body()));
-            return Consequence::External { before, after: external_prefix(place.key, body) };
-        }
-        // What is compared with is what the last calculation saw.
-        if self.calculation.backoff.due().is_some() || self.calculation.runs == 0 || header.is_max_age() {
-            return Consequence::Anything;
-        }
-        let Some(stored) = self.databases.lookup(place).filter(|entry| !entry.is_max_age(self.now)) else {
-            return Consequence::Anything;
-        };
-        match (place.domain, stored.body(), body) {
-            (Domain::Area(area), LsaBody::Router(before), LsaBody::Router(after))
-                if place.key.id.0 == place.key.advertising_router.0 && self.virtual_ends().is_empty() =>
-            {
-                let Some(lsdb) = self.databases.domain(place.domain) else { return Consequence::Anything };
-                let router = place.key.advertising_router;
-                let (now, policy) = (self.now, &self.config.policy);
-                let change = RouterChange { router, before, after, lsdb, now, policy };
-                match self.calculation.latest.survives(area, &change) {
-                    true => Consequence::Nothing,
-                    false => Consequence::Anything,
-                }
+        let stored = self.databases.lookup(place);
+        match place.key.kind {
+            LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR | LsaType::AS_EXTERNAL | LsaType::NSSA => {
+                let bodies = stored.map(Entry::body).into_iter().chain([body]);
+                Consequence::Parts(bodies.filter_map(|body| Destination::of(place.key, body)).collect())
             }
+            LsaType::ROUTER if !header.is_max_age() => {
+                self.consequence_of_router(place, body).map_or(Consequence::Anything, Consequence::Parts)
+            }
+            kind if kind.is_opaque() => Consequence::default(),
             _ => Consequence::Anything,
+        }
+    }
+
+    /// Of a Router-LSA that says no more than where other links and stub networks are.
+    fn consequence_of_router(&self, place: LsaPlace, after: &LsaBody) -> Option<Parts> {
+        // Trees are right only as long as nothing is pending that may change them.
+        let Consequence::Parts(pending) = &self.calculation.pending else { return None };
+        let Domain::Area(area) = place.domain else { return None };
+        let router = place.key.advertising_router;
+        let is_other = place.key.id.0 == router.0 && router != self.config.router_id;
+        if self.calculation.runs == 0 || !is_other || !self.virtual_ends().is_empty() {
+            return None;
+        }
+        let lsdb = self.databases.domain(place.domain)?;
+        let stored = lsdb.lookup(place.key).filter(|entry| !entry.is_max_age(self.now))?;
+        let (LsaBody::Router(before), LsaBody::Router(after)) = (stored.body(), after) else { return None };
+        if before.flags != after.flags {
+            return None;
+        }
+        let change = RouterChange { router, before, after, lsdb, now: self.now, policy: &self.config.policy };
+        let survives = (!pending.trees.contains(&area)).then(|| self.calculation.latest.survives(area, &change));
+        match survives.flatten() {
+            Some(stubs) => Some(stubs.into_iter().map(Destination::Stub).collect()),
+            None => Some(Parts::of_tree(area, [before, after])),
         }
     }
 
     /// Has done what a change wants.
     pub(crate) fn schedule(&mut self, consequence: Consequence) {
-        match consequence {
-            Consequence::Anything => self.schedule_calculation(),
-            Consequence::External { before, after } => {
-                if let Pending::Externals(prefixes) = &mut self.calculation.pending {
-                    prefixes.extend(before.into_iter().chain(after));
-                    if prefixes.len() > MAX_PARTIAL {
-                        self.calculation.pending = Pending::Everything;
-                    }
-                }
-                self.start_delay();
-            }
-            Consequence::Nothing => {}
+        if consequence != Consequence::default() {
+            self.calculation.pending.join(consequence);
+            self.start_delay();
         }
     }
 
     /// Something has changed that routes depend on.
     pub(crate) fn schedule_calculation(&mut self) {
-        self.calculation.pending = Pending::Everything;
-        self.start_delay();
+        self.schedule(Consequence::Anything);
+    }
+
+    /// All routes are news, and wait for nothing.
+    pub(crate) fn calculate_from_nothing(&mut self) {
+        self.calculation.latest = Calculation::default();
+        self.calculation.pending = Consequence::Anything;
+        self.calculation.backoff.at_once(self.now);
+        self.timers.set(TimerKey::Calculation, self.now);
     }
 
     fn start_delay(&mut self) {
@@ -125,14 +135,13 @@ impl Engine {
             return false;
         }
         self.timers.cancel(TimerKey::Calculation);
-        let mut after = match std::mem::take(&mut self.calculation.pending) {
-            Pending::Externals(prefixes) if self.may_be_partial(&prefixes) => {
-                self.calculation.runs += 1;
-                self.calculate_some_externals(&prefixes);
-                return false;
-            }
-            Pending::Externals(_) | Pending::Everything => self.calculate(),
-        };
+        if let Consequence::Parts(parts) = std::mem::take(&mut self.calculation.pending)
+            && self.may_be_partial(&parts)
+            && let Some(replaced) = self.replace(&parts)
+        {
+            return self.replaced(&parts, replaced);
+        }
+        let mut after = self.calculate();
         self.limit_routes(&mut after);
         let before = std::mem::replace(&mut self.calculation.latest, after);
         self.calculation.runs += 1;
@@ -146,43 +155,56 @@ impl Engine {
         for (prefix, route) in after.table.changes_since(&before.table) {
             self.outputs.push_back(Output::Route { prefix, route });
         }
-        for refused in after.refused.difference(&before.refused) {
-            let (prefix, originator, guard) = (refused.prefix, refused.originator, refused.guard);
-            self.outputs.push_back(Output::Event(Event::RouteRefused { prefix, originator, guard }));
-        }
+        self.tell_refused(after.refused.difference(&before.refused).copied().collect::<Vec<_>>());
         true
     }
 
-    /// Whether external routes can be calculated on top of the last calculation, which saw everything else as it is.
-    fn may_be_partial(&self, prefixes: &BTreeSet<Prefix>) -> bool {
-        // What is translated from a not-so-stubby area depends on all that competes with it, and what a limit cuts off on all routes.
-        let nssa = self.config.areas.values().any(|area| matches!(area.kind, AreaKind::Nssa(_)));
-        let room = self.calculation.latest.table.len() + prefixes.len() <= self.config.limits.routes;
-        self.calculation.runs > 0 && !nssa && room && !self.is_restarting()
+    /// Whether parts can be calculated on top of the last calculation, which saw everything else as it is.
+    fn may_be_partial(&self, parts: &Parts) -> bool {
+        // What a limit cuts off depends on all routes. On a path inside the AS any of those outside may depend.
+        let more = if parts.are_inside() { self.databases.len() } else { parts.destinations.len() };
+        let most = self.calculation.latest.table.len() + more;
+        self.calculation.runs > 0 && most <= self.config.limits.routes && !self.is_restarting()
     }
 
-    /// RFC 2328 §16.6: "the receipt of a new AS-external-LSA" leaves all but one destination as it is.
-    fn calculate_some_externals(&mut self, prefixes: &BTreeSet<Prefix>) {
-        let scope = self.databases.domain(Domain::As);
-        let offers = scope.map(|lsdb| lsdb.externals_to(prefixes, self.now)).unwrap_or_default();
+    /// RFC 2328 §16.5, §16.6: a Summary- or AS-external-LSA leaves all but a few destinations as they are, and so do most trees.
+    fn replace(&mut self, parts: &Parts) -> Option<Replaced> {
         let mut latest = std::mem::take(&mut self.calculation.latest);
-        let changes = self.with_inputs(&offers, |inputs| latest.replace_externals(inputs, prefixes));
+        let replaced = self.with_inputs(|inputs| latest.replace(inputs, parts));
+        self.calculation.latest = latest;
+        replaced
+    }
+
+    /// Tells what a partial calculation has changed. Gives what [`Engine::calculate_if_due`] does.
+    fn replaced(&mut self, parts: &Parts, replaced: Replaced) -> bool {
+        self.calculation.runs += 1;
+        self.calculation.partial_runs += 1;
+        let mut latest = std::mem::take(&mut self.calculation.latest);
         self.limit_routes(&mut latest);
         self.calculation.latest = latest;
-        for (prefix, route) in changes.routes {
+        for (prefix, route) in replaced.routes {
             self.outputs.push_back(Output::Route { prefix, route });
         }
-        for Refused { prefix, originator, guard } in changes.refused {
-            self.outputs.push_back(Output::Event(Event::RouteRefused { prefix, originator, guard }));
+        self.tell_refused(replaced.refused);
+        if parts.are_inside() {
+            self.reachability_changed();
         }
+        // What is translated from an NSSA follows from external routes, too.
+        parts.are_inside() || self.has_nssa()
     }
 
-    fn calculate(&self) -> Calculation {
+    fn tell_refused(&mut self, refused: impl IntoIterator<Item = Refused>) {
+        let told = |Refused { prefix, originator, guard }| Event::RouteRefused { prefix, originator, guard };
+        self.outputs.extend(refused.into_iter().map(|refused| Output::Event(told(refused))));
+    }
+
+    /// Everything, from the databases as they are.
+    pub(crate) fn calculate(&self) -> Calculation {
+        self.with_inputs(calculate)
+    }
+
+    fn with_inputs<R>(&self, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
         let empty = Lsdb::new();
-        self.with_inputs(self.databases.domain(Domain::As).unwrap_or(&empty), calculate)
-    }
-
-    fn with_inputs<R>(&self, as_scope: &Lsdb, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
         let areas: Vec<_> = self.areas().into_iter().map(|area| (area, self.adjacencies(area))).collect();
         let area_inputs: Vec<_> = areas
             .iter()
@@ -196,7 +218,7 @@ impl Engine {
             router_id: self.config.router_id,
             now: self.now,
             areas: &area_inputs,
-            as_scope,
+            as_scope: self.databases.domain(Domain::As).unwrap_or(&empty),
             connected: &self.connected(),
             own_externals: &self.config.externals,
             border: self.border(),
@@ -250,13 +272,5 @@ impl Engine {
             }
         });
         own.chain(networks).collect()
-    }
-}
-
-/// The destination of an external (RFC 2328 appendix E: the Link State ID may have host bits set).
-fn external_prefix(key: LsaKey, body: &LsaBody) -> Option<Prefix> {
-    match body {
-        LsaBody::External(lsa) => Prefix::from_mask(key.id.into(), lsa.network_mask),
-        _ => None,
     }
 }

@@ -34,6 +34,11 @@ impl Entry {
         &self.body
     }
 
+    /// The network that a Summary-, AS-external- or Type-7 LSA is about, if its mask is one.
+    pub(crate) fn network(&self) -> Option<Prefix> {
+        self.body.network(self.key())
+    }
+
     /// The LSA with the age that it had when it was installed.
     pub(crate) fn as_installed(&self) -> &Lsa {
         &self.lsa
@@ -153,9 +158,7 @@ impl Lsdb {
 
     /// The LSAs of one type, by Link State ID and Advertising Router.
     pub(crate) fn of_type(&self, kind: LsaType) -> impl Iterator<Item = &Entry> {
-        let [first, last] =
-            [u32::MIN, u32::MAX].map(|end| LsaKey { kind, id: LinkStateId(end), advertising_router: RouterId(end) });
-        self.entries.range(first..=last).map(|(_, entry)| entry)
+        self.between(kind, LinkStateId(u32::MIN), LinkStateId(u32::MAX))
     }
 
     /// The Router-LSAs, by router (RFC 2328 §12.2). One whose Link State ID is not its originator describes nobody (§12.1.4).
@@ -176,26 +179,26 @@ impl Lsdb {
         })
     }
 
-    /// The AS-external-LSAs for these destinations that are below MaxAge at `now`, in a database of their own.
-    pub(crate) fn externals_to(&self, prefixes: &BTreeSet<Prefix>, now: Instant) -> Self {
-        let mut found = Self::new();
-        for prefix in prefixes {
-            // RFC 2328 appendix E: any address of the network may be the Link State ID.
-            let first = LinkStateId::from(prefix.network());
-            let last = LinkStateId(first.0 | !u32::from(prefix.netmask()));
-            let [first, last] = [(first, u32::MIN), (last, u32::MAX)].map(|(id, end)| LsaKey {
-                kind: LsaType::AS_EXTERNAL,
-                id,
-                advertising_router: RouterId(end),
-            });
-            for entry in self.entries.range(first..=last).map(|(_, entry)| entry) {
-                let LsaBody::External(lsa) = entry.body() else { continue };
-                if lsa.network_mask == prefix.netmask() && !entry.is_max_age(now) {
-                    found.insert(entry.instance(now), entry.body().clone(), now);
-                }
-            }
-        }
-        found
+    /// The LSAs of one type that are about a network: Summary-, AS-external- and Type-7 LSAs.
+    pub(crate) fn about(&self, kind: LsaType, network: Prefix) -> impl Iterator<Item = &Entry> {
+        // RFC 2328 appendix E: any address of the network may be the Link State ID.
+        let first = LinkStateId::from(network.network());
+        let last = LinkStateId(first.0 | !u32::from(network.netmask()));
+        self.between(kind, first, last).filter(move |entry| entry.network() == Some(network))
+    }
+
+    /// The LSAs of one type with a Link State ID, by Advertising Router.
+    pub(crate) fn of_id(&self, kind: LsaType, id: LinkStateId) -> impl Iterator<Item = &Entry> {
+        self.between(kind, id, id)
+    }
+
+    fn between(&self, kind: LsaType, first: LinkStateId, last: LinkStateId) -> impl Iterator<Item = &Entry> {
+        let [first, last] = [(first, u32::MIN), (last, u32::MAX)].map(|(id, router)| LsaKey {
+            kind,
+            id,
+            advertising_router: RouterId(router),
+        });
+        self.entries.range(first..=last).map(|(_, entry)| entry)
     }
 
     /// Number of LSAs.

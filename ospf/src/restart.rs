@@ -311,10 +311,7 @@ impl Engine {
             self.originations.touch(place);
         }
         self.originations.end_first_holds();
-        // All routes are news.
-        self.calculation.latest = Default::default();
-        self.calculation.backoff.at_once(self.now);
-        self.timers.set(TimerKey::Calculation, self.now);
+        self.calculate_from_nothing();
     }
 }
 

@@ -353,4 +353,9 @@ impl Engine {
     pub fn calculations(&self) -> u64 {
         self.calculation.runs
     }
+
+    /// How many of them looked at a few destinations only (RFC 2328 §16.5, §16.6).
+    pub fn partial_calculations(&self) -> u64 {
+        self.calculation.partial_runs
+    }
 }

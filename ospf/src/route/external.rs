@@ -5,25 +5,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::inputs::{Border, Own, RouteInputs};
-use super::inter_area::{Inside, InterAreaRoutes, Through};
-use super::internal::{InternalRoutes, RouterPath};
+use super::inter_area::{Inside, Through};
+use super::internal::RouterPath;
+use super::partial::Which;
 use super::policy::{Judge, Verdict};
 use super::spf::Leg;
-use super::table::{Calculation, Refused, RoutingTable};
+use super::table::Refused;
+use crate::area::ExternalRouting;
 use crate::config::{AreaKind, ExternalMetric, Summaries};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
 use crate::lsdb;
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, Options, RouterFlags};
 
-/// Calculates externals and gives the whole table. `internal` and `inter_area` are what [`super::internal::calculate_internal`] and
-/// [`super::inter_area::calculate_inter_area`] said of the same areas.
-pub(crate) fn calculate_externals(
-    inputs: &RouteInputs<'_>,
-    internal: InternalRoutes,
-    inter_area: InterAreaRoutes,
-) -> Calculation {
-    let inside = Inside { internal: &internal, inter_area: &inter_area };
+/// What AS-external- and Type-7 LSAs give.
+#[derive(Debug, Default)]
+pub(super) struct ExternalRoutes {
+    /// Routes to destinations that nothing inside the AS leads to.
+    pub(super) routes: BTreeMap<Prefix, Route>,
+    /// As [`super::table::Calculation::translatable`].
+    pub(super) translatable: BTreeMap<(AreaId, Prefix), Translatable>,
+    /// What was not believed.
+    pub(super) refused: BTreeSet<Refused>,
+}
+
+/// Calculates external routes. `inside` is what the same inputs give inside the AS.
+pub(super) fn calculate_externals(inputs: &RouteInputs<'_>, inside: Inside<'_>, which: Which<'_>) -> ExternalRoutes {
     let judge = Judge::new(inputs.policy);
     let mut search = Search {
         inputs,
@@ -31,9 +38,9 @@ pub(crate) fn calculate_externals(
         own: Own::new(inputs.connected),
         inside,
         best: BTreeMap::new(),
-        refused: internal.refused.union(&inter_area.refused).copied().collect(),
+        refused: BTreeSet::new(),
     };
-    for entry in inputs.as_scope.of_type(LsaType::AS_EXTERNAL) {
+    for entry in which.networks(inputs.as_scope, LsaType::AS_EXTERNAL) {
         if let Some((prefix, lsa)) = usable(inputs, entry) {
             let source = Source::new(entry.key().advertising_router, lsa, Origin::As);
             search.consider(prefix, source);
@@ -41,7 +48,7 @@ pub(crate) fn calculate_externals(
     }
     for area in inputs.areas {
         let AreaKind::Nssa(nssa) = area.kind else { continue };
-        for entry in area.lsdb.of_type(LsaType::NSSA) {
+        for entry in which.networks(area.lsdb, LsaType::NSSA) {
             let Some((prefix, lsa)) = usable(inputs, entry) else { continue };
             let propagate = entry.header(inputs.now).options.contains(Options::NP);
             // RFC 3101 §2.5 (3)(a), (b): border routers take no default route from each other, nor any if they bring one in place of
@@ -55,12 +62,8 @@ pub(crate) fn calculate_externals(
         }
     }
     let translatable = search.best.iter().flat_map(|(&prefix, path)| path.translatable(prefix)).collect();
-    let mut table = RoutingTable::from_inside(inside, inputs.router_id);
-    for (prefix, external) in search.best {
-        table.insert(prefix, external.into_route());
-    }
-    let refused = search.refused;
-    Calculation { table, internal, inter_area, translatable, refused }
+    let routes = search.best.into_iter().map(|(prefix, path)| (prefix, path.into_route())).collect();
+    ExternalRoutes { routes, translatable, refused: search.refused }
 }
 
 /// RFC 2328 §16.4 (1), (2), RFC 3101 §2.5 (1), (2): neither unreachable, nor at MaxAge, nor our own.
@@ -70,8 +73,7 @@ fn usable<'a>(inputs: &RouteInputs<'_>, entry: &'a lsdb::Entry) -> Option<(Prefi
     if lsa.metric.value() >= LS_INFINITY || entry.is_max_age(inputs.now) || key.advertising_router == inputs.router_id {
         return None;
     }
-    // RFC 2328 appendix E: the Link State ID may have host bits set.
-    Some((Prefix::from_mask(Ipv4Addr::from(key.id), lsa.network_mask)?, lsa))
+    Some((entry.network()?, lsa))
 }
 
 /// A Type-7 LSA that a route follows and that may be translated (RFC 3101 §3.2): its P-bit is set and it says where to forward to.
@@ -220,10 +222,13 @@ impl<'a> Search<'a> {
     }
 
     /// Where the LSA's originator is (RFC 2328 §16.4 (3)); of a Type-7 LSA, within its area (RFC 3101 §2.5 (3)).
+    ///
+    /// Of an AS-external-LSA, not through an area that has none: its routers know nothing of the destination, and might send back what
+    /// is sent through them.
     fn boundary_router(&self, source: &Source) -> Option<Exit<'a>> {
         let router = source.originator;
         let (area, path) = match source.origin {
-            Origin::As => self.inside.preferred_path(router, self.inputs.rfc1583, |_| true)?,
+            Origin::As => self.inside.preferred_path(router, self.inputs.rfc1583, |area| self.has_externals(area))?,
             Origin::Nssa { area, .. } => {
                 let is_boundary = |path: &&RouterPath| path.flags.contains(RouterFlags::E);
                 (area, self.inside.internal.routers.get(&(router, area)).filter(is_boundary)?)
@@ -233,8 +238,8 @@ impl<'a> Search<'a> {
         Some(Exit { area, through, cost: path.cost, legs: &path.legs, on_link: None })
     }
 
-    /// The forwarding address has to be reached inside the AS (RFC 2328 §16.4 (3)), that of a Type-7 LSA within its area (RFC 3101
-    /// §2.5 (3)), and not be ourselves.
+    /// The forwarding address has to be reached inside the AS (RFC 2328 §16.4 (3)) and not be ourselves: that of a Type-7 LSA within its
+    /// area, that of an AS-external-LSA "through a Type-5 capable area" (RFC 3101 §2.5 (3)).
     fn forwarding_address(&self, source: &Source) -> Option<Exit<'a>> {
         let address = source.forwarding;
         if self.own.has_address(address) {
@@ -242,13 +247,21 @@ impl<'a> Search<'a> {
         }
         let path = self.inside.longest_match(address)?;
         debug_assert!(path.kind <= RouteKind::InterArea, "an internal path is inside the AS");
-        if let Origin::Nssa { area, .. } = source.origin
-            && (path.kind, path.area) != (RouteKind::IntraArea, area)
-        {
+        let is_within = match source.origin {
+            Origin::Nssa { area, .. } => (path.kind, path.area) == (RouteKind::IntraArea, area),
+            Origin::As => self.has_externals(path.area),
+        };
+        if !is_within {
             return None;
         }
         let through = Through::of(self.inputs.rfc1583, path.kind, path.area);
         Some(Exit { area: path.area, through, cost: path.cost, legs: &path.legs, on_link: Some(address) })
+    }
+
+    /// Whether AS-external-LSAs are flooded in an area.
+    fn has_externals(&self, area: AreaId) -> bool {
+        let kind = self.inputs.areas.iter().find(|inputs| inputs.area == area).map(|inputs| inputs.kind);
+        kind.is_some_and(|kind| kind.external_routing() == ExternalRouting::AsExternal)
     }
 
     /// The legs to the exit that the policy lets through, at least one, or those that it does not.

@@ -98,10 +98,13 @@ impl<'a> Graph<'a> {
         (0..).map(Vertex).zip(self.nodes.iter().copied())
     }
 
-    /// The number of the first router, and all of them in the order of their numbers.
-    pub(super) fn into_routers(self) -> (u32, Vec<RouterId>) {
-        debug_assert_eq!(self.first_router as usize + self.router_ids.len(), self.nodes.len());
-        (self.first_router, self.router_ids)
+    /// All networks, and all routers, in the order of their numbers.
+    pub(super) fn into_names(self) -> (Vec<(LinkStateId, RouterId)>, Vec<RouterId>) {
+        let networks = self.nodes.iter().filter_map(|node| match node {
+            Node::Network { id, originator, .. } => Some((*id, *originator)),
+            Node::Router { .. } => None,
+        });
+        (networks.collect(), self.router_ids)
     }
 
     /// The vertex of a router that has a Router-LSA.

@@ -9,15 +9,16 @@ use std::net::Ipv4Addr;
 
 use super::inputs::{AreaInputs, Border, Own, RouteInputs};
 use super::internal::{InternalRoutes, Path, RouterPath};
+use super::partial::Which;
 use super::policy::Judge;
 use super::ranges::{ActiveRange, active_ranges};
 use super::spf::Leg;
 use super::table::Refused;
 use crate::config::Rfc1583Compatibility;
-use crate::ids::{AreaId, LsaKey, LsaType, Prefix, RouterId};
+use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::RouteKind;
 use crate::lsdb;
-use crate::wire::{LS_INFINITY, LsaBody, RouterFlags, SummaryLsa};
+use crate::wire::{LS_INFINITY, LsaBody, RouterFlags};
 
 /// What Summary-LSAs add to [`InternalRoutes`], and what they improve.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,29 +35,61 @@ pub(crate) struct InterAreaRoutes {
 
 /// Calculates inter-area routes. `internal` is what [`super::internal::calculate_internal`] said of the same areas.
 pub(crate) fn calculate_inter_area(inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> InterAreaRoutes {
-    let ranges = match inputs.border {
+    let mut routes = InterAreaRoutes { ranges: ranges(inputs, internal), ..InterAreaRoutes::default() };
+    routes.search(inputs, internal, Which::All);
+    routes
+}
+
+impl InterAreaRoutes {
+    /// Makes what is known of some destinations what `inputs` say of them now, nothing else having changed.
+    pub(super) fn replace(
+        &mut self,
+        inputs: &RouteInputs<'_>,
+        internal: &InternalRoutes,
+        networks: &BTreeSet<Prefix>,
+        boundary_routers: &BTreeSet<RouterId>,
+    ) {
+        networks.iter().for_each(|prefix| _ = self.networks.remove(prefix));
+        self.routers.retain(|(router, _), _| !boundary_routers.contains(router));
+        self.refused.retain(|refused| !networks.contains(&refused.prefix));
+        self.search(inputs, internal, Which::These { networks, boundary_routers });
+    }
+
+    /// The same for the ranges, after networks inside areas have changed; gives those that differ.
+    pub(super) fn replace_ranges(&mut self, inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> BTreeSet<Prefix> {
+        let before = std::mem::replace(&mut self.ranges, ranges(inputs, internal));
+        let differs = |key: &&(AreaId, Prefix)| before.get(key) != self.ranges.get(key);
+        before.keys().chain(self.ranges.keys()).filter(differs).map(|&(_, range)| range).collect()
+    }
+
+    fn search(&mut self, inputs: &RouteInputs<'_>, internal: &InternalRoutes, which: Which<'_>) {
+        let (judge, own) = (Judge::new(inputs.policy), Own::new(inputs.connected));
+        let mut search = Search { inputs, judge, own, internal, which, routes: std::mem::take(self) };
+        for area in inputs.areas {
+            // RFC 2328 §16.2: "If the router has active attachments to multiple areas, only backbone summary-LSAs are examined", as
+            // long as it has a neighbour there (RFC 3509 §2.2).
+            if area.area == AreaId::BACKBONE || inputs.border != Border::WithBackbone {
+                search.summaries(area, Search::network, Search::boundary_router);
+            }
+        }
+        // RFC 2328 §16.3: "only performed by area border routers that are connected to one or more non-backbone areas that are
+        // capable of carrying transit traffic".
+        for area in inputs.areas {
+            let transit = area.area != AreaId::BACKBONE && internal.transit.contains(&area.area);
+            if transit && inputs.border != Border::Inside {
+                search.summaries(area, Search::transit_network, Search::transit_boundary_router);
+            }
+        }
+        *self = search.routes;
+    }
+}
+
+/// The ranges that have something in them, of a router between areas.
+fn ranges(inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> BTreeMap<(AreaId, Prefix), ActiveRange> {
+    match inputs.border {
         Border::Inside => BTreeMap::new(),
         Border::WithoutBackbone | Border::WithBackbone => active_ranges(inputs.areas, internal),
-    };
-    let routes = InterAreaRoutes { ranges, ..InterAreaRoutes::default() };
-    let judge = Judge::new(inputs.policy);
-    let mut search = Search { inputs, judge, own: Own::new(inputs.connected), internal, routes };
-    for area in inputs.areas {
-        // RFC 2328 §16.2: "If the router has active attachments to multiple areas, only backbone summary-LSAs are examined", as long as it
-        // has a neighbour there (RFC 3509 §2.2).
-        if area.area == AreaId::BACKBONE || inputs.border != Border::WithBackbone {
-            search.summaries(area, Search::network, Search::boundary_router);
-        }
     }
-    // RFC 2328 §16.3: "only performed by area border routers that are connected to one or more non-backbone areas that are
-    // capable of carrying transit traffic".
-    for area in inputs.areas {
-        let transit = area.area != AreaId::BACKBONE && internal.transit.contains(&area.area);
-        if transit && inputs.border != Border::Inside {
-            search.summaries(area, Search::transit_network, Search::transit_boundary_router);
-        }
-    }
-    search.routes
 }
 
 /// All paths inside the AS.
@@ -154,6 +187,7 @@ struct Search<'a> {
     judge: Judge<'a>,
     own: Own,
     internal: &'a InternalRoutes,
+    which: Which<'a>,
     routes: InterAreaRoutes,
 }
 
@@ -172,25 +206,23 @@ impl<'a> Search<'a> {
     /// Has each usable Summary-LSA of an area looked at.
     fn summaries(
         &mut self,
-        area: &AreaInputs<'_>,
+        area: &AreaInputs<'a>,
         network: fn(&mut Self, Prefix, Offer<'a>),
         boundary_router: fn(&mut Self, RouterId, Offer<'a>),
     ) {
-        for entry in area.lsdb.of_type(LsaType::SUMMARY_NETWORK) {
-            let Some((key, summary, offer)) = self.usable(area.area, entry) else { continue };
-            // RFC 2328 appendix E: the Link State ID may have host bits set.
-            let Some(prefix) = Prefix::from_mask(Ipv4Addr::from(key.id), summary.network_mask) else { continue };
+        for entry in self.which.networks(area.lsdb, LsaType::SUMMARY_NETWORK) {
+            let (Some(offer), Some(prefix)) = (self.usable(area.area, entry), entry.network()) else { continue };
             network(self, prefix, offer);
         }
-        for entry in area.lsdb.of_type(LsaType::SUMMARY_ASBR) {
-            let Some((key, _, offer)) = self.usable(area.area, entry) else { continue };
-            boundary_router(self, RouterId(key.id.0), offer);
+        for entry in self.which.boundary_routers(area.lsdb) {
+            let Some(offer) = self.usable(area.area, entry) else { continue };
+            boundary_router(self, RouterId(entry.key().id.0), offer);
         }
     }
 
     /// RFC 2328 §16.2 (1), (2) and (4), §16.3 (1), (2) and (4).
-    fn usable(&self, area: AreaId, entry: &lsdb::Entry) -> Option<(LsaKey, SummaryLsa, Offer<'a>)> {
-        let LsaBody::Summary(summary) = *entry.body() else { return None };
+    fn usable(&self, area: AreaId, entry: &lsdb::Entry) -> Option<Offer<'a>> {
+        let LsaBody::Summary(summary) = entry.body() else { return None };
         let key = entry.key();
         // (1), (2)
         let own = key.advertising_router == self.inputs.router_id;
@@ -203,8 +235,7 @@ impl<'a> Search<'a> {
             return None;
         }
         let cost = path.cost.saturating_add(summary.metric);
-        let offer = Offer { area, border_router: key.advertising_router, cost, legs: &path.legs };
-        Some((key, summary, offer))
+        Some(Offer { area, border_router: key.advertising_router, cost, legs: &path.legs })
     }
 
     /// RFC 2328 §16.2 (3), (5) to (8), for a network.

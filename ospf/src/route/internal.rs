@@ -1,7 +1,6 @@
 //! Paths inside areas (RFC 2328 §16.1): what each area's tree says of networks and of border routers.
 //!
-//! The result is kept by the caller and serves every calculation of what Summary- and AS-external-LSAs say until a Router- or Network-LSA
-//! changes.
+//! The result is kept by the caller and serves every calculation of what Summary- and AS-external-LSAs say until a tree changes.
 
 use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
@@ -10,14 +9,15 @@ use std::net::Ipv4Addr;
 
 use super::graph::{Graph, Node, Stub};
 use super::inputs::{AreaInputs, Own, RouteInputs, VirtualEnd};
+use super::partial::Destination;
 use super::policy::{Judge, Verdict};
 use super::spf::{Leg, Tree};
-use super::standing::{RouterChange, Standing};
+use super::standing::{Moved, RouterChange, Standing};
 use super::table::Refused;
 use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
-use crate::ids::{AreaId, LinkStateId, Prefix, RouterId};
+use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, RouteKind};
-use crate::wire::{NetworkLsa, RouterFlags};
+use crate::wire::{LsaBody, NetworkLsa, RouterFlags, RouterLinkKind};
 
 /// Paths to networks and routers of the areas that this router belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,22 +73,90 @@ pub(crate) struct RouterPath {
 /// Runs the shortest-path calculation in each area.
 pub(crate) fn calculate_internal(inputs: &RouteInputs<'_>) -> InternalRoutes {
     debug_assert!(inputs.areas.is_sorted_by_key(|area| area.area), "areas come in the order of their numbers");
-    let judge = Judge::new(inputs.policy);
-    let own = Own::new(inputs.connected);
-    let mut calculation = Calculation { inputs, judge, own, routes: InternalRoutes::default() };
-    // The backbone comes last: its virtual links lead where the other areas say (RFC 2328 §16.1).
-    let (backbone, others): (Vec<_>, Vec<_>) = inputs.areas.iter().partition(|area| area.area == AreaId::BACKBONE);
-    for area in others.into_iter().chain(backbone) {
+    let mut calculation = Calculation::new(inputs, InternalRoutes::default());
+    for area in in_order(inputs.areas) {
         calculation.area(area);
     }
     calculation.routes
 }
 
 impl InternalRoutes {
-    /// Whether all of this is certain to stand after a change of a Router-LSA in `area`, if nothing else has changed since.
-    pub(super) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> bool {
-        self.trees.get(&area).is_some_and(|tree| tree.survives(change))
+    /// As [`super::table::Calculation::survives`].
+    pub(super) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> Option<BTreeSet<Prefix>> {
+        self.trees.get(&area)?.survives(change)
     }
+
+    /// Makes the tree of an area that of `inputs`, and with it the paths to AS boundary routers; gives what has moved in it. Gives nothing if
+    /// that is much, or border routers are among it, on which all that they tell of depends.
+    pub(super) fn replace_tree(
+        &mut self,
+        inputs: &RouteInputs<'_>,
+        area: &AreaInputs<'_>,
+    ) -> Option<BTreeSet<Destination>> {
+        let before = self.trees.get(&area.area)?;
+        let graph = Graph::new(area.lsdb, inputs.now);
+        let root = graph.router(inputs.router_id)?;
+        let tree = Tree::new(&graph, root, area.adjacencies, &self.virtual_links, &Judge::new(inputs.policy));
+        let after = Standing::new(graph, tree);
+        let Moved { networks, routers } = before.moved(&after)?;
+        let mut moved = BTreeSet::new();
+        for (id, advertising_router) in networks {
+            let key = LsaKey { kind: LsaType::NETWORK, id, advertising_router };
+            let LsaBody::Network(lsa) = area.lsdb.lookup(key)?.body() else { return None };
+            moved.extend(network_prefix(id, lsa).map(Destination::Stub));
+        }
+        let mut boundary_routers = Vec::new();
+        for router in routers {
+            let id = LinkStateId(router.0);
+            let entry = area.lsdb.lookup(LsaKey { kind: LsaType::ROUTER, id, advertising_router: router })?;
+            let LsaBody::Router(lsa) = entry.body() else { return None };
+            if lsa.flags.contains(RouterFlags::B) || lsa.flags.contains(RouterFlags::V) {
+                return None;
+            }
+            moved.extend(lsa.stub_networks().map(Destination::Stub));
+            if lsa.flags.contains(RouterFlags::E) {
+                moved.insert(Destination::BoundaryRouter(router));
+                boundary_routers.push((router, lsa.flags));
+            }
+        }
+        for (router, flags) in boundary_routers {
+            let key = (router, area.area);
+            let vertex = after.router(router);
+            match vertex.and_then(|vertex| Some((vertex, after.tree().distance(vertex)?))) {
+                Some((vertex, cost)) => {
+                    let legs = after.tree().legs(vertex).to_vec();
+                    let path = RouterPath { kind: RouteKind::IntraArea, flags, cost, legs };
+                    self.routers.insert(key, path);
+                }
+                None => _ = self.routers.remove(&key),
+            }
+        }
+        self.trees.insert(area.area, after);
+        Some(moved)
+    }
+
+    /// Makes what is known of some networks what `inputs` say of them now, the trees being what they were.
+    pub(super) fn replace(&mut self, inputs: &RouteInputs<'_>, networks: &BTreeSet<Prefix>) {
+        for prefix in networks {
+            self.networks.remove(prefix);
+            self.local.remove(prefix);
+        }
+        self.refused.retain(|refused| !networks.contains(&refused.prefix));
+        let trees = std::mem::take(&mut self.trees);
+        let mut calculation = Calculation::new(inputs, std::mem::take(self));
+        for area in in_order(inputs.areas) {
+            if let Some(tree) = trees.get(&area.area) {
+                calculation.networks_again(area, tree, networks);
+            }
+        }
+        *self = Self { trees, ..calculation.routes };
+    }
+}
+
+/// The backbone comes last: its virtual links lead where the other areas say (RFC 2328 §16.1).
+fn in_order<'a>(areas: &'a [AreaInputs<'a>]) -> impl Iterator<Item = &'a AreaInputs<'a>> {
+    let (backbone, others): (Vec<_>, Vec<_>) = areas.iter().partition(|area| area.area == AreaId::BACKBONE);
+    others.into_iter().chain(backbone)
 }
 
 struct Calculation<'a> {
@@ -107,7 +175,11 @@ struct Offer<'a> {
     legs: &'a [Leg],
 }
 
-impl Calculation<'_> {
+impl<'a> Calculation<'a> {
+    fn new(inputs: &'a RouteInputs<'a>, routes: InternalRoutes) -> Self {
+        Self { inputs, judge: Judge::new(inputs.policy), own: Own::new(inputs.connected), routes }
+    }
+
     fn area(&mut self, area: &AreaInputs<'_>) {
         let graph = Graph::new(area.lsdb, self.inputs.now);
         // RFC 2328 §16.1 (1): without a Router-LSA of its own a router is in no tree.
@@ -144,40 +216,71 @@ impl Calculation<'_> {
                 }
                 Node::Network { id, originator, lsa } => {
                     let Some(prefix) = network_prefix(id, lsa) else { continue };
-                    // The designated router is where the path to what it says ends.
-                    let mut legs = legs.to_vec();
-                    if self.judge.is_guard(originator) {
-                        legs.iter_mut().for_each(|leg| leg.last_guard = Some(originator));
-                        legs.dedup();
-                    }
-                    debug_assert!(legs.is_sorted(), "one guard for all leaves the order of the next hops");
-                    self.offer(area, Offer { prefix, cost, originator, network: Some(id), legs: &legs });
+                    self.transit_network(area, Offer { prefix, cost, originator, network: Some(id), legs });
                 }
             }
         }
     }
 
+    fn transit_network(&mut self, area: AreaId, offer: Offer<'_>) {
+        // The designated router is where the path to what it says ends.
+        let mut legs = offer.legs.to_vec();
+        if self.judge.is_guard(offer.originator) {
+            legs.iter_mut().for_each(|leg| leg.last_guard = Some(offer.originator));
+            legs.dedup();
+        }
+        debug_assert!(legs.is_sorted(), "one guard for all leaves the order of the next hops");
+        self.offer(area, Offer { legs: &legs, ..offer });
+    }
+
     /// RFC 2328 §16.1, second stage: the stub networks of the routers in the tree.
     fn second_stage(&mut self, area: AreaId, graph: &Graph<'_>, tree: &Tree) {
-        for &Stub { router, prefix, metric } in graph.stubs() {
-            let Some(distance) = tree.distance(router) else { continue };
-            let Node::Router { id: originator, .. } = graph.node(router) else {
+        for &stub in graph.stubs() {
+            let Node::Router { id: originator, .. } = graph.node(stub.router) else {
                 unreachable!("stub networks belong to routers")
             };
-            let cost = distance.saturating_add(u32::from(metric));
-            if router == tree.root() {
-                // One that the interfaces no longer know is a leftover in a Router-LSA about to be replaced.
-                let last_guard = self.judge.is_guard(originator).then_some(originator);
-                let leg = |interface| Leg { nexthop: Nexthop { interface, via: None }, last_guard };
-                let legs: Vec<_> = self.own.interfaces(prefix).map(leg).collect();
-                if self.own.is_here(prefix) {
-                    let local = self.routes.local.entry(prefix).or_insert(Local { area, cost });
-                    local.cost = local.cost.min(cost);
-                } else if !legs.is_empty() {
-                    self.offer(area, Offer { prefix, cost, originator, network: None, legs: &legs });
+            self.stub_network(area, originator, stub, tree);
+        }
+    }
+
+    fn stub_network(&mut self, area: AreaId, originator: RouterId, stub: Stub, tree: &Tree) {
+        let Stub { router, prefix, metric } = stub;
+        let Some(distance) = tree.distance(router) else { return };
+        let cost = distance.saturating_add(u32::from(metric));
+        if router == tree.root() {
+            // One that the interfaces no longer know is a leftover in a Router-LSA about to be replaced.
+            let last_guard = self.judge.is_guard(originator).then_some(originator);
+            let leg = |interface| Leg { nexthop: Nexthop { interface, via: None }, last_guard };
+            let legs: Vec<_> = self.own.interfaces(prefix).map(leg).collect();
+            if self.own.is_here(prefix) {
+                let local = self.routes.local.entry(prefix).or_insert(Local { area, cost });
+                local.cost = local.cost.min(cost);
+            } else if !legs.is_empty() {
+                self.offer(area, Offer { prefix, cost, originator, network: None, legs: &legs });
+            }
+        } else {
+            self.offer(area, Offer { prefix, cost, originator, network: None, legs: tree.legs(router) });
+        }
+    }
+
+    /// Both stages for some networks alone, by a tree that stands.
+    fn networks_again(&mut self, area: &AreaInputs<'_>, standing: &Standing, networks: &BTreeSet<Prefix>) {
+        let (now, tree) = (self.inputs.now, standing.tree());
+        for (id, entry, lsa) in area.lsdb.networks().filter(|(_, entry, _)| !entry.is_max_age(now)) {
+            let originator = entry.key().advertising_router;
+            let Some(prefix) = network_prefix(id, lsa).filter(|prefix| networks.contains(prefix)) else { continue };
+            let Some(vertex) = standing.network(id, originator) else { continue };
+            let Some(cost) = tree.distance(vertex) else { continue };
+            let legs = tree.legs(vertex);
+            self.transit_network(area.area, Offer { prefix, cost, originator, network: Some(id), legs });
+        }
+        for (originator, _, lsa) in area.lsdb.routers().filter(|(_, entry, _)| !entry.is_max_age(now)) {
+            for link in lsa.links.iter().filter(|link| link.kind == RouterLinkKind::Stub) {
+                let prefix = Prefix::from_mask(link.id, link.data).filter(|prefix| networks.contains(prefix));
+                if let (Some(prefix), Some(router)) = (prefix, standing.router(originator)) {
+                    let stub = Stub { router, prefix, metric: link.metric };
+                    self.stub_network(area.area, originator, stub, tree);
                 }
-            } else {
-                self.offer(area, Offer { prefix, cost, originator, network: None, legs: tree.legs(router) });
             }
         }
     }

@@ -5,6 +5,7 @@ mod graph;
 mod inputs;
 mod inter_area;
 mod internal;
+mod partial;
 mod policy;
 mod ranges;
 mod reach;
@@ -20,6 +21,7 @@ mod tests;
 
 pub(crate) use external::Translatable;
 pub(crate) use inputs::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInputs, VirtualEnd};
+pub(crate) use partial::{Destination, Parts, Replaced};
 pub(crate) use reach::{Reached, reached};
 pub(crate) use standing::RouterChange;
 pub(crate) use table::{Calculation, Refused, calculate};

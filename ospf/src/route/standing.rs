@@ -3,13 +3,16 @@
 //! §13.2 has all routes calculated when a Router-LSA changes. Most such changes are far away and on no shortest path, or one of several
 //! equal ones goes that leads out by the same next hops as the others: then the calculation would give what it gave before. This is found
 //! out from the edges that changed alone, by what makes a tree right: every vertex is as far as its nearest parent and the edge from it,
-//! and has the legs of all such parents. It never guesses: where it cannot tell, the answer is that the tree may fall.
+//! and has the legs of all such parents. It never guesses: where it cannot tell, the answer is that the tree may fall. Stub networks are
+//! no part of a tree: those that change are calculated anew by the one that stands.
+
+use std::collections::BTreeSet;
 
 use super::graph::{Graph, Vertex};
 use super::policy::Judge;
 use super::spf::Tree;
 use crate::config::Policy;
-use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
+use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix, RouterId};
 use crate::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{LsaBody, RouterLink, RouterLinkKind, RouterLsa};
@@ -21,9 +24,21 @@ const MAX_CHANGED_LINKS: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Standing {
     tree: Tree,
-    /// Its routers, in order: the first is vertex `first_router`.
+    /// Its networks, in order: the first is vertex 0.
+    networks: Vec<(LinkStateId, RouterId)>,
+    /// Its routers, in order: they come after the networks.
     routers: Vec<RouterId>,
-    first_router: u32,
+}
+
+/// More vertices than this are not looked at one by one.
+const MAX_MOVED: usize = 256;
+
+/// Vertices that one tree has elsewhere than another.
+#[derive(Debug)]
+pub(super) struct Moved {
+    /// Link State IDs and designated routers.
+    pub(super) networks: Vec<(LinkStateId, RouterId)>,
+    pub(super) routers: Vec<RouterId>,
 }
 
 /// A Router-LSA that takes the place of another, before it does.
@@ -31,7 +46,7 @@ pub(super) struct Standing {
 pub(crate) struct RouterChange<'a> {
     /// Whose.
     pub(crate) router: RouterId,
-    /// What it says now, and said when routes were last calculated.
+    /// What it says now: the tree is right with it.
     pub(crate) before: &'a RouterLsa,
     /// What it is about to say.
     pub(crate) after: &'a RouterLsa,
@@ -45,24 +60,60 @@ pub(crate) struct RouterChange<'a> {
 
 impl Standing {
     pub(super) fn new(graph: Graph<'_>, tree: Tree) -> Self {
-        let (first_router, routers) = graph.into_routers();
-        Self { tree, routers, first_router }
+        let (networks, routers) = graph.into_names();
+        Self { tree, networks, routers }
     }
 
-    /// Whether every route, as far as this area goes, is certain to be the same after the change.
-    pub(super) fn survives(&self, change: &RouterChange<'_>) -> bool {
-        let Some(vertex) = self.vertex(change.router).filter(|&vertex| vertex != self.tree.root()) else {
-            return false;
-        };
-        if change.before.flags != change.after.flags {
-            return false;
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The vertex of a router.
+    pub(super) fn router(&self, router: RouterId) -> Option<Vertex> {
+        let index = self.networks.len() + self.routers.binary_search(&router).ok()?;
+        Some(Vertex(u32::try_from(index).ok()?))
+    }
+
+    /// The vertex of a transit network.
+    pub(super) fn network(&self, id: LinkStateId, originator: RouterId) -> Option<Vertex> {
+        let index = self.networks.binary_search(&(id, originator)).ok()?;
+        Some(Vertex(u32::try_from(index).ok()?))
+    }
+
+    /// The vertices that another tree of the same area has elsewhere; `None` if they are many, or the trees are not of the same vertices.
+    pub(super) fn moved(&self, after: &Self) -> Option<Moved> {
+        if (&self.networks, &self.routers) != (&after.networks, &after.routers) {
+            return None;
         }
-        let Some(far_ends) = far_ends(change.before, change.after) else { return false };
-        far_ends.into_iter().all(|far_end| {
+        let has_moved = |&vertex: &Vertex| {
+            let [before, after] = [&self.tree, &after.tree];
+            before.distance(vertex) != after.distance(vertex) || before.legs(vertex) != after.legs(vertex)
+        };
+        let mut moved = Moved { networks: Vec::new(), routers: Vec::new() };
+        let vertices = (0..).map(Vertex).take(self.networks.len() + self.routers.len());
+        for (count, vertex) in vertices.filter(has_moved).enumerate() {
+            match vertex.index().checked_sub(self.networks.len()) {
+                _ if count == MAX_MOVED => return None,
+                None => moved.networks.push(self.networks[vertex.index()]),
+                Some(index) => moved.routers.push(self.routers[index]),
+            }
+        }
+        Some(moved)
+    }
+
+    /// Whether the tree is certain to be the same after the change: if so, the stub networks that are named otherwise than before.
+    pub(super) fn survives(&self, change: &RouterChange<'_>) -> Option<BTreeSet<Prefix>> {
+        let vertex = self.router(change.router).filter(|&vertex| vertex != self.tree.root())?;
+        if change.before.flags != change.after.flags {
+            return None;
+        }
+        let Difference { far_ends, stubs } = Difference::between(change.before, change.after)?;
+        let stands = far_ends.into_iter().all(|far_end| {
             // Who has no Router-LSA has no link back, and the edge does not exist (§16.1 (2)(b)).
-            let Some(far_vertex) = self.vertex(far_end) else { return true };
+            let Some(far_vertex) = self.router(far_end) else { return true };
             far_vertex != self.tree.root() && self.survives_at(change, vertex, far_end, far_vertex)
-        })
+        });
+        stands.then_some(stubs)
     }
 
     /// Looks at the edges between the router and one other, in both directions.
@@ -101,7 +152,7 @@ impl Standing {
         neighbors.dedup();
         let mut legs = Vec::new();
         for neighbor in neighbors {
-            let Some(parent) = self.vertex(neighbor) else { continue };
+            let Some(parent) = self.router(neighbor) else { continue };
             let Some(parent_distance) = self.tree.distance(parent) else { continue };
             let Some(parent_lsa) = change.router_lsa(neighbor) else { return false };
             let Some(metric) = metrics(parent_lsa, router).into_iter().min() else { continue };
@@ -122,11 +173,6 @@ impl Standing {
         legs.dedup();
         !legs.is_empty() && legs.iter().all(|leg| leg.nexthop.via.is_some()) && legs == self.tree.legs(vertex)
     }
-
-    fn vertex(&self, router: RouterId) -> Option<Vertex> {
-        let index = self.routers.binary_search(&router).ok()?;
-        Some(Vertex(self.first_router + u32::try_from(index).ok()?))
-    }
 }
 
 impl<'a> RouterChange<'a> {
@@ -144,20 +190,35 @@ impl<'a> RouterChange<'a> {
     }
 }
 
-/// The other ends of the links that differ; `None` if something else differs, too, or too much.
-fn far_ends(before: &RouterLsa, after: &RouterLsa) -> Option<Vec<RouterId>> {
-    let (before, after) = (before.links.as_slice(), after.links.as_slice());
-    let common = before.iter().zip(after).take_while(|(one, other)| one == other).count();
-    let (before, after) = (&before[common..], &after[common..]);
-    let common = before.iter().rev().zip(after.iter().rev()).take_while(|(one, other)| one == other).count();
-    let (before, after) = (&before[..before.len() - common], &after[..after.len() - common]);
-    if before.len() + after.len() > MAX_CHANGED_LINKS {
-        return None;
+/// What two instances of a Router-LSA say differently.
+struct Difference {
+    /// The other ends of links to routers.
+    far_ends: BTreeSet<RouterId>,
+    stubs: BTreeSet<Prefix>,
+}
+
+impl Difference {
+    /// `None` if links to transit networks differ, or too many.
+    fn between(before: &RouterLsa, after: &RouterLsa) -> Option<Self> {
+        let (before, after) = (before.links.as_slice(), after.links.as_slice());
+        let common = before.iter().zip(after).take_while(|(one, other)| one == other).count();
+        let (before, after) = (&before[common..], &after[common..]);
+        let common = before.iter().rev().zip(after.iter().rev()).take_while(|(one, other)| one == other).count();
+        let (before, after) = (&before[..before.len() - common], &after[..after.len() - common]);
+        if before.len() + after.len() > MAX_CHANGED_LINKS {
+            return None;
+        }
+        let mut difference = Self { far_ends: BTreeSet::new(), stubs: BTreeSet::new() };
+        for link in before.iter().chain(after) {
+            match (link.kind, edge_target(link)) {
+                (_, Some(far_end)) => _ = difference.far_ends.insert(far_end),
+                // A mask with holes gives no network.
+                (RouterLinkKind::Stub, _) => difference.stubs.extend(Prefix::from_mask(link.id, link.data)),
+                _ => return None,
+            }
+        }
+        Some(difference)
     }
-    let mut far_ends = before.iter().chain(after).map(edge_target).collect::<Option<Vec<_>>>()?;
-    far_ends.sort_unstable();
-    far_ends.dedup();
-    Some(far_ends)
 }
 
 /// Where a link leads that is an edge between two routers.

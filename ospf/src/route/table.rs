@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::external::{Translatable, calculate_externals};
-use super::inputs::RouteInputs;
-use super::inputs::VirtualEnd;
+use super::external::{ExternalRoutes, Translatable, calculate_externals};
+use super::inputs::{RouteInputs, VirtualEnd};
 use super::inter_area::{Inside, InterAreaRoutes, calculate_inter_area};
-use super::internal::{InternalRoutes, calculate_internal};
-use super::spf::Leg;
+use super::internal::{InternalRoutes, Path, calculate_internal};
+use super::partial::Which;
+use super::ranges::ActiveRange;
 use super::standing::RouterChange;
 use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
 use crate::ids::{AreaId, Prefix, RouterId};
-use crate::io::{Nexthop, Route, RouteKind};
+use crate::io::{Route, RouteKind};
 use crate::wire::RouterFlags;
 
 /// What one calculation gave.
@@ -47,13 +47,26 @@ pub(crate) struct RoutingTable {
 }
 
 /// Calculates everything (RFC 2328 §16). The same inputs give the same result.
-///
-/// Where only Summary-LSAs have changed, the internal routes of last time are good enough for [`calculate_inter_area`]; where only
-/// AS-external- and Type-7 LSAs have, [`calculate_externals`] will do.
 pub(crate) fn calculate(inputs: &RouteInputs<'_>) -> Calculation {
     let internal = calculate_internal(inputs);
     let inter_area = calculate_inter_area(inputs, &internal);
-    calculate_externals(inputs, internal, inter_area)
+    Calculation::upon(inputs, internal, inter_area)
+}
+
+impl Calculation {
+    /// Externals, and the whole table, on top of the paths inside the AS.
+    pub(super) fn upon(inputs: &RouteInputs<'_>, internal: InternalRoutes, inter_area: InterAreaRoutes) -> Self {
+        let inside = Inside { internal: &internal, inter_area: &inter_area };
+        let ExternalRoutes { routes, translatable, mut refused } = calculate_externals(inputs, inside, Which::All);
+        refused.extend(inside.refused());
+        let mut networks: BTreeMap<_, _> = inside.routes(inputs.router_id).collect();
+        debug_assert!(
+            !routes.keys().any(|prefix| networks.contains_key(prefix)),
+            "an external displaces no path inside"
+        );
+        networks.extend(routes);
+        Self { table: RoutingTable { networks }, internal, inter_area, translatable, refused }
+    }
 }
 
 impl Calculation {
@@ -93,48 +106,11 @@ impl Calculation {
 }
 
 impl Calculation {
-    /// Whether all of this is certain to stand after a change of a Router-LSA in `area`, if nothing else has changed since. Not to be
-    /// asked of a router with virtual links: where those lead depends on more than distances.
-    pub(crate) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> bool {
+    /// Whether the shortest-path trees are certain to stand after a change of a Router-LSA in `area`: if so, the stub networks that it
+    /// changes. Not to be asked of a router with virtual links: where those lead depends on more than distances.
+    pub(crate) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> Option<BTreeSet<Prefix>> {
         debug_assert!(self.internal.virtual_links.is_empty(), "virtual links look at addresses, too");
         self.internal.survives(area, change)
-    }
-}
-
-/// What replacing some routes has changed.
-#[derive(Debug, Default)]
-pub(crate) struct Replaced {
-    /// As [`RoutingTable::changes_since`].
-    pub(crate) routes: Vec<(Prefix, Option<Route>)>,
-    /// Refusals that there were not before.
-    pub(crate) refused: Vec<Refused>,
-}
-
-impl Calculation {
-    /// Calculates the external routes to `prefixes` anew, everything else being as it was (RFC 2328 §16.6). Of the AS-external-LSAs the
-    /// inputs have those for these destinations.
-    pub(crate) fn replace_externals(&mut self, inputs: &RouteInputs<'_>, prefixes: &BTreeSet<Prefix>) -> Replaced {
-        let (internal, inter_area) = (std::mem::take(&mut self.internal), std::mem::take(&mut self.inter_area));
-        let mut found = calculate_externals(inputs, internal, inter_area);
-        self.internal = std::mem::take(&mut found.internal);
-        self.inter_area = std::mem::take(&mut found.inter_area);
-        let mut replaced = Replaced::default();
-        for &prefix in prefixes {
-            let route = found.table.networks.remove(&prefix);
-            if self.table.networks.get(&prefix) != route.as_ref() {
-                match &route {
-                    Some(route) => _ = self.table.networks.insert(prefix, route.clone()),
-                    None => _ = self.table.networks.remove(&prefix),
-                }
-                replaced.routes.push((prefix, route));
-            }
-        }
-        // Refusals of internal paths are in both.
-        let is_meant = |refused: &&Refused| prefixes.contains(&refused.prefix);
-        replaced.refused = found.refused.difference(&self.refused).filter(is_meant).copied().collect();
-        self.refused.retain(|refused| !prefixes.contains(&refused.prefix) || found.refused.contains(refused));
-        self.refused.extend(&replaced.refused);
-        replaced
     }
 }
 
@@ -177,42 +153,50 @@ impl RoutingTable {
         }
         changes.into_iter().collect()
     }
+}
 
-    /// The entries for networks inside the AS, those that discard included.
-    pub(super) fn from_inside(inside: Inside<'_>, own: RouterId) -> Self {
-        let networks = inside.networks().map(|(prefix, path)| {
-            let route = Route {
-                kind: path.kind,
-                area: path.area,
-                metric: path.cost,
-                originators: path.originators.clone(),
-                nexthops: nexthops(&path.legs),
-                tag: 0,
-            };
-            (prefix, route)
-        });
-        // RFC 2328 §11.1: "the path type of each "discard" entry is set to "inter-area"."
-        let discards = inside.discards().map(|(area, prefix, range)| {
-            let route = Route {
-                kind: RouteKind::InterArea,
-                area,
-                metric: range.cost(),
-                originators: [own].into(),
-                nexthops: BTreeSet::new(),
-                tag: 0,
-            };
-            (prefix, route)
-        });
-        Self { networks: networks.chain(discards).collect() }
+impl Inside<'_> {
+    /// The table's entries for networks inside the AS, those that discard included.
+    fn routes(self, own: RouterId) -> impl Iterator<Item = (Prefix, Route)> {
+        let networks = self.networks().map(|(prefix, path)| (prefix, path.route()));
+        networks.chain(self.discards().map(move |(area, prefix, range)| (prefix, discard(area, range, own))))
     }
 
-    pub(super) fn insert(&mut self, prefix: Prefix, route: Route) {
-        let displaced = self.networks.insert(prefix, route);
-        debug_assert!(displaced.is_none(), "{prefix}: an external displaced a path inside the AS");
+    /// The entry for one of them.
+    pub(super) fn route(self, prefix: Prefix, own: RouterId) -> Option<Route> {
+        let discard = |(area, _, range)| discard(area, range, own);
+        let discarded = || self.discards().filter(|(_, range, _)| *range == prefix).last().map(discard);
+        self.network(prefix).map(Path::route).or_else(discarded)
+    }
+
+    /// Paths inside the AS that were not believed.
+    pub(super) fn refused(self) -> impl Iterator<Item = Refused> {
+        self.internal.refused.iter().chain(&self.inter_area.refused).copied()
     }
 }
 
-fn nexthops(legs: &[Leg]) -> BTreeSet<Nexthop> {
-    debug_assert!(!legs.is_empty(), "a path has a first step");
-    legs.iter().map(|leg| leg.nexthop).collect()
+impl Path {
+    fn route(&self) -> Route {
+        debug_assert!(!self.legs.is_empty(), "a path has a first step");
+        Route {
+            kind: self.kind,
+            area: self.area,
+            metric: self.cost,
+            originators: self.originators.clone(),
+            nexthops: self.legs.iter().map(|leg| leg.nexthop).collect(),
+            tag: 0,
+        }
+    }
+}
+
+/// RFC 2328 §11.1: "the path type of each "discard" entry is set to "inter-area"."
+fn discard(area: AreaId, range: &ActiveRange, own: RouterId) -> Route {
+    Route {
+        kind: RouteKind::InterArea,
+        area,
+        metric: range.cost(),
+        originators: [own].into(),
+        nexthops: BTreeSet::new(),
+        tag: 0,
+    }
 }

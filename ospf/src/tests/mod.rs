@@ -16,6 +16,8 @@ mod limits;
 mod nonbroadcast;
 mod opaque;
 mod pacing;
+mod partial;
+mod speed;
 mod stub_router;
 mod virtual_links;
 mod world;

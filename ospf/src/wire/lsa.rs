@@ -59,6 +59,14 @@ pub struct RouterLsa {
     pub links: Vec<RouterLink>,
 }
 
+impl RouterLsa {
+    /// The stub networks among its links, those aside whose mask has holes.
+    pub(crate) fn stub_networks(&self) -> impl Iterator<Item = crate::ids::Prefix> {
+        let stubs = self.links.iter().filter(|link| link.kind == RouterLinkKind::Stub);
+        stubs.filter_map(|link| crate::ids::Prefix::from_mask(link.id, link.data))
+    }
+}
+
 /// Flag bits of a Router-LSA, unknown ones surviving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RouterFlags(pub u8);

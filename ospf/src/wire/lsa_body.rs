@@ -2,6 +2,8 @@
 //!
 //! Metrics for other types of service than 0 are stepped over when read and not written (they are only there for routers of RFC 1583).
 
+use std::net::Ipv4Addr;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::constants::{LS_INFINITY, LSA_HEADER_LEN};
@@ -9,7 +11,7 @@ use super::error::{Malformation, WireError};
 use super::lsa::{ExternalLsa, LsaBody, NetworkLsa, RouterFlags, RouterLink, RouterLinkKind, RouterLsa, SummaryLsa};
 use super::reader::Reader;
 use crate::config::ExternalMetric;
-use crate::ids::{LsaType, RouterId};
+use crate::ids::{LsaKey, LsaType, Prefix, RouterId};
 
 /// Octets of a router link without metrics for further types of service (§A.4.2).
 const ROUTER_LINK_LEN: usize = 12;
@@ -40,6 +42,17 @@ impl LsaBody {
             kind if kind.is_opaque() => Ok(Self::Opaque(body.clone())),
             _ => Err(Reader::new(body, LSA_TYPE_OFFSET).error(Malformation::LsaType)),
         }
+    }
+
+    /// The network that a Summary-, AS-external- or Type-7 LSA of that key is about; none if the mask has holes.
+    pub(crate) fn network(&self, key: LsaKey) -> Option<Prefix> {
+        let mask = match (key.kind, self) {
+            (LsaType::SUMMARY_NETWORK, Self::Summary(lsa)) => lsa.network_mask,
+            (LsaType::AS_EXTERNAL | LsaType::NSSA, Self::External(lsa)) => lsa.network_mask,
+            _ => return None,
+        };
+        // RFC 2328 appendix E: the Link State ID may have host bits set.
+        Prefix::from_mask(Ipv4Addr::from(key.id), mask)
     }
 
     /// The octets that follow the header.

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::kit::{NOW, Net, host, prefix, router_key, show};
+use super::kit::{NOW, Net, host, loopback, prefix, router_key, show};
 use crate::Rfc1583Compatibility;
-use crate::config::AreaKind;
 use crate::config::ExternalMetric::{Type1, Type2};
+use crate::config::{AreaKind, NssaConfig, Summaries};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, RouterId};
-use crate::route::{AreaInputs, Border, RouteInputs, calculate};
+use crate::route::{AreaInputs, Border, Destination, RouteInputs, calculate};
 use crate::wire::RouterFlags;
 
 const OUTSIDE: &str = "203.0.113.0/24";
@@ -156,11 +156,23 @@ fn externals_alone_can_be_calculated_again() {
 
 /// Two areas that this router joins; router 2 is in both, router 3 in the second only.
 fn two_areas(first: (AreaId, u16), second: (AreaId, u16), rfc1583: Rfc1583Compatibility) -> String {
+    two_areas_of(first, second, &AreaKind::Normal, Ipv4Addr::UNSPECIFIED, rfc1583)
+}
+
+/// The same, the second area being of any kind, and what router 2 brings in being sent to a forwarding address.
+fn two_areas_of(
+    first: (AreaId, u16),
+    second: (AreaId, u16),
+    kind: &AreaKind,
+    forwarding: Ipv4Addr,
+    rfc1583: Rfc1583Compatibility,
+) -> String {
     let mut one = Net::new(2);
     one.link(1, 2, first.1);
-    one.external(2, OUTSIDE, Type2(1));
+    one.external(2, OUTSIDE, Type2(1)).forwarding_address = forwarding;
     let mut other = Net::new(3);
     other.link(1, 2, second.1);
+    other.link(1, 3, second.1);
     other.node(2).lsa.flags = RouterFlags::E;
     for adjacency in &mut other.node(1).adjacencies {
         adjacency.interface = InterfaceId(9);
@@ -177,7 +189,7 @@ fn two_areas(first: (AreaId, u16), second: (AreaId, u16), rfc1583: Rfc1583Compat
         .iter()
         .map(|(area, lsdb, adjacencies)| AreaInputs {
             area: *area,
-            kind: &AreaKind::Normal,
+            kind: if *area == first.0 { &AreaKind::Normal } else { kind },
             ranges: &none,
             lsdb,
             adjacencies,
@@ -208,6 +220,21 @@ fn corner_case_33_rfc1583_compatibility_decides_whether_a_cheaper_backbone_path_
 }
 
 #[test]
+fn an_as_external_lsa_is_not_followed_through_an_area_that_has_none() {
+    // The second area is the cheaper way to router 2, and the only one to router 3.
+    let through = |kind: &AreaKind, forwarding| {
+        two_areas_of((AreaId::BACKBONE, 50), (AreaId(1), 5), kind, forwarding, Rfc1583Compatibility::Enabled)
+    };
+    let stub = AreaKind::Stub { summaries: Summaries::Imported, default_cost: 1 };
+    let nssa = AreaKind::Nssa(NssaConfig::default());
+    assert_eq!(through(&AreaKind::Normal, Ipv4Addr::UNSPECIFIED), "External2 1 10.255.0.2@9");
+    assert_eq!(through(&stub, Ipv4Addr::UNSPECIFIED), "External2 1 10.255.0.2@1");
+    assert_eq!(through(&nssa, Ipv4Addr::UNSPECIFIED), "External2 1 10.255.0.2@1");
+    assert_eq!(through(&AreaKind::Normal, loopback(3)), "External2 1 10.255.0.3@9");
+    assert_eq!(through(&nssa, loopback(3)), "-", "RFC 3101 §2.5 (3)");
+}
+
+#[test]
 fn equal_paths_to_a_boundary_router_go_through_the_largest_area() {
     let equal = two_areas((AreaId(1), 5), (AreaId(2), 5), Rfc1583Compatibility::Enabled);
     assert_eq!(equal, "External2 1 10.255.0.2@9");
@@ -235,7 +262,7 @@ fn replacing_some_externals_gives_what_calculating_everything_gives() {
         for _ in 0..20 {
             let which = random.next_u32() as usize % all.len();
             let (id, router, lsa) = all[which];
-            let prefixes = [prefix(destinations[which % destinations.len()])].into();
+            let parts = [Destination::External(prefix(destinations[which % destinations.len()]))].into_iter().collect();
             match net
                 .externals
                 .iter()
@@ -244,13 +271,10 @@ fn replacing_some_externals_gives_what_calculating_everything_gives() {
                 Some(at) => _ = net.externals.remove(at),
                 None => net.externals.push((id, router, lsa)),
             }
-            let offers = net.as_lsdb().externals_to(&prefixes, NOW);
             let before = kept.table.clone();
-            let replaced = net.with_inputs(1, |inputs| {
-                kept.replace_externals(&RouteInputs { as_scope: &offers, ..*inputs }, &prefixes)
-            });
+            let replaced = net.with_inputs(1, |inputs| kept.replace(inputs, &parts)).unwrap();
             let full = net.routes(1);
-            assert_eq!(kept, full, "{prefixes:?} in {net:?}");
+            assert_eq!(kept, full, "{parts:?} in {net:?}");
             assert_eq!(replaced.routes, full.table.changes_since(&before));
             changed += replaced.routes.len();
         }

@@ -10,7 +10,6 @@ use crate::config::{AreaKind, External, ExternalMetric, Policy, Unlisted};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId, SequenceNumber};
 use crate::io::Nexthop;
 use crate::lsdb::Lsdb;
-use crate::route::external::calculate_externals;
 use crate::route::inter_area::calculate_inter_area;
 use crate::route::internal::{InternalRoutes, calculate_internal};
 use crate::route::table::Refused;
@@ -163,7 +162,7 @@ impl Net {
 
     pub(super) fn externals(&self, root: u32, internal: &InternalRoutes) -> Calculation {
         self.with_inputs(root, |inputs| {
-            calculate_externals(inputs, internal.clone(), calculate_inter_area(inputs, internal))
+            Calculation::upon(inputs, internal.clone(), calculate_inter_area(inputs, internal))
         })
     }
 

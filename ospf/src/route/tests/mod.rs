@@ -1,5 +1,6 @@
 //! Whole calculations over networks described in a few lines.
 
+mod areas;
 mod external;
 mod inside;
 mod kit;

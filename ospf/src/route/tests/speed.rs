@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::kit::{Net, host};
 use crate::config::{ExternalMetric, Unlisted};
-use crate::route::calculate;
-use crate::route::external::calculate_externals;
 use crate::route::inter_area::calculate_inter_area;
 use crate::route::internal::calculate_internal;
+use crate::route::{Calculation, calculate};
 
 /// Sites 1 to `sites` in full mesh, all guards, each with a prefix that the policy lists as its own.
 fn full_mesh(sites: u32, cost: impl Fn(u32, u32) -> u16) -> Net {
@@ -87,7 +86,7 @@ fn measure(name: &str, net: &Net) {
         let inter_area = calculate_inter_area(inputs, &internal);
         let all = least(|| _ = black_box(calculate(inputs)));
         let inside = least(|| _ = black_box(calculate_internal(inputs)));
-        let outside = least(|| _ = black_box(calculate_externals(inputs, internal.clone(), inter_area.clone())));
+        let outside = least(|| _ = black_box(Calculation::upon(inputs, internal.clone(), inter_area.clone())));
         let routes = calculate(inputs).table.routes().len();
         println!("{name}: {routes} routes in {all:?}; inside {inside:?}, externals alone {outside:?}");
     });

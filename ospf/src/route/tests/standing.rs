@@ -1,9 +1,12 @@
 //! Whether a tree stands after a change, against a calculation of everything after every change.
 
-use super::kit::{NOW, Net, router_key};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use super::kit::{NOW, Net, prefix, router_key};
 use crate::ids::{AreaId, RouterId};
 use crate::random::Random;
-use crate::route::RouterChange;
+use crate::route::{Destination, Parts, RouterChange};
 use crate::wire::{RouterLink, RouterLinkKind, RouterLsa};
 
 /// Networks, and changes of each.
@@ -47,7 +50,11 @@ fn changed(random: &mut Random, first: &RouterLsa, present: &RouterLsa) -> Route
         (0, _) => lsa.links.reverse(),
         (1, _) => lsa.flags.0 ^= 2,
         (2, Some(at)) => lsa.links[at].data = [9, 9, 9, 9].into(),
-        (3..=6, Some(at)) => lsa.links[at].metric = pick(random, 5) as u16,
+        (3, _) => {
+            let (id, data) = ([10, 9, 0, pick(random, 3) as u8].into(), Ipv4Addr::BROADCAST);
+            lsa.links.push(RouterLink { kind: RouterLinkKind::Stub, id, data, metric: pick(random, 3) as u16 });
+        }
+        (4..=6, Some(at)) => lsa.links[at].metric = pick(random, 5) as u16,
         (_, Some(at)) => _ = lsa.links.remove(at),
         (_, None) => lsa.links.insert(which.min(lsa.links.len()), RouterLink { ..link }),
     }
@@ -57,7 +64,7 @@ fn changed(random: &mut Random, first: &RouterLsa, present: &RouterLsa) -> Route
 #[test]
 fn a_tree_that_is_said_to_stand_is_the_one_that_a_full_calculation_gives() {
     let mut random = Random::new(16);
-    let (mut stood, mut fell, mut needlessly) = (0, 0, 0);
+    let (mut stood, mut fell, mut needlessly, mut replaced, mut moved) = (0, 0, 0, 0, 0);
     for _ in 0..NETWORKS {
         let mut net = network(&mut random);
         let first = net.clone();
@@ -76,20 +83,31 @@ fn a_tree_that_is_said_to_stand_is_the_one_that_a_full_calculation_gives() {
                 now: NOW,
                 policy: &net.policy,
             };
-            let stands = kept.survives(AreaId::BACKBONE, &change);
+            let survives = kept.survives(AreaId::BACKBONE, &change);
             net.node(router).lsa = after.clone();
             let full = net.routes(1);
-            if stands {
+            if let Some(stubs) = survives {
                 stood += 1;
+                replaced += stubs.len();
+                let parts: Parts = stubs.into_iter().map(Destination::Stub).collect();
+                net.with_inputs(1, |inputs| kept.replace(inputs, &parts)).unwrap();
                 assert_eq!(kept, full, "router {router}: {before:?} to {after:?} in {net:?}");
             } else {
                 fell += 1;
                 needlessly += u32::from(kept.table == full.table);
+                // What a new tree has moved is found out, and nothing else is calculated.
+                let parts = Parts::of_tree(AreaId::BACKBONE, [&before, &after]);
+                let is_other = router != 1 && before.flags == after.flags;
+                if is_other && net.with_inputs(1, |inputs| kept.replace(inputs, &parts)).is_some() {
+                    moved += 1;
+                    assert_eq!(kept, full, "router {router}: {before:?} to {after:?} in {net:?}");
+                }
                 kept = full;
             }
         }
     }
     assert!(stood > 2000 && fell > 2000, "{stood} stood, {fell} fell, {needlessly} of them to no effect");
+    assert!(replaced > 1000 && moved > 1000, "{replaced} stub networks, {moved} trees");
 }
 
 #[test]
@@ -111,13 +129,14 @@ fn what_is_far_from_every_shortest_path_leaves_the_tree_standing() {
         lsa.links.retain(|link| link.kind != RouterLinkKind::PointToPoint || u32::from(link.id) != far);
         lsa
     };
-    assert!(survives(&net, 2, &without(&net, 2, 3)));
-    assert!(!survives(&net, 2, &without(&net, 2, 1)), "our own link");
+    let stands = |stubs: &[&str]| Some(stubs.iter().map(|text| prefix(text)).collect::<BTreeSet<_>>());
+    assert_eq!(survives(&net, 2, &without(&net, 2, 3)), stands(&[]));
+    assert_eq!(survives(&net, 2, &without(&net, 2, 1)), None, "our own link");
     let mut cheaper = net.nodes[&2].lsa.clone();
     cheaper.links.iter_mut().filter(|link| u32::from(link.id) == 3).for_each(|link| link.metric = 1);
-    assert!(survives(&net, 2, &cheaper), "11 is more than 10");
+    assert_eq!(survives(&net, 2, &cheaper), stands(&[]), "11 is more than 10");
     let mut stub = net.nodes[&2].lsa.clone();
     stub.links[0].metric = 7;
-    assert!(!survives(&net, 2, &stub), "a stub network is a route");
-    assert!(!survives(&net, 1, &without(&net, 1, 3)), "our own LSA");
+    assert_eq!(survives(&net, 2, &stub), stands(&["10.255.0.2/32"]), "a stub network is no part of the tree");
+    assert_eq!(survives(&net, 1, &without(&net, 1, 3)), None, "our own LSA");
 }
