@@ -166,15 +166,17 @@ fn instances(network: &Network, router: RouterIndex) -> Instances {
 
 /// A destination to which packets would go round in circles, if there is one. Tables are taken together, as they stand.
 pub fn first_loop(network: &Network) -> Option<Disagreement> {
-    let situation = network.situation();
-    let mut ways: BTreeMap<Prefix, BTreeMap<RouterIndex, Vec<RouterIndex>>> = BTreeMap::new();
-    for router in situation.running() {
-        for (&prefix, route) in network.table(router).into_iter().flatten() {
-            let next = route.nexthops.iter().filter_map(|nexthop| next_router(network, router, nexthop));
-            ways.entry(prefix).or_default().insert(router, next.collect());
-        }
-    }
-    ways.iter().find_map(|(&prefix, ways)| Some(Disagreement::Loop { prefix, routers: circle(ways)? }))
+    let tables: Vec<_> =
+        network.situation().running().filter_map(|router| Some((router, network.table(router)?))).collect();
+    let prefixes: BTreeSet<_> = tables.iter().flat_map(|(_, table)| table.keys()).collect();
+    // One destination after the other: the ways to all of them at once are too many for large networks.
+    prefixes.into_iter().find_map(|&prefix| {
+        let ways = tables.iter().filter_map(|&(router, table)| {
+            let next = table.get(&prefix)?.nexthops.iter();
+            Some((router, next.filter_map(|nexthop| next_router(network, router, nexthop)).collect()))
+        });
+        Some(Disagreement::Loop { prefix, routers: circle(&ways.collect())? })
+    })
 }
 
 /// Where a next hop leads; `None` if to the destination's own network.

@@ -8,6 +8,9 @@ use ospf::{
     NetworkType, Prefix, Refusal, Route,
 };
 
+use crate::link::Quality;
+use crate::own_lsas::OwnLsas;
+use crate::prng::Probability;
 use crate::situation::Situation;
 use crate::topology::{LinkIndex, Numbering, RouterIndex, Side, stub_interface};
 
@@ -45,12 +48,39 @@ pub(crate) struct Running {
     pub(crate) table: BTreeMap<Prefix, Route>,
     /// State of the neighbour on each interface, as told.
     pub(crate) neighbors: BTreeMap<InterfaceId, NeighborState>,
+    pub(crate) own: OwnLsas,
+    pub(crate) last_input: Instant,
+    /// Its deadline does not go away by a tick.
+    pub(crate) stuck: bool,
+    pub(crate) inputs: u64,
+    /// One in so many inputs is followed by a check of the engine.
+    pub(crate) check_every: u64,
+    /// A changed bit explains every refusal of a packet.
+    pub(crate) corrupted: bool,
 }
 
 impl Running {
-    pub(crate) fn new(config: Config, seed: u64, now: Instant) -> Self {
-        let engine = Engine::new(config, seed, now);
-        Self { engine, wake_up: None, table: BTreeMap::new(), neighbors: BTreeMap::new() }
+    /// `phase` of `check_every` inputs count as taken already, so that not all engines are checked at their same input.
+    pub(crate) fn new(
+        config: Config,
+        seed: u64,
+        now: Instant,
+        quality: Quality,
+        (phase, check_every): (u64, u64),
+    ) -> Self {
+        let own = OwnLsas::new(config.router_id);
+        Self {
+            engine: Engine::new(config, seed, now),
+            wake_up: None,
+            table: BTreeMap::new(),
+            neighbors: BTreeMap::new(),
+            own,
+            last_input: now,
+            stuck: false,
+            inputs: phase,
+            check_every,
+            corrupted: quality.corruption > Probability::ZERO,
+        }
     }
 
     /// Remembers what an event says. A word of complaint if no honest neighbour can have caused it.
@@ -64,6 +94,7 @@ impl Running {
                 self.neighbors.insert(*interface, *to);
                 None
             }
+            Event::PacketRefused { .. } if self.corrupted => None,
             Event::PacketRefused { reason, .. } => match reason {
                 // Loss, reordering and restarts explain these.
                 Refusal::InterfaceNotActive | Refusal::UnknownNeighbor | Refusal::NeighborState => None,

@@ -1,6 +1,6 @@
 //! A topology as it stands at the moment: what runs, what carries packets. Faults change it; the oracle reads it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::topology::{Link, LinkIndex, RouterIndex, Side, Topology};
 
@@ -74,6 +74,28 @@ impl Situation {
         self.topology.links().filter(|&(index, link)| {
             self.trouble(index).is_none() && self.runs(link.a.router) && self.runs(link.b.router)
         })
+    }
+
+    /// The links between the half of the routers that is next to the first one, by links, and the other half.
+    pub fn between_halves(&self) -> Vec<LinkIndex> {
+        let count = self.topology.routers.len();
+        let mut links: Vec<Vec<RouterIndex>> = vec![Vec::new(); count];
+        for link in &self.topology.links {
+            for side in Side::BOTH {
+                links[link.end(side).router.0].push(link.end(side.other()).router);
+            }
+        }
+        // Any order will do, as long as routers without links are in it, too.
+        let mut half = BTreeSet::new();
+        let mut next: VecDeque<_> = (0..count).map(RouterIndex).collect();
+        while half.len() < count / 2 {
+            let Some(router) = next.pop_front() else { break };
+            if half.insert(router) {
+                links[router.0].iter().rev().for_each(|&neighbor| next.push_front(neighbor));
+            }
+        }
+        let between = |link: &Link| half.contains(&link.a.router) != half.contains(&link.b.router);
+        self.topology.links().filter(|(_, link)| between(link)).map(|(index, _)| index).collect()
     }
 
     /// Starts or stops a router.
