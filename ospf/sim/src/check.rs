@@ -120,15 +120,14 @@ fn disagreements_of(network: &Network, oracle: &Oracle<'_>, router: RouterIndex)
         }
     }
     let expected = oracle.routes(router);
-    let nothing = BTreeMap::new();
-    let actual = network.table(router).unwrap_or(&nothing);
     let engine = network.engine(router).expect("it runs");
-    if !engine.routes().eq(actual.iter().map(|(&prefix, route)| (prefix, route))) {
+    let actual: BTreeMap<_, _> = engine.routes().collect();
+    if !network.told_all(router) {
         found.push(Disagreement::Telling { router });
     }
     let prefixes: BTreeSet<_> = expected.keys().chain(actual.keys()).copied().collect();
     for prefix in prefixes {
-        let (expected, actual) = (expected.get(&prefix), actual.get(&prefix));
+        let (expected, actual) = (expected.get(&prefix), actual.get(&prefix).copied());
         if expected != actual {
             let (expected, actual) = (expected.cloned(), actual.cloned());
             found.push(Disagreement::Route { router, prefix, expected, actual });
@@ -166,17 +165,22 @@ fn instances(network: &Network, router: RouterIndex) -> Instances {
 
 /// A destination to which packets would go round in circles, if there is one. Tables are taken together, as they stand.
 pub fn first_loop(network: &Network) -> Option<Disagreement> {
-    let tables: Vec<_> =
-        network.situation().running().filter_map(|router| Some((router, network.table(router)?))).collect();
-    let prefixes: BTreeSet<_> = tables.iter().flat_map(|(_, table)| table.keys()).collect();
     // One destination after the other: the ways to all of them at once are too many for large networks.
-    prefixes.into_iter().find_map(|&prefix| {
-        let ways = tables.iter().filter_map(|&(router, table)| {
-            let next = table.get(&prefix)?.nexthops.iter();
-            Some((router, next.filter_map(|nexthop| next_router(network, router, nexthop)).collect()))
-        });
-        Some(Disagreement::Loop { prefix, routers: circle(&ways.collect())? })
-    })
+    let engines = network.situation().running().filter_map(|router| Some((router, network.engine(router)?)));
+    let mut tables: Vec<_> = engines.map(|(router, engine)| (router, engine.routes().peekable())).collect();
+    loop {
+        let prefix = tables.iter_mut().filter_map(|(_, routes)| Some(routes.peek()?.0)).min()?;
+        let mut ways = BTreeMap::new();
+        for (router, routes) in &mut tables {
+            if let Some((_, route)) = routes.next_if(|&(next, _)| next == prefix) {
+                let next = route.nexthops.iter().filter_map(|nexthop| next_router(network, *router, nexthop));
+                ways.insert(*router, next.collect());
+            }
+        }
+        if let Some(routers) = circle(&ways) {
+            return Some(Disagreement::Loop { prefix, routers });
+        }
+    }
 }
 
 /// Where a next hop leads; `None` if to the destination's own network.

@@ -16,6 +16,7 @@ mod queue;
 mod router;
 mod scenario;
 mod situation;
+mod told;
 mod topology;
 mod trace;
 mod turn;

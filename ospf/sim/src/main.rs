@@ -60,6 +60,17 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// N routers at random, joined by unnumbered links: sites with few tunnels each
+    Sparse {
+        /// Number of routers
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SPARSE))]
+        routers: u16,
+        /// Links beyond those that join everybody
+        #[arg(long, default_value_t = 10)]
+        extra: u16,
+        #[command(flatten)]
+        options: Options,
+    },
     /// N routers at random, with costs, stub networks and destinations outside
     Random {
         /// Number of routers
@@ -148,6 +159,9 @@ fn main() -> ExitCode {
         Command::Mesh { routers, options } => (Topology::mesh(routers.into()), options),
         Command::Grid { size, options } => (Topology::grid(size.width, size.height), options),
         Command::Ring { routers, options } => (Topology::ring(routers.into()), options),
+        Command::Sparse { routers, extra, options } => {
+            (Topology::sparse(routers.into(), extra.into(), &mut Prng::new(options.seed)), options)
+        }
         Command::Random { routers, extra, options } => {
             (Topology::random(routers.into(), extra.into(), &mut Prng::new(options.seed)), options)
         }

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ospf::{Engine, Input, Instant, NeighborState, Prefix, Route};
+use ospf::{Engine, Input, Instant, NeighborState};
 
 use crate::fault::Fault;
 use crate::link::Quality;
@@ -159,9 +159,9 @@ impl Network {
         Some(&self.routers[router.0].as_ref()?.engine)
     }
 
-    /// The routing table of a router that runs.
-    pub fn table(&self, router: RouterIndex) -> Option<&BTreeMap<Prefix, Route>> {
-        Some(&self.routers[router.0].as_ref()?.table)
+    /// Whether the changes that a router's engine told of add up to the routes that it has.
+    pub fn told_all(&self, router: RouterIndex) -> bool {
+        self.routers[router.0].as_ref().is_none_or(|running| running.told.are(running.engine.routes()))
     }
 
     /// The state of a router's neighbour on a link; Down if it has none.

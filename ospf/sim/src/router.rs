@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use ospf::{
     Addressing, AreaId, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState, NeighborState,
-    NetworkType, Prefix, Refusal, Route,
+    NetworkType, Refusal,
 };
 
 use crate::link::Quality;
 use crate::own_lsas::OwnLsas;
 use crate::prng::Probability;
 use crate::situation::Situation;
+use crate::told::ToldRoutes;
 use crate::topology::{LinkIndex, Numbering, RouterIndex, Side, stub_interface};
 
 /// IP MTU of every link, bytes, and what an IP header takes of it.
@@ -45,7 +46,7 @@ pub(crate) struct Running {
     /// When the earliest wake-up is that is scheduled for it.
     pub(crate) wake_up: Option<Instant>,
     /// Its routing table, as told.
-    pub(crate) table: BTreeMap<Prefix, Route>,
+    pub(crate) told: ToldRoutes,
     /// State of the neighbour on each interface, as told.
     pub(crate) neighbors: BTreeMap<InterfaceId, NeighborState>,
     pub(crate) own: OwnLsas,
@@ -72,7 +73,7 @@ impl Running {
         Self {
             engine: Engine::new(config, seed, now),
             wake_up: None,
-            table: BTreeMap::new(),
+            told: ToldRoutes::default(),
             neighbors: BTreeMap::new(),
             own,
             last_input: now,

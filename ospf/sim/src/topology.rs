@@ -272,6 +272,23 @@ impl Topology {
         topology
     }
 
+    /// `count` routers in a random tree with `extra` more links, all unnumbered, of random costs: tunnels between sites, few of which have
+    /// one to another.
+    pub fn sparse(count: usize, extra: usize, prng: &mut Prng) -> Self {
+        let mut topology = Self::of_routers(count);
+        for here in 1..count {
+            let there = prng.below(here);
+            topology.join(there, here, prng.between(1, 4), Numbering::Unnumbered);
+        }
+        for _ in 0..extra {
+            let (a, b) = (prng.below(count), prng.below(count));
+            if a != b {
+                topology.join(a, b, prng.between(1, 4), Numbering::Unnumbered);
+            }
+        }
+        topology
+    }
+
     fn of_routers(count: usize) -> Self {
         assert!(count <= MAX_ROUTERS, "{count} routers");
         Self { routers: vec![Router::default(); count], links: Vec::new() }

@@ -126,11 +126,7 @@ impl Running {
                 Output::Route { prefix, route } => {
                     outcome.route_changes += 1;
                     outcome.changed = true;
-                    let before = match route.clone() {
-                        Some(route) => self.table.insert(prefix, route),
-                        None => self.table.remove(&prefix),
-                    };
-                    if before == route {
+                    if !self.told.note(prefix, route.as_ref()) {
                         outcome.complaints.push((at, format!("told again of {prefix}, which is as it was")));
                     }
                 }
