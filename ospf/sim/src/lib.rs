@@ -37,5 +37,6 @@ pub use scenario::{
 };
 pub use situation::{Situation, Trouble};
 pub use topology::{
-    End, Link, LinkIndex, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex, Side, Topology, stub_interface,
+    End, Lan, LanEnd, LanIndex, Link, LinkIndex, MAX_LANS, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex,
+    Side, Topology, stub_interface,
 };

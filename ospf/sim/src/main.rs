@@ -71,6 +71,20 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// A backbone and further areas at random, with LANs, stub networks and destinations outside
+    Areas {
+        /// Number of routers in the backbone
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+        backbone: u16,
+        /// Number of further areas
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=30))]
+        areas: u16,
+        /// Routers of each that are in no other area
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=200))]
+        inside: u16,
+        #[command(flatten)]
+        options: Options,
+    },
     /// N routers at random, with costs, stub networks and destinations outside
     Random {
         /// Number of routers
@@ -159,6 +173,9 @@ fn main() -> ExitCode {
         Command::Mesh { routers, options } => (Topology::mesh(routers.into()), options),
         Command::Grid { size, options } => (Topology::grid(size.width, size.height), options),
         Command::Ring { routers, options } => (Topology::ring(routers.into()), options),
+        Command::Areas { backbone, areas, inside, options } => {
+            (Topology::areas(backbone.into(), areas.into(), inside.into(), &mut Prng::new(options.seed)), options)
+        }
         Command::Sparse { routers, extra, options } => {
             (Topology::sparse(routers.into(), extra.into(), &mut Prng::new(options.seed)), options)
         }

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ospf::{Engine, Input, Instant, NeighborState};
+use ospf::{Engine, Input, Instant, InterfaceId, NeighborState};
 
 use crate::fault::Fault;
 use crate::link::Quality;
@@ -18,7 +18,7 @@ use crate::prng::Prng;
 use crate::queue::EventQueue;
 use crate::router::{self, IP_HEADER_LEN, MTU, Running, Timers};
 use crate::situation::Situation;
-use crate::topology::{LinkIndex, RouterIndex, Side, Topology};
+use crate::topology::{LanIndex, LinkIndex, RouterIndex, Side, Topology};
 use crate::trace::Trace;
 use crate::turn::{Arrived, Outcome, Sent, Turn, take_all};
 
@@ -90,16 +90,29 @@ impl Counts {
 }
 
 /// Types of packets that flood (RFC 2328 §A.3.1).
-const FLOODING: std::ops::RangeInclusive<u8> = 4..=5;
+const FLOODING: std::ops::RangeInclusive<u8> = LS_UPDATE..=5;
+const LS_UPDATE: u8 = 4;
 
 #[derive(Debug)]
 enum Happening {
     /// A router is started.
     Start(RouterIndex),
-    /// A packet reaches the far end of a link.
-    Arrival { link: LinkIndex, to: RouterIndex, source: Ipv4Addr, destination: Ipv4Addr, payload: Bytes },
+    /// A packet reaches another end of a link or LAN.
+    Arrival(Packet),
     /// A router's deadline may have come.
     WakeUp(RouterIndex),
+}
+
+/// A packet on its way.
+#[derive(Debug, Clone)]
+struct Packet {
+    from: RouterIndex,
+    to: RouterIndex,
+    /// The interface at either end.
+    interface: InterfaceId,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    payload: Bytes,
 }
 
 impl Network {
@@ -164,10 +177,10 @@ impl Network {
         self.routers[router.0].as_ref().is_none_or(|running| running.told.are(running.engine.routes()))
     }
 
-    /// The state of a router's neighbour on a link; Down if it has none.
-    pub fn neighbor(&self, router: RouterIndex, link: LinkIndex) -> NeighborState {
+    /// The state of a router's neighbour on an interface; Down if it has none.
+    pub fn neighbor(&self, router: RouterIndex, interface: InterfaceId, neighbor: RouterIndex) -> NeighborState {
         let running = self.routers[router.0].as_ref();
-        let state = running.and_then(|running| running.neighbors.get(&link.interface()));
+        let state = running.and_then(|running| running.neighbors.get(&(interface, neighbor.id())));
         state.copied().unwrap_or(NeighborState::Down)
     }
 
@@ -184,7 +197,7 @@ impl Network {
                     self.queue.next_until(limit);
                     self.start(router);
                 }
-                Happening::Arrival { .. } | Happening::WakeUp(_) => self.run_span(start, limit),
+                Happening::Arrival(_) | Happening::WakeUp(_) => self.run_span(start, limit),
             }
         }
         self.queue.next_until(limit);
@@ -201,12 +214,10 @@ impl Network {
                 break;
             }
             match self.queue.next_until(limit) {
-                Some(Happening::Arrival { link, to, source, destination, payload }) => {
-                    let from =
-                        self.situation.topology.links[link.0].side_of(to).expect("the link's own router").other();
-                    if self.situation.carries_from(link, from) && self.routers[to.0].is_some() {
+                Some(Happening::Arrival(packet)) => {
+                    let Packet { from, to, interface, source, destination, payload } = packet;
+                    if self.carries(interface, from, to) && self.routers[to.0].is_some() {
                         self.counts.arrivals += 1;
-                        let interface = link.interface();
                         inputs.entry(to).or_default().push(Arrived { at, interface, source, destination, payload });
                     }
                 }
@@ -250,6 +261,7 @@ impl Network {
                     self.tell_link_state(link);
                 }
             }
+            Fault::Plug(lan, router, plugged) => self.situation.set_plugged(lan, router, plugged),
             Fault::Stop(router) => self.stop(router),
             Fault::Shutdown(router) => {
                 self.handle(router, Input::Shutdown);
@@ -361,27 +373,55 @@ impl Network {
             self.counts.flooding_octets += packet.len() as u64;
         }
         self.trace.add(at, router, interface, destination, &packet);
-        if packet.len() + IP_HEADER_LEN > usize::from(MTU) {
+        if packet.len() + IP_HEADER_LEN > usize::from(MTU) && !is_one_lsa(&packet) {
             self.violation(router, at, format!("sent {} octets over an MTU of {MTU}", packet.len()));
         }
-        let link = LinkIndex::of(interface);
-        let side = link.and_then(|link| self.situation.topology.links.get(link.0)?.side_of(router));
-        let (Some(link), Some(side)) = (link, side) else {
+        let Some((source, ends)) = self.ends(router, interface) else {
             self.violation(router, at, format!("sent on {interface:?}, which is no active interface of its"));
             return;
         };
-        if !self.situation.carries_from(link, side) {
-            return;
+        for (to, address) in ends {
+            let for_it = destination.is_multicast() || destination == address;
+            if !for_it || !self.carries(interface, router, to) {
+                continue;
+            }
+            for arrival in self.quality.carry(&mut self.chance) {
+                let payload = match arrival.flipped_bit {
+                    None => packet.clone(),
+                    Some(bit) => with_flipped_bit(&packet, bit),
+                };
+                let packet = Packet { from: router, to, interface, source, destination, payload };
+                self.queue.schedule(at + arrival.after, Happening::Arrival(packet));
+            }
         }
-        let to = self.situation.topology.links[link.0].end(side.other()).router;
-        let source = self.situation.topology.address(link, side);
-        for arrival in self.quality.carry(&mut self.chance) {
-            let payload = match arrival.flipped_bit {
-                None => packet.clone(),
-                Some(bit) => with_flipped_bit(&packet, bit),
-            };
-            let happening = Happening::Arrival { link, to, source, destination, payload };
-            self.queue.schedule(at + arrival.after, happening);
+    }
+
+    /// A router's address on an interface of its, and who else is there with which address.
+    fn ends(&self, router: RouterIndex, interface: InterfaceId) -> Option<(Ipv4Addr, Vec<(RouterIndex, Ipv4Addr)>)> {
+        let topology = &self.situation.topology;
+        if let Some(lan) = LanIndex::of(interface) {
+            let address = topology.lan_address(lan, router)?;
+            let others = topology.lans[lan.0].ends.iter().map(|end| end.router).filter(|&other| other != router);
+            return Some((
+                address,
+                others.filter_map(|other| Some((other, topology.lan_address(lan, other)?))).collect(),
+            ));
+        }
+        let link = LinkIndex::of(interface).filter(|link| link.0 < topology.links.len())?;
+        let near = topology.links[link.0].side_of(router)?;
+        let far = (topology.links[link.0].end(near.other()).router, topology.address(link, near.other()));
+        Some((topology.address(link, near), vec![far]))
+    }
+
+    fn carries(&self, interface: InterfaceId, from: RouterIndex, to: RouterIndex) -> bool {
+        let situation = &self.situation;
+        match (LanIndex::of(interface), LinkIndex::of(interface)) {
+            (Some(lan), _) => situation.is_plugged(lan, from) && situation.is_plugged(lan, to),
+            (None, Some(link)) => {
+                let side = situation.topology.links[link.0].side_of(from);
+                side.is_some_and(|side| situation.carries_from(link, side))
+            }
+            (None, None) => false,
         }
     }
 
@@ -390,6 +430,12 @@ impl Network {
             self.violations.push(format!("router {router} at {:.3?}: {what}", at.since_origin()));
         }
     }
+}
+
+/// Whether a packet is an update with one LSA: IP has to fragment it if it is too long (RFC 2328 §A.1).
+fn is_one_lsa(packet: &[u8]) -> bool {
+    let count = packet.get(24..28);
+    packet.get(1) == Some(&LS_UPDATE) && count == Some(&[0, 0, 0, 1])
 }
 
 /// The check of an engine costs as much as there are LSAs, and a network of more routers takes more inputs.

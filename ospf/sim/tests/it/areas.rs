@@ -1,0 +1,36 @@
+//! Networks of several areas with LANs and border routers.
+
+use std::time::Duration;
+
+use ospf_sim::{Aftermath, Prng, Scenario, Topology};
+
+use crate::{hostile, lossy, run, scenario};
+
+fn topology(seed: u64) -> Topology {
+    Topology::areas(4, 2, 3, &mut Prng::new(seed))
+}
+
+fn after_faults(seed: u64) -> Scenario {
+    Scenario { faults_for: Duration::from_secs(40), ..scenario(topology(seed), hostile(), seed) }
+}
+
+#[test]
+fn networks_of_areas_and_lans_converge() {
+    for seed in 0..12 {
+        run(&scenario(topology(seed), lossy(), seed));
+    }
+}
+
+#[test]
+fn networks_of_areas_and_lans_converge_after_everything_was_healed() {
+    for seed in 300..312 {
+        assert!(run(&after_faults(seed)).faults > 0);
+    }
+}
+
+#[test]
+fn what_is_left_of_areas_and_lans_converges_though_nothing_was_healed() {
+    for seed in 400..412 {
+        run(&Scenario { aftermath: Aftermath::Broken, ..after_faults(seed) });
+    }
+}
