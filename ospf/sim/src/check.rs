@@ -101,8 +101,14 @@ impl<'a> Progress<'a> {
             }
             self.wrong.remove(&router);
         }
-        databases(network, self.oracle).is_none()
+        databases(network, self.oracle).is_none() && !calculations_are_due(network)
     }
+}
+
+/// Whether somebody has yet to calculate routes: what the comparison leaves out may still change.
+fn calculations_are_due(network: &Network) -> bool {
+    let mut engines = network.situation().running().filter_map(|router| network.engine(router));
+    engines.any(|engine| engine.spf().due_in.is_some())
 }
 
 /// All that is wrong, up to [`MAX_TOLD`]: routes, adjacencies, databases, loops.

@@ -440,7 +440,8 @@ fn networks(situation: &Situation) -> BTreeMap<Prefix, Vec<Attachment>> {
 mod tests {
     use super::*;
     use crate::situation::Trouble;
-    use crate::topology::{End, Link, LinkIndex, Topology};
+    use crate::topology::{End, Lan, LanEnd, LanIndex, Link, LinkIndex, Topology};
+    use ospf::External;
 
     fn nexthops(route: &Route) -> Vec<u32> {
         route.nexthops.iter().map(|nexthop| nexthop.interface.0).collect()
@@ -488,5 +489,64 @@ mod tests {
         );
         let routes = oracle.routes(one);
         assert_eq!(nexthops(&routes[&Prefix::host(zero.loopback())]), [1, 2]);
+    }
+
+    #[test]
+    fn a_border_router_is_the_way_to_other_areas_and_to_what_is_brought_in_there() {
+        // 0 -10- 1 -10- 2, the latter link in area 1.
+        let mut topology = Topology::ring(3);
+        topology.links.truncate(2);
+        topology.links[1].area = AreaId(1);
+        topology.routers[2].area = AreaId(1);
+        let outside = Prefix::new([198, 18, 0, 0].into(), 24);
+        let external = External { metric: ExternalMetric::Type1(7), forwarding: None, tag: 0 };
+        topology.routers[2].externals.insert(outside, external);
+        let mut situation = Situation::new(topology);
+        let [zero, one, two] = [0, 1, 2].map(RouterIndex);
+        let oracle = Oracle::new(&situation);
+        let routes = oracle.routes(zero);
+        let there = &routes[&Prefix::host(two.loopback())];
+        assert_eq!((there.kind, there.area, there.metric), (RouteKind::InterArea, AreaId::BACKBONE, 20));
+        assert_eq!((&there.originators, nexthops(there)), (&BTreeSet::from([one.id()]), vec![1]));
+        assert_eq!(
+            (routes[&LinkIndex(1).subnet()].kind, routes[&LinkIndex(1).subnet()].metric),
+            (RouteKind::InterArea, 20)
+        );
+        assert_eq!((routes[&outside].kind, routes[&outside].metric), (RouteKind::External1, 27));
+        assert_eq!(routes[&outside].originators, BTreeSet::from([two.id()]));
+        assert_eq!(oracle.routes(one)[&Prefix::host(two.loopback())].kind, RouteKind::IntraArea);
+        assert_eq!(oracle.routes(two)[&Prefix::host(zero.loopback())].area, AreaId(1));
+        let domains: Vec<_> = oracle.domains(one).collect();
+        assert_eq!(domains, [Domain::Area(AreaId::BACKBONE), Domain::Area(AreaId(1)), Domain::As]);
+        assert!(oracle.share(Domain::As, zero, two) && !oracle.share(Domain::Area(AreaId(1)), zero, two));
+
+        // Without anybody in the backbone nothing of area 1 is heard there, nor the other way round.
+        situation.set_trouble(LinkIndex(0), Some(Trouble::Cut));
+        assert!(!Oracle::new(&situation).routes(zero).contains_key(&Prefix::host(two.loopback())));
+        assert_eq!(Oracle::new(&situation).routes(two)[&LinkIndex(0).subnet()].kind, RouteKind::InterArea);
+    }
+
+    #[test]
+    fn a_lan_joins_those_who_are_plugged_in_if_somebody_may_be_designated() {
+        let end = |router, cost, priority| LanEnd { router: RouterIndex(router), cost, priority };
+        let mut topology = Topology::mesh(3);
+        topology.links.clear();
+        topology.lans.push(Lan { area: AreaId::BACKBONE, ends: vec![end(0, 3, 1), end(1, 5, 0), end(2, 7, 0)] });
+        let mut situation = Situation::new(topology);
+        let (lan, [zero, one, two]) = (LanIndex(0), [0, 1, 2].map(RouterIndex));
+        let to = |situation: &Situation, router: RouterIndex| {
+            let route = Oracle::new(situation).routes(two).get(&Prefix::host(router.loopback())).cloned()?;
+            Some((route.metric, route.nexthops.first()?.via?))
+        };
+        let address = |situation: &Situation, router| situation.topology.lan_address(lan, router).unwrap();
+        assert_eq!(to(&situation, one), Some((7, address(&situation, one))));
+        let subnet = &Oracle::new(&situation).routes(two)[&lan.subnet()];
+        assert_eq!((subnet.metric, subnet.nexthops.first().unwrap().via), (7, None));
+
+        situation.set_plugged(lan, one, false);
+        assert_eq!((to(&situation, one), to(&situation, zero)), (None, Some((7, address(&situation, zero)))));
+        situation.set_plugged(lan, one, true);
+        situation.set_running(zero, false);
+        assert_eq!(to(&situation, one), None, "neither may be the designated router");
     }
 }
