@@ -72,6 +72,9 @@ struct Way {
     ends: BTreeSet<RouterIndex>,
 }
 
+/// Ways to a destination outside, equally good: what is compared, in order, and by which boundary routers.
+type Outside = (RouteKind, u32, u32, Vec<(RouterIndex, Way)>);
+
 impl<'a> Oracle<'a> {
     /// Looks at the situation as it stands, and takes routers and links that are in trouble as absent.
     pub fn new(situation: &'a Situation) -> Self {
@@ -162,11 +165,14 @@ impl<'a> Oracle<'a> {
     /// RFC 2328 §16.2: what border routers say of a network in other areas, and how far they are.
     fn inter_area(&self, first_steps: &mut FirstSteps<'_>, attachments: &[Attachment]) -> Option<Route> {
         let ways = self.told_ways(first_steps.root, |border, area| self.tells(border, area, attachments));
-        let best = ways.into_iter().min_by_key(|way| way.cost)?;
+        let best = ways.iter().min_by_key(|way| way.cost)?;
         let mut route = route(RouteKind::InterArea, best.area, best.cost);
-        for &end in &best.ends {
-            route.originators.insert(end.id());
-            route.nexthops.extend(first_steps.towards(best.area, end));
+        // Equally long ways may be through several areas, where the backbone is not the only one that counts.
+        for way in ways.iter().filter(|way| way.cost == best.cost) {
+            for &end in &way.ends {
+                route.originators.insert(end.id());
+                route.nexthops.extend(first_steps.towards(way.area, end));
+            }
         }
         Some(route)
     }
@@ -248,7 +254,7 @@ impl<'a> Oracle<'a> {
     fn externals(&self, first_steps: &mut FirstSteps<'_>) -> BTreeMap<Prefix, Route> {
         let root = first_steps.root;
         // RFC 2328 §16.4 (6): type 1 first, by the whole cost; then type 2 by metric, then by the way to the boundary router.
-        let mut best: BTreeMap<Prefix, (RouteKind, u32, u32, Vec<(RouterIndex, Way)>)> = BTreeMap::new();
+        let mut best: BTreeMap<Prefix, Outside> = BTreeMap::new();
         for (boundary, router) in self.situation.topology.routers() {
             if boundary == root || router.externals.is_empty() || !self.situation.runs(boundary) {
                 continue;
@@ -438,10 +444,11 @@ fn networks(situation: &Situation) -> BTreeMap<Prefix, Vec<Attachment>> {
 
 #[cfg(test)]
 mod tests {
+    use ospf::External;
+
     use super::*;
     use crate::situation::Trouble;
     use crate::topology::{End, Lan, LanEnd, LanIndex, Link, LinkIndex, Topology};
-    use ospf::External;
 
     fn nexthops(route: &Route) -> Vec<u32> {
         route.nexthops.iter().map(|nexthop| nexthop.interface.0).collect()

@@ -34,3 +34,10 @@ fn what_is_left_of_areas_and_lans_converges_though_nothing_was_healed() {
         run(&Scenario { aftermath: Aftermath::Broken, ..after_faults(seed) });
     }
 }
+
+#[test]
+fn a_router_without_its_backbone_uses_equally_long_ways_through_several_areas() {
+    let topology = Topology::areas(5, 3, 2, &mut Prng::new(218));
+    let broken = Scenario { faults_for: Duration::from_secs(40), ..scenario(topology, hostile(), 218) };
+    run(&Scenario { aftermath: Aftermath::Broken, ..broken });
+}

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use ospf_sim::{Prng, run_case};
 
-/// Our own cases, whose expected values come from shortest paths, not from an engine.
+/// Our own cases, whose expected values come from shortest paths and the RFC, not from an engine.
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -32,7 +32,7 @@ fn every_case_of_another_implementation_comes_to_the_routes_that_it_has() {
 }
 
 #[test]
-fn every_case_of_our_own_comes_to_what_shortest_paths_say() {
+fn every_case_of_our_own_comes_to_what_shortest_paths_and_the_rfc_say() {
     expect_no_difference(Path::new(OWN));
 }
 
