@@ -7,15 +7,18 @@ use ospf::RouterId;
 /// Where in an OSPF packet LSAs begin if it is an update, and how much of an LSA is header (RFC 2328 §A.3.5, §A.4.1).
 const FIRST_LSA: usize = 28;
 const HEADER_LEN: usize = 20;
+const AREA_ID: usize = 8;
 const LS_UPDATE: u8 = 4;
+/// LS types that are flooded in all areas (RFC 2328 §A.4.1, RFC 5250 §3).
+const AS_SCOPE: [u8; 2] = [5, 11];
 const MAX_AGE: u16 = 3600;
 
 /// The newest instance of each LSA of a router that was seen in its packets.
 #[derive(Debug)]
 pub(crate) struct OwnLsas {
     router_id: RouterId,
-    /// By LS type and Link State ID. Areas are not told apart: a router-LSA in another area counts when its number is another.
-    seen: BTreeMap<(u8, u32), (i32, bool)>,
+    /// By area, LS type and Link State ID; what all areas have is under the backbone.
+    seen: BTreeMap<(u32, u8, u32), (i32, bool)>,
 }
 
 impl OwnLsas {
@@ -28,6 +31,7 @@ impl OwnLsas {
         if packet.get(1) != Some(&LS_UPDATE) {
             return 0;
         }
+        let area = packet.get(AREA_ID..).and_then(<[u8]>::first_chunk).map_or(0, |area| u32::from_be_bytes(*area));
         let mut new = 0;
         let mut rest = packet.get(FIRST_LSA..).unwrap_or_default();
         while let Some(header) = rest.first_chunk::<HEADER_LEN>() {
@@ -35,7 +39,8 @@ impl OwnLsas {
             let half = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
             if word(8) == self.router_id.0 {
                 let instance = (word(12).cast_signed(), half(0) >= MAX_AGE);
-                let key = (header[3], word(4));
+                let everywhere = AS_SCOPE.contains(&header[3]);
+                let key = (if everywhere { 0 } else { area }, header[3], word(4));
                 if self.seen.get(&key).is_none_or(|&known| known < instance) {
                     self.seen.insert(key, instance);
                     new += 1;
@@ -72,6 +77,9 @@ mod tests {
         assert_eq!(own.count(&update(&[(7, -5, 1), (7, -4, 1), (7, -6, 1)])), 1);
         assert_eq!(own.count(&update(&[(7, -4, MAX_AGE)])), 1);
         assert_eq!(own.count(&update(&[(7, -4, MAX_AGE)])), 0);
+        let mut elsewhere = update(&[(7, -5, 1)]);
+        elsewhere[AREA_ID] = 1;
+        assert_eq!((own.count(&elsewhere), own.count(&elsewhere)), (1, 0));
         let mut hello = update(&[(7, 1, 1)]);
         hello[1] = 1;
         assert_eq!(own.count(&hello) + own.count(&[0, LS_UPDATE]) + own.count(&[]), 0);
