@@ -450,3 +450,22 @@ fn with_flipped_bit(packet: &Bytes, bit: u64) -> Bytes {
     changed[bit / 8] ^= 1 << (bit % 8);
     Bytes::from(changed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_change_no_byte() {
+        let run = |threads| {
+            let quality = Quality { delay: Duration::from_millis(10), ..Quality::GOOD };
+            let mut network = Network::new(Topology::mesh(16), Timers::default(), quality, 3, Duration::ZERO);
+            network.threads = threads;
+            network.run_until(Instant::new(Duration::from_secs(15)));
+            (network.trace(), network.counts())
+        };
+        let alone = run(1);
+        assert!(alone.1.arrivals > 10_000, "there is work for several threads: {alone:?}");
+        assert_eq!(alone, run(4));
+    }
+}
