@@ -6,13 +6,15 @@ use ospf::{External, ExternalMetric, Prefix};
 
 use crate::prng::Prng;
 use crate::situation::{Situation, Trouble};
-use crate::topology::{LinkIndex, RouterIndex, Side};
+use crate::topology::{LanIndex, LinkIndex, RouterIndex, Side};
 
 /// One change of the situation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// A link is in trouble, or in other trouble, or (`None`) in none any more.
     Trouble(LinkIndex, Option<Trouble>),
+    /// A router is cut off a LAN (`false`), without being told, or is there again.
+    Plug(LanIndex, RouterIndex, bool),
     /// A router is gone, without a word.
     Stop(RouterIndex),
     /// A router stops as planned, and says so.
@@ -30,7 +32,9 @@ impl Fault {
     pub fn draw(situation: &Situation, prng: &mut Prng) -> Option<Self> {
         let topology = &situation.topology;
         let link = |prng: &mut Prng| (!topology.links.is_empty()).then(|| LinkIndex(prng.below(topology.links.len())));
-        match prng.below(12) {
+        // Without LANs nothing happens to them.
+        let kinds = if topology.lans.is_empty() { 12 } else { 15 };
+        match prng.below(kinds) {
             0..=2 => {
                 let side = *prng.choose(&Side::BOTH)?;
                 let trouble = *prng.choose(&[Trouble::Cut, Trouble::CutFrom(side), Trouble::Down])?;
@@ -53,6 +57,16 @@ impl Fault {
                 let (link, side) = (link(prng)?, *prng.choose(&Side::BOTH)?);
                 Some(Self::Cost(link, side, prng.between(1, 5)))
             }
+            12..=13 => {
+                let lan = LanIndex(prng.below(topology.lans.len()));
+                let router = prng.choose(&topology.lans[lan.0].ends)?.router;
+                Some(Self::Plug(lan, router, false))
+            }
+            14 => {
+                let unplugged: Vec<_> = situation.unplugged().collect();
+                let (lan, router) = *prng.choose(&unplugged)?;
+                Some(Self::Plug(lan, router, true))
+            }
             _ => {
                 let router = RouterIndex(prng.below(topology.routers.len()));
                 let mut externals = topology.routers[router.0].externals.clone();
@@ -69,6 +83,7 @@ impl Fault {
     /// What ends all trouble: links carry, routers run. Costs and destinations stay as they are.
     pub fn heal(situation: &Situation) -> Vec<Self> {
         let links = situation.troubled().map(|link| Self::Trouble(link, None));
-        links.chain(situation.stopped().map(Self::Start)).collect()
+        let plugs = situation.unplugged().map(|(lan, router)| Self::Plug(lan, router, true));
+        links.chain(plugs).chain(situation.stopped().map(Self::Start)).collect()
     }
 }

@@ -10,13 +10,16 @@ pub mod fuzz;
 mod link;
 mod network;
 mod oracle;
+mod own_lsas;
 mod prng;
 mod queue;
 mod router;
 mod scenario;
 mod situation;
+mod told;
 mod topology;
 mod trace;
+mod turn;
 
 pub use case::{
     CaseError, CaseNeighbor, CaseReport, CaseRoute, CaseRouteKind, Difference, Hop, Hops, RouterReport, case_packets,
@@ -29,8 +32,11 @@ pub use network::{Counts, MAX_VIOLATIONS, Network};
 pub use oracle::Oracle;
 pub use prng::{NotAProbability, Prng, Probability};
 pub use router::{IP_HEADER_LEN, MTU, Timers};
-pub use scenario::{Aftermath, CONVERGENCE_BOUND, Failure, FailureKind, QUIET, Report, Scenario};
+pub use scenario::{
+    Aftermath, Afterwards, CONVERGENCE_BOUND, Cause, Failure, FailureKind, Phase, QUIET, Report, Scenario,
+};
 pub use situation::{Situation, Trouble};
 pub use topology::{
-    End, Link, LinkIndex, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex, Side, Topology, stub_interface,
+    End, Lan, LanEnd, LanIndex, Link, LinkIndex, MAX_LANS, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex,
+    Side, Topology, stub_interface,
 };

@@ -9,7 +9,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use ospf_sim::{Aftermath, Prng, Probability, Quality, Report, Scenario, Timers, Topology, run_case};
+use ospf_sim::{
+    Aftermath, Afterwards, Counts, Phase, Prng, Probability, Quality, Report, Scenario, Timers, Topology, run_case,
+};
 
 /// Runs many OSPF routers in virtual time over a hostile network, and compares what they know with shortest paths.
 ///
@@ -20,6 +22,12 @@ struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
+
+/// More routers in full mesh have more links than there are subnets for.
+const MAX_MESH: i64 = 700;
+
+/// Databases of more routers than a few thousand do not fit into most memories.
+const MAX_SPARSE: i64 = 5000;
 
 #[derive(Subcommand)]
 enum Command {
@@ -32,7 +40,7 @@ enum Command {
     /// N routers, all joined to each other
     Mesh {
         /// Number of routers
-        #[arg(value_parser = clap::value_parser!(u16).range(1..=500))]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_MESH))]
         routers: u16,
         #[command(flatten)]
         options: Options,
@@ -47,15 +55,40 @@ enum Command {
     /// N routers, each joined to the next
     Ring {
         /// Number of routers
-        #[arg(value_parser = clap::value_parser!(u16).range(2..=1000))]
+        #[arg(value_parser = clap::value_parser!(u16).range(2..=MAX_SPARSE))]
         routers: u16,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// N routers at random, joined by unnumbered links: sites with few tunnels each
+    Sparse {
+        /// Number of routers
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SPARSE))]
+        routers: u16,
+        /// Links beyond those that join everybody
+        #[arg(long, default_value_t = 10)]
+        extra: u16,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// A backbone and further areas at random, with LANs, stub networks and destinations outside
+    Areas {
+        /// Number of routers in the backbone
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+        backbone: u16,
+        /// Number of further areas
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=30))]
+        areas: u16,
+        /// Routers of each that are in no other area
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=200))]
+        inside: u16,
         #[command(flatten)]
         options: Options,
     },
     /// N routers at random, with costs, stub networks and destinations outside
     Random {
         /// Number of routers
-        #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SPARSE))]
         routers: u16,
         /// Links beyond those that join everybody
         #[arg(long, default_value_t = 10)]
@@ -94,6 +127,9 @@ struct Options {
     /// Leave broken what is broken at the end
     #[arg(long)]
     leave_broken: bool,
+    /// Then cut the network in two halves, and when both agree join them again
+    #[arg(long)]
+    partition: bool,
     /// Milliseconds between two faults, on average
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     fault_every: u32,
@@ -137,6 +173,12 @@ fn main() -> ExitCode {
         Command::Mesh { routers, options } => (Topology::mesh(routers.into()), options),
         Command::Grid { size, options } => (Topology::grid(size.width, size.height), options),
         Command::Ring { routers, options } => (Topology::ring(routers.into()), options),
+        Command::Areas { backbone, areas, inside, options } => {
+            (Topology::areas(backbone.into(), areas.into(), inside.into(), &mut Prng::new(options.seed)), options)
+        }
+        Command::Sparse { routers, extra, options } => {
+            (Topology::sparse(routers.into(), extra.into(), &mut Prng::new(options.seed)), options)
+        }
         Command::Random { routers, extra, options } => {
             (Topology::random(routers.into(), extra.into(), &mut Prng::new(options.seed)), options)
         }
@@ -190,6 +232,7 @@ impl Options {
             start_within: Duration::from_secs(1),
             faults_for: Duration::from_secs(self.faults.into()),
             fault_every: millis(self.fault_every),
+            afterwards: if self.partition { Afterwards::Partition } else { Afterwards::Nothing },
             aftermath: if self.leave_broken { Aftermath::Broken } else { Aftermath::Healed },
             bound: Duration::from_secs(self.bound),
             quiet: Duration::from_secs(self.quiet),
@@ -203,15 +246,45 @@ struct Told<'a>(&'a Report);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { faults, converged_after, duration, counts, trace } = self.0;
-        writeln!(f, "converged to the oracle {converged_after:.1?} after the last of {faults} faults")?;
-        writeln!(f, "{duration:.1?} of virtual time in all; nothing changed after convergence")?;
+        let Report { faults, phases, duration, counts, trace } = self.0;
+        for Phase { cause, converged_after, counts } in phases {
+            writeln!(f, "{cause}: converged to the oracle after {converged_after:.1?}")?;
+            writeln!(
+                f,
+                "  {} packets, {} octets sent, of them {} and {} for flooding {} changes of LSAs{}",
+                counts.packets,
+                counts.octets,
+                counts.flooding_packets,
+                counts.flooding_octets,
+                counts.originations,
+                PerChange(counts)
+            )?;
+            writeln!(f, "  {} route changes, {} adjacency changes", counts.route_changes, counts.adjacency_changes)?;
+        }
+        writeln!(f, "{faults} faults, {duration:.1?} of virtual time in all; nothing changed after convergence")?;
         writeln!(
             f,
             "{} packets, {} octets sent; {} arrivals, {} ticks",
             counts.packets, counts.octets, counts.arrivals, counts.ticks
         )?;
-        writeln!(f, "{} route changes, {} adjacency changes", counts.route_changes, counts.adjacency_changes)?;
         writeln!(f, "trace {trace:016x}")
+    }
+}
+
+/// What flooding one change took, on average.
+struct PerChange<'a>(&'a Counts);
+
+impl fmt::Display for PerChange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let each = |sum: u64| sum as f64 / self.0.originations as f64;
+        match self.0.originations {
+            0 => Ok(()),
+            _ => write!(
+                f,
+                ": {:.1} packets, {:.0} octets each",
+                each(self.0.flooding_packets),
+                each(self.0.flooding_octets)
+            ),
+        }
     }
 }

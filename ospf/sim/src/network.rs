@@ -1,5 +1,8 @@
 //! Drives the engines of all routers on one virtual clock, and carries their packets over links of some quality.
 //!
+//! No packet arrives before a link's delay is over, so whatever routers do within such a span of time they do without each other: they
+//! take their turns on all cores. Packets are put on links afterwards, in order of time, then of routers, whoever was ready first.
+//!
 //! It judges nothing but what no engine may ever do: those violations are kept for the check.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,16 +10,17 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ospf::{Engine, Event, Input, Instant, InterfaceId, NeighborState, Output, Prefix, Route};
+use ospf::{Engine, Input, Instant, InterfaceId, NeighborState};
 
 use crate::fault::Fault;
 use crate::link::Quality;
-use crate::prng::{Prng, Probability};
+use crate::prng::Prng;
 use crate::queue::EventQueue;
 use crate::router::{self, IP_HEADER_LEN, MTU, Running, Timers};
 use crate::situation::Situation;
-use crate::topology::{LinkIndex, RouterIndex, Side, Topology};
+use crate::topology::{LanIndex, LinkIndex, RouterIndex, Side, Topology};
 use crate::trace::Trace;
+use crate::turn::{Arrived, Outcome, Sent, Turn, take_all};
 
 /// At most this many violations are kept; the first ones tell.
 pub const MAX_VIOLATIONS: usize = 50;
@@ -41,9 +45,7 @@ pub struct Network {
     /// Routers whose table or adjacencies have changed since they were last asked for.
     changed: BTreeSet<RouterIndex>,
     violations: Vec<String>,
-    inputs: u64,
-    /// One in so many inputs is followed by a check of the engine that took it.
-    check_every: u64,
+    threads: usize,
 }
 
 /// What has happened so far.
@@ -53,6 +55,12 @@ pub struct Counts {
     pub packets: u64,
     /// Their octets.
     pub octets: u64,
+    /// Of them updates and acknowledgements: what flooding costs.
+    pub flooding_packets: u64,
+    /// And their octets.
+    pub flooding_octets: u64,
+    /// Instances of LSAs that their own routers sent for the first time: so many changes were flooded.
+    pub originations: u64,
     /// Packets that arrived, copies included.
     pub arrivals: u64,
     /// Deadlines that came.
@@ -63,14 +71,48 @@ pub struct Counts {
     pub adjacency_changes: u64,
 }
 
+impl Counts {
+    /// What has happened since it was `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            packets: self.packets - earlier.packets,
+            octets: self.octets - earlier.octets,
+            flooding_packets: self.flooding_packets - earlier.flooding_packets,
+            flooding_octets: self.flooding_octets - earlier.flooding_octets,
+            originations: self.originations - earlier.originations,
+            arrivals: self.arrivals - earlier.arrivals,
+            ticks: self.ticks - earlier.ticks,
+            route_changes: self.route_changes - earlier.route_changes,
+            adjacency_changes: self.adjacency_changes - earlier.adjacency_changes,
+        }
+    }
+}
+
+/// Types of packets that flood (RFC 2328 §A.3.1).
+const FLOODING: std::ops::RangeInclusive<u8> = LS_UPDATE..=5;
+const LS_UPDATE: u8 = 4;
+
 #[derive(Debug)]
 enum Happening {
     /// A router is started.
     Start(RouterIndex),
-    /// A packet reaches the far end of a link.
-    Arrival { link: LinkIndex, to: RouterIndex, source: Ipv4Addr, destination: Ipv4Addr, payload: Bytes },
+    /// A packet reaches another end of a link or LAN.
+    Arrival(Packet),
     /// A router's deadline may have come.
     WakeUp(RouterIndex),
+}
+
+/// A packet on its way.
+#[derive(Debug, Clone)]
+struct Packet {
+    from: RouterIndex,
+    to: RouterIndex,
+    /// The interface at either end.
+    interface: InterfaceId,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    payload: Bytes,
 }
 
 impl Network {
@@ -96,8 +138,7 @@ impl Network {
             counts: Counts::default(),
             changed: BTreeSet::new(),
             violations: Vec::new(),
-            inputs: 0,
-            check_every: check_every(count),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 
@@ -131,15 +172,15 @@ impl Network {
         Some(&self.routers[router.0].as_ref()?.engine)
     }
 
-    /// The routing table of a router that runs.
-    pub fn table(&self, router: RouterIndex) -> Option<&BTreeMap<Prefix, Route>> {
-        Some(&self.routers[router.0].as_ref()?.table)
+    /// Whether the changes that a router's engine told of add up to the routes that it has.
+    pub fn told_all(&self, router: RouterIndex) -> bool {
+        self.routers[router.0].as_ref().is_none_or(|running| running.told.are(running.engine.routes()))
     }
 
-    /// The state of a router's neighbour on a link; Down if it has none.
-    pub fn neighbor(&self, router: RouterIndex, link: LinkIndex) -> NeighborState {
+    /// The state of a router's neighbour on an interface; Down if it has none.
+    pub fn neighbor(&self, router: RouterIndex, interface: InterfaceId, neighbor: RouterIndex) -> NeighborState {
         let running = self.routers[router.0].as_ref();
-        let state = running.and_then(|running| running.neighbors.get(&link.interface()));
+        let state = running.and_then(|running| running.neighbors.get(&(interface, neighbor.id())));
         state.copied().unwrap_or(NeighborState::Down)
     }
 
@@ -150,14 +191,63 @@ impl Network {
 
     /// Lets everything happen up to and at `limit`.
     pub fn run_until(&mut self, limit: Instant) {
-        while let Some(happening) = self.queue.next_until(limit) {
-            match happening {
-                Happening::Start(router) => self.start(router),
-                Happening::Arrival { link, to, source, destination, payload } => {
-                    self.arrive(link, to, source, destination, &payload);
+        while let Some((start, next)) = self.queue.peek().filter(|&(at, _)| at <= limit) {
+            match *next {
+                Happening::Start(router) => {
+                    self.queue.next_until(limit);
+                    self.start(router);
                 }
-                Happening::WakeUp(router) => self.wake_up(router),
+                Happening::Arrival(_) | Happening::WakeUp(_) => self.run_span(start, limit),
             }
+        }
+        self.queue.next_until(limit);
+    }
+
+    /// Lets everything happen from `start` until something of it might reach another router, another router starts, or `limit` has passed.
+    fn run_span(&mut self, start: Instant, limit: Instant) {
+        const INSTANT: Duration = Duration::from_nanos(1);
+        let mut until = (start + self.quality.delay.max(INSTANT)).min(limit + INSTANT);
+        let mut inputs: BTreeMap<RouterIndex, Vec<Arrived>> = BTreeMap::new();
+        while let Some((at, next)) = self.queue.peek().filter(|&(at, _)| at < until) {
+            if let Happening::Start(_) = next {
+                until = at;
+                break;
+            }
+            match self.queue.next_until(limit) {
+                Some(Happening::Arrival(packet)) => {
+                    let Packet { from, to, interface, source, destination, payload } = packet;
+                    if self.carries(interface, from, to) && self.routers[to.0].is_some() {
+                        self.counts.arrivals += 1;
+                        inputs.entry(to).or_default().push(Arrived { at, interface, source, destination, payload });
+                    }
+                }
+                Some(Happening::WakeUp(router)) => {
+                    let due = self.routers[router.0].as_mut().filter(|running| running.wake_up == Some(at));
+                    if let Some(running) = due {
+                        running.wake_up = None;
+                        inputs.entry(router).or_default();
+                    }
+                }
+                Some(Happening::Start(_)) | None => unreachable!("it was looked at before it was taken"),
+            }
+        }
+        let turns = inputs.into_iter().filter_map(|(router, arrivals)| {
+            let running = self.routers[router.0].take()?;
+            Some(Turn { router, running, arrivals, outcome: Outcome::default() })
+        });
+        let mut turns: Vec<_> = turns.collect();
+        take_all(&mut turns, until, self.threads);
+        let mut sent = Vec::new();
+        for Turn { router, running, mut outcome, .. } in turns {
+            self.routers[router.0] = Some(running);
+            sent.extend(outcome.sent.drain(..).map(|sent| (router, sent)));
+            self.take_down(router, outcome);
+            self.schedule_wake_up(router);
+        }
+        // Stable: a router's own packets stay in their order.
+        sent.sort_by_key(|(_, sent)| sent.at);
+        for (router, sent) in sent {
+            self.send(router, sent);
         }
     }
 
@@ -171,6 +261,7 @@ impl Network {
                     self.tell_link_state(link);
                 }
             }
+            Fault::Plug(lan, router, plugged) => self.situation.set_plugged(lan, router, plugged),
             Fault::Stop(router) => self.stop(router),
             Fault::Shutdown(router) => {
                 self.handle(router, Input::Shutdown);
@@ -198,7 +289,9 @@ impl Network {
         }
         self.situation.set_running(router, true);
         let config = router::config(&self.situation, router, self.timers);
-        self.routers[router.0] = Some(Running::new(config, seed, self.now()));
+        let every = check_every(self.routers.len());
+        let phase = every * router.0 as u64 / self.routers.len() as u64;
+        self.routers[router.0] = Some(Running::new(config, seed, self.now(), self.quality, (phase, every)));
         let states: Vec<_> = router::link_states(&self.situation, router).collect();
         for (interface, state) in states {
             self.handle(router, Input::Link { interface, state });
@@ -224,153 +317,125 @@ impl Network {
         }
     }
 
-    fn arrive(&mut self, link: LinkIndex, to: RouterIndex, source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) {
-        let from = self.situation.topology.links[link.0].side_of(to).expect("the link's own router").other();
-        if self.situation.carries_from(link, from) {
-            self.counts.arrivals += 1;
-            self.handle(to, Input::Packet { interface: link.interface(), source, destination, payload });
-        }
-    }
-
-    fn wake_up(&mut self, router: RouterIndex) {
-        let now = self.now();
-        let Some(running) = &mut self.routers[router.0] else { return };
-        if running.wake_up != Some(now) {
-            return;
-        }
-        running.wake_up = None;
-        let due = running.engine.next_deadline().is_some_and(|(deadline, _)| deadline <= now);
-        if due {
-            self.counts.ticks += 1;
-            self.handle(router, Input::Tick);
-        } else {
-            self.schedule_wake_up(router);
-        }
-    }
-
     /// Gives an input to a router, if it runs, and does what it says.
     fn handle(&mut self, router: RouterIndex, input: Input<'_>) {
         let now = self.now();
         let Some(running) = &mut self.routers[router.0] else { return };
-        let tick = matches!(input, Input::Tick);
-        running.engine.handle(now, input);
-        while let Some(output) = self.routers[router.0].as_mut().and_then(|running| running.engine.poll_output()) {
-            match output {
-                Output::Send { interface, destination, packet, ttl: _ } => {
-                    self.send(router, interface, destination, packet)
-                }
-                Output::Route { prefix, route } => self.route(router, prefix, route),
-                Output::Opaque { domain, key, .. } => {
-                    self.violation(router, format!("told of {key} in {domain:?}, which nobody watches"));
-                }
-                Output::Event(event) => self.event(router, &event),
-            }
-        }
-        self.check(router);
-        let next = self.engine(router).and_then(Engine::next_deadline);
-        if let Some((deadline, key)) = next.filter(|&(deadline, _)| tick && deadline <= now) {
-            // Not woken again, or time would stand still.
-            self.violation(router, format!("{key:?} is still due at {deadline:?} after a tick"));
-            return;
-        }
+        let mut outcome = Outcome::default();
+        running.handle(now, input, &mut outcome);
+        let sent = std::mem::take(&mut outcome.sent);
+        self.take_down(router, outcome);
         self.schedule_wake_up(router);
-    }
-
-    /// Every invariant of an engine, after every input of a small network and after some of a large one.
-    fn check(&mut self, router: RouterIndex) {
-        self.inputs += 1;
-        if self.inputs.is_multiple_of(self.check_every) {
-            self.check_now(router);
+        for sent in sent {
+            self.send(router, sent);
         }
     }
 
-    fn check_now(&mut self, router: RouterIndex) {
-        let violations = self.engine(router).and_then(|engine| engine.check().err());
-        for violation in violations.into_iter().flatten() {
-            self.violation(router, violation.to_string());
+    fn take_down(&mut self, router: RouterIndex, outcome: Outcome) {
+        if outcome.changed {
+            self.changed.insert(router);
+        }
+        self.counts.ticks += outcome.ticks;
+        self.counts.route_changes += outcome.route_changes;
+        self.counts.adjacency_changes += outcome.adjacency_changes;
+        self.counts.originations += outcome.originations;
+        for (at, complaint) in outcome.complaints {
+            self.violation(router, at, complaint);
         }
     }
 
     /// Checks every engine that runs.
     pub fn check_all(&mut self) {
-        for router in 0..self.routers.len() {
-            self.check_now(RouterIndex(router));
+        for router in (0..self.routers.len()).map(RouterIndex) {
+            let Some(running) = &self.routers[router.0] else { continue };
+            let mut outcome = Outcome::default();
+            running.check(self.now(), &mut outcome);
+            self.take_down(router, outcome);
         }
     }
 
     fn schedule_wake_up(&mut self, router: RouterIndex) {
         let now = self.now();
         let Some(running) = &mut self.routers[router.0] else { return };
-        let Some((deadline, _)) = running.engine.next_deadline() else { return };
-        let at = deadline.max(now);
+        let Some(at) = running.next_tick().map(|at| at.max(now)) else { return };
         if running.wake_up.is_none_or(|scheduled| at < scheduled) {
             running.wake_up = Some(at);
             self.queue.schedule(at, Happening::WakeUp(router));
         }
     }
 
-    fn send(&mut self, router: RouterIndex, interface: InterfaceId, destination: Ipv4Addr, packet: Bytes) {
+    fn send(&mut self, router: RouterIndex, sent: Sent) {
+        let Sent { at, interface, destination, packet } = sent;
         self.counts.packets += 1;
         self.counts.octets += packet.len() as u64;
-        self.trace.add(self.queue.now(), router, interface, destination, &packet);
-        if packet.len() + IP_HEADER_LEN > usize::from(MTU) {
-            self.violation(router, format!("sent {} octets over an MTU of {MTU}", packet.len()));
+        if packet.get(1).is_some_and(|kind| FLOODING.contains(kind)) {
+            self.counts.flooding_packets += 1;
+            self.counts.flooding_octets += packet.len() as u64;
         }
-        let link = LinkIndex::of(interface);
-        let side = link.and_then(|link| self.situation.topology.links.get(link.0)?.side_of(router));
-        let (Some(link), Some(side)) = (link, side) else {
-            self.violation(router, format!("sent on {interface:?}, which is no active interface of its"));
+        self.trace.add(at, router, interface, destination, &packet);
+        if packet.len() + IP_HEADER_LEN > usize::from(MTU) && !is_one_lsa(&packet) {
+            self.violation(router, at, format!("sent {} octets over an MTU of {MTU}", packet.len()));
+        }
+        let Some((source, ends)) = self.ends(router, interface) else {
+            self.violation(router, at, format!("sent on {interface:?}, which is no active interface of its"));
             return;
         };
-        if !self.situation.carries_from(link, side) {
-            return;
-        }
-        let to = self.situation.topology.links[link.0].end(side.other()).router;
-        let source = self.situation.topology.address(link, side);
-        for arrival in self.quality.carry(&mut self.chance) {
-            let payload = match arrival.flipped_bit {
-                None => packet.clone(),
-                Some(bit) => with_flipped_bit(&packet, bit),
-            };
-            let happening = Happening::Arrival { link, to, source, destination, payload };
-            self.queue.schedule(self.queue.now() + arrival.after, happening);
-        }
-    }
-
-    fn route(&mut self, router: RouterIndex, prefix: Prefix, route: Option<Route>) {
-        self.counts.route_changes += 1;
-        self.changed.insert(router);
-        let Some(running) = &mut self.routers[router.0] else { return };
-        let before = match route.clone() {
-            Some(route) => running.table.insert(prefix, route),
-            None => running.table.remove(&prefix),
-        };
-        if before == route {
-            self.violation(router, format!("told again of {prefix}, which is as it was"));
-        }
-    }
-
-    fn event(&mut self, router: RouterIndex, event: &Event) {
-        if let Event::Neighbor { from, to, .. } = event {
-            self.changed.insert(router);
-            if (*from == NeighborState::Full) != (*to == NeighborState::Full) {
-                self.counts.adjacency_changes += 1;
+        for (to, address) in ends {
+            let for_it = destination.is_multicast() || destination == address;
+            if !for_it || !self.carries(interface, router, to) {
+                continue;
+            }
+            for arrival in self.quality.carry(&mut self.chance) {
+                let payload = match arrival.flipped_bit {
+                    None => packet.clone(),
+                    Some(bit) => with_flipped_bit(&packet, bit),
+                };
+                let packet = Packet { from: router, to, interface, source, destination, payload };
+                self.queue.schedule(at + arrival.after, Happening::Arrival(packet));
             }
         }
-        let Some(running) = &mut self.routers[router.0] else { return };
-        let complaint = running.note(event);
-        // A changed bit explains every refusal of a packet.
-        let corrupted = self.quality.corruption > Probability::ZERO && matches!(event, Event::PacketRefused { .. });
-        if let Some(complaint) = complaint.filter(|_| !corrupted) {
-            self.violation(router, complaint);
+    }
+
+    /// A router's address on an interface of its, and who else is there with which address.
+    fn ends(&self, router: RouterIndex, interface: InterfaceId) -> Option<(Ipv4Addr, Vec<(RouterIndex, Ipv4Addr)>)> {
+        let topology = &self.situation.topology;
+        if let Some(lan) = LanIndex::of(interface) {
+            let address = topology.lan_address(lan, router)?;
+            let others = topology.lans[lan.0].ends.iter().map(|end| end.router).filter(|&other| other != router);
+            return Some((
+                address,
+                others.filter_map(|other| Some((other, topology.lan_address(lan, other)?))).collect(),
+            ));
+        }
+        let link = LinkIndex::of(interface).filter(|link| link.0 < topology.links.len())?;
+        let near = topology.links[link.0].side_of(router)?;
+        let far = (topology.links[link.0].end(near.other()).router, topology.address(link, near.other()));
+        Some((topology.address(link, near), vec![far]))
+    }
+
+    fn carries(&self, interface: InterfaceId, from: RouterIndex, to: RouterIndex) -> bool {
+        let situation = &self.situation;
+        match (LanIndex::of(interface), LinkIndex::of(interface)) {
+            (Some(lan), _) => situation.is_plugged(lan, from) && situation.is_plugged(lan, to),
+            (None, Some(link)) => {
+                let side = situation.topology.links[link.0].side_of(from);
+                side.is_some_and(|side| situation.carries_from(link, side))
+            }
+            (None, None) => false,
         }
     }
 
-    fn violation(&mut self, router: RouterIndex, what: String) {
+    fn violation(&mut self, router: RouterIndex, at: Instant, what: String) {
         if self.violations.len() < MAX_VIOLATIONS {
-            self.violations.push(format!("router {router} at {:.3?}: {what}", self.queue.now().since_origin()));
+            self.violations.push(format!("router {router} at {:.3?}: {what}", at.since_origin()));
         }
     }
+}
+
+/// Whether a packet is an update with one LSA: IP has to fragment it if it is too long (RFC 2328 §A.1).
+fn is_one_lsa(packet: &[u8]) -> bool {
+    let count = packet.get(24..28);
+    packet.get(1) == Some(&LS_UPDATE) && count == Some(&[0, 0, 0, 1])
 }
 
 /// The check of an engine costs as much as there are LSAs, and a network of more routers takes more inputs.
@@ -384,4 +449,23 @@ fn with_flipped_bit(packet: &Bytes, bit: u64) -> Bytes {
     let bit = usize::try_from(bit % (8 * changed.len() as u64)).expect("a bit of the packet");
     changed[bit / 8] ^= 1 << (bit % 8);
     Bytes::from(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_change_no_byte() {
+        let run = |threads| {
+            let quality = Quality { delay: Duration::from_millis(10), ..Quality::GOOD };
+            let mut network = Network::new(Topology::mesh(16), Timers::default(), quality, 3, Duration::ZERO);
+            network.threads = threads;
+            network.run_until(Instant::new(Duration::from_secs(15)));
+            (network.trace(), network.counts())
+        };
+        let alone = run(1);
+        assert!(alone.1.arrivals > 10_000, "there is work for several threads: {alone:?}");
+        assert_eq!(alone, run(4));
+    }
 }

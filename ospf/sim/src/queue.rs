@@ -42,6 +42,11 @@ impl<T> EventQueue<T> {
         self.scheduled += 1;
     }
 
+    /// The next event and its time.
+    pub(crate) fn peek(&self) -> Option<(Instant, &T)> {
+        self.heap.peek().map(|Reverse(next)| (next.at, &next.event))
+    }
+
     /// The next event at or before `limit`, the clock set to its time; without one, `None`, and the clock set to `limit`.
     pub(crate) fn next_until(&mut self, limit: Instant) -> Option<T> {
         if self.heap.peek().is_none_or(|Reverse(next)| next.at > limit) {

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use ospf::{
     Addressing, AreaId, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState, NeighborState,
-    NetworkType, Prefix, Refusal, Route,
+    NetworkType, Refusal, RouterId,
 };
 
+use crate::link::Quality;
+use crate::own_lsas::OwnLsas;
+use crate::prng::Probability;
 use crate::situation::Situation;
-use crate::topology::{LinkIndex, Numbering, RouterIndex, Side, stub_interface};
+use crate::told::ToldRoutes;
+use crate::topology::{LanEnd, LinkIndex, Numbering, RouterIndex, Side, stub_interface};
 
 /// IP MTU of every link, bytes, and what an IP header takes of it.
 pub const MTU: u16 = 1420;
@@ -42,28 +46,56 @@ pub(crate) struct Running {
     /// When the earliest wake-up is that is scheduled for it.
     pub(crate) wake_up: Option<Instant>,
     /// Its routing table, as told.
-    pub(crate) table: BTreeMap<Prefix, Route>,
-    /// State of the neighbour on each interface, as told.
-    pub(crate) neighbors: BTreeMap<InterfaceId, NeighborState>,
+    pub(crate) told: ToldRoutes,
+    /// State of the neighbours on each interface, as told.
+    pub(crate) neighbors: BTreeMap<(InterfaceId, RouterId), NeighborState>,
+    pub(crate) own: OwnLsas,
+    pub(crate) last_input: Instant,
+    /// Its deadline does not go away by a tick.
+    pub(crate) stuck: bool,
+    pub(crate) inputs: u64,
+    /// One in so many inputs is followed by a check of the engine.
+    pub(crate) check_every: u64,
+    /// A changed bit explains every refusal of a packet.
+    pub(crate) corrupted: bool,
 }
 
 impl Running {
-    pub(crate) fn new(config: Config, seed: u64, now: Instant) -> Self {
-        let engine = Engine::new(config, seed, now);
-        Self { engine, wake_up: None, table: BTreeMap::new(), neighbors: BTreeMap::new() }
+    /// `phase` of `check_every` inputs count as taken already, so that not all engines are checked at their same input.
+    pub(crate) fn new(
+        config: Config,
+        seed: u64,
+        now: Instant,
+        quality: Quality,
+        (phase, check_every): (u64, u64),
+    ) -> Self {
+        let own = OwnLsas::new(config.router_id);
+        Self {
+            engine: Engine::new(config, seed, now),
+            wake_up: None,
+            told: ToldRoutes::default(),
+            neighbors: BTreeMap::new(),
+            own,
+            last_input: now,
+            stuck: false,
+            inputs: phase,
+            check_every,
+            corrupted: quality.corruption > Probability::ZERO,
+        }
     }
 
     /// Remembers what an event says. A word of complaint if no honest neighbour can have caused it.
     pub(crate) fn note(&mut self, event: &Event) -> Option<String> {
         match event {
-            Event::Neighbor { interface, to: NeighborState::Down, .. } => {
-                self.neighbors.remove(interface);
+            Event::Neighbor { interface, router_id, to: NeighborState::Down, .. } => {
+                self.neighbors.remove(&(*interface, *router_id));
                 None
             }
-            Event::Neighbor { interface, to, .. } => {
-                self.neighbors.insert(*interface, *to);
+            Event::Neighbor { interface, router_id, to, .. } => {
+                self.neighbors.insert((*interface, *router_id), *to);
                 None
             }
+            Event::PacketRefused { .. } if self.corrupted => None,
             Event::PacketRefused { reason, .. } => match reason {
                 // Loss, reordering and restarts explain these.
                 Refusal::InterfaceNotActive | Refusal::UnknownNeighbor | Refusal::NeighborState => None,
@@ -82,28 +114,38 @@ impl Running {
 pub(crate) fn config(situation: &Situation, router: RouterIndex, timers: Timers) -> Config {
     let mut interfaces = BTreeMap::new();
     for (index, link, side) in situation.topology.links_of(router) {
-        interfaces.insert(index.interface(), interface(format!("link{}", index.0), link.end(side).cost, timers));
+        let config = interface(format!("link{}", index.0), link.area, link.end(side).cost, timers);
+        interfaces.insert(index.interface(), config);
+    }
+    for (index, lan, LanEnd { cost, priority, .. }) in situation.topology.lans_of(router) {
+        let config = InterfaceConfig {
+            network: NetworkType::Broadcast,
+            priority,
+            ..interface(format!("lan{}", index.0), lan.area, cost, timers)
+        };
+        interfaces.insert(index.interface(), config);
     }
     let description = &situation.topology.routers[router.0];
     for (place, (network, &cost)) in description.stubs.iter().enumerate() {
-        let stub = InterfaceConfig { passive: true, ..interface(format!("stub {network}"), cost, timers) };
+        let stub =
+            InterfaceConfig { passive: true, ..interface(format!("stub {network}"), description.area, cost, timers) };
         interfaces.insert(stub_interface(place), stub);
     }
     Config {
         interfaces,
-        loopbacks: BTreeMap::from([(AreaId::BACKBONE, BTreeSet::from([router.loopback()]))]),
+        loopbacks: BTreeMap::from([(description.area, BTreeSet::from([router.loopback()]))]),
         externals: description.externals.clone(),
         ..Config::new(router.id())
     }
 }
 
-fn interface(name: String, cost: u16, timers: Timers) -> InterfaceConfig {
+fn interface(name: String, area: AreaId, cost: u16, timers: Timers) -> InterfaceConfig {
     InterfaceConfig {
         cost,
         hello_interval: timers.hello,
         dead_interval: timers.dead,
         retransmit_interval: timers.retransmit,
-        ..InterfaceConfig::new(name, AreaId::BACKBONE, NetworkType::PointToPoint)
+        ..InterfaceConfig::new(name, area, NetworkType::PointToPoint)
     }
 }
 
@@ -124,7 +166,13 @@ pub(crate) fn link_states(
             LinkState::Up { index: interface.0, mtu: MTU, addressing: Addressing::Numbered { address, subnet } },
         )
     });
-    links.chain(stubs)
+    let lans = situation.topology.lans_of(router).filter_map(move |(index, _, _)| {
+        let (interface, subnet) = (index.interface(), index.subnet());
+        let address = situation.topology.lan_address(index, router)?;
+        let addressing = Addressing::Numbered { address, subnet };
+        Some((interface, LinkState::Up { index: interface.0, mtu: MTU, addressing }))
+    });
+    links.chain(stubs).chain(lans)
 }
 
 /// The state of the interface at one side of a link.

@@ -1,4 +1,5 @@
-//! A run in two phases: faults, then everything heals and convergence is demanded within a bound. What it did is one report.
+//! A run: faults, then everything heals and convergence is demanded within a bound; then, if asked for, of both halves of a network
+//! that is cut in two, and of the whole again. What it did is one report.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::network::{Counts, Network};
 use crate::oracle::Oracle;
 use crate::prng::Prng;
 use crate::router::Timers;
+use crate::situation::Trouble;
 use crate::topology::Topology;
 
 /// How long after the last fault healed a network may take until all agree, in virtual time.
@@ -25,6 +27,9 @@ pub const QUIET: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether all agree.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A failure tells so many faults of a run; a partition of a large network is thousands.
+const MAX_TOLD_FAULTS: usize = 1000;
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -49,6 +54,17 @@ pub struct Scenario {
     pub bound: Duration,
     /// How long nothing may change afterwards.
     pub quiet: Duration,
+    /// What happens to a network that has converged.
+    pub afterwards: Afterwards,
+}
+
+/// What happens to a network that has converged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// Nothing.
+    Nothing,
+    /// All links between two halves of the routers fall silent at once, and when all on either side agree they carry again.
+    Partition,
 }
 
 /// What becomes of what is broken at the end of the phase of faults.
@@ -65,14 +81,43 @@ pub enum Aftermath {
 pub struct Report {
     /// Faults in the first phase.
     pub faults: usize,
-    /// Virtual time from the end of the first phase until all agreed.
-    pub converged_after: Duration,
+    /// How convergence came about each time it was demanded.
+    pub phases: Vec<Phase>,
     /// Virtual time of the whole run.
     pub duration: Duration,
     /// What happened.
     pub counts: Counts,
     /// The same seed gives the same number.
     pub trace: u64,
+}
+
+impl Report {
+    /// Virtual time from the last fault of the first phase until all agreed.
+    pub fn converged_after(&self) -> Duration {
+        self.phases.first().map_or(Duration::ZERO, |phase| phase.converged_after)
+    }
+}
+
+/// A demand for convergence that was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Phase {
+    /// What had happened.
+    pub cause: Cause,
+    /// Virtual time until all agreed.
+    pub converged_after: Duration,
+    /// What happened until then.
+    pub counts: Counts,
+}
+
+/// After what convergence is demanded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The start, and faults if there are any.
+    Start,
+    /// The network was cut in two.
+    Partition,
+    /// The halves were joined again.
+    Healing,
 }
 
 /// A run that did not.
@@ -118,6 +163,7 @@ impl Scenario {
             aftermath: Aftermath::Healed,
             bound: CONVERGENCE_BOUND,
             quiet: QUIET,
+            afterwards: Afterwards::Nothing,
         }
     }
 
@@ -131,8 +177,37 @@ impl Scenario {
         let mut network = Network::new(topology, self.timers, self.quality, prng.next_u64(), self.start_within);
         let mut faults = Vec::new();
         self.break_things(&mut network, &mut prng, &mut faults);
-        let result = self.demand_convergence(&mut network, faults.len());
-        result.map_err(|what| Box::new(Failure { seed: self.seed, at: network.now(), what, faults }))
+        let result = self.demand_all(&mut network, &mut faults);
+        let phases = match result {
+            Ok(phases) => phases,
+            Err(what) => return Err(Box::new(Failure { seed: self.seed, at: network.now(), what, faults })),
+        };
+        Ok(Report {
+            faults: faults.len(),
+            phases,
+            duration: network.now().since_origin(),
+            counts: network.counts(),
+            trace: network.trace(),
+        })
+    }
+
+    /// Everything after the first phase.
+    fn demand_all(&self, network: &mut Network, faults: &mut Vec<(Instant, Fault)>) -> Result<Vec<Phase>, FailureKind> {
+        let mut phases = vec![self.demand_convergence(network, Cause::Start, Counts::default())?];
+        let cut = match self.afterwards {
+            Afterwards::Nothing => return Ok(phases),
+            Afterwards::Partition => network.situation().between_halves(),
+        };
+        for (cause, trouble) in [(Cause::Partition, Some(Trouble::Cut)), (Cause::Healing, None)] {
+            let before = network.counts();
+            for &link in &cut {
+                let fault = Fault::Trouble(link, trouble);
+                faults.push((network.now(), fault.clone()));
+                network.inflict(fault);
+            }
+            phases.push(self.demand_convergence(network, cause, before)?);
+        }
+        Ok(phases)
     }
 
     /// The first phase, and the aftermath at its end.
@@ -159,25 +234,22 @@ impl Scenario {
         }
     }
 
-    /// The second phase.
-    fn demand_convergence(&self, network: &mut Network, faults: usize) -> Result<Report, FailureKind> {
-        let healed = network.now();
+    fn demand_convergence(&self, network: &mut Network, cause: Cause, before: Counts) -> Result<Phase, FailureKind> {
+        let start = network.now();
         let situation = network.situation().clone();
         let oracle = Oracle::new(&situation);
         let mut progress = Progress::new(&oracle, network);
         while !progress.look(network) {
-            if network.now() >= healed + self.bound {
+            if network.now() >= start + self.bound {
                 return Err(FailureKind::NotConverged(disagreements(network, &oracle)));
             }
             network.run_until(network.now() + LOOK_EVERY);
         }
-        let converged = network.now();
-        let before = network.counts();
+        let (converged, at_convergence) = (network.now(), network.counts());
         network.run_until(converged + self.quiet);
-        let after = network.counts();
-        let route_changes = after.route_changes - before.route_changes;
-        let adjacency_changes = after.adjacency_changes - before.adjacency_changes;
-        if route_changes + adjacency_changes > 0 {
+        let since = network.counts().since(at_convergence);
+        if since.route_changes + since.adjacency_changes > 0 {
+            let Counts { route_changes, adjacency_changes, .. } = since;
             return Err(FailureKind::NotQuiet { route_changes, adjacency_changes });
         }
         let disagreements = disagreements(network, &oracle);
@@ -188,12 +260,17 @@ impl Scenario {
         if !network.violations().is_empty() {
             return Err(FailureKind::Violations(network.violations().to_vec()));
         }
-        Ok(Report {
-            faults,
-            converged_after: converged.saturating_since(healed),
-            duration: network.now().since_origin(),
-            counts: after,
-            trace: network.trace(),
+        let converged_after = converged.saturating_since(start);
+        Ok(Phase { cause, converged_after, counts: at_convergence.since(before) })
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start",
+            Self::Partition => "partition",
+            Self::Healing => "healing",
         })
     }
 }
@@ -201,8 +278,11 @@ impl Scenario {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}, after {:.1?}:", self.seed, self.at.since_origin())?;
-        for (at, fault) in &self.faults {
+        for (at, fault) in self.faults.iter().take(MAX_TOLD_FAULTS) {
             writeln!(f, "  fault at {:.3?}: {fault:?}", at.since_origin())?;
+        }
+        if let more @ 1.. = self.faults.len().saturating_sub(MAX_TOLD_FAULTS) {
+            writeln!(f, "  and {more} faults more")?;
         }
         match &self.what {
             FailureKind::NotConverged(disagreements) => {

@@ -1,8 +1,8 @@
 //! A topology as it stands at the moment: what runs, what carries packets. Faults change it; the oracle reads it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::topology::{Link, LinkIndex, RouterIndex, Side, Topology};
+use crate::topology::{LanEnd, LanIndex, Link, LinkIndex, RouterIndex, Side, Topology};
 
 /// What is wrong with a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +22,13 @@ pub struct Situation {
     pub topology: Topology,
     stopped: BTreeSet<RouterIndex>,
     troubles: BTreeMap<LinkIndex, Trouble>,
+    unplugged: BTreeSet<(LanIndex, RouterIndex)>,
 }
 
 impl Situation {
     /// All well.
     pub fn new(topology: Topology) -> Self {
-        Self { topology, stopped: BTreeSet::new(), troubles: BTreeMap::new() }
+        Self { topology, stopped: BTreeSet::new(), troubles: BTreeMap::new(), unplugged: BTreeSet::new() }
     }
 
     /// Whether a router runs.
@@ -76,12 +77,66 @@ impl Situation {
         })
     }
 
+    /// Whether what a router sends on a LAN reaches the LAN, and the other way round.
+    pub fn is_plugged(&self, lan: LanIndex, router: RouterIndex) -> bool {
+        !self.unplugged.contains(&(lan, router))
+    }
+
+    /// Ends of LANs that are cut off without their routers being told.
+    pub fn unplugged(&self) -> impl Iterator<Item = (LanIndex, RouterIndex)> {
+        self.unplugged.iter().copied()
+    }
+
+    /// The ends of a LAN whose routers hear each other.
+    pub fn heard_on(&self, lan: LanIndex) -> impl Iterator<Item = &LanEnd> {
+        let ends = self.topology.lans[lan.0].ends.iter();
+        ends.filter(move |end| self.runs(end.router) && self.is_plugged(lan, end.router))
+    }
+
+    /// The ends of a LAN that a designated router joins; none if nobody may be one, or nobody else is there.
+    pub fn joined_by(&self, lan: LanIndex) -> Vec<LanEnd> {
+        let ends: Vec<_> = self.heard_on(lan).copied().collect();
+        let joined = ends.len() > 1 && ends.iter().any(|end| end.priority > 0);
+        if joined { ends } else { Vec::new() }
+    }
+
+    /// The links between the half of the routers that is next to the first one, by links, and the other half.
+    pub fn between_halves(&self) -> Vec<LinkIndex> {
+        let count = self.topology.routers.len();
+        let mut links: Vec<Vec<RouterIndex>> = vec![Vec::new(); count];
+        for link in &self.topology.links {
+            for side in Side::BOTH {
+                links[link.end(side).router.0].push(link.end(side.other()).router);
+            }
+        }
+        // Any order will do, as long as routers without links are in it, too.
+        let mut half = BTreeSet::new();
+        let mut next: VecDeque<_> = (0..count).map(RouterIndex).collect();
+        while half.len() < count / 2 {
+            let Some(router) = next.pop_front() else { break };
+            if half.insert(router) {
+                links[router.0].iter().rev().for_each(|&neighbor| next.push_front(neighbor));
+            }
+        }
+        let between = |link: &Link| half.contains(&link.a.router) != half.contains(&link.b.router);
+        self.topology.links().filter(|(_, link)| between(link)).map(|(index, _)| index).collect()
+    }
+
     /// Starts or stops a router.
     pub(crate) fn set_running(&mut self, router: RouterIndex, runs: bool) {
         if runs {
             self.stopped.remove(&router);
         } else {
             self.stopped.insert(router);
+        }
+    }
+
+    /// Takes a router off a LAN, or puts it there again.
+    pub(crate) fn set_plugged(&mut self, lan: LanIndex, router: RouterIndex, plugged: bool) {
+        if plugged {
+            self.unplugged.remove(&(lan, router));
+        } else {
+            self.unplugged.insert((lan, router));
         }
     }
 

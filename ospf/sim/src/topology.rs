@@ -1,10 +1,10 @@
-//! Networks as a description: routers, point-to-point links, what is attached to them. No state, no OSPF.
+//! Networks as a description: routers, point-to-point links, LANs, areas, what is attached to them. No state, no OSPF.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use ospf::{External, ExternalMetric, InterfaceId, Prefix, RouterId};
+use ospf::{AreaId, External, ExternalMetric, InterfaceId, Prefix, RouterId};
 
 use crate::prng::Prng;
 
@@ -32,7 +32,36 @@ pub struct Topology {
     pub routers: Vec<Router>,
     /// Its links, at most [`MAX_LINKS`]; two routers may have several.
     pub links: Vec<Link>,
+    /// Its LANs, at most [`MAX_LANS`].
+    pub lans: Vec<Lan>,
 }
+
+/// A LAN, by its place in [`Topology::lans`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LanIndex(pub usize);
+
+/// A broadcast network.
+#[derive(Debug, Clone)]
+pub struct Lan {
+    /// The area it is in.
+    pub area: AreaId,
+    /// Routers on it, each once, at most 250.
+    pub ends: Vec<LanEnd>,
+}
+
+/// A router on a LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LanEnd {
+    /// Whose interface it is.
+    pub router: RouterIndex,
+    /// Interface output cost.
+    pub cost: u16,
+    /// Router Priority.
+    pub priority: u8,
+}
+
+/// As many LANs have a /24 in 100.64.0.0/10.
+pub const MAX_LANS: usize = 1 << 14;
 
 /// As many routers have a loopback address in 10.255.0.0/16.
 pub const MAX_ROUTERS: usize = 65_534;
@@ -43,6 +72,8 @@ pub const MAX_LINKS: usize = 1 << 18;
 /// What is attached to a router besides links.
 #[derive(Debug, Clone, Default)]
 pub struct Router {
+    /// The area of its loopback address and its stub networks.
+    pub area: AreaId,
     /// Networks on passive interfaces, with their cost. Several routers may have the same.
     pub stubs: BTreeMap<Prefix, u16>,
     /// Destinations outside OSPF. Several routers may have the same.
@@ -58,6 +89,8 @@ pub struct Link {
     pub b: End,
     /// Whether it has a subnet.
     pub numbering: Numbering,
+    /// The area it is in.
+    pub area: AreaId,
 }
 
 /// One end of a link.
@@ -168,6 +201,28 @@ impl LinkIndex {
     }
 }
 
+impl LanIndex {
+    /// The interface to this LAN, at all of its routers.
+    pub fn interface(self) -> InterfaceId {
+        InterfaceId(FIRST_LAN + u32::try_from(self.0).expect("LANs are few"))
+    }
+
+    /// The LAN of an interface; `None` for other interfaces.
+    pub fn of(interface: InterfaceId) -> Option<Self> {
+        let number = interface.0.checked_sub(FIRST_LAN)? as usize;
+        (number < MAX_LANS).then_some(Self(number))
+    }
+
+    /// The subnet, in 100.64.0.0/10.
+    pub fn subnet(self) -> Prefix {
+        debug_assert!(self.0 < MAX_LANS);
+        Prefix::new(Ipv4Addr::from(u32::from(Ipv4Addr::new(100, 64, 0, 0)) + 256 * self.0 as u32), 24)
+    }
+}
+
+/// Interfaces of LANs come after those of links and stub networks.
+const FIRST_LAN: u32 = 1 << 20;
+
 /// The interface of a router's stub network, by the network's place among them.
 pub fn stub_interface(place: usize) -> InterfaceId {
     InterfaceId(u32::try_from(MAX_LINKS + 1 + place).expect("stub networks are few"))
@@ -187,6 +242,23 @@ impl Topology {
     /// The links of a router, and the side at which it is.
     pub fn links_of(&self, router: RouterIndex) -> impl Iterator<Item = (LinkIndex, &Link, Side)> {
         self.links().filter_map(move |(index, link)| Some((index, link, link.side_of(router)?)))
+    }
+
+    /// All LANs by index.
+    pub fn lans(&self) -> impl Iterator<Item = (LanIndex, &Lan)> {
+        self.lans.iter().enumerate().map(|(index, lan)| (LanIndex(index), lan))
+    }
+
+    /// The LANs of a router, and what it has there.
+    pub fn lans_of(&self, router: RouterIndex) -> impl Iterator<Item = (LanIndex, &Lan, LanEnd)> {
+        self.lans()
+            .filter_map(move |(index, lan)| Some((index, lan, *lan.ends.iter().find(|end| end.router == router)?)))
+    }
+
+    /// A router's address on a LAN, by its place there.
+    pub fn lan_address(&self, lan: LanIndex, router: RouterIndex) -> Option<Ipv4Addr> {
+        let place = self.lans.get(lan.0)?.ends.iter().position(|end| end.router == router)?;
+        Some(Ipv4Addr::from(u32::from(lan.subnet().network()) + 1 + place as u32))
     }
 
     /// The address that packets have which leave `link` at `side`.
@@ -272,16 +344,97 @@ impl Topology {
         topology
     }
 
+    /// A random backbone of `backbone` routers and `areas` further areas of `inside` routers each, on one or two border routers. Areas
+    /// have links and LANs; some routers have stub networks, each in one area only, and destinations outside.
+    pub fn areas(backbone: usize, areas: usize, inside: usize, prng: &mut Prng) -> Self {
+        let mut topology = Self::of_routers(backbone + areas * inside);
+        let core: Vec<_> = (0..backbone).collect();
+        topology.fill_area(AreaId::BACKBONE, &core, prng);
+        for area in 0..areas {
+            let first = backbone + area * inside;
+            let mut members: Vec<_> = (first..first + inside).collect();
+            let id = AreaId(1 + area as u32);
+            members.iter().for_each(|&member| topology.routers[member].area = id);
+            let border = prng.below(backbone);
+            members.insert(0, border);
+            let second = prng.below(backbone);
+            if second != border {
+                members.push(second);
+            }
+            topology.fill_area(id, &members, prng);
+        }
+        for router in &mut topology.routers {
+            if prng.below(3) == 0 {
+                let network = Ipv4Addr::new(192, 168, (8 * router.area.0) as u8 + prng.below(3) as u8, 0);
+                router.stubs.insert(Prefix::new(network, 24), prng.between(1, 4));
+            }
+            if prng.below(3) == 0 {
+                let metric = u32::from(prng.between(1, 4));
+                let metric = match prng.below(2) {
+                    0 => ExternalMetric::Type1(metric),
+                    _ => ExternalMetric::Type2(metric),
+                };
+                let network = Ipv4Addr::new(198, 18, prng.below(5) as u8, 0);
+                router.externals.insert(Prefix::new(network, 24), external(metric));
+            }
+        }
+        topology
+    }
+
+    /// Joins routers by a random tree of links, one link more, and one or two LANs of some of them.
+    fn fill_area(&mut self, area: AreaId, members: &[usize], prng: &mut Prng) {
+        let first = self.links.len();
+        for place in 1..members.len() {
+            // Some are joined by LANs alone.
+            if prng.below(4) > 0 {
+                self.join_randomly(members[prng.below(place)], members[place], prng);
+            }
+        }
+        let (a, b) = (members[prng.below(members.len())], members[prng.below(members.len())]);
+        if a != b {
+            self.join_randomly(a, b, prng);
+        }
+        self.links[first..].iter_mut().for_each(|link| link.area = area);
+        for number in 0..1 + prng.below(2) {
+            let all = number == 0;
+            let end = |prng: &mut Prng, &router: &usize| LanEnd {
+                router: RouterIndex(router),
+                cost: prng.between(1, 4),
+                priority: prng.below(3) as u8,
+            };
+            let on_it: Vec<_> = members.iter().filter(|_| all || prng.below(2) == 0).copied().collect();
+            let ends = on_it.iter().map(|member| end(prng, member)).collect();
+            self.lans.push(Lan { area, ends });
+        }
+    }
+
+    /// `count` routers in a random tree with `extra` more links, all unnumbered, of random costs: tunnels between sites, few of which have
+    /// one to another.
+    pub fn sparse(count: usize, extra: usize, prng: &mut Prng) -> Self {
+        let mut topology = Self::of_routers(count);
+        for here in 1..count {
+            let there = prng.below(here);
+            topology.join(there, here, prng.between(1, 4), Numbering::Unnumbered);
+        }
+        for _ in 0..extra {
+            let (a, b) = (prng.below(count), prng.below(count));
+            if a != b {
+                topology.join(a, b, prng.between(1, 4), Numbering::Unnumbered);
+            }
+        }
+        topology
+    }
+
     fn of_routers(count: usize) -> Self {
         assert!(count <= MAX_ROUTERS, "{count} routers");
-        Self { routers: vec![Router::default(); count], links: Vec::new() }
+        Self { routers: vec![Router::default(); count], ..Self::default() }
     }
 
     fn join(&mut self, a: usize, b: usize, cost: u16, numbering: Numbering) {
         assert_ne!(a, b, "a link has two routers");
         assert!(self.links.len() < MAX_LINKS, "too many links");
         let end = |router| End { router: RouterIndex(router), cost };
-        self.links.push(Link { a: end(a), b: end(b), numbering });
+        self.links.push(Link { a: end(a), b: end(b), numbering, area: AreaId::BACKBONE });
     }
 
     fn join_randomly(&mut self, a: usize, b: usize, prng: &mut Prng) {

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ospf_sim::run_case;
+use ospf_sim::{Prng, run_case};
 
-/// Our own cases, whose expected values come from shortest paths, not from an engine.
+/// Our own cases, whose expected values come from shortest paths and the RFC, not from an engine.
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -32,7 +32,7 @@ fn every_case_of_another_implementation_comes_to_the_routes_that_it_has() {
 }
 
 #[test]
-fn every_case_of_our_own_comes_to_what_shortest_paths_say() {
+fn every_case_of_our_own_comes_to_what_shortest_paths_and_the_rfc_say() {
     expect_no_difference(Path::new(OWN));
 }
 
@@ -76,4 +76,49 @@ fn a_file_that_is_no_case_is_wrong_usage_and_does_not_keep_others_from_running()
     assert!(out.ends_with("no difference\n"), "{out}");
     assert_eq!(ospf_sim(&[]).0, Some(2));
     assert_eq!(ospf_sim(&["/nowhere.json"]).0, Some(2));
+}
+
+/// A word of a case in place of another, or left out, or doubled: whatever comes of it is told, and nothing panics.
+#[test]
+fn odd_files_are_run_or_refused_with_a_reason() {
+    const ODD: [&str; 14] = [
+        "",
+        "0",
+        "-1",
+        "4294967296",
+        "1e99",
+        "null",
+        "true",
+        "{}",
+        "[]",
+        "\"\"",
+        "\"0.0.0.0\"",
+        "\"255.255.255.255\"",
+        "\"0.0.0.0/0\"",
+        "\"nssa\"",
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let odd = directory.path().join("odd.json");
+    let (mut ran, mut refused) = (0, 0);
+    let mut prng = Prng::new(9);
+    let texts = ["holo/topo1-2.json", "holo/topo3-1.json", "unnumbered-ecmp.json"];
+    let texts = texts.map(|name| std::fs::read_to_string(Path::new(OWN).join(name)).unwrap());
+    for _ in 0..400 {
+        let text = prng.choose(&texts).unwrap();
+        // Only the routers and wires: what is expected is compared, not run.
+        let end = text.find("\"expected\"").unwrap();
+        let values: Vec<_> = text[..end].match_indices(": ").map(|(at, _)| at + 2).collect();
+        let at = *prng.choose(&values).unwrap();
+        let len = text[at..].find([',', '\n', '}']).unwrap();
+        let changed = format!("{}{}{}", &text[..at], prng.choose(&ODD).unwrap(), &text[at + len..]);
+        std::fs::write(&odd, changed).unwrap();
+        match run_case(&odd) {
+            Ok(_) => ran += 1,
+            Err(error) => {
+                assert!(error.to_string().starts_with(odd.to_str().unwrap()), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(ran > 10 && refused > 100, "{ran} ran, {refused} were refused");
 }

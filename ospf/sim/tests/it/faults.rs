@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ospf_sim::{Aftermath, Prng, Scenario, Topology};
+use ospf_sim::{Aftermath, Afterwards, Cause, Prng, Scenario, Timers, Topology};
 
 use crate::{hostile, lossy, run, scenario};
 
@@ -39,4 +39,26 @@ fn a_mesh_and_a_grid_converge_after_faults_every_tenth_of_a_second() {
 #[test]
 fn all_routers_of_a_mesh_may_start_at_once() {
     run(&Scenario { start_within: Duration::ZERO, ..scenario(Topology::mesh(12), lossy(), 3) });
+}
+
+#[test]
+fn both_halves_of_a_network_converge_and_so_does_the_whole_again() {
+    let topologies = [
+        Topology::mesh(8),
+        Topology::grid(5, 4),
+        Topology::random(16, 12, &mut Prng::new(5)),
+        Topology::sparse(40, 30, &mut Prng::new(6)),
+    ];
+    for topology in topologies {
+        let report = run(&Scenario { afterwards: Afterwards::Partition, ..scenario(topology, lossy(), 5) });
+        let causes: Vec<_> = report.phases.iter().map(|phase| phase.cause).collect();
+        assert_eq!(causes, [Cause::Start, Cause::Partition, Cause::Healing]);
+        let [_, partition, healing] = report.phases[..] else { panic!("{report:?}") };
+        assert!(
+            partition.converged_after >= Timers::default().dead,
+            "a silent link is noticed after RouterDeadInterval"
+        );
+        assert_eq!(partition.counts.adjacency_changes, healing.counts.adjacency_changes);
+        assert!(partition.counts.originations > 0 && healing.counts.originations > 0, "{report:?}");
+    }
 }

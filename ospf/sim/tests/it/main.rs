@@ -1,5 +1,6 @@
 //! Whole networks in virtual time, each held against the oracle. A test that fails prints the seed and the faults.
 
+mod areas;
 mod cases;
 mod convergence;
 mod faults;
