@@ -148,6 +148,7 @@ impl<'a> Draft<'a> {
             areas: self.areas()?,
             sites,
             links,
+            segments: Vec::new(),
         })
     }
 

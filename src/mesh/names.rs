@@ -16,14 +16,23 @@ const CUT_SUFFIX: usize = 6;
 ///
 /// `name` is a checked site name (ASCII letters, digits, `-`, `_`, `.`).
 pub fn tunnel_interface(name: &str) -> IfName {
-    let whole = format!("wg-{name}");
+    interface("wg", name)
+}
+
+/// The VXLAN device of the segment `name`: `vx-NAME`, cut as tunnels' names are.
+pub fn overlay_interface(name: &str) -> IfName {
+    interface("vx", name)
+}
+
+fn interface(kind: &str, name: &str) -> IfName {
+    let whole = format!("{kind}-{name}");
     let text = if whole.len() <= IfName::MAX_LEN {
         whole
     } else {
         let keep: String = whole.chars().take(IfName::MAX_LEN - CUT_SUFFIX).collect();
         format!("{keep}~{}", digest(name))
     };
-    IfName::new(&text).expect("a checked site name after `wg-`, cut to 15 bytes, is an interface name")
+    IfName::new(&text).expect("a checked name after two letters and a dash, cut to 15 bytes, is an interface name")
 }
 
 /// Five base-32 digits of FNV-1a over the name: stable across versions and machines.
