@@ -17,6 +17,6 @@ pub use claim::{Claim, ClaimError, MAX_CLAIMS, decode, encode};
 pub use encapsulation::{Underlay, guest_mtu};
 pub use entries::{Bridge, Device, Entries, Filter, Mss, PORT, Port, Proxy, Roaming, Situation};
 pub use mac::{Mac, MacError};
-pub use segment::{Segment, Vtep};
+pub use segment::{FrameRate, Segment, Vtep};
 pub use vni::{Vni, VniError};
 pub use whereabouts::{DAMPING_WINDOW, Finding, MAX_MOVES, Record, Refusal, Whereabouts};
