@@ -16,13 +16,15 @@ pub(in crate::reconcile) fn plan_making(desired: &Overlay, observed: &Observed) 
     if let Some(filter) = desired.filter.as_ref().filter(|filter| found.filter.as_ref() != Some(filter)) {
         steps.push(OverlayStep::SetFilter(filter.clone()));
     }
+    let mut bare = BTreeSet::new();
     for (name, bridge) in &desired.bridges {
-        plan_bridge(name, bridge, found.bridges.get(name), &mut steps);
+        if plan_bridge(name, bridge, found.bridges.get(name), &mut steps) == Entries::None {
+            bare.insert(name);
+        }
     }
-    let mut renewed = BTreeSet::new();
     for (name, device) in &desired.devices {
-        if plan_device(name, device, found, &mut steps) == Renewed::Yes {
-            renewed.insert(name);
+        if plan_device(name, device, found, &mut steps) == Entries::None {
+            bare.insert(name);
         }
     }
     for (port, bridge) in &desired.ports {
@@ -36,7 +38,7 @@ pub(in crate::reconcile) fn plan_making(desired: &Overlay, observed: &Observed) 
             _ => steps.push(OverlayStep::Join(port.clone(), bridge.clone())),
         }
     }
-    plan_entries(desired, observed, &renewed, &mut steps);
+    plan_entries(desired, observed, &bare, &mut steps);
     steps
 }
 
@@ -67,22 +69,29 @@ pub(in crate::reconcile) fn plan_withdrawal(desired: &Overlay, observed: &Observ
     steps
 }
 
-fn plan_bridge(name: &IfName, wanted: &Bridge, found: Option<&Bridge>, steps: &mut Vec<OverlayStep>) {
-    match found {
-        None => steps.push(OverlayStep::CreateBridge(name.clone(), wanted.clone())),
-        Some(found) if found != wanted => steps.push(OverlayStep::SetBridge(name.clone(), wanted.clone())),
-        Some(_) => {}
-    }
-}
-
-/// Whether a device is made, or made anew: then there are no entries on it.
+/// What is on a bridge or a device by the time that it is as wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Renewed {
-    Yes,
-    No,
+enum Entries {
+    /// What was observed.
+    Stand,
+    /// Nothing: it is made, made anew, or has been changed so that the kernel throws its entries away.
+    None,
 }
 
-fn plan_device(name: &IfName, wanted: &Device, found: &Overlay, steps: &mut Vec<OverlayStep>) -> Renewed {
+fn plan_bridge(name: &IfName, wanted: &Bridge, found: Option<&Bridge>, steps: &mut Vec<OverlayStep>) -> Entries {
+    let Some(found) = found else {
+        steps.push(OverlayStep::CreateBridge(name.clone(), wanted.clone()));
+        return Entries::None;
+    };
+    // Given an address the kernel forgets all neighbours, even if it is the one that the bridge has.
+    let mac = wanted.mac.filter(|_| found.mac != wanted.mac);
+    if found != wanted {
+        steps.push(OverlayStep::SetBridge(name.clone(), Bridge { mac, ..wanted.clone() }));
+    }
+    if mac.is_none() { Entries::Stand } else { Entries::None }
+}
+
+fn plan_device(name: &IfName, wanted: &Device, found: &Overlay, steps: &mut Vec<OverlayStep>) -> Entries {
     let present = found.devices.get(name);
     let standing = present.filter(|present| present.made == wanted.made);
     if standing.is_none() {
@@ -102,24 +111,24 @@ fn plan_device(name: &IfName, wanted: &Device, found: &Overlay, steps: &mut Vec<
         steps.push(OverlayStep::SetUp(name.clone()));
     }
     // What the bridge sends to a port goes with the port.
-    if joined.is_some() { Renewed::No } else { Renewed::Yes }
+    if joined.is_some() { Entries::Stand } else { Entries::None }
 }
 
-fn plan_entries(desired: &Overlay, observed: &Observed, renewed: &BTreeSet<&IfName>, steps: &mut Vec<OverlayStep>) {
+fn plan_entries(desired: &Overlay, observed: &Observed, bare: &BTreeSet<&IfName>, steps: &mut Vec<OverlayStep>) {
     let found = &observed.state.overlay;
     for ((device, mac), vtep) in &desired.remotes {
         let key = (device.clone(), *mac);
-        if renewed.contains(device) || found.remotes.get(&key) != Some(vtep) {
+        if bare.contains(device) || found.remotes.get(&key) != Some(vtep) {
             steps.push(OverlayStep::AddRemote(device.clone(), *mac, *vtep));
         }
     }
     for (device, vtep) in &desired.flood_lists {
-        if renewed.contains(device) || !found.flood_lists.contains(&(device.clone(), *vtep)) {
+        if bare.contains(device) || !found.flood_lists.contains(&(device.clone(), *vtep)) {
             steps.push(OverlayStep::AddFlood(device.clone(), *vtep));
         }
     }
     for ((device, mac), roaming) in &desired.stations {
-        let present = found.stations.get(&(device.clone(), *mac)).filter(|_| !renewed.contains(device));
+        let present = found.stations.get(&(device.clone(), *mac)).filter(|_| !bare.contains(device));
         if present == Some(roaming) {
             continue;
         }
@@ -128,7 +137,7 @@ fn plan_entries(desired: &Overlay, observed: &Observed, renewed: &BTreeSet<&IfNa
         steps.push(OverlayStep::AddStation(device.clone(), *mac, *roaming));
     }
     for ((bridge, address), mac) in &desired.neighbors {
-        if found.neighbors.get(&(bridge.clone(), *address)) != Some(mac) {
+        if bare.contains(bridge) || found.neighbors.get(&(bridge.clone(), *address)) != Some(mac) {
             steps.push(OverlayStep::AddNeighbor(bridge.clone(), *address, *mac));
         }
     }

@@ -36,7 +36,7 @@ pub struct Overlay {
 /// A bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bridge {
-    /// Its own address; observed: `None` if no host could have it.
+    /// Its own address; observed: `None` if no host could have it, in a step: `None` = leave it.
     pub mac: Option<Mac>,
     /// Octets.
     pub mtu: u32,

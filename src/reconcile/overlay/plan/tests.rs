@@ -100,7 +100,11 @@ fn carry_out(step: &OverlayStep, observed: &mut Observed) {
             assert!(overlay.bridges.insert(name, bridge).is_none(), "{step}: there already");
         }
         OverlayStep::SetBridge(name, bridge) => {
-            overlay.bridges.insert(name, bridge);
+            let before = overlay.bridges[&name].mac;
+            if bridge.mac.is_some() {
+                overlay.neighbors.retain(|(bridge, _), _| *bridge != name);
+            }
+            overlay.bridges.insert(name, Bridge { mac: bridge.mac.or(before), ..bridge });
         }
         OverlayStep::CreateDevice(name, made) => {
             let device = Device { made: Some(made), mtu: 1450, bridge: None, port: None, admin: Admin::Down };
@@ -242,7 +246,7 @@ fn what_somebody_deleted_is_there_again() {
         planned(&desired, &mut observed),
         [
             "set the filter",
-            "set bridge br-vms address 02:77:65:00:00:64 mtu 1500 mcast_snooping 0",
+            "set bridge br-vms mtu 1500 mcast_snooping 0",
             "attach vx-vms to br-vms with neigh_suppress on flood off mcast_flood off bcast_flood on",
             "add 02:00:00:00:00:02 at 10.255.0.2 to vx-vms",
             "add 10.255.0.3 to the flood list of vx-vms",
@@ -250,6 +254,21 @@ fn what_somebody_deleted_is_there_again() {
             "add neighbor 10.9.0.10 02:00:00:00:00:01 to br-vms",
             "add neighbor 10.9.0.20 02:00:00:00:00:02 to br-vms",
             "add gateway 10.9.0.1/24 to br-vms",
+        ]
+    );
+}
+
+#[test]
+fn a_bridge_that_gets_its_address_back_has_lost_its_neighbors_with_it() {
+    let mut observed = settled(&segment());
+    let desired = wanted(&segment(), &[2, 3], &observed);
+    observed.state.overlay.bridges.get_mut(&name("br-vms")).unwrap().mac = Some(mac(0xaa));
+    assert_eq!(
+        planned(&desired, &mut observed),
+        [
+            "set bridge br-vms address 02:77:65:00:00:64 mtu 1500 mcast_snooping 0",
+            "add neighbor 10.9.0.10 02:00:00:00:00:01 to br-vms",
+            "add neighbor 10.9.0.20 02:00:00:00:00:02 to br-vms",
         ]
     );
 }
