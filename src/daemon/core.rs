@@ -410,7 +410,7 @@ impl Daemon {
     /// Tells the other sites, and writes down, where hosts have moved, as far as that has changed.
     async fn tell_whereabouts(&mut self) {
         let scope = segments::scope(&self.local.mesh);
-        for (opaque_id, body) in self.segments.to_tell() {
+        for (opaque_id, body) in self.segments.take_untold() {
             self.driver.opaque(scope, OPAQUE_TYPE, opaque_id, body).await;
         }
         if let Err(error) = self.segments.remember() {

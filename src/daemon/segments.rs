@@ -181,7 +181,7 @@ impl Segments {
     }
 
     /// Opaque IDs and bodies of the LSAs that have to say something else (`None`: nothing any more) than they did.
-    pub(super) fn to_tell(&mut self) -> Vec<(u32, Option<Bytes>)> {
+    pub(super) fn take_untold(&mut self) -> Vec<(u32, Option<Bytes>)> {
         let claims: BTreeMap<Vni, Vec<Claim>> = self
             .segments
             .iter()
