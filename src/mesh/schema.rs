@@ -136,11 +136,54 @@ pub(super) static IMPORT: Section = Section { title: "`[[site.import]]`", own: &
 pub(super) static LINK: Section =
     Section { title: "`[[link]]`", own: &["between"], shared: &[INTERFACE, TIMERS, AUTHENTICATION] };
 
+/// `[[l2]]`.
+pub(super) static L2: Section = Section {
+    title: "`[[l2]]`",
+    own: &[
+        "name",
+        "vni",
+        "arp",
+        "unknown_unicast",
+        "broadcast",
+        "broadcast_limit",
+        "multicast",
+        "multicast_limit",
+        "learn",
+        "unreachable",
+        "mtu",
+        "gateway",
+        "site",
+        "host",
+    ],
+    shared: &[],
+};
+
+/// `[[l2.site]]`.
+pub(super) static L2_SITE: Section = Section { title: "`[[l2.site]]`", own: &["name", "bridge", "ports"], shared: &[] };
+
+/// `[[l2.host]]`.
+pub(super) static L2_HOST: Section =
+    Section { title: "`[[l2.host]]`", own: &["site", "mac", "ip", "name", "pin"], shared: &[] };
+
 /// The sections that have `key`, as they are written.
 pub(super) fn sections_with(key: &str) -> Vec<&'static str> {
-    [&FILE, &MESH, &OSPF, &AREA, &SITE, &SITE_INTERFACE, &VIRTUAL_LINK, &REDISTRIBUTE, &IMPORT, &LINK]
-        .into_iter()
-        .filter(|section| section.has(key))
-        .map(|section| section.title)
-        .collect()
+    [
+        &FILE,
+        &MESH,
+        &OSPF,
+        &AREA,
+        &SITE,
+        &SITE_INTERFACE,
+        &VIRTUAL_LINK,
+        &REDISTRIBUTE,
+        &IMPORT,
+        &LINK,
+        &L2,
+        &L2_SITE,
+        &L2_HOST,
+    ]
+    .into_iter()
+    .filter(|section| section.has(key))
+    .map(|section| section.title)
+    .collect()
 }
