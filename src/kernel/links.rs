@@ -11,7 +11,7 @@ use netlink_packet_route::link::{
 use super::netlink::{Netlink, unless};
 use super::overlay_links::{self, FoundBridge, FoundVxlan};
 use crate::mesh::IfName;
-use crate::reconcile::state::{Admin, Backend};
+use crate::reconcile::state::{Admin, Backend, Statistics};
 
 /// One link as dumped.
 pub(super) struct FoundLink {
@@ -22,6 +22,7 @@ pub(super) struct FoundLink {
     pub kind: Kind,
     /// The bridge, or whatever else it is joined to, by index.
     pub controller: Option<u32>,
+    pub statistics: Statistics,
     pub admin: Admin,
     /// Up and with carrier.
     pub running: bool,
@@ -58,6 +59,7 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
     let mut found_mtu = 0;
     let mut alias = None;
     let mut controller = None;
+    let mut statistics = Statistics::default();
     let mut infos = [].as_slice();
     let mut address = [].as_slice();
     for attribute in &message.attributes {
@@ -67,6 +69,16 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
             LinkAttribute::IfAlias(text) => alias = Some(text.clone()),
             LinkAttribute::Controller(index) => controller = Some(*index),
             LinkAttribute::Address(octets) => address = octets,
+            LinkAttribute::Stats64(found) => {
+                statistics = Statistics {
+                    rx_packets: found.rx_packets,
+                    rx_bytes: found.rx_bytes,
+                    rx_dropped: found.rx_dropped,
+                    tx_packets: found.tx_packets,
+                    tx_bytes: found.tx_bytes,
+                    tx_dropped: found.tx_dropped,
+                };
+            }
             LinkAttribute::LinkInfo(found) => infos = found,
             _ => {}
         }
@@ -90,6 +102,7 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
         alias,
         kind: kind.unwrap_or(Kind::Other),
         controller,
+        statistics,
         admin: if usable { Admin::Up } else { Admin::Down },
         // LowerUp is the carrier at this moment; Running follows up to a second later, and knows of a port that may not
         // be used yet.

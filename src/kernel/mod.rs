@@ -6,6 +6,7 @@
 mod addresses;
 mod attention;
 mod execute;
+pub mod gratuitous;
 mod links;
 mod neighbors;
 mod netlink;
@@ -19,6 +20,7 @@ mod settings;
 mod watch;
 
 pub use execute::Failure;
+pub use nft::Limited;
 pub use observe::{Kernel, OthersRoutes};
 pub use overlay::Segments;
-pub use watch::{Change, Watch};
+pub use watch::{Attended, Change, Watch};

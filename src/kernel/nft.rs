@@ -1,12 +1,15 @@
 //! nftables through its own program: rulesets in its language, which a library would only wrap.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::process::Stdio;
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use crate::mesh::IfName;
 use crate::reconcile::overlay::{FAMILIES, Ruleset};
 
 /// What was last put into the kernel, and what `nft` then said of it.
@@ -52,6 +55,44 @@ async fn listing(mesh: &str) -> anyhow::Result<Option<String>> {
     Ok((!listings.is_empty()).then_some(listings))
 }
 
+/// Frames that were more than a limit lets through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limited {
+    /// To everybody.
+    pub broadcast: u64,
+    /// To a group.
+    pub multicast: u64,
+}
+
+/// What the counters of the mesh's ruleset say, by VXLAN device.
+pub(super) async fn limited(mesh: &str) -> anyhow::Result<BTreeMap<IfName, Limited>> {
+    let table = Ruleset::table(mesh);
+    let output = Command::new("nft").args(["--json", "list", "table", "bridge", &table]).output().await;
+    let listing: Value = serde_json::from_slice(&output.context("starting `nft`")?.stdout).context("reading `nft`")?;
+    Ok(counters(&listing))
+}
+
+fn counters(listing: &Value) -> BTreeMap<IfName, Limited> {
+    let mut limited: BTreeMap<IfName, Limited> = BTreeMap::new();
+    let rules =
+        listing["nftables"].as_array().into_iter().flatten().filter_map(|entry| entry["rule"]["expr"].as_array());
+    for rule in rules {
+        let matched = |key: &str| {
+            let of_key = rule.iter().map(|part| &part["match"]).find(|part| part["left"]["meta"]["key"] == key);
+            of_key.and_then(|part| part["right"].as_str())
+        };
+        let packets = rule.iter().find_map(|part| part["counter"]["packets"].as_u64());
+        let (Some(device), Some(packets)) = (matched("oifname").and_then(IfName::new), packets) else { continue };
+        let of_device = limited.entry(device).or_default();
+        match matched("pkttype") {
+            Some("broadcast") => of_device.broadcast += packets,
+            Some("multicast") => of_device.multicast += packets,
+            _ => {}
+        }
+    }
+    limited
+}
+
 async fn run(script: &str) -> anyhow::Result<()> {
     let mut child = Command::new("nft")
         .args(["--file", "-"])
@@ -69,4 +110,33 @@ async fn run(script: &str) -> anyhow::Result<()> {
         bail!("`nft` refuses the ruleset: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_belong_to_the_device_and_kind_of_frames_that_their_rule_matches() {
+        let rule = |device: &str, kind: &str, packets: u64| {
+            serde_json::json!({"rule": {"family": "bridge", "expr": [
+                {"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": device}},
+                {"match": {"op": "==", "left": {"meta": {"key": "pkttype"}}, "right": kind}},
+                {"limit": {"rate": 1000, "burst": 1000, "per": "second", "inv": true}},
+                {"counter": {"packets": packets, "bytes": 60}},
+                {"drop": null}]}})
+        };
+        let listing = serde_json::json!({"nftables": [
+            {"metainfo": {"version": "1.0.6"}},
+            rule("vx-vms", "broadcast", 7),
+            rule("vx-vms", "multicast", 8),
+            rule("vx-lab", "broadcast", 9)]});
+        let name = |text| IfName::new(text).unwrap();
+        let expected = [
+            (name("vx-lab"), Limited { broadcast: 9, multicast: 0 }),
+            (name("vx-vms"), Limited { broadcast: 7, multicast: 8 }),
+        ];
+        assert_eq!(counters(&listing), expected.into());
+        assert_eq!(counters(&Value::Null), BTreeMap::new());
+    }
 }

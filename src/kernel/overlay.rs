@@ -7,9 +7,10 @@ use anyhow::{Context, bail};
 
 use super::links::{FoundLink, Kind};
 use super::neighbors::FoundForwarding;
+use super::nft::{self, Limited};
 use super::observe::Kernel;
 use super::overlay_links::{FoundBridge, FoundVxlan};
-use super::{addresses, links, neighbors, nft, overlay_links};
+use super::{addresses, links, neighbors, overlay_links};
 use crate::mesh::IfName;
 use crate::reconcile::overlay::{Bridge, Device, OverlayStep};
 use crate::reconcile::state::{HeardHost, Observed};
@@ -32,6 +33,7 @@ pub(super) fn note_link(observed: &mut Observed, link: &FoundLink, ours: bool, n
         Kind::Vxlan(FoundVxlan { made, port }) if ours => {
             let device = Device { made: *made, mtu: link.mtu, bridge: controller, port: *port, admin: link.admin };
             overlay.devices.insert(link.name.clone(), device);
+            observed.statistics.insert(link.name.clone(), link.statistics);
             return;
         }
         Kind::Bridge(FoundBridge { mac, snooping }) if ours => {
@@ -86,6 +88,11 @@ impl Kernel {
         overlay.filter =
             nft::observe(&self.mesh, self.filter.as_ref()).await.context("reading the nftables ruleset")?;
         Ok(())
+    }
+
+    /// Frames that were more than a limit lets through, by VXLAN device. Best effort: without an answer there are none.
+    pub async fn limited_frames(&self) -> BTreeMap<IfName, Limited> {
+        nft::limited(&self.mesh).await.unwrap_or_default()
     }
 
     /// Carries out one step.

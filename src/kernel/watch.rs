@@ -51,6 +51,15 @@ pub enum Change {
     Resync,
 }
 
+/// Whether there is something that was not attended to before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attended {
+    /// All of it was.
+    Already,
+    /// There is: what happened to it before was not heard of.
+    Anew,
+}
+
 /// A subscription to the kernel's notifications.
 pub struct Watch {
     socket: TokioSocket,
@@ -85,8 +94,11 @@ impl Watch {
     ///
     /// # Errors
     /// If the kernel does not take the subscription.
-    pub fn attend(&mut self, observed: &Observed) -> io::Result<()> {
+    pub fn attend(&mut self, observed: &Observed) -> io::Result<Attended> {
         let segments = Attention::of(observed);
+        if segments == self.segments {
+            return Ok(Attended::Already);
+        }
         let socket = self.socket.socket_ref();
         match (self.segments.is_empty(), segments.is_empty()) {
             (true, false) => socket.add_membership(libc::RTNLGRP_NEIGH)?,
@@ -94,7 +106,7 @@ impl Watch {
             (true, true) | (false, false) => {}
         }
         self.segments = segments;
-        Ok(())
+        Ok(Attended::Anew)
     }
 
     /// What has changed since the last call; waits until something has. Our own changes to links, addresses and rules are

@@ -299,8 +299,27 @@ pub struct Observed {
     pub unreadable: BTreeSet<IfName>,
     /// Hosts that bridges of ours have heard.
     pub heard: BTreeSet<HeardHost>,
+    /// What has crossed VXLAN devices of ours.
+    pub statistics: BTreeMap<IfName, Statistics>,
     /// Whether the next plan may start from this.
     pub freshness: Freshness,
+}
+
+/// What has crossed an interface, in packets and octets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Packets in.
+    pub rx_packets: u64,
+    /// Octets in.
+    pub rx_bytes: u64,
+    /// Packets that came and were dropped.
+    pub rx_dropped: u64,
+    /// Packets out.
+    pub tx_packets: u64,
+    /// Octets out.
+    pub tx_bytes: u64,
+    /// Packets that should have gone and were dropped.
+    pub tx_dropped: u64,
 }
 
 /// A host, and the port of a bridge that it was last heard on.

@@ -39,6 +39,9 @@ pub struct Claim {
     pub location: Vtep,
 }
 
+/// Opaque Type of the LSA, one of those for private use (RFC 5250 §7.2). Its Opaque ID is the segment's VNI: both have 24 bits.
+pub const OPAQUE_TYPE: u8 = 201;
+
 /// Type of the TLV.
 const CLAIM: u16 = 1;
 /// Octets of type and length.
