@@ -1,4 +1,5 @@
-//! What a host says when it has been plugged in elsewhere, so that switches learn where it is. Hypervisors say it for their guests.
+//! What a host says when it has been plugged in elsewhere, so that switches learn where it is. Hypervisors say it for their
+//! guests.
 
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -23,8 +24,8 @@ const SHORTEST_FRAME: usize = 60;
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Broadcasts once that `mac` is behind `interface`, as soon as frames pass there: a RARP request, which nobody answers and which
-/// says nothing about IP addresses. That is what QEMU sends for a guest that has migrated.
+/// Broadcasts once that `mac` is behind `interface`, as soon as frames pass there: a RARP request, which nobody answers and
+/// which says nothing about IP addresses. That is what QEMU sends for a guest that has migrated.
 pub fn announce(namespace: &Namespace, interface: &str, mac: Mac) -> Result<()> {
     let index = await_link(namespace, interface)?;
     let interface = NetworkInterface {

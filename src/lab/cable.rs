@@ -1,5 +1,5 @@
-//! Cables of hosts on segments: one end is the host's, the other in the switch of a site, and can be put into another's. Where it is,
-//! the kernel remembers: it is the switch in whose namespace the end is.
+//! Cables of hosts on segments: one end is the host's, the other in the switch of a site, and can be put into another's.
+//! Where it is, the kernel remembers: it is the switch in whose namespace the end is.
 
 use anyhow::{Context, Result, bail};
 
@@ -14,8 +14,8 @@ pub fn plugged_at(segment: &SegmentPlan, host: &HostPlan) -> Result<Option<Strin
     Ok(find(segment, host)?.map(|end| end.site.to_owned()))
 }
 
-/// Puts the host's cable into the switch of `site`, and lets the host announce itself there. Its other end stays as it is, and with
-/// it the host's addresses and connections.
+/// Puts the host's cable into the switch of `site`, and lets the host announce itself there. The cable's other end stays as
+/// it is, and with it the host's addresses and connections.
 ///
 /// # Errors
 /// If the segment has no switch there, or the host no cable.
@@ -26,8 +26,8 @@ pub fn replug(layout: &Layout, segment: &SegmentPlan, host: &HostPlan, site: &st
     announce(&Namespace::existing(&host.namespace)?, HostPlan::interface().as_str(), host.mac)
 }
 
-/// Gives the host a cable if it has none, from the site where the mesh file has it. One that was put elsewhere stays there, unless
-/// the file has said since that the host lives at another site.
+/// Gives the host a cable if it has none, from the site where the mesh file has it. One that was put elsewhere stays there,
+/// unless the file has said since that the host lives at another site.
 pub fn connect(layout: &Layout, segment: &SegmentPlan, host: &HostPlan) -> Result<()> {
     let namespace = Namespace::existing(&host.namespace)?;
     let mut netlink = Netlink::open(&namespace)?;
@@ -53,7 +53,9 @@ pub fn connect(layout: &Layout, segment: &SegmentPlan, host: &HostPlan) -> Resul
     // The switch's end is labelled last: it is the one that counts.
     segment_link::settle(&namespace, &mut netlink, &layout.nodes[&host.namespace], &interface)?;
     netlink.bring_up(interface.as_str(), Some(&alias(host)))?;
-    put(layout, segment, host, end, site)
+    let moves = end.site != site;
+    put(layout, segment, host, end, site)?;
+    if moves { announce(&namespace, interface.as_str(), host.mac) } else { Ok(()) }
 }
 
 /// The end of a cable that is in a switch.

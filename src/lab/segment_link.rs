@@ -13,8 +13,8 @@ use crate::mesh::IfName;
 /// IN6_ADDR_GEN_MODE_NONE: no link-local address, and nothing said from one.
 const NO_ADDRESS: &str = "1";
 
-/// Makes `interface` what `node` wants, if it is on a segment. To be done before it is brought up: a switch is heard by nobody, and
-/// a host has the addresses of the table only.
+/// Makes `interface` what `node` wants, if it is on a segment. To be done before it is brought up: a switch is heard by
+/// nobody, and a host has the addresses of the table only.
 pub fn settle(namespace: &Namespace, netlink: &mut Netlink, node: &Node, interface: &IfName) -> Result<()> {
     let Some(wanted) = node.segment_links.get(interface) else { return Ok(()) };
     let link = netlink.present(interface.as_str())?;

@@ -154,8 +154,11 @@ fn building_again_leaves_a_host_where_it_is_plugged_in_unless_the_file_gives_it_
 
     // The file learns that x is at b, and that y is, too; z is new.
     write(&stage, "", &[("x", "b", 1, X.3), ("y", "b", 2, Y.3), ("z", "b", 3, &["10.9.0.12"])]);
+    let mut frames = listen("labhome-b", "tap0");
     let lab = stage.build();
     assert_eq!((plugged_at(&lab, "x").as_deref(), plugged_at(&lab, "y").as_deref()), (Some("b"), Some("b")));
+    let of_y = |frame: &EthernetPacket<'_>| frame.get_source().octets() == [2, 0, 0, 0, 0, 2];
+    assert!(frames(SOON, &of_y), "the router at b hears that y is there");
     assert_eq!((index("x"), index("y")), before, "cables are moved, not made anew");
     assert_eq!(answered_by(&Health::of(&lab).unwrap(), "z"), ["x", "y"]);
 

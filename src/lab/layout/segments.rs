@@ -68,8 +68,8 @@ impl HostPlan {
     }
 }
 
-/// The bridge in the namespace of a switch. No other link there is called so: they begin with `uplink` or `to-`, or are twelve
-/// digits.
+/// The bridge in the namespace of a switch. No other link there is called so: they begin with `uplink` or `to-`, or are
+/// twelve digits.
 pub fn bridge() -> IfName {
     name("lan")
 }
