@@ -147,7 +147,7 @@ impl Daemon {
         kernel.learn(others_routes(&local));
         watch.learn(others_routes(&local));
         let memory = HostMemory::open(&options.state_dir)?;
-        let segments = Segments::new(&local, memory, SystemTime::now());
+        let segments = Segments::new(&local.mesh, &local.site, memory, SystemTime::now());
         kernel.expect_segments(expected_segments(&segments));
         let backend = local.backend(kernel.has_wireguard().await?)?;
         let drivers = WireGuard::new(&options.run_dir, PROGRAM.into());
@@ -507,7 +507,7 @@ impl Daemon {
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
                 self.kernel.learn(others_routes(&self.local));
-                self.segments.reload(&self.local, SystemTime::now());
+                self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
                 self.kernel.expect_segments(expected_segments(&self.segments));
                 self.tell_whereabouts().await;
                 // By the new file; what is no longer looked at is not redistributed either.

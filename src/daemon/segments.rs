@@ -13,9 +13,8 @@ use tracing::{debug, info, warn};
 use vxlan::{Claim, Entries, Finding, Mac, Situation, Vni, Vtep, Whereabouts, decode, encode};
 
 use super::host_memory::HostMemory;
-use super::local::Local;
 use crate::kernel::gratuitous;
-use crate::mesh::{IfName, L2, L2Site, Mesh};
+use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
 use crate::reconcile::overlay::{LocalSegment, Overlay, desired_overlay};
 use crate::reconcile::state::{Foreign, HeardHost};
 
@@ -47,8 +46,8 @@ pub(super) struct Segment {
 
 impl Segments {
     /// As the mesh file and the state directory have them.
-    pub(super) fn new(local: &Local, memory: HostMemory, now: SystemTime) -> Self {
-        let here = Vtep(local.site.loopback);
+    pub(super) fn new(mesh: &Mesh, site: &Site, memory: HostMemory, now: SystemTime) -> Self {
+        let here = Vtep(site.loopback);
         let mut segments = Self {
             here,
             segments: BTreeMap::new(),
@@ -58,18 +57,18 @@ impl Segments {
             moved: BTreeSet::new(),
             underlay_mtu: 0,
         };
-        segments.reload(local, now);
+        segments.reload(mesh, site, now);
         segments
     }
 
     /// The mesh file has been read again.
-    pub(super) fn reload(&mut self, local: &Local, now: SystemTime) {
-        let Mesh { sites, segments, .. } = &local.mesh;
+    pub(super) fn reload(&mut self, mesh: &Mesh, own: &Site, now: SystemTime) {
+        let Mesh { sites, segments, .. } = mesh;
         self.sites = sites.iter().map(|site| (site.loopback, site.name.clone())).collect();
         self.underlay_mtu = sites.iter().map(|site| u32::from(site.mtu)).min().unwrap_or_default();
         let mut before = std::mem::take(&mut self.segments);
         for l2 in segments {
-            let Some(site) = l2.sites.get(&local.site.id) else { continue };
+            let Some(site) = l2.sites.get(&own.id) else { continue };
             let vni = l2.segment.vni;
             let (mut whereabouts, damped) = match before.remove(&vni) {
                 Some(segment) => (segment.whereabouts, segment.damped),
