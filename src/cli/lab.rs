@@ -50,8 +50,8 @@ enum Command {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,
     },
-    /// What runs, which neighbours and routes there are, where hosts of segments are plugged in and whether they answer each other,
-    /// and what is cut. Exit code 1 if something is missing.
+    /// What runs, which neighbours and routes there are, where hosts of segments are and whether they reach each other, and
+    /// what is cut. Exit code 1 if something is missing.
     Status {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,

@@ -385,7 +385,7 @@ pub fn progress(health: &Health) -> String {
     );
     if !health.hosts.is_empty() {
         let good = health.hosts.iter().filter(|host| host.is_good()).count();
-        text.push_str(&format!(", {good} of {} hosts answered by all others", health.hosts.len()));
+        text.push_str(&format!(", {good} of {} hosts reach all others", health.hosts.len()));
     }
     text
 }

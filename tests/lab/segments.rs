@@ -1,6 +1,7 @@
 //! Ethernet segments: switches, hosts, and cables that move.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
 
 use pnet::datalink::{self, Channel, Config};
 use pnet::packet::ethernet::{EtherTypes, EthernetPacket};
@@ -192,6 +193,26 @@ fn building_again_leaves_a_host_where_it_is_plugged_in_unless_the_file_gives_it_
     assert_nothing_is_left("labhome");
 }
 
+/// Both ends of a TCP connection between two hosts.
+struct Connection(TcpStream, TcpStream);
+
+impl Connection {
+    fn open(from: &str, to: &str, address: &str) -> Self {
+        let listener = Namespace::existing(to).unwrap().within(|| Ok(TcpListener::bind(address)?)).unwrap();
+        let client = Namespace::existing(from).unwrap().within(|| Ok(TcpStream::connect(address)?)).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        server.set_read_timeout(Some(SOON)).unwrap();
+        Self(client, server)
+    }
+
+    fn carries(&mut self, text: &[u8]) {
+        self.0.write_all(text).unwrap();
+        let mut received = vec![0; text.len()];
+        self.1.read_exact(&mut received).unwrap();
+        assert_eq!(received, text);
+    }
+}
+
 #[test]
 fn hosts_reach_each_other_across_sites_wherever_they_are_moved_and_down_leaves_nothing() {
     let hosts: [(&str, &str, u8, &[&str]); 3] = [
@@ -211,17 +232,21 @@ fn hosts_reach_each_other_across_sites_wherever_they_are_moved_and_down_leaves_n
     let found = weft(&["exec", "x", "--", "getent", "ahosts", "y"]);
     assert!(String::from_utf8_lossy(&found.stdout).contains("10.9.0.11"), "{found:?}");
 
+    let mut connection = Connection::open("labl2-x", "labl2-y", "10.9.0.11:7");
+    connection.carries(b"before");
     let moved = weft(&["move", "x", "b"]);
     assert!(moved.status.success(), "{moved:?}");
+    connection.carries(b"after");
     assert!(weft(&["status"]).status.success());
     let pinned = weft(&["move", "z", "b"]);
     assert!(String::from_utf8_lossy(&pinned.stderr).contains("z is pinned to a"), "{pinned:?}");
 
-    // What weft is not told it has to see; the host's announcement is enough.
+    // What weft is not told it sees.
     let moved = weft(&["move", "10.9.0.11", "a", "--silent"]);
     assert!(moved.status.success(), "{moved:?}");
     assert!(wait_until(SOON, || weft(&["status"]).status.success()), "{:?}", weft(&["status"]));
     let status: serde_json::Value = serde_json::from_slice(&weft(&["status", "--json"]).stdout).unwrap();
+    connection.carries(b"in the end");
     let sites: Vec<_> = status["hosts"].as_array().unwrap().iter().map(|host| host["site"].as_str().unwrap()).collect();
     assert_eq!(sites, ["b", "a", "a"]);
 
