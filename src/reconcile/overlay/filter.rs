@@ -48,8 +48,11 @@ impl Ruleset {
     pub(super) fn of(mesh: &str, devices: &BTreeMap<IfName, Filter>, tunnels: &BTreeSet<IfName>) -> Self {
         let table = Self::table(mesh);
         let mut script = Self::removal(mesh);
-        let _ =
-            write!(script, "table bridge {table} {{\n\tchain forward {{\n\t\ttype filter hook forward priority 0\n");
+        // In family `bridge` that is -200, before br_netfilter's hooks, which go on with none of a priority up to 0.
+        let _ = write!(
+            script,
+            "table bridge {table} {{\n\tchain forward {{\n\t\ttype filter hook forward priority filter\n"
+        );
         for (device, filter) in devices {
             bound(&mut script, device, "broadcast", filter.broadcast);
             bound(&mut script, device, "multicast", filter.multicast);
@@ -103,7 +106,7 @@ add table inet weft-acme
 delete table inet weft-acme
 table bridge weft-acme {
 \tchain forward {
-\t\ttype filter hook forward priority 0
+\t\ttype filter hook forward priority filter
 \t\toifname \"vx-vms\" meta pkttype broadcast limit rate over 1000/second burst 1000 packets counter drop
 \t\toifname \"vx-vms\" ether type ip tcp flags & (syn | rst) == syn tcp option maxseg size > 1330 tcp option maxseg size set 1330
 \t\toifname \"vx-vms\" ether type ip6 tcp flags & (syn | rst) == syn tcp option maxseg size > 1310 tcp option maxseg size set 1310
