@@ -13,6 +13,7 @@ mod join;
 mod lan;
 mod office_cloud;
 mod redistribute;
+mod segments;
 mod stub_router;
 mod trace;
 mod triangle;

@@ -132,6 +132,19 @@ impl Capture {
         fs::copy(&self.file, path).with_context(|| format!("copying a recording to {path:?}")).map(drop)
     }
 
+    /// How many packets recorded so far tshark's display filter takes.
+    pub fn count(&self, filter: &str) -> Result<usize> {
+        let mut tshark = command("tshark -n -r");
+        tshark.arg(&self.file).args(["-Y", filter]);
+        Ok(output_of(&mut tshark)?.lines().count())
+    }
+
+    /// Ends the recording; how many packets the filter takes.
+    pub fn finish_count(mut self, filter: &str) -> Result<usize> {
+        self.tcpdump.end_with(Signal::SIGINT)?;
+        self.count(filter)
+    }
+
     fn tshark(&self) -> Command {
         let mut tshark = command("tshark -n -o ip.check_checksum:TRUE -Y ospf -r");
         tshark.arg(&self.file);

@@ -95,7 +95,14 @@ impl Lab {
         output_of(Command::new(WEFT).args(["lab", "heal"]).arg(&self.file).args([one, other])).map(drop)
     }
 
-    /// The command that runs `line` at `place`: a site, or `SITE-lan`.
+    /// Plugs a host in at another site; `arguments` may be `--silent`.
+    pub fn weft_lab_move(&self, host: &str, site: &str, arguments: &str) -> Result<()> {
+        let mut command = Command::new(WEFT);
+        command.args(["lab", "move"]).arg(&self.file).args([host, site]).args(arguments.split_whitespace());
+        output_of(&mut command).map(drop)
+    }
+
+    /// The command that runs `line` at `place`: a site, `SITE-lan`, or a host of a segment.
     pub fn at(&self, place: &str, line: &str) -> Command {
         let mut command = Command::new(WEFT);
         command.args(["lab", "exec"]).arg(&self.file).arg(place).arg("--").args(line.split_whitespace());

@@ -28,6 +28,11 @@ pub fn lan(mesh: &str) -> String {
     adapted(&text.replace("_interval = \"10s\"", "_interval = \"1s\"").replace("\"40s\"", "\"4s\""), mesh)
 }
 
+/// `configs/l2.toml` under another name and with this run's back-end.
+pub fn segments(mesh: &str) -> String {
+    adapted(include_str!("../../configs/l2.toml"), mesh)
+}
+
 /// `text` with a site that has the id, endpoint and prefix that `id` gives.
 pub fn with_site(text: &str, name: &str, id: u8) -> String {
     // Any 32 bytes are a public key, and a lab makes keys of its own.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 
+use self::hosts::Telling;
 use super::{Outcome, report};
 use crate::lab::console::Console;
 use crate::lab::health::Health;
@@ -16,6 +17,8 @@ use crate::lab::netns::Namespace;
 use crate::lab::state::State;
 use crate::lab::up::{self, Lab};
 use crate::lab::{cut, demo, preflight, process, wait};
+
+mod hosts;
 
 /// Run a mesh file, unchanged, in network namespaces on this machine.
 #[derive(Debug, clap::Args)]
@@ -47,7 +50,8 @@ enum Command {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,
     },
-    /// What runs, which neighbours and routes there are, and what is cut. Exit code 1 if something is missing.
+    /// What runs, which neighbours and routes there are, where hosts of segments are and whether they reach each other, and
+    /// what is cut. Exit code 1 if something is missing.
     Status {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,
@@ -59,7 +63,8 @@ enum Command {
     Exec {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,
-        /// SITE, SITE-lan (the host behind it), SITE-nat (the NAT router in front of it), or net (between the sites).
+        /// SITE, SITE-lan (the host behind it), SITE-nat (the NAT router in front of it), net (between the sites), HOST of a
+        /// segment, or SITE-SEGMENT (the switch there).
         place: String,
         /// The command and its arguments.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -73,6 +78,18 @@ enum Command {
         a: String,
         /// Another site.
         b: String,
+    },
+    /// Put a segment's host into the switch of another site, and tell weft there as `weft move` does. Its connections go on.
+    Move {
+        /// The mesh file, or the mesh's name.
+        mesh: PathBuf,
+        /// The host, by its name, MAC or IP address.
+        host: String,
+        /// The site.
+        site: String,
+        /// Do not tell weft: with `learn = true` it notices by itself.
+        #[arg(long)]
+        silent: bool,
     },
     /// Let packets pass again between two sites, or between all.
     Heal {
@@ -104,6 +121,10 @@ impl Args {
                 cut::cut(&lab.layout, a, b)?;
                 println!("packets between {} and {} vanish now; `weft lab heal` ends that", a.name, b.name);
                 Ok(Outcome::Good)
+            }
+            Command::Move { mesh, host, site, silent } => {
+                let telling = if silent { Telling::Silent } else { Telling::Told };
+                hosts::relocate(&running(&mesh, &program)?, &host, &site, telling).map(|()| Outcome::Good)
             }
             Command::Heal { mesh, a, b } => {
                 let lab = running(&mesh, &program)?;
@@ -232,7 +253,7 @@ fn pair<'a>(layout: &'a Layout, a: &str, b: &str) -> Result<(&'a SitePlan, &'a S
     Ok((first, second))
 }
 
-/// A line per site, and what is cut.
+/// A line per site and per host of a segment, and what is cut.
 fn table(lab: &Lab, health: &Health) -> String {
     let mut rows = vec![["SITE", "WEFT", "NEIGHBOURS", "ROUTES", "UNDERLAY", "LAN HOST"].map(str::to_owned)];
     for (site, plan) in health.sites.iter().zip(&lab.layout.sites) {
@@ -246,16 +267,28 @@ fn table(lab: &Lab, health: &Health) -> String {
             plan.lan_host.map_or_else(|| "-".to_owned(), |host| host.to_string()),
         ]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+    let mut text = aligned(&rows);
+    if !health.hosts.is_empty() {
+        let head = hosts::HEAD.map(str::to_owned);
+        let rows: Vec<_> = std::iter::once(head).chain(hosts::rows(&lab.layout, health)).collect();
         text.push('\n');
+        text.push_str(&aligned(&rows));
     }
     for (a, b) in &health.cut {
         text.push_str(&format!("cut: {a} - {b}\n"));
+    }
+    text
+}
+
+/// The rows as lines, each column as wide as its widest cell.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
     }
     text
 }
@@ -270,6 +303,11 @@ fn suggestions(lab: &Lab, file: &Path) -> String {
     if let [a, b, ..] = &lab.layout.sites[..] {
         text.push_str(&format!("  weft lab exec {file} {} -- weft status\n", a.name));
         text.push_str(&format!("  weft lab cut {file} {} {}\n", a.name, b.name));
+    }
+    let movable = lab.mesh.segments.iter().find_map(|l2| hosts::may_move(&lab.layout, l2));
+    if let Some((host, other, site)) = movable {
+        text.push_str(&format!("  weft lab exec {file} {host} -- ping {other}\n"));
+        text.push_str(&format!("  weft lab move {file} {host} {site}\n"));
     }
     text.push_str(&format!("  weft lab down {file}"));
     text

@@ -7,6 +7,7 @@ mod down;
 mod engine;
 mod keygen;
 mod lab;
+mod move_host;
 mod pubkey;
 mod replay;
 mod report;
@@ -14,6 +15,7 @@ mod run;
 mod show;
 mod status;
 mod stub_router;
+mod trace;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -40,6 +42,8 @@ enum Command {
     Status(status::Args),
     StubRouter(stub_router::Args),
     Show(show::Args),
+    Move(move_host::Args),
+    Trace(trace::Args),
     Check(check::Args),
     Keygen(keygen::Args),
     Pubkey(pubkey::Args),
@@ -119,6 +123,8 @@ impl Command {
             Self::Status(args) => args.run(),
             Self::StubRouter(args) => args.run(),
             Self::Show(args) => args.run(),
+            Self::Move(args) => args.run(),
+            Self::Trace(args) => args.run(),
             Self::Check(args) => args.run(),
             Self::Keygen(args) => args.run(),
             Self::Pubkey(args) => args.run(),

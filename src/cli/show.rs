@@ -50,6 +50,8 @@ enum What {
     Spf,
     /// Guards of memory, and how near they are.
     Limits,
+    /// Ethernet segments: ports, sites, and where each host is.
+    L2,
 }
 
 /// Which LSAs.
@@ -119,6 +121,7 @@ impl Args {
             What::Areas => self.rows(Noun::Areas, show::areas),
             What::BorderRouters => self.rows(Noun::BorderRouters, show::border_routers),
             What::Limits => self.rows(Noun::Limits, show::limits),
+            What::L2 => self.rows(Noun::L2, show::segments),
             What::Lsdb(selection) => {
                 let mut lsas: Vec<Lsa> = self.ask(Noun::Lsdb)?;
                 lsas.retain(|lsa| selection.has(lsa));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const MAX_REQUEST: usize = 4096;
 
 /// One question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
     /// Everything at a glance: [`super::view::Status`].
@@ -20,6 +20,18 @@ pub enum Request {
     StubRouter {
         /// From now to the end of the daemon, or until the next request.
         command: StubRouterCommand,
+    },
+    /// A host of a segment is at another site now. Answered with `null` when the others have been told.
+    Move {
+        /// Its name, MAC or IP address.
+        host: String,
+        /// Name of the site.
+        site: String,
+    },
+    /// What becomes of a frame to a host: an array of [`super::view::FrameTrace`].
+    Trace {
+        /// Its name, MAC or IP address.
+        host: String,
     },
     /// Remove everything that weft made, stop the engine and end. Answered with `null` when it is done.
     Down,
@@ -59,6 +71,8 @@ pub enum Noun {
     Limits,
     /// Area border and AS boundary routers.
     BorderRouters,
+    /// Ethernet segments.
+    L2,
 }
 
 /// The line that answers.

@@ -1,9 +1,13 @@
 //! What `--json` prints. Scripts depend on it: keys are only ever added.
 
+mod segments;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
+
+pub use segments::{Counters, FrameTrace, Host, Port, Segment, Site};
 
 /// `weft status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

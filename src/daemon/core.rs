@@ -4,7 +4,7 @@
 //! should be. It knows no protocol and no netlink.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,20 +14,25 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
+use vxlan::OPAQUE_TYPE;
 
 use super::backoff::Backoff;
+use super::host_memory::HostMemory;
 use super::local::Local;
 use super::restart_note::{self, Note};
+use super::segments::{self, Segments};
 use super::settling::Settling;
 use super::{Options, Trace, interfaces, report, run_dir, state_dir};
 use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
-use crate::kernel::{Change, Kernel, OthersRoutes, Watch};
+use crate::kernel::{Attended, Change, Kernel, OthersRoutes, Watch};
 use crate::mesh::IfName;
 use crate::reconcile::routes::{Router, Routing, desired_routes};
-use crate::reconcile::state::{Backend, CAPTURE_TABLE, Freshness, Observed, RouteKey, State};
+use crate::reconcile::state::{
+    Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
+};
 use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
 use crate::routing::{
-    Driver, InterfaceIds, MAX_REDISTRIBUTED, Redistributed, RouteChanges, Signing, engine_config, redistributed,
+    Driver, InterfaceIds, MAX_REDISTRIBUTED, News, Redistributed, RouteChanges, Signing, engine_config, redistributed,
 };
 use crate::trace::Recorder;
 use crate::tunnel::{Endpoints, WireGuard, device};
@@ -71,7 +76,7 @@ pub(super) async fn clean_up(run_dir: &Path) -> anyhow::Result<()> {
 
 /// Everything that the loop listens to.
 struct Inlets {
-    changes: mpsc::Receiver<RouteChanges>,
+    news: mpsc::Receiver<News>,
     questions: mpsc::Receiver<Asked>,
     watch: Watch,
     reload: Signal,
@@ -94,6 +99,7 @@ struct Daemon {
     endpoints: Endpoints,
     /// What was said of it by command.
     stub_router: StubRouterCommand,
+    segments: Segments,
     /// What was last taken from the kernel into OSPF.
     redistributed: Redistributed,
     /// What OSPF computed.
@@ -140,6 +146,9 @@ impl Daemon {
         let (mut kernel, mut watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
         kernel.learn(others_routes(&local));
         watch.learn(others_routes(&local));
+        let memory = HostMemory::open(&options.state_dir)?;
+        let segments = Segments::new(&local.mesh, &local.site, memory, SystemTime::now());
+        kernel.expect_segments(expected_segments(&segments));
         let backend = local.backend(kernel.has_wireguard().await?)?;
         let drivers = WireGuard::new(&options.run_dir, PROGRAM.into());
         let mut endpoints = Endpoints::default();
@@ -158,10 +167,10 @@ impl Daemon {
         let patience = longest.max(restarting.map_or(Duration::ZERO, |restarting| restarting.grace_period));
         let seed = u64::from_ne_bytes(random()?);
         let recorder = recorder(&options, &local, &config, seed)?;
-        let (driver, changes) = Driver::start(config, seed, recorder);
+        let (driver, news) = Driver::start(config, seed, recorder);
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
         let inlets = Inlets {
-            changes,
+            news,
             questions,
             watch,
             reload: signal(SignalKind::hangup()).context("listening for SIGHUP")?,
@@ -180,6 +189,7 @@ impl Daemon {
             kernel,
             drivers,
             stub_router: StubRouterCommand::File,
+            segments,
             redistributed: Redistributed::default(),
             routes: BTreeMap::new(),
             observed: Observed::default(),
@@ -196,9 +206,14 @@ impl Daemon {
     }
 
     async fn live(mut self, mut inlets: Inlets) -> anyhow::Result<()> {
+        self.tell_whereabouts().await;
         self.reconcile(Look::Afresh).await;
         notify(&[NotifyState::Ready]);
         loop {
+            if inlets.watch.attend(&self.observed).context("listening to the kernel")? == Attended::Anew {
+                // Whatever happened before nobody has heard.
+                self.reconcile(Look::Afresh).await;
+            }
             match self.turn(&mut inlets).await? {
                 Next::Nothing => {}
                 Next::Reconcile(look) => self.reconcile(look).await,
@@ -224,23 +239,34 @@ impl Daemon {
     async fn turn(&mut self, inlets: &mut Inlets) -> anyhow::Result<Next> {
         let deadline = self.deadline();
         tokio::select! {
-            changes = inlets.changes.recv() => {
-                let changes = changes.context("the routing task has ended")?;
-                let nothing_else = self.only_routes_differ();
-                if nothing_else && self.reconcile_routes(&changes).await {
-                    self.take_routes(changes);
+            news = inlets.news.recv() => {
+                let News { routes, opaques } = news.context("the routing task has ended")?;
+                let nothing_else = opaques.is_empty() && self.only_routes_differ();
+                if nothing_else && self.reconcile_routes(&routes).await {
+                    self.take_routes(routes);
                     return Ok(Next::Nothing);
                 }
-                self.take_routes(changes);
+                self.take_routes(routes);
+                for (place, body) in &opaques {
+                    self.segments.hear(*place, body.as_ref(), SystemTime::now());
+                }
+                self.tell_whereabouts().await;
                 Ok(Next::Reconcile(Look::Known))
             }
             changed = inlets.watch.changed() => {
                 let changes = changed.context("listening to the kernel")?;
-                if changes.iter().all(|change| *change == Change::OthersRoutes) {
+                if changes.contains(&Change::OthersRoutes) {
                     self.next_look = self.next_look.min(Instant::now() + OTHERS_ROUTES_HOLD);
-                    return Ok(Next::Nothing);
                 }
-                Ok(Next::Reconcile(Look::Afresh))
+                let moved = self.hear_hosts(&changes).await;
+                let elsewhere = |change: &Change| !matches!(change, Change::OthersRoutes | Change::Heard { .. });
+                if changes.iter().any(elsewhere) {
+                    Ok(Next::Reconcile(Look::Afresh))
+                } else if moved {
+                    Ok(Next::Reconcile(Look::Known))
+                } else {
+                    Ok(Next::Nothing)
+                }
             }
             Some(asked) = inlets.questions.recv() => self.answer(asked).await,
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
@@ -291,6 +317,7 @@ impl Daemon {
             Ok(failures) => self.failed(now, failures.iter().map(ToString::to_string).collect()),
             Err(error) => self.failed(now, vec![format!("{error:#}")]),
         }
+        self.segments.tell_ports(&self.observed.heard);
     }
 
     /// Whether the kernel is known to be as it should be, but for what OSPF has just computed.
@@ -310,7 +337,10 @@ impl Daemon {
         let captures = |prefix: &Prefix| {
             self.observed.state.routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: *prefix })
         };
-        if !routing.rules.is_empty() || changes.keys().any(captures) {
+        // What a segment sends to a site stands or falls with the way there.
+        let peers = self.segments.peers();
+        let leads_to_segments = |prefix: &Prefix| peers.iter().any(|peer| *prefix == Prefix::host(*peer));
+        if !routing.rules.is_empty() || changes.keys().any(|prefix| captures(prefix) || leads_to_segments(prefix)) {
             return false;
         }
         let failures = self
@@ -340,7 +370,52 @@ impl Daemon {
         desired.rules = routing.rules;
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
         self.settling.keep(&mut desired.routes, &self.observed.state.routes);
+        let tunnels = self.local.tunnels.keys().cloned().collect();
+        let reachable = self.reachable(&desired.routes);
+        desired.overlay = self.segments.desired(&self.local.mesh.name, &reachable, &tunnels, &self.observed.foreign);
         desired
+    }
+
+    /// Other sites of our segments that one of these routes leads to.
+    fn reachable(&self, routes: &BTreeMap<RouteKey, Route>) -> BTreeSet<Ipv4Addr> {
+        let mut peers = self.segments.peers();
+        let tables = [MAIN_TABLE, CAPTURE_TABLE];
+        peers.retain(|peer| {
+            let prefix = Prefix::host(*peer);
+            tables.iter().any(|table| routes.contains_key(&RouteKey { table: *table, prefix }))
+        });
+        peers
+    }
+
+    /// Bridges have heard hosts on ports where they were not before; whether one has moved here.
+    async fn hear_hosts(&mut self, changes: &BTreeSet<Change>) -> bool {
+        let mut moved = false;
+        for change in changes {
+            let Change::Heard { port, mac } = change else { continue };
+            let named = self.observed.indexes.iter().find(|(_, index)| *index == port).map(|(name, _)| name.clone());
+            let Some(name) = named else { continue };
+            let Some(bridge) = self.observed.state.overlay.ports.get(&name) else { continue };
+            if self.segments.heard_on(&name, bridge, *mac, SystemTime::now()) {
+                self.observed.heard.retain(|host| host.mac != *mac);
+                self.observed.heard.insert(HeardHost { port: name, mac: *mac });
+                moved = true;
+            }
+        }
+        if moved {
+            self.tell_whereabouts().await;
+        }
+        moved
+    }
+
+    /// Tells the other sites, and writes down, where hosts have moved, as far as that has changed.
+    async fn tell_whereabouts(&mut self) {
+        let scope = segments::scope(&self.local.mesh);
+        for (opaque_id, body) in self.segments.take_untold() {
+            self.driver.opaque(scope, OPAQUE_TYPE, opaque_id, body).await;
+        }
+        if let Err(error) = self.segments.remember() {
+            warn!(error = format!("{error:#}"), "a restart would forget where hosts have moved");
+        }
     }
 
     /// What the kernel is to have of these routes.
@@ -360,7 +435,7 @@ impl Daemon {
     }
 
     /// Addresses outside the mesh that tunnels send to, as configured and as found.
-    fn underlay(&self) -> BTreeSet<std::net::Ipv4Addr> {
+    fn underlay(&self) -> BTreeSet<Ipv4Addr> {
         let found = self.observed.state.devices.values().filter_map(|device| device.peer.as_ref()?.endpoint);
         let configured = self.local.tunnels.keys().filter_map(|interface| self.endpoints.endpoint(interface));
         configured
@@ -432,6 +507,9 @@ impl Daemon {
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
                 self.kernel.learn(others_routes(&self.local));
+                self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
+                self.kernel.expect_segments(expected_segments(&self.segments));
+                self.tell_whereabouts().await;
                 // By the new file; what is no longer looked at is not redistributed either.
                 self.redistributed = redistributed(&self.local.site, &self.observed.foreign);
                 self.configure().await;
@@ -510,6 +588,14 @@ impl Daemon {
         let Asked { request, answer } = asked;
         let value = match request {
             Request::Down => return Ok(Next::Down(answer)),
+            Request::Move { host, site } => {
+                let moved = self.segments.place(&host, &site, SystemTime::now());
+                self.tell_whereabouts().await;
+                let reply = moved.map(|()| serde_json::Value::Null).map_err(|error| format!("{error:#}"));
+                // If the client has gone, the log has the outcome.
+                let _ = answer.send(reply);
+                return Ok(Next::Reconcile(Look::Known));
+            }
             Request::Status => serde_json::to_value(self.report().await?.status()),
             Request::Show { noun: Noun::Neighbors } => serde_json::to_value(self.report().await?.neighbors()),
             Request::Show { noun: Noun::Routes } => serde_json::to_value(self.report().await?.routes()),
@@ -519,6 +605,15 @@ impl Daemon {
             Request::Show { noun: Noun::Areas } => serde_json::to_value(self.report().await?.areas()),
             Request::Show { noun: Noun::BorderRouters } => serde_json::to_value(self.report().await?.border_routers()),
             Request::Show { noun: Noun::Limits } => serde_json::to_value(self.report().await?.limits()),
+            Request::Show { noun: Noun::L2 } => {
+                self.look_at_segments().await?;
+                let limited = self.kernel.limited_frames().await;
+                serde_json::to_value(self.report().await?.segments(&limited))
+            }
+            Request::Trace { host } => {
+                self.look_at_segments().await?;
+                serde_json::to_value(self.report().await?.trace(&host))
+            }
             Request::StubRouter { command } => {
                 info!(?command, "stub router by command");
                 self.stub_router = command;
@@ -530,6 +625,12 @@ impl Daemon {
         // If the client has gone, nobody misses the answer.
         let _ = answer.send(value.map_err(|error| error.to_string()));
         Ok(Next::Nothing)
+    }
+
+    /// Counters, and ports where hosts were heard, change without a word.
+    async fn look_at_segments(&mut self) -> anyhow::Result<()> {
+        self.observed = self.kernel.observe(&self.drivers).await?;
+        Ok(())
     }
 
     async fn report(&self) -> anyhow::Result<report::Report<'_>> {
@@ -545,8 +646,8 @@ impl Daemon {
             backend: self.backend,
             ids: &self.ids,
             routes: &self.routes,
-            links: &self.observed.state.links,
-            foreign: &self.observed.foreign,
+            observed: &self.observed,
+            segments: &self.segments,
             devices,
             view: self.driver.view().await?,
             failures: &self.failures,
@@ -568,6 +669,8 @@ impl Daemon {
 /// Takes everything of the mesh out of the kernel and gives its settings back.
 async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &Path) -> anyhow::Result<()> {
     let mut failures = Vec::new();
+    // Whatever a daemon before may have left.
+    kernel.expect_segments(crate::kernel::Segments::Observed);
     for _ in 0..DOWN_ROUNDS {
         let mut observed = kernel.observe(drivers).await?;
         let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };
@@ -590,6 +693,11 @@ fn resumption(options: &Options, local: &Local, now: SystemTime) -> anyhow::Resu
 
 fn longest_dead_interval(config: &ospf::Config) -> Duration {
     config.interfaces.values().map(|interface| interface.dead_interval).max().unwrap_or_default()
+}
+
+/// Whether the kernel is to be looked at for segments.
+fn expected_segments(segments: &Segments) -> crate::kernel::Segments {
+    if segments.is_empty() { crate::kernel::Segments::Unexpected } else { crate::kernel::Segments::Observed }
 }
 
 /// Whether routes of others matter to this site.

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod core;
+mod host_memory;
 mod interfaces;
 mod lan;
 mod local;
@@ -13,6 +14,8 @@ mod privileges;
 mod report;
 mod restart_note;
 mod run_dir;
+mod segment_report;
+mod segments;
 mod settling;
 mod state_dir;
 

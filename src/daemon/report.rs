@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ospf::wire::{LsaBody, Options, RouterFlags};
 use ospf::{
@@ -13,10 +13,11 @@ use ospf::{
 
 use super::lan;
 use super::local::Local;
+use super::segments::Segments;
 use crate::control::view;
 use crate::mesh::{IfName, Tunnel};
 use crate::reconcile::routes::{Fate, fate};
-use crate::reconcile::state::{Backend, Foreign, Link};
+use crate::reconcile::state::{Backend, Observed};
 use crate::routing::{InterfaceIds, MAX_REDISTRIBUTED, Redistributed, View};
 use crate::tunnel::Observation;
 
@@ -32,8 +33,8 @@ pub(super) struct Report<'a> {
     pub backend: Backend,
     pub ids: &'a InterfaceIds,
     pub routes: &'a BTreeMap<Prefix, ospf::Route>,
-    pub links: &'a BTreeMap<IfName, Link>,
-    pub foreign: &'a Foreign,
+    pub observed: &'a Observed,
+    pub segments: &'a Segments,
     pub devices: BTreeMap<IfName, Observation>,
     pub view: View,
     pub failures: &'a [String],
@@ -190,7 +191,8 @@ impl Report<'_> {
                 state => problems.push(format!("{}: tunnel to {} is {state}", tunnel.interface, tunnel.site)),
             }
         }
-        problems.extend(lan::problems(&self.local.site.interfaces, self.foreign));
+        problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
+        problems.extend(self.segments.problems(&self.observed.foreign, SystemTime::now()));
         for InterfaceView { name, network, obstacle, .. } in &self.view.interfaces {
             let NetworkType::VirtualLink { transit_area, .. } = network else { continue };
             problems.extend(obstacle.map(|obstacle| match obstacle {
@@ -234,7 +236,8 @@ impl Report<'_> {
         let device = self.devices.get(&tunnel.interface);
         let peer = device.and_then(|device| device.device.peer.as_ref());
         let handshake_age = peer.and_then(|peer| peer.handshake_age);
-        let state = match (self.links.contains_key(&tunnel.interface) && device.is_some(), handshake_age) {
+        let state = match (self.observed.state.links.contains_key(&tunnel.interface) && device.is_some(), handshake_age)
+        {
             (false, _) => "missing",
             (true, None) => "waiting",
             (true, Some(age)) if age > SESSION_LIFETIME => "stale",
@@ -279,7 +282,7 @@ impl Report<'_> {
         }
     }
 
-    fn nexthops(&self, nexthops: &BTreeSet<Nexthop>) -> Vec<view::Nexthop> {
+    pub(super) fn nexthops(&self, nexthops: &BTreeSet<Nexthop>) -> Vec<view::Nexthop> {
         nexthops.iter().map(|hop| view::Nexthop { interface: self.name(hop.interface), via: hop.via }).collect()
     }
 

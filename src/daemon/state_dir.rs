@@ -24,7 +24,7 @@ pub(super) fn number_start(state_dir: &Path, now: SystemTime) -> anyhow::Result<
 }
 
 /// Writes a file so that it is there as a whole or as it was.
-fn write(path: &Path, content: &str) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, content: &str) -> anyhow::Result<()> {
     let new = path.with_extension("new");
     fs::write(&new, content)
         .and_then(|()| fs::File::open(&new)?.sync_all())

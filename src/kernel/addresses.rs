@@ -1,7 +1,7 @@
 //! IPv4 addresses of interfaces.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ipnetwork::Ipv4Network;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -53,26 +53,26 @@ fn parse(message: &AddressMessage) -> Option<FoundAddress> {
     Some(FoundAddress { index: message.header.index, network, protocol })
 }
 
-/// Adds the /32; good if it is there.
-pub(super) async fn add(netlink: &Netlink, index: u32, address: Ipv4Addr) -> io::Result<()> {
-    let message = RouteNetlinkMessage::NewAddress(single(index, address));
+/// Adds the address; good if it is there.
+pub(super) async fn add(netlink: &Netlink, index: u32, address: Ipv4Network) -> io::Result<()> {
+    let message = RouteNetlinkMessage::NewAddress(local(index, address));
     unless(netlink.change(message, NLM_F_CREATE | NLM_F_EXCL).await, libc::EEXIST)
 }
 
-/// Removes the /32; good if it is gone.
-pub(super) async fn remove(netlink: &Netlink, index: u32, address: Ipv4Addr) -> io::Result<()> {
-    let message = RouteNetlinkMessage::DelAddress(single(index, address));
+/// Removes the address; good if it is gone.
+pub(super) async fn remove(netlink: &Netlink, index: u32, address: Ipv4Network) -> io::Result<()> {
+    let message = RouteNetlinkMessage::DelAddress(local(index, address));
     unless(netlink.change(message, 0).await, libc::EADDRNOTAVAIL)
 }
 
-fn single(index: u32, address: Ipv4Addr) -> AddressMessage {
+fn local(index: u32, address: Ipv4Network) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header.family = AddressFamily::Inet;
-    message.header.prefix_len = 32;
+    message.header.prefix_len = address.prefix();
     message.header.scope = AddressScope::Universe;
     message.header.index = index;
-    message.attributes.push(AddressAttribute::Local(address.into()));
-    message.attributes.push(AddressAttribute::Address(address.into()));
+    message.attributes.push(AddressAttribute::Local(address.ip().into()));
+    message.attributes.push(AddressAttribute::Address(address.ip().into()));
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(PROTOCOL)));
     message
 }

@@ -59,7 +59,7 @@ impl Kernel {
 
     /// As [`Kernel::reconcile`] where nothing but the routes to `prefixes` differs. `routes` are those desired of them.
     pub async fn reconcile_routes(
-        &self,
+        &mut self,
         prefixes: impl IntoIterator<Item = Prefix>,
         routes: &BTreeMap<RouteKey, Route>,
         observed: &mut Observed,
@@ -70,7 +70,7 @@ impl Kernel {
     }
 
     /// Carries out `steps` in their order.
-    async fn execute(&self, steps: &[Step], observed: &mut Observed, tunnels: &impl Tunnels) -> Vec<Failure> {
+    async fn execute(&mut self, steps: &[Step], observed: &mut Observed, tunnels: &impl Tunnels) -> Vec<Failure> {
         let mut run = Run { kernel: self, observed, broken: BTreeSet::new(), failures: Vec::new() };
         let mut rest = steps;
         while let Some(first) = rest.first() {
@@ -96,7 +96,7 @@ fn may_run_together(first: &Step, other: &Step) -> bool {
 
 /// One plan under way.
 struct Run<'a> {
-    kernel: &'a Kernel,
+    kernel: &'a mut Kernel,
     /// For the indexes of interfaces; kept up to date.
     observed: &'a mut Observed,
     /// Interfaces that could not be made or set up.
@@ -114,6 +114,7 @@ impl Run<'_> {
             Step::CreateLink(interface, backend) => self.create_link(interface, *backend, tunnels).await,
             Step::DeleteLink(interface, backend) => self.delete_link(interface, *backend, tunnels).await,
             Step::Configure(interface, change) => tunnels.configure(interface, change).await,
+            Step::Overlay(step) => self.kernel.overlay_step(step, self.observed).await,
             other => self.plain(other).await.map_err(anyhow::Error::from),
         };
         match result {
@@ -129,9 +130,11 @@ impl Run<'_> {
             Step::SetSysctl(sysctl, value) => settings::write(sysctl, *value),
             Step::SetMtu(interface, mtu) => links::set_mtu(netlink, self.index(interface)?, *mtu).await,
             Step::SetUp(interface) => links::set_up(netlink, self.index(interface)?).await,
-            Step::AddAddress(interface, address) => addresses::add(netlink, self.index(interface)?, *address).await,
+            Step::AddAddress(interface, address) => {
+                addresses::add(netlink, self.index(interface)?, (*address).into()).await
+            }
             Step::RemoveAddress(interface, address) => {
-                addresses::remove(netlink, self.index(interface)?, *address).await
+                addresses::remove(netlink, self.index(interface)?, (*address).into()).await
             }
             Step::AddRoute(key, route) => {
                 routes::install(netlink, key, route, Present::No, |name| self.index(name)).await
@@ -142,8 +145,8 @@ impl Run<'_> {
             Step::DeleteRoute(key) => routes::delete(netlink, key).await,
             Step::AddRule(rule) => rules::add(netlink, rule).await,
             Step::DeleteRule(rule) => rules::delete(netlink, rule).await,
-            Step::CreateLink(..) | Step::DeleteLink(..) | Step::Configure(..) => {
-                unreachable!("taken by the caller, they need the tunnels' drivers")
+            Step::CreateLink(..) | Step::DeleteLink(..) | Step::Configure(..) | Step::Overlay(_) => {
+                unreachable!("taken by the caller, they are more than requests")
             }
         }
     }
@@ -216,9 +219,12 @@ impl Run<'_> {
     }
 
     fn fail(&mut self, step: &Step, cause: anyhow::Error) {
-        if let Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) | Step::SetUp(interface) = step {
-            self.broken.insert(interface.clone());
-        }
+        let broken = match step {
+            Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) | Step::SetUp(interface) => Some(interface),
+            Step::Overlay(step) => step.makes(),
+            _ => None,
+        };
+        self.broken.extend(broken.cloned());
         self.observed.freshness = Freshness::Stale;
         self.failures.push(Failure { step: step.clone(), cause });
     }

@@ -9,8 +9,9 @@ use netlink_packet_route::link::{
 };
 
 use super::netlink::{Netlink, unless};
+use super::overlay_links::{self, FoundBridge, FoundVxlan};
 use crate::mesh::IfName;
-use crate::reconcile::state::{Admin, Backend, Link};
+use crate::reconcile::state::{Admin, Backend, Statistics};
 
 /// One link as dumped.
 pub(super) struct FoundLink {
@@ -18,18 +19,27 @@ pub(super) struct FoundLink {
     pub index: u32,
     pub mtu: u32,
     pub alias: Option<String>,
-    /// `None` for every kind that no tunnel of weft has.
-    pub backend: Option<Backend>,
+    pub kind: Kind,
+    /// The bridge, or whatever else it is joined to, by index.
+    pub controller: Option<u32>,
+    pub statistics: Statistics,
     pub admin: Admin,
     /// Up and with carrier.
     pub running: bool,
 }
 
+/// What it is, as far as weft makes such.
+pub(super) enum Kind {
+    Tunnel(Backend),
+    Bridge(FoundBridge),
+    Vxlan(FoundVxlan),
+    Other,
+}
+
 impl FoundLink {
-    /// The link as a tunnel of the mesh whose links carry `alias`; `None` if it is somebody else's.
-    pub fn tunnel(&self, alias: &str) -> Option<Link> {
-        let backend = self.backend.filter(|_| self.alias.as_deref() == Some(alias))?;
-        Some(Link { backend, mtu: self.mtu, admin: self.admin })
+    /// Whether it is of the mesh whose links carry `alias`.
+    pub fn is_ours(&self, alias: &str) -> bool {
+        self.alias.as_deref() == Some(alias) && !matches!(self.kind, Kind::Other)
     }
 }
 
@@ -48,29 +58,51 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
     let mut name = None;
     let mut found_mtu = 0;
     let mut alias = None;
-    let mut backend = None;
+    let mut controller = None;
+    let mut statistics = Statistics::default();
+    let mut infos = [].as_slice();
+    let mut address = [].as_slice();
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(text) => name = IfName::new(text),
             LinkAttribute::Mtu(mtu) => found_mtu = *mtu,
             LinkAttribute::IfAlias(text) => alias = Some(text.clone()),
-            LinkAttribute::LinkInfo(infos) => {
-                backend = infos.iter().find_map(|info| match info {
-                    LinkInfo::Kind(InfoKind::Wireguard) => Some(Backend::Kernel),
-                    LinkInfo::Kind(InfoKind::Tun) => Some(Backend::Userspace),
-                    _ => None,
-                });
+            LinkAttribute::Controller(index) => controller = Some(*index),
+            LinkAttribute::Address(octets) => address = octets,
+            LinkAttribute::Stats64(found) => {
+                statistics = Statistics {
+                    rx_packets: found.rx_packets,
+                    rx_bytes: found.rx_bytes,
+                    rx_dropped: found.rx_dropped,
+                    tx_packets: found.tx_packets,
+                    tx_bytes: found.tx_bytes,
+                    tx_dropped: found.tx_dropped,
+                };
             }
+            LinkAttribute::LinkInfo(found) => infos = found,
             _ => {}
         }
     }
-    let usable = flags.contains(LinkFlags::Up | LinkFlags::Multicast);
+    let kind = infos.iter().find_map(|info| match info {
+        LinkInfo::Kind(InfoKind::Wireguard) => Some(Kind::Tunnel(Backend::Kernel)),
+        LinkInfo::Kind(InfoKind::Tun) => Some(Kind::Tunnel(Backend::Userspace)),
+        LinkInfo::Kind(InfoKind::Bridge) => Some(Kind::Bridge(overlay_links::parse_bridge(infos, address))),
+        LinkInfo::Kind(InfoKind::Vxlan) => Some(Kind::Vxlan(overlay_links::parse_vxlan(infos))),
+        _ => None,
+    });
+    let usable = match kind {
+        // OSPF's packets need the flag, which a WireGuard device is made without.
+        Some(Kind::Tunnel(_)) => flags.contains(LinkFlags::Up | LinkFlags::Multicast),
+        _ => flags.contains(LinkFlags::Up),
+    };
     Some(FoundLink {
         name: name?,
         index: message.header.index,
         mtu: found_mtu,
         alias,
-        backend,
+        kind: kind.unwrap_or(Kind::Other),
+        controller,
+        statistics,
         admin: if usable { Admin::Up } else { Admin::Down },
         // LowerUp is the carrier at this moment; Running follows up to a second later, and knows of a port that may not
         // be used yet.
@@ -149,13 +181,13 @@ async fn has_kind(netlink: &Netlink, kind: InfoKind) -> io::Result<bool> {
     }
 }
 
-fn of_kind(kind: InfoKind) -> LinkMessage {
+pub(super) fn of_kind(kind: InfoKind) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
     message
 }
 
-fn with_index(index: u32) -> LinkMessage {
+pub(super) fn with_index(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
     message

@@ -1,18 +1,26 @@
-//! The Linux kernel as weft sees it: netlink and `/proc/sys`. The only module that names rtnetlink and its packets.
+//! The Linux kernel as weft sees it: netlink, `/proc/sys` and nftables. The only module that names rtnetlink and its packets.
 //!
 //! [`Kernel`] observes and carries out steps, [`Watch`] says when somebody else has changed something. What to do is
 //! decided in [`crate::reconcile`], never here. Sockets belong to the network namespace of the thread that opens them.
 
 mod addresses;
+mod attention;
 mod execute;
+pub mod gratuitous;
 mod links;
+mod neighbors;
 mod netlink;
+mod nft;
 mod observe;
+mod overlay;
+mod overlay_links;
 mod routes;
 mod rules;
 mod settings;
 mod watch;
 
 pub use execute::Failure;
+pub use nft::Limited;
 pub use observe::{Kernel, OthersRoutes};
-pub use watch::{Change, Watch};
+pub use overlay::Segments;
+pub use watch::{Attended, Change, Watch};

@@ -6,13 +6,15 @@ use std::path::Path;
 use anyhow::Context;
 use futures::{StreamExt, stream};
 
+use super::links::Kind;
 use super::netlink::Netlink;
+use super::overlay::{self, Segments};
 use super::settings::Memory;
 use super::watch::Watch;
-use super::{addresses, links, routes, rules, settings};
+use super::{addresses, links, nft, routes, rules, settings};
 use crate::mesh::IfName;
 use crate::reconcile::Applied;
-use crate::reconcile::state::{Device, ForeignInterface, Observed};
+use crate::reconcile::state::{Device, ForeignInterface, Link, Observed};
 use crate::reconcile::sysctls::Sysctls;
 use crate::reconcile::tunnels::Tunnels;
 
@@ -27,6 +29,11 @@ pub struct Kernel {
     pub(super) memory: Memory,
     pub(super) applied: Applied,
     pub(super) others: OthersRoutes,
+    /// Name of the mesh.
+    pub(super) mesh: String,
+    pub(super) segments: Segments,
+    /// The nftables ruleset as it was put there.
+    pub(super) filter: Option<nft::Applied>,
 }
 
 /// Whether routes that others made are of interest: there may be very many.
@@ -51,6 +58,9 @@ impl Kernel {
             memory: Memory::open(run_dir)?,
             applied: Applied::default(),
             others: OthersRoutes::default(),
+            mesh: mesh.to_owned(),
+            segments: Segments::default(),
+            filter: None,
         };
         Ok((kernel, watch))
     }
@@ -58,6 +68,11 @@ impl Kernel {
     /// Whether to observe routes that others made from now on.
     pub fn learn(&mut self, others: OthersRoutes) {
         self.others = others;
+    }
+
+    /// Whether to expect segments from now on.
+    pub fn expect_segments(&mut self, segments: Segments) {
+        self.segments = segments;
     }
 
     /// Whether the kernel can make WireGuard links.
@@ -80,12 +95,19 @@ impl Kernel {
         observed.state.sysctls = settings::read_all(names.values().cloned());
         for link in links {
             observed.indexes.insert(link.name.clone(), link.index);
-            if let Some(tunnel) = link.tunnel(&self.alias) {
-                observed.state.links.insert(link.name, tunnel);
-            } else {
-                let found =
-                    ForeignInterface { index: link.index, mtu: link.mtu, running: link.running, addresses: Vec::new() };
-                observed.foreign.interfaces.insert(link.name, found);
+            let ours = link.is_ours(&self.alias);
+            overlay::note_link(&mut observed, &link, ours, &names);
+            match link.kind {
+                Kind::Tunnel(backend) if ours => {
+                    let tunnel = Link { backend, mtu: link.mtu, admin: link.admin };
+                    observed.state.links.insert(link.name, tunnel);
+                }
+                Kind::Vxlan(_) if ours => {}
+                _ => {
+                    let (index, mtu, running) = (link.index, link.mtu, link.running);
+                    let found = ForeignInterface { index, mtu, running, addresses: Vec::new() };
+                    observed.foreign.interfaces.insert(link.name, found);
+                }
             }
         }
         for address in addresses {
@@ -93,12 +115,15 @@ impl Kernel {
             if let Some(interface) = observed.foreign.interfaces.get_mut(name) {
                 interface.addresses.push(address.network);
             }
-            if address.network.prefix() == 32 {
+            if observed.state.overlay.bridges.contains_key(name) && address.is_ours() {
+                observed.state.overlay.gateways.insert((name.clone(), address.network));
+            } else if address.network.prefix() == 32 {
                 let mine = &mut observed.state.addresses;
                 let whose = if address.is_ours() { mine } else { &mut observed.foreign.addresses };
                 whose.insert((name.clone(), address.network.ip()));
             }
         }
+        self.observe_overlay(&mut observed, &names).await?;
         self.observe_devices(&mut observed, tunnels).await;
         Ok(observed)
     }

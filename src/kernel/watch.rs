@@ -10,9 +10,11 @@ use anyhow::Context;
 use netlink_packet_core::NLM_F_REPLACE;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use rtnetlink::MulticastGroup;
+use vxlan::Mac;
 
+use super::attention::Attention;
 use super::observe::OthersRoutes;
-use crate::reconcile::state::PROTOCOL;
+use crate::reconcile::state::{Observed, PROTOCOL};
 
 /// Receive buffer, bytes: some ten thousand route messages.
 const BUFFER: libc::c_int = 4 << 20;
@@ -36,8 +38,26 @@ pub enum Change {
     OthersRoutes,
     /// A rule came or went.
     Rules,
+    /// An entry of a segment came, went or changed, by whomever.
+    Entries,
+    /// A bridge has heard a host on a port where it was not before.
+    Heard {
+        /// Index of the port.
+        port: u32,
+        /// The host.
+        mac: Mac,
+    },
     /// Something was missed: look at everything.
     Resync,
+}
+
+/// Whether there is something that was not attended to before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attended {
+    /// All of it was.
+    Already,
+    /// There is: what happened to it before was not heard of.
+    Anew,
 }
 
 /// A subscription to the kernel's notifications.
@@ -46,6 +66,7 @@ pub struct Watch {
     /// Port of the socket that weft's own requests come from.
     own_port: u32,
     others: OthersRoutes,
+    segments: Attention,
     buffer: Vec<u8>,
 }
 
@@ -60,12 +81,32 @@ impl Watch {
         socket.bind(&SocketAddr::new(0, mask)).context("subscribing to the kernel's notifications")?;
         // The kernel grants what rmem_max allows; a smaller buffer only makes `Resync` more likely.
         socket.set_rx_buf_sz(BUFFER).context("enlarging the netlink socket's buffer")?;
-        Ok(Self { socket: watch, own_port, others: OthersRoutes::default(), buffer: Vec::with_capacity(DATAGRAM) })
+        let (others, segments) = (OthersRoutes::default(), Attention::default());
+        Ok(Self { socket: watch, own_port, others, segments, buffer: Vec::with_capacity(DATAGRAM) })
     }
 
     /// Whether to tell of routes that others made from now on.
     pub fn learn(&mut self, others: OthersRoutes) {
         self.others = others;
+    }
+
+    /// Tells of the entries of the segments in `observed` from now on, and of hosts that their bridges hear.
+    ///
+    /// # Errors
+    /// If the kernel does not take the subscription.
+    pub fn attend(&mut self, observed: &Observed) -> io::Result<Attended> {
+        let segments = Attention::of(observed);
+        if segments == self.segments {
+            return Ok(Attended::Already);
+        }
+        let socket = self.socket.socket_ref();
+        match (self.segments.is_empty(), segments.is_empty()) {
+            (true, false) => socket.add_membership(libc::RTNLGRP_NEIGH)?,
+            (false, true) => socket.drop_membership(libc::RTNLGRP_NEIGH)?,
+            (true, true) | (false, false) => {}
+        }
+        self.segments = segments;
+        Ok(Attended::Anew)
     }
 
     /// What has changed since the last call; waits until something has. Our own changes to links, addresses and rules are
@@ -84,7 +125,7 @@ impl Watch {
             };
             read += 1;
             match received {
-                Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port, self.others)),
+                Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port, self.others, &self.segments)),
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     changes.insert(Change::Resync);
                     drain = Drain::ToTheEnd;
@@ -110,7 +151,12 @@ enum Drain {
     ToTheEnd,
 }
 
-fn changes_in(mut datagram: &[u8], own_port: u32, others: OthersRoutes) -> impl Iterator<Item = Change> + '_ {
+fn changes_in<'a>(
+    mut datagram: &'a [u8],
+    own_port: u32,
+    others: OthersRoutes,
+    segments: &'a Attention,
+) -> impl Iterator<Item = Change> + 'a {
     const HEADER: usize = 16;
     std::iter::from_fn(move || {
         loop {
@@ -121,7 +167,11 @@ fn changes_in(mut datagram: &[u8], own_port: u32, others: OthersRoutes) -> impl 
             let port = u32::from_ne_bytes([header[12], header[13], header[14], header[15]]);
             let body = datagram.get(HEADER..length)?;
             datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
-            match change_of(kind, flags, body) {
+            let change = match kind {
+                libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => segments.change_of(kind, body),
+                _ => change_of(kind, flags, body),
+            };
+            match change {
                 Some(Change::Routes) if port == own_port => {}
                 Some(Change::OthersRoutes) if others == OthersRoutes::Ignored => {}
                 Some(change) => return Some(change),
@@ -182,7 +232,7 @@ mod tests {
     }
 
     fn changes(datagram: &[u8]) -> Vec<Change> {
-        changes_in(datagram, OWN, OthersRoutes::Ignored).collect()
+        changes_in(datagram, OWN, OthersRoutes::Ignored, &Attention::default()).collect()
     }
 
     #[test]
@@ -190,7 +240,8 @@ mod tests {
         let told = |kind, protocol, rtm_type| {
             let mut body = route(protocol);
             body[7] = rtm_type;
-            changes_in(&message(kind, 0, 9, &body), OWN, OthersRoutes::Observed).collect::<Vec<_>>()
+            let message = message(kind, 0, 9, &body);
+            changes_in(&message, OWN, OthersRoutes::Observed, &Attention::default()).collect::<Vec<_>>()
         };
         assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_UNICAST), [Change::OthersRoutes]);
         assert_eq!(told(libc::RTM_DELROUTE, 12, libc::RTN_BLACKHOLE), [Change::OthersRoutes]);

@@ -93,15 +93,31 @@ pub fn inside(mesh: &Mesh) -> Result<[Inside; 2], LayoutError> {
     Ok([Inside { router: v4(1), site: v4(2) }, Inside { router: v6(1), site: v6(2) }])
 }
 
+/// What is not given to a LAN.
+#[derive(Debug, Clone)]
+pub struct Occupied {
+    /// Single addresses.
+    pub addresses: BTreeSet<Ipv4Addr>,
+    /// All of these networks.
+    pub networks: Vec<Ipv4Network>,
+}
+
+impl Occupied {
+    fn contains(&self, address: Ipv4Addr) -> bool {
+        self.addresses.contains(&address) || self.networks.iter().any(|network| network.contains(address))
+    }
+}
+
 /// The first two host addresses of `prefix` that are not `taken`; they are taken then. `None` if it has no room.
-pub fn lan_pair(prefix: Ipv4Network, taken: &mut BTreeSet<Ipv4Addr>) -> Option<LanPair> {
+pub fn lan_pair(prefix: Ipv4Network, taken: &mut Occupied) -> Option<LanPair> {
     let (first, last) = match prefix.prefix() {
         32 | 31 => (prefix.network(), prefix.broadcast()),
         _ => (offset_v4(prefix.network(), 1), Ipv4Addr::from_bits(prefix.broadcast().to_bits() - 1)),
     };
     let mut next = || {
-        let free = (first.to_bits()..=last.to_bits()).map(Ipv4Addr::from_bits).find(|address| !taken.contains(address));
-        free.inspect(|address| assert!(taken.insert(*address), "a free address is not taken"))
+        let free =
+            (first.to_bits()..=last.to_bits()).map(Ipv4Addr::from_bits).find(|address| !taken.contains(*address));
+        free.inspect(|address| assert!(taken.addresses.insert(*address), "a free address is not taken"))
     };
     let with_length = |address| Ipv4Network::new(address, prefix.prefix()).expect("a prefix length is at most 32");
     if prefix.prefix() == 32 {

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, bail};
 
 use super::layout::{Forwarding, Layout, Node, Route, Wire, WireEnd};
-use super::nat;
-use super::netlink::{LinkRow, MARK, Netlink};
+use super::netlink::{MARK, Netlink};
 use super::netns::{self, Namespace};
 use super::state::State;
+use super::{cable, nat, segment_link};
 
 /// Settings of the router in the middle and of NAT routers.
 const FORWARDING: [&str; 2] = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
@@ -24,7 +24,11 @@ pub fn apply(layout: &Layout, state: &State) -> Result<()> {
     }
     rooms.remove_stale_links(layout)?;
     for wire in &layout.wires {
-        rooms.wire(wire)?;
+        rooms.wire(layout, wire)?;
+    }
+    for (segment, host) in layout.hosts() {
+        cable::connect(layout, segment, host)
+            .with_context(|| format!("plugging in host {} of segment {}", host.name, segment.name))?;
     }
     for (name, node) in &layout.nodes {
         let room = rooms.of(name);
@@ -76,13 +80,15 @@ impl Rooms {
         self.0.get_mut(name).expect("every namespace of the layout was opened")
     }
 
-    /// Removes the lab's links that are no end of any wire.
+    /// Removes the lab's links that are no end of any wire and nothing of a segment.
     fn remove_stale_links(&mut self, layout: &Layout) -> Result<()> {
         let ends: BTreeSet<&WireEnd> = layout.wires.iter().flat_map(|wire| [&wire.near, &wire.far]).collect();
         for (namespace, room) in &mut self.0 {
             for link in room.netlink.links()?.iter().filter(|link| link.ours) {
-                let wanted = ends.iter().any(|end| end.namespace == *namespace && end.interface.as_str() == link.name);
-                if !wanted {
+                let an_end = ends.iter().any(|end| end.namespace == *namespace && end.interface.as_str() == link.name);
+                let on_a_segment =
+                    layout.nodes[namespace].segment_links.keys().any(|interface| interface.as_str() == link.name);
+                if !an_end && !on_a_segment {
                     room.netlink.delete_link(link)?;
                 }
             }
@@ -91,7 +97,7 @@ impl Rooms {
     }
 
     /// Makes the wire if it is not there as it should be, and brings both ends up.
-    fn wire(&mut self, wire: &Wire) -> Result<()> {
+    fn wire(&mut self, layout: &Layout, wire: &Wire) -> Result<()> {
         let alias = alias(wire);
         let mut found = 0;
         for end in [&wire.near, &wire.far] {
@@ -110,11 +116,9 @@ impl Rooms {
             self.make(wire)?;
         }
         for end in [&wire.near, &wire.far] {
-            let netlink = &mut self.of(&end.namespace).netlink;
-            let link = existing(netlink, end.interface.as_str())?;
-            if !link.up || link.alias != alias {
-                netlink.set_up(&link, Some(&alias))?;
-            }
+            let Room { namespace, netlink } = self.of(&end.namespace);
+            segment_link::settle(namespace, netlink, &layout.nodes[&end.namespace], &end.interface)?;
+            netlink.bring_up(end.interface.as_str(), Some(&alias))?;
         }
         Ok(())
     }
@@ -160,11 +164,15 @@ impl Room {
         Ok(Self { namespace, netlink })
     }
 
-    /// Loopback up, forwarding as the node wants it.
+    /// Loopback and bridge up, forwarding as the node wants it.
     fn prepare(&mut self, node: &Node) -> Result<()> {
-        let loopback = existing(&mut self.netlink, "lo")?;
-        if !loopback.up {
-            self.netlink.set_up(&loopback, None)?;
+        self.netlink.bring_up("lo", None)?;
+        if let Some(bridge) = &node.bridge {
+            if self.netlink.link(bridge.as_str())?.is_none() {
+                self.netlink.add_bridge(bridge.as_str())?;
+            }
+            segment_link::settle(&self.namespace, &mut self.netlink, node, bridge)?;
+            self.netlink.bring_up(bridge.as_str(), None)?;
         }
         let settings = match node.forwarding {
             Forwarding::Untouched => return Ok(()),
@@ -217,10 +225,6 @@ impl Room {
             .flat_map(|row| row.nexthops.iter().map(|(index, via)| (row.destination, *via, *index)))
             .collect())
     }
-}
-
-fn existing(netlink: &mut Netlink, name: &str) -> Result<LinkRow> {
-    netlink.link(name)?.with_context(|| format!("the interface {name} vanished"))
 }
 
 /// Removes cuts of sites that left or moved.

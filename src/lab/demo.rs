@@ -376,13 +376,18 @@ struct Hop {
 
 /// One line about how far a lab is.
 pub fn progress(health: &Health) -> String {
-    format!(
+    let mut text = format!(
         "waiting: {} of {} neighbours Full, {} of {} routes in the kernels",
         count(health, |site| site.neighbors.present.len()),
         count(health, |site| site.neighbors.expected()),
         count(health, |site| site.routes.present.len()),
         count(health, |site| site.routes.expected())
-    )
+    );
+    if !health.hosts.is_empty() {
+        let good = health.hosts.iter().filter(|host| host.is_good()).count();
+        text.push_str(&format!(", {good} of {} hosts reach all others", health.hosts.len()));
+    }
+    text
 }
 
 fn count(health: &Health, of: impl Fn(&super::health::SiteHealth) -> usize) -> usize {

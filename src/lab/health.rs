@@ -2,16 +2,19 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::IpAddr;
+use std::thread;
 
 use anyhow::Result;
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
+use super::layout::{HostPlan, SegmentPlan, SitePlan};
 use super::netlink::Netlink;
 use super::netns::Namespace;
 use super::process::Daemon;
 use super::up::Lab;
-use super::{cut, layout::SitePlan};
+use super::{cable, cut, reach};
 use crate::control::view::Status;
 use crate::control::{self, Request};
 use crate::mesh::{Link, Mesh, Site, SiteId};
@@ -24,6 +27,8 @@ pub struct Health {
     pub mesh: String,
     /// Every site, ordered by id.
     pub sites: Vec<SiteHealth>,
+    /// Every host of a segment, ordered by segment and MAC address.
+    pub hosts: Vec<HostHealth>,
     /// The pairs of sites between which packets are stopped.
     pub cut: BTreeSet<(String, String)>,
 }
@@ -41,6 +46,23 @@ pub struct SiteHealth {
     pub neighbors: Found,
     /// Prefixes of the other sites it can reach, looked for in its kernel.
     pub routes: Found,
+}
+
+/// A host of a segment at a glance.
+#[derive(Debug, Serialize)]
+pub struct HostHealth {
+    /// Its name, or the digits of its MAC address.
+    pub host: String,
+    /// Its segment.
+    pub segment: String,
+    /// Its MAC address.
+    pub mac: String,
+    /// Its site in the mesh file.
+    pub home: String,
+    /// The site where it is plugged in; `null` if it has no cable.
+    pub site: Option<String>,
+    /// Other hosts of the segment, as far as their sites can be reached from its site: which answer its pings.
+    pub answers: Found,
 }
 
 /// What there should be, in two parts.
@@ -66,12 +88,13 @@ impl Health {
         let links = usable_links(&lab.mesh, &cut);
         let sites = lab.mesh.sites.iter().zip(&lab.layout.sites);
         let sites = sites.map(|(site, plan)| SiteHealth::of(lab, site, plan, &links)).collect::<Result<_>>()?;
-        Ok(Self { mesh: lab.mesh.name.clone(), sites, cut })
+        let hosts = hosts(lab, &links)?;
+        Ok(Self { mesh: lab.mesh.name.clone(), sites, hosts, cut })
     }
 
     /// Whether nothing is missing.
     pub fn is_good(&self) -> bool {
-        self.sites.iter().all(SiteHealth::is_good)
+        self.sites.iter().all(SiteHealth::is_good) && self.hosts.iter().all(HostHealth::is_good)
     }
 }
 
@@ -102,6 +125,65 @@ impl SiteHealth {
     pub fn is_good(&self) -> bool {
         self.pid.is_some() && self.neighbors.missing.is_empty() && self.routes.missing.is_empty()
     }
+}
+
+impl HostHealth {
+    /// Whether it has a cable and nobody is missing.
+    pub fn is_good(&self) -> bool {
+        self.site.is_some() && self.answers.missing.is_empty()
+    }
+}
+
+/// The hosts of all segments, which ping each other, all at once.
+fn hosts(lab: &Lab, links: &[&Link]) -> Result<Vec<HostHealth>> {
+    let mut plugged = Vec::new();
+    for (segment, host) in lab.layout.hosts() {
+        plugged.push((segment, host, cable::plugged_at(segment, host)?));
+    }
+    let reachable = |from: &str, to: &str| {
+        let (from, to) = (lab.mesh.site(from), lab.mesh.site(to));
+        from.zip(to).is_some_and(|(from, to)| distances(from.id, links).contains_key(&to.id))
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = plugged
+            .iter()
+            .map(|(segment, host, site)| {
+                let others = plugged.iter().filter(|(others_segment, other, others_site)| {
+                    let sites = site.as_deref().zip(others_site.as_deref());
+                    others_segment.name == segment.name
+                        && other.mac != host.mac
+                        && sites.is_some_and(|(here, there)| reachable(here, there))
+                });
+                let others: Vec<&HostPlan> = others.map(|(_, other, _)| *other).collect();
+                scope.spawn(move || HostHealth::of(segment, host, site.clone(), &others))
+            })
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(|outcome| outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
+impl HostHealth {
+    fn of(segment: &SegmentPlan, host: &HostPlan, site: Option<String>, others: &[&HostPlan]) -> Result<Self> {
+        let targets: BTreeMap<&str, IpAddr> =
+            others.iter().filter_map(|other| Some((other.name.as_str(), address_for(host, other)?))).collect();
+        let answered = reach::answering(&Namespace::existing(&host.namespace)?, targets.values().copied())?;
+        Ok(Self {
+            host: host.name.clone(),
+            segment: segment.name.clone(),
+            mac: host.mac.to_string(),
+            home: host.home.clone(),
+            site,
+            answers: sorted(targets.into_iter().map(|(name, target)| (answered.contains(&target), name.to_owned()))),
+        })
+    }
+}
+
+/// The address by which `from` can ping `to`: of a family that both have, and not link-local.
+fn address_for(from: &HostPlan, to: &HostPlan) -> Option<IpAddr> {
+    let routable = |address: &&IpAddr| !matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let has = |v4: bool| from.addresses.iter().filter(routable).any(|address| address.is_ipv4() == v4);
+    to.addresses.iter().filter(routable).find(|address| has(address.is_ipv4())).copied()
 }
 
 /// Whether every site's kernel has every route it should have: what [`Health`] says about routes, without asking daemons.

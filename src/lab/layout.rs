@@ -7,6 +7,8 @@
 //!        │ lan0        to-taipei │    │ to-osaka                   │ lan0
 //!   MESH-taipei ── eth0 ─────────┘    └─ eth0 ─ MESH-osaka-nat ─ eth0 ─ MESH-osaka     (osaka has no endpoint)
 //! ```
+//!
+//! What Ethernet segments add is in [`segments`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,8 +16,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::{IpNetwork, Ipv4Network};
 
-use super::address::{self, Inside};
+pub use self::segments::{HostPlan, SegmentLink, SegmentPlan};
+use super::address::{self, Inside, Occupied};
 use crate::mesh::{Host, IfName, Mesh, Site, SiteId};
+
+mod segments;
 
 /// Gateway of every uplink: the network between the sites has this address on each of its ports. A LAN whose only
 /// prefix is a /32 has it too.
@@ -37,10 +42,23 @@ pub enum LayoutError {
     GatewayEndpoint(String, Ipv4Addr),
     /// Two namespaces would get this name.
     #[error(
-        "the lab would need two network namespaces called `{0}`, one of them for the NAT router in front of a site without \
-         endpoint; rename one of the two sites"
+        "the lab would need two network namespaces called `{0}`: they are called after sites, segments and hosts, and \
+         SITE-nat after the NAT router in front of a site without endpoint; rename one of the two"
     )]
     NamespaceClash(String),
+    /// A host has nothing to be plugged into.
+    #[error(
+        "host `{host}` is at site `{site}`, where segment `{segment}` has no port; the lab plugs hosts into a switch behind the \
+         first port of their site: give this one `ports = [\"tap0\"]`"
+    )]
+    NoPort {
+        /// The host's site.
+        site: String,
+        /// The segment.
+        segment: String,
+        /// The host's name.
+        host: String,
+    },
     /// Every address the lab could choose is in use: for what.
     #[error("no address is left for {0}: all that the lab chooses from occur in the mesh file")]
     NoAddress(String),
@@ -57,6 +75,8 @@ pub struct Layout {
     pub wires: Vec<Wire>,
     /// Every site, ordered by id.
     pub sites: Vec<SitePlan>,
+    /// Every Ethernet segment, ordered by name.
+    pub segments: Vec<SegmentPlan>,
     /// The address that stands for the Internet, if a site has the prefix 0.0.0.0/0.
     pub internet: Option<Ipv4Addr>,
     /// Contents of every site's /etc/hosts.
@@ -74,6 +94,10 @@ pub struct Node {
     pub forwarding: Forwarding,
     /// What it masquerades.
     pub masquerade: Vec<Masquerade>,
+    /// A bridge that is made here.
+    pub bridge: Option<IfName>,
+    /// Interfaces on a segment, which may or may not be here: cables of hosts come and go.
+    pub segment_links: BTreeMap<IfName, SegmentLink>,
 }
 
 /// Who decides about forwarding in a namespace.
@@ -155,12 +179,14 @@ impl Layout {
         };
         draft.network()?;
         let sites = mesh.sites.iter().map(|site| draft.site(site)).collect::<Result<Vec<_>, _>>()?;
-        let hosts_file = hosts_file(mesh, &sites);
+        let segments = mesh.segments.iter().map(|l2| draft.segment(l2)).collect::<Result<Vec<_>, _>>()?;
+        let hosts_file = hosts_file(mesh, &sites, &segments);
         Ok(Self {
             mesh: mesh.name.clone(),
             nodes: draft.nodes,
             wires: draft.wires,
             sites,
+            segments,
             internet: draft.internet,
             hosts_file,
         })
@@ -179,6 +205,11 @@ impl Layout {
     /// The site whose router answers by `address`.
     pub fn site_of_router(&self, address: Ipv4Addr) -> Option<&SitePlan> {
         self.sites.iter().find(|site| site.router_addresses.contains(&address))
+    }
+
+    /// Every host of every segment, with its segment.
+    pub fn hosts(&self) -> impl Iterator<Item = (&SegmentPlan, &HostPlan)> {
+        self.segments.iter().flat_map(|segment| segment.hosts.iter().map(move |host| (segment, host)))
     }
 }
 
@@ -212,7 +243,7 @@ impl Draft<'_> {
 
     fn site(&mut self, site: &Site) -> Result<SitePlan, LayoutError> {
         let namespace = self.add(router_namespace(&self.mesh.name, &site.name), Node::new(Forwarding::Untouched))?;
-        let uplink = WireEnd { namespace: namespace.clone(), interface: uplink_name(site) };
+        let uplink = WireEnd { namespace: namespace.clone(), interface: self.uplink_name(site) };
         let underlay = self.underlay[&site.id].clone();
         let nat = match site.endpoint {
             Some(_) => {
@@ -283,8 +314,11 @@ impl Draft<'_> {
 
     /// The host behind the site, on every LAN interface of it.
     fn lan(&mut self, site: &Site, plan: &mut SitePlan) -> Result<(), LayoutError> {
-        let prefixes: Vec<Ipv4Network> = site.prefixes.iter().copied().filter(|prefix| prefix.prefix() > 0).collect();
-        let interfaces = lan_interfaces(site, &prefixes);
+        let gateways = self.gateway_networks(site);
+        let on_a_segment = |prefix: &Ipv4Network| gateways.iter().any(|gateway| prefix.is_subnet_of(*gateway));
+        let lives_here = |prefix: &Ipv4Network| prefix.prefix() > 0 && !on_a_segment(prefix);
+        let prefixes: Vec<Ipv4Network> = site.prefixes.iter().copied().filter(lives_here).collect();
+        let interfaces = self.lan_interfaces(site, &prefixes);
         if interfaces.is_empty() {
             return Ok(());
         }
@@ -294,8 +328,9 @@ impl Draft<'_> {
             let far = WireEnd { namespace: host.clone(), interface: name(&format!("eth{number}")) };
             self.wires.push(Wire { near, far });
         }
-        let mut taken: BTreeSet<Ipv4Addr> = self.mesh.sites.iter().map(|site| site.loopback).collect();
-        taken.extend(self.underlay.values().flatten().filter_map(|address| match address {
+        let loopbacks = self.mesh.sites.iter().map(|site| site.loopback).collect();
+        let mut taken = Occupied { addresses: loopbacks, networks: gateways };
+        taken.addresses.extend(self.underlay.values().flatten().filter_map(|address| match address {
             IpAddr::V4(v4) => Some(*v4),
             IpAddr::V6(_) => None,
         }));
@@ -324,6 +359,31 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// The interfaces of the site that the file names, else `lan0` if something has to be behind it.
+    fn lan_interfaces(&self, site: &Site, prefixes: &[Ipv4Network]) -> Vec<IfName> {
+        let bridges = self.bridges(site);
+        let names = site.interfaces.iter().map(|interface| &interface.name);
+        let named: Vec<IfName> =
+            names.filter(|name| name.as_str() != "lo" && !bridges.contains(name)).cloned().collect();
+        match named.is_empty() && !prefixes.is_empty() {
+            true => vec![self.unused(site, "lan")],
+            false => named,
+        }
+    }
+
+    /// `eth0`, or if the file uses that, the first `ethN` it does not use.
+    fn uplink_name(&self, site: &Site) -> IfName {
+        self.unused(site, "eth")
+    }
+
+    /// The first of `KIND0`, `KIND1`, … that the file does not use at the site.
+    fn unused(&self, site: &Site, kind: &str) -> IfName {
+        let mut used = self.segment_interfaces(site);
+        used.extend(site.interfaces.iter().map(|interface| &interface.name));
+        let mut names = (0..=used.len()).map(|number| name(&format!("{kind}{number}")));
+        names.find(|name| !used.contains(name)).expect("one of more names than interfaces is not used")
+    }
+
     fn add(&mut self, namespace: String, node: Node) -> Result<String, LayoutError> {
         match self.nodes.insert(namespace.clone(), node) {
             Some(_) => Err(LayoutError::NamespaceClash(namespace)),
@@ -338,7 +398,14 @@ impl Draft<'_> {
 
 impl Node {
     fn new(forwarding: Forwarding) -> Self {
-        Self { addresses: Vec::new(), routes: Vec::new(), forwarding, masquerade: Vec::new() }
+        Self {
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            forwarding,
+            masquerade: Vec::new(),
+            bridge: None,
+            segment_links: BTreeMap::new(),
+        }
     }
 
     /// Whether anything in it is IPv6.
@@ -352,23 +419,6 @@ fn default_route(gateway: IpAddr, interface: &IfName) -> Route {
     Route { destination: address::network(everything, 0), via: Some(gateway), interface: interface.clone() }
 }
 
-/// The interfaces of the site that the file names, else `lan0` if something has to be behind it.
-fn lan_interfaces(site: &Site, prefixes: &[Ipv4Network]) -> Vec<IfName> {
-    let named: Vec<IfName> =
-        site.interfaces.iter().map(|interface| interface.name.clone()).filter(|name| name.as_str() != "lo").collect();
-    match named.is_empty() && !prefixes.is_empty() {
-        true => vec![name("lan0")],
-        false => named,
-    }
-}
-
-/// `eth0`, or if the file uses that on the LAN, the first `ethN` it does not use.
-fn uplink_name(site: &Site) -> IfName {
-    let used = |name: &IfName| site.interfaces.iter().any(|interface| interface.name == *name);
-    let mut names = (0..=site.interfaces.len()).map(|number| name(&format!("eth{number}")));
-    names.find(|name| !used(name)).expect("one of more names than interfaces is not used")
-}
-
 /// The network's port to a site: `to-NAME`, or `toID` where that is too long.
 fn port_name(site: &Site) -> IfName {
     IfName::new(&format!("to-{}", site.name)).unwrap_or_else(|| name(&format!("to{}", site.id)))
@@ -378,8 +428,8 @@ fn name(text: &str) -> IfName {
     IfName::new(text).expect("the lab's own interface names are short and clean")
 }
 
-/// Endpoints that are names, and for people `SITE` for a router and `SITE-lan` for the host behind it.
-fn hosts_file(mesh: &Mesh, plans: &[SitePlan]) -> String {
+/// Endpoints that are names, and for people `SITE` for a router, `SITE-lan` for the host behind it, and hosts of segments.
+fn hosts_file(mesh: &Mesh, plans: &[SitePlan], segments: &[SegmentPlan]) -> String {
     let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
     let mut line = |address: IpAddr, name: &str| writeln!(text, "{address} {name}").expect("a String takes everything");
     let mut endpoints = BTreeSet::new();
@@ -396,6 +446,11 @@ fn hosts_file(mesh: &Mesh, plans: &[SitePlan]) -> String {
         if let Some(address) = plan.lan_host {
             line(address.into(), &format!("{}-lan", site.name));
         }
+    }
+    for host in segments.iter().flat_map(|segment| &segment.hosts).filter(|host| !endpoints.contains(&host.name)) {
+        // A link-local address says nothing without an interface.
+        let link_local = |address: &IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        host.addresses.iter().filter(|address| !link_local(address)).for_each(|address| line(*address, &host.name));
     }
     text
 }

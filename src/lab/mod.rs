@@ -4,7 +4,9 @@
 //! tells. Everything goes through netlink and /proc: no `ip`, no `nft`, no `ping`.
 
 pub mod address;
+mod announce;
 pub mod build;
+pub mod cable;
 pub mod console;
 pub mod cut;
 pub mod demo;
@@ -17,6 +19,8 @@ pub mod netns;
 pub mod ping;
 pub mod preflight;
 pub mod process;
+mod reach;
+mod segment_link;
 pub mod state;
 pub mod up;
 pub mod wait;

@@ -25,11 +25,11 @@ const LOG_TAIL_BYTES: u64 = 8192;
 pub struct Convergence {
     /// Until all routes were in all kernels.
     pub routes: Duration,
-    /// Until every neighbour was Full besides.
+    /// Until every neighbour was Full besides, and hosts of segments answered each other.
     pub everything: Duration,
 }
 
-/// Waits until every neighbour is Full and every route is in the kernels, at most `patience` from `start`.
+/// Waits until every neighbour is Full, every route is in the kernels and hosts of segments answer each other, at most `patience` from `start`.
 /// `watch` sees each state on the way and can end the wait with an error.
 pub fn until_good(
     lab: &Lab,
@@ -67,7 +67,7 @@ pub fn until_good(
     }
 }
 
-/// One line per site that lacks something.
+/// One line per site, and per host of a segment, that lacks something.
 pub fn what_is_missing(health: &Health) -> String {
     let mut lines = Vec::new();
     for site in health.sites.iter().filter(|site| !site.is_good()) {
@@ -84,6 +84,13 @@ pub fn what_is_missing(health: &Health) -> String {
             }
         }
         lines.push(format!("  {}: {}", site.site, parts.join("; ")));
+    }
+    for host in health.hosts.iter().filter(|host| !host.is_good()) {
+        let missing: Vec<&str> = host.answers.missing.iter().map(String::as_str).collect();
+        lines.push(match &host.site {
+            None => format!("  {}: no cable", host.host),
+            Some(site) => format!("  {} (at {site}): no answer from {}", host.host, missing.join(", ")),
+        });
     }
     lines.join("\n")
 }

@@ -116,7 +116,8 @@ fn read_network(text: &str) -> Result<Ipv4Network, NetworkFault> {
     }
 }
 
-fn unusable(network: Ipv4Network) -> Option<&'static str> {
+/// Why no host of a site can have an address of `network`.
+pub(super) fn unusable(network: Ipv4Network) -> Option<&'static str> {
     UNUSABLE
         .into_iter()
         .filter(|_| network.prefix() > 0)

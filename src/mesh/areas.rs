@@ -6,11 +6,11 @@ use std::collections::btree_map::Entry as Slot;
 use ::ospf::{AreaId, Prefix, RouterId};
 
 use super::area::{AreaDraft, Kind};
-use super::diagnostic::{Diagnostic, Span, nearest, quoted};
+use super::diagnostic::{Diagnostic, Span};
 use super::draft::{AllSettled, Draft};
 use super::link::Pair;
 use super::reader::{At, Report};
-use super::site::SiteDraft;
+use super::site::{SiteDraft, position};
 use super::virtual_link::{FarEnd, VirtualLinkDraft};
 
 /// Each area that a site is in, and the place that says so; `None` for the default.
@@ -178,20 +178,8 @@ fn check_far_end(site: &SiteDraft<'_>, area: AreaId, far_end: &FarEnd<'_>, draft
             return;
         }
         FarEnd::Site(name) => {
-            let names = || draft.sites.iter().filter_map(|site| site.written_name);
-            let found = draft.sites.iter().find(|site| site.written_name == Some(name.value));
-            // Where a site has no name, it may be the one that is meant.
-            if found.is_none() && names().count() == draft.sites.len() {
-                let help = match nearest(name.value, names()) {
-                    Some(right) => format!("did you mean `\"{right}\"`?"),
-                    None => "name a site by the `name` of its `[[site]]`, or a router that is none by `router_id`"
-                        .to_owned(),
-                };
-                let title = format!("there is no site {}", quoted(name.value));
-                report
-                    .push(Diagnostic::error(name.span, title, "not the name of a `[[site]]`").help(help).of_absence());
-            }
-            found
+            let right = "name a site by the `name` of its `[[site]]`, or a router that is none by `router_id`";
+            position(*name, &draft.sites, right, report).map(|place| &draft.sites[place])
         }
     };
     // A router that is no site is configured elsewhere.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ::ospf::{AreaConfig, AreaId, RouterId};
+use vxlan::Vtep;
+use vxlan::segment::{Host, Segment};
 
 use super::addressing::loopback;
 use super::area::AreaDraft;
@@ -11,11 +13,14 @@ use super::auth::Auth;
 use super::diagnostic::Diagnostic;
 use super::general::General;
 use super::link::{LinkDraft, Pair};
-use super::model::{Endpoint, Link, Mesh, OspfProcess, OspfSettings, Site, SiteId, SiteInterface, Timers, VirtualLink};
+use super::model::{
+    Endpoint, L2, L2Site, Link, Mesh, OspfProcess, OspfSettings, Site, SiteId, SiteInterface, Timers, VirtualLink,
+};
 use super::ospf::{OspfKeys, Settled};
 use super::process::ProcessKeys;
 use super::reader::{Report, Table};
-use super::schema::{AREA, LINK, MESH, OSPF, SITE};
+use super::schema::{self, AREA, LINK, MESH, OSPF, SITE};
+use super::segment::SegmentDraft;
 use super::site::SiteDraft;
 use super::virtual_link::{FarEnd, VirtualLinkDraft};
 
@@ -28,6 +33,7 @@ pub(super) struct Draft<'a> {
     pub areas: Vec<AreaDraft>,
     pub sites: Vec<SiteDraft<'a>>,
     pub links: Vec<LinkDraft<'a>>,
+    pub segments: Vec<SegmentDraft<'a>>,
 }
 
 /// The OSPF settings of everything that has some; `None` for those that are wrong.
@@ -84,11 +90,14 @@ impl<'a> Draft<'a> {
             }
             None => Vec::new(),
         };
-        if let Some(l2) = file.take("l2") {
-            report.push(l2.not_available("`[[l2]]`").help("leave the section out"));
-        }
+        let segments = match file.take("l2") {
+            Some(entry) => {
+                entry.tables(&schema::L2, report).into_iter().map(|table| SegmentDraft::read(table, report)).collect()
+            }
+            None => Vec::new(),
+        };
         file.finish(report);
-        Self { general, ospf, process, areas, sites, links }
+        Self { general, ospf, process, areas, sites, links, segments }
     }
 
     /// Inherits OSPF's settings.
@@ -134,6 +143,9 @@ impl<'a> Draft<'a> {
             })
             .collect::<Option<Vec<Link>>>()?;
         links.sort_by_key(|link| (link.low, link.high));
+        let mut segments =
+            self.segments.iter().map(|segment| self.segment(segment, &sites)).collect::<Option<Vec<L2>>>()?;
+        segments.sort_by(|one, other| one.name.cmp(&other.name));
         Some(Mesh {
             name: self.general.name.given()?.value.to_owned(),
             loopbacks: self.general.loopbacks.given()?.value,
@@ -148,6 +160,7 @@ impl<'a> Draft<'a> {
             areas: self.areas()?,
             sites,
             links,
+            segments,
         })
     }
 
@@ -215,6 +228,44 @@ impl<'a> Draft<'a> {
             high: SiteId(one.max(other)),
             ospf,
             keepalive: self.general.keepalive()?,
+        })
+    }
+
+    fn segment(&self, draft: &SegmentDraft<'_>, sites: &[Site]) -> Option<L2> {
+        let by_name: BTreeMap<&str, &Site> = sites.iter().map(|site| (site.name.as_str(), site)).collect();
+        let site = |name: &str| by_name.get(name).copied();
+        let members = draft.sites.iter().map(|member| {
+            let ports = member.ports.iter().map(|port| port.value.clone()).collect();
+            Some((site(member.name.given()?.value)?, L2Site { bridge: member.bridge(draft)?.value, ports }))
+        });
+        let members = members.collect::<Option<Vec<(&Site, L2Site)>>>()?;
+        let hosts = draft.hosts.iter().map(|host| {
+            let entry = Host {
+                home: Vtep(site(host.site.given()?.value)?.loopback),
+                addresses: host.addresses.iter().map(|address| address.value).collect(),
+                mobility: host.mobility()?,
+            };
+            Some((host.mac.given()?.value, entry))
+        });
+        let names = draft.hosts.iter();
+        let names = names.filter_map(|host| Some((host.mac.given()?.value, host.name.given()?.value.to_owned())));
+        Some(L2 {
+            name: draft.name.given()?.value.to_owned(),
+            segment: Segment {
+                vni: draft.vni.given()?.value,
+                resolution: draft.resolution()?,
+                unknown_unicast: draft.unknown_unicast()?,
+                broadcast: draft.broadcast?,
+                multicast: draft.multicast?,
+                learning: draft.learning()?,
+                unreachable: draft.unreachable()?,
+                mtu: draft.mtu()?.value,
+                gateway: draft.gateway()?,
+                members: members.iter().map(|(site, _)| Vtep(site.loopback)).collect(),
+                hosts: hosts.collect::<Option<_>>()?,
+            },
+            sites: members.into_iter().map(|(site, member)| (site.id, member)).collect(),
+            host_names: names.collect(),
         })
     }
 }

@@ -1,15 +1,17 @@
-//! What has to be different from site to site: ids, names, keys, and the names of interfaces that follow from them.
+//! What has to be different from site to site and from segment to segment: ids, names, keys, and the names of interfaces that
+//! follow from them.
 
 use std::collections::BTreeMap;
 
 use super::diagnostic::{Diagnostic, Span, quoted};
 use super::model::IfName;
-use super::names::tunnel_interface;
+use super::names::{overlay_interface, tunnel_interface};
 use super::reader::{At, Report};
+use super::segment::SegmentDraft;
 use super::site::SiteDraft;
 
-/// Reports ids, names, keys and interface names that two sites share.
-pub(super) fn check(sites: &[SiteDraft<'_>], report: &mut Report) {
+/// Reports ids, names, keys and interface names that two sites or two segments share.
+pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], report: &mut Report) {
     unique(sites.iter().filter_map(|site| site.id.given().copied()), report, |id| {
         (format!("two sites have the id {id}"), "give every site an id that no other site has or had".to_owned())
     });
@@ -20,15 +22,32 @@ pub(super) fn check(sites: &[SiteDraft<'_>], report: &mut Report) {
         let help = "every site has a key pair of its own: `weft keygen` makes one";
         ("two sites have the same `public_key`".to_owned(), help.to_owned())
     });
-    check_tunnel_names(sites, report);
-    check_lab_names(sites, report);
+    check_cut(sites.iter().filter_map(|site| site.name.given().copied()), tunnel_interface, "tunnels to", report);
     for site in sites {
         check_interfaces(site, sites, report);
     }
+    check_segments(segments, report);
+}
+
+/// Segments' names, numbers and interface names, and the names of their hosts.
+fn check_segments(segments: &[SegmentDraft<'_>], report: &mut Report) {
+    let names = || segments.iter().filter_map(|segment| segment.name.given().copied());
+    unique(names(), report, |name| {
+        (format!("two segments have the name `{name}`"), "give every segment a name of its own".to_owned())
+    });
+    unique(segments.iter().filter_map(|segment| segment.vni.given().copied()), report, |vni| {
+        (format!("two segments have the VNI {vni}"), "give every segment a number of its own".to_owned())
+    });
+    check_cut(names(), overlay_interface, "VXLAN devices of", report);
+    let hosts = segments.iter().flat_map(|segment| &segment.hosts);
+    unique(hosts.filter_map(|host| host.name.given().copied()), report, |name| {
+        let help = "give every host a name that no host of any segment has";
+        (format!("two hosts have the name `{name}`"), help.to_owned())
+    });
 }
 
 /// Reports every value that has been there before, with both places.
-fn unique<T: Ord + Copy>(
+pub(super) fn unique<T: Ord + Copy>(
     values: impl IntoIterator<Item = At<T>>,
     report: &mut Report,
     words: impl Fn(T) -> (String, String),
@@ -47,16 +66,21 @@ fn unique<T: Ord + Copy>(
     }
 }
 
-/// Two long names that are cut to the same interface name cannot be told apart by a site that has a tunnel to both.
-fn check_tunnel_names(sites: &[SiteDraft<'_>], report: &mut Report) {
+/// Two long names that are cut to the same interface name cannot be told apart by a site that has both.
+fn check_cut<'n>(
+    names: impl Iterator<Item = At<&'n str>>,
+    interface: impl Fn(&str) -> IfName,
+    what: &str,
+    report: &mut Report,
+) {
     let mut first: BTreeMap<IfName, At<&str>> = BTreeMap::new();
-    for name in sites.iter().filter_map(|site| site.name.given()) {
-        let interface = tunnel_interface(name.value);
+    for name in names {
+        let interface = interface(name.value);
         match first.get(&interface) {
             Some(before) if before.value != name.value => report.push(
                 Diagnostic::error(
                     name.span,
-                    format!("the tunnels to `{}` and `{}` would have the same name", before.value, name.value),
+                    format!("the {what} `{}` and `{}` would have the same name", before.value, name.value),
                     format!("its interface is `{interface}` after cutting to {} bytes", IfName::MAX_LEN),
                 )
                 .note(before.span, "as is this one's")
@@ -64,26 +88,8 @@ fn check_tunnel_names(sites: &[SiteDraft<'_>], report: &mut Report) {
             ),
             Some(_) => {}
             None => {
-                first.insert(interface, *name);
+                first.insert(interface, name);
             }
-        }
-    }
-}
-
-/// The lab's namespaces are `MESH-SITE`, `MESH-net` and `MESH-SITE-lan`.
-fn check_lab_names(sites: &[SiteDraft<'_>], report: &mut Report) {
-    let names: BTreeMap<&str, Span> =
-        sites.iter().filter_map(|site| site.name.given()).map(|name| (name.value, name.span)).collect();
-    for (name, span) in &names {
-        let error = |of: String| {
-            Diagnostic::error(*span, format!("the name `{name}` is taken in the lab"), of).help("choose another name")
-        };
-        if *name == "net" {
-            report.push(error("the namespace of the network between the sites ends so".to_owned()));
-        }
-        if let Some((owner, before)) = name.strip_suffix("-lan").and_then(|owner| names.get_key_value(owner)) {
-            let label = format!("the namespace of the host behind `{owner}` is called so");
-            report.push(error(label).note(*before, "this site's"));
         }
     }
 }

@@ -30,8 +30,9 @@ pub(super) struct InterfaceDraft {
 
 impl InterfaceDraft {
     pub fn read(mut table: Table<'_>, report: &mut Report) -> Self {
-        let name =
-            Setting::read(table.require("name", "name = \"eth1\"", report), |entry| interface_name(&entry, report));
+        let name = Setting::read(table.require("name", "name = \"eth1\"", report), |entry| {
+            interface_name(&entry, "name = \"eth1\"", report)
+        });
         let mode = Setting::read(table.require("ospf", "ospf = \"active\"", report), |entry| {
             entry.word(&[("active", InterfaceMode::Active), ("passive", InterfaceMode::Passive)], report)
         });
@@ -174,8 +175,9 @@ fn neighbor(entry: &Entry<'_>, report: &mut Report) -> Option<At<(Ipv4Addr, Nbma
     Some(At { value: (address.value, NbmaNeighbor { priority: priority.value }), span: address.span })
 }
 
-fn interface_name(entry: &Entry<'_>, report: &mut Report) -> Option<At<IfName>> {
-    let text = entry.string("name = \"eth1\"", report)?;
+/// The name of an interface; `example` is a line that would be right.
+pub(super) fn interface_name(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<IfName>> {
+    let text = entry.string(example, report)?;
     let name = IfName::new(text.value);
     if name.is_none() {
         let title = format!("{} cannot be the name of an interface", quoted(text.value));

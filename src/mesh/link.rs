@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
-use super::diagnostic::{Diagnostic, Span, nearest, quoted};
+use super::diagnostic::{Diagnostic, Span, quoted};
 use super::general::Topology;
 use super::ospf::OspfKeys;
 use super::reader::{At, Entry, Report, Setting, Table};
-use super::site::SiteDraft;
+use super::site::{BY_NAME, SiteDraft, position};
 
 /// The most tunnels of a mesh. A full mesh of 2048 sites stays below it; memory for more is better spent otherwise.
 const MAX_PAIRS: usize = 1 << 21;
@@ -87,7 +87,7 @@ fn listed(sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>], report: &mut Report)
     let mut by_ends = BTreeMap::new();
     for (index, link) in links.iter().enumerate() {
         let Some([one, other]) = link.between else { continue };
-        let (first, second) = (position(one, sites, report), position(other, sites, report));
+        let (first, second) = (position(one, sites, BY_NAME, report), position(other, sites, BY_NAME, report));
         let (Some(first), Some(second)) = (first, second) else { continue };
         if first == second {
             report.push(
@@ -118,21 +118,6 @@ fn listed(sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>], report: &mut Report)
         }
     }
     by_ends
-}
-
-fn position(name: At<&str>, sites: &[SiteDraft<'_>], report: &mut Report) -> Option<usize> {
-    let names = || sites.iter().filter_map(|site| site.written_name);
-    let found = sites.iter().position(|site| site.written_name == Some(name.value));
-    // Where a site has no name, it may be the one that is meant.
-    if found.is_none() && names().count() == sites.len() {
-        let help = match nearest(name.value, names()) {
-            Some(right) => format!("did you mean `\"{right}\"`?"),
-            None => "name a site by the `name` of its `[[site]]`".to_owned(),
-        };
-        let title = format!("there is no site {}", quoted(name.value));
-        report.push(Diagnostic::error(name.span, title, "not the name of a `[[site]]`").help(help).of_absence());
-    }
-    found
 }
 
 /// Whether others can send to the site first. An endpoint that is wrong counts: it has been reported.

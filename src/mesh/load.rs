@@ -13,7 +13,7 @@ use super::link::pairs;
 use super::model::Mesh;
 use super::reader::{Report, Table};
 use super::schema::FILE;
-use super::{addressing, areas, identity, ports};
+use super::{addressing, areas, identity, lab_names, ports, segment_hosts, segment_ports, segments};
 
 /// The largest mesh file that is read. Ten thousand sites fit several times.
 const MAX_FILE: u64 = 16 << 20;
@@ -97,7 +97,8 @@ pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Diagnostics> {
 
 fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     let draft = Draft::read(file, report);
-    identity::check(&draft.sites, report);
+    identity::check(&draft.sites, &draft.segments, report);
+    lab_names::check(&draft.sites, &draft.segments, report);
     addressing::check(draft.general.loopbacks.given().copied(), &draft.sites, report);
     // Where the topology is wrong, the links that are listed are checked all the same.
     let topology = draft.general.topology();
@@ -105,6 +106,9 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     ports::check(&draft.general.tunnels, &draft.sites, &pairs, report);
     let settled = draft.settle(report);
     areas::check(&draft, &settled, &pairs, report);
+    segments::check(&draft, report);
+    segment_ports::check(&draft.sites, &draft.segments, report);
+    segment_hosts::check(&draft.sites, &draft.segments, report);
     topology.and_then(|_| draft.assemble(&settled, &pairs))
 }
 

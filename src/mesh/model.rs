@@ -3,13 +3,15 @@
 //! Nothing here can be wrong: ids are in range, names are unique and fit an interface, networks carry no host bits.
 //! The rest of weft works on these types and re-checks nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipnetwork::Ipv4Network;
 use ospf::{AreaConfig, AreaId, Limits, NbmaNeighbor, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter};
+
+use vxlan::{Mac, Segment};
 
 use super::auth::Auth;
 use super::filter::{ImportRule, Redistribution};
@@ -33,6 +35,8 @@ pub struct Mesh {
     pub sites: Vec<Site>,
     /// Every tunnel's two ends with the settings of that pair, ordered by the ids of the ends; each pair once, lower id first.
     pub links: Vec<Link>,
+    /// `[[l2]]`: Ethernet segments across sites, ordered by name.
+    pub segments: Vec<L2>,
 }
 
 /// `[mesh] unlisted`: whether a prefix that no site lists may be learned.
@@ -274,6 +278,35 @@ pub struct Link {
     pub ospf: OspfSettings,
     /// PersistentKeepalive in whole seconds; `None` = off.
     pub keepalive: Option<Duration>,
+}
+
+/// One `[[l2]]`: an Ethernet segment across sites.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct L2 {
+    /// Its name; unique.
+    pub name: String,
+    /// What it is to VXLAN. A site's VTEP is its loopback.
+    pub segment: Segment,
+    /// The sites that it spans.
+    pub sites: BTreeMap<SiteId, L2Site>,
+    /// Names of hosts of its table that have one; unique in the mesh.
+    pub host_names: BTreeMap<Mac, String>,
+}
+
+/// One `[[l2.site]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct L2Site {
+    /// The bridge, which weft makes.
+    pub bridge: IfName,
+    /// Interfaces that hosts are behind, which are there or will be.
+    pub ports: BTreeSet<IfName>,
+}
+
+impl L2 {
+    /// `vx-NAME`, cut to the kernel's 15 bytes: its VXLAN device.
+    pub fn device(&self) -> IfName {
+        super::names::overlay_interface(&self.name)
+    }
 }
 
 /// One tunnel as one of its ends sees it: all that is needed to bring it up.

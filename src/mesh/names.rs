@@ -4,8 +4,8 @@ use super::diagnostic::{Diagnostic, quoted};
 use super::model::IfName;
 use super::reader::{At, Report};
 
-/// The longest name of a mesh or a site: file and namespace names are made of both, with room to spare below the
-/// 255 bytes of a file name.
+/// The longest name of a mesh, site, segment or host: file and namespace names are made of up to three, with room to
+/// spare below the 255 bytes of a file name.
 const MAX_NAME: usize = 63;
 
 /// Length of the suffix of a name that had to be cut: `~` and five base-32 digits.
@@ -16,14 +16,28 @@ const CUT_SUFFIX: usize = 6;
 ///
 /// `name` is a checked site name (ASCII letters, digits, `-`, `_`, `.`).
 pub fn tunnel_interface(name: &str) -> IfName {
-    let whole = format!("wg-{name}");
+    interface("wg", name)
+}
+
+/// The VXLAN device of the segment `name`: `vx-NAME`, cut as tunnels' names are.
+pub fn overlay_interface(name: &str) -> IfName {
+    interface("vx", name)
+}
+
+/// The bridge of the segment `name` where a site does not say: `br-NAME`, cut as tunnels' names are.
+pub(super) fn bridge_interface(name: &str) -> IfName {
+    interface("br", name)
+}
+
+fn interface(kind: &str, name: &str) -> IfName {
+    let whole = format!("{kind}-{name}");
     let text = if whole.len() <= IfName::MAX_LEN {
         whole
     } else {
         let keep: String = whole.chars().take(IfName::MAX_LEN - CUT_SUFFIX).collect();
         format!("{keep}~{}", digest(name))
     };
-    IfName::new(&text).expect("a checked site name after `wg-`, cut to 15 bytes, is an interface name")
+    IfName::new(&text).expect("a checked name after two letters and a dash, cut to 15 bytes, is an interface name")
 }
 
 /// Five base-32 digits of FNV-1a over the name: stable across versions and machines.
@@ -35,8 +49,8 @@ fn digest(name: &str) -> String {
     (0..CUT_SUFFIX - 1).map(|i| DIGITS[(hash >> (5 * i) & 31) as usize] as char).collect()
 }
 
-/// A mesh's or site's name, which becomes part of file, namespace and interface names: ASCII letters, digits, `.`,
-/// `_` and `-`, beginning with a letter or digit.
+/// The name of a mesh, a site, a segment or a host, which becomes part of file, namespace and interface names: ASCII
+/// letters, digits, `.`, `_` and `-`, beginning with a letter or digit.
 pub(super) fn check_name<'a>(name: At<&'a str>, report: &mut Report) -> Option<At<&'a str>> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let fault = match name.value.as_bytes() {

@@ -114,7 +114,7 @@ impl<'a> Table<'a> {
 
     /// The entry of `key`, if the file has it.
     pub fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
-        debug_assert!(self.section.keys.contains(&key), "{key} is not in the schema of {}", self.section.title);
+        debug_assert!(self.section.has(key), "{key} is not in the schema of {}", self.section.title);
         self.taken.push(key);
         let (name, value) = self.entries.iter().find(|(name, _)| name.get_ref() == key)?;
         Some(Entry { key, key_span: name.span().into(), span: value.span().into(), value: value.get_ref() })
@@ -144,12 +144,12 @@ impl<'a> Table<'a> {
     /// Reports every key that the section does not have. Call it when all its keys have been taken.
     pub fn finish(self, report: &mut Report) {
         debug_assert!(
-            self.section.keys.iter().all(|key| self.taken.contains(key)),
+            self.section.keys().all(|key| self.taken.contains(&key)),
             "a key of {} was never looked at",
             self.section.title
         );
         for (name, _) in self.entries {
-            if !self.section.keys.contains(&name.get_ref().as_ref()) {
+            if !self.section.has(name.get_ref()) {
                 report.push(self.unknown(name.get_ref(), name.span().into()));
             }
         }
@@ -160,10 +160,10 @@ impl<'a> Table<'a> {
         let elsewhere = sections_with(key);
         let help = if !elsewhere.is_empty() {
             format!("`{key}` is a key of {}", elsewhere.join(", "))
-        } else if let Some(right) = nearest(key, self.section.keys.iter().copied()) {
+        } else if let Some(right) = nearest(key, self.section.keys()) {
             format!("did you mean `{right}`?")
         } else {
-            format!("the keys of {title} are {}", list(self.section.keys.iter().copied()))
+            format!("the keys of {title} are {}", list(self.section.keys()))
         };
         Diagnostic::error(span, format!("unknown key {}", quoted(key)), format!("not a key of {title}")).help(help)
     }

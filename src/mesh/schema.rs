@@ -5,37 +5,51 @@
 pub(super) struct Section {
     /// As it is written, `[[site]]`.
     pub title: &'static str,
-    /// Its keys, in the order in which they are listed to the user.
-    pub keys: &'static [&'static str],
+    /// The keys that it alone has.
+    own: &'static [&'static str],
+    /// Those that other sections have as well.
+    shared: &'static [&'static [&'static str]],
 }
+
+impl Section {
+    /// Its keys, in the order in which they are listed to the user.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.own.iter().chain(self.shared.iter().copied().flatten()).copied()
+    }
+
+    /// Whether `key` is one of them.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys().any(|own| own == key)
+    }
+}
+
+/// Of all tunnels, or of those of one site.
+const TUNNELS: &[&str] = &["port", "port_mode", "backend", "mtu"];
+
+/// Of everything that speaks OSPF, virtual links too.
+const TIMERS: &[&str] = &["hello_interval", "dead_interval", "retransmit_interval", "transmit_delay"];
+
+/// Of the same.
+const AUTHENTICATION: &[&str] = &["auth", "auth_sequence"];
+
+/// Of interfaces and tunnels.
+const INTERFACE: &[&str] = &["area", "cost", "mtu_ignore", "bfd"];
+
+/// Of networks that may have several routers.
+const NETWORK: &[&str] = &["priority", "poll_interval", "prefix_suppression"];
 
 /// The top level.
 pub(super) static FILE: Section =
-    Section { title: "the mesh file", keys: &["mesh", "ospf", "area", "site", "link", "l2"] };
+    Section { title: "the mesh file", own: &["mesh", "ospf", "area", "site", "link", "l2"], shared: &[] };
 
 /// `[mesh]`.
-pub(super) static MESH: Section = Section {
-    title: "`[mesh]`",
-    keys: &["name", "loopbacks", "port", "port_mode", "backend", "mtu", "keepalive", "topology", "unlisted"],
-};
+pub(super) static MESH: Section =
+    Section { title: "`[mesh]`", own: &["name", "loopbacks", "keepalive", "topology", "unlisted"], shared: &[TUNNELS] };
 
 /// `[ospf]`.
 pub(super) static OSPF: Section = Section {
     title: "`[ospf]`",
-    keys: &[
-        "area",
-        "cost",
-        "hello_interval",
-        "dead_interval",
-        "retransmit_interval",
-        "transmit_delay",
-        "priority",
-        "poll_interval",
-        "mtu_ignore",
-        "prefix_suppression",
-        "bfd",
-        "auth",
-        "auth_sequence",
+    own: &[
         "rfc1583_compatibility",
         "spf_delay",
         "stub_router",
@@ -44,26 +58,28 @@ pub(super) static OSPF: Section = Section {
         "max_routes",
         "graceful_restart",
     ],
+    shared: &[INTERFACE, TIMERS, AUTHENTICATION, NETWORK],
 };
 
 /// `graceful_restart = { … }` of `[ospf]`.
 pub(super) static GRACEFUL_RESTART: Section =
-    Section { title: "`graceful_restart`", keys: &["helper", "restarter", "grace_period"] };
+    Section { title: "`graceful_restart`", own: &["helper", "restarter", "grace_period"], shared: &[] };
 
 /// `auth = { … }`, or an element of `auth`.
 pub(super) static AUTH: Section = Section {
     title: "`auth`",
-    keys: &["type", "key_id", "key_file", "send_from", "send_until", "accept_from", "accept_until"],
+    own: &["type", "key_id", "key_file", "send_from", "send_until", "accept_from", "accept_until"],
+    shared: &[],
 };
 
 /// `spf_delay = { … }` of `[ospf]`.
 pub(super) static SPF_DELAY: Section =
-    Section { title: "`spf_delay`", keys: &["initial", "short", "long", "time_to_learn", "holddown"] };
+    Section { title: "`spf_delay`", own: &["initial", "short", "long", "time_to_learn", "holddown"], shared: &[] };
 
 /// `[[area]]`.
 pub(super) static AREA: Section = Section {
     title: "`[[area]]`",
-    keys: &[
+    own: &[
         "id",
         "kind",
         "summaries",
@@ -75,108 +91,99 @@ pub(super) static AREA: Section = Section {
         "ranges",
         "external_ranges",
     ],
+    shared: &[],
 };
 
 /// An element of `ranges` of `[[area]]`.
-pub(super) static RANGE: Section = Section { title: "`ranges`", keys: &["prefix", "cost", "advertise"] };
+pub(super) static RANGE: Section = Section { title: "`ranges`", own: &["prefix", "cost", "advertise"], shared: &[] };
 
 /// An element of `external_ranges` of `[[area]]`.
 pub(super) static EXTERNAL_RANGE: Section =
-    Section { title: "`external_ranges`", keys: &["prefix", "advertise", "tag"] };
+    Section { title: "`external_ranges`", own: &["prefix", "advertise", "tag"], shared: &[] };
 
 /// `[[site]]`.
 pub(super) static SITE: Section = Section {
     title: "`[[site]]`",
-    keys: &[
-        "name",
-        "id",
-        "public_key",
-        "endpoint",
-        "prefixes",
-        "port",
-        "port_mode",
-        "backend",
-        "mtu",
-        "interface",
-        "virtual_link",
-        "redistribute",
-        "import",
-    ],
+    own: &["name", "id", "public_key", "endpoint", "prefixes", "interface", "virtual_link", "redistribute", "import"],
+    shared: &[TUNNELS],
 };
 
 /// `[[site.interface]]`.
 pub(super) static SITE_INTERFACE: Section = Section {
     title: "`[[site.interface]]`",
-    keys: &[
-        "name",
-        "ospf",
-        "network",
-        "neighbors",
-        "area",
-        "cost",
-        "hello_interval",
-        "dead_interval",
-        "retransmit_interval",
-        "transmit_delay",
-        "priority",
-        "poll_interval",
-        "mtu_ignore",
-        "prefix_suppression",
-        "bfd",
-        "auth",
-        "auth_sequence",
-    ],
+    own: &["name", "ospf", "network", "neighbors"],
+    shared: &[INTERFACE, TIMERS, AUTHENTICATION, NETWORK],
 };
 
 /// An element of `neighbors` of `[[site.interface]]`.
-pub(super) static NEIGHBOR: Section = Section { title: "`neighbors`", keys: &["address", "priority"] };
+pub(super) static NEIGHBOR: Section = Section { title: "`neighbors`", own: &["address", "priority"], shared: &[] };
 
 /// `[[site.virtual_link]]`.
 pub(super) static VIRTUAL_LINK: Section = Section {
     title: "`[[site.virtual_link]]`",
-    keys: &[
-        "area",
-        "router_id",
-        "site",
-        "hello_interval",
-        "dead_interval",
-        "retransmit_interval",
-        "transmit_delay",
-        "auth",
-        "auth_sequence",
-    ],
+    own: &["area", "router_id", "site"],
+    shared: &[TIMERS, AUTHENTICATION],
 };
 
 /// `[[site.redistribute]]`.
 pub(super) static REDISTRIBUTE: Section =
-    Section { title: "`[[site.redistribute]]`", keys: &["from", "prefixes", "metric", "type", "tag"] };
+    Section { title: "`[[site.redistribute]]`", own: &["from", "prefixes", "metric", "type", "tag"], shared: &[] };
 
 /// `[[site.import]]`.
-pub(super) static IMPORT: Section = Section { title: "`[[site.import]]`", keys: &["prefixes", "action"] };
+pub(super) static IMPORT: Section = Section { title: "`[[site.import]]`", own: &["prefixes", "action"], shared: &[] };
 
 /// `[[link]]`.
-pub(super) static LINK: Section = Section {
-    title: "`[[link]]`",
-    keys: &[
-        "between",
-        "area",
-        "cost",
-        "hello_interval",
-        "dead_interval",
-        "retransmit_interval",
-        "transmit_delay",
-        "mtu_ignore",
-        "bfd",
-        "auth",
-        "auth_sequence",
+pub(super) static LINK: Section =
+    Section { title: "`[[link]]`", own: &["between"], shared: &[INTERFACE, TIMERS, AUTHENTICATION] };
+
+/// `[[l2]]`.
+pub(super) static L2: Section = Section {
+    title: "`[[l2]]`",
+    own: &[
+        "name",
+        "vni",
+        "arp",
+        "unknown_unicast",
+        "broadcast",
+        "broadcast_limit",
+        "multicast",
+        "multicast_limit",
+        "learn",
+        "unreachable",
+        "mtu",
+        "gateway",
+        "site",
+        "host",
     ],
+    shared: &[],
 };
+
+/// `[[l2.site]]`.
+pub(super) static L2_SITE: Section = Section { title: "`[[l2.site]]`", own: &["name", "bridge", "ports"], shared: &[] };
+
+/// `[[l2.host]]`.
+pub(super) static L2_HOST: Section =
+    Section { title: "`[[l2.host]]`", own: &["site", "mac", "ip", "name", "pin"], shared: &[] };
 
 /// The sections that have `key`, as they are written.
 pub(super) fn sections_with(key: &str) -> Vec<&'static str> {
-    [&FILE, &MESH, &OSPF, &AREA, &SITE, &SITE_INTERFACE, &VIRTUAL_LINK, &REDISTRIBUTE, &IMPORT, &LINK]
-        .into_iter()
-        .filter(|section| section.keys.contains(&key))
-        .map(|section| section.title)
-        .collect()
+    [
+        &FILE,
+        &MESH,
+        &OSPF,
+        &AREA,
+        &SITE,
+        &SITE_INTERFACE,
+        &VIRTUAL_LINK,
+        &REDISTRIBUTE,
+        &IMPORT,
+        &LINK,
+        &L2,
+        &L2_SITE,
+        &L2_HOST,
+    ]
+    .into_iter()
+    .filter(|section| section.has(key))
+    .map(|section| section.title)
+    .collect()
 }

@@ -3,7 +3,7 @@
 use ipnetwork::Ipv4Network;
 
 use super::address::{WrittenEndpoint, endpoint, network};
-use super::diagnostic::{Diagnostic, Span};
+use super::diagnostic::{Diagnostic, Span, nearest, quoted};
 use super::filter::{ImportRule, Redistribution};
 use super::general::TunnelKeys;
 use super::interface::InterfaceDraft;
@@ -13,6 +13,9 @@ use super::redistribution::{import, redistribution};
 use super::schema::{IMPORT, REDISTRIBUTE, SITE_INTERFACE, VIRTUAL_LINK};
 use super::virtual_link::VirtualLinkDraft;
 use crate::keys::PublicKey;
+
+/// What would be right where a site is to be named.
+pub(super) const BY_NAME: &str = "name a site by the `name` of its `[[site]]`";
 
 /// A `[[site]]` as read.
 #[derive(Debug)]
@@ -93,6 +96,22 @@ impl<'a> SiteDraft<'a> {
             (None, None) => "without a name".to_owned(),
         }
     }
+}
+
+/// The place in `sites` of the one that is called `name`; where there is none, says so, and what would be right.
+pub(super) fn position(name: At<&str>, sites: &[SiteDraft<'_>], right: &str, report: &mut Report) -> Option<usize> {
+    let names = || sites.iter().filter_map(|site| site.written_name);
+    let found = sites.iter().position(|site| site.written_name == Some(name.value));
+    // Where a site has no name, it may be the one that is meant.
+    if found.is_none() && names().count() == sites.len() {
+        let help = match nearest(name.value, names()) {
+            Some(near) => format!("did you mean `\"{near}\"`?"),
+            None => right.to_owned(),
+        };
+        let title = format!("there is no site {}", quoted(name.value));
+        report.push(Diagnostic::error(name.span, title, "not the name of a `[[site]]`").help(help).of_absence());
+    }
+    found
 }
 
 fn public_key(entry: &Entry<'_>, report: &mut Report) -> Option<At<PublicKey>> {

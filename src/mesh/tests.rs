@@ -182,6 +182,43 @@ fn areas_and_the_networks_in_them_are_what_the_file_says() {
 }
 
 #[test]
+fn segments_are_what_the_file_says_and_have_the_documented_defaults() {
+    use vxlan::Vtep;
+    use vxlan::segment::{Flooding, Learning, Mobility, Resolution, UnknownUnicast, Unreachable};
+    let rate = |frames| Flooding::Flood(std::num::NonZeroU32::new(frames).unwrap());
+    let interfaces = |names: &[&str]| names.iter().map(|name| IfName::new(name).unwrap()).collect();
+    let mesh = parse("segments", &example("src/mesh/tests/good/segments.toml")).unwrap().mesh;
+    let [long, vms] = mesh.segments.as_slice() else { panic!("{:?}", mesh.segments) };
+    let [osaka, seoul, taipei] = ["osaka", "seoul", "taipei"].map(|name| mesh.site(name).unwrap());
+
+    assert_eq!((vms.name.as_str(), vms.device().as_str()), ("vms", "vx-vms"));
+    let segment = &vms.segment;
+    assert_eq!((segment.vni.value(), segment.mtu), (100, 1280));
+    assert_eq!((segment.resolution, segment.unknown_unicast), (Resolution::Suppress, UnknownUnicast::Flood));
+    assert_eq!((segment.broadcast, segment.multicast), (Flooding::Drop, rate(50)));
+    assert_eq!((segment.learning, segment.unreachable), (Learning::On, Unreachable::Keep));
+    let gateway = segment.gateway.unwrap();
+    assert_eq!((gateway.ip().to_string(), gateway.prefix()), ("10.9.0.1".to_owned(), 24));
+    assert_eq!(segment.members, [osaka, taipei].map(|site| Vtep(site.loopback)).into());
+    assert_eq!(vms.sites[&taipei.id].bridge.as_str(), "br-vms");
+    assert_eq!(vms.sites[&taipei.id].ports, interfaces(&["tap0", "tap1"]));
+    assert_eq!((vms.sites[&osaka.id].bridge.as_str(), vms.sites[&osaka.id].ports.len()), ("br0", 0));
+    let [(db1, pinned), (_, other)] = segment.hosts.iter().collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!((vms.host_names.len(), vms.host_names[db1].as_str()), (1, "db1"));
+    assert_eq!((pinned.home, pinned.addresses.len(), pinned.mobility), (Vtep(taipei.loopback), 3, Mobility::Pinned));
+    assert_eq!((other.home, other.addresses.len(), other.mobility), (Vtep(osaka.loopback), 1, Mobility::Movable));
+
+    let segment = &long.segment;
+    assert_eq!((segment.vni.value(), segment.mtu, segment.gateway), (0x00ff_ffff, 1500, None));
+    assert_eq!((segment.resolution, segment.unknown_unicast), (Resolution::Proxy, UnknownUnicast::Drop));
+    assert_eq!((segment.broadcast, segment.multicast), (rate(1000), rate(1000)));
+    assert_eq!((segment.learning, segment.unreachable), (Learning::Off, Unreachable::Remove));
+    let bridges: Vec<&str> = long.sites.values().map(|site| site.bridge.as_str()).collect();
+    assert_eq!((bridges, long.device().as_str()), (vec!["br-a-long~ffgme"; 3], "vx-a-long~ffgme"));
+    assert_eq!(segment.hosts.values().next().unwrap().home, Vtep(seoul.loopback));
+}
+
+#[test]
 fn a_mesh_of_one_site_has_no_tunnels() {
     let mesh = parse("single", &example("src/mesh/tests/good/single_site.toml")).unwrap().mesh;
     assert_eq!(mesh.links, []);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ospf::Prefix;
 
+use super::overlay::{self, plan_making};
 use super::state::{
     Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, Peer, Route, RouteKey, RouteKind, Scope,
     State, Sysctl, SysctlKey,
@@ -56,12 +57,14 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
         plan_link(interface, link, desired, observed, applied, &mut steps);
     }
     plan_new_addresses(desired, observed, &mut steps);
+    steps.extend(plan_making(&desired.overlay, observed).into_iter().map(Step::Overlay));
     let routes = usable_routes(desired, observed);
     plan_routes_to_install(&routes, observed, &unmade, &mut steps);
     // The more specific rule first: without 5200, 5201 would capture what `main` knows.
     steps.extend(desired.rules.difference(&observed.state.rules).cloned().map(Step::AddRule));
     let unwanted = observed.state.rules.iter().rev().filter(|rule| !desired.rules.contains(*rule));
     steps.extend(unwanted.cloned().map(Step::DeleteRule));
+    steps.extend(overlay::plan_withdrawal(&desired.overlay, observed).into_iter().map(Step::Overlay));
     plan_withdrawal(desired, observed, &routes, &mut steps);
     steps
 }

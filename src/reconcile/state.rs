@@ -11,7 +11,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ospf::Prefix;
+use vxlan::Mac;
 
+use super::overlay::Overlay;
 use crate::keys::{PrivateKey, PublicKey};
 use crate::mesh::IfName;
 
@@ -42,6 +44,8 @@ pub struct State {
     pub rules: BTreeSet<Rule>,
     /// Kernel settings; observed: every [`SysctlKey`] of every scope that exists.
     pub sysctls: BTreeMap<Sysctl, u32>,
+    /// Ethernet segments.
+    pub overlay: Overlay,
 }
 
 /// A tunnel interface.
@@ -293,8 +297,38 @@ pub struct Observed {
     pub indexes: BTreeMap<IfName, u32>,
     /// Tunnels whose device could not be read this time: nothing can be said about it, so it is left alone.
     pub unreadable: BTreeSet<IfName>,
+    /// Hosts that bridges of ours have heard.
+    pub heard: BTreeSet<HeardHost>,
+    /// What has crossed VXLAN devices of ours.
+    pub statistics: BTreeMap<IfName, Statistics>,
     /// Whether the next plan may start from this.
     pub freshness: Freshness,
+}
+
+/// What has crossed an interface, in packets and octets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Packets in.
+    pub rx_packets: u64,
+    /// Octets in.
+    pub rx_bytes: u64,
+    /// Packets that came and were dropped.
+    pub rx_dropped: u64,
+    /// Packets out.
+    pub tx_packets: u64,
+    /// Octets out.
+    pub tx_bytes: u64,
+    /// Packets that should have gone and were dropped.
+    pub tx_dropped: u64,
+}
+
+/// A host, and the port of a bridge that it was last heard on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HeardHost {
+    /// The port.
+    pub port: IfName,
+    /// The host.
+    pub mac: Mac,
 }
 
 /// Whether what was observed is still so, as far as weft's own doing goes.
@@ -310,7 +344,8 @@ pub enum Freshness {
 /// What weft looks at but never touches.
 #[derive(Debug, Clone, Default)]
 pub struct Foreign {
-    /// Interfaces that exist and are not ours: index, MTU, up and running, IPv4 addresses.
+    /// Interfaces that exist and are not ours: index, MTU, up and running, IPv4 addresses. Bridges of the overlay are among them, for
+    /// OSPF may run there as on any other interface of the site.
     pub interfaces: BTreeMap<IfName, ForeignInterface>,
     /// Single addresses (/32) that others put on any interface, ours included.
     pub addresses: BTreeSet<(IfName, Ipv4Addr)>,

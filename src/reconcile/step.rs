@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use super::overlay::OverlayStep;
 use super::state::{Backend, Freshness, Observed, Route, RouteKey, RouteKind, Rule, Selector, Sysctl};
 use super::tunnels::DeviceChange;
 use crate::mesh::IfName;
@@ -37,6 +38,8 @@ pub enum Step {
     AddRule(Rule),
     /// Delete a rule of ours.
     DeleteRule(Rule),
+    /// What concerns Ethernet segments.
+    Overlay(OverlayStep),
 }
 
 impl Step {
@@ -53,6 +56,7 @@ impl Step {
             Self::AddRoute(_, route) | Self::ReplaceRoute(_, route) => {
                 route.nexthops.iter().map(|nexthop| &nexthop.interface).collect()
             }
+            Self::Overlay(step) => step.needs(),
             Self::SetSysctl(sysctl, _) => sysctl.scope.interface().into_iter().collect(),
             Self::DeleteRoute(_) | Self::AddRule(_) | Self::DeleteRule(_) => Vec::new(),
         }
@@ -82,7 +86,8 @@ impl Observed {
             | Step::SetUp(_)
             | Step::Configure(..)
             | Step::AddAddress(..)
-            | Step::RemoveAddress(..) => self.freshness = Freshness::Stale,
+            | Step::RemoveAddress(..)
+            | Step::Overlay(_) => self.freshness = Freshness::Stale,
         }
     }
 }
@@ -104,6 +109,7 @@ impl fmt::Display for Step {
             Self::DeleteRoute(key) => write!(f, "delete route {key}"),
             Self::AddRule(rule) => write!(f, "add rule {rule}"),
             Self::DeleteRule(rule) => write!(f, "delete rule {rule}"),
+            Self::Overlay(step) => step.fmt(f),
         }
     }
 }

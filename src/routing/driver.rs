@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use ospf::wire::RestartReason;
-use ospf::{Config, Engine, Input, InterfaceId, LinkState, Output, Prefix, Route};
+use ospf::{Config, Engine, Input, InterfaceId, LinkState, LsaPlace, OpaqueScope, Output, Prefix, Route};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, trace, warn};
@@ -20,11 +21,29 @@ use crate::trace::Recorder;
 const COMMAND_QUEUE: usize = 64;
 /// Packets read and not yet handled, all interfaces together; beyond it they wait in the sockets' buffers.
 const PACKET_QUEUE: usize = 256;
-/// Batches of route changes on their way to whoever installs them; beyond it changes are merged by destination.
-const CHANGE_QUEUE: usize = 4;
+/// Batches of news on their way to whoever acts on them; beyond it changes are merged by destination or LSA.
+const NEWS_QUEUE: usize = 4;
 
 /// Destinations whose route is another one now; `None` = no route any more.
 pub type RouteChanges = BTreeMap<Prefix, Option<Route>>;
+
+/// Opaque LSAs of others that say something else now; `None` = nothing any more.
+pub type OpaqueChanges = BTreeMap<LsaPlace, Option<Bytes>>;
+
+/// What the engine has come to know since the last time.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Routes.
+    pub routes: RouteChanges,
+    /// Opaque LSAs of the types that are watched.
+    pub opaques: OpaqueChanges,
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        self.routes.is_empty() && self.opaques.is_empty()
+    }
+}
 
 /// The running engine, from outside. Dropping it ends the task without a word to the neighbours.
 #[derive(Debug)]
@@ -64,19 +83,20 @@ pub struct View {
 enum Command {
     Configure(Box<Config>),
     Link(InterfaceId, LinkState),
+    Opaque { scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes> },
     View(oneshot::Sender<View>),
     PrepareRestart(Duration, oneshot::Sender<u32>),
     Shutdown(oneshot::Sender<()>),
 }
 
 impl Driver {
-    /// Starts the task. Route changes come out of the receiver.
+    /// Starts the task. What it comes to know comes out of the receiver.
     ///
     /// What goes into the engine and comes out of it is written to `recorder`, which has heard of `config` and `seed`.
-    pub fn start(config: Config, seed: u64, recorder: Option<Recorder>) -> (Self, mpsc::Receiver<RouteChanges>) {
+    pub fn start(config: Config, seed: u64, recorder: Option<Recorder>) -> (Self, mpsc::Receiver<News>) {
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (packet_sender, packets) = mpsc::channel(PACKET_QUEUE);
-        let (change_sender, changes) = mpsc::channel(CHANGE_QUEUE);
+        let (news_sender, news) = mpsc::channel(NEWS_QUEUE);
         let epoch = Instant::now();
         let task = Task {
             names: names(&config),
@@ -85,13 +105,13 @@ impl Driver {
             links: BTreeMap::new(),
             ports: BTreeMap::new(),
             packet_sender,
-            pending: RouteChanges::new(),
+            pending: News::default(),
             log: EventLog::default(),
             recorder,
             leaving: None,
         };
-        let task = tokio::spawn(task.run(command_queue, packets, change_sender));
-        (Self { epoch, commands, task }, changes)
+        let task = tokio::spawn(task.run(command_queue, packets, news_sender));
+        (Self { epoch, commands, task }, news)
     }
 
     /// When the engine's time began, by the present clock.
@@ -108,6 +128,11 @@ impl Driver {
     /// Tells the engine how an interface is now.
     pub async fn link(&self, interface: InterfaceId, state: LinkState) {
         self.send(Command::Link(interface, state)).await;
+    }
+
+    /// Has an opaque LSA originated, changed or (`None`) withdrawn.
+    pub async fn opaque(&self, scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes>) {
+        self.send(Command::Opaque { scope, opaque_type, opaque_id, body }).await;
     }
 
     /// What the engine knows now.
@@ -174,8 +199,8 @@ struct Task {
     links: BTreeMap<InterfaceId, LinkState>,
     ports: BTreeMap<InterfaceId, Port>,
     packet_sender: mpsc::Sender<(InterfaceId, Received)>,
-    /// Changes not yet handed on, merged by destination.
-    pending: RouteChanges,
+    /// News not yet handed on, merged by destination or LSA.
+    pending: News,
     log: EventLog,
     recorder: Option<Recorder>,
     /// Who waits for the engine to stop for a restart.
@@ -187,7 +212,7 @@ impl Task {
         mut self,
         mut commands: mpsc::Receiver<Command>,
         mut packets: mpsc::Receiver<(InterfaceId, Received)>,
-        changes: mpsc::Sender<RouteChanges>,
+        news: mpsc::Sender<News>,
     ) {
         self.drain();
         loop {
@@ -212,7 +237,7 @@ impl Task {
                 },
                 Some((interface, received)) = packets.recv() => self.packet(interface, &received),
                 () = sleep_until(deadline) => self.handle(Input::Tick),
-                permit = changes.reserve(), if !self.pending.is_empty() => match permit {
+                permit = news.reserve(), if !self.pending.is_empty() => match permit {
                     Ok(permit) => permit.send(std::mem::take(&mut self.pending)),
                     Err(_) => return,
                 },
@@ -232,6 +257,9 @@ impl Task {
                 self.links.insert(interface, state.clone());
                 self.sync_ports();
                 self.handle(Input::Link { interface, state });
+            }
+            Command::Opaque { scope, opaque_type, opaque_id, body } => {
+                self.handle(Input::Opaque { scope, opaque_type, opaque_id, body });
             }
             Command::View(answer) => {
                 // Ages and timers are as of the last input: let it be now.
@@ -317,10 +345,11 @@ impl Task {
             match output {
                 Output::Send { interface, destination, ttl, packet } => self.send(interface, destination, ttl, &packet),
                 Output::Route { prefix, route } => {
-                    self.pending.insert(prefix, route);
+                    self.pending.routes.insert(prefix, route);
                 }
                 Output::Opaque { domain, key, body } => {
-                    debug!(?domain, lsa = %key, octets = body.map(|body| body.len()), "opaque LSA");
+                    debug!(?domain, lsa = %key, octets = body.as_ref().map(Bytes::len), "opaque LSA");
+                    self.pending.opaques.insert(LsaPlace { domain, key }, body);
                 }
                 Output::Event(event) => {
                     let names = &self.names;

@@ -1,4 +1,4 @@
-//! The driver of the OSPF engine: sockets, a timer and link states on one side, routes on the other.
+//! The driver of the OSPF engine: sockets, a timer and link states on one side, routes and opaque LSAs on the other.
 //!
 //! It knows no protocol: it carries bytes and time into [`ospf::Engine`] and carries out what comes out of it.
 
@@ -10,6 +10,6 @@ mod redistribution;
 mod socket;
 
 pub use config::{InterfaceIds, Signing, engine_config, prefix};
-pub use driver::{Driver, RouteChanges, View};
+pub use driver::{Driver, News, OpaqueChanges, RouteChanges, View};
 pub use keyring::Keyring;
 pub use redistribution::{MAX_REDISTRIBUTED, Redistributed, redistributed};

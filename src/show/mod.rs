@@ -2,9 +2,11 @@
 
 mod detail;
 mod nouns;
+mod segments;
 mod status;
 mod table;
 
 pub use detail::{interfaces_in_detail, neighbors_in_detail};
 pub use nouns::{areas, border_routers, interfaces, limits, lsdb, lsdb_in_brief, neighbors, routes, spf, tunnels};
+pub use segments::{segments, traces};
 pub use status::status;

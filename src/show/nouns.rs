@@ -232,7 +232,8 @@ fn state(neighbor: &Neighbor) -> String {
     }
 }
 
-fn nexthop(hop: &Nexthop) -> String {
+/// A next hop in words.
+pub(super) fn nexthop(hop: &Nexthop) -> String {
     match hop.via {
         Some(via) => format!("{via} {}", hop.interface),
         None => format!("directly, {}", hop.interface),

@@ -8,5 +8,6 @@
 mod capture;
 mod healing;
 mod scale;
+mod segments;
 mod watch;
 mod world;

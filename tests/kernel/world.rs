@@ -78,7 +78,10 @@ pub fn ip(arguments: &str) -> String {
 /// the kernel changes by itself after a while, such as carrier and IPv6 addresses.
 pub fn everything() -> String {
     let json = |arguments: &str| -> Vec<serde_json::Value> { serde_json::from_str(&ip(arguments)).unwrap() };
-    let links = json("-j -d link show").into_iter().map(|link| {
+    let links = json("-j -d link show").into_iter().map(|mut link| {
+        if let Some(bridge) = link["linkinfo"]["info_data"].as_object_mut() {
+            bridge.retain(|key, _| !key.ends_with("_timer"));
+        }
         let up = link["flags"].as_array().unwrap().iter().any(|flag| flag == "UP");
         format!("{} {up} {} {} {}", link["ifname"], link["mtu"], link["ifalias"], link["linkinfo"])
     });

@@ -16,6 +16,8 @@ use weft::lab::state::State;
 use weft::lab::up::{self, Lab};
 use weft::lab::{cut, netlink, preflight};
 
+mod segments;
+
 const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 
 /// A lab without daemons, taken down at the end whatever happens.
@@ -71,7 +73,7 @@ fn answers(namespace: &str, target: &str, patience: Duration) -> bool {
     wait_until(patience, || stream.log().last_answered().is_some())
 }
 
-fn wait_until(patience: Duration, condition: impl Fn() -> bool) -> bool {
+fn wait_until(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
         if condition() {

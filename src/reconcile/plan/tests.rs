@@ -171,6 +171,7 @@ fn carry_out(step: &Step, observed: &mut Observed) {
         }
         Step::AddRule(rule) => assert!(state.rules.insert(rule.clone()), "{step}: there already"),
         Step::DeleteRule(rule) => assert!(state.rules.remove(rule), "{step}: not there"),
+        Step::Overlay(_) => panic!("{step}: there are no segments here"),
     }
 }
 

@@ -1,0 +1,238 @@
+//! An Ethernet segment across three sites: what hosts see of it, and what they do not.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::sched::{CloneFlags, setns};
+use serde_json::Value;
+
+use crate::harness::capture::Capture;
+use crate::harness::lab::{Lab, WEFT};
+use crate::harness::mesh;
+use crate::harness::netns::inside;
+use crate::harness::ping::Stream;
+use crate::harness::process::Background;
+use crate::harness::wait::eventually;
+
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// RouterDeadInterval, and time to calculate and install.
+const REROUTED: Duration = Duration::from_secs(8);
+
+const DB2: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 11);
+const LICENCES: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 12);
+
+/// The two routers' and the hosts' view once everybody reaches everybody.
+fn settled(mesh: &str) -> Result<Lab> {
+    settled_as(mesh, &mesh::segments(mesh))
+}
+
+fn settled_as(mesh: &str, text: &str) -> Result<Lab> {
+    let lab = Lab::up(mesh, text)?;
+    lab.await_ping("db1", DB2, SETTLED)?;
+    lab.await_ping("db1", LICENCES, SETTLED)?;
+    lab.await_ping("db2", LICENCES, SETTLED)?;
+    Ok(lab)
+}
+
+#[test]
+fn hosts_of_one_subnet_at_two_sites_have_a_wire_between_them() -> Result<()> {
+    let lab = settled("t-wire")?;
+    let capture = Capture::start(&lab.netns("taipei"), "wg-osaka", "udp port 4789")?;
+    // Fresh caches: whoever is asked for is asked for while the capture runs.
+    for host in ["db1", "db2"] {
+        lab.ip(host, "neigh flush dev eth0")?;
+    }
+    // What fits, what the tunnel has to fragment, and what must not be fragmented: the answer says how much fits.
+    let ping = |arguments: &str| lab.run_at("db1", &format!("ping -n -c 2 -i 0.2 -W 2 {arguments} {DB2}"));
+    ping("-M do -s 1342")?;
+    ping("-M dont -s 1472")?;
+    let told = ping("-M do -s 1472").err().context("a frame of 1500 octets with DF crosses a tunnel of 1420")?;
+    ensure!(format!("{told:#}").contains("mtu = 1370"), "the host is not told what fits: {told:#}");
+    // A question that nobody's table answers stays at home.
+    lab.run_at("db1", "ping -n -c 1 -W 1 10.9.0.99").err().context("somebody answers for nobody")?;
+    for reverse in ["", "-R"] {
+        iperf3(&lab, ("db1", "db2"), DB2, reverse)?;
+    }
+    let frames = capture.count("vxlan.vni == 100")?;
+    ensure!(frames > 100, "only {frames} frames crossed the tunnel");
+    // The outer header's is no TCP, so whatever has an MSS is a host's.
+    let [synchronizing, too_large] =
+        ["tcp.flags.syn == 1", "tcp.options.mss_val > 1330"].map(|filter| capture.count(filter));
+    ensure!(synchronizing? >= 4 && too_large? == 0, "connections begin with an MSS that does not cross in one piece");
+    let asked = capture.finish_count("arp || icmpv6.type == 135")?;
+    ensure!(asked == 0, "{asked} questions for MAC addresses crossed the tunnel");
+    lab.down()
+}
+
+#[test]
+fn a_segment_goes_around_a_dead_tunnel_and_a_dead_site_is_not_answered_for() -> Result<()> {
+    let lab = settled("t-around")?;
+    lab.cut("taipei", "osaka")?;
+    eventually("the way over seoul", REROUTED, || {
+        let traced: Value = serde_json::from_str(&weft(&lab, "taipei", "trace db2 --json")?)?;
+        Ok((traced[0]["nexthops"][0]["interface"] == "wg-seoul").then_some(()))
+    })?;
+    lab.await_ping("db1", DB2, REROUTED)?;
+    lab.cut("osaka", "seoul")?;
+    eventually("osaka's hosts to be nobody's", REROUTED, || {
+        let entries = forwarding(&lab, "taipei")?;
+        Ok((!entries.iter().any(|entry| entry.contains("10.255.0.2"))).then_some(()))
+    })?;
+    lab.run_at("db1", &format!("ping -n -c 1 -W 1 {DB2}")).err().context("a host that is cut off answers")?;
+    lab.await_ping("db1", LICENCES, SETTLED)?;
+    lab.heal("osaka", "seoul")?;
+    lab.heal("taipei", "osaka")?;
+    lab.await_ping("db1", DB2, SETTLED)?;
+    lab.down()
+}
+
+/// Once by command and once because it is heard; each time a connection goes on.
+#[test]
+fn a_host_that_moves_keeps_its_connections() -> Result<()> {
+    let lab = settled("t-move")?;
+    let dir = tempfile::tempdir()?;
+    let mut server =
+        Background::start("server", inside(&lab.netns("licences"), "iperf3 --server --one-off"), dir.path())?;
+    server.await_answer(SETTLED, || listens(&lab, "licences", 5201))?;
+    let line = format!("iperf3 --client {LICENCES} --time 12 --json");
+    let client = inside(&lab.netns("db2"), &line).stdout(std::process::Stdio::piped()).spawn()?;
+    eventually("the connection", SETTLED, || {
+        let open = lab.run_at("db2", "ss -Htn state established dport = :5201")?;
+        Ok((open.lines().count() >= 2).then_some(()))
+    })?;
+    for (arguments, site) in [("", "taipei"), ("--silent", "osaka"), ("", "seoul")] {
+        lab.weft_lab_move("db2", site, arguments)?;
+        for other in ["taipei", "osaka", "seoul"] {
+            eventually(&format!("{other} to know that the host is at {site}"), SETTLED, || {
+                Ok((whereabouts(&lab, other, "db2")? == site).then_some(()))
+            })?;
+        }
+        lab.await_ping("db1", DB2, SETTLED)?;
+    }
+    let outcome = client.wait_with_output()?;
+    ensure!(outcome.status.success(), "the connection did not survive: {outcome:?}");
+    let report: Value = serde_json::from_slice(&outcome.stdout)?;
+    let intervals = report["intervals"].as_array().context("intervals")?;
+    let last = intervals.last().context("an interval")?["sum"]["bytes"].as_f64().unwrap_or_default();
+    ensure!(last > 0.0, "nothing went through at the end: {report}");
+    // The tables outlive a daemon that is killed.
+    lab.kill_daemon("osaka")?;
+    lab.start_what_is_missing()?;
+    eventually("osaka to remember", SETTLED, || Ok((whereabouts(&lab, "osaka", "db2")? == "seoul").then_some(())))?;
+    // Who may not move does not, whoever says so.
+    let refused = weft(&lab, "taipei", "move licences osaka").err().context("a pinned host was moved")?;
+    ensure!(format!("{refused:#}").contains("pinned"), "{refused:#}");
+    lab.down()
+}
+
+#[test]
+fn a_killed_daemon_leaves_a_segment_alone() -> Result<()> {
+    // Neighbours bear with a daemon that is gone for a moment (RFC 3623), or nobody would send the site anything.
+    let text = mesh::segments("t-l2kill");
+    let lab = settled_as(
+        "t-l2kill",
+        &text.replacen("[[site]]", "[ospf]\ngraceful_restart = { restarter = true }\n\n[[site]]", 1),
+    )?;
+    let before = forwarding(&lab, "taipei")?;
+    let stream = Stream::start(&lab.netns("db1"), DB2)?;
+    lab.kill_daemon("taipei")?;
+    lab.start_what_is_missing()?;
+    lab.await_full()?;
+    let count = stream.finish()?;
+    ensure!(count.sent > 20 && count.lost() == 0, "a ping across the segment: {count:?}");
+    ensure!(forwarding(&lab, "taipei")? == before, "entries were {before:#?}");
+    lab.down()
+}
+
+#[test]
+fn other_sites_see_no_more_of_a_storm_than_the_limit() -> Result<()> {
+    const LIMIT: u64 = 200;
+    let lab = settled("t-storm")?;
+    let heard = in_netns(&lab.netns("db2"), || {
+        let socket = UdpSocket::bind(("0.0.0.0", 9))?;
+        socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+        Ok(socket)
+    })?;
+    let storm = in_netns(&lab.netns("db1"), || {
+        let socket = UdpSocket::bind(("0.0.0.0", 0))?;
+        socket.set_broadcast(true)?;
+        Ok(socket)
+    })?;
+    let began = Instant::now();
+    let sender = thread::spawn(move || -> std::io::Result<u64> {
+        let mut sent = 0;
+        while began.elapsed() < Duration::from_secs(3) {
+            storm.send_to(&[0; 64], ("10.9.0.255", 9))?;
+            sent += 1;
+        }
+        Ok(sent)
+    });
+    let mut received = 0;
+    while heard.recv(&mut [0; 64]).is_ok() {
+        received += 1;
+    }
+    let lasted = began.elapsed();
+    let sent = sender.join().expect("the sender does not panic")?;
+    ensure!(sent > 20 * LIMIT, "that was no storm: {sent} frames");
+    // As many at once as in a second, and then so many a second.
+    let most = LIMIT + LIMIT * (lasted.as_secs() + 1);
+    ensure!((1..=most).contains(&received), "{received} of {sent} frames crossed in {lasted:?}");
+    let shown: Value = serde_json::from_str(&weft(&lab, "taipei", "show l2 --json")?)?;
+    let limited = shown[0]["counters"]["broadcast_limited"].as_u64().unwrap_or_default();
+    ensure!(limited > 0 && limited + received >= sent / 2, "{limited} frames were counted as over the limit of {sent}");
+    lab.down()
+}
+
+/// `weft ARGUMENTS` at a site.
+fn weft(lab: &Lab, site: &str, arguments: &str) -> Result<String> {
+    lab.run_at(site, &format!("{WEFT} {arguments}"))
+}
+
+/// `bridge fdb` of the site's VXLAN device.
+fn forwarding(lab: &Lab, site: &str) -> Result<Vec<String>> {
+    let shown = lab.run_at(site, "bridge fdb show dev vx-vms")?;
+    let mut entries: Vec<String> = shown.lines().map(str::trim).map(str::to_owned).collect();
+    entries.sort();
+    Ok(entries)
+}
+
+/// The site that `site` has the host at.
+fn whereabouts(lab: &Lab, site: &str, host: &str) -> Result<String> {
+    let shown: Value = serde_json::from_str(&weft(lab, site, "show l2 --json")?)?;
+    let hosts = shown[0]["hosts"].as_array().context("hosts")?;
+    let found = hosts.iter().find(|found| found["name"] == host).context("the host")?;
+    Ok(found["site"].as_str().context("a site")?.to_owned())
+}
+
+/// A second of TCP from one host to the other, or back.
+fn iperf3(lab: &Lab, (client, server): (&str, &str), address: Ipv4Addr, reverse: &str) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let line = "iperf3 --server --one-off";
+    let mut listener = Background::start("iperf3", inside(&lab.netns(server), line), dir.path())?;
+    listener.await_answer(SETTLED, || listens(lab, server, 5201))?;
+    let shown = lab.run_at(client, &format!("iperf3 --client {address} --time 1 --json {reverse}"))?;
+    let report: Value = serde_json::from_str(&shown)?;
+    let received = report["end"]["sum_received"]["bytes"].as_f64().unwrap_or_default();
+    ensure!(received > 100_000.0, "TCP {reverse} carried {received} octets in a second");
+    Ok(())
+}
+
+/// An error if nobody listens on the TCP port.
+fn listens(lab: &Lab, host: &str, port: u16) -> Result<()> {
+    let sockets = lab.run_at(host, &format!("ss -Htln sport = :{port}"))?;
+    ensure!(!sockets.trim().is_empty(), "nobody listens");
+    Ok(())
+}
+
+/// Makes something on a thread that is in the namespace; a socket stays there.
+fn in_netns<T: Send>(netns: &str, make: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let inside = || {
+        let namespace = std::fs::File::open(format!("/run/netns/{netns}")).context("opening the namespace")?;
+        setns(namespace, CloneFlags::CLONE_NEWNET).context("entering the namespace")?;
+        make()
+    };
+    thread::scope(|scope| scope.spawn(inside).join()).expect("the thread does not panic")
+}

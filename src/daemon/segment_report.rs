@@ -1,0 +1,185 @@
+//! Ethernet segments, as they are shown.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use ospf::Prefix;
+use vxlan::segment::{Flooding, Learning, Mobility, Resolution, UnknownUnicast};
+use vxlan::{Mac, Vtep};
+
+use super::report::Report;
+use super::segments::Segment;
+use crate::control::view;
+use crate::kernel::Limited;
+use crate::mesh::IfName;
+
+impl Report<'_> {
+    /// `limited` has the frames that were more than a limit lets through, by VXLAN device.
+    pub(super) fn segments(&self, limited: &BTreeMap<IfName, Limited>) -> Vec<view::Segment> {
+        self.segments.iter().map(|segment| self.segment(segment, limited)).collect()
+    }
+
+    /// What becomes of a frame to a host, which is named by its name, MAC or IP address: in each segment where it is known, or
+    /// if it is in none, in each.
+    pub(super) fn trace(&self, host: &str) -> Vec<view::FrameTrace> {
+        let known = self.segments.iter().filter_map(|segment| Some(self.trace_known(segment, segment.host(host)?)));
+        let known: Vec<view::FrameTrace> = known.collect();
+        match known.is_empty() {
+            true => self.segments.iter().map(|segment| self.trace_unknown(segment, host)).collect(),
+            false => known,
+        }
+    }
+
+    fn segment(&self, segment: &Segment, limited: &BTreeMap<IfName, Limited>) -> view::Segment {
+        let (config, overlay) = (&segment.l2.segment, &self.observed.state.overlay);
+        let (device, bridge) = (segment.l2.device(), &segment.site.bridge);
+        let stands = overlay.devices.contains_key(&device) && overlay.bridges.contains_key(bridge);
+        let flooded = |flooding| match flooding {
+            Flooding::Flood(rate) => Some(rate.get()),
+            Flooding::Drop => None,
+        };
+        view::Segment {
+            segment: segment.l2.name.clone(),
+            vni: config.vni.value(),
+            bridge: bridge.to_string(),
+            device: device.to_string(),
+            state: if stands { "up" } else { "missing" }.to_owned(),
+            arp: match config.resolution {
+                Resolution::Proxy => "proxy",
+                Resolution::Suppress => "suppress",
+                Resolution::Flood => "flood",
+            }
+            .to_owned(),
+            unknown_unicast: match config.unknown_unicast {
+                UnknownUnicast::Drop => "drop",
+                UnknownUnicast::Flood => "flood",
+            }
+            .to_owned(),
+            broadcast_limit: flooded(config.broadcast),
+            multicast_limit: flooded(config.multicast),
+            learn: config.learning == Learning::On,
+            mtu: config.mtu,
+            gateway: config.gateway.map(|gateway| gateway.to_string()),
+            ports: segment.site.ports.iter().map(|port| self.port(port, bridge)).collect(),
+            sites: config.members.iter().map(|vtep| self.site(*vtep)).collect(),
+            hosts: config.hosts.keys().filter_map(|mac| self.host(segment, *mac)).collect(),
+            counters: self.counters(&device, limited),
+        }
+    }
+
+    fn port(&self, port: &IfName, bridge: &IfName) -> view::Port {
+        let state = match self.observed.state.overlay.ports.get(port) {
+            Some(joined) if joined == bridge => "joined",
+            Some(_) => "elsewhere",
+            None => "missing",
+        };
+        view::Port { port: port.to_string(), state: state.to_owned() }
+    }
+
+    fn site(&self, vtep: Vtep) -> view::Site {
+        let state = match vtep {
+            here if here == self.segments.here() => "here",
+            there if self.is_reachable(there) => "reachable",
+            _ => "unreachable",
+        };
+        view::Site { site: self.segments.site_name(vtep), vtep: vtep.0, state: state.to_owned() }
+    }
+
+    fn is_reachable(&self, vtep: Vtep) -> bool {
+        self.routes.contains_key(&Prefix::host(vtep.0))
+    }
+
+    fn host(&self, segment: &Segment, mac: Mac) -> Option<view::Host> {
+        let host = segment.l2.segment.hosts.get(&mac)?;
+        let record = segment.whereabouts.record(mac);
+        let now = SystemTime::now();
+        Some(view::Host {
+            mac: mac.to_string(),
+            name: segment.l2.host_names.get(&mac).cloned(),
+            addresses: host.addresses.iter().copied().collect(),
+            home: self.segments.site_name(host.home),
+            site: self.segments.site_name(segment.whereabouts.location_of(mac, host)),
+            since_s: record.map(|record| now.duration_since(record.since).unwrap_or_default().as_secs_f64()),
+            sequence: record.map_or(0, |record| record.claim.sequence),
+            port: self.heard_on(segment, mac),
+            pinned: host.mobility == Mobility::Pinned,
+            damped: segment.whereabouts.damped(now).any(|damped| damped == mac),
+        })
+    }
+
+    /// The port of the segment that a host was last heard on.
+    fn heard_on(&self, segment: &Segment, mac: Mac) -> Option<String> {
+        let ports = &self.observed.state.overlay.ports;
+        let heard = self.observed.heard.iter().find(|heard| {
+            heard.mac == mac && ports.get(&heard.port).is_some_and(|bridge| *bridge == segment.site.bridge)
+        });
+        heard.map(|heard| heard.port.to_string())
+    }
+
+    fn counters(&self, device: &IfName, limited: &BTreeMap<IfName, Limited>) -> view::Counters {
+        let found = self.observed.statistics.get(device).copied().unwrap_or_default();
+        let limited = limited.get(device).copied().unwrap_or_default();
+        view::Counters {
+            rx_packets: found.rx_packets,
+            rx_bytes: found.rx_bytes,
+            rx_dropped: found.rx_dropped,
+            tx_packets: found.tx_packets,
+            tx_bytes: found.tx_bytes,
+            tx_dropped: found.tx_dropped,
+            broadcast_limited: limited.broadcast,
+            multicast_limited: limited.multicast,
+        }
+    }
+
+    fn trace_known(&self, segment: &Segment, mac: Mac) -> view::FrameTrace {
+        let location = segment.whereabouts.location(&segment.l2.segment, mac);
+        let port = self.heard_on(segment, mac);
+        let here = location == Some(self.segments.here());
+        let route = location.and_then(|vtep| self.routes.get(&Prefix::host(vtep.0))).filter(|_| !here);
+        let fate = match (here, &port, route) {
+            (true, Some(_), _) => "port",
+            (true, None, _) => "ports",
+            (false, _, Some(_)) => "site",
+            (false, _, None) => "unreachable",
+        };
+        view::FrameTrace {
+            segment: segment.l2.name.clone(),
+            mac: Some(mac.to_string()),
+            host: segment.l2.host_names.get(&mac).cloned(),
+            fate: fate.to_owned(),
+            port: port.filter(|_| here),
+            site: location.map(|vtep| self.segments.site_name(vtep)),
+            vtep: location.filter(|_| !here).map(|vtep| vtep.0),
+            nexthops: route.map(|route| self.nexthops(&route.nexthops)).unwrap_or_default(),
+        }
+    }
+
+    /// Of a host that is not in the table.
+    fn trace_unknown(&self, segment: &Segment, host: &str) -> view::FrameTrace {
+        let mac: Option<Mac> = host.parse().ok();
+        let port = mac.and_then(|mac| self.heard_on(segment, mac));
+        let config = &segment.l2.segment;
+        // A frame to an address cannot be sent before somebody has said whose it is.
+        let asked = host.parse::<IpAddr>().is_ok();
+        let leaves = match asked {
+            true => config.resolution != Resolution::Proxy && config.broadcast != Flooding::Drop,
+            false => config.unknown_unicast == UnknownUnicast::Flood,
+        };
+        let fate = match (&port, leaves) {
+            (Some(_), _) => "port",
+            (None, true) => "flooded",
+            (None, false) => "dropped",
+        };
+        view::FrameTrace {
+            segment: segment.l2.name.clone(),
+            mac: mac.map(|mac| mac.to_string()),
+            host: None,
+            fate: fate.to_owned(),
+            port,
+            site: None,
+            vtep: None,
+            nexthops: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Ethernet segments at this site: where hosts are, what is told to other sites of it, and what the kernel has to hold.
+//!
+//! The rules are the `vxlan` crate's. Here they meet the mesh file, opaque LSAs, ports and the state directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use ospf::{LsaPlace, OpaqueScope};
+use tracing::{debug, info, warn};
+use vxlan::{Claim, Entries, Finding, Mac, Situation, Vni, Vtep, Whereabouts, decode, encode};
+
+use super::host_memory::HostMemory;
+use crate::kernel::gratuitous;
+use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
+use crate::reconcile::overlay::{LocalSegment, Overlay, desired_overlay};
+use crate::reconcile::state::{Foreign, HeardHost};
+
+/// The segments of the mesh that this site is part of.
+#[derive(Debug)]
+pub(super) struct Segments {
+    here: Vtep,
+    segments: BTreeMap<Vni, Segment>,
+    memory: HostMemory,
+    /// What the others were last told.
+    told: BTreeMap<Vni, Vec<Claim>>,
+    /// Every site, by the router id of its LSAs.
+    sites: BTreeMap<Ipv4Addr, String>,
+    /// Hosts that have moved and whose ports were not told yet.
+    moved: BTreeSet<(Vni, Mac)>,
+    /// Smallest MTU of a tunnel.
+    underlay_mtu: u32,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub l2: L2,
+    pub site: L2Site,
+    pub whereabouts: Whereabouts,
+    /// Hosts that are at two sites at once, and were warned of.
+    damped: BTreeSet<Mac>,
+}
+
+impl Segments {
+    /// As the mesh file and the state directory have them.
+    pub(super) fn new(mesh: &Mesh, site: &Site, memory: HostMemory, now: SystemTime) -> Self {
+        let here = Vtep(site.loopback);
+        let mut segments = Self {
+            here,
+            segments: BTreeMap::new(),
+            memory,
+            told: BTreeMap::new(),
+            sites: BTreeMap::new(),
+            moved: BTreeSet::new(),
+            underlay_mtu: 0,
+        };
+        segments.reload(mesh, site, now);
+        segments
+    }
+
+    /// The mesh file has been read again.
+    pub(super) fn reload(&mut self, mesh: &Mesh, own: &Site, now: SystemTime) {
+        let Mesh { sites, segments, .. } = mesh;
+        self.sites = sites.iter().map(|site| (site.loopback, site.name.clone())).collect();
+        self.underlay_mtu = sites.iter().map(|site| u32::from(site.mtu)).min().unwrap_or_default();
+        let mut before = std::mem::take(&mut self.segments);
+        for l2 in segments {
+            let Some(site) = l2.sites.get(&own.id) else { continue };
+            let vni = l2.segment.vni;
+            let (mut whereabouts, damped) = match before.remove(&vni) {
+                Some(segment) => (segment.whereabouts, segment.damped),
+                None => {
+                    let mut whereabouts = Whereabouts::new(self.here);
+                    whereabouts.restore(&l2.segment, self.memory.records(vni));
+                    (whereabouts, BTreeSet::new())
+                }
+            };
+            let findings = whereabouts.table_changed(&l2.segment, now);
+            self.segments.insert(vni, Segment { l2: l2.clone(), site: site.clone(), whereabouts, damped });
+            self.note(vni, findings);
+        }
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Which site this is.
+    pub(super) fn here(&self) -> Vtep {
+        self.here
+    }
+
+    /// Each of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.values()
+    }
+
+    /// The name of a site.
+    pub(super) fn site_name(&self, vtep: Vtep) -> String {
+        self.sites.get(&vtep.0).cloned().unwrap_or_else(|| vtep.to_string())
+    }
+
+    /// Addresses of the other sites of any segment.
+    pub(super) fn peers(&self) -> BTreeSet<Ipv4Addr> {
+        let members = self.segments.values().flat_map(|segment| &segment.l2.segment.members);
+        members.filter(|vtep| **vtep != self.here).map(|vtep| vtep.0).collect()
+    }
+
+    /// What the kernel has to hold while there are ways to the addresses in `reachable`.
+    pub(super) fn desired(
+        &self,
+        mesh: &str,
+        reachable: &BTreeSet<Ipv4Addr>,
+        tunnels: &BTreeSet<IfName>,
+        foreign: &Foreign,
+    ) -> Overlay {
+        let reachable: BTreeSet<Vtep> = reachable.iter().copied().map(Vtep).collect();
+        let segments = self.segments.values().map(|segment| {
+            let situation =
+                Situation { whereabouts: &segment.whereabouts, reachable: &reachable, underlay_mtu: self.underlay_mtu };
+            let entries = Entries::of(&segment.l2.segment, &situation);
+            LocalSegment { l2: &segment.l2, site: &segment.site, entries }
+        });
+        let segments: Vec<LocalSegment<'_>> = segments.collect();
+        desired_overlay(mesh, &segments, tunnels, |port| foreign.interfaces.contains_key(port))
+    }
+
+    /// A site announces something else about its hosts. Those of a segment that we are no part of are none of our business.
+    pub(super) fn hear(&mut self, place: LsaPlace, body: Option<&Bytes>, now: SystemTime) {
+        let author = Vtep(place.key.advertising_router.into());
+        let [_, id @ ..] = place.key.id.0.to_be_bytes();
+        let [high, middle, low] = id.map(u32::from);
+        let Ok(vni) = Vni::try_from(high << 16 | middle << 8 | low) else { return };
+        let site = self.site_name(author);
+        let Some(segment) = self.segments.get_mut(&vni) else { return };
+        let claims = match body.map(|body| decode(body)) {
+            None => return segment.whereabouts.fell_silent(author),
+            Some(Ok(claims)) => claims,
+            Some(Err(error)) => {
+                warn!(segment = segment.l2.name, site, %error, "what a site says of its hosts makes no sense");
+                return;
+            }
+        };
+        let findings = segment.whereabouts.hear(&segment.l2.segment, author, &claims, now);
+        self.note(vni, findings);
+    }
+
+    /// A bridge has heard a host on this port; whether it has moved here.
+    pub(super) fn heard_on(&mut self, port: &IfName, bridge: &IfName, mac: Mac, now: SystemTime) -> bool {
+        let found = self.segments.iter_mut().find(|(_, segment)| segment.site.bridge == *bridge);
+        let Some((&vni, segment)) = found else { return false };
+        let finding = segment.whereabouts.seen_here(&segment.l2.segment, mac, now);
+        debug!(segment = segment.l2.name, %mac, iface = %port, "heard");
+        self.note(vni, finding);
+        matches!(finding, Some(Finding::Moved { .. }))
+    }
+
+    /// The operator has moved a host, which is named by its name, MAC or IP address, to the site of this name.
+    ///
+    /// # Errors
+    /// If there is no such host or site, or the host may not be there.
+    pub(super) fn place(&mut self, host: &str, site: &str, now: SystemTime) -> anyhow::Result<()> {
+        let found = self.sites.iter().find(|(_, name)| *name == site);
+        let to = Vtep(*found.with_context(|| format!("there is no site `{site}`"))?.0);
+        let mut hosts = self.segments.iter().filter_map(|(vni, segment)| Some((*vni, segment.host(host)?)));
+        let Some((vni, mac)) = hosts.next() else {
+            bail!("no segment of this site has a host `{host}`: say its name, MAC or IP address as in the mesh file")
+        };
+        if hosts.next().is_some() {
+            bail!("more than one segment has a host `{host}`: say its name, or its MAC address");
+        }
+        let segment = self.segments.get_mut(&vni).context("the segment was found a moment ago")?;
+        let finding = segment.whereabouts.place(&segment.l2.segment, mac, to, now);
+        self.note(vni, finding.with_context(|| format!("moving {host} to {site}"))?);
+        Ok(())
+    }
+
+    /// Opaque IDs and bodies of the LSAs that have to say something else (`None`: nothing any more) than they did.
+    pub(super) fn take_untold(&mut self) -> Vec<(u32, Option<Bytes>)> {
+        let claims: BTreeMap<Vni, Vec<Claim>> = self
+            .segments
+            .iter()
+            .map(|(vni, segment)| (*vni, segment.whereabouts.to_announce()))
+            .filter(|(_, claims)| !claims.is_empty())
+            .collect();
+        let changed = claims.iter().filter(|(vni, claims)| self.told.get(vni) != Some(claims));
+        let gone = self.told.keys().filter(|vni| !claims.contains_key(vni)).map(|vni| (vni.value(), None));
+        let told = changed
+            .map(|(vni, claims)| (vni.value(), Some(Bytes::from(encode(claims.iter().copied())))))
+            .chain(gone)
+            .collect();
+        self.told = claims;
+        told
+    }
+
+    /// Writes down what has to outlive the daemon, if that has changed.
+    pub(super) fn remember(&mut self) -> anyhow::Result<()> {
+        let records = self.segments.iter().flat_map(|(vni, segment)| {
+            let vni = *vni;
+            segment.whereabouts.records().map(move |record| (vni, record))
+        });
+        self.memory.keep(records)
+    }
+
+    /// Says on the ports, in the name of each host that has moved, that it is to be found this way; not on the one that it is behind.
+    /// To be called when the kernel has the new entries.
+    pub(super) fn tell_ports(&mut self, heard: &BTreeSet<HeardHost>) {
+        for (vni, mac) in std::mem::take(&mut self.moved) {
+            let Some(segment) = self.segments.get(&vni) else { continue };
+            let Some(host) = segment.l2.segment.hosts.get(&mac) else { continue };
+            let behind = |port: &IfName| heard.contains(&HeardHost { port: port.clone(), mac });
+            let here = segment.whereabouts.location_of(mac, host) == self.here;
+            if here && !segment.site.ports.iter().any(behind) {
+                // It will speak for itself once it is here; until then a switch had better not send us its frames.
+                continue;
+            }
+            for port in segment.site.ports.iter().filter(|port| !here || !behind(port)) {
+                if let Err(error) = gratuitous::announce(port, mac, &host.addresses) {
+                    debug!(segment = segment.l2.name, %mac, iface = %port, %error, "port not told of a host that moved");
+                }
+            }
+        }
+    }
+
+    /// What an operator should look at.
+    pub(super) fn problems(&self, foreign: &Foreign, now: SystemTime) -> Vec<String> {
+        let mut problems = Vec::new();
+        for segment in self.segments.values() {
+            let name = &segment.l2.name;
+            let missing = segment.site.ports.iter().filter(|port| !foreign.interfaces.contains_key(port));
+            problems.extend(missing.map(|port| format!("{name}: port {port}: there is no such interface")));
+            let damped = segment.whereabouts.damped(now);
+            problems.extend(damped.map(|mac| {
+                let at = segment.whereabouts.location(&segment.l2.segment, mac).map(|vtep| self.site_name(vtep));
+                format!(
+                    "{name}: host {} is heard at two sites at once; it stays at {}",
+                    segment.called(mac),
+                    at.unwrap_or_default()
+                )
+            }));
+        }
+        problems
+    }
+
+    /// Logs what was found, and takes note of hosts that have moved.
+    fn note(&mut self, vni: Vni, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            let name = |vtep| self.site_name(vtep);
+            let Some(segment) = self.segments.get(&vni) else { return };
+            let (segment_name, called) = (&segment.l2.name, |mac| segment.called(mac));
+            match finding {
+                Finding::Moved { mac, from, to } => {
+                    info!(segment = segment_name, host = called(mac), from = name(from), to = name(to), "host moved");
+                    self.moved.insert((vni, mac));
+                }
+                Finding::Contested { mac, winner, loser } => {
+                    let (winner, loser) = (name(winner), name(loser));
+                    warn!(segment = segment_name, host = called(mac), winner, loser, "two sites claim a host at once");
+                    self.moved.insert((vni, mac));
+                }
+                Finding::Refused { mac, author, reason } => {
+                    let site = name(author);
+                    warn!(segment = segment_name, host = called(mac), site, %reason, "a claim is not believed");
+                }
+                Finding::Damped { mac } => {
+                    if !segment.damped.contains(&mac) {
+                        warn!(segment = segment_name, host = called(mac), "host heard at two sites at once; it stays");
+                    }
+                    let segment = self.segments.get_mut(&vni);
+                    segment.map(|segment| segment.damped.insert(mac));
+                }
+            }
+        }
+    }
+}
+
+impl Segment {
+    /// The host with this name, MAC or IP address.
+    pub(super) fn host(&self, text: &str) -> Option<Mac> {
+        let by_name = self.l2.host_names.iter().find(|(_, name)| *name == text).map(|(mac, _)| *mac);
+        let by_mac = || text.parse().ok().filter(|mac| self.l2.segment.hosts.contains_key(mac));
+        let by_address = || {
+            let address: IpAddr = text.parse().ok()?;
+            self.l2.segment.host_with_address(address).map(|(mac, _)| mac)
+        };
+        by_name.or_else(by_mac).or_else(by_address)
+    }
+
+    /// The host's name, if it has one, or its MAC address.
+    pub(super) fn called(&self, mac: Mac) -> String {
+        self.l2.host_names.get(&mac).cloned().unwrap_or_else(|| mac.to_string())
+    }
+}
+
+/// How far claims are flooded: through the area of the tunnels, or where those are in several, everywhere.
+pub(super) fn scope(mesh: &Mesh) -> OpaqueScope {
+    let mut areas = mesh.links.iter().map(|link| link.ospf.area);
+    match areas.next() {
+        Some(area) if areas.all(|other| other == area) => OpaqueScope::Area(area),
+        _ => OpaqueScope::As,
+    }
+}
+
+#[cfg(test)]
+mod tests;

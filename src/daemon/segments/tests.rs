@@ -1,0 +1,162 @@
+//! Sites that talk to each other by the LSAs they would flood.
+
+use std::time::Duration;
+
+use ospf::{AreaId, Domain, LinkStateId, LsaKey, LsaType, RouterId};
+
+use vxlan::OPAQUE_TYPE;
+
+use super::*;
+use crate::mesh;
+use crate::reconcile::state::ForeignInterface;
+
+fn mesh() -> Mesh {
+    let mut text = String::from("[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n");
+    for (id, (name, key)) in [("taipei", 'A'), ("osaka", 'B'), ("seoul", 'C'), ("lisbon", 'D')].iter().enumerate() {
+        let keys = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=".replacen('A', &key.to_string(), 1);
+        text += &format!(
+            "[[site]]\nname = \"{name}\"\nid = {}\npublic_key = \"{keys}\"\nendpoint = \"203.0.113.{}\"\n",
+            id + 1,
+            id + 1
+        );
+    }
+    text += "[[l2]]\nname = \"vms\"\nvni = 100\nlearn = true\n";
+    for site in ["taipei", "osaka", "seoul"] {
+        text += &format!("[[l2.site]]\nname = \"{site}\"\nports = [\"tap0\"]\n");
+    }
+    text += "[[l2.host]]\nname = \"db1\"\nsite = \"taipei\"\nmac = \"02:00:00:00:00:01\"\nip = \"10.9.0.1\"\n";
+    text += "[[l2.host]]\nsite = \"osaka\"\nmac = \"02:00:00:00:00:02\"\nip = \"10.9.0.2\"\npin = true\n";
+    mesh::parse("mesh", &text).unwrap().mesh
+}
+
+fn name(text: &str) -> IfName {
+    IfName::new(text).unwrap()
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+/// A site, whose state directory outlives it.
+fn site(mesh: &Mesh, own: &str, state_dir: &tempfile::TempDir) -> Segments {
+    let memory = HostMemory::open(state_dir.path()).unwrap();
+    Segments::new(mesh, mesh.site(own).unwrap(), memory, at(0))
+}
+
+/// Every site has heard what every other one says.
+fn flood(sites: &mut [&mut Segments]) {
+    for author in 0..sites.len() {
+        let router = RouterId::from(sites[author].here().0);
+        for (id, body) in sites[author].take_untold() {
+            let id = LinkStateId(u32::from(OPAQUE_TYPE) << 24 | id);
+            let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: router };
+            let place = LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key };
+            for (other, site) in sites.iter_mut().enumerate() {
+                if other != author {
+                    site.hear(place, body.as_ref(), at(1));
+                }
+            }
+        }
+    }
+}
+
+/// Where a site sends frames to each host that is elsewhere.
+fn remotes(segments: &Segments) -> Vec<String> {
+    let overlay = segments.desired("a", &segments.peers(), &BTreeSet::new(), &Foreign::default());
+    overlay.remotes.iter().map(|((_, mac), vtep)| format!("{mac} {vtep}")).collect()
+}
+
+#[test]
+fn a_host_that_is_heard_at_another_site_is_sent_to_there_by_all() {
+    let (mesh, dirs) = (mesh(), [(); 3].map(|()| tempfile::tempdir().unwrap()));
+    let [mut taipei, mut osaka, mut seoul] =
+        [("taipei", 0), ("osaka", 1), ("seoul", 2)].map(|(name, dir)| site(&mesh, name, &dirs[dir]));
+    let db1: Mac = "02:00:00:00:00:01".parse().unwrap();
+    assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.1", "02:00:00:00:00:02 10.255.0.2"]);
+    assert!(osaka.heard_on(&name("tap0"), &name("br-vms"), db1, at(1)));
+    assert!(!osaka.heard_on(&name("tap0"), &name("br-vms"), db1, at(1)), "it is here already");
+    flood(&mut [&mut taipei, &mut osaka, &mut seoul]);
+    assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
+    assert_eq!(remotes(&taipei), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
+    assert_eq!(remotes(&osaka), [""; 0]);
+    // Told once, and remembered by all.
+    assert_eq!(osaka.take_untold(), []);
+    seoul.remember().unwrap();
+    drop(seoul);
+    let seoul = site(&mesh, "seoul", &dirs[2]);
+    assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
+}
+
+#[test]
+fn a_host_is_moved_by_name_mac_or_address_at_any_site_of_the_segment() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let mut taipei = site(&mesh, "taipei", &dir);
+    for (host, to) in [("db1", "osaka"), ("02:00:00:00:00:01", "seoul"), ("10.9.0.1", "taipei")] {
+        taipei.place(host, to, at(1)).unwrap();
+        assert_eq!(taipei.take_untold().len(), 1, "{host}");
+    }
+    let refused = |taipei: &mut Segments, host, to| format!("{:#}", taipei.place(host, to, at(1)).unwrap_err());
+    assert_eq!(refused(&mut taipei, "db1", "osako"), "there is no site `osako`");
+    assert_eq!(refused(&mut taipei, "db1", "lisbon"), "moving db1 to lisbon: the segment does not span that site");
+    assert_eq!(refused(&mut taipei, "10.9.0.2", "seoul"), "moving 10.9.0.2 to seoul: the host is pinned to its site");
+    assert_eq!(
+        refused(&mut taipei, "db9", "seoul"),
+        "no segment of this site has a host `db9`: say its name, MAC or IP address as in the mesh file"
+    );
+}
+
+#[test]
+fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let mut taipei = site(&mesh, "taipei", &dir);
+    let db1: Mac = "02:00:00:00:00:01".parse().unwrap();
+    let [one, two] = [1, 2].map(|site| Vtep(Ipv4Addr::new(10, 255, 0, site)));
+    let claim = Claim { mac: db1, sequence: 1, home: one, location: two };
+    let good = encode([claim]);
+    let mut hear = |vni: u32, router: u8, body: &[u8]| {
+        let id = LinkStateId(u32::from(OPAQUE_TYPE) << 24 | vni);
+        let router = RouterId::from(Ipv4Addr::new(10, 255, 0, router));
+        let key = LsaKey { kind: LsaType::OPAQUE_AS, id, advertising_router: router };
+        taipei.hear(LsaPlace { domain: Domain::As, key }, Some(&Bytes::copy_from_slice(body)), at(1));
+        remotes(&taipei)
+    };
+    let before = ["02:00:00:00:00:02 10.255.0.2"];
+    assert_eq!(hear(100, 2, &good[..23]), before, "cut");
+    assert_eq!(hear(101, 2, &good), before, "another segment");
+    assert_eq!(hear(0, 2, &good), before, "no segment");
+    assert_eq!(hear(100, 4, &good), before, "a site that the segment does not span");
+    assert_eq!(hear(100, 77, &good), before, "no site at all");
+    assert_eq!(hear(100, 3, &good), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
+}
+
+#[test]
+fn a_site_without_the_segment_has_nothing_of_it() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let lisbon = site(&mesh, "lisbon", &dir);
+    assert!(lisbon.is_empty());
+    assert_eq!(lisbon.desired("a", &BTreeSet::new(), &BTreeSet::new(), &Foreign::default()), Overlay::default());
+}
+
+#[test]
+fn a_port_that_is_not_there_is_a_problem_and_is_not_joined() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let taipei = site(&mesh, "taipei", &dir);
+    let mut foreign = Foreign::default();
+    assert_eq!(taipei.problems(&foreign, at(1)), ["vms: port tap0: there is no such interface"]);
+    let joined = |foreign: &Foreign| taipei.desired("a", &BTreeSet::new(), &BTreeSet::new(), foreign).ports.len();
+    assert_eq!(joined(&foreign), 0);
+    let found = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };
+    foreign.interfaces.insert(name("tap0"), found);
+    assert_eq!(taipei.problems(&foreign, at(1)), [""; 0]);
+    assert_eq!(joined(&foreign), 1);
+}
+
+#[test]
+fn claims_stay_in_the_area_of_the_tunnels_where_there_is_one_only() {
+    let mut mesh = mesh();
+    assert_eq!(scope(&mesh), OpaqueScope::Area(AreaId::BACKBONE));
+    mesh.links[0].ospf.area = AreaId(1);
+    assert_eq!(scope(&mesh), OpaqueScope::As);
+    mesh.links.clear();
+    assert_eq!(scope(&mesh), OpaqueScope::As);
+}

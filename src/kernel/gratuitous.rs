@@ -1,0 +1,156 @@
+//! Unasked answers in a host's name: gratuitous ARP (RFC 5227 §3) and unsolicited neighbour advertisements (RFC 4861 §7.2.6), by which
+//! switches and caches behind a port learn that the host is to be found through it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use pnet::datalink::{self, Channel, DataLinkSender};
+use pnet::packet::Packet as _;
+use pnet::packet::arp::{ArpHardwareTypes, ArpOperations, MutableArpPacket};
+use pnet::packet::ethernet::{EtherType, EtherTypes, MutableEthernetPacket};
+use pnet::packet::icmpv6::ndp::{MutableNeighborAdvertPacket, NdpOptionTypes, NeighborAdvertFlags};
+use pnet::packet::icmpv6::{Icmpv6Packet, Icmpv6Types, checksum};
+use pnet::packet::ip::IpNextHeaderProtocols;
+use pnet::packet::ipv6::MutableIpv6Packet;
+use pnet::util::MacAddr;
+use vxlan::Mac;
+
+use crate::mesh::IfName;
+
+const ETHERNET: usize = 14;
+const ARP: usize = 28;
+const IPV6: usize = 40;
+/// A neighbour advertisement with the target's link-layer address.
+const ADVERTISEMENT: usize = 32;
+
+/// ff02::1.
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const ALL_NODES_MAC: MacAddr = MacAddr(0x33, 0x33, 0, 0, 0, 1);
+
+/// Says on `port`, in the host's name, that it has these addresses.
+///
+/// # Errors
+/// If the port is not there, or takes no frames.
+pub fn announce<'a>(port: &IfName, mac: Mac, addresses: impl IntoIterator<Item = &'a IpAddr>) -> io::Result<()> {
+    let mut sender = open(port)?;
+    for address in addresses {
+        let frame = match address {
+            IpAddr::V4(address) => gratuitous_arp(mac, *address),
+            IpAddr::V6(address) => advertisement(mac, *address),
+        };
+        sender.send_to(&frame, None).unwrap_or_else(|| Err(io::ErrorKind::OutOfMemory.into()))?;
+    }
+    Ok(())
+}
+
+fn open(port: &IfName) -> io::Result<Box<dyn DataLinkSender>> {
+    let interface = datalink::interfaces().into_iter().find(|interface| interface.name == port.as_str());
+    let interface = interface.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+    // Nothing is read: the smallest buffer will do.
+    let config = datalink::Config { read_buffer_size: ETHERNET, promiscuous: false, ..datalink::Config::default() };
+    match datalink::channel(&interface, config)? {
+        Channel::Ethernet(sender, _) => Ok(sender),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+fn gratuitous_arp(mac: Mac, address: Ipv4Addr) -> Vec<u8> {
+    let own = wire(mac);
+    let mut packet = [0; ARP];
+    let mut arp = MutableArpPacket::new(&mut packet).expect("there is room for an ARP packet");
+    arp.set_hardware_type(ArpHardwareTypes::Ethernet);
+    arp.set_protocol_type(EtherTypes::Ipv4);
+    arp.set_hw_addr_len(6);
+    arp.set_proto_addr_len(4);
+    // RFC 5227 §3: an announcement is a request in which both addresses are the sender's.
+    arp.set_operation(ArpOperations::Request);
+    arp.set_sender_hw_addr(own);
+    arp.set_sender_proto_addr(address);
+    arp.set_target_proto_addr(address);
+    frame(own, MacAddr::broadcast(), EtherTypes::Arp, &packet)
+}
+
+fn advertisement(mac: Mac, address: Ipv6Addr) -> Vec<u8> {
+    let own = wire(mac);
+    let mut message = [0; ADVERTISEMENT];
+    let mut advert = MutableNeighborAdvertPacket::new(&mut message).expect("there is room for an advertisement");
+    advert.set_icmpv6_type(Icmpv6Types::NeighborAdvert);
+    advert.set_flags(NeighborAdvertFlags::Override);
+    advert.set_target_addr(address);
+    // The option (RFC 4861 §4.6.1): type, length in units of eight octets, address.
+    let option = advert.get_options_raw_mut();
+    option[0] = NdpOptionTypes::TargetLLAddr.0;
+    option[1] = 1;
+    option[2..8].copy_from_slice(&mac.octets());
+    let icmp = Icmpv6Packet::new(&message).expect("an advertisement is an ICMPv6 packet");
+    let sum = checksum(&icmp, &address, &ALL_NODES);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let mut packet = [0; IPV6 + ADVERTISEMENT];
+    let mut ip = MutableIpv6Packet::new(&mut packet).expect("there is room for an IPv6 packet");
+    ip.set_version(6);
+    ip.set_payload_length(ADVERTISEMENT as u16);
+    ip.set_next_header(IpNextHeaderProtocols::Icmpv6);
+    // RFC 4861 §7.1.2: whoever receives it looks whether it came from the link.
+    ip.set_hop_limit(255);
+    ip.set_source(address);
+    ip.set_destination(ALL_NODES);
+    ip.set_payload(&message);
+    frame(own, ALL_NODES_MAC, EtherTypes::Ipv6, &packet)
+}
+
+fn frame(source: MacAddr, destination: MacAddr, ether_type: EtherType, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; ETHERNET + payload.len()];
+    let mut frame = MutableEthernetPacket::new(&mut bytes).expect("there is room for an Ethernet header");
+    frame.set_source(source);
+    frame.set_destination(destination);
+    frame.set_ethertype(ether_type);
+    frame.set_payload(payload);
+    frame.packet().to_vec()
+}
+
+fn wire(mac: Mac) -> MacAddr {
+    let [a, b, c, d, e, f] = mac.octets();
+    MacAddr(a, b, c, d, e, f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: [u8; 6] = [2, 0, 0, 0, 1, 10];
+
+    #[test]
+    fn an_arp_announcement_asks_for_its_own_address() {
+        let frame = gratuitous_arp(Mac::try_from(HOST).unwrap(), Ipv4Addr::new(10, 9, 0, 10));
+        let expected: &[&[u8]] = &[
+            &[0xff; 6],
+            &HOST,
+            &[0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1],
+            &HOST,
+            &[10, 9, 0, 10],
+            &[0; 6],
+            &[10, 9, 0, 10],
+        ];
+        assert_eq!(frame, expected.concat());
+    }
+
+    #[test]
+    fn an_unsolicited_advertisement_overrides_what_is_cached() {
+        let address: Ipv6Addr = "fd00::a".parse().unwrap();
+        let frame = advertisement(Mac::try_from(HOST).unwrap(), address);
+        let expected: &[&[u8]] = &[
+            &[0x33, 0x33, 0, 0, 0, 1],
+            &HOST,
+            &[0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255],
+            &address.octets(),
+            &ALL_NODES.octets(),
+            &[136, 0],
+        ];
+        let expected = expected.concat();
+        assert_eq!(frame[..expected.len()], expected);
+        let rest: &[&[u8]] = &[&[0x20, 0, 0, 0], &address.octets(), &[2, 1], &HOST];
+        assert_eq!(frame[expected.len() + 2..], rest.concat());
+        let icmp = Icmpv6Packet::new(&frame[ETHERNET + IPV6..]).unwrap();
+        assert_eq!(icmp.get_checksum(), checksum(&icmp, &address, &ALL_NODES));
+    }
+}

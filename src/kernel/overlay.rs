@@ -1,0 +1,192 @@
+//! The overlay in the kernel: observing it, and carrying out its steps.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use anyhow::{Context, bail};
+
+use super::links::{FoundLink, Kind};
+use super::neighbors::FoundForwarding;
+use super::nft::{self, Limited};
+use super::observe::Kernel;
+use super::overlay_links::{FoundBridge, FoundVxlan};
+use super::{addresses, links, neighbors, overlay_links};
+use crate::mesh::IfName;
+use crate::reconcile::overlay::{Bridge, Device, OverlayStep};
+use crate::reconcile::state::{HeardHost, Observed};
+
+/// Whether segments are of interest: there may be very many neighbours that are not about us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Segments {
+    /// Entries are looked at where devices of ours are found.
+    #[default]
+    Unexpected,
+    /// They are looked at in any case, and their changes heard of.
+    Observed,
+}
+
+/// Takes note of a bridge or a VXLAN device of ours, or of what is joined to one. `names` has every interface.
+pub(super) fn note_link(observed: &mut Observed, link: &FoundLink, ours: bool, names: &BTreeMap<u32, IfName>) {
+    let overlay = &mut observed.state.overlay;
+    let controller = link.controller.and_then(|index| names.get(&index)).cloned();
+    match &link.kind {
+        Kind::Vxlan(FoundVxlan { made, port }) if ours => {
+            let device = Device { made: *made, mtu: link.mtu, bridge: controller, port: *port, admin: link.admin };
+            overlay.devices.insert(link.name.clone(), device);
+            observed.statistics.insert(link.name.clone(), link.statistics);
+            return;
+        }
+        Kind::Bridge(FoundBridge { mac, snooping }) if ours => {
+            let bridge = Bridge { mac: *mac, mtu: link.mtu, snooping: *snooping, admin: link.admin };
+            overlay.bridges.insert(link.name.clone(), bridge);
+        }
+        _ => {}
+    }
+    overlay.ports.extend(controller.map(|controller| (link.name.clone(), controller)));
+}
+
+impl Kernel {
+    /// Entries, neighbours and the filter; links and addresses are in `observed` already.
+    pub(super) async fn observe_overlay(
+        &self,
+        observed: &mut Observed,
+        names: &BTreeMap<u32, IfName>,
+    ) -> anyhow::Result<()> {
+        if observed.state.overlay.is_empty() && self.segments == Segments::Unexpected {
+            return Ok(());
+        }
+        let overlay = &mut observed.state.overlay;
+        for found in neighbors::dump_forwarding(&self.netlink).await.context("dumping forwarding entries")? {
+            let (FoundForwarding::Remote(index, ..)
+            | FoundForwarding::Station(index, ..)
+            | FoundForwarding::Heard(index, _)) = found;
+            let Some(name) = names.get(&index) else { continue };
+            let ours = overlay.devices.contains_key(name);
+            match found {
+                FoundForwarding::Remote(_, Some(mac), vtep) if ours => {
+                    overlay.remotes.insert((name.clone(), mac), vtep);
+                }
+                FoundForwarding::Remote(_, None, vtep) if ours => {
+                    overlay.flood_lists.insert((name.clone(), vtep));
+                }
+                FoundForwarding::Station(_, mac, roaming) if ours => {
+                    overlay.stations.insert((name.clone(), mac), roaming);
+                }
+                FoundForwarding::Heard(_, mac) => {
+                    let bridge = overlay.ports.get(name).filter(|bridge| overlay.bridges.contains_key(*bridge));
+                    if bridge.is_some() {
+                        observed.heard.insert(HeardHost { port: name.clone(), mac });
+                    }
+                }
+                FoundForwarding::Remote(..) | FoundForwarding::Station(..) => {}
+            }
+        }
+        for (index, address, mac) in neighbors::dump_permanent(&self.netlink).await.context("dumping neighbours")? {
+            let Some(name) = names.get(&index).filter(|name| overlay.bridges.contains_key(*name)) else { continue };
+            overlay.neighbors.insert((name.clone(), address), mac);
+        }
+        overlay.filter =
+            nft::observe(&self.mesh, self.filter.as_ref()).await.context("reading the nftables ruleset")?;
+        Ok(())
+    }
+
+    /// Frames that were more than a limit lets through, by VXLAN device. Best effort: without an answer there are none.
+    pub async fn limited_frames(&self) -> BTreeMap<IfName, Limited> {
+        nft::limited(&self.mesh).await.unwrap_or_default()
+    }
+
+    /// Carries out one step.
+    pub(super) async fn overlay_step(&mut self, step: &OverlayStep, observed: &mut Observed) -> anyhow::Result<()> {
+        match step {
+            OverlayStep::CreateBridge(name, bridge) => {
+                self.refuse_occupied(name, observed)?;
+                overlay_links::create_bridge(&self.netlink, name).await?;
+                let index = self.claim(name, observed).await?;
+                overlay_links::set_bridge(&self.netlink, index, bridge).await?;
+            }
+            OverlayStep::CreateDevice(name, made) => {
+                self.refuse_occupied(name, observed)?;
+                overlay_links::create_vxlan(&self.netlink, name, *made).await?;
+                self.claim(name, observed).await?;
+            }
+            OverlayStep::Join(port, bridge) => {
+                if let Some(other) = observed.state.overlay.ports.get(port)
+                    && !observed.state.overlay.bridges.contains_key(other)
+                {
+                    bail!("it is a port of {other}, which is not the mesh's");
+                }
+                let bridge = index_of(observed, bridge)?;
+                overlay_links::join(&self.netlink, index_of(observed, port)?, Some(bridge)).await?;
+            }
+            OverlayStep::Delete(name) => {
+                links::delete(&self.netlink, index_of(observed, name)?).await?;
+                observed.indexes.remove(name);
+            }
+            OverlayStep::SetFilter(ruleset) => self.filter = Some(nft::apply(&self.mesh, ruleset).await?),
+            OverlayStep::DeleteFilter => {
+                nft::remove(&self.mesh).await?;
+                self.filter = None;
+            }
+            request => self.overlay_request(request, observed).await?,
+        }
+        Ok(())
+    }
+
+    /// Steps that are one request or two.
+    async fn overlay_request(&self, step: &OverlayStep, observed: &Observed) -> io::Result<()> {
+        let netlink = &self.netlink;
+        let index = |name| index_of(observed, name);
+        match step {
+            OverlayStep::SetBridge(name, bridge) => overlay_links::set_bridge(netlink, index(name)?, bridge).await,
+            OverlayStep::SetMtu(name, mtu) => links::set_mtu(netlink, index(name)?, *mtu).await,
+            OverlayStep::Attach(name, bridge, port) => {
+                overlay_links::join(netlink, index(name)?, Some(index(bridge)?)).await?;
+                overlay_links::set_port(netlink, index(name)?, *port).await
+            }
+            OverlayStep::SetUp(name) => overlay_links::set_up(netlink, index(name)?).await,
+            OverlayStep::Leave(name) => overlay_links::join(netlink, index(name)?, None).await,
+            OverlayStep::AddRemote(name, mac, vtep) => neighbors::add_remote(netlink, index(name)?, *mac, *vtep).await,
+            OverlayStep::RemoveRemote(name, mac) => neighbors::remove_remote(netlink, index(name)?, *mac).await,
+            OverlayStep::AddFlood(name, vtep) => neighbors::add_flood(netlink, index(name)?, *vtep).await,
+            OverlayStep::RemoveFlood(name, vtep) => neighbors::remove_flood(netlink, index(name)?, *vtep).await,
+            OverlayStep::AddStation(name, mac, roaming) => {
+                neighbors::add_station(netlink, index(name)?, *mac, *roaming).await
+            }
+            OverlayStep::RemoveStation(name, mac) => neighbors::remove_station(netlink, index(name)?, *mac).await,
+            OverlayStep::AddNeighbor(name, address, mac) => {
+                neighbors::add_permanent(netlink, index(name)?, *address, *mac).await
+            }
+            OverlayStep::RemoveNeighbor(name, address) => {
+                neighbors::remove_permanent(netlink, index(name)?, *address).await
+            }
+            OverlayStep::AddGateway(name, address) => addresses::add(netlink, index(name)?, *address).await,
+            OverlayStep::RemoveGateway(name, address) => addresses::remove(netlink, index(name)?, *address).await,
+            OverlayStep::CreateBridge(..)
+            | OverlayStep::CreateDevice(..)
+            | OverlayStep::Join(..)
+            | OverlayStep::Delete(_)
+            | OverlayStep::SetFilter(_)
+            | OverlayStep::DeleteFilter => unreachable!("taken by the caller, they are more than requests"),
+        }
+    }
+
+    /// An interface that carries the name but not the mesh's mark is somebody else's.
+    fn refuse_occupied(&self, name: &IfName, observed: &Observed) -> anyhow::Result<()> {
+        let ours = observed.state.overlay.bridges.contains_key(name);
+        let occupied = observed.foreign.interfaces.contains_key(name) && !ours;
+        anyhow::ensure!(!occupied, "an interface of this name exists that is not the mesh's");
+        Ok(())
+    }
+
+    /// Finds what was just made and marks it as the mesh's.
+    async fn claim(&self, name: &IfName, observed: &mut Observed) -> anyhow::Result<u32> {
+        let index = links::index(&self.netlink, name).await.with_context(|| format!("finding {name}"))?;
+        observed.indexes.insert(name.clone(), index);
+        links::claim(&self.netlink, index, &self.alias).await.context("marking it as the mesh's")?;
+        Ok(index)
+    }
+}
+
+fn index_of(observed: &Observed, name: &IfName) -> io::Result<u32> {
+    observed.indexes.get(name).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
+}

@@ -1,0 +1,161 @@
+//! Bridges, VXLAN devices and ports: what a dump says of them, and making, changing and joining them.
+
+use std::io;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVxlan, LinkAttribute, LinkFlags,
+    LinkInfo, VxlanDf,
+};
+use vxlan::{Mac, PORT, Port, Proxy, Vni, Vtep};
+
+use super::links::{of_kind, with_index};
+use super::netlink::Netlink;
+use crate::mesh::IfName;
+use crate::reconcile::overlay::{Bridge, Made};
+
+/// A bridge as dumped.
+pub(super) struct FoundBridge {
+    pub mac: Option<Mac>,
+    pub snooping: bool,
+}
+
+/// A VXLAN device as dumped.
+pub(super) struct FoundVxlan {
+    /// `None` if weft makes no such device.
+    pub made: Option<Made>,
+    /// `None` if it is no port of a bridge, or one that learns.
+    pub port: Option<Port>,
+}
+
+pub(super) fn parse_bridge(infos: &[LinkInfo], address: &[u8]) -> FoundBridge {
+    let mac = <[u8; 6]>::try_from(address).ok().and_then(|octets| Mac::try_from(octets).ok());
+    let mut snooping = true;
+    for info in infos {
+        let LinkInfo::Data(InfoData::Bridge(attributes)) = info else { continue };
+        for attribute in attributes {
+            if let InfoBridge::MulticastSnooping(on) = attribute {
+                snooping = *on;
+            }
+        }
+    }
+    FoundBridge { mac, snooping }
+}
+
+pub(super) fn parse_vxlan(infos: &[LinkInfo]) -> FoundVxlan {
+    let mut found = FoundVxlan { made: None, port: None };
+    for info in infos {
+        match info {
+            LinkInfo::Data(InfoData::Vxlan(attributes)) => found.made = parse_made(attributes),
+            LinkInfo::PortData(InfoPortData::BridgePort(attributes)) => found.port = parse_port(attributes),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn parse_made(attributes: &[InfoVxlan]) -> Option<Made> {
+    let (mut vni, mut local, mut proxy) = (None, None, Proxy::Off);
+    for attribute in attributes {
+        match attribute {
+            InfoVxlan::Id(id) => vni = Vni::try_from(*id).ok(),
+            InfoVxlan::Local(address) => local = Some(Vtep(*address)),
+            InfoVxlan::Proxy(true) => proxy = Proxy::On,
+            // What it learns, and what goes elsewhere, is not what the tables say.
+            InfoVxlan::Learning(true) | InfoVxlan::Group(_) | InfoVxlan::Group6(_) | InfoVxlan::Local6(_) => {
+                return None;
+            }
+            InfoVxlan::Port(port) if *port != PORT => return None,
+            InfoVxlan::Df(df) if *df != VxlanDf::Unset => return None,
+            InfoVxlan::CollectMetadata(true) => return None,
+            _ => {}
+        }
+    }
+    Some(Made { vni: vni?, local: local?, proxy })
+}
+
+fn parse_port(attributes: &[InfoBridgePort]) -> Option<Port> {
+    let mut port = Port { neigh_suppress: false, flood: false, mcast_flood: false, bcast_flood: false };
+    for attribute in attributes {
+        match attribute {
+            InfoBridgePort::Learning(true) => return None,
+            InfoBridgePort::NeighSupress(on) => port.neigh_suppress = *on,
+            InfoBridgePort::UnicastFlood(on) => port.flood = *on,
+            InfoBridgePort::MulticastFlood(on) => port.mcast_flood = *on,
+            InfoBridgePort::BroadcastFlood(on) => port.bcast_flood = *on,
+            _ => {}
+        }
+    }
+    Some(port)
+}
+
+/// Makes a bridge, down.
+pub(super) async fn create_bridge(netlink: &Netlink, name: &IfName) -> io::Result<()> {
+    create(netlink, name, InfoKind::Bridge, None).await
+}
+
+/// Gives a bridge what it should have, and sets it up.
+pub(super) async fn set_bridge(netlink: &Netlink, index: u32, bridge: &Bridge) -> io::Result<()> {
+    let mut message = with_index(index);
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    message.attributes.push(LinkAttribute::Mtu(bridge.mtu));
+    message.attributes.extend(bridge.mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())));
+    let data = InfoData::Bridge(vec![InfoBridge::MulticastSnooping(bridge.snooping)]);
+    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(data)]));
+    // RTM_SETLINK does not look at a kind's own settings.
+    netlink.change(RouteNetlinkMessage::NewLink(message), 0).await
+}
+
+/// Makes a VXLAN device, down.
+pub(super) async fn create_vxlan(netlink: &Netlink, name: &IfName, made: Made) -> io::Result<()> {
+    let data = vec![
+        InfoVxlan::Id(made.vni.value()),
+        InfoVxlan::Local(made.local.0),
+        InfoVxlan::Port(PORT),
+        InfoVxlan::Learning(false),
+        InfoVxlan::Proxy(made.proxy == Proxy::On),
+        InfoVxlan::Df(VxlanDf::Unset),
+    ];
+    create(netlink, name, InfoKind::Vxlan, Some(InfoData::Vxlan(data))).await
+}
+
+async fn create(netlink: &Netlink, name: &IfName, kind: InfoKind, data: Option<InfoData>) -> io::Result<()> {
+    let mut message = of_kind(kind.clone());
+    message.attributes.clear();
+    message.attributes.push(LinkAttribute::IfName(name.as_str().to_owned()));
+    let infos = std::iter::once(LinkInfo::Kind(kind)).chain(data.map(LinkInfo::Data));
+    message.attributes.push(LinkAttribute::LinkInfo(infos.collect()));
+    netlink.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await
+}
+
+/// Joins an interface to a bridge; `None` takes it out of the one it is in.
+pub(super) async fn join(netlink: &Netlink, index: u32, bridge: Option<u32>) -> io::Result<()> {
+    let mut message = with_index(index);
+    message.attributes.push(LinkAttribute::Controller(bridge.unwrap_or_default()));
+    netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
+}
+
+/// Sets the flags of a port, which does not learn.
+pub(super) async fn set_port(netlink: &Netlink, index: u32, port: Port) -> io::Result<()> {
+    let data = InfoPortData::BridgePort(vec![
+        InfoBridgePort::Learning(false),
+        InfoBridgePort::NeighSupress(port.neigh_suppress),
+        InfoBridgePort::UnicastFlood(port.flood),
+        InfoBridgePort::MulticastFlood(port.mcast_flood),
+        InfoBridgePort::BroadcastFlood(port.bcast_flood),
+    ]);
+    let mut message = with_index(index);
+    let infos = vec![LinkInfo::PortKind(InfoPortKind::Bridge), LinkInfo::PortData(data)];
+    message.attributes.push(LinkAttribute::LinkInfo(infos));
+    netlink.change(RouteNetlinkMessage::NewLink(message), 0).await
+}
+
+/// Sets a link up.
+pub(super) async fn set_up(netlink: &Netlink, index: u32) -> io::Result<()> {
+    let mut message = with_index(index);
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
+}

@@ -1,0 +1,172 @@
+//! Links: what there are, making and removing them.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use anyhow::{Context, Result};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    BridgeStpState, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+use nix::errno::Errno;
+use vxlan::Mac;
+
+use super::super::netns::Namespace;
+use super::{MARK, Netlink, is};
+
+/// A link as the lab sees it.
+#[derive(Debug, Clone)]
+pub struct LinkRow {
+    /// Kernel index.
+    pub index: u32,
+    /// Kernel name.
+    pub name: String,
+    /// Made by a lab.
+    pub ours: bool,
+    /// IFLA_IFALIAS; empty if none.
+    pub alias: String,
+    /// Administratively up.
+    pub up: bool,
+    /// Packets pass (IFF_RUNNING): up, and so is the other end.
+    pub running: bool,
+    /// Octets.
+    pub mtu: u32,
+    /// Link-layer address; empty if it has none.
+    pub mac: Vec<u8>,
+    /// Index of the bridge that it is a port of.
+    pub bridge: Option<u32>,
+}
+
+impl Netlink {
+    /// Every link.
+    pub fn links(&mut self) -> Result<Vec<LinkRow>> {
+        let rows = self.dump(RouteNetlinkMessage::GetLink(LinkMessage::default())).context("listing links")?;
+        Ok(rows.iter().filter_map(link_row).collect())
+    }
+
+    /// The link of that name.
+    pub fn link(&mut self, name: &str) -> Result<Option<LinkRow>> {
+        Ok(self.links()?.into_iter().find(|link| link.name == name))
+    }
+
+    /// The link of that name, which has to be there.
+    pub fn present(&mut self, name: &str) -> Result<LinkRow> {
+        self.link(name)?.with_context(|| format!("the interface {name} vanished"))
+    }
+
+    /// Makes a veth pair: one end here, the other in `peer_namespace`.
+    pub fn add_veth(&mut self, name: &str, peer: &str, peer_namespace: &Namespace) -> Result<()> {
+        let mut far = LinkMessage::default();
+        far.attributes = vec![
+            LinkAttribute::IfName(peer.to_owned()),
+            LinkAttribute::Group(MARK.into()),
+            LinkAttribute::NetNsFd(peer_namespace.as_fd().as_raw_fd()),
+        ];
+        let mut near = LinkMessage::default();
+        near.attributes = vec![
+            LinkAttribute::IfName(name.to_owned()),
+            LinkAttribute::Group(MARK.into()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Veth),
+                LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far))),
+            ]),
+        ];
+        self.request(RouteNetlinkMessage::NewLink(near), NLM_F_CREATE | NLM_F_EXCL)
+            .with_context(|| format!("making the veth pair {name} – {peer}"))
+    }
+
+    /// Makes a bridge that forwards at once (no spanning tree) and groups like broadcast (no snooping), which is what a plain
+    /// switch does.
+    pub fn add_bridge(&mut self, name: &str) -> Result<()> {
+        let data = vec![InfoBridge::StpState(BridgeStpState::Disabled), InfoBridge::MulticastSnooping(false)];
+        let mut message = LinkMessage::default();
+        message.attributes = vec![
+            LinkAttribute::IfName(name.to_owned()),
+            LinkAttribute::Group(MARK.into()),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(InfoData::Bridge(data))]),
+        ];
+        self.request(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL)
+            .with_context(|| format!("making the bridge {name}"))
+    }
+
+    /// Gives a link an MTU, in octets.
+    pub fn set_mtu(&mut self, link: &LinkRow, mtu: u32) -> Result<()> {
+        self.set(link, LinkAttribute::Mtu(mtu)).with_context(|| format!("giving {} the MTU {mtu}", link.name))
+    }
+
+    /// Gives a link a MAC address.
+    pub fn set_mac(&mut self, link: &LinkRow, mac: Mac) -> Result<()> {
+        self.set(link, LinkAttribute::Address(mac.octets().to_vec()))
+            .with_context(|| format!("giving {} the MAC address {mac}", link.name))
+    }
+
+    /// Makes a link a port of a bridge.
+    pub fn join(&mut self, link: &LinkRow, bridge: &LinkRow) -> Result<()> {
+        self.set(link, LinkAttribute::Controller(bridge.index))
+            .with_context(|| format!("joining {} to the bridge {}", link.name, bridge.name))
+    }
+
+    /// Moves a link into another namespace, where it is down and in no bridge.
+    pub fn move_to(&mut self, link: &LinkRow, namespace: &Namespace) -> Result<()> {
+        self.set(link, LinkAttribute::NetNsFd(namespace.as_fd().as_raw_fd()))
+            .with_context(|| format!("moving {} to {}", link.name, namespace.name()))
+    }
+
+    fn set(&mut self, link: &LinkRow, attribute: LinkAttribute) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = link.index;
+        message.attributes.push(attribute);
+        self.request(RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Brings a link up and writes `alias` on it, unless it is so already.
+    pub fn bring_up(&mut self, name: &str, alias: Option<&str>) -> Result<()> {
+        let link = self.present(name)?;
+        if link.up && alias.is_none_or(|alias| link.alias == alias) {
+            return Ok(());
+        }
+        let mut message = LinkMessage::default();
+        message.header.index = link.index;
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+        message.attributes.extend(alias.map(|alias| LinkAttribute::IfAlias(alias.to_owned())));
+        self.request(RouteNetlinkMessage::SetLink(message), 0).with_context(|| format!("bringing {name} up"))
+    }
+
+    /// Removes a link; one that is gone already is no error.
+    pub fn delete_link(&mut self, link: &LinkRow) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = link.index;
+        match self.request(RouteNetlinkMessage::DelLink(message), 0) {
+            Err(error) if is(&error, Errno::ENODEV) => Ok(()),
+            other => other.with_context(|| format!("removing the link {}", link.name)),
+        }
+    }
+}
+
+fn link_row(message: &RouteNetlinkMessage) -> Option<LinkRow> {
+    let RouteNetlinkMessage::NewLink(link) = message else { return None };
+    let mut row = LinkRow {
+        index: link.header.index,
+        name: String::new(),
+        ours: false,
+        alias: String::new(),
+        up: link.header.flags.contains(LinkFlags::Up),
+        running: link.header.flags.contains(LinkFlags::Running),
+        mtu: 0,
+        mac: Vec::new(),
+        bridge: None,
+    };
+    for attribute in &link.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => row.name.clone_from(name),
+            LinkAttribute::IfAlias(alias) => row.alias.clone_from(alias),
+            LinkAttribute::Mtu(mtu) => row.mtu = *mtu,
+            LinkAttribute::Address(mac) => row.mac.clone_from(mac),
+            LinkAttribute::Controller(bridge) => row.bridge = Some(*bridge),
+            LinkAttribute::Group(group) => row.ours = *group == u32::from(MARK),
+            _ => {}
+        }
+    }
+    Some(row)
+}

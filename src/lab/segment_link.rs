@@ -1,0 +1,39 @@
+//! Interfaces on an Ethernet segment: those of switches, of hosts, and the ports of the sites' routers.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use anyhow::{Context, Result};
+
+use super::layout::Node;
+use super::netlink::Netlink;
+use super::netns::Namespace;
+use crate::mesh::IfName;
+
+/// IN6_ADDR_GEN_MODE_NONE: no link-local address, and nothing said from one.
+const NO_ADDRESS: &str = "1";
+
+/// Makes `interface` what `node` wants, if it is on a segment. To be done before it is brought up: a switch is heard by
+/// nobody, and a host has the addresses of the table only.
+pub fn settle(namespace: &Namespace, netlink: &mut Netlink, node: &Node, interface: &IfName) -> Result<()> {
+    let Some(wanted) = node.segment_links.get(interface) else { return Ok(()) };
+    let link = netlink.present(interface.as_str())?;
+    if link.mtu != wanted.mtu {
+        netlink.set_mtu(&link, wanted.mtu)?;
+    }
+    if let Some(mac) = wanted.mac.filter(|mac| link.mac != mac.octets()) {
+        netlink.set_mac(&link, mac)?;
+    }
+    if let Some(bridge) = &wanted.bridge {
+        let bridge = netlink.present(bridge.as_str())?;
+        if link.bridge != Some(bridge.index) {
+            netlink.join(&link, &bridge)?;
+        }
+    }
+    let setting = format!("/proc/sys/net/ipv6/conf/{interface}/addr_gen_mode");
+    namespace.within(|| match fs::write(&setting, NO_ADDRESS) {
+        // A kernel without IPv6.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other.with_context(|| format!("keeping {interface} from giving itself an address ({setting})")),
+    })
+}

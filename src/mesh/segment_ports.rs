@@ -1,0 +1,166 @@
+//! The interfaces of segments at each site: bridges and ports, which may be no other segment's, and nothing else that weft makes
+//! or uses there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::diagnostic::{Diagnostic, Span, quoted};
+use super::model::IfName;
+use super::names::{overlay_interface, tunnel_interface};
+use super::reader::{At, Report};
+use super::segment::{MemberDraft, SegmentDraft};
+use super::site::SiteDraft;
+
+/// What an interface of a site is already.
+#[derive(Debug, Clone)]
+struct Use {
+    role: Role,
+    /// The place that makes it so.
+    span: Span,
+}
+
+/// What it is to weft; segments as messages call them.
+#[derive(Debug, Clone)]
+enum Role {
+    /// To the site of this name.
+    Tunnel(String),
+    /// Of the segment.
+    Device(String),
+    /// Of the segment.
+    Bridge(String),
+    /// A `[[site.interface]]`.
+    Own,
+    /// Of the segment.
+    Port(String),
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tunnel(site) => write!(f, "the tunnel to `{site}`"),
+            Self::Device(segment) => write!(f, "the VXLAN device of segment {segment}"),
+            Self::Bridge(segment) => write!(f, "the bridge of segment {segment}"),
+            Self::Own => f.write_str("a `[[site.interface]]`"),
+            Self::Port(segment) => write!(f, "a port of segment {segment}"),
+        }
+    }
+}
+
+impl Role {
+    /// What a note says at the place that makes it so.
+    fn note(&self) -> &'static str {
+        match self {
+            Self::Tunnel(_) => "this site's tunnel",
+            Self::Device(_) => "this segment's device",
+            Self::Bridge(_) => "its bridge",
+            Self::Own => "has addresses of its own, which a port has not",
+            Self::Port(_) => "first here",
+        }
+    }
+}
+
+/// Interfaces by name.
+type Uses = BTreeMap<IfName, Use>;
+
+/// Reports bridges and ports that are something else, or twice the same.
+pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], report: &mut Report) {
+    let names = || sites.iter().filter_map(|site| site.name.given());
+    let tunnels: BTreeMap<IfName, At<&str>> = names().map(|name| (tunnel_interface(name.value), *name)).collect();
+    let mut here: BTreeMap<&str, Vec<(&SegmentDraft<'_>, &MemberDraft<'_>)>> = BTreeMap::new();
+    for segment in segments {
+        for member in &segment.sites {
+            let Some(name) = member.name.given() else { continue };
+            let here = here.entry(name.value).or_default();
+            // A site that is named again has been reported.
+            if here.last().is_none_or(|(last, _)| last.span != segment.span) {
+                here.push((segment, member));
+            }
+        }
+    }
+    for site in sites {
+        if let Some(here) = site.written_name.and_then(|name| here.get(name)) {
+            Interfaces { site, tunnels: &tunnels, uses: Uses::new() }.check(here, report);
+        }
+    }
+}
+
+/// The interfaces of one site.
+struct Interfaces<'d, 'a> {
+    site: &'d SiteDraft<'a>,
+    /// Of all sites to all others.
+    tunnels: &'d BTreeMap<IfName, At<&'a str>>,
+    /// All but the tunnels.
+    uses: Uses,
+}
+
+impl Interfaces<'_, '_> {
+    fn check(mut self, here: &[(&SegmentDraft<'_>, &MemberDraft<'_>)], report: &mut Report) {
+        // Where the devices of two segments have one name, so have their bridges by default, and it has been reported.
+        let mut distinct = here.to_vec();
+        distinct.retain(|(segment, _)| self.add_device(segment));
+        for (segment, member) in distinct {
+            if let Some(bridge) = member.bridge(segment) {
+                let help = "write a name that nothing else has, as in `bridge = \"br-vms\"`: weft makes the bridge";
+                self.give(bridge, Role::Bridge(segment.called()), help, report);
+            }
+        }
+        self.check_own(report);
+        for (segment, member) in here {
+            for port in &member.ports {
+                let help = "name interfaces that hosts of this segment are behind, each once";
+                self.give(port.clone(), Role::Port(segment.called()), help, report);
+            }
+        }
+    }
+
+    /// Whether the device of `segment` has a name of its own.
+    fn add_device(&mut self, segment: &SegmentDraft<'_>) -> bool {
+        let Some(name) = segment.name.given() else { return true };
+        let device = Use { role: Role::Device(segment.called()), span: name.span };
+        self.uses.insert(overlay_interface(name.value), device).is_none()
+    }
+
+    /// OSPF may run on a bridge, where it is on the segment; on a port of one it would hear nothing. That an interface of the
+    /// site's own is no tunnel is for `identity`.
+    fn check_own(&mut self, report: &mut Report) {
+        for name in self.site.interfaces.iter().filter_map(|interface| interface.name.given()) {
+            match self.uses.get(&name.value) {
+                Some(Use { role: device @ Role::Device(_), span }) => {
+                    let title = format!("{} is {device}", quoted(name.value.as_str()));
+                    report.push(
+                        Diagnostic::error(name.span, title, "not an interface of the site's own")
+                            .note(*span, device.note())
+                            .help("a `[[site.interface]]` may be the bridge of a segment"),
+                    );
+                }
+                Some(_) => {}
+                None => {
+                    self.uses.insert(name.value.clone(), Use { role: Role::Own, span: name.span });
+                }
+            }
+        }
+    }
+
+    /// Makes `interface` what `role` says, or reports what it is already.
+    fn give(&mut self, interface: At<IfName>, role: Role, help: &str, report: &mut Report) {
+        match self.find(&interface.value) {
+            Some(before) => {
+                let title = format!("{} cannot be {role}", quoted(interface.value.as_str()));
+                let label = format!("at site {} it is already {}", self.site.called(), before.role);
+                report.push(
+                    Diagnostic::error(interface.span, title, label).note(before.span, before.role.note()).help(help),
+                );
+            }
+            None => {
+                self.uses.insert(interface.value, Use { role, span: interface.span });
+            }
+        }
+    }
+
+    /// What `interface` is already.
+    fn find(&self, interface: &IfName) -> Option<Use> {
+        let tunnel = self.tunnels.get(interface).filter(|peer| Some(peer.value) != self.site.written_name);
+        let tunnel = tunnel.map(|peer| Use { role: Role::Tunnel(peer.value.to_owned()), span: peer.span });
+        tunnel.or_else(|| self.uses.get(interface).cloned())
+    }
+}

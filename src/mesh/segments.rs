@@ -1,0 +1,113 @@
+//! Segments against the sites and against each other: which sites each spans, and that the networks of their gateways are
+//! theirs alone.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+
+use ipnetwork::Ipv4Network;
+use vxlan::segment::{Resolution, UnknownUnicast};
+
+use super::diagnostic::{Diagnostic, Span};
+use super::draft::Draft;
+use super::reader::{At, Report};
+use super::segment::SegmentDraft;
+use super::site::{BY_NAME, SiteDraft, position};
+
+/// Reports sites that are none or are named twice, and gateways whose networks others use. Warns of segments of no use.
+pub(super) fn check(draft: &Draft<'_>, report: &mut Report) {
+    for (index, segment) in draft.segments.iter().enumerate() {
+        check_sites(segment, &draft.sites, report);
+        check_gateway(segment, &draft.segments[..index], draft.general.loopbacks.given().copied(), report);
+        match segment.sites.as_slice() {
+            [] => {}
+            [_] => warn_of_one_site(segment, report),
+            _ => warn_without_hosts(segment, report),
+        }
+    }
+}
+
+fn check_sites(segment: &SegmentDraft<'_>, sites: &[SiteDraft<'_>], report: &mut Report) {
+    let mut first: BTreeMap<&str, Span> = BTreeMap::new();
+    for name in segment.sites.iter().filter_map(|member| member.name.given()) {
+        if position(*name, sites, BY_NAME, report).is_none() {
+            continue;
+        }
+        match first.entry(name.value) {
+            Slot::Vacant(slot) => {
+                slot.insert(name.span);
+            }
+            Slot::Occupied(slot) => {
+                let title = format!("site `{}` twice in segment {}", name.value, segment.called());
+                report.push(
+                    Diagnostic::error(name.span, title, "again")
+                        .note(*slot.get(), "first here")
+                        .help("put all its `ports` into one `[[l2.site]]`"),
+                );
+            }
+        }
+    }
+}
+
+/// A gateway's network is routed to its bridge: it has to be nobody else's.
+fn check_gateway(
+    segment: &SegmentDraft<'_>,
+    before: &[SegmentDraft<'_>],
+    loopbacks: Option<At<Ipv4Network>>,
+    report: &mut Report,
+) {
+    let Some(gateway) = segment.gateway.given() else { return };
+    let shown = |gateway: Ipv4Network| format!("{}/{}", gateway.network(), gateway.prefix());
+    let network = shown(gateway.value);
+    if let Some(loopbacks) = loopbacks.filter(|loopbacks| loopbacks.value.overlaps(gateway.value)) {
+        let title =
+            format!("network {network} of segment {} overlaps the loopbacks {}", segment.called(), loopbacks.value);
+        report.push(
+            Diagnostic::error(gateway.span, title, "would draw what is for the routers to this segment")
+                .note(loopbacks.span, "every site's loopback is in here")
+                .help("give the segment a network that nothing else uses"),
+        );
+    }
+    for (other, theirs) in before.iter().filter_map(|other| Some((other, other.gateway.given()?))) {
+        if theirs.value.overlaps(gateway.value) {
+            let title = format!("network {network} of segment {} overlaps {}", segment.called(), shown(theirs.value));
+            report.push(
+                Diagnostic::error(gateway.span, title, "the same addresses on another segment")
+                    .note(theirs.span, format!("the network of segment {}", other.called()))
+                    .help("give each segment a network of its own"),
+            );
+        }
+    }
+}
+
+fn warn_of_one_site(segment: &SegmentDraft<'_>, report: &mut Report) {
+    report.push(
+        Diagnostic::warning(
+            segment.span,
+            format!("segment {} has one site", segment.called()),
+            "one `[[l2.site]]` below this line",
+        )
+        .help("add a `[[l2.site]]` for each other site that it is to span")
+        .of_absence(),
+    );
+}
+
+/// Without a table, what is asked of it has no answer.
+fn warn_without_hosts(segment: &SegmentDraft<'_>, report: &mut Report) {
+    let (Some(resolution), Some(unknown_unicast)) = (segment.resolution(), segment.unknown_unicast()) else { return };
+    if !segment.hosts.is_empty() {
+        return;
+    }
+    let label = match (resolution, unknown_unicast) {
+        (Resolution::Proxy, _) => "hosts at different sites do not find each other",
+        (_, UnknownUnicast::Drop) => "nothing that is sent to one host reaches another site",
+        (Resolution::Suppress | Resolution::Flood, UnknownUnicast::Flood) => return,
+    };
+    report.push(
+        Diagnostic::warning(segment.span, format!("segment {} has no hosts", segment.called()), label)
+            .help(
+                "add a `[[l2.host]]` for each; with `arp = \"flood\"` and `unknown_unicast = \"flood\"` a segment does \
+                 without, and sends to every site what is for one",
+            )
+            .of_absence(),
+    );
+}

@@ -1,0 +1,153 @@
+//! The overlay's part of the plan. Bridges come before what is joined to them, and devices before the entries on them; a device that
+//! has to be made anew takes its entries along, and they are all added again.
+
+use std::collections::BTreeSet;
+
+use super::state::{Bridge, Device, Overlay};
+use super::step::OverlayStep;
+use crate::mesh::IfName;
+use crate::reconcile::state::{Admin, Observed};
+
+/// Steps that make and change what is wanted.
+pub(in crate::reconcile) fn plan_making(desired: &Overlay, observed: &Observed) -> Vec<OverlayStep> {
+    let found = &observed.state.overlay;
+    let mut steps = Vec::new();
+    // Before the first frame can come in.
+    if let Some(filter) = desired.filter.as_ref().filter(|filter| found.filter.as_ref() != Some(filter)) {
+        steps.push(OverlayStep::SetFilter(filter.clone()));
+    }
+    let mut bare = BTreeSet::new();
+    for (name, bridge) in &desired.bridges {
+        if plan_bridge(name, bridge, found.bridges.get(name), &mut steps) == Entries::None {
+            bare.insert(name);
+        }
+    }
+    for (name, device) in &desired.devices {
+        if plan_device(name, device, found, &mut steps) == Entries::None {
+            bare.insert(name);
+        }
+    }
+    for (port, bridge) in &desired.ports {
+        match found.ports.get(port) {
+            Some(joined) if joined == bridge => {}
+            // Nobody else's bridge is robbed; one that is ours, too, was the port's by an older file.
+            Some(joined) if found.bridges.contains_key(joined) => {
+                steps.push(OverlayStep::Leave(port.clone()));
+                steps.push(OverlayStep::Join(port.clone(), bridge.clone()));
+            }
+            _ => steps.push(OverlayStep::Join(port.clone(), bridge.clone())),
+        }
+    }
+    plan_entries(desired, observed, &bare, &mut steps);
+    steps
+}
+
+/// Steps that take away what is not wanted any more, entries first.
+pub(in crate::reconcile) fn plan_withdrawal(desired: &Overlay, observed: &Observed) -> Vec<OverlayStep> {
+    let found = &observed.state.overlay;
+    let mut steps = Vec::new();
+    let devices_stay = |device: &IfName| desired.devices.contains_key(device);
+    let bridges_stay = |bridge: &IfName| desired.bridges.contains_key(bridge);
+    let stations = found.stations.keys().filter(|key| devices_stay(&key.0) && !desired.stations.contains_key(*key));
+    steps.extend(stations.map(|(device, mac)| OverlayStep::RemoveStation(device.clone(), *mac)));
+    let remotes = found.remotes.keys().filter(|key| devices_stay(&key.0) && !desired.remotes.contains_key(*key));
+    steps.extend(remotes.map(|(device, mac)| OverlayStep::RemoveRemote(device.clone(), *mac)));
+    let floods = found.flood_lists.difference(&desired.flood_lists).filter(|(device, _)| devices_stay(device));
+    steps.extend(floods.map(|(device, vtep)| OverlayStep::RemoveFlood(device.clone(), *vtep)));
+    let neighbors = found.neighbors.keys().filter(|key| bridges_stay(&key.0) && !desired.neighbors.contains_key(*key));
+    steps.extend(neighbors.map(|(bridge, address)| OverlayStep::RemoveNeighbor(bridge.clone(), *address)));
+    let gateways = found.gateways.difference(&desired.gateways).filter(|(bridge, _)| bridges_stay(bridge));
+    steps.extend(gateways.map(|(bridge, address)| OverlayStep::RemoveGateway(bridge.clone(), *address)));
+    let devices = found.devices.keys().filter(|device| !devices_stay(device));
+    steps.extend(devices.cloned().map(OverlayStep::Delete));
+    // Ports are let go by the kernel.
+    let bridges = found.bridges.keys().filter(|bridge| !bridges_stay(bridge));
+    steps.extend(bridges.cloned().map(OverlayStep::Delete));
+    if desired.filter.is_none() && found.filter.is_some() {
+        steps.push(OverlayStep::DeleteFilter);
+    }
+    steps
+}
+
+/// What is on a bridge or a device by the time that it is as wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entries {
+    /// What was observed.
+    Stand,
+    /// Nothing: it is made, made anew, or has been changed so that the kernel throws its entries away.
+    None,
+}
+
+fn plan_bridge(name: &IfName, wanted: &Bridge, found: Option<&Bridge>, steps: &mut Vec<OverlayStep>) -> Entries {
+    let Some(found) = found else {
+        steps.push(OverlayStep::CreateBridge(name.clone(), wanted.clone()));
+        return Entries::None;
+    };
+    // Given an address the kernel forgets all neighbours, even if it is the one that the bridge has.
+    let mac = wanted.mac.filter(|_| found.mac != wanted.mac);
+    if found != wanted {
+        steps.push(OverlayStep::SetBridge(name.clone(), Bridge { mac, ..wanted.clone() }));
+    }
+    if mac.is_none() { Entries::Stand } else { Entries::None }
+}
+
+fn plan_device(name: &IfName, wanted: &Device, found: &Overlay, steps: &mut Vec<OverlayStep>) -> Entries {
+    let present = found.devices.get(name);
+    let standing = present.filter(|present| present.made == wanted.made);
+    if standing.is_none() {
+        steps.extend(present.map(|_| OverlayStep::Delete(name.clone())));
+        steps.extend(wanted.made.map(|made| OverlayStep::CreateDevice(name.clone(), made)));
+    }
+    if standing.is_none_or(|found| found.mtu != wanted.mtu) {
+        steps.push(OverlayStep::SetMtu(name.clone(), wanted.mtu));
+    }
+    let joined = standing.filter(|found| found.bridge == wanted.bridge);
+    if let (Some(bridge), Some(port)) = (&wanted.bridge, wanted.port)
+        && joined.is_none_or(|found| found.port != wanted.port)
+    {
+        steps.push(OverlayStep::Attach(name.clone(), bridge.clone(), port));
+    }
+    if wanted.admin == Admin::Up && standing.is_none_or(|found| found.admin != Admin::Up) {
+        steps.push(OverlayStep::SetUp(name.clone()));
+    }
+    // What the bridge sends to a port goes with the port.
+    if joined.is_some() { Entries::Stand } else { Entries::None }
+}
+
+fn plan_entries(desired: &Overlay, observed: &Observed, bare: &BTreeSet<&IfName>, steps: &mut Vec<OverlayStep>) {
+    let found = &observed.state.overlay;
+    for ((device, mac), vtep) in &desired.remotes {
+        let key = (device.clone(), *mac);
+        if bare.contains(device) || found.remotes.get(&key) != Some(vtep) {
+            steps.push(OverlayStep::AddRemote(device.clone(), *mac, *vtep));
+        }
+    }
+    for (device, vtep) in &desired.flood_lists {
+        if bare.contains(device) || !found.flood_lists.contains(&(device.clone(), *vtep)) {
+            steps.push(OverlayStep::AddFlood(device.clone(), *vtep));
+        }
+    }
+    for ((device, mac), roaming) in &desired.stations {
+        let present = found.stations.get(&(device.clone(), *mac)).filter(|_| !bare.contains(device));
+        if present == Some(roaming) {
+            continue;
+        }
+        // One kind of entry does not become the other.
+        steps.extend(present.map(|_| OverlayStep::RemoveStation(device.clone(), *mac)));
+        steps.push(OverlayStep::AddStation(device.clone(), *mac, *roaming));
+    }
+    for ((bridge, address), mac) in &desired.neighbors {
+        if bare.contains(bridge) || found.neighbors.get(&(bridge.clone(), *address)) != Some(mac) {
+            steps.push(OverlayStep::AddNeighbor(bridge.clone(), *address, *mac));
+        }
+    }
+    for (bridge, address) in &desired.gateways {
+        let foreign = observed.foreign.interfaces.get(bridge).is_some_and(|found| found.addresses.contains(address));
+        if !foreign && !found.gateways.contains(&(bridge.clone(), *address)) {
+            steps.push(OverlayStep::AddGateway(bridge.clone(), *address));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

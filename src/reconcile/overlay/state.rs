@@ -1,0 +1,80 @@
+//! Desired and observed state of the overlay.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnetwork::Ipv4Network;
+use vxlan::{Mac, Port, Proxy, Roaming, Vni, Vtep};
+
+use super::filter::Ruleset;
+use crate::mesh::IfName;
+use crate::reconcile::state::Admin;
+
+/// Everything of the overlay at this site.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overlay {
+    /// Bridges; observed: those whose alias names this mesh.
+    pub bridges: BTreeMap<IfName, Bridge>,
+    /// VXLAN devices; observed: those whose alias names this mesh.
+    pub devices: BTreeMap<IfName, Device>,
+    /// The bridge of each port that hosts are behind. Observed: of all that is joined to a bridge, VXLAN devices of ours excepted.
+    pub ports: BTreeMap<IfName, IfName>,
+    /// Where a VXLAN device sends frames to a host.
+    pub remotes: BTreeMap<(IfName, Mac), Vtep>,
+    /// Where a VXLAN device sends frames to everybody.
+    pub flood_lists: BTreeSet<(IfName, Vtep)>,
+    /// Hosts that a bridge sends to its VXLAN device, by that device.
+    pub stations: BTreeMap<(IfName, Mac), Roaming>,
+    /// Permanent neighbours on bridges.
+    pub neighbors: BTreeMap<(IfName, IpAddr), Mac>,
+    /// Addresses of bridges; observed: with our protocol number (kernels before 5.18 keep none, then all are foreign).
+    pub gateways: BTreeSet<(IfName, Ipv4Network)>,
+    /// What nftables holds; observed: `None` if there is no table of ours.
+    pub filter: Option<Ruleset>,
+}
+
+/// A bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its own address; observed: `None` if no host could have it, in a step: `None` = leave it.
+    pub mac: Option<Mac>,
+    /// Octets.
+    pub mtu: u32,
+    /// Whether it snoops on group membership.
+    pub snooping: bool,
+    /// Whether frames can cross.
+    pub admin: Admin,
+}
+
+/// A VXLAN device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// What it was made as; observed: `None` if that is not what weft makes.
+    pub made: Option<Made>,
+    /// Octets.
+    pub mtu: u32,
+    /// The bridge that it is a port of.
+    pub bridge: Option<IfName>,
+    /// Its flags as a port; observed: `None` if it is none, or one that learns.
+    pub port: Option<Port>,
+    /// Whether frames can cross.
+    pub admin: Admin,
+}
+
+/// What cannot be changed once a VXLAN device is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    /// Number of the segment.
+    pub vni: Vni,
+    /// Source address.
+    pub local: Vtep,
+    /// Whether it takes questions for MAC addresses.
+    pub proxy: Proxy,
+}
+
+impl Overlay {
+    /// Whether there is nothing of it.
+    pub fn is_empty(&self) -> bool {
+        self.bridges.is_empty() && self.devices.is_empty() && self.filter.is_none()
+    }
+}

@@ -1,0 +1,237 @@
+//! Ethernet segments in a real kernel: what is there is what was computed, as other people's programs show it; meddling heals; what
+//! belongs to others stays untouched.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::timeout;
+use vxlan::segment::{Flooding, Host, Learning, Mobility, Resolution, UnknownUnicast, Unreachable};
+use vxlan::{Entries, FrameRate, Mac, Segment, Situation, Vni, Vtep, Whereabouts};
+use weft::kernel::{Change, Failure, Segments};
+use weft::mesh::{L2, L2Site};
+use weft::reconcile::overlay::{LocalSegment, desired_overlay};
+use weft::reconcile::state::State;
+
+use crate::world::{Namespace, Router, everything, ip, name, tunnels_to};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+fn vtep(site: u8) -> Vtep {
+    Vtep(Ipv4Addr::new(10, 255, 0, site))
+}
+
+fn mac(last: u8) -> Mac {
+    Mac::try_from([2, 0, 0, 0, 0, last]).unwrap()
+}
+
+/// A segment across sites 1 to 3 with a host at each, the last one pinned.
+fn segment(learning: Learning) -> Segment {
+    let host = |site: u8, mobility| {
+        let addresses = [format!("10.9.0.{site}0"), format!("fd00::{site}")].map(|text| text.parse().unwrap());
+        (mac(site), Host { home: vtep(site), addresses: addresses.into(), mobility })
+    };
+    Segment {
+        vni: Vni::try_from(100).unwrap(),
+        resolution: Resolution::Proxy,
+        unknown_unicast: UnknownUnicast::Drop,
+        broadcast: Flooding::Flood(FrameRate::new(1000).unwrap()),
+        multicast: Flooding::Drop,
+        learning,
+        unreachable: Unreachable::Remove,
+        mtu: 1500,
+        gateway: Some("10.9.0.1/24".parse().unwrap()),
+        members: [1, 2, 3].map(vtep).into(),
+        hosts: [host(1, Mobility::Movable), host(2, Mobility::Movable), host(3, Mobility::Pinned)].into(),
+    }
+}
+
+/// What site 1 wants of it, with tunnels to both others. `tap0` is its port.
+fn wanted(segment: &Segment) -> State {
+    let reachable = [2, 3].map(vtep).into();
+    let situation = Situation { whereabouts: &Whereabouts::new(vtep(1)), reachable: &reachable, underlay_mtu: 1420 };
+    let entries = Entries::of(segment, &situation);
+    let site = L2Site { bridge: name("br-vms"), ports: [name("tap0")].into() };
+    let l2 =
+        L2 { name: "vms".to_owned(), segment: segment.clone(), sites: BTreeMap::new(), host_names: BTreeMap::new() };
+    let mut desired = tunnels_to(&[2, 3]);
+    let tunnels = desired.links.keys().cloned().collect();
+    desired.overlay = desired_overlay("test", &[LocalSegment { l2: &l2, site: &site, entries }], &tunnels, |_| true);
+    desired
+}
+
+/// The output of a program that prints JSON.
+fn json(command: &str) -> Vec<Value> {
+    serde_json::from_str(&run(command)).unwrap()
+}
+
+fn run(command: &str) -> String {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let output = Command::new(words[0]).args(&words[1..]).output().expect("the program is installed");
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// `bridge fdb` in a form that can be compared: entries of the VXLAN device that somebody has made.
+fn forwarding() -> Vec<String> {
+    let entries = json("bridge -j fdb show dev vx-vms").into_iter().filter_map(|entry| {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        let flags: Vec<&str> = entry["flags"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let own = flags.is_empty() && text("state") == "permanent" && text("dst").is_empty();
+        (!own).then(|| [text("mac"), text("dst"), text("master"), flags.join(" "), text("state")].join("|"))
+    });
+    let mut entries: Vec<String> = entries.collect();
+    entries.sort();
+    entries
+}
+
+fn neighbors() -> Vec<String> {
+    let entries = json("ip -j neigh show dev br-vms nud permanent").into_iter();
+    let mut entries: Vec<String> = entries.map(|entry| format!("{} {}", entry["dst"], entry["lladdr"])).collect();
+    entries.sort();
+    entries
+}
+
+async fn router_with_a_port() -> Router {
+    ip("link add tap0 type veth peer name vm0");
+    ip("link set tap0 up");
+    ip("link set vm0 up");
+    let mut router = Router::open();
+    router.kernel.expect_segments(Segments::Observed);
+    router
+}
+
+#[test]
+fn what_is_in_the_kernel_is_what_was_computed_and_down_leaves_nothing_behind() {
+    Namespace::new().block_on(|| async {
+        let mut router = router_with_a_port().await;
+        ip("link add br0 type bridge");
+        ip("link set br0 up");
+        ip("link add tap7 type veth peer name vm7");
+        ip("link set tap7 master br0");
+        let before = everything();
+        router.settle(&wanted(&segment(Learning::Off))).await;
+        let remote = |site: u8| format!("02:00:00:00:00:0{site}|10.255.0.{site}||self extern_learn|permanent");
+        let flood = |site: u8| format!("00:00:00:00:00:00|10.255.0.{site}||self|permanent");
+        let station = |site: u8| format!("02:00:00:00:00:0{site}||br-vms|sticky|static");
+        let mut expected = vec![flood(2), flood(3), remote(2), station(2), remote(3), station(3)];
+        expected.sort();
+        assert_eq!(forwarding(), expected);
+        let neighbor = |site: u8| format!("\"10.9.0.{site}0\" \"02:00:00:00:00:0{site}\"");
+        let neighbor6 = |site: u8| format!("\"fd00::{site}\" \"02:00:00:00:00:0{site}\"");
+        let expected: Vec<String> = [1, 2, 3].map(neighbor).into_iter().chain([1, 2, 3].map(neighbor6)).collect();
+        assert_eq!(neighbors(), expected);
+        let port = &json("bridge -d -j link show dev vx-vms")[0];
+        for (flag, on) in [
+            ("learning", false),
+            ("neigh_suppress", true),
+            ("flood", false),
+            ("mcast_flood", false),
+            ("bcast_flood", true),
+        ] {
+            assert_eq!(port[flag], on, "{flag}");
+        }
+        let device = &json("ip -d -j link show vx-vms")[0];
+        assert_eq!((&device["mtu"], &device["ifalias"]), (&Value::from(1500), &Value::from("weft:test")));
+        let made = &device["linkinfo"]["info_data"];
+        assert_eq!((&made["id"], &made["local"], &made["port"]), (&100.into(), &"10.255.0.1".into(), &4789.into()));
+        assert_eq!((&made["proxy"], &made["learning"]), (&Value::from(true), &Value::from(false)));
+        assert_eq!(json("ip -j link show tap0")[0]["master"], "br-vms");
+        assert_eq!(json("ip -j link show br-vms")[0]["address"], "02:77:65:00:00:64");
+        assert!(ip("address show dev br-vms").contains("inet 10.9.0.1/24"));
+        assert!(run("nft list table bridge weft-test").contains("maxseg size set 1330"));
+        assert_eq!(json("ip -j link show tap7")[0]["master"], "br0");
+
+        router.down().await;
+        assert_eq!(everything(), before);
+        assert_eq!(run("nft list tables"), "");
+    });
+}
+
+#[test]
+fn whatever_somebody_breaks_in_a_segment_is_heard_of_and_healed() {
+    Namespace::new().block_on(|| async {
+        let mut router = router_with_a_port().await;
+        let desired = wanted(&segment(Learning::On));
+        router.settle(&desired).await;
+        let blows = [
+            "bridge fdb del 02:00:00:00:00:02 dev vx-vms self",
+            "bridge fdb del 02:00:00:00:00:02 dev vx-vms master",
+            "bridge fdb del 00:00:00:00:00:00 dev vx-vms dst 10.255.0.3 self",
+            "bridge fdb replace 02:00:00:00:00:02 dev vx-vms dst 10.255.0.3 self extern_learn",
+            "bridge fdb add 02:00:00:00:00:99 dev vx-vms dst 10.255.0.3 self",
+            "ip neigh del 10.9.0.20 dev br-vms",
+            "ip neigh del fd00::2 dev br-vms",
+            "ip neigh add 10.9.0.99 lladdr 02:00:00:00:00:99 dev br-vms nud permanent",
+            "ip address del 10.9.0.1/24 dev br-vms",
+            "ip link set tap0 nomaster",
+            "ip link set vx-vms down",
+            "ip link set vx-vms mtu 1400",
+            "ip link set br-vms down",
+            "ip link set br-vms type bridge mcast_snooping 1",
+            "ip link set br-vms address 02:00:00:00:aa:aa",
+            "bridge link set dev vx-vms learning on",
+            "bridge link set dev vx-vms neigh_suppress off",
+            "ip link del vx-vms",
+            "ip link del br-vms",
+        ];
+        for blow in blows {
+            let observed = router.observe().await;
+            router.watch.attend(&observed).unwrap();
+            run(blow);
+            timeout(DEADLINE, router.watch.changed()).await.unwrap_or_else(|_| panic!("{blow}: nobody heard")).unwrap();
+            assert_ne!(router.left_to_do(&desired).await, [""; 0], "{blow}");
+            router.settle(&desired).await;
+        }
+        // nftables is not listened to; it is looked at.
+        for blow in ["nft delete table inet weft-test", "nft flush table bridge weft-test"] {
+            run(blow);
+            assert_eq!(router.left_to_do(&desired).await, ["set the filter"], "{blow}");
+            router.settle(&desired).await;
+        }
+    });
+}
+
+#[test]
+fn a_host_that_is_heard_on_a_port_is_told_of_and_takes_over_its_entry_where_hosts_are_learned() {
+    Namespace::new().block_on(|| async {
+        let mut router = router_with_a_port().await;
+        router.settle(&wanted(&segment(Learning::On))).await;
+        let observed = router.observe().await;
+        router.watch.attend(&observed).unwrap();
+        let port = observed.indexes[&name("tap0")];
+        // The host appears, and sends a frame: it asks whether a neighbour is still there.
+        ip("link set vm0 down");
+        ip("link set vm0 address 02:00:00:00:00:02");
+        ip("link set vm0 up");
+        ip("address add 10.9.0.77/24 dev vm0");
+        ip("neigh add 10.9.0.78 lladdr 02:00:00:00:00:78 dev vm0 nud probe");
+        let heard = Change::Heard { port, mac: mac(2) };
+        timeout(DEADLINE, async { while !router.watch.changed().await.unwrap().contains(&heard) {} }).await.unwrap();
+        let observed = router.observe().await;
+        assert!(observed.heard.iter().any(|host| host.mac == mac(2) && host.port == name("tap0")));
+    });
+}
+
+#[test]
+fn what_is_somebody_elses_is_not_taken() {
+    Namespace::new().block_on(|| async {
+        let mut router = router_with_a_port().await;
+        ip("link add br0 type bridge");
+        ip("link set tap0 master br0");
+        let desired = wanted(&segment(Learning::Off));
+        let failures: Vec<String> = router.reconcile(&desired).await.iter().map(Failure::to_string).collect();
+        assert_eq!(failures, ["join port tap0 to br-vms: it is a port of br0, which is not the mesh's"]);
+        assert_eq!(json("ip -j link show tap0")[0]["master"], "br0");
+        ip("link set tap0 nomaster");
+        router.settle(&desired).await;
+
+        router.down().await;
+        ip("link add br-vms type bridge");
+        let failures: Vec<String> = router.reconcile(&desired).await.iter().map(Failure::to_string).collect();
+        assert!(failures[0].ends_with("an interface of this name exists that is not the mesh's"), "{failures:#?}");
+        assert_eq!(json("ip -j link show br-vms")[0].get("ifalias"), None);
+    });
+}

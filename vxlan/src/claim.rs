@@ -1,0 +1,191 @@
+//! What sites tell each other of hosts that are not where the table has them: the body of an opaque LSA (RFC 5250) for each segment
+//! and site.
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |          Type = 1             |          Length = 20          |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                              MAC                              |
+//! +                               +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                               |           Reserved            |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                           Sequence                            |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                             Home                              |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                           Location                            |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! ```
+//! any number of times. As in RFC 3630 §2.3.2, a value is padded to four octets, Length leaves the padding out, and TLVs of unknown
+//! types are passed over.
+
+use std::net::Ipv4Addr;
+
+use crate::Mac;
+use crate::segment::Vtep;
+
+/// A claim: that a host is at some site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    /// Whose whereabouts it is about.
+    pub mac: Mac,
+    /// How often the host has moved: of two claims the greater counts, as with the MAC Mobility of RFC 7432 §7.7. The table's is 0.
+    pub sequence: u32,
+    /// Where the table had the host when it moved. A table that has it elsewhere by now knows better.
+    pub home: Vtep,
+    /// Where it is.
+    pub location: Vtep,
+}
+
+/// Opaque Type of the LSA, one of those for private use (RFC 5250 §7.2). Its Opaque ID is the segment's VNI: both have 24 bits.
+pub const OPAQUE_TYPE: u8 = 201;
+
+/// Type of the TLV.
+const CLAIM: u16 = 1;
+/// Octets of type and length.
+const HEADER: usize = 4;
+/// Octets of its value.
+const VALUE: usize = 20;
+
+/// The most claims that fit the body of an opaque LSA of 16 KiB.
+pub const MAX_CLAIMS: usize = 16 * 1024 / (HEADER + VALUE);
+
+/// Octets that are no claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimError {
+    /// A TLV ends beyond the body.
+    #[error("the TLV at octet {at} ends beyond the body")]
+    Truncated {
+        /// Where it begins.
+        at: usize,
+    },
+    /// A claim that is not 20 octets long.
+    #[error("the claim at octet {at} has {length} octets in place of {VALUE}")]
+    Length {
+        /// Where it begins.
+        at: usize,
+        /// What it says of its length.
+        length: u16,
+    },
+    /// No host can have the address.
+    #[error("the claim at octet {at} is about a MAC address that no host has")]
+    Mac {
+        /// Where it begins.
+        at: usize,
+    },
+}
+
+/// The body that says `claims`; the first [`MAX_CLAIMS`] of them.
+pub fn encode(claims: impl IntoIterator<Item = Claim>) -> Vec<u8> {
+    let mut body = Vec::new();
+    for claim in claims.into_iter().take(MAX_CLAIMS) {
+        body.extend_from_slice(&CLAIM.to_be_bytes());
+        body.extend_from_slice(&(VALUE as u16).to_be_bytes());
+        body.extend_from_slice(&claim.mac.octets());
+        body.extend_from_slice(&[0; 2]);
+        body.extend_from_slice(&claim.sequence.to_be_bytes());
+        body.extend_from_slice(&claim.home.0.octets());
+        body.extend_from_slice(&claim.location.0.octets());
+    }
+    body
+}
+
+/// The claims of a body. What is wrong about it is wrong as a whole: a site that cannot say one thing right is not believed the others.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn decode(body: &[u8]) -> Result<Vec<Claim>, ClaimError> {
+    let mut claims = Vec::new();
+    let mut at = 0;
+    while at < body.len() {
+        let rest = &body[at..];
+        let Some((&[t1, t2, l1, l2], value)) = rest.split_first_chunk::<HEADER>() else {
+            return Err(ClaimError::Truncated { at });
+        };
+        let (kind, length) = (u16::from_be_bytes([t1, t2]), u16::from_be_bytes([l1, l2]));
+        let value = value.get(..usize::from(length)).ok_or(ClaimError::Truncated { at })?;
+        if kind == CLAIM {
+            claims.push(claim(value).map_err(|fault| fault.at(at, length))?);
+        }
+        at += HEADER + usize::from(length).next_multiple_of(4);
+    }
+    Ok(claims)
+}
+
+/// What can be wrong with a value.
+enum Fault {
+    Length,
+    Mac,
+}
+
+impl Fault {
+    fn at(self, at: usize, length: u16) -> ClaimError {
+        match self {
+            Self::Length => ClaimError::Length { at, length },
+            Self::Mac => ClaimError::Mac { at },
+        }
+    }
+}
+
+fn claim(value: &[u8]) -> Result<Claim, Fault> {
+    let value: &[u8; VALUE] = value.try_into().map_err(|_| Fault::Length)?;
+    let [m1, m2, m3, m4, m5, m6, _, _, s1, s2, s3, s4, h1, h2, h3, h4, p1, p2, p3, p4] = *value;
+    Ok(Claim {
+        mac: Mac::try_from([m1, m2, m3, m4, m5, m6]).map_err(|_| Fault::Mac)?,
+        sequence: u32::from_be_bytes([s1, s2, s3, s4]),
+        home: Vtep(Ipv4Addr::new(h1, h2, h3, h4)),
+        location: Vtep(Ipv4Addr::new(p1, p2, p3, p4)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Claim {
+        Claim {
+            mac: "02:00:00:00:01:0a".parse().unwrap(),
+            sequence: 7,
+            home: Vtep(Ipv4Addr::new(10, 255, 0, 1)),
+            location: Vtep(Ipv4Addr::new(10, 255, 0, 2)),
+        }
+    }
+
+    const EXAMPLE: [u8; 24] = [0, 1, 0, 20, 2, 0, 0, 0, 1, 10, 0, 0, 0, 0, 0, 7, 10, 255, 0, 1, 10, 255, 0, 2];
+
+    #[test]
+    fn a_claim_is_a_tlv_of_24_octets() {
+        assert_eq!(encode([example()]), EXAMPLE);
+        assert_eq!(decode(&EXAMPLE), Ok(vec![example()]));
+        assert_eq!(decode(&[]), Ok(vec![]));
+    }
+
+    #[test]
+    fn tlvs_of_other_types_are_passed_over_with_their_padding() {
+        let body = [&[0, 9, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0], EXAMPLE.as_slice(), &[0, 2, 0, 0]].concat();
+        assert_eq!(decode(&body), Ok(vec![example()]));
+    }
+
+    #[test]
+    fn a_body_that_is_cut_or_lies_about_a_length_is_refused_as_a_whole() {
+        for cut in 1..EXAMPLE.len() {
+            assert_eq!(decode(&EXAMPLE[..cut]), Err(ClaimError::Truncated { at: 0 }), "{cut} octets");
+        }
+        let mut longer = [EXAMPLE, EXAMPLE].concat();
+        longer[27] = 200;
+        assert_eq!(decode(&longer), Err(ClaimError::Truncated { at: 24 }));
+        longer[27] = 16;
+        assert_eq!(decode(&longer), Err(ClaimError::Length { at: 24, length: 16 }));
+        longer[27] = 20;
+        longer[28] = 1;
+        assert_eq!(decode(&longer), Err(ClaimError::Mac { at: 24 }));
+    }
+
+    #[test]
+    fn no_more_is_said_than_an_lsa_holds() {
+        assert_eq!(MAX_CLAIMS, 682);
+        assert_eq!(encode(std::iter::repeat_n(example(), 1000)).len(), 682 * 24);
+    }
+}
