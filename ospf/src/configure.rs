@@ -91,6 +91,12 @@ impl Engine {
             }
         }
         self.forget_areas(areas_before.difference(&areas).copied().collect());
+        if areas_before != areas || before.areas != self.config.areas {
+            // Whether this is a border router, of an NSSA, and a translator there, depends on all of them (§12.4, event 8).
+            for &area in &areas {
+                self.router_lsa_changed(area);
+            }
+        }
         if !self.takes_as_scope() {
             // Nobody would tell us of its changes.
             self.databases.forget(Domain::As);

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::world::*;
-use crate::wire::{Hello, Options, PacketBody};
+use crate::wire::{Hello, LsaBody, Options, PacketBody, RouterFlags};
 use crate::{
-    AreaConfig, AreaId, AreaKind, Config, Event, LsaRefusal, LsaType, NeighborState as S, NssaConfig, Refusal,
-    Summaries,
+    AreaConfig, AreaId, AreaKind, Config, Domain, Event, LsaRefusal, LsaType, NeighborState as S, NssaConfig, Refusal,
+    Summaries, TranslatorRole,
 };
 
 const AREA: AreaId = AreaId(1);
@@ -172,4 +172,38 @@ fn the_backbone_is_never_a_stub() {
     });
     world.converge();
     assert!(hellos(&world, 0).all(|packet| packet.options == Options::E));
+}
+
+/// Flags of what a router says of itself in one of its areas.
+fn flags(world: &World, engine: usize, area: AreaId) -> RouterFlags {
+    let views = world.engines[engine].lsdb().filter(|view| view.domain == Domain::Area(area));
+    let lsa = views.map(|view| view.lsa).find(|lsa| lsa.header.key == router_key(engine)).unwrap();
+    let LsaBody::Router(body) = lsa.parse().unwrap() else { panic!("a Router-LSA has another body") };
+    body.flags
+}
+
+#[test]
+fn who_leaves_its_only_other_area_is_no_border_router_any_more_and_says_so() {
+    let mut world = chain(nssa());
+    world.run_to(Duration::from_secs(60), World::all_full);
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(flags(&world, 1, AreaId::BACKBONE), RouterFlags::B.with(RouterFlags::E));
+    world.reconfigure(1, |config| {
+        config.interfaces.remove(&port(1, 2).1).unwrap();
+    });
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(flags(&world, 1, AreaId::BACKBONE), RouterFlags::default());
+}
+
+#[test]
+fn who_is_to_translate_always_from_now_on_says_so() {
+    let mut world = chain(nssa());
+    world.run_to(Duration::from_secs(60), World::all_full);
+    world.run_for(Duration::from_secs(10));
+    assert!(!flags(&world, 1, AREA).contains(RouterFlags::NT));
+    let always = AreaKind::Nssa(NssaConfig { translator: TranslatorRole::Always, ..NssaConfig::default() });
+    world.reconfigure(1, |config| set_kind(config, always));
+    world.run_for(Duration::from_secs(10));
+    assert!(flags(&world, 1, AREA).contains(RouterFlags::NT));
+    assert!(world.all_full(), "the routers of the area still agree on its kind");
 }

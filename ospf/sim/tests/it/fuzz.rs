@@ -5,6 +5,8 @@ use std::path::Path;
 use ospf_sim::Prng;
 use ospf_sim::fuzz::TARGETS;
 
+/// Inputs that broke a rule, by target.
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/regressions");
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus");
 
 fn target(name: &str) -> fn(&[u8]) {
@@ -37,6 +39,22 @@ fn over_random_inputs(name: &str, count: usize, longest: usize) {
         let bytes: Vec<u8> = (0..prng.below(longest)).map(|_| prng.next_u64() as u8).collect();
         target(name)(&bytes);
     }
+}
+
+#[test]
+fn what_broke_a_rule_once_does_not_any_more() {
+    let directories = std::fs::read_dir(REGRESSIONS).unwrap_or_else(|error| panic!("{REGRESSIONS}: {error}"));
+    let mut tried = 0;
+    for directory in directories {
+        let directory = directory.expect("a directory that can be read").path();
+        let name = directory.file_name().and_then(|name| name.to_str()).expect("named after a target").to_owned();
+        for file in std::fs::read_dir(directory).expect("a directory of inputs") {
+            let path = file.expect("a directory that can be read").path();
+            target(&name)(&std::fs::read(path).expect("an input that can be read"));
+            tried += 1;
+        }
+    }
+    assert!(tried > 0, "there are regressions");
 }
 
 #[test]
