@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::config::{KeyId, KeyStanding};
 use crate::helper::{HelperExit, HelperRefusal};
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
+use crate::interface_machine::InterfaceState;
 use crate::limits::Limit;
 use crate::opaque::{OpaqueRefusal, OpaqueScope};
 use crate::refusal::{LsaRefusal, Refusal};
 use crate::restart::RestartExit;
 use crate::stub_router::StubRouterState;
-use crate::view::InterfaceStatus;
 use crate::wire::RestartReason;
 
 /// Neighbour states (RFC 2328 §10.1), in order.
@@ -74,9 +74,9 @@ pub enum Event {
         /// Which.
         interface: InterfaceId,
         /// Before.
-        from: InterfaceStatus,
+        from: InterfaceState,
         /// After.
-        to: InterfaceStatus,
+        to: InterfaceState,
         /// What did it, in the RFC's words (`InterfaceUp`, `WaitTimer`, `BackupSeen`, `NeighborChange`, `InterfaceDown`).
         cause: &'static str,
     },

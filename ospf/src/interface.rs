@@ -239,7 +239,7 @@ impl Engine {
         let (area, to) = (interface.config.area, interface.state);
         if from != to {
             self.router_lsa_changed(area);
-            self.event(Event::Interface { interface: id, from: from.into(), to: to.into(), cause: event.name() });
+            self.event(Event::Interface { interface: id, from, to, cause: event.name() });
         }
     }
 

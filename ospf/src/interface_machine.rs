@@ -1,13 +1,16 @@
 //! The interface machine (RFC 2328 §9.1 to §9.3): state and event give the next state, or that a designated router is to be elected. It
 //! does nothing itself, and what an election gives is [`crate::dr_election`]'s.
 
+use std::fmt;
+
 use crate::config::{InterfaceConfig, NetworkType};
 
 /// Interface states (RFC 2328 §9.1), and one for interfaces that are advertised only.
 ///
 /// Loopback is not among them: it is entered by LoopInd only, an indication that no Linux link gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InterfaceState {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum InterfaceState {
     /// No packet is sent or taken, nothing is advertised.
     Down,
     /// The network is advertised, no packet is sent or taken.
@@ -22,6 +25,20 @@ pub(crate) enum InterfaceState {
     Backup,
     /// This router is the designated router.
     Dr,
+}
+
+impl fmt::Display for InterfaceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Down => "Down",
+            Self::Passive => "Passive",
+            Self::Waiting => "Waiting",
+            Self::PointToPoint => "Point-to-point",
+            Self::DrOther => "DROther",
+            Self::Backup => "Backup",
+            Self::Dr => "DR",
+        })
+    }
 }
 
 impl InterfaceState {

@@ -83,6 +83,7 @@ pub use engine::Engine;
 pub use event::*;
 pub use helper::{HelperExit, HelperRefusal};
 pub use ids::*;
+pub use interface_machine::InterfaceState;
 pub use io::*;
 pub use limits::{Limit, LimitState, LimitView};
 pub use opaque::{MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS, OpaqueRefusal, OpaqueScope};

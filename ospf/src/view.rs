@@ -66,7 +66,7 @@ pub struct InterfaceView {
     /// The kind of network.
     pub network: NetworkType,
     /// Its state.
-    pub state: InterfaceStatus,
+    pub state: InterfaceState,
     /// Router Priority.
     pub priority: u8,
     /// The designated router's address, if there is one.
@@ -123,40 +123,6 @@ pub enum AuthenticationView {
     },
 }
 
-/// Interface states (RFC 2328 §9.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum InterfaceStatus {
-    /// The link is down.
-    Down,
-    /// Advertised only.
-    Passive,
-    /// Looking for the designated router.
-    Waiting,
-    /// Operational, on a network without a designated router.
-    PointToPoint,
-    /// Neither the designated router nor its backup.
-    DrOther,
-    /// The backup designated router.
-    Backup,
-    /// The designated router.
-    DesignatedRouter,
-}
-
-impl std::fmt::Display for InterfaceStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Down => "Down",
-            Self::Passive => "Passive",
-            Self::Waiting => "Waiting",
-            Self::PointToPoint => "Point-to-point",
-            Self::DrOther => "DROther",
-            Self::Backup => "Backup",
-            Self::DesignatedRouter => "DR",
-        })
-    }
-}
-
 /// The delay of calculations at present (RFC 8405).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpfView {
@@ -166,20 +132,6 @@ pub struct SpfView {
     pub due_in: Option<Duration>,
     /// Its parameters.
     pub delays: SpfDelay,
-}
-
-impl From<InterfaceState> for InterfaceStatus {
-    fn from(state: InterfaceState) -> Self {
-        match state {
-            InterfaceState::Down => Self::Down,
-            InterfaceState::Passive => Self::Passive,
-            InterfaceState::Waiting => Self::Waiting,
-            InterfaceState::PointToPoint => Self::PointToPoint,
-            InterfaceState::DrOther => Self::DrOther,
-            InterfaceState::Backup => Self::Backup,
-            InterfaceState::Dr => Self::DesignatedRouter,
-        }
-    }
 }
 
 /// An LSA in the database, with its age at present.
@@ -267,7 +219,7 @@ impl Engine {
                 name: interface.config.name.clone(),
                 area: interface.config.area,
                 network: interface.config.network,
-                state: interface.state.into(),
+                state: interface.state,
                 priority: interface.config.priority,
                 designated_router: interface.designated.router,
                 backup_designated_router: interface.designated.backup,

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use ospf::wire::{LsaBody, Options, RouterFlags};
 use ospf::{
-    Addressing, AreaId, AreaKind, AuthenticationView, Domain, InterfaceId, InterfaceStatus, InterfaceView,
-    KeyAlgorithm, KeyStanding, Limit, LimitState, NeighborView, NetworkType, Nexthop, Prefix, RefusedView, RouteKind,
-    RouterId, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
+    Addressing, AreaId, AreaKind, AuthenticationView, Domain, InterfaceId, InterfaceState, InterfaceView, KeyAlgorithm,
+    KeyStanding, Limit, LimitState, NeighborView, NetworkType, Nexthop, Prefix, RefusedView, RouteKind, RouterId,
+    SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
 use super::lan;
@@ -324,7 +324,7 @@ impl Report<'_> {
             kind: kind.to_owned(),
             summaries: summaries == Summaries::Imported,
             interfaces: interfaces().count(),
-            interfaces_up: interfaces().filter(|interface| interface.state != InterfaceStatus::Down).count(),
+            interfaces_up: interfaces().filter(|interface| interface.state != InterfaceState::Down).count(),
             full: interfaces().map(|interface| interface.adjacencies).sum(),
             lsas,
             checksum_sum: format!("{checksum_sum:#010x}"),

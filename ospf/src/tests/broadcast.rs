@@ -8,7 +8,7 @@ use super::world::*;
 use crate::send::{ALL_D_ROUTERS, ALL_SPF_ROUTERS};
 use crate::wire::{Hello, LsaBody, NetworkLsa, Options, PacketBody, RouterLinkKind};
 use crate::{
-    Event, Input, InterfaceStatus, LinkState, LinkStateId, LsaKey, LsaType, NeighborState as S, Refusal, RouterId,
+    Event, Input, InterfaceState, LinkState, LinkStateId, LsaKey, LsaType, NeighborState as S, Refusal, RouterId,
 };
 
 /// The segment's interface of an engine as its views show it.
@@ -17,7 +17,7 @@ fn view(world: &World, engine: usize) -> crate::InterfaceView {
 }
 
 /// Interface states that an engine's segment went through.
-fn interface_events(world: &World, engine: usize) -> Vec<(InterfaceStatus, &'static str)> {
+fn interface_events(world: &World, engine: usize) -> Vec<(InterfaceState, &'static str)> {
     let step = |event: &Event| match event {
         Event::Interface { interface: LAN, to, cause, .. } => Some((*to, *cause)),
         _ => None,
@@ -52,17 +52,17 @@ fn routers_that_start_together_wait_for_the_dead_interval_and_elect_by_router_id
     let mut world = World::lan(4, |_, _| {});
     world.run_for(DEAD - DELAY);
     for engine in 0..4 {
-        assert_eq!(view(&world, engine).state, InterfaceStatus::Waiting);
+        assert_eq!(view(&world, engine).state, InterfaceState::Waiting);
         assert_eq!(world.lan_state(engine, LAN, (engine + 1) % 4), S::TwoWay, "no adjacency before the election");
     }
     world.settle();
     assert_eq!(world.designated(0, LAN), (Some(3), Some(2)));
-    assert_eq!(view(&world, 3).state, InterfaceStatus::DesignatedRouter);
-    assert_eq!(view(&world, 2).state, InterfaceStatus::Backup);
-    assert_eq!(view(&world, 1).state, InterfaceStatus::DrOther);
+    assert_eq!(view(&world, 3).state, InterfaceState::Dr);
+    assert_eq!(view(&world, 2).state, InterfaceState::Backup);
+    assert_eq!(view(&world, 1).state, InterfaceState::DrOther);
     assert_eq!(
         interface_events(&world, 3),
-        [(InterfaceStatus::Waiting, "InterfaceUp"), (InterfaceStatus::DesignatedRouter, "WaitTimer")]
+        [(InterfaceState::Waiting, "InterfaceUp"), (InterfaceState::Dr, "WaitTimer")]
     );
     let loopbacks = world.routes[0].keys().filter(|prefix| prefix.len() == 32).count();
     assert_eq!(loopbacks, 3);
@@ -82,7 +82,7 @@ fn a_newcomer_sees_the_backup_and_does_not_wait_and_preempts_nobody() {
     let took = world.run_to(DEAD, |world| world.settled(LAN));
     assert!(took < HELLO, "{took:?}");
     assert_eq!(world.designated(2, LAN), (Some(1), Some(0)));
-    assert_eq!(interface_events(&world, 2).last(), Some(&(InterfaceStatus::DrOther, "BackupSeen")));
+    assert_eq!(interface_events(&world, 2).last(), Some(&(InterfaceState::DrOther, "BackupSeen")));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_newcomer_becomes_the_backup_of_a_designated_router_that_has_none() {
     world.link(1, LAN, up(1, LAN));
     world.settle();
     assert_eq!(world.designated(1, LAN), (Some(0), Some(1)));
-    assert_eq!(interface_events(&world, 1).last(), Some(&(InterfaceStatus::Backup, "BackupSeen")));
+    assert_eq!(interface_events(&world, 1).last(), Some(&(InterfaceState::Backup, "BackupSeen")));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn priority_0_is_drother_at_once_and_never_elected() {
     let mut world = World::lan(3, |engine, config| {
         config.interfaces.get_mut(&LAN).unwrap().priority = if engine == 0 { 1 } else { 0 };
     });
-    assert_eq!(view(&world, 2).state, InterfaceStatus::DrOther);
+    assert_eq!(view(&world, 2).state, InterfaceState::DrOther);
     world.settle();
     assert_eq!(world.designated(2, LAN), (Some(0), None));
     assert_eq!(world.lan_state(1, LAN, 2), S::TwoWay);
@@ -392,7 +392,7 @@ fn a_broadcast_interface_without_a_subnet_stays_down() {
     world.link(0, LAN, LinkState::Down);
     let addressing = crate::Addressing::Unnumbered(loopback(0));
     world.link(0, LAN, LinkState::Up { index: 1, mtu: 1500, addressing });
-    assert_eq!(view(&world, 0).state, InterfaceStatus::Down);
+    assert_eq!(view(&world, 0).state, InterfaceState::Down);
 }
 
 fn hello(source: usize) -> Hello {

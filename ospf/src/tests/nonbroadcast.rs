@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::world::*;
 use crate::wire::{LsaBody, PacketBody, RouterLinkKind};
 use crate::{
-    Config, InterfaceConfig, InterfaceStatus, LinkState, NbmaNeighbor, NeighborState as S, NetworkType, RouterId,
+    Config, InterfaceConfig, InterfaceState, LinkState, NbmaNeighbor, NeighborState as S, NetworkType, RouterId,
 };
 
 const POLL: Duration = Duration::from_secs(120);
@@ -97,7 +97,7 @@ fn a_router_that_is_not_eligible_greets_the_designated_ones_only_and_answers_who
             }
         }
     });
-    assert_eq!(world.engines[0].interfaces().next().unwrap().state, InterfaceStatus::DrOther);
+    assert_eq!(world.engines[0].interfaces().next().unwrap().state, InterfaceState::DrOther);
     world.run_for(2 * DEAD);
     assert!(world.agree());
     assert_eq!((world.lan_state(0, LAN, 3), world.lan_state(0, LAN, 2)), (S::Full, S::Full));

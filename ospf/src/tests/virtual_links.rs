@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::world::*;
 use crate::wire::{LsaBody, PacketBody, RouterLink, RouterLinkKind};
 use crate::{
-    AreaId, Config, Domain, Event, InterfaceConfig, InterfaceId, InterfaceStatus, LinkState, LsaType,
+    AreaId, Config, Domain, Event, InterfaceConfig, InterfaceId, InterfaceState, LinkState, LsaType,
     NeighborState as S, NetworkType, RouterId, VirtualLinkObstacle,
 };
 
@@ -75,7 +75,7 @@ fn state(world: &World, engine: usize) -> S {
     world.engines[engine].neighbors().find(of_link).map_or(S::Down, |view| view.state)
 }
 
-fn status(world: &World, engine: usize) -> InterfaceStatus {
+fn status(world: &World, engine: usize) -> InterfaceState {
     world.engines[engine].interfaces().find(|view| view.interface == VIRTUAL).unwrap().state
 }
 
@@ -106,10 +106,10 @@ fn tunnelled(world: &World) -> impl Iterator<Item = &Sent> {
 #[test]
 fn a_virtual_link_comes_up_when_its_far_end_is_reached_and_joins_the_backbone() {
     let mut world = line(|_, _| {});
-    assert_eq!(status(&world, 1), InterfaceStatus::Down);
+    assert_eq!(status(&world, 1), InterfaceState::Down);
     world.run_to(2 * DEAD, is_up);
     world.run_for(Duration::from_secs(10));
-    assert_eq!(status(&world, 1), InterfaceStatus::PointToPoint);
+    assert_eq!(status(&world, 1), InterfaceState::PointToPoint);
     assert_eq!(backbone(&world, 0), [router_id(0), router_id(1), router_id(3)]);
     assert_eq!(backbone(&world, 3), backbone(&world, 0));
     // §12.4.1.3: Link ID the far end, Link Data our address on the way to it, metric the cost of that way.
@@ -131,7 +131,7 @@ fn a_virtual_link_says_what_it_lacks() {
     let mut world = unnumbered_line();
     assert_eq!(obstacle(&world, 1), Some(VirtualLinkObstacle::NoPath), "before anything is known");
     world.run_for(2 * DEAD);
-    assert_eq!((status(&world, 1), status(&world, 3)), (InterfaceStatus::Down, InterfaceStatus::Down));
+    assert_eq!((status(&world, 1), status(&world, 3)), (InterfaceState::Down, InterfaceState::Down));
     assert_eq!(obstacle(&world, 1), Some(VirtualLinkObstacle::NoAddress));
     for engine in [1, 3] {
         world.reconfigure(engine, |config| {
@@ -204,7 +204,7 @@ fn a_virtual_link_goes_down_with_the_way_to_its_far_end_and_comes_back() {
     world.run_to(2 * DEAD, is_up);
     world.link(2, FAR_LAN, LinkState::Down);
     world.run_for(Duration::from_secs(10));
-    assert_eq!(status(&world, 1), InterfaceStatus::Down);
+    assert_eq!(status(&world, 1), InterfaceState::Down);
     let downs = |event: &&Event| matches!(event, Event::Interface { interface: VIRTUAL, cause: "InterfaceDown", .. });
     assert_eq!(world.events[1].iter().filter(downs).count(), 1);
     assert!(links(&world, 1).is_empty());
@@ -228,7 +228,7 @@ fn a_virtual_link_that_goes_down_while_it_is_loading_holds_up_no_flush() {
     assert!(waiting.contains(&external_key(0, Ipv4Addr::new(20, 0, 0, 0))), "§14: somebody is in Loading");
     world.link(2, FAR_LAN, LinkState::Down);
     world.run_for(Duration::from_secs(10));
-    assert_eq!(status(&world, 1), InterfaceStatus::Down);
+    assert_eq!(status(&world, 1), InterfaceState::Down);
     let waiting: Vec<_> = flushed(&world);
     assert_eq!(waiting, []);
 }
@@ -241,8 +241,8 @@ fn a_packet_of_the_backbone_in_another_area_that_belongs_to_no_virtual_link_is_r
         }
     });
     world.run_for(3 * DEAD);
-    assert_eq!(status(&world, 1), InterfaceStatus::Down, "nobody has that router id");
-    assert_eq!(status(&world, 3), InterfaceStatus::PointToPoint, "though 3 reaches 1");
+    assert_eq!(status(&world, 1), InterfaceState::Down, "nobody has that router id");
+    assert_eq!(status(&world, 3), InterfaceState::PointToPoint, "though 3 reaches 1");
     assert_eq!(state(&world, 3), S::Down);
     let lan = world.engines[1].interfaces().find(|view| view.interface == LAN).unwrap();
     assert!(lan.counters.refused.get(&crate::Refusal::AreaMismatch).is_some_and(|&count| count > 0));
@@ -255,7 +255,7 @@ fn a_virtual_link_through_a_stub_area_stays_down() {
         config.areas.insert(TRANSIT, crate::AreaConfig { kind, ..crate::AreaConfig::default() });
     });
     world.run_for(3 * DEAD);
-    assert_eq!((status(&world, 1), status(&world, 3)), (InterfaceStatus::Down, InterfaceStatus::Down));
+    assert_eq!((status(&world, 1), status(&world, 3)), (InterfaceState::Down, InterfaceState::Down));
 }
 
 #[test]
