@@ -39,8 +39,10 @@ use crate::tunnel::{Endpoints, WireGuard, device};
 
 /// Questions waiting for the loop.
 const QUESTION_QUEUE: usize = 16;
-/// How often everything is looked at though nothing was heard: WireGuard devices change without a notification.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often WireGuard devices are looked at: they change without a notification.
+const DEVICES_INTERVAL: Duration = Duration::from_secs(5);
+/// How often everything is looked at though nothing was heard: kernel settings and nftables change without a notification, too.
+const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 /// A clock that is corrected by less than this was not set.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 /// How long routes of the last run are kept at most, beyond the longest dead interval.
@@ -117,6 +119,7 @@ struct Daemon {
     refused_reload: Option<String>,
     retry: Backoff,
     next_look: Instant,
+    next_look_at_devices: Instant,
     started: Instant,
 }
 
@@ -125,6 +128,8 @@ struct Daemon {
 enum Look {
     /// Only routes have changed, by our own doing.
     Known,
+    /// Look at WireGuard devices.
+    Devices,
     /// Look at everything.
     Afresh,
 }
@@ -200,6 +205,7 @@ impl Daemon {
             refused_reload: None,
             retry: Backoff::default(),
             next_look: now + LOOK_INTERVAL,
+            next_look_at_devices: now + DEVICES_INTERVAL,
             started: now,
         };
         Ok((daemon, inlets))
@@ -277,14 +283,17 @@ impl Daemon {
             }
             _ = inlets.terminate.recv() => Ok(Next::Leave),
             _ = inlets.interrupt.recv() => Ok(Next::Leave),
-            () = tokio::time::sleep_until(deadline.into()) => Ok(Next::Reconcile(Look::Afresh)),
+            () = tokio::time::sleep_until(deadline.into()) => {
+                let devices_only = deadline == self.next_look_at_devices;
+                Ok(Next::Reconcile(if devices_only { Look::Devices } else { Look::Afresh }))
+            }
         }
     }
 
     /// When to look though nothing happens.
     fn deadline(&self) -> Instant {
         let others = [self.settling.deadline(), self.retry.deadline()];
-        others.into_iter().flatten().fold(self.next_look, Instant::min)
+        others.into_iter().flatten().fold(self.next_look.min(self.next_look_at_devices), Instant::min)
     }
 
     /// Makes the kernel what it should be, as far as it can be done now.
@@ -292,11 +301,17 @@ impl Daemon {
         let now = Instant::now();
         // Deadlines that have passed are dealt with first: one that stayed would wake the loop again at once.
         self.settling.advance(now);
-        if look == Look::Afresh || self.observed.freshness == Freshness::Stale {
-            self.next_look = now + LOOK_INTERVAL;
-            match self.kernel.observe(&self.drivers).await {
-                Ok(observed) => self.observed = observed,
-                Err(error) => return self.failed(now, vec![format!("{error:#}")]),
+        let look = if self.observed.freshness == Freshness::Stale { Look::Afresh } else { look };
+        if look != Look::Known {
+            self.next_look_at_devices = now + DEVICES_INTERVAL;
+            if look == Look::Afresh {
+                self.next_look = now + LOOK_INTERVAL;
+                match self.kernel.observe(&self.drivers).await {
+                    Ok(observed) => self.observed = observed,
+                    Err(error) => return self.failed(now, vec![format!("{error:#}")]),
+                }
+            } else {
+                self.kernel.observe_devices(&mut self.observed, &self.drivers).await;
             }
             self.tell_links().await;
             self.follow_clock().await;
@@ -539,7 +554,7 @@ impl Daemon {
         if self.local.mesh.ospf.graceful_restart.restarter.is_none() {
             return;
         }
-        let end = SystemTime::now() + LOOK_INTERVAL + self.missed_after;
+        let end = SystemTime::now() + DEVICES_INTERVAL + self.missed_after;
         if let Err(error) = restart_note::leave(&self.options.run_dir, Note::running(end)) {
             warn!(error = format!("{error:#}"), "an unplanned restart would not be graceful");
         }

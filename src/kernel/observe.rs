@@ -128,7 +128,10 @@ impl Kernel {
         Ok(observed)
     }
 
-    async fn observe_devices(&self, observed: &mut Observed, tunnels: &impl Tunnels) {
+    /// What the WireGuard devices of the mesh's links are now, in place of what `observed` has of them.
+    pub async fn observe_devices(&self, observed: &mut Observed, tunnels: &impl Tunnels) {
+        observed.state.devices.clear();
+        observed.unreadable.clear();
         let interfaces: Vec<IfName> = observed.state.links.keys().cloned().collect();
         let asked = interfaces.into_iter().map(|interface| async move {
             let device = tunnels.observe(&interface).await;
