@@ -58,7 +58,8 @@ fn both_halves_of_a_network_converge_and_so_does_the_whole_again() {
             partition.converged_after >= Timers::default().dead,
             "a silent link is noticed after RouterDeadInterval"
         );
-        assert_eq!(partition.counts.adjacency_changes, healing.counts.adjacency_changes);
+        // What was lost comes back, and where packets are lost, an exchange may have to begin once more (SeqNumberMismatch, RFC 2328 §10.6).
+        assert!(partition.counts.adjacency_changes <= healing.counts.adjacency_changes, "{report:?}");
         assert!(partition.counts.originations > 0 && healing.counts.originations > 0, "{report:?}");
     }
 }
