@@ -20,7 +20,7 @@ use super::backoff::Backoff;
 use super::host_memory::HostMemory;
 use super::local::Local;
 use super::restart_note::{self, Note};
-use super::segments::{self, Segments};
+use super::segments::Segments;
 use super::settling::Settling;
 use super::{Options, Trace, interfaces, report, run_dir, state_dir};
 use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
@@ -409,8 +409,7 @@ impl Daemon {
 
     /// Tells the other sites, and writes down, where hosts have moved, as far as that has changed.
     async fn tell_whereabouts(&mut self) {
-        let scope = segments::scope(&self.local.mesh);
-        for (opaque_id, body) in self.segments.take_untold() {
+        for (scope, opaque_id, body) in self.segments.take_untold() {
             self.driver.opaque(scope, OPAQUE_TYPE, opaque_id, body).await;
         }
         if let Err(error) = self.segments.remember() {
