@@ -1,7 +1,7 @@
 //! Ethernet segments in a real kernel: what is there is what was computed, as other people's programs show it; meddling heals; what
 //! belongs to others stays untouched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
@@ -164,6 +164,7 @@ fn whatever_somebody_breaks_in_a_segment_is_heard_of_and_healed() {
             "bridge fdb add 02:00:00:00:00:99 dev vx-vms dst 10.255.0.3 self",
             "ip neigh del 10.9.0.20 dev br-vms",
             "ip neigh del fd00::2 dev br-vms",
+            "ip neigh replace 10.9.0.20 lladdr 02:00:00:00:00:02 dev br-vms nud stale",
             "ip neigh add 10.9.0.99 lladdr 02:00:00:00:00:99 dev br-vms nud permanent",
             "ip address del 10.9.0.1/24 dev br-vms",
             "ip link set tap0 nomaster",
@@ -191,6 +192,28 @@ fn whatever_somebody_breaks_in_a_segment_is_heard_of_and_healed() {
             assert_eq!(router.left_to_do(&desired).await, ["set the filter"], "{blow}");
             router.settle(&desired).await;
         }
+    });
+}
+
+/// Who scans the gateway's network has it look for every address, and give up on most.
+#[test]
+fn neighbours_that_a_gateway_looks_for_in_vain_are_nobodys_doing() {
+    Namespace::new().block_on(|| async {
+        let mut router = router_with_a_port().await;
+        router.settle(&wanted(&segment(Learning::Off))).await;
+        let observed = router.observe().await;
+        router.watch.attend(&observed).unwrap();
+        for last in 100..120 {
+            ip(&format!("neigh add 10.9.0.{last} lladdr 02:00:00:00:00:99 dev br-vms nud stale"));
+            ip(&format!("neigh del 10.9.0.{last} dev br-vms"));
+        }
+        // What is heard is heard in order: once this is, so is everything before it.
+        ip("link add tap9 type veth peer name vm9");
+        let mut changes = BTreeSet::new();
+        while !changes.contains(&Change::Links) {
+            changes.extend(timeout(DEADLINE, router.watch.changed()).await.unwrap().unwrap());
+        }
+        assert!(!changes.contains(&Change::Entries), "{changes:?}");
     });
 }
 
