@@ -90,9 +90,9 @@ fn parse_port(attributes: &[InfoBridgePort]) -> Option<Port> {
     Some(port)
 }
 
-/// Makes a bridge, down.
-pub(super) async fn create_bridge(netlink: &Netlink, name: &IfName) -> io::Result<()> {
-    create(netlink, name, InfoKind::Bridge, None).await
+/// Makes a bridge, down, with its own address: a mark of sorts until it has its alias, which the kernel does not take at creation.
+pub(super) async fn create_bridge(netlink: &Netlink, name: &IfName, mac: Option<Mac>) -> io::Result<()> {
+    create(netlink, name, InfoKind::Bridge, mac, None).await
 }
 
 /// Gives a bridge what it should have, and sets it up.
@@ -118,13 +118,20 @@ pub(super) async fn create_vxlan(netlink: &Netlink, name: &IfName, made: Made) -
         InfoVxlan::Proxy(made.proxy == Proxy::On),
         InfoVxlan::Df(VxlanDf::Unset),
     ];
-    create(netlink, name, InfoKind::Vxlan, Some(InfoData::Vxlan(data))).await
+    create(netlink, name, InfoKind::Vxlan, None, Some(InfoData::Vxlan(data))).await
 }
 
-async fn create(netlink: &Netlink, name: &IfName, kind: InfoKind, data: Option<InfoData>) -> io::Result<()> {
+async fn create(
+    netlink: &Netlink,
+    name: &IfName,
+    kind: InfoKind,
+    mac: Option<Mac>,
+    data: Option<InfoData>,
+) -> io::Result<()> {
     let mut message = of_kind(kind.clone());
     message.attributes.clear();
     message.attributes.push(LinkAttribute::IfName(name.as_str().to_owned()));
+    message.attributes.extend(mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())));
     let infos = std::iter::once(LinkInfo::Kind(kind)).chain(data.map(LinkInfo::Data));
     message.attributes.push(LinkAttribute::LinkInfo(infos.collect()));
     netlink.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await

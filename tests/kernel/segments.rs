@@ -217,6 +217,38 @@ fn neighbours_that_a_gateway_looks_for_in_vain_are_nobodys_doing() {
     });
 }
 
+/// A daemon that ends between making an interface and marking it.
+#[test]
+fn what_was_made_and_not_marked_is_taken_up_if_it_is_just_as_weft_makes_it() {
+    Namespace::new().block_on(|| async {
+        let mut router = router_with_a_port().await;
+        let desired = wanted(&segment(Learning::Off));
+        router.settle(&desired).await;
+        router.down().await;
+        ip("link add br-vms address 02:77:65:00:00:64 type bridge");
+        ip("link add vx-vms type vxlan id 100 local 10.255.0.1 dstport 4789 nolearning proxy");
+        router.settle(&desired).await;
+        for interface in ["br-vms", "vx-vms"] {
+            assert_eq!(json(&format!("ip -j link show {interface}"))[0]["ifalias"], "weft:test", "{interface}");
+        }
+
+        router.down().await;
+        for (others, name) in [
+            ("link add br-vms address 02:77:65:00:00:65 type bridge", "br-vms"),
+            ("link add br-vms address 02:77:65:00:00:64 up type bridge", "br-vms"),
+            ("link add vx-vms type vxlan id 7 local 10.255.0.1 dstport 4789 nolearning proxy", "vx-vms"),
+        ] {
+            ip(others);
+            let failures: Vec<String> = router.reconcile(&desired).await.iter().map(Failure::to_string).collect();
+            let failure = failures.iter().find(|failure| failure.contains(name)).expect(others);
+            assert!(failure.ends_with("an interface of this name exists that is not the mesh's"), "{failure}");
+            assert_eq!(json(&format!("ip -j link show {name}"))[0].get("ifalias"), None, "{others}");
+            ip(&format!("link del {name}"));
+            router.down().await;
+        }
+    });
+}
+
 #[test]
 fn a_host_that_is_heard_on_a_port_is_told_of_and_takes_over_its_entry_where_hosts_are_learned() {
     Namespace::new().block_on(|| async {
