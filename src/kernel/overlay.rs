@@ -10,7 +10,7 @@ use super::neighbors::FoundForwarding;
 use super::nft::{self, Limited};
 use super::observe::Kernel;
 use super::overlay_links::{FoundBridge, FoundVxlan};
-use super::{addresses, links, neighbors, overlay_links};
+use super::{addresses, links, neighbors, overlay_links, settings};
 use crate::mesh::IfName;
 use crate::reconcile::overlay::{Bridge, Device, OverlayStep};
 use crate::reconcile::state::{Admin, HeardHost, Observed};
@@ -113,6 +113,7 @@ impl Kernel {
                     overlay_links::create_bridge(&self.netlink, name, bridge.mac).await?;
                 }
                 let index = self.claim(name, observed).await?;
+                settings::answer_for_others_only(name).context("setting IPv6")?;
                 overlay_links::set_bridge(&self.netlink, index, bridge).await?;
             }
             OverlayStep::CreateDevice(name, made) => {

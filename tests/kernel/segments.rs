@@ -249,6 +249,22 @@ fn what_was_made_and_not_marked_is_taken_up_if_it_is_just_as_weft_makes_it() {
     });
 }
 
+/// The hosts of a segment are guests: none of them shall be a router's router.
+#[test]
+fn a_bridge_answers_for_ipv6_neighbours_where_ipv6_is_off_and_believes_no_router_advertisement() {
+    Namespace::new().block_on(|| async {
+        for scope in ["all", "default"] {
+            std::fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6"), "1").unwrap();
+        }
+        let mut router = router_with_a_port().await;
+        router.settle(&wanted(&segment(Learning::Off))).await;
+        assert_eq!(neighbors().iter().filter(|neighbor| neighbor.contains("fd00")).count(), 3);
+        let accept = std::fs::read_to_string("/proc/sys/net/ipv6/conf/br-vms/accept_ra").unwrap();
+        assert_eq!(accept.trim(), "0");
+        assert_eq!(ip("-6 address show dev br-vms"), "");
+    });
+}
+
 #[test]
 fn a_host_that_is_heard_on_a_port_is_told_of_and_takes_over_its_entry_where_hosts_are_learned() {
     Namespace::new().block_on(|| async {
