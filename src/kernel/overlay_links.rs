@@ -15,6 +15,10 @@ use super::netlink::Netlink;
 use crate::mesh::IfName;
 use crate::reconcile::overlay::{Bridge, Made};
 
+/// The most hosts that a bridge learns from frames, so that a guest that sends from ever new addresses fills neither its table nor
+/// ours. What it does not learn it floods to its ports; hosts of the table that are elsewhere are in it anyway.
+pub const MAX_LEARNED: u32 = 16_384;
+
 /// A bridge as dumped.
 pub(super) struct FoundBridge {
     pub mac: Option<Mac>,
@@ -102,7 +106,9 @@ pub(super) async fn set_bridge(netlink: &Netlink, index: u32, bridge: &Bridge) -
     message.header.change_mask = LinkFlags::Up;
     message.attributes.push(LinkAttribute::Mtu(bridge.mtu));
     message.attributes.extend(bridge.mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())));
-    let data = InfoData::Bridge(vec![InfoBridge::MulticastSnooping(bridge.snooping)]);
+    // Kernels before 6.7 know of no bound, and pass over it.
+    let settings = vec![InfoBridge::MulticastSnooping(bridge.snooping), InfoBridge::FdbMaxLearned(MAX_LEARNED)];
+    let data = InfoData::Bridge(settings);
     message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(data)]));
     // RTM_SETLINK does not look at a kind's own settings.
     netlink.change(RouteNetlinkMessage::NewLink(message), 0).await
