@@ -376,13 +376,15 @@ impl Daemon {
         desired
     }
 
-    /// Other sites of our segments that one of these routes leads to.
+    /// Other sites of our segments that one of these routes leads to through tunnels alone: elsewhere VXLAN does not go.
     fn reachable(&self, routes: &BTreeMap<RouteKey, Route>) -> BTreeSet<Ipv4Addr> {
         let mut peers = self.segments.peers();
         let tables = [MAIN_TABLE, CAPTURE_TABLE];
         peers.retain(|peer| {
             let prefix = Prefix::host(*peer);
-            tables.iter().any(|table| routes.contains_key(&RouteKey { table: *table, prefix }))
+            let found = tables.iter().find_map(|table| routes.get(&RouteKey { table: *table, prefix }));
+            let mut interfaces = found.into_iter().flat_map(|route| &route.nexthops).map(|hop| &hop.interface);
+            found.is_some() && interfaces.all(|interface| self.local.tunnels.contains_key(interface))
         });
         peers
     }

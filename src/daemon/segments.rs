@@ -13,10 +13,10 @@ use tracing::{debug, info, warn};
 use vxlan::{Claim, Entries, Finding, Mac, Situation, Vni, Vtep, Whereabouts, decode, encode};
 
 use super::host_memory::HostMemory;
-use crate::kernel::gratuitous;
+use crate::kernel::{MAX_LEARNED, gratuitous};
 use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
 use crate::reconcile::overlay::{LocalSegment, Overlay, desired_overlay};
-use crate::reconcile::state::{Foreign, HeardHost};
+use crate::reconcile::state::{Foreign, HeardHost, Observed};
 
 /// The segments of the mesh that this site is part of.
 #[derive(Debug)]
@@ -281,12 +281,17 @@ impl Segments {
     }
 
     /// What an operator should look at.
-    pub(super) fn problems(&self, foreign: &Foreign, now: SystemTime) -> Vec<String> {
+    pub(super) fn problems(&self, observed: &Observed, now: SystemTime) -> Vec<String> {
         let mut problems = Vec::new();
         for segment in self.segments.values() {
             let name = &segment.l2.name;
-            let missing = segment.site.ports.iter().filter(|port| !foreign.interfaces.contains_key(port));
+            let missing = segment.site.ports.iter().filter(|port| !observed.foreign.interfaces.contains_key(port));
             problems.extend(missing.map(|port| format!("{name}: port {port}: there is no such interface")));
+            let ports = &observed.state.overlay.ports;
+            let behind = |heard: &&HeardHost| ports.get(&heard.port) == Some(&segment.site.bridge);
+            if observed.heard.iter().filter(behind).count() >= MAX_LEARNED as usize {
+                problems.push(format!("{name}: {MAX_LEARNED} hosts were heard here, and no more are learned"));
+            }
             let damped = segment.whereabouts.damped(now);
             problems.extend(damped.map(|mac| {
                 let at = segment.whereabouts.location(&segment.l2.segment, mac).map(|vtep| self.site_name(vtep));

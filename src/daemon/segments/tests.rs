@@ -204,14 +204,32 @@ fn a_site_without_the_segment_has_nothing_of_it() {
 fn a_port_that_is_not_there_is_a_problem_and_is_not_joined() {
     let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
     let taipei = site(&mesh, "taipei", &dir);
-    let mut foreign = Foreign::default();
-    assert_eq!(taipei.problems(&foreign, at(1)), ["vms: port tap0: there is no such interface"]);
-    let joined = |foreign: &Foreign| taipei.desired("a", &BTreeSet::new(), &BTreeSet::new(), foreign).ports.len();
-    assert_eq!(joined(&foreign), 0);
+    let mut observed = Observed::default();
+    assert_eq!(taipei.problems(&observed, at(1)), ["vms: port tap0: there is no such interface"]);
+    let joined = |found: &Observed| taipei.desired("a", &BTreeSet::new(), &BTreeSet::new(), &found.foreign).ports.len();
+    assert_eq!(joined(&observed), 0);
     let found = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };
-    foreign.interfaces.insert(name("tap0"), found);
-    assert_eq!(taipei.problems(&foreign, at(1)), [""; 0]);
-    assert_eq!(joined(&foreign), 1);
+    observed.foreign.interfaces.insert(name("tap0"), found);
+    assert_eq!(taipei.problems(&observed, at(1)), [""; 0]);
+    assert_eq!(joined(&observed), 1);
+}
+
+#[test]
+fn a_bridge_that_learns_no_more_hosts_is_a_problem() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let taipei = site(&mesh, "taipei", &dir);
+    let found = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };
+    let mut observed = Observed::default();
+    observed.foreign.interfaces.insert(name("tap0"), found);
+    observed.state.overlay.ports.insert(name("tap0"), name("br-vms"));
+    let host = |number: u32| {
+        let [_, high, middle, low] = number.to_be_bytes();
+        HeardHost { port: name("tap0"), mac: Mac::try_from([6, 0, 0, high, middle, low]).unwrap() }
+    };
+    observed.heard = (1..MAX_LEARNED).map(host).collect();
+    assert_eq!(taipei.problems(&observed, at(1)), [""; 0]);
+    observed.heard.insert(host(MAX_LEARNED));
+    assert_eq!(taipei.problems(&observed, at(1)), ["vms: 16384 hosts were heard here, and no more are learned"]);
 }
 
 #[test]
