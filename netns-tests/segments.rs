@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::harness::capture::Capture;
 use crate::harness::lab::{Lab, WEFT};
 use crate::harness::mesh;
-use crate::harness::netns::inside;
+use crate::harness::netns::{Netns, inside};
 use crate::harness::ping::Stream;
 use crate::harness::process::Background;
 use crate::harness::wait::eventually;
@@ -183,6 +183,98 @@ fn other_sites_see_no_more_of_a_storm_than_the_limit() -> Result<()> {
     let shown: Value = serde_json::from_str(&weft(&lab, "taipei", "show l2 --json")?)?;
     let limited = shown[0]["counters"]["broadcast_limited"].as_u64().unwrap_or_default();
     ensure!(limited > 0 && limited + received >= sent / 2, "{limited} frames were counted as over the limit of {sent}");
+    lab.down()
+}
+
+/// A `[[l2]]` with these settings across the three sites, with a host of the table at the first two.
+fn with_segment(text: &mut String, name: &str, vni: u8, settings: &str) {
+    text.push_str(&format!("\n[[l2]]\nname = \"{name}\"\nvni = {vni}\n{settings}\n"));
+    for site in ["taipei", "osaka", "seoul"] {
+        text.push_str(&format!("[[l2.site]]\nname = \"{site}\"\nports = [\"{name}-p\"]\n"));
+    }
+    for (site, last) in [("taipei", 1), ("osaka", 2)] {
+        text.push_str(&format!(
+            "[[l2.host]]\nname = \"{name}{last}\"\nsite = \"{site}\"\nmac = \"02:00:00:00:{vni:02x}:0{last}\"\n\
+             ip = [\"10.{vni}.0.{last}\", \"fd00:{vni}::{last}\"]\n"
+        ));
+    }
+}
+
+/// A guest at seoul that no table has, in a namespace of its own.
+fn guest(lab: &Lab, segment: &str, vni: u8) -> Result<Netns> {
+    let guest = Netns::new(&lab.netns(&format!("guest-{segment}")))?;
+    let switch = format!("seoul-{segment}");
+    lab.ip(&switch, &format!("link add guest type veth peer name eth0 netns {}", guest.name()))?;
+    let shown: Value = serde_json::from_str(&lab.ip(&switch, "-j link show type bridge")?)?;
+    let bridge = shown[0]["ifname"].as_str().context("the switch is a bridge")?;
+    lab.ip(&switch, &format!("link set guest master {bridge} up"))?;
+    for arguments in [
+        format!("address add 10.{vni}.0.99/24 dev eth0"),
+        format!("address add fd00:{vni}::99/64 dev eth0 nodad"),
+        "link set eth0 up".to_owned(),
+    ] {
+        guest.ip(&arguments)?;
+    }
+    Ok(guest)
+}
+
+/// Who is found, in IPv4 and IPv6, and what leaves a router outside the tunnels: nothing.
+#[test]
+fn each_segment_lets_across_what_its_settings_say() -> Result<()> {
+    let text = mesh::segments("t-modes");
+    let (sites, _) = text.split_once("# Virtual machines").context("configs/l2.toml has its sites first")?;
+    let mut text = sites.to_owned();
+    let segments = [
+        ("px", 100, "", false),
+        ("su", 101, "arp = \"suppress\"\nunknown_unicast = \"flood\"", true),
+        ("fl", 102, "arp = \"flood\"\nunknown_unicast = \"flood\"", true),
+        ("nc", 103, "multicast = \"drop\"\nmtu = 1370\nunreachable = \"keep\"", false),
+    ];
+    for (name, vni, settings, _) in segments {
+        with_segment(&mut text, name, vni, settings);
+    }
+    let lab = Lab::up("t-modes", &text)?;
+    let mut guests = Vec::new();
+    for (name, vni, _, unknown_is_found) in segments {
+        let host = format!("{name}1");
+        lab.await_ping(&host, Ipv4Addr::new(10, vni, 0, 2), SETTLED)?;
+        lab.run_at(&host, &format!("ping -n -c 1 -W 2 fd00:{vni}::2")).context("a host of the table, in IPv6")?;
+        guests.push(guest(&lab, name, vni)?);
+        for address in [format!("10.{vni}.0.99"), format!("fd00:{vni}::99")] {
+            let answered = lab.run_at(&host, &format!("ping -n -c 2 -i 0.3 -W 2 {address}")).is_ok();
+            ensure!(answered == unknown_is_found, "segment {name}: a guest that no table has answers: {answered}");
+        }
+    }
+    // An address that is somebody else's is not taken for it: detection of duplicates asks for nobody (RFC 4862 §5.4).
+    lab.ip("px1", "address add fd00:100::77/64 dev eth0")?;
+    eventually("the end of duplicate address detection", SETTLED, || {
+        let shown = lab.ip("px1", "-6 address show dev eth0")?;
+        ensure!(!shown.contains("dadfailed"), "somebody answers for a new address: {shown}");
+        Ok((!shown.contains("tentative")).then_some(()))
+    })?;
+    // What comes from outside is not let in, and what would go out there, where a site is cut off and its hosts are still answered
+    // for, does not.
+    let inside = Capture::start(&lab.netns("nc1"), "eth0", "ether proto 0x88b5")?;
+    let outside = Capture::start(&lab.netns("taipei"), "eth0", "udp port 4789")?;
+    let header = [8, 0, 0, 0, 0, 0, 103, 0];
+    let frame = [&[2, 0, 0, 0, 103, 1][..], &[2, 0, 0, 0, 0, 9], &[0x88, 0xb5], &[0; 46]].concat();
+    let forger = in_netns(&lab.netns("net"), || Ok(UdpSocket::bind(("0.0.0.0", 0))?))?;
+    forger.send_to(&[&header[..], &frame].concat(), ("203.0.113.1", 4789))?;
+    lab.cut("taipei", "osaka")?;
+    lab.cut("osaka", "seoul")?;
+    eventually("no way to osaka", REROUTED, || {
+        // Exit code 1 says that the frame would get nowhere.
+        let output = lab.at("taipei", &format!("{WEFT} trace nc2 --json")).output()?;
+        let traced: Value = serde_json::from_slice(&output.stdout)?;
+        Ok((traced[0]["fate"] == "unreachable").then_some(()))
+    })?;
+    lab.run_at("nc1", "ping -n -c 3 -i 0.2 -W 1 10.103.0.2").err().context("a host that is cut off answers")?;
+    let asked = lab.ip("nc1", "neigh show 10.103.0.2")?;
+    ensure!(asked.contains("02:00:00:00:67:02"), "with `keep`, the host is still answered for: {asked}");
+    ensure!(inside.finish_count("eth")? == 0, "a frame from outside reached a host");
+    // The forger's own packet is seen on the way in.
+    ensure!(outside.finish_count("ip.src == 203.0.113.1 || ip.src == 10.255.0.1")? == 0, "frames left unencrypted");
+    drop(guests);
     lab.down()
 }
 

@@ -39,11 +39,12 @@ impl Args {
 fn summary(file: &Path, mesh: &Mesh) -> String {
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let mut text = format!(
-        "{}: good\nmesh {}: {}, {}, loopbacks {}\n\n",
+        "{}: good\nmesh {}: {}, {}, {}loopbacks {}\n\n",
         file.display(),
         mesh.name,
         count(mesh.sites.len(), "site"),
         count(mesh.links.len(), "tunnel"),
+        if mesh.segments.is_empty() { String::new() } else { count(mesh.segments.len(), "segment") + ", " },
         mesh.loopbacks
     );
     let mut tunnels: BTreeMap<SiteId, usize> = BTreeMap::new();

@@ -20,7 +20,7 @@ use super::backoff::Backoff;
 use super::host_memory::HostMemory;
 use super::local::Local;
 use super::restart_note::{self, Note};
-use super::segments::{self, Segments};
+use super::segments::Segments;
 use super::settling::Settling;
 use super::{Options, Trace, interfaces, report, run_dir, state_dir};
 use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
@@ -391,13 +391,15 @@ impl Daemon {
         desired
     }
 
-    /// Other sites of our segments that one of these routes leads to.
+    /// Other sites of our segments that one of these routes leads to through tunnels alone: elsewhere VXLAN does not go.
     fn reachable(&self, routes: &BTreeMap<RouteKey, Route>) -> BTreeSet<Ipv4Addr> {
         let mut peers = self.segments.peers();
         let tables = [MAIN_TABLE, CAPTURE_TABLE];
         peers.retain(|peer| {
             let prefix = Prefix::host(*peer);
-            tables.iter().any(|table| routes.contains_key(&RouteKey { table: *table, prefix }))
+            let found = tables.iter().find_map(|table| routes.get(&RouteKey { table: *table, prefix }));
+            let mut interfaces = found.into_iter().flat_map(|route| &route.nexthops).map(|hop| &hop.interface);
+            found.is_some() && interfaces.all(|interface| self.local.tunnels.contains_key(interface))
         });
         peers
     }
@@ -424,8 +426,7 @@ impl Daemon {
 
     /// Tells the other sites, and writes down, where hosts have moved, as far as that has changed.
     async fn tell_whereabouts(&mut self) {
-        let scope = segments::scope(&self.local.mesh);
-        for (opaque_id, body) in self.segments.take_untold() {
+        for (scope, opaque_id, body) in self.segments.take_untold() {
             self.driver.opaque(scope, OPAQUE_TYPE, opaque_id, body).await;
         }
         if let Err(error) = self.segments.remember() {

@@ -192,7 +192,8 @@ impl Report<'_> {
             }
         }
         problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
-        problems.extend(self.segments.problems(&self.observed.foreign, SystemTime::now()));
+        problems.extend(self.segments.problems(self.observed, SystemTime::now()));
+        problems.extend(self.detours());
         for InterfaceView { name, network, obstacle, .. } in &self.view.interfaces {
             let NetworkType::VirtualLink { transit_area, .. } = network else { continue };
             problems.extend(obstacle.map(|obstacle| match obstacle {
@@ -395,7 +396,7 @@ impl Report<'_> {
         self.local.mesh.sites.iter().find(|site| site.loopback == address).map(|site| site.name.clone())
     }
 
-    fn name(&self, id: InterfaceId) -> String {
+    pub(super) fn name(&self, id: InterfaceId) -> String {
         let virtual_link = || self.view.interfaces.iter().find(|interface| interface.interface == id);
         match self.ids.name(id) {
             Some(name) => name.to_string(),

@@ -87,7 +87,26 @@ impl Report<'_> {
     }
 
     fn is_reachable(&self, vtep: Vtep) -> bool {
-        self.routes.contains_key(&Prefix::host(vtep.0))
+        self.routes.contains_key(&Prefix::host(vtep.0)) && self.detour(vtep).is_none()
+    }
+
+    /// An interface on the way to a site that is no tunnel: VXLAN does not go there.
+    fn detour(&self, vtep: Vtep) -> Option<String> {
+        let hops = self.routes.get(&Prefix::host(vtep.0)).into_iter().flat_map(|route| &route.nexthops);
+        let is_tunnel = |name: &str| self.local.tunnels.keys().any(|tunnel| tunnel.as_str() == name);
+        hops.map(|hop| self.name(hop.interface)).find(|name| !is_tunnel(name))
+    }
+
+    /// Sites of segments that are not reached though there is a way to them.
+    pub(super) fn detours(&self) -> Vec<String> {
+        let peers = self.segments.peers().into_iter().map(Vtep);
+        let detours = peers.filter_map(|peer| Some((peer, self.detour(peer)?)));
+        detours
+            .map(|(peer, interface)| {
+                let site = self.segments.site_name(peer);
+                format!("segments do not reach {site}: the way there is over {interface}, which is no tunnel")
+            })
+            .collect()
     }
 
     fn host(&self, segment: &Segment, mac: Mac) -> Option<view::Host> {
@@ -136,7 +155,8 @@ impl Report<'_> {
         let location = segment.whereabouts.location(&segment.l2.segment, mac);
         let port = self.heard_on(segment, mac);
         let here = location == Some(self.segments.here());
-        let route = location.and_then(|vtep| self.routes.get(&Prefix::host(vtep.0))).filter(|_| !here);
+        let reached = location.filter(|vtep| !here && self.is_reachable(*vtep));
+        let route = reached.and_then(|vtep| self.routes.get(&Prefix::host(vtep.0)));
         let fate = match (here, &port, route) {
             (true, Some(_), _) => "port",
             (true, None, _) => "ports",

@@ -8,15 +8,15 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use ospf::{LsaPlace, OpaqueScope};
+use ospf::{Domain, LsaPlace, OpaqueScope};
 use tracing::{debug, info, warn};
 use vxlan::{Claim, Entries, Finding, Mac, Situation, Vni, Vtep, Whereabouts, decode, encode};
 
 use super::host_memory::HostMemory;
-use crate::kernel::gratuitous;
+use crate::kernel::{MAX_LEARNED, gratuitous};
 use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
 use crate::reconcile::overlay::{LocalSegment, Overlay, desired_overlay};
-use crate::reconcile::state::{Foreign, HeardHost};
+use crate::reconcile::state::{Foreign, HeardHost, Observed};
 
 /// The segments of the mesh that this site is part of.
 #[derive(Debug)]
@@ -24,8 +24,13 @@ pub(super) struct Segments {
     here: Vtep,
     segments: BTreeMap<Vni, Segment>,
     memory: HostMemory,
-    /// What the others were last told.
-    told: BTreeMap<Vni, Vec<Claim>>,
+    /// How far claims are flooded, and where they are believed.
+    scope: OpaqueScope,
+    /// What other routers say of segments, ours or not, in whatever database: what counts may be another after the next reload. As many
+    /// as the link-state databases hold.
+    said: BTreeMap<(Vni, Domain, Vtep), Bytes>,
+    /// What the others were last told, and how far.
+    told: BTreeMap<Vni, (OpaqueScope, Vec<Claim>)>,
     /// Every site, by the router id of its LSAs.
     sites: BTreeMap<Ipv4Addr, String>,
     /// Hosts that have moved and whose ports were not told yet.
@@ -52,6 +57,8 @@ impl Segments {
             here,
             segments: BTreeMap::new(),
             memory,
+            scope: scope(mesh),
+            said: BTreeMap::new(),
             told: BTreeMap::new(),
             sites: BTreeMap::new(),
             moved: BTreeSet::new(),
@@ -66,21 +73,50 @@ impl Segments {
         let Mesh { sites, segments, .. } = mesh;
         self.sites = sites.iter().map(|site| (site.loopback, site.name.clone())).collect();
         self.underlay_mtu = sites.iter().map(|site| u32::from(site.mtu)).min().unwrap_or_default();
+        let domain_before = self.domain();
+        self.scope = scope(mesh);
         let mut before = std::mem::take(&mut self.segments);
         for l2 in segments {
             let Some(site) = l2.sites.get(&own.id) else { continue };
             let vni = l2.segment.vni;
-            let (mut whereabouts, damped) = match before.remove(&vni) {
-                Some(segment) => (segment.whereabouts, segment.damped),
+            let (mut whereabouts, damped, heard_in) = match before.remove(&vni) {
+                Some(segment) => (segment.whereabouts, segment.damped, Some(domain_before)),
                 None => {
                     let mut whereabouts = Whereabouts::new(self.here);
                     whereabouts.restore(&l2.segment, self.memory.records(vni));
-                    (whereabouts, BTreeSet::new())
+                    (whereabouts, BTreeSet::new(), None)
                 }
             };
             let findings = whereabouts.table_changed(&l2.segment, now);
             self.segments.insert(vni, Segment { l2: l2.clone(), site: site.clone(), whereabouts, damped });
             self.note(vni, findings);
+            if heard_in != Some(self.domain()) {
+                self.hear_again(vni, now);
+            }
+        }
+    }
+
+    /// The database that claims are believed in.
+    fn domain(&self) -> Domain {
+        match self.scope {
+            OpaqueScope::Link(interface) => Domain::Link(interface),
+            OpaqueScope::Area(area) => Domain::Area(area),
+            OpaqueScope::As => Domain::As,
+        }
+    }
+
+    /// Weighs what others say of a segment that was not ours, or said where it did not count.
+    fn hear_again(&mut self, vni: Vni, now: SystemTime) {
+        let about = self.said.iter().filter(|((about, ..), _)| *about == vni);
+        let about: Vec<(Domain, Vtep, Bytes)> =
+            about.map(|((_, domain, author), body)| (*domain, *author, body.clone())).collect();
+        if let Some(segment) = self.segments.get_mut(&vni) {
+            about.iter().for_each(|(_, author, _)| segment.whereabouts.fell_silent(*author));
+        }
+        for (domain, author, body) in about {
+            if domain == self.domain() {
+                self.weigh(vni, author, &body, now);
+            }
         }
     }
 
@@ -129,24 +165,40 @@ impl Segments {
         desired_overlay(mesh, &segments, tunnels, |port| foreign.interfaces.contains_key(port))
     }
 
-    /// A site announces something else about its hosts. Those of a segment that we are no part of are none of our business.
+    /// A site announces something else about its hosts. What comes by another way than claims are flooded is not a site's word: the
+    /// router ids of an area that no tunnel is in are anybody's.
     pub(super) fn hear(&mut self, place: LsaPlace, body: Option<&Bytes>, now: SystemTime) {
         let author = Vtep(place.key.advertising_router.into());
         let [_, id @ ..] = place.key.id.0.to_be_bytes();
         let [high, middle, low] = id.map(u32::from);
         let Ok(vni) = Vni::try_from(high << 16 | middle << 8 | low) else { return };
+        let saying = (vni, place.domain, author);
+        match body {
+            None => self.said.remove(&saying),
+            Some(body) => self.said.insert(saying, body.clone()),
+        };
+        if place.domain != self.domain() {
+            debug!(vni = vni.value(), site = self.site_name(author), ?place, "claims from where none count");
+        } else if let Some(body) = body {
+            self.weigh(vni, author, body, now);
+        } else if let Some(segment) = self.segments.get_mut(&vni) {
+            segment.whereabouts.fell_silent(author);
+        }
+    }
+
+    /// Believes what is to be believed of an LSA's body. Nothing of it if we are no part of the segment.
+    fn weigh(&mut self, vni: Vni, author: Vtep, body: &[u8], now: SystemTime) {
         let site = self.site_name(author);
         let Some(segment) = self.segments.get_mut(&vni) else { return };
-        let claims = match body.map(|body| decode(body)) {
-            None => return segment.whereabouts.fell_silent(author),
-            Some(Ok(claims)) => claims,
-            Some(Err(error)) => {
-                warn!(segment = segment.l2.name, site, %error, "what a site says of its hosts makes no sense");
-                return;
+        match decode(body) {
+            Ok(claims) => {
+                let findings = segment.whereabouts.hear(&segment.l2.segment, author, &claims, now);
+                self.note(vni, findings);
             }
-        };
-        let findings = segment.whereabouts.hear(&segment.l2.segment, author, &claims, now);
-        self.note(vni, findings);
+            Err(error) => {
+                warn!(segment = segment.l2.name, site, %error, "what a site says of its hosts makes no sense");
+            }
+        }
     }
 
     /// A bridge has heard a host on this port; whether it has moved here.
@@ -179,18 +231,20 @@ impl Segments {
         Ok(())
     }
 
-    /// Opaque IDs and bodies of the LSAs that have to say something else (`None`: nothing any more) than they did.
-    pub(super) fn take_untold(&mut self) -> Vec<(u32, Option<Bytes>)> {
-        let claims: BTreeMap<Vni, Vec<Claim>> = self
+    /// The LSAs that have to say something else (`None`: nothing any more) than they did: scopes, Opaque IDs and bodies.
+    pub(super) fn take_untold(&mut self) -> Vec<(OpaqueScope, u32, Option<Bytes>)> {
+        let claims: BTreeMap<Vni, (OpaqueScope, Vec<Claim>)> = self
             .segments
             .iter()
-            .map(|(vni, segment)| (*vni, segment.whereabouts.to_announce()))
-            .filter(|(_, claims)| !claims.is_empty())
+            .map(|(vni, segment)| (*vni, (self.scope, segment.whereabouts.to_announce())))
+            .filter(|(_, (_, claims))| !claims.is_empty())
             .collect();
         let changed = claims.iter().filter(|(vni, claims)| self.told.get(vni) != Some(claims));
-        let gone = self.told.keys().filter(|vni| !claims.contains_key(vni)).map(|vni| (vni.value(), None));
+        let stands = |vni, scope| claims.get(vni).is_some_and(|(new, _)| *new == scope);
+        let gone = self.told.iter().filter(|(vni, (scope, _))| !stands(*vni, *scope));
+        let gone = gone.map(|(vni, (scope, _))| (*scope, vni.value(), None));
         let told = changed
-            .map(|(vni, claims)| (vni.value(), Some(Bytes::from(encode(claims.iter().copied())))))
+            .map(|(vni, (scope, claims))| (*scope, vni.value(), Some(Bytes::from(encode(claims.iter().copied())))))
             .chain(gone)
             .collect();
         self.told = claims;
@@ -227,12 +281,17 @@ impl Segments {
     }
 
     /// What an operator should look at.
-    pub(super) fn problems(&self, foreign: &Foreign, now: SystemTime) -> Vec<String> {
+    pub(super) fn problems(&self, observed: &Observed, now: SystemTime) -> Vec<String> {
         let mut problems = Vec::new();
         for segment in self.segments.values() {
             let name = &segment.l2.name;
-            let missing = segment.site.ports.iter().filter(|port| !foreign.interfaces.contains_key(port));
+            let missing = segment.site.ports.iter().filter(|port| !observed.foreign.interfaces.contains_key(port));
             problems.extend(missing.map(|port| format!("{name}: port {port}: there is no such interface")));
+            let ports = &observed.state.overlay.ports;
+            let behind = |heard: &&HeardHost| ports.get(&heard.port) == Some(&segment.site.bridge);
+            if observed.heard.iter().filter(behind).count() >= MAX_LEARNED as usize {
+                problems.push(format!("{name}: {MAX_LEARNED} hosts were heard here, and no more are learned"));
+            }
             let damped = segment.whereabouts.damped(now);
             problems.extend(damped.map(|mac| {
                 let at = segment.whereabouts.location(&segment.l2.segment, mac).map(|vtep| self.site_name(vtep));
@@ -297,7 +356,7 @@ impl Segment {
 }
 
 /// How far claims are flooded: through the area of the tunnels, or where those are in several, everywhere.
-pub(super) fn scope(mesh: &Mesh) -> OpaqueScope {
+fn scope(mesh: &Mesh) -> OpaqueScope {
     let mut areas = mesh.links.iter().map(|link| link.ospf.area);
     match areas.next() {
         Some(area) if areas.all(|other| other == area) => OpaqueScope::Area(area),

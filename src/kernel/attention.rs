@@ -1,12 +1,13 @@
 //! Which notifications about neighbours and forwarding entries matter: those of segments. A router on a busy LAN gets many others.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use netlink_packet_core::{NetlinkDeserializable as _, NetlinkHeader};
 use netlink_packet_route::neighbour::NeighbourState;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::neighbors::{FoundForwarding, forwarding};
+use super::neighbors::{FoundForwarding, destination, forwarding};
 use super::watch::Change;
 use crate::reconcile::state::Observed;
 
@@ -17,6 +18,8 @@ pub(super) struct Attention {
     ours: BTreeSet<u32>,
     /// What hosts are behind.
     ports: BTreeSet<u32>,
+    /// Permanent neighbours on bridges.
+    neighbors: BTreeSet<(u32, IpAddr)>,
 }
 
 impl Attention {
@@ -28,7 +31,17 @@ impl Attention {
         Self {
             ours: overlay.devices.keys().chain(overlay.bridges.keys()).filter_map(index).collect(),
             ports: ports.filter_map(|(port, _)| index(port)).collect(),
+            neighbors: overlay
+                .neighbors
+                .keys()
+                .filter_map(|(bridge, address)| Some((index(bridge)?, *address)))
+                .collect(),
         }
+    }
+
+    /// Whether it is to the same interfaces. New neighbours on them have been heard of.
+    pub fn is_to_interfaces_of(&self, other: &Self) -> bool {
+        (&self.ours, &self.ports) == (&other.ours, &other.ports)
     }
 
     /// Whether there are no segments.
@@ -48,8 +61,10 @@ impl Attention {
         let index = message.header.ifindex;
         let gone = kind == libc::RTM_DELNEIGH;
         if message.header.family != AddressFamily::Bridge {
-            // What the bridge itself asks and hears comes and goes; only permanent neighbours are anybody's doing.
-            let meant = gone || message.header.state == NeighbourState::Permanent;
+            // What a gateway itself asks and hears comes and goes, thousands at a time where somebody scans its network; only
+            // permanent neighbours are anybody's doing, and a message about one's end does not say what it was.
+            let known = || destination(&message).is_some_and(|address| self.neighbors.contains(&(index, address)));
+            let meant = message.header.state == NeighbourState::Permanent || known();
             return (meant && self.ours.contains(&index)).then_some(Change::Entries);
         }
         match forwarding(&message) {

@@ -112,10 +112,19 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
 
 /// The kernel's index of the interface; ENODEV if there is none.
 pub(super) async fn index(netlink: &Netlink, name: &IfName) -> io::Result<u32> {
+    Ok(message(netlink, name).await?.header.index)
+}
+
+/// The interface; ENODEV if there is none.
+pub(super) async fn find(netlink: &Netlink, name: &IfName) -> io::Result<FoundLink> {
+    parse(&message(netlink, name).await?).ok_or_else(|| io::Error::other(format!("{name} has no name")))
+}
+
+async fn message(netlink: &Netlink, name: &IfName) -> io::Result<LinkMessage> {
     let mut request = LinkMessage::default();
     request.attributes.push(LinkAttribute::IfName(name.as_str().to_owned()));
     match netlink.get(RouteNetlinkMessage::GetLink(request)).await? {
-        RouteNetlinkMessage::NewLink(link) => Ok(link.header.index),
+        RouteNetlinkMessage::NewLink(link) => Ok(link),
         other => Err(io::Error::other(format!("the kernel answers for {name} with {other:?}"))),
     }
 }

@@ -23,4 +23,5 @@ pub use execute::Failure;
 pub use nft::Limited;
 pub use observe::{Kernel, OthersRoutes};
 pub use overlay::Segments;
+pub use overlay_links::MAX_LEARNED;
 pub use watch::{Attended, Change, Watch};

@@ -84,12 +84,16 @@ pub(super) fn forwarding(message: &NeighbourMessage) -> Option<FoundForwarding> 
 
 fn permanent(message: &NeighbourMessage) -> Option<(u32, IpAddr, Mac)> {
     let mac = Mac::try_from(lladdr(message)?).ok()?;
-    let address = message.attributes.iter().find_map(|attribute| match attribute {
+    Some((message.header.ifindex, destination(message)?, mac))
+}
+
+/// The IP address that a neighbour has.
+pub(super) fn destination(message: &NeighbourMessage) -> Option<IpAddr> {
+    message.attributes.iter().find_map(|attribute| match attribute {
         NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(IpAddr::from(*address)),
         NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => Some(IpAddr::from(*address)),
         _ => None,
-    })?;
-    Some((message.header.ifindex, address, mac))
+    })
 }
 
 fn lladdr(message: &NeighbourMessage) -> Option<[u8; 6]> {

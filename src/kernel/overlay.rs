@@ -10,10 +10,10 @@ use super::neighbors::FoundForwarding;
 use super::nft::{self, Limited};
 use super::observe::Kernel;
 use super::overlay_links::{FoundBridge, FoundVxlan};
-use super::{addresses, links, neighbors, overlay_links};
+use super::{addresses, links, neighbors, overlay_links, settings};
 use crate::mesh::IfName;
 use crate::reconcile::overlay::{Bridge, Device, OverlayStep};
-use crate::reconcile::state::{HeardHost, Observed};
+use crate::reconcile::state::{Admin, HeardHost, Observed};
 
 /// Whether segments are of interest: there may be very many neighbours that are not about us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +43,15 @@ pub(super) fn note_link(observed: &mut Observed, link: &FoundLink, ours: bool, n
         _ => {}
     }
     overlay.ports.extend(controller.map(|controller| (link.name.clone(), controller)));
+}
+
+/// Whether an interface can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occupation {
+    /// Nobody has the name.
+    Free,
+    /// It has been made, and has to be marked.
+    Unmarked,
 }
 
 impl Kernel {
@@ -99,14 +108,19 @@ impl Kernel {
     pub(super) async fn overlay_step(&mut self, step: &OverlayStep, observed: &mut Observed) -> anyhow::Result<()> {
         match step {
             OverlayStep::CreateBridge(name, bridge) => {
-                self.refuse_occupied(name, observed)?;
-                overlay_links::create_bridge(&self.netlink, name).await?;
+                let is_ours = |kind: &Kind| matches!(kind, Kind::Bridge(found) if found.mac == bridge.mac);
+                if self.occupation(name, observed, is_ours).await? == Occupation::Free {
+                    overlay_links::create_bridge(&self.netlink, name, bridge.mac).await?;
+                }
                 let index = self.claim(name, observed).await?;
+                settings::answer_for_others_only(name).context("setting IPv6")?;
                 overlay_links::set_bridge(&self.netlink, index, bridge).await?;
             }
             OverlayStep::CreateDevice(name, made) => {
-                self.refuse_occupied(name, observed)?;
-                overlay_links::create_vxlan(&self.netlink, name, *made).await?;
+                let is_ours = |kind: &Kind| matches!(kind, Kind::Vxlan(found) if found.made == Some(*made));
+                if self.occupation(name, observed, is_ours).await? == Occupation::Free {
+                    overlay_links::create_vxlan(&self.netlink, name, *made).await?;
+                }
                 self.claim(name, observed).await?;
             }
             OverlayStep::Join(port, bridge) => {
@@ -170,12 +184,22 @@ impl Kernel {
         }
     }
 
-    /// An interface that carries the name but not the mesh's mark is somebody else's.
-    fn refuse_occupied(&self, name: &IfName, observed: &Observed) -> anyhow::Result<()> {
+    /// An interface that carries the name but not the mesh's mark is somebody else's, unless it is just what weft makes by this name,
+    /// and nothing has been done with it: then a daemon made it that did not live to see it marked.
+    async fn occupation(
+        &self,
+        name: &IfName,
+        observed: &Observed,
+        is_ours: impl Fn(&Kind) -> bool,
+    ) -> anyhow::Result<Occupation> {
         let ours = observed.state.overlay.bridges.contains_key(name);
-        let occupied = observed.foreign.interfaces.contains_key(name) && !ours;
-        anyhow::ensure!(!occupied, "an interface of this name exists that is not the mesh's");
-        Ok(())
+        if ours || !observed.foreign.interfaces.contains_key(name) {
+            return Ok(Occupation::Free);
+        }
+        let found = links::find(&self.netlink, name).await?;
+        let untouched = found.alias.is_none() && found.admin == Admin::Down && found.controller.is_none();
+        anyhow::ensure!(untouched && is_ours(&found.kind), "an interface of this name exists that is not the mesh's");
+        Ok(Occupation::Unmarked)
     }
 
     /// Finds what was just made and marks it as the mesh's.

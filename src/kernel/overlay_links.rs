@@ -15,6 +15,10 @@ use super::netlink::Netlink;
 use crate::mesh::IfName;
 use crate::reconcile::overlay::{Bridge, Made};
 
+/// The most hosts that a bridge learns from frames, so that a guest that sends from ever new addresses fills neither its table nor
+/// ours. What it does not learn it floods to its ports; hosts of the table that are elsewhere are in it anyway.
+pub const MAX_LEARNED: u32 = 16_384;
+
 /// A bridge as dumped.
 pub(super) struct FoundBridge {
     pub mac: Option<Mac>,
@@ -90,9 +94,9 @@ fn parse_port(attributes: &[InfoBridgePort]) -> Option<Port> {
     Some(port)
 }
 
-/// Makes a bridge, down.
-pub(super) async fn create_bridge(netlink: &Netlink, name: &IfName) -> io::Result<()> {
-    create(netlink, name, InfoKind::Bridge, None).await
+/// Makes a bridge, down, with its own address: a mark of sorts until it has its alias, which the kernel does not take at creation.
+pub(super) async fn create_bridge(netlink: &Netlink, name: &IfName, mac: Option<Mac>) -> io::Result<()> {
+    create(netlink, name, InfoKind::Bridge, mac, None).await
 }
 
 /// Gives a bridge what it should have, and sets it up.
@@ -102,7 +106,9 @@ pub(super) async fn set_bridge(netlink: &Netlink, index: u32, bridge: &Bridge) -
     message.header.change_mask = LinkFlags::Up;
     message.attributes.push(LinkAttribute::Mtu(bridge.mtu));
     message.attributes.extend(bridge.mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())));
-    let data = InfoData::Bridge(vec![InfoBridge::MulticastSnooping(bridge.snooping)]);
+    // Kernels before 6.7 know of no bound, and pass over it.
+    let settings = vec![InfoBridge::MulticastSnooping(bridge.snooping), InfoBridge::FdbMaxLearned(MAX_LEARNED)];
+    let data = InfoData::Bridge(settings);
     message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(data)]));
     // RTM_SETLINK does not look at a kind's own settings.
     netlink.change(RouteNetlinkMessage::NewLink(message), 0).await
@@ -118,13 +124,20 @@ pub(super) async fn create_vxlan(netlink: &Netlink, name: &IfName, made: Made) -
         InfoVxlan::Proxy(made.proxy == Proxy::On),
         InfoVxlan::Df(VxlanDf::Unset),
     ];
-    create(netlink, name, InfoKind::Vxlan, Some(InfoData::Vxlan(data))).await
+    create(netlink, name, InfoKind::Vxlan, None, Some(InfoData::Vxlan(data))).await
 }
 
-async fn create(netlink: &Netlink, name: &IfName, kind: InfoKind, data: Option<InfoData>) -> io::Result<()> {
+async fn create(
+    netlink: &Netlink,
+    name: &IfName,
+    kind: InfoKind,
+    mac: Option<Mac>,
+    data: Option<InfoData>,
+) -> io::Result<()> {
     let mut message = of_kind(kind.clone());
     message.attributes.clear();
     message.attributes.push(LinkAttribute::IfName(name.as_str().to_owned()));
+    message.attributes.extend(mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())));
     let infos = std::iter::once(LinkInfo::Kind(kind)).chain(data.map(LinkInfo::Data));
     message.attributes.push(LinkAttribute::LinkInfo(infos.collect()));
     netlink.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await

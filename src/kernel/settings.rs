@@ -1,5 +1,5 @@
-//! Kernel settings below `/proc/sys/net/ipv4/conf`, of the network namespace of the thread that reads or writes; and
-//! the file that remembers what they were before weft.
+//! Kernel settings below `/proc/sys/net/ipv4/conf`, and those of IPv6 for weft's own bridges, of the network namespace of the
+//! thread that reads or writes; and the file that remembers what the former were before weft.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,6 +13,7 @@ use crate::reconcile::state::{Scope, Sysctl, SysctlKey};
 use crate::reconcile::sysctls::{Original, Originals, Sysctls};
 
 const ROOT: &str = "/proc/sys/net/ipv4/conf";
+const ROOT_IPV6: &str = "/proc/sys/net/ipv6/conf";
 
 /// Name of the file in RUN_DIR.
 const FILE: &str = "sysctl.json";
@@ -36,6 +37,19 @@ pub(super) fn write(sysctl: &Sysctl, value: u32) -> io::Result<()> {
 
 fn path(sysctl: &Sysctl) -> PathBuf {
     Path::new(ROOT).join(sysctl.scope.to_string()).join(sysctl.key.name())
+}
+
+/// Has a bridge of ours know IPv6 neighbours, whatever the machine has by default, but take no address and no route from routers that
+/// are behind it: a host of a segment could call itself one. Good if the kernel has no IPv6.
+pub(super) fn answer_for_others_only(bridge: &IfName) -> io::Result<()> {
+    let scope = Path::new(ROOT_IPV6).join(bridge.as_str());
+    for (key, value) in [("accept_ra", "0"), ("disable_ipv6", "0")] {
+        match fs::write(scope.join(key), value) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// [`Originals`] with the file that outlives the daemon.

@@ -96,7 +96,8 @@ impl Watch {
     /// If the kernel does not take the subscription.
     pub fn attend(&mut self, observed: &Observed) -> io::Result<Attended> {
         let segments = Attention::of(observed);
-        if segments == self.segments {
+        if segments.is_to_interfaces_of(&self.segments) {
+            self.segments = segments;
             return Ok(Attended::Already);
         }
         let socket = self.socket.socket_ref();

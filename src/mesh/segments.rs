@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
+use std::net::IpAddr;
 
 use ipnetwork::Ipv4Network;
 use vxlan::segment::{Resolution, UnknownUnicast};
 
 use super::diagnostic::{Diagnostic, Span};
 use super::draft::Draft;
+use super::model::Host;
 use super::reader::{At, Report};
 use super::segment::SegmentDraft;
 use super::site::{BY_NAME, SiteDraft, position};
@@ -18,6 +20,7 @@ pub(super) fn check(draft: &Draft<'_>, report: &mut Report) {
     for (index, segment) in draft.segments.iter().enumerate() {
         check_sites(segment, &draft.sites, report);
         check_gateway(segment, &draft.segments[..index], draft.general.loopbacks.given().copied(), report);
+        check_endpoints(segment, &draft.sites, report);
         match segment.sites.as_slice() {
             [] => {}
             [_] => warn_of_one_site(segment, report),
@@ -74,6 +77,22 @@ fn check_gateway(
                 Diagnostic::error(gateway.span, title, "the same addresses on another segment")
                     .note(theirs.span, format!("the network of segment {}", other.called()))
                     .help("give each segment a network of its own"),
+            );
+        }
+    }
+}
+
+/// Tunnels would look for the site behind the bridge.
+fn check_endpoints(segment: &SegmentDraft<'_>, sites: &[SiteDraft<'_>], report: &mut Report) {
+    let Some(gateway) = segment.gateway.given() else { return };
+    for endpoint in sites.iter().filter_map(|site| site.endpoint.given()) {
+        let Host::Address(IpAddr::V4(address)) = &endpoint.value.host else { continue };
+        if gateway.value.contains(*address) {
+            let title = format!("endpoint {address} is in the network of segment {}", segment.called());
+            report.push(
+                Diagnostic::error(endpoint.span, title, "the routers would look for it on the segment")
+                    .note(gateway.span, "its network")
+                    .help("give the segment a network that nothing else uses"),
             );
         }
     }

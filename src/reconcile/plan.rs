@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ospf::Prefix;
 
-use super::overlay::{self, plan_making};
+use super::overlay::{self, OverlayStep, plan_making};
 use super::state::{
     Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, Peer, Route, RouteKey, RouteKind, Scope,
     State, Sysctl, SysctlKey,
@@ -27,11 +27,19 @@ pub struct Applied {
     /// The endpoint that each tunnel was last meant to have. A peer that roams has another one in its device, which is
     /// right as long as it is heard there.
     endpoints: BTreeMap<IfName, Option<SocketAddr>>,
+    /// The bridge that each port of a segment was meant to be in. The kernel does not say who has joined a port.
+    ports: BTreeMap<IfName, IfName>,
 }
 
 impl Applied {
     /// To be told after `desired` was carried out, except for the steps in `failed`.
     pub fn note<'a>(&mut self, desired: &State, failed: impl IntoIterator<Item = &'a Step>) {
+        let failed: Vec<&Step> = failed.into_iter().collect();
+        let unreleased = |port: &IfName| {
+            failed.iter().any(|step| matches!(step, Step::Overlay(OverlayStep::Leave(left)) if left == port))
+        };
+        self.ports.retain(|port, _| unreleased(port));
+        self.ports.extend(desired.overlay.ports.clone());
         let unconfigured = failed.into_iter().filter_map(|step| match step {
             Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) | Step::Configure(interface, _) => {
                 Some(interface)
@@ -64,7 +72,7 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
     steps.extend(desired.rules.difference(&observed.state.rules).cloned().map(Step::AddRule));
     let unwanted = observed.state.rules.iter().rev().filter(|rule| !desired.rules.contains(*rule));
     steps.extend(unwanted.cloned().map(Step::DeleteRule));
-    steps.extend(overlay::plan_withdrawal(&desired.overlay, observed).into_iter().map(Step::Overlay));
+    steps.extend(overlay::plan_withdrawal(&desired.overlay, observed, &applied.ports).into_iter().map(Step::Overlay));
     plan_withdrawal(desired, observed, &routes, &mut steps);
     steps
 }

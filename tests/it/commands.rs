@@ -97,6 +97,12 @@ fn check_sums_a_good_file_up() {
 }
 
 #[test]
+fn check_counts_segments_where_there_are_some() {
+    let said = stdout(&weft(&["check", "configs/l2.toml"])).to_owned();
+    assert!(said.contains("\nmesh l2: 3 sites, 3 tunnels, 2 segments, loopbacks 10.255.0.0/16\n"), "{said}");
+}
+
+#[test]
 fn check_refuses_a_wrong_file_with_its_errors_and_their_number() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mesh.toml");

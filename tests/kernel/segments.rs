@@ -1,7 +1,7 @@
 //! Ethernet segments in a real kernel: what is there is what was computed, as other people's programs show it; meddling heals; what
 //! belongs to others stays untouched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
@@ -164,6 +164,7 @@ fn whatever_somebody_breaks_in_a_segment_is_heard_of_and_healed() {
             "bridge fdb add 02:00:00:00:00:99 dev vx-vms dst 10.255.0.3 self",
             "ip neigh del 10.9.0.20 dev br-vms",
             "ip neigh del fd00::2 dev br-vms",
+            "ip neigh replace 10.9.0.20 lladdr 02:00:00:00:00:02 dev br-vms nud stale",
             "ip neigh add 10.9.0.99 lladdr 02:00:00:00:00:99 dev br-vms nud permanent",
             "ip address del 10.9.0.1/24 dev br-vms",
             "ip link set tap0 nomaster",
@@ -191,6 +192,76 @@ fn whatever_somebody_breaks_in_a_segment_is_heard_of_and_healed() {
             assert_eq!(router.left_to_do(&desired).await, ["set the filter"], "{blow}");
             router.settle(&desired).await;
         }
+    });
+}
+
+/// Who scans the gateway's network has it look for every address, and give up on most.
+#[test]
+fn neighbours_that_a_gateway_looks_for_in_vain_are_nobodys_doing() {
+    Namespace::new().block_on(|| async {
+        let mut router = router_with_a_port().await;
+        router.settle(&wanted(&segment(Learning::Off))).await;
+        let observed = router.observe().await;
+        router.watch.attend(&observed).unwrap();
+        for last in 100..120 {
+            ip(&format!("neigh add 10.9.0.{last} lladdr 02:00:00:00:00:99 dev br-vms nud stale"));
+            ip(&format!("neigh del 10.9.0.{last} dev br-vms"));
+        }
+        // What is heard is heard in order: once this is, so is everything before it.
+        ip("link add tap9 type veth peer name vm9");
+        let mut changes = BTreeSet::new();
+        while !changes.contains(&Change::Links) {
+            changes.extend(timeout(DEADLINE, router.watch.changed()).await.unwrap().unwrap());
+        }
+        assert!(!changes.contains(&Change::Entries), "{changes:?}");
+    });
+}
+
+/// A daemon that ends between making an interface and marking it.
+#[test]
+fn what_was_made_and_not_marked_is_taken_up_if_it_is_just_as_weft_makes_it() {
+    Namespace::new().block_on(|| async {
+        let mut router = router_with_a_port().await;
+        let desired = wanted(&segment(Learning::Off));
+        router.settle(&desired).await;
+        router.down().await;
+        ip("link add br-vms address 02:77:65:00:00:64 type bridge");
+        ip("link add vx-vms type vxlan id 100 local 10.255.0.1 dstport 4789 nolearning proxy");
+        router.settle(&desired).await;
+        for interface in ["br-vms", "vx-vms"] {
+            assert_eq!(json(&format!("ip -j link show {interface}"))[0]["ifalias"], "weft:test", "{interface}");
+        }
+
+        router.down().await;
+        for (others, name) in [
+            ("link add br-vms address 02:77:65:00:00:65 type bridge", "br-vms"),
+            ("link add br-vms address 02:77:65:00:00:64 up type bridge", "br-vms"),
+            ("link add vx-vms type vxlan id 7 local 10.255.0.1 dstport 4789 nolearning proxy", "vx-vms"),
+        ] {
+            ip(others);
+            let failures: Vec<String> = router.reconcile(&desired).await.iter().map(Failure::to_string).collect();
+            let failure = failures.iter().find(|failure| failure.contains(name)).expect(others);
+            assert!(failure.ends_with("an interface of this name exists that is not the mesh's"), "{failure}");
+            assert_eq!(json(&format!("ip -j link show {name}"))[0].get("ifalias"), None, "{others}");
+            ip(&format!("link del {name}"));
+            router.down().await;
+        }
+    });
+}
+
+/// The hosts of a segment are guests: none of them shall be a router's router.
+#[test]
+fn a_bridge_answers_for_ipv6_neighbours_where_ipv6_is_off_and_believes_no_router_advertisement() {
+    Namespace::new().block_on(|| async {
+        for scope in ["all", "default"] {
+            std::fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6"), "1").unwrap();
+        }
+        let mut router = router_with_a_port().await;
+        router.settle(&wanted(&segment(Learning::Off))).await;
+        assert_eq!(neighbors().iter().filter(|neighbor| neighbor.contains("fd00")).count(), 3);
+        let accept = std::fs::read_to_string("/proc/sys/net/ipv6/conf/br-vms/accept_ra").unwrap();
+        assert_eq!(accept.trim(), "0");
+        assert_eq!(ip("-6 address show dev br-vms"), "");
     });
 }
 

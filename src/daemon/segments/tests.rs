@@ -47,7 +47,7 @@ fn site(mesh: &Mesh, own: &str, state_dir: &tempfile::TempDir) -> Segments {
 fn flood(sites: &mut [&mut Segments]) {
     for author in 0..sites.len() {
         let router = RouterId::from(sites[author].here().0);
-        for (id, body) in sites[author].take_untold() {
+        for (_, id, body) in sites[author].take_untold() {
             let id = LinkStateId(u32::from(OPAQUE_TYPE) << 24 | id);
             let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: router };
             let place = LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key };
@@ -116,8 +116,12 @@ fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
     let mut hear = |vni: u32, router: u8, body: &[u8]| {
         let id = LinkStateId(u32::from(OPAQUE_TYPE) << 24 | vni);
         let router = RouterId::from(Ipv4Addr::new(10, 255, 0, router));
-        let key = LsaKey { kind: LsaType::OPAQUE_AS, id, advertising_router: router };
-        taipei.hear(LsaPlace { domain: Domain::As, key }, Some(&Bytes::copy_from_slice(body)), at(1));
+        let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: router };
+        taipei.hear(
+            LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key },
+            Some(&Bytes::copy_from_slice(body)),
+            at(1),
+        );
         remotes(&taipei)
     };
     let before = ["02:00:00:00:00:02 10.255.0.2"];
@@ -127,6 +131,65 @@ fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
     assert_eq!(hear(100, 4, &good), before, "a site that the segment does not span");
     assert_eq!(hear(100, 77, &good), before, "no site at all");
     assert_eq!(hear(100, 3, &good), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
+}
+
+/// Osaka's claim that db1 is there, as an LSA of this kind in this database.
+fn osaka_claims(segments: &mut Segments, kind: LsaType, domain: Domain) {
+    let mac: Mac = "02:00:00:00:00:01".parse().unwrap();
+    let [one, two] = [1, 2].map(|site| Vtep(Ipv4Addr::new(10, 255, 0, site)));
+    let id = LinkStateId(u32::from(OPAQUE_TYPE) << 24 | 100);
+    let key = LsaKey { kind, id, advertising_router: RouterId::from(two.0) };
+    let body = Bytes::from(encode([Claim { mac, sequence: 1, home: one, location: two }]));
+    segments.hear(LsaPlace { domain, key }, Some(&body), at(1));
+}
+
+#[test]
+fn a_router_of_a_lan_that_calls_itself_a_site_is_not_believed() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let mut seoul = site(&mesh, "seoul", &dir);
+    let home = ["02:00:00:00:00:01 10.255.0.1", "02:00:00:00:00:02 10.255.0.2"];
+    osaka_claims(&mut seoul, LsaType::OPAQUE_AREA, Domain::Area(AreaId(1)));
+    assert_eq!(remotes(&seoul), home, "of an area that no tunnel is in");
+    osaka_claims(&mut seoul, LsaType::OPAQUE_AS, Domain::As);
+    assert_eq!(remotes(&seoul), home, "with another scope than the sites' own");
+    osaka_claims(&mut seoul, LsaType::OPAQUE_AREA, Domain::Area(AreaId::BACKBONE));
+    assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
+}
+
+#[test]
+fn what_was_said_of_a_segment_before_it_came_here_counts_once_it_has() {
+    let (with, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let mut without = with.clone();
+    without.segments.clear();
+    let mut seoul = site(&without, "seoul", &dir);
+    osaka_claims(&mut seoul, LsaType::OPAQUE_AREA, Domain::Area(AreaId::BACKBONE));
+    seoul.reload(&with, with.site("seoul").unwrap(), at(2));
+    assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
+}
+
+#[test]
+fn claims_follow_the_tunnels_into_another_area() {
+    let (before, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let mut taipei = site(&before, "taipei", &dir);
+    taipei.place("db1", "seoul", at(1)).unwrap();
+    assert_eq!(taipei.take_untold().len(), 1);
+    let mut after = before.clone();
+    after.links.iter_mut().for_each(|link| link.ospf.area = AreaId(1));
+    taipei.reload(&after, after.site("taipei").unwrap(), at(2));
+    let told = taipei.take_untold();
+    let told: Vec<_> = told.iter().map(|(scope, id, body)| (*scope, *id, body.is_some())).collect();
+    assert_eq!(told, [(OpaqueScope::Area(AreaId(1)), 100, true), (OpaqueScope::Area(AreaId::BACKBONE), 100, false)]);
+}
+
+#[test]
+fn what_was_said_in_an_area_that_the_tunnels_came_to_later_counts_from_then_on() {
+    let (before, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let mut seoul = site(&before, "seoul", &dir);
+    osaka_claims(&mut seoul, LsaType::OPAQUE_AREA, Domain::Area(AreaId(1)));
+    let mut after = before.clone();
+    after.links.iter_mut().for_each(|link| link.ospf.area = AreaId(1));
+    seoul.reload(&after, after.site("seoul").unwrap(), at(2));
+    assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
 }
 
 #[test]
@@ -141,14 +204,32 @@ fn a_site_without_the_segment_has_nothing_of_it() {
 fn a_port_that_is_not_there_is_a_problem_and_is_not_joined() {
     let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
     let taipei = site(&mesh, "taipei", &dir);
-    let mut foreign = Foreign::default();
-    assert_eq!(taipei.problems(&foreign, at(1)), ["vms: port tap0: there is no such interface"]);
-    let joined = |foreign: &Foreign| taipei.desired("a", &BTreeSet::new(), &BTreeSet::new(), foreign).ports.len();
-    assert_eq!(joined(&foreign), 0);
+    let mut observed = Observed::default();
+    assert_eq!(taipei.problems(&observed, at(1)), ["vms: port tap0: there is no such interface"]);
+    let joined = |found: &Observed| taipei.desired("a", &BTreeSet::new(), &BTreeSet::new(), &found.foreign).ports.len();
+    assert_eq!(joined(&observed), 0);
     let found = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };
-    foreign.interfaces.insert(name("tap0"), found);
-    assert_eq!(taipei.problems(&foreign, at(1)), [""; 0]);
-    assert_eq!(joined(&foreign), 1);
+    observed.foreign.interfaces.insert(name("tap0"), found);
+    assert_eq!(taipei.problems(&observed, at(1)), [""; 0]);
+    assert_eq!(joined(&observed), 1);
+}
+
+#[test]
+fn a_bridge_that_learns_no_more_hosts_is_a_problem() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let taipei = site(&mesh, "taipei", &dir);
+    let found = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };
+    let mut observed = Observed::default();
+    observed.foreign.interfaces.insert(name("tap0"), found);
+    observed.state.overlay.ports.insert(name("tap0"), name("br-vms"));
+    let host = |number: u32| {
+        let [_, high, middle, low] = number.to_be_bytes();
+        HeardHost { port: name("tap0"), mac: Mac::try_from([6, 0, 0, high, middle, low]).unwrap() }
+    };
+    observed.heard = (1..MAX_LEARNED).map(host).collect();
+    assert_eq!(taipei.problems(&observed, at(1)), [""; 0]);
+    observed.heard.insert(host(MAX_LEARNED));
+    assert_eq!(taipei.problems(&observed, at(1)), ["vms: 16384 hosts were heard here, and no more are learned"]);
 }
 
 #[test]

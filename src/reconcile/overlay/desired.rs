@@ -52,7 +52,7 @@ pub fn desired_overlay(
         overlay.stations.extend(entries.stations.iter().map(|(mac, roaming)| ((device.clone(), *mac), *roaming)));
         overlay.neighbors.extend(entries.neighbors.iter().map(|(address, mac)| ((bridge.clone(), *address), *mac)));
         overlay.gateways.extend(l2.segment.gateway.map(|gateway| (bridge.clone(), gateway)));
-        filters.insert(device, entries.filter);
+        filters.insert(device, (entries.device.vni, entries.filter));
     }
     if !segments.is_empty() {
         overlay.filter = Some(Ruleset::of(mesh, &filters, tunnels));

@@ -1,13 +1,14 @@
 //! The nftables ruleset of the overlay: a pure function from what the segments need to a script for `nft -f`.
 //!
 //! Two tables called after the mesh. The one of family `bridge` bounds what is flooded to other sites and lowers the MSS of TCP
-//! connections whose packets would not cross in one piece; the one of family `inet` keeps out VXLAN packets that did not come through
-//! a tunnel, for VXLAN knows no other proof of where a frame is from (RFC 7348 §7).
+//! connections whose packets would not cross in one piece; the one of family `inet` keeps VXLAN packets of the segments in the
+//! tunnels. In, because VXLAN knows no other proof of where a frame is from (RFC 7348 §7); out, because a route to a site that is
+//! gone, or leads over a LAN, would have frames leave unencrypted. VXLAN of others, which has other VNIs, is none of our business.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use vxlan::{Filter, FrameRate, Mss, PORT};
+use vxlan::{Filter, FrameRate, Mss, PORT, Vni};
 
 use crate::mesh::IfName;
 
@@ -44,8 +45,8 @@ impl Ruleset {
         })
     }
 
-    /// The ruleset for VXLAN devices with these needs, whose packets come through `tunnels` only.
-    pub(super) fn of(mesh: &str, devices: &BTreeMap<IfName, Filter>, tunnels: &BTreeSet<IfName>) -> Self {
+    /// The ruleset for VXLAN devices with these needs, at least one, whose packets pass through `tunnels` only.
+    pub(super) fn of(mesh: &str, devices: &BTreeMap<IfName, (Vni, Filter)>, tunnels: &BTreeSet<IfName>) -> Self {
         let table = Self::table(mesh);
         let mut script = Self::removal(mesh);
         // In family `bridge` that is -200, before br_netfilter's hooks, which go on with none of a priority up to 0.
@@ -53,7 +54,7 @@ impl Ruleset {
             script,
             "table bridge {table} {{\n\tchain forward {{\n\t\ttype filter hook forward priority filter\n"
         );
-        for (device, filter) in devices {
+        for (device, (_, filter)) in devices {
             bound(&mut script, device, "broadcast", filter.broadcast);
             bound(&mut script, device, "multicast", filter.multicast);
             if let Some(Mss { ipv4, ipv6 }) = filter.mss {
@@ -66,15 +67,27 @@ impl Ruleset {
                 }
             }
         }
-        let names: Vec<String> = tunnels.iter().map(|tunnel| format!("\"{tunnel}\"")).collect();
-        let outside = if names.is_empty() { String::new() } else { format!("iifname != {{ {} }} ", names.join(", ")) };
-        let _ = write!(
-            script,
-            "\t}}\n}}\ntable inet {table} {{\n\tchain input {{\n\t\ttype filter hook input priority 0\n\
-             \t\t{outside}udp dport {PORT} counter drop\n\t}}\n}}\n"
-        );
+        let tunnels = set(tunnels.iter().map(|tunnel| format!("\"{tunnel}\"")));
+        // The VNI is 12 octets into the datagram. These hooks see whole datagrams: fragments are made and joined elsewhere.
+        let ours = set(devices.values().map(|(vni, _)| vni.value().to_string())).unwrap_or_default();
+        script.push_str(&format!("\t}}\n}}\ntable inet {table} {{\n"));
+        for (hook, interface) in [("input", "iifname"), ("output", "oifname")] {
+            let outside = tunnels.as_ref().map_or_else(String::new, |tunnels| format!("{interface} != {tunnels} "));
+            let _ = write!(
+                script,
+                "\tchain {hook} {{\n\t\ttype filter hook {hook} priority 0\n\
+                 \t\t{outside}udp dport {PORT} @th,96,24 {ours} counter drop\n\t}}\n"
+            );
+        }
+        script.push_str("}\n");
         Self(script)
     }
+}
+
+/// A set, as `nft` takes it; `None` if it would be empty, which it does not take.
+fn set(elements: impl Iterator<Item = String>) -> Option<String> {
+    let elements: Vec<String> = elements.collect();
+    (!elements.is_empty()).then(|| format!("{{ {} }}", elements.join(", ")))
 }
 
 /// Lets through so many frames in a second, and as many at once.
@@ -95,7 +108,9 @@ mod tests {
         let name = |text| IfName::new(text).unwrap();
         let rate = FrameRate::new(1000);
         let filter = Filter { broadcast: rate, multicast: None, mss: Some(Mss { ipv4: 1330, ipv6: 1310 }) };
-        let devices = BTreeMap::from([(name("vx-vms"), filter), (name("vx-lab"), Filter::default())]);
+        let vni = |number| Vni::try_from(number).unwrap();
+        let devices =
+            BTreeMap::from([(name("vx-vms"), (vni(100), filter)), (name("vx-lab"), (vni(101), Filter::default()))]);
         let tunnels = BTreeSet::from([name("wg-osaka"), name("wg-seoul")]);
         assert_eq!(
             Ruleset::of("acme", &devices, &tunnels).script(),
@@ -115,7 +130,11 @@ table bridge weft-acme {
 table inet weft-acme {
 \tchain input {
 \t\ttype filter hook input priority 0
-\t\tiifname != { \"wg-osaka\", \"wg-seoul\" } udp dport 4789 counter drop
+\t\tiifname != { \"wg-osaka\", \"wg-seoul\" } udp dport 4789 @th,96,24 { 101, 100 } counter drop
+\t}
+\tchain output {
+\t\ttype filter hook output priority 0
+\t\toifname != { \"wg-osaka\", \"wg-seoul\" } udp dport 4789 @th,96,24 { 101, 100 } counter drop
 \t}
 }
 "
@@ -123,8 +142,10 @@ table inet weft-acme {
     }
 
     #[test]
-    fn a_router_without_tunnels_takes_no_vxlan_packet_at_all() {
-        let ruleset = Ruleset::of("acme", &BTreeMap::new(), &BTreeSet::new());
-        assert!(ruleset.script().contains("\t\tudp dport 4789 counter drop"), "{}", ruleset.script());
+    fn a_router_without_tunnels_takes_and_sends_no_vxlan_packet_of_a_segment_at_all() {
+        let device = (IfName::new("vx-vms").unwrap(), (Vni::try_from(100).unwrap(), Filter::default()));
+        let ruleset = Ruleset::of("acme", &BTreeMap::from([device]), &BTreeSet::new());
+        let rules = ruleset.script().matches("\t\tudp dport 4789 @th,96,24 { 100 } counter drop").count();
+        assert_eq!(rules, 2, "{}", ruleset.script());
     }
 }

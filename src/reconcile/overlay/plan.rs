@@ -1,7 +1,7 @@
 //! The overlay's part of the plan. Bridges come before what is joined to them, and devices before the entries on them; a device that
 //! has to be made anew takes its entries along, and they are all added again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{Bridge, Device, Overlay};
 use super::step::OverlayStep;
@@ -42,8 +42,13 @@ pub(in crate::reconcile) fn plan_making(desired: &Overlay, observed: &Observed) 
     steps
 }
 
-/// Steps that take away what is not wanted any more, entries first.
-pub(in crate::reconcile) fn plan_withdrawal(desired: &Overlay, observed: &Observed) -> Vec<OverlayStep> {
+/// Steps that take away what is not wanted any more, entries first. `joined` has the bridges of ports that were wanted before: those
+/// that others have joined to them stay.
+pub(in crate::reconcile) fn plan_withdrawal(
+    desired: &Overlay,
+    observed: &Observed,
+    joined: &BTreeMap<IfName, IfName>,
+) -> Vec<OverlayStep> {
     let found = &observed.state.overlay;
     let mut steps = Vec::new();
     let devices_stay = |device: &IfName| desired.devices.contains_key(device);
@@ -58,9 +63,13 @@ pub(in crate::reconcile) fn plan_withdrawal(desired: &Overlay, observed: &Observ
     steps.extend(neighbors.map(|(bridge, address)| OverlayStep::RemoveNeighbor(bridge.clone(), *address)));
     let gateways = found.gateways.difference(&desired.gateways).filter(|(bridge, _)| bridges_stay(bridge));
     steps.extend(gateways.map(|(bridge, address)| OverlayStep::RemoveGateway(bridge.clone(), *address)));
+    let released = joined.iter().filter(|(port, bridge)| {
+        bridges_stay(bridge) && !desired.ports.contains_key(*port) && found.ports.get(*port) == Some(*bridge)
+    });
+    steps.extend(released.map(|(port, _)| OverlayStep::Leave(port.clone())));
     let devices = found.devices.keys().filter(|device| !devices_stay(device));
     steps.extend(devices.cloned().map(OverlayStep::Delete));
-    // Ports are let go by the kernel.
+    // Their ports are let go by the kernel.
     let bridges = found.bridges.keys().filter(|bridge| !bridges_stay(bridge));
     steps.extend(bridges.cloned().map(OverlayStep::Delete));
     if desired.filter.is_none() && found.filter.is_some() {

@@ -540,3 +540,29 @@ fn down_takes_everything_away_and_gives_settings_back() {
     );
     assert!(observed.state.links.is_empty() && observed.state.addresses.is_empty() && observed.state.routes.is_empty());
 }
+
+/// In br-vms are a port that the file has listed, and one that somebody else has joined.
+#[test]
+fn a_port_that_is_listed_no_more_leaves_its_bridge_and_nobody_elses_does() {
+    let (port, others, bridge) = (name("tap0"), name("vnet7"), name("br-vms"));
+    let standing = overlay::Bridge { mac: None, mtu: 1500, snooping: false, admin: Admin::Up };
+    let mut before = State::default();
+    before.overlay.bridges.insert(bridge.clone(), standing);
+    before.overlay.ports.insert(port.clone(), bridge.clone());
+    let mut observed = Observed { state: before.clone(), ..Observed::default() };
+    observed.state.overlay.ports.insert(others, bridge);
+    let mut after = before.clone();
+    after.overlay.ports.clear();
+    let said = |desired: &State, observed: &Observed, applied: &Applied| -> Vec<String> {
+        plan(desired, observed, applied).iter().map(ToString::to_string).collect()
+    };
+    let mut applied = Applied::default();
+    applied.note(&before, []);
+    let leave = ["take port tap0 out of its bridge"];
+    assert_eq!(said(&after, &observed, &applied), leave);
+    let failed = plan(&after, &observed, &applied);
+    applied.note(&after, &failed);
+    assert_eq!(said(&after, &observed, &applied), leave, "it is tried again");
+    applied.note(&after, []);
+    assert_eq!(said(&after, &observed, &applied), [""; 0], "whoever joins it now has done so of their own accord");
+}

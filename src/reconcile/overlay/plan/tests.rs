@@ -72,7 +72,9 @@ fn add_interface(observed: &mut Observed, interface: &str) {
 
 /// The plan as text; carried out it leaves nothing to do.
 fn planned(desired: &Overlay, observed: &mut Observed) -> Vec<String> {
-    let plan = |observed: &Observed| [plan_making(desired, observed), plan_withdrawal(desired, observed)].concat();
+    let plan = |observed: &Observed| {
+        [plan_making(desired, observed), plan_withdrawal(desired, observed, &BTreeMap::new())].concat()
+    };
     let steps = plan(observed);
     steps.iter().for_each(|step| carry_out(step, observed));
     let again: Vec<String> = plan(observed).iter().map(OverlayStep::to_string).collect();
