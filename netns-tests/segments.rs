@@ -5,13 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 
 use crate::harness::capture::Capture;
 use crate::harness::lab::{Lab, WEFT};
 use crate::harness::mesh;
-use crate::harness::netns::{Netns, inside};
+use crate::harness::netns::{Netns, in_netns, inside};
 use crate::harness::ping::Stream;
 use crate::harness::process::Background;
 use crate::harness::wait::eventually;
@@ -317,14 +316,4 @@ fn listens(lab: &Lab, host: &str, port: u16) -> Result<()> {
     let sockets = lab.run_at(host, &format!("ss -Htln sport = :{port}"))?;
     ensure!(!sockets.trim().is_empty(), "nobody listens");
     Ok(())
-}
-
-/// Makes something on a thread that is in the namespace; a socket stays there.
-fn in_netns<T: Send>(netns: &str, make: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    let inside = || {
-        let namespace = std::fs::File::open(format!("/run/netns/{netns}")).context("opening the namespace")?;
-        setns(namespace, CloneFlags::CLONE_NEWNET).context("entering the namespace")?;
-        make()
-    };
-    thread::scope(|scope| scope.spawn(inside).join()).expect("the thread does not panic")
 }

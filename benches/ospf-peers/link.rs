@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result};
 use ospf::RouterId;
 
-use crate::harness::netns::{Netns, veth};
+use crate::harness::netns::{Netns, in_netns, veth};
 use crate::harness::process::run;
 
 /// Router id of whoever is measured.
@@ -51,13 +51,7 @@ impl Link {
 
     /// Does something in the namespace of the neighbour.
     pub fn as_neighbor<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let inside = || -> Result<T> {
-            let netns = std::fs::File::open(format!("/run/netns/{NEIGHBOR_NETNS}"))?;
-            nix::sched::setns(netns, nix::sched::CloneFlags::CLONE_NEWNET).context("entering the namespace")?;
-            work()
-        };
-        // A thread of its own, for a thread's namespace is its own.
-        std::thread::scope(|scope| scope.spawn(inside).join()).map_err(|_| anyhow::anyhow!("the thread panicked"))?
+        in_netns(NEIGHBOR_NETNS, work)
     }
 }
 

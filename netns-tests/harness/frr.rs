@@ -1,4 +1,4 @@
-//! FRR's `zebra` and `ospfd` in a namespace, with files and sockets of their own.
+//! FRR's `zebra` and one routing daemon in a namespace, with files and sockets of their own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,10 @@ use super::netns::inside;
 use super::process::{Background, command, output_of, run};
 use super::wait::eventually;
 
-const ZEBRA: &str = "/usr/lib/frr/zebra";
-const OSPFD: &str = "/usr/lib/frr/ospfd";
+/// Debian's places of the daemons.
+pub const ZEBRA: &str = "/usr/lib/frr/zebra";
+pub const OSPFD: &str = "/usr/lib/frr/ospfd";
+pub const BGPD: &str = "/usr/lib/frr/bgpd";
 
 /// Where `ospfd` insists on keeping what survives a graceful restart; each namespace sees a place of its own there.
 const STATE: &str = "/run/frr";
@@ -26,51 +28,65 @@ const START: Duration = Duration::from_secs(20);
 /// An FRR router. Its daemons end when this is dropped.
 pub struct Frr {
     // Before `dir`: daemons end first.
-    ospfd: Option<Background>,
+    routing: Option<Background>,
     zebra: Option<Background>,
+    /// The routing daemon.
+    program: &'static str,
     netns: String,
     dir: TempDir,
 }
 
 impl Frr {
-    /// Starts both daemons in `netns`; `ospfd_conf` is the whole of `ospfd.conf`.
+    /// Starts `zebra` and `ospfd` in `netns`; `ospfd_conf` is the whole of `ospfd.conf`.
     pub fn start(netns: &str, ospfd_conf: &str) -> Result<Self> {
         let mut frr = Self::configured(netns, ospfd_conf)?;
         frr.start_missing()?;
         Ok(frr)
     }
 
-    /// The router with its files, not started.
+    /// Starts `zebra` and `bgpd` in `netns`; `bgpd_conf` is the whole of `bgpd.conf`.
+    pub fn start_bgp(netns: &str, bgpd_conf: &str) -> Result<Self> {
+        let mut frr = Self::with_program(netns, BGPD, bgpd_conf)?;
+        frr.start_missing()?;
+        Ok(frr)
+    }
+
+    /// The OSPF router with its files, not started.
     pub fn configured(netns: &str, ospfd_conf: &str) -> Result<Self> {
+        Self::with_program(netns, OSPFD, ospfd_conf)
+    }
+
+    fn with_program(netns: &str, program: &'static str, conf: &str) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("frr-").tempdir().context("making a directory for FRR")?;
         fs::write(dir.path().join("zebra.conf"), "")?;
-        fs::write(dir.path().join("ospfd.conf"), ospfd_conf)?;
+        fs::write(dir.path().join(format!("{}.conf", name(program))), conf)?;
         // The daemons drop to this user, which must own the place of their sockets.
         run(&format!("chown -R frr:frr {}", dir.path().display()))?;
-        Ok(Self { ospfd: None, zebra: None, netns: netns.to_owned(), dir })
+        Ok(Self { routing: None, zebra: None, program, netns: netns.to_owned(), dir })
     }
 
     /// Starts the daemons that do not run.
     pub fn start_missing(&mut self) -> Result<()> {
         if self.zebra.is_none() {
-            // ospfd that does not find zebra tries again after ten seconds only.
+            // A daemon that does not find zebra tries again after ten seconds only.
             for left in ["zserv.api", "zebra.vty"] {
                 fs::remove_file(self.dir.path().join(left)).ok();
             }
             self.zebra = Some(daemon(&self.netns, ZEBRA, self.dir.path())?);
             self.await_socket("zserv.api")?;
         }
-        if self.ospfd.is_none() {
-            fs::remove_file(self.dir.path().join("ospfd.vty")).ok();
-            self.ospfd = Some(daemon(&self.netns, OSPFD, self.dir.path())?);
-            self.await_socket("ospfd.vty")?;
+        if self.routing.is_none() {
+            let socket = format!("{}.vty", name(self.program));
+            fs::remove_file(self.dir.path().join(&socket)).ok();
+            self.routing = Some(daemon(&self.netns, self.program, self.dir.path())?);
+            self.await_socket(&socket)?;
         }
         Ok(())
     }
 
     /// Kills `ospfd` (SIGKILL: no farewell) and starts it again.
     pub fn restart_ospfd(&mut self) -> Result<()> {
-        if let Some(mut ospfd) = self.ospfd.take() {
+        if let Some(mut ospfd) = self.routing.take() {
             ospfd.end_with(Signal::SIGKILL)?;
         }
         self.start_missing()
@@ -78,7 +94,7 @@ impl Frr {
 
     /// Kills both daemons.
     pub fn kill(&mut self) -> Result<()> {
-        for daemon in [&mut self.ospfd, &mut self.zebra] {
+        for daemon in [&mut self.routing, &mut self.zebra] {
             daemon.take().context("FRR does not run")?.end_with(Signal::SIGKILL)?;
         }
         Ok(())
@@ -87,7 +103,7 @@ impl Frr {
     /// Tells the neighbours of a graceful restart and ends `ospfd`; `zebra` keeps its routes.
     pub fn stop_gracefully(&mut self) -> Result<()> {
         self.ask("graceful-restart prepare ip ospf")?;
-        self.ospfd.take().context("FRR does not run")?.end_with(Signal::SIGTERM)
+        self.routing.take().context("FRR does not run")?.end_with(Signal::SIGTERM)
     }
 
     /// What `vtysh -c COMMAND` prints, with a command in each line of `question`.
@@ -124,14 +140,14 @@ impl Frr {
 
     /// The end of what both daemons have written.
     pub fn log_tail(&self) -> String {
-        let tails = [&self.zebra, &self.ospfd].into_iter().flatten().map(Background::log_tail);
+        let tails = [&self.zebra, &self.routing].into_iter().flatten().map(Background::log_tail);
         tails.collect::<Vec<_>>().join("\n")
     }
 
     fn await_socket(&mut self, name: &str) -> Result<()> {
         let socket = self.dir.path().join(name);
         eventually(&format!("FRR's {name}"), START, || {
-            for daemon in [&mut self.zebra, &mut self.ospfd].into_iter().flatten() {
+            for daemon in [&mut self.zebra, &mut self.routing].into_iter().flatten() {
                 daemon.alive()?;
             }
             Ok(socket.exists().then_some(()))
@@ -140,7 +156,7 @@ impl Frr {
 }
 
 fn daemon(netns: &str, program: &str, dir: &Path) -> Result<Background> {
-    let name = program.rsplit('/').next().unwrap_or(program);
+    let name = name(program);
     let path = |suffix: &str| -> PathBuf { dir.join(format!("{name}.{suffix}")) };
     let line = format!(
         "{program} --vty_socket {dir} -z {dir}/zserv.api -f {conf} -i {pid} -P 0 --log stdout --log-level info",
@@ -149,6 +165,10 @@ fn daemon(netns: &str, program: &str, dir: &Path) -> Result<Background> {
         pid = path("pid").display(),
     );
     Background::start(name, with_own_state(netns, dir, &line), dir)
+}
+
+fn name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
 }
 
 /// `line` in `netns`, where [`STATE`] is `dir`: each `ip netns exec` has mounts of its own.

@@ -132,9 +132,14 @@ impl Lab {
         address.parse().with_context(|| format!("reading {address}"))
     }
 
+    /// `--run-dir` of the site's daemon.
+    pub fn run_dir(&self, site: &str) -> PathBuf {
+        self.state_of(site).join("run")
+    }
+
     /// `weft status --json` of the site.
     pub fn status(&self, site: &str) -> Result<Value> {
-        let run_dir = self.state_of(site).join("run");
+        let run_dir = self.run_dir(site);
         // Exit code 1 may only say that something is not good.
         let output = Command::new(WEFT).args(["status", "--json", "--run-dir"]).arg(run_dir).output()?;
         serde_json::from_slice(&output.stdout).with_context(|| format!("reading the status of {site}: {output:?}"))
@@ -229,7 +234,7 @@ impl Drop for Lab {
         }
         for site in &self.sites {
             eprintln!("--- log of {site}:\n{}", tail(&self.state_of(site).join("log")));
-            let status = Command::new(WEFT).args(["status", "--run-dir"]).arg(self.state_of(site).join("run")).output();
+            let status = Command::new(WEFT).args(["status", "--run-dir"]).arg(self.run_dir(site)).output();
             let shown = status.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
             eprintln!("--- status of {site}:\n{}", shown.unwrap_or_else(|error| error.to_string()));
         }

@@ -1,7 +1,7 @@
 //! What the tests stand on: programs, namespaces, waiting, the virtual machine. Everything made here is gone when it is
 //! dropped, also when a test panics; what a killed test left behind is swept by the next one of that name.
 
-#![allow(dead_code, reason = "shared by the tests and benches/frr-triangle, each of which uses its part")]
+#![allow(dead_code, reason = "shared by the tests and the benchmarks, each of which uses its part")]
 
 pub mod capture;
 pub mod frr;

@@ -1,8 +1,11 @@
 //! Network namespaces and the veth pairs between them, made with `ip`.
 
+use std::fs::File;
 use std::process::Command;
+use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
+use nix::sched::{CloneFlags, setns};
 
 use super::process::{command, run};
 
@@ -46,6 +49,17 @@ pub fn ip(netns: &str, arguments: &str) -> Result<String> {
 /// The command `line` in namespace `netns`.
 pub fn inside(netns: &str, line: &str) -> Command {
     command(&format!("ip netns exec {netns} {line}"))
+}
+
+/// Does something on a thread that is in the namespace; a socket made there stays there.
+pub fn in_netns<T: Send>(netns: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let path = format!("/run/netns/{netns}");
+    let namespace = File::open(&path).with_context(|| format!("opening {path}"))?;
+    let inside = || {
+        setns(namespace, CloneFlags::CLONE_NEWNET).context("entering the namespace: it needs root")?;
+        work()
+    };
+    thread::scope(|scope| scope.spawn(inside).join()).map_err(|_| anyhow!("a thread in {netns} panicked"))?
 }
 
 /// A veth pair between two namespaces, both ends up: (namespace, interface, address with length) each.

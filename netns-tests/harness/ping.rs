@@ -2,7 +2,6 @@
 //! second where the kernel's tick is 4 ms.)
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -11,8 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use nix::sched::{CloneFlags, setns};
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::netns::in_netns;
 
 /// Between two requests.
 pub const INTERVAL: Duration = Duration::from_millis(10);
@@ -115,15 +115,11 @@ fn join(thread: &mut Option<JoinHandle<()>>) -> Result<()> {
     thread.take().map_or(Ok(()), |thread| thread.join().map_err(|_| anyhow!("a thread of the ping stream panicked")))
 }
 
-/// A raw ICMP socket in namespace `netns`: made by a thread that has entered it, usable from everywhere.
+/// A raw ICMP socket in namespace `netns`, usable from everywhere.
 fn socket_in(netns: &str) -> Result<Socket> {
-    let path = format!("/run/netns/{netns}");
-    let file = File::open(&path).with_context(|| format!("opening {path}"))?;
-    let open = move || -> Result<Socket> {
-        setns(file, CloneFlags::CLONE_NEWNET).context("entering the namespace")?;
+    in_netns(netns, || {
         Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).context("making a raw socket: it needs root")
-    };
-    thread::spawn(open).join().map_err(|_| anyhow!("making a socket in {netns} panicked"))?
+    })
 }
 
 fn send(socket: &Socket, id: u16, shared: &Shared) {
