@@ -13,6 +13,7 @@ use super::segments::Segment;
 use crate::control::view;
 use crate::kernel::Limited;
 use crate::mesh::IfName;
+use crate::reconcile::state::Admin;
 
 impl Report<'_> {
     /// `limited` has the frames that were more than a limit lets through, by VXLAN device.
@@ -34,7 +35,8 @@ impl Report<'_> {
     fn segment(&self, segment: &Segment, limited: &BTreeMap<IfName, Limited>) -> view::Segment {
         let (config, overlay) = (&segment.l2.segment, &self.observed.state.overlay);
         let (device, bridge) = (segment.l2.device(), &segment.site.bridge);
-        let stands = overlay.devices.contains_key(&device) && overlay.bridges.contains_key(bridge);
+        let open = overlay.devices.get(&device).is_some_and(|device| device.admin == Admin::Up);
+        let stands = overlay.bridges.get(bridge).is_some_and(|bridge| bridge.admin == Admin::Up);
         let flooded = |flooding| match flooding {
             Flooding::Flood(rate) => Some(rate.get()),
             Flooding::Drop => None,
@@ -44,7 +46,12 @@ impl Report<'_> {
             vni: config.vni.value(),
             bridge: bridge.to_string(),
             device: device.to_string(),
-            state: if stands { "up" } else { "missing" }.to_owned(),
+            state: match (overlay.devices.contains_key(&device), open && stands) {
+                (_, true) => "up",
+                (true, false) => "down",
+                (false, false) => "missing",
+            }
+            .to_owned(),
             arp: match config.resolution {
                 Resolution::Proxy => "proxy",
                 Resolution::Suppress => "suppress",

@@ -15,6 +15,7 @@ use super::observe::Kernel;
 use super::routes::Present;
 use super::{addresses, links, routes, rules, settings};
 use crate::mesh::IfName;
+use crate::reconcile::overlay::OverlayStep;
 use crate::reconcile::state::{Backend, Freshness, Observed, Route, RouteKey, State};
 use crate::reconcile::tunnels::Tunnels;
 use crate::reconcile::{Step, plan, plan_routes};
@@ -71,7 +72,7 @@ impl Kernel {
 
     /// Carries out `steps` in their order.
     async fn execute(&mut self, steps: &[Step], observed: &mut Observed, tunnels: &impl Tunnels) -> Vec<Failure> {
-        let mut run = Run { kernel: self, observed, broken: BTreeSet::new(), failures: Vec::new() };
+        let mut run = Run { kernel: self, observed, broken: BTreeSet::new(), unguarded: false, failures: Vec::new() };
         let mut rest = steps;
         while let Some(first) = rest.first() {
             let group = rest.iter().take_while(|step| may_run_together(first, step)).count().max(1);
@@ -101,6 +102,8 @@ struct Run<'a> {
     observed: &'a mut Observed,
     /// Interfaces that could not be made or set up.
     broken: BTreeSet<IfName>,
+    /// What keeps the segments' packets in the tunnels could not be put in place: no other VXLAN device is set up.
+    unguarded: bool,
     failures: Vec<Failure>,
 }
 
@@ -215,7 +218,8 @@ impl Run<'_> {
 
     /// Whether a step before has broken what this one needs.
     fn is_hopeless(&self, step: &Step) -> bool {
-        step.needs().into_iter().any(|interface| self.broken.contains(interface))
+        let opens = matches!(step, Step::Overlay(OverlayStep::SetUp(_)));
+        (opens && self.unguarded) || step.needs().into_iter().any(|interface| self.broken.contains(interface))
     }
 
     fn fail(&mut self, step: &Step, cause: anyhow::Error) {
@@ -225,6 +229,7 @@ impl Run<'_> {
             _ => None,
         };
         self.broken.extend(broken.cloned());
+        self.unguarded |= matches!(step, Step::Overlay(OverlayStep::SetFilter(_)));
         self.observed.freshness = Freshness::Stale;
         self.failures.push(Failure { step: step.clone(), cause });
     }

@@ -101,7 +101,7 @@ async fn run(script: &str) -> anyhow::Result<()> {
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .context("starting `nft`, which limits floods and lowers the MSS (package nftables)")?;
+        .context("starting `nft`, without which no segment comes up (package nftables)")?;
     let mut stdin = child.stdin.take().context("`nft` has no standard input")?;
     stdin.write_all(script.as_bytes()).await.context("writing to `nft`")?;
     drop(stdin);

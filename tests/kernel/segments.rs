@@ -2,9 +2,10 @@
 //! belongs to others stays untouched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::net::Ipv4Addr;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::time::timeout;
@@ -283,6 +284,29 @@ fn a_host_that_is_heard_on_a_port_is_told_of_and_takes_over_its_entry_where_host
         timeout(DEADLINE, async { while !router.watch.changed().await.unwrap().contains(&heard) {} }).await.unwrap();
         let observed = router.observe().await;
         assert!(observed.heard.iter().any(|host| host.mac == mac(2) && host.port == name("tap0")));
+    });
+}
+
+/// `nft` refuses the ruleset: the table belongs to another process, as long as that runs.
+#[test]
+fn a_segment_whose_packets_are_not_kept_in_the_tunnels_stays_down() {
+    Namespace::new().block_on(|| async {
+        let mut router = router_with_a_port().await;
+        let mut owner = Command::new("nft").arg("-i").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        owner.stdin.as_mut().unwrap().write_all(b"add table inet weft-test { flags owner; }\n").unwrap();
+        let end = Instant::now() + DEADLINE;
+        while !run("nft list tables").contains("weft-test") {
+            assert!(Instant::now() < end, "nft makes no table");
+        }
+        let desired = wanted(&segment(Learning::Off));
+        let failures: Vec<String> = router.reconcile(&desired).await.iter().map(Failure::to_string).collect();
+        assert!(failures.len() == 1 && failures[0].starts_with("set the filter: "), "{failures:#?}");
+        let is_up = || json("ip -j link show vx-vms")[0]["flags"].as_array().unwrap().contains(&Value::from("UP"));
+        assert!(!is_up());
+        owner.kill().unwrap();
+        owner.wait().unwrap();
+        router.settle(&desired).await;
+        assert!(is_up());
     });
 }
 

@@ -17,7 +17,7 @@ pub struct Segment {
     pub bridge: String,
     /// The VXLAN device.
     pub device: String,
-    /// `up`, or `missing`: it, or its bridge, is not there now.
+    /// `up`; `down`: it, or its bridge, is there and carries nothing; `missing`: it is not there now.
     pub state: String,
     /// `proxy`, `suppress` or `flood`.
     pub arp: String,
