@@ -14,7 +14,6 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
-use vxlan::OPAQUE_TYPE;
 
 use super::backoff::Backoff;
 use super::host_memory::HostMemory;
@@ -426,8 +425,8 @@ impl Daemon {
 
     /// Tells the other sites, and writes down, where hosts have moved, as far as that has changed.
     async fn tell_whereabouts(&mut self) {
-        for (scope, opaque_id, body) in self.segments.take_untold() {
-            self.driver.opaque(scope, OPAQUE_TYPE, opaque_id, body).await;
+        for (scope, opaque_type, opaque_id, body) in self.segments.take_untold() {
+            self.driver.opaque(scope, opaque_type, opaque_id, body).await;
         }
         if let Err(error) = self.segments.remember() {
             warn!(error = format!("{error:#}"), "a restart would forget where hosts have moved");

@@ -18,6 +18,9 @@ use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
 use crate::reconcile::overlay::{LocalSegment, Overlay, desired_overlay};
 use crate::reconcile::state::{Foreign, HeardHost, Observed};
 
+/// Opaque Type of an LSA.
+type OpaqueType = u8;
+
 /// The segments of the mesh that this site is part of.
 #[derive(Debug)]
 pub(super) struct Segments {
@@ -28,9 +31,9 @@ pub(super) struct Segments {
     scope: OpaqueScope,
     /// What other routers say of segments, ours or not, in whatever database: what counts may be another after the next reload. As many
     /// as the link-state databases hold.
-    said: BTreeMap<(Vni, Domain, Vtep), Bytes>,
+    said: BTreeMap<(Vni, Domain, Vtep, OpaqueType), Bytes>,
     /// What the others were last told, and how far.
-    told: BTreeMap<Vni, (OpaqueScope, Vec<Claim>)>,
+    told: BTreeMap<(Vni, OpaqueType), (OpaqueScope, Vec<Claim>)>,
     /// Every site, by the router id of its LSAs.
     sites: BTreeMap<Ipv4Addr, String>,
     /// Hosts that have moved and whose ports were not told yet.
@@ -107,16 +110,9 @@ impl Segments {
 
     /// Weighs what others say of a segment that was not ours, or said where it did not count.
     fn hear_again(&mut self, vni: Vni, now: SystemTime) {
-        let about = self.said.iter().filter(|((about, ..), _)| *about == vni);
-        let about: Vec<(Domain, Vtep, Bytes)> =
-            about.map(|((_, domain, author), body)| (*domain, *author, body.clone())).collect();
-        if let Some(segment) = self.segments.get_mut(&vni) {
-            about.iter().for_each(|(_, author, _)| segment.whereabouts.fell_silent(*author));
-        }
-        for (domain, author, body) in about {
-            if domain == self.domain() {
-                self.weigh(vni, author, &body, now);
-            }
+        let authors = self.said.keys().filter(|(about, ..)| *about == vni).map(|(_, _, author, _)| *author);
+        for author in authors.collect::<BTreeSet<Vtep>>() {
+            self.weigh(vni, author, now);
         }
     }
 
@@ -169,34 +165,41 @@ impl Segments {
     /// router ids of an area that no tunnel is in are anybody's.
     pub(super) fn hear(&mut self, place: LsaPlace, body: Option<&Bytes>, now: SystemTime) {
         let author = Vtep(place.key.advertising_router.into());
-        let [_, id @ ..] = place.key.id.0.to_be_bytes();
+        let [opaque_type, id @ ..] = place.key.id.0.to_be_bytes();
         let [high, middle, low] = id.map(u32::from);
         let Ok(vni) = Vni::try_from(high << 16 | middle << 8 | low) else { return };
-        let saying = (vni, place.domain, author);
+        let saying = (vni, place.domain, author, opaque_type);
         match body {
             None => self.said.remove(&saying),
             Some(body) => self.said.insert(saying, body.clone()),
         };
-        if place.domain != self.domain() {
+        if place.domain == self.domain() {
+            self.weigh(vni, author, now);
+        } else {
             debug!(vni = vni.value(), site = self.site_name(author), ?place, "claims from where none count");
-        } else if let Some(body) = body {
-            self.weigh(vni, author, body, now);
-        } else if let Some(segment) = self.segments.get_mut(&vni) {
-            segment.whereabouts.fell_silent(author);
         }
     }
 
-    /// Believes what is to be believed of an LSA's body. Nothing of it if we are no part of the segment.
-    fn weigh(&mut self, vni: Vni, author: Vtep, body: &[u8], now: SystemTime) {
+    /// Believes what is to be believed of all that a site says of a segment. Nothing of it if we are no part of the segment.
+    fn weigh(&mut self, vni: Vni, author: Vtep, now: SystemTime) {
         let site = self.site_name(author);
+        let [first, last] = [OpaqueType::MIN, OpaqueType::MAX].map(|kind| (vni, self.domain(), author, kind));
         let Some(segment) = self.segments.get_mut(&vni) else { return };
-        match decode(body) {
-            Ok(claims) => {
+        let bodies = self.said.range(first..=last);
+        let mut claims = Some(Vec::new()).filter(|_| bodies.clone().next().is_some());
+        for (_, body) in bodies {
+            match decode(body) {
+                Ok(more) => claims.iter_mut().for_each(|claims| claims.extend(more.iter().copied())),
+                Err(error) => {
+                    warn!(segment = segment.l2.name, site, %error, "what a site says of its hosts makes no sense");
+                }
+            }
+        }
+        match claims {
+            None => segment.whereabouts.fell_silent(author),
+            Some(claims) => {
                 let findings = segment.whereabouts.hear(&segment.l2.segment, author, &claims, now);
                 self.note(vni, findings);
-            }
-            Err(error) => {
-                warn!(segment = segment.l2.name, site, %error, "what a site says of its hosts makes no sense");
             }
         }
     }
@@ -231,20 +234,23 @@ impl Segments {
         Ok(())
     }
 
-    /// The LSAs that have to say something else (`None`: nothing any more) than they did: scopes, Opaque IDs and bodies.
-    pub(super) fn take_untold(&mut self) -> Vec<(OpaqueScope, u32, Option<Bytes>)> {
-        let claims: BTreeMap<Vni, (OpaqueScope, Vec<Claim>)> = self
-            .segments
-            .iter()
-            .map(|(vni, segment)| (*vni, (self.scope, segment.whereabouts.to_announce())))
-            .filter(|(_, (_, claims))| !claims.is_empty())
-            .collect();
-        let changed = claims.iter().filter(|(vni, claims)| self.told.get(vni) != Some(claims));
-        let stands = |vni, scope| claims.get(vni).is_some_and(|(new, _)| *new == scope);
-        let gone = self.told.iter().filter(|(vni, (scope, _))| !stands(*vni, *scope));
-        let gone = gone.map(|(vni, (scope, _))| (*scope, vni.value(), None));
+    /// The LSAs that have to say something else (`None`: nothing any more) than they did: scopes, Opaque Types and IDs, and bodies.
+    pub(super) fn take_untold(&mut self) -> Vec<(OpaqueScope, OpaqueType, u32, Option<Bytes>)> {
+        let mut claims: BTreeMap<(Vni, OpaqueType), (OpaqueScope, Vec<Claim>)> = BTreeMap::new();
+        for (vni, segment) in &self.segments {
+            for claim in segment.whereabouts.to_announce() {
+                let lsa = claims.entry((*vni, claim.opaque_type())).or_insert((self.scope, Vec::new()));
+                lsa.1.push(claim);
+            }
+        }
+        let changed = claims.iter().filter(|(lsa, claims)| self.told.get(lsa) != Some(claims));
+        let stands = |lsa, scope| claims.get(lsa).is_some_and(|(new, _)| *new == scope);
+        let gone = self.told.iter().filter(|(lsa, (scope, _))| !stands(*lsa, *scope));
+        let gone = gone.map(|((vni, opaque_type), (scope, _))| (*scope, *opaque_type, vni.value(), None));
         let told = changed
-            .map(|(vni, (scope, claims))| (*scope, vni.value(), Some(Bytes::from(encode(claims.iter().copied())))))
+            .map(|((vni, opaque_type), (scope, claims))| {
+                (*scope, *opaque_type, vni.value(), Some(Bytes::from(encode(claims.iter().copied()))))
+            })
             .chain(gone)
             .collect();
         self.told = claims;

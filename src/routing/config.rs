@@ -101,7 +101,7 @@ pub fn engine_config(
         helper: mesh.ospf.graceful_restart.helper,
         stub_router: mesh.ospf.stub_router,
         limits: mesh.ospf.limits,
-        watched_opaque: if mesh.segments.is_empty() { BTreeSet::new() } else { BTreeSet::from([vxlan::OPAQUE_TYPE]) },
+        watched_opaque: if mesh.segments.is_empty() { BTreeSet::new() } else { vxlan::OPAQUE_TYPES.collect() },
         ..Config::new(RouterId::from(site.loopback))
     }
 }

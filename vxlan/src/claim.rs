@@ -1,5 +1,5 @@
-//! What sites tell each other of hosts that are not where the table has them: the body of an opaque LSA (RFC 5250) for each segment
-//! and site.
+//! What sites tell each other of hosts that are not where the table has them: the bodies of opaque LSAs (RFC 5250) of each segment and
+//! site.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -22,6 +22,7 @@
 //! types are passed over.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 
 use crate::Mac;
 use crate::segment::Vtep;
@@ -39,8 +40,19 @@ pub struct Claim {
     pub location: Vtep,
 }
 
-/// Opaque Type of the LSA, one of those for private use (RFC 5250 §7.2). Its Opaque ID is the segment's VNI: both have 24 bits.
-pub const OPAQUE_TYPE: u8 = 201;
+/// Opaque Types of the LSAs, among those for private use (RFC 5250 §7.2). The Opaque ID is the segment's VNI: both have 24 bits.
+///
+/// An LSA changes no more often than MinLSInterval allows (RFC 2328 §12.4). Hosts are spread over as many LSAs as there are types, by the
+/// last octet of their MAC addresses, so that those which move one right after another need not wait for each other.
+pub const OPAQUE_TYPES: RangeInclusive<u8> = 201..=216;
+
+impl Claim {
+    /// The Opaque Type of the LSA that it is in.
+    pub fn opaque_type(&self) -> u8 {
+        let [.., last] = self.mac.octets();
+        OPAQUE_TYPES.start() + last % OPAQUE_TYPES.len() as u8
+    }
+}
 
 /// Type of the TLV.
 const CLAIM: u16 = 1;
@@ -181,6 +193,15 @@ mod tests {
         longer[27] = 20;
         longer[28] = 1;
         assert_eq!(decode(&longer), Err(ClaimError::Mac { at: 24 }));
+    }
+
+    #[test]
+    fn hosts_are_spread_over_the_lsas_of_a_segment() {
+        let types: Vec<u8> = (0..=255_u8)
+            .map(|last| Claim { mac: Mac::try_from([2, 0, 0, 0, 0, last]).unwrap(), ..example() }.opaque_type())
+            .collect();
+        assert!(types.iter().all(|opaque_type| OPAQUE_TYPES.contains(opaque_type)));
+        assert!(OPAQUE_TYPES.clone().all(|known| types.iter().filter(|found| **found == known).count() == 16));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod segment;
 mod vni;
 mod whereabouts;
 
-pub use claim::{Claim, ClaimError, MAX_CLAIMS, OPAQUE_TYPE, decode, encode};
+pub use claim::{Claim, ClaimError, MAX_CLAIMS, OPAQUE_TYPES, decode, encode};
 pub use encapsulation::{Underlay, guest_mtu};
 pub use entries::{Bridge, Device, Entries, Filter, Mss, PORT, Port, Proxy, Roaming, Situation};
 pub use mac::{Mac, MacError};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ospf::{AreaId, Domain, LinkStateId, LsaKey, LsaType, RouterId};
 
-use vxlan::OPAQUE_TYPE;
+use vxlan::OPAQUE_TYPES;
+use vxlan::segment::Mobility;
 
 use super::*;
 use crate::mesh;
@@ -47,8 +48,8 @@ fn site(mesh: &Mesh, own: &str, state_dir: &tempfile::TempDir) -> Segments {
 fn flood(sites: &mut [&mut Segments]) {
     for author in 0..sites.len() {
         let router = RouterId::from(sites[author].here().0);
-        for (_, id, body) in sites[author].take_untold() {
-            let id = LinkStateId(u32::from(OPAQUE_TYPE) << 24 | id);
+        for (_, opaque_type, id, body) in sites[author].take_untold() {
+            let id = LinkStateId(u32::from(opaque_type) << 24 | id);
             let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: router };
             let place = LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key };
             for (other, site) in sites.iter_mut().enumerate() {
@@ -105,6 +106,26 @@ fn a_host_is_moved_by_name_mac_or_address_at_any_site_of_the_segment() {
     );
 }
 
+/// RFC 2328 §12.4: MinLSInterval holds back the second instance of an LSA, not the first of another.
+#[test]
+fn hosts_that_move_one_after_another_are_told_of_in_lsas_of_their_own() {
+    let (mut mesh, dirs) = (mesh(), [(); 2].map(|()| tempfile::tempdir().unwrap()));
+    mesh.segments[0].segment.hosts.values_mut().for_each(|host| host.mobility = Mobility::Movable);
+    let [mut osaka, mut seoul] = [("osaka", 0), ("seoul", 1)].map(|(name, dir)| site(&mesh, name, &dirs[dir]));
+    let mut told = BTreeSet::new();
+    for mac in ["02:00:00:00:00:01", "02:00:00:00:00:02"] {
+        assert!(seoul.heard_on(&name("tap0"), &name("br-vms"), mac.parse().unwrap(), at(1)));
+        for (_, opaque_type, id, body) in seoul.take_untold() {
+            assert!(told.insert(opaque_type), "each once");
+            let id = LinkStateId(u32::from(opaque_type) << 24 | id);
+            let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: RouterId::from(seoul.here().0) };
+            osaka.hear(LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key }, body.as_ref(), at(1));
+        }
+    }
+    assert_eq!(told.len(), 2);
+    assert_eq!(remotes(&osaka), ["02:00:00:00:00:01 10.255.0.3", "02:00:00:00:00:02 10.255.0.3"]);
+}
+
 #[test]
 fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
     let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
@@ -114,7 +135,7 @@ fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
     let claim = Claim { mac: db1, sequence: 1, home: one, location: two };
     let good = encode([claim]);
     let mut hear = |vni: u32, router: u8, body: &[u8]| {
-        let id = LinkStateId(u32::from(OPAQUE_TYPE) << 24 | vni);
+        let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | vni);
         let router = RouterId::from(Ipv4Addr::new(10, 255, 0, router));
         let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: router };
         taipei.hear(
@@ -137,7 +158,7 @@ fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
 fn osaka_claims(segments: &mut Segments, kind: LsaType, domain: Domain) {
     let mac: Mac = "02:00:00:00:00:01".parse().unwrap();
     let [one, two] = [1, 2].map(|site| Vtep(Ipv4Addr::new(10, 255, 0, site)));
-    let id = LinkStateId(u32::from(OPAQUE_TYPE) << 24 | 100);
+    let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | 100);
     let key = LsaKey { kind, id, advertising_router: RouterId::from(two.0) };
     let body = Bytes::from(encode([Claim { mac, sequence: 1, home: one, location: two }]));
     segments.hear(LsaPlace { domain, key }, Some(&body), at(1));
@@ -177,7 +198,7 @@ fn claims_follow_the_tunnels_into_another_area() {
     after.links.iter_mut().for_each(|link| link.ospf.area = AreaId(1));
     taipei.reload(&after, after.site("taipei").unwrap(), at(2));
     let told = taipei.take_untold();
-    let told: Vec<_> = told.iter().map(|(scope, id, body)| (*scope, *id, body.is_some())).collect();
+    let told: Vec<_> = told.iter().map(|(scope, _, id, body)| (*scope, *id, body.is_some())).collect();
     assert_eq!(told, [(OpaqueScope::Area(AreaId(1)), 100, true), (OpaqueScope::Area(AreaId::BACKBONE), 100, false)]);
 }
 
