@@ -6,9 +6,11 @@
 
 pub mod config;
 pub mod control;
+mod descriptors;
 mod device;
 pub mod engine;
 mod interface;
+mod panics;
 mod registry;
 mod socket;
 mod sys;
