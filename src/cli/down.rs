@@ -3,9 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
+
 use super::{Outcome, RunDir};
 use crate::control::{ClientError, Request, StubRouterCommand, ask};
-use crate::daemon;
+use crate::{daemon, log};
 
 /// Removes everything that weft made: tunnels, addresses, routes, rules; stops the engine and, if it runs, the daemon.
 #[derive(Debug, clap::Args)]
@@ -33,7 +35,7 @@ impl Args {
         match ask::<()>(&self.run_dir.path, Request::Down) {
             Ok(()) => {}
             Err(ClientError::NotRunning { .. }) => {
-                super::log_to_stderr(tracing_subscriber::EnvFilter::new("warn"));
+                log::start(EnvFilter::new("warn"), log::Destination::Stderr);
                 daemon::clean_up(&self.run_dir.path)?;
             }
             Err(error) => return Err(error.into()),
