@@ -5,4 +5,6 @@
 mod commands;
 mod documents;
 mod licences;
+mod router;
+mod secrets;
 mod tunnel;

@@ -92,7 +92,10 @@ impl Device {
     /// peers as they were; one that was about to start has the peers, reports port 0 and tries again next time.
     pub async fn apply(&self, update: DeviceUpdate) -> io::Result<()> {
         let mut control = self.control.lock().await;
-        control.apply(update).await
+        let outcome = control.apply(update).await;
+        // The keys of the request went through frames that are free again.
+        crate::stack::wipe();
+        outcome
     }
 
     /// What `get=1` reports.

@@ -13,6 +13,7 @@ mod interface;
 mod panics;
 mod registry;
 mod socket;
+pub mod stack;
 mod sys;
 mod tun;
 mod uapi;
