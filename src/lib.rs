@@ -12,6 +12,7 @@ pub mod process;
 pub mod reconcile;
 pub mod routing;
 pub mod show;
+pub mod state_file;
 mod sys;
 pub mod trace;
 pub mod tunnel;

@@ -4,6 +4,7 @@
 
 mod commands;
 mod documents;
+mod faults;
 mod licences;
 mod router;
 mod secrets;
