@@ -29,7 +29,11 @@ pub fn prepare() {
 /// That this process has nearly as many files open as it may, for `weft status`; `None` while there is room.
 pub fn few_files_left() -> Option<String> {
     let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    let open = std::fs::read_dir("/proc/self/fd").map_or(limit, |entries| entries.count() as u64);
+    let open = match std::fs::read_dir("/proc/self/fd") {
+        Ok(entries) => entries.count() as u64,
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => limit,
+        Err(_) => return None,
+    };
     (open.saturating_add(SPARE_FILES) > limit).then(|| {
         format!(
             "{open} of {limit} open files are in use: raise LimitNOFILE in the unit, or `ulimit -Hn`, and restart weft"
