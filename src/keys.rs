@@ -8,6 +8,7 @@ mod secret;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -64,29 +65,46 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A site's private key. Zeroed on drop, never printed by `Debug`; it has no `Display`.
+/// A site's private key. Zeroed on drop, never printed by `Debug`; it has no `Display`. Its clones share one copy of the secret half.
 #[derive(Clone)]
-pub struct PrivateKey(StaticSecret);
+pub struct PrivateKey {
+    secret: Arc<Zeroizing<[u8; 32]>>,
+    public: PublicKey,
+}
 
 impl PrivateKey {
     /// A new key from the operating system's randomness.
     pub fn generate() -> Self {
-        Self(StaticSecret::random())
+        Self::filled(|secret| {
+            secret.copy_from_slice(StaticSecret::random().as_bytes());
+            Ok::<(), KeyError>(())
+        })
+        .expect("nothing is refused")
     }
 
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey(DalekPublic::from(&self.0).to_bytes())
+        self.public
     }
 
     /// The 32 bytes, in a buffer that is zeroed on drop.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.0.to_bytes())
+        Zeroizing::new(**self.secret)
     }
 
     /// The key in base64, the form of the key file, in a buffer that is zeroed on drop.
     pub fn to_base64(&self) -> Zeroizing<String> {
-        Zeroizing::new(STANDARD.encode(*self.to_bytes()))
+        Zeroizing::new(STANDARD.encode(**self.secret))
+    }
+
+    /// The key that `fill` writes to the only place where it stays.
+    fn filled<E>(fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
+        let mut secret = Arc::new(Zeroizing::new([0; 32]));
+        let outcome = fill(Arc::get_mut(&mut secret).expect("nobody else has it yet"));
+        let public = PublicKey(DalekPublic::from(&StaticSecret::from(**secret)).to_bytes());
+        // Reading and computing left copies in frames that are free again.
+        wireguard::stack::wipe();
+        outcome.map(|()| Self { secret, public })
     }
 }
 
@@ -94,7 +112,10 @@ impl FromStr for PrivateKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        decode(text).map(|bytes| Self(StaticSecret::from(*bytes)))
+        Self::filled(|secret| {
+            secret.copy_from_slice(&*decode(text)?);
+            Ok(())
+        })
     }
 }
 

@@ -1,9 +1,60 @@
-//! The daemon's only unsafe code.
+//! The daemon's only unsafe code: sockets for the runtime, and memory that is zeroed when it is freed.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
+
+/// The largest block that is zeroed when it is freed, bytes. Keys are in small ones: files, messages to and from a WireGuard device,
+/// the structures of libraries that read them. Large ones are packets, databases and answers to `weft show`.
+const LARGEST_ZEROED: usize = 64 << 10;
+
+/// Private keys pass through libraries, which free their copies as they are: whatever is freed is zeroed, so that the only copies in
+/// memory are those in use.
+struct ZeroedWhenFreed;
+
+#[global_allocator]
+static ALLOCATOR: ZeroedWhenFreed = ZeroedWhenFreed;
+
+// SAFETY: every block is the system allocator's, given back with the layout that it was asked for with. Between its last use and that,
+// a block is written to within its length only. `a small block that grows is copied, so that nothing of it stays behind.
+unsafe impl GlobalAlloc for ZeroedWhenFreed {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps to the contract, which is the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if layout.size() <= LARGEST_ZEROED {
+            // SAFETY: the block is `layout.size()` bytes that nobody uses any more. The compiler may not leave this call out.
+            unsafe { libc::explicit_bzero(block.cast(), layout.size()) };
+        }
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if layout.size() > LARGEST_ZEROED {
+            // SAFETY: as above.
+            return unsafe { System.realloc(block, layout, size) };
+        }
+        // SAFETY: the caller has checked that `size`, rounded up to the alignment, does not overflow.
+        let new = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
+        if !new.is_null() {
+            // SAFETY: both blocks are at least so long, and a new block is none of before.
+            unsafe { std::ptr::copy_nonoverlapping(block, new, layout.size().min(size)) };
+            // SAFETY: as above.
+            unsafe { self.dealloc(block, layout) };
+        }
+        new
+    }
+}
 
 /// Registers a non-blocking socket with the runtime.
 pub(crate) fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {

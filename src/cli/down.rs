@@ -3,9 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{Outcome, RunDir};
+use tracing_subscriber::EnvFilter;
+
+use super::{Outcome, RunDir, complain};
 use crate::control::{ClientError, Request, StubRouterCommand, ask};
-use crate::daemon;
+use crate::{daemon, log};
 
 /// Removes everything that weft made: tunnels, addresses, routes, rules; stops the engine and, if it runs, the daemon.
 #[derive(Debug, clap::Args)]
@@ -13,6 +15,9 @@ pub struct Args {
     /// Lead traffic around this router for so many seconds first, so that none of it is lost.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_DRAIN))]
     drain: u64,
+    /// Name of the mesh to remove, where the run directory does not say it any more.
+    #[arg(long, value_name = "NAME")]
+    mesh: Option<String>,
     #[command(flatten)]
     run_dir: RunDir,
 }
@@ -30,13 +35,16 @@ impl Args {
                 Err(error) => return Err(error.into()),
             }
         }
-        match ask::<()>(&self.run_dir.path, Request::Down) {
-            Ok(()) => {}
+        let left = match ask::<Option<Vec<String>>>(&self.run_dir.path, Request::Down) {
+            Ok(left) => left.unwrap_or_default(),
             Err(ClientError::NotRunning { .. }) => {
-                super::log_to_stderr(tracing_subscriber::EnvFilter::new("warn"));
-                daemon::clean_up(&self.run_dir.path)?;
+                log::start(EnvFilter::new("error"), log::Destination::Stderr);
+                daemon::clean_up(&self.run_dir.path, self.mesh)?
             }
             Err(error) => return Err(error.into()),
+        };
+        for left in left {
+            complain(format_args!("warning: {left}"));
         }
         Ok(Outcome::Good)
     }

@@ -1,6 +1,5 @@
 //! `weft engine`: the userspace WireGuard process, alone in the foreground or under the daemon.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -9,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use wireguard::{InterfaceName, Options};
 
 use super::Outcome;
+use crate::{log, process};
 
 /// Make TUN interfaces, encrypt what passes through them with WireGuard, and serve `wg` at /run/wireguard.
 ///
@@ -28,7 +28,11 @@ pub struct Engine {
     #[arg(long, hide = true)]
     new_session: bool,
 
-    /// What to log on stderr: a level, or directives as in RUST_LOG.
+    /// Log to this file instead of stderr; it is renamed to FILE.1 before it grows beyond 1 MiB.
+    #[arg(long, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+
+    /// What to log: a level, or directives as in RUST_LOG.
     #[arg(long, value_name = "FILTER", default_value = "info,gotatun=off")]
     log: String,
 }
@@ -37,16 +41,13 @@ impl Engine {
     /// Runs the engine until it has nothing left to do.
     pub fn run(self) -> anyhow::Result<Outcome> {
         let filter = EnvFilter::try_new(&self.log).with_context(|| format!("reading the log filter `{}`", self.log))?;
-        let stderr = std::io::stderr();
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(stderr.is_terminal())
-            .with_writer(std::io::stderr)
-            .init();
+        log::start(filter, self.log_file.map_or(log::Destination::Stderr, log::Destination::File));
+        process::prepare();
         if self.new_session {
             nix::unistd::setsid().context("starting a session")?;
-            // A daemon starts us by way of /proc/self/exe, which makes our name `exe` in `ps` and `top`.
-            nix::sys::prctl::set_name(c"weft-engine").context("naming the process")?;
+            // A daemon starts us by way of /proc/self/exe, which makes our name `exe` in `ps` and `top`. It is not `weft…` either: what
+            // `pkill -HUP weft` is meant for is the daemon.
+            nix::sys::prctl::set_name(c"wg-engine").context("naming the process")?;
         }
         let options = Options {
             interfaces: self.interfaces,

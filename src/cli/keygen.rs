@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use nix::sys::stat::{Mode, SFlag, fstat};
 
-use super::Outcome;
+use super::{Outcome, complain};
 use crate::keys::PrivateKey;
 
 /// Make a new private key.
@@ -49,6 +49,6 @@ fn warn_if_exposed() {
         regular && others
     });
     if exposed {
-        eprintln!("warning: others can read this file, and weft will refuse it: chmod 600, or use --out FILE");
+        complain("warning: others can read this file, and weft will refuse it: chmod 600, or use --out FILE");
     }
 }

@@ -119,7 +119,10 @@ impl Args {
                 let (a, b) = pair(&lab.layout, &a, &b)?;
                 let _lock = State::lock()?;
                 cut::cut(&lab.layout, a, b)?;
-                println!("packets between {} and {} vanish now; `weft lab heal` ends that", a.name, b.name);
+                super::say(format_args!(
+                    "packets between {} and {} vanish now; `weft lab heal` ends that",
+                    a.name, b.name
+                ));
                 Ok(Outcome::Good)
             }
             Command::Move { mesh, host, site, silent } => {
@@ -192,25 +195,25 @@ fn take_down(mesh: &Path, program: &Path) -> Result<Outcome> {
     let _lock = State::lock()?;
     let leftovers = up::down(&name, program)?;
     if !leftovers.evicted.is_empty() {
-        println!("ended what still ran in the lab: {}", leftovers.evicted.join(", "));
+        super::say(format_args!("ended what still ran in the lab: {}", leftovers.evicted.join(", ")));
     }
     for complaint in &leftovers.complaints {
-        eprintln!("warning: {complaint}");
+        super::complain(format_args!("warning: {complaint}"));
     }
-    println!("lab {name} is gone");
+    super::say(format_args!("lab {name} is gone"));
     Ok(Outcome::Good)
 }
 
 fn status(lab: &Lab, json: bool) -> Result<Outcome> {
     let health = Health::of(lab)?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&health)?);
+        super::say(format_args!("{}", serde_json::to_string_pretty(&health)?));
     } else {
         let missing = wait::what_is_missing(&health);
         if !missing.is_empty() {
-            println!("missing:\n{missing}\n");
+            super::say(format_args!("missing:\n{missing}\n"));
         }
-        print!("{}", table(lab, &health));
+        super::say(table(lab, &health).trim_end_matches('\n'));
     }
     Ok(if health.is_good() { Outcome::Good } else { Outcome::NotGood })
 }

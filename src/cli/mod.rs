@@ -17,13 +17,12 @@ mod status;
 mod stub_router;
 mod trace;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
 
 use crate::control::DEFAULT_RUN_DIR;
 
@@ -82,15 +81,14 @@ impl Format {
     }
 }
 
-/// Logs to stderr; without time stamps where systemd adds its own.
-fn log_to_stderr(filter: EnvFilter) {
-    let colours = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
-        builder.without_time().init();
-    } else {
-        builder.init();
-    }
+/// Writes a line to stdout. A reader that has had enough is no error, and neither is a disk that is full.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Writes a line to stderr, as far as that can be written.
+fn complain(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// What a command found.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
+use super::complain;
 use crate::mesh::{Diagnostics, LoadError, Look};
 
 /// Says why a command failed.
@@ -10,9 +11,9 @@ pub fn error(error: &anyhow::Error) {
         Some(found) => {
             show(found);
             let s = if found.len() == 1 { "" } else { "s" };
-            eprintln!("{}: {} error{s}", found.file_name(), found.len());
+            complain(format_args!("{}: {} error{s}", found.file_name(), found.len()));
         }
-        None => eprintln!("error: {error:#}"),
+        None => complain(format_args!("error: {error:#}")),
     }
 }
 
@@ -33,5 +34,5 @@ fn diagnostics<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e D
 
 fn show(found: &Diagnostics) {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    eprintln!("{}\n", found.render(if colour { Look::Coloured } else { Look::Plain }));
+    complain(format_args!("{}\n", found.render(if colour { Look::Coloured } else { Look::Plain })));
 }

@@ -1,12 +1,16 @@
 //! `weft run`: the daemon, in the foreground.
 
+use std::fs::File;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
+use nix::unistd::dup2_stdout;
 use tracing_subscriber::EnvFilter;
 
 use super::{Outcome, RunDir};
 use crate::daemon::{self, Options, Trace};
 use crate::trace::DEFAULT_LIMIT;
+use crate::{log, process};
 
 /// Runs the daemon in the foreground; logs go to stderr.
 ///
@@ -40,7 +44,11 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        super::log_to_stderr(EnvFilter::try_new(&self.log)?);
+        log::start(EnvFilter::try_new(&self.log)?, log::Destination::Stderr);
+        process::prepare();
+        // Nothing of ours goes there, but a library may print, and fail where nobody reads.
+        let nowhere = File::options().write(true).open("/dev/null").context("opening /dev/null")?;
+        dup2_stdout(&nowhere).context("closing stdout")?;
         daemon::run(Options {
             mesh_file: self.mesh,
             key_file: self.key,

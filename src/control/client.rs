@@ -42,9 +42,7 @@ pub fn ask<T: DeserializeOwned>(run_dir: &Path, request: Request) -> Result<T, C
     let path = super::socket_path(run_dir);
     let stream = match UnixStream::connect(&path) {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            return Err(ClientError::NotRunning { path });
-        }
+        Err(error) if nobody_there(&error) => return Err(ClientError::NotRunning { path }),
         Err(source) => return Err(ClientError::Io { path, source }),
     };
     let line = exchange(stream, request).map_err(|source| ClientError::Io { path, source })?;
@@ -52,6 +50,12 @@ pub fn ask<T: DeserializeOwned>(run_dir: &Path, request: Request) -> Result<T, C
         Reply::Ok(value) => Ok(serde_json::from_value(value)?),
         Reply::Error(reason) => Err(ClientError::Refused(reason)),
     }
+}
+
+/// There is no socket, nobody listens to it, or something else has its name or that of its directory.
+fn nobody_there(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) || error.raw_os_error() == Some(libc::ELOOP)
 }
 
 fn exchange(mut stream: UnixStream, request: Request) -> io::Result<String> {

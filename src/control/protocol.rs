@@ -33,7 +33,8 @@ pub enum Request {
         /// Its name, MAC or IP address.
         host: String,
     },
-    /// Remove everything that weft made, stop the engine and end. Answered with `null` when it is done.
+    /// Remove everything that weft made, stop the engine and end. Answered when it is done, with `null` or with an array of what cannot
+    /// be undone, in sentences.
     Down,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::debug;
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, error, info};
 
 use super::protocol::{MAX_REQUEST, Reply, Request};
+use crate::state_file::set_aside;
 
 /// Connections served at once; more wait in the listener's queue.
 const MAX_CLIENTS: usize = 16;
@@ -23,6 +25,9 @@ const QUESTION_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the last answers may take to be written.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often the socket's name is looked at: nobody says when it is removed.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// A question and where its answer goes.
 #[derive(Debug)]
@@ -42,20 +47,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `path` (mode 0660) and sends every question to `questions`.
+    /// Listens on `path` (mode 0660) and sends every question to `questions`. A socket that cannot be made, or that somebody removes,
+    /// is made as soon as that is possible: the daemon has more to do than to answer.
     ///
     /// # Errors
-    /// If another daemon answers there, or the socket cannot be made.
+    /// If another daemon answers there.
     pub fn start(path: &Path, questions: mpsc::Sender<Asked>) -> anyhow::Result<Self> {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             bail!("another weft daemon already answers on {}: stop it first, or use another --run-dir", path.display());
         }
-        remove_stale(path).with_context(|| format!("removing the stale socket {}", path.display()))?;
-        let listener = UnixListener::bind(path).with_context(|| format!("listening on {}", path.display()))?;
-        std::fs::set_permissions(path, Permissions::from_mode(0o660))
-            .with_context(|| format!("setting the mode of {}", path.display()))?;
         let places = Arc::new(Semaphore::new(MAX_CLIENTS));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&places), questions));
+        let listening = Listening::begin(path).map_err(|error| {
+            error!(path = %path.display(), error = format!("{error:#}"), "no control socket: `weft status` gets no answer");
+        });
+        let accepting = tokio::spawn(accept(path.to_owned(), listening.ok(), Arc::clone(&places), questions));
         Ok(Self { path: path.to_owned(), places, accepting })
     }
 
@@ -78,6 +83,35 @@ impl Drop for Server {
     }
 }
 
+/// A socket with a name.
+struct Listening {
+    listener: UnixListener,
+    /// What the name stands for, as long as nobody takes it away.
+    inode: Option<(u64, u64)>,
+}
+
+impl Listening {
+    fn begin(path: &Path) -> anyhow::Result<Self> {
+        if let Err(error) = remove_stale(path) {
+            // A directory, most likely.
+            let aside = path.with_extension("sock.damaged");
+            set_aside(path, &aside).map_err(|_| error).with_context(|| format!("removing {}", path.display()))?;
+        }
+        let listener = UnixListener::bind(path).with_context(|| format!("listening on {}", path.display()))?;
+        std::fs::set_permissions(path, Permissions::from_mode(0o660))
+            .with_context(|| format!("setting the mode of {}", path.display()))?;
+        Ok(Self { listener, inode: inode(path) })
+    }
+
+    fn is_in_place(&self, path: &Path) -> bool {
+        inode(path) == self.inode
+    }
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
 fn remove_stale(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -85,10 +119,29 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-async fn accept(listener: UnixListener, places: Arc<Semaphore>, questions: mpsc::Sender<Asked>) {
+async fn accept(
+    path: PathBuf,
+    mut listening: Option<Listening>,
+    places: Arc<Semaphore>,
+    questions: mpsc::Sender<Asked>,
+) {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        let accepted = tokio::select! {
+            accepted = next_client(listening.as_ref()) => accepted,
+            _ = look.tick() => {
+                if listening.as_ref().is_none_or(|listening| !listening.is_in_place(&path)) {
+                    listening = Listening::begin(&path).ok();
+                    if listening.is_some() {
+                        info!(path = %path.display(), "control socket made again");
+                    }
+                }
+                continue;
+            }
+        };
+        match accepted {
+            Ok(stream) => {
                 let questions = questions.clone();
                 tokio::spawn(async move {
                     if let Err(error) = serve(stream, questions).await {
@@ -102,6 +155,14 @@ async fn accept(listener: UnixListener, places: Arc<Semaphore>, questions: mpsc:
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+/// Waits for ever where there is no socket.
+async fn next_client(listening: Option<&Listening>) -> io::Result<UnixStream> {
+    match listening {
+        Some(listening) => listening.listener.accept().await.map(|(stream, _)| stream),
+        None => std::future::pending().await,
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -18,10 +17,11 @@ use tracing::{debug, error, info, warn};
 use super::backoff::Backoff;
 use super::host_memory::HostMemory;
 use super::local::Local;
-use super::restart_note::{self, Note};
+use super::notes::Notes;
+use super::restart_note::Note;
 use super::segments::Segments;
 use super::settling::Settling;
-use super::{Options, Trace, interfaces, report, run_dir, state_dir};
+use super::{Options, Trace, interfaces, removal, report};
 use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Kernel, OthersRoutes, Watch};
 use crate::mesh::IfName;
@@ -33,8 +33,10 @@ use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
 use crate::routing::{
     Driver, InterfaceIds, MAX_REDISTRIBUTED, News, Redistributed, RouteChanges, Signing, engine_config, redistributed,
 };
+use crate::state_file::Written;
 use crate::trace::Recorder;
 use crate::tunnel::{Endpoints, WireGuard, device};
+use crate::{log, process};
 
 /// Questions waiting for the loop.
 const QUESTION_QUEUE: usize = 16;
@@ -48,31 +50,15 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 const SETTLING_MARGIN: Duration = Duration::from_secs(2);
 /// How long changes of others' routes are gathered before they are looked at: they come in bursts.
 const OTHERS_ROUTES_HOLD: Duration = Duration::from_millis(100);
-/// Rounds of looking and removing until nothing is left.
-const DOWN_ROUNDS: usize = 5;
-
-/// The program that the engine is started from: this one, even if its file has been replaced since.
-const PROGRAM: &str = "/proc/self/exe";
-
 /// Runs the daemon of `local` until it is told to stop.
 pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
+    let notes = Notes::open(&options.run_dir, &options.state_dir);
     let server = Server::start(&socket_path(&options.run_dir), questioner)?;
-    let (daemon, inlets) = Daemon::start(options, local, questions).await?;
+    let (daemon, inlets) = Daemon::start(options, local, notes, questions).await?;
     let outcome = daemon.live(inlets).await;
     server.finish().await;
     outcome
-}
-
-/// Removes what a daemon left that does not run any more.
-pub(super) async fn clean_up(run_dir: &Path) -> anyhow::Result<()> {
-    let drivers = WireGuard::new(run_dir, PROGRAM.into());
-    restart_note::take(run_dir)?;
-    if let Some(mesh) = run_dir::noted_mesh(run_dir)? {
-        let (mut kernel, _watch) = Kernel::open(&mesh, run_dir)?;
-        remove_everything(&mut kernel, &drivers, run_dir).await?;
-    }
-    drivers.engine().stop().await
 }
 
 /// Everything that the loop listens to.
@@ -87,6 +73,7 @@ struct Inlets {
 
 struct Daemon {
     options: Options,
+    notes: Notes,
     local: Local,
     backend: Backend,
     /// The number of this start.
@@ -144,33 +131,38 @@ enum Next {
 }
 
 impl Daemon {
-    async fn start(options: Options, local: Local, questions: mpsc::Receiver<Asked>) -> anyhow::Result<(Self, Inlets)> {
+    async fn start(
+        options: Options,
+        local: Local,
+        mut notes: Notes,
+        questions: mpsc::Receiver<Asked>,
+    ) -> anyhow::Result<(Self, Inlets)> {
         let now = Instant::now();
-        run_dir::note_mesh(&options.run_dir, &local.mesh.name)?;
+        notes.note_mesh(&local.mesh.name);
         let (mut kernel, mut watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
         kernel.learn(others_routes(&local));
         watch.learn(others_routes(&local));
-        let memory = HostMemory::open(&options.state_dir)?;
+        let memory = HostMemory::open(&options.state_dir);
         let segments = Segments::new(&local.mesh, &local.site, memory, SystemTime::now());
         kernel.expect_segments(expected_segments(&segments));
         let backend = local.backend(kernel.has_wireguard().await?)?;
-        let drivers = WireGuard::new(&options.run_dir, PROGRAM.into());
+        let drivers = WireGuard::new(&options.run_dir, removal::PROGRAM.into());
         let mut endpoints = Endpoints::default();
         endpoints.set(local.tunnels.values());
         let mut ids = InterfaceIds::default();
         let zero = SystemTime::now();
-        let boot = state_dir::number_start(&options.state_dir, zero)?;
+        let boot = notes.number_start(zero);
         let signing = Signing { keyring: &local.keyring, zero, boot };
         let config = engine_config(&local.mesh, &local.site, &BTreeMap::new(), &signing, &mut ids);
         let longest = longest_dead_interval(&config);
-        let resumption = resumption(&options, &local, zero)?;
+        let resumption = resumption(&mut notes, &local, zero);
         let boot = resumption.map_or(boot, |(_, least)| boot.max(least));
         let restarting = resumption.map(|(restarting, _)| restarting);
         let config = ospf::Config { boot, restarting, ..config };
         // Within a restart OSPF knows of no route for as long as that lasts.
         let patience = longest.max(restarting.map_or(Duration::ZERO, |restarting| restarting.grace_period));
         let seed = u64::from_ne_bytes(random()?);
-        let recorder = recorder(&options, &local, &config, seed)?;
+        let recorder = recorder(&options, &local, &config, seed);
         let (driver, news) = Driver::start(config, seed, recorder);
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
         let inlets = Inlets {
@@ -183,6 +175,7 @@ impl Daemon {
         };
         let daemon = Self {
             endpoints,
+            notes,
             options,
             local,
             backend,
@@ -231,10 +224,13 @@ impl Daemon {
                     notify(&[NotifyState::Stopping]);
                     info!("stopping; everything is removed");
                     let result = self.down().await;
-                    let reply = result.as_ref().map(|()| serde_json::Value::Null).map_err(|error| format!("{error:#}"));
+                    let reply = result.as_ref().map(|left| match left.is_empty() {
+                        true => serde_json::Value::Null,
+                        false => serde_json::Value::from(left.clone()),
+                    });
                     // If the client has gone, the log has the outcome.
-                    let _ = answer.send(reply);
-                    return result;
+                    let _ = answer.send(reply.map_err(|error| format!("{error:#}")));
+                    return result.map(drop);
                 }
             }
         }
@@ -314,7 +310,7 @@ impl Daemon {
             }
             self.tell_links().await;
             self.follow_clock().await;
-            self.note_alive();
+            self.note_down();
             self.redistribute().await;
         }
         if let Settling::Until(_) = self.settling
@@ -428,9 +424,7 @@ impl Daemon {
         for (scope, opaque_type, opaque_id, body) in self.segments.take_untold() {
             self.driver.opaque(scope, opaque_type, opaque_id, body).await;
         }
-        if let Err(error) = self.segments.remember() {
-            warn!(error = format!("{error:#}"), "a restart would forget where hosts have moved");
-        }
+        self.segments.remember();
     }
 
     /// What the kernel is to have of these routes.
@@ -540,23 +534,29 @@ impl Daemon {
 
     /// Ends so that the next daemon goes on where this one stopped, and neighbours need not notice.
     async fn leave(self) -> anyhow::Result<()> {
-        let Self { driver, options, local, .. } = self;
+        let Self { driver, local, mut notes, .. } = self;
         if let Some(grace_period) = local.mesh.ospf.graceful_restart.restarter {
             let end = SystemTime::now() + grace_period;
-            let boot = driver.prepare_restart(grace_period).await?;
-            restart_note::leave(&options.run_dir, Note::planned(end, boot))?;
+            // Neighbours are not told of what the next daemon could not know.
+            if notes.leave_restart(Note::running(end)) == Written::Yes {
+                let boot = driver.prepare_restart(grace_period).await?;
+                // If the note fails now, the one before holds, and the next daemon announces its restart by itself.
+                let _: Written = notes.leave_restart(Note::planned(end, boot));
+            }
         }
         Ok(())
     }
 
-    /// Notes until when neighbours would bear with this router's silence, should it end without a word before it looks again.
-    fn note_alive(&self) {
-        if self.local.mesh.ospf.graceful_restart.restarter.is_none() {
-            return;
-        }
-        let end = SystemTime::now() + DEVICES_INTERVAL + self.missed_after;
-        if let Err(error) = restart_note::leave(&self.options.run_dir, Note::running(end)) {
-            warn!(error = format!("{error:#}"), "an unplanned restart would not be graceful");
+    /// Notes until when neighbours would bear with this router's silence, should it end without a word before it looks again; and
+    /// whatever could not be noted before.
+    fn note_down(&mut self) {
+        self.notes.retry();
+        self.segments.retry_remembering();
+        self.kernel.retry_remembering();
+        if self.local.mesh.ospf.graceful_restart.restarter.is_some() {
+            let end = SystemTime::now() + DEVICES_INTERVAL + self.missed_after;
+            // It is written anew the next time anyway.
+            let _: Written = self.notes.leave_restart(Note::running(end));
         }
     }
 
@@ -668,42 +668,34 @@ impl Daemon {
             failures: &self.failures,
             refused_reload: self.refused_reload.as_deref(),
             redistributed: &self.redistributed,
+            upkeep: self.upkeep(),
             uptime: self.started.elapsed(),
         })
     }
 
-    async fn down(self) -> anyhow::Result<()> {
-        let Self { driver, mut kernel, drivers, options, .. } = self;
-        driver.shutdown().await;
-        restart_note::take(&options.run_dir)?;
-        remove_everything(&mut kernel, &drivers, &options.run_dir).await?;
-        drivers.engine().stop().await
+    /// What is wrong with the daemon's own files, with its log and with what the system lets it have.
+    fn upkeep(&self) -> Vec<String> {
+        let of_process = log::problem().into_iter().chain(process::few_files_left());
+        let of_files = self.notes.problems().into_iter().chain(self.kernel.memory_problems());
+        of_process.chain(of_files).chain(self.segments.memory_problems()).collect()
     }
-}
 
-/// Takes everything of the mesh out of the kernel and gives its settings back.
-async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &Path) -> anyhow::Result<()> {
-    let mut failures = Vec::new();
-    // Whatever a daemon before may have left.
-    kernel.expect_segments(crate::kernel::Segments::Observed);
-    for _ in 0..DOWN_ROUNDS {
-        let mut observed = kernel.observe(drivers).await?;
-        let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };
-        failures = kernel.reconcile(&desired, &mut observed, drivers).await?;
-        if failures.is_empty() {
-            kernel.forget_settings()?;
-            return run_dir::forget_mesh(run_dir);
-        }
+    /// Removes everything; what cannot be undone comes back.
+    async fn down(self) -> anyhow::Result<Vec<String>> {
+        let Self { driver, mut kernel, drivers, mut notes, .. } = self;
+        driver.shutdown().await;
+        notes.take_restart();
+        let left = removal::remove_everything(&mut kernel, &drivers, &mut notes).await?;
+        drivers.engine().stop().await?;
+        Ok(left)
     }
-    let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    anyhow::bail!("left behind: {}", failures.join("; "))
 }
 
 /// How the engine has to begin, and the least number of this start, by the note that the daemon before has left.
-fn resumption(options: &Options, local: &Local, now: SystemTime) -> anyhow::Result<Option<(ospf::Restarting, u32)>> {
-    let note = restart_note::take(&options.run_dir)?;
+fn resumption(notes: &mut Notes, local: &Local, now: SystemTime) -> Option<(ospf::Restarting, u32)> {
+    let note = notes.take_restart();
     let restarter = local.mesh.ospf.graceful_restart.restarter;
-    Ok(note.zip(restarter).and_then(|(note, grace_period)| note.resumption(now, grace_period)))
+    note.zip(restarter).and_then(|(note, grace_period)| note.resumption(now, grace_period))
 }
 
 fn longest_dead_interval(config: &ospf::Config) -> Duration {
@@ -729,12 +721,13 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// The trace that the operator asked for, begun.
-fn recorder(options: &Options, local: &Local, config: &Config, seed: u64) -> anyhow::Result<Option<Recorder>> {
-    let Some(Trace { path, limit }) = &options.trace else { return Ok(None) };
-    let mut recorder = Recorder::create(path, *limit, random()?, config)?;
+/// The trace that the operator asked for, begun; `None` if it cannot be written, which is no reason for a router not to start.
+fn recorder(options: &Options, local: &Local, config: &Config, seed: u64) -> Option<Recorder> {
+    let Trace { path, limit } = options.trace.as_ref()?;
+    let made = random().and_then(|salt| Recorder::create(path, *limit, salt, config));
+    let mut recorder = made.inspect_err(|error| error!("nothing is traced: {error:#}")).ok()?;
     recorder.start(&local.mesh.name, &local.site.name, seed);
-    Ok(Some(recorder))
+    Some(recorder)
 }
 
 /// Random octets from the operating system: a seed for the engine's jitter, a salt.

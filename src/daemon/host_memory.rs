@@ -1,21 +1,27 @@
 //! Where hosts have moved, in the state directory: it outlives the daemon and, at best, the machine's reboot.
 
-use std::fs;
-use std::io;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use vxlan::{Claim, Mac, Record, Vni, Vtep};
 
-use super::state_dir;
+use crate::state_file::{Outlives, Purpose, StateFile, Written};
+
+const PURPOSE: Purpose = Purpose {
+    name: "hosts.json",
+    // A line is some 200 octets: 80,000 hosts that have moved.
+    limit: 16 << 20,
+    outlives: Outlives::PowerCut,
+    without: "after a restart, hosts that have moved are where the mesh file has them until another site says otherwise",
+};
 
 /// The file, and what is in it.
 #[derive(Debug)]
 pub(super) struct HostMemory {
-    path: PathBuf,
+    file: StateFile,
+    /// What is in it, or is to be.
     written: Vec<Line>,
 }
 
@@ -32,17 +38,11 @@ struct Line {
 }
 
 impl HostMemory {
-    /// What an earlier run has left in `state_dir`; nothing if there was none.
-    pub(super) fn open(state_dir: &Path) -> anyhow::Result<Self> {
-        let path = state_dir.join("hosts.json");
-        let written = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
-                format!("reading {}: remove it to have hosts where the mesh file says", path.display())
-            })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-        };
-        Ok(Self { path, written })
+    /// What an earlier run has left in `state_dir`; nothing if there is none to be used.
+    pub(super) fn open(state_dir: &Path) -> Self {
+        let mut file = StateFile::new(state_dir, &PURPOSE);
+        let written = file.read(|content| Ok(serde_json::from_slice(content)?)).unwrap_or_default();
+        Self { file, written }
     }
 
     /// What is known of a segment. A line that makes no sense is as good as none.
@@ -50,14 +50,25 @@ impl HostMemory {
         self.written.iter().filter(move |line| line.vni == vni.value()).filter_map(Line::record)
     }
 
-    /// Remembers `records` and nothing else.
-    pub(super) fn keep<'a>(&mut self, records: impl Iterator<Item = (Vni, &'a Record)>) -> anyhow::Result<()> {
+    /// Remembers `records` and nothing else; on disk as soon as that is possible.
+    pub(super) fn keep<'a>(&mut self, records: impl Iterator<Item = (Vni, &'a Record)>) {
         let lines: Vec<Line> = records.map(|(vni, record)| Line::of(vni, record)).collect();
         if lines != self.written {
-            state_dir::write(&self.path, &serde_json::to_string_pretty(&lines)?)?;
+            let text = serde_json::to_vec_pretty(&lines).expect("lines are plain data");
+            // What is not written now is tried again.
+            let _: Written = self.file.write(&text);
             self.written = lines;
         }
-        Ok(())
+    }
+
+    /// Writes what could not be written before.
+    pub(super) fn retry(&mut self) {
+        self.file.retry();
+    }
+
+    /// What an operator should know of the file.
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.file.problems()
     }
 }
 
@@ -98,21 +109,25 @@ mod tests {
     fn what_is_kept_is_there_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let [one, two] = [1, 2].map(|vni| Vni::try_from(vni).unwrap());
-        let mut memory = HostMemory::open(dir.path()).unwrap();
+        let mut memory = HostMemory::open(dir.path());
         let records = [(one, record(1)), (two, record(2))];
-        memory.keep(records.iter().map(|(vni, record)| (*vni, record))).unwrap();
-        let again = HostMemory::open(dir.path()).unwrap();
+        memory.keep(records.iter().map(|(vni, record)| (*vni, record)));
+        let again = HostMemory::open(dir.path());
         assert_eq!(again.records(one).collect::<Vec<_>>(), [record(1)]);
         assert_eq!(again.records(two).collect::<Vec<_>>(), [record(2)]);
-        memory.keep(std::iter::empty()).unwrap();
-        assert_eq!(HostMemory::open(dir.path()).unwrap().records(one).count(), 0);
+        memory.keep(std::iter::empty());
+        assert_eq!(HostMemory::open(dir.path()).records(one).count(), 0);
     }
 
     #[test]
-    fn a_file_that_is_none_is_named_with_the_way_out() {
+    fn a_damaged_file_is_named_and_the_memory_begins_anew() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("hosts.json"), "[{").unwrap();
-        let error = HostMemory::open(dir.path()).unwrap_err().to_string();
-        assert!(error.ends_with("hosts.json: remove it to have hosts where the mesh file says"), "{error}");
+        std::fs::write(dir.path().join("hosts.json"), "[{").unwrap();
+        let mut memory = HostMemory::open(dir.path());
+        let [problem] = &memory.problems()[..] else { panic!("{:?}", memory.problems()) };
+        assert!(problem.contains("hosts.json could not be used (EOF while parsing"), "{problem}");
+        let vni = Vni::try_from(1).unwrap();
+        memory.keep(std::iter::once((vni, &record(1))));
+        assert_eq!(HostMemory::open(dir.path()).records(vni).count(), 1);
     }
 }

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::Options;
 use crate::keys::PrivateKey;
 use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, Tunnel};
-use crate::reconcile::state::{Admin, AllowedIps, Backend, Device, FWMARK, Link, Peer, State};
+use crate::reconcile::state::{Admin, AllowedIps, Backend, Device, FWMARK, Identity, Link, Peer, State};
 use crate::routing::Keyring;
 
 /// The interface that carries the loopback address besides the tunnels.
@@ -82,7 +82,7 @@ impl Local {
 
     fn device(&self, tunnel: &Tunnel, endpoint: Option<SocketAddr>) -> Device {
         Device {
-            private_key: self.key.clone(),
+            identity: Identity::Desired(self.key.clone()),
             listen_port: tunnel.listen_port,
             fwmark: FWMARK,
             peer: Some(Peer {

@@ -10,14 +10,14 @@ mod interfaces;
 mod lan;
 mod local;
 mod lsdb;
+mod notes;
 mod privileges;
+mod removal;
 mod report;
 mod restart_note;
-mod run_dir;
 mod segment_report;
 mod segments;
 mod settling;
-mod state_dir;
 
 use std::path::{Path, PathBuf};
 
@@ -59,18 +59,17 @@ pub struct Trace {
 pub fn run(options: Options) -> anyhow::Result<()> {
     let local = local::Local::load(&options)?;
     privileges::drop_capabilities()?;
-    run_dir::create(&options.run_dir)?;
-    run_dir::create(&options.state_dir)?;
     runtime()?.block_on(core::run(options, local))
 }
 
-/// Removes everything that a daemon of this run directory has made and left, and stops its engine. For when none runs.
+/// Removes everything that a daemon of this run directory has made and left, and stops its engine. For when none runs. `mesh` is the
+/// name of the mesh where the run directory does not say it. What comes back is what cannot be undone, in sentences.
 ///
 /// # Errors
 /// If something could not be removed; what is left can be tried again.
-pub fn clean_up(run_dir: &Path) -> anyhow::Result<()> {
+pub fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Result<Vec<String>> {
     privileges::drop_capabilities()?;
-    runtime()?.block_on(core::clean_up(run_dir))
+    runtime()?.block_on(removal::clean_up(run_dir, mesh))
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -40,6 +40,8 @@ pub(super) struct Report<'a> {
     pub failures: &'a [String],
     pub refused_reload: Option<&'a str>,
     pub redistributed: &'a Redistributed,
+    /// What is wrong with the daemon's own files, log and limits.
+    pub upkeep: Vec<String>,
     pub uptime: Duration,
 }
 
@@ -177,6 +179,7 @@ impl Report<'_> {
             problems.push(format!("the mesh file was changed but not taken: {first} (see `weft check`)"));
         }
         problems.extend(self.failures.iter().cloned());
+        problems.extend(self.upkeep.iter().cloned());
         for limit in self.limits().iter().filter(|limit| limit.state == "reached") {
             let area = limit.area.map_or_else(String::new, |area| format!(" of area {area}"));
             problems.push(format!("{}{area}: {} are all that are let in, more are refused", limit.limit, limit.most));

@@ -4,16 +4,21 @@
 //! written, since forwarding does not outlive that.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use ospf::wire::RestartReason;
 use ospf::{Announcement, Restarting};
+use tracing::warn;
+
+use crate::state_file::{Outlives, Purpose, StateFile, Written};
 
 /// The kernel's word for one life of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+const PURPOSE: Purpose =
+    Purpose { name: "restart", limit: 256, outlives: Outlives::Process, without: "the next restart is not graceful" };
 
 /// The note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,34 +60,39 @@ impl Note {
     }
 }
 
+/// Where the note is.
+pub(super) fn file(run_dir: &Path) -> StateFile {
+    StateFile::new(run_dir, &PURPOSE)
+}
+
 /// Leaves a note in place of any before.
-pub(super) fn leave(run_dir: &Path, note: Note) -> anyhow::Result<()> {
+pub(super) fn leave(file: &mut StateFile, note: Note) -> Written {
     let line = match note {
         Note::Planned { until, boot } => format!("planned {until} {boot} {}", boot_id()),
         Note::Running { until } => format!("running {until} 0 {}", boot_id()),
     };
-    // As a whole or not at all, but not for longer than the machine lives: nothing waits for a disk.
-    let (path, new) = (run_dir.join("restart"), run_dir.join("restart.new"));
-    let written = fs::write(&new, line).and_then(|()| fs::rename(&new, &path));
-    written.with_context(|| format!("writing {}", path.display()))
+    file.write(line.as_bytes())
 }
 
 /// Takes the note away; `None` if there is none, or it is of another life of the machine, or not to be read.
-pub(super) fn take(run_dir: &Path) -> anyhow::Result<Option<Note>> {
-    let path = run_dir.join("restart");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-    };
-    fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [word, until, boot, id] = words.as_slice() else { return Ok(None) };
-    let (Ok(until), Ok(boot)) = (until.parse(), boot.parse()) else { return Ok(None) };
+pub(super) fn take(file: &mut StateFile) -> Option<Note> {
+    let note = file.read(parse).flatten();
+    if let Err(error) = file.remove() {
+        // It is believed once more at most, and no longer than neighbours wait.
+        warn!(path = %file.path().display(), %error, "the note of the daemon before stays");
+    }
+    note
+}
+
+/// The note; `None` if it is of another life of the machine.
+fn parse(content: &[u8]) -> anyhow::Result<Option<Note>> {
+    let words: Vec<&str> = std::str::from_utf8(content)?.split_whitespace().collect();
+    let [word, until, boot, id] = words.as_slice() else { anyhow::bail!("not four words") };
+    let (until, boot) = (until.parse().context("its time")?, boot.parse().context("its number of a start")?);
     let note = match *word {
         "planned" => Note::Planned { until, boot },
         "running" => Note::Running { until },
-        _ => return Ok(None),
+        _ => anyhow::bail!("neither planned nor running"),
     };
     Ok(Some(note).filter(|_| *id == boot_id()))
 }
@@ -107,20 +117,23 @@ mod tests {
     #[test]
     fn a_note_is_taken_once() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(take(dir.path()).unwrap(), None);
+        let mut file = file(dir.path());
+        assert_eq!(take(&mut file), None);
         for note in [Note::planned(at(1120), 77), Note::running(at(1004))] {
-            leave(dir.path(), note).unwrap();
-            assert_eq!(take(dir.path()).unwrap(), Some(note));
-            assert_eq!(take(dir.path()).unwrap(), None);
+            assert_eq!(leave(&mut file, note), Written::Yes);
+            assert_eq!(take(&mut file), Some(note));
+            assert_eq!(take(&mut file), None);
         }
     }
 
     #[test]
     fn a_note_of_another_life_of_the_machine_is_not_believed() {
         let dir = tempfile::tempdir().unwrap();
+        let mut file = file(dir.path());
         for text in ["planned 1120 77 another-life", "planned 1120", "planned x 77 y", "resting 1 2 3", ""] {
             fs::write(dir.path().join("restart"), text).unwrap();
-            assert_eq!(take(dir.path()).unwrap(), None, "{text}");
+            assert_eq!(take(&mut file), None, "{text}");
+            assert_eq!(take(&mut file), None, "{text} is gone");
         }
     }
 

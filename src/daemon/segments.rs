@@ -258,12 +258,22 @@ impl Segments {
     }
 
     /// Writes down what has to outlive the daemon, if that has changed.
-    pub(super) fn remember(&mut self) -> anyhow::Result<()> {
+    pub(super) fn remember(&mut self) {
         let records = self.segments.iter().flat_map(|(vni, segment)| {
             let vni = *vni;
             segment.whereabouts.records().map(move |record| (vni, record))
         });
-        self.memory.keep(records)
+        self.memory.keep(records);
+    }
+
+    /// Writes down what could not be written before.
+    pub(super) fn retry_remembering(&mut self) {
+        self.memory.retry();
+    }
+
+    /// What is wrong with the file that remembers hosts.
+    pub(super) fn memory_problems(&self) -> Vec<String> {
+        self.memory.problems()
     }
 
     /// Says on the ports, in the name of each host that has moved, that it is to be found this way; not on the one that it is behind.

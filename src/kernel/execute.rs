@@ -52,7 +52,7 @@ impl Kernel {
         let steps = plan(desired, observed, &self.applied);
         let mut originals = self.memory.originals().clone();
         originals.remember(&steps, &observed.state.sysctls, |name| desired.links.contains_key(name));
-        self.memory.keep(originals)?;
+        self.memory.keep(originals);
         let failures = self.execute(&steps, observed, tunnels).await;
         self.applied.note(desired, failures.iter().map(|failure| &failure.step));
         Ok(failures)

@@ -36,7 +36,16 @@ pub(super) enum Kind {
     Other,
 }
 
+/// What the alias of a mesh's links begins with; the mesh's name follows.
+pub(super) const ALIAS_PREFIX: &str = "weft:";
+
 impl FoundLink {
+    /// The mesh that it belongs to, if it is one of weft's.
+    pub fn mesh(&self) -> Option<&str> {
+        let ours = !matches!(self.kind, Kind::Other);
+        self.alias.as_deref().filter(|_| ours)?.strip_prefix(ALIAS_PREFIX)
+    }
+
     /// Whether it is of the mesh whose links carry `alias`.
     pub fn is_ours(&self, alias: &str) -> bool {
         self.alias.as_deref() == Some(alias) && !matches!(self.kind, Kind::Other)

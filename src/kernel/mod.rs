@@ -21,7 +21,7 @@ mod watch;
 
 pub use execute::Failure;
 pub use nft::Limited;
-pub use observe::{Kernel, OthersRoutes};
+pub use observe::{Kernel, OthersRoutes, meshes_by_links};
 pub use overlay::Segments;
 pub use overlay_links::MAX_LEARNED;
 pub use watch::{Attended, Change, Watch};

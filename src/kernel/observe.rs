@@ -1,12 +1,12 @@
 //! The handle on the kernel, and what it sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context;
 use futures::{StreamExt, stream};
 
-use super::links::Kind;
+use super::links::{ALIAS_PREFIX, FoundLink, Kind};
 use super::netlink::Netlink;
 use super::overlay::{self, Segments};
 use super::settings::Memory;
@@ -14,7 +14,7 @@ use super::watch::Watch;
 use super::{addresses, links, nft, routes, rules, settings};
 use crate::mesh::IfName;
 use crate::reconcile::Applied;
-use crate::reconcile::state::{Device, ForeignInterface, Link, Observed};
+use crate::reconcile::state::{Device, ForeignInterface, Link, Observed, Scope, Sysctl, SysctlKey};
 use crate::reconcile::sysctls::Sysctls;
 use crate::reconcile::tunnels::Tunnels;
 
@@ -47,15 +47,15 @@ pub enum OthersRoutes {
 }
 
 impl Kernel {
-    /// Opens the kernel for the mesh of this name, and a watch that hears of everything from here on. `run_dir` exists and
-    /// is the daemon's own.
+    /// Opens the kernel for the mesh of this name, and a watch that hears of everything from here on. `run_dir` is
+    /// the daemon's own; what cannot be kept there is reported as a problem.
     pub fn open(mesh: &str, run_dir: &Path) -> anyhow::Result<(Self, Watch)> {
         let (netlink, port) = Netlink::open()?;
         let watch = Watch::open(port)?;
         let kernel = Self {
             netlink,
-            alias: format!("weft:{mesh}"),
-            memory: Memory::open(run_dir)?,
+            alias: format!("{ALIAS_PREFIX}{mesh}"),
+            memory: Memory::open(run_dir),
             applied: Applied::default(),
             others: OthersRoutes::default(),
             mesh: mesh.to_owned(),
@@ -158,8 +158,39 @@ impl Kernel {
         self.memory.originals().restoration(&observed.state.sysctls)
     }
 
+    /// Settings that stand as weft sets them while nobody knows what they were before, in `sysctl`'s words. For `weft down`, before it
+    /// changes anything.
+    pub fn settings_unknown(&self, observed: &Observed) -> Vec<String> {
+        let ours = [(SysctlKey::Forwarding, 1), (SysctlKey::RpFilter, 0)];
+        let standing = ours.into_iter().filter(|(key, value)| {
+            let sysctl = Sysctl { scope: Scope::All, key: *key };
+            self.memory.is_blank() && observed.state.sysctls.get(&sysctl) == Some(value)
+        });
+        standing.map(|(key, value)| format!("net.ipv4.conf.all.{} = {value}", key.name())).collect()
+    }
+
+    /// Writes down what could not be written before.
+    pub fn retry_remembering(&mut self) {
+        self.memory.retry();
+    }
+
+    /// What is wrong with the file that remembers settings.
+    pub fn memory_problems(&self) -> Vec<String> {
+        self.memory.problems()
+    }
+
     /// Forgets what settings were before: after they have been given back.
     pub fn forget_settings(&mut self) -> anyhow::Result<()> {
         self.memory.forget()
     }
+}
+
+/// Names of the meshes whose links are in the network namespace of this thread.
+///
+/// # Errors
+/// If the kernel does not say which links there are.
+pub async fn meshes_by_links() -> anyhow::Result<BTreeSet<String>> {
+    let (netlink, _) = Netlink::open()?;
+    let links = links::dump(&netlink).await.context("dumping links")?;
+    Ok(links.iter().filter_map(FoundLink::mesh).map(str::to_owned).collect())
 }

@@ -11,12 +11,18 @@ use anyhow::Context;
 use crate::mesh::IfName;
 use crate::reconcile::state::{Scope, Sysctl, SysctlKey};
 use crate::reconcile::sysctls::{Original, Originals, Sysctls};
+use crate::state_file::{Outlives, Purpose, StateFile, Written};
 
 const ROOT: &str = "/proc/sys/net/ipv4/conf";
 const ROOT_IPV6: &str = "/proc/sys/net/ipv6/conf";
 
-/// Name of the file in RUN_DIR.
-const FILE: &str = "sysctl.json";
+const PURPOSE: Purpose = Purpose {
+    name: "sysctl.json",
+    // A line is some 80 octets: tens of thousands of interfaces.
+    limit: 4 << 20,
+    outlives: Outlives::Process,
+    without: "once the daemon has ended, `weft down` does not know what kernel settings were before weft",
+};
 
 /// Every key of every scope. Interfaces that go meanwhile are left out.
 pub(super) fn read_all(interfaces: impl IntoIterator<Item = IfName>) -> Sysctls {
@@ -54,53 +60,67 @@ pub(super) fn answer_for_others_only(bridge: &IfName) -> io::Result<()> {
 
 /// [`Originals`] with the file that outlives the daemon.
 pub(super) struct Memory {
-    path: PathBuf,
+    file: StateFile,
     originals: Originals,
+    /// Whether the file has had, in our time or before it, what there is to remember.
+    noted: Noted,
+}
+
+/// Whether originals are noted down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    Yes,
+    No,
 }
 
 impl Memory {
-    /// What an earlier run left in `run_dir`; nothing if there was none.
-    pub fn open(run_dir: &Path) -> anyhow::Result<Self> {
-        let path = run_dir.join(FILE);
-        let originals = match fs::read(&path) {
-            Ok(bytes) => {
-                let named: BTreeMap<String, Original> =
-                    serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?;
-                named.into_iter().filter_map(|(name, original)| Some((name.parse().ok()?, original))).collect()
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Originals::default(),
-            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-        };
-        Ok(Self { path, originals })
+    /// What an earlier run left in `run_dir`; nothing if there is none to be used.
+    pub fn open(run_dir: &Path) -> Self {
+        let mut file = StateFile::new(run_dir, &PURPOSE);
+        let named: Option<BTreeMap<String, Original>> = file.read(|content| Ok(serde_json::from_slice(content)?));
+        let noted = if named.is_some() { Noted::Yes } else { Noted::No };
+        let known = named.into_iter().flatten();
+        let originals = known.filter_map(|(name, original)| Some((name.parse().ok()?, original))).collect();
+        Self { file, originals, noted }
     }
 
     pub fn originals(&self) -> &Originals {
         &self.originals
     }
 
-    /// Keeps `originals` in place of the present ones; on disk before this returns.
-    pub fn keep(&mut self, originals: Originals) -> anyhow::Result<()> {
-        if originals == self.originals {
-            return Ok(());
+    /// Whether nothing was left by a run before, or nothing to be used.
+    pub fn is_blank(&self) -> bool {
+        self.noted == Noted::No || self.file.is_lost()
+    }
+
+    /// Keeps `originals` in place of the present ones; on disk before this returns, if that is possible. Also none at all is written
+    /// down: then nothing was changed, which a missing file does not say.
+    pub fn keep(&mut self, originals: Originals) {
+        if originals == self.originals && self.noted == Noted::Yes {
+            return;
         }
         let named: BTreeMap<String, &Original> =
             originals.iter().map(|(sysctl, original)| (sysctl.to_string(), original)).collect();
-        let text = serde_json::to_vec_pretty(&named).context("writing settings as JSON")?;
-        let fresh = self.path.with_extension("json.new");
-        fs::write(&fresh, text).with_context(|| format!("writing {}", fresh.display()))?;
-        fs::rename(&fresh, &self.path).with_context(|| format!("writing {}", self.path.display()))?;
+        let text = serde_json::to_vec_pretty(&named).expect("names and numbers are plain data");
+        // What is not written now is tried again.
+        let _: Written = self.file.write(&text);
         self.originals = originals;
-        Ok(())
+        self.noted = Noted::Yes;
+    }
+
+    /// Writes what could not be written before.
+    pub fn retry(&mut self) {
+        self.file.retry();
+    }
+
+    /// What an operator should know of the file.
+    pub fn problems(&self) -> Vec<String> {
+        self.file.problems()
     }
 
     /// Removes the file: everything has been given back.
     pub fn forget(&mut self) -> anyhow::Result<()> {
         self.originals = Originals::default();
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("removing {}", self.path.display()))
-            }
-            _ => Ok(()),
-        }
+        self.file.remove().with_context(|| format!("removing {}", self.file.path().display()))
     }
 }

@@ -1,6 +1,7 @@
 //! The story that `weft lab demo` tells, each step of which has to happen: sites find each other, a host pings another,
 //! their path is cut, the packets take another way, the path is healed, they come back.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -114,7 +115,8 @@ impl Drop for Stage<'_> {
         }
         let lock = self.building.take().map_or_else(State::lock, Ok);
         if let Err(error) = lock.and_then(|_lock| up::down(&self.lab.mesh.name, self.program)) {
-            eprintln!("error: taking the lab down: {error:#}");
+            // A drop must not panic, not even where stderr is closed.
+            let _ = writeln!(std::io::stderr(), "error: taking the lab down: {error:#}");
         }
     }
 }

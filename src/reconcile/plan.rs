@@ -186,13 +186,13 @@ fn device_change(
     found: Option<&Device>,
     last_given: Option<&Option<SocketAddr>>,
 ) -> Option<DeviceChange> {
-    let same_key = found.is_some_and(|found| found.private_key.public() == wanted.private_key.public());
+    let same_key = found.is_some_and(|found| found.identity.public() == wanted.identity.public());
     let wanted_key = wanted.peer.as_ref().map(|peer| peer.public_key);
     let present = found
         .into_iter()
         .flat_map(|found| found.peer.iter().map(|peer| peer.public_key).chain(found.strangers.iter().copied()));
     let change = DeviceChange {
-        private_key: (!same_key).then(|| wanted.private_key.clone()),
+        private_key: wanted.identity.private().filter(|_| !same_key).cloned(),
         listen_port: (found.map(|found| found.listen_port) != Some(wanted.listen_port)).then_some(wanted.listen_port),
         fwmark: (found.map(|found| found.fwmark) != Some(wanted.fwmark)).then_some(wanted.fwmark),
         remove: present.filter(|key| Some(*key) != wanted_key).collect(),

@@ -80,8 +80,8 @@ pub enum Backend {
 /// WireGuard configuration of one interface, which has exactly one peer with AllowedIPs `0.0.0.0/0, ::/0`.
 #[derive(Debug, Clone)]
 pub struct Device {
-    /// Ours; compared by its public half.
-    pub private_key: PrivateKey,
+    /// Ours.
+    pub identity: Identity,
     /// UDP port.
     pub listen_port: u16,
     /// SO_MARK of the encrypted packets.
@@ -90,6 +90,33 @@ pub struct Device {
     pub peer: Option<Peer>,
     /// Observed: every further peer, put there by somebody else. Desired: empty.
     pub strangers: BTreeSet<PublicKey>,
+}
+
+/// The key pair of a device. Equal if the public halves are.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// Observed: its public half. The private one is read and not kept.
+    Observed(PublicKey),
+    /// Desired: all of it, for a device that has another one.
+    Desired(PrivateKey),
+}
+
+impl Identity {
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        match self {
+            Self::Observed(public) => *public,
+            Self::Desired(private) => private.public(),
+        }
+    }
+
+    /// The private half, if it is known.
+    pub fn private(&self) -> Option<&PrivateKey> {
+        match self {
+            Self::Observed(_) => None,
+            Self::Desired(private) => Some(private),
+        }
+    }
 }
 
 /// The one peer of a tunnel.

@@ -14,11 +14,11 @@ use anyhow::{Context as _, bail};
 use wireguard_control::{
     Backend as Library, Device as Found, DeviceUpdate, InterfaceName, Key, PeerConfigBuilder, PeerInfo,
 };
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::PublicKey;
 use crate::mesh::IfName;
-use crate::reconcile::state::{AllowedIps, Backend, Device, Peer};
+use crate::reconcile::state::{AllowedIps, Backend, Device, Identity, Peer};
 use crate::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange};
 
 /// A device that does not answer for so long is given up on; the library itself waits for ever.
@@ -68,6 +68,12 @@ pub async fn configure(interface: &IfName, change: &DeviceChange) -> anyhow::Res
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> anyhow::Result<T> {
+    let work = || {
+        let outcome = work();
+        // The library hands keys from frame to frame.
+        wireguard::stack::wipe();
+        outcome
+    };
     match tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await {
         Ok(outcome) => Ok(outcome.context("running a blocking task")??),
         Err(_elapsed) => bail!("no answer within {} s", PATIENCE.as_secs()),
@@ -115,7 +121,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn observation(mut found: Found, backend: Library) -> Option<Observation> {
-    let private_key = found.private_key.as_ref().and_then(private_key);
+    let identity = found.public_key.as_ref().filter(|_| has_private_key(&found)).map(public_key);
     forget_keys(&mut found);
     let now = SystemTime::now();
     let (rx_bytes, tx_bytes) =
@@ -125,7 +131,7 @@ fn observation(mut found: Found, backend: Library) -> Option<Observation> {
     let last_heard = found.peers.pop();
     let strangers: BTreeSet<PublicKey> = found.peers.iter().map(|peer| public_key(&peer.config.public_key)).collect();
     let device = Device {
-        private_key: private_key?,
+        identity: Identity::Observed(identity?),
         listen_port: found.listen_port.unwrap_or(0),
         fwmark: found.fwmark.unwrap_or(0),
         peer: last_heard.map(|info| peer(&info, now)),
@@ -189,10 +195,9 @@ fn public_key(key: &Key) -> PublicKey {
     PublicKey::from_bytes(key.0)
 }
 
-/// `None` for the key of zeros, which stands for none.
-fn private_key(key: &Key) -> Option<PrivateKey> {
-    let text = Zeroizing::new(key.to_base64());
-    (key.0 != [0; 32]).then(|| text.parse().expect("32 bytes in base64 are a key"))
+/// The key of zeros stands for none.
+fn has_private_key(found: &Found) -> bool {
+    found.private_key.as_ref().is_some_and(|key| key.0 != [0; 32])
 }
 
 fn forget_keys(found: &mut Found) {

@@ -148,18 +148,22 @@ impl EngineProcess {
     }
 
     fn spawn(&self) -> anyhow::Result<tokio::process::Child> {
+        // What the engine writes before it has opened its log by itself. Where there can be no log, there is an engine all the same.
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(&self.log)
-            .with_context(|| format!("opening {}", self.log.display()))?;
+            .map_or_else(|_| Stdio::null(), Stdio::from);
         Program::new(&self.program)
             .arg0("weft")
             .arg("engine")
             .arg("--new-session")
             .arg("--control")
             .arg(std::path::absolute(&self.socket).context("finding the run directory")?)
+            .arg("--log-file")
+            .arg(std::path::absolute(&self.log).context("finding the run directory")?)
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -4,5 +4,8 @@
 
 mod commands;
 mod documents;
+mod faults;
 mod licences;
+mod router;
+mod secrets;
 mod tunnel;

@@ -15,7 +15,8 @@ use weft::kernel::{Failure, Kernel, Watch};
 use weft::keys::PrivateKey;
 use weft::mesh::IfName;
 use weft::reconcile::state::{
-    Admin, AllowedIps, Backend, Device, FWMARK, Link, MAIN_TABLE, Nexthop, Observed, Peer, Route, RouteKey, State,
+    Admin, AllowedIps, Backend, Device, FWMARK, Identity, Link, MAIN_TABLE, Nexthop, Observed, Peer, Route, RouteKey,
+    State,
 };
 use weft::reconcile::sysctls::desired_sysctls;
 use weft::reconcile::tunnels::{AllowedIpsChange, DeviceChange, Tunnels};
@@ -142,13 +143,15 @@ impl Tunnels for Engine {
     async fn configure(&self, interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> {
         let mut devices = self.devices.lock().unwrap();
         let device = devices.entry(interface.clone()).or_insert_with(|| Device {
-            private_key: PrivateKey::generate(),
+            identity: Identity::Desired(PrivateKey::generate()),
             listen_port: 0,
             fwmark: 0,
             peer: None,
             strangers: BTreeSet::new(),
         });
-        device.private_key = change.private_key.clone().unwrap_or(device.private_key.clone());
+        if let Some(key) = &change.private_key {
+            device.identity = Identity::Desired(key.clone());
+        }
         device.listen_port = change.listen_port.unwrap_or(device.listen_port);
         device.fwmark = change.fwmark.unwrap_or(device.fwmark);
         if let Some(peer) = &change.peer {
@@ -256,7 +259,7 @@ pub fn tunnels_to(sites: &[u8]) -> State {
             handshake_age: None,
         };
         let device = Device {
-            private_key: private_key.clone(),
+            identity: Identity::Desired(private_key.clone()),
             listen_port: 51820 + u16::from(id),
             fwmark: FWMARK,
             peer: Some(peer),

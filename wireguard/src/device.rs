@@ -1,12 +1,13 @@
 //! The data path: one WireGuard device between a TUN interface and a UDP socket.
 //!
 //! This is the only file that names the crate which does the work today (gotatun). Whoever replaces it keeps
-//! [`Device`]'s methods: `open`, `apply`, `state`, `mtu_changed` and `stop`; parsing, sockets and lifetimes are elsewhere.
+//! [`Device`]'s methods: `open`, `apply`, `state`, `mtu_changed`, `failure` and `stop`; parsing, sockets and lifetimes are elsewhere.
 
 use std::collections::BTreeMap;
+use std::future::Future as _;
 use std::io;
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use gotatun::device::configure::{DeviceWrite, PeerStats};
@@ -14,7 +15,7 @@ use gotatun::device::{DeviceBuilder, Error as GotatunError, Peer};
 use gotatun::packet::{Ip, Packet, PacketBufPool};
 use gotatun::tun::{IpRecv, IpSend, MtuWatcher};
 use gotatun::udp::socket::{UdpSocket, UdpSocketFactory};
-use gotatun::udp::{UdpTransportFactory, UdpTransportFactoryParams};
+use gotatun::udp::{UdpRecv, UdpTransportFactory, UdpTransportFactoryParams};
 use ipnetwork::IpNetwork;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::sync::{Mutex, watch};
@@ -40,14 +41,15 @@ type Transports = (UdpSockets, TunPort, TunPort);
 
 /// A WireGuard device on the TUN interface that it was opened on.
 pub struct Device {
-    inner: gotatun::device::Device<Transports>,
     mtu: watch::Sender<u16>,
     /// Held over a whole `apply`, so that two clients' changes do not interleave; the data path never takes it.
     control: Mutex<Control>,
+    trouble: Trouble,
 }
 
-/// What the data path does not remember for us.
+/// The data path, and what it does not remember for us.
 struct Control {
+    inner: gotatun::device::Device<Transports>,
     /// Ours; `None` while no private key is configured.
     identity: Option<PublicKey>,
     flow: Flow,
@@ -70,17 +72,18 @@ impl Device {
     /// A device without key, port or peers. Nothing is bound before there are a key and a peer.
     pub async fn open(tun: Arc<Tun>) -> io::Result<Self> {
         let (mtu, mtu_receiver) = watch::channel(tun.mtu()?);
-        let port = TunPort { tun, mtu: mtu_receiver.into() };
+        let trouble = Trouble::default();
+        let port = TunPort { tun, mtu: mtu_receiver.into(), trouble: trouble.clone() };
         let inner = DeviceBuilder::new()
-            .with_udp(UdpSockets(UdpSocketFactory::default()))
+            .with_udp(UdpSockets { factory: UdpSocketFactory::default(), trouble: trouble.clone() })
             .with_ip(port)
             .with_private_key(nobody())
             .suspended(true)
             .build()
             .await
             .map_err(into_io)?;
-        let control = Control { identity: None, flow: Flow::Idle, handshakes: BTreeMap::new() };
-        Ok(Self { inner, mtu, control: Mutex::new(control) })
+        let control = Control { inner, identity: None, flow: Flow::Idle, handshakes: BTreeMap::new() };
+        Ok(Self { mtu, control: Mutex::new(control), trouble })
     }
 
     /// Applies `update`: key, mark and port first, then peers in their order.
@@ -89,49 +92,16 @@ impl Device {
     /// peers as they were; one that was about to start has the peers, reports port 0 and tries again next time.
     pub async fn apply(&self, update: DeviceUpdate) -> io::Result<()> {
         let mut control = self.control.lock().await;
-        let old_port = self.inner.read(async |device| device.listen_port()).await;
-        if let Some(change) = &update.private_key {
-            control.identity = self.set_identity(change).await?;
-        }
-        let interface = self.inner.write(async |device| {
-            if let Some(mark) = update.fwmark {
-                device.set_fwmark(mark)?;
-            }
-            if let Some(port) = update.listen_port {
-                device.set_listen_port(port);
-            }
-            Ok(())
-        });
-        if let Err(error) = interface.await.and_then(|outcome| outcome) {
-            self.inner.suspend().await;
-            control.flow = Flow::Refused;
-            self.set_port_while_suspended(old_port).await?;
-            self.settle(&mut control).await?;
-            return Err(into_io(error));
-        }
-        let identity = control.identity;
-        let peers = self.inner.write(async |device| {
-            if update.replace_peers {
-                remove_all_peers(device).await;
-            }
-            for peer in &update.peers {
-                if Some(peer.public_key) == identity {
-                    continue; // as the kernel does: one may not be one's own peer
-                }
-                apply_peer(device, peer).await;
-            }
-            if let Some(own) = identity {
-                device.remove_peer(&own.0.into()).await;
-            }
-        });
-        peers.await.map_err(into_io)?;
-        self.settle(&mut control).await
+        let outcome = control.apply(update).await;
+        // The keys of the request went through frames that are free again.
+        crate::stack::wipe();
+        outcome
     }
 
     /// What `get=1` reports.
     pub async fn state(&self) -> DeviceState {
         let mut control = self.control.lock().await;
-        let (private_key, port, mark, stats) = self
+        let (private_key, port, mark, stats) = control
             .inner
             .read(async |device| {
                 let key = device.private_key().map(|key| Secret::new(Zeroizing::new(key.to_bytes())));
@@ -155,9 +125,60 @@ impl Device {
         self.mtu.send_if_modified(|known| std::mem::replace(known, mtu) != mtu);
     }
 
+    /// Why the data path has ended for good, though nobody stopped it; `None` while it works, or while it is being configured.
+    pub fn failure(&self) -> Option<String> {
+        let mut control = self.control.try_lock().ok()?;
+        let fatal = std::pin::pin!(control.inner.wait());
+        let mut once = std::task::Context::from_waker(std::task::Waker::noop());
+        let ended = fatal.poll(&mut once).is_ready();
+        ended.then(|| self.trouble.get().unwrap_or_else(|| "a task of the data path has ended".to_owned()))
+    }
+
     /// Closes the sockets and lets go of the TUN interface.
     pub async fn stop(self) {
-        self.inner.stop().await;
+        self.control.into_inner().inner.stop().await;
+    }
+}
+
+impl Control {
+    async fn apply(&mut self, update: DeviceUpdate) -> io::Result<()> {
+        let old_port = self.inner.read(async |device| device.listen_port()).await;
+        if let Some(change) = &update.private_key {
+            self.identity = self.set_identity(change).await?;
+        }
+        let interface = self.inner.write(async |device| {
+            if let Some(mark) = update.fwmark {
+                device.set_fwmark(mark)?;
+            }
+            if let Some(port) = update.listen_port {
+                device.set_listen_port(port);
+            }
+            Ok(())
+        });
+        if let Err(error) = interface.await.and_then(|outcome| outcome) {
+            self.inner.suspend().await;
+            self.flow = Flow::Refused;
+            self.set_port_while_suspended(old_port).await?;
+            self.settle().await?;
+            return Err(into_io(error));
+        }
+        let identity = self.identity;
+        let peers = self.inner.write(async |device| {
+            if update.replace_peers {
+                remove_all_peers(device).await;
+            }
+            for peer in &update.peers {
+                if Some(peer.public_key) == identity {
+                    continue; // as the kernel does: one may not be one's own peer
+                }
+                apply_peer(device, peer).await;
+            }
+            if let Some(own) = identity {
+                device.remove_peer(&own.0.into()).await;
+            }
+        });
+        peers.await.map_err(into_io)?;
+        self.settle().await
     }
 
     async fn set_identity(&self, change: &Change<Secret>) -> io::Result<Option<PublicKey>> {
@@ -174,23 +195,23 @@ impl Device {
     }
 
     /// Starts or stops the flow of packets, whichever the configuration now calls for.
-    async fn settle(&self, control: &mut Control) -> io::Result<()> {
+    async fn settle(&mut self) -> io::Result<()> {
         let has_peers = !self.inner.peers().await.is_empty();
-        match (control.identity.is_some() && has_peers, control.flow) {
+        match (self.identity.is_some() && has_peers, self.flow) {
             (true, Flow::Running) | (false, Flow::Idle) => Ok(()),
             (false, Flow::Running | Flow::Refused) => {
                 self.inner.suspend().await;
-                control.flow = Flow::Idle;
+                self.flow = Flow::Idle;
                 Ok(())
             }
             (true, Flow::Idle | Flow::Refused) => match self.inner.resume().await {
                 Ok(()) => {
-                    control.flow = Flow::Running;
+                    self.flow = Flow::Running;
                     Ok(())
                 }
                 Err(error) => {
                     self.inner.suspend().await;
-                    control.flow = Flow::Refused;
+                    self.flow = Flow::Refused;
                     Err(into_io(error))
                 }
             },
@@ -200,9 +221,7 @@ impl Device {
     async fn set_port_while_suspended(&self, port: u16) -> io::Result<()> {
         self.inner.set_listen_port(port).await.map_err(into_io)
     }
-}
 
-impl Control {
     fn peer_state(&mut self, PeerStats { peer, stats, .. }: PeerStats, now: SystemTime) -> PeerState {
         let public_key = PublicKey(peer.public_key.to_bytes());
         if let Some(read) = stats.last_handshake.and_then(|age| now.checked_sub(age)) {
@@ -315,18 +334,63 @@ fn into_io(error: GotatunError) -> io::Error {
     }
 }
 
+/// The first error that ended a task of the data path, which itself does not say it to anybody.
+#[derive(Debug, Clone, Default)]
+struct Trouble(Arc<OnceLock<String>>);
+
+impl Trouble {
+    /// Takes note of what `outcome` says, if it is an error.
+    fn note<T>(&self, doing: &str, outcome: io::Result<T>) -> io::Result<T> {
+        outcome.inspect_err(|error| {
+            self.0.get_or_init(|| format!("{doing}: {error}"));
+        })
+    }
+
+    fn get(&self) -> Option<String> {
+        self.0.get().cloned()
+    }
+}
+
 /// Opens the UDP socket, IPv4 and IPv6 in one.
-struct UdpSockets(UdpSocketFactory);
+struct UdpSockets {
+    factory: UdpSocketFactory,
+    trouble: Trouble,
+}
+
+/// The receiving side of a socket. An error of it ends the data path.
+struct UdpPort {
+    socket: UdpSocket,
+    trouble: Trouble,
+}
+
+impl UdpRecv for UdpPort {
+    type RecvManyBuf = <UdpSocket as UdpRecv>::RecvManyBuf;
+
+    async fn recv_from(&mut self, pool: &mut PacketBufPool) -> io::Result<(Packet, SocketAddr)> {
+        let received = self.socket.recv_from(pool).await;
+        self.trouble.note("receiving from the UDP socket", received)
+    }
+
+    async fn recv_many_from(
+        &mut self,
+        buffers: &mut Self::RecvManyBuf,
+        pool: &mut PacketBufPool,
+        packets: &mut Vec<(Packet, SocketAddr)>,
+    ) -> io::Result<()> {
+        let received = self.socket.recv_many_from(buffers, pool, packets).await;
+        self.trouble.note("receiving from the UDP socket", received)
+    }
+}
 
 impl UdpTransportFactory for UdpSockets {
     type Send = UdpSocket;
-    type Recv = UdpSocket;
+    type Recv = UdpPort;
 
-    async fn bind(&mut self, params: &UdpTransportFactoryParams) -> io::Result<(UdpSocket, UdpSocket)> {
+    async fn bind(&mut self, params: &UdpTransportFactoryParams) -> io::Result<(UdpSocket, UdpPort)> {
         // When a device binds its own port anew, the tasks that hold the old socket may not have ended yet.
         let mut attempts = 1;
         let (sender, receiver) = loop {
-            match self.0.bind(params).await {
+            match self.factory.bind(params).await {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts < BIND_ATTEMPTS => {
                     attempts += 1;
                     tokio::time::sleep(BIND_PAUSE).await;
@@ -337,7 +401,7 @@ impl UdpTransportFactory for UdpSockets {
         if let Err(error) = setsockopt(&receiver, sockopt::RcvBufForce, &UDP_RECEIVE_BUFFER) {
             tracing::debug!(%error, bytes = UDP_RECEIVE_BUFFER, "UDP receive buffer stays at the system's default");
         }
-        Ok((sender, receiver))
+        Ok((sender, UdpPort { socket: receiver, trouble: self.trouble.clone() }))
     }
 }
 
@@ -346,6 +410,7 @@ impl UdpTransportFactory for UdpSockets {
 struct TunPort {
     tun: Arc<Tun>,
     mtu: MtuWatcher,
+    trouble: Trouble,
 }
 
 impl IpSend for TunPort {
@@ -356,7 +421,7 @@ impl IpSend for TunPort {
                 tracing::trace!(%error, "TUN device refused a packet");
                 Ok(())
             }
-            outcome => outcome,
+            outcome => self.trouble.note("writing to the TUN device", outcome),
         }
     }
 }
@@ -368,7 +433,7 @@ impl IpRecv for TunPort {
     ) -> io::Result<impl Iterator<Item = Packet<Ip>> + Send + 'a> {
         loop {
             let mut packet = pool.get();
-            let length = self.tun.recv(&mut packet).await?;
+            let length = self.trouble.note("reading from the TUN device", self.tun.recv(&mut packet).await)?;
             packet.truncate(length);
             if let Ok(packet) = packet.try_into_ip() {
                 return Ok(std::iter::once(packet));

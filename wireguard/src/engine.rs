@@ -7,9 +7,11 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::InterfaceName;
 use crate::control::{self, Command, EngineInfo, PROTOCOL, Reply, Request};
+use crate::panics::{self, contained};
 use crate::registry::Registry;
 use crate::socket::{MAX_CLIENTS, Socket};
 
@@ -18,6 +20,9 @@ pub const UAPI_DIR: &str = "/run/wireguard";
 
 /// Before the next attempt where a client could not be accepted, for want of descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the control socket's name is looked at: nobody says when it is removed.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Commands that wait for their turn.
 const COMMAND_QUEUE: usize = 16;
@@ -33,16 +38,19 @@ pub struct Options {
     pub control: Option<PathBuf>,
 }
 
-/// Runs until SIGTERM or SIGINT, until told to stop, or, without a control socket, until the last interface is gone.
+/// Runs until SIGTERM or SIGINT, until told to stop, or, without a control socket, until the last interface is gone or SIGHUP says that
+/// the terminal is. With one, SIGHUP is nothing: it is the daemon that reads a file again.
 ///
 /// Sets the process's umask to 077.
 ///
 /// # Errors
-/// If an interface or the control socket cannot be opened at the start; interfaces opened before are closed again.
+/// If an interface or the control socket cannot be opened at the start; interfaces opened before are closed again. If a task of the data
+/// path panics: whoever supervises this process starts it anew. Without a control socket, if an interface failed.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    let mut signals = Signals::new().context("installing signal handlers")?;
-    let mut registry = Registry::new(options.uapi_dir);
+    let hangup = if options.control.is_some() { Hangup::Ignored } else { Hangup::Obeyed };
+    let mut signals = Signals::new(hangup).context("installing signal handlers")?;
+    let mut registry = Registry::new(options.uapi_dir).context("opening a netlink socket")?;
     let outcome = open_and_serve(&mut registry, &options.interfaces, options.control.as_deref(), &mut signals).await;
     registry.remove_all().await;
     outcome
@@ -58,17 +66,23 @@ async fn open_and_serve(
         Some(path) => Control::Socket(ControlSocket::listen(path).await?),
         None => Control::None,
     };
+    let mut stray = panics::watch();
     for name in interfaces {
         registry.add(name).await.with_context(|| format!("opening interface {name}"))?;
     }
+    let mut failed = None;
     loop {
         if matches!(control, Control::None) && registry.is_empty() {
-            return Ok(());
+            return failed.map_or(Ok(()), Err);
         }
         tokio::select! {
             () = signals.next() => return Ok(()),
+            () = stray.next() => anyhow::bail!("a task of the data path has panicked: all interfaces begin anew"),
             Some((name, ending)) = registry.next_ended() => {
                 tracing::info!(interface = %name, ?ending, "name is free");
+                if ending.is_failure() {
+                    failed = Some(anyhow::anyhow!("interface {name} failed: {ending:?}"));
+                }
             }
             (command, reply) = control.next() => {
                 let Some(answer) = carry_out(registry, command).await else {
@@ -131,7 +145,9 @@ impl Control {
 
 /// The control socket with its clients.
 struct ControlSocket {
+    path: PathBuf,
     socket: Socket,
+    look: Interval,
     clients: JoinSet<()>,
     sender: mpsc::Sender<Request>,
     requests: mpsc::Receiver<Request>,
@@ -141,7 +157,9 @@ impl ControlSocket {
     async fn listen(path: &Path) -> anyhow::Result<Self> {
         let socket = Socket::listen(path).await.context("opening the control socket")?;
         let (sender, requests) = mpsc::channel(COMMAND_QUEUE);
-        Ok(Self { socket, clients: JoinSet::new(), sender, requests })
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self { path: path.to_owned(), socket, look, clients: JoinSet::new(), sender, requests })
     }
 
     /// The next command of any client. Cancel safe.
@@ -152,11 +170,11 @@ impl ControlSocket {
                 accepted = self.socket.accept(), if self.clients.len() < MAX_CLIENTS => match accepted {
                     Ok(client) => {
                         let sender = self.sender.clone();
-                        self.clients.spawn(async move {
+                        self.clients.spawn(contained(async move {
                             if let Err(error) = control::serve(client, sender).await {
                                 tracing::debug!(%error, "control client");
                             }
-                        });
+                        }));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "accepting a control client");
@@ -164,7 +182,23 @@ impl ControlSocket {
                     }
                 },
                 Some(_) = self.clients.join_next() => {}
+                _ = self.look.tick() => {
+                    if !self.socket.is_in_place() {
+                        self.listen_again().await;
+                    }
+                }
             }
+        }
+    }
+
+    /// Takes the name again that somebody has removed, with the whole directory perhaps: without it no daemon finds this engine.
+    async fn listen_again(&mut self) {
+        match Socket::listen(&self.path).await {
+            Ok(socket) => {
+                tracing::info!(path = %self.path.display(), "control socket made again");
+                self.socket = socket;
+            }
+            Err(error) => tracing::debug!(%error, "control socket not made again"),
         }
     }
 }
@@ -172,17 +206,53 @@ impl ControlSocket {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Option<(Signal, Hangup)>,
+}
+
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hangup {
+    /// The end, as SIGTERM.
+    Obeyed,
+    /// Nothing.
+    Ignored,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    fn new(hangup: Hangup) -> std::io::Result<Self> {
+        // Whoever started us by `nohup` has said what it means.
+        let hangup = if hangup_is_ignored() { None } else { Some((signal(SignalKind::hangup())?, hangup)) };
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup })
     }
 
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                hangup = next_hangup(&mut self.hangup) => match hangup {
+                    Hangup::Obeyed => return,
+                    Hangup::Ignored => tracing::info!("SIGHUP is for the daemon, which reads the mesh file again; nothing was done"),
+                }
+            }
         }
     }
+}
+
+async fn next_hangup(hangup: &mut Option<(Signal, Hangup)>) -> Hangup {
+    match hangup {
+        Some((signal, meaning)) => {
+            signal.recv().await;
+            *meaning
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started with SIGHUP ignored (proc_pid_status(5), SigIgn).
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << (libc::SIGHUP - 1) != 0)
 }

@@ -7,16 +7,20 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::InterfaceName;
 use crate::device::Device;
+use crate::panics::contained;
 use crate::socket::{MAX_CLIENTS, Socket, SocketError};
-use crate::tun::Tun;
+use crate::tun::{Namespace, Tun};
 use crate::uapi;
 
-/// How often the MTU and the socket's name are looked at: neither announces its change.
+/// How often the MTU, the socket's name and the data path are looked at: none announces its change.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
+
+/// How long after a data path's failure it may take to learn that the link was deleted.
+const DELETION: Duration = Duration::from_millis(50);
 
 /// Before the next attempt where a client could not be accepted, for want of descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -52,7 +56,7 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 /// Why an interface ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// Through us.
     Asked,
@@ -60,8 +64,17 @@ pub enum Ending {
     Deleted,
     /// Somebody removed the socket, which is how one stops a userspace WireGuard.
     SocketRemoved,
+    /// The data path has ended by itself, for this reason: it carried nothing any more.
+    Failed(String),
     /// A bug of ours.
     Panicked,
+}
+
+impl Ending {
+    /// Whether nobody wanted it.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Panicked)
+    }
 }
 
 /// An interface that is served by [`Interface::run`].
@@ -74,22 +87,26 @@ pub struct Interface {
 
 impl Interface {
     /// Makes the TUN device and its socket `DIR/NAME.sock`.
-    pub async fn open(name: &InterfaceName, dir: &Path) -> Result<Self, OpenError> {
+    pub async fn open(name: &InterfaceName, dir: &Path, namespace: &Namespace) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Tun { name: name.clone(), source };
-        let tun = Arc::new(Tun::open(name).map_err(failed)?);
+        let tun = Arc::new(Tun::open(name, namespace).map_err(failed)?);
         let device = Arc::new(Device::open(Arc::clone(&tun)).await.map_err(failed)?);
         let socket = Socket::listen(&dir.join(format!("{name}.sock"))).await?;
         tracing::info!(interface = %name, "interface opened");
         Ok(Self { name: name.clone(), tun, device, socket })
     }
 
-    /// Serves until `stop` fires (or its sender is dropped), the link is deleted or the socket removed. Afterwards the
-    /// name is free again.
+    /// Serves until `stop` fires (or its sender is dropped), the link is deleted, the socket removed, or the data path fails. Afterwards
+    /// the name is free again.
     pub async fn run(self, stop: oneshot::Receiver<()>) -> Ending {
         let Self { name, tun, device, socket } = self;
         let mut clients = JoinSet::new();
         let ending = serve(&name, &tun, &device, &socket, &mut clients, stop).await;
-        tracing::info!(interface = %name, ?ending, "interface ended");
+        if ending.is_failure() {
+            tracing::error!(interface = %name, ?ending, "interface ended; whoever wants it makes it again");
+        } else {
+            tracing::info!(interface = %name, ?ending, "interface ended");
+        }
         clients.shutdown().await;
         drop(socket);
         let device = Arc::into_inner(device).expect("its clients have ended");
@@ -129,22 +146,75 @@ async fn serve(
                     Ok(mtu) => device.mtu_changed(mtu),
                     Err(error) => tracing::debug!(interface = %name, %error, "reading MTU"),
                 }
+                if let Some(reason) = device.failure() {
+                    // That of a deleted link fails, too.
+                    let deleted = timeout(DELETION, tun.deleted()).await.is_ok();
+                    return if deleted { Ending::Deleted } else { Ending::Failed(reason) };
+                }
             }
             accepted = socket.accept(), if clients.len() < MAX_CLIENTS => match accepted {
                 Ok(client) => {
                     let (name, device) = (name.clone(), Arc::clone(device));
-                    clients.spawn(async move {
+                    clients.spawn(contained(async move {
                         if let Err(error) = uapi::serve(&device, client).await {
                             tracing::debug!(interface = %name, %error, "UAPI client");
                         }
-                    });
+                    }));
                 }
                 Err(error) => {
                     tracing::warn!(interface = %name, %error, "accepting a UAPI client");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(_) = clients.join_next() => {}
+            Some(ended) = clients.join_next() => {
+                // What a client was changing is half changed.
+                if ended.is_err_and(|error| error.is_panic()) {
+                    return Ending::Panicked;
+                }
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::config::{Change, DeviceUpdate, PeerUpdate, PublicKey, Secret};
+
+    /// An interface whose packets come from the other end of `tun`.
+    async fn interface(dir: &Path, tun: UnixStream) -> Interface {
+        tun.set_nonblocking(true).unwrap();
+        let name = InterfaceName::new("lo").unwrap();
+        let packets = File::from(OwnedFd::from(tun));
+        let tun = Arc::new(Tun::of(&name, packets, &Namespace::open().unwrap()).unwrap());
+        let device = Arc::new(Device::open(Arc::clone(&tun)).await.unwrap());
+        let socket = Socket::listen(&dir.join("lo.sock")).await.unwrap();
+        Interface { name, tun, device, socket }
+    }
+
+    #[tokio::test]
+    async fn an_interface_whose_data_path_has_ended_ends_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let interface = interface(dir.path(), ours).await;
+        let update = DeviceUpdate {
+            private_key: Some(Change::Set(Secret::new(Zeroizing::new([7; 32])))),
+            peers: vec![PeerUpdate::new(PublicKey([9; 32]))],
+            ..DeviceUpdate::default()
+        };
+        interface.device.apply(update).await.unwrap();
+        let (_stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(interface.run(stopped));
+        theirs.shutdown(std::net::Shutdown::Write).unwrap();
+        let ending = tokio::time::timeout(Duration::from_secs(30), running).await.expect("somebody watches").unwrap();
+        let Ending::Failed(reason) = &ending else { panic!("{ending:?}") };
+        assert!(reason.starts_with("reading from the TUN device: "), "{reason}");
+        assert!(!dir.path().join("lo.sock").exists(), "the name is free");
     }
 }

@@ -6,11 +6,14 @@
 
 pub mod config;
 pub mod control;
+mod descriptors;
 mod device;
 pub mod engine;
 mod interface;
+mod panics;
 mod registry;
 mod socket;
+pub mod stack;
 mod sys;
 mod tun;
 mod uapi;

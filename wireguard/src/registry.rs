@@ -1,13 +1,17 @@
 //! The interfaces of this process by name. Each runs in a task of its own; the end of one concerns no other.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::InterfaceName;
+use crate::descriptors::{self, LimitReached};
 use crate::interface::{Ending, Interface, OpenError};
+use crate::panics::contained;
+use crate::tun::Namespace;
 
 /// Most interfaces of one process.
 pub const MAX_INTERFACES: usize = 4096;
@@ -18,6 +22,9 @@ pub enum AddError {
     /// [`MAX_INTERFACES`].
     #[error("the engine has {MAX_INTERFACES} interfaces already")]
     Full,
+    /// Each needs descriptors.
+    #[error(transparent)]
+    Files(#[from] LimitReached),
     /// It could not be made.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -26,6 +33,7 @@ pub enum AddError {
 /// All interfaces.
 pub struct Registry {
     dir: PathBuf,
+    namespace: Namespace,
     running: BTreeMap<InterfaceName, Running>,
     tasks: JoinSet<Ending>,
 }
@@ -37,9 +45,9 @@ struct Running {
 }
 
 impl Registry {
-    /// None yet; their UAPI sockets will be in `dir`.
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir, running: BTreeMap::new(), tasks: JoinSet::new() }
+    /// None yet; they will be in the network namespace of this thread, their UAPI sockets in `dir`.
+    pub fn new(dir: PathBuf) -> io::Result<Self> {
+        Ok(Self { dir, namespace: Namespace::open()?, running: BTreeMap::new(), tasks: JoinSet::new() })
     }
 
     /// Opens `name`; good if it is open already.
@@ -51,9 +59,10 @@ impl Registry {
         if self.running.len() >= MAX_INTERFACES {
             return Err(AddError::Full);
         }
-        let interface = Interface::open(name, &self.dir).await?;
+        descriptors::check(self.running.len())?;
+        let interface = Interface::open(name, &self.dir, &self.namespace).await?;
         let (stop, stopped) = oneshot::channel();
-        let task = self.tasks.spawn(interface.run(stopped)).id();
+        let task = self.tasks.spawn(contained(interface.run(stopped))).id();
         self.running.insert(name.clone(), Running { task, stop: Some(stop) });
         Ok(())
     }

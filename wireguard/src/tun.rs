@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use tokio::io::Interest;
@@ -17,29 +18,47 @@ use crate::{InterfaceName, sys};
 pub struct Tun {
     name: InterfaceName,
     packets: AsyncFd<File>,
-    /// Any socket of the network namespace in which the interface was made: the MTU is asked for through it.
-    namespace: OwnedFd,
+    namespace: Namespace,
+}
+
+/// A socket of the network namespace of whoever opens it, through which interfaces are asked for their MTU. Its clones share it.
+#[derive(Debug, Clone)]
+pub struct Namespace(Arc<OwnedFd>);
+
+impl Namespace {
+    /// The namespace of this thread.
+    pub fn open() -> io::Result<Self> {
+        let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
+        Ok(Self(Arc::new(socket)))
+    }
 }
 
 impl Tun {
-    /// Makes the interface `name`, or attaches to a persistent one that nobody holds.
+    /// Makes the interface `name` in `namespace`, which is this thread's, or attaches to a persistent one that nobody holds.
     ///
     /// Errors of the kernel: `EBUSY` if another process holds it, `EINVAL` if an interface of another kind has the name.
-    pub fn open(name: &InterfaceName) -> io::Result<Self> {
+    pub fn open(name: &InterfaceName, namespace: &Namespace) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
             .open("/dev/net/tun")?;
         sys::attach_tun(file.as_fd(), name)?;
-        let packets = sys::poll_file(file)?;
-        let namespace = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
-        Ok(Self { name: name.clone(), packets, namespace })
+        Self::of(name, file, namespace)
     }
 
-    /// Reads one packet, cut to the length of `buffer`.
+    /// The interface `name` with `packets` as its end.
+    pub(crate) fn of(name: &InterfaceName, packets: File, namespace: &Namespace) -> io::Result<Self> {
+        Ok(Self { name: name.clone(), packets: sys::poll_file(packets)?, namespace: namespace.clone() })
+    }
+
+    /// Reads one packet, cut to the length of `buffer`. `UnexpectedEof` if there will be no more.
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.packets.async_io(Interest::READABLE, |mut file| file.read(buffer)).await
+        match self.packets.async_io(Interest::READABLE, |mut file| file.read(buffer)).await? {
+            // A TUN device has no packets without a header. Whoever read on would never stop.
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            octets => Ok(octets),
+        }
     }
 
     /// Hands one packet to the kernel.
@@ -51,7 +70,7 @@ impl Tun {
 
     /// The interface's present MTU in bytes.
     pub fn mtu(&self) -> io::Result<u16> {
-        sys::mtu(self.namespace.as_fd(), &self.name)
+        sys::mtu(self.namespace.0.as_fd(), &self.name)
     }
 
     /// Returns when the interface has been deleted under us.

@@ -1,5 +1,7 @@
 //! Authentication of an interface's packets (RFC 2328 appendix D, RFC 5709, RFC 7474): which, with what keys, and when each is in use.
 
+use std::sync::Arc;
+
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -21,10 +23,11 @@ pub enum Authentication {
     Cryptographic(KeyChain),
 }
 
-/// Octets that nobody is to see: printed as `Secret(..)`, compared in constant time, zeroed when dropped. They may contain anything.
+/// Octets that nobody is to see: printed as `Secret(..)`, compared in constant time, zeroed when dropped. They may contain anything. Its
+/// clones share one copy.
 #[derive(Clone)]
 pub struct Secret {
-    octets: Zeroizing<Vec<u8>>,
+    octets: Arc<Zeroizing<Vec<u8>>>,
     origin: Origin,
 }
 
@@ -40,12 +43,12 @@ pub(crate) enum Origin {
 impl Secret {
     /// Takes the octets; the buffer itself is zeroed with the secret.
     pub fn new(octets: Vec<u8>) -> Self {
-        Self { octets: Zeroizing::new(octets), origin: Origin::Operator }
+        Self { octets: Arc::new(Zeroizing::new(octets)), origin: Origin::Operator }
     }
 
     /// What takes a secret's place.
     pub(crate) fn stand_in(octets: Vec<u8>) -> Self {
-        Self { octets: Zeroizing::new(octets), origin: Origin::StandIn }
+        Self { octets: Arc::new(Zeroizing::new(octets)), origin: Origin::StandIn }
     }
 
     /// The octets.

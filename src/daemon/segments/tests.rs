@@ -40,7 +40,7 @@ fn at(seconds: u64) -> SystemTime {
 
 /// A site, whose state directory outlives it.
 fn site(mesh: &Mesh, own: &str, state_dir: &tempfile::TempDir) -> Segments {
-    let memory = HostMemory::open(state_dir.path()).unwrap();
+    let memory = HostMemory::open(state_dir.path());
     Segments::new(mesh, mesh.site(own).unwrap(), memory, at(0))
 }
 
@@ -82,7 +82,7 @@ fn a_host_that_is_heard_at_another_site_is_sent_to_there_by_all() {
     assert_eq!(remotes(&osaka), [""; 0]);
     // Told once, and remembered by all.
     assert_eq!(osaka.take_untold(), []);
-    seoul.remember().unwrap();
+    seoul.remember();
     drop(seoul);
     let seoul = site(&mesh, "seoul", &dirs[2]);
     assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);

@@ -7,7 +7,9 @@ use ospf::Prefix;
 
 use super::*;
 use crate::keys::PrivateKey;
-use crate::reconcile::state::{Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, MAIN_TABLE, Nexthop, Rule, Selector};
+use crate::reconcile::state::{
+    Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, Selector,
+};
 
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
 
@@ -46,7 +48,7 @@ fn wanted(backend: Backend, sites: &[u8]) -> State {
     state.addresses.insert((name("lo"), OWN));
     for &id in sites {
         let device = Device {
-            private_key: own_key(),
+            identity: Identity::Desired(own_key()),
             listen_port: 51820 + u16::from(id),
             fwmark: FWMARK,
             peer: Some(Peer {
@@ -186,12 +188,18 @@ fn check_route(step: &Step, route: &Route, state: &State) {
 }
 
 fn blank() -> Device {
-    Device { private_key: PrivateKey::generate(), listen_port: 0, fwmark: 0, peer: None, strangers: BTreeSet::new() }
+    Device {
+        identity: Identity::Desired(PrivateKey::generate()),
+        listen_port: 0,
+        fwmark: 0,
+        peer: None,
+        strangers: BTreeSet::new(),
+    }
 }
 
 fn configure(device: &mut Device, change: &DeviceChange) {
     if let Some(key) = &change.private_key {
-        device.private_key = key.clone();
+        device.identity = Identity::Desired(key.clone());
     }
     device.listen_port = change.listen_port.unwrap_or(device.listen_port);
     device.fwmark = change.fwmark.unwrap_or(device.fwmark);

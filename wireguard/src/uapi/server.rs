@@ -28,7 +28,12 @@ pub async fn serve(device: &Device, mut client: UnixStream) -> io::Result<()> {
     loop {
         let answer = match timeout(IDLE, buffer.next_request(&mut client)).await {
             Err(_elapsed) => return Ok(()),
-            Ok(Ok(Some(request))) => answer(device, &request).await,
+            Ok(Ok(Some(request))) => {
+                let answer = answer(device, &request).await;
+                // Keys went through frames that are free again.
+                crate::stack::wipe();
+                answer
+            }
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(error)) => return Err(error),
         };

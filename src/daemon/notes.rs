@@ -1,0 +1,202 @@
+//! What the daemon notes down for the next one and for `weft down`: the mesh, the number of this start, and how a restart goes on.
+//!
+//! The run directory is the machine's present life's, the state directory outlives a reboot; one directory may be both. A router works
+//! without either.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use tracing::error;
+
+use super::restart_note::{self, Note};
+use crate::state_file::{Outlives, Purpose, StateFile, Written, directory_problem, make_directory};
+
+const MESH: Purpose = Purpose {
+    name: "mesh",
+    limit: 256,
+    outlives: Outlives::Process,
+    without: "once the daemon has ended, `weft down` may have to be told the mesh with --mesh",
+};
+
+const STARTS: Purpose = Purpose {
+    name: "starts",
+    limit: 64,
+    outlives: Outlives::PowerCut,
+    without: "if the clock is set back before the next start, neighbours refuse this router's authenticated OSPF packets for a dead \
+              interval",
+};
+
+/// The notes, and the directories that they are in.
+#[derive(Debug)]
+pub(super) struct Notes {
+    /// Without repetition, the run directory first.
+    directories: Vec<PathBuf>,
+    mesh: StateFile,
+    restart: StateFile,
+    /// In each directory.
+    starts: Vec<StateFile>,
+}
+
+impl Notes {
+    /// Those of a daemon. Directories that are missing are made; one that cannot be made is a problem to report.
+    pub(super) fn open(run_dir: &Path, state_dir: &Path) -> Self {
+        let mut directories = vec![run_dir.to_owned(), state_dir.to_owned()];
+        directories.dedup();
+        for directory in &directories {
+            if let Err(error) = make_directory(directory) {
+                error!(directory = %directory.display(), %error, "not made; the router works without what belongs there");
+            }
+            if let Some(problem) = directory_problem(directory) {
+                error!("{problem}");
+            }
+        }
+        Self::of(run_dir, directories)
+    }
+
+    /// Those that a daemon of this run directory has left.
+    pub(super) fn left_in(run_dir: &Path) -> Self {
+        Self::of(run_dir, vec![run_dir.to_owned()])
+    }
+
+    fn of(run_dir: &Path, directories: Vec<PathBuf>) -> Self {
+        Self {
+            mesh: StateFile::new(run_dir, &MESH),
+            restart: restart_note::file(run_dir),
+            starts: directories.iter().map(|directory| StateFile::new(directory, &STARTS)).collect(),
+            directories,
+        }
+    }
+
+    /// Gives this start a number larger than any before it, and notes it. Seconds since 1970, if the clock is right; so the number grows
+    /// though every note be lost, and does so though the clock be wrong. A note in the run directory stands in for the one in the state
+    /// directory until the machine is started anew. With neither and a clock that is behind, the number may be smaller than one
+    /// before: neighbours then refuse authenticated packets until they have forgotten the last sequence number with the adjacency,
+    /// after RouterDeadInterval (RFC 2328 §D.3, RFC 7474 §3).
+    pub(super) fn number_start(&mut self, now: SystemTime) -> u32 {
+        let noted = self.starts.iter_mut().filter_map(|file| file.read(number)).max().unwrap_or_default();
+        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let number = u32::try_from(seconds).unwrap_or(u32::MAX).max(noted.saturating_add(1));
+        for file in &mut self.starts {
+            // What is not written now is tried again.
+            let _: Written = file.write(number.to_string().as_bytes());
+        }
+        number
+    }
+
+    /// Notes the mesh whose things are in the kernel from now on.
+    pub(super) fn note_mesh(&mut self, mesh: &str) {
+        // What is not written now is tried again.
+        let _: Written = self.mesh.write(mesh.as_bytes());
+    }
+
+    /// The mesh whose things are in the kernel; `None` if that is not noted.
+    pub(super) fn noted_mesh(&mut self) -> Option<String> {
+        self.mesh.read(|content| {
+            let mesh = std::str::from_utf8(content)?.trim();
+            anyhow::ensure!(!mesh.is_empty(), "it is empty");
+            Ok(mesh.to_owned())
+        })
+    }
+
+    /// Whether a daemon has run with this run directory, though it left no note of its mesh.
+    pub(super) fn show_a_daemon(&self) -> bool {
+        let left = ["control.sock", "engine.sock", "engine.log", "sysctl.json", "mesh.damaged"];
+        self.mesh.is_lost() || left.iter().any(|name| self.directories[0].join(name).symlink_metadata().is_ok())
+    }
+
+    /// Forgets the mesh, once nothing of it is there any more.
+    ///
+    /// # Errors
+    /// If the note stays.
+    pub(super) fn forget_mesh(&mut self) -> anyhow::Result<()> {
+        self.mesh.remove().with_context(|| format!("removing {}", self.mesh.path().display()))
+    }
+
+    /// Leaves a note on how a restart goes on, in place of any before.
+    pub(super) fn leave_restart(&mut self, note: Note) -> Written {
+        restart_note::leave(&mut self.restart, note)
+    }
+
+    /// Takes the note of the daemon before away; `None` if there is none to be believed.
+    pub(super) fn take_restart(&mut self) -> Option<Note> {
+        restart_note::take(&mut self.restart)
+    }
+
+    /// Makes up for what could not be done before.
+    pub(super) fn retry(&mut self) {
+        for directory in &self.directories {
+            // Reported as a problem for as long as it lasts.
+            let _ = make_directory(directory);
+        }
+        self.mesh.retry();
+        self.starts.iter_mut().for_each(StateFile::retry);
+    }
+
+    /// What an operator should know.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let of_directories = self.directories.iter().filter_map(|directory| directory_problem(directory));
+        let files = [&self.mesh, &self.restart].into_iter().chain(&self.starts);
+        of_directories.chain(files.flat_map(StateFile::problems)).collect()
+    }
+}
+
+fn number(content: &[u8]) -> anyhow::Result<u32> {
+    let text = std::str::from_utf8(content)?.trim();
+    text.parse().with_context(|| format!("`{text}` is no number of a start"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(secs: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn every_start_has_a_larger_number_whatever_the_clock_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let number = |secs| Notes::open(dir.path(), dir.path()).number_start(at(secs));
+        assert_eq!([1000, 5, 5, 2000].map(number), [1000, 1001, 1002, 2000]);
+        fs::write(dir.path().join("starts"), "?").unwrap();
+        assert_eq!(number(3000), 3000);
+    }
+
+    #[test]
+    fn a_lost_note_of_either_directory_is_made_up_for_by_the_other() {
+        let (run, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let number = |secs| Notes::open(run.path(), state.path()).number_start(at(secs));
+        assert_eq!(number(1000), 1000);
+        for (lost, expected) in [(&run, 1001), (&state, 1002)] {
+            fs::write(lost.path().join("starts"), "\0\0\0").unwrap();
+            assert_eq!(number(5), expected);
+        }
+    }
+
+    #[test]
+    fn a_router_without_directories_has_a_number_and_says_what_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let mut notes = Notes::open(&file.join("run"), &file.join("state"));
+        assert_eq!(notes.number_start(at(1000)), 1000);
+        notes.note_mesh("acme");
+        assert_eq!((notes.noted_mesh(), notes.take_restart()), (None, None));
+        let problems = notes.problems();
+        for (name, count) in [("/run", 3), ("/state", 2), ("cannot be written (Not a directory", 3)] {
+            assert_eq!(
+                problems.iter().filter(|problem| problem.contains(name)).count(),
+                count,
+                "{name}: {problems:#?}"
+            );
+        }
+        fs::remove_file(&file).unwrap();
+        notes.retry();
+        assert_eq!((notes.problems(), notes.noted_mesh().as_deref()), (Vec::new(), Some("acme")));
+        assert_eq!(Notes::open(&file.join("run"), &file.join("state")).number_start(at(5)), 1001);
+    }
+}

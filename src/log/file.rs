@@ -1,0 +1,130 @@
+//! A log file of bounded size: full, it is renamed to `NAME.1` and begun anew.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+
+use nix::unistd::dup2_stderr;
+
+/// Octets of one file.
+const LIMIT: u64 = 1 << 20;
+
+/// The file. What cannot be opened now is tried again for each line.
+pub(super) struct LogFile {
+    path: PathBuf,
+    limit: u64,
+    open: Option<File>,
+    redirect: Redirect,
+}
+
+/// What else goes into the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Redirect {
+    /// Whatever the process writes to standard error: libraries and the language's runtime do.
+    Stderr,
+    #[cfg(test)]
+    Nothing,
+}
+
+impl LogFile {
+    pub fn new(path: PathBuf) -> Self {
+        let mut file = Self { path, limit: LIMIT, open: None, redirect: Redirect::Stderr };
+        // From here on, if it can be had already; otherwise with the first line.
+        let _ = file.with_room_for(0);
+        file
+    }
+
+    /// The file, with room for so many octets more.
+    pub fn with_room_for(&mut self, octets: usize) -> io::Result<BorrowedFd<'_>> {
+        let mut file = match self.open.take() {
+            // A file that somebody removed is written for nobody.
+            Some(file) if file.metadata()?.nlink() > 0 => file,
+            _ => self.begin()?,
+        };
+        let length = file.metadata()?.len();
+        if length > 0 && length + octets as u64 > self.limit {
+            file = self.begin_anew(file)?;
+        }
+        let file: &File = self.open.insert(file);
+        Ok(file.as_fd())
+    }
+
+    fn begin_anew(&self, full: File) -> io::Result<File> {
+        let mut old = self.path.clone().into_os_string();
+        old.push(".1");
+        match fs::rename(&self.path, &old) {
+            Ok(()) => self.begin(),
+            // The newest lines are worth more than the oldest, and a bound more than both.
+            Err(_) => full.set_len(0).map(|()| full),
+        }
+    }
+
+    fn begin(&self) -> io::Result<File> {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the log is not a regular file"));
+        }
+        if self.redirect == Redirect::Stderr {
+            dup2_stderr(&file)?;
+        }
+        Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn log(dir: &tempfile::TempDir) -> LogFile {
+        LogFile { path: dir.path().join("engine.log"), limit: 100, open: None, redirect: Redirect::Nothing }
+    }
+
+    fn write(log: &mut LogFile, octets: usize) {
+        let fd = log.with_room_for(octets).unwrap().try_clone_to_owned().unwrap();
+        File::from(fd).write_all(&vec![b'x'; octets]).unwrap();
+    }
+
+    #[test]
+    fn two_files_bound_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = log(&dir);
+        for _ in 0..50 {
+            write(&mut log, 40);
+        }
+        let length = |name: &str| fs::metadata(dir.path().join(name)).unwrap().len();
+        assert_eq!((length("engine.log"), length("engine.log.1")), (80, 80));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_renamed_is_bounded_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("engine.log.1")).unwrap();
+        let mut log = log(&dir);
+        for _ in 0..50 {
+            write(&mut log, 40);
+        }
+        assert_eq!(fs::metadata(dir.path().join("engine.log")).unwrap().len(), 80);
+    }
+
+    #[test]
+    fn a_log_that_was_removed_is_begun_again_and_nobodys_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = log(&dir);
+        write(&mut log, 40);
+        fs::remove_file(&log.path).unwrap();
+        write(&mut log, 40);
+        assert_eq!(fs::metadata(&log.path).unwrap().len(), 40);
+        fs::remove_file(&log.path).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &log.path).unwrap();
+        assert!(log.with_room_for(40).is_err());
+        fs::remove_file(&log.path).unwrap();
+        write(&mut log, 40);
+        assert_eq!(fs::metadata(&log.path).unwrap().len(), 40);
+    }
+}

@@ -1,0 +1,113 @@
+//! The log of a long-running process: where its lines go, what becomes of them where they cannot be written, and panics in it.
+//!
+//! Logging never ends and never blocks the program. A line that cannot be written is counted, and the count is logged with its cause
+//! as soon as a line can be written again.
+
+mod file;
+mod panics;
+mod sink;
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+
+use file::LogFile;
+use sink::{Output, Sink};
+
+/// Where the lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Standard error.
+    Stderr,
+    /// This file, which becomes standard error, too. It is renamed to `NAME.1` in time, so that both together stay below 2 MiB.
+    File(PathBuf),
+}
+
+/// The log of this process, once it has begun.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// A handle on the log, given to tracing-subscriber and to the panic hook.
+#[derive(Clone)]
+struct Log {
+    sink: Arc<Sink>,
+    stamps: Stamps,
+}
+
+/// Whether lines begin with the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stamps {
+    /// They do.
+    Written,
+    /// The reader adds its own.
+    LeftOut,
+}
+
+/// Logs what passes `filter` to `destination` from now on, panics of all threads with their backtraces included. Lines have no time
+/// stamps where systemd adds its own.
+pub fn start(filter: EnvFilter, destination: Destination) {
+    let of_systemd = destination == Destination::Stderr && std::env::var_os("JOURNAL_STREAM").is_some();
+    let stamps = if of_systemd { Stamps::LeftOut } else { Stamps::Written };
+    let (output, colours) = match destination {
+        Destination::Stderr => (Output::Stream(Box::new(io::stderr())), io::stderr().is_terminal()),
+        Destination::File(path) => (Output::File(LogFile::new(path)), false),
+    };
+    let log = LOG.get_or_init(|| Log { sink: Arc::new(Sink::new(output)), stamps }).clone();
+    panics::log_to(log.clone());
+    // The layer's own complaints go to standard error by `eprintln!`, which panics where that is closed or full.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .log_internal_errors(false)
+        .with_writer(log);
+    match stamps {
+        Stamps::Written => builder.init(),
+        Stamps::LeftOut => builder.without_time().init(),
+    }
+}
+
+/// Why lines cannot be written at present and how many were lost for it, for `weft status`; `None` if they can.
+pub fn problem() -> Option<String> {
+    let lost = LOG.get()?.sink.lost()?;
+    Some(format!("the log cannot be written ({}): {} so far; the router works without it", lost.cause, lost.count()))
+}
+
+impl Log {
+    /// A line of our own, in the form of tracing-subscriber's.
+    fn line(&self, level: &str, text: &str) -> String {
+        let mut line = String::new();
+        if self.stamps == Stamps::Written {
+            // The only error is that of a String, which has none.
+            let _ = SystemTime.format_time(&mut Writer::new(&mut line));
+            line.push(' ');
+        }
+        line.push_str(&format!("{level:>5} weft::log: {text}\n"));
+        line
+    }
+}
+
+/// One line on its way. It is written whole or counted as lost: never an error.
+struct Line<'a>(&'a Log);
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(self)
+    }
+}
+
+impl io::Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.sink.write(line, |lost| self.0.line("WARN", &format!("{}: {}", lost.count(), lost.cause)));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

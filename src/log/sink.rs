@@ -1,0 +1,238 @@
+//! Writing lines where that can fail: to a full disk, a pipe that nobody reads, a terminal that has been stopped.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::file::LogFile;
+
+/// Octets written at a time: what a pipe or a socket that polls as writable takes without blocking (PIPE_BUF).
+const CHUNK: usize = 4096;
+
+/// How long a reader that does not keep up is waited for, in milliseconds, before the first line is lost. Later lines do not wait.
+const PATIENCE_MS: u8 = 20;
+
+/// How often, and how far apart, a panic tries to get at the log while another thread writes.
+const PANIC_ATTEMPTS: u32 = 100;
+const PANIC_PAUSE: Duration = Duration::from_millis(1);
+
+/// Where octets go.
+pub(super) enum Output {
+    /// A descriptor that is always there.
+    Stream(Box<dyn AsFd + Send>),
+    /// A file of bounded size.
+    File(LogFile),
+}
+
+/// Writes lines one after the other and counts those that are lost.
+pub(super) struct Sink {
+    /// A mutex, for lines of all threads go to one place; never held across an `.await`.
+    state: Mutex<State>,
+}
+
+struct State {
+    output: Output,
+    lost: Option<Lost>,
+    /// The last line was cut off: what comes next begins a new line.
+    torn: bool,
+}
+
+/// Lines that could not be written since the last one that could.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lost {
+    lines: u64,
+    /// What the system said the last time.
+    pub cause: String,
+}
+
+impl Lost {
+    /// `1 log line was lost`.
+    pub fn count(&self) -> String {
+        match self.lines {
+            1 => "1 log line was lost".to_owned(),
+            lines => format!("{lines} log lines were lost"),
+        }
+    }
+}
+
+impl Sink {
+    pub fn new(output: Output) -> Self {
+        Self { state: Mutex::new(State { output, lost: None, torn: false }) }
+    }
+
+    /// Writes `line`, after what `notice` makes of the lines lost before it; or counts it among them.
+    pub fn write(&self, line: &[u8], notice: impl FnOnce(&Lost) -> String) {
+        self.lock().write(line, notice);
+    }
+
+    /// As [`Sink::write`] for a thread that panics, which may have been stopped anywhere.
+    pub fn write_in_panic(&self, text: &[u8], notice: impl FnOnce(&Lost) -> String) {
+        for _ in 0..PANIC_ATTEMPTS {
+            match self.state.try_lock() {
+                Ok(mut state) => return state.write(text, notice),
+                Err(std::sync::TryLockError::Poisoned(state)) => return state.into_inner().write(text, notice),
+                Err(std::sync::TryLockError::WouldBlock) => std::thread::sleep(PANIC_PAUSE),
+            }
+        }
+        // Another thread has the log and does not give it back; standard error is where it writes to.
+        let _ = put(io::stderr().as_fd(), text, PATIENCE_MS);
+    }
+
+    /// What is lost at present.
+    pub fn lost(&self) -> Option<Lost> {
+        self.lock().lost.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, line: &[u8], notice: impl FnOnce(&Lost) -> String) {
+        let told = match &self.lost {
+            Some(lost) => {
+                let notice = notice(lost);
+                self.put(notice.as_bytes())
+            }
+            None => Ok(()),
+        };
+        let lines = self.lost.as_ref().map_or(0, |lost| lost.lines);
+        match told {
+            Ok(()) => {
+                self.lost = None;
+                if let Err(error) = self.put(line) {
+                    self.lost = Some(Lost { lines: 1, cause: cause(&error) });
+                }
+            }
+            Err(error) => self.lost = Some(Lost { lines: lines.saturating_add(1), cause: cause(&error) }),
+        }
+    }
+
+    fn put(&mut self, line: &[u8]) -> io::Result<()> {
+        let patience = if self.lost.is_none() { PATIENCE_MS } else { 0 };
+        let fd = match &mut self.output {
+            Output::Stream(stream) => (**stream).as_fd(),
+            Output::File(file) => file.with_room_for(line.len())?,
+        };
+        if self.torn {
+            put(fd, b"\n", patience).map_err(|(error, _)| error)?;
+            self.torn = false;
+        }
+        put(fd, line, patience).map_err(|(error, written)| {
+            self.torn = written > 0;
+            error
+        })
+    }
+}
+
+/// Writes all of `text`, or says why not and how much was written.
+fn put(fd: BorrowedFd<'_>, text: &[u8], mut patience: u8) -> Result<(), (io::Error, usize)> {
+    let mut written = 0;
+    while written < text.len() {
+        let end = text.len().min(written + CHUNK);
+        let outcome = await_room(fd, patience).and_then(|()| nix::unistd::write(fd, &text[written..end]));
+        match outcome {
+            Ok(0) => return Err((io::ErrorKind::WriteZero.into(), written)),
+            Ok(octets) => written += octets,
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) if patience > 0 => patience = 0,
+            Err(errno) => return Err((errno.into(), written)),
+        }
+    }
+    Ok(())
+}
+
+/// Returns as soon as a write would not block, `EAGAIN` if that takes too long. A closed pipe is left to the write to report.
+fn await_room(fd: BorrowedFd<'_>, patience: u8) -> nix::Result<()> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
+    if poll(&mut fds, PollTimeout::from(patience))? == 0 { Err(Errno::EAGAIN) } else { Ok(()) }
+}
+
+fn cause(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => "its reader does not keep up".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    fn sink(output: OwnedFd) -> Sink {
+        Sink::new(Output::Stream(Box::new(output)))
+    }
+
+    fn notice(lost: &Lost) -> String {
+        format!("({}: {})\n", lost.count(), lost.cause)
+    }
+
+    #[test]
+    fn lines_that_a_full_disk_refuses_are_counted() {
+        let full = sink(File::options().write(true).open("/dev/full").unwrap().into());
+        for _ in 0..3 {
+            full.write(b"line\n", notice);
+        }
+        assert_eq!(full.lost().unwrap().count(), "3 log lines were lost");
+        assert!(full.lost().unwrap().cause.starts_with("No space left on device"));
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_more_than_lines_lost() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        drop(reader);
+        let closed = sink(writer);
+        closed.write(b"line\n", notice);
+        assert!(closed.lost().unwrap().cause.starts_with("Broken pipe"));
+    }
+
+    #[test]
+    fn a_reader_that_does_not_keep_up_blocks_nobody_and_learns_how_much_it_missed() {
+        // The pipe itself blocks: whoever writes into it without looking waits for ever.
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let slow = sink(writer);
+        let line = [b"x".repeat(3000), b"\n".to_vec()].concat();
+        while slow.lost().is_none() {
+            slow.write(&line, notice);
+        }
+        slow.write(b"lost, too\n", notice);
+        let mut reader = File::from(reader);
+        let mut read = vec![0; 1 << 20];
+        assert!(reader.read(&mut read).unwrap() > 0);
+        slow.write(b"after\n", notice);
+        assert_eq!(slow.lost(), None);
+        drop(slow);
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest.trim_start(), "(2 log lines were lost: its reader does not keep up)\nafter\n");
+    }
+
+    #[test]
+    fn a_line_cut_off_does_not_run_into_the_next() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let slow = sink(writer);
+        let long = [b"y".repeat(1 << 20), b"\n".to_vec()].concat();
+        slow.write(&long, notice);
+        assert!(slow.lost().is_some());
+        let mut reader = File::from(reader);
+        let mut read = vec![0; 1 << 20];
+        let mut octets = 0;
+        while octets < 1 << 16 {
+            octets += reader.read(&mut read).unwrap();
+        }
+        slow.write(b"after\n", notice);
+        drop(slow);
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "\n(1 log line was lost: its reader does not keep up)\nafter\n");
+    }
+}

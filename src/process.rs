@@ -1,0 +1,42 @@
+//! What a process that holds keys and serves many tunnels asks of the kernel for itself.
+
+use nix::sys::prctl::set_dumpable;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tracing::warn;
+
+/// Open files that should be free: less is worth a word in `weft status`.
+const SPARE_FILES: u64 = 32;
+
+/// Keeps the memory of this process, which holds private keys, to itself: it is not dumped to a core file, and no process without
+/// CAP_SYS_PTRACE can read it. Lets it have as many open files as its hard limit allows. Call it before there is any key.
+pub fn prepare() {
+    // What is refused is no reason not to run: the packets of the mesh matter more.
+    if let Err(error) = set_dumpable(false) {
+        warn!(%error, "the memory of this process can be read by others of its user");
+    }
+    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        warn!(%error, "a crash may leave a core file, which has keys in it");
+    }
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| match soft < hard {
+        true => setrlimit(Resource::RLIMIT_NOFILE, hard, hard),
+        false => Ok(()),
+    });
+    if let Err(error) = raised {
+        warn!(%error, "the limit of open files was not raised");
+    }
+}
+
+/// That this process has nearly as many files open as it may, for `weft status`; `None` while there is room.
+pub fn few_files_left() -> Option<String> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    let open = match std::fs::read_dir("/proc/self/fd") {
+        Ok(entries) => entries.count() as u64,
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => limit,
+        Err(_) => return None,
+    };
+    (open.saturating_add(SPARE_FILES) > limit).then(|| {
+        format!(
+            "{open} of {limit} open files are in use: raise LimitNOFILE in the unit, or `ulimit -Hn`, and restart weft"
+        )
+    })
+}

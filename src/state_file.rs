@@ -1,0 +1,283 @@
+//! One file of the state or run directory: read with care, replaced as a whole, and done without where it cannot be had.
+//!
+//! No file here is worth a router that does not start. What cannot be read is set aside as `NAME.damaged`; what cannot be written is
+//! tried again; either is a warning in the log and, as long as it lasts, a problem in `weft status`. Links and files of others are not
+//! followed and not believed.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+/// Permission bits by which group or others write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// By which only the owner of a file removes it from a directory that all may write to.
+const STICKY: u32 = 0o1000;
+
+/// What a file is for.
+#[derive(Debug)]
+pub struct Purpose {
+    /// Its name in the directory.
+    pub name: &'static str,
+    /// The most octets it can have.
+    pub limit: u64,
+    /// What it has to outlive.
+    pub outlives: Outlives,
+    /// What does not work without it: the end of a sentence.
+    pub without: &'static str,
+}
+
+/// What a file has to outlive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlives {
+    /// The process. Nothing waits for a disk.
+    Process,
+    /// A power cut.
+    PowerCut,
+}
+
+/// A file of a directory that belongs to weft.
+#[derive(Debug)]
+pub struct StateFile {
+    purpose: &'static Purpose,
+    path: PathBuf,
+    /// Why the last reading gave nothing though something was there.
+    unread: Option<String>,
+    /// What is to be written and could not be yet, and why.
+    unwritten: Option<(Vec<u8>, String)>,
+}
+
+impl StateFile {
+    /// The file in `directory`, which need not exist.
+    pub fn new(directory: &Path, purpose: &'static Purpose) -> Self {
+        Self { purpose, path: directory.join(purpose.name), unread: None, unwritten: None }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What `parse` makes of the content. `None` if there is no file, and if there is none to be used: then it is set aside, so that it
+    /// can be looked at and is not in the way.
+    pub fn read<T>(&mut self, parse: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> Option<T> {
+        let content = match content(&self.path, self.purpose.limit) {
+            Ok(content) => content?,
+            Err(error) => return self.unusable(&error.to_string()),
+        };
+        match parse(&content) {
+            Ok(value) => Some(value),
+            Err(error) => self.unusable(&format!("{error:#}")),
+        }
+    }
+
+    /// Whether there was something that could not be used.
+    pub fn is_lost(&self) -> bool {
+        self.unread.is_some()
+    }
+
+    /// Puts `content` in place of what is there, whole or not at all. What cannot be written is kept for [`StateFile::retry`].
+    pub fn write(&mut self, content: &[u8]) -> Written {
+        let mut outcome = replace(&self.path, content, self.purpose.outlives);
+        if outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::IsADirectory) {
+            let _: Option<()> = self.unusable("it is a directory");
+            outcome = replace(&self.path, content, self.purpose.outlives);
+        }
+        match outcome {
+            Ok(()) => {
+                self.unwritten = None;
+                Written::Yes
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if self.unwritten.as_ref().is_none_or(|(_, before)| *before != error) {
+                    warn!(path = %self.path.display(), error, "not written; {}", self.purpose.without);
+                }
+                self.unwritten = Some((content.to_vec(), error));
+                Written::NotYet
+            }
+        }
+    }
+
+    /// Writes what could not be written before.
+    pub fn retry(&mut self) {
+        if let Some((content, _)) = self.unwritten.clone() {
+            // Still not written, it stays to be.
+            let _: Written = self.write(&content);
+        }
+    }
+
+    /// Removes the file, and what is still to be written.
+    ///
+    /// # Errors
+    /// If there is one and it stays.
+    pub fn remove(&mut self) -> io::Result<()> {
+        self.unwritten = None;
+        absent_is_good(fs::remove_file(&self.path))
+    }
+
+    /// What an operator should know of it now.
+    pub fn problems(&self) -> Vec<String> {
+        let Self { purpose, path, .. } = self;
+        let (path, without) = (path.display(), purpose.without);
+        let mut problems = Vec::new();
+        if let Some((_, error)) = &self.unwritten {
+            problems.push(format!("{path} cannot be written ({error}): {without}; it is tried again all the time"));
+        }
+        let aside = self.aside();
+        if fs::symlink_metadata(&aside).is_ok() {
+            let aside = aside.display();
+            let why = self.unread.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+            problems.push(format!(
+                "{path} could not be used{why} and is now {aside}: {without}; remove {aside} when done with it"
+            ));
+        } else if let Some(why) = &self.unread
+            && self.unwritten.is_some()
+        {
+            problems.push(format!("{path} cannot be used ({why}): {without}"));
+        }
+        problems
+    }
+
+    fn unusable<T>(&mut self, why: &str) -> Option<T> {
+        let outcome = set_aside(&self.path, &self.aside());
+        let done = outcome.map_or_else(|error| format!("not set aside: {error}"), |()| "set aside".to_owned());
+        warn!(path = %self.path.display(), why, done, "not usable; {}", self.purpose.without);
+        self.unread = Some(why.to_owned());
+        None
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.path.with_file_name(format!("{}.damaged", self.purpose.name))
+    }
+}
+
+/// Whether a file has its new content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Written {
+    /// It has.
+    Yes,
+    /// It has not; [`StateFile::retry`] tries again.
+    NotYet,
+}
+
+/// Makes `directory`, open to its owner and group, if it is not there.
+pub fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o750).create(directory)
+}
+
+/// What is wrong with `directory`, and what would be right: it is missing, or others can change what is in it.
+pub fn directory_problem(directory: &Path) -> Option<String> {
+    let shown = directory.display();
+    let metadata = match fs::metadata(directory) {
+        Ok(metadata) if metadata.is_dir() => metadata,
+        Ok(_) => return Some(format!("{shown} is not a directory: move it away, weft makes a directory there")),
+        Err(error) => return Some(format!("the directory {shown} cannot be used: {error}")),
+    };
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if !is_trusted(owner) {
+        Some(format!(
+            "the directory {shown} belongs to user {owner}, who can change what weft keeps there: chown root {shown}"
+        ))
+    } else if mode & WRITABLE_BY_OTHERS != 0 && mode & STICKY == 0 {
+        Some(format!("others can change what weft keeps in {shown} (mode {mode:04o}): chmod go-w {shown}"))
+    } else {
+        None
+    }
+}
+
+/// Moves whatever is at `path` out of the way.
+pub fn set_aside(path: &Path, aside: &Path) -> io::Result<()> {
+    match fs::rename(path, aside) {
+        Ok(()) => Ok(()),
+        // A directory and a file do not replace each other, nor does anything a directory that is not empty.
+        Err(_) => {
+            let numbered = (2..10).map(|number| aside.with_extension(format!("damaged{number}")));
+            let free = numbered.into_iter().find(|name| fs::symlink_metadata(name).is_err());
+            fs::rename(path, free.unwrap_or_else(|| aside.to_owned()))
+        }
+    }
+}
+
+fn is_trusted(owner: u32) -> bool {
+    owner == 0 || owner == nix::unistd::geteuid().as_raw()
+}
+
+/// All of a regular file that only we or root can have written; `None` if there is nothing at `path`.
+fn content(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    // A pipe must not be waited for.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        // Without its directory there is no file; the directory is a problem of its own.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(refused("it is a symbolic link")),
+        Err(error) => return Err(error),
+    };
+    // Of the open file: what is checked is what is read.
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(refused("it is not a regular file"));
+    }
+    if !is_trusted(metadata.uid()) {
+        return Err(refused(&format!("it belongs to user {}", metadata.uid())));
+    }
+    if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(refused(&format!("others can write it, mode {:04o}", metadata.mode() & 0o7777)));
+    }
+    let mut content = Vec::new();
+    file.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        return Err(refused(&format!("it has more than {limit} bytes")));
+    }
+    Ok(Some(content))
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// Writes a new file beside `path` and gives it that name.
+fn replace(path: &Path, content: &[u8], outlives: Outlives) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    let outcome = write_new(&new, content, outlives).and_then(|()| fs::rename(&new, path));
+    if outcome.is_err() {
+        // Half a file is of no use, and takes up what may be the last free block.
+        let _ = fs::remove_file(&new);
+    }
+    outcome?;
+    match path.parent() {
+        Some(directory) if outlives == Outlives::PowerCut => File::open(directory)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn write_new(path: &Path, content: &[u8], outlives: Outlives) -> io::Result<()> {
+    // Left by a process that was killed.
+    match absent_is_good(fs::remove_file(path)) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir(path)?,
+        result => result?,
+    }
+    // Made by us and nobody else: neither a link nor a file that is there already is written to.
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)?;
+    file.write_all(content)?;
+    if outlives == Outlives::PowerCut { file.sync_all() } else { Ok(()) }
+}
+
+fn absent_is_good(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Panics that nobody watches: those in tasks which the data path starts for itself. A tunnel would be silent for good, and nothing
+//! would say so.
+//!
+//! Our own tasks are run by [`contained`]: whoever joins them learns of a panic and deals with it.
+
+use std::panic;
+use std::sync::LazyLock;
+
+use tokio::sync::watch;
+
+tokio::task_local! {
+    static CONTAINED: ();
+}
+
+/// How many panics nobody else learns of.
+static STRAY: LazyLock<watch::Sender<u64>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// Counts stray panics from now on, besides what is done about panics already.
+pub fn watch() -> Stray {
+    let seen = STRAY.subscribe();
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            before(info);
+            if CONTAINED.try_with(|()| ()).is_err() && tokio::task::try_id().is_some() {
+                STRAY.send_modify(|count| *count += 1);
+            }
+        }));
+    });
+    Stray(seen)
+}
+
+/// Runs a task whose panic is dealt with by whoever joins it.
+pub async fn contained<F: Future>(task: F) -> F::Output {
+    CONTAINED.scope((), task).await
+}
+
+/// Panics since it was made.
+pub struct Stray(watch::Receiver<u64>);
+
+impl Stray {
+    /// Returns when a task that nobody watches has panicked.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            unreachable!("the sender is static");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_counts_unless_the_task_is_contained() {
+        let mut stray = watch();
+        let ended = tokio::spawn(contained(async { panic!("contained") })).await;
+        assert!(ended.unwrap_err().is_panic());
+        assert!(!stray.0.has_changed().unwrap());
+        tokio::spawn(async { panic!("stray") });
+        tokio::time::timeout(std::time::Duration::from_secs(10), stray.next()).await.unwrap();
+    }
+}
