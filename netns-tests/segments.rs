@@ -163,7 +163,8 @@ fn other_sites_see_no_more_of_a_storm_than_the_limit() -> Result<()> {
     let began = Instant::now();
     let sender = thread::spawn(move || -> std::io::Result<u64> {
         let mut sent = 0;
-        while began.elapsed() < Duration::from_secs(3) {
+        // In the virtual machine it takes longer until that many frames are sent.
+        while began.elapsed() < Duration::from_secs(3) || (sent <= 20 * LIMIT && began.elapsed() < SETTLED) {
             storm.send_to(&[0; 64], ("10.9.0.255", 9))?;
             sent += 1;
         }
@@ -175,9 +176,9 @@ fn other_sites_see_no_more_of_a_storm_than_the_limit() -> Result<()> {
     }
     let lasted = began.elapsed();
     let sent = sender.join().expect("the sender does not panic")?;
-    ensure!(sent > 20 * LIMIT, "that was no storm: {sent} frames");
     // As many at once as in a second, and then so many a second.
     let most = LIMIT + LIMIT * (lasted.as_secs() + 1);
+    ensure!(sent > 20 * LIMIT && sent > 2 * most, "that was no storm: {sent} frames in {lasted:?}");
     ensure!((1..=most).contains(&received), "{received} of {sent} frames crossed in {lasted:?}");
     let shown: Value = serde_json::from_str(&weft(&lab, "taipei", "show l2 --json")?)?;
     let limited = shown[0]["counters"]["broadcast_limited"].as_u64().unwrap_or_default();
