@@ -132,7 +132,7 @@ fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
     let mut taipei = site(&mesh, "taipei", &dir);
     let db1: Mac = "02:00:00:00:00:01".parse().unwrap();
     let [one, two] = [1, 2].map(|site| Vtep(Ipv4Addr::new(10, 255, 0, site)));
-    let claim = Claim { mac: db1, sequence: 1, home: one, location: two };
+    let claim = Claim { mac: db1, epoch: 0, sequence: 1, home: one, location: two };
     let good = encode([claim]);
     let mut hear = |vni: u32, router: u8, body: &[u8]| {
         let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | vni);
@@ -160,7 +160,7 @@ fn osaka_claims(segments: &mut Segments, kind: LsaType, domain: Domain) {
     let [one, two] = [1, 2].map(|site| Vtep(Ipv4Addr::new(10, 255, 0, site)));
     let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | 100);
     let key = LsaKey { kind, id, advertising_router: RouterId::from(two.0) };
-    let body = Bytes::from(encode([Claim { mac, sequence: 1, home: one, location: two }]));
+    let body = Bytes::from(encode([Claim { mac, epoch: 0, sequence: 1, home: one, location: two }]));
     segments.hear(LsaPlace { domain, key }, Some(&body), at(1));
 }
 
