@@ -18,6 +18,7 @@ mod segment_report;
 mod segments;
 mod settling;
 mod state_dir;
+mod unreachable;
 
 use std::path::{Path, PathBuf};
 
