@@ -128,7 +128,7 @@ fn a_host_that_moves_keeps_its_connections() -> Result<()> {
 }
 
 #[test]
-fn a_killed_daemon_leaves_a_segment_alone() -> Result<()> {
+fn a_killed_daemon_leaves_a_segment_alone_and_claims_can_be_outbid_and_forgotten() -> Result<()> {
     // Neighbours bear with a daemon that is gone for a moment (RFC 3623), or nobody would send the site anything.
     let text = mesh::segments("t-l2kill");
     let lab = settled_as(
@@ -143,6 +143,24 @@ fn a_killed_daemon_leaves_a_segment_alone() -> Result<()> {
     let count = stream.finish()?;
     ensure!(count.sent > 20 && count.lost() == 0, "a ping across the segment: {count:?}");
     ensure!(forwarding(&lab, "taipei")? == before, "entries were {before:#?}");
+    // What has been claimed of a host can be outbid at any site, and forgotten at each.
+    weft(&lab, "osaka", "move db1 taipei --force")?;
+    for site in ["taipei", "osaka", "seoul"] {
+        eventually(&format!("{site} to take in the new epoch"), SETTLED, || {
+            let host = shown_host(&lab, site, "db1")?;
+            Ok((host["epoch"] == 1 && host["site"] == "taipei").then_some(()))
+        })?;
+    }
+    eventually("osaka to hear from taipei what it has forgotten itself", SETTLED, || {
+        let forgotten: Value = serde_json::from_str(&weft(&lab, "osaka", "forget db1 --json")?)?;
+        Ok((forgotten["claimed_by"] == "taipei" && forgotten["site"] == "taipei").then_some(()))
+    })?;
+    eventually("osaka's claim to be gone, so that taipei can forget the host", SETTLED, || {
+        let forgotten = weft(&lab, "taipei", "forget db1")?;
+        Ok(forgotten.contains("it is at taipei, where the mesh file has it").then_some(()))
+    })?;
+    ensure!(shown_host(&lab, "taipei", "db1")?["epoch"] == 0, "taipei has not forgotten");
+    lab.await_ping("db1", DB2, SETTLED)?;
     lab.down()
 }
 
@@ -163,7 +181,8 @@ fn other_sites_see_no_more_of_a_storm_than_the_limit() -> Result<()> {
     let began = Instant::now();
     let sender = thread::spawn(move || -> std::io::Result<u64> {
         let mut sent = 0;
-        while began.elapsed() < Duration::from_secs(3) {
+        // In the virtual machine it takes longer until that many frames are sent.
+        while began.elapsed() < Duration::from_secs(3) || (sent <= 20 * LIMIT && began.elapsed() < SETTLED) {
             storm.send_to(&[0; 64], ("10.9.0.255", 9))?;
             sent += 1;
         }
@@ -175,9 +194,9 @@ fn other_sites_see_no_more_of_a_storm_than_the_limit() -> Result<()> {
     }
     let lasted = began.elapsed();
     let sent = sender.join().expect("the sender does not panic")?;
-    ensure!(sent > 20 * LIMIT, "that was no storm: {sent} frames");
     // As many at once as in a second, and then so many a second.
     let most = LIMIT + LIMIT * (lasted.as_secs() + 1);
+    ensure!(sent > 20 * LIMIT && 2 * sent > 3 * most, "that was no storm: {sent} frames in {lasted:?}");
     ensure!((1..=most).contains(&received), "{received} of {sent} frames crossed in {lasted:?}");
     let shown: Value = serde_json::from_str(&weft(&lab, "taipei", "show l2 --json")?)?;
     let limited = shown[0]["counters"]["broadcast_limited"].as_u64().unwrap_or_default();
@@ -292,10 +311,14 @@ fn forwarding(lab: &Lab, site: &str) -> Result<Vec<String>> {
 
 /// The site that `site` has the host at.
 fn whereabouts(lab: &Lab, site: &str, host: &str) -> Result<String> {
+    Ok(shown_host(lab, site, host)?["site"].as_str().context("a site")?.to_owned())
+}
+
+/// A host, as `weft show l2` has it at `site`.
+fn shown_host(lab: &Lab, site: &str, host: &str) -> Result<Value> {
     let shown: Value = serde_json::from_str(&weft(lab, site, "show l2 --json")?)?;
     let hosts = shown[0]["hosts"].as_array().context("hosts")?;
-    let found = hosts.iter().find(|found| found["name"] == host).context("the host")?;
-    Ok(found["site"].as_str().context("a site")?.to_owned())
+    Ok(hosts.iter().find(|found| found["name"] == host).context("the host")?.clone())
 }
 
 /// A second of TCP from one host to the other, or back.

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use crate::harness::mesh::BACKEND_VARIABLE;
 use crate::harness::vm::guest::Guest;
 
-/// Emulation without KVM is 10 to 20 times slower than the machine itself.
-const DEADLINE: Duration = Duration::from_secs(240);
+/// Emulation without KVM is 10 to 20 times slower than the machine itself, and slower still while that does something else.
+const DEADLINE: Duration = Duration::from_secs(420);
 
 /// What the kernel of a router with WireGuard tunnels needs and may have as modules.
 const MODULES: [&str; 8] = ["wireguard", "tun", "veth", "bridge", "nf_tables", "nft_chain_nat", "nft_masq", "ipv6"];

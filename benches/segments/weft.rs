@@ -79,7 +79,7 @@ impl Segments {
     /// From when the daemon of the new site is asked to move the walker.
     pub fn time_command(&self) -> Result<Duration> {
         let run_dir = self.lab.run_dir(NEW_SITE);
-        let request = Request::Move { host: "walker".to_owned(), site: NEW_SITE.to_owned() };
+        let request = Request::Move { host: "walker".to_owned(), site: NEW_SITE.to_owned(), force: false };
         self.time("walker", WALKER, |_| Ok(ask::<()>(&run_dir, request)?))
     }
 

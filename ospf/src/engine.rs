@@ -19,6 +19,7 @@ use crate::nssa::Translator;
 use crate::opaque::Opaques;
 use crate::origination::Originations;
 use crate::random::Random;
+use crate::reachability::Reachability;
 use crate::requests::InFlight;
 use crate::restart::Restart;
 use crate::stub_router::StubRouterTimes;
@@ -40,6 +41,7 @@ pub struct Engine {
     pub(crate) databases: Databases,
     pub(crate) originations: Originations,
     pub(crate) opaques: Opaques,
+    pub(crate) reachability: Reachability,
     pub(crate) stub_router: StubRouterTimes,
     pub(crate) calculation: CalculationState,
     /// NSSAs whose Type-7 LSAs this router translates.
@@ -83,6 +85,7 @@ impl Engine {
             databases: Databases::default(),
             originations: Originations::default(),
             opaques: Opaques::default(),
+            reachability: Reachability::default(),
             stub_router: StubRouterTimes::default(),
             calculation: CalculationState::default(),
             translators: BTreeMap::new(),

@@ -196,6 +196,7 @@ impl Engine {
     pub(crate) fn reachability_changed(&mut self) {
         self.opaques.reached = None;
         self.opaques.changed = true;
+        self.update_reachability();
     }
 
     /// The opaque LSAs of others that are watched and may be used.

@@ -5,6 +5,7 @@
 mod check;
 mod down;
 mod engine;
+mod forget;
 mod keygen;
 mod lab;
 mod move_host;
@@ -42,6 +43,7 @@ enum Command {
     StubRouter(stub_router::Args),
     Show(show::Args),
     Move(move_host::Args),
+    Forget(forget::Args),
     Trace(trace::Args),
     Check(check::Args),
     Keygen(keygen::Args),
@@ -122,6 +124,7 @@ impl Command {
             Self::StubRouter(args) => args.run(),
             Self::Show(args) => args.run(),
             Self::Move(args) => args.run(),
+            Self::Forget(args) => args.run(),
             Self::Trace(args) => args.run(),
             Self::Check(args) => args.run(),
             Self::Keygen(args) => args.run(),

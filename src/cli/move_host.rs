@@ -3,20 +3,26 @@
 use super::{Outcome, RunDir};
 use crate::control::{Request, ask};
 
-/// Tells all sites of a segment that a host is at another site now. Any of them may be told, best the one where the host is.
+/// Announces to all sites of a segment that a host is at another site now. The command may be given at any of them, best at the one where
+/// the host is.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The host, by its name, MAC or IP address in the mesh file.
     host: String,
     /// The site where it is.
     site: String,
+    /// Let nothing that has been claimed of the host so far count any more, at any site: to undo a forged claim, or where sites disagree.
+    /// Also where the host is at the site already for all that is known here.
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     run_dir: RunDir,
 }
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        ask::<()>(&self.run_dir.path, Request::Move { host: self.host, site: self.site })?;
+        let Self { host, site, force, run_dir } = self;
+        ask::<()>(&run_dir.path, Request::Move { host, site, force })?;
         Ok(Outcome::Good)
     }
 }

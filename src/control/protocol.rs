@@ -27,6 +27,14 @@ pub enum Request {
         host: String,
         /// Name of the site.
         site: String,
+        /// Outbid whatever has been claimed of the host, also where it is at the site already. Older clients leave it out.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Forget what this router claims and remembers of a host of a segment: [`super::view::Forgotten`].
+    Forget {
+        /// Its name, MAC or IP address.
+        host: String,
     },
     /// What becomes of a frame to a host: an array of [`super::view::FrameTrace`].
     Trace {

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-pub use segments::{Counters, FrameTrace, Host, Port, Segment, Site};
+pub use segments::{Counters, Forgotten, FrameTrace, Host, Port, Segment, Site};
 
 /// `weft status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -603,12 +603,11 @@ impl Daemon {
         let Asked { request, answer } = asked;
         let value = match request {
             Request::Down => return Ok(Next::Down(answer)),
-            Request::Move { host, site } => {
-                let moved = self.segments.place(&host, &site, SystemTime::now());
+            Request::Move { .. } | Request::Forget { .. } => {
+                let done = self.segments.obey(&request, SystemTime::now());
                 self.tell_whereabouts().await;
-                let reply = moved.map(|()| serde_json::Value::Null).map_err(|error| format!("{error:#}"));
                 // If the client has gone, the log has the outcome.
-                let _ = answer.send(reply);
+                let _ = answer.send(done.map_err(|error| format!("{error:#}")));
                 return Ok(Next::Reconcile(Look::Known));
             }
             Request::Status => serde_json::to_value(self.report().await?.status()),

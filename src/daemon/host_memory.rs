@@ -30,6 +30,9 @@ pub(super) struct HostMemory {
 struct Line {
     vni: u32,
     mac: String,
+    /// Versions before the epoch leave it out.
+    #[serde(default)]
+    epoch: u16,
     sequence: u32,
     home: Ipv4Addr,
     location: Ipv4Addr,
@@ -74,10 +77,11 @@ impl HostMemory {
 
 impl Line {
     fn of(vni: Vni, record: &Record) -> Self {
-        let Record { claim: Claim { mac, sequence, home, location }, author, since } = *record;
+        let Record { claim: Claim { mac, epoch, sequence, home, location }, author, since } = *record;
         Self {
             vni: vni.value(),
             mac: mac.to_string(),
+            epoch,
             sequence,
             home: home.0,
             location: location.0,
@@ -88,7 +92,8 @@ impl Line {
 
     fn record(&self) -> Option<Record> {
         let mac: Mac = self.mac.parse().ok()?;
-        let claim = Claim { mac, sequence: self.sequence, home: Vtep(self.home), location: Vtep(self.location) };
+        let Self { epoch, sequence, .. } = *self;
+        let claim = Claim { mac, epoch, sequence, home: Vtep(self.home), location: Vtep(self.location) };
         let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.since_unix_s))?;
         Some(Record { claim, author: Vtep(self.author), since })
     }
@@ -102,7 +107,7 @@ mod tests {
         let vtep = |site| Vtep(Ipv4Addr::new(10, 255, 0, site));
         let mac = Mac::try_from([2, 0, 0, 0, 0, last]).unwrap();
         let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Record { claim: Claim { mac, sequence: 7, home: vtep(1), location: vtep(2) }, author: vtep(3), since }
+        Record { claim: Claim { mac, epoch: 2, sequence: 7, home: vtep(1), location: vtep(2) }, author: vtep(3), since }
     }
 
     #[test]
@@ -117,6 +122,17 @@ mod tests {
         assert_eq!(again.records(two).collect::<Vec<_>>(), [record(2)]);
         memory.keep(std::iter::empty());
         assert_eq!(HostMemory::open(dir.path()).records(one).count(), 0);
+    }
+
+    #[test]
+    fn what_a_version_before_epochs_wrote_is_of_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = r#"[{"vni": 1, "mac": "02:00:00:00:00:01", "sequence": 7, "home": "10.255.0.1", "location": "10.255.0.2",
+            "author": "10.255.0.3", "since_unix_s": 1800000000}]"#;
+        std::fs::write(dir.path().join("hosts.json"), line).unwrap();
+        let memory = HostMemory::open(dir.path());
+        let first = Record { claim: Claim { epoch: 0, ..record(1).claim }, ..record(1) };
+        assert_eq!(memory.records(Vni::try_from(1).unwrap()).collect::<Vec<_>>(), [first]);
     }
 
     #[test]

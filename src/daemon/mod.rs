@@ -18,6 +18,7 @@ mod restart_note;
 mod segment_report;
 mod segments;
 mod settling;
+mod unreachable;
 
 use std::path::{Path, PathBuf};
 

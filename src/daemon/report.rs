@@ -14,6 +14,7 @@ use ospf::{
 use super::lan;
 use super::local::Local;
 use super::segments::Segments;
+use super::unreachable;
 use crate::control::view;
 use crate::mesh::{IfName, Tunnel};
 use crate::reconcile::routes::{Fate, fate};
@@ -196,6 +197,9 @@ impl Report<'_> {
         }
         problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
         problems.extend(self.segments.problems(self.observed, SystemTime::now()));
+        let name = |router| self.site_of(router).unwrap_or_else(|| router.to_string());
+        let rests_on = |router| unreachable::rests_on(self.segments, router);
+        problems.extend(unreachable::problems(&self.view.unreachable, &self.view.limits, name, rests_on));
         problems.extend(self.detours());
         for InterfaceView { name, network, obstacle, .. } in &self.view.interfaces {
             let NetworkType::VirtualLink { transit_area, .. } = network else { continue };

@@ -127,6 +127,7 @@ impl Report<'_> {
             home: self.segments.site_name(host.home),
             site: self.segments.site_name(segment.whereabouts.location_of(mac, host)),
             since_s: record.map(|record| now.duration_since(record.since).unwrap_or_default().as_secs_f64()),
+            epoch: record.map_or(0, |record| record.claim.epoch),
             sequence: record.map_or(0, |record| record.claim.sequence),
             port: self.heard_on(segment, mac),
             pinned: host.mobility == Mobility::Pinned,

@@ -1,16 +1,19 @@
 //! Ethernet segments at this site: where hosts are, what is told to other sites of it, and what the kernel has to hold.
 //!
-//! The rules are the `vxlan` crate's. Here they meet the mesh file, opaque LSAs, ports and the state directory.
+//! The rules are the `vxlan` crate's. Here they meet the mesh file, opaque LSAs, ports and the state directory. [`commands`] has what
+//! the operator orders, [`refusals`] what is not accepted of other sites.
+
+mod commands;
+mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::SystemTime;
 
-use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use ospf::{Domain, LsaPlace, OpaqueScope};
 use tracing::{debug, info, warn};
-use vxlan::{Claim, Entries, Finding, Mac, Situation, Vni, Vtep, Whereabouts, decode, encode};
+use vxlan::{Claim, ClaimError, Entries, Finding, Mac, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode};
 
 use super::host_memory::HostMemory;
 use crate::kernel::{MAX_LEARNED, gratuitous};
@@ -50,6 +53,8 @@ pub(super) struct Segment {
     pub whereabouts: Whereabouts,
     /// Hosts that are at two sites at once, and were warned of.
     damped: BTreeSet<Mac>,
+    /// Routers whose claims cannot be read, and why.
+    unreadable: BTreeMap<Vtep, ClaimError>,
 }
 
 impl Segments {
@@ -82,16 +87,19 @@ impl Segments {
         for l2 in segments {
             let Some(site) = l2.sites.get(&own.id) else { continue };
             let vni = l2.segment.vni;
-            let (mut whereabouts, damped, heard_in) = match before.remove(&vni) {
-                Some(segment) => (segment.whereabouts, segment.damped, Some(domain_before)),
+            let (mut segment, mut findings, heard_in) = match before.remove(&vni) {
+                Some(segment) => (segment, Vec::new(), Some(domain_before)),
                 None => {
                     let mut whereabouts = Whereabouts::new(self.here);
-                    whereabouts.restore(&l2.segment, self.memory.records(vni));
-                    (whereabouts, BTreeSet::new(), None)
+                    let findings = whereabouts.restore(&l2.segment, self.memory.records(vni));
+                    let (damped, unreadable) = (BTreeSet::new(), BTreeMap::new());
+                    let segment = Segment { l2: l2.clone(), site: site.clone(), whereabouts, damped, unreadable };
+                    (segment, findings, None)
                 }
             };
-            let findings = whereabouts.table_changed(&l2.segment, now);
-            self.segments.insert(vni, Segment { l2: l2.clone(), site: site.clone(), whereabouts, damped });
+            findings.extend(segment.whereabouts.table_changed(&l2.segment, now));
+            (segment.l2, segment.site) = (l2.clone(), site.clone());
+            self.segments.insert(vni, segment);
             self.note(vni, findings);
             if heard_in != Some(self.domain()) {
                 self.hear_again(vni, now);
@@ -186,15 +194,21 @@ impl Segments {
         let [first, last] = [OpaqueType::MIN, OpaqueType::MAX].map(|kind| (vni, self.domain(), author, kind));
         let Some(segment) = self.segments.get_mut(&vni) else { return };
         let bodies = self.said.range(first..=last);
+        let mut unreadable = None;
         let mut claims = Some(Vec::new()).filter(|_| bodies.clone().next().is_some());
         for (_, body) in bodies {
             match decode(body) {
                 Ok(more) => claims.iter_mut().for_each(|claims| claims.extend(more.iter().copied())),
                 Err(error) => {
                     warn!(segment = segment.l2.name, site, %error, "what a site says of its hosts makes no sense");
+                    unreadable = Some(error);
                 }
             }
         }
+        match unreadable {
+            None => segment.unreadable.remove(&author),
+            Some(error) => segment.unreadable.insert(author, error),
+        };
         match claims {
             None => segment.whereabouts.fell_silent(author),
             Some(claims) => {
@@ -212,26 +226,6 @@ impl Segments {
         debug!(segment = segment.l2.name, %mac, iface = %port, "heard");
         self.note(vni, finding);
         matches!(finding, Some(Finding::Moved { .. }))
-    }
-
-    /// The operator has moved a host, which is named by its name, MAC or IP address, to the site of this name.
-    ///
-    /// # Errors
-    /// If there is no such host or site, or the host may not be there.
-    pub(super) fn place(&mut self, host: &str, site: &str, now: SystemTime) -> anyhow::Result<()> {
-        let found = self.sites.iter().find(|(_, name)| *name == site);
-        let to = Vtep(*found.with_context(|| format!("there is no site `{site}`"))?.0);
-        let mut hosts = self.segments.iter().filter_map(|(vni, segment)| Some((*vni, segment.host(host)?)));
-        let Some((vni, mac)) = hosts.next() else {
-            bail!("no segment of this site has a host `{host}`: say its name, MAC or IP address as in the mesh file")
-        };
-        if hosts.next().is_some() {
-            bail!("more than one segment has a host `{host}`: say its name, or its MAC address");
-        }
-        let segment = self.segments.get_mut(&vni).context("the segment was found a moment ago")?;
-        let finding = segment.whereabouts.place(&segment.l2.segment, mac, to, now);
-        self.note(vni, finding.with_context(|| format!("moving {host} to {site}"))?);
-        Ok(())
     }
 
     /// The LSAs that have to say something else (`None`: nothing any more) than they did: scopes, Opaque Types and IDs, and bodies.
@@ -317,12 +311,15 @@ impl Segments {
                     at.unwrap_or_default()
                 )
             }));
+            problems.extend(self.refusals(segment));
         }
         problems
     }
 
     /// Logs what was found, and takes note of hosts that have moved.
     fn note(&mut self, vni: Vni, findings: impl IntoIterator<Item = Finding>) {
+        // An LSA may hold hundreds of claims that are refused for one reason: one line says so.
+        let mut refused: BTreeMap<(Vtep, Refusal), (Mac, usize)> = BTreeMap::new();
         for finding in findings {
             let name = |vtep| self.site_name(vtep);
             let Some(segment) = self.segments.get(&vni) else { return };
@@ -338,8 +335,7 @@ impl Segments {
                     self.moved.insert((vni, mac));
                 }
                 Finding::Refused { mac, author, reason } => {
-                    let site = name(author);
-                    warn!(segment = segment_name, host = called(mac), site, %reason, "a claim is not believed");
+                    refused.entry((author, reason)).or_insert((mac, 0)).1 += 1;
                 }
                 Finding::Damped { mac } => {
                     if !segment.damped.contains(&mac) {
@@ -349,6 +345,11 @@ impl Segments {
                     segment.map(|segment| segment.damped.insert(mac));
                 }
             }
+        }
+        for ((author, reason), (mac, claims)) in refused {
+            let Some(segment) = self.segments.get(&vni) else { return };
+            let (segment, host, site) = (&segment.l2.name, segment.called(mac), self.site_name(author));
+            warn!(segment, host, site, router_id = %author, claims, %reason, "a claim is refused");
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct View {
     pub stub_router: (ospf::StubRouterState, Option<Duration>),
     /// Guards of memory.
     pub limits: Vec<ospf::LimitView>,
+    /// Originators of LSAs that cannot be reached.
+    pub unreachable: Vec<ospf::UnreachableView>,
     /// Whether the engine is within a restart, and knows no routes yet.
     pub restarting: bool,
 }
@@ -274,6 +276,7 @@ impl Task {
                     calculations: self.engine.calculations(),
                     stub_router: (self.engine.stub_router(), self.engine.stub_router_left()),
                     limits: self.engine.limits().collect(),
+                    unreachable: self.engine.unreachable_originators(),
                     restarting: self.engine.is_restarting(),
                 };
                 // Nobody waits for the answer if the client has gone.

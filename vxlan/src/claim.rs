@@ -9,7 +9,7 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! |                              MAC                              |
 //! +                               +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-//! |                               |           Reserved            |
+//! |                               |             Epoch             |
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! |                           Sequence                            |
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -19,8 +19,9 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 //! any number of times. As in RFC 3630 §2.3.2, a value is padded to four octets, Length leaves the padding out, and TLVs of unknown
-//! types are passed over.
+//! types are passed over. Versions before the epoch send zero in its place and do not read it: to them only the sequence counts.
 
+use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
@@ -32,13 +33,26 @@ use crate::segment::Vtep;
 pub struct Claim {
     /// Whose whereabouts it is about.
     pub mac: Mac,
-    /// How often the host has moved: of two claims the greater counts, as with the MAC Mobility of RFC 7432 §7.7. The table's is 0.
+    /// Which count of moves the sequence belongs to: of two claims the one with the greater epoch counts, whatever their sequences. It
+    /// begins with 0, and another one begins by command, or after [`MAX_SEQUENCE`] moves.
+    pub epoch: u16,
+    /// How often the host has moved, at most [`MAX_SEQUENCE`]: of two claims of one epoch the one with the greater sequence counts, as
+    /// with the MAC Mobility of RFC 7432 §7.7. The table's is 0.
     pub sequence: u32,
     /// Where the table had the host when it moved. A table that has it elsewhere by now knows better.
     pub home: Vtep,
     /// Where it is.
     pub location: Vtep,
 }
+
+/// The greatest sequence of a claim. A greater one is refused by every site, whatever it knows of the host, so that they all refuse the same
+/// claims: one that was away for years accepts what it finds. Damping ([`crate::MAX_MOVES`], [`crate::DAMPING_WINDOW`]) lets a host move once
+/// in 36 seconds on average, so that this many moves take 19 years; then the next epoch begins.
+pub const MAX_SEQUENCE: u32 = 1 << 24;
+
+/// The most by which the epoch of a claim may be ahead of what a site knows of the host; the table's epoch is 0. A claim that is further
+/// ahead is refused. Epochs begin by hand: a site that was away accepts what it finds unless there were more than this many meanwhile.
+pub const MAX_EPOCH_JUMP: u16 = 256;
 
 /// Opaque Types of the LSAs, among those for private use (RFC 5250 §7.2). The Opaque ID is the segment's VNI: both have 24 bits.
 ///
@@ -47,6 +61,19 @@ pub struct Claim {
 pub const OPAQUE_TYPES: RangeInclusive<u8> = 201..=216;
 
 impl Claim {
+    /// Of two claims about a host the one with the greater rank counts: the later epoch, then the greater sequence, then the lower
+    /// VTEP.
+    pub(crate) fn rank(&self) -> (u16, u32, Reverse<Vtep>) {
+        (self.epoch, self.sequence, Reverse(self.location))
+    }
+
+    /// Where the claims about a host are in their order.
+    pub(crate) fn all_about(mac: Mac) -> RangeInclusive<Self> {
+        let [least, greatest] = [Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST].map(Vtep);
+        let first = Self { mac, epoch: 0, sequence: 0, home: least, location: least };
+        first..=Self { mac, epoch: u16::MAX, sequence: u32::MAX, home: greatest, location: greatest }
+    }
+
     /// The Opaque Type of the LSA that it is in.
     pub fn opaque_type(&self) -> u8 {
         let [.., last] = self.mac.octets();
@@ -96,7 +123,7 @@ pub fn encode(claims: impl IntoIterator<Item = Claim>) -> Vec<u8> {
         body.extend_from_slice(&CLAIM.to_be_bytes());
         body.extend_from_slice(&(VALUE as u16).to_be_bytes());
         body.extend_from_slice(&claim.mac.octets());
-        body.extend_from_slice(&[0; 2]);
+        body.extend_from_slice(&claim.epoch.to_be_bytes());
         body.extend_from_slice(&claim.sequence.to_be_bytes());
         body.extend_from_slice(&claim.home.0.octets());
         body.extend_from_slice(&claim.location.0.octets());
@@ -143,9 +170,10 @@ impl Fault {
 
 fn claim(value: &[u8]) -> Result<Claim, Fault> {
     let value: &[u8; VALUE] = value.try_into().map_err(|_| Fault::Length)?;
-    let [m1, m2, m3, m4, m5, m6, _, _, s1, s2, s3, s4, h1, h2, h3, h4, p1, p2, p3, p4] = *value;
+    let [m1, m2, m3, m4, m5, m6, e1, e2, s1, s2, s3, s4, h1, h2, h3, h4, p1, p2, p3, p4] = *value;
     Ok(Claim {
         mac: Mac::try_from([m1, m2, m3, m4, m5, m6]).map_err(|_| Fault::Mac)?,
+        epoch: u16::from_be_bytes([e1, e2]),
         sequence: u32::from_be_bytes([s1, s2, s3, s4]),
         home: Vtep(Ipv4Addr::new(h1, h2, h3, h4)),
         location: Vtep(Ipv4Addr::new(p1, p2, p3, p4)),
@@ -159,6 +187,7 @@ mod tests {
     fn example() -> Claim {
         Claim {
             mac: "02:00:00:00:01:0a".parse().unwrap(),
+            epoch: 0,
             sequence: 7,
             home: Vtep(Ipv4Addr::new(10, 255, 0, 1)),
             location: Vtep(Ipv4Addr::new(10, 255, 0, 2)),
@@ -172,6 +201,15 @@ mod tests {
         assert_eq!(encode([example()]), EXAMPLE);
         assert_eq!(decode(&EXAMPLE), Ok(vec![example()]));
         assert_eq!(decode(&[]), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_epoch_is_where_versions_without_it_send_zero_and_read_nothing() {
+        let later = Claim { epoch: 0x0102, ..example() };
+        let mut octets = EXAMPLE;
+        octets[10..12].copy_from_slice(&[1, 2]);
+        assert_eq!(encode([later]), octets);
+        assert_eq!(decode(&octets), Ok(vec![later]));
     }
 
     #[test]

@@ -13,10 +13,10 @@ pub mod segment;
 mod vni;
 mod whereabouts;
 
-pub use claim::{Claim, ClaimError, MAX_CLAIMS, OPAQUE_TYPES, decode, encode};
+pub use claim::{Claim, ClaimError, MAX_CLAIMS, MAX_EPOCH_JUMP, MAX_SEQUENCE, OPAQUE_TYPES, decode, encode};
 pub use encapsulation::{Underlay, guest_mtu};
 pub use entries::{Bridge, Device, Entries, Filter, Mss, PORT, Port, Proxy, Roaming, Situation};
 pub use mac::{Mac, MacError};
 pub use segment::{FrameRate, Segment, Vtep};
 pub use vni::{Vni, VniError};
-pub use whereabouts::{DAMPING_WINDOW, Finding, MAX_MOVES, Record, Refusal, Whereabouts};
+pub use whereabouts::{DAMPING_WINDOW, Finding, Forgotten, MAX_MOVES, Record, Refusal, Whereabouts};

@@ -1,16 +1,19 @@
 //! Where the hosts of a segment are: the table, and what has been claimed since.
 //!
 //! Every site comes to the same answer from the same claims, in whatever order they arrive: of two claims about a host the one with
-//! the greater sequence counts, and of two with the same sequence the one of the lower VTEP (RFC 7432 §7.7). Claims are remembered
-//! when whoever made them is gone, or a host would jump home with it. Who announces a claim is derived, not remembered: the site
-//! where the host is, and until that site does, the one that made it.
+//! the greater epoch counts, then the one with the greater sequence, and of two that have both in common the one of the lower VTEP
+//! (RFC 7432 §7.7). Claims are remembered when whoever made them is gone, or a host would jump home with it. Who announces a claim is
+//! derived, not remembered: the site where the host is, and until that site does, the one that made it.
+//!
+//! A claim that no number of moves can have led to is refused and not remembered: see [`MAX_SEQUENCE`] and [`MAX_EPOCH_JUMP`]. A forged one
+//! below these bounds is accepted, but costs no more than a move does: the next move, or the next epoch, is accepted by all in turn.
 //!
 //! Time is handed in, by the wall clock, because it outlives restarts; it decides only about damping and about what is shown.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use crate::claim::Claim;
+use crate::claim::{Claim, MAX_EPOCH_JUMP, MAX_SEQUENCE};
 use crate::segment::{Host, Learning, Mobility, Segment, Vtep};
 use crate::{MAX_CLAIMS, Mac};
 
@@ -55,7 +58,7 @@ pub enum Finding {
         /// Where it is.
         to: Vtep,
     },
-    /// Two sites claim a host with the same sequence.
+    /// Two sites claim a host with the same epoch and sequence.
     Contested {
         /// Which.
         mac: Mac,
@@ -98,12 +101,32 @@ pub enum Refusal {
     /// Who announces it is not one of the segment's sites.
     #[error("whoever claims it is no site of the segment")]
     Stranger,
-    /// Sequences do not start over.
-    #[error("the host has moved 2³² times: give it another site in the mesh file")]
+    /// More than [`MAX_SEQUENCE`].
+    #[error("its sequence is greater than {MAX_SEQUENCE}: no host has moved so often")]
+    Sequence,
+    /// More than [`MAX_EPOCH_JUMP`] ahead.
+    #[error("its epoch is more than {MAX_EPOCH_JUMP} ahead of what is known of the host")]
+    Epoch,
+    /// Epochs do not start over.
+    #[error("the host's epochs are used up: give it another site in the mesh file")]
     Exhausted,
+    /// A claim that was refused until now came within bounds by this move.
+    #[error(
+        "another site claims the host with a greater epoch: repeat the command once all sites have taken this one in"
+    )]
+    Outbid,
     /// There is no room in the LSA that would announce it.
     #[error("this site announces {MAX_CLAIMS} hosts already: write the moves into the mesh file")]
     TooMany,
+}
+
+/// What is left of a host when what was known of it is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The claim that was in force here.
+    pub before: Option<Record>,
+    /// The claim that is in force now, because another site announces it; if there is none, the table counts.
+    pub after: Option<Record>,
 }
 
 impl Whereabouts {
@@ -112,14 +135,27 @@ impl Whereabouts {
         Self { here, known: BTreeMap::new(), announced: BTreeMap::new(), moves: BTreeMap::new() }
     }
 
-    /// Takes up what was known before a restart, as far as the table still bears it out.
-    pub fn restore(&mut self, segment: &Segment, records: impl IntoIterator<Item = Record>) {
+    /// Takes up what was known before a restart, as far as the table still bears it out. Versions that refused no sequence may have
+    /// remembered one that is refused now: such a claim is reported and forgotten.
+    pub fn restore(&mut self, segment: &Segment, records: impl IntoIterator<Item = Record>) -> Vec<Finding> {
+        let mut findings = Vec::new();
         for record in records {
-            let newer = self.known.get(&record.claim.mac).is_none_or(|known| supersedes(&record.claim, &known.claim));
-            if newer && believable(segment, &record.claim).is_ok() {
-                self.known.insert(record.claim.mac, record);
+            let Record { claim, author, .. } = record;
+            match believable(segment, &claim) {
+                Ok(()) => {
+                    let known = self.known.get(&claim.mac);
+                    if known.is_none_or(|known| supersedes(&claim, &known.claim)) {
+                        self.known.insert(claim.mac, record);
+                    }
+                }
+                Err(reason @ Refusal::Sequence) => {
+                    findings.push(Finding::Refused { mac: claim.mac, author, reason });
+                }
+                // The mesh file has changed meanwhile.
+                Err(_) => {}
             }
         }
+        findings
     }
 
     /// The claims in force.
@@ -131,9 +167,8 @@ impl Whereabouts {
     pub fn table_changed(&mut self, segment: &Segment, now: SystemTime) -> Vec<Finding> {
         self.known.retain(|_, record| believable(segment, &record.claim).is_ok());
         self.moves.retain(|mac, _| segment.hosts.contains_key(mac));
-        let announced = self.announced.clone();
-        let claims = announced.iter().flat_map(|(author, claims)| claims.iter().map(|claim| (*author, *claim)));
-        claims.filter_map(|(author, claim)| self.weigh(segment, author, claim, now)).collect()
+        let hosts: BTreeSet<Mac> = self.announced.values().flatten().map(|claim| claim.mac).collect();
+        hosts.into_iter().flat_map(|mac| self.weigh_all(segment, mac, now, |_, _| true)).collect()
     }
 
     /// Which site this is.
@@ -156,6 +191,12 @@ impl Whereabouts {
         self.known.get(&mac)
     }
 
+    /// Whether some site announces at present what a record says, this one among them.
+    pub fn is_announced(&self, record: &Record) -> bool {
+        let by_others = || self.announced.values().any(|claims| claims.contains(&record.claim));
+        record.claim.location == self.here || record.author == self.here || by_others()
+    }
+
     /// What this site has to announce: [`MAX_CLAIMS`] at the most.
     pub fn to_announce(&self) -> Vec<Claim> {
         let claims = self.known.values().filter(|record| {
@@ -169,8 +210,10 @@ impl Whereabouts {
     /// `author` announces these claims now, and no others.
     pub fn hear(&mut self, segment: &Segment, author: Vtep, claims: &[Claim], now: SystemTime) -> Vec<Finding> {
         let before = self.announced.insert(author, claims.iter().copied().collect()).unwrap_or_default();
-        let new = claims.iter().filter(|claim| !before.contains(claim));
-        new.filter_map(|claim| self.weigh(segment, author, *claim, now)).collect()
+        let new: BTreeSet<Claim> = claims.iter().copied().filter(|claim| !before.contains(claim)).collect();
+        let hosts: BTreeSet<Mac> = new.iter().map(|claim| claim.mac).collect();
+        let is_new = |announcer, claim: &Claim| announcer == author && new.contains(claim);
+        hosts.into_iter().flat_map(|mac| self.weigh_all(segment, mac, now, is_new)).collect()
     }
 
     /// `author` announces nothing any more, or cannot be reached. What it said stays in force.
@@ -193,8 +236,55 @@ impl Whereabouts {
         if from == to {
             return Ok(None);
         }
-        self.claim(segment, mac, to, now)?;
+        self.claim(segment, mac, to, Epoch::Present, now)?;
         Ok(Some(Finding::Moved { mac, from, to }))
+    }
+
+    /// The operator says that the host is at `to`, whatever has been claimed of it so far and by whomever: a new epoch begins, which
+    /// outbids every claim of those before, those that other sites made while they could not be reached among them. Also where the host
+    /// is there already for all that is known here.
+    ///
+    /// # Errors
+    /// If the host may not be there.
+    pub fn place_by_force(
+        &mut self,
+        segment: &Segment,
+        mac: Mac,
+        to: Vtep,
+        now: SystemTime,
+    ) -> Result<Option<Finding>, Refusal> {
+        let from = self.location(segment, mac).ok_or(Refusal::UnknownHost)?;
+        self.claim(segment, mac, to, Epoch::Next, now)?;
+        // As the other sites will, when they hear of it.
+        self.weigh_all(segment, mac, now, |_, _| false);
+        match self.location(segment, mac) {
+            Some(at) if at == to => Ok(Some(Finding::Moved { mac, from, to }).filter(|_| from != to)),
+            _ => Err(Refusal::Outbid),
+        }
+    }
+
+    /// The operator has this site forget the host: what it claims of it and what it remembers. What other sites announce counts as if it
+    /// came now; if that is nothing, the table does.
+    ///
+    /// # Errors
+    /// If the table does not have the host.
+    pub fn forget(&mut self, segment: &Segment, mac: Mac, now: SystemTime) -> Result<Forgotten, Refusal> {
+        if !segment.hosts.contains_key(&mac) {
+            return Err(Refusal::UnknownHost);
+        }
+        let before = self.known.remove(&mac);
+        self.moves.remove(&mac);
+        self.weigh_all(segment, mac, now, |_, _| false);
+        Ok(Forgotten { before, after: self.known.get(&mac).copied() })
+    }
+
+    /// What other sites announce at present and is not accepted: who, what, and why.
+    pub fn refused(&self, segment: &Segment) -> impl Iterator<Item = (Vtep, Claim, Refusal)> {
+        let announced = self.announced.iter().flat_map(|(author, claims)| claims.iter().map(|claim| (*author, *claim)));
+        announced.filter_map(|(author, claim)| {
+            let refusal = self.acceptable(segment, author, &claim).err()?;
+            Some((author, claim, refusal))
+        })
     }
 
     /// A frame from the host came in on a port of this site. Where hosts are learned, it has moved here.
@@ -206,7 +296,7 @@ impl Whereabouts {
         if self.is_damped(mac, now) {
             return Some(Finding::Damped { mac });
         }
-        match self.claim(segment, mac, self.here, now) {
+        match self.claim(segment, mac, self.here, Epoch::Present, now) {
             Ok(()) => Some(Finding::Moved { mac, from, to: self.here }),
             Err(reason) => Some(Finding::Refused { mac, author: self.here, reason }),
         }
@@ -225,11 +315,27 @@ impl Whereabouts {
     }
 
     /// Has this site say that the host is at `location`.
-    fn claim(&mut self, segment: &Segment, mac: Mac, location: Vtep, now: SystemTime) -> Result<(), Refusal> {
+    fn claim(
+        &mut self,
+        segment: &Segment,
+        mac: Mac,
+        location: Vtep,
+        epoch: Epoch,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
         let home = segment.hosts.get(&mac).ok_or(Refusal::UnknownHost)?.home;
-        let last = self.known.get(&mac).map_or(0, |record| record.claim.sequence);
-        let sequence = last.checked_add(1).ok_or(Refusal::Exhausted)?;
-        let claim = Claim { mac, sequence, home, location };
+        let known = self.known.get(&mac).map(|record| record.claim);
+        let (last_epoch, last) = known.map_or((0, 0), |known| (known.epoch, known.sequence));
+        // In a new epoch the sequence goes on as long as there is room: versions that read no epoch follow it all the same.
+        let (sequence, epoch) = match last < MAX_SEQUENCE {
+            true => (last + 1, epoch),
+            false => (1, Epoch::Next),
+        };
+        let epoch = match epoch {
+            Epoch::Present => last_epoch,
+            Epoch::Next => last_epoch.checked_add(1).ok_or(Refusal::Exhausted)?,
+        };
+        let claim = Claim { mac, epoch, sequence, home, location };
         believable(segment, &claim)?;
         if self.to_announce().len() >= MAX_CLAIMS {
             return Err(Refusal::TooMany);
@@ -238,19 +344,39 @@ impl Whereabouts {
         Ok(())
     }
 
-    /// Believes a claim if it is better than what is known.
+    /// Weighs all that is announced of a host, the least claim first, so that the outcome does not depend on the order in which claims
+    /// arrived. What was refused before may come within [`MAX_EPOCH_JUMP`] by another claim. Of claims that are not `new` only a move is a
+    /// finding.
+    fn weigh_all(
+        &mut self,
+        segment: &Segment,
+        mac: Mac,
+        now: SystemTime,
+        new: impl Fn(Vtep, &Claim) -> bool,
+    ) -> Vec<Finding> {
+        let mut announced: Vec<(Vtep, Claim)> = Vec::new();
+        for (author, claims) in &self.announced {
+            announced.extend(claims.range(Claim::all_about(mac)).map(|claim| (*author, *claim)));
+        }
+        announced.sort_by_key(|(_, claim)| claim.rank());
+        let weighed = announced.into_iter().filter_map(|(author, claim)| {
+            let finding = self.weigh(segment, author, claim, now)?;
+            let is_news = matches!(finding, Finding::Moved { .. }) || new(author, &claim);
+            is_news.then_some(finding)
+        });
+        weighed.collect()
+    }
+
+    /// Accepts a claim if it is better than what is known.
     fn weigh(&mut self, segment: &Segment, author: Vtep, claim: Claim, now: SystemTime) -> Option<Finding> {
         let mac = claim.mac;
-        let refused = |reason| Some(Finding::Refused { mac, author, reason });
-        if !segment.members.contains(&author) {
-            return refused(Refusal::Stranger);
-        }
-        if let Err(reason) = believable(segment, &claim) {
-            return refused(reason);
+        if let Err(reason) = self.acceptable(segment, author, &claim) {
+            return Some(Finding::Refused { mac, author, reason });
         }
         let known = self.known.get(&mac).map(|record| record.claim);
         let from = self.location(segment, mac)?;
-        let contested = known.filter(|known| known.sequence == claim.sequence && known.location != claim.location);
+        let equals = |known: &Claim| (known.epoch, known.sequence) == (claim.epoch, claim.sequence);
+        let contested = known.filter(|known| equals(known) && known.location != claim.location);
         if known.is_none_or(|known| supersedes(&claim, &known)) {
             self.take(Record { claim, author, since: now });
         }
@@ -265,6 +391,19 @@ impl Whereabouts {
         }
     }
 
+    /// Whether a claim of another site is one to be weighed.
+    fn acceptable(&self, segment: &Segment, author: Vtep, claim: &Claim) -> Result<(), Refusal> {
+        if !segment.members.contains(&author) {
+            return Err(Refusal::Stranger);
+        }
+        believable(segment, claim)?;
+        let known = self.known.get(&claim.mac).map_or(0, |record| record.claim.epoch);
+        if claim.epoch.saturating_sub(known) > MAX_EPOCH_JUMP {
+            return Err(Refusal::Epoch);
+        }
+        Ok(())
+    }
+
     fn take(&mut self, record: Record) {
         let moves = self.moves.entry(record.claim.mac).or_default();
         if moves.len() == MAX_MOVES {
@@ -275,12 +414,21 @@ impl Whereabouts {
     }
 }
 
-/// Whether `new` counts and `old` does not.
-fn supersedes(new: &Claim, old: &Claim) -> bool {
-    new.sequence > old.sequence || (new.sequence == old.sequence && new.location < old.location)
+/// Which epoch a claim of this site is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Epoch {
+    /// That of the claim in force.
+    Present,
+    /// The one after it.
+    Next,
 }
 
-/// Whether the table allows the claim.
+/// Whether `new` counts and `old` does not.
+fn supersedes(new: &Claim, old: &Claim) -> bool {
+    new.rank() > old.rank()
+}
+
+/// Whether the claim can be one at all, and the table allows it: every site with this table comes to the same answer.
 fn believable(segment: &Segment, claim: &Claim) -> Result<(), Refusal> {
     let host = segment.hosts.get(&claim.mac).ok_or(Refusal::UnknownHost)?;
     if host.mobility == Mobility::Pinned {
@@ -289,6 +437,8 @@ fn believable(segment: &Segment, claim: &Claim) -> Result<(), Refusal> {
         Err(Refusal::OtherTable)
     } else if !segment.members.contains(&claim.location) {
         Err(Refusal::NotAMember)
+    } else if claim.sequence > MAX_SEQUENCE {
+        Err(Refusal::Sequence)
     } else {
         Ok(())
     }

@@ -8,16 +8,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::cpio::Archive;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Module};
 use crate::harness::process::{Background, output_of, run, tail};
 
 /// The line on the console by which the guest reports its script's exit status.
 const STATUS_LINE: &str = "guest-exit-status: ";
 
+/// The line on the console by which the guest says which kernel it runs.
+const RELEASE_LINE: &str = "guest-kernel: ";
+
+/// The line on the console by which the guest names a module that it could not load. What the kernel said comes after it.
+const MODULE_LINE: &str = "guest-module-not-loaded: ";
+
 /// Memory of the guest. It holds the file system too.
 const MEMORY: &str = "1536M";
 
-/// Process 1 of the guest. `@MODULES@` is one insmod per module. Nothing is mounted over /tmp: the programs may be there.
+/// Process 1 of the guest. `@MODULES@` is one line per module. The first that fails ends the machine: what follows would fail later, and
+/// less plainly. Nothing is mounted over /tmp: the programs may be there.
 const INIT: &str = "#!/bin/busybox sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
 /bin/busybox --install -s /bin
@@ -27,6 +34,14 @@ mount -t devtmpfs dev /dev
 mount -t tmpfs run /run
 mkdir -p /dev/net /run/netns
 [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
+echo \"@RELEASE@$(uname -r)\"
+load() {
+    said=$(insmod \"/modules/$1\" 2>&1) && return
+    echo \"@MODULE@$1\"
+    echo \"$said\"
+    dmesg | tail -n 20
+    poweroff -f
+}
 @MODULES@
 ip link set lo up
 /script </dev/null 2>&1
@@ -56,13 +71,22 @@ impl Guest {
         archive.file("/etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n");
         archive.file("/etc/hosts", 0o644, b"127.0.0.1 localhost\n");
         archive.file("/etc/group", 0o644, b"root:x:0:\n");
-        let mut insmods = String::new();
-        for (name, content) in kernel.modules(modules)? {
-            let path = format!("/modules/{name}");
-            archive.file(&path, 0o644, &content);
-            insmods += &format!("insmod {path}\n");
+        let mut loads = String::new();
+        for Module { step, content } in kernel.modules(modules)? {
+            let file = format!("{}.ko", step.name);
+            archive.file(&format!("/modules/{file}"), 0o644, &content);
+            loads += &match step.required {
+                true => format!("load {file}\n"),
+                false => format!("insmod /modules/{file} || echo {file} was not needed\n"),
+            };
         }
-        let init = INIT.replace("@MODULES@", &insmods).replace("@STATUS@", STATUS_LINE);
+        let words = [
+            ("@MODULES@", loads.as_str()),
+            ("@STATUS@", STATUS_LINE),
+            ("@RELEASE@", RELEASE_LINE),
+            ("@MODULE@", MODULE_LINE),
+        ];
+        let init = words.iter().fold(INIT.to_owned(), |init, (word, text)| init.replace(word, text));
         archive.file("/init", 0o755, init.as_bytes());
         let mut guest = Self { kernel, archive };
         // Not busybox's own shell: it prefers its applets to the programs in PATH.
@@ -91,13 +115,14 @@ impl Guest {
         Ok(())
     }
 
-    /// Boots, runs `script` (for bash) as root and returns the console. An error if it ends with another status
-    /// than 0, or has not ended `within` the time given.
+    /// Boots, runs `script` (for bash) as root and returns the console. An error if a module does not load, if the script ends with
+    /// another status than 0, or has not ended `within` the time given. It prints which kernel it boots.
     pub fn run(mut self, script: &str, within: Duration) -> Result<String> {
         self.archive.file("/script", 0o755, format!("#!/bin/bash\n{script}\n").as_bytes());
         let dir = tempfile::tempdir().context("making a directory for the virtual machine")?;
         let (initrd, console) = (dir.path().join("initrd"), dir.path().join("console"));
         fs::write(&initrd, self.archive.finish()).context("writing the guest's file system")?;
+        println!("virtual machine: kernel {}, from {}", self.kernel.release, self.kernel.image.display());
 
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.args(["-machine", "q35", "-accel", accelerator(), "-cpu", "max", "-smp", "2", "-m", MEMORY])
@@ -116,12 +141,7 @@ impl Guest {
         if let Err(error) = ended {
             return Err(error.context(format!("the virtual machine; its console ends:\n{}", tail(&console))));
         }
-        let status = text.lines().rev().find_map(|line| line.strip_prefix(STATUS_LINE));
-        match status {
-            Some("0") => Ok(text),
-            Some(status) => bail!("the script in the virtual machine ended with status {status}:\n{text}"),
-            None => bail!("the virtual machine stopped before its script had ended:\n{text}"),
-        }
+        verdict(&text, &self.kernel.release).map(|()| text)
     }
 
     /// Adds one ELF file, stripped of debug information: a test binary loses nine tenths of its size.
@@ -144,6 +164,21 @@ impl Guest {
     }
 }
 
+/// What the console says of how it went: an error unless the kernel of this release ran the script to a good end.
+fn verdict(console: &str, release: &str) -> Result<()> {
+    let booted = console.lines().find_map(|line| line.strip_prefix(RELEASE_LINE));
+    ensure!(booted == Some(release), "the virtual machine did not boot kernel {release}:\n{console}");
+    if let Some((_, after)) = console.split_once(MODULE_LINE) {
+        let (file, messages) = after.split_once('\n').unwrap_or((after, ""));
+        bail!("kernel {release} does not load the module {file}: {messages}");
+    }
+    match console.lines().rev().find_map(|line| line.strip_prefix(STATUS_LINE)) {
+        Some("0") => Ok(()),
+        Some(status) => bail!("the script in the virtual machine ended with status {status}:\n{console}"),
+        None => bail!("the virtual machine stopped before its script had ended:\n{console}"),
+    }
+}
+
 /// KVM where it works. A machine that is itself virtual may have the device node without the processor's support: a guest
 /// would hang there.
 fn accelerator() -> &'static str {
@@ -155,4 +190,26 @@ fn accelerator() -> &'static str {
 fn which(name: &str) -> Result<PathBuf> {
     let found = run(&format!("which {name}")).with_context(|| format!("looking for {name}: is it installed?"))?;
     Ok(fs::canonicalize(found.trim())?.parent().context("a program is in a directory")?.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_does_not_load_is_named_with_the_symbol_that_it_lacks() {
+        let console = "guest-kernel: 6.12.1\nguest-module-not-loaded: nf_nat.ko\n\
+            insmod: can't insert '/modules/nf_nat.ko': unknown symbol in module, or unknown parameter\n\
+            [    2.1] nf_nat: Unknown symbol nf_ct_helper_put (err -2)\n";
+        let error = verdict(console, "6.12.1").unwrap_err().to_string();
+        assert!(error.starts_with("kernel 6.12.1 does not load the module nf_nat.ko: insmod: can't insert"), "{error}");
+        assert!(error.contains("Unknown symbol nf_ct_helper_put"), "{error}");
+    }
+
+    #[test]
+    fn another_kernel_than_the_one_that_was_asked_for_is_an_error() {
+        let error = verdict("guest-kernel: 6.1.0\nguest-exit-status: 0\n", "6.12.1").unwrap_err().to_string();
+        assert!(error.starts_with("the virtual machine did not boot kernel 6.12.1"), "{error}");
+        verdict("guest-kernel: 6.12.1\nguest-exit-status: 0\n", "6.12.1").unwrap();
+    }
 }

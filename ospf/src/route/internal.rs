@@ -86,6 +86,11 @@ impl InternalRoutes {
         self.trees.get(&area)?.survives(change)
     }
 
+    /// The routers that the trees reach, some perhaps in several areas.
+    pub(super) fn reached(&self) -> impl Iterator<Item = RouterId> {
+        self.trees.values().flat_map(Standing::reached)
+    }
+
     /// Makes the tree of an area that of `inputs`, and with it the paths to AS boundary routers; gives what has moved in it. Gives nothing if
     /// that is much, or border routers are among it, on which all that they tell of depends.
     pub(super) fn replace_tree(

@@ -1,6 +1,6 @@
 //! The routing table's entries for routers (RFC 2328 §11), for shows: calculation itself reads them where they are made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::internal::RouterPath;
 use super::table::Calculation;
@@ -12,5 +12,11 @@ impl Calculation {
     pub(crate) fn routers(&self) -> BTreeMap<(RouterId, AreaId), &RouterPath> {
         let paths = self.internal.routers.iter().chain(&self.inter_area.routers);
         paths.map(|(&key, path)| (key, path)).collect()
+    }
+
+    /// The routers that a path leads to: those of this router's areas, itself among them, and the AS boundary routers of others.
+    pub(crate) fn reached(&self) -> BTreeSet<RouterId> {
+        let beyond = self.inter_area.routers.keys().map(|&(router, _)| router);
+        self.internal.reached().chain(beyond).collect()
     }
 }

@@ -68,6 +68,13 @@ impl Standing {
         &self.tree
     }
 
+    /// The routers that the tree reaches, in order.
+    pub(super) fn reached(&self) -> impl Iterator<Item = RouterId> {
+        let first = self.networks.len();
+        let vertices = (0..).map(Vertex).skip(first).zip(&self.routers);
+        vertices.filter(|(vertex, _)| self.tree.distance(*vertex).is_some()).map(|(_, router)| *router)
+    }
+
     /// The vertex of a router.
     pub(super) fn router(&self, router: RouterId) -> Option<Vertex> {
         let index = self.networks.len() + self.routers.binary_search(&router).ok()?;

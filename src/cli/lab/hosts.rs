@@ -39,7 +39,8 @@ pub(super) fn relocate(lab: &Lab, host: &str, site: &str, telling: Telling) -> R
     super::super::say(format_args!("{} is plugged in at {site}", host.name));
     if telling == Telling::Told {
         let named = l2.and_then(|l2: &L2| l2.host_names.get(&host.mac)).cloned();
-        let request = Request::Move { host: named.unwrap_or_else(|| host.mac.to_string()), site: site.to_owned() };
+        let request =
+            Request::Move { host: named.unwrap_or_else(|| host.mac.to_string()), site: site.to_owned(), force: false };
         control::ask::<()>(&lab.state.site(site).run_directory(), request)?;
     }
     Ok(())

@@ -78,6 +78,8 @@ pub struct Host {
     pub site: String,
     /// Seconds since it is known to be there; `null` = it is where the mesh file has it.
     pub since_s: Option<f64>,
+    /// Which count of moves `sequence` belongs to; another one begins with `weft move --force`.
+    pub epoch: u16,
     /// How often it has moved.
     pub sequence: u32,
     /// The port that it was last heard on here.
@@ -86,6 +88,21 @@ pub struct Host {
     pub pinned: bool,
     /// Whether it is heard at two sites at once, and believed to be at none but `site`.
     pub damped: bool,
+}
+
+/// What `weft forget` has left of a host at this site.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// The segment.
+    pub segment: String,
+    /// The host, by its name or MAC address.
+    pub host: String,
+    /// The site that it was remembered at; `null` = nothing was remembered.
+    pub remembered_at: Option<String>,
+    /// Where it is now.
+    pub site: String,
+    /// The site that claims it to be there; `null` = the mesh file has it there.
+    pub claimed_by: Option<String>,
 }
 
 /// What has crossed a VXLAN device.

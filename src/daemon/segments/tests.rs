@@ -93,10 +93,10 @@ fn a_host_is_moved_by_name_mac_or_address_at_any_site_of_the_segment() {
     let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
     let mut taipei = site(&mesh, "taipei", &dir);
     for (host, to) in [("db1", "osaka"), ("02:00:00:00:00:01", "seoul"), ("10.9.0.1", "taipei")] {
-        taipei.place(host, to, at(1)).unwrap();
+        taipei.place(host, to, false, at(1)).unwrap();
         assert_eq!(taipei.take_untold().len(), 1, "{host}");
     }
-    let refused = |taipei: &mut Segments, host, to| format!("{:#}", taipei.place(host, to, at(1)).unwrap_err());
+    let refused = |taipei: &mut Segments, host, to| format!("{:#}", taipei.place(host, to, false, at(1)).unwrap_err());
     assert_eq!(refused(&mut taipei, "db1", "osako"), "there is no site `osako`");
     assert_eq!(refused(&mut taipei, "db1", "lisbon"), "moving db1 to lisbon: the segment does not span that site");
     assert_eq!(refused(&mut taipei, "10.9.0.2", "seoul"), "moving 10.9.0.2 to seoul: the host is pinned to its site");
@@ -132,7 +132,7 @@ fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
     let mut taipei = site(&mesh, "taipei", &dir);
     let db1: Mac = "02:00:00:00:00:01".parse().unwrap();
     let [one, two] = [1, 2].map(|site| Vtep(Ipv4Addr::new(10, 255, 0, site)));
-    let claim = Claim { mac: db1, sequence: 1, home: one, location: two };
+    let claim = Claim { mac: db1, epoch: 0, sequence: 1, home: one, location: two };
     let good = encode([claim]);
     let mut hear = |vni: u32, router: u8, body: &[u8]| {
         let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | vni);
@@ -160,8 +160,141 @@ fn osaka_claims(segments: &mut Segments, kind: LsaType, domain: Domain) {
     let [one, two] = [1, 2].map(|site| Vtep(Ipv4Addr::new(10, 255, 0, site)));
     let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | 100);
     let key = LsaKey { kind, id, advertising_router: RouterId::from(two.0) };
-    let body = Bytes::from(encode([Claim { mac, sequence: 1, home: one, location: two }]));
+    let body = Bytes::from(encode([Claim { mac, epoch: 0, sequence: 1, home: one, location: two }]));
     segments.hear(LsaPlace { domain, key }, Some(&body), at(1));
+}
+
+/// An LSA of a router with these claims, as it would be flooded by the tunnels.
+fn announce(segments: &mut Segments, router: u8, claims: &[Claim]) {
+    let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | 100);
+    let router = RouterId::from(Ipv4Addr::new(10, 255, 0, router));
+    let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: router };
+    let body = Bytes::from(encode(claims.iter().copied()));
+    segments.hear(LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key }, Some(&body), at(1));
+}
+
+/// That db1 is at osaka, as no number of moves can have led to.
+fn forged() -> Claim {
+    let [one, two] = [1, 2].map(|site| Vtep(Ipv4Addr::new(10, 255, 0, site)));
+    Claim { mac: "02:00:00:00:00:01".parse().unwrap(), epoch: 0, sequence: u32::MAX, home: one, location: two }
+}
+
+/// Problems but for those of ports.
+fn problems(segments: &Segments) -> Vec<String> {
+    let mut problems = segments.problems(&Observed::default(), at(2));
+    problems.retain(|problem| !problem.contains("no such interface"));
+    problems
+}
+
+#[test]
+fn a_forged_claim_is_refused_named_and_forgotten_and_the_host_can_still_be_moved() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let mut seoul = site(&mesh, "seoul", &dir);
+    let home = ["02:00:00:00:00:01 10.255.0.1", "02:00:00:00:00:02 10.255.0.2"];
+    announce(&mut seoul, 2, &[forged()]);
+    assert_eq!(remotes(&seoul), home);
+    assert_eq!(
+        problems(&seoul),
+        [
+            "vms: a claim of osaka (10.255.0.2) about db1 is refused: its sequence is greater than 16777216: no host has moved so \
+          often: `weft forget db1` at osaka withdraws it, `weft move db1 SITE --force` says at all sites where the host is"
+        ]
+    );
+    seoul.remember();
+    assert!(!dir.path().join("hosts.json").exists(), "there is nothing to remember");
+    // A restart has nothing of it, and a move works while it is still announced.
+    let mut again = site(&mesh, "seoul", &dir);
+    announce(&mut again, 2, &[forged()]);
+    assert_eq!(remotes(&again), home);
+    again.place("db1", "seoul", false, at(3)).unwrap();
+    assert_eq!(remotes(&again), home[1..]);
+    announce(&mut again, 2, &[]);
+    assert_eq!(problems(&again), [""; 0]);
+}
+
+#[test]
+fn what_an_older_version_remembered_of_a_forged_claim_is_dropped_at_the_start_and_from_the_file() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let line = r#"[{"vni": 100, "mac": "02:00:00:00:00:01", "sequence": 4294967295, "home": "10.255.0.1",
+        "location": "10.255.0.2", "author": "10.255.0.2", "since_unix_s": 1800000000}]"#;
+    let path = dir.path().join("hosts.json");
+    std::fs::write(&path, line).unwrap();
+    let mut seoul = site(&mesh, "seoul", &dir);
+    assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.1", "02:00:00:00:00:02 10.255.0.2"]);
+    seoul.remember();
+    assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), "[]");
+}
+
+#[test]
+fn other_claims_that_are_refused_are_named_with_what_to_compare() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let mut seoul = site(&mesh, "seoul", &dir);
+    let [two, unknown] = ["02:00:00:00:00:02", "02:00:00:00:00:77"].map(|mac| mac.parse::<Mac>().unwrap());
+    let osaka = Vtep(Ipv4Addr::new(10, 255, 0, 2));
+    let claim = |mac| Claim { mac, epoch: 0, sequence: 1, home: osaka, location: osaka };
+    announce(&mut seoul, 1, &[claim(unknown), claim("02:00:00:00:00:78".parse().unwrap()), claim(two)]);
+    announce(&mut seoul, 77, &[claim(unknown)]);
+    let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | 100);
+    let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: RouterId::from(osaka.0) };
+    let place = LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key };
+    seoul.hear(place, Some(&Bytes::from_static(&[0, 1, 0, 9])), at(1));
+    assert_eq!(
+        problems(&seoul),
+        [
+            "vms: the claims of osaka (10.255.0.2) are refused: the TLV at octet 0 ends beyond the body: does it run another version?",
+            "vms: a claim of taipei (10.255.0.1) about 02:00:00:00:00:77 and 1 more is refused: no host of the segment has this MAC \
+             address: compare the mesh file of taipei with this one",
+            "vms: a claim of taipei (10.255.0.1) about 02:00:00:00:00:02 is refused: the host is pinned to its site: compare the mesh \
+             file of taipei with this one",
+            "vms: a claim of 10.255.0.77 about 02:00:00:00:00:77 is refused: whoever claims it is no site of the segment: `weft show \
+             lsdb --router 10.255.0.77` shows its LSAs",
+        ]
+    );
+    seoul.hear(place, None, at(1));
+    assert!(!problems(&seoul).iter().any(|problem| problem.contains("octet")), "it is gone");
+}
+
+#[test]
+fn a_move_by_force_is_announced_and_outlives_restarts_of_sites_that_knew_better() {
+    let (mesh, dirs) = (mesh(), [(); 3].map(|()| tempfile::tempdir().unwrap()));
+    let [mut taipei, mut osaka, mut seoul] =
+        [("taipei", 0), ("osaka", 1), ("seoul", 2)].map(|(name, dir)| site(&mesh, name, &dirs[dir]));
+    // Seoul was cut off while the host moved there and back many times.
+    for (second, to) in ["seoul", "taipei", "seoul", "osaka", "seoul"].into_iter().enumerate() {
+        seoul.place("db1", to, false, at(second as u64)).unwrap();
+    }
+    seoul.remember();
+    // At the others it is at home for all they know, and there is nothing that an ordinary move would say.
+    taipei.place("db1", "taipei", false, at(9)).unwrap();
+    assert_eq!(taipei.take_untold(), []);
+    taipei.place("db1", "taipei", true, at(9)).unwrap();
+    flood(&mut [&mut taipei, &mut osaka, &mut seoul]);
+    let at_taipei = "02:00:00:00:00:01 10.255.0.1";
+    assert!([&osaka, &seoul].iter().all(|site| remotes(site).contains(&at_taipei.to_owned())));
+    seoul.remember();
+    let seoul = site(&mesh, "seoul", &dirs[2]);
+    assert!(remotes(&seoul).contains(&at_taipei.to_owned()));
+}
+
+#[test]
+fn a_host_that_is_forgotten_is_withdrawn_and_is_where_the_mesh_file_has_it() {
+    let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
+    let mut osaka = site(&mesh, "osaka", &dir);
+    osaka.place("db1", "osaka", false, at(1)).unwrap();
+    assert_eq!(osaka.take_untold().len(), 1);
+    osaka.remember();
+    let forgotten = osaka.forget("10.9.0.1", at(2)).unwrap();
+    assert_eq!((forgotten.remembered_at.as_deref(), forgotten.site.as_str()), (Some("osaka"), "taipei"));
+    assert_eq!(forgotten.claimed_by, None);
+    let withdrawn = osaka.take_untold();
+    assert!(matches!(withdrawn[..], [(_, _, 100, None)]), "{withdrawn:?}");
+    osaka.remember();
+    assert_eq!(remotes(&site(&mesh, "osaka", &dir)), ["02:00:00:00:00:01 10.255.0.1"]);
+    // Where another site claims it, that counts, and is said.
+    announce(&mut osaka, 3, &[Claim { sequence: 4, location: Vtep(Ipv4Addr::new(10, 255, 0, 3)), ..forged() }]);
+    let forgotten = osaka.forget("db1", at(3)).unwrap();
+    assert_eq!((forgotten.site.as_str(), forgotten.claimed_by.as_deref()), ("seoul", Some("seoul")));
+    assert!(osaka.forget("db9", at(3)).is_err());
 }
 
 #[test]
@@ -192,7 +325,7 @@ fn what_was_said_of_a_segment_before_it_came_here_counts_once_it_has() {
 fn claims_follow_the_tunnels_into_another_area() {
     let (before, dir) = (mesh(), tempfile::tempdir().unwrap());
     let mut taipei = site(&before, "taipei", &dir);
-    taipei.place("db1", "seoul", at(1)).unwrap();
+    taipei.place("db1", "seoul", false, at(1)).unwrap();
     assert_eq!(taipei.take_untold().len(), 1);
     let mut after = before.clone();
     after.links.iter_mut().for_each(|link| link.ospf.area = AreaId(1));

@@ -36,7 +36,19 @@ fn segment() -> Segment {
 }
 
 fn claim(sequence: u32, location: u8) -> Claim {
-    Claim { mac: mac(1), sequence, home: vtep(1), location: vtep(location) }
+    claim_in(0, sequence, location)
+}
+
+fn claim_in(epoch: u16, sequence: u32, location: u8) -> Claim {
+    Claim { mac: mac(1), epoch, sequence, home: vtep(1), location: vtep(location) }
+}
+
+/// Every order of `items`.
+fn orders<T: Copy>(items: &[T]) -> Vec<Vec<T>> {
+    let [first, rest @ ..] = items else { return vec![vec![]] };
+    let shorter = orders(rest);
+    let inserted = |order: &Vec<T>, at: usize| [&order[..at], &[*first], &order[at..]].concat();
+    shorter.iter().flat_map(|order| (0..=order.len()).map(move |at| inserted(order, at))).collect()
 }
 
 fn moved(from: u8, to: u8) -> Finding {
@@ -58,22 +70,12 @@ fn a_host_is_where_the_table_has_it_until_somebody_claims_otherwise() {
 fn the_greater_sequence_counts_and_of_equals_the_lower_vtep_in_whatever_order_they_arrive() {
     let segment = segment();
     let claims = [(2, claim(1, 2)), (3, claim(1, 3)), (1, claim(2, 3)), (2, claim(2, 2)), (3, claim(1, 1))];
-    let mut orders = vec![vec![]];
-    for _ in 0..claims.len() {
-        let longer = |order: &Vec<usize>| {
-            (0..claims.len())
-                .filter(|i| !order.contains(i))
-                .map(|i| [order.as_slice(), &[i]].concat())
-                .collect::<Vec<_>>()
-        };
-        orders = orders.iter().flat_map(longer).collect();
-    }
+    let orders = orders(&claims);
     assert_eq!(orders.len(), 120);
     for order in orders {
         let mut site = Whereabouts::new(vtep(1));
-        for i in &order {
-            let (author, claim) = claims[*i];
-            site.hear(&segment, vtep(author), &[claim], at(0));
+        for (author, claim) in &order {
+            site.hear(&segment, vtep(*author), &[*claim], at(0));
         }
         assert_eq!(site.record(mac(1)).map(|record| record.claim), Some(claim(2, 2)), "{order:?}");
     }
@@ -127,7 +129,7 @@ fn a_host_that_is_seen_here_has_moved_here_where_hosts_are_learned() {
 #[test]
 fn a_pinned_host_moves_for_nobody() {
     let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
-    let pinned = Claim { mac: mac(2), sequence: 1, home: vtep(2), location: vtep(3) };
+    let pinned = Claim { mac: mac(2), epoch: 0, sequence: 1, home: vtep(2), location: vtep(3) };
     let refused = |author, reason| Finding::Refused { mac: mac(2), author: vtep(author), reason };
     assert_eq!(site.hear(&segment, vtep(1), &[pinned], at(0)), [refused(1, Refusal::Pinned)]);
     assert_eq!(site.place(&segment, mac(2), vtep(3), at(0)), Err(Refusal::Pinned));
@@ -197,9 +199,187 @@ fn a_host_that_is_at_two_sites_at_once_is_claimed_five_times_and_then_left_alone
     assert_eq!(two.seen_here(&segment, mac(1), quiet), Some(moved(3, 2)));
 }
 
+/// Claims that no number of moves can have led to, and why they are refused by who knows `epoch`.
+const ABSURD: [(u16, u16, u32, Refusal); 6] = [
+    (0, 0, MAX_SEQUENCE + 1, Refusal::Sequence),
+    (0, 0, u32::MAX, Refusal::Sequence),
+    (3, 3, u32::MAX, Refusal::Sequence),
+    (0, MAX_EPOCH_JUMP + 1, 1, Refusal::Epoch),
+    (3, MAX_EPOCH_JUMP + 4, 1, Refusal::Epoch),
+    (0, u16::MAX, MAX_SEQUENCE, Refusal::Epoch),
+];
+
 #[test]
-fn a_sequence_does_not_start_over() {
+fn an_absurd_claim_is_refused_and_leaves_nothing_behind() {
+    let segment = segment();
+    for (known, epoch, sequence, reason) in ABSURD {
+        let mut site = Whereabouts::new(vtep(3));
+        if known > 0 {
+            site.hear(&segment, vtep(1), &[claim_in(known, 5, 1)], at(0));
+        }
+        let before: Vec<Record> = site.records().copied().collect();
+        let absurd = claim_in(epoch, sequence, 2);
+        let refused = Finding::Refused { mac: mac(1), author: vtep(2), reason };
+        assert_eq!(site.hear(&segment, vtep(2), &[absurd], at(1)), [refused], "epoch {epoch}, sequence {sequence}");
+        assert_eq!(site.location(&segment, mac(1)), Some(vtep(1)));
+        assert_eq!(site.records().copied().collect::<Vec<_>>(), before, "what is written down has nothing of it");
+        assert_eq!(site.refused(&segment).collect::<Vec<_>>(), [(vtep(2), absurd, reason)]);
+        // It does not keep the host from moving, and is still refused after that.
+        assert_eq!(site.seen_here(&segment, mac(1), at(2)), Some(moved(1, 3)));
+        assert_eq!(site.table_changed(&segment, at(3)), [refused]);
+        assert_eq!(site.location(&segment, mac(1)), Some(vtep(3)));
+        // Once nobody announces it, nobody is warned of it.
+        site.hear(&segment, vtep(2), &[], at(4));
+        assert_eq!(site.refused(&segment).count(), 0);
+    }
+}
+
+#[test]
+fn absurd_claims_do_not_damp_a_host() {
     let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
-    site.hear(&segment, vtep(2), &[claim(u32::MAX, 2)], at(0));
-    assert_eq!(site.place(&segment, mac(1), vtep(3), at(1)), Err(Refusal::Exhausted));
+    for sequence in 0..20 {
+        site.hear(&segment, vtep(2), &[claim(u32::MAX - sequence, 2)], at(sequence.into()));
+    }
+    assert_eq!(site.damped(at(20)).count(), 0);
+    assert_eq!(site.seen_here(&segment, mac(1), at(20)), Some(moved(1, 3)));
+}
+
+#[test]
+fn what_an_older_version_remembered_of_an_absurd_claim_is_reported_and_forgotten() {
+    let segment = segment();
+    let remembered = |claim| Record { claim, author: vtep(2), since: at(0) };
+    let mut site = Whereabouts::new(vtep(3));
+    let refused = Finding::Refused { mac: mac(1), author: vtep(2), reason: Refusal::Sequence };
+    let findings = site.restore(&segment, [remembered(claim(7, 3)), remembered(claim(u32::MAX, 2))]);
+    assert_eq!(findings, [refused]);
+    assert_eq!(site.records().map(|record| record.claim).collect::<Vec<_>>(), [claim(7, 3)]);
+    // Its own epochs are remembered, however many there were.
+    let mut old = Whereabouts::new(vtep(3));
+    assert_eq!(old.restore(&segment, [remembered(claim_in(40_000, 1, 2))]), []);
+    assert_eq!(old.location(&segment, mac(1)), Some(vtep(2)));
+}
+
+#[test]
+fn a_site_that_was_away_accepts_all_that_moves_can_have_led_to() {
+    let segment = segment();
+    for (epoch, sequence) in [(0, 1), (0, 1_000_000), (0, MAX_SEQUENCE), (1, 1), (MAX_EPOCH_JUMP, MAX_SEQUENCE)] {
+        let mut newcomer = Whereabouts::new(vtep(3));
+        assert_eq!(newcomer.hear(&segment, vtep(2), &[claim_in(epoch, sequence, 2)], at(0)), [moved(1, 2)]);
+        // Nor is the host kept from moving on.
+        let mut other = Whereabouts::new(vtep(1));
+        other.hear(&segment, vtep(2), &[claim_in(epoch, sequence, 2)], at(0));
+        assert_eq!(newcomer.place(&segment, mac(1), vtep(1), at(1)), Ok(Some(moved(2, 1))));
+        assert_eq!(other.hear(&segment, vtep(3), &newcomer.to_announce(), at(1)), [moved(2, 1)]);
+    }
+}
+
+/// At the rate that damping allows, an epoch takes nineteen years, and a site may be away for 256 of them.
+#[test]
+fn moves_do_not_come_to_an_end() {
+    let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    site.hear(&segment, vtep(2), &[claim(MAX_SEQUENCE - 1, 2)], at(0));
+    for (to, last) in [(3, claim(MAX_SEQUENCE, 3)), (2, claim_in(1, 1, 2)), (3, claim_in(1, 2, 3))] {
+        site.place(&segment, mac(1), vtep(to), at(1)).unwrap();
+        assert_eq!(site.record(mac(1)).unwrap().claim, last);
+    }
+    let mut end = Whereabouts::new(vtep(3));
+    let last = Record { claim: claim_in(u16::MAX, MAX_SEQUENCE, 2), author: vtep(2), since: at(0) };
+    end.restore(&segment, [last]);
+    assert_eq!(end.place(&segment, mac(1), vtep(3), at(1)), Err(Refusal::Exhausted));
+    assert_eq!(end.place_by_force(&segment, mac(1), vtep(3), at(1)), Err(Refusal::Exhausted));
+}
+
+#[test]
+fn claims_that_come_within_bounds_by_others_are_accepted_in_whatever_order_they_arrive() {
+    let segment = segment();
+    let claims = [(1, claim_in(200, 1, 1)), (2, claim_in(400, 1, 2)), (3, claim_in(600, 1, 3)), (2, claim_in(1, 9, 2))];
+    for order in orders(&claims) {
+        let mut site = Whereabouts::new(vtep(1));
+        let mut announced: BTreeMap<u8, Vec<Claim>> = BTreeMap::new();
+        for (author, claim) in &order {
+            announced.entry(*author).or_default().push(*claim);
+            site.hear(&segment, vtep(*author), &announced[author], at(0));
+        }
+        assert_eq!(site.record(mac(1)).map(|record| record.claim), Some(claim_in(600, 1, 3)), "{order:?}");
+        assert_eq!(site.refused(&segment).count(), 0);
+    }
+}
+
+/// Which claims a site may remember or hear of while the operator's command is on its way to it.
+#[test]
+fn all_sites_agree_after_a_move_by_force_whatever_they_knew() {
+    let segment = segment();
+    let mut operator = Whereabouts::new(vtep(1));
+    operator.hear(&segment, vtep(2), &[claim(5, 2)], at(0));
+    assert_eq!(operator.place_by_force(&segment, mac(1), vtep(1), at(1)), Ok(Some(moved(2, 1))));
+    let [forced] = operator.to_announce()[..] else { panic!("{operator:?}") };
+    assert_eq!(forced, claim_in(1, 6, 1), "a version that reads no epoch follows it, too");
+    let record = |claim| Record { claim, author: vtep(2), since: at(0) };
+    // Nothing, the same, more moves while it was cut off, an absurd claim that an older version took.
+    let memories =
+        [None, Some(claim(5, 2)), Some(claim(4_000, 3)), Some(claim(MAX_SEQUENCE, 2)), Some(claim(u32::MAX, 2))];
+    for memory in memories {
+        let heard = [(1, forced), (2, claim(5, 2)), (3, claim(4_000, 3)), (2, claim(u32::MAX, 2))];
+        for order in orders(&heard) {
+            let mut site = Whereabouts::new(vtep(3));
+            site.restore(&segment, memory.map(record));
+            for (author, claim) in &order {
+                site.hear(&segment, vtep(*author), &[*claim], at(2));
+            }
+            let known = site.record(mac(1)).map(|record| record.claim);
+            assert_eq!(known, Some(forced), "remembered {memory:?}, heard {order:?}");
+            // And after a restart of its own.
+            let mut again = Whereabouts::new(vtep(3));
+            again.restore(&segment, site.records().copied());
+            assert_eq!(again.location(&segment, mac(1)), Some(vtep(1)));
+        }
+    }
+}
+
+#[test]
+fn a_move_by_force_outbids_others_where_the_host_is_there_already_for_all_that_is_known() {
+    let (segment, mut site) = (segment(), Whereabouts::new(vtep(1)));
+    assert_eq!(site.place(&segment, mac(1), vtep(1), at(0)), Ok(None));
+    assert_eq!(site.to_announce(), []);
+    assert_eq!(site.place_by_force(&segment, mac(1), vtep(1), at(0)), Ok(None));
+    assert_eq!(site.to_announce(), [claim_in(1, 1, 1)]);
+    assert_eq!(site.place_by_force(&segment, mac(1), vtep(9), at(0)), Err(Refusal::NotAMember));
+    assert_eq!(site.place_by_force(&segment, mac(2), vtep(1), at(0)), Err(Refusal::Pinned));
+    // Of two at once, all take the same one.
+    let mut other = Whereabouts::new(vtep(2));
+    other.place_by_force(&segment, mac(1), vtep(2), at(0)).unwrap();
+    let [one, two] = [site.to_announce(), other.to_announce()];
+    site.hear(&segment, vtep(2), &two, at(1));
+    other.hear(&segment, vtep(1), &one, at(1));
+    assert_eq!([&site, &other].map(|site| site.location(&segment, mac(1))), [Some(vtep(1)); 2]);
+}
+
+/// The epoch begins anew just below what was refused until then: the command says so, and does it when it is repeated.
+#[test]
+fn a_move_by_force_that_brings_a_refused_claim_within_bounds_says_so() {
+    let (segment, mut site) = (segment(), Whereabouts::new(vtep(1)));
+    site.hear(&segment, vtep(2), &[claim_in(MAX_EPOCH_JUMP + 1, 1, 2)], at(0));
+    assert_eq!(site.place_by_force(&segment, mac(1), vtep(1), at(1)), Err(Refusal::Outbid));
+    assert_eq!(site.place_by_force(&segment, mac(1), vtep(1), at(2)), Ok(Some(moved(2, 1))));
+    assert_eq!(site.refused(&segment).count(), 0);
+}
+
+#[test]
+fn a_host_that_is_forgotten_is_where_the_table_or_another_site_has_it() {
+    let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    assert_eq!(site.forget(&segment, mac(9), at(0)), Err(Refusal::UnknownHost));
+    assert_eq!(site.forget(&segment, mac(1), at(0)), Ok(Forgotten { before: None, after: None }));
+    site.place(&segment, mac(1), vtep(3), at(0)).unwrap();
+    let before = site.record(mac(1)).copied();
+    assert_eq!(site.forget(&segment, mac(1), at(1)), Ok(Forgotten { before, after: None }));
+    assert_eq!(
+        (site.location(&segment, mac(1)), site.to_announce(), site.records().count()),
+        (Some(vtep(1)), vec![], 0)
+    );
+    // What another site announces counts, though it is less than what was known.
+    site.hear(&segment, vtep(2), &[claim(1, 2)], at(2));
+    site.place(&segment, mac(1), vtep(3), at(3)).unwrap();
+    let after = Record { claim: claim(1, 2), author: vtep(2), since: at(4) };
+    assert_eq!(site.forget(&segment, mac(1), at(4)).unwrap().after, Some(after));
+    assert_eq!(site.location(&segment, mac(1)), Some(vtep(2)));
 }
