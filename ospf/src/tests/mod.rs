@@ -17,6 +17,8 @@ mod nonbroadcast;
 mod opaque;
 mod pacing;
 mod partial;
+mod site_lsas;
+mod speakers;
 mod speed;
 mod stub_router;
 mod virtual_links;
