@@ -130,7 +130,7 @@ impl Database {
     }
 
     fn lsa(&self, key: LsaKey, body: LsaBody) -> Lsa {
-        Lsa::new(key, Options::E, SequenceNumber(self.sequence), &body)
+        Lsa::new(key, Options::E, SequenceNumber(self.sequence), &body).expect("an LSA of a few links")
     }
 }
 

@@ -243,7 +243,9 @@ impl Neighbor {
     fn send(&self, to: Ipv4Addr, body: PacketBody) -> Result<()> {
         let authentication = Authentication::Null;
         let packet = Packet { router_id: link::NEIGHBOR_ID, area_id: AreaId::BACKBONE, authentication, body };
-        self.socket.send_to(&packet.encode(), &SocketAddrV4::new(to, 0).into()).context("sending")?;
+        self.socket
+            .send_to(&packet.encode().context("encoding")?, &SocketAddrV4::new(to, 0).into())
+            .context("sending")?;
         Ok(())
     }
 

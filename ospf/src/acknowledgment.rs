@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use crate::answers::{ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW};
 use crate::databases::Databases;
 use crate::engine::Engine;
 use crate::ids::{InterfaceId, NeighborKey};
@@ -41,11 +42,19 @@ impl Engine {
         }
     }
 
-    /// Direct acknowledgements (§13.5; erratum 7851): at once, to the neighbour alone.
+    /// Direct acknowledgements (§13.5; erratum 7851): at once, to the neighbour alone. Where there are many, they are delayed, so that many
+    /// go in one packet.
     pub(crate) fn acknowledge_directly(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let Some(neighbor) = self.neighbor(key) else { return };
-        let destination = Destination::Neighbor(neighbor.address);
-        self.send_acks(key.interface, destination, headers);
+        let (now, destination) = (self.now, Destination::Neighbor(neighbor.address));
+        for packet in headers.chunks(self.acks_in_packet(key.interface)) {
+            let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+            if interface.ack_answers.may_answer(now, ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW) {
+                self.send(key.interface, destination, PacketBody::LinkStateAck(packet.to_vec()));
+            } else {
+                packet.iter().for_each(|&header| self.acknowledge_later(key.interface, header));
+            }
+        }
     }
 
     fn send_acks(&mut self, id: InterfaceId, destination: Destination, headers: &[LsaHeader]) {

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::answers::Answers;
 use crate::authentication::Accepted;
 use crate::check::Findings;
 use crate::databases::LsaPlace;
 use crate::dr_election::{Candidate, Designated};
 use crate::event::NeighborState;
 use crate::helper::Helping;
-use crate::ids::{LsaKey, NeighborId, RouterId};
+use crate::ids::{LsaKey, LsaType, NeighborId, RouterId};
 use crate::time::Instant;
 use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, MIN_LS_ARRIVAL, Options};
 
@@ -38,8 +39,14 @@ pub(crate) struct Neighbor {
     pub(crate) retransmission: RetransmissionList,
     /// What it requested and has not been sent yet (§10.7).
     pub(crate) replies: BTreeSet<LsaPlace>,
+    /// Database Descriptions that it was sent at once.
+    pub(crate) description_answers: Answers,
+    /// Hellos that it was sent at once, where it is sent its own.
+    pub(crate) hello_answers: Answers,
     /// What it was sent within MinLSArrival.
     pub(crate) recent: RecentlySent,
+    /// LSAs of guards were refused that it sent or described ([`crate::site_lsas`]).
+    pub(crate) site_lsas_refused: bool,
     /// Something that it described was not taken for want of room.
     pub(crate) forgone: bool,
     /// Cryptographic sequence numbers of its packets (§D.4.3).
@@ -65,7 +72,10 @@ impl Neighbor {
             requests: RequestList::default(),
             retransmission: RetransmissionList::default(),
             replies: BTreeSet::new(),
+            description_answers: Answers::default(),
+            hello_answers: Answers::default(),
             recent: RecentlySent::default(),
+            site_lsas_refused: false,
             forgone: false,
             accepted: Accepted::default(),
             helping: None,
@@ -91,6 +101,20 @@ impl Neighbor {
         Candidate { router_id: self.router_id, address: self.address, priority: self.priority, declared: self.declared }
     }
 
+    /// Whether it is sent LSAs of a type: opaque ones only if it is opaque-capable (RFC 5250 §3.1).
+    pub(crate) fn takes(&self, kind: LsaType) -> bool {
+        !kind.is_opaque() || self.options.contains(Options::O)
+    }
+
+    /// Whether an instance may be taken back now that it sent (§13.4); if so, that is noted as something that it was sent.
+    pub(crate) fn may_take_back(&mut self, key: LsaKey, now: Instant) -> bool {
+        let may = self.recent.when(key, now).is_none();
+        if may {
+            self.recent.note(key, now);
+        }
+        may
+    }
+
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
     pub(crate) fn clear_lists(&mut self) {
         self.exchange.summary.clear();
@@ -102,6 +126,7 @@ impl Neighbor {
         self.retransmission = RetransmissionList::default();
         self.replies.clear();
         self.recent = RecentlySent::default();
+        self.site_lsas_refused = false;
         self.forgone = false;
     }
 }
@@ -405,7 +430,7 @@ impl RecentlySent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{LinkStateId, LsaType};
+    use crate::ids::LinkStateId;
 
     fn key(id: u32) -> LsaKey {
         LsaKey { kind: LsaType::ROUTER, id: LinkStateId(id), advertising_router: RouterId(id) }

@@ -22,6 +22,9 @@ use crate::wire::Options;
 /// At most so many violations are told; the first ones tell.
 pub const MAX_VIOLATIONS: usize = 20;
 
+/// Neighbours that a hello in the largest IP packet lists. The bound is the MTU's, which may have become smaller.
+const MOST_NEIGHBORS: usize = (65_535 - 20 - 24 - 20) / 4;
+
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -132,6 +135,10 @@ impl Engine {
                 || interface.config.name.clone(),
             );
             self.check_election(id, interface, findings);
+            let known = interface.neighbors.len() - interface.config.neighbors.len().min(interface.neighbors.len());
+            findings.demand(known <= MOST_NEIGHBORS, "an interface has no more neighbours than a hello lists", || {
+                format!("{}: {known}", interface.config.name)
+            });
             let acks = self.timers.deadline(TimerKey::DelayedAck(id)).is_some();
             findings.demand(
                 acks != interface.delayed_acks.is_empty(),
@@ -295,6 +302,8 @@ impl Engine {
 
     fn check_timers(&self, findings: &mut Findings) {
         self.early.check(findings);
+        self.site_lsas.check(findings);
+        self.kept_own.check(findings);
         for place in self.early.places() {
             let due = self.timers.deadline(TimerKey::EarlyArrival(place)).is_some();
             findings.demand(due, "what came early will be taken", || format!("{place:?}"));
@@ -315,6 +324,7 @@ impl Engine {
                 TimerKey::Helper(key) => self.neighbor(key).is_some_and(|neighbor| neighbor.helping.is_some()),
                 TimerKey::Origination(place) | TimerKey::Refresh(place) => self.is_self_originated(place),
                 TimerKey::EarlyArrival(place) => self.early.contains(place),
+                TimerKey::ReturnToOriginators => self.site_lsas.is_returning(),
                 TimerKey::StubRouter => self.stub_router() == StubRouterState::Stub,
                 TimerKey::Restart => self.is_in_restart(),
                 TimerKey::Admission => !self.deferred.is_empty(),

@@ -14,6 +14,8 @@ use crate::io::LinkState;
 use crate::origination::Originations;
 use crate::requests::InFlight;
 use crate::restart::Restart;
+use crate::self_originated::KeptOwn;
+use crate::site_lsas::SiteLsas;
 use crate::timers::Timers;
 
 /// What a change asks of an interface.
@@ -106,6 +108,7 @@ impl Engine {
         if before.helper != self.config.helper {
             self.review_helper_policy();
         }
+        self.review_site_lsas(&before.policy);
         self.want_opaques();
         self.opaques_changed();
         if before.stub_router != self.config.stub_router {
@@ -148,6 +151,8 @@ impl Engine {
         self.in_flight = InFlight::default();
         self.exchanged.clear();
         self.forget_early();
+        self.site_lsas = SiteLsas::default();
+        self.kept_own = KeptOwn::default();
         self.unsent_floods.clear();
         self.deferred.clear();
         self.interface_events.clear();

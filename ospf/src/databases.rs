@@ -76,6 +76,11 @@ impl Databases {
         self.by_domain.values().map(Lsdb::len).sum()
     }
 
+    /// Octets of the LSAs.
+    pub(crate) fn octets(&self) -> usize {
+        self.by_domain.values().map(Lsdb::octets).sum()
+    }
+
     /// Forgets a domain: the interface or the area is not ours any more.
     pub(crate) fn forget(&mut self, domain: Domain) {
         self.by_domain.remove(&domain);

@@ -150,7 +150,7 @@ mod tests {
         let key = LsaKey { kind: LsaType::OPAQUE_AREA, id: LinkStateId(id), advertising_router: RouterId(9) };
         let body = LsaBody::Opaque(Bytes::from(vec![0; octets]));
         let place = LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key };
-        (place, Lsa::new(key, Options::E, SequenceNumber(sequence), &body))
+        (place, Lsa::new(key, Options::E, SequenceNumber(sequence), &body).unwrap())
     }
 
     fn neighbor(id: u32) -> NeighborKey {

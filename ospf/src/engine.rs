@@ -20,8 +20,11 @@ use crate::opaque::Opaques;
 use crate::origination::Originations;
 use crate::random::Random;
 use crate::reachability::Reachability;
+use crate::receive::Arrival;
 use crate::requests::InFlight;
 use crate::restart::Restart;
+use crate::self_originated::KeptOwn;
+use crate::site_lsas::SiteLsas;
 use crate::stub_router::StubRouterTimes;
 use crate::time::Instant;
 use crate::timers::{TimerKey, Timers};
@@ -61,6 +64,8 @@ pub struct Engine {
     /// LSAs whose instance in the database came in answer to a request, not by flooding (§13 (5)(a)).
     pub(crate) exchanged: BTreeSet<LsaPlace>,
     pub(crate) early: EarlyArrivals,
+    pub(crate) site_lsas: SiteLsas,
+    pub(crate) kept_own: KeptOwn,
     /// Something happened after which LSAs at MaxAge may be removed (§14).
     pub(crate) max_aged_may_go: bool,
     pub(crate) outputs: VecDeque<Output>,
@@ -100,6 +105,8 @@ impl Engine {
             in_flight: InFlight::default(),
             exchanged: BTreeSet::new(),
             early: EarlyArrivals::default(),
+            site_lsas: SiteLsas::default(),
+            kept_own: KeptOwn::default(),
             max_aged_may_go: false,
             outputs: VecDeque::new(),
         };
@@ -119,8 +126,8 @@ impl Engine {
             Lifecycle::Stopped => return,
         }
         match input {
-            Input::Packet { interface, source, destination, payload } => {
-                self.receive(interface, source, destination, payload);
+            Input::Packet { interface, source, destination, ttl, payload } => {
+                self.receive(interface, Arrival { source, destination, ttl }, payload);
             }
             Input::Link { interface, state } => {
                 self.link_changed(interface, state);
@@ -184,6 +191,7 @@ impl Engine {
             TimerKey::Origination(place) => self.originations.touch(place),
             TimerKey::Refresh(place) => self.originations.refresh(place),
             TimerKey::EarlyArrival(place) => self.take_early(place),
+            TimerKey::ReturnToOriginators => self.return_to_originators(),
             TimerKey::TranslatorStability(area) => self.translator_stability_timer(area),
             TimerKey::StubRouter => self.review_stub_router(),
             // Done once for each input, if it is due.
@@ -207,6 +215,10 @@ impl Engine {
         while self.calculate_if_due() {
             self.after_calculation();
             self.execute_interface_events();
+            self.speak();
+        }
+        if !self.kept_own.is_empty() && !self.is_restarting() {
+            self.take_kept_own();
             self.speak();
         }
         self.tell_opaques();

@@ -12,7 +12,7 @@ use crate::opaque::{OpaqueRefusal, OpaqueScope};
 use crate::refusal::{LsaRefusal, Refusal};
 use crate::restart::RestartExit;
 use crate::stub_router::StubRouterState;
-use crate::wire::RestartReason;
+use crate::wire::{EncodeError, RestartReason};
 
 /// Neighbour states (RFC 2328 §10.1), in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +116,23 @@ pub enum Event {
         /// From this address.
         source: Ipv4Addr,
     },
+    /// A router sends hellos where another one is the neighbour and there can be one only. Reported once a minute while it goes on.
+    SecondSpeaker {
+        /// On this interface.
+        interface: InterfaceId,
+        /// Who.
+        router_id: RouterId,
+        /// Its address.
+        address: Ipv4Addr,
+    },
+    /// An interface has as many neighbours as a hello lists in one packet; further routers are refused. Reported once a minute while they
+    /// are.
+    NeighborLimitReached {
+        /// Which interface.
+        interface: InterfaceId,
+        /// The most there may be.
+        most: usize,
+    },
     /// An LSA of ours came back newer than we have it, and was outbid or flushed (§13.4).
     SelfOriginatedReceived {
         /// Which.
@@ -198,6 +215,23 @@ pub enum Event {
         opaque_id: u32,
         /// Why.
         reason: OpaqueRefusal,
+    },
+    /// Neighbours on a link without authentication do not acknowledge what is flooded to them, more than the databases may have: the adjacency
+    /// with the one that acknowledges least begins anew.
+    BacklogGivenUp {
+        /// On this interface.
+        interface: InterfaceId,
+        /// Who.
+        router_id: RouterId,
+        /// LSAs that it has not acknowledged.
+        lsas: usize,
+    },
+    /// An LSA of ours is not originated because it cannot be written.
+    LsaNotOriginated {
+        /// Which.
+        key: LsaKey,
+        /// Why.
+        reason: EncodeError,
     },
     /// An external destination is not originated: prefixes within it, originated too, leave no Link State ID for it (appendix E).
     ExternalNotOriginated {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::adjacency::{Received, Role};
+use crate::answers::DESCRIPTION_ANSWERS;
 use crate::databases::Databases;
 use crate::engine::Engine;
 use crate::event::NeighborState;
@@ -11,6 +12,7 @@ use crate::interface::Interface;
 use crate::limits::Limit;
 use crate::neighbor::NeighborEvent;
 use crate::refusal::Refusal;
+use crate::site_lsas::Bringer;
 use crate::timers::TimerKey;
 use crate::wire::{
     DATABASE_DESCRIPTION_FIXED_LEN, DatabaseDescription, DdFlags, LSA_HEADER_LEN, LsaHeader, Options, PacketBody,
@@ -97,6 +99,10 @@ impl Engine {
             // "The slave sends Database Description packets only in response."
             Role::Slave => self.timers.cancel(TimerKey::DatabaseDescription(key)),
         }
+        if flags.init && !neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, retransmit_interval) {
+            // Negotiations follow each other too fast: the timer sends it.
+            return;
+        }
         self.send_to_neighbor(key, PacketBody::DatabaseDescription(description));
     }
 
@@ -108,6 +114,17 @@ impl Engine {
         debug_assert!(matches!(neighbor.state, NeighborState::ExStart | NeighborState::Exchange));
         self.timers.set(TimerKey::DatabaseDescription(key), next);
         self.repeat_description(key);
+    }
+
+    /// A duplicate of the master's last packet is answered with ours once more (§10.6), a few times in RxmtInterval: it sends no more.
+    fn answer_duplicate(&mut self, key: NeighborKey) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let window = interface.retransmit_interval();
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        if neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, window) {
+            self.repeat_description(key);
+        }
     }
 
     fn repeat_description(&mut self, key: NeighborKey) {
@@ -173,7 +190,7 @@ impl Engine {
                     && packet.sequence == expected;
                 match (duplicate, role) {
                     (true, Role::Master) => {}
-                    (true, Role::Slave) => self.repeat_description(key),
+                    (true, Role::Slave) => self.answer_duplicate(key),
                     (false, _) if fits => self.accept_description(key, packet),
                     (false, _) if past => {}
                     (false, _) => self.neighbor_event(key, NeighborEvent::SeqNumberMismatch),
@@ -182,7 +199,7 @@ impl Engine {
             NeighborState::Loading | NeighborState::Full => match role {
                 // "The only packets received should be duplicates": anything else means that the neighbour starts over.
                 Role::Master if duplicate => {}
-                Role::Slave if duplicate && neighbor.exchange.last_sent.is_some() => self.repeat_description(key),
+                Role::Slave if duplicate && neighbor.exchange.last_sent.is_some() => self.answer_duplicate(key),
                 Role::Master | Role::Slave if past && !duplicate => {}
                 Role::Master | Role::Slave => self.neighbor_event(key, NeighborEvent::SeqNumberMismatch),
             },
@@ -212,6 +229,13 @@ impl Engine {
         } else {
             return false;
         };
+        let now = self.now;
+        let window = self.interfaces.get(&key.interface).map_or(Duration::ZERO, Interface::retransmit_interval);
+        let Some(neighbor) = self.neighbor_mut(key) else { return false };
+        if !neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, window) {
+            // It says so again after RxmtInterval.
+            return false;
+        }
         if !self.may_exchange(key, packet) {
             return false;
         }
@@ -264,20 +288,34 @@ impl Engine {
         let Some(interface) = self.interfaces.get(&key.interface) else { return false };
         let area = interface.config.area;
         let external_routing = interface.external_routing;
+        // All neighbours together: a link has as many as a hello lists.
+        let neighbors = self.interfaces.values().flat_map(|interface| interface.neighbors.values());
+        let mut listed: usize = neighbors.map(|neighbor| neighbor.requests.len()).sum();
         for &header in headers {
             let Some(place) = Databases::place(header.key, key.interface, area) else { return false };
             // "or if the LS type is ... AS-external-LSA ... and the neighbor is associated with a stub area".
             if !external_routing.lets_in(header.key.kind) {
                 return false;
             }
-            match self.databases.lookup(place).map(|entry| header.newer_than(&entry.header(now))) {
-                Some(false) => continue,
-                Some(true) => {}
-                // Nobody can make the list longer than the database may be.
+            let is_newer = self.databases.lookup(place).map(|entry| header.newer_than(&entry.header(now)));
+            if is_newer == Some(false) {
+                continue;
+            }
+            if header.key.advertising_router == self.config.router_id {
+                if !self.described_own(key, place, &header) {
+                    continue;
+                }
+            } else if self.bringer(key.interface, header.key) == Bringer::Open {
+                // It will not be taken, so that Loading would never end.
+                self.note_site_lsa(key, place, header);
+                continue;
+            }
+            match is_newer {
+                Some(_) => {}
+                // Nobody can make the lists longer than the database may be.
                 None => {
-                    let listed = self.neighbor(key).map_or(0, |neighbor| neighbor.requests.len());
                     let most_listed = (listed >= self.config.limits.lsas).then_some(Limit::Lsas);
-                    if let Some(limit) = self.limit_for(place).or(most_listed) {
+                    if let Some(limit) = self.limit_for(place, usize::from(header.length)).or(most_listed) {
                         self.forgo(key, limit);
                         continue;
                     }
@@ -285,6 +323,7 @@ impl Engine {
             }
             if let Some(neighbor) = self.neighbor_mut(key) {
                 neighbor.requests.add(header);
+                listed += 1;
             }
         }
         true

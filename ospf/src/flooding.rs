@@ -1,6 +1,7 @@
 //! The flooding procedure (RFC 2328 §13): a Link State Update received, and an LSA sent on to everybody who may not have it (§13.3).
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use crate::databases::{Databases, LsaPlace};
 use crate::early::Kept;
@@ -11,6 +12,7 @@ use crate::interface::Interface;
 use crate::interface_machine::InterfaceState;
 use crate::lsdb::{Change, Entry};
 use crate::refusal::LsaRefusal;
+use crate::site_lsas::Bringer;
 use crate::time::Instant;
 use crate::timers::TimerKey;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, Options};
@@ -20,22 +22,26 @@ const OLDER_MAKE: u16 = 3;
 
 /// What becomes of the sender of an LSA (§13.5, table 19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Acknowledgment {
+pub(crate) enum Acknowledgment {
     None,
     Delayed,
     Direct,
+    /// It gets ours, which is newer (§13 (8)).
+    SendBack(LsaPlace),
 }
 
 impl Engine {
     /// A Link State Update was received from a neighbour in state Exchange or greater (§13).
     pub(crate) fn receive_update(&mut self, from: NeighborKey, lsas: Vec<Lsa>) {
         let mut direct = Vec::new();
+        let mut back = Vec::new();
         for lsa in lsas {
             let header = lsa.header;
             match self.receive_lsa(from, lsa) {
                 Ok(Acknowledgment::None) => {}
                 Ok(Acknowledgment::Delayed) => self.acknowledge_later(from.interface, header),
                 Ok(Acknowledgment::Direct) => direct.push(header),
+                Ok(Acknowledgment::SendBack(place)) => back.push(place),
                 Err(reason) => {
                     let router_id = self.neighbor(from).map_or(RouterId::default(), |neighbor| neighbor.router_id);
                     if let Some(interface) = self.interfaces.get_mut(&from.interface) {
@@ -47,6 +53,7 @@ impl Engine {
             }
         }
         self.acknowledge_directly(from, &direct);
+        self.send_back(from, &back);
     }
 
     /// One LSA of an update (§13, steps 1 to 8).
@@ -73,13 +80,18 @@ impl Engine {
             },
         };
 
+        let is_own = place.key.advertising_router == self.config.router_id;
+        let is_open = self.bringer(from.interface, place.key) == Bringer::Open;
         match order {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.
-            None if header.is_max_age() && !self.is_synchronizing() => Ok(Acknowledgment::Direct),
+            None if header.is_max_age() && !(self.is_synchronizing() || is_own) => Ok(Acknowledgment::Direct),
+            // Within a restart what others hold of this router is needed as it is (RFC 3623 §2.2).
+            None | Some(Ordering::Greater) if is_own && (is_open || !self.is_restarting()) => {
+                Ok(self.received_own(from, place, lsa, body))
+            }
+            None | Some(Ordering::Greater) if is_open => Ok(self.refuse_site_lsa(from, place, &lsa)),
             None | Some(Ordering::Greater) => {
-                if stored.is_none()
-                    && let Some(limit) = self.limit_for(place)
-                {
+                if let Some(limit) = self.limit_for(place, lsa.encoded_len()) {
                     self.limit_reached(limit);
                     if self.is_requested(from, place) {
                         self.forgo(from, limit);
@@ -105,17 +117,14 @@ impl Engine {
                 }
                 let flooding = self.flood(place, Some(from));
                 if self.is_self_originated(place) {
-                    self.received_self_originated(from.interface, place);
+                    self.originations.touch(place);
                 }
                 Ok(self.acknowledgment_of_newer(from, flooding))
             }
             // (6) deviates: the RFC restarts the exchange if an LSA that is not newer than ours comes while a newer one is requested of
             // this neighbour. A datagram that was overtaken is enough for that; the request timer recovers without a reset.
             Some(Ordering::Equal) => Ok(self.received_duplicate(from, place)),
-            Some(Ordering::Less) => {
-                self.send_back(from, place);
-                Ok(Acknowledgment::None)
-            }
+            Some(Ordering::Less) => Ok(Acknowledgment::SendBack(place)),
         }
     }
 
@@ -164,6 +173,7 @@ impl Engine {
             self.max_aged_may_go = true;
         }
         self.exchanged.remove(&place);
+        self.site_lsas.installed(place, &lsa.header);
         if place.key.kind.is_opaque() {
             self.opaques_changed();
         }
@@ -290,22 +300,23 @@ impl Engine {
     }
 
     /// §13 (8): ours is newer, and the neighbour gets it, but not more often than every MinLSArrival.
-    fn send_back(&mut self, to: NeighborKey, place: LsaPlace) {
+    fn send_back(&mut self, to: NeighborKey, places: &[LsaPlace]) {
         let now = self.now;
-        let Some(stored) = self.databases.lookup(place).map(|entry| entry.header(now)) else { return };
-        // "the received LSA should be discarded without acknowledging": its sequence number is about to wrap (§12.1.6).
-        if stored.is_max_age() && stored.sequence == SequenceNumber::MAX {
-            return;
+        let Some(neighbor) = self.neighbor(to) else { return };
+        let mut back = BTreeSet::new();
+        for &place in places {
+            let Some(stored) = self.databases.lookup(place).map(|entry| entry.header(now)) else { continue };
+            // "the received LSA should be discarded without acknowledging": its sequence number is about to wrap (§12.1.6).
+            let wraps = stored.is_max_age() && stored.sequence == SequenceNumber::MAX;
+            // "if the database copy has not been sent in a Link State Update within the last MinLSArrival seconds"
+            if !wraps && neighbor.recent.when(place.key, now).is_none() {
+                back.insert(place);
+            }
         }
-        let Some(neighbor) = self.neighbor_mut(to) else { return };
-        // "if the database copy has not been sent in a Link State Update within the last MinLSArrival seconds"
-        if neighbor.recent.when(place.key, now).is_some() {
-            return;
-        }
-        self.send_to(to, &[place]);
+        self.send_to(to, &back.into_iter().collect::<Vec<_>>());
     }
 
-    fn give_up_request(&mut self, key: NeighborKey, place: LsaPlace) {
+    pub(crate) fn give_up_request(&mut self, key: NeighborKey, place: LsaPlace) {
         let Some(neighbor) = self.neighbor_mut(key) else { return };
         if neighbor.requests.header(place.key).is_some() {
             neighbor.requests.remove(place.key);

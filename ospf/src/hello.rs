@@ -1,26 +1,36 @@
 //! Hellos: sent (RFC 2328 §9.5) and received (§10.5).
 
+use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::adjacency::Neighbor;
+use crate::answers::{HELLO_ANSWERS, HELLO_WINDOW};
 use crate::config::NetworkType;
 use crate::dr_election::Designated;
 use crate::engine::Engine;
-use crate::event::NeighborState;
+use crate::event::{Event, NeighborState};
 use crate::ids::{InterfaceId, NeighborId, NeighborKey, RouterId};
 use crate::interface::Interface;
 use crate::interface_machine::{InterfaceEvent, InterfaceState};
 use crate::io::Addressing;
 use crate::neighbor::NeighborEvent;
 use crate::nonbroadcast::Audience;
+use crate::receive::Origin;
 use crate::refusal::Refusal;
 use crate::send::Destination;
+use crate::time::Instant;
 use crate::timers::TimerKey;
-use crate::wire::{Hello, Options, PacketBody};
+use crate::wire::{HELLO_FIXED_LEN, Hello, Options, PacketBody};
 
 /// Hellos that do not list us make us send ours early, but not more often than this, whoever makes us.
 const EARLY_HELLO_SPACING: Duration = Duration::from_millis(100);
+
+/// An interface with as many neighbours as a hello lists is reported again after this.
+const CROWD_REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Octets of a neighbour in a hello.
+const ROUTER_ID_LEN: usize = 4;
 
 impl Engine {
     /// The Hello Timer fired, or the interface came up: a hello at once, the next in HelloInterval.
@@ -46,15 +56,17 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.last_hello = self.now;
         self.announce_restart(id);
+        let most = self.most_neighbors(id);
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let (audience, heard) = (interface.audience(), interface.heard());
+        let (audience, heard) = (interface.audience(), interface.heard(most));
         self.send_hello_listing(id, &audience, heard);
     }
 
     /// Sends a hello to one neighbour of a non-broadcast network.
     pub(crate) fn send_hello_to(&mut self, id: InterfaceId, address: Ipv4Addr) {
+        let most = self.most_neighbors(id);
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let heard = interface.heard();
+        let heard = interface.heard(most);
         self.send_hello_listing(id, &Audience::Each(vec![address]), heard);
     }
 
@@ -104,6 +116,7 @@ impl Engine {
         id: InterfaceId,
         source: Ipv4Addr,
         router_id: RouterId,
+        origin: Origin,
         hello: &Hello,
     ) -> Result<(), Refusal> {
         let own_id = self.config.router_id;
@@ -127,7 +140,8 @@ impl Engine {
         }
 
         let key = NeighborKey { interface: id, id: interface.neighbor_id(router_id, source) };
-        self.drop_replaced(key, router_id);
+        self.admit_speaker(key, router_id, source, origin)?;
+        self.admit_neighbor(key)?;
         let heard = self.note_hello(key, router_id, source, hello);
         self.neighbor_event(key, NeighborEvent::HelloReceived);
 
@@ -154,9 +168,31 @@ impl Engine {
         let answers =
             |interface: &Interface| interface.neighbors.get(&key.id).is_some_and(|n| interface.answers_hello_of(n));
         if heard.state >= NeighborState::Init && self.interfaces.get(&id).is_some_and(answers) {
-            self.send_hello_to(id, source);
+            self.answer_hello_alone(key);
         }
         Ok(())
+    }
+
+    /// Whether there is room for a neighbour: a hello in one packet lists all of them. Those that are known stay.
+    fn admit_neighbor(&mut self, key: NeighborKey) -> Result<(), Refusal> {
+        let now = self.now;
+        let most = self.most_neighbors(key.interface);
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return Ok(()) };
+        if interface.neighbors.len() < most || interface.neighbors.contains_key(&key.id) {
+            return Ok(());
+        }
+        let recent = interface.crowded(now).map(|crowded| crowded.reported);
+        let recent = recent.filter(|&reported| now.saturating_since(reported) < CROWD_REPORT_INTERVAL);
+        interface.crowded = Some(Crowded { refused: now, reported: recent.unwrap_or(now) });
+        if recent.is_none() {
+            self.event(Event::NeighborLimitReached { interface: key.interface, most });
+        }
+        Err(Refusal::TooManyNeighbors)
+    }
+
+    /// The most neighbours that an interface has: as many as a hello lists in one packet.
+    pub(crate) fn most_neighbors(&self, id: InterfaceId) -> usize {
+        (self.room(id, HELLO_FIXED_LEN) / ROUTER_ID_LEN).max(1)
     }
 
     /// The neighbour hears us (§10.3, 2-WayReceived): §10.4 decides what follows.
@@ -170,35 +206,28 @@ impl Engine {
     /// A hello of ours for a neighbour that shall not wait for it.
     fn answer_hello(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
-        let address = neighbor.address;
         match (interface.config.network, interface.audience()) {
-            (NetworkType::PointToPoint, _) => self.send_hello(key.interface),
+            (NetworkType::PointToPoint, _) => {
+                let (now, on) = (self.now, key.interface);
+                let answers = self.interfaces.get_mut(&on).map(|interface| &mut interface.hello_answers);
+                match answers.is_some_and(|answers| answers.may_answer(now, HELLO_ANSWERS, HELLO_WINDOW)) {
+                    true => self.send_hello(on),
+                    false => self.hello_early(on),
+                }
+            }
             // Where everybody hears it, one serves many that come up together.
             (_, Audience::Everybody) => self.hello_early(key.interface),
-            (_, Audience::Each(_)) => self.send_hello_to(key.interface, address),
+            (_, Audience::Each(_)) => self.answer_hello_alone(key),
         }
     }
 
-    /// Whoever was known by what this sender is known by, and is another router, is there no more.
-    fn drop_replaced(&mut self, key: NeighborKey, router_id: RouterId) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let replaced: Vec<_> = match interface.config.network {
-            // A point-to-point link has one other end.
-            NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => {
-                interface.neighbors.keys().copied().filter(|&other| other != key.id).collect()
-            }
-            // §10.5 sets the neighbour's router id anew; but its adjacency was that of another router.
-            NetworkType::Broadcast | NetworkType::NonBroadcast | NetworkType::PointToMultipoint => {
-                let same_address = interface
-                    .neighbors
-                    .get(&key.id)
-                    .filter(|neighbor| neighbor.router_id != router_id && neighbor.state > NeighborState::Attempt);
-                same_address.map(|neighbor| neighbor.id).into_iter().collect()
-            }
-        };
-        for other in replaced {
-            self.neighbor_event(NeighborKey { interface: key.interface, id: other }, NeighborEvent::KillNbr);
+    /// A hello of ours for one neighbour of a non-broadcast network; if it had some just now, it waits for the Hello Timer.
+    fn answer_hello_alone(&mut self, key: NeighborKey) {
+        let now = self.now;
+        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let address = neighbor.address;
+        if neighbor.hello_answers.may_answer(now, HELLO_ANSWERS, HELLO_WINDOW) {
+            self.send_hello_to(key.interface, address);
         }
     }
 
@@ -275,6 +304,15 @@ impl Engine {
     }
 }
 
+/// Neighbours are refused because an interface has as many as a hello lists.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Crowded {
+    /// When one was last.
+    refused: Instant,
+    /// When that was last reported.
+    reported: Instant,
+}
+
 /// What was known of a neighbour before its hello.
 #[derive(Debug)]
 struct Heard {
@@ -300,10 +338,21 @@ impl Interface {
         }
     }
 
-    /// Routers "from whom valid Hello packets have been seen recently" (§A.3.2).
-    fn heard(&self) -> Vec<RouterId> {
-        let heard = self.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init);
-        heard.map(|neighbor| neighbor.router_id).collect()
+    /// Routers "from whom valid Hello packets have been seen recently" (§A.3.2), as many as a hello lists: more are there only if the MTU
+    /// has become smaller, or more are configured. Adjacencies come first.
+    fn heard(&self, most: usize) -> Vec<RouterId> {
+        let mut heard: Vec<_> =
+            self.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init).collect();
+        if heard.len() > most {
+            heard.sort_by_key(|neighbor| Reverse(neighbor.state));
+            heard.truncate(most);
+        }
+        heard.into_iter().map(|neighbor| neighbor.router_id).collect()
+    }
+
+    /// When a neighbour was last refused for want of room, if within RouterDeadInterval.
+    pub(crate) fn crowded(&self, now: Instant) -> Option<Crowded> {
+        self.crowded.filter(|crowded| now.saturating_since(crowded.refused) < self.dead_interval())
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::adjacency::Neighbor;
+use crate::answers::Answers;
 use crate::area::ExternalRouting;
 use crate::config::{InterfaceConfig, KeyId, KeyStanding, NetworkType};
 use crate::counters::Counters;
@@ -12,10 +13,12 @@ use crate::databases::Domain;
 use crate::dr_election::{Candidate, Designated, elect};
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
+use crate::hello::Crowded;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey};
 use crate::interface_machine::{InterfaceEvent, InterfaceState, Step, opening, transition};
 use crate::io::{Addressing, LinkState};
 use crate::neighbor::{Adjacency, NeighborEvent};
+use crate::second_speaker::SecondSpeaker;
 use crate::time::Instant;
 use crate::timers::TimerKey;
 use crate::virtual_link::FarEnd;
@@ -63,6 +66,14 @@ pub(crate) struct Interface {
     pub(crate) counters: Counters,
     /// The key that the last packet was signed with.
     pub(crate) signing_key: Option<(KeyId, KeyStanding)>,
+    /// Who was last refused, or replaced, because there can be one router only (§10.5).
+    pub(crate) contender: Option<SecondSpeaker>,
+    /// When a neighbour was last refused for want of room, and when that was reported.
+    pub(crate) crowded: Option<Crowded>,
+    /// Hellos sent at once in answer to others.
+    pub(crate) hello_answers: Answers,
+    /// Direct acknowledgements sent.
+    pub(crate) ack_answers: Answers,
     /// When and from whom a duplicate router id was last reported.
     pub(crate) duplicate_reported: Option<(Ipv4Addr, Instant)>,
 }
@@ -82,6 +93,10 @@ impl Interface {
             delayed_ack_octets: 0,
             counters: Counters::default(),
             signing_key: None,
+            contender: None,
+            crowded: None,
+            hello_answers: Answers::default(),
+            ack_answers: Answers::default(),
             duplicate_reported: None,
         }
     }
@@ -266,6 +281,8 @@ impl Engine {
         interface.designated = Designated::default();
         interface.delayed_acks.clear();
         interface.delayed_ack_octets = 0;
+        interface.contender = None;
+        interface.crowded = None;
         for neighbor in interface.neighbors.keys().copied().collect::<Vec<_>>() {
             let key = NeighborKey { interface: id, id: neighbor };
             self.neighbor_event(key, NeighborEvent::LlDown);

@@ -25,6 +25,8 @@ pub enum Input<'a> {
         source: Ipv4Addr,
         /// IP destination address.
         destination: Ipv4Addr,
+        /// IP TTL with which it arrived.
+        ttl: u8,
         /// From the OSPF version octet to the end of the IP payload.
         payload: &'a [u8],
     },
@@ -116,8 +118,10 @@ pub enum Output {
         interface: InterfaceId,
         /// 224.0.0.5, 224.0.0.6 or the neighbour's address.
         destination: Ipv4Addr,
-        /// IP TTL. 1 = to the link only, past the routing table; more = by the routing table (virtual links).
+        /// IP TTL.
         ttl: u8,
+        /// Whether it stays on the link.
+        delivery: Delivery,
         /// From the OSPF version octet to the end, trailers included.
         packet: Bytes,
     },
@@ -140,6 +144,15 @@ pub enum Output {
     },
     /// Something that somebody may want to know.
     Event(Event),
+}
+
+/// How a packet leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// To the link of its interface, past the routing table.
+    OnLink,
+    /// By the routing table (virtual links, RFC 2328 §15).
+    Routed,
 }
 
 /// A routing table entry (RFC 2328 §11) for a network.

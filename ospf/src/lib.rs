@@ -7,10 +7,10 @@
 //!
 //! - `area` (§6)
 //! - `receive` and `send` (§8), `interface_machine`, `interface`, `dr_election` and `hello` (§9, §10.5), `nonbroadcast` (§9.5.1),
-//!   `virtual_link` (§15)
-//! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9), `pacing` (RFC 4222)
+//!   `second_speaker`, `virtual_link` (§15)
+//! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9), `pacing` (RFC 4222), `answers`
 //! - `origination`, `router_lsa`, `network_lsa`, `summary_lsa`, `external_lsa`, `link_state_ids` (§12.4, appendix E), `nssa` (RFC 3101), `stub_router` (RFC 6987), `opaque` (RFC 5250)
-//! - `flooding`, `early`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
+//! - `flooding`, `early`, `self_originated`, `site_lsas`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
 //! - `calculation` and `route` (§16), `spf_delay` (RFC 8405)
 //! - `wire` (appendix A), `authentication` (appendix D)
 //! - `helper` and `restart` (RFC 3623)
@@ -22,6 +22,7 @@
 mod acknowledgment;
 mod adjacency;
 mod aging;
+mod answers;
 mod area;
 mod authentication;
 mod calculation;
@@ -62,9 +63,12 @@ mod restart;
 mod retransmission;
 mod route;
 mod router_lsa;
+mod second_speaker;
+mod self_originated;
 mod send;
 #[cfg(feature = "serde")]
 mod serial;
+mod site_lsas;
 mod spf_delay;
 mod stub_router;
 mod summary_lsa;
@@ -92,6 +96,7 @@ pub use reachability::UnreachableView;
 pub use refusal::*;
 pub use restart::RestartExit;
 pub use route::VirtualLinkObstacle;
+pub use site_lsas::SiteLsasView;
 pub use spf_delay::SpfState;
 pub use stub_router::{MAX_LINK_METRIC, StubRouterState};
 pub use time::Instant;

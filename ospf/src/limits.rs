@@ -21,6 +21,8 @@ const LEFT_AT: usize = 90;
 pub enum Limit {
     /// [`crate::Limits::lsas`].
     Lsas,
+    /// [`crate::Limits::lsdb_octets`].
+    LsdbOctets,
     /// [`crate::Limits::lsas_per_area`], of this area.
     LsasOfArea(AreaId),
     /// [`crate::Limits::routes`].
@@ -61,15 +63,24 @@ impl Engine {
     /// The limits that there are, and how near they are.
     pub fn limits(&self) -> impl Iterator<Item = LimitView> {
         let areas = self.areas().into_iter().map(Limit::LsasOfArea);
-        [Limit::Lsas, Limit::Routes].into_iter().chain(areas).map(|limit| {
+        [Limit::Lsas, Limit::LsdbOctets, Limit::Routes].into_iter().chain(areas).map(|limit| {
             let (present, most) = self.measure(limit);
             let state = if self.limit_states.reached.contains(&limit) { LimitState::Reached } else { LimitState::Free };
             LimitView { limit, most, present, state }
         })
     }
 
-    /// The limit that leaves no room for one more LSA of others, if one does.
-    pub(crate) fn limit_for(&self, place: LsaPlace) -> Option<Limit> {
+    /// The limit that leaves no room for an LSA of others of so many octets, if one does: for one more, or for a larger instance.
+    pub(crate) fn limit_for(&self, place: LsaPlace, octets: usize) -> Option<Limit> {
+        let stored = self.databases.lookup(place).map(|entry| entry.as_installed().encoded_len());
+        let growth = octets.saturating_sub(stored.unwrap_or(0));
+        let (present, most) = self.measure(Limit::LsdbOctets);
+        if growth > 0 && present.saturating_add(growth) > most {
+            return Some(Limit::LsdbOctets);
+        }
+        if stored.is_some() {
+            return None;
+        }
         let of_area = match place.domain {
             Domain::Area(area) => Some(Limit::LsasOfArea(area)),
             Domain::Link(_) | Domain::As => None,
@@ -107,7 +118,7 @@ impl Engine {
             let left = match limit {
                 Limit::Routes => false,
                 Limit::LsasOfArea(area) if !areas.contains(&area) => self.limit_states.reached.remove(&limit),
-                Limit::Lsas | Limit::LsasOfArea(_) => self.leave_limit(limit),
+                Limit::Lsas | Limit::LsdbOctets | Limit::LsasOfArea(_) => self.leave_limit(limit),
             };
             if left {
                 self.catch_up();
@@ -156,6 +167,7 @@ impl Engine {
     fn measure(&self, limit: Limit) -> (usize, usize) {
         match limit {
             Limit::Lsas => (self.databases.len(), self.config.limits.lsas),
+            Limit::LsdbOctets => (self.databases.octets(), self.config.limits.lsdb_octets),
             Limit::LsasOfArea(area) => {
                 let stored = self.databases.domain(Domain::Area(area)).map_or(0, crate::lsdb::Lsdb::len);
                 (stored, self.config.limits.lsas_per_area)

@@ -103,6 +103,8 @@ pub(crate) enum Change {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lsdb {
     entries: BTreeMap<LsaKey, Entry>,
+    /// Octets of the LSAs.
+    octets: usize,
     /// Entries below MaxAge by the instant at which they reach it.
     expiry: BTreeSet<(Instant, LsaKey)>,
     /// Entries at MaxAge, until they are removed (RFC 2328 §14) or a newer instance takes their place.
@@ -132,6 +134,7 @@ impl Lsdb {
             entry.change = Change::Refreshed;
         }
         let change = entry.change;
+        self.octets += entry.lsa.encoded_len();
         self.entries.insert(key, entry);
         self.assert_indexed();
         change
@@ -140,6 +143,7 @@ impl Lsdb {
     /// Takes an LSA out; `None` if there is none of that key.
     pub(crate) fn remove(&mut self, key: LsaKey) -> Option<Entry> {
         let entry = self.entries.remove(&key)?;
+        self.octets -= entry.lsa.encoded_len();
         let indexed = self.expiry.remove(&(entry.expires(), key)) || self.max_aged.remove(&key);
         debug_assert!(indexed, "{key} was in no index");
         self.assert_indexed();
@@ -206,6 +210,11 @@ impl Lsdb {
         self.entries.len()
     }
 
+    /// Octets of the LSAs, headers included.
+    pub(crate) fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// Whether there is no LSA.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -243,6 +252,10 @@ impl Lsdb {
 
     /// Every LSA is in one index, and the right one.
     pub(crate) fn check(&self, now: Instant, findings: &mut Findings) {
+        let octets: usize = self.entries.values().map(|entry| entry.lsa.encoded_len()).sum();
+        findings.demand(octets == self.octets, "octets of a database are those of its LSAs", || {
+            format!("{octets}, noted {}", self.octets)
+        });
         let indexed = self.expiry.len() + self.max_aged.len();
         findings.demand(indexed == self.entries.len(), "each LSA of a database is in one index", || {
             format!("{} LSAs, {indexed} indexed", self.entries.len())

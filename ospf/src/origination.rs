@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
-use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaType, Prefix, SequenceNumber};
+use crate::ids::{AreaId, LinkStateId, LsaType, Prefix, SequenceNumber};
 use crate::time::Instant;
 use crate::timers::TimerKey;
 use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, MIN_LS_INTERVAL, Options, RouterFlags};
@@ -41,6 +41,8 @@ const WITHDRAWN_MEMORY: usize = 64;
 pub(crate) struct Originations {
     wanted: BTreeMap<LsaPlace, Wanted>,
     history: BTreeMap<LsaPlace, History>,
+    /// Of wanted LSAs the sequence numbers that others hold in our name, to be outbid (§13.4).
+    outbid: BTreeMap<LsaPlace, SequenceNumber>,
     /// Places where wanted and stored may differ.
     touched: BTreeSet<LsaPlace>,
     /// Areas whose Router-LSA may have other contents by now.
@@ -98,6 +100,7 @@ impl Originations {
 
     /// Has an LSA withdrawn.
     pub(crate) fn unwant(&mut self, place: LsaPlace) {
+        self.outbid.remove(&place);
         if self.wanted.remove(&place).is_some() {
             self.touched.insert(place);
         }
@@ -148,6 +151,14 @@ impl Originations {
         self.touched.insert(place);
     }
 
+    /// Others hold an instance with this sequence number: the next of ours is newer (§13.4).
+    pub(crate) fn outbid(&mut self, place: LsaPlace, sequence: SequenceNumber) {
+        debug_assert!(self.wanted.contains_key(&place) && sequence.next().is_some());
+        let highest = self.outbid.entry(place).or_insert(sequence);
+        *highest = (*highest).max(sequence);
+        self.touched.insert(place);
+    }
+
     /// The database of a domain was emptied: all of ours there will be originated again.
     pub(crate) fn touch_domain(&mut self, domain: Domain) {
         self.touched.extend(self.wanted.keys().copied().filter(|place| place.domain == domain));
@@ -194,6 +205,7 @@ impl Originations {
     /// A domain is not ours any more.
     pub(crate) fn forget(&mut self, domain: Domain) {
         self.wanted.retain(|place, _| place.domain != domain);
+        self.outbid.retain(|place, _| place.domain != domain);
         self.history.retain(|place, _| place.domain != domain);
         self.touched.retain(|place| place.domain != domain);
         if let Domain::Area(area) = domain {
@@ -260,14 +272,6 @@ impl Engine {
         }
     }
 
-    /// A newer instance of an LSA of ours came from the network, and is installed (§13.4).
-    pub(crate) fn received_self_originated(&mut self, interface: InterfaceId, place: LsaPlace) {
-        self.originations.touch(place);
-        if let Some(interface) = self.interfaces.get(&interface) {
-            self.event(Event::SelfOriginatedReceived { key: place.key, area: interface.config.area });
-        }
-    }
-
     fn put_right(&mut self, place: LsaPlace) {
         let now = self.now;
         let stored = self.databases.lookup(place).map(|entry| entry.header(now));
@@ -301,6 +305,7 @@ impl Engine {
         if !self.may_originate(place) {
             return;
         }
+        let outbid = self.originations.outbid.get(&place).and_then(|theirs| theirs.next());
         let sequence = match stored {
             // After the last number comes the first (§12.1.6).
             None => match self.originations.history.get(&place) {
@@ -321,7 +326,7 @@ impl Engine {
                 }
             },
         };
-        self.originate_instance(place, sequence);
+        self.originate_instance(place, outbid.map_or(sequence, |outbid| outbid.max(sequence)));
     }
 
     /// Whether the database says what is wanted, in an instance that we made and that is not due to be made anew.
@@ -330,6 +335,7 @@ impl Engine {
         self.databases.lookup(place).is_some_and(|entry| {
             let header = entry.header(self.now);
             self.originations.is_ours(place, &header)
+                && !self.originations.outbid.contains_key(&place)
                 && !self.originations.is_due(place)
                 && !header.is_max_age()
                 && header.options == wanted.options
@@ -340,7 +346,15 @@ impl Engine {
     fn originate_instance(&mut self, place: LsaPlace, sequence: SequenceNumber) {
         let now = self.now;
         let Some(wanted) = self.originations.wanted.get(&place) else { return };
-        let lsa = Lsa::new(place.key, wanted.options, sequence, &wanted.body);
+        let lsa = match Lsa::new(place.key, wanted.options, sequence, &wanted.body) {
+            Ok(lsa) => lsa,
+            Err(error) => {
+                debug_assert!(false, "{}: {error}: bodies are bounded where they are made", place.key);
+                self.originations.unwant(place);
+                self.event(Event::LsaNotOriginated { key: place.key, reason: error });
+                return;
+            }
+        };
         let body = wanted.body.clone();
         debug_assert!(lsa.check().is_ok(), "{} does not pass its own check", place.key);
 
@@ -353,6 +367,7 @@ impl Engine {
         let checksum = lsa.header.checksum;
         let history = History { at: now, interval, sequence, checksum, stale: Staleness::Fresh };
         self.originations.history.insert(place, history);
+        self.originations.outbid.remove(&place);
         if let (Domain::Area(area), LsaType::ROUTER) = (place.domain, place.key.kind) {
             self.originations.first_holds.remove(&area);
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::event::NeighborState;
-use crate::ids::NeighborKey;
+use crate::ids::{InterfaceId, NeighborKey};
 use crate::time::Instant;
 use crate::timers::TimerKey;
 use crate::wire::DatabaseDescription;
@@ -18,13 +18,17 @@ use crate::wire::DatabaseDescription;
 /// Description and its share of what is requested under way.
 pub(crate) const AT_ONCE: usize = 8;
 
+/// Exchanges that are under way at the same time on an open link, those included that do not come forward: each keeps a list of the whole
+/// database. An adjacency that is complete keeps none.
+pub(crate) const AT_ONCE_ON_OPEN_LINK: usize = 32;
+
 /// An exchange that takes longer than this waits for a retransmission, and does not hold up the others.
 const TURN: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Whether an exchange may begin now; if not, the packet that would begin it is kept.
     pub(crate) fn may_exchange(&mut self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
-        let may = self.turns().count() < AT_ONCE;
+        let may = self.turns().count() < AT_ONCE && self.has_room_for_exchange(key.interface);
         if !may && let Some(neighbor) = self.neighbor_mut(key) {
             debug_assert_eq!(neighbor.state, NeighborState::ExStart);
             neighbor.exchange.deferred = Some(packet.clone());
@@ -54,6 +58,13 @@ impl Engine {
         }
     }
 
+    /// Whether another exchange may be under way on a link.
+    fn has_room_for_exchange(&self, id: InterfaceId) -> bool {
+        let Some(interface) = self.interfaces.get(&id).filter(|interface| interface.is_open()) else { return true };
+        let under_way = interface.neighbors.values().filter(|neighbor| neighbor.is_synchronizing());
+        under_way.count() < AT_ONCE_ON_OPEN_LINK
+    }
+
     /// When the exchanges were begun, or came forward, that have not taken too long.
     fn turns(&self) -> impl Iterator<Item = Instant> {
         let neighbors = self.interfaces.values().flat_map(|interface| interface.neighbors.values());
@@ -63,7 +74,8 @@ impl Engine {
 
     /// Designated routers come first: through them all others of their network are reached. Then whoever waits longest.
     fn next_to_exchange(&self) -> Option<NeighborKey> {
-        self.deferred.iter().copied().min_by_key(|&key| {
+        let deferred = self.deferred.iter().copied().filter(|key| self.has_room_for_exchange(key.interface));
+        deferred.min_by_key(|&key| {
             let interface = self.interfaces.get(&key.interface);
             let neighbor = self.neighbor(key);
             let designated = interface.zip(neighbor).is_some_and(|(at, found)| at.is_designated(found.address));

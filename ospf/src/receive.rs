@@ -4,23 +4,40 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::authentication::{Sequence, verify};
-use crate::config::NetworkType;
+use crate::config::{NetworkType, Speaker, TtlSecurity};
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, InterfaceId, NeighborId, NeighborKey};
 use crate::interface::{Interface, Link};
 use crate::io::Addressing;
 use crate::refusal::Refusal;
-use crate::send::{ALL_D_ROUTERS, ALL_SPF_ROUTERS};
+use crate::send::{ALL_D_ROUTERS, ALL_SPF_ROUTERS, LINK_TTL, TUNNEL_TTL};
 use crate::wire::{Envelope, PacketBody};
 
 /// The same duplicate router id is reported again after this.
 const DUPLICATE_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What the IP header of a packet says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) source: Ipv4Addr,
+    pub(crate) destination: Ipv4Addr,
+    pub(crate) ttl: u8,
+}
+
+/// Whether it is certain who sent a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// By a digest, or because nobody but the peer of a tunnel can send with such a TTL.
+    Proven,
+    Unproven,
+}
+
 impl Engine {
     /// A packet was received; if it is not taken, the reason is counted and reported.
-    pub(crate) fn receive(&mut self, id: InterfaceId, source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) {
-        if let Err(reason) = self.accept(id, source, destination, payload) {
+    pub(crate) fn receive(&mut self, id: InterfaceId, arrival: Arrival, payload: &[u8]) {
+        let source = arrival.source;
+        if let Err(reason) = self.accept(id, arrival, payload) {
             if let Some(interface) = self.interfaces.get_mut(&id) {
                 interface.counters.refuse(reason);
             }
@@ -28,37 +45,35 @@ impl Engine {
         }
     }
 
-    fn accept(
-        &mut self,
-        id: InterfaceId,
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
-        payload: &[u8],
-    ) -> Result<(), Refusal> {
+    fn accept(&mut self, id: InterfaceId, arrival: Arrival, payload: &[u8]) -> Result<(), Refusal> {
+        let Arrival { source, destination, ttl: _ } = arrival;
         let own_id = self.config.router_id;
-        let arrival = self.interfaces.get(&id).ok_or(Refusal::InterfaceNotActive)?;
-        arrival.active_link().ok_or(Refusal::InterfaceNotActive)?;
-        if destination == ALL_D_ROUTERS && arrival.is_past_all_d_routers() {
+        let arrived_on = self.interfaces.get(&id).ok_or(Refusal::InterfaceNotActive)?;
+        arrived_on.active_link().ok_or(Refusal::InterfaceNotActive)?;
+        if destination == ALL_D_ROUTERS && arrived_on.is_past_all_d_routers() {
             // "Packets whose IP destination is AllDRouters should only be accepted if the state of the receiving interface is DR or
             // Backup". That others' come here, too, is no fault of theirs.
             return Ok(());
         }
         let envelope = Envelope::open(payload)?;
         // §8.2: the area of the receiving interface; or the backbone, over a virtual link through that area.
-        let id = if envelope.area_id == arrival.config.area {
-            arrival.is_addressed(destination)?;
-            arrival.is_from_here(source)?;
-            id
+        let (id, origin) = if envelope.area_id == arrived_on.config.area {
+            let origin = arrived_on.may_speak(arrival)?;
+            arrived_on.is_addressed(destination)?;
+            arrived_on.is_from_here(source)?;
+            (id, origin)
         } else if envelope.area_id == AreaId::BACKBONE {
-            let over = self.virtual_link_of(arrival.config.area, envelope.router_id).ok_or(Refusal::AreaMismatch)?;
+            let over = self.virtual_link_of(arrived_on.config.area, envelope.router_id).ok_or(Refusal::AreaMismatch)?;
             self.is_own_address(destination)?;
-            over
+            self.is_from_far_end(over, source)?;
+            (over, Origin::Unproven)
         } else {
             return Err(Refusal::AreaMismatch);
         };
         let interface = self.interfaces.get(&id).ok_or(Refusal::InterfaceNotActive)?;
         // §8.2: nothing of the packet is believed before it is authenticated.
         let sequence = verify(&interface.config.authentication, &envelope, source, self.now)?;
+        let origin = if interface.config.is_authenticated() { Origin::Proven } else { origin };
         let router_id = envelope.router_id;
         let key = NeighborKey { interface: id, id: interface.neighbor_id(router_id, source) };
         if router_id == own_id {
@@ -73,7 +88,7 @@ impl Engine {
         self.note_sequence(key, envelope.kind, sequence);
         let body = envelope.body().map_err(Refusal::Malformed)?;
         if let PacketBody::Hello(hello) = &body {
-            self.receive_hello(id, source, router_id, hello)?;
+            self.receive_hello(id, source, router_id, origin, hello)?;
             // The neighbour may be a new one.
             self.note_sequence(key, envelope.kind, sequence);
         } else {
@@ -129,6 +144,21 @@ impl Engine {
 }
 
 impl Interface {
+    /// Whether the packets of a sender are taken here.
+    fn may_speak(&self, arrival: Arrival) -> Result<Origin, Refusal> {
+        match self.config.speaker {
+            Speaker::Anyone => Ok(Origin::Unproven),
+            Speaker::Peer { address, .. } if address != arrival.source => Err(Refusal::NotThePeer),
+            Speaker::Peer { ttl_security: TtlSecurity::Off, .. } => Ok(Origin::Unproven),
+            Speaker::Peer { ttl_security: TtlSecurity::Required, .. } => match arrival.ttl {
+                TUNNEL_TTL => Ok(Origin::Proven),
+                // Deviates from RFC 5082 for this version only: routers of earlier versions send with TTL 1.
+                LINK_TTL => Ok(Origin::Unproven),
+                _ => Err(Refusal::Ttl),
+            },
+        }
+    }
+
     /// Whether AllDRouters are others here: the designated router and its backup.
     fn is_past_all_d_routers(&self) -> bool {
         self.config.network == NetworkType::Broadcast && !self.state.is_designated()

@@ -91,6 +91,16 @@ reasons! {
     MtuMismatch = "mtu-mismatch", "larger MTU than ours";
     /// Sent from an address outside the interface's subnet, or from our own.
     Source = "source", "not an address of a neighbor on this subnet";
+    /// On a tunnel: sent from another address than the peer's.
+    NotThePeer = "not-the-peer", "not from the peer's address";
+    /// On a tunnel: the TTL is not 255, so another router may have forwarded it (RFC 5082).
+    Ttl = "ttl", "forwarded by another router (TTL)";
+    /// Hello: another router is the neighbour there, and speaks.
+    SecondSpeaker = "second-speaker", "a second router where there can be one";
+    /// Hello: the interface has as many neighbours as a hello lists.
+    TooManyNeighbors = "too-many-neighbors", "more neighbors than a hello lists";
+    /// Of a virtual link: sent from an address that is not the far end's in the transit area.
+    VirtualLinkSource = "virtual-link-source", "not from the far end of the virtual link";
     /// Addressed neither to us nor to a group that we are in.
     Destination = "destination", "not addressed to us";
 }
@@ -108,6 +118,8 @@ reasons! {
     NssaOnly = "nssa-only", "Type-7 outside an NSSA";
     /// It came sooner than MinLSArrival after the last (§13 (5)(a)), and there was no room to keep it until then.
     TooSoon = "too-soon", "sooner than MinLSArrival";
+    /// It is of a guard ([`crate::Policy::guards`]), and came over a link on which everybody could have sent it.
+    SiteOnOpenLink = "site-on-open-link", "an LSA of a site, over a link without authentication";
     /// There are as many LSAs in the databases as this engine takes.
     DatabaseFull = "database-full", "database full";
 }

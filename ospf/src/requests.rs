@@ -25,6 +25,10 @@ const REPLY_BURST: usize = 32 * 1024;
 /// The pause between two bursts.
 const REPLY_PAUSE: Duration = Duration::from_millis(10);
 
+/// LSAs that a neighbour has requested and that were not sent yet, at most: more than fit the requests of any window. What is beyond is
+/// requested again after RxmtInterval.
+const MAX_REPLIES: usize = 8192;
+
 /// How long a request is left unanswered while databases are still being described.
 ///
 /// FRR 8.4 asks for more only when an answer comes in Loading: if its first request is answered in Exchange, the next follows
@@ -141,7 +145,9 @@ impl Engine {
             let place = Databases::place(lsa, key.interface, area);
             match place.filter(|place| tells_of_as || place.domain != Domain::As) {
                 Some(place) if self.databases.lookup(place).is_some() => {
-                    neighbor.replies.insert(place);
+                    if neighbor.replies.len() < MAX_REPLIES {
+                        neighbor.replies.insert(place);
+                    }
                 }
                 // "something has gone wrong with the Database Exchange process"
                 Some(_) | None => {

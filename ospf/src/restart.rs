@@ -12,6 +12,7 @@ use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, RouterId};
 use crate::interface::{Interface, Link};
 use crate::interface_machine::{InterfaceEvent, InterfaceState};
+use crate::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::timers::TimerKey;
 use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterLink, RouterLinkKind, RouterLsa};
@@ -222,7 +223,8 @@ impl Engine {
     fn area_progress(&self, area: AreaId, started: Instant) -> Progress {
         let interfaces = || self.interfaces.values().filter(|i| i.config.area == area && !i.config.passive);
         let before = self.databases.lookup(self.router_lsa_place(area)).filter(|entry| !entry.is_max_age(self.now));
-        let Some(LsaBody::Router(before)) = before.map(|entry| entry.body()) else {
+        let kept = || self.kept_own.body(self.router_lsa_place(area));
+        let Some(LsaBody::Router(before)) = before.map(|entry| entry.body()).or_else(kept) else {
             let any_full = interfaces().flat_map(Interface::adjacent).next().is_some();
             let quiet = |i: &Interface| i.neighbors.is_empty() && started + i.dead_interval() <= self.now;
             return if any_full {
@@ -283,10 +285,18 @@ impl Engine {
     }
 
     fn network_lsa_of(&self, area: AreaId, designated_router: Ipv4Addr) -> Option<&[RouterId]> {
-        let networks = self.databases.domain(Domain::Area(area))?.networks();
+        let networks = self.databases.domain(Domain::Area(area)).into_iter().flat_map(Lsdb::networks);
         let mut of_router =
             networks.filter(|(id, entry, _)| Ipv4Addr::from(*id) == designated_router && !entry.is_max_age(self.now));
-        of_router.next().map(|(_, _, lsa)| lsa.attached_routers.as_slice())
+        let kept = self.kept_own.networks().find_map(|(place, body)| match body {
+            LsaBody::Network(lsa)
+                if place.domain == Domain::Area(area) && Ipv4Addr::from(place.key.id) == designated_router =>
+            {
+                Some(lsa)
+            }
+            _ => None,
+        });
+        of_router.next().map(|(_, _, lsa)| lsa).or(kept).map(|lsa| lsa.attached_routers.as_slice())
     }
 
     /// §2.3: our LSAs are originated anew, what is left from before is flushed, Grace-LSAs too, and routes are told of.

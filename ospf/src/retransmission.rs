@@ -10,8 +10,10 @@ use bytes::Bytes;
 use crate::adjacency::{Pace, RetransmissionList};
 use crate::databases::{Databases, LsaPlace};
 use crate::engine::Engine;
-use crate::ids::{AreaId, InterfaceId, LsaKey, NeighborKey};
+use crate::event::Event;
+use crate::ids::{AreaId, InterfaceId, LsaKey, NeighborKey, RouterId};
 use crate::interface::Interface;
+use crate::neighbor::NeighborEvent;
 use crate::nonbroadcast::Audience;
 use crate::send::Destination;
 use crate::timers::TimerKey;
@@ -110,6 +112,16 @@ impl Engine {
         }
     }
 
+    /// Sends instances that are not in the database to a neighbour alone, once.
+    pub(crate) fn send_instances(&mut self, key: NeighborKey, lsas: &[Lsa]) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let (destination, delay) = (Destination::Neighbor(neighbor.address), interface.transmit_delay());
+        for packet in self.pack(key.interface, lsas.iter().map(|lsa| aged(lsa, delay))) {
+            self.send_encoded(key.interface, destination, packet);
+        }
+    }
+
     /// Sends LSAs to whoever is there: nobody is known yet who would acknowledge them (RFC 3623 §2.1).
     pub(crate) fn send_unasked(&mut self, id: InterfaceId, lsas: &[LsaPlace]) {
         let Some(interface) = self.interfaces.get(&id) else { return };
@@ -133,6 +145,7 @@ impl Engine {
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         // Neighbours that others have overtaken may have more than a window: it comes in parts.
         let due = neighbor.retransmission.due(now, FLOOD_WINDOW);
+        let lagging = neighbor.retransmission.pace == Pace::Lagging;
         for &lsa in &due {
             neighbor.retransmission.sent_again(lsa, now, interval);
         }
@@ -146,8 +159,31 @@ impl Engine {
             self.timers.set(TimerKey::Retransmission(key), next);
         }
         interface.counters.retransmitted += due.len() as u64;
+        if lagging && self.give_up_backlog(key) {
+            return;
+        }
         let due: Vec<_> = due.into_iter().filter_map(|lsa| Databases::place(lsa, key.interface, area)).collect();
         self.send_to(key, &due);
+    }
+
+    /// Whether neighbours on an open link do not acknowledge more LSAs, all together, than the databases may have, and this one the most:
+    /// then its adjacency begins anew. What was not acknowledged is described to it, if it goes on.
+    fn give_up_backlog(&mut self, key: NeighborKey) -> bool {
+        let most = self.config.limits.lsas;
+        let Some(interface) = self.interfaces.get(&key.interface).filter(|interface| interface.is_open()) else {
+            return false;
+        };
+        let listed = || interface.neighbors.values().map(|neighbor| neighbor.retransmission.len());
+        let Some(own) = interface.neighbors.get(&key.id).map(|neighbor| neighbor.retransmission.len()) else {
+            return false;
+        };
+        if listed().sum::<usize>() <= most || listed().any(|other| other > own) {
+            return false;
+        }
+        let router_id = interface.neighbors.get(&key.id).map_or(RouterId::default(), |neighbor| neighbor.router_id);
+        self.event(Event::BacklogGivenUp { interface: key.interface, router_id, lsas: own });
+        self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
+        true
     }
 
     /// Something has left the retransmission list: the window moves, and an LSA at MaxAge may be done with.
@@ -184,14 +220,19 @@ impl Engine {
         {
             return made.packets.clone();
         }
+        let stored = lsas.iter().filter_map(|&place| self.databases.lookup(place));
+        let packets = self.pack(id, stored.map(|entry| aged(&entry.instance(self.now), transmit_delay)));
+        *made = Some(Made { area, transmit_delay, room, lsas: lsas.to_vec(), packets: packets.clone() });
+        packets
+    }
+
+    /// Link State Updates of these LSAs, each as full as the interface's MTU lets it be.
+    fn pack(&self, id: InterfaceId, lsas: impl Iterator<Item = Lsa>) -> Vec<Bytes> {
+        let room = self.room(id, LINK_STATE_UPDATE_FIXED_LEN);
         let mut packets = Vec::new();
         let mut batch: Vec<Lsa> = Vec::new();
         let mut octets = 0;
-        for &place in lsas {
-            let Some(entry) = self.databases.lookup(place) else { continue };
-            let lsa = entry.instance(self.now);
-            // §13.3 (5): "LS age must be incremented by InfTransDelay (... until the LS age reaches MaxAge)".
-            let lsa = lsa.with_age(lsa.header.age.saturating_add(transmit_delay));
+        for lsa in lsas {
             if octets + lsa.encoded_len() > room && !batch.is_empty() {
                 packets.extend(self.encode(id, PacketBody::LinkStateUpdate(std::mem::take(&mut batch))));
                 octets = 0;
@@ -202,9 +243,13 @@ impl Engine {
         if !batch.is_empty() {
             packets.extend(self.encode(id, PacketBody::LinkStateUpdate(batch)));
         }
-        *made = Some(Made { area, transmit_delay, room, lsas: lsas.to_vec(), packets: packets.clone() });
         packets
     }
+}
+
+/// §13.3 (5): "LS age must be incremented by InfTransDelay (... until the LS age reaches MaxAge)".
+fn aged(lsa: &Lsa, transmit_delay: u16) -> Lsa {
+    lsa.with_age(lsa.header.age.saturating_add(transmit_delay))
 }
 
 /// The next LSA to send to some neighbours at once: the first that any of them waits for, if those who do have room for it.

@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use crate::adjacency::Neighbor;
 use crate::authentication::{Signature, sign, trailer_len};
-use crate::config::NetworkType;
+use crate::config::{NetworkType, Speaker};
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
 use crate::ids::{InterfaceId, NeighborKey};
 use crate::interface::Interface;
-use crate::io::Output;
+use crate::io::{Delivery, Output};
 use crate::wire::{Authentication, PACKET_HEADER_LEN, Packet, PacketBody};
 
 /// AllSPFRouters (RFC 2328 §A.1).
@@ -23,8 +23,11 @@ pub(crate) const ALL_D_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 6);
 /// IP TTL of what goes over a virtual link, as many routers as there may be on the way through an area.
 const VIRTUAL_LINK_TTL: u8 = 64;
 
-/// IP TTL of what does not leave the link (§8.1).
-const LINK_TTL: u8 = 1;
+/// IP TTL of what does not leave the link (§A.1).
+pub(crate) const LINK_TTL: u8 = 1;
+
+/// IP TTL of what goes over a tunnel: who receives it with this knows that nobody forwarded it (RFC 5082 §3).
+pub(crate) const TUNNEL_TTL: u8 = 255;
 
 /// The IP header before each packet, which has no options.
 const IP_HEADER_LEN: usize = 20;
@@ -89,7 +92,9 @@ impl Engine {
             authentication: Authentication::Null,
             body,
         };
-        Some(packet.encode())
+        let encoded = packet.encode();
+        debug_assert!(encoded.is_ok(), "{encoded:?}: packets are kept within an MTU");
+        encoded.ok()
     }
 
     /// Sends a Database Description or a request to a neighbour.
@@ -116,16 +121,18 @@ impl Engine {
             Destination::AllDRouters => ALL_D_ROUTERS,
             Destination::Neighbor(address) => address,
         };
-        let (interface, ttl) = match interface.far_end {
-            Some(path) => (path.way_out, VIRTUAL_LINK_TTL),
-            None => (id, LINK_TTL),
+        let (interface, ttl, delivery) = match (interface.far_end, interface.config.speaker) {
+            (Some(path), _) => (path.way_out, VIRTUAL_LINK_TTL, Delivery::Routed),
+            // Deviates: §A.1 has 1 everywhere, which a packet forwarded into the tunnel may have, too.
+            (None, Speaker::Peer { .. }) => (id, TUNNEL_TTL, Delivery::OnLink),
+            (None, Speaker::Anyone) => (id, LINK_TTL, Delivery::OnLink),
         };
         if let Some((key, standing)) = key
             && before.is_none_or(|before| before != (key, standing))
         {
             self.outputs.push_back(Output::Event(Event::SigningKey { interface: id, key, standing }));
         }
-        self.outputs.push_back(Output::Send { interface, destination, ttl, packet });
+        self.outputs.push_back(Output::Send { interface, destination, ttl, delivery, packet });
     }
 
     /// Octets that a packet's body may have, `fixed` of which are taken, so that IP does not fragment it.

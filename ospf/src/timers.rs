@@ -45,6 +45,8 @@ pub enum TimerKey {
     Refresh(LsaPlace),
     /// An LSA that came within MinLSArrival is taken (§13 (5)(a)).
     EarlyArrival(LsaPlace),
+    /// Refused LSAs of guards go to their originators (§13.4).
+    ReturnToOriginators,
     /// The next LSA reaches MaxAge (§14).
     Expiry,
     /// The time after the start for which this router is a stub router is over (RFC 6987).

@@ -13,6 +13,7 @@ use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
 use crate::interface_machine::InterfaceState;
 use crate::io::{Addressing, Nexthop, Route, RouteKind};
 use crate::route::{Refused, VirtualLinkObstacle};
+use crate::site_lsas::SiteLsasView;
 use crate::spf_delay::SpfState;
 use crate::timers::TimerKey;
 use crate::wire::{Lsa, Options, RouterFlags};
@@ -101,6 +102,12 @@ pub struct InterfaceView {
     pub neighbors: usize,
     /// Neighbours in state Full.
     pub adjacencies: usize,
+    /// A router that sends hellos where another one is the neighbour: its router id and address.
+    pub second_speaker: Option<(RouterId, Ipv4Addr)>,
+    /// Neighbours are refused because there are as many as a hello lists: the most there may be.
+    pub crowded: Option<usize>,
+    /// LSAs of guards that were refused lately because everybody on the link could have sent them.
+    pub site_lsas: Option<SiteLsasView>,
     /// What it has seen.
     pub counters: Counters,
 }
@@ -237,6 +244,9 @@ impl Engine {
                 next_hello: self.timers.deadline(TimerKey::Hello(id)).map(|when| when.saturating_since(self.now)),
                 neighbors: interface.neighbors.len(),
                 adjacencies: interface.neighbors.values().filter(full).count(),
+                second_speaker: interface.second_speaker(self.now).map(|speaker| (speaker.router_id, speaker.address)),
+                crowded: interface.crowded(self.now).map(|_| self.most_neighbors(id)),
+                site_lsas: self.refused_site_lsas(id),
                 counters: interface.counters.clone(),
             }
         })

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::ids::{AreaId, InterfaceId, RouterId};
 use crate::interface::{Interface, Link};
 use crate::io::Addressing;
+use crate::refusal::Refusal;
 use crate::route::{VirtualEnd, VirtualLinkObstacle};
 
 /// What a virtual link's packets may have, IP header included: routers on the way do not say what they can carry (§A.1).
@@ -112,5 +113,13 @@ impl Engine {
         let network = NetworkType::VirtualLink { transit_area: arrived_in, far_end: sender };
         let found = self.interfaces.iter().find(|(_, interface)| interface.config.network == network);
         found.filter(|(_, interface)| interface.active_link().is_some()).map(|(&id, _)| id)
+    }
+
+    /// Whether a packet of a virtual link comes from its far end: from an address that the far end's Router-LSA in the transit area has.
+    /// Which of them it sends from is decided by its own way here, which need not be ours back.
+    pub(crate) fn is_from_far_end(&self, id: InterfaceId, source: Ipv4Addr) -> Result<(), Refusal> {
+        let end = self.interfaces.get(&id).and_then(Interface::virtual_end);
+        let path = end.and_then(|end| self.calculation.latest.virtual_links().get(&end));
+        if path.is_some_and(|path| path.addresses.contains(&source)) { Ok(()) } else { Err(Refusal::VirtualLinkSource) }
     }
 }

@@ -8,7 +8,7 @@ use ospf::wire::{LsaBody, Options, RouterFlags};
 use ospf::{
     Addressing, AreaId, AreaKind, AuthenticationView, Domain, InterfaceId, InterfaceState, InterfaceView, KeyAlgorithm,
     KeyStanding, Limit, LimitState, NeighborView, NetworkType, Nexthop, Prefix, RefusedView, RouteKind, RouterId,
-    SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
+    SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
 use super::lan;
@@ -154,6 +154,7 @@ impl Report<'_> {
         let limits = self.view.limits.iter().map(|shown| {
             let (limit, area) = match shown.limit {
                 Limit::Lsas => ("lsas", None),
+                Limit::LsdbOctets => ("lsdb-octets", None),
                 Limit::LsasOfArea(area) => ("lsas-per-area", Some(area.into())),
                 Limit::Routes => ("routes", None),
             };
@@ -201,6 +202,7 @@ impl Report<'_> {
         let rests_on = |router| unreachable::rests_on(self.segments, router);
         problems.extend(unreachable::problems(&self.view.unreachable, &self.view.limits, name, rests_on));
         problems.extend(self.detours());
+        problems.extend(self.view.interfaces.iter().flat_map(speakers));
         for InterfaceView { name, network, obstacle, .. } in &self.view.interfaces {
             let NetworkType::VirtualLink { transit_area, .. } = network else { continue };
             problems.extend(obstacle.map(|obstacle| match obstacle {
@@ -410,6 +412,36 @@ impl Report<'_> {
             None => virtual_link().map_or_else(|| format!("#{}", id.0), |interface| interface.name.clone()),
         }
     }
+}
+
+/// What is wrong with who speaks OSPF on an interface.
+fn speakers(interface: &InterfaceView) -> Vec<String> {
+    let InterfaceView { name, network, second_speaker, crowded, site_lsas, .. } = interface;
+    let second = second_speaker.map(|(router_id, address)| {
+        let place = match network {
+            NetworkType::PointToPoint => "a point-to-point link has one router at its other end",
+            _ => "another router is known by that address",
+        };
+        format!(
+            "{name}: router {router_id} at {address} sends hellos beside the neighbour ({place}): correct `network`, or \
+             take that router off the link; if nobody knows it, set `auth`"
+        )
+    });
+    let crowded = crowded.map(|most| {
+        format!(
+            "{name}: routers beyond {most}, as many as a hello lists, are refused: make the network smaller, or set \
+             `auth` if their hellos are forged"
+        )
+    });
+    let site_lsas = site_lsas.as_ref().map(|refused| {
+        let SiteLsasView { count, example, from } = refused;
+        let s = if *count == 1 { " of a site was" } else { "s of sites were" };
+        format!(
+            "{name}: {count} LSA{s} not taken from router {from} ({example}), because everybody on this link could \
+             have made them: set `auth` here and on the routers there"
+        )
+    });
+    [second, crowded, site_lsas].into_iter().flatten().collect()
 }
 
 fn kind_of(kind: RouteKind) -> &'static str {

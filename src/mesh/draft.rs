@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use ::ospf::{AreaConfig, AreaId, RouterId};
+use ::ospf::{AreaConfig, AreaId, RouterId, TtlSecurity};
 use vxlan::Vtep;
 use vxlan::segment::{Host, Segment};
 
@@ -135,11 +135,14 @@ impl<'a> Draft<'a> {
         let mut links = pairs
             .iter()
             .map(|pair| {
-                let ospf = match pair.link {
-                    Some(link) => &settled.links[link].as_ref()?.settings,
-                    None => base,
+                let (ospf, ttl_security) = match pair.link {
+                    Some(link) => {
+                        let security = self.links[link].ttl_security.effective(TtlSecurity::default())?;
+                        (&settled.links[link].as_ref()?.settings, security.value)
+                    }
+                    None => (base, TtlSecurity::default()),
                 };
-                self.link(pair, ospf.clone())
+                self.link(pair, ospf.clone(), ttl_security)
             })
             .collect::<Option<Vec<Link>>>()?;
         links.sort_by_key(|link| (link.low, link.high));
@@ -221,13 +224,14 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn link(&self, pair: &Pair, ospf: OspfSettings) -> Option<Link> {
+    fn link(&self, pair: &Pair, ospf: OspfSettings, ttl_security: TtlSecurity) -> Option<Link> {
         let (one, other) = (self.sites[pair.ends.0].id.given()?.value, self.sites[pair.ends.1].id.given()?.value);
         Some(Link {
             low: SiteId(one.min(other)),
             high: SiteId(one.max(other)),
             ospf,
             keepalive: self.general.keepalive()?,
+            ttl_security,
         })
     }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
+use ::ospf::TtlSecurity;
+
 use super::diagnostic::{Diagnostic, Span, quoted};
 use super::general::Topology;
 use super::ospf::OspfKeys;
@@ -21,6 +23,7 @@ pub(super) struct LinkDraft<'a> {
     /// The value of `between`, or the header where there is none.
     span: Span,
     pub ospf: OspfKeys,
+    pub ttl_security: Setting<TtlSecurity>,
 }
 
 /// Two sites with a tunnel, by their place in the file, and the `[[link]]` about them.
@@ -37,6 +40,9 @@ impl<'a> LinkDraft<'a> {
             between: entry.and_then(|entry| between(&entry, report)),
             span: entry.map_or(table.span, |entry| entry.span),
             ospf: OspfKeys::read(&mut table, report),
+            ttl_security: Setting::read(table.take("ttl_security"), |entry| {
+                entry.boolean(TtlSecurity::Required, TtlSecurity::Off, report)
+            }),
         };
         table.finish(report);
         link

@@ -13,7 +13,7 @@ use super::link::pairs;
 use super::model::Mesh;
 use super::reader::{Report, Table};
 use super::schema::FILE;
-use super::{addressing, areas, identity, lab_names, ports, segment_hosts, segment_ports, segments};
+use super::{addressing, areas, identity, lab_names, ports, segment_hosts, segment_ports, segments, speakers};
 
 /// The largest mesh file that is read. Ten thousand sites fit several times.
 const MAX_FILE: u64 = 16 << 20;
@@ -106,6 +106,7 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     ports::check(&draft.general.tunnels, &draft.sites, &pairs, report);
     let settled = draft.settle(report);
     areas::check(&draft, &settled, &pairs, report);
+    speakers::check(&draft, &settled, report);
     segments::check(&draft, report);
     segment_ports::check(&draft.sites, &draft.segments, report);
     segment_hosts::check(&draft.sites, &draft.segments, report);

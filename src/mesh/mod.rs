@@ -35,6 +35,7 @@ mod segment_hosts;
 mod segment_ports;
 mod segments;
 mod site;
+mod speakers;
 #[cfg(test)]
 mod tests;
 mod virtual_link;

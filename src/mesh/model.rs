@@ -9,7 +9,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipnetwork::Ipv4Network;
-use ospf::{AreaConfig, AreaId, Limits, NbmaNeighbor, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter};
+use ospf::{
+    AreaConfig, AreaId, Limits, NbmaNeighbor, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter, TtlSecurity,
+};
 
 use vxlan::{Mac, Segment};
 
@@ -278,6 +280,8 @@ pub struct Link {
     pub ospf: OspfSettings,
     /// PersistentKeepalive in whole seconds; `None` = off.
     pub keepalive: Option<Duration>,
+    /// Whether OSPF packets have to come with a TTL that shows that nobody forwarded them.
+    pub ttl_security: TtlSecurity,
 }
 
 /// One `[[l2]]`: an Ethernet segment across sites.
@@ -332,6 +336,8 @@ pub struct Tunnel {
     pub keepalive: Option<Duration>,
     /// Cost, area, timers.
     pub ospf: OspfSettings,
+    /// Whether OSPF packets have to come with a TTL that shows that nobody forwarded them.
+    pub ttl_security: TtlSecurity,
 }
 
 impl Mesh {
@@ -374,6 +380,7 @@ impl Mesh {
             endpoint: peer.endpoint.as_ref().map(|e| (e.host.clone(), e.port + site.id.0)),
             mtu: site.mtu.min(peer.mtu),
             keepalive: link.keepalive,
+            ttl_security: link.ttl_security,
             ospf: link.ospf.clone(),
         })
     }

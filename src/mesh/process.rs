@@ -20,6 +20,7 @@ pub(super) struct ProcessKeys {
     stub_router: Setting<StubRouter>,
     max_lsas: Setting<u32>,
     max_lsas_per_area: Setting<u32>,
+    max_lsdb_octets: Setting<u32>,
     max_routes: Setting<u32>,
     /// `None`: something in it is wrong.
     graceful_restart: Option<GracefulRestart>,
@@ -27,6 +28,9 @@ pub(super) struct ProcessKeys {
 
 /// What limits may be: below, no network worth the name works; above, no machine has the memory.
 const LIMITS: RangeInclusive<u32> = 100..=10_000_000;
+
+/// The same for octets.
+const OCTETS: RangeInclusive<u32> = 65_536..=u32::MAX;
 
 impl ProcessKeys {
     /// Takes the keys out of `table`, which is `[ospf]`.
@@ -42,6 +46,7 @@ impl ProcessKeys {
             stub_router: Setting::read(table.take("stub_router"), |entry| stub_router(&entry, report)),
             max_lsas: limit("max_lsas", table, report),
             max_lsas_per_area: limit("max_lsas_per_area", table, report),
+            max_lsdb_octets: octets("max_lsdb_octets", table, report),
             max_routes: limit("max_routes", table, report),
             graceful_restart: match table.take("graceful_restart") {
                 Some(entry) => graceful_restart(&entry, report),
@@ -83,13 +88,20 @@ impl ProcessKeys {
         };
         let lsas = usize_of(self.max_lsas, Limits::LSAS)?;
         let routes = usize_of(self.max_routes, Limits::ROUTES)?;
-        Some(Limits { lsas, lsas_per_area: usize_of(self.max_lsas_per_area, lsas)?, routes })
+        let lsdb_octets = usize_of(self.max_lsdb_octets, Limits::LSDB_OCTETS)?;
+        Some(Limits { lsas, lsdb_octets, lsas_per_area: usize_of(self.max_lsas_per_area, lsas)?, routes })
     }
 }
 
 fn limit(key: &'static str, table: &mut Table<'_>, report: &mut Report) -> Setting<u32> {
     Setting::read(table.take(key), |entry| {
         entry.number(LIMITS, "it guards memory: write well more than the network has", report)
+    })
+}
+
+fn octets(key: &'static str, table: &mut Table<'_>, report: &mut Report) -> Setting<u32> {
+    Setting::read(table.take(key), |entry| {
+        entry.number(OCTETS, "it guards memory, in octets: the largest LSA has 65535 of them", report)
     })
 }
 

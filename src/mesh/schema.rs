@@ -55,6 +55,7 @@ pub(super) static OSPF: Section = Section {
         "stub_router",
         "max_lsas",
         "max_lsas_per_area",
+        "max_lsdb_octets",
         "max_routes",
         "graceful_restart",
     ],
@@ -134,7 +135,7 @@ pub(super) static IMPORT: Section = Section { title: "`[[site.import]]`", own: &
 
 /// `[[link]]`.
 pub(super) static LINK: Section =
-    Section { title: "`[[link]]`", own: &["between"], shared: &[INTERFACE, TIMERS, AUTHENTICATION] };
+    Section { title: "`[[link]]`", own: &["between", "ttl_security"], shared: &[INTERFACE, TIMERS, AUTHENTICATION] };
 
 /// `[[l2]]`.
 pub(super) static L2: Section = Section {

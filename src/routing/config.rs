@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use ospf::{
     AreaId, Authentication, Config, External, ExternalMetric, InterfaceConfig, InterfaceId, NetworkType, Policy,
-    Prefix, RouterId, Unlisted,
+    Prefix, RouterId, Speaker, Unlisted,
 };
 
 use super::keyring::Keyring;
@@ -13,6 +13,9 @@ use crate::mesh::{
     self, Auth, IfName, InterfaceMode, Mesh, MtuCheck, OspfSettings, PrefixSuppression, Site, SiteInterface, Timers,
     VirtualLink,
 };
+
+/// Opaque Types of weft's own, some of them not in use yet: none of them comes from a router that is no site.
+const OPAQUE_TYPES: std::ops::RangeInclusive<u8> = 201..=219;
 
 /// The engine's handle of each interface: given out once per name and kept for the life of the process.
 #[derive(Debug, Default)]
@@ -79,7 +82,8 @@ pub fn engine_config(
     let mut interfaces = BTreeMap::new();
     for tunnel in mesh.tunnels(site) {
         let config = interface(&tunnel.interface, &tunnel.ospf, NetworkType::PointToPoint, signing);
-        interfaces.insert(ids.id(&tunnel.interface), config);
+        let speaker = Speaker::Peer { address: tunnel.peer_loopback, ttl_security: tunnel.ttl_security };
+        interfaces.insert(ids.id(&tunnel.interface), InterfaceConfig { speaker, ..config });
     }
     for own in &site.interfaces {
         interfaces.insert(ids.id(&own.name), site_interface(own, signing));
@@ -168,6 +172,7 @@ fn policy(mesh: &Mesh) -> Policy {
             mesh::Unlisted::Accept => Unlisted::Accept,
             mesh::Unlisted::Refuse => Unlisted::Refuse,
         },
+        guarded_opaque: OPAQUE_TYPES.collect(),
         ..Policy::default()
     };
     for site in &mesh.sites {

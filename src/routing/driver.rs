@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 use tracing::{debug, trace, warn};
 
 use super::log::EventLog;
-use super::socket::{OspfSocket, Received};
+use super::senders::{Senders, senders};
+use super::socket::{Departure, OspfSocket, Received};
 use crate::trace::Recorder;
 
 /// Commands waiting for the task.
@@ -102,6 +103,7 @@ impl Driver {
         let epoch = Instant::now();
         let task = Task {
             names: names(&config),
+            senders: senders(&config),
             engine: Engine::new(config, seed, ospf::Instant::ZERO),
             epoch,
             links: BTreeMap::new(),
@@ -182,6 +184,8 @@ struct Port {
     socket: Arc<OspfSocket>,
     /// Index and source address that the socket was opened for.
     opened_for: (u32, Ipv4Addr),
+    /// Whose packets it lets through.
+    filtered_for: Option<Senders>,
     reader: JoinHandle<()>,
 }
 
@@ -197,6 +201,8 @@ struct Task {
     epoch: Instant,
     /// Interfaces that exchange packets.
     names: BTreeMap<InterfaceId, String>,
+    /// Whose packets the socket of each of them lets through.
+    senders: BTreeMap<InterfaceId, Senders>,
     /// What was last said of each interface.
     links: BTreeMap<InterfaceId, LinkState>,
     ports: BTreeMap<InterfaceId, Port>,
@@ -251,6 +257,7 @@ impl Task {
         match command {
             Command::Configure(config) => {
                 self.names = names(&config);
+                self.senders = senders(&config);
                 self.links.retain(|interface, _| config.interfaces.contains_key(interface));
                 self.sync_ports();
                 self.handle(Input::Configure(*config));
@@ -300,7 +307,12 @@ impl Task {
             .collect();
         self.ports.retain(|interface, port| wanted.get(interface) == Some(&port.opened_for));
         for (interface, (index, source)) in wanted {
-            if self.ports.contains_key(&interface) {
+            if let Some(port) = self.ports.get_mut(&interface) {
+                let senders = self.senders.get(&interface);
+                if port.filtered_for.as_ref() != senders {
+                    filter(&self.names, interface, &port.socket, senders);
+                    port.filtered_for = senders.cloned();
+                }
                 continue;
             }
             match OspfSocket::open(index, source) {
@@ -320,15 +332,18 @@ impl Task {
     }
 
     fn port(&self, interface: InterfaceId, socket: OspfSocket, opened_for: (u32, Ipv4Addr)) -> Port {
+        let senders = self.senders.get(&interface);
+        filter(&self.names, interface, &socket, senders);
         let socket = Arc::new(socket);
         let reader = tokio::spawn(read(interface, Arc::clone(&socket), self.packet_sender.clone()));
-        Port { socket, opened_for, reader }
+        Port { socket, opened_for, filtered_for: senders.cloned(), reader }
     }
 
     fn packet(&mut self, interface: InterfaceId, received: &Received) {
-        let Received { source, destination, payload } = received;
-        trace!(iface = self.name(interface), %source, %destination, octets = payload.len(), "received");
-        self.handle(Input::Packet { interface, source: *source, destination: *destination, payload });
+        let Received { source, destination, ttl, payload } = received;
+        trace!(iface = self.name(interface), %source, %destination, ttl, octets = payload.len(), "received");
+        let (source, destination, ttl) = (*source, *destination, *ttl);
+        self.handle(Input::Packet { interface, source, destination, ttl, payload });
     }
 
     fn handle(&mut self, input: Input<'_>) {
@@ -346,7 +361,9 @@ impl Task {
                 recorder.output(&output);
             }
             match output {
-                Output::Send { interface, destination, ttl, packet } => self.send(interface, destination, ttl, &packet),
+                Output::Send { interface, destination, ttl, delivery, packet } => {
+                    self.send(interface, destination, Departure { ttl, delivery }, &packet);
+                }
                 Output::Route { prefix, route } => {
                     self.pending.routes.insert(prefix, route);
                 }
@@ -365,13 +382,13 @@ impl Task {
         }
     }
 
-    fn send(&self, interface: InterfaceId, destination: Ipv4Addr, ttl: u8, packet: &[u8]) {
+    fn send(&self, interface: InterfaceId, destination: Ipv4Addr, departure: Departure, packet: &[u8]) {
         let iface = self.name(interface);
         let Some(port) = self.ports.get(&interface) else {
             debug!(iface, "nothing sent: no socket");
             return;
         };
-        match port.socket.send(destination, ttl, packet) {
+        match port.socket.send(destination, departure, packet) {
             Ok(()) => trace!(iface, %destination, octets = packet.len(), "sent"),
             Err(error) => debug!(iface, %destination, %error, "not sent"),
         }
@@ -383,6 +400,18 @@ impl Task {
 
     fn name(&self, interface: InterfaceId) -> String {
         name(&self.names, interface)
+    }
+}
+
+/// Has a socket let through what `senders` send. The engine looks at every packet, so a router without a filter only works more.
+fn filter(
+    names: &BTreeMap<InterfaceId, String>,
+    interface: InterfaceId,
+    socket: &OspfSocket,
+    senders: Option<&Senders>,
+) {
+    if let Err(error) = socket.filter(senders.unwrap_or(&Senders::Anyone)) {
+        warn!(iface = name(names, interface), %error, "no packet filter on the OSPF socket");
     }
 }
 

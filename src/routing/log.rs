@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ospf::{Event, InterfaceId, KeyStanding, NeighborState, Refusal};
-use tracing::{debug, info, warn};
+use ospf::{Event, InterfaceId, KeyStanding, LsaRefusal, NeighborState, Refusal};
+use tracing::{debug, error, info, warn};
 
 /// Distinct refusals remembered, so that a neighbour with a wrong setting warns once and not every hello.
 const MAX_REMEMBERED: usize = 1024;
@@ -12,6 +12,8 @@ const MAX_REMEMBERED: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
     warned: BTreeSet<(InterfaceId, Refusal)>,
+    /// Interfaces on which LSAs of sites were refused.
+    open_links: BTreeSet<InterfaceId>,
 }
 
 impl EventLog {
@@ -22,6 +24,7 @@ impl EventLog {
                 let iface = name(*interface);
                 if *to == NeighborState::Full || *from == NeighborState::Full {
                     self.warned.retain(|(warned, _)| warned != interface);
+                    self.open_links.remove(interface);
                     info!(iface, neighbor = %router_id, %address, %from, %to, cause, "adjacency");
                 } else {
                     debug!(iface, neighbor = %router_id, %address, %from, %to, cause, "neighbor");
@@ -40,6 +43,11 @@ impl EventLog {
             }
             Event::LsaRefused { interface, router_id, key, reason } => {
                 let (iface, lsa) = (name(*interface), key.map(|key| key.to_string()));
+                if *reason == LsaRefusal::SiteOnOpenLink && self.open_links.insert(*interface) {
+                    let neighbor = router_id;
+                    warn!(iface, %neighbor, lsa, "an LSA of a site came over a link without `auth`; further ones are only counted");
+                    return;
+                }
                 debug!(iface, neighbor = %router_id, lsa, reason = reason.name(), "LSA refused");
             }
             Event::RouteRefused { prefix, originator, guard } => {
@@ -49,8 +57,20 @@ impl EventLog {
             Event::DuplicateRouterId { interface, source } => {
                 warn!(iface = name(*interface), %source, "another router uses our router id");
             }
+            Event::SecondSpeaker { interface, router_id, address } => {
+                let iface = name(*interface);
+                warn!(iface, neighbor = %router_id, %address, "a second router speaks where there can be one");
+            }
+            Event::NeighborLimitReached { interface, most } => {
+                warn!(iface = name(*interface), most, "as many neighbors as a hello lists; more are refused");
+            }
+            Event::BacklogGivenUp { interface, router_id, lsas } => {
+                let iface = name(*interface);
+                warn!(iface, neighbor = %router_id, lsas, "too much is not acknowledged; the adjacency begins anew");
+            }
+            Event::LsaNotOriginated { key, reason } => error!(lsa = %key, %reason, "an LSA of ours is not originated"),
             Event::SelfOriginatedReceived { key, area } => {
-                info!(lsa = %key, %area, "an LSA of ours came back from an earlier life");
+                info!(lsa = %key, %area, "an LSA of ours came back newer than ours");
             }
             Event::LimitReached { limit, most } => {
                 warn!(?limit, most, "there is as much as is let in; more is refused");

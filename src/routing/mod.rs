@@ -7,6 +7,7 @@ mod driver;
 mod keyring;
 mod log;
 mod redistribution;
+mod senders;
 mod socket;
 
 pub use config::{InterfaceIds, Signing, engine_config, prefix};

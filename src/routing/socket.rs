@@ -9,11 +9,14 @@ use std::os::fd::AsRawFd as _;
 
 use anyhow::Context as _;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg, setsockopt, sockopt};
+use ospf::Delivery;
 use pnet::packet::Packet as _;
 use pnet::packet::ipv4::Ipv4Packet;
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use super::senders::Senders;
 
 /// IP protocol number of OSPF (RFC 2328 §A.1).
 const OSPF: i32 = 89;
@@ -21,8 +24,6 @@ const OSPF: i32 = 89;
 const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
 /// AllDRouters (RFC 2328 §A.1). Joined everywhere: the engine knows when this router is one of them.
 const ALL_D_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 6);
-/// The TTL of what stays on the link, and goes there past the routing table.
-const LINK_TTL: u8 = 1;
 /// Precedence Internetwork Control (RFC 2328 §A.1).
 const INTERNETWORK_CONTROL: u32 = 0xc0;
 /// SO_PRIORITY of the same meaning (TC_PRIO_CONTROL), so that the interface's queue lets hellos pass.
@@ -47,8 +48,19 @@ pub struct Received {
     pub source: Ipv4Addr,
     /// IP destination.
     pub destination: Ipv4Addr,
+    /// IP TTL.
+    pub ttl: u8,
     /// The IP payload.
     pub payload: Vec<u8>,
+}
+
+/// How a packet leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Departure {
+    /// IP TTL.
+    pub ttl: u8,
+    /// Whether the routing table is asked.
+    pub delivery: Delivery,
 }
 
 impl OspfSocket {
@@ -72,6 +84,17 @@ impl OspfSocket {
         Ok(Self { socket, index, source })
     }
 
+    /// Has the kernel drop, before they take room in the receive buffer, packets that the engine would refuse for their sender.
+    pub fn filter(&self, senders: &Senders) -> io::Result<()> {
+        let program = senders.program();
+        if program.is_empty() {
+            // An error says that there is no filter.
+            let _ = self.socket.get_ref().detach_filter();
+            return Ok(());
+        }
+        self.socket.get_ref().attach_filter(&program.into_iter().map(SockFilter::from).collect::<Vec<_>>())
+    }
+
     /// Waits for the next packet. What is no IPv4 packet is passed over.
     pub async fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<Received> {
         buffer.resize(MAX_PACKET, 0);
@@ -87,21 +110,21 @@ impl OspfSocket {
     }
 
     /// Sends one packet without waiting: a full queue drops it, as a wire would, and retransmission repairs that.
-    pub fn send(&self, destination: Ipv4Addr, ttl: u8, packet: &[u8]) -> io::Result<()> {
+    pub fn send(&self, destination: Ipv4Addr, departure: Departure, packet: &[u8]) -> io::Result<()> {
         let info = nix::libc::in_pktinfo {
             ipi_ifindex: self.index.cast_signed(),
             ipi_spec_dst: nix::libc::in_addr { s_addr: u32::from(self.source).to_be() },
             ipi_addr: nix::libc::in_addr { s_addr: 0 },
         };
-        let route = match ttl {
-            LINK_TTL => MsgFlags::from_bits_retain(nix::libc::MSG_DONTROUTE),
-            _ => MsgFlags::empty(),
+        let route = match departure.delivery {
+            Delivery::OnLink => MsgFlags::from_bits_retain(nix::libc::MSG_DONTROUTE),
+            Delivery::Routed => MsgFlags::empty(),
         };
         let to = SockaddrIn::from(SocketAddrV4::new(destination, 0));
         sendmsg(
             self.socket.as_raw_fd(),
             &[IoSlice::new(packet)],
-            &[ControlMessage::Ipv4PacketInfo(&info), ControlMessage::Ipv4Ttl(&i32::from(ttl))],
+            &[ControlMessage::Ipv4PacketInfo(&info), ControlMessage::Ipv4Ttl(&i32::from(departure.ttl))],
             MsgFlags::MSG_DONTWAIT | route,
             Some(&to),
         )?;
@@ -114,6 +137,7 @@ fn strip_ip_header(bytes: &[u8]) -> Option<Received> {
     Some(Received {
         source: packet.get_source(),
         destination: packet.get_destination(),
+        ttl: packet.get_ttl(),
         payload: packet.payload().to_vec(),
     })
 }

@@ -8,7 +8,7 @@ use ospf::{Config, Input, Instant, InterfaceId, LinkState, OpaqueScope, Output, 
 use serde::{Deserialize, Serialize};
 
 /// The format that this program writes; it reads those up to it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,9 @@ pub enum Happening {
         source: Ipv4Addr,
         /// To.
         destination: Ipv4Addr,
+        /// IP TTL; traces of format 1 do not have it, and no engine that wrote one looked at it.
+        #[serde(default = "link_ttl")]
+        ttl: u8,
         /// What.
         payload: Octets,
     },
@@ -141,10 +144,11 @@ impl Happening {
     /// `input` with what `redact` makes of its secrets.
     pub(super) fn of(input: &Input<'_>, redact: &super::recorder::Redactor) -> Self {
         match input {
-            Input::Packet { interface, source, destination, payload } => Self::Packet {
+            Input::Packet { interface, source, destination, ttl, payload } => Self::Packet {
                 interface: *interface,
                 source: *source,
                 destination: *destination,
+                ttl: *ttl,
                 payload: Octets(redact.packet(payload, *source)),
             },
             Input::Link { interface, state } => Self::Link { interface: *interface, state: state.clone() },
@@ -164,9 +168,13 @@ impl Happening {
     /// As the engine takes it.
     pub fn input(&self) -> Input<'_> {
         match self {
-            Self::Packet { interface, source, destination, payload } => {
-                Input::Packet { interface: *interface, source: *source, destination: *destination, payload: &payload.0 }
-            }
+            Self::Packet { interface, source, destination, ttl, payload } => Input::Packet {
+                interface: *interface,
+                source: *source,
+                destination: *destination,
+                ttl: *ttl,
+                payload: &payload.0,
+            },
             Self::Link { interface, state } => Input::Link { interface: *interface, state: state.clone() },
             Self::Configure(config) => Input::Configure(config.clone()),
             Self::Opaque { scope, opaque_type, opaque_id, body } => {
@@ -186,7 +194,7 @@ impl Outcome {
     /// `output`, its packet as `signed` has it.
     pub(super) fn of(output: &Output, signed: impl FnOnce(InterfaceId, &[u8]) -> Vec<u8>) -> Self {
         match output {
-            Output::Send { interface, destination, ttl, packet } => Self::Send {
+            Output::Send { interface, destination, ttl, delivery: _, packet } => Self::Send {
                 interface: *interface,
                 destination: *destination,
                 ttl: *ttl,
@@ -200,6 +208,11 @@ impl Outcome {
             Output::Event(event) => Self::Event(format!("{event:?}")),
         }
     }
+}
+
+/// The TTL of packets that stay on a link.
+fn link_ttl() -> u8 {
+    1
 }
 
 /// Nanoseconds since the engine's time zero; 584 years fit.
@@ -260,6 +273,7 @@ mod tests {
             interface: InterfaceId(3),
             source: Ipv4Addr::new(10, 0, 0, 1),
             destination: Ipv4Addr::new(224, 0, 0, 5),
+            ttl: 255,
             payload,
         };
         let line = Line::Input { at: 1_500_000_000, what };
@@ -267,7 +281,7 @@ mod tests {
         assert_eq!(
             text,
             "{\"input\":{\"at\":1500000000,\"what\":{\"packet\":{\"interface\":3,\"source\":\"10.0.0.1\",\
-             \"destination\":\"224.0.0.5\",\"payload\":\"0201\"}}}}"
+             \"destination\":\"224.0.0.5\",\"ttl\":255,\"payload\":\"0201\"}}}}"
         );
         assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line);
     }

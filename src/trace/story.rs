@@ -40,7 +40,7 @@ impl Story {
     pub fn outcome(&self, outcome: &Outcome) -> String {
         match outcome {
             Outcome::Send { interface, destination, ttl, packet } => {
-                let ttl = if *ttl == 1 { String::new() } else { format!(" ttl {ttl}") };
+                let ttl = ttl_in_words(*ttl);
                 format!("-> {} to {destination}{ttl}: {}", self.name(*interface), packet_in_words(&packet.0))
             }
             Outcome::Route { prefix, route: Some(route) } => format!("route {prefix}: {}", self.route(route)),
@@ -52,8 +52,9 @@ impl Story {
 
     fn happening(&mut self, what: &Happening) -> String {
         match what {
-            Happening::Packet { interface, source, destination, payload } => {
-                format!("<- {} {source} to {destination}: {}", self.name(*interface), packet_in_words(&payload.0))
+            Happening::Packet { interface, source, destination, ttl, payload } => {
+                let (name, ttl) = (self.name(*interface), ttl_in_words(*ttl));
+                format!("<- {name} {source} to {destination}{ttl}: {}", packet_in_words(&payload.0))
             }
             Happening::Link { interface, state: LinkState::Down } => format!("link {} down", self.name(*interface)),
             Happening::Link { interface, state: LinkState::Up { index, mtu, addressing } } => {
@@ -91,6 +92,11 @@ impl Story {
     fn name(&self, id: InterfaceId) -> String {
         self.names.get(&id).cloned().unwrap_or_else(|| format!("#{}", id.0))
     }
+}
+
+/// A TTL, unless it is the one of most packets.
+fn ttl_in_words(ttl: u8) -> String {
+    if ttl == 1 { String::new() } else { format!(" ttl {ttl}") }
 }
 
 fn octets_in_words(octets: Option<&Octets>) -> String {

@@ -78,7 +78,7 @@ fn minute(path: &Path, limit: u64, authentication: &Authentication) {
     while now < end {
         sent(std::iter::from_fn(|| other.poll_output()).collect(), 2, &mut wire);
         if let Some((from, destination, packet)) = wire.pop_front() {
-            let input = Input::Packet { interface: WIRE, source: address(from), destination, payload: &packet };
+            let input = Input::Packet { interface: WIRE, source: address(from), destination, ttl: 1, payload: &packet };
             match from {
                 1 => other.handle(now, input),
                 _ => sent(traced.handle(now, input), 1, &mut wire),
@@ -200,6 +200,6 @@ fn what_is_no_trace_is_refused_with_the_line_that_is_not_one() {
     recorder.start("acme", "taipei", 1);
     let start = fs::read_to_string(&path).unwrap();
     assert!(matches!(refused(&format!("{start}tick\n")), ReplayError::Line { line: 2, .. }));
-    let later = start.replacen("\"format\":1", "\"format\":2", 1);
-    assert!(matches!(refused(&later), ReplayError::Format(2)));
+    let later = start.replacen("\"format\":2", "\"format\":3", 1);
+    assert!(matches!(refused(&later), ReplayError::Format(3)));
 }

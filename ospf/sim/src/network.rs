@@ -112,6 +112,7 @@ struct Packet {
     interface: InterfaceId,
     source: Ipv4Addr,
     destination: Ipv4Addr,
+    ttl: u8,
     payload: Bytes,
 }
 
@@ -215,10 +216,17 @@ impl Network {
             }
             match self.queue.next_until(limit) {
                 Some(Happening::Arrival(packet)) => {
-                    let Packet { from, to, interface, source, destination, payload } = packet;
+                    let Packet { from, to, interface, source, destination, ttl, payload } = packet;
                     if self.carries(interface, from, to) && self.routers[to.0].is_some() {
                         self.counts.arrivals += 1;
-                        inputs.entry(to).or_default().push(Arrived { at, interface, source, destination, payload });
+                        inputs.entry(to).or_default().push(Arrived {
+                            at,
+                            interface,
+                            source,
+                            destination,
+                            ttl,
+                            payload,
+                        });
                     }
                 }
                 Some(Happening::WakeUp(router)) => {
@@ -365,7 +373,7 @@ impl Network {
     }
 
     fn send(&mut self, router: RouterIndex, sent: Sent) {
-        let Sent { at, interface, destination, packet } = sent;
+        let Sent { at, interface, destination, ttl, packet } = sent;
         self.counts.packets += 1;
         self.counts.octets += packet.len() as u64;
         if packet.get(1).is_some_and(|kind| FLOODING.contains(kind)) {
@@ -390,7 +398,7 @@ impl Network {
                     None => packet.clone(),
                     Some(bit) => with_flipped_bit(&packet, bit),
                 };
-                let packet = Packet { from: router, to, interface, source, destination, payload };
+                let packet = Packet { from: router, to, interface, source, destination, ttl, payload };
                 self.queue.schedule(at + arrival.after, Happening::Arrival(packet));
             }
         }

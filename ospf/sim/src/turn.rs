@@ -31,6 +31,7 @@ pub(crate) struct Arrived {
     pub(crate) interface: InterfaceId,
     pub(crate) source: Ipv4Addr,
     pub(crate) destination: Ipv4Addr,
+    pub(crate) ttl: u8,
     pub(crate) payload: Bytes,
 }
 
@@ -40,6 +41,7 @@ pub(crate) struct Sent {
     pub(crate) at: Instant,
     pub(crate) interface: InterfaceId,
     pub(crate) destination: Ipv4Addr,
+    pub(crate) ttl: u8,
     pub(crate) packet: Bytes,
 }
 
@@ -83,9 +85,9 @@ pub(crate) fn take_all(turns: &mut [Turn], until: Instant, threads: usize) {
 
 impl Turn {
     fn take(&mut self, until: Instant) {
-        for Arrived { at, interface, source, destination, payload } in std::mem::take(&mut self.arrivals) {
+        for Arrived { at, interface, source, destination, ttl, payload } in std::mem::take(&mut self.arrivals) {
             self.running.tick_until(at, &mut self.outcome);
-            let input = Input::Packet { interface, source, destination, payload: &payload };
+            let input = Input::Packet { interface, source, destination, ttl, payload: &payload };
             self.running.handle(at, input, &mut self.outcome);
         }
         self.running.tick_until(until, &mut self.outcome);
@@ -119,9 +121,9 @@ impl Running {
         self.engine.handle(at, input);
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Send { interface, destination, packet, ttl: _ } => {
+                Output::Send { interface, destination, ttl, delivery: _, packet } => {
                     outcome.originations += self.own.count(&packet);
-                    outcome.sent.push(Sent { at, interface, destination, packet });
+                    outcome.sent.push(Sent { at, interface, destination, ttl, packet });
                 }
                 Output::Route { prefix, route } => {
                     outcome.route_changes += 1;

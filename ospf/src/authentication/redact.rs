@@ -163,7 +163,7 @@ mod tests {
     fn signed(authentication: &Authentication) -> Bytes {
         let body = PacketBody::LinkStateAck(Vec::new());
         let packet = Packet { router_id: RouterId(9), area_id: AreaId::BACKBONE, authentication: Unsigned::Null, body };
-        sign(authentication, packet.encode(), SOURCE, &mut Sequences::default(), 5, Instant::ZERO).packet
+        sign(authentication, packet.encode().unwrap(), SOURCE, &mut Sequences::default(), 5, Instant::ZERO).packet
     }
 
     fn judged(config: &Config, packet: &[u8]) -> Result<super::super::Sequence, crate::refusal::Refusal> {

@@ -106,7 +106,7 @@ fn hello() -> Bytes {
         neighbors: vec![RouterId(0x0aff_0002)],
     });
     let (router_id, area_id) = (RouterId::from(SOURCE), AreaId::BACKBONE);
-    Packet { router_id, area_id, authentication: Unsigned::Null, body }.encode()
+    Packet { router_id, area_id, authentication: Unsigned::Null, body }.encode().unwrap()
 }
 
 fn chain(algorithm: KeyAlgorithm, id: u8, secret: Vec<u8>, sequence: SequenceCheck) -> Authentication {

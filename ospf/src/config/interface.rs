@@ -45,6 +45,8 @@ pub struct InterfaceConfig {
     pub poll_interval: Duration,
     /// How packets are signed and verified.
     pub authentication: Authentication,
+    /// Whose packets are taken.
+    pub speaker: Speaker,
 }
 
 impl InterfaceConfig {
@@ -66,15 +68,52 @@ impl InterfaceConfig {
             authentication: Authentication::Null,
             neighbors: BTreeMap::new(),
             poll_interval: Duration::from_secs(120),
+            speaker: Speaker::Anyone,
         }
     }
 }
 
 impl InterfaceConfig {
+    /// Whether a packet that is taken here is its sender's: it carries a digest that only holders of the key can make. A simple password
+    /// is in every multicast hello, readable by all who could forge one.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        match self.authentication {
+            Authentication::Cryptographic(_) => true,
+            Authentication::Null | Authentication::Simple(_) => false,
+        }
+    }
+
     /// Whether the interface's network is hidden: it is transit-only in the sense of RFC 6860 §1.
     pub(crate) fn hides_network(&self) -> bool {
         self.prefix_suppression && !self.passive
     }
+}
+
+/// Whose packets are taken on an interface. Virtual links have a rule of their own: see [`NetworkType::VirtualLink`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Speaker {
+    /// Those of whoever is on the link (RFC 2328 §8.2).
+    #[default]
+    Anyone,
+    /// Those of the router at the other end of a tunnel, into which others than the two ends may have packets forwarded.
+    Peer {
+        /// The source of its packets.
+        address: Ipv4Addr,
+        /// Whether the TTL has to show that they were not forwarded.
+        ttl_security: TtlSecurity,
+    },
+}
+
+/// The Generalized TTL Security Mechanism (RFC 5082): a packet that is sent with TTL 255 and arrives with it was forwarded by nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum TtlSecurity {
+    /// Packets are taken with TTL 255.
+    #[default]
+    Required,
+    /// Packets are taken with any TTL: the peer sends them with another, as RFC 2328 §A.1 has it.
+    Off,
 }
 
 /// Network type (RFC 2328 §1.2, §9).

@@ -3,9 +3,12 @@
 /// Guards of memory. What this router originates itself always goes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Limits {
     /// LSAs in all databases together.
     pub lsas: usize,
+    /// Octets of the LSAs in all databases together.
+    pub lsdb_octets: usize,
     /// LSAs in the database of one area, those of AS scope left out.
     pub lsas_per_area: usize,
     /// Routes to networks. Those inside the AS come first, then those with the lower prefix.
@@ -15,6 +18,8 @@ pub struct Limits {
 impl Limits {
     /// LSAs by default: some 100 MB with what is kept about each.
     pub const LSAS: usize = 200_000;
+    /// Octets by default: some three times what as many LSAs have in a usual network.
+    pub const LSDB_OCTETS: usize = 64 << 20;
     /// LSAs in one area by default: one area may have all of them.
     pub const LSAS_PER_AREA: usize = Self::LSAS;
     /// Routes by default: some 100 MB, a full table of the Internet of some years ago.
@@ -23,6 +28,11 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { lsas: Self::LSAS, lsas_per_area: Self::LSAS_PER_AREA, routes: Self::ROUTES }
+        Self {
+            lsas: Self::LSAS,
+            lsdb_octets: Self::LSDB_OCTETS,
+            lsas_per_area: Self::LSAS_PER_AREA,
+            routes: Self::ROUTES,
+        }
     }
 }

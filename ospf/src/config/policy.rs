@@ -15,6 +15,8 @@ use crate::ids::{Prefix, RouterId};
 pub struct Policy {
     /// Routers whose word counts, the mesh's sites.
     pub guards: BTreeSet<RouterId>,
+    /// Opaque Types that guards alone use.
+    pub guarded_opaque: BTreeSet<u8>,
     /// For each listed prefix the guards that may stand for it.
     pub listed: BTreeMap<Prefix, BTreeSet<RouterId>>,
     /// What becomes of a destination that no listed prefix covers.

@@ -88,6 +88,7 @@ mod tests {
             guards: [A, B].into(),
             listed: listed.iter().map(|(text, guards)| (prefix(text), guards.iter().copied().collect())).collect(),
             unlisted,
+            ..Policy::default()
         }
     }
 

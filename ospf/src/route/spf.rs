@@ -4,6 +4,7 @@
 //! the path, for the policy to judge. It makes no routes.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::Ipv4Addr;
 
@@ -88,6 +89,12 @@ impl Tree {
         let edges = graph.edges(router).iter();
         let back = edges.filter(|edge| is_parent(edge.target)).map(|&edge| graph.link(router, edge).data);
         back.chain(graph.own_addresses(router)).find(|&data| is_address(data))
+    }
+
+    /// All addresses of a router that its Router-LSA shows.
+    pub(super) fn addresses(&self, graph: &Graph<'_>, router: Vertex) -> BTreeSet<Ipv4Addr> {
+        let of_links = graph.edges(router).iter().map(|&edge| graph.link(router, edge).data);
+        of_links.chain(graph.own_addresses(router)).filter(|&data| is_address(data)).collect()
     }
 
     /// The root.

@@ -1,5 +1,6 @@
 //! Where virtual links lead (RFC 2328 §15): the paths to their far ends through their transit areas. Not the links themselves.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::graph::Graph;
@@ -29,6 +30,8 @@ pub(crate) struct VirtualPath {
     pub(crate) interface: InterfaceId,
     /// The far end's address, where packets are sent.
     pub(crate) address: Ipv4Addr,
+    /// All addresses that the far end has in the transit area: it sends from one of them.
+    pub(crate) addresses: BTreeSet<Ipv4Addr>,
     /// First steps of the path, what is routed over the link goes by them.
     pub(super) legs: Vec<Leg>,
 }
@@ -41,8 +44,9 @@ impl VirtualPath {
         let distance = far_end.and_then(|vertex| Some((vertex, u16::try_from(tree.distance(vertex)?).ok()?)));
         let (far_end, cost) = distance.filter(|&(_, cost)| cost < INFINITY).ok_or(VirtualLinkObstacle::NoPath)?;
         let address = tree.address(graph, far_end).ok_or(VirtualLinkObstacle::NoAddress)?;
+        let addresses = tree.addresses(graph, far_end);
         let legs = tree.legs(far_end).to_vec();
         let interface = legs.first().expect("a path has a first step").nexthop.interface;
-        Ok(Self { cost, interface, address, legs })
+        Ok(Self { cost, interface, address, addresses, legs })
     }
 }

@@ -124,7 +124,7 @@ fn an_external_that_a_neighbor_sends_into_a_stub_area_is_not_taken_and_not_ackno
     });
     for (kind, reason) in [(LsaType::AS_EXTERNAL, LsaRefusal::ScopeInStubArea), (LsaType::NSSA, LsaRefusal::NssaOnly)] {
         let key = crate::LsaKey { kind, ..external_key(1, [20, 0, 0, 0].into()) };
-        let lsa = crate::wire::Lsa::new(key, Options::E, crate::SequenceNumber::INITIAL, &body);
+        let lsa = crate::wire::Lsa::new(key, Options::E, crate::SequenceNumber::INITIAL, &body).unwrap();
         let before = world.sent.len();
         world.inject_in(AREA, port(0, 1), 1, PacketBody::LinkStateUpdate(vec![lsa]));
         world.run_for(Duration::from_millis(500));

@@ -34,7 +34,7 @@ use crate::{Addressing, InterfaceId, LinkState, LinkStateId, LsaKey, LsaType, Pr
 fn opaque(sequence: u32) -> Lsa {
     let key = LsaKey { kind: LsaType::OPAQUE_AREA, id: LinkStateId(1), advertising_router: RouterId(77) };
     let body = LsaBody::Opaque(Bytes::copy_from_slice(&sequence.to_be_bytes()));
-    Lsa::new(key, Options::E, SequenceNumber(sequence.cast_signed()), &body)
+    Lsa::new(key, Options::E, SequenceNumber(sequence.cast_signed()), &body).unwrap()
 }
 
 /// RFC 2328 §12.1.6: the sequence space is linear and signed, from -N + 1 on.

@@ -13,7 +13,7 @@ use crate::{Event, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId, 
 /// An opaque LSA by a router that is not there.
 pub fn opaque(kind: LsaType, id: u32, body: &'static [u8]) -> Lsa {
     let key = LsaKey { kind, id: LinkStateId(id), advertising_router: RouterId(77) };
-    Lsa::new(key, Options::E, SequenceNumber::INITIAL, &LsaBody::Opaque(Bytes::from_static(body)))
+    Lsa::new(key, Options::E, SequenceNumber::INITIAL, &LsaBody::Opaque(Bytes::from_static(body))).unwrap()
 }
 
 fn update(lsa: Lsa) -> PacketBody {
@@ -22,7 +22,7 @@ fn update(lsa: Lsa) -> PacketBody {
 
 fn instance(lsa: &Lsa, sequence: i32) -> Lsa {
     let body = lsa.parse().unwrap();
-    Lsa::new(lsa.header.key, lsa.header.options, SequenceNumber(sequence), &body)
+    Lsa::new(lsa.header.key, lsa.header.options, SequenceNumber(sequence), &body).unwrap()
 }
 
 fn acks_of(world: &World, engine: usize, since: Instant, key: LsaKey) -> usize {
@@ -217,7 +217,7 @@ fn corner_case_05_an_unwanted_instance_of_ours_is_flushed_as_it_came() {
         forwarding_address: "0.0.0.0".parse().unwrap(),
         route_tag: 0,
     });
-    let forged = Lsa::new(key, Options::E, SequenceNumber(17), &body);
+    let forged = Lsa::new(key, Options::E, SequenceNumber(17), &body).unwrap();
     let since = world.now;
     world.inject(port(0, 1), 1, update(forged.clone()));
     world.run_for(Duration::from_secs(1));
@@ -287,7 +287,7 @@ fn corner_case_03_a_forged_instance_with_the_last_number_and_a_larger_checksum_l
         .map(|metric| {
             let LsaBody::Router(mut body) = ours.parse().unwrap() else { panic!() };
             body.links[0].metric = metric;
-            Lsa::new(router_key(0), ours.header.options, SequenceNumber::MAX, &LsaBody::Router(body))
+            Lsa::new(router_key(0), ours.header.options, SequenceNumber::MAX, &LsaBody::Router(body)).unwrap()
         })
         .collect();
     forged.sort_by_key(|lsa| lsa.header.checksum);

@@ -263,13 +263,13 @@ fn a_configuration_against_it_ends_helping() {
 /// A Grace-LSA as its originator sent it some seconds ago.
 fn grace(router: usize, grace_period: u32, age: u16) -> Lsa {
     let body = GraceLsa { grace_period, reason: RestartReason::Unknown, address: None }.body();
-    Lsa::new(GraceLsa::key(router_id(router)), Options::E, SequenceNumber::INITIAL, &body).with_age(age)
+    Lsa::new(GraceLsa::key(router_id(router)), Options::E, SequenceNumber::INITIAL, &body).unwrap().with_age(age)
 }
 
 #[test]
 fn corner_case_28_help_is_refused_with_a_reason() {
     let garbage = LsaBody::Opaque(bytes::Bytes::from_static(&[0, 1, 0, 200]));
-    let garbage = Lsa::new(GraceLsa::key(router_id(1)), Options::E, SequenceNumber::INITIAL, &garbage);
+    let garbage = Lsa::new(GraceLsa::key(router_id(1)), Options::E, SequenceNumber::INITIAL, &garbage).unwrap();
     let cases = [
         (grace(1, 120, 200), HelperRefusal::Expired),
         (grace(1, 120, 120), HelperRefusal::Expired),

@@ -48,7 +48,7 @@ fn damaged_packets_with_good_checksums_never_stop_the_engine() {
         }
         sealed(&mut bytes);
         let (interface, source) = (port(0, 1).1, loopback(1));
-        let input = Input::Packet { interface, source, destination: ALL_SPF_ROUTERS, payload: &bytes };
+        let input = Input::Packet { interface, source, destination: ALL_SPF_ROUTERS, ttl: 1, payload: &bytes };
         world.input(0, input);
         if round % 16 == 0 {
             world.run_for(Duration::from_millis(300));
@@ -102,7 +102,7 @@ fn an_lsa_whose_body_does_not_hold_together_is_refused_and_does_not_hold_up_load
                 let lsas = lsas.iter().map(shortened).collect();
                 let decoded = Packet::decode(&packet.bytes).unwrap();
                 let forged = Packet { body: PacketBody::LinkStateUpdate(lsas), ..decoded };
-                packet.bytes = forged.encode();
+                packet.bytes = forged.encode().unwrap();
                 broken = Some(packet.at);
             }
             world.put(port(0, 1), packet, DELAY);

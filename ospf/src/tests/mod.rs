@@ -18,6 +18,8 @@ mod opaque;
 mod pacing;
 mod partial;
 mod reachability;
+mod site_lsas;
+mod speakers;
 mod speed;
 mod stub_router;
 mod virtual_links;

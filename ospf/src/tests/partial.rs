@@ -12,7 +12,7 @@ use crate::wire::{
 };
 use crate::{
     Advertise, AreaId, AreaKind, AreaRange, Config, ExternalMetric, LinkStateId, LsaKey, LsaType, NssaConfig, Prefix,
-    Rfc1583Compatibility, RouterId, SequenceNumber, Summaries, Unlisted,
+    Rfc1583Compatibility, RouterId, SequenceNumber, Speaker, Summaries, TtlSecurity, Unlisted,
 };
 
 /// Networks, and changes of each.
@@ -64,6 +64,11 @@ impl Field {
                 if engine == 0 || engine == neighbor {
                     let interface = config.interfaces.get_mut(&of.1).unwrap();
                     (interface.area, interface.dead_interval) = (area, Duration::from_secs(60_000));
+                    if engine == 0 {
+                        // Guards' LSAs are not taken from a link on which everybody speaks.
+                        let ttl_security = TtlSecurity::Required;
+                        interface.speaker = Speaker::Peer { address: loopback(neighbor), ttl_security };
+                    }
                 }
                 if engine == neighbor {
                     config.loopbacks = BTreeMap::from([(area, BTreeSet::from([loopback(engine)]))]);
@@ -104,7 +109,7 @@ impl Field {
     /// Has engine 0 receive an LSA from a neighbour.
     fn flood(&mut self, neighbor: usize, key: LsaKey, body: LsaBody, options: Options) {
         self.sequence += 1;
-        let lsa = Lsa::new(key, options, SequenceNumber(SequenceNumber::INITIAL.0 + self.sequence), &body);
+        let lsa = Lsa::new(key, options, SequenceNumber(SequenceNumber::INITIAL.0 + self.sequence), &body).unwrap();
         self.present.insert((neighbor, key), body);
         self.send(neighbor, lsa);
     }
@@ -221,7 +226,7 @@ impl Field {
         let body = self.present.remove(&(neighbor, key)).unwrap();
         self.sequence += 1;
         let sequence = SequenceNumber(SequenceNumber::INITIAL.0 + self.sequence);
-        self.send(neighbor, Lsa::new(key, Options::E, sequence, &body).with_age(MAX_AGE));
+        self.send(neighbor, Lsa::new(key, Options::E, sequence, &body).unwrap().with_age(MAX_AGE));
     }
 }
 

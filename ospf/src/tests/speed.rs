@@ -56,14 +56,14 @@ fn router_lsa(router: u32, sequence: i32, without: Option<u32>) -> Lsa {
     links.push(RouterLink { kind: RouterLinkKind::Stub, id: host, data: Ipv4Addr::BROADCAST, metric: 1 });
     let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(id(router).0), advertising_router: id(router) };
     let body = LsaBody::Router(RouterLsa { flags: RouterFlags::default(), links });
-    Lsa::new(key, Options::E, SequenceNumber(SequenceNumber::INITIAL.0 + 100 + sequence), &body)
+    Lsa::new(key, Options::E, SequenceNumber(SequenceNumber::INITIAL.0 + 100 + sequence), &body).unwrap()
 }
 
 fn update(lsas: Vec<Lsa>) -> Vec<u8> {
     let body = PacketBody::LinkStateUpdate(lsas);
     let packet =
         Packet { router_id: router_id(1), area_id: AreaId::BACKBONE, authentication: Authentication::Null, body };
-    packet.encode().to_vec()
+    packet.encode().unwrap().to_vec()
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn measure_flips_in_a_grid() {
     let mut now = world.now;
     let mut give = |now, payload: &[u8]| {
         let (interface, source, destination) = (port(0, 1).1, loopback(1), ALL_SPF_ROUTERS);
-        engine.handle(now, Input::Packet { interface, source, destination, payload });
+        engine.handle(now, Input::Packet { interface, source, destination, ttl: 1, payload });
         std::iter::from_fn(|| engine.poll_output()).count();
         engine.handle(now + CALCULATED, Input::Tick);
         std::iter::from_fn(|| engine.poll_output())

@@ -277,3 +277,45 @@ fn a_virtual_link_that_is_configured_later_comes_up_and_one_that_is_taken_away_s
     world.run_for(Duration::from_secs(1));
     assert_eq!(state(&world, 1), S::Init, "1-WayReceived");
 }
+
+/// A hello of the backbone as if router 3 had sent it to 1, from this address.
+fn forge(world: &mut World, source: Ipv4Addr) -> Option<crate::Refusal> {
+    let hello = crate::wire::Hello {
+        network_mask: Ipv4Addr::UNSPECIFIED,
+        hello_interval: 10,
+        options: crate::wire::Options::E,
+        priority: 1,
+        dead_interval: 40,
+        designated_router: Ipv4Addr::UNSPECIFIED,
+        backup_designated_router: Ipv4Addr::UNSPECIFIED,
+        neighbors: vec![],
+    };
+    let packet = crate::wire::Packet {
+        router_id: router_id(3),
+        area_id: AreaId::BACKBONE,
+        authentication: crate::wire::Authentication::Null,
+        body: PacketBody::Hello(hello),
+    };
+    let (destination, payload) = (lan_address(0, 1), packet.encode().unwrap());
+    let before = world.events[1].len();
+    world.input(1, crate::Input::Packet { interface: LAN, source, destination, ttl: 60, payload: &payload });
+    world.events[1][before..].iter().find_map(|event| match event {
+        Event::PacketRefused { reason, .. } => Some(*reason),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_virtual_links_packets_are_taken_from_an_address_of_its_far_end_alone() {
+    let mut world = line(|_, _| {});
+    let far = lan_address(1, 3);
+    assert_eq!(forge(&mut world, far), Some(crate::Refusal::AreaMismatch), "before the far end is known");
+    world.run_to(2 * DEAD, is_up);
+    world.run_for(HELLO);
+    for source in [lan_address(0, 2), lan_address(1, 2), Ipv4Addr::new(192, 168, 7, 66), loopback(3)] {
+        assert_eq!(forge(&mut world, source), Some(crate::Refusal::VirtualLinkSource), "{source}");
+        assert!(is_up(&world));
+    }
+    assert_eq!(forge(&mut world, far), None, "the packet itself is good");
+    assert_eq!(state(&world, 1), S::Init);
+}

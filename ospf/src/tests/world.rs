@@ -9,8 +9,9 @@ use bytes::Bytes;
 use crate::send::ALL_SPF_ROUTERS;
 use crate::wire::{Authentication, Lsa, Packet, PacketBody};
 use crate::{
-    Addressing, AreaId, Config, Engine, Event, External, ExternalMetric, Input, Instant, InterfaceConfig, InterfaceId,
-    LinkState, LinkStateId, LsaKey, LsaPlace, LsaType, NeighborState, NetworkType, Output, Prefix, Route, RouterId,
+    Addressing, AreaId, Config, Delivery, Engine, Event, External, ExternalMetric, Input, Instant, InterfaceConfig,
+    InterfaceId, LinkState, LinkStateId, LsaKey, LsaPlace, LsaType, NeighborState, NetworkType, Output, Prefix, Route,
+    RouterId,
 };
 
 /// One-way delay of every link.
@@ -36,6 +37,7 @@ pub struct Sent {
     pub source: Ipv4Addr,
     pub destination: Ipv4Addr,
     pub ttl: u8,
+    pub delivery: Delivery,
     pub bytes: Bytes,
 }
 
@@ -203,10 +205,10 @@ impl World {
         }
         while let Some(output) = self.engines[engine].poll_output() {
             match output {
-                Output::Send { interface, destination, ttl, packet } => {
+                Output::Send { interface, destination, ttl, delivery, packet } => {
                     let from = (engine, interface);
                     let source = self.address(from);
-                    self.launch(Sent { at: now, from, source, destination, ttl, bytes: packet });
+                    self.launch(Sent { at: now, from, source, destination, ttl, delivery, bytes: packet });
                 }
                 Output::Route { prefix, route: Some(route) } => {
                     self.routes[engine].insert(prefix, route);
@@ -269,7 +271,7 @@ impl World {
         if lost {
             return;
         }
-        if packet.ttl > 1 {
+        if packet.delivery == Delivery::Routed {
             self.route(&packet);
         } else if let Some(&to) = self.wires.get(&packet.from) {
             self.put(to, packet, DELAY);
@@ -295,7 +297,8 @@ impl World {
                 return;
             }
             if self.ports().iter().any(|&port| port.0 == next.0 && self.address(port) == packet.destination) {
-                self.put(next, packet.clone(), DELAY * hop);
+                let ttl = packet.ttl - u8::try_from(hop - 1).expect("no more hops than the TTL");
+                self.put(next, Sent { ttl, ..packet.clone() }, DELAY * hop);
                 return;
             }
             let Some(onward) = self.nexthops(next.0, packet.destination).first().copied() else { return };
@@ -368,8 +371,13 @@ impl World {
     /// As [`World::inject`], in another area than the backbone.
     pub fn inject_in(&mut self, area_id: AreaId, to: Port, router: usize, body: PacketBody) {
         let packet = Packet { router_id: router_id(router), area_id, authentication: Authentication::Null, body };
-        let (source, destination, payload) = (loopback(router), ALL_SPF_ROUTERS, &packet.encode()[..]);
-        self.input(to.0, Input::Packet { interface: to.1, source, destination, payload });
+        self.inject_packet(to, loopback(router), 1, &packet);
+    }
+
+    /// Gives `to` a packet to AllSPFRouters from an address, with a TTL.
+    pub fn inject_packet(&mut self, to: Port, source: Ipv4Addr, ttl: u8, packet: &Packet) {
+        let (destination, payload) = (ALL_SPF_ROUTERS, &packet.encode().unwrap()[..]);
+        self.input(to.0, Input::Packet { interface: to.1, source, destination, ttl, payload });
     }
 
     /// An LSA in an engine's database.
@@ -395,8 +403,8 @@ impl World {
     }
 
     fn arrive(&mut self, (engine, interface): Port, packet: &Sent) {
-        let (source, destination, payload) = (packet.source, packet.destination, &packet.bytes[..]);
-        self.input(engine, Input::Packet { interface, source, destination, payload });
+        let Sent { source, destination, ttl, ref bytes, .. } = *packet;
+        self.input(engine, Input::Packet { interface, source, destination, ttl, payload: bytes });
     }
 
     /// State of the neighbour at the other end of a link, as `engine` sees it.

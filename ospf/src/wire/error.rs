@@ -58,3 +58,17 @@ pub enum LsaError {
     #[error("malformed LSA")]
     Malformed(#[from] WireError),
 }
+
+/// Why something cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// It is longer than a 16-bit length says.
+    #[error("{octets} octets are more than a 16-bit length says")]
+    TooLong {
+        /// Its length.
+        octets: usize,
+    },
+    /// The body is not one of the LSA's type.
+    #[error("the body of another LS type")]
+    BodyOfAnotherType,
+}

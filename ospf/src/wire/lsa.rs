@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use bytes::Bytes;
 
 use super::constants::{LSA_HEADER_LEN, MAX_AGE};
-use super::error::{LsaError, WireError};
+use super::error::{EncodeError, LsaError, WireError};
 use super::packet::Options;
 use crate::ids::{LinkStateId, LsaKey, RouterId, SequenceNumber};
 
@@ -155,16 +155,19 @@ pub struct ExternalLsa {
 impl Lsa {
     /// A new instance with age 0, its length and checksum computed (§12.1).
     ///
-    /// # Panics
+    /// # Errors
     /// If the body is not one for the key's LS type, or longer than a 16-bit length says.
-    pub fn new(key: LsaKey, options: Options, sequence: SequenceNumber, body: &LsaBody) -> Self {
-        assert!(body.suits(key.kind), "a body for {key}");
+    pub fn new(key: LsaKey, options: Options, sequence: SequenceNumber, body: &LsaBody) -> Result<Self, EncodeError> {
+        if !body.suits(key.kind) {
+            return Err(EncodeError::BodyOfAnotherType);
+        }
         let body = body.encode();
-        let length = u16::try_from(LSA_HEADER_LEN + body.len()).expect("an LSA is shorter than 64 KiB");
+        let octets = LSA_HEADER_LEN + body.len();
+        let length = u16::try_from(octets).map_err(|_| EncodeError::TooLong { octets })?;
         let mut header = LsaHeader { age: 0, options, key, sequence, checksum: 0, length };
         header.checksum = header.computed_checksum(&body);
         debug_assert!(header.checksum_verifies(&body));
-        Self { header, body }
+        Ok(Self { header, body })
     }
 
     /// Whether this may be used: the checksum verifies, the type is known and the body can be read (§13 (1) and (2)).

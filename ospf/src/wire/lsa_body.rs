@@ -100,7 +100,8 @@ impl RouterLsa {
         out.put_u8(self.flags.0);
         out.put_u8(0);
         out.put_u16(
-            u16::try_from(self.links.len()).expect("an LSA's 16-bit length holds fewer links than 16 bits count"),
+            // A body of more is refused by [`Lsa::new`] for its length.
+            u16::try_from(self.links.len()).unwrap_or(u16::MAX),
         );
         for link in &self.links {
             link.write(out);

@@ -21,7 +21,7 @@ mod tests;
 pub use constants::*;
 pub use envelope::Envelope;
 pub(crate) use envelope::seal;
-pub use error::{LsaError, Malformation, PacketError, WireError};
+pub use error::{EncodeError, LsaError, Malformation, PacketError, WireError};
 pub use grace_lsa::{GraceLsa, RestartReason};
 pub use lsa::*;
 pub use packet::*;

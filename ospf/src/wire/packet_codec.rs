@@ -7,7 +7,7 @@ use super::constants::{
     REQUEST_LEN,
 };
 use super::envelope::{VERSION, seal};
-use super::error::{Malformation, WireError};
+use super::error::{EncodeError, Malformation, WireError};
 use super::lsa::{Lsa, LsaHeader};
 use super::packet::{Authentication, DatabaseDescription, DdFlags, Hello, Options, Packet, PacketBody};
 use super::reader::Reader;
@@ -17,10 +17,11 @@ impl Packet {
     /// The packet as bytes, its checksum filled in; with cryptographic authentication the checksum is zero and the trailer is still
     /// to be added (§D.4.3).
     ///
-    /// # Panics
-    /// If it is longer than a 16-bit length says: the sender keeps within an MTU by [`Packet::encoded_len`].
-    pub fn encode(&self) -> Bytes {
+    /// # Errors
+    /// If it is longer than a 16-bit length says: a sender keeps within an MTU by [`Packet::encoded_len`].
+    pub fn encode(&self) -> Result<Bytes, EncodeError> {
         let length = self.encoded_len();
+        let length_field = u16::try_from(length).map_err(|_| EncodeError::TooLong { octets: length })?;
         let mut out = BytesMut::with_capacity(length);
         let (au_type, data) = match self.authentication {
             Authentication::Null => (0, [0; 8]),
@@ -28,7 +29,7 @@ impl Packet {
         };
         out.put_u8(VERSION);
         out.put_u8(self.body.kind());
-        out.put_u16(u16::try_from(length).expect("packets are kept within an MTU of 16 bits"));
+        out.put_u16(length_field);
         out.put_u32(self.router_id.0);
         out.put_u32(self.area_id.0);
         // Checksum, AuType, authentication.
@@ -37,7 +38,7 @@ impl Packet {
         self.body.write(&mut out);
         debug_assert_eq!(out.len(), length, "encoded_len is what encode writes");
         seal(&mut out, au_type, data);
-        out.freeze()
+        Ok(out.freeze())
     }
 
     /// Octets of [`Packet::encode`].
@@ -94,7 +95,8 @@ impl PacketBody {
                 }
             }
             Self::LinkStateUpdate(lsas) => {
-                out.put_u32(u32::try_from(lsas.len()).expect("fewer than the packet has octets"));
+                // Fewer than the packet has octets, whose number fits sixteen bits.
+                out.put_u32(u32::try_from(lsas.len()).unwrap_or(u32::MAX));
                 for lsa in lsas {
                     debug_assert_eq!(usize::from(lsa.header.length), lsa.encoded_len());
                     lsa.header.write(out);

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ospf::{Engine, Event, Input, Instant, InterfaceId, LinkState, Output, Prefix, Route};
+use ospf::{Delivery, Engine, Event, Input, Instant, InterfaceId, LinkState, Output, Prefix, Route};
 
 use super::build::{Case, CasePort};
 use crate::queue::EventQueue;
@@ -49,6 +49,7 @@ struct Datagram {
     source: Ipv4Addr,
     destination: Ipv4Addr,
     ttl: u8,
+    delivery: Delivery,
     payload: Bytes,
 }
 
@@ -124,13 +125,13 @@ impl<'a> Lab<'a> {
         self.routers[router].engine.handle(now, input);
         while let Some(output) = self.routers[router].engine.poll_output() {
             match output {
-                Output::Send { interface, destination, ttl, packet } => {
+                Output::Send { interface, destination, ttl, delivery, packet } => {
                     if let Some(recorded) = &mut self.recorded {
                         recorded.push(packet.clone());
                     }
                     let source = self.address(CasePort { router, interface });
                     let source = source.expect("engines send on interfaces that are up");
-                    let datagram = Datagram { source, destination, ttl, payload: packet };
+                    let datagram = Datagram { source, destination, ttl, delivery, payload: packet };
                     self.send(CasePort { router, interface }, datagram);
                 }
                 Output::Route { prefix, route } => {
@@ -163,7 +164,7 @@ impl<'a> Lab<'a> {
         let next = match datagram.destination {
             group if group.is_multicast() => None,
             on_wire if self.has(wire, on_wire) => Some(on_wire),
-            _ if datagram.ttl <= 1 => return,
+            _ if datagram.delivery == Delivery::OnLink => return,
             far => match self.next_hop(from, far) {
                 Some(next) => Some(next),
                 None => return,
@@ -179,9 +180,9 @@ impl<'a> Lab<'a> {
 
     /// A packet at an end of a wire is the router's own, or is passed on.
     fn arrive(&mut self, at: CasePort, datagram: &Datagram) {
-        let Datagram { source, destination, ttl, ref payload } = *datagram;
+        let Datagram { source, destination, ttl, delivery: _, ref payload } = *datagram;
         if destination.is_multicast() || self.owns(at.router, destination) {
-            self.handle(at.router, Input::Packet { interface: at.interface, source, destination, payload });
+            self.handle(at.router, Input::Packet { interface: at.interface, source, destination, ttl, payload });
             return;
         }
         let Some(ttl) = ttl.checked_sub(1).filter(|&left| left > 0) else { return };

@@ -54,6 +54,7 @@ pub fn trace(bytes: &[u8]) {
 struct Sent {
     source: Ipv4Addr,
     destination: Ipv4Addr,
+    ttl: u8,
     payload: Bytes,
 }
 
@@ -198,11 +199,11 @@ impl World {
             authentication: ospf::wire::Authentication::Null,
             body: PacketBody::LinkStateUpdate(vec![lsa]),
         };
-        self.arrive(engine, interface, &self.from(sender, interface, packet.encode()));
+        self.arrive(engine, interface, &self.from(sender, interface, packet.encode().expect("it was decoded")));
     }
 
     fn from(&self, sender: usize, interface: InterfaceId, payload: Bytes) -> Sent {
-        Sent { source: address(sender, interface), destination: Ipv4Addr::new(224, 0, 0, 5), payload }
+        Sent { source: address(sender, interface), destination: Ipv4Addr::new(224, 0, 0, 5), ttl: 1, payload }
     }
 
     fn recall(&self, choices: &mut Choices<'_>) -> Option<(InterfaceId, Sent)> {
@@ -225,8 +226,8 @@ impl World {
     }
 
     fn arrive(&mut self, engine: usize, interface: InterfaceId, packet: &Sent) {
-        let Sent { source, destination, ref payload } = *packet;
-        self.handle(engine, Input::Packet { interface, source, destination, payload });
+        let Sent { source, destination, ttl, ref payload } = *packet;
+        self.handle(engine, Input::Packet { interface, source, destination, ttl, payload });
     }
 
     fn run_for(&mut self, duration: Duration) {
@@ -254,8 +255,8 @@ impl World {
             panic!("{violations:#?}");
         }
         while let Some(output) = self.engines[engine].poll_output() {
-            if let Output::Send { interface, destination, packet, .. } = output {
-                self.send(engine, interface, destination, packet);
+            if let Output::Send { interface, destination, ttl, packet, .. } = output {
+                self.send(engine, interface, destination, ttl, packet);
             }
         }
         let Some((deadline, key)) = self.engines[engine].next_deadline() else { return };
@@ -267,13 +268,13 @@ impl World {
         }
     }
 
-    fn send(&mut self, engine: usize, interface: InterfaceId, destination: Ipv4Addr, payload: Bytes) {
+    fn send(&mut self, engine: usize, interface: InterfaceId, destination: Ipv4Addr, ttl: u8, payload: Bytes) {
         assert!(payload.len() + IP_HEADER_LEN <= usize::from(MTU), "{} octets sent", payload.len());
         let packet = Packet::decode(&payload).expect("engines send good packets");
         if let PacketBody::LinkStateUpdate(lsas) = &packet.body {
             assert!(lsas.iter().all(|lsa| lsa.check().is_ok()), "engines send good LSAs");
         }
-        let packet = Sent { source: address(engine, interface), destination, payload };
+        let packet = Sent { source: address(engine, interface), destination, ttl, payload };
         if self.remembered.len() < MAX_REMEMBERED {
             self.remembered.push((interface, packet.clone()));
         }

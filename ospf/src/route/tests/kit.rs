@@ -149,7 +149,7 @@ impl Net {
     pub(super) fn believe(&mut self, guards: &[u32], listed: &[(&str, &[u32])], unlisted: Unlisted) {
         let set = |routers: &[u32]| routers.iter().copied().map(RouterId).collect();
         let listed = listed.iter().map(|(text, routers)| (prefix(text), set(routers))).collect();
-        self.policy = Policy { guards: set(guards), listed, unlisted };
+        self.policy = Policy { guards: set(guards), listed, unlisted, ..Policy::default() };
     }
 
     pub(super) fn routes(&self, root: u32) -> Calculation {
@@ -212,7 +212,7 @@ impl Net {
     }
 
     fn install(&self, lsdb: &mut Lsdb, key: LsaKey, body: LsaBody) {
-        let lsa = Lsa::new(key, Options::E, SequenceNumber::INITIAL, &body);
+        let lsa = Lsa::new(key, Options::E, SequenceNumber::INITIAL, &body).unwrap();
         let age = if self.dead.contains(&key) { MAX_AGE } else { 0 };
         assert!(lsdb.lookup(key).is_none(), "{key} twice");
         lsdb.insert(lsa.with_age(age), body, NOW);

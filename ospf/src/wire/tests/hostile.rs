@@ -17,7 +17,7 @@ fn malformed(what: Malformation, offset: u16) -> PacketError {
 fn digest(bytes: &[u8]) -> Result<Packet, PacketError> {
     let packet = Packet::decode(bytes)?;
     assert!(packet.encoded_len() <= bytes.len());
-    assert_eq!(Packet::decode(&packet.encode()).as_ref(), Ok(&packet));
+    assert_eq!(Packet::decode(&packet.encode().unwrap()).as_ref(), Ok(&packet));
     if let PacketBody::LinkStateUpdate(lsas) = &packet.body {
         for lsa in lsas {
             if lsa.check().is_ok() {
@@ -58,7 +58,7 @@ proptest! {
 
     #[test]
     fn changed_packets_never_panic(packet in packet(), changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in any::<Option<prop::sample::Index>>()) {
-        let mut bytes = packet.encode().to_vec();
+        let mut bytes = packet.encode().unwrap().to_vec();
         for (at, octet) in changes {
             let at = at.index(bytes.len());
             bytes[at] = octet;
@@ -240,7 +240,9 @@ fn a_bad_lsa_does_not_spoil_the_others_of_its_update() {
     let body = PacketBody::LinkStateUpdate(vec![good.clone(), bad.clone(), good.clone()]);
     let packet =
         Packet { router_id: RouterId(7), area_id: crate::AreaId::BACKBONE, authentication: Authentication::Null, body };
-    let PacketBody::LinkStateUpdate(lsas) = Packet::decode(&packet.encode()).unwrap().body else { panic!("an update") };
+    let PacketBody::LinkStateUpdate(lsas) = Packet::decode(&packet.encode().unwrap()).unwrap().body else {
+        panic!("an update")
+    };
     assert_eq!(lsas, [good.clone(), bad, good]);
     assert_eq!(lsas.iter().map(|lsa| lsa.check().is_ok()).collect::<Vec<_>>(), [true, false, true]);
 

@@ -86,8 +86,9 @@ pub(super) fn lsa_parts() -> impl Strategy<Value = (LsaKey, Options, SequenceNum
 }
 
 pub(super) fn lsa() -> impl Strategy<Value = Lsa> {
-    (lsa_parts(), 0..=MAX_AGE)
-        .prop_map(|((key, options, sequence, body), age)| Lsa::new(key, options, sequence, &body).with_age(age))
+    (lsa_parts(), 0..=MAX_AGE).prop_map(|((key, options, sequence, body), age)| {
+        Lsa::new(key, options, sequence, &body).unwrap().with_age(age)
+    })
 }
 
 fn hello() -> impl Strategy<Value = Hello> {

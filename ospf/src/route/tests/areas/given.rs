@@ -201,7 +201,7 @@ impl Given {
 fn database(lsas: &[Stored]) -> Lsdb {
     let mut lsdb = Lsdb::new();
     for Stored { key, options, dead, body } in lsas {
-        let lsa = Lsa::new(*key, *options, SequenceNumber::INITIAL, body);
+        let lsa = Lsa::new(*key, *options, SequenceNumber::INITIAL, body).unwrap();
         lsdb.insert(lsa.with_age(if *dead { MAX_AGE } else { 0 }), body.clone(), NOW);
     }
     lsdb
@@ -217,7 +217,7 @@ fn policy(random: &mut Random) -> Policy {
         listed.insert(prefix(one_of(random, &DESTINATIONS)), set(random));
     }
     let unlisted = if once_in(random, 4) { Unlisted::Refuse } else { Unlisted::Accept };
-    Policy { guards: set(random), listed, unlisted }
+    Policy { guards: set(random), listed, unlisted, ..Policy::default() }
 }
 
 fn flags(random: &mut Random) -> RouterFlags {
