@@ -112,11 +112,11 @@ impl Engine {
     fn is_translated_by_others(&self, prefix: Prefix, found: &Translatable) -> bool {
         let own = self.config.router_id;
         let Some(lsdb) = self.databases.domain(Domain::As) else { return false };
-        let mut higher = lsdb.of_type(LsaType::AS_EXTERNAL).filter(|entry| entry.key().advertising_router > own);
+        let mut higher =
+            lsdb.about(LsaType::AS_EXTERNAL, prefix).filter(|entry| entry.key().advertising_router > own);
         higher.any(|entry| {
             let LsaBody::External(lsa) = entry.body() else { return false };
             !entry.is_max_age(self.now)
-                && Prefix::from_mask(entry.key().id.into(), lsa.network_mask) == Some(prefix)
                 && (lsa.metric, lsa.forwarding_address) == (found.metric, found.forwarding)
                 && self.calculation.latest.is_boundary_router(entry.key().advertising_router)
         })
