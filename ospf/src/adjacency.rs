@@ -93,7 +93,7 @@ impl Neighbor {
 
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
     pub(crate) fn clear_lists(&mut self) {
-        self.exchange.summary.clear();
+        self.exchange.summary = SummaryList::default();
         self.exchange.declared = None;
         self.exchange.deferred = None;
         self.exchange.last_received = None;
@@ -134,7 +134,32 @@ pub(crate) struct Exchange {
     /// Our last packet, for sending again.
     pub(crate) last_sent: Option<DatabaseDescription>,
     /// Database summary list: what is still to be described.
-    pub(crate) summary: VecDeque<LsaPlace>,
+    pub(crate) summary: SummaryList,
+}
+
+/// Database summary list (§10): how far the database has been described. What comes in behind that place meanwhile is flooded to the
+/// neighbour, and what comes in before it is described, too.
+#[derive(Debug, Default)]
+pub(crate) struct SummaryList {
+    pub(crate) next: SummaryNext,
+    /// LSAs that are still to be described, as far as can be said.
+    pub(crate) left: usize,
+}
+
+/// Where the description goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum SummaryNext {
+    First,
+    After(LsaPlace),
+    #[default]
+    Nothing,
+}
+
+impl SummaryList {
+    /// Whether everything has been described.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.next == SummaryNext::Nothing
+    }
 }
 
 /// What identifies a Database Description among its neighbour's (§10.6).
@@ -382,9 +407,11 @@ impl RetransmissionList {
         let unsent = self.entries.iter().filter(|(_, pending)| pending.retry.is_none()).map(|(key, _)| key);
         findings.demand(unsent.eq(&self.unsent), "what was not sent waits to be sent", || format!("{:?}", self.unsent));
         let retries = self.entries.iter().filter_map(|(&key, pending)| Some((pending.retry?, key)));
-        findings.demand(retries.collect::<BTreeSet<_>>() == self.retries, "what was sent is due to be sent again", || {
-            format!("{:?}", self.retries)
-        });
+        findings.demand(
+            retries.collect::<BTreeSet<_>>() == self.retries,
+            "what was sent is due to be sent again",
+            || format!("{:?}", self.retries),
+        );
         let put_off = self.entries.iter().filter(|(_, pending)| pending.again > 0).map(|(key, _)| key);
         findings.demand(put_off.eq(&self.put_off), "what was sent again is known", || format!("{:?}", self.put_off));
     }

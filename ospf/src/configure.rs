@@ -14,7 +14,9 @@ use crate::io::LinkState;
 use crate::origination::Originations;
 use crate::requests::InFlight;
 use crate::restart::Restart;
+use crate::retransmission::FLOOD_WINDOW;
 use crate::timers::Timers;
+use crate::wishes::Wishes;
 
 /// What a change asks of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +136,15 @@ impl Engine {
             .databases
             .iter()
             .flat_map(|(domain, lsdb)| lsdb.iter().map(move |entry| LsaPlace { domain, key: entry.key() }));
-        for place in said.filter(|&place| self.is_self_originated(place)).collect::<Vec<_>>() {
+        // No more of it is sent before the adjacencies go than the windows hold.
+        let mut octets = 0;
+        let fits = |place: &LsaPlace| {
+            let fits = octets < FLOOD_WINDOW;
+            octets += self.databases.lookup(*place).map_or(0, |entry| usize::from(entry.header(self.now).length));
+            fits
+        };
+        let own = said.filter(|&place| self.is_self_originated(place)).take_while(fits);
+        for place in own.collect::<Vec<_>>() {
             self.flush(place);
         }
         self.send_floods();
@@ -145,6 +155,7 @@ impl Engine {
         self.translators.clear();
         self.databases = Databases::default();
         self.originations = Originations::default();
+        self.wishes = Wishes::default();
         self.in_flight = InFlight::default();
         self.exchanged.clear();
         self.forget_early();

@@ -126,6 +126,13 @@ impl Interface {
         }
     }
 
+    /// What a neighbour here is told of (§10.3, NegotiationDone), in order: its link's, its area's and, unless that is a stub or the link is
+    /// virtual, the AS's LSAs.
+    pub(crate) fn described_domains(&self, id: InterfaceId) -> impl Iterator<Item = Domain> {
+        let domains = [Domain::Link(id), Domain::Area(self.config.area), Domain::As];
+        domains.into_iter().filter(move |&domain| self.is_in(id, domain))
+    }
+
     pub(crate) fn hello_interval(&self) -> Duration {
         self.config.hello_interval.max(SHORTEST_TIMER)
     }

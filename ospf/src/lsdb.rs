@@ -5,6 +5,7 @@
 //! It decides nothing: which instance is newer, what is flooded and what is originated are other chapters.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use crate::check::Findings;
@@ -239,6 +240,33 @@ impl Lsdb {
     /// LSAs at MaxAge: each is to be removed once nobody waits for it (RFC 2328 §14).
     pub(crate) fn max_aged(&self) -> impl Iterator<Item = LsaKey> {
         self.max_aged.iter().copied()
+    }
+
+    /// Whether an LSA is at MaxAge.
+    pub(crate) fn is_max_aged(&self, key: LsaKey) -> bool {
+        self.max_aged.contains(&key)
+    }
+
+    /// The first LSA at MaxAge that comes after a key.
+    pub(crate) fn next_max_aged(&self, after: Option<LsaKey>) -> Option<LsaKey> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.max_aged.range((first, Bound::Unbounded)).next().copied()
+    }
+
+    /// The LSAs that come after a key, in the order of their keys.
+    pub(crate) fn all_after(&self, after: Option<LsaKey>) -> impl Iterator<Item = &Entry> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((first, Bound::Unbounded)).map(|(_, entry)| entry)
+    }
+
+    /// The LSAs of one type that come after a key, in the order of their keys.
+    pub(crate) fn after(&self, kind: LsaType, after: Option<LsaKey>) -> impl Iterator<Item = &Entry> {
+        let first = match after {
+            Some(key) => Bound::Excluded(key),
+            None => Bound::Included(LsaKey { kind, ..LsaKey::FIRST }),
+        };
+        let of_type = self.entries.range((first, Bound::Unbounded)).take_while(move |(key, _)| key.kind == kind);
+        of_type.map(|(_, entry)| entry)
     }
 
     /// Every LSA is in one index, and the right one.

@@ -53,6 +53,8 @@ pub enum TimerKey {
     TranslatorStability(AreaId),
     /// Routes are calculated (§16).
     Calculation,
+    /// Work that an input has left goes on.
+    Work,
 }
 
 /// Deadlines by key and by time.

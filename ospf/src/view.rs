@@ -204,7 +204,7 @@ impl Engine {
                     options: neighbor.options,
                     retransmissions: neighbor.retransmission.len(),
                     requests: neighbor.requests.len(),
-                    summaries: neighbor.exchange.summary.len(),
+                    summaries: neighbor.exchange.summary.left,
                 }
             })
         })

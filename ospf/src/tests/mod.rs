@@ -17,6 +17,7 @@ mod nonbroadcast;
 mod opaque;
 mod pacing;
 mod partial;
+mod slices;
 mod speed;
 mod stub_router;
 mod virtual_links;
