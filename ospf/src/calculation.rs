@@ -126,7 +126,7 @@ impl Engine {
 
     /// All routes are news, and wait for nothing.
     pub(crate) fn calculate_from_nothing(&mut self) {
-        self.calculation.latest = Calculation::default();
+        self.debris.calculation(std::mem::take(&mut self.calculation.latest));
         self.calculation.pass = None;
         self.calculation.pending = Consequence::Anything;
         self.calculation.backoff.at_once(self.now);

@@ -4,18 +4,16 @@ use std::collections::BTreeSet;
 
 use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
-use crate::databases::{Databases, Domain, LsaPlace};
+use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::interface::{Interface, Link};
 use crate::interface_machine::InterfaceEvent;
 use crate::io::LinkState;
-use crate::origination::Originations;
 use crate::requests::InFlight;
 use crate::restart::Restart;
 use crate::retransmission::FLOOD_WINDOW;
-use crate::timers::Timers;
 use crate::wishes::Wishes;
 
 /// What a change asks of an interface.
@@ -101,7 +99,7 @@ impl Engine {
         }
         if !self.takes_as_scope() {
             // Nobody would tell us of its changes.
-            self.databases.forget(Domain::As);
+            self.debris.lsdbs(self.databases.forget(Domain::As));
             self.exchanged.retain(|place| place.domain != Domain::As);
         }
 
@@ -153,8 +151,8 @@ impl Engine {
         }
         self.config = config;
         self.translators.clear();
-        self.databases = Databases::default();
-        self.originations = Originations::default();
+        self.debris.lsdbs(self.databases.forget_all());
+        self.debris.originations(std::mem::take(&mut self.originations));
         self.wishes = Wishes::default();
         self.in_flight = InFlight::default();
         self.exchanged.clear();
@@ -162,7 +160,7 @@ impl Engine {
         self.unsent_floods.clear();
         self.deferred.clear();
         self.interface_events.clear();
-        self.timers = Timers::default();
+        self.debris.timers(std::mem::take(&mut self.timers));
         self.restart = Restart::None;
         self.begin();
     }
@@ -180,7 +178,7 @@ impl Engine {
 
     /// An area is of another kind from now on: what was let in before is not, and what was not has to be learnt.
     fn restart_area(&mut self, area: AreaId) {
-        self.databases.forget(Domain::Area(area));
+        self.debris.lsdbs(self.databases.forget(Domain::Area(area)));
         self.exchanged.retain(|place| place.domain != Domain::Area(area));
         self.originations.touch_domain(Domain::Area(area));
         self.router_lsa_changed(area);
@@ -232,7 +230,7 @@ impl Engine {
             self.originations.forget(Domain::Area(area));
             self.timers.cancel(crate::TimerKey::Refresh(place));
             self.timers.cancel(crate::TimerKey::Origination(place));
-            self.databases.forget(Domain::Area(area));
+            self.debris.lsdbs(self.databases.forget(Domain::Area(area)));
             self.exchanged.retain(|place| place.domain != Domain::Area(area));
             self.schedule_calculation();
         }

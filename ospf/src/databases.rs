@@ -76,9 +76,16 @@ impl Databases {
         self.by_domain.values().map(Lsdb::len).sum()
     }
 
-    /// Forgets a domain: the interface or the area is not ours any more.
-    pub(crate) fn forget(&mut self, domain: Domain) {
-        self.by_domain.remove(&domain);
+    /// Forgets a domain: the interface or the area is not ours any more. Gives what was in it.
+    #[must_use = "a large database is freed in slices"]
+    pub(crate) fn forget(&mut self, domain: Domain) -> Option<Lsdb> {
+        self.by_domain.remove(&domain)
+    }
+
+    /// Forgets everything. Gives what was there.
+    #[must_use = "large databases are freed in slices"]
+    pub(crate) fn forget_all(&mut self) -> impl Iterator<Item = Lsdb> + use<> {
+        std::mem::take(&mut self.by_domain).into_values()
     }
 
     /// All domains with their databases.

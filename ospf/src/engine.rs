@@ -9,6 +9,7 @@ use crate::authentication::Sequences;
 use crate::calculation::CalculationState;
 use crate::config::Config;
 use crate::databases::{Databases, LsaPlace};
+use crate::debris::Debris;
 use crate::early::EarlyArrivals;
 use crate::event::Event;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
@@ -68,6 +69,7 @@ pub struct Engine {
     /// LSAs at MaxAge that may perhaps be removed (§14).
     pub(crate) removals: Removals,
     pub(crate) work: Work,
+    pub(crate) debris: Debris,
     pub(crate) outputs: VecDeque<Output>,
 }
 
@@ -107,6 +109,7 @@ impl Engine {
             early: EarlyArrivals::default(),
             removals: Removals::default(),
             work: Work::default(),
+            debris: Debris::default(),
             outputs: VecDeque::new(),
         };
         engine.begin_restart();
@@ -234,6 +237,7 @@ impl Engine {
             }
         }
         self.tell_opaques();
+        self.free_debris();
         if self.is_prepared() {
             self.leave_for_restart();
         } else {

@@ -281,7 +281,7 @@ impl Engine {
         for timer in [TimerKey::Hello(id), TimerKey::Wait(id), TimerKey::DelayedAck(id)] {
             self.timers.cancel(timer);
         }
-        self.databases.forget(Domain::Link(id));
+        self.debris.lsdbs(self.databases.forget(Domain::Link(id)));
         self.originations.touch_domain(Domain::Link(id));
         self.opaques_changed();
         self.exchanged.retain(|place| place.domain != Domain::Link(id));

@@ -15,7 +15,7 @@
 //! - `wire` (appendix A), `authentication` (appendix D)
 //! - `helper` and `restart` (RFC 3623)
 //!
-//! `work` cuts what grows with the databases into slices. `lsdb` and `databases` hold what the chapters share; `limits` guards them; `check` says what always holds.
+//! `work` cuts what grows with the databases into slices, `debris` is freed so. `lsdb` and `databases` hold what the chapters share; `limits` guards them; `check` says what always holds.
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +30,7 @@ mod config;
 mod configure;
 mod counters;
 mod databases;
+mod debris;
 mod dr_election;
 mod early;
 mod engine;

@@ -9,6 +9,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use crate::check::Findings;
+use crate::debris::Dismantle;
 use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix, RouterId};
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, NetworkLsa, RouterLsa};
@@ -286,6 +287,13 @@ impl Lsdb {
 
     fn assert_indexed(&self) {
         debug_assert_eq!(self.entries.len(), self.expiry.len() + self.max_aged.len(), "each LSA is in one index");
+    }
+}
+
+impl Dismantle for Lsdb {
+    fn dismantle(&mut self) -> bool {
+        let some = [self.expiry.pop_last().is_some(), self.max_aged.pop_last().is_some()];
+        self.entries.pop_last().is_some() || some.contains(&true)
     }
 }
 

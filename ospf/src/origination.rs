@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::databases::{Domain, LsaPlace};
+use crate::debris::Dismantle;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId, SequenceNumber};
@@ -254,6 +255,14 @@ impl Originations {
             self.changed_areas.remove(&area);
             self.flags.remove(&area);
         }
+    }
+}
+
+impl Dismantle for Originations {
+    fn dismantle(&mut self) -> bool {
+        let others = [self.touched.pop_last().is_some(), self.withheld.pop_last().is_some()];
+        let some = [self.wanted.pop_last().is_some(), self.history.pop_last().is_some()];
+        some.contains(&true) || others.contains(&true)
     }
 }
 

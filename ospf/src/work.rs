@@ -29,7 +29,7 @@ pub(crate) enum Unit {
     Expiry,
     /// An LSA of ours that is compared with what it is to say, and originated or flushed where it differs.
     Origination,
-    /// An LSA at MaxAge that is looked at for removal.
+    /// An LSA at MaxAge that is looked at for removal, or something that is freed.
     Removal,
     /// A network that may be described by an LSA of ours: whether it is to be, and with what contents.
     Wish,
@@ -155,6 +155,7 @@ impl Engine {
         !self.wishes.is_settled()
             || !self.originations.is_settled()
             || self.has_removals()
+            || !self.debris.is_empty()
             || self.has_calculation_left()
     }
 }

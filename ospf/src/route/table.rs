@@ -9,6 +9,7 @@ use super::internal::{InternalRoutes, Path};
 use super::ranges::ActiveRange;
 use super::standing::RouterChange;
 use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
+use crate::debris::Dismantle;
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Route, RouteKind};
 use crate::wire::RouterFlags;
@@ -87,6 +88,13 @@ impl Calculation {
     pub(crate) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> Option<BTreeSet<Prefix>> {
         debug_assert!(self.internal.virtual_links.is_empty(), "virtual links look at addresses, too");
         self.internal.survives(area, change)
+    }
+}
+
+impl Dismantle for Calculation {
+    fn dismantle(&mut self) -> bool {
+        let others = [self.translatable.pop_last().is_some(), self.refused.pop_last().is_some()];
+        self.table.networks.pop_last().is_some() || others.contains(&true)
     }
 }
 

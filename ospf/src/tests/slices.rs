@@ -297,3 +297,18 @@ fn work_grows_with_what_there_is_and_not_with_its_square() {
     assert!(few > 400, "each is looked at: {few} units");
     assert!(many < 15 * few, "{few} units, {many} for ten times as many");
 }
+
+#[test]
+fn another_router_id_counts_at_once_and_what_was_before_is_freed_in_slices() {
+    let mut world = pair(2000);
+    world.run_for(Duration::from_secs(30));
+    world.engines[0].set_slices(100);
+    let other = crate::RouterId(0x0c00_0001);
+    world.reconfigure(0, |config| config.router_id = other);
+    assert_eq!(world.engines[0].router_id(), other);
+    assert!(world.engines[0].has_backlog());
+    world.run_for(Duration::from_secs(60));
+    assert!(!world.engines[0].has_backlog());
+    let of_other = |view: &crate::LsaView| view.domain == Domain::As && view.lsa.header.key.advertising_router == other;
+    assert_eq!(world.engines[1].lsdb().filter(of_other).count(), 2000);
+}
