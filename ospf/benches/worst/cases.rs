@@ -23,7 +23,10 @@ const LINKS: u32 = 8;
 
 type Rows = Vec<(&'static str, Meter)>;
 
-pub const CASES: &[(&str, fn() -> Rows)] = &[
+/// A name, and what happens: a row for each step.
+type Case = (&'static str, fn() -> Rows);
+
+pub const CASES: &[Case] = &[
     ("externals", externals_come_and_go),
     ("link", links_change),
     ("update", large_updates),
