@@ -75,12 +75,16 @@ impl Engine {
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         for header in headers {
             let listed = neighbor.retransmission.contains(header.key);
-            let stored = Databases::place(header.key, key.interface, area)
-                .and_then(|place| self.databases.lookup(place))
-                .filter(|_| listed);
+            let place = Databases::place(header.key, key.interface, area).filter(|_| listed);
+            let Some((place, stored)) = place.and_then(|place| Some((place, self.databases.lookup(place)?))) else {
+                continue;
+            };
             // The list holds the instance in the database.
-            if stored.is_some_and(|entry| header.compare(&entry.header(now)) == Ordering::Equal) {
+            if header.compare(&stored.header(now)) == Ordering::Equal {
                 neighbor.retransmission.remove(header.key);
+                if stored.is_max_age(now) {
+                    self.removals.note(place);
+                }
             }
         }
         self.acknowledged(key);

@@ -117,7 +117,7 @@ impl Neighbor {
 
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
     pub(crate) fn clear_lists(&mut self) {
-        self.exchange.summary.clear();
+        self.exchange.summary = SummaryList::default();
         self.exchange.declared = None;
         self.exchange.deferred = None;
         self.exchange.last_received = None;
@@ -159,7 +159,32 @@ pub(crate) struct Exchange {
     /// Our last packet, for sending again.
     pub(crate) last_sent: Option<DatabaseDescription>,
     /// Database summary list: what is still to be described.
-    pub(crate) summary: VecDeque<LsaPlace>,
+    pub(crate) summary: SummaryList,
+}
+
+/// Database summary list (§10): how far the database has been described. What comes in behind that place meanwhile is flooded to the
+/// neighbour, and what comes in before it is described, too.
+#[derive(Debug, Default)]
+pub(crate) struct SummaryList {
+    pub(crate) next: SummaryNext,
+    /// LSAs that are still to be described, as far as can be said.
+    pub(crate) left: usize,
+}
+
+/// Where the description goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum SummaryNext {
+    First,
+    After(LsaPlace),
+    #[default]
+    Nothing,
+}
+
+impl SummaryList {
+    /// Whether everything has been described.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.next == SummaryNext::Nothing
+    }
 }
 
 /// What identifies a Database Description among its neighbour's (§10.6).
@@ -244,6 +269,10 @@ pub(crate) struct RetransmissionList {
     entries: BTreeMap<LsaKey, Pending>,
     /// Those of `entries` that have not been sent yet.
     unsent: BTreeSet<LsaKey>,
+    /// The others, by when they are sent again.
+    retries: BTreeSet<(Instant, LsaKey)>,
+    /// Those that were sent again.
+    put_off: BTreeSet<LsaKey>,
     /// Octets of those that have.
     in_flight: usize,
     /// Whether the neighbour keeps up.
@@ -290,7 +319,11 @@ impl RetransmissionList {
     pub(crate) fn remove(&mut self, key: LsaKey) -> bool {
         let Some(pending) = self.entries.remove(&key) else { return false };
         match pending.retry {
-            Some(_) => self.in_flight -= pending.octets,
+            Some(retry) => {
+                self.in_flight -= pending.octets;
+                self.retries.remove(&(retry, key));
+                self.put_off.remove(&key);
+            }
             None => {
                 self.unsent.remove(&key);
             }
@@ -333,10 +366,14 @@ impl RetransmissionList {
     /// Notes that an LSA was sent, and when it is to be sent again.
     pub(crate) fn sent(&mut self, key: LsaKey, retry: Instant) {
         let Some(pending) = self.entries.get_mut(&key) else { return };
-        if pending.retry.replace(retry).is_none() {
-            self.unsent.remove(&key);
-            self.in_flight += pending.octets;
+        match pending.retry.replace(retry) {
+            Some(before) => _ = self.retries.remove(&(before, key)),
+            None => {
+                self.unsent.remove(&key);
+                self.in_flight += pending.octets;
+            }
         }
+        self.retries.insert((retry, key));
     }
 
     /// Notes that an LSA was sent again. The longer it stays unacknowledged, the longer the next time is off: whoever does not keep up
@@ -345,28 +382,33 @@ impl RetransmissionList {
         let Some(pending) = self.entries.get_mut(&key) else { return };
         debug_assert!(pending.retry.is_some(), "what is sent again was sent before");
         pending.again = (pending.again + 1).min(MOST_DOUBLINGS);
-        pending.retry = Some(now + interval * 2_u32.pow(pending.again));
+        let retry = now + interval * 2_u32.pow(pending.again);
+        if let Some(before) = pending.retry.replace(retry) {
+            self.retries.remove(&(before, key));
+        }
+        self.retries.insert((retry, key));
+        self.put_off.insert(key);
     }
 
     /// The neighbour acknowledges again: what was put off is not, beyond `retry`.
     pub(crate) fn hasten(&mut self, retry: Instant) {
-        for pending in self.entries.values_mut().filter(|pending| pending.again > 0) {
+        for key in std::mem::take(&mut self.put_off) {
+            let Some(pending) = self.entries.get_mut(&key) else { continue };
             pending.again = 0;
-            pending.retry = pending.retry.map(|put_off| put_off.min(retry));
+            if let Some(before) = pending.retry.filter(|&before| before > retry) {
+                pending.retry = Some(retry);
+                self.retries.remove(&(before, key));
+                self.retries.insert((retry, key));
+            }
         }
     }
 
     /// What is to be sent again by `now`, the longest due first, up to so many octets and one LSA.
     pub(crate) fn due(&self, now: Instant, octets: usize) -> Vec<LsaKey> {
-        let mut due: Vec<_> = self
-            .entries
-            .iter()
-            .filter_map(|(&key, pending)| pending.retry.filter(|&retry| retry <= now).map(|retry| (retry, key)))
-            .collect();
-        due.sort_unstable();
+        let due = self.retries.iter().take_while(|(retry, _)| *retry <= now);
         let size = |key: &LsaKey| self.entries.get(key).map_or(0, |pending| pending.octets);
         let mut taken = 0;
-        let keys = due.into_iter().map(|(_, key)| key);
+        let keys = due.map(|&(_, key)| key);
         let fits = |key: &LsaKey| {
             let fits = taken < octets;
             taken += size(key);
@@ -389,11 +431,19 @@ impl RetransmissionList {
         });
         let unsent = self.entries.iter().filter(|(_, pending)| pending.retry.is_none()).map(|(key, _)| key);
         findings.demand(unsent.eq(&self.unsent), "what was not sent waits to be sent", || format!("{:?}", self.unsent));
+        let retries = self.entries.iter().filter_map(|(&key, pending)| Some((pending.retry?, key)));
+        findings.demand(
+            retries.collect::<BTreeSet<_>>() == self.retries,
+            "what was sent is due to be sent again",
+            || format!("{:?}", self.retries),
+        );
+        let put_off = self.entries.iter().filter(|(_, pending)| pending.again > 0).map(|(key, _)| key);
+        findings.demand(put_off.eq(&self.put_off), "what was sent again is known", || format!("{:?}", self.put_off));
     }
 
     /// When something is to be sent again.
     pub(crate) fn next_retry(&self) -> Option<Instant> {
-        self.entries.values().filter_map(|pending| pending.retry).min()
+        self.retries.first().map(|&(retry, _)| retry)
     }
 }
 

@@ -3,18 +3,65 @@
 //! Deviates: §14 verifies the checksum of each LSA every CheckAge seconds to find memory that went bad. LSAs are shared, immutable bytes
 //! here, and nothing but the hardware could change them; they are verified when they come.
 
+use std::collections::BTreeSet;
+
 use crate::databases::LsaPlace;
 use crate::engine::Engine;
 use crate::lsdb::Change;
 use crate::wire::MAX_AGE;
+use crate::work::Unit;
+
+/// LSAs at MaxAge that may perhaps be removed: each is looked at when something has happened to it, and all of them when something has
+/// happened to a neighbour.
+#[derive(Debug, Default)]
+pub(crate) struct Removals {
+    /// Those that have reached MaxAge, or have left a retransmission list.
+    candidates: BTreeSet<LsaPlace>,
+    sweep: Sweep,
+}
+
+/// Whether all LSAs at MaxAge have to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Sweep {
+    #[default]
+    Done,
+    /// From the first on.
+    Due,
+    /// What comes after this one.
+    After(LsaPlace),
+}
+
+impl Removals {
+    /// An LSA is at MaxAge, or has left a retransmission list and may be.
+    pub(crate) fn note(&mut self, place: LsaPlace) {
+        self.candidates.insert(place);
+    }
+
+    /// A neighbour has changed its state: all LSAs may have been waiting for it.
+    pub(crate) fn note_all(&mut self) {
+        self.sweep = Sweep::Due;
+    }
+
+    fn is_done(&self) -> bool {
+        self.candidates.is_empty() && self.sweep == Sweep::Done
+    }
+}
 
 impl Engine {
     /// Whatever has reached MaxAge by now is flooded (§14), and not used for routes any more.
     pub(crate) fn expire(&mut self) {
-        while let Some(place) = self.databases.take_expired(self.now) {
-            self.max_aged_may_go = true;
-            self.opaques_changed();
-            self.schedule_calculation();
+        while self.work.take(Unit::Expiry)
+            && let Some(place) = self.databases.take_expired(self.now)
+        {
+            self.removals.note(place);
+            let Some(entry) = self.databases.lookup(place) else { continue };
+            let consequence = self.consequence(place, &entry.header(self.now), entry.body());
+            if place.key.kind.is_opaque() {
+                self.opaques_changed();
+            }
+            if !self.is_own_conclusion(place) {
+                self.schedule(consequence);
+            }
             self.originations.touch(place);
             self.review_helping(place, Change::Contents);
             self.flood(place, None);
@@ -36,14 +83,44 @@ impl Engine {
 
     /// Removes LSAs at MaxAge that are on no retransmission list while nobody is in Exchange or Loading (§14).
     pub(crate) fn remove_max_aged(&mut self) {
-        let looked_for = std::mem::take(&mut self.max_aged_may_go) && self.databases.max_aged().next().is_some();
-        if !looked_for || self.is_synchronizing() {
+        if self.removals.is_done() || self.work.left(Unit::Removal) == 0 {
             return;
         }
-        let removable: Vec<_> = self.databases.max_aged().filter(|&place| !self.is_awaiting_ack(place)).collect();
-        for place in removable {
-            self.databases.remove(place);
-            self.exchanged.remove(&place);
+        if self.is_synchronizing() {
+            // All are looked at when that has changed.
+            self.removals = Removals::default();
+            return;
+        }
+        while !self.removals.candidates.is_empty() && self.work.take(Unit::Removal) {
+            let Some(place) = self.removals.candidates.pop_first() else { break };
+            self.remove_if_done(place);
+        }
+        while self.removals.sweep != Sweep::Done && self.work.take(Unit::Removal) {
+            let next = match self.removals.sweep {
+                Sweep::Done => break,
+                Sweep::Due => self.databases.next_max_aged(None),
+                Sweep::After(place) => self.databases.next_max_aged(Some(place)),
+            };
+            self.removals.sweep = next.map_or(Sweep::Done, Sweep::After);
+            if let Some(place) = next {
+                self.remove_if_done(place);
+            }
+        }
+    }
+
+    /// Whether LSAs at MaxAge have to be looked at for removal.
+    pub(crate) fn has_removals(&self) -> bool {
+        !self.removals.is_done()
+    }
+
+    fn remove_if_done(&mut self, place: LsaPlace) {
+        if !self.databases.is_max_aged(place) || self.is_awaiting_ack(place) {
+            return;
+        }
+        self.databases.remove(place);
+        self.exchanged.remove(&place);
+        if self.is_self_originated(place) {
+            // What is gone may have been in the way of its successor (§12.1.6).
             self.originations.touch(place);
         }
     }

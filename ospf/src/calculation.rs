@@ -1,20 +1,19 @@
-//! When routes are calculated, and what is told of the outcome. How they are calculated is chapter 16's: [`crate::route`].
+//! What has to be calculated after a change, and from what. How it is calculated is chapter 16's: [`crate::route`].
 //!
-//! How soon after a change is decided by [`crate::spf_delay`].
+//! How soon after a change is decided by [`crate::spf_delay`], and in which slices by [`crate::pass`].
 
 use std::collections::BTreeSet;
 
 use crate::config::NetworkType;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
-use crate::event::Event;
 use crate::ids::{AreaId, LsaType, Prefix};
 use crate::interface::Interface;
-use crate::io::{Addressing, Output};
+use crate::io::Addressing;
 use crate::lsdb::{Entry, Lsdb};
+use crate::pass::Pass;
 use crate::route::{
-    Adjacency, AreaInputs, Calculation, Connected, Destination, Parts, Peer, Refused, Replaced, RouteInputs,
-    RouterChange, VirtualEnd, calculate,
+    Adjacency, AreaInputs, Calculation, Connected, Destination, Parts, Peer, RouteInputs, RouterChange, VirtualEnd,
 };
 use crate::router_lsa::link_data;
 use crate::spf_delay::SpfBackoff;
@@ -26,16 +25,21 @@ use crate::wire::{LsaBody, LsaHeader};
 pub(crate) struct CalculationState {
     pub(crate) backoff: SpfBackoff,
     pub(crate) latest: Calculation,
-    /// What has changed since.
-    pending: Consequence,
-    /// Number of calculations so far.
+    /// What has changed since its beginning.
+    pub(crate) pending: Consequence,
+    /// The calculation that is under way: paths inside the AS are those of `latest`, routes are not yet.
+    pub(crate) pass: Option<Pass>,
+    /// Number of calculations that were begun so far.
     pub(crate) runs: u64,
     /// How many of these looked at a few destinations only.
     pub(crate) partial_runs: u64,
 }
 
-/// To so many destinations at the most routes are calculated one by one.
+/// To so many destinations inside the AS at the most paths are calculated one by one.
 const MAX_PARTIAL: usize = 256;
+
+/// So many changed destinations outside the AS are remembered at the most.
+const MAX_EXTERNALS: usize = 65_536;
 
 /// What a change in the databases does to routes, or several together do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +60,11 @@ impl Consequence {
     fn join(&mut self, other: Self) {
         match (&mut *self, other) {
             (Self::Anything, _) => {}
-            (Self::Parts(parts), Self::Parts(more)) if parts.destinations.len() <= MAX_PARTIAL => parts.extend(more),
+            (Self::Parts(parts), Self::Parts(more))
+                if parts.inside.len() <= MAX_PARTIAL && parts.externals.len() <= MAX_EXTERNALS =>
+            {
+                parts.extend(more);
+            }
             (Self::Parts(_), _) => *self = Self::Anything,
         }
     }
@@ -118,7 +126,8 @@ impl Engine {
 
     /// All routes are news, and wait for nothing.
     pub(crate) fn calculate_from_nothing(&mut self) {
-        self.calculation.latest = Calculation::default();
+        self.debris.calculation(std::mem::take(&mut self.calculation.latest));
+        self.calculation.pass = None;
         self.calculation.pending = Consequence::Anything;
         self.calculation.backoff.at_once(self.now);
         self.timers.set(TimerKey::Calculation, self.now);
@@ -129,81 +138,21 @@ impl Engine {
         self.timers.set(TimerKey::Calculation, due);
     }
 
-    /// Once for each input: calculates if it is time; whether paths inside the AS may have changed, on which more depends than routes.
-    pub(crate) fn calculate_if_due(&mut self) -> bool {
-        if !self.calculation.backoff.take_due(self.now) {
-            return false;
-        }
-        self.timers.cancel(TimerKey::Calculation);
-        if let Consequence::Parts(parts) = std::mem::take(&mut self.calculation.pending)
-            && self.may_be_partial(&parts)
-            && let Some(replaced) = self.replace(&parts)
-        {
-            return self.replaced(&parts, replaced);
-        }
-        let mut after = self.calculate();
-        self.limit_routes(&mut after);
-        let before = std::mem::replace(&mut self.calculation.latest, after);
-        self.calculation.runs += 1;
-        self.reachability_changed();
-        if self.is_restarting() {
-            // RFC 3623 §2: "the restarting router does not install OSPF routes ... the router instead relies on the forwarding
-            // entries that it installed prior to the restart".
-            return true;
-        }
-        let after = &self.calculation.latest;
-        for (prefix, route) in after.table.changes_since(&before.table) {
-            self.outputs.push_back(Output::Route { prefix, route });
-        }
-        self.tell_refused(after.refused.difference(&before.refused).copied().collect::<Vec<_>>());
-        true
-    }
-
-    /// Whether parts can be calculated on top of the last calculation, which saw everything else as it is.
-    fn may_be_partial(&self, parts: &Parts) -> bool {
+    /// Whether parts can be calculated on top of the last calculation, which saw everything else as it is. `routes` there are at present.
+    pub(crate) fn may_be_partial(&self, parts: &Parts, routes: usize) -> bool {
         // What a limit cuts off depends on all routes. On a path inside the AS any of those outside may depend.
-        let more = if parts.are_inside() { self.databases.len() } else { parts.destinations.len() };
-        let most = self.calculation.latest.table.len() + more;
-        self.calculation.runs > 0 && most <= self.config.limits.routes && !self.is_restarting()
-    }
-
-    /// RFC 2328 §16.5, §16.6: a Summary- or AS-external-LSA leaves all but a few destinations as they are, and so do most trees.
-    fn replace(&mut self, parts: &Parts) -> Option<Replaced> {
-        let mut latest = std::mem::take(&mut self.calculation.latest);
-        let replaced = self.with_inputs(|inputs| latest.replace(inputs, parts));
-        self.calculation.latest = latest;
-        replaced
-    }
-
-    /// Tells what a partial calculation has changed. Gives what [`Engine::calculate_if_due`] does.
-    fn replaced(&mut self, parts: &Parts, replaced: Replaced) -> bool {
-        self.calculation.runs += 1;
-        self.calculation.partial_runs += 1;
-        let mut latest = std::mem::take(&mut self.calculation.latest);
-        self.limit_routes(&mut latest);
-        self.calculation.latest = latest;
-        for (prefix, route) in replaced.routes {
-            self.outputs.push_back(Output::Route { prefix, route });
-        }
-        self.tell_refused(replaced.refused);
-        if parts.are_inside() {
-            self.reachability_changed();
-        }
-        // What is translated from an NSSA follows from external routes, too.
-        parts.are_inside() || self.has_nssa()
-    }
-
-    fn tell_refused(&mut self, refused: impl IntoIterator<Item = Refused>) {
-        let told = |Refused { prefix, originator, guard }| Event::RouteRefused { prefix, originator, guard };
-        self.outputs.extend(refused.into_iter().map(|refused| Output::Event(told(refused))));
+        let more = if parts.are_inside() { self.databases.len() } else { parts.externals.len() };
+        self.calculation.runs > 1 && routes + more <= self.config.limits.routes && !self.is_restarting()
     }
 
     /// Everything, from the databases as they are.
+    #[cfg(test)]
     pub(crate) fn calculate(&self) -> Calculation {
-        self.with_inputs(calculate)
+        self.with_inputs(crate::route::calculate)
     }
 
-    fn with_inputs<R>(&self, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
+    /// What routes are calculated from at present.
+    pub(crate) fn with_inputs<R>(&self, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
         let empty = Lsdb::new();
         let areas: Vec<_> = self.areas().into_iter().map(|area| (area, self.adjacencies(area))).collect();
         let area_inputs: Vec<_> = areas

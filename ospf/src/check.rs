@@ -105,7 +105,7 @@ impl Engine {
             // RFC 2328 §14
             for key in lsdb.max_aged() {
                 let place = LsaPlace { domain, key };
-                let awaited = synchronizing || self.is_awaiting_ack(place);
+                let awaited = synchronizing || self.has_removals() || self.is_awaiting_ack(place);
                 findings.demand(awaited, "an LSA at MaxAge stays only while somebody waits for it", || {
                     format!("{place:?}")
                 });
@@ -222,7 +222,7 @@ impl Engine {
         findings.demand(
             describing || neighbor.exchange.summary.is_empty(),
             "databases are described in Exchange only",
-            || format!("{}: {} left", named(), neighbor.exchange.summary.len()),
+            || format!("{}: {} left", named(), neighbor.exchange.summary.left),
         );
         findings.demand(
             !is_set(TimerKey::LastDescription(key)) || state >= NeighborState::Loading,
@@ -329,17 +329,21 @@ impl Engine {
                 TimerKey::Restart => self.is_in_restart(),
                 TimerKey::Admission => !self.deferred.is_empty(),
                 TimerKey::TranslatorStability(area) => self.translators.get(&area) == Some(&Translator::Deposed),
-                TimerKey::Calculation => true,
+                TimerKey::Calculation | TimerKey::Work => true,
                 TimerKey::Expiry => false,
             };
             findings.demand(known, "a timer belongs to something that is there", || format!("{timer:?}"));
         }
         let due = self.calculation.backoff.due();
         findings.demand(
-            self.timers.deadline(TimerKey::Calculation) == due && due.is_none_or(|due| due > self.now),
-            "a calculation is due in the future, and its timer is set",
+            due.is_none_or(|due| due <= self.now && self.has_backlog())
+                || self.timers.deadline(TimerKey::Calculation) == due && due.is_none_or(|due| due > self.now),
+            "a calculation is due in the future, and its timer is set, unless others are to be done with first",
             || format!("{due:?} at {:?}", self.now),
         );
+        findings.demand(self.has_backlog() || !self.has_work_left(), "what an input has left goes on", || {
+            format!("{:?}", self.calculation.pass)
+        });
     }
 
     fn check_requests(&self, findings: &mut Findings) {
@@ -365,16 +369,16 @@ impl Engine {
             // RFC 3623 §2: nothing is originated meanwhile.
             return;
         }
-        findings.demand(self.originations.is_settled(), "originations are made before an input is done with", || {
-            format!("{:?}", self.originations)
-        });
         for place in self.originations.wanted() {
             let held = self.timers.deadline(TimerKey::Origination(place)).is_some();
             let flushing = self.databases.lookup(place).is_some_and(|entry| entry.is_max_age(self.now));
             let said = self.is_said(place);
-            findings.demand(said || held || flushing, "an LSA of ours is said, or will be", || format!("{place:?}"));
+            let touched = self.originations.is_touched(place);
+            findings.demand(said || held || flushing || touched, "an LSA of ours is said, or will be", || {
+                format!("{place:?}")
+            });
             findings.demand(
-                !said || self.timers.deadline(TimerKey::Refresh(place)).is_some(),
+                !said || touched || self.timers.deadline(TimerKey::Refresh(place)).is_some(),
                 "an LSA of ours is refreshed in time",
                 || format!("{place:?}"),
             );
@@ -385,6 +389,7 @@ impl Engine {
                 let unwanted = self.is_self_originated(place) && !self.originations.is_wanted(place);
                 if unwanted && !entry.is_max_age(self.now) {
                     let held = self.timers.deadline(TimerKey::Origination(place)).is_some();
+                    let held = held || self.originations.is_touched(place);
                     findings.demand(held, "an LSA of ours that is not wanted is flushed", || format!("{place:?}"));
                 }
             }
@@ -398,7 +403,7 @@ impl Engine {
 
     /// RFC 2328 §11.
     fn check_routes(&self, findings: &mut Findings) {
-        let settled = self.calculation.backoff.due().is_none();
+        let settled = self.calculation.backoff.due().is_none() && self.calculation.pass.is_none();
         for (prefix, route) in self.routes() {
             findings.demand(
                 (!route.nexthops.is_empty() || !settled || self.is_range(prefix)) && !route.originators.is_empty(),

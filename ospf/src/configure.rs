@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
-use crate::databases::{Databases, Domain, LsaPlace};
+use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::interface::{Interface, Link};
 use crate::interface_machine::InterfaceEvent;
 use crate::io::LinkState;
-use crate::origination::Originations;
 use crate::requests::InFlight;
 use crate::restart::Restart;
 use crate::self_originated::KeptOwn;
 use crate::site_lsas::SiteLsas;
-use crate::timers::Timers;
+use crate::retransmission::FLOOD_WINDOW;
+use crate::wishes::Wishes;
 
 /// What a change asks of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Engine {
         }
         if !self.takes_as_scope() {
             // Nobody would tell us of its changes.
-            self.databases.forget(Domain::As);
+            self.debris.lsdbs(self.databases.forget(Domain::As));
             self.exchanged.retain(|place| place.domain != Domain::As);
         }
 
@@ -137,7 +137,15 @@ impl Engine {
             .databases
             .iter()
             .flat_map(|(domain, lsdb)| lsdb.iter().map(move |entry| LsaPlace { domain, key: entry.key() }));
-        for place in said.filter(|&place| self.is_self_originated(place)).collect::<Vec<_>>() {
+        // No more of it is sent before the adjacencies go than the windows hold.
+        let mut octets = 0;
+        let fits = |place: &LsaPlace| {
+            let fits = octets < FLOOD_WINDOW;
+            octets += self.databases.lookup(*place).map_or(0, |entry| usize::from(entry.header(self.now).length));
+            fits
+        };
+        let own = said.filter(|&place| self.is_self_originated(place)).take_while(fits);
+        for place in own.collect::<Vec<_>>() {
             self.flush(place);
         }
         self.send_floods();
@@ -146,8 +154,9 @@ impl Engine {
         }
         self.config = config;
         self.translators.clear();
-        self.databases = Databases::default();
-        self.originations = Originations::default();
+        self.debris.lsdbs(self.databases.forget_all());
+        self.debris.originations(std::mem::take(&mut self.originations));
+        self.wishes = Wishes::default();
         self.in_flight = InFlight::default();
         self.exchanged.clear();
         self.forget_early();
@@ -156,7 +165,7 @@ impl Engine {
         self.unsent_floods.clear();
         self.deferred.clear();
         self.interface_events.clear();
-        self.timers = Timers::default();
+        self.debris.timers(std::mem::take(&mut self.timers));
         self.restart = Restart::None;
         self.begin();
     }
@@ -174,7 +183,7 @@ impl Engine {
 
     /// An area is of another kind from now on: what was let in before is not, and what was not has to be learnt.
     fn restart_area(&mut self, area: AreaId) {
-        self.databases.forget(Domain::Area(area));
+        self.debris.lsdbs(self.databases.forget(Domain::Area(area)));
         self.exchanged.retain(|place| place.domain != Domain::Area(area));
         self.originations.touch_domain(Domain::Area(area));
         self.router_lsa_changed(area);
@@ -226,7 +235,7 @@ impl Engine {
             self.originations.forget(Domain::Area(area));
             self.timers.cancel(crate::TimerKey::Refresh(place));
             self.timers.cancel(crate::TimerKey::Origination(place));
-            self.databases.forget(Domain::Area(area));
+            self.debris.lsdbs(self.databases.forget(Domain::Area(area)));
             self.exchanged.retain(|place| place.domain != Domain::Area(area));
             self.schedule_calculation();
         }

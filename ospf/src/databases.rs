@@ -3,9 +3,9 @@
 //! It finds the database that an LSA belongs in; what is in them is for other chapters to decide.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::ids::{AreaId, InterfaceId, LsaKey, Scope};
-use crate::interface::Interface;
 use crate::lsdb::{Entry, Lsdb};
 use crate::time::Instant;
 
@@ -81,9 +81,16 @@ impl Databases {
         self.by_domain.values().map(Lsdb::octets).sum()
     }
 
-    /// Forgets a domain: the interface or the area is not ours any more.
-    pub(crate) fn forget(&mut self, domain: Domain) {
-        self.by_domain.remove(&domain);
+    /// Forgets a domain: the interface or the area is not ours any more. Gives what was in it.
+    #[must_use = "a large database is freed in slices"]
+    pub(crate) fn forget(&mut self, domain: Domain) -> Option<Lsdb> {
+        self.by_domain.remove(&domain)
+    }
+
+    /// Forgets everything. Gives what was there.
+    #[must_use = "large databases are freed in slices"]
+    pub(crate) fn forget_all(&mut self) -> impl Iterator<Item = Lsdb> + use<> {
+        std::mem::take(&mut self.by_domain).into_values()
     }
 
     /// All domains with their databases.
@@ -101,18 +108,33 @@ impl Databases {
         self.by_domain.iter_mut().find_map(|(&domain, lsdb)| lsdb.take_expired(now).map(|key| LsaPlace { domain, key }))
     }
 
-    /// All LSAs at MaxAge that are still stored.
-    pub(crate) fn max_aged(&self) -> impl Iterator<Item = LsaPlace> {
-        self.iter().flat_map(|(domain, lsdb)| lsdb.max_aged().map(move |key| LsaPlace { domain, key }))
+    /// Whether the LSA at a place has reached MaxAge and has been taken out of use.
+    pub(crate) fn is_max_aged(&self, place: LsaPlace) -> bool {
+        self.by_domain.get(&place.domain).is_some_and(|lsdb| lsdb.is_max_aged(place.key))
     }
 
-    /// What a neighbour on an interface is told of (§10.3, NegotiationDone): its link's, its area's and, unless that is a stub or the link
-    /// is virtual, the AS's LSAs.
-    pub(crate) fn described(&self, id: InterfaceId, interface: &Interface) -> impl Iterator<Item = LsaPlace> {
-        let domains = [Domain::Link(id), Domain::Area(interface.config.area), Domain::As];
-        domains.into_iter().filter(move |&domain| interface.is_in(id, domain)).flat_map(move |domain| {
-            let entries = self.by_domain.get(&domain).into_iter().flat_map(Lsdb::iter);
-            entries.map(move |entry| LsaPlace { domain, key: entry.key() })
+    /// The first LSA at MaxAge, in the order of domains and keys, that comes after a place.
+    pub(crate) fn next_max_aged(&self, after: Option<LsaPlace>) -> Option<LsaPlace> {
+        let first = after.map_or(Bound::Unbounded, |place| Bound::Included(place.domain));
+        let mut lsdbs = self.by_domain.range((first, Bound::Unbounded));
+        lsdbs.find_map(|(&domain, lsdb)| {
+            let after = after.filter(|place| place.domain == domain).map(|place| place.key);
+            lsdb.next_max_aged(after).map(|key| LsaPlace { domain, key })
+        })
+    }
+
+    /// The LSAs of some domains that come after a place, in order. The domains are in order, too.
+    pub(crate) fn after(
+        &self,
+        domains: &[Domain],
+        after: Option<LsaPlace>,
+    ) -> impl Iterator<Item = (LsaPlace, &Entry)> {
+        debug_assert!(domains.is_sorted(), "places are compared");
+        let later = domains.iter().filter(move |&&domain| after.is_none_or(|after| domain >= after.domain));
+        later.flat_map(move |&domain| {
+            let after = after.filter(|after| after.domain == domain).map(|after| after.key);
+            let entries = self.by_domain.get(&domain).into_iter().flat_map(move |lsdb| lsdb.all_after(after));
+            entries.map(move |entry| (LsaPlace { domain, key: entry.key() }, entry))
         })
     }
 }

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::aging::Removals;
 use crate::authentication::Sequences;
 use crate::calculation::CalculationState;
 use crate::config::Config;
 use crate::databases::{Databases, LsaPlace};
+use crate::debris::Debris;
 use crate::early::EarlyArrivals;
 use crate::event::Event;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
@@ -18,6 +20,7 @@ use crate::limits::LimitStates;
 use crate::nssa::Translator;
 use crate::opaque::Opaques;
 use crate::origination::Originations;
+use crate::pass::Calculated;
 use crate::random::Random;
 use crate::reachability::Reachability;
 use crate::receive::Arrival;
@@ -28,6 +31,8 @@ use crate::site_lsas::SiteLsas;
 use crate::stub_router::StubRouterTimes;
 use crate::time::Instant;
 use crate::timers::{TimerKey, Timers};
+use crate::wishes::Wishes;
+use crate::work::{Unit, Work};
 
 /// An OSPF router.
 ///
@@ -43,6 +48,8 @@ pub struct Engine {
     pub(crate) interfaces: BTreeMap<InterfaceId, Interface>,
     pub(crate) databases: Databases,
     pub(crate) originations: Originations,
+    /// Of networks.
+    pub(crate) wishes: Wishes,
     pub(crate) opaques: Opaques,
     pub(crate) reachability: Reachability,
     pub(crate) stub_router: StubRouterTimes,
@@ -66,8 +73,10 @@ pub struct Engine {
     pub(crate) early: EarlyArrivals,
     pub(crate) site_lsas: SiteLsas,
     pub(crate) kept_own: KeptOwn,
-    /// Something happened after which LSAs at MaxAge may be removed (§14).
-    pub(crate) max_aged_may_go: bool,
+    /// LSAs at MaxAge that may perhaps be removed (§14).
+    pub(crate) removals: Removals,
+    pub(crate) work: Work,
+    pub(crate) debris: Debris,
     pub(crate) outputs: VecDeque<Output>,
 }
 
@@ -89,6 +98,7 @@ impl Engine {
             interfaces: BTreeMap::new(),
             databases: Databases::default(),
             originations: Originations::default(),
+            wishes: Wishes::default(),
             opaques: Opaques::default(),
             reachability: Reachability::default(),
             stub_router: StubRouterTimes::default(),
@@ -107,7 +117,9 @@ impl Engine {
             early: EarlyArrivals::default(),
             site_lsas: SiteLsas::default(),
             kept_own: KeptOwn::default(),
-            max_aged_may_go: false,
+            removals: Removals::default(),
+            work: Work::default(),
+            debris: Debris::default(),
             outputs: VecDeque::new(),
         };
         engine.begin_restart();
@@ -116,7 +128,8 @@ impl Engine {
         engine
     }
 
-    /// Takes one input. It never fails, and its work is bounded by the size of the input and of the database.
+    /// Takes one input. It never fails. Its work is bounded by the size of the input, whatever the size of the databases: what takes longer
+    /// goes on at the next ticks.
     ///
     /// `now` does not go back: an earlier instant than the last counts as the last.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
@@ -125,6 +138,7 @@ impl Engine {
             Lifecycle::Running => {}
             Lifecycle::Stopped => return,
         }
+        self.begin_work();
         match input {
             Input::Packet { interface, source, destination, ttl, payload } => {
                 self.receive(interface, Arrival { source, destination, ttl }, payload);
@@ -155,7 +169,12 @@ impl Engine {
             Lifecycle::Running => self.databases.next_expiry().map(|when| (when, TimerKey::Expiry)),
             Lifecycle::Stopped => None,
         };
-        [self.timers.next(), expiry].into_iter().flatten().min()
+        let next = [self.timers.next(), expiry].into_iter().flatten().min();
+        match self.timers.deadline(TimerKey::Work) {
+            // What is due before belongs to the backlog.
+            Some(work) => next.map(|next| next.max((work, TimerKey::Work))),
+            None => next,
+        }
     }
 
     /// Whether it has stopped, after [`Input::Shutdown`] or [`Input::PrepareRestart`]: it takes no input and awaits nothing.
@@ -168,10 +187,14 @@ impl Engine {
     }
 
     fn tick(&mut self) {
-        while let Some(timer) = self.timers.take_due(self.now) {
+        self.resume_work();
+        while self.work.take(Unit::Timer)
+            && let Some(timer) = self.timers.take_due(self.now)
+        {
             self.fire(timer);
         }
         self.expire();
+        self.work.overdue = self.next_deadline().is_some_and(|(next, _)| next <= self.now);
     }
 
     fn fire(&mut self, timer: TimerKey) {
@@ -197,6 +220,7 @@ impl Engine {
             // Done once for each input, if it is due.
             TimerKey::Admission => {}
             TimerKey::Calculation => {}
+            TimerKey::Work => {}
             TimerKey::Expiry => unreachable!("the databases keep this deadline"),
         }
     }
@@ -212,23 +236,33 @@ impl Engine {
         self.review_restart();
         self.speak();
         // A virtual link that comes up or goes is a change that routes follow.
-        while self.calculate_if_due() {
-            self.after_calculation();
-            self.execute_interface_events();
-            self.speak();
+        loop {
+            match self.calculate_if_due() {
+                Calculated::Nothing => break,
+                Calculated::Routes => {}
+                Calculated::Consequences => {
+                    self.after_calculation();
+                    self.execute_interface_events();
+                    self.speak();
+                }
+            }
         }
         if !self.kept_own.is_empty() && !self.is_restarting() {
             self.take_kept_own();
             self.speak();
         }
         self.tell_opaques();
+        self.free_debris();
         if self.is_prepared() {
             self.leave_for_restart();
+        } else {
+            self.end_work();
         }
     }
 
     /// Says what has changed of what is to be said, and floods it.
     fn speak(&mut self) {
+        self.compare_wishes();
         self.originate();
         self.remove_max_aged();
         self.review_limits();

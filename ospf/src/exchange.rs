@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::adjacency::{Received, Role};
+use crate::adjacency::{Received, Role, SummaryList, SummaryNext};
 use crate::answers::DESCRIPTION_ANSWERS;
 use crate::databases::Databases;
 use crate::engine::Engine;
@@ -10,6 +10,7 @@ use crate::event::NeighborState;
 use crate::ids::NeighborKey;
 use crate::interface::Interface;
 use crate::limits::Limit;
+use crate::lsdb::Lsdb;
 use crate::neighbor::NeighborEvent;
 use crate::refusal::Refusal;
 use crate::site_lsas::Bringer;
@@ -20,6 +21,9 @@ use crate::wire::{
 
 /// So long after a step forward a Database Description with the I-bit is taken for one that was overtaken; less than RxmtInterval.
 const OVERTAKEN: Duration = Duration::from_secs(1);
+
+/// So many LSAs are looked at for one Database Description: it has fewer headers where there are more that are not described.
+const MAX_LOOKED_AT: usize = 4096;
 
 impl Engine {
     /// Entering ExStart (§10.3, 2-WayReceived): we declare ourselves master and say so until somebody answers.
@@ -33,28 +37,48 @@ impl Engine {
         self.send_description(key);
     }
 
-    /// Entering Exchange (§10.3, NegotiationDone): the database as it is now will be described.
+    /// Entering Exchange (§10.3, NegotiationDone): the database will be described, from its first LSA on.
     pub(crate) fn summarize(&mut self, key: NeighborKey) {
-        let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let described: Vec<_> = self.databases.described(key.interface, interface).collect();
+        let lsdbs = interface.described_domains(key.interface).filter_map(|domain| self.databases.domain(domain));
+        let left = lsdbs.map(Lsdb::len).sum();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         debug_assert!(neighbor.exchange.summary.is_empty() && neighbor.retransmission.is_empty());
+        neighbor.exchange.summary = SummaryList { next: SummaryNext::First, left };
+    }
+
+    /// The headers of the next Database Description, `most` at the most.
+    fn next_headers(&mut self, key: NeighborKey, most: usize) -> Vec<LsaHeader> {
+        let now = self.now;
+        let mut headers = Vec::new();
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return headers };
+        let domains: Vec<_> = interface.described_domains(key.interface).collect();
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return headers };
+        let after = match neighbor.exchange.summary.next {
+            SummaryNext::First => None,
+            SummaryNext::After(place) => Some(place),
+            SummaryNext::Nothing => return headers,
+        };
+        // RFC 5250 §3.1: opaque LSAs are described to opaque-capable neighbours only.
         let opaque = neighbor.options.contains(Options::O);
-        for place in described {
-            // RFC 5250 §3.1: opaque LSAs are described to opaque-capable neighbours only.
-            if place.key.kind.is_opaque() && !opaque {
-                continue;
+        for (looked_at, (place, entry)) in self.databases.after(&domains, after).enumerate() {
+            let is_told = !place.key.kind.is_opaque() || opaque;
+            let is_described = is_told && !entry.is_max_age(now);
+            if is_described && headers.len() == most || looked_at == MAX_LOOKED_AT {
+                neighbor.exchange.summary.left = neighbor.exchange.summary.left.saturating_sub(looked_at);
+                return headers;
             }
-            let Some(entry) = self.databases.lookup(place) else { continue };
-            if entry.is_max_age(now) {
+            neighbor.exchange.summary.next = SummaryNext::After(place);
+            if is_described {
+                headers.push(entry.header(now));
+            } else if is_told && !neighbor.retransmission.contains(place.key) {
                 // "Any LSA whose age is equal to MaxAge is instead added to the neighbor's Link state retransmission list."
                 neighbor.retransmission.add(place.key, usize::from(entry.header(now).length));
                 self.unsent_floods.insert(key);
-            } else {
-                neighbor.exchange.summary.push_back(place);
             }
         }
+        neighbor.exchange.summary = SummaryList::default();
+        headers
     }
 
     /// Sends the next Database Description (§10.8) and sees to it that it is repeated where that is on us.
@@ -62,6 +86,8 @@ impl Engine {
         let room = self.room(key.interface, DATABASE_DESCRIPTION_FIXED_LEN);
         let most = (room / LSA_HEADER_LEN).max(1);
         let now = self.now;
+        let is_first = self.neighbor(key).is_some_and(|neighbor| neighbor.state == NeighborState::ExStart);
+        let headers = if is_first { Vec::new() } else { self.next_headers(key, most) };
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let mtu = interface_mtu(interface);
         let retransmit_interval = interface.retransmit_interval();
@@ -73,17 +99,6 @@ impl Engine {
             NeighborState::ExStart => DdFlags { init: true, more: true, master: true },
             _ => DdFlags { init: false, more: false, master: exchange.role == Role::Master },
         };
-        let mut headers = Vec::new();
-        if !flags.init {
-            while headers.len() < most
-                && let Some(place) = exchange.summary.pop_front()
-            {
-                // What has reached MaxAge since, or is gone, has been flooded to this neighbour.
-                if let Some(entry) = self.databases.lookup(place).filter(|entry| !entry.is_max_age(now)) {
-                    headers.push(entry.header(now));
-                }
-            }
-        }
         let more = flags.init || !exchange.summary.is_empty();
         let description = DatabaseDescription {
             interface_mtu: mtu,

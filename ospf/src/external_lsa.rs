@@ -1,67 +1,54 @@
 //! What our AS-external- and Type-7 LSAs say (RFC 2328 §12.4.4, RFC 3101 §2.4).
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::area::ExternalRouting;
-use crate::config::{AreaKind, External, NssaConfig, Summaries};
-use crate::databases::Domain;
+use crate::config::{AreaKind, External, ExternalMetric, NssaConfig, Summaries};
 use crate::engine::Engine;
-use crate::event::Event;
-use crate::ids::{AreaId, LsaType, Prefix};
+use crate::ids::{AreaId, Prefix};
 use crate::io::Addressing;
 use crate::route::Border;
 use crate::wire::{ExternalLsa, LsaBody, Options};
 
-impl Engine {
-    /// Has one AS-external-LSA originated for each configured destination and each that this router translates, a Type-7 LSA for each
-    /// configured one in each NSSA, and the rest withdrawn.
-    pub(crate) fn want_externals(&mut self) {
-        let mut without = BTreeSet::new();
-        let mut externals = BTreeMap::new();
-        // They are of no use if all of this router's areas are stubs (§3.6).
-        if self.takes_as_scope() {
-            externals.extend(self.translations());
-            // What this router brings in itself is here, whoever else has it.
-            externals.extend(self.config.externals.clone());
-        }
-        let options = ExternalRouting::AsExternal.options();
-        let lsas =
-            externals.into_iter().map(|(prefix, external)| (prefix, (options, body(prefix, &external)))).collect();
-        without.extend(self.want_networks_of(Domain::As, LsaType::AS_EXTERNAL, lsas));
-        for area in self.areas() {
-            let lsas = self.nssa_lsas(area);
-            without.extend(self.want_networks_of(Domain::Area(area), LsaType::NSSA, lsas));
-        }
-        for prefix in self.originations.note_unplaced(without) {
-            self.event(Event::ExternalNotOriginated { prefix });
-        }
-    }
+/// What our Type-7 LSAs of an area have in common.
+#[derive(Debug)]
+pub(crate) struct Type7Terms {
+    options: Options,
+    /// RFC 3101 §2.4: "the P-bit must be clear" if a destination leaves as an AS-external-LSA of ours, too.
+    propagates: bool,
+    /// Where to forward to what has no forwarding address of its own.
+    inside: Option<Ipv4Addr>,
+    /// RFC 3101 §2.7: the default route of a border router, which is not for others to translate.
+    default: Option<ExternalMetric>,
+}
 
-    /// Our Type-7 LSAs of an area; none if it is no NSSA.
-    fn nssa_lsas(&self, area: AreaId) -> BTreeMap<Prefix, (Options, LsaBody)> {
-        let AreaKind::Nssa(nssa) = self.config.area_kind(area) else { return BTreeMap::new() };
-        let options = self.config.area_options(area);
-        let mut lsas = BTreeMap::new();
-        // RFC 3101 §2.7: the default route of a border router, which is not for others to translate.
-        if let NssaConfig { summaries: Summaries::Imported, default_metric, .. } = nssa
-            && self.border() != Border::Inside
-        {
-            let default = External { metric: *default_metric, forwarding: None, tag: 0 };
-            lsas.insert(Prefix::DEFAULT, (options, body(Prefix::DEFAULT, &default)));
-        }
-        // RFC 3101 §2.4: "the P-bit must be clear" if the destination leaves as an AS-external-LSA of ours, too.
-        let propagates = !self.takes_as_scope();
-        let inside = self.forwarding_address(area);
-        for (&prefix, external) in &self.config.externals {
-            let forwarding = external.forwarding.or(inside.filter(|_| propagates));
+impl Type7Terms {
+    /// What is to be said of a destination that is configured so, or is not.
+    pub(crate) fn wish(&self, prefix: Prefix, configured: Option<&External>) -> Option<(Options, LsaBody)> {
+        if let Some(external) = configured {
+            let forwarding = external.forwarding.or(self.inside.filter(|_| self.propagates));
             let external = External { forwarding, ..*external };
             // "If the P-bit is set the forwarding address must be non-zero".
-            let propagated = propagates && forwarding.is_some();
-            let options = if propagated { options.with(Options::NP) } else { options };
-            lsas.insert(prefix, (options, body(prefix, &external)));
+            let propagated = self.propagates && forwarding.is_some();
+            let options = if propagated { self.options.with(Options::NP) } else { self.options };
+            return Some((options, body(prefix, &external)));
         }
-        lsas
+        let metric = self.default.filter(|_| prefix == Prefix::DEFAULT)?;
+        Some((self.options, body(prefix, &External { metric, forwarding: None, tag: 0 })))
+    }
+}
+
+impl Engine {
+    /// What our Type-7 LSAs of an area have in common; `None` if it is no NSSA.
+    pub(crate) fn type_7_terms(&self, area: AreaId) -> Option<Type7Terms> {
+        let AreaKind::Nssa(nssa) = self.config.area_kind(area) else { return None };
+        let default = match nssa {
+            NssaConfig { summaries: Summaries::Imported, default_metric, .. } if self.border() != Border::Inside => {
+                Some(*default_metric)
+            }
+            _ => None,
+        };
+        let (options, propagates) = (self.config.area_options(area), !self.takes_as_scope());
+        Some(Type7Terms { options, propagates, inside: self.forwarding_address(area), default })
     }
 
     /// An address of this router in an NSSA: "one of the router's active OSPF interface addresses", one of the router's own by preference,
@@ -77,7 +64,8 @@ impl Engine {
     }
 }
 
-fn body(prefix: Prefix, external: &External) -> LsaBody {
+/// The contents of an AS-external- or Type-7 LSA.
+pub(crate) fn body(prefix: Prefix, external: &External) -> LsaBody {
     LsaBody::External(ExternalLsa {
         network_mask: prefix.netmask(),
         metric: external.metric,

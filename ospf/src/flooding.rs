@@ -170,7 +170,7 @@ impl Engine {
     pub(crate) fn install(&mut self, place: LsaPlace, lsa: Lsa, body: LsaBody) {
         debug_assert_eq!(place.key, lsa.header.key);
         if lsa.header.is_max_age() {
-            self.max_aged_may_go = true;
+            self.removals.note(place);
         }
         self.exchanged.remove(&place);
         self.site_lsas.installed(place, &lsa.header);
@@ -191,7 +191,7 @@ impl Engine {
     }
 
     /// Whether an LSA is one of ours that follows from routes or configuration: no route follows from it (§16.2 (2), §16.4 (2)).
-    fn is_own_conclusion(&self, place: LsaPlace) -> bool {
+    pub(crate) fn is_own_conclusion(&self, place: LsaPlace) -> bool {
         let is_conclusion = matches!(
             place.key.kind,
             LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR | LsaType::AS_EXTERNAL | LsaType::NSSA
@@ -288,6 +288,7 @@ impl Engine {
         if !neighbor.retransmission.remove(place.key) {
             return Acknowledgment::Direct;
         }
+        self.removals.note(place);
         self.acknowledged(from);
         let backup = self.interfaces.get(&from.interface).is_some_and(|on| on.state == InterfaceState::Backup);
         // Table 19: the backup acknowledges to the others what the designated router has flooded in its place. And what was not sent for

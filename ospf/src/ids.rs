@@ -172,6 +172,12 @@ pub struct LsaKey {
     pub advertising_router: RouterId,
 }
 
+impl LsaKey {
+    /// The least of all keys.
+    pub(crate) const FIRST: Self =
+        Self { kind: LsaType(0), id: LinkStateId(u32::MIN), advertising_router: RouterId(u32::MIN) };
+}
+
 impl fmt::Display for LsaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} by {}", self.kind, self.id, self.advertising_router)

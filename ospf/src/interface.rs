@@ -141,6 +141,13 @@ impl Interface {
         }
     }
 
+    /// What a neighbour here is told of (§10.3, NegotiationDone), in order: its link's, its area's and, unless that is a stub or the link is
+    /// virtual, the AS's LSAs.
+    pub(crate) fn described_domains(&self, id: InterfaceId) -> impl Iterator<Item = Domain> {
+        let domains = [Domain::Link(id), Domain::Area(self.config.area), Domain::As];
+        domains.into_iter().filter(move |&domain| self.is_in(id, domain))
+    }
+
     pub(crate) fn hello_interval(&self) -> Duration {
         self.config.hello_interval.max(SHORTEST_TIMER)
     }
@@ -291,7 +298,7 @@ impl Engine {
         for timer in [TimerKey::Hello(id), TimerKey::Wait(id), TimerKey::DelayedAck(id)] {
             self.timers.cancel(timer);
         }
-        self.databases.forget(Domain::Link(id));
+        self.debris.lsdbs(self.databases.forget(Domain::Link(id)));
         self.originations.touch_domain(Domain::Link(id));
         self.opaques_changed();
         self.exchanged.retain(|place| place.domain != Domain::Link(id));

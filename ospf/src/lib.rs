@@ -9,13 +9,13 @@
 //! - `receive` and `send` (§8), `interface_machine`, `interface`, `dr_election` and `hello` (§9, §10.5), `nonbroadcast` (§9.5.1),
 //!   `second_speaker`, `virtual_link` (§15)
 //! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9), `pacing` (RFC 4222), `answers`
-//! - `origination`, `router_lsa`, `network_lsa`, `summary_lsa`, `external_lsa`, `link_state_ids` (§12.4, appendix E), `nssa` (RFC 3101), `stub_router` (RFC 6987), `opaque` (RFC 5250)
+//! - `origination`, `router_lsa`, `network_lsa`, `summary_lsa`, `external_lsa`, `link_state_ids`, `wishes` (§12.4, appendix E), `nssa` (RFC 3101), `stub_router` (RFC 6987), `opaque` (RFC 5250)
 //! - `flooding`, `early`, `self_originated`, `site_lsas`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
-//! - `calculation` and `route` (§16), `spf_delay` (RFC 8405)
+//! - `calculation`, `pass` and `route` (§16), `spf_delay` (RFC 8405)
 //! - `wire` (appendix A), `authentication` (appendix D)
 //! - `helper` and `restart` (RFC 3623)
 //!
-//! `lsdb` and `databases` hold what the chapters share; `limits` guards them; `check` says what always holds.
+//! `work` cuts what grows with the databases into slices, `debris` is freed so. `lsdb` and `databases` hold what the chapters share; `limits` guards them; `check` says what always holds.
 
 #![forbid(unsafe_code)]
 
@@ -31,6 +31,7 @@ mod config;
 mod configure;
 mod counters;
 mod databases;
+mod debris;
 mod dr_election;
 mod early;
 mod engine;
@@ -54,6 +55,7 @@ mod nssa;
 mod opaque;
 mod origination;
 mod pacing;
+mod pass;
 mod random;
 mod reachability;
 mod receive;
@@ -78,6 +80,8 @@ mod transitions;
 mod view;
 mod virtual_link;
 pub mod wire;
+mod wishes;
+mod work;
 
 pub use authentication::Redaction;
 pub use check::{MAX_VIOLATIONS, Violation};

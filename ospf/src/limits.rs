@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, NeighborKey};
 use crate::neighbor::NeighborEvent;
-use crate::route::Calculation;
+use crate::route::{Changes, RoutingTable};
 
 /// A limit that was reached is taken for left when there is no more than this part of it, in percent: a change or two does not reach it again.
 const LEFT_AT: usize = 90;
@@ -126,10 +126,12 @@ impl Engine {
         }
     }
 
-    /// Leaves a calculation the routes that there is room for.
-    pub(crate) fn limit_routes(&mut self, calculation: &mut Calculation) {
-        self.limit_states.routes = calculation.table.len();
-        if calculation.table.cut(self.config.limits.routes) > 0 {
+    /// Leaves the changes of a calculation the routes that there is room for in the table.
+    pub(crate) fn limit_routes(&mut self, changes: &mut Changes, table: &RoutingTable) {
+        let most = self.config.limits.routes;
+        self.limit_states.routes = changes.len_after(table);
+        if self.limit_states.routes > most {
+            changes.cut(table, most);
             self.limit_reached(Limit::Routes);
         } else {
             self.leave_limit(Limit::Routes);

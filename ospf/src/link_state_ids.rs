@@ -1,85 +1,104 @@
 //! Link State IDs for LSAs that describe networks (RFC 2328 appendix E): two networks may have one number and differ in their masks.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix};
+use crate::origination::Originations;
 use crate::wire::{LsaBody, Options};
 
 impl Engine {
-    /// Has the LSAs of one type and domain, each about a network, be these and no others; gives the networks that none can be had for.
-    ///
-    /// A network keeps its Link State ID while others come and go.
-    pub(crate) fn want_networks_of(
+    /// Has an LSA of some type and domain describe a network. Gives whether one could be had: for the network, and for one that had to
+    /// make room for it.
+    pub(crate) fn want_network(
         &mut self,
         domain: Domain,
         kind: LsaType,
-        lsas: BTreeMap<Prefix, (Options, LsaBody)>,
-    ) -> BTreeSet<Prefix> {
-        let present: BTreeMap<_, _> = self.originations.networks(domain, kind).collect();
-        if present.is_empty() && lsas.is_empty() {
-            return BTreeSet::new();
-        }
-        let ids = link_state_ids(&present, lsas.keys().copied());
-        let place = |id| LsaPlace { domain, key: LsaKey { kind, id, advertising_router: self.config.router_id } };
-        let kept: BTreeSet<_> = ids.values().copied().collect();
-        let gone = present.values().filter(|&id| !kept.contains(id)).map(|&id| place(id));
-        for place in gone.collect::<Vec<_>>() {
-            self.originations.unwant(place);
-        }
-        let mut without = BTreeSet::new();
-        for (prefix, (options, body)) in lsas {
-            match ids.get(&prefix) {
-                Some(&id) => {
-                    let key = LsaKey { kind, id, advertising_router: self.config.router_id };
-                    self.originations.want(LsaPlace { domain, key }, options, body);
-                }
-                None => {
-                    without.insert(prefix);
-                }
+        prefix: Prefix,
+        options: Options,
+        body: LsaBody,
+    ) -> Vec<(Prefix, bool)> {
+        let router = self.config.router_id;
+        let place = |id| LsaPlace { domain, key: LsaKey { kind, id, advertising_router: router } };
+        let Some(id) = link_state_id(&self.originations, domain, kind, prefix) else { return vec![(prefix, false)] };
+        let displaced = self.originations.wanted_network(place(id)).filter(|(known, ..)| *known != prefix);
+        self.originations.want(place(id), options, body);
+        let mut placed = vec![(prefix, true)];
+        if let Some((prefix, options, body)) = displaced {
+            let other = link_state_id(&self.originations, domain, kind, prefix);
+            debug_assert_ne!(other, Some(id), "only a host route takes what another has");
+            placed.push((prefix, other.is_some()));
+            if let Some(other) = other {
+                self.originations.want(place(other), options, body);
             }
         }
-        without
+        placed
+    }
+
+    /// Has the LSA of a network withdrawn.
+    pub(crate) fn withdraw_network(&mut self, domain: Domain, kind: LsaType, id: LinkStateId) {
+        let key = LsaKey { kind, id, advertising_router: self.config.router_id };
+        self.originations.unwant(LsaPlace { domain, key });
     }
 }
 
-/// A Link State ID for each prefix, no two the same, each an address of its prefix (appendix E), those of `present` if it can be.
+/// The Link State ID for a network: an address of it (appendix E) that no other network has.
 ///
-/// A /32 has no other address than its number, so it comes first. Others keep what they have; new ones have their number or, where that is
-/// taken, their highest address, or the next that is free. A prefix all of whose addresses stand for prefixes within it has no LSA: those
-/// say as much.
-fn link_state_ids(
-    present: &BTreeMap<Prefix, LinkStateId>,
-    prefixes: impl Iterator<Item = Prefix>,
-) -> BTreeMap<Prefix, LinkStateId> {
-    let (hosts, mut networks): (Vec<_>, Vec<_>) = prefixes.partition(|prefix| prefix.len() == 32);
-    networks.sort_unstable_by_key(|prefix| (!present.contains_key(prefix), prefix.len(), *prefix));
-    let mut taken = BTreeSet::new();
-    let mut ids = BTreeMap::new();
-    for prefix in hosts.into_iter().chain(networks) {
-        let first = u32::from(prefix.network());
-        let last = first | !u32::from(prefix.netmask());
-        let known = present.get(&prefix).map(|id| id.0);
-        // One more candidate than there are LSAs is always enough, if the prefix has as many addresses.
-        let candidates = known.into_iter().chain([first, last]).chain(first..=last);
-        if let Some(id) = candidates.take(taken.len() + 4).find(|id| !taken.contains(id)) {
-            taken.insert(id);
-            ids.insert(prefix, LinkStateId(id));
-        }
+/// A /32 has no other address than its number, and takes it from whoever has it. Others keep what they have; new ones have their number or,
+/// where that is taken, their highest address, or the next that is free. A prefix all of whose addresses stand for prefixes within it has
+/// no LSA: those say as much.
+fn link_state_id(wanted: &Originations, domain: Domain, kind: LsaType, prefix: Prefix) -> Option<LinkStateId> {
+    let first = LinkStateId::from(prefix.network());
+    if prefix.len() == 32 {
+        return Some(first);
     }
-    debug_assert!(ids.iter().all(|(prefix, id)| prefix.contains((*id).into())));
-    ids
+    let last = LinkStateId(first.0 | !u32::from(prefix.netmask()));
+    let within = || wanted.networks(domain, kind, [first, last]);
+    if let Some((_, id)) = within().find(|(known, _)| *known == prefix) {
+        return Some(id);
+    }
+    let is_free = |&id: &LinkStateId| wanted.networks(domain, kind, [id, id]).next().is_none();
+    [first, last].into_iter().find(is_free).or_else(|| {
+        // The first number that is missing in those that are taken.
+        let taken = within().zip(first.0..).take_while(|((_, id), number)| id.0 == *number).count();
+        let next = u64::from(first.0) + taken as u64;
+        u32::try_from(next).ok().filter(|&id| id <= last.0).map(LinkStateId)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
 
+    use super::*;
+    use crate::wire::ExternalLsa;
+    use crate::{Config, ExternalMetric, Instant, RouterId};
+
+    const EXTERNAL: ExternalLsa = ExternalLsa {
+        network_mask: Ipv4Addr::BROADCAST,
+        metric: ExternalMetric::Type2(1),
+        forwarding_address: Ipv4Addr::UNSPECIFIED,
+        route_tag: 0,
+    };
+
+    /// Link State IDs of networks that come after others have theirs: host routes first, then all in their order.
     fn assigned_after(present: &[(&str, &str)], prefixes: &[&str]) -> Vec<String> {
-        let present = present.iter().map(|(text, id)| (prefix(text), id.parse().expect("an id"))).collect();
+        let mut engine = Engine::new(Config::new(RouterId(1)), 0, Instant::ZERO);
+        let (domain, kind) = (Domain::As, LsaType::AS_EXTERNAL);
+        let body = |prefix: Prefix| LsaBody::External(ExternalLsa { network_mask: prefix.netmask(), ..EXTERNAL });
+        for (text, id) in present {
+            let id = id.parse::<Ipv4Addr>().expect("an id").into();
+            let key = LsaKey { kind, id, advertising_router: RouterId(1) };
+            engine.originations.want(LsaPlace { domain, key }, Options::E, body(prefix(text)));
+        }
         let prefixes: Vec<_> = prefixes.iter().map(|text| prefix(text)).collect();
-        let ids = link_state_ids(&present, prefixes.iter().copied());
+        let (hosts, mut networks): (Vec<_>, Vec<_>) = prefixes.iter().partition(|prefix| prefix.len() == 32);
+        networks.sort_unstable();
+        for prefix in hosts.into_iter().chain(networks) {
+            engine.want_network(domain, kind, prefix, Options::E, body(prefix));
+        }
+        let all = [LinkStateId(u32::MIN), LinkStateId(u32::MAX)];
+        let ids: BTreeMap<_, _> = engine.originations.networks(domain, kind, all).collect();
         prefixes.iter().map(|prefix| ids.get(prefix).map_or("none".to_owned(), ToString::to_string)).collect()
     }
 

@@ -5,9 +5,11 @@
 //! It decides nothing: which instance is newer, what is flooded and what is originated are other chapters.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use crate::check::Findings;
+use crate::debris::Dismantle;
 use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix, RouterId};
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, NetworkLsa, RouterLsa};
@@ -250,6 +252,33 @@ impl Lsdb {
         self.max_aged.iter().copied()
     }
 
+    /// Whether an LSA is at MaxAge.
+    pub(crate) fn is_max_aged(&self, key: LsaKey) -> bool {
+        self.max_aged.contains(&key)
+    }
+
+    /// The first LSA at MaxAge that comes after a key.
+    pub(crate) fn next_max_aged(&self, after: Option<LsaKey>) -> Option<LsaKey> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.max_aged.range((first, Bound::Unbounded)).next().copied()
+    }
+
+    /// The LSAs that come after a key, in the order of their keys.
+    pub(crate) fn all_after(&self, after: Option<LsaKey>) -> impl Iterator<Item = &Entry> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((first, Bound::Unbounded)).map(|(_, entry)| entry)
+    }
+
+    /// The LSAs of one type that come after a key, in the order of their keys.
+    pub(crate) fn after(&self, kind: LsaType, after: Option<LsaKey>) -> impl Iterator<Item = &Entry> {
+        let first = match after {
+            Some(key) => Bound::Excluded(key),
+            None => Bound::Included(LsaKey { kind, ..LsaKey::FIRST }),
+        };
+        let of_type = self.entries.range((first, Bound::Unbounded)).take_while(move |(key, _)| key.kind == kind);
+        of_type.map(|(_, entry)| entry)
+    }
+
     /// Every LSA is in one index, and the right one.
     pub(crate) fn check(&self, now: Instant, findings: &mut Findings) {
         let octets: usize = self.entries.values().map(|entry| entry.lsa.encoded_len()).sum();
@@ -271,6 +300,13 @@ impl Lsdb {
 
     fn assert_indexed(&self) {
         debug_assert_eq!(self.entries.len(), self.expiry.len() + self.max_aged.len(), "each LSA is in one index");
+    }
+}
+
+impl Dismantle for Lsdb {
+    fn dismantle(&mut self) -> bool {
+        let some = [self.expiry.pop_last().is_some(), self.max_aged.pop_last().is_some()];
+        self.entries.pop_last().is_some() || some.contains(&true)
     }
 }
 

@@ -19,8 +19,7 @@ impl Engine {
     pub(crate) fn want_networks(&mut self, area: AreaId) {
         let domain = Domain::Area(area);
         let options = self.config.area_options(area);
-        let wanted = self.originations.wanted_of(LsaType::NETWORK);
-        let mut gone: BTreeSet<_> = wanted.filter(|place| place.domain == domain).collect();
+        let mut gone: BTreeSet<_> = self.originations.wanted_of(domain, LsaType::NETWORK).collect();
         for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
             let Some((id, lsa)) = network_lsa(interface, self.config.router_id) else { continue };
             let key = LsaKey { kind: LsaType::NETWORK, id, advertising_router: self.config.router_id };

@@ -1,6 +1,7 @@
 //! NSSA border routers (RFC 3101 §3): who translates an area's Type-7 LSAs, and what becomes of them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::config::{Advertise, AreaKind, External, ExternalMetric, NssaConfig, TranslatorRole};
 use crate::databases::Domain;
@@ -17,6 +18,39 @@ pub(crate) enum Translator {
     Elected,
     /// Another was elected: it goes on for TranslatorStabilityInterval, so that nothing is missing meanwhile.
     Deposed,
+}
+
+/// What this router originates as a translator, as far as it has been determined.
+#[derive(Debug, Default)]
+pub(crate) struct Translations {
+    externals: BTreeMap<Prefix, External>,
+    ranges: BTreeMap<Prefix, External>,
+    next: Next,
+    /// LSAs that were looked at so far.
+    looked_at: usize,
+}
+
+/// Where to go on in [`crate::route::Calculation::translatable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Next {
+    #[default]
+    First,
+    After((Prefix, AreaId)),
+    Nothing,
+}
+
+impl Translations {
+    /// Whether everything has been looked at.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.next == Next::Nothing
+    }
+
+    /// Single destinations, and ranges.
+    pub(crate) fn into_externals(self) -> BTreeMap<Prefix, External> {
+        let mut externals = self.externals;
+        externals.extend(self.ranges);
+        externals
+    }
 }
 
 impl Engine {
@@ -78,45 +112,63 @@ impl Engine {
         self.timers.cancel(TimerKey::TranslatorStability(area));
     }
 
-    /// What this router originates as a translator (RFC 3101 §3.2).
-    pub(crate) fn translations(&self) -> BTreeMap<Prefix, External> {
-        let mut externals: BTreeMap<Prefix, External> = BTreeMap::new();
-        let mut ranges: BTreeMap<Prefix, External> = BTreeMap::new();
-        for (&(area, prefix), found) in &self.calculation.latest.translatable {
-            let Some(nssa) = self.nssa(area).filter(|_| self.translators.contains_key(&area)) else { continue };
-            let around = nssa.ranges.iter().filter(|(range, _)| range.covers(prefix));
-            let Some((&range, config)) = around.max_by_key(|(range, _)| range.len()) else {
-                // "a functionally equivalent Type-5 LSA" of a router with a higher id will do for all.
-                if !self.is_translated_by_others(prefix, found) {
-                    let Translatable { metric, forwarding, tag, .. } = *found;
-                    externals.insert(prefix, External { metric, forwarding: Some(forwarding), tag });
-                }
-                continue;
-            };
-            if config.advertise == Advertise::No {
-                continue;
-            }
-            // The cost of the range is that of its farthest network: as the forwarding address is 0.0.0.0, the way from here on is in it.
-            let metric = match found.metric {
-                ExternalMetric::Type1(_) => ExternalMetric::Type1(found.cost.min(LS_INFINITY - 1)),
-                ExternalMetric::Type2(metric) => ExternalMetric::Type2((metric + 1).min(LS_INFINITY - 1)),
-            };
-            let aggregate = ranges.entry(range).or_insert(External { metric, forwarding: None, tag: config.tag });
-            // "the highest path type", and within it the highest cost.
-            aggregate.metric = aggregate.metric.max(metric);
+    /// Goes on to determine what this router originates as a translator (RFC 3101 §3.2), by up to so many Type-7 LSAs; gives how many LSAs it looked at.
+    pub(crate) fn translate(&self, translations: &mut Translations, most: usize) -> usize {
+        if self.translators.is_empty() || !self.takes_as_scope() {
+            translations.next = Next::Nothing;
         }
-        externals.extend(ranges);
-        externals
+        let after = match translations.next {
+            Next::First => Bound::Unbounded,
+            Next::After(key) => Bound::Excluded(key),
+            Next::Nothing => return 0,
+        };
+        let before = translations.looked_at;
+        let mut count = 0;
+        for (&key, found) in self.calculation.latest.translatable.range((after, Bound::Unbounded)).take(most) {
+            count += 1;
+            translations.looked_at += 1;
+            translations.next = Next::After(key);
+            self.translate_one(translations, key, found);
+        }
+        if count < most {
+            translations.next = Next::Nothing;
+        }
+        translations.looked_at - before
     }
 
-    fn is_translated_by_others(&self, prefix: Prefix, found: &Translatable) -> bool {
+    fn translate_one(&self, translations: &mut Translations, (prefix, area): (Prefix, AreaId), found: &Translatable) {
+        let Some(nssa) = self.nssa(area).filter(|_| self.translators.contains_key(&area)) else { return };
+        let around = nssa.ranges.iter().filter(|(range, _)| range.covers(prefix));
+        let Some((&range, config)) = around.max_by_key(|(range, _)| range.len()) else {
+            // "a functionally equivalent Type-5 LSA" of a router with a higher id will do for all.
+            if !self.is_translated_by_others(prefix, found, &mut translations.looked_at) {
+                let Translatable { metric, forwarding, tag, .. } = *found;
+                let external = External { metric, forwarding: Some(forwarding), tag };
+                translations.externals.insert(prefix, external);
+            }
+            return;
+        };
+        if config.advertise == Advertise::No {
+            return;
+        }
+        // The cost of the range is that of its farthest network: as the forwarding address is 0.0.0.0, the way from here on is in it.
+        let metric = match found.metric {
+            ExternalMetric::Type1(_) => ExternalMetric::Type1(found.cost.min(LS_INFINITY - 1)),
+            ExternalMetric::Type2(metric) => ExternalMetric::Type2((metric + 1).min(LS_INFINITY - 1)),
+        };
+        let aggregate =
+            translations.ranges.entry(range).or_insert(External { metric, forwarding: None, tag: config.tag });
+        // "the highest path type", and within it the highest cost.
+        aggregate.metric = aggregate.metric.max(metric);
+    }
+
+    fn is_translated_by_others(&self, prefix: Prefix, found: &Translatable, looked_at: &mut usize) -> bool {
         let own = self.config.router_id;
         let Some(lsdb) = self.databases.domain(Domain::As) else { return false };
-        let mut higher = lsdb.of_type(LsaType::AS_EXTERNAL).filter(|entry| entry.key().advertising_router > own);
-        higher.any(|entry| {
+        let about = lsdb.about(LsaType::AS_EXTERNAL, prefix).inspect(|_| *looked_at += 1);
+        about.filter(|entry| entry.key().advertising_router > own).any(|entry| {
             let LsaBody::External(lsa) = entry.body() else { return false };
             !entry.is_max_age(self.now)
-                && Prefix::from_mask(entry.key().id.into(), lsa.network_mask) == Some(prefix)
                 && (lsa.metric, lsa.forwarding_address) == (found.metric, found.forwarding)
                 && self.calculation.latest.is_boundary_router(entry.key().advertising_router)
         })

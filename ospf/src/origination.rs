@@ -3,16 +3,18 @@
 //! One rule serves first origination, change, refresh, withdrawal, the wrap of sequence numbers (§12.1.6) and instances of ours that
 //! come back from the network (§13.4). What an LSA contains is not decided here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::databases::{Domain, LsaPlace};
+use crate::debris::Dismantle;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
-use crate::ids::{AreaId, LinkStateId, LsaType, Prefix, SequenceNumber};
+use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix, RouterId, SequenceNumber};
 use crate::time::Instant;
 use crate::timers::TimerKey;
 use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, MIN_LS_INTERVAL, Options, RouterFlags};
+use crate::work::Unit;
 
 /// How far the second instance keeps from the first: receivers drop what comes within MinLSArrival, and the network is not punctual.
 ///
@@ -45,13 +47,17 @@ pub(crate) struct Originations {
     outbid: BTreeMap<LsaPlace, SequenceNumber>,
     /// Places where wanted and stored may differ.
     touched: BTreeSet<LsaPlace>,
+    /// Those of which nothing may be originated or flushed within a restart of ours: they are compared at its end.
+    withheld: BTreeSet<LsaPlace>,
+    /// Places that are not wanted any more and have left the database, in that order: their history is kept for a while.
+    withdrawn: VecDeque<LsaPlace>,
     /// Areas whose Router-LSA may have other contents by now.
     changed_areas: BTreeSet<AreaId>,
     first_holds: BTreeMap<AreaId, FirstHold>,
     /// Flags of our Router-LSAs as they were said last.
     flags: BTreeMap<AreaId, RouterFlags>,
-    /// Destinations outside that no LSA can be had for.
-    unplaced: BTreeSet<Prefix>,
+    /// Destinations outside that no LSA can be had for in a domain.
+    unplaced: BTreeSet<(Domain, Prefix)>,
 }
 
 /// What an LSA is to say.
@@ -106,29 +112,54 @@ impl Originations {
         }
     }
 
-    /// The LSAs of a type that are to be originated.
-    pub(crate) fn wanted_of(&self, kind: LsaType) -> impl Iterator<Item = LsaPlace> {
-        self.wanted.keys().copied().filter(move |place| place.key.kind == kind)
+    /// The LSAs of a type and domain that are to be originated.
+    pub(crate) fn wanted_of(&self, domain: Domain, kind: LsaType) -> impl Iterator<Item = LsaPlace> {
+        self.wanted_between(domain, kind, [LinkStateId(u32::MIN), LinkStateId(u32::MAX)]).map(|(place, _)| place)
     }
 
-    /// The networks that LSAs of a type and domain are to be originated for, with their Link State IDs.
-    pub(crate) fn networks(&self, domain: Domain, kind: LsaType) -> impl Iterator<Item = (Prefix, LinkStateId)> {
-        let wanted = self.wanted.iter().filter(move |(place, _)| place.domain == domain && place.key.kind == kind);
-        wanted.filter_map(|(place, wanted)| {
-            let mask = match &wanted.body {
-                LsaBody::Summary(lsa) => lsa.network_mask,
-                LsaBody::External(lsa) => lsa.network_mask,
-                LsaBody::Router(_) | LsaBody::Network(_) | LsaBody::Opaque(_) => return None,
-            };
-            Some((Prefix::from_mask(place.key.id.into(), mask)?, place.key.id))
-        })
+    /// The networks that LSAs of a type and domain are to be originated for, with their Link State IDs: those with Link State IDs in a
+    /// range, in the order of these.
+    pub(crate) fn networks(
+        &self,
+        domain: Domain,
+        kind: LsaType,
+        ids: [LinkStateId; 2],
+    ) -> impl Iterator<Item = (Prefix, LinkStateId)> {
+        let wanted = self.wanted_between(domain, kind, ids);
+        wanted.filter_map(|(place, wanted)| Some((wanted.body.network(place.key)?, place.key.id)))
     }
 
-    /// Notes the destinations outside that no LSA can be had for; gives those that are new.
-    pub(crate) fn note_unplaced(&mut self, unplaced: BTreeSet<Prefix>) -> Vec<Prefix> {
-        let new = unplaced.difference(&self.unplaced).copied().collect();
-        self.unplaced = unplaced;
-        new
+    /// The network that an LSA is to be originated for, and what it is to say.
+    pub(crate) fn wanted_network(&self, place: LsaPlace) -> Option<(Prefix, Options, LsaBody)> {
+        let wanted = self.wanted.get(&place)?;
+        Some((wanted.body.network(place.key)?, wanted.options, wanted.body.clone()))
+    }
+
+    fn wanted_between(
+        &self,
+        domain: Domain,
+        kind: LsaType,
+        ids: [LinkStateId; 2],
+    ) -> impl Iterator<Item = (LsaPlace, &Wanted)> {
+        let [first, last] = ids;
+        let [first, last] = [(first, u32::MIN), (last, u32::MAX)]
+            .map(|(id, router)| LsaPlace { domain, key: LsaKey { kind, id, advertising_router: RouterId(router) } });
+        self.wanted.range(first..=last).map(|(&place, wanted)| (place, wanted))
+    }
+
+    /// Notes that no LSA can be had for a destination outside in a domain, or that one can; whether it is news that there is none.
+    pub(crate) fn note_unplaced(&mut self, domain: Domain, prefix: Prefix, is_unplaced: bool) -> bool {
+        if !is_unplaced {
+            self.unplaced.remove(&(domain, prefix));
+            return false;
+        }
+        let known = self.unplaced.iter().any(|&(_, known)| known == prefix);
+        self.unplaced.insert((domain, prefix)) && !known
+    }
+
+    /// The destinations outside that no LSA can be had for in a domain.
+    pub(crate) fn unplaced(&self, domain: Domain) -> impl Iterator<Item = Prefix> {
+        self.unplaced.iter().filter(move |(of, _)| *of == domain).map(|&(_, prefix)| prefix)
     }
 
     /// All LSAs that are to be originated.
@@ -146,6 +177,11 @@ impl Originations {
         self.touched.is_empty() && self.changed_areas.is_empty()
     }
 
+    /// Whether wanted and stored will be compared.
+    pub(crate) fn is_touched(&self, place: LsaPlace) -> bool {
+        self.touched.contains(&place) || self.withheld.contains(&place)
+    }
+
     /// Wanted and stored may differ: they will be compared.
     pub(crate) fn touch(&mut self, place: LsaPlace) {
         self.touched.insert(place);
@@ -161,7 +197,14 @@ impl Originations {
 
     /// The database of a domain was emptied: all of ours there will be originated again.
     pub(crate) fn touch_domain(&mut self, domain: Domain) {
-        self.touched.extend(self.wanted.keys().copied().filter(|place| place.domain == domain));
+        let first = LsaPlace { domain, key: LsaKey::FIRST };
+        let of_domain = self.wanted.range(first..).take_while(|(place, _)| place.domain == domain);
+        self.touched.extend(of_domain.map(|(&place, _)| place));
+    }
+
+    /// A restart of ours is over: what was withheld will be compared.
+    pub(crate) fn release(&mut self) {
+        self.touched.append(&mut self.withheld);
     }
 
     /// LSRefreshTime has come (§12.4, event 1): a new instance is due though nothing has changed.
@@ -185,9 +228,18 @@ impl Originations {
 
     /// An LSA that is not wanted has left the database. Its history is kept for a while: if it is wanted again, others may still hold
     /// its last instance at MaxAge, and only a higher sequence number is news to them.
-    fn withdrawn(&mut self) {
-        if self.history.len() > 2 * self.wanted.len() + WITHDRAWN_MEMORY {
-            self.history.retain(|place, _| self.wanted.contains_key(place));
+    fn withdrawn(&mut self, place: LsaPlace) {
+        if self.history.contains_key(&place) {
+            self.withdrawn.push_back(place);
+        }
+        // Two for the one that was added: so it comes down to the bound if that has.
+        for _ in 0..2 {
+            if self.withdrawn.len() > self.wanted.len() + WITHDRAWN_MEMORY
+                && let Some(oldest) = self.withdrawn.pop_front()
+                && !self.wanted.contains_key(&oldest)
+            {
+                self.history.remove(&oldest);
+            }
         }
     }
 
@@ -208,11 +260,21 @@ impl Originations {
         self.outbid.retain(|place, _| place.domain != domain);
         self.history.retain(|place, _| place.domain != domain);
         self.touched.retain(|place| place.domain != domain);
+        self.withheld.retain(|place| place.domain != domain);
+        self.withdrawn.retain(|place| place.domain != domain);
         if let Domain::Area(area) = domain {
             self.first_holds.remove(&area);
             self.changed_areas.remove(&area);
             self.flags.remove(&area);
         }
+    }
+}
+
+impl Dismantle for Originations {
+    fn dismantle(&mut self) -> bool {
+        let others = [self.touched.pop_last().is_some(), self.withheld.pop_last().is_some()];
+        let some = [self.wanted.pop_last().is_some(), self.history.pop_last().is_some()];
+        some.contains(&true) || others.contains(&true)
     }
 }
 
@@ -233,8 +295,11 @@ impl Engine {
         }
     }
 
-    /// Once for each input: whatever is not said as it is wanted is said anew, or taken back.
+    /// Whatever is not said as it is wanted is said anew, or taken back, as long as there is something left of the slice.
     pub(crate) fn originate(&mut self) {
+        if self.work.left(Unit::Origination) == 0 {
+            return;
+        }
         self.note_changed_flags();
         while let Some(area) = self.originations.changed_areas.pop_first() {
             let place = self.router_lsa_place(area);
@@ -245,18 +310,21 @@ impl Engine {
                 self.originations.touch(place);
             }
         }
-        while let Some(place) = self.next_touched() {
-            if self.is_self_originated(place) {
+        while !self.originations.touched.is_empty() && self.work.take(Unit::Origination) {
+            let Some(place) = self.originations.touched.pop_first() else { break };
+            if !self.may_speak_of(place) {
+                self.originations.withheld.insert(place);
+            } else if self.is_self_originated(place) {
                 self.put_right(place);
             }
         }
     }
 
-    /// The next place to put right, of those of which we may speak.
-    fn next_touched(&mut self) -> Option<LsaPlace> {
-        let place = self.originations.touched.iter().copied().find(|&place| self.may_speak_of(place))?;
-        self.originations.touched.remove(&place);
-        Some(place)
+    /// Has one LSA say what it is to say, before all others.
+    pub(crate) fn originate_now(&mut self, place: LsaPlace) {
+        if self.originations.touched.remove(&place) {
+            self.put_right(place);
+        }
     }
 
     /// What changes in one area may make this router a border router, or none, for all (§12.4, event 8).
@@ -288,7 +356,7 @@ impl Engine {
                 Some(_) => self.timers.cancel(TimerKey::Refresh(place)),
                 None => {
                     self.timers.cancel(TimerKey::Refresh(place));
-                    self.originations.withdrawn();
+                    self.originations.withdrawn(place);
                     self.timers.cancel(TimerKey::Origination(place));
                 }
             }

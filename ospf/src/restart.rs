@@ -111,7 +111,9 @@ impl Engine {
     /// Once for each input: a planned restart may begin when all neighbours know of it.
     pub(crate) fn is_prepared(&self) -> bool {
         let Restart::Preparing { until } = self.restart else { return false };
-        let mut told = self.originations.wanted().filter(|place| GraceLsa::is_key(place.key));
+        // They are on links, and those come first.
+        let on_links = self.originations.wanted().take_while(|place| matches!(place.domain, Domain::Link(_)));
+        let mut told = on_links.filter(|place| GraceLsa::is_key(place.key));
         until <= self.now || told.all(|place| self.is_said(place)) && self.unacknowledged_grace() == 0
     }
 
@@ -154,7 +156,7 @@ impl Engine {
         let (place, lsa) = grace_lsa(self.config.router_id, id, interface, lsa);
         if *sent == 1 {
             self.originations.want(place, Options::E, lsa.body());
-            self.originate();
+            self.originate_now(place);
         }
         self.send_unasked(id, &[place]);
     }
@@ -311,15 +313,15 @@ impl Engine {
         for area in self.areas() {
             self.router_lsa_changed(area);
         }
-        let own: Vec<_> = self
+        // What came in our name was noted when it came, unless it was not clear yet whose networks these are.
+        let networks = self
             .databases
             .iter()
-            .flat_map(|(domain, lsdb)| lsdb.iter().map(move |entry| LsaPlace { domain, key: entry.key() }))
-            .filter(|&place| self.is_self_originated(place))
-            .collect();
-        for place in own {
+            .flat_map(|(domain, lsdb)| lsdb.networks().map(move |(_, entry, _)| LsaPlace { domain, key: entry.key() }));
+        for place in networks.filter(|&place| self.is_self_originated(place)).collect::<Vec<_>>() {
             self.originations.touch(place);
         }
+        self.originations.release();
         self.originations.end_first_holds();
         self.calculate_from_nothing();
     }

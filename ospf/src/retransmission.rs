@@ -186,9 +186,8 @@ impl Engine {
         true
     }
 
-    /// Something has left the retransmission list: the window moves, and an LSA at MaxAge may be done with.
+    /// Something has left the retransmission list: the window moves.
     pub(crate) fn acknowledged(&mut self, key: NeighborKey) {
-        self.max_aged_may_go = true;
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let interval = interface.retransmit_interval();

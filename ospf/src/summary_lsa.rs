@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
-use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, RouterId};
-use crate::route::Border;
+use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId};
+use crate::route::{Border, Told};
 use crate::wire::{LsaBody, Options, SummaryLsa};
 
 impl Engine {
@@ -20,34 +20,27 @@ impl Engine {
         }
     }
 
-    /// Has the Summary-LSAs of each area be those that the present routes ask for (§12.4, event 5 to 7).
-    fn want_summaries(&mut self) {
-        let is_border = self.border() != Border::Inside;
+    /// The networks of which Summary-LSAs tell an area after the present routes (§12.4, event 5 to 7), with their metrics. Those that tell
+    /// of AS boundary routers are originated at once.
+    pub(crate) fn summaries_of(&mut self, area: AreaId) -> BTreeMap<Prefix, u32> {
         let area_of: BTreeMap<InterfaceId, AreaId> =
             self.interfaces.iter().map(|(&id, interface)| (id, interface.config.area)).collect();
-        for area in self.areas() {
-            let told = match is_border {
-                true => self.calculation.latest.told_to(area, &self.config, &area_of),
-                false => Default::default(),
-            };
-            let options = self.config.area_options(area);
-            let lsa = |network_mask, metric| LsaBody::Summary(SummaryLsa { network_mask, metric });
-            let networks = told.networks.into_iter();
-            let networks =
-                networks.map(|(prefix, metric)| (prefix, (options, lsa(prefix.netmask(), metric)))).collect();
-            // A network that has no Link State ID left is told of by its parts.
-            self.want_networks_of(Domain::Area(area), LsaType::SUMMARY_NETWORK, networks);
-            let routers = told.boundary_routers.into_iter();
-            // §12.4.3: "For Type 4 summary-LSAs, this field is not meaningful and must be zero."
-            let routers = routers.map(|(router, metric)| (router, lsa(Ipv4Addr::UNSPECIFIED, metric))).collect();
-            self.want_boundary_routers(area, options, routers);
-        }
+        let told = match self.border() {
+            Border::Inside => Told::default(),
+            Border::WithoutBackbone | Border::WithBackbone => {
+                self.calculation.latest.told_to(area, &self.config, &area_of)
+            }
+        };
+        // §12.4.3: "For Type 4 summary-LSAs, this field is not meaningful and must be zero."
+        let routers = told.boundary_routers.into_iter();
+        let routers = routers.map(|(router, metric)| (router, body(Ipv4Addr::UNSPECIFIED, metric))).collect();
+        self.want_boundary_routers(area, self.config.area_options(area), routers);
+        told.networks
     }
 
     fn want_boundary_routers(&mut self, area: AreaId, options: Options, routers: BTreeMap<RouterId, LsaBody>) {
         let domain = Domain::Area(area);
-        let wanted = self.originations.wanted_of(LsaType::SUMMARY_ASBR);
-        let mut gone: BTreeSet<_> = wanted.filter(|place| place.domain == domain).collect();
+        let mut gone: BTreeSet<_> = self.originations.wanted_of(domain, LsaType::SUMMARY_ASBR).collect();
         for (router, body) in routers {
             let id = LinkStateId(router.0);
             let key = LsaKey { kind: LsaType::SUMMARY_ASBR, id, advertising_router: self.config.router_id };
@@ -59,4 +52,9 @@ impl Engine {
             self.originations.unwant(place);
         }
     }
+}
+
+/// The contents of a Summary-LSA.
+pub(crate) fn body(network_mask: Ipv4Addr, metric: u32) -> LsaBody {
+    LsaBody::Summary(SummaryLsa { network_mask, metric })
 }

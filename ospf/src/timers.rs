@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Findings;
 use crate::databases::LsaPlace;
+use crate::debris::Dismantle;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::time::Instant;
 
@@ -55,6 +56,8 @@ pub enum TimerKey {
     TranslatorStability(AreaId),
     /// Routes are calculated (§16).
     Calculation,
+    /// Work that an input has left goes on.
+    Work,
 }
 
 /// Deadlines by key and by time.
@@ -121,6 +124,13 @@ impl Timers {
         }
         self.cancel(key);
         Some(key)
+    }
+}
+
+impl Dismantle for Timers {
+    fn dismantle(&mut self) -> bool {
+        self.by_time.pop_last();
+        self.by_key.pop_last().is_some()
     }
 }
 

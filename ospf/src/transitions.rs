@@ -47,7 +47,7 @@ impl Engine {
                 self.restart_may_end();
             }
             // §14: LSAs at MaxAge stay while any neighbour is in Exchange or Loading.
-            self.max_aged_may_go = true;
+            self.removals.note_all();
             self.event(Event::Neighbor { interface: key.interface, router_id, address, from, to, cause: event.name() });
         }
         if to == NeighborState::Down {

@@ -211,7 +211,7 @@ impl Engine {
                     options: neighbor.options,
                     retransmissions: neighbor.retransmission.len(),
                     requests: neighbor.requests.len(),
-                    summaries: neighbor.exchange.summary.len(),
+                    summaries: neighbor.exchange.summary.left,
                 }
             })
         })
@@ -275,7 +275,8 @@ impl Engine {
         self.databases.domain(domain).map_or(0, |lsdb| lsdb.checksum_sum())
     }
 
-    /// The routing table's networks as last calculated, by prefix.
+    /// The routing table's networks, by prefix, as they were put out: while a calculation is under way those of the one before, and then
+    /// more and more of its own.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
         // RFC 3623 §2: within a restart those of before are in use, which this engine does not know.
         let known = if self.is_restarting() { 0 } else { usize::MAX };

@@ -21,6 +21,12 @@ pub const MTU: u16 = 1420;
 /// Octets of an IP header, which the engine has to leave room for.
 pub const IP_HEADER_LEN: usize = 20;
 
+/// One in so many engines does its work in tiny slices.
+const INTERRUPTED: u64 = 4;
+
+/// These have up to so many units.
+const MOST_UNITS: u64 = 8;
+
 /// Protocol timers, the same on all links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timers {
@@ -70,8 +76,14 @@ impl Running {
         (phase, check_every): (u64, u64),
     ) -> Self {
         let own = OwnLsas::new(config.router_id);
+        let mut engine = Engine::new(config, seed, now);
+        // Some engines leave almost everything to the next tick, so that inputs come between any two steps of long work.
+        if seed.is_multiple_of(INTERRUPTED) {
+            let units = 1 + seed / INTERRUPTED % MOST_UNITS;
+            engine.set_slices(usize::try_from(units).expect("a few units"));
+        }
         Self {
-            engine: Engine::new(config, seed, now),
+            engine,
             wake_up: None,
             told: ToldRoutes::default(),
             neighbors: BTreeMap::new(),

@@ -24,7 +24,7 @@ pub(super) struct ExternalRoutes {
     /// Routes to destinations that nothing inside the AS leads to.
     pub(super) routes: BTreeMap<Prefix, Route>,
     /// As [`super::table::Calculation::translatable`].
-    pub(super) translatable: BTreeMap<(AreaId, Prefix), Translatable>,
+    pub(super) translatable: BTreeMap<(Prefix, AreaId), Translatable>,
     /// What was not believed.
     pub(super) refused: BTreeSet<Refused>,
 }
@@ -305,14 +305,14 @@ impl Path {
     }
 
     /// What may be translated of it, for each NSSA: of several LSAs that of the highest router.
-    fn translatable(&self, prefix: Prefix) -> impl Iterator<Item = ((AreaId, Prefix), Translatable)> {
+    fn translatable(&self, prefix: Prefix) -> impl Iterator<Item = ((Prefix, AreaId), Translatable)> {
         let mut sources: Vec<_> = self.sources.iter().collect();
         sources.sort_by_key(|source| source.originator);
         let cost = self.preference.cost;
         sources.into_iter().filter(|source| !source.forwarding.is_unspecified()).filter_map(move |source| {
             let Origin::Nssa { area, propagate: true } = source.origin else { return None };
             let &Source { metric, forwarding, tag, .. } = source;
-            Some(((area, prefix), Translatable { metric, forwarding, tag, cost }))
+            Some(((prefix, area), Translatable { metric, forwarding, tag, cost }))
         })
     }
 

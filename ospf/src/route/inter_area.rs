@@ -121,16 +121,35 @@ impl<'a> Inside<'a> {
         unused.map(|(&(area, prefix), range)| (area, prefix, range))
     }
 
+    /// The advertised ranges that are this network, by area.
+    pub(super) fn ranges_at(self, prefix: Prefix) -> impl Iterator<Item = (AreaId, &'a ActiveRange)> {
+        let ranges = &self.inter_area.ranges;
+        // From area to area: there are fewer of them than ranges.
+        let mut next = ranges.first_key_value().map(|(&(area, _), _)| area);
+        let found = std::iter::from_fn(move || {
+            let area = next?;
+            let later = area.0.checked_add(1).and_then(|area| ranges.range((AreaId(area), Prefix::DEFAULT)..).next());
+            next = later.map(|(&(area, _), _)| area);
+            Some(ranges.get(&(area, prefix)).map(|range| (area, range)))
+        });
+        found.flatten().filter(|(_, range)| range.is_advertised())
+    }
+
     /// Whether there is an entry for a network, be it one that discards.
     pub(super) fn has(self, prefix: Prefix) -> bool {
-        self.network(prefix).is_some() || self.discards().any(|(_, range, _)| range == prefix)
+        self.network(prefix).is_some() || self.ranges_at(prefix).next().is_some()
     }
 
     /// The path of the longest prefix that contains `address`; none if that is discarded.
     pub(super) fn longest_match(self, address: Ipv4Addr) -> Option<&'a Path> {
-        let discarded = self.discards().filter(|(_, prefix, _)| prefix.contains(address));
-        let shortest = discarded.map(|(_, prefix, _)| prefix.len() + 1).max().unwrap_or(0);
-        (shortest..=32).rev().find_map(|len| self.network(Prefix::new(address, len)))
+        for len in (0..=32).rev() {
+            let prefix = Prefix::new(address, len);
+            let path = self.network(prefix);
+            if path.is_some() || self.ranges_at(prefix).next().is_some() {
+                return path;
+            }
+        }
+        None
     }
 
     /// The paths to a router, one for each area through which there is one.

@@ -1,5 +1,9 @@
 //! Calculation of the routing table (RFC 2328 §16): from link state databases to routes, without state of its own.
 
+mod affected;
+#[cfg(test)]
+mod at_once;
+mod changes;
 mod external;
 mod graph;
 mod inputs;
@@ -19,10 +23,15 @@ mod virtual_link;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use affected::Affected;
+#[cfg(test)]
+pub(crate) use at_once::calculate;
+pub(crate) use changes::{Changes, Made};
 pub(crate) use external::Translatable;
 pub(crate) use inputs::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInputs, VirtualEnd};
-pub(crate) use partial::{Destination, Parts, Replaced};
+pub(crate) use partial::{Destination, Parts};
 pub(crate) use reach::{Reached, reached};
 pub(crate) use standing::RouterChange;
-pub(crate) use table::{Calculation, Refused, calculate};
+pub(crate) use summaries::Told;
+pub(crate) use table::{Calculation, Refused, RoutingTable};
 pub use virtual_link::VirtualLinkObstacle;

@@ -1,15 +1,15 @@
-//! The routing table (RFC 2328 §11), and how one differs from the one before.
+//! The routing table (RFC 2328 §11), and what it was made from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::external::{ExternalRoutes, Translatable, calculate_externals};
-use super::inputs::{RouteInputs, VirtualEnd};
-use super::inter_area::{Inside, InterAreaRoutes, calculate_inter_area};
-use super::internal::{InternalRoutes, Path, calculate_internal};
-use super::partial::Which;
+use super::external::Translatable;
+use super::inputs::VirtualEnd;
+use super::inter_area::{Inside, InterAreaRoutes};
+use super::internal::{InternalRoutes, Path};
 use super::ranges::ActiveRange;
 use super::standing::RouterChange;
 use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
+use crate::debris::Dismantle;
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Route, RouteKind};
 use crate::wire::RouterFlags;
@@ -23,8 +23,8 @@ pub(crate) struct Calculation {
     pub(crate) internal: InternalRoutes,
     /// Paths to other areas.
     pub(crate) inter_area: InterAreaRoutes,
-    /// Type-7 LSAs that routes follow and that may be translated, by area and destination.
-    pub(crate) translatable: BTreeMap<(AreaId, Prefix), Translatable>,
+    /// Type-7 LSAs that routes follow and that may be translated, by destination and area.
+    pub(crate) translatable: BTreeMap<(Prefix, AreaId), Translatable>,
     /// Paths that the policy did not believe. New ones are reported: see [`crate::Event::RouteRefused`].
     pub(crate) refused: BTreeSet<Refused>,
 }
@@ -44,29 +44,6 @@ pub(crate) struct Refused {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct RoutingTable {
     pub(super) networks: BTreeMap<Prefix, Route>,
-}
-
-/// Calculates everything (RFC 2328 §16). The same inputs give the same result.
-pub(crate) fn calculate(inputs: &RouteInputs<'_>) -> Calculation {
-    let internal = calculate_internal(inputs);
-    let inter_area = calculate_inter_area(inputs, &internal);
-    Calculation::upon(inputs, internal, inter_area)
-}
-
-impl Calculation {
-    /// Externals, and the whole table, on top of the paths inside the AS.
-    pub(super) fn upon(inputs: &RouteInputs<'_>, internal: InternalRoutes, inter_area: InterAreaRoutes) -> Self {
-        let inside = Inside { internal: &internal, inter_area: &inter_area };
-        let ExternalRoutes { routes, translatable, mut refused } = calculate_externals(inputs, inside, Which::All);
-        refused.extend(inside.refused());
-        let mut networks: BTreeMap<_, _> = inside.routes(inputs.router_id).collect();
-        debug_assert!(
-            !routes.keys().any(|prefix| networks.contains_key(prefix)),
-            "an external displaces no path inside"
-        );
-        networks.extend(routes);
-        Self { table: RoutingTable { networks }, internal, inter_area, translatable, refused }
-    }
 }
 
 impl Calculation {
@@ -114,6 +91,13 @@ impl Calculation {
     }
 }
 
+impl Dismantle for Calculation {
+    fn dismantle(&mut self) -> bool {
+        let others = [self.translatable.pop_last().is_some(), self.refused.pop_last().is_some()];
+        self.table.networks.pop_last().is_some() || others.contains(&true)
+    }
+}
+
 impl RoutingTable {
     /// Entries for networks, in the order of their prefixes.
     pub(crate) fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
@@ -124,49 +108,19 @@ impl RoutingTable {
     pub(crate) fn len(&self) -> usize {
         self.networks.len()
     }
-
-    /// Leaves out what is more than `most`: first external routes, then those with the highest prefixes. Gives how many.
-    pub(crate) fn cut(&mut self, most: usize) -> usize {
-        let more = self.networks.len().saturating_sub(most);
-        if more > 0 {
-            let mut last: Vec<_> = self.networks.iter().map(|(&prefix, route)| (route.kind, prefix)).collect();
-            last.sort_unstable();
-            for (_, prefix) in last.split_off(most) {
-                self.networks.remove(&prefix);
-            }
-            debug_assert_eq!(self.networks.len(), most);
-        }
-        more
-    }
-
-    /// What has to be done to a table `before` to get this one: prefixes whose route is new, differs or (`None`) is gone,
-    /// in the order of the prefixes.
-    pub(crate) fn changes_since(&self, before: &Self) -> Vec<(Prefix, Option<Route>)> {
-        let mut changes: BTreeMap<Prefix, Option<Route>> = BTreeMap::new();
-        for &prefix in before.networks.keys().filter(|prefix| !self.networks.contains_key(prefix)) {
-            changes.insert(prefix, None);
-        }
-        for (&prefix, route) in &self.networks {
-            if before.networks.get(&prefix) != Some(route) {
-                changes.insert(prefix, Some(route.clone()));
-            }
-        }
-        changes.into_iter().collect()
-    }
 }
 
 impl Inside<'_> {
-    /// The table's entries for networks inside the AS, those that discard included.
-    fn routes(self, own: RouterId) -> impl Iterator<Item = (Prefix, Route)> {
-        let networks = self.networks().map(|(prefix, path)| (prefix, path.route()));
-        networks.chain(self.discards().map(move |(area, prefix, range)| (prefix, discard(area, range, own))))
+    /// The table's entry for a network inside the AS, be it one that discards.
+    pub(super) fn route(self, prefix: Prefix, own: RouterId) -> Option<Route> {
+        let discarded = || self.ranges_at(prefix).last().map(|(area, range)| discard(area, range, own));
+        self.network(prefix).map(Path::route).or_else(discarded)
     }
 
-    /// The entry for one of them.
-    pub(super) fn route(self, prefix: Prefix, own: RouterId) -> Option<Route> {
-        let discard = |(area, _, range)| discard(area, range, own);
-        let discarded = || self.discards().filter(|(_, range, _)| *range == prefix).last().map(discard);
-        self.network(prefix).map(Path::route).or_else(discarded)
+    /// Paths inside the AS to a destination that were not believed.
+    pub(super) fn refused_about(self, prefix: Prefix) -> impl Iterator<Item = Refused> {
+        let [internal, inter_area] = [&self.internal.refused, &self.inter_area.refused];
+        Refused::about(internal, prefix).chain(Refused::about(inter_area, prefix))
     }
 
     /// Paths inside the AS that were not believed.
@@ -176,7 +130,7 @@ impl Inside<'_> {
 }
 
 impl Path {
-    fn route(&self) -> Route {
+    pub(super) fn route(&self) -> Route {
         debug_assert!(!self.legs.is_empty(), "a path has a first step");
         Route {
             kind: self.kind,
@@ -190,7 +144,7 @@ impl Path {
 }
 
 /// RFC 2328 §11.1: "the path type of each "discard" entry is set to "inter-area"."
-fn discard(area: AreaId, range: &ActiveRange, own: RouterId) -> Route {
+pub(super) fn discard(area: AreaId, range: &ActiveRange, own: RouterId) -> Route {
     Route {
         kind: RouteKind::InterArea,
         area,

@@ -328,3 +328,25 @@ fn each_router_of_a_segment_restarts_unnoticed_whatever_it_is_there() {
         assert!(no_grace_lsas(&world));
     }
 }
+
+#[test]
+fn the_work_of_a_restart_grows_with_what_there_is_and_not_with_its_square() {
+    let work = |count: u32| {
+        let mut world = World::with(2, &[(0, 1)], |engine, config| {
+            if engine == 0 {
+                config.externals = externals(count);
+            }
+        });
+        world.converge();
+        world.run_for(Duration::from_secs(30));
+        planned(&mut world, 0, Duration::from_secs(2));
+        world.work = vec![0; 2];
+        world.run_for(Duration::from_secs(30));
+        assert_eq!(restart_exits(&world, 0), [RestartExit::Completed]);
+        world.work[0]
+    };
+    let [few, many] = [work(100), work(1000)];
+    assert!(few > 100, "each is compared: {few} units");
+    // Ten times as much is ten times the work and a little more, not a hundred times.
+    assert!(many < 30 * few, "{few} units, {many} for ten times as many");
+}

@@ -20,6 +20,7 @@ mod partial;
 mod reachability;
 mod site_lsas;
 mod speakers;
+mod slices;
 mod speed;
 mod stub_router;
 mod virtual_links;

@@ -56,6 +56,8 @@ pub struct World {
     pub opaques: Vec<BTreeMap<LsaPlace, Bytes>>,
     /// How often it did.
     pub opaque_changes: Vec<usize>,
+    /// Units of work that each engine did.
+    pub work: Vec<u64>,
     /// All that was sent, lost or not.
     pub sent: Vec<Sent>,
     /// Both directions of each link.
@@ -151,6 +153,7 @@ impl World {
             routes: vec![BTreeMap::new(); count],
             opaques: vec![BTreeMap::new(); count],
             opaque_changes: vec![0; count],
+            work: vec![0; count],
             sent: Vec::new(),
             wires: BTreeMap::new(),
             lans: Vec::new(),
@@ -198,6 +201,7 @@ impl World {
         let now = self.now;
         let tick = matches!(input, Input::Tick);
         self.engines[engine].handle(now, input);
+        self.work[engine] += self.engines[engine].work_done();
         self.check(engine);
         if tick {
             let next = self.engines[engine].next_deadline();
@@ -244,8 +248,9 @@ impl World {
         }
         let engine = &self.engines[engine];
         // What reaches MaxAge now is taken out of the routes by the next tick.
-        let quiet =
-            engine.calculation.backoff.due().is_none() && engine.next_deadline().is_none_or(|next| next.0 > self.now);
+        let quiet = engine.calculation.backoff.due().is_none()
+            && !engine.has_backlog()
+            && engine.next_deadline().is_none_or(|next| next.0 > self.now);
         if stored < CHECKED_ALWAYS && quiet && engine.calculation.runs > 0 {
             let mut full = engine.calculate();
             full.table.cut(engine.config.limits.routes);

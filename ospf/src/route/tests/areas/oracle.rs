@@ -23,7 +23,7 @@ const SELF: RouterId = RouterId(ROOT);
 pub(super) struct Expected {
     pub(super) routes: BTreeMap<Prefix, Entry>,
     pub(super) refused: BTreeSet<Refused>,
-    pub(super) translatable: BTreeMap<(AreaId, Prefix), Translatable>,
+    pub(super) translatable: BTreeMap<(Prefix, AreaId), Translatable>,
     /// How many entries §16.3 has changed.
     pub(super) improved: usize,
 }
@@ -708,7 +708,7 @@ impl Oracle<'_> {
                 .filter(|other| other.nssa == Some((area, true)) && !other.lsa.forwarding_address.is_unspecified());
             if highest.map(|other| other.originator).max() == Some(offer.originator) {
                 let found = Translatable { metric, forwarding, tag, cost };
-                self.expected.translatable.insert((area, prefix), found);
+                self.expected.translatable.insert((prefix, area), found);
             }
         }
         let entry = Entry {

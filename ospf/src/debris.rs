@@ -1,0 +1,70 @@
+//! What is thrown away as a whole and freed in slices: to free 100,000 LSAs takes longer than one input may.
+//!
+//! Nothing here is looked at any more.
+
+use crate::engine::Engine;
+use crate::lsdb::Lsdb;
+use crate::origination::Originations;
+use crate::route::Calculation;
+use crate::timers::Timers;
+use crate::work::Unit;
+
+/// What is to be freed.
+#[derive(Debug, Default)]
+pub(crate) struct Debris {
+    lsdbs: Vec<Lsdb>,
+    originations: Vec<Originations>,
+    timers: Vec<Timers>,
+    calculations: Vec<Calculation>,
+}
+
+/// Something that is freed piece by piece.
+pub(crate) trait Dismantle {
+    /// Frees a few of its parts; `false` if nothing is left.
+    fn dismantle(&mut self) -> bool;
+}
+
+impl Debris {
+    pub(crate) fn lsdbs(&mut self, lsdbs: impl IntoIterator<Item = Lsdb>) {
+        self.lsdbs.extend(lsdbs);
+    }
+
+    pub(crate) fn originations(&mut self, originations: Originations) {
+        self.originations.push(originations);
+    }
+
+    pub(crate) fn timers(&mut self, timers: Timers) {
+        self.timers.push(timers);
+    }
+
+    pub(crate) fn calculation(&mut self, calculation: Calculation) {
+        self.calculations.push(calculation);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { lsdbs, originations, timers, calculations } = self;
+        lsdbs.is_empty() && originations.is_empty() && timers.is_empty() && calculations.is_empty()
+    }
+
+    fn dismantle(&mut self) {
+        dismantle_last(&mut self.lsdbs);
+        dismantle_last(&mut self.originations);
+        dismantle_last(&mut self.timers);
+        dismantle_last(&mut self.calculations);
+    }
+}
+
+fn dismantle_last(all: &mut Vec<impl Dismantle>) {
+    if all.last_mut().is_some_and(|last| !last.dismantle()) {
+        all.pop();
+    }
+}
+
+impl Engine {
+    /// Frees what was thrown away, as long as there are units left.
+    pub(crate) fn free_debris(&mut self) {
+        while !self.debris.is_empty() && self.work.take(Unit::Removal) {
+            self.debris.dismantle();
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Which destinations a calculation has to look at again: found in slices, in the databases and in the table as they are by then.
+//!
+//! What changes in the databases meanwhile is none of its business: it is pending for the next calculation, which looks at it once more.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::ops::Bound;
+
+use super::inputs::{AreaInputs, RouteInputs};
+use super::inter_area::Inside;
+use super::table::{Calculation, Refused};
+use crate::config::AreaKind;
+use crate::ids::{AreaId, LsaKey, LsaType, Prefix, RouterId};
+use crate::lsdb::Entry;
+use crate::wire::LsaBody;
+
+/// Destinations to look at, as far as they are known, and where others may be found.
+#[derive(Debug, Default)]
+pub(crate) struct Affected {
+    prefixes: BTreeSet<Prefix>,
+    /// Which of what is found counts.
+    extent: Extent,
+    next: Next,
+}
+
+#[derive(Debug, Default)]
+enum Extent {
+    #[default]
+    Everything,
+    /// Destinations outside the AS that are reached, or would be, through certain networks or boundary routers.
+    DependingOn(Dependence),
+}
+
+#[derive(Debug, Default)]
+struct Dependence {
+    networks: BTreeSet<Prefix>,
+    /// Bit n: some of `networks` has n bits.
+    lengths: u64,
+    boundary_routers: BTreeSet<RouterId>,
+}
+
+/// Where the search goes on: after what was looked at last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Next {
+    AsExternal(Option<LsaKey>),
+    Type7(AreaId, Option<LsaKey>),
+    Table(Option<Prefix>),
+    Translatable(Option<(Prefix, AreaId)>),
+    Refused(Option<Refused>),
+    #[default]
+    Nothing,
+}
+
+impl Affected {
+    /// All destinations that there are or were.
+    pub(super) fn everything(inside: Inside<'_>) -> Self {
+        let refused = inside.refused().map(|refused| refused.prefix);
+        let ranges = inside.discards().map(|(_, range, _)| range);
+        let prefixes = inside.networks().map(|(prefix, _)| prefix).chain(refused).chain(ranges).collect();
+        Self { prefixes, extent: Extent::Everything, next: Next::AsExternal(None) }
+    }
+
+    /// These destinations, and what depends on networks and boundary routers inside the AS.
+    pub(super) fn by(
+        prefixes: BTreeSet<Prefix>,
+        networks: BTreeSet<Prefix>,
+        boundary_routers: BTreeSet<RouterId>,
+    ) -> Self {
+        if networks.is_empty() && boundary_routers.is_empty() {
+            return Self { prefixes, ..Self::default() };
+        }
+        let lengths = networks.iter().fold(0, |lengths, network| lengths | 1 << network.len());
+        let extent = Extent::DependingOn(Dependence { networks, lengths, boundary_routers });
+        Self { prefixes, extent, next: Next::AsExternal(None) }
+    }
+
+    /// Whether all have been found.
+    pub(crate) fn is_found(&self) -> bool {
+        self.next == Next::Nothing
+    }
+
+    /// Looks for more in up to so many LSAs or entries; gives how many it looked at.
+    pub(crate) fn search(&mut self, inputs: &RouteInputs<'_>, latest: &Calculation, most: usize) -> usize {
+        let mut looked_at = 0;
+        while looked_at < most && !self.is_found() {
+            looked_at += self.search_one_place(inputs, latest, most - looked_at);
+        }
+        looked_at
+    }
+
+    fn search_one_place(&mut self, inputs: &RouteInputs<'_>, latest: &Calculation, most: usize) -> usize {
+        match self.next {
+            Next::AsExternal(after) => {
+                let entries = inputs.as_scope.after(LsaType::AS_EXTERNAL, after);
+                let (count, last) = note_lsas(&mut self.prefixes, &self.extent, entries.take(most));
+                self.next = match last.filter(|_| count == most) {
+                    Some(last) => Next::AsExternal(Some(last)),
+                    None => self.after_area(inputs, None),
+                };
+                count
+            }
+            Next::Type7(area, after) => {
+                let lsdb = inputs.areas.iter().find(|inputs| inputs.area == area).map(|inputs| inputs.lsdb);
+                let entries = lsdb.into_iter().flat_map(|lsdb| lsdb.after(LsaType::NSSA, after));
+                let (count, last) = note_lsas(&mut self.prefixes, &self.extent, entries.take(most));
+                self.next = match last.filter(|_| count == most) {
+                    Some(last) => Next::Type7(area, Some(last)),
+                    None => self.after_area(inputs, Some(area)),
+                };
+                count
+            }
+            Next::Table(after) => {
+                let keys = latest.table.networks.range((bound(after), Bound::Unbounded)).map(|(&prefix, _)| prefix);
+                let (count, last) = note(&mut self.prefixes, keys.take(most), |prefix| prefix);
+                self.next = if count == most { Next::Table(last) } else { Next::Translatable(None) };
+                count
+            }
+            Next::Translatable(after) => {
+                let keys = latest.translatable.range((bound(after), Bound::Unbounded)).map(|(&key, _)| key);
+                let (count, last) = note(&mut self.prefixes, keys.take(most), |(prefix, _)| prefix);
+                self.next = if count == most { Next::Translatable(last) } else { Next::Refused(None) };
+                count
+            }
+            Next::Refused(after) => {
+                let keys = latest.refused.range((bound(after), Bound::Unbounded)).copied();
+                let (count, last) = note(&mut self.prefixes, keys.take(most), |refused| refused.prefix);
+                self.next = if count == most { Next::Refused(last) } else { Next::Nothing };
+                count
+            }
+            Next::Nothing => 0,
+        }
+    }
+
+    /// Where the search goes on after an NSSA, or after the LSAs of AS scope.
+    fn after_area(&self, inputs: &RouteInputs<'_>, after: Option<AreaId>) -> Next {
+        let is_nssa = |inputs: &&AreaInputs<'_>| matches!(inputs.kind, AreaKind::Nssa(_));
+        let mut later = inputs.areas.iter().filter(|inputs| after.is_none_or(|after| inputs.area > after));
+        match (later.find(is_nssa), &self.extent) {
+            (Some(inputs), _) => Next::Type7(inputs.area, None),
+            (None, Extent::Everything) => Next::Table(None),
+            (None, Extent::DependingOn(_)) => Next::Nothing,
+        }
+    }
+
+    /// Takes out the next destinations, up to so many.
+    pub(crate) fn take(&mut self, most: usize) -> BTreeSet<Prefix> {
+        if self.prefixes.len() <= most {
+            return std::mem::take(&mut self.prefixes);
+        }
+        (0..most).map_while(|_| self.prefixes.pop_first()).collect()
+    }
+
+    /// Whether all have been taken out.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.prefixes.is_empty()
+    }
+}
+
+fn bound<T>(after: Option<T>) -> Bound<T> {
+    after.map_or(Bound::Unbounded, Bound::Excluded)
+}
+
+/// Notes the destinations of some entries; gives how many there were, and the last.
+fn note<T: Copy>(
+    prefixes: &mut BTreeSet<Prefix>,
+    entries: impl Iterator<Item = T>,
+    prefix: impl Fn(T) -> Prefix,
+) -> (usize, Option<T>) {
+    entries.fold((0, None), |(count, _), entry| {
+        prefixes.insert(prefix(entry));
+        (count + 1, Some(entry))
+    })
+}
+
+/// Notes the destinations of those LSAs that are within the extent; gives how many there were, and the last.
+fn note_lsas<'a>(
+    prefixes: &mut BTreeSet<Prefix>,
+    extent: &Extent,
+    entries: impl Iterator<Item = &'a Entry>,
+) -> (usize, Option<LsaKey>) {
+    entries.fold((0, None), |(count, _), entry| {
+        if extent.contains(entry) {
+            prefixes.extend(entry.network());
+        }
+        (count + 1, Some(entry.key()))
+    })
+}
+
+impl Extent {
+    fn contains(&self, entry: &Entry) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::DependingOn(on) => {
+                let LsaBody::External(lsa) = entry.body() else { return false };
+                on.boundary_routers.contains(&entry.key().advertising_router) || on.is_reached(lsa.forwarding_address)
+            }
+        }
+    }
+}
+
+impl Dependence {
+    /// Whether any of the networks contains a forwarding address.
+    fn is_reached(&self, forwarding: Ipv4Addr) -> bool {
+        let mut lengths = (0..=32).filter(|len| self.lengths & 1 << len != 0);
+        !forwarding.is_unspecified() && lengths.any(|len| self.networks.contains(&Prefix::new(forwarding, len)))
+    }
+}
