@@ -119,6 +119,7 @@ struct Daemon {
     retry: Backoff,
     next_look: Instant,
     next_look_at_devices: Instant,
+    next_look_at_filter: Instant,
     started: Instant,
 }
 
@@ -205,6 +206,7 @@ impl Daemon {
             retry: Backoff::default(),
             next_look: now + LOOK_INTERVAL,
             next_look_at_devices: now + DEVICES_INTERVAL,
+            next_look_at_filter: now,
             started: now,
         };
         Ok((daemon, inlets))
@@ -305,6 +307,9 @@ impl Daemon {
             self.next_look_at_devices = now + DEVICES_INTERVAL;
             if look == Look::Afresh {
                 self.next_look = now + LOOK_INTERVAL;
+                if let Err(error) = self.look_at_filter(now).await {
+                    return self.failed(now, vec![format!("{error:#}")]);
+                }
                 match self.kernel.observe(&self.drivers).await {
                     Ok(observed) => self.observed = observed,
                     Err(error) => return self.failed(now, vec![format!("{error:#}")]),
@@ -332,6 +337,15 @@ impl Daemon {
             Err(error) => self.failed(now, vec![format!("{error:#}")]),
         }
         self.segments.tell_ports(&self.observed.heard);
+    }
+
+    /// Looks at the nftables ruleset if it is time: link changes come in bursts, and a listing of it costs a process.
+    async fn look_at_filter(&mut self, now: Instant) -> anyhow::Result<()> {
+        if now < self.next_look_at_filter {
+            return Ok(());
+        }
+        self.next_look_at_filter = now + LOOK_INTERVAL;
+        self.kernel.look_at_filter().await.context("reading the nftables ruleset")
     }
 
     /// Whether the kernel is known to be as it should be, but for what OSPF has just computed.
@@ -384,9 +398,8 @@ impl Daemon {
         desired.rules = routing.rules;
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
         self.settling.keep(&mut desired.routes, &self.observed.state.routes);
-        let tunnels = self.local.tunnels.keys().cloned().collect();
         let reachable = self.reachable(&desired.routes);
-        desired.overlay = self.segments.desired(&self.local.mesh.name, &reachable, &tunnels, &self.observed.foreign);
+        desired.overlay = self.segments.desired(&reachable, &self.observed.foreign);
         desired
     }
 
@@ -687,6 +700,7 @@ async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &P
     // Whatever a daemon before may have left.
     kernel.expect_segments(crate::kernel::Segments::Observed);
     for _ in 0..DOWN_ROUNDS {
+        kernel.look_at_filter().await?;
         let mut observed = kernel.observe(drivers).await?;
         let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };
         failures = kernel.reconcile(&desired, &mut observed, drivers).await?;

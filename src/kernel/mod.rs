@@ -6,6 +6,7 @@
 mod addresses;
 mod attention;
 mod execute;
+mod filter;
 pub mod gratuitous;
 mod links;
 mod neighbors;

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::mesh::IfName;
-use crate::reconcile::overlay::{FAMILIES, Ruleset};
+use crate::reconcile::filter::{FAMILIES, Ruleset};
 
 /// What was last put into the kernel, and what `nft` then said of it.
 #[derive(Debug, Clone)]

@@ -350,6 +350,11 @@ impl Mesh {
         self.sites.iter().find(|site| site.public_key == *key)
     }
 
+    /// The smallest MTU of any tunnel, octets.
+    pub fn smallest_mtu(&self) -> u32 {
+        self.sites.iter().map(|site| u32::from(site.mtu)).min().unwrap_or_default()
+    }
+
     /// The tunnels of `site`, ordered by the other end's id.
     pub fn tunnels(&self, site: &Site) -> Vec<Tunnel> {
         let mut tunnels: Vec<Tunnel> = self.links.iter().filter_map(|link| self.tunnel(site, link)).collect();

@@ -193,7 +193,8 @@ impl Router {
         Self { kernel, watch, engine, run_dir }
     }
 
-    pub async fn observe(&self) -> Observed {
+    pub async fn observe(&mut self) -> Observed {
+        self.kernel.look_at_filter().await.unwrap();
         self.kernel.observe(&self.engine).await.unwrap()
     }
 
@@ -213,7 +214,7 @@ impl Router {
     }
 
     /// The plan as it stands, without the settings.
-    pub async fn left_to_do(&self, desired: &State) -> Vec<String> {
+    pub async fn left_to_do(&mut self, desired: &State) -> Vec<String> {
         let observed = self.observe().await;
         plan(desired, &observed, &Applied::default()).iter().map(Step::to_string).collect()
     }
