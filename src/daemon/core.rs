@@ -23,7 +23,7 @@ use super::segments::Segments;
 use super::settling::Settling;
 use super::{Options, Trace, interfaces, report, run_dir, state_dir};
 use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
-use crate::kernel::{Attended, Change, Kernel, OthersRoutes, Watch};
+use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
 use crate::mesh::IfName;
 use crate::reconcile::routes::{Router, Routing, desired_routes};
 use crate::reconcile::state::{
@@ -114,6 +114,8 @@ struct Daemon {
     missed_after: Duration,
     /// What could not be carried out the last time.
     failures: Vec<String>,
+    /// Why the nftables ruleset could not be read or set the last time.
+    filter_obstacle: Option<String>,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
     retry: Backoff,
@@ -202,6 +204,7 @@ impl Daemon {
             settling: Settling::start(now, patience + SETTLING_MARGIN),
             missed_after: longest,
             failures: Vec::new(),
+            filter_obstacle: None,
             refused_reload: None,
             retry: Backoff::default(),
             next_look: now + LOOK_INTERVAL,
@@ -307,9 +310,7 @@ impl Daemon {
             self.next_look_at_devices = now + DEVICES_INTERVAL;
             if look == Look::Afresh {
                 self.next_look = now + LOOK_INTERVAL;
-                if let Err(error) = self.look_at_filter(now).await {
-                    return self.failed(now, vec![format!("{error:#}")]);
-                }
+                self.look_at_filter(now).await;
                 match self.kernel.observe(&self.drivers).await {
                     Ok(observed) => self.observed = observed,
                     Err(error) => return self.failed(now, vec![format!("{error:#}")]),
@@ -328,7 +329,10 @@ impl Daemon {
             self.settling.converged(now);
         }
         let desired = self.desired();
-        match self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await {
+        let outcome = self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await;
+        self.note_filter();
+        let about_others = |failure: &Failure| !failure.step.is_about_filter();
+        match outcome.map(|failures| failures.into_iter().filter(about_others).collect::<Vec<_>>()) {
             Ok(failures) if failures.is_empty() => {
                 self.failures.clear();
                 self.retry.succeeded();
@@ -340,12 +344,20 @@ impl Daemon {
     }
 
     /// Looks at the nftables ruleset if it is time: link changes come in bursts, and a listing of it costs a process.
-    async fn look_at_filter(&mut self, now: Instant) -> anyhow::Result<()> {
-        if now < self.next_look_at_filter {
-            return Ok(());
+    async fn look_at_filter(&mut self, now: Instant) {
+        if now >= self.next_look_at_filter {
+            self.next_look_at_filter = now + LOOK_INTERVAL;
+            self.kernel.look_at_filter().await;
         }
-        self.next_look_at_filter = now + LOOK_INTERVAL;
-        self.kernel.look_at_filter().await.context("reading the nftables ruleset")
+    }
+
+    /// Takes note of what stands in the way of the filter. It is no reason to try again before the next look at it.
+    fn note_filter(&mut self) {
+        let obstacle = self.kernel.filter_obstacle().map(str::to_owned);
+        if let Some(obstacle) = obstacle.as_ref().filter(|new| self.filter_obstacle.as_ref() != Some(new)) {
+            warn!(obstacle, "the nftables ruleset cannot be read or set");
+        }
+        self.filter_obstacle = obstacle;
     }
 
     /// Whether the kernel is known to be as it should be, but for what OSPF has just computed.
@@ -534,6 +546,8 @@ impl Daemon {
                 self.backend = backend;
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
+                // Whoever has just installed `nft` need not wait.
+                self.next_look_at_filter = Instant::now();
                 self.kernel.learn(others_routes(&self.local));
                 self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
                 self.kernel.expect_segments(expected_segments(&self.segments));
@@ -679,6 +693,7 @@ impl Daemon {
             devices,
             view: self.driver.view().await?,
             failures: &self.failures,
+            filter_obstacle: self.filter_obstacle.as_deref(),
             refused_reload: self.refused_reload.as_deref(),
             redistributed: &self.redistributed,
             uptime: self.started.elapsed(),
@@ -700,7 +715,7 @@ async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &P
     // Whatever a daemon before may have left.
     kernel.expect_segments(crate::kernel::Segments::Observed);
     for _ in 0..DOWN_ROUNDS {
-        kernel.look_at_filter().await?;
+        kernel.look_at_filter().await;
         let mut observed = kernel.observe(drivers).await?;
         let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };
         failures = kernel.reconcile(&desired, &mut observed, drivers).await?;

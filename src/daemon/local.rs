@@ -28,7 +28,7 @@ pub(super) struct Local {
     /// Its tunnels, by interface name.
     pub tunnels: BTreeMap<IfName, Tunnel>,
     /// What nftables is to hold.
-    filter: Option<Ruleset>,
+    pub filter: Option<Ruleset>,
     /// What it authenticates itself with to OSPF's neighbours.
     pub keyring: Keyring,
     key: PrivateKey,

@@ -237,7 +237,10 @@ impl Run<'_> {
         };
         self.broken.extend(broken.cloned());
         self.unguarded |= matches!(step, Step::SetFilter(_));
-        self.observed.freshness = Freshness::Stale;
+        // Nothing else is another one than it was observed to be if the filter is not set.
+        if !step.is_about_filter() {
+            self.observed.freshness = Freshness::Stale;
+        }
         self.failures.push(Failure { step: step.clone(), cause });
     }
 }

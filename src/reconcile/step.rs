@@ -48,6 +48,11 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether it changes the nftables ruleset, and nothing else.
+    pub fn is_about_filter(&self) -> bool {
+        matches!(self, Self::SetFilter(_) | Self::DeleteFilter)
+    }
+
     /// The interfaces without which the step makes no sense.
     pub fn needs(&self) -> Vec<&IfName> {
         match self {

@@ -194,7 +194,7 @@ impl Router {
     }
 
     pub async fn observe(&mut self) -> Observed {
-        self.kernel.look_at_filter().await.unwrap();
+        self.kernel.look_at_filter().await;
         self.kernel.observe(&self.engine).await.unwrap()
     }
 
