@@ -27,6 +27,8 @@ pub struct Mesh {
     pub loopbacks: Ipv4Network,
     /// What becomes of prefixes that no site lists.
     pub unlisted: Unlisted,
+    /// Whether source addresses are checked where packets enter and leave the mesh.
+    pub source_check: SourceCheck,
     /// What `[ospf]` says of every router as a whole.
     pub ospf: OspfProcess,
     /// `[[area]]`: areas that are not plain.
@@ -47,6 +49,16 @@ pub enum Unlisted {
     Accept,
     /// Not used, and reported.
     Refuse,
+}
+
+/// `[mesh] source_check`: whether a packet may enter the mesh from any source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SourceCheck {
+    /// Only at a site by which a route to the source would be accepted.
+    #[default]
+    Strict,
+    /// From any source.
+    Off,
 }
 
 /// A site's number, 1..=65534, never reused.
