@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
+use super::filters::Filters;
 use super::host_memory::HostMemory;
 use super::local::Local;
 use super::restart_note::{self, Note};
@@ -114,14 +115,12 @@ struct Daemon {
     missed_after: Duration,
     /// What could not be carried out the last time.
     failures: Vec<String>,
-    /// Why the nftables ruleset could not be read or set the last time.
-    filter_obstacle: Option<String>,
+    filters: Filters,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
     retry: Backoff,
     next_look: Instant,
     next_look_at_devices: Instant,
-    next_look_at_filter: Instant,
     started: Instant,
 }
 
@@ -204,12 +203,11 @@ impl Daemon {
             settling: Settling::start(now, patience + SETTLING_MARGIN),
             missed_after: longest,
             failures: Vec::new(),
-            filter_obstacle: None,
+            filters: Filters::new(now),
             refused_reload: None,
             retry: Backoff::default(),
             next_look: now + LOOK_INTERVAL,
             next_look_at_devices: now + DEVICES_INTERVAL,
-            next_look_at_filter: now,
             started: now,
         };
         Ok((daemon, inlets))
@@ -310,7 +308,7 @@ impl Daemon {
             self.next_look_at_devices = now + DEVICES_INTERVAL;
             if look == Look::Afresh {
                 self.next_look = now + LOOK_INTERVAL;
-                self.look_at_filter(now).await;
+                self.filters.look(&mut self.kernel, now).await;
                 match self.kernel.observe(&self.drivers).await {
                     Ok(observed) => self.observed = observed,
                     Err(error) => return self.failed(now, vec![format!("{error:#}")]),
@@ -330,7 +328,7 @@ impl Daemon {
         }
         let desired = self.desired();
         let outcome = self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await;
-        self.note_filter();
+        self.filters.note(&self.kernel, self.observed.state.filter.as_ref(), now);
         let about_others = |failure: &Failure| !failure.step.is_about_filter();
         match outcome.map(|failures| failures.into_iter().filter(about_others).collect::<Vec<_>>()) {
             Ok(failures) if failures.is_empty() => {
@@ -341,23 +339,6 @@ impl Daemon {
             Err(error) => self.failed(now, vec![format!("{error:#}")]),
         }
         self.segments.tell_ports(&self.observed.heard);
-    }
-
-    /// Looks at the nftables ruleset if it is time: link changes come in bursts, and a listing of it costs a process.
-    async fn look_at_filter(&mut self, now: Instant) {
-        if now >= self.next_look_at_filter {
-            self.next_look_at_filter = now + LOOK_INTERVAL;
-            self.kernel.look_at_filter().await;
-        }
-    }
-
-    /// Takes note of what stands in the way of the filter. It is no reason to try again before the next look at it.
-    fn note_filter(&mut self) {
-        let obstacle = self.kernel.filter_obstacle().map(str::to_owned);
-        if let Some(obstacle) = obstacle.as_ref().filter(|new| self.filter_obstacle.as_ref() != Some(new)) {
-            warn!(obstacle, "the nftables ruleset cannot be read or set");
-        }
-        self.filter_obstacle = obstacle;
     }
 
     /// Whether the kernel is known to be as it should be, but for what OSPF has just computed.
@@ -546,8 +527,7 @@ impl Daemon {
                 self.backend = backend;
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
-                // Whoever has just installed `nft` need not wait.
-                self.next_look_at_filter = Instant::now();
+                self.filters.expire(Instant::now());
                 self.kernel.learn(others_routes(&self.local));
                 self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
                 self.kernel.expect_segments(expected_segments(&self.segments));
@@ -638,7 +618,17 @@ impl Daemon {
                 let _ = answer.send(reply);
                 return Ok(Next::Reconcile(Look::Known));
             }
-            Request::Status => serde_json::to_value(self.report().await?.status()),
+            Request::Status => {
+                self.filters.sample(&self.kernel, Instant::now()).await;
+                serde_json::to_value(self.report().await?.status())
+            }
+            Request::Show { noun: Noun::Filters } => match self.kernel.drops().await {
+                Ok((dropped, refused)) => serde_json::to_value(self.report().await?.filters(&dropped, &refused)),
+                Err(error) => {
+                    let _ = answer.send(Err(format!("{error:#}")));
+                    return Ok(Next::Nothing);
+                }
+            },
             Request::Show { noun: Noun::Neighbors } => serde_json::to_value(self.report().await?.neighbors()),
             Request::Show { noun: Noun::Routes } => serde_json::to_value(self.report().await?.routes()),
             Request::Show { noun: Noun::Tunnels } => serde_json::to_value(self.report().await?.tunnels()),
@@ -693,7 +683,7 @@ impl Daemon {
             devices,
             view: self.driver.view().await?,
             failures: &self.failures,
-            filter_obstacle: self.filter_obstacle.as_deref(),
+            filters: &self.filters,
             refused_reload: self.refused_reload.as_deref(),
             redistributed: &self.redistributed,
             uptime: self.started.elapsed(),

@@ -11,6 +11,7 @@ use ospf::{
     SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
+use super::filters::Filters;
 use super::lan;
 use super::local::Local;
 use super::segments::Segments;
@@ -38,7 +39,7 @@ pub(super) struct Report<'a> {
     pub devices: BTreeMap<IfName, Observation>,
     pub view: View,
     pub failures: &'a [String],
-    pub filter_obstacle: Option<&'a str>,
+    pub filters: &'a Filters,
     pub refused_reload: Option<&'a str>,
     pub redistributed: &'a Redistributed,
     pub uptime: Duration,
@@ -64,6 +65,7 @@ impl Report<'_> {
             }
             .to_owned(),
             stub_router_left_s: self.view.stub_router.1.map(seconds),
+            filter: self.filter(),
         }
     }
 
@@ -178,7 +180,7 @@ impl Report<'_> {
             problems.push(format!("the mesh file was changed but not taken: {first} (see `weft check`)"));
         }
         problems.extend(self.failures.iter().cloned());
-        problems.extend(self.filter_obstacle.map(|obstacle| self.unfiltered(obstacle)));
+        problems.extend(self.filter_problems());
         for limit in self.limits().iter().filter(|limit| limit.state == "reached") {
             let area = limit.area.map_or_else(String::new, |area| format!(" of area {area}"));
             problems.push(format!("{}{area}: {} are all that are let in, more are refused", limit.limit, limit.most));
@@ -217,15 +219,6 @@ impl Report<'_> {
             problems.push(format!("{more} more routes are not believed"));
         }
         problems
-    }
-
-    /// What it means that something stands in the way of the nftables ruleset.
-    fn unfiltered(&self, obstacle: &str) -> String {
-        match (self.observed.state.filter == self.local.filter, self.segments.is_empty()) {
-            (true, _) => format!("{obstacle}: it is not known whether weft's nftables tables are still as they were"),
-            (false, true) => format!("{obstacle}: nothing is filtered"),
-            (false, false) => format!("{obstacle}: segments stay down"),
-        }
     }
 
     fn refusal(&self, refused: &RefusedView) -> String {

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::nft::{Applied, Limited, Nft};
+use super::nft::{Applied, Nft};
+use super::nft_counters::{self, Dropped, Limited, Refused};
 use super::observe::Kernel;
 use crate::mesh::IfName;
 use crate::reconcile::filter::Ruleset;
@@ -40,7 +41,23 @@ impl Kernel {
 
     /// Frames that were more than a limit lets through, by VXLAN device. Best effort: without an answer there are none.
     pub async fn limited_frames(&self) -> BTreeMap<IfName, Limited> {
-        self.filter.nft.limited(&self.mesh).await.unwrap_or_default()
+        let listing = self.filter.nft.table("bridge", &self.mesh).await;
+        listing.map(|listing| nft_counters::limited(&listing)).unwrap_or_default()
+    }
+
+    /// What was dropped since the ruleset was set, and sources that were refused lately. It lists the whole ruleset.
+    ///
+    /// # Errors
+    /// In words that say what to do.
+    pub async fn drops(&self) -> anyhow::Result<(Vec<Dropped>, Vec<Refused>)> {
+        let listing = self.filter.nft.table("inet", &self.mesh).await?;
+        Ok((nft_counters::dropped(&listing), nft_counters::refused(&listing)))
+    }
+
+    /// Sources that were refused lately. Best effort: without an answer there are none.
+    pub async fn refused_sources(&self) -> Vec<Refused> {
+        let listing = self.filter.nft.samples(&self.mesh).await;
+        listing.map(|listing| nft_counters::refused(&listing)).unwrap_or_default()
     }
 
     pub(super) async fn set_filter(&mut self, ruleset: &Ruleset) -> anyhow::Result<()> {

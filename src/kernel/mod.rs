@@ -12,6 +12,7 @@ mod links;
 mod neighbors;
 mod netlink;
 mod nft;
+mod nft_counters;
 mod observe;
 mod overlay;
 mod overlay_links;
@@ -21,7 +22,7 @@ mod settings;
 mod watch;
 
 pub use execute::Failure;
-pub use nft::Limited;
+pub use nft_counters::{Dropped, Limited, Refused};
 pub use observe::{Kernel, OthersRoutes};
 pub use overlay::Segments;
 pub use overlay_links::MAX_LEARNED;

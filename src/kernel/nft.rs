@@ -2,7 +2,6 @@
 //!
 //! The program may be missing, fail or hang: each run of it ends within [`LIMIT`], and an [`NftError`] says what to do about it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -13,8 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::mesh::IfName;
-use crate::reconcile::filter::{FAMILIES, Ruleset};
+use crate::reconcile::filter::{FAMILIES, Ruleset, SAMPLES, is_filled_by_packets};
 
 /// How long one run of the program may take. A ruleset with 5000 prefixes takes 0.15 s.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -120,7 +118,7 @@ impl Nft {
             match self.run(&["--stateless", "list", "table", family, &table], "").await {
                 // The only way to fail that is not our own fault: there is no such table.
                 Ok(output) if !output.status.success() => {}
-                Ok(output) => listings.push_str(&String::from_utf8_lossy(&output.stdout)),
+                Ok(output) => listings.push_str(&unchanging(&String::from_utf8_lossy(&output.stdout))),
                 Err(NftError::NotInstalled) => {}
                 Err(error) => return Err(error),
             }
@@ -128,11 +126,20 @@ impl Nft {
         Ok((!listings.is_empty()).then_some(listings))
     }
 
-    /// What the counters of the mesh's ruleset say, by VXLAN device.
-    pub async fn limited(&self, mesh: &str) -> Result<BTreeMap<IfName, Limited>, NftError> {
-        let table = Ruleset::table(mesh);
-        let output = self.run(&["--json", "list", "table", "bridge", &table], "").await?;
-        Ok(counters(&serde_json::from_slice(&output.stdout).unwrap_or_default()))
+    /// The table of this family with its counters and the contents of its sets, as JSON.
+    pub async fn table(&self, family: &str, mesh: &str) -> Result<Value, NftError> {
+        self.json(&["list", "table", family, &Ruleset::table(mesh)]).await
+    }
+
+    /// The sampled sources, as JSON: a few, however large the ruleset is.
+    pub async fn samples(&self, mesh: &str) -> Result<Value, NftError> {
+        self.json(&["list", "set", "inet", &Ruleset::table(mesh), SAMPLES]).await
+    }
+
+    async fn json(&self, arguments: &[&str]) -> Result<Value, NftError> {
+        let output = self.run(&[&["--json"], arguments].concat(), "").await?;
+        // Nothing is listed where there is no such table.
+        Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
     }
 
     async fn execute(&self, script: &str) -> Result<(), NftError> {
@@ -171,34 +178,24 @@ impl Nft {
     }
 }
 
-/// Frames that were more than a limit lets through.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limited {
-    /// To everybody.
-    pub broadcast: u64,
-    /// To a group.
-    pub multicast: u64,
-}
-
-fn counters(listing: &Value) -> BTreeMap<IfName, Limited> {
-    let mut limited: BTreeMap<IfName, Limited> = BTreeMap::new();
-    let rules =
-        listing["nftables"].as_array().into_iter().flatten().filter_map(|entry| entry["rule"]["expr"].as_array());
-    for rule in rules {
-        let matched = |key: &str| {
-            let of_key = rule.iter().map(|part| &part["match"]).find(|part| part["left"]["meta"]["key"] == key);
-            of_key.and_then(|part| part["right"].as_str())
-        };
-        let packets = rule.iter().find_map(|part| part["counter"]["packets"].as_u64());
-        let (Some(device), Some(packets)) = (matched("oifname").and_then(IfName::new), packets) else { continue };
-        let of_device = limited.entry(device).or_default();
-        match matched("pkttype") {
-            Some("broadcast") => of_device.broadcast += packets,
-            Some("multicast") => of_device.multicast += packets,
+/// A listing without the contents of sets that packets fill.
+fn unchanging(listing: &str) -> String {
+    // Sets are blocks of lines, in which the elements come last.
+    let (mut kept, mut filled, mut skipped) = (String::new(), false, false);
+    for line in listing.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["set", name, "{"] => (filled, skipped) = (is_filled_by_packets(name), false),
+            ["}"] => (filled, skipped) = (false, false),
+            ["elements", ..] => skipped = filled,
             _ => {}
         }
+        if !skipped {
+            kept.push_str(line);
+            kept.push('\n');
+        }
     }
-    limited
+    kept
 }
 
 #[cfg(test)]
@@ -206,28 +203,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_belong_to_the_device_and_kind_of_frames_that_their_rule_matches() {
-        let rule = |device: &str, kind: &str, packets: u64| {
-            serde_json::json!({"rule": {"family": "bridge", "expr": [
-                {"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": device}},
-                {"match": {"op": "==", "left": {"meta": {"key": "pkttype"}}, "right": kind}},
-                {"limit": {"rate": 1000, "burst": 1000, "per": "second", "inv": true}},
-                {"counter": {"packets": packets, "bytes": 60}},
-                {"drop": null}]}})
+    fn what_packets_put_into_sets_is_no_change_of_the_ruleset() {
+        let listing = |samples: &str, admitted: &str| {
+            format!(
+                "table inet weft-a {{\n\tset admitted {{\n\t\ttype ipv4_addr\n\t\telements = {{ {admitted} }}\n\t}}\n\n\
+                 \tset refused {{\n\t\ttype ifname . ipv4_addr\n{samples}\t}}\n\n\tchain input {{\n\t\taccept\n\t}}\n}}\n"
+            )
         };
-        let listing = serde_json::json!({"nftables": [
-            {"metainfo": {"version": "1.0.6"}},
-            rule("vx-vms", "broadcast", 7),
-            rule("vx-vms", "multicast", 8),
-            rule("vx-lab", "broadcast", 9)]});
-        let name = |text| IfName::new(text).unwrap();
-        let expected = [
-            (name("vx-lab"), Limited { broadcast: 9, multicast: 0 }),
-            (name("vx-vms"), Limited { broadcast: 7, multicast: 8 }),
-        ];
-        assert_eq!(counters(&listing), expected.into());
-        assert_eq!(counters(&Value::Null), BTreeMap::new());
+        let samples = "\t\telements = { \"eth1\" . 1.2.3.4 counter packets 1 bytes 2,\n\t\t\t     \"eth1\" . 1.2.3.5 expires 9s }\n";
+        assert_eq!(unchanging(&listing(samples, "10.1.0.1")), listing("", "10.1.0.1"));
+        assert_ne!(unchanging(&listing(samples, "10.1.0.1")), unchanging(&listing(samples, "10.1.0.2")));
     }
+
     /// A stand-in for the program that runs `script` in a shell.
     fn program(script: &str) -> (tempfile::TempDir, Nft) {
         use std::os::unix::fs::PermissionsExt as _;
@@ -249,7 +236,7 @@ mod tests {
         let error = error_of(&nft).await;
         assert_eq!(error, "the program `nft` did not finish within 0.5 s and was ended");
         assert!(matches!(nft.observe("acme", None).await, Err(NftError::TimedOut(_))));
-        assert!(matches!(nft.limited("acme").await, Err(NftError::TimedOut(_))));
+        assert!(matches!(nft.samples("acme").await, Err(NftError::TimedOut(_))));
         let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();
         let gone = || {
             let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
