@@ -5,6 +5,7 @@
 
 mod capture;
 mod down;
+mod forgery;
 mod frr;
 mod harness;
 mod heal;

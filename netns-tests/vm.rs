@@ -12,7 +12,18 @@ use crate::harness::vm::guest::Guest;
 const DEADLINE: Duration = Duration::from_secs(420);
 
 /// What the kernel of a router with WireGuard tunnels needs and may have as modules.
-const MODULES: [&str; 8] = ["wireguard", "tun", "veth", "bridge", "nf_tables", "nft_chain_nat", "nft_masq", "ipv6"];
+const MODULES: [&str; 10] = [
+    "wireguard",
+    "tun",
+    "veth",
+    "bridge",
+    "nf_tables",
+    "nft_chain_nat",
+    "nft_masq",
+    "ipv6",
+    "nft_fib_inet",
+    "nft_limit",
+];
 
 /// The virtual machine itself, without weft: two kernel WireGuard devices in namespaces reach each other.
 #[test]
@@ -43,24 +54,25 @@ fn the_guest_kernel_has_a_working_wireguard() -> Result<()> {
 
 /// Tests of this very program that say nothing of what is below the tunnels, once more, on kernel WireGuard.
 #[test]
-fn a_mesh_on_kernel_wireguard_reaches_full_and_pings_and_heals() -> Result<()> {
+fn a_mesh_on_kernel_wireguard_reaches_full_and_pings_and_heals_and_lets_nothing_forged_in() -> Result<()> {
     let mut guest = Guest::new(&MODULES)?;
-    guest.programs(&["ip", "wg", "ping", "ps"])?;
+    guest.programs(&["ip", "bridge", "nft", "wg", "ping", "ps"])?;
     let tests = std::env::current_exe().context("finding this program")?;
     guest.program(&tests)?;
     guest.program(Path::new(env!("CARGO_BIN_EXE_weft")))?;
     let script = format!(
         "export {BACKEND_VARIABLE}=kernel
-        {} --test-threads=1 --exact triangle::hosts_behind_three_sites_reach_each_other heal::a_deleted_tunnel_is_back",
+        {} --test-threads=1 --exact triangle::hosts_behind_three_sites_reach_each_other heal::a_deleted_tunnel_is_back \
+        forgery::forged_packets_of_a_lan_host_stay_at_its_site",
         tests.display()
     );
     let console = guest.run(&script, DEADLINE)?;
-    ensure!(console.contains("test result: ok. 2 passed"), "{console}");
+    ensure!(console.contains("test result: ok. 3 passed"), "{console}");
     Ok(())
 }
 
 /// What Ethernet segments need besides.
-const SEGMENT_MODULES: [&str; 3] = ["vxlan", "nft_limit", "nft_meta_bridge"];
+const SEGMENT_MODULES: [&str; 2] = ["vxlan", "nft_meta_bridge"];
 
 /// And once more with segments, which are the kernel's own as well as the tunnels there.
 #[test]

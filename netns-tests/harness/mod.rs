@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "shared by the tests and the benchmarks, each of which uses its part")]
 
 pub mod capture;
+pub mod forge;
 pub mod frr;
 pub mod lab;
 pub mod mesh;
@@ -11,6 +12,7 @@ pub mod net;
 pub mod netns;
 pub mod ping;
 pub mod process;
+pub mod sniff;
 pub mod speaker;
 pub mod vm;
 pub mod wait;

@@ -29,6 +29,8 @@ pub struct UnreachableView {
     pub unreachable_for: Duration,
     /// Number of its LSAs, in all databases.
     pub lsas: usize,
+    /// Octets of its LSAs, headers included.
+    pub octets: usize,
     /// Number of its LSAs in the database of each area.
     pub lsas_of_area: BTreeMap<AreaId, usize>,
     /// Until its youngest LSA reaches MaxAge, if it is not refreshed.
@@ -69,10 +71,12 @@ impl Engine {
                     router_id: router,
                     unreachable_for: Duration::ZERO,
                     lsas: 0,
+                    octets: 0,
                     lsas_of_area: BTreeMap::new(),
                     gone_in: Duration::ZERO,
                 });
                 view.lsas += 1;
+                view.octets += entry.as_installed().encoded_len();
                 if let Domain::Area(area) = domain {
                     *view.lsas_of_area.entry(area).or_default() += 1;
                 }

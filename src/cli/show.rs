@@ -52,6 +52,8 @@ enum What {
     Limits,
     /// Ethernet segments: ports, sites, and where each host is.
     L2,
+    /// Packets dropped where they enter or leave the mesh: control packets from LANs, sources that may not come from there.
+    Filters,
 }
 
 /// Which LSAs.
@@ -122,6 +124,7 @@ impl Args {
             What::BorderRouters => self.rows(Noun::BorderRouters, show::border_routers),
             What::Limits => self.rows(Noun::Limits, show::limits),
             What::L2 => self.rows(Noun::L2, show::segments),
+            What::Filters => self.rows(Noun::Filters, show::filters),
             What::Lsdb(selection) => {
                 let mut lsas: Vec<Lsa> = self.ask(Noun::Lsdb)?;
                 lsas.retain(|lsa| selection.has(lsa));

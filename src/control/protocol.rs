@@ -82,6 +82,8 @@ pub enum Noun {
     BorderRouters,
     /// Ethernet segments.
     L2,
+    /// Packets that were dropped where they enter or leave the mesh.
+    Filters,
 }
 
 /// The line that answers.

@@ -34,6 +34,46 @@ pub struct Status {
     pub stub_router: String,
     /// Seconds until that ends by itself; `null` if it does not.
     pub stub_router_left_s: Option<f64>,
+    /// Whether what enters and leaves the mesh here is filtered.
+    pub filter: Filter,
+}
+
+/// The nftables ruleset at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Filter {
+    /// `[mesh] source_check`: `strict` or `off`.
+    pub source_check: String,
+    /// `on`; `off`: it is not in place; `unused`: there is nothing to filter, for this site has no tunnel.
+    pub state: String,
+    /// Why it is not in place, or could not be looked at; else `null`.
+    pub reason: Option<String>,
+}
+
+/// Packets that the nftables ruleset has dropped for one reason on one interface.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// `control`: a control packet of the mesh from a LAN; `vxlan`: VXLAN of a segment not from another member through a tunnel, or to
+    /// one and not by a tunnel; `source`: a source that is not admitted; `martian`: one that is no host's; `ipv6`: tunnels carry IPv4.
+    pub reason: String,
+    /// The interface that they came in by; of `vxlan` that leaves, the one that they would have left by.
+    pub interface: String,
+    /// How many since the ruleset was set.
+    pub packets: u64,
+    /// Their octets.
+    pub bytes: u64,
+    /// Of `source`: some of the sources of the last five minutes.
+    pub sources: Vec<RefusedSource>,
+}
+
+/// A source whose packets are dropped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefusedSource {
+    /// The source.
+    pub source: Ipv4Addr,
+    /// Packets from it.
+    pub packets: u64,
+    /// The sites that list it: the longest prefix that covers it. Empty if no site does.
+    pub listed_by: Vec<String>,
 }
 
 /// A WireGuard tunnel.

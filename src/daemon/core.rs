@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
+use super::filters::Filters;
 use super::host_memory::HostMemory;
 use super::local::Local;
 use super::notes::Notes;
@@ -23,7 +24,7 @@ use super::segments::Segments;
 use super::settling::Settling;
 use super::{Options, Trace, interfaces, removal, report};
 use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
-use crate::kernel::{Attended, Change, Kernel, OthersRoutes, Watch};
+use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
 use crate::mesh::IfName;
 use crate::reconcile::routes::{Router, Routing, desired_routes};
 use crate::reconcile::state::{
@@ -101,6 +102,7 @@ struct Daemon {
     missed_after: Duration,
     /// What could not be carried out the last time.
     failures: Vec<String>,
+    filters: Filters,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
     retry: Backoff,
@@ -194,6 +196,7 @@ impl Daemon {
             settling: Settling::start(now, patience + SETTLING_MARGIN),
             missed_after: longest,
             failures: Vec::new(),
+            filters: Filters::new(now),
             refused_reload: None,
             retry: Backoff::default(),
             next_look: now + LOOK_INTERVAL,
@@ -301,6 +304,7 @@ impl Daemon {
             self.next_look_at_devices = now + DEVICES_INTERVAL;
             if look == Look::Afresh {
                 self.next_look = now + LOOK_INTERVAL;
+                self.filters.look(&mut self.kernel, now).await;
                 match self.kernel.observe(&self.drivers).await {
                     Ok(observed) => self.observed = observed,
                     Err(error) => return self.failed(now, vec![format!("{error:#}")]),
@@ -319,7 +323,10 @@ impl Daemon {
             self.settling.converged(now);
         }
         let desired = self.desired();
-        match self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await {
+        let outcome = self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await;
+        self.filters.note(&self.kernel, self.observed.state.filter.as_ref(), now);
+        let about_others = |failure: &Failure| !failure.step.is_about_filter();
+        match outcome.map(|failures| failures.into_iter().filter(about_others).collect::<Vec<_>>()) {
             Ok(failures) if failures.is_empty() => {
                 self.failures.clear();
                 self.retry.succeeded();
@@ -380,9 +387,8 @@ impl Daemon {
         desired.rules = routing.rules;
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
         self.settling.keep(&mut desired.routes, &self.observed.state.routes);
-        let tunnels = self.local.tunnels.keys().cloned().collect();
         let reachable = self.reachable(&desired.routes);
-        desired.overlay = self.segments.desired(&self.local.mesh.name, &reachable, &tunnels, &self.observed.foreign);
+        desired.overlay = self.segments.desired(&reachable, &self.observed.foreign);
         desired
     }
 
@@ -515,6 +521,7 @@ impl Daemon {
                 self.backend = backend;
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
+                self.filters.expire(Instant::now());
                 self.kernel.learn(others_routes(&self.local));
                 self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
                 self.kernel.expect_segments(expected_segments(&self.segments));
@@ -610,7 +617,17 @@ impl Daemon {
                 let _ = answer.send(done.map_err(|error| format!("{error:#}")));
                 return Ok(Next::Reconcile(Look::Known));
             }
-            Request::Status => serde_json::to_value(self.report().await?.status()),
+            Request::Status => {
+                self.filters.sample(&self.kernel, Instant::now()).await;
+                serde_json::to_value(self.report().await?.status())
+            }
+            Request::Show { noun: Noun::Filters } => match self.kernel.drops().await {
+                Ok((dropped, refused)) => serde_json::to_value(self.report().await?.filters(&dropped, &refused)),
+                Err(error) => {
+                    let _ = answer.send(Err(format!("{error:#}")));
+                    return Ok(Next::Nothing);
+                }
+            },
             Request::Show { noun: Noun::Neighbors } => serde_json::to_value(self.report().await?.neighbors()),
             Request::Show { noun: Noun::Routes } => serde_json::to_value(self.report().await?.routes()),
             Request::Show { noun: Noun::Tunnels } => serde_json::to_value(self.report().await?.tunnels()),
@@ -665,6 +682,7 @@ impl Daemon {
             devices,
             view: self.driver.view().await?,
             failures: &self.failures,
+            filters: &self.filters,
             refused_reload: self.refused_reload.as_deref(),
             redistributed: &self.redistributed,
             upkeep: self.upkeep(),

@@ -11,6 +11,7 @@ use tracing::warn;
 use super::Options;
 use crate::keys::PrivateKey;
 use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, Tunnel};
+use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{Admin, AllowedIps, Backend, Device, FWMARK, Identity, Link, Peer, State};
 use crate::routing::Keyring;
 
@@ -26,6 +27,8 @@ pub(super) struct Local {
     pub site: Site,
     /// Its tunnels, by interface name.
     pub tunnels: BTreeMap<IfName, Tunnel>,
+    /// What nftables is to hold.
+    pub filter: Option<Ruleset>,
     /// What it authenticates itself with to OSPF's neighbours.
     pub keyring: Keyring,
     key: PrivateKey,
@@ -46,10 +49,11 @@ impl Local {
         let tunnels = mesh.tunnels(&site).into_iter().map(|tunnel| (tunnel.interface.clone(), tunnel)).collect();
         let directory = options.mesh_file.parent().unwrap_or(Path::new(""));
         let keyring = Keyring::load(directory, &mesh, &site)?;
-        Ok(Self { mesh, site, tunnels, keyring, key })
+        let filter = Ruleset::of(&mesh, &site);
+        Ok(Self { mesh, site, tunnels, filter, keyring, key })
     }
 
-    /// Links, devices and addresses of all tunnels. `endpoint` gives the address to send to, where one is known and wanted.
+    /// Links, devices and addresses of all tunnels, and the filter. `endpoint` gives the address to send to, where one is known and wanted.
     pub(super) fn desired(&self, backend: Backend, endpoint: impl Fn(&IfName) -> Option<SocketAddr>) -> State {
         let links = self.tunnels.iter().map(|(interface, tunnel)| {
             let link = Link { backend, mtu: u32::from(tunnel.mtu), admin: Admin::Up };
@@ -65,6 +69,7 @@ impl Local {
             links: links.collect(),
             devices: devices.collect(),
             addresses: carriers.map(|interface| (interface, self.site.loopback)).collect::<BTreeSet<_>>(),
+            filter: self.filter.clone(),
             ..State::default()
         }
     }

@@ -5,6 +5,8 @@
 
 mod backoff;
 mod core;
+mod filter_report;
+mod filters;
 mod host_memory;
 mod interfaces;
 mod lan;

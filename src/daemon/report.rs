@@ -11,6 +11,7 @@ use ospf::{
     SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
+use super::filters::Filters;
 use super::lan;
 use super::local::Local;
 use super::segments::Segments;
@@ -39,6 +40,7 @@ pub(super) struct Report<'a> {
     pub devices: BTreeMap<IfName, Observation>,
     pub view: View,
     pub failures: &'a [String],
+    pub filters: &'a Filters,
     pub refused_reload: Option<&'a str>,
     pub redistributed: &'a Redistributed,
     /// What is wrong with the daemon's own files, log and limits.
@@ -66,6 +68,7 @@ impl Report<'_> {
             }
             .to_owned(),
             stub_router_left_s: self.view.stub_router.1.map(seconds),
+            filter: self.filter(),
         }
     }
 
@@ -182,6 +185,7 @@ impl Report<'_> {
         }
         problems.extend(self.failures.iter().cloned());
         problems.extend(self.upkeep.iter().cloned());
+        problems.extend(self.filter_problems());
         for limit in self.limits().iter().filter(|limit| limit.state == "reached") {
             let area = limit.area.map_or_else(String::new, |area| format!(" of area {area}"));
             problems.push(format!("{}{area}: {} are all that are let in, more are refused", limit.limit, limit.most));

@@ -80,7 +80,7 @@ impl Segments {
     pub(super) fn reload(&mut self, mesh: &Mesh, own: &Site, now: SystemTime) {
         let Mesh { sites, segments, .. } = mesh;
         self.sites = sites.iter().map(|site| (site.loopback, site.name.clone())).collect();
-        self.underlay_mtu = sites.iter().map(|site| u32::from(site.mtu)).min().unwrap_or_default();
+        self.underlay_mtu = mesh.smallest_mtu();
         let domain_before = self.domain();
         self.scope = scope(mesh);
         let mut before = std::mem::take(&mut self.segments);
@@ -151,13 +151,7 @@ impl Segments {
     }
 
     /// What the kernel has to hold while there are ways to the addresses in `reachable`.
-    pub(super) fn desired(
-        &self,
-        mesh: &str,
-        reachable: &BTreeSet<Ipv4Addr>,
-        tunnels: &BTreeSet<IfName>,
-        foreign: &Foreign,
-    ) -> Overlay {
+    pub(super) fn desired(&self, reachable: &BTreeSet<Ipv4Addr>, foreign: &Foreign) -> Overlay {
         let reachable: BTreeSet<Vtep> = reachable.iter().copied().map(Vtep).collect();
         let segments = self.segments.values().map(|segment| {
             let situation =
@@ -166,7 +160,7 @@ impl Segments {
             LocalSegment { l2: &segment.l2, site: &segment.site, entries }
         });
         let segments: Vec<LocalSegment<'_>> = segments.collect();
-        desired_overlay(mesh, &segments, tunnels, |port| foreign.interfaces.contains_key(port))
+        desired_overlay(&segments, |port| foreign.interfaces.contains_key(port))
     }
 
     /// A site announces something else about its hosts. What comes by another way than claims are flooded is not a site's word: the

@@ -32,11 +32,12 @@ pub(super) fn problems(
     for view in unreachable {
         let (who, minutes) = (name(view.router_id), view.unreachable_for.as_secs() / 60);
         if let Some(limit) = limits.iter().find(|limit| matters(view, limit)) {
-            let lsas = lsas(view, limit.limit);
+            let counted = counted(view, limit.limit);
+            let unit = if limit.limit == Limit::LsdbOctets { "octets of LSAs" } else { "LSAs" };
             let (limit_name, most) = (named(limit.limit), limit.most);
             let gone_in = view.gone_in.as_secs().div_ceil(60);
             lines.push(format!(
-                "{lsas} LSAs of {who}, unreachable for {minutes} min, count against {limit_name} ({most}); they end at MaxAge within \
+                "{counted} {unit} of {who}, unreachable for {minutes} min, count against {limit_name} ({most}); they end at MaxAge within \
                  {gone_in} min: `weft show lsdb --router {}` shows them, find out who originates them",
                 view.router_id
             ));
@@ -74,16 +75,17 @@ pub(super) fn rests_on(segments: &Segments, router: RouterId) -> Vec<(String, St
 
 /// Whether the router's LSAs are a great part of a limit, and have been for long, or something is refused because of the limit now.
 fn matters(view: &UnreachableView, limit: &LimitView) -> bool {
-    let is_large = lsas(view, limit.limit).saturating_mul(100) >= limit.most.saturating_mul(SHARE);
+    let is_large = counted(view, limit.limit).saturating_mul(100) >= limit.most.saturating_mul(SHARE);
     let is_felt = view.unreachable_for >= LONG || limit.state == LimitState::Reached;
     !matches!(limit.limit, Limit::Routes) && view.lsas > 0 && is_large && is_felt
 }
 
-/// The router's LSAs that count against a limit.
-fn lsas(view: &UnreachableView, limit: Limit) -> usize {
+/// What of a limit the router's LSAs take, in the limit's unit.
+fn counted(view: &UnreachableView, limit: Limit) -> usize {
     match limit {
         Limit::Lsas => view.lsas,
         Limit::LsasOfArea(area) => view.lsas_of_area.get(&area).copied().unwrap_or_default(),
+        Limit::LsdbOctets => view.octets,
         Limit::Routes => 0,
     }
 }
@@ -92,6 +94,7 @@ fn named(limit: Limit) -> String {
     match limit {
         Limit::Lsas => "max_lsas".to_owned(),
         Limit::LsasOfArea(area) => format!("max_lsas_per_area of area {area}"),
+        Limit::LsdbOctets => "max_lsdb_octets".to_owned(),
         Limit::Routes => "max_routes".to_owned(),
     }
 }
@@ -114,6 +117,7 @@ mod tests {
             router_id: router(last),
             unreachable_for: Duration::from_secs(minutes * 60),
             lsas,
+            octets: 40 * lsas,
             lsas_of_area: BTreeMap::from([(AreaId::BACKBONE, lsas)]),
             gone_in: Duration::from_secs(20 * 60 - 1),
         }

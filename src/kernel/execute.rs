@@ -118,6 +118,8 @@ impl Run<'_> {
             Step::DeleteLink(interface, backend) => self.delete_link(interface, *backend, tunnels).await,
             Step::Configure(interface, change) => tunnels.configure(interface, change).await,
             Step::Overlay(step) => self.kernel.overlay_step(step, self.observed).await,
+            Step::SetFilter(ruleset) => self.kernel.set_filter(ruleset).await,
+            Step::DeleteFilter => self.kernel.delete_filter().await,
             other => self.plain(other).await.map_err(anyhow::Error::from),
         };
         match result {
@@ -148,7 +150,12 @@ impl Run<'_> {
             Step::DeleteRoute(key) => routes::delete(netlink, key).await,
             Step::AddRule(rule) => rules::add(netlink, rule).await,
             Step::DeleteRule(rule) => rules::delete(netlink, rule).await,
-            Step::CreateLink(..) | Step::DeleteLink(..) | Step::Configure(..) | Step::Overlay(_) => {
+            Step::CreateLink(..)
+            | Step::DeleteLink(..)
+            | Step::Configure(..)
+            | Step::Overlay(_)
+            | Step::SetFilter(_)
+            | Step::DeleteFilter => {
                 unreachable!("taken by the caller, they are more than requests")
             }
         }
@@ -229,8 +236,11 @@ impl Run<'_> {
             _ => None,
         };
         self.broken.extend(broken.cloned());
-        self.unguarded |= matches!(step, Step::Overlay(OverlayStep::SetFilter(_)));
-        self.observed.freshness = Freshness::Stale;
+        self.unguarded |= matches!(step, Step::SetFilter(_));
+        // Nothing else is another one than it was observed to be if the filter is not set.
+        if !step.is_about_filter() {
+            self.observed.freshness = Freshness::Stale;
+        }
         self.failures.push(Failure { step: step.clone(), cause });
     }
 }

@@ -6,11 +6,13 @@
 mod addresses;
 mod attention;
 mod execute;
+mod filter;
 pub mod gratuitous;
 mod links;
 mod neighbors;
 mod netlink;
 mod nft;
+mod nft_counters;
 mod observe;
 mod overlay;
 mod overlay_links;
@@ -20,7 +22,7 @@ mod settings;
 mod watch;
 
 pub use execute::Failure;
-pub use nft::Limited;
+pub use nft_counters::{Dropped, Limited, Refused};
 pub use observe::{Kernel, OthersRoutes, meshes_by_links};
 pub use overlay::Segments;
 pub use overlay_links::MAX_LEARNED;

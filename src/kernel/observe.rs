@@ -6,12 +6,13 @@ use std::path::Path;
 use anyhow::Context;
 use futures::{StreamExt, stream};
 
+use super::filter::Filter;
 use super::links::{ALIAS_PREFIX, FoundLink, Kind};
 use super::netlink::Netlink;
 use super::overlay::{self, Segments};
 use super::settings::Memory;
 use super::watch::Watch;
-use super::{addresses, links, nft, routes, rules, settings};
+use super::{addresses, links, routes, rules, settings};
 use crate::mesh::IfName;
 use crate::reconcile::Applied;
 use crate::reconcile::state::{Device, ForeignInterface, Link, Observed, Scope, Sysctl, SysctlKey};
@@ -32,8 +33,7 @@ pub struct Kernel {
     /// Name of the mesh.
     pub(super) mesh: String,
     pub(super) segments: Segments,
-    /// The nftables ruleset as it was put there.
-    pub(super) filter: Option<nft::Applied>,
+    pub(super) filter: Filter,
 }
 
 /// Whether routes that others made are of interest: there may be very many.
@@ -60,7 +60,7 @@ impl Kernel {
             others: OthersRoutes::default(),
             mesh: mesh.to_owned(),
             segments: Segments::default(),
-            filter: None,
+            filter: Filter::default(),
         };
         Ok((kernel, watch))
     }
@@ -123,6 +123,7 @@ impl Kernel {
                 whose.insert((name.clone(), address.network.ip()));
             }
         }
+        observed.state.filter = self.filter.present.clone();
         self.observe_overlay(&mut observed, &names).await?;
         self.observe_devices(&mut observed, tunnels).await;
         Ok(observed)

@@ -7,7 +7,6 @@ use anyhow::{Context, bail};
 
 use super::links::{FoundLink, Kind};
 use super::neighbors::FoundForwarding;
-use super::nft::{self, Limited};
 use super::observe::Kernel;
 use super::overlay_links::{FoundBridge, FoundVxlan};
 use super::{addresses, links, neighbors, overlay_links, settings};
@@ -55,7 +54,7 @@ enum Occupation {
 }
 
 impl Kernel {
-    /// Entries, neighbours and the filter; links and addresses are in `observed` already.
+    /// Entries and neighbours; links and addresses are in `observed` already.
     pub(super) async fn observe_overlay(
         &self,
         observed: &mut Observed,
@@ -94,18 +93,11 @@ impl Kernel {
             let Some(name) = names.get(&index).filter(|name| overlay.bridges.contains_key(*name)) else { continue };
             overlay.neighbors.insert((name.clone(), address), mac);
         }
-        overlay.filter =
-            nft::observe(&self.mesh, self.filter.as_ref()).await.context("reading the nftables ruleset")?;
         Ok(())
     }
 
-    /// Frames that were more than a limit lets through, by VXLAN device. Best effort: without an answer there are none.
-    pub async fn limited_frames(&self) -> BTreeMap<IfName, Limited> {
-        nft::limited(&self.mesh).await.unwrap_or_default()
-    }
-
     /// Carries out one step.
-    pub(super) async fn overlay_step(&mut self, step: &OverlayStep, observed: &mut Observed) -> anyhow::Result<()> {
+    pub(super) async fn overlay_step(&self, step: &OverlayStep, observed: &mut Observed) -> anyhow::Result<()> {
         match step {
             OverlayStep::CreateBridge(name, bridge) => {
                 let is_ours = |kind: &Kind| matches!(kind, Kind::Bridge(found) if found.mac == bridge.mac);
@@ -135,11 +127,6 @@ impl Kernel {
             OverlayStep::Delete(name) => {
                 links::delete(&self.netlink, index_of(observed, name)?).await?;
                 observed.indexes.remove(name);
-            }
-            OverlayStep::SetFilter(ruleset) => self.filter = Some(nft::apply(&self.mesh, ruleset).await?),
-            OverlayStep::DeleteFilter => {
-                nft::remove(&self.mesh).await?;
-                self.filter = None;
             }
             request => self.overlay_request(request, observed).await?,
         }
@@ -178,9 +165,7 @@ impl Kernel {
             OverlayStep::CreateBridge(..)
             | OverlayStep::CreateDevice(..)
             | OverlayStep::Join(..)
-            | OverlayStep::Delete(_)
-            | OverlayStep::SetFilter(_)
-            | OverlayStep::DeleteFilter => unreachable!("taken by the caller, they are more than requests"),
+            | OverlayStep::Delete(_) => unreachable!("taken by the caller, they are more than requests"),
         }
     }
 

@@ -187,10 +187,12 @@ impl Story<'_> {
     }
 
     fn adjacencies(&self, console: &mut Console) -> Result<()> {
-        let mut last = None;
+        let (mut last, mut unfiltered) = (None, None);
         let took = wait::until_good(self.lab, self.began, START_PATIENCE, |health| {
             self.interrupt.check()?;
             console.progress(progress(health));
+            let filters = health.sites.iter().filter_map(|site| Some(&site.status.as_ref()?.filter));
+            unfiltered = filters.filter(|filter| filter.state == "off").find_map(|filter| filter.reason.clone());
             last =
                 Some((count(health, |site| site.neighbors.expected()), count(health, |site| site.routes.expected())));
             Ok(())
@@ -200,6 +202,9 @@ impl Story<'_> {
             "adjacency  {neighbors} of {neighbors} neighbours Full, {routes} of {routes} routes in the kernels after {}",
             seconds(took.routes)
         ));
+        if let Some(reason) = unfiltered {
+            console.line(format!("filter     off, which the demo can do without: {reason}"));
+        }
         Ok(())
     }
 

@@ -153,6 +153,7 @@ impl<'a> Draft<'a> {
             name: self.general.name.given()?.value.to_owned(),
             loopbacks: self.general.loopbacks.given()?.value,
             unlisted: self.general.unlisted()?,
+            source_check: self.general.source_check()?,
             ospf: OspfProcess {
                 rfc1583: self.process.rfc1583()?,
                 spf_delay: self.process.spf_delay()?,

@@ -7,7 +7,7 @@ use ipnetwork::Ipv4Network;
 use super::address::network;
 use super::diagnostic::Diagnostic;
 use super::durations::seconds;
-use super::model::{BackendChoice, Unlisted};
+use super::model::{BackendChoice, SourceCheck, Unlisted};
 use super::names::check_name;
 use super::reader::{At, Effective, Entry, Report, Setting, Table};
 
@@ -40,6 +40,7 @@ pub(super) struct General<'a> {
     keepalive: Setting<Option<Duration>>,
     topology: Setting<Topology>,
     unlisted: Setting<Unlisted>,
+    source_check: Setting<SourceCheck>,
 }
 
 /// `topology`: which pairs of sites have a tunnel.
@@ -66,6 +67,9 @@ impl<'a> General<'a> {
             unlisted: Setting::read(table.take("unlisted"), |entry| {
                 entry.word(&[("accept", Unlisted::Accept), ("refuse", Unlisted::Refuse)], report)
             }),
+            source_check: Setting::read(table.take("source_check"), |entry| {
+                entry.word(&[("strict", SourceCheck::Strict), ("off", SourceCheck::Off)], report)
+            }),
         };
         table.finish(report);
         general
@@ -82,6 +86,10 @@ impl<'a> General<'a> {
 
     pub fn unlisted(&self) -> Option<Unlisted> {
         self.unlisted.effective(Unlisted::default()).map(|effective| effective.value)
+    }
+
+    pub fn source_check(&self) -> Option<SourceCheck> {
+        self.source_check.effective(SourceCheck::default()).map(|effective| effective.value)
     }
 }
 

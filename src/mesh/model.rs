@@ -29,6 +29,8 @@ pub struct Mesh {
     pub loopbacks: Ipv4Network,
     /// What becomes of prefixes that no site lists.
     pub unlisted: Unlisted,
+    /// Whether source addresses are checked where packets enter and leave the mesh.
+    pub source_check: SourceCheck,
     /// What `[ospf]` says of every router as a whole.
     pub ospf: OspfProcess,
     /// `[[area]]`: areas that are not plain.
@@ -49,6 +51,16 @@ pub enum Unlisted {
     Accept,
     /// Not used, and reported.
     Refuse,
+}
+
+/// `[mesh] source_check`: whether a packet may enter the mesh from any source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SourceCheck {
+    /// Only at a site by which a route to the source would be accepted.
+    #[default]
+    Strict,
+    /// From any source.
+    Off,
 }
 
 /// A site's number, 1..=65534, never reused.
@@ -354,6 +366,11 @@ impl Mesh {
     /// The site that owns this key: how a router knows which site it is.
     pub fn site_with_key(&self, key: &PublicKey) -> Option<&Site> {
         self.sites.iter().find(|site| site.public_key == *key)
+    }
+
+    /// The smallest MTU of any tunnel, octets.
+    pub fn smallest_mtu(&self) -> u32 {
+        self.sites.iter().map(|site| u32::from(site.mtu)).min().unwrap_or_default()
     }
 
     /// The tunnels of `site`, ordered by the other end's id.

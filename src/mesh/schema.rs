@@ -43,8 +43,11 @@ pub(super) static FILE: Section =
     Section { title: "the mesh file", own: &["mesh", "ospf", "area", "site", "link", "l2"], shared: &[] };
 
 /// `[mesh]`.
-pub(super) static MESH: Section =
-    Section { title: "`[mesh]`", own: &["name", "loopbacks", "keepalive", "topology", "unlisted"], shared: &[TUNNELS] };
+pub(super) static MESH: Section = Section {
+    title: "`[mesh]`",
+    own: &["name", "loopbacks", "keepalive", "topology", "unlisted", "source_check"],
+    shared: &[TUNNELS],
+};
 
 /// `[ospf]`.
 pub(super) static OSPF: Section = Section {

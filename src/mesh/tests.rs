@@ -78,6 +78,7 @@ fn every_good_file_and_every_example_is_accepted_and_warned_of_at_most_for_links
 fn a_minimal_file_has_the_documented_defaults() {
     let mesh = parse("minimal", &example("src/mesh/tests/good/minimal.toml")).unwrap().mesh;
     assert_eq!(mesh.unlisted, Unlisted::Accept);
+    assert_eq!(mesh.source_check, SourceCheck::Strict);
     let taipei = mesh.site("taipei").unwrap();
     assert_eq!((taipei.port, taipei.mtu, taipei.backend), (51820, 1420, BackendChoice::Auto));
     assert_eq!(taipei.loopback.to_string(), "10.255.0.1");
@@ -94,6 +95,7 @@ fn a_minimal_file_has_the_documented_defaults() {
 fn settings_of_a_section_override_those_it_inherits() {
     let mesh = parse("everything", &example("src/mesh/tests/good/everything.toml")).unwrap().mesh;
     assert_eq!(mesh.unlisted, Unlisted::Refuse);
+    assert_eq!(mesh.source_check, SourceCheck::Off);
     assert_eq!(mesh.sites.iter().map(|site| site.id.0).collect::<Vec<_>>(), [2, 3, 4094]);
     let ends: Vec<(u16, u16)> = mesh.links.iter().map(|link| (link.low.0, link.high.0)).collect();
     assert_eq!(ends, [(2, 4094), (3, 4094)]);

@@ -59,6 +59,10 @@ impl Applied {
 /// The steps that turn `observed` into `desired`. Empty if nothing differs.
 pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step> {
     let mut steps = Vec::new();
+    // Before the first packet can come in.
+    if let Some(filter) = desired.filter.as_ref().filter(|filter| observed.state.filter.as_ref() != Some(filter)) {
+        steps.push(Step::SetFilter(filter.clone()));
+    }
     let unmade = interfaces_to_make(desired, observed);
     plan_sysctls(desired, observed, &unmade, &mut steps);
     for (interface, link) in &desired.links {
@@ -74,6 +78,9 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
     steps.extend(unwanted.cloned().map(Step::DeleteRule));
     steps.extend(overlay::plan_withdrawal(&desired.overlay, observed, &applied.ports).into_iter().map(Step::Overlay));
     plan_withdrawal(desired, observed, &routes, &mut steps);
+    if desired.filter.is_none() && observed.state.filter.is_some() {
+        steps.push(Step::DeleteFilter);
+    }
     steps
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use ospf::Prefix;
 use vxlan::Mac;
 
+use super::filter::Ruleset;
 use super::overlay::Overlay;
 use crate::keys::{PrivateKey, PublicKey};
 use crate::mesh::IfName;
@@ -46,6 +47,8 @@ pub struct State {
     pub sysctls: BTreeMap<Sysctl, u32>,
     /// Ethernet segments.
     pub overlay: Overlay,
+    /// What nftables holds; observed: `None` if there is no table of ours.
+    pub filter: Option<Ruleset>,
 }
 
 /// A tunnel interface.

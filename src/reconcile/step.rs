@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use super::filter::Ruleset;
 use super::overlay::OverlayStep;
 use super::state::{Backend, Freshness, Observed, Route, RouteKey, RouteKind, Rule, Selector, Sysctl};
 use super::tunnels::DeviceChange;
@@ -40,9 +41,18 @@ pub enum Step {
     DeleteRule(Rule),
     /// What concerns Ethernet segments.
     Overlay(OverlayStep),
+    /// Replace the mesh's nftables ruleset.
+    SetFilter(Ruleset),
+    /// Delete it.
+    DeleteFilter,
 }
 
 impl Step {
+    /// Whether it changes the nftables ruleset, and nothing else.
+    pub fn is_about_filter(&self) -> bool {
+        matches!(self, Self::SetFilter(_) | Self::DeleteFilter)
+    }
+
     /// The interfaces without which the step makes no sense.
     pub fn needs(&self) -> Vec<&IfName> {
         match self {
@@ -58,7 +68,9 @@ impl Step {
             }
             Self::Overlay(step) => step.needs(),
             Self::SetSysctl(sysctl, _) => sysctl.scope.interface().into_iter().collect(),
-            Self::DeleteRoute(_) | Self::AddRule(_) | Self::DeleteRule(_) => Vec::new(),
+            Self::DeleteRoute(_) | Self::AddRule(_) | Self::DeleteRule(_) | Self::SetFilter(_) | Self::DeleteFilter => {
+                Vec::new()
+            }
         }
     }
 }
@@ -79,6 +91,8 @@ impl Observed {
             Step::DeleteRule(rule) => {
                 self.state.rules.remove(rule);
             }
+            Step::SetFilter(ruleset) => self.state.filter = Some(ruleset.clone()),
+            Step::DeleteFilter => self.state.filter = None,
             Step::SetSysctl(..)
             | Step::CreateLink(..)
             | Step::DeleteLink(..)
@@ -110,6 +124,8 @@ impl fmt::Display for Step {
             Self::AddRule(rule) => write!(f, "add rule {rule}"),
             Self::DeleteRule(rule) => write!(f, "delete rule {rule}"),
             Self::Overlay(step) => step.fmt(f),
+            Self::SetFilter(_) => f.write_str("set the filter"),
+            Self::DeleteFilter => f.write_str("delete the filter"),
         }
     }
 }

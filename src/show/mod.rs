@@ -1,12 +1,14 @@
 //! What a person reads: tables that fit 100 columns, with what is wrong first.
 
 mod detail;
+mod filters;
 mod nouns;
 mod segments;
 mod status;
 mod table;
 
 pub use detail::{interfaces_in_detail, neighbors_in_detail};
+pub use filters::filters;
 pub use nouns::{areas, border_routers, interfaces, limits, lsdb, lsdb_in_brief, neighbors, routes, spf, tunnels};
 pub use segments::{segments, traces};
 pub use status::status;

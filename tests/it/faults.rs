@@ -106,7 +106,7 @@ fn damaged_files_keep_no_router_from_starting_and_none_from_leaving() {
         ("unreadable", |dir| {
             spoil(dir, |path| {
                 fs::write(path, "?").unwrap();
-                fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+                fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
             });
         }),
     ];

@@ -12,7 +12,8 @@ use tokio::time::timeout;
 use vxlan::segment::{Flooding, Host, Learning, Mobility, Resolution, UnknownUnicast, Unreachable};
 use vxlan::{Entries, FrameRate, Mac, Segment, Situation, Vni, Vtep, Whereabouts};
 use weft::kernel::{Change, Failure, Segments};
-use weft::mesh::{L2, L2Site};
+use weft::mesh::{L2, L2Site, Mesh};
+use weft::reconcile::filter::Ruleset;
 use weft::reconcile::overlay::{LocalSegment, desired_overlay};
 use weft::reconcile::state::State;
 
@@ -49,6 +50,24 @@ fn segment(learning: Learning) -> Segment {
     }
 }
 
+/// The mesh that the segment is in, as far as the filter depends on it.
+fn mesh() -> Mesh {
+    let site = |name: char, id: u8| {
+        let key = format!("{}A=", char::from(b'B' + id).to_string().repeat(42));
+        format!(
+            "[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{key}\"\nendpoint = \"203.0.113.{id}\"\n\
+             prefixes = [\"10.{id}.0.0/16\"]\n"
+        )
+    };
+    let members = ["a", "b", "c"].map(|name| format!("[[l2.site]]\nname = \"{name}\"\n")).concat();
+    let sites = [('a', 1), ('b', 2), ('c', 3)].map(|(name, id)| site(name, id)).concat();
+    let text = format!(
+        "[mesh]\nname = \"test\"\nloopbacks = \"10.255.0.0/16\"\n{sites}\
+         [[l2]]\nname = \"vms\"\nvni = 100\nmulticast = \"drop\"\ngateway = \"10.9.0.1/24\"\n{members}"
+    );
+    weft::mesh::parse("mesh", &text).unwrap().mesh
+}
+
 /// What site 1 wants of it, with tunnels to both others. `tap0` is its port.
 fn wanted(segment: &Segment) -> State {
     let reachable = [2, 3].map(vtep).into();
@@ -58,8 +77,8 @@ fn wanted(segment: &Segment) -> State {
     let l2 =
         L2 { name: "vms".to_owned(), segment: segment.clone(), sites: BTreeMap::new(), host_names: BTreeMap::new() };
     let mut desired = tunnels_to(&[2, 3]);
-    let tunnels = desired.links.keys().cloned().collect();
-    desired.overlay = desired_overlay("test", &[LocalSegment { l2: &l2, site: &site, entries }], &tunnels, |_| true);
+    desired.overlay = desired_overlay(&[LocalSegment { l2: &l2, site: &site, entries }], |_| true);
+    desired.filter = Ruleset::of(&mesh(), &mesh().sites[0]);
     desired
 }
 

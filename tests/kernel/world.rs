@@ -107,6 +107,21 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// The tunnel's next packet; `None` if there is none now.
+    pub fn receive(&self, interface: &IfName) -> Option<Vec<u8>> {
+        let tuns = self.tuns.lock().unwrap();
+        let tun = &tuns[interface];
+        tun.set_nonblock().unwrap();
+        let mut packet = [0; 2048];
+        tun.recv(&mut packet).ok().map(|length| packet[..length].to_vec())
+    }
+
+    /// Has a packet come out of the tunnel.
+    pub fn send(&self, interface: &IfName, packet: &[u8]) {
+        let sent = self.tuns.lock().unwrap()[interface].send(packet).unwrap();
+        assert_eq!(sent, packet.len());
+    }
+
     /// What the tunnel's next packet is addressed to, skipping IPv6; `None` if there is no packet.
     pub fn next_destination(&self, interface: &IfName) -> Option<Ipv4Addr> {
         let tuns = self.tuns.lock().unwrap();
@@ -196,7 +211,8 @@ impl Router {
         Self { kernel, watch, engine, run_dir }
     }
 
-    pub async fn observe(&self) -> Observed {
+    pub async fn observe(&mut self) -> Observed {
+        self.kernel.look_at_filter().await;
         self.kernel.observe(&self.engine).await.unwrap()
     }
 
@@ -216,7 +232,7 @@ impl Router {
     }
 
     /// The plan as it stands, without the settings.
-    pub async fn left_to_do(&self, desired: &State) -> Vec<String> {
+    pub async fn left_to_do(&mut self, desired: &State) -> Vec<String> {
         let observed = self.observe().await;
         plan(desired, &observed, &Applied::default()).iter().map(Step::to_string).collect()
     }

@@ -166,7 +166,7 @@ impl Entries {
             neighbors: neighbors
                 .flat_map(|(mac, host, _)| host.addresses.iter().map(|address| (*address, *mac)))
                 .collect(),
-            filter: filter(segment, situation.underlay_mtu),
+            filter: Filter::of(segment, situation.underlay_mtu),
         }
     }
 }
@@ -178,15 +178,18 @@ fn roaming(learning: Learning, mobility: Mobility) -> Roaming {
     }
 }
 
-fn filter(segment: &Segment, underlay_mtu: u32) -> Filter {
-    let bound = |flooding| match flooding {
-        Flooding::Flood(rate) => Some(rate),
-        Flooding::Drop => None,
-    };
-    let crossing = guest_mtu(underlay_mtu, Underlay::Ipv4).unwrap_or_default();
-    let room = |headers| u16::try_from(crossing.saturating_sub(headers)).unwrap_or(u16::MAX);
-    let mss = (crossing < segment.mtu).then(|| Mss { ipv4: room(IPV4_TCP), ipv6: room(IPV6_TCP) });
-    Filter { broadcast: bound(segment.broadcast), multicast: bound(segment.multicast), mss }
+impl Filter {
+    /// What `segment` needs where `underlay_mtu` is the smallest MTU of a tunnel between members, octets.
+    pub fn of(segment: &Segment, underlay_mtu: u32) -> Self {
+        let bound = |flooding| match flooding {
+            Flooding::Flood(rate) => Some(rate),
+            Flooding::Drop => None,
+        };
+        let crossing = guest_mtu(underlay_mtu, Underlay::Ipv4).unwrap_or_default();
+        let room = |headers| u16::try_from(crossing.saturating_sub(headers)).unwrap_or(u16::MAX);
+        let mss = (crossing < segment.mtu).then(|| Mss { ipv4: room(IPV4_TCP), ipv6: room(IPV6_TCP) });
+        Self { broadcast: bound(segment.broadcast), multicast: bound(segment.multicast), mss }
+    }
 }
 
 /// The bridge's own address: locally administered, and the same after every start.

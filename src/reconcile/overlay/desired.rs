@@ -1,10 +1,7 @@
 //! From the entries that the `vxlan` crate computes to desired state with interface names.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use vxlan::Entries;
 
-use super::filter::Ruleset;
 use super::state::{Bridge, Device, Made, Overlay};
 use crate::mesh::{IfName, L2, L2Site};
 use crate::reconcile::state::Admin;
@@ -21,14 +18,8 @@ pub struct LocalSegment<'a> {
 }
 
 /// What must exist for `segments` of the mesh. `port_exists` says which ports there are: others cannot be joined yet.
-pub fn desired_overlay(
-    mesh: &str,
-    segments: &[LocalSegment<'_>],
-    tunnels: &BTreeSet<IfName>,
-    port_exists: impl Fn(&IfName) -> bool,
-) -> Overlay {
+pub fn desired_overlay(segments: &[LocalSegment<'_>], port_exists: impl Fn(&IfName) -> bool) -> Overlay {
     let mut overlay = Overlay::default();
-    let mut filters = BTreeMap::new();
     for LocalSegment { l2, site, entries } in segments {
         let (device, bridge) = (l2.device(), &site.bridge);
         overlay.bridges.insert(
@@ -52,10 +43,6 @@ pub fn desired_overlay(
         overlay.stations.extend(entries.stations.iter().map(|(mac, roaming)| ((device.clone(), *mac), *roaming)));
         overlay.neighbors.extend(entries.neighbors.iter().map(|(address, mac)| ((bridge.clone(), *address), *mac)));
         overlay.gateways.extend(l2.segment.gateway.map(|gateway| (bridge.clone(), gateway)));
-        filters.insert(device, (entries.device.vni, entries.filter));
-    }
-    if !segments.is_empty() {
-        overlay.filter = Some(Ruleset::of(mesh, &filters, tunnels));
     }
     overlay
 }

@@ -4,13 +4,11 @@
 //! theirs. VXLAN devices and bridges are weft's own, whole; ports that hosts are behind belong to others, and are only joined.
 
 mod desired;
-mod filter;
 mod plan;
 mod state;
 mod step;
 
 pub use desired::{LocalSegment, desired_overlay};
-pub use filter::{FAMILIES, Ruleset};
 pub(super) use plan::{plan_making, plan_withdrawal};
 pub use state::{Bridge, Device, Made, Overlay};
 pub use step::OverlayStep;

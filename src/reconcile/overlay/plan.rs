@@ -12,10 +12,6 @@ use crate::reconcile::state::{Admin, Observed};
 pub(in crate::reconcile) fn plan_making(desired: &Overlay, observed: &Observed) -> Vec<OverlayStep> {
     let found = &observed.state.overlay;
     let mut steps = Vec::new();
-    // Before the first frame can come in.
-    if let Some(filter) = desired.filter.as_ref().filter(|filter| found.filter.as_ref() != Some(filter)) {
-        steps.push(OverlayStep::SetFilter(filter.clone()));
-    }
     let mut bare = BTreeSet::new();
     for (name, bridge) in &desired.bridges {
         if plan_bridge(name, bridge, found.bridges.get(name), &mut steps) == Entries::None {
@@ -72,9 +68,6 @@ pub(in crate::reconcile) fn plan_withdrawal(
     // Their ports are let go by the kernel.
     let bridges = found.bridges.keys().filter(|bridge| !bridges_stay(bridge));
     steps.extend(bridges.cloned().map(OverlayStep::Delete));
-    if desired.filter.is_none() && found.filter.is_some() {
-        steps.push(OverlayStep::DeleteFilter);
-    }
     steps
 }
 

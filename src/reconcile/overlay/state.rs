@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use ipnetwork::Ipv4Network;
 use vxlan::{Mac, Port, Proxy, Roaming, Vni, Vtep};
 
-use super::filter::Ruleset;
 use crate::mesh::IfName;
 use crate::reconcile::state::Admin;
 
@@ -29,8 +28,6 @@ pub struct Overlay {
     pub neighbors: BTreeMap<(IfName, IpAddr), Mac>,
     /// Addresses of bridges; observed: with our protocol number (kernels before 5.18 keep none, then all are foreign).
     pub gateways: BTreeSet<(IfName, Ipv4Network)>,
-    /// What nftables holds; observed: `None` if there is no table of ours.
-    pub filter: Option<Ruleset>,
 }
 
 /// A bridge.
@@ -75,6 +72,6 @@ pub struct Made {
 impl Overlay {
     /// Whether there is nothing of it.
     pub fn is_empty(&self) -> bool {
-        self.bridges.is_empty() && self.devices.is_empty() && self.filter.is_none()
+        self.bridges.is_empty() && self.devices.is_empty()
     }
 }

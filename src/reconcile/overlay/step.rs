@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use ipnetwork::Ipv4Network;
 use vxlan::{Mac, PORT, Port, Proxy, Roaming, Vtep};
 
-use super::filter::Ruleset;
 use super::state::{Bridge, Made};
 use crate::mesh::IfName;
 
@@ -51,10 +50,6 @@ pub enum OverlayStep {
     AddGateway(IfName, Ipv4Network),
     /// Take it away.
     RemoveGateway(IfName, Ipv4Network),
-    /// Put this ruleset in place of ours.
-    SetFilter(Ruleset),
-    /// Delete ours.
-    DeleteFilter,
 }
 
 impl OverlayStep {
@@ -80,7 +75,6 @@ impl OverlayStep {
             | Self::RemoveNeighbor(interface, _)
             | Self::AddGateway(interface, _)
             | Self::RemoveGateway(interface, _) => vec![interface],
-            Self::SetFilter(_) | Self::DeleteFilter => Vec::new(),
         }
     }
 
@@ -132,8 +126,6 @@ impl fmt::Display for OverlayStep {
             Self::RemoveNeighbor(bridge, address) => write!(f, "remove neighbor {address} from {bridge}"),
             Self::AddGateway(bridge, address) => write!(f, "add gateway {address} to {bridge}"),
             Self::RemoveGateway(bridge, address) => write!(f, "remove gateway {address} from {bridge}"),
-            Self::SetFilter(_) => f.write_str("set the filter"),
-            Self::DeleteFilter => f.write_str("delete the filter"),
         }
     }
 }

@@ -7,6 +7,7 @@ use ospf::Prefix;
 
 use super::*;
 use crate::keys::PrivateKey;
+use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, Selector,
 };
@@ -173,6 +174,8 @@ fn carry_out(step: &Step, observed: &mut Observed) {
         }
         Step::AddRule(rule) => assert!(state.rules.insert(rule.clone()), "{step}: there already"),
         Step::DeleteRule(rule) => assert!(state.rules.remove(rule), "{step}: not there"),
+        Step::SetFilter(ruleset) => state.filter = Some(ruleset.clone()),
+        Step::DeleteFilter => assert!(state.filter.take().is_some(), "{step}: not there"),
         Step::Overlay(_) => panic!("{step}: there are no segments here"),
     }
 }
@@ -250,6 +253,22 @@ fn first_start_makes_links_before_addresses_before_routes() {
             "add route 10.2.0.0/16 via 10.255.0.2 dev wg-b",
         ]
     );
+}
+
+#[test]
+fn the_filter_is_the_first_to_come_and_the_last_to_go_and_replaces_one_that_somebody_changed() {
+    let desired = State { filter: Some(Ruleset::unknown()), ..wanted(Backend::Userspace, &[2]) };
+    let mut observed = bare();
+    let steps = planned(&desired, &mut observed, &Applied::default());
+    assert_eq!(steps.first().unwrap(), "set the filter");
+    let mesh = "[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n\
+                [[site]]\nname = \"b\"\nid = 1\npublic_key = \"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\"\n\
+                [[l2]]\nname = \"vms\"\nvni = 100\n[[l2.site]]\nname = \"b\"\n";
+    let mesh = crate::mesh::parse("mesh", mesh).unwrap().mesh;
+    let changed = State { filter: Ruleset::of(&mesh, &mesh.sites[0]), ..desired };
+    assert_eq!(planned(&changed, &mut observed, &Applied::default()), ["set the filter"]);
+    let steps = planned(&State::default(), &mut observed, &Applied::default());
+    assert_eq!(steps.last().unwrap(), "delete the filter");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use vxlan::{Entries, FrameRate, Mac, Segment, Situation, Vni, Vtep, Whereabouts}
 
 use super::*;
 use crate::mesh::{L2, L2Site};
-use crate::reconcile::overlay::{LocalSegment, Ruleset, desired_overlay};
+use crate::reconcile::overlay::{LocalSegment, desired_overlay};
 use crate::reconcile::state::ForeignInterface;
 
 fn name(text: &str) -> IfName {
@@ -55,7 +55,7 @@ fn wanted(segment: &Segment, reachable: &[u8], observed: &Observed) -> Overlay {
         L2 { name: "vms".to_owned(), segment: segment.clone(), sites: BTreeMap::new(), host_names: BTreeMap::new() };
     let local = [LocalSegment { l2: &l2, site: &site, entries }];
     let exists = |port: &IfName| observed.foreign.interfaces.contains_key(port);
-    desired_overlay("acme", &local, &[name("wg-b")].into(), exists)
+    desired_overlay(&local, exists)
 }
 
 /// A machine on which only `tap0` exists.
@@ -162,19 +162,16 @@ fn carry_out(step: &OverlayStep, observed: &mut Observed) {
         }
         OverlayStep::AddGateway(bridge, address) => assert!(overlay.gateways.insert((bridge, address))),
         OverlayStep::RemoveGateway(bridge, address) => assert!(overlay.gateways.remove(&(bridge, address))),
-        OverlayStep::SetFilter(ruleset) => overlay.filter = Some(ruleset),
-        OverlayStep::DeleteFilter => overlay.filter = None,
     }
 }
 
 #[test]
-fn the_filter_stands_before_the_first_device_and_entries_follow_what_they_are_on() {
+fn devices_stand_before_their_entries() {
     let mut observed = bare();
     let desired = wanted(&segment(), &[2, 3], &observed);
     assert_eq!(
         planned(&desired, &mut observed),
         [
-            "set the filter",
             "create bridge br-vms address 02:77:65:00:00:64 mtu 1500 mcast_snooping 0",
             "create VXLAN device vx-vms id 100 local 10.255.0.1 dstport 4789 proxy",
             "set MTU of vx-vms to 1500",
@@ -241,13 +238,11 @@ fn what_somebody_deleted_is_there_again() {
     overlay.stations.remove(&(name("vx-vms"), mac(3)));
     overlay.neighbors.clear();
     overlay.gateways.clear();
-    overlay.filter = Some(Ruleset::unknown());
     overlay.bridges.get_mut(&name("br-vms")).unwrap().snooping = true;
     overlay.devices.get_mut(&name("vx-vms")).unwrap().port = None;
     assert_eq!(
         planned(&desired, &mut observed),
         [
-            "set the filter",
             "set bridge br-vms mtu 1500 mcast_snooping 0",
             "attach vx-vms to br-vms with neigh_suppress on flood off mcast_flood off bcast_flood on",
             "add 02:00:00:00:00:02 at 10.255.0.2 to vx-vms",
@@ -313,6 +308,6 @@ fn a_host_that_is_pinned_now_has_an_entry_of_the_other_kind() {
 fn a_segment_that_is_gone_leaves_nothing_behind() {
     let mut observed = settled(&segment());
     let steps = planned(&Overlay::default(), &mut observed);
-    assert_eq!(steps, ["delete vx-vms", "delete br-vms", "delete the filter"]);
+    assert_eq!(steps, ["delete vx-vms", "delete br-vms"]);
     assert_eq!(observed.state.overlay, Overlay::default());
 }

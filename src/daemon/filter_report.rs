@@ -1,0 +1,166 @@
+//! The nftables ruleset, as it is shown: whether it is in place, and what it drops.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::report::Report;
+use crate::control::view;
+use crate::kernel::{Dropped, Refused};
+use crate::mesh::{Mesh, SourceCheck};
+use crate::reconcile::filter::Reason;
+
+impl Report<'_> {
+    /// The ruleset at a glance.
+    pub(super) fn filter(&self) -> view::Filter {
+        let wanted = &self.local.filter;
+        let state = match (wanted, self.observed.state.filter == *wanted) {
+            (None, _) => "unused",
+            (Some(_), true) => "on",
+            (Some(_), false) => "off",
+        };
+        let source_check = match self.local.mesh.source_check {
+            SourceCheck::Strict => "strict",
+            SourceCheck::Off => "off",
+        };
+        view::Filter {
+            source_check: source_check.to_owned(),
+            state: state.to_owned(),
+            reason: self.filters.obstacle().filter(|_| state != "unused").map(str::to_owned),
+        }
+    }
+
+    /// Everything that was dropped.
+    pub(super) fn filters(&self, dropped: &[Dropped], refused: &[Refused]) -> Vec<view::Dropped> {
+        let sources = |drop: &Dropped| -> Vec<view::RefusedSource> {
+            let here =
+                refused.iter().filter(|refused| drop.reason == Reason::Source && refused.interface == drop.interface);
+            here.map(|refused| view::RefusedSource {
+                source: refused.source,
+                packets: refused.packets,
+                listed_by: listed_by(&self.local.mesh, refused.source).into_iter().map(str::to_owned).collect(),
+            })
+            .collect()
+        };
+        dropped
+            .iter()
+            .map(|drop| view::Dropped {
+                reason: drop.reason.name().to_owned(),
+                interface: drop.interface.clone(),
+                packets: drop.packets,
+                bytes: drop.bytes,
+                sources: sources(drop),
+            })
+            .collect()
+    }
+
+    /// What an operator should look at: a ruleset that is not in place, and packets that it drops and perhaps should not. Control packets
+    /// from LANs and impossible sources are no problem, for they are what it is for: `weft show filters` counts them.
+    pub(super) fn filter_problems(&self) -> Vec<String> {
+        let unfiltered =
+            self.filters.obstacle().filter(|_| self.local.filter.is_some()).map(|obstacle| self.unfiltered(obstacle));
+        let is_tunnel = |name: &str| self.local.tunnels.keys().any(|tunnel| tunnel.as_str() == name);
+        let refusals = refusals(&self.local.mesh, &self.local.site.name, self.filters.refused(), is_tunnel);
+        unfiltered.into_iter().chain(refusals).collect()
+    }
+
+    /// What it means that something stands in the way of the ruleset.
+    fn unfiltered(&self, obstacle: &str) -> String {
+        if self.observed.state.filter == self.local.filter {
+            return format!("{obstacle}: it is not known whether weft's nftables tables are still as they were");
+        }
+        let check = match self.local.mesh.source_check {
+            SourceCheck::Strict => "source checks are off, control packets from LANs are let into the mesh",
+            SourceCheck::Off => "control packets from LANs are let into the mesh",
+        };
+        let segments = if self.segments.is_empty() { "" } else { ", segments stay down" };
+        format!("{obstacle}: {check}{segments}")
+    }
+}
+
+/// The sites of the longest listed prefix that covers an address. 0.0.0.0/0 covers only itself.
+fn listed_by(mesh: &Mesh, address: Ipv4Addr) -> Vec<&str> {
+    let covers = |prefix: &&ipnetwork::Ipv4Network| prefix.prefix() > 0 && prefix.contains(address);
+    let longest = mesh.sites.iter().flat_map(|site| &site.prefixes).filter(covers).max_by_key(|prefix| prefix.prefix());
+    let sites = mesh.sites.iter().filter(|site| longest.is_some_and(|longest| site.prefixes.contains(longest)));
+    sites.map(|site| site.name.as_str()).collect()
+}
+
+/// A line for each interface and each kind of source that is refused there.
+fn refusals(mesh: &Mesh, here: &str, refused: &[Refused], is_tunnel: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut kinds: BTreeMap<(&str, Vec<&str>), Vec<&Refused>> = BTreeMap::new();
+    for refused in refused {
+        kinds.entry((&refused.interface, listed_by(mesh, refused.source))).or_default().push(refused);
+    }
+    let line = |((interface, sites), refused): (&(&str, Vec<&str>), &Vec<&Refused>)| {
+        let packets: u64 = refused.iter().map(|refused| refused.packets).sum();
+        let first = refused.first().map_or(Ipv4Addr::UNSPECIFIED, |refused| refused.source);
+        let more = match refused.len() {
+            0 | 1 => String::new(),
+            count => format!(" (and {} others)", count - 1),
+        };
+        let lists = match sites[..] {
+            [] => "is listed by no site".to_owned(),
+            [only] if only == here => "is listed by this site alone".to_owned(),
+            _ => format!("is listed by {}", sites.join(" and ")),
+        };
+        let (which, remedy) = match is_tunnel(interface) {
+            true => ("from other sites", "list it in `prefixes` of the site where it is, too".to_owned()),
+            false => ("into the mesh", format!("if it lives here, list it in `prefixes` of {here}")),
+        };
+        format!(
+            "{interface}: {packets} packets {which} were dropped, for their source {first}{more} {lists}: {remedy}; \
+             `source_check = \"off\"` lets any source pass"
+        )
+    };
+    kinds.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_sources_are_told_by_interface_and_by_who_lists_them_with_a_remedy() {
+        let site = |name: &str, id: u8, prefixes: &str| {
+            let key = format!("{}A=", char::from(b'B' + id).to_string().repeat(42));
+            format!(
+                "[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{key}\"\nendpoint = \"192.0.2.{id}\"\nprefixes = {prefixes}\n"
+            )
+        };
+        let text = format!(
+            "[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n{}{}",
+            site("taipei", 1, "[\"10.1.0.0/16\", \"0.0.0.0/0\"]"),
+            site("osaka", 2, "[\"10.2.0.0/16\", \"10.1.7.0/24\"]")
+        );
+        let mesh = crate::mesh::parse("mesh", &text).unwrap().mesh;
+        let refused = |interface: &str, source: &str| Refused {
+            interface: interface.to_owned(),
+            source: source.parse().unwrap(),
+            packets: 5,
+        };
+        let all = [
+            refused("eth1", "10.1.7.1"),
+            refused("eth1", "198.51.100.1"),
+            refused("eth1", "198.51.100.2"),
+            refused("wg-osaka", "10.1.0.1"),
+        ];
+        let off = "`source_check = \"off\"` lets any source pass";
+        assert_eq!(
+            refusals(&mesh, "taipei", &all, |name| name == "wg-osaka"),
+            [
+                format!(
+                    "eth1: 10 packets into the mesh were dropped, for their source 198.51.100.1 (and 1 others) is listed by no \
+                     site: if it lives here, list it in `prefixes` of taipei; {off}"
+                ),
+                format!(
+                    "eth1: 5 packets into the mesh were dropped, for their source 10.1.7.1 is listed by osaka: if it lives here, \
+                     list it in `prefixes` of taipei; {off}"
+                ),
+                format!(
+                    "wg-osaka: 5 packets from other sites were dropped, for their source 10.1.0.1 is listed by this site alone: \
+                     list it in `prefixes` of the site where it is, too; {off}"
+                ),
+            ]
+        );
+    }
+}

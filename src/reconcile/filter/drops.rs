@@ -1,0 +1,87 @@
+//! What becomes of a packet that is dropped: it is counted by reason and interface, and a refused source is sampled.
+//!
+//! The sets are filled by the packets themselves, so each has a bound. A rule that cannot add to a full set does nothing else either:
+//! counting and dropping are two rules.
+
+use std::fmt::Write as _;
+
+/// Interfaces counted for one reason at most.
+const MAX_INTERFACES: usize = 64;
+
+/// Refused sources sampled at most.
+const MAX_SAMPLES: usize = 256;
+
+/// How long a refused source is remembered after its last packet, minutes.
+const SAMPLE_MINUTES: u32 = 5;
+
+/// Name of the set of samples: interface, source address, counter.
+pub const SAMPLES: &str = "refused";
+
+/// Why packets are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A control packet of the mesh that comes from a LAN, or may hide one.
+    Control,
+    /// VXLAN of a segment that does not come from another member through a tunnel, or would leave by no tunnel.
+    Vxlan,
+    /// A source that may not enter the mesh here, or not come from a tunnel.
+    Source,
+    /// A source that is no address of a host: loopback, link-local, multicast, broadcast, or a loopback of no site.
+    Martian,
+    /// IPv6, which tunnels do not carry.
+    Ipv6,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::Control, Self::Vxlan, Self::Source, Self::Martian, Self::Ipv6];
+
+    /// Its name, as `weft show filters` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Vxlan => "vxlan",
+            Self::Source => "source",
+            Self::Martian => "martian",
+            Self::Ipv6 => "ipv6",
+        }
+    }
+
+    /// The name of the set that counts by interface.
+    pub fn counters(self) -> String {
+        format!("count-{}", self.name())
+    }
+
+    /// Where a rule sends packets that are dropped for this reason: they are counted by the interface that they came in by.
+    pub(super) fn verdict(self) -> String {
+        format!("goto drop-{}", self.name())
+    }
+}
+
+/// Whether the contents of a set change by themselves.
+pub fn is_filled_by_packets(set: &str) -> bool {
+    set == SAMPLES || Reason::ALL.iter().any(|reason| set == reason.counters())
+}
+
+/// The sets and chains of every reason.
+pub(super) fn declarations() -> String {
+    let mut text = String::new();
+    for reason in Reason::ALL {
+        let (name, counters) = (reason.name(), reason.counters());
+        let sample = match reason {
+            Reason::Source => format!("\t\tupdate @{SAMPLES} {{ iifname . ip saddr counter }}\n"),
+            _ => String::new(),
+        };
+        // Writing to a String does not fail.
+        let _ = write!(
+            text,
+            "\tset {counters} {{\n\t\ttype ifname\n\t\tsize {MAX_INTERFACES}\n\t\tflags dynamic\n\t}}\n\
+             \tchain drop-{name} {{\n{sample}\t\tadd @{counters} {{ iifname counter }}\n\t\tdrop\n\t}}\n"
+        );
+    }
+    let samples = format!(
+        "\tset {SAMPLES} {{\n\t\ttype ifname . ipv4_addr\n\t\tsize {MAX_SAMPLES}\n\t\tflags dynamic,timeout\n\
+         \t\ttimeout {SAMPLE_MINUTES}m\n\t}}\n"
+    );
+    samples + &text
+}

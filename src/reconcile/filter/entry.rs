@@ -1,0 +1,144 @@
+//! Where packets enter the mesh: forwarded, in by no tunnel, out by a tunnel.
+//!
+//! Two hooks look at them. In `forward`, before source NAT: control packets of the mesh never come from a LAN, whatever NAT would make
+//! of their source. In `postrouting`, after source NAT: the source is one that may enter here.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use ospf::RouterId;
+use vxlan::PORT;
+
+use super::drops::Reason;
+use super::ruleset::{quoted, set};
+use super::sources::Sources;
+use crate::mesh::{Mesh, Site, SourceCheck};
+
+/// IP protocol number of OSPF.
+const OSPF: u8 = 89;
+
+/// UDP ports of BFD: single hop, its echo, and multihop (RFC 5881 §4, RFC 5883 §5).
+const BFD: [u16; 3] = [3784, 3785, 4784];
+
+/// UDP ports of weft's own probes: there are none in this version.
+const PROBES: [u16; 0] = [];
+
+/// ICMP errors that enter in a second whatever their source is.
+pub(super) const ICMP_ERRORS: u32 = 100;
+
+/// Destination unreachable, time exceeded, parameter problem: routers of a LAN send them from addresses that nobody lists, and path MTU
+/// discovery needs them.
+pub(super) const ICMP_ERROR_TYPES: &str = "icmp type { 3, 11, 12 }";
+
+/// Fragments with a source in the loopbacks come from tunnels. Others would be joined to fragments that did, and the whole packet would
+/// seem to have come by the tunnel (a packet has the interface of the fragment that came last). To be seen before they are joined:
+/// conntrack does it at priority -400, the IP stack later.
+pub(super) fn fragments(mesh: &Mesh, sources: &Sources) -> String {
+    let elsewhere = set(quoted(&sources.joined).chain(["\"lo\"".to_owned()])).unwrap_or_default();
+    format!(
+        "\tchain prerouting {{\n\t\ttype filter hook prerouting priority -450\n\
+         \t\tip frag-off & 0x3fff != 0 ip saddr {} iifname != @tunnels iifname != {elsewhere} {}\n\t}}\n",
+        mesh.loopbacks,
+        Reason::Control.verdict()
+    )
+}
+
+/// The chains to which `forward` sends packets that enter.
+pub(super) fn chains(mesh: &Mesh, site: &Site, sources: &Sources) -> String {
+    let loopbacks = mesh.loopbacks;
+    let mut into = Chain::new("into-tunnel");
+    if mesh.source_check == SourceCheck::Strict {
+        into.rule(format!("meta nfproto ipv6 {}", Reason::Ipv6.verdict()));
+        // Before NAT, so these are forged, also where the kernel is told to accept its own addresses from outside (`accept_local`).
+        let joined = set(quoted(&sources.joined));
+        let elsewhere = joined.map_or_else(String::new, |joined| format!("iifname != {joined} "));
+        into.rule(format!("ip saddr {loopbacks} {elsewhere}{}", Reason::Martian.verdict()));
+        into.rule(format!("ip saddr != @admitted fib saddr type local {}", Reason::Martian.verdict()));
+        if !sources.joined.is_empty() {
+            into.rule(format!("ip saddr {} {}", site.loopback, Reason::Martian.verdict()));
+        }
+    }
+    // Source routes change the destination behind this hook (RFC 7126 §4.3 and §4.4: drop).
+    into.rule("ip hdrlength > 5 jump ip-options".to_owned());
+    into.rule(format!("ip daddr {loopbacks} jump control"));
+
+    let mut options = Chain::new("ip-options");
+    for option in ["lsrr", "ssrr"] {
+        options.rule(format!("ip option {option} exists {}", Reason::Control.verdict()));
+    }
+    options.text() + &control(mesh).text() + &into.text()
+}
+
+/// Control packets to a router of the mesh. To other addresses these protocols belong to others.
+fn control(mesh: &Mesh) -> Chain {
+    let mut chain = Chain::new("control");
+    let drop = Reason::Control.verdict();
+    let ends = virtual_link_ends(mesh).into_iter().map(|end| end.to_string());
+    let others = set(ends).map_or_else(String::new, |ends| format!("ip daddr != {ends} "));
+    chain.rule(format!("ip protocol {OSPF} {others}{drop}"));
+    let ports = set(BFD.iter().chain(&PROBES).map(u16::to_string)).unwrap_or_default();
+    chain.rule(format!("udp dport {ports} {drop}"));
+    if let Some(vnis) = set(mesh.segments.iter().map(|l2| l2.segment.vni.value().to_string())) {
+        // The VNI is 12 octets into the datagram.
+        chain.rule(format!("udp dport {PORT} @th,96,24 {vnis} {drop}"));
+        // A first fragment may be too short to have it; without the first, the others are never joined.
+        chain.rule(format!("udp dport {PORT} @th,96,24 != {vnis} return"));
+        chain.rule(format!("udp dport {PORT} ip frag-off & 0x2000 != 0 {drop}"));
+    }
+    chain
+}
+
+/// Loopbacks of the sites at the ends of virtual links, to which OSPF packets come through LANs.
+fn virtual_link_ends(mesh: &Mesh) -> BTreeSet<Ipv4Addr> {
+    let sites = mesh.sites.iter().filter(|site| {
+        let far_end =
+            |other: &Site| other.virtual_links.iter().any(|link| link.far_end == RouterId::from(site.loopback));
+        !site.virtual_links.is_empty() || mesh.sites.iter().any(far_end)
+    });
+    sites.map(|site| site.loopback).collect()
+}
+
+/// The chains that check sources after source NAT.
+pub(super) fn source_chains(sources: &Sources) -> String {
+    let mut hook = Chain::hooked("postrouting", "priority srcnat + 10");
+    // Packets of this router itself have come in by no interface.
+    hook.rule("oifname @tunnels meta nfproto ipv4 iifname != @tunnels iif != 0 goto entering".to_owned());
+    let mut entering = Chain::new("entering");
+    entering.rule("ip saddr @admitted accept".to_owned());
+    if let Some(joined) = set(quoted(&sources.joined)) {
+        entering.rule(format!("iifname {joined} ip saddr != @martian accept"));
+    }
+    // Other addresses of this router, which NAT may give; and what it has encapsulated itself.
+    entering.rule("fib saddr type local accept".to_owned());
+    entering.rule(format!("ip saddr @martian {}", Reason::Martian.verdict()));
+    entering.rule(format!("{ICMP_ERROR_TYPES} limit rate {ICMP_ERRORS}/second burst {ICMP_ERRORS} packets accept"));
+    entering.rule(Reason::Source.verdict());
+    entering.text() + &hook.text()
+}
+
+/// A chain in the making.
+pub(super) struct Chain {
+    name: String,
+    lines: Vec<String>,
+}
+
+impl Chain {
+    /// One that others jump to.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), lines: Vec::new() }
+    }
+
+    /// One of a hook of the same name. What it does not decide passes.
+    pub fn hooked(hook: &str, priority: &str) -> Self {
+        Self { name: hook.to_owned(), lines: vec![format!("type filter hook {hook} {priority}")] }
+    }
+
+    pub fn rule(&mut self, rule: String) {
+        self.lines.push(rule);
+    }
+
+    pub fn text(&self) -> String {
+        let lines: String = self.lines.iter().map(|line| format!("\t\t{line}\n")).collect();
+        format!("\tchain {} {{\n{lines}\t}}\n", self.name)
+    }
+}

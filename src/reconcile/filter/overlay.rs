@@ -1,0 +1,107 @@
+//! The rules of Ethernet segments.
+//!
+//! In family `bridge`: how much is flooded to other sites, and the MSS of TCP connections whose packets would not cross in one piece.
+//! In family `inet`: VXLAN packets of the segments stay in the tunnels. In, because VXLAN knows no other proof of where a frame is
+//! from (RFC 7348 §7); out, because a route to a site that is gone, or leads over a LAN, would have frames leave unencrypted. VXLAN
+//! with other VNIs belongs to others.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use vxlan::{Filter, FrameRate, Mss, PORT, Vni};
+
+use super::drops::Reason;
+use super::entry::Chain;
+use super::ruleset::set;
+use crate::mesh::{IfName, Mesh, Site};
+
+/// A segment that the site is part of.
+pub(super) struct Segment {
+    device: IfName,
+    vni: Vni,
+    filter: Filter,
+    /// Loopbacks of its sites.
+    members: Vec<Ipv4Addr>,
+}
+
+/// The segments of `site`, ordered by the names of their devices.
+pub(super) fn segments(mesh: &Mesh, site: &Site) -> Vec<Segment> {
+    let own = mesh.segments.iter().filter(|l2| l2.sites.contains_key(&site.id));
+    let mut segments: Vec<Segment> = own
+        .map(|l2| Segment {
+            device: l2.device(),
+            vni: l2.segment.vni,
+            filter: Filter::of(&l2.segment, mesh.smallest_mtu()),
+            members: l2.segment.members.iter().map(|vtep| vtep.0).collect(),
+        })
+        .collect();
+    segments.sort_by(|one, other| one.device.cmp(&other.device));
+    segments
+}
+
+/// Chains of family `bridge`.
+pub(super) fn bridge_chains(segments: &[Segment]) -> String {
+    // In this family `filter` is -200, before br_netfilter's hooks, which go on with none of a priority up to 0.
+    let mut chain = "\tchain forward {\n\t\ttype filter hook forward priority filter\n".to_owned();
+    for Segment { device, filter, .. } in segments {
+        bound(&mut chain, device, "broadcast", filter.broadcast);
+        bound(&mut chain, device, "multicast", filter.multicast);
+        if let Some(Mss { ipv4, ipv6 }) = filter.mss {
+            for (protocol, mss) in [("ip", ipv4), ("ip6", ipv6)] {
+                let _ = writeln!(
+                    chain,
+                    "\t\toifname \"{device}\" ether type {protocol} tcp flags & (syn | rst) == syn \
+                     tcp option maxseg size > {mss} tcp option maxseg size set {mss}"
+                );
+            }
+        }
+    }
+    chain + "\t}\n"
+}
+
+/// The chain that looks at VXLAN packets of the segments which have come by a tunnel: from another member, on whichever tunnel, for they
+/// may have been in transit.
+pub(super) fn arriving(segments: &[Segment], site: &Site) -> String {
+    if segments.is_empty() {
+        return String::new();
+    }
+    let mut chain = Chain::new("vxlan-from-tunnel");
+    for Segment { vni, members, .. } in segments {
+        let others = set(members.iter().filter(|member| **member != site.loopback).map(ToString::to_string));
+        let strangers = others.map_or_else(String::new, |others| format!("ip saddr != {others} "));
+        chain.rule(format!("@th,96,24 {} {strangers}{}", vni.value(), Reason::Vxlan.verdict()));
+    }
+    chain.text()
+}
+
+/// Adds the rules about VXLAN packets for this router. The VNI is 12 octets into the datagram; this hook sees whole datagrams.
+pub(super) fn input(segments: &[Segment], chain: &mut Chain) {
+    if let Some(vnis) = vnis(segments) {
+        chain.rule(format!("udp dport {PORT} iifname @tunnels jump vxlan-from-tunnel"));
+        chain.rule(format!("udp dport {PORT} iifname != @tunnels @th,96,24 {vnis} {}", Reason::Vxlan.verdict()));
+    }
+}
+
+/// The chains that keep VXLAN packets of the segments in the tunnels.
+pub(super) fn output(segments: &[Segment]) -> String {
+    let Some(vnis) = vnis(segments) else { return String::new() };
+    let mut strayed = Chain::new("drop-vxlan-out");
+    strayed.rule(format!("add @{} {{ oifname counter }}", Reason::Vxlan.counters()));
+    strayed.rule("drop".to_owned());
+    let mut output = Chain::hooked("output", "priority filter");
+    output.rule(format!("oifname != @tunnels udp dport {PORT} @th,96,24 {vnis} goto drop-vxlan-out"));
+    strayed.text() + &output.text()
+}
+
+fn vnis(segments: &[Segment]) -> Option<String> {
+    set(segments.iter().map(|segment| segment.vni.value().to_string()))
+}
+
+/// Accepts so many frames in a second, and as many at once.
+fn bound(chain: &mut String, device: &IfName, kind: &str, rate: Option<FrameRate>) {
+    let Some(rate) = rate else { return };
+    let _ = writeln!(
+        chain,
+        "\t\toifname \"{device}\" meta pkttype {kind} limit rate over {rate}/second burst {rate} packets counter drop"
+    );
+}

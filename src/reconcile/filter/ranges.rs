@@ -1,0 +1,247 @@
+//! Sets of IPv4 addresses as ranges, which is how nftables keeps sets of prefixes.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use ipnetwork::Ipv4Network;
+
+/// Every address there is.
+const ALL: Range = Range { first: 0, last: u32::MAX };
+
+/// Addresses from the first to the last, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Range {
+    pub first: u32,
+    pub last: u32,
+}
+
+/// A set of addresses: ranges in ascending order with at least one address between any two.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Ranges(Vec<Range>);
+
+impl From<Ipv4Network> for Range {
+    fn from(network: Ipv4Network) -> Self {
+        Self { first: network.network().into(), last: network.broadcast().into() }
+    }
+}
+
+impl FromIterator<Range> for Ranges {
+    fn from_iter<T: IntoIterator<Item = Range>>(ranges: T) -> Self {
+        let mut ranges: Vec<Range> = ranges.into_iter().collect();
+        ranges.sort_unstable();
+        let mut merged: Vec<Range> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match merged.last_mut() {
+                Some(before) if before.last == u32::MAX || range.first <= before.last + 1 => {
+                    before.last = before.last.max(range.last);
+                }
+                _ => merged.push(range),
+            }
+        }
+        Self(merged)
+    }
+}
+
+impl FromIterator<Ipv4Network> for Ranges {
+    fn from_iter<T: IntoIterator<Item = Ipv4Network>>(networks: T) -> Self {
+        networks.into_iter().map(Range::from).collect()
+    }
+}
+
+impl Ranges {
+    /// The addresses that are in either.
+    pub fn and(&self, other: &Self) -> Self {
+        self.0.iter().chain(&other.0).copied().collect()
+    }
+
+    /// The addresses that are in this set and not in the other.
+    pub fn without(&self, other: &Self) -> Self {
+        let mut left = Vec::new();
+        let mut holes = other.0.iter().peekable();
+        for range in &self.0 {
+            let mut first = Some(range.first);
+            while let (Some(start), Some(hole)) = (first, holes.peek()) {
+                if hole.first > range.last {
+                    break;
+                }
+                if hole.last >= start {
+                    if hole.first > start {
+                        left.push(Range { first: start, last: hole.first - 1 });
+                    }
+                    first = hole.last.checked_add(1).filter(|next| *next <= range.last);
+                }
+                // A hole may go on into the next range.
+                if hole.last > range.last {
+                    break;
+                }
+                holes.next();
+            }
+            left.extend(first.map(|first| Range { first, last: range.last }));
+        }
+        Self(left)
+    }
+
+    /// Whether there is no address in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each range.
+    pub fn iter(&self) -> impl Iterator<Item = &Range> {
+        self.0.iter()
+    }
+
+    #[cfg(test)]
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        self.0.iter().any(|range| (range.first..=range.last).contains(&address.into()))
+    }
+}
+
+/// As an element of an interval set of nftables.
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = Ipv4Addr::from(self.first);
+        match self.first == self.last {
+            true => write!(f, "{first}"),
+            false => write!(f, "{first}-{}", Ipv4Addr::from(self.last)),
+        }
+    }
+}
+
+/// Cuts all addresses into ranges, each with the longest of `networks` that covers it, if any does. The work grows with the number of
+/// networks only.
+pub(super) fn longest_covers(networks: impl IntoIterator<Item = Ipv4Network>) -> Vec<(Range, Option<Ipv4Network>)> {
+    let mut networks: Vec<Ipv4Network> = networks.into_iter().collect();
+    networks.sort_unstable_by_key(|network| (u32::from(network.network()), network.prefix()));
+    networks.dedup();
+    let mut sweep = Sweep { done: Vec::new(), next: Some(ALL.first), open: Vec::new() };
+    for network in networks {
+        let range = Range::from(network);
+        // Networks nest or are disjoint: what has ended before this one begins is closed, innermost first.
+        while let Some(ended) = sweep.open.pop_if(|open| Range::from(*open).last < range.first) {
+            sweep.advance(Range::from(ended).last, Some(ended));
+        }
+        if let Some(before) = range.first.checked_sub(1) {
+            let around = sweep.open.last().copied();
+            sweep.advance(before, around);
+        }
+        sweep.open.push(network);
+    }
+    while let Some(ended) = sweep.open.pop() {
+        sweep.advance(Range::from(ended).last, Some(ended));
+    }
+    sweep.advance(ALL.last, None);
+    sweep.done
+}
+
+/// Where [`longest_covers`] is.
+struct Sweep {
+    done: Vec<(Range, Option<Ipv4Network>)>,
+    /// The first address that is in no range yet; `None` behind the last address.
+    next: Option<u32>,
+    /// Networks that have begun and not ended, the outermost first.
+    open: Vec<Ipv4Network>,
+}
+
+impl Sweep {
+    /// Everything up to `last` that is in no range yet is covered by `cover`.
+    fn advance(&mut self, last: u32, cover: Option<Ipv4Network>) {
+        let Some(first) = self.next.filter(|first| *first <= last) else { return };
+        self.done.push((Range { first, last }, cover));
+        self.next = last.checked_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn networks(text: &str) -> Vec<Ipv4Network> {
+        text.split_whitespace().map(|network| network.parse().unwrap()).collect()
+    }
+
+    fn ranges(text: &str) -> Ranges {
+        networks(text).into_iter().collect()
+    }
+
+    fn shown(ranges: &Ranges) -> String {
+        ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn adjacent_and_nested_networks_become_one_range() {
+        assert_eq!(shown(&ranges("10.1.0.0/16 10.0.0.0/16 10.0.5.0/24 10.9.0.1/32")), "10.0.0.0-10.1.255.255 10.9.0.1");
+        assert_eq!(shown(&ranges("255.255.255.255/32 0.0.0.0/0")), "0.0.0.0-255.255.255.255");
+    }
+
+    #[test]
+    fn subtraction_leaves_what_is_around_and_between() {
+        let left =
+            ranges("10.0.0.0/24 10.0.2.0/24").without(&ranges("10.0.0.0/30 10.0.0.128/25 10.0.1.0/24 10.0.2.7/32"));
+        assert_eq!(shown(&left), "10.0.0.4-10.0.0.127 10.0.2.0-10.0.2.6 10.0.2.8-10.0.2.255");
+        assert!(ranges("10.0.0.0/24 10.0.2.0/24").without(&ranges("10.0.0.0/8")).is_empty());
+        assert_eq!(shown(&ranges("0.0.0.0/0").without(&ranges("255.255.255.255/32"))), "0.0.0.0-255.255.255.254");
+    }
+
+    #[test]
+    fn the_longest_network_covers() {
+        let covers = longest_covers(networks("10.0.0.0/8 10.1.0.0/16 10.1.2.0/24 10.1.3.0/24 255.0.0.0/8"));
+        let covers: Vec<String> = covers
+            .iter()
+            .map(|(range, cover)| format!("{range} {}", cover.map_or_else(String::new, |cover| cover.to_string())))
+            .collect();
+        assert_eq!(
+            covers,
+            [
+                "0.0.0.0-9.255.255.255 ",
+                "10.0.0.0-10.0.255.255 10.0.0.0/8",
+                "10.1.0.0-10.1.1.255 10.1.0.0/16",
+                "10.1.2.0-10.1.2.255 10.1.2.0/24",
+                "10.1.3.0-10.1.3.255 10.1.3.0/24",
+                "10.1.4.0-10.1.255.255 10.1.0.0/16",
+                "10.2.0.0-10.255.255.255 10.0.0.0/8",
+                "11.0.0.0-254.255.255.255 ",
+                "255.0.0.0-255.255.255.255 255.0.0.0/8",
+            ]
+        );
+    }
+
+    /// Up to a dozen networks close together, so that many of them nest and touch.
+    fn few(random: &mut u64) -> Vec<Ipv4Network> {
+        // Numerical Recipes' linear congruential generator: the same networks in every run.
+        let mut next = |bound: u64| {
+            *random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) & 0xffff_ffff;
+            (*random >> 16) % bound
+        };
+        let count = next(12);
+        let network = |_| {
+            let (address, length) = (next(64) as u32, 26 + next(7) as u8);
+            let network = Ipv4Network::new(Ipv4Addr::from(address), length).unwrap();
+            Ipv4Network::new(network.network(), length).unwrap()
+        };
+        (0..count).map(network).collect()
+    }
+
+    #[test]
+    fn sets_and_covers_agree_with_looking_at_each_address() {
+        let mut random = 1;
+        for _ in 0..1000 {
+            let (one, other) = (few(&mut random), few(&mut random));
+            let (these, those): (Ranges, Ranges) = (one.iter().copied().collect(), other.iter().copied().collect());
+            let (sum, difference) = (these.and(&those), these.without(&those));
+            let covers = longest_covers(one.iter().copied());
+            for address in (0..80).map(Ipv4Addr::from) {
+                let is_in = |networks: &[Ipv4Network]| networks.iter().any(|network| network.contains(address));
+                assert_eq!(sum.contains(address), is_in(&one) || is_in(&other), "{one:?} and {other:?}: {address}");
+                let expected = is_in(&one) && !is_in(&other);
+                assert_eq!(difference.contains(address), expected, "{one:?} without {other:?}: {address}");
+                let covering = one.iter().filter(|network| network.contains(address));
+                let longest = covering.max_by_key(|network| network.prefix());
+                let is_around = |range: &Range| (range.first..=range.last).contains(&address.into());
+                let found: Vec<_> = covers.iter().filter(|(range, _)| is_around(range)).collect();
+                assert_eq!(found.len(), 1, "{one:?}: {address}");
+                assert_eq!(found[0].1.as_ref(), longest, "{one:?}: {address}");
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Which source addresses may enter the mesh at a site, and which may not come out of its tunnels.
+//!
+//! One rule decides: a source may enter at a site if a route to it by that site would be accepted (see `policy` in `routing::config`).
+//! So the longest listed prefix that covers an address decides, and 0.0.0.0/0 is no such prefix: what it covers is listed by no site.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnetwork::Ipv4Network;
+
+use super::ranges::{Range, Ranges, longest_covers};
+use crate::mesh::{Auth, IfName, InterfaceMode, Mesh, Site, SiteId, SiteInterface, Unlisted};
+
+/// Addresses that are nobody's: this network, loopback, link-local, multicast, broadcast.
+const NOBODYS: [(Ipv4Addr, u8); 5] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(224, 0, 0, 0), 4),
+    (Ipv4Addr::BROADCAST, 32),
+];
+
+/// What one site takes for a true source.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sources {
+    /// From its LANs, after source NAT: what lives here, and the router's own loopback, which NAT may have given to a packet.
+    pub admitted: Ranges,
+    /// From nowhere: nobody's addresses, loopbacks that are no other site's.
+    pub martian: Ranges,
+    /// Not from tunnels: listed by this site alone.
+    pub own: Ranges,
+    /// Not from tunnels either, but ICMP errors: listed by no site, and only this one stands for all those.
+    pub unlisted: Ranges,
+    /// Interfaces behind which another site is reached without a tunnel: any site's sources come in by them.
+    pub joined: BTreeSet<IfName>,
+}
+
+impl Sources {
+    /// Those of `site`.
+    pub fn of(mesh: &Mesh, site: &Site) -> Self {
+        let mut listed: BTreeMap<Ipv4Network, BTreeSet<SiteId>> = BTreeMap::new();
+        for other in &mesh.sites {
+            for prefix in other.prefixes.iter().filter(|prefix| prefix.prefix() > 0) {
+                listed.entry(*prefix).or_default().insert(other.id);
+            }
+        }
+        let covers = longest_covers(listed.keys().copied());
+        let select = |wanted: &dyn Fn(Option<&BTreeSet<SiteId>>) -> bool| -> Ranges {
+            let sites = |cover: &Option<Ipv4Network>| cover.as_ref().and_then(|cover| listed.get(cover));
+            covers.iter().filter(|(_, cover)| wanted(sites(cover))).map(|(range, _)| *range).collect()
+        };
+        let here = select(&|sites| sites.is_some_and(|sites| sites.contains(&site.id)));
+        let only_here = select(&|sites| sites.is_some_and(|sites| sites.len() == 1 && sites.contains(&site.id)));
+        let nowhere = select(&|sites| sites.is_none());
+
+        let gateways = |of: &dyn Fn(&SiteId) -> bool| -> Ranges {
+            let segments = mesh.segments.iter().filter(|l2| l2.sites.keys().any(of));
+            segments.filter_map(|l2| l2.segment.gateway).collect()
+        };
+        let nobodys: Ranges =
+            NOBODYS.iter().filter_map(|(address, length)| Ipv4Network::new(*address, *length).ok()).collect();
+        let loopbacks: Ranges = [mesh.loopbacks].into_iter().collect();
+        let loopback = |site: &Site| Range { first: site.loopback.into(), last: site.loopback.into() };
+        let others: Ranges = mesh.sites.iter().filter(|other| other.id != site.id).map(loopback).collect();
+        let impossible = nobodys.and(&loopbacks);
+
+        let defaults = || mesh.sites.iter().filter(|site| site.prefixes.iter().any(|prefix| prefix.prefix() == 0));
+        let stands_for_the_rest = defaults().any(|other| other.id == site.id);
+        let alone = stands_for_the_rest && defaults().count() == 1;
+        let mut admitted = here.and(&gateways(&|id| *id == site.id));
+        if mesh.unlisted == Unlisted::Accept || stands_for_the_rest {
+            admitted = admitted.and(&nowhere);
+        }
+        let joined = joined(mesh, site);
+        let anywhere = gateways(&|_| true).and(&impossible);
+        let (mut own, mut unlisted) = (Ranges::default(), Ranges::default());
+        if joined.is_empty() {
+            own = only_here.without(&anywhere);
+            if mesh.unlisted == Unlisted::Refuse && alone {
+                unlisted = nowhere.without(&anywhere);
+            }
+        }
+        Self {
+            admitted: admitted.without(&impossible).and(&[loopback(site)].into_iter().collect()),
+            martian: impossible.without(&others),
+            own,
+            unlisted,
+            joined,
+        }
+    }
+}
+
+/// Interfaces of `site` by which another site can be its OSPF neighbour. Where packets are not authenticated nothing is accepted there
+/// from another site, so none is reached by such an interface; else both ends have what RFC 2328 §10.5 compares in hellos, and a key,
+/// in common.
+fn joined(mesh: &Mesh, site: &Site) -> BTreeSet<IfName> {
+    let others = || mesh.sites.iter().filter(|other| other.id != site.id).flat_map(|other| &other.interfaces);
+    let own = site.interfaces.iter().filter(|own| others().any(|other| may_be_neighbors(own, other)));
+    own.map(|interface| interface.name.clone()).collect()
+}
+
+fn may_be_neighbors(one: &SiteInterface, other: &SiteInterface) -> bool {
+    let timers =
+        |interface: &SiteInterface| (interface.ospf.timers.hello_interval, interface.ospf.timers.dead_interval);
+    [one, other].iter().all(|interface| interface.mode == InterfaceMode::Active)
+        && one.network == other.network
+        && one.ospf.area == other.ospf.area
+        && timers(one) == timers(other)
+        && share_a_key(&one.ospf.auth, &other.ospf.auth)
+}
+
+fn share_a_key(one: &Auth, other: &Auth) -> bool {
+    match (one, other) {
+        (Auth::Simple { key_file }, Auth::Simple { key_file: of_other }) => key_file == of_other,
+        (Auth::Keys { keys, .. }, Auth::Keys { keys: of_other, .. }) => keys.iter().any(|key| {
+            of_other
+                .iter()
+                .any(|other| (key.id, key.algorithm, &key.key_file) == (other.id, other.algorithm, &other.key_file))
+        }),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sites a, b and c with loopbacks 10.255.0.1 to 3, what each has besides, and what the file has before and after them.
+    fn mesh(general: &str, sites: [&str; 3], segments: &str) -> Mesh {
+        let site = |(id, rest): (usize, &str)| {
+            let name = char::from(b'a' + u8::try_from(id).unwrap());
+            let key = format!("{}A=", char::from(b'B' + u8::try_from(id).unwrap()).to_string().repeat(42));
+            format!(
+                "[[site]]\nname = \"{name}\"\nid = {}\npublic_key = \"{key}\"\nendpoint = \"203.0.113.{id}\"\n{rest}\n",
+                id + 1
+            )
+        };
+        let sites = sites.into_iter().enumerate().map(site).collect::<String>();
+        let text = format!("[mesh]\nname = \"m\"\nloopbacks = \"10.255.0.0/16\"\n{general}\n{sites}{segments}");
+        crate::mesh::parse("mesh", &text).unwrap().mesh
+    }
+
+    fn sources(mesh: &Mesh, site: &str) -> Sources {
+        Sources::of(mesh, mesh.site(site).unwrap())
+    }
+
+    /// Whether each of the addresses is in the set.
+    fn found(set: &Ranges, addresses: &str) -> Vec<bool> {
+        addresses.split_whitespace().map(|address| set.contains(address.parse().unwrap())).collect()
+    }
+
+    const NESTED: [&str; 3] = [
+        "prefixes = [\"10.0.0.0/9\", \"192.0.2.0/24\"]",
+        "prefixes = [\"10.2.0.0/16\", \"192.0.2.0/24\"]",
+        "prefixes = [\"10.2.3.0/24\", \"0.0.0.0/0\"]",
+    ];
+
+    #[test]
+    fn the_longest_listed_prefix_says_at_which_sites_a_source_may_enter() {
+        let mesh = mesh("unlisted = \"refuse\"", NESTED, "");
+        let enters = |address: &str| ["a", "b", "c"].map(|site| found(&sources(&mesh, site).admitted, address)[0]);
+        assert_eq!(enters("10.1.0.1"), [true, false, false]);
+        assert_eq!(enters("10.2.0.1"), [false, true, false]);
+        assert_eq!(enters("10.2.3.255"), [false, false, true]);
+        assert_eq!(enters("10.2.4.0"), [false, true, false]);
+        assert_eq!(enters("192.0.2.7"), [true, true, false], "a prefix of several sites belongs to each");
+        assert_eq!(enters("198.51.100.1"), [false, false, true], "0.0.0.0/0 covers what no other site lists");
+    }
+
+    #[test]
+    fn what_no_site_lists_may_enter_anywhere_where_routes_to_it_are_accepted() {
+        let lists = ["prefixes = [\"10.1.0.0/16\"]", "prefixes = [\"10.2.0.0/16\"]", ""];
+        for (unlisted, expected) in [("accept", true), ("refuse", false)] {
+            let mesh = mesh(&format!("unlisted = \"{unlisted}\""), lists, "");
+            for site in ["a", "b", "c"] {
+                assert_eq!(found(&sources(&mesh, site).admitted, "198.51.100.1"), [expected], "{unlisted} {site}");
+                assert!(sources(&mesh, site).unlisted.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn nobodys_addresses_and_loopbacks_enter_nowhere_but_the_routers_own_that_nat_gives() {
+        let mesh = mesh("unlisted = \"accept\"", ["prefixes = [\"10.1.0.0/16\", \"0.0.0.0/0\"]", "", ""], "");
+        let impossible = "0.0.0.0 0.0.0.1 127.0.0.1 169.254.0.1 224.0.0.5 239.255.255.255 255.255.255.255 10.255.0.9";
+        let Sources { admitted, martian, .. } = sources(&mesh, "a");
+        assert_eq!(found(&admitted, impossible), [false; 8]);
+        assert_eq!(found(&martian, impossible), [true; 8]);
+        assert_eq!(found(&admitted, "10.255.0.1 10.255.0.2 10.255.0.3"), [true, false, false]);
+        assert_eq!(found(&martian, "10.255.0.1 10.255.0.2 10.255.0.3"), [true, false, false], "from tunnels");
+        assert_eq!(found(&martian, "10.1.0.1 198.51.100.1 1.0.0.0 255.255.255.254"), [false; 4]);
+    }
+
+    #[test]
+    fn what_only_this_site_lists_does_not_come_from_tunnels() {
+        let mesh = mesh("unlisted = \"refuse\"", NESTED, "");
+        let comes = |site: &str| found(&sources(&mesh, site).own, "10.1.0.1 10.2.0.1 10.2.3.1 192.0.2.7 198.51.100.1");
+        assert_eq!(comes("a"), [true, false, false, false, false]);
+        assert_eq!(comes("b"), [false, true, false, false, false]);
+        assert_eq!(comes("c"), [false, false, true, false, false]);
+        let unlisted = |site: &str| found(&sources(&mesh, site).unlisted, "198.51.100.1 10.1.0.1 10.255.0.2 127.0.0.1");
+        assert_eq!(unlisted("a"), [false; 4]);
+        assert_eq!(unlisted("c"), [true, false, false, false], "0.0.0.0/0 of this site alone");
+        let mut two = mesh.clone();
+        two.sites[0].prefixes.push("0.0.0.0/0".parse().unwrap());
+        assert!(sources(&two, "c").unlisted.is_empty(), "another site stands for them, too");
+        two.sites[0].prefixes.pop();
+        two.unlisted = Unlisted::Accept;
+        assert!(sources(&two, "c").unlisted.is_empty(), "routes to them are accepted from anywhere");
+    }
+
+    #[test]
+    fn the_network_of_a_gateway_is_at_every_member_of_the_segment() {
+        let segment = "[[l2]]\nname = \"vms\"\nvni = 100\ngateway = \"10.9.0.1/24\"\n\
+                       [[l2.site]]\nname = \"a\"\n[[l2.site]]\nname = \"b\"\n";
+        let mesh = mesh("unlisted = \"refuse\"", ["prefixes = [\"10.9.0.0/16\"]", "", ""], segment);
+        let enters = ["a", "b", "c"].map(|site| found(&sources(&mesh, site).admitted, "10.9.0.7 10.9.1.7"));
+        assert_eq!(enters, [[true, true], [true, false], [false, false]]);
+        assert_eq!(found(&sources(&mesh, "a").own, "10.9.0.7 10.9.1.7"), [false, true]);
+    }
+
+    #[test]
+    fn sites_are_joined_by_interfaces_that_can_be_neighbours_and_authenticate_each_other() {
+        let interface = |more: &str| {
+            format!("prefixes = [\"10.1.0.0/16\"]\n[[site.interface]]\nname = \"eth1\"\nospf = \"active\"\n{more}")
+        };
+        let key = "network = \"broadcast\"\nauth = { type = \"hmac-sha-256\", key_id = 1, key_file = \"lan.key\" }";
+        let joined = |other: &str| {
+            let mesh = mesh("", [&interface(key), &format!("[[site.interface]]\nname = \"eth2\"\n{other}"), ""], "");
+            let here = sources(&mesh, "a");
+            assert_eq!(
+                here.own.is_empty(),
+                !here.joined.is_empty(),
+                "what is here may come from the other site's tunnels"
+            );
+            let names = here.joined.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            assert!(sources(&mesh, "c").joined.is_empty());
+            names
+        };
+        assert_eq!(joined(&format!("ospf = \"active\"\n{key}")), "eth1");
+        let chain = "network = \"broadcast\"\nauth = [{ type = \"md5\", key_id = 7, key_file = \"old.key\" }, \
+                     { type = \"hmac-sha-256\", key_id = 1, key_file = \"lan.key\" }]";
+        assert_eq!(joined(&format!("ospf = \"active\"\n{chain}")), "eth1");
+        for other in [
+            format!("ospf = \"passive\"\n{}", key.replace("network = \"broadcast\"\n", "")),
+            format!("ospf = \"active\"\narea = \"0.0.0.1\"\n{key}"),
+            format!("ospf = \"active\"\n{}", key.replace("broadcast", "point-to-point")),
+            format!("ospf = \"active\"\n{}", key.replace("lan.key", "other.key")),
+            format!("ospf = \"active\"\n{}", key.replace("key_id = 1", "key_id = 2")),
+            format!("ospf = \"active\"\nhello_interval = \"2s\"\n{key}"),
+            "ospf = \"active\"\nnetwork = \"broadcast\"".to_owned(),
+        ] {
+            assert_eq!(joined(&other), "", "{other}");
+        }
+        let open = mesh("", [&interface("network = \"broadcast\""), &interface("network = \"broadcast\""), ""], "");
+        assert!(sources(&open, "a").joined.is_empty(), "without authentication no site is accepted there");
+    }
+}

@@ -1,0 +1,83 @@
+//! The script as a whole, as text. That it does what it says is shown with packets in `tests/kernel/filter.rs` and `netns-tests/forgery.rs`.
+
+use super::*;
+use crate::mesh::Mesh;
+
+/// Three sites, two of them with two segments across them.
+fn mesh(general: &str) -> Mesh {
+    let site = |name: &str, id: u8, rest: &str| {
+        let key = format!("{}A=", char::from(b'B' + id).to_string().repeat(42));
+        format!(
+            "[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{key}\"\nendpoint = \"203.0.113.{id}\"\n\
+             prefixes = [\"10.{id}.0.0/16\"]\n{rest}"
+        )
+    };
+    let members = "[[l2.site]]\nname = \"taipei\"\n[[l2.site]]\nname = \"osaka\"\n";
+    let text = format!(
+        "[mesh]\nname = \"acme\"\nloopbacks = \"10.255.0.0/16\"\nunlisted = \"refuse\"\n{general}\n{}{}{}\
+         [[l2]]\nname = \"vms\"\nvni = 100\nmulticast = \"drop\"\ngateway = \"10.9.0.1/24\"\n{members}\
+         [[l2]]\nname = \"lab\"\nvni = 101\nmtu = 1300\nbroadcast = \"drop\"\nmulticast = \"drop\"\n{members}",
+        site("taipei", 1, ""),
+        site("osaka", 2, ""),
+        site("seoul", 3, "")
+    );
+    crate::mesh::parse("mesh", &text).unwrap().mesh
+}
+
+fn script(mesh: &Mesh, site: &str) -> String {
+    Ruleset::of(mesh, mesh.site(site).unwrap()).unwrap().script().to_owned()
+}
+
+#[test]
+fn the_ruleset_replaces_the_one_before_in_one_transaction() {
+    assert_eq!(script(&mesh(""), "taipei"), include_str!("tests/strict.nft"));
+}
+
+/// Control packets stay out whatever is said of sources. Where there is no segment, nothing is said of frames.
+#[test]
+fn a_ruleset_without_source_check_still_keeps_control_packets_out() {
+    assert_eq!(script(&mesh("source_check = \"off\""), "seoul"), include_str!("tests/off.nft"));
+}
+
+#[test]
+fn a_router_without_tunnels_takes_and_sends_no_vxlan_packet_of_a_segment_at_all() {
+    let mesh = mesh("topology = \"explicit\"");
+    let script = script(&mesh, "taipei");
+    assert!(script.contains("\tset tunnels {\n\t\ttype ifname\n\t}\n"), "{script}");
+    assert!(script.contains("iifname != @tunnels @th,96,24 { 101, 100 } goto drop-vxlan\n"), "{script}");
+    assert!(
+        script.contains("oifname != @tunnels udp dport 4789 @th,96,24 { 101, 100 } goto drop-vxlan-out\n"),
+        "{script}"
+    );
+    assert_eq!(Ruleset::of(&mesh, mesh.site("seoul").unwrap()), None);
+}
+
+#[test]
+fn ospf_passes_to_the_ends_of_virtual_links_and_any_source_by_interfaces_that_join_sites() {
+    let interface = "[[site.interface]]\nname = \"eth1\"\nospf = \"active\"\nnetwork = \"broadcast\"\narea = \"0.0.0.1\"\n\
+                     auth = { type = \"md5\", key_id = 1, key_file = \"lan.key\" }\n";
+    let link = |far: &str| format!("{interface}[[site.virtual_link]]\narea = \"0.0.0.1\"\n{far}\n");
+    let site = |name: &str, id: u8, rest: &str| {
+        let key = format!("{}A=", char::from(b'B' + id).to_string().repeat(42));
+        format!("[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{key}\"\nendpoint = \"203.0.113.{id}\"\n{rest}")
+    };
+    let text = format!(
+        "[mesh]\nname = \"acme\"\nloopbacks = \"10.255.0.0/16\"\n{}{}{}{}",
+        site("taipei", 1, &link("site = \"osaka\"")),
+        site("osaka", 2, &link("site = \"taipei\"")),
+        site("seoul", 3, ""),
+        site("jeju", 4, "")
+    );
+    let mesh = crate::mesh::parse("mesh", &text).unwrap().mesh;
+    let seoul = script(&mesh, "seoul");
+    assert!(seoul.contains("ip protocol 89 ip daddr != { 10.255.0.1, 10.255.0.2 } goto drop-control\n"), "{seoul}");
+    let taipei = script(&mesh, "taipei");
+    for rule in [
+        "iifname != @tunnels iifname != { \"eth1\", \"lo\" } goto drop-control",
+        "ip saddr 10.255.0.0/16 iifname != { \"eth1\" } goto drop-martian",
+        "ip saddr 10.255.0.1 goto drop-martian",
+        "iifname { \"eth1\" } ip saddr != @martian accept",
+    ] {
+        assert!(taipei.contains(rule) && !seoul.contains(rule), "{rule}\n{taipei}");
+    }
+}
