@@ -1,7 +1,8 @@
 //! A virtual machine with a distribution's kernel, for what the machine at hand has not: WireGuard in the kernel.
 //!
-//! [`kernel`] finds the kernel, [`modules`] the order in which its modules are loaded, [`cpio`] writes the file system that it unpacks into memory, [`guest`] boots the two in
-//! QEMU. Nothing is shared with the host: files go in with the archive, output comes out of the serial console.
+//! [`kernel`] finds the kernel, [`modules`] the order in which its modules are loaded, [`cpio`] writes the file system that it
+//! unpacks into memory, [`guest`] boots the two in QEMU. Nothing is shared with the host: files go in with the archive, output
+//! comes out of the serial console.
 
 pub mod cpio;
 pub mod guest;
