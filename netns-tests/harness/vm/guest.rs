@@ -192,24 +192,23 @@ fn which(name: &str) -> Result<PathBuf> {
     Ok(fs::canonicalize(found.trim())?.parent().context("a program is in a directory")?.join(name))
 }
 
+// Nothing is imported: in the benchmarks, which use this file without a test harness, the tests are not there.
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_module_that_does_not_load_is_named_with_the_symbol_that_it_lacks() {
         let console = "guest-kernel: 6.12.1\nguest-module-not-loaded: nf_nat.ko\n\
             insmod: can't insert '/modules/nf_nat.ko': unknown symbol in module, or unknown parameter\n\
             [    2.1] nf_nat: Unknown symbol nf_ct_helper_put (err -2)\n";
-        let error = verdict(console, "6.12.1").unwrap_err().to_string();
+        let error = super::verdict(console, "6.12.1").unwrap_err().to_string();
         assert!(error.starts_with("kernel 6.12.1 does not load the module nf_nat.ko: insmod: can't insert"), "{error}");
         assert!(error.contains("Unknown symbol nf_ct_helper_put"), "{error}");
     }
 
     #[test]
     fn another_kernel_than_the_one_that_was_asked_for_is_an_error() {
-        let error = verdict("guest-kernel: 6.1.0\nguest-exit-status: 0\n", "6.12.1").unwrap_err().to_string();
+        let error = super::verdict("guest-kernel: 6.1.0\nguest-exit-status: 0\n", "6.12.1").unwrap_err().to_string();
         assert!(error.starts_with("the virtual machine did not boot kernel 6.12.1"), "{error}");
-        verdict("guest-kernel: 6.12.1\nguest-exit-status: 0\n", "6.12.1").unwrap();
+        super::verdict("guest-kernel: 6.12.1\nguest-exit-status: 0\n", "6.12.1").unwrap();
     }
 }
