@@ -18,6 +18,9 @@ use crate::harness::wait::eventually;
 
 const SETTLED: Duration = Duration::from_secs(30);
 
+/// How many looks in a row find the same before a network is taken for converged.
+const LOOKS: usize = 10;
+
 /// In every honest packet.
 const HONEST: &[u8] = b"-honest!";
 
@@ -41,7 +44,14 @@ impl<'a> Attack<'a> {
         let ids = (1..).map(|id| Ipv4Addr::new(a, b, c, id));
         let sites: Vec<(String, Ipv4Addr)> = names.iter().map(|name| (*name).to_owned()).zip(ids).collect();
         let mut attack = Self { lab, sites, before: Vec::new() };
-        attack.before = attack.beliefs()?;
+        // The network may still be converging: what is compared later has stood for a number of looks.
+        let mut stood = 0;
+        eventually("beliefs that stand", SETTLED, || {
+            let now = attack.beliefs()?;
+            stood = if now == attack.before { stood + 1 } else { 0 };
+            attack.before = now;
+            Ok((stood == LOOKS).then_some(()))
+        })?;
         Ok(attack)
     }
 
@@ -201,6 +211,10 @@ fn forged_packets_stay_at_a_site_with_ospf_on_its_lan() -> Result<()> {
     eventually("the range of the area", SETTLED, || {
         let ranges = lab.weft_routes("works")?.into_iter().filter(|route| route.starts_with("blackhole 10.2.0.0/16"));
         Ok((ranges.count() == 1).then_some(()))
+    })?;
+    eventually("the range at the other site", SETTLED, || {
+        let is_there = lab.weft_routes("office")?.iter().any(|route| route.starts_with("10.2.0.0/16 "));
+        Ok(is_there.then_some(()))
     })?;
     let attack = Attack::on(&lab, [10, 255, 0], &["office", "works"])?;
     attack.launch("office-lan", "office", lab.lan_host("office")?, &[lab.lan_host("works")?])?;

@@ -56,6 +56,8 @@ pub async fn observe(interface: &IfName) -> anyhow::Result<Option<Observation>> 
 pub async fn configure(interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> {
     let name = library_name(interface)?;
     let update = update(change);
+    // The key was handed from frame to frame.
+    wireguard::stack::wipe();
     blocking(move || {
         // The library makes what is missing: look first.
         match backend(&name)? {
