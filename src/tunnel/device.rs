@@ -55,13 +55,12 @@ pub async fn observe(interface: &IfName) -> anyhow::Result<Option<Observation>> 
 /// If there is no such device, or it refuses.
 pub async fn configure(interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> {
     let name = library_name(interface)?;
-    let update = update(change);
-    // The key was handed from frame to frame.
-    wireguard::stack::wipe();
+    let change = change.clone();
     blocking(move || {
         // The library makes what is missing: look first.
         match backend(&name)? {
-            Some(backend) => update.apply(&name, backend),
+            // Here, for what is moved within this task leaves copies of the key that nobody wipes.
+            Some(backend) => update(&change).apply(&name, backend),
             None => Err(io::Error::from_raw_os_error(libc::ENODEV)),
         }
     })
