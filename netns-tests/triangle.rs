@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::harness::capture::Capture;
+use crate::harness::capture::{Capture, Link};
 use crate::harness::lab::Lab;
 use crate::harness::mesh;
 use crate::harness::ping::Stream;
@@ -49,7 +49,7 @@ fn tshark_finds_no_fault_with_ospf_on_a_tunnel() -> Result<()> {
     lab.await_full()?;
     lab.await_ping("taipei-lan", lab.lan_host("osaka")?, SETTLED)?;
     capture.await_all_types(SETTLED)?;
-    let packets = capture.finish_ospf()?;
+    let packets = capture.finish_ospf(Link::Tunnel)?;
     for ls_type in ["1", "5"] {
         let seen = packets.iter().any(|p| p.kind == 4 && p.ls_types.iter().any(|t| t == ls_type));
         ensure!(seen, "no LSA of type {ls_type} in an update among {packets:?}");

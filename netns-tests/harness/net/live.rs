@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::super::capture::{Capture, OspfPacket};
+use super::super::capture::{Capture, Link, OspfPacket};
 use super::super::process::run;
 use super::super::speaker::{Daemon, Neighbor, Role, daemon};
 use super::super::wait::eventually;
@@ -255,7 +255,8 @@ impl Network {
         for (segment, capture) in self.plan.segments.iter().zip(&mut self.captures) {
             // Elections, exchanges and floods have been seen on every segment.
             capture.await_all_types(SETTLED).with_context(|| format!("recording {}", segment.name))?;
-            let judged = capture.finish_ospf().with_context(|| format!("judging the packets of {}", segment.name))?;
+            let judged =
+                capture.finish_ospf(Link::Lan).with_context(|| format!("judging the packets of {}", segment.name))?;
             packets.insert(segment.name, judged);
         }
         self.is_finished = true;
