@@ -3,6 +3,7 @@
 //! It finds the database that an LSA belongs in; what is in them is for other chapters to decide.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::ids::{AreaId, InterfaceId, LsaKey, Scope};
 use crate::interface::Interface;
@@ -84,6 +85,16 @@ impl Databases {
     /// All domains with their databases.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Domain, &Lsdb)> {
         self.by_domain.iter().map(|(&domain, lsdb)| (domain, lsdb))
+    }
+
+    /// The LSAs behind `after` in the order of [`LsaPlace`]; all of them without one. Its work grows with what is taken from it.
+    pub(crate) fn after(&self, after: Option<LsaPlace>) -> impl Iterator<Item = (Domain, &Entry)> {
+        let rest = after.and_then(|place| Some((place, self.by_domain.get(&place.domain)?)));
+        let rest =
+            rest.into_iter().flat_map(|(place, lsdb)| lsdb.after(place.key).map(move |entry| (place.domain, entry)));
+        let first = after.map_or(Bound::Unbounded, |place| Bound::Excluded(place.domain));
+        let others = self.by_domain.range((first, Bound::Unbounded));
+        rest.chain(others.flat_map(|(&domain, lsdb)| lsdb.iter().map(move |entry| (domain, entry))))
     }
 
     /// When the next LSA reaches MaxAge.

@@ -5,6 +5,7 @@
 //! It decides nothing: which instance is newer, what is flooded and what is originated are other chapters.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use crate::check::Findings;
@@ -154,6 +155,11 @@ impl Lsdb {
     /// All LSAs in the order of their keys: type, Link State ID, Advertising Router.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
+    }
+
+    /// Those behind `key` in that order, whether or not there is an LSA of that key.
+    pub(crate) fn after(&self, key: LsaKey) -> impl Iterator<Item = &Entry> {
+        self.entries.range((Bound::Excluded(key), Bound::Unbounded)).map(|(_, entry)| entry)
     }
 
     /// The LSAs of one type, by Link State ID and Advertising Router.
