@@ -130,7 +130,7 @@ impl Run<'_> {
     async fn plain(&self, step: &Step) -> io::Result<()> {
         let netlink = &self.kernel.netlink;
         match step {
-            Step::SetSysctl(sysctl, value) => settings::write(sysctl, *value),
+            Step::SetSysctl(sysctl, value) => settings::write(sysctl, *value).await,
             Step::SetMtu(interface, mtu) => links::set_mtu(netlink, self.index(interface)?, *mtu).await,
             Step::SetUp(interface) => links::set_up(netlink, self.index(interface)?).await,
             Step::AddAddress(interface, address) => {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use futures::{StreamExt, stream};
+use tokio::time::{Instant, timeout_at};
 
 use super::links::Kind;
 use super::netlink::Netlink;
@@ -20,6 +22,9 @@ use crate::reconcile::tunnels::Tunnels;
 
 /// How many WireGuard devices are asked at a time.
 const DEVICES_AT_ONCE: usize = 16;
+
+/// How long all of them together may take: the daemon waits for it.
+const DEVICES_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The kernel of one network namespace, for one mesh.
 pub struct Kernel {
@@ -50,8 +55,8 @@ impl Kernel {
     /// Opens the kernel for the mesh of this name, and a watch that hears of everything from here on. `run_dir` exists and
     /// is the daemon's own.
     pub fn open(mesh: &str, run_dir: &Path) -> anyhow::Result<(Self, Watch)> {
-        let (netlink, port) = Netlink::open()?;
-        let watch = Watch::open(port)?;
+        let netlink = Netlink::open()?;
+        let watch = Watch::open(netlink.port())?;
         let kernel = Self {
             netlink,
             alias: format!("weft:{mesh}"),
@@ -133,9 +138,10 @@ impl Kernel {
         observed.state.devices.clear();
         observed.unreadable.clear();
         let interfaces: Vec<IfName> = observed.state.links.keys().cloned().collect();
+        let deadline = Instant::now() + DEVICES_PATIENCE;
         let asked = interfaces.into_iter().map(|interface| async move {
-            let device = tunnels.observe(&interface).await;
-            (interface, device)
+            let device = timeout_at(deadline, tunnels.observe(&interface)).await;
+            (interface, device.unwrap_or_else(|_elapsed| Err(anyhow!("no time was left to ask it"))))
         });
         let answers: Vec<(IfName, anyhow::Result<Option<Device>>)> =
             stream::iter(asked).buffer_unordered(DEVICES_AT_ONCE).collect().await;

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::mesh::IfName;
 use crate::reconcile::state::{Scope, Sysctl, SysctlKey};
@@ -14,6 +17,11 @@ use crate::reconcile::sysctls::{Original, Originals, Sysctls};
 
 const ROOT: &str = "/proc/sys/net/ipv4/conf";
 const ROOT_IPV6: &str = "/proc/sys/net/ipv6/conf";
+
+/// How long writing a setting may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Settings that are being written at a time. A write that does not end keeps its thread: there are no more of those than this.
+const WRITES: usize = 4;
 
 /// Name of the file in RUN_DIR.
 const FILE: &str = "sysctl.json";
@@ -30,9 +38,21 @@ fn read(sysctl: &Sysctl) -> io::Result<u32> {
     text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
-/// Writes one value.
-pub(super) fn write(sysctl: &Sysctl, value: u32) -> io::Result<()> {
-    fs::write(path(sysctl), value.to_string())
+/// Writes one value. The kernel may make whoever writes wait for whoever configures the network at the time.
+pub(super) async fn write(sysctl: &Sysctl, value: u32) -> io::Result<()> {
+    static PLACES: Semaphore = Semaphore::const_new(WRITES);
+    let path = path(sysctl);
+    let written = async {
+        let place = PLACES.acquire().await.map_err(io::Error::other)?;
+        let write = move || {
+            // Taken back when the kernel has taken the value, whether or not somebody still waits for that.
+            let _place = place;
+            fs::write(path, value.to_string())
+        };
+        tokio::task::spawn_blocking(write).await.map_err(io::Error::other)?
+    };
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("not written within {} s", PATIENCE.as_secs()));
+    timeout(PATIENCE, written).await.unwrap_or_else(|_elapsed| Err(late()))
 }
 
 fn path(sysctl: &Sysctl) -> PathBuf {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 
 use anyhow::Context;
 use netlink_packet_core::NLM_F_REPLACE;
@@ -13,6 +14,7 @@ use rtnetlink::MulticastGroup;
 use vxlan::Mac;
 
 use super::attention::Attention;
+use super::netlink::OwnPort;
 use super::observe::OthersRoutes;
 use crate::reconcile::state::{Observed, PROTOCOL};
 
@@ -64,7 +66,7 @@ pub enum Attended {
 pub struct Watch {
     socket: TokioSocket,
     /// Port of the socket that weft's own requests come from.
-    own_port: u32,
+    own_port: Arc<OwnPort>,
     others: OthersRoutes,
     segments: Attention,
     buffer: Vec<u8>,
@@ -72,7 +74,7 @@ pub struct Watch {
 
 impl Watch {
     /// Subscribes. Everything that happens from here on is heard of, except routes changed through `own_port`.
-    pub(super) fn open(own_port: u32) -> anyhow::Result<Self> {
+    pub(super) fn open(own_port: Arc<OwnPort>) -> anyhow::Result<Self> {
         let groups =
             [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route, MulticastGroup::Ipv4Rule];
         let mask = groups.into_iter().fold(0, |mask, group| mask | 1 << (group as u32 - 1));
@@ -126,7 +128,7 @@ impl Watch {
             };
             read += 1;
             match received {
-                Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port, self.others, &self.segments)),
+                Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port.number(), self.others, &self.segments)),
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     changes.insert(Change::Resync);
                     drain = Drain::ToTheEnd;
