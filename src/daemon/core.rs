@@ -687,6 +687,7 @@ async fn remove_everything(kernel: &mut Kernel, drivers: &WireGuard, run_dir: &P
     // Whatever a daemon before may have left.
     kernel.expect_segments(crate::kernel::Segments::Observed);
     for _ in 0..DOWN_ROUNDS {
+        kernel.try_everything();
         let mut observed = kernel.observe(drivers).await?;
         let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };
         failures = kernel.reconcile(&desired, &mut observed, drivers).await?;

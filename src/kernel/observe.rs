@@ -15,10 +15,10 @@ use super::settings::Memory;
 use super::watch::Watch;
 use super::{addresses, links, nft, routes, rules, settings};
 use crate::mesh::IfName;
-use crate::reconcile::Applied;
 use crate::reconcile::state::{Device, ForeignInterface, Link, Observed};
 use crate::reconcile::sysctls::Sysctls;
 use crate::reconcile::tunnels::Tunnels;
+use crate::reconcile::{Applied, Attempts};
 
 /// How many WireGuard devices are asked at a time.
 const DEVICES_AT_ONCE: usize = 16;
@@ -33,6 +33,7 @@ pub struct Kernel {
     pub(super) alias: String,
     pub(super) memory: Memory,
     pub(super) applied: Applied,
+    pub(super) attempts: Attempts,
     pub(super) others: OthersRoutes,
     /// Name of the mesh.
     pub(super) mesh: String,
@@ -62,6 +63,7 @@ impl Kernel {
             alias: format!("weft:{mesh}"),
             memory: Memory::open(run_dir)?,
             applied: Applied::default(),
+            attempts: Attempts::default(),
             others: OthersRoutes::default(),
             mesh: mesh.to_owned(),
             segments: Segments::default(),
