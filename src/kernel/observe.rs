@@ -99,7 +99,7 @@ impl Kernel {
                 routes::dump_of_others(&self.netlink).await.context("dumping routes of others")?;
         }
         observed.state.rules = rules::dump(&self.netlink).await.context("dumping rules")?;
-        observed.state.sysctls = settings::read_all(names.values().cloned());
+        observed.state.sysctls = settings::read_all(links.iter().map(|link| (&link.name, link.settings)));
         for link in links {
             observed.indexes.insert(link.name.clone(), link.index);
             let ours = link.is_ours(&self.alias);

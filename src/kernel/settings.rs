@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use netlink_packet_route::link::InetDevConf;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -26,11 +27,28 @@ const WRITES: usize = 4;
 /// Name of the file in RUN_DIR.
 const FILE: &str = "sysctl.json";
 
-/// Every key of every scope. Interfaces that go meanwhile are left out.
-pub(super) fn read_all(interfaces: impl IntoIterator<Item = IfName>) -> Sysctls {
-    let scopes = [Scope::All, Scope::Default].into_iter().chain(interfaces.into_iter().map(Scope::Interface));
-    let sysctls = scopes.flat_map(|scope| SysctlKey::ALL.map(|key| Sysctl { scope: scope.clone(), key }));
-    sysctls.filter_map(|sysctl| read(&sysctl).ok().map(|value| (sysctl, value))).collect()
+/// Every key of every scope. What a dump of links has told already is taken from it: a machine may have a thousand interfaces. Those that
+/// go meanwhile are left out.
+pub(super) fn read_all<'a>(interfaces: impl IntoIterator<Item = (&'a IfName, Option<InetDevConf>)>) -> Sysctls {
+    let whole = [Scope::All, Scope::Default].map(|scope| (scope, None));
+    let scopes =
+        whole.into_iter().chain(interfaces.into_iter().map(|(name, told)| (Scope::Interface(name.clone()), told)));
+    let sysctls = scopes.flat_map(|(scope, told)| {
+        SysctlKey::ALL.map(|key| {
+            let told = told.and_then(|told| value_in(&told, key));
+            (Sysctl { scope: scope.clone(), key }, told)
+        })
+    });
+    sysctls.filter_map(|(sysctl, told)| told.or_else(|| read(&sysctl).ok()).map(|value| (sysctl, value))).collect()
+}
+
+fn value_in(settings: &InetDevConf, key: SysctlKey) -> Option<u32> {
+    let value = match key {
+        SysctlKey::Forwarding => settings.forwarding,
+        SysctlKey::RpFilter => settings.rp_filter,
+        SysctlKey::AcceptRedirects => settings.accept_redirects,
+    };
+    u32::try_from(value).ok()
 }
 
 fn read(sysctl: &Sysctl) -> io::Result<u32> {
