@@ -5,6 +5,7 @@
 pub mod device;
 pub mod endpoints;
 pub mod engine_process;
+mod uapi;
 mod wireguard;
 
 pub use device::Observation;
