@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod keys;
 pub mod lab;
 pub mod mesh;
+mod process;
 pub mod reconcile;
 pub mod routing;
 pub mod show;

@@ -120,6 +120,7 @@ struct Daemon {
     next_look: Instant,
     next_look_at_devices: Instant,
     started: Instant,
+    engine_watch: tokio::task::JoinHandle<()>,
 }
 
 /// Whether to trust what is known of the kernel.
@@ -182,6 +183,7 @@ impl Daemon {
             interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
         };
         let daemon = Self {
+            engine_watch: drivers.watch_engine(),
             endpoints,
             options,
             local,
@@ -673,7 +675,8 @@ impl Daemon {
     }
 
     async fn down(self) -> anyhow::Result<()> {
-        let Self { driver, mut kernel, drivers, options, .. } = self;
+        let Self { driver, mut kernel, drivers, options, engine_watch, .. } = self;
+        engine_watch.abort();
         driver.shutdown().await;
         restart_note::take(&options.run_dir)?;
         remove_everything(&mut kernel, &drivers, &options.run_dir).await?;
