@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
-use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -36,11 +35,4 @@ pub(crate) fn kill(process: BorrowedFd<'_>) -> io::Result<()> {
         error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
         error => Err(error),
     }
-}
-
-/// Registers a non-blocking socket with the runtime.
-pub(crate) fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
-    // SAFETY: a `Socket` owns its descriptor: it is open, always the same, and closed only with the `Socket`, which the
-    // `AsyncFd` owns from here on and gives out by shared reference only.
-    unsafe { AsyncFd::register(socket) }.map_err(io::Error::from)
 }

@@ -172,7 +172,7 @@ impl Daemon {
         let patience = longest.max(restarting.map_or(Duration::ZERO, |restarting| restarting.grace_period));
         let seed = u64::from_ne_bytes(random()?);
         let recorder = recorder(&options, &local, &config, seed)?;
-        let (driver, news) = Driver::start(config, seed, recorder);
+        let (driver, news) = Driver::start(config, seed, recorder)?;
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
         let inlets = Inlets {
             news,
