@@ -8,11 +8,14 @@ mod core;
 mod host_memory;
 mod interfaces;
 mod lan;
+mod last_resort;
 mod local;
+mod looks;
 mod lsdb;
 mod privileges;
 mod report;
 mod restart_note;
+mod rows;
 mod run_dir;
 mod segment_report;
 mod segments;
@@ -61,7 +64,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     privileges::drop_capabilities()?;
     run_dir::create(&options.run_dir)?;
     run_dir::create(&options.state_dir)?;
-    runtime()?.block_on(core::run(options, local))
+    block_on(core::run(options, local))
 }
 
 /// Removes everything that a daemon of this run directory has made and left, and stops its engine. For when none runs.
@@ -70,13 +73,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 /// If something could not be removed; what is left can be tried again.
 pub fn clean_up(run_dir: &Path) -> anyhow::Result<()> {
     privileges::drop_capabilities()?;
-    runtime()?.block_on(core::clean_up(run_dir))
+    block_on(core::clean_up(run_dir))
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .enable_all()
-        .build()
-        .context("starting the runtime")
+/// Runs to the end of `work`. Threads that wait for something that does not come are left behind: they end with the process.
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(WORKER_THREADS).enable_all().build().context("starting the runtime")?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
 }

@@ -31,6 +31,8 @@ const PACKETS_TIME: Duration = Duration::from_millis(20);
 const COMMANDS_AT_ONCE: usize = 16;
 /// LSAs of a [`LsdbPart`], so that the engine is held up for a moment only.
 const LSAS_AT_ONCE: usize = 1024;
+/// Paths that are not believed and that a [`View`] names.
+const REFUSED_SHOWN: usize = 20;
 /// Batches of news on their way to whoever acts on them; beyond it changes are merged by destination or LSA.
 const NEWS_QUEUE: usize = 4;
 
@@ -71,9 +73,7 @@ pub struct View {
     pub neighbors: Vec<ospf::NeighborView>,
     /// Interfaces.
     pub interfaces: Vec<ospf::InterfaceView>,
-    /// The link state database.
-    pub lsdb: Vec<ospf::LsaView>,
-    /// Paths that are not believed.
+    /// Paths that are not believed, the first of them.
     pub refused: Vec<ospf::RefusedView>,
     /// How many there are.
     pub refused_total: usize,
@@ -401,8 +401,7 @@ impl<W: World> Task<W> {
                     neighbors: self.engine.neighbors().collect(),
                     interfaces: self.engine.interfaces().collect(),
                     refused_total: refused.len(),
-                    refused: refused.collect(),
-                    lsdb: self.engine.lsdb().collect(),
+                    refused: refused.take(REFUSED_SHOWN).collect(),
                     routers: self.engine.routers().collect(),
                     spf: self.engine.spf(),
                     calculations: self.engine.calculations(),
