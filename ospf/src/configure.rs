@@ -13,9 +13,9 @@ use crate::interface_machine::InterfaceEvent;
 use crate::io::LinkState;
 use crate::requests::InFlight;
 use crate::restart::Restart;
+use crate::retransmission::FLOOD_WINDOW;
 use crate::self_originated::KeptOwn;
 use crate::site_lsas::SiteLsas;
-use crate::retransmission::FLOOD_WINDOW;
 use crate::wishes::Wishes;
 
 /// What a change asks of an interface.

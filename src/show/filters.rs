@@ -64,7 +64,7 @@ mod tests {
             "  REASON   INTERFACE  PACKETS  OCTETS   SOURCE         LISTED BY\n\
              \x20 control  eth1       7        2.0 KiB\n\
              \x20 source   eth1       7        2.0 KiB  192.0.2.7 (3)  no site\n\
-             \x20                                    10.2.0.1 (3)   osaka\n"
+             \x20                                       10.2.0.1 (3)   osaka\n"
         );
         assert_eq!(filters(&[]), "nothing was dropped\n");
     }

@@ -49,7 +49,8 @@ const SEGMENT: &str = "[[l2]]\nname = \"vms\"\nvni = 100\ngateway = \"10.9.0.1/2
 /// Site a's router, with a host on its LAN `eth1`.
 struct Scene {
     router: Router,
-    host: Namespace,
+    /// Ends with the scene.
+    _host: Namespace,
     /// In the host's namespace.
     raw: Socket,
     /// What was dropped before, by reason.
@@ -68,7 +69,7 @@ impl Scene {
             host.ip(command);
         }
         let raw = host.run(|| sender().unwrap());
-        let mut scene = Self { router: Router::open(), host, raw, before: Vec::new(), fence: 1000 };
+        let mut scene = Self { router: Router::open(), _host: host, raw, before: Vec::new(), fence: 1000 };
         scene.settle(mesh).await;
         scene
     }

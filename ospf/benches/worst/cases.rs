@@ -113,7 +113,8 @@ fn external(number: u32, router: RouterId, sequence: i32) -> Lsa {
         route_tag: 0,
     });
     let key = LsaKey { kind: LsaType::AS_EXTERNAL, id: prefix.network().into(), advertising_router: router };
-    Lsa::new(key, Options::E, SequenceNumber(SequenceNumber::INITIAL.0 + sequence), &body).expect("an LSA of this size fits")
+    Lsa::new(key, Options::E, SequenceNumber(SequenceNumber::INITIAL.0 + sequence), &body)
+        .expect("an LSA of this size fits")
 }
 
 fn large_updates() -> Rows {
@@ -216,7 +217,8 @@ fn synthetic(number: u32) -> RouterId {
 fn router_lsa(router: RouterId, sequence: i32, links: Vec<RouterLink>) -> Lsa {
     let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(router.0), advertising_router: router };
     let body = LsaBody::Router(RouterLsa { flags: RouterFlags::default(), links });
-    Lsa::new(key, Options::E, SequenceNumber(SequenceNumber::INITIAL.0 + sequence), &body).expect("an LSA of this size fits")
+    Lsa::new(key, Options::E, SequenceNumber(SequenceNumber::INITIAL.0 + sequence), &body)
+        .expect("an LSA of this size fits")
 }
 
 fn link(to: RouterId, data: u32, metric: u16) -> RouterLink {
@@ -237,7 +239,8 @@ fn gate(sequence: i32, metric: u16) -> Lsa {
     ];
     let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(router_id(1).0), advertising_router: router_id(1) };
     let body = LsaBody::Router(RouterLsa { flags: RouterFlags::E, links });
-    Lsa::new(key, Options::E, SequenceNumber(SequenceNumber::INITIAL.0 + sequence), &body).expect("an LSA of this size fits")
+    Lsa::new(key, Options::E, SequenceNumber(SequenceNumber::INITIAL.0 + sequence), &body)
+        .expect("an LSA of this size fits")
 }
 
 /// A router in a ring with its four nearest neighbours on either side, each link with a network of its own.

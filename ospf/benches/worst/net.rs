@@ -147,7 +147,16 @@ impl Net {
         let packet = Packet { router_id, area_id: AreaId::BACKBONE, authentication: Authentication::Null, body };
         let (interface, source) = (interface_to(1), loopback(1));
         let destination = Ipv4Addr::new(224, 0, 0, 5);
-        self.input(0, Input::Packet { interface, source, destination, ttl: 1, payload: &packet.encode().expect("a packet of these LSAs fits") });
+        self.input(
+            0,
+            Input::Packet {
+                interface,
+                source,
+                destination,
+                ttl: 1,
+                payload: &packet.encode().expect("a packet of these LSAs fits"),
+            },
+        );
     }
 
     fn step(&mut self, end: Instant) -> bool {
