@@ -18,6 +18,9 @@ use crate::harness::wait::eventually;
 
 const SETTLED: Duration = Duration::from_secs(30);
 
+/// How many looks in a row find the same before a network is taken for converged.
+const LOOKS: usize = 10;
+
 /// In every honest packet.
 const HONEST: &[u8] = b"-honest!";
 
@@ -41,11 +44,18 @@ impl<'a> Attack<'a> {
         let ids = (1..).map(|id| Ipv4Addr::new(a, b, c, id));
         let sites: Vec<(String, Ipv4Addr)> = names.iter().map(|name| (*name).to_owned()).zip(ids).collect();
         let mut attack = Self { lab, sites, before: Vec::new() };
-        attack.before = attack.beliefs()?;
+        // The network may still be converging: what is compared later has stood for a number of looks.
+        let mut stood = 0;
+        eventually("beliefs that stand", SETTLED, || {
+            let now = attack.beliefs()?;
+            stood = if now == attack.before { stood + 1 } else { 0 };
+            attack.before = now;
+            Ok((stood == LOOKS).then_some(()))
+        })?;
         Ok(attack)
     }
 
-    /// What the sites believe: routes in their kernels, LSAs, neighbours, entries of segments.
+    /// What the sites believe: destinations in their kernels, LSAs, neighbours, entries of segments. Ways may still change by themselves.
     fn beliefs(&self) -> Result<Vec<String>> {
         let mut beliefs = Vec::new();
         for (site, _) in &self.sites {
@@ -60,7 +70,10 @@ impl<'a> Attack<'a> {
             let neighbors: BTreeSet<String> = neighbors
                 .map(|neighbor| format!("{} {} {}", neighbor["interface"], neighbor["router_id"], neighbor["state"]))
                 .collect();
-            let routes: BTreeSet<String> = self.lab.weft_routes(site)?.into_iter().collect();
+            let routes = self.lab.weft_routes(site)?.into_iter().filter(|route| !route.starts_with("nexthop"));
+            let routes: BTreeSet<String> = routes
+                .filter_map(|route| route.split(" via ").next()?.split(" src ").next().map(str::to_owned))
+                .collect();
             let entries = run(&format!("bridge -n {} fdb show", self.lab.netns(site)))?;
             let entries: BTreeSet<&str> = entries.lines().filter(|line| line.contains("vx-")).map(str::trim).collect();
             beliefs.push(format!("{site}: {lsas:#?} {neighbors:#?} {routes:#?} {entries:#?}"));
@@ -84,12 +97,14 @@ impl<'a> Attack<'a> {
             for source in [own].into_iter().chain(self.sites.iter().map(|(_, loopback)| *loopback)) {
                 let vxlan = Packet::vxlan(source, *target, VNI, mac, Ipv4Addr::new(10, 9, 0, 11));
                 let update = Packet::update(source, *target, source, VNI);
-                let mut packets = vec![Packet::hello(source, *target), update.clone(), vxlan.clone()];
+                let mut packets = vec![Packet::hello(source, *target), update.clone()];
                 packets.push(Packet { ttl: 2, ..Packet::hello(source, *target) });
                 packets.extend([3784, 3785, 4784].map(|port| Packet::datagram(source, *target, port)));
                 packets.extend(update.in_fragments(77, 64));
-                // Of what is in fragments the part without ports passes; alone it is nothing.
-                packets.push(vxlan.in_fragments(78, 8)[0].clone());
+                // Where the mesh has no segment, VXLAN belongs to others. Of fragments the part without ports passes; alone it is nothing.
+                if self.lab.run_at(from, &format!("{WEFT} show l2 --json"))?.contains("\"vni\"") {
+                    packets.extend([vxlan.clone(), vxlan.in_fragments(78, 8)[0].clone()]);
+                }
                 for packet in packets {
                     send(&socket, &packet)?;
                 }
@@ -193,6 +208,14 @@ fn forged_packets_stay_at_their_site_behind_nat_and_where_the_way_to_the_interne
 fn forged_packets_stay_at_a_site_with_ospf_on_its_lan() -> Result<()> {
     let lab = Lab::up("t-forge-lan", &mesh::lan("t-forge-lan"))?;
     lab.await_ping("office-lan", lab.lan_host("works")?, SETTLED)?;
+    eventually("the range of the area", SETTLED, || {
+        let ranges = lab.weft_routes("works")?.into_iter().filter(|route| route.starts_with("blackhole 10.2.0.0/16"));
+        Ok((ranges.count() == 1).then_some(()))
+    })?;
+    eventually("the range at the other site", SETTLED, || {
+        let is_there = lab.weft_routes("office")?.iter().any(|route| route.starts_with("10.2.0.0/16 "));
+        Ok(is_there.then_some(()))
+    })?;
     let attack = Attack::on(&lab, [10, 255, 0], &["office", "works"])?;
     attack.launch("office-lan", "office", lab.lan_host("office")?, &[lab.lan_host("works")?])?;
     // What lives behind routers of the LAN, and no site lists.

@@ -675,6 +675,7 @@ impl Daemon {
 
     fn reloaded(&self) -> anyhow::Result<(Local, Backend)> {
         let local = Local::load(&self.options)?;
+        wireguard::stack::wipe();
         anyhow::ensure!(
             local.mesh.name == self.local.mesh.name,
             "the mesh is called {} now and was {}: run `weft down` and start again",

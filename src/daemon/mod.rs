@@ -64,6 +64,8 @@ pub struct Trace {
 /// If it cannot start: a wrong mesh file, a key of no site, a missing capability, another daemon in the same directory.
 pub fn run(options: Options) -> anyhow::Result<()> {
     let local = local::Local::load(&options)?;
+    // Reading the key has left copies in frames that are done with.
+    wireguard::stack::wipe();
     privileges::drop_capabilities()?;
     block_on(core::run(options, local))
 }

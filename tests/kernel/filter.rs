@@ -49,7 +49,7 @@ const SEGMENT: &str = "[[l2]]\nname = \"vms\"\nvni = 100\ngateway = \"10.9.0.1/2
 /// Site a's router, with a host on its LAN `eth1`.
 struct Scene {
     router: Router,
-    /// Ends with the scene.
+    /// The host's; it ends with this.
     _host: Namespace,
     /// In the host's namespace.
     raw: Socket,
