@@ -4,7 +4,6 @@
 //! [`Device`]'s methods: `open`, `apply`, `state`, `mtu_changed`, `failure` and `stop`; parsing, sockets and lifetimes are elsewhere.
 
 use std::collections::BTreeMap;
-use std::future::Future as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -125,13 +124,12 @@ impl Device {
         self.mtu.send_if_modified(|known| std::mem::replace(known, mtu) != mtu);
     }
 
-    /// Why the data path has ended for good, though nobody stopped it; `None` while it works, or while it is being configured.
+    /// Why the data path has ended for good, though nobody stopped it; `None` while it works.
+    ///
+    /// gotatun's own word on it is not taken: of the tasks that it stops for a new port or key, the first to end may leave another
+    /// a closed channel, which that one reports as a fatal error, for good.
     pub fn failure(&self) -> Option<String> {
-        let mut control = self.control.try_lock().ok()?;
-        let fatal = std::pin::pin!(control.inner.wait());
-        let mut once = std::task::Context::from_waker(std::task::Waker::noop());
-        let ended = fatal.poll(&mut once).is_ready();
-        ended.then(|| self.trouble.get().unwrap_or_else(|| "a task of the data path has ended".to_owned()))
+        self.trouble.get()
     }
 
     /// Closes the sockets and lets go of the TUN interface.
@@ -334,7 +332,7 @@ fn into_io(error: GotatunError) -> io::Error {
     }
 }
 
-/// The first error that ended a task of the data path, which itself does not say it to anybody.
+/// The first error of a socket or the TUN device that ended the data path, which itself does not say it to anybody.
 #[derive(Debug, Clone, Default)]
 struct Trouble(Arc<OnceLock<String>>);
 

@@ -217,4 +217,22 @@ mod tests {
         assert!(reason.starts_with("reading from the TUN device: "), "{reason}");
         assert!(!dir.path().join("lo.sock").exists(), "the name is free");
     }
+
+    /// A task that ends a moment before its neighbours at a change of the port is none that failed.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_device_that_changes_its_port_often_has_not_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let interface = interface(dir.path(), ours).await;
+        let update = DeviceUpdate {
+            private_key: Some(Change::Set(Secret::new(Zeroizing::new([7; 32])))),
+            peers: vec![PeerUpdate::new(PublicKey([9; 32]))],
+            ..DeviceUpdate::default()
+        };
+        interface.device.apply(update).await.unwrap();
+        for change in 0..2000 {
+            interface.device.apply(DeviceUpdate { listen_port: Some(0), ..DeviceUpdate::default() }).await.unwrap();
+            assert_eq!(interface.device.failure(), None, "after {change} changes");
+        }
+    }
 }
