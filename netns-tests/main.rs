@@ -18,5 +18,6 @@ mod segments;
 mod stub_router;
 mod trace;
 mod triangle;
+mod unresponsive;
 mod virtual_link;
 mod vm;

@@ -82,6 +82,15 @@ impl PrivateKey {
         .expect("nothing is refused")
     }
 
+    /// The key of these 32 bytes.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self::filled(|secret| {
+            secret.copy_from_slice(bytes);
+            Ok::<(), KeyError>(())
+        })
+        .expect("nothing is refused")
+    }
+
     /// The public half.
     pub fn public(&self) -> PublicKey {
         self.public

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod lab;
 pub mod log;
 pub mod mesh;
+mod proc_stat;
 pub mod process;
 pub mod reconcile;
 pub mod routing;

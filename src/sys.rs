@@ -1,9 +1,11 @@
-//! The daemon's only unsafe code: sockets for the runtime, and memory that is zeroed when it is freed.
+//! The daemon's only unsafe code: descriptors for the runtime, processes that cannot be mistaken for others, and memory that is zeroed when
+//! it is freed.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
-use socket2::Socket;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// The largest block that is zeroed when it is freed, bytes. Keys are in small ones: files, messages to and from a WireGuard device,
@@ -18,7 +20,7 @@ struct ZeroedWhenFreed;
 static ALLOCATOR: ZeroedWhenFreed = ZeroedWhenFreed;
 
 // SAFETY: every block is the system allocator's, given back with the layout that it was asked for with. Between its last use and that,
-// a block is written to within its length only. `a small block that grows is copied, so that nothing of it stays behind.
+// a block is written to within its length only. A small block that grows is copied, so that nothing of it stays behind.
 unsafe impl GlobalAlloc for ZeroedWhenFreed {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps to the contract, which is the system allocator's.
@@ -56,9 +58,33 @@ unsafe impl GlobalAlloc for ZeroedWhenFreed {
     }
 }
 
-/// Registers a non-blocking socket with the runtime.
-pub(crate) fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
-    // SAFETY: a `Socket` owns its descriptor: it is open, always the same, and closed only with the `Socket`, which the
+/// Registers a descriptor with the runtime, which then says when it can be read.
+pub(crate) fn register_descriptor(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` owns its descriptor: it is open, always the same, and closed only with the `OwnedFd`, which the
     // `AsyncFd` owns from here on and gives out by shared reference only.
-    unsafe { AsyncFd::register(socket) }.map_err(io::Error::from)
+    unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(io::Error::from)
+}
+
+/// A descriptor of the process with this id: however often the id is given away later, it stays that of this process.
+pub(crate) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers and touches no memory of ours.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Ends the process of a [`pidfd`] with SIGKILL; good if it has ended.
+pub(crate) fn kill(process: BorrowedFd<'_>) -> io::Result<()> {
+    let nothing = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is open while it is borrowed, and a null pointer stands for the usual information about a signal.
+    let outcome = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, nothing, 0) };
+    match io::Error::last_os_error() {
+        _ if outcome == 0 => Ok(()),
+        error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+        error => Err(error),
+    }
 }

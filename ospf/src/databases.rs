@@ -98,6 +98,16 @@ impl Databases {
         self.by_domain.iter().map(|(&domain, lsdb)| (domain, lsdb))
     }
 
+    /// The LSAs of all domains that come after a place, in the order of [`LsaPlace`]; all of them without one. Its work grows with what is
+    /// taken from it.
+    pub(crate) fn all_after(&self, after: Option<LsaPlace>) -> impl Iterator<Item = (Domain, &Entry)> {
+        let first = after.map_or(Bound::Unbounded, |place| Bound::Included(place.domain));
+        self.by_domain.range((first, Bound::Unbounded)).flat_map(move |(&domain, lsdb)| {
+            let after = after.filter(|place| place.domain == domain).map(|place| place.key);
+            lsdb.all_after(after).map(move |entry| (domain, entry))
+        })
+    }
+
     /// When the next LSA reaches MaxAge.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
         self.by_domain.values().filter_map(Lsdb::next_expiry).min()

@@ -263,7 +263,7 @@ impl Lsdb {
         self.max_aged.range((first, Bound::Unbounded)).next().copied()
     }
 
-    /// The LSAs that come after a key, in the order of their keys.
+    /// The LSAs that come after a key, in the order of their keys, whether or not there is an LSA of that key.
     pub(crate) fn all_after(&self, after: Option<LsaKey>) -> impl Iterator<Item = &Entry> {
         let first = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.entries.range((first, Bound::Unbounded)).map(|(_, entry)| entry)

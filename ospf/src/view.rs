@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Authentication, KeyAlgorithm, KeyId, KeyStanding, NetworkType, SpfDelay};
 use crate::counters::Counters;
-use crate::databases::Domain;
+use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
@@ -268,6 +268,12 @@ impl Engine {
         self.databases.iter().flat_map(move |(domain, lsdb)| {
             lsdb.iter().map(move |entry| LsaView { domain, lsa: entry.instance(self.now) })
         })
+    }
+
+    /// The LSAs behind `after` in the order of their places, whether or not that is still there: a large database can be read in
+    /// parts, each in time that grows with the part. What changes between two parts is seen, or not, as it is then.
+    pub fn lsdb_after(&self, after: Option<LsaPlace>) -> impl Iterator<Item = LsaView> {
+        self.databases.all_after(after).map(|(domain, entry)| LsaView { domain, lsa: entry.instance(self.now) })
     }
 
     /// The sum of the LS checksums of a domain, the same on routers whose databases agree (RFC 4750).

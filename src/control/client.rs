@@ -1,16 +1,27 @@
 //! The asking side, used by the command line.
+//!
+//! It waits for the daemon, but not for one that cannot answer: after a moment it looks at the process, and says what it sees.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use serde::de::DeserializeOwned;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::protocol::{Reply, Request};
+use crate::proc_stat::{Doing, Glance};
 
-/// How long an answer may take; `down` has the most to do.
+/// How long something that is to be done may take; `down` has the most to do.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an answer may take, and how long it is waited for anything before the process is looked at.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(1900);
+/// How long the next part of an answer may take.
+const PART_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a daemon may take to accept a connection: its queue is full if it does not at once.
+const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +31,17 @@ pub enum ClientError {
     NotRunning {
         /// The control socket.
         path: PathBuf,
+    },
+    /// Somebody listens there and does not answer.
+    #[error("the weft daemon (pid {pid}) does not answer within {} s: {}{}", .within.as_secs_f64().round(), .glance.words(), remedy(*pid, *.glance))]
+    Silent {
+        /// Process id of who listens.
+        pid: i32,
+        /// How long it was waited for.
+        within: Duration,
+        /// What the process does.
+        #[doc(hidden)]
+        glance: Seen,
     },
     /// The socket failed.
     #[error("talking to the weft daemon on {path}")]
@@ -37,17 +59,44 @@ pub enum ClientError {
     Answer(#[from] serde_json::Error),
 }
 
+/// What was seen of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen(Glance);
+
+impl Seen {
+    fn words(self) -> &'static str {
+        self.0.words()
+    }
+}
+
+/// What helps.
+fn remedy(pid: i32, seen: Seen) -> String {
+    match seen.0.doing {
+        Doing::Stopped => format!("; `kill -CONT {pid}` lets it go on"),
+        Doing::Traced => "; detach the debugger".to_owned(),
+        Doing::Working | Doing::Sleeping => "; its log may say why".to_owned(),
+        Doing::Gone => "; start it again".to_owned(),
+    }
+}
+
+/// Whether somebody listens there, answering or not.
+pub(super) fn is_served(path: &Path) -> bool {
+    match connect(path) {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
 /// Asks the daemon of `run_dir`, and reads its answer as a `T`.
 pub fn ask<T: DeserializeOwned>(run_dir: &Path, request: Request) -> Result<T, ClientError> {
     let path = super::socket_path(run_dir);
-    let stream = match UnixStream::connect(&path) {
+    let stream = match connect(&path) {
         Ok(stream) => stream,
         Err(error) if nobody_there(&error) => return Err(ClientError::NotRunning { path }),
         Err(source) => return Err(ClientError::Io { path, source }),
     };
-    let line = exchange(stream, request).map_err(|source| ClientError::Io { path, source })?;
-    match serde_json::from_str(&line)? {
-        Reply::Ok(value) => Ok(serde_json::from_value(value)?),
+    match serde_json::from_str(&exchange(stream, &path, &request)?)? {
+        Reply::Ok(value) => Ok(value),
         Reply::Error(reason) => Err(ClientError::Refused(reason)),
     }
 }
@@ -58,13 +107,89 @@ fn nobody_there(error: &io::Error) -> bool {
     matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) || error.raw_os_error() == Some(libc::ELOOP)
 }
 
-fn exchange(mut stream: UnixStream, request: Request) -> io::Result<String> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut question = serde_json::to_string(&request)?;
+/// Connects; `WouldBlock` if the queue of who listens is full.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_write_timeout(Some(CONNECT_PATIENCE))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(socket.into())
+}
+
+fn exchange(mut stream: UnixStream, path: &Path, request: &Request) -> Result<String, ClientError> {
+    let failed = |source| ClientError::Io { path: path.to_owned(), source };
+    let begin = Instant::now();
+    let mut question = serde_json::to_string(request)?;
     question.push('\n');
-    stream.write_all(question.as_bytes())?;
+    stream.write_all(question.as_bytes()).map_err(failed)?;
+    let pid = getsockopt(&stream, PeerCredentials).map_err(|error| failed(error.into()))?.pid();
+    stream.set_read_timeout(Some(ANSWER_PATIENCE)).map_err(failed)?;
+    let mut reader = BufReader::new(stream);
+    let patience = if request.only_asks() { ANSWER_PATIENCE } else { PATIENCE };
+    while let Err(error) = reader.fill_buf().map(<[u8]>::len) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {}
+            // This process itself was stopped for a while, perhaps.
+            io::ErrorKind::Interrupted => continue,
+            _ => return Err(failed(error)),
+        }
+        let glance = Glance::at(pid);
+        let cannot = matches!(glance.doing, Doing::Stopped | Doing::Traced | Doing::Gone);
+        if cannot || begin.elapsed() >= patience {
+            return Err(ClientError::Silent { pid, within: begin.elapsed(), glance: Seen(glance) });
+        }
+    }
+    reader.get_ref().set_read_timeout(Some(PART_PATIENCE)).map_err(failed)?;
     let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
+    reader.read_line(&mut line).map_err(failed)?;
     Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn who_listens_and_does_not_answer_is_described_in_time() {
+        let dir = tempfile::tempdir().unwrap();
+        // It listens, and that is all.
+        let _listener = UnixListener::bind(super::super::socket_path(dir.path())).unwrap();
+        let begin = Instant::now();
+        let error = ask::<()>(dir.path(), Request::Status).unwrap_err();
+        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+        let text = error.to_string();
+        let start = format!("the weft daemon (pid {}) does not answer within 2 s: it ", std::process::id());
+        assert!(text.starts_with(&start) && text.ends_with("; its log may say why"), "{text}");
+    }
+
+    #[test]
+    fn a_stopped_process_is_named_with_what_lets_it_go_on() {
+        let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGSTOP).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Glance::at(pid).doing != Doing::Stopped {
+            assert!(Instant::now() < deadline, "the signal has no effect");
+            std::thread::yield_now();
+        }
+        let within = Duration::from_millis(1900);
+        let error = ClientError::Silent { pid, within, glance: Seen(Glance::at(pid)) };
+        let expected = format!(
+            "the weft daemon (pid {pid}) does not answer within 2 s: it is stopped (state T); `kill -CONT {pid}` lets it go on"
+        );
+        assert_eq!(error.to_string(), expected);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(Glance::at(pid).doing, Doing::Gone);
+    }
+
+    #[test]
+    fn nobody_there_is_said_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(ask::<()>(dir.path(), Request::Status), Err(ClientError::NotRunning { .. })));
+        drop(UnixListener::bind(super::super::socket_path(dir.path())).unwrap());
+        assert!(matches!(ask::<()>(dir.path(), Request::Status), Err(ClientError::NotRunning { .. })));
+    }
 }

@@ -1,7 +1,8 @@
-//! The control socket, `RUN_DIR/control.sock`: one JSON line asks, one JSON line answers.
+//! The control socket, `RUN_DIR/control.sock`: one JSON line asks, one JSON line answers, within seconds whatever the daemon does.
 //!
 //! [`view`] has what is answered, in the form that `--json` prints and that scripts depend on (keys are only ever added).
 
+mod activity;
 mod client;
 mod protocol;
 mod server;
@@ -9,9 +10,10 @@ pub mod view;
 
 use std::path::{Path, PathBuf};
 
+pub use activity::Activity;
 pub use client::{ClientError, ask};
-pub use protocol::{Noun, Request, StubRouterCommand};
-pub use server::{Asked, Server};
+pub use protocol::{LsaSelection, LsaTraits, Noun, Request, StubRouterCommand};
+pub use server::{Asked, Cursor, LsaCursor, Part, Server};
 
 /// Where weft keeps its run-time files unless `--run-dir` says otherwise.
 pub const DEFAULT_RUN_DIR: &str = "/run/weft";

@@ -1,4 +1,7 @@
 //! The answering side: accepts, reads a line, hands the question to the daemon, writes what it says.
+//!
+//! A long answer comes and goes in parts, so that neither it nor the clients that read it slowly take memory, and one that does not read
+//! is left. A question gets an answer in time even if the daemon's loop has none: then the answer is what the loop does instead.
 
 use std::fs::Permissions;
 use std::io;
@@ -8,20 +11,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use ospf::{LsaPlace, Prefix};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use tracing::{debug, error, info};
 
-use super::protocol::{MAX_REQUEST, Reply, Request};
+use super::activity::Activity;
+use super::client;
+use super::protocol::{MAX_REQUEST, OK, Reply, Request};
 use crate::state_file::set_aside;
 
-/// Connections served at once; more wait in the listener's queue.
-const MAX_CLIENTS: usize = 16;
+/// Connections served at once; more wait in the listener's queue. Each holds a part of an answer at most.
+const MAX_CLIENTS: usize = 64;
 /// How long a client may take to send its question.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may take to read a part of an answer.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the daemon may take for an answer, so that the client has it within two seconds.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(1500);
+/// How long it may take to do something.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(55);
 
 /// How long the last answers may take to be written.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
@@ -34,8 +47,49 @@ const LOOK: Duration = Duration::from_secs(2);
 pub struct Asked {
     /// What is asked.
     pub request: Request,
+    /// Where to go on; `None` = at the beginning.
+    pub from: Option<Cursor>,
     /// The answer, or why there is none.
-    pub answer: oneshot::Sender<Result<serde_json::Value, String>>,
+    pub answer: oneshot::Sender<Result<Part, String>>,
+}
+
+/// An answer, or a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// JSON text. That of all parts together is one value.
+    pub json: String,
+    /// Where the next part begins; `None` after the last.
+    pub rest: Option<Cursor>,
+}
+
+impl Part {
+    /// An answer in one piece.
+    pub fn whole(json: String) -> Self {
+        Self { json, rest: None }
+    }
+
+    /// There is nothing to say.
+    pub fn null() -> Self {
+        Self::whole("null".to_owned())
+    }
+}
+
+/// The last row of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cursor {
+    /// A route.
+    Route(Prefix),
+    /// An LSA.
+    Lsa(LsaCursor),
+}
+
+/// The last LSA that a part was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LsaCursor {
+    /// Its place; `None` before the first.
+    pub place: Option<LsaPlace>,
+    /// Whether any LSA so far was a row of the answer: others were not selected.
+    pub rows_before: bool,
 }
 
 /// The listening socket; it is removed from the file system when this is dropped.
@@ -52,15 +106,16 @@ impl Server {
     ///
     /// # Errors
     /// If another daemon answers there.
-    pub fn start(path: &Path, questions: mpsc::Sender<Asked>) -> anyhow::Result<Self> {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+    pub fn start(path: &Path, questions: mpsc::Sender<Asked>, activity: Arc<Activity>) -> anyhow::Result<Self> {
+        if client::is_served(path) {
             bail!("another weft daemon already answers on {}: stop it first, or use another --run-dir", path.display());
         }
         let places = Arc::new(Semaphore::new(MAX_CLIENTS));
         let listening = Listening::begin(path).map_err(|error| {
             error!(path = %path.display(), error = format!("{error:#}"), "no control socket: `weft status` gets no answer");
         });
-        let accepting = tokio::spawn(accept(path.to_owned(), listening.ok(), Arc::clone(&places), questions));
+        let daemon = Daemon { questions, activity };
+        let accepting = tokio::spawn(accept(path.to_owned(), listening.ok(), Arc::clone(&places), daemon));
         Ok(Self { path: path.to_owned(), places, accepting })
     }
 
@@ -119,12 +174,14 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-async fn accept(
-    path: PathBuf,
-    mut listening: Option<Listening>,
-    places: Arc<Semaphore>,
+/// The daemon's loop, as a client's task sees it.
+#[derive(Debug, Clone)]
+struct Daemon {
     questions: mpsc::Sender<Asked>,
-) {
+    activity: Arc<Activity>,
+}
+
+async fn accept(path: PathBuf, mut listening: Option<Listening>, places: Arc<Semaphore>, daemon: Daemon) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
@@ -142,9 +199,10 @@ async fn accept(
         };
         match accepted {
             Ok(stream) => {
-                let questions = questions.clone();
+                let daemon = daemon.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = serve(stream, questions).await {
+                    let (read, write) = stream.into_split();
+                    if let Err(error) = serve(read, write, &daemon).await {
                         debug!(%error, "control client left");
                     }
                     drop(place);
@@ -166,26 +224,56 @@ async fn next_client(listening: Option<&Listening>) -> io::Result<UnixStream> {
     }
 }
 
-async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>) -> io::Result<()> {
-    let (read, mut write) = stream.into_split();
+async fn serve(read: impl tokio::io::AsyncRead + Unpin, mut client: OwnedWriteHalf, daemon: &Daemon) -> io::Result<()> {
     let mut line = String::new();
     let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
-    tokio::time::timeout(QUESTION_PATIENCE, reader.read_line(&mut line)).await??;
-    let reply = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => answer(request, &questions).await,
-        Err(error) => Reply::Error(format!("not a request: {error}")),
+    timeout(QUESTION_PATIENCE, reader.read_line(&mut line)).await??;
+    let request = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => request,
+        Err(error) => return refuse(&mut client, format!("not a request: {error}")).await,
     };
-    let mut text = serde_json::to_string(&reply)?;
-    text.push('\n');
-    write.write_all(text.as_bytes()).await
+    let first = match daemon.ask(&request, None).await {
+        Ok(part) => part,
+        Err(reason) => return refuse(&mut client, reason).await,
+    };
+    write(&mut client, OK.0).await?;
+    write(&mut client, &first.json).await?;
+    let mut from = first.rest;
+    while from.is_some() {
+        // What has begun as an answer cannot become an error: the client sees that it ends too soon.
+        let part = daemon.ask(&request, from).await.map_err(io::Error::other)?;
+        write(&mut client, &part.json).await?;
+        from = part.rest;
+    }
+    write(&mut client, OK.1).await
 }
 
-async fn answer(request: Request, questions: &mpsc::Sender<Asked>) -> Reply {
-    let (sender, receiver) = oneshot::channel();
-    let asked = questions.send(Asked { request, answer: sender }).await;
-    match (asked, receiver.await) {
-        (Ok(()), Ok(Ok(value))) => Reply::Ok(value),
-        (Ok(()), Ok(Err(reason))) => Reply::Error(reason),
-        (Err(_), _) | (_, Err(_)) => Reply::Error("the daemon is stopping".to_owned()),
+async fn refuse(client: &mut OwnedWriteHalf, reason: String) -> io::Result<()> {
+    let mut text = serde_json::to_string(&Reply::<()>::Error(reason))?;
+    text.push('\n');
+    write(client, &text).await
+}
+
+async fn write(client: &mut OwnedWriteHalf, text: &str) -> io::Result<()> {
+    timeout(READ_PATIENCE, client.write_all(text.as_bytes())).await?
+}
+
+impl Daemon {
+    async fn ask(&self, request: &Request, from: Option<Cursor>) -> Result<Part, String> {
+        let (sender, receiver) = oneshot::channel();
+        let asked = Asked { request: request.clone(), from, answer: sender };
+        let answered = async {
+            let stopping = || "the daemon is stopping".to_owned();
+            self.questions.send(asked).await.map_err(|_| stopping())?;
+            receiver.await.map_err(|_| stopping())?
+        };
+        let patience = if request.only_asks() { ANSWER_PATIENCE } else { COMMAND_PATIENCE };
+        match timeout(patience, answered).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(format!("busy, {}; its log may say why", self.activity.words())),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,14 +28,14 @@ pub struct Status {
     pub tunnels: Vec<Tunnel>,
     /// OSPF neighbours.
     pub neighbors: Vec<Neighbor>,
-    /// Routes, ordered by prefix.
-    pub routes: Vec<Route>,
     /// `transit`, or `stub`: others send traffic through this router only where there is no other way (RFC 6987).
     pub stub_router: String,
     /// Seconds until that ends by itself; `null` if it does not.
     pub stub_router_left_s: Option<f64>,
     /// Whether what enters and leaves the mesh here is filtered.
     pub filter: Filter,
+    /// Routes, ordered by prefix. The last key, since there may be very many.
+    pub routes: Vec<Route>,
 }
 
 /// The nftables ruleset at a glance.
@@ -97,7 +97,8 @@ pub struct Tunnel {
     pub rx_bytes: u64,
     /// Octets sent.
     pub tx_bytes: u64,
-    /// `up`: a handshake within the last 180 s; `waiting`: none yet; `stale`: none for longer than 180 s; `missing`: no such interface now.
+    /// `up`: a handshake within the last 180 s; `waiting`: none yet; `stale`: none for longer than 180 s; `missing`: no such interface now;
+    /// `silent`: who should encrypt for it does not answer.
     pub state: String,
 }
 

@@ -3,8 +3,11 @@
 //! One task owns everything: it hears of routes, kernel changes, signals and questions, and after each makes the kernel what it
 //! should be. It knows no protocol and no netlink.
 
+mod answers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -12,20 +15,23 @@ use ospf::{Config, InterfaceId, LinkState, NeighborState, Prefix, StubRouter};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
-use super::backoff::Backoff;
 use super::filters::Filters;
 use super::host_memory::HostMemory;
 use super::local::Local;
+use super::looks::{DEVICES_INTERVAL, Looks};
 use super::notes::Notes;
 use super::restart_note::Note;
 use super::segments::Segments;
 use super::settling::Settling;
-use super::{Options, Trace, interfaces, removal, report};
-use crate::control::{Asked, Noun, Request, Server, StubRouterCommand, socket_path};
+use super::{Options, Trace, interfaces, last_resort, removal};
+use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
 use crate::mesh::IfName;
+use crate::reconcile::Step;
 use crate::reconcile::routes::{Router, Routing, desired_routes};
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
@@ -36,28 +42,28 @@ use crate::routing::{
 };
 use crate::state_file::Written;
 use crate::trace::Recorder;
-use crate::tunnel::{Endpoints, WireGuard, device};
+use crate::tunnel::{Endpoints, WireGuard};
 use crate::{log, process};
 
 /// Questions waiting for the loop.
 const QUESTION_QUEUE: usize = 16;
-/// How often WireGuard devices are looked at: they change without a notification.
-const DEVICES_INTERVAL: Duration = Duration::from_secs(5);
-/// How often everything is looked at though nothing was heard: kernel settings and nftables change without a notification, too.
-const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 /// A clock that is corrected by less than this was not set.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 /// How long routes of the last run are kept at most, beyond the longest dead interval.
 const SETTLING_MARGIN: Duration = Duration::from_secs(2);
-/// How long changes of others' routes are gathered before they are looked at: they come in bursts.
-const OTHERS_ROUTES_HOLD: Duration = Duration::from_millis(100);
+/// How long the neighbours may take to learn of a restart: after that the daemon ends without their knowing.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(8);
+
 /// Runs the daemon of `local` until it is told to stop.
 pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
     let notes = Notes::open(&options.run_dir, &options.state_dir);
-    let server = Server::start(&socket_path(&options.run_dir), questioner)?;
-    let (daemon, inlets) = Daemon::start(options, local, notes, questions).await?;
-    let outcome = daemon.live(inlets).await;
+    let activity = Arc::new(Activity::default());
+    let server = Server::start(&socket_path(&options.run_dir), questioner, Arc::clone(&activity))?;
+    let ending = Ending::new()?;
+    last_resort::arm()?;
+    let (daemon, inlets) = Daemon::start(options, local, notes, questions, activity).await?;
+    let outcome = daemon.live(inlets, ending).await;
     server.finish().await;
     outcome
 }
@@ -68,8 +74,27 @@ struct Inlets {
     questions: mpsc::Receiver<Asked>,
     watch: Watch,
     reload: Signal,
+}
+
+/// The signals that end the daemon.
+struct Ending {
     terminate: Signal,
     interrupt: Signal,
+}
+
+impl Ending {
+    fn new() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn asked_for(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 struct Daemon {
@@ -100,15 +125,24 @@ struct Daemon {
     settling: Settling,
     /// How long neighbours bear with silence.
     missed_after: Duration,
-    /// What could not be carried out the last time.
-    failures: Vec<String>,
+    /// Why the kernel could not be looked at the last time.
+    look_failure: Option<String>,
+    /// What could not be carried out, as far as the log has it.
+    logged: BTreeSet<String>,
     filters: Filters,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
-    retry: Backoff,
-    next_look: Instant,
-    next_look_at_devices: Instant,
+    looks: Looks,
     started: Instant,
+    /// What the loop is doing, for those who wait for it.
+    activity: Arc<Activity>,
+    engine_watch: JoinHandle<()>,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.engine_watch.abort();
+    }
 }
 
 /// Whether to trust what is known of the kernel.
@@ -126,10 +160,16 @@ enum Look {
 enum Next {
     Reconcile(Look),
     Nothing,
-    /// End, leaving everything in place.
-    Leave,
     /// End, leaving nothing behind; then answer.
-    Down(oneshot::Sender<Result<serde_json::Value, String>>),
+    Down(oneshot::Sender<Result<Part, String>>),
+}
+
+/// How the daemon ends.
+enum End {
+    /// Leaving everything in place.
+    Leave,
+    /// Leaving nothing behind; then it answers.
+    Down(oneshot::Sender<Result<Part, String>>),
 }
 
 impl Daemon {
@@ -138,6 +178,7 @@ impl Daemon {
         local: Local,
         mut notes: Notes,
         questions: mpsc::Receiver<Asked>,
+        activity: Arc<Activity>,
     ) -> anyhow::Result<(Self, Inlets)> {
         let now = Instant::now();
         notes.note_mesh(&local.mesh.name);
@@ -147,6 +188,7 @@ impl Daemon {
         let memory = HostMemory::open(&options.state_dir);
         let segments = Segments::new(&local.mesh, &local.site, memory, SystemTime::now());
         kernel.expect_segments(expected_segments(&segments));
+        watch.manage(local.interfaces().chain(segments.interfaces()).collect());
         let backend = local.backend(kernel.has_wireguard().await?)?;
         let drivers = WireGuard::new(&options.run_dir, removal::PROGRAM.into());
         let mut endpoints = Endpoints::default();
@@ -165,17 +207,12 @@ impl Daemon {
         let patience = longest.max(restarting.map_or(Duration::ZERO, |restarting| restarting.grace_period));
         let seed = u64::from_ne_bytes(random()?);
         let recorder = recorder(&options, &local, &config, seed);
-        let (driver, news) = Driver::start(config, seed, recorder);
+        let (driver, news) = Driver::start(config, seed, recorder)?;
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
-        let inlets = Inlets {
-            news,
-            questions,
-            watch,
-            reload: signal(SignalKind::hangup()).context("listening for SIGHUP")?,
-            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
-            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
-        };
+        let inlets =
+            Inlets { news, questions, watch, reload: signal(SignalKind::hangup()).context("listening for SIGHUP")? };
         let daemon = Self {
+            engine_watch: drivers.watch_engine(),
             endpoints,
             notes,
             options,
@@ -195,18 +232,46 @@ impl Daemon {
             told: BTreeMap::new(),
             settling: Settling::start(now, patience + SETTLING_MARGIN),
             missed_after: longest,
-            failures: Vec::new(),
+            look_failure: None,
+            logged: BTreeSet::new(),
             filters: Filters::new(now),
             refused_reload: None,
-            retry: Backoff::default(),
-            next_look: now + LOOK_INTERVAL,
-            next_look_at_devices: now + DEVICES_INTERVAL,
+            looks: Looks::new(now),
             started: now,
+            activity,
         };
         Ok((daemon, inlets))
     }
 
-    async fn live(mut self, mut inlets: Inlets) -> anyhow::Result<()> {
+    async fn live(mut self, mut inlets: Inlets, mut ending: Ending) -> anyhow::Result<()> {
+        // A signal ends whatever is under way: it may wait for something that does not come.
+        let end = tokio::select! {
+            biased;
+            () = ending.asked_for() => End::Leave,
+            end = self.work(&mut inlets) => end?,
+        };
+        notify(&[NotifyState::Stopping]);
+        match end {
+            End::Leave => {
+                info!("stopping; tunnels and routes stay");
+                self.leave().await
+            }
+            End::Down(answer) => {
+                info!("stopping; everything is removed");
+                let result = self.down().await;
+                let reply = result.as_ref().map(|left| match left.is_empty() {
+                    true => Part::null(),
+                    false => Part::whole(serde_json::Value::from(left.clone()).to_string()),
+                });
+                // If the client has gone, the log has the outcome.
+                let _ = answer.send(reply.map_err(|error| format!("{error:#}")));
+                result.map(drop)
+            }
+        }
+    }
+
+    /// Works until somebody wants everything gone. May be dropped at any time: the daemon ends then.
+    async fn work(&mut self, inlets: &mut Inlets) -> anyhow::Result<End> {
         self.tell_whereabouts().await;
         self.reconcile(Look::Afresh).await;
         notify(&[NotifyState::Ready]);
@@ -215,26 +280,11 @@ impl Daemon {
                 // Whatever happened before nobody has heard.
                 self.reconcile(Look::Afresh).await;
             }
-            match self.turn(&mut inlets).await? {
+            self.activity.begin("idle");
+            match self.turn(inlets).await? {
                 Next::Nothing => {}
                 Next::Reconcile(look) => self.reconcile(look).await,
-                Next::Leave => {
-                    notify(&[NotifyState::Stopping]);
-                    info!("stopping; tunnels and routes stay");
-                    return self.leave().await;
-                }
-                Next::Down(answer) => {
-                    notify(&[NotifyState::Stopping]);
-                    info!("stopping; everything is removed");
-                    let result = self.down().await;
-                    let reply = result.as_ref().map(|left| match left.is_empty() {
-                        true => serde_json::Value::Null,
-                        false => serde_json::Value::from(left.clone()),
-                    });
-                    // If the client has gone, the log has the outcome.
-                    let _ = answer.send(reply.map_err(|error| format!("{error:#}")));
-                    return result.map(drop);
-                }
+                Next::Down(answer) => return Ok(End::Down(answer)),
             }
         }
     }
@@ -259,12 +309,14 @@ impl Daemon {
             }
             changed = inlets.watch.changed() => {
                 let changes = changed.context("listening to the kernel")?;
-                if changes.contains(&Change::OthersRoutes) {
-                    self.next_look = self.next_look.min(Instant::now() + OTHERS_ROUTES_HOLD);
+                let now = Instant::now();
+                let unmanaged = |change: &Change| matches!(change, Change::OthersRoutes | Change::Unmanaged);
+                if changes.iter().any(unmanaged) {
+                    self.looks.unmanaged_changed(now);
                 }
                 let moved = self.hear_hosts(&changes).await;
-                let elsewhere = |change: &Change| !matches!(change, Change::OthersRoutes | Change::Heard { .. });
-                if changes.iter().any(elsewhere) {
+                let managed = |change: &Change| !unmanaged(change) && !matches!(change, Change::Heard { .. });
+                if changes.iter().any(managed) && self.looks.managed_changed(now) {
                     Ok(Next::Reconcile(Look::Afresh))
                 } else if moved {
                     Ok(Next::Reconcile(Look::Known))
@@ -277,21 +329,28 @@ impl Daemon {
             _ = inlets.reload.recv() => {
                 self.reload().await;
                 inlets.watch.learn(others_routes(&self.local));
+                inlets.watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
                 Ok(Next::Reconcile(Look::Afresh))
             }
-            _ = inlets.terminate.recv() => Ok(Next::Leave),
-            _ = inlets.interrupt.recv() => Ok(Next::Leave),
             () = tokio::time::sleep_until(deadline.into()) => {
-                let devices_only = deadline == self.next_look_at_devices;
-                Ok(Next::Reconcile(if devices_only { Look::Devices } else { Look::Afresh }))
+                let only_devices = self.other_deadline(deadline).is_none_or(|other| other > deadline)
+                    && self.looks.only_devices(deadline);
+                Ok(Next::Reconcile(if only_devices { Look::Devices } else { Look::Afresh }))
             }
         }
     }
 
     /// When to look though nothing happens.
     fn deadline(&self) -> Instant {
-        let others = [self.settling.deadline(), self.retry.deadline()];
-        others.into_iter().flatten().fold(self.next_look.min(self.next_look_at_devices), Instant::min)
+        let look = self.looks.deadline();
+        self.other_deadline(Instant::now()).map_or(look, |other| other.min(look))
+    }
+
+    /// When to come back for another reason than that it is time to look again.
+    fn other_deadline(&self, now: Instant) -> Option<Instant> {
+        // Nothing can be carried out before the kernel has been looked at.
+        let step = self.kernel.attempts().deadline(now).filter(|_| !self.looks.is_failing());
+        [self.settling.deadline(), step].into_iter().flatten().min()
     }
 
     /// Makes the kernel what it should be, as far as it can be done now.
@@ -300,17 +359,22 @@ impl Daemon {
         // Deadlines that have passed are dealt with first: one that stayed would wake the loop again at once.
         self.settling.advance(now);
         let look = if self.observed.freshness == Freshness::Stale { Look::Afresh } else { look };
+        if look == Look::Afresh && !self.looks.may_look(now) {
+            return;
+        }
         if look != Look::Known {
-            self.next_look_at_devices = now + DEVICES_INTERVAL;
+            self.activity.begin("looking at the kernel");
             if look == Look::Afresh {
-                self.next_look = now + LOOK_INTERVAL;
                 self.filters.look(&mut self.kernel, now).await;
+                let start = Instant::now();
                 match self.kernel.observe(&self.drivers).await {
                     Ok(observed) => self.observed = observed,
-                    Err(error) => return self.failed(now, vec![format!("{error:#}")]),
+                    Err(error) => return self.failed(&error),
                 }
+                self.looks.looked(start, Instant::now());
             } else {
                 self.kernel.observe_devices(&mut self.observed, &self.drivers).await;
+                self.looks.at_devices(Instant::now());
             }
             self.tell_links().await;
             self.follow_clock().await;
@@ -322,17 +386,17 @@ impl Daemon {
         {
             self.settling.converged(now);
         }
+        self.activity.begin("changing the kernel");
         let desired = self.desired();
         let outcome = self.kernel.reconcile(&desired, &mut self.observed, &self.drivers).await;
         self.filters.note(&self.kernel, self.observed.state.filter.as_ref(), now);
-        let about_others = |failure: &Failure| !failure.step.is_about_filter();
-        match outcome.map(|failures| failures.into_iter().filter(about_others).collect::<Vec<_>>()) {
-            Ok(failures) if failures.is_empty() => {
-                self.failures.clear();
-                self.retry.succeeded();
+        match outcome {
+            Ok(failures) => {
+                self.look_failure = None;
+                self.looks.succeeded();
+                self.log_failures(&failures);
             }
-            Ok(failures) => self.failed(now, failures.iter().map(ToString::to_string).collect()),
-            Err(error) => self.failed(now, vec![format!("{error:#}")]),
+            Err(error) => self.failed(&error),
         }
         self.segments.tell_ports(&self.observed.heard);
     }
@@ -342,7 +406,8 @@ impl Daemon {
         let tunnels_stand = self.local.tunnels.keys().all(|name| self.observed.state.links.contains_key(name));
         self.settling == Settling::Settled
             && self.observed.freshness == Freshness::Fresh
-            && self.retry.deadline().is_none()
+            && !self.kernel.attempts().has_failures()
+            && !self.looks.is_failing()
             && tunnels_stand
     }
 
@@ -364,18 +429,33 @@ impl Daemon {
             .kernel
             .reconcile_routes(changes.keys().copied(), &routing.routes, &mut self.observed, &self.drivers)
             .await;
-        if !failures.is_empty() {
-            self.failed(Instant::now(), failures.iter().map(ToString::to_string).collect());
-        }
+        self.log_failures(&failures);
         true
     }
 
-    fn failed(&mut self, now: Instant, failures: Vec<String>) {
-        for failure in failures.iter().filter(|failure| !self.failures.contains(failure)) {
+    /// Takes note that nothing could be planned, or that the plan was not begun.
+    fn failed(&mut self, error: &anyhow::Error) {
+        let failure = format!("{error:#}");
+        if self.look_failure.as_ref() != Some(&failure) {
             warn!(failure, "not done; will be tried again");
         }
-        self.failures = failures;
-        self.retry.failed(now);
+        self.look_failure = Some(failure);
+        self.looks.failed(Instant::now());
+    }
+
+    /// Logs what has failed, once each until all is well.
+    fn log_failures(&mut self, failures: &[Failure]) {
+        if !self.kernel.attempts().has_failures() {
+            self.logged.clear();
+        }
+        // What stands in the way of the ruleset is logged where it is noted.
+        let others = failures.iter().filter(|failure| !matches!(failure.step, Step::SetFilter(_)));
+        for failure in others.map(ToString::to_string) {
+            if !self.logged.contains(&failure) {
+                warn!(failure, "not done; will be tried again");
+                self.logged.insert(failure);
+            }
+        }
     }
 
     /// What should be in the kernel, by all that is known.
@@ -540,15 +620,15 @@ impl Daemon {
     }
 
     /// Ends so that the next daemon goes on where this one stopped, and neighbours need not notice.
-    async fn leave(self) -> anyhow::Result<()> {
-        let Self { driver, local, mut notes, .. } = self;
-        if let Some(grace_period) = local.mesh.ospf.graceful_restart.restarter {
+    async fn leave(&mut self) -> anyhow::Result<()> {
+        if let Some(grace_period) = self.local.mesh.ospf.graceful_restart.restarter {
             let end = SystemTime::now() + grace_period;
             // Neighbours are not told of what the next daemon could not know.
-            if notes.leave_restart(Note::running(end)) == Written::Yes {
-                let boot = driver.prepare_restart(grace_period).await?;
+            if self.notes.leave_restart(Note::running(end)) == Written::Yes {
+                let prepared = timeout(FAREWELL_PATIENCE, self.driver.prepare_restart(grace_period)).await;
+                let boot = prepared.context("the neighbours could not be told of the restart in time")??;
                 // If the note fails now, the one before holds, and the next daemon announces its restart by itself.
-                let _: Written = notes.leave_restart(Note::planned(end, boot));
+                let _: Written = self.notes.leave_restart(Note::planned(end, boot));
             }
         }
         Ok(())
@@ -607,90 +687,6 @@ impl Daemon {
         Ok((local, backend))
     }
 
-    async fn answer(&mut self, asked: Asked) -> anyhow::Result<Next> {
-        let Asked { request, answer } = asked;
-        let value = match request {
-            Request::Down => return Ok(Next::Down(answer)),
-            Request::Move { .. } | Request::Forget { .. } => {
-                let done = self.segments.obey(&request, SystemTime::now());
-                self.tell_whereabouts().await;
-                // If the client has gone, the log has the outcome.
-                let _ = answer.send(done.map_err(|error| format!("{error:#}")));
-                return Ok(Next::Reconcile(Look::Known));
-            }
-            Request::Status => {
-                self.filters.sample(&self.kernel, Instant::now()).await;
-                serde_json::to_value(self.report().await?.status())
-            }
-            Request::Show { noun: Noun::Filters } => match self.kernel.drops().await {
-                Ok((dropped, refused)) => serde_json::to_value(self.report().await?.filters(&dropped, &refused)),
-                Err(error) => {
-                    let _ = answer.send(Err(format!("{error:#}")));
-                    return Ok(Next::Nothing);
-                }
-            },
-            Request::Show { noun: Noun::Neighbors } => serde_json::to_value(self.report().await?.neighbors()),
-            Request::Show { noun: Noun::Routes } => serde_json::to_value(self.report().await?.routes()),
-            Request::Show { noun: Noun::Tunnels } => serde_json::to_value(self.report().await?.tunnels()),
-            Request::Show { noun: Noun::Interfaces } => serde_json::to_value(self.report().await?.interfaces()),
-            Request::Show { noun: Noun::Lsdb } => serde_json::to_value(self.report().await?.lsdb()),
-            Request::Show { noun: Noun::Areas } => serde_json::to_value(self.report().await?.areas()),
-            Request::Show { noun: Noun::BorderRouters } => serde_json::to_value(self.report().await?.border_routers()),
-            Request::Show { noun: Noun::Limits } => serde_json::to_value(self.report().await?.limits()),
-            Request::Show { noun: Noun::L2 } => {
-                self.look_at_segments().await?;
-                let limited = self.kernel.limited_frames().await;
-                serde_json::to_value(self.report().await?.segments(&limited))
-            }
-            Request::Trace { host } => {
-                self.look_at_segments().await?;
-                serde_json::to_value(self.report().await?.trace(&host))
-            }
-            Request::StubRouter { command } => {
-                info!(?command, "stub router by command");
-                self.stub_router = command;
-                self.configure().await;
-                Ok(serde_json::Value::Null)
-            }
-            Request::Show { noun: Noun::Spf } => serde_json::to_value(self.report().await?.spf()),
-        };
-        // If the client has gone, nobody misses the answer.
-        let _ = answer.send(value.map_err(|error| error.to_string()));
-        Ok(Next::Nothing)
-    }
-
-    /// Counters, and ports where hosts were heard, change without a word.
-    async fn look_at_segments(&mut self) -> anyhow::Result<()> {
-        self.observed = self.kernel.observe(&self.drivers).await?;
-        Ok(())
-    }
-
-    async fn report(&self) -> anyhow::Result<report::Report<'_>> {
-        let mut devices = BTreeMap::new();
-        for interface in self.local.tunnels.keys() {
-            // One that cannot be read is shown as missing; the loop has said why.
-            if let Ok(Some(device)) = device::observe(interface).await {
-                devices.insert(interface.clone(), device);
-            }
-        }
-        Ok(report::Report {
-            local: &self.local,
-            backend: self.backend,
-            ids: &self.ids,
-            routes: &self.routes,
-            observed: &self.observed,
-            segments: &self.segments,
-            devices,
-            view: self.driver.view().await?,
-            failures: &self.failures,
-            filters: &self.filters,
-            refused_reload: self.refused_reload.as_deref(),
-            redistributed: &self.redistributed,
-            upkeep: self.upkeep(),
-            uptime: self.started.elapsed(),
-        })
-    }
-
     /// What is wrong with the daemon's own files, with its log and with what the system lets it have.
     fn upkeep(&self) -> Vec<String> {
         let of_process = log::problem().into_iter().chain(process::few_files_left());
@@ -699,12 +695,11 @@ impl Daemon {
     }
 
     /// Removes everything; what cannot be undone comes back.
-    async fn down(self) -> anyhow::Result<Vec<String>> {
-        let Self { driver, mut kernel, drivers, mut notes, .. } = self;
-        driver.shutdown().await;
-        notes.take_restart();
-        let left = removal::remove_everything(&mut kernel, &drivers, &mut notes).await?;
-        drivers.engine().stop().await?;
+    async fn down(&mut self) -> anyhow::Result<Vec<String>> {
+        self.driver.shutdown().await;
+        self.notes.take_restart();
+        let left = removal::remove_everything(&mut self.kernel, &self.drivers, &mut self.notes).await?;
+        self.drivers.engine().stop().await?;
         Ok(left)
     }
 }

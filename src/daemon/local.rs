@@ -74,6 +74,13 @@ impl Local {
         }
     }
 
+    /// Interfaces that weft makes or uses besides those of segments, whether or not they are there.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = IfName> {
+        let loopback = IfName::new(LOOPBACK_INTERFACE).expect("`lo` is an interface name");
+        let of_site = self.site.interfaces.iter().map(|interface| interface.name.clone());
+        self.tunnels.keys().cloned().chain([loopback]).chain(of_site)
+    }
+
     /// Which WireGuard this site uses.
     pub(super) fn backend(&self, kernel_has_wireguard: bool) -> anyhow::Result<Backend> {
         match (self.site.backend, kernel_has_wireguard) {

@@ -6,10 +6,25 @@ use ospf::wire::{ExternalLsa, LsaBody, RouterLink, RouterLinkKind, RouterLsa};
 use ospf::{Domain, ExternalMetric, InterfaceId, LsaType, LsaView, Prefix, RouterId};
 
 use super::report::options;
-use crate::control::view;
+use crate::control::{LsaTraits, view};
 
 /// Octets of an opaque LSA's element that are shown.
 const MAX_OCTETS: usize = 32;
+
+/// What an LSA is selected by.
+pub(super) fn traits(shown: &LsaView, own: RouterId) -> LsaTraits {
+    let key = shown.lsa.header.key;
+    LsaTraits {
+        area: match shown.domain {
+            Domain::Area(area) => Some(area.into()),
+            Domain::As | Domain::Link(_) => None,
+        },
+        ls_type: key.kind.0,
+        id: key.id.into(),
+        router: key.advertising_router.into(),
+        own: key.advertising_router == own,
+    }
+}
 
 /// One LSA as it is shown; `name` is that of an interface.
 pub(super) fn lsa(shown: &LsaView, own: RouterId, name: impl Fn(InterfaceId) -> String) -> view::Lsa {

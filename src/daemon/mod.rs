@@ -10,13 +10,16 @@ mod filters;
 mod host_memory;
 mod interfaces;
 mod lan;
+mod last_resort;
 mod local;
+mod looks;
 mod lsdb;
 mod notes;
 mod privileges;
 mod removal;
 mod report;
 mod restart_note;
+mod rows;
 mod segment_report;
 mod segments;
 mod settling;
@@ -64,7 +67,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     // Reading the key has left copies in frames that are done with.
     wireguard::stack::wipe();
     privileges::drop_capabilities()?;
-    runtime()?.block_on(core::run(options, local))
+    block_on(core::run(options, local))
 }
 
 /// Removes everything that a daemon of this run directory has made and left, and stops its engine. For when none runs. `mesh` is the
@@ -74,13 +77,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 /// If something could not be removed; what is left can be tried again.
 pub fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Result<Vec<String>> {
     privileges::drop_capabilities()?;
-    runtime()?.block_on(removal::clean_up(run_dir, mesh))
+    block_on(removal::clean_up(run_dir, mesh))
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .enable_all()
-        .build()
-        .context("starting the runtime")
+/// Runs to the end of `work`. Threads that wait for something that does not come are left behind: they end with the process.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(WORKER_THREADS).enable_all().build().context("starting the runtime")?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
 }

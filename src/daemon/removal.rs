@@ -77,6 +77,7 @@ pub(super) async fn remove_everything(
     kernel.expect_segments(kernel::Segments::Observed);
     let unknown = kernel.settings_unknown(&kernel.observe(drivers).await?);
     for _ in 0..ROUNDS {
+        kernel.try_everything();
         kernel.look_at_filter().await;
         let mut observed = kernel.observe(drivers).await?;
         let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };

@@ -2,32 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::ops::Bound;
 use std::time::{Duration, SystemTime};
 
-use ospf::wire::{LsaBody, Options, RouterFlags};
+use ospf::wire::{Lsa, LsaBody, Options, RouterFlags};
 use ospf::{
-    Addressing, AreaId, AreaKind, AuthenticationView, Domain, InterfaceId, InterfaceState, InterfaceView, KeyAlgorithm,
-    KeyStanding, Limit, LimitState, NeighborView, NetworkType, Nexthop, Prefix, RefusedView, RouteKind, RouterId,
-    SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
+    Addressing, AreaId, AreaKind, AuthenticationView, InterfaceId, InterfaceState, InterfaceView, KeyAlgorithm,
+    KeyStanding, Limit, LimitState, LsaPlace, LsaType, NeighborView, NetworkType, Nexthop, Prefix, RefusedView,
+    RouteKind, RouterId, SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
 use super::filters::Filters;
-use super::lan;
 use super::local::Local;
+use super::rows::Rows;
 use super::segments::Segments;
-use super::unreachable;
-use crate::control::view;
+use super::{lan, lsdb, unreachable};
+use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
 use crate::mesh::{IfName, Tunnel};
 use crate::reconcile::routes::{Fate, fate};
 use crate::reconcile::state::{Backend, Observed};
-use crate::routing::{InterfaceIds, MAX_REDISTRIBUTED, Redistributed, View};
+use crate::routing::{InterfaceIds, LsdbPart, MAX_REDISTRIBUTED, Redistributed, View};
 use crate::tunnel::Observation;
 
 /// WireGuard's REJECT_AFTER_TIME: a session older than this carries nothing any more.
 const SESSION_LIFETIME: Duration = Duration::from_secs(180);
-
-/// Refused routes named among the problems; of more, the number is given.
-const MAX_REFUSALS: usize = 20;
 
 /// Everything that can be shown, at one moment.
 pub(super) struct Report<'a> {
@@ -39,13 +37,36 @@ pub(super) struct Report<'a> {
     pub segments: &'a Segments,
     pub devices: BTreeMap<IfName, Observation>,
     pub view: View,
-    pub failures: &'a [String],
+    pub failures: Vec<String>,
     pub filters: &'a Filters,
     pub refused_reload: Option<&'a str>,
     pub redistributed: &'a Redistributed,
     /// What is wrong with the daemon's own files, log and limits.
     pub upkeep: Vec<String>,
     pub uptime: Duration,
+}
+
+/// What is in the database of an area.
+#[derive(Debug, Default)]
+pub(super) struct AreaSummary {
+    lsas: BTreeMap<LsaType, u64>,
+    checksum_sum: u32,
+    border_routers: usize,
+    boundary_routers: usize,
+}
+
+impl AreaSummary {
+    /// Counts an LSA in.
+    pub(super) fn count(&mut self, lsa: &Lsa) {
+        *self.lsas.entry(lsa.header.key.kind).or_default() += 1;
+        self.checksum_sum = self.checksum_sum.wrapping_add(u32::from(lsa.header.checksum));
+        if lsa.header.key.kind == LsaType::ROUTER
+            && let Ok(LsaBody::Router(router)) = lsa.parse()
+        {
+            self.border_routers += usize::from(router.flags.contains(RouterFlags::B));
+            self.boundary_routers += usize::from(router.flags.contains(RouterFlags::E));
+        }
+    }
 }
 
 impl Report<'_> {
@@ -61,7 +82,6 @@ impl Report<'_> {
             problems: self.problems(&tunnels, &neighbors),
             tunnels,
             neighbors,
-            routes: self.routes(),
             stub_router: match self.view.stub_router.0 {
                 StubRouterState::Transit => "transit",
                 StubRouterState::Stub => "stub",
@@ -69,6 +89,8 @@ impl Report<'_> {
             .to_owned(),
             stub_router_left_s: self.view.stub_router.1.map(seconds),
             filter: self.filter(),
+            // They are written behind the rest, part by part.
+            routes: Vec::new(),
         }
     }
 
@@ -102,22 +124,58 @@ impl Report<'_> {
         neighbors.collect()
     }
 
-    pub(super) fn routes(&self) -> Vec<view::Route> {
-        self.routes.iter().map(|(prefix, route)| self.route(*prefix, route)).collect()
+    /// The routes behind `from`, as many as a part holds; `close` ends what is around them.
+    pub(super) fn routes_part(&self, from: Option<Cursor>, close: &str) -> anyhow::Result<Part> {
+        let first = match from {
+            Some(Cursor::Route(prefix)) => Bound::Excluded(prefix),
+            _ => Bound::Unbounded,
+        };
+        let mut rows = Rows::new(from, from.is_some());
+        for (prefix, route) in self.routes.range((first, Bound::Unbounded)) {
+            if rows.is_full() {
+                return Ok(rows.and_more());
+            }
+            rows.push(&self.route(*prefix, route), Cursor::Route(*prefix))?;
+        }
+        Ok(rows.end(close))
     }
 
     pub(super) fn interfaces(&self) -> Vec<view::Interface> {
         self.view.interfaces.iter().map(|interface| self.interface(interface)).collect()
     }
 
-    pub(super) fn lsdb(&self) -> Vec<view::Lsa> {
+    /// Those of the LSAs in `part`, which stand behind `from`, that are selected; as many as a part of an answer holds.
+    pub(super) fn lsdb_part(
+        &self,
+        part: &LsdbPart,
+        selection: &LsaSelection,
+        from: Option<LsaCursor>,
+    ) -> anyhow::Result<Part> {
         let own = RouterId::from(self.local.site.loopback);
-        self.view.lsdb.iter().map(|shown| super::lsdb::lsa(shown, own, |id| self.name(id))).collect()
+        let begun = from.is_some_and(|from| from.rows_before);
+        let mut rows = Rows::new(from.map(Cursor::Lsa), begun);
+        let mut cursor = LsaCursor { place: None, rows_before: begun };
+        for shown in &part.lsas {
+            if rows.is_full() {
+                return Ok(rows.and_more());
+            }
+            let key = shown.lsa.header.key;
+            cursor.place = Some(LsaPlace { domain: shown.domain, key });
+            if selection.has(lsdb::traits(shown, own)) {
+                cursor.rows_before = true;
+                rows.push(&lsdb::lsa(shown, own, |id| self.name(id)), Cursor::Lsa(cursor))?;
+            }
+        }
+        Ok(match part.rest {
+            Some(place) => rows.and_more_behind(Cursor::Lsa(LsaCursor { place: Some(place), ..cursor })),
+            None => rows.end(""),
+        })
     }
 
-    pub(super) fn areas(&self) -> Vec<view::Area> {
+    pub(super) fn areas(&self, summaries: &BTreeMap<AreaId, AreaSummary>) -> Vec<view::Area> {
         let areas: BTreeSet<AreaId> = self.view.interfaces.iter().map(|interface| interface.area).collect();
-        areas.into_iter().map(|area| self.area(area)).collect()
+        let empty = AreaSummary::default();
+        areas.into_iter().map(|area| self.area(area, summaries.get(&area).unwrap_or(&empty))).collect()
     }
 
     pub(super) fn spf(&self) -> view::Spf {
@@ -223,8 +281,8 @@ impl Report<'_> {
                 self.redistributed.left_out
             ));
         }
-        problems.extend(self.view.refused.iter().take(MAX_REFUSALS).map(|refused| self.refusal(refused)));
-        if let Some(more) = self.view.refused.len().checked_sub(MAX_REFUSALS).filter(|more| *more > 0) {
+        problems.extend(self.view.refused.iter().map(|refused| self.refusal(refused)));
+        if let Some(more) = self.view.refused_total.checked_sub(self.view.refused.len()).filter(|more| *more > 0) {
             problems.push(format!("{more} more routes are not believed"));
         }
         problems
@@ -250,12 +308,13 @@ impl Report<'_> {
         let device = self.devices.get(&tunnel.interface);
         let peer = device.and_then(|device| device.device.peer.as_ref());
         let handshake_age = peer.and_then(|peer| peer.handshake_age);
-        let state = match (self.observed.state.links.contains_key(&tunnel.interface) && device.is_some(), handshake_age)
-        {
-            (false, _) => "missing",
-            (true, None) => "waiting",
-            (true, Some(age)) if age > SESSION_LIFETIME => "stale",
-            (true, Some(_)) => "up",
+        let silent = device.is_none() && self.observed.unreadable.contains(&tunnel.interface);
+        let state = match (self.observed.state.links.contains_key(&tunnel.interface), device.is_some(), handshake_age) {
+            (true, false, _) if silent => "silent",
+            (false, ..) | (_, false, _) => "missing",
+            (true, true, None) => "waiting",
+            (true, true, Some(age)) if age > SESSION_LIFETIME => "stale",
+            (true, true, Some(_)) => "up",
         };
         view::Tunnel {
             interface: tunnel.interface.to_string(),
@@ -314,7 +373,7 @@ impl Report<'_> {
         Some(role.to_owned())
     }
 
-    fn area(&self, area: AreaId) -> view::Area {
+    fn area(&self, area: AreaId, summary: &AreaSummary) -> view::Area {
         let config = self.local.mesh.areas.get(&area);
         let (kind, summaries) = match config.map(|config| &config.kind) {
             None | Some(AreaKind::Normal) => ("normal", Summaries::Imported),
@@ -322,17 +381,6 @@ impl Report<'_> {
             Some(AreaKind::Nssa(nssa)) => ("nssa", nssa.summaries),
         };
         let interfaces = || self.view.interfaces.iter().filter(|interface| interface.area == area);
-        let mut lsas: BTreeMap<String, u64> = BTreeMap::new();
-        let (mut checksum_sum, mut border_routers, mut boundary_routers) = (0_u32, 0, 0);
-        for shown in self.view.lsdb.iter().filter(|shown| shown.domain == Domain::Area(area)) {
-            let header = &shown.lsa.header;
-            *lsas.entry(header.key.kind.to_string()).or_default() += 1;
-            checksum_sum = checksum_sum.wrapping_add(u32::from(header.checksum));
-            if let Ok(LsaBody::Router(router)) = shown.lsa.parse() {
-                border_routers += usize::from(router.flags.contains(RouterFlags::B));
-                boundary_routers += usize::from(router.flags.contains(RouterFlags::E));
-            }
-        }
         view::Area {
             area: area.into(),
             kind: kind.to_owned(),
@@ -340,10 +388,10 @@ impl Report<'_> {
             interfaces: interfaces().count(),
             interfaces_up: interfaces().filter(|interface| interface.state != InterfaceState::Down).count(),
             full: interfaces().map(|interface| interface.adjacencies).sum(),
-            lsas,
-            checksum_sum: format!("{checksum_sum:#010x}"),
-            border_routers,
-            boundary_routers,
+            lsas: summary.lsas.iter().map(|(kind, count)| (kind.to_string(), *count)).collect(),
+            checksum_sum: format!("{:#010x}", summary.checksum_sum),
+            border_routers: summary.border_routers,
+            boundary_routers: summary.boundary_routers,
         }
     }
 

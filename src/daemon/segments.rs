@@ -124,6 +124,13 @@ impl Segments {
         }
     }
 
+    /// The interfaces that they are made of at this site, whether or not they are there.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = IfName> {
+        self.segments.values().flat_map(|Segment { l2, site, .. }| {
+            [l2.device(), site.bridge.clone()].into_iter().chain(site.ports.iter().cloned())
+        })
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.segments.is_empty()

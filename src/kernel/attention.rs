@@ -1,4 +1,5 @@
-//! Which notifications about neighbours and forwarding entries matter: those of segments. A router on a busy LAN gets many others.
+//! Which notifications matter: about neighbours and forwarding entries those of segments, about links and addresses those of interfaces
+//! that weft has something to do with. A router on a busy LAN, or under a hundred containers, gets many others.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,7 +10,64 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::neighbors::{FoundForwarding, destination, forwarding};
 use super::watch::Change;
+use crate::mesh::IfName;
 use crate::reconcile::state::Observed;
+
+/// The interfaces that weft has something to do with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Interfaces {
+    /// Those that the mesh file names or implies; `None` = all there are.
+    pub managed: Option<BTreeSet<IfName>>,
+    /// Those, and what weft has made, by index as far as they are there.
+    indexes: BTreeSet<u32>,
+}
+
+impl Interfaces {
+    /// Takes note of where they are.
+    pub fn find(&mut self, observed: &Observed) {
+        let Self { managed: Some(managed), indexes } = self else { return };
+        let overlay = &observed.state.overlay;
+        let made = observed.state.links.keys().chain(overlay.devices.keys()).chain(overlay.bridges.keys());
+        let names = managed.iter().chain(made).chain(overlay.ports.keys());
+        *indexes = names.filter_map(|name| observed.indexes.get(name).copied()).collect();
+    }
+
+    /// Whether RTM_NEWLINK or RTM_DELLINK with this body is about one of them, by what it was or by what it is now. In doubt it is.
+    pub fn manage_link(&self, body: &[u8]) -> bool {
+        /// Octets of `struct ifinfomsg`.
+        const HEADER: usize = 16;
+        let Some(managed) = &self.managed else { return true };
+        let Some(index) = index_in(body) else { return true };
+        let name = attribute(body.get(HEADER..).unwrap_or_default(), libc::IFLA_IFNAME);
+        let name = name.and_then(|octets| std::str::from_utf8(octets).ok()).map(|name| name.trim_end_matches('\0'));
+        name.and_then(IfName::new).is_none_or(|name| managed.contains(&name)) || self.indexes.contains(&index)
+    }
+
+    /// Whether RTM_NEWADDR or RTM_DELADDR with this body is about one of them.
+    pub fn manage_address(&self, body: &[u8]) -> bool {
+        self.managed.is_none() || index_in(body).is_none_or(|index| self.indexes.contains(&index))
+    }
+}
+
+/// The index of the interface: at the same place in `struct ifinfomsg` and `struct ifaddrmsg`.
+fn index_in(body: &[u8]) -> Option<u32> {
+    let octets = body.get(4..8)?;
+    Some(u32::from_ne_bytes(octets.try_into().ok()?))
+}
+
+/// The value of the first attribute of this type (`struct rtattr`).
+fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    const HEADER: usize = 4;
+    loop {
+        let header: &[u8; HEADER] = attributes.first_chunk()?;
+        let length = usize::from(u16::from_ne_bytes([header[0], header[1]]));
+        let value = attributes.get(HEADER..length)?;
+        if u16::from_ne_bytes([header[2], header[3]]) == wanted {
+            return Some(value);
+        }
+        attributes = attributes.get(length.next_multiple_of(4)..)?;
+    }
+}
 
 /// The interfaces of segments, by index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,5 +132,57 @@ impl Attention {
             _ if self.ours.contains(&index) => Some(Change::Entries),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::state::{Admin, Backend, Link};
+
+    fn name(text: &str) -> IfName {
+        IfName::new(text).unwrap()
+    }
+
+    fn link(index: u32, name: &str) -> Vec<u8> {
+        let mut body = vec![0; 16];
+        body[4..8].copy_from_slice(&index.to_ne_bytes());
+        // An attribute before it, whose length is no multiple of four.
+        body.extend([5, 0, 99, 0, 1, 0, 0, 0]);
+        body.extend(u16::try_from(4 + name.len() + 1).unwrap().to_ne_bytes());
+        body.extend(libc::IFLA_IFNAME.to_ne_bytes());
+        body.extend(name.as_bytes());
+        body.push(0);
+        body.resize(body.len().next_multiple_of(4), 0);
+        body
+    }
+
+    #[test]
+    fn interfaces_are_known_by_name_and_by_index() {
+        let mut interfaces = Interfaces { managed: Some([name("eth1"), name("lo")].into()), ..Interfaces::default() };
+        let indexes = [(name("lo"), 1), (name("eth1"), 7), (name("veth9"), 9), (name("wg-old"), 11)].into();
+        let mut observed = Observed { indexes, ..Observed::default() };
+        let tunnel = Link { backend: Backend::Userspace, mtu: 1420, admin: Admin::Up };
+        observed.state.links.insert(name("wg-old"), tunnel);
+        interfaces.find(&observed);
+        assert!(interfaces.manage_link(&link(7, "eth1")));
+        assert!(interfaces.manage_link(&link(8, "eth1")), "made anew");
+        assert!(interfaces.manage_link(&link(7, "renamed")), "it was eth1");
+        assert!(interfaces.manage_link(&link(11, "wg-old")), "made by weft, though the file does not name it any more");
+        assert!(!interfaces.manage_link(&link(9, "veth9")));
+        assert!(interfaces.manage_address(&[2, 24, 0, 0, 7, 0, 0, 0]));
+        assert!(!interfaces.manage_address(&[2, 24, 0, 0, 9, 0, 0, 0]));
+    }
+
+    #[test]
+    fn what_is_cut_counts_and_so_does_everything_before_anything_is_said() {
+        let interfaces = Interfaces { managed: Some(BTreeSet::new()), ..Interfaces::default() };
+        let whole = link(9, "veth9");
+        assert!(!interfaces.manage_link(&whole));
+        for cut in 0..24 {
+            assert!(interfaces.manage_link(&whole[..cut]), "{cut} octets");
+        }
+        assert!(interfaces.manage_address(&[2, 24, 0]));
+        assert!(Interfaces::default().manage_link(&whole) && Interfaces::default().manage_address(&whole));
     }
 }

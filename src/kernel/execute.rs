@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
+use std::time::Instant;
 
 use anyhow::Context;
 use futures::{StreamExt, stream};
@@ -18,7 +19,7 @@ use crate::mesh::IfName;
 use crate::reconcile::overlay::OverlayStep;
 use crate::reconcile::state::{Backend, Freshness, Observed, Route, RouteKey, State};
 use crate::reconcile::tunnels::Tunnels;
-use crate::reconcile::{Step, plan, plan_routes};
+use crate::reconcile::{Attempts, Step, plan, plan_routes};
 
 /// How many route requests are under way at a time: enough that no round trip is waited for, few enough that their
 /// answers fit the socket's receive buffer.
@@ -53,9 +54,11 @@ impl Kernel {
         let mut originals = self.memory.originals().clone();
         originals.remember(&steps, &observed.state.sysctls, |name| desired.links.contains_key(name));
         self.memory.keep(originals);
-        let failures = self.execute(&steps, observed, tunnels).await;
-        self.applied.note(desired, failures.iter().map(|failure| &failure.step));
-        Ok(failures)
+        self.attempts.keep_planned(&steps, Instant::now());
+        let outcome = self.execute(&steps, observed, tunnels).await;
+        let undone = outcome.failures.iter().map(|failure| &failure.step).chain(&outcome.waiting);
+        self.applied.note(desired, undone);
+        Ok(outcome.failures)
     }
 
     /// As [`Kernel::reconcile`] where nothing but the routes to `prefixes` differs. `routes` are those desired of them.
@@ -67,12 +70,23 @@ impl Kernel {
         tunnels: &impl Tunnels,
     ) -> Vec<Failure> {
         let steps = plan_routes(prefixes, routes, observed);
-        self.execute(&steps, observed, tunnels).await
+        self.execute(&steps, observed, tunnels).await.failures
     }
 
-    /// Carries out `steps` in their order.
-    async fn execute(&mut self, steps: &[Step], observed: &mut Observed, tunnels: &impl Tunnels) -> Vec<Failure> {
-        let mut run = Run { kernel: self, observed, broken: BTreeSet::new(), unguarded: false, failures: Vec::new() };
+    /// What was tried, what failed, and when it is tried again.
+    pub fn attempts(&self) -> &Attempts {
+        &self.attempts
+    }
+
+    /// Has everything tried at once, whatever failed before.
+    pub fn try_everything(&mut self) {
+        self.attempts.forget();
+    }
+
+    /// Carries out `steps` in their order, but those that have to wait.
+    async fn execute(&mut self, steps: &[Step], observed: &mut Observed, tunnels: &impl Tunnels) -> Outcome {
+        let outcome = Outcome::default();
+        let mut run = Run { kernel: self, observed, broken: BTreeSet::new(), unguarded: false, outcome };
         let mut rest = steps;
         while let Some(first) = rest.first() {
             let group = rest.iter().take_while(|step| may_run_together(first, step)).count().max(1);
@@ -84,8 +98,16 @@ impl Kernel {
             }
             rest = later;
         }
-        run.failures
+        run.outcome
     }
+}
+
+/// What became of steps.
+#[derive(Default)]
+struct Outcome {
+    failures: Vec<Failure>,
+    /// Those that were not tried, because they failed, or were undone, a moment ago.
+    waiting: Vec<Step>,
 }
 
 /// Steps about routes with different keys, all of them to install or all of them to delete.
@@ -104,12 +126,12 @@ struct Run<'a> {
     broken: BTreeSet<IfName>,
     /// What keeps the segments' packets in the tunnels could not be put in place: no other VXLAN device is set up.
     unguarded: bool,
-    failures: Vec<Failure>,
+    outcome: Outcome,
 }
 
 impl Run<'_> {
     async fn one(&mut self, step: &Step, tunnels: &impl Tunnels) {
-        if self.is_hopeless(step) {
+        if !self.may_be_tried(step) {
             return;
         }
         tracing::debug!(step = %step, "kernel step");
@@ -123,7 +145,7 @@ impl Run<'_> {
             other => self.plain(other).await.map_err(anyhow::Error::from),
         };
         match result {
-            Ok(()) => self.observed.note(step),
+            Ok(()) => self.succeed(step),
             Err(cause) => self.fail(step, cause),
         }
     }
@@ -132,7 +154,7 @@ impl Run<'_> {
     async fn plain(&self, step: &Step) -> io::Result<()> {
         let netlink = &self.kernel.netlink;
         match step {
-            Step::SetSysctl(sysctl, value) => settings::write(sysctl, *value),
+            Step::SetSysctl(sysctl, value) => settings::write(sysctl, *value).await,
             Step::SetMtu(interface, mtu) => links::set_mtu(netlink, self.index(interface)?, *mtu).await,
             Step::SetUp(interface) => links::set_up(netlink, self.index(interface)?).await,
             Step::AddAddress(interface, address) => {
@@ -163,14 +185,14 @@ impl Run<'_> {
 
     async fn many_routes(&mut self, steps: &[Step]) {
         tracing::debug!(steps = steps.len(), first = %steps[0], "kernel route steps");
+        let hopeful: Vec<&Step> = steps.iter().filter(|step| self.may_be_tried(step)).collect();
         let this = &*self;
-        let hopeful: Vec<&Step> = steps.iter().filter(|step| !this.is_hopeless(step)).collect();
         let requests = hopeful.into_iter().map(|step| async move { (step, this.plain(step).await) });
         let answers: Vec<(&Step, io::Result<()>)> =
             stream::iter(requests).buffer_unordered(ROUTES_AT_ONCE).collect().await;
         for (step, answer) in answers {
             match answer {
-                Ok(()) => self.observed.note(step),
+                Ok(()) => self.succeed(step),
                 Err(error) => self.fail(step, error.into()),
             }
         }
@@ -229,7 +251,40 @@ impl Run<'_> {
         (opens && self.unguarded) || step.needs().into_iter().any(|interface| self.broken.contains(interface))
     }
 
+    /// Whether a step is to be tried now. One that has to wait breaks what needs it, as if it had failed once more.
+    fn may_be_tried(&mut self, step: &Step) -> bool {
+        if self.is_hopeless(step) {
+            self.kernel.attempts.hidden(step);
+            return false;
+        }
+        let permitted = self.kernel.attempts.permits(step, Instant::now());
+        if !permitted {
+            self.break_with(step);
+            self.outcome.waiting.push(step.clone());
+        }
+        permitted
+    }
+
+    fn succeed(&mut self, step: &Step) {
+        self.observed.note(step);
+        self.kernel.attempts.succeeded(step, Instant::now());
+    }
+
     fn fail(&mut self, step: &Step, cause: anyhow::Error) {
+        self.break_with(step);
+        // Nothing else is another one than it was observed to be if the filter is not set.
+        if !step.is_about_filter() {
+            self.observed.freshness = Freshness::Stale;
+        }
+        // What stands in the way of the ruleset does so until the next look at it, and is reported as that ([`super::filter`]).
+        if !matches!(step, Step::SetFilter(_)) {
+            self.kernel.attempts.failed(step, format!("{cause:#}"), Instant::now());
+        }
+        self.outcome.failures.push(Failure { step: step.clone(), cause });
+    }
+
+    /// What needs what this step would have made makes no sense now.
+    fn break_with(&mut self, step: &Step) {
         let broken = match step {
             Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) | Step::SetUp(interface) => Some(interface),
             Step::Overlay(step) => step.makes(),
@@ -237,10 +292,5 @@ impl Run<'_> {
         };
         self.broken.extend(broken.cloned());
         self.unguarded |= matches!(step, Step::SetFilter(_));
-        // Nothing else is another one than it was observed to be if the filter is not set.
-        if !step.is_about_filter() {
-            self.observed.freshness = Freshness::Stale;
-        }
-        self.failures.push(Failure { step: step.clone(), cause });
     }
 }

@@ -5,7 +5,8 @@ use std::io;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    AfSpecInet, AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InetDevConf, InfoKind, LinkAttribute, LinkFlags, LinkInfo,
+    LinkMessage,
 };
 
 use super::netlink::{Netlink, unless};
@@ -26,6 +27,8 @@ pub(super) struct FoundLink {
     pub admin: Admin,
     /// Up and with carrier.
     pub running: bool,
+    /// Its IPv4 settings, as far as the kernel says them in the dump.
+    pub settings: Option<InetDevConf>,
 }
 
 /// What it is, as far as weft makes such.
@@ -69,6 +72,7 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
     let mut alias = None;
     let mut controller = None;
     let mut statistics = Statistics::default();
+    let mut settings = None;
     let mut infos = [].as_slice();
     let mut address = [].as_slice();
     for attribute in &message.attributes {
@@ -89,6 +93,7 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
                 };
             }
             LinkAttribute::LinkInfo(found) => infos = found,
+            LinkAttribute::AfSpecUnspec(families) => settings = families.iter().find_map(settings_in),
             _ => {}
         }
     }
@@ -116,6 +121,15 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
         // LowerUp is the carrier at this moment; Running follows up to a second later, and knows of a port that may not
         // be used yet.
         running: flags.contains(LinkFlags::Up | LinkFlags::LowerUp | LinkFlags::Running),
+        settings,
+    })
+}
+
+fn settings_in(family: &AfSpecUnspec) -> Option<InetDevConf> {
+    let AfSpecUnspec::Inet(parts) = family else { return None };
+    parts.iter().find_map(|part| match part {
+        AfSpecInet::DevConf(settings) => Some(*settings),
+        _ => None,
     })
 }
 

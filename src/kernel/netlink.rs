@@ -1,37 +1,85 @@
 //! Requests and dumps over one NETLINK_ROUTE socket.
+//!
+//! The kernel carries out a request within the system call that sends it, and whoever sends one waits while somebody else holds the
+//! kernel's lock on the network's configuration. So the socket has a thread of its own, and every request a time limit: a kernel that
+//! does not answer holds up nothing but what needs the answer. After that the connection is replaced, for it may be stuck.
 
 use std::io;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use futures::{Stream, StreamExt};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::AsyncSocket;
+use rtnetlink::Handle;
+use tokio::time::timeout;
 
 /// A dump that keeps being overtaken by changes is taken as it is after this many tries; the changes are announced to
 /// the watch anyway.
 const DUMP_TRIES: usize = 4;
+/// How long the kernel may take for one change or one question.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take until the next part of a dump.
+const DUMP_PATIENCE: Duration = Duration::from_secs(5);
+/// Threads that may be stuck in the kernel before no further connection is made.
+const MAX_STUCK: usize = 4;
 
-/// A handle to the socket's task. Cheap to clone; requests of all clones are pipelined.
+/// The socket, wherever it is used. Cheap to clone; requests of all clones are pipelined.
 #[derive(Clone)]
-pub(super) struct Netlink(rtnetlink::Handle);
+pub(super) struct Netlink(Arc<Shared>);
+
+struct Shared {
+    /// Replaced after a request that was not answered.
+    connection: Mutex<Connection>,
+    port: Arc<OwnPort>,
+    open: fn() -> io::Result<(Handle, u32)>,
+}
+
+struct Connection {
+    handle: Handle,
+    /// Counted up with each replacement, so that many requests that fail together replace it once.
+    generation: u64,
+}
+
+/// The port of weft's own requests, by which the kernel names the author of a change.
+#[derive(Debug, Default)]
+pub(super) struct OwnPort(AtomicU32);
+
+impl OwnPort {
+    pub fn number(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Netlink {
-    /// Opens a socket in the network namespace of this thread, served by a task of the present runtime. Dumps honour
-    /// the filters in their requests (NETLINK_GET_STRICT_CHK). Also returns the socket's port, by which the kernel names
-    /// the author of a change.
-    pub fn open() -> anyhow::Result<(Self, u32)> {
-        let (mut connection, handle, _) =
-            rtnetlink::new_connection_with_strict_check().context("opening a netlink socket")?;
-        let address = connection.socket_mut().socket_mut().bind_auto().context("binding the netlink socket")?;
-        tokio::spawn(connection);
-        Ok((Self(handle), address.port_number()))
+    /// Opens a socket in the network namespace of this thread. Dumps honour the filters in their requests (NETLINK_GET_STRICT_CHK).
+    pub fn open() -> anyhow::Result<Self> {
+        Self::open_with(connect)
+    }
+
+    fn open_with(open: fn() -> io::Result<(Handle, u32)>) -> anyhow::Result<Self> {
+        let (handle, port) = open().context("opening a netlink socket")?;
+        let shared = Shared {
+            connection: Mutex::new(Connection { handle, generation: 0 }),
+            port: Arc::new(OwnPort(AtomicU32::new(port))),
+            open,
+        };
+        Ok(Self(Arc::new(shared)))
+    }
+
+    /// The port of the requests, now and after a replacement.
+    pub fn port(&self) -> Arc<OwnPort> {
+        Arc::clone(&self.0.port)
     }
 
     /// One change. The kernel's refusal is the error.
     pub async fn change(&self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
-        let mut replies = self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
-        match replies.next().await {
+        let (mut replies, generation) = self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        match self.within(PATIENCE, generation, replies.next()).await? {
             // An acknowledgement ends the stream without a message.
             None => Ok(()),
             Some(reply) => match reply.payload {
@@ -43,8 +91,8 @@ impl Netlink {
 
     /// The one thing asked for.
     pub async fn get(&self, request: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
-        let mut replies = self.send(request, NLM_F_REQUEST)?;
-        match replies.next().await.map(|reply| reply.payload) {
+        let (mut replies, generation) = self.send(request, NLM_F_REQUEST)?;
+        match self.within(PATIENCE, generation, replies.next()).await?.map(|reply| reply.payload) {
             Some(NetlinkPayload::InnerMessage(message)) => Ok(message),
             Some(NetlinkPayload::Error(error)) => Err(error.to_io()),
             other => Err(io::Error::other(format!("the kernel answers a question with {other:?}"))),
@@ -65,10 +113,10 @@ impl Netlink {
 
     /// The dump, and whether nothing changed meanwhile.
     async fn dump_once(&self, request: RouteNetlinkMessage) -> io::Result<(Vec<RouteNetlinkMessage>, bool)> {
-        let mut replies = self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
+        let (mut replies, generation) = self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
         let mut found = Vec::new();
         let mut whole = true;
-        while let Some(reply) = replies.next().await {
+        while let Some(reply) = self.within(DUMP_PATIENCE, generation, replies.next()).await? {
             whole &= reply.header.flags & NLM_F_DUMP_INTR == 0;
             match reply.payload {
                 NetlinkPayload::InnerMessage(message) => found.push(message),
@@ -80,16 +128,103 @@ impl Netlink {
         Ok((found, whole))
     }
 
+    /// Sends over the present connection, and says which that is.
     fn send(
         &self,
         message: RouteNetlinkMessage,
         flags: u16,
-    ) -> io::Result<impl Stream<Item = NetlinkMessage<RouteNetlinkMessage>> + use<>> {
+    ) -> io::Result<(impl Stream<Item = NetlinkMessage<RouteNetlinkMessage>> + use<>, u64)> {
         let mut request = NetlinkMessage::from(message);
         request.header.flags = flags;
-        let closed = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the netlink socket's task has ended");
-        self.0.clone().request(request).map_err(closed)
+        let (mut handle, generation) = {
+            let connection = self.connection();
+            (connection.handle.clone(), connection.generation)
+        };
+        match handle.request(request) {
+            Ok(replies) => Ok((replies, generation)),
+            Err(_closed) => {
+                self.replace(generation);
+                Err(io::Error::new(io::ErrorKind::BrokenPipe, "the netlink connection has ended"))
+            }
+        }
     }
+
+    /// Waits for an answer, but not for ever.
+    async fn within<T>(&self, patience: Duration, generation: u64, answer: impl Future<Output = T>) -> io::Result<T> {
+        match timeout(patience, answer).await {
+            Ok(answer) => Ok(answer),
+            Err(_elapsed) => {
+                self.replace(generation);
+                let text = format!("the kernel has not answered within {} s", patience.as_secs());
+                Err(io::Error::new(io::ErrorKind::TimedOut, text))
+            }
+        }
+    }
+
+    /// Opens another connection in place of that of this generation. If none can be had, the old one stays.
+    fn replace(&self, generation: u64) {
+        let mut connection = self.connection();
+        if connection.generation != generation {
+            return;
+        }
+        match (self.0.open)() {
+            Ok((handle, port)) => {
+                *connection = Connection { handle, generation: generation + 1 };
+                self.0.port.0.store(port, Ordering::Relaxed);
+            }
+            Err(error) => tracing::warn!(%error, "no new netlink connection"),
+        }
+    }
+
+    fn connection(&self) -> std::sync::MutexGuard<'_, Connection> {
+        // Whoever panicked meanwhile has left a whole value behind.
+        self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens a connection in the network namespace of this thread, served by a thread of its own that ends with the last handle. Gives the
+/// socket's port, too.
+fn connect() -> io::Result<(Handle, u32)> {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    /// Counts a thread as long as it lives.
+    struct Place;
+    impl Drop for Place {
+        fn drop(&mut self) {
+            THREADS.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    let before = THREADS.fetch_add(1, Ordering::Relaxed);
+    let place = Place;
+    // In tests many threads have a kernel each; a daemon has one connection, and those that are stuck.
+    if !cfg!(test) && before > MAX_STUCK {
+        return Err(io::Error::other(format!("{before} connections to the kernel are stuck")));
+    }
+    let (sender, opened) = std::sync::mpsc::sync_channel(1);
+    thread::Builder::new().name("netlink".to_owned()).spawn(move || {
+        let _place = place;
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(sender.send(Err(error))),
+        };
+        runtime.block_on(async {
+            match open_socket() {
+                Ok((connection, handle, port)) => {
+                    // Whoever waits has gone only if the process ends.
+                    let _ = sender.send(Ok((handle, port)));
+                    connection.await;
+                }
+                Err(error) => drop(sender.send(Err(error))),
+            }
+        });
+    })?;
+    opened.recv().unwrap_or_else(|_| Err(io::Error::other("the netlink thread has ended")))
+}
+
+/// The connection to be served, the way to send to it, and its port.
+fn open_socket() -> io::Result<(impl Future<Output = ()>, Handle, u32)> {
+    let (mut connection, handle, _) = rtnetlink::new_connection_with_strict_check()?;
+    let address = connection.socket_mut().socket_mut().bind_auto()?;
+    Ok((connection, handle, address.port_number()))
 }
 
 /// Takes an error of this number for success: what was to be done had been done already.
@@ -97,5 +232,51 @@ pub(super) fn unless(result: io::Result<()>, done_already: i32) -> io::Result<()
     match result {
         Err(error) if error.raw_os_error() == Some(done_already) => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_route::link::LinkMessage;
+
+    use super::*;
+
+    fn links() -> RouteNetlinkMessage {
+        RouteNetlinkMessage::GetLink(LinkMessage::default())
+    }
+
+    /// The first connection is one that nobody serves, the others are the kernel's.
+    fn first_stuck() -> io::Result<(Handle, u32)> {
+        thread_local! {
+            static COUNT: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+        }
+        if COUNT.replace(COUNT.get() + 1) > 0 {
+            return connect();
+        }
+        let (connection, handle, port) = open_socket()?;
+        // As if it were held up in a system call for as long as the test lasts.
+        std::mem::forget(connection);
+        Ok((handle, port))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_not_answered_ends_and_the_next_one_has_a_new_connection() {
+        let netlink = Netlink::open_with(first_stuck).unwrap();
+        let port = netlink.port();
+        let before = port.number();
+        let (one, other, third) = tokio::join!(
+            netlink.dump(links()),
+            netlink.get(links()),
+            netlink.change(RouteNetlinkMessage::DelLink(LinkMessage::default()), 0)
+        );
+        for error in [one.unwrap_err(), other.unwrap_err(), third.unwrap_err()] {
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(error.to_string(), "the kernel has not answered within 5 s");
+        }
+        assert_ne!(port.number(), before, "changes of our own are known by the new port");
+        assert_eq!(netlink.connection().generation, 1, "three failed together, one replaces it");
+        // The kernel answers in real time.
+        tokio::time::resume();
+        assert!(!netlink.dump(links()).await.unwrap().is_empty());
     }
 }

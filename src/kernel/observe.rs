@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use futures::{StreamExt, stream};
+use tokio::time::{Instant, timeout_at};
 
 use super::filter::Filter;
 use super::links::{ALIAS_PREFIX, FoundLink, Kind};
@@ -14,13 +16,16 @@ use super::settings::Memory;
 use super::watch::Watch;
 use super::{addresses, links, routes, rules, settings};
 use crate::mesh::IfName;
-use crate::reconcile::Applied;
 use crate::reconcile::state::{Device, ForeignInterface, Link, Observed, Scope, Sysctl, SysctlKey};
 use crate::reconcile::sysctls::Sysctls;
 use crate::reconcile::tunnels::Tunnels;
+use crate::reconcile::{Applied, Attempts};
 
 /// How many WireGuard devices are asked at a time.
 const DEVICES_AT_ONCE: usize = 16;
+
+/// How long all of them together may take: the daemon waits for it.
+const DEVICES_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The kernel of one network namespace, for one mesh.
 pub struct Kernel {
@@ -29,6 +34,7 @@ pub struct Kernel {
     pub(super) alias: String,
     pub(super) memory: Memory,
     pub(super) applied: Applied,
+    pub(super) attempts: Attempts,
     pub(super) others: OthersRoutes,
     /// Name of the mesh.
     pub(super) mesh: String,
@@ -50,13 +56,14 @@ impl Kernel {
     /// Opens the kernel for the mesh of this name, and a watch that hears of everything from here on. `run_dir` is
     /// the daemon's own; what cannot be kept there is reported as a problem.
     pub fn open(mesh: &str, run_dir: &Path) -> anyhow::Result<(Self, Watch)> {
-        let (netlink, port) = Netlink::open()?;
-        let watch = Watch::open(port)?;
+        let netlink = Netlink::open()?;
+        let watch = Watch::open(netlink.port())?;
         let kernel = Self {
             netlink,
             alias: format!("{ALIAS_PREFIX}{mesh}"),
             memory: Memory::open(run_dir),
             applied: Applied::default(),
+            attempts: Attempts::default(),
             others: OthersRoutes::default(),
             mesh: mesh.to_owned(),
             segments: Segments::default(),
@@ -92,7 +99,7 @@ impl Kernel {
                 routes::dump_of_others(&self.netlink).await.context("dumping routes of others")?;
         }
         observed.state.rules = rules::dump(&self.netlink).await.context("dumping rules")?;
-        observed.state.sysctls = settings::read_all(names.values().cloned());
+        observed.state.sysctls = settings::read_all(links.iter().map(|link| (&link.name, link.settings)));
         for link in links {
             observed.indexes.insert(link.name.clone(), link.index);
             let ours = link.is_ours(&self.alias);
@@ -134,9 +141,10 @@ impl Kernel {
         observed.state.devices.clear();
         observed.unreadable.clear();
         let interfaces: Vec<IfName> = observed.state.links.keys().cloned().collect();
+        let deadline = Instant::now() + DEVICES_PATIENCE;
         let asked = interfaces.into_iter().map(|interface| async move {
-            let device = tunnels.observe(&interface).await;
-            (interface, device)
+            let device = timeout_at(deadline, tunnels.observe(&interface)).await;
+            (interface, device.unwrap_or_else(|_elapsed| Err(anyhow!("no time was left to ask it"))))
         });
         let answers: Vec<(IfName, anyhow::Result<Option<Device>>)> =
             stream::iter(asked).buffer_unordered(DEVICES_AT_ONCE).collect().await;
@@ -191,7 +199,7 @@ impl Kernel {
 /// # Errors
 /// If the kernel does not say which links there are.
 pub async fn meshes_by_links() -> anyhow::Result<BTreeSet<String>> {
-    let (netlink, _) = Netlink::open()?;
+    let netlink = Netlink::open()?;
     let links = links::dump(&netlink).await.context("dumping links")?;
     Ok(links.iter().filter_map(FoundLink::mesh).map(str::to_owned).collect())
 }

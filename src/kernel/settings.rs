@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
+use netlink_packet_route::link::InetDevConf;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::mesh::IfName;
 use crate::reconcile::state::{Scope, Sysctl, SysctlKey};
@@ -24,11 +28,33 @@ const PURPOSE: Purpose = Purpose {
     without: "once the daemon has ended, `weft down` does not know what kernel settings were before weft",
 };
 
-/// Every key of every scope. Interfaces that go meanwhile are left out.
-pub(super) fn read_all(interfaces: impl IntoIterator<Item = IfName>) -> Sysctls {
-    let scopes = [Scope::All, Scope::Default].into_iter().chain(interfaces.into_iter().map(Scope::Interface));
-    let sysctls = scopes.flat_map(|scope| SysctlKey::ALL.map(|key| Sysctl { scope: scope.clone(), key }));
-    sysctls.filter_map(|sysctl| read(&sysctl).ok().map(|value| (sysctl, value))).collect()
+/// How long writing a setting may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Settings that are being written at a time. A write that does not end keeps its thread: there are no more of those than this.
+const WRITES: usize = 4;
+
+/// Every key of every scope. What a dump of links has told already is taken from it: a machine may have a thousand interfaces. Those that
+/// go meanwhile are left out.
+pub(super) fn read_all<'a>(interfaces: impl IntoIterator<Item = (&'a IfName, Option<InetDevConf>)>) -> Sysctls {
+    let whole = [Scope::All, Scope::Default].map(|scope| (scope, None));
+    let scopes =
+        whole.into_iter().chain(interfaces.into_iter().map(|(name, told)| (Scope::Interface(name.clone()), told)));
+    let sysctls = scopes.flat_map(|(scope, told)| {
+        SysctlKey::ALL.map(|key| {
+            let told = told.and_then(|told| value_in(&told, key));
+            (Sysctl { scope: scope.clone(), key }, told)
+        })
+    });
+    sysctls.filter_map(|(sysctl, told)| told.or_else(|| read(&sysctl).ok()).map(|value| (sysctl, value))).collect()
+}
+
+fn value_in(settings: &InetDevConf, key: SysctlKey) -> Option<u32> {
+    let value = match key {
+        SysctlKey::Forwarding => settings.forwarding,
+        SysctlKey::RpFilter => settings.rp_filter,
+        SysctlKey::AcceptRedirects => settings.accept_redirects,
+    };
+    u32::try_from(value).ok()
 }
 
 fn read(sysctl: &Sysctl) -> io::Result<u32> {
@@ -36,9 +62,21 @@ fn read(sysctl: &Sysctl) -> io::Result<u32> {
     text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
-/// Writes one value.
-pub(super) fn write(sysctl: &Sysctl, value: u32) -> io::Result<()> {
-    fs::write(path(sysctl), value.to_string())
+/// Writes one value. The kernel may make whoever writes wait for whoever configures the network at the time.
+pub(super) async fn write(sysctl: &Sysctl, value: u32) -> io::Result<()> {
+    static PLACES: Semaphore = Semaphore::const_new(WRITES);
+    let path = path(sysctl);
+    let written = async {
+        let place = PLACES.acquire().await.map_err(io::Error::other)?;
+        let write = move || {
+            // Taken back when the kernel has taken the value, whether or not somebody still waits for that.
+            let _place = place;
+            fs::write(path, value.to_string())
+        };
+        tokio::task::spawn_blocking(write).await.map_err(io::Error::other)?
+    };
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("not written within {} s", PATIENCE.as_secs()));
+    timeout(PATIENCE, written).await.unwrap_or_else(|_elapsed| Err(late()))
 }
 
 fn path(sysctl: &Sysctl) -> PathBuf {

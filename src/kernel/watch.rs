@@ -1,10 +1,12 @@
-//! Hearing of changes that others make. Says what kind of thing changed, not what: look again and plan again.
+//! Hearing of changes that others make. Says what kind of thing changed, not what: look again and plan again. Of interfaces it says
+//! whether weft has something to do with them, for a machine may have a thousand others that come and go.
 //!
 //! The queue is the socket's own buffer. What arrives while nobody listens is coalesced by kind; what does not fit any
 //! more becomes [`Change::Resync`].
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 
 use anyhow::Context;
 use netlink_packet_core::NLM_F_REPLACE;
@@ -12,8 +14,10 @@ use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocol
 use rtnetlink::MulticastGroup;
 use vxlan::Mac;
 
-use super::attention::Attention;
+use super::attention::{Attention, Interfaces};
+use super::netlink::OwnPort;
 use super::observe::OthersRoutes;
+use crate::mesh::IfName;
 use crate::reconcile::state::{Observed, PROTOCOL};
 
 /// Receive buffer, bytes: some ten thousand route messages.
@@ -28,10 +32,12 @@ const BATCH: usize = 1024;
 /// The kind of thing that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
-    /// An interface came, went, or changed its flags, carrier, MTU or name.
+    /// An interface that weft has something to do with came, went, or changed its flags, carrier, MTU or name.
     Links,
-    /// An IPv4 address came or went.
+    /// An IPv4 address came to or went from such an interface.
     Addresses,
+    /// An interface that weft has nothing to do with, or its addresses, changed.
+    Unmanaged,
     /// A route of weft went, or somebody put another in its place.
     Routes,
     /// A route that others made came, went or changed.
@@ -64,15 +70,16 @@ pub enum Attended {
 pub struct Watch {
     socket: TokioSocket,
     /// Port of the socket that weft's own requests come from.
-    own_port: u32,
+    own_port: Arc<OwnPort>,
     others: OthersRoutes,
     segments: Attention,
+    interfaces: Interfaces,
     buffer: Vec<u8>,
 }
 
 impl Watch {
     /// Subscribes. Everything that happens from here on is heard of, except routes changed through `own_port`.
-    pub(super) fn open(own_port: u32) -> anyhow::Result<Self> {
+    pub(super) fn open(own_port: Arc<OwnPort>) -> anyhow::Result<Self> {
         let groups =
             [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route, MulticastGroup::Ipv4Rule];
         let mask = groups.into_iter().fold(0, |mask, group| mask | 1 << (group as u32 - 1));
@@ -81,8 +88,14 @@ impl Watch {
         socket.bind(&SocketAddr::new(0, mask)).context("subscribing to the kernel's notifications")?;
         // The kernel grants what rmem_max allows; a smaller buffer only makes `Resync` more likely.
         socket.set_rx_buf_sz(BUFFER).context("enlarging the netlink socket's buffer")?;
-        let (others, segments) = (OthersRoutes::default(), Attention::default());
-        Ok(Self { socket: watch, own_port, others, segments, buffer: Vec::with_capacity(DATAGRAM) })
+        let (others, segments, interfaces) = (OthersRoutes::default(), Attention::default(), Interfaces::default());
+        Ok(Self { socket: watch, own_port, others, segments, interfaces, buffer: Vec::with_capacity(DATAGRAM) })
+    }
+
+    /// Which interfaces weft has something to do with, besides those that it has made: by name, whether or not they are there. Until
+    /// this is said, all are.
+    pub fn manage(&mut self, names: BTreeSet<IfName>) {
+        self.interfaces.managed = Some(names);
     }
 
     /// Whether to tell of routes that others made from now on.
@@ -95,6 +108,7 @@ impl Watch {
     /// # Errors
     /// If the kernel does not take the subscription.
     pub fn attend(&mut self, observed: &Observed) -> io::Result<Attended> {
+        self.interfaces.find(observed);
         let segments = Attention::of(observed);
         if segments.is_to_interfaces_of(&self.segments) {
             self.segments = segments;
@@ -126,7 +140,10 @@ impl Watch {
             };
             read += 1;
             match received {
-                Ok(()) => changes.extend(changes_in(&self.buffer, self.own_port, self.others, &self.segments)),
+                Ok(()) => {
+                    let own_port = self.own_port.number();
+                    changes.extend(changes_in(&self.buffer, own_port, self.others, &self.segments, &self.interfaces));
+                }
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     changes.insert(Change::Resync);
                     drain = Drain::ToTheEnd;
@@ -157,6 +174,7 @@ fn changes_in<'a>(
     own_port: u32,
     others: OthersRoutes,
     segments: &'a Attention,
+    interfaces: &'a Interfaces,
 ) -> impl Iterator<Item = Change> + 'a {
     const HEADER: usize = 16;
     std::iter::from_fn(move || {
@@ -170,6 +188,8 @@ fn changes_in<'a>(
             datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
             let change = match kind {
                 libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => segments.change_of(kind, body),
+                libc::RTM_NEWLINK | libc::RTM_DELLINK if !interfaces.manage_link(body) => Some(Change::Unmanaged),
+                libc::RTM_NEWADDR | libc::RTM_DELADDR if !interfaces.manage_address(body) => Some(Change::Unmanaged),
                 _ => change_of(kind, flags, body),
             };
             match change {
@@ -233,7 +253,7 @@ mod tests {
     }
 
     fn changes(datagram: &[u8]) -> Vec<Change> {
-        changes_in(datagram, OWN, OthersRoutes::Ignored, &Attention::default()).collect()
+        changes_in(datagram, OWN, OthersRoutes::Ignored, &Attention::default(), &Interfaces::default()).collect()
     }
 
     #[test]
@@ -242,7 +262,8 @@ mod tests {
             let mut body = route(protocol);
             body[7] = rtm_type;
             let message = message(kind, 0, 9, &body);
-            changes_in(&message, OWN, OthersRoutes::Observed, &Attention::default()).collect::<Vec<_>>()
+            let (attention, interfaces) = (Attention::default(), Interfaces::default());
+            changes_in(&message, OWN, OthersRoutes::Observed, &attention, &interfaces).collect::<Vec<_>>()
         };
         assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_UNICAST), [Change::OthersRoutes]);
         assert_eq!(told(libc::RTM_DELROUTE, 12, libc::RTN_BLACKHOLE), [Change::OthersRoutes]);

@@ -1,8 +1,9 @@
 //! From what should be to what is: desired state, observed state, and the plan between them.
 //!
 //! [`state`] has the types of both sides; [`routes`] and [`sysctls`] compute the parts of desired state that take thought;
-//! [`overlay`] is the part of Ethernet segments, [`filter`] the nftables ruleset; [`plan`](plan()) gives the [`Step`]s; [`tunnels`] says what WireGuard's drivers have to offer. Nothing here does I/O.
+//! [`overlay`] is the part of Ethernet segments, [`filter`] the nftables ruleset; [`plan`](plan()) gives the [`Step`]s, [`Attempts`] says which of them wait; [`tunnels`] says what WireGuard's drivers have to offer. Nothing here does I/O.
 
+mod attempts;
 pub mod filter;
 pub mod overlay;
 mod plan;
@@ -12,5 +13,6 @@ mod step;
 pub mod sysctls;
 pub mod tunnels;
 
+pub use attempts::Attempts;
 pub use plan::{Applied, plan, plan_routes};
 pub use step::Step;

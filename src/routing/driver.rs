@@ -1,8 +1,12 @@
-//! The task that owns the engine.
+//! The task that owns the engine: packets first, then timers, then commands.
+//!
+//! However late the task runs, what lies in the sockets has come before now and is handled before a timer is judged: after a pause a
+//! neighbour is not taken for dead whose hellos wait. Each of the three is bounded, so that none starves another, and the task yields
+//! between turns, for the engine may ask for one turn after the other while it has long work to do.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -14,14 +18,22 @@ use tokio::task::JoinHandle;
 use tracing::{debug, trace, warn};
 
 use super::log::EventLog;
+use super::ports::{Lack, Ports, Wanted};
 use super::senders::{Senders, senders};
-use super::socket::{Departure, OspfSocket, Received};
+use super::socket::{Departure, Received};
 use crate::trace::Recorder;
 
 /// Commands waiting for the task.
 const COMMAND_QUEUE: usize = 64;
-/// Packets read and not yet handled, all interfaces together; beyond it they wait in the sockets' buffers.
-const PACKET_QUEUE: usize = 256;
+/// Packets handled before timers are judged, and the time that may take; beyond it they wait in the sockets' buffers.
+const PACKETS_AT_ONCE: usize = 512;
+const PACKETS_TIME: Duration = Duration::from_millis(20);
+/// Commands carried out before packets and timers have their turn again.
+const COMMANDS_AT_ONCE: usize = 16;
+/// LSAs of a [`LsdbPart`], so that the engine is held up for a moment only.
+const LSAS_AT_ONCE: usize = 1024;
+/// Paths that are not believed and that a [`View`] names.
+const REFUSED_SHOWN: usize = 20;
 /// Batches of news on their way to whoever acts on them; beyond it changes are merged by destination or LSA.
 const NEWS_QUEUE: usize = 4;
 
@@ -62,10 +74,10 @@ pub struct View {
     pub neighbors: Vec<ospf::NeighborView>,
     /// Interfaces.
     pub interfaces: Vec<ospf::InterfaceView>,
-    /// The link state database.
-    pub lsdb: Vec<ospf::LsaView>,
-    /// Paths that are not believed.
+    /// Paths that are not believed, the first of them.
     pub refused: Vec<ospf::RefusedView>,
+    /// How many there are.
+    pub refused_total: usize,
     /// Paths to area border and AS boundary routers.
     pub routers: Vec<ospf::RouterView>,
     /// When routes are calculated.
@@ -82,12 +94,42 @@ pub struct View {
     pub restarting: bool,
 }
 
+/// A part of the link state database.
+#[derive(Debug)]
+pub struct LsdbPart {
+    /// LSAs in the order of their places.
+    pub lsas: Vec<ospf::LsaView>,
+    /// Where to go on; `None` at the end.
+    pub rest: Option<LsaPlace>,
+}
+
+/// Reads the link state database, part by part, without holding up the engine or copying more than a part. LSAs that come or go
+/// meanwhile may be in it or not.
+#[derive(Debug, Clone)]
+pub struct LsdbReader {
+    commands: mpsc::Sender<Command>,
+}
+
+impl LsdbReader {
+    /// The LSAs behind `after`, or the first ones.
+    ///
+    /// # Errors
+    /// If the task has ended.
+    pub async fn part(&self, after: Option<LsaPlace>) -> anyhow::Result<LsdbPart> {
+        let (sender, receiver) = oneshot::channel();
+        // If it is not sent, the receiver says so.
+        let _ = self.commands.send(Command::Lsdb(after, sender)).await;
+        receiver.await.context("the routing task has ended")
+    }
+}
+
 #[derive(Debug)]
 enum Command {
     Configure(Box<Config>),
     Link(InterfaceId, LinkState),
     Opaque { scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes> },
     View(oneshot::Sender<View>),
+    Lsdb(Option<LsaPlace>, oneshot::Sender<LsdbPart>),
     PrepareRestart(Duration, oneshot::Sender<u32>),
     Shutdown(oneshot::Sender<()>),
 }
@@ -96,26 +138,25 @@ impl Driver {
     /// Starts the task. What it comes to know comes out of the receiver.
     ///
     /// What goes into the engine and comes out of it is written to `recorder`, which has heard of `config` and `seed`.
-    pub fn start(config: Config, seed: u64, recorder: Option<Recorder>) -> (Self, mpsc::Receiver<News>) {
+    ///
+    /// # Errors
+    /// If the kernel gives no descriptors for waiting on sockets.
+    pub fn start(
+        config: Config,
+        seed: u64,
+        recorder: Option<Recorder>,
+    ) -> anyhow::Result<(Self, mpsc::Receiver<News>)> {
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
-        let (packet_sender, packets) = mpsc::channel(PACKET_QUEUE);
         let (news_sender, news) = mpsc::channel(NEWS_QUEUE);
         let epoch = Instant::now();
-        let task = Task {
-            names: names(&config),
-            senders: senders(&config),
-            engine: Engine::new(config, seed, ospf::Instant::ZERO),
-            epoch,
-            links: BTreeMap::new(),
-            ports: BTreeMap::new(),
-            packet_sender,
-            pending: News::default(),
-            log: EventLog::default(),
-            recorder,
-            leaving: None,
-        };
-        let task = tokio::spawn(task.run(command_queue, packets, news_sender));
-        (Self { epoch, commands, task }, news)
+        let world = Host { epoch, ports: Ports::new()? };
+        let task = tokio::spawn(Task::new(config, seed, recorder, world).run(command_queue, news_sender));
+        Ok((Self { epoch, commands, task }, news))
+    }
+
+    /// Gives access to the link state database.
+    pub fn lsdb(&self) -> LsdbReader {
+        LsdbReader { commands: self.commands.clone() }
     }
 
     /// When the engine's time began, by the present clock.
@@ -150,14 +191,14 @@ impl Driver {
     }
 
     /// Has the neighbours told of a restart of this router and ends the task. Gives the least number of the next start.
-    pub async fn prepare_restart(self, grace_period: Duration) -> anyhow::Result<u32> {
+    pub async fn prepare_restart(&self, grace_period: Duration) -> anyhow::Result<u32> {
         let (sender, receiver) = oneshot::channel();
         self.send(Command::PrepareRestart(grace_period, sender)).await;
         receiver.await.context("the routing task has ended")
     }
 
     /// Says goodbye to the neighbours and ends the task.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         let (sender, receiver) = oneshot::channel();
         self.send(Command::Shutdown(sender)).await;
         if receiver.await.is_err() {
@@ -178,35 +219,65 @@ impl Drop for Driver {
     }
 }
 
-/// One interface's socket and its reader.
-#[derive(Debug)]
-struct Port {
-    socket: Arc<OspfSocket>,
-    /// Index and source address that the socket was opened for.
-    opened_for: (u32, Ipv4Addr),
-    /// Whose packets it lets through.
-    filtered_for: Option<Senders>,
-    reader: JoinHandle<()>,
+/// What surrounds the engine: a clock and sockets.
+trait World {
+    /// The engine's time.
+    fn now(&self) -> ospf::Instant;
+    /// A packet that has come; `None` if there is none. Never waits.
+    fn receive(&mut self) -> Option<(InterfaceId, Received)>;
+    /// Sends a packet without waiting.
+    fn send(
+        &self,
+        interface: InterfaceId,
+        destination: Ipv4Addr,
+        departure: Departure,
+        packet: &[u8],
+    ) -> io::Result<()>;
+    /// Has a socket for each of these interfaces; gives back those that lack something.
+    fn sync(&mut self, wanted: &BTreeMap<InterfaceId, Wanted>) -> Vec<(InterfaceId, Lack)>;
 }
 
-impl Drop for Port {
-    fn drop(&mut self) {
-        self.reader.abort();
+/// The machine's.
+struct Host {
+    /// The engine's time zero.
+    epoch: Instant,
+    ports: Ports,
+}
+
+impl World for Host {
+    fn now(&self) -> ospf::Instant {
+        ospf::Instant::new(self.epoch.elapsed())
+    }
+
+    fn receive(&mut self) -> Option<(InterfaceId, Received)> {
+        self.ports.receive()
+    }
+
+    fn send(
+        &self,
+        interface: InterfaceId,
+        destination: Ipv4Addr,
+        departure: Departure,
+        packet: &[u8],
+    ) -> io::Result<()> {
+        let socket = self.ports.socket(interface).ok_or_else(|| io::Error::other("no socket"))?;
+        socket.send(destination, departure, packet)
+    }
+
+    fn sync(&mut self, wanted: &BTreeMap<InterfaceId, Wanted>) -> Vec<(InterfaceId, Lack)> {
+        self.ports.sync(wanted)
     }
 }
 
-struct Task {
+struct Task<W> {
     engine: Engine,
-    /// The engine's time zero.
-    epoch: Instant,
+    world: W,
     /// Interfaces that exchange packets.
     names: BTreeMap<InterfaceId, String>,
     /// Whose packets the socket of each of them lets through.
     senders: BTreeMap<InterfaceId, Senders>,
     /// What was last said of each interface.
     links: BTreeMap<InterfaceId, LinkState>,
-    ports: BTreeMap<InterfaceId, Port>,
-    packet_sender: mpsc::Sender<(InterfaceId, Received)>,
     /// News not yet handed on, merged by destination or LSA.
     pending: News,
     log: EventLog,
@@ -215,45 +286,115 @@ struct Task {
     leaving: Option<oneshot::Sender<u32>>,
 }
 
-impl Task {
-    async fn run(
-        mut self,
-        mut commands: mpsc::Receiver<Command>,
-        mut packets: mpsc::Receiver<(InterfaceId, Received)>,
-        news: mpsc::Sender<News>,
-    ) {
-        self.drain();
+/// What came of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Something was done, and there may be more.
+    Busy,
+    /// There was nothing to do.
+    Idle,
+    /// The task is at its end.
+    Over,
+}
+
+impl Task<Host> {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>, news: mpsc::Sender<News>) {
         loop {
-            if self.engine.is_stopped() {
-                if let Some(ready) = self.leaving.take() {
-                    // Nobody waits for the answer if it took too long.
-                    let _ = ready.send(self.engine.next_boot());
-                }
-                return;
-            }
-            let deadline = self.engine.next_deadline().map(|(at, _)| self.epoch + at.since_origin());
-            tokio::select! {
-                command = commands.recv() => match command {
-                    Some(Command::Shutdown(done)) => {
-                        self.handle(Input::Shutdown);
-                        // Nobody waits for the answer if the daemon is being killed.
-                        let _ = done.send(());
-                        return;
+            match self.turn(&mut commands, &news) {
+                Turn::Over => return,
+                Turn::Busy => tokio::task::yield_now().await,
+                Turn::Idle => {
+                    let deadline = self.engine.next_deadline().map(|(at, _)| self.world.epoch + at.since_origin());
+                    let news_wait = !self.pending.is_empty();
+                    tokio::select! {
+                        command = commands.recv() => match command {
+                            Some(command) => if self.command(command) == Turn::Over { return },
+                            None => return,
+                        },
+                        outcome = self.world.ports.readable() => {
+                            if let Err(error) = outcome {
+                                // The next timer looks into the sockets, too.
+                                warn!(%error, "waiting for packets");
+                                sleep_until(deadline).await;
+                            }
+                        }
+                        () = sleep_until(deadline) => {}
+                        permit = news.reserve(), if news_wait => match permit {
+                            Ok(permit) => permit.send(std::mem::take(&mut self.pending)),
+                            Err(_) => return,
+                        },
                     }
-                    Some(command) => self.command(command),
-                    None => return,
-                },
-                Some((interface, received)) = packets.recv() => self.packet(interface, &received),
-                () = sleep_until(deadline) => self.handle(Input::Tick),
-                permit = news.reserve(), if !self.pending.is_empty() => match permit {
-                    Ok(permit) => permit.send(std::mem::take(&mut self.pending)),
-                    Err(_) => return,
-                },
+                }
             }
         }
     }
+}
 
-    fn command(&mut self, command: Command) {
+impl<W: World> Task<W> {
+    fn new(config: Config, seed: u64, recorder: Option<Recorder>, world: W) -> Self {
+        let mut task = Self {
+            names: names(&config),
+            senders: senders(&config),
+            engine: Engine::new(config, seed, ospf::Instant::ZERO),
+            world,
+            links: BTreeMap::new(),
+            pending: News::default(),
+            log: EventLog::default(),
+            recorder,
+            leaving: None,
+        };
+        task.drain();
+        task
+    }
+
+    /// Packets, timers, commands, news: what there is of each, within its bound. Waits for nothing.
+    fn turn(&mut self, commands: &mut mpsc::Receiver<Command>, news: &mpsc::Sender<News>) -> Turn {
+        let mut turn = self.packets();
+        if self.engine.next_deadline().is_some_and(|(at, _)| at <= self.world.now()) {
+            self.handle(Input::Tick);
+            turn = Turn::Busy;
+        }
+        for _ in 0..COMMANDS_AT_ONCE {
+            match commands.try_recv() {
+                Ok(command) => match self.command(command) {
+                    Turn::Over => return Turn::Over,
+                    _ => turn = Turn::Busy,
+                },
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                Err(mpsc::error::TryRecvError::Disconnected) => return Turn::Over,
+            }
+        }
+        if self.engine.is_stopped() {
+            if let Some(ready) = self.leaving.take() {
+                // Nobody waits for the answer if it took too long.
+                let _ = ready.send(self.engine.next_boot());
+            }
+            return Turn::Over;
+        }
+        if !self.pending.is_empty() {
+            match news.try_reserve() {
+                Ok(permit) => permit.send(std::mem::take(&mut self.pending)),
+                Err(mpsc::error::TrySendError::Full(())) => {}
+                Err(mpsc::error::TrySendError::Closed(())) => return Turn::Over,
+            }
+        }
+        turn
+    }
+
+    /// Handles the packets that have come.
+    fn packets(&mut self) -> Turn {
+        let start = self.world.now();
+        for count in 0..PACKETS_AT_ONCE {
+            let in_time = self.world.now().saturating_since(start) < PACKETS_TIME;
+            let Some((interface, received)) = in_time.then(|| self.world.receive()).flatten() else {
+                return if count == 0 { Turn::Idle } else { Turn::Busy };
+            };
+            self.packet(interface, &received);
+        }
+        Turn::Busy
+    }
+
+    fn command(&mut self, command: Command) -> Turn {
         match command {
             Command::Configure(config) => {
                 self.names = names(&config);
@@ -271,13 +412,15 @@ impl Task {
                 self.handle(Input::Opaque { scope, opaque_type, opaque_id, body });
             }
             Command::View(answer) => {
-                // Ages and timers are as of the last input: let it be now.
+                // Ages and timers are as of the last input: let it be now, when all that has come has been handled.
+                self.packets();
                 self.handle(Input::Tick);
+                let refused = self.engine.refused_routes();
                 let view = View {
                     neighbors: self.engine.neighbors().collect(),
                     interfaces: self.engine.interfaces().collect(),
-                    lsdb: self.engine.lsdb().collect(),
-                    refused: self.engine.refused_routes().collect(),
+                    refused_total: refused.len(),
+                    refused: refused.take(REFUSED_SHOWN).collect(),
                     routers: self.engine.routers().collect(),
                     spf: self.engine.spf(),
                     calculations: self.engine.calculations(),
@@ -289,54 +432,43 @@ impl Task {
                 // Nobody waits for the answer if the client has gone.
                 let _ = answer.send(view);
             }
+            Command::Lsdb(after, answer) => {
+                let lsas: Vec<_> = self.engine.lsdb_after(after).take(LSAS_AT_ONCE).collect();
+                let last = lsas.last().filter(|_| lsas.len() == LSAS_AT_ONCE);
+                let rest = last.map(|last| LsaPlace { domain: last.domain, key: last.lsa.header.key });
+                // Nobody waits for the answer if the client has gone.
+                let _ = answer.send(LsdbPart { lsas, rest });
+            }
             Command::PrepareRestart(grace_period, ready) => {
                 self.leaving = Some(ready);
                 self.handle(Input::PrepareRestart { grace_period, reason: RestartReason::SoftwareRestart });
             }
-            Command::Shutdown(_) => unreachable!("taken by the loop"),
+            Command::Shutdown(done) => {
+                self.handle(Input::Shutdown);
+                // Nobody waits for the answer if the daemon is being killed.
+                let _ = done.send(());
+                return Turn::Over;
+            }
         }
+        Turn::Busy
     }
 
     /// Opens, reopens and closes sockets as links and configuration want it, before the engine hears of the change.
     fn sync_ports(&mut self) {
-        let wanted: BTreeMap<InterfaceId, (u32, Ipv4Addr)> = self
-            .links
-            .iter()
-            .filter(|(interface, _)| self.names.contains_key(interface))
-            .filter_map(|(interface, state)| Some((*interface, endpoint(state)?)))
-            .collect();
-        self.ports.retain(|interface, port| wanted.get(interface) == Some(&port.opened_for));
-        for (interface, (index, source)) in wanted {
-            if let Some(port) = self.ports.get_mut(&interface) {
-                let senders = self.senders.get(&interface);
-                if port.filtered_for.as_ref() != senders {
-                    filter(&self.names, interface, &port.socket, senders);
-                    port.filtered_for = senders.cloned();
-                }
-                continue;
-            }
-            match OspfSocket::open(index, source) {
-                Ok(socket) => {
-                    let port = self.port(interface, socket, (index, source));
-                    self.ports.insert(interface, port);
-                }
-                Err(error) => {
-                    warn!(
-                        iface = self.name(interface),
-                        error = format!("{error:#}"),
-                        "no OSPF socket on this interface"
-                    );
-                }
+        let exchanging = self.links.iter().filter(|(interface, _)| self.names.contains_key(interface));
+        let wanted = exchanging.filter_map(|(interface, state)| {
+            let senders = self.senders.get(interface).cloned().unwrap_or(Senders::Anyone);
+            Some((*interface, Wanted { open_for: endpoint(state)?, senders }))
+        });
+        let wanted: BTreeMap<InterfaceId, Wanted> = wanted.collect();
+        for (interface, lack) in self.world.sync(&wanted) {
+            let iface = self.name(interface);
+            match lack {
+                Lack::Socket(error) => warn!(iface, error = format!("{error:#}"), "no OSPF socket on this interface"),
+                // The engine looks at every packet: it only works more.
+                Lack::Filter(error) => warn!(iface, %error, "no packet filter on the OSPF socket"),
             }
         }
-    }
-
-    fn port(&self, interface: InterfaceId, socket: OspfSocket, opened_for: (u32, Ipv4Addr)) -> Port {
-        let senders = self.senders.get(&interface);
-        filter(&self.names, interface, &socket, senders);
-        let socket = Arc::new(socket);
-        let reader = tokio::spawn(read(interface, Arc::clone(&socket), self.packet_sender.clone()));
-        Port { socket, opened_for, filtered_for: senders.cloned(), reader }
     }
 
     fn packet(&mut self, interface: InterfaceId, received: &Received) {
@@ -347,7 +479,7 @@ impl Task {
     }
 
     fn handle(&mut self, input: Input<'_>) {
-        let now = self.now();
+        let now = self.world.now();
         if let Some(recorder) = &mut self.recorder {
             recorder.input(now, &input);
         }
@@ -384,49 +516,14 @@ impl Task {
 
     fn send(&self, interface: InterfaceId, destination: Ipv4Addr, departure: Departure, packet: &[u8]) {
         let iface = self.name(interface);
-        let Some(port) = self.ports.get(&interface) else {
-            debug!(iface, "nothing sent: no socket");
-            return;
-        };
-        match port.socket.send(destination, departure, packet) {
+        match self.world.send(interface, destination, departure, packet) {
             Ok(()) => trace!(iface, %destination, octets = packet.len(), "sent"),
             Err(error) => debug!(iface, %destination, %error, "not sent"),
         }
     }
 
-    fn now(&self) -> ospf::Instant {
-        ospf::Instant::new(self.epoch.elapsed())
-    }
-
     fn name(&self, interface: InterfaceId) -> String {
         name(&self.names, interface)
-    }
-}
-
-/// Has a socket let through what `senders` send. The engine looks at every packet, so a router without a filter only works more.
-fn filter(
-    names: &BTreeMap<InterfaceId, String>,
-    interface: InterfaceId,
-    socket: &OspfSocket,
-    senders: Option<&Senders>,
-) {
-    if let Err(error) = socket.filter(senders.unwrap_or(&Senders::Anyone)) {
-        warn!(iface = name(names, interface), %error, "no packet filter on the OSPF socket");
-    }
-}
-
-async fn read(interface: InterfaceId, socket: Arc<OspfSocket>, packets: mpsc::Sender<(InterfaceId, Received)>) {
-    let mut buffer = Vec::new();
-    loop {
-        match socket.receive(&mut buffer).await {
-            Ok(received) => {
-                if packets.send((interface, received)).await.is_err() {
-                    return;
-                }
-            }
-            // ENETDOWN comes once when the interface goes down; the daemon learns of that by netlink.
-            Err(error) => debug!(?interface, %error, "receiving"),
-        }
     }
 }
 
@@ -454,3 +551,6 @@ fn names(config: &Config) -> BTreeMap<InterfaceId, String> {
 fn name(names: &BTreeMap<InterfaceId, String>, interface: InterfaceId) -> String {
     names.get(&interface).cloned().unwrap_or_else(|| format!("#{}", interface.0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,12 @@ mod config;
 mod driver;
 mod keyring;
 mod log;
+mod ports;
 mod redistribution;
 mod senders;
 mod socket;
 
 pub use config::{InterfaceIds, Signing, engine_config, prefix};
-pub use driver::{Driver, News, OpaqueChanges, RouteChanges, View};
+pub use driver::{Driver, LsdbPart, LsdbReader, News, OpaqueChanges, RouteChanges, View};
 pub use keyring::Keyring;
 pub use redistribution::{MAX_REDISTRIBUTED, Redistributed, redistributed};

@@ -5,7 +5,7 @@
 use std::io::{self, IoSlice, Read as _};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 
 use anyhow::Context as _;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg, setsockopt, sockopt};
@@ -13,8 +13,6 @@ use ospf::Delivery;
 use pnet::packet::Packet as _;
 use pnet::packet::ipv4::Ipv4Packet;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use super::senders::Senders;
 
@@ -36,7 +34,7 @@ const MAX_PACKET: usize = 65_535;
 /// An OSPF socket on one interface.
 #[derive(Debug)]
 pub struct OspfSocket {
-    socket: AsyncFd<Socket>,
+    socket: Socket,
     index: u32,
     source: Ipv4Addr,
 }
@@ -80,7 +78,6 @@ impl OspfSocket {
         socket.set_priority(PRIORITY_CONTROL).context("setting the priority")?;
         setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).context("enlarging the receive buffer")?;
         socket.set_nonblocking(true).context("making it non-blocking")?;
-        let socket = crate::sys::register(socket).context("registering with the runtime")?;
         Ok(Self { socket, index, source })
     }
 
@@ -89,20 +86,17 @@ impl OspfSocket {
         let program = senders.program();
         if program.is_empty() {
             // An error says that there is no filter.
-            let _ = self.socket.get_ref().detach_filter();
+            let _ = self.socket.detach_filter();
             return Ok(());
         }
-        self.socket.get_ref().attach_filter(&program.into_iter().map(SockFilter::from).collect::<Vec<_>>())
+        self.socket.attach_filter(&program.into_iter().map(SockFilter::from).collect::<Vec<_>>())
     }
 
-    /// Waits for the next packet. What is no IPv4 packet is passed over.
-    pub async fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<Received> {
+    /// The next packet in the socket, `WouldBlock` if there is none. What is no IPv4 packet is passed over.
+    pub fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<Received> {
         buffer.resize(MAX_PACKET, 0);
         loop {
-            let length = self
-                .socket
-                .async_io(Interest::READABLE, |mut socket: &Socket| socket.read(buffer.as_mut_slice()))
-                .await?;
+            let length = (&self.socket).read(buffer.as_mut_slice())?;
             if let Some(received) = strip_ip_header(&buffer[..length]) {
                 return Ok(received);
             }
@@ -129,6 +123,12 @@ impl OspfSocket {
             Some(&to),
         )?;
         Ok(())
+    }
+}
+
+impl AsFd for OspfSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

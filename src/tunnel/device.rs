@@ -1,31 +1,36 @@
 //! Reading and writing WireGuard devices: the only file that names wireguard-control.
 //!
-//! An interface with a live UAPI socket is a userspace one, every other belongs to the kernel. Nothing is created here:
-//! the library would make a missing link, or start a program for a missing socket, so it is asked only about what exists.
+//! An interface with a live UAPI socket is a userspace one, every other belongs to the kernel. Nothing is created here: the library
+//! would make a missing link, so it is asked only about what exists.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use wireguard_control::{
-    Backend as Library, Device as Found, DeviceUpdate, InterfaceName, Key, PeerConfigBuilder, PeerInfo,
+    Backend as Library, Device as LibraryDevice, DeviceUpdate, InterfaceName, Key, PeerConfigBuilder, PeerInfo,
 };
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
+use super::uapi::{Found, FoundPeer, Uapi, public_half};
 use crate::keys::PublicKey;
 use crate::mesh::IfName;
 use crate::reconcile::state::{AllowedIps, Backend, Device, Identity, Peer};
 use crate::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange};
 
-/// A device that does not answer for so long is given up on; the library itself waits for ever.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A device that has not said within this time how it is, is not read.
+const READ_PATIENCE: Duration = Duration::from_secs(1);
+/// A device that has not taken a change within this time has failed to.
+const WRITE_PATIENCE: Duration = Duration::from_secs(3);
+/// Calls into the kernel under way at a time. One that never comes back keeps its thread: there are no more of those than this.
+const KERNEL_CALLS: usize = 16;
 
-/// Where the library looks for UAPI sockets, in its order.
-const UAPI_DIRS: [&str; 2] = ["/var/run/wireguard", "/run/wireguard"];
+static KERNEL_PLACES: Semaphore = Semaphore::const_new(KERNEL_CALLS);
 
 /// A device as it is, and what passed through it.
 #[derive(Debug, Clone)]
@@ -45,75 +50,76 @@ pub struct Observation {
 /// # Errors
 /// If it exists and cannot be read, or does not answer in time.
 pub async fn observe(interface: &IfName) -> anyhow::Result<Option<Observation>> {
-    let name = library_name(interface)?;
-    blocking(move || read(&name)).await.with_context(|| format!("reading WireGuard device {interface}"))
+    in_time(READ_PATIENCE, read(interface)).await.with_context(|| format!("reading WireGuard device {interface}"))
 }
 
 /// Writes what `change` names to the device of `interface` and leaves the rest alone.
 ///
 /// # Errors
-/// If there is no such device, or it refuses.
+/// If there is no such device, or it refuses or does not answer in time.
 pub async fn configure(interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> {
-    let name = library_name(interface)?;
-    let change = change.clone();
-    blocking(move || {
-        // The library makes what is missing: look first.
-        match backend(&name)? {
-            // Here, for what is moved within this task leaves copies of the key that nobody wipes.
-            Some(backend) => update(&change).apply(&name, backend),
-            None => Err(io::Error::from_raw_os_error(libc::ENODEV)),
-        }
-    })
-    .await
-    .with_context(|| format!("configuring WireGuard device {interface}"))
+    in_time(WRITE_PATIENCE, write(interface, change))
+        .await
+        .with_context(|| format!("configuring WireGuard device {interface}"))
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> anyhow::Result<T> {
-    let work = || {
+async fn in_time<T>(patience: Duration, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    match timeout(patience, work).await {
+        Ok(outcome) => outcome,
+        Err(_elapsed) => bail!("no answer within {} s", patience.as_secs()),
+    }
+}
+
+async fn read(interface: &IfName) -> anyhow::Result<Option<Observation>> {
+    if let Some(device) = Uapi::connect(interface).await? {
+        return Ok(observation(device.get().await?, Backend::Userspace));
+    }
+    let name = library_name(interface)?;
+    in_kernel(move || match LibraryDevice::get(&name, Library::Kernel) {
+        Ok(device) => Ok(observation(found(device), Backend::Kernel)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    })
+    .await
+}
+
+async fn write(interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> {
+    if let Some(device) = Uapi::connect(interface).await? {
+        let lines = lines(change);
+        wireguard::stack::wipe();
+        return Ok(device.set(&lines).await?);
+    }
+    let name = library_name(interface)?;
+    let change = change.clone();
+    in_kernel(move || {
+        // The library makes what is missing: look first.
+        match LibraryDevice::get(&name, Library::Kernel) {
+            Ok(device) => drop(found(device)),
+            Err(error) if is_absent(&error) => return Err(io::Error::from_raw_os_error(libc::ENODEV)),
+            Err(error) => return Err(error),
+        }
+        // Built here, where copies of the key in frames are wiped.
+        update(&change).apply(&name, Library::Kernel)
+    })
+    .await
+}
+
+/// Runs `work`, which blocks, in a thread of its own.
+async fn in_kernel<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> anyhow::Result<T> {
+    let place = KERNEL_PLACES.acquire().await.context("waiting for the kernel")?;
+    let outcome = tokio::task::spawn_blocking(move || {
+        // Taken back when the kernel has answered, whether or not somebody still waits for it.
+        let _place = place;
         let outcome = work();
         // The library hands keys from frame to frame.
         wireguard::stack::wipe();
         outcome
-    };
-    match tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await {
-        Ok(outcome) => Ok(outcome.context("running a blocking task")??),
-        Err(_elapsed) => bail!("no answer within {} s", PATIENCE.as_secs()),
-    }
+    });
+    Ok(outcome.await.context("running a blocking task")??)
 }
 
 fn library_name(interface: &IfName) -> anyhow::Result<InterfaceName> {
     interface.as_str().parse().map_err(|error| anyhow::anyhow!("interface name {interface}: {error}"))
-}
-
-fn read(name: &InterfaceName) -> io::Result<Option<Observation>> {
-    let backend = if serves(name) { Library::Userspace } else { Library::Kernel };
-    match Found::get(name, backend) {
-        Ok(found) => Ok(observation(found, backend)),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Who has the device; `None` if there is none.
-fn backend(name: &InterfaceName) -> io::Result<Option<Library>> {
-    if serves(name) {
-        return Ok(Some(Library::Userspace));
-    }
-    match Found::get(name, Library::Kernel) {
-        Ok(mut found) => {
-            forget_keys(&mut found);
-            Ok(Some(Library::Kernel))
-        }
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether a process answers at the UAPI socket of this interface.
-fn serves(name: &InterfaceName) -> bool {
-    let dir = UAPI_DIRS.iter().map(Path::new).find(|dir| dir.exists());
-    let socket: Option<PathBuf> = dir.map(|dir| dir.join(format!("{name}.sock")));
-    socket.is_some_and(|socket| UnixStream::connect(socket).is_ok())
 }
 
 /// No such interface, one that is not WireGuard's, or a kernel without WireGuard.
@@ -121,41 +127,118 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENODEV | libc::EOPNOTSUPP | libc::ENOENT | libc::ENXIO))
 }
 
-fn observation(mut found: Found, backend: Library) -> Option<Observation> {
-    let identity = found.public_key.as_ref().filter(|_| has_private_key(&found)).map(public_key);
-    forget_keys(&mut found);
+/// What the library found, its own copies of keys zeroed.
+fn found(mut device: LibraryDevice) -> Found {
+    let identity = device.private_key.as_mut().and_then(|key| {
+        let identity = public_half(&key.0);
+        key.0.zeroize();
+        identity
+    });
+    let peers = device.peers.iter_mut().map(|peer| {
+        if let Some(key) = &mut peer.config.preshared_key {
+            key.0.zeroize();
+        }
+        found_peer(peer)
+    });
+    Found {
+        identity,
+        listen_port: device.listen_port.unwrap_or(0),
+        fwmark: device.fwmark.unwrap_or(0),
+        peers: peers.collect(),
+    }
+}
+
+fn found_peer(info: &PeerInfo) -> FoundPeer {
+    let networks = info.config.allowed_ips.iter();
+    FoundPeer {
+        public_key: info.config.public_key.0,
+        endpoint: info.config.endpoint,
+        keepalive_s: info.config.persistent_keepalive_interval.unwrap_or(0),
+        last_handshake: info.stats.last_handshake_time,
+        rx_bytes: info.stats.rx_bytes,
+        tx_bytes: info.stats.tx_bytes,
+        allowed_ips: networks.filter_map(|ip| ipnetwork::IpNetwork::new(ip.address, ip.cidr).ok()).collect(),
+    }
+}
+
+fn observation(mut found: Found, backend: Backend) -> Option<Observation> {
     let now = SystemTime::now();
     let (rx_bytes, tx_bytes) =
-        found.peers.iter().fold((0, 0), |(rx, tx), peer| (rx + peer.stats.rx_bytes, tx + peer.stats.tx_bytes));
+        found.peers.iter().fold((0, 0), |(rx, tx), peer| (rx + peer.rx_bytes, tx + peer.tx_bytes));
     // The peer is the one last heard from; those next to it do not belong there.
-    found.peers.sort_by_key(|peer| peer.stats.last_handshake_time);
+    found.peers.sort_by_key(|peer| peer.last_handshake);
     let last_heard = found.peers.pop();
-    let strangers: BTreeSet<PublicKey> = found.peers.iter().map(|peer| public_key(&peer.config.public_key)).collect();
+    let strangers: BTreeSet<PublicKey> =
+        found.peers.iter().map(|peer| PublicKey::from_bytes(peer.public_key)).collect();
     let device = Device {
-        identity: Identity::Observed(identity?),
-        listen_port: found.listen_port.unwrap_or(0),
-        fwmark: found.fwmark.unwrap_or(0),
+        identity: Identity::Observed(found.identity?),
+        listen_port: found.listen_port,
+        fwmark: found.fwmark,
         peer: last_heard.map(|info| peer(&info, now)),
         strangers,
-    };
-    let backend = match backend {
-        Library::Kernel => Backend::Kernel,
-        Library::Userspace => Backend::Userspace,
     };
     Some(Observation { backend, device, rx_bytes, tx_bytes })
 }
 
-fn peer(info: &PeerInfo, now: SystemTime) -> Peer {
-    let has = |address: IpAddr| info.config.allowed_ips.iter().any(|ip| ip.cidr == 0 && ip.address == address);
+fn peer(found: &FoundPeer, now: SystemTime) -> Peer {
+    let has = |address: IpAddr| found.allowed_ips.iter().any(|ip| ip.prefix() == 0 && ip.ip() == address);
     let everything = has(Ipv4Addr::UNSPECIFIED.into()) && has(Ipv6Addr::UNSPECIFIED.into());
     Peer {
-        public_key: public_key(&info.config.public_key),
-        endpoint: info.config.endpoint,
-        keepalive_s: info.config.persistent_keepalive_interval.unwrap_or(0),
+        public_key: PublicKey::from_bytes(found.public_key),
+        endpoint: found.endpoint,
+        keepalive_s: found.keepalive_s,
         allowed_ips: if everything { AllowedIps::Everything } else { AllowedIps::Incomplete },
         // A handshake in the future is one of a clock that was set back since.
-        handshake_age: info.stats.last_handshake_time.map(|then| now.duration_since(then).unwrap_or_default()),
+        handshake_age: found.last_handshake.map(|then| now.duration_since(then).unwrap_or_default()),
     }
+}
+
+/// The change as lines of the text protocol. Peers and AllowedIPs are never replaced.
+fn lines(change: &DeviceChange) -> Zeroizing<String> {
+    /// Room for all lines: a buffer that grew would leave a copy of the key behind.
+    const ROOM: usize = 1024;
+    /// Octets of the lines that remove a peer.
+    const REMOVAL: usize = 96;
+    let mut text = Zeroizing::new(String::with_capacity(ROOM + REMOVAL * change.remove.len()));
+    if let Some(key) = &change.private_key {
+        hex_line(&mut text, "private_key", &key.to_bytes());
+    }
+    for (key, value) in [("listen_port", change.listen_port.map(u32::from)), ("fwmark", change.fwmark)] {
+        if let Some(value) = value {
+            line(&mut text, key, value);
+        }
+    }
+    for key in &change.remove {
+        hex_line(&mut text, "public_key", key.as_bytes());
+        text.push_str("remove=true\n");
+    }
+    if let Some(peer) = &change.peer {
+        hex_line(&mut text, "public_key", peer.public_key.as_bytes());
+        if let Some(endpoint) = peer.endpoint {
+            line(&mut text, "endpoint", endpoint);
+        }
+        if let Some(seconds) = peer.keepalive_s {
+            line(&mut text, "persistent_keepalive_interval", seconds);
+        }
+        match peer.allowed_ips {
+            AllowedIpsChange::Keep => {}
+            AllowedIpsChange::AddEverything => text.push_str("allowed_ip=0.0.0.0/0\nallowed_ip=::/0\n"),
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, key: &str, value: impl std::fmt::Display) {
+    writeln!(text, "{key}={value}").expect("writing to a String never fails");
+}
+
+fn hex_line(text: &mut String, key: &str, octets: &[u8; 32]) {
+    text.push_str(key);
+    text.push('=');
+    for octet in octets {
+        write!(text, "{octet:02x}").expect("writing to a String never fails");
+    }
+    text.push('\n');
 }
 
 fn update(change: &DeviceChange) -> DeviceUpdate {
@@ -192,35 +275,17 @@ fn peer_update(change: &PeerChange) -> PeerConfigBuilder {
     }
 }
 
-fn public_key(key: &Key) -> PublicKey {
-    PublicKey::from_bytes(key.0)
-}
-
-/// The key of zeros stands for none.
-fn has_private_key(found: &Found) -> bool {
-    found.private_key.as_ref().is_some_and(|key| key.0 != [0; 32])
-}
-
-fn forget_keys(found: &mut Found) {
-    if let Some(key) = &mut found.private_key {
-        key.0.zeroize();
-    }
-    for key in found.peers.iter_mut().filter_map(|peer| peer.config.preshared_key.as_mut()) {
-        key.0.zeroize();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use wireguard_control::PeerConfig;
 
     use super::*;
 
-    fn info(key: u8, heard: Option<Duration>, networks: &[&str]) -> PeerInfo {
+    fn info(key: u8, heard: Option<Duration>, networks: &[&str]) -> FoundPeer {
         let mut info = PeerInfo::from_public_key(Key([key; 32]));
         info.config.allowed_ips = networks.iter().map(|text| text.parse().unwrap()).collect();
         info.stats.last_handshake_time = heard.map(|age| SystemTime::now() - age);
-        info
+        found_peer(&info)
     }
 
     #[test]
@@ -232,10 +297,20 @@ mod tests {
     }
 
     #[test]
+    fn a_device_without_a_key_is_none_yet() {
+        let with = |identity| observation(Found { identity, ..Found::default() }, Backend::Userspace);
+        let key = PublicKey::from_bytes([1; 32]);
+        let identity = with(Some(key)).unwrap().device.identity;
+        assert!(identity.private().is_none());
+        assert_eq!(identity.public(), key);
+        assert!(with(None).is_none());
+    }
+
+    #[test]
     fn a_handshake_in_the_future_counts_as_fresh() {
         let mut info = info(1, None, &[]);
         let now = SystemTime::now();
-        info.stats.last_handshake_time = Some(now + Duration::from_secs(60));
+        info.last_handshake = Some(now + Duration::from_secs(60));
         assert_eq!(peer(&info, now).handshake_age, Some(Duration::ZERO));
     }
 
@@ -257,5 +332,12 @@ mod tests {
         let config: PeerConfig = peer_update(change.peer.as_ref().unwrap()).into_peer_config();
         assert_eq!(config.allowed_ips.len(), 2);
         assert_eq!(config.persistent_keepalive_interval, Some(25));
+        let one = "01".repeat(32);
+        let nine = "09".repeat(32);
+        let expected = format!(
+            "public_key={nine}\nremove=true\npublic_key={one}\nendpoint=192.0.2.1:1\npersistent_keepalive_interval=25\n\
+             allowed_ip=0.0.0.0/0\nallowed_ip=::/0\n"
+        );
+        assert_eq!(*lines(&change), expected);
     }
 }

@@ -1,6 +1,7 @@
 //! The engine process as the daemon sees it: found if it runs, started if it is needed, never owned.
 //!
-//! It has a session of its own and outlives the daemon; the next daemon finds it by its control socket.
+//! It has a session of its own and outlives the daemon; the next daemon finds it by its control socket. One that does not answer is not
+//! waited for: [`super::watchdog`] says so, and replaces it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -8,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -17,14 +19,19 @@ use tokio::time::{Instant, sleep, timeout};
 use wireguard::InterfaceName;
 use wireguard::control::{Client, Command, EngineInfo, PROTOCOL, Reply};
 
+use super::starts::Starts;
+use super::watchdog::{Line, Silence};
 use crate::mesh::IfName;
 
 /// How long a new engine may take until it answers, and how often it is asked.
 const START_PATIENCE: Duration = Duration::from_secs(5);
 const START_PAUSE: Duration = Duration::from_millis(5);
 
-/// How long an engine may take for one command.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an engine may take for one command. The daemon waits for it, so this is short; a command that is given again does no harm.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long an engine may take to let go of everything.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to find and start the engine of one daemon.
 pub struct EngineProcess {
@@ -35,6 +42,15 @@ pub struct EngineProcess {
     starting: Mutex<()>,
     /// Process id of the engine that was last spoken to; 0 = none yet.
     known: AtomicU32,
+    /// What is known of its health. Shared with the watchdog and with whoever collects the process.
+    health: Arc<Lock<Health>>,
+}
+
+#[derive(Debug, Default)]
+struct Health {
+    starts: Starts,
+    /// It does not answer.
+    silence: Option<Silence>,
 }
 
 impl EngineProcess {
@@ -47,6 +63,45 @@ impl EngineProcess {
             log: run_dir.join("engine.log"),
             starting: Mutex::new(()),
             known: AtomicU32::new(0),
+            health: Arc::default(),
+        }
+    }
+
+    /// Its control socket.
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// What the operator should know of it; `None` if all is well.
+    pub fn trouble(&self) -> Option<String> {
+        let now = std::time::Instant::now();
+        let health = self.health();
+        match &health.silence {
+            Some(silence) => Some(silence.to_string()),
+            None => health.starts.trouble(now).map(|trouble| format!("{trouble}; see {}", self.log.display())),
+        }
+    }
+
+    /// Whether it is known not to answer: nothing is asked of it then.
+    pub fn is_silent(&self) -> bool {
+        self.health().silence.is_some()
+    }
+
+    /// The watchdog's word: it answers, or for how long it has not.
+    pub(super) fn note_silence(&self, silence: Option<Silence>) {
+        self.health().silence = silence;
+    }
+
+    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        // Whoever panicked meanwhile has left whole values behind.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An error if it is known not to answer.
+    pub(super) fn ensure_answers(&self) -> anyhow::Result<()> {
+        match &self.health().silence {
+            Some(silence) => bail!("{silence}"),
+            None => Ok(()),
         }
     }
 
@@ -60,6 +115,7 @@ impl EngineProcess {
 
     /// Has the engine make and serve `interface`; starts the engine if none runs.
     pub async fn add(&self, interface: &IfName) -> anyhow::Result<()> {
+        self.ensure_answers()?;
         let mut client = match self.connect().await? {
             Some(mut client) => {
                 self.introduce(&mut client).await?;
@@ -72,20 +128,23 @@ impl EngineProcess {
 
     /// Has the engine let go of `interface`; good if no engine runs.
     pub async fn remove(&self, interface: &IfName) -> anyhow::Result<()> {
+        self.ensure_answers()?;
         match self.connect().await? {
             Some(mut client) => command(&mut client, &Command::Remove { interface: engine_name(interface)? }).await,
             None => Ok(()),
         }
     }
 
-    /// Ends the engine and with it every interface; good if none runs.
+    /// Ends the engine and with it every interface; good if none runs. One that does not listen is killed.
     pub async fn stop(&self) -> anyhow::Result<()> {
-        match self.connect().await? {
-            Some(client) => {
-                let stopped = timeout(COMMAND_PATIENCE, client.stop()).await;
-                stopped.context("the WireGuard engine does not stop")?.context("stopping the WireGuard engine")
-            }
-            None => Ok(()),
+        let Some(line) = Line::open(&self.socket).await? else { return Ok(()) };
+        let patience = if self.is_silent() { Duration::ZERO } else { STOP_PATIENCE };
+        match timeout(patience, line.stop()).await {
+            Ok(stopped) => stopped.context("stopping the WireGuard engine"),
+            Err(_elapsed) => match Line::open(&self.socket).await? {
+                Some(line) => line.kill().await,
+                None => Ok(()),
+            },
         }
     }
 
@@ -104,29 +163,43 @@ impl EngineProcess {
         if let Some(client) = self.connect().await? {
             return Ok(client);
         }
-        let mut child = self.spawn()?;
+        let now = std::time::Instant::now();
+        if self.health().starts.earliest(now).is_some() {
+            bail!("{}", self.trouble().unwrap_or_else(|| "it was started a moment ago".to_owned()));
+        }
+        self.health().starts.started(now);
+        let mut child = self.spawn().inspect_err(|_| self.note_end())?;
         let deadline = Instant::now() + START_PATIENCE;
         let mut client = loop {
             if let Some(client) = self.connect().await? {
                 break client;
             }
             if let Some(status) = child.try_wait().context("waiting for it")? {
+                self.note_end();
                 bail!("it ended at once with {status}; see {}", self.log.display());
             }
             if Instant::now() >= deadline {
+                // It is not left behind: the next one would find its socket, or it the next one's.
+                child.kill().await.context("ending an engine that did not come up")?;
+                self.note_end();
                 bail!("no answer within {} s; see {}", START_PATIENCE.as_secs(), self.log.display());
             }
             sleep(START_PAUSE).await;
         };
-        let info = self.introduce(&mut client).await?;
-        tracing::info!(pid = info.pid, log = %self.log.display(), "WireGuard engine started");
         // Whoever started it collects it, should it end before us.
+        let health = Arc::clone(&self.health);
+        let pid = child.id();
         tokio::spawn(async move {
-            match child.wait().await {
-                Ok(status) => tracing::warn!(pid = info.pid, %status, "WireGuard engine ended"),
-                Err(error) => tracing::warn!(pid = info.pid, %error, "waiting for the WireGuard engine"),
+            let outcome = child.wait().await;
+            health.lock().unwrap_or_else(PoisonError::into_inner).starts.ended(std::time::Instant::now());
+            match outcome {
+                Ok(status) => tracing::warn!(pid, %status, "WireGuard engine ended"),
+                Err(error) => tracing::warn!(pid, %error, "waiting for the WireGuard engine"),
             }
         });
+        // One that listens and does not answer is the watchdog's.
+        self.introduce(&mut client).await?;
+        tracing::info!(pid, log = %self.log.display(), "WireGuard engine started");
         Ok(client)
     }
 
@@ -145,6 +218,10 @@ impl EngineProcess {
             tracing::warn!(pid, engine = version, daemon = ours, "the WireGuard engine is of another release");
         }
         Ok(info)
+    }
+
+    fn note_end(&self) {
+        self.health().starts.ended(std::time::Instant::now());
     }
 
     fn spawn(&self) -> anyhow::Result<tokio::process::Child> {

@@ -5,6 +5,9 @@
 pub mod device;
 pub mod endpoints;
 pub mod engine_process;
+mod starts;
+mod uapi;
+mod watchdog;
 mod wireguard;
 
 pub use device::Observation;

@@ -1,27 +1,36 @@
 //! What the reconcile loop needs of WireGuard, made of the engine process and the devices of both back-ends.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{EngineProcess, device};
+use tokio::task::JoinHandle;
+
+use super::{EngineProcess, device, watchdog};
 use crate::mesh::IfName;
 use crate::reconcile::state::Device;
 use crate::reconcile::tunnels::{DeviceChange, Tunnels};
 
 /// Drives kernel and userspace devices. Kernel links are made by the caller.
 pub struct WireGuard {
-    engine: EngineProcess,
+    /// Shared with its watchdog.
+    engine: Arc<EngineProcess>,
 }
 
 impl WireGuard {
     /// Nothing is started before the first userspace interface is added; then it is `PROGRAM engine`, and PROGRAM is
     /// weft itself.
     pub fn new(run_dir: &Path, program: PathBuf) -> Self {
-        Self { engine: EngineProcess::new(run_dir, program) }
+        Self { engine: Arc::new(EngineProcess::new(run_dir, program)) }
     }
 
     /// The engine behind the userspace interfaces.
     pub fn engine(&self) -> &EngineProcess {
         &self.engine
+    }
+
+    /// Has the engine watched from now on, and replaced if it does not answer any more. Ends when the task is aborted.
+    pub fn watch_engine(&self) -> JoinHandle<()> {
+        tokio::spawn(watchdog::watch(Arc::clone(&self.engine)))
     }
 }
 
@@ -39,6 +48,7 @@ impl Tunnels for WireGuard {
     }
 
     async fn observe(&self, interface: &IfName) -> anyhow::Result<Option<Device>> {
+        self.engine.ensure_answers()?;
         Ok(device::observe(interface).await?.map(|observation| observation.device))
     }
 }

@@ -173,3 +173,59 @@ fn a_killed_engine_is_replaced_and_leaves_no_zombie() {
         drivers.engine().stop().await.unwrap();
     });
 }
+
+#[test]
+fn an_engine_that_dies_at_once_is_started_ever_more_rarely() {
+    use std::os::unix::fs::PermissionsExt as _;
+    alone(async || {
+        let program = Path::new("/run/dying");
+        std::fs::write(program, "#!/bin/sh\necho >> /run/starts\nexit 1\n").unwrap();
+        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let drivers = WireGuard::new(Path::new(RUN_DIR), program.into());
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(3);
+        let mut tries = 0;
+        // As link events would have it, however many there are.
+        while std::time::Instant::now() < deadline {
+            drivers.add_userspace(&interface("wg-osaka")).await.unwrap_err();
+            tries += 1;
+            tokio::task::yield_now().await;
+        }
+        let starts = std::fs::read_to_string("/run/starts").unwrap().lines().count();
+        assert!((3..=6).contains(&starts), "{starts} starts of {tries} tries");
+        let trouble = drivers.engine().trouble().unwrap();
+        assert!(trouble.starts_with("the WireGuard engine ended "), "{trouble}");
+        assert!(trouble.contains("next try in ") && trouble.ends_with("; see /run/weft/engine.log"), "{trouble}");
+    });
+}
+
+#[test]
+fn a_hung_engine_is_not_waited_for_and_is_killed() {
+    alone(async || {
+        let (drivers, wg) = (drivers(), interface("wg-osaka"));
+        drivers.add_userspace(&wg).await.unwrap();
+        let key = PrivateKey::generate();
+        drivers.configure(&wg, &first_configuration(&key, PrivateKey::generate().public())).await.unwrap();
+        let pid = Pid::from_raw(i32::try_from(drivers.engine().info().await.unwrap().unwrap().pid).unwrap());
+        let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+        let before = threads();
+        kill(pid, Signal::SIGSTOP).unwrap();
+        let begin = std::time::Instant::now();
+        for _ in 0..3 {
+            let error = drivers.observe(&wg).await.unwrap_err();
+            assert!(format!("{error:#}").ends_with("no answer within 1 s"), "{error:#}");
+        }
+        assert!(begin.elapsed() < std::time::Duration::from_secs(5), "{:?}", begin.elapsed());
+        assert_eq!(threads(), before, "no thread is left waiting");
+
+        let watching = drivers.watch_engine();
+        let gone = async {
+            while Path::new(&format!("/proc/{pid}/exe")).exists() || drivers.engine().is_silent() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), gone).await.expect("the watchdog kills it");
+        watching.abort();
+        drivers.add_userspace(&wg).await.unwrap();
+        drivers.engine().stop().await.unwrap();
+    });
+}

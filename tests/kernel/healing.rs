@@ -270,3 +270,51 @@ fn a_route_that_drops_packets_is_installed_replaced_and_taken_away() {
         assert_eq!(shown(), "");
     });
 }
+
+#[test]
+fn what_fails_is_tried_again_later_whatever_happens_and_what_somebody_undoes_is_named() {
+    Namespace::new().block_on(|| async {
+        ip("link add up0 type veth peer name far0");
+        ip("address add 192.0.2.1/24 dev up0");
+        ip("link set up0 up");
+        ip("route add 10.2.0.0/16 via 192.0.2.9 metric 110 proto bird");
+        let mut router = Router::open();
+        let desired = three_sites();
+        // Somebody else's route is in the way. That is found out again when its time has come, however often something happens.
+        let (begin, mut failed, mut rounds) = (std::time::Instant::now(), 0, 0);
+        while begin.elapsed() < Duration::from_secs(1) {
+            failed += router.reconcile(&desired).await.len();
+            rounds += 1;
+        }
+        assert!((1..=4).contains(&failed) && (rounds > failed || rounds < 4), "{failed} failures in {rounds} rounds");
+        assert!(router.kernel.attempts().has_failures());
+        ip("route del 10.2.0.0/16");
+        router.settle(&desired).await;
+        assert!(!router.kernel.attempts().has_failures());
+        let now = std::time::Instant::now();
+        assert_eq!(router.kernel.attempts().problems(now), Vec::<String>::new());
+
+        // Somebody deletes a route of ours whenever it is there.
+        let mut put_back = 0;
+        while router.kernel.attempts().problems(now).is_empty() {
+            assert!(put_back < 100, "a fight is noticed");
+            ip("route del 10.3.0.0/16");
+            router.reconcile(&desired).await;
+            put_back += 1;
+        }
+        let problems = router.kernel.attempts().problems(now);
+        assert!(problems[0].contains("`add route 10.3.0.0/16 via 10.255.0.2 dev wg-b, "), "{problems:?}");
+        // It is paced: sooner or later it stays away for a while.
+        for _ in 0..5 {
+            if ip("route show 10.3.0.0/16").is_empty() {
+                break;
+            }
+            ip("route del 10.3.0.0/16");
+            router.reconcile(&desired).await;
+        }
+        assert_eq!(ip("route show 10.3.0.0/16"), "", "it is paced");
+        ip("route del 10.255.0.2/32");
+        router.reconcile(&desired).await;
+        assert_ne!(ip("route show 10.255.0.2/32"), "", "everything else is healed at once");
+    });
+}

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use weft::kernel::{Change, OthersRoutes};
 use weft::reconcile::state::{ForeignRoute, RouteOrigin};
 
-use crate::world::{Namespace, Router, add_route, ip, prefix, tunnels_to};
+use crate::world::{Namespace, Router, add_route, ip, name, prefix, tunnels_to};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -115,5 +115,32 @@ fn routes_of_others_are_seen_and_heard_of_where_they_are_of_interest() {
         assert_eq!(heard(&mut router).await, BTreeSet::from([Change::OthersRoutes]));
         ip("route del blackhole 172.16.4.0/24");
         assert_eq!(heard(&mut router).await, BTreeSet::from([Change::OthersRoutes]));
+    });
+}
+
+#[test]
+fn what_happens_to_other_interfaces_is_told_apart() {
+    Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        router.watch.manage([name("lo"), name("wg-b"), name("lan")].into());
+        router.settle(&tunnels_to(&[2])).await;
+        let observed = router.observe().await;
+        router.watch.attend(&observed).unwrap();
+        drain(&mut router).await;
+        ip("link add other type veth peer name far");
+        ip("link set other up");
+        ip("address add 192.0.2.1/24 dev other");
+        ip("link del other");
+        assert_eq!(drain(&mut router).await, BTreeSet::from([Change::Unmanaged]));
+        for (blow, change) in [
+            ("link add lan type veth peer name host", Change::Links),
+            ("link set wg-b mtu 1300", Change::Links),
+            ("address add 192.0.2.1/24 dev wg-b", Change::Addresses),
+            ("link set wg-b name other", Change::Links),
+        ] {
+            ip(blow);
+            assert!(heard(&mut router).await.contains(&change), "{blow}");
+            drain(&mut router).await;
+        }
     });
 }

@@ -224,8 +224,9 @@ impl Router {
         self.kernel.reconcile(&desired, &mut observed, &self.engine).await.unwrap()
     }
 
-    /// As [`Self::reconcile`]; nothing fails, and nothing is left to do.
+    /// As [`Self::reconcile`], when what failed before may be tried again; nothing fails, and nothing is left to do.
     pub async fn settle(&mut self, desired: &State) {
+        self.kernel.try_everything();
         let failures: Vec<String> = self.reconcile(desired).await.iter().map(Failure::to_string).collect();
         assert_eq!(failures, Vec::<String>::new());
         assert_eq!(self.left_to_do(desired).await, Vec::<String>::new());
@@ -239,6 +240,7 @@ impl Router {
 
     /// What `weft down` does.
     pub async fn down(&mut self) {
+        self.kernel.try_everything();
         let mut observed = self.observe().await;
         let desired = State { sysctls: self.kernel.settings_to_restore(&observed), ..State::default() };
         let failures = self.kernel.reconcile(&desired, &mut observed, &self.engine).await.unwrap();

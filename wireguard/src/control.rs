@@ -85,7 +85,12 @@ pub struct Client {
 impl Client {
     /// Connects; `NotFound` and `ConnectionRefused` mean that no engine runs.
     pub async fn connect(path: &Path) -> io::Result<Self> {
-        Ok(Self { stream: BufReader::new(UnixStream::connect(path).await?) })
+        Ok(Self::new(UnixStream::connect(path).await?))
+    }
+
+    /// Speaks over a connection that has been made.
+    pub fn new(stream: UnixStream) -> Self {
+        Self { stream: BufReader::new(stream) }
     }
 
     /// Says `command` and waits for the answer. `InvalidData` if it is none of ours, `UnexpectedEof` if the engine ends.

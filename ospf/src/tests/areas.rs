@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::world::*;
 use crate::wire::{Hello, LsaBody, Options, PacketBody, RouterFlags};
 use crate::{
-    AreaConfig, AreaId, AreaKind, Config, Domain, Event, LsaRefusal, LsaType, NeighborState as S, NssaConfig, Refusal,
-    Summaries, TranslatorRole,
+    AreaConfig, AreaId, AreaKind, Config, Domain, Event, LsaPlace, LsaRefusal, LsaType, NeighborState as S, NssaConfig,
+    Refusal, Summaries, TranslatorRole,
 };
 
 const AREA: AreaId = AreaId(1);
@@ -206,4 +206,32 @@ fn who_is_to_translate_always_from_now_on_says_so() {
     world.run_for(Duration::from_secs(10));
     assert!(flags(&world, 1, AREA).contains(RouterFlags::NT));
     assert!(world.all_full(), "the routers of the area still agree on its kind");
+}
+
+#[test]
+fn a_database_that_is_read_in_parts_is_read_whole_though_its_cursor_is_gone() {
+    let mut world = World::with(2, &[(0, 1)], |_, config| config.externals = externals(20));
+    world.run_for(Duration::from_secs(60));
+    let engine = &world.engines[0];
+    let whole: Vec<_> = engine.lsdb().collect();
+    assert!(whole.len() > 40 && whole.iter().any(|view| view.domain == Domain::As));
+    let place = |view: &crate::LsaView| LsaPlace { domain: view.domain, key: view.lsa.header.key };
+    for size in [1, 3, 1000] {
+        let mut read = Vec::new();
+        let mut after = None;
+        loop {
+            let part: Vec<_> = engine.lsdb_after(after).take(size).collect();
+            let Some(last) = part.last() else { break };
+            after = Some(place(last));
+            read.extend(part);
+        }
+        assert_eq!(read, whole, "{size} at a time");
+    }
+    // A place where there is no LSA, and a domain that there is not.
+    let mut nowhere = place(&whole[0]);
+    nowhere.key.advertising_router.0 += 1;
+    assert_eq!(engine.lsdb_after(Some(nowhere)).next().as_ref(), whole.get(1));
+    nowhere.domain = Domain::Area(AreaId(u32::MAX));
+    assert!(engine.lsdb_after(Some(nowhere)).all(|view| view.domain == Domain::As));
+    assert_eq!(engine.lsdb_after(Some(nowhere)).count(), 40);
 }

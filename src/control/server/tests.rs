@@ -1,0 +1,90 @@
+//! Clients that do not read, and a daemon that does not answer.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::control::{ClientError, Noun, ask, socket_path};
+
+/// Octets of a part, and parts of the answer.
+const PART: usize = 256 << 10;
+const PARTS: usize = 400;
+
+/// Answers `show` in many parts, and counts those that it has made.
+async fn answer(mut questions: mpsc::Receiver<Asked>, made: Arc<AtomicUsize>) {
+    while let Some(Asked { from, answer, .. }) = questions.recv().await {
+        made.fetch_add(1, Ordering::Relaxed);
+        let number = match from {
+            Some(Cursor::Route(prefix)) => u32::from(prefix.network()) as usize,
+            _ => 0,
+        };
+        let rest = (number + 1 < PARTS).then(|| Cursor::Route(Prefix::new((number as u32 + 1).into(), 32)));
+        let [open, close] = [if number == 0 { "[" } else { "," }, if rest.is_none() { "]" } else { "" }];
+        let row = "x".repeat(PART);
+        // A client that has gone misses nothing.
+        let _ = answer.send(Ok(Part { json: format!("{open}\"{row}\"{close}"), rest }));
+    }
+}
+
+fn routes() -> Request {
+    Request::show(Noun::Routes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_made_as_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sender, questions) = mpsc::channel(16);
+    let made = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(&socket_path(dir.path()), sender, Arc::default()).unwrap();
+    tokio::spawn(answer(questions, Arc::clone(&made)));
+    let path = socket_path(dir.path());
+    let idle: Vec<UnixStream> = (0..16)
+        .map(|_| {
+            let mut client = UnixStream::connect(&path).unwrap();
+            client.write_all(b"{\"request\":\"show\",\"noun\":\"routes\"}\n").unwrap();
+            client
+        })
+        .collect();
+    let run_dir = dir.path().to_owned();
+    let rows = tokio::task::spawn_blocking(move || ask::<Vec<String>>(&run_dir, routes())).await.unwrap().unwrap();
+    assert_eq!((rows.len(), rows[PARTS - 1].len()), (PARTS, PART));
+    // Of each of the others a part or two lie in the socket, and one waits.
+    let of_idle = made.load(Ordering::Relaxed) - PARTS;
+    assert!(of_idle <= 16 * 4, "{of_idle} parts were made for clients that do not read");
+    drop(idle);
+    server.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sender, questions) = mpsc::channel(16);
+    let _server = Server::start(&socket_path(dir.path()), sender, Arc::default()).unwrap();
+    tokio::spawn(answer(questions, Arc::default()));
+    let mut client = UnixStream::connect(socket_path(dir.path())).unwrap();
+    client.write_all(b"{\"request\":\"status\"}\n").unwrap();
+    tokio::time::sleep(2 * READ_PATIENCE).await;
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() < PARTS * PART, "the end of the stream comes before the end of the answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_that_has_no_time_is_answered_for() {
+    let dir = tempfile::tempdir().unwrap();
+    // Nobody takes questions.
+    let (sender, _questions) = mpsc::channel(1);
+    let activity = Arc::new(Activity::default());
+    activity.begin("looking at the kernel");
+    let _server = Server::start(&socket_path(dir.path()), sender, activity).unwrap();
+    let run_dir = dir.path().to_owned();
+    let begin = std::time::Instant::now();
+    let answer = tokio::task::spawn_blocking(move || ask::<()>(&run_dir, Request::Status)).await.unwrap();
+    let text = match answer {
+        Err(ClientError::Refused(text)) => text,
+        other => panic!("{other:?}"),
+    };
+    assert!(text.starts_with("busy, it has been looking at the kernel for "), "{text}");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+}

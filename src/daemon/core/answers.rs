@@ -1,0 +1,187 @@
+//! What the loop answers on the control socket. Long answers are given in parts, each made when the last one has been read.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context as _;
+use futures::{StreamExt as _, stream};
+use ospf::{AreaId, Domain, LsaPlace};
+use serde::Serialize;
+use tokio::time::{timeout, timeout_at};
+use tracing::info;
+
+use super::{Daemon, Look, Next};
+use crate::control::{Asked, Cursor, LsaSelection, Noun, Part, Request};
+use crate::daemon::report::{AreaSummary, Report};
+use crate::mesh::IfName;
+use crate::tunnel::{Observation, device};
+
+/// How long the devices may take to say how they are, all together: somebody waits for the answer.
+const DEVICES_PATIENCE: Duration = Duration::from_millis(700);
+/// How long `nft` may take to list the few sources that are refused, and the whole ruleset.
+const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
+const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
+/// How many are asked at a time.
+const DEVICES_AT_ONCE: usize = 64;
+
+/// Whether an answer needs to know of WireGuard devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Devices {
+    Asked,
+    Ignored,
+}
+
+impl Daemon {
+    /// Answers, or does what is to be done first.
+    pub(super) async fn answer(&mut self, asked: Asked) -> anyhow::Result<Next> {
+        self.activity.begin("answering");
+        let Asked { request, from, answer } = asked;
+        let (part, next) = match request {
+            Request::Down => return Ok(Next::Down(answer)),
+            Request::Move { .. } | Request::Forget { .. } => {
+                let done = self.segments.obey(&request, SystemTime::now());
+                self.tell_whereabouts().await;
+                (done.and_then(|done| whole(&done)), Next::Reconcile(Look::Known))
+            }
+            Request::StubRouter { command } => {
+                info!(?command, "stub router by command");
+                self.stub_router = command;
+                self.configure().await;
+                (Ok(Part::null()), Next::Nothing)
+            }
+            Request::Status => (self.status(from).await, Next::Nothing),
+            Request::Show { noun, lsas } => (self.show(noun, lsas.unwrap_or_default(), from).await, Next::Nothing),
+            Request::Trace { host } => (self.trace(&host).await, Next::Nothing),
+        };
+        // If the client has gone, nobody misses the answer.
+        let _ = answer.send(part.map_err(|error| format!("{error:#}")));
+        Ok(next)
+    }
+
+    /// Everything at a glance; its routes come last, for there may be very many.
+    async fn status(&mut self, from: Option<Cursor>) -> anyhow::Result<Part> {
+        if from.is_some() {
+            return self.report(Devices::Ignored).await?.routes_part(from, "}");
+        }
+        // What was read before is shown if this takes too long.
+        let _ = timeout(SAMPLE_PATIENCE, self.filters.sample(&self.kernel, Instant::now())).await;
+        let report = self.report(Devices::Asked).await?;
+        let head = serde_json::to_string(&report.status())?;
+        let mut part = report.routes_part(None, "}")?;
+        part.json.insert_str(0, head.strip_suffix("[]}").unwrap_or(&head));
+        Ok(part)
+    }
+
+    async fn show(&mut self, noun: Noun, lsas: LsaSelection, from: Option<Cursor>) -> anyhow::Result<Part> {
+        if noun == Noun::L2 {
+            self.look_at_segments().await?;
+            let limited = timeout(SAMPLE_PATIENCE, self.kernel.limited_frames()).await.unwrap_or_default();
+            return whole(&self.report(Devices::Ignored).await?.segments(&limited));
+        }
+        if noun == Noun::Filters {
+            let listed = timeout(LISTING_PATIENCE, self.kernel.drops()).await;
+            let (dropped, refused) = listed.context("nft has not listed the ruleset in time")??;
+            return whole(&self.report(Devices::Ignored).await?.filters(&dropped, &refused));
+        }
+        let devices = if noun == Noun::Tunnels { Devices::Asked } else { Devices::Ignored };
+        let report = self.report(devices).await?;
+        match noun {
+            Noun::Neighbors => whole(&report.neighbors()),
+            Noun::Routes => report.routes_part(from, ""),
+            Noun::Tunnels => whole(&report.tunnels()),
+            Noun::Interfaces => whole(&report.interfaces()),
+            Noun::Lsdb => {
+                let from = match from {
+                    Some(Cursor::Lsa(cursor)) => Some(cursor),
+                    _ => None,
+                };
+                let part = self.driver.lsdb().part(from.and_then(|cursor| cursor.place)).await?;
+                report.lsdb_part(&part, &lsas, from)
+            }
+            Noun::Areas => whole(&report.areas(&self.area_summaries().await?)),
+            Noun::BorderRouters => whole(&report.border_routers()),
+            Noun::Limits => whole(&report.limits()),
+            Noun::Spf => whole(&report.spf()),
+            Noun::L2 | Noun::Filters => unreachable!("answered above"),
+        }
+    }
+
+    async fn trace(&mut self, host: &str) -> anyhow::Result<Part> {
+        self.look_at_segments().await?;
+        whole(&self.report(Devices::Ignored).await?.trace(host))
+    }
+
+    /// Counters, and ports where hosts were heard, change without a word.
+    async fn look_at_segments(&mut self) -> anyhow::Result<()> {
+        self.observed = self.kernel.observe(&self.drivers).await?;
+        Ok(())
+    }
+
+    /// What is in the databases of areas, read part by part.
+    async fn area_summaries(&self) -> anyhow::Result<BTreeMap<AreaId, AreaSummary>> {
+        let mut summaries: BTreeMap<AreaId, AreaSummary> = BTreeMap::new();
+        let reader = self.driver.lsdb();
+        let mut after: Option<LsaPlace> = None;
+        loop {
+            let part = reader.part(after).await?;
+            for shown in &part.lsas {
+                if let Domain::Area(area) = shown.domain {
+                    summaries.entry(area).or_default().count(&shown.lsa);
+                }
+            }
+            after = part.rest;
+            if after.is_none() {
+                return Ok(summaries);
+            }
+        }
+    }
+
+    async fn report(&self, devices: Devices) -> anyhow::Result<Report<'_>> {
+        let now = Instant::now();
+        let attempts = self.kernel.attempts().problems(now);
+        let devices = match devices {
+            Devices::Asked => self.devices().await,
+            Devices::Ignored => BTreeMap::new(),
+        };
+        Ok(Report {
+            local: &self.local,
+            backend: self.backend,
+            ids: &self.ids,
+            routes: &self.routes,
+            observed: &self.observed,
+            segments: &self.segments,
+            devices,
+            view: self.driver.view().await?,
+            failures: self
+                .drivers
+                .engine()
+                .trouble()
+                .into_iter()
+                .chain(self.look_failure.clone())
+                .chain(attempts)
+                .collect(),
+            refused_reload: self.refused_reload.as_deref(),
+            redistributed: &self.redistributed,
+            filters: &self.filters,
+            upkeep: self.upkeep(),
+            uptime: self.started.elapsed(),
+        })
+    }
+
+    /// The WireGuard devices as they are now. One that cannot be read is left out; the loop has said why.
+    async fn devices(&self) -> BTreeMap<IfName, Observation> {
+        if self.drivers.engine().is_silent() {
+            return BTreeMap::new();
+        }
+        let deadline = tokio::time::Instant::now() + DEVICES_PATIENCE;
+        let asked = self.local.tunnels.keys().map(|interface| async move {
+            let device = timeout_at(deadline, device::observe(interface)).await.ok()?.ok()??;
+            Some((interface.clone(), device))
+        });
+        stream::iter(asked).buffer_unordered(DEVICES_AT_ONCE).filter_map(std::future::ready).collect().await
+    }
+}
+
+fn whole(value: &impl Serialize) -> anyhow::Result<Part> {
+    Ok(Part::whole(serde_json::to_string(value)?))
+}

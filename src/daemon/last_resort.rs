@@ -1,0 +1,33 @@
+//! Ends a daemon that does not end by itself.
+//!
+//! The loop obeys SIGTERM and SIGINT at once, whatever it waits for. Should it be held up where it cannot be interrupted, in a system call
+//! for instance, a thread of its own ends the process. Tunnels and routes stay, as after every end.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long an orderly end may take: the farewell to neighbours and clients, and a margin. `weft down` waits for the WireGuard engine
+/// and the kernel, and takes longer at worst.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// From now on a signal that asks for the end brings it about.
+pub(super) fn arm() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
+    let wait = async {
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::time::sleep(PATIENCE).await;
+        tracing::error!(seconds = PATIENCE.as_secs(), "the daemon does not end by itself, and is ended");
+        std::process::exit(1);
+    };
+    let thread = thread::Builder::new().name("last-resort".to_owned());
+    thread.spawn(move || runtime.block_on(wait)).context("starting a thread")?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! When a WireGuard engine may be started again. A pure machine; `now` is passed in.
+//!
+//! One that has lived for a while is replaced at once, and so is the first that has not. After that the next one waits, twice as long
+//! each time: an engine that cannot live costs the machine next to nothing.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// An engine that has lived for so long has started well, and what was before it is forgotten.
+const SETTLED: Duration = Duration::from_secs(60);
+/// From one start to the next, after the first two that did not last.
+const FIRST: Duration = Duration::from_millis(200);
+/// Never longer.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Ends within [`SETTLED`] from which on the operator is told though an engine runs.
+const MANY: usize = 3;
+
+/// The last starts of the engine, and its ends.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    /// Those within [`SETTLED`], the latest last.
+    starts: VecDeque<Instant>,
+    ends: VecDeque<Instant>,
+    running: bool,
+}
+
+impl Starts {
+    /// When the next start may be; `None` = now.
+    pub fn earliest(&self, now: Instant) -> Option<Instant> {
+        let recent = self.starts.iter().filter(|at| now.saturating_duration_since(**at) < SETTLED).count();
+        // The first replacement costs nothing, whatever the cause.
+        let exponent = u32::try_from(recent.checked_sub(2)?).unwrap_or(u32::MAX).min(16);
+        let wait = FIRST.saturating_mul(1 << exponent).min(LONGEST);
+        self.starts.back().map(|last| *last + wait).filter(|at| *at > now)
+    }
+
+    /// An engine is being started.
+    pub fn started(&mut self, now: Instant) {
+        forget_old(&mut self.starts, now);
+        self.starts.push_back(now);
+        self.running = true;
+    }
+
+    /// An engine has ended, or did not come up.
+    pub fn ended(&mut self, now: Instant) {
+        forget_old(&mut self.ends, now);
+        self.ends.push_back(now);
+        self.running = false;
+    }
+
+    /// What the operator should know; `None` if all is well.
+    pub fn trouble(&self, now: Instant) -> Option<String> {
+        let ends = self.ends.iter().filter(|at| now.saturating_duration_since(**at) < SETTLED).count();
+        let times = if ends == 1 { "once".to_owned() } else { format!("{ends} times") };
+        let told = format!("the WireGuard engine ended {times} in the last minute");
+        match self.earliest(now) {
+            _ if ends == 0 => None,
+            _ if self.running => (ends >= MANY).then_some(told),
+            None => Some(told),
+            Some(at) => {
+                let seconds = at.saturating_duration_since(now).as_secs_f64().ceil();
+                Some(format!("{told}, next try in {seconds} s"))
+            }
+        }
+    }
+}
+
+fn forget_old(times: &mut VecDeque<Instant>, now: Instant) {
+    while times.front().is_some_and(|at| now.saturating_duration_since(*at) >= SETTLED) {
+        times.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    /// An engine that ends at once, started whenever that is allowed: how often within `time`.
+    fn starts_within(time: Duration) -> usize {
+        let begin = Instant::now();
+        let mut now = begin;
+        let mut starts = Starts::default();
+        let mut count = 0;
+        while now < begin + time {
+            if starts.earliest(now).is_none() {
+                starts.started(now);
+                starts.ended(now + MOMENT);
+                count += 1;
+            }
+            now += MOMENT;
+        }
+        count
+    }
+
+    #[test]
+    fn an_engine_that_dies_at_once_is_started_ever_more_rarely() {
+        assert_eq!(starts_within(Duration::from_secs(12)), 7);
+        assert!(starts_within(Duration::from_secs(600)) <= 100);
+    }
+
+    #[test]
+    fn one_that_lived_is_replaced_at_once() {
+        let begin = Instant::now();
+        let mut starts = Starts::default();
+        assert_eq!(starts.earliest(begin), None);
+        for hour in 0..3 {
+            let now = begin + hour * Duration::from_secs(3600);
+            starts.started(now);
+            assert_eq!(starts.earliest(now + SETTLED), None);
+            starts.ended(now + SETTLED);
+        }
+    }
+
+    #[test]
+    fn the_operator_is_told_how_often_it_ended_and_when_it_is_tried_again() {
+        let now = Instant::now();
+        let mut starts = Starts::default();
+        starts.started(now);
+        assert_eq!(starts.trouble(now), None);
+        for _ in 0..4 {
+            starts.started(now);
+            starts.ended(now);
+        }
+        let text = starts.trouble(now).unwrap();
+        assert_eq!(text, "the WireGuard engine ended 4 times in the last minute, next try in 2 s");
+        starts.started(now + Duration::from_secs(4));
+        let text = starts.trouble(now + Duration::from_secs(5)).unwrap();
+        assert_eq!(text, "the WireGuard engine ended 4 times in the last minute");
+        assert_eq!(starts.trouble(now + SETTLED), None);
+    }
+}
