@@ -16,6 +16,7 @@ mod office_cloud;
 mod redistribute;
 mod segments;
 mod stub_router;
+mod survival;
 mod trace;
 mod triangle;
 mod unresponsive;

@@ -19,6 +19,16 @@ struct ZeroedWhenFreed;
 #[global_allocator]
 static ALLOCATOR: ZeroedWhenFreed = ZeroedWhenFreed;
 
+/// Has all threads allocate from one heap. By default glibc gives each of the first threads one of its own, and what one thread has freed
+/// in its heap is no use to the others: a daemon of a few dozen threads that wait most of the time only becomes larger by it.
+pub fn share_one_heap() {
+    // SAFETY: the call takes plain numbers, and may be made at any time.
+    #[cfg(target_env = "gnu")]
+    let is_set = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) } == 1;
+    #[cfg(target_env = "gnu")]
+    debug_assert!(is_set, "glibc knows the parameter");
+}
+
 // SAFETY: every block is the system allocator's, given back with the layout that it was asked for with. Between its last use and that,
 // a block is written to within its length only. A small block that grows is copied, so that nothing of it stays behind.
 unsafe impl GlobalAlloc for ZeroedWhenFreed {

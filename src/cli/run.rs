@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Outcome, RunDir};
 use crate::daemon::{self, Options, Trace};
 use crate::trace::DEFAULT_LIMIT;
-use crate::{log, process};
+use crate::{log, process, sys};
 
 /// Runs the daemon in the foreground; logs go to stderr.
 ///
@@ -45,6 +45,7 @@ pub struct Args {
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         log::start(EnvFilter::try_new(&self.log)?, log::Destination::Stderr);
+        sys::share_one_heap();
         process::prepare();
         // Nothing of ours goes there, but a library may print, and fail where nobody reads.
         let nowhere = File::options().write(true).open("/dev/null").context("opening /dev/null")?;
