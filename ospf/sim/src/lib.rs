@@ -6,6 +6,7 @@
 mod case;
 mod check;
 mod fault;
+mod finding;
 pub mod fuzz;
 mod link;
 mod network;
@@ -27,8 +28,9 @@ pub use case::{
     CaseError, CaseNeighbor, CaseReport, CaseRoute, CaseRouteKind, Difference, Hop, Hops, RouterReport, case_packets,
     run_case,
 };
-pub use check::{Disagreement, Instance, MAX_TOLD, Progress, disagreements, first_loop};
+pub use check::{Progress, disagreements, first_loop};
 pub use fault::Fault;
+pub use finding::{Disagreement, Findings, Instance, MAX_KEPT, Subject};
 pub use link::{Arrival, HOLD, Quality};
 pub use network::{Counts, MAX_VIOLATIONS, Network};
 pub use oracle::Oracle;

@@ -152,6 +152,11 @@ impl Network {
         self.situation.set_absent(routers);
     }
 
+    /// The seed of what happens to packets, in place of one that the network's own decides.
+    pub(crate) fn set_chance(&mut self, seed: u64) {
+        self.chance = Prng::new(seed);
+    }
+
     /// The number of threads that run engines. It changes no byte.
     pub(crate) fn set_threads(&mut self, threads: usize) {
         self.threads = threads;

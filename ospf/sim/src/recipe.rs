@@ -158,6 +158,9 @@ pub struct Options {
     /// Decides all chance: the same seed gives the same bytes
     #[arg(long, default_value_t = Self::DEFAULT.seed)]
     pub seed: u64,
+    /// Decides what happens to packets in place of the seed, which then decides everything else
+    #[arg(long, value_name = "SEED")]
+    pub chance: Option<u64>,
     /// Probability that a packet is lost, 0 to 1
     #[arg(long, default_value_t = Self::DEFAULT.loss)]
     pub loss: Probability,
@@ -216,6 +219,7 @@ impl Options {
     /// What the command line means where it names no option.
     pub const DEFAULT: Self = Self {
         seed: 1,
+        chance: None,
         loss: Probability::ZERO,
         duplication: Probability::ZERO,
         reordering: Probability::ZERO,
@@ -251,6 +255,7 @@ impl Recipe {
                 reordering: options.reordering,
                 corruption: options.corruption,
             },
+            chance: options.chance,
             start_within: Duration::from_secs(1),
             absent: options.absent.0.iter().copied().map(RouterIndex).collect(),
             faults_for: Duration::from_secs(options.faults.into()),
@@ -322,10 +327,13 @@ impl fmt::Display for Shape {
 /// Every option that differs from its default, each with a space before it.
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;
+        let Self { seed, chance, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;
         let Self { fault_every, faults_only, absent, leave_broken, partition, hello, dead, bound, quiet, .. } = self;
         let default = &Self::DEFAULT;
         write!(f, " --seed {seed}")?;
+        if let Some(chance) = chance {
+            write!(f, " --chance {chance}")?;
+        }
         option(f, "loss", loss, &default.loss)?;
         option(f, "duplication", duplication, &default.duplication)?;
         option(f, "reordering", reordering, &default.reordering)?;
@@ -419,6 +427,7 @@ mod tests {
         let percent = |percent: f64| Probability::new(percent / 100.0).unwrap();
         let all = Options {
             seed: u64::MAX,
+            chance: Some(17),
             loss: percent(26.0),
             duplication: percent(15.0),
             reordering: percent(20.0),
