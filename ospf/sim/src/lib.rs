@@ -35,7 +35,7 @@ pub use link::{Arrival, HOLD, Quality};
 pub use network::{Counts, MAX_VIOLATIONS, Network};
 pub use oracle::Oracle;
 pub use prng::{NotAProbability, Prng, Probability};
-pub use recipe::{GridSize, NetworkCommand, Numbers, Options, Recipe, Shape};
+pub use recipe::{FirstArea, GridSize, NetworkCommand, Numbers, Options, Recipe, Shape};
 pub use router::{IP_HEADER_LEN, MTU, Timers};
 pub use scenario::{
     Aftermath, Afterwards, CONVERGENCE_BOUND, Cause, Failure, FailureKind, Inflicted, Phase, QUIET, Report, Scenario,

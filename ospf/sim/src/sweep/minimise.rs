@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{Class, Outcome, run};
 use crate::finding::Disagreement;
 use crate::prng::Probability;
-use crate::recipe::{GridSize, Numbers, Options, Recipe, Shape};
+use crate::recipe::{FirstArea, GridSize, Numbers, Options, Recipe, Shape};
 use crate::scenario::FailureKind;
 
 /// Each smaller run is tried with this many seeds for chance.
@@ -94,10 +94,12 @@ impl Search {
 
     /// The network of a smaller shape is another network, which fails in the same way with luck only.
     fn shrink_shape(&mut self) {
-        while let Some(smaller) = smaller(self.best.shape) {
-            let mut candidate = self.best.clone();
-            candidate.shape = smaller;
-            if !self.accept(&candidate) {
+        if let Shape::Areas { backbone, areas, inside, .. } = self.best.shape {
+            let shape = Shape::Areas { backbone, areas, inside, first: FirstArea::Normal };
+            self.accept(&Recipe { shape, options: self.best.options.clone() });
+        }
+        while let Some(shape) = smaller(self.best.shape) {
+            if !self.accept(&Recipe { shape, options: self.best.options.clone() }) {
                 return;
             }
         }
@@ -183,11 +185,11 @@ fn smaller(shape: Shape) -> Option<Shape> {
         Shape::Sparse { routers, extra } => (routers > 2).then(|| Shape::Sparse { routers: routers - 1, extra }),
         Shape::Random { routers, extra: extra @ 1.. } => Some(Shape::Random { routers, extra: extra - 1 }),
         Shape::Random { routers, extra } => (routers > 2).then(|| Shape::Random { routers: routers - 1, extra }),
-        Shape::Areas { backbone, areas: areas @ 2.., inside } => {
-            Some(Shape::Areas { backbone, areas: areas - 1, inside })
+        Shape::Areas { backbone, areas: areas @ 2.., inside, first } => {
+            Some(Shape::Areas { backbone, areas: areas - 1, inside, first })
         }
-        Shape::Areas { backbone, areas, inside } => {
-            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1 })
+        Shape::Areas { backbone, areas, inside, first } => {
+            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1, first })
         }
     }
 }
