@@ -7,6 +7,7 @@ mod faults;
 mod fuzz;
 mod large;
 mod oracle;
+mod sweep;
 
 use std::time::Duration;
 
