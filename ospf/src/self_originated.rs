@@ -135,6 +135,32 @@ impl Engine {
         true
     }
 
+    /// A neighbour acknowledges an instance of ours that is newer than what we have, or of an LSA that we do not have. It had it from a
+    /// packet that was long under way, of before a restart or before the LSA left all databases, and holds it now: it came from us, so that
+    /// it is not sent back to us, and it may have come after the neighbour had described its database.
+    pub(crate) fn acknowledged_stray(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) {
+        let bringer = self.bringer(from.interface, place.key);
+        if self.is_restarting() {
+            return;
+        }
+        if self.outbid(bringer, place, header.sequence) {
+            self.report_own(from.interface, place);
+            return;
+        }
+        let Some(next) = header.sequence.next().filter(|_| bringer == Bringer::Trusted && !header.is_max_age()) else {
+            return;
+        };
+        // What it says is not known here, and does not matter at MaxAge.
+        let body = LsaBody::least(place.key.kind, self.config.router_id);
+        let lsa = body.and_then(|body| Some((Lsa::new(place.key, header.options, next, &body).ok()?, body)));
+        if let Some((lsa, body)) = lsa {
+            self.report_own(from.interface, place);
+            self.install(place, lsa.with_age(MAX_AGE), body);
+            self.flood(place, None);
+            self.originations.touch(place);
+        }
+    }
+
     /// Has the next instance of a wanted LSA be newer than one with this sequence number; false if it is not wanted, or cannot be.
     fn outbid(&mut self, bringer: Bringer, place: LsaPlace, sequence: SequenceNumber) -> bool {
         let highest = match bringer {
