@@ -29,6 +29,9 @@ impl<'a> Progress<'a> {
     /// Looks at those who were wrong and those who have changed since. Whether all are right now.
     pub fn look(&mut self, network: &mut Network) -> bool {
         self.wrong.append(&mut network.take_changed());
+        if network.is_anybody_restarting() {
+            return false;
+        }
         // The first that is wrong is enough for now.
         while let Some(&router) = self.wrong.first() {
             if !disagreements_of(network, self.oracle, router).is_empty() {
@@ -49,7 +52,8 @@ fn calculations_are_due(network: &Network) -> bool {
 /// All that is wrong: neighbours, databases, routes, loops.
 pub fn disagreements(network: &Network, oracle: &Oracle<'_>) -> Findings {
     let mut found = Findings::default();
-    for router in network.situation().running() {
+    let with_engine = |router: &RouterIndex| network.engine(*router).is_some();
+    for router in network.situation().running().filter(with_engine) {
         found.extend(disagreements_of(network, oracle, router));
     }
     found.extend(databases(network, oracle));
@@ -167,7 +171,8 @@ fn agree(network: &Network, prefix: Prefix, expected: Option<&Route>, actual: Op
 fn databases(network: &Network, oracle: &Oracle<'_>) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let mut groups: BTreeMap<Domain, Vec<(RouterIndex, Instances)>> = BTreeMap::new();
-    for router in network.situation().running() {
+    let with_engine = |router: &RouterIndex| network.engine(*router).is_some();
+    for router in network.situation().running().filter(with_engine) {
         let mut mine: BTreeMap<Domain, Instances> = BTreeMap::new();
         for domain in oracle.domains(router) {
             mine.entry(domain).or_default();

@@ -29,7 +29,7 @@ pub use case::{
     run_case,
 };
 pub use check::{Progress, disagreements, first_loop};
-pub use fault::Fault;
+pub use fault::{Fault, FurtherFaults, GracefulRestart};
 pub use finding::{Disagreement, Findings, Instance, MAX_KEPT, Subject};
 pub use link::{Arrival, HOLD, Quality};
 pub use network::{Counts, MAX_VIOLATIONS, Network};

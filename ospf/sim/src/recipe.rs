@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use ospf::{AreaId, AreaKind, Summaries};
 
+use crate::fault::FurtherFaults;
 use crate::link::Quality;
 use crate::prng::{Prng, Probability};
 use crate::router::Timers;
@@ -205,6 +206,9 @@ pub struct Options {
     /// Milliseconds between two faults, on average
     #[arg(long, value_name = "MS", default_value_t = Self::DEFAULT.fault_every)]
     pub fault_every: u32,
+    /// Among the faults are graceful restarts, planned and not
+    #[arg(long)]
+    pub restarts: bool,
     /// Of these faults only those with these numbers happen, such as 3,7,12, or none
     #[arg(long, value_name = "NUMBERS")]
     pub faults_only: Option<Numbers>,
@@ -248,6 +252,7 @@ impl Options {
         jitter: 5,
         faults: 0,
         fault_every: 1000,
+        restarts: false,
         faults_only: None,
         absent: Numbers(BTreeSet::new()),
         leave_broken: false,
@@ -280,6 +285,7 @@ impl Recipe {
             absent: options.absent.0.iter().copied().map(RouterIndex).collect(),
             faults_for: Duration::from_secs(options.faults.into()),
             fault_every: millis(options.fault_every),
+            further_faults: FurtherFaults { restarts: options.restarts },
             faults_only: options.faults_only.as_ref().map(|numbers| numbers.0.clone()),
             afterwards: if options.partition { Afterwards::Partition } else { Afterwards::Nothing },
             aftermath: if options.leave_broken { Aftermath::Broken } else { Aftermath::Healed },
@@ -364,7 +370,9 @@ impl fmt::Display for Shape {
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, chance, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;
-        let Self { fault_every, faults_only, absent, leave_broken, partition, hello, dead, bound, quiet, .. } = self;
+        let Self {
+            fault_every, restarts, faults_only, absent, leave_broken, partition, hello, dead, bound, quiet, ..
+        } = self;
         let default = &Self::DEFAULT;
         write!(f, " --seed {seed}")?;
         if let Some(chance) = chance {
@@ -378,15 +386,13 @@ impl fmt::Display for Options {
         option(f, "jitter", jitter, &default.jitter)?;
         option(f, "faults", faults, &default.faults)?;
         option(f, "fault-every", fault_every, &default.fault_every)?;
+        flag(f, "restarts", *restarts)?;
         if let Some(numbers) = faults_only {
             write!(f, " --faults-only {numbers}")?;
         }
         option(f, "absent", absent, &default.absent)?;
-        for (name, is_set) in [("leave-broken", leave_broken), ("partition", partition)] {
-            if *is_set {
-                write!(f, " --{name}")?;
-            }
-        }
+        flag(f, "leave-broken", *leave_broken)?;
+        flag(f, "partition", *partition)?;
         option(f, "hello", hello, &default.hello)?;
         option(f, "dead", dead, &default.dead)?;
         option(f, "bound", bound, &default.bound)?;
@@ -396,6 +402,10 @@ impl fmt::Display for Options {
 
 fn option<T: fmt::Display + PartialEq>(f: &mut fmt::Formatter<'_>, name: &str, value: &T, default: &T) -> fmt::Result {
     if value == default { Ok(()) } else { write!(f, " --{name} {value}") }
+}
+
+fn flag(f: &mut fmt::Formatter<'_>, name: &str, is_set: bool) -> fmt::Result {
+    if is_set { write!(f, " --{name}") } else { Ok(()) }
 }
 
 impl fmt::Display for FirstArea {
@@ -479,6 +489,7 @@ mod tests {
             jitter: 3,
             faults: 4,
             fault_every: 5,
+            restarts: true,
             faults_only: Some(Numbers(BTreeSet::from([3, 12, 7]))),
             absent: Numbers(BTreeSet::from([0, 2])),
             leave_broken: true,

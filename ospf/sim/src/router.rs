@@ -59,6 +59,8 @@ pub(crate) struct Running {
     pub(crate) last_input: Instant,
     /// Its deadline does not go away by a tick.
     pub(crate) stuck: bool,
+    /// It has stopped for a planned restart.
+    pub(crate) is_ready_to_restart: bool,
     pub(crate) inputs: u64,
     /// One in so many inputs is followed by a check of the engine.
     pub(crate) check_every: u64,
@@ -90,6 +92,7 @@ impl Running {
             own,
             last_input: now,
             stuck: false,
+            is_ready_to_restart: false,
             inputs: phase,
             check_every,
             corrupted: quality.corruption > Probability::ZERO,
@@ -105,6 +108,10 @@ impl Running {
             }
             Event::Neighbor { interface, router_id, to, .. } => {
                 self.neighbors.insert((*interface, *router_id), *to);
+                None
+            }
+            Event::RestartReady { .. } => {
+                self.is_ready_to_restart = true;
                 None
             }
             Event::PacketRefused { .. } if self.corrupted => None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ospf::Instant;
 
 use crate::check::{Progress, disagreements, left_at_max_age};
-use crate::fault::Fault;
+use crate::fault::{Fault, FurtherFaults};
 use crate::finding::Findings;
 use crate::link::Quality;
 use crate::network::{Counts, Network};
@@ -54,6 +54,8 @@ pub struct Scenario {
     pub faults_for: Duration,
     /// Time between two faults, on average.
     pub fault_every: Duration,
+    /// Faults beyond those that every run has.
+    pub further_faults: FurtherFaults,
     /// Of the faults that the seed decides, only those with these numbers happen; `None` for all.
     pub faults_only: Option<BTreeSet<usize>>,
     /// What becomes of what is broken at the end of that phase.
@@ -183,6 +185,7 @@ impl Scenario {
             faults_for: Duration::ZERO,
             absent: BTreeSet::new(),
             fault_every: Duration::from_secs(1),
+            further_faults: FurtherFaults::default(),
             faults_only: None,
             aftermath: Aftermath::Healed,
             bound: CONVERGENCE_BOUND,
@@ -241,7 +244,7 @@ impl Scenario {
         }
         let end = Instant::ZERO + self.start_within.max(self.faults_for);
         let situation = Situation::new(self.topology.clone());
-        Fault::plan(situation, network.starts(), (self.fault_every, end), prng)
+        Fault::plan(situation, network.starts(), (self.fault_every, end), self.further_faults, prng)
     }
 
     /// Everything after the first phase.

@@ -78,6 +78,7 @@ pub fn derive(seed: u64) -> Recipe {
     disturb(&mut options, &mut prng.fork());
     inflict(&mut options, &mut prng.fork());
     specialise(&mut shape, &mut prng.fork());
+    options.restarts = options.faults > 0 && prng.fork().below(4) == 0;
     Recipe { shape, options }
 }
 
@@ -193,7 +194,7 @@ mod tests {
         assert!(some(&|options| options.duplication.value() > 0.1) > 20);
         assert!(some(&|options| options.corruption.value() > 0.0) > 50);
         assert!(some(&|options| options.partition) > 30 && some(&|options| options.leave_broken) > 50);
-        assert!(some(&|options| options.faults == 0) > 30);
+        assert!(some(&|options| options.faults == 0) > 30 && some(&|options| options.restarts) > 50);
     }
 
     #[test]
