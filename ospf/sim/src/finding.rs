@@ -171,7 +171,12 @@ impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Route { router, prefix, expected, actual } => {
-                write!(f, "router {router}, {prefix}: expected {}, has {}", Told(expected), Told(actual))
+                write!(
+                    f,
+                    "router {router}, {prefix}: expected {}, has {}",
+                    ShownRoute(expected.as_ref()),
+                    ShownRoute(actual.as_ref())
+                )
             }
             Self::Telling { router } => {
                 write!(f, "router {router}: the changes it told do not add up to its routing table")
@@ -195,9 +200,9 @@ impl fmt::Display for Disagreement {
 }
 
 /// A route in one line.
-struct Told<'a>(&'a Option<Route>);
+pub(crate) struct ShownRoute<'a>(pub(crate) Option<&'a Route>);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for ShownRoute<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(route) = self.0 else { return f.write_str("nothing") };
         write!(f, "{:?} {} from", route.kind, route.metric)?;

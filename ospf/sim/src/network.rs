@@ -14,6 +14,7 @@ use ospf::wire::RestartReason;
 use ospf::{Announcement, Config, Engine, Input, Instant, InterfaceId, NeighborState, Restarting};
 
 use crate::fault::{Fault, GracefulRestart};
+use crate::finding::MAX_KEPT;
 use crate::link::Quality;
 use crate::prng::Prng;
 use crate::queue::EventQueue;
@@ -48,6 +49,8 @@ pub struct Network {
     /// Routers whose table or adjacencies have changed since they were last asked for.
     changed: BTreeSet<RouterIndex>,
     violations: Vec<String>,
+    /// What changed at which router, since changes are watched.
+    changes: Vec<String>,
     /// Routers that prepare a restart: the end of the grace period, and how long they will not run.
     restarts: BTreeMap<RouterIndex, (Instant, Duration)>,
     threads: usize,
@@ -148,6 +151,7 @@ impl Network {
             counts: Counts::default(),
             changed: BTreeSet::new(),
             violations: Vec::new(),
+            changes: Vec::new(),
             restarts: BTreeMap::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
@@ -424,9 +428,25 @@ impl Network {
         self.counts.route_changes += outcome.route_changes;
         self.counts.adjacency_changes += outcome.adjacency_changes;
         self.counts.originations += outcome.originations;
+        for (at, change) in outcome.changes {
+            if self.changes.len() < MAX_KEPT {
+                self.changes.push(format!("router {router} at {:.3?}: {change}", at.since_origin()));
+            }
+        }
         for (at, complaint) in outcome.complaints {
             self.violation(router, at, complaint);
         }
+    }
+
+    /// Lists what changes from now on.
+    pub(crate) fn watch_changes(&mut self, is_watched: bool) {
+        self.changes.clear();
+        self.routers.iter_mut().flatten().for_each(|running| running.is_watched = is_watched);
+    }
+
+    /// What changed since changes are watched: the first [`MAX_KEPT`].
+    pub(crate) fn changes(&self) -> &[String] {
+        &self.changes
     }
 
     /// Checks every engine that runs.

@@ -59,6 +59,8 @@ pub(crate) struct Running {
     pub(crate) last_input: Instant,
     /// Its deadline does not go away by a tick.
     pub(crate) stuck: bool,
+    /// Its changes are listed.
+    pub(crate) is_watched: bool,
     /// It has stopped for a planned restart.
     pub(crate) is_ready_to_restart: bool,
     pub(crate) inputs: u64,
@@ -92,6 +94,7 @@ impl Running {
             own,
             last_input: now,
             stuck: false,
+            is_watched: false,
             is_ready_to_restart: false,
             inputs: phase,
             check_every,

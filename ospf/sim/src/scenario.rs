@@ -167,6 +167,8 @@ pub enum FailureKind {
         route_changes: u64,
         /// Adjacencies that changed.
         adjacency_changes: u64,
+        /// The first of them.
+        changes: Vec<String>,
     },
     /// An engine did what none may do.
     Violations(Vec<String>),
@@ -297,12 +299,19 @@ impl Scenario {
             network.run_until(network.now() + LOOK_EVERY);
         }
         let (converged, at_convergence) = (network.now(), network.counts());
+        network.watch_changes(true);
         network.run_until(converged + self.quiet);
+        // An LSA that was flushed may have to be sent several times where packets are lost.
+        while left_at_max_age(network).next().is_some() && network.now() < converged + self.quiet + self.bound {
+            network.run_until(network.now() + LOOK_EVERY);
+        }
         let since = network.counts().since(at_convergence);
         if since.route_changes + since.adjacency_changes > 0 {
             let Counts { route_changes, adjacency_changes, .. } = since;
-            return Err(FailureKind::NotQuiet { route_changes, adjacency_changes });
+            let changes = network.changes().to_vec();
+            return Err(FailureKind::NotQuiet { route_changes, adjacency_changes, changes });
         }
+        network.watch_changes(false);
         let mut found = disagreements(network, &oracle);
         found.extend(left_at_max_age(network));
         if !found.is_empty() {
@@ -345,8 +354,9 @@ impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotConverged(findings) => write!(f, "  not converged:\n{findings}"),
-            Self::NotQuiet { route_changes, adjacency_changes } => {
-                writeln!(f, "  converged, then {route_changes} routes and {adjacency_changes} adjacencies changed")
+            Self::NotQuiet { route_changes, adjacency_changes, changes } => {
+                writeln!(f, "  converged, then {route_changes} routes and {adjacency_changes} adjacencies changed:")?;
+                changes.iter().try_for_each(|change| writeln!(f, "  {change}"))
             }
             Self::Violations(violations) => violations.iter().try_for_each(|what| writeln!(f, "  {what}")),
         }
