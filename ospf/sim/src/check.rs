@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ospf::{AreaId, Domain, LsaKey, NeighborState, Nexthop, Prefix, Route, RouteKind};
+use ospf::wire::{LsaBody, RouterLink, RouterLinkKind};
+use ospf::{AreaId, Domain, LsaKey, LsaType, LsaView, NeighborState, Nexthop, Prefix, Route, RouteKind};
 
 use crate::finding::{Disagreement, Findings, Instance};
 use crate::network::Network;
@@ -128,6 +129,11 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
     if !is_one(has[0], !eligible.is_empty()) || !is_one(has[1], eligible.len() > 1) || !distinct {
         found.push(Disagreement::Designated { router, lan, has });
     }
+    if let Some(designated) = has[0].filter(|_| heard.len() > 1)
+        && !describes_transit(network, router, lan, designated)
+    {
+        found.push(Disagreement::Transit { router, lan, designated });
+    }
     for end in &situation.topology.lans[lan.0].ends {
         let neighbor = end.router;
         if neighbor == router {
@@ -148,6 +154,20 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
         }
     }
     found
+}
+
+/// Whether a router's own Router-LSA has a link to the transit network of a designated router (RFC 2328 §12.4.1.2). Before that the LAN is
+/// a stub network, to which the same way may lead.
+fn describes_transit(network: &Network, router: RouterIndex, lan: LanIndex, designated: Ipv4Addr) -> bool {
+    let domain = Domain::Area(network.situation().topology.lans[lan.0].area);
+    let mut lsas = network.engine(router).into_iter().flat_map(ospf::Engine::lsdb);
+    let own = |view: &LsaView| {
+        let key = view.lsa.header.key;
+        view.domain == domain && key.kind == LsaType::ROUTER && key.advertising_router == router.id()
+    };
+    let Some(Ok(LsaBody::Router(lsa))) = lsas.find(own).map(|view| view.lsa.parse()) else { return false };
+    let to_lan = |link: &RouterLink| link.kind == RouterLinkKind::Transit && link.id == designated;
+    lsa.links.iter().any(to_lan)
 }
 
 /// Whether two routes are the same in all that a topology determines: not in who is the designated router of a LAN and originates its

@@ -292,13 +292,23 @@ impl Scenario {
         let situation = network.situation().clone();
         let oracle = Oracle::new(&situation);
         let mut progress = Progress::new(&oracle, network);
-        while !progress.look(network) {
+        let (converged, at_convergence) = loop {
+            let changes = |network: &Network| (network.counts().route_changes, network.counts().adjacency_changes);
+            if progress.look(network) {
+                let (converged, counts) = (network.now(), network.counts());
+                // What was sent before may still be on its way, and may say otherwise: a hello of before two neighbours knew each other.
+                // And who has not been heard since things healed may be lost yet.
+                let all_heard = start + self.timers.dead + self.timers.hello;
+                network.run_until(all_heard.max(converged) + self.quality.longest());
+                if changes(network) == (counts.route_changes, counts.adjacency_changes) && progress.look(network) {
+                    break (converged, counts);
+                }
+            }
             if network.now() >= start + self.bound {
                 return Err(FailureKind::NotConverged(disagreements(network, &oracle)));
             }
             network.run_until(network.now() + LOOK_EVERY);
-        }
-        let (converged, at_convergence) = (network.now(), network.counts());
+        };
         network.watch_changes(true);
         network.run_until(converged + self.quiet);
         // An LSA that was flushed may have to be sent several times where packets are lost.
