@@ -15,10 +15,11 @@ use ospf::{Announcement, Config, Engine, Input, Instant, InterfaceId, NeighborSt
 
 use crate::fault::{Fault, GracefulRestart};
 use crate::finding::MAX_KEPT;
+use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::prng::Prng;
 use crate::queue::EventQueue;
-use crate::router::{self, IP_HEADER_LEN, MTU, Running, Timers};
+use crate::router::{self, IP_HEADER_LEN, MTU, Running, Settings, Timers};
 use crate::situation::Situation;
 use crate::topology::{LanIndex, LinkIndex, RouterIndex, Side, Topology};
 use crate::trace::Trace;
@@ -34,8 +35,10 @@ const CHECKED_ALWAYS: u64 = 8;
 #[derive(Debug)]
 pub struct Network {
     situation: Situation,
-    timers: Timers,
+    settings: Settings,
     quality: Quality,
+    /// How often each router has started.
+    boots: Vec<u32>,
     /// When each router starts for the first time.
     starts: Vec<Instant>,
     routers: Vec<Option<Running>>,
@@ -140,8 +143,9 @@ impl Network {
         }
         Self {
             situation: Situation::new(topology),
-            timers,
+            settings: Settings { timers, keys: None },
             quality,
+            boots: vec![0; count],
             starts,
             routers: std::iter::repeat_with(|| None).take(count).collect(),
             queue,
@@ -165,6 +169,11 @@ impl Network {
     /// The seed of what happens to packets, in place of one that the network's own decides.
     pub(crate) fn set_chance(&mut self, seed: u64) {
         self.chance = Prng::new(seed);
+    }
+
+    /// Authentication of all interfaces, before any router has started.
+    pub(crate) fn set_keys(&mut self, keys: KeyRollover) {
+        self.settings.keys = Some(keys);
     }
 
     /// The number of threads that run engines. It changes no byte.
@@ -342,7 +351,8 @@ impl Network {
             return;
         }
         self.situation.set_running(router, true);
-        let config = Config { restarting, ..router::config(&self.situation, router, self.timers) };
+        self.boots[router.0] += 1;
+        let config = Config { restarting, ..self.config(router) };
         let every = check_every(self.routers.len());
         let phase = every * router.0 as u64 / self.routers.len() as u64;
         self.routers[router.0] = Some(Running::new(config, seed, self.now(), self.quality, (phase, every)));
@@ -393,8 +403,12 @@ impl Network {
     }
 
     fn configure(&mut self, router: RouterIndex) {
-        let config = router::config(&self.situation, router, self.timers);
+        let config = self.config(router);
         self.handle(router, Input::Configure(config));
+    }
+
+    fn config(&self, router: RouterIndex) -> Config {
+        router::config(&self.situation, router, self.boots[router.0], self.settings)
     }
 
     fn tell_link_state(&mut self, link: LinkIndex) {

@@ -7,9 +7,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use ospf::{AreaId, AreaKind, Summaries};
+use ospf::{AreaId, AreaKind, SequenceCheck, Summaries};
 
 use crate::fault::FurtherFaults;
+use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::prng::{Prng, Probability};
 use crate::router::Timers;
@@ -71,6 +72,17 @@ pub enum Shape {
         /// Links beyond a tree.
         extra: u16,
     },
+}
+
+/// Which sequence numbers of authenticated packets are new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeySequence {
+    /// Those not smaller than the last
+    NotSmaller,
+    /// Those larger than the last
+    Strict,
+    /// Those larger than the last of their type of packet, in 64 bits (RFC 7474)
+    Extended,
 }
 
 /// What the first of the further areas lets in; the others let in everything.
@@ -221,6 +233,12 @@ pub struct Options {
     /// Then cut the network in two halves, and when both agree join them again
     #[arg(long)]
     pub partition: bool,
+    /// Authenticate all packets, each key being used for so many seconds; 0 for no authentication
+    #[arg(long, value_name = "SECONDS", default_value_t = Self::DEFAULT.key_every)]
+    pub key_every: u16,
+    /// Which sequence numbers of authenticated packets are new
+    #[arg(long, value_enum, default_value_t = Self::DEFAULT.key_sequence)]
+    pub key_sequence: KeySequence,
     /// HelloInterval, seconds
     #[arg(long, value_name = "SECONDS", default_value_t = Self::DEFAULT.hello)]
     pub hello: u16,
@@ -257,6 +275,8 @@ impl Options {
         absent: Numbers(BTreeSet::new()),
         leave_broken: false,
         partition: false,
+        key_every: 0,
+        key_sequence: KeySequence::NotSmaller,
         hello: 1,
         dead: 10,
         bound: CONVERGENCE_BOUND.as_secs(),
@@ -281,6 +301,8 @@ impl Recipe {
                 corruption: options.corruption,
             },
             chance: options.chance,
+            keys: (options.key_every > 0)
+                .then(|| KeyRollover { every: seconds(options.key_every), sequence: options.key_sequence.check() }),
             start_within: Duration::from_secs(1),
             absent: options.absent.0.iter().copied().map(RouterIndex).collect(),
             faults_for: Duration::from_secs(options.faults.into()),
@@ -313,6 +335,16 @@ impl Shape {
                 topology
             }
             Self::Random { routers, extra } => Topology::random(routers.into(), extra.into(), prng),
+        }
+    }
+}
+
+impl KeySequence {
+    fn check(self) -> SequenceCheck {
+        match self {
+            Self::NotSmaller => SequenceCheck::NotSmaller,
+            Self::Strict => SequenceCheck::Strict,
+            Self::Extended => SequenceCheck::Extended,
         }
     }
 }
@@ -370,9 +402,8 @@ impl fmt::Display for Shape {
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, chance, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;
-        let Self {
-            fault_every, restarts, faults_only, absent, leave_broken, partition, hello, dead, bound, quiet, ..
-        } = self;
+        let Self { fault_every, restarts, faults_only, absent, leave_broken, partition, .. } = self;
+        let Self { key_every, key_sequence, hello, dead, bound, quiet, .. } = self;
         let default = &Self::DEFAULT;
         write!(f, " --seed {seed}")?;
         if let Some(chance) = chance {
@@ -393,6 +424,8 @@ impl fmt::Display for Options {
         option(f, "absent", absent, &default.absent)?;
         flag(f, "leave-broken", *leave_broken)?;
         flag(f, "partition", *partition)?;
+        option(f, "key-every", key_every, &default.key_every)?;
+        option(f, "key-sequence", key_sequence, &default.key_sequence)?;
         option(f, "hello", hello, &default.hello)?;
         option(f, "dead", dead, &default.dead)?;
         option(f, "bound", bound, &default.bound)?;
@@ -410,9 +443,19 @@ fn flag(f: &mut fmt::Formatter<'_>, name: &str, is_set: bool) -> fmt::Result {
 
 impl fmt::Display for FirstArea {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value().expect("no value is hidden");
-        f.write_str(value.get_name())
+        name_of(self, f)
     }
+}
+
+impl fmt::Display for KeySequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        name_of(self, f)
+    }
+}
+
+fn name_of(value: &impl ValueEnum, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let value = value.to_possible_value().expect("no value is hidden");
+    f.write_str(value.get_name())
 }
 
 impl fmt::Display for Numbers {
@@ -494,6 +537,8 @@ mod tests {
             absent: Numbers(BTreeSet::from([0, 2])),
             leave_broken: true,
             partition: true,
+            key_every: 11,
+            key_sequence: KeySequence::Extended,
             hello: 6,
             dead: 7,
             bound: 8,

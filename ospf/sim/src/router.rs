@@ -8,6 +8,7 @@ use ospf::{
     NeighborState, NetworkType, Refusal, RouterId,
 };
 
+use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::own_lsas::OwnLsas;
 use crate::prng::Probability;
@@ -43,6 +44,14 @@ impl Default for Timers {
     fn default() -> Self {
         Self { hello: Duration::from_secs(1), dead: Duration::from_secs(10), retransmit: Duration::from_secs(5) }
     }
+}
+
+/// What routers are configured with besides what a topology says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) timers: Timers,
+    /// Authentication of all interfaces; `None` for none.
+    pub(crate) keys: Option<KeyRollover>,
 }
 
 /// A running router.
@@ -119,8 +128,11 @@ impl Running {
             }
             Event::PacketRefused { .. } if self.corrupted => None,
             Event::PacketRefused { reason, .. } => match reason {
-                // Loss, reordering and restarts explain these.
-                Refusal::InterfaceNotActive | Refusal::UnknownNeighbor | Refusal::NeighborState => None,
+                // Loss, reordering, duplication and restarts explain these.
+                Refusal::InterfaceNotActive
+                | Refusal::UnknownNeighbor
+                | Refusal::NeighborState
+                | Refusal::AuthenticationSequence => None,
                 _ => Some(format!("{event:?}")),
             },
             Event::LsaRefused { reason: ospf::LsaRefusal::TooSoon, .. } => None,
@@ -132,8 +144,9 @@ impl Running {
     }
 }
 
-/// The configuration of a router.
-pub(crate) fn config(situation: &Situation, router: RouterIndex, timers: Timers) -> Config {
+/// The configuration of a router that starts for the `boot`th time.
+pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, settings: Settings) -> Config {
+    let Settings { timers, keys } = settings;
     let mut interfaces = BTreeMap::new();
     for (index, link, side) in situation.topology.links_of(router) {
         let config = interface(format!("link{}", index.0), link.area, link.end(side).cost, timers);
@@ -153,7 +166,12 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, timers: Timers)
             InterfaceConfig { passive: true, ..interface(format!("stub {network}"), description.area, cost, timers) };
         interfaces.insert(stub_interface(place), stub);
     }
+    if let Some(keys) = keys {
+        let authentication = keys.authentication(router);
+        interfaces.values_mut().for_each(|interface| interface.authentication = authentication.clone());
+    }
     Config {
+        boot,
         interfaces,
         loopbacks: BTreeMap::from([(description.area, BTreeSet::from([router.loopback()]))]),
         externals: description.externals.clone(),

@@ -10,6 +10,7 @@ use ospf::Instant;
 use crate::check::{Progress, disagreements, left_at_max_age};
 use crate::fault::{Fault, FurtherFaults};
 use crate::finding::Findings;
+use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::network::{Counts, Network};
 use crate::oracle::Oracle;
@@ -44,6 +45,8 @@ pub struct Scenario {
     pub chance: Option<u64>,
     /// Protocol timers.
     pub timers: Timers,
+    /// Authentication of all interfaces; `None` for none.
+    pub keys: Option<KeyRollover>,
     /// What the links do to packets, in both phases.
     pub quality: Quality,
     /// Routers start within this time.
@@ -182,6 +185,7 @@ impl Scenario {
             seed,
             chance: None,
             timers: Timers::default(),
+            keys: None,
             quality: Quality::GOOD,
             start_within: Duration::ZERO,
             faults_for: Duration::ZERO,
@@ -234,6 +238,9 @@ impl Scenario {
         let topology = self.topology.clone();
         let mut network = Network::new(topology, self.timers, self.quality, prng.next_u64(), self.start_within);
         network.set_absent(&self.absent);
+        if let Some(keys) = self.keys {
+            network.set_keys(keys);
+        }
         if let Some(chance) = self.chance {
             network.set_chance(chance);
         }
