@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ospf::{AreaId, Domain, Instant, LsaKey, NeighborState, Nexthop, Prefix, Route, RouteKind};
+use ospf::wire::{LsaBody, RouterLink, RouterLinkKind};
+use ospf::{AreaId, Domain, Instant, LsaKey, LsaType, LsaView, NeighborState, Nexthop, Prefix, Route, RouteKind};
 
 use crate::finding::{Disagreement, Findings, Instance};
 use crate::network::Network;
@@ -30,6 +31,9 @@ impl<'a> Progress<'a> {
     /// Looks at those who were wrong and those who have changed since. Whether all are right now.
     pub fn look(&mut self, network: &mut Network) -> bool {
         self.wrong.append(&mut network.take_changed());
+        if network.is_anybody_restarting() {
+            return false;
+        }
         // The first that is wrong is enough for now.
         while let Some(&router) = self.wrong.first() {
             if !disagreements_of(network, self.oracle, router).is_empty() {
@@ -53,7 +57,8 @@ impl<'a> Progress<'a> {
 /// All that is wrong: neighbours, databases, routes, loops.
 pub fn disagreements(network: &Network, oracle: &Oracle<'_>) -> Findings {
     let mut found = Findings::default();
-    for router in network.situation().running() {
+    let with_engine = |router: &RouterIndex| network.engine(*router).is_some();
+    for router in network.situation().running().filter(with_engine) {
         found.extend(disagreements_of(network, oracle, router));
     }
     found.extend(databases(network, oracle));
@@ -128,6 +133,11 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
     if !is_one(has[0], !eligible.is_empty()) || !is_one(has[1], eligible.len() > 1) || !distinct {
         found.push(Disagreement::Designated { router, lan, has });
     }
+    if let Some(designated) = has[0].filter(|_| heard.len() > 1)
+        && !describes_transit(network, router, lan, designated)
+    {
+        found.push(Disagreement::Transit { router, lan, designated });
+    }
     for end in &situation.topology.lans[lan.0].ends {
         let neighbor = end.router;
         if neighbor == router {
@@ -148,6 +158,20 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
         }
     }
     found
+}
+
+/// Whether a router's own Router-LSA has a link to the transit network of a designated router (RFC 2328 §12.4.1.2). Before that the LAN is
+/// a stub network, to which the same way may lead.
+fn describes_transit(network: &Network, router: RouterIndex, lan: LanIndex, designated: Ipv4Addr) -> bool {
+    let domain = Domain::Area(network.situation().topology.lans[lan.0].area);
+    let mut lsas = network.engine(router).into_iter().flat_map(ospf::Engine::lsdb);
+    let own = |view: &LsaView| {
+        let key = view.lsa.header.key;
+        view.domain == domain && key.kind == LsaType::ROUTER && key.advertising_router == router.id()
+    };
+    let Some(Ok(LsaBody::Router(lsa))) = lsas.find(own).map(|view| view.lsa.parse()) else { return false };
+    let to_lan = |link: &RouterLink| link.kind == RouterLinkKind::Transit && link.id == designated;
+    lsa.links.iter().any(to_lan)
 }
 
 /// Whether two routes are the same in all that a topology determines: not in who is the designated router of a LAN and originates its
@@ -171,7 +195,8 @@ fn agree(network: &Network, prefix: Prefix, expected: Option<&Route>, actual: Op
 fn databases(network: &Network, oracle: &Oracle<'_>) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let mut groups: BTreeMap<Domain, Vec<(RouterIndex, Instances)>> = BTreeMap::new();
-    for router in network.situation().running() {
+    let with_engine = |router: &RouterIndex| network.engine(*router).is_some();
+    for router in network.situation().running().filter(with_engine) {
         let mut mine: BTreeMap<Domain, Instances> = BTreeMap::new();
         for domain in oracle.domains(router) {
             mine.entry(domain).or_default();

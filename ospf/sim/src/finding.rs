@@ -50,6 +50,15 @@ pub enum Disagreement {
         /// The designated router and its backup, as it says.
         has: [Option<Ipv4Addr>; 2],
     },
+    /// A router's own Router-LSA does not say that a LAN with others on it is a transit network.
+    Transit {
+        /// Whose.
+        router: RouterIndex,
+        /// Which LAN.
+        lan: LanIndex,
+        /// The designated router there, as it says.
+        designated: Ipv4Addr,
+    },
     /// Two routers that reach each other have different databases.
     Database {
         /// One.
@@ -136,7 +145,7 @@ impl Disagreement {
     pub fn subject(&self) -> Subject {
         match self {
             Self::Adjacency { .. } | Self::Designated { .. } => Subject::Neighbors,
-            Self::Database { .. } | Self::MaxAge { .. } => Subject::Databases,
+            Self::Transit { .. } | Self::Database { .. } | Self::MaxAge { .. } => Subject::Databases,
             Self::Route { .. } | Self::Telling { .. } | Self::Loop { .. } => Subject::Routes,
         }
     }
@@ -171,7 +180,12 @@ impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Route { router, prefix, expected, actual } => {
-                write!(f, "router {router}, {prefix}: expected {}, has {}", Told(expected), Told(actual))
+                write!(
+                    f,
+                    "router {router}, {prefix}: expected {}, has {}",
+                    ShownRoute(expected.as_ref()),
+                    ShownRoute(actual.as_ref())
+                )
             }
             Self::Telling { router } => {
                 write!(f, "router {router}: the changes it told do not add up to its routing table")
@@ -181,6 +195,9 @@ impl fmt::Display for Disagreement {
             }
             Self::Designated { router, lan, has: [designated, backup] } => {
                 write!(f, "router {router}, LAN {}: designated router {designated:?}, backup {backup:?}", lan.0)
+            }
+            Self::Transit { router, lan, designated } => {
+                write!(f, "router {router}, LAN {}: no link to the transit network of {designated}", lan.0)
             }
             Self::Database { router, other, key, instances: [mine, theirs] } => {
                 write!(f, "databases of {router} and {other} differ in {key}: {mine:04x?} and {theirs:04x?}")
@@ -195,9 +212,9 @@ impl fmt::Display for Disagreement {
 }
 
 /// A route in one line.
-struct Told<'a>(&'a Option<Route>);
+pub(crate) struct ShownRoute<'a>(pub(crate) Option<&'a Route>);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for ShownRoute<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(route) = self.0 else { return f.write_str("nothing") };
         write!(f, "{:?} {} from", route.kind, route.metric)?;

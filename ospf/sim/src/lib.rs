@@ -8,6 +8,7 @@ mod check;
 mod fault;
 mod finding;
 pub mod fuzz;
+mod keys;
 mod link;
 mod network;
 mod oracle;
@@ -29,13 +30,14 @@ pub use case::{
     run_case,
 };
 pub use check::{Progress, disagreements, first_loop};
-pub use fault::Fault;
+pub use fault::{Fault, FurtherFaults, GracefulRestart};
 pub use finding::{Disagreement, Findings, Instance, MAX_KEPT, Subject};
+pub use keys::KeyRollover;
 pub use link::{Arrival, HOLD, Quality};
 pub use network::{Counts, MAX_VIOLATIONS, Network};
 pub use oracle::Oracle;
 pub use prng::{NotAProbability, Prng, Probability};
-pub use recipe::{FirstArea, GridSize, NetworkCommand, Numbers, Options, Recipe, Shape};
+pub use recipe::{FirstArea, GridSize, KeySequence, NetworkCommand, Numbers, Options, Recipe, Shape};
 pub use router::{IP_HEADER_LEN, MTU, Timers};
 pub use scenario::{
     Aftermath, Afterwards, CONVERGENCE_BOUND, Cause, Failure, FailureKind, Inflicted, Phase, QUIET, Report, Scenario,

@@ -7,8 +7,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use ospf::{AreaId, AreaKind, Summaries};
+use ospf::{AreaId, AreaKind, SequenceCheck, Summaries};
 
+use crate::fault::FurtherFaults;
+use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::prng::{Prng, Probability};
 use crate::router::Timers;
@@ -70,6 +72,17 @@ pub enum Shape {
         /// Links beyond a tree.
         extra: u16,
     },
+}
+
+/// Which sequence numbers of authenticated packets are new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeySequence {
+    /// Those not smaller than the last
+    NotSmaller,
+    /// Those larger than the last
+    Strict,
+    /// Those larger than the last of their type of packet, in 64 bits (RFC 7474)
+    Extended,
 }
 
 /// What the first of the further areas lets in; the others let in everything.
@@ -205,6 +218,9 @@ pub struct Options {
     /// Milliseconds between two faults, on average
     #[arg(long, value_name = "MS", default_value_t = Self::DEFAULT.fault_every)]
     pub fault_every: u32,
+    /// Among the faults are graceful restarts, planned and not
+    #[arg(long)]
+    pub restarts: bool,
     /// Of these faults only those with these numbers happen, such as 3,7,12, or none
     #[arg(long, value_name = "NUMBERS")]
     pub faults_only: Option<Numbers>,
@@ -217,6 +233,12 @@ pub struct Options {
     /// Then cut the network in two halves, and when both agree join them again
     #[arg(long)]
     pub partition: bool,
+    /// Authenticate all packets, each key being used for so many seconds; 0 for no authentication
+    #[arg(long, value_name = "SECONDS", default_value_t = Self::DEFAULT.key_every)]
+    pub key_every: u16,
+    /// Which sequence numbers of authenticated packets are new
+    #[arg(long, value_enum, default_value_t = Self::DEFAULT.key_sequence)]
+    pub key_sequence: KeySequence,
     /// HelloInterval, seconds
     #[arg(long, value_name = "SECONDS", default_value_t = Self::DEFAULT.hello)]
     pub hello: u16,
@@ -248,10 +270,13 @@ impl Options {
         jitter: 5,
         faults: 0,
         fault_every: 1000,
+        restarts: false,
         faults_only: None,
         absent: Numbers(BTreeSet::new()),
         leave_broken: false,
         partition: false,
+        key_every: 0,
+        key_sequence: KeySequence::NotSmaller,
         hello: 1,
         dead: 10,
         bound: CONVERGENCE_BOUND.as_secs(),
@@ -276,10 +301,13 @@ impl Recipe {
                 corruption: options.corruption,
             },
             chance: options.chance,
+            keys: (options.key_every > 0)
+                .then(|| KeyRollover { every: seconds(options.key_every), sequence: options.key_sequence.check() }),
             start_within: Duration::from_secs(1),
             absent: options.absent.0.iter().copied().map(RouterIndex).collect(),
             faults_for: Duration::from_secs(options.faults.into()),
             fault_every: millis(options.fault_every),
+            further_faults: FurtherFaults { restarts: options.restarts },
             faults_only: options.faults_only.as_ref().map(|numbers| numbers.0.clone()),
             afterwards: if options.partition { Afterwards::Partition } else { Afterwards::Nothing },
             aftermath: if options.leave_broken { Aftermath::Broken } else { Aftermath::Healed },
@@ -307,6 +335,16 @@ impl Shape {
                 topology
             }
             Self::Random { routers, extra } => Topology::random(routers.into(), extra.into(), prng),
+        }
+    }
+}
+
+impl KeySequence {
+    fn check(self) -> SequenceCheck {
+        match self {
+            Self::NotSmaller => SequenceCheck::NotSmaller,
+            Self::Strict => SequenceCheck::Strict,
+            Self::Extended => SequenceCheck::Extended,
         }
     }
 }
@@ -364,7 +402,8 @@ impl fmt::Display for Shape {
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, chance, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;
-        let Self { fault_every, faults_only, absent, leave_broken, partition, hello, dead, bound, quiet, .. } = self;
+        let Self { fault_every, restarts, faults_only, absent, leave_broken, partition, .. } = self;
+        let Self { key_every, key_sequence, hello, dead, bound, quiet, .. } = self;
         let default = &Self::DEFAULT;
         write!(f, " --seed {seed}")?;
         if let Some(chance) = chance {
@@ -378,15 +417,15 @@ impl fmt::Display for Options {
         option(f, "jitter", jitter, &default.jitter)?;
         option(f, "faults", faults, &default.faults)?;
         option(f, "fault-every", fault_every, &default.fault_every)?;
+        flag(f, "restarts", *restarts)?;
         if let Some(numbers) = faults_only {
             write!(f, " --faults-only {numbers}")?;
         }
         option(f, "absent", absent, &default.absent)?;
-        for (name, is_set) in [("leave-broken", leave_broken), ("partition", partition)] {
-            if *is_set {
-                write!(f, " --{name}")?;
-            }
-        }
+        flag(f, "leave-broken", *leave_broken)?;
+        flag(f, "partition", *partition)?;
+        option(f, "key-every", key_every, &default.key_every)?;
+        option(f, "key-sequence", key_sequence, &default.key_sequence)?;
         option(f, "hello", hello, &default.hello)?;
         option(f, "dead", dead, &default.dead)?;
         option(f, "bound", bound, &default.bound)?;
@@ -398,11 +437,25 @@ fn option<T: fmt::Display + PartialEq>(f: &mut fmt::Formatter<'_>, name: &str, v
     if value == default { Ok(()) } else { write!(f, " --{name} {value}") }
 }
 
+fn flag(f: &mut fmt::Formatter<'_>, name: &str, is_set: bool) -> fmt::Result {
+    if is_set { write!(f, " --{name}") } else { Ok(()) }
+}
+
 impl fmt::Display for FirstArea {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value().expect("no value is hidden");
-        f.write_str(value.get_name())
+        name_of(self, f)
     }
+}
+
+impl fmt::Display for KeySequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        name_of(self, f)
+    }
+}
+
+fn name_of(value: &impl ValueEnum, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let value = value.to_possible_value().expect("no value is hidden");
+    f.write_str(value.get_name())
 }
 
 impl fmt::Display for Numbers {
@@ -479,10 +532,13 @@ mod tests {
             jitter: 3,
             faults: 4,
             fault_every: 5,
+            restarts: true,
             faults_only: Some(Numbers(BTreeSet::from([3, 12, 7]))),
             absent: Numbers(BTreeSet::from([0, 2])),
             leave_broken: true,
             partition: true,
+            key_every: 11,
+            key_sequence: KeySequence::Extended,
             hello: 6,
             dead: 7,
             bound: 8,

@@ -8,8 +8,9 @@ use std::time::Duration;
 use ospf::Instant;
 
 use crate::check::{Progress, disagreements, left_at_max_age};
-use crate::fault::Fault;
+use crate::fault::{Fault, FurtherFaults};
 use crate::finding::Findings;
+use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::network::{Counts, Network};
 use crate::oracle::Oracle;
@@ -44,6 +45,8 @@ pub struct Scenario {
     pub chance: Option<u64>,
     /// Protocol timers.
     pub timers: Timers,
+    /// Authentication of all interfaces; `None` for none.
+    pub keys: Option<KeyRollover>,
     /// What the links do to packets, in both phases.
     pub quality: Quality,
     /// Routers start within this time.
@@ -54,6 +57,8 @@ pub struct Scenario {
     pub faults_for: Duration,
     /// Time between two faults, on average.
     pub fault_every: Duration,
+    /// Faults beyond those that every run has.
+    pub further_faults: FurtherFaults,
     /// Of the faults that the seed decides, only those with these numbers happen; `None` for all.
     pub faults_only: Option<BTreeSet<usize>>,
     /// What becomes of what is broken at the end of that phase.
@@ -165,6 +170,8 @@ pub enum FailureKind {
         route_changes: u64,
         /// Adjacencies that changed.
         adjacency_changes: u64,
+        /// The first of them.
+        changes: Vec<String>,
     },
     /// An engine did what none may do.
     Violations(Vec<String>),
@@ -178,11 +185,13 @@ impl Scenario {
             seed,
             chance: None,
             timers: Timers::default(),
+            keys: None,
             quality: Quality::GOOD,
             start_within: Duration::ZERO,
             faults_for: Duration::ZERO,
             absent: BTreeSet::new(),
             fault_every: Duration::from_secs(1),
+            further_faults: FurtherFaults::default(),
             faults_only: None,
             aftermath: Aftermath::Healed,
             bound: CONVERGENCE_BOUND,
@@ -229,6 +238,9 @@ impl Scenario {
         let topology = self.topology.clone();
         let mut network = Network::new(topology, self.timers, self.quality, prng.next_u64(), self.start_within);
         network.set_absent(&self.absent);
+        if let Some(keys) = self.keys {
+            network.set_keys(keys);
+        }
         if let Some(chance) = self.chance {
             network.set_chance(chance);
         }
@@ -241,7 +253,7 @@ impl Scenario {
         }
         let end = Instant::ZERO + self.start_within.max(self.faults_for);
         let situation = Situation::new(self.topology.clone());
-        Fault::plan(situation, network.starts(), (self.fault_every, end), prng)
+        Fault::plan(situation, network.starts(), (self.fault_every, end), self.further_faults, prng)
     }
 
     /// Everything after the first phase.
@@ -287,19 +299,36 @@ impl Scenario {
         let situation = network.situation().clone();
         let oracle = Oracle::new(&situation);
         let mut progress = Progress::new(&oracle, network);
-        while !progress.look(network) {
+        let (converged, at_convergence) = loop {
+            let changes = |network: &Network| (network.counts().route_changes, network.counts().adjacency_changes);
+            if progress.look(network) {
+                let (converged, counts) = (network.now(), network.counts());
+                // What was sent before may still be on its way, and may say otherwise: a hello of before two neighbours knew each other.
+                // And who has not been heard since things healed may be lost yet.
+                let all_heard = start + self.timers.dead + self.timers.hello;
+                network.run_until(all_heard.max(converged) + self.quality.longest());
+                if changes(network) == (counts.route_changes, counts.adjacency_changes) && progress.look(network) {
+                    break (converged, counts);
+                }
+            }
             if network.now() >= start + self.bound {
                 return Err(FailureKind::NotConverged(disagreements(network, &oracle)));
             }
             network.run_until(network.now() + LOOK_EVERY);
-        }
-        let (converged, at_convergence) = (network.now(), network.counts());
+        };
+        network.watch_changes(true);
         network.run_until(converged + self.quiet);
+        // An LSA that was flushed may have to be sent several times where packets are lost.
+        while left_at_max_age(network).next().is_some() && network.now() < converged + self.quiet + self.bound {
+            network.run_until(network.now() + LOOK_EVERY);
+        }
         let since = network.counts().since(at_convergence);
         if since.route_changes + since.adjacency_changes > 0 {
             let Counts { route_changes, adjacency_changes, .. } = since;
-            return Err(FailureKind::NotQuiet { route_changes, adjacency_changes });
+            let changes = network.changes().to_vec();
+            return Err(FailureKind::NotQuiet { route_changes, adjacency_changes, changes });
         }
+        network.watch_changes(false);
         let mut found = disagreements(network, &oracle);
         found.extend(left_at_max_age(network));
         if !found.is_empty() {
@@ -342,8 +371,9 @@ impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotConverged(findings) => write!(f, "  not converged:\n{findings}"),
-            Self::NotQuiet { route_changes, adjacency_changes } => {
-                writeln!(f, "  converged, then {route_changes} routes and {adjacency_changes} adjacencies changed")
+            Self::NotQuiet { route_changes, adjacency_changes, changes } => {
+                writeln!(f, "  converged, then {route_changes} routes and {adjacency_changes} adjacencies changed:")?;
+                changes.iter().try_for_each(|change| writeln!(f, "  {change}"))
             }
             Self::Violations(violations) => violations.iter().try_for_each(|what| writeln!(f, "  {what}")),
         }

@@ -148,6 +148,8 @@ impl Situation {
             Fault::Plug(lan, router, plugged) => self.set_plugged(*lan, *router, *plugged),
             Fault::Stop(router) | Fault::Shutdown(router) => self.set_running(*router, false),
             Fault::Start(router) => self.set_running(*router, true),
+            // It comes back by itself.
+            Fault::Restart(..) => {}
             Fault::Cost(link, side, cost) => self.topology.links[link.0].end_mut(*side).cost = *cost,
             Fault::Externals(router, externals) => {
                 self.topology.routers[router.0].externals.clone_from(externals);

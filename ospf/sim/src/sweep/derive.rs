@@ -5,7 +5,7 @@
 use std::str::FromStr;
 
 use crate::prng::{Prng, Probability};
-use crate::recipe::{FirstArea, GridSize, Options, Recipe, Shape};
+use crate::recipe::{FirstArea, GridSize, KeySequence, Options, Recipe, Shape};
 
 /// A run's own seed is the sweep's; so that what is derived from it has nothing to do with what the run draws, this is added first.
 const APART: u64 = 0x5357_4545_5000_0001;
@@ -78,6 +78,8 @@ pub fn derive(seed: u64) -> Recipe {
     disturb(&mut options, &mut prng.fork());
     inflict(&mut options, &mut prng.fork());
     specialise(&mut shape, &mut prng.fork());
+    options.restarts = options.faults > 0 && prng.fork().below(4) == 0;
+    authenticate(&mut options, &mut prng.fork());
     Recipe { shape, options }
 }
 
@@ -149,6 +151,18 @@ fn disturb(options: &mut Options, prng: &mut Prng) {
     options.dead = dead_interval(options.loss.value() + options.corruption.value());
 }
 
+/// Authentication, which takes packets that were overtaken or doubled for old ones.
+fn authenticate(options: &mut Options, prng: &mut Prng) {
+    if prng.below(4) > 0 {
+        return;
+    }
+    options.key_every = *prng.choose(&[10, 20, 60]).expect("there are some");
+    let checks = [KeySequence::NotSmaller, KeySequence::Strict, KeySequence::Extended];
+    options.key_sequence = *prng.choose(&checks).expect("there are some");
+    let lost = options.loss.value() + options.corruption.value() + options.reordering.value();
+    options.dead = dead_interval(lost);
+}
+
 /// RouterDeadInterval in seconds for a HelloInterval of one: long enough that no neighbour is lost by chance in the quiet time.
 fn dead_interval(loss: f64) -> u16 {
     let shortest = Options::DEFAULT.dead;
@@ -193,7 +207,8 @@ mod tests {
         assert!(some(&|options| options.duplication.value() > 0.1) > 20);
         assert!(some(&|options| options.corruption.value() > 0.0) > 50);
         assert!(some(&|options| options.partition) > 30 && some(&|options| options.leave_broken) > 50);
-        assert!(some(&|options| options.faults == 0) > 30);
+        assert!(some(&|options| options.faults == 0) > 30 && some(&|options| options.restarts) > 50);
+        assert!(some(&|options| options.key_every > 0) > 50);
     }
 
     #[test]

@@ -85,6 +85,10 @@ impl Search {
 
     fn drop_disturbances(&mut self) {
         self.try_options(|options| options.partition = false);
+        self.try_options(|options| {
+            options.key_every = 0;
+            options.key_sequence = Options::DEFAULT.key_sequence;
+        });
         self.try_options(|options| options.corruption = Probability::ZERO);
         self.try_options(|options| options.duplication = Probability::ZERO);
         self.try_options(|options| options.loss = Probability::ZERO);

@@ -159,7 +159,7 @@ fn class_of(disagreement: &Disagreement) -> Class {
     match disagreement {
         Disagreement::Adjacency { .. } => Class::Adjacency,
         Disagreement::Designated { .. } => Class::Designated,
-        Disagreement::Database { .. } | Disagreement::MaxAge { .. } => Class::Database,
+        Disagreement::Transit { .. } | Disagreement::Database { .. } | Disagreement::MaxAge { .. } => Class::Database,
         Disagreement::Route { .. } | Disagreement::Telling { .. } | Disagreement::Loop { .. } => Class::Route,
     }
 }
