@@ -8,6 +8,7 @@ mod check;
 mod fault;
 pub mod fuzz;
 mod link;
+pub mod model;
 mod network;
 mod oracle;
 mod own_lsas;

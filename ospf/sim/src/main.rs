@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use ospf_sim::model::{Bounds, Disturbances, Medium, Outcome, search};
 use ospf_sim::{
     Aftermath, Afterwards, Counts, Phase, Prng, Probability, Quality, Report, Scenario, Timers, Topology, run_case,
 };
@@ -37,6 +38,8 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Explores all states of two or three routers joined by a hostile wire
+    Model(ModelOptions),
     /// N routers, all joined to each other
     Mesh {
         /// Number of routers
@@ -147,6 +150,122 @@ struct Options {
     quiet: u64,
 }
 
+#[derive(Args)]
+struct ModelOptions {
+    /// Routers
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
+    routers: u8,
+    /// Join them by one broadcast network, not by point-to-point links
+    #[arg(long)]
+    broadcast: bool,
+    /// IP MTU, bytes: 80 makes room for one LSA header in a Database Description
+    #[arg(long, default_value_t = ospf_sim::MTU)]
+    mtu: u16,
+    /// External destinations of each router
+    #[arg(long, default_value_t = 0)]
+    externals: u8,
+    /// Packets lost on one path through the states
+    #[arg(long, default_value_t = 0)]
+    losses: u8,
+    /// Packets delivered twice
+    #[arg(long, default_value_t = 0)]
+    duplications: u8,
+    /// Packets held back and delivered later than others
+    #[arg(long, default_value_t = 0)]
+    reorderings: u8,
+    /// Restarts of routers
+    #[arg(long, default_value_t = 0)]
+    restarts: u8,
+    /// External destinations added or withdrawn
+    #[arg(long, default_value_t = 0)]
+    changes: u8,
+    /// All disturbances together, where that is less
+    #[arg(long)]
+    total: Option<u8>,
+    /// Packets under way in one direction beyond which their sender takes nothing in
+    #[arg(long, default_value_t = 3)]
+    under_way: usize,
+    /// A packet that was held back is delivered within so many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 7000)]
+    lifetime: u64,
+    /// Each router starts so many milliseconds after the one before
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    offset: u64,
+    /// HelloInterval, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    hello: u64,
+    /// RouterDeadInterval, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 40)]
+    dead: u64,
+    /// Recovery takes no longer than so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 70)]
+    recovery: u64,
+    /// Steps from the start at the most
+    #[arg(long, default_value_t = u32::MAX)]
+    depth: u32,
+    /// States at the most
+    #[arg(long, default_value_t = usize::MAX)]
+    states: usize,
+    /// Different flaws to look for
+    #[arg(long, default_value_t = 1)]
+    flaws: usize,
+    /// Threads
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+}
+
+impl ModelOptions {
+    fn run(&self) -> ExitCode {
+        let bounds = self.bounds();
+        let begin = std::time::Instant::now();
+        let print = |total: u8, outcome: &Outcome| {
+            let Outcome { states, steps, longest, slowest, .. } = outcome;
+            let end = if outcome.is_complete { "all" } else { "not all" };
+            let time = begin.elapsed();
+            // Whoever has read enough may close the pipe.
+            let _ = writeln!(
+                std::io::stdout(),
+                "{total} disturbances: {states} states ({end}), {steps} steps, longest path {longest}, slowest recovery {slowest:.1?}; {time:.1?}",
+            );
+        };
+        let outcome = search(&bounds, print);
+        for flaw in &outcome.flaws {
+            let _ = writeln!(std::io::stdout(), "\n{flaw}");
+        }
+        if outcome.flaws.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    }
+
+    fn bounds(&self) -> Bounds {
+        let &Self { losses, duplications, reorderings, restarts, changes, .. } = self;
+        let kinds =
+            Disturbances { losses, duplications, reorderings, restarts, changes, total: 0 }.unlimited_in_total();
+        let total = self.total.map_or(kinds.total, |total| total.min(kinds.total));
+        let timers = Timers {
+            hello: Duration::from_secs(self.hello),
+            dead: Duration::from_secs(self.dead),
+            ..Timers::default()
+        };
+        Bounds {
+            routers: self.routers.into(),
+            medium: if self.broadcast { Medium::Broadcast } else { Medium::PointToPoint },
+            mtu: self.mtu,
+            externals: self.externals,
+            timers,
+            start_offset: Duration::from_millis(self.offset),
+            disturbances: Disturbances { total, ..kinds },
+            under_way: self.under_way,
+            lifetime: Duration::from_millis(self.lifetime),
+            recovery: Duration::from_secs(self.recovery),
+            quiet: timers.dead + timers.hello,
+            states: self.states,
+            depth: self.depth,
+            flaws: self.flaws,
+            threads: self.threads,
+            ..Bounds::default()
+        }
+    }
+}
+
 /// Columns and rows.
 #[derive(Debug, Clone, Copy)]
 struct GridSize {
@@ -170,6 +289,7 @@ impl FromStr for GridSize {
 fn main() -> ExitCode {
     let (topology, options) = match CommandLine::parse().command {
         Command::Case { files } => return run_cases(&files),
+        Command::Model(options) => return options.run(),
         Command::Mesh { routers, options } => (Topology::mesh(routers.into()), options),
         Command::Grid { size, options } => (Topology::grid(size.width, size.height), options),
         Command::Ring { routers, options } => (Topology::ring(routers.into()), options),
