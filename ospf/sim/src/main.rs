@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use ospf_sim::model::{Bounds, Disturbances, Medium, Outcome, search};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ospf_sim::model::{Beginning, Bounds, Disturbances, Medium, Outcome, search};
 use ospf_sim::{
     Aftermath, Afterwards, Counts, Phase, Prng, Probability, Quality, Report, Scenario, Timers, Topology, run_case,
 };
@@ -150,14 +150,28 @@ struct Options {
     quiet: u64,
 }
 
+/// How routers of a model are joined.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum JoinedBy {
+    /// Each two by a point-to-point link
+    PointToPoint,
+    /// Each to the next by a point-to-point link
+    Chain,
+    /// All by one broadcast network
+    Broadcast,
+}
+
 #[derive(Args)]
 struct ModelOptions {
     /// Routers
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
     routers: u8,
-    /// Join them by one broadcast network, not by point-to-point links
+    /// How they are joined
+    #[arg(long, value_enum, default_value_t = JoinedBy::PointToPoint)]
+    medium: JoinedBy,
+    /// Begin with all adjacencies Full, not with routers that start
     #[arg(long)]
-    broadcast: bool,
+    converged: bool,
     /// IP MTU, bytes: 80 makes room for one LSA header in a Database Description
     #[arg(long, default_value_t = ospf_sim::MTU)]
     mtu: u16,
@@ -215,6 +229,7 @@ struct ModelOptions {
 }
 
 impl ModelOptions {
+    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it only says how long the search took")]
     fn run(&self) -> ExitCode {
         let bounds = self.bounds();
         let begin = std::time::Instant::now();
@@ -247,7 +262,12 @@ impl ModelOptions {
         };
         Bounds {
             routers: self.routers.into(),
-            medium: if self.broadcast { Medium::Broadcast } else { Medium::PointToPoint },
+            medium: match self.medium {
+                JoinedBy::PointToPoint => Medium::PointToPoint,
+                JoinedBy::Chain => Medium::Chain,
+                JoinedBy::Broadcast => Medium::Broadcast,
+            },
+            beginning: if self.converged { Beginning::Converged } else { Beginning::Started },
             mtu: self.mtu,
             externals: self.externals,
             timers,

@@ -10,8 +10,19 @@ use crate::router::{MTU, Timers};
 pub enum Medium {
     /// Each two by a point-to-point link.
     PointToPoint,
+    /// Each to the next by a point-to-point link.
+    Chain,
     /// All by one broadcast network.
     Broadcast,
+}
+
+/// Where paths begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// All routers have just started.
+    Started,
+    /// All adjacencies are Full, and have been for a while.
+    Converged,
 }
 
 /// How often something may go wrong on one path through the states.
@@ -46,6 +57,8 @@ pub struct Bounds {
     pub timers: Timers,
     /// Each router starts so long after the one before.
     pub start_offset: Duration,
+    /// Where paths begin.
+    pub beginning: Beginning,
     /// What may go wrong.
     pub disturbances: Disturbances,
     /// A router takes nothing in while more packets than this are under way from it to one other.
@@ -70,8 +83,11 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        let timers =
-            Timers { hello: Duration::from_secs(10), dead: Duration::from_secs(40), retransmit: Duration::from_secs(5) };
+        let timers = Timers {
+            hello: Duration::from_secs(10),
+            dead: Duration::from_secs(40),
+            retransmit: Duration::from_secs(5),
+        };
         Self {
             routers: 2,
             medium: Medium::PointToPoint,
@@ -79,6 +95,7 @@ impl Default for Bounds {
             externals: 0,
             timers,
             start_offset: Duration::ZERO,
+            beginning: Beginning::Started,
             disturbances: Disturbances::default(),
             under_way: 3,
             latency: Duration::from_millis(20),
@@ -94,6 +111,16 @@ impl Default for Bounds {
 }
 
 impl Disturbances {
+    /// More than any path has.
+    pub(super) const MANY: Self = Self {
+        losses: u8::MAX,
+        duplications: u8::MAX,
+        reorderings: u8::MAX,
+        restarts: u8::MAX,
+        changes: u8::MAX,
+        total: u8::MAX,
+    };
+
     /// What is left after a step; `None` if there was nothing left for it.
     pub(super) fn after(self, step: Step) -> Option<Self> {
         let mut left = self;

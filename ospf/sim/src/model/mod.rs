@@ -8,6 +8,7 @@
 mod bounds;
 mod describe;
 mod flaw;
+mod hostile;
 mod print;
 mod recovery;
 mod search;
@@ -15,6 +16,7 @@ mod step;
 mod visited;
 mod world;
 
-pub use bounds::{Bounds, Disturbances, Medium};
+pub use bounds::{Beginning, Bounds, Disturbances, Medium};
 pub use flaw::{Flaw, FlawKind};
+pub(crate) use hostile::HostileRun;
 pub use search::{Outcome, search};

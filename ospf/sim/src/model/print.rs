@@ -20,10 +20,7 @@ pub(super) struct Print {
 
 impl Print {
     pub(super) const fn new(now: Instant) -> Self {
-        Self {
-            lanes: [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344],
-            now: now.since_origin().as_nanos() as i128,
-        }
+        Self { lanes: [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344], now: now.since_origin().as_nanos() as i128 }
     }
 
     pub(super) fn word(&mut self, word: u64) {

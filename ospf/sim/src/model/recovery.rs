@@ -34,7 +34,7 @@ impl Recoveries {
                 break Duration::from_nanos(known);
             }
             passed.push((print, world.now()));
-            if world.is_idle() && world.is_converged() {
+            if world.is_idle() && world.is_converged(bounds) {
                 self.stays(&world, bounds)?;
                 break Duration::ZERO;
             }
@@ -67,18 +67,18 @@ impl Recoveries {
             }
             if world.is_idle() {
                 if world.now().saturating_since(start) > bounds.quiet {
-                    if !world.is_converged() {
+                    if !world.is_converged(bounds) {
                         return Err(FlawKind::Unsettled);
                     }
                     break;
                 }
-                if world.is_converged() {
+                if world.is_converged(bounds) {
                     passed.push(print);
                 }
             }
             let step = world.undisturbed_step().ok_or(FlawKind::Halted)?;
             world.apply(step, bounds);
-            if !world.is_adjacent() {
+            if !world.is_adjacent(bounds) {
                 return Err(FlawKind::Lost);
             }
         }

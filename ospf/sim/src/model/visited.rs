@@ -1,5 +1,7 @@
 //! Sets and maps by hashes of states, shared by all threads of a search.
 
+#![allow(clippy::disallowed_types, reason = "nothing iterates over these maps, and a tree takes twice the time")]
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -12,7 +12,7 @@ use ospf::{
     LinkState, LsaType, NetworkType, Output, Prefix, RouterId,
 };
 
-use super::bounds::{Bounds, Medium};
+use super::bounds::{Beginning, Bounds, Medium};
 use super::print::Print;
 use super::step::{Channel, Step};
 
@@ -59,7 +59,7 @@ pub(super) struct World {
 const CHANGED: u8 = 200;
 
 impl World {
-    /// All routers have just started.
+    /// The state in which all paths begin.
     pub(super) fn new(bounds: &Bounds) -> Self {
         let count = bounds.routers;
         let under_way = vec![UnderWay::default(); count * count];
@@ -72,6 +72,10 @@ impl World {
             let engine = Arc::new(Engine::new(config(router, &externals, bounds), seed(router, 0), start));
             world.routers.push(Router { engine, starts: 0, externals, print: None });
             world.start(router, bounds);
+        }
+        match bounds.beginning {
+            Beginning::Started => {}
+            Beginning::Converged => world.run_until(world.now + 2 * bounds.timers.dead, bounds),
         }
         world
     }
@@ -153,10 +157,12 @@ impl World {
     pub(super) fn undisturbed_step(&self) -> Option<Step> {
         let channels = || self.under_way.iter().enumerate().map(|(number, way)| (Channel(number as u8), way));
         let held = channels().flat_map(|(channel, way)| {
-            way.held.iter().enumerate().map(move |(place, packet)| (packet.sent, Step::DeliverHeld(channel, place as u8)))
+            way.held
+                .iter()
+                .enumerate()
+                .map(move |(place, packet)| (packet.sent, Step::DeliverHeld(channel, place as u8)))
         });
-        let queued =
-            channels().filter_map(|(channel, way)| Some((way.queue.front()?.sent, Step::Deliver(channel))));
+        let queued = channels().filter_map(|(channel, way)| Some((way.queue.front()?.sent, Step::Deliver(channel))));
         let oldest = held.min_by_key(|&(sent, _)| sent).or_else(|| queued.min_by_key(|&(sent, _)| sent));
         if let Some((_, step)) = oldest {
             return Some(step);
@@ -247,7 +253,7 @@ impl World {
     }
 
     /// Whether all adjacencies are Full, nothing is left to be done for them, and all databases and routes are those of the configuration.
-    pub(super) fn is_converged(&self) -> bool {
+    pub(super) fn is_converged(&self, bounds: &Bounds) -> bool {
         let first: BTreeMap<_, _> = instances(&self.routers[0].engine).collect();
         let expected: usize = self.routers.iter().map(|router| router.externals.len()).sum();
         let externals = first.keys().filter(|(_, key)| key.kind == LsaType::AS_EXTERNAL).count();
@@ -259,7 +265,7 @@ impl World {
                     neighbor.state == ospf::NeighborState::Full && neighbor.requests + neighbor.retransmissions == 0
                 });
                 let alive = |view: ospf::LsaView| view.lsa.header.age < ospf::wire::MAX_AGE;
-                done && count == self.routers.len() - 1
+                done && count == neighbors(number, bounds)
                     && instances(&router.engine).eq(first.iter().map(|(&key, &value)| (key, value)))
                     && router.engine.lsdb().all(alive)
                     && self.has_routes(number)
@@ -267,10 +273,10 @@ impl World {
     }
 
     /// Whether all adjacencies are Full.
-    pub(super) fn is_adjacent(&self) -> bool {
-        self.engines().all(|engine| {
+    pub(super) fn is_adjacent(&self, bounds: &Bounds) -> bool {
+        self.engines().enumerate().all(|(number, engine)| {
             let full = engine.neighbors().filter(|neighbor| neighbor.state == ospf::NeighborState::Full);
-            full.count() == self.routers.len() - 1
+            full.count() == neighbors(number, bounds)
         })
     }
 
@@ -333,7 +339,7 @@ impl World {
         while let Some(output) = engine.poll_output() {
             let Output::Send { interface: way_out, destination, ttl, packet: payload, .. } = output else { continue };
             let packet = Packet { sent: now, destination, ttl, payload };
-            for to in (0..count).filter(|&to| to != router && interface(to, bounds) == way_out) {
+            for to in (0..count).filter(|&to| are_joined(router, to, bounds) && interface(to, bounds) == way_out) {
                 if destination.is_multicast() || destination == address(to, bounds) {
                     self.under_way[router * count + to].queue.push_back(packet.clone());
                 }
@@ -350,10 +356,23 @@ fn instances(engine: &Engine) -> impl Iterator<Item = ((ospf::Domain, ospf::LsaK
     })
 }
 
+/// Whether two routers reach each other's interfaces.
+fn are_joined(one: usize, other: usize, bounds: &Bounds) -> bool {
+    match bounds.medium {
+        Medium::PointToPoint | Medium::Broadcast => one != other,
+        Medium::Chain => one.abs_diff(other) == 1,
+    }
+}
+
+/// How many neighbours a router has.
+fn neighbors(router: usize, bounds: &Bounds) -> usize {
+    (0..bounds.routers).filter(|&other| are_joined(router, other, bounds)).count()
+}
+
 /// The interface on which a router reaches `other`.
 fn interface(other: usize, bounds: &Bounds) -> InterfaceId {
     match bounds.medium {
-        Medium::PointToPoint => InterfaceId(1 + other as u32),
+        Medium::PointToPoint | Medium::Chain => InterfaceId(1 + other as u32),
         Medium::Broadcast => InterfaceId(1),
     }
 }
@@ -369,7 +388,7 @@ fn loopback(router: usize) -> Ipv4Addr {
 
 fn address(router: usize, bounds: &Bounds) -> Ipv4Addr {
     match bounds.medium {
-        Medium::PointToPoint => loopback(router),
+        Medium::PointToPoint | Medium::Chain => loopback(router),
         Medium::Broadcast => Ipv4Addr::new(192, 0, 2, 1 + router as u8),
     }
 }
@@ -380,12 +399,13 @@ fn destination(router: usize, external: u8) -> Prefix {
 }
 
 fn interfaces(router: usize, bounds: &Bounds) -> BTreeSet<InterfaceId> {
-    (0..bounds.routers).filter(|&other| other != router).map(|other| interface(other, bounds)).collect()
+    let joined = (0..bounds.routers).filter(|&other| are_joined(router, other, bounds));
+    joined.map(|other| interface(other, bounds)).collect()
 }
 
 fn config(router: usize, externals: &BTreeSet<u8>, bounds: &Bounds) -> Config {
     let network = match bounds.medium {
-        Medium::PointToPoint => NetworkType::PointToPoint,
+        Medium::PointToPoint | Medium::Chain => NetworkType::PointToPoint,
         Medium::Broadcast => NetworkType::Broadcast,
     };
     let interface = |id: InterfaceId| InterfaceConfig {
@@ -406,7 +426,7 @@ fn config(router: usize, externals: &BTreeSet<u8>, bounds: &Bounds) -> Config {
 fn link_states(router: usize, bounds: &Bounds) -> impl Iterator<Item = (InterfaceId, LinkState)> {
     let address = address(router, bounds);
     let addressing = match bounds.medium {
-        Medium::PointToPoint => Addressing::Unnumbered(address),
+        Medium::PointToPoint | Medium::Chain => Addressing::Unnumbered(address),
         Medium::Broadcast => Addressing::Numbered { address, subnet: Prefix::new(address, 24) },
     };
     let up = LinkState::Up { index: 1, mtu: bounds.mtu, addressing };
