@@ -118,7 +118,6 @@ impl Neighbor {
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
     pub(crate) fn clear_lists(&mut self) {
         self.exchange.summary = SummaryList::default();
-        self.exchange.declared = None;
         self.exchange.deferred = None;
         self.exchange.last_received = None;
         self.exchange.last_sent = None;
@@ -130,6 +129,10 @@ impl Neighbor {
         self.forgone = false;
     }
 }
+
+/// So long after the roles were settled a Database Description with the I-bit may be one that was overtaken; less than RxmtInterval, after
+/// which a neighbour that means it says so again.
+const OVERTAKEN: Duration = Duration::from_secs(1);
 
 /// Who leads the exchange (§10.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -150,8 +153,8 @@ pub(crate) struct Exchange {
     pub(crate) sequence: u32,
     /// The DD sequence number that the roles were settled with.
     pub(crate) first: u32,
-    /// The DD sequence number with which the neighbour last declared itself master.
-    pub(crate) declared: Option<u32>,
+    /// When they were settled.
+    pub(crate) settled: Instant,
     /// The packet that settles the roles, while the neighbour waits for its turn.
     pub(crate) deferred: Option<DatabaseDescription>,
     /// By which a duplicate is known (§10.6).
@@ -196,14 +199,22 @@ pub(crate) struct Received {
 }
 
 impl Exchange {
-    /// Whether a packet is one of this exchange that was overtaken or came twice. A neighbour that starts over sets the I-bit and takes a
-    /// new sequence number.
-    pub(crate) fn is_past(&self, packet: &DatabaseDescription) -> bool {
+    /// Whether a packet, neither the next nor the last one again, is one of before that was overtaken or came twice.
+    ///
+    /// Deviates: for §10.6 each of these is a SeqNumberMismatch. To ignore one cannot hold up the neighbour, whatever its state:
+    /// - Without the I-bit, numbers of this exchange that it has been through are of packets that were answered. Whoever begins another
+    ///   exchange says so with the I-bit first, and goes on from higher numbers (§10.3) or, having forgotten all, from random ones.
+    /// - With the I-bit it is ignored for a moment only, and the neighbour repeats it until its roles are settled ([`OVERTAKEN`]).
+    ///   Should a copy of an old packet of ours have settled them meanwhile, it is the slave, and does not wait for us for ever
+    ///   (§10.8 in [`crate::exchange`]).
+    pub(crate) fn is_stale(&self, packet: &DatabaseDescription, now: Instant) -> bool {
+        let (number, reached) = (packet.sequence.wrapping_sub(self.first), self.sequence.wrapping_sub(self.first));
         if packet.flags.init {
-            return self.declared == Some(packet.sequence);
+            // Both count on from the master's numbers: this one was chosen after the roles were settled.
+            let is_later = (1..=reached.saturating_add(2)).contains(&number);
+            return !is_later && now.saturating_since(self.settled) < OVERTAKEN;
         }
-        let past = packet.sequence.wrapping_sub(self.first) < self.sequence.wrapping_sub(self.first);
-        past && packet.flags.master == (self.role == Role::Slave)
+        number < reached && packet.flags.master == (self.role == Role::Slave)
     }
 }
 

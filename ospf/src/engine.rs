@@ -205,7 +205,6 @@ impl Engine {
             TimerKey::DelayedAck(interface) => self.send_delayed_acks(interface),
             TimerKey::Inactivity(neighbor) => self.inactivity_timer(neighbor),
             TimerKey::DatabaseDescription(neighbor) => self.description_timer(neighbor),
-            TimerKey::LastDescription(neighbor) => self.forget_last_description(neighbor),
             TimerKey::Request(neighbor) => self.request_timer(neighbor),
             TimerKey::Reply(neighbor) => self.reply(neighbor),
             TimerKey::Retransmission(neighbor) => self.retransmission_timer(neighbor),

@@ -101,14 +101,15 @@ impl<'a> Progress<'a> {
             }
             self.wrong.remove(&router);
         }
-        databases(network, self.oracle).is_none() && !calculations_are_due(network)
+        databases(network, self.oracle).is_none() && !work_is_due(network)
     }
 }
 
-/// Whether somebody has yet to calculate routes: what the comparison leaves out may still change.
-fn calculations_are_due(network: &Network) -> bool {
+/// Whether somebody has yet to calculate routes, or to say something new of itself: what the comparison leaves out may still change, such
+/// as who originates a network to which the way stays the same.
+fn work_is_due(network: &Network) -> bool {
     let mut engines = network.situation().running().filter_map(|router| network.engine(router));
-    engines.any(|engine| engine.spf().due_in.is_some())
+    engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())
 }
 
 /// All that is wrong, up to [`MAX_TOLD`]: routes, adjacencies, databases, loops.

@@ -1,8 +1,9 @@
 //! Things that go wrong, and drawing them from a seed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use ospf::{External, ExternalMetric, Prefix};
+use ospf::{External, ExternalMetric, Instant, Prefix};
 
 use crate::prng::Prng;
 use crate::situation::{Situation, Trouble};
@@ -76,6 +77,34 @@ impl Fault {
                     externals.insert(network, External { metric, forwarding: None, tag: 0 });
                 }
                 Some(Self::Externals(router, externals))
+            }
+        }
+    }
+
+    /// The faults of a run before `end`, one each `every` on average, and their times. They are drawn from what the situation would be with
+    /// all of them, so that those that are left out of a run do not change the others. `starts` has the time of each router's first start.
+    pub(crate) fn plan(
+        mut situation: Situation,
+        starts: &[Instant],
+        (every, end): (Duration, Instant),
+        prng: &mut Prng,
+    ) -> Vec<(Instant, Self)> {
+        let mut faults = Vec::new();
+        let mut before = None;
+        loop {
+            let next = before.unwrap_or(Instant::ZERO) + prng.duration(every * 2);
+            if next >= end {
+                return faults;
+            }
+            // A router that was stopped before its first start is started nevertheless.
+            let first_time = |at: Instant| before.is_none_or(|before| at > before) && at <= next;
+            for (router, _) in starts.iter().enumerate().filter(|&(_, &at)| first_time(at)) {
+                situation.apply(&Self::Start(RouterIndex(router)));
+            }
+            before = Some(next);
+            if let Some(fault) = Self::draw(&situation, prng) {
+                situation.apply(&fault);
+                faults.push((next, fault));
             }
         }
     }

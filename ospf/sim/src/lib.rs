@@ -14,9 +14,11 @@ mod oracle;
 mod own_lsas;
 mod prng;
 mod queue;
+mod recipe;
 mod router;
 mod scenario;
 mod situation;
+mod sweep;
 mod told;
 mod topology;
 mod trace;
@@ -32,11 +34,13 @@ pub use link::{Arrival, HOLD, Quality};
 pub use network::{Counts, MAX_VIOLATIONS, Network};
 pub use oracle::Oracle;
 pub use prng::{NotAProbability, Prng, Probability};
+pub use recipe::{GridSize, NetworkCommand, Numbers, Options, Recipe, Shape};
 pub use router::{IP_HEADER_LEN, MTU, Timers};
 pub use scenario::{
-    Aftermath, Afterwards, CONVERGENCE_BOUND, Cause, Failure, FailureKind, Phase, QUIET, Report, Scenario,
+    Aftermath, Afterwards, CONVERGENCE_BOUND, Cause, Failure, FailureKind, Inflicted, Phase, QUIET, Report, Scenario,
 };
 pub use situation::{Situation, Trouble};
+pub use sweep::{Class, Kind, Outcome, Sweep, SweepFailure, SweepReport, derive};
 pub use topology::{
     End, Lan, LanEnd, LanIndex, Link, LinkIndex, MAX_LANS, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex,
     Side, Topology, stub_interface,

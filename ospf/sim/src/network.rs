@@ -34,6 +34,8 @@ pub struct Network {
     situation: Situation,
     timers: Timers,
     quality: Quality,
+    /// When each router starts for the first time.
+    starts: Vec<Instant>,
     routers: Vec<Option<Running>>,
     queue: EventQueue<Happening>,
     /// For links only, so that what happens to packets depends on nothing else.
@@ -124,13 +126,15 @@ impl Network {
         let mut starts = seeds.fork();
         let mut queue = EventQueue::default();
         let count = topology.routers.len();
-        for router in 0..count {
-            queue.schedule(Instant::ZERO + starts.duration(start_within), Happening::Start(RouterIndex(router)));
+        let starts: Vec<_> = (0..count).map(|_| Instant::ZERO + starts.duration(start_within)).collect();
+        for (router, &at) in starts.iter().enumerate() {
+            queue.schedule(at, Happening::Start(RouterIndex(router)));
         }
         Self {
             situation: Situation::new(topology),
             timers,
             quality,
+            starts,
             routers: std::iter::repeat_with(|| None).take(count).collect(),
             queue,
             chance,
@@ -141,6 +145,21 @@ impl Network {
             violations: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
+    }
+
+    /// Routers that never start.
+    pub(crate) fn set_absent(&mut self, routers: &BTreeSet<RouterIndex>) {
+        self.situation.set_absent(routers);
+    }
+
+    /// The number of threads that run engines. It changes no byte.
+    pub(crate) fn set_threads(&mut self, threads: usize) {
+        self.threads = threads;
+    }
+
+    /// When each router starts for the first time.
+    pub(crate) fn starts(&self) -> &[Instant] {
+        &self.starts
     }
 
     /// The present time.
@@ -262,28 +281,27 @@ impl Network {
     /// Lets something go wrong, or right again.
     pub fn inflict(&mut self, fault: Fault) {
         match fault {
-            Fault::Trouble(link, trouble) => {
+            Fault::Trouble(link, _) => {
                 let before = self.situation.has_carrier(link);
-                self.situation.set_trouble(link, trouble);
+                self.situation.apply(&fault);
                 if self.situation.has_carrier(link) != before {
                     self.tell_link_state(link);
                 }
             }
-            Fault::Plug(lan, router, plugged) => self.situation.set_plugged(lan, router, plugged),
+            Fault::Plug(..) => self.situation.apply(&fault),
             Fault::Stop(router) => self.stop(router),
             Fault::Shutdown(router) => {
                 self.handle(router, Input::Shutdown);
                 self.stop(router);
             }
             Fault::Start(router) => self.start(router),
-            Fault::Cost(link, side, cost) => {
-                let end = self.situation.topology.links[link.0].end_mut(side);
-                end.cost = cost;
-                let router = end.router;
+            Fault::Cost(link, side, _) => {
+                self.situation.apply(&fault);
+                let router = self.situation.topology.links[link.0].end(side).router;
                 self.configure(router);
             }
-            Fault::Externals(router, externals) => {
-                self.situation.topology.routers[router.0].externals = externals;
+            Fault::Externals(router, _) => {
+                self.situation.apply(&fault);
                 self.configure(router);
             }
         }
@@ -292,7 +310,7 @@ impl Network {
     fn start(&mut self, router: RouterIndex) {
         // Once for each seed drawn, also for a router that a fault stopped before it started.
         let seed = self.seeds.next_u64();
-        if self.routers[router.0].is_some() {
+        if self.routers[router.0].is_some() || self.situation.is_absent(router) {
             return;
         }
         self.situation.set_running(router, true);
@@ -468,7 +486,7 @@ mod tests {
         let run = |threads| {
             let quality = Quality { delay: Duration::from_millis(10), ..Quality::GOOD };
             let mut network = Network::new(Topology::mesh(16), Timers::default(), quality, 3, Duration::ZERO);
-            network.threads = threads;
+            network.set_threads(threads);
             network.run_until(Instant::new(Duration::from_secs(15)));
             (network.trace(), network.counts())
         };

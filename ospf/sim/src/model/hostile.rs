@@ -27,7 +27,7 @@ impl HostileRun {
         Self { world: World::new(&bounds), bounds, path: Vec::new() }
     }
 
-    /// Half of all choices let the network go on undisturbed, the others take one of the steps that there are.
+    /// Half of all choices let the network go on in order, the others take one of the steps that there are.
     ///
     /// # Panics
     /// If an engine breaks one of its rules.
@@ -43,7 +43,7 @@ impl HostileRun {
             }
             None => false,
         });
-        let Some(step) = chosen.or_else(|| self.world.undisturbed_step()) else { return };
+        let Some(step) = chosen.or_else(|| self.world.step_in_order(&self.bounds)) else { return };
         self.path.push(step);
         self.world.apply(step, &self.bounds);
         for engine in self.world.engines() {

@@ -6,6 +6,7 @@
 //! instants relative to the present.
 
 mod bounds;
+mod command;
 mod describe;
 mod flaw;
 mod hostile;
@@ -17,6 +18,7 @@ mod visited;
 mod world;
 
 pub use bounds::{Beginning, Bounds, Disturbances, Medium};
+pub use command::ModelCommand;
 pub use flaw::{Flaw, FlawKind};
 pub(crate) use hostile::HostileRun;
 pub use search::{Outcome, search};

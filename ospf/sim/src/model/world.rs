@@ -171,6 +171,18 @@ impl World {
         due.min().map(|(_, router)| Step::Timer(router as u8))
     }
 
+    /// What happens next if nothing goes wrong but that packets which are held back stay so, as long as they can.
+    pub(super) fn step_in_order(&self, bounds: &Bounds) -> Option<Step> {
+        let queued = self.under_way.iter().enumerate().filter_map(|(number, way)| {
+            let sent = way.queue.front()?.sent;
+            Some((sent, Step::Deliver(Channel(number as u8))))
+        });
+        let due = (0..self.count).filter(|&router| self.may_fire(router, bounds));
+        let due = due.filter_map(|router| Some((self.deadline(router)?, Step::Timer(router as u8))));
+        let oldest = queued.min_by_key(|&(sent, _)| sent).or_else(|| due.min_by_key(|&(when, _)| when));
+        oldest.map(|(_, step)| step).or_else(|| self.undisturbed_step())
+    }
+
     /// Takes a step of [`World::steps`].
     pub(super) fn apply(&mut self, step: Step, bounds: &Bounds) {
         match step {
@@ -262,7 +274,10 @@ impl World {
                 let mut count = 0;
                 let done = router.engine.neighbors().all(|neighbor| {
                     count += 1;
-                    neighbor.state == ospf::NeighborState::Full && neighbor.requests + neighbor.retransmissions == 0
+                    // Its last hello was not lost: after three lost ones the next may come just too late.
+                    let is_heard = neighbor.dead_in + bounds.timers.hello >= bounds.timers.dead;
+                    let is_full = neighbor.state == ospf::NeighborState::Full;
+                    is_heard && is_full && neighbor.requests + neighbor.retransmissions == 0
                 });
                 let alive = |view: ospf::LsaView| view.lsa.header.age < ospf::wire::MAX_AGE;
                 done && count == neighbors(number, bounds)

@@ -1,0 +1,149 @@
+//! Makes a failing run smaller: what is taken out of it stays out as long as the run fails in the same way.
+
+use std::collections::BTreeSet;
+
+use super::{Class, run};
+use crate::prng::Probability;
+use crate::recipe::{GridSize, Numbers, Options, Recipe, Shape};
+
+/// A failing run, and the runs that may still be spent on it.
+struct Search {
+    best: Recipe,
+    class: Class,
+    left: usize,
+}
+
+/// A smaller run that fails in the class of `recipe`, found with at most `runs` runs; `None` if none was found.
+pub(super) fn minimise(recipe: &Recipe, class: Class, runs: usize) -> Option<Recipe> {
+    let mut search = Search { best: recipe.clone(), class, left: runs };
+    while search.left > 0 {
+        let before = search.best.clone();
+        search.drop_disturbances();
+        search.shrink_shape();
+        search.drop_routers();
+        search.drop_faults();
+        if search.best == before {
+            break;
+        }
+    }
+    (search.best != *recipe).then_some(search.best)
+}
+
+impl Search {
+    /// Whether a run fails in the same way; then it is the best one from now on.
+    fn accept(&mut self, candidate: Recipe) -> bool {
+        if self.left == 0 || candidate == self.best {
+            return false;
+        }
+        self.left -= 1;
+        let accepted = run(&candidate).is_err_and(|outcome| outcome.class() == self.class);
+        if accepted {
+            self.best = candidate;
+        }
+        accepted
+    }
+
+    fn try_options(&mut self, change: impl FnOnce(&mut Options)) -> bool {
+        let mut candidate = self.best.clone();
+        change(&mut candidate.options);
+        self.accept(candidate)
+    }
+
+    fn drop_disturbances(&mut self) {
+        self.try_options(|options| options.partition = false);
+        self.try_options(|options| options.corruption = Probability::ZERO);
+        self.try_options(|options| options.duplication = Probability::ZERO);
+        self.try_options(|options| options.loss = Probability::ZERO);
+        self.try_options(|options| options.reordering = Probability::ZERO);
+        self.try_options(|options| options.leave_broken = false);
+    }
+
+    /// The network of a smaller shape is another network, which fails in the same way with luck only.
+    fn shrink_shape(&mut self) {
+        while let Some(smaller) = smaller(self.best.shape) {
+            let mut candidate = self.best.clone();
+            candidate.shape = smaller;
+            if !self.accept(candidate) {
+                return;
+            }
+        }
+    }
+
+    /// Halves of the routers first, then fewer at a time.
+    fn drop_routers(&mut self) {
+        let count = self.best.shape.topology(self.best.options.seed).routers.len();
+        let absent = self.best.options.absent.0.clone();
+        let present: Vec<_> = (0..count).filter(|router| !absent.contains(router)).collect();
+        self.drop_groups(present, |options, without| options.absent.0.extend(without));
+    }
+
+    fn drop_faults(&mut self) {
+        if self.best.options.faults == 0 {
+            return;
+        }
+        if self.try_options(|options| {
+            options.faults = 0;
+            options.faults_only = None;
+        }) {
+            return;
+        }
+        let planned = self.best.scenario().planned_faults();
+        let only: Vec<_> = match &self.best.options.faults_only {
+            Some(numbers) => numbers.0.iter().copied().collect(),
+            None => (0..planned.len()).collect(),
+        };
+        let all: BTreeSet<_> = only.iter().copied().collect();
+        self.drop_groups(only, |options, without| {
+            let only = options.faults_only.get_or_insert_with(|| Numbers(all.clone()));
+            only.0.retain(|number| !without.contains(number));
+        });
+        // The phase of faults ends soon after the last one.
+        let last = self.best.options.faults_only.as_ref().and_then(|numbers| numbers.0.last().copied());
+        if let Some((at, _)) = last.and_then(|last| planned.get(last)) {
+            let seconds = u32::try_from(at.since_origin().as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            let seconds = seconds.min(self.best.options.faults);
+            self.try_options(|options| options.faults = seconds);
+        }
+    }
+
+    /// Takes groups of `members` out, first halves, then ever smaller ones, and keeps what can be taken out.
+    fn drop_groups(&mut self, mut members: Vec<usize>, drop_from: impl Fn(&mut Options, &[usize])) {
+        let mut size = members.len().div_ceil(2);
+        while size > 0 && self.left > 0 {
+            let mut first = 0;
+            while first < members.len() && self.left > 0 {
+                let group: Vec<_> = members[first..].iter().copied().take(size).collect();
+                if self.try_options(|options| drop_from(options, &group)) {
+                    members.retain(|member| !group.contains(member));
+                } else {
+                    first += group.len();
+                }
+            }
+            size = if size == 1 { 0 } else { size.div_ceil(2) };
+        }
+    }
+}
+
+/// The next smaller network of the same kind; `None` for the smallest.
+fn smaller(shape: Shape) -> Option<Shape> {
+    match shape {
+        Shape::Mesh { routers } => (routers > 2).then(|| Shape::Mesh { routers: routers - 1 }),
+        Shape::Ring { routers } => (routers > 2).then(|| Shape::Ring { routers: routers - 1 }),
+        Shape::Grid(GridSize { width, height }) if height > 1 => {
+            Some(Shape::Grid(GridSize { width, height: height - 1 }))
+        }
+        Shape::Grid(GridSize { width, height }) => {
+            (width > 2).then(|| Shape::Grid(GridSize { width: width - 1, height }))
+        }
+        Shape::Sparse { routers, extra: extra @ 1.. } => Some(Shape::Sparse { routers, extra: extra - 1 }),
+        Shape::Sparse { routers, extra } => (routers > 2).then(|| Shape::Sparse { routers: routers - 1, extra }),
+        Shape::Random { routers, extra: extra @ 1.. } => Some(Shape::Random { routers, extra: extra - 1 }),
+        Shape::Random { routers, extra } => (routers > 2).then(|| Shape::Random { routers: routers - 1, extra }),
+        Shape::Areas { backbone, areas: areas @ 2.., inside } => {
+            Some(Shape::Areas { backbone, areas: areas - 1, inside })
+        }
+        Shape::Areas { backbone, areas, inside } => {
+            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1 })
+        }
+    }
+}
