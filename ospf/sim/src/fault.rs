@@ -70,6 +70,9 @@ impl Fault {
             }
             _ => {
                 let router = RouterIndex(prng.below(topology.routers.len()));
+                if !topology.has_externals(topology.routers[router.0].area) {
+                    return None;
+                }
                 let mut externals = topology.routers[router.0].externals.clone();
                 let network = Prefix::new(std::net::Ipv4Addr::new(198, 51, 100, 16 * prng.below(8) as u8), 28);
                 if externals.remove(&network).is_none() {

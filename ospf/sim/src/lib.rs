@@ -6,6 +6,7 @@
 mod case;
 mod check;
 mod fault;
+mod finding;
 pub mod fuzz;
 mod link;
 pub mod model;
@@ -28,13 +29,14 @@ pub use case::{
     CaseError, CaseNeighbor, CaseReport, CaseRoute, CaseRouteKind, Difference, Hop, Hops, RouterReport, case_packets,
     run_case,
 };
-pub use check::{Disagreement, Instance, MAX_TOLD, Progress, disagreements, first_loop};
+pub use check::{Progress, disagreements, first_loop};
 pub use fault::Fault;
+pub use finding::{Disagreement, Findings, Instance, MAX_KEPT, Subject};
 pub use link::{Arrival, HOLD, Quality};
 pub use network::{Counts, MAX_VIOLATIONS, Network};
 pub use oracle::Oracle;
 pub use prng::{NotAProbability, Prng, Probability};
-pub use recipe::{GridSize, NetworkCommand, Numbers, Options, Recipe, Shape};
+pub use recipe::{FirstArea, GridSize, NetworkCommand, Numbers, Options, Recipe, Shape};
 pub use router::{IP_HEADER_LEN, MTU, Timers};
 pub use scenario::{
     Aftermath, Afterwards, CONVERGENCE_BOUND, Cause, Failure, FailureKind, Inflicted, Phase, QUIET, Report, Scenario,

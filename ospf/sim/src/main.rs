@@ -78,12 +78,18 @@ fn main() -> ExitCode {
 }
 
 /// Runs every seed, and shows failures as they come and once more at the end, in order.
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "how long a sweep takes is shown, and decides nothing"
+)]
 fn run_sweep(arguments: SweepArguments) -> ExitCode {
     let SweepArguments { seeds: Seeds(seeds), only, minimise, threads } = arguments;
     let sweep = Sweep { seeds, only: only.into_iter().collect(), minimise, threads };
+    let start = std::time::Instant::now();
     // Whoever has read enough may close the pipe.
     let report = sweep.run(|failure| drop(writeln!(std::io::stdout(), "{failure}")));
-    let _ = write!(std::io::stdout(), "{report}");
+    let _ = writeln!(std::io::stdout(), "{report}{:.1?}", start.elapsed());
     ExitCode::from(u8::from(!report.failures.is_empty()))
 }
 

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ospf::{Engine, Input, Instant, InterfaceId, NeighborState};
+use ospf::{Engine, Input, Instant, InterfaceId, NeighborState, NeighborView};
 
 use crate::fault::Fault;
 use crate::link::Quality;
@@ -150,6 +150,11 @@ impl Network {
     /// Routers that never start.
     pub(crate) fn set_absent(&mut self, routers: &BTreeSet<RouterIndex>) {
         self.situation.set_absent(routers);
+    }
+
+    /// The seed of what happens to packets, in place of one that the network's own decides.
+    pub(crate) fn set_chance(&mut self, seed: u64) {
+        self.chance = Prng::new(seed);
     }
 
     /// The number of threads that run engines. It changes no byte.
@@ -368,6 +373,15 @@ impl Network {
         for (at, complaint) in outcome.complaints {
             self.violation(router, at, complaint);
         }
+    }
+
+    /// Whether a router is fully adjacent with a neighbour that it has heard no hello of since.
+    pub fn is_somebody_unheard_since(&self, since: Instant) -> bool {
+        self.routers.iter().flatten().any(|running| {
+            let dead_at = |neighbor: &NeighborView| running.last_input + neighbor.dead_in;
+            let full = running.engine.neighbors().filter(|neighbor| neighbor.state == NeighborState::Full);
+            full.into_iter().any(|neighbor| dead_at(&neighbor) < since + self.timers.dead)
+        })
     }
 
     /// Checks every engine that runs.

@@ -6,7 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use ospf::{AreaId, AreaKind, Summaries};
 
 use crate::link::Quality;
 use crate::prng::{Prng, Probability};
@@ -59,6 +60,8 @@ pub enum Shape {
         areas: u16,
         /// Routers of each that are in no other area.
         inside: u16,
+        /// What the first of the further areas lets in.
+        first: FirstArea,
     },
     /// [`Topology::random`].
     Random {
@@ -67,6 +70,17 @@ pub enum Shape {
         /// Links beyond a tree.
         extra: u16,
     },
+}
+
+/// What the first of the further areas lets in; the others let in everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FirstArea {
+    /// Everything
+    Normal,
+    /// No AS-external-LSAs
+    Stub,
+    /// A default route only
+    TotallyStubby,
 }
 
 /// Columns and rows of a grid, 1 to 100 each.
@@ -130,6 +144,9 @@ pub enum NetworkCommand {
         /// Routers of each that are in no other area
         #[arg(long, default_value_t = DEFAULT_INSIDE, value_parser = clap::value_parser!(u16).range(1..=200))]
         inside: u16,
+        /// What the first of the further areas lets in
+        #[arg(long, value_enum, default_value_t = FirstArea::Normal)]
+        first_area: FirstArea,
         /// What happens to it
         #[command(flatten)]
         options: Options,
@@ -152,12 +169,18 @@ const DEFAULT_EXTRA: u16 = 10;
 const DEFAULT_AREAS: u16 = 2;
 const DEFAULT_INSIDE: u16 = 3;
 
+/// Metric of the default route of stub areas: about as much as a link.
+const DEFAULT_COST: u32 = 3;
+
 /// What happens to a network.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Options {
     /// Decides all chance: the same seed gives the same bytes
     #[arg(long, default_value_t = Self::DEFAULT.seed)]
     pub seed: u64,
+    /// Decides what happens to packets in place of the seed, which then decides everything else
+    #[arg(long, value_name = "SEED")]
+    pub chance: Option<u64>,
     /// Probability that a packet is lost, 0 to 1
     #[arg(long, default_value_t = Self::DEFAULT.loss)]
     pub loss: Probability,
@@ -216,6 +239,7 @@ impl Options {
     /// What the command line means where it names no option.
     pub const DEFAULT: Self = Self {
         seed: 1,
+        chance: None,
         loss: Probability::ZERO,
         duplication: Probability::ZERO,
         reordering: Probability::ZERO,
@@ -251,6 +275,7 @@ impl Recipe {
                 reordering: options.reordering,
                 corruption: options.corruption,
             },
+            chance: options.chance,
             start_within: Duration::from_secs(1),
             absent: options.absent.0.iter().copied().map(RouterIndex).collect(),
             faults_for: Duration::from_secs(options.faults.into()),
@@ -274,10 +299,25 @@ impl Shape {
             Self::Grid(GridSize { width, height }) => Topology::grid(width.into(), height.into()),
             Self::Ring { routers } => Topology::ring(routers.into()),
             Self::Sparse { routers, extra } => Topology::sparse(routers.into(), extra.into(), prng),
-            Self::Areas { backbone, areas, inside } => {
-                Topology::areas(backbone.into(), areas.into(), inside.into(), prng)
+            Self::Areas { backbone, areas, inside, first } => {
+                let mut topology = Topology::areas(backbone.into(), areas.into(), inside.into(), prng);
+                if areas > 0 && first != FirstArea::Normal {
+                    topology.set_kind(AreaId(1), first.kind());
+                }
+                topology
             }
             Self::Random { routers, extra } => Topology::random(routers.into(), extra.into(), prng),
+        }
+    }
+}
+
+impl FirstArea {
+    fn kind(self) -> AreaKind {
+        let stub = |summaries| AreaKind::Stub { summaries, default_cost: DEFAULT_COST };
+        match self {
+            Self::Normal => AreaKind::Normal,
+            Self::Stub => stub(Summaries::Imported),
+            Self::TotallyStubby => stub(Summaries::DefaultOnly),
         }
     }
 }
@@ -289,8 +329,8 @@ impl From<NetworkCommand> for Recipe {
             NetworkCommand::Grid { size, options } => (Shape::Grid(size), options),
             NetworkCommand::Ring { routers, options } => (Shape::Ring { routers }, options),
             NetworkCommand::Sparse { routers, extra, options } => (Shape::Sparse { routers, extra }, options),
-            NetworkCommand::Areas { backbone, areas, inside, options } => {
-                (Shape::Areas { backbone, areas, inside }, options)
+            NetworkCommand::Areas { backbone, areas, inside, first_area: first, options } => {
+                (Shape::Areas { backbone, areas, inside, first }, options)
             }
             NetworkCommand::Random { routers, extra, options } => (Shape::Random { routers, extra }, options),
         };
@@ -311,8 +351,9 @@ impl fmt::Display for Shape {
             Self::Grid(GridSize { width, height }) => write!(f, "grid {width}x{height}"),
             Self::Ring { routers } => write!(f, "ring {routers}"),
             Self::Sparse { routers, extra } => write!(f, "sparse {routers} --extra {extra}"),
-            Self::Areas { backbone, areas, inside } => {
-                write!(f, "areas {backbone} --areas {areas} --inside {inside}")
+            Self::Areas { backbone, areas, inside, first } => {
+                write!(f, "areas {backbone} --areas {areas} --inside {inside}")?;
+                option(f, "first-area", first, &FirstArea::Normal)
             }
             Self::Random { routers, extra } => write!(f, "random {routers} --extra {extra}"),
         }
@@ -322,10 +363,13 @@ impl fmt::Display for Shape {
 /// Every option that differs from its default, each with a space before it.
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;
+        let Self { seed, chance, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;
         let Self { fault_every, faults_only, absent, leave_broken, partition, hello, dead, bound, quiet, .. } = self;
         let default = &Self::DEFAULT;
         write!(f, " --seed {seed}")?;
+        if let Some(chance) = chance {
+            write!(f, " --chance {chance}")?;
+        }
         option(f, "loss", loss, &default.loss)?;
         option(f, "duplication", duplication, &default.duplication)?;
         option(f, "reordering", reordering, &default.reordering)?;
@@ -352,6 +396,13 @@ impl fmt::Display for Options {
 
 fn option<T: fmt::Display + PartialEq>(f: &mut fmt::Formatter<'_>, name: &str, value: &T, default: &T) -> fmt::Result {
     if value == default { Ok(()) } else { write!(f, " --{name} {value}") }
+}
+
+impl fmt::Display for FirstArea {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value().expect("no value is hidden");
+        f.write_str(value.get_name())
+    }
 }
 
 impl fmt::Display for Numbers {
@@ -419,6 +470,7 @@ mod tests {
         let percent = |percent: f64| Probability::new(percent / 100.0).unwrap();
         let all = Options {
             seed: u64::MAX,
+            chance: Some(17),
             loss: percent(26.0),
             duplication: percent(15.0),
             reordering: percent(20.0),
@@ -442,7 +494,8 @@ mod tests {
             Shape::Grid(GridSize { width: 3, height: 4 }),
             Shape::Ring { routers: 5 },
             Shape::Sparse { routers: 6, extra: 0 },
-            Shape::Areas { backbone: 7, areas: 1, inside: 8 },
+            Shape::Areas { backbone: 7, areas: 1, inside: 8, first: FirstArea::Normal },
+            Shape::Areas { backbone: 7, areas: 1, inside: 8, first: FirstArea::TotallyStubby },
             Shape::Random { routers: 9, extra: 2 },
         ];
         for shape in shapes {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ospf::{
-    Addressing, AreaId, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState, NeighborState,
-    NetworkType, Refusal, RouterId,
+    Addressing, AreaConfig, AreaId, AreaKind, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState,
+    NeighborState, NetworkType, Refusal, RouterId,
 };
 
 use crate::link::Quality;
@@ -147,8 +147,13 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, timers: Timers)
         interfaces,
         loopbacks: BTreeMap::from([(description.area, BTreeSet::from([router.loopback()]))]),
         externals: description.externals.clone(),
+        areas: situation.topology.kinds.iter().map(|(&area, kind)| (area, area_config(kind))).collect(),
         ..Config::new(router.id())
     }
+}
+
+fn area_config(kind: &AreaKind) -> AreaConfig {
+    AreaConfig { kind: kind.clone(), ..AreaConfig::default() }
 }
 
 fn interface(name: String, area: AreaId, cost: u16, timers: Timers) -> InterfaceConfig {

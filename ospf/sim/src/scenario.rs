@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use ospf::Instant;
 
-use crate::check::{Disagreement, Progress, disagreements};
+use crate::check::{Progress, disagreements, left_at_max_age};
 use crate::fault::Fault;
+use crate::finding::Findings;
 use crate::link::Quality;
 use crate::network::{Counts, Network};
 use crate::oracle::Oracle;
@@ -39,6 +40,8 @@ pub struct Scenario {
     pub topology: Topology,
     /// Decides everything that is left to chance.
     pub seed: u64,
+    /// Decides what happens to packets in place of `seed`; `None` for `seed`.
+    pub chance: Option<u64>,
     /// Protocol timers.
     pub timers: Timers,
     /// What the links do to packets, in both phases.
@@ -155,7 +158,7 @@ pub struct Inflicted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureKind {
     /// Not all agreed within the bound.
-    NotConverged(Vec<Disagreement>),
+    NotConverged(Findings),
     /// All agreed, and then something changed though nothing had happened.
     NotQuiet {
         /// Routes that changed.
@@ -173,6 +176,7 @@ impl Scenario {
         Self {
             topology,
             seed,
+            chance: None,
             timers: Timers::default(),
             quality: Quality::GOOD,
             start_within: Duration::ZERO,
@@ -225,6 +229,9 @@ impl Scenario {
         let topology = self.topology.clone();
         let mut network = Network::new(topology, self.timers, self.quality, prng.next_u64(), self.start_within);
         network.set_absent(&self.absent);
+        if let Some(chance) = self.chance {
+            network.set_chance(chance);
+        }
         (network, prng)
     }
 
@@ -293,9 +300,10 @@ impl Scenario {
             let Counts { route_changes, adjacency_changes, .. } = since;
             return Err(FailureKind::NotQuiet { route_changes, adjacency_changes });
         }
-        let disagreements = disagreements(network, &oracle);
-        if !disagreements.is_empty() {
-            return Err(FailureKind::NotConverged(disagreements));
+        let mut found = disagreements(network, &oracle);
+        found.extend(left_at_max_age(network));
+        if !found.is_empty() {
+            return Err(FailureKind::NotConverged(found));
         }
         network.check_all();
         if !network.violations().is_empty() {
@@ -333,10 +341,7 @@ impl fmt::Display for Failure {
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotConverged(disagreements) => {
-                writeln!(f, "  not converged:")?;
-                disagreements.iter().try_for_each(|disagreement| writeln!(f, "  {disagreement}"))
-            }
+            Self::NotConverged(findings) => write!(f, "  not converged:\n{findings}"),
             Self::NotQuiet { route_changes, adjacency_changes } => {
                 writeln!(f, "  converged, then {route_changes} routes and {adjacency_changes} adjacencies changed")
             }

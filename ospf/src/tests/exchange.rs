@@ -125,6 +125,7 @@ fn a_master_that_declared_itself_before_and_does_again_is_heard() {
     // master, whose slave is in ExStart and says so with the number that it had said before.
     let mut world = World::new(2, &[(0, 1)]);
     world.cut.extend([port(0, 1), port(1, 0)]);
+    world.run_for(Duration::from_millis(100));
     let hello = world.sent_by(0, crate::Instant::ZERO).next().unwrap().body();
     let PacketBody::Hello(mut hello) = hello else { panic!() };
     hello.neighbors = vec![router_id(1)];

@@ -5,7 +5,7 @@
 use std::str::FromStr;
 
 use crate::prng::{Prng, Probability};
-use crate::recipe::{GridSize, Options, Recipe, Shape};
+use crate::recipe::{FirstArea, GridSize, Options, Recipe, Shape};
 
 /// A run's own seed is the sweep's; so that what is derived from it has nothing to do with what the run draws, this is added first.
 const APART: u64 = 0x5357_4545_5000_0001;
@@ -73,14 +73,16 @@ impl FromStr for Kind {
 pub fn derive(seed: u64) -> Recipe {
     let mut prng = Prng::new(seed.wrapping_add(APART));
     // Each part from a sequence of its own: what one part draws does not shift the others.
-    let shape = shape(&mut prng.fork());
+    let mut shape = shape(&mut prng.fork());
     let mut options = Options { seed, bound: BOUND, ..Options::DEFAULT };
     disturb(&mut options, &mut prng.fork());
     inflict(&mut options, &mut prng.fork());
+    specialise(&mut shape, &mut prng.fork());
     Recipe { shape, options }
 }
 
 fn shape(prng: &mut Prng) -> Shape {
+    let first = FirstArea::Normal;
     let large = prng.below(LARGE) == 0;
     match prng.below(16) {
         0..=2 => Shape::Mesh { routers: if large { prng.between(7, 14) } else { prng.between(2, 6) } },
@@ -98,13 +100,27 @@ fn shape(prng: &mut Prng) -> Shape {
             false => Shape::Random { routers: prng.between(2, 14), extra: prng.between(0, 6) },
         },
         _ => match large {
-            true => {
-                Shape::Areas { backbone: prng.between(8, 15), areas: prng.between(1, 4), inside: prng.between(1, 4) }
-            }
-            false => {
-                Shape::Areas { backbone: prng.between(1, 7), areas: prng.between(1, 2), inside: prng.between(1, 3) }
-            }
+            true => Shape::Areas {
+                backbone: prng.between(8, 15),
+                areas: prng.between(1, 4),
+                inside: prng.between(1, 4),
+                first,
+            },
+            false => Shape::Areas {
+                backbone: prng.between(1, 7),
+                areas: prng.between(1, 2),
+                inside: prng.between(1, 3),
+                first,
+            },
         },
+    }
+}
+
+/// Areas that do not let in everything.
+fn specialise(shape: &mut Shape, prng: &mut Prng) {
+    if let Shape::Areas { first, .. } = shape {
+        let kinds = [FirstArea::Normal, FirstArea::Normal, FirstArea::Stub, FirstArea::TotallyStubby];
+        *first = *prng.choose(&kinds).expect("there are some");
     }
 }
 

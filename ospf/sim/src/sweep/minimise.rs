@@ -1,10 +1,20 @@
 //! Makes a failing run smaller: what is taken out of it stays out as long as the run fails in the same way.
+//!
+//! Whatever is taken out shifts the chance of all packets that follow, so that each smaller run is tried with other chance, too.
 
 use std::collections::BTreeSet;
 
-use super::{Class, run};
+use super::{Class, Outcome, run};
+use crate::finding::Disagreement;
 use crate::prng::Probability;
-use crate::recipe::{GridSize, Numbers, Options, Recipe, Shape};
+use crate::recipe::{FirstArea, GridSize, Numbers, Options, Recipe, Shape};
+use crate::scenario::FailureKind;
+
+/// Each smaller run is tried with this many seeds for chance.
+const CHANCES: u64 = 4;
+
+/// And one with only those routers that the first finding names with this many: it is small if it fails.
+const CHANCES_ALONE: u64 = 12;
 
 /// A failing run, and the runs that may still be spent on it.
 struct Search {
@@ -13,9 +23,10 @@ struct Search {
     left: usize,
 }
 
-/// A smaller run that fails in the class of `recipe`, found with at most `runs` runs; `None` if none was found.
-pub(super) fn minimise(recipe: &Recipe, class: Class, runs: usize) -> Option<Recipe> {
-    let mut search = Search { best: recipe.clone(), class, left: runs };
+/// A smaller run that fails as `recipe` did with `outcome`, found with at most `runs` runs; `None` if none was found.
+pub(super) fn minimise(recipe: &Recipe, outcome: &Outcome, runs: usize) -> Option<Recipe> {
+    let mut search = Search { best: recipe.clone(), class: outcome.class(), left: runs };
+    search.leave_alone(&parties(outcome));
     while search.left > 0 {
         let before = search.best.clone();
         search.drop_disturbances();
@@ -30,23 +41,46 @@ pub(super) fn minimise(recipe: &Recipe, class: Class, runs: usize) -> Option<Rec
 }
 
 impl Search {
-    /// Whether a run fails in the same way; then it is the best one from now on.
-    fn accept(&mut self, candidate: Recipe) -> bool {
-        if self.left == 0 || candidate == self.best {
+    /// Whether a run fails in the same way, perhaps with other chance; then it is the best one from now on.
+    fn accept(&mut self, candidate: &Recipe) -> bool {
+        self.accept_with(candidate, CHANCES)
+    }
+
+    fn accept_with(&mut self, candidate: &Recipe, chances: u64) -> bool {
+        if *candidate == self.best {
             return false;
         }
-        self.left -= 1;
-        let accepted = run(&candidate).is_err_and(|outcome| outcome.class() == self.class);
-        if accepted {
-            self.best = candidate;
+        let chances = [candidate.options.chance].into_iter().chain((1..chances).map(Some));
+        for chance in chances {
+            if self.left == 0 {
+                return false;
+            }
+            self.left -= 1;
+            let mut candidate = candidate.clone();
+            candidate.options.chance = chance;
+            if run(&candidate).is_err_and(|outcome| outcome.class() == self.class) {
+                self.best = candidate;
+                return true;
+            }
         }
-        accepted
+        false
     }
 
     fn try_options(&mut self, change: impl FnOnce(&mut Options)) -> bool {
         let mut candidate = self.best.clone();
         change(&mut candidate.options);
-        self.accept(candidate)
+        self.accept(&candidate)
+    }
+
+    /// Tries the run without all other routers.
+    fn leave_alone(&mut self, routers: &BTreeSet<usize>) {
+        if routers.is_empty() {
+            return;
+        }
+        let mut candidate = self.best.clone();
+        let count = candidate.shape.topology(candidate.options.seed).routers.len();
+        candidate.options.absent.0 = (0..count).filter(|router| !routers.contains(router)).collect();
+        self.accept_with(&candidate, CHANCES_ALONE);
     }
 
     fn drop_disturbances(&mut self) {
@@ -60,10 +94,12 @@ impl Search {
 
     /// The network of a smaller shape is another network, which fails in the same way with luck only.
     fn shrink_shape(&mut self) {
-        while let Some(smaller) = smaller(self.best.shape) {
-            let mut candidate = self.best.clone();
-            candidate.shape = smaller;
-            if !self.accept(candidate) {
+        if let Shape::Areas { backbone, areas, inside, .. } = self.best.shape {
+            let shape = Shape::Areas { backbone, areas, inside, first: FirstArea::Normal };
+            self.accept(&Recipe { shape, options: self.best.options.clone() });
+        }
+        while let Some(shape) = smaller(self.best.shape) {
+            if !self.accept(&Recipe { shape, options: self.best.options.clone() }) {
                 return;
             }
         }
@@ -124,6 +160,16 @@ impl Search {
     }
 }
 
+/// The two neighbours of the first finding, if it is about neighbours.
+fn parties(outcome: &Outcome) -> BTreeSet<usize> {
+    let Outcome::Failed(failure) = outcome else { return BTreeSet::new() };
+    let FailureKind::NotConverged(findings) = &failure.what else { return BTreeSet::new() };
+    match findings.iter().next() {
+        Some(Disagreement::Adjacency { router, neighbor, .. }) => BTreeSet::from([router.0, neighbor.0]),
+        _ => BTreeSet::new(),
+    }
+}
+
 /// The next smaller network of the same kind; `None` for the smallest.
 fn smaller(shape: Shape) -> Option<Shape> {
     match shape {
@@ -139,11 +185,11 @@ fn smaller(shape: Shape) -> Option<Shape> {
         Shape::Sparse { routers, extra } => (routers > 2).then(|| Shape::Sparse { routers: routers - 1, extra }),
         Shape::Random { routers, extra: extra @ 1.. } => Some(Shape::Random { routers, extra: extra - 1 }),
         Shape::Random { routers, extra } => (routers > 2).then(|| Shape::Random { routers: routers - 1, extra }),
-        Shape::Areas { backbone, areas: areas @ 2.., inside } => {
-            Some(Shape::Areas { backbone, areas: areas - 1, inside })
+        Shape::Areas { backbone, areas: areas @ 2.., inside, first } => {
+            Some(Shape::Areas { backbone, areas: areas - 1, inside, first })
         }
-        Shape::Areas { backbone, areas, inside } => {
-            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1 })
+        Shape::Areas { backbone, areas, inside, first } => {
+            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1, first })
         }
     }
 }

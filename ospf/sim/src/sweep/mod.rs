@@ -11,9 +11,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::check::Disagreement;
+use crate::finding::Disagreement;
 use crate::recipe::Recipe;
 use crate::scenario::{Failure, FailureKind, Report};
 
@@ -42,8 +41,6 @@ pub struct SweepReport {
     pub runs: u64,
     /// What failed, by seed.
     pub failures: Vec<SweepFailure>,
-    /// Real time.
-    pub elapsed: Duration,
 }
 
 /// A seed that failed.
@@ -90,7 +87,6 @@ pub enum Class {
 impl Sweep {
     /// Runs every seed, several at a time. `on_failure` gets failures as they come, in no order.
     pub fn run(&self, mut on_failure: impl FnMut(&SweepFailure)) -> SweepReport {
-        let start = Instant::now();
         let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let (next, runs) = (AtomicU64::new(self.seeds.start), AtomicU64::new(0));
         let (sender, receiver) = mpsc::channel();
@@ -102,7 +98,7 @@ impl Sweep {
                 }
                 runs.fetch_add(1, Ordering::Relaxed);
                 if let Err(outcome) = run(&recipe) {
-                    let minimised = minimise::minimise(&recipe, outcome.class(), self.minimise);
+                    let minimised = minimise::minimise(&recipe, &outcome, self.minimise);
                     let failure = SweepFailure { seed, recipe, outcome, minimised };
                     sender.send(failure).expect("the receiver waits for all threads");
                 }
@@ -121,7 +117,7 @@ impl Sweep {
             }
         });
         failures.sort_by_key(|failure| failure.seed);
-        SweepReport { runs: runs.into_inner(), failures, elapsed: start.elapsed() }
+        SweepReport { runs: runs.into_inner(), failures }
     }
 
     fn take(&self, next: &AtomicU64) -> Option<u64> {
@@ -163,7 +159,7 @@ fn class_of(disagreement: &Disagreement) -> Class {
     match disagreement {
         Disagreement::Adjacency { .. } => Class::Adjacency,
         Disagreement::Designated { .. } => Class::Designated,
-        Disagreement::Database { .. } => Class::Database,
+        Disagreement::Database { .. } | Disagreement::MaxAge { .. } => Class::Database,
         Disagreement::Route { .. } | Disagreement::Telling { .. } | Disagreement::Loop { .. } => Class::Route,
     }
 }
@@ -221,7 +217,7 @@ impl fmt::Display for SweepReport {
             writeln!(f, "{} # {class}", failure.minimised.as_ref().unwrap_or(&failure.recipe))?;
         }
         let (runs, failed) = (self.runs, self.failures.len());
-        write!(f, "{runs} seeds, {failed} failed, {:.1?}", self.elapsed)?;
+        write!(f, "{runs} seeds, {failed} failed")?;
         for (class, count) in classes {
             write!(f, "; {count} {class}")?;
         }

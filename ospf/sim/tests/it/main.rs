@@ -8,6 +8,7 @@ mod fuzz;
 mod large;
 mod model;
 mod oracle;
+mod sweep;
 
 use std::time::Duration;
 
