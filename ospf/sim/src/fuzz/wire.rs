@@ -42,6 +42,8 @@ fn bounds(choices: &mut Choices<'_>) -> Bounds {
         start_offset: Duration::from_millis(10 * u64::from(choices.octet())),
         under_way: 16,
         latency: Duration::from_millis(200),
+        // Copies that come later than MinLSInterval would bring LSAs back that were withdrawn meanwhile.
+        lifetime: Duration::from_secs(1),
         // What was sent often without an answer is sent again after up to eight times RxmtInterval only (RFC 4222 §2).
         recovery: defaults.timers.dead + 8 * 2 * defaults.timers.retransmit,
         ..defaults
