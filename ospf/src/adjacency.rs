@@ -16,7 +16,7 @@ use crate::time::Instant;
 use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, MIN_LS_ARRIVAL, Options};
 
 /// A neighbour on one interface.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Neighbor {
     pub(crate) id: NeighborId,
     /// As its last packet said; 0.0.0.0 while nothing has been heard.
@@ -135,7 +135,7 @@ impl Neighbor {
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
 /// Who leads the exchange (§10.8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum Role {
     /// We do; also until it is settled.
     #[default]
@@ -145,7 +145,7 @@ pub(crate) enum Role {
 }
 
 /// Database Description state (§10, §10.8).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Exchange {
     /// Our part.
     pub(crate) role: Role,
@@ -167,7 +167,7 @@ pub(crate) struct Exchange {
 
 /// Database summary list (§10): how far the database has been described. What comes in behind that place meanwhile is flooded to the
 /// neighbour, and what comes in before it is described, too.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct SummaryList {
     pub(crate) next: SummaryNext,
     /// LSAs that are still to be described, as far as can be said.
@@ -175,7 +175,7 @@ pub(crate) struct SummaryList {
 }
 
 /// Where the description goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum SummaryNext {
     First,
     After(LsaPlace),
@@ -191,7 +191,7 @@ impl SummaryList {
 }
 
 /// What identifies a Database Description among its neighbour's (§10.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Received {
     pub(crate) flags: DdFlags,
     pub(crate) options: Options,
@@ -225,7 +225,7 @@ impl From<&DatabaseDescription> for Received {
 }
 
 /// Link state request list (§10): what the neighbour has newer, as it described it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RequestList {
     wanted: BTreeMap<LsaKey, LsaHeader>,
     /// Those of `wanted` that the last request asked for.
@@ -275,7 +275,7 @@ impl RequestList {
 /// Link state retransmission list (§10, §13.6): what was flooded to the neighbour and is not acknowledged.
 ///
 /// Each entry is the instance in the database: a newer one replaces it in both (§13 (5)(c)).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RetransmissionList {
     entries: BTreeMap<LsaKey, Pending>,
     /// Those of `entries` that have not been sent yet.
@@ -291,7 +291,7 @@ pub(crate) struct RetransmissionList {
 }
 
 /// Whether a neighbour acknowledges in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum Pace {
     /// It does.
     #[default]
@@ -300,7 +300,7 @@ pub(crate) enum Pace {
     Lagging,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Pending {
     octets: usize,
     /// When it is sent again; `None` = it has not been sent yet.
@@ -459,7 +459,7 @@ impl RetransmissionList {
 }
 
 /// LSAs that were sent within MinLSArrival, flooded or not: no more than can be sent in that time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RecentlySent {
     by_key: BTreeMap<LsaKey, Instant>,
     order: VecDeque<(Instant, LsaKey)>,

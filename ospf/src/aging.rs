@@ -13,7 +13,7 @@ use crate::work::Unit;
 
 /// LSAs at MaxAge that may perhaps be removed: each is looked at when something has happened to it, and all of them when something has
 /// happened to a neighbour.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Removals {
     /// Those that have reached MaxAge, or have left a retransmission list.
     candidates: BTreeSet<LsaPlace>,

@@ -38,7 +38,7 @@ use crate::work::{Unit, Work};
 ///
 /// Call [`Engine::handle`] with whatever happens, then drain [`Engine::poll_output`], then sleep until [`Engine::next_deadline`] or the
 /// next thing that happens. All time is what the caller says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     pub(crate) config: Config,
     pub(crate) now: Instant,

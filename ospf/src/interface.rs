@@ -43,7 +43,7 @@ impl Link {
 }
 
 /// An interface that is configured.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Interface {
     pub(crate) config: InterfaceConfig,
     /// That of its area.

@@ -38,6 +38,7 @@ mod engine;
 mod event;
 mod exchange;
 mod external_lsa;
+mod fingerprint;
 mod flooding;
 mod hello;
 mod helper;

@@ -24,7 +24,7 @@ const PREPARATION: Duration = Duration::from_secs(3);
 const UNACKNOWLEDGED_COPIES: u8 = 3;
 
 /// Where this router stands with a restart of its own.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) enum Restart {
     /// There is none.
     #[default]
@@ -36,7 +36,7 @@ pub(crate) enum Restart {
 }
 
 /// A restart from the inside.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Within {
     started: Instant,
     /// The end of the grace period.

@@ -28,7 +28,7 @@ pub(crate) const HIGHEST_OUTBID: SequenceNumber = SequenceNumber(-0x4000_0000);
 const MAX_KEPT_OCTETS: usize = 256 * 1024;
 
 /// Instances of ours that came over open links within a restart of our own, when nothing may be done about them (RFC 3623 §2).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct KeptOwn {
     by_place: BTreeMap<LsaPlace, (Lsa, LsaBody, NeighborKey)>,
     octets: usize,

@@ -59,7 +59,7 @@ pub enum TimerKey {
 }
 
 /// Deadlines by key and by time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Timers {
     by_key: BTreeMap<TimerKey, Instant>,
     by_time: BTreeSet<(Instant, TimerKey)>,

@@ -10,6 +10,7 @@ mod finding;
 pub mod fuzz;
 mod keys;
 mod link;
+pub mod model;
 mod network;
 mod oracle;
 mod own_lsas;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use ospf_sim::model::ModelCommand;
 use ospf_sim::{Counts, Kind, NetworkCommand, Phase, Recipe, Report, Sweep, run_case};
 
 /// Runs many OSPF routers in virtual time over a hostile network, and compares what they know with shortest paths.
@@ -29,6 +30,8 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Explores all states of two or three routers joined by a hostile wire
+    Model(ModelCommand),
     /// Many runs: seeds that decide networks, disturbances and faults
     Sweep(SweepArguments),
     #[command(flatten)]
@@ -68,6 +71,7 @@ impl FromStr for Seeds {
 fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Case { files } => run_cases(&files),
+        Command::Model(command) => command.run(),
         Command::Sweep(arguments) => run_sweep(arguments),
         Command::Network(command) => run_network(&command.into()),
     }

@@ -6,6 +6,7 @@ mod convergence;
 mod faults;
 mod fuzz;
 mod large;
+mod model;
 mod oracle;
 mod sweep;
 
