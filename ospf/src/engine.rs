@@ -234,21 +234,11 @@ impl Engine {
         self.admit();
         self.review_restart();
         self.speak();
-        // A virtual link that comes up or goes is a change that routes follow.
-        loop {
-            match self.calculate_if_due() {
-                Calculated::Nothing => break,
-                Calculated::Routes => {}
-                Calculated::Consequences => {
-                    self.after_calculation();
-                    self.execute_interface_events();
-                    self.speak();
-                }
-            }
-        }
+        self.follow();
         if !self.kept_own.is_empty() && !self.is_restarting() {
             self.take_kept_own();
             self.speak();
+            self.follow();
         }
         self.tell_opaques();
         self.free_debris();
@@ -256,6 +246,21 @@ impl Engine {
             self.leave_for_restart();
         } else {
             self.end_work();
+        }
+    }
+
+    /// What follows from what was said: routes, from these virtual links that come up or go, and elections, as where the restart of a
+    /// designated router is helped no longer.
+    fn follow(&mut self) {
+        loop {
+            match self.calculate_if_due() {
+                Calculated::Nothing | Calculated::Routes if !self.interface_events.is_empty() => {}
+                Calculated::Nothing => return,
+                Calculated::Routes => continue,
+                Calculated::Consequences => self.after_calculation(),
+            }
+            self.execute_interface_events();
+            self.speak();
         }
     }
 

@@ -161,6 +161,14 @@ impl Engine {
         self.send_unasked(id, &[place]);
     }
 
+    /// An interface has gone down: nobody is there to be told, and whoever is there when it comes up is told anew.
+    pub(crate) fn forget_announcement(&mut self, id: InterfaceId) {
+        self.originations.unwant(grace_place(self.config.router_id, id));
+        if let Restart::Within(Within { copies, .. }) = &mut self.restart {
+            copies.remove(&id);
+        }
+    }
+
     /// Whether an LSA of ours may be originated or flushed now. §2: within a restart "the restarting router does not originate LSAs with
     /// LS types 1-5,7" and "does not modify or flush received self-originated LSAs"; but for its Grace-LSAs nor do we others.
     pub(crate) fn may_speak_of(&self, place: LsaPlace) -> bool {

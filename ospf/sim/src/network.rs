@@ -457,7 +457,7 @@ impl Network {
         self.routers.iter().flatten().any(|running| {
             let dead_at = |neighbor: &NeighborView| running.last_input + neighbor.dead_in;
             let full = running.engine.neighbors().filter(|neighbor| neighbor.state == NeighborState::Full);
-            full.into_iter().any(|neighbor| dead_at(&neighbor) < since + self.timers.dead)
+            full.into_iter().any(|neighbor| dead_at(&neighbor) < since + self.settings.timers.dead)
         })
     }
 
