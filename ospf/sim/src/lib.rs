@@ -2,6 +2,9 @@
 //!
 //! Every run is held against an oracle that knows shortest paths and nothing of OSPF. Topology cases in files (`case`) are held against
 //! what another implementation came to.
+//!
+//! A `Recipe` is a run as a command line. A `Sweep` makes one from each seed of a range, runs all of them, and prints the command line of
+//! each that fails, and of a smaller run that fails in the same way.
 
 mod case;
 mod check;

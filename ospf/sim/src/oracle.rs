@@ -174,8 +174,12 @@ impl<'a> Oracle<'a> {
         self.through_borders(first_steps, &ways)
     }
 
-    /// What takes the place of destinations outside in stub areas (RFC 2328 §12.4.3.1): every border router has it for the area.
+    /// What takes the place of destinations outside in stub areas (RFC 2328 §12.4.3.1): every border router has it for the area, and takes
+    /// none itself.
     fn default_route(&self, first_steps: &mut FirstSteps<'_>) -> Option<Route> {
+        if self.borders[first_steps.root.0] != Border::Inside {
+            return None;
+        }
         let cost = |area| match self.situation.topology.kind(area) {
             AreaKind::Stub { default_cost, .. } => Some(*default_cost),
             AreaKind::Normal | AreaKind::Nssa(_) => None,

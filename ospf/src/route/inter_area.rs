@@ -14,7 +14,7 @@ use super::policy::Judge;
 use super::ranges::{ActiveRange, active_ranges};
 use super::spf::Leg;
 use super::table::Refused;
-use crate::config::Rfc1583Compatibility;
+use crate::config::{AreaKind, Rfc1583Compatibility};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::RouteKind;
 use crate::lsdb;
@@ -231,6 +231,12 @@ impl<'a> Search<'a> {
     ) {
         for entry in self.which.networks(area.lsdb, LsaType::SUMMARY_NETWORK) {
             let (Some(offer), Some(prefix)) = (self.usable(area.area, entry), entry.network()) else { continue };
+            // Border routers of an area that externals do not enter take no default route from each other, as in an NSSA (RFC 3101
+            // §2.5 (3)(a)): each brings one in, and two without a backbone (RFC 3509 §2.2) would send packets to and fro.
+            let takes_default = self.inputs.border == Border::Inside || *area.kind == AreaKind::Normal;
+            if prefix == Prefix::DEFAULT && !takes_default {
+                continue;
+            }
             network(self, prefix, offer);
         }
         for entry in self.which.boundary_routers(area.lsdb) {
