@@ -10,6 +10,7 @@ mod command;
 mod describe;
 mod flaw;
 mod hostile;
+mod layout;
 mod print;
 mod recovery;
 mod search;

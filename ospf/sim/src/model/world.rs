@@ -7,12 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ospf::{
-    Addressing, AreaId, Config, Engine, External, ExternalMetric, Input, Instant, InterfaceConfig, InterfaceId,
-    LinkState, LsaType, NetworkType, Output, Prefix, RouterId,
-};
+use ospf::{Engine, Input, Instant, LsaType, Output, Prefix};
 
-use super::bounds::{Beginning, Bounds, Medium};
+use super::bounds::{Beginning, Bounds};
+use super::layout::{address, are_joined, config, destination, interface, link_states, loopback, neighbors, seed};
 use super::print::Print;
 use super::step::{Channel, Step};
 
@@ -369,81 +367,4 @@ fn instances(engine: &Engine) -> impl Iterator<Item = ((ospf::Domain, ospf::LsaK
         let header = view.lsa.header;
         ((view.domain, header.key), (header.sequence, header.checksum))
     })
-}
-
-/// Whether two routers reach each other's interfaces.
-fn are_joined(one: usize, other: usize, bounds: &Bounds) -> bool {
-    match bounds.medium {
-        Medium::PointToPoint | Medium::Broadcast => one != other,
-        Medium::Chain => one.abs_diff(other) == 1,
-    }
-}
-
-/// How many neighbours a router has.
-fn neighbors(router: usize, bounds: &Bounds) -> usize {
-    (0..bounds.routers).filter(|&other| are_joined(router, other, bounds)).count()
-}
-
-/// The interface on which a router reaches `other`.
-fn interface(other: usize, bounds: &Bounds) -> InterfaceId {
-    match bounds.medium {
-        Medium::PointToPoint | Medium::Chain => InterfaceId(1 + other as u32),
-        Medium::Broadcast => InterfaceId(1),
-    }
-}
-
-/// No two starts of engines have the same.
-fn seed(router: usize, starts: u8) -> u64 {
-    (router as u64) << 8 | u64::from(starts)
-}
-
-fn loopback(router: usize) -> Ipv4Addr {
-    Ipv4Addr::new(10, 0, 0, 1 + router as u8)
-}
-
-fn address(router: usize, bounds: &Bounds) -> Ipv4Addr {
-    match bounds.medium {
-        Medium::PointToPoint | Medium::Chain => loopback(router),
-        Medium::Broadcast => Ipv4Addr::new(192, 0, 2, 1 + router as u8),
-    }
-}
-
-/// An external destination.
-fn destination(router: usize, external: u8) -> Prefix {
-    Prefix::host(Ipv4Addr::new(203, 0, 113 + router as u8, external))
-}
-
-fn interfaces(router: usize, bounds: &Bounds) -> BTreeSet<InterfaceId> {
-    let joined = (0..bounds.routers).filter(|&other| are_joined(router, other, bounds));
-    joined.map(|other| interface(other, bounds)).collect()
-}
-
-fn config(router: usize, externals: &BTreeSet<u8>, bounds: &Bounds) -> Config {
-    let network = match bounds.medium {
-        Medium::PointToPoint | Medium::Chain => NetworkType::PointToPoint,
-        Medium::Broadcast => NetworkType::Broadcast,
-    };
-    let interface = |id: InterfaceId| InterfaceConfig {
-        hello_interval: bounds.timers.hello,
-        dead_interval: bounds.timers.dead,
-        retransmit_interval: bounds.timers.retransmit,
-        ..InterfaceConfig::new(format!("link{}", id.0), AreaId::BACKBONE, network)
-    };
-    let external = External { metric: ExternalMetric::Type2(10), forwarding: None, tag: 0 };
-    Config {
-        interfaces: interfaces(router, bounds).into_iter().map(|id| (id, interface(id))).collect(),
-        loopbacks: BTreeMap::from([(AreaId::BACKBONE, BTreeSet::from([loopback(router)]))]),
-        externals: externals.iter().map(|&number| (destination(router, number), external)).collect(),
-        ..Config::new(RouterId(u32::from(loopback(router))))
-    }
-}
-
-fn link_states(router: usize, bounds: &Bounds) -> impl Iterator<Item = (InterfaceId, LinkState)> {
-    let address = address(router, bounds);
-    let addressing = match bounds.medium {
-        Medium::PointToPoint | Medium::Chain => Addressing::Unnumbered(address),
-        Medium::Broadcast => Addressing::Numbered { address, subnet: Prefix::new(address, 24) },
-    };
-    let up = LinkState::Up { index: 1, mtu: bounds.mtu, addressing };
-    interfaces(router, bounds).into_iter().map(move |id| (id, up.clone()))
 }
