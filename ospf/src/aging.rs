@@ -117,6 +117,10 @@ impl Engine {
         if !self.databases.is_max_aged(place) || self.is_awaiting_ack(place) {
             return;
         }
+        let now = self.now;
+        if let Some(entry) = self.databases.lookup(place) {
+            self.departed.note(place, entry.instance(now), now);
+        }
         self.databases.remove(place);
         self.exchanged.remove(&place);
         if self.is_self_originated(place) {

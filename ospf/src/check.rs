@@ -301,6 +301,7 @@ impl Engine {
 
     fn check_timers(&self, findings: &mut Findings) {
         self.early.check(findings);
+        self.departed.check(findings);
         self.site_lsas.check(findings);
         self.kept_own.check(findings);
         for place in self.early.places() {

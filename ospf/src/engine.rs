@@ -10,6 +10,7 @@ use crate::calculation::CalculationState;
 use crate::config::Config;
 use crate::databases::{Databases, LsaPlace};
 use crate::debris::Debris;
+use crate::departed::Departed;
 use crate::early::EarlyArrivals;
 use crate::event::Event;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
@@ -71,6 +72,7 @@ pub struct Engine {
     /// LSAs whose instance in the database came in answer to a request, not by flooding (§13 (5)(a)).
     pub(crate) exchanged: BTreeSet<LsaPlace>,
     pub(crate) early: EarlyArrivals,
+    pub(crate) departed: Departed,
     pub(crate) site_lsas: SiteLsas,
     pub(crate) kept_own: KeptOwn,
     /// LSAs at MaxAge that may perhaps be removed (§14).
@@ -115,6 +117,7 @@ impl Engine {
             in_flight: InFlight::default(),
             exchanged: BTreeSet::new(),
             early: EarlyArrivals::default(),
+            departed: Departed::default(),
             site_lsas: SiteLsas::default(),
             kept_own: KeptOwn::default(),
             removals: Removals::default(),

@@ -33,7 +33,8 @@ impl Engine {
         for timer in self.timers.keys() {
             (timer, self.timers.deadline(timer)).hash(state);
         }
-        (&self.unsent_floods, &self.deferred, &self.in_flight, &self.exchanged, &self.early).hash(state);
+        (&self.unsent_floods, &self.deferred, &self.in_flight, &self.exchanged, &self.early, &self.departed)
+            .hash(state);
         // These are seldom other than empty.
         hash_text(&(&self.calculation.pending, &self.calculation.pass, &self.translators, &self.limit_states), state);
         hash_text(&(&self.wishes, &self.opaques, &self.sequences, &self.restart, &self.interface_events), state);

@@ -32,6 +32,7 @@ mod configure;
 mod counters;
 mod databases;
 mod debris;
+mod departed;
 mod dr_election;
 mod early;
 mod engine;

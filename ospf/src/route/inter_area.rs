@@ -231,12 +231,6 @@ impl<'a> Search<'a> {
     ) {
         for entry in self.which.networks(area.lsdb, LsaType::SUMMARY_NETWORK) {
             let (Some(offer), Some(prefix)) = (self.usable(area.area, entry), entry.network()) else { continue };
-            // Border routers of an area that externals do not enter take no default route from each other, as in an NSSA (RFC 3101
-            // §2.5 (3)(a)): each brings one in, and two without a backbone (RFC 3509 §2.2) would send packets to and fro.
-            let takes_default = self.inputs.border == Border::Inside || *area.kind == AreaKind::Normal;
-            if prefix == Prefix::DEFAULT && !takes_default {
-                continue;
-            }
             network(self, prefix, offer);
         }
         for entry in self.which.boundary_routers(area.lsdb) {
@@ -268,6 +262,13 @@ impl<'a> Search<'a> {
         // (3): it is the sum of what we know better, and may lead back to us.
         let is_active = |area: &AreaInputs<'_>| self.routes.ranges.contains_key(&(area.area, prefix));
         if self.inputs.areas.iter().any(is_active) {
+            return;
+        }
+        // Border routers of an area that externals do not enter take no default route from each other, as in an NSSA (RFC 3101 §2.5
+        // (3)(a)): each brings one in, and two without a backbone (RFC 3509 §2.2) would send packets to and fro.
+        let brings_default = |area: &&AreaInputs<'_>| area.area == offer.area && *area.kind != AreaKind::Normal;
+        let is_border = self.inputs.border != Border::Inside;
+        if is_border && prefix == Prefix::DEFAULT && self.inputs.areas.iter().any(|area| brings_default(&area)) {
             return;
         }
         let Some(legs) = self.believed(prefix, &offer) else { return };
