@@ -68,25 +68,34 @@ impl Engine {
     }
 
     /// A Link State Acknowledgment was received (§13.7): what it names leaves the retransmission list, if it is the instance there.
+    ///
+    /// Deviates: the RFC ignores all else. What tells of an LSA of ours that we do not have is news of what the neighbour holds.
     pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
-        let now = self.now;
+        let (now, own_id) = (self.now, self.config.router_id);
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let mut strays = Vec::new();
         for header in headers {
-            let listed = neighbor.retransmission.contains(header.key);
-            let place = Databases::place(header.key, key.interface, area).filter(|_| listed);
-            let Some((place, stored)) = place.and_then(|place| Some((place, self.databases.lookup(place)?))) else {
-                continue;
-            };
-            // The list holds the instance in the database.
-            if header.compare(&stored.header(now)) == Ordering::Equal {
-                neighbor.retransmission.remove(header.key);
-                if stored.is_max_age(now) {
-                    self.removals.note(place);
+            let (listed, own) = (neighbor.retransmission.contains(header.key), header.key.advertising_router == own_id);
+            let place = Databases::place(header.key, key.interface, area).filter(|_| listed || own);
+            let Some(place) = place else { continue };
+            match self.databases.lookup(place).map(|stored| header.compare(&stored.header(now))) {
+                // The list holds the instance in the database.
+                Some(Ordering::Equal) => {
+                    if neighbor.retransmission.remove(header.key) && self.databases.is_max_aged(place) {
+                        self.removals.note(place);
+                    }
                 }
+                Some(Ordering::Greater) if own => strays.push((place, *header)),
+                // One that has left the database is acknowledged once more by whoever it was sent to twice.
+                None if own && !header.is_max_age() => strays.push((place, *header)),
+                Some(Ordering::Less | Ordering::Greater) | None => {}
             }
         }
         self.acknowledged(key);
+        for (place, header) in strays {
+            self.acknowledged_stray(key, place, &header);
+        }
     }
 }

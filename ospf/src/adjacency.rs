@@ -16,7 +16,7 @@ use crate::time::Instant;
 use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, MIN_LS_ARRIVAL, Options};
 
 /// A neighbour on one interface.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Neighbor {
     pub(crate) id: NeighborId,
     /// As its last packet said; 0.0.0.0 while nothing has been heard.
@@ -118,7 +118,6 @@ impl Neighbor {
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
     pub(crate) fn clear_lists(&mut self) {
         self.exchange.summary = SummaryList::default();
-        self.exchange.declared = None;
         self.exchange.deferred = None;
         self.exchange.last_received = None;
         self.exchange.last_sent = None;
@@ -131,8 +130,12 @@ impl Neighbor {
     }
 }
 
+/// So long after the roles were settled a Database Description with the I-bit may be one that was overtaken; less than RxmtInterval, after
+/// which a neighbour that means it says so again.
+const OVERTAKEN: Duration = Duration::from_secs(1);
+
 /// Who leads the exchange (§10.8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum Role {
     /// We do; also until it is settled.
     #[default]
@@ -142,7 +145,7 @@ pub(crate) enum Role {
 }
 
 /// Database Description state (§10, §10.8).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Exchange {
     /// Our part.
     pub(crate) role: Role,
@@ -150,8 +153,8 @@ pub(crate) struct Exchange {
     pub(crate) sequence: u32,
     /// The DD sequence number that the roles were settled with.
     pub(crate) first: u32,
-    /// The DD sequence number with which the neighbour last declared itself master.
-    pub(crate) declared: Option<u32>,
+    /// When they were settled.
+    pub(crate) settled: Instant,
     /// The packet that settles the roles, while the neighbour waits for its turn.
     pub(crate) deferred: Option<DatabaseDescription>,
     /// By which a duplicate is known (§10.6).
@@ -164,7 +167,7 @@ pub(crate) struct Exchange {
 
 /// Database summary list (§10): how far the database has been described. What comes in behind that place meanwhile is flooded to the
 /// neighbour, and what comes in before it is described, too.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct SummaryList {
     pub(crate) next: SummaryNext,
     /// LSAs that are still to be described, as far as can be said.
@@ -172,7 +175,7 @@ pub(crate) struct SummaryList {
 }
 
 /// Where the description goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum SummaryNext {
     First,
     After(LsaPlace),
@@ -188,7 +191,7 @@ impl SummaryList {
 }
 
 /// What identifies a Database Description among its neighbour's (§10.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Received {
     pub(crate) flags: DdFlags,
     pub(crate) options: Options,
@@ -196,14 +199,22 @@ pub(crate) struct Received {
 }
 
 impl Exchange {
-    /// Whether a packet is one of this exchange that was overtaken or came twice. A neighbour that starts over sets the I-bit and takes a
-    /// new sequence number.
-    pub(crate) fn is_past(&self, packet: &DatabaseDescription) -> bool {
+    /// Whether a packet, neither the next nor the last one again, is one of before that was overtaken or came twice.
+    ///
+    /// Deviates: for §10.6 each of these is a SeqNumberMismatch. To ignore one cannot hold up the neighbour, whatever its state:
+    /// - Without the I-bit, numbers of this exchange that it has been through are of packets that were answered. Whoever begins another
+    ///   exchange says so with the I-bit first, and goes on from higher numbers (§10.3) or, having forgotten all, from random ones.
+    /// - With the I-bit it is ignored for a moment only, and the neighbour repeats it until its roles are settled ([`OVERTAKEN`]).
+    ///   Should a copy of an old packet of ours have settled them meanwhile, it is the slave, and does not wait for us for ever
+    ///   (§10.8 in [`crate::exchange`]).
+    pub(crate) fn is_stale(&self, packet: &DatabaseDescription, now: Instant) -> bool {
+        let (number, reached) = (packet.sequence.wrapping_sub(self.first), self.sequence.wrapping_sub(self.first));
         if packet.flags.init {
-            return self.declared == Some(packet.sequence);
+            // Both count on from the master's numbers: this one was chosen after the roles were settled.
+            let is_later = (1..=reached.saturating_add(2)).contains(&number);
+            return !is_later && now.saturating_since(self.settled) < OVERTAKEN;
         }
-        let past = packet.sequence.wrapping_sub(self.first) < self.sequence.wrapping_sub(self.first);
-        past && packet.flags.master == (self.role == Role::Slave)
+        number < reached && packet.flags.master == (self.role == Role::Slave)
     }
 }
 
@@ -214,7 +225,7 @@ impl From<&DatabaseDescription> for Received {
 }
 
 /// Link state request list (§10): what the neighbour has newer, as it described it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RequestList {
     wanted: BTreeMap<LsaKey, LsaHeader>,
     /// Those of `wanted` that the last request asked for.
@@ -264,7 +275,7 @@ impl RequestList {
 /// Link state retransmission list (§10, §13.6): what was flooded to the neighbour and is not acknowledged.
 ///
 /// Each entry is the instance in the database: a newer one replaces it in both (§13 (5)(c)).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RetransmissionList {
     entries: BTreeMap<LsaKey, Pending>,
     /// Those of `entries` that have not been sent yet.
@@ -280,7 +291,7 @@ pub(crate) struct RetransmissionList {
 }
 
 /// Whether a neighbour acknowledges in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum Pace {
     /// It does.
     #[default]
@@ -289,7 +300,7 @@ pub(crate) enum Pace {
     Lagging,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Pending {
     octets: usize,
     /// When it is sent again; `None` = it has not been sent yet.
@@ -448,7 +459,7 @@ impl RetransmissionList {
 }
 
 /// LSAs that were sent within MinLSArrival, flooded or not: no more than can be sent in that time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RecentlySent {
     by_key: BTreeMap<LsaKey, Instant>,
     order: VecDeque<(Instant, LsaKey)>,

@@ -13,7 +13,7 @@ use crate::work::Unit;
 
 /// LSAs at MaxAge that may perhaps be removed: each is looked at when something has happened to it, and all of them when something has
 /// happened to a neighbour.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Removals {
     /// Those that have reached MaxAge, or have left a retransmission list.
     candidates: BTreeSet<LsaPlace>,
@@ -116,6 +116,10 @@ impl Engine {
     fn remove_if_done(&mut self, place: LsaPlace) {
         if !self.databases.is_max_aged(place) || self.is_awaiting_ack(place) {
             return;
+        }
+        let now = self.now;
+        if let Some(entry) = self.databases.lookup(place) {
+            self.departed.note(place, entry.instance(now), now);
         }
         self.databases.remove(place);
         self.exchanged.remove(&place);

@@ -20,7 +20,7 @@ pub(crate) const ACKNOWLEDGMENT_ANSWERS: u32 = 16;
 pub(crate) const ACKNOWLEDGMENT_WINDOW: Duration = Duration::from_millis(100);
 
 /// Answers given in a window of time.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Hash)]
 pub(crate) struct Answers {
     since: Instant,
     given: u32,

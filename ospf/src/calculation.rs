@@ -21,7 +21,7 @@ use crate::timers::TimerKey;
 use crate::wire::{LsaBody, LsaHeader};
 
 /// When the next calculation is due, and what the last one gave.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct CalculationState {
     pub(crate) backoff: SpfBackoff,
     pub(crate) latest: Calculation,

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::adjacency::{Neighbor, RetransmissionList, Role};
+use crate::adjacency::{Neighbor, RetransmissionList};
 use crate::databases::{Databases, Domain, LsaPlace};
 use crate::dr_election::Designated;
 use crate::engine::Engine;
@@ -213,21 +213,20 @@ impl Engine {
         // RFC 2328 §10.8
         let negotiating = state == NeighborState::ExStart;
         let describing = state == NeighborState::Exchange;
-        let leading = describing && neighbor.exchange.role == Role::Master;
         findings.demand(
-            is_set(TimerKey::DatabaseDescription(key)) == (negotiating || leading),
-            "descriptions are repeated in ExStart, and in Exchange by the master",
+            is_set(TimerKey::DatabaseDescription(key)) == (negotiating || describing),
+            "descriptions are repeated, or awaited, in ExStart and Exchange",
+            named,
+        );
+        findings.demand(
+            negotiating || neighbor.exchange.deferred.is_none(),
+            "what settles the roles is kept in ExStart only",
             named,
         );
         findings.demand(
             describing || neighbor.exchange.summary.is_empty(),
             "databases are described in Exchange only",
             || format!("{}: {} left", named(), neighbor.exchange.summary.left),
-        );
-        findings.demand(
-            !is_set(TimerKey::LastDescription(key)) || state >= NeighborState::Loading,
-            "the last description is forgotten after the exchange",
-            named,
         );
 
         // RFC 2328 §10.9
@@ -302,6 +301,7 @@ impl Engine {
 
     fn check_timers(&self, findings: &mut Findings) {
         self.early.check(findings);
+        self.departed.check(findings);
         self.site_lsas.check(findings);
         self.kept_own.check(findings);
         for place in self.early.places() {
@@ -317,7 +317,6 @@ impl Engine {
                 TimerKey::Inactivity(key)
                 | TimerKey::Poll(key)
                 | TimerKey::DatabaseDescription(key)
-                | TimerKey::LastDescription(key)
                 | TimerKey::Request(key)
                 | TimerKey::Reply(key)
                 | TimerKey::Retransmission(key) => self.neighbor(key).is_some(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
 use crate::databases::{Domain, LsaPlace};
+use crate::departed::Departed;
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
@@ -160,6 +161,7 @@ impl Engine {
         self.in_flight = InFlight::default();
         self.exchanged.clear();
         self.forget_early();
+        self.departed = Departed::default();
         self.site_lsas = SiteLsas::default();
         self.kept_own = KeptOwn::default();
         self.unsent_floods.clear();
@@ -236,6 +238,7 @@ impl Engine {
             self.timers.cancel(crate::TimerKey::Refresh(place));
             self.timers.cancel(crate::TimerKey::Origination(place));
             self.debris.lsdbs(self.databases.forget(Domain::Area(area)));
+            self.departed.forget_domain(Domain::Area(area));
             self.exchanged.retain(|place| place.domain != Domain::Area(area));
             self.schedule_calculation();
         }

@@ -30,7 +30,7 @@ pub struct LsaPlace {
 }
 
 /// The databases.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Databases {
     by_domain: BTreeMap<Domain, Lsdb>,
 }

@@ -10,7 +10,7 @@ use crate::timers::Timers;
 use crate::work::Unit;
 
 /// What is to be freed.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Debris {
     lsdbs: Vec<Lsdb>,
     originations: Vec<Originations>,

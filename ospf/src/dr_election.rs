@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use crate::ids::RouterId;
 
 /// A network's designated router and its backup, by their addresses there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Designated {
     pub(crate) router: Option<Ipv4Addr>,
     pub(crate) backup: Option<Ipv4Addr>,

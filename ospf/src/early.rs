@@ -19,13 +19,13 @@ use crate::wire::{Lsa, MIN_LS_ARRIVAL};
 const MAX_OCTETS: usize = 1 << 20;
 
 /// What is kept: the newest instance of each LSA.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct EarlyArrivals {
     kept: BTreeMap<LsaPlace, Early>,
     octets: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 struct Early {
     lsa: Lsa,
     since: Instant,

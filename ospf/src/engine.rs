@@ -10,6 +10,7 @@ use crate::calculation::CalculationState;
 use crate::config::Config;
 use crate::databases::{Databases, LsaPlace};
 use crate::debris::Debris;
+use crate::departed::Departed;
 use crate::early::EarlyArrivals;
 use crate::event::Event;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
@@ -38,7 +39,7 @@ use crate::work::{Unit, Work};
 ///
 /// Call [`Engine::handle`] with whatever happens, then drain [`Engine::poll_output`], then sleep until [`Engine::next_deadline`] or the
 /// next thing that happens. All time is what the caller says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     pub(crate) config: Config,
     pub(crate) now: Instant,
@@ -71,6 +72,7 @@ pub struct Engine {
     /// LSAs whose instance in the database came in answer to a request, not by flooding (§13 (5)(a)).
     pub(crate) exchanged: BTreeSet<LsaPlace>,
     pub(crate) early: EarlyArrivals,
+    pub(crate) departed: Departed,
     pub(crate) site_lsas: SiteLsas,
     pub(crate) kept_own: KeptOwn,
     /// LSAs at MaxAge that may perhaps be removed (§14).
@@ -115,6 +117,7 @@ impl Engine {
             in_flight: InFlight::default(),
             exchanged: BTreeSet::new(),
             early: EarlyArrivals::default(),
+            departed: Departed::default(),
             site_lsas: SiteLsas::default(),
             kept_own: KeptOwn::default(),
             removals: Removals::default(),
@@ -205,7 +208,6 @@ impl Engine {
             TimerKey::DelayedAck(interface) => self.send_delayed_acks(interface),
             TimerKey::Inactivity(neighbor) => self.inactivity_timer(neighbor),
             TimerKey::DatabaseDescription(neighbor) => self.description_timer(neighbor),
-            TimerKey::LastDescription(neighbor) => self.forget_last_description(neighbor),
             TimerKey::Request(neighbor) => self.request_timer(neighbor),
             TimerKey::Reply(neighbor) => self.reply(neighbor),
             TimerKey::Retransmission(neighbor) => self.retransmission_timer(neighbor),
@@ -235,21 +237,11 @@ impl Engine {
         self.admit();
         self.review_restart();
         self.speak();
-        // A virtual link that comes up or goes is a change that routes follow.
-        loop {
-            match self.calculate_if_due() {
-                Calculated::Nothing => break,
-                Calculated::Routes => {}
-                Calculated::Consequences => {
-                    self.after_calculation();
-                    self.execute_interface_events();
-                    self.speak();
-                }
-            }
-        }
+        self.follow();
         if !self.kept_own.is_empty() && !self.is_restarting() {
             self.take_kept_own();
             self.speak();
+            self.follow();
         }
         self.tell_opaques();
         self.free_debris();
@@ -257,6 +249,21 @@ impl Engine {
             self.leave_for_restart();
         } else {
             self.end_work();
+        }
+    }
+
+    /// What follows from what was said: routes, from these virtual links that come up or go, and elections, as where the restart of a
+    /// designated router is helped no longer.
+    fn follow(&mut self) {
+        loop {
+            match self.calculate_if_due() {
+                Calculated::Nothing | Calculated::Routes if !self.interface_events.is_empty() => {}
+                Calculated::Nothing => return,
+                Calculated::Routes => continue,
+                Calculated::Consequences => self.after_calculation(),
+            }
+            self.execute_interface_events();
+            self.speak();
         }
     }
 

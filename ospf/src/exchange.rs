@@ -19,8 +19,8 @@ use crate::wire::{
     DATABASE_DESCRIPTION_FIXED_LEN, DatabaseDescription, DdFlags, LSA_HEADER_LEN, LsaHeader, Options, PacketBody,
 };
 
-/// So long after a step forward a Database Description with the I-bit is taken for one that was overtaken; less than RxmtInterval.
-const OVERTAKEN: Duration = Duration::from_secs(1);
+/// So many times RxmtInterval the slave waits for the master, which repeats itself every RxmtInterval.
+const PATIENCE: u32 = 4;
 
 /// So many LSAs are looked at for one Database Description: it has fewer headers where there are more that are not described.
 const MAX_LOOKED_AT: usize = 4096;
@@ -109,11 +109,8 @@ impl Engine {
             headers,
         };
         exchange.last_sent = Some(description.clone());
-        match exchange.role {
-            Role::Master => self.timers.set(TimerKey::DatabaseDescription(key), now + retransmit_interval),
-            // "The slave sends Database Description packets only in response."
-            Role::Slave => self.timers.cancel(TimerKey::DatabaseDescription(key)),
-        }
+        let deadline = now + retransmit_interval * if exchange.role == Role::Master { 1 } else { PATIENCE };
+        self.timers.set(TimerKey::DatabaseDescription(key), deadline);
         if flags.init && !neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, retransmit_interval) {
             // Negotiations follow each other too fast: the timer sends it.
             return;
@@ -122,13 +119,21 @@ impl Engine {
     }
 
     /// Nothing came for RxmtInterval: the last one again (§10.8).
+    ///
+    /// Deviates: "The slave sends Database Description packets only in response", and so does ours. But a slave that waits for a master
+    /// that is not in Exchange, as after roles were settled by a copy of an old packet, would wait for ever: it negotiates again.
     pub(crate) fn description_timer(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let next = self.now + interface.retransmit_interval();
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
         debug_assert!(matches!(neighbor.state, NeighborState::ExStart | NeighborState::Exchange));
-        self.timers.set(TimerKey::DatabaseDescription(key), next);
-        self.repeat_description(key);
+        match neighbor.exchange.role {
+            Role::Master => {
+                self.timers.set(TimerKey::DatabaseDescription(key), next);
+                self.repeat_description(key);
+            }
+            Role::Slave => self.neighbor_event(key, NeighborEvent::MasterSilent),
+        }
     }
 
     /// A duplicate of the master's last packet is answered with ours once more (§10.6), a few times in RxmtInterval: it sends no more.
@@ -137,6 +142,9 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let window = interface.retransmit_interval();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        if neighbor.state == NeighborState::Exchange {
+            self.timers.set(TimerKey::DatabaseDescription(key), now + window * PATIENCE);
+        }
         if neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, window) {
             self.repeat_description(key);
         }
@@ -150,13 +158,6 @@ impl Engine {
             // The MTU may have been mended meanwhile; all else stays.
             let last = DatabaseDescription { interface_mtu: mtu, ..last };
             self.send_to_neighbor(key, PacketBody::DatabaseDescription(last));
-        }
-    }
-
-    /// RouterDeadInterval after the exchange the slave may forget its last packet (§10.8).
-    pub(crate) fn forget_last_description(&mut self, key: NeighborKey) {
-        if let Some(neighbor) = self.neighbor_mut(key) {
-            neighbor.exchange.last_sent = None;
         }
     }
 
@@ -178,22 +179,15 @@ impl Engine {
             self.two_way(key);
         }
         let Some(neighbor) = self.neighbor_mut(key) else { return Err(Refusal::UnknownNeighbor) };
-        debug_assert!(neighbor.since <= now);
         let received = Received::from(packet);
         let duplicate = neighbor.exchange.last_received == Some(received);
         let role = neighbor.exchange.role;
-        // Deviates: for §10.6 every packet that is neither the next nor the last one again is a SeqNumberMismatch. One that the exchange
-        // is past is no news, and no reason to begin again; nor is a declaration of mastership that comes just after roles were settled. A
-        // neighbour that means it says so again after RxmtInterval.
-        let overtaken = packet.flags.init && now.saturating_since(neighbor.since) < OVERTAKEN;
-        let past = overtaken || neighbor.exchange.is_past(packet);
+        let stale = neighbor.exchange.is_stale(packet, now);
         match neighbor.state {
             NeighborState::Down | NeighborState::Attempt | NeighborState::Init | NeighborState::TwoWay => {
                 return Err(Refusal::NeighborState);
             }
-            NeighborState::ExStart => {
-                self.settle_and_accept(key, packet);
-            }
+            NeighborState::ExStart => self.settle_and_accept(key, packet),
             NeighborState::Exchange => {
                 let expected = match role {
                     Role::Master => neighbor.exchange.sequence,
@@ -207,23 +201,35 @@ impl Engine {
                     (true, Role::Master) => {}
                     (true, Role::Slave) => self.answer_duplicate(key),
                     (false, _) if fits => self.accept_description(key, packet),
-                    (false, _) if past => {}
-                    (false, _) => self.neighbor_event(key, NeighborEvent::SeqNumberMismatch),
+                    (false, _) if stale => {}
+                    (false, _) => self.negotiate_again(key, packet),
                 }
             }
-            NeighborState::Loading | NeighborState::Full => match role {
+            NeighborState::Loading | NeighborState::Full => match (duplicate, role) {
                 // "The only packets received should be duplicates": anything else means that the neighbour starts over.
-                Role::Master if duplicate => {}
-                Role::Slave if duplicate && neighbor.exchange.last_sent.is_some() => self.answer_duplicate(key),
-                Role::Master | Role::Slave if past && !duplicate => {}
-                Role::Master | Role::Slave => self.neighbor_event(key, NeighborEvent::SeqNumberMismatch),
+                (true, Role::Master) => {}
+                (true, Role::Slave) => self.answer_duplicate(key),
+                (false, _) if stale => {}
+                (false, _) => self.negotiate_again(key, packet),
             },
         }
         Ok(())
     }
 
+    /// The packet belongs to no exchange that this one could go on with (§10.6, SeqNumberMismatch).
+    ///
+    /// Deviates: for the RFC the packet has done its work. If it is the first of another negotiation it is also taken as that, as its
+    /// repetition would be after RxmtInterval.
+    fn negotiate_again(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
+        self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
+        if packet.flags.init {
+            self.settle_and_accept(key, packet);
+        }
+    }
+
     /// A packet in ExStart: if it settles who is master, it is the first of the exchange.
     pub(crate) fn settle_and_accept(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
+        debug_assert!(self.neighbor(key).is_some_and(|neighbor| neighbor.state == NeighborState::ExStart));
         if self.settle_roles(key, packet) {
             self.accept_description(key, packet);
         }
@@ -232,11 +238,8 @@ impl Engine {
     /// Whether a packet received in ExStart settles who is master (§10.6).
     fn settle_roles(&mut self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
         let own_id = self.config.router_id;
-        let Some(neighbor) = self.neighbor_mut(key) else { return false };
+        let Some(neighbor) = self.neighbor(key) else { return false };
         let DdFlags { init, more, master } = packet.flags;
-        if init && master {
-            neighbor.exchange.declared = Some(packet.sequence);
-        }
         let role = if init && more && master && packet.headers.is_empty() && neighbor.router_id > own_id {
             Role::Slave
         } else if !init && !master && packet.sequence == neighbor.exchange.sequence && neighbor.router_id < own_id {
@@ -257,6 +260,8 @@ impl Engine {
         let Some(neighbor) = self.neighbor_mut(key) else { return false };
         neighbor.exchange.role = role;
         neighbor.exchange.first = packet.sequence;
+        neighbor.exchange.settled = now;
+        neighbor.exchange.deferred = None;
         neighbor.options = packet.options;
         self.neighbor_event(key, NeighborEvent::NegotiationDone);
         true
@@ -346,15 +351,13 @@ impl Engine {
 
     fn exchange_done(&mut self, key: NeighborKey) {
         self.timers.cancel(TimerKey::DatabaseDescription(key));
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let keep = interface.dead_interval();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let Some(neighbor) = self.neighbor_mut(key) else { return };
         let complete = neighbor.requests.is_empty();
-        match neighbor.exchange.role {
-            Role::Master => neighbor.exchange.last_sent = None,
-            // §10.8: "the slave must wait RouterDeadInterval seconds before freeing the last Database Description packet."
-            Role::Slave => self.timers.set(TimerKey::LastDescription(key), self.now + keep),
+        if neighbor.exchange.role == Role::Master {
+            neighbor.exchange.last_sent = None;
         }
+        // Deviates: after RouterDeadInterval the slave frees its last packet, and a duplicate of the master's last one is a
+        // SeqNumberMismatch (§10.8). It keeps it here: a master that has not heard it by then is served best with it.
         self.neighbor_event(key, NeighborEvent::ExchangeDone { complete });
         self.reply_after_exchange(key);
     }

@@ -84,7 +84,16 @@ impl Engine {
         let is_open = self.bringer(from.interface, place.key) == Bringer::Open;
         match order {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.
-            None if header.is_max_age() && !(self.is_synchronizing() || is_own) => Ok(Acknowledgment::Direct),
+            None if header.is_max_age() && !(self.is_synchronizing() || is_own) => {
+                // On an open link anybody may have made it.
+                if !is_open {
+                    self.departed.note(place, lsa.detached(), now);
+                }
+                Ok(Acknowledgment::Direct)
+            }
+            None if !is_own && !self.is_requested(from, place) && self.refuse_departed(from, place, &header) => {
+                Ok(Acknowledgment::None)
+            }
             // Within a restart what others hold of this router is needed as it is (RFC 3623 §2.2).
             None | Some(Ordering::Greater) if is_own && (is_open || !self.is_restarting()) => {
                 Ok(self.received_own(from, place, lsa, body))
@@ -173,6 +182,7 @@ impl Engine {
             self.removals.note(place);
         }
         self.exchanged.remove(&place);
+        self.departed.forget(place);
         self.site_lsas.installed(place, &lsa.header);
         if place.key.kind.is_opaque() {
             self.opaques_changed();

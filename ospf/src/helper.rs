@@ -21,7 +21,7 @@ use crate::wire::{GraceLsa, LsaBody, RestartReason};
 const LONGEST_GRACE_PERIOD: Duration = Duration::from_secs(1800);
 
 /// A neighbour that is being helped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Helping {
     /// The end of its grace period.
     pub(crate) until: Instant,

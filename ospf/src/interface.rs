@@ -43,7 +43,7 @@ impl Link {
 }
 
 /// An interface that is configured.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Interface {
     pub(crate) config: InterfaceConfig,
     /// That of its area.
@@ -299,6 +299,8 @@ impl Engine {
             self.timers.cancel(timer);
         }
         self.debris.lsdbs(self.databases.forget(Domain::Link(id)));
+        self.departed.forget_domain(Domain::Link(id));
+        self.forget_announcement(id);
         self.originations.touch_domain(Domain::Link(id));
         self.opaques_changed();
         self.exchanged.retain(|place| place.domain != Domain::Link(id));

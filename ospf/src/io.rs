@@ -156,7 +156,7 @@ pub enum Delivery {
 }
 
 /// A routing table entry (RFC 2328 §11) for a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Route {
     /// Path type, in order of preference.

@@ -52,7 +52,7 @@ pub struct LimitView {
 }
 
 /// What is remembered.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct LimitStates {
     reached: BTreeSet<Limit>,
     /// Routes that there would be.

@@ -32,6 +32,8 @@ pub(crate) enum NeighborEvent {
     LoadingDone,
     /// A Database Description does not fit the ones before.
     SeqNumberMismatch,
+    /// The master of the exchange has not described its database for long (not in the RFC).
+    MasterSilent,
     /// The neighbour's hello does not list this router.
     OneWayReceived,
     /// The neighbour is gone for good.
@@ -63,6 +65,7 @@ impl NeighborEvent {
             Self::BadLsReq => "BadLSReq",
             Self::LoadingDone => "Loading Done",
             Self::SeqNumberMismatch => "SeqNumberMismatch",
+            Self::MasterSilent => "MasterSilent",
             Self::OneWayReceived => "1-WayReceived",
             Self::KillNbr => "KillNbr",
             Self::InactivityTimer => "InactivityTimer",
@@ -177,6 +180,9 @@ pub(crate) fn transition(state: NeighborState, event: NeighborEvent) -> Option<T
         }
         (E::SeqNumberMismatch | E::BadLsReq, S::Down | S::Attempt | S::Init | S::TwoWay | S::ExStart) => return None,
 
+        (E::MasterSilent, S::Exchange) => (S::ExStart, &[Action::ClearLists, Action::Negotiate]),
+        (E::MasterSilent, _) => return None,
+
         // The Inactivity Timer goes on: a hello did come.
         (E::OneWayReceived, S::TwoWay | S::ExStart | S::Exchange | S::Loading | S::Full) => {
             (S::Init, &[Action::ClearLists])
@@ -222,6 +228,7 @@ mod tests {
             (E::BadLsReq, [none, none, none, none, none, start, start, start]),
             (E::LoadingDone, [none, none, none, none, none, none, Some(S::Full), none]),
             (E::SeqNumberMismatch, [none, none, none, none, none, start, start, start]),
+            (E::MasterSilent, [none, none, none, none, none, start, none, none]),
             (E::OneWayReceived, [none, none, none, init, init, init, init, init]),
             (E::KillNbr, [none, down, down, down, down, down, down, down]),
             (E::InactivityTimer, [none, down, down, down, down, down, down, down]),

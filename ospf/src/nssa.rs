@@ -21,7 +21,7 @@ pub(crate) enum Translator {
 }
 
 /// What this router originates as a translator, as far as it has been determined.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Translations {
     externals: BTreeMap<Prefix, External>,
     ranges: BTreeMap<Prefix, External>,

@@ -61,7 +61,7 @@ impl OpaqueRefusal {
 }
 
 /// Opaque LSAs of our own and of others.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Opaques {
     /// What the driver has us say, padded to 32 bits, whether there is such an interface or area at present or not.
     own: BTreeMap<(OpaqueScope, LinkStateId), Bytes>,

@@ -39,7 +39,7 @@ const FIRST_HOLD_LIMIT: Duration = Duration::from_millis(1200);
 const WITHDRAWN_MEMORY: usize = 64;
 
 /// What this router originates, and when it last did.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Originations {
     wanted: BTreeMap<LsaPlace, Wanted>,
     history: BTreeMap<LsaPlace, History>,
@@ -61,14 +61,14 @@ pub(crate) struct Originations {
 }
 
 /// What an LSA is to say.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Wanted {
     options: Options,
     body: LsaBody,
 }
 
 /// Our last origination of an LSA.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 struct History {
     at: Instant,
     /// How long the next has to wait after it.
@@ -79,7 +79,7 @@ struct History {
     stale: Staleness,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Staleness {
     Fresh,
     /// LSRefreshTime has come.
@@ -87,7 +87,7 @@ enum Staleness {
 }
 
 /// The first Router-LSA of an area is held back, so that it lists the adjacencies of the start at once.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 struct FirstHold {
     until: Instant,
     /// `None` until an interface has come up.

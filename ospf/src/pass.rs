@@ -16,7 +16,7 @@ use crate::route::{Affected, Changes, Made, Refused};
 use crate::work::Unit;
 
 /// Where it stands.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pass {
     affected: Affected,
     changes: Changes,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A sequence of numbers that a seed determines.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -13,7 +13,7 @@ use crate::time::Instant;
 use crate::wire::MAX_AGE;
 
 /// Routers that were reached, and those that are no longer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Reachability {
     reached: BTreeSet<RouterId>,
     /// When the calculation was that did not reach a router any more; kept as long as its LSAs can be.

@@ -36,7 +36,7 @@ const MAX_REPLIES: usize = 8192;
 const REPLY_HOLD: Duration = Duration::from_millis(100);
 
 /// Requests of all neighbours together.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct InFlight {
     /// Of whom each LSA was requested that has not come yet.
     asked: BTreeMap<LsaPlace, NeighborKey>,

@@ -24,7 +24,7 @@ const PREPARATION: Duration = Duration::from_secs(3);
 const UNACKNOWLEDGED_COPIES: u8 = 3;
 
 /// Where this router stands with a restart of its own.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) enum Restart {
     /// There is none.
     #[default]
@@ -36,7 +36,7 @@ pub(crate) enum Restart {
 }
 
 /// A restart from the inside.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Within {
     started: Instant,
     /// The end of the grace period.
@@ -159,6 +159,14 @@ impl Engine {
             self.originate_now(place);
         }
         self.send_unasked(id, &[place]);
+    }
+
+    /// An interface has gone down: nobody is there to be told, and whoever is there when it comes up is told anew.
+    pub(crate) fn forget_announcement(&mut self, id: InterfaceId) {
+        self.originations.unwant(grace_place(self.config.router_id, id));
+        if let Restart::Within(Within { copies, .. }) = &mut self.restart {
+            copies.remove(&id);
+        }
     }
 
     /// Whether an LSA of ours may be originated or flushed now. §2: within a restart "the restarting router does not originate LSAs with

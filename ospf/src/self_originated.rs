@@ -28,7 +28,7 @@ pub(crate) const HIGHEST_OUTBID: SequenceNumber = SequenceNumber(-0x4000_0000);
 const MAX_KEPT_OCTETS: usize = 256 * 1024;
 
 /// Instances of ours that came over open links within a restart of our own, when nothing may be done about them (RFC 3623 §2).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct KeptOwn {
     by_place: BTreeMap<LsaPlace, (Lsa, LsaBody, NeighborKey)>,
     octets: usize,
@@ -133,6 +133,32 @@ impl Engine {
             return false;
         }
         true
+    }
+
+    /// A neighbour acknowledges an instance of ours that is newer than what we have, or of an LSA that we do not have. It had it from a
+    /// packet that was long under way, of before a restart or before the LSA left all databases, and holds it now: it came from us, so that
+    /// it is not sent back to us, and it may have come after the neighbour had described its database.
+    pub(crate) fn acknowledged_stray(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) {
+        let bringer = self.bringer(from.interface, place.key);
+        if self.is_restarting() {
+            return;
+        }
+        if self.outbid(bringer, place, header.sequence) {
+            self.report_own(from.interface, place);
+            return;
+        }
+        let Some(next) = header.sequence.next().filter(|_| bringer == Bringer::Trusted && !header.is_max_age()) else {
+            return;
+        };
+        // What it says is not known here, and does not matter at MaxAge.
+        let body = LsaBody::least(place.key.kind, self.config.router_id);
+        let lsa = body.and_then(|body| Some((Lsa::new(place.key, header.options, next, &body).ok()?, body)));
+        if let Some((lsa, body)) = lsa {
+            self.report_own(from.interface, place);
+            self.install(place, lsa.with_age(MAX_AGE), body);
+            self.flood(place, None);
+            self.originations.touch(place);
+        }
     }
 
     /// Has the next instance of a wanted LSA be newer than one with this sequence number; false if it is not wanted, or cannot be.

@@ -54,7 +54,7 @@ pub(crate) enum Bringer {
 }
 
 /// What was refused, and what of it is on its way to its originator.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct SiteLsas {
     shown: BTreeMap<(InterfaceId, LsaPlace), Shown>,
     returned: BTreeMap<LsaPlace, Lsa>,
@@ -62,7 +62,7 @@ pub(crate) struct SiteLsas {
 }
 
 /// A refused LSA.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Shown {
     header: LsaHeader,
     at: Instant,

@@ -60,7 +60,7 @@ impl std::fmt::Display for SpfState {
 }
 
 /// The machine. Two of its three timers do nothing but lead to another state, so they are looked at when somebody asks, and wake nobody.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct SpfBackoff {
     /// SPF_TIMER: when the next calculation is due.
     due: Option<Instant>,
@@ -68,7 +68,7 @@ pub(crate) struct SpfBackoff {
 }
 
 /// Since a change after a quiet time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Waiting {
     /// LEARN_TIMER.
     learned: Instant,

@@ -15,7 +15,7 @@ use crate::wire::{RouterLink, RouterLinkKind};
 pub const MAX_LINK_METRIC: u16 = 0xffff;
 
 /// Whether this router is a stub router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum StubRouterState {
     /// It is not: traffic may go through it.
     #[default]
@@ -25,7 +25,7 @@ pub enum StubRouterState {
 }
 
 /// What is remembered of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct StubRouterTimes {
     /// When the router started; `None` if traffic went through it meanwhile (RFC 3623).
     pub(crate) started: Option<Instant>,

@@ -1,10 +1,11 @@
 //! The engine's own time: a duration since an origin that the driver chose. The engine reads no clock.
 
+use std::hash::{Hash, Hasher};
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
 /// A point in time, counted from zero at an origin of the driver's choice; it never goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Instant(Duration);
 
@@ -25,6 +26,13 @@ impl Instant {
     /// Time from `earlier` to this instant; zero if `earlier` is later.
     pub fn saturating_since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// See [`crate::Engine::hash_state`].
+impl Hash for Instant {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(self.0.as_nanos());
     }
 }
 

@@ -26,10 +26,8 @@ pub enum TimerKey {
     Inactivity(NeighborKey),
     /// An exchange has taken so long that another may begin (RFC 4222).
     Admission,
-    /// The last Database Description is sent again (§10.8).
+    /// The last Database Description is sent again (§10.8), or the slave waits for the master's no longer.
     DatabaseDescription(NeighborKey),
-    /// The slave may forget its last Database Description (§10.8).
-    LastDescription(NeighborKey),
     /// LSAs that were requested and did not come are requested again (§10.9).
     Request(NeighborKey),
     /// The next part of an answer to requests is sent (§10.7).
@@ -61,7 +59,7 @@ pub enum TimerKey {
 }
 
 /// Deadlines by key and by time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Timers {
     by_key: BTreeMap<TimerKey, Instant>,
     by_time: BTreeSet<(Instant, TimerKey)>,

@@ -68,7 +68,6 @@ impl Engine {
     fn clear_lists(&mut self, key: NeighborKey) {
         for timer in [
             TimerKey::DatabaseDescription(key),
-            TimerKey::LastDescription(key),
             TimerKey::Request(key),
             TimerKey::Reply(key),
             TimerKey::Retransmission(key),

@@ -318,6 +318,11 @@ impl Engine {
         }
     }
 
+    /// Whether an LSA of this router is to say something that it does not say yet (RFC 2328 §12.4, MinLSInterval).
+    pub fn has_news(&self) -> bool {
+        self.timers.keys().any(|timer| matches!(timer, TimerKey::Origination(_)))
+    }
+
     /// How often routes were calculated.
     pub fn calculations(&self) -> u64 {
         self.calculation.runs

@@ -20,7 +20,7 @@ use crate::wire::{LsaBody, Options};
 use crate::work::Unit;
 
 /// Comparisons that are due, and the one under way.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Wishes {
     summaries: Due,
     externals: Due,
@@ -34,7 +34,7 @@ enum Due {
     Yes,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum UnderWay {
     Summaries { areas: VecDeque<AreaId>, comparison: Option<(Source, Comparison)> },
     Translations(Translations),
@@ -42,7 +42,7 @@ enum UnderWay {
 }
 
 /// Where the wishes of one domain come from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Source {
     /// Metrics of an area's Summary-LSAs.
     Summaries(AreaId, BTreeMap<Prefix, u32>),

@@ -60,7 +60,7 @@ impl Unit {
 }
 
 /// How much the present input may still do, and how much it did.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Work {
     /// For tests: a slice of every kind.
     slice: Option<usize>,

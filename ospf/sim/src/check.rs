@@ -1,79 +1,15 @@
 //! Whether a network has converged: what every router knows, against the oracle and against each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::Ipv4Addr;
 
-use ospf::{AreaId, Domain, InterfaceId, LsaKey, NeighborState, Nexthop, Prefix, Route, RouteKind, SequenceNumber};
+use ospf::wire::{LsaBody, RouterLink, RouterLinkKind};
+use ospf::{AreaId, Domain, Instant, LsaKey, LsaType, LsaView, NeighborState, Nexthop, Prefix, Route, RouteKind};
 
+use crate::finding::{Disagreement, Findings, Instance};
 use crate::network::Network;
 use crate::oracle::Oracle;
 use crate::topology::{LanIndex, LinkIndex, RouterIndex};
-
-/// At most this many disagreements are told; the first ones tell.
-pub const MAX_TOLD: usize = 20;
-
-/// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Disagreement {
-    /// A route is missing, too much, or other than the oracle says.
-    Route {
-        /// Whose.
-        router: RouterIndex,
-        /// Where to.
-        prefix: Prefix,
-        /// What the oracle says.
-        expected: Option<Route>,
-        /// What the router says.
-        actual: Option<Route>,
-    },
-    /// The routes that an engine told of, one by one, are not those that it has.
-    Telling {
-        /// Whose.
-        router: RouterIndex,
-    },
-    /// Two routers hear each other and are not fully adjacent, or the other way round.
-    Adjacency {
-        /// Whose.
-        router: RouterIndex,
-        /// On which interface.
-        interface: InterfaceId,
-        /// Of whom.
-        neighbor: RouterIndex,
-        /// What it says.
-        state: NeighborState,
-    },
-    /// The routers on a LAN do not all have the same designated routers, or such as cannot be.
-    Designated {
-        /// Whose.
-        router: RouterIndex,
-        /// On which LAN.
-        lan: LanIndex,
-        /// The designated router and its backup, as it says.
-        has: [Option<Ipv4Addr>; 2],
-    },
-    /// Two routers that reach each other have different databases.
-    Database {
-        /// One.
-        router: RouterIndex,
-        /// The other.
-        other: RouterIndex,
-        /// The first LSA in which they differ.
-        key: LsaKey,
-        /// What each has of it.
-        instances: [Option<Instance>; 2],
-    },
-    /// Packets to a destination go round in circles.
-    Loop {
-        /// Where to.
-        prefix: Prefix,
-        /// Round these.
-        routers: Vec<RouterIndex>,
-    },
-}
-
-/// What tells instances of an LSA apart (RFC 2328 §13.1), age aside.
-pub type Instance = (SequenceNumber, u16);
 
 /// A router's LSAs in one of its databases.
 type Instances = BTreeMap<LsaKey, Instance>;
@@ -83,17 +19,21 @@ type Instances = BTreeMap<LsaKey, Instance>;
 pub struct Progress<'a> {
     oracle: &'a Oracle<'a>,
     wrong: BTreeSet<RouterIndex>,
+    since: Instant,
 }
 
 impl<'a> Progress<'a> {
     /// Nobody has been looked at yet.
     pub fn new(oracle: &'a Oracle<'a>, network: &Network) -> Self {
-        Self { oracle, wrong: network.situation().running().collect() }
+        Self { oracle, wrong: network.situation().running().collect(), since: network.now() }
     }
 
     /// Looks at those who were wrong and those who have changed since. Whether all are right now.
     pub fn look(&mut self, network: &mut Network) -> bool {
         self.wrong.append(&mut network.take_changed());
+        if network.is_anybody_restarting() {
+            return false;
+        }
         // The first that is wrong is enough for now.
         while let Some(&router) = self.wrong.first() {
             if !disagreements_of(network, self.oracle, router).is_empty() {
@@ -101,29 +41,38 @@ impl<'a> Progress<'a> {
             }
             self.wrong.remove(&router);
         }
-        databases(network, self.oracle).is_none() && !calculations_are_due(network)
+        databases(network, self.oracle).is_empty() && !self.work_is_due(network)
+    }
+
+    /// Whether what holds now may change by itself: somebody has yet to calculate routes; or to say something new of itself, such as that
+    /// it originates a network to which the way stays the same; or to hear a neighbour that it has not heard since before, whose
+    /// Inactivity Timer may be about to fire.
+    fn work_is_due(&self, network: &Network) -> bool {
+        let mut engines = network.situation().running().filter_map(|router| network.engine(router));
+        engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())
+            || network.is_somebody_unheard_since(self.since)
     }
 }
 
-/// Whether somebody has yet to calculate routes: what the comparison leaves out may still change.
-fn calculations_are_due(network: &Network) -> bool {
-    let mut engines = network.situation().running().filter_map(|router| network.engine(router));
-    engines.any(|engine| engine.spf().due_in.is_some())
-}
-
-/// All that is wrong, up to [`MAX_TOLD`]: routes, adjacencies, databases, loops.
-pub fn disagreements(network: &Network, oracle: &Oracle<'_>) -> Vec<Disagreement> {
-    let mut found = Vec::new();
-    for router in network.situation().running() {
+/// All that is wrong: neighbours, databases, routes, loops.
+pub fn disagreements(network: &Network, oracle: &Oracle<'_>) -> Findings {
+    let mut found = Findings::default();
+    let with_engine = |router: &RouterIndex| network.engine(*router).is_some();
+    for router in network.situation().running().filter(with_engine) {
         found.extend(disagreements_of(network, oracle, router));
-        if found.len() >= MAX_TOLD {
-            found.truncate(MAX_TOLD);
-            return found;
-        }
     }
     found.extend(databases(network, oracle));
     found.extend(first_loop(network));
     found
+}
+
+/// LSAs at MaxAge: nobody waits for their acknowledgement any more once a network has been quiet for a while (RFC 2328 §14).
+pub(crate) fn left_at_max_age(network: &Network) -> impl Iterator<Item = Disagreement> {
+    network.situation().running().flat_map(|router| {
+        let lsas = network.engine(router).into_iter().flat_map(ospf::Engine::lsdb);
+        let old = lsas.filter(|view| view.lsa.header.is_max_age());
+        old.map(move |view| Disagreement::MaxAge { router, key: view.lsa.header.key })
+    })
 }
 
 /// What is wrong with the table and the adjacencies of one router that runs.
@@ -184,6 +133,11 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
     if !is_one(has[0], !eligible.is_empty()) || !is_one(has[1], eligible.len() > 1) || !distinct {
         found.push(Disagreement::Designated { router, lan, has });
     }
+    if let Some(designated) = has[0].filter(|_| heard.len() > 1)
+        && !describes_transit(network, router, lan, designated)
+    {
+        found.push(Disagreement::Transit { router, lan, designated });
+    }
     for end in &situation.topology.lans[lan.0].ends {
         let neighbor = end.router;
         if neighbor == router {
@@ -206,6 +160,20 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
     found
 }
 
+/// Whether a router's own Router-LSA has a link to the transit network of a designated router (RFC 2328 §12.4.1.2). Before that the LAN is
+/// a stub network, to which the same way may lead.
+fn describes_transit(network: &Network, router: RouterIndex, lan: LanIndex, designated: Ipv4Addr) -> bool {
+    let domain = Domain::Area(network.situation().topology.lans[lan.0].area);
+    let mut lsas = network.engine(router).into_iter().flat_map(ospf::Engine::lsdb);
+    let own = |view: &LsaView| {
+        let key = view.lsa.header.key;
+        view.domain == domain && key.kind == LsaType::ROUTER && key.advertising_router == router.id()
+    };
+    let Some(Ok(LsaBody::Router(lsa))) = lsas.find(own).map(|view| view.lsa.parse()) else { return false };
+    let to_lan = |link: &RouterLink| link.kind == RouterLinkKind::Transit && link.id == designated;
+    lsa.links.iter().any(to_lan)
+}
+
 /// Whether two routes are the same in all that a topology determines: not in who is the designated router of a LAN and originates its
 /// network, nor in which area counts where equally long ways lead outside.
 fn agree(network: &Network, prefix: Prefix, expected: Option<&Route>, actual: Option<&Route>) -> bool {
@@ -223,10 +191,12 @@ fn agree(network: &Network, prefix: Prefix, expected: Option<&Route>, actual: Op
     expected == actual || expected.map(strip) == actual.map(strip)
 }
 
-/// The first difference between the databases of a router and of the first one with which it shares one.
-fn databases(network: &Network, oracle: &Oracle<'_>) -> Option<Disagreement> {
+/// The differences between the databases of each router and of the first one with which it shares one, LSA by LSA.
+fn databases(network: &Network, oracle: &Oracle<'_>) -> Vec<Disagreement> {
+    let mut found = Vec::new();
     let mut groups: BTreeMap<Domain, Vec<(RouterIndex, Instances)>> = BTreeMap::new();
-    for router in network.situation().running() {
+    let with_engine = |router: &RouterIndex| network.engine(*router).is_some();
+    for router in network.situation().running().filter(with_engine) {
         let mut mine: BTreeMap<Domain, Instances> = BTreeMap::new();
         for domain in oracle.domains(router) {
             mine.entry(domain).or_default();
@@ -240,15 +210,17 @@ fn databases(network: &Network, oracle: &Oracle<'_>) -> Option<Disagreement> {
                 groups.push((router, mine));
                 continue;
             };
-            if mine != *theirs {
-                let keys = mine.keys().chain(theirs.keys());
-                let &key = keys.filter(|&key| mine.get(key) != theirs.get(key)).min()?;
-                let instances = [mine.get(&key).copied(), theirs.get(&key).copied()];
-                return Some(Disagreement::Database { router, other: *other, key, instances });
+            if mine == *theirs {
+                continue;
             }
+            let keys: BTreeSet<_> = mine.keys().chain(theirs.keys()).copied().collect();
+            found.extend(keys.into_iter().filter(|key| mine.get(key) != theirs.get(key)).map(|key| {
+                let instances = [mine.get(&key).copied(), theirs.get(&key).copied()];
+                Disagreement::Database { router, other: *other, key, instances }
+            }));
         }
     }
-    None
+    found
 }
 
 /// A router's LSAs; those being flushed (RFC 2328 §14) are as good as gone.
@@ -315,51 +287,6 @@ fn circle(ways: &BTreeMap<RouterIndex, Vec<RouterIndex>>) -> Option<Vec<RouterIn
         }
     }
     (!left.is_empty()).then(|| left.into_keys().collect())
-}
-
-impl fmt::Display for Disagreement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Route { router, prefix, expected, actual } => {
-                write!(f, "router {router}, {prefix}: expected {}, has {}", Told(expected), Told(actual))
-            }
-            Self::Telling { router } => {
-                write!(f, "router {router}: the changes it told do not add up to its routing table")
-            }
-            Self::Adjacency { router, interface, neighbor, state } => {
-                write!(f, "router {router}, interface {}: neighbour {neighbor} is {state}", interface.0)
-            }
-            Self::Designated { router, lan, has: [designated, backup] } => {
-                write!(f, "router {router}, LAN {}: designated router {designated:?}, backup {backup:?}", lan.0)
-            }
-            Self::Database { router, other, key, instances: [mine, theirs] } => {
-                write!(f, "databases of {router} and {other} differ in {key}: {mine:04x?} and {theirs:04x?}")
-            }
-            Self::Loop { prefix, routers } => {
-                write!(f, "packets to {prefix} go round:")?;
-                routers.iter().try_for_each(|router| write!(f, " {router}"))
-            }
-        }
-    }
-}
-
-/// A route in one line.
-struct Told<'a>(&'a Option<Route>);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(route) = self.0 else { return f.write_str("nothing") };
-        write!(f, "{:?} {} from", route.kind, route.metric)?;
-        route.originators.iter().try_for_each(|originator| write!(f, " {originator}"))?;
-        f.write_str(" by")?;
-        for Nexthop { interface, via } in &route.nexthops {
-            match via {
-                Some(via) => write!(f, " {via}%{}", interface.0)?,
-                None => write!(f, " %{}", interface.0)?,
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Things that go wrong, and drawing them from a seed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use ospf::{External, ExternalMetric, Prefix};
+use ospf::{External, ExternalMetric, Instant, Prefix};
 
 use crate::prng::Prng;
 use crate::situation::{Situation, Trouble};
@@ -21,15 +22,41 @@ pub enum Fault {
     Shutdown(RouterIndex),
     /// A router that was stopped starts, and remembers nothing.
     Start(RouterIndex),
+    /// A router restarts gracefully (RFC 3623).
+    Restart(RouterIndex, GracefulRestart),
     /// The cost of one end of a link changes.
     Cost(LinkIndex, Side, u16),
     /// A router brings in other destinations.
     Externals(RouterIndex, BTreeMap<Prefix, External>),
 }
 
+/// A restart that neighbours are asked to help with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GracefulRestart {
+    /// Whether neighbours know of it before the router stops.
+    pub planned: bool,
+    /// The grace period, whole seconds.
+    pub grace_period: Duration,
+    /// How long the router does not run.
+    pub absence: Duration,
+}
+
+/// Faults beyond those that every run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FurtherFaults {
+    /// [`Fault::Restart`].
+    pub restarts: bool,
+}
+
+/// One in so many faults is a graceful restart, where there are any.
+const RESTARTS: usize = 5;
+
 impl Fault {
     /// Something that can happen now; also that an earlier fault ends.
-    pub fn draw(situation: &Situation, prng: &mut Prng) -> Option<Self> {
+    pub fn draw(situation: &Situation, further: FurtherFaults, prng: &mut Prng) -> Option<Self> {
+        if further.restarts && prng.below(RESTARTS) == 0 {
+            return Self::draw_restart(situation, prng);
+        }
         let topology = &situation.topology;
         let link = |prng: &mut Prng| (!topology.links.is_empty()).then(|| LinkIndex(prng.below(topology.links.len())));
         // Without LANs nothing happens to them.
@@ -69,6 +96,9 @@ impl Fault {
             }
             _ => {
                 let router = RouterIndex(prng.below(topology.routers.len()));
+                if !topology.has_externals(topology.routers[router.0].area) {
+                    return None;
+                }
                 let mut externals = topology.routers[router.0].externals.clone();
                 let network = Prefix::new(std::net::Ipv4Addr::new(198, 51, 100, 16 * prng.below(8) as u8), 28);
                 if externals.remove(&network).is_none() {
@@ -76,6 +106,45 @@ impl Fault {
                     externals.insert(network, External { metric, forwarding: None, tag: 0 });
                 }
                 Some(Self::Externals(router, externals))
+            }
+        }
+    }
+
+    fn draw_restart(situation: &Situation, prng: &mut Prng) -> Option<Self> {
+        let running: Vec<_> = situation.running().collect();
+        let router = *prng.choose(&running)?;
+        let planned = prng.below(2) == 0;
+        let grace_period = Duration::from_secs(*prng.choose(&[5, 20, 60])?);
+        let longest = Duration::from_secs(*prng.choose(&[0, 3, 15])?);
+        let absence = prng.duration(longest);
+        Some(Self::Restart(router, GracefulRestart { planned, grace_period, absence }))
+    }
+
+    /// The faults of a run before `end`, one each `every` on average, and their times. They are drawn from what the situation would be with
+    /// all of them, so that those that are left out of a run do not change the others. `starts` has the time of each router's first start.
+    pub(crate) fn plan(
+        mut situation: Situation,
+        starts: &[Instant],
+        (every, end): (Duration, Instant),
+        further: FurtherFaults,
+        prng: &mut Prng,
+    ) -> Vec<(Instant, Self)> {
+        let mut faults = Vec::new();
+        let mut before = None;
+        loop {
+            let next = before.unwrap_or(Instant::ZERO) + prng.duration(every * 2);
+            if next >= end {
+                return faults;
+            }
+            // A router that was stopped before its first start is started nevertheless.
+            let first_time = |at: Instant| before.is_none_or(|before| at > before) && at <= next;
+            for (router, _) in starts.iter().enumerate().filter(|&(_, &at)| first_time(at)) {
+                situation.apply(&Self::Start(RouterIndex(router)));
+            }
+            before = Some(next);
+            if let Some(fault) = Self::draw(&situation, further, prng) {
+                situation.apply(&fault);
+                faults.push((next, fault));
             }
         }
     }

@@ -2,20 +2,28 @@
 //!
 //! Every run is held against an oracle that knows shortest paths and nothing of OSPF. Topology cases in files (`case`) are held against
 //! what another implementation came to.
+//!
+//! A `Recipe` is a run as a command line. A `Sweep` makes one from each seed of a range, runs all of them, and prints the command line of
+//! each that fails, and of a smaller run that fails in the same way.
 
 mod case;
 mod check;
 mod fault;
+mod finding;
 pub mod fuzz;
+mod keys;
 mod link;
+pub mod model;
 mod network;
 mod oracle;
 mod own_lsas;
 mod prng;
 mod queue;
+mod recipe;
 mod router;
 mod scenario;
 mod situation;
+mod sweep;
 mod told;
 mod topology;
 mod trace;
@@ -25,17 +33,21 @@ pub use case::{
     CaseError, CaseNeighbor, CaseReport, CaseRoute, CaseRouteKind, Difference, Hop, Hops, RouterReport, case_packets,
     run_case,
 };
-pub use check::{Disagreement, Instance, MAX_TOLD, Progress, disagreements, first_loop};
-pub use fault::Fault;
+pub use check::{Progress, disagreements, first_loop};
+pub use fault::{Fault, FurtherFaults, GracefulRestart};
+pub use finding::{Disagreement, Findings, Instance, MAX_KEPT, Subject};
+pub use keys::KeyRollover;
 pub use link::{Arrival, HOLD, Quality};
 pub use network::{Counts, MAX_VIOLATIONS, Network};
 pub use oracle::Oracle;
 pub use prng::{NotAProbability, Prng, Probability};
+pub use recipe::{FirstArea, GridSize, KeySequence, NetworkCommand, Numbers, Options, Recipe, Shape};
 pub use router::{IP_HEADER_LEN, MTU, Timers};
 pub use scenario::{
-    Aftermath, Afterwards, CONVERGENCE_BOUND, Cause, Failure, FailureKind, Phase, QUIET, Report, Scenario,
+    Aftermath, Afterwards, CONVERGENCE_BOUND, Cause, Failure, FailureKind, Inflicted, Phase, QUIET, Report, Scenario,
 };
 pub use situation::{Situation, Trouble};
+pub use sweep::{Class, Kind, Outcome, Sweep, SweepFailure, SweepReport, derive};
 pub use topology::{
     End, Lan, LanEnd, LanIndex, Link, LinkIndex, MAX_LANS, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex,
     Side, Topology, stub_interface,

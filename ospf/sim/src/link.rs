@@ -35,6 +35,12 @@ impl Quality {
         corruption: Probability::ZERO,
     };
 
+    /// No packet arrives later than this after it was sent.
+    pub fn longest(&self) -> Duration {
+        let held = if self.reordering > Probability::ZERO { self.delay * HOLD } else { Duration::ZERO };
+        self.delay + self.jitter + held
+    }
+
     /// What becomes of one packet: each copy that arrives.
     pub fn carry(&self, prng: &mut Prng) -> impl Iterator<Item = Arrival> + use<> {
         let copies = 1 + usize::from(prng.happens(self.duplication));

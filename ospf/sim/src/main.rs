@@ -3,15 +3,14 @@
 use std::error::Error;
 use std::fmt;
 use std::io::Write;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use ospf_sim::{
-    Aftermath, Afterwards, Counts, Phase, Prng, Probability, Quality, Report, Scenario, Timers, Topology, run_case,
-};
+use ospf_sim::model::ModelCommand;
+use ospf_sim::{Counts, Kind, NetworkCommand, Phase, Recipe, Report, Sweep, run_case};
 
 /// Runs many OSPF routers in virtual time over a hostile network, and compares what they know with shortest paths.
 ///
@@ -23,12 +22,6 @@ struct CommandLine {
     command: Command,
 }
 
-/// More routers in full mesh have more links than there are subnets for.
-const MAX_MESH: i64 = 700;
-
-/// Databases of more routers than a few thousand do not fit into most memories.
-const MAX_SPARSE: i64 = 5000;
-
 #[derive(Subcommand)]
 enum Command {
     /// Topology cases: what every router of a network in a file must have converged to
@@ -37,153 +30,72 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// N routers, all joined to each other
-    Mesh {
-        /// Number of routers
-        #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_MESH))]
-        routers: u16,
-        #[command(flatten)]
-        options: Options,
-    },
-    /// Routers in rows and columns
-    Grid {
-        /// Columns and rows, such as 32x32
-        size: GridSize,
-        #[command(flatten)]
-        options: Options,
-    },
-    /// N routers, each joined to the next
-    Ring {
-        /// Number of routers
-        #[arg(value_parser = clap::value_parser!(u16).range(2..=MAX_SPARSE))]
-        routers: u16,
-        #[command(flatten)]
-        options: Options,
-    },
-    /// N routers at random, joined by unnumbered links: sites with few tunnels each
-    Sparse {
-        /// Number of routers
-        #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SPARSE))]
-        routers: u16,
-        /// Links beyond those that join everybody
-        #[arg(long, default_value_t = 10)]
-        extra: u16,
-        #[command(flatten)]
-        options: Options,
-    },
-    /// A backbone and further areas at random, with LANs, stub networks and destinations outside
-    Areas {
-        /// Number of routers in the backbone
-        #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
-        backbone: u16,
-        /// Number of further areas
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=30))]
-        areas: u16,
-        /// Routers of each that are in no other area
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=200))]
-        inside: u16,
-        #[command(flatten)]
-        options: Options,
-    },
-    /// N routers at random, with costs, stub networks and destinations outside
-    Random {
-        /// Number of routers
-        #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SPARSE))]
-        routers: u16,
-        /// Links beyond those that join everybody
-        #[arg(long, default_value_t = 10)]
-        extra: u16,
-        #[command(flatten)]
-        options: Options,
-    },
+    /// Explores all states of two or three routers joined by a hostile wire
+    Model(ModelCommand),
+    /// Many runs: seeds that decide networks, disturbances and faults
+    Sweep(SweepArguments),
+    #[command(flatten)]
+    Network(NetworkCommand),
 }
 
 #[derive(Args)]
-struct Options {
-    /// Decides all chance: the same seed gives the same bytes
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Probability that a packet is lost, 0 to 1
-    #[arg(long, default_value = "0")]
-    loss: Probability,
-    /// Probability that a packet arrives twice
-    #[arg(long, default_value = "0")]
-    duplication: Probability,
-    /// Probability that a packet is overtaken by later ones
-    #[arg(long, default_value = "0")]
-    reordering: Probability,
-    /// Probability that a bit of a packet is changed
-    #[arg(long, default_value = "0")]
-    corruption: Probability,
-    /// One-way delay of a link, milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 10)]
-    delay: u32,
-    /// Further delay of each packet, up to so many milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 5)]
-    jitter: u32,
-    /// Break and mend things for so many seconds first
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    faults: u32,
-    /// Leave broken what is broken at the end
-    #[arg(long)]
-    leave_broken: bool,
-    /// Then cut the network in two halves, and when both agree join them again
-    #[arg(long)]
-    partition: bool,
-    /// Milliseconds between two faults, on average
-    #[arg(long, value_name = "MS", default_value_t = 1000)]
-    fault_every: u32,
-    /// HelloInterval, seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
-    hello: u16,
-    /// RouterDeadInterval, seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    dead: u16,
-    /// All have to agree so many seconds after the last fault
-    #[arg(long, value_name = "SECONDS", default_value_t = ospf_sim::CONVERGENCE_BOUND.as_secs())]
-    bound: u64,
-    /// And nothing may change for so many seconds afterwards
-    #[arg(long, value_name = "SECONDS", default_value_t = ospf_sim::QUIET.as_secs())]
-    quiet: u64,
+struct SweepArguments {
+    /// Seeds, the last not included, such as 0..2000
+    seeds: Seeds,
+    /// Only networks of this kind; may be given several times
+    #[arg(long, value_name = "KIND")]
+    only: Vec<Kind>,
+    /// Runs spent on making each failure smaller, 0 for none
+    #[arg(long, value_name = "RUNS", default_value_t = 150)]
+    minimise: usize,
+    /// Runs at a time; as many as there are processors if not given
+    #[arg(long, value_name = "NUMBER")]
+    threads: Option<usize>,
 }
 
-/// Columns and rows.
-#[derive(Debug, Clone, Copy)]
-struct GridSize {
-    width: usize,
-    height: usize,
-}
+/// A range of seeds, the last not included.
+#[derive(Debug, Clone)]
+struct Seeds(Range<u64>);
 
-impl FromStr for GridSize {
+impl FromStr for Seeds {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (width, height) = text.split_once('x').ok_or("columns and rows, such as 32x32")?;
-        let number = |text: &str| match text.parse() {
-            Ok(number @ 1..=100) => Ok(number),
-            Ok(_) | Err(_) => Err("columns and rows from 1 to 100"),
-        };
-        Ok(Self { width: number(width)?, height: number(height)? })
+        let wrong = "two numbers, the first below the second, such as 0..2000";
+        let (from, to) = text.split_once("..").ok_or(wrong)?;
+        let (from, to) = (from.parse().map_err(|_| wrong)?, to.parse().map_err(|_| wrong)?);
+        if from < to { Ok(Self(from..to)) } else { Err(wrong) }
     }
 }
 
 fn main() -> ExitCode {
-    let (topology, options) = match CommandLine::parse().command {
-        Command::Case { files } => return run_cases(&files),
-        Command::Mesh { routers, options } => (Topology::mesh(routers.into()), options),
-        Command::Grid { size, options } => (Topology::grid(size.width, size.height), options),
-        Command::Ring { routers, options } => (Topology::ring(routers.into()), options),
-        Command::Areas { backbone, areas, inside, options } => {
-            (Topology::areas(backbone.into(), areas.into(), inside.into(), &mut Prng::new(options.seed)), options)
-        }
-        Command::Sparse { routers, extra, options } => {
-            (Topology::sparse(routers.into(), extra.into(), &mut Prng::new(options.seed)), options)
-        }
-        Command::Random { routers, extra, options } => {
-            (Topology::random(routers.into(), extra.into(), &mut Prng::new(options.seed)), options)
-        }
-    };
-    let scenario = options.scenario(topology);
+    match CommandLine::parse().command {
+        Command::Case { files } => run_cases(&files),
+        Command::Model(command) => command.run(),
+        Command::Sweep(arguments) => run_sweep(arguments),
+        Command::Network(command) => run_network(&command.into()),
+    }
+}
+
+/// Runs every seed, and shows failures as they come and once more at the end, in order.
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "how long a sweep takes is shown, and decides nothing"
+)]
+fn run_sweep(arguments: SweepArguments) -> ExitCode {
+    let SweepArguments { seeds: Seeds(seeds), only, minimise, threads } = arguments;
+    let sweep = Sweep { seeds, only: only.into_iter().collect(), minimise, threads };
+    let start = std::time::Instant::now();
+    // Whoever has read enough may close the pipe.
+    let report = sweep.run(|failure| drop(writeln!(std::io::stdout(), "{failure}")));
+    let _ = writeln!(std::io::stdout(), "{report}{:.1?}", start.elapsed());
+    ExitCode::from(u8::from(!report.failures.is_empty()))
+}
+
+/// Runs one network.
+fn run_network(recipe: &Recipe) -> ExitCode {
+    let scenario = recipe.scenario();
     let (routers, links) = (scenario.topology.routers.len(), scenario.topology.links.len());
     let (told, code) = match scenario.run() {
         Ok(report) => (Told(&report).to_string(), ExitCode::SUCCESS),
@@ -213,32 +125,6 @@ fn run_cases(files: &[PathBuf]) -> ExitCode {
         code = code.max(of_file);
     }
     ExitCode::from(code)
-}
-
-impl Options {
-    fn scenario(&self, topology: Topology) -> Scenario {
-        let millis = |millis: u32| Duration::from_millis(millis.into());
-        let seconds = |seconds: u16| Duration::from_secs(seconds.into());
-        Scenario {
-            timers: Timers { hello: seconds(self.hello), dead: seconds(self.dead), ..Timers::default() },
-            quality: Quality {
-                delay: millis(self.delay),
-                jitter: millis(self.jitter),
-                loss: self.loss,
-                duplication: self.duplication,
-                reordering: self.reordering,
-                corruption: self.corruption,
-            },
-            start_within: Duration::from_secs(1),
-            faults_for: Duration::from_secs(self.faults.into()),
-            fault_every: millis(self.fault_every),
-            afterwards: if self.partition { Afterwards::Partition } else { Afterwards::Nothing },
-            aftermath: if self.leave_broken { Aftermath::Broken } else { Aftermath::Healed },
-            bound: Duration::from_secs(self.bound),
-            quiet: Duration::from_secs(self.quiet),
-            ..Scenario::new(topology, self.seed)
-        }
-    }
 }
 
 /// A report for people.

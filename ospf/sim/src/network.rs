@@ -10,13 +10,16 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ospf::{Engine, Input, Instant, InterfaceId, NeighborState};
+use ospf::wire::RestartReason;
+use ospf::{Announcement, Config, Engine, Input, Instant, InterfaceId, NeighborState, NeighborView, Restarting};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, GracefulRestart};
+use crate::finding::MAX_KEPT;
+use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::prng::Prng;
 use crate::queue::EventQueue;
-use crate::router::{self, IP_HEADER_LEN, MTU, Running, Timers};
+use crate::router::{self, IP_HEADER_LEN, MTU, Running, Settings, Timers};
 use crate::situation::Situation;
 use crate::topology::{LanIndex, LinkIndex, RouterIndex, Side, Topology};
 use crate::trace::Trace;
@@ -32,8 +35,12 @@ const CHECKED_ALWAYS: u64 = 8;
 #[derive(Debug)]
 pub struct Network {
     situation: Situation,
-    timers: Timers,
+    settings: Settings,
     quality: Quality,
+    /// How often each router has started.
+    boots: Vec<u32>,
+    /// When each router starts for the first time.
+    starts: Vec<Instant>,
     routers: Vec<Option<Running>>,
     queue: EventQueue<Happening>,
     /// For links only, so that what happens to packets depends on nothing else.
@@ -45,6 +52,10 @@ pub struct Network {
     /// Routers whose table or adjacencies have changed since they were last asked for.
     changed: BTreeSet<RouterIndex>,
     violations: Vec<String>,
+    /// What changed at which router, since changes are watched.
+    changes: Vec<String>,
+    /// Routers that prepare a restart: the end of the grace period, and how long they will not run.
+    restarts: BTreeMap<RouterIndex, (Instant, Duration)>,
     threads: usize,
 }
 
@@ -97,6 +108,8 @@ const LS_UPDATE: u8 = 4;
 enum Happening {
     /// A router is started.
     Start(RouterIndex),
+    /// A router is started within a graceful restart, unless it runs again or was stopped for good meanwhile.
+    Restart { router: RouterIndex, until: Instant, announcement: Announcement },
     /// A packet reaches another end of a link or LAN.
     Arrival(Packet),
     /// A router's deadline may have come.
@@ -124,13 +137,16 @@ impl Network {
         let mut starts = seeds.fork();
         let mut queue = EventQueue::default();
         let count = topology.routers.len();
-        for router in 0..count {
-            queue.schedule(Instant::ZERO + starts.duration(start_within), Happening::Start(RouterIndex(router)));
+        let starts: Vec<_> = (0..count).map(|_| Instant::ZERO + starts.duration(start_within)).collect();
+        for (router, &at) in starts.iter().enumerate() {
+            queue.schedule(at, Happening::Start(RouterIndex(router)));
         }
         Self {
             situation: Situation::new(topology),
-            timers,
+            settings: Settings { timers, keys: None },
             quality,
+            boots: vec![0; count],
+            starts,
             routers: std::iter::repeat_with(|| None).take(count).collect(),
             queue,
             chance,
@@ -139,8 +155,35 @@ impl Network {
             counts: Counts::default(),
             changed: BTreeSet::new(),
             violations: Vec::new(),
+            changes: Vec::new(),
+            restarts: BTreeMap::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
+    }
+
+    /// Routers that never start.
+    pub(crate) fn set_absent(&mut self, routers: &BTreeSet<RouterIndex>) {
+        self.situation.set_absent(routers);
+    }
+
+    /// The seed of what happens to packets, in place of one that the network's own decides.
+    pub(crate) fn set_chance(&mut self, seed: u64) {
+        self.chance = Prng::new(seed);
+    }
+
+    /// Authentication of all interfaces, before any router has started.
+    pub(crate) fn set_keys(&mut self, keys: KeyRollover) {
+        self.settings.keys = Some(keys);
+    }
+
+    /// The number of threads that run engines. It changes no byte.
+    pub(crate) fn set_threads(&mut self, threads: usize) {
+        self.threads = threads;
+    }
+
+    /// When each router starts for the first time.
+    pub(crate) fn starts(&self) -> &[Instant] {
+        &self.starts
     }
 
     /// The present time.
@@ -196,7 +239,16 @@ impl Network {
             match *next {
                 Happening::Start(router) => {
                     self.queue.next_until(limit);
-                    self.start(router);
+                    self.start(router, None);
+                }
+                Happening::Restart { router, until, announcement } => {
+                    self.queue.next_until(limit);
+                    if self.situation.runs(router) && self.routers[router.0].is_none() {
+                        let grace_period = until.saturating_since(self.now());
+                        // Who comes back too late begins as if nobody knew.
+                        let restarting = Restarting { grace_period, announcement };
+                        self.start(router, (!grace_period.is_zero()).then_some(restarting));
+                    }
                 }
                 Happening::Arrival(_) | Happening::WakeUp(_) => self.run_span(start, limit),
             }
@@ -210,7 +262,7 @@ impl Network {
         let mut until = (start + self.quality.delay.max(INSTANT)).min(limit + INSTANT);
         let mut inputs: BTreeMap<RouterIndex, Vec<Arrived>> = BTreeMap::new();
         while let Some((at, next)) = self.queue.peek().filter(|&(at, _)| at < until) {
-            if let Happening::Start(_) = next {
+            if let Happening::Start(_) | Happening::Restart { .. } = next {
                 until = at;
                 break;
             }
@@ -236,7 +288,9 @@ impl Network {
                         inputs.entry(router).or_default();
                     }
                 }
-                Some(Happening::Start(_)) | None => unreachable!("it was looked at before it was taken"),
+                Some(Happening::Start(_) | Happening::Restart { .. }) | None => {
+                    unreachable!("it was looked at before it was taken")
+                }
             }
         }
         let turns = inputs.into_iter().filter_map(|(router, arrivals)| {
@@ -251,6 +305,7 @@ impl Network {
             sent.extend(outcome.sent.drain(..).map(|sent| (router, sent)));
             self.take_down(router, outcome);
             self.schedule_wake_up(router);
+            self.go_on_restarting(router);
         }
         // Stable: a router's own packets stay in their order.
         sent.sort_by_key(|(_, sent)| sent.at);
@@ -262,41 +317,42 @@ impl Network {
     /// Lets something go wrong, or right again.
     pub fn inflict(&mut self, fault: Fault) {
         match fault {
-            Fault::Trouble(link, trouble) => {
+            Fault::Trouble(link, _) => {
                 let before = self.situation.has_carrier(link);
-                self.situation.set_trouble(link, trouble);
+                self.situation.apply(&fault);
                 if self.situation.has_carrier(link) != before {
                     self.tell_link_state(link);
                 }
             }
-            Fault::Plug(lan, router, plugged) => self.situation.set_plugged(lan, router, plugged),
+            Fault::Plug(..) => self.situation.apply(&fault),
             Fault::Stop(router) => self.stop(router),
             Fault::Shutdown(router) => {
                 self.handle(router, Input::Shutdown);
                 self.stop(router);
             }
-            Fault::Start(router) => self.start(router),
-            Fault::Cost(link, side, cost) => {
-                let end = self.situation.topology.links[link.0].end_mut(side);
-                end.cost = cost;
-                let router = end.router;
+            Fault::Start(router) => self.start(router, None),
+            Fault::Restart(router, restart) => self.restart(router, restart),
+            Fault::Cost(link, side, _) => {
+                self.situation.apply(&fault);
+                let router = self.situation.topology.links[link.0].end(side).router;
                 self.configure(router);
             }
-            Fault::Externals(router, externals) => {
-                self.situation.topology.routers[router.0].externals = externals;
+            Fault::Externals(router, _) => {
+                self.situation.apply(&fault);
                 self.configure(router);
             }
         }
     }
 
-    fn start(&mut self, router: RouterIndex) {
+    fn start(&mut self, router: RouterIndex, restarting: Option<Restarting>) {
         // Once for each seed drawn, also for a router that a fault stopped before it started.
         let seed = self.seeds.next_u64();
-        if self.routers[router.0].is_some() {
+        if self.routers[router.0].is_some() || self.situation.is_absent(router) {
             return;
         }
         self.situation.set_running(router, true);
-        let config = router::config(&self.situation, router, self.timers);
+        self.boots[router.0] += 1;
+        let config = Config { restarting, ..self.config(router) };
         let every = check_every(self.routers.len());
         let phase = every * router.0 as u64 / self.routers.len() as u64;
         self.routers[router.0] = Some(Running::new(config, seed, self.now(), self.quality, (phase, every)));
@@ -306,15 +362,53 @@ impl Network {
         }
     }
 
+    /// Begins a graceful restart. One that is planned goes on in [`Self::go_on_restarting`].
+    fn restart(&mut self, router: RouterIndex, restart: GracefulRestart) {
+        if self.routers[router.0].is_none() {
+            return;
+        }
+        let GracefulRestart { planned, grace_period, absence } = restart;
+        let until = self.now() + grace_period;
+        if planned {
+            self.restarts.insert(router, (until, absence));
+            self.handle(router, Input::PrepareRestart { grace_period, reason: RestartReason::SoftwareUpgrade });
+            return;
+        }
+        self.routers[router.0] = None;
+        let announcement = Announcement::Due(RestartReason::Unknown);
+        self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
+    }
+
+    /// A router whose neighbours have been asked for help stops, and is started later.
+    fn go_on_restarting(&mut self, router: RouterIndex) {
+        if !self.routers[router.0].as_ref().is_some_and(|running| running.is_ready_to_restart) {
+            return;
+        }
+        self.routers[router.0] = None;
+        let Some((until, absence)) = self.restarts.remove(&router) else { return };
+        let announcement = Announcement::Made;
+        self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
+    }
+
+    /// Whether a router is to be started again within a graceful restart, or is not past one.
+    pub(crate) fn is_anybody_restarting(&self) -> bool {
+        self.situation.running().any(|router| self.engine(router).is_none_or(Engine::is_restarting))
+    }
+
     fn stop(&mut self, router: RouterIndex) {
         self.situation.set_running(router, false);
         self.routers[router.0] = None;
+        self.restarts.remove(&router);
         self.changed.remove(&router);
     }
 
     fn configure(&mut self, router: RouterIndex) {
-        let config = router::config(&self.situation, router, self.timers);
+        let config = self.config(router);
         self.handle(router, Input::Configure(config));
+    }
+
+    fn config(&self, router: RouterIndex) -> Config {
+        router::config(&self.situation, router, self.boots[router.0], self.settings)
     }
 
     fn tell_link_state(&mut self, link: LinkIndex) {
@@ -337,6 +431,7 @@ impl Network {
         for sent in sent {
             self.send(router, sent);
         }
+        self.go_on_restarting(router);
     }
 
     fn take_down(&mut self, router: RouterIndex, outcome: Outcome) {
@@ -347,9 +442,34 @@ impl Network {
         self.counts.route_changes += outcome.route_changes;
         self.counts.adjacency_changes += outcome.adjacency_changes;
         self.counts.originations += outcome.originations;
+        for (at, change) in outcome.changes {
+            if self.changes.len() < MAX_KEPT {
+                self.changes.push(format!("router {router} at {:.3?}: {change}", at.since_origin()));
+            }
+        }
         for (at, complaint) in outcome.complaints {
             self.violation(router, at, complaint);
         }
+    }
+
+    /// Whether a router is fully adjacent with a neighbour that it has heard no hello of since.
+    pub fn is_somebody_unheard_since(&self, since: Instant) -> bool {
+        self.routers.iter().flatten().any(|running| {
+            let dead_at = |neighbor: &NeighborView| running.last_input + neighbor.dead_in;
+            let full = running.engine.neighbors().filter(|neighbor| neighbor.state == NeighborState::Full);
+            full.into_iter().any(|neighbor| dead_at(&neighbor) < since + self.settings.timers.dead)
+        })
+    }
+
+    /// Lists what changes from now on.
+    pub(crate) fn watch_changes(&mut self, is_watched: bool) {
+        self.changes.clear();
+        self.routers.iter_mut().flatten().for_each(|running| running.is_watched = is_watched);
+    }
+
+    /// What changed since changes are watched: the first [`MAX_KEPT`].
+    pub(crate) fn changes(&self) -> &[String] {
+        &self.changes
     }
 
     /// Checks every engine that runs.
@@ -468,7 +588,7 @@ mod tests {
         let run = |threads| {
             let quality = Quality { delay: Duration::from_millis(10), ..Quality::GOOD };
             let mut network = Network::new(Topology::mesh(16), Timers::default(), quality, 3, Duration::ZERO);
-            network.threads = threads;
+            network.set_threads(threads);
             network.run_until(Instant::new(Duration::from_secs(15)));
             (network.trace(), network.counts())
         };

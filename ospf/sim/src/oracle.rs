@@ -6,10 +6,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use ospf::{AreaId, Domain, ExternalMetric, InterfaceId, Nexthop, Prefix, Route, RouteKind, RouterId};
+use ospf::{
+    AreaId, AreaKind, Domain, ExternalMetric, InterfaceId, Nexthop, Prefix, Route, RouteKind, RouterId, Summaries,
+};
 
 use crate::situation::Situation;
-use crate::topology::{Numbering, RouterIndex, Side, stub_interface};
+use crate::topology::{Numbering, RouterIndex, Side, Topology, stub_interface};
 
 /// The right answers for a situation.
 #[derive(Debug)]
@@ -19,7 +21,7 @@ pub struct Oracle<'a> {
     networks: BTreeMap<Prefix, Vec<Attachment>>,
     /// Whether a router is between areas, by router.
     borders: Vec<Border>,
-    /// Routers with the same number reach each other by whatever links and LANs.
+    /// Routers with the same number reach each other by links and LANs on which AS-external-LSAs are flooded.
     parts: Vec<usize>,
 }
 
@@ -79,7 +81,7 @@ impl<'a> Oracle<'a> {
     /// Looks at the situation as it stands, and takes routers and links that are in trouble as absent.
     pub fn new(situation: &'a Situation) -> Self {
         let steps = steps(situation);
-        let parts = parts(&steps, situation.topology.routers.len());
+        let parts = parts(&steps, &situation.topology);
         let mut members = members(situation);
         let areas: BTreeMap<_, _> = steps
             .into_iter()
@@ -96,7 +98,8 @@ impl<'a> Oracle<'a> {
     /// The databases that a router has.
     pub(crate) fn domains(&self, router: RouterIndex) -> impl Iterator<Item = Domain> {
         let areas = self.areas_of(router).map(Domain::Area);
-        areas.chain([Domain::As])
+        let takes_externals = self.areas_of(router).any(|area| self.situation.topology.has_externals(area));
+        areas.chain(takes_externals.then_some(Domain::As))
     }
 
     /// Whether two routers have the same contents in a database.
@@ -116,6 +119,9 @@ impl<'a> Oracle<'a> {
             let route = self.internal(&mut first_steps, attachments);
             let route = route.or_else(|| self.inter_area(&mut first_steps, attachments));
             routes.extend(route.map(|route| (prefix, route)));
+        }
+        if let Some(route) = self.default_route(&mut first_steps) {
+            routes.insert(Prefix::DEFAULT, route);
         }
         let own = &self.situation.topology.routers[root.0].externals;
         for (prefix, route) in self.externals(&mut first_steps) {
@@ -165,6 +171,24 @@ impl<'a> Oracle<'a> {
     /// RFC 2328 §16.2: what border routers say of a network in other areas, and how far they are.
     fn inter_area(&self, first_steps: &mut FirstSteps<'_>, attachments: &[Attachment]) -> Option<Route> {
         let ways = self.told_ways(first_steps.root, |border, area| self.tells(border, area, attachments));
+        self.through_borders(first_steps, &ways)
+    }
+
+    /// What takes the place of destinations outside in stub areas (RFC 2328 §12.4.3.1): every border router has it for the area, and takes
+    /// none itself.
+    fn default_route(&self, first_steps: &mut FirstSteps<'_>) -> Option<Route> {
+        if self.borders[first_steps.root.0] != Border::Inside {
+            return None;
+        }
+        let cost = |area| match self.situation.topology.kind(area) {
+            AreaKind::Stub { default_cost, .. } => Some(*default_cost),
+            AreaKind::Normal | AreaKind::Nssa(_) => None,
+        };
+        let ways = self.told_ways(first_steps.root, |_, area| cost(area));
+        self.through_borders(first_steps, &ways)
+    }
+
+    fn through_borders(&self, first_steps: &mut FirstSteps<'_>, ways: &[Way]) -> Option<Route> {
         let best = ways.iter().min_by_key(|way| way.cost)?;
         let mut route = route(RouteKind::InterArea, best.area, best.cost);
         // Equally long ways may be through several areas, where the backbone is not the only one that counts.
@@ -201,6 +225,9 @@ impl<'a> Oracle<'a> {
     /// What a border router says to an area of a network (RFC 2328 §12.4.3): nothing of what is in that area, and only to other areas
     /// what it heard in the backbone.
     fn tells(&self, border: RouterIndex, area: AreaId, attachments: &[Attachment]) -> Option<u32> {
+        if let AreaKind::Stub { summaries: Summaries::DefaultOnly, .. } = self.situation.topology.kind(area) {
+            return None;
+        }
         if let Some((cost, of)) = self.within(border, attachments) {
             return (of != area).then_some(cost);
         }
@@ -232,12 +259,16 @@ impl<'a> Oracle<'a> {
             let cost = self.distance(area, root, to)?;
             Some(Way { kind: RouteKind::IntraArea, area, cost, ends: BTreeSet::from([to]) })
         };
-        self.areas_of(root).filter_map(way).collect()
+        // A way through an area without AS-external-LSAs is none: its routers know nothing of what is outside.
+        self.areas_of(root).filter(|&area| self.situation.topology.has_externals(area)).filter_map(way).collect()
     }
 
     /// What a border router says to an area of a router that brings in destinations: how far the preferred way is, unless it is through
     /// that area.
     fn tells_of_router(&self, border: RouterIndex, area: AreaId, boundary: RouterIndex) -> Option<u32> {
+        if !self.situation.topology.has_externals(area) {
+            return None;
+        }
         let mut ways = self.ways_within(border, boundary);
         if self.borders[border.0] == Border::WithBackbone && ways.iter().all(|way| way.area != AreaId::BACKBONE) {
             // A border router nearer to it, through another area; that one would say the same of a nearer one still, if there were one.
@@ -378,15 +409,17 @@ fn border(areas: &BTreeMap<AreaId, Area>, router: RouterIndex) -> Border {
     }
 }
 
-/// A number for each router, the same for those between whom there is a way at all.
-fn parts(steps: &BTreeMap<AreaId, Vec<Vec<Step>>>, routers: usize) -> Vec<usize> {
-    let mut parts = vec![usize::MAX; routers];
-    for first in 0..routers {
+/// A number for each router, the same for those between whom there is a way by areas in which AS-external-LSAs are flooded.
+fn parts(steps: &BTreeMap<AreaId, Vec<Vec<Step>>>, topology: &Topology) -> Vec<usize> {
+    let steps: Vec<_> =
+        steps.iter().filter(|(area, _)| topology.has_externals(**area)).map(|(_, steps)| steps).collect();
+    let mut parts = vec![usize::MAX; topology.routers.len()];
+    for first in 0..parts.len() {
         let mut next = vec![first];
         while let Some(router) = next.pop() {
             if parts[router] == usize::MAX {
                 parts[router] = first;
-                next.extend(steps.values().flat_map(|steps| &steps[router]).map(|step| step.to.0));
+                next.extend(steps.iter().flat_map(|steps| &steps[router]).map(|step| step.to.0));
             }
         }
     }
@@ -448,7 +481,7 @@ mod tests {
 
     use super::*;
     use crate::situation::Trouble;
-    use crate::topology::{End, Lan, LanEnd, LanIndex, Link, LinkIndex, Topology};
+    use crate::topology::{End, Lan, LanEnd, LanIndex, Link, LinkIndex};
 
     fn nexthops(route: &Route) -> Vec<u32> {
         route.nexthops.iter().map(|nexthop| nexthop.interface.0).collect()
@@ -555,5 +588,33 @@ mod tests {
         situation.set_plugged(lan, one, true);
         situation.set_running(zero, false);
         assert_eq!(to(&situation, one), None, "neither may be the designated router");
+    }
+
+    #[test]
+    fn a_stub_area_has_a_default_route_in_place_of_what_is_outside() {
+        // 0 -10- 1 -10- 2, the latter link in area 1; router 0 brings something in.
+        let mut topology = Topology::ring(3);
+        topology.links.truncate(2);
+        topology.links[1].area = AreaId(1);
+        topology.routers[2].area = AreaId(1);
+        let outside = Prefix::new([198, 18, 0, 0].into(), 24);
+        let external = External { metric: ExternalMetric::Type1(7), forwarding: None, tag: 0 };
+        topology.routers[0].externals.insert(outside, external);
+        let [zero, one, two] = [0, 1, 2].map(RouterIndex);
+        for (summaries, imported) in [(Summaries::Imported, true), (Summaries::DefaultOnly, false)] {
+            topology.set_kind(AreaId(1), AreaKind::Stub { summaries, default_cost: 5 });
+            let situation = Situation::new(topology.clone());
+            let oracle = Oracle::new(&situation);
+            let routes = oracle.routes(two);
+            assert!(!routes.contains_key(&outside));
+            let default = &routes[&Prefix::DEFAULT];
+            assert_eq!((default.kind, default.area, default.metric), (RouteKind::InterArea, AreaId(1), 15));
+            assert_eq!((&default.originators, nexthops(default)), (&BTreeSet::from([one.id()]), vec![2]));
+            assert_eq!(routes.contains_key(&Prefix::host(zero.loopback())), imported);
+            let routes = oracle.routes(one);
+            assert!(routes.contains_key(&outside) && !routes.contains_key(&Prefix::DEFAULT));
+            assert_eq!(oracle.domains(two).collect::<Vec<_>>(), [Domain::Area(AreaId(1))]);
+            assert!(!oracle.share(Domain::As, one, two) && oracle.share(Domain::As, zero, one));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! All the chance there is in a run, from one seed: SplitMix64 (Steele, Lea, Flood 2014). The seed is the bug report.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -76,6 +77,12 @@ impl Probability {
     /// Its value.
     pub const fn value(self) -> f64 {
         self.0
+    }
+}
+
+impl fmt::Display for Probability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ospf::{
-    Addressing, AreaId, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState, NeighborState,
-    NetworkType, Refusal, RouterId,
+    Addressing, AreaConfig, AreaId, AreaKind, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState,
+    NeighborState, NetworkType, Refusal, RouterId,
 };
 
+use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::own_lsas::OwnLsas;
 use crate::prng::Probability;
@@ -45,6 +46,14 @@ impl Default for Timers {
     }
 }
 
+/// What routers are configured with besides what a topology says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) timers: Timers,
+    /// Authentication of all interfaces; `None` for none.
+    pub(crate) keys: Option<KeyRollover>,
+}
+
 /// A running router.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -59,6 +68,10 @@ pub(crate) struct Running {
     pub(crate) last_input: Instant,
     /// Its deadline does not go away by a tick.
     pub(crate) stuck: bool,
+    /// Its changes are listed.
+    pub(crate) is_watched: bool,
+    /// It has stopped for a planned restart.
+    pub(crate) is_ready_to_restart: bool,
     pub(crate) inputs: u64,
     /// One in so many inputs is followed by a check of the engine.
     pub(crate) check_every: u64,
@@ -90,6 +103,8 @@ impl Running {
             own,
             last_input: now,
             stuck: false,
+            is_watched: false,
+            is_ready_to_restart: false,
             inputs: phase,
             check_every,
             corrupted: quality.corruption > Probability::ZERO,
@@ -107,10 +122,17 @@ impl Running {
                 self.neighbors.insert((*interface, *router_id), *to);
                 None
             }
+            Event::RestartReady { .. } => {
+                self.is_ready_to_restart = true;
+                None
+            }
             Event::PacketRefused { .. } if self.corrupted => None,
             Event::PacketRefused { reason, .. } => match reason {
-                // Loss, reordering and restarts explain these.
-                Refusal::InterfaceNotActive | Refusal::UnknownNeighbor | Refusal::NeighborState => None,
+                // Loss, reordering, duplication and restarts explain these.
+                Refusal::InterfaceNotActive
+                | Refusal::UnknownNeighbor
+                | Refusal::NeighborState
+                | Refusal::AuthenticationSequence => None,
                 _ => Some(format!("{event:?}")),
             },
             Event::LsaRefused { reason: ospf::LsaRefusal::TooSoon, .. } => None,
@@ -122,8 +144,9 @@ impl Running {
     }
 }
 
-/// The configuration of a router.
-pub(crate) fn config(situation: &Situation, router: RouterIndex, timers: Timers) -> Config {
+/// The configuration of a router that starts for the `boot`th time.
+pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, settings: Settings) -> Config {
+    let Settings { timers, keys } = settings;
     let mut interfaces = BTreeMap::new();
     for (index, link, side) in situation.topology.links_of(router) {
         let config = interface(format!("link{}", index.0), link.area, link.end(side).cost, timers);
@@ -143,12 +166,22 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, timers: Timers)
             InterfaceConfig { passive: true, ..interface(format!("stub {network}"), description.area, cost, timers) };
         interfaces.insert(stub_interface(place), stub);
     }
+    if let Some(keys) = keys {
+        let authentication = keys.authentication(router);
+        interfaces.values_mut().for_each(|interface| interface.authentication = authentication.clone());
+    }
     Config {
+        boot,
         interfaces,
         loopbacks: BTreeMap::from([(description.area, BTreeSet::from([router.loopback()]))]),
         externals: description.externals.clone(),
+        areas: situation.topology.kinds.iter().map(|(&area, kind)| (area, area_config(kind))).collect(),
         ..Config::new(router.id())
     }
+}
+
+fn area_config(kind: &AreaKind) -> AreaConfig {
+    AreaConfig { kind: kind.clone(), ..AreaConfig::default() }
 }
 
 fn interface(name: String, area: AreaId, cost: u16, timers: Timers) -> InterfaceConfig {

@@ -1,20 +1,23 @@
 //! A run: faults, then everything heals and convergence is demanded within a bound; then, if asked for, of both halves of a network
 //! that is cut in two, and of the whole again. What it did is one report.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use ospf::Instant;
 
-use crate::check::{Disagreement, Progress, disagreements};
-use crate::fault::Fault;
+use crate::check::{Progress, disagreements, left_at_max_age};
+use crate::fault::{Fault, FurtherFaults};
+use crate::finding::Findings;
+use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::network::{Counts, Network};
 use crate::oracle::Oracle;
 use crate::prng::Prng;
 use crate::router::Timers;
-use crate::situation::Trouble;
-use crate::topology::Topology;
+use crate::situation::{Situation, Trouble};
+use crate::topology::{RouterIndex, Topology};
 
 /// How long after the last fault healed a network may take until all agree, in virtual time.
 ///
@@ -38,16 +41,26 @@ pub struct Scenario {
     pub topology: Topology,
     /// Decides everything that is left to chance.
     pub seed: u64,
+    /// Decides what happens to packets in place of `seed`; `None` for `seed`.
+    pub chance: Option<u64>,
     /// Protocol timers.
     pub timers: Timers,
+    /// Authentication of all interfaces; `None` for none.
+    pub keys: Option<KeyRollover>,
     /// What the links do to packets, in both phases.
     pub quality: Quality,
     /// Routers start within this time.
     pub start_within: Duration,
+    /// Routers that never start.
+    pub absent: BTreeSet<RouterIndex>,
     /// How long the phase of faults takes, zero for none.
     pub faults_for: Duration,
     /// Time between two faults, on average.
     pub fault_every: Duration,
+    /// Faults beyond those that every run has.
+    pub further_faults: FurtherFaults,
+    /// Of the faults that the seed decides, only those with these numbers happen; `None` for all.
+    pub faults_only: Option<BTreeSet<usize>>,
     /// What becomes of what is broken at the end of that phase.
     pub aftermath: Aftermath,
     /// How long convergence may take from then on.
@@ -56,6 +69,8 @@ pub struct Scenario {
     pub quiet: Duration,
     /// What happens to a network that has converged.
     pub afterwards: Afterwards,
+    /// Threads that run engines; `None` for as many as there are processors. They change no byte.
+    pub threads: Option<usize>,
 }
 
 /// What happens to a network that has converged.
@@ -129,21 +144,34 @@ pub struct Failure {
     pub at: Instant,
     /// In short.
     pub what: FailureKind,
-    /// In full: faults of the first phase, in order.
-    pub faults: Vec<(Instant, Fault)>,
+    /// In full: all faults, in order.
+    pub faults: Vec<Inflicted>,
+}
+
+/// A fault that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inflicted {
+    /// Its number among those that the seed decides, for [`Scenario::faults_only`]; `None` for the cut and the healing of a partition.
+    pub number: Option<usize>,
+    /// When it happened.
+    pub at: Instant,
+    /// What happened.
+    pub fault: Fault,
 }
 
 /// Why a run failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureKind {
     /// Not all agreed within the bound.
-    NotConverged(Vec<Disagreement>),
+    NotConverged(Findings),
     /// All agreed, and then something changed though nothing had happened.
     NotQuiet {
         /// Routes that changed.
         route_changes: u64,
         /// Adjacencies that changed.
         adjacency_changes: u64,
+        /// The first of them.
+        changes: Vec<String>,
     },
     /// An engine did what none may do.
     Violations(Vec<String>),
@@ -155,15 +183,21 @@ impl Scenario {
         Self {
             topology,
             seed,
+            chance: None,
             timers: Timers::default(),
+            keys: None,
             quality: Quality::GOOD,
             start_within: Duration::ZERO,
             faults_for: Duration::ZERO,
+            absent: BTreeSet::new(),
             fault_every: Duration::from_secs(1),
+            further_faults: FurtherFaults::default(),
+            faults_only: None,
             aftermath: Aftermath::Healed,
             bound: CONVERGENCE_BOUND,
             quiet: QUIET,
             afterwards: Afterwards::Nothing,
+            threads: None,
         }
     }
 
@@ -172,9 +206,10 @@ impl Scenario {
     /// # Errors
     /// If the network does not converge, does not stay so, or an engine breaks a rule.
     pub fn run(&self) -> Result<Report, Box<Failure>> {
-        let mut prng = Prng::new(self.seed);
-        let topology = self.topology.clone();
-        let mut network = Network::new(topology, self.timers, self.quality, prng.next_u64(), self.start_within);
+        let (mut network, mut prng) = self.network();
+        if let Some(threads) = self.threads {
+            network.set_threads(threads);
+        }
         let mut faults = Vec::new();
         self.break_things(&mut network, &mut prng, &mut faults);
         let result = self.demand_all(&mut network, &mut faults);
@@ -191,8 +226,38 @@ impl Scenario {
         })
     }
 
+    /// The faults that the seed decides, each at its number, and their times.
+    pub fn planned_faults(&self) -> Vec<(Instant, Fault)> {
+        let (network, mut prng) = self.network();
+        self.plan(&network, &mut prng)
+    }
+
+    /// The network before anything has happened, and the sequence that decides the faults.
+    fn network(&self) -> (Network, Prng) {
+        let mut prng = Prng::new(self.seed);
+        let topology = self.topology.clone();
+        let mut network = Network::new(topology, self.timers, self.quality, prng.next_u64(), self.start_within);
+        network.set_absent(&self.absent);
+        if let Some(keys) = self.keys {
+            network.set_keys(keys);
+        }
+        if let Some(chance) = self.chance {
+            network.set_chance(chance);
+        }
+        (network, prng)
+    }
+
+    fn plan(&self, network: &Network, prng: &mut Prng) -> Vec<(Instant, Fault)> {
+        if self.faults_for.is_zero() {
+            return Vec::new();
+        }
+        let end = Instant::ZERO + self.start_within.max(self.faults_for);
+        let situation = Situation::new(self.topology.clone());
+        Fault::plan(situation, network.starts(), (self.fault_every, end), self.further_faults, prng)
+    }
+
     /// Everything after the first phase.
-    fn demand_all(&self, network: &mut Network, faults: &mut Vec<(Instant, Fault)>) -> Result<Vec<Phase>, FailureKind> {
+    fn demand_all(&self, network: &mut Network, faults: &mut Vec<Inflicted>) -> Result<Vec<Phase>, FailureKind> {
         let mut phases = vec![self.demand_convergence(network, Cause::Start, Counts::default())?];
         let cut = match self.afterwards {
             Afterwards::Nothing => return Ok(phases),
@@ -202,7 +267,7 @@ impl Scenario {
             let before = network.counts();
             for &link in &cut {
                 let fault = Fault::Trouble(link, trouble);
-                faults.push((network.now(), fault.clone()));
+                faults.push(Inflicted { number: None, at: network.now(), fault: fault.clone() });
                 network.inflict(fault);
             }
             phases.push(self.demand_convergence(network, cause, before)?);
@@ -211,20 +276,15 @@ impl Scenario {
     }
 
     /// The first phase, and the aftermath at its end.
-    fn break_things(&self, network: &mut Network, prng: &mut Prng, faults: &mut Vec<(Instant, Fault)>) {
+    fn break_things(&self, network: &mut Network, prng: &mut Prng, faults: &mut Vec<Inflicted>) {
         let end = network.now() + self.start_within.max(self.faults_for);
-        if !self.faults_for.is_zero() {
-            loop {
-                let next = network.now() + prng.duration(self.fault_every * 2);
-                if next >= end {
-                    break;
-                }
-                network.run_until(next);
-                if let Some(fault) = Fault::draw(network.situation(), prng) {
-                    faults.push((network.now(), fault.clone()));
-                    network.inflict(fault);
-                }
+        for (number, (at, fault)) in self.plan(network, prng).into_iter().enumerate() {
+            if self.faults_only.as_ref().is_some_and(|only| !only.contains(&number)) {
+                continue;
             }
+            network.run_until(at);
+            faults.push(Inflicted { number: Some(number), at, fault: fault.clone() });
+            network.inflict(fault);
         }
         network.run_until(end);
         if self.aftermath == Aftermath::Healed {
@@ -239,22 +299,40 @@ impl Scenario {
         let situation = network.situation().clone();
         let oracle = Oracle::new(&situation);
         let mut progress = Progress::new(&oracle, network);
-        while !progress.look(network) {
+        let (converged, at_convergence) = loop {
+            let changes = |network: &Network| (network.counts().route_changes, network.counts().adjacency_changes);
+            if progress.look(network) {
+                let (converged, counts) = (network.now(), network.counts());
+                // What was sent before may still be on its way, and may say otherwise: a hello of before two neighbours knew each other.
+                // And who has not been heard since things healed may be lost yet.
+                let all_heard = start + self.timers.dead + self.timers.hello;
+                network.run_until(all_heard.max(converged) + self.quality.longest());
+                if changes(network) == (counts.route_changes, counts.adjacency_changes) && progress.look(network) {
+                    break (converged, counts);
+                }
+            }
             if network.now() >= start + self.bound {
                 return Err(FailureKind::NotConverged(disagreements(network, &oracle)));
             }
             network.run_until(network.now() + LOOK_EVERY);
-        }
-        let (converged, at_convergence) = (network.now(), network.counts());
+        };
+        network.watch_changes(true);
         network.run_until(converged + self.quiet);
+        // An LSA that was flushed may have to be sent several times where packets are lost.
+        while left_at_max_age(network).next().is_some() && network.now() < converged + self.quiet + self.bound {
+            network.run_until(network.now() + LOOK_EVERY);
+        }
         let since = network.counts().since(at_convergence);
         if since.route_changes + since.adjacency_changes > 0 {
             let Counts { route_changes, adjacency_changes, .. } = since;
-            return Err(FailureKind::NotQuiet { route_changes, adjacency_changes });
+            let changes = network.changes().to_vec();
+            return Err(FailureKind::NotQuiet { route_changes, adjacency_changes, changes });
         }
-        let disagreements = disagreements(network, &oracle);
-        if !disagreements.is_empty() {
-            return Err(FailureKind::NotConverged(disagreements));
+        network.watch_changes(false);
+        let mut found = disagreements(network, &oracle);
+        found.extend(left_at_max_age(network));
+        if !found.is_empty() {
+            return Err(FailureKind::NotConverged(found));
         }
         network.check_all();
         if !network.violations().is_empty() {
@@ -278,21 +356,26 @@ impl fmt::Display for Cause {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}, after {:.1?}:", self.seed, self.at.since_origin())?;
-        for (at, fault) in self.faults.iter().take(MAX_TOLD_FAULTS) {
-            writeln!(f, "  fault at {:.3?}: {fault:?}", at.since_origin())?;
+        for Inflicted { number, at, fault } in self.faults.iter().take(MAX_TOLD_FAULTS) {
+            let number = number.map(|number| format!(" {number}")).unwrap_or_default();
+            writeln!(f, "  fault{number} at {:.3?}: {fault:?}", at.since_origin())?;
         }
         if let more @ 1.. = self.faults.len().saturating_sub(MAX_TOLD_FAULTS) {
             writeln!(f, "  and {more} faults more")?;
         }
-        match &self.what {
-            FailureKind::NotConverged(disagreements) => {
-                writeln!(f, "  not converged:")?;
-                disagreements.iter().try_for_each(|disagreement| writeln!(f, "  {disagreement}"))
+        self.what.fmt(f)
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConverged(findings) => write!(f, "  not converged:\n{findings}"),
+            Self::NotQuiet { route_changes, adjacency_changes, changes } => {
+                writeln!(f, "  converged, then {route_changes} routes and {adjacency_changes} adjacencies changed:")?;
+                changes.iter().try_for_each(|change| writeln!(f, "  {change}"))
             }
-            FailureKind::NotQuiet { route_changes, adjacency_changes } => {
-                writeln!(f, "  converged, then {route_changes} routes and {adjacency_changes} adjacencies changed")
-            }
-            FailureKind::Violations(violations) => violations.iter().try_for_each(|what| writeln!(f, "  {what}")),
+            Self::Violations(violations) => violations.iter().try_for_each(|what| writeln!(f, "  {what}")),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::fault::Fault;
 use crate::topology::{LanEnd, LanIndex, Link, LinkIndex, RouterIndex, Side, Topology};
 
 /// What is wrong with a link.
@@ -21,6 +22,8 @@ pub struct Situation {
     /// The topology with its present costs and destinations.
     pub topology: Topology,
     stopped: BTreeSet<RouterIndex>,
+    /// Routers that never run.
+    absent: BTreeSet<RouterIndex>,
     troubles: BTreeMap<LinkIndex, Trouble>,
     unplugged: BTreeSet<(LanIndex, RouterIndex)>,
 }
@@ -28,15 +31,26 @@ pub struct Situation {
 impl Situation {
     /// All well.
     pub fn new(topology: Topology) -> Self {
-        Self { topology, stopped: BTreeSet::new(), troubles: BTreeMap::new(), unplugged: BTreeSet::new() }
+        Self {
+            topology,
+            stopped: BTreeSet::new(),
+            absent: BTreeSet::new(),
+            troubles: BTreeMap::new(),
+            unplugged: BTreeSet::new(),
+        }
     }
 
     /// Whether a router runs.
     pub fn runs(&self, router: RouterIndex) -> bool {
-        !self.stopped.contains(&router)
+        !self.stopped.contains(&router) && !self.is_absent(router)
     }
 
-    /// Routers that do not run.
+    /// Whether a router never runs.
+    pub fn is_absent(&self, router: RouterIndex) -> bool {
+        self.absent.contains(&router)
+    }
+
+    /// Routers that were stopped and can be started.
     pub fn stopped(&self) -> impl Iterator<Item = RouterIndex> {
         self.stopped.iter().copied()
     }
@@ -122,11 +136,32 @@ impl Situation {
         self.topology.links().filter(|(_, link)| between(link)).map(|(index, _)| index).collect()
     }
 
+    /// Takes routers out of the network for good.
+    pub(crate) fn set_absent(&mut self, routers: &BTreeSet<RouterIndex>) {
+        self.absent.extend(routers);
+    }
+
+    /// Makes the change of `fault`.
+    pub(crate) fn apply(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Trouble(link, trouble) => self.set_trouble(*link, *trouble),
+            Fault::Plug(lan, router, plugged) => self.set_plugged(*lan, *router, *plugged),
+            Fault::Stop(router) | Fault::Shutdown(router) => self.set_running(*router, false),
+            Fault::Start(router) => self.set_running(*router, true),
+            // It comes back by itself.
+            Fault::Restart(..) => {}
+            Fault::Cost(link, side, cost) => self.topology.links[link.0].end_mut(*side).cost = *cost,
+            Fault::Externals(router, externals) => {
+                self.topology.routers[router.0].externals.clone_from(externals);
+            }
+        }
+    }
+
     /// Starts or stops a router.
     pub(crate) fn set_running(&mut self, router: RouterIndex, runs: bool) {
         if runs {
             self.stopped.remove(&router);
-        } else {
+        } else if !self.is_absent(router) {
             self.stopped.insert(router);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use ospf::{AreaId, External, ExternalMetric, InterfaceId, Prefix, RouterId};
+use ospf::{AreaId, AreaKind, External, ExternalMetric, InterfaceId, Prefix, RouterId};
 
 use crate::prng::Prng;
 
@@ -34,6 +34,8 @@ pub struct Topology {
     pub links: Vec<Link>,
     /// Its LANs, at most [`MAX_LANS`].
     pub lans: Vec<Lan>,
+    /// What areas let in, where that is not everything. Routers that are in stub areas only bring nothing in.
+    pub kinds: BTreeMap<AreaId, AreaKind>,
 }
 
 /// A LAN, by its place in [`Topology::lans`].
@@ -229,6 +231,25 @@ pub fn stub_interface(place: usize) -> InterfaceId {
 }
 
 impl Topology {
+    /// What an area lets in.
+    pub fn kind(&self, area: AreaId) -> &AreaKind {
+        self.kinds.get(&area).unwrap_or(&AreaKind::Normal)
+    }
+
+    /// Whether AS-external-LSAs are flooded in an area.
+    pub fn has_externals(&self, area: AreaId) -> bool {
+        matches!(self.kind(area), AreaKind::Normal)
+    }
+
+    /// Makes an area one of another kind. Its routers bring in nothing any more if they may not.
+    pub fn set_kind(&mut self, area: AreaId, kind: AreaKind) {
+        self.kinds.insert(area, kind);
+        if !self.has_externals(area) {
+            let inside = self.routers.iter_mut().filter(|router| router.area == area);
+            inside.for_each(|router| router.externals.clear());
+        }
+    }
+
     /// All links by index.
     pub fn links(&self) -> impl Iterator<Item = (LinkIndex, &Link)> {
         self.links.iter().enumerate().map(|(index, link)| (LinkIndex(index), link))

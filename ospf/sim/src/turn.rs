@@ -8,6 +8,7 @@ use std::thread;
 use bytes::Bytes;
 use ospf::{Event, Input, Instant, InterfaceId, NeighborState, Output};
 
+use crate::finding::ShownRoute;
 use crate::router::Running;
 use crate::topology::RouterIndex;
 
@@ -53,6 +54,8 @@ pub(crate) struct Outcome {
     pub(crate) complaints: Vec<(Instant, String)>,
     /// A route or an adjacency has changed.
     pub(crate) changed: bool,
+    /// What changed, of a router that is watched.
+    pub(crate) changes: Vec<(Instant, String)>,
     pub(crate) ticks: u64,
     pub(crate) route_changes: u64,
     pub(crate) adjacency_changes: u64,
@@ -128,6 +131,9 @@ impl Running {
                 Output::Route { prefix, route } => {
                     outcome.route_changes += 1;
                     outcome.changed = true;
+                    if self.is_watched {
+                        outcome.changes.push((at, format!("{prefix}: {}", ShownRoute(route.as_ref()))));
+                    }
                     if !self.told.note(prefix, route.as_ref()) {
                         outcome.complaints.push((at, format!("told again of {prefix}, which is as it was")));
                     }
@@ -151,8 +157,12 @@ impl Running {
     }
 
     fn event(&mut self, at: Instant, event: &Event, outcome: &mut Outcome) {
-        if let Event::Neighbor { from, to, .. } = event {
+        if let Event::Neighbor { from, to, interface, router_id, .. } = event {
             outcome.changed = true;
+            if self.is_watched {
+                let change = format!("interface {}, neighbour {router_id}: {from}, then {to}", interface.0);
+                outcome.changes.push((at, change));
+            }
             outcome.adjacency_changes += u64::from((*from == NeighborState::Full) != (*to == NeighborState::Full));
         }
         outcome.complaints.extend(self.note(event).map(|complaint| (at, complaint)));

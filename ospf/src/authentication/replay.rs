@@ -4,7 +4,7 @@ use super::Sequence;
 use crate::refusal::Refusal;
 
 /// The numbers last accepted of a neighbour, by packet type less one. They go with the neighbour: when it is Down, any number is new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Accepted([Option<u64>; 5]);
 
 impl Accepted {

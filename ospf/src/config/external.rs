@@ -15,7 +15,7 @@ pub struct External {
 }
 
 /// Metric of an external route (RFC 2328 §16.4), 24 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ExternalMetric {
     /// Comparable with and added to the cost inside the AS.

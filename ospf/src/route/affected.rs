@@ -15,7 +15,7 @@ use crate::lsdb::Entry;
 use crate::wire::LsaBody;
 
 /// Destinations to look at, as far as they are known, and where others may be found.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Affected {
     prefixes: BTreeSet<Prefix>,
     /// Which of what is found counts.
@@ -23,7 +23,7 @@ pub(crate) struct Affected {
     next: Next,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum Extent {
     #[default]
     Everything,
@@ -31,7 +31,7 @@ enum Extent {
     DependingOn(Dependence),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Dependence {
     networks: BTreeSet<Prefix>,
     /// Bit n: some of `networks` has n bits.

@@ -13,7 +13,7 @@ use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::Route;
 
 /// What differs between the table and what was calculated.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
     /// Routes that are new, differ or (`None`) are gone.
     routes: BTreeMap<Prefix, Option<Route>>,

@@ -19,7 +19,7 @@ use crate::lsdb;
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, Options, RouterFlags};
 
 /// What AS-external- and Type-7 LSAs give.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ExternalRoutes {
     /// Routes to destinations that nothing inside the AS leads to.
     pub(super) routes: BTreeMap<Prefix, Route>,

@@ -14,7 +14,7 @@ use super::policy::Judge;
 use super::ranges::{ActiveRange, active_ranges};
 use super::spf::Leg;
 use super::table::Refused;
-use crate::config::Rfc1583Compatibility;
+use crate::config::{AreaKind, Rfc1583Compatibility};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::RouteKind;
 use crate::lsdb;
@@ -262,6 +262,13 @@ impl<'a> Search<'a> {
         // (3): it is the sum of what we know better, and may lead back to us.
         let is_active = |area: &AreaInputs<'_>| self.routes.ranges.contains_key(&(area.area, prefix));
         if self.inputs.areas.iter().any(is_active) {
+            return;
+        }
+        // Border routers of an area that externals do not enter take no default route from each other, as in an NSSA (RFC 3101 §2.5
+        // (3)(a)): each brings one in, and two without a backbone (RFC 3509 §2.2) would send packets to and fro.
+        let brings_default = |area: &&AreaInputs<'_>| area.area == offer.area && *area.kind != AreaKind::Normal;
+        let is_border = self.inputs.border != Border::Inside;
+        if is_border && prefix == Prefix::DEFAULT && self.inputs.areas.iter().any(|area| brings_default(&area)) {
             return;
         }
         let Some(legs) = self.believed(prefix, &offer) else { return };

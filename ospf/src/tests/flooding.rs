@@ -620,3 +620,74 @@ fn corner_case_08_what_a_neighbor_dropped_as_too_soon_is_repeated_as_soon_as_it_
     world.run_to(Duration::from_millis(1300), World::agree);
     assert_eq!(updates_with(&world, 0, since, key), 2);
 }
+
+#[test]
+fn a_copy_of_an_update_that_comes_when_its_lsa_has_left_all_databases_is_taken_back() {
+    let mut world = quiet_pair();
+    world.reconfigure(0, |config| config.externals = externals(1));
+    world.run_for(Duration::from_secs(10));
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let copy = world.lsa(1, key).unwrap();
+    world.reconfigure(0, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(10));
+    assert!(world.lsa(0, key).is_none() && world.lsa(1, key).is_none());
+
+    // It is remembered for some seconds that the LSA has left; then the copy is news, until its originator sees it acknowledged.
+    for (pause, is_believed) in [(0, false), (10, true)] {
+        world.run_for(Duration::from_secs(pause));
+        world.inject(port(1, 0), 0, update(copy.clone()));
+        assert_eq!(world.lsa(1, key).is_some(), is_believed);
+        world.run_for(Duration::from_secs(2));
+        assert!(world.lsa(0, key).is_none() && world.lsa(1, key).is_none());
+    }
+    assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
+}
+
+#[test]
+fn a_router_that_forgot_what_it_withdrew_is_told_of_it_and_goes_on_from_there() {
+    // In a row, so that the copy at 2 is of a third.
+    let mut world = World::new(3, &[(0, 1), (1, 2)]);
+    world.reconfigure(0, |config| config.externals = externals(1));
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let copy = world.lsa(2, key).unwrap();
+    world.reconfigure(0, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(3));
+    assert!((0..3).all(|engine| world.lsa(engine, key).is_none()));
+    let since = world.now;
+    world.inject(port(2, 1), 1, update(copy.clone()));
+    world.run_for(Duration::from_secs(1));
+    assert!(world.lsa(2, key).is_none(), "its originator is not there to correct it");
+    assert_eq!(updates_with(&world, 2, since, key), 1, "it is told that the LSA is gone");
+    // Its originator restarts, and says the same under the number that it began with before.
+    let config = world.engines[0].config.clone();
+    world.restart(0, 99);
+    world.reconfigure(0, |now| {
+        *now = config;
+        now.externals = externals(1);
+    });
+    world.run_for(Duration::from_secs(8));
+    assert!(world.agree() && world.routes[2].contains_key(&prefix("20.0.0.0/24")));
+    assert!(world.lsa(2, key).unwrap().header.newer_than(&copy.header));
+}
+
+#[test]
+fn an_update_of_before_a_restart_that_comes_after_it_is_outbid() {
+    let mut world = quiet_pair();
+    world.reconfigure(0, |config| config.externals = externals(1));
+    world.run_for(Duration::from_secs(10));
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let now = world.lsa(0, key).unwrap();
+    world.inject(port(1, 0), 0, update(instance(&now, now.header.sequence.0 + 5)));
+    world.run_for(Duration::from_secs(2));
+    assert!(world.agree());
+    assert_eq!(world.lsa(1, key).unwrap().header.sequence.0, now.header.sequence.0 + 6);
+    // And an acknowledgement of what has left both since does nothing.
+    world.reconfigure(0, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(10));
+    let since = world.now;
+    world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![now.with_age(crate::wire::MAX_AGE).header]));
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(updates_with(&world, 0, since, key), 0);
+}

@@ -10,7 +10,7 @@ use super::packet::Options;
 use crate::ids::{LinkStateId, LsaKey, RouterId, SequenceNumber};
 
 /// The 20-octet header (§A.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LsaHeader {
     /// LS age, seconds, 0..=3600; the DoNotAge bit of RFC 1793 is not used.
     pub age: u16,
@@ -27,7 +27,7 @@ pub struct LsaHeader {
 }
 
 /// An LSA: its header, and the octets after the header, shared and unparsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lsa {
     /// The header; `length` is 20 + the body's length.
     pub header: LsaHeader,
@@ -36,7 +36,7 @@ pub struct Lsa {
 }
 
 /// A body, read. See [`Lsa::parse`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LsaBody {
     /// Type 1.
     Router(RouterLsa),
@@ -51,7 +51,7 @@ pub enum LsaBody {
 }
 
 /// Router-LSA (§A.4.2).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct RouterLsa {
     /// V, E, B and later bits.
     pub flags: RouterFlags,
@@ -68,7 +68,7 @@ impl RouterLsa {
 }
 
 /// Flag bits of a Router-LSA, unknown ones surviving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct RouterFlags(pub u8);
 
 impl RouterFlags {
@@ -94,7 +94,7 @@ impl RouterFlags {
 }
 
 /// One link of a Router-LSA. TOS metrics are skipped when read and never written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouterLink {
     /// What it joins.
     pub kind: RouterLinkKind,
@@ -107,7 +107,7 @@ pub struct RouterLink {
 }
 
 /// Kinds of links of a Router-LSA.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RouterLinkKind {
     /// 1.
     PointToPoint,
@@ -122,7 +122,7 @@ pub enum RouterLinkKind {
 }
 
 /// Network-LSA (§A.4.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NetworkLsa {
     /// Mask of the network; as read, it may have holes.
     pub network_mask: Ipv4Addr,
@@ -131,7 +131,7 @@ pub struct NetworkLsa {
 }
 
 /// Summary-LSA (§A.4.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SummaryLsa {
     /// Mask of the network; 0.0.0.0 in type 4.
     pub network_mask: Ipv4Addr,
@@ -140,7 +140,7 @@ pub struct SummaryLsa {
 }
 
 /// AS-external-LSA (§A.4.5) and type 7 (RFC 3101).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExternalLsa {
     /// Mask of the network.
     pub network_mask: Ipv4Addr,

@@ -68,6 +68,26 @@ impl LsaBody {
         out.freeze()
     }
 
+    /// The least that an LSA of type `kind` by `router` can say; `None` for a type that is not known.
+    pub(crate) fn least(kind: LsaType, router: RouterId) -> Option<Self> {
+        let network_mask = Ipv4Addr::BROADCAST;
+        match kind {
+            LsaType::ROUTER => Some(Self::Router(RouterLsa { flags: RouterFlags::default(), links: Vec::new() })),
+            LsaType::NETWORK => Some(Self::Network(NetworkLsa { network_mask, attached_routers: vec![router] })),
+            LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR => {
+                Some(Self::Summary(SummaryLsa { network_mask, metric: LS_INFINITY }))
+            }
+            LsaType::AS_EXTERNAL | LsaType::NSSA => Some(Self::External(ExternalLsa {
+                network_mask,
+                metric: ExternalMetric::Type2(LS_INFINITY),
+                forwarding_address: Ipv4Addr::UNSPECIFIED,
+                route_tag: 0,
+            })),
+            kind if kind.is_opaque() => Some(Self::Opaque(Bytes::new())),
+            _ => None,
+        }
+    }
+
     /// Whether an LSA of type `kind` has this kind of body.
     pub(crate) fn suits(&self, kind: LsaType) -> bool {
         match self {

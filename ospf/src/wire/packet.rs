@@ -69,7 +69,7 @@ pub struct Hello {
 }
 
 /// Database Description (§A.3.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DatabaseDescription {
     /// Interface MTU, bytes; 0 on virtual links.
     pub interface_mtu: u16,
@@ -84,7 +84,7 @@ pub struct DatabaseDescription {
 }
 
 /// Bits of a Database Description packet (§A.3.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct DdFlags {
     /// I-bit: the first of the sequence.
     pub init: bool,

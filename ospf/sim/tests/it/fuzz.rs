@@ -80,3 +80,9 @@ fn what_was_configured_before_leaves_no_trace() {
     over_the_corpus("config", 10);
     over_random_inputs("config", 300, 300);
 }
+
+#[test]
+fn two_engines_agree_again_whatever_the_wire_did_to_them() {
+    over_the_corpus("wire", 10);
+    over_random_inputs("wire", 300, 400);
+}

@@ -6,7 +6,9 @@ mod convergence;
 mod faults;
 mod fuzz;
 mod large;
+mod model;
 mod oracle;
+mod sweep;
 
 use std::time::Duration;
 

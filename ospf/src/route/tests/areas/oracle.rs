@@ -422,6 +422,10 @@ impl Oracle<'_> {
             for (router, id, lsa) in area.summaries(LsaType::SUMMARY_NETWORK) {
                 let prefix = prefix_of(id, lsa.network_mask);
                 let Some(path) = self.border_router(router, area) else { continue };
+                // RFC 3101 §2.5 (3)(a), and the same of stub areas.
+                if prefix == Prefix::DEFAULT && given.border != Border::Inside && area.kind != AreaKind::Normal {
+                    continue;
+                }
                 // (3)
                 if self.ranges.keys().any(|&(_, range)| range == prefix) {
                     continue;

@@ -1,0 +1,149 @@
+//! The model checker on the command line.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::bounds::{Beginning, Bounds, Disturbances, Medium};
+use super::search::{Outcome, search};
+use crate::router::Timers;
+
+/// How routers of a model are joined.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum JoinedBy {
+    /// Each two by a point-to-point link
+    PointToPoint,
+    /// Each to the next by a point-to-point link
+    Chain,
+    /// All by one broadcast network
+    Broadcast,
+}
+
+/// Explores all states of two or three routers on a hostile wire.
+#[derive(Debug, Args)]
+pub struct ModelCommand {
+    /// Routers
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
+    routers: u8,
+    /// How they are joined
+    #[arg(long, value_enum, default_value_t = JoinedBy::PointToPoint)]
+    medium: JoinedBy,
+    /// Begin with all adjacencies Full, not with routers that start
+    #[arg(long)]
+    converged: bool,
+    /// IP MTU, bytes: 80 makes room for one LSA header in a Database Description
+    #[arg(long, default_value_t = crate::MTU)]
+    mtu: u16,
+    /// External destinations of each router
+    #[arg(long, default_value_t = 0)]
+    externals: u8,
+    /// Packets lost on one path through the states
+    #[arg(long, default_value_t = 0)]
+    losses: u8,
+    /// Packets delivered twice
+    #[arg(long, default_value_t = 0)]
+    duplications: u8,
+    /// Packets held back and delivered later than others
+    #[arg(long, default_value_t = 0)]
+    reorderings: u8,
+    /// Restarts of routers
+    #[arg(long, default_value_t = 0)]
+    restarts: u8,
+    /// External destinations added or withdrawn
+    #[arg(long, default_value_t = 0)]
+    changes: u8,
+    /// All disturbances together, where that is less
+    #[arg(long)]
+    total: Option<u8>,
+    /// Packets under way in one direction beyond which their sender takes nothing in
+    #[arg(long, default_value_t = 3)]
+    under_way: usize,
+    /// A packet that was held back is delivered within so many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 7000)]
+    lifetime: u64,
+    /// Each router starts so many milliseconds after the one before
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    offset: u64,
+    /// HelloInterval, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    hello: u64,
+    /// RouterDeadInterval, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 40)]
+    dead: u64,
+    /// Recovery takes no longer than so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 70)]
+    recovery: u64,
+    /// Steps from the start at the most
+    #[arg(long, default_value_t = u32::MAX)]
+    depth: u32,
+    /// States at the most
+    #[arg(long, default_value_t = usize::MAX)]
+    states: usize,
+    /// Different flaws to look for
+    #[arg(long, default_value_t = 1)]
+    flaws: usize,
+    /// Threads
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+}
+
+impl ModelCommand {
+    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it only says how long the search took")]
+    /// Says on standard output how far each search went, and the way to every flaw: exit code 1 if there is one.
+    pub fn run(&self) -> ExitCode {
+        let bounds = self.bounds();
+        let begin = std::time::Instant::now();
+        let print = |total: u8, outcome: &Outcome| {
+            let Outcome { states, steps, longest, slowest, .. } = outcome;
+            let end = if outcome.is_complete { "all" } else { "not all" };
+            let time = begin.elapsed();
+            // Whoever has read enough may close the pipe.
+            let _ = writeln!(
+                std::io::stdout(),
+                "{total} disturbances: {states} states ({end}), {steps} steps, longest path {longest}, slowest recovery {slowest:.1?}; {time:.1?}",
+            );
+        };
+        let outcome = search(&bounds, print);
+        for flaw in &outcome.flaws {
+            let _ = writeln!(std::io::stdout(), "\n{flaw}");
+        }
+        if outcome.flaws.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    }
+
+    fn bounds(&self) -> Bounds {
+        let &Self { losses, duplications, reorderings, restarts, changes, .. } = self;
+        let kinds =
+            Disturbances { losses, duplications, reorderings, restarts, changes, total: 0 }.unlimited_in_total();
+        let total = self.total.map_or(kinds.total, |total| total.min(kinds.total));
+        let timers = Timers {
+            hello: Duration::from_secs(self.hello),
+            dead: Duration::from_secs(self.dead),
+            ..Timers::default()
+        };
+        Bounds {
+            routers: self.routers.into(),
+            medium: match self.medium {
+                JoinedBy::PointToPoint => Medium::PointToPoint,
+                JoinedBy::Chain => Medium::Chain,
+                JoinedBy::Broadcast => Medium::Broadcast,
+            },
+            beginning: if self.converged { Beginning::Converged } else { Beginning::Started },
+            mtu: self.mtu,
+            externals: self.externals,
+            timers,
+            start_offset: Duration::from_millis(self.offset),
+            disturbances: Disturbances { total, ..kinds },
+            under_way: self.under_way,
+            lifetime: Duration::from_millis(self.lifetime),
+            recovery: Duration::from_secs(self.recovery),
+            quiet: timers.dead + timers.hello,
+            states: self.states,
+            depth: self.depth,
+            flaws: self.flaws,
+            threads: self.threads,
+            ..Bounds::default()
+        }
+    }
+}

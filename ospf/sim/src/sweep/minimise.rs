@@ -1,0 +1,199 @@
+//! Makes a failing run smaller: what is taken out of it stays out as long as the run fails in the same way.
+//!
+//! Whatever is taken out shifts the chance of all packets that follow, so that each smaller run is tried with other chance, too.
+
+use std::collections::BTreeSet;
+
+use super::{Class, Outcome, run};
+use crate::finding::Disagreement;
+use crate::prng::Probability;
+use crate::recipe::{FirstArea, GridSize, Numbers, Options, Recipe, Shape};
+use crate::scenario::FailureKind;
+
+/// Each smaller run is tried with this many seeds for chance.
+const CHANCES: u64 = 4;
+
+/// And one with only those routers that the first finding names with this many: it is small if it fails.
+const CHANCES_ALONE: u64 = 12;
+
+/// A failing run, and the runs that may still be spent on it.
+struct Search {
+    best: Recipe,
+    class: Class,
+    left: usize,
+}
+
+/// A smaller run that fails as `recipe` did with `outcome`, found with at most `runs` runs; `None` if none was found.
+pub(super) fn minimise(recipe: &Recipe, outcome: &Outcome, runs: usize) -> Option<Recipe> {
+    let mut search = Search { best: recipe.clone(), class: outcome.class(), left: runs };
+    search.leave_alone(&parties(outcome));
+    while search.left > 0 {
+        let before = search.best.clone();
+        search.drop_disturbances();
+        search.shrink_shape();
+        search.drop_routers();
+        search.drop_faults();
+        if search.best == before {
+            break;
+        }
+    }
+    (search.best != *recipe).then_some(search.best)
+}
+
+impl Search {
+    /// Whether a run fails in the same way, perhaps with other chance; then it is the best one from now on.
+    fn accept(&mut self, candidate: &Recipe) -> bool {
+        self.accept_with(candidate, CHANCES)
+    }
+
+    fn accept_with(&mut self, candidate: &Recipe, chances: u64) -> bool {
+        if *candidate == self.best {
+            return false;
+        }
+        let chances = [candidate.options.chance].into_iter().chain((1..chances).map(Some));
+        for chance in chances {
+            if self.left == 0 {
+                return false;
+            }
+            self.left -= 1;
+            let mut candidate = candidate.clone();
+            candidate.options.chance = chance;
+            if run(&candidate).is_err_and(|outcome| outcome.class() == self.class) {
+                self.best = candidate;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn try_options(&mut self, change: impl FnOnce(&mut Options)) -> bool {
+        let mut candidate = self.best.clone();
+        change(&mut candidate.options);
+        self.accept(&candidate)
+    }
+
+    /// Tries the run without all other routers.
+    fn leave_alone(&mut self, routers: &BTreeSet<usize>) {
+        if routers.is_empty() {
+            return;
+        }
+        let mut candidate = self.best.clone();
+        let count = candidate.shape.topology(candidate.options.seed).routers.len();
+        candidate.options.absent.0 = (0..count).filter(|router| !routers.contains(router)).collect();
+        self.accept_with(&candidate, CHANCES_ALONE);
+    }
+
+    fn drop_disturbances(&mut self) {
+        self.try_options(|options| options.partition = false);
+        self.try_options(|options| {
+            options.key_every = 0;
+            options.key_sequence = Options::DEFAULT.key_sequence;
+        });
+        self.try_options(|options| options.corruption = Probability::ZERO);
+        self.try_options(|options| options.duplication = Probability::ZERO);
+        self.try_options(|options| options.loss = Probability::ZERO);
+        self.try_options(|options| options.reordering = Probability::ZERO);
+        self.try_options(|options| options.leave_broken = false);
+    }
+
+    /// The network of a smaller shape is another network, which fails in the same way with luck only.
+    fn shrink_shape(&mut self) {
+        if let Shape::Areas { backbone, areas, inside, .. } = self.best.shape {
+            let shape = Shape::Areas { backbone, areas, inside, first: FirstArea::Normal };
+            self.accept(&Recipe { shape, options: self.best.options.clone() });
+        }
+        while let Some(shape) = smaller(self.best.shape) {
+            if !self.accept(&Recipe { shape, options: self.best.options.clone() }) {
+                return;
+            }
+        }
+    }
+
+    /// Halves of the routers first, then fewer at a time.
+    fn drop_routers(&mut self) {
+        let count = self.best.shape.topology(self.best.options.seed).routers.len();
+        let absent = self.best.options.absent.0.clone();
+        let present: Vec<_> = (0..count).filter(|router| !absent.contains(router)).collect();
+        self.drop_groups(present, |options, without| options.absent.0.extend(without));
+    }
+
+    fn drop_faults(&mut self) {
+        if self.best.options.faults == 0 {
+            return;
+        }
+        if self.try_options(|options| {
+            options.faults = 0;
+            options.faults_only = None;
+        }) {
+            return;
+        }
+        let planned = self.best.scenario().planned_faults();
+        let only: Vec<_> = match &self.best.options.faults_only {
+            Some(numbers) => numbers.0.iter().copied().collect(),
+            None => (0..planned.len()).collect(),
+        };
+        let all: BTreeSet<_> = only.iter().copied().collect();
+        self.drop_groups(only, |options, without| {
+            let only = options.faults_only.get_or_insert_with(|| Numbers(all.clone()));
+            only.0.retain(|number| !without.contains(number));
+        });
+        // The phase of faults ends soon after the last one.
+        let last = self.best.options.faults_only.as_ref().and_then(|numbers| numbers.0.last().copied());
+        if let Some((at, _)) = last.and_then(|last| planned.get(last)) {
+            let seconds = u32::try_from(at.since_origin().as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            let seconds = seconds.min(self.best.options.faults);
+            self.try_options(|options| options.faults = seconds);
+        }
+    }
+
+    /// Takes groups of `members` out, first halves, then ever smaller ones, and keeps what can be taken out.
+    fn drop_groups(&mut self, mut members: Vec<usize>, drop_from: impl Fn(&mut Options, &[usize])) {
+        let mut size = members.len().div_ceil(2);
+        while size > 0 && self.left > 0 {
+            let mut first = 0;
+            while first < members.len() && self.left > 0 {
+                let group: Vec<_> = members[first..].iter().copied().take(size).collect();
+                if self.try_options(|options| drop_from(options, &group)) {
+                    members.retain(|member| !group.contains(member));
+                } else {
+                    first += group.len();
+                }
+            }
+            size = if size == 1 { 0 } else { size.div_ceil(2) };
+        }
+    }
+}
+
+/// The two neighbours of the first finding, if it is about neighbours.
+fn parties(outcome: &Outcome) -> BTreeSet<usize> {
+    let Outcome::Failed(failure) = outcome else { return BTreeSet::new() };
+    let FailureKind::NotConverged(findings) = &failure.what else { return BTreeSet::new() };
+    match findings.iter().next() {
+        Some(Disagreement::Adjacency { router, neighbor, .. }) => BTreeSet::from([router.0, neighbor.0]),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// The next smaller network of the same kind; `None` for the smallest.
+fn smaller(shape: Shape) -> Option<Shape> {
+    match shape {
+        Shape::Mesh { routers } => (routers > 2).then(|| Shape::Mesh { routers: routers - 1 }),
+        Shape::Ring { routers } => (routers > 2).then(|| Shape::Ring { routers: routers - 1 }),
+        Shape::Grid(GridSize { width, height }) if height > 1 => {
+            Some(Shape::Grid(GridSize { width, height: height - 1 }))
+        }
+        Shape::Grid(GridSize { width, height }) => {
+            (width > 2).then(|| Shape::Grid(GridSize { width: width - 1, height }))
+        }
+        Shape::Sparse { routers, extra: extra @ 1.. } => Some(Shape::Sparse { routers, extra: extra - 1 }),
+        Shape::Sparse { routers, extra } => (routers > 2).then(|| Shape::Sparse { routers: routers - 1, extra }),
+        Shape::Random { routers, extra: extra @ 1.. } => Some(Shape::Random { routers, extra: extra - 1 }),
+        Shape::Random { routers, extra } => (routers > 2).then(|| Shape::Random { routers: routers - 1, extra }),
+        Shape::Areas { backbone, areas: areas @ 2.., inside, first } => {
+            Some(Shape::Areas { backbone, areas: areas - 1, inside, first })
+        }
+        Shape::Areas { backbone, areas, inside, first } => {
+            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1, first })
+        }
+    }
+}

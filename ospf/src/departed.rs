@@ -1,0 +1,149 @@
+//! LSAs that have left the database at MaxAge (RFC 2328 §14), remembered for a moment.
+//!
+//! Deviates: the RFC knows nothing of an LSA once it is removed. A copy of an earlier instance that is still under way would then be news:
+//! it would be installed, and stay until it is old, while whoever sent it, and its originator, know that it is gone. Here such a copy is
+//! answered as if the LSA at MaxAge were still in the database (§13 (8)): a sender that does hold it learns that it is gone, and an
+//! originator that wants it again, having forgotten that it was ever withdrawn, outbids what is sent back (§13.4).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::check::Findings;
+use crate::databases::{Domain, LsaPlace};
+use crate::engine::Engine;
+use crate::ids::{NeighborKey, SequenceNumber};
+use crate::time::Instant;
+use crate::wire::{Lsa, LsaHeader};
+
+/// How long an LSA is remembered. No packet is under way for as long.
+const MEMORY: Duration = Duration::from_secs(10);
+
+/// Octets of LSAs that are remembered; beyond, the first to leave is the first to be forgotten.
+const MAX_OCTETS: usize = 1 << 20;
+
+/// What has left lately, in the instance that left.
+#[derive(Debug, Clone, Default, Hash)]
+pub(crate) struct Departed {
+    by_place: BTreeMap<LsaPlace, (Instant, Lsa)>,
+    /// The same by time, and what has come back or left again since.
+    order: VecDeque<(Instant, LsaPlace)>,
+    octets: usize,
+}
+
+impl Departed {
+    /// Remembers an LSA at MaxAge, but for one with the last sequence number: the next has the first (§12.1.6).
+    pub(crate) fn note(&mut self, place: LsaPlace, lsa: Lsa, now: Instant) {
+        debug_assert!(lsa.header.is_max_age());
+        self.forget(place);
+        if lsa.header.sequence == SequenceNumber::MAX {
+            return;
+        }
+        self.octets += lsa.encoded_len();
+        self.by_place.insert(place, (now, lsa));
+        self.order.push_back((now, place));
+        while let Some(&(since, oldest)) = self.order.front()
+            && (now.saturating_since(since) >= MEMORY || self.octets > MAX_OCTETS)
+        {
+            self.order.pop_front();
+            if self.by_place.get(&oldest).is_some_and(|&(noted, _)| noted == since) {
+                self.forget(oldest);
+            }
+        }
+    }
+
+    /// The LSA that has left, if it did so lately.
+    fn lookup(&self, place: LsaPlace, now: Instant) -> Option<&Lsa> {
+        let (since, lsa) = self.by_place.get(&place)?;
+        (now.saturating_since(*since) < MEMORY).then_some(lsa)
+    }
+
+    /// An LSA is in the database again.
+    pub(crate) fn forget(&mut self, place: LsaPlace) {
+        if let Some((_, lsa)) = self.by_place.remove(&place) {
+            self.octets -= lsa.encoded_len();
+        }
+    }
+
+    /// A domain is not ours any more, or others are in it.
+    pub(crate) fn forget_domain(&mut self, domain: Domain) {
+        let places: Vec<_> = self.by_place.keys().filter(|place| place.domain == domain).copied().collect();
+        places.into_iter().for_each(|place| self.forget(place));
+    }
+
+    /// The sum is right, and within its bound.
+    pub(crate) fn check(&self, findings: &mut Findings) {
+        let octets: usize = self.by_place.values().map(|(_, lsa)| lsa.encoded_len()).sum();
+        let bounded = octets == self.octets && octets <= MAX_OCTETS && self.by_place.len() <= self.order.len();
+        findings.demand(bounded, "what is remembered of LSAs that have left is bounded", || {
+            format!("{octets} octets, noted {}", self.octets)
+        });
+    }
+}
+
+impl Engine {
+    /// Whether an LSA that is not in the database came in an instance that is not newer than the one that has left lately. The neighbour
+    /// gets that one, but not more often than every MinLSArrival.
+    pub(crate) fn refuse_departed(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) -> bool {
+        let now = self.now;
+        let Some(gone) = self.departed.lookup(place, now) else { return false };
+        if header.compare(&gone.header).is_gt() {
+            return false;
+        }
+        let gone = gone.clone();
+        if self.neighbor_mut(from).is_some_and(|neighbor| neighbor.may_take_back(place.key, now)) {
+            self.send_instances(from, &[gone]);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
+    use crate::wire::{LsaBody, MAX_AGE, Options};
+    use bytes::Bytes;
+
+    fn lsa(id: u32, octets: usize) -> (LsaPlace, Lsa) {
+        let key = LsaKey { kind: LsaType::OPAQUE_AS, id: LinkStateId(id), advertising_router: RouterId(9) };
+        let body = LsaBody::Opaque(Bytes::from(vec![0; octets]));
+        let lsa = Lsa::new(key, Options::E, SequenceNumber::INITIAL, &body).unwrap();
+        (LsaPlace { domain: Domain::As, key }, lsa.with_age(MAX_AGE))
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::new(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn what_has_left_is_remembered_for_a_while_and_forgotten_when_it_is_back() {
+        let mut departed = Departed::default();
+        let (first, second) = (lsa(1, 4), lsa(2, 8));
+        departed.note(first.0, first.1.clone(), at(0));
+        departed.note(second.0, second.1.clone(), at(3));
+        assert_eq!(departed.lookup(first.0, at(9)), Some(&first.1));
+        assert_eq!(departed.lookup(first.0, at(10)), None);
+        departed.forget(second.0);
+        assert_eq!(departed.lookup(second.0, at(4)), None);
+        departed.note(second.0, second.1.clone(), at(11));
+        assert_eq!(departed.octets, second.1.encoded_len(), "the first is forgotten");
+        departed.note(first.0, first.1, at(13));
+        assert_eq!(departed.lookup(second.0, at(20)), Some(&second.1), "its earlier leaving counts no more");
+        departed.forget_domain(Domain::As);
+        assert_eq!(departed.octets, 0);
+    }
+
+    #[test]
+    fn no_more_octets_are_remembered_than_there_is_room_for() {
+        let mut departed = Departed::default();
+        for id in 0..100 {
+            let (place, lsa) = lsa(id, 60_000);
+            departed.note(place, lsa, at(0));
+        }
+        assert_eq!(departed.by_place.len(), MAX_OCTETS / 60_020);
+        assert!(departed.lookup(lsa(99, 0).0, at(0)).is_some() && departed.lookup(lsa(0, 0).0, at(0)).is_none());
+        let mut findings = Findings::default();
+        departed.check(&mut findings);
+        assert!(findings.is_empty());
+    }
+}
