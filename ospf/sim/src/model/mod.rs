@@ -2,7 +2,7 @@
 //! of what they originate, at every step and in every order, up to stated bounds.
 //!
 //! From each state that is reached the network must recover once nothing disturbs it any more: every adjacency reaches Full, all databases
-//! are equal, and it stays so. A state is known again by a hash of all that decides what follows ([`ospf::Engine::write_state`]), with
+//! are equal, and it stays so. A state is known again by a hash of all that decides what follows (`Engine::hash_state`), with
 //! instants relative to the present.
 
 mod bounds;
