@@ -68,6 +68,11 @@ impl EventLog {
                 let iface = name(*interface);
                 warn!(iface, neighbor = %router_id, lsas, "too much is not acknowledged; the adjacency begins anew");
             }
+            Event::Stalled { interface, router_id, stall } => {
+                let iface = name(*interface);
+                warn!(iface, neighbor = %router_id, ?stall, "an adjacency does not come forward; it begins anew");
+            }
+            Event::RemovalStalled { key } => warn!(lsa = %key, "an LSA at MaxAge was not removed in time"),
             Event::LsaNotOriginated { key, reason } => error!(lsa = %key, %reason, "an LSA of ours is not originated"),
             Event::SelfOriginatedReceived { key, area } => {
                 info!(lsa = %key, %area, "an LSA of ours came back newer than ours");
