@@ -19,7 +19,7 @@ pub struct Counters {
     pub lsa_early: u64,
     /// LSAs that were sent again because no acknowledgement came.
     pub retransmitted: u64,
-    /// Adjacencies that did not come forward and were begun anew ([`crate::Event::Stalled`]).
+    /// How often a neighbour did not come forward ([`crate::Event::Stalled`]).
     pub stalled: u64,
 }
 

@@ -227,7 +227,7 @@ pub enum Event {
         /// LSAs that it has not acknowledged.
         lsas: usize,
     },
-    /// A neighbour has not come forward for [`crate::Config::stall_bound`]: its adjacency begins anew.
+    /// A neighbour has not come forward for [`crate::Config::stall_bound`]. Unless it is fully adjacent, its adjacency begins anew.
     Stalled {
         /// On this interface.
         interface: InterfaceId,

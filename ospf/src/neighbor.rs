@@ -186,10 +186,8 @@ pub(crate) fn transition(state: NeighborState, event: NeighborEvent) -> Option<T
         (E::MasterSilent, S::Exchange) => (S::ExStart, &[Action::ClearLists, Action::Negotiate]),
         (E::MasterSilent, _) => return None,
 
-        (E::Stalled, S::ExStart | S::Exchange | S::Loading | S::Full) => {
-            (S::ExStart, &[Action::ClearLists, Action::Negotiate])
-        }
-        (E::Stalled, S::Down | S::Attempt | S::Init | S::TwoWay) => return None,
+        (E::Stalled, S::ExStart | S::Exchange | S::Loading) => (S::ExStart, &[Action::ClearLists, Action::Negotiate]),
+        (E::Stalled, S::Down | S::Attempt | S::Init | S::TwoWay | S::Full) => return None,
 
         // The Inactivity Timer goes on: a hello did come.
         (E::OneWayReceived, S::TwoWay | S::ExStart | S::Exchange | S::Loading | S::Full) => {
@@ -237,7 +235,7 @@ mod tests {
             (E::LoadingDone, [none, none, none, none, none, none, Some(S::Full), none]),
             (E::SeqNumberMismatch, [none, none, none, none, none, start, start, start]),
             (E::MasterSilent, [none, none, none, none, none, start, none, none]),
-            (E::Stalled, [none, none, none, none, start, start, start, start]),
+            (E::Stalled, [none, none, none, none, start, start, start, none]),
             (E::OneWayReceived, [none, none, none, init, init, init, init, init]),
             (E::KillNbr, [none, down, down, down, down, down, down, down]),
             (E::InactivityTimer, [none, down, down, down, down, down, down, down]),

@@ -1,8 +1,9 @@
 //! A guard over progress, beyond the RFC: what should come to an end by itself and has not for [`crate::Config::stall_bound`] starts over,
 //! and that is an event, since it is a fault: of a neighbour, of the network below, or of this engine.
 //!
-//! - An adjacency that is not complete (ExStart to Loading) so long after it was begun: requests that are not answered are a part of it.
-//! - A neighbour that is fully adjacent and acknowledges nothing of what is sent to it again and again.
+//! - An adjacency that is not complete (ExStart to Loading) and does not come forward: requests that are not answered are a part of it.
+//! - A neighbour that is fully adjacent and acknowledges nothing of what is sent to it again and again. It is named only: a neighbour whose
+//!   database is full does so, and packets reach their destinations by it.
 //! - An LSA at MaxAge that nobody waits for and that is still in the database (§14).
 //!
 //! Without a bound there is no guard: a simulator shall see what does not come to an end.
@@ -57,18 +58,26 @@ impl Engine {
         }
     }
 
+    /// The neighbour has described, or sent, something that it was to.
+    pub(crate) fn comes_forward(&mut self, key: NeighborKey) {
+        if self.neighbor(key).is_some_and(|neighbor| is_striving(neighbor.state)) {
+            self.await_progress(key);
+        }
+    }
+
     fn await_progress(&mut self, key: NeighborKey) {
         if let Some(bound) = self.config.stall_bound {
             self.timers.set(TimerKey::Progress(key), self.now + bound);
         }
     }
 
-    /// A neighbour has not come forward: its adjacency starts over.
+    /// A neighbour has not come forward: if it is not fully adjacent, its adjacency starts over.
     pub(crate) fn progress_timer(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
-        if neighbor.state == NeighborState::Full && neighbor.retransmission.is_empty() {
-            // What it had not acknowledged has been replaced by what it said itself.
+        let is_full = neighbor.state == NeighborState::Full;
+        if is_full && (neighbor.retransmission.is_empty() || neighbor.helping.is_some()) {
+            // What it had not acknowledged has been replaced by what it said itself; or it restarts, and is silent for as long.
             return;
         }
         let stall = match neighbor.state {
@@ -78,7 +87,9 @@ impl Engine {
         interface.counters.stalled += 1;
         let router_id = neighbor.router_id;
         self.event(Event::Stalled { interface: key.interface, router_id, stall });
-        self.neighbor_event(key, NeighborEvent::Stalled);
+        if !is_full {
+            self.neighbor_event(key, NeighborEvent::Stalled);
+        }
         self.await_progress(key);
     }
 

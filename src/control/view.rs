@@ -209,7 +209,7 @@ pub struct Interface {
     pub received: BTreeMap<String, u64>,
     /// LSAs sent again because no acknowledgement came.
     pub retransmitted: u64,
-    /// Adjacencies that did not come forward for minutes and were begun anew.
+    /// How often a neighbour did not come forward for minutes: it acknowledged nothing, or its adjacency was begun anew.
     #[serde(default)]
     pub stalled: u64,
     /// Packets refused, by the name of the reason.
