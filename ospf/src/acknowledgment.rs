@@ -73,11 +73,13 @@ impl Engine {
     pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let (now, own_id) = (self.now, self.config.router_id);
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let area = interface.config.area;
+        let (area, external_routing) = (interface.config.area, interface.external_routing);
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let mut strays = Vec::new();
         for header in headers {
-            let (listed, own) = (neighbor.retransmission.contains(header.key), header.key.advertising_router == own_id);
+            let listed = neighbor.retransmission.contains(header.key);
+            // Of a type that is not let in there is nothing to be had here.
+            let own = header.key.advertising_router == own_id && external_routing.lets_in(header.key.kind);
             let place = Databases::place(header.key, key.interface, area).filter(|_| listed || own);
             let Some(place) = place else { continue };
             match self.databases.lookup(place).map(|stored| header.compare(&stored.header(now))) {
@@ -88,7 +90,7 @@ impl Engine {
                     }
                 }
                 Some(Ordering::Greater) if own => strays.push((place, *header)),
-                // One that has left the database is acknowledged once more by whoever it was sent to twice.
+                // A neighbour that got an LSA at MaxAge twice acknowledges it twice, and the second time it may be gone here.
                 None if own && !header.is_max_age() => strays.push((place, *header)),
                 Some(Ordering::Less | Ordering::Greater) | None => {}
             }

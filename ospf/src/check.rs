@@ -317,6 +317,7 @@ impl Engine {
                 TimerKey::Inactivity(key)
                 | TimerKey::Poll(key)
                 | TimerKey::DatabaseDescription(key)
+                | TimerKey::Progress(key)
                 | TimerKey::Request(key)
                 | TimerKey::Reply(key)
                 | TimerKey::Retransmission(key) => self.neighbor(key).is_some(),
@@ -324,6 +325,7 @@ impl Engine {
                 TimerKey::Origination(place) | TimerKey::Refresh(place) => self.is_self_originated(place),
                 TimerKey::EarlyArrival(place) => self.early.contains(place),
                 TimerKey::ReturnToOriginators => self.site_lsas.is_returning(),
+                TimerKey::Removal => self.config.stall_bound.is_some(),
                 TimerKey::StubRouter => self.stub_router() == StubRouterState::Stub,
                 TimerKey::Restart => self.is_in_restart(),
                 TimerKey::Admission => !self.deferred.is_empty(),

@@ -19,6 +19,8 @@ pub struct Counters {
     pub lsa_early: u64,
     /// LSAs that were sent again because no acknowledgement came.
     pub retransmitted: u64,
+    /// How often a neighbour did not come forward ([`crate::Event::Stalled`]).
+    pub stalled: u64,
 }
 
 impl Counters {

@@ -3,9 +3,10 @@
 //! Deviates: the RFC knows nothing of an LSA once it is removed. A copy of an earlier instance that is still under way would then be news:
 //! it would be installed, and stay until it is old, while whoever sent it, and its originator, know that it is gone. Here such a copy is
 //! answered as if the LSA at MaxAge were still in the database (§13 (8)): a sender that does hold it learns that it is gone, and an
-//! originator that wants it again, having forgotten that it was ever withdrawn, outbids what is sent back (§13.4).
+//! originator that wants it again, having forgotten that it was ever withdrawn, outbids what is sent back (§13.4). So that one that begins
+//! anew need not do so, a first instance is news where a later one has left. LSAs of link scope are not remembered: they go one hop.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::check::Findings;
@@ -25,30 +26,38 @@ const MAX_OCTETS: usize = 1 << 20;
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Departed {
     by_place: BTreeMap<LsaPlace, (Instant, Lsa)>,
-    /// The same by time, and what has come back or left again since.
-    order: VecDeque<(Instant, LsaPlace)>,
+    /// The same by time.
+    order: BTreeSet<(Instant, LsaPlace)>,
     octets: usize,
 }
 
 impl Departed {
-    /// Remembers an LSA at MaxAge, but for one with the last sequence number: the next has the first (§12.1.6).
+    /// Remembers an LSA at MaxAge, unless a newer instance of it is remembered. One with the last sequence number is not: the next has the
+    /// first (§12.1.6).
     pub(crate) fn note(&mut self, place: LsaPlace, lsa: Lsa, now: Instant) {
         debug_assert!(lsa.header.is_max_age());
+        if matches!(place.domain, Domain::Link(_))
+            || self.lookup(place, now).is_some_and(|known| !lsa.header.newer_than(&known.header))
+        {
+            return;
+        }
         self.forget(place);
         if lsa.header.sequence == SequenceNumber::MAX {
             return;
         }
         self.octets += lsa.encoded_len();
         self.by_place.insert(place, (now, lsa));
-        self.order.push_back((now, place));
-        while let Some(&(since, oldest)) = self.order.front()
+        self.order.insert((now, place));
+        while let Some(&(since, oldest)) = self.order.first()
             && (now.saturating_since(since) >= MEMORY || self.octets > MAX_OCTETS)
         {
-            self.order.pop_front();
-            if self.by_place.get(&oldest).is_some_and(|&(noted, _)| noted == since) {
-                self.forget(oldest);
-            }
+            self.forget(oldest);
         }
+    }
+
+    /// The sequence number of an LSA that has left lately.
+    pub(crate) fn sequence(&self, place: LsaPlace, now: Instant) -> Option<SequenceNumber> {
+        self.lookup(place, now).map(|lsa| lsa.header.sequence)
     }
 
     /// The LSA that has left, if it did so lately.
@@ -59,12 +68,13 @@ impl Departed {
 
     /// An LSA is in the database again.
     pub(crate) fn forget(&mut self, place: LsaPlace) {
-        if let Some((_, lsa)) = self.by_place.remove(&place) {
+        if let Some((since, lsa)) = self.by_place.remove(&place) {
             self.octets -= lsa.encoded_len();
+            self.order.remove(&(since, place));
         }
     }
 
-    /// A domain is not ours any more, or others are in it.
+    /// The database of a domain is gone.
     pub(crate) fn forget_domain(&mut self, domain: Domain) {
         let places: Vec<_> = self.by_place.keys().filter(|place| place.domain == domain).copied().collect();
         places.into_iter().for_each(|place| self.forget(place));
@@ -73,7 +83,7 @@ impl Departed {
     /// The sum is right, and within its bound.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let octets: usize = self.by_place.values().map(|(_, lsa)| lsa.encoded_len()).sum();
-        let bounded = octets == self.octets && octets <= MAX_OCTETS && self.by_place.len() <= self.order.len();
+        let bounded = octets == self.octets && octets <= MAX_OCTETS && self.by_place.len() == self.order.len();
         findings.demand(bounded, "what is remembered of LSAs that have left is bounded", || {
             format!("{octets} octets, noted {}", self.octets)
         });
@@ -86,7 +96,8 @@ impl Engine {
     pub(crate) fn refuse_departed(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) -> bool {
         let now = self.now;
         let Some(gone) = self.departed.lookup(place, now) else { return false };
-        if header.compare(&gone.header).is_gt() {
+        let begins_anew = header.sequence == SequenceNumber::INITIAL && gone.header.sequence != SequenceNumber::INITIAL;
+        if begins_anew || header.compare(&gone.header).is_gt() {
             return false;
         }
         let gone = gone.clone();
@@ -123,6 +134,8 @@ mod tests {
         departed.note(second.0, second.1.clone(), at(3));
         assert_eq!(departed.lookup(first.0, at(9)), Some(&first.1));
         assert_eq!(departed.lookup(first.0, at(10)), None);
+        departed.note(second.0, second.1.clone(), at(4));
+        assert_eq!((departed.order.len(), departed.lookup(second.0, at(13))), (2, None), "it has left once");
         departed.forget(second.0);
         assert_eq!(departed.lookup(second.0, at(4)), None);
         departed.note(second.0, second.1.clone(), at(11));

@@ -208,6 +208,8 @@ impl Engine {
             TimerKey::DelayedAck(interface) => self.send_delayed_acks(interface),
             TimerKey::Inactivity(neighbor) => self.inactivity_timer(neighbor),
             TimerKey::DatabaseDescription(neighbor) => self.description_timer(neighbor),
+            TimerKey::Progress(neighbor) => self.progress_timer(neighbor),
+            TimerKey::Removal => self.removal_timer(),
             TimerKey::Request(neighbor) => self.request_timer(neighbor),
             TimerKey::Reply(neighbor) => self.reply(neighbor),
             TimerKey::Retransmission(neighbor) => self.retransmission_timer(neighbor),
@@ -272,6 +274,7 @@ impl Engine {
         self.compare_wishes();
         self.originate();
         self.remove_max_aged();
+        self.guard_removals();
         self.review_limits();
         // What is gone may have been in the way of its successor (§12.1.6).
         self.originate();

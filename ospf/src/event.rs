@@ -9,6 +9,7 @@ use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
 use crate::interface_machine::InterfaceState;
 use crate::limits::Limit;
 use crate::opaque::{OpaqueRefusal, OpaqueScope};
+use crate::progress::Stall;
 use crate::refusal::{LsaRefusal, Refusal};
 use crate::restart::RestartExit;
 use crate::stub_router::StubRouterState;
@@ -225,6 +226,20 @@ pub enum Event {
         router_id: RouterId,
         /// LSAs that it has not acknowledged.
         lsas: usize,
+    },
+    /// A neighbour has not come forward for [`crate::Config::stall_bound`]. Unless it is fully adjacent, its adjacency begins anew.
+    Stalled {
+        /// On this interface.
+        interface: InterfaceId,
+        /// Who.
+        router_id: RouterId,
+        /// In what.
+        stall: Stall,
+    },
+    /// An LSA at MaxAge was still in the database though nobody waited for it.
+    RemovalStalled {
+        /// Which.
+        key: LsaKey,
     },
     /// An LSA of ours is not originated because it cannot be written.
     LsaNotOriginated {

@@ -19,7 +19,8 @@ use crate::wire::{
     DATABASE_DESCRIPTION_FIXED_LEN, DatabaseDescription, DdFlags, LSA_HEADER_LEN, LsaHeader, Options, PacketBody,
 };
 
-/// So many times RxmtInterval the slave waits for the master, which repeats itself every RxmtInterval.
+/// So many times RxmtInterval the slave waits for the master, which repeats itself every RxmtInterval of its own; and RouterDeadInterval at
+/// least, on which both agree.
 const PATIENCE: u32 = 4;
 
 /// So many LSAs are looked at for one Database Description: it has fewer headers where there are more that are not described.
@@ -90,7 +91,7 @@ impl Engine {
         let headers = if is_first { Vec::new() } else { self.next_headers(key, most) };
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let mtu = interface_mtu(interface);
-        let retransmit_interval = interface.retransmit_interval();
+        let (retransmit_interval, patience) = (interface.retransmit_interval(), patience(interface));
         let options = interface.external_routing.options();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let exchange = &mut neighbor.exchange;
@@ -109,7 +110,7 @@ impl Engine {
             headers,
         };
         exchange.last_sent = Some(description.clone());
-        let deadline = now + retransmit_interval * if exchange.role == Role::Master { 1 } else { PATIENCE };
+        let deadline = now + if exchange.role == Role::Master { retransmit_interval } else { patience };
         self.timers.set(TimerKey::DatabaseDescription(key), deadline);
         if flags.init && !neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, retransmit_interval) {
             // Negotiations follow each other too fast: the timer sends it.
@@ -140,10 +141,10 @@ impl Engine {
     fn answer_duplicate(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let window = interface.retransmit_interval();
+        let (window, patience) = (interface.retransmit_interval(), patience(interface));
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         if neighbor.state == NeighborState::Exchange {
-            self.timers.set(TimerKey::DatabaseDescription(key), now + window * PATIENCE);
+            self.timers.set(TimerKey::DatabaseDescription(key), now + patience);
         }
         if neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, window) {
             self.repeat_description(key);
@@ -277,6 +278,7 @@ impl Engine {
         debug_assert_eq!(neighbor.state, NeighborState::Exchange);
         let exchange = &mut neighbor.exchange;
         exchange.last_received = Some(Received::from(packet));
+        let tells_more = !packet.headers.is_empty();
         let all_sent = exchange.last_sent.as_ref().is_some_and(|sent| !sent.flags.more);
         match exchange.role {
             Role::Master => {
@@ -300,6 +302,9 @@ impl Engine {
             }
         }
         self.request(key);
+        if tells_more {
+            self.comes_forward(key);
+        }
     }
 
     /// Puts what the neighbour has newer on the request list (§10.6); whether all types are known.
@@ -357,10 +362,15 @@ impl Engine {
             neighbor.exchange.last_sent = None;
         }
         // Deviates: after RouterDeadInterval the slave frees its last packet, and a duplicate of the master's last one is a
-        // SeqNumberMismatch (§10.8). It keeps it here: a master that has not heard it by then is served best with it.
+        // SeqNumberMismatch (§10.8). It keeps it here: it is still the right answer to a master that missed it.
         self.neighbor_event(key, NeighborEvent::ExchangeDone { complete });
         self.reply_after_exchange(key);
     }
+}
+
+/// How long the slave waits for the master.
+fn patience(interface: &Interface) -> Duration {
+    (interface.retransmit_interval() * PATIENCE).max(interface.dead_interval())
 }
 
 /// Interface MTU as it stands in Database Descriptions: "should be set to 0 in Database Description packets sent over virtual links" (§A.3.3).

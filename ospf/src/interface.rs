@@ -299,7 +299,6 @@ impl Engine {
             self.timers.cancel(timer);
         }
         self.debris.lsdbs(self.databases.forget(Domain::Link(id)));
-        self.departed.forget_domain(Domain::Link(id));
         self.forget_announcement(id);
         self.originations.touch_domain(Domain::Link(id));
         self.opaques_changed();

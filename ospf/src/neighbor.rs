@@ -34,6 +34,8 @@ pub(crate) enum NeighborEvent {
     SeqNumberMismatch,
     /// The master of the exchange has not described its database for long (not in the RFC).
     MasterSilent,
+    /// The adjacency has not come forward for long (not in the RFC).
+    Stalled,
     /// The neighbour's hello does not list this router.
     OneWayReceived,
     /// The neighbour is gone for good.
@@ -66,6 +68,7 @@ impl NeighborEvent {
             Self::LoadingDone => "Loading Done",
             Self::SeqNumberMismatch => "SeqNumberMismatch",
             Self::MasterSilent => "MasterSilent",
+            Self::Stalled => "Stalled",
             Self::OneWayReceived => "1-WayReceived",
             Self::KillNbr => "KillNbr",
             Self::InactivityTimer => "InactivityTimer",
@@ -183,6 +186,9 @@ pub(crate) fn transition(state: NeighborState, event: NeighborEvent) -> Option<T
         (E::MasterSilent, S::Exchange) => (S::ExStart, &[Action::ClearLists, Action::Negotiate]),
         (E::MasterSilent, _) => return None,
 
+        (E::Stalled, S::ExStart | S::Exchange | S::Loading) => (S::ExStart, &[Action::ClearLists, Action::Negotiate]),
+        (E::Stalled, S::Down | S::Attempt | S::Init | S::TwoWay | S::Full) => return None,
+
         // The Inactivity Timer goes on: a hello did come.
         (E::OneWayReceived, S::TwoWay | S::ExStart | S::Exchange | S::Loading | S::Full) => {
             (S::Init, &[Action::ClearLists])
@@ -229,6 +235,7 @@ mod tests {
             (E::LoadingDone, [none, none, none, none, none, none, Some(S::Full), none]),
             (E::SeqNumberMismatch, [none, none, none, none, none, start, start, start]),
             (E::MasterSilent, [none, none, none, none, none, start, none, none]),
+            (E::Stalled, [none, none, none, none, start, start, start, none]),
             (E::OneWayReceived, [none, none, none, init, init, init, init, init]),
             (E::KillNbr, [none, down, down, down, down, down, down, down]),
             (E::InactivityTimer, [none, down, down, down, down, down, down, down]),

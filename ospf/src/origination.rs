@@ -376,10 +376,11 @@ impl Engine {
         let outbid = self.originations.outbid.get(&place).and_then(|theirs| theirs.next());
         let sequence = match stored {
             // After the last number comes the first (§12.1.6).
-            None => match self.originations.history.get(&place) {
-                Some(last) => last.sequence.next().unwrap_or(SequenceNumber::INITIAL),
-                None => SequenceNumber::INITIAL,
-            },
+            None => {
+                let said = self.originations.history.get(&place).map(|last| last.sequence);
+                let last = said.max(self.departed.sequence(place, now));
+                last.and_then(SequenceNumber::next).unwrap_or(SequenceNumber::INITIAL)
+            }
             // §13.4: "advance the LSA's LS sequence number one past the received LS sequence number".
             Some(stored) => match stored.sequence.next() {
                 Some(next) => next,

@@ -80,6 +80,7 @@ impl Engine {
                 self.neighbor_event(key, NeighborEvent::LoadingDone);
             }
         } else if !neighbor.requests.is_awaiting() {
+            self.comes_forward(key);
             self.request_from(key, Share::WithOthers);
         }
     }

@@ -159,6 +159,9 @@ impl Engine {
             self.timers.set(TimerKey::Retransmission(key), next);
         }
         interface.counters.retransmitted += due.len() as u64;
+        if !due.is_empty() {
+            self.guard_acknowledgments(key, true);
+        }
         if lagging && self.give_up_backlog(key) {
             return;
         }
@@ -192,7 +195,8 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let interval = interface.retransmit_interval();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
-        if std::mem::replace(&mut neighbor.retransmission.pace, Pace::Keeping) == Pace::Lagging {
+        let lagged = std::mem::replace(&mut neighbor.retransmission.pace, Pace::Keeping) == Pace::Lagging;
+        if lagged {
             let retry = now + interval;
             neighbor.retransmission.hasten(retry);
             let timer = TimerKey::Retransmission(key);
@@ -204,6 +208,9 @@ impl Engine {
             self.unsent_floods.insert(key);
         } else if neighbor.retransmission.is_empty() {
             self.timers.cancel(TimerKey::Retransmission(key));
+        }
+        if lagged {
+            self.guard_acknowledgments(key, false);
         }
     }
 

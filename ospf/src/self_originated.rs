@@ -135,12 +135,14 @@ impl Engine {
         true
     }
 
-    /// A neighbour acknowledges an instance of ours that is newer than what we have, or of an LSA that we do not have. It had it from a
-    /// packet that was long under way, of before a restart or before the LSA left all databases, and holds it now: it came from us, so that
-    /// it is not sent back to us, and it may have come after the neighbour had described its database.
+    /// A neighbour acknowledges an instance of ours that is newer than what we have, or of an LSA that we do not have. The neighbour holds
+    /// an instance from a late packet of ours, sent before a restart or before the LSA was withdrawn. It will not send it back, because it
+    /// came from us, nor describe it if it came after its description.
     pub(crate) fn acknowledged_stray(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) {
         let bringer = self.bringer(from.interface, place.key);
-        if self.is_restarting() {
+        // One packet may have told of several.
+        let stored = self.databases.lookup(place).map(|entry| entry.header(self.now));
+        if self.is_restarting() || stored.is_some_and(|stored| !header.newer_than(&stored)) {
             return;
         }
         if self.outbid(bringer, place, header.sequence) {
@@ -154,6 +156,10 @@ impl Engine {
         let body = LsaBody::least(place.key.kind, self.config.router_id);
         let lsa = body.and_then(|body| Some((Lsa::new(place.key, header.options, next, &body).ok()?, body)));
         if let Some((lsa, body)) = lsa {
+            if let Some(limit) = self.limit_for(place, lsa.encoded_len()) {
+                self.limit_reached(limit);
+                return;
+            }
             self.report_own(from.interface, place);
             self.install(place, lsa.with_age(MAX_AGE), body);
             self.flood(place, None);

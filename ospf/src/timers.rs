@@ -28,6 +28,10 @@ pub enum TimerKey {
     Admission,
     /// The last Database Description is sent again (§10.8), or the slave waits for the master's no longer.
     DatabaseDescription(NeighborKey),
+    /// An adjacency that has not come forward starts over (not in the RFC).
+    Progress(NeighborKey),
+    /// LSAs at MaxAge are looked at again (not in the RFC).
+    Removal,
     /// LSAs that were requested and did not come are requested again (§10.9).
     Request(NeighborKey),
     /// The next part of an answer to requests is sent (§10.7).

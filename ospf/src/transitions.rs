@@ -46,6 +46,7 @@ impl Engine {
             if to == NeighborState::Full {
                 self.restart_may_end();
             }
+            self.guard_adjacency(key, from, to);
             // §14: LSAs at MaxAge stay while any neighbour is in Exchange or Loading.
             self.removals.note_all();
             self.event(Event::Neighbor { interface: key.interface, router_id, address, from, to, cause: event.name() });
@@ -86,6 +87,7 @@ impl Engine {
     pub(crate) fn forget_neighbor(&mut self, key: NeighborKey) {
         self.timers.cancel(TimerKey::Inactivity(key));
         self.timers.cancel(TimerKey::Poll(key));
+        self.timers.cancel(TimerKey::Progress(key));
         self.unsent_floods.remove(&key);
         self.deferred.remove(&key);
         if let Some(interface) = self.interfaces.get_mut(&key.interface) {

@@ -209,6 +209,9 @@ pub struct Interface {
     pub received: BTreeMap<String, u64>,
     /// LSAs sent again because no acknowledgement came.
     pub retransmitted: u64,
+    /// How often a neighbour did not come forward for minutes: it acknowledged nothing, or its adjacency was begun anew.
+    #[serde(default)]
+    pub stalled: u64,
     /// Packets refused, by the name of the reason.
     pub refused: BTreeMap<String, u64>,
     /// LSAs refused that came in good packets, by the name of the reason.

@@ -423,6 +423,7 @@ impl Report<'_> {
             sent: by_packet_type(&counters.sent),
             received: by_packet_type(&counters.received),
             retransmitted: counters.retransmitted,
+            stalled: counters.stalled,
             refused: refused.collect(),
             lsa_refused: lsa_refused.collect(),
             prefix: interface.addressing.map(|addressing| match addressing {

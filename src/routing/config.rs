@@ -1,7 +1,7 @@
 //! From the checked mesh file to the engine's configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ospf::{
     AreaId, Authentication, Config, External, ExternalMetric, InterfaceConfig, InterfaceId, NetworkType, Policy,
@@ -16,6 +16,9 @@ use crate::mesh::{
 
 /// Opaque Types of weft's own, some of them not in use yet: none of them comes from a router that is no site.
 const OPAQUE_TYPES: std::ops::RangeInclusive<u8> = 201..=219;
+
+/// What OSPF should bring to an end by itself, and has not for so long, starts over. A thousand adjacencies that form at once take less.
+const STALL_BOUND: Duration = Duration::from_secs(300);
 
 /// The engine's handle of each interface: given out once per name and kept for the life of the process.
 #[derive(Debug, Default)]
@@ -105,6 +108,7 @@ pub fn engine_config(
         helper: mesh.ospf.graceful_restart.helper,
         stub_router: mesh.ospf.stub_router,
         limits: mesh.ospf.limits,
+        stall_bound: Some(STALL_BOUND),
         watched_opaque: if mesh.segments.is_empty() { BTreeSet::new() } else { vxlan::OPAQUE_TYPES.collect() },
         ..Config::new(RouterId::from(site.loopback))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ospf::{Event, InterfaceId, KeyStanding, LsaRefusal, NeighborState, Refusal};
+use ospf::{Event, InterfaceId, KeyStanding, LsaRefusal, NeighborState, Refusal, Stall};
 use tracing::{debug, error, info, warn};
 
 /// Distinct refusals remembered, so that a neighbour with a wrong setting warns once and not every hello.
@@ -68,6 +68,19 @@ impl EventLog {
                 let iface = name(*interface);
                 warn!(iface, neighbor = %router_id, lsas, "too much is not acknowledged; the adjacency begins anew");
             }
+            Event::Stalled { interface, router_id, stall } => {
+                let iface = name(*interface);
+                let neighbor = router_id;
+                match stall {
+                    Stall::Forming { state, requests } => {
+                        warn!(iface, %neighbor, %state, requests, "an adjacency does not come forward; it begins anew");
+                    }
+                    Stall::Unacknowledged { lsas } => {
+                        warn!(iface, %neighbor, lsas, "a neighbor acknowledges nothing of what it is sent again and again");
+                    }
+                }
+            }
+            Event::RemovalStalled { key } => warn!(lsa = %key, "an LSA at MaxAge was not removed in time"),
             Event::LsaNotOriginated { key, reason } => error!(lsa = %key, %reason, "an LSA of ours is not originated"),
             Event::SelfOriginatedReceived { key, area } => {
                 info!(lsa = %key, %area, "an LSA of ours came back newer than ours");

@@ -92,6 +92,7 @@ pub fn interfaces_in_detail(interfaces: &[Interface]) -> String {
             block.line(name_of(name), format!("{count} sent, {received} received"));
         }
         block.line("LSAs sent again", interface.retransmitted.to_string());
+        block.line("stalled", format!("{} times a neighbour did not come forward for minutes", interface.stalled));
         for (reason, count) in &interface.refused {
             block.line("refused", format!("{count} packets: {reason}"));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::area::AreaConfig;
 use super::external::External;
@@ -43,6 +44,8 @@ pub struct Config {
     pub watched_opaque: BTreeSet<u8>,
     /// How much is taken from others.
     pub limits: Limits,
+    /// What should come to an end by itself and has not for so long starts over ([`crate::Event::Stalled`]); `None` = it is waited for.
+    pub stall_bound: Option<Duration>,
     /// Whether neighbours that restart are helped.
     pub helper: Helper,
     /// Whether the engine begins within a restart of this router.
@@ -65,6 +68,7 @@ impl Config {
             stub_router: StubRouter::default(),
             watched_opaque: BTreeSet::new(),
             limits: Limits::default(),
+            stall_bound: None,
             helper: Helper::default(),
             restarting: None,
         }

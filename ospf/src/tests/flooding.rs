@@ -691,3 +691,30 @@ fn an_update_of_before_a_restart_that_comes_after_it_is_outbid() {
     world.run_for(Duration::from_secs(1));
     assert_eq!(updates_with(&world, 0, since, key), 0);
 }
+
+#[test]
+fn an_acknowledgment_makes_no_lsa_of_a_type_that_is_not_let_in_and_none_older_than_another_that_it_names() {
+    let mut world = quiet_pair();
+    let acknowledged = |kind: LsaType, sequence: i32| {
+        let key = LsaKey { kind, ..external_key(0, "20.0.0.0".parse().unwrap()) };
+        let body = LsaBody::least(kind, router_id(0)).unwrap();
+        Lsa::new(key, crate::wire::Options::E, SequenceNumber(sequence), &body).unwrap().header
+    };
+    let count = |world: &World| world.engines[0].lsdb().count();
+    let before = count(&world);
+    let type_7 = acknowledged(LsaType::NSSA, SequenceNumber::INITIAL.0 + 4);
+    world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![type_7]));
+    assert_eq!(count(&world), before, "the area is no NSSA");
+    // An LSA that is not wanted: what is flushed is newer than both.
+    let headers = [9, 4].map(|sequence| acknowledged(LsaType::AS_EXTERNAL, SequenceNumber::INITIAL.0 + sequence));
+    let since = world.now;
+    world.inject(port(0, 1), 1, PacketBody::LinkStateAck(headers.to_vec()));
+    assert_eq!(updates_with(&world, 0, since, headers[0].key), 1);
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(count(&world), before, "it has left again");
+    // Wanted within a moment, it goes on from there: others remember what has left.
+    world.reconfigure(0, |config| config.externals = externals(1));
+    world.run_for(Duration::from_secs(1));
+    let lsa = world.lsa(1, headers[0].key).unwrap();
+    assert_eq!(lsa.header.sequence.0, SequenceNumber::INITIAL.0 + 11);
+}

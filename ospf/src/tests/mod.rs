@@ -17,6 +17,7 @@ mod nonbroadcast;
 mod opaque;
 mod pacing;
 mod partial;
+mod progress;
 mod reachability;
 mod site_lsas;
 mod slices;
