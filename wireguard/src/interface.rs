@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::config::{Change, DeviceUpdate, PeerUpdate, PublicKey, Secret};
 
-    /// An interface whose packets come from the other end of `tun`.
+    /// An interface with a key and a peer, whose packets come from the other end of `tun`.
     async fn interface(dir: &Path, tun: UnixStream) -> Interface {
         tun.set_nonblocking(true).unwrap();
         let name = InterfaceName::new("lo").unwrap();
@@ -195,6 +195,12 @@ mod tests {
         let tun = Arc::new(Tun::of(&name, packets, &Namespace::open().unwrap()).unwrap());
         let device = Arc::new(Device::open(Arc::clone(&tun)).await.unwrap());
         let socket = Socket::listen(&dir.join("lo.sock")).await.unwrap();
+        let update = DeviceUpdate {
+            private_key: Some(Change::Set(Secret::new(Zeroizing::new([7; 32])))),
+            peers: vec![PeerUpdate::new(PublicKey([9; 32]))],
+            ..DeviceUpdate::default()
+        };
+        device.apply(update).await.unwrap();
         Interface { name, tun, device, socket }
     }
 
@@ -203,12 +209,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let interface = interface(dir.path(), ours).await;
-        let update = DeviceUpdate {
-            private_key: Some(Change::Set(Secret::new(Zeroizing::new([7; 32])))),
-            peers: vec![PeerUpdate::new(PublicKey([9; 32]))],
-            ..DeviceUpdate::default()
-        };
-        interface.device.apply(update).await.unwrap();
         let (_stop, stopped) = oneshot::channel();
         let running = tokio::spawn(interface.run(stopped));
         theirs.shutdown(std::net::Shutdown::Write).unwrap();
@@ -224,12 +224,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let interface = interface(dir.path(), ours).await;
-        let update = DeviceUpdate {
-            private_key: Some(Change::Set(Secret::new(Zeroizing::new([7; 32])))),
-            peers: vec![PeerUpdate::new(PublicKey([9; 32]))],
-            ..DeviceUpdate::default()
-        };
-        interface.device.apply(update).await.unwrap();
         for change in 0..2000 {
             interface.device.apply(DeviceUpdate { listen_port: Some(0), ..DeviceUpdate::default() }).await.unwrap();
             assert_eq!(interface.device.failure(), None, "after {change} changes");
