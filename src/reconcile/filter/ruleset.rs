@@ -87,12 +87,16 @@ fn inet(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segme
 
     let mut forward = Chain::hooked("forward", PRIORITY);
     let mut input = Chain::hooked("input", PRIORITY);
+    // Of what comes from a tunnel, what does not go on through another one leaves the mesh.
+    let mut from_tunnel = Chain::new("from-tunnel");
     if strict {
-        forward.rule("iifname @tunnels oifname != @tunnels goto leaving".to_owned());
-        input.rule("iifname @tunnels jump leaving".to_owned());
+        from_tunnel.rule("oifname != @tunnels goto leaving".to_owned());
+        input.rule(format!("{FROM_TUNNEL} jump leaving"));
         text += &entry::source_chains(&sources);
     }
-    forward.rule("oifname @tunnels iifname != @tunnels goto into-tunnel".to_owned());
+    text += &from_tunnel.text();
+    forward.rule(format!("{FROM_TUNNEL} goto from-tunnel"));
+    forward.rule(format!("{TO_TUNNEL} goto into-tunnel"));
     overlay::input(segments, &mut input);
     text += &forward.text();
     text += &input.text();
@@ -101,6 +105,13 @@ fn inet(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segme
 
 /// Before the rules of firewalls, Docker and most people, so that flows which are dropped here are not offloaded by theirs.
 const PRIORITY: &str = "priority filter - 10";
+
+/// Matches packets from tunnels. Tunnels have no link layer (ARPHRD_NONE), other interfaces mostly do: one number spares most packets
+/// that are none of ours a search for a name.
+pub(super) const FROM_TUNNEL: &str = "meta iiftype 65534 iifname @tunnels";
+
+/// Matches packets into tunnels, likewise.
+pub(super) const TO_TUNNEL: &str = "meta oiftype 65534 oifname @tunnels";
 
 fn addresses(name: &str, ranges: &Ranges) -> String {
     let set = named_set(name, "ipv4_addr", ranges.iter().map(ToString::to_string));
