@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ospf::wire::{LsaBody, RouterLink, RouterLinkKind};
-use ospf::{AreaId, Domain, Instant, LsaKey, LsaType, LsaView, NeighborState, Nexthop, Prefix, Route, RouteKind};
+use ospf::{AreaId, Domain, LsaKey, LsaType, LsaView, NeighborState, Nexthop, Prefix, Route, RouteKind};
 
 use crate::finding::{Disagreement, Findings, Instance};
 use crate::network::Network;
@@ -19,13 +19,12 @@ type Instances = BTreeMap<LsaKey, Instance>;
 pub struct Progress<'a> {
     oracle: &'a Oracle<'a>,
     wrong: BTreeSet<RouterIndex>,
-    since: Instant,
 }
 
 impl<'a> Progress<'a> {
     /// Nobody has been looked at yet.
     pub fn new(oracle: &'a Oracle<'a>, network: &Network) -> Self {
-        Self { oracle, wrong: network.situation().running().collect(), since: network.now() }
+        Self { oracle, wrong: network.situation().running().collect() }
     }
 
     /// Looks at those who were wrong and those who have changed since. Whether all are right now.
@@ -41,17 +40,15 @@ impl<'a> Progress<'a> {
             }
             self.wrong.remove(&router);
         }
-        databases(network, self.oracle).is_empty() && !self.work_is_due(network)
+        databases(network, self.oracle).is_empty() && !work_is_due(network)
     }
+}
 
-    /// Whether what holds now may change by itself: somebody has yet to calculate routes; or to say something new of itself, such as that
-    /// it originates a network to which the way stays the same; or to hear a neighbour that it has not heard since before, whose
-    /// Inactivity Timer may be about to fire.
-    fn work_is_due(&self, network: &Network) -> bool {
-        let mut engines = network.situation().running().filter_map(|router| network.engine(router));
-        engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())
-            || network.is_somebody_unheard_since(self.since)
-    }
+/// Whether what holds now may change by itself: somebody has yet to calculate routes, or to say something new of itself, such as that it
+/// originates a network to which the way stays the same.
+fn work_is_due(network: &Network) -> bool {
+    let mut engines = network.situation().running().filter_map(|router| network.engine(router));
+    engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())
 }
 
 /// All that is wrong: neighbours, databases, routes, loops.
