@@ -169,7 +169,8 @@ impl Network {
     /// The state of a router's neighbour on an interface; Down if it has none.
     pub fn neighbor(&self, router: RouterIndex, interface: InterfaceId, neighbor: RouterIndex) -> NeighborState {
         let running = self.routers[router.0].as_ref();
-        let state = running.and_then(|running| running.neighbors.get(&(interface, neighbor.id())));
+        let state =
+            running.and_then(|running| running.neighbors.get(&(interface, self.situation.topology.id(neighbor))));
         state.copied().unwrap_or(NeighborState::Down)
     }
 

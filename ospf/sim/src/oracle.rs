@@ -99,7 +99,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// The routes that a router should have. Its own loopback address and what it brings in itself need none.
+    /// The routes that a router should have. Its own addresses and what it brings in itself need none.
     pub fn routes(&self, root: RouterIndex) -> BTreeMap<Prefix, Route> {
         let mut first_steps = FirstSteps { oracle: self, root, known: BTreeMap::new() };
         let mut routes: BTreeMap<Prefix, Route> = BTreeMap::new();
@@ -118,7 +118,10 @@ impl<'a> Oracle<'a> {
                 routes.entry(prefix).or_insert(route);
             }
         }
-        routes.remove(&Prefix::host(root.loopback()));
+        let topology = &self.situation.topology;
+        let lans = topology.lans_of(root).filter(|(_, lan, _)| !lan.elects());
+        let own = lans.filter_map(|(index, _, _)| topology.lan_address(index, root));
+        own.chain([root.loopback()]).for_each(|own| drop(routes.remove(&Prefix::host(own))));
         debug_assert!(routes.values().all(|route| !route.nexthops.is_empty()));
         routes
     }
@@ -146,7 +149,7 @@ impl<'a> Oracle<'a> {
             if cost.map(|cost| cost + u32::from(attachment.cost)) != Some(metric) {
                 continue;
             }
-            route.originators.insert(attachment.router.id());
+            route.originators.insert(self.situation.topology.id(attachment.router));
             if attachment.router != root {
                 route.nexthops.extend(first_steps.towards(attachment.area, attachment.router));
             } else if let Some(interface) = attachment.interface {

@@ -60,6 +60,8 @@ pub enum Shape {
         inside: u16,
         /// What the first of the further areas lets in.
         first: FirstArea,
+        /// Whether [`Topology::mix_lans`].
+        mixed: bool,
     },
     /// [`Topology::random`].
     Random {
@@ -67,6 +69,8 @@ pub enum Shape {
         routers: u16,
         /// Links beyond a tree.
         extra: u16,
+        /// Number of networks of more than two routers, of all kinds.
+        lans: u16,
     },
 }
 
@@ -100,6 +104,9 @@ pub struct GridSize {
     /// Number of rows.
     pub height: u16,
 }
+
+/// What LANs are like comes from a sequence of its own, so that it changes nothing else of a network.
+const LANS: u64 = 0x4c41_4e53_0000_0001;
 
 /// Metric of the default route of stub areas: about as much as a link.
 const DEFAULT_COST: u32 = 3;
@@ -147,14 +154,23 @@ impl Shape {
             Self::Grid(GridSize { width, height }) => Topology::grid(width.into(), height.into()),
             Self::Ring { routers } => Topology::ring(routers.into()),
             Self::Sparse { routers, extra } => Topology::sparse(routers.into(), extra.into(), prng),
-            Self::Areas { backbone, areas, inside, first } => {
+            Self::Areas { backbone, areas, inside, first, mixed } => {
                 let mut topology = Topology::areas(backbone.into(), areas.into(), inside.into(), prng);
                 if areas > 0 && first != FirstArea::Normal {
                     topology.set_kind(AreaId(1), first.kind());
                 }
+                if mixed {
+                    topology.mix_lans(&mut Prng::new(seed.wrapping_add(LANS)));
+                }
                 topology
             }
-            Self::Random { routers, extra } => Topology::random(routers.into(), extra.into(), prng),
+            Self::Random { routers, extra, lans } => {
+                let mut topology = Topology::random(routers.into(), extra.into(), prng);
+                let prng = &mut Prng::new(seed.wrapping_add(LANS));
+                topology.add_lans(lans.into(), prng);
+                topology.mix_lans(prng);
+                topology
+            }
         }
     }
 }

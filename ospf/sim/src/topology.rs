@@ -3,12 +3,12 @@
 mod draw;
 mod index;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ospf::{AreaId, AreaKind, External, Prefix};
+use ospf::{AreaId, AreaKind, External, NetworkType, Prefix, RouterId};
 
-pub use index::{LanIndex, LinkIndex, MAX_LANS, MAX_LINKS, MAX_ROUTERS, RouterIndex, Side, stub_interface};
+pub use index::{LanIndex, LinkIndex, MAX_IDS, MAX_LANS, MAX_LINKS, MAX_ROUTERS, RouterIndex, Side, stub_interface};
 
 /// A network.
 #[derive(Debug, Clone, Default)]
@@ -23,13 +23,52 @@ pub struct Topology {
     pub kinds: BTreeMap<AreaId, AreaKind>,
 }
 
-/// A broadcast network.
-#[derive(Debug, Clone)]
+/// A network of any number of routers.
+#[derive(Debug, Clone, Default)]
 pub struct Lan {
     /// The area it is in.
     pub area: AreaId,
+    /// What it carries to whom.
+    pub network: LanNetwork,
     /// Routers on it, each once, at most 250.
     pub ends: Vec<LanEnd>,
+    /// Pairs of routers that do not receive each other's packets, the lower first: on point-to-multipoint networks only.
+    pub apart: BTreeSet<(RouterIndex, RouterIndex)>,
+    /// HelloInterval and RouterDeadInterval.
+    pub pace: Pace,
+}
+
+/// The kind of a network of any number of routers (RFC 2328 §1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LanNetwork {
+    /// All receive what is sent to all.
+    #[default]
+    Broadcast,
+    /// Packets go to one router each; neighbours are configured, and a designated router is elected.
+    NonBroadcast,
+    /// As many point-to-point links as there are pairs that are not apart.
+    PointToMultipoint(Discovery),
+}
+
+/// How neighbours on a point-to-multipoint network find each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discovery {
+    /// By hellos to all.
+    Multicast,
+    /// They are configured.
+    Configured,
+}
+
+/// HelloInterval and RouterDeadInterval of a network, by those of the run ([`crate::Timers`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Pace {
+    /// Those of the run.
+    #[default]
+    Normal,
+    /// RouterDeadInterval is twice as long.
+    Patient,
+    /// Both are twice as long.
+    Slow,
 }
 
 /// A router on a LAN.
@@ -41,6 +80,8 @@ pub struct LanEnd {
     pub cost: u16,
     /// Router Priority.
     pub priority: u8,
+    /// Whether the router has an interface there.
+    pub is_configured: bool,
 }
 
 /// What is attached to a router besides links.
@@ -52,6 +93,8 @@ pub struct Router {
     pub stubs: BTreeMap<Prefix, u16>,
     /// Destinations outside OSPF. Several routers may have the same.
     pub externals: BTreeMap<Prefix, External>,
+    /// Which of its router ids it has ([`RouterIndex::ids`]).
+    pub id: u8,
 }
 
 /// A point-to-point link.
@@ -65,6 +108,10 @@ pub struct Link {
     pub numbering: Numbering,
     /// The area it is in.
     pub area: AreaId,
+    /// HelloInterval and RouterDeadInterval.
+    pub pace: Pace,
+    /// Whether its routers have interfaces to it.
+    pub is_configured: bool,
 }
 
 /// One end of a link.
@@ -108,7 +155,55 @@ impl Link {
     }
 }
 
+impl LanEnd {
+    /// A router's interface.
+    pub const fn new(router: RouterIndex, cost: u16, priority: u8) -> Self {
+        Self { router, cost, priority, is_configured: true }
+    }
+}
+
+impl Lan {
+    /// Whether a designated router is elected (RFC 2328 §9.4).
+    pub fn elects(&self) -> bool {
+        match self.network {
+            LanNetwork::Broadcast | LanNetwork::NonBroadcast => true,
+            LanNetwork::PointToMultipoint(_) => false,
+        }
+    }
+
+    /// Whether what one router sends to another may reach it.
+    pub fn joins(&self, one: RouterIndex, other: RouterIndex) -> bool {
+        one != other && !self.apart.contains(&(one.min(other), one.max(other)))
+    }
+}
+
+impl LanNetwork {
+    /// As interfaces have it.
+    pub fn network_type(self) -> NetworkType {
+        match self {
+            Self::Broadcast => NetworkType::Broadcast,
+            Self::NonBroadcast => NetworkType::NonBroadcast,
+            Self::PointToMultipoint(_) => NetworkType::PointToMultipoint,
+        }
+    }
+
+    /// Whether packets to all reach anybody.
+    pub fn carries_multicast(self) -> bool {
+        matches!(self, Self::Broadcast | Self::PointToMultipoint(Discovery::Multicast))
+    }
+}
+
 impl Topology {
+    /// A router's id.
+    pub fn id(&self, router: RouterIndex) -> RouterId {
+        router.ids(self.routers[router.0].id)
+    }
+
+    /// The router that has or had this id.
+    pub fn router_of(&self, id: RouterId) -> Option<RouterIndex> {
+        RouterIndex::of(id).filter(|router| router.0 < self.routers.len())
+    }
+
     /// What an area lets in.
     pub fn kind(&self, area: AreaId) -> &AreaKind {
         self.kinds.get(&area).unwrap_or(&AreaKind::Normal)

@@ -44,6 +44,10 @@ impl Network {
             self.violation(router, at, format!("sent on {interface:?}, which is no active interface of its"));
             return;
         };
+        if destination.is_multicast() && !self.carries_multicast(interface) {
+            self.violation(router, at, format!("sent to {destination} on {interface:?}, which carries no multicast"));
+            return;
+        }
         for (to, address) in ends {
             let for_it = destination.is_multicast() || destination == address;
             if !for_it || !self.carries(interface, router, to) {
@@ -77,10 +81,17 @@ impl Network {
         Some((topology.address(link, near), vec![far]))
     }
 
+    fn carries_multicast(&self, interface: InterfaceId) -> bool {
+        LanIndex::of(interface).is_none_or(|lan| self.situation.topology.lans[lan.0].network.carries_multicast())
+    }
+
     pub(super) fn carries(&self, interface: InterfaceId, from: RouterIndex, to: RouterIndex) -> bool {
         let situation = &self.situation;
         match (LanIndex::of(interface), LinkIndex::of(interface)) {
-            (Some(lan), _) => situation.is_plugged(lan, from) && situation.is_plugged(lan, to),
+            (Some(lan), _) => {
+                let joins = situation.topology.lans[lan.0].joins(from, to);
+                joins && situation.is_plugged(lan, from) && situation.is_plugged(lan, to)
+            }
             (None, Some(link)) => {
                 let side = situation.topology.links[link.0].side_of(from);
                 side.is_some_and(|side| situation.carries_from(link, side))

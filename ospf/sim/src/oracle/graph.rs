@@ -7,9 +7,9 @@ use ospf::{AreaId, Nexthop, Prefix};
 
 use super::{Area, Attachment, Border, Step};
 use crate::situation::Situation;
-use crate::topology::{Numbering, RouterIndex, Side, Topology, stub_interface};
+use crate::topology::{LanEnd, Numbering, RouterIndex, Side, Topology, stub_interface};
 
-/// The links and LANs of each area, by the router that they lead out of.
+/// The links of each area, LANs being as many as there are pairs on them, by the router that they lead out of.
 pub(super) fn steps(situation: &Situation) -> BTreeMap<AreaId, Vec<Vec<Step>>> {
     let topology = &situation.topology;
     let areas = topology.links.iter().map(|link| link.area).chain(topology.lans.iter().map(|lan| lan.area));
@@ -27,13 +27,10 @@ pub(super) fn steps(situation: &Situation) -> BTreeMap<AreaId, Vec<Vec<Step>>> {
         }
     }
     for (index, lan) in topology.lans() {
-        let ends = situation.joined_by(index);
-        for near in &ends {
-            for far in ends.iter().filter(|far| far.router != near.router) {
-                let via = topology.lan_address(index, far.router);
-                let nexthop = Nexthop { interface: index.interface(), via };
-                add(lan.area, near.router, Step { to: far.router, cost: near.cost, nexthop });
-            }
+        for (near, far) in situation.pairs_on(index) {
+            let via = topology.lan_address(index, far.router);
+            let nexthop = Nexthop { interface: index.interface(), via };
+            add(lan.area, near.router, Step { to: far.router, cost: near.cost, nexthop });
         }
     }
     steps
@@ -51,12 +48,12 @@ pub(super) fn members(situation: &Situation) -> BTreeMap<AreaId, BTreeSet<Router
         add(description.area, router);
     }
     for (index, link) in situation.topology.links() {
-        if situation.has_carrier(index) {
+        if link.is_configured && situation.has_carrier(index) {
             Side::BOTH.into_iter().for_each(|side| add(link.area, link.end(side).router));
         }
     }
     for (_, lan) in situation.topology.lans() {
-        lan.ends.iter().for_each(|end| add(lan.area, end.router));
+        lan.ends.iter().filter(|end| end.is_configured).for_each(|end| add(lan.area, end.router));
     }
     members
 }
@@ -108,6 +105,7 @@ pub(super) fn distances(steps: &[Vec<Step>], from: RouterIndex) -> Vec<Option<u3
 
 /// Networks inside OSPF, with the routers that have them.
 pub(super) fn networks(situation: &Situation) -> BTreeMap<Prefix, Vec<Attachment>> {
+    let topology = &situation.topology;
     let mut networks: BTreeMap<Prefix, Vec<Attachment>> = BTreeMap::new();
     let mut attach = |prefix, attachment| networks.entry(prefix).or_default().push(attachment);
     for router in situation.running() {
@@ -120,7 +118,7 @@ pub(super) fn networks(situation: &Situation) -> BTreeMap<Prefix, Vec<Attachment
     }
     for (index, link) in situation.topology.links() {
         // The subnet is there as soon as the interface is up, with or without a neighbour (RFC 2328 §12.4.1.1).
-        if link.numbering == Numbering::Unnumbered || !situation.has_carrier(index) {
+        if link.numbering == Numbering::Unnumbered || !link.is_configured || !situation.has_carrier(index) {
             continue;
         }
         for end in [link.a, link.b].into_iter().filter(|end| situation.runs(end.router)) {
@@ -129,9 +127,16 @@ pub(super) fn networks(situation: &Situation) -> BTreeMap<Prefix, Vec<Attachment
         }
     }
     for (index, lan) in situation.topology.lans() {
-        for end in lan.ends.iter().filter(|end| situation.runs(end.router)) {
-            let interface = Some(index.interface());
-            attach(index.subnet(), Attachment { router: end.router, area: lan.area, cost: end.cost, interface });
+        for &LanEnd { router, cost, .. } in
+            lan.ends.iter().filter(|end| end.is_configured && situation.runs(end.router))
+        {
+            if lan.elects() {
+                let interface = Some(index.interface());
+                attach(index.subnet(), Attachment { router, area: lan.area, cost, interface });
+            } else if let Some(address) = topology.lan_address(index, router) {
+                // RFC 2328 §12.4.1.4: a router's own address, at cost 0.
+                attach(Prefix::host(address), Attachment { router, area: lan.area, cost: 0, interface: None });
+            }
         }
     }
     networks

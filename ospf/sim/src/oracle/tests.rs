@@ -96,10 +96,10 @@ fn a_border_router_is_the_way_to_other_areas_and_to_what_is_brought_in_there() {
 
 #[test]
 fn a_lan_joins_those_who_are_plugged_in_if_somebody_may_be_designated() {
-    let end = |router, cost, priority| LanEnd { router: RouterIndex(router), cost, priority };
+    let end = |router, cost, priority| LanEnd::new(RouterIndex(router), cost, priority);
     let mut topology = Topology::mesh(3);
     topology.links.clear();
-    topology.lans.push(Lan { area: AreaId::BACKBONE, ends: vec![end(0, 3, 1), end(1, 5, 0), end(2, 7, 0)] });
+    topology.lans.push(Lan { ends: vec![end(0, 3, 1), end(1, 5, 0), end(2, 7, 0)], ..Lan::default() });
     let mut situation = Situation::new(topology);
     let (lan, [zero, one, two]) = (LanIndex(0), [0, 1, 2].map(RouterIndex));
     let to = |situation: &Situation, router: RouterIndex| {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use ospf::{AreaId, AreaKind, ExternalMetric, Prefix, Route, RouteKind, RouterId, Summaries};
+use ospf::{AreaId, AreaKind, ExternalMetric, Prefix, Route, RouteKind, Summaries};
 
 use super::{Attachment, Border, FirstSteps, Oracle, route};
 use crate::topology::RouterIndex;
@@ -48,7 +48,7 @@ impl Oracle<'_> {
         // Equally long ways may be through several areas, where the backbone is not the only one that counts.
         for way in ways.iter().filter(|way| way.cost == best.cost) {
             for &end in &way.ends {
-                route.originators.insert(end.id());
+                route.originators.insert(self.situation.topology.id(end));
                 route.nexthops.extend(first_steps.towards(way.area, end));
             }
         }
@@ -141,7 +141,9 @@ impl Oracle<'_> {
         // RFC 2328 §16.4 (6): type 1 first, by the whole cost; then type 2 by metric, then by the way to the boundary router.
         let mut best: BTreeMap<Prefix, Outside> = BTreeMap::new();
         for (boundary, router) in self.situation.topology.routers() {
-            if boundary == root || router.externals.is_empty() || !self.situation.runs(boundary) {
+            let may = |area| self.situation.topology.has_externals(area);
+            let brings_in = !router.externals.is_empty() && self.areas_of(boundary).any(may);
+            if boundary == root || !brings_in || !self.situation.runs(boundary) {
                 continue;
             }
             let Some(way) = self.way_out(root, boundary) else { continue };
@@ -164,7 +166,7 @@ impl Oracle<'_> {
             let area = boundaries.iter().map(|(_, way)| way.area).max().unwrap_or_default();
             let mut route = route(kind, area, metric);
             for (boundary, way) in boundaries {
-                route.originators.insert(RouterId::from(boundary.loopback()));
+                route.originators.insert(self.situation.topology.id(boundary));
                 for end in way.ends {
                     route.nexthops.extend(first_steps.towards(way.area, end));
                 }

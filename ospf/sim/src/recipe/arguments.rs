@@ -70,6 +70,9 @@ pub enum NetworkCommand {
         /// What the first of the further areas lets in
         #[arg(long, value_enum, default_value_t = FirstArea::Normal)]
         first_area: FirstArea,
+        /// Some LANs are non-broadcast, some point-to-multipoint networks
+        #[arg(long)]
+        mixed: bool,
         /// What happens to it
         #[command(flatten)]
         options: Options,
@@ -82,6 +85,9 @@ pub enum NetworkCommand {
         /// Links beyond those that join everybody
         #[arg(long, default_value_t = DEFAULT_EXTRA)]
         extra: u16,
+        /// Networks of up to five routers: broadcast, non-broadcast and point-to-multipoint
+        #[arg(long, default_value_t = 0)]
+        lans: u16,
         /// What happens to it
         #[command(flatten)]
         options: Options,
@@ -198,10 +204,12 @@ impl From<NetworkCommand> for Recipe {
             NetworkCommand::Grid { size, options } => (Shape::Grid(size), options),
             NetworkCommand::Ring { routers, options } => (Shape::Ring { routers }, options),
             NetworkCommand::Sparse { routers, extra, options } => (Shape::Sparse { routers, extra }, options),
-            NetworkCommand::Areas { backbone, areas, inside, first_area: first, options } => {
-                (Shape::Areas { backbone, areas, inside, first }, options)
+            NetworkCommand::Areas { backbone, areas, inside, first_area: first, mixed, options } => {
+                (Shape::Areas { backbone, areas, inside, first, mixed }, options)
             }
-            NetworkCommand::Random { routers, extra, options } => (Shape::Random { routers, extra }, options),
+            NetworkCommand::Random { routers, extra, lans, options } => {
+                (Shape::Random { routers, extra, lans }, options)
+            }
         };
         Self { shape, options }
     }

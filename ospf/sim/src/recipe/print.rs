@@ -19,11 +19,15 @@ impl fmt::Display for Shape {
             Self::Grid(GridSize { width, height }) => write!(f, "grid {width}x{height}"),
             Self::Ring { routers } => write!(f, "ring {routers}"),
             Self::Sparse { routers, extra } => write!(f, "sparse {routers} --extra {extra}"),
-            Self::Areas { backbone, areas, inside, first } => {
+            Self::Areas { backbone, areas, inside, first, mixed } => {
                 write!(f, "areas {backbone} --areas {areas} --inside {inside}")?;
-                option(f, "first-area", first, &FirstArea::Normal)
+                option(f, "first-area", first, &FirstArea::Normal)?;
+                flag(f, "mixed", *mixed)
             }
-            Self::Random { routers, extra } => write!(f, "random {routers} --extra {extra}"),
+            Self::Random { routers, extra, lans } => {
+                write!(f, "random {routers} --extra {extra}")?;
+                option(f, "lans", lans, &0)
+            }
         }
     }
 }
@@ -159,9 +163,10 @@ mod tests {
             Shape::Grid(GridSize { width: 3, height: 4 }),
             Shape::Ring { routers: 5 },
             Shape::Sparse { routers: 6, extra: 0 },
-            Shape::Areas { backbone: 7, areas: 1, inside: 8, first: FirstArea::Normal },
-            Shape::Areas { backbone: 7, areas: 1, inside: 8, first: FirstArea::TotallyStubby },
-            Shape::Random { routers: 9, extra: 2 },
+            Shape::Areas { backbone: 7, areas: 1, inside: 8, first: FirstArea::Normal, mixed: false },
+            Shape::Areas { backbone: 7, areas: 1, inside: 8, first: FirstArea::TotallyStubby, mixed: true },
+            Shape::Random { routers: 9, extra: 2, lans: 0 },
+            Shape::Random { routers: 9, extra: 2, lans: 3 },
         ];
         for shape in shapes {
             for options in [&all, &none, &Options::DEFAULT] {

@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 use ospf::{AreaId, External, ExternalMetric, Prefix};
 
-use super::{End, Lan, LanEnd, Link, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex, Topology};
+use super::{
+    Discovery, End, Lan, LanEnd, LanNetwork, Link, MAX_LINKS, MAX_ROUTERS, Numbering, Pace, Router, RouterIndex,
+    Topology,
+};
 use crate::prng::Prng;
 
 impl Topology {
@@ -119,6 +122,39 @@ impl Topology {
         topology
     }
 
+    /// Adds networks of a few routers each.
+    pub fn add_lans(&mut self, count: usize, prng: &mut Prng) {
+        for _ in 0..count {
+            let mut left: Vec<_> = (0..self.routers.len()).map(RouterIndex).collect();
+            let mut ends = Vec::new();
+            for _ in 0..prng.between(2, 5).into() {
+                if left.is_empty() {
+                    break;
+                }
+                let router = left.swap_remove(prng.below(left.len()));
+                ends.push(LanEnd::new(router, prng.between(1, 4), prng.below(3) as u8));
+            }
+            self.lans.push(Lan { ends, ..Lan::default() });
+        }
+    }
+
+    /// Makes some LANs non-broadcast and some point-to-multipoint networks, in which some routers may not receive each other's packets.
+    pub fn mix_lans(&mut self, prng: &mut Prng) {
+        for lan in &mut self.lans {
+            lan.network = match prng.below(5) {
+                0 => LanNetwork::Broadcast,
+                1 | 2 => LanNetwork::NonBroadcast,
+                3 => LanNetwork::PointToMultipoint(Discovery::Multicast),
+                _ => LanNetwork::PointToMultipoint(Discovery::Configured),
+            };
+            if !lan.elects() && prng.below(2) == 0 {
+                let routers: Vec<_> = lan.ends.iter().map(|end| end.router).collect();
+                let pairs = routers.iter().flat_map(|&one| routers.iter().map(move |&other| (one, other)));
+                lan.apart = pairs.filter(|(one, other)| one < other && prng.below(3) == 0).collect();
+            }
+        }
+    }
+
     /// Joins routers by a random tree of links, one link more, and one or two LANs of some of them.
     fn fill_area(&mut self, area: AreaId, members: &[usize], prng: &mut Prng) {
         let first = self.links.len();
@@ -135,14 +171,13 @@ impl Topology {
         self.links[first..].iter_mut().for_each(|link| link.area = area);
         for number in 0..1 + prng.below(2) {
             let all = number == 0;
-            let end = |prng: &mut Prng, &router: &usize| LanEnd {
-                router: RouterIndex(router),
-                cost: prng.between(1, 4),
-                priority: prng.below(3) as u8,
+            let end = |prng: &mut Prng, &router: &usize| {
+                let cost = prng.between(1, 4);
+                LanEnd::new(RouterIndex(router), cost, prng.below(3) as u8)
             };
             let on_it: Vec<_> = members.iter().filter(|_| all || prng.below(2) == 0).copied().collect();
             let ends = on_it.iter().map(|member| end(prng, member)).collect();
-            self.lans.push(Lan { area, ends });
+            self.lans.push(Lan { area, ends, ..Lan::default() });
         }
     }
 
@@ -172,7 +207,14 @@ impl Topology {
         assert_ne!(a, b, "a link has two routers");
         assert!(self.links.len() < MAX_LINKS, "too many links");
         let end = |router| End { router: RouterIndex(router), cost };
-        self.links.push(Link { a: end(a), b: end(b), numbering, area: AreaId::BACKBONE });
+        self.links.push(Link {
+            a: end(a),
+            b: end(b),
+            numbering,
+            area: AreaId::BACKBONE,
+            pace: Pace::Normal,
+            is_configured: true,
+        });
     }
 
     fn join_randomly(&mut self, a: usize, b: usize, prng: &mut Prng) {

@@ -32,6 +32,9 @@ pub const MAX_LANS: usize = 1 << 14;
 /// As many routers have a loopback address in 10.255.0.0/16.
 pub const MAX_ROUTERS: usize = 65_534;
 
+/// As many router ids has a router.
+pub const MAX_IDS: u8 = 4;
+
 /// As many links have a /30 in 172.16.0.0/12.
 pub const MAX_LINKS: usize = 1 << 18;
 
@@ -56,15 +59,21 @@ impl RouterIndex {
         Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 255, 0, 0)) + self.0 as u32 + 1)
     }
 
-    /// Its router id, which is the loopback address.
+    /// Its first router id, which is the loopback address.
     pub fn id(self) -> RouterId {
-        RouterId::from(self.loopback())
+        self.ids(0)
     }
 
-    /// The router of this id.
+    /// A router id that it may have: that of the same number in 10.255.0.0/16, 10.254.0.0/16 and so on.
+    pub fn ids(self, number: u8) -> RouterId {
+        RouterId(u32::from(self.loopback()) - (u32::from(number) << 16))
+    }
+
+    /// The router that may have this id.
     pub fn of(id: RouterId) -> Option<Self> {
-        let number = id.0.checked_sub(u32::from(Ipv4Addr::new(10, 255, 0, 1)))?;
-        (number as usize).lt(&MAX_ROUTERS).then_some(Self(number as usize))
+        let lowest = Self(0).ids(MAX_IDS - 1).0;
+        let number = (id.0.checked_sub(lowest)? % (1 << 16)) as usize;
+        (number < MAX_ROUTERS && id <= Self(number).id()).then_some(Self(number))
     }
 }
 
