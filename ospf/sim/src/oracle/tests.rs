@@ -4,7 +4,7 @@ use ospf::{AreaKind, External, ExternalMetric, Summaries};
 
 use super::*;
 use crate::situation::Trouble;
-use crate::topology::{End, Lan, LanEnd, LanIndex, Link, LinkIndex, Topology};
+use crate::topology::{Discovery, End, Lan, LanEnd, LanIndex, LanNetwork, Link, LinkIndex, Topology};
 
 fn nexthops(route: &Route) -> Vec<u32> {
     route.nexthops.iter().map(|nexthop| nexthop.interface.0).collect()
@@ -116,6 +116,30 @@ fn a_lan_joins_those_who_are_plugged_in_if_somebody_may_be_designated() {
     situation.set_plugged(lan, one, true);
     situation.set_running(zero, false);
     assert_eq!(to(&situation, one), None, "neither may be the designated router");
+}
+
+#[test]
+fn a_point_to_multipoint_network_is_links_and_addresses() {
+    let end = |router, cost| LanEnd::new(RouterIndex(router), cost, 0);
+    let [zero, one, two] = [0, 1, 2].map(RouterIndex);
+    let mut topology = Topology::mesh(3);
+    topology.links.clear();
+    topology.lans.push(Lan {
+        network: LanNetwork::PointToMultipoint(Discovery::Configured),
+        ends: vec![end(0, 3), end(1, 5), end(2, 7)],
+        apart: BTreeSet::from([(zero, two)]),
+        ..Lan::default()
+    });
+    let lan = LanIndex(0);
+    let situation = Situation::new(topology);
+    let address = |router| situation.topology.lan_address(lan, router).unwrap();
+    let routes = Oracle::new(&situation).routes(two);
+    let far = &routes[&Prefix::host(zero.loopback())];
+    assert_eq!((far.metric, far.nexthops.first().unwrap().via), (12, Some(address(one))), "by the one in between");
+    let near = &routes[&Prefix::host(address(one))];
+    assert_eq!((near.metric, near.kind), (7, RouteKind::IntraArea));
+    assert!(routes.contains_key(&Prefix::host(address(zero))));
+    assert!(!routes.contains_key(&Prefix::host(address(two))) && !routes.contains_key(&lan.subnet()));
 }
 
 #[test]

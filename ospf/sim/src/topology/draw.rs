@@ -145,6 +145,8 @@ impl Topology {
                 0 => LanNetwork::Broadcast,
                 1 | 2 => LanNetwork::NonBroadcast,
                 3 => LanNetwork::PointToMultipoint(Discovery::Multicast),
+                // Without neighbours to configure a network is taken for one that carries multicast.
+                _ if lan.ends.len() < 2 => LanNetwork::PointToMultipoint(Discovery::Multicast),
                 _ => LanNetwork::PointToMultipoint(Discovery::Configured),
             };
             if !lan.elects() && prng.below(2) == 0 {
