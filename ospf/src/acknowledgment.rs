@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::answers::{ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW};
+use crate::config::Deviation;
 use crate::databases::Databases;
 use crate::engine::Engine;
 use crate::ids::{InterfaceId, NeighborKey};
@@ -14,6 +15,9 @@ use crate::wire::{LSA_HEADER_LEN, LsaHeader, PacketBody};
 /// How long acknowledgements are held back to go together (§13.5: less than RxmtInterval).
 const ACK_DELAY: Duration = Duration::from_millis(100);
 
+/// How long others do.
+const LONG_ACK_DELAY: Duration = Duration::from_secs(1);
+
 /// Acknowledgements of so many octets of LSAs are not held back: the sender's window shall not run dry.
 const ACK_OCTETS: usize = 16 * 1024;
 
@@ -21,7 +25,8 @@ impl Engine {
     /// A delayed acknowledgement (§13.5): it goes to all adjacent neighbours, with others, soon.
     pub(crate) fn acknowledge_later(&mut self, id: InterfaceId, header: LsaHeader) {
         let most = self.acks_in_packet(id);
-        let deadline = self.now + ACK_DELAY;
+        let delay = if self.config.conduct.has(Deviation::Pacing) { ACK_DELAY } else { LONG_ACK_DELAY };
+        let deadline = self.now + delay;
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.delayed_acks.push(header);
         interface.delayed_ack_octets += usize::from(header.length);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::answers::Answers;
 use crate::authentication::Accepted;
 use crate::check::Findings;
-use crate::databases::LsaPlace;
+use crate::databases::{Domain, LsaPlace};
 use crate::dr_election::{Candidate, Designated};
 use crate::event::NeighborState;
 use crate::helper::Helping;
@@ -115,6 +115,21 @@ impl Neighbor {
         may
     }
 
+    /// Whether an instance that the neighbour floods may be one that it sent before it restarted, and does not know of.
+    ///
+    /// A router that restarts has no memory of its sequence numbers. If it finds its LSA in our database just as it originates it, neither
+    /// floods it: both are the same instance. A packet from before its restart that arrives only then, with that LSA at MaxAge or with a
+    /// higher sequence number, replaces it here and nowhere else. For §13.7 our acknowledgement of it means nothing to the neighbour, so
+    /// that for LSRefreshTime its LSA would be missing here. It is doubted while such a packet may be under way: from the beginning of the
+    /// exchange on for [`LONGEST_UNDER_WAY`], if it is the neighbour's own or one that takes an LSA away. A neighbour that did send it
+    /// just now acknowledges it, and any other outbids it (§13.4), whether it deviates from the RFC or not.
+    /// LSAs of link scope, with which it announces a restart (RFC 3623 §2), are never in the way of another instance.
+    pub(crate) fn may_have_outlived(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> bool {
+        now.saturating_since(self.exchange.settled) < LONGEST_UNDER_WAY
+            && (header.is_max_age() || place.key.advertising_router == self.router_id)
+            && !matches!(place.domain, Domain::Link(_))
+    }
+
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
     pub(crate) fn clear_lists(&mut self) {
         self.exchange.summary = SummaryList::default();
@@ -129,6 +144,9 @@ impl Neighbor {
         self.forgone = false;
     }
 }
+
+/// No packet is under way for longer.
+pub(crate) const LONGEST_UNDER_WAY: Duration = Duration::from_secs(10);
 
 /// So long after the roles were settled a Database Description with the I-bit may be one that was overtaken; less than RxmtInterval, after
 /// which a neighbour that means it says so again.
@@ -204,6 +222,7 @@ impl Exchange {
     /// Deviates: for §10.6 each of these is a SeqNumberMismatch. To ignore one cannot hold up the neighbour, whatever its state:
     /// - Without the I-bit, numbers of this exchange that it has been through are of packets that were answered. Whoever begins another
     ///   exchange says so with the I-bit first, and goes on from higher numbers (§10.3) or, having forgotten all, from random ones.
+    ///   A slave with which a copy of an old packet of ours has done that is found out (`may_be_waiting` in [`crate::exchange`]).
     /// - With the I-bit it is ignored for a moment only, and the neighbour repeats it until its roles are settled ([`OVERTAKEN`]).
     ///   Should a copy of an old packet of ours have settled them meanwhile, it is the slave, and does not wait for us for ever
     ///   (§10.8 in [`crate::exchange`]).

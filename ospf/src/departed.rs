@@ -9,15 +9,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::adjacency::LONGEST_UNDER_WAY;
 use crate::check::Findings;
+use crate::config::Deviation;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::ids::{NeighborKey, SequenceNumber};
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaHeader};
 
-/// How long an LSA is remembered. No packet is under way for as long.
-const MEMORY: Duration = Duration::from_secs(10);
+/// How long an LSA is remembered.
+const MEMORY: Duration = LONGEST_UNDER_WAY;
 
 /// Octets of LSAs that are remembered; beyond, the first to leave is the first to be forgotten.
 const MAX_OCTETS: usize = 1 << 20;
@@ -95,6 +97,9 @@ impl Engine {
     /// gets that one, but not more often than every MinLSArrival.
     pub(crate) fn refuse_departed(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) -> bool {
         let now = self.now;
+        if !self.config.conduct.has(Deviation::Departed) {
+            return false;
+        }
         let Some(gone) = self.departed.lookup(place, now) else { return false };
         let begins_anew = header.sequence == SequenceNumber::INITIAL && gone.header.sequence != SequenceNumber::INITIAL;
         if begins_anew || header.compare(&gone.header).is_gt() {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::adjacency::{Received, Role, SummaryList, SummaryNext};
+use crate::adjacency::{LONGEST_UNDER_WAY, Received, Role, SummaryList, SummaryNext};
 use crate::answers::DESCRIPTION_ANSWERS;
+use crate::config::Deviation;
 use crate::databases::Databases;
 use crate::engine::Engine;
 use crate::event::NeighborState;
@@ -133,11 +134,15 @@ impl Engine {
                 self.timers.set(TimerKey::DatabaseDescription(key), next);
                 self.repeat_description(key);
             }
+            Role::Slave if !self.config.conduct.has(Deviation::SilentMaster) => {
+                self.timers.set(TimerKey::DatabaseDescription(key), next);
+            }
             Role::Slave => self.neighbor_event(key, NeighborEvent::MasterSilent),
         }
     }
 
-    /// A duplicate of the master's last packet is answered with ours once more (§10.6), a few times in RxmtInterval: it sends no more.
+    /// A duplicate of the master's last packet, or an old one of the slave's, is answered with ours once more (§10.6), a few times in
+    /// RxmtInterval.
     fn answer_duplicate(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -179,11 +184,12 @@ impl Engine {
             // It has heard us, or it would not describe its database: the hello that says so is late or lost.
             self.two_way(key);
         }
+        let deviates = self.config.conduct.has(Deviation::StaleDescriptions);
         let Some(neighbor) = self.neighbor_mut(key) else { return Err(Refusal::UnknownNeighbor) };
         let received = Received::from(packet);
         let duplicate = neighbor.exchange.last_received == Some(received);
         let role = neighbor.exchange.role;
-        let stale = neighbor.exchange.is_stale(packet, now);
+        let stale = deviates && neighbor.exchange.is_stale(packet, now);
         match neighbor.state {
             NeighborState::Down | NeighborState::Attempt | NeighborState::Init | NeighborState::TwoWay => {
                 return Err(Refusal::NeighborState);
@@ -209,12 +215,45 @@ impl Engine {
             NeighborState::Loading | NeighborState::Full => match (duplicate, role) {
                 // "The only packets received should be duplicates": anything else means that the neighbour starts over.
                 (true, Role::Master) => {}
+                (true, Role::Slave) if self.has_freed_description(key) => self.negotiate_again(key, packet),
                 (true, Role::Slave) => self.answer_duplicate(key),
+                (false, Role::Master) if stale && !packet.flags.init && !self.may_be_waiting(key, packet) => {
+                    self.answer_duplicate(key);
+                }
+                (false, Role::Master) if stale && !packet.flags.init => self.negotiate_again(key, packet),
                 (false, _) if stale => {}
                 (false, _) => self.negotiate_again(key, packet),
             },
         }
         Ok(())
+    }
+
+    /// Whether the slave has to begin anew, though its packet seems to be an old one.
+    ///
+    /// It may be in an exchange that a copy of an old packet of ours has begun with it, and wait for us without a word. A slave that is done
+    /// knows our last packet as a duplicate. One that waits finds in it a SeqNumberMismatch, or that very packet which comes next: it goes on
+    /// to the end, as before. But its lists have been emptied (§10.3). So what it has and we have not would never come.
+    fn may_be_waiting(&self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
+        let (Some(interface), Some(neighbor)) = (self.interfaces.get(&key.interface), self.neighbor(key)) else {
+            return false;
+        };
+        let is_news = |header: &LsaHeader| {
+            let place = Databases::place(header.key, key.interface, interface.config.area);
+            let stored = place.and_then(|place| self.databases.lookup(place)).map(|entry| entry.header(self.now));
+            stored.map_or(!header.is_max_age(), |stored| header.newer_than(&stored))
+                && neighbor.requests.header(header.key).is_none()
+        };
+        let is_late = self.now.saturating_since(neighbor.exchange.settled) < LONGEST_UNDER_WAY;
+        !is_late || packet.headers.iter().any(is_news)
+    }
+
+    /// Whether the slave has freed its last packet, "after RouterDeadInterval" (§10.8): see [`Self::exchange_done`].
+    fn has_freed_description(&self, key: NeighborKey) -> bool {
+        let (interface, neighbor) = (self.interfaces.get(&key.interface), self.neighbor(key));
+        let is_over = interface.zip(neighbor).is_some_and(|(interface, neighbor)| {
+            self.now.saturating_since(neighbor.exchange.settled) >= interface.dead_interval()
+        });
+        is_over && !self.config.conduct.has(Deviation::SilentMaster)
     }
 
     /// The packet belongs to no exchange that this one could go on with (§10.6, SeqNumberMismatch).
@@ -223,7 +262,7 @@ impl Engine {
     /// repetition would be after RxmtInterval.
     fn negotiate_again(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
         self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
-        if packet.flags.init {
+        if packet.flags.init && self.config.conduct.has(Deviation::StaleDescriptions) {
             self.settle_and_accept(key, packet);
         }
     }
@@ -326,7 +365,9 @@ impl Engine {
             if is_newer == Some(false) {
                 continue;
             }
-            if header.key.advertising_router == self.config.router_id {
+            if header.key.advertising_router == self.config.router_id
+                && self.config.conduct.has(Deviation::OwnInstances)
+            {
                 if !self.described_own(key, place, &header) {
                     continue;
                 }
@@ -358,9 +399,6 @@ impl Engine {
         self.timers.cancel(TimerKey::DatabaseDescription(key));
         let Some(neighbor) = self.neighbor_mut(key) else { return };
         let complete = neighbor.requests.is_empty();
-        if neighbor.exchange.role == Role::Master {
-            neighbor.exchange.last_sent = None;
-        }
         // Deviates: after RouterDeadInterval the slave frees its last packet, and a duplicate of the master's last one is a
         // SeqNumberMismatch (§10.8). It keeps it here: it is still the right answer to a master that missed it.
         self.neighbor_event(key, NeighborEvent::ExchangeDone { complete });

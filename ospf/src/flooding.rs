@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use crate::config::Deviation;
 use crate::databases::{Databases, LsaPlace};
 use crate::early::Kept;
 use crate::engine::Engine;
@@ -11,6 +12,7 @@ use crate::ids::{LsaType, NeighborId, NeighborKey, RouterId, SequenceNumber};
 use crate::interface::Interface;
 use crate::interface_machine::InterfaceState;
 use crate::lsdb::{Change, Entry};
+use crate::neighbor::NeighborEvent;
 use crate::refusal::LsaRefusal;
 use crate::site_lsas::Bringer;
 use crate::time::Instant;
@@ -26,6 +28,10 @@ pub(crate) enum Acknowledgment {
     None,
     Delayed,
     Direct,
+    /// At once to the sender, and later to others who wait for it, too.
+    DirectAndDelayed,
+    /// The exchange has gone wrong: it begins again, and the rest of the update is not looked at (§13 (6)).
+    BadLsReq,
     /// It gets ours, which is newer (§13 (8)).
     SendBack(LsaPlace),
 }
@@ -41,6 +47,14 @@ impl Engine {
                 Ok(Acknowledgment::None) => {}
                 Ok(Acknowledgment::Delayed) => self.acknowledge_later(from.interface, header),
                 Ok(Acknowledgment::Direct) => direct.push(header),
+                Ok(Acknowledgment::DirectAndDelayed) => {
+                    direct.push(header);
+                    self.acknowledge_later(from.interface, header);
+                }
+                Ok(Acknowledgment::BadLsReq) => {
+                    self.neighbor_event(from, NeighborEvent::BadLsReq);
+                    break;
+                }
                 Ok(Acknowledgment::SendBack(place)) => back.push(place),
                 Err(reason) => {
                     let router_id = self.neighbor(from).map_or(RouterId::default(), |neighbor| neighbor.router_id);
@@ -64,6 +78,12 @@ impl Engine {
         let stored = self.databases.lookup(place);
 
         let order = stored.map(|entry| header.compare(&entry.header(now)));
+        if !self.config.conduct.has(Deviation::OvertakenUpdates)
+            && order.is_some_and(Ordering::is_le)
+            && self.is_requested(from, place)
+        {
+            return Ok(Acknowledgment::BadLsReq);
+        }
         let body = match stored.filter(|entry| is_same_text(entry, &lsa, now)) {
             // (1), (2): bytes that are in the database were checked when they came there; in a mesh most that come are.
             Some(_) if order == Some(Ordering::Equal) => return Ok(self.received_duplicate(from, place)),
@@ -80,7 +100,8 @@ impl Engine {
             },
         };
 
-        let is_own = place.key.advertising_router == self.config.router_id;
+        let is_own =
+            place.key.advertising_router == self.config.router_id && self.config.conduct.has(Deviation::OwnInstances);
         let is_open = self.bringer(from.interface, place.key) == Bringer::Open;
         match order {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.
@@ -109,6 +130,9 @@ impl Engine {
                     return Err(LsaRefusal::DatabaseFull);
                 }
                 if self.arrived_too_soon(from, place, header.age) {
+                    if !self.config.conduct.has(Deviation::EarlyArrivals) {
+                        return Err(LsaRefusal::TooSoon);
+                    }
                     return match self.keep_early(from, place, &lsa) {
                         Kept::Yes => {
                             self.interfaces
@@ -164,6 +188,9 @@ impl Engine {
     /// instance is flooded into the other part just before its successor, which should not have to wait for a retransmission.
     fn arrived_too_soon(&self, from: NeighborKey, place: LsaPlace, age: u16) -> bool {
         let Some(stored) = self.databases.lookup(place) else { return false };
+        if !self.config.conduct.has(Deviation::EarlyArrivals) {
+            return self.now.saturating_since(stored.installed()) < MIN_LS_ARRIVAL;
+        }
         self.now.saturating_since(stored.installed()) < MIN_LS_ARRIVAL
             && stored.age(self.now).saturating_sub(age) < OLDER_MAKE
             && !self.exchanged.contains(&place)
@@ -215,6 +242,9 @@ impl Engine {
         match (flooding, interface.state) {
             // The sender takes the flood for an acknowledgement.
             (Flooding::AlsoBack, _) => Acknowledgment::None,
+            // Before it sees ours: or it would take that for an acknowledgement, and not acknowledge it.
+            (Flooding::Doubted, _) if interface.neighbors.len() > 1 => Acknowledgment::DirectAndDelayed,
+            (Flooding::Doubted, _) => Acknowledgment::Direct,
             // "Delayed acknowledgment sent if advertisement received from Designated Router, otherwise do nothing."
             (Flooding::Onward, InterfaceState::Backup) if !self.is_from_designated_router(from) => Acknowledgment::None,
             (Flooding::Onward, _) => Acknowledgment::Delayed,
@@ -227,9 +257,14 @@ impl Engine {
     }
 
     /// Sends the instance in the database on to the neighbours of its domain, except to the one it came from (§13.3).
+    ///
+    /// Deviates: that one gets it, too, and has to acknowledge it, while it may be of a previous incarnation
+    /// ([`crate::adjacency::Neighbor::may_have_outlived`]).
     pub(crate) fn flood(&mut self, place: LsaPlace, from: Option<NeighborKey>) -> Flooding {
         let Some(entry) = self.databases.lookup(place) else { return Flooding::Onward };
         let header = entry.header(self.now);
+        let now = self.now;
+        let deviates = self.config.conduct.has(Deviation::DoubtedFloods);
         let mut flooding = Flooding::Onward;
         self.in_flight.arrived(place);
         for (&interface_id, interface) in &mut self.interfaces {
@@ -267,7 +302,8 @@ impl Engine {
                     }
                 }
                 // (1)(c)
-                if from == Some(key) {
+                let doubted = from == Some(key) && deviates && neighbor.may_have_outlived(place, &header, now);
+                if from == Some(key) && !doubted {
                     continue;
                 }
                 // RFC 5250 §3.1: opaque LSAs go to opaque-capable neighbours only.
@@ -275,13 +311,15 @@ impl Engine {
                     continue;
                 }
                 // (1)(d)
-                if left_to_others {
+                if left_to_others && !doubted {
                     neighbor.retransmission.await_ack(place.key, usize::from(header.length), retry);
                     self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
                 } else {
                     neighbor.retransmission.add(place.key, usize::from(header.length));
                     self.unsent_floods.insert(key);
-                    if arrival.is_some() && all_at_once {
+                    if doubted {
+                        flooding = Flooding::Doubted;
+                    } else if flooding == Flooding::Onward && arrival.is_some() && all_at_once {
                         flooding = Flooding::AlsoBack;
                     }
                 }
@@ -349,6 +387,8 @@ pub(crate) enum Flooding {
     Onward,
     /// Out of the interface on which it came, too: its sender sees it.
     AlsoBack,
+    /// Back to its sender, too, which has to acknowledge it.
+    Doubted,
 }
 
 impl Interface {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::adjacency::Neighbor;
 use crate::answers::{HELLO_ANSWERS, HELLO_WINDOW};
-use crate::config::NetworkType;
+use crate::config::{Deviation, NetworkType};
 use crate::dr_election::Designated;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
@@ -42,6 +42,9 @@ impl Engine {
 
     /// Others do not know something that they should: it need not wait for the Hello Timer.
     pub(crate) fn hello_early(&mut self, id: InterfaceId) {
+        if !self.config.conduct.has(Deviation::EarlyHellos) {
+            return;
+        }
         let Some(interface) = self.interfaces.get(&id) else { return };
         let earliest = interface.last_hello + EARLY_HELLO_SPACING;
         if earliest <= self.now {
@@ -205,6 +208,9 @@ impl Engine {
 
     /// A hello of ours for a neighbour that shall not wait for it.
     fn answer_hello(&mut self, key: NeighborKey) {
+        if !self.config.conduct.has(Deviation::EarlyHellos) {
+            return;
+        }
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         match (interface.config.network, interface.audience()) {
             (NetworkType::PointToPoint, _) => {

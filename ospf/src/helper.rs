@@ -161,11 +161,13 @@ impl Engine {
         if neighbor.state != NeighborState::Full {
             return Err(HelperRefusal::NotAdjacent);
         }
-        // (2): "determined by examining router Y's link state retransmission list for X".
+        // (2): "determined by examining router Y's link state retransmission list for X". What X says itself it has heard of
+        // (`Neighbor::may_have_outlived`).
         let unheard = neighbor.retransmission.iter().any(|(lsa, _)| {
             let place = Databases::place(lsa, key.interface, interface.config.area);
             let entry = place.and_then(|place| self.databases.lookup(place));
-            lsa.kind.tells_of_topology() && entry.is_some_and(|entry| entry.change() == Change::Contents)
+            let is_news = lsa.kind.tells_of_topology() && lsa.advertising_router != neighbor.router_id;
+            is_news && entry.is_some_and(|entry| entry.change() == Change::Contents)
         });
         if unheard { Err(HelperRefusal::Changed) } else { Ok(key) }
     }

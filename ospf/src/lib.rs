@@ -15,6 +15,8 @@
 //! - `wire` (appendix A), `authentication` (appendix D)
 //! - `helper` and `restart` (RFC 3623)
 //!
+//! "Deviates:" says where and why it is not as the RFC has it; simulators switch that off (`config::conduct`).
+//!
 //! `work` cuts what grows with the databases into slices, `debris` is freed so. `lsdb` and `databases` hold what the chapters share; `limits` guards them; `check` says what always holds.
 
 #![forbid(unsafe_code)]

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::config::Deviation;
 use crate::databases::{Domain, LsaPlace};
 use crate::debris::Dismantle;
 use crate::engine::Engine;
@@ -43,7 +44,7 @@ const WITHDRAWN_MEMORY: usize = 64;
 pub(crate) struct Originations {
     wanted: BTreeMap<LsaPlace, Wanted>,
     history: BTreeMap<LsaPlace, History>,
-    /// Of wanted LSAs the sequence numbers that others hold in our name, to be outbid (§13.4).
+    /// Sequence numbers of LSAs that others hold in our name, to be outbid or, if we want to say nothing any more, flushed (§13.4).
     outbid: BTreeMap<LsaPlace, SequenceNumber>,
     /// Places where wanted and stored may differ.
     touched: BTreeSet<LsaPlace>,
@@ -104,9 +105,8 @@ impl Originations {
         }
     }
 
-    /// Has an LSA withdrawn.
+    /// Has an LSA withdrawn, also from those who hold a newer instance of it than we have.
     pub(crate) fn unwant(&mut self, place: LsaPlace) {
-        self.outbid.remove(&place);
         if self.wanted.remove(&place).is_some() {
             self.touched.insert(place);
         }
@@ -344,6 +344,19 @@ impl Engine {
         let now = self.now;
         let stored = self.databases.lookup(place).map(|entry| entry.header(now));
         if !self.originations.is_wanted(place) {
+            let theirs = self.originations.outbid.get(&place).copied();
+            let theirs = theirs.filter(|theirs| stored.is_none_or(|stored| stored.sequence <= *theirs));
+            if let Some(theirs) = theirs {
+                if !self.may_originate(place) {
+                    return;
+                }
+                self.originations.outbid.remove(&place);
+                self.timers.cancel(TimerKey::Refresh(place));
+                if self.flush_unknown(place, theirs) {
+                    return;
+                }
+            }
+            self.originations.outbid.remove(&place);
             match stored {
                 // §13.4: "it may be the case the router no longer wishes to originate the received LSA", and §14.1.
                 Some(stored) if !stored.is_max_age() => {
@@ -379,6 +392,7 @@ impl Engine {
             None => {
                 let said = self.originations.history.get(&place).map(|last| last.sequence);
                 let last = said.max(self.departed.sequence(place, now));
+                let last = last.filter(|_| self.config.conduct.has(Deviation::Departed));
                 last.and_then(SequenceNumber::next).unwrap_or(SequenceNumber::INITIAL)
             }
             // §13.4: "advance the LSA's LS sequence number one past the received LS sequence number".
@@ -428,6 +442,7 @@ impl Engine {
         debug_assert!(lsa.check().is_ok(), "{} does not pass its own check", place.key);
 
         let interval = match self.originations.history.get(&place) {
+            _ if !self.config.conduct.has(Deviation::SecondInstance) => MIN_LS_INTERVAL,
             Some(last) if now.saturating_since(last.at) < 2 * MIN_LS_INTERVAL => {
                 (2 * last.interval).min(MIN_LS_INTERVAL)
             }
@@ -474,6 +489,9 @@ impl Engine {
         let now = self.now;
         let (Domain::Area(area), LsaType::ROUTER) = (place.domain, place.key.kind) else { return now };
         let Some(hold) = self.originations.first_holds.get(&area) else { return now };
+        if !self.config.conduct.has(Deviation::SecondInstance) {
+            return now;
+        }
         let mut all_full = true;
         let mut any_full = false;
         let mut forming = false;

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::config::Deviation;
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborKey};
@@ -28,7 +29,8 @@ const TURN: Duration = Duration::from_secs(1);
 impl Engine {
     /// Whether an exchange may begin now; if not, the packet that would begin it is kept.
     pub(crate) fn may_exchange(&mut self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
-        let may = self.turns().count() < AT_ONCE && self.has_room_for_exchange(key.interface);
+        let paced = self.config.conduct.has(Deviation::Pacing);
+        let may = !paced || self.turns().count() < AT_ONCE && self.has_room_for_exchange(key.interface);
         if !may && let Some(neighbor) = self.neighbor_mut(key) {
             debug_assert_eq!(neighbor.state, NeighborState::ExStart);
             neighbor.exchange.deferred = Some(packet.clone());

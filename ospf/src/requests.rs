@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::config::Deviation;
 use crate::databases::{Databases, Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::NeighborState;
@@ -118,7 +119,7 @@ impl Engine {
         for header in neighbor.requests.wanted() {
             let Some(place) = Databases::place(header.key, key.interface, area) else { continue };
             let elsewhere = self.in_flight.asked.get(&place).is_some_and(|&other| other != key);
-            if elsewhere && share == Share::WithOthers {
+            if elsewhere && share == Share::WithOthers && self.config.conduct.has(Deviation::Pacing) {
                 continue;
             }
             octets += usize::from(header.length);
@@ -158,7 +159,7 @@ impl Engine {
             }
         }
         let describing = neighbor.state == NeighborState::Exchange;
-        if describing {
+        if describing && self.config.conduct.has(Deviation::Pacing) {
             self.timers.set_if_idle(TimerKey::Reply(key), self.now + REPLY_HOLD);
         } else if self.timers.deadline(TimerKey::Reply(key)).is_none() {
             self.reply(key);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::adjacency::{Pace, RetransmissionList};
+use crate::config::Deviation;
 use crate::databases::{Databases, LsaPlace};
 use crate::engine::Engine;
 use crate::event::Event;
@@ -23,6 +24,9 @@ use crate::wire::{LINK_STATE_UPDATE_FIXED_LEN, Lsa, MIN_LS_ARRIVAL, PacketBody};
 ///
 /// Linux's default receive buffer holds some 90 packets of a full MTU; requests and floods share it.
 pub(crate) const FLOOD_WINDOW: usize = 48 * 1024;
+
+/// So many octets in each RxmtInterval are no burden to a neighbour: about one packet.
+pub(crate) const ONE_PACKET: usize = 1400;
 
 /// The retransmission timer fires at most so many times in RxmtInterval.
 const RETRANSMISSION_STEPS: u32 = 8;
@@ -73,15 +77,18 @@ impl Engine {
             _ => interface.to_adjacent().first().copied(),
         };
         let Some(destination) = destination else { return };
+        let window = if self.config.conduct.has(Deviation::Pacing) { FLOOD_WINDOW } else { usize::MAX };
+        let backoff = self.config.conduct.has(Deviation::Backoff);
         let mut lsas = Vec::new();
-        while let Some(lsa) = next_flood(interface, to) {
+        while let Some(lsa) = next_flood(interface, to, window) {
             for key in to {
                 let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { continue };
                 if !neighbor.retransmission.is_unsent(lsa) {
                     continue;
                 }
                 // The neighbour drops what comes within MinLSArrival of the instance before (§13 (5)(a)): it will take it just after that.
-                let too_soon = neighbor.recent.when(lsa, now).map(|before| before + MIN_LS_ARRIVAL + ARRIVAL_MARGIN);
+                let too_soon = neighbor.recent.when(lsa, now).filter(|_| backoff);
+                let too_soon = too_soon.map(|before| before + MIN_LS_ARRIVAL + ARRIVAL_MARGIN);
                 let retry = too_soon.map_or(now + interval, |taken| taken.min(now + interval));
                 neighbor.retransmission.sent(lsa, retry);
                 neighbor.recent.note(lsa, now);
@@ -136,7 +143,7 @@ impl Engine {
         }
     }
 
-    /// What was not acknowledged in RxmtInterval is sent again, to the neighbour itself (§13.6), and then less often (RFC 4222).
+    /// What was not acknowledged in RxmtInterval is sent again, to the neighbour itself (§13.6); then less often if it is much (RFC 4222).
     pub(crate) fn retransmission_timer(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -146,8 +153,12 @@ impl Engine {
         // Neighbours that others have overtaken may have more than a window: it comes in parts.
         let due = neighbor.retransmission.due(now, FLOOD_WINDOW);
         let lagging = neighbor.retransmission.pace == Pace::Lagging;
+        let backs_off = self.config.conduct.has(Deviation::Backoff) && neighbor.retransmission.in_flight() > ONE_PACKET;
         for &lsa in &due {
-            neighbor.retransmission.sent_again(lsa, now, interval);
+            match backs_off {
+                true => neighbor.retransmission.sent_again(lsa, now, interval),
+                false => neighbor.retransmission.sent(lsa, now + interval),
+            }
         }
         if !due.is_empty() {
             neighbor.retransmission.pace = Pace::Lagging;
@@ -261,12 +272,12 @@ fn aged(lsa: &Lsa, transmit_delay: u16) -> Lsa {
 /// The next LSA to send to some neighbours at once: the first that any of them waits for, if those who do have room for it.
 ///
 /// The slowest sets the pace, but one that does not acknowledge at all does not, so that a neighbour that has died holds nobody up.
-fn next_flood(interface: &Interface, to: &[NeighborKey]) -> Option<LsaKey> {
+fn next_flood(interface: &Interface, to: &[NeighborKey], window: usize) -> Option<LsaKey> {
     let lists =
         || to.iter().filter_map(|key| interface.neighbors.get(&key.id)).map(|neighbor| &neighbor.retransmission);
     let next = lists().filter_map(RetransmissionList::next_unsent).min()?;
     let waiting = || lists().filter(|list| list.is_unsent(next));
-    let has_room = |list: &RetransmissionList| list.in_flight() < FLOOD_WINDOW;
+    let has_room = |list: &RetransmissionList| list.in_flight() < window;
     let goes = waiting().any(has_room) && waiting().all(|list| has_room(list) || list.pace == Pace::Lagging);
     goes.then_some(next)
 }

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::Findings;
+use crate::config::Deviation;
 use crate::databases::LsaPlace;
 use crate::engine::Engine;
 use crate::event::Event;
@@ -17,7 +18,7 @@ use crate::flooding::Acknowledgment;
 use crate::ids::{InterfaceId, LsaType, NeighborKey, SequenceNumber};
 use crate::refusal::LsaRefusal;
 use crate::site_lsas::Bringer;
-use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE};
+use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, Options};
 
 /// Instances from open links are outbid up to this sequence number. From the first one it is reached after 170 years of one origination
 /// every five seconds, so what is beyond was forged, and outbidding it would bring the wrap of §12.1.6 near, in which the LSA is flushed
@@ -139,6 +140,9 @@ impl Engine {
     /// an instance from a late packet of ours, sent before a restart or before the LSA was withdrawn. It will not send it back, because it
     /// came from us, nor describe it if it came after its description.
     pub(crate) fn acknowledged_stray(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) {
+        if !self.config.conduct.has(Deviation::StrayAcknowledgments) {
+            return;
+        }
         let bringer = self.bringer(from.interface, place.key);
         // One packet may have told of several.
         let stored = self.databases.lookup(place).map(|entry| entry.header(self.now));
@@ -149,22 +153,29 @@ impl Engine {
             self.report_own(from.interface, place);
             return;
         }
-        let Some(next) = header.sequence.next().filter(|_| bringer == Bringer::Trusted && !header.is_max_age()) else {
-            return;
-        };
+        if bringer == Bringer::Trusted && !header.is_max_age() && self.flush_unknown(place, header.sequence) {
+            self.report_own(from.interface, place);
+        }
+    }
+
+    /// Flushes an instance of ours with this sequence number that others have and we have not; false if nothing can be newer than it, or
+    /// nothing has room for it.
+    pub(crate) fn flush_unknown(&mut self, place: LsaPlace, sequence: SequenceNumber) -> bool {
         // What it says is not known here, and does not matter at MaxAge.
         let body = LsaBody::least(place.key.kind, self.config.router_id);
-        let lsa = body.and_then(|body| Some((Lsa::new(place.key, header.options, next, &body).ok()?, body)));
-        if let Some((lsa, body)) = lsa {
-            if let Some(limit) = self.limit_for(place, lsa.encoded_len()) {
-                self.limit_reached(limit);
-                return;
-            }
-            self.report_own(from.interface, place);
-            self.install(place, lsa.with_age(MAX_AGE), body);
-            self.flood(place, None);
-            self.originations.touch(place);
+        let lsa = sequence.next().zip(body).and_then(|(next, body)| {
+            let lsa = Lsa::new(place.key, Options::default(), next, &body).ok()?;
+            Some((lsa, body))
+        });
+        let Some((lsa, body)) = lsa else { return false };
+        if let Some(limit) = self.limit_for(place, lsa.encoded_len()) {
+            self.limit_reached(limit);
+            return false;
         }
+        self.install(place, lsa.with_age(MAX_AGE), body);
+        self.flood(place, None);
+        self.originations.touch(place);
+        true
     }
 
     /// Has the next instance of a wanted LSA be newer than one with this sequence number; false if it is not wanted, or cannot be.

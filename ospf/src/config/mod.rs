@@ -2,6 +2,7 @@
 
 mod area;
 mod authentication;
+mod conduct;
 mod external;
 mod graceful_restart;
 mod interface;
@@ -13,6 +14,8 @@ mod stub_router;
 
 pub use area::*;
 pub use authentication::*;
+#[doc(hidden)]
+pub use conduct::*;
 pub use external::*;
 pub use graceful_restart::*;
 pub use interface::*;

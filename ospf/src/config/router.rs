@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::area::AreaConfig;
+use super::conduct::Conduct;
 use super::external::External;
 use super::graceful_restart::{Helper, Restarting};
 use super::interface::InterfaceConfig;
@@ -50,6 +51,10 @@ pub struct Config {
     pub helper: Helper,
     /// Whether the engine begins within a restart of this router.
     pub restarting: Option<Restarting>,
+    /// For simulators: how far it behaves as other implementations do.
+    #[doc(hidden)]
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub conduct: Conduct,
 }
 
 impl Config {
@@ -71,6 +76,7 @@ impl Config {
             stall_bound: None,
             helper: Helper::default(),
             restarting: None,
+            conduct: Conduct::default(),
         }
     }
 }

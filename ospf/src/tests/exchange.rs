@@ -419,3 +419,58 @@ fn a_declaration_of_mastership_that_was_overtaken_does_not_restart_the_exchange_
     world.inject(port(1, 0), 0, PacketBody::DatabaseDescription(late));
     assert_eq!(world.neighbor_events(1).last(), Some(&(S::Full, S::ExStart, "SeqNumberMismatch")));
 }
+
+/// A pair of which engine 0, the slave, does nothing beyond the RFC: long Full, it is told by a copy of an old packet that its master
+/// negotiates, says once that it does, too, which is lost, and takes the copy of the next packet for the beginning of an exchange.
+fn misled_slave(before: impl FnOnce(&mut World)) -> World {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        if engine == 0 {
+            config.conduct = crate::Conduct::foreign();
+        }
+    });
+    world.run_to(DEAD, |world| world.all_full());
+    let first = descriptions(&world, 1).into_iter().rfind(|description| description.flags.init).unwrap();
+    before(&mut world);
+    world.deliver = Box::new(|sent| match sent.body() {
+        PacketBody::DatabaseDescription(packet) => sent.from.0 == 1 || !packet.flags.init,
+        _ => true,
+    });
+    for _ in 0..2 {
+        world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(first.clone()));
+    }
+    assert_eq!((world.state(0, 1), world.state(1, 0)), (S::Exchange, S::Full), "the slave of nobody");
+    world
+}
+
+#[test]
+fn a_slave_that_a_copy_of_an_old_packet_has_begun_another_exchange_with_hears_how_it_ends() {
+    let mut world = misled_slave(|_| {});
+    world.run_for(Duration::from_secs(1));
+    assert!(world.all_full() && world.agree());
+    assert!(!world.neighbor_events(1).iter().any(|(before, ..)| *before == S::Full), "the master has not begun anew");
+}
+
+#[test]
+fn a_slave_that_has_forgotten_what_it_had_to_send_begins_anew() {
+    let mut world = misled_slave(|world| {
+        world.deliver = Box::new(|sent| !matches!(sent.body(), PacketBody::LinkStateUpdate(_)));
+        world.reconfigure(0, |config| config.externals = super::world::externals(1));
+        world.run_for(Duration::from_millis(100));
+    });
+    world.run_for(Duration::from_secs(1));
+    assert!(world.neighbor_events(1).contains(&(S::Full, S::ExStart, "SeqNumberMismatch")));
+    world.deliver = Box::new(|_| true);
+    world.run_for(Duration::from_secs(15));
+    assert!(world.all_full() && world.agree());
+    assert!(world.routes[1].contains_key(&prefix("20.0.0.0/24")));
+}
+
+#[test]
+fn a_slave_that_waits_after_no_copy_can_be_under_way_any_more_begins_anew() {
+    let mut world = misled_slave(|world| world.run_for(Duration::from_secs(30)));
+    world.run_for(Duration::from_secs(1));
+    assert!(world.neighbor_events(1).contains(&(S::Full, S::ExStart, "SeqNumberMismatch")));
+    world.deliver = Box::new(|_| true);
+    world.run_for(Duration::from_secs(15));
+    assert!(world.all_full() && world.agree());
+}

@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::world::*;
-use crate::retransmission::FLOOD_WINDOW;
+use crate::retransmission::{FLOOD_WINDOW, ONE_PACKET};
 use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, MAX_AGE, Options, PacketBody, RouterLsa};
-use crate::{Event, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId, SequenceNumber};
+use crate::{
+    Conduct, Config, Event, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, NeighborState, RouterId, SequenceNumber,
+};
 
 /// An opaque LSA by a router that is not there.
 pub fn opaque(kind: LsaType, id: u32, body: &'static [u8]) -> Lsa {
@@ -34,7 +36,7 @@ fn acks_of(world: &World, engine: usize, since: Instant, key: LsaKey) -> usize {
     acked.flatten().filter(|header| header.key == key).count()
 }
 
-fn updates_with(world: &World, engine: usize, since: Instant, key: LsaKey) -> usize {
+pub fn updates_with(world: &World, engine: usize, since: Instant, key: LsaKey) -> usize {
     let bodies = world.sent_by(engine, since).map(Sent::body);
     let lsas = bodies.filter_map(|body| match body {
         PacketBody::LinkStateUpdate(lsas) => Some(lsas),
@@ -70,10 +72,11 @@ fn an_lsa_reaches_everybody_and_nobody_repeats_it() {
 /// RFC 4222 §2, recommendation 2.
 #[test]
 fn a_neighbor_that_acknowledges_nothing_is_sent_less_and_less_and_one_that_does_again_gets_the_rest_at_once() {
+    let many = u32::try_from(ONE_PACKET / 36 + 3).unwrap();
     let mut world = quiet_pair();
     let interval = world.engines[0].interfaces().next().unwrap().retransmit_interval;
     world.cut.insert(port(0, 1));
-    world.reconfigure(0, |config| config.externals = externals(2));
+    world.reconfigure(0, |config| config.externals = externals(many));
     let since = world.now;
     // What the neighbour says still arrives; what it is sent does not.
     world.run_for(7 * interval + interval / 2);
@@ -87,6 +90,17 @@ fn a_neighbor_that_acknowledges_nothing_is_sent_less_and_less_and_one_that_does_
     world.run_for(interval + interval / 2);
     assert_eq!(copies(&world, since), 1);
     assert!(world.lsa(1, key("20.0.0.0")).is_some());
+}
+
+#[test]
+fn a_packet_of_lsas_that_a_neighbor_does_not_acknowledge_is_sent_again_each_rxmt_interval() {
+    let mut world = quiet_pair();
+    let interval = world.engines[0].interfaces().next().unwrap().retransmit_interval;
+    world.cut.insert(port(0, 1));
+    world.reconfigure(0, |config| config.externals = externals(2));
+    let since = world.now;
+    world.run_for(7 * interval + interval / 2);
+    assert_eq!(updates_with(&world, 0, since, external_key(0, "20.0.0.0".parse().unwrap())), 8);
 }
 
 #[test]
@@ -690,6 +704,62 @@ fn an_update_of_before_a_restart_that_comes_after_it_is_outbid() {
     world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![now.with_age(crate::wire::MAX_AGE).header]));
     world.run_for(Duration::from_secs(1));
     assert_eq!(updates_with(&world, 0, since, key), 0);
+}
+
+/// A router that restarts has forgotten its sequence numbers, and this one does nothing beyond the RFC to find out about what it sent before.
+#[test]
+fn what_a_neighbor_sent_before_it_restarted_is_sent_back_to_it_when_it_comes_only_then() {
+    let strict = |config: &mut Config| {
+        config.conduct = Conduct::foreign();
+        config.externals = externals(1);
+    };
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let restarted = || {
+        let mut world = quiet_pair();
+        world.restart(0, 9);
+        world.reconfigure(0, strict);
+        world.run_for(DEAD);
+        let before = world.lsa(1, key).unwrap();
+        world.restart(0, 99);
+        world.run_to(DEAD, |world| world.all_full());
+        assert_eq!(world.lsa(0, key).unwrap().header.sequence, before.header.sequence, "it began from the same number");
+        (world, before)
+    };
+    let late = |before: &Lsa| [before.with_age(crate::wire::MAX_AGE), instance(before, before.header.sequence.0 + 3)];
+    for nth in 0..2 {
+        let (mut world, before) = restarted();
+        world.inject(port(1, 0), 0, update(late(&before)[nth].clone()));
+        world.run_for(Duration::from_secs(8));
+        assert!(world.agree() && world.routes[1].contains_key(&prefix("20.0.0.0/24")), "{nth}");
+        assert!(world.lsa(1, key).unwrap().header.sequence > before.header.sequence, "{nth}");
+    }
+    // What it withdraws just now goes.
+    let (mut world, _) = restarted();
+    world.reconfigure(0, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(8));
+    assert!((0..2).all(|engine| world.lsa(engine, key).is_none()));
+}
+
+/// It was to be outbid, which has to wait for MinLSInterval; meanwhile there is nothing to say any more.
+#[test]
+fn an_instance_of_before_a_restart_that_is_described_is_flushed_if_its_lsa_is_withdrawn_before_it_is_outbid() {
+    let mut world = quiet_pair();
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    for _ in 0..4 {
+        for count in [1, 0, 1] {
+            world.reconfigure(0, |config| config.externals = externals(count));
+            world.run_for(Duration::from_secs(10));
+        }
+    }
+    let before = world.lsa(1, key).unwrap();
+    assert!(before.header.sequence.0 > SequenceNumber::INITIAL.0 + 3);
+    world.restart(0, 99);
+    world.reconfigure(0, |config| config.externals = externals(1));
+    world.run_to(DEAD, |world| world.state(0, 1) > NeighborState::Exchange);
+    world.reconfigure(0, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(20));
+    assert!(world.all_full() && world.agree());
+    assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
 }
 
 #[test]

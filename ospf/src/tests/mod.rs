@@ -5,6 +5,7 @@ mod areas;
 mod authentication;
 mod broadcast;
 mod check;
+mod conduct;
 mod configuration;
 mod corner_cases;
 mod exchange;
