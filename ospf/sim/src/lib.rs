@@ -41,7 +41,7 @@ pub use link::{Arrival, HOLD, Quality};
 pub use network::{Counts, MAX_VIOLATIONS, Network};
 pub use oracle::Oracle;
 pub use prng::{NotAProbability, Prng, Probability};
-pub use recipe::{FirstArea, GridSize, KeySequence, NetworkCommand, Numbers, Options, Recipe, Shape};
+pub use recipe::{Deviations, FirstArea, GridSize, KeySequence, NetworkCommand, Numbers, Options, Recipe, Shape};
 pub use router::{IP_HEADER_LEN, MTU, Timers};
 pub use scenario::{
     Aftermath, Afterwards, CONVERGENCE_BOUND, Cause, Failure, FailureKind, Inflicted, Phase, QUIET, Report, Scenario,

@@ -12,7 +12,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ospf::{Announcement, Config, Engine, Input, Instant, InterfaceId, NeighborState, Restarting};
+use ospf::{Announcement, Conduct, Config, Engine, Input, Instant, InterfaceId, NeighborState, Restarting};
 
 use crate::finding::MAX_KEPT;
 use crate::keys::KeyRollover;
@@ -39,6 +39,8 @@ const CHECKED_ALWAYS: u64 = 8;
 pub struct Network {
     situation: Situation,
     settings: Settings,
+    /// Routers that are not as the engine is by default, and what they are like.
+    foreign: (BTreeSet<RouterIndex>, Conduct),
     quality: Quality,
     /// How often each router has started.
     boots: Vec<u32>,
@@ -89,6 +91,7 @@ impl Network {
         Self {
             situation: Situation::new(topology),
             settings: Settings { timers, keys: None },
+            foreign: (BTreeSet::new(), Conduct::default()),
             quality,
             boots: vec![0; count],
             starts,
@@ -114,6 +117,11 @@ impl Network {
     /// The seed of what happens to packets, in place of one that the network's own decides.
     pub(crate) fn set_chance(&mut self, seed: u64) {
         self.chance = Prng::new(seed);
+    }
+
+    /// Routers that behave as other implementations do, and how; before any router has started.
+    pub(crate) fn set_foreign(&mut self, routers: BTreeSet<RouterIndex>, conduct: Conduct) {
+        self.foreign = (routers, conduct);
     }
 
     /// Authentication of all interfaces, before any router has started.
@@ -266,7 +274,9 @@ impl Network {
     }
 
     fn config(&self, router: RouterIndex) -> Config {
-        router::config(&self.situation, router, self.boots[router.0], self.settings)
+        let (foreign, conduct) = &self.foreign;
+        let conduct = if foreign.contains(&router) { *conduct } else { Conduct::default() };
+        Config { conduct, ..router::config(&self.situation, router, self.boots[router.0], self.settings) }
     }
 
     /// Gives an input to a router, if it runs, and does what it says.

@@ -7,7 +7,7 @@ mod print;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use ospf::{AreaId, AreaKind, SequenceCheck, Summaries};
+use ospf::{AreaId, AreaKind, Conduct, SequenceCheck, Summaries};
 
 use crate::fault::FurtherFaults;
 use crate::keys::KeyRollover;
@@ -17,7 +17,7 @@ use crate::router::Timers;
 use crate::scenario::{Aftermath, Afterwards, Scenario};
 use crate::topology::{RouterIndex, Topology};
 
-pub use arguments::{NetworkCommand, Numbers, Options};
+pub use arguments::{Deviations, NetworkCommand, Numbers, Options};
 
 /// A run: the network and what happens to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +132,8 @@ impl Recipe {
                 .then(|| KeyRollover { every: seconds(options.key_every), sequence: options.key_sequence.check() }),
             start_within: Duration::from_secs(1),
             absent: options.absent.0.iter().copied().map(RouterIndex).collect(),
+            foreign: options.foreign.0.iter().copied().map(RouterIndex).collect(),
+            conduct: options.gives_up.as_ref().map_or_else(Conduct::foreign, Deviations::conduct),
             faults_for: Duration::from_secs(options.faults.into()),
             fault_every: millis(options.fault_every),
             further_faults: FurtherFaults { restarts: options.restarts },

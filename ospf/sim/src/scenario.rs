@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use ospf::Instant;
+use ospf::{Conduct, Instant};
 
 use crate::check::{Progress, disagreements, left_at_max_age};
 use crate::fault::{Fault, FurtherFaults};
@@ -53,6 +53,10 @@ pub struct Scenario {
     pub start_within: Duration,
     /// Routers that never start.
     pub absent: BTreeSet<RouterIndex>,
+    /// Routers that behave as other implementations do.
+    pub foreign: BTreeSet<RouterIndex>,
+    /// How they do.
+    pub conduct: Conduct,
     /// How long the phase of faults takes, zero for none.
     pub faults_for: Duration,
     /// Time between two faults, on average.
@@ -190,6 +194,8 @@ impl Scenario {
             start_within: Duration::ZERO,
             faults_for: Duration::ZERO,
             absent: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+            conduct: Conduct::foreign(),
             fault_every: Duration::from_secs(1),
             further_faults: FurtherFaults::default(),
             faults_only: None,
@@ -238,6 +244,7 @@ impl Scenario {
         let topology = self.topology.clone();
         let mut network = Network::new(topology, self.timers, self.quality, prng.next_u64(), self.start_within);
         network.set_absent(&self.absent);
+        network.set_foreign(self.foreign.clone(), self.conduct);
         if let Some(keys) = self.keys {
             network.set_keys(keys);
         }

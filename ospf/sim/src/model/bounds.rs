@@ -1,6 +1,9 @@
 //! How far a search goes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use ospf::Conduct;
 
 use super::step::Step;
 use crate::router::{MTU, Timers};
@@ -49,6 +52,10 @@ pub struct Bounds {
     pub routers: usize,
     /// How they are joined.
     pub medium: Medium,
+    /// Those that behave as other implementations do.
+    pub foreign: BTreeSet<usize>,
+    /// How they do.
+    pub conduct: Conduct,
     /// IP MTU, bytes.
     pub mtu: u16,
     /// AS-external-LSAs that each router originates from its start.
@@ -91,6 +98,8 @@ impl Default for Bounds {
         Self {
             routers: 2,
             medium: Medium::PointToPoint,
+            foreign: BTreeSet::new(),
+            conduct: Conduct::foreign(),
             mtu: MTU,
             externals: 0,
             timers,

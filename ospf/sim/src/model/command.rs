@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use ospf::Conduct;
 
 use super::bounds::{Beginning, Bounds, Disturbances, Medium};
 use super::search::{Outcome, search};
+use crate::recipe::{Deviations, Numbers};
 use crate::router::Timers;
 
 /// How routers of a model are joined.
@@ -30,6 +32,12 @@ pub struct ModelCommand {
     /// How they are joined
     #[arg(long, value_enum, default_value_t = JoinedBy::PointToPoint)]
     medium: JoinedBy,
+    /// Routers that behave as other implementations do, by their numbers from 0, such as 0,2
+    #[arg(long, value_name = "NUMBERS", default_value_t)]
+    foreign: Numbers,
+    /// They give up only these of the engine's deviations from RFC 2328, by names separated by commas; all if not given
+    #[arg(long, value_name = "DEVIATIONS")]
+    gives_up: Option<Deviations>,
     /// Begin with all adjacencies Full, not with routers that start
     #[arg(long)]
     converged: bool,
@@ -129,6 +137,8 @@ impl ModelCommand {
                 JoinedBy::Chain => Medium::Chain,
                 JoinedBy::Broadcast => Medium::Broadcast,
             },
+            foreign: self.foreign.0.clone(),
+            conduct: self.gives_up.as_ref().map_or_else(Conduct::foreign, Deviations::conduct),
             beginning: if self.converged { Beginning::Converged } else { Beginning::Started },
             mtu: self.mtu,
             externals: self.externals,

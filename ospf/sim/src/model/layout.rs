@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ospf::{
-    Addressing, AreaId, Config, External, ExternalMetric, InterfaceConfig, InterfaceId, LinkState, NetworkType, Prefix,
-    RouterId,
+    Addressing, AreaId, Conduct, Config, External, ExternalMetric, InterfaceConfig, InterfaceId, LinkState,
+    NetworkType, Prefix, RouterId,
 };
 
 use super::bounds::{Bounds, Medium};
@@ -76,6 +76,7 @@ pub(super) fn config(router: usize, externals: &BTreeSet<u8>, bounds: &Bounds) -
     Config {
         interfaces: interfaces(router, bounds).into_iter().map(|id| (id, interface(id))).collect(),
         loopbacks: BTreeMap::from([(AreaId::BACKBONE, BTreeSet::from([loopback(router)]))]),
+        conduct: if bounds.foreign.contains(&router) { bounds.conduct } else { Conduct::default() },
         externals: externals.iter().map(|&number| (destination(router, number), external)).collect(),
         ..Config::new(RouterId(u32::from(loopback(router))))
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
+use ospf::{Conduct, Deviation};
 
 use super::{FirstArea, GridSize, KeySequence, Recipe, Shape};
 use crate::prng::Probability;
@@ -140,6 +141,12 @@ pub struct Options {
     /// Routers that never start, by their numbers from 0, such as 3,7,12
     #[arg(long, value_name = "NUMBERS", default_value_t = Self::DEFAULT.absent)]
     pub absent: Numbers,
+    /// Routers that behave as other implementations do, by their numbers from 0, such as 3,7,12
+    #[arg(long, value_name = "NUMBERS", default_value_t = Self::DEFAULT.foreign)]
+    pub foreign: Numbers,
+    /// They give up only these of the engine's deviations from RFC 2328, by names separated by commas; all if not given
+    #[arg(long, value_name = "DEVIATIONS")]
+    pub gives_up: Option<Deviations>,
     /// Leave broken what is broken at the end
     #[arg(long)]
     pub leave_broken: bool,
@@ -170,6 +177,17 @@ pub struct Options {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Numbers(pub BTreeSet<usize>);
 
+/// Deviations from RFC 2328 on the command line: separated by commas, or `none`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deviations(pub BTreeSet<Deviation>);
+
+impl Deviations {
+    /// The conduct of a router that gives these up.
+    pub fn conduct(&self) -> Conduct {
+        self.0.iter().copied().fold(Conduct::default(), Conduct::without)
+    }
+}
+
 impl Options {
     /// What the command line means where it names no option.
     pub const DEFAULT: Self = Self {
@@ -186,6 +204,8 @@ impl Options {
         restarts: false,
         faults_only: None,
         absent: Numbers(BTreeSet::new()),
+        foreign: Numbers(BTreeSet::new()),
+        gives_up: None,
         leave_broken: false,
         partition: false,
         key_every: 0,
@@ -224,6 +244,17 @@ impl FromStr for Numbers {
         }
         let numbers: Result<_, _> = text.split(',').map(str::parse).collect();
         numbers.map(Self).map_err(|_| "numbers separated by commas, such as 3,7,12, or none")
+    }
+}
+
+impl FromStr for Deviations {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(BTreeSet::new()));
+        }
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
     }
 }
 

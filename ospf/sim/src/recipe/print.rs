@@ -1,10 +1,11 @@
 //! A run printed as the command line that repeats it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use clap::ValueEnum;
 
-use super::{FirstArea, GridSize, KeySequence, Numbers, Options, Recipe, Shape};
+use super::{Deviations, FirstArea, GridSize, KeySequence, Numbers, Options, Recipe, Shape};
 
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +38,7 @@ impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, chance, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;
         let Self { fault_every, restarts, faults_only, absent, leave_broken, partition, .. } = self;
-        let Self { key_every, key_sequence, hello, dead, bound, quiet, .. } = self;
+        let Self { foreign, gives_up, key_every, key_sequence, hello, dead, bound, quiet, .. } = self;
         let default = &Self::DEFAULT;
         write!(f, " --seed {seed}")?;
         if let Some(chance) = chance {
@@ -56,6 +57,10 @@ impl fmt::Display for Options {
             write!(f, " --faults-only {numbers}")?;
         }
         option(f, "absent", absent, &default.absent)?;
+        option(f, "foreign", foreign, &default.foreign)?;
+        if let Some(deviations) = gives_up {
+            write!(f, " --gives-up {deviations}")?;
+        }
         flag(f, "leave-broken", *leave_broken)?;
         flag(f, "partition", *partition)?;
         option(f, "key-every", key_every, &default.key_every)?;
@@ -94,23 +99,32 @@ fn name_of(value: &impl ValueEnum, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 impl fmt::Display for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("none");
-        }
-        let mut separator = "";
-        for number in &self.0 {
-            write!(f, "{separator}{number}")?;
-            separator = ",";
-        }
-        Ok(())
+        list(f, &self.0)
     }
+}
+
+impl fmt::Display for Deviations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        list(f, &self.0)
+    }
+}
+
+fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, values: &BTreeSet<T>) -> fmt::Result {
+    if values.is_empty() {
+        return f.write_str("none");
+    }
+    let mut separator = "";
+    for value in values {
+        write!(f, "{separator}{value}")?;
+        separator = ",";
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use clap::Parser;
+    use ospf::Deviation;
 
     use super::*;
     use crate::prng::Probability;
@@ -148,6 +162,8 @@ mod tests {
             restarts: true,
             faults_only: Some(Numbers(BTreeSet::from([3, 12, 7]))),
             absent: Numbers(BTreeSet::from([0, 2])),
+            foreign: Numbers(BTreeSet::from([1, 3])),
+            gives_up: Some(Deviations(BTreeSet::from([Deviation::Pacing, Deviation::Departed]))),
             leave_broken: true,
             partition: true,
             key_every: 11,
@@ -157,7 +173,8 @@ mod tests {
             bound: 8,
             quiet: 9,
         };
-        let none = Options { faults_only: Some(Numbers::default()), ..Options::DEFAULT };
+        let no_deviation = Some(Deviations(BTreeSet::new()));
+        let none = Options { faults_only: Some(Numbers::default()), gives_up: no_deviation, ..Options::DEFAULT };
         let shapes = [
             Shape::Mesh { routers: 3 },
             Shape::Grid(GridSize { width: 3, height: 4 }),

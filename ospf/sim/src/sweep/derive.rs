@@ -5,7 +5,7 @@
 use std::str::FromStr;
 
 use crate::prng::{Prng, Probability};
-use crate::recipe::{FirstArea, GridSize, KeySequence, Options, Recipe, Shape};
+use crate::recipe::{FirstArea, GridSize, KeySequence, Numbers, Options, Recipe, Shape};
 
 /// A run's own seed is the sweep's; so that what is derived from it has nothing to do with what the run draws, this is added first.
 const APART: u64 = 0x5357_4545_5000_0001;
@@ -80,6 +80,7 @@ pub fn derive(seed: u64) -> Recipe {
     specialise(&mut shape, &mut prng.fork());
     options.restarts = options.faults > 0 && prng.fork().below(4) == 0;
     authenticate(&mut options, &mut prng.fork());
+    options.foreign = foreign(shape.topology(seed).routers.len(), &mut prng.fork());
     Recipe { shape, options }
 }
 
@@ -118,6 +119,12 @@ fn shape(prng: &mut Prng) -> Shape {
             },
         },
     }
+}
+
+/// Routers that behave as other implementations do: in one network of three about half of them.
+fn foreign(routers: usize, prng: &mut Prng) -> Numbers {
+    let is_mixed = prng.below(3) == 0;
+    Numbers((0..routers).filter(|_| is_mixed && prng.below(2) == 0).collect())
 }
 
 /// Areas that do not let in everything, and networks of more than two routers.
@@ -220,6 +227,7 @@ mod tests {
         assert!(some(&|options| options.partition) > 30 && some(&|options| options.leave_broken) > 50);
         assert!(some(&|options| options.faults == 0) > 30 && some(&|options| options.restarts) > 50);
         assert!(some(&|options| options.key_every > 0) > 50);
+        assert!(some(&|options| !options.foreign.0.is_empty()) > 100);
     }
 
     #[test]

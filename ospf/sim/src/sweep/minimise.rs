@@ -4,10 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use ospf::Deviation;
+
 use super::{Class, Outcome, run};
 use crate::finding::Disagreement;
 use crate::prng::Probability;
-use crate::recipe::{FirstArea, GridSize, Numbers, Options, Recipe, Shape};
+use crate::recipe::{Deviations, FirstArea, GridSize, Numbers, Options, Recipe, Shape};
 use crate::scenario::FailureKind;
 
 /// Each smaller run is tried with this many seeds for chance.
@@ -98,6 +100,7 @@ impl Search {
     }
 
     fn drop_disturbances(&mut self) {
+        self.drop_foreign();
         self.try_options(|options| options.partition = false);
         self.try_options(|options| {
             options.key_every = 0;
@@ -108,6 +111,22 @@ impl Search {
         self.try_options(|options| options.loss = Probability::ZERO);
         self.try_options(|options| options.reordering = Probability::ZERO);
         self.try_options(|options| options.leave_broken = false);
+    }
+
+    /// Fewer routers that behave otherwise, and these in fewer ways.
+    fn drop_foreign(&mut self) {
+        let foreign: Vec<_> = self.best.options.foreign.0.iter().copied().collect();
+        self.drop_groups(foreign, |options, without| options.foreign.0.retain(|router| !without.contains(router)));
+        if self.best.options.foreign.0.is_empty() {
+            self.try_options(|options| options.gives_up = None);
+            return;
+        }
+        for deviation in Deviation::all() {
+            self.try_options(|options| {
+                let all = || Deviations(Deviation::all().collect());
+                options.gives_up.get_or_insert_with(all).0.remove(&deviation);
+            });
+        }
     }
 
     /// The network of a smaller shape is another network, which fails in the same way with luck only.
