@@ -254,6 +254,10 @@ impl Engine {
         }
     }
 
+        if self.conclude_restart() {
+            self.speak();
+            self.follow();
+        }
     /// What follows from what was said: routes, from these virtual links that come up or go, and elections, as where the restart of a
     /// designated router is helped no longer.
     fn follow(&mut self) {

@@ -33,6 +33,8 @@ pub(crate) enum Restart {
     Preparing { until: Instant },
     /// It has begun anew, and lies low.
     Within(Within),
+    /// It is over, and what follows from the first routes after it is not known yet: after so many calculations it was over.
+    Concluding { runs: u64 },
 }
 
 /// A restart from the inside.
@@ -175,7 +177,23 @@ impl Engine {
         match &self.restart {
             Restart::None | Restart::Preparing { .. } => true,
             Restart::Within(_) => self.originations.is_wanted(place) && GraceLsa::is_key(place.key),
+            // §2.3: routes are calculated and LSAs that follow from them originated (3) before those are flushed that are not valid any
+            // more (5): what is not wanted yet may be wanted in a moment.
+            Restart::Concluding { .. } => self.originations.is_wanted(place) || !place.key.kind.follows_from_routes(),
         }
+    }
+
+    /// Once for each input: whether all that follows from the first routes after a restart is known. What is left from before it is
+    /// compared then.
+    pub(crate) fn conclude_restart(&mut self) -> bool {
+        let Restart::Concluding { runs } = self.restart else { return false };
+        let is_known =
+            self.calculation.runs > runs && self.calculation.pass.is_none() && self.wishes.is_settled();
+        if is_known {
+            self.restart = Restart::None;
+            self.originations.release();
+        }
+        is_known
     }
 
     /// §2.1, "The restarting router knows that it was DR if, while the associated interface is in Waiting state, a Hello packet is received
@@ -206,7 +224,7 @@ impl Engine {
             Restart::Within(within) if within.until <= self.now => self.end_restart(RestartExit::Expired),
             Restart::Within(_) => self.restart_may_end(),
             // Looked at once for each input.
-            Restart::None | Restart::Preparing { .. } => {}
+            Restart::None | Restart::Preparing { .. } | Restart::Concluding { .. } => {}
         }
     }
 
@@ -309,10 +327,11 @@ impl Engine {
         of_router.next().map(|(_, _, lsa)| lsa).or(kept).map(|lsa| lsa.attached_routers.as_slice())
     }
 
-    /// §2.3: our LSAs are originated anew, what is left from before is flushed, Grace-LSAs too, and routes are told of.
+    /// §2.3: our Router- and Network-LSAs are originated anew, routes are calculated and installed, LSAs that follow from them are
+    /// originated, and what is left from before is flushed, Grace-LSAs too.
     fn end_restart(&mut self, cause: RestartExit) {
         debug_assert!(self.is_restarting());
-        self.restart = Restart::None;
+        self.restart = Restart::Concluding { runs: self.calculation.runs };
         self.timers.cancel(TimerKey::Restart);
         self.event(Event::RestartEnded { cause });
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
@@ -332,6 +351,13 @@ impl Engine {
         self.originations.release();
         self.originations.end_first_holds();
         self.calculate_from_nothing();
+    }
+}
+
+impl LsaType {
+    /// Whether routes decide if this router originates LSAs of this type: as a border router, or as the translator of an NSSA.
+    const fn follows_from_routes(self) -> bool {
+        matches!(self.0, 3..=5 | 7)
     }
 }
 

@@ -3,6 +3,7 @@
 mod adjacency;
 mod areas;
 mod authentication;
+mod border_restart;
 mod broadcast;
 mod check;
 mod configuration;
