@@ -84,6 +84,7 @@ mod view;
 mod virtual_link;
 pub mod wire;
 mod wishes;
+mod withdrawal;
 mod work;
 
 pub use authentication::Redaction;

@@ -340,7 +340,14 @@ impl Engine {
         for area in self.areas() {
             self.router_lsa_changed(area);
         }
-        // What came in our name was noted when it came, unless it was not clear yet whose networks these are.
+        self.touch_own_networks();
+        self.originations.release();
+        self.originations.end_first_holds();
+        self.calculate_from_nothing();
+    }
+
+    /// What came in our name was noted when it came, unless it was not clear yet whose networks these are.
+    fn touch_own_networks(&mut self) {
         let networks = self
             .databases
             .iter()
@@ -348,9 +355,24 @@ impl Engine {
         for place in networks.filter(|&place| self.is_self_originated(place)).collect::<Vec<_>>() {
             self.originations.touch(place);
         }
-        self.originations.release();
-        self.originations.end_first_holds();
-        self.calculate_from_nothing();
+    }
+
+    /// No restart is planned any more: the neighbours are told so.
+    pub(crate) fn abandon_preparation(&mut self) {
+        if let Restart::Preparing { .. } = self.restart {
+            self.restart = Restart::None;
+            self.timers.cancel(TimerKey::Restart);
+            for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
+                self.originations.unwant(grace_place(self.config.router_id, id));
+            }
+        }
+    }
+
+    /// There is no restart any more, however far it has come: this router may flush what is there in its name.
+    pub(crate) fn abandon_restart(&mut self) {
+        self.restart = Restart::None;
+        self.timers.cancel(TimerKey::Restart);
+        self.touch_own_networks();
     }
 }
 

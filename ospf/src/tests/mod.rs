@@ -26,4 +26,5 @@ mod speakers;
 mod speed;
 mod stub_router;
 mod virtual_links;
+mod withdrawal;
 mod world;
