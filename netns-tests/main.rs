@@ -14,6 +14,7 @@ mod join;
 mod lan;
 mod office_cloud;
 mod redistribute;
+mod restart;
 mod segments;
 mod stub_router;
 mod survival;

@@ -10,9 +10,12 @@ use crate::control::{ClientError, Request, StubRouterCommand, ask};
 use crate::{daemon, log};
 
 /// Removes everything that weft made: tunnels, addresses, routes, rules; stops the engine and, if it runs, the daemon.
+///
+/// Before that, traffic is led around this router, and OSPF's neighbours are told that it is gone, also where the daemon has ended and
+/// they wait for the next one. Example: weft down
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Lead traffic around this router for so many seconds first, so that none of it is lost.
+    /// Lead traffic around this router for so many seconds first, where other routers need longer than one to find another way.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_DRAIN))]
     drain: u64,
     /// Name of the mesh to remove, where the run directory does not say it any more.

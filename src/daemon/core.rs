@@ -16,9 +16,9 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
+use super::ending::{End, Ending};
 use super::filters::Filters;
 use super::host_memory::HostMemory;
 use super::local::Local;
@@ -51,8 +51,6 @@ const QUESTION_QUEUE: usize = 16;
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 /// How long routes of the last run are kept at most, beyond the longest dead interval.
 const SETTLING_MARGIN: Duration = Duration::from_secs(2);
-/// How long the neighbours may take to learn of a restart: after that the daemon ends without their knowing.
-const FAREWELL_PATIENCE: Duration = Duration::from_secs(8);
 
 /// Runs the daemon of `local` until it is told to stop.
 pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
@@ -76,40 +74,19 @@ struct Inlets {
     reload: Signal,
 }
 
-/// The signals that end the daemon.
-struct Ending {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Ending {
-    fn new() -> anyhow::Result<Self> {
-        let terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-        let interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-        Ok(Self { terminate, interrupt })
-    }
-
-    async fn asked_for(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-struct Daemon {
+pub(super) struct Daemon {
     options: Options,
-    notes: Notes,
-    local: Local,
-    backend: Backend,
+    pub(super) notes: Notes,
+    pub(super) local: Local,
+    pub(super) backend: Backend,
     /// The number of this start.
     boot: u32,
     /// The moment of the engine's time zero, by the clock as it was when the engine was last configured.
     zero: SystemTime,
     ids: InterfaceIds,
-    driver: Driver,
-    kernel: Kernel,
-    drivers: WireGuard,
+    pub(super) driver: Driver,
+    pub(super) kernel: Kernel,
+    pub(super) drivers: WireGuard,
     endpoints: Endpoints,
     /// What was said of it by command.
     stub_router: StubRouterCommand,
@@ -119,7 +96,7 @@ struct Daemon {
     /// What OSPF computed.
     routes: BTreeMap<Prefix, ospf::Route>,
     /// What the kernel was found to be, kept up with what has been carried out since.
-    observed: Observed,
+    pub(super) observed: Observed,
     /// Link states as the engine knows them.
     told: BTreeMap<InterfaceId, LinkState>,
     settling: Settling,
@@ -164,14 +141,6 @@ enum Next {
     Down(oneshot::Sender<Result<Part, String>>),
 }
 
-/// How the daemon ends.
-enum End {
-    /// Leaving everything in place.
-    Leave,
-    /// Leaving nothing behind; then it answers.
-    Down(oneshot::Sender<Result<Part, String>>),
-}
-
 impl Daemon {
     async fn start(
         options: Options,
@@ -182,12 +151,14 @@ impl Daemon {
     ) -> anyhow::Result<(Self, Inlets)> {
         let now = Instant::now();
         notes.note_mesh(&local.mesh.name);
+        notes.note_options(&options);
         let (mut kernel, mut watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
         kernel.learn(others_routes(&local));
         watch.learn(others_routes(&local));
         let memory = HostMemory::open(&options.state_dir);
         let segments = Segments::new(&local.mesh, &local.site, memory, SystemTime::now());
         kernel.expect_segments(expected_segments(&segments));
+        kernel.expect_filter(local.filter.clone());
         watch.manage(local.interfaces().chain(segments.interfaces()).collect());
         let backend = local.backend(kernel.has_wireguard().await?)?;
         let drivers = WireGuard::new(&options.run_dir, removal::PROGRAM.into());
@@ -247,27 +218,11 @@ impl Daemon {
         // A signal ends whatever is under way: it may wait for something that does not come.
         let end = tokio::select! {
             biased;
-            () = ending.asked_for() => End::Leave,
+            end = ending.asked_for() => end,
             end = self.work(&mut inlets) => end?,
         };
         notify(&[NotifyState::Stopping]);
-        match end {
-            End::Leave => {
-                info!("stopping; tunnels and routes stay");
-                self.leave().await
-            }
-            End::Down(answer) => {
-                info!("stopping; everything is removed");
-                let result = self.down().await;
-                let reply = result.as_ref().map(|left| match left.is_empty() {
-                    true => Part::null(),
-                    false => Part::whole(serde_json::Value::from(left.clone()).to_string()),
-                });
-                // If the client has gone, the log has the outcome.
-                let _ = answer.send(reply.map_err(|error| format!("{error:#}")));
-                result.map(drop)
-            }
-        }
+        self.end(end).await
     }
 
     /// Works until somebody wants everything gone. May be dropped at any time: the daemon ends then.
@@ -376,10 +331,11 @@ impl Daemon {
                 self.kernel.observe_devices(&mut self.observed, &self.drivers).await;
                 self.looks.at_devices(Instant::now());
             }
+            // Before any adjacency: what this router brings in is not flushed at the end of a restart.
+            self.redistribute().await;
             self.tell_links().await;
             self.follow_clock().await;
             self.note_down();
-            self.redistribute().await;
         }
         if let Settling::Until(_) = self.settling
             && self.converged().await
@@ -619,21 +575,6 @@ impl Daemon {
         notify(&[NotifyState::Ready]);
     }
 
-    /// Ends so that the next daemon goes on where this one stopped, and neighbours need not notice.
-    async fn leave(&mut self) -> anyhow::Result<()> {
-        if let Some(grace_period) = self.local.mesh.ospf.graceful_restart.restarter {
-            let end = SystemTime::now() + grace_period;
-            // Neighbours are not told of what the next daemon could not know.
-            if self.notes.leave_restart(Note::running(end)) == Written::Yes {
-                let prepared = timeout(FAREWELL_PATIENCE, self.driver.prepare_restart(grace_period)).await;
-                let boot = prepared.context("the neighbours could not be told of the restart in time")??;
-                // If the note fails now, the one before holds, and the next daemon announces its restart by itself.
-                let _: Written = self.notes.leave_restart(Note::planned(end, boot));
-            }
-        }
-        Ok(())
-    }
-
     /// Notes until when neighbours would bear with this router's silence, should it end without a word before it looks again; and
     /// whatever could not be noted before.
     fn note_down(&mut self) {
@@ -695,9 +636,7 @@ impl Daemon {
     }
 
     /// Removes everything; what cannot be undone comes back.
-    async fn down(&mut self) -> anyhow::Result<Vec<String>> {
-        self.driver.shutdown().await;
-        self.notes.take_restart();
+    pub(super) async fn remove_everything(&mut self) -> anyhow::Result<Vec<String>> {
         let left = removal::remove_everything(&mut self.kernel, &self.drivers, &mut self.notes).await?;
         self.drivers.engine().stop().await?;
         Ok(left)
@@ -744,7 +683,7 @@ fn recorder(options: &Options, local: &Local, config: &Config, seed: u64) -> Opt
 }
 
 /// Random octets from the operating system: a seed for the engine's jitter, a salt.
-fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     use std::io::Read as _;
     let mut bytes = [0; N];
     std::fs::File::open("/dev/urandom")

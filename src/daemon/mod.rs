@@ -5,6 +5,8 @@
 
 mod backoff;
 mod core;
+mod ending;
+mod farewell;
 mod filter_report;
 mod filters;
 mod host_memory;
@@ -22,6 +24,7 @@ mod restart_note;
 mod rows;
 mod segment_report;
 mod segments;
+mod service;
 mod settling;
 mod unreachable;
 

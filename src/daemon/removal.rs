@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tracing::warn;
 
+use super::farewell;
 use super::notes::Notes;
 use crate::kernel::{self, Kernel, meshes_by_links};
 use crate::reconcile::state::State;
@@ -23,7 +24,8 @@ const NAMELESS: &str = "?";
 pub(super) async fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Result<Vec<String>> {
     let drivers = WireGuard::new(run_dir, PROGRAM.into());
     let mut notes = Notes::left_in(run_dir);
-    notes.take_restart();
+    let told = farewell::tell_neighbors(run_dir, &mut notes, &drivers).await;
+    let untold = told.err().map(|error| format!("neighbours have to miss this router: {error:#}"));
     let left = match mesh.or_else(|| notes.noted_mesh()) {
         Some(mesh) => remove_mesh(&mesh, &drivers, run_dir, &mut notes).await?,
         None => {
@@ -37,7 +39,7 @@ pub(super) async fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Re
     if run_dir.is_dir() {
         drivers.engine().stop().await?;
     }
-    Ok(left)
+    Ok(untold.into_iter().chain(left).collect())
 }
 
 async fn remove_mesh(
