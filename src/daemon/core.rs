@@ -279,12 +279,11 @@ impl Daemon {
                     Ok(Next::Nothing)
                 }
             }
-            Some(asked) = inlets.questions.recv() => self.answer(asked).await,
+            Some(asked) = inlets.questions.recv() => self.answer(asked, &mut inlets.watch).await,
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
             _ = inlets.reload.recv() => {
-                self.reload().await;
-                inlets.watch.learn(others_routes(&self.local));
-                inlets.watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
+                // A refusal has been logged, and stands in `weft status`.
+                let _ = self.reload(&mut inlets.watch).await;
                 Ok(Next::Reconcile(Look::Afresh))
             }
             () = tokio::time::sleep_until(deadline.into()) => {
@@ -548,9 +547,12 @@ impl Daemon {
     }
 
     /// Takes the mesh file as it is now; a wrong one changes nothing.
-    async fn reload(&mut self) {
+    ///
+    /// # Errors
+    /// Why the file is refused.
+    async fn reload(&mut self, watch: &mut Watch) -> Result<(), String> {
         notify(&[NotifyState::Reloading]);
-        match self.reloaded() {
+        let outcome = match self.reloaded() {
             Ok((local, backend)) => {
                 info!(sites = local.mesh.sites.len(), tunnels = local.tunnels.len(), "mesh file read again");
                 self.local = local;
@@ -565,14 +567,19 @@ impl Daemon {
                 // By the new file; what is no longer looked at is not redistributed either.
                 self.redistributed = redistributed(&self.local.site, &self.observed.foreign);
                 self.configure().await;
+                watch.learn(others_routes(&self.local));
+                watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
+                Ok(())
             }
             Err(reason) => {
                 let reason = format!("{reason:#}");
                 error!("the mesh file is not taken, the old one stays in force: {reason}");
-                self.refused_reload = Some(reason);
+                self.refused_reload = Some(reason.clone());
+                Err(reason)
             }
-        }
+        };
         notify(&[NotifyState::Ready]);
+        outcome
     }
 
     /// Notes until when neighbours would bear with this router's silence, should it end without a word before it looks again; and
