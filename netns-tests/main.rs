@@ -4,6 +4,7 @@
 //! mesh name of its own, so that one test's leftovers are never another's.
 
 mod capture;
+mod change;
 mod down;
 mod forgery;
 mod frr;

@@ -1,7 +1,7 @@
 //! `weft down`: leave nothing behind.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
 
@@ -25,6 +25,10 @@ pub struct Args {
     run_dir: RunDir,
 }
 
+/// How long a daemon may take to make its control socket again, and how often to look.
+const SOCKET_PATIENCE: Duration = Duration::from_secs(5);
+const SOCKET_PAUSE: Duration = Duration::from_millis(100);
+
 /// The longest drain, seconds: time enough for other routers, and an end.
 const MAX_DRAIN: u64 = 600;
 
@@ -38,13 +42,22 @@ impl Args {
                 Err(error) => return Err(error.into()),
             }
         }
-        let left = match ask::<Option<Vec<String>>>(&self.run_dir.path, Request::Down) {
-            Ok(left) => left.unwrap_or_default(),
-            Err(ClientError::NotRunning { .. }) => {
-                log::start(EnvFilter::new("error"), log::Destination::Stderr);
-                daemon::clean_up(&self.run_dir.path, self.mesh)?
+        let begin = Instant::now();
+        let left = loop {
+            match ask::<Option<Vec<String>>>(&self.run_dir.path, Request::Down) {
+                Ok(left) => break left.unwrap_or_default(),
+                // Somebody has removed its socket, which it makes again.
+                Err(ClientError::NotRunning { .. })
+                    if daemon::is_running(&self.run_dir.path) && begin.elapsed() < SOCKET_PATIENCE =>
+                {
+                    thread::sleep(SOCKET_PAUSE);
+                }
+                Err(ClientError::NotRunning { .. }) => {
+                    log::start(EnvFilter::new("error"), log::Destination::Stderr);
+                    break daemon::clean_up(&self.run_dir.path, self.mesh)?;
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
         };
         for left in left {
             complain(format_args!("warning: {left}"));

@@ -21,12 +21,14 @@ use tracing::{debug, error, info, warn};
 use super::ending::{End, Ending};
 use super::filters::Filters;
 use super::host_memory::HostMemory;
+use super::inheritance::{Former, carry_over, inherit};
 use super::local::Local;
 use super::looks::{DEVICES_INTERVAL, Looks};
 use super::notes::Notes;
 use super::restart_note::Note;
 use super::segments::Segments;
 use super::settling::Settling;
+use super::sole::Sole;
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
@@ -56,12 +58,17 @@ const SETTLING_MARGIN: Duration = Duration::from_secs(2);
 pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
     let notes = Notes::open(&options.run_dir, &options.state_dir);
+    // Until the very end: another daemon must not begin before this one has said everything.
+    let sole = Arc::new(Sole::claim(&options.run_dir)?);
     let activity = Arc::new(Activity::default());
     let server = Server::start(&socket_path(&options.run_dir), questioner, Arc::clone(&activity))?;
-    let ending = Ending::new()?;
-    last_resort::arm()?;
-    let (daemon, inlets) = Daemon::start(options, local, notes, questions, activity).await?;
-    let outcome = daemon.live(inlets, ending).await;
+    let outcome = async {
+        let ending = Ending::new()?;
+        last_resort::arm()?;
+        let (daemon, inlets) = Daemon::start(options, local, notes, questions, activity, Arc::clone(&sole)).await?;
+        daemon.live(inlets, ending).await
+    };
+    let outcome = outcome.await;
     server.finish().await;
     outcome
 }
@@ -113,6 +120,10 @@ pub(super) struct Daemon {
     started: Instant,
     /// What the loop is doing, for those who wait for it.
     activity: Arc<Activity>,
+    /// Shared with who ends the control socket, after this.
+    sole: Arc<Sole>,
+    /// As the mesh was called before.
+    pub(super) former: Option<Former>,
     engine_watch: JoinHandle<()>,
 }
 
@@ -148,11 +159,13 @@ impl Daemon {
         mut notes: Notes,
         questions: mpsc::Receiver<Asked>,
         activity: Arc<Activity>,
+        sole: Arc<Sole>,
     ) -> anyhow::Result<(Self, Inlets)> {
         let now = Instant::now();
+        let (mut kernel, mut watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
+        let former = inherit(&kernel, &mut notes, &local).await;
         notes.note_mesh(&local.mesh.name);
         notes.note_options(&options);
-        let (mut kernel, mut watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
         kernel.learn(others_routes(&local));
         watch.learn(others_routes(&local));
         let memory = HostMemory::open(&options.state_dir);
@@ -210,6 +223,8 @@ impl Daemon {
             looks: Looks::new(now),
             started: now,
             activity,
+            sole,
+            former,
         };
         Ok((daemon, inlets))
     }
@@ -325,6 +340,12 @@ impl Daemon {
                     Ok(observed) => self.observed = observed,
                     Err(error) => return self.failed(&error),
                 }
+                if self.rename_tunnels().await {
+                    match self.kernel.observe(&self.drivers).await {
+                        Ok(observed) => self.observed = observed,
+                        Err(error) => return self.failed(&error),
+                    }
+                }
                 self.looks.looked(start, Instant::now());
             } else {
                 self.kernel.observe_devices(&mut self.observed, &self.drivers).await;
@@ -350,6 +371,7 @@ impl Daemon {
                 self.look_failure = None;
                 self.looks.succeeded();
                 self.log_failures(&failures);
+                self.forget_former_mesh().await;
             }
             Err(error) => self.failed(&error),
         }
@@ -422,6 +444,10 @@ impl Daemon {
         desired.rules = routing.rules;
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
         self.settling.keep(&mut desired.routes, &self.observed.state.routes);
+        if self.settling != Settling::Settled {
+            // What routes of before have as their source.
+            desired.addresses.extend(self.observed.state.addresses.iter().cloned());
+        }
         let reachable = self.reachable(&desired.routes);
         desired.overlay = self.segments.desired(&reachable, &self.observed.foreign);
         desired
@@ -522,6 +548,12 @@ impl Daemon {
         self.configure().await;
     }
 
+    /// The router begins anew under another router id: what its routes were is better than none, until it has others.
+    fn settle_again(&mut self) {
+        let grace_period = self.local.mesh.ospf.graceful_restart.restarter.unwrap_or_default();
+        self.settling = Settling::start(Instant::now(), self.missed_after.max(grace_period) + SETTLING_MARGIN);
+    }
+
     fn take_routes(&mut self, changes: RouteChanges) {
         for (prefix, route) in changes {
             match route {
@@ -555,6 +587,10 @@ impl Daemon {
         let outcome = match self.reloaded() {
             Ok((local, backend)) => {
                 info!(sites = local.mesh.sites.len(), tunnels = local.tunnels.len(), "mesh file read again");
+                carry_over(&self.local, &local, &mut self.ids);
+                if local.site.loopback != self.local.site.loopback {
+                    self.settle_again();
+                }
                 self.local = local;
                 self.backend = backend;
                 self.refused_reload = None;
@@ -585,6 +621,7 @@ impl Daemon {
     /// Notes until when neighbours would bear with this router's silence, should it end without a word before it looks again; and
     /// whatever could not be noted before.
     fn note_down(&mut self) {
+        self.sole.keep();
         self.notes.retry();
         self.segments.retry_remembering();
         self.kernel.retry_remembering();
@@ -626,7 +663,7 @@ impl Daemon {
         wireguard::stack::wipe();
         anyhow::ensure!(
             local.mesh.name == self.local.mesh.name,
-            "the mesh is called {} now and was {}: run `weft down` and start again",
+            "the mesh is called {} now and was {}: restart weft, which takes everything over",
             local.mesh.name,
             self.local.mesh.name
         );

@@ -10,6 +10,7 @@ mod farewell;
 mod filter_report;
 mod filters;
 mod host_memory;
+mod inheritance;
 mod interfaces;
 mod lan;
 mod last_resort;
@@ -26,6 +27,7 @@ mod segment_report;
 mod segments;
 mod service;
 mod settling;
+mod sole;
 mod unreachable;
 
 use std::path::{Path, PathBuf};
@@ -71,6 +73,11 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     wireguard::stack::wipe();
     privileges::drop_capabilities()?;
     block_on(core::run(options, local))
+}
+
+/// Whether a daemon uses this run directory, though it may not answer.
+pub fn is_running(run_dir: &Path) -> bool {
+    sole::holder(run_dir).is_some()
 }
 
 /// Removes everything that a daemon of this run directory has made and left, and stops its engine. For when none runs. `mesh` is the

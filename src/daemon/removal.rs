@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::farewell;
 use super::notes::Notes;
+use super::sole::Sole;
 use crate::kernel::{self, Kernel, meshes_by_links};
 use crate::reconcile::state::State;
 use crate::tunnel::WireGuard;
@@ -22,6 +23,8 @@ const NAMELESS: &str = "?";
 
 /// Removes what a daemon left that does not run any more; what cannot be undone comes back.
 pub(super) async fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Result<Vec<String>> {
+    // Nor may a daemon begin meanwhile.
+    let _sole = Sole::claim(run_dir)?;
     let drivers = WireGuard::new(run_dir, PROGRAM.into());
     let mut notes = Notes::left_in(run_dir);
     let told = farewell::tell_neighbors(run_dir, &mut notes, &drivers).await;

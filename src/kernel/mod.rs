@@ -8,6 +8,7 @@ mod attention;
 mod execute;
 mod filter;
 pub mod gratuitous;
+mod inheritance;
 mod links;
 mod neighbors;
 mod netlink;
