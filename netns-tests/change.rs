@@ -1,9 +1,9 @@
-//! A mesh file that changes under traffic.
+//! A mesh file that changes under traffic, and others who change what weft has set in the kernel.
 
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -14,6 +14,9 @@ use crate::harness::wait::eventually;
 
 const SITES: [&str; 3] = ["taipei", "osaka", "seoul"];
 const SETTLED: Duration = Duration::from_secs(30);
+
+/// What others have undone is set again within this time.
+const MENDED: Duration = Duration::from_secs(1);
 
 /// Where a lab keeps a site's or its own files.
 fn state(lab: &str, of: &str) -> PathBuf {
@@ -127,5 +130,41 @@ fn other_loopbacks_lose_next_to_nothing_and_leave_no_segment_dead() -> Result<()
         let devices = lab.ip(site, "-d link show type vxlan")?;
         ensure!(devices.contains("local 10.254.0."), "{site}: {devices}");
     }
+    lab.down()
+}
+
+#[test]
+fn a_flushed_ruleset_and_forwarding_switched_off_are_mended_at_once_and_reported() -> Result<()> {
+    let name = "t-flush";
+    let lab = Lab::up(name, &mesh::triangle(name))?;
+    let table = format!("weft-{name}");
+    let tables = || lab.run_at("taipei", "nft list tables");
+    ensure!(tables()?.contains(&table), "there is no filter to flush");
+    lab.run_at("taipei", "nft flush ruleset")?;
+    let begin = Instant::now();
+    eventually("the filter", MENDED, || Ok(tables()?.contains(&table).then_some(())))?;
+    eprintln!("the filter was back after {:?}", begin.elapsed());
+    eventually("a line in the log", MENDED, || {
+        let log = log(name, "taipei")?;
+        Ok(log.lines().any(|line| line.contains("nftables tables") && line.contains("nft (pid")).then_some(()))
+    })?;
+    let streams = streams(&lab)?;
+    await_answers(&streams, Duration::from_secs(1))?;
+    for setting in ["all", "wg-osaka"] {
+        lab.run_at("taipei", &format!("sysctl -qw net.ipv4.conf.{setting}.forwarding=0"))?;
+        let begin = Instant::now();
+        eventually("forwarding", MENDED, || {
+            let value = lab.run_at("taipei", &format!("sysctl -n net.ipv4.conf.{setting}.forwarding"))?;
+            Ok((value.trim() == "1").then_some(()))
+        })?;
+        eprintln!("forwarding of {setting} was back after {:?}", begin.elapsed());
+        eventually("a line in the log", MENDED, || {
+            Ok(log(name, "taipei")?.contains(&format!("net.ipv4.conf.{setting}.forwarding")).then_some(()))
+        })?;
+    }
+    await_answers(&streams, Duration::from_secs(1))?;
+    let (most, lost) = losses(streams)?;
+    eprintln!("forwarding switched off twice: {lost}");
+    ensure!(most < 100, "{lost}");
     lab.down()
 }

@@ -38,7 +38,7 @@ use crate::reconcile::routes::{Router, Routing, desired_routes};
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
 };
-use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
+use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered, undone};
 use crate::routing::{
     Driver, InterfaceIds, MAX_REDISTRIBUTED, News, Redistributed, RouteChanges, Signing, engine_config, redistributed,
 };
@@ -285,7 +285,12 @@ impl Daemon {
                     self.looks.unmanaged_changed(now);
                 }
                 let moved = self.hear_hosts(&changes).await;
-                let managed = |change: &Change| !unmanaged(change) && !matches!(change, Change::Heard { .. });
+                let filter_differs = changes.contains(&Change::Filter) && self.filter_differs(&inlets.watch).await;
+                let known = |change: &Change| matches!(change, Change::Heard { .. } | Change::Filter);
+                let managed = |change: &Change| !unmanaged(change) && !known(change);
+                if filter_differs {
+                    return Ok(Next::Reconcile(Look::Afresh));
+                }
                 if changes.iter().any(managed) && self.looks.managed_changed(now) {
                     Ok(Next::Reconcile(Look::Afresh))
                 } else if moved {
@@ -307,6 +312,19 @@ impl Daemon {
                 Ok(Next::Reconcile(if only_devices { Look::Devices } else { Look::Afresh }))
             }
         }
+    }
+
+    /// The mesh's nftables tables were changed, perhaps by weft itself: whether they are not what they were.
+    async fn filter_differs(&mut self, watch: &Watch) -> bool {
+        let now = Instant::now();
+        self.filters.expire(now);
+        self.filters.look(&mut self.kernel, now).await;
+        let differs = !self.kernel.has_filter(self.observed.state.filter.as_ref());
+        if differs {
+            let by = watch.filter_author().unwrap_or_else(|| "somebody".to_owned());
+            warn!(by, "weft's nftables tables were removed or changed; they are set again");
+        }
+        differs
     }
 
     /// When to look though nothing happens.
@@ -337,7 +355,10 @@ impl Daemon {
                 self.filters.look(&mut self.kernel, now).await;
                 let start = Instant::now();
                 match self.kernel.observe(&self.drivers).await {
-                    Ok(observed) => self.observed = observed,
+                    Ok(observed) => {
+                        self.report_undone_settings(&observed);
+                        self.observed = observed;
+                    }
                     Err(error) => return self.failed(&error),
                 }
                 if self.rename_tunnels().await {
@@ -376,6 +397,16 @@ impl Daemon {
             Err(error) => self.failed(&error),
         }
         self.segments.tell_ports(&self.observed.heard);
+    }
+
+    /// Kernel settings that were right and are not any more: somebody else has written them.
+    fn report_undone_settings(&self, now: &Observed) {
+        let [before, now] = [&self.observed, now].map(|observed| &observed.state.sysctls);
+        let settings = undone(&desired_sysctls(self.local.tunnels.keys(), before), before, now);
+        if !settings.is_empty() {
+            let settings = settings.join(", ");
+            warn!(settings, "somebody has written kernel settings that a router needs otherwise; they are set again");
+        }
     }
 
     /// Whether the kernel is known to be as it should be, but for what OSPF has just computed.

@@ -7,6 +7,7 @@ mod addresses;
 mod attention;
 mod execute;
 mod filter;
+mod filter_watch;
 pub mod gratuitous;
 mod inheritance;
 mod links;

@@ -57,7 +57,7 @@ impl Kernel {
     /// the daemon's own; what cannot be kept there is reported as a problem.
     pub fn open(mesh: &str, run_dir: &Path) -> anyhow::Result<(Self, Watch)> {
         let netlink = Netlink::open()?;
-        let watch = Watch::open(netlink.port())?;
+        let watch = Watch::open(netlink.port(), mesh)?;
         let kernel = Self {
             netlink,
             alias: format!("{ALIAS_PREFIX}{mesh}"),
