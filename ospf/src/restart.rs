@@ -15,7 +15,7 @@ use crate::interface_machine::{InterfaceEvent, InterfaceState};
 use crate::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::timers::TimerKey;
-use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterLink, RouterLinkKind, RouterLsa};
+use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterFlags, RouterLink, RouterLinkKind, RouterLsa};
 
 /// How long a planned restart waits for Grace-LSAs to be acknowledged: time for a second and a third copy where RxmtInterval is short.
 const PREPARATION: Duration = Duration::from_secs(3);
@@ -187,8 +187,7 @@ impl Engine {
     /// compared then.
     pub(crate) fn conclude_restart(&mut self) -> bool {
         let Restart::Concluding { runs } = self.restart else { return false };
-        let is_known =
-            self.calculation.runs > runs && self.calculation.pass.is_none() && self.wishes.is_settled();
+        let is_known = self.calculation.runs > runs && self.calculation.pass.is_none() && self.wishes.is_settled();
         if is_known {
             self.restart = Restart::None;
             self.originations.release();
@@ -237,7 +236,7 @@ impl Engine {
         let (started, until) = (within.started, within.until);
         let areas = self.areas();
         // Who is not heard for RouterDeadInterval is not there.
-        let silent = self.interfaces.values().filter(|interface| interface.active_link().is_some());
+        let silent = self.interfaces.values().filter(|i| i.active_link().is_some() || i.is_virtual());
         let awaited = silent.map(|interface| started + interface.dead_interval()).filter(|&at| at > self.now).min();
         let progress = areas.iter().map(|&area| self.area_progress(area, started)).max().unwrap_or(Progress::Complete);
         match progress {
@@ -255,11 +254,13 @@ impl Engine {
         let Some(LsaBody::Router(before)) = before.map(|entry| entry.body()).or_else(kept) else {
             let any_full = interfaces().flat_map(Interface::adjacent).next().is_some();
             let quiet = |i: &Interface| i.neighbors.is_empty() && started + i.dead_interval() <= self.now;
+            // That LSA may come over a virtual link alone, which comes up when routes through its transit area are known.
+            let lost = |i: &Interface| i.active_link().is_none() && (quiet(i) || !self.was_virtual_endpoint(i));
             return if any_full {
                 // "A special case of this is when X establishes an adjacency with router Y and doesn't receive an instance of its own
                 // pre-restart router-LSA."
                 Progress::Inconsistent
-            } else if interfaces().all(|i| i.active_link().is_none() || quiet(i)) {
+            } else if interfaces().all(|i| lost(i) || quiet(i)) {
                 Progress::Complete
             } else {
                 Progress::Pending
@@ -267,6 +268,13 @@ impl Engine {
         };
         let links = before.links.iter().map(|link| self.link_progress(area, link));
         links.max().unwrap_or(Progress::Complete)
+    }
+
+    /// Whether an interface is a virtual link, and our Router-LSA from before the restart has the V-bit in its transit area.
+    fn was_virtual_endpoint(&self, interface: &Interface) -> bool {
+        let Some(end) = interface.virtual_end() else { return false };
+        let before = self.router_lsa_of(end.transit_area, self.config.router_id);
+        before.is_some_and(|lsa| lsa.flags.contains(RouterFlags::V))
     }
 
     fn link_progress(&self, area: AreaId, link: &RouterLink) -> Progress {
@@ -357,7 +365,7 @@ impl Engine {
         }
     }
 
-    /// No restart is planned any more: the neighbours are told so.
+    /// No restart is planned any more: the Grace-LSAs are flushed.
     pub(crate) fn abandon_preparation(&mut self) {
         if let Restart::Preparing { .. } = self.restart {
             self.restart = Restart::None;

@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::world::*;
 use crate::wire::{PacketBody, RestartReason};
 use crate::{
-    Advertise, Announcement, AreaConfig, AreaId, AreaKind, AreaRange, Config, Event, Input, InterfaceId, Instant,
-    LsaType, NssaConfig, Prefix, RestartExit, Restarting, Summaries,
+    Advertise, Announcement, AreaConfig, AreaId, AreaKind, AreaRange, Config, Event, Input, Instant, InterfaceConfig,
+    InterfaceId, LsaType, NetworkType, NssaConfig, Prefix, RestartExit, Restarting, Summaries,
 };
 
 const ONE: AreaId = AreaId(1);
+const TWO: AreaId = AreaId(2);
 const GRACE: Duration = Duration::from_secs(60);
 
 fn live_in(config: &mut Config, area: AreaId) {
@@ -50,7 +51,8 @@ fn settle(world: &mut World) {
 /// Restarts an engine, planned or not: the others lose no route.
 fn restart(world: &mut World, engine: usize, announcement: Announcement) {
     let others: Vec<usize> = (0..world.engines.len()).filter(|&other| other != engine).collect();
-    let before: Vec<BTreeSet<Prefix>> = others.iter().map(|&other| world.routes[other].keys().copied().collect()).collect();
+    let before: Vec<BTreeSet<Prefix>> =
+        others.iter().map(|&other| world.routes[other].keys().copied().collect()).collect();
     let whole = |world: &World| {
         for (&other, before) in others.iter().zip(&before) {
             let missing: Vec<_> = before.iter().filter(|prefix| !world.routes[other].contains_key(prefix)).collect();
@@ -108,6 +110,42 @@ fn a_border_router_or_translator_that_restarts_withdraws_nothing_that_it_origina
             restart(&mut world, 1, announcement);
             assert_eq!(flushed(&world, 1, since), BTreeSet::new(), "{kind:?}, {announcement:?}");
         }
+    }
+}
+
+#[test]
+fn a_border_router_whose_backbone_is_a_virtual_link_restarts_unnoticed() {
+    // 0 -- 1 in the backbone, 1 -- 2 in area 1, 2 -- 3 in area 2; 1 and 2 have a virtual link through area 1.
+    let link = |to| InterfaceConfig {
+        hello_interval: HELLO,
+        dead_interval: DEAD,
+        ..InterfaceConfig::new(
+            "vl",
+            AreaId::BACKBONE,
+            NetworkType::VirtualLink { transit_area: ONE, far_end: router_id(to) },
+        )
+    };
+    for restarting in [1, 2] {
+        let mut world = World::with(4, &[(0, 1), (1, 2), (2, 3)], |engine, config| match engine {
+            1 => {
+                put_in(config, port(1, 2), ONE);
+                config.loopbacks = [(ONE, BTreeSet::from([loopback(1)]))].into();
+                config.interfaces.insert(InterfaceId(90), link(2));
+            }
+            2 => {
+                put_in(config, port(2, 1), ONE);
+                put_in(config, port(2, 3), TWO);
+                config.loopbacks = [(ONE, BTreeSet::from([loopback(2)]))].into();
+                config.interfaces.insert(InterfaceId(90), link(1));
+            }
+            3 => live_in(config, TWO),
+            _ => {}
+        });
+        settle(&mut world);
+        assert!(world.routes[0].contains_key(&prefix("10.255.0.4/32")));
+        let since = world.now;
+        restart(&mut world, restarting, Announcement::Made);
+        assert_eq!(flushed(&world, restarting, since), BTreeSet::new(), "{restarting}");
     }
 }
 
