@@ -16,7 +16,7 @@ const SITES: [&str; 3] = ["taipei", "osaka", "seoul"];
 const SETTLED: Duration = Duration::from_secs(30);
 
 /// What others have undone is set again within this time.
-const MENDED: Duration = Duration::from_secs(1);
+const CORRECTED: Duration = Duration::from_secs(1);
 
 /// Where a lab keeps a site's or its own files.
 fn state(lab: &str, of: &str) -> PathBuf {
@@ -121,7 +121,7 @@ fn other_loopbacks_lose_next_to_nothing_and_leave_no_segment_dead() -> Result<()
     await_answers(&streams, Duration::from_secs(8))?;
     let (most, lost) = losses(streams)?;
     eprintln!("other loopbacks: {lost}");
-    // The routers begin anew one after the other; each tells the others at once.
+    // The routers begin anew one after the other; each announces that at once.
     ensure!(most <= 30, "{lost}");
     lab.await_ping(hosts[0], second, SETTLED)?;
     for site in SITES {
@@ -134,7 +134,7 @@ fn other_loopbacks_lose_next_to_nothing_and_leave_no_segment_dead() -> Result<()
 }
 
 #[test]
-fn a_flushed_ruleset_and_forwarding_switched_off_are_mended_at_once_and_reported() -> Result<()> {
+fn a_flushed_ruleset_and_forwarding_switched_off_are_corrected_at_once_and_reported() -> Result<()> {
     let name = "t-flush";
     let lab = Lab::up(name, &mesh::triangle(name))?;
     let table = format!("weft-{name}");
@@ -142,9 +142,9 @@ fn a_flushed_ruleset_and_forwarding_switched_off_are_mended_at_once_and_reported
     ensure!(tables()?.contains(&table), "there is no filter to flush");
     lab.run_at("taipei", "nft flush ruleset")?;
     let begin = Instant::now();
-    eventually("the filter", MENDED, || Ok(tables()?.contains(&table).then_some(())))?;
+    eventually("the filter", CORRECTED, || Ok(tables()?.contains(&table).then_some(())))?;
     eprintln!("the filter was back after {:?}", begin.elapsed());
-    eventually("a line in the log", MENDED, || {
+    eventually("a line in the log", CORRECTED, || {
         let log = log(name, "taipei")?;
         Ok(log.lines().any(|line| line.contains("nftables tables") && line.contains("nft (pid")).then_some(()))
     })?;
@@ -153,12 +153,12 @@ fn a_flushed_ruleset_and_forwarding_switched_off_are_mended_at_once_and_reported
     for setting in ["all", "wg-osaka"] {
         lab.run_at("taipei", &format!("sysctl -qw net.ipv4.conf.{setting}.forwarding=0"))?;
         let begin = Instant::now();
-        eventually("forwarding", MENDED, || {
+        eventually("forwarding", CORRECTED, || {
             let value = lab.run_at("taipei", &format!("sysctl -n net.ipv4.conf.{setting}.forwarding"))?;
             Ok((value.trim() == "1").then_some(()))
         })?;
         eprintln!("forwarding of {setting} was back after {:?}", begin.elapsed());
-        eventually("a line in the log", MENDED, || {
+        eventually("a line in the log", CORRECTED, || {
             Ok(log(name, "taipei")?.contains(&format!("net.ipv4.conf.{setting}.forwarding")).then_some(()))
         })?;
     }

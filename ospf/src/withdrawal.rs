@@ -91,7 +91,7 @@ impl Engine {
         }
     }
 
-    /// Once for each input, when all has been said: whether nothing is left to do.
+    /// Once for each input, when everything has been originated: whether nothing is left to do.
     pub(crate) fn is_withdrawn(&self) -> bool {
         let Withdrawal::Flushing { until } = self.withdrawal else { return false };
         until <= self.now || self.originations.is_settled() && self.is_acknowledged()

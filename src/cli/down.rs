@@ -11,7 +11,7 @@ use crate::{daemon, log};
 
 /// Removes everything that weft made: tunnels, addresses, routes, rules; stops the engine and, if it runs, the daemon.
 ///
-/// Before that, traffic is led around this router, and OSPF's neighbours are told that it is gone, also where the daemon has ended and
+/// Before that, traffic is led around this router, and OSPF's neighbours learn that it is gone, also where the daemon has ended and
 /// they wait for the next one. Example: weft down
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -46,7 +46,7 @@ impl Args {
         let left = loop {
             match ask::<Option<Vec<String>>>(&self.run_dir.path, Request::Down) {
                 Ok(left) => break left.unwrap_or_default(),
-                // Somebody has removed its socket, which it makes again.
+                // Another program has removed its socket, which it makes again.
                 Err(ClientError::NotRunning { .. })
                     if daemon::is_running(&self.run_dir.path) && begin.elapsed() < SOCKET_PATIENCE =>
                 {

@@ -4,7 +4,7 @@ use super::{Format, Outcome, RunDir, complain};
 use crate::control::view::Reloaded;
 use crate::control::{Request, ask};
 
-/// Has the daemon read the mesh file again, and waits until this router is as the file says.
+/// Has the daemon read the mesh file again, and waits until the file is in force.
 ///
 /// If the file is refused, the old one stays in force, the reason is printed and the exit code is 1; so it is if something could not
 /// be done, which is then tried again.

@@ -58,7 +58,7 @@ const SETTLING_MARGIN: Duration = Duration::from_secs(2);
 pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
     let notes = Notes::open(&options.run_dir, &options.state_dir);
-    // Until the very end: another daemon must not begin before this one has said everything.
+    // Until the very end: another daemon must not begin before this one has answered everything.
     let sole = Arc::new(Sole::claim(&options.run_dir)?);
     let activity = Arc::new(Activity::default());
     let server = Server::start(&socket_path(&options.run_dir), questioner, Arc::clone(&activity))?;
@@ -321,7 +321,7 @@ impl Daemon {
         self.filters.look(&mut self.kernel, now).await;
         let differs = !self.kernel.has_filter(self.observed.state.filter.as_ref());
         if differs {
-            let by = watch.filter_author().unwrap_or_else(|| "somebody".to_owned());
+            let by = watch.filter_author().unwrap_or_else(|| "another program".to_owned());
             warn!(by, "weft's nftables tables were removed or changed; they are set again");
         }
         differs
@@ -399,13 +399,16 @@ impl Daemon {
         self.segments.tell_ports(&self.observed.heard);
     }
 
-    /// Kernel settings that were right and are not any more: somebody else has written them.
+    /// Kernel settings that were right and are not any more: another program has written them.
     fn report_undone_settings(&self, now: &Observed) {
         let [before, now] = [&self.observed, now].map(|observed| &observed.state.sysctls);
         let settings = undone(&desired_sysctls(self.local.tunnels.keys(), before), before, now);
         if !settings.is_empty() {
             let settings = settings.join(", ");
-            warn!(settings, "somebody has written kernel settings that a router needs otherwise; they are set again");
+            warn!(
+                settings,
+                "another program has written kernel settings that a router needs otherwise; they are set again"
+            );
         }
     }
 

@@ -59,7 +59,7 @@ impl Ending {
 
 /// Has traffic led around this router, and nobody wait for it.
 pub(super) async fn withdraw(driver: &Driver) -> anyhow::Result<()> {
-    timeout(WITHDRAWAL_PATIENCE, driver.withdraw()).await.context("the neighbours did not learn of it in time")?
+    timeout(WITHDRAWAL_PATIENCE, driver.withdraw()).await.context("the neighbours have not acknowledged it in time")?
 }
 
 impl Daemon {
@@ -92,10 +92,10 @@ impl Daemon {
     async fn leave_for_restart(&mut self) -> anyhow::Result<()> {
         if let Some(grace_period) = self.local.mesh.ospf.graceful_restart.restarter {
             let end = SystemTime::now() + grace_period;
-            // Neighbours are not told of what the next daemon could not know.
+            // Nothing is announced that the next daemon could not know.
             if self.notes.leave_restart(Note::running(end)) == Written::Yes {
                 let prepared = timeout(RESTART_PATIENCE, self.driver.prepare_restart(grace_period)).await;
-                let boot = prepared.context("the neighbours could not be told of the restart in time")??;
+                let boot = prepared.context("the neighbours have not acknowledged the restart in time")??;
                 // If the note fails now, the one before holds, and the next daemon announces its restart by itself.
                 let _: Written = self.notes.leave_restart(Note::planned(end, boot));
             }

@@ -1,5 +1,5 @@
-//! `weft down` where no daemon runs: neighbours that wait for the next daemon are told that none comes, and what is left of this router in
-//! the link state database is flushed, while its tunnels and routes still carry what comes.
+//! `weft down` where no daemon runs: this router's Grace-LSAs and whatever else is left of it in the link
+//! state database are flushed, while its tunnels and routes still carry what comes.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -23,11 +23,12 @@ const GRACE_PERIOD: Duration = Duration::from_secs(8);
 /// Takes this router out of the network, if a daemon was there of which neighbours may not know that it has ended for good.
 ///
 /// # Errors
-/// If neighbours could not be told: they find out when the grace period or the dead interval is over.
-pub(super) async fn tell_neighbors(run_dir: &Path, notes: &mut Notes, drivers: &WireGuard) -> anyhow::Result<()> {
+/// If that was not possible: neighbours find out when the grace period or the dead interval is over.
+pub(super) async fn leave_network(run_dir: &Path, notes: &mut Notes, drivers: &WireGuard) -> anyhow::Result<()> {
     let Some(note) = notes.take_restart() else { return Ok(()) };
     let noted = notes.noted_options(run_dir).zip(notes.noted_mesh());
-    let (options, mesh) = noted.with_context(|| format!("{} does not say how the daemon was started", run_dir.display()))?;
+    let (options, mesh) =
+        noted.with_context(|| format!("{} does not say how the daemon was started", run_dir.display()))?;
     let local = Local::load(&options)?;
     wireguard::stack::wipe();
     anyhow::ensure!(local.mesh.name == mesh, "the mesh file is of {} now, the daemon was of {mesh}", local.mesh.name);

@@ -27,7 +27,9 @@ pub(super) struct Former {
 pub(super) async fn inherit(kernel: &Kernel, notes: &mut Notes, local: &Local) -> Option<Former> {
     let former = notes.noted_mesh().filter(|noted| *noted != local.mesh.name)?;
     match kernel.adopt_links(&former).await {
-        Ok(links) => info!(former, mesh = local.mesh.name, links, "the mesh has another name; its links are taken over"),
+        Ok(links) => {
+            info!(former, mesh = local.mesh.name, links, "the mesh has another name; its links are taken over")
+        }
         Err(error) => {
             let error = format!("{error:#}");
             warn!(former, error, "links of the mesh by its former name stay; `weft down --mesh {former}` removes them");

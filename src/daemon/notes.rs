@@ -25,7 +25,7 @@ const OPTIONS: Purpose = Purpose {
     name: "options",
     limit: 16 * 1024,
     outlives: Outlives::Process,
-    without: "once the daemon has ended, `weft down` cannot tell OSPF's neighbours, who then have to miss this router",
+    without: "once the daemon has ended, `weft down` cannot flush this router's LSAs: OSPF's neighbours have to miss it",
 };
 
 const STARTS: Purpose = Purpose {

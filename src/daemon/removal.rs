@@ -27,8 +27,8 @@ pub(super) async fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Re
     let _sole = Sole::claim(run_dir)?;
     let drivers = WireGuard::new(run_dir, PROGRAM.into());
     let mut notes = Notes::left_in(run_dir);
-    let told = farewell::tell_neighbors(run_dir, &mut notes, &drivers).await;
-    let untold = told.err().map(|error| format!("neighbours have to miss this router: {error:#}"));
+    let left_network = farewell::leave_network(run_dir, &mut notes, &drivers).await;
+    let obstacle = left_network.err().map(|error| format!("neighbours have to miss this router: {error:#}"));
     let left = match mesh.or_else(|| notes.noted_mesh()) {
         Some(mesh) => remove_mesh(&mesh, &drivers, run_dir, &mut notes).await?,
         None => {
@@ -42,7 +42,7 @@ pub(super) async fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Re
     if run_dir.is_dir() {
         drivers.engine().stop().await?;
     }
-    Ok(untold.into_iter().chain(left).collect())
+    Ok(obstacle.into_iter().chain(left).collect())
 }
 
 async fn remove_mesh(

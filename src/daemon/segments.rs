@@ -110,8 +110,7 @@ impl Segments {
         }
     }
 
-    /// Sites may have other loopbacks now: what is remembered of hosts is about the same sites under their new addresses, and everything
-    /// else that was known has to be said again by routers with other router ids.
+    /// Sites may have other loopbacks now: what is remembered of hosts is about the same sites under their new addresses.
     fn renumber(&mut self, sites: &[Site], own: &Site) {
         let address = |name: &String| sites.iter().find(|site| site.name == *name).map(|site| Vtep(site.loopback));
         let moved = self.sites.iter().filter_map(|(before, name)| Some((Vtep(*before), address(name)?)));
@@ -132,8 +131,11 @@ impl Segments {
             .collect();
         self.memory.keep(records.iter().map(|(vni, record)| (*vni, record)));
         self.segments.clear();
-        self.said.clear();
-        self.here = Vtep(own.loopback);
+        if self.here.0 != own.loopback {
+            // The link state database of another router id begins empty.
+            self.said.clear();
+            self.here = Vtep(own.loopback);
+        }
     }
 
     /// The database that claims are believed in.

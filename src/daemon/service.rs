@@ -38,7 +38,11 @@ pub(super) async fn sequel() -> Sequel {
     let sequel = match jobs().await {
         Ok(jobs) => sequel_of(&jobs, unit),
         Err(error) => {
-            warn!(unit, error = format!("{error:#}"), "it is not known whether this is a restart; neighbours wait for one");
+            warn!(
+                unit,
+                error = format!("{error:#}"),
+                "it is not known whether this is a restart; neighbours wait for one"
+            );
             Sequel::Restart
         }
     };
@@ -71,7 +75,7 @@ fn unit(control_groups: &str) -> Option<&str> {
     units.next_back()
 }
 
-/// What the jobs say, a line each: number, unit, type and state.
+/// What follows from the jobs, a line each: number, unit, type and state.
 fn sequel_of(jobs: &str, unit: &str) -> Sequel {
     let stops = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();

@@ -20,7 +20,7 @@ const LOCK: &str = "lock";
 /// The socket, after the NUL that makes its name abstract (unix(7)).
 const NAME: &str = "\0weft/daemon";
 
-/// Others that may ask before room is made for more.
+/// Connections that may wait before the queue is emptied.
 const QUEUE: i32 = 64;
 
 /// Claims of this process. They end when this is dropped.
@@ -29,7 +29,7 @@ pub(super) struct Sole {
     lock: PathBuf,
     /// Empty where the directory cannot be written to: a router works without it, and claims it when it can.
     directory: OnceLock<File>,
-    /// `None` where somebody without privileges sits on the name, who must not be able to keep a router down.
+    /// `None` where a user without privileges has the name, who must not be able to keep a router down.
     namespace: Option<Socket>,
 }
 
@@ -45,7 +45,7 @@ impl Sole {
 }
 
 impl Sole {
-    /// Makes room for others that ask who has the namespace, and claims the directory if that was not possible. To be called now and then.
+    /// Empties the queue of those that looked for who has the namespace, and claims the directory if that was not possible. To be called now and then.
     pub(super) fn keep(&self) {
         if self.directory.get().is_none()
             && let Ok(file) = open(&self.lock)
@@ -62,7 +62,7 @@ impl Sole {
     }
 }
 
-/// The process id of the daemon that uses the run directory, as far as it says so.
+/// The process id of the daemon that uses the run directory; empty if that is not in the lock.
 pub(super) fn holder(run_dir: &Path) -> Option<String> {
     let file = open(&run_dir.join(LOCK)).ok()?;
     match file.try_lock() {
@@ -121,7 +121,7 @@ fn claim_namespace() -> anyhow::Result<Option<Socket>> {
         Ok(socket) => Ok(Some(socket)),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => match other() {
             Some((_, uid)) if uid != 0 && uid != geteuid().as_raw() => {
-                warn!(uid, "a user sits on the name by which weft's daemons know of each other");
+                warn!(uid, "a user without privileges has the name by which weft's daemons know of each other");
                 Ok(None)
             }
             found => {
@@ -144,7 +144,7 @@ fn socket() -> io::Result<Socket> {
     Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
 }
 
-/// Process and user id of whoever has the namespace; `None` if it does not say, because others have asked and its queue is full.
+/// Process and user id of whoever has the namespace; `None` if its queue of connections is full.
 fn other() -> Option<(i32, u32)> {
     let socket = socket().ok()?;
     socket.connect(&SockAddr::unix(NAME).ok()?).ok()?;
@@ -197,7 +197,7 @@ mod tests {
             let error = Sole::claim(other.path()).unwrap_err().to_string();
             assert!(error.contains(&format!("(pid {pid}: `")) && error.contains("network namespace"), "{error}");
             assert_eq!(holder(other.path()), None, "what was refused is claimed by nobody");
-            // Asked too often, it does not say who it is before it has made room; it is there all the same.
+            // With its queue full it is not named, but there all the same.
             for _ in 0..2 * QUEUE {
                 assert!(Sole::claim(other.path()).is_err());
             }

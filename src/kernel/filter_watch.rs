@@ -1,6 +1,6 @@
-//! Hearing of changes to the mesh's nftables tables: Debian's own nftables.conf, firewalld and others begin with `flush ruleset`.
+//! Notifications of changes to the mesh's nftables tables: Debian's own nftables.conf, firewalld and others begin with `flush ruleset`.
 //!
-//! The kernel tells of each table, chain, rule and set that a transaction touches, and after them of the transaction with the process
+//! The kernel notifies of each table, chain, rule and set that a transaction touches, and after them of the transaction with the process
 //! that made it (nfnetlink group NFNLGRP_NFTABLES).
 
 use std::io;
@@ -43,13 +43,13 @@ const DATAGRAM: usize = 64 << 10;
 pub(super) struct FilterWatch {
     socket: AsyncFd<OwnedFd>,
     table: String,
-    /// Who changed it last. Behind a lock because it is told of while the watch waits.
+    /// Who changed it last. Behind a lock because it is read while the watch waits.
     author: Mutex<Option<String>>,
 }
 
-/// What messages say of a table.
+/// What messages mean for a table.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Heard {
+struct Notified {
     /// It was touched, or may have been.
     touched: bool,
     /// The process of the last transaction.
@@ -77,12 +77,12 @@ impl FilterWatch {
     pub async fn changed(&self) -> io::Result<()> {
         loop {
             let mut ready = self.socket.readable().await?;
-            let (heard, drained) = self.read()?;
+            let (notified, drained) = self.read()?;
             if drained {
                 ready.clear_ready();
             }
-            if heard.touched {
-                *self.author.lock().unwrap_or_else(PoisonError::into_inner) = heard.author;
+            if notified.touched {
+                *self.author.lock().unwrap_or_else(PoisonError::into_inner) = notified.author;
                 return Ok(());
             }
         }
@@ -93,25 +93,25 @@ impl FilterWatch {
         self.author.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What has been told by now, and whether that was all.
-    fn read(&self) -> io::Result<(Heard, bool)> {
-        let mut heard = Heard::default();
+    /// What has been notified by now, and whether that was all.
+    fn read(&self) -> io::Result<(Notified, bool)> {
+        let mut notified = Notified::default();
         let mut buffer = vec![0; DATAGRAM];
         for _ in 0..BATCH {
             match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
-                Ok(octets) => heard.take(&buffer[..octets], &self.table),
-                Err(nix::errno::Errno::EAGAIN) => return Ok((heard, true)),
+                Ok(octets) => notified.take(&buffer[..octets], &self.table),
+                Err(nix::errno::Errno::EAGAIN) => return Ok((notified, true)),
                 Err(nix::errno::Errno::EINTR) => {}
-                // Something was not told.
-                Err(nix::errno::Errno::ENOBUFS) => heard.touched = true,
+                // Something was dropped.
+                Err(nix::errno::Errno::ENOBUFS) => notified.touched = true,
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok((heard, false))
+        Ok((notified, false))
     }
 }
 
-impl Heard {
+impl Notified {
     fn take(&mut self, mut datagram: &[u8], table: &str) {
         while let Some(header) = datagram.first_chunk::<HEADER>() {
             let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
@@ -138,7 +138,8 @@ impl Heard {
 fn author(attributes: &[u8]) -> Option<String> {
     let name = attribute(attributes, NFTA_GEN_PROC_NAME)?;
     let name = String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned();
-    let pid = attribute(attributes, NFTA_GEN_PROC_PID).and_then(|octets| octets.try_into().ok()).map(u32::from_be_bytes);
+    let pid =
+        attribute(attributes, NFTA_GEN_PROC_PID).and_then(|octets| octets.try_into().ok()).map(u32::from_be_bytes);
     Some(pid.map_or(name.clone(), |pid| format!("{name} (pid {pid})")))
 }
 
@@ -162,10 +163,10 @@ mod tests {
         bytes
     }
 
-    fn heard(datagram: &[u8]) -> Heard {
-        let mut heard = Heard::default();
-        heard.take(datagram, "weft-acme");
-        heard
+    fn notified(datagram: &[u8]) -> Notified {
+        let mut notified = Notified::default();
+        notified.take(datagram, "weft-acme");
+        notified
     }
 
     #[test]
@@ -180,26 +181,26 @@ mod tests {
         let element = message(14, &[(TABLE, b"weft-acme\0"), (2, b"refused\0")]);
         let author = Some("firewalld (pid 4711)".to_owned());
         for touching in [&ours, &rule] {
-            let told = heard(&[others.clone(), touching.clone(), generation.clone()].concat());
-            assert_eq!(told, Heard { touched: true, author: author.clone() });
+            let found = notified(&[others.clone(), touching.clone(), generation.clone()].concat());
+            assert_eq!(found, Notified { touched: true, author: author.clone() });
         }
         for untouched in [&others, &element] {
-            let told = heard(&[untouched.clone(), generation.clone()].concat());
-            assert_eq!(told, Heard { touched: false, author: author.clone() });
+            let found = notified(&[untouched.clone(), generation.clone()].concat());
+            assert_eq!(found, Notified { touched: false, author: author.clone() });
         }
     }
 
     #[test]
     fn what_is_cut_or_lies_about_its_length_ends_the_datagram() {
         let good = message(NFT_MSG_DELTABLE, &[(TABLE, b"weft-acme\0")]);
-        assert!(heard(&good).touched);
+        assert!(notified(&good).touched);
         for cut in 0..good.len() - 2 {
-            assert!(!heard(&good[..cut]).touched, "{cut} octets");
+            assert!(!notified(&good[..cut]).touched, "{cut} octets");
         }
         for length in [0_u32, 15, 1000, u32::MAX] {
             let mut bytes = good.clone();
             bytes[..4].copy_from_slice(&length.to_ne_bytes());
-            assert!(!heard(&bytes).touched, "length {length}");
+            assert!(!notified(&bytes).touched, "length {length}");
         }
     }
 }

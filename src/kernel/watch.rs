@@ -155,7 +155,7 @@ impl Watch {
             changes = self.configuration_changed() => changes,
             changed = filter_changed => {
                 if let Err(error) = changed {
-                    warn!(%error, "changes of nftables are not heard of any more; they are looked for now and then");
+                    warn!(%error, "no more notifications of nftables; its ruleset is looked at now and then");
                     self.filter = None;
                 }
                 Ok(BTreeSet::from([Change::Filter]))

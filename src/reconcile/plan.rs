@@ -133,9 +133,8 @@ fn links_in_the_way(desired: &State, observed: &Observed, unmade: &BTreeSet<IfNa
     let ports = unmade.iter().filter_map(|name| Some(desired.devices.get(name)?.listen_port));
     let ports: BTreeSet<u16> = ports.collect();
     let unwanted = observed.state.links.keys().filter(|name| !desired.links.contains_key(*name));
-    let blocks = |name: &&IfName| {
-        observed.state.devices.get(*name).is_some_and(|device| ports.contains(&device.listen_port))
-    };
+    let blocks =
+        |name: &&IfName| observed.state.devices.get(*name).is_some_and(|device| ports.contains(&device.listen_port));
     unwanted.filter(blocks).cloned().collect()
 }
 

@@ -4,7 +4,7 @@ use super::state::{Device, Observed, State};
 use crate::keys::PublicKey;
 use crate::mesh::IfName;
 
-/// Interfaces of ours that only have to be renamed to be wanted, with their new names: the peer behind them tells.
+/// Interfaces of ours that only have to be renamed to be wanted, with their new names: known by the peer behind them.
 pub fn renames(desired: &State, observed: &Observed) -> Vec<(IfName, IfName)> {
     let peer = |device: &Device| device.peer.as_ref().map(|peer| peer.public_key);
     let unwanted = |key: PublicKey, desired_name: &IfName| {
@@ -68,6 +68,6 @@ mod tests {
         assert_eq!(renames(&desired, &observed), expected, "not one of another backend, nor one that stays");
         let foreign = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };
         observed.foreign.interfaces.insert(name("wg-kyoto"), foreign);
-        assert_eq!(renames(&desired, &observed), [], "somebody else has the name");
+        assert_eq!(renames(&desired, &observed), [], "another interface has the name");
     }
 }

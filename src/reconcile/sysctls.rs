@@ -172,11 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_somebody_wrote_since_are_named() {
+    fn settings_that_another_program_wrote_are_named() {
         let desired = values("all/forwarding=1 all/rp_filter=0 wg-b/forwarding=1 wg-c/forwarding=1");
         let before = values("all/forwarding=1 all/rp_filter=1 wg-b/forwarding=1 wg-c/forwarding=1 eth0/forwarding=1");
         let now = values("all/forwarding=0 all/rp_filter=1 wg-b/forwarding=1 eth0/forwarding=0");
-        assert_eq!(undone(&desired, &before, &now), ["net.ipv4.conf.all.forwarding"], "a link that is gone is none of them");
+        assert_eq!(
+            undone(&desired, &before, &now),
+            ["net.ipv4.conf.all.forwarding"],
+            "a link that is gone is none of them"
+        );
     }
 
     #[test]

@@ -90,6 +90,35 @@ fn two_daemons_do_not_share_a_run_directory_nor_a_namespace() {
 }
 
 #[test]
+fn a_restarted_daemon_leaves_the_ruleset_alone_unless_it_was_changed() {
+    alone(|| {
+        let mut router = Router::new(1);
+        router.start_logging();
+        router.await_tunnel();
+        // Whoever is answered is answered after the kernel was reconciled.
+        router.wait_for("an answer", Router::status);
+        let tables = || shown("nft -a list tables");
+        let before = tables();
+        assert!(before.contains("weft-acme"), "{before}");
+        for end in [Router::stop, |router: &mut Router| {
+            router.crash();
+            Some(0)
+        }] {
+            assert_eq!(end(&mut router), Some(0));
+            router.start_logging();
+            router.wait_for("an answer", Router::status);
+            assert_eq!(tables(), before, "the tables are the same ones");
+        }
+        assert_eq!(router.stop(), Some(0));
+        shown("nft add rule inet weft-acme forward accept");
+        router.start_logging();
+        router.wait_for("an answer", Router::status);
+        assert!(!shown("nft list chain inet weft-acme forward").contains("\t\taccept"), "it is set again");
+        assert_eq!(router.down(&[]).0, Some(0));
+    });
+}
+
+#[test]
 fn a_mesh_that_is_renamed_takes_over_what_it_had_and_leaves_nothing_behind() {
     alone(|| {
         let mut router = Router::new(1);
@@ -128,7 +157,7 @@ fn weft_down_after_a_mesh_was_renamed_in_the_file_removes_what_the_daemon_made()
         router.rewrite(|mesh| mesh.replace("\"acme\"", "\"umbrella\""));
         let (code, complaint) = router.down(&[]);
         assert_eq!(code, Some(0), "{complaint}");
-        assert!(complaint.contains("umbrella"), "neighbours could not be told, and why: {complaint}");
+        assert!(complaint.contains("umbrella"), "the LSAs could not be flushed, and why: {complaint}");
         let links = shown("ip -d -o link show");
         assert!(!links.contains("weft:"), "{links}");
     });

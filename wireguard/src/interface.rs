@@ -81,7 +81,7 @@ impl Ending {
 pub struct Rename {
     /// The new name.
     pub to: InterfaceName,
-    /// Where it is said whether it does.
+    /// The outcome.
     pub reply: oneshot::Sender<Result<(), SocketError>>,
 }
 
@@ -147,7 +147,7 @@ impl Interface {
             tokio::select! {
                 _ = &mut stop => return Ending::Asked,
                 Some(Rename { to, reply }) = renames.recv() => {
-                    // Whoever asked may have gone: the interface has its name all the same.
+                    // The client may have gone: the interface has its name all the same.
                     let _ = reply.send(self.rename(to).await);
                 }
                 () = self.tun.deleted() => return Ending::Deleted,

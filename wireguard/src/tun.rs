@@ -16,7 +16,7 @@ use crate::{InterfaceName, sys};
 
 /// An open TUN device.
 pub struct Tun {
-    /// The interface's name. Behind a lock because the data path shares this value with whoever renames the interface.
+    /// The interface's name. Behind a lock because the data path shares this value with the task that renames the interface.
     name: Mutex<InterfaceName>,
     packets: AsyncFd<File>,
     namespace: Namespace,

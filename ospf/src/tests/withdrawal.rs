@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::world::*;
 use crate::wire::{GraceLsa, RestartReason};
-use crate::{
-    Announcement, Event, Input, InterfaceId, NeighborState as S, Restarting, StubRouterState,
-};
+use crate::{Announcement, Event, Input, InterfaceId, NeighborState as S, Restarting, StubRouterState};
 
 /// 0 - 1 - 2, and a dear way from 0 to 2 past 1, which brings in a few destinations.
 fn triangle() -> World {
@@ -105,7 +103,7 @@ fn a_router_that_nothing_goes_through_does_not_wait_for_traffic_to_go_around_it(
     assert!(held_of_1(&world, 0) == 0 && world.routes[0].is_empty());
 }
 
-/// Router 1 has announced a restart, or has crashed, and never comes back: somebody else takes its things away.
+/// Router 1 has announced a restart, or has crashed, and never comes back: another program withdraws it.
 #[test]
 fn a_router_that_withdraws_within_its_restart_ends_its_neighbors_help_and_flushes_what_is_left_of_it() {
     for announcement in [Announcement::Made, Announcement::Due(RestartReason::Unknown)] {
@@ -117,7 +115,7 @@ fn a_router_that_withdraws_within_its_restart_ends_its_neighbors_help_and_flushe
             world.run_for(Duration::from_secs(2));
         }
         let config = &mut world.engines[1].config;
-        // Whoever takes them away does not know what it brought in.
+        // That program does not know what the router brought in.
         config.externals.clear();
         config.restarting = Some(Restarting { grace_period, announcement });
         config.boot += 1;
@@ -130,9 +128,11 @@ fn a_router_that_withdraws_within_its_restart_ends_its_neighbors_help_and_flushe
             let ended = |event: &Event| matches!(event, Event::HelperEnded { .. });
             assert!(world.events[helper].iter().any(ended), "{announcement:?}: {helper} goes on helping");
             assert!(world.state(helper, 1) < S::TwoWay);
-            assert!(!world.engines[helper].lsdb().any(|view| {
-                GraceLsa::is_key(view.lsa.header.key) && !view.lsa.header.is_max_age()
-            }));
+            assert!(
+                !world.engines[helper]
+                    .lsdb()
+                    .any(|view| { GraceLsa::is_key(view.lsa.header.key) && !view.lsa.header.is_max_age() })
+            );
         }
     }
 }
@@ -143,8 +143,7 @@ fn a_router_that_nobody_waits_for_withdraws_within_a_restart_of_its_own_that_end
     world.cut.extend([port(0, 1), port(2, 1), port(1, 0), port(1, 2)]);
     world.run_for(2 * DEAD);
     let config = &mut world.engines[1].config;
-    config.restarting =
-        Some(Restarting { grace_period: Duration::from_secs(120), announcement: Announcement::Made });
+    config.restarting = Some(Restarting { grace_period: Duration::from_secs(120), announcement: Announcement::Made });
     world.restart(1, 99);
     world.input(1, Input::Withdraw);
     world.run_to(Duration::from_secs(7), |world| world.engines[1].is_stopped());
@@ -153,10 +152,10 @@ fn a_router_that_nobody_waits_for_withdraws_within_a_restart_of_its_own_that_end
 #[test]
 fn a_planned_restart_that_is_given_up_is_a_withdrawal() {
     let mut world = triangle();
-    world.input(1, Input::PrepareRestart {
-        grace_period: Duration::from_secs(120),
-        reason: RestartReason::SoftwareRestart,
-    });
+    world.input(
+        1,
+        Input::PrepareRestart { grace_period: Duration::from_secs(120), reason: RestartReason::SoftwareRestart },
+    );
     world.input(1, Input::Withdraw);
     world.run_to(Duration::from_secs(9), |world| world.engines[1].is_stopped());
     world.run_for(Duration::from_secs(2));

@@ -61,7 +61,7 @@ impl Daemon {
         Ok(next)
     }
 
-    /// Takes the mesh file as it is, and has the kernel be as it says.
+    /// Takes the mesh file as it is, and reconciles the kernel with it.
     async fn reload_and_wait(&mut self, watch: &mut Watch) -> anyhow::Result<Part> {
         if let Err(reason) = self.reload(watch).await {
             anyhow::bail!("the mesh file is refused, the old one stays in force: {reason}");

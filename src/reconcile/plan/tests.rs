@@ -332,7 +332,8 @@ fn link_whose_port_another_one_needs_goes_before_that_comes() {
     // A destination of the one that goes leads over the one that comes.
     route(&mut desired, MAIN_TABLE, "10.2.0.0/16", &[4]);
     let steps = planned(&desired, &mut observed, &Applied::default());
-    let place = |text: &str| steps.iter().position(|step| step.starts_with(text)).unwrap_or_else(|| panic!("{steps:#?}"));
+    let place =
+        |text: &str| steps.iter().position(|step| step.starts_with(text)).unwrap_or_else(|| panic!("{steps:#?}"));
     assert!(place("delete tunnel wg-b") < place("create userspace tunnel wg-d"), "{steps:#?}");
     assert!(place("configure wg-d") < place("add route 10.2.0.0/16"), "{steps:#?}");
 }
