@@ -19,14 +19,29 @@ struct ZeroedWhenFreed;
 #[global_allocator]
 static ALLOCATOR: ZeroedWhenFreed = ZeroedWhenFreed;
 
-/// Has all threads allocate from one heap. By default glibc gives each of the first threads one of its own, and what one thread has freed
-/// in its heap is no use to the others: a daemon of a few dozen threads that wait most of the time only becomes larger by it.
-pub fn share_one_heap() {
-    // SAFETY: the call takes plain numbers, and may be made at any time.
+/// Has the allocator give back what a daemon that runs for months needs no more. By default glibc gives each of the first threads a heap of
+/// its own, and what one thread has freed in its heap is no use to the others; and each time a block from the kernel is freed, it takes
+/// blocks of that size from the heap from then on and keeps twice as much free at its end: one large answer, and the heap never shrinks again.
+pub fn keep_heap_small() {
+    /// From this size on, a block is the kernel's, and goes back to it at once.
+    const OWN_MAPPING: libc::c_int = 256 << 10;
+    /// What is free at the end of the heap at most.
+    const FREE_AT_END: libc::c_int = 1 << 20;
     #[cfg(target_env = "gnu")]
-    let is_set = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) } == 1;
+    for (parameter, value) in
+        [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, OWN_MAPPING), (libc::M_TRIM_THRESHOLD, FREE_AT_END)]
+    {
+        // SAFETY: the call takes plain numbers, and may be made at any time.
+        let is_set = unsafe { libc::mallopt(parameter, value) } == 1;
+        debug_assert!(is_set, "glibc knows the parameter {parameter}");
+    }
+}
+
+/// Gives whole pages that are free back to the kernel, wherever in the heap they are. Nobody can allocate meanwhile.
+pub fn give_back_free_memory() {
+    // SAFETY: the call takes a plain number, and may be made at any time.
     #[cfg(target_env = "gnu")]
-    debug_assert!(is_set, "glibc knows the parameter");
+    let _has_given_back = unsafe { libc::malloc_trim(0) };
 }
 
 // SAFETY: every block is the system allocator's, given back with the layout that it was asked for with. Between its last use and that,

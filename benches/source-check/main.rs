@@ -1,10 +1,10 @@
 //! What checking sources costs: TCP through a tunnel with `source_check` strict and off, and off against itself.
 //!
 //! ```text
-//! cargo bench --bench source-check -- --runs 9
+//! cargo bench --bench source-check -- --runs 9 --prefixes 1000
 //! ```
 //!
-//! Two sites of `weft lab`, of which one lists a thousand prefixes besides its own. In each run `iperf3` from one LAN host to the other,
+//! Two sites of `weft lab`, of which one lists so many prefixes besides its own: none if nothing is said. In each run `iperf3` from one LAN host to the other,
 //! with the check off, strict, and off again: what lies between the two series with the check off is the noise. Nothing is asserted about
 //! any figure. Needs root, and the packages `iperf3` and `nftables`.
 
@@ -25,8 +25,6 @@ use harness::wait::eventually;
 use tcp::{Direction, rate};
 
 const MESH: &str = "sources";
-/// Prefixes that the other site lists besides its own.
-const PREFIXES: u16 = 1000;
 /// How long anything may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -34,7 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SETTINGS: [(&str, &str); 3] = [("off", "off"), ("strict", "strict"), ("off again", "off")];
 
 fn main() -> Result<()> {
-    let runs = runs()?;
+    let Arguments { runs, prefixes } = arguments()?;
+    let mesh = |source_check| mesh(source_check, prefixes);
     ensure!(nix::unistd::geteuid().is_root(), "network namespaces need root");
     let mut lab = Lab::up(MESH, &mesh("off"))?;
     let (client, server) = (lab.netns("taipei-lan"), lab.netns("osaka-lan"));
@@ -56,7 +55,7 @@ fn main() -> Result<()> {
             rates.push(rate);
         }
     }
-    println!("medians of {runs} runs, TCP, Mbit/s");
+    println!("medians of {runs} runs, TCP, {prefixes} prefixes more, Mbit/s");
     let base = median(&rates[0]);
     for ((name, _), rates) in SETTINGS.iter().zip(&rates) {
         let (least, most) =
@@ -73,10 +72,10 @@ fn main() -> Result<()> {
     lab.down()
 }
 
-/// Two sites, with so many prefixes that a set of them is no small one.
-fn mesh(source_check: &str) -> String {
+/// Two sites, of which one has so many prefixes besides its own.
+fn mesh(source_check: &str, count: u16) -> String {
     let mut prefixes = String::new();
-    for number in 0..PREFIXES {
+    for number in 0..count {
         let [high, low] = number.to_be_bytes();
         write!(prefixes, ", \"172.{}.{low}.0/25\"", 16 + high).expect("a String takes everything");
     }
@@ -85,14 +84,28 @@ fn mesh(source_check: &str) -> String {
     text.replacen("\"10.2.0.0/16\"", &format!("\"10.2.0.0/16\"{prefixes}"), 1)
 }
 
-/// `--runs N`, 9 without it. cargo adds `--bench`.
-fn runs() -> Result<usize> {
+/// What is measured.
+struct Arguments {
+    runs: usize,
+    prefixes: u16,
+}
+
+/// `--runs N`, 9 without it, and `--prefixes N`, 0 without it. cargo adds `--bench`.
+fn arguments() -> Result<Arguments> {
+    let mut found = Arguments { runs: 9, prefixes: 0 };
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    match (arguments.next().as_deref(), arguments.next()) {
-        (None, _) => Ok(9),
-        (Some("--runs"), Some(count)) => Ok(count.parse::<NonZero<usize>>().context("reading --runs")?.get()),
-        (Some(other), _) => bail!("usage: cargo bench --bench source-check -- [--runs N]; what is {other:?}?"),
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().unwrap_or_default();
+        match name.as_str() {
+            "--runs" => found.runs = value.parse::<NonZero<usize>>().context("reading --runs")?.get(),
+            // They are parts of 172.16.0.0/12.
+            "--prefixes" => {
+                found.prefixes = value.parse().ok().filter(|count| *count <= 4096).context("--prefixes: 0 to 4096")?;
+            }
+            other => bail!("usage: cargo bench --bench source-check -- [--runs N] [--prefixes N]; what is {other:?}?"),
+        }
     }
+    Ok(found)
 }
 
 fn median(figures: &[f64]) -> f64 {

@@ -94,8 +94,17 @@ impl Frr {
 
     /// Kills both daemons.
     pub fn kill(&mut self) -> Result<()> {
+        self.end_with(Signal::SIGKILL)
+    }
+
+    /// Ends both daemons in good order.
+    pub fn stop(&mut self) -> Result<()> {
+        self.end_with(Signal::SIGTERM)
+    }
+
+    fn end_with(&mut self, signal: Signal) -> Result<()> {
         for daemon in [&mut self.routing, &mut self.zebra] {
-            daemon.take().context("FRR does not run")?.end_with(Signal::SIGKILL)?;
+            daemon.take().context("FRR does not run")?.end_with(signal)?;
         }
         Ok(())
     }

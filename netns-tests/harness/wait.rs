@@ -6,11 +6,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 /// Between two looks.
-const POLL: Duration = Duration::from_millis(50);
+pub const POLL: Duration = Duration::from_millis(50);
 
 /// Calls `probe` until it gives a value. `Ok(None)` and errors mean "not yet"; when `within` has passed, the error says
 /// what was awaited and, if the last look failed, how.
-pub fn eventually<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub fn eventually<T>(what: &str, within: Duration, probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    eventually_every(POLL, what, within, probe)
+}
+
+/// [`eventually`], with this time between two looks: for many networks at once, each look at which starts programs.
+pub fn eventually_every<T>(
+    poll: Duration,
+    what: &str,
+    within: Duration,
+    mut probe: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let deadline = Instant::now() + within;
     loop {
         let last = match probe() {
@@ -25,6 +35,6 @@ pub fn eventually<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Re
                 None => anyhow!(waited),
             });
         }
-        thread::sleep(POLL);
+        thread::sleep(poll);
     }
 }

@@ -3,6 +3,7 @@
 
 mod areas;
 mod auth;
+mod bad_wire;
 mod externals;
 mod flap;
 mod graceful;

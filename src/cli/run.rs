@@ -46,7 +46,7 @@ pub struct Args {
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         log::start(EnvFilter::try_new(&self.log)?, log::Destination::Stderr);
-        sys::share_one_heap();
+        sys::keep_heap_small();
         process::prepare();
         // Nothing of ours goes there, but a library may print, and fail where nobody reads.
         let nowhere = File::options().write(true).open("/dev/null").context("opening /dev/null")?;

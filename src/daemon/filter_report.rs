@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::report::Report;
 use crate::control::view;
-use crate::kernel::{Dropped, Refused};
+use crate::kernel::{Dropped, Refused, unchecked_sources};
 use crate::mesh::{Mesh, SourceCheck};
 use crate::reconcile::filter::Reason;
 
@@ -60,7 +60,9 @@ impl Report<'_> {
             self.filters.obstacle().filter(|_| self.local.filter.is_some()).map(|obstacle| self.unfiltered(obstacle));
         let is_tunnel = |name: &str| self.local.tunnels.keys().any(|tunnel| tunnel.as_str() == name);
         let refusals = refusals(&self.local.mesh, &self.local.site.name, self.filters.refused(), is_tunnel);
-        unfiltered.into_iter().chain(refusals).collect()
+        let is_strict = self.local.filter.is_some() && self.local.mesh.source_check == SourceCheck::Strict;
+        let unchecked = is_strict.then(unchecked_sources).flatten();
+        unfiltered.into_iter().chain(unchecked).chain(refusals).collect()
     }
 
     /// What it means that something stands in the way of the ruleset.

@@ -17,6 +17,7 @@ mod last_resort;
 mod local;
 mod looks;
 mod lsdb;
+mod memory;
 mod notes;
 mod privileges;
 mod removal;
@@ -72,6 +73,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     // Reading the key has left copies in frames that are done with.
     wireguard::stack::wipe();
     privileges::drop_capabilities()?;
+    memory::give_back_at_intervals().context("starting a thread")?;
     block_on(core::run(options, local))
 }
 

@@ -90,8 +90,9 @@ impl Kernel {
     /// # Errors
     /// In words that say what to do.
     pub async fn drops(&self) -> anyhow::Result<(Vec<Dropped>, Vec<Refused>)> {
-        let listing = self.filter.nft.table("inet", &self.mesh).await?;
-        Ok((nft_counters::dropped(&listing), nft_counters::refused(&listing)))
+        let listings =
+            [self.filter.nft.table("ip", &self.mesh).await?, self.filter.nft.table("ip6", &self.mesh).await?];
+        Ok((nft_counters::dropped(&listings), nft_counters::refused(&listings[0])))
     }
 
     /// Sources that were refused lately. Best effort: without an answer there are none.

@@ -38,7 +38,7 @@ pub enum NftError {
     NoNfTables(String),
     /// The kernel knows nothing of some expression or hook.
     #[error(
-        "this kernel lacks something that weft's ruleset needs (modules nft_fib_inet, nft_limit, nft_meta_bridge): {0}"
+        "this kernel lacks something that weft's ruleset needs (modules nft_fib_ipv4, nft_limit, nft_meta_bridge): {0}"
     )]
     Unsupported(String),
     /// Anything else that it complains of.
@@ -129,7 +129,7 @@ impl Nft {
         }
     }
 
-    /// Both tables without what changes by itself; `None` if there is neither, or no `nft`.
+    /// All tables without what changes by itself; `None` if there is none, or no `nft`.
     async fn listing(&self, mesh: &str) -> Result<Option<String>, NftError> {
         let mut listings = String::new();
         for family in FAMILIES {
@@ -152,7 +152,7 @@ impl Nft {
 
     /// The sampled sources, as JSON: a few, however large the ruleset is.
     pub async fn samples(&self, mesh: &str) -> Result<Value, NftError> {
-        self.json(&["list", "set", "inet", &Ruleset::table(mesh), SAMPLES]).await
+        self.json(&["list", "set", "ip", &Ruleset::table(mesh), SAMPLES]).await
     }
 
     async fn json(&self, arguments: &[&str]) -> Result<Value, NftError> {
@@ -225,7 +225,7 @@ mod tests {
     fn what_packets_put_into_sets_is_no_change_of_the_ruleset() {
         let listing = |samples: &str, admitted: &str| {
             format!(
-                "table inet weft-a {{\n\tset admitted {{\n\t\ttype ipv4_addr\n\t\telements = {{ {admitted} }}\n\t}}\n\n\
+                "table ip weft-a {{\n\tset admitted {{\n\t\ttype ipv4_addr\n\t\telements = {{ {admitted} }}\n\t}}\n\n\
                  \tset refused {{\n\t\ttype ifname . ipv4_addr\n{samples}\t}}\n\n\tchain input {{\n\t\taccept\n\t}}\n}}\n"
             )
         };

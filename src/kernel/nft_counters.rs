@@ -63,9 +63,11 @@ pub struct Refused {
 }
 
 /// Dropped packets, ordered by reason and interface.
-pub(super) fn dropped(listing: &Value) -> Vec<Dropped> {
+pub(super) fn dropped(listings: &[Value]) -> Vec<Dropped> {
     let of_reason = |reason: Reason| {
-        elements(listing, &reason.counters()).filter_map(move |element| {
+        let counted =
+            listings.iter().flat_map(move |listing| elements(listing, &reason.counters()).collect::<Vec<_>>());
+        counted.filter_map(move |element| {
             let interface = element["val"].as_str()?.to_owned();
             let count = |what: &str| element["counter"][what].as_u64().unwrap_or_default();
             Some(Dropped { reason, interface, packets: count("packets"), bytes: count("bytes") })
@@ -147,13 +149,13 @@ mod tests {
         };
         let expected =
             [drop(Reason::Control, "eth1", 7), drop(Reason::Source, "eth1", 1), drop(Reason::Source, "eth2", 2)];
-        assert_eq!(dropped(&listing), expected);
+        assert_eq!(dropped(std::slice::from_ref(&listing)), expected);
         let refusal = |interface: &str, source: &str| Refused {
             interface: interface.to_owned(),
             source: source.parse().unwrap(),
             packets: 3,
         };
         assert_eq!(refused(&listing), [refusal("eth1", "192.0.2.7"), refusal("eth2", "10.2.0.1")]);
-        assert!(dropped(&Value::Null).is_empty() && refused(&Value::Null).is_empty());
+        assert!(dropped(&[Value::Null]).is_empty() && refused(&Value::Null).is_empty());
     }
 }

@@ -404,7 +404,7 @@ fn thousands_of_prefixes_are_set_and_looked_at_in_no_time() {
         state.filter = Ruleset::of(&text, &text.sites[0]);
         let observed = scene.router.observe().await;
         assert_eq!(observed.state.filter, state.filter);
-        nft("delete element inet weft-test own { 10.1.0.0-10.1.76.255 }");
+        nft("delete element ip weft-test not-from-tunnels { 10.1.0.0-10.1.76.255 : goto drop-source }");
         assert_eq!(scene.router.observe().await.state.filter, Some(Ruleset::unknown()));
         assert!(observed.indexes.contains_key(&name("eth1")));
         scene.router.down().await;

@@ -207,7 +207,7 @@ fn whatever_somebody_breaks_in_a_segment_is_heard_of_and_healed() {
             router.settle(&desired).await;
         }
         // nftables is not listened to; it is looked at.
-        for blow in ["nft delete table inet weft-test", "nft flush table bridge weft-test"] {
+        for blow in ["nft delete table ip weft-test", "nft flush table bridge weft-test"] {
             run(blow);
             assert_eq!(router.left_to_do(&desired).await, ["set the filter"], "{blow}");
             router.settle(&desired).await;
@@ -312,7 +312,7 @@ fn a_segment_whose_packets_are_not_kept_in_the_tunnels_stays_down() {
     Namespace::new().block_on(|| async {
         let mut router = router_with_a_port().await;
         let mut owner = Command::new("nft").arg("-i").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        owner.stdin.as_mut().unwrap().write_all(b"add table inet weft-test { flags owner; }\n").unwrap();
+        owner.stdin.as_mut().unwrap().write_all(b"add table ip weft-test { flags owner; }\n").unwrap();
         let end = Instant::now() + DEADLINE;
         while !run("nft list tables").contains("weft-test") {
             assert!(Instant::now() < end, "nft makes no table");

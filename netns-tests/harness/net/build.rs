@@ -1,6 +1,6 @@
 //! Namespaces, bridges and legs of a plan: a namespace for each router, and one in the middle with a bridge for each
 //! segment. What is a wire to the routers is a bridge there, so that it can be recorded, cut, and made to carry no
-//! multicast.
+//! multicast. A segment that is to be bad has a repeater of this process instead.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -10,9 +10,12 @@ use anyhow::Result;
 use super::super::netns::{Netns, inside};
 use super::super::process::output_of;
 use super::plan::{Medium, Plan, Segment};
+use super::repeater::Repeater;
 
 /// The namespaces of a plan.
 pub struct Wiring {
+    /// By segment. Before `hub`: their ports are there.
+    pub repeaters: BTreeMap<&'static str, Repeater>,
     pub hub: Netns,
     pub routers: BTreeMap<&'static str, Netns>,
 }
@@ -27,7 +30,7 @@ impl Wiring {
             output_of(&mut inside(netns.name(), "sysctl -qw net.ipv4.ip_forward=1"))?;
             routers.insert(router.name, netns);
         }
-        let wiring = Self { hub, routers };
+        let mut wiring = Self { repeaters: BTreeMap::new(), hub, routers };
         for segment in &plan.segments {
             wiring.segment(plan, segment)?;
         }
@@ -38,6 +41,15 @@ impl Wiring {
             wiring.hub.ip(&format!("link set {far} up"))?;
         }
         Ok(wiring)
+    }
+
+    /// Interfaces in the middle that see every packet of the segment: the bridge, or what arrives at and leaves by each of the ports
+    /// of a repeater.
+    pub fn vantage_points(plan: &Plan, segment: &Segment) -> Vec<String> {
+        match segment.disturbance {
+            None => vec![segment.name.to_owned()],
+            Some(_) => segment.ports.iter().map(|port| leg_name(plan, segment, port.router)).collect(),
+        }
     }
 
     /// Switches every segment on, or off.
@@ -74,7 +86,16 @@ impl Wiring {
         Ok(())
     }
 
-    fn segment(&self, plan: &Plan, segment: &Segment) -> Result<()> {
+    fn segment(&mut self, plan: &Plan, segment: &Segment) -> Result<()> {
+        if let Some(disturbance) = segment.disturbance {
+            for port in &segment.ports {
+                let leg = leg_name(plan, segment, port.router);
+                self.leg(port.router, segment.name, &leg, plan.address(segment, port.router), port.mtu)?;
+            }
+            let legs = Self::vantage_points(plan, segment);
+            self.repeaters.insert(segment.name, Repeater::start(self.hub.name(), &legs, disturbance)?);
+            return Ok(());
+        }
         let bridge = segment.name;
         self.hub.ip(&format!("link add {bridge} type bridge mcast_snooping 0 forward_delay 0"))?;
         self.hub.ip(&format!("link set {bridge} up"))?;

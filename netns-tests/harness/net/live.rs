@@ -12,14 +12,18 @@ use serde_json::Value;
 use super::super::capture::{Capture, Link, OspfPacket};
 use super::super::process::run;
 use super::super::speaker::{Daemon, Neighbor, Role, daemon};
-use super::super::wait::eventually;
+use super::super::wait::{POLL, eventually, eventually_every};
 use super::build::Wiring;
 use super::kernel::kernel_routes;
 use super::oracle::{Hops, Prefix, Table, tables};
-use super::plan::Plan;
+use super::plan::{Plan, Segment};
+use super::repeater::Tally;
 
 /// How long a network may take until it is as it should be: ten dead intervals, because other tests run besides it.
 pub const SETTLED: Duration = Duration::from_secs(40);
+
+/// Between two looks at all kernels and daemons of a network, of which there may be many at once.
+const AGREEMENT_POLL: Duration = Duration::from_millis(500);
 
 /// If it is dropped without [`Network::finish`], the test has failed: what the routers have to say is shown.
 pub struct Network {
@@ -27,7 +31,8 @@ pub struct Network {
     /// By router; the dead ones too. Before `wiring`: processes end first.
     daemons: BTreeMap<&'static str, Box<dyn Daemon>>,
     dead: Vec<&'static str>,
-    captures: Vec<Capture>,
+    /// By segment: what each of its vantage points sees.
+    captures: BTreeMap<&'static str, Vec<Capture>>,
     wiring: Wiring,
     is_finished: bool,
 }
@@ -44,21 +49,31 @@ impl Network {
         for router in &plan.routers {
             daemons.insert(router.name, daemon(&plan, router, wiring.routers[router.name].name())?);
         }
-        let mut captures = Vec::new();
-        for segment in &plan.segments {
-            captures.push(Capture::start(wiring.hub.name(), segment.name, "ip proto 89")?);
-        }
+        let captures = BTreeMap::new();
         let mut network = Self { plan, daemons, dead: Vec::new(), captures, wiring, is_finished: false };
+        network.record(|segment| segment.disturbance.is_none())?;
         for (name, daemon) in &mut network.daemons {
             daemon.start().with_context(|| format!("starting {name}"))?;
         }
         network.wiring.switch(&network.plan, true)?;
+        // The ports of a repeater could not be recorded while they were off.
+        network.record(|segment| segment.disturbance.is_some())?;
         if network.plan.late_externals {
             network.await_full()?;
             network.wiring.add_discards(&network.plan)?;
         }
         network.wiring.add_gateways(&network.plan)?;
         Ok(network)
+    }
+
+    /// Starts recording the segments that `is_wanted` selects.
+    fn record(&mut self, is_wanted: impl Fn(&Segment) -> bool) -> Result<()> {
+        for segment in self.plan.segments.iter().filter(|segment| is_wanted(segment)) {
+            let points = Wiring::vantage_points(&self.plan, segment);
+            let start = |point: &String| Capture::start(self.wiring.hub.name(), point, "ip proto 89");
+            self.captures.insert(segment.name, points.iter().map(start).collect::<Result<Vec<_>>>()?);
+        }
+        Ok(())
     }
 
     pub fn plan(&self) -> &Plan {
@@ -114,6 +129,17 @@ impl Network {
         self.process(router)?.kill()
     }
 
+    /// Ends the router as its operator would, routes left in the kernel or not; from now on the others are expected to do without it.
+    pub fn stop(&mut self, router: &'static str) -> Result<()> {
+        self.dead.push(router);
+        self.process(router)?.stop()
+    }
+
+    /// What the repeater of a disturbed segment has done so far.
+    pub fn tally(&self, segment: &str) -> Tally {
+        self.wiring.repeaters.get(segment).unwrap_or_else(|| panic!("{segment} is disturbed")).tally()
+    }
+
     /// Starts the router again.
     pub fn restart(&mut self, router: &'static str) -> Result<()> {
         self.dead.retain(|dead| *dead != router);
@@ -141,21 +167,26 @@ impl Network {
     /// still be of an earlier life.
     pub fn await_lasting_routes(&self, hold: Duration, within: Duration) -> Result<Duration> {
         let expected = self.expected_routes();
-        let start = Instant::now();
-        let mut right_since = None;
-        eventually("the routes that the oracle has", within + hold, || {
-            let mut differences = String::new();
-            for (router, expected) in &expected {
-                let found = kernel_routes(self.netns(router))?;
-                differences += &difference(router, expected, &found);
-            }
-            if !differences.is_empty() {
-                right_since = None;
-                bail!("{}", differences.trim());
-            }
-            let since = *right_since.get_or_insert_with(Instant::now);
-            Ok((since.elapsed() >= hold).then_some(since.duration_since(start)))
+        lasting(POLL, hold, "the routes that the oracle has", within, || self.ensure_routes(&expected))
+    }
+
+    /// Waits until every adjacency is Full as both of its ends see it and every kernel has the oracle's routes, and that it stays so
+    /// for the time `hold`, which is not counted; returns how long it took.
+    pub fn await_agreement(&self, hold: Duration, within: Duration) -> Result<Duration> {
+        let expected = self.expected_routes();
+        lasting(AGREEMENT_POLL, hold, "Full adjacencies and the routes that the oracle has", within, || {
+            self.ensure_routes(&expected)?;
+            self.ensure_every_neighbor(|neighbor| neighbor.state == "Full")
         })
+    }
+
+    fn ensure_routes(&self, expected: &BTreeMap<&'static str, BTreeMap<Prefix, Hops>>) -> Result<()> {
+        let mut differences = String::new();
+        for (router, expected) in expected {
+            differences += &difference(router, expected, &kernel_routes(self.netns(router))?);
+        }
+        ensure!(differences.is_empty(), "{}", differences.trim());
+        Ok(())
     }
 
     /// [`Self::await_routes`] for one router.
@@ -252,12 +283,14 @@ impl Network {
     /// [`Self::finish`]; gives the packets of each segment.
     pub fn finish_with_packets(mut self) -> Result<BTreeMap<&'static str, Vec<OspfPacket>>> {
         let mut packets = BTreeMap::new();
-        for (segment, capture) in self.plan.segments.iter().zip(&mut self.captures) {
-            // Elections, exchanges and floods have been seen on every segment.
-            capture.await_all_types(SETTLED).with_context(|| format!("recording {}", segment.name))?;
-            let judged =
-                capture.finish_ospf(Link::Lan).with_context(|| format!("judging the packets of {}", segment.name))?;
-            packets.insert(segment.name, judged);
+        for (segment, captures) in &mut self.captures {
+            for capture in captures {
+                // Elections, exchanges and floods have been seen on every segment.
+                capture.await_all_types(SETTLED).with_context(|| format!("recording {segment}"))?;
+                let judged =
+                    capture.finish_ospf(Link::Lan).with_context(|| format!("judging the packets of {segment}"))?;
+                packets.entry(*segment).or_insert_with(Vec::new).extend(judged);
+            }
         }
         self.is_finished = true;
         Ok(packets)
@@ -269,8 +302,11 @@ impl Network {
         // Fails only if there is none of an earlier failure.
         fs::remove_dir_all(&dir).ok();
         fs::create_dir_all(&dir)?;
-        for (segment, capture) in self.plan.segments.iter().zip(&self.captures) {
-            capture.keep(&dir.join(format!("{}.pcap", segment.name)))?;
+        for (segment, captures) in &self.captures {
+            let points = Wiring::vantage_points(&self.plan, self.plan.segment_named(segment));
+            for (point, capture) in points.iter().zip(captures) {
+                capture.keep(&dir.join(format!("{point}.pcap")))?;
+            }
         }
         for (name, daemon) in &self.daemons {
             let to = dir.join(name);
@@ -306,6 +342,26 @@ impl Drop for Network {
             Err(error) => eprintln!("--- keeping recordings and logs: {error:#}"),
         }
     }
+}
+
+/// Waits until `check` succeeds and goes on to for the time `hold`; returns how long it took until it began to.
+fn lasting(
+    poll: Duration,
+    hold: Duration,
+    what: &str,
+    within: Duration,
+    check: impl Fn() -> Result<()>,
+) -> Result<Duration> {
+    let start = Instant::now();
+    let mut right_since = None;
+    eventually_every(poll, what, within + hold, || {
+        if let Err(error) = check() {
+            right_since = None;
+            return Err(error);
+        }
+        let since = *right_since.get_or_insert_with(Instant::now);
+        Ok((since.elapsed() >= hold).then_some(since.duration_since(start)))
+    })
 }
 
 /// Lines that say what a kernel lacks, has too much, or has otherwise.

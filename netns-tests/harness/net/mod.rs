@@ -3,7 +3,9 @@
 
 pub mod auth;
 mod build;
+pub mod disturbance;
 pub mod kernel;
 pub mod live;
 mod oracle;
 pub mod plan;
+pub mod repeater;

@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use ipnetwork::Ipv4Network;
 
 use super::auth::Auth;
+use super::disturbance::Disturbance;
 
 /// Area 0.
 pub const BACKBONE: u8 = 0;
@@ -51,6 +52,8 @@ pub struct Plan {
     pub virtual_links: Vec<VirtualLink>,
     /// RouterDeadInterval of every interface, seconds.
     pub dead_interval: u8,
+    /// RxmtInterval of FRR and BIRD, seconds; `None` = as short as the tests of their adjacencies like it. weft has its own.
+    pub retransmit_interval: Option<u8>,
     /// How long weft waits with a calculation of routes (RFC 8405), seconds; `None` = no longer than it does by itself.
     pub spf_delay: Option<u8>,
     /// Whether every router helps its neighbours through a graceful restart and may restart so itself.
@@ -75,6 +78,8 @@ pub struct Segment {
     pub ports: Vec<Port>,
     /// Where not all hear each other: the one in the middle, whom all hear.
     pub hub: Option<&'static str>,
+    /// What happens to OSPF packets on the way.
+    pub disturbance: Option<Disturbance>,
 }
 
 /// A router's end of a segment.
@@ -159,6 +164,7 @@ impl Plan {
             late_externals: false,
             virtual_links: Vec::new(),
             dead_interval: 4,
+            retransmit_interval: None,
             spf_delay: None,
             graceful_restart: false,
         }
@@ -238,6 +244,11 @@ impl Plan {
 
     pub fn dead_interval(mut self, seconds: u8) -> Self {
         self.dead_interval = seconds;
+        self
+    }
+
+    pub fn retransmit_interval(mut self, seconds: u8) -> Self {
+        self.retransmit_interval = Some(seconds);
         self
     }
 
@@ -337,7 +348,15 @@ impl Segment {
             mtu_ignore: false,
             auth: Auth::None,
         };
-        Self { name, number, medium, area: BACKBONE, ports: routers.iter().map(port).collect(), hub: None }
+        Self {
+            name,
+            number,
+            medium,
+            area: BACKBONE,
+            ports: routers.iter().map(port).collect(),
+            hub: None,
+            disturbance: None,
+        }
     }
 
     pub fn in_area(mut self, area: u8) -> Self {
@@ -386,6 +405,12 @@ impl Segment {
     /// Only `hub` hears all others; they hear only it.
     pub fn hub(mut self, hub: &'static str) -> Self {
         self.hub = Some(hub);
+        self
+    }
+
+    /// Has OSPF packets disturbed. All ports are alike then: every packet reaches all other routers, or may.
+    pub fn disturbed(mut self, disturbance: Disturbance) -> Self {
+        self.disturbance = Some(disturbance);
         self
     }
 

@@ -63,6 +63,10 @@ impl Daemon for Bird {
         self.end_with(Signal::SIGKILL)
     }
 
+    fn stop(&mut self) -> Result<()> {
+        self.end_with(Signal::SIGTERM)
+    }
+
     fn stop_gracefully(&mut self) -> Result<()> {
         self.recovers = true;
         self.order("graceful restart")?;
@@ -221,8 +225,9 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> Result<String> 
         Medium::PointToPoint => "pointopoint",
     };
     let dead = plan.dead_interval;
+    let retransmit = plan.retransmit_interval.unwrap_or(2);
     let mut text = format!(
-        "  interface \"{}\" {{ type {medium}; cost {}; priority {}; hello 1; dead {dead}; wait {dead}; retransmit 2; poll 2; \
+        "  interface \"{}\" {{ type {medium}; cost {}; priority {}; hello 1; dead {dead}; wait {dead}; retransmit {retransmit}; poll 2; \
          {}",
         segment.name,
         port.cost,

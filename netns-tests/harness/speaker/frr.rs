@@ -31,6 +31,10 @@ impl Daemon for FrrRouter {
         self.frr.kill()
     }
 
+    fn stop(&mut self) -> Result<()> {
+        self.frr.stop()
+    }
+
     fn stop_gracefully(&mut self) -> Result<()> {
         self.frr.stop_gracefully()
     }
@@ -186,12 +190,13 @@ fn interface(plan: &Plan, router: &Router, segment: &Segment) -> String {
     };
     format!(
         "interface {}\n ip ospf area {}\n ip ospf network {medium}\n ip ospf cost {}\n ip ospf priority {}\n ip ospf \
-         hello-interval 1\n ip ospf dead-interval {}\n ip ospf retransmit-interval 3\n{auth}!",
+         hello-interval 1\n ip ospf dead-interval {}\n ip ospf retransmit-interval {}\n{auth}!",
         segment.name,
         dotted(segment.area),
         port.cost,
         port.priority,
-        plan.dead_interval
+        plan.dead_interval,
+        plan.retransmit_interval.unwrap_or(3)
     )
 }
 

@@ -21,6 +21,8 @@ pub trait Daemon {
     fn start(&mut self) -> Result<()>;
     /// SIGKILL: no farewell.
     fn kill(&mut self) -> Result<()>;
+    /// Ends it in good order: SIGTERM.
+    fn stop(&mut self) -> Result<()>;
     /// Ends it so that it may start again gracefully (RFC 3623), its routes left in the kernel.
     fn stop_gracefully(&mut self) -> Result<()>;
     /// Gives the running process the configuration that `router` has in `plan` now, and returns when it has taken it.

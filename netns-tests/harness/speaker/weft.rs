@@ -82,8 +82,12 @@ impl Daemon for Weft {
         self.process.take().context("weft does not run")?.end_with(Signal::SIGKILL)
     }
 
-    fn stop_gracefully(&mut self) -> Result<()> {
+    fn stop(&mut self) -> Result<()> {
         self.process.take().context("weft does not run")?.end_with(Signal::SIGTERM)
+    }
+
+    fn stop_gracefully(&mut self) -> Result<()> {
+        self.stop()
     }
 
     fn reload(&mut self, plan: &Plan, router: &Router) -> Result<()> {

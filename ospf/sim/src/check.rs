@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ospf::wire::{LsaBody, RouterLink, RouterLinkKind};
-use ospf::{AreaId, Domain, Instant, LsaKey, LsaType, LsaView, NeighborState, Nexthop, Prefix, Route, RouteKind};
+use ospf::{AreaId, Domain, LsaKey, LsaType, LsaView, NeighborState, Nexthop, Prefix, Route, RouteKind};
 
 use crate::finding::{Disagreement, Findings, Instance};
 use crate::network::Network;
 use crate::oracle::Oracle;
-use crate::topology::{LanIndex, LinkIndex, RouterIndex};
+use crate::topology::{LanIndex, LanNetwork, LinkIndex, RouterIndex};
 
 /// A router's LSAs in one of its databases.
 type Instances = BTreeMap<LsaKey, Instance>;
@@ -19,13 +19,12 @@ type Instances = BTreeMap<LsaKey, Instance>;
 pub struct Progress<'a> {
     oracle: &'a Oracle<'a>,
     wrong: BTreeSet<RouterIndex>,
-    since: Instant,
 }
 
 impl<'a> Progress<'a> {
     /// Nobody has been looked at yet.
     pub fn new(oracle: &'a Oracle<'a>, network: &Network) -> Self {
-        Self { oracle, wrong: network.situation().running().collect(), since: network.now() }
+        Self { oracle, wrong: network.situation().running().collect() }
     }
 
     /// Looks at those who were wrong and those who have changed since. Whether all are right now.
@@ -41,17 +40,15 @@ impl<'a> Progress<'a> {
             }
             self.wrong.remove(&router);
         }
-        databases(network, self.oracle).is_empty() && !self.work_is_due(network)
+        databases(network, self.oracle).is_empty() && !work_is_due(network)
     }
+}
 
-    /// Whether what holds now may change by itself: somebody has yet to calculate routes; or to say something new of itself, such as that
-    /// it originates a network to which the way stays the same; or to hear a neighbour that it has not heard since before, whose
-    /// Inactivity Timer may be about to fire.
-    fn work_is_due(&self, network: &Network) -> bool {
-        let mut engines = network.situation().running().filter_map(|router| network.engine(router));
-        engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())
-            || network.is_somebody_unheard_since(self.since)
-    }
+/// Whether what holds now may change by itself: somebody has yet to calculate routes, or to say something new of itself, such as that it
+/// originates a network to which the way stays the same.
+fn work_is_due(network: &Network) -> bool {
+    let mut engines = network.situation().running().filter_map(|router| network.engine(router));
+    engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())
 }
 
 /// All that is wrong: neighbours, databases, routes, loops.
@@ -81,14 +78,15 @@ fn disagreements_of(network: &Network, oracle: &Oracle<'_>, router: RouterIndex)
     let mut found = Vec::new();
     for (link, description, side) in situation.topology.links_of(router) {
         let (interface, neighbor) = (link.interface(), description.end(side.other()).router);
-        let joined = situation.trouble(link).is_none() && situation.runs(neighbor);
+        let joined = situation.is_joined(link);
         let state = network.neighbor(router, interface, neighbor);
         if joined != (state == NeighborState::Full) {
             found.push(Disagreement::Adjacency { router, interface, neighbor, state });
         }
     }
-    for (lan, _, _) in situation.topology.lans_of(router) {
-        found.extend(disagreements_on(network, router, lan));
+    for (index, lan, _) in situation.topology.lans_of(router) {
+        let on_it = if lan.elects() { disagreements_on } else { disagreements_among };
+        found.extend(on_it(network, router, index));
     }
     let expected = oracle.routes(router);
     let engine = network.engine(router).expect("it runs");
@@ -122,8 +120,10 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
         }
     };
     let address = |router| situation.topology.lan_address(lan, router);
+    let network_kind = situation.topology.lans[lan.0].network;
     let eligible: BTreeSet<_> =
         heard.iter().filter(|end| end.priority > 0).filter_map(|end| address(end.router)).collect();
+    let may = |address| eligible.contains(&address);
     let is_one = |designated: Option<Ipv4Addr>, wanted: bool| match designated {
         Some(designated) => eligible.contains(&designated),
         None => !wanted,
@@ -147,10 +147,14 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
         let heard = heard.iter().any(|end| end.router == neighbor);
         let adjacent =
             [router, neighbor].into_iter().any(|end| address(end).is_some_and(|end| has.contains(&Some(end))));
+        // RFC 2328 §9.5.1: on non-broadcast networks those who may not be designated send hellos to designated routers only.
+        let greeted = adjacent || network_kind == LanNetwork::Broadcast || {
+            address(router).is_some_and(may) && address(neighbor).is_some_and(may)
+        };
         let right = match state {
             NeighborState::Full => heard && adjacent,
-            NeighborState::TwoWay => heard && !adjacent,
-            NeighborState::Down => !heard,
+            NeighborState::TwoWay => heard && !adjacent && greeted,
+            NeighborState::Down => !heard || !greeted,
             _ => false,
         };
         if !right {
@@ -160,6 +164,22 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
     found
 }
 
+/// What is wrong with the adjacencies of a router on a point-to-multipoint network: they are with all whom it receives.
+fn disagreements_among(network: &Network, router: RouterIndex, lan: LanIndex) -> Vec<Disagreement> {
+    let situation = network.situation();
+    let interface = lan.interface();
+    let pairs = situation.pairs_on(lan);
+    let neighbors = situation.topology.lans[lan.0].ends.iter().map(|end| end.router).filter(|&end| end != router);
+    let states = neighbors.map(|neighbor| (neighbor, network.neighbor(router, interface, neighbor)));
+    let joined = |neighbor| pairs.iter().any(|(near, far)| (near.router, far.router) == (router, neighbor));
+    let wrong = states.filter(|&(neighbor, state)| match state {
+        NeighborState::Full => !joined(neighbor),
+        NeighborState::Down => joined(neighbor),
+        _ => true,
+    });
+    wrong.map(|(neighbor, state)| Disagreement::Adjacency { router, interface, neighbor, state }).collect()
+}
+
 /// Whether a router's own Router-LSA has a link to the transit network of a designated router (RFC 2328 §12.4.1.2). Before that the LAN is
 /// a stub network, to which the same way may lead.
 fn describes_transit(network: &Network, router: RouterIndex, lan: LanIndex, designated: Ipv4Addr) -> bool {
@@ -167,7 +187,9 @@ fn describes_transit(network: &Network, router: RouterIndex, lan: LanIndex, desi
     let mut lsas = network.engine(router).into_iter().flat_map(ospf::Engine::lsdb);
     let own = |view: &LsaView| {
         let key = view.lsa.header.key;
-        view.domain == domain && key.kind == LsaType::ROUTER && key.advertising_router == router.id()
+        view.domain == domain
+            && key.kind == LsaType::ROUTER
+            && key.advertising_router == network.situation().topology.id(router)
     };
     let Some(Ok(LsaBody::Router(lsa))) = lsas.find(own).map(|view| view.lsa.parse()) else { return false };
     let to_lan = |link: &RouterLink| link.kind == RouterLinkKind::Transit && link.id == designated;

@@ -49,6 +49,6 @@ pub use scenario::{
 pub use situation::{Situation, Trouble};
 pub use sweep::{Class, Kind, Outcome, Sweep, SweepFailure, SweepReport, derive};
 pub use topology::{
-    End, Lan, LanEnd, LanIndex, Link, LinkIndex, MAX_LANS, MAX_LINKS, MAX_ROUTERS, Numbering, Router, RouterIndex,
-    Side, Topology, stub_interface,
+    Discovery, End, Lan, LanEnd, LanIndex, LanNetwork, Link, LinkIndex, MAX_IDS, MAX_LANS, MAX_LINKS, MAX_ROUTERS,
+    Numbering, Pace, Router, RouterIndex, Side, Topology, stub_interface,
 };

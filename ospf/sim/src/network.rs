@@ -5,25 +5,28 @@
 //!
 //! It judges nothing but what no engine may ever do: those violations are kept for the check.
 
+mod counts;
+mod inflict;
+mod wire;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use ospf::wire::RestartReason;
-use ospf::{Announcement, Config, Engine, Input, Instant, InterfaceId, NeighborState, NeighborView, Restarting};
+use ospf::{Announcement, Config, Engine, Input, Instant, InterfaceId, NeighborState, Restarting};
 
-use crate::fault::{Fault, GracefulRestart};
 use crate::finding::MAX_KEPT;
 use crate::keys::KeyRollover;
 use crate::link::Quality;
 use crate::prng::Prng;
 use crate::queue::EventQueue;
-use crate::router::{self, IP_HEADER_LEN, MTU, Running, Settings, Timers};
+use crate::router::{self, Running, Settings, Timers};
 use crate::situation::Situation;
-use crate::topology::{LanIndex, LinkIndex, RouterIndex, Side, Topology};
+use crate::topology::{RouterIndex, Topology};
 use crate::trace::Trace;
-use crate::turn::{Arrived, Outcome, Sent, Turn, take_all};
+use crate::turn::{Arrived, Outcome, Turn, take_all};
+
+pub use counts::Counts;
+use wire::Packet;
 
 /// At most this many violations are kept; the first ones tell.
 pub const MAX_VIOLATIONS: usize = 50;
@@ -59,51 +62,6 @@ pub struct Network {
     threads: usize,
 }
 
-/// What has happened so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Packets that engines sent.
-    pub packets: u64,
-    /// Their octets.
-    pub octets: u64,
-    /// Of them updates and acknowledgements: what flooding costs.
-    pub flooding_packets: u64,
-    /// And their octets.
-    pub flooding_octets: u64,
-    /// Instances of LSAs that their own routers sent for the first time: so many changes were flooded.
-    pub originations: u64,
-    /// Packets that arrived, copies included.
-    pub arrivals: u64,
-    /// Deadlines that came.
-    pub ticks: u64,
-    /// Routes that changed.
-    pub route_changes: u64,
-    /// Neighbours that became Full, or were and are no more.
-    pub adjacency_changes: u64,
-}
-
-impl Counts {
-    /// What has happened since it was `earlier`.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            packets: self.packets - earlier.packets,
-            octets: self.octets - earlier.octets,
-            flooding_packets: self.flooding_packets - earlier.flooding_packets,
-            flooding_octets: self.flooding_octets - earlier.flooding_octets,
-            originations: self.originations - earlier.originations,
-            arrivals: self.arrivals - earlier.arrivals,
-            ticks: self.ticks - earlier.ticks,
-            route_changes: self.route_changes - earlier.route_changes,
-            adjacency_changes: self.adjacency_changes - earlier.adjacency_changes,
-        }
-    }
-}
-
-/// Types of packets that flood (RFC 2328 §A.3.1).
-const FLOODING: std::ops::RangeInclusive<u8> = LS_UPDATE..=5;
-const LS_UPDATE: u8 = 4;
-
 #[derive(Debug)]
 enum Happening {
     /// A router is started.
@@ -114,19 +72,6 @@ enum Happening {
     Arrival(Packet),
     /// A router's deadline may have come.
     WakeUp(RouterIndex),
-}
-
-/// A packet on its way.
-#[derive(Debug, Clone)]
-struct Packet {
-    from: RouterIndex,
-    to: RouterIndex,
-    /// The interface at either end.
-    interface: InterfaceId,
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
-    ttl: u8,
-    payload: Bytes,
 }
 
 impl Network {
@@ -224,7 +169,8 @@ impl Network {
     /// The state of a router's neighbour on an interface; Down if it has none.
     pub fn neighbor(&self, router: RouterIndex, interface: InterfaceId, neighbor: RouterIndex) -> NeighborState {
         let running = self.routers[router.0].as_ref();
-        let state = running.and_then(|running| running.neighbors.get(&(interface, neighbor.id())));
+        let state =
+            running.and_then(|running| running.neighbors.get(&(interface, self.situation.topology.id(neighbor))));
         state.copied().unwrap_or(NeighborState::Down)
     }
 
@@ -314,94 +260,6 @@ impl Network {
         }
     }
 
-    /// Lets something go wrong, or right again.
-    pub fn inflict(&mut self, fault: Fault) {
-        match fault {
-            Fault::Trouble(link, _) => {
-                let before = self.situation.has_carrier(link);
-                self.situation.apply(&fault);
-                if self.situation.has_carrier(link) != before {
-                    self.tell_link_state(link);
-                }
-            }
-            Fault::Plug(..) => self.situation.apply(&fault),
-            Fault::Stop(router) => self.stop(router),
-            Fault::Shutdown(router) => {
-                self.handle(router, Input::Shutdown);
-                self.stop(router);
-            }
-            Fault::Start(router) => self.start(router, None),
-            Fault::Restart(router, restart) => self.restart(router, restart),
-            Fault::Cost(link, side, _) => {
-                self.situation.apply(&fault);
-                let router = self.situation.topology.links[link.0].end(side).router;
-                self.configure(router);
-            }
-            Fault::Externals(router, _) => {
-                self.situation.apply(&fault);
-                self.configure(router);
-            }
-        }
-    }
-
-    fn start(&mut self, router: RouterIndex, restarting: Option<Restarting>) {
-        // Once for each seed drawn, also for a router that a fault stopped before it started.
-        let seed = self.seeds.next_u64();
-        if self.routers[router.0].is_some() || self.situation.is_absent(router) {
-            return;
-        }
-        self.situation.set_running(router, true);
-        self.boots[router.0] += 1;
-        let config = Config { restarting, ..self.config(router) };
-        let every = check_every(self.routers.len());
-        let phase = every * router.0 as u64 / self.routers.len() as u64;
-        self.routers[router.0] = Some(Running::new(config, seed, self.now(), self.quality, (phase, every)));
-        let states: Vec<_> = router::link_states(&self.situation, router).collect();
-        for (interface, state) in states {
-            self.handle(router, Input::Link { interface, state });
-        }
-    }
-
-    /// Begins a graceful restart. One that is planned goes on in [`Self::go_on_restarting`].
-    fn restart(&mut self, router: RouterIndex, restart: GracefulRestart) {
-        if self.routers[router.0].is_none() {
-            return;
-        }
-        let GracefulRestart { planned, grace_period, absence } = restart;
-        let until = self.now() + grace_period;
-        if planned {
-            self.restarts.insert(router, (until, absence));
-            self.handle(router, Input::PrepareRestart { grace_period, reason: RestartReason::SoftwareUpgrade });
-            return;
-        }
-        self.routers[router.0] = None;
-        let announcement = Announcement::Due(RestartReason::Unknown);
-        self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
-    }
-
-    /// A router whose neighbours have been asked for help stops, and is started later.
-    fn go_on_restarting(&mut self, router: RouterIndex) {
-        if !self.routers[router.0].as_ref().is_some_and(|running| running.is_ready_to_restart) {
-            return;
-        }
-        self.routers[router.0] = None;
-        let Some((until, absence)) = self.restarts.remove(&router) else { return };
-        let announcement = Announcement::Made;
-        self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
-    }
-
-    /// Whether a router is to be started again within a graceful restart, or is not past one.
-    pub(crate) fn is_anybody_restarting(&self) -> bool {
-        self.situation.running().any(|router| self.engine(router).is_none_or(Engine::is_restarting))
-    }
-
-    fn stop(&mut self, router: RouterIndex) {
-        self.situation.set_running(router, false);
-        self.routers[router.0] = None;
-        self.restarts.remove(&router);
-        self.changed.remove(&router);
-    }
-
     fn configure(&mut self, router: RouterIndex) {
         let config = self.config(router);
         self.handle(router, Input::Configure(config));
@@ -409,14 +267,6 @@ impl Network {
 
     fn config(&self, router: RouterIndex) -> Config {
         router::config(&self.situation, router, self.boots[router.0], self.settings)
-    }
-
-    fn tell_link_state(&mut self, link: LinkIndex) {
-        for side in Side::BOTH {
-            let router = self.situation.topology.links[link.0].end(side).router;
-            let state = router::link_state(&self.situation, link, side);
-            self.handle(router, Input::Link { interface: link.interface(), state });
-        }
     }
 
     /// Gives an input to a router, if it runs, and does what it says.
@@ -452,15 +302,6 @@ impl Network {
         }
     }
 
-    /// Whether a router is fully adjacent with a neighbour that it has heard no hello of since.
-    pub fn is_somebody_unheard_since(&self, since: Instant) -> bool {
-        self.routers.iter().flatten().any(|running| {
-            let dead_at = |neighbor: &NeighborView| running.last_input + neighbor.dead_in;
-            let full = running.engine.neighbors().filter(|neighbor| neighbor.state == NeighborState::Full);
-            full.into_iter().any(|neighbor| dead_at(&neighbor) < since + self.settings.timers.dead)
-        })
-    }
-
     /// Lists what changes from now on.
     pub(crate) fn watch_changes(&mut self, is_watched: bool) {
         self.changes.clear();
@@ -492,67 +333,6 @@ impl Network {
         }
     }
 
-    fn send(&mut self, router: RouterIndex, sent: Sent) {
-        let Sent { at, interface, destination, ttl, packet } = sent;
-        self.counts.packets += 1;
-        self.counts.octets += packet.len() as u64;
-        if packet.get(1).is_some_and(|kind| FLOODING.contains(kind)) {
-            self.counts.flooding_packets += 1;
-            self.counts.flooding_octets += packet.len() as u64;
-        }
-        self.trace.add(at, router, interface, destination, &packet);
-        if packet.len() + IP_HEADER_LEN > usize::from(MTU) && !is_one_lsa(&packet) {
-            self.violation(router, at, format!("sent {} octets over an MTU of {MTU}", packet.len()));
-        }
-        let Some((source, ends)) = self.ends(router, interface) else {
-            self.violation(router, at, format!("sent on {interface:?}, which is no active interface of its"));
-            return;
-        };
-        for (to, address) in ends {
-            let for_it = destination.is_multicast() || destination == address;
-            if !for_it || !self.carries(interface, router, to) {
-                continue;
-            }
-            for arrival in self.quality.carry(&mut self.chance) {
-                let payload = match arrival.flipped_bit {
-                    None => packet.clone(),
-                    Some(bit) => with_flipped_bit(&packet, bit),
-                };
-                let packet = Packet { from: router, to, interface, source, destination, ttl, payload };
-                self.queue.schedule(at + arrival.after, Happening::Arrival(packet));
-            }
-        }
-    }
-
-    /// A router's address on an interface of its, and who else is there with which address.
-    fn ends(&self, router: RouterIndex, interface: InterfaceId) -> Option<(Ipv4Addr, Vec<(RouterIndex, Ipv4Addr)>)> {
-        let topology = &self.situation.topology;
-        if let Some(lan) = LanIndex::of(interface) {
-            let address = topology.lan_address(lan, router)?;
-            let others = topology.lans[lan.0].ends.iter().map(|end| end.router).filter(|&other| other != router);
-            return Some((
-                address,
-                others.filter_map(|other| Some((other, topology.lan_address(lan, other)?))).collect(),
-            ));
-        }
-        let link = LinkIndex::of(interface).filter(|link| link.0 < topology.links.len())?;
-        let near = topology.links[link.0].side_of(router)?;
-        let far = (topology.links[link.0].end(near.other()).router, topology.address(link, near.other()));
-        Some((topology.address(link, near), vec![far]))
-    }
-
-    fn carries(&self, interface: InterfaceId, from: RouterIndex, to: RouterIndex) -> bool {
-        let situation = &self.situation;
-        match (LanIndex::of(interface), LinkIndex::of(interface)) {
-            (Some(lan), _) => situation.is_plugged(lan, from) && situation.is_plugged(lan, to),
-            (None, Some(link)) => {
-                let side = situation.topology.links[link.0].side_of(from);
-                side.is_some_and(|side| situation.carries_from(link, side))
-            }
-            (None, None) => false,
-        }
-    }
-
     fn violation(&mut self, router: RouterIndex, at: Instant, what: String) {
         if self.violations.len() < MAX_VIOLATIONS {
             self.violations.push(format!("router {router} at {:.3?}: {what}", at.since_origin()));
@@ -560,23 +340,10 @@ impl Network {
     }
 }
 
-/// Whether a packet is an update with one LSA: IP has to fragment it if it is too long (RFC 2328 §A.1).
-fn is_one_lsa(packet: &[u8]) -> bool {
-    let count = packet.get(24..28);
-    packet.get(1) == Some(&LS_UPDATE) && count == Some(&[0, 0, 0, 1])
-}
-
 /// The check of an engine costs as much as there are LSAs, and a network of more routers takes more inputs.
 fn check_every(routers: usize) -> u64 {
     let share = routers as u64 / CHECKED_ALWAYS;
     1 + share * share * CHECKED_ALWAYS
-}
-
-fn with_flipped_bit(packet: &Bytes, bit: u64) -> Bytes {
-    let mut changed = packet.to_vec();
-    let bit = usize::try_from(bit % (8 * changed.len() as u64)).expect("a bit of the packet");
-    changed[bit / 8] ^= 1 << (bit % 8);
-    Bytes::from(changed)
 }
 
 #[cfg(test)]

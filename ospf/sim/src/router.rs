@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ospf::{
     Addressing, AreaConfig, AreaId, AreaKind, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState,
-    NeighborState, NetworkType, Refusal, RouterId,
+    NbmaNeighbor, NeighborState, NetworkType, Refusal, RouterId,
 };
 
 use crate::keys::KeyRollover;
@@ -14,13 +14,16 @@ use crate::own_lsas::OwnLsas;
 use crate::prng::Probability;
 use crate::situation::Situation;
 use crate::told::ToldRoutes;
-use crate::topology::{LanEnd, LinkIndex, Numbering, RouterIndex, Side, stub_interface};
+use crate::topology::{Lan, LanEnd, LanIndex, LinkIndex, Numbering, Pace, RouterIndex, Side, Topology, stub_interface};
 
 /// IP MTU of every link, bytes, and what an IP header takes of it.
 pub const MTU: u16 = 1420;
 
 /// Octets of an IP header, which the engine has to leave room for.
 pub const IP_HEADER_LEN: usize = 20;
+
+/// PollInterval is as many HelloIntervals.
+const POLL: u32 = 3;
 
 /// One in so many engines does its work in tiny slices.
 const INTERRUPTED: u64 = 4;
@@ -38,6 +41,18 @@ pub struct Timers {
     pub dead: Duration,
     /// RxmtInterval.
     pub retransmit: Duration,
+}
+
+impl Timers {
+    /// The timers of a network of this pace.
+    #[must_use]
+    pub fn at(self, pace: Pace) -> Self {
+        match pace {
+            Pace::Normal => self,
+            Pace::Patient => Self { dead: self.dead * 2, ..self },
+            Pace::Slow => Self { hello: self.hello * 2, dead: self.dead * 2, ..self },
+        }
+    }
 }
 
 impl Default for Timers {
@@ -147,20 +162,16 @@ impl Running {
 /// The configuration of a router that starts for the `boot`th time.
 pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, settings: Settings) -> Config {
     let Settings { timers, keys } = settings;
+    let topology = situation.configured_at(router);
     let mut interfaces = BTreeMap::new();
-    for (index, link, side) in situation.topology.links_of(router) {
-        let config = interface(format!("link{}", index.0), link.area, link.end(side).cost, timers);
+    for (index, link, side) in topology.links_of(router).filter(|(_, link, _)| link.is_configured) {
+        let config = interface(format!("link{}", index.0), link.area, link.end(side).cost, timers.at(link.pace));
         interfaces.insert(index.interface(), config);
     }
-    for (index, lan, LanEnd { cost, priority, .. }) in situation.topology.lans_of(router) {
-        let config = InterfaceConfig {
-            network: NetworkType::Broadcast,
-            priority,
-            ..interface(format!("lan{}", index.0), lan.area, cost, timers)
-        };
-        interfaces.insert(index.interface(), config);
+    for (index, lan, end) in topology.lans_of(router).filter(|(_, _, end)| end.is_configured) {
+        interfaces.insert(index.interface(), lan_interface(topology, (index, lan), end, timers.at(lan.pace)));
     }
-    let description = &situation.topology.routers[router.0];
+    let description = &topology.routers[router.0];
     for (place, (network, &cost)) in description.stubs.iter().enumerate() {
         let stub =
             InterfaceConfig { passive: true, ..interface(format!("stub {network}"), description.area, cost, timers) };
@@ -175,8 +186,23 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, sett
         interfaces,
         loopbacks: BTreeMap::from([(description.area, BTreeSet::from([router.loopback()]))]),
         externals: description.externals.clone(),
-        areas: situation.topology.kinds.iter().map(|(&area, kind)| (area, area_config(kind))).collect(),
-        ..Config::new(router.id())
+        areas: topology.kinds.iter().map(|(&area, kind)| (area, area_config(kind))).collect(),
+        ..Config::new(topology.id(router))
+    }
+}
+
+/// A router's interface to a network of any number of routers.
+fn lan_interface(topology: &Topology, (index, lan): (LanIndex, &Lan), end: LanEnd, timers: Timers) -> InterfaceConfig {
+    let LanEnd { router, cost, priority, .. } = end;
+    let others = lan.ends.iter().filter(|other| other.router != router && !lan.network.carries_multicast());
+    let neighbor =
+        |other: &LanEnd| Some((topology.lan_address(index, other.router)?, NbmaNeighbor { priority: other.priority }));
+    InterfaceConfig {
+        network: lan.network.network_type(),
+        priority,
+        neighbors: others.filter_map(neighbor).collect(),
+        poll_interval: timers.hello * POLL,
+        ..interface(format!("lan{}", index.0), lan.area, cost, timers)
     }
 }
 

@@ -60,6 +60,11 @@ impl Situation {
         (0..self.topology.routers.len()).map(RouterIndex).filter(|&router| self.runs(router))
     }
 
+    /// The configuration that a router has.
+    pub(crate) fn configured_at(&self, _router: RouterIndex) -> &Topology {
+        &self.topology
+    }
+
     /// What is wrong with a link; `None` if nothing is.
     pub fn trouble(&self, link: LinkIndex) -> Option<Trouble> {
         self.troubles.get(&link).copied()
@@ -86,9 +91,13 @@ impl Situation {
 
     /// Links over which two running routers hear each other.
     pub fn joined(&self) -> impl Iterator<Item = (LinkIndex, &Link)> {
-        self.topology.links().filter(|&(index, link)| {
-            self.trouble(index).is_none() && self.runs(link.a.router) && self.runs(link.b.router)
-        })
+        self.topology.links().filter(|&(index, _)| self.is_joined(index))
+    }
+
+    /// Whether the routers of a link are neighbours on it.
+    pub fn is_joined(&self, index: LinkIndex) -> bool {
+        let link = &self.topology.links[index.0];
+        link.is_configured && self.trouble(index).is_none() && self.runs(link.a.router) && self.runs(link.b.router)
     }
 
     /// Whether what a router sends on a LAN reaches the LAN, and the other way round.
@@ -104,7 +113,15 @@ impl Situation {
     /// The ends of a LAN whose routers hear each other.
     pub fn heard_on(&self, lan: LanIndex) -> impl Iterator<Item = &LanEnd> {
         let ends = self.topology.lans[lan.0].ends.iter();
-        ends.filter(move |end| self.runs(end.router) && self.is_plugged(lan, end.router))
+        ends.filter(move |end| end.is_configured && self.runs(end.router) && self.is_plugged(lan, end.router))
+    }
+
+    /// The pairs of ends of a LAN between which packets go directly, both ways round.
+    pub fn pairs_on(&self, index: LanIndex) -> Vec<(LanEnd, LanEnd)> {
+        let lan = &self.topology.lans[index.0];
+        let ends = if lan.elects() { self.joined_by(index) } else { self.heard_on(index).copied().collect() };
+        let pairs = ends.iter().flat_map(|&near| ends.iter().map(move |&far| (near, far)));
+        pairs.filter(|(near, far)| lan.joins(near.router, far.router)).collect()
     }
 
     /// The ends of a LAN that a designated router joins; none if nobody may be one, or nobody else is there.

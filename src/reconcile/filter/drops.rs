@@ -33,6 +33,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Those of family `ip`. [`Reason::Ipv6`] is that of family `ip6`.
+    pub(super) const IPV4: [Self; 4] = [Self::Control, Self::Vxlan, Self::Source, Self::Martian];
+
     /// Every reason.
     pub const ALL: [Self; 5] = [Self::Control, Self::Vxlan, Self::Source, Self::Martian, Self::Ipv6];
 
@@ -54,7 +57,12 @@ impl Reason {
 
     /// Where a rule sends packets that are dropped for this reason: they are counted by the interface that they came in by.
     pub(super) fn verdict(self) -> String {
-        format!("goto drop-{}", self.name())
+        format!("goto {}", self.chain())
+    }
+
+    /// The chain that counts and drops.
+    pub(super) fn chain(self) -> String {
+        format!("drop-{}", self.name())
     }
 }
 
@@ -63,11 +71,17 @@ pub fn is_filled_by_packets(set: &str) -> bool {
     set == SAMPLES || Reason::ALL.iter().any(|reason| set == reason.counters())
 }
 
-/// The sets and chains of every reason.
-pub(super) fn declarations() -> String {
+/// The sets and chains of these reasons.
+pub(super) fn declarations(reasons: &[Reason]) -> String {
     let mut text = String::new();
-    for reason in Reason::ALL {
-        let (name, counters) = (reason.name(), reason.counters());
+    if reasons.contains(&Reason::Source) {
+        text += &format!(
+            "\tset {SAMPLES} {{\n\t\ttype ifname . ipv4_addr\n\t\tsize {MAX_SAMPLES}\n\t\tflags dynamic,timeout\n\
+             \t\ttimeout {SAMPLE_MINUTES}m\n\t}}\n"
+        );
+    }
+    for reason in reasons {
+        let (chain, counters) = (reason.chain(), reason.counters());
         let sample = match reason {
             Reason::Source => format!("\t\tupdate @{SAMPLES} {{ iifname . ip saddr counter }}\n"),
             _ => String::new(),
@@ -76,12 +90,8 @@ pub(super) fn declarations() -> String {
         let _ = write!(
             text,
             "\tset {counters} {{\n\t\ttype ifname\n\t\tsize {MAX_INTERFACES}\n\t\tflags dynamic\n\t}}\n\
-             \tchain drop-{name} {{\n{sample}\t\tadd @{counters} {{ iifname counter }}\n\t\tdrop\n\t}}\n"
+             \tchain {chain} {{\n{sample}\t\tadd @{counters} {{ iifname counter }}\n\t\tdrop\n\t}}\n"
         );
     }
-    let samples = format!(
-        "\tset {SAMPLES} {{\n\t\ttype ifname . ipv4_addr\n\t\tsize {MAX_SAMPLES}\n\t\tflags dynamic,timeout\n\
-         \t\ttimeout {SAMPLE_MINUTES}m\n\t}}\n"
-    );
-    samples + &text
+    text
 }

@@ -10,7 +10,7 @@ use ospf::RouterId;
 use vxlan::PORT;
 
 use super::drops::Reason;
-use super::ruleset::{quoted, set};
+use super::ruleset::{TO_TUNNEL, quoted, set};
 use super::sources::Sources;
 use crate::mesh::{Mesh, Site, SourceCheck};
 
@@ -48,7 +48,6 @@ pub(super) fn chains(mesh: &Mesh, site: &Site, sources: &Sources) -> String {
     let loopbacks = mesh.loopbacks;
     let mut into = Chain::new("into-tunnel");
     if mesh.source_check == SourceCheck::Strict {
-        into.rule(format!("meta nfproto ipv6 {}", Reason::Ipv6.verdict()));
         // Before NAT, so these are forged, also where the kernel is told to accept its own addresses from outside (`accept_local`).
         let joined = set(quoted(&sources.joined));
         let elsewhere = joined.map_or_else(String::new, |joined| format!("iifname != {joined} "));
@@ -102,7 +101,7 @@ fn virtual_link_ends(mesh: &Mesh) -> BTreeSet<Ipv4Addr> {
 pub(super) fn source_chains(sources: &Sources) -> String {
     let mut hook = Chain::hooked("postrouting", "priority srcnat + 10");
     // Packets of this router itself have come in by no interface.
-    hook.rule("oifname @tunnels meta nfproto ipv4 iifname != @tunnels iif != 0 goto entering".to_owned());
+    hook.rule(format!("iif != 0 {TO_TUNNEL} iifname != @tunnels goto entering"));
     let mut entering = Chain::new("entering");
     entering.rule("ip saddr @admitted accept".to_owned());
     if let Some(joined) = set(quoted(&sources.joined)) {

@@ -3,20 +3,25 @@
 
 use super::drops::Reason;
 use super::entry::{Chain, ICMP_ERROR_TYPES, ICMP_ERRORS};
+use super::ranges::Ranges;
+use super::ruleset::map;
 use super::sources::Sources;
 
-/// The chain that checks sources.
+/// The chain that checks sources, and what it refers to. The three kinds of sources have nothing in common: one search finds which it is.
 pub(super) fn source_chain(sources: &Sources) -> String {
+    let mut unlisted = Chain::new("unlisted-from-tunnel");
+    unlisted.rule(format!("{ICMP_ERROR_TYPES} limit rate {ICMP_ERRORS}/second burst {ICMP_ERRORS} packets return"));
+    unlisted.rule(Reason::Source.verdict());
+    let verdicts = |ranges: &Ranges, verdict: String| -> Vec<String> {
+        ranges.iter().map(|range| format!("{range} : {verdict}")).collect()
+    };
+    let refused = [
+        verdicts(&sources.martian, Reason::Martian.verdict()),
+        verdicts(&sources.own, Reason::Source.verdict()),
+        verdicts(&sources.unlisted, "goto unlisted-from-tunnel".to_owned()),
+    ];
     let mut leaving = Chain::new("leaving");
-    leaving.rule(format!("meta nfproto ipv6 {}", Reason::Ipv6.verdict()));
-    leaving.rule(format!("ip saddr @martian {}", Reason::Martian.verdict()));
-    if !sources.own.is_empty() {
-        leaving.rule(format!("ip saddr @own {}", Reason::Source.verdict()));
-    }
-    if !sources.unlisted.is_empty() {
-        let few = format!("limit rate {ICMP_ERRORS}/second burst {ICMP_ERRORS} packets");
-        leaving.rule(format!("ip saddr @unlisted {ICMP_ERROR_TYPES} {few} return"));
-        leaving.rule(format!("ip saddr @unlisted {}", Reason::Source.verdict()));
-    }
-    leaving.text()
+    leaving.rule("ip saddr vmap @not-from-tunnels".to_owned());
+    let chains = if sources.unlisted.is_empty() { String::new() } else { unlisted.text() };
+    chains + &map("not-from-tunnels", "ipv4_addr : verdict", refused.concat()) + &leaving.text()
 }

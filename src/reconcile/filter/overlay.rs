@@ -1,7 +1,7 @@
 //! The rules of Ethernet segments.
 //!
 //! In family `bridge`: how much is flooded to other sites, and the MSS of TCP connections whose packets would not cross in one piece.
-//! In family `inet`: VXLAN packets of the segments stay in the tunnels. In, because VXLAN knows no other proof of where a frame is
+//! In family `ip`, for tunnels and VXLAN devices know no other: VXLAN packets of the segments stay in the tunnels. In, because VXLAN knows no other proof of where a frame is
 //! from (RFC 7348 §7); out, because a route to a site that is gone, or leads over a LAN, would have frames leave unencrypted. VXLAN
 //! with other VNIs belongs to others.
 

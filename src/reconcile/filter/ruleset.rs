@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::drops::Reason;
 use super::entry::Chain;
 use super::ranges::Ranges;
 use super::sources::Sources;
@@ -13,8 +14,12 @@ use crate::mesh::{IfName, Mesh, Site, SourceCheck};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ruleset(Arc<str>);
 
-/// The families in which the mesh has a table.
-pub const FAMILIES: [&str; 2] = ["bridge", "inet"];
+/// The families in which the mesh has a table. One of `inet` would be in the place of `ip` and `ip6`, and every rule about addresses
+/// would ask first of which family a packet is.
+pub const FAMILIES: [&str; 3] = ["bridge", "ip", "ip6"];
+
+/// The family in which versions before the first release had a table.
+const FORMER_FAMILY: &str = "inet";
 
 impl Ruleset {
     /// The ruleset of `site`. `None` if it needs none: it has no tunnel, and is part of no segment.
@@ -29,7 +34,10 @@ impl Ruleset {
         if !segments.is_empty() {
             script += &format!("table bridge {table} {{\n{}}}\n", overlay::bridge_chains(&segments));
         }
-        script += &format!("table inet {table} {{\n{}}}\n", inet(mesh, site, &tunnels, &segments));
+        script += &format!("table ip {table} {{\n{}}}\n", ip(mesh, site, &tunnels, &segments));
+        if mesh.source_check == SourceCheck::Strict {
+            script += &format!("table ip6 {table} {{\n{}}}\n", ip6(&tunnels));
+        }
         Some(Self(script.into()))
     }
 
@@ -53,7 +61,7 @@ impl Ruleset {
     /// A script that deletes the tables, whether they exist or not.
     pub fn removal(mesh: &str) -> String {
         let table = Self::table(mesh);
-        FAMILIES.iter().fold(String::new(), |script, family| {
+        FAMILIES.iter().chain([&FORMER_FAMILY]).fold(String::new(), |script, family| {
             // Deleting a table that does not exist is an error; adding one that exists is none.
             script + &format!("add table {family} {table}\ndelete table {family} {table}\n")
         })
@@ -66,18 +74,15 @@ impl fmt::Debug for Ruleset {
     }
 }
 
-/// What is in the table of family `inet`.
-fn inet(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segment]) -> String {
+/// What is in the table of family `ip`.
+fn ip(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segment]) -> String {
     let sources = Sources::of(mesh, site);
     let strict = mesh.source_check == SourceCheck::Strict;
     let mut text = named_set("tunnels", "ifname", quoted(tunnels));
-    text += &drops::declarations();
+    text += &drops::declarations(&Reason::IPV4);
     if strict {
         for (name, ranges) in [("admitted", &sources.admitted), ("martian", &sources.martian)] {
             text += &addresses(name, ranges);
-        }
-        for (name, ranges) in [("own", &sources.own), ("unlisted", &sources.unlisted)] {
-            text += &if ranges.is_empty() { String::new() } else { addresses(name, ranges) };
         }
         text += &exit::source_chain(&sources);
     }
@@ -88,23 +93,66 @@ fn inet(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segme
     let mut forward = Chain::hooked("forward", PRIORITY);
     let mut input = Chain::hooked("input", PRIORITY);
     if strict {
-        forward.rule("iifname @tunnels oifname != @tunnels goto leaving".to_owned());
-        input.rule("iifname @tunnels jump leaving".to_owned());
+        input.rule(format!("{FROM_TUNNEL} jump leaving"));
         text += &entry::source_chains(&sources);
     }
-    forward.rule("oifname @tunnels iifname != @tunnels goto into-tunnel".to_owned());
+    text += &from_tunnel(strict.then_some("leaving")).text();
+    forward.rule(format!("{FROM_TUNNEL} goto from-tunnel"));
+    forward.rule(format!("{TO_TUNNEL} goto into-tunnel"));
     overlay::input(segments, &mut input);
     text += &forward.text();
     text += &input.text();
     text + &overlay::output(segments)
 }
 
+/// What is in the table of family `ip6`: nothing enters or leaves the mesh.
+fn ip6(tunnels: &[IfName]) -> String {
+    let drop = Reason::Ipv6.verdict();
+    let mut forward = Chain::hooked("forward", PRIORITY);
+    forward.rule(format!("{FROM_TUNNEL} goto from-tunnel"));
+    forward.rule(format!("{TO_TUNNEL} {drop}"));
+    let mut input = Chain::hooked("input", PRIORITY);
+    input.rule(format!("{FROM_TUNNEL} {drop}"));
+    named_set("tunnels", "ifname", quoted(tunnels))
+        + &drops::declarations(&[Reason::Ipv6])
+        + &from_tunnel(Some(&Reason::Ipv6.chain())).text()
+        + &forward.text()
+        + &input.text()
+}
+
+/// The chain for forwarded packets from tunnels. What does not go on through another one leaves the mesh, and goes to `leaving`.
+fn from_tunnel(leaving: Option<&str>) -> Chain {
+    let mut chain = Chain::new("from-tunnel");
+    if let Some(leaving) = leaving {
+        chain.rule(format!("meta oiftype != {NO_LINK_LAYER} goto {leaving}"));
+        chain.rule(format!("oifname != @tunnels goto {leaving}"));
+    }
+    chain
+}
+
 /// Before the rules of firewalls, Docker and most people, so that flows which are dropped here are not offloaded by theirs.
 const PRIORITY: &str = "priority filter - 10";
+
+/// ARPHRD_NONE, the type of every tunnel. Other interfaces mostly have another: comparing a number first spares most packets the search for
+/// a name.
+const NO_LINK_LAYER: u16 = 65534;
+
+/// Matches packets from tunnels.
+pub(super) const FROM_TUNNEL: &str = "meta iiftype 65534 iifname @tunnels";
+
+/// Matches packets into tunnels.
+pub(super) const TO_TUNNEL: &str = "meta oiftype 65534 oifname @tunnels";
 
 fn addresses(name: &str, ranges: &Ranges) -> String {
     let set = named_set(name, "ipv4_addr", ranges.iter().map(ToString::to_string));
     set.replacen("\t\ttype ipv4_addr\n", "\t\ttype ipv4_addr\n\t\tflags interval\n", 1)
+}
+
+/// A map that rules refer to by its name, from ranges; it may be empty.
+pub(super) fn map(name: &str, kind: &str, elements: Vec<String>) -> String {
+    let elements =
+        set(elements.into_iter()).map_or_else(String::new, |elements| format!("\t\telements = {elements}\n"));
+    format!("\tmap {name} {{\n\t\ttype {kind}\n\t\tflags interval\n{elements}\t}}\n")
 }
 
 /// A set that rules refer to by its name; it may be empty.

@@ -98,8 +98,8 @@ fn shape(prng: &mut Prng) -> Shape {
             false => Shape::Sparse { routers: prng.between(2, 14), extra: prng.between(0, 6) },
         },
         6..=9 => match large {
-            true => Shape::Random { routers: prng.between(17, 40), extra: prng.between(0, 10) },
-            false => Shape::Random { routers: prng.between(2, 14), extra: prng.between(0, 6) },
+            true => Shape::Random { routers: prng.between(17, 40), extra: prng.between(0, 10), lans: 0 },
+            false => Shape::Random { routers: prng.between(2, 14), extra: prng.between(0, 6), lans: 0 },
         },
         _ => match large {
             true => Shape::Areas {
@@ -107,22 +107,29 @@ fn shape(prng: &mut Prng) -> Shape {
                 areas: prng.between(1, 4),
                 inside: prng.between(1, 4),
                 first,
+                mixed: false,
             },
             false => Shape::Areas {
                 backbone: prng.between(1, 7),
                 areas: prng.between(1, 2),
                 inside: prng.between(1, 3),
                 first,
+                mixed: false,
             },
         },
     }
 }
 
-/// Areas that do not let in everything.
+/// Areas that do not let in everything, and networks of more than two routers.
 fn specialise(shape: &mut Shape, prng: &mut Prng) {
-    if let Shape::Areas { first, .. } = shape {
-        let kinds = [FirstArea::Normal, FirstArea::Normal, FirstArea::Stub, FirstArea::TotallyStubby];
-        *first = *prng.choose(&kinds).expect("there are some");
+    match shape {
+        Shape::Areas { first, mixed, .. } => {
+            let kinds = [FirstArea::Normal, FirstArea::Normal, FirstArea::Stub, FirstArea::TotallyStubby];
+            *first = *prng.choose(&kinds).expect("there are some");
+            *mixed = prng.below(2) == 0;
+        }
+        Shape::Random { lans, .. } => *lans = *prng.choose(&[0, 0, 1, 2]).expect("there are some"),
+        Shape::Mesh { .. } | Shape::Grid(_) | Shape::Ring { .. } | Shape::Sparse { .. } => {}
     }
 }
 
@@ -199,6 +206,10 @@ mod tests {
         let recipes: Vec<_> = (0..500).map(derive).collect();
         let kinds: BTreeSet<_> = recipes.iter().map(|recipe| Kind::of(recipe.shape)).collect();
         assert_eq!(kinds.len(), Kind::NAMES.len());
+        let lans = |recipe: &&Recipe| {
+            matches!(recipe.shape, Shape::Areas { mixed: true, .. } | Shape::Random { lans: 1.., .. })
+        };
+        assert!(recipes.iter().filter(lans).count() > 80);
         let some = |holds: &dyn Fn(&Options) -> bool| recipes.iter().filter(|recipe| holds(&recipe.options)).count();
         let quiet = |options: &Options| options.loss.value() + options.reordering.value() + options.duplication.value();
         assert!(some(&|options| quiet(options) == 0.0) > 50);

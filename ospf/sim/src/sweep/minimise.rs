@@ -16,6 +16,20 @@ const CHANCES: u64 = 4;
 /// And one with only those routers that the first finding names with this many: it is small if it fails.
 const CHANCES_ALONE: u64 = 12;
 
+/// What can be taken out of a shape without another network coming of it.
+const PLAINER: [fn(&mut Shape); 2] = [
+    |shape| {
+        if let Shape::Areas { first, .. } = shape {
+            *first = FirstArea::Normal;
+        }
+    },
+    |shape| match shape {
+        Shape::Areas { mixed, .. } => *mixed = false,
+        Shape::Random { lans, .. } => *lans = 0,
+        Shape::Mesh { .. } | Shape::Grid(_) | Shape::Ring { .. } | Shape::Sparse { .. } => {}
+    },
+];
+
 /// A failing run, and the runs that may still be spent on it.
 struct Search {
     best: Recipe,
@@ -98,8 +112,9 @@ impl Search {
 
     /// The network of a smaller shape is another network, which fails in the same way with luck only.
     fn shrink_shape(&mut self) {
-        if let Shape::Areas { backbone, areas, inside, .. } = self.best.shape {
-            let shape = Shape::Areas { backbone, areas, inside, first: FirstArea::Normal };
+        for plainer in PLAINER {
+            let mut shape = self.best.shape;
+            plainer(&mut shape);
             self.accept(&Recipe { shape, options: self.best.options.clone() });
         }
         while let Some(shape) = smaller(self.best.shape) {
@@ -187,13 +202,16 @@ fn smaller(shape: Shape) -> Option<Shape> {
         }
         Shape::Sparse { routers, extra: extra @ 1.. } => Some(Shape::Sparse { routers, extra: extra - 1 }),
         Shape::Sparse { routers, extra } => (routers > 2).then(|| Shape::Sparse { routers: routers - 1, extra }),
-        Shape::Random { routers, extra: extra @ 1.. } => Some(Shape::Random { routers, extra: extra - 1 }),
-        Shape::Random { routers, extra } => (routers > 2).then(|| Shape::Random { routers: routers - 1, extra }),
-        Shape::Areas { backbone, areas: areas @ 2.., inside, first } => {
-            Some(Shape::Areas { backbone, areas: areas - 1, inside, first })
+        Shape::Random { routers, extra, lans: lans @ 1.. } => Some(Shape::Random { routers, extra, lans: lans - 1 }),
+        Shape::Random { routers, extra: extra @ 1.., lans } => Some(Shape::Random { routers, extra: extra - 1, lans }),
+        Shape::Random { routers, extra, lans } => {
+            (routers > 2).then(|| Shape::Random { routers: routers - 1, extra, lans })
         }
-        Shape::Areas { backbone, areas, inside, first } => {
-            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1, first })
+        Shape::Areas { backbone, areas: areas @ 2.., inside, first, mixed } => {
+            Some(Shape::Areas { backbone, areas: areas - 1, inside, first, mixed })
+        }
+        Shape::Areas { backbone, areas, inside, first, mixed } => {
+            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1, first, mixed })
         }
     }
 }

@@ -1,0 +1,107 @@
+//! Faults as they reach routers: inputs to engines, engines that are gone, engines that begin.
+
+use ospf::wire::RestartReason;
+use ospf::{Announcement, Config, Engine, Input, Restarting};
+
+use super::{Happening, Network, check_every};
+use crate::fault::{Fault, GracefulRestart};
+use crate::router::{self, Running};
+use crate::topology::{LinkIndex, RouterIndex, Side};
+
+impl Network {
+    /// Lets something go wrong, or right again.
+    pub fn inflict(&mut self, fault: Fault) {
+        match fault {
+            Fault::Trouble(link, _) => {
+                let before = self.situation.has_carrier(link);
+                self.situation.apply(&fault);
+                if self.situation.has_carrier(link) != before {
+                    self.tell_link_state(link);
+                }
+            }
+            Fault::Plug(..) => self.situation.apply(&fault),
+            Fault::Stop(router) => self.stop(router),
+            Fault::Shutdown(router) => {
+                self.handle(router, Input::Shutdown);
+                self.stop(router);
+            }
+            Fault::Start(router) => self.start(router, None),
+            Fault::Restart(router, restart) => self.restart(router, restart),
+            Fault::Cost(link, side, _) => {
+                self.situation.apply(&fault);
+                let router = self.situation.topology.links[link.0].end(side).router;
+                self.configure(router);
+            }
+            Fault::Externals(router, _) => {
+                self.situation.apply(&fault);
+                self.configure(router);
+            }
+        }
+    }
+
+    pub(super) fn start(&mut self, router: RouterIndex, restarting: Option<Restarting>) {
+        // Once for each seed drawn, also for a router that a fault stopped before it started.
+        let seed = self.seeds.next_u64();
+        if self.routers[router.0].is_some() || self.situation.is_absent(router) {
+            return;
+        }
+        self.situation.set_running(router, true);
+        self.boots[router.0] += 1;
+        let config = Config { restarting, ..self.config(router) };
+        let every = check_every(self.routers.len());
+        let phase = every * router.0 as u64 / self.routers.len() as u64;
+        self.routers[router.0] = Some(Running::new(config, seed, self.now(), self.quality, (phase, every)));
+        let states: Vec<_> = router::link_states(&self.situation, router).collect();
+        for (interface, state) in states {
+            self.handle(router, Input::Link { interface, state });
+        }
+    }
+
+    /// Begins a graceful restart. One that is planned goes on in [`Self::go_on_restarting`].
+    fn restart(&mut self, router: RouterIndex, restart: GracefulRestart) {
+        if self.routers[router.0].is_none() {
+            return;
+        }
+        let GracefulRestart { planned, grace_period, absence } = restart;
+        let until = self.now() + grace_period;
+        if planned {
+            self.restarts.insert(router, (until, absence));
+            self.handle(router, Input::PrepareRestart { grace_period, reason: RestartReason::SoftwareUpgrade });
+            return;
+        }
+        self.routers[router.0] = None;
+        let announcement = Announcement::Due(RestartReason::Unknown);
+        self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
+    }
+
+    /// A router whose neighbours have been asked for help stops, and is started later.
+    pub(super) fn go_on_restarting(&mut self, router: RouterIndex) {
+        if !self.routers[router.0].as_ref().is_some_and(|running| running.is_ready_to_restart) {
+            return;
+        }
+        self.routers[router.0] = None;
+        let Some((until, absence)) = self.restarts.remove(&router) else { return };
+        let announcement = Announcement::Made;
+        self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
+    }
+
+    /// Whether a router is to be started again within a graceful restart, or is not past one.
+    pub(crate) fn is_anybody_restarting(&self) -> bool {
+        self.situation.running().any(|router| self.engine(router).is_none_or(Engine::is_restarting))
+    }
+
+    fn stop(&mut self, router: RouterIndex) {
+        self.situation.set_running(router, false);
+        self.routers[router.0] = None;
+        self.restarts.remove(&router);
+        self.changed.remove(&router);
+    }
+
+    fn tell_link_state(&mut self, link: LinkIndex) {
+        for side in Side::BOTH {
+            let router = self.situation.topology.links[link.0].end(side).router;
+            let state = router::link_state(&self.situation, link, side);
+            self.handle(router, Input::Link { interface: link.interface(), state });
+        }
+    }
+}

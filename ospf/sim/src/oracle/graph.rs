@@ -1,0 +1,143 @@
+//! A situation as a graph: the ways within each area, who is between areas, and who has which network.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use ospf::{AreaId, Nexthop, Prefix};
+
+use super::{Area, Attachment, Border, Step};
+use crate::situation::Situation;
+use crate::topology::{LanEnd, Numbering, RouterIndex, Side, Topology, stub_interface};
+
+/// The links of each area, LANs being as many as there are pairs on them, by the router that they lead out of.
+pub(super) fn steps(situation: &Situation) -> BTreeMap<AreaId, Vec<Vec<Step>>> {
+    let topology = &situation.topology;
+    let areas = topology.links.iter().map(|link| link.area).chain(topology.lans.iter().map(|lan| lan.area));
+    let areas = areas.chain(topology.routers.iter().map(|router| router.area));
+    let mut steps: BTreeMap<_, _> = areas.map(|area| (area, vec![Vec::new(); topology.routers.len()])).collect();
+    let mut add = |area: AreaId, from: RouterIndex, step: Step| {
+        steps.get_mut(&area).expect("all areas are there")[from.0].push(step);
+    };
+    for (index, link) in situation.joined() {
+        for side in Side::BOTH {
+            let (near, far) = (link.end(side), link.end(side.other()));
+            let via = Some(topology.address(index, side.other()));
+            let nexthop = Nexthop { interface: index.interface(), via };
+            add(link.area, near.router, Step { to: far.router, cost: near.cost, nexthop });
+        }
+    }
+    for (index, lan) in topology.lans() {
+        for (near, far) in situation.pairs_on(index) {
+            let via = topology.lan_address(index, far.router);
+            let nexthop = Nexthop { interface: index.interface(), via };
+            add(lan.area, near.router, Step { to: far.router, cost: near.cost, nexthop });
+        }
+    }
+    steps
+}
+
+/// The routers that have something in each area.
+pub(super) fn members(situation: &Situation) -> BTreeMap<AreaId, BTreeSet<RouterIndex>> {
+    let mut members: BTreeMap<AreaId, BTreeSet<RouterIndex>> = BTreeMap::new();
+    let mut add = |area, router| {
+        if situation.runs(router) {
+            members.entry(area).or_default().insert(router);
+        }
+    };
+    for (router, description) in situation.topology.routers() {
+        add(description.area, router);
+    }
+    for (index, link) in situation.topology.links() {
+        if link.is_configured && situation.has_carrier(index) {
+            Side::BOTH.into_iter().for_each(|side| add(link.area, link.end(side).router));
+        }
+    }
+    for (_, lan) in situation.topology.lans() {
+        lan.ends.iter().filter(|end| end.is_configured).for_each(|end| add(lan.area, end.router));
+    }
+    members
+}
+
+pub(super) fn border(areas: &BTreeMap<AreaId, Area>, router: RouterIndex) -> Border {
+    let count = areas.values().filter(|area| area.members.contains(&router)).count();
+    let backbone = areas.get(&AreaId::BACKBONE).filter(|area| area.members.contains(&router));
+    match backbone {
+        Some(backbone) if count > 1 && backbone.steps[router.0].is_empty() => Border::WithoutBackbone,
+        Some(_) if count > 1 => Border::WithBackbone,
+        Some(_) | None => Border::Inside,
+    }
+}
+
+/// A number for each router, the same for those between whom there is a way by areas in which AS-external-LSAs are flooded.
+pub(super) fn parts(steps: &BTreeMap<AreaId, Vec<Vec<Step>>>, topology: &Topology) -> Vec<usize> {
+    let steps: Vec<_> =
+        steps.iter().filter(|(area, _)| topology.has_externals(**area)).map(|(_, steps)| steps).collect();
+    let mut parts = vec![usize::MAX; topology.routers.len()];
+    for first in 0..parts.len() {
+        let mut next = vec![first];
+        while let Some(router) = next.pop() {
+            if parts[router] == usize::MAX {
+                parts[router] = first;
+                next.extend(steps.iter().flat_map(|steps| &steps[router]).map(|step| step.to.0));
+            }
+        }
+    }
+    parts
+}
+
+/// Distances from one router to all others.
+pub(super) fn distances(steps: &[Vec<Step>], from: RouterIndex) -> Vec<Option<u32>> {
+    let mut distances = vec![None; steps.len()];
+    let mut candidates = BinaryHeap::from([Reverse((0_u32, from))]);
+    while let Some(Reverse((distance, router))) = candidates.pop() {
+        if distances[router.0].is_some() {
+            continue;
+        }
+        distances[router.0] = Some(distance);
+        for step in &steps[router.0] {
+            if distances[step.to.0].is_none() {
+                candidates.push(Reverse((distance + u32::from(step.cost), step.to)));
+            }
+        }
+    }
+    distances
+}
+
+/// Networks inside OSPF, with the routers that have them.
+pub(super) fn networks(situation: &Situation) -> BTreeMap<Prefix, Vec<Attachment>> {
+    let topology = &situation.topology;
+    let mut networks: BTreeMap<Prefix, Vec<Attachment>> = BTreeMap::new();
+    let mut attach = |prefix, attachment| networks.entry(prefix).or_default().push(attachment);
+    for router in situation.running() {
+        let description = &situation.topology.routers[router.0];
+        let area = description.area;
+        attach(Prefix::host(router.loopback()), Attachment { router, area, cost: 0, interface: None });
+        for (place, (&prefix, &cost)) in description.stubs.iter().enumerate() {
+            attach(prefix, Attachment { router, area, cost, interface: Some(stub_interface(place)) });
+        }
+    }
+    for (index, link) in situation.topology.links() {
+        // The subnet is there as soon as the interface is up, with or without a neighbour (RFC 2328 §12.4.1.1).
+        if link.numbering == Numbering::Unnumbered || !link.is_configured || !situation.has_carrier(index) {
+            continue;
+        }
+        for end in [link.a, link.b].into_iter().filter(|end| situation.runs(end.router)) {
+            let interface = Some(index.interface());
+            attach(index.subnet(), Attachment { router: end.router, area: link.area, cost: end.cost, interface });
+        }
+    }
+    for (index, lan) in situation.topology.lans() {
+        for &LanEnd { router, cost, .. } in
+            lan.ends.iter().filter(|end| end.is_configured && situation.runs(end.router))
+        {
+            if lan.elects() {
+                let interface = Some(index.interface());
+                attach(index.subnet(), Attachment { router, area: lan.area, cost, interface });
+            } else if let Some(address) = topology.lan_address(index, router) {
+                // RFC 2328 §12.4.1.4: a router's own address, at cost 0.
+                attach(Prefix::host(address), Attachment { router, area: lan.area, cost: 0, interface: None });
+            }
+        }
+    }
+    networks
+}

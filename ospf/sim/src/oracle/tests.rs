@@ -1,0 +1,164 @@
+//! The oracle itself, on networks small enough to be seen through.
+
+use ospf::{AreaKind, External, ExternalMetric, Summaries};
+
+use super::*;
+use crate::situation::Trouble;
+use crate::topology::{Discovery, End, Lan, LanEnd, LanIndex, LanNetwork, Link, LinkIndex, Topology};
+
+fn nexthops(route: &Route) -> Vec<u32> {
+    route.nexthops.iter().map(|nexthop| nexthop.interface.0).collect()
+}
+
+/// 0 -10- 1 -10- 2, the latter link in area 1, and what router `boundary` brings in with metric 7.
+fn in_a_row(boundary: usize) -> (Topology, Prefix) {
+    let mut topology = Topology::ring(3);
+    topology.links.truncate(2);
+    topology.links[1].area = AreaId(1);
+    topology.routers[2].area = AreaId(1);
+    let outside = Prefix::new([198, 18, 0, 0].into(), 24);
+    let external = External { metric: ExternalMetric::Type1(7), forwarding: None, tag: 0 };
+    topology.routers[boundary].externals.insert(outside, external);
+    (topology, outside)
+}
+
+#[test]
+fn a_square_has_two_ways_to_its_far_corner_and_one_when_a_link_is_cut() {
+    let mut situation = Situation::new(Topology::grid(2, 2));
+    let far = Prefix::host(RouterIndex(3).loopback());
+    let routes = Oracle::new(&situation).routes(RouterIndex(0));
+    assert_eq!(routes.len(), 3);
+    assert_eq!((routes[&far].metric, nexthops(&routes[&far])), (20, vec![1, 2]));
+
+    situation.set_trouble(LinkIndex(0), Some(Trouble::Cut));
+    let routes = Oracle::new(&situation).routes(RouterIndex(0));
+    assert_eq!((routes[&far].metric, nexthops(&routes[&far])), (20, vec![2]));
+
+    situation.set_running(RouterIndex(2), false);
+    assert!(Oracle::new(&situation).routes(RouterIndex(0)).is_empty());
+}
+
+#[test]
+fn a_subnet_costs_the_way_to_a_router_and_its_interface() {
+    let situation = Situation::new(Topology::ring(4));
+    let routes = Oracle::new(&situation).routes(RouterIndex(0));
+    // Link 0 is its own, link 1 is behind the next router, link 2 as far on either way round.
+    let own = &routes[&LinkIndex(0).subnet()];
+    assert_eq!((own.metric, own.nexthops.first().copied().unwrap().via), (10, None));
+    assert_eq!((routes[&LinkIndex(1).subnet()].metric, nexthops(&routes[&LinkIndex(1).subnet()])), (20, vec![1]));
+    let opposite = Prefix::host(RouterIndex(2).loopback());
+    assert_eq!((routes[&opposite].metric, nexthops(&routes[&opposite])), (20, vec![1, 4]));
+}
+
+#[test]
+fn parallel_links_are_separate_steps_and_costs_may_differ_by_direction() {
+    let mut topology = Topology::ring(2);
+    assert_eq!(topology.links.len(), 2);
+    topology.links[1] = Link { b: End { cost: 7, ..topology.links[1].b }, ..topology.links[1].clone() };
+    let situation = Situation::new(topology);
+    let oracle = Oracle::new(&situation);
+    let [zero, one] = [RouterIndex(0), RouterIndex(1)];
+    assert_eq!(
+        (oracle.distance(AreaId::BACKBONE, zero, one), oracle.distance(AreaId::BACKBONE, one, zero)),
+        (Some(7), Some(10))
+    );
+    let routes = oracle.routes(one);
+    assert_eq!(nexthops(&routes[&Prefix::host(zero.loopback())]), [1, 2]);
+}
+
+#[test]
+fn a_border_router_is_the_way_to_other_areas_and_to_what_is_brought_in_there() {
+    let (topology, outside) = in_a_row(2);
+    let mut situation = Situation::new(topology);
+    let [zero, one, two] = [0, 1, 2].map(RouterIndex);
+    let oracle = Oracle::new(&situation);
+    let routes = oracle.routes(zero);
+    let there = &routes[&Prefix::host(two.loopback())];
+    assert_eq!((there.kind, there.area, there.metric), (RouteKind::InterArea, AreaId::BACKBONE, 20));
+    assert_eq!((&there.originators, nexthops(there)), (&BTreeSet::from([one.id()]), vec![1]));
+    assert_eq!(
+        (routes[&LinkIndex(1).subnet()].kind, routes[&LinkIndex(1).subnet()].metric),
+        (RouteKind::InterArea, 20)
+    );
+    assert_eq!((routes[&outside].kind, routes[&outside].metric), (RouteKind::External1, 27));
+    assert_eq!(routes[&outside].originators, BTreeSet::from([two.id()]));
+    assert_eq!(oracle.routes(one)[&Prefix::host(two.loopback())].kind, RouteKind::IntraArea);
+    assert_eq!(oracle.routes(two)[&Prefix::host(zero.loopback())].area, AreaId(1));
+    let domains: Vec<_> = oracle.domains(one).collect();
+    assert_eq!(domains, [Domain::Area(AreaId::BACKBONE), Domain::Area(AreaId(1)), Domain::As]);
+    assert!(oracle.share(Domain::As, zero, two) && !oracle.share(Domain::Area(AreaId(1)), zero, two));
+
+    // Without anybody in the backbone nothing of area 1 is heard there, nor the other way round.
+    situation.set_trouble(LinkIndex(0), Some(Trouble::Cut));
+    assert!(!Oracle::new(&situation).routes(zero).contains_key(&Prefix::host(two.loopback())));
+    assert_eq!(Oracle::new(&situation).routes(two)[&LinkIndex(0).subnet()].kind, RouteKind::InterArea);
+}
+
+#[test]
+fn a_lan_joins_those_who_are_plugged_in_if_somebody_may_be_designated() {
+    let end = |router, cost, priority| LanEnd::new(RouterIndex(router), cost, priority);
+    let mut topology = Topology::mesh(3);
+    topology.links.clear();
+    topology.lans.push(Lan { ends: vec![end(0, 3, 1), end(1, 5, 0), end(2, 7, 0)], ..Lan::default() });
+    let mut situation = Situation::new(topology);
+    let (lan, [zero, one, two]) = (LanIndex(0), [0, 1, 2].map(RouterIndex));
+    let to = |situation: &Situation, router: RouterIndex| {
+        let route = Oracle::new(situation).routes(two).get(&Prefix::host(router.loopback())).cloned()?;
+        Some((route.metric, route.nexthops.first()?.via?))
+    };
+    let address = |situation: &Situation, router| situation.topology.lan_address(lan, router).unwrap();
+    assert_eq!(to(&situation, one), Some((7, address(&situation, one))));
+    let subnet = &Oracle::new(&situation).routes(two)[&lan.subnet()];
+    assert_eq!((subnet.metric, subnet.nexthops.first().unwrap().via), (7, None));
+
+    situation.set_plugged(lan, one, false);
+    assert_eq!((to(&situation, one), to(&situation, zero)), (None, Some((7, address(&situation, zero)))));
+    situation.set_plugged(lan, one, true);
+    situation.set_running(zero, false);
+    assert_eq!(to(&situation, one), None, "neither may be the designated router");
+}
+
+#[test]
+fn a_point_to_multipoint_network_is_links_and_addresses() {
+    let end = |router, cost| LanEnd::new(RouterIndex(router), cost, 0);
+    let [zero, one, two] = [0, 1, 2].map(RouterIndex);
+    let mut topology = Topology::mesh(3);
+    topology.links.clear();
+    topology.lans.push(Lan {
+        network: LanNetwork::PointToMultipoint(Discovery::Configured),
+        ends: vec![end(0, 3), end(1, 5), end(2, 7)],
+        apart: BTreeSet::from([(zero, two)]),
+        ..Lan::default()
+    });
+    let lan = LanIndex(0);
+    let situation = Situation::new(topology);
+    let address = |router| situation.topology.lan_address(lan, router).unwrap();
+    let routes = Oracle::new(&situation).routes(two);
+    let far = &routes[&Prefix::host(zero.loopback())];
+    assert_eq!((far.metric, far.nexthops.first().unwrap().via), (12, Some(address(one))), "by the one in between");
+    let near = &routes[&Prefix::host(address(one))];
+    assert_eq!((near.metric, near.kind), (7, RouteKind::IntraArea));
+    assert!(routes.contains_key(&Prefix::host(address(zero))));
+    assert!(!routes.contains_key(&Prefix::host(address(two))) && !routes.contains_key(&lan.subnet()));
+}
+
+#[test]
+fn a_stub_area_has_a_default_route_in_place_of_what_is_outside() {
+    let (mut topology, outside) = in_a_row(0);
+    let [zero, one, two] = [0, 1, 2].map(RouterIndex);
+    for (summaries, imported) in [(Summaries::Imported, true), (Summaries::DefaultOnly, false)] {
+        topology.set_kind(AreaId(1), AreaKind::Stub { summaries, default_cost: 5 });
+        let situation = Situation::new(topology.clone());
+        let oracle = Oracle::new(&situation);
+        let routes = oracle.routes(two);
+        assert!(!routes.contains_key(&outside));
+        let default = &routes[&Prefix::DEFAULT];
+        assert_eq!((default.kind, default.area, default.metric), (RouteKind::InterArea, AreaId(1), 15));
+        assert_eq!((&default.originators, nexthops(default)), (&BTreeSet::from([one.id()]), vec![2]));
+        assert_eq!(routes.contains_key(&Prefix::host(zero.loopback())), imported);
+        let routes = oracle.routes(one);
+        assert!(routes.contains_key(&outside) && !routes.contains_key(&Prefix::DEFAULT));
+        assert_eq!(oracle.domains(two).collect::<Vec<_>>(), [Domain::Area(AreaId(1))]);
+        assert!(!oracle.share(Domain::As, one, two) && oracle.share(Domain::As, zero, one));
+    }
+}

@@ -1,0 +1,178 @@
+//! Destinations beyond a router's areas: what border routers say of them (RFC 2328 §16.2, §16.4), and default routes of stub areas.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use ospf::{AreaId, AreaKind, ExternalMetric, Prefix, Route, RouteKind, Summaries};
+
+use super::{Attachment, Border, FirstSteps, Oracle, route};
+use crate::topology::RouterIndex;
+
+/// A way to a router, by one area.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Way {
+    kind: RouteKind,
+    area: AreaId,
+    cost: u32,
+    /// In `area`: the routers at which what is known of the way ends.
+    ends: BTreeSet<RouterIndex>,
+}
+
+/// Ways to a destination outside, equally good: what is compared, in order, and by which boundary routers.
+type Outside = (RouteKind, u32, u32, Vec<(RouterIndex, Way)>);
+
+impl Oracle<'_> {
+    /// RFC 2328 §16.2: what border routers say of a network in other areas, and how far they are.
+    pub(super) fn inter_area(&self, first_steps: &mut FirstSteps<'_>, attachments: &[Attachment]) -> Option<Route> {
+        let ways = self.told_ways(first_steps.root, |border, area| self.tells(border, area, attachments));
+        self.through_borders(first_steps, &ways)
+    }
+
+    /// What takes the place of destinations outside in stub areas (RFC 2328 §12.4.3.1): every border router has it for the area, and takes
+    /// none itself.
+    pub(super) fn default_route(&self, first_steps: &mut FirstSteps<'_>) -> Option<Route> {
+        if self.borders[first_steps.root.0] != Border::Inside {
+            return None;
+        }
+        let cost = |area| match self.situation.topology.kind(area) {
+            AreaKind::Stub { default_cost, .. } => Some(*default_cost),
+            AreaKind::Normal | AreaKind::Nssa(_) => None,
+        };
+        let ways = self.told_ways(first_steps.root, |_, area| cost(area));
+        self.through_borders(first_steps, &ways)
+    }
+
+    fn through_borders(&self, first_steps: &mut FirstSteps<'_>, ways: &[Way]) -> Option<Route> {
+        let best = ways.iter().min_by_key(|way| way.cost)?;
+        let mut route = route(RouteKind::InterArea, best.area, best.cost);
+        // Equally long ways may be through several areas, where the backbone is not the only one that counts.
+        for way in ways.iter().filter(|way| way.cost == best.cost) {
+            for &end in &way.ends {
+                route.originators.insert(self.situation.topology.id(end));
+                route.nexthops.extend(first_steps.towards(way.area, end));
+            }
+        }
+        Some(route)
+    }
+
+    /// The best way through each area to which a router listens, where `tells` is what a border router says to an area.
+    fn told_ways(&self, root: RouterIndex, tells: impl Fn(RouterIndex, AreaId) -> Option<u32>) -> Vec<Way> {
+        let listens = |area: &AreaId| self.borders[root.0] != Border::WithBackbone || *area == AreaId::BACKBONE;
+        let mut ways: Vec<Way> = Vec::new();
+        for area in self.areas_of(root).filter(listens) {
+            let borders = self.areas[&area].members.iter().copied();
+            for border in borders.filter(|&border| border != root && self.borders[border.0] != Border::Inside) {
+                let Some(distance) = self.distance(area, root, border) else { continue };
+                let Some(cost) = tells(border, area).map(|told| told + distance) else { continue };
+                let found = Way { kind: RouteKind::InterArea, area, cost, ends: BTreeSet::from([border]) };
+                match ways.iter_mut().find(|way| way.area == area) {
+                    None => ways.push(found),
+                    Some(way) if way.cost > cost => *way = found,
+                    Some(way) if way.cost == cost => way.ends.extend(found.ends),
+                    Some(_) => {}
+                }
+            }
+        }
+        ways
+    }
+
+    /// What a border router says to an area of a network (RFC 2328 §12.4.3): nothing of what is in that area, and only to other areas
+    /// what it heard in the backbone.
+    fn tells(&self, border: RouterIndex, area: AreaId, attachments: &[Attachment]) -> Option<u32> {
+        if let AreaKind::Stub { summaries: Summaries::DefaultOnly, .. } = self.situation.topology.kind(area) {
+            return None;
+        }
+        if let Some((cost, of)) = self.within(border, attachments) {
+            return (of != area).then_some(cost);
+        }
+        if area == AreaId::BACKBONE || self.borders[border.0] != Border::WithBackbone {
+            return None;
+        }
+        let told = |other, backbone| {
+            let (cost, of) = self.within(other, attachments)?;
+            (of != backbone).then_some(cost)
+        };
+        self.told_ways(border, told).into_iter().map(|way| way.cost).min()
+    }
+
+    /// The way to a router that brings in destinations (RFC 2328 §16.4 (3)): of those through each area the shortest, and of equal ones that
+    /// through the area with the largest number.
+    fn way_out(&self, root: RouterIndex, boundary: RouterIndex) -> Option<Way> {
+        let mut ways = self.ways_within(root, boundary);
+        let told = self.told_ways(root, |border, area| self.tells_of_router(border, area, boundary));
+        for way in told {
+            if ways.iter().all(|within| within.area != way.area) {
+                ways.push(way);
+            }
+        }
+        ways.into_iter().min_by_key(|way| (way.cost, Reverse(way.area)))
+    }
+
+    fn ways_within(&self, root: RouterIndex, to: RouterIndex) -> Vec<Way> {
+        let way = |area| {
+            let cost = self.distance(area, root, to)?;
+            Some(Way { kind: RouteKind::IntraArea, area, cost, ends: BTreeSet::from([to]) })
+        };
+        // A way through an area without AS-external-LSAs is none: its routers know nothing of what is outside.
+        self.areas_of(root).filter(|&area| self.situation.topology.has_externals(area)).filter_map(way).collect()
+    }
+
+    /// What a border router says to an area of a router that brings in destinations: how far the preferred way is, unless it is through
+    /// that area.
+    fn tells_of_router(&self, border: RouterIndex, area: AreaId, boundary: RouterIndex) -> Option<u32> {
+        if !self.situation.topology.has_externals(area) {
+            return None;
+        }
+        let mut ways = self.ways_within(border, boundary);
+        if self.borders[border.0] == Border::WithBackbone && ways.iter().all(|way| way.area != AreaId::BACKBONE) {
+            // A border router nearer to it, through another area; that one would say the same of a nearer one still, if there were one.
+            let told = |other, backbone| {
+                let ways = self.ways_within(other, boundary).into_iter();
+                ways.filter(|way| way.area != backbone).map(|way| way.cost).min()
+            };
+            ways.extend(self.told_ways(border, told));
+        }
+        let preferred = ways.into_iter().min_by_key(|way| (way.cost, Reverse(way.area)))?;
+        (preferred.area != area).then_some(preferred.cost)
+    }
+
+    pub(super) fn externals(&self, first_steps: &mut FirstSteps<'_>) -> BTreeMap<Prefix, Route> {
+        let root = first_steps.root;
+        // RFC 2328 §16.4 (6): type 1 first, by the whole cost; then type 2 by metric, then by the way to the boundary router.
+        let mut best: BTreeMap<Prefix, Outside> = BTreeMap::new();
+        for (boundary, router) in self.situation.topology.routers() {
+            let may = |area| self.situation.topology.has_externals(area);
+            let brings_in = !router.externals.is_empty() && self.areas_of(boundary).any(may);
+            if boundary == root || !brings_in || !self.situation.runs(boundary) {
+                continue;
+            }
+            let Some(way) = self.way_out(root, boundary) else { continue };
+            for (&prefix, external) in &router.externals {
+                let (kind, metric, inside) = match external.metric {
+                    ExternalMetric::Type1(metric) => (RouteKind::External1, way.cost + metric, 0),
+                    ExternalMetric::Type2(metric) => (RouteKind::External2, metric, way.cost),
+                };
+                let found = (kind, metric, inside, vec![(boundary, way.clone())]);
+                let known = best.entry(prefix).or_insert_with(|| (kind, metric, inside, Vec::new()));
+                match (found.0, found.1, found.2).cmp(&(known.0, known.1, known.2)) {
+                    std::cmp::Ordering::Less => *known = found,
+                    std::cmp::Ordering::Equal => known.3.extend(found.3),
+                    std::cmp::Ordering::Greater => {}
+                }
+            }
+        }
+        let mut routes = BTreeMap::new();
+        for (prefix, (kind, metric, _, boundaries)) in best {
+            let area = boundaries.iter().map(|(_, way)| way.area).max().unwrap_or_default();
+            let mut route = route(kind, area, metric);
+            for (boundary, way) in boundaries {
+                route.originators.insert(self.situation.topology.id(boundary));
+                for end in way.ends {
+                    route.nexthops.extend(first_steps.towards(way.area, end));
+                }
+            }
+            routes.insert(prefix, route);
+        }
+        routes
+    }
+}

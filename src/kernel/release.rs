@@ -1,0 +1,59 @@
+//! What this kernel's version alone says of it.
+
+use std::fmt;
+
+/// The first version that tells rules in `postrouting` by which interface a packet came in. Before it, such rules match nothing.
+const CHECKS_WHERE_PACKETS_ENTER: Release = Release { major: 5, minor: 7 };
+
+/// A kernel's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Release {
+    major: u32,
+    minor: u32,
+}
+
+impl Release {
+    /// As `uname -r` has it: `5.4.0-150-generic`, `6.12-rc3`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        Some(Self { major: numbers.next()?.ok()?, minor: numbers.next()?.ok()? })
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// Why this kernel does not check the source of packets that enter the mesh, although the ruleset says so; `None` if it does.
+pub fn unchecked_sources() -> Option<String> {
+    let name = nix::sys::utsname::uname().ok()?;
+    unchecked_by(name.release().to_str()?)
+}
+
+fn unchecked_by(release: &str) -> Option<String> {
+    // One whose version cannot be read is not old.
+    let release = Release::parse(release).filter(|release| *release < CHECKS_WHERE_PACKETS_ENTER)?;
+    Some(format!(
+        "Linux {release} does not check the sources of packets that enter the mesh here: it takes Linux {CHECKS_WHERE_PACKETS_ENTER} or \
+         later; `source_check = \"off\"` does without the check"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_before_5_7_are_named_and_others_are_not() {
+        for old in ["5.4.0-150-generic", "4.19.0", "5.6.19", "3.10.0-1160.el7.x86_64"] {
+            let told = unchecked_by(old).expect(old);
+            let version: Vec<&str> = old.split('.').take(2).collect();
+            assert!(told.starts_with(&format!("Linux {} does not", version.join("."))), "{told}");
+        }
+        for new in ["5.7.0", "5.10.0-32-amd64", "6.1.0", "6.12-rc3", "10.0.1", "unknown", ""] {
+            assert_eq!(unchecked_by(new), None, "{new}");
+        }
+    }
+}
