@@ -110,10 +110,12 @@ fn a_restarted_daemon_leaves_the_ruleset_alone_unless_it_was_changed() {
             assert_eq!(tables(), before, "the tables are the same ones");
         }
         assert_eq!(router.stop(), Some(0));
-        shown("nft add rule inet weft-acme forward accept");
+        shown("nft add rule ip weft-acme forward accept");
+        let accepts = || shown("nft list chain ip weft-acme forward").contains("\t\taccept");
+        assert!(accepts(), "the rule is there");
         router.start_logging();
         router.wait_for("an answer", Router::status);
-        assert!(!shown("nft list chain inet weft-acme forward").contains("\t\taccept"), "it is set again");
+        assert!(!accepts(), "the ruleset is set again");
         assert_eq!(router.down(&[]).0, Some(0));
     });
 }
