@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 
 use ospf::{InterfaceId, Prefix, RouterId};
 
-/// A router, by its place in [`Topology::routers`].
+/// A router, by its place in [`Topology::routers`](super::Topology::routers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouterIndex(pub usize);
 
-/// A link, by its place in [`Topology::links`].
+/// A link, by its place in [`Topology::links`](super::Topology::links).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkIndex(pub usize);
 
@@ -22,7 +22,7 @@ pub enum Side {
     B,
 }
 
-/// A LAN, by its place in [`Topology::lans`].
+/// A LAN, by its place in [`Topology::lans`](super::Topology::lans).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LanIndex(pub usize);
 
