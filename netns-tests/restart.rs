@@ -209,11 +209,11 @@ fn weft_down_loses_no_packet_through_the_router_that_leaves() -> Result<()> {
 }
 
 #[test]
-fn weft_down_tells_neighbors_that_wait_for_a_restart_that_none_comes() -> Result<()> {
+fn weft_down_ends_the_grace_period_of_a_restart_that_was_announced() -> Result<()> {
     leaves("t-wait", Departure::DownAfter(Signal::SIGTERM))
 }
 
 #[test]
-fn weft_down_tells_neighbors_of_a_router_that_crashed() -> Result<()> {
+fn weft_down_flushes_the_lsas_of_a_router_that_crashed() -> Result<()> {
     leaves("t-gone", Departure::DownAfter(Signal::SIGKILL))
 }

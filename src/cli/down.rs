@@ -11,8 +11,10 @@ use crate::{daemon, log};
 
 /// Removes everything that weft made: tunnels, addresses, routes, rules; stops the engine and, if it runs, the daemon.
 ///
-/// Before that, traffic is led around this router, and OSPF's neighbours learn that it is gone, also where the daemon has ended and
-/// they wait for the next one. Example: weft down
+/// Before that, it leads traffic around this router and flushes its LSAs, also where the daemon has ended and OSPF neighbours wait for
+/// its restart.
+///
+/// Example: weft down
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Lead traffic around this router for so many seconds first, where other routers need longer than one to find another way.

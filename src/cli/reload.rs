@@ -1,4 +1,4 @@
-//! `weft reload`: the mesh file has changed.
+//! `weft reload`: has the daemon read the mesh file again.
 
 use super::{Format, Outcome, RunDir, complain};
 use crate::control::view::Reloaded;
@@ -6,8 +6,8 @@ use crate::control::{Request, ask};
 
 /// Has the daemon read the mesh file again, and waits until the file is in force.
 ///
-/// If the file is refused, the old one stays in force, the reason is printed and the exit code is 1; so it is if something could not
-/// be done, which is then tried again.
+/// If the file is refused, the old one stays in force, the reason is printed and the exit code is 1. The exit code is 1, too, if a part
+/// of the file could not be put into force yet; the daemon tries it again.
 ///
 /// Example: weft check mesh.toml && weft reload
 #[derive(Debug, clap::Args)]

@@ -20,7 +20,7 @@ pub struct Reloaded {
     pub sites: usize,
     /// How many tunnels this site has.
     pub tunnels: usize,
-    /// What could not be done yet.
+    /// What could not be put into force yet.
     pub failures: Vec<String>,
 }
 

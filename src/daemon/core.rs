@@ -21,14 +21,14 @@ use tracing::{debug, error, info, warn};
 use super::ending::{End, Ending};
 use super::filters::Filters;
 use super::host_memory::HostMemory;
-use super::inheritance::{Former, carry_over, inherit};
+use super::instance_lock::InstanceLock;
 use super::local::Local;
 use super::looks::{DEVICES_INTERVAL, Looks};
 use super::notes::Notes;
+use super::renaming::{FormerMesh, adopt_former_mesh, carry_over_handles};
 use super::restart_note::Note;
 use super::segments::Segments;
 use super::settling::Settling;
-use super::sole::Sole;
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
@@ -59,13 +59,14 @@ pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
     let notes = Notes::open(&options.run_dir, &options.state_dir);
     // Until the very end: another daemon must not begin before this one has answered everything.
-    let sole = Arc::new(Sole::claim(&options.run_dir)?);
+    let instance_lock = Arc::new(InstanceLock::acquire(&options.run_dir)?);
     let activity = Arc::new(Activity::default());
     let server = Server::start(&socket_path(&options.run_dir), questioner, Arc::clone(&activity))?;
     let outcome = async {
         let ending = Ending::new()?;
         last_resort::arm()?;
-        let (daemon, inlets) = Daemon::start(options, local, notes, questions, activity, Arc::clone(&sole)).await?;
+        let (daemon, inlets) =
+            Daemon::start(options, local, notes, questions, activity, Arc::clone(&instance_lock)).await?;
         daemon.live(inlets, ending).await
     };
     let outcome = outcome.await;
@@ -120,10 +121,10 @@ pub(super) struct Daemon {
     started: Instant,
     /// What the loop is doing, for those who wait for it.
     activity: Arc<Activity>,
-    /// Shared with who ends the control socket, after this.
-    sole: Arc<Sole>,
-    /// As the mesh was called before.
-    pub(super) former: Option<Former>,
+    /// Shared with [`run`], which ends the control socket after the daemon.
+    instance_lock: Arc<InstanceLock>,
+    /// What is left of the mesh under its former name.
+    pub(super) former: Option<FormerMesh>,
     engine_watch: JoinHandle<()>,
 }
 
@@ -159,11 +160,11 @@ impl Daemon {
         mut notes: Notes,
         questions: mpsc::Receiver<Asked>,
         activity: Arc<Activity>,
-        sole: Arc<Sole>,
+        instance_lock: Arc<InstanceLock>,
     ) -> anyhow::Result<(Self, Inlets)> {
         let now = Instant::now();
         let (mut kernel, mut watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
-        let former = inherit(&kernel, &mut notes, &local).await;
+        let former = adopt_former_mesh(&kernel, &mut notes, &local).await;
         notes.note_mesh(&local.mesh.name);
         notes.note_options(&options);
         kernel.learn(others_routes(&local));
@@ -223,7 +224,7 @@ impl Daemon {
             looks: Looks::new(now),
             started: now,
             activity,
-            sole,
+            instance_lock,
             former,
         };
         Ok((daemon, inlets))
@@ -479,7 +480,7 @@ impl Daemon {
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
         self.settling.keep(&mut desired.routes, &self.observed.state.routes);
         if self.settling != Settling::Settled {
-            // What routes of before have as their source.
+            // They are the source addresses of routes that are kept.
             desired.addresses.extend(self.observed.state.addresses.iter().cloned());
         }
         let reachable = self.reachable(&desired.routes);
@@ -582,7 +583,7 @@ impl Daemon {
         self.configure().await;
     }
 
-    /// The router begins anew under another router id: what its routes were is better than none, until it has others.
+    /// The router starts over under another router id: its previous routes are kept until it has new ones.
     fn settle_again(&mut self) {
         let grace_period = self.local.mesh.ospf.graceful_restart.restarter.unwrap_or_default();
         self.settling = Settling::start(Instant::now(), self.missed_after.max(grace_period) + SETTLING_MARGIN);
@@ -621,7 +622,7 @@ impl Daemon {
         let outcome = match self.reloaded() {
             Ok((local, backend)) => {
                 info!(sites = local.mesh.sites.len(), tunnels = local.tunnels.len(), "mesh file read again");
-                carry_over(&self.local, &local, &mut self.ids);
+                carry_over_handles(&self.local, &local, &mut self.ids);
                 if local.site.loopback != self.local.site.loopback {
                     self.settle_again();
                 }
@@ -655,7 +656,7 @@ impl Daemon {
     /// Notes until when neighbours would bear with this router's silence, should it end without a word before it looks again; and
     /// whatever could not be noted before.
     fn note_down(&mut self) {
-        self.sole.keep();
+        self.instance_lock.keep();
         self.notes.retry();
         self.segments.retry_remembering();
         self.kernel.retry_remembering();

@@ -10,12 +10,12 @@ use tracing::{info, warn};
 
 use super::core::Daemon;
 use super::restart_note::Note;
-use super::service::{Sequel, sequel};
+use super::service_manager::{AfterExit, after_exit};
 use crate::control::Part;
 use crate::routing::Driver;
 use crate::state_file::Written;
 
-/// How long the neighbours may take to learn of a restart: after that the daemon ends without their knowing.
+/// How long the neighbours may take to learn of a restart: after that the daemon ends without an acknowledgement.
 const RESTART_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long they may take to find other ways and to acknowledge that this router is gone. The engine needs ten seconds at most.
@@ -44,20 +44,20 @@ impl Ending {
         Ok(Self { terminate, interrupt })
     }
 
-    /// Waits for a signal, and finds out what it means.
+    /// Waits for a signal and determines whether another daemon follows.
     pub(super) async fn asked_for(&mut self) -> End {
         tokio::select! {
-            _ = self.terminate.recv() => match sequel().await {
-                Sequel::Restart => End::Restart,
-                Sequel::Stop => End::Stop,
+            _ = self.terminate.recv() => match after_exit().await {
+                AfterExit::Restart => End::Restart,
+                AfterExit::Stop => End::Stop,
             },
-            // Nobody presses Ctrl-C to restart.
+            // Ctrl-C: no other daemon follows.
             _ = self.interrupt.recv() => End::Stop,
         }
     }
 }
 
-/// Has traffic led around this router, and nobody wait for it.
+/// Leads traffic around this router and flushes its LSAs.
 pub(super) async fn withdraw(driver: &Driver) -> anyhow::Result<()> {
     timeout(WITHDRAWAL_PATIENCE, driver.withdraw()).await.context("the neighbours have not acknowledged it in time")?
 }
@@ -107,7 +107,10 @@ impl Daemon {
     async fn down(&mut self) -> anyhow::Result<Vec<String>> {
         self.notes.take_restart();
         if let Err(error) = withdraw(&self.driver).await {
-            warn!(error = format!("{error:#}"), "the neighbours have to miss this router");
+            warn!(
+                error = format!("{error:#}"),
+                "LSAs not flushed, neighbours drop this router after the dead interval"
+            );
         }
         self.remove_everything().await
     }

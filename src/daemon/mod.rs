@@ -6,11 +6,10 @@
 mod backoff;
 mod core;
 mod ending;
-mod farewell;
 mod filter_report;
 mod filters;
 mod host_memory;
-mod inheritance;
+mod instance_lock;
 mod interfaces;
 mod lan;
 mod last_resort;
@@ -19,16 +18,17 @@ mod looks;
 mod lsdb;
 mod memory;
 mod notes;
+mod offline_withdrawal;
 mod privileges;
 mod removal;
+mod renaming;
 mod report;
 mod restart_note;
 mod rows;
 mod segment_report;
 mod segments;
-mod service;
+mod service_manager;
 mod settling;
-mod sole;
 mod unreachable;
 
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 /// Whether a daemon uses this run directory, though it may not answer.
 pub fn is_running(run_dir: &Path) -> bool {
-    sole::holder(run_dir).is_some()
+    instance_lock::holder(run_dir).is_some()
 }
 
 /// Removes everything that a daemon of this run directory has made and left, and stops its engine. For when none runs. `mesh` is the

@@ -25,7 +25,7 @@ const OPTIONS: Purpose = Purpose {
     name: "options",
     limit: 16 * 1024,
     outlives: Outlives::Process,
-    without: "once the daemon has ended, `weft down` cannot flush this router's LSAs: OSPF's neighbours have to miss it",
+    without: "once the daemon has ended, `weft down` cannot flush this router's LSAs: OSPF neighbours drop it after the dead interval",
 };
 
 const STARTS: Purpose = Purpose {
@@ -38,7 +38,7 @@ const STARTS: Purpose = Purpose {
 
 /// What `weft run` was given, as far as it matters to `weft down`.
 #[derive(Debug, Serialize, Deserialize)]
-struct Given {
+struct NotedOptions {
     mesh_file: PathBuf,
     key_file: PathBuf,
     state_dir: PathBuf,
@@ -122,7 +122,7 @@ impl Notes {
     /// Notes what the daemon was given.
     pub(super) fn note_options(&mut self, options: &Options) {
         let path = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let given = Given {
+        let given = NotedOptions {
             mesh_file: path(&options.mesh_file),
             key_file: path(&options.key_file),
             state_dir: path(&options.state_dir),
@@ -136,8 +136,8 @@ impl Notes {
 
     /// What the daemon of this run directory was given; `None` if that is not noted.
     pub(super) fn noted_options(&mut self, run_dir: &Path) -> Option<Options> {
-        let given: Given = self.options.read(|content| Ok(serde_json::from_slice(content)?))?;
-        let Given { mesh_file, key_file, state_dir, public_keys } = given;
+        let given: NotedOptions = self.options.read(|content| Ok(serde_json::from_slice(content)?))?;
+        let NotedOptions { mesh_file, key_file, state_dir, public_keys } = given;
         Some(Options { mesh_file, key_file, run_dir: run_dir.to_owned(), state_dir, public_keys, trace: None })
     }
 

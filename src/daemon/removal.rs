@@ -5,9 +5,9 @@ use std::path::Path;
 
 use tracing::warn;
 
-use super::farewell;
+use super::instance_lock::InstanceLock;
 use super::notes::Notes;
-use super::sole::Sole;
+use super::offline_withdrawal::withdraw_offline;
 use crate::kernel::{self, Kernel, meshes_by_links};
 use crate::reconcile::state::State;
 use crate::tunnel::WireGuard;
@@ -23,12 +23,14 @@ const NAMELESS: &str = "?";
 
 /// Removes what a daemon left that does not run any more; what cannot be undone comes back.
 pub(super) async fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Result<Vec<String>> {
-    // Nor may a daemon begin meanwhile.
-    let _sole = Sole::claim(run_dir)?;
+    // No daemon may start meanwhile.
+    let _lock = InstanceLock::acquire(run_dir)?;
     let drivers = WireGuard::new(run_dir, PROGRAM.into());
     let mut notes = Notes::left_in(run_dir);
-    let left_network = farewell::leave_network(run_dir, &mut notes, &drivers).await;
-    let obstacle = left_network.err().map(|error| format!("neighbours have to miss this router: {error:#}"));
+    let withdrawn = withdraw_offline(run_dir, &mut notes, &drivers).await;
+    let obstacle = withdrawn.err().map(|error| {
+        format!("this router's LSAs are not flushed, neighbours drop it after the dead interval or the grace period: {error:#}")
+    });
     let left = match mesh.or_else(|| notes.noted_mesh()) {
         Some(mesh) => remove_mesh(&mesh, &drivers, run_dir, &mut notes).await?,
         None => {

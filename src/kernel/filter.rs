@@ -1,6 +1,7 @@
 //! The mesh's nftables ruleset in the kernel.
 //!
-//! A listing costs a process, so the ruleset is looked at only when the daemon asks for it ([`Kernel::look_at_filter`]); [`Kernel::observe`] repeats what was last known. What stands in the way of setting the ruleset
+//! A listing costs a process, so the ruleset is looked at only when the daemon asks for it ([`Kernel::look_at_filter`]);
+//! [`Kernel::observe`] repeats what was last known. What stands in the way of setting the ruleset
 //! does so until the next look: a router without `nft` works, and does not start a program in vain with every change of a route.
 
 use std::collections::BTreeMap;
@@ -26,9 +27,9 @@ const PURPOSE: Purpose = Purpose {
 #[derive(Debug)]
 pub(super) struct Filter {
     pub(super) nft: Nft,
-    /// By what the next daemon recognises the ruleset that this one has set.
+    /// The fingerprint by which the next daemon recognises the ruleset that this one has set.
     note: StateFile,
-    /// What a daemon before may have set; asked about once.
+    /// The ruleset that a previous daemon may have set; compared once.
     expected: Option<Ruleset>,
     /// As this process put it there, and how it was listed then.
     applied: Option<Applied>,
@@ -44,7 +45,7 @@ impl Filter {
         Self { nft: Nft::default(), note, expected: None, applied: None, present: None, obstacle: None }
     }
 
-    /// Takes the ruleset that a daemon before has set for its own, if that is the expected one and nobody has changed it.
+    /// Takes over the ruleset that a previous daemon has set, if it is the expected one and nobody has changed it.
     async fn recognize(&mut self, mesh: &str) {
         let Some(expected) = self.expected.take() else { return };
         let noted = self.note.read(|content| Ok(content.to_vec()));
@@ -54,7 +55,7 @@ impl Filter {
 }
 
 impl Kernel {
-    /// What a daemon before may have set in the same words.
+    /// The ruleset that a previous daemon may have set, and that this one wants.
     pub fn expect_filter(&mut self, ruleset: Option<Ruleset>) {
         self.filter.expected = ruleset;
     }

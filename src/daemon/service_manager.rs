@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What comes after the daemon's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sequel {
+pub(super) enum AfterExit {
     /// Another daemon, as far as anybody knows.
     Restart,
     /// Nothing: the service is stopped, or the machine.
@@ -29,25 +29,25 @@ pub(super) enum Sequel {
 }
 
 /// What the service manager does after it has ended this process. Where there is none that can be asked, another daemon may follow.
-pub(super) async fn sequel() -> Sequel {
+pub(super) async fn after_exit() -> AfterExit {
     if !Path::new(BOOTED).is_dir() {
-        return Sequel::Restart;
+        return AfterExit::Restart;
     }
     let control_groups = fs::read_to_string(CONTROL_GROUPS).unwrap_or_default();
-    let Some(unit) = unit(&control_groups) else { return Sequel::Restart };
-    let sequel = match jobs().await {
-        Ok(jobs) => sequel_of(&jobs, unit),
+    let Some(unit) = unit(&control_groups) else { return AfterExit::Restart };
+    let next = match jobs().await {
+        Ok(jobs) => after_exit_by(&jobs, unit),
         Err(error) => {
             warn!(
                 unit,
                 error = format!("{error:#}"),
                 "it is not known whether this is a restart; neighbours wait for one"
             );
-            Sequel::Restart
+            AfterExit::Restart
         }
     };
-    debug!(unit, ?sequel, "asked the service manager");
-    sequel
+    debug!(unit, ?next, "asked the service manager");
+    next
 }
 
 async fn jobs() -> anyhow::Result<String> {
@@ -76,13 +76,13 @@ fn unit(control_groups: &str) -> Option<&str> {
 }
 
 /// What follows from the jobs, a line each: number, unit, type and state.
-fn sequel_of(jobs: &str, unit: &str) -> Sequel {
+fn after_exit_by(jobs: &str, unit: &str) -> AfterExit {
     let stops = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         matches!(fields.as_slice(), [_, of, "stop", ..] if *of == unit)
             || matches!(fields.as_slice(), [_, "shutdown.target", "start", ..])
     };
-    if jobs.lines().any(stops) { Sequel::Stop } else { Sequel::Restart }
+    if jobs.lines().any(stops) { AfterExit::Stop } else { AfterExit::Restart }
 }
 
 #[cfg(test)]
@@ -108,15 +108,15 @@ mod tests {
     #[test]
     fn a_job_tells_a_restart_from_a_stop_and_from_the_end_of_the_machine() {
         for (jobs, expected) in [
-            ("", Sequel::Restart),
-            ("No jobs running.\n", Sequel::Restart),
-            ("811 weft.service restart running\n", Sequel::Restart),
-            ("811 weft.service stop running\n", Sequel::Stop),
-            ("811 other.service stop running\n", Sequel::Restart),
-            ("90 shutdown.target start waiting\n811 weft.service restart running\n", Sequel::Stop),
-            ("90 shutdown.target stop waiting\n", Sequel::Restart),
+            ("", AfterExit::Restart),
+            ("No jobs running.\n", AfterExit::Restart),
+            ("811 weft.service restart running\n", AfterExit::Restart),
+            ("811 weft.service stop running\n", AfterExit::Stop),
+            ("811 other.service stop running\n", AfterExit::Restart),
+            ("90 shutdown.target start waiting\n811 weft.service restart running\n", AfterExit::Stop),
+            ("90 shutdown.target stop waiting\n", AfterExit::Restart),
         ] {
-            assert_eq!(sequel_of(jobs, "weft.service"), expected, "{jobs}");
+            assert_eq!(after_exit_by(jobs, "weft.service"), expected, "{jobs}");
         }
     }
 }

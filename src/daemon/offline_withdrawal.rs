@@ -20,11 +20,11 @@ use crate::tunnel::WireGuard;
 /// The longest time for the adjacencies to come back: until then nothing is originated, and nothing can be flushed.
 const GRACE_PERIOD: Duration = Duration::from_secs(8);
 
-/// Takes this router out of the network, if a daemon was there of which neighbours may not know that it has ended for good.
+/// Flushes this router's LSAs, if a daemon ran here and its neighbours may not know that it has ended for good.
 ///
 /// # Errors
-/// If that was not possible: neighbours find out when the grace period or the dead interval is over.
-pub(super) async fn leave_network(run_dir: &Path, notes: &mut Notes, drivers: &WireGuard) -> anyhow::Result<()> {
+/// If that was not possible: neighbours drop this router when the grace period or the dead interval is over.
+pub(super) async fn withdraw_offline(run_dir: &Path, notes: &mut Notes, drivers: &WireGuard) -> anyhow::Result<()> {
     let Some(note) = notes.take_restart() else { return Ok(()) };
     let noted = notes.noted_options(run_dir).zip(notes.noted_mesh());
     let (options, mesh) =

@@ -23,9 +23,9 @@ const NAME: &str = "\0weft/daemon";
 /// Connections that may wait before the queue is emptied.
 const QUEUE: i32 = 64;
 
-/// Claims of this process. They end when this is dropped.
+/// The claims of this process. They end when this is dropped.
 #[derive(Debug)]
-pub(super) struct Sole {
+pub(super) struct InstanceLock {
     lock: PathBuf,
     /// Empty where the directory cannot be written to: a router works without it, and claims it when it can.
     directory: OnceLock<File>,
@@ -33,30 +33,29 @@ pub(super) struct Sole {
     namespace: Option<Socket>,
 }
 
-impl Sole {
+impl InstanceLock {
     /// Claims the run directory and the network namespace of this thread.
     ///
     /// # Errors
     /// If another daemon has either; it is named, with what helps.
-    pub(super) fn claim(run_dir: &Path) -> anyhow::Result<Self> {
+    pub(super) fn acquire(run_dir: &Path) -> anyhow::Result<Self> {
         let directory = claim_directory(run_dir)?.map_or_else(OnceLock::new, OnceLock::from);
         Ok(Self { lock: run_dir.join(LOCK), directory, namespace: claim_namespace()? })
     }
-}
 
-impl Sole {
-    /// Empties the queue of those that looked for who has the namespace, and claims the directory if that was not possible. To be called now and then.
+    /// Empties the queue of connections to the namespace's socket, and locks the directory if that was not possible before. To be called
+    /// periodically.
     pub(super) fn keep(&self) {
         if self.directory.get().is_none()
             && let Ok(file) = open(&self.lock)
             && file.try_lock().is_ok()
         {
             name_holder(&file);
-            // Nobody else sets it.
+            // Only this function sets it.
             let _ = self.directory.set(file);
         }
         if let Some(socket) = &self.namespace {
-            // They have learnt it by connecting.
+            // Other daemons connect to learn our process id, which they have by now.
             while socket.accept().is_ok() {}
         }
     }
@@ -190,22 +189,22 @@ mod tests {
             let [one, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
             let pid = std::process::id().to_string();
             assert_eq!(holder(one.path()), None);
-            let claim = Sole::claim(one.path()).unwrap();
+            let claim = InstanceLock::acquire(one.path()).unwrap();
             assert_eq!(holder(one.path()), Some(pid.clone()));
-            let error = Sole::claim(one.path()).unwrap_err().to_string();
+            let error = InstanceLock::acquire(one.path()).unwrap_err().to_string();
             assert!(error.contains(&format!("(pid {pid}: `")) && error.contains("another --run-dir"), "{error}");
-            let error = Sole::claim(other.path()).unwrap_err().to_string();
+            let error = InstanceLock::acquire(other.path()).unwrap_err().to_string();
             assert!(error.contains(&format!("(pid {pid}: `")) && error.contains("network namespace"), "{error}");
             assert_eq!(holder(other.path()), None, "what was refused is claimed by nobody");
             // With its queue full it is not named, but there all the same.
             for _ in 0..2 * QUEUE {
-                assert!(Sole::claim(other.path()).is_err());
+                assert!(InstanceLock::acquire(other.path()).is_err());
             }
             claim.keep();
-            assert!(Sole::claim(other.path()).unwrap_err().to_string().contains(&pid));
+            assert!(InstanceLock::acquire(other.path()).unwrap_err().to_string().contains(&pid));
             drop(claim);
-            drop(Sole::claim(other.path()).unwrap());
-            Sole::claim(one.path()).unwrap();
+            drop(InstanceLock::acquire(other.path()).unwrap());
+            InstanceLock::acquire(one.path()).unwrap();
         });
     }
 
@@ -213,9 +212,9 @@ mod tests {
     fn a_directory_that_cannot_be_written_to_keeps_no_router_down() {
         apart(|| {
             let dir = tempfile::tempdir().unwrap();
-            drop(Sole::claim(&dir.path().join("missing")).unwrap());
+            drop(InstanceLock::acquire(&dir.path().join("missing")).unwrap());
             symlink("/run/precious", dir.path().join(LOCK)).unwrap();
-            drop(Sole::claim(dir.path()).unwrap());
+            drop(InstanceLock::acquire(dir.path()).unwrap());
         });
     }
 }

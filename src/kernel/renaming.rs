@@ -1,4 +1,4 @@
-//! What is there already under another name: tunnels whose site was renamed, and everything of a mesh that was.
+//! Renames tunnels whose site was renamed, and takes over what belongs to a mesh that was.
 
 use std::io;
 

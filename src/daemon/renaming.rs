@@ -1,4 +1,4 @@
-//! What a new mesh file has in common with what is there: tunnels whose site has another name, and a mesh that has one.
+//! Sites and meshes that have been renamed: what exists under the former name is kept under the new one.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// The mesh as it was called when the run directory's last daemon ran.
 #[derive(Debug)]
-pub(super) struct Former {
+pub(super) struct FormerMesh {
     mesh: String,
     next_try: Instant,
 }
 
 /// Takes over what a daemon of the same run directory has made for a mesh of another name. What remains is its nftables tables, which
 /// stay until there are others.
-pub(super) async fn inherit(kernel: &Kernel, notes: &mut Notes, local: &Local) -> Option<Former> {
+pub(super) async fn adopt_former_mesh(kernel: &Kernel, notes: &mut Notes, local: &Local) -> Option<FormerMesh> {
     let former = notes.noted_mesh().filter(|noted| *noted != local.mesh.name)?;
     match kernel.adopt_links(&former).await {
         Ok(links) => {
@@ -35,11 +35,11 @@ pub(super) async fn inherit(kernel: &Kernel, notes: &mut Notes, local: &Local) -
             warn!(former, error, "links of the mesh by its former name stay; `weft down --mesh {former}` removes them");
         }
     }
-    Some(Former { mesh: former, next_try: Instant::now() })
+    Some(FormerMesh { mesh: former, next_try: Instant::now() })
 }
 
 /// Interfaces by the tunnel's peer keep their handles under new names, and with them their adjacencies.
-pub(super) fn carry_over(before: &Local, after: &Local, ids: &mut InterfaceIds) {
+pub(super) fn carry_over_handles(before: &Local, after: &Local, ids: &mut InterfaceIds) {
     let by_peer = before.tunnels.iter().map(|(name, tunnel)| (tunnel.peer_key, name));
     let by_peer: BTreeMap<_, _> = by_peer.collect();
     for (name, tunnel) in &after.tunnels {
