@@ -4,6 +4,7 @@
 //! mesh name of its own, so that one test's leftovers are never another's.
 
 mod capture;
+mod change;
 mod down;
 mod forgery;
 mod frr;
@@ -14,6 +15,7 @@ mod join;
 mod lan;
 mod office_cloud;
 mod redistribute;
+mod restart;
 mod segments;
 mod stub_router;
 mod survival;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::harness::net::live::{Network, SETTLED};
-use crate::harness::net::plan::{Medium, Plan, Segment, Speaker};
+use crate::harness::net::plan::AreaKind::{Normal, Nssa, TotallyNssa};
+use crate::harness::net::plan::{AreaKind, Medium, Metric, Plan, Segment, Speaker};
 use crate::harness::ping::{INTERVAL, Stream};
+use crate::harness::process::{Background, command};
 use crate::harness::wait::eventually;
 
 use Speaker::{Bird, Frr, Weft};
@@ -38,6 +40,59 @@ fn weft_helps_bird_through_a_restart() -> Result<()> {
 #[test]
 fn frr_and_bird_help_weft_through_a_restart() -> Result<()> {
     restarts("t-gr3", [Weft, Frr, Bird], Return::Seamless)
+}
+
+#[test]
+fn frr_and_bird_keep_their_routes_while_weft_restarts_between_two_areas() -> Result<()> {
+    restarts_between_areas("t-gr4", Normal)
+}
+
+#[test]
+fn frr_keeps_what_weft_translates_for_it_while_weft_restarts() -> Result<()> {
+    restarts_between_areas("t-gr5", Nssa)
+}
+
+#[test]
+fn bird_keeps_its_default_route_while_weft_restarts() -> Result<()> {
+    restarts_between_areas("t-gr6", TotallyNssa)
+}
+
+/// FRR in the backbone and BIRD in an area of this kind, which brings something in; weft between them restarts (RFC 3623 §2.3).
+fn restarts_between_areas(name: &'static str, kind: AreaKind) -> Result<()> {
+    let plan = Plan::new(name)
+        .speakers([Weft, Frr, Bird])
+        .segment(Segment::new("left", 1, Medium::PointToPoint, &["weft", "frr"]))
+        .segment(Segment::new("right", 2, Medium::PointToPoint, &["weft", "bird"]).in_area(1))
+        .area(1, kind)
+        .stub("frr", 0, 10)
+        .stub("bird", 1, 10)
+        .external("bird", "10.77.1.0/24", Metric::Type2(20), 7)
+        .with_graceful_restart();
+    let mut network = Network::start(plan)?;
+    network.await_full()?;
+    network.await_routes(SETTLED)?;
+    network.await_ping("frr", "10.0.1.2", "10.3.0.1")?;
+    let dir = tempfile::tempdir()?;
+    let watch = |router: &'static str| {
+        let line = format!("ip -netns {} -4 monitor route", network.netns(router));
+        Background::start(router, command(&line), dir.path())
+    };
+    let watches = [watch("frr")?, watch("bird")?];
+    let packets = Stream::start(network.netns("frr"), "10.3.0.1".parse()?)?;
+    network.await_acknowledged()?;
+    network.stop_gracefully("weft")?;
+    await_answers(&packets, AWAY)?;
+    network.restart("weft")?;
+    network.await_full()?;
+    network.await_routes(SETTLED)?;
+    await_answers(&packets, AFTER)?;
+    for watch in watches {
+        let changes = watch.output()?;
+        let lost: Vec<&str> = changes.lines().filter(|line| line.starts_with("Deleted")).collect();
+        ensure!(lost.is_empty(), "routes were gone for a while: {lost:#?}");
+    }
+    nothing_lost(packets)?;
+    network.finish()
 }
 
 /// A chain with the restarter in the middle, and packets from end to end all the while.

@@ -33,6 +33,7 @@ use crate::stub_router::StubRouterTimes;
 use crate::time::Instant;
 use crate::timers::{TimerKey, Timers};
 use crate::wishes::Wishes;
+use crate::withdrawal::Withdrawal;
 use crate::work::{Unit, Work};
 
 /// An OSPF router.
@@ -62,6 +63,7 @@ pub struct Engine {
     pub(crate) random: Random,
     pub(crate) sequences: Sequences,
     pub(crate) restart: Restart,
+    pub(crate) withdrawal: Withdrawal,
     /// Events of interfaces that are executed when the present input has been dealt with (§10.5).
     pub(crate) interface_events: BTreeSet<(InterfaceId, InterfaceEvent)>,
     /// Neighbours to whom something on their retransmission list may be sent.
@@ -111,6 +113,7 @@ impl Engine {
             random: Random::new(seed),
             sequences: Sequences::default(),
             restart: Restart::None,
+            withdrawal: Withdrawal::None,
             interface_events: BTreeSet::new(),
             unsent_floods: BTreeSet::new(),
             deferred: BTreeSet::new(),
@@ -153,9 +156,12 @@ impl Engine {
             Input::Opaque { scope, opaque_type, opaque_id, body } => {
                 self.set_opaque(scope, opaque_type, opaque_id, body);
             }
+            // It is on its way out, and stays what it was until then.
+            Input::Configure(_) | Input::PrepareRestart { .. } if self.is_withdrawing() => {}
             Input::Configure(config) => self.configure(config),
             Input::Tick => self.tick(),
             Input::PrepareRestart { grace_period, reason } => self.prepare_restart(grace_period, reason),
+            Input::Withdraw => self.withdraw(),
             Input::Shutdown => self.shutdown(),
         }
         self.settle();
@@ -180,7 +186,7 @@ impl Engine {
         }
     }
 
-    /// Whether it has stopped, after [`Input::Shutdown`] or [`Input::PrepareRestart`]: it takes no input and awaits nothing.
+    /// Whether it has stopped, after [`Input::Shutdown`], [`Input::Withdraw`] or [`Input::PrepareRestart`]: it takes no input and awaits nothing.
     pub fn is_stopped(&self) -> bool {
         self.lifecycle == Lifecycle::Stopped
     }
@@ -215,6 +221,8 @@ impl Engine {
             TimerKey::Retransmission(neighbor) => self.retransmission_timer(neighbor),
             TimerKey::Helper(neighbor) => self.helper_timer(neighbor),
             TimerKey::Restart => self.restart_timer(),
+            // Looked at once for each input.
+            TimerKey::Withdrawal => {}
             TimerKey::Origination(place) => self.originations.touch(place),
             TimerKey::Refresh(place) => self.originations.refresh(place),
             TimerKey::EarlyArrival(place) => self.take_early(place),
@@ -238,6 +246,7 @@ impl Engine {
         self.request_more();
         self.admit();
         self.review_restart();
+        self.advance_withdrawal();
         self.speak();
         self.follow();
         if !self.kept_own.is_empty() && !self.is_restarting() {
@@ -245,10 +254,16 @@ impl Engine {
             self.speak();
             self.follow();
         }
+        if self.conclude_restart() {
+            self.speak();
+            self.follow();
+        }
         self.tell_opaques();
         self.free_debris();
         if self.is_prepared() {
             self.leave_for_restart();
+        } else if self.is_withdrawn() {
+            self.shutdown();
         } else {
             self.end_work();
         }

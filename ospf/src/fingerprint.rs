@@ -37,7 +37,10 @@ impl Engine {
             .hash(state);
         // These are seldom other than empty.
         hash_text(&(&self.calculation.pending, &self.calculation.pass, &self.translators, &self.limit_states), state);
-        hash_text(&(&self.wishes, &self.opaques, &self.sequences, &self.restart, &self.interface_events), state);
+        hash_text(
+            &(&self.wishes, &self.opaques, &self.sequences, &self.restart, &self.withdrawal, &self.interface_events),
+            state,
+        );
         hash_text(&(&self.site_lsas, &self.kept_own, &self.removals, &self.outputs), state);
     }
 }

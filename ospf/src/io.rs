@@ -62,7 +62,12 @@ pub enum Input<'a> {
         /// Why.
         reason: RestartReason,
     },
-    /// A planned stop: one last hello that lists nobody leaves on each interface, so that neighbours drop the adjacency at once and
+    /// A planned stop of a router that does not come back soon: it becomes a stub router (RFC 6987), so that traffic goes around it, flushes
+    /// its LSAs (RFC 2328 §14.1) when the neighbours know that and have had a moment, and stops as after [`Input::Shutdown`] when they have
+    /// acknowledged it. That takes one to two seconds, ten at most; [`crate::Engine::is_stopped`] is true when it is done. Within a restart
+    /// (RFC 3623) the adjacencies of before come back first. No configuration is taken meanwhile.
+    Withdraw,
+    /// A planned stop at once: one last hello that lists nobody leaves on each interface, so that neighbours drop the adjacency at once and
     /// send traffic another way, and all interfaces go down. Routes are not withdrawn: whether they outlive the engine is the driver's
     /// choice. From then on the engine takes no input and awaits nothing.
     Shutdown,

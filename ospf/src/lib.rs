@@ -86,6 +86,7 @@ mod view;
 mod virtual_link;
 pub mod wire;
 mod wishes;
+mod withdrawal;
 mod work;
 
 pub use authentication::Redaction;

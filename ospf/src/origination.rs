@@ -59,6 +59,16 @@ pub(crate) struct Originations {
     flags: BTreeMap<AreaId, RouterFlags>,
     /// Destinations outside that no LSA can be had for in a domain.
     unplaced: BTreeSet<(Domain, Prefix)>,
+    state: State,
+}
+
+/// Whether this router originates anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+enum State {
+    #[default]
+    Open,
+    /// What there is of ours is flushed, and nothing is wanted any more.
+    Closed,
 }
 
 /// What an LSA is to say.
@@ -98,6 +108,9 @@ struct FirstHold {
 impl Originations {
     /// Has an LSA say this from now on.
     pub(crate) fn want(&mut self, place: LsaPlace, options: Options, body: LsaBody) {
+        if self.state == State::Closed {
+            return;
+        }
         let wanted = Wanted { options, body };
         if self.wanted.get(&place) != Some(&wanted) {
             self.wanted.insert(place, wanted);
@@ -205,6 +218,14 @@ impl Originations {
     /// A restart of ours is over: what was withheld will be compared.
     pub(crate) fn release(&mut self) {
         self.touched.append(&mut self.withheld);
+    }
+
+    /// Nothing is originated any more, and everything of ours is flushed.
+    pub(crate) fn close(&mut self) {
+        self.state = State::Closed;
+        self.touched.extend(std::mem::take(&mut self.wanted).into_keys());
+        self.outbid.clear();
+        self.release();
     }
 
     /// LSRefreshTime has come (§12.4, event 1): a new instance is due though nothing has changed.
@@ -361,7 +382,7 @@ impl Engine {
                 // §13.4: "it may be the case the router no longer wishes to originate the received LSA", and §14.1.
                 Some(stored) if !stored.is_max_age() => {
                     // Until then it stays as it is, and may be wanted again.
-                    if self.may_originate(place) {
+                    if self.originations.state == State::Closed || self.may_originate(place) {
                         self.timers.cancel(TimerKey::Refresh(place));
                         self.flush(place);
                     }

@@ -15,7 +15,7 @@ use crate::interface_machine::{InterfaceEvent, InterfaceState};
 use crate::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::timers::TimerKey;
-use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterLink, RouterLinkKind, RouterLsa};
+use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterFlags, RouterLink, RouterLinkKind, RouterLsa};
 
 /// How long a planned restart waits for Grace-LSAs to be acknowledged: time for a second and a third copy where RxmtInterval is short.
 const PREPARATION: Duration = Duration::from_secs(3);
@@ -33,6 +33,8 @@ pub(crate) enum Restart {
     Preparing { until: Instant },
     /// It has begun anew, and lies low.
     Within(Within),
+    /// It is over, and what follows from the first routes after it is not known yet: after so many calculations it was over.
+    Concluding { runs: u64 },
 }
 
 /// A restart from the inside.
@@ -175,7 +177,22 @@ impl Engine {
         match &self.restart {
             Restart::None | Restart::Preparing { .. } => true,
             Restart::Within(_) => self.originations.is_wanted(place) && GraceLsa::is_key(place.key),
+            // §2.3: routes are calculated and LSAs that follow from them originated (3) before those are flushed that are not valid any
+            // more (5): what is not wanted yet may be wanted in a moment.
+            Restart::Concluding { .. } => self.originations.is_wanted(place) || !place.key.kind.follows_from_routes(),
         }
+    }
+
+    /// Once for each input: whether all that follows from the first routes after a restart is known. What is left from before it is
+    /// compared then.
+    pub(crate) fn conclude_restart(&mut self) -> bool {
+        let Restart::Concluding { runs } = self.restart else { return false };
+        let is_known = self.calculation.runs > runs && self.calculation.pass.is_none() && self.wishes.is_settled();
+        if is_known {
+            self.restart = Restart::None;
+            self.originations.release();
+        }
+        is_known
     }
 
     /// §2.1, "The restarting router knows that it was DR if, while the associated interface is in Waiting state, a Hello packet is received
@@ -206,7 +223,7 @@ impl Engine {
             Restart::Within(within) if within.until <= self.now => self.end_restart(RestartExit::Expired),
             Restart::Within(_) => self.restart_may_end(),
             // Looked at once for each input.
-            Restart::None | Restart::Preparing { .. } => {}
+            Restart::None | Restart::Preparing { .. } | Restart::Concluding { .. } => {}
         }
     }
 
@@ -219,7 +236,7 @@ impl Engine {
         let (started, until) = (within.started, within.until);
         let areas = self.areas();
         // Who is not heard for RouterDeadInterval is not there.
-        let silent = self.interfaces.values().filter(|interface| interface.active_link().is_some());
+        let silent = self.interfaces.values().filter(|i| i.active_link().is_some() || i.is_virtual());
         let awaited = silent.map(|interface| started + interface.dead_interval()).filter(|&at| at > self.now).min();
         let progress = areas.iter().map(|&area| self.area_progress(area, started)).max().unwrap_or(Progress::Complete);
         match progress {
@@ -237,11 +254,13 @@ impl Engine {
         let Some(LsaBody::Router(before)) = before.map(|entry| entry.body()).or_else(kept) else {
             let any_full = interfaces().flat_map(Interface::adjacent).next().is_some();
             let quiet = |i: &Interface| i.neighbors.is_empty() && started + i.dead_interval() <= self.now;
+            // That LSA may come over a virtual link alone, which comes up when routes through its transit area are known.
+            let lost = |i: &Interface| i.active_link().is_none() && (quiet(i) || !self.was_virtual_endpoint(i));
             return if any_full {
                 // "A special case of this is when X establishes an adjacency with router Y and doesn't receive an instance of its own
                 // pre-restart router-LSA."
                 Progress::Inconsistent
-            } else if interfaces().all(|i| i.active_link().is_none() || quiet(i)) {
+            } else if interfaces().all(|i| lost(i) || quiet(i)) {
                 Progress::Complete
             } else {
                 Progress::Pending
@@ -249,6 +268,13 @@ impl Engine {
         };
         let links = before.links.iter().map(|link| self.link_progress(area, link));
         links.max().unwrap_or(Progress::Complete)
+    }
+
+    /// Whether an interface is a virtual link, and our Router-LSA from before the restart has the V-bit in its transit area.
+    fn was_virtual_endpoint(&self, interface: &Interface) -> bool {
+        let Some(end) = interface.virtual_end() else { return false };
+        let before = self.router_lsa_of(end.transit_area, self.config.router_id);
+        before.is_some_and(|lsa| lsa.flags.contains(RouterFlags::V))
     }
 
     fn link_progress(&self, area: AreaId, link: &RouterLink) -> Progress {
@@ -309,10 +335,11 @@ impl Engine {
         of_router.next().map(|(_, _, lsa)| lsa).or(kept).map(|lsa| lsa.attached_routers.as_slice())
     }
 
-    /// §2.3: our LSAs are originated anew, what is left from before is flushed, Grace-LSAs too, and routes are told of.
+    /// §2.3: our Router- and Network-LSAs are originated anew, routes are calculated and installed, LSAs that follow from them are
+    /// originated, and what is left from before is flushed, Grace-LSAs too.
     fn end_restart(&mut self, cause: RestartExit) {
         debug_assert!(self.is_restarting());
-        self.restart = Restart::None;
+        self.restart = Restart::Concluding { runs: self.calculation.runs };
         self.timers.cancel(TimerKey::Restart);
         self.event(Event::RestartEnded { cause });
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
@@ -321,7 +348,14 @@ impl Engine {
         for area in self.areas() {
             self.router_lsa_changed(area);
         }
-        // What came in our name was noted when it came, unless it was not clear yet whose networks these are.
+        self.touch_own_networks();
+        self.originations.release();
+        self.originations.end_first_holds();
+        self.calculate_from_nothing();
+    }
+
+    /// What came in our name was noted when it came, unless it was not clear yet whose networks these are.
+    fn touch_own_networks(&mut self) {
         let networks = self
             .databases
             .iter()
@@ -329,9 +363,31 @@ impl Engine {
         for place in networks.filter(|&place| self.is_self_originated(place)).collect::<Vec<_>>() {
             self.originations.touch(place);
         }
-        self.originations.release();
-        self.originations.end_first_holds();
-        self.calculate_from_nothing();
+    }
+
+    /// No restart is planned any more: the Grace-LSAs are flushed.
+    pub(crate) fn abandon_preparation(&mut self) {
+        if let Restart::Preparing { .. } = self.restart {
+            self.restart = Restart::None;
+            self.timers.cancel(TimerKey::Restart);
+            for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
+                self.originations.unwant(grace_place(self.config.router_id, id));
+            }
+        }
+    }
+
+    /// There is no restart any more, however far it has come: this router may flush what is there in its name.
+    pub(crate) fn abandon_restart(&mut self) {
+        self.restart = Restart::None;
+        self.timers.cancel(TimerKey::Restart);
+        self.touch_own_networks();
+    }
+}
+
+impl LsaType {
+    /// Whether routes decide if this router originates LSAs of this type: as a border router, or as the translator of an NSSA.
+    const fn follows_from_routes(self) -> bool {
+        matches!(self.0, 3..=5 | 7)
     }
 }
 

@@ -42,6 +42,8 @@ pub enum TimerKey {
     Helper(NeighborKey),
     /// A restart of our own has to be looked at, or is over (RFC 3623 §2.2).
     Restart,
+    /// This router leaves, and goes on with that.
+    Withdrawal,
     /// An LSA whose origination was held back is originated (§12.4).
     Origination(LsaPlace),
     /// An LSA of our own is originated anew before it grows old (§12.4).

@@ -1,7 +1,7 @@
 //! `weft down`: leave nothing behind.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
 
@@ -10,9 +10,14 @@ use crate::control::{ClientError, Request, StubRouterCommand, ask};
 use crate::{daemon, log};
 
 /// Removes everything that weft made: tunnels, addresses, routes, rules; stops the engine and, if it runs, the daemon.
+///
+/// Before that, it leads traffic around this router and flushes its LSAs, also where the daemon has ended and OSPF neighbours wait for
+/// its restart.
+///
+/// Example: weft down
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Lead traffic around this router for so many seconds first, so that none of it is lost.
+    /// Lead traffic around this router for so many seconds first, where other routers need longer than one to find another way.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_DRAIN))]
     drain: u64,
     /// Name of the mesh to remove, where the run directory does not say it any more.
@@ -21,6 +26,10 @@ pub struct Args {
     #[command(flatten)]
     run_dir: RunDir,
 }
+
+/// How long a daemon may take to make its control socket again, and how often to look.
+const SOCKET_PATIENCE: Duration = Duration::from_secs(5);
+const SOCKET_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest drain, seconds: time enough for other routers, and an end.
 const MAX_DRAIN: u64 = 600;
@@ -35,13 +44,22 @@ impl Args {
                 Err(error) => return Err(error.into()),
             }
         }
-        let left = match ask::<Option<Vec<String>>>(&self.run_dir.path, Request::Down) {
-            Ok(left) => left.unwrap_or_default(),
-            Err(ClientError::NotRunning { .. }) => {
-                log::start(EnvFilter::new("error"), log::Destination::Stderr);
-                daemon::clean_up(&self.run_dir.path, self.mesh)?
+        let begin = Instant::now();
+        let left = loop {
+            match ask::<Option<Vec<String>>>(&self.run_dir.path, Request::Down) {
+                Ok(left) => break left.unwrap_or_default(),
+                // Another program has removed its socket, which it makes again.
+                Err(ClientError::NotRunning { .. })
+                    if daemon::is_running(&self.run_dir.path) && begin.elapsed() < SOCKET_PATIENCE =>
+                {
+                    thread::sleep(SOCKET_PAUSE);
+                }
+                Err(ClientError::NotRunning { .. }) => {
+                    log::start(EnvFilter::new("error"), log::Destination::Stderr);
+                    break daemon::clean_up(&self.run_dir.path, self.mesh)?;
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
         };
         for left in left {
             complain(format_args!("warning: {left}"));

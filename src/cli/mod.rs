@@ -10,6 +10,7 @@ mod keygen;
 mod lab;
 mod move_host;
 mod pubkey;
+mod reload;
 mod replay;
 mod report;
 mod run;
@@ -38,6 +39,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Reload(reload::Args),
     Down(down::Args),
     Status(status::Args),
     StubRouter(stub_router::Args),
@@ -119,6 +121,7 @@ impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Self::Run(args) => args.run(),
+            Self::Reload(args) => args.run(),
             Self::Down(args) => args.run(),
             Self::Status(args) => args.run(),
             Self::StubRouter(args) => args.run(),

@@ -14,8 +14,9 @@ use crate::{log, process, sys};
 
 /// Runs the daemon in the foreground; logs go to stderr.
 ///
-/// SIGHUP reads the mesh file again. SIGTERM and SIGINT end the daemon and leave tunnels and routes in place, so that a restart
-/// loses nothing; `weft down` removes them.
+/// SIGHUP reads the mesh file again. SIGTERM and SIGINT end the daemon and leave tunnels and routes in place; `weft down` removes them.
+/// After SIGTERM neighbours wait for the next daemon, so that a restart loses nothing, unless systemd stops the service or the machine.
+/// In these cases, and after SIGINT, its LSAs are flushed, once traffic has found other ways.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The mesh file.

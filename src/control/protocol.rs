@@ -21,6 +21,8 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lsas: Option<LsaSelection>,
     },
+    /// Read the mesh file again: [`super::view::Reloaded`], when the file is in force in the kernel, or why it is refused.
+    Reload,
     /// Lead traffic around this router, or not. Answered with `null`.
     StubRouter {
         /// From now to the end of the daemon, or until the next request.

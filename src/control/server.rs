@@ -92,10 +92,9 @@ pub struct LsaCursor {
     pub rows_before: bool,
 }
 
-/// The listening socket; it is removed from the file system when this is dropped.
+/// The listening socket. Its name goes with it, unless it is another's by then.
 #[derive(Debug)]
 pub struct Server {
-    path: PathBuf,
     places: Arc<Semaphore>,
     accepting: JoinHandle<()>,
 }
@@ -116,12 +115,14 @@ impl Server {
         });
         let daemon = Daemon { questions, activity };
         let accepting = tokio::spawn(accept(path.to_owned(), listening.ok(), Arc::clone(&places), daemon));
-        Ok(Self { path: path.to_owned(), places, accepting })
+        Ok(Self { places, accepting })
     }
 
     /// Takes no further question, and waits a moment until the answers given are written.
-    pub async fn finish(self) {
+    pub async fn finish(mut self) {
         self.accepting.abort();
+        // With the task go the socket and its name. It was aborted: that is no news.
+        let _ = (&mut self.accepting).await;
         let everyone = self.places.acquire_many(MAX_CLIENTS as u32);
         if tokio::time::timeout(FAREWELL_PATIENCE, everyone).await.is_err() {
             debug!("a control client was left without an answer");
@@ -132,14 +133,12 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.abort();
-        if let Err(error) = remove_stale(&self.path) {
-            debug!(path = %self.path.display(), %error, "control socket not removed");
-        }
     }
 }
 
-/// A socket with a name.
+/// A socket with a name, which goes with it.
 struct Listening {
+    path: PathBuf,
     listener: UnixListener,
     /// What the name stands for, as long as nobody takes it away.
     inode: Option<(u64, u64)>,
@@ -155,11 +154,22 @@ impl Listening {
         let listener = UnixListener::bind(path).with_context(|| format!("listening on {}", path.display()))?;
         std::fs::set_permissions(path, Permissions::from_mode(0o660))
             .with_context(|| format!("setting the mode of {}", path.display()))?;
-        Ok(Self { listener, inode: inode(path) })
+        Ok(Self { path: path.to_owned(), listener, inode: inode(path) })
     }
 
-    fn is_in_place(&self, path: &Path) -> bool {
-        inode(path) == self.inode
+    fn is_in_place(&self) -> bool {
+        self.inode.is_some() && inode(&self.path) == self.inode
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // The inode is not given to another while the socket is open.
+        if self.is_in_place()
+            && let Err(error) = remove_stale(&self.path)
+        {
+            debug!(path = %self.path.display(), %error, "control socket not removed");
+        }
     }
 }
 
@@ -188,7 +198,7 @@ async fn accept(path: PathBuf, mut listening: Option<Listening>, places: Arc<Sem
         let accepted = tokio::select! {
             accepted = next_client(listening.as_ref()) => accepted,
             _ = look.tick() => {
-                if listening.as_ref().is_none_or(|listening| !listening.is_in_place(&path)) {
+                if listening.as_ref().is_none_or(|listening| !listening.is_in_place()) {
                     listening = Listening::begin(&path).ok();
                     if listening.is_some() {
                         info!(path = %path.display(), "control socket made again");

@@ -9,6 +9,21 @@ use serde::{Deserialize, Serialize};
 
 pub use segments::{Counters, Forgotten, FrameTrace, Host, Port, Segment, Site};
 
+/// `weft reload`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// `[mesh] name`.
+    pub mesh: String,
+    /// The site that this router is.
+    pub site: String,
+    /// How many sites the file has.
+    pub sites: usize,
+    /// How many tunnels this site has.
+    pub tunnels: usize,
+    /// What could not be put into force yet.
+    pub failures: Vec<String>,
+}
+
 /// `weft status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {

@@ -16,14 +16,16 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
+use super::ending::{End, Ending};
 use super::filters::Filters;
 use super::host_memory::HostMemory;
+use super::instance_lock::InstanceLock;
 use super::local::Local;
 use super::looks::{DEVICES_INTERVAL, Looks};
 use super::notes::Notes;
+use super::renaming::{FormerMesh, adopt_former_mesh, carry_over_handles};
 use super::restart_note::Note;
 use super::segments::Segments;
 use super::settling::Settling;
@@ -36,7 +38,7 @@ use crate::reconcile::routes::{Router, Routing, desired_routes};
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
 };
-use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered};
+use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered, undone};
 use crate::routing::{
     Driver, InterfaceIds, MAX_REDISTRIBUTED, News, Redistributed, RouteChanges, Signing, engine_config, redistributed,
 };
@@ -51,19 +53,23 @@ const QUESTION_QUEUE: usize = 16;
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 /// How long routes of the last run are kept at most, beyond the longest dead interval.
 const SETTLING_MARGIN: Duration = Duration::from_secs(2);
-/// How long the neighbours may take to learn of a restart: after that the daemon ends without their knowing.
-const FAREWELL_PATIENCE: Duration = Duration::from_secs(8);
 
 /// Runs the daemon of `local` until it is told to stop.
 pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
     let notes = Notes::open(&options.run_dir, &options.state_dir);
+    // Until the very end: another daemon must not begin before this one has answered everything.
+    let instance_lock = Arc::new(InstanceLock::acquire(&options.run_dir)?);
     let activity = Arc::new(Activity::default());
     let server = Server::start(&socket_path(&options.run_dir), questioner, Arc::clone(&activity))?;
-    let ending = Ending::new()?;
-    last_resort::arm()?;
-    let (daemon, inlets) = Daemon::start(options, local, notes, questions, activity).await?;
-    let outcome = daemon.live(inlets, ending).await;
+    let outcome = async {
+        let ending = Ending::new()?;
+        last_resort::arm()?;
+        let (daemon, inlets) =
+            Daemon::start(options, local, notes, questions, activity, Arc::clone(&instance_lock)).await?;
+        daemon.live(inlets, ending).await
+    };
+    let outcome = outcome.await;
     server.finish().await;
     outcome
 }
@@ -76,40 +82,19 @@ struct Inlets {
     reload: Signal,
 }
 
-/// The signals that end the daemon.
-struct Ending {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Ending {
-    fn new() -> anyhow::Result<Self> {
-        let terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-        let interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-        Ok(Self { terminate, interrupt })
-    }
-
-    async fn asked_for(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-struct Daemon {
+pub(super) struct Daemon {
     options: Options,
-    notes: Notes,
-    local: Local,
-    backend: Backend,
+    pub(super) notes: Notes,
+    pub(super) local: Local,
+    pub(super) backend: Backend,
     /// The number of this start.
     boot: u32,
     /// The moment of the engine's time zero, by the clock as it was when the engine was last configured.
     zero: SystemTime,
     ids: InterfaceIds,
-    driver: Driver,
-    kernel: Kernel,
-    drivers: WireGuard,
+    pub(super) driver: Driver,
+    pub(super) kernel: Kernel,
+    pub(super) drivers: WireGuard,
     endpoints: Endpoints,
     /// What was said of it by command.
     stub_router: StubRouterCommand,
@@ -119,7 +104,7 @@ struct Daemon {
     /// What OSPF computed.
     routes: BTreeMap<Prefix, ospf::Route>,
     /// What the kernel was found to be, kept up with what has been carried out since.
-    observed: Observed,
+    pub(super) observed: Observed,
     /// Link states as the engine knows them.
     told: BTreeMap<InterfaceId, LinkState>,
     settling: Settling,
@@ -136,6 +121,10 @@ struct Daemon {
     started: Instant,
     /// What the loop is doing, for those who wait for it.
     activity: Arc<Activity>,
+    /// Shared with [`run`], which ends the control socket after the daemon.
+    instance_lock: Arc<InstanceLock>,
+    /// What is left of the mesh under its former name.
+    pub(super) former: Option<FormerMesh>,
     engine_watch: JoinHandle<()>,
 }
 
@@ -164,14 +153,6 @@ enum Next {
     Down(oneshot::Sender<Result<Part, String>>),
 }
 
-/// How the daemon ends.
-enum End {
-    /// Leaving everything in place.
-    Leave,
-    /// Leaving nothing behind; then it answers.
-    Down(oneshot::Sender<Result<Part, String>>),
-}
-
 impl Daemon {
     async fn start(
         options: Options,
@@ -179,15 +160,19 @@ impl Daemon {
         mut notes: Notes,
         questions: mpsc::Receiver<Asked>,
         activity: Arc<Activity>,
+        instance_lock: Arc<InstanceLock>,
     ) -> anyhow::Result<(Self, Inlets)> {
         let now = Instant::now();
-        notes.note_mesh(&local.mesh.name);
         let (mut kernel, mut watch) = Kernel::open(&local.mesh.name, &options.run_dir)?;
+        let former = adopt_former_mesh(&kernel, &mut notes, &local).await;
+        notes.note_mesh(&local.mesh.name);
+        notes.note_options(&options);
         kernel.learn(others_routes(&local));
         watch.learn(others_routes(&local));
         let memory = HostMemory::open(&options.state_dir);
         let segments = Segments::new(&local.mesh, &local.site, memory, SystemTime::now());
         kernel.expect_segments(expected_segments(&segments));
+        kernel.expect_filter(local.filter.clone());
         watch.manage(local.interfaces().chain(segments.interfaces()).collect());
         let backend = local.backend(kernel.has_wireguard().await?)?;
         let drivers = WireGuard::new(&options.run_dir, removal::PROGRAM.into());
@@ -239,6 +224,8 @@ impl Daemon {
             looks: Looks::new(now),
             started: now,
             activity,
+            instance_lock,
+            former,
         };
         Ok((daemon, inlets))
     }
@@ -247,27 +234,11 @@ impl Daemon {
         // A signal ends whatever is under way: it may wait for something that does not come.
         let end = tokio::select! {
             biased;
-            () = ending.asked_for() => End::Leave,
+            end = ending.asked_for() => end,
             end = self.work(&mut inlets) => end?,
         };
         notify(&[NotifyState::Stopping]);
-        match end {
-            End::Leave => {
-                info!("stopping; tunnels and routes stay");
-                self.leave().await
-            }
-            End::Down(answer) => {
-                info!("stopping; everything is removed");
-                let result = self.down().await;
-                let reply = result.as_ref().map(|left| match left.is_empty() {
-                    true => Part::null(),
-                    false => Part::whole(serde_json::Value::from(left.clone()).to_string()),
-                });
-                // If the client has gone, the log has the outcome.
-                let _ = answer.send(reply.map_err(|error| format!("{error:#}")));
-                result.map(drop)
-            }
-        }
+        self.end(end).await
     }
 
     /// Works until somebody wants everything gone. May be dropped at any time: the daemon ends then.
@@ -315,7 +286,12 @@ impl Daemon {
                     self.looks.unmanaged_changed(now);
                 }
                 let moved = self.hear_hosts(&changes).await;
-                let managed = |change: &Change| !unmanaged(change) && !matches!(change, Change::Heard { .. });
+                let filter_differs = changes.contains(&Change::Filter) && self.filter_differs(&inlets.watch).await;
+                let known = |change: &Change| matches!(change, Change::Heard { .. } | Change::Filter);
+                let managed = |change: &Change| !unmanaged(change) && !known(change);
+                if filter_differs {
+                    return Ok(Next::Reconcile(Look::Afresh));
+                }
                 if changes.iter().any(managed) && self.looks.managed_changed(now) {
                     Ok(Next::Reconcile(Look::Afresh))
                 } else if moved {
@@ -324,12 +300,11 @@ impl Daemon {
                     Ok(Next::Nothing)
                 }
             }
-            Some(asked) = inlets.questions.recv() => self.answer(asked).await,
+            Some(asked) = inlets.questions.recv() => self.answer(asked, &mut inlets.watch).await,
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
             _ = inlets.reload.recv() => {
-                self.reload().await;
-                inlets.watch.learn(others_routes(&self.local));
-                inlets.watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
+                // A refusal has been logged, and stands in `weft status`.
+                let _ = self.reload(&mut inlets.watch).await;
                 Ok(Next::Reconcile(Look::Afresh))
             }
             () = tokio::time::sleep_until(deadline.into()) => {
@@ -338,6 +313,19 @@ impl Daemon {
                 Ok(Next::Reconcile(if only_devices { Look::Devices } else { Look::Afresh }))
             }
         }
+    }
+
+    /// The mesh's nftables tables were changed, perhaps by weft itself: whether they are not what they were.
+    async fn filter_differs(&mut self, watch: &Watch) -> bool {
+        let now = Instant::now();
+        self.filters.expire(now);
+        self.filters.look(&mut self.kernel, now).await;
+        let differs = !self.kernel.has_filter(self.observed.state.filter.as_ref());
+        if differs {
+            let by = watch.filter_author().unwrap_or_else(|| "another program".to_owned());
+            warn!(by, "weft's nftables tables were removed or changed; they are set again");
+        }
+        differs
     }
 
     /// When to look though nothing happens.
@@ -368,18 +356,28 @@ impl Daemon {
                 self.filters.look(&mut self.kernel, now).await;
                 let start = Instant::now();
                 match self.kernel.observe(&self.drivers).await {
-                    Ok(observed) => self.observed = observed,
+                    Ok(observed) => {
+                        self.report_undone_settings(&observed);
+                        self.observed = observed;
+                    }
                     Err(error) => return self.failed(&error),
+                }
+                if self.rename_tunnels().await {
+                    match self.kernel.observe(&self.drivers).await {
+                        Ok(observed) => self.observed = observed,
+                        Err(error) => return self.failed(&error),
+                    }
                 }
                 self.looks.looked(start, Instant::now());
             } else {
                 self.kernel.observe_devices(&mut self.observed, &self.drivers).await;
                 self.looks.at_devices(Instant::now());
             }
+            // Before any adjacency: what this router brings in is not flushed at the end of a restart.
+            self.redistribute().await;
             self.tell_links().await;
             self.follow_clock().await;
             self.note_down();
-            self.redistribute().await;
         }
         if let Settling::Until(_) = self.settling
             && self.converged().await
@@ -395,10 +393,24 @@ impl Daemon {
                 self.look_failure = None;
                 self.looks.succeeded();
                 self.log_failures(&failures);
+                self.forget_former_mesh().await;
             }
             Err(error) => self.failed(&error),
         }
         self.segments.tell_ports(&self.observed.heard);
+    }
+
+    /// Kernel settings that were right and are not any more: another program has written them.
+    fn report_undone_settings(&self, now: &Observed) {
+        let [before, now] = [&self.observed, now].map(|observed| &observed.state.sysctls);
+        let settings = undone(&desired_sysctls(self.local.tunnels.keys(), before), before, now);
+        if !settings.is_empty() {
+            let settings = settings.join(", ");
+            warn!(
+                settings,
+                "another program has written kernel settings that a router needs otherwise; they are set again"
+            );
+        }
     }
 
     /// Whether the kernel is known to be as it should be, but for what OSPF has just computed.
@@ -467,6 +479,10 @@ impl Daemon {
         desired.rules = routing.rules;
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
         self.settling.keep(&mut desired.routes, &self.observed.state.routes);
+        if self.settling != Settling::Settled {
+            // They are the source addresses of routes that are kept.
+            desired.addresses.extend(self.observed.state.addresses.iter().cloned());
+        }
         let reachable = self.reachable(&desired.routes);
         desired.overlay = self.segments.desired(&reachable, &self.observed.foreign);
         desired
@@ -567,6 +583,12 @@ impl Daemon {
         self.configure().await;
     }
 
+    /// The router starts over under another router id: its previous routes are kept until it has new ones.
+    fn settle_again(&mut self) {
+        let grace_period = self.local.mesh.ospf.graceful_restart.restarter.unwrap_or_default();
+        self.settling = Settling::start(Instant::now(), self.missed_after.max(grace_period) + SETTLING_MARGIN);
+    }
+
     fn take_routes(&mut self, changes: RouteChanges) {
         for (prefix, route) in changes {
             match route {
@@ -592,11 +614,18 @@ impl Daemon {
     }
 
     /// Takes the mesh file as it is now; a wrong one changes nothing.
-    async fn reload(&mut self) {
+    ///
+    /// # Errors
+    /// Why the file is refused.
+    async fn reload(&mut self, watch: &mut Watch) -> Result<(), String> {
         notify(&[NotifyState::Reloading]);
-        match self.reloaded() {
+        let outcome = match self.reloaded() {
             Ok((local, backend)) => {
                 info!(sites = local.mesh.sites.len(), tunnels = local.tunnels.len(), "mesh file read again");
+                carry_over_handles(&self.local, &local, &mut self.ids);
+                if local.site.loopback != self.local.site.loopback {
+                    self.settle_again();
+                }
                 self.local = local;
                 self.backend = backend;
                 self.refused_reload = None;
@@ -609,34 +638,25 @@ impl Daemon {
                 // By the new file; what is no longer looked at is not redistributed either.
                 self.redistributed = redistributed(&self.local.site, &self.observed.foreign);
                 self.configure().await;
+                watch.learn(others_routes(&self.local));
+                watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
+                Ok(())
             }
             Err(reason) => {
                 let reason = format!("{reason:#}");
                 error!("the mesh file is not taken, the old one stays in force: {reason}");
-                self.refused_reload = Some(reason);
+                self.refused_reload = Some(reason.clone());
+                Err(reason)
             }
-        }
+        };
         notify(&[NotifyState::Ready]);
-    }
-
-    /// Ends so that the next daemon goes on where this one stopped, and neighbours need not notice.
-    async fn leave(&mut self) -> anyhow::Result<()> {
-        if let Some(grace_period) = self.local.mesh.ospf.graceful_restart.restarter {
-            let end = SystemTime::now() + grace_period;
-            // Neighbours are not told of what the next daemon could not know.
-            if self.notes.leave_restart(Note::running(end)) == Written::Yes {
-                let prepared = timeout(FAREWELL_PATIENCE, self.driver.prepare_restart(grace_period)).await;
-                let boot = prepared.context("the neighbours could not be told of the restart in time")??;
-                // If the note fails now, the one before holds, and the next daemon announces its restart by itself.
-                let _: Written = self.notes.leave_restart(Note::planned(end, boot));
-            }
-        }
-        Ok(())
+        outcome
     }
 
     /// Notes until when neighbours would bear with this router's silence, should it end without a word before it looks again; and
     /// whatever could not be noted before.
     fn note_down(&mut self) {
+        self.instance_lock.keep();
         self.notes.retry();
         self.segments.retry_remembering();
         self.kernel.retry_remembering();
@@ -678,7 +698,7 @@ impl Daemon {
         wireguard::stack::wipe();
         anyhow::ensure!(
             local.mesh.name == self.local.mesh.name,
-            "the mesh is called {} now and was {}: run `weft down` and start again",
+            "the mesh is called {} now and was {}: restart weft, which takes everything over",
             local.mesh.name,
             self.local.mesh.name
         );
@@ -695,9 +715,7 @@ impl Daemon {
     }
 
     /// Removes everything; what cannot be undone comes back.
-    async fn down(&mut self) -> anyhow::Result<Vec<String>> {
-        self.driver.shutdown().await;
-        self.notes.take_restart();
+    pub(super) async fn remove_everything(&mut self) -> anyhow::Result<Vec<String>> {
         let left = removal::remove_everything(&mut self.kernel, &self.drivers, &mut self.notes).await?;
         self.drivers.engine().stop().await?;
         Ok(left)
@@ -744,7 +762,7 @@ fn recorder(options: &Options, local: &Local, config: &Config, seed: u64) -> Opt
 }
 
 /// Random octets from the operating system: a seed for the engine's jitter, a salt.
-fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     use std::io::Read as _;
     let mut bytes = [0; N];
     std::fs::File::open("/dev/urandom")

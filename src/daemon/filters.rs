@@ -8,7 +8,7 @@ use tracing::warn;
 use crate::kernel::{Kernel, Refused};
 use crate::reconcile::filter::Ruleset;
 
-/// How often the ruleset is looked at: nftables changes without a notification, and a listing costs a process.
+/// How often the ruleset is looked at though no change of it was notified: a listing costs a process.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How often the few refused sources are read at most, however often somebody asks.

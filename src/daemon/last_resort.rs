@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long an orderly end may take: the farewell to neighbours and clients, and a margin. `weft down` waits for the WireGuard engine
+/// How long an orderly end may take: the question to the service manager, the withdrawal or
+/// the announcement of a restart, the answers to clients, and a margin. `weft down` waits for the WireGuard engine
 /// and the kernel, and takes longer at worst.
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -9,7 +9,7 @@ use super::backoff::Backoff;
 
 /// How often WireGuard devices are looked at: they change without a notification.
 pub(super) const DEVICES_INTERVAL: Duration = Duration::from_secs(5);
-/// How often everything is looked at though nothing was heard: kernel settings and nftables change without a notification, too.
+/// How often everything is looked at without a notification: some kernel settings change without a notification, too.
 const INTERVAL: Duration = Duration::from_secs(30);
 /// How long changes that do not concern weft are gathered before they are looked at: they come in bursts.
 const HOLD: Duration = Duration::from_millis(100);

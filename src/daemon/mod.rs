@@ -5,9 +5,11 @@
 
 mod backoff;
 mod core;
+mod ending;
 mod filter_report;
 mod filters;
 mod host_memory;
+mod instance_lock;
 mod interfaces;
 mod lan;
 mod last_resort;
@@ -16,13 +18,16 @@ mod looks;
 mod lsdb;
 mod memory;
 mod notes;
+mod offline_withdrawal;
 mod privileges;
 mod removal;
+mod renaming;
 mod report;
 mod restart_note;
 mod rows;
 mod segment_report;
 mod segments;
+mod service_manager;
 mod settling;
 mod unreachable;
 
@@ -70,6 +75,11 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     privileges::drop_capabilities()?;
     memory::give_back_at_intervals().context("starting a thread")?;
     block_on(core::run(options, local))
+}
+
+/// Whether a daemon uses this run directory, though it may not answer.
+pub fn is_running(run_dir: &Path) -> bool {
+    instance_lock::holder(run_dir).is_some()
 }
 
 /// Removes everything that a daemon of this run directory has made and left, and stops its engine. For when none runs. `mesh` is the

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 use tracing::error;
 
+use super::Options;
 use super::restart_note::{self, Note};
 use crate::state_file::{Outlives, Purpose, StateFile, Written, directory_problem, make_directory};
 
@@ -19,6 +21,13 @@ const MESH: Purpose = Purpose {
     without: "once the daemon has ended, `weft down` may have to be told the mesh with --mesh",
 };
 
+const OPTIONS: Purpose = Purpose {
+    name: "options",
+    limit: 16 * 1024,
+    outlives: Outlives::Process,
+    without: "once the daemon has ended, `weft down` cannot flush this router's LSAs: OSPF neighbours drop it after the dead interval",
+};
+
 const STARTS: Purpose = Purpose {
     name: "starts",
     limit: 64,
@@ -27,12 +36,22 @@ const STARTS: Purpose = Purpose {
               interval",
 };
 
+/// What `weft run` was given, as far as it matters to `weft down`.
+#[derive(Debug, Serialize, Deserialize)]
+struct NotedOptions {
+    mesh_file: PathBuf,
+    key_file: PathBuf,
+    state_dir: PathBuf,
+    public_keys: Option<PathBuf>,
+}
+
 /// The notes, and the directories that they are in.
 #[derive(Debug)]
 pub(super) struct Notes {
     /// Without repetition, the run directory first.
     directories: Vec<PathBuf>,
     mesh: StateFile,
+    options: StateFile,
     restart: StateFile,
     /// In each directory.
     starts: Vec<StateFile>,
@@ -62,6 +81,7 @@ impl Notes {
     fn of(run_dir: &Path, directories: Vec<PathBuf>) -> Self {
         Self {
             mesh: StateFile::new(run_dir, &MESH),
+            options: StateFile::new(run_dir, &OPTIONS),
             restart: restart_note::file(run_dir),
             starts: directories.iter().map(|directory| StateFile::new(directory, &STARTS)).collect(),
             directories,
@@ -99,6 +119,28 @@ impl Notes {
         })
     }
 
+    /// Notes what the daemon was given.
+    pub(super) fn note_options(&mut self, options: &Options) {
+        let path = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let given = NotedOptions {
+            mesh_file: path(&options.mesh_file),
+            key_file: path(&options.key_file),
+            state_dir: path(&options.state_dir),
+            public_keys: options.public_keys.as_deref().map(path),
+        };
+        if let Ok(content) = serde_json::to_vec(&given) {
+            // What is not written now is tried again.
+            let _: Written = self.options.write(&content);
+        }
+    }
+
+    /// What the daemon of this run directory was given; `None` if that is not noted.
+    pub(super) fn noted_options(&mut self, run_dir: &Path) -> Option<Options> {
+        let given: NotedOptions = self.options.read(|content| Ok(serde_json::from_slice(content)?))?;
+        let NotedOptions { mesh_file, key_file, state_dir, public_keys } = given;
+        Some(Options { mesh_file, key_file, run_dir: run_dir.to_owned(), state_dir, public_keys, trace: None })
+    }
+
     /// Whether a daemon has run with this run directory, though it left no note of its mesh.
     pub(super) fn show_a_daemon(&self) -> bool {
         let left = ["control.sock", "engine.sock", "engine.log", "sysctl.json", "mesh.damaged"];
@@ -110,7 +152,10 @@ impl Notes {
     /// # Errors
     /// If the note stays.
     pub(super) fn forget_mesh(&mut self) -> anyhow::Result<()> {
-        self.mesh.remove().with_context(|| format!("removing {}", self.mesh.path().display()))
+        for file in [&mut self.options, &mut self.mesh] {
+            file.remove().with_context(|| format!("removing {}", file.path().display()))?;
+        }
+        Ok(())
     }
 
     /// Leaves a note on how a restart goes on, in place of any before.
@@ -130,13 +175,14 @@ impl Notes {
             let _ = make_directory(directory);
         }
         self.mesh.retry();
+        self.options.retry();
         self.starts.iter_mut().for_each(StateFile::retry);
     }
 
     /// What an operator should know.
     pub(super) fn problems(&self) -> Vec<String> {
         let of_directories = self.directories.iter().filter_map(|directory| directory_problem(directory));
-        let files = [&self.mesh, &self.restart].into_iter().chain(&self.starts);
+        let files = [&self.mesh, &self.options, &self.restart].into_iter().chain(&self.starts);
         of_directories.chain(files.flat_map(StateFile::problems)).collect()
     }
 }
@@ -155,6 +201,30 @@ mod tests {
 
     fn at(secs: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(secs)
+    }
+
+    fn options(directory: &Path) -> Options {
+        Options {
+            mesh_file: directory.join("mesh.toml"),
+            key_file: directory.join("key"),
+            run_dir: directory.to_owned(),
+            state_dir: directory.to_owned(),
+            public_keys: None,
+            trace: None,
+        }
+    }
+
+    #[test]
+    fn what_the_daemon_was_given_is_there_until_everything_of_its_mesh_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut notes = Notes::open(dir.path(), dir.path());
+        assert!(notes.noted_options(dir.path()).is_none());
+        notes.note_mesh("acme");
+        notes.note_options(&options(dir.path()));
+        let mut left = Notes::left_in(dir.path());
+        assert_eq!(left.noted_options(dir.path()).unwrap().key_file, dir.path().join("key"));
+        left.forget_mesh().unwrap();
+        assert!(Notes::left_in(dir.path()).noted_options(dir.path()).is_none());
     }
 
     #[test]
@@ -186,8 +256,9 @@ mod tests {
         assert_eq!(notes.number_start(at(1000)), 1000);
         notes.note_mesh("acme");
         assert_eq!((notes.noted_mesh(), notes.take_restart()), (None, None));
+        notes.note_options(&options(dir.path()));
         let problems = notes.problems();
-        for (name, count) in [("/run", 3), ("/state", 2), ("cannot be written (Not a directory", 3)] {
+        for (name, count) in [("/run", 4), ("/state", 2), ("cannot be written (Not a directory", 4)] {
             assert_eq!(
                 problems.iter().filter(|problem| problem.contains(name)).count(),
                 count,

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use tracing::warn;
 
+use super::instance_lock::InstanceLock;
 use super::notes::Notes;
+use super::offline_withdrawal::withdraw_offline;
 use crate::kernel::{self, Kernel, meshes_by_links};
 use crate::reconcile::state::State;
 use crate::tunnel::WireGuard;
@@ -21,9 +23,14 @@ const NAMELESS: &str = "?";
 
 /// Removes what a daemon left that does not run any more; what cannot be undone comes back.
 pub(super) async fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Result<Vec<String>> {
+    // No daemon may start meanwhile.
+    let _lock = InstanceLock::acquire(run_dir)?;
     let drivers = WireGuard::new(run_dir, PROGRAM.into());
     let mut notes = Notes::left_in(run_dir);
-    notes.take_restart();
+    let withdrawn = withdraw_offline(run_dir, &mut notes, &drivers).await;
+    let obstacle = withdrawn.err().map(|error| {
+        format!("this router's LSAs are not flushed, neighbours drop it after the dead interval or the grace period: {error:#}")
+    });
     let left = match mesh.or_else(|| notes.noted_mesh()) {
         Some(mesh) => remove_mesh(&mesh, &drivers, run_dir, &mut notes).await?,
         None => {
@@ -37,7 +44,7 @@ pub(super) async fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Re
     if run_dir.is_dir() {
         drivers.engine().stop().await?;
     }
-    Ok(left)
+    Ok(obstacle.into_iter().chain(left).collect())
 }
 
 async fn remove_mesh(

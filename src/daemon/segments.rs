@@ -13,7 +13,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use ospf::{Domain, LsaPlace, OpaqueScope};
 use tracing::{debug, info, warn};
-use vxlan::{Claim, ClaimError, Entries, Finding, Mac, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode};
+use vxlan::{
+    Claim, ClaimError, Entries, Finding, Mac, Record, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode,
+};
 
 use super::host_memory::HostMemory;
 use crate::kernel::{MAX_LEARNED, gratuitous};
@@ -79,6 +81,7 @@ impl Segments {
     /// The mesh file has been read again.
     pub(super) fn reload(&mut self, mesh: &Mesh, own: &Site, now: SystemTime) {
         let Mesh { sites, segments, .. } = mesh;
+        self.renumber(sites, own);
         self.sites = sites.iter().map(|site| (site.loopback, site.name.clone())).collect();
         self.underlay_mtu = mesh.smallest_mtu();
         let domain_before = self.domain();
@@ -104,6 +107,34 @@ impl Segments {
             if heard_in != Some(self.domain()) {
                 self.hear_again(vni, now);
             }
+        }
+    }
+
+    /// Sites may have other loopbacks now: what is remembered of hosts is about the same sites under their new addresses.
+    fn renumber(&mut self, sites: &[Site], own: &Site) {
+        let address = |name: &String| sites.iter().find(|site| site.name == *name).map(|site| Vtep(site.loopback));
+        let moved = self.sites.iter().filter_map(|(before, name)| Some((Vtep(*before), address(name)?)));
+        let moved: BTreeMap<Vtep, Vtep> = moved.filter(|(before, after)| before != after).collect();
+        if moved.is_empty() && self.here.0 == own.loopback {
+            return;
+        }
+        let renumbered = |vtep: Vtep| moved.get(&vtep).copied().unwrap_or(vtep);
+        let records = self.segments.iter().flat_map(|(vni, segment)| {
+            let vni = *vni;
+            segment.whereabouts.records().map(move |record| (vni, *record))
+        });
+        let records: Vec<(Vni, Record)> = records
+            .map(|(vni, Record { claim, author, since })| {
+                let (home, location) = (renumbered(claim.home), renumbered(claim.location));
+                (vni, Record { claim: Claim { home, location, ..claim }, author: renumbered(author), since })
+            })
+            .collect();
+        self.memory.keep(records.iter().map(|(vni, record)| (*vni, record)));
+        self.segments.clear();
+        if self.here.0 != own.loopback {
+            // The link state database of another router id begins empty.
+            self.said.clear();
+            self.here = Vtep(own.loopback);
         }
     }
 

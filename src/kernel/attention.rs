@@ -47,6 +47,19 @@ impl Interfaces {
     pub fn manage_address(&self, body: &[u8]) -> bool {
         self.managed.is_none() || index_in(body).is_none_or(|index| self.indexes.contains(&index))
     }
+
+    /// Whether RTM_NEWNETCONF with this body is about the settings of one of them, or about those of all interfaces together.
+    pub fn manage_settings(&self, body: &[u8]) -> bool {
+        /// Octets of `struct netconfmsg`, padded.
+        const HEADER: usize = 4;
+        /// `<linux/netconf.h>`
+        const NETCONFA_IFINDEX: u16 = 1;
+        const NETCONFA_IFINDEX_ALL: i32 = -1;
+        let index = attribute(body.get(HEADER..).unwrap_or_default(), NETCONFA_IFINDEX);
+        let Some(index) = index.and_then(|octets| octets.try_into().ok()).map(i32::from_ne_bytes) else { return true };
+        index == NETCONFA_IFINDEX_ALL
+            || u32::try_from(index).is_ok_and(|index| self.managed.is_none() || self.indexes.contains(&index))
+    }
 }
 
 /// The index of the interface: at the same place in `struct ifinfomsg` and `struct ifaddrmsg`.
@@ -56,7 +69,7 @@ fn index_in(body: &[u8]) -> Option<u32> {
 }
 
 /// The value of the first attribute of this type (`struct rtattr`).
-fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(super) fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     const HEADER: usize = 4;
     loop {
         let header: &[u8; HEADER] = attributes.first_chunk()?;
@@ -172,6 +185,23 @@ mod tests {
         assert!(!interfaces.manage_link(&link(9, "veth9")));
         assert!(interfaces.manage_address(&[2, 24, 0, 0, 7, 0, 0, 0]));
         assert!(!interfaces.manage_address(&[2, 24, 0, 0, 9, 0, 0, 0]));
+    }
+
+    #[test]
+    fn settings_count_of_all_interfaces_together_and_of_those_of_weft() {
+        let managed = Some([name("wg-a")].into());
+        let mut interfaces = Interfaces { managed, ..Interfaces::default() };
+        let indexes = [(name("wg-a"), 7), (name("veth9"), 9)].into();
+        interfaces.find(&Observed { indexes, ..Observed::default() });
+        // NETCONFA_FORWARDING comes after the index.
+        let about = |index: i32| {
+            let [index, off] = [index, 0].map(i32::to_ne_bytes);
+            [&[2, 0, 0, 0][..], &[8, 0, 1, 0], &index, &[8, 0, 2, 0], &off].concat()
+        };
+        for (index, expected) in [(-1, true), (7, true), (-2, false), (9, false)] {
+            assert_eq!(interfaces.manage_settings(&about(index)), expected, "{index}");
+        }
+        assert!(interfaces.manage_settings(&[2, 0, 0, 0, 8]), "what is cut counts");
     }
 
     #[test]

@@ -190,6 +190,20 @@ pub(super) async fn set_up(netlink: &Netlink, index: u32) -> io::Result<()> {
     netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
 }
 
+/// Sets the link down.
+pub(super) async fn set_down(netlink: &Netlink, index: u32) -> io::Result<()> {
+    let mut message = with_index(index);
+    message.header.change_mask = LinkFlags::Up;
+    netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
+}
+
+/// Gives the link another name. EBUSY on kernels that do not rename a link that is up.
+pub(super) async fn rename(netlink: &Netlink, index: u32, to: &IfName) -> io::Result<()> {
+    let mut message = with_index(index);
+    message.attributes.push(LinkAttribute::IfName(to.as_str().to_owned()));
+    netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
+}
+
 /// Deletes the link; good if it is gone.
 pub(super) async fn delete(netlink: &Netlink, index: u32) -> io::Result<()> {
     unless(netlink.change(RouteNetlinkMessage::DelLink(with_index(index)), 0).await, libc::ENODEV)

@@ -2,6 +2,7 @@
 //!
 //! The program may be missing, fail or hang: each run of it ends within [`LIMIT`], and an [`NftError`] says what to do about it.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -87,7 +88,25 @@ pub(super) struct Applied {
     listing: String,
 }
 
+impl Applied {
+    /// A short text that is the same for the same ruleset in the same listing, made by the same version of weft.
+    pub fn fingerprint(&self) -> String {
+        let of = |text: &str| {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            hasher.finish()
+        };
+        format!("{:016x} {:016x}", of(self.ruleset.script()), of(&self.listing))
+    }
+}
+
 impl Nft {
+    /// What is there, as if it were `ruleset` that was put into the kernel; `None` if there is nothing.
+    pub async fn found(&self, mesh: &str, ruleset: Ruleset) -> Option<Applied> {
+        let listing = self.listing(mesh).await.ok()??;
+        Some(Applied { ruleset, listing })
+    }
+
     /// The mesh's ruleset as it is: `None` if there is none, the one in `applied` if nobody has changed it.
     pub async fn observe(&self, mesh: &str, applied: Option<&Applied>) -> Result<Option<Ruleset>, NftError> {
         let Some(listing) = self.listing(mesh).await? else { return Ok(None) };

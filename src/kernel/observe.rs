@@ -57,7 +57,7 @@ impl Kernel {
     /// the daemon's own; what cannot be kept there is reported as a problem.
     pub fn open(mesh: &str, run_dir: &Path) -> anyhow::Result<(Self, Watch)> {
         let netlink = Netlink::open()?;
-        let watch = Watch::open(netlink.port())?;
+        let watch = Watch::open(netlink.port(), mesh)?;
         let kernel = Self {
             netlink,
             alias: format!("{ALIAS_PREFIX}{mesh}"),
@@ -67,7 +67,7 @@ impl Kernel {
             others: OthersRoutes::default(),
             mesh: mesh.to_owned(),
             segments: Segments::default(),
-            filter: Filter::default(),
+            filter: Filter::open(run_dir),
         };
         Ok((kernel, watch))
     }
@@ -181,11 +181,12 @@ impl Kernel {
     /// Writes down what could not be written before.
     pub fn retry_remembering(&mut self) {
         self.memory.retry();
+        self.filter_note().retry();
     }
 
     /// What is wrong with the file that remembers settings.
     pub fn memory_problems(&self) -> Vec<String> {
-        self.memory.problems()
+        self.memory.problems().into_iter().chain(self.filter_problems()).collect()
     }
 
     /// Forgets what settings were before: after they have been given back.

@@ -12,12 +12,15 @@ use anyhow::Context;
 use netlink_packet_core::NLM_F_REPLACE;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use rtnetlink::MulticastGroup;
+use tracing::warn;
 use vxlan::Mac;
 
 use super::attention::{Attention, Interfaces};
+use super::filter_watch::FilterWatch;
 use super::netlink::OwnPort;
 use super::observe::OthersRoutes;
 use crate::mesh::IfName;
+use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{Observed, PROTOCOL};
 
 /// Receive buffer, bytes: some ten thousand route messages.
@@ -25,6 +28,10 @@ const BUFFER: libc::c_int = 4 << 20;
 
 /// Largest datagram that is looked at whole, bytes; the kernel's notifications are far smaller.
 const DATAGRAM: usize = 32 << 10;
+
+/// `<linux/rtnetlink.h>`, `<linux/netconf.h>`
+const RTNLGRP_IPV4_NETCONF: u32 = 24;
+const RTM_NEWNETCONF: u16 = 80;
 
 /// Datagrams read in a row before what they said is handed out.
 const BATCH: usize = 1024;
@@ -53,6 +60,10 @@ pub enum Change {
         /// The host.
         mac: Mac,
     },
+    /// A setting of an interface that weft has something to do with, or of all interfaces together, was written.
+    Settings,
+    /// The mesh's nftables tables were changed, by whomever.
+    Filter,
     /// Something was missed: look at everything.
     Resync,
 }
@@ -69,6 +80,8 @@ pub enum Attended {
 /// A subscription to the kernel's notifications.
 pub struct Watch {
     socket: TokioSocket,
+    /// Shared with a future that waits for it.
+    filter: Option<Arc<FilterWatch>>,
     /// Port of the socket that weft's own requests come from.
     own_port: Arc<OwnPort>,
     others: OthersRoutes,
@@ -79,17 +92,21 @@ pub struct Watch {
 
 impl Watch {
     /// Subscribes. Everything that happens from here on is heard of, except routes changed through `own_port`.
-    pub(super) fn open(own_port: Arc<OwnPort>) -> anyhow::Result<Self> {
+    pub(super) fn open(own_port: Arc<OwnPort>, mesh: &str) -> anyhow::Result<Self> {
         let groups =
             [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route, MulticastGroup::Ipv4Rule];
         let mask = groups.into_iter().fold(0, |mask, group| mask | 1 << (group as u32 - 1));
+        let mask = mask | 1 << (RTNLGRP_IPV4_NETCONF - 1);
         let mut watch = TokioSocket::new(NETLINK_ROUTE).context("opening a netlink socket")?;
         let socket = watch.socket_mut();
         socket.bind(&SocketAddr::new(0, mask)).context("subscribing to the kernel's notifications")?;
         // The kernel grants what rmem_max allows; a smaller buffer only makes `Resync` more likely.
         socket.set_rx_buf_sz(BUFFER).context("enlarging the netlink socket's buffer")?;
         let (others, segments, interfaces) = (OthersRoutes::default(), Attention::default(), Interfaces::default());
-        Ok(Self { socket: watch, own_port, others, segments, interfaces, buffer: Vec::with_capacity(DATAGRAM) })
+        // A kernel without nf_tables has no tables that could change.
+        let filter = FilterWatch::open(Ruleset::table(mesh)).map(Arc::new).ok();
+        let buffer = Vec::with_capacity(DATAGRAM);
+        Ok(Self { socket: watch, filter, own_port, others, segments, interfaces, buffer })
     }
 
     /// Which interfaces weft has something to do with, besides those that it has made: by name, whether or not they are there. Until
@@ -127,6 +144,31 @@ impl Watch {
     /// What has changed since the last call; waits until something has. Our own changes to links, addresses and rules are
     /// among it, our own routes are not. May be dropped at any time.
     pub async fn changed(&mut self) -> io::Result<BTreeSet<Change>> {
+        let filter = self.filter.clone();
+        let filter_changed = async {
+            match &filter {
+                Some(filter) => filter.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changes = self.configuration_changed() => changes,
+            changed = filter_changed => {
+                if let Err(error) = changed {
+                    warn!(%error, "no more notifications of nftables; its ruleset is looked at now and then");
+                    self.filter = None;
+                }
+                Ok(BTreeSet::from([Change::Filter]))
+            }
+        }
+    }
+
+    /// Who changed the mesh's nftables tables last, in words.
+    pub fn filter_author(&self) -> Option<String> {
+        self.filter.as_ref()?.author()
+    }
+
+    async fn configuration_changed(&mut self) -> io::Result<BTreeSet<Change>> {
         let mut changes = BTreeSet::new();
         let mut read = 0;
         let mut drain = Drain::UpToBatch;
@@ -190,6 +232,10 @@ fn changes_in<'a>(
                 libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => segments.change_of(kind, body),
                 libc::RTM_NEWLINK | libc::RTM_DELLINK if !interfaces.manage_link(body) => Some(Change::Unmanaged),
                 libc::RTM_NEWADDR | libc::RTM_DELADDR if !interfaces.manage_address(body) => Some(Change::Unmanaged),
+                RTM_NEWNETCONF => Some(match interfaces.manage_settings(body) {
+                    true => Change::Settings,
+                    false => Change::Unmanaged,
+                }),
                 _ => change_of(kind, flags, body),
             };
             match change {

@@ -9,21 +9,29 @@ use super::durations::seconds;
 use super::reader::{Entry, Report, Setting};
 use super::schema::GRACEFUL_RESTART;
 
-const EXAMPLE: &str = "graceful_restart = { helper = true, restarter = true, grace_period = \"120s\" }";
+const EXAMPLE: &str = "graceful_restart = { helper = true, restarter = true, grace_period = \"20s\" }";
 
-/// What `grace_period` is where nobody says (RFC 3623 §B.1).
-const DEFAULT_GRACE_PERIOD: Duration = Duration::from_secs(120);
+/// What `grace_period` is where nobody says. A daemon is back within seconds; one that is not should be missed soon. (RFC 3623 §B.1 has
+/// 120 seconds, for routers that load another operating system meanwhile.)
+const DEFAULT_GRACE_PERIOD: Duration = Duration::from_secs(20);
 
 /// The longest that neighbours grant (RFC 3623 §B.1): LSRefreshTime.
 const LONGEST_GRACE_PERIOD: Duration = Duration::from_secs(1800);
 
 /// How restarts are borne, those of others and the router's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GracefulRestart {
     /// Whether neighbours that restart are helped.
     pub helper: Helper,
     /// How long neighbours are asked to bear with a restart of this router's; `None`: they are not asked.
     pub restarter: Option<Duration>,
+}
+
+impl Default for GracefulRestart {
+    /// Both sides: a restart of the daemon loses nothing.
+    fn default() -> Self {
+        Self { helper: Helper::Strict, restarter: Some(DEFAULT_GRACE_PERIOD) }
+    }
 }
 
 /// Reads the value; `None` if something in it is wrong, which has then been reported.
@@ -44,7 +52,7 @@ pub(super) fn graceful_restart(entry: &Entry<'_>, report: &mut Report) -> Option
         Some(period)
     });
     table.finish(report);
-    let (helper, restarter) = (helper.effective(Helper::Strict)?.value, restarter.effective(false)?.value);
+    let (helper, restarter) = (helper.effective(Helper::Strict)?.value, restarter.effective(true)?.value);
     let grace_period = grace_period.effective(DEFAULT_GRACE_PERIOD)?.value;
     Some(GracefulRestart { helper, restarter: restarter.then_some(grace_period) })
 }

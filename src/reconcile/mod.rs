@@ -7,6 +7,7 @@ mod attempts;
 pub mod filter;
 pub mod overlay;
 mod plan;
+mod renames;
 pub mod routes;
 pub mod state;
 mod step;
@@ -15,4 +16,5 @@ pub mod tunnels;
 
 pub use attempts::Attempts;
 pub use plan::{Applied, plan, plan_routes};
+pub use renames::renames;
 pub use step::Step;

@@ -65,19 +65,23 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
     }
     let unmade = interfaces_to_make(desired, observed);
     plan_sysctls(desired, observed, &unmade, &mut steps);
+    let in_the_way = links_in_the_way(desired, observed, &unmade);
+    let early = observed.state.links.iter().filter(|(interface, _)| in_the_way.contains(*interface));
+    steps.extend(early.map(|(interface, link)| Step::DeleteLink(interface.clone(), link.backend)));
     for (interface, link) in &desired.links {
         plan_link(interface, link, desired, observed, applied, &mut steps);
     }
     plan_new_addresses(desired, observed, &mut steps);
     steps.extend(plan_making(&desired.overlay, observed).into_iter().map(Step::Overlay));
     let routes = usable_routes(desired, observed);
-    plan_routes_to_install(&routes, observed, &unmade, &mut steps);
+    let lost = unmade.union(&in_the_way).cloned().collect();
+    plan_routes_to_install(&routes, observed, &lost, &mut steps);
     // The more specific rule first: without 5200, 5201 would capture what `main` knows.
     steps.extend(desired.rules.difference(&observed.state.rules).cloned().map(Step::AddRule));
     let unwanted = observed.state.rules.iter().rev().filter(|rule| !desired.rules.contains(*rule));
     steps.extend(unwanted.cloned().map(Step::DeleteRule));
     steps.extend(overlay::plan_withdrawal(&desired.overlay, observed, &applied.ports).into_iter().map(Step::Overlay));
-    plan_withdrawal(desired, observed, &routes, &mut steps);
+    plan_withdrawal(desired, observed, &routes, &in_the_way, &mut steps);
     if desired.filter.is_none() && observed.state.filter.is_some() {
         steps.push(Step::DeleteFilter);
     }
@@ -122,6 +126,16 @@ fn interfaces_to_make(desired: &State, observed: &Observed) -> BTreeSet<IfName> 
         observed.state.links.get(interface).is_some_and(|found| found.backend == link.backend)
     };
     desired.links.iter().filter(|(interface, link)| !stands(interface, link)).map(|(name, _)| name.clone()).collect()
+}
+
+/// Tunnel interfaces that are not wanted any more and have the port of one that is to be made: they go before it comes.
+fn links_in_the_way(desired: &State, observed: &Observed, unmade: &BTreeSet<IfName>) -> BTreeSet<IfName> {
+    let ports = unmade.iter().filter_map(|name| Some(desired.devices.get(name)?.listen_port));
+    let ports: BTreeSet<u16> = ports.collect();
+    let unwanted = observed.state.links.keys().filter(|name| !desired.links.contains_key(*name));
+    let blocks =
+        |name: &&IfName| observed.state.devices.get(*name).is_some_and(|device| ports.contains(&device.listen_port));
+    unwanted.filter(blocks).cloned().collect()
 }
 
 /// Settings of everything that exists already; those of a new link follow its creation.
@@ -298,9 +312,16 @@ fn plan_routes_to_install(
 }
 
 /// What is not wanted any more: routes, then the addresses they had as source, then the links under them.
-fn plan_withdrawal(desired: &State, observed: &Observed, routes: &BTreeMap<RouteKey, Route>, steps: &mut Vec<Step>) {
-    let unwanted = observed.state.routes.keys().filter(|key| !routes.contains_key(key));
-    steps.extend(unwanted.copied().map(Step::DeleteRoute));
+fn plan_withdrawal(
+    desired: &State,
+    observed: &Observed,
+    routes: &BTreeMap<RouteKey, Route>,
+    gone: &BTreeSet<IfName>,
+    steps: &mut Vec<Step>,
+) {
+    let died = |route: &Route| !route.nexthops.is_empty() && over(gone, route);
+    let unwanted = observed.state.routes.iter().filter(|(key, route)| !routes.contains_key(key) && !died(route));
+    steps.extend(unwanted.map(|(key, _)| Step::DeleteRoute(*key)));
     for (interface, address) in observed.state.addresses.difference(&desired.addresses) {
         // A link that goes takes its addresses along.
         let stays = desired.links.contains_key(interface) || !observed.state.links.contains_key(interface);
@@ -308,7 +329,8 @@ fn plan_withdrawal(desired: &State, observed: &Observed, routes: &BTreeMap<Route
             steps.push(Step::RemoveAddress(interface.clone(), *address));
         }
     }
-    let unwanted = observed.state.links.iter().filter(|(interface, _)| !desired.links.contains_key(*interface));
+    let unwanted = observed.state.links.iter();
+    let unwanted = unwanted.filter(|(name, _)| !desired.links.contains_key(*name) && !gone.contains(*name));
     steps.extend(unwanted.map(|(interface, link)| Step::DeleteLink(interface.clone(), link.backend)));
 }
 

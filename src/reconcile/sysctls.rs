@@ -39,6 +39,15 @@ pub fn desired_sysctls<'a>(tunnels: impl IntoIterator<Item = &'a IfName>, presen
     desired
 }
 
+/// The settings, as `sysctl` names them, that were as desired before and are not now.
+pub fn undone(desired: &Sysctls, before: &Sysctls, now: &Sysctls) -> Vec<String> {
+    let is_undone = |(sysctl, value): &(&Sysctl, &u32)| {
+        before.get(sysctl) == Some(value) && now.get(sysctl).is_some_and(|now| now != *value)
+    };
+    let undone = desired.iter().filter(is_undone);
+    undone.map(|(sysctl, _)| format!("net.ipv4.conf.{}.{}", sysctl.scope, sysctl.key.name())).collect()
+}
+
 /// Addresses of this machine at which a strict reverse path filter (`rp_filter` = 1) may look: all but those on `lo`, if
 /// any interface of others has one.
 pub fn strictly_filtered(observed: &Observed) -> BTreeSet<Ipv4Addr> {
@@ -160,6 +169,18 @@ mod tests {
         );
         let meddled = values("all/forwarding=1 eth0/forwarding=0 eth1/forwarding=1 all/rp_filter=1");
         assert_eq!(shown(&originals.restoration(&meddled)), "all/forwarding=0 eth1/forwarding=0");
+    }
+
+    #[test]
+    fn settings_that_another_program_wrote_are_named() {
+        let desired = values("all/forwarding=1 all/rp_filter=0 wg-b/forwarding=1 wg-c/forwarding=1");
+        let before = values("all/forwarding=1 all/rp_filter=1 wg-b/forwarding=1 wg-c/forwarding=1 eth0/forwarding=1");
+        let now = values("all/forwarding=0 all/rp_filter=1 wg-b/forwarding=1 eth0/forwarding=0");
+        assert_eq!(
+            undone(&desired, &before, &now),
+            ["net.ipv4.conf.all.forwarding"],
+            "a link that is gone is none of them"
+        );
     }
 
     #[test]

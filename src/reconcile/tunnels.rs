@@ -18,6 +18,9 @@ pub trait Tunnels: Sync {
     /// Has the engine let go of the device, which disappears; good if the engine does not know it.
     fn remove_userspace(&self, interface: &IfName) -> impl Future<Output = anyhow::Result<()>> + Send;
 
+    /// Has the engine serve the device under another name, by which the caller is about to rename its interface. Sessions go on.
+    fn rename_userspace(&self, from: &IfName, to: &IfName) -> impl Future<Output = anyhow::Result<()>> + Send;
+
     /// Writes exactly what `change` names; everything else, above all a live peer's session, stays as it is.
     fn configure(&self, interface: &IfName, change: &DeviceChange) -> impl Future<Output = anyhow::Result<()>> + Send;
 

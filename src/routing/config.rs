@@ -40,6 +40,14 @@ impl InterfaceIds {
         id
     }
 
+    /// Gives the interface with the handle of `from` the name `to`. The handle of `to`, if it has one, belongs to nobody then.
+    pub fn rename(&mut self, from: &IfName, to: &IfName) {
+        if let Some(id) = self.by_name.remove(from) {
+            self.by_name.insert(to.clone(), id);
+            self.by_id.insert(id, to.clone());
+        }
+    }
+
     /// The interface with this handle; `None` for a virtual link.
     pub fn name(&self, id: InterfaceId) -> Option<&IfName> {
         self.by_id.get(&id)

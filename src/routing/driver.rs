@@ -131,7 +131,7 @@ enum Command {
     View(oneshot::Sender<View>),
     Lsdb(Option<LsaPlace>, oneshot::Sender<LsdbPart>),
     PrepareRestart(Duration, oneshot::Sender<u32>),
-    Shutdown(oneshot::Sender<()>),
+    Withdraw(oneshot::Sender<u32>),
 }
 
 impl Driver {
@@ -197,13 +197,14 @@ impl Driver {
         receiver.await.context("the routing task has ended")
     }
 
-    /// Says goodbye to the neighbours and ends the task.
-    pub async fn shutdown(&self) {
+    /// Has traffic led around this router and its LSAs flushed, and ends the task: see [`Input::Withdraw`].
+    ///
+    /// # Errors
+    /// If the task has ended before.
+    pub async fn withdraw(&self) -> anyhow::Result<()> {
         let (sender, receiver) = oneshot::channel();
-        self.send(Command::Shutdown(sender)).await;
-        if receiver.await.is_err() {
-            warn!("the routing task ended before it was asked to");
-        }
+        self.send(Command::Withdraw(sender)).await;
+        receiver.await.map(drop).context("the routing task has ended")
     }
 
     async fn send(&self, command: Command) {
@@ -282,7 +283,7 @@ struct Task<W> {
     pending: News,
     log: EventLog,
     recorder: Option<Recorder>,
-    /// Who waits for the engine to stop for a restart.
+    /// Who waits for the engine to stop, for a restart or for good.
     leaving: Option<oneshot::Sender<u32>>,
 }
 
@@ -443,11 +444,9 @@ impl<W: World> Task<W> {
                 self.leaving = Some(ready);
                 self.handle(Input::PrepareRestart { grace_period, reason: RestartReason::SoftwareRestart });
             }
-            Command::Shutdown(done) => {
-                self.handle(Input::Shutdown);
-                // Nobody waits for the answer if the daemon is being killed.
-                let _ = done.send(());
-                return Turn::Over;
+            Command::Withdraw(done) => {
+                self.leaving = Some(done);
+                self.handle(Input::Withdraw);
             }
         }
         Turn::Busy

@@ -95,6 +95,8 @@ pub enum Happening {
         /// Why.
         reason: RestartReason,
     },
+    /// [`Input::Withdraw`].
+    Withdraw,
     /// [`Input::Shutdown`].
     Shutdown,
 }
@@ -161,6 +163,7 @@ impl Happening {
             Input::PrepareRestart { grace_period, reason } => {
                 Self::PrepareRestart { grace_period: *grace_period, reason: *reason }
             }
+            Input::Withdraw => Self::Withdraw,
             Input::Shutdown => Self::Shutdown,
         }
     }
@@ -185,6 +188,7 @@ impl Happening {
             Self::PrepareRestart { grace_period, reason } => {
                 Input::PrepareRestart { grace_period: *grace_period, reason: *reason }
             }
+            Self::Withdraw => Input::Withdraw,
             Self::Shutdown => Input::Shutdown,
         }
     }

@@ -72,6 +72,7 @@ impl Story {
             Happening::PrepareRestart { grace_period, reason } => {
                 format!("prepare a restart of at most {grace_period:?}: {reason}")
             }
+            Happening::Withdraw => "withdraw".to_owned(),
             Happening::Shutdown => "shutdown".to_owned(),
         }
     }

@@ -135,6 +135,16 @@ impl EngineProcess {
         }
     }
 
+    /// Has the engine serve the interface `from` as `to`.
+    ///
+    /// # Errors
+    /// If no engine runs, or one of an earlier version that cannot.
+    pub async fn rename(&self, from: &IfName, to: &IfName) -> anyhow::Result<()> {
+        self.ensure_answers()?;
+        let mut client = self.connect().await?.context("no WireGuard engine runs")?;
+        command(&mut client, &Command::Rename { interface: engine_name(from)?, to: engine_name(to)? }).await
+    }
+
     /// Ends the engine and with it every interface; good if none runs. One that does not listen is killed.
     pub async fn stop(&self) -> anyhow::Result<()> {
         let Some(line) = Line::open(&self.socket).await? else { return Ok(()) };

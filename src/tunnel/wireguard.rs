@@ -43,6 +43,10 @@ impl Tunnels for WireGuard {
         self.engine.remove(interface).await
     }
 
+    async fn rename_userspace(&self, from: &IfName, to: &IfName) -> anyhow::Result<()> {
+        self.engine.rename(from, to).await
+    }
+
     async fn configure(&self, interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> {
         device::configure(interface, change).await
     }

@@ -79,7 +79,7 @@ type Damage = (&'static str, fn(&Path));
 
 /// Each of weft's files is damaged.
 fn spoil(directory: &Path, spoil: impl Fn(&Path)) {
-    for name in ["starts", "hosts.json", "sysctl.json", "restart", "mesh"] {
+    for name in ["starts", "hosts.json", "sysctl.json", "restart", "mesh", "options", "filter", "lock"] {
         let path = directory.join(name);
         if path.is_dir() {
             fs::remove_dir_all(&path).unwrap();

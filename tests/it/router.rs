@@ -62,10 +62,8 @@ impl Router {
 
     /// Starts the daemon. Its log goes to `stderr`.
     pub fn start(&mut self, stderr: impl Into<Stdio>) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
-        command.arg("run").arg(self.dir.path().join("mesh.toml")).arg("--key").arg(self.dir.path().join("site.key"));
-        command.arg("--run-dir").arg(&self.run_dir).arg("--state-dir").arg(&self.state_dir);
-        command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM").stdin(Stdio::null()).stderr(stderr);
+        let mut command = self.command(&self.run_dir);
+        command.stderr(stderr);
         self.daemon = Some(command.spawn().unwrap());
     }
 
@@ -73,6 +71,25 @@ impl Router {
     pub fn start_logging(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.log()).unwrap();
         self.start(log);
+    }
+
+    pub fn mesh_file(&self) -> PathBuf {
+        self.dir.path().join("mesh.toml")
+    }
+
+    /// Changes the mesh file.
+    pub fn rewrite(&self, change: impl FnOnce(String) -> String) {
+        let text = fs::read_to_string(self.mesh_file()).unwrap();
+        fs::write(self.mesh_file(), change(text)).unwrap();
+    }
+
+    /// The command that runs this router with further arguments.
+    pub fn command(&self, run_dir: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
+        command.arg("run").arg(self.mesh_file()).arg("--key").arg(self.dir.path().join("site.key"));
+        command.arg("--run-dir").arg(run_dir).arg("--state-dir").arg(&self.state_dir);
+        command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM").stdin(Stdio::null());
+        command
     }
 
     pub fn log(&self) -> PathBuf {

@@ -45,6 +45,8 @@ fn each_kind_of_meddling_is_announced() {
             assert!(heard(&mut router).await.contains(&change), "{blow}");
             drain(&mut router).await;
         }
+        std::fs::write("/proc/sys/net/ipv4/conf/all/forwarding", "0").unwrap();
+        assert!(heard(&mut router).await.contains(&Change::Settings), "forwarding is switched off");
     });
 }
 

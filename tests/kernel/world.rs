@@ -155,6 +155,18 @@ impl Tunnels for Engine {
         Ok(())
     }
 
+    async fn rename_userspace(&self, from: &IfName, to: &IfName) -> anyhow::Result<()> {
+        let mut tuns = self.tuns.lock().unwrap();
+        if let Some(tun) = tuns.remove(from) {
+            tuns.insert(to.clone(), tun);
+        }
+        let mut devices = self.devices.lock().unwrap();
+        if let Some(device) = devices.remove(from) {
+            devices.insert(to.clone(), device);
+        }
+        Ok(())
+    }
+
     async fn configure(&self, interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> {
         let mut devices = self.devices.lock().unwrap();
         let device = devices.entry(interface.clone()).or_insert_with(|| Device {

@@ -43,6 +43,13 @@ pub enum Command {
         /// Which.
         interface: InterfaceName,
     },
+    /// Serve it under another name: the caller renames the interface. Versions before this one do not understand it.
+    Rename {
+        /// Which.
+        interface: InterfaceName,
+        /// Its new name.
+        to: InterfaceName,
+    },
     /// Say who you are and which interfaces you serve.
     List,
     /// Let go of everything and exit. Answered by the end of the stream.

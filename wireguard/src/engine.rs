@@ -114,6 +114,14 @@ async fn carry_out(registry: &mut Registry, command: Command) -> Option<Reply> {
             registry.remove(&interface).await;
             Reply::Ok
         }
+        Command::Rename { interface, to } => match registry.rename(&interface, &to).await {
+            Ok(()) => Reply::Ok,
+            Err(error) => {
+                let text = format!("{:#}", anyhow::Error::from(error));
+                tracing::warn!(%interface, %to, error = text, "renaming interface");
+                Reply::Error { text }
+            }
+        },
         Command::List => Reply::Engine(EngineInfo {
             protocol: PROTOCOL,
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,11 +1,11 @@
 //! One interface from its first to its last moment: TUN device, data path and UAPI socket live and end together.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -77,9 +77,19 @@ impl Ending {
     }
 }
 
+/// Has an interface serve another name.
+pub struct Rename {
+    /// The new name.
+    pub to: InterfaceName,
+    /// The outcome.
+    pub reply: oneshot::Sender<Result<(), SocketError>>,
+}
+
 /// An interface that is served by [`Interface::run`].
 pub struct Interface {
     name: InterfaceName,
+    /// Of the UAPI sockets.
+    dir: PathBuf,
     tun: Arc<Tun>,
     device: Arc<Device>,
     socket: Socket,
@@ -91,17 +101,17 @@ impl Interface {
         let failed = |source| OpenError::Tun { name: name.clone(), source };
         let tun = Arc::new(Tun::open(name, namespace).map_err(failed)?);
         let device = Arc::new(Device::open(Arc::clone(&tun)).await.map_err(failed)?);
-        let socket = Socket::listen(&dir.join(format!("{name}.sock"))).await?;
+        let socket = Socket::listen(&socket_path(dir, name)).await?;
         tracing::info!(interface = %name, "interface opened");
-        Ok(Self { name: name.clone(), tun, device, socket })
+        Ok(Self { name: name.clone(), dir: dir.to_owned(), tun, device, socket })
     }
 
     /// Serves until `stop` fires (or its sender is dropped), the link is deleted, the socket removed, or the data path fails. Afterwards
     /// the name is free again.
-    pub async fn run(self, stop: oneshot::Receiver<()>) -> Ending {
-        let Self { name, tun, device, socket } = self;
+    pub async fn run(mut self, stop: oneshot::Receiver<()>, renames: mpsc::Receiver<Rename>) -> Ending {
         let mut clients = JoinSet::new();
-        let ending = serve(&name, &tun, &device, &socket, &mut clients, stop).await;
+        let ending = self.serve(&mut clients, stop, renames).await;
+        let Self { name, tun, device, socket, .. } = self;
         if ending.is_failure() {
             tracing::error!(interface = %name, ?ending, "interface ended; whoever wants it makes it again");
         } else {
@@ -124,56 +134,73 @@ impl Interface {
     }
 }
 
-async fn serve(
-    name: &InterfaceName,
-    tun: &Tun,
-    device: &Arc<Device>,
-    socket: &Socket,
-    clients: &mut JoinSet<()>,
-    mut stop: oneshot::Receiver<()>,
-) -> Ending {
-    let mut look_around = interval(LOOK_AROUND);
-    look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = &mut stop => return Ending::Asked,
-            () = tun.deleted() => return Ending::Deleted,
-            _ = look_around.tick() => {
-                if !socket.is_in_place() {
-                    return Ending::SocketRemoved;
+impl Interface {
+    async fn serve(
+        &mut self,
+        clients: &mut JoinSet<()>,
+        mut stop: oneshot::Receiver<()>,
+        mut renames: mpsc::Receiver<Rename>,
+    ) -> Ending {
+        let mut look_around = interval(LOOK_AROUND);
+        look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = &mut stop => return Ending::Asked,
+                Some(Rename { to, reply }) = renames.recv() => {
+                    // The client may have gone: the interface has its name all the same.
+                    let _ = reply.send(self.rename(to).await);
                 }
-                match tun.mtu() {
-                    Ok(mtu) => device.mtu_changed(mtu),
-                    Err(error) => tracing::debug!(interface = %name, %error, "reading MTU"),
+                () = self.tun.deleted() => return Ending::Deleted,
+                _ = look_around.tick() => {
+                    if !self.socket.is_in_place() {
+                        return Ending::SocketRemoved;
+                    }
+                    match self.tun.mtu() {
+                        Ok(mtu) => self.device.mtu_changed(mtu),
+                        Err(error) => tracing::debug!(interface = %self.name, %error, "reading MTU"),
+                    }
+                    if let Some(reason) = self.device.failure() {
+                        // That of a deleted link fails, too.
+                        let deleted = timeout(DELETION, self.tun.deleted()).await.is_ok();
+                        return if deleted { Ending::Deleted } else { Ending::Failed(reason) };
+                    }
                 }
-                if let Some(reason) = device.failure() {
-                    // That of a deleted link fails, too.
-                    let deleted = timeout(DELETION, tun.deleted()).await.is_ok();
-                    return if deleted { Ending::Deleted } else { Ending::Failed(reason) };
-                }
-            }
-            accepted = socket.accept(), if clients.len() < MAX_CLIENTS => match accepted {
-                Ok(client) => {
-                    let (name, device) = (name.clone(), Arc::clone(device));
-                    clients.spawn(contained(async move {
-                        if let Err(error) = uapi::serve(&device, client).await {
-                            tracing::debug!(interface = %name, %error, "UAPI client");
-                        }
-                    }));
-                }
-                Err(error) => {
-                    tracing::warn!(interface = %name, %error, "accepting a UAPI client");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            Some(ended) = clients.join_next() => {
-                // What a client was changing is half changed.
-                if ended.is_err_and(|error| error.is_panic()) {
-                    return Ending::Panicked;
+                accepted = self.socket.accept(), if clients.len() < MAX_CLIENTS => match accepted {
+                    Ok(client) => {
+                        let (name, device) = (self.name.clone(), Arc::clone(&self.device));
+                        clients.spawn(contained(async move {
+                            if let Err(error) = uapi::serve(&device, client).await {
+                                tracing::debug!(interface = %name, %error, "UAPI client");
+                            }
+                        }));
+                    }
+                    Err(error) => {
+                        tracing::warn!(interface = %self.name, %error, "accepting a UAPI client");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(ended) = clients.join_next() => {
+                    // What a client was changing is half changed.
+                    if ended.is_err_and(|error| error.is_panic()) {
+                        return Ending::Panicked;
+                    }
                 }
             }
         }
     }
+
+    /// Listens by the new name, and no longer by the old one.
+    async fn rename(&mut self, to: InterfaceName) -> Result<(), SocketError> {
+        self.socket = Socket::listen(&socket_path(&self.dir, &to)).await?;
+        self.tun.rename(to.clone());
+        tracing::info!(interface = %self.name, %to, "interface renamed");
+        self.name = to;
+        Ok(())
+    }
+}
+
+fn socket_path(dir: &Path, name: &InterfaceName) -> PathBuf {
+    dir.join(format!("{name}.sock"))
 }
 
 #[cfg(test)]
@@ -201,7 +228,7 @@ mod tests {
             ..DeviceUpdate::default()
         };
         device.apply(update).await.unwrap();
-        Interface { name, tun, device, socket }
+        Interface { name, dir: dir.to_owned(), tun, device, socket }
     }
 
     #[tokio::test]
@@ -210,12 +237,31 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let interface = interface(dir.path(), ours).await;
         let (_stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(interface.run(stopped));
+        let (_names, renames) = mpsc::channel(1);
+        let running = tokio::spawn(interface.run(stopped, renames));
         theirs.shutdown(std::net::Shutdown::Write).unwrap();
         let ending = tokio::time::timeout(Duration::from_secs(30), running).await.expect("somebody watches").unwrap();
         let Ending::Failed(reason) = &ending else { panic!("{ending:?}") };
         assert!(reason.starts_with("reading from the TUN device: "), "{reason}");
         assert!(!dir.path().join("lo.sock").exists(), "the name is free");
+    }
+
+    #[tokio::test]
+    async fn an_interface_listens_by_the_name_that_it_is_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let interface = interface(dir.path(), ours).await;
+        let (stop, stopped) = oneshot::channel();
+        let (names, renames) = mpsc::channel(1);
+        let running = tokio::spawn(interface.run(stopped, renames));
+        let (reply, renamed) = oneshot::channel();
+        names.send(Rename { to: InterfaceName::new("other").unwrap(), reply }).await.ok().unwrap();
+        renamed.await.unwrap().unwrap();
+        assert!(dir.path().join("other.sock").exists() && !dir.path().join("lo.sock").exists());
+        tokio::net::UnixStream::connect(dir.path().join("other.sock")).await.unwrap();
+        drop(stop);
+        assert_eq!(running.await.unwrap(), Ending::Asked);
+        assert!(!dir.path().join("other.sock").exists());
     }
 
     /// A task that ends a moment before its neighbours at a change of the port is none that failed.

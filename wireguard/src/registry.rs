@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::InterfaceName;
 use crate::descriptors::{self, LimitReached};
-use crate::interface::{Ending, Interface, OpenError};
+use crate::interface::{Ending, Interface, OpenError, Rename};
 use crate::panics::contained;
+use crate::socket::SocketError;
 use crate::tun::Namespace;
 
 /// Most interfaces of one process.
@@ -30,6 +31,20 @@ pub enum AddError {
     Open(#[from] OpenError),
 }
 
+/// Why an interface was not renamed.
+#[derive(Debug, thiserror::Error)]
+pub enum RenameError {
+    /// It is not served here, or has just ended.
+    #[error("the engine has no interface {0}")]
+    Unknown(InterfaceName),
+    /// Another has the new name.
+    #[error("the engine has an interface {0} already")]
+    Taken(InterfaceName),
+    /// There is no socket by the new name.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+}
+
 /// All interfaces.
 pub struct Registry {
     dir: PathBuf,
@@ -42,6 +57,7 @@ struct Running {
     task: Id,
     /// Dropped to stop the interface; `None` once it has been.
     stop: Option<oneshot::Sender<()>>,
+    names: mpsc::Sender<Rename>,
 }
 
 impl Registry {
@@ -62,8 +78,28 @@ impl Registry {
         descriptors::check(self.running.len())?;
         let interface = Interface::open(name, &self.dir, &self.namespace).await?;
         let (stop, stopped) = oneshot::channel();
-        let task = self.tasks.spawn(contained(interface.run(stopped))).id();
-        self.running.insert(name.clone(), Running { task, stop: Some(stop) });
+        let (names, renames) = mpsc::channel(1);
+        let task = self.tasks.spawn(contained(interface.run(stopped, renames))).id();
+        self.running.insert(name.clone(), Running { task, stop: Some(stop), names });
+        Ok(())
+    }
+
+    /// Serves `name` as `to`: its UAPI socket has that name from now on. Good if that is so already.
+    pub async fn rename(&mut self, name: &InterfaceName, to: &InterfaceName) -> Result<(), RenameError> {
+        self.forget_ended();
+        let unknown = || RenameError::Unknown(name.clone());
+        match (self.running.get(name), self.running.contains_key(to)) {
+            (None, true) => return Ok(()),
+            (Some(_), true) => return Err(RenameError::Taken(to.clone())),
+            (_, false) => {}
+        }
+        let names = self.running.get(name).ok_or_else(unknown)?.names.clone();
+        let (reply, done) = oneshot::channel();
+        names.send(Rename { to: to.clone(), reply }).await.map_err(|_| unknown())?;
+        done.await.map_err(|_| unknown())??;
+        if let Some(running) = self.running.remove(name) {
+            self.running.insert(to.clone(), running);
+        }
         Ok(())
     }
 

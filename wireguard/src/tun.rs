@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use tokio::io::Interest;
@@ -16,7 +16,8 @@ use crate::{InterfaceName, sys};
 
 /// An open TUN device.
 pub struct Tun {
-    name: InterfaceName,
+    /// The interface's name. Behind a lock because the data path shares this value with the task that renames the interface.
+    name: Mutex<InterfaceName>,
     packets: AsyncFd<File>,
     namespace: Namespace,
 }
@@ -49,7 +50,16 @@ impl Tun {
 
     /// The interface `name` with `packets` as its end.
     pub(crate) fn of(name: &InterfaceName, packets: File, namespace: &Namespace) -> io::Result<Self> {
-        Ok(Self { name: name.clone(), packets: sys::poll_file(packets)?, namespace: namespace.clone() })
+        Ok(Self { name: Mutex::new(name.clone()), packets: sys::poll_file(packets)?, namespace: namespace.clone() })
+    }
+
+    /// Takes note that the interface has another name.
+    pub fn rename(&self, to: InterfaceName) {
+        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+
+    fn name(&self) -> InterfaceName {
+        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads one packet, cut to the length of `buffer`. `UnexpectedEof` if there will be no more.
@@ -70,14 +80,14 @@ impl Tun {
 
     /// The interface's present MTU in bytes.
     pub fn mtu(&self) -> io::Result<u16> {
-        sys::mtu(self.namespace.0.as_fd(), &self.name)
+        sys::mtu(self.namespace.0.as_fd(), &self.name())
     }
 
     /// Returns when the interface has been deleted under us.
     pub async fn deleted(&self) {
         // The kernel raises EPOLLERR, and nothing else does, once the interface is being unregistered.
         if let Err(error) = self.packets.ready(Interest::ERROR).await {
-            tracing::error!(interface = %self.name, %error, "polling TUN device");
+            tracing::error!(interface = %self.name(), %error, "polling TUN device");
         }
     }
 }

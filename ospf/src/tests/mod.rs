@@ -3,6 +3,7 @@
 mod adjacency;
 mod areas;
 mod authentication;
+mod border_restart;
 mod broadcast;
 mod check;
 mod conduct;
@@ -26,4 +27,5 @@ mod speakers;
 mod speed;
 mod stub_router;
 mod virtual_links;
+mod withdrawal;
 mod world;

@@ -88,3 +88,27 @@ async fn a_loop_that_has_no_time_is_answered_for() {
     assert!(text.starts_with("busy, it has been looking at the kernel for "), "{text}");
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_server_removes_its_own_socket_and_no_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_path(dir.path());
+    let serve = || Server::start(&path, mpsc::channel(1).0, Arc::default()).unwrap();
+    let first = serve();
+    std::fs::remove_file(&path).unwrap();
+    let second = serve();
+    first.finish().await;
+    assert!(UnixStream::connect(&path).is_ok(), "the second goes on");
+    second.finish().await;
+    assert!(!path.exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_somebody_removes_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_path(dir.path());
+    let _server = Server::start(&path, mpsc::channel(1).0, Arc::default()).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    tokio::time::sleep(2 * LOOK).await;
+    assert!(UnixStream::connect(&path).is_ok());
+}

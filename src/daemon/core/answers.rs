@@ -11,8 +11,10 @@ use tokio::time::{timeout, timeout_at};
 use tracing::info;
 
 use super::{Daemon, Look, Next};
+use crate::control::view::Reloaded;
 use crate::control::{Asked, Cursor, LsaSelection, Noun, Part, Request};
 use crate::daemon::report::{AreaSummary, Report};
+use crate::kernel::Watch;
 use crate::mesh::IfName;
 use crate::tunnel::{Observation, device};
 
@@ -33,11 +35,12 @@ enum Devices {
 
 impl Daemon {
     /// Answers, or does what is to be done first.
-    pub(super) async fn answer(&mut self, asked: Asked) -> anyhow::Result<Next> {
+    pub(super) async fn answer(&mut self, asked: Asked, watch: &mut Watch) -> anyhow::Result<Next> {
         self.activity.begin("answering");
         let Asked { request, from, answer } = asked;
         let (part, next) = match request {
             Request::Down => return Ok(Next::Down(answer)),
+            Request::Reload => (self.reload_and_wait(watch).await, Next::Nothing),
             Request::Move { .. } | Request::Forget { .. } => {
                 let done = self.segments.obey(&request, SystemTime::now());
                 self.tell_whereabouts().await;
@@ -56,6 +59,23 @@ impl Daemon {
         // If the client has gone, nobody misses the answer.
         let _ = answer.send(part.map_err(|error| format!("{error:#}")));
         Ok(next)
+    }
+
+    /// Takes the mesh file as it is, and reconciles the kernel with it.
+    async fn reload_and_wait(&mut self, watch: &mut Watch) -> anyhow::Result<Part> {
+        if let Err(reason) = self.reload(watch).await {
+            anyhow::bail!("the mesh file is refused, the old one stays in force: {reason}");
+        }
+        self.kernel.try_everything();
+        self.reconcile(Look::Afresh).await;
+        let attempts = self.kernel.attempts().problems(Instant::now());
+        whole(&Reloaded {
+            mesh: self.local.mesh.name.clone(),
+            site: self.local.site.name.clone(),
+            sites: self.local.mesh.sites.len(),
+            tunnels: self.local.tunnels.len(),
+            failures: self.look_failure.clone().into_iter().chain(attempts).collect(),
+        })
     }
 
     /// Everything at a glance; its routes come last, for there may be very many.

@@ -324,6 +324,21 @@ fn removing_a_site_moves_routes_off_its_tunnel_before_it_goes() {
 }
 
 #[test]
+fn link_whose_port_another_one_needs_goes_before_that_comes() {
+    let before = wanted(Backend::Userspace, &[2, 3]);
+    let mut observed = settled(&before);
+    let mut desired = wanted(Backend::Userspace, &[3, 4]);
+    desired.devices.get_mut(&interface(4)).unwrap().listen_port = before.devices[&interface(2)].listen_port;
+    // A destination of the one that goes leads over the one that comes.
+    route(&mut desired, MAIN_TABLE, "10.2.0.0/16", &[4]);
+    let steps = planned(&desired, &mut observed, &Applied::default());
+    let place =
+        |text: &str| steps.iter().position(|step| step.starts_with(text)).unwrap_or_else(|| panic!("{steps:#?}"));
+    assert!(place("delete tunnel wg-b") < place("create userspace tunnel wg-d"), "{steps:#?}");
+    assert!(place("configure wg-d") < place("add route 10.2.0.0/16"), "{steps:#?}");
+}
+
+#[test]
 fn link_that_somebody_deleted_comes_back_with_all_that_was_on_it() {
     let mut desired = wanted(Backend::Kernel, &[2, 3]);
     route(&mut desired, MAIN_TABLE, "10.9.0.0/16", &[2, 3]);

@@ -1,0 +1,170 @@
+//! A mesh file that changes under traffic, and others who change what weft has set in the kernel.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::harness::lab::{Lab, WEFT};
+use crate::harness::mesh;
+use crate::harness::ping::{INTERVAL, Stream};
+use crate::harness::wait::eventually;
+
+const SITES: [&str; 3] = ["taipei", "osaka", "seoul"];
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// What others have undone is set again within this time.
+const CORRECTED: Duration = Duration::from_secs(1);
+
+/// Where a lab keeps a site's or its own files.
+fn state(lab: &str, of: &str) -> PathBuf {
+    PathBuf::from("/run/weft/lab").join(lab).join(of)
+}
+
+/// Gives every router another mesh file and has it read, one after the other.
+fn distribute(lab: &Lab, name: &str, text: &str) -> Result<()> {
+    for site in SITES {
+        fs::write(state(name, site).join("mesh.toml"), text)?;
+    }
+    for site in SITES {
+        lab.run_at(site, &format!("{WEFT} reload"))?;
+    }
+    Ok(())
+}
+
+/// Between all hosts.
+fn streams(lab: &Lab) -> Result<Vec<(String, Stream)>> {
+    let mut streams = Vec::new();
+    for from in SITES {
+        for to in SITES.into_iter().filter(|&to| to != from) {
+            let host: Ipv4Addr = lab.lan_host(to)?;
+            lab.await_ping(&format!("{from}-lan"), host, SETTLED)?;
+            streams.push((format!("{from} to {to}"), Stream::start(&lab.netns(&format!("{from}-lan")), host)?));
+        }
+    }
+    Ok(streams)
+}
+
+fn await_answers(streams: &[(String, Stream)], time: Duration) -> Result<()> {
+    let enough = usize::try_from(time.as_millis() / INTERVAL.as_millis())?;
+    let from: Vec<u16> = streams.iter().map(|(_, stream)| stream.sent()).collect();
+    eventually("pings to be answered", time + SETTLED, || {
+        let all = streams.iter().zip(&from).all(|((_, stream), &from)| stream.answered_since(from) >= enough);
+        Ok(all.then_some(()))
+    })
+}
+
+/// The most packets that any stream has lost, with all of them in words.
+fn losses(streams: Vec<(String, Stream)>) -> Result<(u16, String)> {
+    let mut most = 0;
+    let mut text = Vec::new();
+    for (name, stream) in streams {
+        let count = stream.finish()?;
+        most = most.max(count.lost());
+        text.push(format!("{name}: {} of {}", count.lost(), count.sent));
+    }
+    Ok((most, text.join(", ")))
+}
+
+fn log(name: &str, site: &str) -> Result<String> {
+    let path = state(name, site).join("log");
+    fs::read_to_string(&path).with_context(|| format!("reading {path:?}"))
+}
+
+#[test]
+fn a_site_that_is_renamed_loses_no_packet_and_no_adjacency() -> Result<()> {
+    let name = "t-rename";
+    let text = mesh::triangle(name);
+    let lab = Lab::up(name, &text)?;
+    let keys = state(name, "@lab").join("public-keys");
+    let known = fs::read_to_string(&keys)?;
+    let key = known.lines().find_map(|line| line.strip_prefix("osaka ")).context("osaka's key")?.to_owned();
+    fs::write(&keys, format!("{known}kyoto {key}\n"))?;
+    let streams = streams(&lab)?;
+    await_answers(&streams, Duration::from_secs(1))?;
+    distribute(&lab, name, &text.replace("name = \"osaka\"", "name = \"kyoto\""))?;
+    for site in ["taipei", "seoul"] {
+        let tunnels = lab.tunnels(site)?;
+        ensure!(
+            tunnels.iter().any(|name| name == "wg-kyoto") && !tunnels.iter().any(|name| name == "wg-osaka"),
+            "{site} has {tunnels:?}"
+        );
+        ensure!(lab.is_full(site, "wg-kyoto")?, "{site} has kept the adjacency");
+        ensure!(!log(name, site)?.contains("os error 98"), "two interfaces wanted the same port at {site}");
+    }
+    await_answers(&streams, Duration::from_secs(5))?;
+    let (most, lost) = losses(streams)?;
+    eprintln!("renaming a site: {lost}");
+    ensure!(most == 0, "{lost}");
+    lab.down()
+}
+
+#[test]
+fn other_loopbacks_lose_next_to_nothing_and_leave_no_segment_dead() -> Result<()> {
+    let name = "t-renumber";
+    let text = mesh::segments(name);
+    let lab = Lab::up(name, &text)?;
+    let hosts = ["db1", "db2"];
+    let address = |host: &str| -> Result<Ipv4Addr> {
+        let shown = lab.ip(host, "-o -4 address show dev eth0")?;
+        let address = shown.split_whitespace().nth(3).and_then(|network| network.split('/').next());
+        Ok(address.with_context(|| format!("an address in {shown}"))?.parse()?)
+    };
+    let [_, second] = [address(hosts[0])?, address(hosts[1])?];
+    lab.await_ping(hosts[0], second, SETTLED)?;
+    let streams = streams(&lab)?;
+    await_answers(&streams, Duration::from_secs(1))?;
+    distribute(&lab, name, &text.replace("10.255.0.0/16", "10.254.0.0/16"))?;
+    lab.await_full()?;
+    await_answers(&streams, Duration::from_secs(8))?;
+    let (most, lost) = losses(streams)?;
+    eprintln!("other loopbacks: {lost}");
+    // The routers begin anew one after the other; each announces that at once.
+    ensure!(most <= 30, "{lost}");
+    lab.await_ping(hosts[0], second, SETTLED)?;
+    for site in SITES {
+        let left = lab.ip(site, "-4 address show")?;
+        ensure!(!left.contains("10.255.0."), "{site} has kept its old address: {left}");
+        let devices = lab.ip(site, "-d link show type vxlan")?;
+        ensure!(devices.contains("local 10.254.0."), "{site}: {devices}");
+    }
+    lab.down()
+}
+
+#[test]
+fn a_flushed_ruleset_and_forwarding_switched_off_are_corrected_at_once_and_reported() -> Result<()> {
+    let name = "t-flush";
+    let lab = Lab::up(name, &mesh::triangle(name))?;
+    let table = format!("weft-{name}");
+    let tables = || lab.run_at("taipei", "nft list tables");
+    ensure!(tables()?.contains(&table), "there is no filter to flush");
+    lab.run_at("taipei", "nft flush ruleset")?;
+    let begin = Instant::now();
+    eventually("the filter", CORRECTED, || Ok(tables()?.contains(&table).then_some(())))?;
+    eprintln!("the filter was back after {:?}", begin.elapsed());
+    eventually("a line in the log", CORRECTED, || {
+        let log = log(name, "taipei")?;
+        Ok(log.lines().any(|line| line.contains("nftables tables") && line.contains("nft (pid")).then_some(()))
+    })?;
+    let streams = streams(&lab)?;
+    await_answers(&streams, Duration::from_secs(1))?;
+    for setting in ["all", "wg-osaka"] {
+        lab.run_at("taipei", &format!("sysctl -qw net.ipv4.conf.{setting}.forwarding=0"))?;
+        let begin = Instant::now();
+        eventually("forwarding", CORRECTED, || {
+            let value = lab.run_at("taipei", &format!("sysctl -n net.ipv4.conf.{setting}.forwarding"))?;
+            Ok((value.trim() == "1").then_some(()))
+        })?;
+        eprintln!("forwarding of {setting} was back after {:?}", begin.elapsed());
+        eventually("a line in the log", CORRECTED, || {
+            Ok(log(name, "taipei")?.contains(&format!("net.ipv4.conf.{setting}.forwarding")).then_some(()))
+        })?;
+    }
+    await_answers(&streams, Duration::from_secs(1))?;
+    let (most, lost) = losses(streams)?;
+    eprintln!("forwarding switched off twice: {lost}");
+    ensure!(most < 100, "{lost}");
+    lab.down()
+}

@@ -1,0 +1,53 @@
+//! `weft down` where no daemon runs: this router's Grace-LSAs and whatever else is left of it in the link
+//! state database are flushed, while its tunnels and routes still carry what comes.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use ospf::{Announcement, Restarting};
+
+use super::core::random;
+use super::ending::withdraw;
+use super::interfaces::link_states;
+use super::local::Local;
+use super::notes::Notes;
+use super::restart_note::Note;
+use crate::kernel::Kernel;
+use crate::routing::{Driver, InterfaceIds, Signing, engine_config};
+use crate::tunnel::WireGuard;
+
+/// The longest time for the adjacencies to come back: until then nothing is originated, and nothing can be flushed.
+const GRACE_PERIOD: Duration = Duration::from_secs(8);
+
+/// Flushes this router's LSAs, if a daemon ran here and its neighbours may not know that it has ended for good.
+///
+/// # Errors
+/// If that was not possible: neighbours drop this router when the grace period or the dead interval is over.
+pub(super) async fn withdraw_offline(run_dir: &Path, notes: &mut Notes, drivers: &WireGuard) -> anyhow::Result<()> {
+    let Some(note) = notes.take_restart() else { return Ok(()) };
+    let noted = notes.noted_options(run_dir).zip(notes.noted_mesh());
+    let (options, mesh) =
+        noted.with_context(|| format!("{} does not say how the daemon was started", run_dir.display()))?;
+    let local = Local::load(&options)?;
+    wireguard::stack::wipe();
+    anyhow::ensure!(local.mesh.name == mesh, "the mesh file is of {} now, the daemon was of {mesh}", local.mesh.name);
+    let (kernel, _watch) = Kernel::open(&mesh, run_dir)?;
+    let observed = kernel.observe(drivers).await?;
+    let zero = SystemTime::now();
+    let number = Notes::open(&options.run_dir, &options.state_dir).number_start(zero);
+    let (announcement, boot) = match note {
+        Note::Planned { boot, .. } => (Announcement::Made, number.max(boot)),
+        Note::Running { .. } => (Announcement::Due(ospf::wire::RestartReason::Unknown), number),
+    };
+    let mut ids = InterfaceIds::default();
+    let signing = Signing { keyring: &local.keyring, zero, boot };
+    let config = engine_config(&local.mesh, &local.site, &Default::default(), &signing, &mut ids);
+    let restarting = Some(Restarting { grace_period: GRACE_PERIOD, announcement });
+    let seed = u64::from_ne_bytes(random()?);
+    let (driver, _news) = Driver::start(ospf::Config { boot, restarting, ..config }, seed, None)?;
+    for (interface, state) in link_states(&local, &observed, &mut ids) {
+        driver.link(interface, state).await;
+    }
+    withdraw(&driver).await.context("taking this router out of the network")
+}

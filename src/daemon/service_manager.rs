@@ -1,0 +1,122 @@
+//! What the service manager means by ending the daemon: systemd sends the same signal to stop it, to restart it and when the machine is
+//! shut down. The difference is in its jobs.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+/// What is there where systemd runs (sd_booted(3)).
+const BOOTED: &str = "/run/systemd/system";
+
+/// The control groups of this process; systemd names them after its units.
+const CONTROL_GROUPS: &str = "/proc/self/cgroup";
+
+/// How long the service manager may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What comes after the daemon's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterExit {
+    /// Another daemon, as far as anybody knows.
+    Restart,
+    /// Nothing: the service is stopped, or the machine.
+    Stop,
+}
+
+/// What the service manager does after it has ended this process. Where there is none that can be asked, another daemon may follow.
+pub(super) async fn after_exit() -> AfterExit {
+    if !Path::new(BOOTED).is_dir() {
+        return AfterExit::Restart;
+    }
+    let control_groups = fs::read_to_string(CONTROL_GROUPS).unwrap_or_default();
+    let Some(unit) = unit(&control_groups) else { return AfterExit::Restart };
+    let next = match jobs().await {
+        Ok(jobs) => after_exit_by(&jobs, unit),
+        Err(error) => {
+            warn!(
+                unit,
+                error = format!("{error:#}"),
+                "it is not known whether this is a restart; neighbours wait for one"
+            );
+            AfterExit::Restart
+        }
+    };
+    debug!(unit, ?next, "asked the service manager");
+    next
+}
+
+async fn jobs() -> anyhow::Result<String> {
+    let mut command = Command::new("systemctl");
+    command.args(["list-jobs", "--full", "--plain", "--no-legend", "--no-pager"]);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(PATIENCE, command.output()).await??;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "`systemctl list-jobs`: {}", complaint.trim());
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The unit that a process with these control groups belongs to.
+fn unit(control_groups: &str) -> Option<&str> {
+    // Of the hierarchies it is systemd's own, or the only one: `0::/system.slice/weft.service`.
+    let paths = control_groups.lines().filter_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?);
+        (controllers.is_empty() || controllers == "name=systemd").then_some(path)
+    });
+    let mut units = paths.flat_map(|path| path.split('/')).filter(|part| {
+        let kind = part.rsplit_once('.').map(|(_, kind)| kind);
+        matches!(kind, Some("service" | "scope"))
+    });
+    units.next_back()
+}
+
+/// What follows from the jobs, a line each: number, unit, type and state.
+fn after_exit_by(jobs: &str, unit: &str) -> AfterExit {
+    let stops = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        matches!(fields.as_slice(), [_, of, "stop", ..] if *of == unit)
+            || matches!(fields.as_slice(), [_, "shutdown.target", "start", ..])
+    };
+    if jobs.lines().any(stops) { AfterExit::Stop } else { AfterExit::Restart }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_known_by_the_control_group() {
+        for (text, expected) in [
+            ("0::/system.slice/weft.service\n", Some("weft.service")),
+            ("0::/system.slice/system-weft.slice/weft@acme.service\n", Some("weft@acme.service")),
+            ("0::/user.slice/user-0.slice/user@0.service/app.slice/weft.service\n", Some("weft.service")),
+            ("0::/user.slice/user-0.slice/session-3.scope\n", Some("session-3.scope")),
+            ("12:pids:/a.service\n1:name=systemd:/system.slice/weft.service\n0::/\n", Some("weft.service")),
+            ("0::/\n", None),
+            ("0::/docker/0123456789abcdef\n", None),
+            ("", None),
+        ] {
+            assert_eq!(unit(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_job_tells_a_restart_from_a_stop_and_from_the_end_of_the_machine() {
+        for (jobs, expected) in [
+            ("", AfterExit::Restart),
+            ("No jobs running.\n", AfterExit::Restart),
+            ("811 weft.service restart running\n", AfterExit::Restart),
+            ("811 weft.service stop running\n", AfterExit::Stop),
+            ("811 other.service stop running\n", AfterExit::Restart),
+            ("90 shutdown.target start waiting\n811 weft.service restart running\n", AfterExit::Stop),
+            ("90 shutdown.target stop waiting\n", AfterExit::Restart),
+        ] {
+            assert_eq!(after_exit_by(jobs, "weft.service"), expected, "{jobs}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Notifications of changes to the mesh's nftables tables: Debian's own nftables.conf, firewalld and others begin with `flush ruleset`.
+//!
+//! The kernel notifies of each table, chain, rule and set that a transaction touches, and after them of the transaction with the process
+//! that made it (nfnetlink group NFNLGRP_NFTABLES).
+
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use netlink_sys::{Socket, SocketAddr};
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::io::unix::AsyncFd;
+
+use super::attention::attribute;
+use crate::sys::register_descriptor;
+
+/// `<linux/netfilter/nfnetlink.h>`
+const NFNLGRP_NFTABLES: u32 = 7;
+const NFNL_SUBSYS_NFTABLES: u16 = 10;
+/// Octets of `struct nlmsghdr` and of `struct nfgenmsg`.
+const HEADER: usize = 16;
+const GENERAL: usize = 4;
+/// Messages about tables, chains, rules and sets, and the one that ends a transaction (`enum nf_tables_msg_types`).
+const NFT_MSG_DELTABLE: u16 = 2;
+const NFT_MSG_NEWCHAIN: u16 = 3;
+const NFT_MSG_DELSET: u16 = 11;
+const NFT_MSG_NEWGEN: u16 = 15;
+/// In each of those: the name of the table.
+const TABLE: u16 = 1;
+/// Of a transaction: its process.
+const NFTA_GEN_PROC_PID: u16 = 2;
+const NFTA_GEN_PROC_NAME: u16 = 3;
+
+/// Datagrams read in a row.
+const BATCH: usize = 1024;
+/// Receive buffer, bytes.
+const BUFFER: usize = 1 << 20;
+const DATAGRAM: usize = 64 << 10;
+
+/// A subscription to what happens to one table.
+#[derive(Debug)]
+pub(super) struct FilterWatch {
+    socket: AsyncFd<OwnedFd>,
+    table: String,
+    /// Who changed it last. Behind a lock because it is read while the watch waits.
+    author: Mutex<Option<String>>,
+}
+
+/// What messages mean for a table.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Notified {
+    /// It was touched, or may have been.
+    touched: bool,
+    /// The process of the last transaction.
+    author: Option<String>,
+}
+
+impl FilterWatch {
+    /// Subscribes in the network namespace of this thread.
+    ///
+    /// # Errors
+    /// If this kernel has no nf_tables.
+    pub fn open(table: String) -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_NETFILTER)?;
+        socket.set_non_blocking(true)?;
+        socket.bind(&SocketAddr::new(0, 0))?;
+        socket.add_membership(NFNLGRP_NFTABLES)?;
+        // A smaller buffer only makes it more likely that the ruleset is looked at in vain.
+        let _ = socket.set_rx_buf_sz(i32::try_from(BUFFER).map_err(io::Error::other)?);
+        // The subscription is the socket's, whichever descriptor of it is left.
+        let socket = register_descriptor(socket.as_fd().try_clone_to_owned()?)?;
+        Ok(Self { socket, table, author: Mutex::default() })
+    }
+
+    /// Waits until the table was changed, by whomever. May be dropped at any time.
+    pub async fn changed(&self) -> io::Result<()> {
+        loop {
+            let mut ready = self.socket.readable().await?;
+            let (notified, drained) = self.read()?;
+            if drained {
+                ready.clear_ready();
+            }
+            if notified.touched {
+                *self.author.lock().unwrap_or_else(PoisonError::into_inner) = notified.author;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Who changed it last, in words.
+    pub fn author(&self) -> Option<String> {
+        self.author.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What has been notified by now, and whether that was all.
+    fn read(&self) -> io::Result<(Notified, bool)> {
+        let mut notified = Notified::default();
+        let mut buffer = vec![0; DATAGRAM];
+        for _ in 0..BATCH {
+            match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+                Ok(octets) => notified.take(&buffer[..octets], &self.table),
+                Err(nix::errno::Errno::EAGAIN) => return Ok((notified, true)),
+                Err(nix::errno::Errno::EINTR) => {}
+                // Something was dropped.
+                Err(nix::errno::Errno::ENOBUFS) => notified.touched = true,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((notified, false))
+    }
+}
+
+impl Notified {
+    fn take(&mut self, mut datagram: &[u8], table: &str) {
+        while let Some(header) = datagram.first_chunk::<HEADER>() {
+            let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            let kind = u16::from_ne_bytes([header[4], header[5]]);
+            let Some(body) = datagram.get(HEADER..length) else { return };
+            datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+            let attributes = body.get(GENERAL..).unwrap_or_default();
+            let [subsystem, message] = [kind >> 8, kind & 0xff];
+            if subsystem != NFNL_SUBSYS_NFTABLES {
+                continue;
+            }
+            match message {
+                NFT_MSG_DELTABLE | NFT_MSG_NEWCHAIN..=NFT_MSG_DELSET => {
+                    let name = attribute(attributes, TABLE).unwrap_or_default();
+                    self.touched |= name.strip_suffix(&[0]).unwrap_or(name) == table.as_bytes();
+                }
+                NFT_MSG_NEWGEN => self.author = author(attributes),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn author(attributes: &[u8]) -> Option<String> {
+    let name = attribute(attributes, NFTA_GEN_PROC_NAME)?;
+    let name = String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned();
+    let pid =
+        attribute(attributes, NFTA_GEN_PROC_PID).and_then(|octets| octets.try_into().ok()).map(u32::from_be_bytes);
+    Some(pid.map_or(name.clone(), |pid| format!("{name} (pid {pid})")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut body = vec![0; GENERAL];
+        for (kind, value) in attributes {
+            body.extend(u16::try_from(4 + value.len()).unwrap().to_ne_bytes());
+            body.extend(kind.to_ne_bytes());
+            body.extend(*value);
+            body.resize(body.len().next_multiple_of(4), 0);
+        }
+        let mut bytes = Vec::new();
+        bytes.extend(u32::try_from(HEADER + body.len()).unwrap().to_ne_bytes());
+        bytes.extend((NFNL_SUBSYS_NFTABLES << 8 | kind).to_ne_bytes());
+        bytes.extend([0; 10]);
+        bytes.extend(body);
+        bytes
+    }
+
+    fn notified(datagram: &[u8]) -> Notified {
+        let mut notified = Notified::default();
+        notified.take(datagram, "weft-acme");
+        notified
+    }
+
+    #[test]
+    fn a_transaction_counts_that_touches_the_table_and_its_process_is_named() {
+        let generation = message(
+            NFT_MSG_NEWGEN,
+            &[(1, &[0, 0, 0, 9]), (NFTA_GEN_PROC_PID, &[0, 0, 18, 103]), (NFTA_GEN_PROC_NAME, b"firewalld\0")],
+        );
+        let ours = message(NFT_MSG_DELTABLE, &[(TABLE, b"weft-acme\0")]);
+        let others = message(NFT_MSG_DELTABLE, &[(TABLE, b"weft-acme2\0")]);
+        let rule = message(8, &[(TABLE, b"weft-acme\0"), (2, b"forward\0")]);
+        let element = message(14, &[(TABLE, b"weft-acme\0"), (2, b"refused\0")]);
+        let author = Some("firewalld (pid 4711)".to_owned());
+        for touching in [&ours, &rule] {
+            let found = notified(&[others.clone(), touching.clone(), generation.clone()].concat());
+            assert_eq!(found, Notified { touched: true, author: author.clone() });
+        }
+        for untouched in [&others, &element] {
+            let found = notified(&[untouched.clone(), generation.clone()].concat());
+            assert_eq!(found, Notified { touched: false, author: author.clone() });
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_lies_about_its_length_ends_the_datagram() {
+        let good = message(NFT_MSG_DELTABLE, &[(TABLE, b"weft-acme\0")]);
+        assert!(notified(&good).touched);
+        for cut in 0..good.len() - 2 {
+            assert!(!notified(&good[..cut]).touched, "{cut} octets");
+        }
+        for length in [0_u32, 15, 1000, u32::MAX] {
+            let mut bytes = good.clone();
+            bytes[..4].copy_from_slice(&length.to_ne_bytes());
+            assert!(!notified(&bytes).touched, "length {length}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Tunnels whose site has another name now. The tunnel is the same, and carries packets while its interface is renamed.
+
+use super::state::{Device, Observed, State};
+use crate::keys::PublicKey;
+use crate::mesh::IfName;
+
+/// Interfaces of ours that only have to be renamed to be wanted, with their new names: known by the peer behind them.
+pub fn renames(desired: &State, observed: &Observed) -> Vec<(IfName, IfName)> {
+    let peer = |device: &Device| device.peer.as_ref().map(|peer| peer.public_key);
+    let unwanted = |key: PublicKey, desired_name: &IfName| {
+        let wanted = desired.links.get(desired_name)?;
+        let mut links = observed.state.links.iter().filter(|(name, _)| !desired.links.contains_key(*name));
+        let same = links.find(|(name, link)| {
+            link.backend == wanted.backend && observed.state.devices.get(*name).and_then(peer) == Some(key)
+        });
+        same.map(|(name, _)| name.clone())
+    };
+    let missing = desired.devices.iter().filter(|(name, _)| {
+        !observed.state.links.contains_key(*name) && !observed.foreign.interfaces.contains_key(*name)
+    });
+    missing.filter_map(|(name, device)| Some((unwanted(peer(device)?, name)?, name.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::keys::PrivateKey;
+    use crate::reconcile::state::{Admin, AllowedIps, Backend, FWMARK, ForeignInterface, Identity, Link, Peer};
+
+    fn name(text: &str) -> IfName {
+        IfName::new(text).unwrap()
+    }
+
+    fn add(state: &mut State, interface: &str, peer: u8, backend: Backend) {
+        state.links.insert(name(interface), Link { backend, mtu: 1420, admin: Admin::Up });
+        let peer = Peer {
+            public_key: PublicKey::from_bytes([peer; 32]),
+            endpoint: None,
+            keepalive_s: 0,
+            allowed_ips: AllowedIps::Everything,
+            handshake_age: None,
+        };
+        let device = Device {
+            identity: Identity::Desired(PrivateKey::generate()),
+            listen_port: 51820,
+            fwmark: FWMARK,
+            peer: Some(peer),
+            strangers: BTreeSet::new(),
+        };
+        state.devices.insert(name(interface), device);
+    }
+
+    #[test]
+    fn a_tunnel_to_the_same_peer_is_renamed_where_the_new_name_is_free() {
+        use Backend::{Kernel, Userspace};
+        let mut desired = State::default();
+        for (interface, peer) in [("wg-kyoto", 2), ("wg-seoul", 3), ("wg-new", 4), ("wg-busan", 5)] {
+            add(&mut desired, interface, peer, Userspace);
+        }
+        let mut observed = Observed::default();
+        add(&mut observed.state, "wg-osaka", 2, Userspace);
+        add(&mut observed.state, "wg-seoul", 3, Userspace);
+        add(&mut observed.state, "wg-old", 9, Userspace);
+        add(&mut observed.state, "wg-pusan", 5, Kernel);
+        let expected = [(name("wg-osaka"), name("wg-kyoto"))];
+        assert_eq!(renames(&desired, &observed), expected, "not one of another backend, nor one that stays");
+        let foreign = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };
+        observed.foreign.interfaces.insert(name("wg-kyoto"), foreign);
+        assert_eq!(renames(&desired, &observed), [], "another interface has the name");
+    }
+}
