@@ -203,9 +203,9 @@ fn stop(pid: Pid) {
     kill(pid, Signal::SIGSTOP).unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     let runs = |task: std::io::Result<std::fs::DirEntry>| {
-        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
-        // Its name, in parentheses, may contain anything.
-        !stat.rsplit_once(')').unwrap().1.starts_with(" T ")
+        // A thread may have ended meanwhile. Its name, in parentheses, may contain anything.
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+        stat.is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" T "))
     };
     while std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().any(runs) {
         assert!(std::time::Instant::now() < deadline, "the signal has no effect");
