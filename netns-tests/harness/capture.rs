@@ -33,6 +33,13 @@ const GOOD: &str = "1";
 /// AuType of packets that carry a digest and no checksum (RFC 2328 §D.4.3).
 const CRYPTOGRAPHIC: &str = "2";
 
+/// Octets of a packet that are recorded: no packet of the tests that is judged is longer.
+const LONGEST: usize = 9216;
+
+/// KiB of the kernel's buffer, room for some 7,000 packets. It is divided into slots of the longest packet, so that tcpdump's own
+/// defaults (2 MiB, 256 KiB) make eight of them on an interface without a link layer, and a ninth packet at once is lost.
+const BUFFER: usize = 64 << 10;
+
 /// A recording that goes on until it is finished.
 pub struct Capture {
     tcpdump: Background,
@@ -64,7 +71,10 @@ impl Capture {
     pub fn start(netns: &str, interface: &str, filter: &str) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let file = dir.path().join("capture.pcap");
-        let line = format!("tcpdump -n -U --immediate-mode -Z root -i {interface} -w {} {filter}", file.display());
+        let line = format!(
+            "tcpdump -n -U --immediate-mode -s {LONGEST} -B {BUFFER} -Z root -i {interface} -w {} {filter}",
+            file.display()
+        );
         let tcpdump = Background::start("tcpdump", inside(netns, &line), dir.path())?;
         let mut capture = Self { tcpdump, file, _dir: dir };
         eventually("tcpdump to listen", Duration::from_secs(10), || {
@@ -78,7 +88,9 @@ impl Capture {
     pub fn await_all_types(&self, within: Duration) -> Result<()> {
         eventually("OSPF packets of all five types", within, || {
             let types = output_of(self.tshark().args(["-T", "fields", "-e", "ospf.msg"]))?;
-            Ok((1..=5).all(|kind| types.lines().any(|line| line == kind.to_string())).then_some(()))
+            let missing: Vec<u8> = (1..=5).filter(|kind| !types.lines().any(|line| line == kind.to_string())).collect();
+            ensure!(missing.is_empty(), "no packet of the types {missing:?} among {}", types.lines().count());
+            Ok(Some(()))
         })
     }
 
@@ -86,7 +98,7 @@ impl Capture {
     /// it, or does not call every IP and OSPF checksum good. Packets with a digest have no OSPF checksum. On a `link` that is a tunnel
     /// tshark has to complain of a TTL that is not 1, and that TTL is 255.
     pub fn finish_ospf(&mut self, link: Link) -> Result<Vec<OspfPacket>> {
-        self.tcpdump.end_with(Signal::SIGINT)?;
+        self.end()?;
         let fields = [
             "frame.number",
             "ospf.srcrouter",
@@ -160,8 +172,16 @@ impl Capture {
 
     /// Ends the recording; how many packets the filter takes.
     pub fn finish_count(mut self, filter: &str) -> Result<usize> {
-        self.tcpdump.end_with(Signal::SIGINT)?;
+        self.end()?;
         self.count(filter)
+    }
+
+    /// Ends the recording. An error if the kernel had packets that tcpdump did not get.
+    fn end(&mut self) -> Result<()> {
+        self.tcpdump.end_with(Signal::SIGINT)?;
+        let said = self.tcpdump.output()?;
+        ensure!(said.contains("\n0 packets dropped by kernel"), "the recording is not whole: {said}");
+        Ok(())
     }
 
     fn tshark(&self) -> Command {

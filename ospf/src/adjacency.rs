@@ -222,7 +222,7 @@ impl Exchange {
     /// Deviates: for §10.6 each of these is a SeqNumberMismatch. To ignore one cannot hold up the neighbour, whatever its state:
     /// - Without the I-bit, numbers of this exchange that it has been through are of packets that were answered. Whoever begins another
     ///   exchange says so with the I-bit first, and goes on from higher numbers (§10.3) or, having forgotten all, from random ones.
-    ///   A slave with which a copy of an old packet of ours has done that is found out (`may_be_waiting` in [`crate::exchange`]).
+    ///   A slave with which a copy of an old packet of ours has done that is found out (`has_lost_its_place` in [`crate::exchange`]).
     /// - With the I-bit it is ignored for a moment only, and the neighbour repeats it until its roles are settled ([`OVERTAKEN`]).
     ///   Should a copy of an old packet of ours have settled them meanwhile, it is the slave, and does not wait for us for ever
     ///   (§10.8 in [`crate::exchange`]).

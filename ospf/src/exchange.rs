@@ -217,10 +217,10 @@ impl Engine {
                 (true, Role::Master) => {}
                 (true, Role::Slave) if self.has_freed_description(key) => self.negotiate_again(key, packet),
                 (true, Role::Slave) => self.answer_duplicate(key),
-                (false, Role::Master) if stale && !packet.flags.init && !self.may_be_waiting(key, packet) => {
-                    self.answer_duplicate(key);
-                }
-                (false, Role::Master) if stale && !packet.flags.init => self.negotiate_again(key, packet),
+                (false, Role::Master) if stale && !packet.flags.init => match self.has_lost_its_place(key, packet) {
+                    true => self.negotiate_again(key, packet),
+                    false => self.answer_duplicate(key),
+                },
                 (false, _) if stale => {}
                 (false, _) => self.negotiate_again(key, packet),
             },
@@ -233,7 +233,7 @@ impl Engine {
     /// It may be in an exchange that a copy of an old packet of ours has begun with it, and wait for us without a word. A slave that is done
     /// knows our last packet as a duplicate. One that waits finds in it a SeqNumberMismatch, or that very packet which comes next: it goes on
     /// to the end, as before. But its lists have been emptied (§10.3). So what it has and we have not would never come.
-    fn may_be_waiting(&self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
+    fn has_lost_its_place(&self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
         let (Some(interface), Some(neighbor)) = (self.interfaces.get(&key.interface), self.neighbor(key)) else {
             return false;
         };
@@ -243,8 +243,8 @@ impl Engine {
             stored.map_or(!header.is_max_age(), |stored| header.newer_than(&stored))
                 && neighbor.requests.header(header.key).is_none()
         };
-        let is_late = self.now.saturating_since(neighbor.exchange.settled) < LONGEST_UNDER_WAY;
-        !is_late || packet.headers.iter().any(is_news)
+        let may_be_copy = self.now.saturating_since(neighbor.exchange.settled) < LONGEST_UNDER_WAY;
+        !may_be_copy || packet.headers.iter().any(is_news)
     }
 
     /// Whether the slave has freed its last packet, "after RouterDeadInterval" (§10.8): see [`Self::exchange_done`].

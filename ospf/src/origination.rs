@@ -367,17 +367,14 @@ impl Engine {
         if !self.originations.is_wanted(place) {
             let theirs = self.originations.outbid.get(&place).copied();
             let theirs = theirs.filter(|theirs| stored.is_none_or(|stored| stored.sequence <= *theirs));
-            if let Some(theirs) = theirs {
-                if !self.may_originate(place) {
-                    return;
-                }
-                self.originations.outbid.remove(&place);
-                self.timers.cancel(TimerKey::Refresh(place));
-                if self.flush_unknown(place, theirs) {
-                    return;
-                }
+            if theirs.is_some() && !self.may_originate(place) {
+                return;
             }
             self.originations.outbid.remove(&place);
+            if theirs.is_some_and(|theirs| self.flush_unknown(place, theirs)) {
+                // It is looked at again, as what is stored.
+                return;
+            }
             match stored {
                 // §13.4: "it may be the case the router no longer wishes to originate the received LSA", and §14.1.
                 Some(stored) if !stored.is_max_age() => {

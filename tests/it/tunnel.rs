@@ -198,6 +198,21 @@ fn an_engine_that_dies_at_once_is_started_ever_more_rarely() {
     });
 }
 
+/// Stops a process: all its threads, each of which may go on for a moment after the signal was sent.
+fn stop(pid: Pid) {
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let runs = |task: std::io::Result<std::fs::DirEntry>| {
+        // A thread may have ended meanwhile. Its name, in parentheses, may contain anything.
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+        stat.is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" T "))
+    };
+    while std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().any(runs) {
+        assert!(std::time::Instant::now() < deadline, "the signal has no effect");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_hung_engine_is_not_waited_for_and_is_killed() {
     alone(async || {
@@ -208,7 +223,7 @@ fn a_hung_engine_is_not_waited_for_and_is_killed() {
         let pid = Pid::from_raw(i32::try_from(drivers.engine().info().await.unwrap().unwrap().pid).unwrap());
         let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
         let before = threads();
-        kill(pid, Signal::SIGSTOP).unwrap();
+        stop(pid);
         let begin = std::time::Instant::now();
         for _ in 0..3 {
             let error = drivers.observe(&wg).await.unwrap_err();

@@ -8,9 +8,7 @@ use bytes::Bytes;
 use super::world::*;
 use crate::retransmission::{FLOOD_WINDOW, ONE_PACKET};
 use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, MAX_AGE, Options, PacketBody, RouterLsa};
-use crate::{
-    Conduct, Config, Event, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, NeighborState, RouterId, SequenceNumber,
-};
+use crate::{Conduct, Config, Event, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId, SequenceNumber};
 
 /// An opaque LSA by a router that is not there.
 pub fn opaque(kind: LsaType, id: u32, body: &'static [u8]) -> Lsa {
@@ -740,26 +738,44 @@ fn what_a_neighbor_sent_before_it_restarted_is_sent_back_to_it_when_it_comes_onl
     assert!((0..2).all(|engine| world.lsa(engine, key).is_none()));
 }
 
-/// It was to be outbid, which has to wait for MinLSInterval; meanwhile there is nothing to say any more.
-#[test]
-fn an_instance_of_before_a_restart_that_is_described_is_flushed_if_its_lsa_is_withdrawn_before_it_is_outbid() {
+/// Router 1 has just taken an instance of router 0's LSA from before a restart that is newer than the first one after it. To outbid it router
+/// 0 has to wait, but not for long.
+fn to_be_outbid(key: LsaKey) -> (World, SequenceNumber) {
     let mut world = quiet_pair();
-    let key = external_key(0, "20.0.0.0".parse().unwrap());
-    for _ in 0..4 {
-        for count in [1, 0, 1] {
-            world.reconfigure(0, |config| config.externals = externals(count));
-            world.run_for(Duration::from_secs(10));
-        }
-    }
-    let before = world.lsa(1, key).unwrap();
-    assert!(before.header.sequence.0 > SequenceNumber::INITIAL.0 + 3);
-    world.restart(0, 99);
     world.reconfigure(0, |config| config.externals = externals(1));
-    world.run_to(DEAD, |world| world.state(0, 1) > NeighborState::Exchange);
+    world.run_for(crate::wire::MIN_LS_ARRIVAL + Duration::from_millis(50));
+    let copy = world.lsa(0, key).unwrap();
+    let before = instance(&copy, copy.header.sequence.0 + 5);
+    world.inject(port(1, 0), 0, update(before.clone()));
+    world.run_for(Duration::from_millis(120));
+    let noticed = |event: &Event| matches!(event, Event::SelfOriginatedReceived { .. });
+    assert!(world.events[0].iter().any(noticed), "the acknowledgement has come");
+    assert_eq!(world.lsa(0, key).unwrap().header.sequence, copy.header.sequence);
+    assert_eq!(world.lsa(1, key).unwrap().header.sequence, before.header.sequence);
+    (world, before.header.sequence)
+}
+
+#[test]
+fn an_instance_is_outbid_though_its_lsa_was_withdrawn_meanwhile_and_is_wanted_again() {
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let (mut world, theirs) = to_be_outbid(key);
     world.reconfigure(0, |config| config.externals.clear());
+    world.reconfigure(0, |config| config.externals = externals(1));
     world.run_for(Duration::from_secs(20));
-    assert!(world.all_full() && world.agree());
+    assert!(world.agree() && world.routes[1].contains_key(&prefix("20.0.0.0/24")));
+    assert_eq!(world.lsa(1, key).unwrap().header.sequence, theirs.next().unwrap());
+}
+
+#[test]
+fn an_instance_that_was_to_be_outbid_is_flushed_at_once_when_its_lsa_is_withdrawn() {
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let (mut world, _) = to_be_outbid(key);
+    let since = world.now;
+    world.reconfigure(0, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(4));
+    assert!((0..2).all(|engine| world.lsa(engine, key).is_none()));
     assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
+    assert_eq!(updates_with(&world, 1, since, key), 0, "router 1 need not send it back");
 }
 
 #[test]
