@@ -220,11 +220,12 @@ impl Originations {
         self.touched.append(&mut self.withheld);
     }
 
-    /// Nothing is originated any more, and everything of ours is flushed.
+    /// Nothing is originated any more, and everything of ours is flushed: also what is not wanted already, but had to wait for MinLSInterval,
+    /// and what others hold that was to be outbid.
     pub(crate) fn close(&mut self) {
         self.state = State::Closed;
         self.touched.extend(std::mem::take(&mut self.wanted).into_keys());
-        self.outbid.clear();
+        self.touched.extend(self.history.keys().chain(self.outbid.keys()).copied());
         self.release();
     }
 
@@ -367,7 +368,8 @@ impl Engine {
         if !self.originations.is_wanted(place) {
             let theirs = self.originations.outbid.get(&place).copied();
             let theirs = theirs.filter(|theirs| stored.is_none_or(|stored| stored.sequence <= *theirs));
-            if theirs.is_some() && !self.may_originate(place) {
+            let is_closed = self.originations.state == State::Closed;
+            if theirs.is_some() && !is_closed && !self.may_originate(place) {
                 return;
             }
             self.originations.outbid.remove(&place);
@@ -379,7 +381,7 @@ impl Engine {
                 // §13.4: "it may be the case the router no longer wishes to originate the received LSA", and §14.1.
                 Some(stored) if !stored.is_max_age() => {
                     // Until then it stays as it is, and may be wanted again.
-                    if self.originations.state == State::Closed || self.may_originate(place) {
+                    if is_closed || self.may_originate(place) {
                         self.timers.cancel(TimerKey::Refresh(place));
                         self.flush(place);
                     }

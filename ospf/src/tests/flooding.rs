@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::world::*;
 use crate::retransmission::{FLOOD_WINDOW, ONE_PACKET};
 use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, MAX_AGE, Options, PacketBody, RouterLsa};
-use crate::{Conduct, Config, Event, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId, SequenceNumber};
+use crate::{Conduct, Config, Event, Input, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId, SequenceNumber};
 
 /// An opaque LSA by a router that is not there.
 pub fn opaque(kind: LsaType, id: u32, body: &'static [u8]) -> Lsa {
@@ -776,6 +776,17 @@ fn an_instance_that_was_to_be_outbid_is_flushed_at_once_when_its_lsa_is_withdraw
     assert!((0..2).all(|engine| world.lsa(engine, key).is_none()));
     assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
     assert_eq!(updates_with(&world, 1, since, key), 0, "router 1 need not send it back");
+}
+
+#[test]
+fn an_instance_that_was_to_be_outbid_is_flushed_when_its_router_leaves() {
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let (mut world, _) = to_be_outbid(key);
+    world.input(0, Input::Withdraw);
+    world.run_to(Duration::from_secs(4), |world| world.engines[0].is_stopped());
+    world.run_for(Duration::from_secs(1));
+    assert!(world.lsa(1, key).is_none_or(|left| left.header.is_max_age()));
+    assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
 }
 
 #[test]

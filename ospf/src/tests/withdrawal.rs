@@ -162,6 +162,23 @@ fn a_planned_restart_that_is_given_up_is_a_withdrawal() {
     nothing_is_left(&world);
 }
 
+/// Its flushing has to wait for MinLSInterval, and the router does not wait for that.
+#[test]
+fn an_lsa_that_is_withdrawn_just_before_its_router_leaves_is_flushed() {
+    let mut world = World::new(2, &[(0, 1)]);
+    world.converge();
+    world.run_for(Duration::from_secs(30));
+    world.reconfigure(1, |config| config.externals = externals(1));
+    world.run_for(Duration::from_millis(300));
+    world.reconfigure(1, |config| config.externals.clear());
+    world.run_for(Duration::from_millis(300));
+    assert!(world.routes[0].contains_key(&prefix("20.0.0.0/24")), "it is not flushed yet");
+    world.input(1, Input::Withdraw);
+    world.run_to(Duration::from_secs(4), |world| world.engines[1].is_stopped());
+    world.run_for(Duration::from_secs(1));
+    assert!(held_of_1(&world, 0) == 0 && world.routes[0].is_empty());
+}
+
 #[test]
 fn many_lsas_are_flushed_in_slices() {
     let mut world = World::with(2, &[(0, 1)], |engine, config| {
