@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::world::*;
 use crate::retransmission::{FLOOD_WINDOW, ONE_PACKET};
 use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, MAX_AGE, Options, PacketBody, RouterLsa};
-use crate::{Conduct, Config, Event, Input, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId, SequenceNumber};
+use crate::{Conduct, Config, Event, External, Input, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId, SequenceNumber};
 
 /// An opaque LSA by a router that is not there.
 pub fn opaque(kind: LsaType, id: u32, body: &'static [u8]) -> Lsa {
@@ -742,8 +742,11 @@ fn what_a_neighbor_sent_before_it_restarted_is_sent_back_to_it_when_it_comes_onl
 /// 0 has to wait, but not for long.
 fn to_be_outbid(key: LsaKey) -> (World, SequenceNumber) {
     let mut world = quiet_pair();
-    world.reconfigure(0, |config| config.externals = externals(1));
-    world.run_for(crate::wire::MIN_LS_ARRIVAL + Duration::from_millis(50));
+    // The third instance has to wait for longer than the second.
+    for tag in [1, 0] {
+        world.reconfigure(0, |config| config.externals = [(prefix("20.0.0.0/24"), External { tag, ..external() })].into());
+        world.run_for(crate::wire::MIN_LS_ARRIVAL + Duration::from_millis(250));
+    }
     let copy = world.lsa(0, key).unwrap();
     let before = instance(&copy, copy.header.sequence.0 + 5);
     world.inject(port(1, 0), 0, update(before.clone()));
@@ -782,11 +785,15 @@ fn an_instance_that_was_to_be_outbid_is_flushed_at_once_when_its_lsa_is_withdraw
 fn an_instance_that_was_to_be_outbid_is_flushed_when_its_router_leaves() {
     let key = external_key(0, "20.0.0.0".parse().unwrap());
     let (mut world, _) = to_be_outbid(key);
+    // Router 1 takes another instance only after MinLSArrival.
+    world.run_for(crate::wire::MIN_LS_ARRIVAL - Duration::from_millis(100));
+    let since = world.now;
     world.input(0, Input::Withdraw);
     world.run_to(Duration::from_secs(4), |world| world.engines[0].is_stopped());
     world.run_for(Duration::from_secs(1));
     assert!(world.lsa(1, key).is_none_or(|left| left.header.is_max_age()));
     assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
+    assert_eq!(updates_with(&world, 1, since, key), 0, "router 1 need not send it back");
 }
 
 #[test]
