@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::harness::lab::Lab;
 use crate::harness::mesh;
-use crate::harness::wait::eventually;
+use crate::harness::wait::{allowed, eventually};
 
 /// From the damage to Full adjacencies over it and a ping that is answered.
 const HEALED: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ impl Scene {
 
     /// Tunnel and adjacency are there at both ends, taipei's hosts reach osaka's, and what is not weft's is as it was.
     fn is_whole(&self, damage: &str, at: Instant) -> Result<()> {
-        let left = || HEALED.saturating_sub(at.elapsed());
+        let left = || allowed(HEALED).saturating_sub(at.elapsed());
         let host = self.lab.lan_host("osaka")?;
         eventually(&format!("tunnels and adjacencies after {damage}"), left(), || {
             let tunnels = self.lab.tunnels("taipei")?.len() == 2;

@@ -5,8 +5,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
+use super::mesh::BACKEND_VARIABLE;
+
 /// Between two looks.
 pub const POLL: Duration = Duration::from_millis(50);
+
+/// In the virtual machine, which may be emulated beside other work, everything may take longer by this factor.
+const VIRTUAL_MACHINE: u32 = 4;
+
+/// What may take `limit` on the machine itself may take this long where the test runs. RouterDeadInterval may pass meanwhile, more than once.
+pub fn allowed(limit: Duration) -> Duration {
+    if std::env::var_os(BACKEND_VARIABLE).is_some() { limit * VIRTUAL_MACHINE } else { limit }
+}
 
 /// Calls `probe` until it gives a value. `Ok(None)` and errors mean "not yet"; when `within` has passed, the error says
 /// what was awaited and, if the last look failed, how.
