@@ -28,7 +28,7 @@ use super::notes::Notes;
 use super::renaming::{FormerMesh, adopt_former_mesh, carry_over_handles};
 use super::restart_note::Note;
 use super::segments::Segments;
-use super::settling::Settling;
+use super::settling::{Settling, has_converged};
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
@@ -598,7 +598,7 @@ impl Daemon {
         }
     }
 
-    /// Whether every tunnel has a neighbour that is Full.
+    /// Whether every tunnel has a neighbour that is Full and to which there is a route.
     async fn converged(&mut self) -> bool {
         let Ok(view) = self.driver.view().await else { return false };
         if view.restarting {
@@ -610,7 +610,8 @@ impl Daemon {
             .filter(|neighbor| neighbor.state == NeighborState::Full)
             .map(|neighbor| neighbor.interface)
             .collect();
-        self.local.tunnels.keys().all(|name| full.contains(&self.ids.id(name)))
+        let peers = self.local.tunnels.iter();
+        has_converged(peers.map(|(name, peer)| (full.contains(&self.ids.id(name)), peer.peer_loopback)), &self.routes)
     }
 
     /// Takes the mesh file as it is now; a wrong one changes nothing.

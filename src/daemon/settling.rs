@@ -4,11 +4,14 @@
 //! otherwise, so that a restart loses no packet.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
+
+use ospf::Prefix;
 
 use crate::reconcile::state::{Route, RouteKey};
 
-/// After every neighbour is Full: time for the last LSAs and the route calculation.
+/// After every neighbour is Full and reached: time for the last LSAs and the route calculation.
 const AFTERMATH: Duration = Duration::from_millis(500);
 
 /// Whether old routes are still kept.
@@ -26,7 +29,7 @@ impl Settling {
         Self::Until(now + patience)
     }
 
-    /// Every neighbour that should be there is Full: what remains is a moment.
+    /// Every neighbour that should be there is Full, and there is a route to each ([`has_converged`]): what remains is a moment.
     pub(super) fn converged(&mut self, now: Instant) {
         if let Self::Until(deadline) = self {
             *deadline = (*deadline).min(now + AFTERMATH);
@@ -60,11 +63,21 @@ impl Settling {
     }
 }
 
+/// Whether all `neighbors`, of which each is given as whether it is Full and by its loopback, are fully adjacent and `routes` lead to them.
+///
+/// Full alone is not enough: the far end's Router-LSA may have to wait for MinLSInterval before it lists the adjacency, and until then no
+/// route uses it (RFC 2328 §16.1 (2) (b)).
+pub(super) fn has_converged<R>(
+    neighbors: impl IntoIterator<Item = (bool, Ipv4Addr)>,
+    routes: &BTreeMap<Prefix, R>,
+) -> bool {
+    let mut neighbors = neighbors.into_iter();
+    neighbors.all(|(is_full, loopback)| is_full && routes.contains_key(&Prefix::host(loopback)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use ospf::Prefix;
 
     use super::*;
     use crate::mesh::IfName;
@@ -105,5 +118,16 @@ mod tests {
         assert_eq!(settling.deadline(), Some(start + Duration::from_secs(1) + AFTERMATH));
         settling.converged(start + Duration::from_secs(9));
         assert_eq!(settling.deadline(), Some(start + Duration::from_secs(1) + AFTERMATH));
+    }
+
+    #[test]
+    fn a_neighbor_that_is_full_counts_once_there_is_a_route_to_it() {
+        let [one, other] = [Ipv4Addr::new(10, 255, 0, 1), Ipv4Addr::new(10, 255, 0, 2)];
+        let mut routes = BTreeMap::from([(Prefix::host(one), ())]);
+        assert!(has_converged([(true, one)], &routes));
+        assert!(!has_converged([(true, one), (true, other)], &routes));
+        routes.insert(Prefix::host(other), ());
+        assert!(has_converged([(true, one), (true, other)], &routes));
+        assert!(!has_converged([(false, one), (true, other)], &routes));
     }
 }
