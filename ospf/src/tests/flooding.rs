@@ -8,7 +8,10 @@ use bytes::Bytes;
 use super::world::*;
 use crate::retransmission::{FLOOD_WINDOW, ONE_PACKET};
 use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, MAX_AGE, Options, PacketBody, RouterLsa};
-use crate::{Conduct, Config, Event, External, Input, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId, SequenceNumber};
+use crate::{
+    Conduct, Config, Event, External, Input, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId,
+    SequenceNumber,
+};
 
 /// An opaque LSA by a router that is not there.
 pub fn opaque(kind: LsaType, id: u32, body: &'static [u8]) -> Lsa {
@@ -744,7 +747,9 @@ fn to_be_outbid(key: LsaKey) -> (World, SequenceNumber) {
     let mut world = quiet_pair();
     // The third instance has to wait for longer than the second.
     for tag in [1, 0] {
-        world.reconfigure(0, |config| config.externals = [(prefix("20.0.0.0/24"), External { tag, ..external() })].into());
+        world.reconfigure(0, |config| {
+            config.externals = [(prefix("20.0.0.0/24"), External { tag, ..external() })].into()
+        });
         world.run_for(crate::wire::MIN_LS_ARRIVAL + Duration::from_millis(250));
     }
     let copy = world.lsa(0, key).unwrap();
