@@ -101,7 +101,8 @@ impl Engine {
             }
         }
         if !self.takes_as_scope() {
-            // Nobody would tell us of its changes.
+            // Nobody would tell us of its changes, nor take ours.
+            self.originations.withdraw_domain(Domain::As);
             self.debris.lsdbs(self.databases.forget(Domain::As));
             self.exchanged.retain(|place| place.domain != Domain::As);
         }
@@ -187,7 +188,8 @@ impl Engine {
     fn restart_area(&mut self, area: AreaId) {
         self.debris.lsdbs(self.databases.forget(Domain::Area(area)));
         self.exchanged.retain(|place| place.domain != Domain::Area(area));
-        self.originations.touch_domain(Domain::Area(area));
+        // What is still wanted there is wanted again: a Type-7 LSA of before would never be acknowledged in an area that is no NSSA.
+        self.originations.withdraw_domain(Domain::Area(area));
         self.router_lsa_changed(area);
     }
 
