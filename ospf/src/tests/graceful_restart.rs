@@ -129,7 +129,10 @@ fn another_router_id_within_a_restart_ends_it_and_every_route_is_told_of() {
         world.engines[1].routes().map(|(prefix, route)| (prefix, route.clone())).collect()
     };
     assert_eq!(restart_exits(&world, 1), []);
-    assert!(world.engines[1].calculation.latest.table.len() > 0 && world.routes[1].is_empty(), "known, and not told of");
+    assert!(
+        world.engines[1].calculation.latest.table.len() > 0 && world.routes[1].is_empty(),
+        "known, and not told of"
+    );
     world.reconfigure(1, |config| config.router_id = router_id(6));
     assert_eq!(restart_exits(&world, 1), [RestartExit::AnotherRouterId]);
     world.run_for(DEAD * 2);
