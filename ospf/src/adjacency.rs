@@ -117,17 +117,15 @@ impl Neighbor {
 
     /// Whether an instance that the neighbour floods may be one that it sent before it restarted, and does not know of.
     ///
-    /// A router that restarts has no memory of its sequence numbers. If it finds its LSA in our database just as it originates it, neither
-    /// floods it: both are the same instance. A packet from before its restart that arrives only then, with that LSA at MaxAge or with a
-    /// higher sequence number, replaces it here and nowhere else. For §13.7 our acknowledgement of it means nothing to the neighbour, so
-    /// that for LSRefreshTime its LSA would be missing here. It is doubted while such a packet may be under way: from the beginning of the
-    /// exchange on for [`LONGEST_UNDER_WAY`], if it is the neighbour's own or one that takes an LSA away. A neighbour that did send it
-    /// just now acknowledges it, and any other outbids it (§13.4), whether it deviates from the RFC or not.
-    /// LSAs of link scope, with which it announces a restart (RFC 3623 §2), are never in the way of another instance.
-    pub(crate) fn may_have_outlived(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> bool {
-        now.saturating_since(self.exchange.settled) < LONGEST_UNDER_WAY
-            && (header.is_max_age() || place.key.advertising_router == self.router_id)
-            && !matches!(place.domain, Domain::Link(_))
+    /// A router that restarts has no memory: not of its sequence numbers, nor of what others have originated. If its database and ours are
+    /// the same when it has ended the exchange, and a packet from before its restart arrives only then, with an instance that has a higher
+    /// sequence number or MaxAge, that replaces the LSA here and nowhere else: for §13.7 our acknowledgement of it means nothing to the
+    /// neighbour. So that the databases do not differ for LSRefreshTime, what was not asked for is doubted while such a packet may be under
+    /// way, from the beginning of the exchange on for [`LONGEST_UNDER_WAY`]. A neighbour that did send it just now acknowledges it, another
+    /// floods it, and its originator outbids it (§13.4), whether they deviate from the RFC or not.
+    /// LSAs of link scope, with which a restart is announced (RFC 3623 §2), are never in the way of another instance.
+    pub(crate) fn may_have_outlived(&self, place: LsaPlace, now: Instant) -> bool {
+        now.saturating_since(self.exchange.settled) < LONGEST_UNDER_WAY && !matches!(place.domain, Domain::Link(_))
     }
 
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
@@ -326,6 +324,8 @@ struct Pending {
     retry: Option<Instant>,
     /// How often it was sent again.
     again: u32,
+    /// The neighbour sent it itself.
+    doubted: bool,
 }
 
 /// The interval between retransmissions of an LSA doubles up to 2³ times RxmtInterval (RFC 4222 §2, recommendation 2: Rmax is 8 Rmin).
@@ -335,8 +335,16 @@ impl RetransmissionList {
     /// Lists an LSA that is to be sent, in place of an older instance.
     pub(crate) fn add(&mut self, key: LsaKey, octets: usize) {
         self.remove(key);
-        self.entries.insert(key, Pending { octets, retry: None, again: 0 });
+        self.entries.insert(key, Pending { octets, retry: None, again: 0, doubted: false });
         self.unsent.insert(key);
+    }
+
+    /// Lists an LSA that the neighbour sent, now or before it restarted ([`Neighbor::may_have_outlived`]).
+    pub(crate) fn add_doubted(&mut self, key: LsaKey, octets: usize) {
+        self.add(key, octets);
+        if let Some(pending) = self.entries.get_mut(&key) {
+            pending.doubted = true;
+        }
     }
 
     /// Lists an LSA that others are expected to send: this router does if they have not by `retry`.
@@ -450,6 +458,11 @@ impl RetransmissionList {
     /// What is listed, and its octets.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (LsaKey, usize)> {
         self.entries.iter().map(|(&key, pending)| (key, pending.octets))
+    }
+
+    /// What is listed that the neighbour has not sent itself.
+    pub(crate) fn unheard(&self) -> impl Iterator<Item = LsaKey> {
+        self.entries.iter().filter(|(_, pending)| !pending.doubted).map(|(&key, _)| key)
     }
 
     /// The indices agree with the list.

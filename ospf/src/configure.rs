@@ -7,13 +7,13 @@ use crate::config::{Config, InterfaceConfig};
 use crate::databases::{Domain, LsaPlace};
 use crate::departed::Departed;
 use crate::engine::Engine;
-use crate::event::NeighborState;
+use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::interface::{Interface, Link};
 use crate::interface_machine::InterfaceEvent;
 use crate::io::LinkState;
 use crate::requests::InFlight;
-use crate::restart::Restart;
+use crate::restart::{Restart, RestartExit};
 use crate::retransmission::FLOOD_WINDOW;
 use crate::self_originated::KeptOwn;
 use crate::site_lsas::SiteLsas;
@@ -101,7 +101,8 @@ impl Engine {
             }
         }
         if !self.takes_as_scope() {
-            // Nobody would tell us of its changes.
+            // Nobody would tell us of its changes, nor take ours.
+            self.originations.withdraw_domain(Domain::As);
             self.debris.lsdbs(self.databases.forget(Domain::As));
             self.exchanged.retain(|place| place.domain != Domain::As);
         }
@@ -168,8 +169,14 @@ impl Engine {
         self.deferred.clear();
         self.interface_events.clear();
         self.debris.timers(std::mem::take(&mut self.timers));
+        let was_restarting = self.is_restarting();
         self.restart = Restart::None;
         self.begin();
+        if was_restarting {
+            self.event(Event::RestartEnded { cause: RestartExit::AnotherRouterId });
+            // Nothing was told of what was calculated within the restart.
+            self.calculate_from_nothing();
+        }
     }
 
     fn add_interface(&mut self, id: InterfaceId, config: InterfaceConfig) {
@@ -187,7 +194,8 @@ impl Engine {
     fn restart_area(&mut self, area: AreaId) {
         self.debris.lsdbs(self.databases.forget(Domain::Area(area)));
         self.exchanged.retain(|place| place.domain != Domain::Area(area));
-        self.originations.touch_domain(Domain::Area(area));
+        // What is still wanted there is wanted again: a Type-7 LSA of before would never be acknowledged in an area that is no NSSA.
+        self.originations.withdraw_domain(Domain::Area(area));
         self.router_lsa_changed(area);
     }
 

@@ -70,6 +70,12 @@ impl EarlyArrivals {
         Kept::Yes
     }
 
+    /// An adjacency has ended: what came early over it is not taken over the next one, which may be with another router at the same address,
+    /// or in another area. What the neighbour has is described anew.
+    pub(crate) fn forget_sender(&mut self, from: NeighborKey) {
+        self.kept.values_mut().for_each(|early| _ = early.from.remove(&from));
+    }
+
     fn take(&mut self, place: LsaPlace) -> Option<Early> {
         let early = self.kept.remove(&place)?;
         self.octets -= early.lsa.encoded_len();

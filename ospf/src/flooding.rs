@@ -302,7 +302,7 @@ impl Engine {
                     }
                 }
                 // (1)(c)
-                let doubted = from == Some(key) && deviates && neighbor.may_have_outlived(place, &header, now);
+                let doubted = from == Some(key) && deviates && neighbor.may_have_outlived(place, now);
                 if from == Some(key) && !doubted {
                     continue;
                 }
@@ -315,11 +315,14 @@ impl Engine {
                     neighbor.retransmission.await_ack(place.key, usize::from(header.length), retry);
                     self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
                 } else {
-                    neighbor.retransmission.add(place.key, usize::from(header.length));
-                    self.unsent_floods.insert(key);
                     if doubted {
+                        neighbor.retransmission.add_doubted(place.key, usize::from(header.length));
                         flooding = Flooding::Doubted;
-                    } else if flooding == Flooding::Onward && arrival.is_some() && all_at_once {
+                    } else {
+                        neighbor.retransmission.add(place.key, usize::from(header.length));
+                    }
+                    self.unsent_floods.insert(key);
+                    if flooding == Flooding::Onward && arrival.is_some() && all_at_once {
                         flooding = Flooding::AlsoBack;
                     }
                 }

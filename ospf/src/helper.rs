@@ -161,9 +161,8 @@ impl Engine {
         if neighbor.state != NeighborState::Full {
             return Err(HelperRefusal::NotAdjacent);
         }
-        // (2): "determined by examining router Y's link state retransmission list for X". What X says itself it has heard of
-        // (`Neighbor::may_have_outlived`).
-        let unheard = neighbor.retransmission.iter().any(|(lsa, _)| {
+        // (2): "determined by examining router Y's link state retransmission list for X". What X says itself it has heard of.
+        let unheard = neighbor.retransmission.unheard().any(|lsa| {
             let place = Databases::place(lsa, key.interface, interface.config.area);
             let entry = place.and_then(|place| self.databases.lookup(place));
             let is_news = lsa.kind.tells_of_topology() && lsa.advertising_router != neighbor.router_id;

@@ -63,7 +63,7 @@ impl Interface {
 }
 
 impl Engine {
-    /// The interface has come up, or its list of neighbours has grown (§9.3, InterfaceUp).
+    /// The interface has come up, or its list of neighbours has changed (§9.3, InterfaceUp).
     pub(crate) fn meet_configured_neighbors(&mut self, id: InterfaceId) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
@@ -74,12 +74,22 @@ impl Engine {
         let Some(own) = interface.active_link().map(|link| link.address()) else { return };
         let mut met = Vec::new();
         for (&address, configured) in interface.config.neighbors.iter().filter(|&(&address, _)| address != own) {
-            let neighbor = NeighborId::Address(address);
-            interface.neighbors.entry(neighbor).or_insert_with(|| {
-                met.push(neighbor);
-                let priority = configured.priority;
-                Neighbor { priority, ..Neighbor::new(neighbor, address, self.random.next_u32(), now) }
-            });
+            let (neighbor, priority) = (NeighborId::Address(address), configured.priority);
+            match interface.neighbors.get_mut(&neighbor) {
+                // §C.5: its priority is as configured as long as nothing is heard of it.
+                Some(known) if known.state <= NeighborState::Attempt && known.priority != priority => {
+                    known.priority = priority;
+                    if known.state == NeighborState::Down {
+                        met.push(neighbor);
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    let fresh = Neighbor::new(neighbor, address, self.random.next_u32(), now);
+                    interface.neighbors.insert(neighbor, Neighbor { priority, ..fresh });
+                    met.push(neighbor);
+                }
+            }
         }
         for neighbor in met {
             self.start(NeighborKey { interface: id, id: neighbor });

@@ -82,9 +82,8 @@ impl Engine {
             let elected = match nssa.translator {
                 TranslatorRole::Always => true,
                 TranslatorRole::Candidate => {
-                    let has_externals =
-                        |area| self.config.area_kind(area).external_routing().lets_in(LsaType::AS_EXTERNAL);
-                    !self.calculation.latest.has_better_translator(area, self.config.router_id, has_externals)
+                    let latest = &self.calculation.latest;
+                    !latest.has_better_translator(area, self.config.router_id, |area| self.has_externals(area))
                 }
             };
             match (elected, self.translators.get(&area)) {
@@ -170,7 +169,16 @@ impl Engine {
             let LsaBody::External(lsa) = entry.body() else { return false };
             !entry.is_max_age(self.now)
                 && (lsa.metric, lsa.forwarding_address) == (found.metric, found.forwarding)
-                && self.calculation.latest.is_boundary_router(entry.key().advertising_router)
+                // One that is left from when it could be flooded here is no news of what its originator does now.
+                && self
+                    .calculation
+                    .latest
+                    .is_boundary_router(entry.key().advertising_router, |area| self.has_externals(area))
         })
+    }
+
+    /// Whether AS-external-LSAs are flooded in an area.
+    fn has_externals(&self, area: AreaId) -> bool {
+        self.config.area_kind(area).external_routing().lets_in(LsaType::AS_EXTERNAL)
     }
 }

@@ -215,6 +215,13 @@ impl Originations {
         self.touched.extend(of_domain.map(|(&place, _)| place));
     }
 
+    /// Has all LSAs of a domain withdrawn.
+    pub(crate) fn withdraw_domain(&mut self, domain: Domain) {
+        self.touch_domain(domain);
+        self.wanted.retain(|place, _| place.domain != domain);
+        self.outbid.retain(|place, _| place.domain != domain);
+    }
+
     /// A restart of ours is over: what was withheld will be compared.
     pub(crate) fn release(&mut self) {
         self.touched.append(&mut self.withheld);

@@ -73,6 +73,8 @@ pub enum RestartExit {
     Inconsistent,
     /// (3) The grace period is over.
     Expired,
+    /// This router was given another router id: neighbours help the one that it was.
+    AnotherRouterId,
 }
 
 impl Engine {

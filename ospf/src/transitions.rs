@@ -67,6 +67,7 @@ impl Engine {
     }
 
     fn clear_lists(&mut self, key: NeighborKey) {
+        self.early.forget_sender(key);
         for timer in [
             TimerKey::DatabaseDescription(key),
             TimerKey::Request(key),

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ospf::wire::{LsaBody, RouterLink, RouterLinkKind};
 use ospf::{AreaId, Domain, LsaKey, LsaType, LsaView, NeighborState, Nexthop, Prefix, Route, RouteKind};
 
+use crate::expected::Expected;
 use crate::finding::{Disagreement, Findings, Instance};
 use crate::network::Network;
 use crate::oracle::Oracle;
@@ -17,14 +18,14 @@ type Instances = BTreeMap<LsaKey, Instance>;
 /// Compares tables and adjacencies with the oracle, router by router, and remembers who was right.
 #[derive(Debug)]
 pub struct Progress<'a> {
-    oracle: &'a Oracle<'a>,
+    expected: &'a Expected<'a>,
     wrong: BTreeSet<RouterIndex>,
 }
 
 impl<'a> Progress<'a> {
     /// Nobody has been looked at yet.
-    pub fn new(oracle: &'a Oracle<'a>, network: &Network) -> Self {
-        Self { oracle, wrong: network.situation().running().collect() }
+    pub fn new(expected: &'a Expected<'a>, network: &Network) -> Self {
+        Self { expected, wrong: network.situation().running().collect() }
     }
 
     /// Looks at those who were wrong and those who have changed since. Whether all are right now.
@@ -35,31 +36,25 @@ impl<'a> Progress<'a> {
         }
         // The first that is wrong is enough for now.
         while let Some(&router) = self.wrong.first() {
-            if !disagreements_of(network, self.oracle, router).is_empty() {
+            if !disagreements_of(network, self.expected, router).is_empty() {
                 return false;
             }
             self.wrong.remove(&router);
         }
-        databases(network, self.oracle).is_empty() && !work_is_due(network)
+        databases(network, self.expected.oracle()).is_empty() && !network.is_work_due()
     }
-}
-
-/// Whether what holds now may change by itself: somebody has yet to calculate routes, or to say something new of itself, such as that it
-/// originates a network to which the way stays the same.
-fn work_is_due(network: &Network) -> bool {
-    let mut engines = network.situation().running().filter_map(|router| network.engine(router));
-    engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())
 }
 
 /// All that is wrong: neighbours, databases, routes, loops.
-pub fn disagreements(network: &Network, oracle: &Oracle<'_>) -> Findings {
+pub fn disagreements(network: &Network, expected: &Expected<'_>) -> Findings {
     let mut found = Findings::default();
     let with_engine = |router: &RouterIndex| network.engine(*router).is_some();
     for router in network.situation().running().filter(with_engine) {
-        found.extend(disagreements_of(network, oracle, router));
+        found.extend(disagreements_of(network, expected, router));
     }
-    found.extend(databases(network, oracle));
-    found.extend(first_loop(network));
+    found.extend(databases(network, expected.oracle()));
+    // RFC 2328 §3: "the backbone must be contiguous". Where it is not, routers of its parts may send packets to each other.
+    found.extend(first_loop(network).filter(|_| !expected.oracle().is_backbone_split()));
     found
 }
 
@@ -73,7 +68,7 @@ pub(crate) fn left_at_max_age(network: &Network) -> impl Iterator<Item = Disagre
 }
 
 /// What is wrong with the table and the adjacencies of one router that runs.
-fn disagreements_of(network: &Network, oracle: &Oracle<'_>, router: RouterIndex) -> Vec<Disagreement> {
+fn disagreements_of(network: &Network, answers: &Expected<'_>, router: RouterIndex) -> Vec<Disagreement> {
     let situation = network.situation();
     let mut found = Vec::new();
     for (link, description, side) in situation.topology.links_of(router) {
@@ -88,7 +83,13 @@ fn disagreements_of(network: &Network, oracle: &Oracle<'_>, router: RouterIndex)
         let on_it = if lan.elects() { disagreements_on } else { disagreements_among };
         found.extend(on_it(network, router, index));
     }
-    let expected = oracle.routes(router);
+    for (interface, _, neighbor) in situation.topology.virtual_links_of(router) {
+        let state = network.neighbor(router, interface, neighbor);
+        if answers.oracle().has_virtual_link(interface) != (state == NeighborState::Full) {
+            found.push(Disagreement::Adjacency { router, interface, neighbor, state });
+        }
+    }
+    let expected = answers.routes(router);
     let engine = network.engine(router).expect("it runs");
     let actual: BTreeMap<_, _> = engine.routes().collect();
     if !network.told_all(router) {

@@ -1,10 +1,11 @@
 //! Things that go wrong, and drawing them from a seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ospf::{External, ExternalMetric, Instant, Prefix};
+use ospf::{AreaKind, External, ExternalMetric, Instant, Prefix};
 
+use crate::change::Change;
 use crate::prng::Prng;
 use crate::situation::{Situation, Trouble};
 use crate::topology::{LanIndex, LinkIndex, RouterIndex, Side};
@@ -28,6 +29,10 @@ pub enum Fault {
     Cost(LinkIndex, Side, u16),
     /// A router brings in other destinations.
     Externals(RouterIndex, BTreeMap<Prefix, External>),
+    /// The configuration changes, and these routers do not follow yet.
+    Change(Change, BTreeSet<RouterIndex>),
+    /// A router follows all changes.
+    Follow(RouterIndex),
 }
 
 /// A restart that neighbours are asked to help with.
@@ -46,16 +51,30 @@ pub struct GracefulRestart {
 pub struct FurtherFaults {
     /// [`Fault::Restart`].
     pub restarts: bool,
+    /// [`Fault::Change`].
+    pub changes: bool,
 }
 
 /// One in so many faults is a graceful restart, where there are any.
 const RESTARTS: usize = 5;
+
+/// One in so many is a change of configuration, where there are any, and one in so many that a router follows.
+const CHANGES: usize = 4;
 
 impl Fault {
     /// Something that can happen now; also that an earlier fault ends.
     pub fn draw(situation: &Situation, further: FurtherFaults, prng: &mut Prng) -> Option<Self> {
         if further.restarts && prng.below(RESTARTS) == 0 {
             return Self::draw_restart(situation, prng);
+        }
+        if further.changes {
+            if prng.below(CHANGES) == 0 {
+                return Change::draw(situation, prng).map(|(change, late)| Self::Change(change, late));
+            }
+            let late: Vec<_> = situation.late().collect();
+            if !late.is_empty() && prng.below(CHANGES) == 0 {
+                return prng.choose(&late).copied().map(Self::Follow);
+            }
         }
         let topology = &situation.topology;
         let link = |prng: &mut Prng| (!topology.links.is_empty()).then(|| LinkIndex(prng.below(topology.links.len())));
@@ -96,7 +115,7 @@ impl Fault {
             }
             _ => {
                 let router = RouterIndex(prng.below(topology.routers.len()));
-                if !topology.has_externals(topology.routers[router.0].area) {
+                if matches!(topology.kind(topology.routers[router.0].area), AreaKind::Stub { .. }) {
                     return None;
                 }
                 let mut externals = topology.routers[router.0].externals.clone();
@@ -149,7 +168,12 @@ impl Fault {
         }
     }
 
-    /// What ends all trouble: links carry, routers run. Costs and destinations stay as they are.
+    /// Everybody follows the changes of configuration.
+    pub fn follow(situation: &Situation) -> Vec<Self> {
+        situation.late().map(Self::Follow).collect()
+    }
+
+    /// What ends all trouble: links carry, routers run. Costs, destinations and configurations stay as they are.
     pub fn heal(situation: &Situation) -> Vec<Self> {
         let links = situation.troubled().map(|link| Self::Trouble(link, None));
         let plugs = situation.unplugged().map(|(lan, router)| Self::Plug(lan, router, true));

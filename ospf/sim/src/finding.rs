@@ -70,6 +70,17 @@ pub enum Disagreement {
         /// What each has of it.
         instances: [Option<Instance>; 2],
     },
+    /// What LSAs say is not what they say in a network that never saw a fault.
+    Content {
+        /// In whose database.
+        router: RouterIndex,
+        /// What they are about, and whose they are.
+        about: String,
+        /// What they say there.
+        expected: Vec<String>,
+        /// What they say here.
+        actual: Vec<String>,
+    },
     /// An LSA at MaxAge is left in a database long after everybody agreed.
     MaxAge {
         /// Whose database.
@@ -145,7 +156,9 @@ impl Disagreement {
     pub fn subject(&self) -> Subject {
         match self {
             Self::Adjacency { .. } | Self::Designated { .. } => Subject::Neighbors,
-            Self::Transit { .. } | Self::Database { .. } | Self::MaxAge { .. } => Subject::Databases,
+            Self::Transit { .. } | Self::Database { .. } | Self::Content { .. } | Self::MaxAge { .. } => {
+                Subject::Databases
+            }
             Self::Route { .. } | Self::Telling { .. } | Self::Loop { .. } => Subject::Routes,
         }
     }
@@ -201,6 +214,13 @@ impl fmt::Display for Disagreement {
             }
             Self::Database { router, other, key, instances: [mine, theirs] } => {
                 write!(f, "databases of {router} and {other} differ in {key}: {mine:04x?} and {theirs:04x?}")
+            }
+            Self::Content { router, about, expected, actual } => {
+                let [expected, actual] = [expected, actual].map(|said| match &said[..] {
+                    [] => "nothing".to_owned(),
+                    said => said.join("; and "),
+                });
+                write!(f, "router {router}, {about}: says {actual}, without faults {expected}")
             }
             Self::MaxAge { router, key } => write!(f, "router {router}: {key} is left at MaxAge"),
             Self::Loop { prefix, routers } => {

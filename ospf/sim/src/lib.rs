@@ -1,13 +1,17 @@
 //! Many OSPF engines on one virtual clock, over links that delay, lose, duplicate, reorder and break, all from one seed.
 //!
-//! Every run is held against an oracle that knows shortest paths and nothing of OSPF. Topology cases in files (`case`) are held against
+//! Every run is held against an oracle that knows shortest paths and nothing of OSPF; one with changes of configuration, not-so-stubby areas
+//! or virtual links also against a reference network, which never saw a fault. Topology cases in files (`case`) are held against
 //! what another implementation came to.
 //!
 //! A `Recipe` is a run as a command line. A `Sweep` makes one from each seed of a range, runs all of them, and prints the command line of
 //! each that fails, and of a smaller run that fails in the same way.
 
 mod case;
+mod change;
 mod check;
+mod excuse;
+mod expected;
 mod fault;
 mod finding;
 pub mod fuzz;
@@ -20,6 +24,7 @@ mod own_lsas;
 mod prng;
 mod queue;
 mod recipe;
+mod reference;
 mod router;
 mod scenario;
 mod situation;
@@ -33,7 +38,9 @@ pub use case::{
     CaseError, CaseNeighbor, CaseReport, CaseRoute, CaseRouteKind, Difference, Hop, Hops, RouterReport, case_packets,
     run_case,
 };
+pub use change::Change;
 pub use check::{Progress, disagreements, first_loop};
+pub use expected::Expected;
 pub use fault::{Fault, FurtherFaults, GracefulRestart};
 pub use finding::{Disagreement, Findings, Instance, MAX_KEPT, Subject};
 pub use keys::KeyRollover;
@@ -50,5 +57,5 @@ pub use situation::{Situation, Trouble};
 pub use sweep::{Class, Kind, Outcome, Sweep, SweepFailure, SweepReport, derive};
 pub use topology::{
     Discovery, End, Lan, LanEnd, LanIndex, LanNetwork, Link, LinkIndex, MAX_IDS, MAX_LANS, MAX_LINKS, MAX_ROUTERS,
-    Numbering, Pace, Router, RouterIndex, Side, Topology, stub_interface,
+    Numbering, Pace, Router, RouterIndex, Side, Topology, VirtualLink, stub_interface, virtual_interface,
 };

@@ -6,6 +6,7 @@
 //! It judges nothing but what no engine may ever do: those violations are kept for the check.
 
 mod counts;
+mod forward;
 mod inflict;
 mod wire;
 
@@ -14,10 +15,11 @@ use std::time::Duration;
 
 use ospf::{Announcement, Conduct, Config, Engine, Input, Instant, InterfaceId, NeighborState, Restarting};
 
+use crate::excuse::Excuses;
 use crate::finding::MAX_KEPT;
 use crate::keys::KeyRollover;
 use crate::link::Quality;
-use crate::prng::Prng;
+use crate::prng::{Prng, Probability};
 use crate::queue::EventQueue;
 use crate::router::{self, Running, Settings, Timers};
 use crate::situation::Situation;
@@ -31,8 +33,11 @@ use wire::Packet;
 /// At most this many violations are kept; the first ones tell.
 pub const MAX_VIOLATIONS: usize = 50;
 
-/// Networks of fewer routers are checked after every input.
-const CHECKED_ALWAYS: u64 = 8;
+/// Networks whose routers are fewer than the root of this are checked after every input.
+const CHECKED_ALWAYS: u64 = 16;
+
+/// Networks of fewer routers are checked nearly as often.
+const LARGE: u64 = 8;
 
 /// Routers, links, and a clock.
 #[derive(Debug)]
@@ -62,6 +67,10 @@ pub struct Network {
     /// Routers that prepare a restart: the end of the grace period, and how long they will not run.
     restarts: BTreeMap<RouterIndex, (Instant, Duration)>,
     threads: usize,
+    /// One in so many inputs is followed by a check of the engine; `None` if that depends on the size of the network.
+    check_every: Option<u64>,
+    /// What explains that packets are refused.
+    excuses: Excuses,
 }
 
 #[derive(Debug)]
@@ -106,7 +115,18 @@ impl Network {
             changes: Vec::new(),
             restarts: BTreeMap::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            check_every: None,
+            excuses: Excuses { corrupted: quality.corruption > Probability::ZERO, ..Excuses::default() },
         }
+    }
+
+    /// The network of a situation, begun afresh: who does not run never starts.
+    pub(crate) fn afresh(situation: &Situation, timers: Timers, quality: Quality, seed: u64) -> Self {
+        let mut network = Self::new(situation.topology.clone(), timers, quality, seed, Duration::ZERO);
+        network.situation = situation.afresh();
+        network.threads = 1;
+        network.check_every = Some(u64::MAX);
+        network
     }
 
     /// Routers that never start.
@@ -221,8 +241,9 @@ impl Network {
                 break;
             }
             match self.queue.next_until(limit) {
+                Some(Happening::Arrival(packet)) if self.is_in_transit(&packet) => self.forward(at, packet),
                 Some(Happening::Arrival(packet)) => {
-                    let Packet { from, to, interface, source, destination, ttl, payload } = packet;
+                    let Packet { from, to, interface, source, destination, ttl, payload, .. } = packet;
                     if self.carries(interface, from, to) && self.routers[to.0].is_some() {
                         self.counts.arrivals += 1;
                         inputs.entry(to).or_default().push(Arrived {
@@ -270,6 +291,9 @@ impl Network {
 
     fn configure(&mut self, router: RouterIndex) {
         let config = self.config(router);
+        if let Some(running) = &mut self.routers[router.0] {
+            running.own.name(config.router_id);
+        }
         self.handle(router, Input::Configure(config));
     }
 
@@ -352,8 +376,11 @@ impl Network {
 
 /// The check of an engine costs as much as there are LSAs, and a network of more routers takes more inputs.
 fn check_every(routers: usize) -> u64 {
-    let share = routers as u64 / CHECKED_ALWAYS;
-    1 + share * share * CHECKED_ALWAYS
+    let routers = routers as u64;
+    match routers / LARGE {
+        0 => 1 + routers * routers / CHECKED_ALWAYS,
+        share => 1 + share * share * LARGE,
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use ospf::{AreaId, Domain, InterfaceId, Nexthop, Prefix, Route, RouteKind};
 
 use crate::situation::Situation;
 use crate::topology::RouterIndex;
-use graph::{border, distances, members, networks, parts, steps};
+use graph::{border, distances, join_virtually, members, networks, parts, steps};
 
 /// The right answers for a situation.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Oracle<'a> {
     borders: Vec<Border>,
     /// Routers with the same number reach each other by links and LANs on which AS-external-LSAs are flooded.
     parts: Vec<usize>,
+    /// Virtual links that are up.
+    virtual_links: BTreeSet<InterfaceId>,
 }
 
 /// The ways within an area. A LAN is as many of them as there are pairs of routers on it.
@@ -68,7 +70,13 @@ struct Attachment {
 impl<'a> Oracle<'a> {
     /// Looks at the situation as it stands, and takes routers and links that are in trouble as absent.
     pub fn new(situation: &'a Situation) -> Self {
-        let steps = steps(situation);
+        Self::without(situation, &BTreeSet::new())
+    }
+
+    /// The same where some virtual links are down although there is a way through their transit areas.
+    pub(crate) fn without(situation: &'a Situation, left_out: &BTreeSet<InterfaceId>) -> Self {
+        let mut steps = steps(situation);
+        let virtual_links = join_virtually(&mut steps, situation, left_out);
         let parts = parts(&steps, &situation.topology);
         let mut members = members(situation);
         let areas: BTreeMap<_, _> = steps
@@ -80,7 +88,7 @@ impl<'a> Oracle<'a> {
             })
             .collect();
         let borders = (0..situation.topology.routers.len()).map(|router| border(&areas, RouterIndex(router))).collect();
-        Self { situation, areas, networks: networks(situation), borders, parts }
+        Self { situation, areas, networks: networks(situation), borders, parts, virtual_links }
     }
 
     /// The databases that a router has.
@@ -126,11 +134,29 @@ impl<'a> Oracle<'a> {
         routes
     }
 
+    /// Whether a virtual link is up.
+    pub(crate) fn has_virtual_link(&self, id: InterfaceId) -> bool {
+        self.virtual_links.contains(&id)
+    }
+
+    /// Whether the backbone is in parts that another area joins, without a virtual link between them.
+    pub(crate) fn is_backbone_split(&self) -> bool {
+        let Some(backbone) = self.areas.get(&AreaId::BACKBONE) else { return false };
+        let others = self.areas.iter().filter(|(id, _)| **id != AreaId::BACKBONE);
+        others.into_iter().any(|(_, area)| {
+            let borders: Vec<_> = area.members.intersection(&backbone.members).collect();
+            let is_split = |one: &RouterIndex, other: &RouterIndex| {
+                area.distances[one.0][other.0].is_some() && backbone.distances[one.0][other.0].is_none()
+            };
+            borders.iter().any(|one| borders.iter().any(|other| is_split(one, other)))
+        })
+    }
+
     fn areas_of(&self, router: RouterIndex) -> impl Iterator<Item = AreaId> {
         self.areas.iter().filter(move |(_, area)| area.members.contains(&router)).map(|(&id, _)| id)
     }
 
-    fn distance(&self, area: AreaId, from: RouterIndex, to: RouterIndex) -> Option<u32> {
+    pub(crate) fn distance(&self, area: AreaId, from: RouterIndex, to: RouterIndex) -> Option<u32> {
         self.areas.get(&area)?.distances[from.0][to.0]
     }
 

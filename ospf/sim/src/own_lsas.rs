@@ -26,6 +26,13 @@ impl OwnLsas {
         Self { router_id, seen: BTreeMap::new() }
     }
 
+    /// The router has this id from now on.
+    pub(crate) fn name(&mut self, router_id: RouterId) {
+        if self.router_id != router_id {
+            *self = Self::new(router_id);
+        }
+    }
+
     /// How many instances are in a packet of the router that were in none before; an LSA that is flushed (§14.1) counts, too.
     pub(crate) fn count(&mut self, packet: &[u8]) -> u64 {
         if packet.get(1) != Some(&LS_UPDATE) {

@@ -7,7 +7,7 @@ mod print;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use ospf::{AreaId, AreaKind, Conduct, SequenceCheck, Summaries};
+use ospf::{AreaId, AreaKind, Conduct, NssaConfig, SequenceCheck, Summaries};
 
 use crate::fault::FurtherFaults;
 use crate::keys::KeyRollover;
@@ -62,6 +62,8 @@ pub enum Shape {
         first: FirstArea,
         /// Whether [`Topology::mix_lans`].
         mixed: bool,
+        /// Whether [`Topology::add_beyond`], which a first area has to be normal for.
+        beyond: bool,
     },
     /// [`Topology::random`].
     Random {
@@ -94,6 +96,10 @@ pub enum FirstArea {
     Stub,
     /// A default route only
     TotallyStubby,
+    /// No AS-external-LSAs, but its own (RFC 3101)
+    Nssa,
+    /// The same, and a default route in place of networks in other areas
+    TotallyNssa,
 }
 
 /// Columns and rows of a grid, 1 to 100 each.
@@ -105,8 +111,11 @@ pub struct GridSize {
     pub height: u16,
 }
 
-/// What LANs are like comes from a sequence of its own, so that it changes nothing else of a network.
+/// What LANs are like, who translates and what is beyond area 1 comes from sequences of their own, so that they change nothing else of a
+/// network.
 const LANS: u64 = 0x4c41_4e53_0000_0001;
+const TRANSLATORS: u64 = 0x5452_4e53_0000_0001;
+const BEYOND: u64 = 0x4259_4e44_0000_0001;
 
 /// Metric of the default route of stub areas: about as much as a link.
 const DEFAULT_COST: u32 = 3;
@@ -136,7 +145,7 @@ impl Recipe {
             conduct: options.gives_up.as_ref().map_or_else(Conduct::foreign, Deviations::conduct),
             faults_for: Duration::from_secs(options.faults.into()),
             fault_every: millis(options.fault_every),
-            further_faults: FurtherFaults { restarts: options.restarts },
+            further_faults: FurtherFaults { restarts: options.restarts, changes: options.changes },
             faults_only: options.faults_only.as_ref().map(|numbers| numbers.0.clone()),
             afterwards: if options.partition { Afterwards::Partition } else { Afterwards::Nothing },
             aftermath: if options.leave_broken { Aftermath::Broken } else { Aftermath::Healed },
@@ -156,10 +165,14 @@ impl Shape {
             Self::Grid(GridSize { width, height }) => Topology::grid(width.into(), height.into()),
             Self::Ring { routers } => Topology::ring(routers.into()),
             Self::Sparse { routers, extra } => Topology::sparse(routers.into(), extra.into(), prng),
-            Self::Areas { backbone, areas, inside, first, mixed } => {
+            Self::Areas { backbone, areas, inside, first, mixed, beyond } => {
                 let mut topology = Topology::areas(backbone.into(), areas.into(), inside.into(), prng);
                 if areas > 0 && first != FirstArea::Normal {
                     topology.set_kind(AreaId(1), first.kind());
+                    topology.draw_translators(&mut Prng::new(seed.wrapping_add(TRANSLATORS)));
+                }
+                if beyond && first == FirstArea::Normal {
+                    topology.add_beyond(inside.into(), &mut Prng::new(seed.wrapping_add(BEYOND)));
                 }
                 if mixed {
                     topology.mix_lans(&mut Prng::new(seed.wrapping_add(LANS)));
@@ -194,6 +207,10 @@ impl FirstArea {
             Self::Normal => AreaKind::Normal,
             Self::Stub => stub(Summaries::Imported),
             Self::TotallyStubby => stub(Summaries::DefaultOnly),
+            Self::Nssa => AreaKind::Nssa(NssaConfig::default()),
+            Self::TotallyNssa => {
+                AreaKind::Nssa(NssaConfig { summaries: Summaries::DefaultOnly, ..NssaConfig::default() })
+            }
         }
     }
 }

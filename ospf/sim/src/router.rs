@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use ospf::{
     Addressing, AreaConfig, AreaId, AreaKind, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState,
-    NbmaNeighbor, NeighborState, NetworkType, Refusal, RouterId,
+    NbmaNeighbor, NeighborState, NetworkType, NssaConfig, RouterId, TranslatorRole,
 };
 
+use crate::excuse::{Excuses, FarEnds};
 use crate::keys::KeyRollover;
-use crate::link::Quality;
 use crate::own_lsas::OwnLsas;
-use crate::prng::Probability;
 use crate::situation::Situation;
 use crate::told::ToldRoutes;
 use crate::topology::{Lan, LanEnd, LanIndex, LinkIndex, Numbering, Pace, RouterIndex, Side, Topology, stub_interface};
@@ -24,6 +23,9 @@ pub const IP_HEADER_LEN: usize = 20;
 
 /// PollInterval is as many HelloIntervals.
 const POLL: u32 = 3;
+
+/// TranslatorStabilityInterval: a translator that another one has replaced goes on so long.
+pub(crate) const TRANSLATOR_STABILITY: Duration = Duration::from_secs(10);
 
 /// One in so many engines does its work in tiny slices.
 const INTERRUPTED: u64 = 4;
@@ -90,8 +92,8 @@ pub(crate) struct Running {
     pub(crate) inputs: u64,
     /// One in so many inputs is followed by a check of the engine.
     pub(crate) check_every: u64,
-    /// A changed bit explains every refusal of a packet.
-    pub(crate) corrupted: bool,
+    pub(crate) excuses: Excuses,
+    far_ends: FarEnds,
 }
 
 impl Running {
@@ -100,7 +102,7 @@ impl Running {
         config: Config,
         seed: u64,
         now: Instant,
-        quality: Quality,
+        far_ends: FarEnds,
         (phase, check_every): (u64, u64),
     ) -> Self {
         let own = OwnLsas::new(config.router_id);
@@ -122,12 +124,13 @@ impl Running {
             is_ready_to_restart: false,
             inputs: phase,
             check_every,
-            corrupted: quality.corruption > Probability::ZERO,
+            excuses: Excuses::default(),
+            far_ends,
         }
     }
 
     /// Remembers what an event says. A word of complaint if no honest neighbour can have caused it.
-    pub(crate) fn note(&mut self, event: &Event) -> Option<String> {
+    pub(crate) fn note(&mut self, at: Instant, event: &Event) -> Option<String> {
         match event {
             Event::Neighbor { interface, router_id, to: NeighborState::Down, .. } => {
                 self.neighbors.remove(&(*interface, *router_id));
@@ -141,19 +144,10 @@ impl Running {
                 self.is_ready_to_restart = true;
                 None
             }
-            Event::PacketRefused { .. } if self.corrupted => None,
-            Event::PacketRefused { reason, .. } => match reason {
-                // Loss, reordering, duplication and restarts explain these.
-                Refusal::InterfaceNotActive
-                | Refusal::UnknownNeighbor
-                | Refusal::NeighborState
-                | Refusal::AuthenticationSequence => None,
-                _ => Some(format!("{event:?}")),
-            },
-            Event::LsaRefused { reason: ospf::LsaRefusal::TooSoon, .. } => None,
-            Event::LsaRefused { .. } | Event::RouteRefused { .. } | Event::DuplicateRouterId { .. } => {
-                Some(format!("{event:?}"))
+            Event::PacketRefused { .. } | Event::LsaRefused { .. } => {
+                (!self.excuses.explain(at, event, &self.far_ends)).then(|| format!("{event:?}"))
             }
+            Event::RouteRefused { .. } | Event::DuplicateRouterId { .. } => Some(format!("{event:?}")),
             _ => None,
         }
     }
@@ -171,6 +165,11 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, sett
     for (index, lan, end) in topology.lans_of(router).filter(|(_, _, end)| end.is_configured) {
         interfaces.insert(index.interface(), lan_interface(topology, (index, lan), end, timers.at(lan.pace)));
     }
+    for (id, link, other) in topology.virtual_links_of(router) {
+        let network = NetworkType::VirtualLink { transit_area: link.transit, far_end: topology.id(other) };
+        let virtual_link = interface(format!("virtual link to {other}"), AreaId::BACKBONE, 1, timers);
+        interfaces.insert(id, InterfaceConfig { network, ..virtual_link });
+    }
     let description = &topology.routers[router.0];
     for (place, (network, &cost)) in description.stubs.iter().enumerate() {
         let stub =
@@ -186,7 +185,7 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, sett
         interfaces,
         loopbacks: BTreeMap::from([(description.area, BTreeSet::from([router.loopback()]))]),
         externals: description.externals.clone(),
-        areas: topology.kinds.iter().map(|(&area, kind)| (area, area_config(kind))).collect(),
+        areas: topology.kinds.iter().map(|(&area, kind)| (area, area_config(kind, description.translator))).collect(),
         ..Config::new(topology.id(router))
     }
 }
@@ -206,8 +205,14 @@ fn lan_interface(topology: &Topology, (index, lan): (LanIndex, &Lan), end: LanEn
     }
 }
 
-fn area_config(kind: &AreaKind) -> AreaConfig {
-    AreaConfig { kind: kind.clone(), ..AreaConfig::default() }
+fn area_config(kind: &AreaKind, translator: TranslatorRole) -> AreaConfig {
+    let kind = match kind {
+        AreaKind::Nssa(nssa) => {
+            AreaKind::Nssa(NssaConfig { translator, stability_interval: TRANSLATOR_STABILITY, ..nssa.clone() })
+        }
+        AreaKind::Normal | AreaKind::Stub { .. } => kind.clone(),
+    };
+    AreaConfig { kind, ..AreaConfig::default() }
 }
 
 fn interface(name: String, area: AreaId, cost: u16, timers: Timers) -> InterfaceConfig {

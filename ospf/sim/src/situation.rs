@@ -1,6 +1,9 @@
 //! A topology as it stands at the moment: what runs, what carries packets. Faults change it; the oracle reads it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use ospf::InterfaceId;
 
 use crate::fault::Fault;
 use crate::topology::{LanEnd, LanIndex, Link, LinkIndex, RouterIndex, Side, Topology};
@@ -19,13 +22,15 @@ pub enum Trouble {
 /// A topology, and what of it is in trouble.
 #[derive(Debug, Clone)]
 pub struct Situation {
-    /// The topology with its present costs and destinations.
+    /// The topology with its present costs and destinations, as all routers have it that are not late.
     pub topology: Topology,
     stopped: BTreeSet<RouterIndex>,
     /// Routers that never run.
     absent: BTreeSet<RouterIndex>,
     troubles: BTreeMap<LinkIndex, Trouble>,
     unplugged: BTreeSet<(LanIndex, RouterIndex)>,
+    /// What routers have as their configuration that have not followed the last changes.
+    late: BTreeMap<RouterIndex, Arc<Topology>>,
 }
 
 impl Situation {
@@ -37,6 +42,7 @@ impl Situation {
             absent: BTreeSet::new(),
             troubles: BTreeMap::new(),
             unplugged: BTreeSet::new(),
+            late: BTreeMap::new(),
         }
     }
 
@@ -60,9 +66,21 @@ impl Situation {
         (0..self.topology.routers.len()).map(RouterIndex).filter(|&router| self.runs(router))
     }
 
-    /// The configuration that a router has.
-    pub(crate) fn configured_at(&self, _router: RouterIndex) -> &Topology {
-        &self.topology
+    /// The configuration that a router has: that of before some changes, if it has not followed them yet.
+    pub(crate) fn configured_at(&self, router: RouterIndex) -> &Topology {
+        self.late.get(&router).map_or(&self.topology, Arc::as_ref)
+    }
+
+    /// The same with nothing that changes any more: routers that are stopped never run.
+    pub(crate) fn afresh(&self) -> Self {
+        let mut afresh = self.clone();
+        afresh.absent.append(&mut afresh.stopped);
+        afresh
+    }
+
+    /// Routers that have not followed some changes of configuration yet.
+    pub fn late(&self) -> impl Iterator<Item = RouterIndex> {
+        self.late.keys().copied()
     }
 
     /// What is wrong with a link; `None` if nothing is.
@@ -108,6 +126,13 @@ impl Situation {
     /// Ends of LANs that are cut off without their routers being told.
     pub fn unplugged(&self) -> impl Iterator<Item = (LanIndex, RouterIndex)> {
         self.unplugged.iter().copied()
+    }
+
+    /// Whether packets of a virtual link may be lost though there is a way through its transit area: a router that is cut off a LAN
+    /// there without being told still sends to that LAN what is for an address on it, which may be that of the far end.
+    pub(crate) fn may_miss_far_end(&self, virtual_link: InterfaceId) -> bool {
+        let Some(link) = self.topology.virtual_link(virtual_link) else { return false };
+        self.unplugged().any(|(lan, router)| self.topology.lans[lan.0].area == link.transit && self.runs(router))
     }
 
     /// The ends of a LAN whose routers hear each other.
@@ -171,6 +196,16 @@ impl Situation {
             Fault::Externals(router, externals) => {
                 self.topology.routers[router.0].externals.clone_from(externals);
             }
+            Fault::Change(change, late) => {
+                if !late.is_empty() {
+                    let before = Arc::new(self.topology.clone());
+                    for &router in late {
+                        self.late.entry(router).or_insert_with(|| before.clone());
+                    }
+                }
+                change.apply(&mut self.topology);
+            }
+            Fault::Follow(router) => drop(self.late.remove(router)),
         }
     }
 

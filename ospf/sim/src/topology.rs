@@ -6,9 +6,12 @@ mod index;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ospf::{AreaId, AreaKind, External, NetworkType, Prefix, RouterId};
+use ospf::{AreaId, AreaKind, External, InterfaceId, NetworkType, Prefix, RouterId, TranslatorRole};
 
-pub use index::{LanIndex, LinkIndex, MAX_IDS, MAX_LANS, MAX_LINKS, MAX_ROUTERS, RouterIndex, Side, stub_interface};
+pub use index::{
+    LanIndex, LinkIndex, MAX_IDS, MAX_LANS, MAX_LINKS, MAX_ROUTERS, RouterIndex, Side, stub_interface,
+    virtual_interface,
+};
 
 /// A network.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +22,8 @@ pub struct Topology {
     pub links: Vec<Link>,
     /// Its LANs, at most [`MAX_LANS`].
     pub lans: Vec<Lan>,
+    /// Its virtual links.
+    pub virtual_links: Vec<VirtualLink>,
     /// What areas let in, where that is not everything. Routers that are in stub areas only bring nothing in.
     pub kinds: BTreeMap<AreaId, AreaKind>,
 }
@@ -36,6 +41,15 @@ pub struct Lan {
     pub apart: BTreeSet<(RouterIndex, RouterIndex)>,
     /// HelloInterval and RouterDeadInterval.
     pub pace: Pace,
+}
+
+/// A link of the backbone through another area (RFC 2328 §15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualLink {
+    /// The area.
+    pub transit: AreaId,
+    /// Its ends, two routers of that area.
+    pub ends: [RouterIndex; 2],
 }
 
 /// The kind of a network of any number of routers (RFC 2328 §1.2).
@@ -95,6 +109,8 @@ pub struct Router {
     pub externals: BTreeMap<Prefix, External>,
     /// Which of its router ids it has ([`RouterIndex::ids`]).
     pub id: u8,
+    /// NSSATranslatorRole (RFC 3101 §3.1).
+    pub translator: TranslatorRole,
 }
 
 /// A point-to-point link.
@@ -194,6 +210,44 @@ impl LanNetwork {
 }
 
 impl Topology {
+    /// Whether shortest paths are not all that decides its routes: an oracle of not-so-stubby areas would be a second implementation of
+    /// RFC 3101, and what goes through a virtual link's transit area need not go by the link (RFC 2328 §16.3).
+    pub fn is_beyond_the_oracle(&self) -> bool {
+        let is_nssa = |area| matches!(self.kind(area), AreaKind::Nssa(_));
+        !self.virtual_links.is_empty() || self.area_ids().into_iter().any(is_nssa)
+    }
+
+    /// The virtual links of a router, and who is at their other end.
+    pub fn virtual_links_of(
+        &self,
+        router: RouterIndex,
+    ) -> impl Iterator<Item = (InterfaceId, VirtualLink, RouterIndex)> {
+        let numbered = self.virtual_links.iter().enumerate();
+        numbered.filter_map(move |(place, &link)| {
+            let side = link.ends.iter().position(|&end| end == router)?;
+            Some((virtual_interface(place), link, link.ends[1 - side]))
+        })
+    }
+
+    /// The virtual link that an interface belongs to.
+    pub fn virtual_link(&self, interface: InterfaceId) -> Option<VirtualLink> {
+        let mut numbered = self.virtual_links.iter().enumerate();
+        numbered.find(|&(place, _)| virtual_interface(place) == interface).map(|(_, &link)| link)
+    }
+
+    /// All areas of routers, links and LANs.
+    pub fn area_ids(&self) -> BTreeSet<AreaId> {
+        let links = self.links.iter().map(|link| link.area);
+        let lans = self.lans.iter().map(|lan| lan.area);
+        self.routers.iter().map(|router| router.area).chain(links).chain(lans).collect()
+    }
+
+    /// The longest of the intervals of its links and LANs.
+    pub fn slowest(&self) -> Pace {
+        let links = self.links.iter().map(|link| link.pace);
+        links.chain(self.lans.iter().map(|lan| lan.pace)).max().unwrap_or_default()
+    }
+
     /// A router's id.
     pub fn id(&self, router: RouterIndex) -> RouterId {
         router.ids(self.routers[router.0].id)
@@ -216,8 +270,9 @@ impl Topology {
 
     /// Makes an area one of another kind. Its routers bring in nothing any more if they may not.
     pub fn set_kind(&mut self, area: AreaId, kind: AreaKind) {
+        let lets_in_nothing = matches!(kind, AreaKind::Stub { .. });
         self.kinds.insert(area, kind);
-        if !self.has_externals(area) {
+        if lets_in_nothing {
             let inside = self.routers.iter_mut().filter(|router| router.area == area);
             inside.for_each(|router| router.externals.clear());
         }
@@ -253,6 +308,13 @@ impl Topology {
     pub fn lan_address(&self, lan: LanIndex, router: RouterIndex) -> Option<Ipv4Addr> {
         let place = self.lans.get(lan.0)?.ends.iter().position(|end| end.router == router)?;
         Some(Ipv4Addr::from(u32::from(lan.subnet().network()) + 1 + place as u32))
+    }
+
+    /// All addresses of a router's, whether the links that have them carry anything or not.
+    pub fn addresses(&self, router: RouterIndex) -> impl Iterator<Item = Ipv4Addr> {
+        let on_links = self.links_of(router).map(|(index, _, side)| self.address(index, side));
+        let on_lans = self.lans_of(router).filter_map(move |(index, _, _)| self.lan_address(index, router));
+        on_links.chain(on_lans).chain([router.loopback()])
     }
 
     /// The address that packets have which leave `link` at `side`.

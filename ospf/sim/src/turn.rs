@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use bytes::Bytes;
-use ospf::{Event, Input, Instant, InterfaceId, NeighborState, Output};
+use ospf::{Delivery, Event, Input, Instant, InterfaceId, NeighborState, Output};
 
 use crate::finding::ShownRoute;
 use crate::router::Running;
@@ -43,6 +43,7 @@ pub(crate) struct Sent {
     pub(crate) interface: InterfaceId,
     pub(crate) destination: Ipv4Addr,
     pub(crate) ttl: u8,
+    pub(crate) delivery: Delivery,
     pub(crate) packet: Bytes,
 }
 
@@ -124,9 +125,9 @@ impl Running {
         self.engine.handle(at, input);
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Send { interface, destination, ttl, delivery: _, packet } => {
+                Output::Send { interface, destination, ttl, delivery, packet } => {
                     outcome.originations += self.own.count(&packet);
-                    outcome.sent.push(Sent { at, interface, destination, ttl, packet });
+                    outcome.sent.push(Sent { at, interface, destination, ttl, delivery, packet });
                 }
                 Output::Route { prefix, route } => {
                     outcome.route_changes += 1;
@@ -165,6 +166,6 @@ impl Running {
             }
             outcome.adjacency_changes += u64::from((*from == NeighborState::Full) != (*to == NeighborState::Full));
         }
-        outcome.complaints.extend(self.note(event).map(|complaint| (at, complaint)));
+        outcome.complaints.extend(self.note(at, event).map(|complaint| (at, complaint)));
     }
 }

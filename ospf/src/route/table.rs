@@ -65,10 +65,11 @@ impl Calculation {
         })
     }
 
-    /// Whether a router is reached as an AS boundary router.
-    pub(crate) fn is_boundary_router(&self, router: RouterId) -> bool {
+    /// Whether a router is reached as an AS boundary router whose AS-external-LSAs come here: by areas in which they are flooded.
+    pub(crate) fn is_boundary_router(&self, router: RouterId, has_externals: impl Fn(AreaId) -> bool) -> bool {
         let inside = Inside { internal: &self.internal, inter_area: &self.inter_area };
-        inside.paths_to(router).any(|(_, path)| path.flags.contains(RouterFlags::E))
+        let mut paths = inside.paths_to(router).filter(|(of, _)| has_externals(*of));
+        paths.any(|(_, path)| path.flags.contains(RouterFlags::E))
     }
 
     /// Where this router's virtual links lead at present. One that is not here is down.

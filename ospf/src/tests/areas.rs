@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::world::*;
-use crate::wire::{Hello, LsaBody, Options, PacketBody, RouterFlags};
+use crate::wire::{Hello, Lsa, LsaBody, Options, PacketBody, RouterFlags};
 use crate::{
     AreaConfig, AreaId, AreaKind, Config, Domain, Event, LsaPlace, LsaRefusal, LsaType, NeighborState as S, NssaConfig,
     Refusal, Summaries, TranslatorRole,
@@ -163,6 +163,66 @@ fn another_kind_of_area_restarts_its_adjacencies_and_no_others() {
     assert_eq!((count(&world, 1, LsaType::AS_EXTERNAL), count(&world, 2, LsaType::AS_EXTERNAL)), (2, 0));
     assert!(world.lsa(1, router_key(2)).is_some() && world.lsa(2, router_key(1)).is_some());
     assert_eq!(world.lsa(2, router_key(2)).unwrap().header.options, Options::default());
+}
+
+/// `ospf-sim sweep`, seeds 73104169 and 73104577: who is still to compare what it wishes originated them again, and nobody acknowledged.
+#[test]
+fn an_nssa_that_becomes_a_normal_area_has_no_type_7_lsas_any_more() {
+    let mut world = pair([nssa(), nssa()]);
+    world.converge();
+    for engine in 0..2 {
+        world.reconfigure(engine, |config| config.externals = externals(3));
+        world.engines[engine].set_slices(1);
+    }
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(count(&world, 1, LsaType::NSSA), 6);
+    for engine in 0..2 {
+        world.reconfigure(engine, |config| set_kind(config, AreaKind::Normal));
+    }
+    world.run_for(Duration::from_secs(30));
+    for engine in 0..2 {
+        assert_eq!((count(&world, engine, LsaType::NSSA), count(&world, engine, LsaType::AS_EXTERNAL)), (0, 6));
+        assert!(!world.events[engine].iter().any(|event| matches!(event, Event::LsaRefused { .. })));
+    }
+}
+
+/// `ospf-sim sweep`, seeds 73104556 and 73104636: the invariants of the engine did not hold in between.
+#[test]
+fn who_has_nssas_alone_from_now_on_originates_nothing_of_as_scope() {
+    let mut world = pair([AreaKind::Normal, AreaKind::Normal]);
+    world.converge();
+    world.reconfigure(0, |config| config.externals = externals(3));
+    world.run_for(Duration::from_secs(10));
+    for engine in 0..2 {
+        world.engines[engine].set_slices(1);
+        world.reconfigure(engine, |config| set_kind(config, nssa()));
+    }
+    world.run_for(Duration::from_secs(30));
+    for engine in 0..2 {
+        assert_eq!((count(&world, engine, LsaType::NSSA), count(&world, engine, LsaType::AS_EXTERNAL)), (3, 0));
+    }
+}
+
+/// `ospf-sim sweep`, seed 73110616.
+#[test]
+fn what_came_early_in_one_area_is_not_taken_into_another() {
+    let mut world = World::new(3, &[(0, 1), (0, 2)]);
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    let known = world.lsa(1, router_key(2)).unwrap();
+    let (mut sequence, body) = (known.header.sequence, known.parse().unwrap());
+    for _ in 0..2 {
+        sequence = sequence.next().unwrap();
+        let lsa = Lsa::new(known.header.key, known.header.options, sequence, &body).unwrap();
+        world.inject(port(1, 0), 0, PacketBody::LinkStateUpdate(vec![lsa]));
+    }
+    for (engine, other) in [(0, 1), (1, 0)] {
+        world.reconfigure(engine, |config| config.interfaces.get_mut(&port(engine, other).1).unwrap().area = AREA);
+    }
+    world.run_to(Duration::from_secs(1), |world| world.state(1, 0) == S::Full);
+    world.run_for(Duration::from_secs(3));
+    let mut in_area = world.engines[1].lsdb().filter(|view| view.domain == Domain::Area(AREA));
+    assert!(in_area.all(|view| view.lsa.header.key != router_key(2)), "router 2 is in the backbone");
 }
 
 #[test]

@@ -741,6 +741,28 @@ fn what_a_neighbor_sent_before_it_restarted_is_sent_back_to_it_when_it_comes_onl
     assert!((0..2).all(|engine| world.lsa(engine, key).is_none()));
 }
 
+/// Nobody remembers what was sent before all restarted: the sender of the late packet is not the originator of the LSA in it.
+#[test]
+fn what_a_neighbor_passed_on_before_it_restarted_is_sent_back_to_it_when_it_comes_only_then() {
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let mut world = World::with(3, &[(0, 1), (1, 2)], |engine, config| {
+        config.externals = if engine == 0 { externals(1) } else { config.externals.clone() };
+    });
+    for seed in [9, 99] {
+        for engine in 0..3 {
+            world.restart(engine, seed + engine as u64);
+        }
+        world.run_to(DEAD, |world| world.all_full());
+    }
+    world.run_for(Duration::from_secs(2));
+    let known = world.lsa(2, key).unwrap();
+    let late = instance(&known, known.header.sequence.0 + 3);
+    world.inject(port(2, 1), 1, update(late.clone()));
+    world.run_for(Duration::from_secs(8));
+    assert!(world.agree() && world.routes[2].contains_key(&prefix("20.0.0.0/24")));
+    assert!(world.lsa(0, key).unwrap().header.sequence > late.header.sequence, "its originator has outbid it");
+}
+
 /// Router 1 has just taken an instance of router 0's LSA from before a restart that is newer than the first one after it. To outbid it router
 /// 0 has to wait, but not for long.
 fn to_be_outbid(key: LsaKey) -> (World, SequenceNumber) {

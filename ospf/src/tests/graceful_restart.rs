@@ -116,6 +116,30 @@ fn a_planned_restart_longer_than_the_dead_interval_is_noticed_by_nobody() {
     }
 }
 
+/// `ospf-sim sweep`, seed 73110251.
+#[test]
+fn another_router_id_within_a_restart_ends_it_and_every_route_is_told_of() {
+    let mut world = World::new(3, &[(0, 1), (1, 2)]);
+    world.converge();
+    leave(&mut world, 1);
+    world.cut.extend([port(1, 2), port(2, 1)]);
+    come_back(&mut world, 1, GRACE, Announcement::Made);
+    world.run_for(HELLO * 3);
+    let calculated = |world: &World| -> BTreeMap<_, _> {
+        world.engines[1].routes().map(|(prefix, route)| (prefix, route.clone())).collect()
+    };
+    assert_eq!(restart_exits(&world, 1), []);
+    assert!(
+        world.engines[1].calculation.latest.table.len() > 0 && world.routes[1].is_empty(),
+        "known, and not told of"
+    );
+    world.reconfigure(1, |config| config.router_id = router_id(6));
+    assert_eq!(restart_exits(&world, 1), [RestartExit::AnotherRouterId]);
+    world.run_for(DEAD * 2);
+    assert!(world.routes[1].contains_key(&prefix("10.255.0.1/32")));
+    assert_eq!(world.routes[1], calculated(&world));
+}
+
 #[test]
 fn what_is_not_wanted_any_more_after_a_restart_is_flushed_at_its_end_and_not_before() {
     let mut world = World::with(2, &[(0, 1)], |_, config| config.externals = externals(3));

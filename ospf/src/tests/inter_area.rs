@@ -8,7 +8,7 @@ use super::world::*;
 use crate::wire::{ExternalLsa, LsaBody, Options, RouterFlags};
 use crate::{
     Advertise, AreaConfig, AreaId, AreaKind, AreaRange, Config, External, ExternalMetric, InterfaceConfig, InterfaceId,
-    LsaType, NetworkType, NssaConfig, NssaRange, Prefix, RouteKind, RouterId, Summaries, TranslatorRole,
+    LinkState, LsaType, NetworkType, NssaConfig, NssaRange, Prefix, RouteKind, RouterId, Summaries, TranslatorRole,
 };
 
 const ONE: AreaId = AreaId(1);
@@ -344,6 +344,20 @@ fn a_router_that_always_translates_says_so_and_is_not_outvoted() {
     let world = two_translators(always);
     assert_eq!(translators(&world), [router_id(1)].into());
     assert!(flags(&world, 3, 1).contains(RouterFlags::NT));
+}
+
+/// `ospf-sim sweep`, seed 73110231.
+#[test]
+fn a_translation_that_was_flooded_before_this_router_lost_the_backbone_is_not_relied_on() {
+    let mut world = two_translators(|_| TranslatorRole::Always);
+    assert_eq!(translators(&world), [router_id(2)].into());
+    for (engine, other) in [(0, 1), (1, 0)] {
+        world.link(engine, port(engine, other).1, LinkState::Down);
+    }
+    world.run_for(Duration::from_secs(10));
+    let translated = |by| world.lsa(1, external_key(by, Ipv4Addr::new(20, 0, 0, 0)));
+    assert!(translated(2).is_some(), "it stays until it is old");
+    assert!(translated(1).is_some(), "router 2 may have withdrawn its own long ago");
 }
 
 #[test]

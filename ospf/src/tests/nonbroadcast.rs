@@ -110,6 +110,25 @@ fn a_router_that_is_not_eligible_greets_the_designated_ones_only_and_answers_who
     assert!(world.routes[0].contains_key(&prefix("10.255.0.2/32")), "though there is no hello between them");
 }
 
+/// Found by reading: who was configured as not eligible stayed so for the others until it was heard, and nobody sent the first hello.
+#[test]
+fn routers_that_become_eligible_at_the_same_time_find_each_other() {
+    let mut world = nbma(3, |_, interface| {
+        interface.priority = 0;
+        interface.neighbors.values_mut().for_each(|neighbor| neighbor.priority = 0);
+    });
+    world.run_for(2 * DEAD);
+    for engine in 0..3 {
+        world.reconfigure(engine, |config| {
+            let interface = config.interfaces.get_mut(&LAN).unwrap();
+            interface.priority = 1;
+            interface.neighbors.values_mut().for_each(|neighbor| neighbor.priority = 1);
+        });
+    }
+    world.run_for(2 * POLL);
+    assert!(world.settled(LAN) && world.agree());
+}
+
 #[test]
 fn eligible_routers_do_not_greet_those_that_are_not_before_they_are_elected() {
     let mut world = nbma(3, |engine, interface| {

@@ -1,12 +1,14 @@
 //! Faults as they reach routers: inputs to engines, engines that are gone, engines that begin.
 
 use ospf::wire::RestartReason;
-use ospf::{Announcement, Config, Engine, Input, Restarting};
+use ospf::{Announcement, Config, Engine, Input, Restarting, RouterId};
 
 use super::{Happening, Network, check_every};
+use crate::change::Change;
+use crate::excuse::FarEnds;
 use crate::fault::{Fault, GracefulRestart};
 use crate::router::{self, Running};
-use crate::topology::{LinkIndex, RouterIndex, Side};
+use crate::topology::{LinkIndex, Pace, RouterIndex, Side};
 
 impl Network {
     /// Lets something go wrong, or right again.
@@ -36,7 +38,37 @@ impl Network {
                 self.situation.apply(&fault);
                 self.configure(router);
             }
+            Fault::Change(ref change, _) => {
+                let concerned = change.concerned(&self.situation.topology);
+                self.situation.apply(&fault);
+                self.note_change(matches!(change, Change::RouterId(..)));
+                concerned.into_iter().for_each(|router| self.configure(router));
+            }
+            Fault::Follow(router) => {
+                let renamed = self.id_of(router);
+                self.situation.apply(&fault);
+                self.note_change(renamed != self.id_of(router));
+                self.configure(router);
+            }
         }
+    }
+
+    /// The configuration of some routers has changed, their ids perhaps among it.
+    fn note_change(&mut self, is_renamed: bool) {
+        let all_follow = self.situation.late().next().is_none();
+        let slowest = self.settings.timers.at(Pace::Slow);
+        let longest = self.quality.longest();
+        self.excuses.change(self.now(), all_follow, longest);
+        if is_renamed {
+            self.excuses.rename(self.now(), slowest.dead + slowest.hello + longest);
+        }
+        let excuses = self.excuses;
+        self.routers.iter_mut().flatten().for_each(|running| running.excuses = excuses);
+    }
+
+    /// The id that a router is configured with at the moment.
+    fn id_of(&self, router: RouterIndex) -> RouterId {
+        self.situation.configured_at(router).id(router)
     }
 
     pub(super) fn start(&mut self, router: RouterIndex, restarting: Option<Restarting>) {
@@ -48,9 +80,12 @@ impl Network {
         self.situation.set_running(router, true);
         self.boots[router.0] += 1;
         let config = Config { restarting, ..self.config(router) };
-        let every = check_every(self.routers.len());
-        let phase = every * router.0 as u64 / self.routers.len() as u64;
-        self.routers[router.0] = Some(Running::new(config, seed, self.now(), self.quality, (phase, every)));
+        let every = self.check_every.unwrap_or_else(|| check_every(self.routers.len()));
+        let phase = every.checked_mul(router.0 as u64).map_or(0, |phase| phase / self.routers.len() as u64);
+        let far_ends = FarEnds::of(&self.situation.topology, router);
+        let mut running = Running::new(config, seed, self.now(), far_ends, (phase, every));
+        running.excuses = self.excuses;
+        self.routers[router.0] = Some(running);
         let states: Vec<_> = router::link_states(&self.situation, router).collect();
         for (interface, state) in states {
             self.handle(router, Input::Link { interface, state });
@@ -83,6 +118,13 @@ impl Network {
         let Some((until, absence)) = self.restarts.remove(&router) else { return };
         let announcement = Announcement::Made;
         self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
+    }
+
+    /// Whether what holds now may change by itself: somebody has yet to calculate routes, or to say something new of itself, such as that it
+    /// originates a network to which the way stays the same.
+    pub(crate) fn is_work_due(&self) -> bool {
+        let mut engines = self.situation.running().filter_map(|router| self.engine(router));
+        engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())
     }
 
     /// Whether a router is to be started again within a graceful restart, or is not past one.

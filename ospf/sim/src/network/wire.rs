@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
-use ospf::InterfaceId;
+use ospf::{Delivery, Instant, InterfaceId};
 
 use super::{Happening, Network};
 use crate::router::{IP_HEADER_LEN, MTU};
@@ -24,12 +24,14 @@ pub(super) struct Packet {
     pub(super) source: Ipv4Addr,
     pub(super) destination: Ipv4Addr,
     pub(super) ttl: u8,
+    /// Whether it stays on the link.
+    pub(super) delivery: Delivery,
     pub(super) payload: Bytes,
 }
 
 impl Network {
     pub(super) fn send(&mut self, router: RouterIndex, sent: Sent) {
-        let Sent { at, interface, destination, ttl, packet } = sent;
+        let Sent { at, interface, destination, ttl, delivery, packet } = sent;
         self.counts.packets += 1;
         self.counts.octets += packet.len() as u64;
         if packet.get(1).is_some_and(|kind| FLOODING.contains(kind)) {
@@ -48,24 +50,44 @@ impl Network {
             self.violation(router, at, format!("sent to {destination} on {interface:?}, which carries no multicast"));
             return;
         }
+        let next = match delivery {
+            Delivery::Routed => match self.next_hop(router, destination) {
+                Some(next) => next,
+                None => return,
+            },
+            Delivery::OnLink => (interface, destination),
+        };
+        let ends =
+            if next.0 == interface { ends } else { self.ends(router, next.0).map_or(Vec::new(), |(_, ends)| ends) };
         for (to, address) in ends {
-            let for_it = destination.is_multicast() || destination == address;
-            if !for_it || !self.carries(interface, router, to) {
-                continue;
-            }
-            for arrival in self.quality.carry(&mut self.chance) {
-                let payload = match arrival.flipped_bit {
-                    None => packet.clone(),
-                    Some(bit) => with_flipped_bit(&packet, bit),
-                };
-                let packet = Packet { from: router, to, interface, source, destination, ttl, payload };
-                self.queue.schedule(at + arrival.after, Happening::Arrival(packet));
+            if next.1.is_multicast() || next.1 == address {
+                let (interface, payload) = (next.0, packet.clone());
+                let packet = Packet { from: router, to, interface, source, destination, ttl, delivery, payload };
+                self.put_on_link(at, packet);
             }
         }
     }
 
+    /// Lets a packet reach the other end, in whatever condition and however often.
+    pub(super) fn put_on_link(&mut self, at: Instant, packet: Packet) {
+        if !self.carries(packet.interface, packet.from, packet.to) {
+            return;
+        }
+        for arrival in self.quality.carry(&mut self.chance) {
+            let payload = match arrival.flipped_bit {
+                None => packet.payload.clone(),
+                Some(bit) => with_flipped_bit(&packet.payload, bit),
+            };
+            self.queue.schedule(at + arrival.after, Happening::Arrival(Packet { payload, ..packet.clone() }));
+        }
+    }
+
     /// A router's address on an interface of its, and who else is there with which address.
-    fn ends(&self, router: RouterIndex, interface: InterfaceId) -> Option<(Ipv4Addr, Vec<(RouterIndex, Ipv4Addr)>)> {
+    pub(super) fn ends(
+        &self,
+        router: RouterIndex,
+        interface: InterfaceId,
+    ) -> Option<(Ipv4Addr, Vec<(RouterIndex, Ipv4Addr)>)> {
         let topology = &self.situation.topology;
         if let Some(lan) = LanIndex::of(interface) {
             let address = topology.lan_address(lan, router)?;

@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use ospf::{AreaId, Nexthop, Prefix};
+use ospf::{AreaId, InterfaceId, Nexthop, Prefix};
 
 use super::{Area, Attachment, Border, Step};
 use crate::situation::Situation;
-use crate::topology::{LanEnd, Numbering, RouterIndex, Side, Topology, stub_interface};
+use crate::topology::{LanEnd, Numbering, RouterIndex, Side, Topology, VirtualLink, stub_interface, virtual_interface};
 
 /// The links of each area, LANs being as many as there are pairs on them, by the router that they lead out of.
 pub(super) fn steps(situation: &Situation) -> BTreeMap<AreaId, Vec<Vec<Step>>> {
@@ -36,6 +36,34 @@ pub(super) fn steps(situation: &Situation) -> BTreeMap<AreaId, Vec<Vec<Step>>> {
     steps
 }
 
+/// Adds the virtual links that are up to the links of the backbone; gives which these are. Those that are left out are not.
+pub(super) fn join_virtually(
+    steps: &mut BTreeMap<AreaId, Vec<Vec<Step>>>,
+    situation: &Situation,
+    left_out: &BTreeSet<InterfaceId>,
+) -> BTreeSet<InterfaceId> {
+    let topology = &situation.topology;
+    let mut joined = BTreeSet::new();
+    for (place, &VirtualLink { transit, ends }) in topology.virtual_links.iter().enumerate() {
+        let id = virtual_interface(place);
+        let may = topology.has_externals(transit) && !left_out.contains(&id);
+        let Some(through) = steps.get(&transit).filter(|_| may) else { continue };
+        let cost = |from: RouterIndex, to: RouterIndex| distances(through, from)[to.0];
+        let costs = [cost(ends[0], ends[1]), cost(ends[1], ends[0])];
+        let [Some(there), Some(back)] = costs.map(|cost| cost.and_then(|cost| u16::try_from(cost).ok())) else {
+            continue;
+        };
+        joined.insert(id);
+        let backbone = steps.entry(AreaId::BACKBONE).or_insert_with(|| vec![Vec::new(); topology.routers.len()]);
+        for (from, to, cost) in [(ends[0], ends[1], there), (ends[1], ends[0], back)] {
+            // Routes through it are none of the oracle's: only who reaches whom is.
+            let nexthop = Nexthop { interface: InterfaceId(u32::MAX), via: None };
+            backbone[from.0].push(Step { to, cost, nexthop });
+        }
+    }
+    joined
+}
+
 /// The routers that have something in each area.
 pub(super) fn members(situation: &Situation) -> BTreeMap<AreaId, BTreeSet<RouterIndex>> {
     let mut members: BTreeMap<AreaId, BTreeSet<RouterIndex>> = BTreeMap::new();
@@ -51,6 +79,9 @@ pub(super) fn members(situation: &Situation) -> BTreeMap<AreaId, BTreeSet<Router
         if link.is_configured && situation.has_carrier(index) {
             Side::BOTH.into_iter().for_each(|side| add(link.area, link.end(side).router));
         }
+    }
+    for link in &situation.topology.virtual_links {
+        link.ends.into_iter().for_each(|end| add(AreaId::BACKBONE, end));
     }
     for (_, lan) in situation.topology.lans() {
         lan.ends.iter().filter(|end| end.is_configured).for_each(|end| add(lan.area, end.router));
@@ -68,7 +99,8 @@ pub(super) fn border(areas: &BTreeMap<AreaId, Area>, router: RouterIndex) -> Bor
     }
 }
 
-/// A number for each router, the same for those between whom there is a way by areas in which AS-external-LSAs are flooded.
+/// A number for each router, the same for those between whom there is a way by areas in which AS-external-LSAs are flooded: a virtual link is
+/// no other way than that through its transit area.
 pub(super) fn parts(steps: &BTreeMap<AreaId, Vec<Vec<Step>>>, topology: &Topology) -> Vec<usize> {
     let steps: Vec<_> =
         steps.iter().filter(|(area, _)| topology.has_externals(**area)).map(|(_, steps)| steps).collect();

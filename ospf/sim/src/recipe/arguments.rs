@@ -74,6 +74,9 @@ pub enum NetworkCommand {
         /// Some LANs are non-broadcast, some point-to-multipoint networks
         #[arg(long)]
         mixed: bool,
+        /// One area more, which has the backbone by virtual links through the first one, which is normal
+        #[arg(long)]
+        beyond: bool,
         /// What happens to it
         #[command(flatten)]
         options: Options,
@@ -135,6 +138,9 @@ pub struct Options {
     /// Among the faults are graceful restarts, planned and not
     #[arg(long)]
     pub restarts: bool,
+    /// Among the faults are changes of configuration
+    #[arg(long)]
+    pub changes: bool,
     /// Of these faults only those with these numbers happen, such as 3,7,12, or none
     #[arg(long, value_name = "NUMBERS")]
     pub faults_only: Option<Numbers>,
@@ -202,6 +208,7 @@ impl Options {
         faults: 0,
         fault_every: 1000,
         restarts: false,
+        changes: false,
         faults_only: None,
         absent: Numbers(BTreeSet::new()),
         foreign: Numbers(BTreeSet::new()),
@@ -224,8 +231,8 @@ impl From<NetworkCommand> for Recipe {
             NetworkCommand::Grid { size, options } => (Shape::Grid(size), options),
             NetworkCommand::Ring { routers, options } => (Shape::Ring { routers }, options),
             NetworkCommand::Sparse { routers, extra, options } => (Shape::Sparse { routers, extra }, options),
-            NetworkCommand::Areas { backbone, areas, inside, first_area: first, mixed, options } => {
-                (Shape::Areas { backbone, areas, inside, first, mixed }, options)
+            NetworkCommand::Areas { backbone, areas, inside, first_area: first, mixed, beyond, options } => {
+                (Shape::Areas { backbone, areas, inside, first, mixed, beyond }, options)
             }
             NetworkCommand::Random { routers, extra, lans, options } => {
                 (Shape::Random { routers, extra, lans }, options)

@@ -20,10 +20,11 @@ impl fmt::Display for Shape {
             Self::Grid(GridSize { width, height }) => write!(f, "grid {width}x{height}"),
             Self::Ring { routers } => write!(f, "ring {routers}"),
             Self::Sparse { routers, extra } => write!(f, "sparse {routers} --extra {extra}"),
-            Self::Areas { backbone, areas, inside, first, mixed } => {
+            Self::Areas { backbone, areas, inside, first, mixed, beyond } => {
                 write!(f, "areas {backbone} --areas {areas} --inside {inside}")?;
                 option(f, "first-area", first, &FirstArea::Normal)?;
-                flag(f, "mixed", *mixed)
+                flag(f, "mixed", *mixed)?;
+                flag(f, "beyond", *beyond)
             }
             Self::Random { routers, extra, lans } => {
                 write!(f, "random {routers} --extra {extra}")?;
@@ -37,7 +38,7 @@ impl fmt::Display for Shape {
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, chance, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;
-        let Self { fault_every, restarts, faults_only, absent, leave_broken, partition, .. } = self;
+        let Self { fault_every, restarts, changes, faults_only, absent, leave_broken, partition, .. } = self;
         let Self { foreign, gives_up, key_every, key_sequence, hello, dead, bound, quiet, .. } = self;
         let default = &Self::DEFAULT;
         write!(f, " --seed {seed}")?;
@@ -53,6 +54,7 @@ impl fmt::Display for Options {
         option(f, "faults", faults, &default.faults)?;
         option(f, "fault-every", fault_every, &default.fault_every)?;
         flag(f, "restarts", *restarts)?;
+        flag(f, "changes", *changes)?;
         if let Some(numbers) = faults_only {
             write!(f, " --faults-only {numbers}")?;
         }
@@ -160,6 +162,7 @@ mod tests {
             faults: 4,
             fault_every: 5,
             restarts: true,
+            changes: true,
             faults_only: Some(Numbers(BTreeSet::from([3, 12, 7]))),
             absent: Numbers(BTreeSet::from([0, 2])),
             foreign: Numbers(BTreeSet::from([1, 3])),
@@ -180,8 +183,15 @@ mod tests {
             Shape::Grid(GridSize { width: 3, height: 4 }),
             Shape::Ring { routers: 5 },
             Shape::Sparse { routers: 6, extra: 0 },
-            Shape::Areas { backbone: 7, areas: 1, inside: 8, first: FirstArea::Normal, mixed: false },
-            Shape::Areas { backbone: 7, areas: 1, inside: 8, first: FirstArea::TotallyStubby, mixed: true },
+            Shape::Areas { backbone: 7, areas: 1, inside: 8, first: FirstArea::Normal, mixed: false, beyond: true },
+            Shape::Areas {
+                backbone: 7,
+                areas: 1,
+                inside: 8,
+                first: FirstArea::TotallyStubby,
+                mixed: true,
+                beyond: false,
+            },
             Shape::Random { routers: 9, extra: 2, lans: 0 },
             Shape::Random { routers: 9, extra: 2, lans: 3 },
         ];

@@ -81,6 +81,7 @@ pub fn derive(seed: u64) -> Recipe {
     options.restarts = options.faults > 0 && prng.fork().below(4) == 0;
     authenticate(&mut options, &mut prng.fork());
     options.foreign = foreign(shape.topology(seed).routers.len(), &mut prng.fork());
+    options.changes = options.faults > 0 && prng.fork().below(3) == 0;
     Recipe { shape, options }
 }
 
@@ -109,6 +110,7 @@ fn shape(prng: &mut Prng) -> Shape {
                 inside: prng.between(1, 4),
                 first,
                 mixed: false,
+                beyond: false,
             },
             false => Shape::Areas {
                 backbone: prng.between(1, 7),
@@ -116,6 +118,7 @@ fn shape(prng: &mut Prng) -> Shape {
                 inside: prng.between(1, 3),
                 first,
                 mixed: false,
+                beyond: false,
             },
         },
     }
@@ -130,10 +133,12 @@ fn foreign(routers: usize, prng: &mut Prng) -> Numbers {
 /// Areas that do not let in everything, and networks of more than two routers.
 fn specialise(shape: &mut Shape, prng: &mut Prng) {
     match shape {
-        Shape::Areas { first, mixed, .. } => {
-            let kinds = [FirstArea::Normal, FirstArea::Normal, FirstArea::Stub, FirstArea::TotallyStubby];
+        Shape::Areas { first, mixed, beyond, .. } => {
+            let nssa = if prng.below(3) == 0 { FirstArea::TotallyNssa } else { FirstArea::Nssa };
+            let kinds = [FirstArea::Normal, FirstArea::Normal, FirstArea::Stub, FirstArea::TotallyStubby, nssa, nssa];
             *first = *prng.choose(&kinds).expect("there are some");
             *mixed = prng.below(2) == 0;
+            *beyond = *first == FirstArea::Normal && prng.below(2) == 0;
         }
         Shape::Random { lans, .. } => *lans = *prng.choose(&[0, 0, 1, 2]).expect("there are some"),
         Shape::Mesh { .. } | Shape::Grid(_) | Shape::Ring { .. } | Shape::Sparse { .. } => {}
@@ -228,6 +233,14 @@ mod tests {
         assert!(some(&|options| options.faults == 0) > 30 && some(&|options| options.restarts) > 50);
         assert!(some(&|options| options.key_every > 0) > 50);
         assert!(some(&|options| !options.foreign.0.is_empty()) > 100);
+        assert!(some(&|options| options.changes) > 80);
+        let area = |holds: fn(FirstArea, bool) -> bool| {
+            let areas =
+                |recipe: &&Recipe| matches!(recipe.shape, Shape::Areas { first, beyond, .. } if holds(first, beyond));
+            recipes.iter().filter(areas).count()
+        };
+        assert!(area(|first, _| matches!(first, FirstArea::Nssa | FirstArea::TotallyNssa)) > 30);
+        assert!(area(|_, beyond| beyond) > 20);
     }
 
     #[test]

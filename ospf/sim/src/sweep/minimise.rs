@@ -19,7 +19,12 @@ const CHANCES: u64 = 4;
 const CHANCES_ALONE: u64 = 12;
 
 /// What can be taken out of a shape without another network coming of it.
-const PLAINER: [fn(&mut Shape); 2] = [
+const PLAINER: [fn(&mut Shape); 3] = [
+    |shape| {
+        if let Shape::Areas { beyond, .. } = shape {
+            *beyond = false;
+        }
+    },
     |shape| {
         if let Shape::Areas { first, .. } = shape {
             *first = FirstArea::Normal;
@@ -111,6 +116,8 @@ impl Search {
         self.try_options(|options| options.loss = Probability::ZERO);
         self.try_options(|options| options.reordering = Probability::ZERO);
         self.try_options(|options| options.leave_broken = false);
+        self.try_options(|options| options.changes = false);
+        self.try_options(|options| options.restarts = false);
     }
 
     /// Fewer routers that behave otherwise, and these in fewer ways.
@@ -226,11 +233,11 @@ fn smaller(shape: Shape) -> Option<Shape> {
         Shape::Random { routers, extra, lans } => {
             (routers > 2).then(|| Shape::Random { routers: routers - 1, extra, lans })
         }
-        Shape::Areas { backbone, areas: areas @ 2.., inside, first, mixed } => {
-            Some(Shape::Areas { backbone, areas: areas - 1, inside, first, mixed })
+        Shape::Areas { backbone, areas: areas @ 2.., inside, first, mixed, beyond } => {
+            Some(Shape::Areas { backbone, areas: areas - 1, inside, first, mixed, beyond })
         }
-        Shape::Areas { backbone, areas, inside, first, mixed } => {
-            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1, first, mixed })
+        Shape::Areas { backbone, areas, inside, first, mixed, beyond } => {
+            (inside > 1).then(|| Shape::Areas { backbone, areas, inside: inside - 1, first, mixed, beyond })
         }
     }
 }

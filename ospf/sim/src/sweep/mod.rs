@@ -149,7 +149,7 @@ impl Outcome {
         };
         match &failure.what {
             FailureKind::NotConverged(found) => found.iter().map(class_of).min().unwrap_or(Class::Route),
-            FailureKind::NotQuiet { .. } => Class::NotQuiet,
+            FailureKind::NotQuiet { .. } | FailureKind::NoReference => Class::NotQuiet,
             FailureKind::Violations(_) => Class::Violation,
         }
     }
@@ -159,7 +159,10 @@ fn class_of(disagreement: &Disagreement) -> Class {
     match disagreement {
         Disagreement::Adjacency { .. } => Class::Adjacency,
         Disagreement::Designated { .. } => Class::Designated,
-        Disagreement::Transit { .. } | Disagreement::Database { .. } | Disagreement::MaxAge { .. } => Class::Database,
+        Disagreement::Transit { .. }
+        | Disagreement::Database { .. }
+        | Disagreement::Content { .. }
+        | Disagreement::MaxAge { .. } => Class::Database,
         Disagreement::Route { .. } | Disagreement::Telling { .. } | Disagreement::Loop { .. } => Class::Route,
     }
 }

@@ -1,12 +1,13 @@
 //! Kinds of networks of any size, regular and random.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use ospf::{AreaId, External, ExternalMetric, Prefix};
+use ospf::{AreaId, External, ExternalMetric, Prefix, TranslatorRole};
 
 use super::{
     Discovery, End, Lan, LanEnd, LanNetwork, Link, MAX_LINKS, MAX_ROUTERS, Numbering, Pace, Router, RouterIndex,
-    Topology,
+    Topology, VirtualLink,
 };
 use crate::prng::Prng;
 
@@ -120,6 +121,43 @@ impl Topology {
             }
         }
         topology
+    }
+
+    /// Adds an area of `inside` routers beyond area 1: its border router is inside of that, and has the backbone by virtual links.
+    pub fn add_beyond(&mut self, inside: usize, prng: &mut Prng) {
+        let transit = AreaId(1);
+        let Some(gate) = self.routers.iter().position(|router| router.area == transit) else { return };
+        let id = AreaId(1 + self.area_ids().into_iter().map(|area| area.0).max().unwrap_or_default());
+        let mut members = vec![gate];
+        for _ in 0..inside {
+            members.push(self.routers.len());
+            let mut router = Router { area: id, ..Router::default() };
+            if prng.below(3) == 0 {
+                let network = Prefix::new(Ipv4Addr::new(198, 18, prng.below(5) as u8, 0), 24);
+                router.externals.insert(network, external(ExternalMetric::Type2(u32::from(prng.between(1, 4)))));
+            }
+            self.routers.push(router);
+        }
+        self.fill_area(id, &members, prng);
+        // A router all of whose links in the transit area are unnumbered has no address there that packets of a virtual link could go to.
+        self.links.iter_mut().for_each(|link| link.numbering = Numbering::Numbered);
+        let on_links =
+            self.links.iter().filter(|link| link.area == transit).flat_map(|link| [link.a.router, link.b.router]);
+        let on_lans =
+            self.lans.iter().filter(|lan| lan.area == transit).flat_map(|lan| lan.ends.iter().map(|end| end.router));
+        let borders: BTreeSet<_> =
+            on_links.chain(on_lans).filter(|router| self.routers[router.0].area == AreaId::BACKBONE).collect();
+        let links = borders.into_iter().map(|border| VirtualLink { transit, ends: [border, RouterIndex(gate)] });
+        self.virtual_links.extend(links);
+    }
+
+    /// Makes some routers translate for their not-so-stubby areas whoever is elected.
+    pub fn draw_translators(&mut self, prng: &mut Prng) {
+        for router in &mut self.routers {
+            if prng.below(4) == 0 {
+                router.translator = TranslatorRole::Always;
+            }
+        }
     }
 
     /// Adds networks of a few routers each.
@@ -239,8 +277,6 @@ fn external(metric: ExternalMetric) -> External {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use ospf::RouterId;
 
     use super::*;

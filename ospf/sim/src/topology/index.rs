@@ -133,6 +133,14 @@ impl LanIndex {
 /// Interfaces of LANs come after those of links and stub networks.
 const FIRST_LAN: u32 = 1 << 20;
 
+/// The interface of a virtual link at both of its ends, by the link's place among all.
+pub fn virtual_interface(place: usize) -> InterfaceId {
+    InterfaceId(FIRST_VIRTUAL + u32::try_from(place).expect("virtual links are few"))
+}
+
+/// Those of virtual links are the last.
+const FIRST_VIRTUAL: u32 = 1 << 21;
+
 /// The interface of a router's stub network, by the network's place among them.
 pub fn stub_interface(place: usize) -> InterfaceId {
     InterfaceId(u32::try_from(MAX_LINKS + 1 + place).expect("stub networks are few"))

@@ -8,6 +8,7 @@ mod fuzz;
 mod large;
 mod model;
 mod oracle;
+mod regressions;
 mod sweep;
 
 use std::time::Duration;

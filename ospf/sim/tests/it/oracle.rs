@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use ospf::Instant;
 use ospf_sim::{
-    Disagreement, Fault, Findings, LinkIndex, Network, Oracle, Prng, Quality, RouterIndex, Side, Timers, Topology,
+    Disagreement, Expected, Fault, Findings, LinkIndex, Network, Prng, Quality, RouterIndex, Side, Timers, Topology,
     Trouble, disagreements, first_loop,
 };
 
 fn converged(topology: Topology) -> Network {
     let mut network = Network::new(topology, Timers::default(), Quality::GOOD, 1, Duration::ZERO);
     network.run_until(Instant::new(Duration::from_secs(30)));
-    assert_eq!(disagreements(&network, &Oracle::new(network.situation())), Findings::default());
+    assert_eq!(disagreements(&network, &Expected::new(network.situation())), Findings::default());
     network
 }
 
@@ -22,7 +22,7 @@ fn every_changed_cost_of_a_ring_is_noticed() {
         for side in Side::BOTH {
             let mut other = network.situation().clone();
             other.topology.links[link].end_mut(side).cost += 1;
-            let found = disagreements(&network, &Oracle::new(&other));
+            let found = disagreements(&network, &Expected::new(&other));
             assert!(
                 found.iter().any(|found| matches!(found, Disagreement::Route { .. })),
                 "link {link} {side:?}: {found:?}"
@@ -39,29 +39,29 @@ fn a_missing_destination_and_a_missing_stub_network_are_noticed_everywhere_else(
     let with_external = topology.routers.iter().position(|router| !router.externals.is_empty()).unwrap();
     let mut other = network.situation().clone();
     other.topology.routers[with_stub].stubs.clear();
-    assert!(!disagreements(&network, &Oracle::new(&other)).is_empty());
+    assert!(!disagreements(&network, &Expected::new(&other)).is_empty());
     let mut other = network.situation().clone();
     other.topology.routers[with_external].externals.clear();
-    assert!(!disagreements(&network, &Oracle::new(&other)).is_empty());
+    assert!(!disagreements(&network, &Expected::new(&other)).is_empty());
 }
 
 #[test]
 fn before_the_news_has_spread_routers_disagree() {
     let mut network = converged(Topology::ring(4));
     network.inflict(Fault::Trouble(LinkIndex(0), Some(Trouble::Cut)));
-    let found = disagreements(&network, &Oracle::new(network.situation()));
+    let found = disagreements(&network, &Expected::new(network.situation()));
     assert!(found.iter().any(|found| matches!(found, Disagreement::Adjacency { .. })), "{found:?}");
     assert!(found.iter().any(|found| matches!(found, Disagreement::Route { .. })), "{found:?}");
     // The ring's other way round is used by nobody yet, so nothing goes in circles.
     assert_eq!(first_loop(&network), None);
 
     network.run_until(network.now() + Duration::from_secs(30));
-    assert_eq!(disagreements(&network, &Oracle::new(network.situation())), Findings::default());
+    assert_eq!(disagreements(&network, &Expected::new(network.situation())), Findings::default());
 
     network.inflict(Fault::Stop(RouterIndex(2)));
     network.run_until(network.now() + Duration::from_secs(30));
-    assert_eq!(disagreements(&network, &Oracle::new(network.situation())), Findings::default());
+    assert_eq!(disagreements(&network, &Expected::new(network.situation())), Findings::default());
     network.inflict(Fault::Start(RouterIndex(2)));
     network.run_until(network.now() + Duration::from_secs(30));
-    assert_eq!(disagreements(&network, &Oracle::new(network.situation())), Findings::default());
+    assert_eq!(disagreements(&network, &Expected::new(network.situation())), Findings::default());
 }

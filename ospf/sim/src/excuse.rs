@@ -1,0 +1,124 @@
+//! What explains that an honest packet is refused, besides loss, reordering, duplication and restarts: no more of it, and no longer, than
+//! the run is to blame for.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ospf::{Event, Instant, LsaRefusal, Refusal};
+
+use crate::topology::{RouterIndex, Topology};
+
+/// How long a time since the last change of configuration explains refusals.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Excuses {
+    /// Links change bits.
+    pub(crate) corrupted: bool,
+    /// Until then a router may be configured otherwise than its neighbours, or a packet of when it was may arrive.
+    pub(crate) mismatch_until: Option<Instant>,
+    /// Until then a neighbour may be known by a router id that it has not any more.
+    pub(crate) renamed_until: Option<Instant>,
+}
+
+/// The addresses that packets of a router's virtual links come from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FarEnds(BTreeSet<Ipv4Addr>);
+
+impl Excuses {
+    /// The configuration has changed: `all_follow` if nobody is configured otherwise than the others from now on. A packet is under way for
+    /// `longest`.
+    pub(crate) fn change(&mut self, now: Instant, all_follow: bool, longest: Duration) {
+        let end = if all_follow { now + longest } else { now + Duration::MAX };
+        self.mismatch_until = Some(end);
+    }
+
+    /// A router has another id, which its neighbours accept when they have not received the former one for `dead`.
+    pub(crate) fn rename(&mut self, now: Instant, dead: Duration) {
+        self.renamed_until = self.renamed_until.max(Some(now + dead));
+    }
+
+    /// Whether something explains an event, which is a refusal, at that time.
+    pub(crate) fn explain(&self, at: Instant, event: &Event, far_ends: &FarEnds) -> bool {
+        let is_before = |end: Option<Instant>| end.is_some_and(|end| at <= end);
+        match event {
+            Event::PacketRefused { .. } if self.corrupted => true,
+            Event::PacketRefused { reason, source, .. } => match reason {
+                Refusal::InterfaceNotActive
+                | Refusal::UnknownNeighbor
+                | Refusal::NeighborState
+                | Refusal::AuthenticationSequence => true,
+                // One end of a virtual link has found the way, the other one not yet, or not any more.
+                // Its packets still come when the link that they come by is in the backbone itself now.
+                Refusal::AreaMismatch | Refusal::VirtualLinkSource | Refusal::Destination | Refusal::SecondSpeaker
+                    if far_ends.0.contains(source) =>
+                {
+                    true
+                }
+                Refusal::AreaMismatch
+                | Refusal::HelloIntervalMismatch
+                | Refusal::DeadIntervalMismatch
+                | Refusal::ExternalCapabilityMismatch
+                | Refusal::NssaCapabilityMismatch => is_before(self.mismatch_until),
+                Refusal::SecondSpeaker => is_before(self.renamed_until),
+                _ => false,
+            },
+            Event::LsaRefused { reason, .. } => *reason == LsaRefusal::TooSoon,
+            _ => false,
+        }
+    }
+}
+
+impl FarEnds {
+    /// Those of a router.
+    pub(crate) fn of(topology: &Topology, router: RouterIndex) -> Self {
+        let others = topology.virtual_links_of(router).map(|(_, _, other)| other);
+        Self(others.flat_map(|other| topology.addresses(other)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ospf::InterfaceId;
+
+    use super::*;
+    use crate::recipe::{FirstArea, Shape};
+
+    fn refused(reason: Refusal, source: Ipv4Addr) -> Event {
+        Event::PacketRefused { interface: InterfaceId(1), source, reason }
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::ZERO + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_change_of_configuration_explains_refusals_until_all_have_followed() {
+        let mut excuses = Excuses::default();
+        let explains = |excuses: Excuses, seconds, reason| {
+            excuses.explain(at(seconds), &refused(reason, Ipv4Addr::LOCALHOST), &FarEnds::default())
+        };
+        assert!(!explains(excuses, 1, Refusal::AreaMismatch) && explains(excuses, 1, Refusal::UnknownNeighbor));
+        excuses.change(at(1), false, Duration::from_secs(2));
+        assert!(explains(excuses, 1000, Refusal::AreaMismatch) && !explains(excuses, 1, Refusal::SecondSpeaker));
+        excuses.change(at(1001), true, Duration::from_secs(2));
+        assert!(explains(excuses, 1003, Refusal::AreaMismatch) && !explains(excuses, 1004, Refusal::AreaMismatch));
+        excuses.rename(at(1001), Duration::from_secs(10));
+        assert!(explains(excuses, 1011, Refusal::SecondSpeaker) && !explains(excuses, 1012, Refusal::SecondSpeaker));
+    }
+
+    #[test]
+    fn only_the_far_end_of_a_virtual_link_may_send_before_the_way_is_found() {
+        let first = FirstArea::Normal;
+        let topology = Shape::Areas { backbone: 3, areas: 1, inside: 2, first, mixed: false, beyond: true }.topology(1);
+        let [near, far] = topology.virtual_links[0].ends;
+        let excuses = Excuses::default();
+        let far_ends = FarEnds::of(&topology, near);
+        for reason in [Refusal::AreaMismatch, Refusal::SecondSpeaker] {
+            let explains = |from: RouterIndex| {
+                let mut sources = topology.addresses(from);
+                sources.all(|source| excuses.explain(at(1), &refused(reason, source), &far_ends))
+            };
+            assert!(explains(far) && !explains(near), "{reason:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Runs that once failed, as command lines.
+
+use clap::Parser;
+use ospf_sim::{NetworkCommand, Recipe};
+
+use crate::run;
+
+/// What failed, and the runs in which it did.
+const RUNS: &[(&str, &[&str])] = &[
+    (
+        "On perfect links: an external destination that stayed; ExStart on a LAN; routes that changed without a cause.",
+        &[
+            "ospf-sim random 10 --extra 1 --seed 900820 --faults 60 --fault-every 500 --bound 200",
+            "ospf-sim areas 15 --seed 1501305 --faults 60 --fault-every 500 --bound 200",
+            "ospf-sim areas 6 --seed 1500948 --faults 60 --fault-every 500 --bound 200",
+        ],
+    ),
+    (
+        "Where one packet in a hundred is lost: neighbours that stayed in Loading and ExStart, databases that stayed different.",
+        &[
+            "ospf-sim areas 9 --seed 939 --loss 0.01 --faults 60 --fault-every 500 --bound 200",
+            "ospf-sim areas 9 --seed 975 --loss 0.01 --faults 60 --fault-every 500 --bound 200",
+            "ospf-sim areas 9 --seed 999 --loss 0.01 --faults 60 --fault-every 500 --bound 200",
+            "ospf-sim random 16 --extra 1 --seed 1126 --loss 0.01 --faults 60 --fault-every 500 --bound 200",
+            "ospf-sim areas 15 --seed 500097 --loss 0.01 --faults 60 --fault-every 500 --bound 200",
+            "ospf-sim areas 15 --seed 500745 --loss 0.01 --faults 60 --fault-every 500 --bound 200",
+        ],
+    ),
+    (
+        "Where packets are overtaken, or many are lost: one end in ExStart, the other in Exchange or Full.",
+        &[
+            "ospf-sim mesh 2 --seed 119 --reordering 0.2 --faults 8 --fault-every 700",
+            "ospf-sim mesh 2 --seed 570 --reordering 0.2 --duplication 0.1 --faults 8 --fault-every 700",
+            "ospf-sim mesh 3 --seed 503091 --loss 0.26 --faults 10 --fault-every 700 --bound 300",
+        ],
+    ),
+    (
+        "Type-7 LSAs in an area that had become a normal one stayed at MaxAge, as nobody acknowledges them there.",
+        &[
+            "ospf-sim mesh 5 --seed 73104577 --loss 0.09 --duplication 0.07 --reordering 0.18 --jitter 0 --faults 40 --fault-every 700 --changes --dead 12 --bound 200",
+            "ospf-sim random 14 --extra 0 --lans 2 --seed 73104169 --loss 0.01 --delay 50 --jitter 0 --faults 60 --fault-every 100 --changes --bound 200",
+        ],
+    ),
+    (
+        "Another router id within a graceful restart: routes that had not been told of were withdrawn.",
+        &[
+            "ospf-sim mesh 5 --seed 73110251 --loss 0.01 --jitter 0 --faults 20 --fault-every 100 --restarts --changes --bound 200",
+        ],
+    ),
+    (
+        "An LSA that came before MinLSArrival in one area was taken into another, to which the interface had moved.",
+        &[
+            "ospf-sim random 8 --extra 4 --lans 2 --seed 73110616 --duplication 0.13 --jitter 0 --faults 8 --fault-every 100 --changes --bound 200",
+        ],
+    ),
+    (
+        "Two translators of an NSSA, of which the reference network was looked at before the second one had stopped.",
+        &[
+            "ospf-sim areas 2 --areas 1 --inside 3 --first-area nssa --mixed --seed 73104041 --loss 0.14 --duplication 0.08 --reordering 0.03 --jitter 0 --dead 14 --bound 200",
+        ],
+    ),
+    (
+        "A LAN whose designated router the reference network had not elected yet.",
+        &[
+            "ospf-sim random 10 --extra 1 --lans 2 --seed 73104117 --loss 0.14 --duplication 0.13 --reordering 0.01 --corruption 0.01 --jitter 0 --faults 20 --fault-every 300 --changes --leave-broken --dead 15 --bound 200",
+        ],
+    ),
+    (
+        "A virtual link whose far end has its address on a LAN that the near end is cut off from.",
+        &[
+            "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
+        ],
+    ),
+];
+
+#[derive(Parser)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: NetworkCommand,
+}
+
+#[test]
+fn every_run_that_once_failed_converges() {
+    for (_, lines) in RUNS {
+        for line in *lines {
+            println!("{line}");
+            let parsed = CommandLine::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+            run(&Recipe::from(parsed.command).scenario());
+        }
+    }
+}
