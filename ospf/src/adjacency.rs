@@ -134,6 +134,7 @@ impl Neighbor {
         self.exchange.deferred = None;
         self.exchange.last_received = None;
         self.exchange.last_sent = None;
+        self.exchange.untold.clear();
         self.requests = RequestList::default();
         self.retransmission = RetransmissionList::default();
         self.replies.clear();
@@ -179,6 +180,9 @@ pub(crate) struct Exchange {
     pub(crate) last_sent: Option<DatabaseDescription>,
     /// Database summary list: what is still to be described.
     pub(crate) summary: SummaryList,
+    /// What our answer to the packet that settled the roles listed, as far as the neighbour has not shown that it was told
+    /// ([`crate::exchange`], `answered_first`).
+    pub(crate) untold: BTreeMap<LsaKey, LsaHeader>,
 }
 
 /// Database summary list (§10): how far the database has been described. What comes in behind that place meanwhile is flooded to the
@@ -215,6 +219,13 @@ pub(crate) struct Received {
 }
 
 impl Exchange {
+    /// The neighbour lists or acknowledges an instance.
+    pub(crate) fn neighbor_has(&mut self, instance: &LsaHeader) {
+        if self.untold.get(&instance.key).is_some_and(|ours| !ours.newer_than(instance)) {
+            self.untold.remove(&instance.key);
+        }
+    }
+
     /// Whether a packet, neither the next nor the last one again, is one of before that was overtaken or came twice.
     ///
     /// Deviates: for §10.6 each of these is a SeqNumberMismatch. To ignore one cannot hold up the neighbour, whatever its state:
@@ -324,7 +335,7 @@ struct Pending {
     retry: Option<Instant>,
     /// How often it was sent again.
     again: u32,
-    /// The neighbour sent it itself.
+    /// The neighbour sent it itself, or was told of it.
     doubted: bool,
 }
 
@@ -345,6 +356,12 @@ impl RetransmissionList {
         if let Some(pending) = self.entries.get_mut(&key) {
             pending.doubted = true;
         }
+    }
+
+    /// Lists an LSA that the neighbour asks for if it needs it: it is sent if it has not by `retry`.
+    pub(crate) fn await_request(&mut self, key: LsaKey, octets: usize, retry: Instant) {
+        self.add_doubted(key, octets);
+        self.sent(key, retry);
     }
 
     /// Lists an LSA that others are expected to send: this router does if they have not by `retry`.
@@ -460,7 +477,7 @@ impl RetransmissionList {
         self.entries.iter().map(|(&key, pending)| (key, pending.octets))
     }
 
-    /// What is listed that the neighbour has not sent itself.
+    /// What is listed that the neighbour has neither sent itself nor been told of.
     pub(crate) fn unheard(&self) -> impl Iterator<Item = LsaKey> {
         self.entries.iter().filter(|(_, pending)| !pending.doubted).map(|(&key, _)| key)
     }
