@@ -121,11 +121,14 @@ impl Neighbor {
     /// the same when it has ended the exchange, and a packet from before its restart arrives only then, with an instance that has a higher
     /// sequence number or MaxAge, that replaces the LSA here and nowhere else: for §13.7 our acknowledgement of it means nothing to the
     /// neighbour. So that the databases do not differ for LSRefreshTime, what was not asked for is doubted while such a packet may be under
-    /// way, from the beginning of the exchange on for [`LONGEST_UNDER_WAY`]. A neighbour that did send it just now acknowledges it, another
-    /// floods it, and its originator outbids it (§13.4), whether they deviate from the RFC or not.
+    /// way, from the beginning of the exchange on for [`LONGEST_UNDER_WAY`] if it is the neighbour's own or takes an LSA away. Any other is
+    /// unknown elsewhere only if its originator has restarted, too: for [`SECOND_HAND`]. A neighbour that did send it just now acknowledges
+    /// it, another floods it, and its originator outbids it (§13.4), whether they deviate from the RFC or not.
     /// LSAs of link scope, with which a restart is announced (RFC 3623 §2), are never in the way of another instance.
-    pub(crate) fn may_have_outlived(&self, place: LsaPlace, now: Instant) -> bool {
-        now.saturating_since(self.exchange.settled) < LONGEST_UNDER_WAY && !matches!(place.domain, Domain::Link(_))
+    pub(crate) fn may_have_outlived(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> bool {
+        let first_hand = header.is_max_age() || place.key.advertising_router == self.router_id;
+        let doubted = if first_hand { LONGEST_UNDER_WAY } else { SECOND_HAND };
+        now.saturating_since(self.exchange.settled) < doubted && !matches!(place.domain, Domain::Link(_))
     }
 
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
@@ -146,6 +149,10 @@ impl Neighbor {
 
 /// No packet is under way for longer.
 pub(crate) const LONGEST_UNDER_WAY: Duration = Duration::from_secs(10);
+
+/// So long an LSA is doubted that neither the neighbour originates nor takes away: what routers that start flood is echoed as long, which in a
+/// sparse network is as much again.
+const SECOND_HAND: Duration = Duration::from_secs(2);
 
 /// So long after the roles were settled a Database Description with the I-bit may be one that was overtaken; less than RxmtInterval, after
 /// which a neighbour that means it says so again.
