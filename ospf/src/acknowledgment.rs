@@ -82,6 +82,7 @@ impl Engine {
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let mut strays = Vec::new();
         for header in headers {
+            neighbor.exchange.neighbor_has(header);
             let listed = neighbor.retransmission.contains(header.key);
             // Of a type that is not let in there is nothing to be had here.
             let own = header.key.advertising_router == own_id && external_routing.lets_in(header.key.kind);

@@ -121,11 +121,14 @@ impl Neighbor {
     /// the same when it has ended the exchange, and a packet from before its restart arrives only then, with an instance that has a higher
     /// sequence number or MaxAge, that replaces the LSA here and nowhere else: for §13.7 our acknowledgement of it means nothing to the
     /// neighbour. So that the databases do not differ for LSRefreshTime, what was not asked for is doubted while such a packet may be under
-    /// way, from the beginning of the exchange on for [`LONGEST_UNDER_WAY`]. A neighbour that did send it just now acknowledges it, another
-    /// floods it, and its originator outbids it (§13.4), whether they deviate from the RFC or not.
+    /// way, from the beginning of the exchange on for [`LONGEST_UNDER_WAY`] if it is the neighbour's own or takes an LSA away. Any other is
+    /// unknown elsewhere only if its originator has restarted, too: for [`SECOND_HAND`]. A neighbour that did send it just now acknowledges
+    /// it, another floods it, and its originator outbids it (§13.4), whether they deviate from the RFC or not.
     /// LSAs of link scope, with which a restart is announced (RFC 3623 §2), are never in the way of another instance.
-    pub(crate) fn may_have_outlived(&self, place: LsaPlace, now: Instant) -> bool {
-        now.saturating_since(self.exchange.settled) < LONGEST_UNDER_WAY && !matches!(place.domain, Domain::Link(_))
+    pub(crate) fn may_have_outlived(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> bool {
+        let first_hand = header.is_max_age() || place.key.advertising_router == self.router_id;
+        let doubted = if first_hand { LONGEST_UNDER_WAY } else { SECOND_HAND };
+        now.saturating_since(self.exchange.settled) < doubted && !matches!(place.domain, Domain::Link(_))
     }
 
     /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
@@ -134,6 +137,7 @@ impl Neighbor {
         self.exchange.deferred = None;
         self.exchange.last_received = None;
         self.exchange.last_sent = None;
+        self.exchange.untold.clear();
         self.requests = RequestList::default();
         self.retransmission = RetransmissionList::default();
         self.replies.clear();
@@ -145,6 +149,10 @@ impl Neighbor {
 
 /// No packet is under way for longer.
 pub(crate) const LONGEST_UNDER_WAY: Duration = Duration::from_secs(10);
+
+/// So long an LSA is doubted that neither the neighbour originates nor takes away: what routers that start flood is echoed as long, which in a
+/// sparse network is as much again.
+const SECOND_HAND: Duration = Duration::from_secs(2);
 
 /// So long after the roles were settled a Database Description with the I-bit may be one that was overtaken; less than RxmtInterval, after
 /// which a neighbour that means it says so again.
@@ -179,6 +187,9 @@ pub(crate) struct Exchange {
     pub(crate) last_sent: Option<DatabaseDescription>,
     /// Database summary list: what is still to be described.
     pub(crate) summary: SummaryList,
+    /// What our answer to the packet that settled the roles listed, as far as the neighbour has not shown that it was told
+    /// ([`crate::exchange`], `answered_first`).
+    pub(crate) untold: BTreeMap<LsaKey, LsaHeader>,
 }
 
 /// Database summary list (§10): how far the database has been described. What comes in behind that place meanwhile is flooded to the
@@ -215,6 +226,13 @@ pub(crate) struct Received {
 }
 
 impl Exchange {
+    /// The neighbour lists or acknowledges an instance.
+    pub(crate) fn neighbor_has(&mut self, instance: &LsaHeader) {
+        if self.untold.get(&instance.key).is_some_and(|ours| !ours.newer_than(instance)) {
+            self.untold.remove(&instance.key);
+        }
+    }
+
     /// Whether a packet, neither the next nor the last one again, is one of before that was overtaken or came twice.
     ///
     /// Deviates: for §10.6 each of these is a SeqNumberMismatch. To ignore one cannot hold up the neighbour, whatever its state:
@@ -324,7 +342,7 @@ struct Pending {
     retry: Option<Instant>,
     /// How often it was sent again.
     again: u32,
-    /// The neighbour sent it itself.
+    /// The neighbour sent it itself, or was told of it.
     doubted: bool,
 }
 
@@ -345,6 +363,12 @@ impl RetransmissionList {
         if let Some(pending) = self.entries.get_mut(&key) {
             pending.doubted = true;
         }
+    }
+
+    /// Lists an LSA that the neighbour asks for if it needs it: it is sent if it has not by `retry`.
+    pub(crate) fn await_request(&mut self, key: LsaKey, octets: usize, retry: Instant) {
+        self.add_doubted(key, octets);
+        self.sent(key, retry);
     }
 
     /// Lists an LSA that others are expected to send: this router does if they have not by `retry`.
@@ -460,7 +484,7 @@ impl RetransmissionList {
         self.entries.iter().map(|(&key, pending)| (key, pending.octets))
     }
 
-    /// What is listed that the neighbour has not sent itself.
+    /// What is listed that the neighbour has neither sent itself nor been told of.
     pub(crate) fn unheard(&self) -> impl Iterator<Item = LsaKey> {
         self.entries.iter().filter(|(_, pending)| !pending.doubted).map(|(&key, _)| key)
     }

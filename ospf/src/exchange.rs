@@ -331,6 +331,9 @@ impl Engine {
             Role::Slave => {
                 exchange.sequence = packet.sequence;
                 self.send_description(key);
+                if packet.flags.init {
+                    self.answered_first(key);
+                }
                 let all_sent = self
                     .neighbor(key)
                     .and_then(|neighbor| neighbor.exchange.last_sent.as_ref())
@@ -356,6 +359,9 @@ impl Engine {
         let neighbors = self.interfaces.values().flat_map(|interface| interface.neighbors.values());
         let mut listed: usize = neighbors.map(|neighbor| neighbor.requests.len()).sum();
         for &header in headers {
+            if let Some(neighbor) = self.neighbor_mut(key) {
+                neighbor.exchange.neighbor_has(&header);
+            }
             let Some(place) = Databases::place(header.key, key.interface, area) else { return false };
             // "or if the LS type is ... AS-external-LSA ... and the neighbor is associated with a stub area".
             if !external_routing.lets_in(header.key.kind) {
@@ -402,7 +408,41 @@ impl Engine {
         // Deviates: after RouterDeadInterval the slave frees its last packet, and a duplicate of the master's last one is a
         // SeqNumberMismatch (§10.8). It keeps it here: it is still the right answer to a master that missed it.
         self.neighbor_event(key, NeighborEvent::ExchangeDone { complete });
+        self.await_requests(key);
         self.reply_after_exchange(key);
+    }
+
+    /// The slave has listed its first LSAs.
+    ///
+    /// Deviates: for the RFC they are told. But a slave knows a master's first packet from an old copy of it by nothing. If it has just
+    /// started, or its interface has, and the master has not noticed, the copy begins an exchange anew that the master is in already: it has
+    /// had an answer to that packet, from before, and another one is a duplicate for it. Both go on to Full, and what is listed here would
+    /// be unknown to the master until it is refreshed. So the slave takes note of what the master lists or acknowledges, and floods the rest.
+    /// A request proves nothing: it, too, may be of before.
+    fn answered_first(&mut self, key: NeighborKey) {
+        let deviates = self.config.conduct.has(Deviation::DoubtedFloods);
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let has_just_started = self.now.saturating_since(interface.up_since) < LONGEST_UNDER_WAY;
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let exchange = &mut neighbor.exchange;
+        let listed = exchange.last_sent.iter().flat_map(|sent| &sent.headers).filter(|_| deviates && has_just_started);
+        exchange.untold = listed.map(|&header| (header.key, header)).collect();
+    }
+
+    /// The neighbour has listed all that it has, and acknowledges what it asks for.
+    fn await_requests(&mut self, key: NeighborKey) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let (area, retry) = (interface.config.area, now + interface.retransmit_interval());
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        for (lsa, header) in std::mem::take(&mut neighbor.exchange.untold) {
+            let stored = Databases::place(lsa, key.interface, area).and_then(|place| self.databases.lookup(place));
+            let is_unchanged = stored.is_some_and(|entry| entry.header(now).compare(&header).is_eq());
+            if is_unchanged && !neighbor.retransmission.contains(lsa) {
+                neighbor.retransmission.await_request(lsa, usize::from(header.length), retry);
+                self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
+            }
+        }
     }
 }
 

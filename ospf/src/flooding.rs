@@ -302,7 +302,7 @@ impl Engine {
                     }
                 }
                 // (1)(c)
-                let doubted = from == Some(key) && deviates && neighbor.may_have_outlived(place, now);
+                let doubted = from == Some(key) && deviates && neighbor.may_have_outlived(place, &header, now);
                 if from == Some(key) && !doubted {
                     continue;
                 }

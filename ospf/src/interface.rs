@@ -57,6 +57,8 @@ pub(crate) struct Interface {
     /// Designated router and backup, nobody before the first election.
     pub(crate) designated: Designated,
     pub(crate) neighbors: BTreeMap<NeighborId, Neighbor>,
+    /// When it last came up.
+    pub(crate) up_since: Instant,
     /// When a hello was last sent.
     pub(crate) last_hello: Instant,
     /// Acknowledgements held back (§13.5).
@@ -88,6 +90,7 @@ impl Interface {
             far_end: None,
             designated: Designated::default(),
             neighbors: BTreeMap::new(),
+            up_since: Instant::ZERO,
             last_hello: Instant::ZERO,
             delayed_acks: Vec::new(),
             delayed_ack_octets: 0,
@@ -267,7 +270,8 @@ impl Engine {
 
     /// An interface has come up (§9.3, InterfaceUp).
     fn open(&mut self, id: InterfaceId) {
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.up_since = self.now;
         let (area, state) = (interface.config.area, interface.state);
         if state == InterfaceState::Passive {
             return;

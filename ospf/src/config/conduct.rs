@@ -30,7 +30,8 @@ pub enum Deviation {
     OwnInstances,
     /// An acknowledgement of an instance of this router's own that it does not have is news (§13.7).
     StrayAcknowledgments,
-    /// What a neighbour floods just after the exchange began is sent back to it if it may be of a previous incarnation (§13.3 (1)(c)).
+    /// What a neighbour floods just after the exchange began is sent back to it, as it may be of a previous incarnation (§13.3 (1)(c)). A
+    /// slave that has just started sees to it that it was understood (§10.8).
     DoubtedFloods,
     /// A second instance of an LSA follows the first sooner than MinLSInterval (§12.4), and the first Router-LSA waits for adjacencies.
     SecondInstance,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::world::*;
 use crate::wire::{DatabaseDescription, DdFlags, Options, PacketBody};
-use crate::{NeighborId, NeighborKey, NeighborState as S};
+use crate::{LinkState, NeighborId, NeighborKey, NeighborState as S};
 
 fn neighbor(world: &mut World, engine: usize, other: usize) -> &mut crate::adjacency::Neighbor {
     let key = NeighborKey { interface: port(engine, other).1, id: NeighborId::Router(router_id(other)) };
@@ -473,4 +473,52 @@ fn a_slave_that_waits_after_no_copy_can_be_under_way_any_more_begins_anew() {
     world.deliver = Box::new(|_| true);
     world.run_for(Duration::from_secs(15));
     assert!(world.all_full() && world.agree());
+}
+
+/// Router 0 restarts while its master waits for its last description, which does not notice: it takes the one of after the restart for that.
+#[test]
+fn what_a_slave_listed_to_a_copy_of_the_first_description_is_not_unknown_to_its_master() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        config.externals = super::world::externals(u32::from(engine == 0));
+    });
+    let is_last = |description: &DatabaseDescription| description.flags.master && !description.flags.init;
+    world.deliver = Box::new(move |sent| match sent.body() {
+        PacketBody::DatabaseDescription(description) => !is_last(&description),
+        _ => true,
+    });
+    world.run_to(DEAD, |world| descriptions(world, 1).iter().any(is_last));
+    let first = descriptions(&world, 1).into_iter().rfind(|description| description.flags.init).unwrap();
+    let hello = world.sent_by(1, crate::Instant::ZERO).map(Sent::body).filter(|body| match body {
+        PacketBody::Hello(hello) => hello.neighbors.contains(&router_id(0)),
+        _ => false,
+    });
+    let hello = hello.last().unwrap();
+
+    world.deliver = Box::new(|sent| sent.from.0 == 1);
+    world.restart(0, 9);
+    world.reconfigure(0, |config| config.externals = super::world::externals(2));
+    world.inject(port(0, 1), 1, hello);
+    world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(first));
+    assert_eq!((world.state(0, 1), world.state(1, 0)), (S::Exchange, S::Exchange));
+    world.deliver = Box::new(|_| true);
+    world.run_for(Duration::from_secs(12));
+    assert!(world.all_full() && world.agree());
+    assert!(world.routes[1].contains_key(&prefix("20.0.1.0/24")));
+    assert!(!world.neighbor_events(1).iter().any(|(from, to, _)| *from >= S::Exchange && to < from), "in one exchange");
+}
+
+#[test]
+fn what_a_slave_listed_and_its_master_has_is_not_sent_to_it() {
+    let mut world = World::with(2, &[(0, 1)], |_, config| config.externals = super::world::externals(3));
+    world.run_to(DEAD, |world| world.all_full());
+    world.run_for(Duration::from_secs(60));
+    for state in [LinkState::Down, up(0, port(0, 1).1)] {
+        world.link(0, port(0, 1).1, state);
+    }
+    let since = world.now;
+    world.run_to(DEAD, |world| world.all_full());
+    world.run_for(Duration::from_secs(60));
+    for key in [0, 1].map(|engine| external_key(engine, "20.0.0.0".parse().unwrap())) {
+        assert_eq!(super::flooding::updates_with(&world, 0, since, key), 0, "{key:?}");
+    }
 }

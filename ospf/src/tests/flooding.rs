@@ -754,7 +754,7 @@ fn what_a_neighbor_passed_on_before_it_restarted_is_sent_back_to_it_when_it_come
         }
         world.run_to(DEAD, |world| world.all_full());
     }
-    world.run_for(Duration::from_secs(2));
+    world.run_for(Duration::from_secs(1));
     let known = world.lsa(2, key).unwrap();
     let late = instance(&known, known.header.sequence.0 + 3);
     world.inject(port(2, 1), 1, update(late.clone()));
