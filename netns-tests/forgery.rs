@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -30,6 +30,9 @@ const STRANGER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 77);
 
 /// The segment that forged VXLAN is of.
 const VNI: u32 = 100;
+
+/// RouterDeadInterval of the tunnels.
+const DEAD: Duration = Duration::from_secs(4);
 
 /// A lab whose sites are watched.
 struct Attack<'a> {
@@ -187,6 +190,36 @@ fn forged_packets_of_a_lan_host_stay_at_its_site() -> Result<()> {
     }
     // What NAT makes of any source is the router's own.
     attack.launch("taipei-lan", "taipei", own, &[Ipv4Addr::new(10, 255, 0, 99)])?;
+    lab.down()
+}
+
+/// Hellos to all neighbours have one destination: conntrack would take those into the second tunnel for more of those into the first.
+#[test]
+fn masquerade_on_the_tunnels_of_a_router_costs_it_no_adjacency() -> Result<()> {
+    let lab = Lab::up("t-masq", &mesh::triangle("t-masq"))?;
+    lab.await_full()?;
+    for rule in [
+        "add table ip careless",
+        "add chain ip careless post { type nat hook postrouting priority srcnat ; }",
+        "add rule ip careless post oifname wg-* counter masquerade",
+    ] {
+        lab.run_at("taipei", &format!("nft {rule}"))?;
+    }
+    let begun = Instant::now();
+    // That of a flapping one is never so old.
+    let old = |neighbor: &Value| neighbor["since_s"].as_f64().is_some_and(|since| since > 3.0 * DEAD.as_secs_f64());
+    eventually("adjacencies that have outlived three dead intervals", SETTLED, || {
+        for site in ["taipei", "osaka", "seoul"] {
+            let status = lab.status(site)?;
+            let neighbors = status["neighbors"].as_array().context("neighbors")?;
+            ensure!(neighbors.len() == 2 && neighbors.iter().all(old), "{site}: {neighbors:?}");
+        }
+        Ok((begun.elapsed() > 3 * DEAD).then_some(()))
+    })?;
+    // Not because nothing is tracked.
+    lab.await_ping("taipei-lan", lab.lan_host("osaka")?, SETTLED)?;
+    let counted = lab.run_at("taipei", "nft list table ip careless")?;
+    ensure!(counted.contains("packets") && !counted.contains("packets 0 "), "{counted}");
     lab.down()
 }
 

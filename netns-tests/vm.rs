@@ -12,13 +12,14 @@ use crate::harness::vm::guest::Guest;
 const DEADLINE: Duration = Duration::from_secs(420);
 
 /// What the kernel of a router with WireGuard tunnels needs and may have as modules.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 11] = [
     "wireguard",
     "tun",
     "veth",
     "bridge",
     "nf_tables",
     "nft_chain_nat",
+    "nft_ct",
     "nft_masq",
     "ipv6",
     "nft_fib_inet",

@@ -38,7 +38,7 @@ pub enum NftError {
     NoNfTables(String),
     /// The kernel knows nothing of some expression or hook.
     #[error(
-        "this kernel lacks something that weft's ruleset needs (modules nft_fib_ipv4, nft_limit, nft_meta_bridge): {0}"
+        "this kernel lacks something that weft's ruleset needs (modules nft_ct, nft_fib_ipv4, nft_limit, nft_meta_bridge): {0}"
     )]
     Unsupported(String),
     /// Anything else that it complains of.

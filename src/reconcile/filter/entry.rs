@@ -15,13 +15,13 @@ use super::sources::Sources;
 use crate::mesh::{Mesh, Site, SourceCheck};
 
 /// IP protocol number of OSPF.
-const OSPF: u8 = 89;
+pub(super) const OSPF: u8 = 89;
 
 /// UDP ports of BFD: single hop, its echo, and multihop (RFC 5881 §4, RFC 5883 §5).
-const BFD: [u16; 3] = [3784, 3785, 4784];
+pub(super) const BFD: [u16; 3] = [3784, 3785, 4784];
 
 /// UDP ports of weft's own probes: there are none in this version.
-const PROBES: [u16; 0] = [];
+pub(super) const PROBES: [u16; 0] = [];
 
 /// ICMP errors that enter in a second whatever their source is.
 pub(super) const ICMP_ERRORS: u32 = 100;
@@ -77,7 +77,7 @@ fn control(mesh: &Mesh) -> Chain {
     chain.rule(format!("ip protocol {OSPF} {others}{drop}"));
     let ports = set(BFD.iter().chain(&PROBES).map(u16::to_string)).unwrap_or_default();
     chain.rule(format!("udp dport {ports} {drop}"));
-    if let Some(vnis) = set(mesh.segments.iter().map(|l2| l2.segment.vni.value().to_string())) {
+    if let Some(vnis) = vnis(mesh) {
         // The VNI is 12 octets into the datagram.
         chain.rule(format!("udp dport {PORT} @th,96,24 {vnis} {drop}"));
         // A first fragment may be too short to have it; without the first, the others are never joined.
@@ -85,6 +85,11 @@ fn control(mesh: &Mesh) -> Chain {
         chain.rule(format!("udp dport {PORT} ip frag-off & 0x2000 != 0 {drop}"));
     }
     chain
+}
+
+/// The VNIs of the mesh, whoever is part of their segments.
+pub(super) fn vnis(mesh: &Mesh) -> Option<String> {
+    set(mesh.segments.iter().map(|l2| l2.segment.vni.value().to_string()))
 }
 
 /// Loopbacks of the sites at the ends of virtual links, to which OSPF packets come through LANs.
@@ -130,6 +135,11 @@ impl Chain {
     /// One of a hook of the same name. What it does not decide passes.
     pub fn hooked(hook: &str, priority: &str) -> Self {
         Self { name: hook.to_owned(), lines: vec![format!("type filter hook {hook} {priority}")] }
+    }
+
+    /// One of a hook, with a name of its own: another chain has the hook's.
+    pub fn on(name: &str, hook: &str, priority: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::hooked(hook, priority) }
     }
 
     pub fn rule(&mut self, rule: String) {

@@ -7,7 +7,7 @@ use super::drops::Reason;
 use super::entry::Chain;
 use super::ranges::Ranges;
 use super::sources::Sources;
-use super::{drops, entry, exit, overlay};
+use super::{drops, entry, exit, overlay, untracked};
 use crate::mesh::{IfName, Mesh, Site, SourceCheck};
 
 /// A script for `nft -f` that replaces the tables of the mesh, whatever was in them.
@@ -89,6 +89,7 @@ fn ip(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segment
     text += &entry::chains(mesh, site, &sources);
     text += &overlay::arriving(segments, site);
     text += &entry::fragments(mesh, &sources);
+    text += &untracked::chains(mesh);
 
     let mut forward = Chain::hooked("forward", PRIORITY);
     let mut input = Chain::hooked("input", PRIORITY);
