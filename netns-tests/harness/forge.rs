@@ -73,6 +73,17 @@ impl Packet {
         Self::new(source, destination, ICMP, message)
     }
 
+    /// An ICMP error: an OSPF packet of the destination's to another router would have to be fragmented, as only 552 octets pass.
+    pub fn too_big(source: Ipv4Addr, destination: Ipv4Addr, other: Ipv4Addr) -> Self {
+        let [high, low] = 552_u16.to_be_bytes();
+        let quoted =
+            [&[0x45, 0, 4, 0, 0, 1, 0x40, 0, 1, OSPF, 0, 0][..], &destination.octets(), &other.octets(), &[2; 8]];
+        let mut message = [&[3, 4, 0, 0, 0, 0, high, low][..], &quoted.concat(), MARK].concat();
+        let sum = checksum(&message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+        Self::new(source, destination, ICMP, message)
+    }
+
     /// An OSPF packet of area 0 without authentication (RFC 2328 §A.3.1). The mark follows it, as a digest would.
     pub fn ospf(source: Ipv4Addr, destination: Ipv4Addr, kind: u8, body: &[u8]) -> Self {
         let length = u16::try_from(24 + body.len()).expect("packets here are small");

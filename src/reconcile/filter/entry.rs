@@ -30,16 +30,25 @@ pub(super) const ICMP_ERRORS: u32 = 100;
 /// discovery needs them.
 pub(super) const ICMP_ERROR_TYPES: &str = "icmp type { 3, 11, 12 }";
 
+/// What only tunnels bring, to be seen before anything else is done with it.
+///
 /// Fragments with a source in the loopbacks come from tunnels. Others would be joined to fragments that did, and the whole packet would
 /// seem to have come by the tunnel (a packet has the interface of the fragment that came last). To be seen before they are joined:
 /// conntrack does it at priority -400, the IP stack later.
-pub(super) fn fragments(mesh: &Mesh, sources: &Sources) -> String {
+///
+/// ICMP errors about packets to the loopbacks come from tunnels, too: nobody else sees those packets. An error from elsewhere would tell
+/// this router or another of a path MTU, and the kernel believe it for ten minutes. The destination is 24 octets into the ICMP message,
+/// and no such message is so long that it would be fragmented (RFC 1812 §4.3.2.3).
+pub(super) fn arriving(mesh: &Mesh, sources: &Sources) -> String {
     let elsewhere = set(quoted(&sources.joined).chain(["\"lo\"".to_owned()])).unwrap_or_default();
+    let (loopbacks, drop) = (mesh.loopbacks, Reason::Control.verdict());
+    let bits = loopbacks.prefix();
+    let prefix = u32::from(loopbacks.network()).checked_shr(u32::BITS - u32::from(bits)).unwrap_or(0);
     format!(
         "\tchain prerouting {{\n\t\ttype filter hook prerouting priority -450\n\
-         \t\tip frag-off & 0x3fff != 0 ip saddr {} iifname != @tunnels iifname != {elsewhere} {}\n\t}}\n",
-        mesh.loopbacks,
-        Reason::Control.verdict()
+         \t\tip frag-off & 0x3fff != 0 ip saddr {loopbacks} iifname != @tunnels iifname != {elsewhere} {drop}\n\
+         \t\t{ICMP_ERROR_TYPES} ip frag-off & 0x2000 != 0 iifname != @tunnels iifname != {elsewhere} {drop}\n\
+         \t\t{ICMP_ERROR_TYPES} @th,192,{bits} {prefix:#x} iifname != @tunnels iifname != {elsewhere} {drop}\n\t}}\n"
     )
 }
 
