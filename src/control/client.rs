@@ -95,7 +95,14 @@ pub fn ask<T: DeserializeOwned>(run_dir: &Path, request: Request) -> Result<T, C
         Err(error) if nobody_there(&error) => return Err(ClientError::NotRunning { path }),
         Err(source) => return Err(ClientError::Io { path, source }),
     };
-    match serde_json::from_str(&exchange(stream, &path, &request)?)? {
+    let answer = match exchange(stream, &path, &request) {
+        // It ended after it was asked and before it answered.
+        Err(ClientError::Io { .. }) if connect(&path).is_err_and(|error| nobody_there(&error)) => {
+            return Err(ClientError::NotRunning { path });
+        }
+        other => other?,
+    };
+    match serde_json::from_str(&answer)? {
         Reply::Ok(value) => Ok(value),
         Reply::Error(reason) => Err(ClientError::Refused(reason)),
     }
@@ -140,14 +147,20 @@ fn exchange(mut stream: UnixStream, path: &Path, request: &Request) -> Result<St
     }
     reader.get_ref().set_read_timeout(Some(PART_PATIENCE)).map_err(failed)?;
     let mut line = String::new();
-    reader.read_line(&mut line).map_err(failed)?;
-    Ok(line)
+    match reader.read_line(&mut line) {
+        Ok(0) => Err(failed(io::ErrorKind::UnexpectedEof.into())),
+        Ok(_) => Ok(line),
+        Err(source) => Err(failed(source)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd as _;
     use std::os::unix::net::UnixListener;
     use std::process::{Command, Stdio};
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     use super::*;
 
@@ -162,6 +175,41 @@ mod tests {
         let text = error.to_string();
         let start = format!("the weft daemon (pid {}) does not answer within 2 s: it ", std::process::id());
         assert!(text.starts_with(&start) && text.ends_with("; its log may say why"), "{text}");
+    }
+
+    /// Asks who listens at a socket, and has it end with the question unanswered.
+    fn asked_at_its_end(end: impl FnOnce(UnixListener)) -> ClientError {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(super::super::socket_path(dir.path())).unwrap();
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| ask::<()>(dir.path(), Request::Status).unwrap_err());
+            let mut asked = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+            assert_eq!(poll(&mut asked, PollTimeout::from(10_000_u16)), Ok(1), "nobody asks");
+            end(listener);
+            asking.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn a_daemon_that_ends_before_it_answers_is_not_running() {
+        let reset = asked_at_its_end(drop);
+        assert!(matches!(reset, ClientError::NotRunning { .. }), "{reset}");
+        let closed = asked_at_its_end(|listener| {
+            let (stream, _) = listener.accept().unwrap();
+            drop(listener);
+            drop(stream);
+        });
+        assert!(matches!(closed, ClientError::NotRunning { .. }), "{closed}");
+    }
+
+    #[test]
+    fn a_daemon_that_hangs_up_and_runs_on_is_no_other_version() {
+        let mut kept = None;
+        let error = asked_at_its_end(|listener| {
+            drop(listener.accept().unwrap());
+            kept = Some(listener);
+        });
+        assert!(matches!(error, ClientError::Io { .. }), "{error}");
     }
 
     #[test]
