@@ -98,7 +98,7 @@ fn refusals(mesh: &Mesh, here: &str, refused: &[Refused], is_tunnel: impl Fn(&st
         let first = refused.first().map_or(Ipv4Addr::UNSPECIFIED, |refused| refused.source);
         let more = match refused.len() {
             0 | 1 => String::new(),
-            count => format!(" (and {} others)", count - 1),
+            count => format!(" (and {} more)", count - 1),
         };
         let lists = match sites[..] {
             [] => "is listed by no site".to_owned(),
@@ -151,7 +151,7 @@ mod tests {
             refusals(&mesh, "taipei", &all, |name| name == "wg-osaka"),
             [
                 format!(
-                    "eth1: 10 packets into the mesh were dropped, for their source 198.51.100.1 (and 1 others) is listed by no \
+                    "eth1: 10 packets into the mesh were dropped, for their source 198.51.100.1 (and 1 more) is listed by no \
                      site: if it lives here, list it in `prefixes` of taipei; {off}"
                 ),
                 format!(
