@@ -8,10 +8,7 @@ use bytes::Bytes;
 use super::world::*;
 use crate::retransmission::{FLOOD_WINDOW, ONE_PACKET};
 use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, MAX_AGE, Options, PacketBody, RouterLsa};
-use crate::{
-    Conduct, Config, Event, External, Input, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId,
-    SequenceNumber,
-};
+use crate::{Event, Instant, LinkStateId, LsaKey, LsaRefusal, LsaType, RouterId, SequenceNumber};
 
 /// An opaque LSA by a router that is not there.
 pub fn opaque(kind: LsaType, id: u32, body: &'static [u8]) -> Lsa {
@@ -19,11 +16,11 @@ pub fn opaque(kind: LsaType, id: u32, body: &'static [u8]) -> Lsa {
     Lsa::new(key, Options::E, SequenceNumber::INITIAL, &LsaBody::Opaque(Bytes::from_static(body))).unwrap()
 }
 
-fn update(lsa: Lsa) -> PacketBody {
+pub fn update(lsa: Lsa) -> PacketBody {
     PacketBody::LinkStateUpdate(vec![lsa])
 }
 
-fn instance(lsa: &Lsa, sequence: i32) -> Lsa {
+pub fn instance(lsa: &Lsa, sequence: i32) -> Lsa {
     let body = lsa.parse().unwrap();
     Lsa::new(lsa.header.key, lsa.header.options, SequenceNumber(sequence), &body).unwrap()
 }
@@ -47,7 +44,7 @@ pub fn updates_with(world: &World, engine: usize, since: Instant, key: LsaKey) -
 }
 
 /// Two engines, in step and long quiet.
-fn quiet_pair() -> World {
+pub fn quiet_pair() -> World {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
     world.run_for(Duration::from_secs(20));
@@ -634,193 +631,6 @@ fn corner_case_08_what_a_neighbor_dropped_as_too_soon_is_repeated_as_soon_as_it_
     world.reconfigure(0, |config| config.externals.values_mut().for_each(|external| external.tag = 9));
     world.run_to(Duration::from_millis(1300), World::agree);
     assert_eq!(updates_with(&world, 0, since, key), 2);
-}
-
-#[test]
-fn a_copy_of_an_update_that_comes_when_its_lsa_has_left_all_databases_is_taken_back() {
-    let mut world = quiet_pair();
-    world.reconfigure(0, |config| config.externals = externals(1));
-    world.run_for(Duration::from_secs(10));
-    let key = external_key(0, "20.0.0.0".parse().unwrap());
-    let copy = world.lsa(1, key).unwrap();
-    world.reconfigure(0, |config| config.externals.clear());
-    world.run_for(Duration::from_secs(10));
-    assert!(world.lsa(0, key).is_none() && world.lsa(1, key).is_none());
-
-    // It is remembered for some seconds that the LSA has left; then the copy is news, until its originator sees it acknowledged.
-    for (pause, is_believed) in [(0, false), (10, true)] {
-        world.run_for(Duration::from_secs(pause));
-        world.inject(port(1, 0), 0, update(copy.clone()));
-        assert_eq!(world.lsa(1, key).is_some(), is_believed);
-        world.run_for(Duration::from_secs(2));
-        assert!(world.lsa(0, key).is_none() && world.lsa(1, key).is_none());
-    }
-    assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
-}
-
-#[test]
-fn a_router_that_forgot_what_it_withdrew_is_told_of_it_and_goes_on_from_there() {
-    // In a row, so that the copy at 2 is of a third.
-    let mut world = World::new(3, &[(0, 1), (1, 2)]);
-    world.reconfigure(0, |config| config.externals = externals(1));
-    world.converge();
-    world.run_for(Duration::from_secs(10));
-    let key = external_key(0, "20.0.0.0".parse().unwrap());
-    let copy = world.lsa(2, key).unwrap();
-    world.reconfigure(0, |config| config.externals.clear());
-    world.run_for(Duration::from_secs(3));
-    assert!((0..3).all(|engine| world.lsa(engine, key).is_none()));
-    let since = world.now;
-    world.inject(port(2, 1), 1, update(copy.clone()));
-    world.run_for(Duration::from_secs(1));
-    assert!(world.lsa(2, key).is_none(), "its originator is not there to correct it");
-    assert_eq!(updates_with(&world, 2, since, key), 1, "it is told that the LSA is gone");
-    // Its originator restarts, and says the same under the number that it began with before.
-    let config = world.engines[0].config.clone();
-    world.restart(0, 99);
-    world.reconfigure(0, |now| {
-        *now = config;
-        now.externals = externals(1);
-    });
-    world.run_for(Duration::from_secs(8));
-    assert!(world.agree() && world.routes[2].contains_key(&prefix("20.0.0.0/24")));
-    assert!(world.lsa(2, key).unwrap().header.newer_than(&copy.header));
-}
-
-#[test]
-fn an_update_of_before_a_restart_that_comes_after_it_is_outbid() {
-    let mut world = quiet_pair();
-    world.reconfigure(0, |config| config.externals = externals(1));
-    world.run_for(Duration::from_secs(10));
-    let key = external_key(0, "20.0.0.0".parse().unwrap());
-    let now = world.lsa(0, key).unwrap();
-    world.inject(port(1, 0), 0, update(instance(&now, now.header.sequence.0 + 5)));
-    world.run_for(Duration::from_secs(2));
-    assert!(world.agree());
-    assert_eq!(world.lsa(1, key).unwrap().header.sequence.0, now.header.sequence.0 + 6);
-    // And an acknowledgement of what has left both since does nothing.
-    world.reconfigure(0, |config| config.externals.clear());
-    world.run_for(Duration::from_secs(10));
-    let since = world.now;
-    world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![now.with_age(crate::wire::MAX_AGE).header]));
-    world.run_for(Duration::from_secs(1));
-    assert_eq!(updates_with(&world, 0, since, key), 0);
-}
-
-/// A router that restarts has forgotten its sequence numbers, and this one does nothing beyond the RFC to find out about what it sent before.
-#[test]
-fn what_a_neighbor_sent_before_it_restarted_is_sent_back_to_it_when_it_comes_only_then() {
-    let strict = |config: &mut Config| {
-        config.conduct = Conduct::foreign();
-        config.externals = externals(1);
-    };
-    let key = external_key(0, "20.0.0.0".parse().unwrap());
-    let restarted = || {
-        let mut world = quiet_pair();
-        world.restart(0, 9);
-        world.reconfigure(0, strict);
-        world.run_for(DEAD);
-        let before = world.lsa(1, key).unwrap();
-        world.restart(0, 99);
-        world.run_to(DEAD, |world| world.all_full());
-        assert_eq!(world.lsa(0, key).unwrap().header.sequence, before.header.sequence, "it began from the same number");
-        (world, before)
-    };
-    let late = |before: &Lsa| [before.with_age(crate::wire::MAX_AGE), instance(before, before.header.sequence.0 + 3)];
-    for nth in 0..2 {
-        let (mut world, before) = restarted();
-        world.inject(port(1, 0), 0, update(late(&before)[nth].clone()));
-        world.run_for(Duration::from_secs(8));
-        assert!(world.agree() && world.routes[1].contains_key(&prefix("20.0.0.0/24")), "{nth}");
-        assert!(world.lsa(1, key).unwrap().header.sequence > before.header.sequence, "{nth}");
-    }
-    // What it withdraws just now goes.
-    let (mut world, _) = restarted();
-    world.reconfigure(0, |config| config.externals.clear());
-    world.run_for(Duration::from_secs(8));
-    assert!((0..2).all(|engine| world.lsa(engine, key).is_none()));
-}
-
-/// Nobody remembers what was sent before all restarted: the sender of the late packet is not the originator of the LSA in it.
-#[test]
-fn what_a_neighbor_passed_on_before_it_restarted_is_sent_back_to_it_when_it_comes_only_then() {
-    let key = external_key(0, "20.0.0.0".parse().unwrap());
-    let mut world = World::with(3, &[(0, 1), (1, 2)], |engine, config| {
-        config.externals = if engine == 0 { externals(1) } else { config.externals.clone() };
-    });
-    for seed in [9, 99] {
-        for engine in 0..3 {
-            world.restart(engine, seed + engine as u64);
-        }
-        world.run_to(DEAD, |world| world.all_full());
-    }
-    world.run_for(Duration::from_secs(1));
-    let known = world.lsa(2, key).unwrap();
-    let late = instance(&known, known.header.sequence.0 + 3);
-    world.inject(port(2, 1), 1, update(late.clone()));
-    world.run_for(Duration::from_secs(8));
-    assert!(world.agree() && world.routes[2].contains_key(&prefix("20.0.0.0/24")));
-    assert!(world.lsa(0, key).unwrap().header.sequence > late.header.sequence, "its originator has outbid it");
-}
-
-/// Router 1 has just taken an instance of router 0's LSA from before a restart that is newer than the first one after it. To outbid it router
-/// 0 has to wait, but not for long.
-fn to_be_outbid(key: LsaKey) -> (World, SequenceNumber) {
-    let mut world = quiet_pair();
-    // The third instance has to wait for longer than the second.
-    for tag in [1, 0] {
-        world.reconfigure(0, |config| {
-            config.externals = [(prefix("20.0.0.0/24"), External { tag, ..external() })].into()
-        });
-        world.run_for(crate::wire::MIN_LS_ARRIVAL + Duration::from_millis(250));
-    }
-    let copy = world.lsa(0, key).unwrap();
-    let before = instance(&copy, copy.header.sequence.0 + 5);
-    world.inject(port(1, 0), 0, update(before.clone()));
-    world.run_for(Duration::from_millis(120));
-    let noticed = |event: &Event| matches!(event, Event::SelfOriginatedReceived { .. });
-    assert!(world.events[0].iter().any(noticed), "the acknowledgement has come");
-    assert_eq!(world.lsa(0, key).unwrap().header.sequence, copy.header.sequence);
-    assert_eq!(world.lsa(1, key).unwrap().header.sequence, before.header.sequence);
-    (world, before.header.sequence)
-}
-
-#[test]
-fn an_instance_is_outbid_though_its_lsa_was_withdrawn_meanwhile_and_is_wanted_again() {
-    let key = external_key(0, "20.0.0.0".parse().unwrap());
-    let (mut world, theirs) = to_be_outbid(key);
-    world.reconfigure(0, |config| config.externals.clear());
-    world.reconfigure(0, |config| config.externals = externals(1));
-    world.run_for(Duration::from_secs(20));
-    assert!(world.agree() && world.routes[1].contains_key(&prefix("20.0.0.0/24")));
-    assert_eq!(world.lsa(1, key).unwrap().header.sequence, theirs.next().unwrap());
-}
-
-#[test]
-fn an_instance_that_was_to_be_outbid_is_flushed_at_once_when_its_lsa_is_withdrawn() {
-    let key = external_key(0, "20.0.0.0".parse().unwrap());
-    let (mut world, _) = to_be_outbid(key);
-    let since = world.now;
-    world.reconfigure(0, |config| config.externals.clear());
-    world.run_for(Duration::from_secs(4));
-    assert!((0..2).all(|engine| world.lsa(engine, key).is_none()));
-    assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
-    assert_eq!(updates_with(&world, 1, since, key), 0, "router 1 need not send it back");
-}
-
-#[test]
-fn an_instance_that_was_to_be_outbid_is_flushed_when_its_router_leaves() {
-    let key = external_key(0, "20.0.0.0".parse().unwrap());
-    let (mut world, _) = to_be_outbid(key);
-    // Router 1 takes another instance only after MinLSArrival.
-    world.run_for(crate::wire::MIN_LS_ARRIVAL - Duration::from_millis(100));
-    let since = world.now;
-    world.input(0, Input::Withdraw);
-    world.run_to(Duration::from_secs(4), |world| world.engines[0].is_stopped());
-    world.run_for(Duration::from_secs(1));
-    assert!(world.lsa(1, key).is_none_or(|left| left.header.is_max_age()));
-    assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
-    assert_eq!(updates_with(&world, 1, since, key), 0, "router 1 need not send it back");
 }
 
 #[test]

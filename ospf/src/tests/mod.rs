@@ -11,6 +11,7 @@ mod configuration;
 mod corner_cases;
 mod exchange;
 mod flooding;
+mod forgotten;
 mod graceful_restart;
 mod hostile;
 mod inter_area;

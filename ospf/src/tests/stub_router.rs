@@ -6,21 +6,8 @@ use super::world::*;
 use crate::wire::{LsaBody, RouterLinkKind};
 use crate::{Config, Event, Input, InterfaceId, StubRouter, StubRouterState};
 
-/// 0 - 1 - 2, and a dear way from 0 to 2 past 1.
 fn triangle(of_router_1: StubRouter) -> World {
-    World::with(3, &[(0, 1), (1, 2), (0, 2)], |engine, config| {
-        let dear = match engine {
-            0 => Some(port(0, 2).1),
-            2 => Some(port(2, 0).1),
-            _ => None,
-        };
-        if let Some(id) = dear {
-            config.interfaces.get_mut(&id).unwrap().cost = 100;
-        }
-        if engine == 1 {
-            config.stub_router = of_router_1;
-        }
-    })
+    World::dear_past_1(|config| config.stub_router = of_router_1)
 }
 
 /// Where router 0 sends what is for router 2.

@@ -6,21 +6,9 @@ use super::world::*;
 use crate::wire::{GraceLsa, RestartReason};
 use crate::{Announcement, Event, Input, InterfaceId, NeighborState as S, Restarting, StubRouterState};
 
-/// 0 - 1 - 2, and a dear way from 0 to 2 past 1, which brings in a few destinations.
+/// Router 1, through which traffic goes, brings in a few destinations.
 fn triangle() -> World {
-    let mut world = World::with(3, &[(0, 1), (1, 2), (0, 2)], |engine, config| {
-        let dear = match engine {
-            0 => Some(port(0, 2).1),
-            2 => Some(port(2, 0).1),
-            _ => None,
-        };
-        if let Some(id) = dear {
-            config.interfaces.get_mut(&id).unwrap().cost = 100;
-        }
-        if engine == 1 {
-            config.externals = externals(3);
-        }
-    });
+    let mut world = World::dear_past_1(|config| config.externals = externals(3));
     world.converge();
     world.run_for(Duration::from_secs(30));
     assert_eq!(way_to_2(&world), Some(port(0, 1).1));

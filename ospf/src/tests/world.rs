@@ -134,6 +134,15 @@ impl World {
         Self::build(count, links, &[], change)
     }
 
+    /// 0 - 1 - 2, and a dear way from 0 to 2 past 1, which `change` configures.
+    pub fn dear_past_1(change: impl FnOnce(&mut Config)) -> Self {
+        let mut change = Some(change);
+        Self::with(3, &[(0, 1), (1, 2), (0, 2)], |engine, config| match engine {
+            1 => change.take().into_iter().for_each(|change| change(config)),
+            _ => config.interfaces.get_mut(&port(engine, 2 - engine).1).unwrap().cost = 100,
+        })
+    }
+
     /// `count` engines on one broadcast segment.
     pub fn lan(count: usize, change: impl FnMut(usize, &mut Config)) -> Self {
         Self::build(count, &[], &[(0..count).collect()], change)
