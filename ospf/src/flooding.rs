@@ -229,11 +229,7 @@ impl Engine {
 
     /// Whether an LSA is one of ours that follows from routes or configuration: no route follows from it (§16.2 (2), §16.4 (2)).
     pub(crate) fn is_own_conclusion(&self, place: LsaPlace) -> bool {
-        let is_conclusion = matches!(
-            place.key.kind,
-            LsaType::SUMMARY_NETWORK | LsaType::SUMMARY_ASBR | LsaType::AS_EXTERNAL | LsaType::NSSA
-        );
-        is_conclusion && self.is_self_originated(place)
+        place.key.kind.follows_from_routes() && self.is_self_originated(place)
     }
 
     /// Table 19 for an LSA that is newer than ours.

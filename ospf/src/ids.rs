@@ -125,6 +125,12 @@ impl LsaType {
     pub const fn is_opaque(self) -> bool {
         matches!(self.0, 9..=11)
     }
+
+    /// Whether routes or the configuration decide if a router originates LSAs of this type: as a border router, as an AS boundary router, or
+    /// as the translator of a not-so-stubby area.
+    pub(crate) const fn follows_from_routes(self) -> bool {
+        matches!(self, Self::SUMMARY_NETWORK | Self::SUMMARY_ASBR | Self::AS_EXTERNAL | Self::NSSA)
+    }
 }
 
 impl fmt::Display for LsaType {

@@ -386,13 +386,6 @@ impl Engine {
     }
 }
 
-impl LsaType {
-    /// Whether routes decide if this router originates LSAs of this type: as a border router, or as the translator of an NSSA.
-    const fn follows_from_routes(self) -> bool {
-        matches!(self.0, 3..=5 | 7)
-    }
-}
-
 /// Where our Grace-LSA of an interface is.
 fn grace_place(own: RouterId, id: InterfaceId) -> LsaPlace {
     LsaPlace { domain: Domain::Link(id), key: GraceLsa::key(own) }
