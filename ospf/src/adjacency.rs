@@ -357,18 +357,12 @@ impl RetransmissionList {
         self.unsent.insert(key);
     }
 
-    /// Lists an LSA that the neighbour sent, now or before it restarted ([`Neighbor::may_have_outlived`]).
-    pub(crate) fn add_doubted(&mut self, key: LsaKey, octets: usize) {
-        self.add(key, octets);
+    /// What is listed is no news to the neighbour, or should not be: it sent it, now or before it restarted
+    /// ([`Neighbor::may_have_outlived`]), or was told of it.
+    pub(crate) fn doubt(&mut self, key: LsaKey) {
         if let Some(pending) = self.entries.get_mut(&key) {
             pending.doubted = true;
         }
-    }
-
-    /// Lists an LSA that the neighbour asks for if it needs it: it is sent if it has not by `retry`.
-    pub(crate) fn await_request(&mut self, key: LsaKey, octets: usize, retry: Instant) {
-        self.add_doubted(key, octets);
-        self.sent(key, retry);
     }
 
     /// Lists an LSA that others are expected to send: this router does if they have not by `retry`.

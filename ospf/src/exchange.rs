@@ -439,7 +439,8 @@ impl Engine {
             let stored = Databases::place(lsa, key.interface, area).and_then(|place| self.databases.lookup(place));
             let is_unchanged = stored.is_some_and(|entry| entry.header(now).compare(&header).is_eq());
             if is_unchanged && !neighbor.retransmission.contains(lsa) {
-                neighbor.retransmission.await_request(lsa, usize::from(header.length), retry);
+                neighbor.retransmission.await_ack(lsa, usize::from(header.length), retry);
+                neighbor.retransmission.doubt(lsa);
                 self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
             }
         }

@@ -311,14 +311,12 @@ impl Engine {
                     neighbor.retransmission.await_ack(place.key, usize::from(header.length), retry);
                     self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
                 } else {
-                    if doubted {
-                        neighbor.retransmission.add_doubted(place.key, usize::from(header.length));
-                        flooding = Flooding::Doubted;
-                    } else {
-                        neighbor.retransmission.add(place.key, usize::from(header.length));
-                    }
+                    neighbor.retransmission.add(place.key, usize::from(header.length));
                     self.unsent_floods.insert(key);
-                    if flooding == Flooding::Onward && arrival.is_some() && all_at_once {
+                    if doubted {
+                        neighbor.retransmission.doubt(place.key);
+                        flooding = Flooding::Doubted;
+                    } else if flooding == Flooding::Onward && arrival.is_some() && all_at_once {
                         flooding = Flooding::AlsoBack;
                     }
                 }

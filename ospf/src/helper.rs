@@ -165,8 +165,7 @@ impl Engine {
         let unheard = neighbor.retransmission.unheard().any(|lsa| {
             let place = Databases::place(lsa, key.interface, interface.config.area);
             let entry = place.and_then(|place| self.databases.lookup(place));
-            let is_news = lsa.kind.tells_of_topology() && lsa.advertising_router != neighbor.router_id;
-            is_news && entry.is_some_and(|entry| entry.change() == Change::Contents)
+            lsa.kind.tells_of_topology() && entry.is_some_and(|entry| entry.change() == Change::Contents)
         });
         if unheard { Err(HelperRefusal::Changed) } else { Ok(key) }
     }
