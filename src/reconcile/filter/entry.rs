@@ -39,17 +39,17 @@ pub(super) const ICMP_ERROR_TYPES: &str = "icmp type { 3, 11, 12 }";
 /// ICMP errors about packets to the loopbacks come from tunnels, too: nobody else sees those packets. An error from elsewhere would tell
 /// this router or another of a path MTU, and the kernel believe it for ten minutes. The destination is 24 octets into the ICMP message,
 /// and no such message is so long that it would be fragmented (RFC 1812 §4.3.2.3).
-pub(super) fn arriving(mesh: &Mesh, sources: &Sources) -> String {
+pub(super) fn only_by_tunnels(mesh: &Mesh, sources: &Sources) -> String {
     let elsewhere = set(quoted(&sources.joined).chain(["\"lo\"".to_owned()])).unwrap_or_default();
-    let (loopbacks, drop) = (mesh.loopbacks, Reason::Control.verdict());
+    let refused = format!("iifname != @tunnels iifname != {elsewhere} {}", Reason::Control.verdict());
+    let loopbacks = mesh.loopbacks;
     let bits = loopbacks.prefix();
     let prefix = u32::from(loopbacks.network()).checked_shr(u32::BITS - u32::from(bits)).unwrap_or(0);
-    format!(
-        "\tchain prerouting {{\n\t\ttype filter hook prerouting priority -450\n\
-         \t\tip frag-off & 0x3fff != 0 ip saddr {loopbacks} iifname != @tunnels iifname != {elsewhere} {drop}\n\
-         \t\t{ICMP_ERROR_TYPES} ip frag-off & 0x2000 != 0 iifname != @tunnels iifname != {elsewhere} {drop}\n\
-         \t\t{ICMP_ERROR_TYPES} @th,192,{bits} {prefix:#x} iifname != @tunnels iifname != {elsewhere} {drop}\n\t}}\n"
-    )
+    let mut chain = Chain::hooked("prerouting", "priority -450");
+    chain.rule(format!("ip frag-off & 0x3fff != 0 ip saddr {loopbacks} {refused}"));
+    chain.rule(format!("{ICMP_ERROR_TYPES} ip frag-off & 0x2000 != 0 {refused}"));
+    chain.rule(format!("{ICMP_ERROR_TYPES} @th,192,{bits} {prefix:#x} {refused}"));
+    chain.text()
 }
 
 /// The chains to which `forward` sends packets that enter.

@@ -88,7 +88,7 @@ fn ip(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segment
     }
     text += &entry::chains(mesh, site, &sources);
     text += &overlay::arriving(segments, site);
-    text += &entry::arriving(mesh, &sources);
+    text += &entry::only_by_tunnels(mesh, &sources);
     text += &untracked::chains(mesh);
 
     let mut forward = Chain::hooked("forward", PRIORITY);
