@@ -9,7 +9,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::harness::lab::{Lab, WEFT};
 use crate::harness::mesh;
-use crate::harness::ping::{INTERVAL, Stream};
+use crate::harness::ping::INTERVAL;
+use crate::harness::streams::Streams;
 use crate::harness::wait::eventually;
 
 const SITES: [&str; 3] = ["taipei", "osaka", "seoul"];
@@ -37,40 +38,6 @@ fn distribute(lab: &Lab, name: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Between all hosts.
-fn streams(lab: &Lab) -> Result<Vec<(String, Stream)>> {
-    let mut streams = Vec::new();
-    for from in SITES {
-        for to in SITES.into_iter().filter(|&to| to != from) {
-            let host: Ipv4Addr = lab.lan_host(to)?;
-            lab.await_ping(&format!("{from}-lan"), host, SETTLED)?;
-            streams.push((format!("{from} to {to}"), Stream::start(&lab.netns(&format!("{from}-lan")), host)?));
-        }
-    }
-    Ok(streams)
-}
-
-fn await_answers(streams: &[(String, Stream)], time: Duration) -> Result<()> {
-    let enough = usize::try_from(time.as_millis() / INTERVAL.as_millis())?;
-    let from: Vec<u16> = streams.iter().map(|(_, stream)| stream.sent()).collect();
-    eventually("pings to be answered", time + SETTLED, || {
-        let all = streams.iter().zip(&from).all(|((_, stream), &from)| stream.answered_since(from) >= enough);
-        Ok(all.then_some(()))
-    })
-}
-
-/// The most packets that any stream has lost, with all of them in words.
-fn losses(streams: Vec<(String, Stream)>) -> Result<(u16, String)> {
-    let mut most = 0;
-    let mut text = Vec::new();
-    for (name, stream) in streams {
-        let count = stream.finish()?;
-        most = most.max(count.lost());
-        text.push(format!("{name}: {} of {}", count.lost(), count.sent));
-    }
-    Ok((most, text.join(", ")))
-}
-
 fn log(name: &str, site: &str) -> Result<String> {
     let path = state(name, site).join("log");
     fs::read_to_string(&path).with_context(|| format!("reading {path:?}"))
@@ -85,8 +52,8 @@ fn a_site_that_is_renamed_loses_no_packet_and_no_adjacency() -> Result<()> {
     let known = fs::read_to_string(&keys)?;
     let key = known.lines().find_map(|line| line.strip_prefix("osaka ")).context("osaka's key")?.to_owned();
     fs::write(&keys, format!("{known}kyoto {key}\n"))?;
-    let streams = streams(&lab)?;
-    await_answers(&streams, Duration::from_secs(1))?;
+    let streams = Streams::between(&lab, &SITES)?;
+    streams.await_answers(Duration::from_secs(1))?;
     distribute(&lab, name, &text.replace("name = \"osaka\"", "name = \"kyoto\""))?;
     for site in ["taipei", "seoul"] {
         let tunnels = lab.tunnels(site)?;
@@ -97,10 +64,9 @@ fn a_site_that_is_renamed_loses_no_packet_and_no_adjacency() -> Result<()> {
         ensure!(lab.is_full(site, "wg-kyoto")?, "{site} has kept the adjacency");
         ensure!(!log(name, site)?.contains("os error 98"), "two interfaces wanted the same port at {site}");
     }
-    await_answers(&streams, Duration::from_secs(5))?;
-    let (most, lost) = losses(streams)?;
-    eprintln!("renaming a site: {lost}");
-    ensure!(most == 0, "{lost}");
+    streams.await_answers(Duration::from_secs(5))?;
+    let lost = streams.finish()?;
+    ensure!(lost.most == 0, "{lost:?}");
     lab.down()
 }
 
@@ -117,24 +83,24 @@ fn other_loopbacks_cost_packets_until_all_have_read_of_them_and_leave_no_segment
     };
     let [_, second] = [address(hosts[0])?, address(hosts[1])?];
     lab.await_ping(hosts[0], second, SETTLED)?;
-    let streams = streams(&lab)?;
+    let streams = Streams::between(&lab, &SITES)?;
     // A router keeps the routes that it has found at its start for some seconds: they must not hide anything.
-    await_answers(&streams, Duration::from_secs(8))?;
+    streams.await_answers(Duration::from_secs(8))?;
     let began = Instant::now();
     distribute(&lab, name, &text.replace("10.255.0.0/16", "10.254.0.0/16"))?;
     let distributed = began.elapsed();
     lab.await_full()?;
     let full = began.elapsed();
-    await_answers(&streams, Duration::from_secs(8))?;
-    let (most, lost) = losses(streams)?;
-    let text = format!("read by all after {distributed:?}, Full after {full:?}, lost {lost}");
+    streams.await_answers(Duration::from_secs(8))?;
+    let lost = streams.finish()?;
+    let text = format!("read by all after {distributed:?}, Full after {full:?}, lost {lost:?}");
     eprintln!("other loopbacks: {text}");
     // Each announces at once that it begins anew: nobody waits for RouterDeadInterval.
     ensure!(full - distributed <= Duration::from_secs(3), "{text}");
     // Two routers do not know each other until both have read the file, which takes as long as it takes here. Then a Router-LSA that has
     // just told of one neighbour waits for up to MinLSInterval before it tells of another.
     let most_expected = (full + MIN_LS_INTERVAL).as_millis() / INTERVAL.as_millis() + 30;
-    ensure!(u128::from(most) <= most_expected, "{text}");
+    ensure!(u128::from(lost.most) <= most_expected, "{text}");
     lab.await_ping(hosts[0], second, SETTLED)?;
     for site in SITES {
         let left = lab.ip(site, "-4 address show")?;
@@ -160,8 +126,8 @@ fn a_flushed_ruleset_and_forwarding_switched_off_are_corrected_at_once_and_repor
         let log = log(name, "taipei")?;
         Ok(log.lines().any(|line| line.contains("nftables tables") && line.contains("nft (pid")).then_some(()))
     })?;
-    let streams = streams(&lab)?;
-    await_answers(&streams, Duration::from_secs(1))?;
+    let streams = Streams::between(&lab, &SITES)?;
+    streams.await_answers(Duration::from_secs(1))?;
     for setting in ["all", "wg-osaka"] {
         lab.run_at("taipei", &format!("sysctl -qw net.ipv4.conf.{setting}.forwarding=0"))?;
         let begin = Instant::now();
@@ -174,9 +140,9 @@ fn a_flushed_ruleset_and_forwarding_switched_off_are_corrected_at_once_and_repor
             Ok(log(name, "taipei")?.contains(&format!("net.ipv4.conf.{setting}.forwarding")).then_some(()))
         })?;
     }
-    await_answers(&streams, Duration::from_secs(1))?;
-    let (most, lost) = losses(streams)?;
-    eprintln!("forwarding switched off twice: {lost}");
-    ensure!(most < 100, "{lost}");
+    streams.await_answers(Duration::from_secs(1))?;
+    let lost = streams.finish()?;
+    eprintln!("forwarding switched off twice: {lost:?}");
+    ensure!(lost.most < 100, "{lost:?}");
     lab.down()
 }

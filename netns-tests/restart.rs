@@ -10,8 +10,8 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::harness::lab::{Lab, WEFT};
 use crate::harness::mesh;
-use crate::harness::ping::{INTERVAL, Stream};
 use crate::harness::process::output_of;
+use crate::harness::streams::Streams;
 use crate::harness::wait::eventually;
 
 const SITES: [&str; 3] = ["taipei", "osaka", "seoul"];
@@ -42,41 +42,6 @@ fn through_seoul(name: &str) -> String {
     format!("{}\n[[link]]\nbetween = [\"taipei\", \"osaka\"]\ncost = 100\n", mesh::triangle(name))
 }
 
-/// Between the hosts of all sites, both ways.
-fn streams(lab: &Lab) -> Result<Vec<(String, Stream)>> {
-    let mut streams = Vec::new();
-    for from in SITES {
-        for to in SITES.into_iter().filter(|&to| to != from) {
-            let host = lab.lan_host(to)?;
-            lab.await_ping(&format!("{from}-lan"), host, END)?;
-            streams.push((format!("{from} to {to}"), Stream::start(&lab.netns(&format!("{from}-lan")), host)?));
-        }
-    }
-    Ok(streams)
-}
-
-fn await_answers(streams: &[(String, Stream)], time: Duration) -> Result<()> {
-    let enough = usize::try_from(time.as_millis() / INTERVAL.as_millis())?;
-    let from: Vec<u16> = streams.iter().map(|(_, stream)| stream.sent()).collect();
-    eventually("pings to be answered", time + END, || {
-        let all = streams.iter().zip(&from).all(|((_, stream), &from)| stream.answered_since(from) >= enough);
-        Ok(all.then_some(()))
-    })
-}
-
-/// The streams that have lost packets, with how many.
-fn losses(streams: Vec<(String, Stream)>) -> Result<Vec<String>> {
-    let mut losses = Vec::new();
-    for (name, stream) in streams {
-        let count = stream.finish()?;
-        ensure!(count.sent > 100, "{name}: {count:?}");
-        if count.lost() > 0 {
-            losses.push(format!("{name}: {} of {}", count.lost(), count.sent));
-        }
-    }
-    Ok(losses)
-}
-
 /// Ends the daemon by a signal and waits until it is gone.
 fn end(lab: &Lab, site: &str, signal: Signal) -> Result<Duration> {
     let pid = lab.daemon(site)?;
@@ -87,17 +52,17 @@ fn end(lab: &Lab, site: &str, signal: Signal) -> Result<Duration> {
     Ok(begin.elapsed())
 }
 
-fn restart(lab: &Lab, site: &str, how: How, streams: &[(String, Stream)]) -> Result<()> {
+fn restart(lab: &Lab, site: &str, how: How, streams: &Streams) -> Result<()> {
     match how {
         How::Restart => drop(end(lab, site, Signal::SIGTERM)?),
         How::Crash => {
             end(lab, site, Signal::SIGKILL)?;
-            await_answers(streams, ABSENCE)?;
+            streams.await_answers(ABSENCE)?;
         }
     }
     lab.start_what_is_missing()?;
     lab.await_full()?;
-    await_answers(streams, AFTER)
+    streams.await_answers(AFTER)
 }
 
 fn restarts_lose_nothing(name: &str, how: How, times: usize) -> Result<()> {
@@ -105,9 +70,9 @@ fn restarts_lose_nothing(name: &str, how: How, times: usize) -> Result<()> {
     let mut lost = Vec::new();
     for site in SITES {
         for time in 0..times {
-            let streams = streams(&lab)?;
+            let streams = Streams::between(&lab, &SITES)?;
             restart(&lab, site, how, &streams)?;
-            lost.extend(losses(streams)?.into_iter().map(|lost| format!("{how:?} {time} of {site}: {lost}")));
+            lost.extend(streams.finish()?.lines.into_iter().map(|lost| format!("{how:?} {time} of {site}: {lost}")));
         }
     }
     ensure!(lost.is_empty(), "packets were lost: {lost:#?}");
@@ -154,9 +119,9 @@ fn leaves(name: &str, departure: Departure) -> Result<()> {
         Ok(way.contains("dev wg-seoul ").then_some(()))
     })?;
     let seoul: Ipv4Addr = lab.lan_host("seoul")?;
-    let all = streams(&lab)?;
-    let (past, _others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| !name.contains("seoul"));
-    await_answers(&past, Duration::from_secs(1))?;
+    let mut past = Streams::between(&lab, &SITES)?;
+    let _others = past.split_off("seoul");
+    past.await_answers(Duration::from_secs(1))?;
     // Where the daemon's own paths hold, which its engine has, too, and keeps.
     let engine = lab.engine("seoul")?.first().map_or(lab.daemon("seoul")?, |engine| *engine);
     let down = || {
@@ -190,9 +155,9 @@ fn leaves(name: &str, departure: Departure) -> Result<()> {
         let live: Vec<_> = lsas.as_array().context("LSAs")?.iter().filter(live).collect();
         ensure!(live.is_empty(), "{site} still has LSAs of seoul: {live:#?}");
     }
-    await_answers(&past, AFTER)?;
-    let lost = losses(past)?;
-    ensure!(lost.is_empty(), "packets that went through seoul were lost: {lost:#?}");
+    past.await_answers(AFTER)?;
+    let lost = past.finish()?;
+    ensure!(lost.most == 0, "packets that went through seoul were lost: {lost:#?}");
     let has_tunnels = !lab.tunnels("seoul")?.is_empty();
     ensure!(has_tunnels == (departure == Departure::Stop), "{seoul}: tunnels are {has_tunnels}");
     lab.down()

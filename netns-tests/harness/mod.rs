@@ -14,5 +14,6 @@ pub mod ping;
 pub mod process;
 pub mod sniff;
 pub mod speaker;
+pub mod streams;
 pub mod vm;
 pub mod wait;
