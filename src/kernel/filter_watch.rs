@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
@@ -43,17 +43,26 @@ const DATAGRAM: usize = 64 << 10;
 pub(super) struct FilterWatch {
     socket: AsyncFd<OwnedFd>,
     table: String,
-    /// Who changed it last. Behind a lock because it is read while the watch waits.
-    author: Mutex<Option<String>>,
+    /// What has been notified of a transaction so far. Behind a lock because it is read while the watch waits.
+    notified: Mutex<Notified>,
 }
 
 /// What messages mean for a table.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Notified {
-    /// It was touched, or may have been.
+    /// A transaction has touched it whose end has not been notified yet.
     touched: bool,
-    /// The process of the last transaction.
+    /// A transaction has ended that has touched it, or may have.
+    changed: bool,
+    /// The process of the last transaction that has touched it.
     author: Option<String>,
+}
+
+/// Whether everything has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drained {
+    Yes,
+    No,
 }
 
 impl FilterWatch {
@@ -70,19 +79,17 @@ impl FilterWatch {
         let _ = socket.set_rx_buf_sz(i32::try_from(BUFFER).map_err(io::Error::other)?);
         // The subscription is the socket's, whichever descriptor of it is left.
         let socket = register_descriptor(socket.as_fd().try_clone_to_owned()?)?;
-        Ok(Self { socket, table, author: Mutex::default() })
+        Ok(Self { socket, table, notified: Mutex::default() })
     }
 
     /// Waits until the table was changed, by whomever. May be dropped at any time.
     pub async fn changed(&self) -> io::Result<()> {
         loop {
             let mut ready = self.socket.readable().await?;
-            let (notified, drained) = self.read()?;
-            if drained {
+            if self.read()? == Drained::Yes {
                 ready.clear_ready();
             }
-            if notified.touched {
-                *self.author.lock().unwrap_or_else(PoisonError::into_inner) = notified.author;
+            if std::mem::take(&mut self.notified().changed) {
                 return Ok(());
             }
         }
@@ -90,24 +97,28 @@ impl FilterWatch {
 
     /// Who changed it last, in words.
     pub fn author(&self) -> Option<String> {
-        self.author.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.notified().author.clone()
     }
 
-    /// What has been notified by now, and whether that was all.
-    fn read(&self) -> io::Result<(Notified, bool)> {
-        let mut notified = Notified::default();
+    fn notified(&self) -> MutexGuard<'_, Notified> {
+        self.notified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what has been notified by now.
+    fn read(&self) -> io::Result<Drained> {
+        let mut notified = self.notified();
         let mut buffer = vec![0; DATAGRAM];
         for _ in 0..BATCH {
             match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
                 Ok(octets) => notified.take(&buffer[..octets], &self.table),
-                Err(nix::errno::Errno::EAGAIN) => return Ok((notified, true)),
+                Err(nix::errno::Errno::EAGAIN) => return Ok(Drained::Yes),
                 Err(nix::errno::Errno::EINTR) => {}
                 // Something was dropped.
-                Err(nix::errno::Errno::ENOBUFS) => notified.touched = true,
+                Err(nix::errno::Errno::ENOBUFS) => *notified = Notified { changed: true, ..Notified::default() },
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok((notified, false))
+        Ok(Drained::No)
     }
 }
 
@@ -128,7 +139,10 @@ impl Notified {
                     let name = attribute(attributes, TABLE).unwrap_or_default();
                     self.touched |= name.strip_suffix(&[0]).unwrap_or(name) == table.as_bytes();
                 }
-                NFT_MSG_NEWGEN => self.author = author(attributes),
+                NFT_MSG_NEWGEN if std::mem::take(&mut self.touched) => {
+                    self.changed = true;
+                    self.author = author(attributes);
+                }
                 _ => {}
             }
         }
@@ -175,6 +189,7 @@ mod tests {
             NFT_MSG_NEWGEN,
             &[(1, &[0, 0, 0, 9]), (NFTA_GEN_PROC_PID, &[0, 0, 18, 103]), (NFTA_GEN_PROC_NAME, b"firewalld\0")],
         );
+        let foreign = message(NFT_MSG_NEWGEN, &[(1, &[0, 0, 0, 10]), (NFTA_GEN_PROC_NAME, b"dockerd\0")]);
         let ours = message(NFT_MSG_DELTABLE, &[(TABLE, b"weft-acme\0")]);
         let others = message(NFT_MSG_DELTABLE, &[(TABLE, b"weft-acme2\0")]);
         let rule = message(8, &[(TABLE, b"weft-acme\0"), (2, b"forward\0")]);
@@ -182,11 +197,16 @@ mod tests {
         let author = Some("firewalld (pid 4711)".to_owned());
         for touching in [&ours, &rule] {
             let found = notified(&[others.clone(), touching.clone(), generation.clone()].concat());
-            assert_eq!(found, Notified { touched: true, author: author.clone() });
+            assert_eq!(found, Notified { touched: false, changed: true, author: author.clone() });
+            // Its end may be notified later than the rest, and that of another transaction then.
+            let mut found = notified(touching);
+            assert_eq!(found, Notified { touched: true, ..Notified::default() });
+            found.take(&[generation.clone(), others.clone(), foreign.clone()].concat(), "weft-acme");
+            assert_eq!(found, Notified { touched: false, changed: true, author: author.clone() });
         }
         for untouched in [&others, &element] {
             let found = notified(&[untouched.clone(), generation.clone()].concat());
-            assert_eq!(found, Notified { touched: false, author: author.clone() });
+            assert_eq!(found, Notified::default());
         }
     }
 
