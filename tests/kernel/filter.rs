@@ -1,8 +1,9 @@
 //! What the nftables ruleset lets into the mesh and out of it, packet by packet: forged ones come from a host on the router's LAN and
 //! out of its tunnels.
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -112,7 +113,7 @@ impl Scene {
         packets.iter().for_each(|packet| send(&self.raw, packet).unwrap());
         let mut forged = 0;
         for id in [2, 3] {
-            self.fence += 1;
+            self.fence = self.fence.wrapping_add(1);
             let last = Packet::udp(HOST, Ipv4Addr::new(10, id, 0, 9), self.fence, b"fence");
             send(&self.raw, &last).unwrap();
             let end = Instant::now() + DEADLINE;
@@ -381,6 +382,28 @@ fn what_only_this_site_has_does_not_come_out_of_a_tunnel_and_what_is_in_transit_
         scene.leaves(2, to(STRANGER, HOST), &source).await;
         scene.leaves(2, Packet::icmp(STRANGER, HOST, 11), &[]).await;
         scene.leaves(2, to(FAR, HOST), &[]).await;
+        scene.router.down().await;
+    });
+}
+
+#[test]
+fn no_packet_is_lost_while_the_ruleset_is_replaced() {
+    Namespace::new().block_on(|| async {
+        let text = mesh("unlisted = \"refuse\"", "", SEGMENT);
+        let mut scene = Scene::new(&text).await;
+        let script = Ruleset::of(&text, &text.sites[0]).unwrap().script().to_owned();
+        // In the router's namespace, that of this thread.
+        let replacing = std::thread::spawn(move || {
+            for _ in 0..100 {
+                let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+                nft.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+                assert!(nft.wait().unwrap().success());
+            }
+        });
+        while !replacing.is_finished() {
+            scene.enter(&[]);
+        }
+        replacing.join().unwrap();
         scene.router.down().await;
     });
 }

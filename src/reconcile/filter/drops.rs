@@ -71,6 +71,16 @@ pub fn is_filled_by_packets(set: &str) -> bool {
     set == SAMPLES || Reason::ALL.iter().any(|reason| set == reason.counters())
 }
 
+/// Lets a packet pass that is to be dropped because nothing is in the sets of intervals yet.
+///
+/// When a ruleset takes the place of another, its rules are in force a moment before its sets of intervals have their elements, which they
+/// are given one set after the other (Linux 6.18; sets without intervals have them at once). Until then a source would seem to be one that
+/// may not enter. This one is given its element last.
+const UNLESS_COMPLETE: &str = "meta protocol != @complete accept";
+
+/// The set that [`UNLESS_COMPLETE`] refers to. It has to be the last set of its table.
+pub(super) const COMPLETE: &str = "\tset complete {\n\t\ttype ether_type\n\t\tflags interval\n\t\telements = { ip }\n\t}\n";
+
 /// The sets and chains of these reasons.
 pub(super) fn declarations(reasons: &[Reason]) -> String {
     let mut text = String::new();
@@ -82,15 +92,18 @@ pub(super) fn declarations(reasons: &[Reason]) -> String {
     }
     for reason in reasons {
         let (chain, counters) = (reason.chain(), reason.counters());
-        let sample = match reason {
-            Reason::Source => format!("\t\tupdate @{SAMPLES} {{ iifname . ip saddr counter }}\n"),
-            _ => String::new(),
+        let before = match reason {
+            Reason::Source => {
+                format!("\t\t{UNLESS_COMPLETE}\n\t\tupdate @{SAMPLES} {{ iifname . ip saddr counter }}\n")
+            }
+            Reason::Martian => format!("\t\t{UNLESS_COMPLETE}\n"),
+            Reason::Control | Reason::Vxlan | Reason::Ipv6 => String::new(),
         };
         // Writing to a String does not fail.
         let _ = write!(
             text,
             "\tset {counters} {{\n\t\ttype ifname\n\t\tsize {MAX_INTERFACES}\n\t\tflags dynamic\n\t}}\n\
-             \tchain {chain} {{\n{sample}\t\tadd @{counters} {{ iifname counter }}\n\t\tdrop\n\t}}\n"
+             \tchain {chain} {{\n{before}\t\tadd @{counters} {{ iifname counter }}\n\t\tdrop\n\t}}\n"
         );
     }
     text

@@ -103,7 +103,8 @@ fn ip(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segment
     overlay::input(segments, &mut input);
     text += &forward.text();
     text += &input.text();
-    text + &overlay::output(segments)
+    text += &overlay::output(segments);
+    text + drops::COMPLETE
 }
 
 /// What is in the table of family `ip6`: nothing enters or leaves the mesh.
