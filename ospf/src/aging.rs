@@ -4,12 +4,22 @@
 //! here, and nothing but the hardware could change them; they are verified when they come.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::databases::LsaPlace;
 use crate::engine::Engine;
 use crate::lsdb::Change;
+use crate::time::Instant;
+use crate::timers::TimerKey;
 use crate::wire::MAX_AGE;
 use crate::work::Unit;
+
+/// LSAs with DoNotAge are looked at so often.
+const DO_NOT_AGE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// So many at a time; the next follow after a moment.
+const DO_NOT_AGE_AT_ONCE: usize = 256;
+const DO_NOT_AGE_STEP: Duration = Duration::from_millis(100);
 
 /// LSAs at MaxAge that may perhaps be removed: each is looked at when something has happened to it, and all of them when something has
 /// happened to a neighbour.
@@ -18,6 +28,8 @@ pub(crate) struct Removals {
     /// Those that have reached MaxAge, or have left a retransmission list.
     candidates: BTreeSet<LsaPlace>,
     sweep: Sweep,
+    /// How far LSAs with DoNotAge have been looked at this time.
+    do_not_age: Option<LsaPlace>,
 }
 
 /// Whether all LSAs at MaxAge have to be looked at.
@@ -81,6 +93,38 @@ impl Engine {
         self.flood(place, None);
     }
 
+    /// An LSA has come that does not grow old: it will be looked at.
+    pub(crate) fn watch_do_not_age(&mut self) {
+        self.timers.set_if_idle(TimerKey::DoNotAge, self.now + DO_NOT_AGE_INTERVAL);
+    }
+
+    /// Flushes LSAs with DoNotAge that nobody else will (RFC 1793 §2.3), whoever originated them.
+    pub(crate) fn do_not_age_timer(&mut self) {
+        let mut looked_at = 0;
+        while let Some(place) = self.databases.next_do_not_age(self.removals.do_not_age) {
+            if looked_at == DO_NOT_AGE_AT_ONCE {
+                self.timers.set(TimerKey::DoNotAge, self.now + DO_NOT_AGE_STEP);
+                return;
+            }
+            looked_at += 1;
+            self.removals.do_not_age = Some(place);
+            if self.is_abandoned(place) {
+                self.flush(place);
+            }
+        }
+        if self.removals.do_not_age.take().is_some() && self.databases.next_do_not_age(None).is_some() {
+            self.timers.set(TimerKey::DoNotAge, self.now + DO_NOT_AGE_INTERVAL);
+        }
+    }
+
+    /// RFC 1793 §2.3: "(1) The LSA has been in the router's database for at least MaxAge seconds. (2) The originator of the LSA has been
+    /// unreachable ... for at least MaxAge seconds."
+    fn is_abandoned(&self, place: LsaPlace) -> bool {
+        let for_long = |since: Instant| self.now.saturating_since(since) >= Duration::from_secs(MAX_AGE.into());
+        let present = self.databases.lookup(place).is_some_and(|entry| for_long(entry.installed()));
+        present && self.unreachable_since(place).is_some_and(for_long)
+    }
+
     /// Removes LSAs at MaxAge that are on no retransmission list while nobody is in Exchange or Loading (§14).
     pub(crate) fn remove_max_aged(&mut self) {
         if self.removals.is_done() || self.work.left(Unit::Removal) == 0 {
@@ -88,7 +132,7 @@ impl Engine {
         }
         if self.is_synchronizing() {
             // All are looked at when that has changed.
-            self.removals = Removals::default();
+            self.removals = Removals { do_not_age: self.removals.do_not_age, ..Removals::default() };
             return;
         }
         while !self.removals.candidates.is_empty() && self.work.take(Unit::Removal) {

@@ -331,7 +331,7 @@ impl Engine {
                 TimerKey::Withdrawal => self.is_withdrawing(),
                 TimerKey::Admission => !self.deferred.is_empty(),
                 TimerKey::TranslatorStability(area) => self.translators.get(&area) == Some(&Translator::Deposed),
-                TimerKey::Calculation | TimerKey::Work => true,
+                TimerKey::Calculation | TimerKey::Work | TimerKey::DoNotAge => true,
                 TimerKey::Expiry => false,
             };
             findings.demand(known, "a timer belongs to something that is there", || format!("{timer:?}"));

@@ -133,6 +133,16 @@ impl Databases {
         })
     }
 
+    /// The first LSA that does not grow old, in the order of domains and keys, that comes after a place.
+    pub(crate) fn next_do_not_age(&self, after: Option<LsaPlace>) -> Option<LsaPlace> {
+        let first = after.map_or(Bound::Unbounded, |place| Bound::Included(place.domain));
+        let mut lsdbs = self.by_domain.range((first, Bound::Unbounded));
+        lsdbs.find_map(|(&domain, lsdb)| {
+            let after = after.filter(|place| place.domain == domain).map(|place| place.key);
+            lsdb.next_do_not_age(after).map(|key| LsaPlace { domain, key })
+        })
+    }
+
     /// The LSAs of some domains that come after a place, in order. The domains are in order, too.
     pub(crate) fn after(
         &self,

@@ -43,8 +43,7 @@ pub(crate) enum Kept {
 impl Early {
     /// The LSA with its age at `now`.
     fn instance(&self, now: Instant) -> Lsa {
-        let here = u16::try_from(now.saturating_since(self.since).as_secs()).unwrap_or(u16::MAX);
-        self.lsa.with_age(self.lsa.header.age.saturating_add(here))
+        self.lsa.after(now.saturating_since(self.since).as_secs())
     }
 }
 

@@ -228,6 +228,7 @@ impl Engine {
             TimerKey::EarlyArrival(place) => self.take_early(place),
             TimerKey::ReturnToOriginators => self.return_to_originators(),
             TimerKey::TranslatorStability(area) => self.translator_stability_timer(area),
+            TimerKey::DoNotAge => self.do_not_age_timer(),
             TimerKey::StubRouter => self.review_stub_router(),
             // Done once for each input, if it is due.
             TimerKey::Admission => {}

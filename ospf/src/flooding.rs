@@ -129,7 +129,7 @@ impl Engine {
                     }
                     return Err(LsaRefusal::DatabaseFull);
                 }
-                if self.arrived_too_soon(from, place, header.age) {
+                if self.arrived_too_soon(from, place, header.seconds()) {
                     if !self.config.conduct.has(Deviation::EarlyArrivals) {
                         return Err(LsaRefusal::TooSoon);
                     }
@@ -207,6 +207,8 @@ impl Engine {
         debug_assert_eq!(place.key, lsa.header.key);
         if lsa.header.is_max_age() {
             self.removals.note(place);
+        } else if lsa.header.is_do_not_age() {
+            self.watch_do_not_age();
         }
         self.exchanged.remove(&place);
         self.departed.forget(place);

@@ -117,7 +117,7 @@ impl Engine {
             return;
         };
         // The LSA's age has been counted since its origination; one older than the period leaves nothing of it.
-        let left = grace.period().saturating_sub(Duration::from_secs(header.age.into()));
+        let left = grace.period().saturating_sub(Duration::from_secs(header.seconds().into()));
         match self.may_help(key, &grace, left) {
             Ok(key) => self.help(key, left, grace.reason),
             Err(reason) => self.event(Event::HelperRefused { interface: id, router_id, reason }),

@@ -58,9 +58,12 @@ impl Entry {
 
     /// LS age at `now`, seconds, never more than [`MAX_AGE`] (RFC 2328 §12.1.1).
     pub(crate) fn age(&self, now: Instant) -> u16 {
-        let here = now.saturating_since(self.installed).as_secs();
-        let age = u64::from(self.lsa.header.age).saturating_add(here).min(u64::from(MAX_AGE));
-        u16::try_from(age).expect("MaxAge fits sixteen bits")
+        self.header(now).seconds()
+    }
+
+    /// Whether it does not grow old (RFC 1793 §2.2).
+    pub(crate) fn is_do_not_age(&self) -> bool {
+        self.lsa.header.is_do_not_age()
     }
 
     /// Whether it has reached MaxAge at `now`.
@@ -68,20 +71,20 @@ impl Entry {
         self.age(now) == MAX_AGE
     }
 
-    /// The first instant at which its age is MaxAge.
+    /// The first instant at which its age is MaxAge, unless it does not grow old.
     pub(crate) fn expires(&self) -> Instant {
-        let left = MAX_AGE.saturating_sub(self.lsa.header.age);
+        let left = MAX_AGE.saturating_sub(self.lsa.header.seconds());
         self.installed + Duration::from_secs(u64::from(left))
     }
 
     /// The header with its age at `now`.
     pub(crate) fn header(&self, now: Instant) -> LsaHeader {
-        LsaHeader { age: self.age(now), ..self.lsa.header }
+        self.lsa.header.after(now.saturating_since(self.installed).as_secs())
     }
 
     /// The LSA with its age at `now`; InfTransDelay is added by whoever sends it.
     pub(crate) fn instance(&self, now: Instant) -> Lsa {
-        self.lsa.with_age(self.age(now))
+        self.lsa.after(now.saturating_since(self.installed).as_secs())
     }
 
     /// Whether both say the same at `now`, so that no route can differ (RFC 2328 §13.2).
@@ -111,6 +114,8 @@ pub(crate) struct Lsdb {
     expiry: BTreeSet<(Instant, LsaKey)>,
     /// Entries at MaxAge, until they are removed (RFC 2328 §14) or a newer instance takes their place.
     max_aged: BTreeSet<LsaKey>,
+    /// Entries that do not grow old (RFC 1793 §2.2).
+    do_not_age: BTreeSet<LsaKey>,
 }
 
 impl Lsdb {
@@ -129,6 +134,8 @@ impl Lsdb {
         let previous = self.remove(key);
         if entry.is_max_age(now) {
             self.max_aged.insert(key);
+        } else if entry.is_do_not_age() {
+            self.do_not_age.insert(key);
         } else {
             self.expiry.insert((entry.expires(), key));
         }
@@ -146,7 +153,8 @@ impl Lsdb {
     pub(crate) fn remove(&mut self, key: LsaKey) -> Option<Entry> {
         let entry = self.entries.remove(&key)?;
         self.octets -= entry.lsa.encoded_len();
-        let indexed = self.expiry.remove(&(entry.expires(), key)) || self.max_aged.remove(&key);
+        let indexed =
+            self.expiry.remove(&(entry.expires(), key)) || self.max_aged.remove(&key) || self.do_not_age.remove(&key);
         debug_assert!(indexed, "{key} was in no index");
         self.assert_indexed();
         Some(entry)
@@ -263,6 +271,12 @@ impl Lsdb {
         self.max_aged.range((first, Bound::Unbounded)).next().copied()
     }
 
+    /// The first LSA that does not grow old and comes after a key.
+    pub(crate) fn next_do_not_age(&self, after: Option<LsaKey>) -> Option<LsaKey> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.do_not_age.range((first, Bound::Unbounded)).next().copied()
+    }
+
     /// The LSAs that come after a key, in the order of their keys, whether or not there is an LSA of that key.
     pub(crate) fn all_after(&self, after: Option<LsaKey>) -> impl Iterator<Item = &Entry> {
         let first = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -285,27 +299,36 @@ impl Lsdb {
         findings.demand(octets == self.octets, "octets of a database are those of its LSAs", || {
             format!("{octets}, noted {}", self.octets)
         });
-        let indexed = self.expiry.len() + self.max_aged.len();
+        let indexed = self.expiry.len() + self.max_aged.len() + self.do_not_age.len();
         findings.demand(indexed == self.entries.len(), "each LSA of a database is in one index", || {
             format!("{} LSAs, {indexed} indexed", self.entries.len())
         });
         for (&key, entry) in &self.entries {
-            let expires = self.expiry.contains(&(entry.expires(), key));
-            let max_aged = self.max_aged.contains(&key) && entry.is_max_age(now);
-            findings.demand(entry.key() == key && expires != max_aged, "an LSA expires, or is at MaxAge", || {
+            let places = [
+                self.expiry.contains(&(entry.expires(), key)),
+                self.max_aged.contains(&key) && entry.is_max_age(now),
+                self.do_not_age.contains(&key) && entry.is_do_not_age(),
+            ];
+            let in_one = places.into_iter().filter(|is_there| *is_there).count() == 1;
+            findings.demand(entry.key() == key && in_one, "an LSA expires, is at MaxAge or has DoNotAge", || {
                 format!("{key} expires at {:?}, now {now:?}", entry.expires())
             });
         }
     }
 
     fn assert_indexed(&self) {
-        debug_assert_eq!(self.entries.len(), self.expiry.len() + self.max_aged.len(), "each LSA is in one index");
+        let indexed = self.expiry.len() + self.max_aged.len() + self.do_not_age.len();
+        debug_assert_eq!(self.entries.len(), indexed, "each LSA is in one index");
     }
 }
 
 impl Dismantle for Lsdb {
     fn dismantle(&mut self) -> bool {
-        let some = [self.expiry.pop_last().is_some(), self.max_aged.pop_last().is_some()];
+        let some = [
+            self.expiry.pop_last().is_some(),
+            self.max_aged.pop_last().is_some(),
+            self.do_not_age.pop_last().is_some(),
+        ];
         self.entries.pop_last().is_some() || some.contains(&true)
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::databases::Domain;
+use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::ids::{AreaId, RouterId};
 use crate::time::Instant;
@@ -40,6 +40,7 @@ pub struct UnreachableView {
 impl Reachability {
     fn update(&mut self, reached: BTreeSet<RouterId>, now: Instant) {
         let kept = Duration::from_secs(MAX_AGE.into());
+        // Whoever is not among them has been unreachable for longer than that.
         self.lost.retain(|router, since| !reached.contains(router) && now.saturating_since(*since) <= kept);
         let lost = self.reached.difference(&reached).map(|router| (*router, now));
         self.lost.extend(lost);
@@ -80,7 +81,9 @@ impl Engine {
                 if let Domain::Area(area) = domain {
                     *view.lsas_of_area.entry(area).or_default() += 1;
                 }
-                let left = MAX_AGE.saturating_sub(entry.age(self.now));
+                // With DoNotAge it stays as long again (RFC 1793 §2.3).
+                let age = if entry.is_do_not_age() { 0 } else { entry.age(self.now) };
+                let left = MAX_AGE.saturating_sub(age);
                 view.gone_in = view.gone_in.max(Duration::from_secs(left.into()));
                 view.unreachable_for = view.unreachable_for.max(self.now.saturating_since(entry.installed()));
             }
@@ -91,6 +94,15 @@ impl Engine {
             }
         }
         found.into_values().collect()
+    }
+
+    /// Since when the originator of an LSA is unreachable, if it is: the beginning of time if it is not known when it was reached.
+    pub(crate) fn unreachable_since(&self, place: LsaPlace) -> Option<Instant> {
+        let router = place.key.advertising_router;
+        if self.calculation.runs == 0 || self.is_restarting() || self.is_reached(place.domain, router) {
+            return None;
+        }
+        Some(self.reachability.lost.get(&router).copied().unwrap_or(Instant::ZERO))
     }
 
     fn is_reached(&self, domain: Domain, router: RouterId) -> bool {

@@ -124,7 +124,7 @@ impl Engine {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
         let (destination, delay) = (Destination::Neighbor(neighbor.address), interface.transmit_delay());
-        for packet in self.pack(key.interface, lsas.iter().map(|lsa| aged(lsa, delay))) {
+        for packet in self.pack(key.interface, lsas.iter().map(|lsa| lsa.delayed(delay))) {
             self.send_encoded(key.interface, destination, packet);
         }
     }
@@ -238,7 +238,7 @@ impl Engine {
             return made.packets.clone();
         }
         let stored = lsas.iter().filter_map(|&place| self.databases.lookup(place));
-        let packets = self.pack(id, stored.map(|entry| aged(&entry.instance(self.now), transmit_delay)));
+        let packets = self.pack(id, stored.map(|entry| entry.instance(self.now).delayed(transmit_delay)));
         *made = Some(Made { area, transmit_delay, room, lsas: lsas.to_vec(), packets: packets.clone() });
         packets
     }
@@ -262,11 +262,6 @@ impl Engine {
         }
         packets
     }
-}
-
-/// §13.3 (5): "LS age must be incremented by InfTransDelay (... until the LS age reaches MaxAge)".
-fn aged(lsa: &Lsa, transmit_delay: u16) -> Lsa {
-    lsa.with_age(lsa.header.age.saturating_add(transmit_delay))
 }
 
 /// The next LSA to send to some neighbours at once: the first that any of them waits for, if those who do have room for it.

@@ -54,6 +54,8 @@ pub enum TimerKey {
     ReturnToOriginators,
     /// The next LSA reaches MaxAge (§14).
     Expiry,
+    /// LSAs that do not grow old are looked at (RFC 1793 §2.3).
+    DoNotAge,
     /// The time after the start for which this router is a stub router is over (RFC 6987).
     StubRouter,
     /// A router that was an NSSA's translator stops translating (RFC 3101 §3.1).

@@ -9,6 +9,7 @@ mod check;
 mod conduct;
 mod configuration;
 mod corner_cases;
+mod do_not_age;
 mod exchange;
 mod flooding;
 mod forgotten;

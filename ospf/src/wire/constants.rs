@@ -7,6 +7,9 @@ use std::time::Duration;
 /// MaxAge, seconds: an LSA of this age is no longer used, and is being flushed.
 pub const MAX_AGE: u16 = 3600;
 
+/// DoNotAge (RFC 1793 §2.2): the bit of LS age by which an LSA does not grow old in databases.
+pub const DO_NOT_AGE: u16 = 0x8000;
+
 /// MaxAgeDiff, seconds: ages further apart than this are different instances.
 pub const MAX_AGE_DIFF: u16 = 900;
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 
-use super::constants::{LSA_HEADER_LEN, MAX_AGE};
+use super::constants::{DO_NOT_AGE, LSA_HEADER_LEN, MAX_AGE};
 use super::error::{EncodeError, LsaError, WireError};
 use super::packet::Options;
 use crate::ids::{LinkStateId, LsaKey, RouterId, SequenceNumber};
@@ -12,7 +12,7 @@ use crate::ids::{LinkStateId, LsaKey, RouterId, SequenceNumber};
 /// The 20-octet header (§A.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LsaHeader {
-    /// LS age, seconds, 0..=3600; the DoNotAge bit of RFC 1793 is not used.
+    /// LS age, seconds, 0..=3600, to which [`DO_NOT_AGE`](super::DO_NOT_AGE) may be added below 3600 (RFC 1793 §2.2).
     pub age: u16,
     /// Options.
     pub options: Options,
@@ -197,6 +197,21 @@ impl Lsa {
     #[must_use]
     pub fn with_age(&self, age: u16) -> Self {
         Self { header: LsaHeader { age: age.min(MAX_AGE), ..self.header }, body: self.body.clone() }
+    }
+
+    /// The same as it is after `seconds` in a database: see [`LsaHeader::after`].
+    #[must_use]
+    pub fn after(&self, seconds: u64) -> Self {
+        Self { header: self.header.after(seconds), body: self.body.clone() }
+    }
+
+    /// The same as it is sent: InfTransDelay is added to its age, DoNotAge or not (RFC 2328 §13.3 (5), RFC 1793 §2.2).
+    #[must_use]
+    pub fn delayed(&self, transmit_delay: u16) -> Self {
+        let age = self.header.seconds().saturating_add(transmit_delay).min(MAX_AGE);
+        // RFC 1793 §2.2: "the MaxAge form should always be used when flushing".
+        let bit = if age < MAX_AGE { self.header.age & DO_NOT_AGE } else { 0 };
+        Self { header: LsaHeader { age: age | bit, ..self.header }, body: self.body.clone() }
     }
 
     /// The same with a body of its own: one read from an update keeps all of that packet's bytes alive, which is not for long keeping.

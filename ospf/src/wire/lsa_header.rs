@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use bytes::{BufMut, BytesMut};
 
-use super::constants::{LSA_HEADER_LEN, MAX_AGE, MAX_AGE_DIFF};
+use super::constants::{DO_NOT_AGE, LSA_HEADER_LEN, MAX_AGE, MAX_AGE_DIFF};
 use super::error::{Malformation, WireError};
 use super::fletcher::Fletcher;
 use super::lsa::LsaHeader;
@@ -29,8 +29,9 @@ impl LsaHeader {
             .cmp(&other.sequence)
             .then(self.checksum.cmp(&other.checksum))
             .then(self.is_max_age().cmp(&other.is_max_age()))
-            .then_with(|| match self.age.abs_diff(other.age) {
-                difference if difference > MAX_AGE_DIFF => other.age.cmp(&self.age),
+            // RFC 1793 §2.2: "Before comparing, the LS age fields must have their DoNotAge bits masked off."
+            .then_with(|| match self.seconds().abs_diff(other.seconds()) {
+                difference if difference > MAX_AGE_DIFF => other.seconds().cmp(&self.seconds()),
                 _ => Ordering::Equal,
             })
     }
@@ -42,13 +43,34 @@ impl LsaHeader {
 
     /// Whether LS age is MaxAge: the LSA is being flushed (§14).
     pub const fn is_max_age(&self) -> bool {
-        self.age >= MAX_AGE
+        self.seconds() >= MAX_AGE
+    }
+
+    /// LS age without DoNotAge, seconds.
+    pub const fn seconds(&self) -> u16 {
+        self.age & !DO_NOT_AGE
+    }
+
+    /// Whether the LSA does not grow old (RFC 1793 §2.2).
+    pub const fn is_do_not_age(&self) -> bool {
+        self.age & DO_NOT_AGE != 0
+    }
+
+    /// As it is after `seconds` in a database, where one with DoNotAge is as old as it was.
+    #[must_use]
+    pub fn after(&self, seconds: u64) -> Self {
+        if self.is_do_not_age() {
+            return *self;
+        }
+        let age = u64::from(self.age).saturating_add(seconds).min(u64::from(MAX_AGE));
+        Self { age: u16::try_from(age).expect("MaxAge fits sixteen bits"), ..*self }
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
-        // deviates: an age above MaxAge, which §A.4.1 does not have, is read as MaxAge. That is also what DoNotAge (RFC 1793)
-        // means to routers that do not use it, such as this one.
-        let age = reader.u16()?.min(MAX_AGE);
+        // RFC 1793 §2.2: ages up to MaxAge, and these with DoNotAge; "any LS age field not falling into these two ranges should be
+        // considered to be equal to MaxAge", to which DoNotAge+MaxAge "is equivalent".
+        let age = reader.u16()?;
+        let age = if age & !DO_NOT_AGE < MAX_AGE { age } else { MAX_AGE };
         let options = Options(reader.u8()?);
         let kind = LsaType(reader.u8()?);
         let id = LinkStateId(reader.u32()?);
@@ -65,7 +87,7 @@ impl LsaHeader {
     }
 
     pub(super) fn write(&self, out: &mut BytesMut) {
-        debug_assert!(self.age <= MAX_AGE);
+        debug_assert!(self.seconds() <= MAX_AGE);
         debug_assert!(usize::from(self.length) >= LSA_HEADER_LEN);
         out.put_u16(self.age);
         out.put_u8(self.options.0);
@@ -133,13 +155,35 @@ mod tests {
     }
 
     #[test]
-    fn an_age_beyond_max_age_is_read_as_max_age() {
+    fn an_age_beyond_max_age_is_read_as_max_age_and_do_not_age_as_what_it_is() {
         let mut bytes = BytesMut::new();
         header(1, 1, 0).write(&mut bytes);
-        bytes[..2].copy_from_slice(&0x8001_u16.to_be_bytes());
-        let read = LsaHeader::read(&mut Reader::new(&bytes, 0)).unwrap();
-        assert!(read.is_max_age());
-        assert_eq!(read.age, MAX_AGE);
+        for (age, expected) in [
+            (3599, 3599),
+            (3600, MAX_AGE),
+            (3601, MAX_AGE),
+            (0x8000, 0x8000),
+            (0x8001, 0x8001),
+            (DO_NOT_AGE + 3599, DO_NOT_AGE + 3599),
+            (DO_NOT_AGE + 3600, MAX_AGE),
+            (0xffff, MAX_AGE),
+        ] {
+            bytes[..2].copy_from_slice(&u16::to_be_bytes(age));
+            let read = LsaHeader::read(&mut Reader::new(&bytes, 0)).unwrap();
+            assert_eq!((read.age, read.is_max_age()), (expected, expected == MAX_AGE), "{age:#x}");
+        }
+    }
+
+    #[test]
+    fn do_not_age_stops_ageing_in_databases_and_does_not_count_in_comparisons() {
+        let (one, other) = (header(5, 7, DO_NOT_AGE | 1), header(5, 7, 1));
+        assert_eq!(one.compare(&other), Ordering::Equal, "RFC 1793 §2.2");
+        assert_eq!(one.compare(&header(5, 7, 902)), Ordering::Greater);
+        assert_eq!((one.after(100_000).age, other.after(100).age), (DO_NOT_AGE | 1, 101));
+        let lsa = |age| super::super::Lsa { header: header(5, 7, age), body: bytes::Bytes::new() };
+        assert_eq!(lsa(DO_NOT_AGE | 1).delayed(2).header.age, DO_NOT_AGE | 3);
+        assert_eq!(lsa(DO_NOT_AGE | 3599).delayed(1).header.age, MAX_AGE);
+        assert_eq!(lsa(3599).delayed(5).header.age, MAX_AGE);
     }
 
     #[test]
