@@ -158,6 +158,9 @@ const SECOND_HAND: Duration = Duration::from_secs(2);
 /// which a neighbour that means it says so again.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
+/// A neighbour counts its DD sequence numbers on from negotiation to negotiation; packets of so many before may still be under way.
+const EARLIER_NEGOTIATIONS: u32 = 16;
+
 /// Who leads the exchange (§10.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum Role {
@@ -179,6 +182,8 @@ pub(crate) struct Exchange {
     pub(crate) first: u32,
     /// When they were settled.
     pub(crate) settled: Instant,
+    /// The DD sequence number of the neighbour's last packet with the I-bit.
+    pub(crate) init: Option<u32>,
     /// The packet that settles the roles, while the neighbour waits for its turn.
     pub(crate) deferred: Option<DatabaseDescription>,
     /// By which a duplicate is known (§10.6).
@@ -239,7 +244,8 @@ impl Exchange {
     /// - Without the I-bit, numbers of this exchange that it has been through are of packets that were answered. Whoever begins another
     ///   exchange says so with the I-bit first, and goes on from higher numbers (§10.3) or, having forgotten all, from random ones.
     ///   A slave with which a copy of an old packet of ours has done that is found out (`has_lost_its_place` in [`crate::exchange`]).
-    /// - With the I-bit it is ignored for a moment only, and the neighbour repeats it until its roles are settled ([`OVERTAKEN`]).
+    /// - With the I-bit it is ignored if its number is that of such a packet that came before, or could be of one before that, and for a
+    ///   moment only: the neighbour repeats it until its roles are settled ([`OVERTAKEN`]).
     ///   Should a copy of an old packet of ours have settled them meanwhile, it is the slave, and does not wait for us for ever
     ///   (§10.8 in [`crate::exchange`]).
     pub(crate) fn is_stale(&self, packet: &DatabaseDescription, now: Instant) -> bool {
@@ -247,10 +253,24 @@ impl Exchange {
         if packet.flags.init {
             // Both count on from the master's numbers: this one was chosen after the roles were settled.
             let is_later = (1..=reached.saturating_add(2)).contains(&number);
-            return !is_later && now.saturating_since(self.settled) < OVERTAKEN;
+            // Whoever has forgotten everything begins with another number, and need not wait.
+            let is_known = self.init.is_none_or(|init| is_of_before(packet.sequence, init));
+            return !is_later && is_known && now.saturating_since(self.settled) < OVERTAKEN;
         }
         number < reached && packet.flags.master == (self.role == Role::Slave)
     }
+
+    /// Notes the number of a packet with the I-bit, unless it is one of an earlier negotiation.
+    pub(crate) fn note_init(&mut self, sequence: u32) {
+        if self.init.is_none_or(|init| !is_of_before(sequence, init)) {
+            self.init = Some(sequence);
+        }
+    }
+}
+
+/// Whether a DD sequence number is `latest`, or could be that of one of the neighbour's negotiations shortly before.
+fn is_of_before(sequence: u32, latest: u32) -> bool {
+    latest.wrapping_sub(sequence) <= EARLIER_NEGOTIATIONS
 }
 
 impl From<&DatabaseDescription> for Received {

@@ -190,6 +190,9 @@ impl Engine {
         let duplicate = neighbor.exchange.last_received == Some(received);
         let role = neighbor.exchange.role;
         let stale = deviates && neighbor.exchange.is_stale(packet, now);
+        if packet.flags.init && (!stale || neighbor.state == NeighborState::ExStart) {
+            neighbor.exchange.note_init(packet.sequence);
+        }
         match neighbor.state {
             NeighborState::Down | NeighborState::Attempt | NeighborState::Init | NeighborState::TwoWay => {
                 return Err(Refusal::NeighborState);

@@ -406,15 +406,13 @@ fn a_mesh_whose_packets_come_twice_forms_every_adjacency_once() {
 fn a_declaration_of_mastership_that_was_overtaken_does_not_restart_the_exchange_but_a_second_does() {
     let mut world = World::new(2, &[(0, 1)]);
     world.converge();
-    let late = DatabaseDescription {
-        interface_mtu: 1420,
-        options: Options::E.with(Options::O),
-        flags: DdFlags { init: true, more: true, master: true },
-        sequence: 424_242,
-        headers: vec![],
-    };
-    world.inject(port(1, 0), 0, PacketBody::DatabaseDescription(late.clone()));
-    assert_eq!(world.state(1, 0), S::Full);
+    let late = descriptions(&world, 0).into_iter().find(|packet| packet.flags.init).unwrap();
+    // That of a negotiation before it may be under way, too.
+    for sequence in [late.sequence, late.sequence.wrapping_sub(1)] {
+        let late = DatabaseDescription { sequence, ..late.clone() };
+        world.inject(port(1, 0), 0, PacketBody::DatabaseDescription(late));
+        assert_eq!(world.state(1, 0), S::Full);
+    }
     world.run_for(Duration::from_secs(5));
     world.inject(port(1, 0), 0, PacketBody::DatabaseDescription(late));
     assert_eq!(world.neighbor_events(1).last(), Some(&(S::Full, S::ExStart, "SeqNumberMismatch")));
@@ -520,5 +518,27 @@ fn what_a_slave_listed_and_its_master_has_is_not_sent_to_it() {
     world.run_for(Duration::from_secs(60));
     for key in [0, 1].map(|engine| external_key(engine, "20.0.0.0".parse().unwrap())) {
         assert_eq!(super::flooding::updates_with(&world, 0, since, key), 0, "{key:?}");
+    }
+}
+
+#[test]
+fn a_neighbor_that_starts_over_within_a_moment_of_full_is_answered_at_once() {
+    for (neighbor, other) in [(0, 1), (1, 0)] {
+        let mut world = World::with(2, &[(0, 1)], |_, config| config.externals = externals(10));
+        world.run_to(Duration::from_secs(5), World::all_full);
+        // It has forgotten everything, and the hello that would say so was lost.
+        let sequence = 0x1234_5678;
+        world.inject(port(other, neighbor), neighbor, description([true, true, true], sequence));
+        let steps = world.neighbor_events(other);
+        assert!(steps.contains(&(S::Full, S::ExStart, "SeqNumberMismatch")), "{steps:?}");
+        let answer = descriptions(&world, other).pop().unwrap();
+        let is_slave = neighbor > other;
+        assert_eq!(answer.sequence == sequence, is_slave, "the slave's answer has the master's number");
+        // A copy of the packet with which the exchange before began is none of that.
+        let mut world = World::with(2, &[(0, 1)], |_, config| config.externals = externals(10));
+        world.run_to(Duration::from_secs(5), World::all_full);
+        let first = descriptions(&world, neighbor).into_iter().find(|packet| packet.flags.init).unwrap().sequence;
+        world.inject(port(other, neighbor), neighbor, description([true, true, true], first));
+        assert_eq!(world.state(other, neighbor), S::Full);
     }
 }
