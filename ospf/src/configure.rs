@@ -228,7 +228,7 @@ impl Engine {
             }
         }
         if new_neighbors {
-            self.drop_silent_neighbors(id);
+            self.drop_unlisted_neighbors(id, &before.neighbors);
             self.meet_configured_neighbors(id);
         }
         if new_priority {

@@ -86,6 +86,11 @@ impl Engine {
         self.send_hello_listing(id, &audience, Vec::new());
     }
 
+    /// The same to some neighbours alone.
+    pub(crate) fn send_goodbye_to(&mut self, id: InterfaceId, addresses: Vec<Ipv4Addr>) {
+        self.send_hello_listing(id, &Audience::Each(addresses), Vec::new());
+    }
+
     fn send_hello_listing(&mut self, id: InterfaceId, audience: &Audience, neighbors: Vec<RouterId>) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let Some(link) = interface.active_link() else { return };
@@ -143,6 +148,9 @@ impl Engine {
         }
 
         let key = NeighborKey { interface: id, id: interface.neighbor_id(router_id, source) };
+        if !interface.may_be_neighbor(source) {
+            return Err(Refusal::NeighborNotListed);
+        }
         self.admit_speaker(key, router_id, source, origin)?;
         self.admit_neighbor(key)?;
         let heard = self.note_hello(key, router_id, source, hello);

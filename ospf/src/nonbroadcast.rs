@@ -1,10 +1,11 @@
 //! Neighbours that are configured because nothing is heard by all: to whom hellos are sent on NBMA and point-to-multipoint networks, and
 //! how often (RFC 2328 §9.5.1).
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::adjacency::Neighbor;
-use crate::config::NetworkType;
+use crate::config::{NbmaNeighbor, NetworkType};
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey};
@@ -28,7 +29,11 @@ impl Interface {
             NetworkType::Broadcast | NetworkType::PointToPoint => Audience::Everybody,
             // Without configured neighbours the network is taken for one that carries multicast.
             NetworkType::PointToMultipoint if self.config.neighbors.is_empty() => Audience::Everybody,
-            NetworkType::PointToMultipoint => Audience::Each(self.neighbors.values().map(|n| n.address).collect()),
+            // As on NBMA networks, those that are Down have PollInterval instead.
+            NetworkType::PointToMultipoint => {
+                let awake = self.neighbors.values().filter(|neighbor| neighbor.state > NeighborState::Down);
+                Audience::Each(awake.map(|neighbor| neighbor.address).collect())
+            }
             // §9.5.1: those that are Down have PollInterval instead.
             NetworkType::NonBroadcast => {
                 let awake = self.neighbors.values().filter(|neighbor| neighbor.state > NeighborState::Down);
@@ -38,8 +43,25 @@ impl Interface {
         }
     }
 
-    /// Whether hellos are sent to a neighbour periodically on an NBMA network (§9.5.1).
+    /// Whether a router with this address may be a neighbour: where neighbours are listed, nobody else is one (§C.5, §C.6).
+    pub(crate) fn may_be_neighbor(&self, address: Ipv4Addr) -> bool {
+        self.config.neighbors.is_empty() || !self.has_listed_neighbors() || self.config.neighbors.contains_key(&address)
+    }
+
+    /// Whether the network is one whose neighbours are found in a list.
+    fn has_listed_neighbors(&self) -> bool {
+        match self.config.network {
+            NetworkType::NonBroadcast => true,
+            NetworkType::PointToMultipoint => !self.config.neighbors.is_empty(),
+            NetworkType::Broadcast | NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => false,
+        }
+    }
+
+    /// Whether hellos are sent to a neighbour periodically on an NBMA network (§9.5.1); on a point-to-multipoint network, to all.
     fn greets(&self, neighbor: &Neighbor) -> bool {
+        if self.config.network == NetworkType::PointToMultipoint {
+            return true;
+        }
         if self.state.is_designated() {
             // "If the router is ... the Designated Router or Backup ... it must also send periodic Hello Packets to all other neighbors."
             true
@@ -96,12 +118,19 @@ impl Engine {
         }
     }
 
-    /// Neighbours that are configured no more, and have not been heard, are not looked for any more.
-    pub(crate) fn drop_silent_neighbors(&mut self, id: InterfaceId) {
+    /// Neighbours that are configured no more are dropped: those that were in the list `before`, and all others where there is a list. They
+    /// learn of it by a last hello that does not list them.
+    pub(crate) fn drop_unlisted_neighbors(&mut self, id: InterfaceId, before: &BTreeMap<Ipv4Addr, NbmaNeighbor>) {
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let unknown = |neighbor: &&Neighbor| !interface.config.neighbors.contains_key(&neighbor.address);
-        let silent = interface.neighbors.values().filter(|neighbor| neighbor.state <= NeighborState::Attempt);
-        for neighbor in silent.filter(unknown).map(|neighbor| neighbor.id).collect::<Vec<_>>() {
+        let dropped = |neighbor: &&Neighbor| {
+            let was_listed = before.contains_key(&neighbor.address);
+            let is_listed = interface.config.neighbors.contains_key(&neighbor.address);
+            !is_listed && (was_listed || !interface.may_be_neighbor(neighbor.address))
+        };
+        let dropped = interface.neighbors.values().filter(dropped).map(|neighbor| (neighbor.id, neighbor.address));
+        let dropped: Vec<_> = dropped.collect();
+        self.send_goodbye_to(id, dropped.iter().map(|(_, address)| *address).collect());
+        for (neighbor, _) in dropped {
             let key = NeighborKey { interface: id, id: neighbor };
             self.neighbor_event(key, NeighborEvent::KillNbr);
             self.forget_neighbor(key);
@@ -121,7 +150,7 @@ impl Engine {
     fn start(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
-        if interface.config.network == NetworkType::NonBroadcast && interface.greets(neighbor) {
+        if interface.has_listed_neighbors() && interface.greets(neighbor) {
             self.neighbor_event(key, NeighborEvent::Start);
         }
         self.poll_later(key);
@@ -148,7 +177,7 @@ impl Engine {
 
     fn poll_later(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        if interface.config.network == NetworkType::NonBroadcast {
+        if interface.has_listed_neighbors() {
             let next = self.now + interface.poll_interval();
             self.timers.set(TimerKey::Poll(key), next);
         }

@@ -99,6 +99,8 @@ reasons! {
     SecondSpeaker = "second-speaker", "a second router where there can be one";
     /// Hello: the interface has as many neighbours as a hello lists.
     TooManyNeighbors = "too-many-neighbors", "more neighbors than a hello lists";
+    /// Hello: the interface has a list of its neighbours, and the sender is not on it.
+    NeighborNotListed = "neighbor-not-listed", "not among the configured neighbors";
     /// Of a virtual link: sent from an address that is not the far end's in the transit area.
     VirtualLinkSource = "virtual-link-source", "not from the far end of the virtual link";
     /// Addressed neither to us nor to a group that we are in.

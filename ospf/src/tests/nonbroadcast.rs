@@ -248,3 +248,43 @@ fn point_to_multipoint_without_configured_neighbors_finds_them_by_multicast_and_
     assert!(multicast.clone().count() > 0);
     assert!(multicast.clone().all(|sent| matches!(sent.body(), PacketBody::Hello(_))));
 }
+
+#[test]
+fn a_neighbor_that_is_taken_off_the_list_is_dropped_and_stays_away() {
+    for network in [NetworkType::NonBroadcast, NetworkType::PointToMultipoint] {
+        let mut world = segment(3, network, |_, _| {});
+        world.run_for(3 * DEAD);
+        assert!(world.routes[0].contains_key(&prefix("10.255.0.2/32")));
+        world.reconfigure(0, |config| {
+            config.interfaces.get_mut(&LAN).unwrap().neighbors.remove(&lan_address(0, 1));
+        });
+        assert_eq!(world.lan_state(0, LAN, 1), S::Down);
+        world.run_for(2 * DELAY);
+        assert!(world.lan_state(1, LAN, 0) <= S::Init, "it is told");
+        let since = world.now;
+        world.run_for(3 * DEAD);
+        assert_eq!(
+            (world.lan_state(0, LAN, 1), hellos(&world, 0, 1, since)),
+            (S::Down, 0),
+            "though it goes on sending hellos"
+        );
+        assert!(world.lan_state(0, LAN, 2) >= S::TwoWay);
+        let refused = &world.engines[0].interfaces().next().unwrap().counters.refused;
+        assert!(refused[&crate::Refusal::NeighborNotListed] > 0);
+    }
+}
+
+#[test]
+fn a_listed_neighbor_of_a_point_to_multipoint_network_that_is_down_is_polled() {
+    let mut world = segment(2, NetworkType::PointToMultipoint, |_, _| {});
+    world.run_for(HELLO);
+    world.link(1, LAN, LinkState::Down);
+    world.run_for(DEAD + HELLO);
+    assert_eq!(world.lan_state(0, LAN, 1), S::Down);
+    let start = world.now;
+    world.run_for(5 * POLL);
+    assert_eq!(hellos(&world, 0, 1, start), 5);
+    world.link(1, LAN, up(1, LAN));
+    world.run_for(HELLO);
+    assert_eq!(world.lan_state(0, LAN, 1), S::Full, "it says hello itself");
+}
