@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::adjacency::Neighbor;
 use crate::answers::{HELLO_ANSWERS, HELLO_WINDOW};
-use crate::config::{Deviation, NetworkType};
+use crate::config::{Deviation, HelloJitter, NetworkType};
 use crate::dr_election::Designated;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
@@ -33,10 +33,15 @@ const CROWD_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 const ROUTER_ID_LEN: usize = 4;
 
 impl Engine {
-    /// The Hello Timer fired, or the interface came up: a hello at once, the next in HelloInterval.
+    /// The Hello Timer fired, or the interface came up: a hello at once, the next in HelloInterval. With jitter it is never later, for
+    /// RouterDeadInterval may be small.
     pub(crate) fn hello_timer(&mut self, id: InterfaceId) {
-        let Some(interface) = self.interfaces.get(&id) else { return };
-        self.timers.set(TimerKey::Hello(id), self.now + interface.hello_interval());
+        let Some(interval) = self.interfaces.get(&id).map(Interface::hello_interval) else { return };
+        let early = match self.config.hello_jitter {
+            HelloJitter::Off => Duration::ZERO,
+            HelloJitter::UpToTenth => self.random.below(interval / 10),
+        };
+        self.timers.set(TimerKey::Hello(id), self.now + (interval - early));
         self.send_hello(id);
     }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use ospf::{
-    AreaId, Authentication, Config, External, ExternalMetric, InterfaceConfig, InterfaceId, NetworkType, Policy,
-    Prefix, RouterId, Speaker, Unlisted,
+    AreaId, Authentication, Config, External, ExternalMetric, HelloJitter, InterfaceConfig, InterfaceId, NetworkType,
+    Policy, Prefix, RouterId, Speaker, Unlisted,
 };
 
 use super::keyring::Keyring;
@@ -113,6 +113,7 @@ pub fn engine_config(
         policy: policy(mesh),
         rfc1583: mesh.ospf.rfc1583,
         spf_delay: mesh.ospf.spf_delay,
+        hello_jitter: HelloJitter::UpToTenth,
         helper: mesh.ospf.graceful_restart.helper,
         stub_router: mesh.ospf.stub_router,
         limits: mesh.ospf.limits,

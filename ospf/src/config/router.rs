@@ -47,6 +47,8 @@ pub struct Config {
     pub limits: Limits,
     /// What should come to an end by itself and has not for so long starts over ([`crate::Event::Stalled`]); `None` = it is waited for.
     pub stall_bound: Option<Duration>,
+    /// Whether hellos of routers that came up together stay together.
+    pub hello_jitter: HelloJitter,
     /// Whether neighbours that restart are helped.
     pub helper: Helper,
     /// Whether the engine begins within a restart of this router.
@@ -74,11 +76,23 @@ impl Config {
             watched_opaque: BTreeSet::new(),
             limits: Limits::default(),
             stall_bound: None,
+            hello_jitter: HelloJitter::default(),
             helper: Helper::default(),
             restarting: None,
             conduct: Conduct::default(),
         }
     }
+}
+
+/// Whether hellos leave at random intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum HelloJitter {
+    /// Each HelloInterval after the last.
+    #[default]
+    Off,
+    /// Up to a tenth of HelloInterval earlier, never later.
+    UpToTenth,
 }
 
 /// RFC1583Compatibility (RFC 2328 appendix C.1): whether paths to AS boundary routers are compared by cost alone.
