@@ -159,6 +159,7 @@ impl Engine {
             // It is on its way out, and stays what it was until then.
             Input::Configure(_) | Input::PrepareRestart { .. } if self.is_withdrawing() => {}
             Input::Configure(config) => self.configure(config),
+            Input::Clear { interface, router_id } => self.clear(interface, router_id),
             Input::Tick => self.tick(),
             Input::PrepareRestart { grace_period, reason } => self.prepare_restart(grace_period, reason),
             Input::Withdraw => self.withdraw(),

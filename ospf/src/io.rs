@@ -51,6 +51,13 @@ pub enum Input<'a> {
         /// What it says, at most [`crate::MAX_OPAQUE_OCTETS`]; zeros are added up to a multiple of four.
         body: Option<Bytes>,
     },
+    /// Adjacencies begin anew: those on an interface, or on all, with a router, or with all.
+    Clear {
+        /// Where; `None` = everywhere.
+        interface: Option<InterfaceId>,
+        /// With whom; `None` = with everybody.
+        router_id: Option<RouterId>,
+    },
     /// Time has passed: give this when the deadline of [`crate::Engine::next_deadline`] has come.
     Tick,
     /// A planned restart (RFC 3623 §2.1): neighbours are asked to go on as if nothing happened, and the engine stops without a goodbye when

@@ -29,6 +29,7 @@ mod area;
 mod authentication;
 mod calculation;
 mod check;
+mod clear;
 mod config;
 mod configure;
 mod counters;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 good, 1 the thing asked about is not good (or the command failed), 2 wrong usage.
 
 mod check;
+mod clear;
 mod down;
 mod engine;
 mod forget;
@@ -44,6 +45,7 @@ enum Command {
     Status(status::Args),
     StubRouter(stub_router::Args),
     Show(show::Args),
+    Clear(clear::Args),
     Move(move_host::Args),
     Forget(forget::Args),
     Trace(trace::Args),
@@ -126,6 +128,7 @@ impl Command {
             Self::Status(args) => args.run(),
             Self::StubRouter(args) => args.run(),
             Self::Show(args) => args.run(),
+            Self::Clear(args) => args.run(),
             Self::Move(args) => args.run(),
             Self::Forget(args) => args.run(),
             Self::Trace(args) => args.run(),

@@ -28,6 +28,11 @@ pub enum Request {
         /// From now to the end of the daemon, or until the next request.
         command: StubRouterCommand,
     },
+    /// End OSPF adjacencies, which then form again. Answered with how many.
+    Clear {
+        /// Those with this router alone: a site's name, a router id, its address or an interface. `None`: all.
+        neighbor: Option<String>,
+    },
     /// A host of a segment is at another site now. Answered with `null` when the others have been told.
     Move {
         /// Its name, MAC or IP address.

@@ -128,6 +128,7 @@ enum Command {
     Configure(Box<Config>),
     Link(InterfaceId, LinkState),
     Opaque { scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes> },
+    Clear(InterfaceId, RouterId),
     View(oneshot::Sender<View>),
     Lsdb(Option<LsaPlace>, oneshot::Sender<LsdbPart>),
     PrepareRestart(Duration, oneshot::Sender<u32>),
@@ -178,6 +179,11 @@ impl Driver {
     /// Has an opaque LSA originated, changed or (`None`) withdrawn.
     pub async fn opaque(&self, scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes>) {
         self.send(Command::Opaque { scope, opaque_type, opaque_id, body }).await;
+    }
+
+    /// Has the adjacency with a router on an interface begin anew.
+    pub async fn clear(&self, interface: InterfaceId, router_id: RouterId) {
+        self.send(Command::Clear(interface, router_id)).await;
     }
 
     /// What the engine knows now.
@@ -411,6 +417,9 @@ impl<W: World> Task<W> {
             }
             Command::Opaque { scope, opaque_type, opaque_id, body } => {
                 self.handle(Input::Opaque { scope, opaque_type, opaque_id, body });
+            }
+            Command::Clear(interface, router_id) => {
+                self.handle(Input::Clear { interface: Some(interface), router_id: Some(router_id) });
             }
             Command::View(answer) => {
                 // Ages and timers are as of the last input: let it be now, when all that has come has been handled.

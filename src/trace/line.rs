@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ospf::wire::RestartReason;
-use ospf::{Config, Input, Instant, InterfaceId, LinkState, OpaqueScope, Output, Prefix, Route};
+use ospf::{Config, Input, Instant, InterfaceId, LinkState, OpaqueScope, Output, Prefix, Route, RouterId};
 use serde::{Deserialize, Serialize};
 
 /// The format that this program writes; it reads those up to it.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,13 @@ pub enum Happening {
         /// What.
         body: Option<Octets>,
     },
+    /// [`Input::Clear`]; from format 3 on.
+    Clear {
+        /// On this interface; `None`: on all.
+        interface: Option<InterfaceId>,
+        /// With this router; `None`: with all.
+        router_id: Option<RouterId>,
+    },
     /// [`Input::Tick`].
     Tick,
     /// [`Input::PrepareRestart`].
@@ -95,7 +102,7 @@ pub enum Happening {
         /// Why.
         reason: RestartReason,
     },
-    /// [`Input::Withdraw`].
+    /// [`Input::Withdraw`]; from format 3 on.
     Withdraw,
     /// [`Input::Shutdown`].
     Shutdown,
@@ -159,6 +166,7 @@ impl Happening {
                 let body = body.as_ref().map(|body| Octets(body.to_vec()));
                 Self::Opaque { scope: *scope, opaque_type: *opaque_type, opaque_id: *opaque_id, body }
             }
+            Input::Clear { interface, router_id } => Self::Clear { interface: *interface, router_id: *router_id },
             Input::Tick => Self::Tick,
             Input::PrepareRestart { grace_period, reason } => {
                 Self::PrepareRestart { grace_period: *grace_period, reason: *reason }
@@ -184,6 +192,7 @@ impl Happening {
                 let body = body.as_ref().map(|octets| octets.0.clone().into());
                 Input::Opaque { scope: *scope, opaque_type: *opaque_type, opaque_id: *opaque_id, body }
             }
+            Self::Clear { interface, router_id } => Input::Clear { interface: *interface, router_id: *router_id },
             Self::Tick => Input::Tick,
             Self::PrepareRestart { grace_period, reason } => {
                 Input::PrepareRestart { grace_period: *grace_period, reason: *reason }

@@ -68,6 +68,11 @@ impl Story {
             Happening::Opaque { scope, opaque_type, opaque_id, body } => {
                 format!("opaque LSA {scope:?} type {opaque_type} id {opaque_id}: {}", octets_in_words(body.as_ref()))
             }
+            Happening::Clear { interface, router_id } => {
+                let with = router_id.map_or_else(|| "everybody".to_owned(), |id| id.to_string());
+                let on = interface.map_or_else(|| "everywhere".to_owned(), |id| format!("on {}", self.name(id)));
+                format!("clear adjacencies with {with} {on}")
+            }
             Happening::Tick => "tick".to_owned(),
             Happening::PrepareRestart { grace_period, reason } => {
                 format!("prepare a restart of at most {grace_period:?}: {reason}")

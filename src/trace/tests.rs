@@ -13,6 +13,7 @@ use ospf::{
     RouterId, Secret, SequenceCheck,
 };
 
+use super::line::FORMAT;
 use super::*;
 
 const WIRE: InterfaceId = InterfaceId(1);
@@ -202,6 +203,7 @@ fn what_is_no_trace_is_refused_with_the_line_that_is_not_one() {
     recorder.start("acme", "taipei", 1);
     let start = fs::read_to_string(&path).unwrap();
     assert!(matches!(refused(&format!("{start}tick\n")), ReplayError::Line { line: 2, .. }));
-    let later = start.replacen("\"format\":2", "\"format\":3", 1);
-    assert!(matches!(refused(&later), ReplayError::Format(3)));
+    let [present, later] = [FORMAT, FORMAT + 1].map(|format| format!("\"format\":{format}"));
+    let later = start.replacen(&present, &later, 1);
+    assert!(matches!(refused(&later), ReplayError::Format(format) if format == FORMAT + 1));
 }

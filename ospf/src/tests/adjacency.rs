@@ -345,3 +345,37 @@ fn nobody_can_make_us_send_more_than_ten_hellos_a_second() {
     let sent = world.sent_by(0, since).count();
     assert!((2..=12).contains(&sent), "{sent}");
 }
+
+#[test]
+fn hellos_are_up_to_a_tenth_early_and_never_late() {
+    let jitter = crate::HelloJitter::UpToTenth;
+    let mut world = World::with(2, &[(0, 1)], |_, config| config.hello_jitter = jitter);
+    world.converge();
+    world.run_for(2 * HELLO);
+    let since = world.now;
+    world.run_for(100 * HELLO);
+    let is_hello = |sent: &&Sent| matches!(sent.body(), crate::wire::PacketBody::Hello(_));
+    let at: Vec<_> = world.sent_by(0, since).filter(is_hello).map(|sent| sent.at).collect();
+    let gaps: std::collections::BTreeSet<_> = at.windows(2).map(|pair| pair[1].saturating_since(pair[0])).collect();
+    assert!(gaps.first().unwrap() >= &(HELLO - HELLO / 10) && gaps.last().unwrap() <= &HELLO, "{gaps:?}");
+    assert!(gaps.len() > 50, "they differ: {gaps:?}");
+}
+
+#[test]
+fn adjacencies_that_are_cleared_begin_anew_at_once_and_no_others_do() {
+    let mut world = World::new(3, &[(0, 1), (0, 2)]);
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    let count =
+        |world: &World, engine: usize| world.neighbor_events(engine).iter().filter(|step| step.1 == S::Full).count();
+    let clear = |router_id| crate::Input::Clear { interface: None, router_id };
+    world.input(0, clear(Some(router_id(1))));
+    assert_eq!((world.state(0, 1), world.state(0, 2)), (S::Down, S::Full));
+    world.run_to(Duration::from_secs(1), World::all_full);
+    assert_eq!([0, 1, 2].map(|engine| count(&world, engine)), [3, 2, 1]);
+    world.run_for(Duration::from_secs(10));
+    world.input(0, clear(None));
+    assert_eq!((world.state(0, 1), world.state(0, 2)), (S::Down, S::Down));
+    world.run_to(Duration::from_secs(1), World::all_full);
+    assert_eq!([0, 1, 2].map(|engine| count(&world, engine)), [5, 3, 2]);
+}

@@ -295,6 +295,46 @@ fn type_7_ranges_are_translated_as_one_or_not_at_all() {
     let aggregate = world.engines[0].lsdb().find(|view| view.lsa.header.key.id.to_string() == "20.0.0.0").unwrap();
     let LsaBody::External(body) = aggregate.lsa.parse().unwrap() else { panic!() };
     assert_eq!((body.forwarding_address, body.route_tag), (Ipv4Addr::UNSPECIFIED, 5));
+    let discards = world.routes[1].iter().filter(|(_, route)| route.is_discard()).map(|(prefix, _)| prefix.to_string());
+    assert_eq!(discards.collect::<Vec<_>>(), ["20.0.0.0/16"], "what is not there is not sent back to whoever sent it");
+    assert!(!world.routes[1][&prefix("20.0.0.0/24")].is_discard());
+    assert!(!world.routes[0][&prefix("20.0.0.0/16")].is_discard());
+}
+
+#[test]
+fn a_discard_route_goes_with_what_is_translated_and_no_translator_sends_another_what_is_not_there() {
+    let range = [(prefix("20.0.0.0/16"), NssaRange::default())];
+    let mut world = two_translators_with(|_| TranslatorRole::Always, range.into());
+    assert_eq!(translators(&world), [router_id(1), router_id(2)].into());
+    for translator in [1, 2] {
+        let route = &world.routes[translator][&prefix("20.0.0.0/16")];
+        assert!(route.is_discard(), "{translator}: {route:?}");
+        assert_eq!(world.routes[translator][&prefix("20.0.0.0/24")].nexthops.len(), 1);
+    }
+    world.reconfigure(3, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(20));
+    assert!([0, 1, 2].iter().all(|&engine| !world.routes[engine].contains_key(&prefix("20.0.0.0/16"))));
+    // A destination that is the range itself has a way.
+    world.reconfigure(3, |config| _ = config.externals.insert(prefix("20.0.0.0/16"), external()));
+    world.run_for(Duration::from_secs(20));
+    assert!([1, 2].iter().all(|&engine| !world.routes[engine][&prefix("20.0.0.0/16")].is_discard()));
+}
+
+#[test]
+fn what_a_router_tells_of_as_one_by_itself_is_discarded_there_and_not_sought_elsewhere() {
+    let whole = prefix("20.0.0.0/16");
+    let mut world = World::with(3, &[(0, 1), (1, 2)], |engine, config| {
+        if engine < 2 {
+            config.externals = [(whole, external())].into();
+            config.aggregates = [whole].into();
+        }
+    });
+    settle(&mut world);
+    assert!([0, 1].iter().all(|&engine| world.routes[engine][&whole].is_discard()));
+    assert!(!world.routes[2][&whole].is_discard());
+    world.reconfigure(0, |config| config.aggregates.clear());
+    world.run_for(Duration::from_secs(10));
+    assert!(!world.routes[0].get(&whole).is_some_and(crate::Route::is_discard));
 }
 
 /// 0 joined to 1 and 2 in the backbone, both joined to 3 in an NSSA with a destination outside.

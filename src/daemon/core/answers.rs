@@ -1,11 +1,12 @@
 //! What the loop answers on the control socket. Long answers are given in parts, each made when the last one has been read.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, stream};
-use ospf::{AreaId, Domain, LsaPlace};
+use ospf::{AreaId, Domain, LsaPlace, NeighborState, NeighborView};
 use serde::Serialize;
 use tokio::time::{timeout, timeout_at};
 use tracing::info;
@@ -52,6 +53,10 @@ impl Daemon {
                 self.configure().await;
                 (Ok(Part::null()), Next::Nothing)
             }
+            Request::Clear { neighbor } => {
+                let done = self.clear(neighbor.as_deref()).await;
+                (done.and_then(|count| whole(&count)), Next::Nothing)
+            }
             Request::Status => (self.status(from).await, Next::Nothing),
             Request::Show { noun, lsas } => (self.show(noun, lsas.unwrap_or_default(), from).await, Next::Nothing),
             Request::Trace { host } => (self.trace(&host).await, Next::Nothing),
@@ -59,6 +64,29 @@ impl Daemon {
         // If the client has gone, nobody misses the answer.
         let _ = answer.send(part.map_err(|error| format!("{error:#}")));
         Ok(next)
+    }
+
+    /// Clears the adjacencies with the router or on the interface that is named, or all; returns how many.
+    async fn clear(&mut self, named: Option<&str>) -> anyhow::Result<usize> {
+        let view = self.driver.view().await?;
+        let heard = view.neighbors.iter().filter(|neighbor| neighbor.state >= NeighborState::Init);
+        let is_named = |neighbor: &&NeighborView| {
+            let Some(named) = named else { return true };
+            let router_id = Ipv4Addr::from(neighbor.router_id);
+            let of_site = self.local.mesh.site(named).is_some_and(|site| site.loopback == router_id);
+            let of_interface = self.ids.name(neighbor.interface).is_some_and(|name| name.as_str() == named);
+            let address: Option<Ipv4Addr> = named.parse().ok();
+            of_site || of_interface || address == Some(router_id) || address == Some(neighbor.address)
+        };
+        let cleared: Vec<_> = heard.filter(is_named).map(|neighbor| (neighbor.interface, neighbor.router_id)).collect();
+        if let Some(named) = named {
+            ensure!(!cleared.is_empty(), "no neighbour `{named}`: see `weft show neighbors`");
+        }
+        info!(neighbor = named.unwrap_or("all"), count = cleared.len(), "adjacencies cleared by command");
+        for (interface, router_id) in &cleared {
+            self.driver.clear(*interface, *router_id).await;
+        }
+        Ok(cleared.len())
     }
 
     /// Takes the mesh file as it is, and reconciles the kernel with it.
