@@ -108,6 +108,7 @@ pub use reachability::UnreachableView;
 pub use refusal::*;
 pub use restart::RestartExit;
 pub use route::VirtualLinkObstacle;
+pub use router_lsa::MAX_ROUTER_LINKS;
 pub use site_lsas::SiteLsasView;
 pub use spf_delay::SpfState;
 pub use stub_router::{MAX_LINK_METRIC, StubRouterState};

@@ -12,6 +12,7 @@ use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, NeighborKey};
 use crate::neighbor::NeighborEvent;
 use crate::route::{Changes, RoutingTable};
+use crate::router_lsa::MAX_ROUTER_LINKS;
 
 /// A limit that was reached is taken for left when there is no more than this part of it, in percent: a change or two does not reach it again.
 const LEFT_AT: usize = 90;
@@ -27,6 +28,8 @@ pub enum Limit {
     LsasOfArea(AreaId),
     /// [`crate::Limits::routes`].
     Routes,
+    /// Links of this router's Router-LSA of an area ([`crate::MAX_ROUTER_LINKS`]): what is beyond is not in it.
+    RouterLinks(AreaId),
 }
 
 /// Whether something is refused.
@@ -57,12 +60,14 @@ pub(crate) struct LimitStates {
     reached: BTreeSet<Limit>,
     /// Routes that there would be.
     routes: usize,
+    /// Links that there would be in Router-LSAs.
+    links: BTreeMap<AreaId, usize>,
 }
 
 impl Engine {
     /// The limits that there are, and how near they are.
     pub fn limits(&self) -> impl Iterator<Item = LimitView> {
-        let areas = self.areas().into_iter().map(Limit::LsasOfArea);
+        let areas = self.areas().into_iter().flat_map(|area| [Limit::LsasOfArea(area), Limit::RouterLinks(area)]);
         [Limit::Lsas, Limit::LsdbOctets, Limit::Routes].into_iter().chain(areas).map(|limit| {
             let (present, most) = self.measure(limit);
             let state = if self.limit_states.reached.contains(&limit) { LimitState::Reached } else { LimitState::Free };
@@ -117,12 +122,27 @@ impl Engine {
         for limit in self.limit_states.reached.clone() {
             let left = match limit {
                 Limit::Routes => false,
+                Limit::RouterLinks(area) => {
+                    let gone = !areas.contains(&area) && self.limit_states.reached.remove(&limit);
+                    if !gone {
+                        self.leave_limit(limit);
+                    }
+                    false
+                }
                 Limit::LsasOfArea(area) if !areas.contains(&area) => self.limit_states.reached.remove(&limit),
                 Limit::Lsas | Limit::LsdbOctets | Limit::LsasOfArea(_) => self.leave_limit(limit),
             };
             if left {
                 self.catch_up();
             }
+        }
+    }
+
+    /// Notes how many links the Router-LSA of an area would have.
+    pub(crate) fn note_links(&mut self, area: AreaId, links: usize) {
+        self.limit_states.links.insert(area, links);
+        if links > MAX_ROUTER_LINKS {
+            self.limit_reached(Limit::RouterLinks(area));
         }
     }
 
@@ -175,6 +195,9 @@ impl Engine {
                 (stored, self.config.limits.lsas_per_area)
             }
             Limit::Routes => (self.limit_states.routes, self.config.limits.routes),
+            Limit::RouterLinks(area) => {
+                (self.limit_states.links.get(&area).copied().unwrap_or_default(), MAX_ROUTER_LINKS)
+            }
         }
     }
 }

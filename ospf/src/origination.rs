@@ -332,7 +332,7 @@ impl Engine {
         self.note_changed_flags();
         while let Some(area) = self.originations.changed_areas.pop_first() {
             let place = self.router_lsa_place(area);
-            let body = LsaBody::Router(self.router_lsa(area));
+            let body = LsaBody::Router(self.limited_router_lsa(area));
             self.originations.want(place, self.config.area_options(area), body);
             self.want_networks(area);
             if self.originations.first_holds.contains_key(&area) {

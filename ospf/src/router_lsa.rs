@@ -1,5 +1,6 @@
 //! What our Router-LSA says of an area (RFC 2328 §12.4.1).
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use crate::area::ExternalRouting;
@@ -11,10 +12,28 @@ use crate::interface::{Interface, Link};
 use crate::interface_machine::InterfaceState;
 use crate::io::Addressing;
 use crate::route::Border;
-use crate::wire::{LSA_HEADER_LEN, RouterFlags, RouterLink, RouterLinkKind, RouterLsa};
+use crate::send::IP_HEADER_LEN;
+use crate::wire::{
+    LINK_STATE_UPDATE_FIXED_LEN, LSA_HEADER_LEN, PACKET_HEADER_LEN, RouterFlags, RouterLink, RouterLinkKind, RouterLsa,
+};
 
-/// The most links that a Router-LSA has: it goes in one Link State Update, whose length is a 16-bit number, like that of the IP packet.
-const MAX_LINKS: usize = (65_535 - 20 - 24 - 4 - LSA_HEADER_LEN - 4) / 12;
+/// Octets that are kept free for the trailer of an authenticated packet: the longest digest, and room for what may follow it.
+const TRAILER_ROOM: usize = 128;
+
+/// The most links that a Router-LSA has: it goes in one Link State Update, whose length is a 16-bit number, like that of the IP packet,
+/// which has the trailer of authentication in it, too.
+pub const MAX_ROUTER_LINKS: usize = (65_535
+    - IP_HEADER_LEN
+    - PACKET_HEADER_LEN
+    - LINK_STATE_UPDATE_FIXED_LEN
+    - LSA_HEADER_LEN
+    - ROUTER_LSA_FIXED_LEN
+    - TRAILER_ROOM)
+    / ROUTER_LINK_LEN;
+
+/// Octets of a Router-LSA between its header and its links, and of one link (§A.4.2).
+const ROUTER_LSA_FIXED_LEN: usize = 4;
+const ROUTER_LINK_LEN: usize = 12;
 
 impl Engine {
     /// Where our Router-LSA of an area is.
@@ -24,8 +43,22 @@ impl Engine {
         LsaPlace { domain: Domain::Area(area), key }
     }
 
+    /// Its contents at present, as far as there is room.
+    pub(crate) fn limited_router_lsa(&mut self, area: AreaId) -> RouterLsa {
+        let RouterLsa { flags, mut links } = self.router_lsa(area);
+        self.note_links(area, links.len());
+        if links.len() > MAX_ROUTER_LINKS {
+            // By its own addresses a router is reached, whatever else is left out: they are the last of the list.
+            let own = self.config.loopbacks.get(&area).map_or(0, BTreeSet::len).min(MAX_ROUTER_LINKS);
+            let own = links.split_off(links.len() - own);
+            links.truncate(MAX_ROUTER_LINKS - own.len());
+            links.extend(own);
+        }
+        RouterLsa { flags, links }
+    }
+
     /// Its contents at present.
-    pub(crate) fn router_lsa(&self, area: AreaId) -> RouterLsa {
+    fn router_lsa(&self, area: AreaId) -> RouterLsa {
         let flags = self.router_flags(area);
         let mut links = Vec::new();
         for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
@@ -39,7 +72,6 @@ impl Engine {
             links.push(host(address));
         }
         self.discourage_transit(&mut links);
-        links.truncate(MAX_LINKS);
         RouterLsa { flags, links }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) const LINK_TTL: u8 = 1;
 pub(crate) const TUNNEL_TTL: u8 = 255;
 
 /// The IP header before each packet, which has no options.
-const IP_HEADER_LEN: usize = 20;
+pub(crate) const IP_HEADER_LEN: usize = 20;
 
 /// The smallest MTU that an IPv4 link can have (RFC 791).
 const SMALLEST_MTU: u16 = 68;

@@ -77,7 +77,7 @@ pub(super) fn rests_on(segments: &Segments, router: RouterId) -> Vec<(String, St
 fn matters(view: &UnreachableView, limit: &LimitView) -> bool {
     let is_large = counted(view, limit.limit).saturating_mul(100) >= limit.most.saturating_mul(SHARE);
     let is_felt = view.unreachable_for >= LONG || limit.state == LimitState::Reached;
-    !matches!(limit.limit, Limit::Routes) && view.lsas > 0 && is_large && is_felt
+    !matches!(limit.limit, Limit::Routes | Limit::RouterLinks(_)) && view.lsas > 0 && is_large && is_felt
 }
 
 /// What of a limit the router's LSAs take, in the limit's unit.
@@ -86,7 +86,7 @@ fn counted(view: &UnreachableView, limit: Limit) -> usize {
         Limit::Lsas => view.lsas,
         Limit::LsasOfArea(area) => view.lsas_of_area.get(&area).copied().unwrap_or_default(),
         Limit::LsdbOctets => view.octets,
-        Limit::Routes => 0,
+        Limit::Routes | Limit::RouterLinks(_) => 0,
     }
 }
 
@@ -96,6 +96,7 @@ fn named(limit: Limit) -> String {
         Limit::LsasOfArea(area) => format!("max_lsas_per_area of area {area}"),
         Limit::LsdbOctets => "max_lsdb_octets".to_owned(),
         Limit::Routes => "max_routes".to_owned(),
+        Limit::RouterLinks(area) => format!("the Router-LSA of area {area}"),
     }
 }
 
