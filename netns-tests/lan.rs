@@ -43,10 +43,13 @@ router ospf
 
 #[test]
 fn sites_with_routers_of_their_own_are_one_network_of_several_areas() -> Result<()> {
-    let lab = Lab::up("t-lan", &mesh::lan("t-lan"))?;
+    // What the NSSA tells of within a range, the rest of the network hears of as one.
+    let ranges = "external_ranges = [{ prefix = \"192.168.64.0/18\" }]\nsummaries = true";
+    let lab = Lab::up("t-lan", &mesh::lan("t-lan").replace("summaries = true", ranges))?;
     lab.ip("office-lan", "address add 198.51.100.1/32 dev lo")?;
     lab.ip("works-lan", "address add 10.2.5.1/32 dev lo")?;
     lab.ip("works-lan", "route add blackhole 192.0.2.128/25")?;
+    lab.ip("works-lan", "route add blackhole 192.168.65.0/24")?;
     lab.ip("office", "route add blackhole 192.168.7.0/24")?;
     lab.ip("office", "route add blackhole 172.16.0.0/16")?;
     let office = Frr::start(&lab.netns("office-lan"), OFFICE)?;
@@ -77,6 +80,10 @@ fn sites_with_routers_of_their_own_are_one_network_of_several_areas() -> Result<
     wants("works", "192.0.2.128/25 ", "201")?;
     wants("office", "192.0.2.128/25 ", "201")?;
     wants("office-lan", "192.0.2.128/25 ", "ospf")?;
+    // One that falls into a range is; what is not there is not sent back to those who hear of the range alone.
+    wants("office", "192.168.64.0/18 ", "201")?;
+    wants("works", "192.168.65.0/24 ", "201")?;
+    wants("works", "blackhole 192.168.64.0/18 ", "201")?;
     // Inside the NSSA: other areas by summaries; of destinations outside not one.
     wants("works-lan", "198.51.100.1 ", "ospf")?;
     wants("office-lan", "192.168.7.0/24 ", "ospf")?;

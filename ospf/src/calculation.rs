@@ -170,6 +170,7 @@ impl Engine {
             as_scope: self.databases.domain(Domain::As).unwrap_or(&empty),
             connected: &self.connected(),
             own_externals: &self.config.externals,
+            aggregates: &self.aggregates,
             border: self.border(),
             virtual_links: &self.virtual_ends(),
             policy: &self.config.policy,

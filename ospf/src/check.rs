@@ -398,9 +398,11 @@ impl Engine {
         }
     }
 
-    /// Whether an area address range of ours is configured so, whose entry discards (RFC 2328 §11.1).
+    /// Whether an area address range of ours is configured so, whose entry discards (RFC 2328 §11.1), or destinations outside are told of
+    /// as one so.
     fn is_range(&self, prefix: Prefix) -> bool {
-        self.config.areas.values().any(|area| area.ranges.contains_key(&prefix))
+        let of_area = self.config.areas.values().any(|area| area.ranges.contains_key(&prefix));
+        of_area || self.aggregates.contains_key(&prefix)
     }
 
     /// RFC 2328 §11.

@@ -116,7 +116,8 @@ impl Engine {
         if before.stub_router != self.config.stub_router {
             self.review_stub_router();
         }
-        if before.externals != self.config.externals || areas_before != areas || !changed.is_empty() {
+        let new_externals = before.externals != self.config.externals || before.aggregates != self.config.aggregates;
+        if new_externals || areas_before != areas || !changed.is_empty() {
             self.want_externals();
         }
         if (&before.externals, &before.loopbacks) != (&self.config.externals, &self.config.loopbacks) {
@@ -156,6 +157,7 @@ impl Engine {
         }
         self.config = config;
         self.translators.clear();
+        self.aggregates.clear();
         self.debris.lsdbs(self.databases.forget_all());
         self.debris.originations(std::mem::take(&mut self.originations));
         self.wishes = Wishes::default();

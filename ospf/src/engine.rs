@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::aging::Removals;
 use crate::authentication::Sequences;
 use crate::calculation::CalculationState;
-use crate::config::Config;
+use crate::config::{Config, External};
 use crate::databases::{Databases, LsaPlace};
 use crate::debris::Debris;
 use crate::departed::Departed;
 use crate::early::EarlyArrivals;
 use crate::event::Event;
-use crate::ids::{AreaId, InterfaceId, NeighborKey};
+use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix};
 use crate::interface::Interface;
 use crate::interface_machine::InterfaceEvent;
 use crate::io::{Input, LinkState, Output};
@@ -56,6 +56,8 @@ pub struct Engine {
     pub(crate) reachability: Reachability,
     pub(crate) stub_router: StubRouterTimes,
     pub(crate) calculation: CalculationState,
+    /// Destinations outside that this router originates for what lies within them.
+    pub(crate) aggregates: BTreeMap<Prefix, External>,
     /// NSSAs whose Type-7 LSAs this router translates.
     pub(crate) translators: BTreeMap<AreaId, Translator>,
     pub(crate) limit_states: LimitStates,
@@ -107,6 +109,7 @@ impl Engine {
             reachability: Reachability::default(),
             stub_router: StubRouterTimes::default(),
             calculation: CalculationState::default(),
+            aggregates: BTreeMap::new(),
             translators: BTreeMap::new(),
             limit_states: LimitStates::default(),
             timers: Timers::default(),

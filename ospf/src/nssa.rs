@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::calculation::Consequence;
 use crate::config::{Advertise, AreaKind, External, ExternalMetric, NssaConfig, TranslatorRole};
 use crate::databases::Domain;
 use crate::engine::Engine;
 use crate::ids::{AreaId, LsaType, Prefix};
-use crate::route::{Border, Translatable};
+use crate::route::{Border, Destination, Translatable};
 use crate::timers::TimerKey;
 use crate::wire::{LS_INFINITY, LsaBody};
 
@@ -51,9 +52,29 @@ impl Translations {
         externals.extend(self.ranges);
         externals
     }
+
+    /// Ranges alone.
+    pub(crate) fn ranges(&self) -> &BTreeMap<Prefix, External> {
+        &self.ranges
+    }
 }
 
 impl Engine {
+    /// Notes which destinations outside this router originates for others within them: what it translates as one, and what the configuration
+    /// says. The routes to these may be others.
+    pub(crate) fn note_aggregates(&mut self, ranges: &BTreeMap<Prefix, External>) {
+        let configured = self.config.externals.iter().filter(|(prefix, _)| self.config.aggregates.contains(prefix));
+        // What the configuration brings in itself is not one of ranges (see `wish`).
+        let ranges = ranges.iter().filter(|(prefix, _)| !self.config.externals.contains_key(prefix));
+        let aggregates: BTreeMap<_, _> =
+            configured.chain(ranges).map(|(&prefix, &external)| (prefix, external)).collect();
+        let before = std::mem::replace(&mut self.aggregates, aggregates);
+        let all = before.keys().chain(self.aggregates.keys());
+        let changed = all.filter(|&prefix| before.get(prefix) != self.aggregates.get(prefix));
+        let changed = changed.map(|&prefix| Destination::External(prefix)).collect();
+        self.schedule(Consequence::Parts(changed));
+    }
+
     /// Whether any area of this router is an NSSA, or was when it last translated.
     pub(crate) fn has_nssa(&self) -> bool {
         !self.translators.is_empty() || self.areas().into_iter().any(|area| self.nssa(area).is_some())

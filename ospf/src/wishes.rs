@@ -132,7 +132,9 @@ impl Engine {
                 if !translations.is_complete() {
                     return Some(under_way);
                 }
-                let translated = std::mem::take(translations).into_externals();
+                let translations = std::mem::take(translations);
+                self.note_aggregates(translations.ranges());
+                let translated = translations.into_externals();
                 let type_7 = self.areas().into_iter().map(Source::Type7);
                 let sources = [Source::AsExternals(translated)].into_iter().chain(type_7).collect();
                 return Some(UnderWay::Externals { sources, comparison: None });

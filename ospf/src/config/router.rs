@@ -33,6 +33,9 @@ pub struct Config {
     pub loopbacks: BTreeMap<AreaId, BTreeSet<Ipv4Addr>>,
     /// Destinations outside OSPF that this router originates as AS-external-LSAs.
     pub externals: BTreeMap<Prefix, External>,
+    /// Of these the ones that stand for others, which lie within them and are not originated: what falls into one and has no route of its
+    /// own is discarded here, and what other routers say of the same destination is not used.
+    pub aggregates: BTreeSet<Prefix>,
     /// Which router is believed about which destination.
     pub policy: Policy,
     /// How paths to AS boundary routers compare.
@@ -69,6 +72,7 @@ impl Config {
             interfaces: BTreeMap::new(),
             loopbacks: BTreeMap::new(),
             externals: BTreeMap::new(),
+            aggregates: BTreeSet::new(),
             policy: Policy::default(),
             rfc1583: Rfc1583Compatibility::default(),
             spf_delay: SpfDelay::default(),

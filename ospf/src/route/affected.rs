@@ -53,10 +53,12 @@ enum Next {
 
 impl Affected {
     /// All destinations that there are or were.
-    pub(super) fn everything(inside: Inside<'_>) -> Self {
+    pub(super) fn everything(inputs: &RouteInputs<'_>, inside: Inside<'_>) -> Self {
         let refused = inside.refused().map(|refused| refused.prefix);
         let ranges = inside.discards().map(|(_, range, _)| range);
-        let prefixes = inside.networks().map(|(prefix, _)| prefix).chain(refused).chain(ranges).collect();
+        let aggregates = inputs.aggregates.keys().copied();
+        let networks = inside.networks().map(|(prefix, _)| prefix);
+        let prefixes = networks.chain(refused).chain(ranges).chain(aggregates).collect();
         Self { prefixes, extent: Extent::Everything, next: Next::AsExternal(None) }
     }
 

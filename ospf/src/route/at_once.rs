@@ -9,7 +9,7 @@ use super::inputs::RouteInputs;
 use super::inter_area::{Inside, InterAreaRoutes, calculate_inter_area};
 use super::internal::{InternalRoutes, Path, calculate_internal};
 use super::partial::{Parts, Which};
-use super::table::{Calculation, RoutingTable, discard};
+use super::table::{Calculation, RoutingTable, discard, discard_aggregate};
 use crate::ids::{Prefix, RouterId};
 use crate::io::Route;
 
@@ -32,6 +32,9 @@ impl Calculation {
         let mut networks: BTreeMap<_, _> = inside.routes(inputs.router_id).collect();
         assert!(!routes.keys().any(|prefix| networks.contains_key(prefix)), "an external displaces no path inside");
         networks.extend(routes);
+        for (&prefix, external) in inputs.aggregates {
+            networks.entry(prefix).or_insert_with(|| discard_aggregate(external, inputs.router_id));
+        }
         Self { table: RoutingTable { networks }, internal, inter_area, translatable, refused }
     }
 

@@ -8,7 +8,7 @@ use super::external::{Translatable, calculate_externals};
 use super::inputs::RouteInputs;
 use super::inter_area::Inside;
 use super::partial::Which;
-use super::table::{Calculation, Refused, RoutingTable};
+use super::table::{Calculation, Refused, RoutingTable, discard_aggregate};
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::Route;
 
@@ -45,7 +45,9 @@ impl Changes {
         let which = Which::These { networks, boundary_routers: &BTreeSet::new() };
         let mut found = calculate_externals(inputs, inside, which);
         for &prefix in networks {
+            let aggregate = || inputs.aggregates.get(&prefix).map(|own| discard_aggregate(own, inputs.router_id));
             let route = inside.route(prefix, inputs.router_id).or_else(|| found.routes.remove(&prefix));
+            let route = route.or_else(aggregate);
             let before = latest.table.networks.get(&prefix);
             if before != route.as_ref() {
                 self.growth += isize::from(route.is_some()) - isize::from(before.is_some());

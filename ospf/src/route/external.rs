@@ -41,7 +41,10 @@ pub(super) fn calculate_externals(inputs: &RouteInputs<'_>, inside: Inside<'_>, 
         refused: BTreeSet::new(),
     };
     for entry in which.networks(inputs.as_scope, LsaType::AS_EXTERNAL) {
-        if let Some((prefix, lsa)) = usable(inputs, entry) {
+        // What another says of the same aggregate leads to nothing that this router does not know better: each would send the other what is
+        // not there.
+        if let Some((prefix, lsa)) = usable(inputs, entry).filter(|(prefix, _)| !inputs.aggregates.contains_key(prefix))
+        {
             let source = Source::new(entry.key().advertising_router, lsa, Origin::As);
             search.consider(prefix, source);
         }

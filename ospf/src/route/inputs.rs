@@ -23,6 +23,8 @@ pub(crate) struct RouteInputs<'a> {
     pub(crate) connected: &'a [Connected],
     /// What this router originates as AS-external-LSAs.
     pub(crate) own_externals: &'a BTreeMap<Prefix, External>,
+    /// Of those the ones that stand for others within them: what falls into one and has no route of its own is discarded.
+    pub(crate) aggregates: &'a BTreeMap<Prefix, External>,
     /// Whether this router is between areas.
     pub(crate) border: Border,
     /// Its virtual links, up or down.

@@ -152,6 +152,6 @@ impl Calculation {
     pub(crate) fn calculate_inside(&mut self, inputs: &RouteInputs<'_>) -> Affected {
         self.internal = calculate_internal(inputs);
         self.inter_area = calculate_inter_area(inputs, &self.internal);
-        Affected::everything(Inside { internal: &self.internal, inter_area: &self.inter_area })
+        Affected::everything(inputs, Inside { internal: &self.internal, inter_area: &self.inter_area })
     }
 }

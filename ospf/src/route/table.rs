@@ -9,6 +9,7 @@ use super::internal::{InternalRoutes, Path};
 use super::ranges::ActiveRange;
 use super::standing::RouterChange;
 use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
+use crate::config::{External, ExternalMetric};
 use crate::debris::Dismantle;
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Route, RouteKind};
@@ -142,6 +143,16 @@ impl Path {
             tag: 0,
         }
     }
+}
+
+/// The same for destinations outside that are told of as one: nobody who hears of it alone can know what is not there.
+pub(super) fn discard_aggregate(external: &External, own: RouterId) -> Route {
+    let (kind, metric) = match external.metric {
+        ExternalMetric::Type1(metric) => (RouteKind::External1, metric),
+        ExternalMetric::Type2(metric) => (RouteKind::External2, metric),
+    };
+    let (originators, nexthops) = ([own].into(), BTreeSet::new());
+    Route { kind, area: AreaId::BACKBONE, metric, originators, nexthops, tag: external.tag }
 }
 
 /// RFC 2328 §11.1: "the path type of each "discard" entry is set to "inter-area"."

@@ -339,6 +339,10 @@ fn what_a_router_tells_of_as_one_by_itself_is_discarded_there_and_not_sought_els
 
 /// 0 joined to 1 and 2 in the backbone, both joined to 3 in an NSSA with a destination outside.
 fn two_translators(role: impl Fn(usize) -> TranslatorRole) -> World {
+    two_translators_with(role, BTreeMap::new())
+}
+
+fn two_translators_with(role: impl Fn(usize) -> TranslatorRole, ranges: BTreeMap<Prefix, NssaRange>) -> World {
     let mut world = World::with(4, &[(0, 1), (0, 2), (1, 3), (2, 3)], |engine, config| {
         match engine {
             1 | 2 => set_area(config, port(engine, 3), ONE),
@@ -348,7 +352,8 @@ fn two_translators(role: impl Fn(usize) -> TranslatorRole) -> World {
             }
             _ => {}
         }
-        area(config, ONE).kind = nssa(NssaConfig { translator: role(engine), ..NssaConfig::default() });
+        let ranges = ranges.clone();
+        area(config, ONE).kind = nssa(NssaConfig { translator: role(engine), ranges, ..NssaConfig::default() });
     });
     settle(&mut world);
     // The one that translated while it was alone has stopped.

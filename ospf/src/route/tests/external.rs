@@ -202,6 +202,7 @@ fn two_areas_of(
         as_scope: &one.as_lsdb(),
         connected: &one.nodes[&1].connected,
         own_externals: &BTreeMap::new(),
+        aggregates: &BTreeMap::new(),
         border: Border::Inside,
         virtual_links: &BTreeSet::new(),
         policy: &one.policy,

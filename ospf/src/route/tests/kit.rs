@@ -183,6 +183,7 @@ impl Net {
             as_scope: &self.as_lsdb(),
             connected: &node.connected,
             own_externals: &node.own_externals,
+            aggregates: &BTreeMap::new(),
             border: Border::Inside,
             virtual_links: &BTreeSet::new(),
             policy: &self.policy,

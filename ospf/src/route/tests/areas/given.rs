@@ -190,6 +190,7 @@ impl Given {
             as_scope: &database(&self.as_scope),
             connected: &self.connected,
             own_externals: &self.own_externals,
+            aggregates: &BTreeMap::new(),
             border: self.border,
             virtual_links: &self.virtual_links,
             policy: &self.policy,
