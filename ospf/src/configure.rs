@@ -39,6 +39,10 @@ impl Engine {
         for area in self.areas() {
             self.originations.begin_area(area, self.now);
         }
+        for id in self.config.former_ids.clone() {
+            self.former_ids.add(id, self.now);
+        }
+        self.former_ids.remove(self.config.router_id);
         self.stub_router.started = (!self.is_restarting()).then_some(self.now);
         self.review_stub_router();
         self.want_externals();
@@ -57,6 +61,14 @@ impl Engine {
         }
         let areas_before = self.areas();
         let before = std::mem::replace(&mut self.config, config);
+        for id in self.config.former_ids.difference(&before.former_ids).copied().collect::<Vec<_>>() {
+            self.former_ids.add(id, self.now);
+            self.flush_former(id);
+        }
+        // Another router has them now.
+        for id in before.former_ids.difference(&self.config.former_ids) {
+            self.former_ids.remove(*id);
+        }
         let areas = self.areas();
         for &area in areas.difference(&areas_before) {
             self.originations.begin_area(area, self.now);
@@ -134,8 +146,11 @@ impl Engine {
     }
 
     /// Another router id is another router: all adjacencies and databases go (RFC 2328 §C.1).
+    ///
+    /// What we originated under the old id is flushed now, as much as can be sent at once, and from then on wherever it turns up: that is
+    /// how it is known to be gone.
     fn begin_again(&mut self, config: Config) {
-        // What we said under the old name would stay for an hour: nobody else may flush it (§14.1).
+        self.former_ids.add(self.config.router_id, self.now);
         let said = self
             .databases
             .iter()

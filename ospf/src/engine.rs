@@ -13,6 +13,7 @@ use crate::debris::Debris;
 use crate::departed::Departed;
 use crate::early::EarlyArrivals;
 use crate::event::Event;
+use crate::former_ids::FormerIds;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix};
 use crate::interface::Interface;
 use crate::interface_machine::InterfaceEvent;
@@ -79,6 +80,7 @@ pub struct Engine {
     pub(crate) departed: Departed,
     pub(crate) site_lsas: SiteLsas,
     pub(crate) kept_own: KeptOwn,
+    pub(crate) former_ids: FormerIds,
     /// LSAs at MaxAge that may perhaps be removed (§14).
     pub(crate) removals: Removals,
     pub(crate) work: Work,
@@ -126,6 +128,7 @@ impl Engine {
             departed: Departed::default(),
             site_lsas: SiteLsas::default(),
             kept_own: KeptOwn::default(),
+            former_ids: FormerIds::default(),
             removals: Removals::default(),
             work: Work::default(),
             debris: Debris::default(),

@@ -141,6 +141,12 @@ pub enum Event {
         /// In this area.
         area: AreaId,
     },
+    /// LSAs of a router id that this router had before come back whenever they are flushed: another router has the id now, and is left
+    /// alone.
+    FormerRouterIdInUse {
+        /// Which id.
+        router_id: RouterId,
+    },
     /// A neighbour restarts, and is taken for fully adjacent meanwhile (RFC 3623 §3.1).
     HelperStarted {
         /// On this interface.

@@ -42,7 +42,7 @@ impl Engine {
             state,
         );
         hash_text(&(&self.site_lsas, &self.kept_own, &self.removals, &self.outputs), state);
-        hash_text(&self.aggregates, state);
+        hash_text(&(&self.former_ids, &self.aggregates), state);
     }
 }
 

@@ -100,8 +100,7 @@ impl Engine {
             },
         };
 
-        let is_own =
-            place.key.advertising_router == self.config.router_id && self.config.conduct.has(Deviation::OwnInstances);
+        let is_own = self.is_own_id(place.key.advertising_router) && self.config.conduct.has(Deviation::OwnInstances);
         let is_open = self.bringer(from.interface, place.key) == Bringer::Open;
         match order {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.
@@ -375,7 +374,7 @@ impl Engine {
 
     /// §13.4: "the Advertising Router is equal to the router's own Router ID".
     pub(crate) fn is_self_originated(&self, place: LsaPlace) -> bool {
-        place.key.advertising_router == self.config.router_id || self.is_network_of_ours(place.key)
+        self.is_own_id(place.key.advertising_router) || self.is_network_of_ours(place.key)
     }
 }
 

@@ -44,6 +44,7 @@ mod exchange;
 mod external_lsa;
 mod fingerprint;
 mod flooding;
+mod former_ids;
 mod hello;
 mod helper;
 mod ids;

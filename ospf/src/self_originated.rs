@@ -100,6 +100,7 @@ impl Engine {
             self.restart_may_end();
             return Acknowledgment::Direct;
         }
+        self.note_return(place, lsa.header.sequence);
         self.report_own(from.interface, place);
         if self.outbid(bringer, place, lsa.header.sequence) {
             // The neighbour has a newer instance than the one that it was to acknowledge.

@@ -85,6 +85,9 @@ impl EventLog {
             Event::SelfOriginatedReceived { key, area } => {
                 info!(lsa = %key, %area, "an LSA of ours came back newer than ours");
             }
+            Event::FormerRouterIdInUse { router_id } => {
+                warn!(%router_id, "another router has a router id that this one had before; what is left of ours there stays");
+            }
             Event::LimitReached { limit, most } => {
                 warn!(?limit, most, "there is as much as is let in; more is refused");
             }

@@ -22,6 +22,9 @@ use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 pub struct Config {
     /// This router's identity. A change restarts all adjacencies.
     pub router_id: RouterId,
+    /// Router ids that this router had within the last hour and that no other router has: what it originated under them is flushed wherever
+    /// it turns up. The engine adds the previous id by itself when `router_id` changes. An id that is taken off the set is left alone.
+    pub former_ids: BTreeSet<RouterId>,
     /// A number larger than at any earlier start with the same keys, at best seconds since 1970 at the engine's time zero: what
     /// cryptographic sequence numbers begin from (AuType 2), and the boot count before them (AuType 3, RFC 7474 §2).
     pub boot: u32,
@@ -67,6 +70,7 @@ impl Config {
     pub fn new(router_id: RouterId) -> Self {
         Self {
             router_id,
+            former_ids: BTreeSet::new(),
             boot: 0,
             areas: BTreeMap::new(),
             interfaces: BTreeMap::new(),
