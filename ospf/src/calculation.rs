@@ -221,6 +221,14 @@ impl Engine {
                 Some(Connected { prefix: subnet, address, interface: Some(id) })
             }
         });
-        own.chain(networks).collect()
+        let running = self.interfaces.iter().filter(|(_, interface)| interface.link().is_some());
+        let further = running.flat_map(|(&id, interface)| {
+            interface.config.further_addresses.iter().map(move |(&address, &prefix)| Connected {
+                prefix,
+                address,
+                interface: (prefix.len() < 32).then_some(id),
+            })
+        });
+        own.chain(networks).chain(further).collect()
     }
 }

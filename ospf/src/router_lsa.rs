@@ -65,6 +65,7 @@ impl Engine {
             // "If the state of the interface is Down, no links are added."
             if let Some(link) = interface.link() {
                 interface.add_links(link, &mut links);
+                links.extend(interface.further_stubs(link));
             }
         }
         // "If the router ... belongs to the area itself as a host": Link ID the address, Link Data all ones (§12.4.1.1 on loopbacks).
@@ -189,6 +190,24 @@ impl Interface {
         };
         let (id, data) = (subnet.network(), subnet.netmask());
         Some(RouterLink { kind: RouterLinkKind::Stub, id, data, metric: self.cost() })
+    }
+}
+
+impl Interface {
+    /// Links to the further networks of an interface. RFC 6860 does not hide them: hosts may be there.
+    fn further_stubs(&self, link: &Link) -> impl Iterator<Item = RouterLink> {
+        let networks: BTreeSet<Prefix> = self.config.further_addresses.values().copied().collect();
+        let of_link = match link.addressing {
+            Addressing::Numbered { subnet, .. } => Some(subnet),
+            Addressing::Unnumbered(_) => None,
+        };
+        let metric = self.cost();
+        networks.into_iter().filter(move |network| Some(*network) != of_link).map(move |network| RouterLink {
+            kind: RouterLinkKind::Stub,
+            id: network.network(),
+            data: network.netmask(),
+            metric,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::authentication::Authentication;
-use crate::ids::{AreaId, RouterId};
+use crate::ids::{AreaId, Prefix, RouterId};
 
 /// One interface (RFC 2328 §9 and appendix C.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,10 @@ pub struct InterfaceConfig {
     pub neighbors: BTreeMap<Ipv4Addr, NbmaNeighbor>,
     /// PollInterval: between hellos to a neighbour of a non-broadcast network that is down.
     pub poll_interval: Duration,
+    /// Further addresses of the interface with their networks, while it is up. Nobody is spoken to there: they are advertised as stub
+    /// networks. Among them may be an address without a network of its own, of which [`crate::Addressing::Unnumbered`] says nothing to
+    /// others.
+    pub further_addresses: BTreeMap<Ipv4Addr, Prefix>,
     /// How packets are signed and verified.
     pub authentication: Authentication,
     /// Whose packets are taken.
@@ -66,6 +70,7 @@ impl InterfaceConfig {
             mtu_ignore: false,
             prefix_suppression: false,
             authentication: Authentication::Null,
+            further_addresses: BTreeMap::new(),
             neighbors: BTreeMap::new(),
             poll_interval: Duration::from_secs(120),
             speaker: Speaker::Anyone,

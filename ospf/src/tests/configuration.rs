@@ -265,3 +265,124 @@ fn calculations_are_put_off_as_long_as_the_configuration_says() {
     world.run_for(Duration::from_secs(15));
     assert_eq!(world.engines[0].spf().state, crate::SpfState::Quiet);
 }
+
+#[test]
+fn further_networks_of_an_interface_are_stub_networks_and_single_addresses_are_hosts() {
+    let mut world = pair();
+    let id = InterfaceId(50);
+    let networks =
+        [("192.0.2.1", "192.0.2.0/24"), ("198.51.100.1", "198.51.100.0/25"), ("203.0.113.9", "203.0.113.9/32")];
+    let networks = networks.map(|(address, network)| (address.parse().unwrap(), prefix(network)));
+    world.link(0, id, numbered([192, 0, 2, 1], 24));
+    world.reconfigure(0, |config| {
+        let interface = crate::InterfaceConfig { passive: true, cost: 5, ..interface_config("lan") };
+        config.interfaces.insert(id, crate::InterfaceConfig { further_addresses: networks.into(), ..interface });
+    });
+    world.run_for(Duration::from_secs(6));
+    let of_interface =
+        links(&world, 0).into_iter().filter(|link| link.kind == RouterLinkKind::Stub && link.metric == 5);
+    let of_interface: Vec<_> = of_interface.map(|link| (link.id, link.data)).collect();
+    let link = |id: [u8; 4], mask: [u8; 4]| (Ipv4Addr::from(id), Ipv4Addr::from(mask));
+    assert_eq!(
+        of_interface,
+        [
+            link([192, 0, 2, 0], [255, 255, 255, 0]),
+            link([198, 51, 100, 0], [255, 255, 255, 128]),
+            link([203, 0, 113, 9], [255; 4]),
+        ]
+    );
+    for network in ["192.0.2.0/24", "198.51.100.0/25", "203.0.113.9/32"] {
+        assert_eq!(world.routes[1][&prefix(network)].metric, 15, "{network}");
+    }
+    let own = &world.routes[0];
+    assert_eq!(own[&prefix("198.51.100.0/25")].nexthops.first().unwrap().via, None, "it is connected");
+    assert!(!own.contains_key(&prefix("203.0.113.9/32")), "it is an address of the router itself");
+    // They go with the interface.
+    world.link(0, id, LinkState::Down);
+    world.run_for(Duration::from_secs(6));
+    assert!(!world.routes[1].contains_key(&prefix("198.51.100.0/25")));
+}
+
+#[test]
+fn a_single_address_of_an_interface_without_a_network_is_a_host() {
+    let mut world = pair();
+    let id = InterfaceId(50);
+    let address = Ipv4Addr::new(203, 0, 113, 9);
+    world.link(0, id, LinkState::Up { index: 7, mtu: 1500, addressing: Addressing::Unnumbered(address) });
+    world.reconfigure(0, |config| {
+        let interface = crate::InterfaceConfig { passive: true, ..interface_config("lan") };
+        let further_addresses = [(address, crate::Prefix::host(address))].into();
+        config.interfaces.insert(id, crate::InterfaceConfig { further_addresses, ..interface });
+    });
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(world.routes[1][&crate::Prefix::host(address)].metric, 20);
+    assert!(!world.routes[0].contains_key(&crate::Prefix::host(address)));
+}
+
+/// LSAs of a router id in an engine's database that are not at MaxAge.
+fn of_id(world: &World, engine: usize, id: crate::RouterId) -> usize {
+    let headers = world.engines[engine].lsdb().map(|view| view.lsa.header);
+    headers.filter(|header| header.key.advertising_router == id && !header.is_max_age()).count()
+}
+
+#[test]
+fn what_was_said_under_another_router_id_is_flushed_until_nobody_has_it() {
+    let mut world = World::with(3, &[(0, 1), (1, 2)], |engine, config| {
+        if engine == 0 {
+            config.externals = externals(2000);
+        }
+    });
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(of_id(&world, 2, router_id(0)), 2001);
+    // Nobody hears of it at the moment.
+    world.cut.extend([port(0, 1), port(1, 0)]);
+    world.reconfigure(0, |config| config.router_id = router_id(6));
+    world.run_for(Duration::from_secs(60));
+    world.cut.clear();
+    world.run_for(Duration::from_secs(60));
+    for engine in 0..3 {
+        assert_eq!((of_id(&world, engine, router_id(0)), of_id(&world, engine, router_id(6))), (0, 2001), "{engine}");
+    }
+    assert!(world.agree());
+}
+
+#[test]
+fn what_was_said_under_another_router_id_is_flushed_after_a_restart_too() {
+    let mut world = World::with(3, &[(0, 1), (1, 2)], |_, config| config.externals = externals(10));
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    let config =
+        Config { router_id: router_id(6), former_ids: [router_id(0)].into(), ..world.engines[0].config.clone() };
+    world.engines[0] = crate::Engine::new(config, 77, world.now);
+    world.routes[0].clear();
+    world.link(0, port(0, 1).1, up(0, port(0, 1).1));
+    world.run_for(Duration::from_secs(120));
+    assert!((0..3).all(|engine| of_id(&world, engine, router_id(0)) == 0));
+    assert_eq!(of_id(&world, 2, router_id(6)), 11);
+}
+
+#[test]
+fn a_router_that_has_got_a_former_router_id_is_left_alone_in_the_end() {
+    let mut world = World::with(3, &[(0, 1), (1, 2)], |_, config| config.externals = externals(10));
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    world.reconfigure(0, |config| config.former_ids = [router_id(2)].into());
+    world.run_for(Duration::from_secs(600));
+    assert!(world.events[0].contains(&crate::Event::FormerRouterIdInUse { router_id: router_id(2) }));
+    assert!((0..3).all(|engine| of_id(&world, engine, router_id(2)) == 11));
+    assert!(world.routes[0].contains_key(&prefix("10.255.0.3/32")) && world.agree());
+}
+
+#[test]
+fn a_former_router_id_that_is_taken_off_the_set_is_left_alone_at_once() {
+    let mut world = World::with(3, &[(0, 1), (1, 2)], |_, config| config.externals = externals(10));
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    world.reconfigure(0, |config| config.former_ids = [router_id(2)].into());
+    world.reconfigure(0, |config| config.former_ids.clear());
+    world.run_for(Duration::from_secs(30));
+    assert!((0..3).all(|engine| of_id(&world, engine, router_id(2)) == 11));
+    let in_use = crate::Event::FormerRouterIdInUse { router_id: router_id(2) };
+    assert!(!world.events[0].contains(&in_use) && world.agree());
+}

@@ -134,3 +134,46 @@ fn routes_beyond_the_limit_are_left_out_from_the_end_and_come_back() {
     world.run_for(Duration::from_secs(10));
     assert_eq!((world.routes[0].len(), limit_events(&world, 0).len()), (8, 2));
 }
+
+#[test]
+fn a_router_lsa_that_has_no_room_for_all_links_keeps_the_routers_own_addresses_and_says_so() {
+    let beyond = 7;
+    let mut world = World::new(2, &[(0, 1)]);
+    world.converge();
+    let limit = Limit::RouterLinks(AreaId::BACKBONE);
+    let reached = |world: &World| {
+        world.events[0]
+            .iter()
+            .filter(|event| matches!(event, Event::LimitReached { limit: of, .. } if *of == limit))
+            .count()
+    };
+    let id = crate::InterfaceId(50);
+    let address = std::net::Ipv4Addr::new(192, 0, 2, 1);
+    let subnet = prefix("192.0.2.0/24");
+    let addressing = crate::Addressing::Numbered { address, subnet };
+    world.link(0, id, crate::LinkState::Up { index: 7, mtu: 1500, addressing });
+    let with = |count: usize| {
+        move |config: &mut crate::Config| {
+            let networks = (0..u32::try_from(count).unwrap()).map(|i| std::net::Ipv4Addr::from(0x0b00_0001 | i << 8));
+            let further_addresses = networks.map(|address| (address, crate::Prefix::new(address, 24))).collect();
+            let interface = crate::InterfaceConfig { passive: true, further_addresses, ..interface_config("lan") };
+            config.interfaces.insert(id, interface);
+        }
+    };
+    // Besides them there are the link to the other router, the interface's own network and the loopback.
+    world.reconfigure(0, with(crate::MAX_ROUTER_LINKS - 3));
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(reached(&world), 0);
+    world.reconfigure(0, with(crate::MAX_ROUTER_LINKS - 3 + beyond));
+    world.run_for(Duration::from_secs(10));
+    let lsa = world.lsa(1, router_key(0)).unwrap();
+    assert_eq!(lsa.encoded_len(), 24 + 12 * crate::MAX_ROUTER_LINKS, "it arrives");
+    assert!(world.routes[1].contains_key(&prefix("10.255.0.1/32")), "the router itself is reached");
+    assert_eq!(reached(&world), 1);
+    let view = world.engines[0].limits().find(|view| view.limit == limit).unwrap();
+    assert_eq!((view.present, view.state), (crate::MAX_ROUTER_LINKS + beyond, crate::LimitState::Reached));
+    world.reconfigure(0, with(10));
+    world.run_for(Duration::from_secs(10));
+    let left = |event: &Event| matches!(event, Event::LimitLeft { limit: of } if *of == limit);
+    assert!(world.events[0].iter().any(left));
+}
