@@ -178,8 +178,9 @@ pub struct Route {
     pub tag: u32,
     /// Of external-2, the type 2 metric; else `null`.
     pub type2_metric: Option<u32>,
-    /// What became of it: `installed`; `discard`: installed to drop what has no route of its own; `connected`: the kernel has it by
-    /// itself; `own`: this router's address; `refused`: a `[[site.import]]` keeps it out.
+    /// What the kernel has of it: `installed`; `discard`: installed to drop what has no route of its own; `connected`: the kernel has it
+    /// by itself; `own`: this router's address; `refused`: a `[[site.import]]` keeps it out; `different`: another route of weft's to
+    /// the destination; `missing`: none.
     pub kernel: String,
 }
 

@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use super::ending::{End, Ending};
 use super::filters::Filters;
+use super::forwarding::Forwarding;
 use super::host_memory::HostMemory;
 use super::instance_lock::InstanceLock;
 use super::local::Local;
@@ -32,13 +33,12 @@ use super::settling::{Settling, has_converged};
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
-use crate::mesh::IfName;
 use crate::reconcile::Step;
-use crate::reconcile::routes::{Router, Routing, desired_routes};
+use crate::reconcile::routes::Routing;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
 };
-use crate::reconcile::sysctls::{desired_sysctls, strictly_filtered, undone};
+use crate::reconcile::sysctls::{desired_sysctls, undone};
 use crate::routing::{
     Driver, InterfaceIds, MAX_REDISTRIBUTED, News, Redistributed, RouteChanges, Signing, engine_config, redistributed,
 };
@@ -531,18 +531,11 @@ impl Daemon {
 
     /// What the kernel is to have of these routes.
     fn routing(&self, routes: &BTreeMap<Prefix, ospf::Route>) -> Routing {
-        let tunnels: BTreeSet<IfName> = self.local.tunnels.keys().cloned().collect();
-        let ports = self.local.tunnels.values().map(|tunnel| tunnel.listen_port);
-        let router = Router {
-            loopback: self.local.site.loopback,
-            tunnels: &tunnels,
-            underlay: &self.underlay(),
-            listen_ports: ports.clone().min().zip(ports.max()).map(|(first, last)| first..=last),
-            filtered: &strictly_filtered(&self.observed),
-            imports: &self.local.site.imports,
-            name: |id| self.ids.name(id),
-        };
-        desired_routes(routes, &router)
+        self.forwarding().routing(routes)
+    }
+
+    fn forwarding(&self) -> Forwarding<'_> {
+        Forwarding::new(&self.local, &self.observed, &self.ids, self.underlay())
     }
 
     /// Addresses outside the mesh that tunnels send to, as configured and as found.

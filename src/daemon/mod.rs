@@ -8,6 +8,7 @@ mod core;
 mod ending;
 mod filter_report;
 mod filters;
+mod forwarding;
 mod host_memory;
 mod instance_lock;
 mod interfaces;

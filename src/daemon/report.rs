@@ -13,13 +13,13 @@ use ospf::{
 };
 
 use super::filters::Filters;
+use super::forwarding::Forwarding;
 use super::local::Local;
 use super::rows::Rows;
 use super::segments::Segments;
 use super::{lan, lsdb, unreachable};
 use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
 use crate::mesh::{IfName, Tunnel};
-use crate::reconcile::routes::{Fate, fate};
 use crate::reconcile::state::{Backend, Observed};
 use crate::routing::{InterfaceIds, LsdbPart, MAX_REDISTRIBUTED, Redistributed, View};
 use crate::tunnel::Observation;
@@ -33,6 +33,7 @@ pub(super) struct Report<'a> {
     pub backend: Backend,
     pub ids: &'a InterfaceIds,
     pub routes: &'a BTreeMap<Prefix, ospf::Route>,
+    pub forwarding: Forwarding<'a>,
     pub observed: &'a Observed,
     pub segments: &'a Segments,
     pub devices: BTreeMap<IfName, Observation>,
@@ -218,6 +219,7 @@ impl Report<'_> {
                 Limit::LsdbOctets => ("lsdb-octets", None),
                 Limit::LsasOfArea(area) => ("lsas-per-area", Some(area.into())),
                 Limit::Routes => ("routes", None),
+                Limit::RouterLinks(area) => ("router-links", Some(area.into())),
             };
             let state = match shown.state {
                 LimitState::Free => "free",
@@ -246,7 +248,13 @@ impl Report<'_> {
         problems.extend(self.filter_problems());
         for limit in self.limits().iter().filter(|limit| limit.state == "reached") {
             let area = limit.area.map_or_else(String::new, |area| format!(" of area {area}"));
-            problems.push(format!("{}{area}: {} are all that are let in, more are refused", limit.limit, limit.most));
+            problems.push(match limit.limit.as_str() {
+                "router-links" => format!(
+                    "{} of {} links{area} are in this router's Router-LSA, which has no room for more: divide the site, or the area",
+                    limit.most, limit.present
+                ),
+                other => format!("{other}{area}: {} are all that are let in, more are refused", limit.most),
+            });
         }
         for tunnel in tunnels {
             let full = neighbors.iter().any(|n| n.interface == tunnel.interface && n.state == "Full");
@@ -344,14 +352,7 @@ impl Report<'_> {
             originators: route.originators.iter().map(|router| Ipv4Addr::from(*router)).collect(),
             tag: route.tag,
             type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
-            kernel: match fate(prefix, route, self.local.site.loopback, &self.local.site.imports) {
-                Fate::Installed => "installed",
-                Fate::Discard => "discard",
-                Fate::Connected => "connected",
-                Fate::Own => "own",
-                Fate::Refused => "refused",
-            }
-            .to_owned(),
+            kernel: self.forwarding.presence(prefix, route).to_owned(),
         }
     }
 

@@ -102,8 +102,24 @@ mod tests {
             ImportRule { prefixes: vec![rule("10.1.0.0/16", 16, 32)], action: ImportAction::Accept },
             ImportRule { prefixes: vec![rule("10.0.0.0/8", 8, 32)], action: ImportAction::Refuse },
         ];
-        assert_eq!(import_action(&rules, prefix("10.1.2.0/24")), ImportAction::Accept);
-        assert_eq!(import_action(&rules, prefix("10.2.0.0/16")), ImportAction::Refuse);
-        assert_eq!(import_action(&rules, prefix("192.168.0.0/16")), ImportAction::Accept);
+        assert_eq!(import_action(&rules, prefix("10.1.2.0/24"), 0), ImportAction::Accept);
+        assert_eq!(import_action(&rules, prefix("10.2.0.0/16"), 0), ImportAction::Refuse);
+        for (tag, action) in [
+            (0, ImportAction::Accept),
+            (7, ImportAction::Refuse),
+            (8, ImportAction::Accept),
+            (150, ImportAction::Refuse),
+        ] {
+            assert_eq!(import_action(&rules, prefix("192.168.0.0/16"), tag), action, "{tag}");
+        }
+    }
+
+    #[test]
+    fn the_first_prefix_that_selects_a_destination_gives_it_its_tag() {
+        let external = External { metric: ospf::ExternalMetric::Type2(20), forwarding: None, tag: 3 };
+        let prefixes = vec![(rule("10.1.0.0/16", 16, 32), Some(7)), (rule("10.0.0.0/8", 8, 16), None)];
+        let redistribution = Redistribution { from: Source::Static, prefixes, external };
+        let tag = |text| redistribution.originates(prefix(text)).map(|external| external.tag);
+        assert_eq!((tag("10.1.2.0/24"), tag("10.2.0.0/16"), tag("10.2.2.0/24")), (Some(7), Some(3), None));
     }
 }

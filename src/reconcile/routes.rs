@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 
 use ospf::{InterfaceId, Prefix};
 
-use super::state::{CAPTURE_TABLE, FWMARK, MAIN_TABLE, Nexthop, Route, RouteKey, Rule, Selector};
+use super::state::{CAPTURE_TABLE, FWMARK, ForeignInterface, MAIN_TABLE, Nexthop, Route, RouteKey, Rule, Selector};
 use crate::mesh::{IfName, ImportAction, ImportRule, import_action};
 
 /// Priority of the first of weft's rules (`ip rule`), which stand in front of `main` (32766) and behind most others' own.
@@ -33,6 +33,8 @@ pub struct Router<'a, N> {
     pub loopback: Ipv4Addr,
     /// Its tunnels.
     pub tunnels: &'a BTreeSet<IfName>,
+    /// Interfaces of others, with the networks that the kernel knows to be there.
+    pub lan: &'a BTreeMap<IfName, ForeignInterface>,
     /// Where tunnels' packets go outside: each endpoint as configured and as last heard from.
     pub underlay: &'a BTreeSet<Ipv4Addr>,
     /// First and last UDP port that tunnels listen on; `None` without tunnels.
@@ -119,10 +121,17 @@ where
 {
     let named = route.nexthops.iter().filter_map(|nexthop| {
         let interface = (router.name)(nexthop.interface)?.clone();
-        let onlink = router.tunnels.contains(&interface);
+        let onlink = router.tunnels.contains(&interface) || needs_onlink(router.lan.get(&interface), nexthop.via);
         Some(Nexthop { interface, via: nexthop.via, onlink })
     });
     named.collect()
+}
+
+/// Whether the kernel has to be told that the gateway is on the link: it is in no network of the interface, as behind a point-to-point
+/// link with single addresses, or with networks that differ (RFC 2328 §10.5: there the mask of a hello does not matter).
+fn needs_onlink(interface: Option<&ForeignInterface>, via: Option<Ipv4Addr>) -> bool {
+    let connected = |via| interface.is_some_and(|found| found.addresses.iter().any(|network| network.contains(via)));
+    via.is_some_and(|via| !connected(via))
 }
 
 /// Whether a route to `prefix` could take a tunnel's own packets. A default route always could: peers behind NAT are

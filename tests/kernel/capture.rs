@@ -81,6 +81,7 @@ async fn bring_up(router: &mut Router, routes: &[&str]) {
     let facts = RouterFacts {
         loopback: OWN,
         tunnels: &BTreeSet::from([tunnel.clone()]),
+        lan: &BTreeMap::new(),
         underlay: &BTreeSet::from([PEER]),
         listen_ports: Some(PORT..=PORT),
         filtered: &strictly_filtered(&observed),

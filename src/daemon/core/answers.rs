@@ -196,6 +196,7 @@ impl Daemon {
             backend: self.backend,
             ids: &self.ids,
             routes: &self.routes,
+            forwarding: self.forwarding(),
             observed: &self.observed,
             segments: &self.segments,
             devices,

@@ -35,11 +35,17 @@ fn to(text: &str, via: &[(u32, Option<&str>)]) -> (Prefix, ospf::Route) {
     (prefix(text), route)
 }
 
+fn lan(addresses: &[&str]) -> ForeignInterface {
+    let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    ForeignInterface { index: 10, mtu: 1500, running: true, addresses }
+}
+
 /// The routing as text, a line for each route and rule.
 fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
     let names = interfaces();
     let tunnels = BTreeSet::from([name("wg-b"), name("wg-c")]);
     let underlay = BTreeSet::from(["203.0.113.2".parse().unwrap(), "198.51.100.3".parse().unwrap()]);
+    let lan = BTreeMap::from([(name("eth1"), lan(&["10.1.0.1/24"]))]);
     let router = Router {
         loopback: OWN,
         tunnels: &tunnels,
@@ -90,6 +96,21 @@ fn ordinary_routes_go_to_main_with_all_their_next_hops() {
             "10.3.0.0/16 via 10.255.0.2 dev wg-b, via 10.255.0.3 dev wg-c",
         ]
     );
+}
+
+#[test]
+fn a_gateway_outside_of_the_networks_of_its_interface_is_said_to_be_on_the_link() {
+    let via: Ipv4Addr = "10.1.0.9".parse().unwrap();
+    for (addresses, expected) in [
+        (&["10.1.0.1/24"][..], false),
+        (&["192.0.2.1/24", "10.1.0.1/24"], false),
+        (&["10.1.0.1/32"], true),
+        (&["192.0.2.1/24"], true),
+        (&[], true),
+    ] {
+        assert_eq!(needs_onlink(Some(&lan(addresses)), Some(via)), expected, "{addresses:?}");
+    }
+    assert!(!needs_onlink(Some(&lan(&["10.1.0.1/24"])), None), "what is connected has no gateway");
 }
 
 #[test]

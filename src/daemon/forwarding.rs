@@ -1,0 +1,146 @@
+//! From routes of OSPF to routes of the kernel: what this router is when they are made, and what the kernel has of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ospf::Prefix;
+
+use super::local::Local;
+use crate::mesh::IfName;
+use crate::reconcile::routes::{Fate, Router, Routing, desired_routes, fate};
+use crate::reconcile::state::{ForeignInterface, Observed, Route, RouteKey};
+use crate::reconcile::sysctls::strictly_filtered;
+use crate::routing::{InterfaceIds, prefix};
+
+/// The router at one moment, as far as its routes depend on it.
+pub(super) struct Forwarding<'a> {
+    local: &'a Local,
+    observed: &'a Observed,
+    ids: &'a InterfaceIds,
+    tunnels: BTreeSet<IfName>,
+    underlay: BTreeSet<Ipv4Addr>,
+    filtered: BTreeSet<Ipv4Addr>,
+}
+
+impl<'a> Forwarding<'a> {
+    /// `underlay` are addresses outside the mesh that tunnels send to.
+    pub(super) fn new(
+        local: &'a Local,
+        observed: &'a Observed,
+        ids: &'a InterfaceIds,
+        underlay: BTreeSet<Ipv4Addr>,
+    ) -> Self {
+        let tunnels = local.tunnels.keys().cloned().collect();
+        Self { local, observed, ids, tunnels, underlay, filtered: strictly_filtered(observed) }
+    }
+
+    /// What the kernel is to have of these routes.
+    pub(super) fn routing(&self, routes: &BTreeMap<Prefix, ospf::Route>) -> Routing {
+        let ports = self.local.tunnels.values().map(|tunnel| tunnel.listen_port);
+        let router = Router {
+            loopback: self.local.site.loopback,
+            tunnels: &self.tunnels,
+            lan: &self.observed.foreign.interfaces,
+            underlay: &self.underlay,
+            listen_ports: ports.clone().min().zip(ports.max()).map(|(first, last)| first..=last),
+            filtered: &self.filtered,
+            imports: &self.local.site.imports,
+            name: |id| self.ids.name(id),
+        };
+        desired_routes(routes, &router)
+    }
+
+    /// What the kernel has of a route, in a word.
+    pub(super) fn presence(&self, destination: Prefix, route: &ospf::Route) -> &'static str {
+        let complete = match fate(destination, route, self.local.site.loopback, &self.local.site.imports) {
+            Fate::Own => return "own",
+            Fate::Refused => return "refused",
+            Fate::Connected if is_connected(destination, &self.observed.foreign.interfaces) => return "connected",
+            Fate::Connected => return "missing",
+            Fate::Installed => "installed",
+            Fate::Discard => "discard",
+        };
+        let desired = self.routing(&BTreeMap::from([(destination, route.clone())])).routes;
+        match compare(&desired, &self.observed.state.routes) {
+            Presence::Complete => complete,
+            Presence::Different => "different",
+            Presence::Missing => "missing",
+        }
+    }
+}
+
+/// How far the kernel has what it is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// It has all of it.
+    Complete,
+    /// It has a route of weft to the destination, but another one.
+    Different,
+    /// It has none.
+    Missing,
+}
+
+/// `desired` are the routes to one destination, in one table or two.
+fn compare(desired: &BTreeMap<RouteKey, Route>, present: &BTreeMap<RouteKey, Route>) -> Presence {
+    let found: Vec<Option<&Route>> = desired.keys().map(|key| present.get(key)).collect();
+    let leads = |route: &Route| *route == Route::blackhole() || !route.nexthops.is_empty();
+    if found.iter().flatten().all(|route| !leads(route)) {
+        Presence::Missing
+    } else if desired.values().map(Some).eq(found) {
+        Presence::Complete
+    } else {
+        Presence::Different
+    }
+}
+
+/// Whether the kernel has the network by itself, of an address of one of these interfaces.
+fn is_connected(network: Prefix, interfaces: &BTreeMap<IfName, ForeignInterface>) -> bool {
+    let running = interfaces.values().filter(|interface| interface.running);
+    running.flat_map(|interface| &interface.addresses).any(|address| prefix(address) == network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::state::{CAPTURE_TABLE, MAIN_TABLE, Nexthop};
+
+    fn routes(text: &[(u32, Option<&str>)]) -> BTreeMap<RouteKey, Route> {
+        let routes = text.iter().map(|&(table, interface)| {
+            let hop = |name| Nexthop { interface: IfName::new(name).unwrap(), via: None, onlink: true };
+            let route = Route::unicast(interface.into_iter().map(hop).collect(), None);
+            (RouteKey { table, prefix: Prefix::new([10, 2, 0, 0].into(), 16) }, route)
+        });
+        routes.collect()
+    }
+
+    #[test]
+    fn a_route_is_installed_if_the_kernel_has_all_of_it_and_nothing_else() {
+        let (one, other) = ((MAIN_TABLE, Some("eth1")), (CAPTURE_TABLE, Some("wg-b")));
+        for (present, expected) in [
+            (&[one, other][..], Presence::Complete),
+            (&[one], Presence::Different),
+            (&[one, (CAPTURE_TABLE, Some("wg-c"))], Presence::Different),
+            // The kernel has taken the interface away under it.
+            (&[(MAIN_TABLE, None)], Presence::Missing),
+            (&[], Presence::Missing),
+        ] {
+            assert_eq!(compare(&routes(&[one, other]), &routes(present)), expected, "{present:?}");
+        }
+        assert_eq!(compare(&BTreeMap::new(), &routes(&[one])), Presence::Missing, "there is no way to it");
+        let key = RouteKey { table: MAIN_TABLE, prefix: Prefix::new([10, 2, 0, 0].into(), 16) };
+        let discard = BTreeMap::from([(key, Route::blackhole())]);
+        assert_eq!(compare(&discard, &discard), Presence::Complete);
+        assert_eq!(compare(&discard, &routes(&[one])), Presence::Different);
+    }
+
+    #[test]
+    fn a_network_is_connected_only_by_an_interface_that_runs() {
+        let network = Prefix::new([192, 0, 2, 0].into(), 24);
+        let with = |running, address: &str| {
+            let found = ForeignInterface { index: 2, mtu: 1500, running, addresses: vec![address.parse().unwrap()] };
+            is_connected(network, &BTreeMap::from([(IfName::new("eth1").unwrap(), found)]))
+        };
+        assert!(with(true, "192.0.2.7/24"));
+        assert!(!with(false, "192.0.2.7/24") && !with(true, "192.0.2.7/25") && !with(true, "192.0.2.0/16"));
+    }
+}
