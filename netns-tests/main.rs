@@ -3,6 +3,7 @@
 //! They need root and the packages that `./test` installs; without them they fail and say what is missing. Each uses a
 //! mesh name of its own, so that one test's leftovers are never another's.
 
+mod addresses;
 mod capture;
 mod change;
 mod down;

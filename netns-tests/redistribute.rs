@@ -16,6 +16,10 @@ const SETTLED: Duration = Duration::from_secs(20);
 const TAIPEI: &str = r#"
 [[site.redistribute]]
 from = "static"
+prefixes = [{ prefix = "172.30.0.0/16 le 24", tag = 30 }, "172.31.0.0/16 le 24"]
+
+[[site.redistribute]]
+from = "static"
 prefixes = ["172.16.0.0/12 ge 16 le 24"]
 metric = 77
 tag = 5
@@ -26,6 +30,10 @@ tag = 5
 const OSAKA: &str = r#"
 [[site.import]]
 prefixes = ["172.16.9.0/24"]
+action = "refuse"
+
+[[site.import]]
+tags = [30]
 action = "refuse"
 "#;
 
@@ -44,6 +52,8 @@ fn installed(lab: &Lab, prefix: &str) -> Result<bool> {
 fn routes_of_others_follow_the_kernel_to_other_sites_and_import_filters_keep_them_out_there() -> Result<()> {
     let pair = mesh::pair("t-redist");
     let (before, second) = pair.rsplit_once("[[site]]").context("the pair has two sites")?;
+    let before =
+        before.replacen("prefixes = ", "external_ranges = [{ prefix = \"172.31.0.0/16\", tag = 31 }]\nprefixes = ", 1);
     let text = format!("{before}{TAIPEI}[[site]]{second}{OSAKA}");
     let mut lab = Lab::up("t-redist", &text)?;
     let full_for = |lab: &Lab| -> Result<f64> {
@@ -67,6 +77,20 @@ fn routes_of_others_follow_the_kernel_to_other_sites_and_import_filters_keep_the
         ensure!(known(&lab, prefix)?.is_none(), "{prefix} is redistributed");
     }
 
+    // By prefix it has a tag, and by that it is refused.
+    lab.ip("taipei", "route add blackhole 172.30.7.0/24")?;
+    let tagged = eventually("172.30.7.0/24 to be known at osaka", SETTLED, || known(&lab, "172.30.7.0/24"))?;
+    ensure!(tagged["kernel"] == "refused" && tagged["tag"] == 30, "{tagged}");
+    // Two within a range are told of as one, and what is not there goes nowhere.
+    lab.ip("taipei", "route add blackhole 172.31.7.0/24")?;
+    lab.ip("taipei", "route add blackhole 172.31.8.0/24")?;
+    eventually("172.31.0.0/16 at osaka", SETTLED, || Ok(installed(&lab, "172.31.0.0/16")?.then_some(())))?;
+    ensure!(known(&lab, "172.31.7.0/24")?.is_none(), "a destination within the range is told of");
+    eventually("a discard route at taipei", SETTLED, || {
+        let routes = routes(&lab.netns("taipei"), "proto 201")?;
+        Ok(routes.iter().any(|route| route.starts_with("blackhole 172.31.0.0/16 ")).then_some(()))
+    })?;
+
     lab.ip("taipei", "route del blackhole 172.16.5.0/24")?;
     eventually("172.16.5.0/24 to go from osaka", SETTLED, || Ok((!installed(&lab, "172.16.5.0/24")?).then_some(())))?;
 
@@ -79,5 +103,44 @@ fn routes_of_others_follow_the_kernel_to_other_sites_and_import_filters_keep_the
     )?;
     let held = full_for(&lab)? - before_changes;
     ensure!(held > began.elapsed().as_secs_f64() - 1.0, "the adjacency was made anew: Full for {held} s more");
+    lab.down()
+}
+
+#[test]
+fn a_default_route_is_offered_as_long_as_the_kernel_has_one_and_adjacencies_are_cleared_by_command() -> Result<()> {
+    let pair = mesh::pair("t-default");
+    let offer = "default_originate = { when = \"if-present\", metric = 7, type = 1 }\nprefixes = ";
+    let lab = Lab::up("t-default", &pair.replacen("prefixes = ", offer, 1))?;
+    // The way to the other sites stays, whatever the lab made it.
+    let shown = lab.ip("taipei", "route show default")?;
+    if let Some(way) = shown.lines().next().and_then(|line| line.strip_prefix("default ")) {
+        for half in ["0.0.0.0/1", "128.0.0.0/1"] {
+            lab.ip("taipei", &format!("route add {half} {way}"))?;
+        }
+        lab.ip("taipei", "route del default")?;
+        eventually("the lab's default route to go", SETTLED, || Ok(known(&lab, "0.0.0.0/0")?.is_none().then_some(())))?;
+    }
+    lab.ip("taipei", "route add blackhole default metric 4000")?;
+    let default = eventually("a default route at osaka", SETTLED, || known(&lab, "0.0.0.0/0"))?;
+    ensure!(default["type"] == "external-1" && default["metric"] == 17, "{default}");
+
+    let weft = crate::harness::lab::WEFT;
+    let answer = lab.run_at("osaka", &format!("{weft} clear neighbor taipei"))?;
+    ensure!(answer.contains("1 adjacency cleared"), "{answer}");
+    let again = eventually("the adjacency to be Full anew", SETTLED, || {
+        let status = lab.status("osaka")?;
+        let neighbor = &status["neighbors"][0];
+        let since = neighbor["since_s"].as_f64().filter(|_| neighbor["state"] == "Full");
+        Ok(since.filter(|since| *since < 3.0))
+    })?;
+    ensure!(again < 3.0, "{again}");
+    ensure!(lab.run_at("osaka", &format!("{weft} clear neighbor nobody")).is_err(), "there is no such neighbour");
+    lab.run_at("osaka", &format!("{weft} clear ospf"))?;
+    lab.await_full()?;
+
+    lab.ip("taipei", "route del blackhole default metric 4000")?;
+    eventually("the default route to go from osaka", SETTLED, || {
+        Ok(known(&lab, "0.0.0.0/0")?.is_none().then_some(()))
+    })?;
     lab.down()
 }

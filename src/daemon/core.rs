@@ -33,6 +33,7 @@ use super::settling::{Settling, has_converged};
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
+use crate::mesh::When;
 use crate::reconcile::Step;
 use crate::reconcile::routes::Routing;
 use crate::reconcile::state::{
@@ -108,6 +109,8 @@ pub(super) struct Daemon {
     /// Link states as the engine knows them.
     told: BTreeMap<InterfaceId, LinkState>,
     settling: Settling,
+    /// Interfaces that patterns of the mesh file mean have come or gone since they were last watched.
+    interfaces_differ: bool,
     /// How long neighbours bear with silence.
     missed_after: Duration,
     /// Why the kernel could not be looked at the last time.
@@ -182,7 +185,7 @@ impl Daemon {
         let zero = SystemTime::now();
         let boot = notes.number_start(zero);
         let signing = Signing { keyring: &local.keyring, zero, boot };
-        let config = engine_config(&local.mesh, &local.site, &BTreeMap::new(), &signing, &mut ids);
+        let config = engine_config(&local.mesh, &local.site, &Redistributed::default(), &signing, &mut ids);
         let longest = longest_dead_interval(&config);
         let resumption = resumption(&mut notes, &local, zero);
         let boot = resumption.map_or(boot, |(_, least)| boot.max(least));
@@ -216,6 +219,7 @@ impl Daemon {
             observed: Observed::default(),
             told: BTreeMap::new(),
             settling: Settling::start(now, patience + SETTLING_MARGIN),
+            interfaces_differ: false,
             missed_after: longest,
             look_failure: None,
             logged: BTreeSet::new(),
@@ -250,6 +254,9 @@ impl Daemon {
             if inlets.watch.attend(&self.observed).context("listening to the kernel")? == Attended::Anew {
                 // Whatever happened before nobody has heard.
                 self.reconcile(Look::Afresh).await;
+            }
+            if std::mem::take(&mut self.interfaces_differ) {
+                inlets.watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
             }
             self.activity.begin("idle");
             match self.turn(inlets).await? {
@@ -373,7 +380,12 @@ impl Daemon {
                 self.kernel.observe_devices(&mut self.observed, &self.drivers).await;
                 self.looks.at_devices(Instant::now());
             }
-            // Before any adjacency: what this router brings in is not flushed at the end of a restart.
+            if self.local.find_interfaces(&self.observed.foreign) {
+                self.interfaces_differ = true;
+                self.configure().await;
+            }
+            // Before any adjacency: what this router brings in is not flushed at the end of a restart, and an interface comes up with all
+            // its networks.
             self.redistribute().await;
             self.tell_links().await;
             self.follow_clock().await;
@@ -621,6 +633,7 @@ impl Daemon {
                     self.settle_again();
                 }
                 self.local = local;
+                self.local.find_interfaces(&self.observed.foreign);
                 self.backend = backend;
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
@@ -665,8 +678,8 @@ impl Daemon {
     async fn configure(&mut self) {
         self.zero = self.driver.zero();
         let signing = Signing { keyring: &self.local.keyring, zero: self.zero, boot: self.boot };
-        let externals = &self.redistributed.externals;
-        let mut config = engine_config(&self.local.mesh, &self.local.site, externals, &signing, &mut self.ids);
+        let mut config =
+            engine_config(&self.local.mesh, &self.local.site, &self.redistributed, &signing, &mut self.ids);
         match self.stub_router {
             StubRouterCommand::File => {}
             StubRouterCommand::On => config.stub_router = StubRouter::Always,
@@ -734,7 +747,8 @@ fn expected_segments(segments: &Segments) -> crate::kernel::Segments {
 
 /// Whether routes of others matter to this site.
 fn others_routes(local: &Local) -> OthersRoutes {
-    match local.site.redistributions.is_empty() {
+    let of_default = local.site.default_originate.is_some_and(|default| default.when == When::IfPresent);
+    match local.site.redistributions.is_empty() && !of_default {
         true => OthersRoutes::Ignored,
         false => OthersRoutes::Observed,
     }

@@ -10,9 +10,9 @@ use tracing::warn;
 
 use super::Options;
 use crate::keys::PrivateKey;
-use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, Tunnel};
+use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, SiteInterface, Tunnel};
 use crate::reconcile::filter::Ruleset;
-use crate::reconcile::state::{Admin, AllowedIps, Backend, Device, FWMARK, Identity, Link, Peer, State};
+use crate::reconcile::state::{Admin, AllowedIps, Backend, Device, FWMARK, Foreign, Identity, Link, Peer, State};
 use crate::routing::Keyring;
 
 /// The interface that carries the loopback address besides the tunnels.
@@ -23,8 +23,10 @@ pub(super) const LOOPBACK_INTERFACE: &str = "lo";
 pub(super) struct Local {
     /// The whole network.
     pub mesh: Mesh,
-    /// This site.
+    /// This site; its interfaces are those that the file names and those that were found to be meant by its patterns.
     pub site: Site,
+    /// Interfaces that the file names.
+    named: Vec<SiteInterface>,
     /// Its tunnels, by interface name.
     pub tunnels: BTreeMap<IfName, Tunnel>,
     /// What nftables is to hold.
@@ -50,7 +52,8 @@ impl Local {
         let directory = options.mesh_file.parent().unwrap_or(Path::new(""));
         let keyring = Keyring::load(directory, &mesh, &site)?;
         let filter = Ruleset::of(&mesh, &site);
-        Ok(Self { mesh, site, tunnels, filter, keyring, key })
+        let named = site.interfaces.clone();
+        Ok(Self { mesh, site, named, tunnels, filter, keyring, key })
     }
 
     /// Links, devices and addresses of all tunnels, and the filter. `endpoint` gives the address to send to, where one is known and wanted.
@@ -79,6 +82,27 @@ impl Local {
         let loopback = IfName::new(LOOPBACK_INTERFACE).expect("`lo` is an interface name");
         let of_site = self.site.interfaces.iter().map(|interface| interface.name.clone());
         self.tunnels.keys().cloned().chain([loopback]).chain(of_site)
+    }
+
+    /// Takes the interfaces that are there for those that the site's patterns mean; whether they are others than before.
+    ///
+    /// What the file names itself, and ports of segments, are not among them.
+    pub(super) fn find_interfaces(&mut self, foreign: &Foreign) -> bool {
+        let named: BTreeSet<&IfName> = self.named.iter().map(|interface| &interface.name).collect();
+        let of_segments = self.mesh.segments.iter().filter_map(|segment| segment.sites.get(&self.site.id));
+        let ports: BTreeSet<&IfName> = of_segments.flat_map(|site| &site.ports).collect();
+        let unnamed = foreign
+            .interfaces
+            .keys()
+            .filter(|name| name.as_str() != LOOPBACK_INTERFACE && !named.contains(name) && !ports.contains(name));
+        let found = unnamed.filter_map(|name| {
+            let pattern = self.site.interface_patterns.iter().find(|pattern| pattern.is_pattern_of(name))?;
+            Some(SiteInterface { name: name.clone(), ..pattern.clone() })
+        });
+        let interfaces: Vec<SiteInterface> = self.named.iter().cloned().chain(found).collect();
+        let differs = interfaces != self.site.interfaces;
+        self.site.interfaces = interfaces;
+        differs
     }
 
     /// Which WireGuard this site uses.

@@ -183,7 +183,8 @@ fn area_ranges(
     (!wrong).then_some(ranges)
 }
 
-fn external_ranges(entry: &Entry<'_>, report: &mut Report) -> Option<BTreeMap<Prefix, NssaRange>> {
+/// Elements of `external_ranges`, of an area or of a site; `None` if something in them is wrong.
+pub(super) fn external_ranges(entry: &Entry<'_>, report: &mut Report) -> Option<BTreeMap<Prefix, NssaRange>> {
     const EXAMPLE: &str = "external_ranges = [{ prefix = \"10.1.0.0/16\" }]";
     let mut ranges = BTreeMap::new();
     let mut places = Vec::new();

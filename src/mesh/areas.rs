@@ -9,7 +9,7 @@ use super::area::{AreaDraft, Kind};
 use super::diagnostic::{Diagnostic, Span};
 use super::draft::{AllSettled, Draft};
 use super::link::Pair;
-use super::reader::{At, Report};
+use super::reader::{At, Report, Setting};
 use super::site::{SiteDraft, position};
 use super::virtual_link::{FarEnd, VirtualLinkDraft};
 
@@ -27,6 +27,36 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair], rep
         check_silence(site, areas, draft, report);
     }
     warn_of_empty(&draft.areas, &members, report);
+    warn_of_compatibility(draft, settled, &members, report);
+}
+
+/// All routers of the network must agree on RFC1583Compatibility, which makes a difference only where there are several areas, and weft's
+/// default was another one before.
+fn warn_of_compatibility(draft: &Draft<'_>, settled: &AllSettled, members: &[SiteAreas], report: &mut Report) {
+    if !matches!(draft.process.rfc1583, Setting::Absent) {
+        return;
+    }
+    let mut areas: SiteAreas = SiteAreas::new();
+    for (area, from) in members.iter().flatten() {
+        let known = areas.entry(*area).or_insert(*from);
+        *known = known.or(*from);
+    }
+    let base = settled.base.as_ref().map(|base| base.settings.area);
+    let other = areas.iter().find(|(area, from)| Some(**area) != base && from.is_some());
+    if let (true, Some((area, Some(span)))) = (areas.len() > 1, other) {
+        report.push(
+            Diagnostic::warning(
+                *span,
+                "there are several areas, and `rfc1583_compatibility` is not set",
+                format!("area {area} is one of them"),
+            )
+            .help(
+                "it has to be the same on all routers of the network, and its default has changed from `true` to `false`, that of FRR \
+                 and BIRD: set `rfc1583_compatibility` in `[ospf]`",
+            )
+            .of_absence(),
+        );
+    }
 }
 
 fn kind_of(areas: &[AreaDraft], id: AreaId) -> (Kind, Option<Span>) {

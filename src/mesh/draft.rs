@@ -18,7 +18,7 @@ use super::model::{
 };
 use super::ospf::{OspfKeys, Settled};
 use super::process::ProcessKeys;
-use super::reader::{Report, Table};
+use super::reader::{Report, Setting, Table};
 use super::schema::{self, AREA, LINK, MESH, OSPF, SITE};
 use super::segment::SegmentDraft;
 use super::site::SiteDraft;
@@ -193,7 +193,7 @@ impl<'a> Draft<'a> {
         let (site, base) = (&self.sites[place], &self.general.tunnels);
         let id = site.id.given()?.value;
         let port = site.tunnels.port(base)?.value;
-        let interfaces = site.interfaces.iter().zip(&settled.interfaces[place]).map(|(interface, settled)| {
+        let all = site.interfaces.iter().zip(&settled.interfaces[place]).map(|(interface, settled)| {
             Some(SiteInterface {
                 name: interface.name.given()?.value.clone(),
                 mode: interface.mode.given()?.value,
@@ -202,6 +202,9 @@ impl<'a> Draft<'a> {
                 ospf: settled.as_ref()?.settings.clone(),
             })
         });
+        let all = all.collect::<Option<Vec<SiteInterface>>>()?;
+        let is_pattern = |interface: &SiteInterface| interface.name.as_str().ends_with('*');
+        let (interface_patterns, interfaces) = all.into_iter().partition(is_pattern);
         let virtual_links = site.virtual_links.iter().zip(&settled.virtual_links[place]);
         let virtual_links =
             virtual_links.map(|(link, (timers, auth))| self.virtual_link(link, (*timers)?, auth.clone()?));
@@ -214,11 +217,17 @@ impl<'a> Draft<'a> {
                 port: endpoint.value.port.unwrap_or(port),
             }),
             prefixes: site.prefixes.iter().map(|prefix| prefix.value).collect(),
+            default_originate: match &site.default_originate {
+                Setting::Absent => None,
+                given => Some(given.given()?.value),
+            },
+            external_ranges: site.external_ranges.clone()?,
             loopback: self.loopback(site)?,
             port,
             backend: site.tunnels.backend(base)?,
             mtu: site.tunnels.mtu(base)?,
-            interfaces: interfaces.collect::<Option<Vec<_>>>()?,
+            interfaces,
+            interface_patterns,
             virtual_links: virtual_links.collect::<Option<Vec<_>>>()?,
             redistributions: site.redistributions.clone()?,
             imports: site.imports.clone()?,

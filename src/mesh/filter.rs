@@ -1,5 +1,7 @@
 //! Prefix lists: which destinations a site takes from the kernel into OSPF, and which of OSPF's it puts into the kernel.
 
+use std::ops::RangeInclusive;
+
 use ospf::{External, Prefix};
 
 /// One entry of a prefix list, `"10.0.0.0/8 ge 16 le 24"`: destinations within a network whose length lies between two.
@@ -14,6 +16,9 @@ pub struct PrefixRule {
 }
 
 impl PrefixRule {
+    /// `"0.0.0.0/0 le 32"`: every destination.
+    pub const ALL: Self = Self { within: Prefix::DEFAULT, shortest: 0, longest: 32 };
+
     /// Whether `prefix` is selected.
     pub fn selects(&self, prefix: Prefix) -> bool {
         self.within.covers(prefix) && (self.shortest..=self.longest).contains(&prefix.len())
@@ -25,10 +30,18 @@ impl PrefixRule {
 pub struct Redistribution {
     /// What is taken.
     pub from: Source,
-    /// Which of it: whatever one of these selects.
-    pub prefixes: Vec<PrefixRule>,
+    /// Which of it: whatever one of these selects; with the tag of the first that does, if that has one.
+    pub prefixes: Vec<(PrefixRule, Option<u32>)>,
     /// As what it is originated.
     pub external: External,
+}
+
+impl Redistribution {
+    /// As what a destination is originated, if this selects it.
+    pub fn originates(&self, prefix: Prefix) -> Option<External> {
+        let (_, tag) = self.prefixes.iter().find(|(entry, _)| entry.selects(prefix))?;
+        Some(External { tag: tag.unwrap_or(self.external.tag), ..self.external })
+    }
 }
 
 /// `from`: where a destination that OSPF did not compute comes from.
@@ -47,6 +60,8 @@ pub enum Source {
 pub struct ImportRule {
     /// Which destinations.
     pub prefixes: Vec<PrefixRule>,
+    /// With which External Route Tags; empty: whatever their tag.
+    pub tags: Vec<RangeInclusive<u32>>,
     /// What becomes of their routes.
     pub action: ImportAction,
 }
@@ -60,9 +75,17 @@ pub enum ImportAction {
     Refuse,
 }
 
-/// What `rules` say of `prefix`; what none selects is accepted.
-pub fn import_action(rules: &[ImportRule], prefix: Prefix) -> ImportAction {
-    let first = rules.iter().find(|rule| rule.prefixes.iter().any(|entry| entry.selects(prefix)));
+impl ImportRule {
+    /// Whether a route to `prefix` with a tag is selected.
+    fn selects(&self, prefix: Prefix, tag: u32) -> bool {
+        let tagged = self.tags.is_empty() || self.tags.iter().any(|tags| tags.contains(&tag));
+        tagged && self.prefixes.iter().any(|entry| entry.selects(prefix))
+    }
+}
+
+/// What `rules` say of a route to `prefix` with this External Route Tag, 0 inside the AS; what none selects is accepted.
+pub fn import_action(rules: &[ImportRule], prefix: Prefix, tag: u32) -> ImportAction {
+    let first = rules.iter().find(|rule| rule.selects(prefix, tag));
     first.map_or(ImportAction::Accept, |rule| rule.action)
 }
 
@@ -98,9 +121,15 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_selects_a_destination_decides_and_what_none_selects_is_accepted() {
+        let import = |within, longest, tags: &[RangeInclusive<u32>], action| {
+            let within = prefix(within);
+            let entry = PrefixRule { within, shortest: within.len(), longest };
+            ImportRule { prefixes: vec![entry], tags: tags.to_vec(), action }
+        };
         let rules = [
-            ImportRule { prefixes: vec![rule("10.1.0.0/16", 16, 32)], action: ImportAction::Accept },
-            ImportRule { prefixes: vec![rule("10.0.0.0/8", 8, 32)], action: ImportAction::Refuse },
+            import("10.1.0.0/16", 32, &[], ImportAction::Accept),
+            import("10.0.0.0/8", 32, &[], ImportAction::Refuse),
+            import("0.0.0.0/0", 32, &[7..=7, 100..=199], ImportAction::Refuse),
         ];
         assert_eq!(import_action(&rules, prefix("10.1.2.0/24"), 0), ImportAction::Accept);
         assert_eq!(import_action(&rules, prefix("10.2.0.0/16"), 0), ImportAction::Refuse);

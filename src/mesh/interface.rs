@@ -31,7 +31,8 @@ pub(super) struct InterfaceDraft {
 impl InterfaceDraft {
     pub fn read(mut table: Table<'_>, report: &mut Report) -> Self {
         let name = Setting::read(table.require("name", "name = \"eth1\"", report), |entry| {
-            interface_name(&entry, "name = \"eth1\"", report)
+            let name = interface_name(&entry, "name = \"eth1\"", report)?;
+            check_pattern(&name, report).then_some(name)
         });
         let mode = Setting::read(table.require("ospf", "ospf = \"active\"", report), |entry| {
             entry.word(&[("active", InterfaceMode::Active), ("passive", InterfaceMode::Passive)], report)
@@ -173,6 +174,22 @@ fn neighbor(entry: &Entry<'_>, report: &mut Report) -> Option<At<(Ipv4Addr, Nbma
     table.finish(report);
     let (address, priority) = (address?, priority.effective(NbmaNeighbor::default().priority)?);
     Some(At { value: (address.value, NbmaNeighbor { priority: priority.value }), span: address.span })
+}
+
+/// A pattern is the beginning of names, with `*` behind it. Whether the name is none, or one that can be.
+fn check_pattern(name: &At<IfName>, report: &mut Report) -> bool {
+    let can_be = match name.value.as_str().split_once('*') {
+        None => true,
+        Some((beginning, rest)) => !beginning.is_empty() && rest.is_empty(),
+    };
+    if !can_be {
+        let title = format!("{} is no pattern of names", quoted(name.value.as_str()));
+        report.push(
+            Diagnostic::error(name.span, title, "`*` stands for the rest of a name")
+                .help("write the beginning of the names and one `*` at the end, `name = \"eth*\"`"),
+        );
+    }
+    can_be
 }
 
 /// The name of an interface; `example` is a line that would be right.

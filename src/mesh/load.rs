@@ -13,7 +13,10 @@ use super::link::pairs;
 use super::model::Mesh;
 use super::reader::{Report, Table};
 use super::schema::FILE;
-use super::{addressing, areas, identity, lab_names, ports, segment_hosts, segment_ports, segments, speakers};
+use super::{
+    addressing, areas, default_originate, identity, lab_names, ports, router_links, segment_hosts, segment_ports,
+    segments, speakers,
+};
 
 /// The largest mesh file that is read. Ten thousand sites fit several times.
 const MAX_FILE: u64 = 16 << 20;
@@ -106,6 +109,8 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     ports::check(&draft.general.tunnels, &draft.sites, &pairs, report);
     let settled = draft.settle(report);
     areas::check(&draft, &settled, &pairs, report);
+    default_originate::check(&draft.general, &draft.sites, report);
+    router_links::check(&draft, &settled, &pairs, report);
     speakers::check(&draft, &settled, report);
     segments::check(&draft, report);
     segment_ports::check(&draft.sites, &draft.segments, report);

@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use ipnetwork::Ipv4Network;
 use ospf::{
-    AreaConfig, AreaId, Limits, NbmaNeighbor, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter, TtlSecurity,
+    AreaConfig, AreaId, Limits, NbmaNeighbor, NssaRange, Prefix, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter,
+    TtlSecurity,
 };
 
 use vxlan::{Mac, Segment};
 
 use super::auth::Auth;
+use super::default_originate::DefaultOriginate;
 use super::filter::{ImportRule, Redistribution};
 use super::graceful_restart::GracefulRestart;
 use crate::keys::PublicKey;
@@ -114,6 +116,10 @@ pub struct Site {
     pub endpoint: Option<Endpoint>,
     /// What lives there and is originated by it. No host bits.
     pub prefixes: Vec<Ipv4Network>,
+    /// A default route that it offers.
+    pub default_originate: Option<DefaultOriginate>,
+    /// Destinations that it takes from the kernel and tells of as one, or not at all.
+    pub external_ranges: BTreeMap<Prefix, NssaRange>,
     /// Router id, loopback address, source of the router's own traffic.
     pub loopback: Ipv4Addr,
     /// First UDP port: the tunnel to site N listens on `port + N`.
@@ -124,6 +130,9 @@ pub struct Site {
     pub mtu: u16,
     /// OSPF interfaces towards the site's own LAN.
     pub interfaces: Vec<SiteInterface>,
+    /// The same for whatever interfaces there are with names that begin so, `*` at the end (`eth*`); of several the first counts. An active
+    /// one is authenticated.
+    pub interface_patterns: Vec<SiteInterface>,
     /// Links of the backbone through other areas.
     pub virtual_links: Vec<VirtualLink>,
     /// What is taken from the kernel into OSPF; of several that select a destination the first counts.
@@ -266,6 +275,13 @@ pub enum InterfaceMode {
     Active,
     /// Its networks are advertised; it says and hears nothing.
     Passive,
+}
+
+impl SiteInterface {
+    /// Whether an interface of this name is meant, if this is a pattern.
+    pub fn is_pattern_of(&self, name: &IfName) -> bool {
+        self.name.as_str().strip_suffix('*').is_some_and(|beginning| name.as_str().starts_with(beginning))
+    }
 }
 
 /// `network = …`.

@@ -14,7 +14,7 @@ use super::schema::SPF_DELAY;
 /// What `[ospf]` says about the router as a whole.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ProcessKeys {
-    rfc1583: Setting<Rfc1583Compatibility>,
+    pub rfc1583: Setting<Rfc1583Compatibility>,
     /// `None`: something in it is wrong.
     spf_delay: Option<SpfDelay>,
     stub_router: Setting<StubRouter>,
@@ -61,9 +61,11 @@ impl ProcessKeys {
         Self { spf_delay, graceful_restart, ..Self::default() }
     }
 
-    /// How paths to AS boundary routers compare; `None` if that is wrong.
+    /// How paths to AS boundary routers compare; `None` if that is wrong. Where nobody says, as FRR and BIRD do without being told.
+    ///
+    /// Deviates: RFC 2328 §C.1 has RFC1583Compatibility enabled by default.
     pub fn rfc1583(&self) -> Option<Rfc1583Compatibility> {
-        self.rfc1583.effective(Rfc1583Compatibility::default()).map(|effective| effective.value)
+        self.rfc1583.effective(Rfc1583Compatibility::Disabled).map(|effective| effective.value)
     }
 
     /// When routes are calculated; `None` if that is wrong.

@@ -8,6 +8,7 @@ use super::address::any_network;
 use super::diagnostic::{Diagnostic, quoted};
 use super::filter::{ImportAction, ImportRule, PrefixRule, Redistribution, Source};
 use super::reader::{At, Entry, Report, Setting, Table};
+use super::schema::TAGGED;
 
 const EXAMPLE: &str = "prefixes = [\"10.0.0.0/8 le 24\"]";
 
@@ -47,7 +48,7 @@ pub(super) fn redistribution(mut table: Table<'_>, report: &mut Report) -> Optio
         let words = [("kernel", Source::Kernel), ("connected", Source::Connected), ("static", Source::Static)];
         entry.word(&words, report)
     });
-    let prefixes = table.require("prefixes", EXAMPLE, report).and_then(|entry| prefix_list(&entry, report));
+    let prefixes = table.require("prefixes", EXAMPLE, report).and_then(|entry| tagged_list(&entry, report));
     let metric =
         Setting::read(table.take("metric"), |entry| entry.number(METRICS, "an external metric has 24 bits", report));
     let kind = MetricType::read(table.take("type"), report);
@@ -61,12 +62,51 @@ pub(super) fn redistribution(mut table: Table<'_>, report: &mut Report) -> Optio
 
 /// Reads a `[[site.import]]`; `None` if something in it is wrong.
 pub(super) fn import(mut table: Table<'_>, report: &mut Report) -> Option<ImportRule> {
-    let prefixes = table.require("prefixes", EXAMPLE, report).and_then(|entry| prefix_list(&entry, report));
+    let tagged = table.take("tags");
+    let tags = tagged.map_or_else(|| Some(Vec::new()), |entry| tags(&entry, report));
+    let prefixes = match tagged {
+        // With tags alone a section selects every destination.
+        Some(_) => {
+            table.take("prefixes").map_or_else(|| Some(vec![PrefixRule::ALL]), |entry| prefix_list(&entry, report))
+        }
+        None => table.require("prefixes", EXAMPLE, report).and_then(|entry| prefix_list(&entry, report)),
+    };
     let action = table
         .require("action", "action = \"refuse\"", report)
         .and_then(|entry| entry.word(&[("accept", ImportAction::Accept), ("refuse", ImportAction::Refuse)], report));
     table.finish(report);
-    Some(ImportRule { prefixes: prefixes?, action: action?.value })
+    Some(ImportRule { prefixes: prefixes?, tags: tags?, action: action?.value })
+}
+
+/// The elements of `tags`: numbers, and `"FIRST-LAST"`; `None` if one of them is wrong.
+fn tags(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<RangeInclusive<u32>>> {
+    const TAGS: &str = "tags = [7, \"100-199\"]";
+    let elements = entry.elements(TAGS, report)?;
+    if elements.is_empty() {
+        report.push(
+            Diagnostic::error(entry.span, "`tags` selects nothing", "no entries")
+                .help("leave it out: a section without `tags` selects destinations whatever their tag"),
+        );
+        return None;
+    }
+    let ranges = elements.iter().map(|element| match element.value.as_str() {
+        None => tag(element, report).map(|tag| tag.value..=tag.value),
+        Some(text) => {
+            let range = text.split_once('-').and_then(|(first, last)| {
+                let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+                (first <= last).then_some(first..=last)
+            });
+            if range.is_none() {
+                report.push(
+                    Diagnostic::error(element.span, format!("{} selects nothing", quoted(text)), "not a range of tags")
+                        .help(format!("write `{TAGS}`: numbers of 32 bits, and the first and the last of a range")),
+                );
+            }
+            range
+        }
+    });
+    let ranges: Vec<_> = ranges.collect();
+    ranges.into_iter().collect()
 }
 
 /// An External Route Tag.
@@ -76,6 +116,32 @@ pub(super) fn tag(entry: &Entry<'_>, report: &mut Report) -> Option<At<u32>> {
 
 /// The entries of a prefix list; `None` if one of them is wrong.
 fn prefix_list(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<PrefixRule>> {
+    list(entry, prefix_rule, report)
+}
+
+/// The same where an entry may have a tag: `{ prefix = "10.0.0.0/8 le 24", tag = 7 }`.
+fn tagged_list(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<(PrefixRule, Option<u32>)>> {
+    const TAGGED_EXAMPLE: &str = "prefixes = [{ prefix = \"10.0.0.0/8 le 24\", tag = 7 }]";
+    let read = |element: &Entry<'_>, report: &mut Report| {
+        if !element.value.is_table() {
+            return Some((prefix_rule(element, report)?, None));
+        }
+        let mut table = element.inline(&TAGGED, TAGGED_EXAMPLE, report)?;
+        let prefix = table.require("prefix", "prefix = \"10.0.0.0/8 le 24\"", report);
+        let prefix = prefix.and_then(|entry| prefix_rule(&entry, report));
+        let tag = table.require("tag", "tag = 7", report).and_then(|entry| tag(&entry, report));
+        table.finish(report);
+        Some((prefix?, Some(tag?.value)))
+    };
+    list(entry, read, report)
+}
+
+/// The elements of `prefixes`, at least one; `None` if one of them is wrong.
+fn list<T>(
+    entry: &Entry<'_>,
+    read: impl Fn(&Entry<'_>, &mut Report) -> Option<T>,
+    report: &mut Report,
+) -> Option<Vec<T>> {
     let elements = entry.elements(EXAMPLE, report)?;
     if elements.is_empty() {
         report.push(
@@ -84,7 +150,7 @@ fn prefix_list(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<PrefixRule>
         );
         return None;
     }
-    let rules: Vec<Option<PrefixRule>> = elements.iter().map(|element| prefix_rule(element, report)).collect();
+    let rules: Vec<Option<T>> = elements.iter().map(|element| read(element, report)).collect();
     rules.into_iter().collect()
 }
 

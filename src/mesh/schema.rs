@@ -108,9 +108,28 @@ pub(super) static EXTERNAL_RANGE: Section =
 /// `[[site]]`.
 pub(super) static SITE: Section = Section {
     title: "`[[site]]`",
-    own: &["name", "id", "public_key", "endpoint", "prefixes", "interface", "virtual_link", "redistribute", "import"],
+    own: &[
+        "name",
+        "id",
+        "public_key",
+        "endpoint",
+        "prefixes",
+        "default_originate",
+        "external_ranges",
+        "interface",
+        "virtual_link",
+        "redistribute",
+        "import",
+    ],
     shared: &[TUNNELS],
 };
+
+/// `default_originate = { … }` of `[[site]]`.
+pub(super) static DEFAULT_ORIGINATE: Section =
+    Section { title: "`default_originate`", own: &["when", "metric", "type", "tag"], shared: &[] };
+
+/// An element of `prefixes` of `[[site.redistribute]]` that is a table.
+pub(super) static TAGGED: Section = Section { title: "`prefixes`", own: &["prefix", "tag"], shared: &[] };
 
 /// `[[site.interface]]`.
 pub(super) static SITE_INTERFACE: Section = Section {
@@ -134,7 +153,8 @@ pub(super) static REDISTRIBUTE: Section =
     Section { title: "`[[site.redistribute]]`", own: &["from", "prefixes", "metric", "type", "tag"], shared: &[] };
 
 /// `[[site.import]]`.
-pub(super) static IMPORT: Section = Section { title: "`[[site.import]]`", own: &["prefixes", "action"], shared: &[] };
+pub(super) static IMPORT: Section =
+    Section { title: "`[[site.import]]`", own: &["prefixes", "tags", "action"], shared: &[] };
 
 /// `[[link]]`.
 pub(super) static LINK: Section =

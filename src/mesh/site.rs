@@ -1,8 +1,13 @@
 //! `[[site]]`: each entry by itself. What sites mean to each other is for `identity`, `addressing`, `areas` and `ports`.
 
+use std::collections::BTreeMap;
+
+use ::ospf::{NssaRange, Prefix};
 use ipnetwork::Ipv4Network;
 
 use super::address::{WrittenEndpoint, endpoint, network};
+use super::area::external_ranges;
+use super::default_originate::{DefaultOriginate, default_originate};
 use super::diagnostic::{Diagnostic, Span, nearest, quoted};
 use super::filter::{ImportRule, Redistribution};
 use super::general::TunnelKeys;
@@ -29,6 +34,9 @@ pub(super) struct SiteDraft<'a> {
     pub public_key: Setting<PublicKey>,
     pub endpoint: Setting<WrittenEndpoint>,
     pub prefixes: Vec<At<Ipv4Network>>,
+    pub default_originate: Setting<DefaultOriginate>,
+    /// `None`: something in it is wrong.
+    pub external_ranges: Option<BTreeMap<Prefix, NssaRange>>,
     pub tunnels: TunnelKeys,
     pub interfaces: Vec<InterfaceDraft>,
     pub virtual_links: Vec<VirtualLinkDraft<'a>>,
@@ -56,6 +64,13 @@ impl<'a> SiteDraft<'a> {
             }),
             endpoint: Setting::read(table.take("endpoint"), |entry| endpoint(&entry, report)),
             prefixes: table.take("prefixes").map_or_else(Vec::new, |entry| prefixes(&entry, report)),
+            default_originate: Setting::read(table.take("default_originate"), |entry| {
+                default_originate(&entry, report)
+            }),
+            external_ranges: match table.take("external_ranges") {
+                Some(entry) => external_ranges(&entry, report),
+                None => Some(BTreeMap::new()),
+            },
             tunnels: TunnelKeys::read(&mut table, report),
             interfaces: table.take("interface").map_or_else(Vec::new, |entry| {
                 let tables = entry.tables(&SITE_INTERFACE, report);

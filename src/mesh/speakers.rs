@@ -1,4 +1,4 @@
-//! Who may speak OSPF where: what the mesh file leaves to everybody on a link. Nothing here is an error.
+//! Who may speak OSPF where: what the mesh file leaves to everybody on a link. It is an error only where nobody knows which links these are.
 
 use ::ospf::{RouterId, TtlSecurity};
 
@@ -23,7 +23,13 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, report: &mut Report
                 Auth::Simple { .. } => "everybody on this link can read the password and send OSPF packets",
                 Auth::Keys { .. } => continue,
             };
-            if active {
+            if active && name.value.as_str().ends_with('*') {
+                let title = format!("OSPF on all interfaces {} without authentication", quoted(name.value.as_str()));
+                report.push(Diagnostic::error(name.span, title, label).help(format!(
+                    "add `{AUTH}`, write `ospf = \"passive\"`, or name the interfaces one by one: an interface that \
+                     comes to have such a name must not open the network to whoever is behind it"
+                )));
+            } else if active {
                 let title = format!("OSPF on {} is not authenticated", quoted(name.value.as_str()));
                 report.push(Diagnostic::warning(name.span, title, label).help(format!(
                     "add `{AUTH}`, and the same on the routers there; until then what sites of this mesh originate is \

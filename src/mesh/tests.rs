@@ -184,10 +184,10 @@ fn areas_and_the_networks_in_them_are_what_the_file_says() {
 
     let [statics, connected] = taipei.redistributions.as_slice() else { panic!("{:?}", taipei.redistributions) };
     assert_eq!((statics.from, statics.external.metric), (Source::Static, ExternalMetric::Type1(100)));
-    assert!(statics.prefixes[0].selects(prefix("192.168.7.0/24")) && statics.prefixes[1].selects(Prefix::DEFAULT));
+    assert!(statics.prefixes[0].0.selects(prefix("192.168.7.0/24")) && statics.prefixes[1].0.selects(Prefix::DEFAULT));
     assert_eq!((connected.from, connected.external.metric), (Source::Connected, ExternalMetric::Type2(20)));
-    assert_eq!(import_action(&taipei.imports, prefix("10.2.3.0/24")), ImportAction::Refuse);
-    assert_eq!(import_action(&taipei.imports, prefix("10.3.3.0/24")), ImportAction::Accept);
+    assert_eq!(import_action(&taipei.imports, prefix("10.2.3.0/24"), 0), ImportAction::Refuse);
+    assert_eq!(import_action(&taipei.imports, prefix("10.3.3.0/24"), 0), ImportAction::Accept);
 }
 
 #[test]
@@ -332,4 +332,39 @@ fn no_file_makes_the_parser_panic() {
             Err(errors) => assert!(!errors.is_empty() && errors.to_string().starts_with("error: "), "{text}"),
         }
     }
+}
+
+#[test]
+fn default_routes_tags_ranges_and_patterns_of_interfaces_are_what_is_written() {
+    use ::ospf::{Advertise, ExternalMetric, Rfc1583Compatibility};
+    let mesh = parse("policy", &example("src/mesh/tests/good/policy.toml")).unwrap().mesh;
+    assert_eq!(mesh.ospf.rfc1583, Rfc1583Compatibility::Disabled, "nobody says");
+    let taipei = mesh.site("taipei").unwrap();
+    let default = taipei.default_originate.unwrap();
+    assert_eq!((default.when, default.external.metric), (When::IfPresent, ExternalMetric::Type1(5)));
+    assert_eq!(default.external.tag, 7);
+    let osaka = mesh.site("osaka").unwrap().default_originate.unwrap();
+    assert_eq!((osaka.when, osaka.external.metric), (When::Always, ExternalMetric::Type2(10)));
+    let ranges: Vec<_> = taipei.external_ranges.iter().map(|(prefix, range)| (prefix.to_string(), *range)).collect();
+    assert_eq!((ranges[0].0.as_str(), ranges[0].1.tag), ("172.16.0.0/16", 4));
+    assert_eq!((ranges[1].0.as_str(), ranges[1].1.advertise), ("172.17.0.0/16", Advertise::No));
+
+    let prefix = |text: &str| {
+        let network: ipnetwork::Ipv4Network = text.parse().unwrap();
+        ::ospf::Prefix::new(network.network(), network.prefix())
+    };
+    let tag = |text| taipei.redistributions[0].originates(prefix(text)).unwrap().tag;
+    assert_eq!((tag("172.30.1.0/24"), tag("172.20.1.0/24")), (30, 3));
+    let action = |text, tag| import_action(&taipei.imports, prefix(text), tag);
+    assert_eq!((action("10.0.0.0/24", 30), action("0.0.0.0/0", 150)), (ImportAction::Refuse, ImportAction::Refuse));
+    assert_eq!((action("10.0.0.0/24", 7), action("0.0.0.0/0", 99)), (ImportAction::Accept, ImportAction::Accept));
+
+    let names = |interfaces: &[SiteInterface]| {
+        interfaces.iter().map(|interface| interface.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&taipei.interfaces), ["eth1"]);
+    assert_eq!(names(&taipei.interface_patterns), ["eth*", "tap*"]);
+    let eth = &taipei.interface_patterns[0];
+    assert!(eth.is_pattern_of(&IfName::new("eth17").unwrap()) && !eth.is_pattern_of(&IfName::new("et1").unwrap()));
+    assert!(!taipei.interfaces[0].is_pattern_of(&IfName::new("eth1").unwrap()));
 }

@@ -69,7 +69,7 @@ pub fn fate(prefix: Prefix, route: &ospf::Route, loopback: Ipv4Addr, imports: &[
     } else if route.nexthops.iter().any(|nexthop| nexthop.via.is_none()) {
         Fate::Connected
     } else {
-        match import_action(imports, prefix) {
+        match import_action(imports, prefix, route.tag) {
             ImportAction::Accept if route.nexthops.is_empty() => Fate::Discard,
             ImportAction::Accept => Fate::Installed,
             ImportAction::Refuse => Fate::Refused,

@@ -9,6 +9,7 @@ use ospf::{
 };
 
 use super::keyring::Keyring;
+use super::redistribution::Redistributed;
 use crate::mesh::{
     self, Auth, IfName, InterfaceMode, Mesh, MtuCheck, OspfSettings, PrefixSuppression, Site, SiteInterface, Timers,
     VirtualLink,
@@ -82,11 +83,11 @@ impl Signing<'_> {
     }
 }
 
-/// What the engine of `site` has to do; `redistributed` are destinations that it originates besides the site's own.
+/// What the engine of `site` has to do; `redistributed` is what it takes from the kernel besides.
 pub fn engine_config(
     mesh: &Mesh,
     site: &Site,
-    redistributed: &BTreeMap<Prefix, External>,
+    redistributed: &Redistributed,
     signing: &Signing<'_>,
     ids: &mut InterfaceIds,
 ) -> Config {
@@ -97,19 +98,25 @@ pub fn engine_config(
         interfaces.insert(ids.id(&tunnel.interface), InterfaceConfig { speaker, ..config });
     }
     for own in &site.interfaces {
-        interfaces.insert(ids.id(&own.name), site_interface(own, signing));
+        let further_addresses = redistributed.further_addresses.get(&own.name).cloned().unwrap_or_default();
+        let config = site_interface(own, signing);
+        interfaces.insert(ids.id(&own.name), InterfaceConfig { further_addresses, ..config });
     }
     let loopback_area = home_area(&interfaces);
     for link in &site.virtual_links {
         interfaces.insert(ids.virtual_link(link.transit_area, link.far_end), virtual_link(link, signing));
     }
-    let own = site.prefixes.iter().map(|network| (prefix(network), attached()));
+    // What `default_originate` says of the default route is said of it where it is listed, too.
+    let listed = site.prefixes.iter().map(prefix);
+    let own = listed.filter(|prefix| site.default_originate.is_none() || *prefix != Prefix::DEFAULT);
+    let own = own.map(|prefix| (prefix, attached()));
     Config {
         boot: signing.boot,
         areas: mesh.areas.clone(),
         interfaces,
         loopbacks: BTreeMap::from([(loopback_area, BTreeSet::from([site.loopback]))]),
-        externals: redistributed.iter().map(|(prefix, external)| (*prefix, *external)).chain(own).collect(),
+        externals: redistributed.externals.iter().map(|(prefix, external)| (*prefix, *external)).chain(own).collect(),
+        aggregates: redistributed.aggregates.clone(),
         policy: policy(mesh),
         rfc1583: mesh.ospf.rfc1583,
         spf_delay: mesh.ospf.spf_delay,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use bytes::Bytes;
 use ospf::wire::RestartReason;
-use ospf::{Config, Engine, Input, InterfaceId, LinkState, LsaPlace, OpaqueScope, Output, Prefix, Route};
+use ospf::{Config, Engine, Input, InterfaceId, LinkState, LsaPlace, OpaqueScope, Output, Prefix, Route, RouterId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, trace, warn};

@@ -29,7 +29,8 @@ impl Keyring {
     pub fn load(directory: &Path, mesh: &Mesh, site: &Site) -> Result<Self, SecretFileError> {
         let tunnels = mesh.tunnels(site);
         let of_tunnels = tunnels.iter().map(|tunnel| &tunnel.ospf.auth);
-        let of_interfaces = site.interfaces.iter().map(|interface| &interface.ospf.auth);
+        let interfaces = site.interfaces.iter().chain(&site.interface_patterns);
+        let of_interfaces = interfaces.map(|interface| &interface.ospf.auth);
         let of_virtual_links = site.virtual_links.iter().map(|link| &link.auth);
         let mut keyring = Self::default();
         for auth in of_tunnels.chain(of_interfaces).chain(of_virtual_links) {

@@ -1,12 +1,13 @@
-//! Destinations that a site takes from its kernel into OSPF.
+//! What a site takes from its kernel into OSPF: destinations outside, and networks of the interfaces that OSPF runs on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
-use ospf::{External, Prefix};
+use ospf::{Advertise, External, Prefix};
 
 use super::config::prefix;
-use crate::mesh::{IfName, InterfaceMode, NetworkType, Redistribution, Site, Source};
+use crate::mesh::{DefaultOriginate, IfName, InterfaceMode, NetworkType, PrefixSuppression, Site, Source, When};
 use crate::reconcile::state::{Foreign, RouteOrigin};
 
 /// Destinations redistributed at most; those beyond it, in the order of prefixes, are left out and reported.
@@ -17,8 +18,12 @@ pub const MAX_REDISTRIBUTED: usize = 65_536;
 pub struct Redistributed {
     /// Each destination, and as what it is originated.
     pub externals: BTreeMap<Prefix, External>,
+    /// Of these the ones that stand for others within them (`external_ranges`).
+    pub aggregates: BTreeSet<Prefix>,
     /// How many more there are than [`MAX_REDISTRIBUTED`].
     pub left_out: usize,
+    /// Of each interface that OSPF runs on the addresses that its link state does not tell of, with their networks.
+    pub further_addresses: BTreeMap<IfName, BTreeMap<Ipv4Addr, Prefix>>,
 }
 
 /// What `site` redistributes of what others put into its kernel.
@@ -26,9 +31,27 @@ pub struct Redistributed {
 /// Never among it: what weft installed (that is not in `foreign`), the site's own prefixes and loopback, which it originates
 /// anyway, and networks of interfaces that OSPF runs on, which are in its router LSA.
 pub fn redistributed(site: &Site, foreign: &Foreign) -> Redistributed {
-    if site.redistributions.is_empty() {
-        return Redistributed::default();
+    let further_addresses = further_addresses(site, foreign);
+    let mut externals = if site.redistributions.is_empty() { BTreeMap::new() } else { selected(site, foreign) };
+    let aggregates = summarize(&mut externals, site);
+    if let Some(DefaultOriginate { when, external }) = site.default_originate {
+        let originated = match when {
+            When::Always => true,
+            When::IfPresent => foreign.routes.contains_key(&Prefix::DEFAULT),
+        };
+        // Whatever selects it: this is said of the default route alone.
+        externals.remove(&Prefix::DEFAULT);
+        externals.extend(originated.then_some((Prefix::DEFAULT, external)));
     }
+    let left_out = externals.len().saturating_sub(MAX_REDISTRIBUTED);
+    if let Some(first) = externals.keys().nth(MAX_REDISTRIBUTED).copied() {
+        externals.split_off(&first);
+    }
+    Redistributed { externals, aggregates, left_out, further_addresses }
+}
+
+/// What the site's `[[site.redistribute]]` select.
+fn selected(site: &Site, foreign: &Foreign) -> BTreeMap<Prefix, External> {
     let own: BTreeSet<Prefix> = site.prefixes.iter().map(prefix).chain([Prefix::host(site.loopback)]).collect();
     let routes = foreign.routes.iter().map(|(prefix, route)| {
         let sources: &[Source] = match route.origin {
@@ -44,21 +67,51 @@ pub fn redistributed(site: &Site, foreign: &Foreign) -> Redistributed {
     for (prefix, sources, gateway) in
         routes.chain(connected).filter(|(prefix, ..)| !own.contains(prefix) && is_unicast(*prefix))
     {
-        let mut selecting = site.redistributions.iter().filter(|entry| selects(entry, prefix, sources));
-        if let Some(first) = selecting.next() {
+        let mut from = site.redistributions.iter().filter(|entry| sources.contains(&entry.from));
+        if let Some(first) = from.find_map(|entry| entry.originates(prefix)) {
             let forwarding = gateway.filter(|gateway| lans.iter().any(|lan| lan.contains(*gateway)));
-            externals.insert(prefix, External { forwarding, ..first.external });
+            externals.insert(prefix, External { forwarding, ..first });
         }
     }
-    let left_out = externals.len().saturating_sub(MAX_REDISTRIBUTED);
-    if let Some(first) = externals.keys().nth(MAX_REDISTRIBUTED).copied() {
-        externals.split_off(&first);
-    }
-    Redistributed { externals, left_out }
+    externals
 }
 
-fn selects(entry: &Redistribution, prefix: Prefix, sources: &[Source]) -> bool {
-    sources.contains(&entry.from) && entry.prefixes.iter().any(|rule| rule.selects(prefix))
+/// Puts the site's `external_ranges` in the place of what lies within them: each at the highest type and metric of these, the longest range
+/// first. Gives those that are told of.
+fn summarize(externals: &mut BTreeMap<Prefix, External>, site: &Site) -> BTreeSet<Prefix> {
+    let (mut told, mut whole): (BTreeMap<Prefix, External>, BTreeSet<Prefix>) = Default::default();
+    externals.retain(|prefix, external| {
+        let around = site.external_ranges.iter().filter(|(range, _)| range.covers(*prefix));
+        let Some((range, config)) = around.max_by_key(|(range, _)| range.len()) else { return true };
+        if config.advertise == Advertise::Yes {
+            let metric = external.metric;
+            whole.extend((range == prefix).then_some(*range));
+            let aggregate = told.entry(*range).or_insert(External { metric, forwarding: None, tag: config.tag });
+            aggregate.metric = aggregate.metric.max(metric);
+        }
+        false
+    });
+    // Where a route to the range itself is one of them, that is where what has no other goes.
+    let aggregates = told.keys().copied().filter(|range| !whole.contains(range)).collect();
+    externals.extend(told);
+    aggregates
+}
+
+/// The first address of an interface is its own in OSPF: all others, and the first if it is a single one (/32), are told of besides.
+fn further_addresses(site: &Site, foreign: &Foreign) -> BTreeMap<IfName, BTreeMap<Ipv4Addr, Prefix>> {
+    let running = site.interfaces.iter().filter_map(|interface| {
+        let found = foreign.interfaces.get(&interface.name).filter(|found| found.running)?;
+        // RFC 6860 §2: a link on which there are routers only may be hidden.
+        let is_hidden =
+            interface.mode == InterfaceMode::Active && interface.ospf.prefix_suppression == PrefixSuppression::Hidden;
+        let is_told_of = |place: usize, address: &Ipv4Network| place > 0 || (address.prefix() == 32 && !is_hidden);
+        let further = found.addresses.iter().enumerate().filter(|&(place, address)| is_told_of(place, address));
+        let further = further.map(|(_, address)| (address.ip(), prefix(address)));
+        // The router's own address is in its Router-LSA.
+        let further = further.filter(|&(address, prefix)| address != site.loopback && is_unicast(prefix));
+        Some((interface.name.clone(), further.collect::<BTreeMap<_, _>>()))
+    });
+    running.filter(|(_, further)| !further.is_empty()).collect()
 }
 
 /// Networks of interfaces that are up and that OSPF does not run on. Tunnels are not foreign.
@@ -139,7 +192,7 @@ mod tests {
 
     fn found(foreign: &Foreign) -> Vec<(String, ExternalMetric, u32)> {
         let mesh = mesh::parse("mesh", MESH).unwrap().mesh;
-        let Redistributed { externals, left_out } = redistributed(&mesh.sites[0], foreign);
+        let Redistributed { externals, left_out, .. } = redistributed(&mesh.sites[0], foreign);
         assert_eq!(left_out, 0);
         externals.into_iter().map(|(prefix, external)| (prefix.to_string(), external.metric, external.tag)).collect()
     }
@@ -201,12 +254,78 @@ mod tests {
     }
 
     #[test]
+    fn destinations_within_a_range_are_told_of_as_one_or_not_at_all() {
+        let ranges = "external_ranges = [{ prefix = \"10.7.0.0/16\", tag = 3 }, { prefix = \"172.16.0.0/16\", advertise = false }]";
+        let text = MESH.replacen("prefixes = ", &format!("{ranges}\nprefixes = "), 1);
+        let mesh = mesh::parse("mesh", &text).unwrap().mesh;
+        let told = |destinations: &[&str]| {
+            let routes = destinations.iter().map(|text| (text.parse().unwrap(), route(RouteOrigin::Static)));
+            let found = redistributed(&mesh.sites[0], &Foreign { routes: routes.collect(), ..Foreign::default() });
+            let told =
+                found.externals.iter().map(|(prefix, external)| (prefix.to_string(), external.metric, external.tag));
+            (
+                told.collect::<Vec<_>>(),
+                found.aggregates.into_iter().map(|prefix| prefix.to_string()).collect::<Vec<_>>(),
+            )
+        };
+        let range = ("10.7.0.0/16".to_owned(), ExternalMetric::Type1(7), 3);
+        let other = ("10.8.0.0/24".to_owned(), ExternalMetric::Type1(7), 9);
+        assert_eq!(
+            told(&["10.7.1.0/24", "10.7.2.0/24", "10.8.0.0/24", "172.16.1.0/24"]),
+            (vec![range.clone(), other], vec!["10.7.0.0/16".to_owned()])
+        );
+        assert_eq!(told(&["10.7.0.0/16", "10.7.2.0/24"]), (vec![range], vec![]), "its own route is the way");
+        assert_eq!(told(&["172.16.1.0/24"]), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_default_route_is_offered_always_or_as_long_as_there_is_one() {
+        let offered = |value: &str, listed: &str, routes: &[&str]| {
+            let (text, _) = MESH.split_once("[[site.interface]]").unwrap();
+            let text = text.replacen("prefixes = [", &format!("default_originate = {value}\nprefixes = [{listed}"), 1);
+            let mesh = mesh::parse("mesh", &text).unwrap_or_else(|errors| panic!("{errors}")).mesh;
+            let routes = routes.iter().map(|text| (text.parse().unwrap(), route(RouteOrigin::Program))).collect();
+            let found = redistributed(&mesh.sites[0], &Foreign { routes, ..Foreign::default() }).externals;
+            found.get(&Prefix::DEFAULT).map(|external| (external.metric, external.tag))
+        };
+        assert_eq!(offered("\"always\"", "", &[]), Some((ExternalMetric::Type2(10), 0)));
+        assert_eq!(offered("\"if-present\"", "", &[]), None);
+        assert_eq!(offered("\"if-present\"", "", &["0.0.0.0/0"]), Some((ExternalMetric::Type2(10), 0)));
+        let table = "{ when = \"if-present\", metric = 3, type = 1, tag = 9 }";
+        assert_eq!(offered(table, "\"0.0.0.0/0\", ", &["0.0.0.0/0"]), Some((ExternalMetric::Type1(3), 9)));
+        assert_eq!(offered(table, "\"0.0.0.0/0\", ", &["10.0.0.0/8"]), None);
+    }
+
+    #[test]
+    fn second_addresses_and_single_ones_of_interfaces_with_ospf_are_told_of() {
+        let further = |settings: &str, addresses: &[&str], running| {
+            let (text, _) = MESH.split_once("[[site.redistribute]]").unwrap();
+            let mesh = mesh::parse("mesh", &text.replace("ospf = \"passive\"", settings)).unwrap().mesh;
+            let mut foreign = Foreign::default();
+            foreign.interfaces.insert(IfName::new("eth1").unwrap(), interface(addresses, running));
+            let found = redistributed(&mesh.sites[0], &foreign).further_addresses.into_values().flatten();
+            found.map(|(address, prefix)| format!("{address} in {prefix}")).collect::<Vec<_>>()
+        };
+        let (passive, active) = ("ospf = \"passive\"", "ospf = \"active\"\nnetwork = \"point-to-point\"");
+        assert_eq!(
+            further(passive, &["192.0.2.1/24", "198.51.100.1/25", "203.0.113.9/32", "169.254.1.1/16"], true),
+            ["198.51.100.1 in 198.51.100.0/25", "203.0.113.9 in 203.0.113.9/32"]
+        );
+        assert_eq!(further(passive, &["203.0.113.9/32"], true), ["203.0.113.9 in 203.0.113.9/32"]);
+        assert_eq!(further(active, &["203.0.113.9/32"], true), ["203.0.113.9 in 203.0.113.9/32"]);
+        let hidden = format!("{active}\nprefix_suppression = true");
+        assert_eq!(further(&hidden, &["203.0.113.9/32", "10.7.0.1/24"], true), ["10.7.0.1 in 10.7.0.0/24"]);
+        assert_eq!(further(active, &["10.255.0.1/32"], true), [""; 0], "the loopback is told of as such");
+        assert_eq!(further(passive, &["192.0.2.1/24", "198.51.100.1/25"], false), [""; 0]);
+    }
+
+    #[test]
     fn more_routes_than_the_bound_are_cut_and_counted() {
         let mesh = mesh::parse("mesh", MESH).unwrap().mesh;
         let many = u32::try_from(MAX_REDISTRIBUTED).unwrap() + 3;
         let first = u32::from(std::net::Ipv4Addr::new(172, 16, 0, 0));
         let routes = (0..many).map(|n| (Prefix::host((first + n).into()), route(RouteOrigin::Program))).collect();
-        let Redistributed { externals, left_out } =
+        let Redistributed { externals, left_out, .. } =
             redistributed(&mesh.sites[0], &Foreign { routes, ..Foreign::default() });
         assert_eq!((externals.len(), left_out), (MAX_REDISTRIBUTED, 3));
     }

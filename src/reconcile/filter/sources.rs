@@ -94,9 +94,14 @@ impl Sources {
 /// from another site, so none is reached by such an interface; else both ends have what RFC 2328 §10.5 compares in hellos, and a key,
 /// in common.
 fn joined(mesh: &Mesh, site: &Site) -> BTreeSet<IfName> {
-    let others = || mesh.sites.iter().filter(|other| other.id != site.id).flat_map(|other| &other.interfaces);
-    let own = site.interfaces.iter().filter(|own| others().any(|other| may_be_neighbors(own, other)));
+    let others = || mesh.sites.iter().filter(|other| other.id != site.id).flat_map(all);
+    let own = all(site).filter(|own| others().any(|other| may_be_neighbors(own, other)));
     own.map(|interface| interface.name.clone()).collect()
+}
+
+/// The site's interfaces, patterns among them.
+fn all(site: &Site) -> impl Iterator<Item = &SiteInterface> {
+    site.interfaces.iter().chain(&site.interface_patterns)
 }
 
 fn may_be_neighbors(one: &SiteInterface, other: &SiteInterface) -> bool {

@@ -49,6 +49,7 @@ fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
     let router = Router {
         loopback: OWN,
         tunnels: &tunnels,
+        lan: &lan,
         underlay: &underlay,
         listen_ports: Some(51822..=51823),
         filtered: &filtered.iter().map(|address| address.parse().unwrap()).collect(),
@@ -67,7 +68,8 @@ fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
 fn a_route_that_an_import_filter_refuses_stays_out_of_every_table() {
     let rule = |text: &str, action| {
         let within = prefix(text);
-        ImportRule { prefixes: vec![PrefixRule { within, shortest: within.len(), longest: 32 }], action }
+        let prefixes = vec![PrefixRule { within, shortest: within.len(), longest: 32 }];
+        ImportRule { prefixes, tags: Vec::new(), action }
     };
     let imports = [rule("10.2.3.0/24", ImportAction::Accept), rule("10.2.0.0/16", ImportAction::Refuse)];
     let fate = |text: &str, via| {
