@@ -33,7 +33,7 @@ prefixes = ["172.16.0.0/12 ge 16 le 32"]
 "#;
 
 /// Files that the daemon keeps; in a lab all are in its run directory.
-const FILES: [&str; 7] = ["starts", "hosts.json", "sysctl.json", "restart", "mesh", "options", "filter"];
+const FILES: [&str; 8] = ["starts", "hosts.json", "router-ids", "sysctl.json", "restart", "mesh", "options", "filter"];
 
 /// Resident memory of a process, KiB.
 fn resident_kib(pid: Pid) -> Result<u64> {

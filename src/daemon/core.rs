@@ -28,6 +28,7 @@ use super::looks::{DEVICES_INTERVAL, Looks};
 use super::notes::Notes;
 use super::renaming::{FormerMesh, adopt_former_mesh, carry_over_handles};
 use super::restart_note::Note;
+use super::router_ids::RouterIds;
 use super::segments::Segments;
 use super::settling::{Settling, has_converged};
 use super::{Options, Trace, interfaces, last_resort, removal};
@@ -86,6 +87,7 @@ struct Inlets {
 pub(super) struct Daemon {
     options: Options,
     pub(super) notes: Notes,
+    router_ids: RouterIds,
     pub(super) local: Local,
     pub(super) backend: Backend,
     /// The number of this start.
@@ -187,10 +189,14 @@ impl Daemon {
         let signing = Signing { keyring: &local.keyring, zero, boot };
         let config = engine_config(&local.mesh, &local.site, &Redistributed::default(), &signing, &mut ids);
         let longest = longest_dead_interval(&config);
-        let resumption = resumption(&mut notes, &local, zero);
+        let mut router_ids = RouterIds::open(&options.state_dir);
+        let has_other_id = router_ids.begin(local.site.loopback, zero);
+        // Under another router id nothing goes on: to its neighbours this is another router.
+        let resumption = resumption(&mut notes, &local, zero).filter(|_| !has_other_id);
         let boot = resumption.map_or(boot, |(_, least)| boot.max(least));
         let restarting = resumption.map(|(restarting, _)| restarting);
-        let config = ospf::Config { boot, restarting, ..config };
+        let former_ids = router_ids.former(&local.mesh, zero);
+        let config = ospf::Config { boot, restarting, former_ids, ..config };
         // Within a restart OSPF knows of no route for as long as that lasts.
         let patience = longest.max(restarting.map_or(Duration::ZERO, |restarting| restarting.grace_period));
         let seed = u64::from_ne_bytes(random()?);
@@ -203,6 +209,7 @@ impl Daemon {
             engine_watch: drivers.watch_engine(),
             endpoints,
             notes,
+            router_ids,
             options,
             local,
             backend,
@@ -665,6 +672,7 @@ impl Daemon {
     fn note_down(&mut self) {
         self.instance_lock.keep();
         self.notes.retry();
+        self.router_ids.retry();
         self.segments.retry_remembering();
         self.kernel.retry_remembering();
         if self.local.mesh.ospf.graceful_restart.restarter.is_some() {
@@ -680,6 +688,9 @@ impl Daemon {
         let signing = Signing { keyring: &self.local.keyring, zero: self.zero, boot: self.boot };
         let mut config =
             engine_config(&self.local.mesh, &self.local.site, &self.redistributed, &signing, &mut self.ids);
+        let now = SystemTime::now();
+        self.router_ids.begin(self.local.site.loopback, now);
+        config.former_ids = self.router_ids.former(&self.local.mesh, now);
         match self.stub_router {
             StubRouterCommand::File => {}
             StubRouterCommand::On => config.stub_router = StubRouter::Always,
@@ -718,7 +729,8 @@ impl Daemon {
     fn upkeep(&self) -> Vec<String> {
         let of_process = log::problem().into_iter().chain(process::few_files_left());
         let of_files = self.notes.problems().into_iter().chain(self.kernel.memory_problems());
-        of_process.chain(of_files).chain(self.segments.memory_problems()).collect()
+        let of_ids = self.router_ids.problems();
+        of_process.chain(of_files).chain(of_ids).chain(self.segments.memory_problems()).collect()
     }
 
     /// Removes everything; what cannot be undone comes back.

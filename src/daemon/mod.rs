@@ -25,6 +25,7 @@ mod removal;
 mod renaming;
 mod report;
 mod restart_note;
+mod router_ids;
 mod rows;
 mod segment_report;
 mod segments;

@@ -13,6 +13,7 @@ use super::interfaces::link_states;
 use super::local::Local;
 use super::notes::Notes;
 use super::restart_note::Note;
+use super::router_ids::RouterIds;
 use crate::kernel::Kernel;
 use crate::routing::{Driver, InterfaceIds, Signing, engine_config};
 use crate::tunnel::WireGuard;
@@ -29,12 +30,15 @@ pub(super) async fn withdraw_offline(run_dir: &Path, notes: &mut Notes, drivers:
     let noted = notes.noted_options(run_dir).zip(notes.noted_mesh());
     let (options, mesh) =
         noted.with_context(|| format!("{} does not say how the daemon was started", run_dir.display()))?;
-    let local = Local::load(&options)?;
+    let mut local = Local::load(&options)?;
     wireguard::stack::wipe();
     anyhow::ensure!(local.mesh.name == mesh, "the mesh file is of {} now, the daemon was of {mesh}", local.mesh.name);
     let (kernel, _watch) = Kernel::open(&mesh, run_dir)?;
     let observed = kernel.observe(drivers).await?;
+    local.find_interfaces(&observed.foreign);
     let zero = SystemTime::now();
+    let has_other_id = RouterIds::open(&options.state_dir).begin(local.site.loopback, zero);
+    anyhow::ensure!(!has_other_id, "the mesh file gives this router another router id than the daemon had");
     let number = Notes::open(&options.run_dir, &options.state_dir).number_start(zero);
     let (announcement, boot) = match note {
         Note::Planned { boot, .. } => (Announcement::Made, number.max(boot)),

@@ -79,7 +79,7 @@ type Damage = (&'static str, fn(&Path));
 
 /// Each of weft's files is damaged.
 fn spoil(directory: &Path, spoil: impl Fn(&Path)) {
-    for name in ["starts", "hosts.json", "sysctl.json", "restart", "mesh", "options", "filter", "lock"] {
+    for name in ["starts", "hosts.json", "router-ids", "sysctl.json", "restart", "mesh", "options", "filter", "lock"] {
         let path = directory.join(name);
         if path.is_dir() {
             fs::remove_dir_all(&path).unwrap();
@@ -121,7 +121,7 @@ fn damaged_files_keep_no_router_from_starting_and_none_from_leaving() {
             router.start_logging();
             router.await_tunnel();
             let problems = router.problems();
-            for file in ["state/hosts.json", "state/starts", "weft/sysctl.json", "weft/restart"] {
+            for file in ["state/hosts.json", "state/starts", "state/router-ids", "weft/sysctl.json", "weft/restart"] {
                 let reported = problems.iter().any(|problem| problem.contains(&format!("{file} could not be used")));
                 assert!(reported, "{name}: {file} is not named in {problems:#?}");
             }

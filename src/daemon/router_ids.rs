@@ -1,0 +1,164 @@
+//! Router ids that this router had before, noted for the next start: what it originated under them is still in all databases for up to an
+//! hour, and nobody else may flush it (RFC 2328 §14.1). The engine does, when it is told of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, bail};
+use ospf::RouterId;
+
+use crate::mesh::Mesh;
+use crate::state_file::{Outlives, Purpose, StateFile, Written};
+
+const FILE: Purpose = Purpose {
+    name: "router-ids",
+    limit: 4096,
+    outlives: Outlives::PowerCut,
+    without: "if this site's id or the mesh's `loopbacks` are changed, routes by its former router id stay for up to an hour",
+};
+
+/// MaxAge: then nothing is left of what was originated under an id.
+const MAX_AGE: Duration = Duration::from_secs(3600);
+
+/// So many are remembered.
+const MOST: usize = 16;
+
+/// The ids and their file.
+#[derive(Debug)]
+pub(super) struct RouterIds {
+    file: StateFile,
+    noted: Noted,
+}
+
+/// What the file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Noted {
+    present: Option<Ipv4Addr>,
+    /// Each with when it was last used, in seconds since 1970.
+    former: BTreeMap<Ipv4Addr, u64>,
+}
+
+impl RouterIds {
+    /// What is noted in the directory.
+    pub(super) fn open(state_dir: &Path) -> Self {
+        let mut file = StateFile::new(state_dir, &FILE);
+        let noted = file.read(parse).unwrap_or_default();
+        Self { file, noted }
+    }
+
+    /// The router has this id from now on; whether it had another before.
+    pub(super) fn begin(&mut self, id: Ipv4Addr, now: SystemTime) -> bool {
+        let before = self.noted.clone();
+        let seconds = seconds(now);
+        let changed = self.noted.present.replace(id).filter(|present| *present != id);
+        self.noted.former.extend(changed.map(|former| (former, seconds)));
+        self.noted.former.remove(&id);
+        // A clock that was set back makes the time longer, not endless.
+        self.noted.former.retain(|_, since| seconds.abs_diff(*since) < MAX_AGE.as_secs());
+        while self.noted.former.len() > MOST {
+            self.noted.former.pop_first();
+        }
+        if self.noted != before {
+            // What is not written now is tried again.
+            let _: Written = self.file.write(self.noted.to_string().as_bytes());
+        }
+        changed.is_some()
+    }
+
+    /// Ids of the last hour that no site of the mesh has now.
+    pub(super) fn former(&self, mesh: &Mesh, now: SystemTime) -> BTreeSet<RouterId> {
+        let recent = self.noted.former.iter().filter(|(_, since)| seconds(now).abs_diff(**since) < MAX_AGE.as_secs());
+        let unused = recent.filter(|(id, _)| !mesh.sites.iter().any(|site| site.loopback == **id));
+        unused.map(|(id, _)| RouterId::from(*id)).collect()
+    }
+
+    /// Makes up for what could not be written before.
+    pub(super) fn retry(&mut self) {
+        self.file.retry();
+    }
+
+    /// Problems of the file that an operator should know of.
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.file.problems()
+    }
+}
+
+/// `ID` of the present, then `ID SECONDS` of each former one.
+impl std::fmt::Display for Noted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = String::new();
+        if let Some(id) = self.present {
+            writeln!(text, "{id}")?;
+        }
+        for (id, since) in &self.former {
+            writeln!(text, "{id} {since}")?;
+        }
+        f.write_str(&text)
+    }
+}
+
+fn parse(content: &[u8]) -> anyhow::Result<Noted> {
+    let mut noted = Noted::default();
+    for line in std::str::from_utf8(content)?.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let id = |text: &str| text.parse::<Ipv4Addr>().with_context(|| format!("`{text}` is no router id"));
+        match words.as_slice() {
+            [present] => noted.present = Some(id(present)?),
+            [former, since] => drop(noted.former.insert(id(former)?, since.parse().context("a time is a number")?)),
+            _ => bail!("`{line}` is not an id, or an id and a time"),
+        }
+    }
+    Ok(noted)
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SITE: &str =
+        "[[site]]\nname = \"b\"\nid = 1\npublic_key = \"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\"\n";
+
+    fn at(secs: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(secs)
+    }
+
+    fn id(last: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 255, 0, last)
+    }
+
+    #[test]
+    fn an_id_is_a_former_one_for_an_hour_after_another_took_its_place() {
+        let text = format!("[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n{SITE}");
+        let mesh = crate::mesh::parse("mesh", &text).unwrap().mesh;
+        let dir = tempfile::tempdir().unwrap();
+        let started = |last, secs| {
+            let mut ids = RouterIds::open(dir.path());
+            let changed = ids.begin(id(last), at(secs));
+            assert!(ids.problems().is_empty());
+            (changed, ids.former(&mesh, at(secs)).into_iter().map(Ipv4Addr::from).collect::<Vec<_>>())
+        };
+        assert_eq!(started(7, 100_000), (false, vec![]));
+        assert_eq!(started(7, 150_000), (false, vec![]));
+        assert_eq!(started(8, 200_000), (true, vec![id(7)]));
+        assert_eq!(started(9, 201_000), (true, vec![id(7), id(8)]));
+        assert_eq!(started(9, 204_000), (false, vec![id(8)]), "an hour has passed for the first");
+        assert_eq!(started(8, 204_100), (true, vec![id(9)]), "it is in use again");
+        assert_eq!(started(1, 300_000), (true, vec![id(8)]));
+        assert_eq!(started(2, 300_001), (true, vec![id(8)]), "site 1 has that of before");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_no_reason_not_to_start() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("router-ids"), "?").unwrap();
+        let mut ids = RouterIds::open(dir.path());
+        assert!(!ids.begin(id(1), at(100)) && !ids.problems().is_empty());
+    }
+}
