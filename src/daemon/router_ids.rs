@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use ospf::RouterId;
 
 use crate::mesh::Mesh;
@@ -111,6 +111,7 @@ fn parse(content: &[u8]) -> anyhow::Result<Noted> {
             _ => bail!("`{line}` is not an id, or an id and a time"),
         }
     }
+    ensure!(noted.present.is_some(), "it does not say which router id is in use");
     Ok(noted)
 }
 
@@ -156,9 +157,11 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_is_no_reason_not_to_start() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("router-ids"), "?").unwrap();
-        let mut ids = RouterIds::open(dir.path());
-        assert!(!ids.begin(id(1), at(100)) && !ids.problems().is_empty());
+        for content in ["", "?", "10.255.0.1 ?", "10.255.0.1 1 1", "10.255.0.7 100"] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("router-ids"), content).unwrap();
+            let mut ids = RouterIds::open(dir.path());
+            assert!(!ids.begin(id(1), at(100)) && !ids.problems().is_empty(), "{content}");
+        }
     }
 }
