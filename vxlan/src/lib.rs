@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announcement;
 mod claim;
 mod encapsulation;
 mod entries;
@@ -13,6 +14,7 @@ pub mod segment;
 mod vni;
 mod whereabouts;
 
+pub use announcement::{Announcement, Contradiction, encapsulate};
 pub use claim::{Claim, ClaimError, MAX_CLAIMS, MAX_EPOCH_JUMP, MAX_SEQUENCE, OPAQUE_TYPES, decode, encode};
 pub use encapsulation::{Underlay, guest_mtu};
 pub use entries::{Bridge, Device, Entries, Filter, Mss, PORT, Port, Proxy, Roaming, Situation};
