@@ -113,6 +113,18 @@ pub struct Filter {
 }
 
 /// A maximum segment size (RFC 9293 §3.7.1) for each version of IP, octets.
+    /// Whom the answers of DHCP servers here are for.
+    pub dhcp: DhcpAnswers,
+}
+
+/// What becomes of a DHCP server's answer (RFC 2131 §4.1) to the MAC address of its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DhcpAnswers {
+    /// It goes where its client is; or nothing that is sent to everybody crosses, its question included.
+    #[default]
+    Unicast,
+    /// It is sent to everybody, as the client's questions are: to a client that is not in the table it would not cross otherwise.
+    Broadcast,
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mss {
     /// Over IPv4.
@@ -188,7 +200,11 @@ impl Filter {
         let crossing = guest_mtu(underlay_mtu, Underlay::Ipv4).unwrap_or_default();
         let room = |headers| u16::try_from(crossing.saturating_sub(headers)).unwrap_or(u16::MAX);
         let mss = (crossing < segment.mtu).then(|| Mss { ipv4: room(IPV4_TCP), ipv6: room(IPV6_TCP) });
-        Self { broadcast: bound(segment.broadcast), multicast: bound(segment.multicast), mss }
+        let dhcp = match (segment.unknown_unicast, segment.broadcast) {
+            (UnknownUnicast::Drop, Flooding::Flood(_)) => DhcpAnswers::Broadcast,
+            (UnknownUnicast::Flood, _) | (_, Flooding::Drop) => DhcpAnswers::Unicast,
+        };
+        Self { broadcast: bound(segment.broadcast), multicast: bound(segment.multicast), mss, dhcp }
     }
 }
 
@@ -256,4 +272,7 @@ impl fmt::Display for Entries {
 }
 
 #[cfg(test)]
+        if self.filter.dhcp == DhcpAnswers::Broadcast {
+            writeln!(f, "filter dhcp broadcast")?;
+        }
 mod tests;

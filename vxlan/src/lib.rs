@@ -17,7 +17,7 @@ mod whereabouts;
 pub use announcement::{Announcement, Contradiction, encapsulate};
 pub use claim::{Claim, ClaimError, MAX_CLAIMS, MAX_EPOCH_JUMP, MAX_SEQUENCE, OPAQUE_TYPES, decode, encode};
 pub use encapsulation::{Underlay, guest_mtu};
-pub use entries::{Bridge, Device, Entries, Filter, Mss, PORT, Port, Proxy, Roaming, Situation};
+pub use entries::{Bridge, Device, DhcpAnswers, Entries, Filter, Mss, PORT, Port, Proxy, Roaming, Situation};
 pub use mac::{Mac, MacError};
 pub use segment::{FrameRate, Segment, Vtep};
 pub use vni::{Vni, VniError};

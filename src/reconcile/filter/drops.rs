@@ -79,7 +79,8 @@ pub fn is_filled_by_packets(set: &str) -> bool {
 const UNLESS_COMPLETE: &str = "meta protocol != @complete accept";
 
 /// The set that [`UNLESS_COMPLETE`] refers to. It has to be the last set of its table.
-pub(super) const COMPLETE: &str = "\tset complete {\n\t\ttype ether_type\n\t\tflags interval\n\t\telements = { ip }\n\t}\n";
+pub(super) const COMPLETE: &str =
+    "\tset complete {\n\t\ttype ether_type\n\t\tflags interval\n\t\telements = { ip }\n\t}\n";
 
 /// The sets and chains of these reasons.
 pub(super) fn declarations(reasons: &[Reason]) -> String {

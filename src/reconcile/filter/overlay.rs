@@ -1,14 +1,14 @@
 //! The rules of Ethernet segments.
 //!
-//! In family `bridge`: how much is flooded to other sites, and the MSS of TCP connections whose packets would not cross in one piece.
-//! In family `ip`, for tunnels and VXLAN devices know no other: VXLAN packets of the segments stay in the tunnels. In, because VXLAN knows no other proof of where a frame is
+//! In family `bridge`: how much is flooded to other sites, what never crosses, the answers of DHCP servers, and the MSS of TCP connections
+//! whose packets would not cross in one piece. In family `ip`, for tunnels and VXLAN devices know no other: VXLAN packets of the segments stay in the tunnels. In, because VXLAN knows no other proof of where a frame is
 //! from (RFC 7348 §7); out, because a route to a site that is gone, or leads over a LAN, would have frames leave unencrypted. VXLAN
 //! with other VNIs belongs to others.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use vxlan::{Filter, FrameRate, Mss, PORT, Vni};
+use vxlan::{DhcpAnswers, Filter, FrameRate, Mss, PORT, Vni};
 
 use super::drops::Reason;
 use super::entry::Chain;
@@ -20,16 +20,19 @@ pub(super) struct Segment {
     device: IfName,
     vni: Vni,
     filter: Filter,
+    /// What this site's hosts are behind.
+    ports: BTreeSet<IfName>,
     /// Loopbacks of its sites.
     members: Vec<Ipv4Addr>,
 }
 
 /// The segments of `site`, ordered by the names of their devices.
 pub(super) fn segments(mesh: &Mesh, site: &Site) -> Vec<Segment> {
-    let own = mesh.segments.iter().filter(|l2| l2.sites.contains_key(&site.id));
+    let own = mesh.segments.iter().filter_map(|l2| Some((l2, l2.sites.get(&site.id)?)));
     let mut segments: Vec<Segment> = own
-        .map(|l2| Segment {
+        .map(|(l2, here)| Segment {
             device: l2.device(),
+            ports: here.ports.clone(),
             vni: l2.segment.vni,
             filter: Filter::of(&l2.segment, mesh.smallest_mtu()),
             members: l2.segment.members.iter().map(|vtep| vtep.0).collect(),
@@ -39,24 +42,41 @@ pub(super) fn segments(mesh: &Mesh, site: &Site) -> Vec<Segment> {
     segments
 }
 
-/// Chains of family `bridge`.
+/// Chains of family `bridge`, where `filter` is -200, before br_netfilter's hooks, which go on with none of a priority up to 0.
 pub(super) fn bridge_chains(segments: &[Segment]) -> String {
-    // In this family `filter` is -200, before br_netfilter's hooks, which go on with none of a priority up to 0.
-    let mut chain = "\tchain forward {\n\t\ttype filter hook forward priority filter\n".to_owned();
+    let crossing = crossing(segments).text();
+    dhcp_answers(segments).map_or(crossing.clone(), |answers| answers.text() + &crossing)
+}
+
+/// The chain that has the answers of DHCP servers sent to everybody, before the bridge looks whom they are for.
+fn dhcp_answers(segments: &[Segment]) -> Option<Chain> {
+    let concerned = segments.iter().filter(|segment| segment.filter.dhcp == DhcpAnswers::Broadcast);
+    let ports = set(concerned.flat_map(|segment| &segment.ports).map(|port| format!("\"{port}\"")))?;
+    let mut chain = Chain::hooked("prerouting", "priority filter");
+    chain.rule(format!("iifname {ports} ether type ip udp sport 67 udp dport 68 ether daddr set ff:ff:ff:ff:ff:ff"));
+    Some(chain)
+}
+
+/// The chain of frames between the sites and the ports.
+fn crossing(segments: &[Segment]) -> Chain {
+    let mut chain = Chain::hooked("forward", "priority filter");
     for Segment { device, filter, .. } in segments {
+        for direction in ["iifname", "oifname"] {
+            // Addresses that a bridge keeps from other LANs (IEEE 802.1Q §8.6.3). Linux forwards those of the spanning tree if it runs none.
+            chain.rule(format!("{direction} \"{device}\" ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 drop"));
+        }
         bound(&mut chain, device, "broadcast", filter.broadcast);
         bound(&mut chain, device, "multicast", filter.multicast);
         if let Some(Mss { ipv4, ipv6 }) = filter.mss {
             for (protocol, mss) in [("ip", ipv4), ("ip6", ipv6)] {
-                let _ = writeln!(
-                    chain,
-                    "\t\toifname \"{device}\" ether type {protocol} tcp flags & (syn | rst) == syn \
+                chain.rule(format!(
+                    "oifname \"{device}\" ether type {protocol} tcp flags & (syn | rst) == syn \
                      tcp option maxseg size > {mss} tcp option maxseg size set {mss}"
-                );
+                ));
             }
         }
     }
-    chain + "\t}\n"
+    chain
 }
 
 /// The chain that looks at VXLAN packets of the segments which have come by a tunnel: from another member, on whichever tunnel, for they
@@ -98,10 +118,9 @@ fn vnis(segments: &[Segment]) -> Option<String> {
 }
 
 /// Accepts so many frames in a second, and as many at once.
-fn bound(chain: &mut String, device: &IfName, kind: &str, rate: Option<FrameRate>) {
+fn bound(chain: &mut Chain, device: &IfName, kind: &str, rate: Option<FrameRate>) {
     let Some(rate) = rate else { return };
-    let _ = writeln!(
-        chain,
-        "\t\toifname \"{device}\" meta pkttype {kind} limit rate over {rate}/second burst {rate} packets counter drop"
-    );
+    chain.rule(format!(
+        "oifname \"{device}\" meta pkttype {kind} limit rate over {rate}/second burst {rate} packets counter drop"
+    ));
 }

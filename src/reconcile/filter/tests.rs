@@ -12,11 +12,12 @@ fn mesh(general: &str) -> Mesh {
              prefixes = [\"10.{id}.0.0/16\"]\n{rest}"
         )
     };
-    let members = "[[l2.site]]\nname = \"taipei\"\n[[l2.site]]\nname = \"osaka\"\n";
+    let members = "[[l2.site]]\nname = \"taipei\"\nports = [\"eth2\", \"eth3\"]\n[[l2.site]]\nname = \"osaka\"\n";
+    let others = members.replace("eth", "tap");
     let text = format!(
         "[mesh]\nname = \"acme\"\nloopbacks = \"10.255.0.0/16\"\nunlisted = \"refuse\"\n{general}\n{}{}{}\
          [[l2]]\nname = \"vms\"\nvni = 100\nmulticast = \"drop\"\ngateway = \"10.9.0.1/24\"\n{members}\
-         [[l2]]\nname = \"lab\"\nvni = 101\nmtu = 1300\nbroadcast = \"drop\"\nmulticast = \"drop\"\n{members}",
+         [[l2]]\nname = \"lab\"\nvni = 101\nmtu = 1300\nbroadcast = \"drop\"\nmulticast = \"drop\"\n{others}",
         site("taipei", 1, ""),
         site("osaka", 2, ""),
         site("seoul", 3, "")
