@@ -176,6 +176,7 @@ impl Report<'_> {
             mac: Some(mac.to_string()),
             host: segment.l2.host_names.get(&mac).cloned(),
             fate: fate.to_owned(),
+            question: None,
             port: port.filter(|_| here),
             site: location.map(|vtep| self.segments.site_name(vtep)),
             vtep: location.filter(|_| !here).map(|vtep| vtep.0),
@@ -188,22 +189,26 @@ impl Report<'_> {
         let mac: Option<Mac> = host.parse().ok();
         let port = mac.and_then(|mac| self.heard_on(segment, mac));
         let config = &segment.l2.segment;
-        // A frame to an address cannot be sent before somebody has said whose it is.
-        let asked = host.parse::<IpAddr>().is_ok();
-        let leaves = match asked {
-            true => config.resolution != Resolution::Proxy && config.broadcast != Flooding::Drop,
-            false => config.unknown_unicast == UnknownUnicast::Flood,
+        // A frame to an address is not sent before somebody has said whose it is, and its fate is that of any to a MAC address that the
+        // table does not have.
+        let question = match host.parse::<IpAddr>().ok() {
+            None => None,
+            Some(_) if config.resolution == Resolution::Proxy => Some("stays"),
+            Some(IpAddr::V4(_)) if config.broadcast == Flooding::Drop => Some("stays"),
+            Some(IpAddr::V6(_)) if config.multicast == Flooding::Drop => Some("stays"),
+            Some(_) => Some("flooded"),
         };
         let fate = match (&port, leaves) {
             (Some(_), _) => "port",
-            (None, true) => "flooded",
-            (None, false) => "dropped",
+            (None, UnknownUnicast::Flood) if question != Some("stays") => "flooded",
+            (None, _) => "dropped",
         };
         view::FrameTrace {
             segment: segment.l2.name.clone(),
             mac: mac.map(|mac| mac.to_string()),
             host: None,
             fate: fate.to_owned(),
+            question: question.map(str::to_owned),
             port,
             site: None,
             vtep: None,

@@ -94,7 +94,15 @@ fn trace_line(trace: &FrameTrace) -> String {
         }
         "unreachable" => format!("to {}, to which there is no way now", text(&trace.site)),
         "flooded" => "not in the table: out of all ports and to all sites".to_owned(),
-        _ => "not in the table: stays at this site".to_owned(),
+        _ => match trace.question.as_deref() {
+            None => "not in the table: stays at this site",
+            Some("flooded") => {
+                "not in the table: all sites are asked whose it is, but a frame to who answers elsewhere stays at this site \
+                 (unknown_unicast is \"drop\")"
+            }
+            Some(_) => "not in the table: nobody at another site is asked whose it is",
+        }
+        .to_owned(),
     };
     format!("{}: {whom}: {fate}", trace.segment)
 }

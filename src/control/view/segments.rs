@@ -139,6 +139,9 @@ pub struct FrameTrace {
     /// site, to which there is no way; `flooded`: out of all ports and to all sites; `dropped`: it, or the question for its MAC address,
     /// stays here.
     pub fate: String,
+    /// What becomes of the question for the MAC address, where an address was asked for that is not in the table: `flooded` or `stays`.
+    #[serde(default)]
+    pub question: Option<String>,
     /// The port.
     pub port: Option<String>,
     /// The site.
