@@ -503,7 +503,7 @@ impl Daemon {
             desired.addresses.extend(self.observed.state.addresses.iter().cloned());
         }
         let reachable = self.reachable(&desired.routes);
-        desired.overlay = self.segments.desired(&reachable, &self.observed.foreign);
+        desired.overlay = self.segments.desired(&reachable, &self.observed.foreign, SystemTime::now());
         desired
     }
 

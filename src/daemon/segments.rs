@@ -189,11 +189,11 @@ impl Segments {
     }
 
     /// What the kernel has to hold while there are ways to the addresses in `reachable`.
-    pub(super) fn desired(&self, reachable: &BTreeSet<Ipv4Addr>, foreign: &Foreign) -> Overlay {
+    pub(super) fn desired(&self, reachable: &BTreeSet<Ipv4Addr>, foreign: &Foreign, now: SystemTime) -> Overlay {
         let reachable: BTreeSet<Vtep> = reachable.iter().copied().map(Vtep).collect();
         let segments = self.segments.values().map(|segment| {
-            let situation =
-                Situation { whereabouts: &segment.whereabouts, reachable: &reachable, underlay_mtu: self.underlay_mtu };
+            let (whereabouts, underlay_mtu) = (&segment.whereabouts, self.underlay_mtu);
+            let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu, now };
             let entries = Entries::of(&segment.l2.segment, &situation);
             LocalSegment { l2: &segment.l2, site: &segment.site, entries }
         });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tokio::time::timeout;
@@ -71,7 +71,8 @@ fn mesh() -> Mesh {
 /// What site 1 wants of it, with tunnels to both others. `tap0` is its port.
 fn wanted(segment: &Segment) -> State {
     let reachable = [2, 3].map(vtep).into();
-    let situation = Situation { whereabouts: &Whereabouts::new(vtep(1)), reachable: &reachable, underlay_mtu: 1420 };
+    let (whereabouts, now) = (&Whereabouts::new(vtep(1)), SystemTime::UNIX_EPOCH);
+    let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu: 1420, now };
     let entries = Entries::of(segment, &situation);
     let site = L2Site { bridge: name("br-vms"), ports: [name("tap0")].into() };
     let l2 =

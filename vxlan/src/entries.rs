@@ -13,9 +13,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use crate::encapsulation::{Underlay, guest_mtu};
-use crate::segment::{Flooding, FrameRate, Learning, Mobility, Resolution, Segment, UnknownUnicast, Unreachable, Vtep};
+use crate::segment::{
+    Flooding, FrameRate, Host, Learning, Mobility, Resolution, Segment, UnknownUnicast, Unreachable, Vtep,
+};
 use crate::whereabouts::Whereabouts;
 use crate::{Mac, Vni};
 
@@ -110,9 +113,6 @@ pub struct Filter {
     pub multicast: Option<FrameRate>,
     /// What the maximum segment size of TCP is lowered to, octets; `None` = what hosts send crosses in one piece.
     pub mss: Option<Mss>,
-}
-
-/// A maximum segment size (RFC 9293 §3.7.1) for each version of IP, octets.
     /// Whom the answers of DHCP servers here are for.
     pub dhcp: DhcpAnswers,
 }
@@ -125,6 +125,9 @@ pub enum DhcpAnswers {
     Unicast,
     /// It is sent to everybody, as the client's questions are: to a client that is not in the table it would not cross otherwise.
     Broadcast,
+}
+
+/// A maximum segment size (RFC 9293 §3.7.1) for each version of IP, octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mss {
     /// Over IPv4.
@@ -142,6 +145,8 @@ pub struct Situation<'a> {
     pub reachable: &'a BTreeSet<Vtep>,
     /// Smallest MTU of a tunnel between members, octets.
     pub underlay_mtu: u32,
+    /// By the wall clock.
+    pub now: SystemTime,
 }
 
 impl Entries {
@@ -156,6 +161,13 @@ impl Entries {
         let others = segment.members.iter().filter(|vtep| **vtep != here);
         // Never to a site that is not there: the frames would follow a default route to who knows where.
         let flooded = others.filter(|vtep| segment.floods() && situation.reachable.contains(vtep));
+        // One frame on a port would lead the frames to a host there until the bridge is corrected: while it is not believed to have
+        // moved, the bridge does not believe it either.
+        let damped: BTreeSet<Mac> = situation.whereabouts.damped(situation.now).collect();
+        let roaming = |mac, host: &Host| match (segment.learning, host.mobility) {
+            (Learning::On, Mobility::Movable) if !damped.contains(&mac) => Roaming::Follows,
+            _ => Roaming::Sticky,
+        };
         // The hosts here answer for themselves, but a gateway need not ask for them.
         let neighbors = answered.iter().filter(|_| segment.resolution != Resolution::Flood);
         Self {
@@ -174,19 +186,12 @@ impl Entries {
             bridge: Bridge { mac: bridge_mac(segment, here), mtu: segment.mtu },
             remotes: elsewhere.clone().map(|(mac, _, vtep)| (*mac, *vtep)).collect(),
             flood_list: flooded.copied().collect(),
-            stations: elsewhere.map(|(mac, host, _)| (*mac, roaming(segment.learning, host.mobility))).collect(),
+            stations: elsewhere.map(|(mac, host, _)| (*mac, roaming(*mac, host))).collect(),
             neighbors: neighbors
                 .flat_map(|(mac, host, _)| host.addresses.iter().map(|address| (*address, *mac)))
                 .collect(),
             filter: Filter::of(segment, situation.underlay_mtu),
         }
-    }
-}
-
-fn roaming(learning: Learning, mobility: Mobility) -> Roaming {
-    match (learning, mobility) {
-        (Learning::On, Mobility::Movable) => Roaming::Follows,
-        (Learning::Off, _) | (_, Mobility::Pinned) => Roaming::Sticky,
     }
 }
 
@@ -267,12 +272,12 @@ impl fmt::Display for Entries {
         if let Some(Mss { ipv4, ipv6 }) = self.filter.mss {
             writeln!(f, "filter mss {ipv4} {ipv6}")?;
         }
+        if self.filter.dhcp == DhcpAnswers::Broadcast {
+            writeln!(f, "filter dhcp broadcast")?;
+        }
         Ok(())
     }
 }
 
 #[cfg(test)]
-        if self.filter.dhcp == DhcpAnswers::Broadcast {
-            writeln!(f, "filter dhcp broadcast")?;
-        }
 mod tests;

@@ -63,7 +63,7 @@ fn flood(sites: &mut [&mut Segments]) {
 
 /// Where a site sends frames to each host that is elsewhere.
 fn remotes(segments: &Segments) -> Vec<String> {
-    let overlay = segments.desired(&segments.peers(), &Foreign::default());
+    let overlay = segments.desired(&segments.peers(), &Foreign::default(), SystemTime::now());
     overlay.remotes.iter().map(|((_, mac), vtep)| format!("{mac} {vtep}")).collect()
 }
 
@@ -351,7 +351,7 @@ fn a_site_without_the_segment_has_nothing_of_it() {
     let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
     let lisbon = site(&mesh, "lisbon", &dir);
     assert!(lisbon.is_empty());
-    assert_eq!(lisbon.desired(&BTreeSet::new(), &Foreign::default()), Overlay::default());
+    assert_eq!(lisbon.desired(&BTreeSet::new(), &Foreign::default(), SystemTime::now()), Overlay::default());
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn a_port_that_is_not_there_is_a_problem_and_is_not_joined() {
     let taipei = site(&mesh, "taipei", &dir);
     let mut observed = Observed::default();
     assert_eq!(taipei.problems(&observed, at(1)), ["vms: port tap0: there is no such interface"]);
-    let joined = |found: &Observed| taipei.desired(&BTreeSet::new(), &found.foreign).ports.len();
+    let joined = |found: &Observed| taipei.desired(&BTreeSet::new(), &found.foreign, SystemTime::now()).ports.len();
     assert_eq!(joined(&observed), 0);
     let found = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };
     observed.foreign.interfaces.insert(name("tap0"), found);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::SystemTime;
 
 use vxlan::segment::{Flooding, Host, Learning, Mobility, Resolution, UnknownUnicast, Unreachable};
 use vxlan::{Entries, FrameRate, Mac, Segment, Situation, Vni, Vtep, Whereabouts};
@@ -47,7 +48,8 @@ fn segment() -> Segment {
 /// What site 1 wants while it reaches `reachable`.
 fn wanted(segment: &Segment, reachable: &[u8], observed: &Observed) -> Overlay {
     let reachable = reachable.iter().copied().map(vtep).collect();
-    let situation = Situation { whereabouts: &Whereabouts::new(vtep(1)), reachable: &reachable, underlay_mtu: 1420 };
+    let (whereabouts, now) = (&Whereabouts::new(vtep(1)), SystemTime::UNIX_EPOCH);
+    let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu: 1420, now };
     let entries = Entries::of(segment, &situation);
     let ports = ["tap0", "tap1"].map(name).into();
     let site = L2Site { bridge: name("br-vms"), ports };
