@@ -6,6 +6,7 @@
 mod addresses;
 mod capture;
 mod change;
+mod crossing;
 mod down;
 mod forgery;
 mod frr;

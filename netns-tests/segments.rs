@@ -209,7 +209,7 @@ fn other_sites_see_no_more_of_a_storm_than_the_limit() -> Result<()> {
 }
 
 /// A `[[l2]]` with these settings across the three sites, with a host of the table at the first two.
-fn with_segment(text: &mut String, name: &str, vni: u8, settings: &str) {
+pub(crate) fn with_segment(text: &mut String, name: &str, vni: u8, settings: &str) {
     text.push_str(&format!("\n[[l2]]\nname = \"{name}\"\nvni = {vni}\n{settings}\n"));
     for site in ["taipei", "osaka", "seoul"] {
         text.push_str(&format!("[[l2.site]]\nname = \"{site}\"\nports = [\"{name}-p\"]\n"));
@@ -223,7 +223,7 @@ fn with_segment(text: &mut String, name: &str, vni: u8, settings: &str) {
 }
 
 /// A guest at seoul that no table has, in a namespace of its own.
-fn guest(lab: &Lab, segment: &str, vni: u8) -> Result<Netns> {
+pub(crate) fn guest(lab: &Lab, segment: &str, vni: u8) -> Result<Netns> {
     let guest = Netns::new(&lab.netns(&format!("guest-{segment}")))?;
     let switch = format!("seoul-{segment}");
     lab.ip(&switch, &format!("link add guest type veth peer name eth0 netns {}", guest.name()))?;

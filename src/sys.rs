@@ -1,10 +1,11 @@
-//! The daemon's only unsafe code: descriptors for the runtime, processes that cannot be mistaken for others, and memory that is zeroed when
-//! it is freed.
+//! The daemon's only unsafe code: descriptors for the runtime, addresses of packet sockets, processes that cannot be mistaken for others, and
+//! memory that is zeroed when it is freed.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
+use socket2::SockAddr;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -88,6 +89,28 @@ pub(crate) fn register_descriptor(descriptor: OwnedFd) -> io::Result<AsyncFd<Own
     // SAFETY: an `OwnedFd` owns its descriptor: it is open, always the same, and closed only with the `OwnedFd`, which the
     // `AsyncFd` owns from here on and gives out by shared reference only.
     unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(io::Error::from)
+}
+
+/// Where a packet socket is bound for the packets of every protocol that come in by one interface.
+pub(crate) fn every_packet_of(index: u32) -> io::Result<SockAddr> {
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_ifindex: i32::try_from(index).map_err(io::Error::other)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: the storage has room for an address of any family, this one is written into it whole, and its length is given.
+    let ((), address) = unsafe {
+        SockAddr::try_init(|storage, length| {
+            storage.cast::<libc::sockaddr_ll>().write(address);
+            *length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+            Ok(())
+        })
+    }?;
+    Ok(address)
 }
 
 /// A descriptor of the process with this id: however often the id is given away later, it stays that of this process.

@@ -417,6 +417,8 @@ impl Daemon {
             Err(error) => self.failed(&error),
         }
         self.segments.tell_ports(&self.observed.heard);
+        let reachable = self.reachable(&self.observed.state.routes);
+        self.segments.carry(&reachable, &self.observed);
     }
 
     /// Kernel settings that were right and are not any more: another program has written them.

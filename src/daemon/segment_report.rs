@@ -198,7 +198,7 @@ impl Report<'_> {
             Some(IpAddr::V6(_)) if config.multicast == Flooding::Drop => Some("stays"),
             Some(_) => Some("flooded"),
         };
-        let fate = match (&port, leaves) {
+        let fate = match (&port, config.unknown_unicast) {
             (Some(_), _) => "port",
             (None, UnknownUnicast::Flood) if question != Some("stays") => "flooded",
             (None, _) => "dropped",

@@ -3,11 +3,13 @@
 //! The rules are the `vxlan` crate's. Here they meet the mesh file, opaque LSAs, ports and the state directory. [`commands`] has what
 //! the operator orders, [`refusals`] what is not accepted of other sites.
 
+mod carrier;
 mod commands;
 mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use vxlan::{
     Claim, ClaimError, Entries, Finding, Mac, Record, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode,
 };
 
+use self::carrier::{Carrier, Job, explain};
 use super::host_memory::HostMemory;
 use crate::kernel::{MAX_LEARNED, gratuitous};
 use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
@@ -45,12 +48,15 @@ pub(super) struct Segments {
     moved: BTreeSet<(Vni, Mac)>,
     /// Smallest MTU of a tunnel.
     underlay_mtu: u32,
+    carrier: Carrier,
+    /// Ports on which hosts that move could not be announced, and why not.
+    unannounced: BTreeMap<IfName, String>,
 }
 
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Segment {
-    pub l2: L2,
+    pub l2: Arc<L2>,
     pub site: L2Site,
     pub whereabouts: Whereabouts,
     /// Hosts that are at two sites at once, and were warned of.
@@ -73,6 +79,8 @@ impl Segments {
             sites: BTreeMap::new(),
             moved: BTreeSet::new(),
             underlay_mtu: 0,
+            carrier: Carrier::default(),
+            unannounced: BTreeMap::new(),
         };
         segments.reload(mesh, site, now);
         segments
@@ -96,12 +104,13 @@ impl Segments {
                     let mut whereabouts = Whereabouts::new(self.here);
                     let findings = whereabouts.restore(&l2.segment, self.memory.records(vni));
                     let (damped, unreadable) = (BTreeSet::new(), BTreeMap::new());
-                    let segment = Segment { l2: l2.clone(), site: site.clone(), whereabouts, damped, unreadable };
+                    let (l2, site) = (Arc::new(l2.clone()), site.clone());
+                    let segment = Segment { l2, site, whereabouts, damped, unreadable };
                     (segment, findings, None)
                 }
             };
             findings.extend(segment.whereabouts.table_changed(&l2.segment, now));
-            (segment.l2, segment.site) = (l2.clone(), site.clone());
+            (segment.l2, segment.site) = (Arc::new(l2.clone()), site.clone());
             self.segments.insert(vni, segment);
             self.note(vni, findings);
             if heard_in != Some(self.domain()) {
@@ -199,6 +208,22 @@ impl Segments {
         });
         let segments: Vec<LocalSegment<'_>> = segments.collect();
         desired_overlay(&segments, |port| foreign.interfaces.contains_key(port))
+    }
+
+    /// Carries what hosts announce on the ports that were found to the sites that there is a way to.
+    pub(super) fn carry(&mut self, reachable: &BTreeSet<Ipv4Addr>, observed: &Observed) {
+        let mut jobs = BTreeMap::new();
+        for Segment { l2, site, .. } in self.segments.values().filter(|segment| Job::is_needed(&segment.l2)) {
+            let peers = l2.segment.members.iter().map(|vtep| vtep.0).filter(|peer| *peer != self.here.0);
+            let to: BTreeSet<Ipv4Addr> = peers.filter(|peer| reachable.contains(peer)).collect();
+            for port in &site.ports {
+                let joined = observed.state.overlay.ports.get(port) == Some(&site.bridge);
+                let Some(index) = observed.indexes.get(port).copied().filter(|_| joined) else { continue };
+                let job = Job { index, l2: Arc::clone(l2), from: self.here.0, to: to.clone() };
+                jobs.insert(port.clone(), job);
+            }
+        }
+        self.carrier.set(jobs);
     }
 
     /// A site announces something else about its hosts. What comes by another way than claims are flooded is not a site's word: the
@@ -315,8 +340,13 @@ impl Segments {
                 continue;
             }
             for port in segment.site.ports.iter().filter(|port| !here || !behind(port)) {
-                if let Err(error) = gratuitous::announce(port, mac, &host.addresses) {
-                    debug!(segment = segment.l2.name, %mac, iface = %port, %error, "port not told of a host that moved");
+                match gratuitous::announce(port, mac, &host.addresses) {
+                    Ok(()) => drop(self.unannounced.remove(port)),
+                    Err(error) => {
+                        let (segment, error) = (&segment.l2.name, explain(&error));
+                        warn!(segment, %mac, iface = %port, %error, "port not told of a host that moved");
+                        self.unannounced.insert(port.clone(), error);
+                    }
                 }
             }
         }
@@ -343,8 +373,13 @@ impl Segments {
                     at.unwrap_or_default()
                 )
             }));
+            let unannounced = segment.site.ports.iter().filter_map(|port| Some((port, self.unannounced.get(port)?)));
+            problems.extend(unannounced.map(|(port, error)| {
+                format!("{name}: port {port} was not told of a host that moved, and may go on sending to where it was: {error}")
+            }));
             problems.extend(self.refusals(segment));
         }
+        problems.extend(self.carrier.problems(now));
         problems
     }
 

@@ -4,6 +4,7 @@
 //! decided in [`crate::reconcile`], never here. Sockets belong to the network namespace of the thread that opens them.
 
 mod addresses;
+mod announcements;
 mod attention;
 mod execute;
 mod filter;
@@ -24,6 +25,7 @@ mod rules;
 mod settings;
 mod watch;
 
+pub use announcements::AnnouncementListener;
 pub use execute::Failure;
 pub use nft_counters::{Dropped, Limited, Refused};
 pub use observe::{Kernel, OthersRoutes, meshes_by_links};

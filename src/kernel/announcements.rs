@@ -1,0 +1,105 @@
+//! Announcements of addresses that come in on a port: gratuitous ARP and unsolicited neighbour advertisements.
+//!
+//! A bridge whose VXLAN port has `neigh_suppress` keeps them from it, and the VXLAN device's `proxy` would drop them. So they are heard
+//! here, before the bridge has them.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use nix::sys::socket::{MsgFlags, recv};
+use socket2::{Domain, SockFilter, Socket, Type};
+use tokio::io::unix::AsyncFd;
+
+use crate::sys::{every_packet_of, register_descriptor};
+
+/// The longest frame that is one of them: Ethernet and IPv6 headers, an advertisement and some options.
+const LONGEST: usize = 256;
+
+/// Octets of frames that may wait to be read: a few hundred.
+const BUFFER: usize = 256 << 10;
+
+/// How much of a frame a filter lets through.
+const WHOLE: u32 = u32::MAX;
+const NOTHING: u32 = 0;
+
+/// Where a filter finds what is not in the frame itself: its direction, and whether it has a VLAN tag.
+const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
+const VLAN_TAG_PRESENT: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_VLAN_TAG_PRESENT) as u32;
+/// The direction of what this machine sends.
+const OUTGOING: u32 = libc::PACKET_OUTGOING as u32;
+
+/// Hears the announcements on one interface.
+#[derive(Debug)]
+pub struct AnnouncementListener(AsyncFd<OwnedFd>);
+
+impl AnnouncementListener {
+    /// On the interface with this index, in the network namespace of this thread.
+    ///
+    /// # Errors
+    /// Without CAP_NET_RAW or the address family AF_PACKET, and if there is no such interface.
+    pub fn open(index: u32) -> io::Result<Self> {
+        // Of no protocol until it is bound: it hears nothing of other interfaces, and nothing before the filter is there.
+        let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)?;
+        socket.attach_filter(&filter())?;
+        socket.set_recv_buffer_size(BUFFER)?;
+        socket.bind(&every_packet_of(index)?)?;
+        Ok(Self(register_descriptor(socket.into())?))
+    }
+
+    /// The next frame that may be an announcement. May be dropped at any time.
+    ///
+    /// # Errors
+    /// If the interface is gone or down.
+    pub async fn next(&self) -> io::Result<Vec<u8>> {
+        let mut frame = vec![0; LONGEST];
+        loop {
+            let mut ready = self.0.readable().await?;
+            match recv(self.0.as_raw_fd(), &mut frame, MsgFlags::MSG_DONTWAIT) {
+                Ok(octets) => {
+                    frame.truncate(octets);
+                    return Ok(frame);
+                }
+                Err(nix::errno::Errno::EAGAIN) => ready.clear_ready(),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// ARP in which sender and target have the same address, and neighbour advertisements; nothing with a VLAN tag, and nothing that this
+/// machine sends by the port. The rest is looked at when it is read.
+fn filter() -> [SockFilter; 17] {
+    const NEXT: u8 = 0;
+    const ACCEPT: usize = 15;
+    const REFUSE: usize = 16;
+    let load = |width: u32, offset| SockFilter::new((libc::BPF_LD | width | libc::BPF_ABS) as u16, 0, 0, offset);
+    let jump = |operand: u32, value, then, otherwise| {
+        SockFilter::new((libc::BPF_JMP | libc::BPF_JEQ | operand) as u16, then, otherwise, value)
+    };
+    // Targets of a jump count from the instruction behind it.
+    let to = |target: usize, at: usize| (target - at - 1) as u8;
+    let done = |verdict| SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, verdict);
+    [
+        load(libc::BPF_B, PACKET_TYPE),
+        jump(libc::BPF_K, OUTGOING, to(REFUSE, 1), NEXT),
+        load(libc::BPF_B, VLAN_TAG_PRESENT),
+        jump(libc::BPF_K, 0, NEXT, to(REFUSE, 3)),
+        // The EtherType.
+        load(libc::BPF_H, 12),
+        jump(libc::BPF_K, 0x0806, NEXT, to(10, 5)),
+        // ARP: the sender's address against the target's.
+        load(libc::BPF_W, 28),
+        SockFilter::new((libc::BPF_MISC | libc::BPF_TAX) as u16, 0, 0, 0),
+        load(libc::BPF_W, 38),
+        jump(libc::BPF_X, 0, to(ACCEPT, 9), to(REFUSE, 9)),
+        // IPv6: the next header and the ICMPv6 type.
+        jump(libc::BPF_K, 0x86dd, NEXT, to(REFUSE, 10)),
+        load(libc::BPF_B, 20),
+        jump(libc::BPF_K, 58, NEXT, to(REFUSE, 12)),
+        load(libc::BPF_B, 54),
+        jump(libc::BPF_K, 136, to(ACCEPT, 14), to(REFUSE, 14)),
+        done(WHOLE),
+        done(NOTHING),
+    ]
+}
