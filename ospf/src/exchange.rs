@@ -371,15 +371,17 @@ impl Engine {
             if is_newer == Some(false) {
                 continue;
             }
-            if header.key.advertising_router == self.config.router_id
-                && self.config.conduct.has(Deviation::OwnInstances)
-            {
+            let is_own = header.key.advertising_router == self.config.router_id;
+            if is_own && self.config.conduct.has(Deviation::OwnInstances) {
                 if !self.described_own(key, place, &header) {
                     continue;
                 }
             } else if self.bringer(key.interface, header.key) == Bringer::Open {
                 // It will not be taken, so that Loading would never end.
                 self.note_site_lsa(key, place, header);
+                continue;
+            }
+            if is_newer.is_none() && !is_own && self.flush_again(place, &header) {
                 continue;
             }
             match is_newer {
