@@ -10,7 +10,6 @@ use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::NeighborKey;
 use crate::interface::Interface;
-use crate::limits::Limit;
 use crate::lsdb::Lsdb;
 use crate::neighbor::NeighborEvent;
 use crate::refusal::Refusal;
@@ -388,8 +387,8 @@ impl Engine {
                 Some(_) => {}
                 // Nobody can make the lists longer than the database may be.
                 None => {
-                    let most_listed = (listed >= self.config.limits.lsas).then_some(Limit::Lsas);
-                    if let Some(limit) = self.limit_for(place, usize::from(header.length)).or(most_listed) {
+                    let octets = usize::from(header.length);
+                    if let Some(limit) = self.limit_for_request(place, octets, listed) {
                         self.forgo(key, limit);
                         continue;
                     }

@@ -145,7 +145,7 @@ impl Engine {
         if open && self.is_of_guards(key) { Bringer::Open } else { Bringer::Trusted }
     }
 
-    fn is_of_guards(&self, key: LsaKey) -> bool {
+    pub(crate) fn is_of_guards(&self, key: LsaKey) -> bool {
         let policy = &self.config.policy;
         let [opaque_type, ..] = key.id.0.to_be_bytes();
         let of_type = key.kind.is_opaque() && policy.guarded_opaque.contains(&opaque_type);

@@ -221,6 +221,7 @@ impl Report<'_> {
             };
             let state = match shown.state {
                 LimitState::Free => "free",
+                LimitState::ReachedForOthers => "reached-for-others",
                 LimitState::Reached => "reached",
             };
             view::Limit {
@@ -244,9 +245,17 @@ impl Report<'_> {
         problems.extend(self.failures.iter().cloned());
         problems.extend(self.upkeep.iter().cloned());
         problems.extend(self.filter_problems());
-        for limit in self.limits().iter().filter(|limit| limit.state == "reached") {
+        for limit in self.limits() {
             let area = limit.area.map_or_else(String::new, |area| format!(" of area {area}"));
-            problems.push(format!("{}{area}: {} are all that are let in, more are refused", limit.limit, limit.most));
+            let refused = match limit.state.as_str() {
+                "reached" => format!("{} are all that are let in, more are refused", limit.most),
+                "reached-for-others" => format!(
+                    "{} of {}, what is left is kept for the mesh's sites: LSAs of other routers are refused",
+                    limit.present, limit.most
+                ),
+                _ => continue,
+            };
+            problems.push(format!("{}{area}: {refused}", limit.limit));
         }
         for tunnel in tunnels {
             let full = neighbors.iter().any(|n| n.interface == tunnel.interface && n.state == "Full");
