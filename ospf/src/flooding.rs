@@ -150,6 +150,11 @@ impl Engine {
                 }
                 let flooding = self.flood(place, Some(from));
                 if self.is_self_originated(place) {
+                    let is_outbid = !self.config.conduct.has(Deviation::OwnInstances) && !self.is_restarting();
+                    if is_outbid && self.originations.is_wanted(place) && header.sequence.next().is_some() {
+                        // §13.4, also if the next instance has to wait for MinLSInterval, and this one is gone by then.
+                        self.originations.outbid(place, header.sequence);
+                    }
                     self.originations.touch(place);
                 }
                 Ok(self.acknowledgment_of_newer(from, flooding))

@@ -301,3 +301,26 @@ fn an_instance_that_was_replaced_before_it_was_acknowledged_is_not_acknowledged_
     };
     assert_eq!([false, true].map(acknowledged), [true, false]);
 }
+
+/// The next instance of a router that does what the RFC says has to wait for MinLSInterval, and what it outbids is gone by then (§13.4).
+#[test]
+fn what_others_flush_is_outbid_though_it_has_left_the_database_before_the_next_instance_may_leave() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        if engine == 0 {
+            config.conduct = Conduct::foreign();
+            config.externals = externals(1);
+        }
+    });
+    world.converge();
+    world.run_for(DEAD);
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    world.reconfigure(0, |config| config.externals.values_mut().for_each(|external| external.tag = 7));
+    world.run_for(Duration::from_secs(1));
+    let copy = world.lsa(1, key).unwrap();
+    let flushed = instance(&copy, copy.header.sequence.0 + 3).with_age(MAX_AGE);
+    world.inject(port(0, 1), 1, update(flushed.clone()));
+    world.run_for(Duration::from_secs(3));
+    assert!(world.lsa(0, key).is_none(), "the next instance waits");
+    world.run_for(Duration::from_secs(8));
+    assert!(world.agree() && world.lsa(1, key).unwrap().header.sequence.0 > flushed.header.sequence.0);
+}

@@ -73,6 +73,13 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "A router that does what the RFC says, and does not outbid what others flush of its LSAs once it has waited for MinLSInterval.",
+        &[
+            "ospf-sim areas 3 --areas 2 --inside 3 --first-area stub --seed 1798974468 --chance 3 --reordering 0.04 --delay 50 --faults 60 --fault-every 500 --foreign 0,2,8 --gives-up departed,own-instances --bound 200",
+            "ospf-sim areas 6 --areas 2 --inside 1 --first-area totally-stubby --mixed --seed 1798971572 --delay 50 --faults 8 --fault-every 100 --foreign 0,2,3,4,5,6 --bound 200",
+        ],
+    ),
+    (
         "An update of before an area changed its kind that came when the routers were adjacent again.",
         &[
             "ospf-sim areas 1 --areas 1 --inside 3 --first-area nssa --seed 1795968663 --reordering 0.1 --faults 8 --fault-every 500 --changes --bound 200",
