@@ -7,10 +7,12 @@ use crate::answers::{ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW};
 use crate::config::Deviation;
 use crate::databases::Databases;
 use crate::engine::Engine;
-use crate::ids::{InterfaceId, NeighborKey};
+use crate::ids::{AreaId, InterfaceId, NeighborKey};
+use crate::retransmission::ARRIVAL_MARGIN;
 use crate::send::Destination;
+use crate::site_lsas::Bringer;
 use crate::timers::TimerKey;
-use crate::wire::{LSA_HEADER_LEN, LsaHeader, PacketBody};
+use crate::wire::{LSA_HEADER_LEN, LsaHeader, MIN_LS_ARRIVAL, PacketBody};
 
 /// How long acknowledgements are held back to go together (§13.5: less than RxmtInterval).
 const ACK_DELAY: Duration = Duration::from_millis(100);
@@ -41,10 +43,26 @@ impl Engine {
         self.timers.cancel(TimerKey::DelayedAck(id));
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.delayed_ack_octets = 0;
-        let headers = std::mem::take(&mut interface.delayed_acks);
+        let area = interface.config.area;
+        let mut headers = std::mem::take(&mut interface.delayed_acks);
+        headers.retain(|header| !self.is_overtaken(id, area, header));
+        let Some(interface) = self.interfaces.get(&id) else { return };
         for destination in interface.to_adjacent() {
             self.send_acks(id, destination, &headers);
         }
+    }
+
+    /// Whether an instance that was received has been replaced before it was acknowledged.
+    ///
+    /// Deviates: for §13.5 each is acknowledged. But what is flooded in its place has to be acknowledged by whoever waits for this, and a
+    /// neighbour that has forgotten the LSA at MaxAge, and has the instance again from another one, would take the acknowledgement for that.
+    fn is_overtaken(&self, id: InterfaceId, area: AreaId, header: &LsaHeader) -> bool {
+        let Some(place) = Databases::place(header.key, id, area) else { return false };
+        let overtaken = match self.databases.lookup(place) {
+            Some(stored) => stored.header(self.now).newer_than(header),
+            None => !header.is_max_age() && self.departed_later(place, header).is_some(),
+        };
+        overtaken && self.config.conduct.has(Deviation::StrayAcknowledgments)
     }
 
     /// Direct acknowledgements (§13.5; erratum 7851): at once, to the neighbour alone. Where there are many, they are delayed, so that many
@@ -74,36 +92,53 @@ impl Engine {
 
     /// A Link State Acknowledgment was received (§13.7): what it names leaves the retransmission list, if it is the instance there.
     ///
-    /// Deviates: the RFC ignores all else. What tells of an LSA of ours that we do not have is news of what the neighbour holds.
+    /// Deviates: the RFC ignores all else. What tells of an LSA of ours that we do not have, or of one that is at MaxAge here or has left
+    /// lately, is news of what the neighbour holds.
     pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let (now, own_id) = (self.now, self.config.router_id);
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let (area, external_routing) = (interface.config.area, interface.external_routing);
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let deviates = self.config.conduct.has(Deviation::Departed);
+        let retry = now + MIN_LS_ARRIVAL + ARRIVAL_MARGIN;
         let mut strays = Vec::new();
         for header in headers {
             neighbor.exchange.neighbor_has(header);
             let listed = neighbor.retransmission.contains(header.key);
             // Of a type that is not let in there is nothing to be had here.
             let own = header.key.advertising_router == own_id && external_routing.lets_in(header.key.kind);
-            let place = Databases::place(header.key, key.interface, area).filter(|_| listed || own);
-            let Some(place) = place else { continue };
-            match self.databases.lookup(place).map(|stored| header.compare(&stored.header(now))) {
+            let Some(place) = Databases::place(header.key, key.interface, area) else { continue };
+            let stored = self.databases.lookup(place).map(|stored| stored.header(now));
+            let begins_anew = stored.is_some_and(|stored| header.begins_anew_after(&stored));
+            match stored.map(|stored| (header.compare(&stored), stored.length)) {
                 // The list holds the instance in the database.
-                Some(Ordering::Equal) => {
+                Some((Ordering::Equal, _)) => {
                     if neighbor.retransmission.remove(header.key) && self.databases.is_max_aged(place) {
                         self.removals.note(place);
                     }
                 }
-                Some(Ordering::Greater) if own => strays.push((place, *header)),
+                Some((Ordering::Greater, _)) if own => strays.push((place, *header)),
+                // It has acknowledged the LSA at MaxAge, and took this after that. It takes no other within MinLSArrival.
+                Some((Ordering::Less, length)) if deviates && !listed && self.databases.is_max_aged(place) => {
+                    if neighbor.takes(header.key.kind) && !begins_anew {
+                        neighbor.retransmission.await_ack(header.key, usize::from(length), retry);
+                        self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
+                    }
+                }
                 // A neighbour that got an LSA at MaxAge twice acknowledges it twice, and the second time it may be gone here.
-                None if own && !header.is_max_age() => strays.push((place, *header)),
-                Some(Ordering::Less | Ordering::Greater) | None => {}
+                None if !header.is_max_age() && external_routing.lets_in(header.key.kind) => {
+                    strays.push((place, *header))
+                }
+                Some((Ordering::Less | Ordering::Greater, _)) | None => {}
             }
         }
         self.acknowledged(key);
         for (place, header) in strays {
-            self.acknowledged_stray(key, place, &header);
+            if place.key.advertising_router == own_id {
+                self.acknowledged_stray(key, place, &header);
+            } else if self.bringer(key, place.key) == Bringer::Trusted {
+                self.flush_again(place, &header);
+            }
         }
     }
 }

@@ -5,6 +5,10 @@
 //! answered as if the LSA at MaxAge were still in the database (§13 (8)): a sender that does hold it learns that it is gone, and an
 //! originator that wants it again, having forgotten that it was ever withdrawn, outbids what is sent back (§13.4). So that one that begins
 //! anew need not do so, a first instance is news where a later one has left. LSAs of link scope are not remembered: they go one hop.
+//!
+//! A neighbour that describes such an instance (§10.6), or acknowledges it (§13.7), holds it, and will not send it by itself: it may have it
+//! from another neighbour, or an update of before may have overtaken the LSA at MaxAge. The LSA goes back into the database at MaxAge then, and
+//! is flooded until it is acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -97,19 +101,30 @@ impl Engine {
     /// gets that one, but not more often than every MinLSArrival.
     pub(crate) fn refuse_departed(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) -> bool {
         let now = self.now;
-        if !self.config.conduct.has(Deviation::Departed) {
-            return false;
-        }
-        let Some(gone) = self.departed.lookup(place, now) else { return false };
-        let begins_anew = header.sequence == SequenceNumber::INITIAL && gone.header.sequence != SequenceNumber::INITIAL;
-        if begins_anew || header.compare(&gone.header).is_gt() {
-            return false;
-        }
-        let gone = gone.clone();
+        let Some(gone) = self.departed_later(place, header) else { return false };
         if self.neighbor_mut(from).is_some_and(|neighbor| neighbor.may_take_back(place.key, now)) {
             self.send_instances(from, &[gone]);
         }
         true
+    }
+
+    /// Floods an LSA at MaxAge once more of which a neighbour holds an instance that is not newer than the one that has left lately; false if
+    /// none has, or there is no room for it.
+    pub(crate) fn flush_again(&mut self, place: LsaPlace, header: &LsaHeader) -> bool {
+        let Some(gone) = self.departed_later(place, header).filter(|_| !header.is_max_age()) else { return false };
+        let Ok(body) = gone.parse() else { return false };
+        if self.limit_for(place, gone.encoded_len()).is_some() {
+            return false;
+        }
+        self.install(place, gone, body);
+        self.flood(place, None);
+        true
+    }
+
+    /// The LSA that has left lately, if an instance that others have of it is not news after that.
+    pub(crate) fn departed_later(&self, place: LsaPlace, header: &LsaHeader) -> Option<Lsa> {
+        let gone = self.departed.lookup(place, self.now).filter(|_| self.config.conduct.has(Deviation::Departed))?;
+        (!header.begins_anew_after(&gone.header) && header.compare(&gone.header).is_le()).then(|| gone.clone())
     }
 }
 

@@ -204,7 +204,7 @@ pub enum Event {
     LimitReached {
         /// Which limit.
         limit: Limit,
-        /// The most there may be.
+        /// The most there may be; less than the configuration lets in if what is left is kept for the LSAs of guards.
         most: usize,
     },
     /// A limit that was reached is reached no longer: what was refused is learnt again.

@@ -10,7 +10,6 @@ use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::NeighborKey;
 use crate::interface::Interface;
-use crate::limits::Limit;
 use crate::lsdb::Lsdb;
 use crate::neighbor::NeighborEvent;
 use crate::refusal::Refusal;
@@ -374,23 +373,25 @@ impl Engine {
             if is_newer == Some(false) {
                 continue;
             }
-            if header.key.advertising_router == self.config.router_id
-                && self.config.conduct.has(Deviation::OwnInstances)
-            {
+            let is_own = header.key.advertising_router == self.config.router_id;
+            if is_own && self.config.conduct.has(Deviation::OwnInstances) {
                 if !self.described_own(key, place, &header) {
                     continue;
                 }
-            } else if self.bringer(key.interface, header.key) == Bringer::Open {
+            } else if self.bringer(key, header.key) == Bringer::Open {
                 // It will not be taken, so that Loading would never end.
                 self.note_site_lsa(key, place, header);
+                continue;
+            }
+            if is_newer.is_none() && !is_own && self.flush_again(place, &header) {
                 continue;
             }
             match is_newer {
                 Some(_) => {}
                 // Nobody can make the lists longer than the database may be.
                 None => {
-                    let most_listed = (listed >= self.config.limits.lsas).then_some(Limit::Lsas);
-                    if let Some(limit) = self.limit_for(place, usize::from(header.length)).or(most_listed) {
+                    let octets = usize::from(header.length);
+                    if let Some(limit) = self.limit_for_request(place, octets, listed) {
                         self.forgo(key, limit);
                         continue;
                     }

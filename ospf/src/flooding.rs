@@ -101,7 +101,7 @@ impl Engine {
         };
 
         let is_own = self.is_own_id(place.key.advertising_router) && self.config.conduct.has(Deviation::OwnInstances);
-        let is_open = self.bringer(from.interface, place.key) == Bringer::Open;
+        let is_open = self.bringer(from, place.key) == Bringer::Open;
         match order {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.
             None if header.is_max_age() && !(self.is_synchronizing() || is_own) => {
@@ -149,6 +149,11 @@ impl Engine {
                 }
                 let flooding = self.flood(place, Some(from));
                 if self.is_self_originated(place) {
+                    let is_outbid = !self.config.conduct.has(Deviation::OwnInstances) && !self.is_restarting();
+                    if is_outbid && self.originations.is_wanted(place) && header.sequence.next().is_some() {
+                        // §13.4, also if the next instance has to wait for MinLSInterval, and this one is gone by then.
+                        self.originations.outbid(place, header.sequence);
+                    }
                     self.originations.touch(place);
                 }
                 Ok(self.acknowledgment_of_newer(from, flooding))

@@ -3,6 +3,10 @@
 //! An LSA that is refused while it is being flooded is not acknowledged, so its sender repeats it until it is taken. One that was refused
 //! while databases were exchanged is given up, so that the adjacency is formed all the same; when there is room again the exchange is
 //! done once more with one such neighbour of each area, whose database has what the others would say, too.
+//!
+//! Part of the room for LSAs is kept for those of guards ([`crate::Policy::guards`]) and of this router itself: who speaks on an open link
+//! may fill the rest with whatever it makes up, but not displace them. LSAs that it makes up in the name of a guard are not taken
+//! ([`crate::site_lsas`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +20,9 @@ use crate::router_lsa::MAX_ROUTER_LINKS;
 
 /// A limit that was reached is taken for left when there is no more than this part of it, in percent: a change or two does not reach it again.
 const LEFT_AT: usize = 90;
+
+/// Where there are guards, the LSAs of others are let in up to this part of a limit, in percent.
+const FOR_OTHERS: usize = 75;
 
 /// Which limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,8 +44,26 @@ pub enum Limit {
 pub enum LimitState {
     /// There is room.
     Free,
+    /// What is left is kept for guards' LSAs; those of others are refused.
+    ReachedForOthers,
     /// The limit was reached; [`Event::LimitLeft`] will tell when there is room again.
     Reached,
+}
+
+/// Whose LSAs a limit is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Whose {
+    /// Everybody's: it is the limit itself.
+    All,
+    /// Those that are no guard's: it is the part of the limit that is not kept for guards.
+    Others,
+}
+
+/// A limit, and whose LSAs it leaves no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Full {
+    limit: Limit,
+    whose: Whose,
 }
 
 /// A limit at present.
@@ -57,7 +82,7 @@ pub struct LimitView {
 /// What is remembered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LimitStates {
-    reached: BTreeSet<Limit>,
+    reached: BTreeSet<Full>,
     /// Routes that there would be.
     routes: usize,
     /// Links that there would be in Router-LSAs.
@@ -70,18 +95,25 @@ impl Engine {
         let areas = self.areas().into_iter().flat_map(|area| [Limit::LsasOfArea(area), Limit::RouterLinks(area)]);
         [Limit::Lsas, Limit::LsdbOctets, Limit::Routes].into_iter().chain(areas).map(|limit| {
             let (present, most) = self.measure(limit);
-            let state = if self.limit_states.reached.contains(&limit) { LimitState::Reached } else { LimitState::Free };
+            let is_reached = |whose| self.limit_states.reached.contains(&Full { limit, whose });
+            let state = match (is_reached(Whose::All), is_reached(Whose::Others)) {
+                (true, _) => LimitState::Reached,
+                (false, true) => LimitState::ReachedForOthers,
+                (false, false) => LimitState::Free,
+            };
             LimitView { limit, most, present, state }
         })
     }
 
     /// The limit that leaves no room for an LSA of others of so many octets, if one does: for one more, or for a larger instance.
-    pub(crate) fn limit_for(&self, place: LsaPlace, octets: usize) -> Option<Limit> {
+    pub(crate) fn limit_for(&self, place: LsaPlace, octets: usize) -> Option<Full> {
+        let whose = self.whose(place);
         let stored = self.databases.lookup(place).map(|entry| entry.as_installed().encoded_len());
         let growth = octets.saturating_sub(stored.unwrap_or(0));
-        let (present, most) = self.measure(Limit::LsdbOctets);
+        let full = |limit| Full { limit, whose };
+        let (present, most) = self.measure_for(full(Limit::LsdbOctets));
         if growth > 0 && present.saturating_add(growth) > most {
-            return Some(Limit::LsdbOctets);
+            return Some(full(Limit::LsdbOctets));
         }
         if stored.is_some() {
             return None;
@@ -90,23 +122,37 @@ impl Engine {
             Domain::Area(area) => Some(Limit::LsasOfArea(area)),
             Domain::Link(_) | Domain::As => None,
         };
-        [Some(Limit::Lsas), of_area].into_iter().flatten().find(|&limit| {
-            let (present, most) = self.measure(limit);
+        [Some(Limit::Lsas), of_area].into_iter().flatten().map(full).find(|&full| {
+            let (present, most) = self.measure_for(full);
             present >= most
         })
     }
 
+    /// The limit that leaves no room for an LSA when so many are to be requested.
+    pub(crate) fn limit_for_request(&self, place: LsaPlace, octets: usize, listed: usize) -> Option<Full> {
+        let lsas = Full { limit: Limit::Lsas, whose: self.whose(place) };
+        let (_, most) = self.measure_for(lsas);
+        self.limit_for(place, octets).or((listed >= most).then_some(lsas))
+    }
+
+    fn whose(&self, place: LsaPlace) -> Whose {
+        // Not by Link State ID, as in §13.4: anybody may make Network-LSAs up that name an address of ours.
+        let is_own = place.key.advertising_router == self.config.router_id;
+        let is_kept_for = is_own || self.is_of_guards(place.key);
+        if is_kept_for || self.config.policy.guards.is_empty() { Whose::All } else { Whose::Others }
+    }
+
     /// Something is refused for a limit. It is told once, until the limit is left.
-    pub(crate) fn limit_reached(&mut self, limit: Limit) {
-        if self.limit_states.reached.insert(limit) {
-            let (_, most) = self.measure(limit);
-            self.event(Event::LimitReached { limit, most });
+    pub(crate) fn limit_reached(&mut self, full: Full) {
+        if self.limit_states.reached.insert(full) {
+            let (_, most) = self.measure_for(full);
+            self.event(Event::LimitReached { limit: full.limit, most });
         }
     }
 
     /// An LSA that a neighbour described is not asked for, or not taken, for want of room.
-    pub(crate) fn forgo(&mut self, key: NeighborKey, limit: Limit) {
-        self.limit_reached(limit);
+    pub(crate) fn forgo(&mut self, key: NeighborKey, full: Full) {
+        self.limit_reached(full);
         if let Some(neighbor) = self.neighbor_mut(key) {
             neighbor.forgone = true;
         }
@@ -119,20 +165,18 @@ impl Engine {
             return;
         }
         let areas = self.areas();
-        for limit in self.limit_states.reached.clone() {
-            let left = match limit {
-                Limit::Routes => false,
-                Limit::RouterLinks(area) => {
-                    let gone = !areas.contains(&area) && self.limit_states.reached.remove(&limit);
-                    if !gone {
-                        self.leave_limit(limit);
-                    }
-                    false
-                }
-                Limit::LsasOfArea(area) if !areas.contains(&area) => self.limit_states.reached.remove(&limit),
-                Limit::Lsas | Limit::LsdbOctets | Limit::LsasOfArea(_) => self.leave_limit(limit),
+        for full in self.limit_states.reached.clone() {
+            let is_gone = match full.limit {
+                Limit::LsasOfArea(area) | Limit::RouterLinks(area) => !areas.contains(&area),
+                Limit::Lsas | Limit::LsdbOctets | Limit::Routes => false,
             };
-            if left {
+            let left = match full.limit {
+                _ if is_gone => self.limit_states.reached.remove(&full),
+                Limit::Routes => false,
+                Limit::Lsas | Limit::LsdbOctets | Limit::LsasOfArea(_) | Limit::RouterLinks(_) => self.leave_limit(full),
+            };
+            // No LSA of others is refused for want of links.
+            if left && !matches!(full.limit, Limit::RouterLinks(_)) {
                 self.catch_up();
             }
         }
@@ -142,29 +186,30 @@ impl Engine {
     pub(crate) fn note_links(&mut self, area: AreaId, links: usize) {
         self.limit_states.links.insert(area, links);
         if links > MAX_ROUTER_LINKS {
-            self.limit_reached(Limit::RouterLinks(area));
+            self.limit_reached(Full { limit: Limit::RouterLinks(area), whose: Whose::All });
         }
     }
 
     /// Leaves the changes of a calculation the routes that there is room for in the table.
     pub(crate) fn limit_routes(&mut self, changes: &mut Changes, table: &RoutingTable) {
         let most = self.config.limits.routes;
+        let full = Full { limit: Limit::Routes, whose: Whose::All };
         self.limit_states.routes = changes.len_after(table);
         if self.limit_states.routes > most {
             changes.cut(table, most);
-            self.limit_reached(Limit::Routes);
+            self.limit_reached(full);
         } else {
-            self.leave_limit(Limit::Routes);
+            self.leave_limit(full);
         }
     }
 
     /// Tells that a limit which was reached is left, if it is.
-    fn leave_limit(&mut self, limit: Limit) -> bool {
-        let (present, most) = self.measure(limit);
+    fn leave_limit(&mut self, full: Full) -> bool {
+        let (present, most) = self.measure_for(full);
         let left =
-            present.saturating_mul(100) <= most.saturating_mul(LEFT_AT) && self.limit_states.reached.remove(&limit);
+            present.saturating_mul(100) <= most.saturating_mul(LEFT_AT) && self.limit_states.reached.remove(&full);
         if left {
-            self.event(Event::LimitLeft { limit });
+            self.event(Event::LimitLeft { limit: full.limit });
         }
         left
     }
@@ -182,6 +227,15 @@ impl Engine {
         }
         for key in chosen.into_values() {
             self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
+        }
+    }
+
+    /// What there is of it, and the most there may be for a guard's LSA to be let in, or another.
+    fn measure_for(&self, Full { limit, whose }: Full) -> (usize, usize) {
+        let (present, most) = self.measure(limit);
+        match whose {
+            Whose::Others if !self.config.policy.guards.is_empty() => (present, most.saturating_mul(FOR_OTHERS) / 100),
+            Whose::Others | Whose::All => (present, most),
         }
     }
 

@@ -33,7 +33,7 @@ const RETRANSMISSION_STEPS: u32 = 8;
 
 /// The network is not punctual: so long after MinLSArrival an instance is taken. A neighbour that kept it for that long ([`crate::early`])
 /// has acknowledged it by then.
-const ARRIVAL_MARGIN: Duration = Duration::from_millis(250);
+pub(crate) const ARRIVAL_MARGIN: Duration = Duration::from_millis(250);
 
 /// Updates just made: in a flood the next neighbour is sent the same bytes, if what decides them is the same.
 #[derive(Debug)]

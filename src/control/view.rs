@@ -327,7 +327,7 @@ pub struct Limit {
     pub present: usize,
     /// The most there may be.
     pub most: usize,
-    /// `free`; `reached`: more is refused until there is room again.
+    /// `free`; `reached`: more is refused until there is room again; `reached-for-others`: more is refused of routers that are no sites.
     pub state: String,
 }
 

@@ -223,6 +223,7 @@ impl Report<'_> {
             };
             let state = match shown.state {
                 LimitState::Free => "free",
+                LimitState::ReachedForOthers => "reached-for-others",
                 LimitState::Reached => "reached",
             };
             view::Limit {
@@ -246,14 +247,20 @@ impl Report<'_> {
         problems.extend(self.failures.iter().cloned());
         problems.extend(self.upkeep.iter().cloned());
         problems.extend(self.filter_problems());
-        for limit in self.limits().iter().filter(|limit| limit.state == "reached") {
+        for limit in self.limits() {
             let area = limit.area.map_or_else(String::new, |area| format!(" of area {area}"));
-            problems.push(match limit.limit.as_str() {
-                "router-links" => format!(
+            let links = limit.limit == "router-links";
+            problems.push(match limit.state.as_str() {
+                "reached" if links => format!(
                     "{} of {} links{area} are in this router's Router-LSA, which has no room for more: divide the site, or the area",
                     limit.most, limit.present
                 ),
-                other => format!("{other}{area}: {} are all that are let in, more are refused", limit.most),
+                "reached" => format!("{}{area}: {} are all that are let in, more are refused", limit.limit, limit.most),
+                "reached-for-others" => format!(
+                    "{}{area}: {} of {}, what is left is kept for the mesh's sites: LSAs of other routers are refused",
+                    limit.limit, limit.present, limit.most
+                ),
+                _ => continue,
             });
         }
         for tunnel in tunnels {

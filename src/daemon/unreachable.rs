@@ -76,7 +76,7 @@ pub(super) fn rests_on(segments: &Segments, router: RouterId) -> Vec<(String, St
 /// Whether the router's LSAs are a great part of a limit, and have been for long, or something is refused because of the limit now.
 fn matters(view: &UnreachableView, limit: &LimitView) -> bool {
     let is_large = counted(view, limit.limit).saturating_mul(100) >= limit.most.saturating_mul(SHARE);
-    let is_felt = view.unreachable_for >= LONG || limit.state == LimitState::Reached;
+    let is_felt = view.unreachable_for >= LONG || limit.state != LimitState::Free;
     !matches!(limit.limit, Limit::Routes | Limit::RouterLinks(_)) && view.lsas > 0 && is_large && is_felt
 }
 

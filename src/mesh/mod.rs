@@ -47,6 +47,6 @@ pub use default_originate::{DefaultOriginate, When};
 pub use diagnostic::{Diagnostics, Look};
 pub use filter::*;
 pub use graceful_restart::GracefulRestart;
-pub use load::{LoadError, Parsed, load, parse};
+pub use load::{LoadError, Parsed, load, parse, read};
 pub use member::UnknownKey;
 pub use model::*;

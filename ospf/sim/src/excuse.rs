@@ -62,7 +62,11 @@ impl Excuses {
                 Refusal::SecondSpeaker => is_before(self.renamed_until),
                 _ => false,
             },
-            Event::LsaRefused { reason, .. } => *reason == LsaRefusal::TooSoon,
+            Event::LsaRefused { reason: LsaRefusal::TooSoon, .. } => true,
+            // An update of before the area changed its kind was overtaken by all that made the routers adjacent again.
+            Event::LsaRefused { reason: LsaRefusal::NssaOnly | LsaRefusal::ScopeInStubArea, .. } => {
+                is_before(self.mismatch_until)
+            }
             _ => false,
         }
     }
@@ -78,7 +82,7 @@ impl FarEnds {
 
 #[cfg(test)]
 mod tests {
-    use ospf::InterfaceId;
+    use ospf::{InterfaceId, RouterId};
 
     use super::*;
     use crate::recipe::{FirstArea, Shape};
@@ -102,6 +106,14 @@ mod tests {
         assert!(explains(excuses, 1000, Refusal::AreaMismatch) && !explains(excuses, 1, Refusal::SecondSpeaker));
         excuses.change(at(1001), true, Duration::from_secs(2));
         assert!(explains(excuses, 1003, Refusal::AreaMismatch) && !explains(excuses, 1004, Refusal::AreaMismatch));
+        let explains_lsa = |seconds, reason| {
+            let (interface, router_id, key) = (InterfaceId(1), RouterId(1), None);
+            excuses.explain(at(seconds), &Event::LsaRefused { interface, router_id, key, reason }, &FarEnds::default())
+        };
+        for reason in [LsaRefusal::NssaOnly, LsaRefusal::ScopeInStubArea] {
+            assert!(explains_lsa(1003, reason) && !explains_lsa(1004, reason));
+        }
+        assert!(explains_lsa(1004, LsaRefusal::TooSoon) && !explains_lsa(1003, LsaRefusal::UnknownType));
         excuses.rename(at(1001), Duration::from_secs(10));
         assert!(explains(excuses, 1011, Refusal::SecondSpeaker) && !explains(excuses, 1012, Refusal::SecondSpeaker));
     }

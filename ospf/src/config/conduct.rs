@@ -24,11 +24,13 @@ pub enum Deviation {
     SilentMaster,
     /// An LSA that is not newer than the database's while a newer one is requested does not restart the exchange (§13 (6)).
     OvertakenUpdates,
-    /// LSAs that have left the database at MaxAge are remembered for a moment (§14), and the sequence numbers of this router's own.
+    /// LSAs that have left the database at MaxAge are remembered for a moment (§14), and flushed once more if a neighbour still holds one;
+    /// so are the sequence numbers of this router's own.
     Departed,
     /// This router's own LSAs that others send are neither installed nor flooded as they came (§13.4).
     OwnInstances,
-    /// An acknowledgement of an instance of this router's own that it does not have is news (§13.7).
+    /// An acknowledgement of an instance of this router's own that it does not have is news (§13.7). None that was held back is sent for an
+    /// instance that was replaced meanwhile (§13.5).
     StrayAcknowledgments,
     /// What a neighbour floods just after the exchange began is sent back to it, as it may be of a previous incarnation (§13.3 (1)(c)). A
     /// slave that has just started sees to it that it was understood (§10.8).

@@ -1,6 +1,8 @@
 //! How much is taken from others before it is refused.
 
 /// Guards of memory. What this router originates itself always goes in.
+///
+/// Where there are guards ([`crate::Policy::guards`]), a quarter of what is let in of LSAs is kept for theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::flooding::{instance, quiet_pair, update, updates_with};
+use super::flooding::{instance, opaque, quiet_pair, update, updates_with};
 use super::world::*;
-use crate::wire::{Lsa, PacketBody};
-use crate::{Conduct, Config, Event, External, Input, LsaKey, SequenceNumber};
+use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, PacketBody};
+use crate::{Conduct, Config, Event, External, Input, LinkState, LsaKey, LsaType, SequenceNumber};
 
 #[test]
 fn a_copy_of_an_update_that_comes_when_its_lsa_has_left_all_databases_is_taken_back() {
@@ -74,7 +74,7 @@ fn an_update_of_before_a_restart_that_comes_after_it_is_outbid() {
     world.reconfigure(0, |config| config.externals.clear());
     world.run_for(Duration::from_secs(10));
     let since = world.now;
-    world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![now.with_age(crate::wire::MAX_AGE).header]));
+    world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![now.with_age(MAX_AGE).header]));
     world.run_for(Duration::from_secs(1));
     assert_eq!(updates_with(&world, 0, since, key), 0);
 }
@@ -98,7 +98,7 @@ fn what_a_neighbor_sent_before_it_restarted_is_sent_back_to_it_when_it_comes_onl
         assert_eq!(world.lsa(0, key).unwrap().header.sequence, before.header.sequence, "it began from the same number");
         (world, before)
     };
-    let late = |before: &Lsa| [before.with_age(crate::wire::MAX_AGE), instance(before, before.header.sequence.0 + 3)];
+    let late = |before: &Lsa| [before.with_age(MAX_AGE), instance(before, before.header.sequence.0 + 3)];
     for nth in 0..2 {
         let (mut world, before) = restarted();
         world.inject(port(1, 0), 0, update(late(&before)[nth].clone()));
@@ -193,4 +193,134 @@ fn an_instance_that_was_to_be_outbid_is_flushed_when_its_router_leaves() {
     assert!(world.lsa(1, key).is_none_or(|left| left.header.is_max_age()));
     assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
     assert_eq!(updates_with(&world, 1, since, key), 0, "router 1 need not send it back");
+}
+
+/// In a row: router 0 originates an external, router 2 does what the RFC says. The key, and what it was when all had it.
+fn row() -> (World, LsaKey, Lsa) {
+    let mut world = World::with(3, &[(0, 1), (1, 2)], |engine, config| match engine {
+        0 => config.externals = externals(1),
+        1 => {}
+        _ => config.conduct = Conduct::foreign(),
+    });
+    world.converge();
+    world.run_for(DEAD);
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let copy = world.lsa(2, key).unwrap();
+    (world, key, copy)
+}
+
+#[test]
+fn what_a_neighbor_describes_that_has_just_left_is_not_asked_for_but_flushed() {
+    let (mut world, key, _) = row();
+    let id = port(1, 2).1;
+    world.link(1, id, LinkState::Down);
+    world.reconfigure(0, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(2));
+    assert!(world.lsa(1, key).is_none() && world.lsa(2, key).is_some());
+    let since = world.now;
+    world.link(1, id, up(1, id));
+    world.run_to(Duration::from_secs(20), |world| world.all_full());
+    assert!(world.now.saturating_since(since) < Duration::from_secs(8), "it is remembered");
+    assert_eq!(updates_with(&world, 2, since, key), 0, "router 2 is not asked for it");
+    world.run_for(Duration::from_secs(8));
+    assert!((0..3).all(|engine| world.lsa(engine, key).is_none()));
+    assert!(!world.routes[1].contains_key(&prefix("20.0.0.0/24")));
+}
+
+/// A retransmission that was overtaken by the LSA at MaxAge is news to a router that has no memory (§13 (4)).
+#[test]
+fn what_a_neighbor_acknowledges_that_has_just_left_is_flushed_once_more() {
+    let (mut world, key, copy) = row();
+    world.reconfigure(0, |config| config.externals.clear());
+    world.run_for(Duration::from_secs(3));
+    assert!((0..3).all(|engine| world.lsa(engine, key).is_none()));
+    world.inject(port(2, 1), 1, update(copy));
+    assert!(world.lsa(2, key).is_some());
+    world.run_for(Duration::from_secs(10));
+    assert!((0..3).all(|engine| world.lsa(engine, key).is_none()));
+}
+
+#[test]
+fn what_a_neighbor_acknowledges_that_others_still_have_to_flush_goes_to_it_once_more() {
+    let mut world = World::with(4, &[(0, 1), (1, 2), (1, 3)], |engine, config| {
+        if engine == 2 {
+            config.conduct = Conduct::foreign();
+        }
+    });
+    world.converge();
+    world.run_for(DEAD);
+    // Of two instances of an LSA the second, which is longer, is flushed.
+    let initial = opaque(LsaType::OPAQUE_AS, 1, b"tlv?");
+    let key = initial.header.key;
+    let first = instance(&initial, initial.header.sequence.0 + 1);
+    let next = first.header.sequence.next().unwrap();
+    let second = Lsa::new(key, first.header.options, next, &LsaBody::Opaque("tlv?tlv?".into())).unwrap();
+    for lsa in [&first, &second] {
+        world.inject(port(1, 0), 0, update(lsa.clone()));
+        world.run_for(Duration::from_secs(3));
+    }
+    assert_eq!(world.lsa(2, key).unwrap().header.sequence, next);
+    // Router 3 acknowledges nothing for a while, so that the LSA stays at MaxAge at router 1.
+    world.deliver = Box::new(|sent| sent.from.0 != 3 || matches!(sent.body(), PacketBody::Hello(_)));
+    world.inject(port(1, 0), 0, update(second.with_age(MAX_AGE)));
+    world.run_for(Duration::from_secs(3));
+    assert!(world.lsa(1, key).unwrap().header.is_max_age() && world.lsa(2, key).is_none());
+    world.inject(port(2, 1), 1, update(first));
+    assert!(world.lsa(2, key).is_some());
+    world.run_for(Duration::from_secs(4));
+    assert!(world.lsa(1, key).unwrap().header.is_max_age() && world.lsa(2, key).is_none());
+    // The originator may have forgotten what it flushed, and begin anew: that is not flushed without end.
+    let since = world.now;
+    world.inject(port(1, 2), 2, PacketBody::LinkStateAck(vec![initial.header]));
+    world.run_for(Duration::from_secs(4));
+    let to_2 = world.sent_by(1, since).filter(|sent| sent.from == port(1, 2)).map(Sent::body);
+    assert_eq!(to_2.filter(|body| matches!(body, PacketBody::LinkStateUpdate(_))).count(), 0);
+    world.deliver = Box::new(|_| true);
+    world.run_for(Duration::from_secs(60));
+    assert!((1..4).all(|engine| world.lsa(engine, key).is_none()));
+}
+
+#[test]
+fn an_instance_that_was_replaced_before_it_was_acknowledged_is_not_acknowledged_any_more() {
+    let acknowledged = |replaced: bool| {
+        let (mut world, key, copy) = row();
+        world.restart(1, 99);
+        let since = world.now;
+        world.run_to(DEAD, |world| world.lsa(1, key).is_some());
+        if replaced {
+            world.inject(port(1, 0), 0, update(copy.with_age(MAX_AGE)));
+        }
+        world.run_for(Duration::from_secs(1));
+        let bodies = world.sent_by(1, since).filter(|sent| sent.from == port(1, 0)).map(Sent::body);
+        let acks = bodies.filter_map(|body| match body {
+            PacketBody::LinkStateAck(headers) => Some(headers),
+            _ => None,
+        });
+        let instance = |header: &LsaHeader| (header.key, header.sequence, header.is_max_age());
+        acks.flatten().any(|header| instance(&header) == instance(&copy.header))
+    };
+    assert_eq!([false, true].map(acknowledged), [true, false]);
+}
+
+/// The next instance of a router that does what the RFC says has to wait for MinLSInterval, and what it outbids is gone by then (§13.4).
+#[test]
+fn what_others_flush_is_outbid_though_it_has_left_the_database_before_the_next_instance_may_leave() {
+    let mut world = World::with(2, &[(0, 1)], |engine, config| {
+        if engine == 0 {
+            config.conduct = Conduct::foreign();
+            config.externals = externals(1);
+        }
+    });
+    world.converge();
+    world.run_for(DEAD);
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    world.reconfigure(0, |config| config.externals.values_mut().for_each(|external| external.tag = 7));
+    world.run_for(Duration::from_secs(1));
+    let copy = world.lsa(1, key).unwrap();
+    let flushed = instance(&copy, copy.header.sequence.0 + 3).with_age(MAX_AGE);
+    world.inject(port(0, 1), 1, update(flushed.clone()));
+    world.run_for(Duration::from_secs(3));
+    assert!(world.lsa(0, key).is_none(), "the next instance waits");
+    world.run_for(Duration::from_secs(8));
+    assert!(world.agree() && world.lsa(1, key).unwrap().header.sequence.0 > flushed.header.sequence.0);
 }

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::flooding::opaque;
+use super::speakers::tunnels;
 use super::world::*;
 use crate::wire::PacketBody;
-use crate::{AreaId, Config, Event, Limit, LimitState, LsaRefusal, LsaType, NeighborState as S, RouteKind};
+use crate::{
+    AreaId, Config, Event, Limit, LimitState, LsaRefusal, LsaType, NeighborState as S, RouteKind, Speaker, TtlSecurity,
+};
 
 fn limit_events(world: &World, engine: usize) -> Vec<Event> {
     let of_limits = |event: &&Event| matches!(event, Event::LimitReached { .. } | Event::LimitLeft { .. });
@@ -105,6 +108,56 @@ fn an_area_that_is_full_leaves_room_for_the_rest() {
     assert_eq!((count(LsaType::OPAQUE_AREA), count(LsaType::OPAQUE_AS)), (8, 20));
     let limit = Limit::LsasOfArea(AreaId::BACKBONE);
     assert_eq!(limit_events(&world, 0), [Event::LimitReached { limit, most: 10 }]);
+}
+
+/// Routers 0 and 1 are guards, joined by a tunnel; router 2, which has 300 externals, is none. Router 0 has room for 100 LSAs.
+fn guarded() -> World {
+    World::with(3, &[(0, 1), (0, 2)], |engine, config| match engine {
+        2 => config.externals = externals(300),
+        _ => {
+            config.policy.guards = [0, 1].map(router_id).into();
+            config.limits.lsas = if engine == 0 { 100 } else { 1000 };
+            tunnels(engine, config, TtlSecurity::Required);
+            if engine == 0 {
+                config.interfaces.get_mut(&port(0, 2).1).unwrap().speaker = Speaker::Anyone;
+            }
+        }
+    })
+}
+
+#[test]
+fn room_is_kept_for_the_lsas_of_guards() {
+    let mut world = guarded();
+    world.run_for(Duration::from_secs(30));
+    assert!(world.all_full());
+    let by = |world: &World, originator| {
+        let of_it = |view: &crate::LsaView| view.lsa.header.key.advertising_router == router_id(originator);
+        world.engines[0].lsdb().filter(of_it).count()
+    };
+    let state = |world: &World| world.engines[0].limits().next().map(|view| (view.most, view.state)).unwrap();
+    let before = stored(&world, 0);
+    assert!((75..=76).contains(&before), "{before}: our own always go in");
+    assert_eq!(state(&world), (100, LimitState::ReachedForOthers));
+    assert_eq!(limit_events(&world, 0), [Event::LimitReached { limit: Limit::Lsas, most: 75 }]);
+    assert!(by(&world, 2) > 60);
+
+    // What the others fill does not keep a guard's out, while there is room at all.
+    world.reconfigure(1, |config| config.externals = externals(20));
+    world.run_for(Duration::from_secs(10));
+    assert_eq!((by(&world, 1), stored(&world, 0)), (21, before + 20));
+    world.reconfigure(1, |config| config.externals = externals(40));
+    world.run_for(Duration::from_secs(10));
+    assert_eq!((stored(&world, 0), state(&world)), (100, (100, LimitState::Reached)));
+    assert_eq!(limit_events(&world, 0).len(), 2);
+
+    // Each finds room again when there is some.
+    world.reconfigure(1, |config| config.externals = externals(5));
+    world.run_for(Duration::from_secs(20));
+    assert_eq!((by(&world, 1), state(&world)), (6, (100, LimitState::ReachedForOthers)));
+    world.reconfigure(2, |config| config.externals = externals(10));
+    world.run_for(Duration::from_secs(60));
+    assert_eq!(state(&world), (100, LimitState::Free));
+    assert!(world.all_full() && by(&world, 2) == 11 && by(&world, 1) == 6);
 }
 
 #[test]

@@ -41,6 +41,11 @@ impl LsaHeader {
         self.compare(other).is_gt()
     }
 
+    /// Whether this is a first instance, while another one is not: its originator may have forgotten that one (§12.1.6).
+    pub(crate) fn begins_anew_after(&self, other: &Self) -> bool {
+        self.sequence == SequenceNumber::INITIAL && other.sequence != SequenceNumber::INITIAL
+    }
+
     /// Whether LS age is MaxAge: the LSA is being flushed (§14).
     pub const fn is_max_age(&self) -> bool {
         self.seconds() >= MAX_AGE

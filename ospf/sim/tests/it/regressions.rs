@@ -66,6 +66,27 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "What a border router had withdrawn came back from a part of the area, and a router took its neighbour's late acknowledgement for one of that.",
+        &[
+            "ospf-sim areas 5 --areas 1 --inside 3 --first-area nssa --mixed --seed 90001985 --faults 40 --fault-every 500 --changes --foreign 0,1,2,4,6 --bound 200",
+            "ospf-sim areas 14 --areas 4 --inside 1 --mixed --seed 1795974327 --loss 0.06 --duplication 0.05 --reordering 0.17 --corruption 0.01 --delay 1 --faults 20 --fault-every 100 --changes --foreign 0,1,2,6,7,8,11,13,17 --dead 11 --bound 200",
+        ],
+    ),
+    (
+        "A router that does what the RFC says, and does not outbid what others flush of its LSAs once it has waited for MinLSInterval.",
+        &[
+            "ospf-sim areas 3 --areas 2 --inside 3 --first-area stub --seed 1798974468 --chance 3 --reordering 0.04 --delay 50 --faults 60 --fault-every 500 --foreign 0,2,8 --gives-up departed,own-instances --bound 200",
+            "ospf-sim areas 6 --areas 2 --inside 1 --first-area totally-stubby --mixed --seed 1798971572 --delay 50 --faults 8 --fault-every 100 --foreign 0,2,3,4,5,6 --bound 200",
+        ],
+    ),
+    (
+        "An update of before an area changed its kind that came when the routers were adjacent again.",
+        &[
+            "ospf-sim areas 1 --areas 1 --inside 3 --first-area nssa --seed 1795968663 --reordering 0.1 --faults 8 --fault-every 500 --changes --bound 200",
+            "ospf-sim areas 6 --areas 2 --inside 2 --seed 1795971256 --chance 3 --reordering 0.18 --jitter 0 --faults 20 --fault-every 500 --changes --absent 0,2,3,8,9 --dead 13 --bound 200",
+        ],
+    ),
+    (
         "A virtual link whose far end has its address on a LAN that the near end is cut off from.",
         &[
             "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
