@@ -22,6 +22,7 @@ use super::ending::{End, Ending};
 use super::filters::Filters;
 use super::host_memory::HostMemory;
 use super::instance_lock::InstanceLock;
+use super::loading::Loading;
 use super::local::Local;
 use super::looks::{DEVICES_INTERVAL, Looks};
 use super::notes::Notes;
@@ -115,6 +116,7 @@ pub(super) struct Daemon {
     /// What could not be carried out, as far as the log has it.
     logged: BTreeSet<String>,
     filters: Filters,
+    loading: Loading,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
     looks: Looks,
@@ -220,6 +222,7 @@ impl Daemon {
             look_failure: None,
             logged: BTreeSet::new(),
             filters: Filters::new(now),
+            loading: Loading::default(),
             refused_reload: None,
             looks: Looks::new(now),
             started: now,
@@ -620,7 +623,7 @@ impl Daemon {
     /// Why the file is refused.
     async fn reload(&mut self, watch: &mut Watch) -> Result<(), String> {
         notify(&[NotifyState::Reloading]);
-        let outcome = match self.reloaded() {
+        let outcome = match self.reloaded().await {
             Ok((local, backend)) => {
                 info!(sites = local.mesh.sites.len(), tunnels = local.tunnels.len(), "mesh file read again");
                 carry_over_handles(&self.local, &local, &mut self.ids);
@@ -694,9 +697,16 @@ impl Daemon {
         }
     }
 
-    fn reloaded(&self) -> anyhow::Result<(Local, Backend)> {
-        let local = Local::load(&self.options)?;
-        wireguard::stack::wipe();
+    async fn reloaded(&mut self) -> anyhow::Result<(Local, Backend)> {
+        self.activity.begin("reading the mesh file");
+        let options = self.options.clone();
+        let load = move || {
+            let local = Local::load(&options);
+            // Reading the key has left copies on the stack of this thread.
+            wireguard::stack::wipe();
+            local
+        };
+        let local = self.loading.load(load).await?;
         anyhow::ensure!(
             local.mesh.name == self.local.mesh.name,
             "the mesh is called {} now and was {}: restart weft, which takes everything over",

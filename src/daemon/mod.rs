@@ -13,6 +13,7 @@ mod instance_lock;
 mod interfaces;
 mod lan;
 mod last_resort;
+mod loading;
 mod local;
 mod looks;
 mod lsdb;

@@ -1,0 +1,76 @@
+//! Files that are read while the daemon runs: on a thread that may hang, for they may lie on a file server that does not answer.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+/// How long everything that a reload reads may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The thread that reads, at most one.
+#[derive(Debug)]
+pub(super) struct Loading {
+    last: Option<JoinHandle<()>>,
+    patience: Duration,
+}
+
+impl Default for Loading {
+    fn default() -> Self {
+        Self { last: None, patience: PATIENCE }
+    }
+}
+
+impl Loading {
+    /// What `read` gives, on a thread of its own.
+    ///
+    /// # Errors
+    /// What `read` fails with, or that it takes too long: it goes on then, and there is no other until it has ended.
+    pub(super) async fn load<T: Send + 'static>(
+        &mut self,
+        read: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        if self.last.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            bail!("its files are still being read for an earlier reload: the file system they are on does not answer");
+        }
+        let (sender, receiver) = oneshot::channel();
+        // Nobody receives what comes too late.
+        self.last = Some(spawn_blocking(move || drop(sender.send(read()))));
+        match timeout(self.patience, receiver).await {
+            Ok(outcome) => {
+                // It has nothing more to do.
+                self.last = None;
+                outcome.context("the thread that reads has failed")?
+            }
+            Err(_elapsed) => {
+                let limit = self.patience;
+                bail!("its files were not read within {limit:?}: the file system they are on does not answer")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_hangs_is_left_alone_and_read_again_when_it_has_ended() {
+        let mut loading = Loading::default();
+        assert_eq!(loading.load(|| Ok(1)).await.unwrap(), 1);
+        let (let_go, hanging) = mpsc::channel::<()>();
+        loading.patience = Duration::from_millis(10);
+        let error = loading.load(move || Ok(hanging.recv().is_ok())).await.unwrap_err().to_string();
+        assert!(error.contains("not read within 10ms"), "{error}");
+        let error = loading.load(|| Ok(2)).await.unwrap_err().to_string();
+        assert!(error.contains("still being read"), "{error}");
+        drop(let_go);
+        loading.patience = PATIENCE;
+        loading.last.take().unwrap().await.unwrap();
+        assert_eq!(loading.load(|| Ok(3)).await.unwrap(), 3);
+    }
+}
