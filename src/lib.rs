@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod control;
 pub mod daemon;
+pub mod input_file;
 pub mod kernel;
 pub mod keys;
 pub mod lab;

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
+use crate::input_file;
+
 /// Permission bits by which group or others write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// By which only the owner of a file removes it from a directory that all may write to.
@@ -208,9 +210,7 @@ fn is_trusted(owner: u32) -> bool {
 
 /// All of a regular file that only we or root can have written; `None` if there is nothing at `path`.
 fn content(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    // A pipe must not be waited for.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+    let file = match input_file::open_regular(path, libc::O_NOFOLLOW) {
         Ok(file) => file,
         // Without its directory there is no file; the directory is a problem of its own.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -221,9 +221,6 @@ fn content(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     };
     // Of the open file: what is checked is what is read.
     let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(refused("it is not a regular file"));
-    }
     if !is_trusted(metadata.uid()) {
         return Err(refused(&format!("it belongs to user {}", metadata.uid())));
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::{Outcome, report};
+use crate::input_file::Accept;
 use crate::keys::PrivateKey;
 use crate::mesh::{self, Endpoint, Host, Mesh, Parsed, Site, SiteId};
 
@@ -24,11 +25,11 @@ pub struct Args {
 impl Args {
     /// Prints a summary of a good file, or every error of a wrong one.
     pub fn run(self) -> anyhow::Result<Outcome> {
-        let Parsed { mesh, warnings } = mesh::load(&self.file)?;
+        let Parsed { mesh, warnings } = mesh::load(&self.file, Accept::Any)?;
         report::warnings(&warnings);
         let mut text = summary(&self.file, &mesh);
         if let Some(path) = &self.key {
-            let site = mesh.own_site(&PrivateKey::load(path)?.public())?;
+            let site = mesh.own_site(&PrivateKey::load(path, Accept::Any)?.public())?;
             let _ = writeln!(text, "\n{} is the key of site {} (id {})", path.display(), site.name, site.id);
         }
         io::stdout().write_all(text.as_bytes()).context("writing the summary to stdout")?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::Outcome;
+use crate::input_file::Accept;
 use crate::keys::PrivateKey;
 
 /// Print the public key of a private key.
@@ -19,7 +20,7 @@ impl Args {
     /// Prints the public key in base64.
     pub fn run(self) -> anyhow::Result<Outcome> {
         let key = match self.file {
-            Some(path) => PrivateKey::load(&path)?,
+            Some(path) => PrivateKey::load(&path, Accept::Any)?,
             None => PrivateKey::read_from(io::stdin().lock(), "stdin")?,
         };
         writeln!(io::stdout(), "{}", key.public()).context("writing the public key to stdout")?;

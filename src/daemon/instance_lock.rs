@@ -14,6 +14,8 @@ use nix::unistd::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tracing::warn;
 
+use crate::input_file;
+
 /// The lock in the run directory; it holds the process id of the daemon.
 const LOCK: &str = "lock";
 
@@ -99,8 +101,11 @@ fn name_holder(mut file: &File) {
 
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-    options.open(path)
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file =
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path)?;
+    input_file::ensure_regular(&file)?;
+    Ok(file)
 }
 
 fn content(mut file: &File) -> String {

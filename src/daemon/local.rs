@@ -1,7 +1,6 @@
 //! Which site this router is, and what the mesh file alone says must exist here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use anyhow::{Context as _, bail};
 use tracing::warn;
 
 use super::Options;
+use crate::input_file::{self, Accept};
 use crate::keys::PrivateKey;
 use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, Tunnel};
 use crate::reconcile::filter::Ruleset;
@@ -17,6 +17,9 @@ use crate::routing::Keyring;
 
 /// The interface that carries the loopback address besides the tunnels.
 pub(super) const LOOPBACK_INTERFACE: &str = "lo";
+
+/// The largest file of public keys that is read, in bytes: as many sites as a mesh file can have.
+const MAX_PUBLIC_KEYS: u64 = 16 << 20;
 
 /// The mesh file from the point of view of one site.
 #[derive(Debug)]
@@ -37,8 +40,8 @@ pub(super) struct Local {
 impl Local {
     /// Reads the mesh file and the key, and finds out which site this is.
     pub(super) fn load(options: &Options) -> anyhow::Result<Self> {
-        let key = PrivateKey::load(&options.key_file)?;
-        let mesh::Parsed { mut mesh, warnings } = mesh::load(&options.mesh_file)?;
+        let key = PrivateKey::load(&options.key_file, Accept::Regular)?;
+        let mesh::Parsed { mut mesh, warnings } = mesh::load(&options.mesh_file, Accept::Regular)?;
         for line in warnings.to_string().lines() {
             warn!("{line}");
         }
@@ -111,7 +114,7 @@ impl Local {
 
 /// Replaces sites' public keys by those of a lab: lines of `SITE BASE64`.
 fn replace_public_keys(mesh: &mut Mesh, file: &Path) -> anyhow::Result<()> {
-    let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let text = input_file::read_text(file, MAX_PUBLIC_KEYS).with_context(|| format!("reading {}", file.display()))?;
     for (number, line) in text.lines().enumerate() {
         let place = || format!("{}:{}", file.display(), number + 1);
         let (name, key) = line.split_once(' ').with_context(|| format!("{}: not `SITE BASE64`", place()))?;

@@ -1,7 +1,7 @@
 //! Key files: reading a private key from one that nobody else can read, writing a new one. No text of this module
 //! repeats what a file contains.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::{KeyError, PrivateKey};
+use crate::input_file::{self, Accept};
 
 /// The most bytes that a key file can have: the key, and white space around it.
 const MAX_FILE: u64 = 1024;
@@ -67,10 +68,10 @@ impl PrivateKey {
     ///
     /// # Errors
     /// If group or others may read the file, or it is not a key.
-    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+    pub fn load(path: &Path, accept: Accept) -> Result<Self, KeyFileError> {
         let name = path.display().to_string();
         let read = |source| KeyFileError::Read { path: name.clone(), source };
-        let file = File::open(path).map_err(read)?;
+        let file = input_file::open(path, accept).map_err(read)?;
         // Of the open file: what is checked is what is read.
         let mode = file.metadata().map_err(read)?.mode() & 0o7777;
         if mode & OTHERS != 0 {
@@ -139,7 +140,7 @@ mod tests {
         let key = PrivateKey::generate();
         key.save(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(PrivateKey::load(&path).unwrap().public(), key.public());
+        assert_eq!(PrivateKey::load(&path, Accept::Regular).unwrap().public(), key.public());
     }
 
     #[test]
@@ -155,12 +156,12 @@ mod tests {
         let key = PrivateKey::generate().to_base64();
         for mode in [0o640, 0o604, 0o660, 0o644, 0o610] {
             let (_dir, path) = file(&key, mode);
-            let error = PrivateKey::load(&path).unwrap_err().to_string();
+            let error = PrivateKey::load(&path, Accept::Regular).unwrap_err().to_string();
             assert!(error.ends_with(&format!("(mode {mode:04o}): chmod 600 {}", path.display())), "{error}");
         }
         for mode in [0o600, 0o400] {
             let (_dir, path) = file(&key, mode);
-            assert!(PrivateKey::load(&path).is_ok());
+            assert!(PrivateKey::load(&path, Accept::Regular).is_ok());
         }
     }
 
@@ -169,7 +170,7 @@ mod tests {
         let long = "A".repeat(5000);
         for content in ["", " \n", "c2VjcmV0", "not a key, a secret", &long] {
             let (_dir, path) = file(content, 0o600);
-            let error = PrivateKey::load(&path).unwrap_err();
+            let error = PrivateKey::load(&path, Accept::Regular).unwrap_err();
             let mut texts = vec![error.to_string(), format!("{error:?}")];
             texts.extend(error.source().map(ToString::to_string));
             for text in texts {

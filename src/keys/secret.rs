@@ -1,11 +1,12 @@
 //! Files that hold a secret shared with neighbours. No text of this module repeats what a file contains.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use zeroize::Zeroizing;
+
+use crate::input_file::{self, Accept};
 
 /// The most bytes that a file can have.
 const MAX_FILE: usize = 4096;
@@ -53,7 +54,7 @@ pub fn load_secret(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Secre
     let name = path.display().to_string();
     let most = most.min(MAX_FILE);
     let read = |source| SecretFileError::Read { path: name.clone(), source };
-    let file = File::open(path).map_err(read)?;
+    let file = input_file::open(path, Accept::Regular).map_err(read)?;
     // Of the open file: what is checked is what is read.
     let mode = file.metadata().map_err(read)?.mode() & 0o7777;
     if mode & OTHERS != 0 {
@@ -122,6 +123,9 @@ mod tests {
             assert!(matches!(error, SecretFileError::Length { len: l, most: 8, .. } if l == len), "{error:?}");
             assert!(content.trim().is_empty() || !error.to_string().contains(content), "{error}");
         }
-        assert!(matches!(load_secret(Path::new("/nowhere"), 8), Err(SecretFileError::Read { .. })));
+        // Nor is a device waited for, or read to its end.
+        for path in ["/nowhere", "/dev/zero"] {
+            assert!(matches!(load_secret(Path::new(path), 8), Err(SecretFileError::Read { .. })));
+        }
     }
 }

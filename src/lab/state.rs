@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::netns;
+use crate::input_file::Accept;
 use crate::keys::{PrivateKey, PublicKey};
 
 /// Directory of all labs.
@@ -218,7 +219,7 @@ impl SiteState {
     pub fn key(&self) -> Result<PrivateKey> {
         let path = self.key_file();
         if path.exists() {
-            return Ok(PrivateKey::load(&path)?);
+            return Ok(PrivateKey::load(&path, Accept::Regular)?);
         }
         let key = PrivateKey::generate();
         self.write_key(&key)?;

@@ -1,7 +1,6 @@
 //! A lab as a whole: bringing it up from a mesh file, finding one that is up, taking it down.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -12,6 +11,7 @@ use super::layout::{Layout, router_namespace};
 use super::netns::Namespace;
 use super::process::{self, Daemon};
 use super::state::State;
+use crate::input_file::Accept;
 use crate::keys::{PrivateKey, PublicKey};
 use crate::mesh::{self, Diagnostics, Mesh, Parsed};
 
@@ -33,7 +33,7 @@ pub struct Lab {
 impl Lab {
     /// The lab of the mesh file `path`, whose routers run `program`, which is weft.
     pub fn of_file(path: &Path, program: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("reading the mesh file {}", path.display()))?;
+        let text = mesh::read(path, Accept::Any)?;
         let Parsed { mesh, warnings } = mesh::parse(&path.display().to_string(), &text)?;
         let layout = Layout::of(&mesh).with_context(|| format!("{} as a lab", path.display()))?;
         let state = State::of(&mesh.name);
@@ -86,7 +86,7 @@ impl Lab {
         site.create()?;
         site.write_mesh_file(&self.text)?;
         let Some(directory) = keys else { return site.key().map(|key| key.public()) };
-        let given = PrivateKey::load(&directory.join(format!("{name}.key")))?;
+        let given = PrivateKey::load(&directory.join(format!("{name}.key")), Accept::Any)?;
         if Daemon::of(&site).is_some() && site.key()?.public() != given.public() {
             // A running weft keeps the key it was started with.
             process::stop(&self.program, &self.state, name)?;
@@ -154,7 +154,7 @@ fn stop_if_there(program: &Path, state: &State, name: &str) -> Result<()> {
 pub fn mesh_name(name: &Path) -> Result<String> {
     if name.is_file() {
         let shown = name.display().to_string();
-        let text = fs::read_to_string(name).with_context(|| format!("reading the mesh file {shown}"))?;
+        let text = mesh::read(name, Accept::Any)?;
         return Ok(mesh::parse(&shown, &text)?.mesh.name);
     }
     match name.to_str() {

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use nix::unistd::dup2_stderr;
 
+use crate::input_file;
+
 /// Octets of one file.
 const LIMIT: u64 = 1 << 20;
 
@@ -64,9 +66,7 @@ impl LogFile {
     fn begin(&self) -> io::Result<File> {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&self.path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the log is not a regular file"));
-        }
+        input_file::ensure_regular(&file)?;
         if self.redirect == Redirect::Stderr {
             dup2_stderr(&file)?;
         }

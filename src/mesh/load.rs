@@ -14,6 +14,7 @@ use super::model::Mesh;
 use super::reader::{Report, Table};
 use super::schema::FILE;
 use super::{addressing, areas, identity, lab_names, ports, segment_hosts, segment_ports, segments, speakers};
+use crate::input_file::{self, Accept};
 
 /// The largest mesh file that is read. Ten thousand sites fit several times.
 const MAX_FILE: u64 = 16 << 20;
@@ -54,19 +55,28 @@ pub enum LoadError {
 ///
 /// # Errors
 /// If it cannot be read, or is wrong: then with every error that it has.
-pub fn load(path: &Path) -> Result<Parsed, LoadError> {
+pub fn load(path: &Path, accept: Accept) -> Result<Parsed, LoadError> {
+    let text = read(path, accept)?;
+    Ok(parse(&path.display().to_string(), &text)?)
+}
+
+/// Reads the text of the mesh file at `path`.
+///
+/// # Errors
+/// If it cannot be read, or is too long or not UTF-8.
+pub fn read(path: &Path, accept: Accept) -> Result<String, LoadError> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
+    input_file::open(path, accept)
         .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
         .map_err(|source| LoadError::Read { path: name.clone(), source })?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(LoadError::TooLong { path: name });
     }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(parse(&name, text)?),
-        Err(error) => Err(not_utf8(&name, &bytes, error.valid_up_to()).into()),
-    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        not_utf8(&name, error.as_bytes(), at).into()
+    })
 }
 
 /// Checks `text`, which is called `file_name` towards the user.

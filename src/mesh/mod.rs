@@ -44,6 +44,6 @@ pub use auth::{Auth, AuthKey, Validity};
 pub use diagnostic::{Diagnostics, Look};
 pub use filter::*;
 pub use graceful_restart::GracefulRestart;
-pub use load::{LoadError, Parsed, load, parse};
+pub use load::{LoadError, Parsed, load, parse, read};
 pub use member::UnknownKey;
 pub use model::*;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::input_file::Accept;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/mesh/tests").join(folder);
@@ -63,7 +64,7 @@ fn every_good_file_and_every_example_is_accepted_and_warned_of_at_most_for_links
     let examples = files("../../../configs");
     assert!(examples.len() >= 2, "the examples were not found");
     for path in files("good").into_iter().chain(examples) {
-        match load(&path) {
+        match load(&path, Accept::Regular) {
             Ok(parsed) => {
                 let warnings = parsed.warnings.to_string();
                 let mut titles = warnings.lines().filter(|line| line.starts_with("warning: "));
@@ -265,7 +266,7 @@ fn a_file_that_is_not_utf8_is_shown_where_it_breaks() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mesh.toml");
     fs::write(&path, b"[mesh]\nname = \"M\xfcnchen\"\n").unwrap();
-    let error = load(&path).unwrap_err().to_string();
+    let error = load(&path, Accept::Regular).unwrap_err().to_string();
     assert!(error.starts_with("error: not UTF-8\n"), "{error}");
     assert!(error.contains("mesh.toml:2:10\n"), "{error}");
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use nix::sys::stat::Mode;
+
 use crate::router::{Router, alone, await_that, inhabitants, text, weft};
 
 const SEGMENT: &str = "[[l2]]\nname = \"vms\"\nvni = 100\n[[l2.site]]\nname = \"here\"\n[[l2.site]]\nname = \"s2\"\n";
@@ -51,6 +53,34 @@ fn reload_waits_until_the_file_is_in_force_and_says_why_one_is_refused() {
         let links = shown("ip -o link show up");
         assert!(links.contains("wg-new"), "the old file is in force: {links}");
         assert!(router.problems().iter().any(|problem| problem.contains("mesh file")), "{:?}", router.problems());
+        assert_eq!(router.down(&[]).0, Some(0));
+    });
+}
+
+#[test]
+fn a_mesh_file_or_key_that_is_no_regular_file_any_more_is_refused_and_the_daemon_goes_on() {
+    alone(|| {
+        let mut router = Router::new(1);
+        router.start_logging();
+        router.await_tunnel();
+        for path in [router.mesh_file(), router.mesh_file().with_file_name("site.key")] {
+            let aside = path.with_extension("aside");
+            fs::rename(&path, &aside).unwrap();
+            nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+            let (code, _, complaint) = reload(&router);
+            assert_eq!(code, Some(1), "{complaint}");
+            let reason = format!("{}: it is a FIFO, not a regular file", text(&path));
+            assert!(complaint.contains(&reason), "{complaint}");
+            assert!(router.problems().iter().any(|problem| problem.contains(&reason)), "{:?}", router.problems());
+            fs::rename(&aside, &path).unwrap();
+            assert_eq!(reload(&router).0, Some(0));
+        }
+        assert_eq!(router.stop(), Some(0));
+        fs::remove_file(router.mesh_file()).unwrap();
+        nix::unistd::mkfifo(&router.mesh_file(), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let output = router.command(&router.run_dir).output().unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && complaint.contains("it is a FIFO"), "{complaint}");
         assert_eq!(router.down(&[]).0, Some(0));
     });
 }

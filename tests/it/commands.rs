@@ -125,6 +125,16 @@ fn check_of_a_file_that_is_not_there_says_so() {
 }
 
 #[test]
+fn check_reads_a_pipe_and_no_more_of_a_device_than_of_a_file() {
+    let output = weft_with_input(&["check", "/dev/stdin"], &fs::read_to_string(TRIANGLE).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("/dev/stdin: good\n"), "{}", stdout(&output));
+    let output = weft(&["check", "/dev/zero"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("the mesh file /dev/zero is longer than"), "{}", stderr(&output));
+}
+
+#[test]
 fn check_with_a_key_says_which_site_it_is_or_which_there_are() {
     let dir = tempfile::tempdir().unwrap();
     let key = dir.path().join("site.key");

@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
 use crate::router::{Router, alone, await_that, directory, engine, inhabitants, text};
@@ -92,7 +93,7 @@ fn spoil(directory: &Path, spoil: impl Fn(&Path)) {
 
 #[test]
 fn damaged_files_keep_no_router_from_starting_and_none_from_leaving() {
-    let damages: [Damage; 6] = [
+    let damages: [Damage; 7] = [
         ("garbage", |dir| spoil(dir, |path| fs::write(path, b"\0\xff{[").unwrap())),
         ("empty", |dir| spoil(dir, |path| fs::write(path, "").unwrap())),
         ("directories", |dir| {
@@ -102,6 +103,7 @@ fn damaged_files_keep_no_router_from_starting_and_none_from_leaving() {
             });
         }),
         ("links", |dir| spoil(dir, |path| symlink("/run/precious", path).unwrap())),
+        ("pipes", |dir| spoil(dir, |path| nix::unistd::mkfifo(path, Mode::S_IRWXU).unwrap())),
         ("huge", |dir| spoil(dir, |path| File::create(path).unwrap().set_len(1 << 32).unwrap())),
         ("unreadable", |dir| {
             spoil(dir, |path| {
