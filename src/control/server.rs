@@ -1,7 +1,8 @@
 //! The answering side: accepts, reads a line, hands the question to the daemon, writes what it says.
 //!
 //! A long answer comes and goes in parts, so that neither it nor the clients that read it slowly take memory, and one that does not read
-//! is left. A question gets an answer in time even if the daemon's loop has none: then the answer is what the loop does instead.
+//! is left, as is one that asks nothing while others wait. A question gets an answer in time even if the daemon's loop has none: then the
+//! answer is what the loop does instead.
 
 use std::fs::Permissions;
 use std::io;
@@ -15,22 +16,19 @@ use ospf::{LsaPlace, Prefix};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, timeout};
 use tracing::{debug, error, info};
 
+use self::places::{Awaited, Place, Places};
 use super::activity::Activity;
 use super::client;
 use super::protocol::{MAX_REQUEST, OK, Reply, Request};
 use crate::state_file::set_aside;
 
-/// Connections served at once; more wait in the listener's queue. Each holds a part of an answer at most.
-const MAX_CLIENTS: usize = 64;
-/// How long a client may take to send its question.
-const QUESTION_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a client may take to read a part of an answer.
-const READ_PATIENCE: Duration = Duration::from_secs(5);
+mod places;
+
 /// How long the daemon may take for an answer, so that the client has it within two seconds.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(1500);
 /// How long it may take to do something.
@@ -95,7 +93,7 @@ pub struct LsaCursor {
 /// The listening socket. Its name goes with it, unless it is another's by then.
 #[derive(Debug)]
 pub struct Server {
-    places: Arc<Semaphore>,
+    places: Places,
     accepting: JoinHandle<()>,
 }
 
@@ -109,12 +107,12 @@ impl Server {
         if client::is_served(path) {
             bail!("another weft daemon already answers on {}: stop it first, or use another --run-dir", path.display());
         }
-        let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+        let places = Places::new();
         let listening = Listening::begin(path).map_err(|error| {
             error!(path = %path.display(), error = format!("{error:#}"), "no control socket: `weft status` gets no answer");
         });
         let daemon = Daemon { questions, activity };
-        let accepting = tokio::spawn(accept(path.to_owned(), listening.ok(), Arc::clone(&places), daemon));
+        let accepting = tokio::spawn(accept(path.to_owned(), listening.ok(), places.clone(), daemon));
         Ok(Self { places, accepting })
     }
 
@@ -123,8 +121,7 @@ impl Server {
         self.accepting.abort();
         // With the task go the socket and its name. It was aborted: that is no news.
         let _ = (&mut self.accepting).await;
-        let everyone = self.places.acquire_many(MAX_CLIENTS as u32);
-        if tokio::time::timeout(FAREWELL_PATIENCE, everyone).await.is_err() {
+        if timeout(FAREWELL_PATIENCE, self.places.empty()).await.is_err() {
             debug!("a control client was left without an answer");
         }
     }
@@ -191,10 +188,10 @@ struct Daemon {
     activity: Arc<Activity>,
 }
 
-async fn accept(path: PathBuf, mut listening: Option<Listening>, places: Arc<Semaphore>, daemon: Daemon) {
+async fn accept(path: PathBuf, mut listening: Option<Listening>, places: Places, daemon: Daemon) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    loop {
         let accepted = tokio::select! {
             accepted = next_client(listening.as_ref()) => accepted,
             _ = look.tick() => {
@@ -209,13 +206,13 @@ async fn accept(path: PathBuf, mut listening: Option<Listening>, places: Arc<Sem
         };
         match accepted {
             Ok(stream) => {
+                let place = places.take().await;
                 let daemon = daemon.clone();
                 tokio::spawn(async move {
                     let (read, write) = stream.into_split();
-                    if let Err(error) = serve(read, write, &daemon).await {
+                    if let Err(error) = serve(read, Client { write, place }, &daemon).await {
                         debug!(%error, "control client left");
                     }
-                    drop(place);
                 });
             }
             Err(error) => {
@@ -234,10 +231,16 @@ async fn next_client(listening: Option<&Listening>) -> io::Result<UnixStream> {
     }
 }
 
-async fn serve(read: impl tokio::io::AsyncRead + Unpin, mut client: OwnedWriteHalf, daemon: &Daemon) -> io::Result<()> {
+/// Who has asked.
+struct Client {
+    write: OwnedWriteHalf,
+    place: Place,
+}
+
+async fn serve(read: impl tokio::io::AsyncRead + Unpin, mut client: Client, daemon: &Daemon) -> io::Result<()> {
     let mut line = String::new();
     let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
-    timeout(QUESTION_PATIENCE, reader.read_line(&mut line)).await??;
+    client.place.wait(Awaited::Question, reader.read_line(&mut line)).await?;
     let request = match serde_json::from_str::<Request>(&line) {
         Ok(request) => request,
         Err(error) => return refuse(&mut client, format!("not a request: {error}")).await,
@@ -258,14 +261,14 @@ async fn serve(read: impl tokio::io::AsyncRead + Unpin, mut client: OwnedWriteHa
     write(&mut client, OK.1).await
 }
 
-async fn refuse(client: &mut OwnedWriteHalf, reason: String) -> io::Result<()> {
+async fn refuse(client: &mut Client, reason: String) -> io::Result<()> {
     let mut text = serde_json::to_string(&Reply::<()>::Error(reason))?;
     text.push('\n');
     write(client, &text).await
 }
 
-async fn write(client: &mut OwnedWriteHalf, text: &str) -> io::Result<()> {
-    timeout(READ_PATIENCE, client.write_all(text.as_bytes())).await?
+async fn write(client: &mut Client, text: &str) -> io::Result<()> {
+    client.place.wait(Awaited::Reading, client.write.write_all(text.as_bytes())).await
 }
 
 impl Daemon {

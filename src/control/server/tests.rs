@@ -1,4 +1,4 @@
-//! Clients that do not read, and a daemon that does not answer.
+//! Clients that do not ask or do not read, and a daemon that does not answer.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -64,10 +64,74 @@ async fn a_client_that_does_not_read_is_left() {
     tokio::spawn(answer(questions, Arc::default()));
     let mut client = UnixStream::connect(socket_path(dir.path())).unwrap();
     client.write_all(b"{\"request\":\"status\"}\n").unwrap();
-    tokio::time::sleep(2 * READ_PATIENCE).await;
+    tokio::time::sleep(2 * Awaited::Reading.patience()).await;
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).unwrap();
     assert!(rest.len() < PARTS * PART, "the end of the stream comes before the end of the answer");
+}
+
+/// Asks for the status, and for how long that has taken.
+async fn status(run_dir: &Path) -> (Result<String, ClientError>, Duration) {
+    let run_dir = run_dir.to_owned();
+    let begin = std::time::Instant::now();
+    let answer = tokio::task::spawn_blocking(move || ask::<String>(&run_dir, Request::Status)).await.unwrap();
+    (answer, begin.elapsed())
+}
+
+/// Answers nothing but the status, in a word.
+async fn answer_status(mut questions: mpsc::Receiver<Asked>) {
+    while let Some(Asked { request, from, answer }) = questions.recv().await {
+        let whole = "\"good\"".to_owned();
+        let _ = answer.send(Ok(match (request, from) {
+            (Request::Status, _) => Part::whole(whole),
+            // Its client reads nothing.
+            (_, _) => Part { json: "x".repeat(PART), rest: Some(Cursor::Route(Prefix::new([0; 4].into(), 0))) },
+        }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_ask_nothing_make_room_and_one_that_has_asked_gets_its_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_path(dir.path());
+    let (sender, mut questions) = mpsc::channel(16);
+    let _server = Server::start(&path, sender, Arc::default()).unwrap();
+    let mut first = UnixStream::connect(&path).unwrap();
+    first.write_all(b"{\"request\":\"reload\"}\n").unwrap();
+    let asked = questions.recv().await.unwrap();
+    // Twice as many as are served at once; some have begun a question.
+    let connect = |number: usize| {
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(if number.is_multiple_of(2) { b"" } else { b"{\"request\":" }).unwrap();
+        client
+    };
+    let _idle: Vec<UnixStream> = (0..128).map(connect).collect();
+    tokio::spawn(answer_status(questions));
+    for _ in 0..3 {
+        let (answer, took) = status(dir.path()).await;
+        assert_eq!(answer.unwrap(), "good", "after {took:?}");
+    }
+    asked.answer.send(Ok(Part::whole("\"late\"".to_owned()))).unwrap();
+    let mut line = String::new();
+    first.read_to_string(&mut line).unwrap();
+    assert!(line.contains("late"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_do_not_read_make_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_path(dir.path());
+    let (sender, questions) = mpsc::channel(16);
+    let _server = Server::start(&path, sender, Arc::default()).unwrap();
+    tokio::spawn(answer_status(questions));
+    let connect = |_| {
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(b"{\"request\":\"show\",\"noun\":\"routes\"}\n").unwrap();
+        client
+    };
+    let _deaf: Vec<UnixStream> = (0..64).map(connect).collect();
+    let (answer, took) = status(dir.path()).await;
+    assert_eq!(answer.unwrap(), "good", "after {took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
