@@ -47,6 +47,14 @@ impl<'a> LinkDraft<'a> {
         table.finish(report);
         link
     }
+
+    /// What messages call it: its two sites.
+    pub fn called(&self) -> String {
+        self.between.map_or_else(
+            || "between unknown sites".to_owned(),
+            |[one, other]| format!("between {} and {}", quoted(one.value), quoted(other.value)),
+        )
+    }
 }
 
 fn between<'a>(entry: &Entry<'a>, report: &mut Report) -> Option<[At<&'a str>; 2]> {

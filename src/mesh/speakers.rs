@@ -24,7 +24,9 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, report: &mut Report
                 Auth::Keys { .. } => continue,
             };
             if active {
-                let title = format!("OSPF on {} is not authenticated", quoted(name.value.as_str()));
+                let interface = quoted(name.value.as_str());
+                // Sites often call their interfaces alike, and a title is read without its place.
+                let title = format!("OSPF on {interface} of site {} is not authenticated", site.called());
                 report.push(Diagnostic::warning(name.span, title, label).help(format!(
                     "add `{AUTH}`, and the same on the routers there; until then what sites of this mesh originate is \
                      not taken from this link, and sites that reach each other over it only do not"
@@ -37,7 +39,8 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, report: &mut Report
             let is_site =
                 draft.sites.iter().any(|site| draft.loopback(site).map(RouterId::from) == Some(far_end.value));
             if !is_site && matches!(auth, Some(Auth::None | Auth::Simple { .. })) {
-                let title = format!("the virtual link to {} is not authenticated", far_end.value);
+                let title =
+                    format!("the virtual link of site {} to {} is not authenticated", site.called(), far_end.value);
                 let label = "no site of this mesh: its packets come through routers and networks outside of it";
                 report.push(
                     Diagnostic::warning(far_end.span, title, label)
@@ -52,7 +55,7 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, report: &mut Report
             report.push(
                 Diagnostic::warning(
                     at.span,
-                    "OSPF packets of this tunnel are taken with any TTL",
+                    format!("OSPF packets of the tunnel {} are taken with any TTL", link.called()),
                     "one that was forwarded into the tunnel looks like the peer's if its source address is forged",
                 )
                 .help("leave it out unless the router at one end is not weft; use `auth` there if it can"),
@@ -116,7 +119,7 @@ TTL
     #[test]
     fn an_active_interface_without_authentication_is_warned_of_at_its_name() {
         let shown = warnings("", &format!("router_id = \"10.9.9.9\"\n{KEY}"), "");
-        assert!(shown.contains("warning: OSPF on `eth1` is not authenticated"), "{shown}");
+        assert!(shown.contains("warning: OSPF on `eth1` of site `taipei` is not authenticated"), "{shown}");
         assert!(shown.contains("acme.toml:13:8") && shown.contains("^^^^^^"), "{shown}");
         assert!(shown.contains("sites that reach each other over it only do not"), "{shown}");
         let password = "auth = { type = \"simple\", key_file = \"lan.key\" }";
@@ -127,7 +130,10 @@ TTL
     #[test]
     fn a_virtual_link_to_a_router_that_is_no_site_is_warned_of_unless_it_is_authenticated() {
         let shown = warnings(KEY, "router_id = \"10.9.9.9\"", "");
-        assert!(shown.contains("warning: the virtual link to 10.9.9.9 is not authenticated"), "{shown}");
+        assert!(
+            shown.contains("warning: the virtual link of site `taipei` to 10.9.9.9 is not authenticated"),
+            "{shown}"
+        );
         assert!(!warnings(KEY, "router_id = \"10.255.0.2\"", "").contains("virtual link"), "a site");
         assert!(!warnings(KEY, &format!("router_id = \"10.9.9.9\"\n{KEY}"), "").contains("virtual link"));
     }
@@ -136,7 +142,11 @@ TTL
     fn ttl_security_that_is_off_says_what_is_given_up() {
         let far_end = format!("router_id = \"10.9.9.9\"\n{KEY}");
         let shown = warnings(KEY, &far_end, "ttl_security = false");
-        assert!(shown.contains("taken with any TTL") && shown.contains("looks like the peer's"), "{shown}");
+        assert!(
+            shown.contains("tunnel between `taipei` and `osaka` are taken with any TTL")
+                && shown.contains("looks like the peer's"),
+            "{shown}"
+        );
         assert!(!warnings(KEY, &far_end, "ttl_security = true").contains("TTL"));
         let text = MESH
             .replace("AUTH", KEY)
