@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal as _};
 
 use super::complain;
+use crate::control::ClientError;
+use crate::lab::here;
 use crate::mesh::{Diagnostics, LoadError, Look};
 
 /// Says why a command failed.
@@ -13,7 +15,15 @@ pub fn error(error: &anyhow::Error) {
             let s = if found.len() == 1 { "" } else { "s" };
             complain(format_args!("{}: {} error{s}", found.file_name(), found.len()));
         }
-        None => complain(format_args!("error: {error:#}")),
+        None => {
+            complain(format_args!("error: {error:#}"));
+            let not_running = |cause: &(dyn std::error::Error + 'static)| {
+                matches!(cause.downcast_ref(), Some(ClientError::NotRunning { .. }))
+            };
+            if let Some(advice) = error.chain().any(not_running).then(here::advice).flatten() {
+                complain(format_args!("note: {advice}"));
+            }
+        }
     }
 }
 

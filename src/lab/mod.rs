@@ -11,6 +11,7 @@ pub mod console;
 pub mod cut;
 pub mod demo;
 pub mod health;
+pub mod here;
 pub mod interrupt;
 pub mod layout;
 pub mod nat;

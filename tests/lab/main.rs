@@ -118,6 +118,26 @@ fn sites_reach_each_other_until_they_are_cut_and_again_when_healed() {
 }
 
 #[test]
+fn a_command_that_finds_no_daemon_in_a_lab_says_how_to_ask_one() {
+    let stage = Stage::new("labhere", &[("a", 1, A), ("b", 2, B)]);
+    stage.build();
+    let complaint = |namespace: &str| {
+        let namespace = Namespace::existing(namespace).unwrap();
+        let mut status = Command::new(WEFT);
+        status.args(["status", "--run-dir", "/nonexistent"]).stdin(Stdio::null());
+        let output = namespace.within(|| Ok(status.output()?)).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let router = complaint("labhere-a");
+    assert!(
+        router.contains("router a of the lab labhere") && router.contains("`weft lab exec labhere a -- weft status`")
+    );
+    let host = complaint("labhere-b-lan");
+    assert!(host.contains("labhere-b-lan, is no router of the lab labhere"), "{host}");
+}
+
+#[test]
 fn the_internet_is_behind_the_site_that_has_the_default_route() {
     let stage = Stage::new("labinet", &[("a", 1, A), ("b", 2, B)]);
     let lab = stage.build();
