@@ -377,7 +377,7 @@ impl Engine {
                 if !self.described_own(key, place, &header) {
                     continue;
                 }
-            } else if self.bringer(key.interface, header.key) == Bringer::Open {
+            } else if self.bringer(key, header.key) == Bringer::Open {
                 // It will not be taken, so that Loading would never end.
                 self.note_site_lsa(key, place, header);
                 continue;

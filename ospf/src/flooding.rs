@@ -102,7 +102,7 @@ impl Engine {
 
         let is_own =
             place.key.advertising_router == self.config.router_id && self.config.conduct.has(Deviation::OwnInstances);
-        let is_open = self.bringer(from.interface, place.key) == Bringer::Open;
+        let is_open = self.bringer(from, place.key) == Bringer::Open;
         match order {
             // (4): nobody has it, and nobody who is just learning our database may still be told of it.
             None if header.is_max_age() && !(self.is_synchronizing() || is_own) => {

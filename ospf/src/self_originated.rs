@@ -15,7 +15,7 @@ use crate::databases::LsaPlace;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::flooding::Acknowledgment;
-use crate::ids::{InterfaceId, LsaType, NeighborKey, SequenceNumber};
+use crate::ids::{LsaType, NeighborKey, SequenceNumber};
 use crate::refusal::LsaRefusal;
 use crate::site_lsas::Bringer;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, Options};
@@ -90,7 +90,7 @@ impl Engine {
         lsa: Lsa,
         body: LsaBody,
     ) -> Acknowledgment {
-        let bringer = self.bringer(from.interface, place.key);
+        let bringer = self.bringer(from, place.key);
         // The answer to a request has come.
         self.give_up_request(from, place);
         if self.is_restarting() {
@@ -100,7 +100,7 @@ impl Engine {
             self.restart_may_end();
             return Acknowledgment::Direct;
         }
-        self.report_own(from.interface, place);
+        self.report_own(from, place);
         if self.outbid(bringer, place, lsa.header.sequence) {
             // The neighbour has a newer instance than the one that it was to acknowledge.
             self.no_longer_awaited(from, place);
@@ -124,13 +124,13 @@ impl Engine {
     /// A neighbour describes an instance of ours that is newer than what we have, or of one that we do not have (§10.6). Whether it has to
     /// be requested.
     pub(crate) fn described_own(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) -> bool {
-        let bringer = self.bringer(from.interface, place.key);
+        let bringer = self.bringer(from, place.key);
         if self.is_restarting() {
             let kept = self.kept_own.header(place);
             return bringer == Bringer::Trusted || kept.is_none_or(|kept| header.newer_than(kept));
         }
         if self.outbid(bringer, place, header.sequence) {
-            self.report_own(from.interface, place);
+            self.report_own(from, place);
             return false;
         }
         true
@@ -143,18 +143,18 @@ impl Engine {
         if !self.config.conduct.has(Deviation::StrayAcknowledgments) {
             return;
         }
-        let bringer = self.bringer(from.interface, place.key);
+        let bringer = self.bringer(from, place.key);
         // One packet may have told of several.
         let stored = self.databases.lookup(place).map(|entry| entry.header(self.now));
         if self.is_restarting() || stored.is_some_and(|stored| !header.newer_than(&stored)) {
             return;
         }
         if self.outbid(bringer, place, header.sequence) {
-            self.report_own(from.interface, place);
+            self.report_own(from, place);
             return;
         }
         if bringer == Bringer::Trusted && !header.is_max_age() && self.flush_unknown(place, header.sequence) {
-            self.report_own(from.interface, place);
+            self.report_own(from, place);
         }
     }
 
@@ -225,9 +225,9 @@ impl Engine {
         }
     }
 
-    fn report_own(&mut self, interface: InterfaceId, place: LsaPlace) {
-        let bringer = self.bringer(interface, place.key);
-        if let Some(interface) = self.interfaces.get_mut(&interface) {
+    fn report_own(&mut self, from: NeighborKey, place: LsaPlace) {
+        let bringer = self.bringer(from, place.key);
+        if let Some(interface) = self.interfaces.get_mut(&from.interface) {
             let area = interface.config.area;
             if bringer == Bringer::Open {
                 interface.counters.refuse_lsa(LsaRefusal::SiteOnOpenLink);

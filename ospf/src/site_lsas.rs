@@ -2,7 +2,7 @@
 //!
 //! An LSA whose originator is one of the guards ([`crate::Policy::guards`]), or of an opaque type that they alone use, comes over the other
 //! links. From an open one it is neither installed nor flooded; it is acknowledged, so that it is not sent again. LSAs of link scope cannot
-//! come another way and go no further: they are taken, so that a guard on an open link is helped with its restart.
+//! come another way and go no further: a guard's are taken from itself, so that a guard on an open link is helped with its restart.
 //!
 //! An instance that is newer than ours goes to its originator, if that is adjacent over another link, so that it can outbid it (RFC 2328
 //! §13.4): the neighbour on the open link would believe it for as long as it lives.
@@ -139,18 +139,25 @@ impl Interface {
 }
 
 impl Engine {
-    /// Whether an LSA may come over an interface.
-    pub(crate) fn bringer(&self, id: InterfaceId, key: LsaKey) -> Bringer {
-        let open = self.interfaces.get(&id).is_some_and(Interface::is_open);
-        if open && self.is_of_guards(key) { Bringer::Open } else { Bringer::Trusted }
+    /// Whether an LSA may come from a neighbour.
+    pub(crate) fn bringer(&self, from: NeighborKey, key: LsaKey) -> Bringer {
+        let open = self.interfaces.get(&from.interface).is_some_and(Interface::is_open);
+        if open && self.is_of_guards(from, key) { Bringer::Open } else { Bringer::Trusted }
     }
 
-    fn is_of_guards(&self, key: LsaKey) -> bool {
+    fn is_of_guards(&self, from: NeighborKey, key: LsaKey) -> bool {
         let policy = &self.config.policy;
         let [opaque_type, ..] = key.id.0.to_be_bytes();
         let of_type = key.kind.is_opaque() && policy.guarded_opaque.contains(&opaque_type);
-        let of_guard = policy.guards.contains(&key.advertising_router) && key.kind.scope() != Some(Scope::Link);
-        of_type || of_guard
+        let of_guard = || policy.guards.contains(&key.advertising_router) && !self.is_of_this_link(from, key);
+        of_type || of_guard()
+    }
+
+    /// Whether an LSA goes no further than its link, and is the neighbour's own, or comes back to us.
+    fn is_of_this_link(&self, from: NeighborKey, key: LsaKey) -> bool {
+        let originator = key.advertising_router;
+        let is_neighbors = || self.neighbor(from).is_some_and(|neighbor| neighbor.router_id == originator);
+        key.kind.scope() == Some(Scope::Link) && (originator == self.config.router_id || is_neighbors())
     }
 
     /// An LSA of a guard came over an open link and is newer than what we have, or of one that we do not have.

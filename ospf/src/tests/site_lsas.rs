@@ -103,6 +103,36 @@ fn a_lan_hosts_lsas_of_a_site_are_acknowledged_and_neither_installed_nor_flooded
 }
 
 #[test]
+fn opaque_lsas_of_a_site_are_not_taken_from_others_whatever_their_scope() {
+    let opaque = |kind: LsaType, originator: usize, sequence: i32| {
+        let key = LsaKey { kind, id: LinkStateId(3 << 24), advertising_router: router_id(originator) };
+        Lsa::new(key, Options::E, SequenceNumber(sequence), &LsaBody::Opaque(vec![0; 8].into())).unwrap()
+    };
+    let scopes = [LsaType::OPAQUE_LINK, LsaType::OPAQUE_AREA, LsaType::OPAQUE_AS];
+    let mut world = mesh(|_, _| {});
+    let forged: Vec<Lsa> = scopes.iter().map(|&kind| opaque(kind, 1, 5)).collect();
+    let keys: Vec<LsaKey> = forged.iter().map(|lsa| lsa.header.key).collect();
+    on_lan(&mut world, forged);
+    on_lan(&mut world, scopes.iter().map(|&kind| opaque(kind, 2, 5)).collect());
+    for (kind, key) in scopes.into_iter().zip(keys) {
+        assert_eq!(world.lsa(0, key), None, "a site's, {kind:?}");
+        assert!(world.lsa(0, opaque(kind, 2, 5).header.key).is_some(), "the sender's own, {kind:?}");
+    }
+    assert_eq!(refused(&world), 3);
+
+    // A site on the LAN says itself what concerns the LAN; nobody else says it.
+    let mut world = World::build(3, &[], &[vec![0, 1, 2]], site);
+    world.run_to(2 * DEAD, |world| world.settled(LAN));
+    let key = opaque(LsaType::OPAQUE_LINK, 1, 5).header.key;
+    on_lan(&mut world, vec![opaque(LsaType::OPAQUE_LINK, 1, 5)]);
+    assert_eq!(world.lsa(0, key), None);
+    let body = PacketBody::LinkStateUpdate(vec![opaque(LsaType::OPAQUE_LINK, 1, 5)]);
+    let own = Packet { router_id: router_id(1), area_id: AreaId::BACKBONE, authentication: Unsigned::Null, body };
+    world.inject_packet((0, LAN), lan_address(0, 1), 1, &own);
+    assert!(world.lsa(0, key).is_some());
+}
+
+#[test]
 fn lsas_of_routers_that_are_no_sites_are_taken_from_a_lan_and_with_authentication_all_are() {
     let mut world = mesh(|_, _| {});
     let other = everything(2, SequenceNumber(5));
