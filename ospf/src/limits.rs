@@ -173,7 +173,9 @@ impl Engine {
             let left = match full.limit {
                 _ if is_gone => self.limit_states.reached.remove(&full),
                 Limit::Routes => false,
-                Limit::Lsas | Limit::LsdbOctets | Limit::LsasOfArea(_) | Limit::RouterLinks(_) => self.leave_limit(full),
+                Limit::Lsas | Limit::LsdbOctets | Limit::LsasOfArea(_) | Limit::RouterLinks(_) => {
+                    self.leave_limit(full)
+                }
             };
             // No LSA of others is refused for want of links.
             if left && !matches!(full.limit, Limit::RouterLinks(_)) {

@@ -142,8 +142,7 @@ impl Engine {
     /// Whether an LSA may come from a neighbour.
     pub(crate) fn bringer(&self, from: NeighborKey, key: LsaKey) -> Bringer {
         let open = self.interfaces.get(&from.interface).is_some_and(Interface::is_open);
-        let guarded =
-            self.is_of_guarded_type(key) || self.is_of_guards(key) && !self.is_of_this_link(from, key);
+        let guarded = self.is_of_guarded_type(key) || self.is_of_guards(key) && !self.is_of_this_link(from, key);
         if open && guarded { Bringer::Open } else { Bringer::Trusted }
     }
 

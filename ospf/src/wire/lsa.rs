@@ -12,7 +12,7 @@ use crate::ids::{LinkStateId, LsaKey, RouterId, SequenceNumber};
 /// The 20-octet header (§A.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LsaHeader {
-    /// LS age, seconds, 0..=3600, to which [`DO_NOT_AGE`](super::DO_NOT_AGE) may be added below 3600 (RFC 1793 §2.2).
+    /// LS age, seconds, 0..=3600, to which [`DO_NOT_AGE`] may be added below 3600 (RFC 1793 §2.2).
     pub age: u16,
     /// Options.
     pub options: Options,
