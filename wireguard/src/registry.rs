@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::InterfaceName;
 use crate::descriptors::{self, LimitReached};
-use crate::interface::{Ending, Interface, OpenError, Order, Task};
+use crate::interface::{Ending, Interface, OpenError, Rename};
 use crate::panics::contained;
 use crate::socket::SocketError;
 use crate::tun::Namespace;
@@ -57,16 +57,7 @@ struct Running {
     task: Id,
     /// Dropped to stop the interface; `None` once it has been.
     stop: Option<oneshot::Sender<()>>,
-    orders: mpsc::Sender<Order>,
-}
-
-impl Running {
-    /// What became of an order; `None` if the interface has ended or is about to.
-    async fn order(&self, task: Task) -> Option<Result<(), SocketError>> {
-        let (reply, done) = oneshot::channel();
-        self.orders.send(Order { task, reply }).await.ok()?;
-        done.await.ok()
-    }
+    names: mpsc::Sender<Rename>,
 }
 
 impl Registry {
@@ -75,14 +66,11 @@ impl Registry {
         Ok(Self { dir, namespace: Namespace::open()?, running: BTreeMap::new(), tasks: JoinSet::new() })
     }
 
-    /// Opens `name`; good if it is open already, and clients find it. One that is about to end is waited for, and opened again.
+    /// Opens `name`; good if it is open already.
     pub async fn add(&mut self, name: &InterfaceName) -> Result<(), AddError> {
         self.forget_ended();
-        if let Some(running) = self.running.get(name) {
-            match running.order(Task::Listen).await {
-                Some(outcome) => return Ok(outcome.map_err(OpenError::from)?),
-                None => self.ended(name).await,
-            }
+        if self.running.contains_key(name) {
+            return Ok(());
         }
         if self.running.len() >= MAX_INTERFACES {
             return Err(AddError::Full);
@@ -90,9 +78,9 @@ impl Registry {
         descriptors::check(self.running.len())?;
         let interface = Interface::open(name, &self.dir, &self.namespace).await?;
         let (stop, stopped) = oneshot::channel();
-        let (orders, received) = mpsc::channel(1);
-        let task = self.tasks.spawn(contained(interface.run(stopped, received))).id();
-        self.running.insert(name.clone(), Running { task, stop: Some(stop), orders });
+        let (names, renames) = mpsc::channel(1);
+        let task = self.tasks.spawn(contained(interface.run(stopped, renames))).id();
+        self.running.insert(name.clone(), Running { task, stop: Some(stop), names });
         Ok(())
     }
 
@@ -105,8 +93,10 @@ impl Registry {
             (Some(_), true) => return Err(RenameError::Taken(to.clone())),
             (_, false) => {}
         }
-        let running = self.running.get(name).ok_or_else(unknown)?;
-        running.order(Task::Rename(to.clone())).await.ok_or_else(unknown)??;
+        let names = self.running.get(name).ok_or_else(unknown)?.names.clone();
+        let (reply, done) = oneshot::channel();
+        names.send(Rename { to: to.clone(), reply }).await.map_err(|_| unknown())?;
+        done.await.map_err(|_| unknown())??;
         if let Some(running) = self.running.remove(name) {
             self.running.insert(to.clone(), running);
         }
@@ -117,13 +107,8 @@ impl Registry {
     pub async fn remove(&mut self, name: &InterfaceName) {
         if let Some(running) = self.running.get_mut(name) {
             running.stop = None;
-            self.ended(name).await;
+            while self.running.contains_key(name) && self.next_ended().await.is_some() {}
         }
-    }
-
-    /// Waits until `name`, which is about to end, is free.
-    async fn ended(&mut self, name: &InterfaceName) {
-        while self.running.contains_key(name) && self.next_ended().await.is_some() {}
     }
 
     /// Closes them all.
