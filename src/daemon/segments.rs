@@ -342,6 +342,10 @@ impl Segments {
             for port in segment.site.ports.iter().filter(|port| !here || !behind(port)) {
                 match gratuitous::announce(port, mac, &host.addresses) {
                     Ok(()) => drop(self.unannounced.remove(port)),
+                    // Nobody is behind a port that is not there, or down.
+                    Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENETDOWN)) => {
+                        debug!(segment = segment.l2.name, %mac, iface = %port, %error, "port not told of a host that moved");
+                    }
                     Err(error) => {
                         let (segment, error) = (&segment.l2.name, explain(&error));
                         warn!(segment, %mac, iface = %port, %error, "port not told of a host that moved");
