@@ -37,7 +37,6 @@ use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_pa
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
 use crate::mesh::When;
 use crate::reconcile::Step;
-use crate::reconcile::routes::Routing;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
 };
@@ -450,7 +449,7 @@ impl Daemon {
     /// Installs these changes alone; `false` if they have a bearing on more than their own routes, and nothing was done.
     async fn reconcile_routes(&mut self, changes: &RouteChanges) -> bool {
         let changed = changes.iter().filter_map(|(prefix, route)| Some((*prefix, route.clone()?))).collect();
-        let routing = self.routing(&changed);
+        let routing = self.forwarding().routing(&changed);
         // The rules stand or fall with the routes that may capture the tunnels' own packets.
         let captures = |prefix: &Prefix| {
             self.observed.state.routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: *prefix })
@@ -498,7 +497,7 @@ impl Daemon {
     fn desired(&self) -> State {
         let mut desired = self.local.desired(self.backend, |interface| self.endpoints.endpoint(interface));
         let present = &self.observed.state.sysctls;
-        let routing = self.routing(&self.routes);
+        let routing = self.forwarding().routing(&self.routes);
         desired.routes = routing.routes;
         desired.rules = routing.rules;
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
@@ -553,11 +552,7 @@ impl Daemon {
         self.segments.remember();
     }
 
-    /// What the kernel is to have of these routes.
-    fn routing(&self, routes: &BTreeMap<Prefix, ospf::Route>) -> Routing {
-        self.forwarding().routing(routes)
-    }
-
+    /// This router at present, as far as its routes depend on it.
     fn forwarding(&self) -> Forwarding<'_> {
         Forwarding::new(&self.local, &self.observed, &self.ids, self.underlay())
     }
