@@ -29,13 +29,8 @@ impl Interface {
             NetworkType::Broadcast | NetworkType::PointToPoint => Audience::Everybody,
             // Without configured neighbours the network is taken for one that carries multicast.
             NetworkType::PointToMultipoint if self.config.neighbors.is_empty() => Audience::Everybody,
-            // As on NBMA networks, those that are Down have PollInterval instead.
-            NetworkType::PointToMultipoint => {
-                let awake = self.neighbors.values().filter(|neighbor| neighbor.state > NeighborState::Down);
-                Audience::Each(awake.map(|neighbor| neighbor.address).collect())
-            }
             // §9.5.1: those that are Down have PollInterval instead.
-            NetworkType::NonBroadcast => {
+            NetworkType::PointToMultipoint | NetworkType::NonBroadcast => {
                 let awake = self.neighbors.values().filter(|neighbor| neighbor.state > NeighborState::Down);
                 Audience::Each(awake.filter(|neighbor| self.greets(neighbor)).map(|n| n.address).collect())
             }
