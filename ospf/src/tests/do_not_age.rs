@@ -31,18 +31,23 @@ fn stored(world: &World, engine: usize, lsa: &Lsa) -> Option<u16> {
     world.lsa(engine, lsa.header.key).map(|found| found.header.age)
 }
 
-#[test]
-fn an_lsa_with_do_not_age_is_used_flooded_and_kept_as_long_as_its_originator_is_there() {
-    let mut world = chain();
-    world.converge();
-    world.run_for(Duration::from_secs(10));
-    let lsa = external_of(router_id(3));
+/// Router 0 sends an LSA of router 3, which does not hear of it and so leaves it alone.
+fn inject_unknown_to_its_originator(world: &mut World, lsa: &Lsa) {
     let key = lsa.header.key;
     world.deliver = Box::new(move |sent| {
         sent.from != port(2, 3)
             || !matches!(sent.body(), PacketBody::LinkStateUpdate(lsas) if lsas.iter().any(|lsa| lsa.header.key == key))
     });
     world.inject(port(1, 0), 0, PacketBody::LinkStateUpdate(vec![lsa.clone()]));
+}
+
+#[test]
+fn an_lsa_with_do_not_age_is_used_flooded_and_kept_as_long_as_its_originator_is_there() {
+    let mut world = chain();
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    let lsa = external_of(router_id(3));
+    inject_unknown_to_its_originator(&mut world, &lsa);
     world.run_for(Duration::from_secs(2));
     assert_eq!(stored(&world, 1, &lsa), Some(DO_NOT_AGE | 5));
     assert_eq!(stored(&world, 2, &lsa), Some(DO_NOT_AGE | 6), "InfTransDelay is added all the same");
@@ -56,12 +61,7 @@ fn an_lsa_with_do_not_age_is_purged_an_hour_after_its_originator_was_last_reache
     world.converge();
     world.run_for(2 * HOUR);
     let lsa = external_of(router_id(3));
-    let key = lsa.header.key;
-    world.deliver = Box::new(move |sent| {
-        sent.from != port(2, 3)
-            || !matches!(sent.body(), PacketBody::LinkStateUpdate(lsas) if lsas.iter().any(|lsa| lsa.header.key == key))
-    });
-    world.inject(port(1, 0), 0, PacketBody::LinkStateUpdate(vec![lsa.clone()]));
+    inject_unknown_to_its_originator(&mut world, &lsa);
     world.run_for(Duration::from_secs(1800));
     world.cut.extend([port(2, 3), port(3, 2)]);
     let lost = world.now;
