@@ -86,6 +86,25 @@ fn a_mesh_file_or_key_that_is_no_regular_file_any_more_is_refused_and_the_daemon
 }
 
 #[test]
+fn a_uapi_socket_that_somebody_removes_is_made_again_and_the_tunnel_stays() {
+    alone(|| {
+        let mut router = Router::new(1);
+        router.start_logging();
+        router.await_tunnel();
+        let socket = Path::new("/run/wireguard/wg-s2.sock");
+        for _ in 0..3 {
+            fs::remove_file(socket).unwrap();
+            let (code, _, complaint) = reload(&router);
+            assert_eq!((code, complaint.as_str()), (Some(0), ""));
+            router.wait_for("the socket", |_| socket.exists().then_some(()));
+        }
+        let problems = router.problems();
+        assert!(!problems.iter().any(|problem| problem.contains("undoes")), "{problems:#?}");
+        assert_eq!(router.down(&[]).0, Some(0));
+    });
+}
+
+#[test]
 fn two_daemons_do_not_share_a_run_directory_nor_a_namespace() {
     alone(|| {
         let mut router = Router::new(1);

@@ -77,12 +77,21 @@ impl Ending {
     }
 }
 
-/// Has an interface serve another name.
-pub struct Rename {
-    /// The new name.
-    pub to: InterfaceName,
+/// What an interface does while it is served.
+pub struct Order {
+    /// What is to be done.
+    pub task: Task,
     /// The outcome.
     pub reply: oneshot::Sender<Result<(), SocketError>>,
+}
+
+/// What is to be done with an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Serve it by this name from now on.
+    Rename(InterfaceName),
+    /// Make its socket again, if somebody has removed that.
+    Listen,
 }
 
 /// An interface that is served by [`Interface::run`].
@@ -108,9 +117,9 @@ impl Interface {
 
     /// Serves until `stop` fires (or its sender is dropped), the link is deleted, the socket removed, or the data path fails. Afterwards
     /// the name is free again.
-    pub async fn run(mut self, stop: oneshot::Receiver<()>, renames: mpsc::Receiver<Rename>) -> Ending {
+    pub async fn run(mut self, stop: oneshot::Receiver<()>, orders: mpsc::Receiver<Order>) -> Ending {
         let mut clients = JoinSet::new();
-        let ending = self.serve(&mut clients, stop, renames).await;
+        let ending = self.serve(&mut clients, stop, orders).await;
         let Self { name, tun, device, socket, .. } = self;
         if ending.is_failure() {
             tracing::error!(interface = %name, ?ending, "interface ended; whoever wants it makes it again");
@@ -139,16 +148,20 @@ impl Interface {
         &mut self,
         clients: &mut JoinSet<()>,
         mut stop: oneshot::Receiver<()>,
-        mut renames: mpsc::Receiver<Rename>,
+        mut orders: mpsc::Receiver<Order>,
     ) -> Ending {
         let mut look_around = interval(LOOK_AROUND);
         look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = &mut stop => return Ending::Asked,
-                Some(Rename { to, reply }) = renames.recv() => {
-                    // The client may have gone: the interface has its name all the same.
-                    let _ = reply.send(self.rename(to).await);
+                Some(Order { task, reply }) = orders.recv() => {
+                    let outcome = match task {
+                        Task::Rename(to) => self.rename(to).await,
+                        Task::Listen => self.listen().await,
+                    };
+                    // The client may have gone: it is done all the same.
+                    let _ = reply.send(outcome);
                 }
                 () = self.tun.deleted() => return Ending::Deleted,
                 _ = look_around.tick() => {
@@ -187,6 +200,15 @@ impl Interface {
                 }
             }
         }
+    }
+
+    /// Listens where clients look for it.
+    async fn listen(&mut self) -> Result<(), SocketError> {
+        if !self.socket.is_in_place() {
+            self.socket = Socket::listen(&socket_path(&self.dir, &self.name)).await?;
+            tracing::info!(interface = %self.name, "socket made again");
+        }
+        Ok(())
     }
 
     /// Listens by the new name, and no longer by the old one.
@@ -231,14 +253,21 @@ mod tests {
         Interface { name, dir: dir.to_owned(), tun, device, socket }
     }
 
+    /// Has an interface do something.
+    async fn order(orders: &mpsc::Sender<Order>, task: Task) -> Result<(), SocketError> {
+        let (reply, done) = oneshot::channel();
+        orders.send(Order { task, reply }).await.ok().unwrap();
+        done.await.unwrap()
+    }
+
     #[tokio::test]
     async fn an_interface_whose_data_path_has_ended_ends_with_the_reason() {
         let dir = tempfile::tempdir().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let interface = interface(dir.path(), ours).await;
         let (_stop, stopped) = oneshot::channel();
-        let (_names, renames) = mpsc::channel(1);
-        let running = tokio::spawn(interface.run(stopped, renames));
+        let (_orders, received) = mpsc::channel(1);
+        let running = tokio::spawn(interface.run(stopped, received));
         theirs.shutdown(std::net::Shutdown::Write).unwrap();
         let ending = tokio::time::timeout(Duration::from_secs(30), running).await.expect("somebody watches").unwrap();
         let Ending::Failed(reason) = &ending else { panic!("{ending:?}") };
@@ -252,16 +281,34 @@ mod tests {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let interface = interface(dir.path(), ours).await;
         let (stop, stopped) = oneshot::channel();
-        let (names, renames) = mpsc::channel(1);
-        let running = tokio::spawn(interface.run(stopped, renames));
-        let (reply, renamed) = oneshot::channel();
-        names.send(Rename { to: InterfaceName::new("other").unwrap(), reply }).await.ok().unwrap();
-        renamed.await.unwrap().unwrap();
-        assert!(dir.path().join("other.sock").exists() && !dir.path().join("lo.sock").exists());
-        tokio::net::UnixStream::connect(dir.path().join("other.sock")).await.unwrap();
+        let (orders, received) = mpsc::channel(1);
+        let running = tokio::spawn(interface.run(stopped, received));
+        let [old, new] = ["lo.sock", "other.sock"].map(|name| dir.path().join(name));
+        assert!(order(&orders, Task::Rename(InterfaceName::new("other").unwrap())).await.is_ok());
+        assert!(new.exists() && !old.exists());
+        tokio::net::UnixStream::connect(&new).await.unwrap();
         drop(stop);
         assert_eq!(running.await.unwrap(), Ending::Asked);
-        assert!(!dir.path().join("other.sock").exists());
+        assert!(!new.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_somebody_removes_is_made_again_for_whoever_wants_the_interface() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let interface = interface(dir.path(), ours).await;
+        let (_stop, stopped) = oneshot::channel();
+        let (orders, received) = mpsc::channel(1);
+        let running = tokio::spawn(interface.run(stopped, received));
+        let path = dir.path().join("lo.sock");
+        assert!(order(&orders, Task::Listen).await.is_ok(), "it is there");
+        std::fs::remove_file(&path).unwrap();
+        assert!(order(&orders, Task::Listen).await.is_ok());
+        tokio::net::UnixStream::connect(&path).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let _taken = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(matches!(order(&orders, Task::Listen).await, Err(SocketError::Taken(_))));
+        assert_eq!(running.await.unwrap(), Ending::SocketRemoved, "nobody can find it");
     }
 
     /// A task that ends a moment before its neighbours at a change of the port is none that failed.

@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::InterfaceName;
 use crate::descriptors::{self, LimitReached};
-use crate::interface::{Ending, Interface, OpenError, Rename};
+use crate::interface::{Ending, Interface, OpenError, Order, Task};
 use crate::panics::contained;
 use crate::socket::SocketError;
 use crate::tun::Namespace;
@@ -57,7 +57,16 @@ struct Running {
     task: Id,
     /// Dropped to stop the interface; `None` once it has been.
     stop: Option<oneshot::Sender<()>>,
-    names: mpsc::Sender<Rename>,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Running {
+    /// What became of an order; `None` if the interface has ended or is about to.
+    async fn order(&self, task: Task) -> Option<Result<(), SocketError>> {
+        let (reply, done) = oneshot::channel();
+        self.orders.send(Order { task, reply }).await.ok()?;
+        done.await.ok()
+    }
 }
 
 impl Registry {
@@ -66,11 +75,14 @@ impl Registry {
         Ok(Self { dir, namespace: Namespace::open()?, running: BTreeMap::new(), tasks: JoinSet::new() })
     }
 
-    /// Opens `name`; good if it is open already.
+    /// Opens `name`; good if it is open already, and clients find it. One that is about to end is waited for, and opened again.
     pub async fn add(&mut self, name: &InterfaceName) -> Result<(), AddError> {
         self.forget_ended();
-        if self.running.contains_key(name) {
-            return Ok(());
+        if let Some(running) = self.running.get(name) {
+            match running.order(Task::Listen).await {
+                Some(outcome) => return Ok(outcome.map_err(OpenError::from)?),
+                None => self.ended(name).await,
+            }
         }
         if self.running.len() >= MAX_INTERFACES {
             return Err(AddError::Full);
@@ -78,9 +90,9 @@ impl Registry {
         descriptors::check(self.running.len())?;
         let interface = Interface::open(name, &self.dir, &self.namespace).await?;
         let (stop, stopped) = oneshot::channel();
-        let (names, renames) = mpsc::channel(1);
-        let task = self.tasks.spawn(contained(interface.run(stopped, renames))).id();
-        self.running.insert(name.clone(), Running { task, stop: Some(stop), names });
+        let (orders, received) = mpsc::channel(1);
+        let task = self.tasks.spawn(contained(interface.run(stopped, received))).id();
+        self.running.insert(name.clone(), Running { task, stop: Some(stop), orders });
         Ok(())
     }
 
@@ -93,10 +105,8 @@ impl Registry {
             (Some(_), true) => return Err(RenameError::Taken(to.clone())),
             (_, false) => {}
         }
-        let names = self.running.get(name).ok_or_else(unknown)?.names.clone();
-        let (reply, done) = oneshot::channel();
-        names.send(Rename { to: to.clone(), reply }).await.map_err(|_| unknown())?;
-        done.await.map_err(|_| unknown())??;
+        let running = self.running.get(name).ok_or_else(unknown)?;
+        running.order(Task::Rename(to.clone())).await.ok_or_else(unknown)??;
         if let Some(running) = self.running.remove(name) {
             self.running.insert(to.clone(), running);
         }
@@ -107,8 +117,13 @@ impl Registry {
     pub async fn remove(&mut self, name: &InterfaceName) {
         if let Some(running) = self.running.get_mut(name) {
             running.stop = None;
-            while self.running.contains_key(name) && self.next_ended().await.is_some() {}
+            self.ended(name).await;
         }
+    }
+
+    /// Waits until `name`, which is about to end, is free.
+    async fn ended(&mut self, name: &InterfaceName) {
+        while self.running.contains_key(name) && self.next_ended().await.is_some() {}
     }
 
     /// Closes them all.
