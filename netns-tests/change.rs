@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::harness::lab::{Lab, WEFT};
+use crate::harness::lab::Lab;
 use crate::harness::mesh;
 use crate::harness::ping::INTERVAL;
 use crate::harness::streams::Streams;
@@ -33,7 +33,7 @@ fn distribute(lab: &Lab, name: &str, text: &str) -> Result<()> {
         fs::write(state(name, site).join("mesh.toml"), text)?;
     }
     for site in SITES {
-        lab.run_at(site, &format!("{WEFT} reload"))?;
+        lab.ask(site, "reload")?;
     }
     Ok(())
 }

@@ -64,8 +64,7 @@ impl<'a> Attack<'a> {
         let mut beliefs = Vec::new();
         for (site, _) in &self.sites {
             let show = |noun: &str| -> Result<Vec<Value>> {
-                let shown = self.lab.run_at(site, &format!("{WEFT} show {noun} --json"))?;
-                Ok(serde_json::from_str(&shown)?)
+                Ok(serde_json::from_value(self.lab.ask_json(site, &format!("show {noun}"))?)?)
             };
             let lsas = show("lsdb")?.into_iter();
             let lsas: BTreeSet<String> =
@@ -102,6 +101,8 @@ impl<'a> Attack<'a> {
                 watched.push((site.clone(), Sniffer::start(&self.lab.netns(site), &tunnel, is_forged)?));
             }
         }
+        // Where the mesh has none, VXLAN belongs to others.
+        let has_segment = self.lab.ask(from, "show l2 --json")?.contains("\"vni\"");
         let mac = [2, 0, 0, 0, 1, 0x0a];
         let router = self.sites.iter().find(|(site, _)| site == from).context("the site is one of the lab")?.1;
         for (_, target) in &others {
@@ -117,8 +118,8 @@ impl<'a> Attack<'a> {
                 packets.push(Packet { ttl: 2, ..Packet::hello(source, *target) });
                 packets.extend([3784, 3785, 4784].map(|port| Packet::datagram(source, *target, port)));
                 packets.extend(update.in_fragments(77, 64));
-                // Where the mesh has no segment, VXLAN belongs to others. Of fragments the part without ports passes; alone it is nothing.
-                if self.lab.run_at(from, &format!("{WEFT} show l2 --json"))?.contains("\"vni\"") {
+                // Of fragments the part without ports passes; alone it is nothing.
+                if has_segment {
                     packets.extend([vxlan.clone(), vxlan.in_fragments(78, 8)[0].clone()]);
                 }
                 for packet in packets {
@@ -164,7 +165,7 @@ impl<'a> Attack<'a> {
 
 /// The reasons for which the site has dropped packets, and the problems that its status has.
 fn outcome(lab: &Lab, site: &str) -> Result<(BTreeSet<String>, Vec<String>)> {
-    let shown: Value = serde_json::from_str(&lab.run_at(site, &format!("{WEFT} show filters --json"))?)?;
+    let shown = lab.ask_json(site, "show filters")?;
     let drops = shown.as_array().context("an array")?.iter();
     let reasons = drops.filter_map(|drop| drop["reason"].as_str().map(str::to_owned)).collect();
     let problems = lab.status(site)?["problems"].as_array().context("problems")?.clone();

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 
 use crate::harness::frr::Frr;
-use crate::harness::lab::{Lab, WEFT};
+use crate::harness::lab::Lab;
 use crate::harness::mesh;
 use crate::harness::netns::routes;
 use crate::harness::wait::eventually;
@@ -60,7 +59,7 @@ fn sites_with_routers_of_their_own_are_one_network_of_several_areas() -> Result<
         })?;
     }
     // Weft has the higher priority at the office.
-    let neighbors = json(&lab, "office", "show neighbors")?;
+    let neighbors = lab.ask_json("office", "show neighbors")?;
     let frr = neighbors.as_array().and_then(|all| all.iter().find(|neighbor| neighbor["interface"] == "eth1"));
     let frr = frr.context("the office's router is a neighbour")?;
     ensure!(frr["priority"] == 5 && frr["area"] == "0.0.0.0", "{frr}");
@@ -94,18 +93,13 @@ fn sites_with_routers_of_their_own_are_one_network_of_several_areas() -> Result<
     ensure!(!within.iter().any(|route| route.starts_with("10.2.5.1 ")), "a network within the range: {within:#?}");
 
     // Refused at the works, and shown.
-    let shown = json(&lab, "works", "show routes")?;
+    let shown = lab.ask_json("works", "show routes")?;
     let shown = shown.as_array().context("an array")?;
     let refused = shown.iter().find(|route| route["prefix"] == "172.16.0.0/16").context("172.16.0.0/16 is known")?;
     ensure!(refused["kernel"] == "refused" && refused["tag"] == 7, "{refused}");
-    let areas = json(&lab, "works", "show areas")?;
+    let areas = lab.ask_json("works", "show areas")?;
     let kinds: Vec<&str> = areas.as_array().context("an array")?.iter().filter_map(|a| a["kind"].as_str()).collect();
     ensure!(kinds == ["normal", "nssa"], "{areas:#}");
     drop((office, works));
     lab.down()
-}
-
-fn json(lab: &Lab, site: &str, arguments: &str) -> Result<Value> {
-    let text = lab.run_at(site, &format!("{WEFT} {arguments} --json"))?;
-    serde_json::from_str(&text).with_context(|| format!("reading the answer to {arguments}:\n{text}"))
 }

@@ -124,8 +124,7 @@ fn a_default_route_is_offered_as_long_as_the_kernel_has_one_and_adjacencies_are_
     let default = eventually("a default route at osaka", SETTLED, || known(&lab, "0.0.0.0/0"))?;
     ensure!(default["type"] == "external-1" && default["metric"] == 17, "{default}");
 
-    let weft = crate::harness::lab::WEFT;
-    let answer = lab.run_at("osaka", &format!("{weft} clear neighbor taipei"))?;
+    let answer = lab.ask("osaka", "clear neighbor taipei")?;
     ensure!(answer.contains("1 adjacency cleared"), "{answer}");
     let again = eventually("the adjacency to be Full anew", SETTLED, || {
         let status = lab.status("osaka")?;
@@ -134,8 +133,8 @@ fn a_default_route_is_offered_as_long_as_the_kernel_has_one_and_adjacencies_are_
         Ok(since.filter(|since| *since < 3.0))
     })?;
     ensure!(again < 3.0, "{again}");
-    ensure!(lab.run_at("osaka", &format!("{weft} clear neighbor nobody")).is_err(), "there is no such neighbour");
-    lab.run_at("osaka", &format!("{weft} clear ospf"))?;
+    ensure!(lab.ask("osaka", "clear neighbor nobody").is_err(), "there is no such neighbour");
+    lab.ask("osaka", "clear ospf")?;
     lab.await_full()?;
 
     lab.ip("taipei", "route del blackhole default metric 4000")?;

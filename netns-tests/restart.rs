@@ -145,12 +145,7 @@ fn leaves(name: &str, departure: Departure) -> Result<()> {
         eventually(&format!("no route to seoul at {site}"), left, || {
             Ok((!has_route(&lab, site, "10.3.0.0/16")? && !has_route(&lab, site, "10.255.0.3")?).then_some(()))
         })?;
-        let lsdb = output_of(
-            Command::new(WEFT)
-                .args(["show", "lsdb", "--json", "--router", "10.255.0.3", "--run-dir"])
-                .arg(lab.run_dir(site)),
-        )?;
-        let lsas: serde_json::Value = serde_json::from_str(&lsdb)?;
+        let lsas = lab.ask_json(site, "show lsdb --router 10.255.0.3")?;
         let live = |lsa: &&serde_json::Value| lsa["age_s"].as_u64().is_none_or(|age| age < 3600);
         let live: Vec<_> = lsas.as_array().context("LSAs")?.iter().filter(live).collect();
         ensure!(live.is_empty(), "{site} still has LSAs of seoul: {live:#?}");

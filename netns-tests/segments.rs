@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::harness::capture::Capture;
-use crate::harness::lab::{Lab, WEFT};
+use crate::harness::lab::Lab;
 use crate::harness::mesh;
 use crate::harness::netns::{Netns, in_netns, inside};
 use crate::harness::ping::Stream;
@@ -71,7 +71,7 @@ fn a_segment_goes_around_a_dead_tunnel_and_a_dead_site_is_not_answered_for() -> 
     let lab = settled("t-around")?;
     lab.cut("taipei", "osaka")?;
     eventually("the way over seoul", allowed(REROUTED), || {
-        let traced: Value = serde_json::from_str(&weft(&lab, "taipei", "trace db2 --json")?)?;
+        let traced: Value = lab.ask_json("taipei", "trace db2")?;
         Ok((traced[0]["nexthops"][0]["interface"] == "wg-seoul").then_some(()))
     })?;
     lab.await_ping("db1", DB2, allowed(REROUTED))?;
@@ -122,12 +122,8 @@ fn a_host_that_moves_keeps_its_connections() -> Result<()> {
     lab.start_what_is_missing()?;
     eventually("osaka to remember", SETTLED, || Ok((whereabouts(&lab, "osaka", "db2")? == "seoul").then_some(())))?;
     // Who may not move does not, whoever says so.
-    eventually("the refusal to move a pinned host", SETTLED, || {
-        let refused = weft(&lab, "taipei", "move licences osaka").err().context("a pinned host was moved")?;
-        // It may be busy first.
-        ensure!(format!("{refused:#}").contains("pinned"), "{refused:#}");
-        Ok(Some(()))
-    })?;
+    let refused = lab.ask("taipei", "move licences osaka").err().context("a pinned host was moved")?;
+    ensure!(format!("{refused:#}").contains("pinned"), "{refused:#}");
     lab.down()
 }
 
@@ -148,7 +144,7 @@ fn a_killed_daemon_leaves_a_segment_alone_and_claims_can_be_outbid_and_forgotten
     ensure!(count.sent > 20 && count.lost() == 0, "a ping across the segment: {count:?}");
     ensure!(forwarding(&lab, "taipei")? == before, "entries were {before:#?}");
     // What has been claimed of a host can be outbid at any site, and forgotten at each.
-    weft(&lab, "osaka", "move db1 taipei --force")?;
+    lab.ask("osaka", "move db1 taipei --force")?;
     for site in ["taipei", "osaka", "seoul"] {
         eventually(&format!("{site} to take in the new epoch"), SETTLED, || {
             let host = shown_host(&lab, site, "db1")?;
@@ -156,11 +152,11 @@ fn a_killed_daemon_leaves_a_segment_alone_and_claims_can_be_outbid_and_forgotten
         })?;
     }
     eventually("osaka to hear from taipei what it has forgotten itself", SETTLED, || {
-        let forgotten: Value = serde_json::from_str(&weft(&lab, "osaka", "forget db1 --json")?)?;
+        let forgotten: Value = lab.ask_json("osaka", "forget db1")?;
         Ok((forgotten["claimed_by"] == "taipei" && forgotten["site"] == "taipei").then_some(()))
     })?;
     eventually("osaka's claim to be gone, so that taipei can forget the host", SETTLED, || {
-        let forgotten = weft(&lab, "taipei", "forget db1")?;
+        let forgotten = lab.ask("taipei", "forget db1")?;
         Ok(forgotten.contains("it is at taipei, where the mesh file has it").then_some(()))
     })?;
     ensure!(shown_host(&lab, "taipei", "db1")?["epoch"] == 0, "taipei has not forgotten");
@@ -202,7 +198,7 @@ fn other_sites_see_no_more_of_a_storm_than_the_limit() -> Result<()> {
     let most = LIMIT + LIMIT * (lasted.as_secs() + 1);
     ensure!(sent > 20 * LIMIT && 2 * sent > 3 * most, "that was no storm: {sent} frames in {lasted:?}");
     ensure!((1..=most).contains(&received), "{received} of {sent} frames crossed in {lasted:?}");
-    let shown = shown_segments(&lab, "taipei")?;
+    let shown = lab.ask_json("taipei", "show l2")?;
     let limited = shown[0]["counters"]["broadcast_limited"].as_u64().unwrap_or_default();
     ensure!(limited > 0 && limited + received >= sent / 2, "{limited} frames were counted as over the limit of {sent}");
     lab.down()
@@ -285,9 +281,7 @@ fn each_segment_lets_across_what_its_settings_say() -> Result<()> {
     lab.cut("taipei", "osaka")?;
     lab.cut("osaka", "seoul")?;
     eventually("no way to osaka", allowed(REROUTED), || {
-        // Exit code 1 says that the frame would get nowhere.
-        let output = lab.at("taipei", &format!("{WEFT} trace nc2 --json")).output()?;
-        let traced: Value = serde_json::from_slice(&output.stdout)?;
+        let traced = lab.ask_json("taipei", "trace nc2")?;
         Ok((traced[0]["fate"] == "unreachable").then_some(()))
     })?;
     lab.run_at("nc1", "ping -n -c 3 -i 0.2 -W 1 10.103.0.2").err().context("a host that is cut off answers")?;
@@ -298,11 +292,6 @@ fn each_segment_lets_across_what_its_settings_say() -> Result<()> {
     ensure!(outside.finish_count("ip.src == 203.0.113.1 || ip.src == 10.255.0.1")? == 0, "frames left unencrypted");
     drop(guests);
     lab.down()
-}
-
-/// `weft ARGUMENTS` at a site.
-fn weft(lab: &Lab, site: &str, arguments: &str) -> Result<String> {
-    lab.run_at(site, &format!("{WEFT} {arguments}"))
 }
 
 /// `bridge fdb` of the site's VXLAN device.
@@ -318,16 +307,9 @@ fn whereabouts(lab: &Lab, site: &str, host: &str) -> Result<String> {
     Ok(shown_host(lab, site, host)?["site"].as_str().context("a site")?.to_owned())
 }
 
-/// What `weft show l2` says at `site`. A daemon on a slow machine may answer that it is busy: it is asked again.
-fn shown_segments(lab: &Lab, site: &str) -> Result<Value> {
-    eventually(&format!("an answer of {site} about its segments"), SETTLED, || {
-        Ok(Some(serde_json::from_str(&weft(lab, site, "show l2 --json")?)?))
-    })
-}
-
 /// A host, as `weft show l2` has it at `site`.
 fn shown_host(lab: &Lab, site: &str, host: &str) -> Result<Value> {
-    let shown = shown_segments(lab, site)?;
+    let shown = lab.ask_json(site, "show l2")?;
     let hosts = shown[0]["hosts"].as_array().context("hosts")?;
     Ok(hosts.iter().find(|found| found["name"] == host).context("the host")?.clone())
 }

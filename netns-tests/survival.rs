@@ -4,16 +4,15 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::lab::{Lab, WEFT};
+use crate::harness::lab::Lab;
 use crate::harness::mesh;
-use crate::harness::process::{output_of, run};
+use crate::harness::process::run;
 use crate::harness::wait::eventually;
 
 /// Everything has settled again after a fault.
@@ -77,10 +76,6 @@ fn deaf_clients(lab: &Lab, site: &str) -> Result<Vec<UnixStream>> {
     (0..16).map(ask).collect()
 }
 
-fn whole_database(lab: &Lab, site: &str) -> Result<String> {
-    output_of(Command::new(WEFT).args(["show", "lsdb", "--json", "--run-dir"]).arg(lab.run_dir(site)))
-}
-
 /// Links that are not weft's come and go: a hundred pairs at once.
 fn link_storm(lab: &Lab, site: &str) -> Result<()> {
     let netns = lab.netns(site);
@@ -132,7 +127,7 @@ fn a_router_survives_all_faults_in_one_run_in_the_memory_that_it_had() -> Result
     lab.start_what_is_missing()?;
     await_whole(&lab, site)?;
     let daemon = lab.daemon(site)?;
-    ensure!(whole_database(&lab, site)?.len() > 100 * EXTERNALS, "the whole database is shown");
+    ensure!(lab.ask(site, "show lsdb --json")?.len() > 100 * EXTERNALS, "the whole database is shown");
     let before = resident_kib(daemon)?;
     told("a crash, no room for logs, damaged files");
 
@@ -183,7 +178,7 @@ fn a_router_survives_all_faults_in_one_run_in_the_memory_that_it_had() -> Result
     kill(daemon, Signal::SIGCONT)?;
     await_whole(&lab, site)?;
     eventually("an answer beside clients that do not read", SETTLED, || {
-        Ok(whole_database(&lab, site).is_ok().then_some(()))
+        Ok(lab.ask(site, "show lsdb --json").is_ok().then_some(()))
     })?;
     drop(clients);
     told("clients that do not read, stopped for 3.6 s");

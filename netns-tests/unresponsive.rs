@@ -46,12 +46,6 @@ fn status(lab: &Lab, site: &str) -> Result<(String, Duration)> {
     Ok((String::from_utf8_lossy(&text).into_owned(), begin.elapsed()))
 }
 
-/// The neighbour on the other site's tunnel, and the interface, as `site` shows them.
-fn view(lab: &Lab, site: &str, noun: &str) -> Result<Value> {
-    let output = Command::new(WEFT).args(["show", noun, "--json", "--run-dir"]).arg(lab.run_dir(site)).output()?;
-    serde_json::from_slice(&output.stdout).with_context(|| format!("reading {output:?}"))
-}
-
 fn seconds(value: &Value) -> Result<Duration> {
     Ok(Duration::from_secs_f64(value.as_f64().context("seconds")?))
 }
@@ -60,10 +54,10 @@ fn seconds(value: &Value) -> Result<Duration> {
 fn heard_ago(lab: &Lab, site: &str, other: &str) -> Result<Duration> {
     eventually("a hello to be sent", 6 * HELLO, || {
         let tunnel = format!("wg-{other}");
-        let interfaces = view(lab, site, "interfaces")?;
+        let interfaces = lab.ask_json(site, "show interfaces")?;
         let interface = interfaces.as_array().context("interfaces")?.iter().find(|i| i["interface"] == *tunnel);
         let next = seconds(&interface.context("the tunnel")?["next_hello_s"])?;
-        let neighbors = view(lab, site, "neighbors")?;
+        let neighbors = lab.ask_json(site, "show neighbors")?;
         let dead_in = seconds(&neighbors[0]["dead_in_s"])?;
         Ok((HELLO.saturating_sub(next) < Duration::from_millis(200)).then(|| DEAD.saturating_sub(dead_in)))
     })
@@ -103,7 +97,7 @@ fn a_daemon_that_was_stopped_for_almost_the_dead_interval_loses_no_adjacency() -
     let (stopped, ago) = late_listener(&lab)?;
     pause(&lab, stopped, DEAD - ago / 2)?;
     for site in ["taipei", "osaka"] {
-        let neighbors = view(&lab, site, "neighbors")?;
+        let neighbors = lab.ask_json(site, "show neighbors")?;
         let neighbor = &neighbors[0];
         let since = seconds(&neighbor["since_s"])?;
         ensure!(neighbor["state"] == "Full" && since >= full.elapsed() - Duration::from_secs(1), "{site}: {neighbor}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::netns::ip;
-use super::process::{output_of, tail};
+use super::process::{output_of, success, tail};
 use super::wait::eventually;
 
 /// The program under test.
@@ -114,6 +114,27 @@ impl Lab {
         output_of(&mut self.at(place, line))
     }
 
+    /// `weft ARGUMENTS` at the site, and its output.
+    pub fn ask(&self, site: &str, arguments: &str) -> Result<String> {
+        success(&format!("weft {arguments} at {site}"), &self.answered(site, arguments)?)
+    }
+
+    /// What `weft ARGUMENTS --json` says at the site. Exit code 1 may only say that something is not good.
+    pub fn ask_json(&self, site: &str, arguments: &str) -> Result<Value> {
+        let output = self.answered(site, &format!("{arguments} --json"))?;
+        serde_json::from_slice(&output.stdout).with_context(|| format!("{arguments} at {site}: reading {output:?}"))
+    }
+
+    /// `weft ARGUMENTS` at the site. A daemon that answers that it is busy is asked again: on an emulated machine a look at the kernel may
+    /// take longer than a question waits.
+    fn answered(&self, site: &str, arguments: &str) -> Result<Output> {
+        eventually(&format!("an answer of {site} to {arguments}"), CONVERGENCE, || {
+            let output = self.at(site, &format!("{WEFT} {arguments}")).output()?;
+            let is_busy = String::from_utf8_lossy(&output.stderr).contains("the weft daemon says: busy, ");
+            Ok((!is_busy).then_some(output))
+        })
+    }
+
     /// Name of the namespace of `place`.
     pub fn netns(&self, place: &str) -> String {
         format!("{}-{place}", self.mesh)
@@ -139,10 +160,7 @@ impl Lab {
 
     /// `weft status --json` of the site.
     pub fn status(&self, site: &str) -> Result<Value> {
-        let run_dir = self.run_dir(site);
-        // Exit code 1 may only say that something is not good.
-        let output = Command::new(WEFT).args(["status", "--json", "--run-dir"]).arg(run_dir).output()?;
-        serde_json::from_slice(&output.stdout).with_context(|| format!("reading the status of {site}: {output:?}"))
+        self.ask_json(site, "status")
     }
 
     /// Whether the site's daemon calls the neighbour on `interface` Full.

@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -36,9 +36,14 @@ pub fn run(line: &str) -> Result<String> {
 /// Runs `command` to its end and returns what it wrote to stdout; the error shows both outputs.
 pub fn output_of(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("starting {command:?}"))?;
+    success(&format!("{command:?}"), &output)
+}
+
+/// What a program that ended well has printed; the error has all that it printed, under the name `what`.
+pub fn success(what: &str, output: &Output) -> Result<String> {
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
-        bail!("{command:?}: {}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
+        bail!("{what}: {}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     Ok(stdout)
 }
