@@ -61,6 +61,8 @@ pub struct Network {
     counts: Counts,
     /// Routers whose table or adjacencies have changed since they were last asked for.
     changed: BTreeSet<RouterIndex>,
+    /// When the last packet from one foreign router to another one arrives, by interface: these keep their order.
+    last_arrivals: BTreeMap<(RouterIndex, RouterIndex, InterfaceId), Instant>,
     violations: Vec<String>,
     /// What changed at which router, since changes are watched.
     changes: Vec<String>,
@@ -111,6 +113,7 @@ impl Network {
             trace: Trace::default(),
             counts: Counts::default(),
             changed: BTreeSet::new(),
+            last_arrivals: BTreeMap::new(),
             violations: Vec::new(),
             changes: Vec::new(),
             restarts: BTreeMap::new(),

@@ -147,7 +147,7 @@ pub struct Options {
     /// Routers that never start, by their numbers from 0, such as 3,7,12
     #[arg(long, value_name = "NUMBERS", default_value_t = Self::DEFAULT.absent)]
     pub absent: Numbers,
-    /// Routers that behave as other implementations do, by their numbers from 0, such as 3,7,12
+    /// Routers that behave as other implementations do, by their numbers from 0, such as 3,7,12; packets between them keep their order
     #[arg(long, value_name = "NUMBERS", default_value_t = Self::DEFAULT.foreign)]
     pub foreign: Numbers,
     /// They give up only these of the engine's deviations from RFC 2328, by names separated by commas; all if not given

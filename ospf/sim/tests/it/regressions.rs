@@ -87,6 +87,12 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "Two routers of other implementations between which an LSA at MaxAge overtook the former instance.",
+        &[
+            "ospf-sim areas 4 --areas 2 --inside 3 --beyond --seed 1798972429 --loss 0.09 --duplication 0.01 --reordering 0.19 --delay 1 --jitter 20 --faults 40 --fault-every 500 --foreign 1,2,5,6,9,12 --leave-broken --partition --key-every 10 --dead 21 --bound 200",
+        ],
+    ),
+    (
         "A virtual link whose far end has its address on a LAN that the near end is cut off from.",
         &[
             "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
