@@ -50,6 +50,9 @@ router ospf
  redistribute kernel
 ";
 
+/// The number of the table that tunnels' packets do not look up, and of the mark that they carry.
+const TABLE: u32 = 201;
+
 const WEFT_ID: &str = "10.255.0.1";
 const SETTLED: Duration = Duration::from_secs(30);
 
@@ -65,8 +68,16 @@ fn frr_and_weft_are_full_neighbours_and_stay_so() -> Result<()> {
     // Stub network and external network behind FRR.
     lab.ip("west-lan", "address add 192.168.77.1/32 dev lo")?;
     lab.ip("west-lan", "route add blackhole 192.168.78.0/24")?;
+    // Nobody is authenticated on this LAN: what is said there of the other site's endpoint leads no tunnel off its way.
+    lab.ip("west-lan", "address add 203.0.113.2/32 dev lo")?;
     let mut frr = Frr::start(&lab.netns("west-lan"), OSPFD)?;
     is_joined(&lab, &frr)?;
+    eventually("the route to the endpoint, beside `main`", SETTLED, || {
+        let found = routes(&lab.netns("west"), &format!("table {TABLE} proto 201"))?;
+        Ok(found.iter().any(|route| route.starts_with("203.0.113.2 ") && route.contains("dev eth1")).then_some(()))
+    })?;
+    let way = lab.ip("west", &format!("route get 203.0.113.2 mark {TABLE}"))?;
+    ensure!(way.contains("dev eth0"), "the tunnel's packets go by {way}");
 
     let hold = std::env::var(HOLD_VARIABLE).ok().and_then(|s| s.parse().ok()).map_or(HOLD, Duration::from_secs);
     let (start, since) = (frr.neighbor_uptime(WEFT_ID)?, Instant::now());

@@ -35,7 +35,7 @@ use super::settling::{Settling, has_converged};
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
-use crate::mesh::When;
+use crate::mesh::{SiteInterface, When};
 use crate::reconcile::Step;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
@@ -767,7 +767,9 @@ fn expected_segments(segments: &Segments) -> crate::kernel::Segments {
 /// Whether routes of others matter to this site.
 fn others_routes(local: &Local) -> OthersRoutes {
     let of_default = local.site.default_originate.is_some_and(|default| default.when == When::IfPresent);
-    match local.site.redistributions.is_empty() && !of_default {
+    // Whether tunnels need what is announced there depends on them.
+    let is_open = local.site.interfaces.iter().any(SiteInterface::is_open);
+    match local.site.redistributions.is_empty() && !of_default && !is_open {
         true => OthersRoutes::Ignored,
         false => OthersRoutes::Observed,
     }

@@ -7,7 +7,7 @@ use ospf::Prefix;
 
 use super::local::Local;
 use crate::mesh::IfName;
-use crate::reconcile::routes::{Fate, Router, Routing, desired_routes, fate};
+use crate::reconcile::routes::{Fate, OtherWays, Router, Routing, desired_routes, fate};
 use crate::reconcile::state::{ForeignInterface, Observed, Route, RouteKey};
 use crate::reconcile::sysctls::strictly_filtered;
 use crate::routing::{InterfaceIds, prefix};
@@ -19,6 +19,8 @@ pub(super) struct Forwarding<'a> {
     ids: &'a InterfaceIds,
     tunnels: BTreeSet<IfName>,
     underlay: BTreeSet<Ipv4Addr>,
+    open: BTreeSet<IfName>,
+    other_ways: OtherWays,
     filtered: BTreeSet<Ipv4Addr>,
 }
 
@@ -31,7 +33,10 @@ impl<'a> Forwarding<'a> {
         underlay: BTreeSet<Ipv4Addr>,
     ) -> Self {
         let tunnels = local.tunnels.keys().cloned().collect();
-        Self { local, observed, ids, tunnels, underlay, filtered: strictly_filtered(observed) }
+        let open = local.site.interfaces.iter().filter(|interface| interface.is_open());
+        let open = open.map(|interface| interface.name.clone()).collect();
+        let other_ways = OtherWays::of(&underlay, &observed.foreign);
+        Self { local, observed, ids, tunnels, underlay, open, other_ways, filtered: strictly_filtered(observed) }
     }
 
     /// What the kernel is to have of these routes.
@@ -42,6 +47,8 @@ impl<'a> Forwarding<'a> {
             tunnels: &self.tunnels,
             lan: &self.observed.foreign.interfaces,
             underlay: &self.underlay,
+            open: &self.open,
+            other_ways: &self.other_ways,
             listen_ports: ports.clone().min().zip(ports.max()).map(|(first, last)| first..=last),
             filtered: &self.filtered,
             imports: &self.local.site.imports,

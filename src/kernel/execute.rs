@@ -209,15 +209,17 @@ impl Run<'_> {
             Backend::Kernel => links::create_wireguard(&self.kernel.netlink, interface).await?,
             Backend::Userspace => tunnels.add_userspace(interface).await?,
         }
-        // The link stood, and nothing answered for it: the engine was asked to serve it, which is done only if it can be found.
+        let index =
+            links::index(&self.kernel.netlink, interface).await.with_context(|| format!("finding {interface}"))?;
+        self.observed.indexes.insert(interface.clone(), index);
+        links::claim(&self.kernel.netlink, index, &self.kernel.alias).await.context("marking it as the mesh's")?;
+        // The link stood, and nothing answered for it: the engine was asked to serve it, which is done only if it can be found. The link
+        // is marked before: an engine that hangs must not leave one that looks like somebody else's.
         if backend == Backend::Userspace && self.observed.state.links.contains_key(interface) {
             let found = tunnels.observe(interface).await?.is_some();
             anyhow::ensure!(found, "the WireGuard engine serves it, but nothing answers at its UAPI socket");
         }
-        let index =
-            links::index(&self.kernel.netlink, interface).await.with_context(|| format!("finding {interface}"))?;
-        self.observed.indexes.insert(interface.clone(), index);
-        links::claim(&self.kernel.netlink, index, &self.kernel.alias).await.context("marking it as the mesh's")
+        Ok(())
     }
 
     /// An interface that carries the name but not the mesh's mark is somebody else's, unless the engine made it and did

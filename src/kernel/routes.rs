@@ -105,6 +105,7 @@ pub(super) async fn dump_of_others(netlink: &Netlink) -> io::Result<BTreeMap<Pre
         *known = ForeignRoute {
             origin: found.origin.max(known.origin),
             gateway: known.gateway.filter(|gateway| found.gateway == Some(*gateway)),
+            metric: [known.metric, found.metric].into_iter().flatten().min(),
         };
     }
     Ok(routes)
@@ -127,19 +128,22 @@ fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, ForeignRoute)> {
     }
     let mut destination = Ipv4Addr::UNSPECIFIED;
     let mut gateway = None;
+    let mut metric = 0;
     // RTNH_F_* and RTM_F_* share a word; a dead next hop leads nowhere, whatever the route says.
     let mut alive = header.flags.bits() as u8 & RouteNextHopFlags::Dead.bits() == 0;
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = *address,
             RouteAttribute::Gateway(RouteAddress::Inet(address)) => gateway = Some(*address),
+            RouteAttribute::Priority(number) => metric = *number,
             RouteAttribute::MultiPath(nexthops) => {
                 alive = nexthops.iter().any(|nexthop| !nexthop.flags.contains(RouteNextHopFlags::Dead));
             }
             _ => {}
         }
     }
-    let found = ForeignRoute { origin, gateway };
+    let metric = (header.kind == RouteType::Unicast).then_some(metric);
+    let found = ForeignRoute { origin, gateway, metric };
     alive.then(|| (Prefix::new(destination, header.destination_prefix_length), found))
 }
 

@@ -85,8 +85,12 @@ impl ImportRule {
 
 /// What `rules` say of a route to `prefix` with this External Route Tag, 0 inside the AS; what none selects is accepted.
 pub fn import_action(rules: &[ImportRule], prefix: Prefix, tag: u32) -> ImportAction {
-    let first = rules.iter().find(|rule| rule.selects(prefix, tag));
-    first.map_or(ImportAction::Accept, |rule| rule.action)
+    selected_import(rules, prefix, tag).unwrap_or(ImportAction::Accept)
+}
+
+/// What the first of `rules` that selects the route says of it; `None` if none does.
+pub fn selected_import(rules: &[ImportRule], prefix: Prefix, tag: u32) -> Option<ImportAction> {
+    rules.iter().find(|rule| rule.selects(prefix, tag)).map(|rule| rule.action)
 }
 
 #[cfg(test)]

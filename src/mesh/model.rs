@@ -255,6 +255,14 @@ pub struct SiteInterface {
     pub ospf: OspfSettings,
 }
 
+impl SiteInterface {
+    /// Whether everybody on the link may send OSPF packets to this router: it takes them without authentication, or by a password that
+    /// stands in each of them.
+    pub fn is_open(&self) -> bool {
+        self.mode == InterfaceMode::Active && !matches!(self.ospf.auth, Auth::Keys { .. })
+    }
+}
+
 /// One `[[site.virtual_link]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualLink {

@@ -4,6 +4,10 @@
 //! [`FWMARK`]. A route that could capture them, that is a default route or one that covers the underlay address of a
 //! peer, stays out of `main`: it goes to [`CAPTURE_TABLE`], which marked packets never look up. Everything else does so
 //! after `main` without its default route, so that connected and more specific routes keep their precedence.
+//!
+//! What leads out by a LAN captures no packet of a tunnel, but may lead it astray: where everybody may send OSPF packets, whoever announces
+//! the address of a peer would have the tunnel's packets, if only to drop them. Such a route, too, stays out of `main` while tunnels have
+//! another way ([`OtherWays`]); without one it may be the uplink.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -11,8 +15,10 @@ use std::ops::RangeInclusive;
 
 use ospf::{InterfaceId, Prefix};
 
-use super::state::{CAPTURE_TABLE, FWMARK, ForeignInterface, MAIN_TABLE, Nexthop, Route, RouteKey, Rule, Selector};
-use crate::mesh::{IfName, ImportAction, ImportRule, import_action};
+use super::state::{
+    CAPTURE_TABLE, FWMARK, Foreign, ForeignInterface, MAIN_TABLE, Nexthop, Route, RouteKey, Rule, Selector,
+};
+use crate::mesh::{IfName, ImportAction, ImportRule, import_action, selected_import};
 
 /// Priority of the first of weft's rules (`ip rule`), which stand in front of `main` (32766) and behind most others' own.
 pub const RULE_PRIORITY: u32 = 5199;
@@ -37,6 +43,10 @@ pub struct Router<'a, N> {
     pub lan: &'a BTreeMap<IfName, ForeignInterface>,
     /// Where tunnels' packets go outside: each endpoint as configured and as last heard from.
     pub underlay: &'a BTreeSet<Ipv4Addr>,
+    /// Interfaces on which everybody may send OSPF packets ([`crate::mesh::SiteInterface::is_open`]).
+    pub open: &'a BTreeSet<IfName>,
+    /// What tunnels' packets have without OSPF's routes.
+    pub other_ways: &'a OtherWays,
     /// First and last UDP port that tunnels listen on; `None` without tunnels.
     pub listen_ports: Option<RangeInclusive<u16>>,
     /// Own addresses at which a strict reverse path filter looks ([`super::sysctls::strictly_filtered`]).
@@ -45,6 +55,40 @@ pub struct Router<'a, N> {
     pub imports: &'a [ImportRule],
     /// The kernel's name of an interface of the OSPF engine.
     pub name: N,
+}
+
+/// Where tunnels' packets find their way without routes of OSPF: by routes of others, or because the peer is on a connected network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OtherWays {
+    endpoints: BTreeSet<Ipv4Addr>,
+    anywhere: bool,
+}
+
+impl OtherWays {
+    /// Those to addresses of `underlay`, and whether there is one to any address that the kernel prefers less than a default route of
+    /// weft's: what it prefers more needs no help.
+    pub fn of(underlay: &BTreeSet<Ipv4Addr>, foreign: &Foreign) -> Self {
+        let leads = |prefix: &Prefix| foreign.routes.get(prefix).is_some_and(|route| route.metric.is_some());
+        let is_connected = |address: Ipv4Addr| {
+            let running = foreign.interfaces.values().filter(|interface| interface.running);
+            running.flat_map(|interface| &interface.addresses).any(|network| network.contains(address))
+        };
+        let is_found =
+            |address: &Ipv4Addr| is_connected(*address) || (0..=32).any(|length| leads(&Prefix::new(*address, length)));
+        let default = foreign.routes.get(&Prefix::DEFAULT).and_then(|route| route.metric);
+        Self {
+            endpoints: underlay.iter().copied().filter(is_found).collect(),
+            anywhere: default.is_some_and(|metric| metric > Route::METRIC),
+        }
+    }
+
+    /// Whether no tunnel needs a route to `prefix`.
+    fn suffice(&self, prefix: Prefix, underlay: &BTreeSet<Ipv4Addr>) -> bool {
+        if prefix == Prefix::DEFAULT {
+            return self.anywhere;
+        }
+        underlay.iter().filter(|address| prefix.contains(**address)).all(|address| self.endpoints.contains(address))
+    }
 }
 
 /// What becomes of a route that OSPF computed.
@@ -99,15 +143,12 @@ where
                 routing.routes.insert(RouteKey { table, prefix }, route);
             }
         };
-        let (tunnelled, local): (BTreeSet<_>, BTreeSet<_>) =
-            nexthops.iter().cloned().partition(|nexthop| router.tunnels.contains(&nexthop.interface));
-        if may_capture(prefix, router.underlay) && !tunnelled.is_empty() {
+        let harmless: BTreeSet<Nexthop> =
+            nexthops.iter().filter(|nexthop| !may_divert(prefix, route.tag, nexthop, router)).cloned().collect();
+        if harmless != nexthops {
             install(CAPTURE_TABLE, nexthops);
-            // What leads out by the LAN captures nothing, and may be the tunnels' only way.
-            install(MAIN_TABLE, local);
-        } else {
-            install(MAIN_TABLE, nexthops);
         }
+        install(MAIN_TABLE, harmless);
     }
     if routing.routes.keys().any(|key| key.table == CAPTURE_TABLE) {
         routing.rules = capture_rules(router.listen_ports.as_ref(), router.filtered);
@@ -132,6 +173,17 @@ where
 fn needs_onlink(interface: Option<&ForeignInterface>, via: Option<Ipv4Addr>) -> bool {
     let connected = |via| interface.is_some_and(|found| found.addresses.iter().any(|network| network.contains(via)));
     via.is_some_and(|via| !connected(via))
+}
+
+/// Whether this next hop of a route to `prefix` could take tunnels' own packets off their way: into a tunnel, or to whoever speaks OSPF on
+/// an open LAN. What an import filter accepts by name is trusted, and a LAN may be the only way there is.
+fn may_divert<N>(prefix: Prefix, tag: u32, nexthop: &Nexthop, router: &Router<'_, N>) -> bool {
+    let by_stranger = || {
+        router.open.contains(&nexthop.interface)
+            && router.other_ways.suffice(prefix, router.underlay)
+            && selected_import(router.imports, prefix, tag) != Some(ImportAction::Accept)
+    };
+    may_capture(prefix, router.underlay) && (router.tunnels.contains(&nexthop.interface) || by_stranger())
 }
 
 /// Whether a route to `prefix` could take a tunnel's own packets. A default route always could: peers behind NAT are

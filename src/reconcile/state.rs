@@ -391,6 +391,8 @@ pub struct ForeignRoute {
     pub origin: RouteOrigin,
     /// Its gateway, if it has one way only and that leads by one.
     pub gateway: Option<Ipv4Addr>,
+    /// Its metric; of several routes to one destination, the lowest. `None` if what it matches is dropped (`blackhole` and the like).
+    pub metric: Option<u32>,
 }
 
 /// Who made a route that is not ours.

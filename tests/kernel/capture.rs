@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ospf::{AreaId, InterfaceId, RouteKind};
 use socket2::SockRef;
 use weft::mesh::IfName;
-use weft::reconcile::routes::{Router as RouterFacts, desired_routes};
+use weft::reconcile::routes::{OtherWays, Router as RouterFacts, desired_routes};
 use weft::reconcile::state::{FWMARK, State};
 use weft::reconcile::sysctls::strictly_filtered;
 
@@ -83,6 +83,8 @@ async fn bring_up(router: &mut Router, routes: &[&str]) {
         tunnels: &BTreeSet::from([tunnel.clone()]),
         lan: &BTreeMap::new(),
         underlay: &BTreeSet::from([PEER]),
+        open: &BTreeSet::new(),
+        other_ways: &OtherWays::default(),
         listen_ports: Some(PORT..=PORT),
         filtered: &strictly_filtered(&observed),
         imports: &[],

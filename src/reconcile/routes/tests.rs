@@ -2,6 +2,7 @@ use ospf::{AreaId, RouteKind};
 
 use super::*;
 use crate::mesh::PrefixRule;
+use crate::reconcile::state::{ForeignRoute, RouteOrigin};
 
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
 
@@ -42,6 +43,16 @@ fn lan(addresses: &[&str]) -> ForeignInterface {
 
 /// The routing as text, a line for each route and rule.
 fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
+    routed_with(routes, filtered, None, &[])
+}
+
+/// [`routed`], where everybody may speak on the LAN if there is something to say of others' routes.
+fn routed_with(
+    routes: &[(Prefix, ospf::Route)],
+    filtered: &[&str],
+    others: Option<&Foreign>,
+    imports: &[ImportRule],
+) -> Vec<String> {
     let names = interfaces();
     let tunnels = BTreeSet::from([name("wg-b"), name("wg-c")]);
     let underlay = BTreeSet::from(["203.0.113.2".parse().unwrap(), "198.51.100.3".parse().unwrap()]);
@@ -51,9 +62,11 @@ fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
         tunnels: &tunnels,
         lan: &lan,
         underlay: &underlay,
+        open: &others.map(|_| name("eth1")).into_iter().collect(),
+        other_ways: &others.map(|others| OtherWays::of(&underlay, others)).unwrap_or_default(),
         listen_ports: Some(51822..=51823),
         filtered: &filtered.iter().map(|address| address.parse().unwrap()).collect(),
-        imports: &[],
+        imports,
         name: |id| names.get(&id),
     };
     let routing = desired_routes(&routes.iter().cloned().collect(), &router);
@@ -162,4 +175,60 @@ fn default_route_by_the_lan_is_the_tunnels_way_out_and_stays_in_main() {
         routed(&mixed, &[])[..2],
         ["0.0.0.0/0 table 201 via 10.1.0.9 dev eth1, via 10.255.0.2 dev wg-b", "0.0.0.0/0 via 10.1.0.9 dev eth1"]
     );
+}
+
+/// What others made: routes with their metric, and connected networks.
+fn others(routes: &[(&str, Option<u32>)], connected: &[&str]) -> Foreign {
+    let route = |metric| ForeignRoute { origin: RouteOrigin::Static, gateway: None, metric };
+    Foreign {
+        routes: routes.iter().map(|&(text, metric)| (prefix(text), route(metric))).collect(),
+        interfaces: BTreeMap::from([(name("eth0"), lan(connected))]),
+        ..Foreign::default()
+    }
+}
+
+#[test]
+fn what_a_stranger_on_the_lan_announces_takes_no_tunnel_off_its_way() {
+    let by_lan = |text| to(text, &[(10, Some("10.1.0.9"))]);
+    let is_diverted = |text, others: &Foreign| {
+        let routed = routed_with(&[by_lan(text)], &[], Some(others), &[]);
+        let main = format!("{text} via 10.1.0.9 dev eth1");
+        let capture = format!("{text} table 201 via 10.1.0.9 dev eth1");
+        assert_ne!(routed.contains(&main), routed.contains(&capture), "{routed:?}");
+        routed.contains(&capture)
+    };
+    for (text, others, expected) in [
+        ("203.0.113.2/32", others(&[("0.0.0.0/0", Some(0))], &[]), true),
+        ("203.0.113.2/32", others(&[("203.0.113.0/24", Some(200))], &[]), true),
+        ("203.0.113.2/32", others(&[], &["203.0.113.1/24"]), true),
+        ("10.7.0.0/16", others(&[("0.0.0.0/0", Some(0))], &["203.0.113.1/24"]), false),
+        // The LAN is the only way.
+        ("203.0.113.2/32", others(&[], &[]), false),
+        ("203.0.113.2/32", others(&[("203.0.113.0/24", None)], &["192.0.2.1/24"]), false),
+        ("192.0.0.0/4", others(&[("203.0.113.0/24", Some(0))], &[]), false),
+        ("192.0.0.0/4", others(&[("203.0.113.0/24", Some(0)), ("198.51.0.0/16", Some(0))], &[]), true),
+        // Of two default routes the kernel takes that of the lower metric.
+        ("0.0.0.0/0", others(&[("0.0.0.0/0", Some(Route::METRIC - 1))], &[]), false),
+        ("0.0.0.0/0", others(&[("0.0.0.0/0", Some(Route::METRIC + 1))], &[]), true),
+        ("0.0.0.0/0", others(&[], &["203.0.113.1/24", "198.51.100.1/24"]), false),
+    ] {
+        let others: Foreign = others;
+        assert_eq!(is_diverted(text, &others), expected, "{text} beside {others:?}");
+    }
+}
+
+#[test]
+fn a_lan_whose_speakers_are_known_and_routes_that_the_file_accepts_may_lead_tunnels() {
+    let route = [to("203.0.113.2/32", &[(10, Some("10.1.0.9"))])];
+    let main = ["203.0.113.2/32 via 10.1.0.9 dev eth1"];
+    assert_eq!(routed(&route, &[]), main, "packets are authenticated there");
+    let others = others(&[("0.0.0.0/0", Some(0))], &[]);
+    let within = prefix("203.0.113.0/24");
+    let prefixes = vec![PrefixRule { within, shortest: 24, longest: 32 }];
+    let accept = ImportRule { prefixes, tags: Vec::new(), action: ImportAction::Accept };
+    assert_eq!(routed_with(&route, &[], Some(&others), &[accept]), main);
+    let both = [to("203.0.113.2/32", &[(2, Some("10.255.0.2")), (10, Some("10.1.0.9"))])];
+    let routed = routed_with(&both, &[], Some(&others), &[]);
+    assert_eq!(routed[0], "203.0.113.2/32 table 201 via 10.1.0.9 dev eth1, via 10.255.0.2 dev wg-b");
+    assert!(!routed.iter().any(|line| line.starts_with("203.0.113.2/32 via")), "{routed:?}");
 }
