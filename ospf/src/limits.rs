@@ -6,7 +6,7 @@
 //!
 //! Part of the room for LSAs is kept for those of guards ([`crate::Policy::guards`]) and of this router itself: who speaks on an open link
 //! may fill the rest with whatever it makes up, but not displace them. LSAs that it makes up in the name of a guard are not taken
-//! ([`crate::site_lsas`]).
+//! ([`crate::site_lsas`]). Of routes those of guards come first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -198,7 +198,7 @@ impl Engine {
         let full = Full { limit: Limit::Routes, whose: Whose::All };
         self.limit_states.routes = changes.len_after(table);
         if self.limit_states.routes > most {
-            changes.cut(table, most);
+            changes.cut(table, most, &self.config.policy.guards);
             self.limit_reached(full);
         } else {
             self.leave_limit(full);

@@ -13,7 +13,7 @@ pub struct Limits {
     pub lsdb_octets: usize,
     /// LSAs in the database of one area, those of AS scope left out.
     pub lsas_per_area: usize,
-    /// Routes to networks. Those inside the AS come first, then those with the lower prefix.
+    /// Routes to networks. Those of guards come first, then those inside the AS, then those with the lower prefix.
     pub routes: usize,
 }
 

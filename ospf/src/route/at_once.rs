@@ -1,9 +1,9 @@
 //! Everything calculated at once, for comparison: the engine makes the same in slices and in parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::affected::Affected;
-use super::changes::{Changes, Made};
+use super::changes::{Changes, Made, rank};
 use super::external::{ExternalRoutes, calculate_externals};
 use super::inputs::RouteInputs;
 use super::inter_area::{Inside, InterAreaRoutes, calculate_inter_area};
@@ -58,9 +58,9 @@ impl Calculation {
 }
 
 impl RoutingTable {
-    /// Leaves out what is more than `most`: first external routes, then those with the highest prefixes.
-    pub(crate) fn cut(&mut self, most: usize) {
-        let mut last: Vec<_> = self.networks.iter().map(|(&prefix, route)| (route.kind, prefix)).collect();
+    /// Leaves out what is more than `most`, as [`Changes::cut`] does.
+    pub(crate) fn cut(&mut self, most: usize, guards: &BTreeSet<RouterId>) {
+        let mut last: Vec<_> = self.networks.iter().map(|(&prefix, route)| (rank(route, guards), prefix)).collect();
         last.sort_unstable();
         for (_, prefix) in last.into_iter().skip(most) {
             self.networks.remove(&prefix);

@@ -10,7 +10,7 @@ use super::inter_area::Inside;
 use super::partial::Which;
 use super::table::{Calculation, Refused, RoutingTable, discard_aggregate};
 use crate::ids::{AreaId, Prefix, RouterId};
-use crate::io::Route;
+use crate::io::{Route, RouteKind};
 
 /// What differs between the table and what was calculated.
 #[derive(Debug, Clone, Default)]
@@ -78,14 +78,14 @@ impl Changes {
         table.len().saturating_add_signed(self.growth)
     }
 
-    /// Leaves out what is more than `most`: first external routes, then those with the highest prefixes.
-    pub(crate) fn cut(&mut self, table: &RoutingTable, most: usize) {
+    /// Leaves out what is more than `most`, what has the highest [`rank`] first, and of several that with the highest prefix.
+    pub(crate) fn cut(&mut self, table: &RoutingTable, most: usize, guards: &BTreeSet<RouterId>) {
         if self.len_after(table) <= most {
             return;
         }
         let kept = table.routes().filter(|(prefix, _)| !self.routes.contains_key(prefix));
         let changed = self.routes.iter().filter_map(|(&prefix, route)| Some((prefix, route.as_ref()?)));
-        let mut last: Vec<_> = kept.chain(changed).map(|(prefix, route)| (route.kind, prefix)).collect();
+        let mut last: Vec<_> = kept.chain(changed).map(|(prefix, route)| (rank(route, guards), prefix)).collect();
         last.sort_unstable();
         for (_, prefix) in last.split_off(most) {
             if table.networks.contains_key(&prefix) {
@@ -122,6 +122,12 @@ impl Changes {
         }
         None
     }
+}
+
+/// Which routes stay where there is no room for all: those of guards ([`crate::Policy::guards`]) before those of others, whatever these
+/// announce, and among both those inside the AS before external ones.
+pub(super) fn rank(route: &Route, guards: &BTreeSet<RouterId>) -> (bool, RouteKind) {
+    (route.originators.is_disjoint(guards), route.kind)
 }
 
 impl Refused {

@@ -1,6 +1,7 @@
 //! Guards: more than there is room for is refused, told once, and caught up with when there is room.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::flooding::opaque;
@@ -8,7 +9,8 @@ use super::speakers::tunnels;
 use super::world::*;
 use crate::wire::PacketBody;
 use crate::{
-    AreaId, Config, Event, Limit, LimitState, LsaRefusal, LsaType, NeighborState as S, RouteKind, Speaker, TtlSecurity,
+    AreaId, Config, Event, Limit, LimitState, Limits, LsaRefusal, LsaType, NeighborState as S, Prefix, RouteKind,
+    Speaker, TtlSecurity,
 };
 
 fn limit_events(world: &World, engine: usize) -> Vec<Event> {
@@ -158,6 +160,21 @@ fn room_is_kept_for_the_lsas_of_guards() {
     world.run_for(Duration::from_secs(60));
     assert_eq!(state(&world), (100, LimitState::Free));
     assert!(world.all_full() && by(&world, 2) == 11 && by(&world, 1) == 6);
+}
+
+#[test]
+fn routes_of_guards_are_not_displaced_by_whatever_others_announce() {
+    let mut world = guarded();
+    world.reconfigure(0, |config| config.limits = Limits { routes: 40, ..Limits::default() });
+    world.reconfigure(1, |config| config.externals = externals(20));
+    // Lower prefixes, and as good: only who announces them differs.
+    let lower = |number| (Prefix::new(Ipv4Addr::new(9, 0, number, 0), 24), external());
+    world.reconfigure(2, |config| config.externals = (0..=255).map(lower).collect());
+    world.run_for(Duration::from_secs(30));
+    let within = |first: u8| world.routes[0].keys().filter(|prefix| prefix.network().octets()[0] == first).count();
+    assert_eq!(world.routes[0].len(), 40);
+    assert_eq!(within(20), 20, "{:?}", world.routes[0].keys());
+    assert!(within(9) > 10);
 }
 
 #[test]
