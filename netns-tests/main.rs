@@ -15,6 +15,7 @@ mod heal;
 mod interop;
 mod join;
 mod lan;
+mod links;
 mod office_cloud;
 mod redistribute;
 mod restart;

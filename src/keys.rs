@@ -1,9 +1,10 @@
-//! Curve25519 keys of WireGuard: parsing, printing, and the file that holds the private one.
+//! Keys of WireGuard: parsing, printing, and the files that hold the secret ones.
 //!
 //! Private keys never reach a log, an argument list or an error text: [`PrivateKey`] prints as `PrivateKey(..)` and is
 //! zeroed when it is dropped.
 
 mod file;
+mod preshared;
 mod secret;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use x25519_dalek::{PublicKey as DalekPublic, StaticSecret};
 use zeroize::Zeroizing;
 
 pub use file::KeyFileError;
+pub use preshared::{KeyDigest, PresharedKey, PresharedKeyError};
 pub use secret::{SecretFileError, load_secret};
 
 /// Why a text is not a key.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 
 use ospf::Prefix;
 
@@ -21,6 +22,7 @@ pub(super) struct Forwarding<'a> {
     underlay: BTreeSet<Ipv4Addr>,
     open: BTreeSet<IfName>,
     other_ways: OtherWays,
+    listen_ports: Vec<RangeInclusive<u16>>,
     filtered: BTreeSet<Ipv4Addr>,
 }
 
@@ -36,12 +38,21 @@ impl<'a> Forwarding<'a> {
         let open = local.site.interfaces.iter().filter(|interface| interface.is_open());
         let open = open.map(|interface| interface.name.clone()).collect();
         let other_ways = OtherWays::of(&underlay, &observed.foreign);
-        Self { local, observed, ids, tunnels, underlay, open, other_ways, filtered: strictly_filtered(observed) }
+        Self {
+            local,
+            observed,
+            ids,
+            tunnels,
+            underlay,
+            open,
+            other_ways,
+            listen_ports: local.listen_ports(),
+            filtered: strictly_filtered(observed),
+        }
     }
 
     /// What the kernel is to have of these routes.
     pub(super) fn routing(&self, routes: &BTreeMap<Prefix, ospf::Route>) -> Routing {
-        let ports = self.local.tunnels.values().map(|tunnel| tunnel.listen_port);
         let router = Router {
             loopback: self.local.site.loopback,
             tunnels: &self.tunnels,
@@ -49,7 +60,7 @@ impl<'a> Forwarding<'a> {
             underlay: &self.underlay,
             open: &self.open,
             other_ways: &self.other_ways,
-            listen_ports: ports.clone().min().zip(ports.max()).map(|(first, last)| first..=last),
+            listen_ports: &self.listen_ports,
             filtered: &self.filtered,
             imports: &self.local.site.imports,
             name: |id| self.ids.name(id),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -9,10 +10,12 @@ use tracing::warn;
 
 use super::Options;
 use crate::input_file::{self, Accept};
-use crate::keys::PrivateKey;
+use crate::keys::{PresharedKey, PresharedKeyError, PrivateKey};
 use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, SiteInterface, Tunnel};
 use crate::reconcile::filter::Ruleset;
-use crate::reconcile::state::{Admin, AllowedIps, Backend, Device, FWMARK, Foreign, Identity, Link, Peer, State};
+use crate::reconcile::state::{
+    Admin, AllowedIps, Backend, Device, FWMARK, Foreign, Identity, Link, Peer, Preshared, State,
+};
 use crate::routing::Keyring;
 
 /// The interface that carries the loopback address besides the tunnels.
@@ -37,6 +40,8 @@ pub(super) struct Local {
     /// What it authenticates itself with to OSPF's neighbours.
     pub keyring: Keyring,
     key: PrivateKey,
+    /// The preshared keys of its tunnels that have one, by interface name.
+    preshared: BTreeMap<IfName, PresharedKey>,
 }
 
 impl Local {
@@ -54,9 +59,10 @@ impl Local {
         let tunnels = mesh.tunnels(&site).into_iter().map(|tunnel| (tunnel.interface.clone(), tunnel)).collect();
         let directory = options.mesh_file.parent().unwrap_or(Path::new(""));
         let keyring = Keyring::load(directory, &mesh, &site)?;
+        let preshared = preshared_keys(directory, &tunnels)?;
         let filter = Ruleset::of(&mesh, &site);
         let named = site.interfaces.clone();
-        Ok(Self { mesh, site, named, tunnels, filter, keyring, key })
+        Ok(Self { mesh, site, named, tunnels, filter, keyring, key, preshared })
     }
 
     /// Links, devices and addresses of all tunnels, and the filter. `endpoint` gives the address to send to, where one is known and wanted.
@@ -108,6 +114,15 @@ impl Local {
         differs
     }
 
+    /// The UDP ports that its tunnels listen on: those that follow from the sites' ids as one range, those of their own one by one.
+    pub(super) fn listen_ports(&self) -> Vec<RangeInclusive<u16>> {
+        let (own, regular): (Vec<&Tunnel>, Vec<&Tunnel>) =
+            self.tunnels.values().partition(|tunnel| tunnel.has_own_port);
+        let regular = regular.into_iter().map(|tunnel| tunnel.listen_port);
+        let range = regular.clone().min().zip(regular.max()).map(|(first, last)| first..=last);
+        range.into_iter().chain(own.into_iter().map(|tunnel| tunnel.listen_port..=tunnel.listen_port)).collect()
+    }
+
     /// Which WireGuard this site uses.
     pub(super) fn backend(&self, kernel_has_wireguard: bool) -> anyhow::Result<Backend> {
         match (self.site.backend, kernel_has_wireguard) {
@@ -129,11 +144,24 @@ impl Local {
                 endpoint,
                 keepalive_s: tunnel.keepalive.map_or(0, |keepalive| keepalive.as_secs().try_into().unwrap_or(u16::MAX)),
                 allowed_ips: AllowedIps::Everything,
+                preshared: match self.preshared.get(&tunnel.interface) {
+                    Some(key) => Preshared::Desired(key.clone()),
+                    None => Preshared::None,
+                },
                 handshake_age: None,
             }),
             strangers: BTreeSet::new(),
         }
     }
+}
+
+/// The preshared keys of these tunnels; their files are relative to `directory`.
+fn preshared_keys(
+    directory: &Path,
+    tunnels: &BTreeMap<IfName, Tunnel>,
+) -> Result<BTreeMap<IfName, PresharedKey>, PresharedKeyError> {
+    let files = tunnels.iter().filter_map(|(interface, tunnel)| Some((interface, tunnel.preshared_key_file.as_ref()?)));
+    files.map(|(interface, file)| Ok((interface.clone(), PresharedKey::load(&directory.join(file))?))).collect()
 }
 
 /// Replaces sites' public keys by those of a lab: lines of `SITE BASE64`.

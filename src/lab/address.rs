@@ -47,26 +47,25 @@ pub struct LanPair {
     pub host: Ipv4Network,
 }
 
-/// Every site's addresses in the network between the sites: one IPv4, and one IPv6 if any endpoint of the mesh is IPv6.
+/// Every site's addresses in the network between the sites, IPv4 first: those of its endpoints, at least one IPv4, and one IPv6 if any
+/// endpoint of the mesh is IPv6.
 pub fn underlay(mesh: &Mesh) -> Result<BTreeMap<SiteId, Vec<IpAddr>>, LayoutError> {
     let used = endpoint_addresses(mesh)?;
     let needs_v6 = used.iter().any(IpAddr::is_ipv6);
     mesh.sites
         .iter()
         .map(|site| {
-            let own = own_address(site);
-            let mut addresses = vec![match own {
-                Some(address @ IpAddr::V4(_)) => address,
-                _ => free(LAB_V4.map(|base| IpAddr::from(nth_v4(base, site.id))), &used, || uplink_of(site))?,
-            }];
-            match own {
-                Some(address @ IpAddr::V6(_)) => addresses.push(address),
-                _ if needs_v6 => {
-                    let candidates = LAB_V6.map(|base| IpAddr::from(nth_v6(base, site.id)));
-                    addresses.push(free(candidates, &used, || uplink_of(site))?);
-                }
-                _ => {}
+            let own = own_addresses(mesh, site);
+            let (mut addresses, of_v6): (Vec<IpAddr>, Vec<IpAddr>) = own.into_iter().partition(IpAddr::is_ipv4);
+            if addresses.is_empty() {
+                let candidates = LAB_V4.map(|base| IpAddr::from(nth_v4(base, site.id)));
+                addresses.push(free(candidates, &used, || uplink_of(site))?);
             }
+            if needs_v6 && of_v6.is_empty() {
+                let candidates = LAB_V6.map(|base| IpAddr::from(nth_v6(base, site.id)));
+                addresses.push(free(candidates, &used, || uplink_of(site))?);
+            }
+            addresses.extend(of_v6);
             Ok((site.id, addresses))
         })
         .collect()
@@ -142,15 +141,17 @@ fn endpoint_addresses(mesh: &Mesh) -> Result<BTreeSet<IpAddr>, LayoutError> {
     let mut hosts: BTreeMap<&Host, &Site> = BTreeMap::new();
     let mut addresses = BTreeSet::new();
     for site in &mesh.sites {
-        let Some(endpoint) = &site.endpoint else { continue };
-        if let Some(other) = hosts.insert(&endpoint.host, site) {
-            let host = match &endpoint.host {
-                Host::Address(address) => address.to_string(),
-                Host::Name(name) => name.clone(),
-            };
-            return Err(LayoutError::SharedEndpoint(other.name.clone(), site.name.clone(), host));
+        for host in mesh.endpoint_hosts(site) {
+            let other = hosts.insert(host, site).filter(|other| other.id != site.id);
+            if let Some(other) = other {
+                let host = match host {
+                    Host::Address(address) => address.to_string(),
+                    Host::Name(name) => name.clone(),
+                };
+                return Err(LayoutError::SharedEndpoint(other.name.clone(), site.name.clone(), host));
+            }
         }
-        if let Some(address) = own_address(site) {
+        for address in own_addresses(mesh, site) {
             if address == IpAddr::from(GATEWAY_V4) {
                 return Err(LayoutError::GatewayEndpoint(site.name.clone(), GATEWAY_V4));
             }
@@ -160,11 +161,13 @@ fn endpoint_addresses(mesh: &Mesh) -> Result<BTreeSet<IpAddr>, LayoutError> {
     Ok(addresses)
 }
 
-fn own_address(site: &Site) -> Option<IpAddr> {
-    match site.endpoint.as_ref()?.host {
-        Host::Address(address) => Some(address),
+/// The endpoints of a site that are addresses.
+fn own_addresses(mesh: &Mesh, site: &Site) -> Vec<IpAddr> {
+    let addresses = mesh.endpoint_hosts(site).into_iter().filter_map(|host| match host {
+        Host::Address(address) => Some(*address),
         Host::Name(_) => None,
-    }
+    });
+    addresses.collect()
 }
 
 fn uplink_of(site: &Site) -> String {

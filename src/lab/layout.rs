@@ -245,12 +245,11 @@ impl Draft<'_> {
         let namespace = self.add(router_namespace(&self.mesh.name, &site.name), Node::new(Forwarding::Untouched))?;
         let uplink = WireEnd { namespace: namespace.clone(), interface: self.uplink_name(site) };
         let underlay = self.underlay[&site.id].clone();
-        let nat = match site.endpoint {
-            Some(_) => {
-                self.attach(site, &uplink, &underlay);
-                None
-            }
-            None => Some(self.nat_router(site, &uplink, &underlay)?),
+        let nat = if self.mesh.endpoint_hosts(site).is_empty() {
+            Some(self.nat_router(site, &uplink, &underlay)?)
+        } else {
+            self.attach(site, &uplink, &underlay);
+            None
         };
         if site.prefixes.iter().any(|prefix| prefix.prefix() == 0) {
             let own = self.node(&namespace).addresses.iter().find_map(|(_, address)| match address {
@@ -280,8 +279,11 @@ impl Draft<'_> {
                 IpAddr::V4(_) => (IpAddr::from(GATEWAY_V4), 32),
                 IpAddr::V6(_) => (IpAddr::from(GATEWAY_V6), 64),
             };
+            let is_first = addresses.iter().find(|other| other.is_ipv4() == address.is_ipv4()) == Some(&address);
             let network = self.node(&port.namespace);
-            network.addresses.push((port.interface.clone(), address::network(gateway, gateway_length)));
+            if is_first {
+                network.addresses.push((port.interface.clone(), address::network(gateway, gateway_length)));
+            }
             network.routes.push(Route {
                 destination: address::single(address),
                 via: None,
@@ -289,7 +291,9 @@ impl Draft<'_> {
             });
             let node = self.node(&end.namespace);
             node.addresses.push((end.interface.clone(), address::single(address)));
-            node.routes.push(default_route(gateway, &end.interface));
+            if is_first {
+                node.routes.push(default_route(gateway, &end.interface));
+            }
         }
         self.wires.push(Wire { near: end.clone(), far: port });
     }
@@ -434,9 +438,11 @@ fn hosts_file(mesh: &Mesh, plans: &[SitePlan], segments: &[SegmentPlan]) -> Stri
     let mut line = |address: IpAddr, name: &str| writeln!(text, "{address} {name}").expect("a String takes everything");
     let mut endpoints = BTreeSet::new();
     for (site, plan) in mesh.sites.iter().zip(plans) {
-        if let Some(Host::Name(name)) = site.endpoint.as_ref().map(|endpoint| &endpoint.host) {
-            plan.underlay.iter().for_each(|address| line(*address, name));
-            endpoints.insert(name.clone());
+        for host in mesh.endpoint_hosts(site) {
+            let Host::Name(name) = host else { continue };
+            if endpoints.insert(name.clone()) {
+                plan.underlay.iter().for_each(|address| line(*address, name));
+            }
         }
     }
     for (site, plan) in mesh.sites.iter().zip(plans) {

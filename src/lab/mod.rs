@@ -21,6 +21,7 @@ pub mod ping;
 pub mod preflight;
 pub mod process;
 mod reach;
+mod secrets;
 mod segment_link;
 pub mod state;
 pub mod up;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
+use zeroize::Zeroizing;
 
 use super::netns;
 use crate::input_file::Accept;
@@ -159,6 +160,20 @@ impl State {
         write(&self.public_keys_file(), text.as_bytes(), 0o644)
     }
 
+    /// The lab's own secret for the file that the mesh file names `name`; `generate` gives it the first time.
+    pub fn secret(&self, name: &Path, generate: impl FnOnce() -> Zeroizing<String>) -> Result<Zeroizing<Vec<u8>>> {
+        let path = self.own().join("secrets").join(name);
+        match fs::read(&path) {
+            Ok(secret) => Ok(Zeroizing::new(secret)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let secret = generate();
+                write_secret(&path, secret.as_bytes())?;
+                Ok(Zeroizing::new(secret.as_bytes().to_vec()))
+            }
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        }
+    }
+
     /// The sites that have a directory.
     pub fn sites(&self) -> Result<BTreeSet<String>> {
         let directory = self.directory();
@@ -231,6 +246,11 @@ impl SiteState {
         write(&self.key_file(), key.to_base64().as_bytes(), 0o600)
     }
 
+    /// Replaces the file with a secret that the mesh file names `name`.
+    pub fn write_secret(&self, name: &Path, secret: &[u8]) -> Result<()> {
+        write_secret(&self.0.join(name), secret)
+    }
+
     /// weft's RUN_DIR.
     pub fn run_directory(&self) -> PathBuf {
         self.0.join("run")
@@ -274,6 +294,12 @@ fn made(what: Made) -> PathBuf {
 fn make_directory(path: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
     made.with_context(|| format!("making the directory {}", path.display()))
+}
+
+/// Writes a secret for its owner's eyes, and makes the directories above it.
+fn write_secret(path: &Path, secret: &[u8]) -> Result<()> {
+    path.parent().map_or(Ok(()), make_directory)?;
+    write(path, secret, 0o600)
 }
 
 /// Writes a file whole or not at all.

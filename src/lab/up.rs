@@ -10,6 +10,7 @@ use super::build;
 use super::layout::{Layout, router_namespace};
 use super::netns::Namespace;
 use super::process::{self, Daemon};
+use super::secrets;
 use super::state::State;
 use crate::input_file::Accept;
 use crate::keys::{PrivateKey, PublicKey};
@@ -27,6 +28,8 @@ pub struct Lab {
     /// What the operator should know about the file nevertheless.
     pub warnings: Diagnostics,
     text: String,
+    /// Where the mesh file is.
+    directory: PathBuf,
     program: PathBuf,
 }
 
@@ -37,7 +40,8 @@ impl Lab {
         let Parsed { mesh, warnings } = mesh::parse(&path.display().to_string(), &text)?;
         let layout = Layout::of(&mesh).with_context(|| format!("{} as a lab", path.display()))?;
         let state = State::of(&mesh.name);
-        Ok(Self { mesh, layout, state, warnings, text, program: program.to_owned() })
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { mesh, layout, state, warnings, text, directory, program: program.to_owned() })
     }
 
     /// The lab that is up for `name`, which is a mesh file or the name of a mesh. What counts is the file as it was when the
@@ -64,6 +68,7 @@ impl Lab {
         let mut public_keys = Vec::new();
         for site in &self.mesh.sites {
             public_keys.push((site.name.as_str(), self.site_files(&site.name, keys)?));
+            secrets::provide(&self.mesh, site, &self.directory, &self.state)?;
         }
         self.state.write_public_keys(public_keys.into_iter())?;
         self.state.write_mesh_file(&self.text)

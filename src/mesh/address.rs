@@ -128,9 +128,9 @@ pub(super) fn unusable(network: Ipv4Network) -> Option<&'static str> {
         .map(|(_, _, what)| what)
 }
 
-/// An endpoint: an address or a DNS name, with or without a port.
-pub(super) fn endpoint(entry: &Entry<'_>, report: &mut Report) -> Option<At<WrittenEndpoint>> {
-    let text = entry.string("endpoint = \"203.0.113.1\"", report)?;
+/// An endpoint: an address or a DNS name, with or without a port; `example` is a line that would be right.
+pub(super) fn endpoint(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<WrittenEndpoint>> {
+    let text = entry.string(example, report)?;
     let error = |label: &str| Diagnostic::error(text.span, format!("{} is not an endpoint", quoted(text.value)), label);
     let fault = match read_endpoint(text.value) {
         Ok(endpoint) => match unreachable(&endpoint.host) {

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::Ipv4Network;
 
+use super::address::WrittenEndpoint;
 use super::diagnostic::{Diagnostic, Span};
+use super::draft::Draft;
 use super::model::Host;
 use super::reader::{At, Report};
 use super::site::SiteDraft;
@@ -18,15 +20,18 @@ pub(super) fn loopback(loopbacks: Ipv4Network, id: u16) -> Option<Ipv4Addr> {
 }
 
 /// Reports ids without a loopback, prefixes and endpoints that are in the way of the loopbacks, and repeated prefixes.
-pub(super) fn check(loopbacks: Option<At<Ipv4Network>>, sites: &[SiteDraft<'_>], report: &mut Report) {
-    for site in sites {
+pub(super) fn check(draft: &Draft<'_>, report: &mut Report) {
+    let loopbacks = draft.general.loopbacks.given().copied();
+    for site in &draft.sites {
         check_repetition(site, report);
         if let Some(loopbacks) = loopbacks {
             check_id(loopbacks, site, report);
             check_prefixes(loopbacks, site, report);
-            check_endpoint(loopbacks, site, report);
             check_neighbors(loopbacks, site, report);
         }
+    }
+    if let Some(loopbacks) = loopbacks {
+        draft.endpoints().for_each(|endpoint| check_endpoint(loopbacks, endpoint, report));
     }
 }
 
@@ -63,8 +68,7 @@ fn check_prefixes(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut
     }
 }
 
-fn check_endpoint(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
-    let Some(endpoint) = site.endpoint.given() else { return };
+fn check_endpoint(loopbacks: At<Ipv4Network>, endpoint: &At<WrittenEndpoint>, report: &mut Report) {
     let Host::Address(IpAddr::V4(address)) = &endpoint.value.host else { return };
     if loopbacks.value.contains(*address) {
         report.push(

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use ::ospf::{KeyAlgorithm, KeyId, MAX_KEYS, SequenceCheck};
 use toml::value::{Datetime, Offset};
 
-use super::diagnostic::{Diagnostic, Span, quoted};
+use super::diagnostic::{Diagnostic, Span};
 use super::reader::{At, Entry, Report, Setting, Table};
 use super::schema::AUTH;
 
@@ -250,13 +250,7 @@ fn file(entry: Option<Entry<'_>>, span: Span, report: &mut Report) -> Option<Str
         );
         return None;
     };
-    let path = entry.string(KEY_FILE, report)?;
-    if path.value.is_empty() || path.value.contains('\0') {
-        let title = format!("{} is not a file", quoted(path.value));
-        report.push(Diagnostic::error(path.span, title, "no file has this name").help(format!("write `{KEY_FILE}`")));
-        return None;
-    }
-    Some(path.value.to_owned())
+    entry.file(KEY_FILE, report).map(|path| path.value.to_owned())
 }
 
 fn validity(

@@ -7,6 +7,7 @@ use ::ospf::{AreaConfig, AreaId, RouterId, TtlSecurity};
 use vxlan::Vtep;
 use vxlan::segment::{Host, Segment};
 
+use super::address::WrittenEndpoint;
 use super::addressing::loopback;
 use super::area::AreaDraft;
 use super::auth::Auth;
@@ -14,11 +15,12 @@ use super::diagnostic::Diagnostic;
 use super::general::General;
 use super::link::{LinkDraft, Pair};
 use super::model::{
-    Endpoint, L2, L2Site, Link, Mesh, OspfProcess, OspfSettings, Site, SiteId, SiteInterface, Timers, VirtualLink,
+    Endpoint, L2, L2Site, Link, LinkEnd, Mesh, OspfProcess, OspfSettings, PairUnderlay, Site, SiteId, SiteInterface,
+    Timers, VirtualLink,
 };
 use super::ospf::{OspfKeys, Settled};
 use super::process::ProcessKeys;
-use super::reader::{Report, Setting, Table};
+use super::reader::{At, Report, Setting, Table};
 use super::schema::{self, AREA, LINK, MESH, OSPF, SITE};
 use super::segment::SegmentDraft;
 use super::site::SiteDraft;
@@ -168,6 +170,12 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// Endpoints of sites and links that are right.
+    pub fn endpoints(&self) -> impl Iterator<Item = &At<WrittenEndpoint>> {
+        let of_sites = self.sites.iter().filter_map(|site| site.endpoint.given());
+        of_sites.chain(self.links.iter().flat_map(|link| link.ends.endpoints()))
+    }
+
     /// The router id and loopback of a site, if they are known.
     pub fn loopback(&self, site: &SiteDraft<'_>) -> Option<Ipv4Addr> {
         loopback(self.general.loopbacks.given()?.value, site.id.given()?.value)
@@ -217,10 +225,7 @@ impl<'a> Draft<'a> {
                 port: endpoint.value.port.unwrap_or(port),
             }),
             prefixes: site.prefixes.iter().map(|prefix| prefix.value).collect(),
-            default_originate: match &site.default_originate {
-                Setting::Absent => None,
-                given => Some(given.given()?.value),
-            },
+            default_originate: site.default_originate.optional()?,
             external_ranges: site.external_ranges.clone()?,
             loopback: self.loopback(site)?,
             port,
@@ -235,13 +240,20 @@ impl<'a> Draft<'a> {
     }
 
     fn link(&self, pair: &Pair, ospf: OspfSettings, ttl_security: TtlSecurity) -> Option<Link> {
-        let (one, other) = (self.sites[pair.ends.0].id.given()?.value, self.sites[pair.ends.1].id.given()?.value);
+        let own = pair.link.map(|link| &self.links[link]);
+        let mut ends = [pair.ends.0, pair.ends.1].map(|place| &self.sites[place]);
+        ends.sort_by_key(|site| site.id.given().map(|id| id.value));
+        let [low, high] = ends;
         Some(Link {
-            low: SiteId(one.min(other)),
-            high: SiteId(one.max(other)),
+            low: SiteId(low.id.given()?.value),
+            high: SiteId(high.id.given()?.value),
             ospf,
-            keepalive: self.general.keepalive()?,
+            keepalive: self.general.keepalive(own.map_or(Setting::Absent, |own| own.keepalive))?,
             ttl_security,
+            underlay: match own {
+                Some(own) => underlay(own, low, high)?.map(Box::new),
+                None => None,
+            },
         })
     }
 
@@ -282,4 +294,28 @@ impl<'a> Draft<'a> {
             host_names: names.collect(),
         })
     }
+}
+
+/// What a `[[link]]` says of how its tunnel crosses the network between the sites: the outer `None` is something wrong, the inner one
+/// nothing said.
+fn underlay(link: &LinkDraft<'_>, low: &SiteDraft<'_>, high: &SiteDraft<'_>) -> Option<Option<PairUnderlay>> {
+    let said = PairUnderlay {
+        low: link_end(link, low)?,
+        high: link_end(link, high)?,
+        mtu: link.mtu.optional()?,
+        preshared_key_file: link.preshared_key_file.map(str::to_owned).optional()?,
+    };
+    Some((said != PairUnderlay::default()).then_some(said))
+}
+
+fn link_end(link: &LinkDraft<'_>, site: &SiteDraft<'_>) -> Option<LinkEnd> {
+    Some(LinkEnd {
+        endpoint: link
+            .ends
+            .endpoint(site.written_name)
+            .clone()
+            .map(|endpoint| (endpoint.host, endpoint.port))
+            .optional()?,
+        port: link.ends.port(site.written_name).optional()?,
+    })
 }

@@ -60,7 +60,7 @@ impl<'a> General<'a> {
                 loopbacks(&entry, report)
             }),
             tunnels: TunnelKeys::read(&mut table, report),
-            keepalive: Setting::read(table.take("keepalive"), |entry| keepalive(&entry, report)),
+            keepalive: keepalive(&mut table, report),
             topology: Setting::read(table.take("topology"), |entry| {
                 entry.word(&[("full-mesh", Topology::FullMesh), ("explicit", Topology::Explicit)], report)
             }),
@@ -75,9 +75,9 @@ impl<'a> General<'a> {
         general
     }
 
-    /// PersistentKeepalive; the inner `None` is off.
-    pub fn keepalive(&self) -> Option<Option<Duration>> {
-        self.keepalive.effective(Some(DEFAULT_KEEPALIVE)).map(|effective| effective.value)
+    /// PersistentKeepalive of a tunnel whose `[[link]]` says `own`; the inner `None` is off.
+    pub fn keepalive(&self, own: Setting<Option<Duration>>) -> Option<Option<Duration>> {
+        own.or(self.keepalive).effective(Some(DEFAULT_KEEPALIVE)).map(|effective| effective.value)
     }
 
     pub fn topology(&self) -> Option<Topology> {
@@ -111,12 +111,7 @@ impl TunnelKeys {
                 ];
                 entry.word(&words, report)
             }),
-            mtu: Setting::read(table.take("mtu"), |entry| {
-                // RFC 791 §3.1: every host takes 576 bytes. 65455 + 80 bytes of IPv6, UDP and WireGuard is 65535.
-                let why =
-                    "576 bytes is what every IPv4 host has to take; above 65455 no UDP packet holds the encrypted one";
-                entry.number(576..=65455, why, report)
-            }),
+            mtu: mtu(table, report),
         }
     }
 
@@ -148,12 +143,22 @@ fn port_mode(entry: &Entry<'_>, report: &mut Report) {
     }
 }
 
-fn keepalive(entry: &Entry<'_>, report: &mut Report) -> Option<At<Option<Duration>>> {
+/// Takes `mtu` out of `table`.
+pub(super) fn mtu(table: &mut Table<'_>, report: &mut Report) -> Setting<u16> {
+    Setting::read(table.take("mtu"), |entry| {
+        // RFC 791 §3.1: every host takes 576 bytes. 65455 + 80 bytes of IPv6, UDP and WireGuard is 65535.
+        let why = "576 bytes is what every IPv4 host has to take; above 65455 no UDP packet holds the encrypted one";
+        entry.number(576..=65455, why, report)
+    })
+}
+
+/// Takes `keepalive` out of `table`.
+pub(super) fn keepalive(table: &mut Table<'_>, report: &mut Report) -> Setting<Option<Duration>> {
     const IF_OFF: &str = "write `keepalive = \"off\"` to send none";
-    match entry.value.as_str() {
+    Setting::read(table.take("keepalive"), |entry| match entry.value.as_str() {
         Some("off") => Some(At { value: None, span: entry.span }),
-        _ => seconds(entry, IF_OFF, report).map(|time| At { value: Some(time.value), span: time.span }),
-    }
+        _ => seconds(&entry, IF_OFF, report).map(|time| At { value: Some(time.value), span: time.span }),
+    })
 }
 
 fn loopbacks(entry: &Entry<'_>, report: &mut Report) -> Option<At<Ipv4Network>> {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
+use std::time::Duration;
 
 use ::ospf::TtlSecurity;
 
 use super::diagnostic::{Diagnostic, Span, quoted};
-use super::general::Topology;
+use super::general::{Topology, keepalive, mtu};
+use super::link_ends::LinkEnds;
 use super::ospf::OspfKeys;
 use super::reader::{At, Entry, Report, Setting, Table};
 use super::site::{BY_NAME, SiteDraft, position};
@@ -24,6 +26,11 @@ pub(super) struct LinkDraft<'a> {
     span: Span,
     pub ospf: OspfKeys,
     pub ttl_security: Setting<TtlSecurity>,
+    pub ends: LinkEnds<'a>,
+    pub mtu: Setting<u16>,
+    /// The inner `None` is off.
+    pub keepalive: Setting<Option<Duration>>,
+    pub preshared_key_file: Setting<&'a str>,
 }
 
 /// Two sites with a tunnel, by their place in the file, and the `[[link]]` about them.
@@ -36,12 +43,19 @@ pub(super) struct Pair {
 impl<'a> LinkDraft<'a> {
     pub fn read(mut table: Table<'a>, report: &mut Report) -> Self {
         let entry = table.require("between", EXAMPLE, report);
+        let between = entry.and_then(|entry| between(&entry, report));
         let link = Self {
-            between: entry.and_then(|entry| between(&entry, report)),
+            between,
             span: entry.map_or(table.span, |entry| entry.span),
             ospf: OspfKeys::read(&mut table, report),
             ttl_security: Setting::read(table.take("ttl_security"), |entry| {
                 entry.boolean(TtlSecurity::Required, TtlSecurity::Off, report)
+            }),
+            ends: LinkEnds::read(table.take("endpoint"), table.take("port"), between, report),
+            mtu: mtu(&mut table, report),
+            keepalive: keepalive(&mut table, report),
+            preshared_key_file: Setting::read(table.take("preshared_key_file"), |entry| {
+                entry.file("preshared_key_file = \"taipei-osaka.psk\"", report)
             }),
         };
         table.finish(report);
@@ -84,11 +98,11 @@ pub(super) fn pairs(
             return listed_pairs();
         }
         Topology::FullMesh => {
-            warn_of_hidden(sites, report);
+            warn_of_hidden(sites, links, &listed, report);
             (0..sites.len())
                 .flat_map(|low| (low + 1..sites.len()).map(move |high| (low, high)))
-                .filter(|(low, high)| reachable(&sites[*low]) || reachable(&sites[*high]))
                 .map(|ends| Pair { ends, link: listed.get(&ends).copied() })
+                .filter(|pair| can_start(pair, sites, links))
                 .collect()
         }
     };
@@ -118,7 +132,10 @@ fn listed(sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>], report: &mut Report)
         match by_ends.entry((first.min(second), first.max(second))) {
             Slot::Vacant(slot) => {
                 slot.insert(index);
-                require_an_endpoint(link.span, &sites[first], &sites[second], report);
+                let pair = Pair { ends: (first, second), link: Some(index) };
+                if !can_start(&pair, sites, links) {
+                    report.push(nobody_can_start(link.span, &sites[first], &sites[second]));
+                }
             }
             Slot::Occupied(slot) => {
                 let title = format!("a second link between {} and {}", quoted(one.value), quoted(other.value));
@@ -134,23 +151,27 @@ fn listed(sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>], report: &mut Report)
     by_ends
 }
 
-/// Whether others can send to the site first. An endpoint that is wrong counts: it has been reported.
-fn reachable(site: &SiteDraft<'_>) -> bool {
-    !matches!(site.endpoint, Setting::Absent)
+/// Whether one of the two can send to the other first. An endpoint that is wrong counts: it has been reported.
+fn can_start(pair: &Pair, sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>]) -> bool {
+    let is_called = |site: usize| {
+        let of_link = pair.link.map(|link| links[link].ends.endpoint(sites[site].written_name));
+        !is_hidden(&sites[site]) || of_link.is_some_and(|endpoint| !matches!(endpoint, Setting::Absent))
+    };
+    is_called(pair.ends.0) || is_called(pair.ends.1)
 }
 
-fn require_an_endpoint(link: Span, one: &SiteDraft<'_>, other: &SiteDraft<'_>, report: &mut Report) {
-    if reachable(one) || reachable(other) {
-        return;
-    }
+/// Whether nobody can send to the site first, unless a `[[link]]` says where.
+fn is_hidden(site: &SiteDraft<'_>) -> bool {
+    matches!(site.endpoint, Setting::Absent)
+}
+
+fn nobody_can_start(link: Span, one: &SiteDraft<'_>, other: &SiteDraft<'_>) -> Diagnostic {
     let title = format!("nobody can start the tunnel between {} and {}", one.called(), other.called());
-    report.push(
-        Diagnostic::error(link, title, "neither site has an `endpoint`")
-            .note(one.span, "no `endpoint` here")
-            .note(other.span, "nor here")
-            .help("give one of them an `endpoint`, or remove the link: OSPF finds a way through other sites")
-            .of_absence(),
-    );
+    Diagnostic::error(link, title, "neither site has an `endpoint`")
+        .note(one.span, "no `endpoint` here")
+        .note(other.span, "nor here")
+        .help("give one of them an `endpoint`, or remove the link: OSPF finds a way through other sites")
+        .of_absence()
 }
 
 fn report_crowd(sites: &[SiteDraft<'_>], report: &mut Report) {
@@ -163,10 +184,24 @@ fn report_crowd(sites: &[SiteDraft<'_>], report: &mut Report) {
 }
 
 /// One warning for all the pairs of a full mesh that cannot have a tunnel.
-fn warn_of_hidden(sites: &[SiteDraft<'_>], report: &mut Report) {
-    let hidden: Vec<&SiteDraft<'_>> = sites.iter().filter(|site| !reachable(site)).collect();
-    let [first, second, rest @ ..] = hidden.as_slice() else { return };
-    let names: Vec<String> = hidden.iter().map(|site| site.called()).collect();
+fn warn_of_hidden(
+    sites: &[SiteDraft<'_>],
+    links: &[LinkDraft<'_>],
+    listed: &BTreeMap<(usize, usize), usize>,
+    report: &mut Report,
+) {
+    let hidden: Vec<usize> = (0..sites.len()).filter(|site| is_hidden(&sites[*site])).collect();
+    let lacks_a_tunnel = |site: usize| {
+        let others = hidden.iter().filter(|other| **other != site);
+        others.map(|other| (site.min(*other), site.max(*other))).any(|ends| {
+            let pair = Pair { ends, link: listed.get(&ends).copied() };
+            !can_start(&pair, sites, links)
+        })
+    };
+    let apart: Vec<&SiteDraft<'_>> =
+        hidden.iter().filter(|site| lacks_a_tunnel(**site)).map(|site| &sites[*site]).collect();
+    let [first, second, rest @ ..] = apart.as_slice() else { return };
+    let names: Vec<String> = apart.iter().map(|site| site.called()).collect();
     let title = format!("no tunnel between the sites without `endpoint`: {}", names.join(", "));
     let mut warning = Diagnostic::warning(first.span, title, "no `endpoint`").note(second.span, "no `endpoint`");
     for site in rest {

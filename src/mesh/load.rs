@@ -112,11 +112,11 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     let draft = Draft::read(file, report);
     identity::check(&draft.sites, &draft.segments, report);
     lab_names::check(&draft.sites, &draft.segments, report);
-    addressing::check(draft.general.loopbacks.given().copied(), &draft.sites, report);
+    addressing::check(&draft, report);
     // Where the topology is wrong, the links that are listed are checked all the same.
     let topology = draft.general.topology();
     let pairs = pairs(topology.unwrap_or(Topology::Explicit), &draft.sites, &draft.links, report);
-    ports::check(&draft.general.tunnels, &draft.sites, &pairs, report);
+    ports::check(&draft.general.tunnels, &draft.sites, &pairs, &draft.links, report);
     let settled = draft.settle(report);
     areas::check(&draft, &settled, &pairs, report);
     default_originate::check(&draft.general, &draft.sites, report);

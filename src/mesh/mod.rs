@@ -22,6 +22,7 @@ mod identity;
 mod interface;
 mod lab_names;
 mod link;
+mod link_ends;
 mod load;
 mod member;
 mod ospf;

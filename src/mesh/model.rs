@@ -318,6 +318,30 @@ pub struct Link {
     pub keepalive: Option<Duration>,
     /// Whether OSPF packets have to come with a TTL that shows that nobody forwarded them.
     pub ttl_security: TtlSecurity,
+    /// What is said of the tunnel's way between the sites; `None` where nothing is.
+    pub underlay: Option<Box<PairUnderlay>>,
+}
+
+/// What a `[[link]]` says of the way of its tunnel between the sites, where that differs from the sites' other tunnels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PairUnderlay {
+    /// The end with the lower id.
+    pub low: LinkEnd,
+    /// The end with the higher id.
+    pub high: LinkEnd,
+    /// The largest MTU of the tunnel, bytes.
+    pub mtu: Option<u16>,
+    /// The file with the key that both ends share, relative to the mesh file.
+    pub preshared_key_file: Option<String>,
+}
+
+/// One end of a tunnel, as its `[[link]]` has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkEnd {
+    /// Where the other end sends; without a port to the one that the tunnel listens on here.
+    pub endpoint: Option<(Host, Option<u16>)>,
+    /// The UDP port that the tunnel listens on here.
+    pub port: Option<u16>,
 }
 
 /// One `[[l2]]`: an Ethernet segment across sites.
@@ -362,14 +386,19 @@ pub struct Tunnel {
     pub peer_key: PublicKey,
     /// Loopback of the site at the other end.
     pub peer_loopback: Ipv4Addr,
-    /// UDP port of our end: our `port` + the other end's id.
+    /// UDP port of our end: our `port` + the other end's id, or one of its own.
     pub listen_port: u16,
-    /// Where to send: the other end's host, and its first port + our id. `None` if it has no endpoint.
+    /// Whether its `[[link]]` says that port.
+    pub has_own_port: bool,
+    /// Where to send: the other end's host, and its first port + our id, if the `[[link]]` does not say otherwise. `None` if it has no
+    /// endpoint.
     pub endpoint: Option<(Host, u16)>,
     /// MTU, bytes: the smaller of the two ends', since OSPF joins no ends that differ (RFC 2328 §10.6).
     pub mtu: u16,
     /// PersistentKeepalive in whole seconds; `None` = off.
     pub keepalive: Option<Duration>,
+    /// The file with the key that both ends share, relative to the mesh file.
+    pub preshared_key_file: Option<String>,
     /// Cost, area, timers.
     pub ospf: OspfSettings,
     /// Whether OSPF packets have to come with a TTL that shows that nobody forwarded them.
@@ -394,7 +423,28 @@ impl Mesh {
 
     /// The smallest MTU of any tunnel, octets.
     pub fn smallest_mtu(&self) -> u32 {
-        self.sites.iter().map(|site| u32::from(site.mtu)).min().unwrap_or_default()
+        let of_links = self.links.iter().filter_map(|link| link.underlay.as_ref()?.mtu);
+        self.sites.iter().map(|site| site.mtu).chain(of_links).min().unwrap_or_default().into()
+    }
+
+    /// The hosts by which others reach `site`, its own endpoint first, each once; none behind NAT.
+    pub fn endpoint_hosts<'m>(&'m self, site: &'m Site) -> Vec<&'m Host> {
+        let of_links = self.links.iter().filter_map(|link| {
+            let underlay = link.underlay.as_ref()?;
+            let end = match site.id {
+                id if id == link.low => &underlay.low,
+                id if id == link.high => &underlay.high,
+                _ => return None,
+            };
+            end.endpoint.as_ref().map(|(host, _)| host)
+        });
+        let mut hosts: Vec<&Host> = Vec::new();
+        for host in site.endpoint.iter().map(|endpoint| &endpoint.host).chain(of_links) {
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+        hosts
     }
 
     /// The tunnels of `site`, ordered by the other end's id.
@@ -405,24 +455,39 @@ impl Mesh {
     }
 
     fn tunnel(&self, site: &Site, link: &Link) -> Option<Tunnel> {
-        let peer_id = match site.id {
-            id if id == link.low => link.high,
-            id if id == link.high => link.low,
+        let nothing = PairUnderlay::default();
+        let underlay = link.underlay.as_deref().unwrap_or(&nothing);
+        let (peer_id, here, there) = match site.id {
+            id if id == link.low => (link.high, &underlay.low, &underlay.high),
+            id if id == link.high => (link.low, &underlay.high, &underlay.low),
             _ => return None,
         };
         let peer = self.site_with_id(peer_id)?;
+        let mtu = site.mtu.min(peer.mtu);
         Some(Tunnel {
             interface: super::names::tunnel_interface(&peer.name),
             peer: peer.name.clone(),
             peer_id,
             peer_key: peer.public_key,
             peer_loopback: peer.loopback,
-            listen_port: site.port + peer.id.0,
-            endpoint: peer.endpoint.as_ref().map(|e| (e.host.clone(), e.port + site.id.0)),
-            mtu: site.mtu.min(peer.mtu),
+            listen_port: here.port.unwrap_or_else(|| site.port + peer.id.0),
+            has_own_port: here.port.is_some(),
+            endpoint: endpoint(site, peer, there),
+            mtu: underlay.mtu.map_or(mtu, |most| mtu.min(most)),
+            preshared_key_file: underlay.preshared_key_file.clone(),
             keepalive: link.keepalive,
             ttl_security: link.ttl_security,
             ospf: link.ospf.clone(),
         })
     }
+}
+
+/// Where `site` sends to reach `peer`, of which the link between them says `end`.
+fn endpoint(site: &Site, peer: &Site, end: &LinkEnd) -> Option<(Host, u16)> {
+    let listening = || end.port.unwrap_or_else(|| peer.port + site.id.0);
+    if let Some((host, port)) = &end.endpoint {
+        return Some((host.clone(), port.unwrap_or_else(listening)));
+    }
+    let endpoint = peer.endpoint.as_ref()?;
+    Some((endpoint.host.clone(), end.port.unwrap_or_else(|| endpoint.port + site.id.0)))
 }

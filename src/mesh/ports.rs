@@ -1,36 +1,201 @@
-//! UDP ports: a site has one per tunnel, its first port + the other end's id. None may pass 65535, and where sites
-//! share a host, none may meet.
+//! UDP ports: a site has one per tunnel, its first port + the other end's id, or what a `[[link]]` says of this tunnel. None may pass
+//! 65535, and where sites share a host, or tunnels a site, none may meet.
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Diagnostic, Span};
 use super::general::TunnelKeys;
-use super::link::Pair;
+use super::link::{LinkDraft, Pair};
 use super::model::Host;
-use super::reader::{At, Effective, Report};
+use super::reader::{At, Effective, Report, Setting};
 use super::site::SiteDraft;
 
-/// Reports ports beyond 65535 and ports at which two sites would be reached.
-pub(super) fn check(base: &TunnelKeys, sites: &[SiteDraft<'_>], pairs: &[Pair], report: &mut Report) {
-    let peers = peers(sites, pairs);
-    let listening = sites.iter().zip(&peers).filter_map(|(site, peers)| Some((site.tunnels.port(base)?, peers)));
-    let reached = sites.iter().zip(&peers).filter_map(|(site, peers)| {
-        let endpoint = site.endpoint.given()?;
-        Some((Effective { value: endpoint.value.port?, from: Some(endpoint.span) }, peers))
-    });
-    check_range(listening.chain(reached), report);
-    check_shared_hosts(base, sites, &peers, report);
+/// Reports ports beyond 65535 and ports at which two tunnels would be reached.
+pub(super) fn check(
+    base: &TunnelKeys,
+    sites: &[SiteDraft<'_>],
+    pairs: &[Pair],
+    links: &[LinkDraft<'_>],
+    report: &mut Report,
+) {
+    let tunnels = Tunnels { base, sites, links, of_sites: of_sites(sites.len(), pairs) };
+    tunnels.check_range(report);
+    tunnels.check_listening(report);
+    tunnels.check_shared_hosts(report);
 }
 
-/// For each site the ids of those it has a tunnel to.
-fn peers(sites: &[SiteDraft<'_>], pairs: &[Pair]) -> Vec<Vec<At<u16>>> {
-    let mut peers = vec![Vec::new(); sites.len()];
-    for Pair { ends: (low, high), .. } in pairs {
-        peers[*low].extend(sites[*high].id.given().copied());
-        peers[*high].extend(sites[*low].id.given().copied());
+/// One end of a tunnel.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// The site at the other end, by its place in the file.
+    peer: usize,
+    /// The `[[link]]` about the two.
+    link: Option<usize>,
+}
+
+/// A port, and the place in the file that it follows from.
+#[derive(Debug, Clone, Copy)]
+struct Port {
+    number: u16,
+    span: Span,
+}
+
+struct Tunnels<'d, 'a> {
+    base: &'d TunnelKeys,
+    sites: &'d [SiteDraft<'a>],
+    links: &'d [LinkDraft<'a>],
+    /// The ends at each site.
+    of_sites: Vec<Vec<End>>,
+}
+
+fn of_sites(sites: usize, pairs: &[Pair]) -> Vec<Vec<End>> {
+    let mut ends = vec![Vec::new(); sites];
+    for Pair { ends: (low, high), link } in pairs {
+        ends[*low].push(End { peer: *high, link: *link });
+        ends[*high].push(End { peer: *low, link: *link });
     }
-    peers
+    ends
+}
+
+impl Tunnels<'_, '_> {
+    /// What the link says of the port at `site`.
+    fn own_port(&self, site: usize, end: End) -> &Setting<u16> {
+        end.link.map_or(&Setting::Absent, |link| self.links[link].ends.port(self.sites[site].written_name))
+    }
+
+    /// The id that is added to a first port of `site`; `None` if the link says the port itself.
+    fn added(&self, site: usize, end: End) -> Option<At<u16>> {
+        let is_own = !matches!(self.own_port(site, end), Setting::Absent);
+        self.sites[end.peer].id.given().copied().filter(|_| !is_own)
+    }
+
+    /// Where the tunnel listens at `site`.
+    fn listening(&self, site: usize, end: End) -> Option<Port> {
+        match self.own_port(site, end) {
+            Setting::Given(own) => Some(Port { number: own.value, span: own.span }),
+            Setting::Wrong => None,
+            Setting::Absent => {
+                let first = self.sites[site].tunnels.port(self.base)?;
+                let number = first.value.checked_add(self.added(site, end)?.value)?;
+                Some(Port { number, span: first.from.unwrap_or(self.sites[site].span) })
+            }
+        }
+    }
+
+    /// Where the other end sends to reach `site`: one text for one host, and the port.
+    fn reached(&self, site: usize, end: End) -> Option<(String, Port)> {
+        let of_link = end.link.map(|link| self.links[link].ends.endpoint(self.sites[site].written_name));
+        match of_link {
+            Some(Setting::Given(own)) => {
+                let number = own.value.port.or_else(|| Some(self.listening(site, end)?.number))?;
+                Some((text(&own.value.host), Port { number, span: own.span }))
+            }
+            Some(Setting::Wrong) => None,
+            Some(Setting::Absent) | None => {
+                let endpoint = self.sites[site].endpoint.given()?;
+                let number = match (endpoint.value.port, self.added(site, end)) {
+                    (Some(first), Some(id)) => first.checked_add(id.value)?,
+                    _ => self.listening(site, end)?.number,
+                };
+                Some((text(&endpoint.value.host), Port { number, span: endpoint.span }))
+            }
+        }
+    }
+
+    fn check_range(&self, report: &mut Report) {
+        let added: Vec<Vec<At<u16>>> = self
+            .of_sites
+            .iter()
+            .enumerate()
+            .map(|(site, ends)| ends.iter().filter_map(|end| self.added(site, *end)).collect())
+            .collect();
+        let listening =
+            self.sites.iter().zip(&added).filter_map(|(site, added)| Some((site.tunnels.port(self.base)?, added)));
+        let reached = self.sites.iter().zip(&added).filter_map(|(site, added)| {
+            let endpoint = site.endpoint.given()?;
+            Some((Effective { value: endpoint.value.port?, from: Some(endpoint.span) }, added))
+        });
+        check_range(listening.chain(reached), report);
+    }
+
+    /// Two tunnels of one site.
+    fn check_listening(&self, report: &mut Report) {
+        for (site, ends) in self.of_sites.iter().enumerate() {
+            // Ids differ: without a port of its own no tunnel meets another.
+            if ends.iter().all(|end| matches!(self.own_port(site, *end), Setting::Absent)) {
+                continue;
+            }
+            let mut owners: BTreeMap<u16, (End, Span)> = BTreeMap::new();
+            for end in ends {
+                let Some(port) = self.listening(site, *end) else { continue };
+                let own = self.own_port(site, *end).given().map(|own| own.span);
+                match owners.entry(port.number) {
+                    Slot::Vacant(slot) => _ = slot.insert((*end, port.span)),
+                    Slot::Occupied(slot) => {
+                        let (before, span) = *slot.get();
+                        let called = |end: End| self.sites[end.peer].called();
+                        let title = format!(
+                            "UDP port {} of site {} would be that of its tunnels to {} and to {}",
+                            port.number,
+                            self.sites[site].called(),
+                            called(before),
+                            called(*end)
+                        );
+                        let (here, there) = own.map_or((span, port.span), |own| (own, span));
+                        report.push(
+                            Diagnostic::error(here, title, "a port that another tunnel has")
+                                .note(there, "the other one's follows from this")
+                                .help("give each tunnel of a site a port of its own"),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tunnels behind one address or name: each needs a port of its own there.
+    fn check_shared_hosts(&self, report: &mut Report) {
+        let mut by_host: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for (index, site) in self.sites.iter().enumerate() {
+            if let Some(endpoint) = site.endpoint.given() {
+                by_host.entry(text(&endpoint.value.host)).or_default().insert(index);
+            }
+        }
+        let alone: BTreeSet<String> =
+            by_host.iter().filter(|(_, at)| at.len() < 2).map(|(host, _)| host.clone()).collect();
+        // Where links say nothing, a host of one site has no port twice.
+        let of_links: BTreeSet<String> = self
+            .links
+            .iter()
+            .flat_map(|link| link.ends.endpoints())
+            .map(|endpoint| text(&endpoint.value.host))
+            .collect();
+        let shared = |host: &str| of_links.contains(host) || !alone.contains(host);
+        let mut owners: BTreeMap<(String, u16), (usize, Span)> = BTreeMap::new();
+        let mut reported: BTreeSet<(usize, usize)> = BTreeSet::new();
+        for (site, ends) in self.of_sites.iter().enumerate() {
+            for end in ends {
+                let Some((host, port)) = self.reached(site, *end).filter(|(host, _)| shared(host)) else { continue };
+                match owners.entry((host, port.number)) {
+                    Slot::Vacant(slot) => _ = slot.insert((site, port.span)),
+                    Slot::Occupied(owner) => {
+                        let (before, span) = *owner.get();
+                        // What meets at the site itself has been reported.
+                        if before != site && reported.insert((before, site)) {
+                            let (host, number) = owner.key();
+                            report.push(collision(
+                                host,
+                                *number,
+                                (&self.sites[before], span),
+                                (&self.sites[site], port.span),
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// One error for each place that says a first port, about the highest id that is added to it.
@@ -60,52 +225,21 @@ fn check_range<'p>(firsts: impl Iterator<Item = (Effective<u16>, &'p Vec<At<u16>
     }
 }
 
-/// Sites behind one address or name: each needs ports of its own there.
-fn check_shared_hosts(base: &TunnelKeys, sites: &[SiteDraft<'_>], peers: &[Vec<At<u16>>], report: &mut Report) {
-    let mut by_host: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, site) in sites.iter().enumerate() {
-        if let Some(endpoint) = site.endpoint.given() {
-            by_host.entry(host(&endpoint.value.host)).or_default().push(index);
-        }
-    }
-    for (host, members) in by_host.into_iter().filter(|(_, members)| members.len() > 1) {
-        let mut owners: BTreeMap<u16, usize> = BTreeMap::new();
-        let mut reported: BTreeSet<(usize, usize)> = BTreeSet::new();
-        for member in members {
-            let Some(first) = outside_port(base, &sites[member]) else { continue };
-            for port in peers[member].iter().filter_map(|id| first.checked_add(id.value)) {
-                match owners.entry(port) {
-                    Slot::Vacant(slot) => {
-                        slot.insert(member);
-                    }
-                    Slot::Occupied(owner) if *owner.get() != member && reported.insert((*owner.get(), member)) => {
-                        report.push(collision(&host, port, &sites[*owner.get()], &sites[member]));
-                    }
-                    Slot::Occupied(_) => {}
-                }
-            }
-        }
-    }
-}
-
-fn outside_port(base: &TunnelKeys, site: &SiteDraft<'_>) -> Option<u16> {
-    match site.endpoint.given()?.value.port {
-        Some(port) => Some(port),
-        None => site.tunnels.port(base).map(|port| port.value),
-    }
-}
-
-fn collision(host: &str, port: u16, before: &SiteDraft<'_>, site: &SiteDraft<'_>) -> Diagnostic {
-    let span = |site: &SiteDraft<'_>| site.endpoint.given().map_or(site.span, |endpoint| endpoint.span);
+fn collision(
+    host: &str,
+    port: u16,
+    (before, other): (&SiteDraft<'_>, Span),
+    (site, span): (&SiteDraft<'_>, Span),
+) -> Diagnostic {
     let title =
         format!("sites {} and {} would both be reached at UDP port {port} of {host}", before.called(), site.called());
-    Diagnostic::error(span(site), title, "the same host, with ports that overlap")
-        .note(span(before), "the other one")
+    Diagnostic::error(span, title, "the same host, with ports that overlap")
+        .note(other, "the other one")
         .help("give one another first port, as in `endpoint = \"HOST:PORT\"`, further away than the highest site id")
 }
 
 /// One text for one host: names do not differ by case or a final dot.
-fn host(host: &Host) -> String {
+fn text(host: &Host) -> String {
     match host {
         Host::Address(address) => address.to_string(),
         Host::Name(name) => name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase(),

@@ -87,6 +87,15 @@ impl<T> Setting<T> {
         }
     }
 
+    /// The value if there is one; the outer `None` is one that is wrong.
+    pub fn optional(self) -> Option<Option<T>> {
+        match self {
+            Self::Absent => Some(None),
+            Self::Wrong => None,
+            Self::Given(At { value, .. }) => Some(Some(value)),
+        }
+    }
+
     /// With weft's own default; `None` if what was given is wrong.
     pub fn effective(self, default: T) -> Option<Effective<T>> {
         match self {
@@ -188,6 +197,18 @@ impl<'a> Entry<'a> {
         Some(At { value: text?, span: self.span })
     }
 
+    /// The name of a file; `example` is a line that would be right.
+    pub fn file(&self, example: &str, report: &mut Report) -> Option<At<&'a str>> {
+        let path = self.string(example, report)?;
+        if path.value.is_empty() || path.value.contains('\0') {
+            let title = format!("{} is not a file", quoted(path.value));
+            report
+                .push(Diagnostic::error(path.span, title, "no file has this name").help(format!("write `{example}`")));
+            return None;
+        }
+        Some(path)
+    }
+
     /// An integer within `bounds`; `why` says where the bounds come from.
     pub fn number<T>(&self, bounds: RangeInclusive<T>, why: &str, report: &mut Report) -> Option<At<T>>
     where
@@ -275,6 +296,19 @@ impl<'a> Entry<'a> {
             report.push(self.wrong_type("a table in braces", example));
         }
         Some(Table::new(section, self.span, table?))
+    }
+
+    /// The entries of a table in braces whose keys are names that the file chose; `example` is a line that would be right.
+    pub fn by_name(&self, example: &str, report: &mut Report) -> Option<Vec<(At<&'a str>, Entry<'a>)>> {
+        let Some(table) = self.value.as_table() else {
+            report.push(self.wrong_type("a table in braces", example));
+            return None;
+        };
+        let named = |(name, value): (&'a toml::Spanned<toml::de::DeString<'a>>, &'a toml::Spanned<DeValue<'a>>)| {
+            let at = At { value: name.get_ref().as_ref(), span: name.span().into() };
+            (at, Entry { key: self.key, key_span: at.span, span: value.span().into(), value: value.get_ref() })
+        };
+        Some(table.iter().map(named).collect())
     }
 
     /// An array of tables in braces; what is not one is reported and left out.

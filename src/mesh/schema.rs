@@ -157,8 +157,11 @@ pub(super) static IMPORT: Section =
     Section { title: "`[[site.import]]`", own: &["prefixes", "tags", "action"], shared: &[] };
 
 /// `[[link]]`.
-pub(super) static LINK: Section =
-    Section { title: "`[[link]]`", own: &["between", "ttl_security"], shared: &[INTERFACE, TIMERS, AUTHENTICATION] };
+pub(super) static LINK: Section = Section {
+    title: "`[[link]]`",
+    own: &["between", "endpoint", "port", "mtu", "keepalive", "preshared_key_file", "ttl_security"],
+    shared: &[INTERFACE, TIMERS, AUTHENTICATION],
+};
 
 /// `[[l2]]`.
 pub(super) static L2: Section = Section {

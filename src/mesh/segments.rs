@@ -20,7 +20,7 @@ pub(super) fn check(draft: &Draft<'_>, report: &mut Report) {
     for (index, segment) in draft.segments.iter().enumerate() {
         check_sites(segment, &draft.sites, report);
         check_gateway(segment, &draft.segments[..index], draft.general.loopbacks.given().copied(), report);
-        check_endpoints(segment, &draft.sites, report);
+        check_endpoints(segment, draft, report);
         match segment.sites.as_slice() {
             [] => {}
             [_] => warn_of_one_site(segment, report),
@@ -83,9 +83,9 @@ fn check_gateway(
 }
 
 /// Tunnels would look for the site behind the bridge.
-fn check_endpoints(segment: &SegmentDraft<'_>, sites: &[SiteDraft<'_>], report: &mut Report) {
+fn check_endpoints(segment: &SegmentDraft<'_>, draft: &Draft<'_>, report: &mut Report) {
     let Some(gateway) = segment.gateway.given() else { return };
-    for endpoint in sites.iter().filter_map(|site| site.endpoint.given()) {
+    for endpoint in draft.endpoints() {
         let Host::Address(IpAddr::V4(address)) = &endpoint.value.host else { continue };
         if gateway.value.contains(*address) {
             let title = format!("endpoint {address} is in the network of segment {}", segment.called());

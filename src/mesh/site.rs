@@ -62,7 +62,9 @@ impl<'a> SiteDraft<'a> {
             public_key: Setting::read(table.require("public_key", "public_key = \"…\"", report), |entry| {
                 public_key(&entry, report)
             }),
-            endpoint: Setting::read(table.take("endpoint"), |entry| endpoint(&entry, report)),
+            endpoint: Setting::read(table.take("endpoint"), |entry| {
+                endpoint(&entry, "endpoint = \"203.0.113.1\"", report)
+            }),
             prefixes: table.take("prefixes").map_or_else(Vec::new, |entry| prefixes(&entry, report)),
             default_originate: Setting::read(table.take("default_originate"), |entry| {
                 default_originate(&entry, report)

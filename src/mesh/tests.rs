@@ -126,6 +126,39 @@ fn settings_of_a_section_override_those_it_inherits() {
 }
 
 #[test]
+fn a_link_may_have_its_own_endpoints_ports_mtu_keepalive_and_key() {
+    let mesh = parse("links", &example("src/mesh/tests/good/links.toml")).unwrap().mesh;
+    let site = |name| mesh.site(name).unwrap();
+    let tunnel = |from, to: &str| mesh.tunnels(site(from)).into_iter().find(|tunnel| tunnel.peer == to).unwrap();
+    let address = |text: &str, port| Some((Host::Address(text.parse().unwrap()), port));
+    let (dc, office) = (tunnel("dc", "office"), tunnel("office", "dc"));
+    // The port at dc is the link's, which the endpoint does not say again; at office the two differ.
+    assert_eq!((dc.listen_port, dc.has_own_port, office.endpoint.clone()), (500, true, address("192.0.2.1", 500)));
+    assert_eq!(
+        (office.listen_port, office.has_own_port, dc.endpoint.clone()),
+        (51821, false, address("2001:db8::2", 443))
+    );
+    for tunnel in [&dc, &office] {
+        assert_eq!((tunnel.mtu, tunnel.keepalive), (1300, None));
+        assert_eq!(tunnel.preshared_key_file.as_deref(), Some("dc-office.psk"));
+    }
+    // The site's endpoint with the link's port, and a ceiling above what the sites have.
+    assert_eq!((tunnel("dc", "shop").listen_port, tunnel("shop", "dc").endpoint), (4500, address("203.0.113.1", 4500)));
+    assert_eq!((tunnel("dc", "shop").endpoint, tunnel("dc", "shop").mtu), (None, 1420));
+    assert_eq!(tunnel("dc", "shop").keepalive.map(|time| time.as_secs()), Some(25));
+    // Neither has an endpoint but for this link.
+    assert_eq!(
+        (tunnel("booth", "shop").endpoint, tunnel("shop", "booth").endpoint),
+        (address("192.168.7.1", 51824), None)
+    );
+    assert_eq!(tunnel("booth", "dc").endpoint, address("203.0.113.1", 7004));
+    assert_eq!(mesh.smallest_mtu(), 1300);
+    assert_eq!(mesh.endpoint_hosts(site("shop")), [&Host::Address("192.168.7.1".parse().unwrap())]);
+    assert_eq!(mesh.endpoint_hosts(site("dc")).len(), 2);
+    assert!(mesh.endpoint_hosts(site("booth")).is_empty());
+}
+
+#[test]
 fn authentication_is_inherited_like_cost() {
     use ::ospf::SequenceCheck;
     let mesh = parse("auth", &example("src/mesh/tests/good/auth.toml")).unwrap().mesh;

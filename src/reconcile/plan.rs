@@ -11,11 +11,11 @@ use ospf::Prefix;
 
 use super::overlay::{self, OverlayStep, plan_making};
 use super::state::{
-    Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, Peer, Route, RouteKey, RouteKind, Scope,
-    State, Sysctl, SysctlKey,
+    Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, Peer, Preshared, Route, RouteKey, RouteKind,
+    Scope, State, Sysctl, SysctlKey,
 };
 use super::step::Step;
-use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange};
+use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
 use crate::mesh::IfName;
 
 /// WireGuard's REJECT_AFTER_TIME: a session older than this carries nothing any more.
@@ -239,11 +239,17 @@ fn peer_change(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<S
             Some(AllowedIps::Everything) => AllowedIpsChange::Keep,
             Some(AllowedIps::Incomplete) | None => AllowedIpsChange::AddEverything,
         },
+        preshared: match &wanted.preshared {
+            wanted if found.map_or(&Preshared::None, |found| &found.preshared) == wanted => PresharedChange::Keep,
+            Preshared::Desired(key) => PresharedChange::Set(key.clone()),
+            Preshared::None | Preshared::Observed(_) => PresharedChange::Remove,
+        },
     };
     let nothing = found.is_some()
         && change.endpoint.is_none()
         && change.keepalive_s.is_none()
-        && change.allowed_ips == AllowedIpsChange::Keep;
+        && change.allowed_ips == AllowedIpsChange::Keep
+        && change.preshared == PresharedChange::Keep;
     (!nothing).then_some(change)
 }
 

@@ -27,7 +27,9 @@ mod tests {
 
     use super::*;
     use crate::keys::PrivateKey;
-    use crate::reconcile::state::{Admin, AllowedIps, Backend, FWMARK, ForeignInterface, Identity, Link, Peer};
+    use crate::reconcile::state::{
+        Admin, AllowedIps, Backend, FWMARK, ForeignInterface, Identity, Link, Peer, Preshared,
+    };
 
     fn name(text: &str) -> IfName {
         IfName::new(text).unwrap()
@@ -40,6 +42,7 @@ mod tests {
             endpoint: None,
             keepalive_s: 0,
             allowed_ips: AllowedIps::Everything,
+            preshared: Preshared::None,
             handshake_age: None,
         };
         let device = Device {

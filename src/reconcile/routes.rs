@@ -47,8 +47,8 @@ pub struct Router<'a, N> {
     pub open: &'a BTreeSet<IfName>,
     /// What tunnels' packets have without OSPF's routes.
     pub other_ways: &'a OtherWays,
-    /// First and last UDP port that tunnels listen on; `None` without tunnels.
-    pub listen_ports: Option<RangeInclusive<u16>>,
+    /// First and last UDP port of each range that tunnels listen in.
+    pub listen_ports: &'a [RangeInclusive<u16>],
     /// Own addresses at which a strict reverse path filter looks ([`super::sysctls::strictly_filtered`]).
     pub filtered: &'a BTreeSet<Ipv4Addr>,
     /// Which of the routes are wanted in the kernel.
@@ -151,7 +151,7 @@ where
         install(MAIN_TABLE, harmless);
     }
     if routing.routes.keys().any(|key| key.table == CAPTURE_TABLE) {
-        routing.rules = capture_rules(router.listen_ports.as_ref(), router.filtered);
+        routing.rules = capture_rules(router.listen_ports, router.filtered);
     }
     routing
 }
@@ -193,7 +193,7 @@ fn may_capture(prefix: Prefix, underlay: &BTreeSet<Ipv4Addr>) -> bool {
 }
 
 /// The rules by which unmarked packets reach [`CAPTURE_TABLE`].
-fn capture_rules(listen_ports: Option<&RangeInclusive<u16>>, filtered: &BTreeSet<Ipv4Addr>) -> BTreeSet<Rule> {
+fn capture_rules(listen_ports: &[RangeInclusive<u16>], filtered: &BTreeSet<Ipv4Addr>) -> BTreeSet<Rule> {
     let mut rules = BTreeSet::from([
         Rule {
             priority: RULE_PRIORITY + 1,
@@ -212,7 +212,7 @@ fn capture_rules(listen_ports: Option<&RangeInclusive<u16>>, filtered: &BTreeSet
     // a mark: it would find the tunnel, and drop the packet that came by the uplink. These rules tell it otherwise. They
     // name the router's own addresses so that no packet of a LAN host with such a port is led past the tunnel. (`iif lo`
     // would say that too, but the kernel looks at ports only if a rule without it does: fib_rule_requires_fldissect.)
-    if let Some(ports) = listen_ports {
+    for ports in listen_ports {
         rules.extend(filtered.iter().map(|address| Rule {
             priority: RULE_PRIORITY,
             selector: Selector::UdpFrom(*address, *ports.start(), *ports.end()),

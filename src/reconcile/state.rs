@@ -15,7 +15,7 @@ use vxlan::Mac;
 
 use super::filter::Ruleset;
 use super::overlay::Overlay;
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::{KeyDigest, PresharedKey, PrivateKey, PublicKey};
 use crate::mesh::IfName;
 
 /// Protocol number of weft's routes, rules and addresses (RTA_PROTOCOL, FRA_PROTOCOL, IFA_PROTO).
@@ -133,9 +133,41 @@ pub struct Peer {
     pub keepalive_s: u16,
     /// What it may send and be sent.
     pub allowed_ips: AllowedIps,
+    /// The key that both ends share besides their own.
+    pub preshared: Preshared,
     /// Observed: time since the last handshake, `None` if there was none yet. Desired: `None`.
     pub handshake_age: Option<Duration>,
 }
+
+/// The preshared key of a peer. Equal if the keys are.
+#[derive(Debug, Clone, Default)]
+pub enum Preshared {
+    /// None.
+    #[default]
+    None,
+    /// Observed: what identifies it. The key itself is read and not kept.
+    Observed(KeyDigest),
+    /// Desired: all of it.
+    Desired(PresharedKey),
+}
+
+impl Preshared {
+    fn digest(&self) -> Option<KeyDigest> {
+        match self {
+            Self::None => None,
+            Self::Observed(digest) => Some(*digest),
+            Self::Desired(key) => Some(key.digest()),
+        }
+    }
+}
+
+impl PartialEq for Preshared {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest() == other.digest()
+    }
+}
+
+impl Eq for Preshared {}
 
 /// AllowedIPs of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::filter::Ruleset;
 use super::overlay::OverlayStep;
 use super::state::{Backend, Freshness, Observed, Route, RouteKey, RouteKind, Rule, Selector, Sysctl};
-use super::tunnels::DeviceChange;
+use super::tunnels::{DeviceChange, PresharedChange};
 use crate::mesh::IfName;
 
 /// What the executor does, in the order of the plan. Doing a step again does no harm.
@@ -130,7 +130,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Says which parts are written, never a private key.
+/// Says which parts are written, never a secret key.
 impl fmt::Display for DeviceChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -150,6 +150,11 @@ impl fmt::Display for DeviceChange {
             parts.extend(peer.keepalive_s.map(|keepalive_s| format!("keepalive {keepalive_s} s")));
             if peer.allowed_ips == super::tunnels::AllowedIpsChange::AddEverything {
                 parts.push("all addresses allowed".to_owned());
+            }
+            match peer.preshared {
+                PresharedChange::Keep => {}
+                PresharedChange::Remove => parts.push("no preshared key".to_owned()),
+                PresharedChange::Set(_) => parts.push("preshared key".to_owned()),
             }
         }
         f.write_str(&parts.join(", "))

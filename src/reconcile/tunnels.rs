@@ -6,7 +6,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use super::state::Device;
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::{PresharedKey, PrivateKey, PublicKey};
 use crate::mesh::IfName;
 
 /// WireGuard's side of the reconcile loop. Every operation may be repeated without harm.
@@ -57,6 +57,20 @@ pub struct PeerChange {
     pub keepalive_s: Option<u16>,
     /// Whether to add AllowedIPs `0.0.0.0/0` and `::/0`.
     pub allowed_ips: AllowedIpsChange,
+    /// What to do about the preshared key.
+    pub preshared: PresharedChange,
+}
+
+/// What to do about a peer's preshared key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum PresharedChange {
+    /// It is right.
+    #[default]
+    Keep,
+    /// Take it away.
+    Remove,
+    /// Put this one there.
+    Set(PresharedKey),
 }
 
 /// What to do about a peer's AllowedIPs.

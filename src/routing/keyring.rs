@@ -27,31 +27,39 @@ impl Keyring {
     /// # Errors
     /// The first file that is not there, that others can read, or that holds no key for its purpose.
     pub fn load(directory: &Path, mesh: &Mesh, site: &Site) -> Result<Self, SecretFileError> {
+        let mut keyring = Self::default();
+        for (key_file, most) in Self::files(mesh, site) {
+            let mut secret = load_secret(&directory.join(&key_file), most)?;
+            keyring.by_file.insert(key_file, Secret::new(std::mem::take(&mut secret)));
+        }
+        Ok(keyring)
+    }
+
+    /// The key files that `site` uses, as the mesh file names them, and the most bytes that the key of each can have.
+    pub fn files(mesh: &Mesh, site: &Site) -> BTreeMap<String, usize> {
         let tunnels = mesh.tunnels(site);
         let of_tunnels = tunnels.iter().map(|tunnel| &tunnel.ospf.auth);
         let interfaces = site.interfaces.iter().chain(&site.interface_patterns);
         let of_interfaces = interfaces.map(|interface| &interface.ospf.auth);
         let of_virtual_links = site.virtual_links.iter().map(|link| &link.auth);
-        let mut keyring = Self::default();
+        let mut files = BTreeMap::new();
+        let mut add = |key_file: &String, most: usize| {
+            let least = files.entry(key_file.clone()).or_insert(most);
+            *least = most.min(*least);
+        };
         for auth in of_tunnels.chain(of_interfaces).chain(of_virtual_links) {
             match auth {
                 Auth::None => {}
-                Auth::Simple { key_file } => keyring.read(directory, key_file, LONGEST_PASSWORD)?,
+                Auth::Simple { key_file } => add(key_file, LONGEST_PASSWORD),
                 Auth::Keys { keys, .. } => {
                     for key in keys {
                         let most = if key.algorithm == KeyAlgorithm::Md5 { LONGEST_MD5_KEY } else { usize::MAX };
-                        keyring.read(directory, &key.key_file, most)?;
+                        add(&key.key_file, most);
                     }
                 }
             }
         }
-        Ok(keyring)
-    }
-
-    fn read(&mut self, directory: &Path, key_file: &str, most: usize) -> Result<(), SecretFileError> {
-        let mut secret = load_secret(&directory.join(key_file), most)?;
-        self.by_file.insert(key_file.to_owned(), Secret::new(std::mem::take(&mut secret)));
-        Ok(())
+        files
     }
 
     /// What the mesh file says, as the engine understands it; `zero` is the moment of the engine's time zero by the present clock.

@@ -17,11 +17,11 @@ use wireguard_control::{
 };
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::uapi::{Found, FoundPeer, Uapi, public_half};
+use super::uapi::{Found, FoundPeer, Uapi, digest, public_half};
 use crate::keys::PublicKey;
 use crate::mesh::IfName;
-use crate::reconcile::state::{AllowedIps, Backend, Device, Identity, Peer};
-use crate::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange};
+use crate::reconcile::state::{AllowedIps, Backend, Device, Identity, Peer, Preshared};
+use crate::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
 
 /// A device that has not said within this time how it is, is not read.
 const READ_PATIENCE: Duration = Duration::from_secs(1);
@@ -135,10 +135,12 @@ fn found(mut device: LibraryDevice) -> Found {
         identity
     });
     let peers = device.peers.iter_mut().map(|peer| {
-        if let Some(key) = &mut peer.config.preshared_key {
+        let preshared = peer.config.preshared_key.as_mut().and_then(|key| {
+            let found = digest(&key.0);
             key.0.zeroize();
-        }
-        found_peer(peer)
+            found
+        });
+        FoundPeer { preshared, ..found_peer(peer) }
     });
     Found {
         identity,
@@ -148,6 +150,7 @@ fn found(mut device: LibraryDevice) -> Found {
     }
 }
 
+/// The preshared key left out.
 fn found_peer(info: &PeerInfo) -> FoundPeer {
     let networks = info.config.allowed_ips.iter();
     FoundPeer {
@@ -158,6 +161,7 @@ fn found_peer(info: &PeerInfo) -> FoundPeer {
         rx_bytes: info.stats.rx_bytes,
         tx_bytes: info.stats.tx_bytes,
         allowed_ips: networks.filter_map(|ip| ipnetwork::IpNetwork::new(ip.address, ip.cidr).ok()).collect(),
+        preshared: None,
     }
 }
 
@@ -188,6 +192,7 @@ fn peer(found: &FoundPeer, now: SystemTime) -> Peer {
         endpoint: found.endpoint,
         keepalive_s: found.keepalive_s,
         allowed_ips: if everything { AllowedIps::Everything } else { AllowedIps::Incomplete },
+        preshared: found.preshared.map_or(Preshared::None, Preshared::Observed),
         // A handshake in the future is one of a clock that was set back since.
         handshake_age: found.last_handshake.map(|then| now.duration_since(then).unwrap_or_default()),
     }
@@ -223,6 +228,11 @@ fn lines(change: &DeviceChange) -> Zeroizing<String> {
         match peer.allowed_ips {
             AllowedIpsChange::Keep => {}
             AllowedIpsChange::AddEverything => text.push_str("allowed_ip=0.0.0.0/0\nallowed_ip=::/0\n"),
+        }
+        match &peer.preshared {
+            PresharedChange::Keep => {}
+            PresharedChange::Remove => hex_line(&mut text, "preshared_key", &[0; 32]),
+            PresharedChange::Set(key) => hex_line(&mut text, "preshared_key", &key.to_bytes()),
         }
     }
     text
@@ -269,6 +279,11 @@ fn peer_update(change: &PeerChange) -> PeerConfigBuilder {
     if let Some(seconds) = change.keepalive_s {
         peer = peer.set_persistent_keepalive_interval(seconds);
     }
+    match &change.preshared {
+        PresharedChange::Keep => {}
+        PresharedChange::Remove => peer = peer.unset_preshared_key(),
+        PresharedChange::Set(key) => peer = peer.set_preshared_key(Key(*key.to_bytes())),
+    }
     match change.allowed_ips {
         AllowedIpsChange::Keep => peer,
         AllowedIpsChange::AddEverything => peer.allow_all_ips(),
@@ -278,6 +293,8 @@ fn peer_update(change: &PeerChange) -> PeerConfigBuilder {
 #[cfg(test)]
 mod tests {
     use wireguard_control::PeerConfig;
+
+    use crate::keys::PresharedKey;
 
     use super::*;
 
@@ -323,6 +340,7 @@ mod tests {
                 endpoint: "192.0.2.1:1".parse().ok(),
                 keepalive_s: Some(25),
                 allowed_ips: AllowedIpsChange::AddEverything,
+                preshared: PresharedChange::Set(PresharedKey::from_bytes(&[7; 32])),
             }),
             ..DeviceChange::default()
         };
@@ -336,7 +354,8 @@ mod tests {
         let nine = "09".repeat(32);
         let expected = format!(
             "public_key={nine}\nremove=true\npublic_key={one}\nendpoint=192.0.2.1:1\npersistent_keepalive_interval=25\n\
-             allowed_ip=0.0.0.0/0\nallowed_ip=::/0\n"
+             allowed_ip=0.0.0.0/0\nallowed_ip=::/0\npreshared_key={}\n",
+            "07".repeat(32)
         );
         assert_eq!(*lines(&change), expected);
     }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::{KeyDigest, PrivateKey, PublicKey};
 use crate::mesh::IfName;
 
 /// Where UAPI sockets are looked for, in this order.
@@ -46,6 +46,7 @@ pub struct FoundPeer {
     pub rx_bytes: u64,
     pub tx_bytes: u64,
     pub allowed_ips: Vec<IpNetwork>,
+    pub preshared: Option<KeyDigest>,
 }
 
 /// A connection to a device.
@@ -138,6 +139,7 @@ fn parse(answer: &[u8]) -> io::Result<Found> {
             ("private_key", None) => found.identity = public_half(&*key_bytes(value)?),
             ("listen_port", None) => found.listen_port = number(value)?,
             ("fwmark", None) => found.fwmark = number(value)?,
+            ("preshared_key", Some(peer)) => peer.preshared = digest(&*key_bytes(value)?),
             ("endpoint", Some(peer)) => peer.endpoint = Some(value.parse().map_err(|_| invalid(key))?),
             ("persistent_keepalive_interval", Some(peer)) => peer.keepalive_s = number(value)?,
             ("rx_bytes", Some(peer)) => peer.rx_bytes = number(value)?,
@@ -168,6 +170,7 @@ impl FoundPeer {
             rx_bytes: 0,
             tx_bytes: 0,
             allowed_ips: Vec::new(),
+            preshared: None,
         }
     }
 
@@ -180,6 +183,11 @@ impl FoundPeer {
 /// The public half of `private_key`; `None` for the key of zeros, which stands for none.
 pub fn public_half(private_key: &[u8; 32]) -> Option<PublicKey> {
     (*private_key != [0; 32]).then(|| PrivateKey::from_bytes(private_key).public())
+}
+
+/// What identifies a preshared key; `None` for the key of zeros, which stands for none.
+pub fn digest(preshared_key: &[u8; 32]) -> Option<KeyDigest> {
+    (*preshared_key != [0; 32]).then(|| KeyDigest::of(preshared_key))
 }
 
 fn number<T: std::str::FromStr>(value: &str) -> io::Result<T> {

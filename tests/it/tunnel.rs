@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use weft::keys::{PrivateKey, PublicKey};
 use weft::mesh::IfName;
 use weft::reconcile::state::{AllowedIps, Backend};
-use weft::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, Tunnels};
+use weft::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange, Tunnels};
 use weft::tunnel::{WireGuard, device};
 
 const RUN_DIR: &str = "/run/weft";
@@ -52,6 +52,7 @@ fn first_configuration(key: &PrivateKey, peer: PublicKey) -> DeviceChange {
             endpoint: "192.0.2.2:51821".parse().ok(),
             keepalive_s: Some(25),
             allowed_ips: AllowedIpsChange::AddEverything,
+            preshared: PresharedChange::Keep,
         }),
     }
 }
@@ -80,6 +81,7 @@ fn a_device_is_read_back_as_it_was_written_and_changed_piece_by_piece() {
             endpoint: "[2001:db8::2]:51821".parse().ok(),
             keepalive_s: None,
             allowed_ips: AllowedIpsChange::Keep,
+            preshared: PresharedChange::Keep,
         };
         let change = DeviceChange { peer: Some(moved), ..DeviceChange::default() };
         drivers.configure(&wg, &change).await.unwrap();

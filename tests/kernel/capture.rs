@@ -85,7 +85,7 @@ async fn bring_up(router: &mut Router, routes: &[&str]) {
         underlay: &BTreeSet::from([PEER]),
         open: &BTreeSet::new(),
         other_ways: &OtherWays::default(),
-        listen_ports: Some(PORT..=PORT),
+        listen_ports: &[PORT..=PORT],
         filtered: &strictly_filtered(&observed),
         imports: &[],
         name: |id: InterfaceId| (id == InterfaceId(2)).then_some(&tunnel),

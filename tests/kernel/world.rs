@@ -15,8 +15,8 @@ use weft::kernel::{Failure, Kernel, Watch};
 use weft::keys::PrivateKey;
 use weft::mesh::IfName;
 use weft::reconcile::state::{
-    Admin, AllowedIps, Backend, Device, FWMARK, Identity, Link, MAIN_TABLE, Nexthop, Observed, Peer, Route, RouteKey,
-    State,
+    Admin, AllowedIps, Backend, Device, FWMARK, Identity, Link, MAIN_TABLE, Nexthop, Observed, Peer, Preshared, Route,
+    RouteKey, State,
 };
 use weft::reconcile::sysctls::desired_sysctls;
 use weft::reconcile::tunnels::{AllowedIpsChange, DeviceChange, Tunnels};
@@ -188,6 +188,7 @@ impl Tunnels for Engine {
                 endpoint: peer.endpoint,
                 keepalive_s: peer.keepalive_s.unwrap_or(0),
                 allowed_ips: AllowedIps::Everything,
+                preshared: Preshared::None,
                 handshake_age: None,
             });
         }
@@ -286,6 +287,7 @@ pub fn tunnels_to(sites: &[u8]) -> State {
             endpoint: None,
             keepalive_s: 25,
             allowed_ips: AllowedIps::Everything,
+            preshared: Preshared::None,
             handshake_age: None,
         };
         let device = Device {

@@ -74,6 +74,23 @@ fn a_site_without_endpoint_is_behind_a_nat_router_whose_outside_is_its_underlay_
 }
 
 #[test]
+fn endpoints_of_links_are_on_the_uplink_beside_the_sites_own_and_leave_nobody_behind_nat() {
+    let shop =
+        "[[link]]\nbetween = [\"shop\", \"a\"]\nendpoint = { a = \"198.51.100.1\", shop = \"shop.example.net\" }\n";
+    let layout = layout_of(&[A, ("shop", shop)]);
+    assert_eq!(addresses(&layout, "m-a")[..2], ["eth0 203.0.113.1/32", "eth0 198.51.100.1/32"]);
+    assert_eq!(routes(&layout, "m-a"), ["0.0.0.0/0 via 169.254.0.1 dev eth0"]);
+    assert_eq!(
+        routes(&layout, "m-net")[..2],
+        ["203.0.113.1/32 dev to-a", "198.51.100.1/32 dev to-a"],
+        "{:?}",
+        routes(&layout, "m-net")
+    );
+    assert!(!layout.nodes.contains_key("m-shop-nat"));
+    assert!(layout.hosts_file.contains("198.18.0.2 shop.example.net"), "{}", layout.hosts_file);
+}
+
+#[test]
 fn one_ipv6_endpoint_gives_every_site_an_ipv6_address_too() {
     let layout = layout_of(&[A, ("dc", "endpoint = \"2001:db8::4\"")]);
     assert_eq!(

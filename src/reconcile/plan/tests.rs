@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ospf::Prefix;
 
 use super::*;
-use crate::keys::PrivateKey;
+use crate::keys::{PresharedKey, PrivateKey};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, Selector,
@@ -57,6 +57,7 @@ fn wanted(backend: Backend, sites: &[u8]) -> State {
                 endpoint: Some(endpoint(id)),
                 keepalive_s: 25,
                 allowed_ips: AllowedIps::Everything,
+                preshared: Preshared::None,
                 handshake_age: None,
             }),
             strangers: BTreeSet::new(),
@@ -214,6 +215,7 @@ fn configure(device: &mut Device, change: &DeviceChange) {
         endpoint: None,
         keepalive_s: 0,
         allowed_ips: AllowedIps::Incomplete,
+        preshared: Preshared::None,
         handshake_age: None,
     });
     assert_eq!(peer.public_key, change.public_key, "one peer at a time");
@@ -221,6 +223,11 @@ fn configure(device: &mut Device, change: &DeviceChange) {
     peer.keepalive_s = change.keepalive_s.unwrap_or(peer.keepalive_s);
     if change.allowed_ips == AllowedIpsChange::AddEverything {
         peer.allowed_ips = AllowedIps::Everything;
+    }
+    match &change.preshared {
+        PresharedChange::Keep => {}
+        PresharedChange::Remove => peer.preshared = Preshared::None,
+        PresharedChange::Set(key) => peer.preshared = Preshared::Observed(key.digest()),
     }
 }
 
@@ -253,6 +260,23 @@ fn first_start_makes_links_before_addresses_before_routes() {
             "add route 10.2.0.0/16 via 10.255.0.2 dev wg-b",
         ]
     );
+}
+
+#[test]
+fn a_preshared_key_is_written_if_it_differs_and_taken_away_where_none_is_wanted() {
+    let with = |preshared| {
+        let mut desired = wanted(Backend::Userspace, &[2]);
+        desired.devices.get_mut(&interface(2)).unwrap().peer.as_mut().unwrap().preshared = preshared;
+        desired
+    };
+    let key = |octet| Preshared::Desired(PresharedKey::from_bytes(&[octet; 32]));
+    let said = |parts: &str| [format!("configure wg-b: peer AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=, {parts}")];
+    let mut observed = settled(&with(Preshared::None));
+    assert_eq!(planned(&with(key(1)), &mut observed, &Applied::default()), said("preshared key"));
+    assert_eq!(planned(&with(key(1)), &mut observed, &Applied::default()), [] as [&str; 0]);
+    assert_eq!(planned(&with(key(2)), &mut observed, &Applied::default()), said("preshared key"));
+    assert_eq!(planned(&with(Preshared::None), &mut observed, &Applied::default()), said("no preshared key"));
+    assert_eq!(planned(&with(Preshared::None), &mut observed, &Applied::default()), [] as [&str; 0]);
 }
 
 #[test]

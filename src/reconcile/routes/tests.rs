@@ -64,7 +64,7 @@ fn routed_with(
         underlay: &underlay,
         open: &others.map(|_| name("eth1")).into_iter().collect(),
         other_ways: &others.map(|others| OtherWays::of(&underlay, others)).unwrap_or_default(),
-        listen_ports: Some(51822..=51823),
+        listen_ports: &[51822..=51823],
         filtered: &filtered.iter().map(|address| address.parse().unwrap()).collect(),
         imports,
         name: |id| names.get(&id),
