@@ -6,30 +6,92 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use serde::Serialize;
 
 use super::{Outcome, report};
 use crate::input_file::Accept;
 use crate::keys::PrivateKey;
-use crate::mesh::{self, Endpoint, Host, Mesh, Parsed, Site, SiteId};
+use crate::mesh::{self, Diagnostics, Endpoint, Finding, Host, Mesh, Parsed, Site, SiteId};
 
 /// Check a mesh file.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The mesh file
+    /// The mesh file; `-` is standard input
     file: PathBuf,
     /// A private key: say also which site it makes this router
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is said with `--json`.
+#[derive(Debug, Serialize)]
+struct Answer<'d> {
+    /// What the file is called.
+    file: &'d str,
+    /// Whether a router can use it.
+    good: bool,
+    /// Errors and warnings, in the order of the file.
+    findings: Vec<Finding<'d>>,
+    /// What a good file amounts to.
+    mesh: Option<Amount<'d>>,
+    /// The site that `--key` makes this router.
+    site: Option<&'d str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Amount<'d> {
+    name: &'d str,
+    sites: usize,
+    tunnels: usize,
+    segments: usize,
 }
 
 impl Args {
     /// Prints a summary of a good file, or every error of a wrong one.
     pub fn run(self) -> anyhow::Result<Outcome> {
-        let Parsed { mesh, warnings } = mesh::load(&self.file, Accept::Any)?;
-        report::warnings(&warnings);
-        let mut text = summary(&self.file, &mesh);
-        if let Some(path) = &self.key {
-            let site = mesh.own_site(&PrivateKey::load(path, Accept::Any)?.public())?;
+        let (path, name) = match self.file.to_str() {
+            Some("-") => (Path::new("/dev/stdin"), "standard input".to_owned()),
+            _ => (self.file.as_path(), self.file.display().to_string()),
+        };
+        let text = mesh::read(path, Accept::Any)?;
+        match mesh::parse(&name, &text) {
+            Ok(Parsed { mesh, warnings }) => self.good(&name, &mesh, &warnings),
+            Err(errors) if self.json => {
+                let findings = errors.findings().collect();
+                print(&Answer { file: &name, good: false, findings, mesh: None, site: None })?;
+                Ok(Outcome::NotGood)
+            }
+            Err(errors) => Err(errors.into()),
+        }
+    }
+
+    fn good(&self, name: &str, mesh: &Mesh, warnings: &Diagnostics) -> anyhow::Result<Outcome> {
+        let site = match &self.key {
+            Some(path) => Some((path, mesh.own_site(&PrivateKey::load(path, Accept::Any)?.public())?)),
+            None => None,
+        };
+        if self.json {
+            let amount = Amount {
+                name: &mesh.name,
+                sites: mesh.sites.len(),
+                tunnels: mesh.links.len(),
+                segments: mesh.segments.len(),
+            };
+            print(&Answer {
+                file: name,
+                good: true,
+                findings: warnings.findings().collect(),
+                mesh: Some(amount),
+                site: site.map(|(_, site)| site.name.as_str()),
+            })?;
+            return Ok(Outcome::Good);
+        }
+        report::warnings(warnings);
+        let mut text = summary(name, mesh);
+        if let Some((path, site)) = site {
             let _ = writeln!(text, "\n{} is the key of site {} (id {})", path.display(), site.name, site.id);
         }
         io::stdout().write_all(text.as_bytes()).context("writing the summary to stdout")?;
@@ -37,11 +99,16 @@ impl Args {
     }
 }
 
-fn summary(file: &Path, mesh: &Mesh) -> String {
+fn print(answer: &Answer<'_>) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(answer).context("writing JSON")?;
+    io::stdout().write_all(format!("{text}\n").as_bytes()).context("writing to stdout")
+}
+
+fn summary(file: &str, mesh: &Mesh) -> String {
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let mut text = format!(
         "{}: good\nmesh {}: {}, {}, {}loopbacks {}\n\n",
-        file.display(),
+        file,
         mesh.name,
         count(mesh.sites.len(), "site"),
         count(mesh.links.len(), "tunnel"),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
 
 /// The most diagnostics that are rendered; of the rest only the number is said.
 const MAX_RENDERED: usize = 100;
@@ -22,7 +23,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    fn range(self) -> Range<usize> {
+    pub(super) fn range(self) -> Range<usize> {
         self.start..self.end
     }
 }
@@ -123,6 +124,13 @@ impl Diagnostic {
         self.at.span
     }
 
+    /// From the first to the last place that it points at.
+    pub(super) fn extent(&self) -> Span {
+        let spans = || std::iter::once(&self.at).chain(&self.notes).map(|label| label.span);
+        let start = spans().map(|span| span.start).min().unwrap_or_default();
+        Span { start, end: spans().map(|span| span.end).max().unwrap_or_default() }
+    }
+
     fn render(&self, renderer: &Renderer, file_name: &str, text: &str) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
@@ -186,6 +194,55 @@ impl Diagnostics {
             parts.push(format!("… and {rest} more"));
         }
         parts.join("\n\n")
+    }
+}
+
+/// A finding for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding<'d> {
+    /// `error` or `warning`.
+    pub severity: &'static str,
+    /// What it is, in one line.
+    pub title: &'d str,
+    /// Where, and what about this place.
+    #[serde(flatten)]
+    pub place: Place<'d>,
+    /// Further places that have to do with it.
+    pub notes: Vec<Place<'d>>,
+    /// What would be right.
+    pub help: Option<&'d str>,
+}
+
+/// A place in a mesh file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place<'d> {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// What is said about it.
+    pub label: &'d str,
+}
+
+impl Diagnostics {
+    /// All of them, for programs.
+    pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
+        self.list.iter().map(move |diagnostic| Finding {
+            severity: match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            title: &diagnostic.title,
+            place: self.place(&diagnostic.at),
+            notes: diagnostic.notes.iter().map(|note| self.place(note)).collect(),
+            help: diagnostic.help.as_deref(),
+        })
+    }
+
+    fn place<'d>(&'d self, label: &'d Label) -> Place<'d> {
+        let before = &self.text[..label.span.start];
+        let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Place { line: 1 + before.matches('\n').count(), column: 1 + before[line..].chars().count(), label: &label.text }
     }
 }
 

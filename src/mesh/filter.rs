@@ -19,6 +19,9 @@ impl PrefixRule {
     /// `"0.0.0.0/0 le 32"`: every destination.
     pub const ALL: Self = Self { within: Prefix::DEFAULT, shortest: 0, longest: 32 };
 
+    /// Every destination but a default route.
+    pub const ALL_BUT_DEFAULT: Self = Self { shortest: 1, ..Self::ALL };
+
     /// Whether `prefix` is selected.
     pub fn selects(&self, prefix: Prefix) -> bool {
         self.within.covers(prefix) && (self.shortest..=self.longest).contains(&prefix.len())

@@ -12,7 +12,7 @@ use super::general::Topology;
 use super::link::pairs;
 use super::model::Mesh;
 use super::reader::{Report, Table};
-use super::schema::FILE;
+use super::schema::{FILE, is_list};
 use super::{
     addressing, areas, default_originate, identity, lab_names, ports, router_links, segment_hosts, segment_ports,
     segments, speakers,
@@ -89,8 +89,11 @@ pub fn read(path: &Path, accept: Accept) -> Result<String, LoadError> {
 pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Diagnostics> {
     let (document, faults) = DeTable::parse_recoverable(text);
     let syntax = syntax_errors(text, &faults);
-    if syntax.iter().any(|error| line_of(text, error.span().start).trim_start().starts_with('[')) {
-        // Which section what follows belongs to is anybody's guess.
+    if let Some(first) = syntax.iter().position(|error| is_header(text, error.span())) {
+        // Which section what follows belongs to is anybody's guess: of that only other headers are wrong by themselves.
+        let own =
+            |(index, error): (usize, Diagnostic)| (index <= first || is_header(text, error.span())).then_some(error);
+        let syntax = syntax.into_iter().enumerate().filter_map(own).collect();
         return Err(Diagnostics::new(file_name, text, syntax));
     }
     let mut report = Report::default();
@@ -134,9 +137,13 @@ fn with_syntax_errors(text: &str, syntax: Vec<Diagnostic>, others: Vec<Diagnosti
     if syntax.is_empty() {
         return others;
     }
-    let lines: BTreeSet<usize> = syntax.iter().map(|error| line_start(text, error.span().start)).collect();
-    let stands =
-        |error: &Diagnostic| error.basis() == Basis::Presence && !lines.contains(&line_start(text, error.span().start));
+    // What stands in a line of one of them, or in an array that is not closed, may be something else.
+    let lost: Vec<Span> = syntax.iter().map(Diagnostic::extent).collect();
+    let is_lost = |at: usize| {
+        let line = line_start(text, at);
+        lost.iter().any(|span| (line_start(text, span.start)..=line_start(text, span.end)).contains(&line))
+    };
+    let stands = |error: &Diagnostic| error.basis() == Basis::Presence && !is_lost(error.span().start);
     let others = others.into_iter().filter(stands);
     syntax.into_iter().chain(others.collect::<Vec<_>>()).collect()
 }
@@ -148,14 +155,33 @@ fn syntax_errors(text: &str, faults: &[toml::de::Error]) -> Vec<Diagnostic> {
     for fault in faults {
         let span = Span::from(fault.span().unwrap_or(text.len()..text.len()));
         if lines.insert(line_start(text, span.start)) {
-            errors.push(syntax_error(span, fault.message()));
+            let error = syntax_error(text, span, fault.message());
+            // What follows in an array that is not closed is the same fault.
+            if errors.last().is_none_or(|last: &Diagnostic| last.span() != error.span()) {
+                errors.push(error);
+            }
         }
     }
     errors
 }
 
-fn syntax_error(span: Span, message: &str) -> Diagnostic {
+fn syntax_error(text: &str, span: Span, message: &str) -> Diagnostic {
     let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
+    let is_in_array = what == "missing comma between array elements" || what == "unexpected `=` in array";
+    if let Some(bracket) = is_in_array.then(|| open_array(text, span)).flatten() {
+        let label = "goes on to the next line that is no element of it";
+        return Diagnostic::error(bracket, "syntax error: unclosed array", label)
+            .note(span, "this line")
+            .help("add the `]` that ends it");
+    }
+    if what == "duplicate key" && is_header(text, span) {
+        let name = &text[span.range()];
+        let help = match is_list(name) {
+            true => format!("write `[[{name}]]`, here and above: there may be several of these"),
+            false => format!("write one section `[{name}]`"),
+        };
+        return Diagnostic::error(span, format!("syntax error: a second `[{name}]`"), "again").help(help);
+    }
     let (label, help) = match what {
         "duplicate key" => ("again in the same section", "write each key once".to_owned()),
         "string values must be quoted" => {
@@ -167,9 +193,38 @@ fn syntax_error(span: Span, message: &str) -> Diagnostic {
     Diagnostic::error(span, format!("syntax error: {what}"), label).help(help)
 }
 
+/// The bracket of an array that goes on at `at`, in a line that is no element of one: a section, or a key with its value.
+fn open_array(text: &str, at: Span) -> Option<Span> {
+    let line = line_of(text, at.start).trim_start();
+    let is_key = |name: &str| {
+        let name = name.trim();
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    };
+    if !line.starts_with("[[") && !line.split_once('=').is_some_and(|(name, _)| is_key(name)) {
+        return None;
+    }
+    let mut end = line_start(text, at.start);
+    while end > 0 {
+        let start = line_start(text, end - 1);
+        if let Some((name, value)) = text[start..end].split_once('=')
+            && is_key(name)
+        {
+            let bracket = start + name.len() + 1 + (value.len() - value.trim_start().len());
+            return value.trim_start().starts_with('[').then_some(Span { start: bracket, end: bracket + 1 });
+        }
+        end = start;
+    }
+    None
+}
+
 /// The byte where the line with byte `at` begins.
 fn line_start(text: &str, at: usize) -> usize {
     text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
+}
+
+/// Whether a finding is about the header of a section.
+fn is_header(text: &str, span: Span) -> bool {
+    line_of(text, span.start).trim_start().starts_with('[')
 }
 
 fn line_of(text: &str, at: usize) -> &str {

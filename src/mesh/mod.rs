@@ -45,7 +45,7 @@ mod virtual_link;
 
 pub use auth::{Auth, AuthKey, Validity};
 pub use default_originate::{DefaultOriginate, When};
-pub use diagnostic::{Diagnostics, Look};
+pub use diagnostic::{Diagnostics, Finding, Look, Place};
 pub use filter::*;
 pub use graceful_restart::GracefulRestart;
 pub use load::{LoadError, Parsed, load, parse, read};

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use ::ospf::{External, ExternalMetric, Prefix};
 
 use super::address::any_network;
-use super::diagnostic::{Diagnostic, quoted};
+use super::diagnostic::{Diagnostic, Span, quoted};
 use super::filter::{ImportAction, ImportRule, PrefixRule, Redistribution, Source};
 use super::reader::{At, Entry, Report, Setting, Table};
 use super::schema::TAGGED;
@@ -48,7 +48,15 @@ pub(super) fn redistribution(mut table: Table<'_>, report: &mut Report) -> Optio
         let words = [("kernel", Source::Kernel), ("connected", Source::Connected), ("static", Source::Static)];
         entry.word(&words, report)
     });
-    let prefixes = table.require("prefixes", EXAMPLE, report).and_then(|entry| tagged_list(&entry, report));
+    let prefixes = match table.take("prefixes") {
+        Some(entry) => tagged_list(&entry, report),
+        None => {
+            if let Some(from) = from.filter(|from| from.value == Source::Connected) {
+                report.push(every_network(from.span));
+            }
+            Some(vec![(PrefixRule::ALL_BUT_DEFAULT, None)])
+        }
+    };
     let metric =
         Setting::read(table.take("metric"), |entry| entry.number(METRICS, "an external metric has 24 bits", report));
     let kind = MetricType::read(table.take("type"), report);
@@ -58,6 +66,13 @@ pub(super) fn redistribution(mut table: Table<'_>, report: &mut Report) -> Optio
     let metric = kind.metric(metric.effective(DEFAULT_METRIC)?.value);
     let external = External { metric, forwarding: None, tag: tag.effective(0)?.value };
     Some(Redistribution { from: from?.value, prefixes: prefixes?, external })
+}
+
+fn every_network(span: Span) -> Diagnostic {
+    let title = "the networks of all interfaces are redistributed";
+    Diagnostic::warning(span, title, "those of containers, and of the uplink, too")
+        .help("list the networks that belong to the site, as in `prefixes = [\"10.1.0.0/16 le 32\"]`")
+        .of_absence()
 }
 
 /// Reads a `[[site.import]]`; `None` if something in it is wrong.

@@ -192,6 +192,11 @@ pub(super) static L2_SITE: Section = Section { title: "`[[l2.site]]`", own: &["n
 pub(super) static L2_HOST: Section =
     Section { title: "`[[l2.host]]`", own: &["site", "mac", "ip", "name", "pin"], shared: &[] };
 
+/// Whether there may be several sections `name` at the top level.
+pub(super) fn is_list(name: &str) -> bool {
+    [&AREA, &SITE, &LINK, &L2].iter().any(|section| section.title == format!("`[[{name}]]`"))
+}
+
 /// The sections that have `key`, as they are written.
 pub(super) fn sections_with(key: &str) -> Vec<&'static str> {
     [

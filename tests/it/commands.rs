@@ -117,6 +117,31 @@ fn check_refuses_a_wrong_file_with_its_errors_and_their_number() {
 }
 
 #[test]
+fn check_says_for_programs_what_it_found_and_where() {
+    let answer = |output: &Output| serde_json::from_str::<serde_json::Value>(stdout(output)).unwrap();
+    let good = fs::read_to_string(TRIANGLE).unwrap();
+    let output = weft_with_input(&["check", "-", "--json"], &good);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let said = answer(&output);
+    assert_eq!((&said["file"], &said["good"]), (&"standard input".into(), &true.into()));
+    assert_eq!(said["findings"], serde_json::json!([]));
+    assert_eq!(said["mesh"], serde_json::json!({"name": "triangle", "sites": 3, "tunnels": 3, "segments": 0}));
+
+    let wrong =
+        "[mesh]\nname = \"é\"\nloopbacks = \"10.255.0.0/16\"\n[[site]]\nname = \"a\"\nid = 0\npublic_key = \"x\"\n";
+    let output = weft_with_input(&["check", "-", "--json"], wrong);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(1), ""));
+    let said = answer(&output);
+    assert_eq!((&said["good"], &said["mesh"]), (&false.into(), &serde_json::Value::Null));
+    let findings = said["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 3, "{findings:#?}");
+    let id = &findings[1];
+    assert_eq!((&id["line"], &id["column"], &id["severity"]), (&6.into(), &6.into(), &"error".into()));
+    assert_eq!((&id["title"], &id["label"]), (&"`id` is out of range".into(), &"not in 1..=65534".into()));
+    assert!(id["help"].as_str().is_some_and(|help| help.starts_with("a site id is a number")), "{id}");
+}
+
+#[test]
 fn check_of_a_file_that_is_not_there_says_so() {
     let output = weft(&["check", "/nonexistent/mesh.toml"]);
     assert_eq!(output.status.code(), Some(1));
