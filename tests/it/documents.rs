@@ -21,6 +21,20 @@ fn every_path_in_architecture_md_exists() {
 }
 
 #[test]
+fn the_unit_exposes_no_more_than_a_router_has_to() {
+    let unit = Path::new(ROOT).join("configs/weft.service");
+    // In tenths.
+    let judge = |most: &str| {
+        let mut command = Command::new("systemd-analyze");
+        command.args(["security", "--offline=true", "--no-pager", &format!("--threshold={most}")]).arg(&unit);
+        command.output().expect("needs systemd-analyze: apt-get install systemd")
+    };
+    let judged = judge("28");
+    assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stdout));
+    assert!(!judge("20").status.success(), "nothing is judged");
+}
+
+#[test]
 fn each_of_the_33_corner_cases_of_ospf_has_a_test_named_after_its_number() {
     let mut numbers = std::collections::BTreeSet::new();
     let mut directories = vec![Path::new(ROOT).join("ospf/src")];
