@@ -6,6 +6,7 @@ mod check;
 mod clear;
 mod down;
 mod engine;
+mod examples;
 mod forget;
 mod keygen;
 mod lab;
@@ -24,7 +25,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::control::DEFAULT_RUN_DIR;
@@ -108,7 +109,8 @@ pub enum Outcome {
 
 /// Runs the program: reads the arguments, does what they say, reports errors on stderr.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&examples::with_examples(Cli::command()).get_matches());
+    let cli = cli.unwrap_or_else(|error| error.exit());
     match cli.command.run() {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::NotGood) => ExitCode::from(1),

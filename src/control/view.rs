@@ -174,6 +174,8 @@ pub struct Route {
     pub nexthops: Vec<Nexthop>,
     /// Routers that originate it.
     pub originators: Vec<Ipv4Addr>,
+    /// The name of each of these that is a site; `null` for other routers.
+    pub originator_sites: Vec<Option<String>>,
     /// External Route Tag.
     pub tag: u32,
     /// Of external-2, the type 2 metric; else `null`.

@@ -357,6 +357,7 @@ impl Report<'_> {
             metric: route.metric,
             nexthops: self.nexthops(&route.nexthops),
             originators: route.originators.iter().map(|router| Ipv4Addr::from(*router)).collect(),
+            originator_sites: route.originators.iter().map(|router| self.site_of(*router)).collect(),
             tag: route.tag,
             type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
             kernel: self.forwarding.presence(prefix, route).to_owned(),
@@ -462,8 +463,10 @@ impl Report<'_> {
     }
 
     fn site_of(&self, router_id: RouterId) -> Option<String> {
-        let address = Ipv4Addr::from(router_id);
-        self.local.mesh.sites.iter().find(|site| site.loopback == address).map(|site| site.name.clone())
+        // Loopbacks are in the order of the sites' ids.
+        let sites = &self.local.mesh.sites;
+        let found = sites.binary_search_by_key(&Ipv4Addr::from(router_id), |site| site.loopback);
+        found.ok().map(|place| sites[place].name.clone())
     }
 
     pub(super) fn name(&self, id: InterfaceId) -> String {

@@ -49,7 +49,9 @@ pub fn routes(routes: &[Route]) -> String {
     let mut table = Table::new(&["PREFIX", "TYPE", "METRIC", "AREA", "NEXT HOP", "ORIGINATOR", "KERNEL"]);
     for route in routes {
         let mut hops = route.nexthops.iter().map(nexthop);
-        let originators: Vec<String> = route.originators.iter().map(ToString::to_string).collect();
+        let named = route.originators.iter().zip(&route.originator_sites);
+        let originators: Vec<String> =
+            named.map(|(router, site)| site.clone().unwrap_or_else(|| router.to_string())).collect();
         table.row([
             route.prefix.clone(),
             route.kind.clone(),

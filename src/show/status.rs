@@ -1,8 +1,13 @@
 //! `weft status` for a person.
 
+use std::collections::BTreeMap;
+
 use super::nouns;
 use super::table::duration;
-use crate::control::view::Status;
+use crate::control::view::{Route, Status};
+
+/// More routes than this are summed up.
+const MOST_ROUTES: usize = 60;
 
 /// Problems first, then tunnels, neighbours and routes.
 pub fn status(status: &Status) -> String {
@@ -27,10 +32,67 @@ pub fn status(status: &Status) -> String {
     for (title, table, empty) in [
         ("tunnels", nouns::tunnels(&status.tunnels), status.tunnels.is_empty()),
         ("neighbors", nouns::neighbors(&status.neighbors), status.neighbors.is_empty()),
-        ("routes", nouns::routes(&status.routes), status.routes.is_empty()),
+        ("routes", routes(&status.routes), status.routes.is_empty()),
     ] {
         let body = if empty { "none\n".to_owned() } else { table };
         text.push_str(&format!("\n{title}\n{body}"));
     }
     text
+}
+
+/// Every route, or how many of each kind there are where there are many, and those that the kernel does not have as it should.
+fn routes(routes: &[Route]) -> String {
+    if routes.len() <= MOST_ROUTES {
+        return nouns::routes(routes);
+    }
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for route in routes {
+        *kinds.entry(&route.kind).or_default() += 1;
+    }
+    let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let wanting: Vec<Route> =
+        routes.iter().filter(|route| matches!(route.kernel.as_str(), "different" | "missing")).cloned().collect();
+    let mut text = format!("  {} in all: {}; `weft show routes` lists them\n", routes.len(), kinds.join(", "));
+    if !wanting.is_empty() {
+        text.push_str(&format!("  {} of them not in the kernel as they should be\n", wanting.len()));
+        text.push_str(&nouns::routes(&wanting[..wanting.len().min(MOST_ROUTES)]));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(number: usize, kernel: &str) -> Route {
+        Route {
+            prefix: format!("10.{}.{}.0/24", number / 256, number % 256),
+            kind: if number.is_multiple_of(4) { "external-1" } else { "external-2" }.to_owned(),
+            area: [0, 0, 0, 0].into(),
+            metric: 20,
+            nexthops: Vec::new(),
+            originators: vec![[10, 255, 0, 2].into(), [192, 0, 2, 1].into()],
+            originator_sites: vec![Some("osaka".to_owned()), None],
+            tag: 0,
+            type2_metric: None,
+            kernel: kernel.to_owned(),
+        }
+    }
+
+    #[test]
+    fn many_routes_are_summed_up_and_those_that_are_wanting_are_listed() {
+        let few: Vec<Route> = (0..MOST_ROUTES).map(|number| route(number, "installed")).collect();
+        assert_eq!(routes(&few).lines().count(), 1 + MOST_ROUTES);
+        assert!(routes(&few).contains("osaka 192.0.2.1"), "{}", routes(&few));
+        let mut many: Vec<Route> = (0..1000).map(|number| route(number, "installed")).collect();
+        let summed = "  1000 in all: 250 external-1, 750 external-2; `weft show routes` lists them\n";
+        assert_eq!(routes(&many), summed);
+        many[7].kernel = "missing".to_owned();
+        let said = routes(&many);
+        assert_eq!(said.lines().count(), 4, "{said}");
+        assert!(
+            said.starts_with(summed) && said.contains("\n  1 of them not in") && said.contains("10.0.7.0/24"),
+            "{said}"
+        );
+    }
 }
