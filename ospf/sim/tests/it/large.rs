@@ -1,4 +1,4 @@
-//! The two networks that weft has to scale to, minutes each: `cargo nextest run -p ospf-sim --run-ignored only`.
+//! The two networks that weft has to scale to, minutes each: `./test` runs the first, `./test --long` the second.
 
 use ospf_sim::Topology;
 
@@ -11,7 +11,7 @@ fn a_hundred_routers_in_full_mesh_converge_under_a_tenth_of_loss() {
 }
 
 #[test]
-#[ignore = "takes minutes: ./test runs it"]
+#[ignore = "takes minutes: ./test --long runs it"]
 fn a_grid_of_thirty_two_by_thirty_two_converges_under_a_tenth_of_loss() {
     run(&scenario(Topology::grid(32, 32), lossy(), 7));
 }
