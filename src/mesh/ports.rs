@@ -172,24 +172,25 @@ impl Tunnels<'_, '_> {
             .map(|endpoint| text(&endpoint.value.host))
             .collect();
         let shared = |host: &str| of_links.contains(host) || !alone.contains(host);
-        let mut owners: BTreeMap<(String, u16), (usize, Span)> = BTreeMap::new();
+        let mut owners: BTreeMap<(String, u16), (usize, End, Span)> = BTreeMap::new();
         let mut reported: BTreeSet<(usize, usize)> = BTreeSet::new();
         for (site, ends) in self.of_sites.iter().enumerate() {
-            for end in ends {
+            let own_host = self.sites[site].endpoint.given().map(|endpoint| text(&endpoint.value.host));
+            let is_shared = own_host.is_some_and(|host| shared(&host));
+            for end in ends.iter().filter(|end| is_shared || end.link.is_some()) {
                 let Some((host, port)) = self.reached(site, *end).filter(|(host, _)| shared(host)) else { continue };
                 match owners.entry((host, port.number)) {
-                    Slot::Vacant(slot) => _ = slot.insert((site, port.span)),
+                    Slot::Vacant(slot) => _ = slot.insert((site, *end, port.span)),
                     Slot::Occupied(owner) => {
-                        let (before, span) = *owner.get();
-                        // What meets at the site itself has been reported.
+                        let (before, its_end, span) = *owner.get();
+                        let (host, number) = owner.key();
+                        let listening = |site, end| self.listening(site, end).map(|port| port.number);
                         if before != site && reported.insert((before, site)) {
-                            let (host, number) = owner.key();
-                            report.push(collision(
-                                host,
-                                *number,
-                                (&self.sites[before], span),
-                                (&self.sites[site], port.span),
-                            ));
+                            let (before, site) = (&self.sites[before], &self.sites[site]);
+                            report.push(collision(host, *number, (before, span), (site, port.span)));
+                        } else if before == site && listening(site, its_end) != listening(site, *end) {
+                            // Otherwise the two have been reported.
+                            report.push(one_port_outside(host, *number, &self.sites[site], (span, port.span)));
                         }
                     }
                 }
@@ -236,6 +237,13 @@ fn collision(
     Diagnostic::error(span, title, "the same host, with ports that overlap")
         .note(other, "the other one")
         .help("give one another first port, as in `endpoint = \"HOST:PORT\"`, further away than the highest site id")
+}
+
+fn one_port_outside(host: &str, port: u16, site: &SiteDraft<'_>, (before, span): (Span, Span)) -> Diagnostic {
+    let title = format!("two tunnels of site {} would be reached at UDP port {port} of {host}", site.called());
+    Diagnostic::error(span, title, "each tunnel has a port of its own, outside, too")
+        .note(before, "the other one")
+        .help("give one another port, as in `endpoint = { taipei = \"HOST:PORT\" }`")
 }
 
 /// One text for one host: names do not differ by case or a final dot.
