@@ -118,6 +118,12 @@ impl<'a> SegmentDraft<'a> {
         self.resolution.effective(Resolution::default()).map(|effective| effective.value)
     }
 
+    /// Where the file says that questions for hosts outside the table cross, though frames to them do not.
+    pub fn asks_in_vain(&self) -> Option<Span> {
+        let asks = self.resolution.given().filter(|arp| arp.value != Resolution::Proxy)?;
+        (self.unknown_unicast()? == UnknownUnicast::Drop).then_some(asks.span)
+    }
+
     pub fn unknown_unicast(&self) -> Option<UnknownUnicast> {
         self.unknown_unicast.effective(UnknownUnicast::default()).map(|effective| effective.value)
     }
