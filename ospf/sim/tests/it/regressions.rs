@@ -93,6 +93,12 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "A Network-LSA from under a former router id that its router took for another's, as it was not on that LAN when it learnt it, and did not flush when it was.",
+        &[
+            "ospf-sim random 7 --extra 4 --lans 1 --seed 1795991548 --loss 0.01 --faults 60 --fault-every 300 --changes --partition --bound 200",
+        ],
+    ),
+    (
         "A virtual link whose far end has its address on a LAN that the near end is cut off from.",
         &[
             "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
