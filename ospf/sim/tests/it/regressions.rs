@@ -99,6 +99,12 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "A router that stopped for good within a graceful restart: its helper told of it to the end of the grace period, but was compared before.",
+        &[
+            "ospf-sim areas 4 --areas 1 --inside 1 --first-area nssa --seed 1795990892 --chance 3 --loss 0.03 --delay 1 --faults 40 --fault-every 300 --restarts --changes --absent 1 --leave-broken --bound 200",
+        ],
+    ),
+    (
         "A virtual link whose far end has its address on a LAN that the near end is cut off from.",
         &[
             "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
