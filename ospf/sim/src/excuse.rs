@@ -48,8 +48,15 @@ impl Excuses {
                 | Refusal::NeighborState
                 | Refusal::AuthenticationSequence => true,
                 // One end of a virtual link has found the way, the other one not yet, or not any more.
-                // Its packets still come when the link that they come by is in the backbone itself now.
-                Refusal::AreaMismatch | Refusal::VirtualLinkSource | Refusal::Destination | Refusal::SecondSpeaker
+                // Its packets still come when the link that they come by is in the backbone itself now: they are taken for the link's own,
+                // and a virtual link has no network mask (§9.5), and its own HelloInterval and RouterDeadInterval.
+                Refusal::AreaMismatch
+                | Refusal::VirtualLinkSource
+                | Refusal::Destination
+                | Refusal::SecondSpeaker
+                | Refusal::NetworkMaskMismatch
+                | Refusal::HelloIntervalMismatch
+                | Refusal::DeadIntervalMismatch
                     if far_ends.0.contains(source) =>
                 {
                     true
@@ -125,7 +132,7 @@ mod tests {
         let [near, far] = topology.virtual_links[0].ends;
         let excuses = Excuses::default();
         let far_ends = FarEnds::of(&topology, near);
-        for reason in [Refusal::AreaMismatch, Refusal::SecondSpeaker] {
+        for reason in [Refusal::AreaMismatch, Refusal::SecondSpeaker, Refusal::NetworkMaskMismatch] {
             let explains = |from: RouterIndex| {
                 let mut sources = topology.addresses(from);
                 sources.all(|source| excuses.explain(at(1), &refused(reason, source), &far_ends))

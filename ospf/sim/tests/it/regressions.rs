@@ -105,6 +105,14 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "Hellos of a virtual link on a LAN that had become one of the backbone, for whose own they were taken.",
+        &[
+            "ospf-sim areas 2 --areas 2 --inside 1 --beyond --seed 1795997415 --loss 0.01 --jitter 20 --faults 60 --fault-every 700 --changes --bound 200",
+            "ospf-sim areas 2 --areas 2 --inside 2 --beyond --seed 1795998151 --faults 60 --fault-every 500 --restarts --changes --leave-broken --bound 200",
+            "ospf-sim areas 1 --areas 1 --inside 3 --beyond --seed 1796001035 --loss 0.01 --delay 1 --jitter 0 --faults 60 --fault-every 300 --changes --foreign 1,5 --key-every 10 --key-sequence strict --bound 200",
+        ],
+    ),
+    (
         "A virtual link whose far end has its address on a LAN that the near end is cut off from.",
         &[
             "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
