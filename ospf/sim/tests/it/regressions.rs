@@ -113,6 +113,12 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "A network whose databases agreed while a router still had to take an LSA at MaxAge that had come within MinLSArrival.",
+        &[
+            "ospf-sim areas 4 --areas 1 --inside 2 --first-area nssa --seed 1795999332 --delay 50 --faults 20 --fault-every 3000 --foreign 1,3,4,5 --bound 200",
+        ],
+    ),
+    (
         "A virtual link whose far end has its address on a LAN that the near end is cut off from.",
         &[
             "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
