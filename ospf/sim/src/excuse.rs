@@ -132,7 +132,8 @@ mod tests {
         let [near, far] = topology.virtual_links[0].ends;
         let excuses = Excuses::default();
         let far_ends = FarEnds::of(&topology, near);
-        for reason in [Refusal::AreaMismatch, Refusal::SecondSpeaker, Refusal::NetworkMaskMismatch] {
+        let own = [Refusal::NetworkMaskMismatch, Refusal::HelloIntervalMismatch, Refusal::DeadIntervalMismatch];
+        for reason in [Refusal::AreaMismatch, Refusal::SecondSpeaker].into_iter().chain(own) {
             let explains = |from: RouterIndex| {
                 let mut sources = topology.addresses(from);
                 sources.all(|source| excuses.explain(at(1), &refused(reason, source), &far_ends))
