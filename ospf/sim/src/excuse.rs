@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ospf::{Event, Instant, LsaRefusal, Refusal};
+use ospf::{Engine, Event, Instant, LsaRefusal, Refusal};
 
 use crate::topology::{RouterIndex, Topology};
 
@@ -76,6 +76,15 @@ impl Excuses {
             }
             _ => false,
         }
+    }
+
+    /// Whether it explains a refusal that the router helps a neighbour with a graceful restart. One that is given another id within the
+    /// restart is refused to the end of the grace period of the router that it was: that one is silent in any case, and stays the neighbour
+    /// (RFC 3623 §3).
+    pub(crate) fn explain_by_help(&self, event: &Event, router: &Engine) -> bool {
+        let &Event::PacketRefused { interface, reason: Refusal::SecondSpeaker, .. } = event else { return false };
+        self.renamed_until.is_some()
+            && router.neighbors().any(|neighbor| neighbor.interface == interface && neighbor.helped_for.is_some())
     }
 }
 

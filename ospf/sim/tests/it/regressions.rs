@@ -96,6 +96,7 @@ const RUNS: &[(&str, &[&str])] = &[
         "A Network-LSA from under a former router id that its router took for another's, as it was not on that LAN when it learnt it, and did not flush when it was.",
         &[
             "ospf-sim random 7 --extra 4 --lans 1 --seed 1795991548 --loss 0.01 --faults 60 --fault-every 300 --changes --partition --bound 200",
+            "ospf-sim areas 3 --areas 2 --inside 2 --mixed --seed 1796016244 --jitter 20 --faults 60 --fault-every 300 --changes --absent 0,1,3,5,6 --bound 200",
         ],
     ),
     (
@@ -116,6 +117,12 @@ const RUNS: &[(&str, &[&str])] = &[
         "A network whose databases agreed while a router still had to take an LSA at MaxAge that had come within MinLSArrival.",
         &[
             "ospf-sim areas 4 --areas 1 --inside 2 --first-area nssa --seed 1795999332 --delay 50 --faults 20 --fault-every 3000 --foreign 1,3,4,5 --bound 200",
+        ],
+    ),
+    (
+        "A router that was given another id within a graceful restart: its helper refuses it to the end of the grace period.",
+        &[
+            "ospf-sim grid 2x2 --seed 1796019014 --chance 1 --jitter 20 --faults 60 --fault-every 3000 --restarts --changes --faults-only 1,3 --absent 0,2 --bound 200",
         ],
     ),
     (
