@@ -48,10 +48,12 @@ impl Excuses {
                 | Refusal::NeighborState
                 | Refusal::AuthenticationSequence => true,
                 // One end of a virtual link has found the way, the other one not yet, or not any more.
-                // Its packets still come when the link that they come by is in the backbone itself now: they are taken for the link's own,
-                // and a virtual link has no network mask (§9.5), and its own HelloInterval and RouterDeadInterval.
+                // Its packets still come when the link that they come by is in the backbone itself now: they are taken for the link's own.
+                // They need not come from an address of that network, and a virtual link has no network mask (§9.5), and its own
+                // HelloInterval and RouterDeadInterval.
                 Refusal::AreaMismatch
                 | Refusal::VirtualLinkSource
+                | Refusal::Source
                 | Refusal::Destination
                 | Refusal::SecondSpeaker
                 | Refusal::NetworkMaskMismatch
@@ -142,7 +144,7 @@ mod tests {
         let excuses = Excuses::default();
         let far_ends = FarEnds::of(&topology, near);
         let own = [Refusal::NetworkMaskMismatch, Refusal::HelloIntervalMismatch, Refusal::DeadIntervalMismatch];
-        for reason in [Refusal::AreaMismatch, Refusal::SecondSpeaker].into_iter().chain(own) {
+        for reason in [Refusal::AreaMismatch, Refusal::Source, Refusal::SecondSpeaker].into_iter().chain(own) {
             let explains = |from: RouterIndex| {
                 let mut sources = topology.addresses(from);
                 sources.all(|source| excuses.explain(at(1), &refused(reason, source), &far_ends))

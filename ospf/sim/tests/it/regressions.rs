@@ -110,6 +110,7 @@ const RUNS: &[(&str, &[&str])] = &[
         &[
             "ospf-sim areas 2 --areas 2 --inside 1 --beyond --seed 1795997415 --loss 0.01 --jitter 20 --faults 60 --fault-every 700 --changes --bound 200",
             "ospf-sim areas 2 --areas 2 --inside 2 --beyond --seed 1795998151 --faults 60 --fault-every 500 --restarts --changes --leave-broken --bound 200",
+            "ospf-sim areas 6 --areas 1 --inside 3 --beyond --seed 1815988437 --chance 3 --reordering 0.05 --delay 50 --jitter 0 --faults 40 --fault-every 500 --restarts --changes --absent 4,5,9,10,11 --dead 14 --bound 200",
             "ospf-sim areas 1 --areas 1 --inside 3 --beyond --seed 1796001035 --loss 0.01 --delay 1 --jitter 0 --faults 60 --fault-every 300 --changes --foreign 1,5 --key-every 10 --key-sequence strict --bound 200",
         ],
     ),
