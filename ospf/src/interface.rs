@@ -211,6 +211,7 @@ impl Engine {
         debug_assert!(interface.link.is_some());
         interface.link = Some(link);
         let area = interface.config.area;
+        self.review_networks_of(link.address());
         self.router_lsa_changed(area);
     }
 
@@ -223,6 +224,7 @@ impl Engine {
             return;
         }
         interface.link = Some(link);
+        self.review_networks_of(link.address());
         self.interface_event(id, InterfaceEvent::InterfaceUp);
     }
 

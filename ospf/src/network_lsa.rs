@@ -38,6 +38,16 @@ impl Engine {
         let own = |address| self.interfaces.values().filter_map(Interface::link).any(|link| link.address() == address);
         key.kind == LsaType::NETWORK && own(Ipv4Addr::from(key.id))
     }
+
+    /// An address is ours from now on. A Network-LSA about its network may have come before that, when it was taken for another router's:
+    /// it does not come again, so what §13.4 does at reception is done now.
+    pub(crate) fn review_networks_of(&mut self, address: Ipv4Addr) {
+        for (domain, lsdb) in self.databases.iter() {
+            for entry in lsdb.of_id(LsaType::NETWORK, LinkStateId::from(address)) {
+                self.originations.touch(LsaPlace { domain, key: entry.key() });
+            }
+        }
+    }
 }
 
 /// Link State ID and contents of the Network-LSA of an interface's network, if there is one of ours.

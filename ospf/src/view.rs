@@ -318,9 +318,10 @@ impl Engine {
         }
     }
 
-    /// Whether an LSA of this router is to say something that it does not say yet (RFC 2328 §12.4, MinLSInterval).
+    /// Whether an LSA of this router is to say something that it does not say yet (RFC 2328 §12.4, MinLSInterval), or one that has come
+    /// already waits to be taken (§13, MinLSArrival).
     pub fn has_news(&self) -> bool {
-        self.timers.keys().any(|timer| matches!(timer, TimerKey::Origination(_)))
+        self.timers.keys().any(|timer| matches!(timer, TimerKey::Origination(_) | TimerKey::EarlyArrival(_)))
     }
 
     /// How often routes were calculated.

@@ -41,7 +41,9 @@ impl<'a> Progress<'a> {
             }
             self.wrong.remove(&router);
         }
-        databases(network, self.expected.oracle()).is_empty() && !network.is_work_due()
+        databases(network, self.expected.oracle()).is_empty()
+            && !network.is_work_due()
+            && helped(network).next().is_none()
     }
 }
 
@@ -53,6 +55,7 @@ pub fn disagreements(network: &Network, expected: &Expected<'_>) -> Findings {
         found.extend(disagreements_of(network, expected, router));
     }
     found.extend(databases(network, expected.oracle()));
+    found.extend(helped(network));
     // RFC 2328 §3: "the backbone must be contiguous". Where it is not, routers of its parts may send packets to each other.
     found.extend(first_loop(network).filter(|_| !expected.oracle().is_backbone_split()));
     found
@@ -64,6 +67,19 @@ pub(crate) fn left_at_max_age(network: &Network) -> impl Iterator<Item = Disagre
         let lsas = network.engine(router).into_iter().flat_map(ospf::Engine::lsdb);
         let old = lsas.filter(|view| view.lsa.header.is_max_age());
         old.map(move |view| Disagreement::MaxAge { router, key: view.lsa.header.key })
+    })
+}
+
+/// Who helps with a graceful restart. Until the end of the grace period a helper tells of its neighbour as fully adjacent, though it hears
+/// nothing of it (RFC 3623 §3.2): also if the neighbour has stopped for good, or has restarted and cannot say so. It is not before that end
+/// that its LSAs have to be those of a network in which the neighbour is not there.
+fn helped(network: &Network) -> impl Iterator<Item = Disagreement> {
+    network.situation().running().flat_map(|router| {
+        let neighbors = network.engine(router).into_iter().flat_map(ospf::Engine::neighbors);
+        neighbors.filter_map(move |view| {
+            let (interface, neighbor) = (view.interface, view.router_id);
+            view.helped_for.map(|left| Disagreement::Helped { router, interface, neighbor, left })
+        })
     })
 }
 

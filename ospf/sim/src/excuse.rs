@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ospf::{Event, Instant, LsaRefusal, Refusal};
+use ospf::{Engine, Event, Instant, LsaRefusal, Refusal};
 
 use crate::topology::{RouterIndex, Topology};
 
@@ -48,8 +48,17 @@ impl Excuses {
                 | Refusal::NeighborState
                 | Refusal::AuthenticationSequence => true,
                 // One end of a virtual link has found the way, the other one not yet, or not any more.
-                // Its packets still come when the link that they come by is in the backbone itself now.
-                Refusal::AreaMismatch | Refusal::VirtualLinkSource | Refusal::Destination | Refusal::SecondSpeaker
+                // Its packets still come when the link that they come by is in the backbone itself now: they are taken for the link's own.
+                // They need not come from an address of that network, and a virtual link has no network mask (§9.5), and its own
+                // HelloInterval and RouterDeadInterval.
+                Refusal::AreaMismatch
+                | Refusal::VirtualLinkSource
+                | Refusal::Source
+                | Refusal::Destination
+                | Refusal::SecondSpeaker
+                | Refusal::NetworkMaskMismatch
+                | Refusal::HelloIntervalMismatch
+                | Refusal::DeadIntervalMismatch
                     if far_ends.0.contains(source) =>
                 {
                     true
@@ -69,6 +78,15 @@ impl Excuses {
             }
             _ => false,
         }
+    }
+
+    /// Whether it explains a refusal that the router helps a neighbour with a graceful restart. One that is given another id within the
+    /// restart is refused to the end of the grace period of the router that it was: that one is silent in any case, and stays the neighbour
+    /// (RFC 3623 §3).
+    pub(crate) fn explain_by_help(&self, event: &Event, router: &Engine) -> bool {
+        let &Event::PacketRefused { interface, reason: Refusal::SecondSpeaker, .. } = event else { return false };
+        self.renamed_until.is_some()
+            && router.neighbors().any(|neighbor| neighbor.interface == interface && neighbor.helped_for.is_some())
     }
 }
 
@@ -125,7 +143,8 @@ mod tests {
         let [near, far] = topology.virtual_links[0].ends;
         let excuses = Excuses::default();
         let far_ends = FarEnds::of(&topology, near);
-        for reason in [Refusal::AreaMismatch, Refusal::SecondSpeaker] {
+        let own = [Refusal::NetworkMaskMismatch, Refusal::HelloIntervalMismatch, Refusal::DeadIntervalMismatch];
+        for reason in [Refusal::AreaMismatch, Refusal::Source, Refusal::SecondSpeaker].into_iter().chain(own) {
             let explains = |from: RouterIndex| {
                 let mut sources = topology.addresses(from);
                 sources.all(|source| excuses.explain(at(1), &refused(reason, source), &far_ends))

@@ -3,8 +3,9 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use ospf::{InterfaceId, LsaKey, NeighborState, Nexthop, Prefix, Route, SequenceNumber};
+use ospf::{InterfaceId, LsaKey, NeighborState, Nexthop, Prefix, Route, RouterId, SequenceNumber};
 
 use crate::topology::{LanIndex, RouterIndex};
 
@@ -40,6 +41,17 @@ pub enum Disagreement {
         neighbor: RouterIndex,
         /// What it says.
         state: NeighborState,
+    },
+    /// A router helps a neighbour with a graceful restart, and tells of it as fully adjacent (RFC 3623 §3).
+    Helped {
+        /// Who helps.
+        router: RouterIndex,
+        /// On which interface.
+        interface: InterfaceId,
+        /// Whom.
+        neighbor: RouterId,
+        /// For so long yet.
+        left: Duration,
     },
     /// The routers on a LAN do not all have the same designated routers, or such as cannot be.
     Designated {
@@ -155,7 +167,7 @@ impl Disagreement {
     /// What it is about.
     pub fn subject(&self) -> Subject {
         match self {
-            Self::Adjacency { .. } | Self::Designated { .. } => Subject::Neighbors,
+            Self::Adjacency { .. } | Self::Helped { .. } | Self::Designated { .. } => Subject::Neighbors,
             Self::Transit { .. } | Self::Database { .. } | Self::Content { .. } | Self::MaxAge { .. } => {
                 Subject::Databases
             }
@@ -206,6 +218,13 @@ impl fmt::Display for Disagreement {
             Self::Adjacency { router, interface, neighbor, state } => {
                 write!(f, "router {router}, interface {}: neighbour {neighbor} is {state}", interface.0)
             }
+            Self::Helped { router, interface, neighbor, left } => {
+                write!(
+                    f,
+                    "router {router}, interface {}: neighbour {neighbor} is helped for {left:.1?} yet",
+                    interface.0
+                )
+            }
             Self::Designated { router, lan, has: [designated, backup] } => {
                 write!(f, "router {router}, LAN {}: designated router {designated:?}, backup {backup:?}", lan.0)
             }
@@ -252,8 +271,6 @@ impl fmt::Display for ShownRoute<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ospf::RouterId;
-
     use super::*;
 
     fn telling(router: usize) -> Disagreement {

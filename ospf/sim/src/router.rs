@@ -145,7 +145,9 @@ impl Running {
                 None
             }
             Event::PacketRefused { .. } | Event::LsaRefused { .. } => {
-                (!self.excuses.explain(at, event, &self.far_ends)).then(|| format!("{event:?}"))
+                let explained = self.excuses.explain(at, event, &self.far_ends)
+                    || self.excuses.explain_by_help(event, &self.engine);
+                (!explained).then(|| format!("{event:?}"))
             }
             Event::RouteRefused { .. } | Event::DuplicateRouterId { .. } => Some(format!("{event:?}")),
             _ => None,

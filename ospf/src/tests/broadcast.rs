@@ -8,7 +8,8 @@ use super::world::*;
 use crate::send::{ALL_D_ROUTERS, ALL_SPF_ROUTERS};
 use crate::wire::{Hello, LsaBody, NetworkLsa, Options, PacketBody, RouterLinkKind};
 use crate::{
-    Event, Input, InterfaceState, LinkState, LinkStateId, LsaKey, LsaType, NeighborState as S, Refusal, RouterId,
+    Addressing, Event, Input, InterfaceState, LinkState, LinkStateId, LsaKey, LsaType, NeighborState as S, Refusal,
+    RouterId,
 };
 
 /// The segment's interface of an engine as its views show it.
@@ -204,6 +205,29 @@ fn a_network_lsa_of_ours_under_another_router_id_is_flushed() {
     world.run_for(DEAD + HELLO);
     assert!(world.lsa(0, before).is_none(), "§13.4: one of our addresses is its Link State ID");
     assert!(network_lsa(&world, 0, 1).is_some_and(|network| network.attached_routers.len() == 3));
+}
+
+#[test]
+fn a_network_lsa_of_ours_under_another_router_id_is_flushed_though_it_came_before_we_had_its_address() {
+    let wire = port(2, 0).1;
+    let renumbered = LinkState::Up { index: 7, mtu: 1420, addressing: Addressing::Unnumbered(lan_address(0, 2)) };
+    for (id, state) in [(LAN, up(2, LAN)), (wire, renumbered)] {
+        let mut world = World::build(3, &[(0, 2)], &[vec![0, 1, 2]], |_, _| {});
+        world.settle();
+        let before = network_key(2, router_id(2));
+        let mut config = world.engines[2].config.clone();
+        config.router_id = RouterId(u32::from(Ipv4Addr::new(10, 255, 9, 9)));
+        world.engines[2] = crate::Engine::new(config, 7, world.now);
+        world.routes[2].clear();
+        world.link(2, wire, up(2, wire));
+        // To a router that is not on the segment it is another router's.
+        world.run_to(DEAD, |world| world.lsa(2, before).is_some_and(|lsa| !lsa.header.is_max_age()));
+        world.run_for(Duration::from_secs(2));
+        assert!((0..3).all(|engine| world.lsa(engine, before).is_some()));
+        world.link(2, id, state);
+        world.run_for(Duration::from_secs(3));
+        assert!((0..3).all(|engine| world.lsa(engine, before).is_none()), "§13.4: {id:?} has its Link State ID");
+    }
 }
 
 #[test]

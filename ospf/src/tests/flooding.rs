@@ -132,8 +132,10 @@ fn corner_case_08_an_lsa_within_min_ls_arrival_is_neither_taken_nor_acknowledged
     world.run_for(Duration::from_millis(699));
     assert_eq!(acks_of(&world, 0, since, key), 0);
     assert_eq!(world.lsa(0, key).unwrap().header.sequence, first.header.sequence);
+    assert!(world.engines[0].has_news());
     world.run_for(Duration::from_millis(110));
     assert_eq!(world.lsa(0, key).unwrap().header.sequence, third.header.sequence, "the newest of what came");
+    assert!(!world.engines[0].has_news());
     assert_eq!(acks_of(&world, 0, since, key), 1);
     let counters = world.engines[0].interfaces().next().unwrap().counters;
     assert_eq!((counters.lsa_early, counters.lsa_refused.len()), (2, 0));

@@ -120,8 +120,8 @@ impl Network {
         self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
     }
 
-    /// Whether what holds now may change by itself: somebody has yet to calculate routes, or to say something new of itself, such as that it
-    /// originates a network to which the way stays the same.
+    /// Whether what holds now may change by itself: somebody has yet to calculate routes, to take an LSA that came too soon, or to say
+    /// something new of itself, such as that it originates a network to which the way stays the same.
     pub(crate) fn is_work_due(&self) -> bool {
         let mut engines = self.situation.running().filter_map(|router| self.engine(router));
         engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())

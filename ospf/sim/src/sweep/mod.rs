@@ -157,7 +157,7 @@ impl Outcome {
 
 fn class_of(disagreement: &Disagreement) -> Class {
     match disagreement {
-        Disagreement::Adjacency { .. } => Class::Adjacency,
+        Disagreement::Adjacency { .. } | Disagreement::Helped { .. } => Class::Adjacency,
         Disagreement::Designated { .. } => Class::Designated,
         Disagreement::Transit { .. }
         | Disagreement::Database { .. }

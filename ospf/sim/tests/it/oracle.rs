@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ospf::Instant;
 use ospf_sim::{
-    Disagreement, Expected, Fault, Findings, LinkIndex, Network, Prng, Quality, RouterIndex, Side, Timers, Topology,
-    Trouble, disagreements, first_loop,
+    Disagreement, Expected, Fault, Findings, GracefulRestart, LinkIndex, Network, Prng, Quality, RouterIndex, Side,
+    Timers, Topology, Trouble, disagreements, first_loop,
 };
 
 fn converged(topology: Topology) -> Network {
@@ -63,5 +63,23 @@ fn before_the_news_has_spread_routers_disagree() {
     assert_eq!(disagreements(&network, &Expected::new(network.situation())), Findings::default());
     network.inflict(Fault::Start(RouterIndex(2)));
     network.run_until(network.now() + Duration::from_secs(30));
+    assert_eq!(disagreements(&network, &Expected::new(network.situation())), Findings::default());
+}
+
+#[test]
+fn a_router_that_stops_for_good_within_a_restart_is_told_of_to_the_end_of_its_grace_period() {
+    let mut network = converged(Topology::ring(4));
+    let (grace_period, absence) = (Duration::from_secs(20), Duration::from_secs(15));
+    let begin = network.now();
+    network.inflict(Fault::Restart(RouterIndex(2), GracefulRestart { planned: true, grace_period, absence }));
+    network.run_until(begin + Duration::from_secs(5));
+    network.inflict(Fault::Stop(RouterIndex(2)));
+    network.run_until(begin + Duration::from_secs(18));
+    let found = disagreements(&network, &Expected::new(network.situation()));
+    let helps = |router| {
+        found.iter().any(|found| matches!(found, Disagreement::Helped { router: helper, .. } if *helper == router))
+    };
+    assert_eq!([0, 1, 3].map(|router| helps(RouterIndex(router))), [false, true, true], "{found}");
+    network.run_until(begin + grace_period + Duration::from_secs(5));
     assert_eq!(disagreements(&network, &Expected::new(network.situation())), Findings::default());
 }

@@ -93,6 +93,40 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "A Network-LSA from under a former router id that its router took for another's, as it was not on that LAN when it learnt it, and did not flush when it was.",
+        &[
+            "ospf-sim random 7 --extra 4 --lans 1 --seed 1795991548 --loss 0.01 --faults 60 --fault-every 300 --changes --partition --bound 200",
+            "ospf-sim areas 3 --areas 2 --inside 2 --mixed --seed 1796016244 --jitter 20 --faults 60 --fault-every 300 --changes --absent 0,1,3,5,6 --bound 200",
+        ],
+    ),
+    (
+        "A router that stopped for good within a graceful restart: its helper told of it to the end of the grace period, but was compared before.",
+        &[
+            "ospf-sim areas 4 --areas 1 --inside 1 --first-area nssa --seed 1795990892 --chance 3 --loss 0.03 --delay 1 --faults 40 --fault-every 300 --restarts --changes --absent 1 --leave-broken --bound 200",
+        ],
+    ),
+    (
+        "Hellos of a virtual link on a LAN that had become one of the backbone, for whose own they were taken.",
+        &[
+            "ospf-sim areas 2 --areas 2 --inside 1 --beyond --seed 1795997415 --loss 0.01 --jitter 20 --faults 60 --fault-every 700 --changes --bound 200",
+            "ospf-sim areas 2 --areas 2 --inside 2 --beyond --seed 1795998151 --faults 60 --fault-every 500 --restarts --changes --leave-broken --bound 200",
+            "ospf-sim areas 6 --areas 1 --inside 3 --beyond --seed 1815988437 --chance 3 --reordering 0.05 --delay 50 --jitter 0 --faults 40 --fault-every 500 --restarts --changes --absent 4,5,9,10,11 --dead 14 --bound 200",
+            "ospf-sim areas 1 --areas 1 --inside 3 --beyond --seed 1796001035 --loss 0.01 --delay 1 --jitter 0 --faults 60 --fault-every 300 --changes --foreign 1,5 --key-every 10 --key-sequence strict --bound 200",
+        ],
+    ),
+    (
+        "A network whose databases agreed while a router still had to take an LSA at MaxAge that had come within MinLSArrival.",
+        &[
+            "ospf-sim areas 4 --areas 1 --inside 2 --first-area nssa --seed 1795999332 --delay 50 --faults 20 --fault-every 3000 --foreign 1,3,4,5 --bound 200",
+        ],
+    ),
+    (
+        "A router that was given another id within a graceful restart: its helper refuses it to the end of the grace period.",
+        &[
+            "ospf-sim grid 2x2 --seed 1796019014 --chance 1 --jitter 20 --faults 60 --fault-every 3000 --restarts --changes --faults-only 1,3 --absent 0,2 --bound 200",
+        ],
+    ),
+    (
         "A virtual link whose far end has its address on a LAN that the near end is cut off from.",
         &[
             "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
