@@ -768,7 +768,7 @@ fn expected_segments(segments: &Segments) -> crate::kernel::Segments {
 fn others_routes(local: &Local) -> OthersRoutes {
     let of_default = local.site.default_originate.is_some_and(|default| default.when == When::IfPresent);
     // Whether tunnels need what is announced there depends on them.
-    let is_open = local.site.interfaces.iter().any(SiteInterface::is_open);
+    let is_open = local.site.interfaces.iter().chain(&local.site.interface_patterns).any(SiteInterface::is_open);
     match local.site.redistributions.is_empty() && !of_default && !is_open {
         true => OthersRoutes::Ignored,
         false => OthersRoutes::Observed,

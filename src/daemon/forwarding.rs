@@ -36,8 +36,9 @@ impl<'a> Forwarding<'a> {
     ) -> Self {
         let tunnels = local.tunnels.keys().cloned().collect();
         let open = local.site.interfaces.iter().filter(|interface| interface.is_open());
-        let open = open.map(|interface| interface.name.clone()).collect();
-        let other_ways = OtherWays::of(&underlay, &observed.foreign);
+        let open: BTreeSet<IfName> = open.map(|interface| interface.name.clone()).collect();
+        let other_ways =
+            if open.is_empty() { OtherWays::default() } else { OtherWays::of(&underlay, &observed.foreign) };
         Self {
             local,
             observed,

@@ -102,10 +102,11 @@ pub(super) async fn dump_of_others(netlink: &Netlink) -> io::Result<BTreeMap<Pre
         let RouteNetlinkMessage::NewRoute(message) = reply else { continue };
         let Some((prefix, found)) = parse_of_others(&message) else { continue };
         let known = routes.entry(prefix).or_insert(found);
+        let preferred = if found.metric < known.metric { found } else { *known };
         *known = ForeignRoute {
             origin: found.origin.max(known.origin),
             gateway: known.gateway.filter(|gateway| found.gateway == Some(*gateway)),
-            metric: [known.metric, found.metric].into_iter().flatten().min(),
+            ..preferred
         };
     }
     Ok(routes)
@@ -142,8 +143,7 @@ fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, ForeignRoute)> {
             _ => {}
         }
     }
-    let metric = (header.kind == RouteType::Unicast).then_some(metric);
-    let found = ForeignRoute { origin, gateway, metric };
+    let found = ForeignRoute { origin, gateway, metric, leads: header.kind == RouteType::Unicast };
     alive.then(|| (Prefix::new(destination, header.destination_prefix_length), found))
 }
 

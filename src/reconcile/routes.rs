@@ -68,17 +68,26 @@ impl OtherWays {
     /// Those to addresses of `underlay`, and whether there is one to any address that the kernel prefers less than a default route of
     /// weft's: what it prefers more needs no help.
     pub fn of(underlay: &BTreeSet<Ipv4Addr>, foreign: &Foreign) -> Self {
-        let leads = |prefix: &Prefix| foreign.routes.get(prefix).is_some_and(|route| route.metric.is_some());
-        let is_connected = |address: Ipv4Addr| {
+        let connected = |address: Ipv4Addr| {
             let running = foreign.interfaces.values().filter(|interface| interface.running);
-            running.flat_map(|interface| &interface.addresses).any(|network| network.contains(address))
+            let networks = running.flat_map(|interface| &interface.addresses);
+            networks.filter(|network| network.contains(address)).map(|network| network.prefix()).max()
         };
-        let is_found =
-            |address: &Ipv4Addr| is_connected(*address) || (0..=32).any(|length| leads(&Prefix::new(*address, length)));
-        let default = foreign.routes.get(&Prefix::DEFAULT).and_then(|route| route.metric);
+        // The longest prefix decides, as in the kernel: one that drops packets hides a default route.
+        let is_found = |address: &Ipv4Addr| {
+            let route = (0..=32).rev().find_map(|length| {
+                foreign.routes.get(&Prefix::new(*address, length)).map(|route| (length, route.leads))
+            });
+            match (route, connected(*address)) {
+                (Some((length, leads)), Some(connected)) => connected >= length || leads,
+                (Some((_, leads)), None) => leads,
+                (None, connected) => connected.is_some(),
+            }
+        };
+        let default = foreign.routes.get(&Prefix::DEFAULT).filter(|route| route.leads);
         Self {
             endpoints: underlay.iter().copied().filter(is_found).collect(),
-            anywhere: default.is_some_and(|metric| metric > Route::METRIC),
+            anywhere: default.is_some_and(|route| route.metric > Route::METRIC),
         }
     }
 

@@ -423,8 +423,10 @@ pub struct ForeignRoute {
     pub origin: RouteOrigin,
     /// Its gateway, if it has one way only and that leads by one.
     pub gateway: Option<Ipv4Addr>,
-    /// Its metric; of several routes to one destination, the lowest. `None` if what it matches is dropped (`blackhole` and the like).
-    pub metric: Option<u32>,
+    /// Its metric; of several routes to one destination, the lowest: the kernel uses that route.
+    pub metric: u32,
+    /// Whether the route of that metric sends packets on; `blackhole` and the like drop them.
+    pub leads: bool,
 }
 
 /// Who made a route that is not ours.

@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn route(origin: RouteOrigin) -> ForeignRoute {
-        ForeignRoute { origin, gateway: None, metric: Some(0) }
+        ForeignRoute { origin, gateway: None, metric: 0, leads: true }
     }
 
     fn found(foreign: &Foreign) -> Vec<(String, ExternalMetric, u32)> {
@@ -241,7 +241,7 @@ mod tests {
         {
             foreign.routes.insert(
                 prefix.parse().unwrap(),
-                ForeignRoute { origin: RouteOrigin::Static, gateway, metric: Some(0) },
+                ForeignRoute { origin: RouteOrigin::Static, gateway, metric: 0, leads: true },
             );
         }
         let said = |said: &str, foreign: &Foreign| -> Vec<Option<std::net::Ipv4Addr>> {

@@ -102,21 +102,22 @@ fn routes_of_others_are_seen_and_heard_of_where_they_are_of_interest() {
         }
         ip("route add 172.16.5.0/24 via 192.0.2.9");
         ip("route add blackhole 172.16.6.0/24 metric 5");
-        for metric in [20, 10] {
-            ip(&format!("route add 172.16.6.0/24 via 192.0.2.9 metric {metric}"));
-        }
+        ip("route add 172.16.6.0/24 via 192.0.2.9 metric 10");
+        ip("route add 172.16.7.0/24 via 192.0.2.9 metric 10");
+        ip("route add unreachable 172.16.7.0/24 metric 20");
         assert_eq!(router.observe().await.foreign.routes, BTreeMap::new(), "nobody asked");
         drain(&mut router).await;
 
         router.kernel.learn(OthersRoutes::Observed);
         router.watch.learn(OthersRoutes::Observed);
         let expected = [
-            ("172.16.1.0/24", RouteOrigin::Static, None, None),
-            ("172.16.2.0/24", RouteOrigin::Program, None, None),
-            ("172.16.5.0/24", RouteOrigin::Static, Some("192.0.2.9".parse().unwrap()), Some(0)),
-            ("172.16.6.0/24", RouteOrigin::Static, None, Some(10)),
+            ("172.16.1.0/24", RouteOrigin::Static, None, (0, false)),
+            ("172.16.2.0/24", RouteOrigin::Program, None, (0, false)),
+            ("172.16.5.0/24", RouteOrigin::Static, Some("192.0.2.9".parse().unwrap()), (0, true)),
+            ("172.16.6.0/24", RouteOrigin::Static, None, (5, false)),
+            ("172.16.7.0/24", RouteOrigin::Static, None, (10, true)),
         ];
-        let route = |origin, gateway, metric| ForeignRoute { origin, gateway, metric };
+        let route = |origin, gateway, (metric, leads)| ForeignRoute { origin, gateway, metric, leads };
         let expected = expected.map(|(text, origin, gateway, metric)| (prefix(text), route(origin, gateway, metric)));
         assert_eq!(router.observe().await.foreign.routes, BTreeMap::from(expected));
         ip("route add blackhole 172.16.4.0/24");

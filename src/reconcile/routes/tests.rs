@@ -177,9 +177,14 @@ fn default_route_by_the_lan_is_the_tunnels_way_out_and_stays_in_main() {
     );
 }
 
-/// What others made: routes with their metric, and connected networks.
+/// What others made: routes with their metric, `None` if they drop packets, and connected networks.
 fn others(routes: &[(&str, Option<u32>)], connected: &[&str]) -> Foreign {
-    let route = |metric| ForeignRoute { origin: RouteOrigin::Static, gateway: None, metric };
+    let route = |metric: Option<u32>| ForeignRoute {
+        origin: RouteOrigin::Static,
+        gateway: None,
+        metric: metric.unwrap_or_default(),
+        leads: metric.is_some(),
+    };
     Foreign {
         routes: routes.iter().map(|&(text, metric)| (prefix(text), route(metric))).collect(),
         interfaces: BTreeMap::from([(name("eth0"), lan(connected))]),
@@ -205,6 +210,9 @@ fn what_a_stranger_on_the_lan_announces_takes_no_tunnel_off_its_way() {
         // The LAN is the only way.
         ("203.0.113.2/32", others(&[], &[]), false),
         ("203.0.113.2/32", others(&[("203.0.113.0/24", None)], &["192.0.2.1/24"]), false),
+        ("203.0.113.2/32", others(&[("0.0.0.0/0", Some(0)), ("203.0.113.0/24", None)], &[]), false),
+        ("203.0.113.2/32", others(&[("203.0.0.0/16", None), ("203.0.113.0/24", Some(0))], &[]), true),
+        ("203.0.113.2/32", others(&[("203.0.0.0/16", None)], &["203.0.113.1/24"]), true),
         ("192.0.0.0/4", others(&[("203.0.113.0/24", Some(0))], &[]), false),
         ("192.0.0.0/4", others(&[("203.0.113.0/24", Some(0)), ("198.51.0.0/16", Some(0))], &[]), true),
         // Of two default routes the kernel takes that of the lower metric.
