@@ -30,7 +30,7 @@ fn state(lab: &str, of: &str) -> PathBuf {
 /// Gives every router another mesh file and has it read, one after the other.
 fn distribute(lab: &Lab, name: &str, text: &str) -> Result<()> {
     for site in SITES {
-        fs::write(state(name, site).join("mesh.toml"), text)?;
+        fs::write(state(name, site).join("etc/mesh.toml"), text)?;
     }
     for site in SITES {
         lab.ask(site, "reload")?;

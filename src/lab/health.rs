@@ -42,7 +42,7 @@ pub struct SiteHealth {
     pub pid: Option<i32>,
     /// What its weft says; `null` if it does not answer.
     pub status: Option<Status>,
-    /// Sites that should be its neighbours: there is a tunnel, one end has an endpoint, and nothing is cut.
+    /// Sites that should be its neighbours: there is a tunnel, and nothing is cut.
     pub neighbors: Found,
     /// Prefixes of the other sites it can reach, looked for in its kernel.
     pub routes: Found,

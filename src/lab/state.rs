@@ -20,6 +20,9 @@ use super::netns;
 use crate::input_file::Accept;
 use crate::keys::{PrivateKey, PublicKey};
 
+/// What a copy of the mesh file is called.
+pub const MESH_FILE: &str = "mesh.toml";
+
 /// Directory of all labs.
 const ROOT: &str = "/run/weft/lab";
 /// Where WireGuard programs look for UAPI sockets; the mount point of each site's own directory.
@@ -130,7 +133,7 @@ impl State {
 
     /// The mesh file as it was last brought up.
     pub fn mesh_file(&self) -> PathBuf {
-        self.own().join("mesh.toml")
+        self.own().join(MESH_FILE)
     }
 
     /// Replaces the copy of the mesh file.
@@ -160,18 +163,25 @@ impl State {
         write(&self.public_keys_file(), text.as_bytes(), 0o644)
     }
 
-    /// The lab's own secret for the file that the mesh file names `name`; `generate` gives it the first time.
-    pub fn secret(&self, name: &Path, generate: impl FnOnce() -> Zeroizing<String>) -> Result<Zeroizing<Vec<u8>>> {
+    /// The lab's own secret for the file that the mesh file names `name`; `generate` gives it the first time, and where it has more than
+    /// `most` bytes by now.
+    pub fn secret(
+        &self,
+        name: &Path,
+        most: usize,
+        generate: impl FnOnce() -> Zeroizing<String>,
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let path = self.own().join("secrets").join(name);
-        match fs::read(&path) {
-            Ok(secret) => Ok(Zeroizing::new(secret)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let secret = generate();
-                write_secret(&path, secret.as_bytes())?;
-                Ok(Zeroizing::new(secret.as_bytes().to_vec()))
+        match fs::read(&path).map(Zeroizing::new) {
+            Ok(secret) if secret.len() <= most => return Ok(secret),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("reading {}", path.display()));
             }
-            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+            Ok(_) | Err(_) => {}
         }
+        let secret = generate();
+        write_secret(&path, secret.as_bytes())?;
+        Ok(Zeroizing::new(secret.as_bytes().to_vec()))
     }
 
     /// The sites that have a directory.
@@ -207,7 +217,8 @@ impl SiteState {
         if socket.as_os_str().len() > SOCKET_PATH_MAX {
             bail!("the names of mesh and site are too long together: a socket's path would be {}", socket.display());
         }
-        [self.run_directory(), self.wireguard_directory()].iter().try_for_each(|path| make_directory(path))
+        let directories = [self.run_directory(), self.wireguard_directory(), self.files()];
+        directories.iter().try_for_each(|path| make_directory(path))
     }
 
     /// Removes everything about the site.
@@ -217,7 +228,12 @@ impl SiteState {
 
     /// The site's copy of the mesh file.
     pub fn mesh_file(&self) -> PathBuf {
-        self.0.join("mesh.toml")
+        self.files().join(MESH_FILE)
+    }
+
+    /// What a router has in /etc/weft: the mesh file, and beside it the files that it names.
+    fn files(&self) -> PathBuf {
+        self.0.join("etc")
     }
 
     /// Replaces the site's copy of the mesh file.
@@ -248,7 +264,7 @@ impl SiteState {
 
     /// Replaces the file with a secret that the mesh file names `name`.
     pub fn write_secret(&self, name: &Path, secret: &[u8]) -> Result<()> {
-        write_secret(&self.0.join(name), secret)
+        write_secret(&self.files().join(name), secret)
     }
 
     /// weft's RUN_DIR.
@@ -296,7 +312,7 @@ fn make_directory(path: &Path) -> Result<()> {
     made.with_context(|| format!("making the directory {}", path.display()))
 }
 
-/// Writes a secret for its owner's eyes, and makes the directories above it.
+/// Writes a secret that its owner alone can read, and makes the directories above it.
 fn write_secret(path: &Path, secret: &[u8]) -> Result<()> {
     path.parent().map_or(Ok(()), make_directory)?;
     write(path, secret, 0o600)
@@ -304,7 +320,8 @@ fn write_secret(path: &Path, secret: &[u8]) -> Result<()> {
 
 /// Writes a file whole or not at all.
 fn write(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
-    let draft = path.with_extension("new");
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.new"));
     let attempt = || {
         // A draft that an interruption left may have another mode.
         match fs::remove_file(&draft) {

@@ -10,7 +10,7 @@ use super::build;
 use super::layout::{Layout, router_namespace};
 use super::netns::Namespace;
 use super::process::{self, Daemon};
-use super::secrets;
+use super::secrets::Secrets;
 use super::state::State;
 use crate::input_file::Accept;
 use crate::keys::{PrivateKey, PublicKey};
@@ -65,10 +65,11 @@ impl Lab {
         }
         build::apply(&self.layout, &self.state)?;
         self.state.write_hosts_file(&self.layout.hosts_file)?;
+        let secrets = Secrets::of(&self.mesh, &self.directory, &self.state)?;
         let mut public_keys = Vec::new();
         for site in &self.mesh.sites {
             public_keys.push((site.name.as_str(), self.site_files(&site.name, keys)?));
-            secrets::provide(&self.mesh, site, &self.directory, &self.state)?;
+            secrets.provide(&self.mesh, site, &self.state)?;
         }
         self.state.write_public_keys(public_keys.into_iter())?;
         self.state.write_mesh_file(&self.text)
