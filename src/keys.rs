@@ -26,6 +26,9 @@ pub enum KeyError {
     /// Not base64 at all.
     #[error("not base64")]
     NotBase64,
+    /// All zeros, which stands for no key.
+    #[error("all zeros, which stands for no key")]
+    Zero,
     /// Base64 of another number of bytes than 32.
     #[error("{0} bytes long, a key has 32")]
     Length(usize),

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::Options;
 use crate::input_file::{self, Accept};
-use crate::keys::{PresharedKey, PresharedKeyError, PrivateKey};
+use crate::keys::{PresharedKey, PrivateKey};
 use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, SiteInterface, Tunnel};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
@@ -159,9 +159,14 @@ impl Local {
 fn preshared_keys(
     directory: &Path,
     tunnels: &BTreeMap<IfName, Tunnel>,
-) -> Result<BTreeMap<IfName, PresharedKey>, PresharedKeyError> {
-    let files = tunnels.iter().filter_map(|(interface, tunnel)| Some((interface, tunnel.preshared_key_file.as_ref()?)));
-    files.map(|(interface, file)| Ok((interface.clone(), PresharedKey::load(&directory.join(file))?))).collect()
+) -> anyhow::Result<BTreeMap<IfName, PresharedKey>> {
+    let files = tunnels.values().filter_map(|tunnel| Some((tunnel, tunnel.preshared_key_file.as_ref()?)));
+    let keys = files.map(|(tunnel, file)| {
+        let key = PresharedKey::load(&directory.join(file));
+        let key = key.with_context(|| format!("the preshared key of the tunnel to site {}", tunnel.peer))?;
+        Ok((tunnel.interface.clone(), key))
+    });
+    keys.collect()
 }
 
 /// Replaces sites' public keys by those of a lab: lines of `SITE BASE64`.

@@ -49,7 +49,12 @@ impl PresharedKey {
         let text = load_secret(path, MAX_TEXT)?;
         let not_key = |source| PresharedKeyError::NotKey { path: path.display().to_string(), source };
         let text = std::str::from_utf8(&text).map_err(|_| not_key(KeyError::NotBase64))?;
-        let key = decode(text).map_err(not_key).map(|bytes| Self::from_bytes(&bytes));
+        let key = decode(text).and_then(|bytes| match *bytes == [0; 32] {
+            // WireGuard takes it for none.
+            true => Err(KeyError::Zero),
+            false => Ok(Self::from_bytes(&bytes)),
+        });
+        let key = key.map_err(not_key);
         // Reading it left copies in frames that are free again.
         wireguard::stack::wipe();
         key
@@ -128,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused_and_not_repeated() {
-        for content in ["sesame", "AQEBAQ=="] {
+        for content in ["sesame", "AQEBAQ==", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="] {
             let error = load(content, 0o600).unwrap_err();
             assert!(error.to_string().ends_with("the same on both routers") && error.source().is_some(), "{error}");
             assert!(!format!("{error:?}").contains(content), "{error:?}");
