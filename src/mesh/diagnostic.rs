@@ -48,6 +48,8 @@ pub(super) enum Severity {
 pub(super) enum Basis {
     Presence,
     Absence,
+    /// On a syntax error after which nothing is known.
+    Remainder,
 }
 
 /// How to render.
@@ -112,6 +114,12 @@ impl Diagnostic {
         self
     }
 
+    /// Marks a syntax error after which nothing is known.
+    pub(super) fn of_remainder(mut self) -> Self {
+        self.basis = Basis::Remainder;
+        self
+    }
+
     pub(super) fn basis(&self) -> Basis {
         self.basis
     }
@@ -122,13 +130,6 @@ impl Diagnostic {
 
     pub(super) fn span(&self) -> Span {
         self.at.span
-    }
-
-    /// From the first to the last place that it points at.
-    pub(super) fn extent(&self) -> Span {
-        let spans = || std::iter::once(&self.at).chain(&self.notes).map(|label| label.span);
-        let start = spans().map(|span| span.start).min().unwrap_or_default();
-        Span { start, end: spans().map(|span| span.end).max().unwrap_or_default() }
     }
 
     fn render(&self, renderer: &Renderer, file_name: &str, text: &str) -> String {
@@ -227,22 +228,25 @@ pub struct Place<'d> {
 impl Diagnostics {
     /// All of them, for programs.
     pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
+        let newlines = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let lines: Vec<usize> = std::iter::once(0).chain(newlines).collect();
         self.list.iter().map(move |diagnostic| Finding {
             severity: match diagnostic.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             },
             title: &diagnostic.title,
-            place: self.place(&diagnostic.at),
-            notes: diagnostic.notes.iter().map(|note| self.place(note)).collect(),
+            place: self.place(&lines, &diagnostic.at),
+            notes: diagnostic.notes.iter().map(|note| self.place(&lines, note)).collect(),
             help: diagnostic.help.as_deref(),
         })
     }
 
-    fn place<'d>(&'d self, label: &'d Label) -> Place<'d> {
-        let before = &self.text[..label.span.start];
-        let line = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place { line: 1 + before.matches('\n').count(), column: 1 + before[line..].chars().count(), label: &label.text }
+    /// `lines` are the first bytes of all lines.
+    fn place<'d>(&self, lines: &[usize], label: &'d Label) -> Place<'d> {
+        let line = lines.partition_point(|start| *start <= label.span.start);
+        let column = 1 + self.text[lines[line - 1]..label.span.start].chars().count();
+        Place { line, column, label: &label.text }
     }
 }
 

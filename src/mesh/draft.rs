@@ -299,13 +299,13 @@ impl<'a> Draft<'a> {
 /// What a `[[link]]` says of how its tunnel crosses the network between the sites: the outer `None` is something wrong, the inner one
 /// nothing said.
 fn underlay(link: &LinkDraft<'_>, low: &SiteDraft<'_>, high: &SiteDraft<'_>) -> Option<Option<PairUnderlay>> {
-    let said = PairUnderlay {
+    let underlay = PairUnderlay {
         low: link_end(link, low)?,
         high: link_end(link, high)?,
         mtu: link.mtu.optional()?,
         preshared_key_file: link.preshared_key_file.map(str::to_owned).optional()?,
     };
-    Some((said != PairUnderlay::default()).then_some(said))
+    Some((underlay != PairUnderlay::default()).then_some(underlay))
 }
 
 fn link_end(link: &LinkDraft<'_>, site: &SiteDraft<'_>) -> Option<LinkEnd> {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Diagnostic, Span};
+use super::link::LinkDraft;
 use super::reader::{Report, Setting};
 use super::segment::SegmentDraft;
 use super::segment_host::HostDraft;
@@ -21,14 +22,22 @@ struct Owner {
 type Owners = BTreeMap<String, Owner>;
 
 /// Reports names for which the lab has another use.
-pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], report: &mut Report) {
+pub(super) fn check(
+    sites: &[SiteDraft<'_>],
+    links: &[LinkDraft<'_>],
+    segments: &[SegmentDraft<'_>],
+    report: &mut Report,
+) {
     let mut owners = Owners::new();
     owners.insert("net".to_owned(), Owner { what: "the network between the sites".to_owned(), named: None });
     for site in sites {
         claim_beside(site, "lan", "the host behind", &mut owners);
     }
     check_sites(sites, &mut owners, report);
-    for site in sites.iter().filter(|site| matches!(site.endpoint, Setting::Absent)) {
+    let has_link = |site: &SiteDraft<'_>| {
+        links.iter().any(|link| !matches!(link.ends.endpoint(site.written_name), Setting::Absent))
+    };
+    for site in sites.iter().filter(|site| matches!(site.endpoint, Setting::Absent) && !has_link(site)) {
         claim_beside(site, "nat", "the router in front of", &mut owners);
     }
     // Two segments or hosts of one name, and two hosts of a segment with one MAC address, have been reported.

@@ -202,7 +202,9 @@ fn warn_of_hidden(
         hidden.iter().filter(|site| lacks_a_tunnel(**site)).map(|site| &sites[*site]).collect();
     let [first, second, rest @ ..] = apart.as_slice() else { return };
     let names: Vec<String> = apart.iter().map(|site| site.called()).collect();
-    let title = format!("no tunnel between the sites without `endpoint`: {}", names.join(", "));
+    let pairs = listed.keys().filter(|(one, other)| hidden.contains(one) && hidden.contains(other)).count();
+    let which = if pairs == 0 { "the" } else { "some of the" };
+    let title = format!("no tunnel between {which} sites without `endpoint`: {}", names.join(", "));
     let mut warning = Diagnostic::warning(first.span, title, "no `endpoint`").note(second.span, "no `endpoint`");
     for site in rest {
         warning = warning.note(site.span, "no `endpoint`");

@@ -77,7 +77,7 @@ fn of_ends<'a, T>(
         if between.is_none_or(|ends| ends.iter().any(|end| end.value == name.value)) {
             settings.push((name, Setting::read(Some(entry), |entry| read(entry, report))));
         } else if let Some([one, other]) = between {
-            let title = format!("site {} is no end of this link", quoted(name.value));
+            let title = format!("site {} is not an end of this link", quoted(name.value));
             report.push(
                 Diagnostic::error(name.span, title, "one of the two sites is named here")
                     .note(one.span, "the one")

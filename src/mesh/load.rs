@@ -69,9 +69,22 @@ pub fn load(path: &Path, accept: Accept) -> Result<Parsed, LoadError> {
 /// If it cannot be read, or is too long or not UTF-8.
 pub fn read(path: &Path, accept: Accept) -> Result<String, LoadError> {
     let name = path.display().to_string();
+    match input_file::open(path, accept) {
+        Ok(file) => read_from(file, &name),
+        Err(source) => Err(LoadError::Read { path: name, source }),
+    }
+}
+
+/// Reads the text of a mesh file from `source`, which is called `name` towards the user.
+///
+/// # Errors
+/// If it cannot be read, or is too long or not UTF-8.
+pub fn read_from(source: impl io::Read, name: &str) -> Result<String, LoadError> {
+    let name = name.to_owned();
     let mut bytes = Vec::new();
-    input_file::open(path, accept)
-        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+    source
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
         .map_err(|source| LoadError::Read { path: name.clone(), source })?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(LoadError::TooLong { path: name });
@@ -90,7 +103,7 @@ pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Diagnostics> {
     let (document, faults) = DeTable::parse_recoverable(text);
     let syntax = syntax_errors(text, &faults);
     if let Some(first) = syntax.iter().position(|error| is_header(text, error.span())) {
-        // Which section what follows belongs to is anybody's guess: of that only other headers are wrong by themselves.
+        // Which section the following lines belong to is unknown: of what they have, only errors of further headers count.
         let own =
             |(index, error): (usize, Diagnostic)| (index <= first || is_header(text, error.span())).then_some(error);
         let syntax = syntax.into_iter().enumerate().filter_map(own).collect();
@@ -114,7 +127,7 @@ pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Diagnostics> {
 fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     let draft = Draft::read(file, report);
     identity::check(&draft.sites, &draft.segments, report);
-    lab_names::check(&draft.sites, &draft.segments, report);
+    lab_names::check(&draft.sites, &draft.links, &draft.segments, report);
     addressing::check(&draft, report);
     // Where the topology is wrong, the links that are listed are checked all the same.
     let topology = draft.general.topology();
@@ -138,7 +151,13 @@ fn with_syntax_errors(text: &str, syntax: Vec<Diagnostic>, others: Vec<Diagnosti
         return others;
     }
     // What stands in a line of one of them, or in an array that is not closed, may be something else.
-    let lost: Vec<Span> = syntax.iter().map(Diagnostic::extent).collect();
+    let lost: Vec<Span> = syntax
+        .iter()
+        .map(|error| match error.basis() {
+            Basis::Remainder => Span { start: error.span().start, end: text.len() },
+            Basis::Presence | Basis::Absence => error.span(),
+        })
+        .collect();
     let is_lost = |at: usize| {
         let line = line_start(text, at);
         lost.iter().any(|span| (line_start(text, span.start)..=line_start(text, span.end)).contains(&line))
@@ -148,17 +167,23 @@ fn with_syntax_errors(text: &str, syntax: Vec<Diagnostic>, others: Vec<Diagnosti
     syntax.into_iter().chain(others.collect::<Vec<_>>()).collect()
 }
 
-/// The parser's errors in our form: the first of each line, since the others of a line mostly follow from it.
+/// The parser's errors in our form: the first of each line, since the others of a line mostly follow from it, and none after an array
+/// that is not closed.
 fn syntax_errors(text: &str, faults: &[toml::de::Error]) -> Vec<Diagnostic> {
+    let mut faults: Vec<(Span, &str)> = faults
+        .iter()
+        .map(|fault| (Span::from(fault.span().unwrap_or(text.len()..text.len())), fault.message()))
+        .collect();
+    faults.sort_by_key(|(span, _)| *span);
     let mut lines = BTreeSet::new();
     let mut errors = Vec::new();
-    for fault in faults {
-        let span = Span::from(fault.span().unwrap_or(text.len()..text.len()));
+    for (span, message) in faults {
         if lines.insert(line_start(text, span.start)) {
-            let error = syntax_error(text, span, fault.message());
-            // What follows in an array that is not closed is the same fault.
-            if errors.last().is_none_or(|last: &Diagnostic| last.span() != error.span()) {
-                errors.push(error);
+            let error = syntax_error(text, span, message);
+            let is_last = error.basis() == Basis::Remainder;
+            errors.push(error);
+            if is_last {
+                break;
             }
         }
     }
@@ -167,20 +192,19 @@ fn syntax_errors(text: &str, faults: &[toml::de::Error]) -> Vec<Diagnostic> {
 
 fn syntax_error(text: &str, span: Span, message: &str) -> Diagnostic {
     let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
-    let is_in_array = what == "missing comma between array elements" || what == "unexpected `=` in array";
-    if let Some(bracket) = is_in_array.then(|| open_array(text, span)).flatten() {
-        let label = "goes on to the next line that is no element of it";
-        return Diagnostic::error(bracket, "syntax error: unclosed array", label)
-            .note(span, "this line")
-            .help("add the `]` that ends it");
+    if let Some(bracket) = open_array(text, span) {
+        return Diagnostic::error(bracket, "syntax error: unclosed array", "this array is not closed")
+            .note(span, "this line is no element of it")
+            .help("add the `]` that ends it")
+            .of_remainder();
     }
     if what == "duplicate key" && is_header(text, span) {
-        let name = &text[span.range()];
+        let name = line_of(text, span.start).trim().trim_matches(['[', ']']).trim();
         let help = match is_list(name) {
             true => format!("write `[[{name}]]`, here and above: there may be several of these"),
             false => format!("write one section `[{name}]`"),
         };
-        return Diagnostic::error(span, format!("syntax error: a second `[{name}]`"), "again").help(help);
+        return Diagnostic::error(span, format!("syntax error: a second section `{name}`"), "again").help(help);
     }
     let (label, help) = match what {
         "duplicate key" => ("again in the same section", "write each key once".to_owned()),
@@ -193,28 +217,56 @@ fn syntax_error(text: &str, span: Span, message: &str) -> Diagnostic {
     Diagnostic::error(span, format!("syntax error: {what}"), label).help(help)
 }
 
-/// The bracket of an array that goes on at `at`, in a line that is no element of one: a section, or a key with its value.
+/// The bracket of an array that is not closed before the line of `at`, which is no element of it: a section, or a key with its value.
 fn open_array(text: &str, at: Span) -> Option<Span> {
     let line = line_of(text, at.start).trim_start();
     let is_key = |name: &str| {
         let name = name.trim();
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
     };
-    if !line.starts_with("[[") && !line.split_once('=').is_some_and(|(name, _)| is_key(name)) {
+    if !line.starts_with('[') && !line.split_once('=').is_some_and(|(name, _)| is_key(name)) {
         return None;
     }
     let mut end = line_start(text, at.start);
+    let stop = end;
     while end > 0 {
         let start = line_start(text, end - 1);
         if let Some((name, value)) = text[start..end].split_once('=')
             && is_key(name)
         {
             let bracket = start + name.len() + 1 + (value.len() - value.trim_start().len());
-            return value.trim_start().starts_with('[').then_some(Span { start: bracket, end: bracket + 1 });
+            return is_open(&text[bracket..stop]).then_some(Span { start: bracket, end: bracket + 1 });
         }
         end = start;
     }
     None
+}
+
+/// Whether `text` begins with the bracket of an array that does not end in it.
+fn is_open(text: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    let mut is_comment = false;
+    let mut is_escaped = false;
+    for character in text.chars() {
+        match (quote, character) {
+            _ if is_comment => is_comment = character != '\n',
+            (Some('"'), _) if is_escaped => is_escaped = false,
+            (Some('"'), '\\') => is_escaped = true,
+            // A string that is not closed ends with its line: what is wrong there has been said.
+            (Some(open), _) if open == character || character == '\n' => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '#') => is_comment = true,
+            (None, '[') => depth += 1,
+            (None, ']') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        if depth == 0 {
+            return false;
+        }
+    }
+    depth > 0
 }
 
 /// The byte where the line with byte `at` begins.

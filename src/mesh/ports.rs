@@ -4,6 +4,7 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::address::WrittenEndpoint;
 use super::diagnostic::{Diagnostic, Span};
 use super::general::TunnelKeys;
 use super::link::{LinkDraft, Pair};
@@ -64,6 +65,11 @@ impl Tunnels<'_, '_> {
         end.link.map_or(&Setting::Absent, |link| self.links[link].ends.port(self.sites[site].written_name))
     }
 
+    /// What the link says of the endpoint of `site`.
+    fn own_endpoint(&self, site: usize, end: End) -> &Setting<WrittenEndpoint> {
+        end.link.map_or(&Setting::Absent, |link| self.links[link].ends.endpoint(self.sites[site].written_name))
+    }
+
     /// The id that is added to a first port of `site`; `None` if the link says the port itself.
     fn added(&self, site: usize, end: End) -> Option<At<u16>> {
         let is_own = !matches!(self.own_port(site, end), Setting::Absent);
@@ -85,14 +91,13 @@ impl Tunnels<'_, '_> {
 
     /// Where the other end sends to reach `site`: one text for one host, and the port.
     fn reached(&self, site: usize, end: End) -> Option<(String, Port)> {
-        let of_link = end.link.map(|link| self.links[link].ends.endpoint(self.sites[site].written_name));
-        match of_link {
-            Some(Setting::Given(own)) => {
+        match self.own_endpoint(site, end) {
+            Setting::Given(own) => {
                 let number = own.value.port.or_else(|| Some(self.listening(site, end)?.number))?;
                 Some((text(&own.value.host), Port { number, span: own.span }))
             }
-            Some(Setting::Wrong) => None,
-            Some(Setting::Absent) | None => {
+            Setting::Wrong => None,
+            Setting::Absent => {
                 let endpoint = self.sites[site].endpoint.given()?;
                 let number = match (endpoint.value.port, self.added(site, end)) {
                     (Some(first), Some(id)) => first.checked_add(id.value)?,
@@ -112,7 +117,17 @@ impl Tunnels<'_, '_> {
             .collect();
         let listening =
             self.sites.iter().zip(&added).filter_map(|(site, added)| Some((site.tunnels.port(self.base)?, added)));
-        let reached = self.sites.iter().zip(&added).filter_map(|(site, added)| {
+        // What a link has an endpoint for is not reached at the site's.
+        let outside: Vec<Vec<At<u16>>> = self
+            .of_sites
+            .iter()
+            .enumerate()
+            .map(|(site, ends)| {
+                let ends = ends.iter().filter(|end| matches!(self.own_endpoint(site, **end), Setting::Absent));
+                ends.filter_map(|end| self.added(site, *end)).collect()
+            })
+            .collect();
+        let reached = self.sites.iter().zip(&outside).filter_map(|(site, added)| {
             let endpoint = site.endpoint.given()?;
             Some((Effective { value: endpoint.value.port?, from: Some(endpoint.span) }, added))
         });
@@ -236,7 +251,10 @@ fn collision(
         format!("sites {} and {} would both be reached at UDP port {port} of {host}", before.called(), site.called());
     Diagnostic::error(span, title, "the same host, with ports that overlap")
         .note(other, "the other one")
-        .help("give one another first port, as in `endpoint = \"HOST:PORT\"`, further away than the highest site id")
+        .help(
+            "give one another port, as in `endpoint = \"HOST:PORT\"`: a site's is its first, further away from the other's than the \
+             highest site id, a link's is that of its tunnel",
+        )
 }
 
 fn one_port_outside(host: &str, port: u16, site: &SiteDraft<'_>, (before, span): (Span, Span)) -> Diagnostic {

@@ -192,9 +192,10 @@ pub(super) static L2_SITE: Section = Section { title: "`[[l2.site]]`", own: &["n
 pub(super) static L2_HOST: Section =
     Section { title: "`[[l2.host]]`", own: &["site", "mac", "ip", "name", "pin"], shared: &[] };
 
-/// Whether there may be several sections `name` at the top level.
+/// Whether there may be several sections `name`, such as `site.interface`.
 pub(super) fn is_list(name: &str) -> bool {
-    [&AREA, &SITE, &LINK, &L2].iter().any(|section| section.title == format!("`[[{name}]]`"))
+    let lists = [&AREA, &SITE, &SITE_INTERFACE, &VIRTUAL_LINK, &REDISTRIBUTE, &IMPORT, &LINK, &L2, &L2_SITE, &L2_HOST];
+    lists.iter().any(|section| section.title == format!("`[[{name}]]`"))
 }
 
 /// The sections that have `key`, as they are written.

@@ -22,7 +22,7 @@ pub(super) fn check(draft: &Draft<'_>, report: &mut Report) {
         check_gateway(segment, &draft.segments[..index], draft.general.loopbacks.given().copied(), report);
         check_endpoints(segment, draft, report);
         if let Some(arp) = segment.asks_in_vain().filter(|_| !segment.hosts.is_empty()) {
-            let title = format!("hosts outside the table of segment {} are found and not reached", segment.called());
+            let title = format!("hosts outside the table of segment {} are resolved but not reached", segment.called());
             report.push(
                 Diagnostic::warning(arp, title, "questions for them cross, frames to them are dropped")
                     .help("write `unknown_unicast = \"flood\"`, or leave `arp` out and list the hosts"),
