@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Outcome, report};
 use crate::input_file::Accept;
 use crate::keys::PrivateKey;
-use crate::mesh::{self, Diagnostics, Endpoint, Finding, Host, Mesh, Parsed, Site, SiteId};
+use crate::mesh::{self, Diagnostics, Endpoint, Finding, Host, LoadError, Mesh, Parsed, Site, SiteId};
 
 /// Check a mesh file.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub struct Args {
     /// A private key: say also which site it makes this router
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Print what was found as JSON
+    /// Print what is wrong with the file, or what it amounts to, as JSON
     #[arg(long)]
     json: bool,
 }
@@ -52,19 +52,21 @@ struct Amount<'d> {
 impl Args {
     /// Prints a summary of a good file, or every error of a wrong one.
     pub fn run(self) -> anyhow::Result<Outcome> {
-        let (path, name) = match self.file.to_str() {
-            Some("-") => (Path::new("/dev/stdin"), "standard input".to_owned()),
-            _ => (self.file.as_path(), self.file.display().to_string()),
+        let (name, text) = if self.file == Path::new("-") {
+            let name = "standard input".to_owned();
+            let text = mesh::read_from(io::stdin().lock(), &name);
+            (name, text)
+        } else {
+            (self.file.display().to_string(), mesh::read(&self.file, Accept::Any))
         };
-        let text = mesh::read(path, Accept::Any)?;
-        match mesh::parse(&name, &text) {
+        match text.and_then(|text| Ok(mesh::parse(&name, &text)?)) {
             Ok(Parsed { mesh, warnings }) => self.good(&name, &mesh, &warnings),
-            Err(errors) if self.json => {
+            Err(LoadError::Wrong(errors)) if self.json => {
                 let findings = errors.findings().collect();
                 print(&Answer { file: &name, good: false, findings, mesh: None, site: None })?;
                 Ok(Outcome::NotGood)
             }
-            Err(errors) => Err(errors.into()),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -3,7 +3,8 @@
 use clap::Command;
 
 /// Commands without `weft`, each with an example of its own.
-const EXAMPLES: [(&str, &str); 36] = [
+const EXAMPLES: [(&str, &str); 38] = [
+    ("", "status"),
     ("run", "run /etc/weft/mesh.toml --key /etc/weft/site.key"),
     ("reload", "reload"),
     ("down", "down --drain 10"),
@@ -39,6 +40,7 @@ const EXAMPLES: [(&str, &str); 36] = [
     ("lab move", "lab move l2 db1 seoul"),
     ("lab heal", "lab heal triangle"),
     ("show", "show routes"),
+    ("clear", "clear neighbor osaka"),
     ("lab", "lab demo configs/triangle.toml"),
 ];
 
@@ -66,18 +68,16 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    /// The commands that do something, by their whole names.
-    fn leaves(path: &str, command: &Command) -> Vec<String> {
-        if !command.has_subcommands() {
-            return vec![path.to_owned()];
-        }
+    /// All commands, by their whole names.
+    fn all(path: &str, command: &Command) -> Vec<String> {
         let below = command.get_subcommands();
-        below.flat_map(|below| leaves(format!("{path} {}", below.get_name()).trim_start(), below)).collect()
+        let below = below.flat_map(|below| all(format!("{path} {}", below.get_name()).trim_start(), below));
+        std::iter::once(path.to_owned()).chain(below).collect()
     }
 
     #[test]
     fn every_command_has_an_example_that_is_right() {
-        for name in leaves("", &Cli::command()) {
+        for name in all("", &Cli::command()) {
             assert!(EXAMPLES.iter().any(|(of, _)| *of == name), "{name} has no example");
         }
         for (name, example) in EXAMPLES {
@@ -86,7 +86,8 @@ mod tests {
             Cli::try_parse_from(std::iter::once("weft").chain(words.split_whitespace()))
                 .unwrap_or_else(|error| panic!("weft {example}: {error}"));
             let mut command = with_examples(Cli::command());
-            let found = name.split(' ').try_fold(&mut command, |command, name| command.find_subcommand_mut(name));
+            let mut names = name.split(' ').filter(|name| !name.is_empty());
+            let found = names.try_fold(&mut command, |command, name| command.find_subcommand_mut(name));
             let help = found.map(|command| command.render_help().to_string()).unwrap_or_default();
             assert!(help.contains(&format!("Example: weft {example}")), "{name}: {help}");
         }
