@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::netns::ip;
 use super::process::{output_of, success, tail};
-use super::wait::eventually;
+use super::wait::{allowed, eventually};
 
 /// The program under test.
 pub const WEFT: &str = env!("CARGO_BIN_EXE_weft");
@@ -128,7 +128,7 @@ impl Lab {
     /// `weft ARGUMENTS` at the site. A daemon that answers that it is busy is asked again: on an emulated machine a look at the kernel may
     /// take longer than a question waits.
     fn answered(&self, site: &str, arguments: &str) -> Result<Output> {
-        eventually(&format!("an answer of {site} to {arguments}"), CONVERGENCE, || {
+        eventually(&format!("an answer of {site} to {arguments}"), allowed(CONVERGENCE), || {
             let output = self.at(site, &format!("{WEFT} {arguments}")).output()?;
             let is_busy = String::from_utf8_lossy(&output.stderr).contains("the weft daemon says: busy, ");
             Ok((!is_busy).then_some(output))

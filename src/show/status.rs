@@ -50,12 +50,13 @@ fn routes(routes: &[Route]) -> String {
         *kinds.entry(&route.kind).or_default() += 1;
     }
     let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    let wanting: Vec<Route> =
+    let differing: Vec<Route> =
         routes.iter().filter(|route| matches!(route.kernel.as_str(), "different" | "missing")).cloned().collect();
     let mut text = format!("  {} in all: {}; `weft show routes` lists them\n", routes.len(), kinds.join(", "));
-    if !wanting.is_empty() {
-        text.push_str(&format!("  {} of them not in the kernel as they should be\n", wanting.len()));
-        text.push_str(&nouns::routes(&wanting[..wanting.len().min(MOST_ROUTES)]));
+    if !differing.is_empty() {
+        let first = if differing.len() > MOST_ROUTES { format!("; the first {MOST_ROUTES}:") } else { ":".to_owned() };
+        text.push_str(&format!("  {} of them not in the kernel as they should be{first}\n", differing.len()));
+        text.push_str(&nouns::routes(&differing[..differing.len().min(MOST_ROUTES)]));
     }
     text
 }
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn many_routes_are_summed_up_and_those_that_are_wanting_are_listed() {
+    fn many_routes_are_summed_up_and_those_that_are_differing_are_listed() {
         let few: Vec<Route> = (0..MOST_ROUTES).map(|number| route(number, "installed")).collect();
         assert_eq!(routes(&few).lines().count(), 1 + MOST_ROUTES);
         assert!(routes(&few).contains("osaka 192.0.2.1"), "{}", routes(&few));
