@@ -333,6 +333,7 @@ impl Segments {
     /// Says on the ports, in the name of each host that has moved, that it is to be found this way; not on the one that it is behind.
     /// To be called when the kernel has the new entries.
     pub(super) fn tell_ports(&mut self, observed: &Observed) {
+        self.unannounced.retain(|(_, port), _| observed.indexes.contains_key(port));
         for (vni, mac) in std::mem::take(&mut self.moved) {
             let Some(segment) = self.segments.get(&vni) else { continue };
             let Some(host) = segment.l2.segment.hosts.get(&mac) else { continue };
