@@ -532,7 +532,8 @@ impl Daemon {
             let named = self.observed.indexes.iter().find(|(_, index)| *index == port).map(|(name, _)| name.clone());
             let Some(name) = named else { continue };
             let Some(bridge) = self.observed.state.overlay.ports.get(&name) else { continue };
-            let host = HeardHost { port: name, mac: *mac, vlan: *vlan };
+            let vlan = self.observed.state.overlay.vlan_on(bridge, *vlan);
+            let host = HeardHost { port: name, mac: *mac, vlan };
             if self.segments.heard_on(&host, bridge, SystemTime::now()) {
                 self.observed.heard.retain(|other| (other.mac, other.vlan) != (host.mac, host.vlan));
                 self.observed.heard.insert(host);

@@ -216,7 +216,7 @@ impl Segments {
         for Segment { l2, site, .. } in self.segments.values().filter(|segment| Job::is_needed(&segment.l2)) {
             let peers = l2.segment.members.iter().map(|vtep| vtep.0).filter(|peer| *peer != self.here.0);
             let to: BTreeSet<Ipv4Addr> = peers.filter(|peer| reachable.contains(peer)).collect();
-            // On a bridge that cannot be used yet, nothing is the segment's.
+            // Nothing on a bridge that cannot be used yet is the segment's.
             let crosses = observed.state.overlay.uses_bridge(&site.bridge);
             for (port, tagging) in overlay::ports(site, observed).into_iter().filter(|_| crosses) {
                 let joined = observed.state.overlay.ports.get(&port) == Some(&site.bridge);

@@ -109,11 +109,13 @@ impl Kernel {
                     overlay.flood_lists.insert((name.clone(), vtep));
                 }
                 FoundForwarding::Station(_, mac, vlan, roaming) if ours => {
+                    let bridge = overlay.devices.get(name).and_then(|device| device.bridge.as_ref());
+                    let vlan = bridge.and_then(|bridge| overlay.vlan_on(bridge, vlan));
                     overlay.stations.insert((name.clone(), mac, vlan), roaming);
                 }
                 FoundForwarding::Heard(_, mac, vlan) => {
-                    let port = overlay.ports.get(name).filter(|bridge| overlay.hears(bridge, vlan));
-                    if port.is_some() {
+                    if let Some(bridge) = overlay.ports.get(name).filter(|bridge| overlay.hears(bridge, vlan)) {
+                        let vlan = overlay.vlan_on(bridge, vlan);
                         observed.heard.insert(HeardHost { port: name.clone(), mac, vlan });
                     }
                 }

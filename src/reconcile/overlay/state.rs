@@ -89,6 +89,11 @@ impl Overlay {
         self.bridges.contains_key(name) || self.devices.values().any(|device| device.bridge.as_ref() == Some(name))
     }
 
+    /// The VLAN of an entry of this bridge, as far as it matters: a bridge of ours is one segment, whatever somebody has it filter.
+    pub fn vlan_on(&self, bridge: &IfName, vlan: Option<VlanId>) -> Option<VlanId> {
+        vlan.filter(|_| !self.bridges.contains_key(bridge))
+    }
+
     /// Whether a host that this bridge hears in this VLAN may be one of a segment.
     pub fn hears(&self, bridge: &IfName, vlan: Option<VlanId>) -> bool {
         let in_vlan = |device: &Device| match vlan {
