@@ -8,6 +8,7 @@ mod capture;
 mod change;
 mod crossing;
 mod down;
+mod existing_bridge;
 mod forgery;
 mod frr;
 mod harness;

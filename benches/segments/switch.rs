@@ -96,7 +96,7 @@ impl Host {
         let Address { mac, ip } = self.address;
         in_netns(&self.netns, || {
             let interface = IfName::new("eth0").expect("a name of four letters");
-            Ok(gratuitous::announce(&interface, mac, [&ip.into()])?)
+            Ok(gratuitous::announce(&interface, None, mac, [&ip.into()])?)
         })
     }
 }

@@ -418,7 +418,7 @@ impl Daemon {
             }
             Err(error) => self.failed(&error),
         }
-        self.segments.tell_ports(&self.observed.heard);
+        self.segments.tell_ports(&self.observed);
         let reachable = self.reachable(&self.observed.state.routes);
         self.segments.carry(&reachable, &self.observed);
     }
@@ -507,7 +507,7 @@ impl Daemon {
             desired.addresses.extend(self.observed.state.addresses.iter().cloned());
         }
         let reachable = self.reachable(&desired.routes);
-        desired.overlay = self.segments.desired(&reachable, &self.observed.foreign, SystemTime::now());
+        desired.overlay = self.segments.desired(&reachable, &self.observed, SystemTime::now());
         desired
     }
 
@@ -528,13 +528,15 @@ impl Daemon {
     async fn hear_hosts(&mut self, changes: &BTreeSet<Change>) -> bool {
         let mut moved = false;
         for change in changes {
-            let Change::Heard { port, mac } = change else { continue };
+            let Change::Heard { port, mac, vlan } = change else { continue };
             let named = self.observed.indexes.iter().find(|(_, index)| *index == port).map(|(name, _)| name.clone());
             let Some(name) = named else { continue };
             let Some(bridge) = self.observed.state.overlay.ports.get(&name) else { continue };
-            if self.segments.heard_on(&name, bridge, *mac, SystemTime::now()) {
-                self.observed.heard.retain(|host| host.mac != *mac);
-                self.observed.heard.insert(HeardHost { port: name, mac: *mac });
+            let vlan = self.observed.state.overlay.vlan_on(bridge, *vlan);
+            let host = HeardHost { port: name, mac: *mac, vlan };
+            if self.segments.heard_on(&host, bridge, SystemTime::now()) {
+                self.observed.heard.retain(|other| (other.mac, other.vlan) != (host.mac, host.vlan));
+                self.observed.heard.insert(host);
                 moved = true;
             }
         }

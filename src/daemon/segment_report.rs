@@ -12,7 +12,8 @@ use super::report::Report;
 use super::segments::Segment;
 use crate::control::view;
 use crate::kernel::Limited;
-use crate::mesh::IfName;
+use crate::mesh::{IfName, VlanId};
+use crate::reconcile::overlay;
 use crate::reconcile::state::Admin;
 
 impl Report<'_> {
@@ -33,10 +34,15 @@ impl Report<'_> {
     }
 
     fn segment(&self, segment: &Segment, limited: &BTreeMap<IfName, Limited>) -> view::Segment {
-        let (config, overlay) = (&segment.l2.segment, &self.observed.state.overlay);
+        let (config, found) = (&segment.l2.segment, &self.observed.state.overlay);
         let (device, bridge) = (segment.l2.device(), &segment.site.bridge);
-        let open = overlay.devices.get(&device).is_some_and(|device| device.admin == Admin::Up);
-        let stands = overlay.bridges.get(bridge).is_some_and(|bridge| bridge.admin == Admin::Up);
+        let open = found.devices.get(&device).is_some_and(|device| device.admin == Admin::Up);
+        let own = found.bridges.get(bridge).map(|bridge| bridge.admin);
+        let admin = match segment.site.is_on_existing_bridge() {
+            true => overlay::usable(&segment.site, self.observed).ok().map(|bridge| bridge.admin),
+            false => own,
+        };
+        let stands = admin == Some(Admin::Up) && !self.observed.held_back.contains_key(&device);
         let flooded = |flooding| match flooding {
             Flooding::Flood(rate) => Some(rate.get()),
             Flooding::Drop => None,
@@ -45,8 +51,10 @@ impl Report<'_> {
             segment: segment.l2.name.clone(),
             vni: config.vni.value(),
             bridge: bridge.to_string(),
+            existing_bridge: segment.site.is_on_existing_bridge(),
+            vlan: segment.site.vlan().map(VlanId::value),
             device: device.to_string(),
-            state: match (overlay.devices.contains_key(&device), open && stands) {
+            state: match (found.devices.contains_key(&device), open && stands) {
                 (_, true) => "up",
                 (true, false) => "down",
                 (false, false) => "missing",
@@ -68,7 +76,10 @@ impl Report<'_> {
             learn: config.learning == Learning::On,
             mtu: config.mtu,
             gateway: config.gateway.map(|gateway| gateway.to_string()),
-            ports: segment.site.ports.iter().map(|port| self.port(port, bridge)).collect(),
+            ports: {
+                let ports = overlay::ports(&segment.site, self.observed);
+                ports.iter().map(|(port, _)| self.port(port, bridge)).collect()
+            },
             sites: config.members.iter().map(|vtep| self.site(*vtep)).collect(),
             hosts: config.hosts.keys().filter_map(|mac| self.host(segment, *mac)).collect(),
             counters: self.counters(&device, limited),
@@ -139,7 +150,8 @@ impl Report<'_> {
     fn heard_on(&self, segment: &Segment, mac: Mac) -> Option<String> {
         let ports = &self.observed.state.overlay.ports;
         let heard = self.observed.heard.iter().find(|heard| {
-            heard.mac == mac && ports.get(&heard.port).is_some_and(|bridge| *bridge == segment.site.bridge)
+            (heard.mac, heard.vlan) == (mac, segment.site.vlan())
+                && ports.get(&heard.port).is_some_and(|bridge| *bridge == segment.site.bridge)
         });
         heard.map(|heard| heard.port.to_string())
     }

@@ -19,12 +19,12 @@ use vxlan::{
     Claim, ClaimError, Entries, Finding, Mac, Record, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode,
 };
 
-use self::carrier::{Carrier, Job, explain};
+use self::carrier::{Carrier, Job, SegmentPort, explain};
 use super::host_memory::HostMemory;
 use crate::kernel::{MAX_LEARNED, gratuitous};
 use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
-use crate::reconcile::overlay::{LocalSegment, Overlay, desired_overlay};
-use crate::reconcile::state::{Foreign, HeardHost, Observed};
+use crate::reconcile::overlay::{self, LocalSegment, Overlay, desired_overlay};
+use crate::reconcile::state::{HeardHost, Observed};
 
 /// Opaque Type of an LSA.
 type OpaqueType = u8;
@@ -50,7 +50,7 @@ pub(super) struct Segments {
     underlay_mtu: u32,
     carrier: Carrier,
     /// Ports on which hosts that move could not be announced, and why not.
-    unannounced: BTreeMap<IfName, String>,
+    unannounced: BTreeMap<SegmentPort, String>,
 }
 
 /// One of them.
@@ -198,7 +198,7 @@ impl Segments {
     }
 
     /// What the kernel has to hold while there are ways to the addresses in `reachable`.
-    pub(super) fn desired(&self, reachable: &BTreeSet<Ipv4Addr>, foreign: &Foreign, now: SystemTime) -> Overlay {
+    pub(super) fn desired(&self, reachable: &BTreeSet<Ipv4Addr>, observed: &Observed, now: SystemTime) -> Overlay {
         let reachable: BTreeSet<Vtep> = reachable.iter().copied().map(Vtep).collect();
         let segments = self.segments.values().map(|segment| {
             let (whereabouts, underlay_mtu) = (&segment.whereabouts, self.underlay_mtu);
@@ -207,7 +207,7 @@ impl Segments {
             LocalSegment { l2: &segment.l2, site: &segment.site, entries }
         });
         let segments: Vec<LocalSegment<'_>> = segments.collect();
-        desired_overlay(&segments, |port| foreign.interfaces.contains_key(port))
+        desired_overlay(&segments, observed)
     }
 
     /// Carries what hosts announce on the ports that were found to the sites that there is a way to.
@@ -216,11 +216,13 @@ impl Segments {
         for Segment { l2, site, .. } in self.segments.values().filter(|segment| Job::is_needed(&segment.l2)) {
             let peers = l2.segment.members.iter().map(|vtep| vtep.0).filter(|peer| *peer != self.here.0);
             let to: BTreeSet<Ipv4Addr> = peers.filter(|peer| reachable.contains(peer)).collect();
-            for port in &site.ports {
-                let joined = observed.state.overlay.ports.get(port) == Some(&site.bridge);
-                let Some(index) = observed.indexes.get(port).copied().filter(|_| joined) else { continue };
-                let job = Job { index, l2: Arc::clone(l2), from: self.here.0, to: to.clone() };
-                jobs.insert(port.clone(), job);
+            // Nothing on a bridge that cannot be used yet is the segment's.
+            let crosses = observed.state.overlay.uses_bridge(&site.bridge);
+            for (port, tagging) in overlay::ports(site, observed).into_iter().filter(|_| crosses) {
+                let joined = observed.state.overlay.ports.get(&port) == Some(&site.bridge);
+                let Some(index) = observed.indexes.get(&port).copied().filter(|_| joined) else { continue };
+                let job = Job { index, tagging, l2: Arc::clone(l2), from: self.here.0, to: to.clone() };
+                jobs.insert((l2.segment.vni, port), job);
             }
         }
         self.carrier.set(jobs);
@@ -275,12 +277,13 @@ impl Segments {
         }
     }
 
-    /// A bridge has heard a host on this port; whether it has moved here.
-    pub(super) fn heard_on(&mut self, port: &IfName, bridge: &IfName, mac: Mac, now: SystemTime) -> bool {
-        let found = self.segments.iter_mut().find(|(_, segment)| segment.site.bridge == *bridge);
+    /// A bridge has heard a host on a port; whether it has moved here.
+    pub(super) fn heard_on(&mut self, host: &HeardHost, bridge: &IfName, now: SystemTime) -> bool {
+        let mut segments = self.segments.iter_mut();
+        let found = segments.find(|(_, Segment { site, .. })| site.bridge == *bridge && site.vlan() == host.vlan);
         let Some((&vni, segment)) = found else { return false };
-        let finding = segment.whereabouts.seen_here(&segment.l2.segment, mac, now);
-        debug!(segment = segment.l2.name, %mac, iface = %port, "heard");
+        let finding = segment.whereabouts.seen_here(&segment.l2.segment, host.mac, now);
+        debug!(segment = segment.l2.name, mac = %host.mac, iface = %host.port, "heard");
         self.note(vni, finding);
         matches!(finding, Some(Finding::Moved { .. }))
     }
@@ -329,19 +332,23 @@ impl Segments {
 
     /// Says on the ports, in the name of each host that has moved, that it is to be found this way; not on the one that it is behind.
     /// To be called when the kernel has the new entries.
-    pub(super) fn tell_ports(&mut self, heard: &BTreeSet<HeardHost>) {
+    pub(super) fn tell_ports(&mut self, observed: &Observed) {
+        self.unannounced.retain(|(_, port), _| observed.indexes.contains_key(port));
         for (vni, mac) in std::mem::take(&mut self.moved) {
             let Some(segment) = self.segments.get(&vni) else { continue };
             let Some(host) = segment.l2.segment.hosts.get(&mac) else { continue };
-            let behind = |port: &IfName| heard.contains(&HeardHost { port: port.clone(), mac });
+            let vlan = segment.site.vlan();
+            let behind = |port: &IfName| observed.heard.contains(&HeardHost { port: port.clone(), mac, vlan });
             let here = segment.whereabouts.location_of(mac, host) == self.here;
-            if here && !segment.site.ports.iter().any(behind) {
+            let ports = overlay::ports(&segment.site, observed);
+            if here && !ports.iter().any(|(port, _)| behind(port)) {
                 // It will speak for itself once it is here; until then a switch had better not send us its frames.
                 continue;
             }
-            for port in segment.site.ports.iter().filter(|port| !here || !behind(port)) {
-                match gratuitous::announce(port, mac, &host.addresses) {
-                    Ok(()) => drop(self.unannounced.remove(port)),
+            for (port, tagging) in ports.into_iter().filter(|(port, _)| !here || !behind(port)) {
+                let tag = vlan.filter(|_| !tagging.untagged_out);
+                match gratuitous::announce(&port, tag, mac, &host.addresses) {
+                    Ok(()) => drop(self.unannounced.remove(&(vni, port))),
                     // Nobody is behind a port that is not there, or down.
                     Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENETDOWN)) => {
                         debug!(segment = segment.l2.name, %mac, iface = %port, %error, "port not told of a host that moved");
@@ -349,7 +356,7 @@ impl Segments {
                     Err(error) => {
                         let (segment, error) = (&segment.l2.name, explain(&error));
                         warn!(segment, %mac, iface = %port, %error, "port not told of a host that moved");
-                        self.unannounced.insert(port.clone(), error);
+                        self.unannounced.insert((vni, port), error);
                     }
                 }
             }
@@ -363,9 +370,18 @@ impl Segments {
             let name = &segment.l2.name;
             let missing = segment.site.ports.iter().filter(|port| !observed.foreign.interfaces.contains_key(port));
             problems.extend(missing.map(|port| format!("{name}: port {port}: there is no such interface")));
+            if segment.site.is_on_existing_bridge() {
+                let (site, device) = (&segment.site, segment.l2.device());
+                let waits = overlay::usable(site, observed).err();
+                problems.extend(waits.map(|waits| format!("{name} waits: {}", waits.explain(&site.bridge))));
+                let obstacles = overlay::obstacles(site, &device, observed);
+                problems.extend(obstacles.into_iter().map(|obstacle| format!("{name}: {obstacle}")));
+            }
             let ports = &observed.state.overlay.ports;
             let behind = |heard: &&HeardHost| ports.get(&heard.port) == Some(&segment.site.bridge);
-            if observed.heard.iter().filter(behind).count() >= MAX_LEARNED as usize {
+            // The bound is one of weft's own bridges.
+            let bounded = !segment.site.is_on_existing_bridge();
+            if bounded && observed.heard.iter().filter(behind).count() >= MAX_LEARNED as usize {
                 problems.push(format!("{name}: {MAX_LEARNED} hosts were heard here, and no more are learned"));
             }
             let damped = segment.whereabouts.damped(now);
@@ -377,7 +393,11 @@ impl Segments {
                     at.unwrap_or_default()
                 )
             }));
-            let unannounced = segment.site.ports.iter().filter_map(|port| Some((port, self.unannounced.get(port)?)));
+            let (vni, ports) = (segment.l2.segment.vni, overlay::ports(&segment.site, observed));
+            let unannounced = ports.into_iter().filter_map(|(port, _)| {
+                let error = self.unannounced.get(&(vni, port.clone()))?;
+                Some((port, error))
+            });
             problems.extend(unannounced.map(|(port, error)| {
                 format!("{name}: port {port} was not told of a host that moved, and may go on sending to where it was: {error}")
             }));

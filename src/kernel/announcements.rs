@@ -10,6 +10,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use socket2::{Domain, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
+use crate::reconcile::overlay::Tagging;
 use crate::sys::{every_packet_of, register_descriptor};
 
 /// The longest frame that is one of them: Ethernet and IPv6 headers, an advertisement and some options.
@@ -22,9 +23,10 @@ const BUFFER: usize = 256 << 10;
 const WHOLE: u32 = u32::MAX;
 const NOTHING: u32 = 0;
 
-/// Where a filter finds what is not in the frame itself: its direction, and whether it has a VLAN tag.
+/// Where a filter finds what is not in the frame itself: its direction, whether it has a VLAN tag, and the tag.
 const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
 const VLAN_TAG_PRESENT: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_VLAN_TAG_PRESENT) as u32;
+const VLAN_TAG: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_VLAN_TAG) as u32;
 /// The direction of what this machine sends.
 const OUTGOING: u32 = libc::PACKET_OUTGOING as u32;
 
@@ -33,14 +35,14 @@ const OUTGOING: u32 = libc::PACKET_OUTGOING as u32;
 pub struct AnnouncementListener(AsyncFd<OwnedFd>);
 
 impl AnnouncementListener {
-    /// On the interface with this index, in the network namespace of this thread.
+    /// On the interface with this index, in the network namespace of this thread. Frames are read without their VLAN tag.
     ///
     /// # Errors
     /// Without CAP_NET_RAW or the address family AF_PACKET, and if there is no such interface.
-    pub fn open(index: u32) -> io::Result<Self> {
+    pub fn open(index: u32, tagging: Tagging) -> io::Result<Self> {
         // Of no protocol until it is bound: it hears nothing of other interfaces, and nothing before the filter is there.
         let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)?;
-        socket.attach_filter(&filter())?;
+        socket.attach_filter(&filter(tagging))?;
         socket.set_recv_buffer_size(BUFFER)?;
         socket.bind(&every_packet_of(index)?)?;
         Ok(Self(register_descriptor(socket.into())?))
@@ -67,12 +69,15 @@ impl AnnouncementListener {
     }
 }
 
-/// ARP in which sender and target have the same address, and neighbour advertisements; nothing with a VLAN tag, and nothing that this
-/// machine sends by the port. The rest is looked at when it is read.
-fn filter() -> [SockFilter; 17] {
+/// ARP in which sender and target have the same address, and neighbour advertisements; without a VLAN tag, or with that of the segment,
+/// and nothing that this machine sends by the port. The rest is looked at when it is read.
+fn filter(tagging: Tagging) -> [SockFilter; 20] {
     const NEXT: u8 = 0;
-    const ACCEPT: usize = 15;
-    const REFUSE: usize = 16;
+    const BODY: usize = 7;
+    const ACCEPT: usize = 18;
+    const REFUSE: usize = 19;
+    /// The VLAN identifier in a tag.
+    const VLAN: u32 = 0x0fff;
     let load = |width: u32, offset| SockFilter::new((libc::BPF_LD | width | libc::BPF_ABS) as u16, 0, 0, offset);
     let jump = |operand: u32, value, then, otherwise| {
         SockFilter::new((libc::BPF_JMP | libc::BPF_JEQ | operand) as u16, then, otherwise, value)
@@ -80,25 +85,31 @@ fn filter() -> [SockFilter; 17] {
     // Targets of a jump count from the instruction behind it.
     let to = |target: usize, at: usize| (target - at - 1) as u8;
     let done = |verdict| SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, verdict);
+    let untagged = if tagging.untagged_in { BODY } else { REFUSE };
+    // No frame has a VLAN identifier that is greater than the mask.
+    let tag = tagging.tag.map_or(u32::MAX, |vlan| vlan.value().into());
     [
         load(libc::BPF_B, PACKET_TYPE),
         jump(libc::BPF_K, OUTGOING, to(REFUSE, 1), NEXT),
         load(libc::BPF_B, VLAN_TAG_PRESENT),
-        jump(libc::BPF_K, 0, NEXT, to(REFUSE, 3)),
+        jump(libc::BPF_K, 0, to(untagged, 3), NEXT),
+        load(libc::BPF_H, VLAN_TAG),
+        SockFilter::new((libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16, 0, 0, VLAN),
+        jump(libc::BPF_K, tag, NEXT, to(REFUSE, 6)),
         // The EtherType.
         load(libc::BPF_H, 12),
-        jump(libc::BPF_K, 0x0806, NEXT, to(10, 5)),
+        jump(libc::BPF_K, 0x0806, NEXT, to(13, 8)),
         // ARP: the sender's address against the target's.
         load(libc::BPF_W, 28),
         SockFilter::new((libc::BPF_MISC | libc::BPF_TAX) as u16, 0, 0, 0),
         load(libc::BPF_W, 38),
-        jump(libc::BPF_X, 0, to(ACCEPT, 9), to(REFUSE, 9)),
+        jump(libc::BPF_X, 0, to(ACCEPT, 12), to(REFUSE, 12)),
         // IPv6: the next header and the ICMPv6 type.
-        jump(libc::BPF_K, 0x86dd, NEXT, to(REFUSE, 10)),
+        jump(libc::BPF_K, 0x86dd, NEXT, to(REFUSE, 13)),
         load(libc::BPF_B, 20),
-        jump(libc::BPF_K, 58, NEXT, to(REFUSE, 12)),
+        jump(libc::BPF_K, 58, NEXT, to(REFUSE, 15)),
         load(libc::BPF_B, 54),
-        jump(libc::BPF_K, 136, to(ACCEPT, 14), to(REFUSE, 14)),
+        jump(libc::BPF_K, 136, to(ACCEPT, 17), to(REFUSE, 17)),
         done(WHOLE),
         done(NOTHING),
     ]

@@ -89,7 +89,7 @@ pub(super) struct Attention {
     ours: BTreeSet<u32>,
     /// What hosts are behind.
     ports: BTreeSet<u32>,
-    /// Permanent neighbours on bridges.
+    /// Permanent neighbours on bridges of ours and on VXLAN devices.
     neighbors: BTreeSet<(u32, IpAddr)>,
 }
 
@@ -98,7 +98,7 @@ impl Attention {
     pub fn of(observed: &Observed) -> Self {
         let overlay = &observed.state.overlay;
         let index = |name| observed.indexes.get(name).copied();
-        let ports = overlay.ports.iter().filter(|(_, bridge)| overlay.bridges.contains_key(*bridge));
+        let ports = overlay.ports.iter().filter(|(_, bridge)| overlay.uses_bridge(bridge));
         Self {
             ours: overlay.devices.keys().chain(overlay.bridges.keys()).filter_map(index).collect(),
             ports: ports.filter_map(|(port, _)| index(port)).collect(),
@@ -139,8 +139,8 @@ impl Attention {
             return (meant && self.ours.contains(&index)).then_some(Change::Entries);
         }
         match forwarding(&message) {
-            Some(FoundForwarding::Heard(_, mac)) if !gone && self.ports.contains(&index) => {
-                Some(Change::Heard { port: index, mac })
+            Some(FoundForwarding::Heard(_, mac, vlan)) if !gone && self.ports.contains(&index) => {
+                Some(Change::Heard { port: index, mac, vlan })
             }
             _ if self.ours.contains(&index) => Some(Change::Entries),
             _ => None,

@@ -23,6 +23,9 @@ const PURPOSE: Purpose = Purpose {
     without: "the next daemon sets the nftables ruleset again, which may cost a packet",
 };
 
+const REDUCED: &str = "this kernel lacks the module nft_meta_bridge: answers of DHCP servers behind an `existing_bridge` do not reach \
+                       clients at other sites that are not in the table, unless `unknown_unicast` is \"flood\"";
+
 /// What is known of the ruleset.
 #[derive(Debug)]
 pub(super) struct Filter {
@@ -133,7 +136,8 @@ impl Kernel {
     }
 
     pub(super) fn filter_problems(&self) -> Vec<String> {
-        self.filter.note.problems()
+        let reduced = self.filter.applied.as_ref().is_some_and(Applied::is_reduced).then(|| REDUCED.to_owned());
+        self.filter.note.problems().into_iter().chain(reduced).collect()
     }
 }
 

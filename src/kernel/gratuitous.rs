@@ -15,9 +15,11 @@ use pnet::packet::ipv6::MutableIpv6Packet;
 use pnet::util::MacAddr;
 use vxlan::Mac;
 
-use crate::mesh::IfName;
+use crate::mesh::{IfName, VlanId};
 
 const ETHERNET: usize = 14;
+/// Octets of both MAC addresses.
+const ADDRESSES: usize = 12;
 const ARP: usize = 28;
 const IPV6: usize = 40;
 /// A neighbour advertisement with the target's link-layer address.
@@ -27,16 +29,25 @@ const ADVERTISEMENT: usize = 32;
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_NODES_MAC: MacAddr = MacAddr(0x33, 0x33, 0, 0, 0, 1);
 
-/// Says on `port`, in the host's name, that it has these addresses.
+/// Says on `port`, in the host's name, that it has these addresses; with the tag of `vlan` if there is one.
 ///
 /// # Errors
 /// If the port is not there, or takes no frames.
-pub fn announce<'a>(port: &IfName, mac: Mac, addresses: impl IntoIterator<Item = &'a IpAddr>) -> io::Result<()> {
+pub fn announce<'a>(
+    port: &IfName,
+    vlan: Option<VlanId>,
+    mac: Mac,
+    addresses: impl IntoIterator<Item = &'a IpAddr>,
+) -> io::Result<()> {
     let mut sender = open(port)?;
     for address in addresses {
         let frame = match address {
             IpAddr::V4(address) => gratuitous_arp(mac, *address),
             IpAddr::V6(address) => advertisement(mac, *address),
+        };
+        let frame = match vlan {
+            Some(vlan) => tagged(&frame, vlan),
+            None => frame,
         };
         sender.send_to(&frame, None).unwrap_or_else(|| Err(io::ErrorKind::OutOfMemory.into()))?;
     }
@@ -108,6 +119,12 @@ fn frame(source: MacAddr, destination: MacAddr, ether_type: EtherType, payload: 
     frame.packet().to_vec()
 }
 
+/// The frame with the tag of a VLAN behind its addresses (IEEE 802.1Q §9.3).
+fn tagged(frame: &[u8], vlan: VlanId) -> Vec<u8> {
+    let (addresses, rest) = frame.split_at(ADDRESSES);
+    [addresses, &EtherTypes::Vlan.0.to_be_bytes(), &vlan.value().to_be_bytes(), rest].concat()
+}
+
 fn wire(mac: Mac) -> MacAddr {
     let [a, b, c, d, e, f] = mac.octets();
     MacAddr(a, b, c, d, e, f)
@@ -132,6 +149,14 @@ mod tests {
             &[10, 9, 0, 10],
         ];
         assert_eq!(frame, expected.concat());
+    }
+
+    #[test]
+    fn the_tag_of_a_vlan_is_between_the_addresses_and_the_ether_type() {
+        let frame = gratuitous_arp(Mac::try_from(HOST).unwrap(), Ipv4Addr::new(10, 9, 0, 10));
+        let tagged = tagged(&frame, VlanId::new(20).unwrap());
+        assert_eq!(tagged[..16], [&[0xff; 6][..], &HOST, &[0x81, 0, 0, 20]].concat());
+        assert_eq!(tagged[16..], frame[12..]);
     }
 
     #[test]

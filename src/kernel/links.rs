@@ -101,7 +101,7 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
         LinkInfo::Kind(InfoKind::Wireguard) => Some(Kind::Tunnel(Backend::Kernel)),
         LinkInfo::Kind(InfoKind::Tun) => Some(Kind::Tunnel(Backend::Userspace)),
         LinkInfo::Kind(InfoKind::Bridge) => Some(Kind::Bridge(overlay_links::parse_bridge(infos, address))),
-        LinkInfo::Kind(InfoKind::Vxlan) => Some(Kind::Vxlan(overlay_links::parse_vxlan(infos))),
+        LinkInfo::Kind(InfoKind::Vxlan) => Some(Kind::Vxlan(overlay_links::parse_vxlan(infos, address))),
         _ => None,
     });
     let usable = match kind {

@@ -23,6 +23,7 @@ mod renaming;
 mod routes;
 mod rules;
 mod settings;
+mod vlans;
 mod watch;
 
 pub use announcements::AnnouncementListener;

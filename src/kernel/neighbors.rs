@@ -11,6 +11,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use vxlan::{Mac, Roaming, Vtep};
 
 use super::netlink::{Netlink, unless};
+use crate::mesh::VlanId;
 
 /// The address that stands for everybody in a VXLAN device's table.
 const EVERYBODY: [u8; 6] = [0; 6];
@@ -21,9 +22,9 @@ pub(super) enum FoundForwarding {
     /// Of a VXLAN device: frames to a host, or (`None`) to everybody, go to a VTEP.
     Remote(u32, Option<Mac>, Vtep),
     /// Of a bridge: frames to a host go out of this port, because somebody has said so.
-    Station(u32, Mac, Roaming),
+    Station(u32, Mac, Option<VlanId>, Roaming),
     /// Of a bridge: the host was heard on this port.
-    Heard(u32, Mac),
+    Heard(u32, Mac, Option<VlanId>),
 }
 
 /// Every forwarding entry of the namespace that weft can make, or that tells where a host is.
@@ -70,15 +71,19 @@ pub(super) fn forwarding(message: &NeighbourMessage) -> Option<FoundForwarding> 
         return Some(FoundForwarding::Remote(header.ifindex, mac, vtep));
     }
     let mac = Mac::try_from(octets).ok()?;
+    let vlan = message.attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::Vlan(id) => VlanId::new(*id),
+        _ => None,
+    });
     if header.flags.contains(NeighbourFlags::ExtLearned) {
-        Some(FoundForwarding::Station(header.ifindex, mac, Roaming::Follows))
+        Some(FoundForwarding::Station(header.ifindex, mac, vlan, Roaming::Follows))
     } else if header.flags.contains(NeighbourFlags::Sticky) {
-        Some(FoundForwarding::Station(header.ifindex, mac, Roaming::Sticky))
+        Some(FoundForwarding::Station(header.ifindex, mac, vlan, Roaming::Sticky))
     } else if header.state == NeighbourState::Permanent || header.state == NeighbourState::Noarp {
         // A port's own address, or an entry of somebody else.
         None
     } else {
-        Some(FoundForwarding::Heard(header.ifindex, mac))
+        Some(FoundForwarding::Heard(header.ifindex, mac, vlan))
     }
 }
 
@@ -128,19 +133,27 @@ pub(super) async fn remove_flood(netlink: &Netlink, index: u32, vtep: Vtep) -> i
     unless(netlink.change(RouteNetlinkMessage::DelNeighbour(message), 0).await, libc::ENOENT)
 }
 
-/// Has the bridge of a port send frames to a host there.
-pub(super) async fn add_station(netlink: &Netlink, index: u32, mac: Mac, roaming: Roaming) -> io::Result<()> {
+/// Has the bridge of a port send frames to a host there. `vlan` is needed where the bridge filters VLANs, and of no effect elsewhere.
+pub(super) async fn add_station(
+    netlink: &Netlink,
+    index: u32,
+    mac: Mac,
+    vlan: Option<VlanId>,
+    roaming: Roaming,
+) -> io::Result<()> {
     let (flags, state) = match roaming {
         Roaming::Follows => (NeighbourFlags::ExtLearned, NeighbourState::Reachable),
         Roaming::Sticky => (NeighbourFlags::Sticky, NeighbourState::Noarp),
     };
-    let message = entry(index, mac.octets(), NeighbourFlags::Controller | flags, state);
+    let mut message = entry(index, mac.octets(), NeighbourFlags::Controller | flags, state);
+    message.attributes.extend(vlan.map(|vlan| NeighbourAttribute::Vlan(vlan.value())));
     netlink.change(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE).await
 }
 
 /// And no more; good if it does not.
-pub(super) async fn remove_station(netlink: &Netlink, index: u32, mac: Mac) -> io::Result<()> {
-    let message = entry(index, mac.octets(), NeighbourFlags::Controller, NeighbourState::default());
+pub(super) async fn remove_station(netlink: &Netlink, index: u32, mac: Mac, vlan: Option<VlanId>) -> io::Result<()> {
+    let mut message = entry(index, mac.octets(), NeighbourFlags::Controller, NeighbourState::default());
+    message.attributes.extend(vlan.map(|vlan| NeighbourAttribute::Vlan(vlan.value())));
     unless(netlink.change(RouteNetlinkMessage::DelNeighbour(message), 0).await, libc::ENOENT)
 }
 

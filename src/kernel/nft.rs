@@ -86,9 +86,23 @@ impl Default for Nft {
 pub(super) struct Applied {
     ruleset: Ruleset,
     listing: String,
+    extent: Extent,
+}
+
+/// How much of a ruleset is in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    /// [`Ruleset::reduced`].
+    Reduced,
 }
 
 impl Applied {
+    /// Whether rules are missing that this kernel does not understand.
+    pub fn is_reduced(&self) -> bool {
+        self.extent == Extent::Reduced
+    }
+
     /// A short text that is the same for the same ruleset in the same listing, made by the same version of weft.
     pub fn fingerprint(&self) -> String {
         let of = |text: &str| {
@@ -104,7 +118,9 @@ impl Nft {
     /// What is there, as if it were `ruleset` that was put into the kernel; `None` if there is nothing.
     pub async fn found(&self, mesh: &str, ruleset: Ruleset) -> Option<Applied> {
         let listing = self.listing(mesh).await.ok()??;
-        Some(Applied { ruleset, listing })
+        let names_bridges = ruleset.reduced().is_none() || listing.contains("ibrname");
+        let extent = if names_bridges { Extent::Whole } else { Extent::Reduced };
+        Some(Applied { ruleset, listing, extent })
     }
 
     /// The mesh's ruleset as it is: `None` if there is none, the one in `applied` if nobody has changed it.
@@ -116,9 +132,18 @@ impl Nft {
 
     /// Puts the ruleset into the kernel in place of the mesh's last one, in one transaction.
     pub async fn apply(&self, mesh: &str, ruleset: &Ruleset) -> Result<Applied, NftError> {
-        self.execute(ruleset.script()).await?;
+        let extent = match (self.execute(ruleset.script()).await, ruleset.reduced()) {
+            (Err(NftError::Unsupported(_)), Some(reduced)) => {
+                self.execute(reduced).await?;
+                Extent::Reduced
+            }
+            (outcome, _) => {
+                outcome?;
+                Extent::Whole
+            }
+        };
         let listing = self.listing(mesh).await?.ok_or(NftError::Deleted)?;
-        Ok(Applied { ruleset: ruleset.clone(), listing })
+        Ok(Applied { ruleset: ruleset.clone(), listing, extent })
     }
 
     /// Deletes the mesh's ruleset; good if there is none, or no `nft`, without which there can be none of ours.

@@ -131,6 +131,7 @@ impl Kernel {
             }
         }
         observed.state.filter = self.filter.present.clone();
+        self.observe_vlans(&mut observed, &names).await?;
         self.observe_overlay(&mut observed, &names).await?;
         self.observe_devices(&mut observed, tunnels).await;
         Ok(observed)

@@ -9,9 +9,9 @@ use super::links::{FoundLink, Kind};
 use super::neighbors::FoundForwarding;
 use super::observe::Kernel;
 use super::overlay_links::{FoundBridge, FoundVxlan};
-use super::{addresses, links, neighbors, overlay_links, settings};
+use super::{addresses, links, neighbors, overlay_links, settings, vlans};
 use crate::mesh::IfName;
-use crate::reconcile::overlay::{Bridge, Device, OverlayStep};
+use crate::reconcile::overlay::{Bridge, Device, DeviceAddress, ForeignBridge, OverlayStep, PortVlans};
 use crate::reconcile::state::{Admin, HeardHost, Observed};
 
 /// Whether segments are of interest: there may be very many neighbours that are not about us.
@@ -29,15 +29,21 @@ pub(super) fn note_link(observed: &mut Observed, link: &FoundLink, ours: bool, n
     let overlay = &mut observed.state.overlay;
     let controller = link.controller.and_then(|index| names.get(&index)).cloned();
     match &link.kind {
-        Kind::Vxlan(FoundVxlan { made, port }) if ours => {
-            let device = Device { made: *made, mtu: link.mtu, bridge: controller, port: *port, admin: link.admin };
+        Kind::Vxlan(FoundVxlan { made, port, held_back }) if ours => {
+            let (made, port, vlans) = (*made, *port, PortVlans::new());
+            let device = Device { made, mtu: link.mtu, bridge: controller, port, vlans, admin: link.admin };
             overlay.devices.insert(link.name.clone(), device);
+            observed.held_back.extend(held_back.map(|state| (link.name.clone(), state)));
             observed.statistics.insert(link.name.clone(), link.statistics);
             return;
         }
-        Kind::Bridge(FoundBridge { mac, snooping }) if ours => {
+        Kind::Bridge(FoundBridge { mac, snooping, .. }) if ours => {
             let bridge = Bridge { mac: *mac, mtu: link.mtu, snooping: *snooping, admin: link.admin };
             overlay.bridges.insert(link.name.clone(), bridge);
+        }
+        Kind::Bridge(FoundBridge { vlan_filtering, .. }) => {
+            let bridge = ForeignBridge { mtu: link.mtu, vlan_filtering: *vlan_filtering, admin: link.admin };
+            observed.foreign.bridges.insert(link.name.clone(), bridge);
         }
         _ => {}
     }
@@ -54,6 +60,31 @@ enum Occupation {
 }
 
 impl Kernel {
+    /// VLANs of ports, where they matter; links are in `observed` already.
+    pub(super) async fn observe_vlans(
+        &self,
+        observed: &mut Observed,
+        names: &BTreeMap<u32, IfName>,
+    ) -> anyhow::Result<()> {
+        let filters = |bridge: &IfName| observed.foreign.bridges.get(bridge).is_some_and(|found| found.vlan_filtering);
+        let overlay = &mut observed.state.overlay;
+        let relevant = self.segments == Segments::Observed || !overlay.is_empty();
+        if !relevant || !observed.foreign.bridges.keys().any(filters) {
+            return Ok(());
+        }
+        for (index, vlans) in vlans::dump(&self.netlink).await.context("dumping VLANs of bridge ports")? {
+            let Some(name) = names.get(&index) else { continue };
+            if let Some(device) = overlay.devices.get_mut(name) {
+                if device.bridge.as_ref().is_some_and(filters) {
+                    device.vlans = vlans;
+                }
+            } else if overlay.ports.get(name).is_some_and(filters) {
+                observed.vlans.insert(name.clone(), vlans);
+            }
+        }
+        Ok(())
+    }
+
     /// Entries and neighbours; links and addresses are in `observed` already.
     pub(super) async fn observe_overlay(
         &self,
@@ -67,7 +98,7 @@ impl Kernel {
         for found in neighbors::dump_forwarding(&self.netlink).await.context("dumping forwarding entries")? {
             let (FoundForwarding::Remote(index, ..)
             | FoundForwarding::Station(index, ..)
-            | FoundForwarding::Heard(index, _)) = found;
+            | FoundForwarding::Heard(index, ..)) = found;
             let Some(name) = names.get(&index) else { continue };
             let ours = overlay.devices.contains_key(name);
             match found {
@@ -77,20 +108,23 @@ impl Kernel {
                 FoundForwarding::Remote(_, None, vtep) if ours => {
                     overlay.flood_lists.insert((name.clone(), vtep));
                 }
-                FoundForwarding::Station(_, mac, roaming) if ours => {
-                    overlay.stations.insert((name.clone(), mac), roaming);
+                FoundForwarding::Station(_, mac, vlan, roaming) if ours => {
+                    let bridge = overlay.devices.get(name).and_then(|device| device.bridge.as_ref());
+                    let vlan = bridge.and_then(|bridge| overlay.vlan_on(bridge, vlan));
+                    overlay.stations.insert((name.clone(), mac, vlan), roaming);
                 }
-                FoundForwarding::Heard(_, mac) => {
-                    let bridge = overlay.ports.get(name).filter(|bridge| overlay.bridges.contains_key(*bridge));
-                    if bridge.is_some() {
-                        observed.heard.insert(HeardHost { port: name.clone(), mac });
+                FoundForwarding::Heard(_, mac, vlan) => {
+                    if let Some(bridge) = overlay.ports.get(name).filter(|bridge| overlay.hears(bridge, vlan)) {
+                        let vlan = overlay.vlan_on(bridge, vlan);
+                        observed.heard.insert(HeardHost { port: name.clone(), mac, vlan });
                     }
                 }
                 FoundForwarding::Remote(..) | FoundForwarding::Station(..) => {}
             }
         }
         for (index, address, mac) in neighbors::dump_permanent(&self.netlink).await.context("dumping neighbours")? {
-            let Some(name) = names.get(&index).filter(|name| overlay.bridges.contains_key(*name)) else { continue };
+            let ours = |name: &&IfName| overlay.bridges.contains_key(*name) || overlay.devices.contains_key(*name);
+            let Some(name) = names.get(&index).filter(ours) else { continue };
             overlay.neighbors.insert((name.clone(), address), mac);
         }
         Ok(())
@@ -101,7 +135,11 @@ impl Kernel {
         match step {
             OverlayStep::CreateBridge(name, bridge) => {
                 let is_ours = |kind: &Kind| matches!(kind, Kind::Bridge(found) if found.mac == bridge.mac);
-                if self.occupation(name, observed, is_ours).await? == Occupation::Free {
+                let occupation = self.occupation(name, observed, is_ours).await;
+                let hint = "to have a segment use a bridge that weft does not make, name it with `existing_bridge` in the mesh file";
+                let bridged = observed.foreign.bridges.contains_key(name);
+                let occupation = if bridged { occupation.context(hint) } else { occupation };
+                if occupation? == Occupation::Free {
                     overlay_links::create_bridge(&self.netlink, name, bridge.mac).await?;
                 }
                 let index = self.claim(name, observed).await?;
@@ -114,6 +152,10 @@ impl Kernel {
                     overlay_links::create_vxlan(&self.netlink, name, *made).await?;
                 }
                 self.claim(name, observed).await?;
+                if made.address == DeviceAddress::Highest {
+                    // It answers from its own neighbours.
+                    settings::answer_for_others_only(name).context("setting IPv6")?;
+                }
             }
             OverlayStep::Join(port, bridge) => {
                 if let Some(other) = observed.state.overlay.ports.get(port)
@@ -140,9 +182,13 @@ impl Kernel {
         match step {
             OverlayStep::SetBridge(name, bridge) => overlay_links::set_bridge(netlink, index(name)?, bridge).await,
             OverlayStep::SetMtu(name, mtu) => links::set_mtu(netlink, index(name)?, *mtu).await,
-            OverlayStep::Attach(name, bridge, port) => {
+            OverlayStep::Attach(name, bridge, port, vlan) => {
                 overlay_links::join(netlink, index(name)?, Some(index(bridge)?)).await?;
-                overlay_links::set_port(netlink, index(name)?, *port).await
+                overlay_links::set_port(netlink, index(name)?, *port).await?;
+                match vlan {
+                    Some(vlan) => vlans::set_access(netlink, index(name)?, *vlan).await,
+                    None => Ok(()),
+                }
             }
             OverlayStep::SetUp(name) => overlay_links::set_up(netlink, index(name)?).await,
             OverlayStep::Leave(name) => overlay_links::join(netlink, index(name)?, None).await,
@@ -150,10 +196,12 @@ impl Kernel {
             OverlayStep::RemoveRemote(name, mac) => neighbors::remove_remote(netlink, index(name)?, *mac).await,
             OverlayStep::AddFlood(name, vtep) => neighbors::add_flood(netlink, index(name)?, *vtep).await,
             OverlayStep::RemoveFlood(name, vtep) => neighbors::remove_flood(netlink, index(name)?, *vtep).await,
-            OverlayStep::AddStation(name, mac, roaming) => {
-                neighbors::add_station(netlink, index(name)?, *mac, *roaming).await
+            OverlayStep::AddStation(name, mac, vlan, roaming) => {
+                neighbors::add_station(netlink, index(name)?, *mac, *vlan, *roaming).await
             }
-            OverlayStep::RemoveStation(name, mac) => neighbors::remove_station(netlink, index(name)?, *mac).await,
+            OverlayStep::RemoveStation(name, mac, vlan) => {
+                neighbors::remove_station(netlink, index(name)?, *mac, *vlan).await
+            }
             OverlayStep::AddNeighbor(name, address, mac) => {
                 neighbors::add_permanent(netlink, index(name)?, *address, *mac).await
             }

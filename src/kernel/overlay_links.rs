@@ -5,15 +5,15 @@ use std::io;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVxlan, LinkAttribute, LinkFlags,
-    LinkInfo, VxlanDf,
+    BridgePortState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVxlan,
+    LinkAttribute, LinkFlags, LinkInfo, VxlanDf,
 };
 use vxlan::{Mac, PORT, Port, Proxy, Vni, Vtep};
 
 use super::links::{of_kind, with_index};
 use super::netlink::Netlink;
 use crate::mesh::IfName;
-use crate::reconcile::overlay::{Bridge, Made};
+use crate::reconcile::overlay::{Bridge, DeviceAddress, HeldBack, Made, highest_address};
 
 /// The most hosts that a bridge learns from frames, so that a guest that sends from ever new addresses fills neither its table nor
 /// ours. What it does not learn it floods to its ports; hosts of the table that are elsewhere are in it anyway.
@@ -23,6 +23,7 @@ pub const MAX_LEARNED: u32 = 16_384;
 pub(super) struct FoundBridge {
     pub mac: Option<Mac>,
     pub snooping: bool,
+    pub vlan_filtering: bool,
 }
 
 /// A VXLAN device as dumped.
@@ -31,35 +32,50 @@ pub(super) struct FoundVxlan {
     pub made: Option<Made>,
     /// `None` if it is no port of a bridge, or one that learns.
     pub port: Option<Port>,
+    pub held_back: Option<HeldBack>,
 }
 
 pub(super) fn parse_bridge(infos: &[LinkInfo], address: &[u8]) -> FoundBridge {
     let mac = <[u8; 6]>::try_from(address).ok().and_then(|octets| Mac::try_from(octets).ok());
-    let mut snooping = true;
+    let (mut snooping, mut vlan_filtering) = (true, false);
     for info in infos {
         let LinkInfo::Data(InfoData::Bridge(attributes)) = info else { continue };
         for attribute in attributes {
-            if let InfoBridge::MulticastSnooping(on) = attribute {
-                snooping = *on;
+            match attribute {
+                InfoBridge::MulticastSnooping(on) => snooping = *on,
+                InfoBridge::VlanFiltering(on) => vlan_filtering = *on,
+                _ => {}
             }
         }
     }
-    FoundBridge { mac, snooping }
+    FoundBridge { mac, snooping, vlan_filtering }
 }
 
-pub(super) fn parse_vxlan(infos: &[LinkInfo]) -> FoundVxlan {
-    let mut found = FoundVxlan { made: None, port: None };
+pub(super) fn parse_vxlan(infos: &[LinkInfo], address: &[u8]) -> FoundVxlan {
+    let mut found = FoundVxlan { made: None, port: None, held_back: None };
     for info in infos {
         match info {
-            LinkInfo::Data(InfoData::Vxlan(attributes)) => found.made = parse_made(attributes),
-            LinkInfo::PortData(InfoPortData::BridgePort(attributes)) => found.port = parse_port(attributes),
+            LinkInfo::Data(InfoData::Vxlan(attributes)) => found.made = parse_made(attributes, address),
+            LinkInfo::PortData(InfoPortData::BridgePort(attributes)) => {
+                found.port = parse_port(attributes);
+                found.held_back = attributes.iter().find_map(held_back);
+            }
             _ => {}
         }
     }
     found
 }
 
-fn parse_made(attributes: &[InfoVxlan]) -> Option<Made> {
+fn held_back(attribute: &InfoBridgePort) -> Option<HeldBack> {
+    match attribute {
+        InfoBridgePort::State(BridgePortState::Listening) => Some(HeldBack::Listening),
+        InfoBridgePort::State(BridgePortState::Learning) => Some(HeldBack::Learning),
+        InfoBridgePort::State(BridgePortState::Blocking) => Some(HeldBack::Blocking),
+        _ => None,
+    }
+}
+
+fn parse_made(attributes: &[InfoVxlan], address: &[u8]) -> Option<Made> {
     let (mut vni, mut local, mut proxy) = (None, None, Proxy::Off);
     for attribute in attributes {
         match attribute {
@@ -76,7 +92,12 @@ fn parse_made(attributes: &[InfoVxlan]) -> Option<Made> {
             _ => {}
         }
     }
-    Some(Made { vni: vni?, local: local?, proxy })
+    let vni = vni?;
+    let address = match address == highest_address(vni).octets() {
+        true => DeviceAddress::Highest,
+        false => DeviceAddress::Any,
+    };
+    Some(Made { vni, local: local?, proxy, address })
 }
 
 fn parse_port(attributes: &[InfoBridgePort]) -> Option<Port> {
@@ -124,7 +145,11 @@ pub(super) async fn create_vxlan(netlink: &Netlink, name: &IfName, made: Made) -
         InfoVxlan::Proxy(made.proxy == Proxy::On),
         InfoVxlan::Df(VxlanDf::Unset),
     ];
-    create(netlink, name, InfoKind::Vxlan, None, Some(InfoData::Vxlan(data))).await
+    let mac = match made.address {
+        DeviceAddress::Any => None,
+        DeviceAddress::Highest => Some(highest_address(made.vni)),
+    };
+    create(netlink, name, InfoKind::Vxlan, mac, Some(InfoData::Vxlan(data))).await
 }
 
 async fn create(

@@ -19,7 +19,7 @@ use super::attention::{Attention, Interfaces};
 use super::filter_watch::FilterWatch;
 use super::netlink::OwnPort;
 use super::observe::OthersRoutes;
-use crate::mesh::IfName;
+use crate::mesh::{IfName, VlanId};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{Observed, PROTOCOL};
 
@@ -59,6 +59,8 @@ pub enum Change {
         port: u32,
         /// The host.
         mac: Mac,
+        /// The VLAN, if the bridge filters VLANs.
+        vlan: Option<VlanId>,
     },
     /// A setting of an interface that weft has something to do with, or of all interfaces together, was written.
     Settings,

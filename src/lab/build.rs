@@ -164,12 +164,12 @@ impl Room {
         Ok(Self { namespace, netlink })
     }
 
-    /// Loopback and bridge up, forwarding as the node wants it.
+    /// Loopback and bridges up, forwarding as the node wants it.
     fn prepare(&mut self, node: &Node) -> Result<()> {
         self.netlink.bring_up("lo", None)?;
-        if let Some(bridge) = &node.bridge {
+        for (bridge, filtering) in &node.bridges {
             if self.netlink.link(bridge.as_str())?.is_none() {
-                self.netlink.add_bridge(bridge.as_str())?;
+                self.netlink.add_bridge(bridge.as_str(), *filtering)?;
             }
             segment_link::settle(&self.namespace, &mut self.netlink, node, bridge)?;
             self.netlink.bring_up(bridge.as_str(), None)?;

@@ -94,10 +94,19 @@ pub struct Node {
     pub forwarding: Forwarding,
     /// What it masquerades.
     pub masquerade: Vec<Masquerade>,
-    /// A bridge that is made here.
-    pub bridge: Option<IfName>,
+    /// Bridges that are made here, and whether they filter VLANs.
+    pub bridges: BTreeMap<IfName, VlanFiltering>,
     /// Interfaces on a segment, which may or may not be here: cables of hosts come and go.
     pub segment_links: BTreeMap<IfName, SegmentLink>,
+}
+
+/// Whether a bridge keeps VLANs apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VlanFiltering {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
 }
 
 /// Who decides about forwarding in a namespace.
@@ -407,7 +416,7 @@ impl Node {
             routes: Vec::new(),
             forwarding,
             masquerade: Vec::new(),
-            bridge: None,
+            bridges: BTreeMap::new(),
             segment_links: BTreeMap::new(),
         }
     }

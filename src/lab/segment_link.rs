@@ -29,6 +29,9 @@ pub fn settle(namespace: &Namespace, netlink: &mut Netlink, node: &Node, interfa
         if link.bridge != Some(bridge.index) {
             netlink.join(&link, &bridge)?;
         }
+        if let Some(vlan) = wanted.vlan {
+            netlink.put_into_vlan(&link, vlan)?;
+        }
     }
     let setting = format!("/proc/sys/net/ipv6/conf/{interface}/addr_gen_mode");
     namespace.within(|| match fs::write(&setting, NO_ADDRESS) {

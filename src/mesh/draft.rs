@@ -262,7 +262,8 @@ impl<'a> Draft<'a> {
         let site = |name: &str| by_name.get(name).copied();
         let members = draft.sites.iter().map(|member| {
             let ports = member.ports.iter().map(|port| port.value.clone()).collect();
-            Some((site(member.name.given()?.value)?, L2Site { bridge: member.bridge(draft)?.value, ports }))
+            let (bridge, owner) = (member.bridge(draft)?.value, member.owner()?);
+            Some((site(member.name.given()?.value)?, L2Site { bridge, owner, ports }))
         });
         let members = members.collect::<Option<Vec<(&Site, L2Site)>>>()?;
         let hosts = draft.hosts.iter().map(|host| {

@@ -14,8 +14,8 @@ use super::model::Mesh;
 use super::reader::{Report, Table};
 use super::schema::{FILE, is_list};
 use super::{
-    addressing, areas, default_originate, identity, lab_names, ports, router_links, segment_hosts, segment_ports,
-    segments, speakers,
+    addressing, areas, default_originate, existing_bridge, identity, lab_names, ports, router_links, segment_hosts,
+    segment_ports, segments, speakers,
 };
 use crate::input_file::{self, Accept};
 
@@ -139,6 +139,7 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     router_links::check(&draft, &settled, &pairs, report);
     speakers::check(&draft, &settled, report);
     segments::check(&draft, report);
+    existing_bridge::check(&draft.segments, report);
     segment_ports::check(&draft.sites, &draft.segments, report);
     segment_hosts::check(&draft.sites, &draft.segments, report);
     topology.and_then(|_| draft.assemble(&settled, &pairs))

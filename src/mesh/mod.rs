@@ -15,6 +15,7 @@ mod default_originate;
 mod diagnostic;
 mod draft;
 mod durations;
+mod existing_bridge;
 mod filter;
 mod general;
 mod graceful_restart;

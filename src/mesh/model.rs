@@ -360,10 +360,64 @@ pub struct L2 {
 /// One `[[l2.site]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct L2Site {
-    /// The bridge, which weft makes.
+    /// The bridge.
     pub bridge: IfName,
-    /// Interfaces that hosts are behind, which are there or will be.
+    /// Whose it is.
+    pub owner: BridgeOwner,
+    /// Interfaces that hosts are behind, which are there or will be. Empty where the bridge is somebody else's, who decides on its ports.
     pub ports: BTreeSet<IfName>,
+}
+
+impl L2Site {
+    /// The VLAN of the bridge that the segment is, if the bridge filters VLANs.
+    pub fn vlan(&self) -> Option<VlanId> {
+        match self.owner {
+            BridgeOwner::Weft => None,
+            BridgeOwner::Others { vlan } => vlan,
+        }
+    }
+
+    /// Whether somebody else makes the bridge.
+    pub fn is_on_existing_bridge(&self) -> bool {
+        matches!(self.owner, BridgeOwner::Others { .. })
+    }
+}
+
+/// Who makes the bridge of a segment at a site, and decides on its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BridgeOwner {
+    /// weft, for this segment alone.
+    Weft,
+    /// Somebody else. weft adds its VXLAN device as a port, and changes nothing else.
+    Others {
+        /// The VLAN that the segment is; `None` if the bridge filters no VLANs.
+        vlan: Option<VlanId>,
+    },
+}
+
+/// A VLAN identifier (IEEE 802.1Q §9.6): 1 to 4094.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VlanId(u16);
+
+impl VlanId {
+    /// The greatest; 4095 is reserved.
+    pub const MAX: u16 = 4094;
+
+    /// `None` if there is no VLAN of this number.
+    pub const fn new(id: u16) -> Option<Self> {
+        if id >= 1 && id <= Self::MAX { Some(Self(id)) } else { None }
+    }
+
+    /// The number.
+    pub const fn value(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for VlanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl L2 {

@@ -186,7 +186,8 @@ pub(super) static L2: Section = Section {
 };
 
 /// `[[l2.site]]`.
-pub(super) static L2_SITE: Section = Section { title: "`[[l2.site]]`", own: &["name", "bridge", "ports"], shared: &[] };
+pub(super) static L2_SITE: Section =
+    Section { title: "`[[l2.site]]`", own: &["name", "bridge", "ports", "existing_bridge", "vlan"], shared: &[] };
 
 /// `[[l2.host]]`.
 pub(super) static L2_HOST: Section =

@@ -10,7 +10,7 @@ use vxlan::segment::{Flooding, FrameRate, Learning, Resolution, UnknownUnicast, 
 use super::address::unusable;
 use super::diagnostic::{Diagnostic, Span, quoted};
 use super::interface::interface_name;
-use super::model::IfName;
+use super::model::{BridgeOwner, IfName, VlanId};
 use super::names::{bridge_interface, check_name};
 use super::reader::{At, Effective, Entry, Report, Setting, Table};
 use super::schema::{L2_HOST, L2_SITE};
@@ -27,6 +27,9 @@ const HIGHEST_RATE: u32 = 1_000_000;
 
 /// The longest prefix of a `gateway`: below it no address is left for hosts.
 const LONGEST_GATEWAY: u8 = 30;
+
+/// How `existing_bridge` is written.
+pub(super) const EXISTING_BRIDGE: &str = "existing_bridge = \"vmbr0\"";
 
 const GATEWAY: &str = "gateway = \"10.9.0.1/24\"";
 
@@ -58,6 +61,10 @@ pub(super) struct MemberDraft<'a> {
     /// The name of a `[[site]]`.
     pub name: Setting<&'a str>,
     bridge: Setting<IfName>,
+    /// A bridge that somebody else makes.
+    pub existing_bridge: Setting<IfName>,
+    /// The VLAN of that bridge.
+    pub vlan: Setting<VlanId>,
     pub ports: Vec<At<IfName>>,
 }
 
@@ -153,21 +160,43 @@ impl<'a> MemberDraft<'a> {
                 entry.string("name = \"taipei\"", report)
             }),
             bridge: Setting::read(table.take("bridge"), |entry| interface_name(&entry, "bridge = \"br-vms\"", report)),
+            existing_bridge: Setting::read(table.take("existing_bridge"), |entry| {
+                interface_name(&entry, EXISTING_BRIDGE, report)
+            }),
+            vlan: Setting::read(table.take("vlan"), |entry| {
+                let why = "a VLAN identifier is a number of 12 bits, of which 0 and 4095 are reserved";
+                let At { value, span } = entry.number(1..=VlanId::MAX, why, report)?;
+                Some(At { value: VlanId::new(value)?, span })
+            }),
             ports: table.take("ports").map_or_else(Vec::new, |entry| ports(&entry, report)),
         };
         table.finish(report);
         member
     }
 
+    /// Whose the bridge is; `None` if something about it is wrong.
+    pub fn owner(&self) -> Option<BridgeOwner> {
+        match (self.existing_bridge.given(), self.vlan.map(Some).effective(None)) {
+            (_, None) => None,
+            (Some(_), Some(vlan)) => Some(BridgeOwner::Others { vlan: vlan.value }),
+            (None, Some(_)) => matches!(self.existing_bridge, Setting::Absent).then_some(BridgeOwner::Weft),
+        }
+    }
+
     /// The bridge, and the place that says which; `None` if that is wrong. `segment` is the one it is of.
     pub fn bridge(&self, segment: &SegmentDraft<'_>) -> Option<At<IfName>> {
-        match &self.bridge {
-            Setting::Given(bridge) => Some(bridge.clone()),
-            Setting::Wrong => None,
-            Setting::Absent => {
+        match (&self.existing_bridge, &self.bridge) {
+            (Setting::Given(bridge), _) | (Setting::Absent, Setting::Given(bridge)) => Some(bridge.clone()),
+            (Setting::Wrong, _) | (Setting::Absent, Setting::Wrong) => None,
+            (Setting::Absent, Setting::Absent) => {
                 Some(At { value: bridge_interface(segment.name.given()?.value), span: self.name.given()?.span })
             }
         }
+    }
+
+    /// The `bridge` that weft is to make, if the file names one.
+    pub fn own_bridge(&self) -> Option<&At<IfName>> {
+        self.bridge.given()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::diagnostic::{Diagnostic, Span, quoted};
-use super::model::IfName;
+use super::model::{BridgeOwner, IfName, VlanId};
 use super::names::{overlay_interface, tunnel_interface};
 use super::reader::{At, Report};
 use super::segment::{MemberDraft, SegmentDraft};
@@ -26,8 +26,10 @@ enum Role {
     Tunnel(String),
     /// Of the segment.
     Device(String),
-    /// Of the segment.
+    /// Of the segment, made by weft.
     Bridge(String),
+    /// Made by somebody else; the segment is all of it, or this VLAN of it.
+    Existing(String, Option<VlanId>),
     /// A `[[site.interface]]`.
     Own,
     /// Of the segment.
@@ -40,6 +42,8 @@ impl fmt::Display for Role {
             Self::Tunnel(site) => write!(f, "the tunnel to `{site}`"),
             Self::Device(segment) => write!(f, "the VXLAN device of segment {segment}"),
             Self::Bridge(segment) => write!(f, "the bridge of segment {segment}"),
+            Self::Existing(segment, None) => write!(f, "the existing bridge of segment {segment}"),
+            Self::Existing(segment, Some(vlan)) => write!(f, "the existing bridge of segment {segment} (VLAN {vlan})"),
             Self::Own => f.write_str("a `[[site.interface]]`"),
             Self::Port(segment) => write!(f, "a port of segment {segment}"),
         }
@@ -47,20 +51,25 @@ impl fmt::Display for Role {
 }
 
 impl Role {
+    /// Whether one interface may be both: segments that are different VLANs of one bridge.
+    fn goes_with(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Existing(_, Some(one)), Self::Existing(_, Some(other))) if one != other)
+    }
+
     /// What a note says at the place that makes it so.
     fn note(&self) -> &'static str {
         match self {
             Self::Tunnel(_) => "this site's tunnel",
             Self::Device(_) => "this segment's device",
-            Self::Bridge(_) => "its bridge",
+            Self::Bridge(_) | Self::Existing(..) => "its bridge",
             Self::Own => "has addresses of its own, which a port has not",
             Self::Port(_) => "first here",
         }
     }
 }
 
-/// Interfaces by name.
-type Uses = BTreeMap<IfName, Use>;
+/// Interfaces by name. Several segments may have one bridge that is none of weft's.
+type Uses = BTreeMap<IfName, Vec<Use>>;
 
 /// Reports bridges and ports that are something else, or twice the same.
 pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], report: &mut Report) {
@@ -100,8 +109,19 @@ impl Interfaces<'_, '_> {
         distinct.retain(|(segment, _)| self.add_device(segment));
         for (segment, member) in distinct {
             if let Some(bridge) = member.bridge(segment) {
-                let help = "write a name that nothing else has, as in `bridge = \"br-vms\"`: weft makes the bridge";
-                self.give(bridge, Role::Bridge(segment.called()), help, report);
+                let (role, help) = match member.owner() {
+                    None => continue,
+                    Some(BridgeOwner::Weft) => (
+                        Role::Bridge(segment.called()),
+                        "write a name that nothing else has, as in `bridge = \"br-vms\"`: weft makes the bridge",
+                    ),
+                    Some(BridgeOwner::Others { vlan }) => (
+                        Role::Existing(segment.called(), vlan),
+                        "name a bridge that nothing else uses; segments may share one that filters VLANs, if each has a `vlan` of its \
+                         own",
+                    ),
+                };
+                self.give(bridge, role, help, report);
             }
         }
         self.check_own(report);
@@ -117,14 +137,14 @@ impl Interfaces<'_, '_> {
     fn add_device(&mut self, segment: &SegmentDraft<'_>) -> bool {
         let Some(name) = segment.name.given() else { return true };
         let device = Use { role: Role::Device(segment.called()), span: name.span };
-        self.uses.insert(overlay_interface(name.value), device).is_none()
+        self.uses.insert(overlay_interface(name.value), vec![device]).is_none()
     }
 
     /// OSPF may run on a bridge, where it is on the segment; on a port of one it would hear nothing. That an interface of the
     /// site's own is no tunnel is for `identity`.
     fn check_own(&mut self, report: &mut Report) {
         for name in self.site.interfaces.iter().filter_map(|interface| interface.name.given()) {
-            match self.uses.get(&name.value) {
+            match self.uses.get(&name.value).and_then(|uses| uses.first()) {
                 Some(Use { role: device @ Role::Device(_), span }) => {
                     let title = format!("{} is {device}", quoted(name.value.as_str()));
                     report.push(
@@ -135,7 +155,7 @@ impl Interfaces<'_, '_> {
                 }
                 Some(_) => {}
                 None => {
-                    self.uses.insert(name.value.clone(), Use { role: Role::Own, span: name.span });
+                    self.uses.insert(name.value.clone(), vec![Use { role: Role::Own, span: name.span }]);
                 }
             }
         }
@@ -143,7 +163,7 @@ impl Interfaces<'_, '_> {
 
     /// Makes `interface` what `role` says, or reports what it is already.
     fn give(&mut self, interface: At<IfName>, role: Role, help: &str, report: &mut Report) {
-        match self.find(&interface.value) {
+        match self.find(&interface.value, &role) {
             Some(before) => {
                 let title = format!("{} cannot be {role}", quoted(interface.value.as_str()));
                 let label = format!("at site {} it is already {}", self.site.called(), before.role);
@@ -152,15 +172,16 @@ impl Interfaces<'_, '_> {
                 );
             }
             None => {
-                self.uses.insert(interface.value, Use { role, span: interface.span });
+                self.uses.entry(interface.value).or_default().push(Use { role, span: interface.span });
             }
         }
     }
 
-    /// What `interface` is already.
-    fn find(&self, interface: &IfName) -> Option<Use> {
+    /// What `interface` is already that it cannot be together with `role`.
+    fn find(&self, interface: &IfName, role: &Role) -> Option<Use> {
         let tunnel = self.tunnels.get(interface).filter(|peer| Some(peer.value) != self.site.written_name);
         let tunnel = tunnel.map(|peer| Use { role: Role::Tunnel(peer.value.to_owned()), span: peer.span });
-        tunnel.or_else(|| self.uses.get(interface).cloned())
+        let mut uses = self.uses.get(interface).into_iter().flatten();
+        tunnel.or_else(|| uses.find(|before| !before.role.goes_with(role)).cloned())
     }
 }

@@ -231,7 +231,7 @@ fn segments_are_what_the_file_says_and_have_the_documented_defaults() {
     let rate = |frames| Flooding::Flood(std::num::NonZeroU32::new(frames).unwrap());
     let interfaces = |names: &[&str]| names.iter().map(|name| IfName::new(name).unwrap()).collect();
     let mesh = parse("segments", &example("src/mesh/tests/good/segments.toml")).unwrap().mesh;
-    let [long, vms] = mesh.segments.as_slice() else { panic!("{:?}", mesh.segments) };
+    let [long, office, printers, vms] = mesh.segments.as_slice() else { panic!("{:?}", mesh.segments) };
     let [osaka, seoul, taipei] = ["osaka", "seoul", "taipei"].map(|name| mesh.site(name).unwrap());
 
     assert_eq!((vms.name.as_str(), vms.device().as_str()), ("vms", "vx-vms"));
@@ -250,6 +250,17 @@ fn segments_are_what_the_file_says_and_have_the_documented_defaults() {
     assert_eq!((vms.host_names.len(), vms.host_names[db1].as_str()), (1, "db1"));
     assert_eq!((pinned.home, pinned.addresses.len(), pinned.mobility), (Vtep(taipei.loopback), 3, Mobility::Pinned));
     assert_eq!((other.home, other.addresses.len(), other.mobility), (Vtep(osaka.loopback), 1, Mobility::Movable));
+
+    let existing = |l2: &L2, site: &Site| {
+        let member = &l2.sites[&site.id];
+        assert_eq!((member.bridge.as_str(), member.is_on_existing_bridge()), ("vmbr0", true));
+        member.vlan().map(VlanId::value)
+    };
+    assert_eq!(
+        [existing(office, taipei), existing(office, osaka), existing(printers, taipei)],
+        [Some(20), None, Some(30)]
+    );
+    assert_eq!(printers.sites[&seoul.id].owner, BridgeOwner::Weft);
 
     let segment = &long.segment;
     assert_eq!((segment.vni.value(), segment.mtu, segment.gateway), (0x00ff_ffff, 1500, None));

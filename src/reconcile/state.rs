@@ -14,9 +14,9 @@ use ospf::Prefix;
 use vxlan::Mac;
 
 use super::filter::Ruleset;
-use super::overlay::Overlay;
+use super::overlay::{ForeignBridge, HeldBack, Overlay, PortVlans};
 use crate::keys::{KeyDigest, PresharedKey, PrivateKey, PublicKey};
-use crate::mesh::IfName;
+use crate::mesh::{IfName, VlanId};
 
 /// Protocol number of weft's routes, rules and addresses (RTA_PROTOCOL, FRA_PROTOCOL, IFA_PROTO).
 pub const PROTOCOL: u8 = 201;
@@ -359,8 +359,12 @@ pub struct Observed {
     pub indexes: BTreeMap<IfName, u32>,
     /// Tunnels whose device could not be read this time: nothing can be said about it, so it is left alone.
     pub unreadable: BTreeSet<IfName>,
-    /// Hosts that bridges of ours have heard.
+    /// Hosts that bridges of segments have heard.
     pub heard: BTreeSet<HeardHost>,
+    /// VLANs of ports of bridges that are not ours and filter VLANs; empty if no such bridge is there.
+    pub vlans: BTreeMap<IfName, PortVlans>,
+    /// VXLAN devices of ours that the spanning tree of their bridge lets nothing through.
+    pub held_back: BTreeMap<IfName, HeldBack>,
     /// What has crossed VXLAN devices of ours.
     pub statistics: BTreeMap<IfName, Statistics>,
     /// Whether the next plan may start from this.
@@ -391,6 +395,8 @@ pub struct HeardHost {
     pub port: IfName,
     /// The host.
     pub mac: Mac,
+    /// The VLAN, if the bridge filters VLANs.
+    pub vlan: Option<VlanId>,
 }
 
 /// Whether what was observed is still so, as far as weft's own doing goes.
@@ -409,6 +415,8 @@ pub struct Foreign {
     /// Interfaces that exist and are not ours: index, MTU, up and running, IPv4 addresses. Bridges of the overlay are among them, for
     /// OSPF may run there as on any other interface of the site.
     pub interfaces: BTreeMap<IfName, ForeignInterface>,
+    /// Those of them that are bridges and not ours.
+    pub bridges: BTreeMap<IfName, ForeignBridge>,
     /// Single addresses (/32) that others put on any interface, ours included.
     pub addresses: BTreeSet<(IfName, Ipv4Addr)>,
     /// Routes of [`MAIN_TABLE`] that other programs or people made and that lead somewhere; empty unless they were asked for

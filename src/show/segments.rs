@@ -17,7 +17,12 @@ pub fn segments(segments: &[Segment]) -> String {
 fn segment(segment: &Segment) -> String {
     let Segment { segment: name, vni, state, bridge, device, arp, unknown_unicast, mtu, .. } = segment;
     let limit = |limit: Option<u32>| limit.map_or_else(|| "drop".to_owned(), |limit| format!("flood {limit}/s"));
-    let mut text = format!("{name}, VNI {vni}: {state}, bridge {bridge}, VXLAN device {device}, MTU {mtu}\n");
+    let whose = match (segment.existing_bridge, segment.vlan) {
+        (false, _) => String::new(),
+        (true, None) => " (existing)".to_owned(),
+        (true, Some(vlan)) => format!(" (existing), VLAN {vlan}"),
+    };
+    let mut text = format!("{name}, VNI {vni}: {state}, bridge {bridge}{whose}, VXLAN device {device}, MTU {mtu}\n");
     text.push_str(&format!(
         "{INDENT}arp {arp}, unknown unicast {unknown_unicast}, broadcast {}, multicast {}, learn {}\n",
         limit(segment.broadcast_limit),

@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use vxlan::segment::{Flooding, Host, Learning, Mobility, Resolution, UnknownUnicast, Unreachable};
 use vxlan::{Entries, FrameRate, Mac, Segment, Situation, Vni, Vtep, Whereabouts};
 use weft::kernel::{Change, Failure, Segments};
-use weft::mesh::{L2, L2Site, Mesh};
+use weft::mesh::{BridgeOwner, L2, L2Site, Mesh};
 use weft::reconcile::filter::Ruleset;
 use weft::reconcile::overlay::{LocalSegment, desired_overlay};
-use weft::reconcile::state::State;
+use weft::reconcile::state::{ForeignInterface, Observed, State};
 
 use crate::world::{Namespace, Router, everything, ip, name, tunnels_to};
 
@@ -70,15 +70,22 @@ fn mesh() -> Mesh {
 
 /// What site 1 wants of it, with tunnels to both others. `tap0` is its port.
 fn wanted(segment: &Segment) -> State {
+    let mut observed = Observed::default();
+    let tap0 = ForeignInterface { index: 0, mtu: 1500, running: true, addresses: Vec::new() };
+    observed.foreign.interfaces.insert(name("tap0"), tap0);
+    let site = L2Site { bridge: name("br-vms"), owner: BridgeOwner::Weft, ports: [name("tap0")].into() };
+    wanted_at(&site, segment, &observed)
+}
+
+fn wanted_at(site: &L2Site, segment: &Segment, observed: &Observed) -> State {
     let reachable = [2, 3].map(vtep).into();
     let (whereabouts, now) = (&Whereabouts::new(vtep(1)), SystemTime::UNIX_EPOCH);
     let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu: 1420, now };
     let entries = Entries::of(segment, &situation);
-    let site = L2Site { bridge: name("br-vms"), ports: [name("tap0")].into() };
     let l2 =
         L2 { name: "vms".to_owned(), segment: segment.clone(), sites: BTreeMap::new(), host_names: BTreeMap::new() };
     let mut desired = tunnels_to(&[2, 3]);
-    desired.overlay = desired_overlay(&[LocalSegment { l2: &l2, site: &site, entries }], |_| true);
+    desired.overlay = desired_overlay(&[LocalSegment { l2: &l2, site, entries }], observed);
     desired.filter = Ruleset::of(&mesh(), &mesh().sites[0]);
     desired
 }
@@ -262,7 +269,7 @@ fn what_was_made_and_not_marked_is_taken_up_if_it_is_just_as_weft_makes_it() {
             ip(others);
             let failures: Vec<String> = router.reconcile(&desired).await.iter().map(Failure::to_string).collect();
             let failure = failures.iter().find(|failure| failure.contains(name)).expect(others);
-            assert!(failure.ends_with("an interface of this name exists that is not the mesh's"), "{failure}");
+            assert!(failure.contains("an interface of this name exists that is not the mesh's"), "{failure}");
             assert_eq!(json(&format!("ip -j link show {name}"))[0].get("ifalias"), None, "{others}");
             ip(&format!("link del {name}"));
             router.down().await;
@@ -300,7 +307,7 @@ fn a_host_that_is_heard_on_a_port_is_told_of_and_takes_over_its_entry_where_host
         ip("link set vm0 up");
         ip("address add 10.9.0.77/24 dev vm0");
         ip("neigh add 10.9.0.78 lladdr 02:00:00:00:00:78 dev vm0 nud probe");
-        let heard = Change::Heard { port, mac: mac(2) };
+        let heard = Change::Heard { port, mac: mac(2), vlan: None };
         timeout(DEADLINE, async { while !router.watch.changed().await.unwrap().contains(&heard) {} }).await.unwrap();
         let observed = router.observe().await;
         assert!(observed.heard.iter().any(|host| host.mac == mac(2) && host.port == name("tap0")));
@@ -346,7 +353,80 @@ fn what_is_somebody_elses_is_not_taken() {
         router.down().await;
         ip("link add br-vms type bridge");
         let failures: Vec<String> = router.reconcile(&desired).await.iter().map(Failure::to_string).collect();
-        assert!(failures[0].ends_with("an interface of this name exists that is not the mesh's"), "{failures:#?}");
+        let all = ["name it with `existing_bridge`", "an interface of this name exists that is not the mesh's"];
+        assert!(all.iter().all(|part| failures[0].contains(part)), "{failures:#?}");
         assert_eq!(json("ip -j link show br-vms")[0].get("ifalias"), None);
+    });
+}
+
+/// The bridge as `ip` shows it, without what runs by itself, and what the kernel computes of the abilities of all ports.
+fn shown_bridge() -> Value {
+    let mut shown = json("ip -d -j link show vmbr0").remove(0);
+    let settings = shown["linkinfo"]["info_data"].as_object_mut().unwrap();
+    settings.retain(|key, _| !key.ends_with("_timer") && !key.starts_with("topology_change"));
+    shown.as_object_mut().unwrap().remove("tso_max_size");
+    shown
+}
+
+/// A hypervisor's bridge with a guest, an address and settings of its own, and the entries and neighbours that somebody has made on it.
+fn make_vmbr0() {
+    ip("link add vmbr0 type bridge stp_state 1 forward_delay 200 ageing_time 12300");
+    ip("link add tap0 type veth peer name vm0");
+    ip("link set tap0 mtu 1450 master vmbr0 up");
+    ip("link set vm0 address 02:00:00:00:00:01 up");
+    ip("link set vmbr0 up");
+    ip("address add 10.9.0.254/24 dev vmbr0");
+    ip("neigh add 10.9.0.30 lladdr 02:00:00:00:00:33 dev vmbr0 nud permanent");
+    run("bridge fdb add 02:00:00:00:00:44 dev tap0 master static");
+}
+
+#[test]
+fn a_bridge_that_somebody_else_makes_gets_a_port_and_is_left_as_it_is() {
+    Namespace::new().block_on(|| async {
+        make_vmbr0();
+        let mut router = Router::open();
+        router.kernel.expect_segments(Segments::Observed);
+        let segment = Segment { gateway: None, ..segment(Learning::On) };
+        let site = L2Site { bridge: name("vmbr0"), owner: BridgeOwner::Others { vlan: None }, ports: BTreeSet::new() };
+        let made = |shown: String| shown.lines().filter(|line| line.contains("static")).collect::<Vec<_>>().join("\n");
+        let others =
+            || (shown_bridge(), made(run("bridge fdb show dev tap0")), run("ip neigh show dev vmbr0 nud permanent"));
+        let before = others();
+        let observed = router.observe().await;
+        router.settle(&wanted_at(&site, &segment, &observed)).await;
+        assert_eq!(others(), before);
+        let port = &json("bridge -d -j link show dev vx-vms")[0];
+        assert_eq!(
+            (&port["master"], &port["learning"], &port["neigh_suppress"]),
+            (&"vmbr0".into(), &false.into(), &true.into())
+        );
+        let device = &json("ip -j link show vx-vms")[0];
+        assert_eq!((&device["address"], &device["mtu"]), (&"fe:ff:ff:00:00:64".into(), &1500.into()));
+        let neighbors = ip("neigh show dev vx-vms nud permanent");
+        for (address, known) in [("10.9.0.10", false), ("10.9.0.20", true), ("fd00::2", true), ("fd00::3", true)] {
+            assert_eq!(neighbors.contains(&format!("{address} ")), known, "{address}: {neighbors}");
+        }
+
+        let observed = router.observe().await;
+        assert!(observed.held_back.contains_key(&name("vx-vms")), "the spanning tree is on, and takes its time");
+        router.watch.attend(&observed).unwrap();
+
+        // It vanishes, and comes back.
+        ip("link del vmbr0");
+        timeout(DEADLINE, router.watch.changed()).await.expect("the end of the bridge is heard of").unwrap();
+        let observed = router.observe().await;
+        let waiting = wanted_at(&site, &segment, &observed);
+        assert!(waiting.overlay.is_empty());
+        router.settle(&waiting).await;
+        ip("link del tap0");
+        make_vmbr0();
+        let before = others();
+        let observed = router.observe().await;
+        router.settle(&wanted_at(&site, &segment, &observed)).await;
+        assert_eq!(json("ip -j link show vx-vms")[0]["master"], "vmbr0");
+        assert_eq!(others().1, before.1);
+
+        router.down().await;
+        assert_eq!(others(), before);
     });
 }

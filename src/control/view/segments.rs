@@ -15,6 +15,12 @@ pub struct Segment {
     pub vni: u32,
     /// The bridge here.
     pub bridge: String,
+    /// Whether somebody else makes the bridge.
+    #[serde(default)]
+    pub existing_bridge: bool,
+    /// The VLAN of the bridge that the segment is; `null` if the bridge filters no VLANs.
+    #[serde(default)]
+    pub vlan: Option<u16>,
     /// The VXLAN device.
     pub device: String,
     /// `up`; `down`: it, or its bridge, is there and carries nothing; `missing`: it is not there now.

@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 use vxlan::segment::{Flooding, Resolution};
-use vxlan::{Announcement, Contradiction, PORT, encapsulate};
+use vxlan::{Announcement, Contradiction, PORT, Vni, encapsulate};
 
 use crate::kernel::AnnouncementListener;
 use crate::mesh::{IfName, L2};
+use crate::reconcile::overlay::Tagging;
 
 /// Time for one announcement, and how many may come at once: a router that takes over some hundred addresses announces each a few times.
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -33,6 +34,8 @@ const MOST_REPORTED: usize = 16;
 pub(super) struct Job {
     /// The port's index.
     pub index: u32,
+    /// Which of its frames are the segment's.
+    pub tagging: Tagging,
     /// The segment.
     pub l2: Arc<L2>,
     /// This site's VTEP, and those of the sites that there is a way to.
@@ -40,11 +43,14 @@ pub(super) struct Job {
     pub to: BTreeSet<Ipv4Addr>,
 }
 
+/// A port of a segment: two segments that are VLANs of one bridge may have the same interface.
+pub(super) type SegmentPort = (Vni, IfName);
+
 /// What it does on all ports.
 #[derive(Debug, Default)]
 pub(super) struct Carrier {
-    ports: BTreeMap<IfName, Carrying>,
-    contradicted: Arc<Mutex<BTreeMap<(IfName, Announcement), SystemTime>>>,
+    ports: BTreeMap<SegmentPort, Carrying>,
+    contradicted: Arc<Mutex<BTreeMap<(SegmentPort, Announcement), SystemTime>>>,
 }
 
 #[derive(Debug)]
@@ -80,13 +86,14 @@ impl Job {
 
 impl Carrier {
     /// Does this from now on, and nothing else. A port that could not be listened on is tried again.
-    pub(super) fn set(&mut self, jobs: BTreeMap<IfName, Job>) {
+    pub(super) fn set(&mut self, jobs: BTreeMap<SegmentPort, Job>) {
         self.ports.retain(|port, _| jobs.contains_key(port));
         for (port, job) in jobs {
             let present = self.ports.get(&port);
             let goes_on = present.filter(|carrying| {
                 let before = carrying.job.borrow();
-                (before.index, before.from) == (job.index, job.from) && !carrying.task.is_finished()
+                (before.index, before.tagging, before.from) == (job.index, job.tagging, job.from)
+                    && !carrying.task.is_finished()
             });
             if let Some(carrying) = goes_on {
                 carrying.job.send_replace(job);
@@ -98,7 +105,7 @@ impl Carrier {
     }
 
     /// `failure` is that of the last attempt, and stands until this one is seen to be better.
-    fn begin(&self, port: IfName, job: Job, failure: Arc<Mutex<Option<io::Error>>>) -> Carrying {
+    fn begin(&self, port: SegmentPort, job: Job, failure: Arc<Mutex<Option<io::Error>>>) -> Carrying {
         let (job, orders) = watch::channel(job);
         let (failed, contradicted) = (Arc::clone(&failure), Arc::clone(&self.contradicted));
         let task = tokio::spawn(async move {
@@ -110,7 +117,7 @@ impl Carrier {
                 }
                 Err(error) => error,
             };
-            debug!(iface = %port, %error, "announcements on a port are not carried to other sites");
+            debug!(iface = %port.1, %error, "announcements on a port are not carried to other sites");
             *lock(&failed) = Some(error);
         });
         Carrying { job, task, failure }
@@ -118,7 +125,7 @@ impl Carrier {
 
     /// What an operator should look at.
     pub(super) fn problems(&self, now: SystemTime) -> Vec<String> {
-        let failures = self.ports.iter().filter_map(|(port, carrying)| {
+        let failures = self.ports.iter().filter_map(|((_, port), carrying)| {
             let failure = lock(&carrying.failure);
             let (error, segment) = (failure.as_ref()?, &carrying.job.borrow().l2.name);
             Some(format!(
@@ -137,7 +144,7 @@ impl Carrier {
                     format!("which the mesh file has for {}", l2.host_names.get(&host).unwrap_or(&host.to_string()))
                 }
             };
-            let Announcement { mac, address } = announcement;
+            let (Announcement { mac, address }, (_, port)) = (announcement, port);
             Some(format!(
                 "{}: {mac} on port {port} announces {address}, {owner}: other sites are not told; give one of the two another address, or \
                  correct the mesh file",
@@ -168,7 +175,7 @@ struct Way {
 impl Way {
     fn open(orders: &watch::Receiver<Job>) -> io::Result<Self> {
         let job = orders.borrow();
-        Ok(Self { listener: AnnouncementListener::open(job.index)?, socket: vtep_socket(job.from)? })
+        Ok(Self { listener: AnnouncementListener::open(job.index, job.tagging)?, socket: vtep_socket(job.from)? })
     }
 }
 
@@ -211,8 +218,8 @@ fn vtep_socket(from: Ipv4Addr) -> io::Result<UdpSocket> {
 
 /// Notes an announcement that the table contradicts; the first of each kind is logged.
 fn note(
-    contradicted: &Mutex<BTreeMap<(IfName, Announcement), SystemTime>>,
-    (port, announcement): (IfName, Announcement),
+    contradicted: &Mutex<BTreeMap<(SegmentPort, Announcement), SystemTime>>,
+    (port, announcement): (SegmentPort, Announcement),
 ) {
     let mut contradicted = lock(contradicted);
     let key = (port, announcement);
@@ -220,7 +227,7 @@ fn note(
         if contradicted.len() >= MOST_REPORTED {
             return;
         }
-        let (iface, Announcement { mac, address }) = (&key.0, announcement);
+        let (iface, Announcement { mac, address }) = (&key.0.1, announcement);
         warn!(%iface, %mac, %address, "a host announces an address that is not its own; see `weft status`");
     }
     contradicted.insert(key, SystemTime::now());

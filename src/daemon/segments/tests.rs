@@ -8,8 +8,9 @@ use vxlan::OPAQUE_TYPES;
 use vxlan::segment::Mobility;
 
 use super::*;
-use crate::mesh;
-use crate::reconcile::state::ForeignInterface;
+use crate::mesh::{self, VlanId};
+use crate::reconcile::overlay::{ForeignBridge, HeldBack, Tagging, VlanRange};
+use crate::reconcile::state::{Admin, ForeignInterface};
 
 fn mesh() -> Mesh {
     let mut text = String::from("[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n");
@@ -63,8 +64,13 @@ fn flood(sites: &mut [&mut Segments]) {
 
 /// Where a site sends frames to each host that is elsewhere.
 fn remotes(segments: &Segments) -> Vec<String> {
-    let overlay = segments.desired(&segments.peers(), &Foreign::default(), SystemTime::now());
+    let overlay = segments.desired(&segments.peers(), &Observed::default(), SystemTime::now());
     overlay.remotes.iter().map(|((_, mac), vtep)| format!("{mac} {vtep}")).collect()
+}
+
+/// A host behind `tap0`.
+fn heard(mac: Mac) -> HeardHost {
+    HeardHost { port: name("tap0"), mac, vlan: None }
 }
 
 #[test]
@@ -74,8 +80,8 @@ fn a_host_that_is_heard_at_another_site_is_sent_to_there_by_all() {
         [("taipei", 0), ("osaka", 1), ("seoul", 2)].map(|(name, dir)| site(&mesh, name, &dirs[dir]));
     let db1: Mac = "02:00:00:00:00:01".parse().unwrap();
     assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.1", "02:00:00:00:00:02 10.255.0.2"]);
-    assert!(osaka.heard_on(&name("tap0"), &name("br-vms"), db1, at(1)));
-    assert!(!osaka.heard_on(&name("tap0"), &name("br-vms"), db1, at(1)), "it is here already");
+    assert!(osaka.heard_on(&heard(db1), &name("br-vms"), at(1)));
+    assert!(!osaka.heard_on(&heard(db1), &name("br-vms"), at(1)), "it is here already");
     flood(&mut [&mut taipei, &mut osaka, &mut seoul]);
     assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
     assert_eq!(remotes(&taipei), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
@@ -114,7 +120,7 @@ fn hosts_that_move_one_after_another_are_told_of_in_lsas_of_their_own() {
     let [mut osaka, mut seoul] = [("osaka", 0), ("seoul", 1)].map(|(name, dir)| site(&mesh, name, &dirs[dir]));
     let mut told = BTreeSet::new();
     for mac in ["02:00:00:00:00:01", "02:00:00:00:00:02"] {
-        assert!(seoul.heard_on(&name("tap0"), &name("br-vms"), mac.parse().unwrap(), at(1)));
+        assert!(seoul.heard_on(&heard(mac.parse().unwrap()), &name("br-vms"), at(1)));
         for (_, opaque_type, id, body) in seoul.take_untold() {
             assert!(told.insert(opaque_type), "each once");
             let id = LinkStateId(u32::from(opaque_type) << 24 | id);
@@ -351,7 +357,7 @@ fn a_site_without_the_segment_has_nothing_of_it() {
     let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
     let lisbon = site(&mesh, "lisbon", &dir);
     assert!(lisbon.is_empty());
-    assert_eq!(lisbon.desired(&BTreeSet::new(), &Foreign::default(), SystemTime::now()), Overlay::default());
+    assert_eq!(lisbon.desired(&BTreeSet::new(), &Observed::default(), SystemTime::now()), Overlay::default());
 }
 
 #[test]
@@ -360,7 +366,7 @@ fn a_port_that_is_not_there_is_a_problem_and_is_not_joined() {
     let taipei = site(&mesh, "taipei", &dir);
     let mut observed = Observed::default();
     assert_eq!(taipei.problems(&observed, at(1)), ["vms: port tap0: there is no such interface"]);
-    let joined = |found: &Observed| taipei.desired(&BTreeSet::new(), &found.foreign, SystemTime::now()).ports.len();
+    let joined = |found: &Observed| taipei.desired(&BTreeSet::new(), found, SystemTime::now()).ports.len();
     assert_eq!(joined(&observed), 0);
     let found = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };
     observed.foreign.interfaces.insert(name("tap0"), found);
@@ -378,7 +384,7 @@ fn a_bridge_that_learns_no_more_hosts_is_a_problem() {
     observed.state.overlay.ports.insert(name("tap0"), name("br-vms"));
     let host = |number: u32| {
         let [_, high, middle, low] = number.to_be_bytes();
-        HeardHost { port: name("tap0"), mac: Mac::try_from([6, 0, 0, high, middle, low]).unwrap() }
+        HeardHost { port: name("tap0"), mac: Mac::try_from([6, 0, 0, high, middle, low]).unwrap(), vlan: None }
     };
     observed.heard = (1..MAX_LEARNED).map(host).collect();
     assert_eq!(taipei.problems(&observed, at(1)), [""; 0]);
@@ -394,4 +400,92 @@ fn claims_stay_in_the_area_of_the_tunnels_where_there_is_one_only() {
     assert_eq!(scope(&mesh), OpaqueScope::As);
     mesh.links.clear();
     assert_eq!(scope(&mesh), OpaqueScope::As);
+}
+
+/// The same sites with two segments, which at taipei are two VLANs of a bridge that somebody else makes.
+fn on_vmbr0() -> Mesh {
+    let mut text = String::from("[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n");
+    for (id, (name, key)) in [("taipei", 'A'), ("osaka", 'B')].iter().enumerate() {
+        let keys = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=".replacen('A', &key.to_string(), 1);
+        let id = id + 1;
+        text += &format!(
+            "[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{keys}\"\nendpoint = \"203.0.113.{id}\"\n"
+        );
+    }
+    for (name, vlan) in [("vms", 20), ("office", 30)] {
+        text += &format!(
+            "[[l2]]\nname = \"{name}\"\nvni = {vlan}\nlearn = true\n\
+             [[l2.site]]\nname = \"taipei\"\nexisting_bridge = \"vmbr0\"\nvlan = {vlan}\n[[l2.site]]\nname = \"osaka\"\n\
+             [[l2.host]]\nname = \"of-{name}\"\nsite = \"osaka\"\nmac = \"02:00:00:00:00:01\"\nip = \"10.{vlan}.0.1\"\n"
+        );
+    }
+    mesh::parse("mesh", &text).unwrap_or_else(|wrong| panic!("{wrong}")).mesh
+}
+
+#[test]
+fn a_host_that_an_existing_bridge_hears_counts_in_the_segment_of_its_vlan_alone() {
+    let (mesh, dir) = (on_vmbr0(), tempfile::tempdir().unwrap());
+    let mut taipei = site(&mesh, "taipei", &dir);
+    let heard = |vlan| HeardHost { vlan: VlanId::new(vlan), ..heard("02:00:00:00:00:01".parse().unwrap()) };
+    assert!(!taipei.heard_on(&heard(40), &name("vmbr0"), at(1)), "another VLAN of the bridge");
+    assert!(taipei.heard_on(&heard(30), &name("vmbr0"), at(1)));
+    let moved: Vec<u32> = taipei.take_untold().iter().map(|(_, _, vni, _)| *vni).collect();
+    assert_eq!(moved, [30]);
+}
+
+#[test]
+fn on_an_existing_bridge_hosts_are_behind_every_port_that_is_in_the_vlan() {
+    let mesh = on_vmbr0();
+    let range = |first, last, access| VlanRange { first, last, pvid: access, untagged: access };
+    let mut observed = Observed::default();
+    for (port, vlans) in [
+        ("eth1", vec![range(1, 1, true), range(2, 4094, false)]),
+        ("tap0", vec![range(30, 30, true)]),
+        ("tap1", vec![range(1, 1, true)]),
+        ("tap2", vec![range(20, 20, true)]),
+    ] {
+        observed.state.overlay.ports.insert(name(port), name(if port == "tap2" { "vmbr1" } else { "vmbr0" }));
+        observed.vlans.insert(name(port), vlans);
+    }
+    let office = mesh.segments.iter().find(|l2| l2.name == "office").unwrap();
+    let site = &office.sites[&mesh.site("taipei").unwrap().id];
+    let tag = site.vlan();
+    assert_eq!(tag.map(VlanId::value), Some(30));
+    let expected = [
+        (name("eth1"), Tagging { tag, untagged_in: false, untagged_out: false }),
+        (name("tap0"), Tagging { tag, untagged_in: true, untagged_out: true }),
+    ];
+    assert_eq!(overlay::ports(site, &observed), expected);
+}
+
+#[test]
+fn what_a_segment_waits_for_and_what_an_existing_bridge_holds_back_is_a_problem_with_its_remedy() {
+    let (mesh, dir) = (on_vmbr0(), tempfile::tempdir().unwrap());
+    let taipei = site(&mesh, "taipei", &dir);
+    let mut observed = Observed::default();
+    let missing = "waits: there is no bridge vmbr0, and weft makes none where `existing_bridge` names it: make it, or leave \
+                   `existing_bridge` out";
+    let expected = ["vms", "office"].map(|name| format!("{name} {missing}"));
+    assert_eq!(taipei.problems(&observed, at(1)), expected);
+
+    let mut bridge = ForeignBridge { mtu: 1500, vlan_filtering: false, admin: Admin::Up };
+    observed.foreign.bridges.insert(name("vmbr0"), bridge);
+    observed.state.overlay.ports.insert(name("eth1"), name("vmbr0"));
+    let problems = taipei.problems(&observed, at(1));
+    assert!(
+        problems[0].starts_with("vms waits: bridge vmbr0 does not filter VLANs") && problems.len() == 2,
+        "{problems:?}"
+    );
+
+    bridge.vlan_filtering = true;
+    observed.foreign.bridges.insert(name("vmbr0"), bridge);
+    assert_eq!(taipei.problems(&observed, at(1)), [""; 0]);
+    observed.held_back.insert(name("vx-vms"), HeldBack::Listening);
+    observed.foreign.bridges.insert(name("vmbr0"), ForeignBridge { admin: Admin::Down, ..bridge });
+    let down = "bridge vmbr0 is down: set it up with `ip link set vmbr0 up`";
+    let held_back = "vms: the spanning tree of bridge vmbr0 has port vx-vms in state listening: frames cross when it is forwarding, after \
+                     twice the bridge's forward delay; where no loop is possible, `ip link set vmbr0 type bridge stp_state 0` does \
+                     without";
+    let expected = [format!("vms: {down}"), held_back.to_owned(), format!("office: {down}")];
+    assert_eq!(taipei.problems(&observed, at(1)), expected);
 }

@@ -8,6 +8,8 @@
 //!       tap0 ──────────────────── uplink   to-db1 ────────────────── eth0 (MAC and addresses of the table)
 //!       tap1 ──────────────────── uplink1 (in no bridge: nobody is behind it)
 //! ```
+//!
+//! A bridge that weft does not make is the lab's to make. It has one port, `l2-VNI`, to the switch, in the VLAN of the segment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,8 +17,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnetwork::Ipv4Network;
 use vxlan::{Mac, segment};
 
-use super::{Draft, Forwarding, LayoutError, Node, Wire, WireEnd, address, default_route, name, router_namespace};
-use crate::mesh::{IfName, L2, Site};
+use super::{
+    Draft, Forwarding, LayoutError, Node, VlanFiltering, Wire, WireEnd, address, default_route, name, router_namespace,
+};
+use crate::mesh::{IfName, L2, L2Site, Site, VlanId};
 
 /// Networks of hosts without a gateway are at least so large: what people write without saying so.
 const LONGEST_V4: u8 = 24;
@@ -59,6 +63,8 @@ pub struct SegmentLink {
     pub mac: Option<Mac>,
     /// The bridge that it is a port of.
     pub bridge: Option<IfName>,
+    /// The VLAN of that bridge that it is in, without tags.
+    pub vlan: Option<VlanId>,
 }
 
 impl HostPlan {
@@ -84,11 +90,19 @@ impl Draft<'_> {
         let mut switches = BTreeMap::new();
         for (id, member) in &l2.sites {
             let site = self.mesh.site_with_id(*id).expect("a segment spans sites of its mesh");
-            if let Some(first) = member.ports.first() {
+            if member.is_on_existing_bridge() {
                 let namespace = self.switch(l2, site, &hosts)?;
-                self.wire(l2, site, first, &namespace, name("uplink"), Some(bridge()));
+                let port = self.existing_bridge(l2, site, member);
+                let joined = SegmentLink { vlan: member.vlan(), ..plain(l2, Some(member.bridge.clone())) };
+                self.wire(site, (&port, joined), &namespace, (name("uplink"), plain(l2, Some(bridge()))));
+                switches.insert(site.name.clone(), namespace);
+            } else if let Some(first) = member.ports.first() {
+                let namespace = self.switch(l2, site, &hosts)?;
+                // Whether a port is in a bridge is weft's affair.
+                self.wire(site, (first, plain(l2, None)), &namespace, (name("uplink"), plain(l2, Some(bridge()))));
                 for (number, port) in member.ports.iter().enumerate().skip(1) {
-                    self.wire(l2, site, port, &namespace, name(&format!("uplink{number}")), None);
+                    let far = (name(&format!("uplink{number}")), plain(l2, None));
+                    self.wire(site, (port, plain(l2, None)), &namespace, far);
                 }
                 switches.insert(site.name.clone(), namespace);
             }
@@ -104,20 +118,33 @@ impl Draft<'_> {
     /// The switch at `site`, with room for the cables of all hosts.
     fn switch(&mut self, l2: &L2, site: &Site, hosts: &[HostPlan]) -> Result<String, LayoutError> {
         let mut node = Node::new(Forwarding::Untouched);
-        node.bridge = Some(bridge());
+        node.bridges.insert(bridge(), VlanFiltering::Off);
         node.segment_links.insert(bridge(), plain(l2, None));
         node.segment_links.extend(hosts.iter().map(|host| (host.cable.clone(), plain(l2, Some(bridge())))));
         self.add(format!("{}-{}", router_namespace(&self.mesh.name, &site.name), l2.name), node)
     }
 
-    /// From a port of the site's router to its switch.
-    fn wire(&mut self, l2: &L2, site: &Site, port: &IfName, switch: &str, end: IfName, bridge: Option<IfName>) {
+    /// The bridge at `site` that weft does not make; the name of its port.
+    fn existing_bridge(&mut self, l2: &L2, site: &Site, member: &L2Site) -> IfName {
+        let used = self.segment_interfaces(site);
+        let own = |candidate: &IfName| site.interfaces.iter().any(|interface| interface.name == *candidate);
+        let mut names = (0..).map(|number| name(&format!("l2-{}{}", l2.segment.vni.value(), "x".repeat(number))));
+        let port = names.find(|candidate| !used.contains(candidate) && !own(candidate));
+        let port = port.expect("one of more names than the file has is not used");
+        let filtering = if member.vlan().is_some() { VlanFiltering::On } else { VlanFiltering::Off };
+        let router = self.node(&router_namespace(&self.mesh.name, &site.name));
+        router.bridges.insert(member.bridge.clone(), filtering);
+        router.segment_links.insert(member.bridge.clone(), plain(l2, None));
+        port
+    }
+
+    /// From a port of the site's router to its switch, with the settings of both ends.
+    fn wire(&mut self, site: &Site, near: (&IfName, SegmentLink), switch: &str, far: (IfName, SegmentLink)) {
         let router = router_namespace(&self.mesh.name, &site.name);
-        // Whether the port is in a bridge is weft's affair.
-        self.node(&router).segment_links.insert(port.clone(), plain(l2, None));
-        self.node(switch).segment_links.insert(end.clone(), plain(l2, bridge));
-        let near = WireEnd { namespace: router, interface: port.clone() };
-        self.wires.push(Wire { near, far: WireEnd { namespace: switch.to_owned(), interface: end } });
+        self.node(&router).segment_links.insert(near.0.clone(), near.1);
+        self.node(switch).segment_links.insert(far.0.clone(), far.1);
+        let near = WireEnd { namespace: router, interface: near.0.clone() };
+        self.wires.push(Wire { near, far: WireEnd { namespace: switch.to_owned(), interface: far.0 } });
     }
 
     fn host(&mut self, l2: &L2, mac: Mac, host: &segment::Host) -> Result<HostPlan, LayoutError> {
@@ -150,7 +177,7 @@ impl Draft<'_> {
         members.flat_map(|member| member.ports.iter().chain([&member.bridge])).collect()
     }
 
-    /// Bridges of segments at the site, which weft makes.
+    /// Bridges of segments at the site.
     pub(super) fn bridges(&self, site: &Site) -> BTreeSet<&IfName> {
         self.mesh.segments.iter().filter_map(|l2| Some(&l2.sites.get(&site.id)?.bridge)).collect()
     }
@@ -164,7 +191,7 @@ impl Draft<'_> {
 }
 
 fn plain(l2: &L2, bridge: Option<IfName>) -> SegmentLink {
-    SegmentLink { mtu: l2.segment.mtu, mac: None, bridge }
+    SegmentLink { mtu: l2.segment.mtu, mac: None, bridge, vlan: None }
 }
 
 /// The gateway's, or that of the smallest network in which all hosts of the segment are, but not longer than is usual.

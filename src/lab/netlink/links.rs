@@ -4,15 +4,18 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::{Context, Result};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    BridgeStpState, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    AfSpecBridge, BridgeStpState, BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridge, InfoData, InfoKind, InfoVeth,
+    LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 use vxlan::Mac;
 
+use super::super::layout::VlanFiltering;
 use super::super::netns::Namespace;
 use super::{MARK, Netlink, is};
+use crate::mesh::VlanId;
 
 /// A link as the lab sees it.
 #[derive(Debug, Clone)]
@@ -77,16 +80,33 @@ impl Netlink {
 
     /// Makes a bridge that forwards at once (no spanning tree) and groups like broadcast (no snooping), which is what a plain
     /// switch does.
-    pub fn add_bridge(&mut self, name: &str) -> Result<()> {
-        let data = vec![InfoBridge::StpState(BridgeStpState::Disabled), InfoBridge::MulticastSnooping(false)];
+    pub fn add_bridge(&mut self, name: &str, filtering: VlanFiltering) -> Result<()> {
+        let mut data = vec![InfoBridge::StpState(BridgeStpState::Disabled), InfoBridge::MulticastSnooping(false)];
+        let filters = filtering == VlanFiltering::On;
+        // A kernel that knows no VLAN filtering refuses the very word.
+        data.extend(filters.then_some(InfoBridge::VlanFiltering(true)));
         let mut message = LinkMessage::default();
         message.attributes = vec![
             LinkAttribute::IfName(name.to_owned()),
             LinkAttribute::Group(MARK.into()),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(InfoData::Bridge(data))]),
         ];
-        self.request(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL)
-            .with_context(|| format!("making the bridge {name}"))
+        self.request(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).with_context(|| {
+            let kind = if filters { " (this kernel's may filter no VLANs: CONFIG_BRIDGE_VLAN_FILTERING)" } else { "" };
+            format!("making the bridge {name}{kind}")
+        })
+    }
+
+    /// Puts a port of a bridge into a VLAN, without tags. Those that it is in already, it stays in.
+    pub fn put_into_vlan(&mut self, link: &LinkRow, vlan: VlanId) -> Result<()> {
+        let flags = BridgeVlanInfoFlags::Pvid | BridgeVlanInfoFlags::Untagged;
+        let info = BridgeVlanInfo { flags, vid: vlan.value() };
+        let mut message = LinkMessage::default();
+        message.header.interface_family = AddressFamily::Bridge;
+        message.header.index = link.index;
+        message.attributes.push(LinkAttribute::AfSpecBridge(vec![AfSpecBridge::VlanInfo(info)]));
+        self.request(RouteNetlinkMessage::SetLink(message), 0)
+            .with_context(|| format!("putting {} into VLAN {vlan}", link.name))
     }
 
     /// Gives a link an MTU, in octets.

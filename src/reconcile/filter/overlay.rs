@@ -5,23 +5,22 @@
 //! from (RFC 7348 §7); out, because a route to a site that is gone, or leads over a LAN, would have frames leave unencrypted. VXLAN
 //! with other VNIs belongs to others.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use vxlan::{DhcpAnswers, Filter, FrameRate, Mss, PORT, Vni};
 
 use super::drops::Reason;
 use super::entry::Chain;
-use super::ruleset::set;
-use crate::mesh::{IfName, Mesh, Site};
+use super::ruleset::{BridgeNames, quoted, set};
+use crate::mesh::{IfName, L2Site, Mesh, Site};
 
 /// A segment that the site is part of.
 pub(super) struct Segment {
     device: IfName,
     vni: Vni,
     filter: Filter,
-    /// What this site's hosts are behind.
-    ports: BTreeSet<IfName>,
+    /// The bridge, and the ports of it that this site's hosts are behind.
+    site: L2Site,
     /// Loopbacks of its sites.
     members: Vec<Ipv4Addr>,
 }
@@ -32,7 +31,7 @@ pub(super) fn segments(mesh: &Mesh, site: &Site) -> Vec<Segment> {
     let mut segments: Vec<Segment> = own
         .map(|(l2, here)| Segment {
             device: l2.device(),
-            ports: here.ports.clone(),
+            site: here.clone(),
             vni: l2.segment.vni,
             filter: Filter::of(&l2.segment, mesh.smallest_mtu()),
             members: l2.segment.members.iter().map(|vtep| vtep.0).collect(),
@@ -42,28 +41,75 @@ pub(super) fn segments(mesh: &Mesh, site: &Site) -> Vec<Segment> {
     segments
 }
 
+impl Segment {
+    /// Whether a rule asks of which bridge a port is.
+    fn names_bridge(&self) -> bool {
+        self.site.is_on_existing_bridge() && self.filter.dhcp == DhcpAnswers::Broadcast
+    }
+}
+
+/// Whether any rule asks of which bridge a port is.
+pub(super) fn name_bridges(segments: &[Segment]) -> bool {
+    segments.iter().any(Segment::names_bridge)
+}
+
 /// Chains of family `bridge`, where `filter` is -200, before br_netfilter's hooks, which go on with none of a priority up to 0.
-pub(super) fn bridge_chains(segments: &[Segment]) -> String {
-    let crossing = crossing(segments).text();
-    dhcp_answers(segments).map_or(crossing.clone(), |answers| answers.text() + &crossing)
+pub(super) fn bridge_chains(segments: &[Segment], names: BridgeNames) -> String {
+    let chains = [dhcp_answers(segments, names), Some(crossing(segments)), spanning_tree(segments)];
+    chains.iter().flatten().map(Chain::text).collect()
 }
 
 /// The chain that has the answers of DHCP servers sent to everybody, before the bridge looks whom they are for.
-fn dhcp_answers(segments: &[Segment]) -> Option<Chain> {
-    let concerned = segments.iter().filter(|segment| segment.filter.dhcp == DhcpAnswers::Broadcast);
-    let ports = set(concerned.flat_map(|segment| &segment.ports).map(|port| format!("\"{port}\"")))?;
+fn dhcp_answers(segments: &[Segment], names: BridgeNames) -> Option<Chain> {
+    let concerned = || segments.iter().filter(|segment| segment.filter.dhcp == DhcpAnswers::Broadcast);
     let mut chain = Chain::hooked("prerouting", "priority filter");
-    chain.rule(format!("iifname {ports} ether type ip udp sport 67 udp dport 68 ether daddr set ff:ff:ff:ff:ff:ff"));
+    let mut rule = |from: &str, tag: &str| {
+        let answer = "udp sport 67 udp dport 68 ether daddr set ff:ff:ff:ff:ff:ff";
+        chain.rule(format!("{from} {tag} {answer}"));
+    };
+    let ports = set(quoted(concerned().flat_map(|segment| &segment.site.ports)));
+    let known = |segment: &&Segment| names == BridgeNames::Known && segment.names_bridge();
+    let existing: Vec<&Segment> = concerned().filter(known).collect();
+    if ports.is_none() && existing.is_empty() {
+        return None;
+    }
+    if let Some(ports) = ports {
+        rule(&format!("iifname {ports}"), "ether type ip");
+    }
+    for Segment { device, site, .. } in existing {
+        // Its ports come and go with guests.
+        let from = format!("meta ibrname \"{}\" iifname != \"{device}\"", site.bridge);
+        match site.vlan() {
+            None => rule(&from, "ether type ip"),
+            Some(vlan) => {
+                rule(&format!("{from} meta ibrpvid {vlan}"), "ether type ip");
+                rule(&from, &format!("vlan id {vlan} vlan type ip"));
+            }
+        }
+    }
     Some(chain)
 }
+
+/// The chain that keeps the spanning tree of a bridge which weft does not make at its site. A bridge sends its own messages itself, and
+/// does not pass on those that it receives.
+fn spanning_tree(segments: &[Segment]) -> Option<Chain> {
+    let existing = segments.iter().filter(|segment| segment.site.is_on_existing_bridge());
+    let devices = set(quoted(existing.map(|segment| &segment.device)))?;
+    let mut chain = Chain::hooked("output", "priority filter");
+    chain.rule(format!("oifname {devices} {RESERVED} drop"));
+    Some(chain)
+}
+
+/// Matches addresses that a bridge keeps from other LANs (IEEE 802.1Q §8.6.3).
+const RESERVED: &str = "ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00";
 
 /// The chain of frames between the sites and the ports.
 fn crossing(segments: &[Segment]) -> Chain {
     let mut chain = Chain::hooked("forward", "priority filter");
     for Segment { device, filter, .. } in segments {
         for direction in ["iifname", "oifname"] {
-            // Addresses that a bridge keeps from other LANs (IEEE 802.1Q §8.6.3). Linux forwards those of the spanning tree if it runs none.
-            chain.rule(format!("{direction} \"{device}\" ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 drop"));
+            // Linux forwards those of the spanning tree if it runs none.
+            chain.rule(format!("{direction} \"{device}\" {RESERVED} drop"));
         }
         bound(&mut chain, device, "broadcast", filter.broadcast);
         bound(&mut chain, device, "multicast", filter.multicast);

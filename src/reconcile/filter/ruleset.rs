@@ -12,7 +12,11 @@ use crate::mesh::{IfName, Mesh, Site, SourceCheck};
 
 /// A script for `nft -f` that replaces the tables of the mesh, whatever was in them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Ruleset(Arc<str>);
+pub struct Ruleset {
+    script: Arc<str>,
+    /// The same for a kernel that does not tell rules of which bridge a port is; `None` where nothing asks for that.
+    reduced: Option<Arc<str>>,
+}
 
 /// The families in which the mesh has a table. One of `inet` would be in the place of `ip` and `ip6`, and every rule about addresses
 /// would ask first of which family a packet is.
@@ -29,27 +33,46 @@ impl Ruleset {
         if segments.is_empty() && tunnels.is_empty() {
             return None;
         }
+        let whole = Self::written(mesh, site, &tunnels, &segments, BridgeNames::Known);
+        let reduced = overlay::name_bridges(&segments)
+            .then(|| Self::written(mesh, site, &tunnels, &segments, BridgeNames::Unknown).into());
+        Some(Self { script: whole.into(), reduced })
+    }
+
+    fn written(
+        mesh: &Mesh,
+        site: &Site,
+        tunnels: &[IfName],
+        segments: &[overlay::Segment],
+        names: BridgeNames,
+    ) -> String {
         let table = Self::table(&mesh.name);
         let mut script = Self::removal(&mesh.name);
         if !segments.is_empty() {
-            script += &format!("table bridge {table} {{\n{}}}\n", overlay::bridge_chains(&segments));
+            script += &format!("table bridge {table} {{\n{}}}\n", overlay::bridge_chains(segments, names));
         }
-        script += &format!("table ip {table} {{\n{}}}\n", ip(mesh, site, &tunnels, &segments));
+        script += &format!("table ip {table} {{\n{}}}\n", ip(mesh, site, tunnels, segments));
         if mesh.source_check == SourceCheck::Strict {
-            script += &format!("table ip6 {table} {{\n{}}}\n", ip6(&tunnels));
+            script += &format!("table ip6 {table} {{\n{}}}\n", ip6(tunnels));
         }
-        Some(Self(script.into()))
+        script
     }
 
     /// A ruleset that equals none that [`Ruleset::of`] gives: what is in the kernel was not put there by this process, or was changed
     /// since.
     pub fn unknown() -> Self {
-        Self("".into())
+        Self { script: "".into(), reduced: None }
     }
 
     /// As `nft` reads it.
     pub fn script(&self) -> &str {
-        &self.0
+        &self.script
+    }
+
+    /// As far as a kernel without the module `nft_meta_bridge` understands it; `None` if that is all of it. Answers of DHCP servers behind
+    /// bridges that weft does not make are missing in it.
+    pub fn reduced(&self) -> Option<&str> {
+        self.reduced.as_deref()
     }
 
     /// Name of the tables.
@@ -70,8 +93,15 @@ impl Ruleset {
 
 impl fmt::Debug for Ruleset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.script)
     }
+}
+
+/// Whether the kernel tells rules of which bridge a port is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BridgeNames {
+    Known,
+    Unknown,
 }
 
 /// What is in the table of family `ip`.

@@ -1,7 +1,7 @@
 //! The script as a whole, as text. That it does what it says is shown with packets in `tests/kernel/filter.rs` and `netns-tests/forgery.rs`.
 
 use super::*;
-use crate::mesh::Mesh;
+use crate::mesh::{BridgeOwner, IfName, L2Site, Mesh, VlanId};
 
 /// Three sites, two of them with two segments across them.
 fn mesh(general: &str) -> Mesh {
@@ -81,4 +81,35 @@ fn ospf_passes_to_the_ends_of_virtual_links_and_any_source_by_interfaces_that_jo
     ] {
         assert!(taipei.contains(rule) && !seoul.contains(rule), "{rule}\n{taipei}");
     }
+}
+
+/// Ports of a bridge that weft does not make come and go: its rules go by the bridge, where the kernel knows it, and its VLAN.
+#[test]
+fn on_an_existing_bridge_answers_of_dhcp_servers_go_by_the_bridge_and_its_spanning_tree_stays_there() {
+    let of = |keys: &str| {
+        let mesh = mesh("");
+        let mut with = mesh.clone();
+        let taipei = mesh.site("taipei").unwrap();
+        let vms = with.segments.iter_mut().find(|l2| l2.name == "vms").unwrap();
+        let vlan = keys.parse().ok().and_then(VlanId::new);
+        let bridge = IfName::new("vmbr0").unwrap();
+        vms.sites.insert(taipei.id, L2Site { bridge, owner: BridgeOwner::Others { vlan }, ports: [].into() });
+        Ruleset::of(&with, taipei).unwrap()
+    };
+    let answer = "udp sport 67 udp dport 68 ether daddr set ff:ff:ff:ff:ff:ff\n";
+    let output = "type filter hook output priority filter\n\t\toifname { \"vx-vms\" } ether daddr & ff:ff:ff:ff:ff:f0 == \
+                  01:80:c2:00:00:00 drop\n";
+    let from = "meta ibrname \"vmbr0\" iifname != \"vx-vms\"";
+    let whole = of("");
+    assert!(whole.script().contains(&format!("{from} ether type ip {answer}")), "{whole:?}");
+    assert!(whole.script().contains(output), "{whole:?}");
+    let reduced = whole.reduced().unwrap();
+    assert!(!reduced.contains("ibrname") && reduced.contains(output), "{reduced}");
+    let vlan = of("20");
+    for rule in
+        [format!("{from} meta ibrpvid 20 ether type ip {answer}"), format!("{from} vlan id 20 vlan type ip {answer}")]
+    {
+        assert!(vlan.script().contains(&rule), "{vlan:?}");
+    }
+    assert_eq!(Ruleset::of(&mesh(""), mesh("").site("taipei").unwrap()).unwrap().reduced(), None);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{Bridge, Device, Overlay};
 use super::step::OverlayStep;
-use crate::mesh::IfName;
+use crate::mesh::{IfName, VlanId};
 use crate::reconcile::state::{Admin, Observed};
 
 /// Steps that make and change what is wanted.
@@ -50,12 +50,13 @@ pub(in crate::reconcile) fn plan_withdrawal(
     let devices_stay = |device: &IfName| desired.devices.contains_key(device);
     let bridges_stay = |bridge: &IfName| desired.bridges.contains_key(bridge);
     let stations = found.stations.keys().filter(|key| devices_stay(&key.0) && !desired.stations.contains_key(*key));
-    steps.extend(stations.map(|(device, mac)| OverlayStep::RemoveStation(device.clone(), *mac)));
+    steps.extend(stations.map(|(device, mac, vlan)| OverlayStep::RemoveStation(device.clone(), *mac, *vlan)));
     let remotes = found.remotes.keys().filter(|key| devices_stay(&key.0) && !desired.remotes.contains_key(*key));
     steps.extend(remotes.map(|(device, mac)| OverlayStep::RemoveRemote(device.clone(), *mac)));
     let floods = found.flood_lists.difference(&desired.flood_lists).filter(|(device, _)| devices_stay(device));
     steps.extend(floods.map(|(device, vtep)| OverlayStep::RemoveFlood(device.clone(), *vtep)));
-    let neighbors = found.neighbors.keys().filter(|key| bridges_stay(&key.0) && !desired.neighbors.contains_key(*key));
+    let stays = |interface: &IfName| bridges_stay(interface) || devices_stay(interface);
+    let neighbors = found.neighbors.keys().filter(|key| stays(&key.0) && !desired.neighbors.contains_key(*key));
     steps.extend(neighbors.map(|(bridge, address)| OverlayStep::RemoveNeighbor(bridge.clone(), *address)));
     let gateways = found.gateways.difference(&desired.gateways).filter(|(bridge, _)| bridges_stay(bridge));
     steps.extend(gateways.map(|(bridge, address)| OverlayStep::RemoveGateway(bridge.clone(), *address)));
@@ -95,7 +96,9 @@ fn plan_bridge(name: &IfName, wanted: &Bridge, found: Option<&Bridge>, steps: &m
 
 fn plan_device(name: &IfName, wanted: &Device, found: &Overlay, steps: &mut Vec<OverlayStep>) -> Entries {
     let present = found.devices.get(name);
-    let standing = present.filter(|present| present.made == wanted.made);
+    // In other VLANs than its own it would join what is to be kept apart: it is not led through them.
+    let strayed = |present: &Device| present.bridge == wanted.bridge && present.vlans != wanted.vlans;
+    let standing = present.filter(|present| present.made == wanted.made && !strayed(present));
     if standing.is_none() {
         steps.extend(present.map(|_| OverlayStep::Delete(name.clone())));
         steps.extend(wanted.made.map(|made| OverlayStep::CreateDevice(name.clone(), made)));
@@ -107,7 +110,8 @@ fn plan_device(name: &IfName, wanted: &Device, found: &Overlay, steps: &mut Vec<
     if let (Some(bridge), Some(port)) = (&wanted.bridge, wanted.port)
         && joined.is_none_or(|found| found.port != wanted.port)
     {
-        steps.push(OverlayStep::Attach(name.clone(), bridge.clone(), port));
+        let vlan = wanted.vlans.first().and_then(|range| VlanId::new(range.first));
+        steps.push(OverlayStep::Attach(name.clone(), bridge.clone(), port, vlan));
     }
     if wanted.admin == Admin::Up && standing.is_none_or(|found| found.admin != Admin::Up) {
         steps.push(OverlayStep::SetUp(name.clone()));
@@ -129,14 +133,14 @@ fn plan_entries(desired: &Overlay, observed: &Observed, bare: &BTreeSet<&IfName>
             steps.push(OverlayStep::AddFlood(device.clone(), *vtep));
         }
     }
-    for ((device, mac), roaming) in &desired.stations {
-        let present = found.stations.get(&(device.clone(), *mac)).filter(|_| !bare.contains(device));
+    for (key @ (device, mac, vlan), roaming) in &desired.stations {
+        let present = found.stations.get(key).filter(|_| !bare.contains(device));
         if present == Some(roaming) {
             continue;
         }
         // One kind of entry does not become the other.
-        steps.extend(present.map(|_| OverlayStep::RemoveStation(device.clone(), *mac)));
-        steps.push(OverlayStep::AddStation(device.clone(), *mac, *roaming));
+        steps.extend(present.map(|_| OverlayStep::RemoveStation(device.clone(), *mac, *vlan)));
+        steps.push(OverlayStep::AddStation(device.clone(), *mac, *vlan, *roaming));
     }
     for ((bridge, address), mac) in &desired.neighbors {
         if bare.contains(bridge) || found.neighbors.get(&(bridge.clone(), *address)) != Some(mac) {

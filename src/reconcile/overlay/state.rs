@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use ipnetwork::Ipv4Network;
 use vxlan::{Mac, Port, Proxy, Roaming, Vni, Vtep};
 
-use crate::mesh::IfName;
+use super::existing::{PortVlans, VlanRange};
+use crate::mesh::{IfName, VlanId};
 use crate::reconcile::state::Admin;
 
 /// Everything of the overlay at this site.
@@ -22,9 +23,9 @@ pub struct Overlay {
     pub remotes: BTreeMap<(IfName, Mac), Vtep>,
     /// Where a VXLAN device sends frames to everybody.
     pub flood_lists: BTreeSet<(IfName, Vtep)>,
-    /// Hosts that a bridge sends to its VXLAN device, by that device.
-    pub stations: BTreeMap<(IfName, Mac), Roaming>,
-    /// Permanent neighbours on bridges.
+    /// Hosts that a bridge sends to its VXLAN device, by that device, and the VLAN, if the bridge filters VLANs.
+    pub stations: BTreeMap<(IfName, Mac, Option<VlanId>), Roaming>,
+    /// Permanent neighbours on bridges of ours, and on VXLAN devices that are on others'.
     pub neighbors: BTreeMap<(IfName, IpAddr), Mac>,
     /// Addresses of bridges; observed: with our protocol number (kernels before 5.18 keep none, then all are foreign).
     pub gateways: BTreeSet<(IfName, Ipv4Network)>,
@@ -54,6 +55,8 @@ pub struct Device {
     pub bridge: Option<IfName>,
     /// Its flags as a port; observed: `None` if it is none, or one that learns.
     pub port: Option<Port>,
+    /// VLANs that it is a member of, on a bridge that is not ours and filters VLANs.
+    pub vlans: PortVlans,
     /// Whether frames can cross.
     pub admin: Admin,
 }
@@ -67,9 +70,40 @@ pub struct Made {
     pub local: Vtep,
     /// Whether it takes questions for MAC addresses.
     pub proxy: Proxy,
+    /// Which address it has.
+    pub address: DeviceAddress,
+}
+
+/// The address of a VXLAN device, which is nothing but a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceAddress {
+    /// Whatever the kernel has chosen.
+    Any,
+    /// [`super::highest_address`].
+    Highest,
 }
 
 impl Overlay {
+    /// Whether frames of a segment go through this bridge: it is ours, or a VXLAN device of ours is joined to it.
+    pub fn uses_bridge(&self, name: &IfName) -> bool {
+        self.bridges.contains_key(name) || self.devices.values().any(|device| device.bridge.as_ref() == Some(name))
+    }
+
+    /// The VLAN of an entry of this bridge, as far as it matters: a bridge of ours is one segment, whatever somebody has it filter.
+    pub fn vlan_on(&self, bridge: &IfName, vlan: Option<VlanId>) -> Option<VlanId> {
+        vlan.filter(|_| !self.bridges.contains_key(bridge))
+    }
+
+    /// Whether a host that this bridge hears in this VLAN may be one of a segment.
+    pub fn hears(&self, bridge: &IfName, vlan: Option<VlanId>) -> bool {
+        let in_vlan = |device: &Device| match vlan {
+            None => device.vlans.is_empty(),
+            Some(vlan) => device.vlans.contains(&VlanRange::access(vlan)),
+        };
+        let mut devices = self.devices.values().filter(|device| device.bridge.as_ref() == Some(bridge));
+        self.bridges.contains_key(bridge) || devices.any(in_vlan)
+    }
+
     /// Whether there is nothing of it.
     pub fn is_empty(&self) -> bool {
         self.bridges.is_empty() && self.devices.is_empty()

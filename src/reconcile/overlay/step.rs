@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use ipnetwork::Ipv4Network;
 use vxlan::{Mac, PORT, Port, Proxy, Roaming, Vtep};
 
-use super::state::{Bridge, Made};
-use crate::mesh::IfName;
+use super::existing::highest_address;
+use super::state::{Bridge, DeviceAddress, Made};
+use crate::mesh::{IfName, VlanId};
 
 /// What the executor does. Doing a step again does no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,9 @@ pub enum OverlayStep {
     CreateDevice(IfName, Made),
     /// Set the MTU of a VXLAN device, octets.
     SetMtu(IfName, u32),
-    /// Make a VXLAN device a port of the bridge with these flags.
-    Attach(IfName, IfName, Port),
+    /// Make a VXLAN device a port of the bridge with these flags, and a member of this VLAN alone, whose frames have no tag there. `None`
+    /// where the bridge filters no VLANs.
+    Attach(IfName, IfName, Port, Option<VlanId>),
     /// Set a VXLAN device up.
     SetUp(IfName),
     /// Take a VXLAN device or a bridge away.
@@ -38,11 +40,11 @@ pub enum OverlayStep {
     AddFlood(IfName, Vtep),
     /// And no more.
     RemoveFlood(IfName, Vtep),
-    /// Have its bridge send frames to a host to this VXLAN device.
-    AddStation(IfName, Mac, Roaming),
+    /// Have its bridge send frames to a host to this VXLAN device, those of this VLAN if the bridge filters VLANs.
+    AddStation(IfName, Mac, Option<VlanId>, Roaming),
     /// And no more.
-    RemoveStation(IfName, Mac),
-    /// Make a permanent neighbour of the bridge, in place of any that there is.
+    RemoveStation(IfName, Mac, Option<VlanId>),
+    /// Make a permanent neighbour of the bridge or the device, in place of any that there is.
     AddNeighbor(IfName, IpAddr, Mac),
     /// Delete it.
     RemoveNeighbor(IfName, IpAddr),
@@ -56,7 +58,7 @@ impl OverlayStep {
     /// The interfaces without which the step makes no sense.
     pub fn needs(&self) -> Vec<&IfName> {
         match self {
-            Self::Attach(device, bridge, _) => vec![device, bridge],
+            Self::Attach(device, bridge, ..) => vec![device, bridge],
             Self::Join(port, bridge) => vec![port, bridge],
             Self::CreateBridge(interface, _)
             | Self::SetBridge(interface, _)
@@ -70,7 +72,7 @@ impl OverlayStep {
             | Self::AddFlood(interface, _)
             | Self::RemoveFlood(interface, _)
             | Self::AddStation(interface, ..)
-            | Self::RemoveStation(interface, _)
+            | Self::RemoveStation(interface, ..)
             | Self::AddNeighbor(interface, ..)
             | Self::RemoveNeighbor(interface, _)
             | Self::AddGateway(interface, _)
@@ -92,12 +94,16 @@ impl fmt::Display for OverlayStep {
         match self {
             Self::CreateBridge(bridge, as_wanted) => write!(f, "create bridge {bridge} {as_wanted}"),
             Self::SetBridge(bridge, as_wanted) => write!(f, "set bridge {bridge} {as_wanted}"),
-            Self::CreateDevice(device, Made { vni, local, proxy }) => {
+            Self::CreateDevice(device, Made { vni, local, proxy, address }) => {
                 let proxy = if *proxy == Proxy::On { " proxy" } else { "" };
-                write!(f, "create VXLAN device {device} id {vni} local {local} dstport {PORT}{proxy}")
+                write!(f, "create VXLAN device {device} id {vni} local {local} dstport {PORT}{proxy}")?;
+                match address {
+                    DeviceAddress::Any => Ok(()),
+                    DeviceAddress::Highest => write!(f, " address {}", highest_address(*vni)),
+                }
             }
             Self::SetMtu(device, mtu) => write!(f, "set MTU of {device} to {mtu}"),
-            Self::Attach(device, bridge, port) => {
+            Self::Attach(device, bridge, port, vlan) => {
                 let on = |flag| if flag { "on" } else { "off" };
                 let Port { neigh_suppress, flood, mcast_flood, bcast_flood } = *port;
                 write!(
@@ -107,7 +113,8 @@ impl fmt::Display for OverlayStep {
                     on(flood),
                     on(mcast_flood),
                     on(bcast_flood)
-                )
+                )?;
+                vlan.map_or(Ok(()), |vlan| write!(f, " for VLAN {vlan}"))
             }
             Self::SetUp(device) => write!(f, "set {device} up"),
             Self::Delete(interface) => write!(f, "delete {interface}"),
@@ -117,16 +124,25 @@ impl fmt::Display for OverlayStep {
             Self::RemoveRemote(device, mac) => write!(f, "remove {mac} from {device}"),
             Self::AddFlood(device, vtep) => write!(f, "add {vtep} to the flood list of {device}"),
             Self::RemoveFlood(device, vtep) => write!(f, "remove {vtep} from the flood list of {device}"),
-            Self::AddStation(device, mac, Roaming::Follows) => {
-                write!(f, "send {mac} to {device} until it is heard elsewhere")
+            Self::AddStation(device, mac, vlan, roaming) => {
+                write!(f, "send {mac}{} to {device}", Of(*vlan))?;
+                f.write_str(if *roaming == Roaming::Follows { " until it is heard elsewhere" } else { "" })
             }
-            Self::AddStation(device, mac, Roaming::Sticky) => write!(f, "send {mac} to {device}"),
-            Self::RemoveStation(device, mac) => write!(f, "send {mac} to {device} no more"),
+            Self::RemoveStation(device, mac, vlan) => write!(f, "send {mac}{} to {device} no more", Of(*vlan)),
             Self::AddNeighbor(bridge, address, mac) => write!(f, "add neighbor {address} {mac} to {bridge}"),
             Self::RemoveNeighbor(bridge, address) => write!(f, "remove neighbor {address} from {bridge}"),
             Self::AddGateway(bridge, address) => write!(f, "add gateway {address} to {bridge}"),
             Self::RemoveGateway(bridge, address) => write!(f, "remove gateway {address} from {bridge}"),
         }
+    }
+}
+
+/// ` of VLAN N`, or nothing.
+struct Of(Option<VlanId>);
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |vlan| write!(f, " of VLAN {vlan}"))
     }
 }
 

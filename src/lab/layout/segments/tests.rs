@@ -72,7 +72,7 @@ fn the_first_port_leads_to_the_bridge_and_the_others_to_nobody() {
     let switch = &layout.nodes["m-a-vms"];
     let bridge_of = |interface: &str| switch.segment_links[&name(interface)].bridge.clone();
     assert_eq!((bridge_of("uplink"), bridge_of("uplink1")), (Some(bridge()), None));
-    assert_eq!(switch.bridge, Some(bridge()));
+    assert_eq!(switch.bridges, [(bridge(), VlanFiltering::Off)].into());
     assert_eq!(layout.nodes["m-a"].segment_links[&name("tap0")].bridge, None, "that is weft's affair");
 }
 
@@ -146,4 +146,17 @@ fn a_prefix_of_the_site_that_is_the_segments_own_has_no_other_lan_and_a_larger_o
     assert_eq!(layout.site("a").unwrap().lan, None);
     let layout = layout_with("prefixes = [\"10.9.0.0/16\"]\n", &rest).unwrap();
     assert_eq!(addresses(&layout, "m-a"), ["eth0 203.0.113.1/32", "lan0 10.9.1.0/16"]);
+}
+
+#[test]
+fn a_bridge_that_weft_does_not_make_is_made_and_its_port_is_in_the_vlan_of_the_segment() {
+    let existing = "[[l2.site]]\nname = \"a\"\nexisting_bridge = \"vmbr0\"\nvlan = 20\n";
+    let layout = layout_with("", &format!("{VMS}{existing}{PORT_AT_B}{}", host("x", "a", 1, &["10.9.0.10"]))).unwrap();
+    let router = &layout.nodes["m-a"];
+    assert_eq!(router.bridges, [(name("vmbr0"), VlanFiltering::On)].into());
+    let port = &router.segment_links[&name("l2-100")];
+    assert_eq!((port.bridge.clone(), port.vlan), (Some(name("vmbr0")), VlanId::new(20)));
+    assert!(router.segment_links.contains_key(&name("vmbr0")), "the lab does not take it for stale");
+    let wire = layout.wires.iter().find(|wire| wire.near.interface == name("l2-100")).unwrap();
+    assert_eq!((wire.far.namespace.as_str(), wire.far.interface.as_str()), ("m-a-vms", "uplink"));
 }

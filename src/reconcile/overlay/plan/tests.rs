@@ -8,8 +8,8 @@ use vxlan::segment::{Flooding, Host, Learning, Mobility, Resolution, UnknownUnic
 use vxlan::{Entries, FrameRate, Mac, Segment, Situation, Vni, Vtep, Whereabouts};
 
 use super::*;
-use crate::mesh::{L2, L2Site};
-use crate::reconcile::overlay::{LocalSegment, desired_overlay};
+use crate::mesh::{BridgeOwner, L2, L2Site, VlanId};
+use crate::reconcile::overlay::{ForeignBridge, LocalSegment, Unusable, VlanRange, desired_overlay, usable};
 use crate::reconcile::state::ForeignInterface;
 
 fn name(text: &str) -> IfName {
@@ -47,17 +47,19 @@ fn segment() -> Segment {
 
 /// What site 1 wants while it reaches `reachable`.
 fn wanted(segment: &Segment, reachable: &[u8], observed: &Observed) -> Overlay {
+    let ports = ["tap0", "tap1"].map(name).into();
+    wanted_at(&L2Site { bridge: name("br-vms"), owner: BridgeOwner::Weft, ports }, segment, reachable, observed)
+}
+
+fn wanted_at(site: &L2Site, segment: &Segment, reachable: &[u8], observed: &Observed) -> Overlay {
     let reachable = reachable.iter().copied().map(vtep).collect();
     let (whereabouts, now) = (&Whereabouts::new(vtep(1)), SystemTime::UNIX_EPOCH);
     let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu: 1420, now };
     let entries = Entries::of(segment, &situation);
-    let ports = ["tap0", "tap1"].map(name).into();
-    let site = L2Site { bridge: name("br-vms"), ports };
     let l2 =
         L2 { name: "vms".to_owned(), segment: segment.clone(), sites: BTreeMap::new(), host_names: BTreeMap::new() };
-    let local = [LocalSegment { l2: &l2, site: &site, entries }];
-    let exists = |port: &IfName| observed.foreign.interfaces.contains_key(port);
-    desired_overlay(&local, exists)
+    let local = [LocalSegment { l2: &l2, site, entries }];
+    desired_overlay(&local, observed)
 }
 
 /// A machine on which only `tap0` exists.
@@ -111,16 +113,18 @@ fn carry_out(step: &OverlayStep, observed: &mut Observed) {
             overlay.bridges.insert(name, Bridge { mac: bridge.mac.or(before), ..bridge });
         }
         OverlayStep::CreateDevice(name, made) => {
-            let device = Device { made: Some(made), mtu: 1450, bridge: None, port: None, admin: Admin::Down };
+            let vlans = Vec::new();
+            let device = Device { made: Some(made), mtu: 1450, bridge: None, port: None, vlans, admin: Admin::Down };
             assert!(overlay.devices.insert(name, device).is_none(), "{step}: there already");
         }
         OverlayStep::SetMtu(name, mtu) => overlay.devices.get_mut(&name).unwrap().mtu = mtu,
-        OverlayStep::Attach(name, bridge, port) => {
+        OverlayStep::Attach(name, bridge, port, vlan) => {
             let device = overlay.devices.get_mut(&name).unwrap();
             if device.bridge.as_ref() != Some(&bridge) {
-                overlay.stations.retain(|(device, _), _| *device != name);
+                overlay.stations.retain(|(device, ..), _| *device != name);
             }
             (device.bridge, device.port) = (Some(bridge), Some(port));
+            device.vlans = vlan.map(VlanRange::access).into_iter().collect();
         }
         OverlayStep::SetUp(name) => overlay.devices.get_mut(&name).unwrap().admin = Admin::Up,
         OverlayStep::Delete(name) => {
@@ -129,7 +133,7 @@ fn carry_out(step: &OverlayStep, observed: &mut Observed) {
             overlay.ports.retain(|_, bridge| *bridge != name);
             overlay.remotes.retain(|(device, _), _| *device != name);
             overlay.flood_lists.retain(|(device, _)| *device != name);
-            overlay.stations.retain(|(device, _), _| *device != name);
+            overlay.stations.retain(|(device, ..), _| *device != name);
             overlay.neighbors.retain(|(bridge, _), _| *bridge != name);
             overlay.gateways.retain(|(bridge, _)| *bridge != name);
         }
@@ -148,13 +152,13 @@ fn carry_out(step: &OverlayStep, observed: &mut Observed) {
             overlay.flood_lists.insert((device, vtep));
         }
         OverlayStep::RemoveFlood(device, vtep) => assert!(overlay.flood_lists.remove(&(device, vtep))),
-        OverlayStep::AddStation(device, mac, roaming) => {
+        OverlayStep::AddStation(device, mac, vlan, roaming) => {
             let joined = overlay.devices[&device].bridge.is_some();
             assert!(joined, "{step}: it is no port of a bridge");
-            assert!(overlay.stations.insert((device, mac), roaming).is_none(), "{step}: there already");
+            assert!(overlay.stations.insert((device, mac, vlan), roaming).is_none(), "{step}: there already");
         }
-        OverlayStep::RemoveStation(device, mac) => {
-            overlay.stations.remove(&(device, mac)).unwrap();
+        OverlayStep::RemoveStation(device, mac, vlan) => {
+            overlay.stations.remove(&(device, mac, vlan)).unwrap();
         }
         OverlayStep::AddNeighbor(bridge, address, mac) => {
             overlay.neighbors.insert((bridge, address), mac);
@@ -237,7 +241,7 @@ fn what_somebody_deleted_is_there_again() {
     let overlay = &mut observed.state.overlay;
     overlay.remotes.remove(&(name("vx-vms"), mac(2)));
     overlay.flood_lists.remove(&(name("vx-vms"), vtep(3)));
-    overlay.stations.remove(&(name("vx-vms"), mac(3)));
+    overlay.stations.remove(&(name("vx-vms"), mac(3), None));
     overlay.neighbors.clear();
     overlay.gateways.clear();
     overlay.bridges.get_mut(&name("br-vms")).unwrap().snooping = true;
@@ -312,4 +316,113 @@ fn a_segment_that_is_gone_leaves_nothing_behind() {
     let steps = planned(&Overlay::default(), &mut observed);
     assert_eq!(steps, ["delete vx-vms", "delete br-vms"]);
     assert_eq!(observed.state.overlay, Overlay::default());
+}
+
+/// A machine with a bridge of somebody else's, `vmbr0`, and a port on it.
+fn hypervisor(vlan_filtering: bool) -> Observed {
+    let mut observed = bare();
+    add_interface(&mut observed, "vmbr0");
+    observed.foreign.bridges.insert(name("vmbr0"), ForeignBridge { mtu: 1500, vlan_filtering, admin: Admin::Up });
+    observed.state.overlay.ports.insert(name("tap0"), name("vmbr0"));
+    observed
+}
+
+fn on_vmbr0(vlan: Option<u16>) -> L2Site {
+    let vlan = vlan.and_then(VlanId::new);
+    L2Site { bridge: name("vmbr0"), owner: BridgeOwner::Others { vlan }, ports: BTreeSet::new() }
+}
+
+/// A segment as a bridge of somebody else's can have it.
+fn without_gateway() -> Segment {
+    Segment { gateway: None, ..segment() }
+}
+
+#[test]
+fn an_existing_bridge_gets_a_port_and_nothing_else() {
+    let mut observed = hypervisor(false);
+    let desired = wanted_at(&on_vmbr0(None), &without_gateway(), &[2, 3], &observed);
+    assert_eq!(
+        planned(&desired, &mut observed),
+        [
+            "create VXLAN device vx-vms id 100 local 10.255.0.1 dstport 4789 proxy address fe:ff:ff:00:00:64",
+            "set MTU of vx-vms to 1500",
+            "attach vx-vms to vmbr0 with neigh_suppress on flood off mcast_flood off bcast_flood on",
+            "set vx-vms up",
+            "add 02:00:00:00:00:02 at 10.255.0.2 to vx-vms",
+            "add 02:00:00:00:00:03 at 10.255.0.3 to vx-vms",
+            "add 10.255.0.2 to the flood list of vx-vms",
+            "add 10.255.0.3 to the flood list of vx-vms",
+            "send 02:00:00:00:00:02 to vx-vms until it is heard elsewhere",
+            "send 02:00:00:00:00:03 to vx-vms until it is heard elsewhere",
+            "add neighbor 10.9.0.20 02:00:00:00:00:02 to vx-vms",
+        ]
+    );
+    // A site that is gone is not answered for, and leaving takes the device alone.
+    let desired = wanted_at(&on_vmbr0(None), &without_gateway(), &[3], &observed);
+    let steps = planned(&desired, &mut observed);
+    assert!(steps.contains(&"remove neighbor 10.9.0.20 from vx-vms".to_owned()), "{steps:?}");
+    assert_eq!(planned(&Overlay::default(), &mut observed), ["delete vx-vms"]);
+    assert_eq!(observed.state.overlay.ports, [(name("tap0"), name("vmbr0"))].into());
+}
+
+#[test]
+fn of_a_bridge_that_filters_vlans_the_device_is_in_one_alone_and_is_made_anew_if_it_is_in_another() {
+    let mut observed = hypervisor(true);
+    let desired = wanted_at(&on_vmbr0(Some(20)), &without_gateway(), &[2], &observed);
+    let made = planned(&desired, &mut observed);
+    let attach = "attach vx-vms to vmbr0 with neigh_suppress on flood off mcast_flood off bcast_flood on for VLAN 20";
+    let send = "send 02:00:00:00:00:02 of VLAN 20 to vx-vms until it is heard elsewhere";
+    assert!(made.iter().any(|step| step == attach) && made.iter().any(|step| step == send), "{made:#?}");
+    let device = observed.state.overlay.devices.get_mut(&name("vx-vms")).unwrap();
+    device.vlans.push(VlanRange { first: 1, last: 1, pvid: false, untagged: true });
+    assert_eq!(planned(&desired, &mut observed), [&["delete vx-vms".to_owned()], made.as_slice()].concat());
+}
+
+#[test]
+fn a_segment_waits_for_its_existing_bridge_to_be_usable() {
+    let reasons = |vlan, change: &dyn Fn(&mut Observed)| {
+        let mut observed = hypervisor(false);
+        change(&mut observed);
+        let desired = wanted_at(&on_vmbr0(vlan), &without_gateway(), &[2, 3], &observed);
+        assert_eq!(desired == Overlay::default(), usable(&on_vmbr0(vlan), &observed).is_err());
+        usable(&on_vmbr0(vlan), &observed).err()
+    };
+    assert_eq!(reasons(None, &|_| {}), None);
+    let gone = |observed: &mut Observed| {
+        observed.foreign.bridges.clear();
+        observed.indexes.remove(&name("vmbr0"));
+    };
+    assert_eq!(reasons(None, &gone), Some(Unusable::Missing));
+    let other_kind = |observed: &mut Observed| {
+        observed.foreign.bridges.clear();
+        observed.indexes.insert(name("vmbr0"), 7);
+    };
+    assert_eq!(reasons(None, &other_kind), Some(Unusable::NoBridge));
+    let ours = |observed: &mut Observed| {
+        observed.foreign.bridges.clear();
+        let bridge = Bridge { mac: None, mtu: 1500, snooping: false, admin: Admin::Up };
+        observed.state.overlay.bridges.insert(name("vmbr0"), bridge);
+    };
+    assert_eq!(reasons(None, &ours), Some(Unusable::Ours));
+    assert_eq!(reasons(None, &|observed| observed.state.overlay.ports.clear()), Some(Unusable::NoPort));
+    let vlan = VlanId::new(20).unwrap();
+    assert_eq!(reasons(Some(20), &|_| {}), Some(Unusable::FiltersNoVlans(vlan)));
+    let filtering =
+        |observed: &mut Observed| observed.foreign.bridges.values_mut().for_each(|bridge| bridge.vlan_filtering = true);
+    assert_eq!(reasons(None, &filtering), Some(Unusable::FiltersVlans));
+    assert_eq!(reasons(Some(20), &filtering), None);
+}
+
+#[test]
+fn the_mtu_of_the_device_never_has_an_existing_bridge_change_its_own() {
+    let mut observed = hypervisor(false);
+    let mtu = |bridge: u32, observed: &mut Observed| {
+        observed.foreign.bridges.get_mut(&name("vmbr0")).unwrap().mtu = bridge;
+        let desired = wanted_at(&on_vmbr0(None), &without_gateway(), &[2, 3], observed);
+        planned(&desired, observed);
+        observed.state.overlay.devices[&name("vx-vms")].mtu
+    };
+    assert_eq!(mtu(1400, &mut observed), 1500, "the segment's");
+    assert_eq!(mtu(9000, &mut observed), 9000, "a smaller one would be the bridge's");
+    assert_eq!(mtu(1500, &mut observed), 9000, "its ports may have theirs back");
 }
