@@ -216,7 +216,7 @@ impl Run<'_> {
         // The link stood, and nothing answered for it: the engine was asked to serve it, which is done only if it can be found. The link
         // is marked before: an engine that hangs must not leave one that looks like somebody else's.
         if backend == Backend::Userspace && self.observed.state.links.contains_key(interface) {
-            let found = tunnels.observe(interface).await?.is_some();
+            let found = tunnels.is_served(interface).await?;
             anyhow::ensure!(found, "the WireGuard engine serves it, but nothing answers at its UAPI socket");
         }
         Ok(())
@@ -226,7 +226,7 @@ impl Run<'_> {
     /// not live to see it marked; whether the engine did, it knows itself.
     async fn refuse_foreign(&self, interface: &IfName, backend: Backend, tunnels: &impl Tunnels) -> anyhow::Result<()> {
         let exists = self.observed.foreign.interfaces.contains_key(interface);
-        let answers = backend == Backend::Userspace && exists && tunnels.observe(interface).await?.is_some();
+        let answers = backend == Backend::Userspace && exists && tunnels.is_served(interface).await?;
         anyhow::ensure!(!exists || answers, "an interface of this name exists that is not the mesh's");
         Ok(())
     }

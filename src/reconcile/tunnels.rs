@@ -24,8 +24,11 @@ pub trait Tunnels: Sync {
     /// Writes exactly what `change` names; everything else, above all a live peer's session, stays as it is.
     fn configure(&self, interface: &IfName, change: &DeviceChange) -> impl Future<Output = anyhow::Result<()>> + Send;
 
+    /// Whether a process answers at the UAPI socket of the interface, though its device may have no key yet.
+    fn is_served(&self, interface: &IfName) -> impl Future<Output = anyhow::Result<bool>> + Send;
+
     /// The device's present configuration; `None` if nothing answers for this interface (no kernel WireGuard device,
-    /// and no engine behind its UAPI socket).
+    /// and no engine behind its UAPI socket), or the device has no key yet.
     fn observe(&self, interface: &IfName) -> impl Future<Output = anyhow::Result<Option<Device>>> + Send;
 }
 

@@ -53,6 +53,15 @@ pub async fn observe(interface: &IfName) -> anyhow::Result<Option<Observation>> 
     in_time(READ_PATIENCE, read(interface)).await.with_context(|| format!("reading WireGuard device {interface}"))
 }
 
+/// Whether a process answers at the UAPI socket of `interface`.
+///
+/// # Errors
+/// If the socket is there and cannot be connected to.
+pub async fn is_served(interface: &IfName) -> anyhow::Result<bool> {
+    let connection = Uapi::connect(interface).await;
+    Ok(connection.with_context(|| format!("connecting to WireGuard device {interface}"))?.is_some())
+}
+
 /// Writes what `change` names to the device of `interface` and leaves the rest alone.
 ///
 /// # Errors

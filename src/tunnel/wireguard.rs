@@ -51,6 +51,11 @@ impl Tunnels for WireGuard {
         device::configure(interface, change).await
     }
 
+    async fn is_served(&self, interface: &IfName) -> anyhow::Result<bool> {
+        self.engine.ensure_answers()?;
+        device::is_served(interface).await
+    }
+
     async fn observe(&self, interface: &IfName) -> anyhow::Result<Option<Device>> {
         self.engine.ensure_answers()?;
         Ok(device::observe(interface).await?.map(|observation| observation.device))

@@ -64,6 +64,7 @@ fn a_device_is_read_back_as_it_was_written_and_changed_piece_by_piece() {
         drivers.add_userspace(&wg).await.unwrap();
         drivers.add_userspace(&wg).await.unwrap();
         assert!(drivers.observe(&wg).await.unwrap().is_none(), "it has no key yet");
+        assert!(drivers.is_served(&wg).await.unwrap(), "but somebody serves it");
 
         let (key, peer) = (PrivateKey::generate(), PrivateKey::generate().public());
         drivers.configure(&wg, &first_configuration(&key, peer)).await.unwrap();
@@ -107,6 +108,7 @@ fn what_does_not_exist_is_neither_found_nor_made() {
         let (drivers, wg) = (drivers(), interface("wg-none"));
         for name in ["wg-none", "lo"] {
             assert!(drivers.observe(&interface(name)).await.unwrap().is_none(), "{name}");
+            assert!(!drivers.is_served(&interface(name)).await.unwrap(), "{name}");
         }
         drivers.remove_userspace(&wg).await.unwrap();
         assert!(drivers.engine().info().await.unwrap().is_none(), "nothing was started");

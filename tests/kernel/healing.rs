@@ -54,6 +54,23 @@ fn first_start_leaves_nothing_to_do_and_down_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_device_that_was_made_and_not_configured_is_marked_and_configured() {
+    Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        let desired = tunnels_to(&[2]);
+        router.settle(&desired).await;
+        router.engine.forget_keys();
+        assert_ne!(router.left_to_do(&desired).await, Vec::<String>::new());
+        router.settle(&desired).await;
+        // Nor had the daemon that made it lived to mark it.
+        router.engine.forget_keys();
+        ip("link set wg-b alias unmarked");
+        router.settle(&desired).await;
+        assert!(ip("-d link show wg-b").contains("alias weft:test"));
+    });
+}
+
+#[test]
 fn whatever_somebody_breaks_is_healed() {
     Namespace::new().block_on(|| async {
         let mut router = Router::open();

@@ -122,6 +122,11 @@ impl Engine {
         assert_eq!(sent, packet.len());
     }
 
+    /// Has every device be as if it had just been made.
+    pub fn forget_keys(&self) {
+        self.devices.lock().unwrap().clear();
+    }
+
     /// What the tunnel's next packet is addressed to, skipping IPv6; `None` if there is no packet.
     pub fn next_destination(&self, interface: &IfName) -> Option<Ipv4Addr> {
         let tuns = self.tuns.lock().unwrap();
@@ -193,6 +198,10 @@ impl Tunnels for Engine {
             });
         }
         Ok(())
+    }
+
+    async fn is_served(&self, interface: &IfName) -> anyhow::Result<bool> {
+        Ok(self.tuns.lock().unwrap().contains_key(interface))
     }
 
     async fn observe(&self, interface: &IfName) -> anyhow::Result<Option<Device>> {
