@@ -191,16 +191,20 @@ fn a_router_that_is_not_the_designated_router_any_more_flushes_its_network_lsa()
     assert!(network_lsa(&world, 0, 1).is_some());
 }
 
+/// Starts the third router again under another router id. Nobody hears that it goes: its LSAs of before live on.
+fn replace_under_another_id(world: &mut World) {
+    let mut config = world.engines[2].config.clone();
+    config.router_id = RouterId(u32::from(Ipv4Addr::new(10, 255, 9, 9)));
+    world.engines[2] = crate::Engine::new(config, 7, world.now);
+    world.routes[2].clear();
+}
+
 #[test]
 fn a_network_lsa_of_ours_under_another_router_id_is_flushed() {
     let mut world = World::lan(3, |_, _| {});
     world.settle();
     let before = network_key(2, router_id(2));
-    // Nobody hears that it goes: its LSAs of before live on.
-    let mut config = world.engines[2].config.clone();
-    config.router_id = RouterId(u32::from(Ipv4Addr::new(10, 255, 9, 9)));
-    world.engines[2] = crate::Engine::new(config, 7, world.now);
-    world.routes[2].clear();
+    replace_under_another_id(&mut world);
     world.link(2, LAN, up(2, LAN));
     world.run_for(DEAD + HELLO);
     assert!(world.lsa(0, before).is_none(), "§13.4: one of our addresses is its Link State ID");
@@ -215,10 +219,7 @@ fn a_network_lsa_of_ours_under_another_router_id_is_flushed_though_it_came_befor
         let mut world = World::build(3, &[(0, 2)], &[vec![0, 1, 2]], |_, _| {});
         world.settle();
         let before = network_key(2, router_id(2));
-        let mut config = world.engines[2].config.clone();
-        config.router_id = RouterId(u32::from(Ipv4Addr::new(10, 255, 9, 9)));
-        world.engines[2] = crate::Engine::new(config, 7, world.now);
-        world.routes[2].clear();
+        replace_under_another_id(&mut world);
         world.link(2, wire, up(2, wire));
         // To a router that is not on the segment it is another router's.
         world.run_to(DEAD, |world| world.lsa(2, before).is_some_and(|lsa| !lsa.header.is_max_age()));
