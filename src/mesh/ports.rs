@@ -109,24 +109,19 @@ impl Tunnels<'_, '_> {
     }
 
     fn check_range(&self, report: &mut Report) {
-        let added: Vec<Vec<At<u16>>> = self
-            .of_sites
-            .iter()
-            .enumerate()
-            .map(|(site, ends)| ends.iter().filter_map(|end| self.added(site, *end)).collect())
-            .collect();
-        let listening =
-            self.sites.iter().zip(&added).filter_map(|(site, added)| Some((site.tunnels.port(self.base)?, added)));
-        // What a link has an endpoint for is not reached at the site's.
-        let outside: Vec<Vec<At<u16>>> = self
-            .of_sites
-            .iter()
-            .enumerate()
-            .map(|(site, ends)| {
-                let ends = ends.iter().filter(|end| matches!(self.own_endpoint(site, **end), Setting::Absent));
+        let added = |counts: &dyn Fn(usize, End) -> bool| -> Vec<Vec<At<u16>>> {
+            let ends = self.of_sites.iter().enumerate();
+            ends.map(|(site, ends)| {
+                let ends = ends.iter().filter(|end| counts(site, **end));
                 ends.filter_map(|end| self.added(site, *end)).collect()
             })
-            .collect();
+            .collect()
+        };
+        let inside = added(&|_, _| true);
+        // What a link has an endpoint for is not reached at the site's.
+        let outside = added(&|site, end| matches!(self.own_endpoint(site, end), Setting::Absent));
+        let listening =
+            self.sites.iter().zip(&inside).filter_map(|(site, added)| Some((site.tunnels.port(self.base)?, added)));
         let reached = self.sites.iter().zip(&outside).filter_map(|(site, added)| {
             let endpoint = site.endpoint.given()?;
             Some((Effective { value: endpoint.value.port?, from: Some(endpoint.span) }, added))

@@ -159,6 +159,21 @@ fn a_link_may_have_its_own_endpoints_ports_mtu_keepalive_and_key() {
 }
 
 #[test]
+fn what_a_link_has_an_endpoint_for_is_not_counted_from_the_sites_first_port() {
+    let site = |name: &str, id: u16, octet: &str, rest: &str| {
+        format!("[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{}=\"\n{rest}\n", octet.repeat(43))
+    };
+    let sites = site("a", 1, "A", "endpoint = \"192.0.2.1:65000\"").replacen("AAAA", "AQEB", 1)
+        + &site("b", 1000, "A", "").replacen("AAAA", "AgIC", 1);
+    let file =
+        format!("[mesh]\nname = \"m\"\nloopbacks = \"10.255.0.0/16\"\n{sites}[[link]]\nbetween = [\"a\", \"b\"]\n");
+    let errors = parse("beyond", &file).unwrap_err().to_string();
+    assert!(errors.contains("UDP port 65000 + site id 1000 is beyond 65535"), "{errors}");
+    let mesh = parse("own", &format!("{file}endpoint = {{ a = \"192.0.2.1:443\" }}\n")).unwrap().mesh;
+    assert_eq!(mesh.tunnels(mesh.site("b").unwrap())[0].endpoint.as_ref().unwrap().1, 443);
+}
+
+#[test]
 fn authentication_is_inherited_like_cost() {
     use ::ospf::SequenceCheck;
     let mesh = parse("auth", &example("src/mesh/tests/good/auth.toml")).unwrap().mesh;
