@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +18,9 @@ use super::wait::eventually;
 
 /// How much of a log a failure shows, bytes.
 const TAIL: u64 = 6_000;
+
+/// How long a program may run whose end is awaited: a test that waits for longer is ended by its runner, which cannot say for what.
+const LONGEST: Duration = Duration::from_secs(100);
 
 /// How long a background process may take to end after a signal.
 const END: Duration = Duration::from_secs(10);
@@ -33,10 +38,27 @@ pub fn run(line: &str) -> Result<String> {
     output_of(&mut command(line))
 }
 
-/// Runs `command` to its end and returns what it wrote to stdout; the error shows both outputs.
+/// Runs `command` to its end and returns what it wrote to stdout; the error shows both outputs. It has [`LONGEST`] for that.
 pub fn output_of(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("starting {command:?}"))?;
-    success(&format!("{command:?}"), &output)
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+    let pid = Pid::from_raw(i32::try_from(child.id())?);
+    let (ended, end) = mpsc::channel::<()>();
+    // The sender is dropped at the end of the program.
+    let limit = thread::spawn(move || {
+        let is_over = end.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout);
+        if is_over {
+            // It fails only where the program ends at this moment.
+            kill(pid, Signal::SIGKILL).ok();
+        }
+        is_over
+    });
+    let output = child.wait_with_output();
+    drop(ended);
+    let is_over = limit.join().expect("the thread that limits a program does not panic");
+    let what = format!("{command:?}");
+    let what = if is_over { format!("{what}, killed after {LONGEST:?}") } else { what };
+    success(&what, &output.with_context(|| format!("waiting for {what}"))?)
 }
 
 /// What a program that ended well has printed; the error has all that it printed, under the name `what`.
