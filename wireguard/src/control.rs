@@ -22,6 +22,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::InterfaceName;
+use crate::clients::Place;
 
 /// Raised when a client of before would misunderstand the engine or the engine it.
 pub const PROTOCOL: u32 = 1;
@@ -123,9 +124,10 @@ impl Client {
 pub(crate) type Request = (Command, oneshot::Sender<Reply>);
 
 /// Answers one client of the control socket, passing what it says to the engine.
-pub(crate) async fn serve(client: UnixStream, engine: mpsc::Sender<Request>) -> io::Result<()> {
+pub(crate) async fn serve(client: UnixStream, engine: mpsc::Sender<Request>, place: &Place) -> io::Result<()> {
     let mut stream = BufReader::new(client);
-    while let Some(command) = read_line(&mut stream).await? {
+    while let Some(said) = place.heard(read_line(&mut stream)).await {
+        let Some(command) = said? else { break };
         let reply = match command {
             Ok(command) => {
                 let (reply, answered) = oneshot::channel();
@@ -139,7 +141,7 @@ pub(crate) async fn serve(client: UnixStream, engine: mpsc::Sender<Request>) -> 
             }
             Err(error) => Reply::Error { text: format!("not understood: {error}") },
         };
-        stream.get_mut().write_all(&line(&reply)).await?;
+        place.answer(stream.get_mut(), &line(&reply)).await?;
     }
     Ok(())
 }
@@ -198,7 +200,7 @@ mod tests {
     async fn nonsense_is_answered_and_the_next_command_heard() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (sender, mut requests) = mpsc::channel(1);
-        let server = tokio::spawn(serve(theirs, sender));
+        let server = tokio::spawn(async move { serve(theirs, sender, &Place::default()).await });
         let mut client = Client { stream: BufReader::new(ours) };
         client.stream.get_mut().write_all(b"{\"command\":\"dance\"}\n").await.unwrap();
         let refusal: Reply = read_line(&mut client.stream).await.unwrap().unwrap().unwrap();

@@ -6,20 +6,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::InterfaceName;
+use crate::clients::{Clients, Event};
 use crate::control::{self, Command, EngineInfo, PROTOCOL, Reply, Request};
-use crate::panics::{self, contained};
+use crate::panics;
 use crate::registry::Registry;
-use crate::socket::{MAX_CLIENTS, Socket};
+use crate::socket::Socket;
 
 /// Where `wg` looks for the UAPI sockets of userspace devices.
 pub const UAPI_DIR: &str = "/run/wireguard";
-
-/// Before the next attempt where a client could not be accepted, for want of descriptors most likely.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often the control socket's name is looked at: nobody says when it is removed.
 const LOOK: Duration = Duration::from_secs(2);
@@ -156,7 +153,7 @@ struct ControlSocket {
     path: PathBuf,
     socket: Socket,
     look: Interval,
-    clients: JoinSet<()>,
+    clients: Clients,
     sender: mpsc::Sender<Request>,
     requests: mpsc::Receiver<Request>,
 }
@@ -167,7 +164,7 @@ impl ControlSocket {
         let (sender, requests) = mpsc::channel(COMMAND_QUEUE);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { path: path.to_owned(), socket, look, clients: JoinSet::new(), sender, requests })
+        Ok(Self { path: path.to_owned(), socket, look, clients: Clients::default(), sender, requests })
     }
 
     /// The next command of any client. Cancel safe.
@@ -175,21 +172,14 @@ impl ControlSocket {
         loop {
             tokio::select! {
                 request = self.requests.recv() => return request.expect("we hold a sender"),
-                accepted = self.socket.accept(), if self.clients.len() < MAX_CLIENTS => match accepted {
-                    Ok(client) => {
+                event = self.clients.next(&self.socket) => match event {
+                    Event::Came(client, place) => {
                         let sender = self.sender.clone();
-                        self.clients.spawn(contained(async move {
-                            if let Err(error) = control::serve(client, sender).await {
-                                tracing::debug!(%error, "control client");
-                            }
-                        }));
+                        self.clients.serve(async move { control::serve(client, sender, &place).await });
                     }
-                    Err(error) => {
-                        tracing::warn!(%error, "accepting a control client");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
+                    // Whatever it has asked for is done or not.
+                    Event::Gone(_) => {}
                 },
-                Some(_) = self.clients.join_next() => {}
                 _ = self.look.tick() => {
                     if !self.socket.is_in_place() {
                         self.listen_again().await;

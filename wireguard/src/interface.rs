@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::InterfaceName;
+use crate::clients::{Clients, Event};
 use crate::device::Device;
-use crate::panics::contained;
-use crate::socket::{MAX_CLIENTS, Socket, SocketError};
+use crate::socket::{Socket, SocketError};
 use crate::tun::{Namespace, Tun};
 use crate::uapi;
 
@@ -21,9 +20,6 @@ const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// How long after a data path's failure it may take to learn that the link was deleted.
 const DELETION: Duration = Duration::from_millis(50);
-
-/// Before the next attempt where a client could not be accepted, for want of descriptors most likely.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a closed data path may take to let go of the TUN device.
 const LET_GO_ATTEMPTS: u32 = 1000;
@@ -118,7 +114,7 @@ impl Interface {
     /// Serves until `stop` fires (or its sender is dropped), the link is deleted, the socket removed, or the data path fails. Afterwards
     /// the name is free again.
     pub async fn run(mut self, stop: oneshot::Receiver<()>, orders: mpsc::Receiver<Order>) -> Ending {
-        let mut clients = JoinSet::new();
+        let mut clients = Clients::default();
         let ending = self.serve(&mut clients, stop, orders).await;
         let Self { name, tun, device, socket, .. } = self;
         if ending.is_failure() {
@@ -146,7 +142,7 @@ impl Interface {
 impl Interface {
     async fn serve(
         &mut self,
-        clients: &mut JoinSet<()>,
+        clients: &mut Clients,
         mut stop: oneshot::Receiver<()>,
         mut orders: mpsc::Receiver<Order>,
     ) -> Ending {
@@ -178,26 +174,15 @@ impl Interface {
                         return if deleted { Ending::Deleted } else { Ending::Failed(reason) };
                     }
                 }
-                accepted = self.socket.accept(), if clients.len() < MAX_CLIENTS => match accepted {
-                    Ok(client) => {
-                        let (name, device) = (self.name.clone(), Arc::clone(&self.device));
-                        clients.spawn(contained(async move {
-                            if let Err(error) = uapi::serve(&device, client).await {
-                                tracing::debug!(interface = %name, %error, "UAPI client");
-                            }
-                        }));
+                event = clients.next(&self.socket) => match event {
+                    Event::Came(client, place) => {
+                        let device = Arc::clone(&self.device);
+                        clients.serve(async move { uapi::serve(&device, client, &place).await });
                     }
-                    Err(error) => {
-                        tracing::warn!(interface = %self.name, %error, "accepting a UAPI client");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-                Some(ended) = clients.join_next() => {
                     // What a client was changing is half changed.
-                    if ended.is_err_and(|error| error.is_panic()) {
-                        return Ending::Panicked;
-                    }
-                }
+                    Event::Gone(Err(error)) if error.is_panic() => return Ending::Panicked,
+                    Event::Gone(_) => {}
+                },
             }
         }
     }

@@ -4,6 +4,7 @@
 //! It knows nothing of meshes, OSPF or routes. [`engine::run`] is the body of the process; [`control`] is what another
 //! process says to it. Only `device` names the crate that moves packets today.
 
+mod clients;
 pub mod config;
 pub mod control;
 mod descriptors;

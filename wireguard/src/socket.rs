@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
 
-/// Most connections that one socket serves at a time; further ones wait in the kernel's queue.
-pub const MAX_CLIENTS: usize = 64;
-
 /// A socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {

@@ -8,4 +8,4 @@ mod request;
 mod response;
 mod server;
 
-pub use server::serve;
+pub(crate) use server::serve;

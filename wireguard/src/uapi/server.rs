@@ -1,16 +1,17 @@
-//! One client of a UAPI socket: requests in, answers out, until it hangs up, idles or talks nonsense.
+//! One client of a UAPI socket: requests in, answers out, until it hangs up, idles, does not listen or talks nonsense.
 
 use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::request::{Request, parse};
 use super::response;
+use crate::clients::Place;
 use crate::device::Device;
 
 /// Longest request, bytes; some 50 000 AllowedIPs.
@@ -19,26 +20,20 @@ const MAX_REQUEST: usize = 2 << 20;
 /// Most requests need no more than this, bytes.
 const FIRST_BUFFER: usize = 4096;
 
-/// A client that says nothing for so long is hung up on, so that it does not keep others out.
+/// A client that says nothing for so long is hung up on.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Answers `client` until it is done.
-pub async fn serve(device: &Device, mut client: UnixStream) -> io::Result<()> {
+pub(crate) async fn serve(device: &Device, mut client: UnixStream, place: &Place) -> io::Result<()> {
     let mut buffer = Buffer::new();
-    loop {
-        let answer = match timeout(IDLE, buffer.next_request(&mut client)).await {
-            Err(_elapsed) => return Ok(()),
-            Ok(Ok(Some(request))) => {
-                let answer = answer(device, &request).await;
-                // Keys went through frames that are free again.
-                crate::stack::wipe();
-                answer
-            }
-            Ok(Ok(None)) => return Ok(()),
-            Ok(Err(error)) => return Err(error),
-        };
-        client.write_all(answer.as_bytes()).await?;
+    while let Ok(Some(request)) = timeout(IDLE, place.heard(buffer.next_request(&mut client))).await {
+        let Some(request) = request? else { break };
+        let answer = answer(device, &request).await;
+        // Keys went through frames that are free again.
+        crate::stack::wipe();
+        place.answer(&mut client, answer.as_bytes()).await?;
     }
+    Ok(())
 }
 
 async fn answer(device: &Device, request: &[u8]) -> Zeroizing<String> {
