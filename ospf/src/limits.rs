@@ -198,7 +198,7 @@ impl Engine {
         let full = Full { limit: Limit::Routes, whose: Whose::All };
         self.limit_states.routes = changes.len_after(table);
         if self.limit_states.routes > most {
-            changes.cut(table, most, &self.config.policy.guards);
+            changes.cut(table, most, &self.config.policy);
             self.limit_reached(full);
         } else {
             self.leave_limit(full);

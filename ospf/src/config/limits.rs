@@ -13,7 +13,8 @@ pub struct Limits {
     pub lsdb_octets: usize,
     /// LSAs in the database of one area, those of AS scope left out.
     pub lsas_per_area: usize,
-    /// Routes to networks. Those of guards come first, then those inside the AS, then those with the lower prefix.
+    /// Routes to networks. Those to destinations that are listed ([`crate::Policy::listed`]) come first, then those of guards, then those
+    /// inside the AS, then those with the lower prefix.
     pub routes: usize,
 }
 

@@ -1,6 +1,6 @@
 //! Everything calculated at once, for comparison: the engine makes the same in slices and in parts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::affected::Affected;
 use super::changes::{Changes, Made, rank};
@@ -10,6 +10,7 @@ use super::inter_area::{Inside, InterAreaRoutes, calculate_inter_area};
 use super::internal::{InternalRoutes, Path, calculate_internal};
 use super::partial::{Parts, Which};
 use super::table::{Calculation, RoutingTable, discard, discard_aggregate};
+use crate::config::Policy;
 use crate::ids::{Prefix, RouterId};
 use crate::io::Route;
 
@@ -59,8 +60,9 @@ impl Calculation {
 
 impl RoutingTable {
     /// Leaves out what is more than `most`, as [`Changes::cut`] does.
-    pub(crate) fn cut(&mut self, most: usize, guards: &BTreeSet<RouterId>) {
-        let mut last: Vec<_> = self.networks.iter().map(|(&prefix, route)| (rank(route, guards), prefix)).collect();
+    pub(crate) fn cut(&mut self, most: usize, policy: &Policy) {
+        let mut last: Vec<_> =
+            self.networks.iter().map(|(&prefix, route)| (rank(prefix, route, policy), prefix)).collect();
         last.sort_unstable();
         for (_, prefix) in last.into_iter().skip(most) {
             self.networks.remove(&prefix);

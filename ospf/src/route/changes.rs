@@ -9,6 +9,7 @@ use super::inputs::RouteInputs;
 use super::inter_area::Inside;
 use super::partial::Which;
 use super::table::{Calculation, Refused, RoutingTable, discard_aggregate};
+use crate::config::Policy;
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Route, RouteKind};
 
@@ -79,13 +80,14 @@ impl Changes {
     }
 
     /// Leaves out what is more than `most`, what has the highest [`rank`] first, and of several that with the highest prefix.
-    pub(crate) fn cut(&mut self, table: &RoutingTable, most: usize, guards: &BTreeSet<RouterId>) {
+    pub(crate) fn cut(&mut self, table: &RoutingTable, most: usize, policy: &Policy) {
         if self.len_after(table) <= most {
             return;
         }
         let kept = table.routes().filter(|(prefix, _)| !self.routes.contains_key(prefix));
         let changed = self.routes.iter().filter_map(|(&prefix, route)| Some((prefix, route.as_ref()?)));
-        let mut last: Vec<_> = kept.chain(changed).map(|(prefix, route)| (rank(route, guards), prefix)).collect();
+        let mut last: Vec<_> =
+            kept.chain(changed).map(|(prefix, route)| (rank(prefix, route, policy), prefix)).collect();
         last.sort_unstable();
         for (_, prefix) in last.split_off(most) {
             if table.networks.contains_key(&prefix) {
@@ -124,10 +126,27 @@ impl Changes {
     }
 }
 
-/// Which routes stay where there is no room for all: those of guards ([`crate::Policy::guards`]) before those of others, whatever these
-/// announce, and among both those inside the AS before external ones.
-pub(super) fn rank(route: &Route, guards: &BTreeSet<RouterId>) -> (bool, RouteKind) {
-    (route.originators.is_disjoint(guards), route.kind)
+/// How well a route holds its place where there is no room for all: the lowest stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    /// To a destination that is listed ([`Policy::listed`]): others cannot make more of them.
+    Listed,
+    /// Announced by a guard, which may be a summary of what others have told it.
+    Guard,
+    /// Announced by others, however many and whatever they say.
+    Others,
+}
+
+/// Which routes stay where there is no room for all; among those with the same claim these inside the AS before external ones.
+pub(super) fn rank(prefix: Prefix, route: &Route, policy: &Policy) -> (Claim, RouteKind) {
+    let claim = if policy.listed.contains_key(&prefix) {
+        Claim::Listed
+    } else if !route.originators.is_disjoint(&policy.guards) {
+        Claim::Guard
+    } else {
+        Claim::Others
+    };
+    (claim, route.kind)
 }
 
 impl Refused {

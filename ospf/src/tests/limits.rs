@@ -1,6 +1,6 @@
 //! Guards: more than there is room for is refused, told once, and caught up with when there is room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -175,6 +175,24 @@ fn routes_of_guards_are_not_displaced_by_whatever_others_announce() {
     assert_eq!(world.routes[0].len(), 40);
     assert_eq!(within(20), 20, "{:?}", world.routes[0].keys());
     assert!(within(9) > 10);
+}
+
+#[test]
+fn routes_to_listed_destinations_are_not_displaced_by_what_a_guard_passes_on() {
+    let mut world = guarded();
+    let listed: Vec<Prefix> = externals(20).into_keys().collect();
+    let by_1 = |prefix: &Prefix| (*prefix, BTreeSet::from([router_id(1)]));
+    world.reconfigure(0, |config| {
+        config.limits = Limits { routes: 40, ..Limits::default() };
+        config.policy.listed = listed.iter().map(by_1).collect();
+    });
+    // As an area border router summarises what a stranger announces: hundreds of lower prefixes that are a guard's by their originator.
+    let lower = |number| (Prefix::new(Ipv4Addr::new(9, 0, number, 0), 24), external());
+    world.reconfigure(1, |config| config.externals = externals(20).into_iter().chain((0..=255).map(lower)).collect());
+    world.run_for(Duration::from_secs(30));
+    assert_eq!(world.routes[0].len(), 40);
+    let missing: Vec<_> = listed.iter().filter(|prefix| !world.routes[0].contains_key(prefix)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

@@ -262,7 +262,7 @@ impl World {
             && engine.next_deadline().is_none_or(|next| next.0 > self.now);
         if stored < CHECKED_ALWAYS && quiet && engine.calculation.runs > 0 {
             let mut full = engine.calculate();
-            full.table.cut(engine.config.limits.routes, &engine.config.policy.guards);
+            full.table.cut(engine.config.limits.routes, &engine.config.policy);
             assert_eq!(engine.calculation.latest, full, "routes are those of a full calculation");
         }
     }
