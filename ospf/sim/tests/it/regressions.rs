@@ -127,6 +127,13 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "Packets that go round before an end of a virtual link, which takes a longer way of its own than is counted by those behind it.",
+        &[
+            "ospf-sim areas 7 --areas 2 --inside 1 --mixed --beyond --seed 1865991337 --jitter 20 --absent 2,4,5,6,8,9 --dead 21 --bound 200",
+            "ospf-sim areas 7 --areas 2 --inside 1 --mixed --beyond --seed 1865991337 --jitter 20 --faults 40 --restarts --absent 4,5,8,9 --dead 21 --bound 200",
+        ],
+    ),
+    (
         "A router that was given another id within a graceful restart: its helper refuses it to the end of the grace period.",
         &[
             "ospf-sim grid 2x2 --seed 1796019014 --chance 1 --jitter 20 --faults 60 --fault-every 3000 --restarts --changes --faults-only 1,3 --absent 0,2 --bound 200",
