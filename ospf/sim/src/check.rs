@@ -57,7 +57,8 @@ pub fn disagreements(network: &Network, expected: &Expected<'_>) -> Findings {
     found.extend(databases(network, expected.oracle()));
     found.extend(helped(network));
     // RFC 2328 §3: "the backbone must be contiguous". Where it is not, routers of its parts may send packets to each other.
-    found.extend(first_loop(network).filter(|_| !expected.oracle().is_backbone_split()));
+    let is_explained = |prefix| expected.oracle().may_go_round(prefix);
+    found.extend(first_loop(network, is_explained).filter(|_| !expected.oracle().is_backbone_split()));
     found
 }
 
@@ -270,8 +271,9 @@ fn instances(network: &Network, router: RouterIndex) -> BTreeMap<(Domain, LsaKey
         .collect()
 }
 
-/// A destination to which packets would go round in circles, if there is one. Tables are taken together, as they stand.
-pub fn first_loop(network: &Network) -> Option<Disagreement> {
+/// A destination to which packets would go round in circles without an explanation, if there is one. Tables are taken together, as they
+/// stand.
+pub fn first_loop(network: &Network, is_explained: impl Fn(Prefix) -> bool) -> Option<Disagreement> {
     // One destination after the other: the ways to all of them at once are too many for large networks.
     let engines = network.situation().running().filter_map(|router| Some((router, network.engine(router)?)));
     let mut tables: Vec<_> = engines.map(|(router, engine)| (router, engine.routes().peekable())).collect();
@@ -284,7 +286,7 @@ pub fn first_loop(network: &Network) -> Option<Disagreement> {
                 ways.insert(*router, next.collect());
             }
         }
-        if let Some(routers) = circle(&ways) {
+        if let Some(routers) = circle(&ways).filter(|_| !is_explained(prefix)) {
             return Some(Disagreement::Loop { prefix, routers });
         }
     }

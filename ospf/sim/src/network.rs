@@ -6,6 +6,7 @@
 //! It judges nothing but what no engine may ever do: those violations are kept for the check.
 
 mod counts;
+mod foreign;
 mod forward;
 mod inflict;
 mod wire;

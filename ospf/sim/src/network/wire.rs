@@ -59,7 +59,11 @@ impl Network {
         };
         let ends =
             if next.0 == interface { ends } else { self.ends(router, next.0).map_or(Vec::new(), |(_, ends)| ends) };
+        let is_late = self.acknowledges_late(router, interface, &packet);
         for (to, address) in ends {
+            if is_late && self.are_foreign(router, to) {
+                continue;
+            }
             if next.1.is_multicast() || next.1 == address {
                 let (interface, payload) = (next.0, packet.clone());
                 let packet = Packet { from: router, to, interface, source, destination, ttl, delivery, payload };
@@ -81,19 +85,6 @@ impl Network {
             let arrives = self.in_order(at + arrival.after, &packet);
             self.queue.schedule(arrives, Happening::Arrival(Packet { payload, ..packet.clone() }));
         }
-    }
-
-    /// When a packet arrives that could arrive at `at`. Packets between two foreign routers do not overtake each other: an LSA at MaxAge and
-    /// a retransmission of its former instance that change places leave the two apart for good (RFC 2328 §13 step 4 has no memory), and what
-    /// passes between other implementations is not weft's to mend.
-    fn in_order(&mut self, at: Instant, packet: &Packet) -> Instant {
-        let (foreign, _) = &self.foreign;
-        if !foreign.contains(&packet.from) || !foreign.contains(&packet.to) {
-            return at;
-        }
-        let last = self.last_arrivals.entry((packet.from, packet.to, packet.interface)).or_insert(at);
-        *last = at.max(*last);
-        *last
     }
 
     /// A router's address on an interface of its, and who else is there with which address.

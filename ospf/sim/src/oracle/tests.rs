@@ -1,10 +1,18 @@
 //! The oracle itself, on networks small enough to be seen through.
 
-use ospf::{AreaKind, External, ExternalMetric, Summaries};
+use std::time::Duration;
+
+use ospf::{AreaKind, External, ExternalMetric, Instant, NeighborState, Summaries};
 
 use super::*;
+use crate::check::first_loop;
+use crate::link::Quality;
+use crate::network::Network;
+use crate::router::Timers;
 use crate::situation::Trouble;
-use crate::topology::{Discovery, End, Lan, LanEnd, LanIndex, LanNetwork, Link, LinkIndex, Topology};
+use crate::topology::{
+    Discovery, End, Lan, LanEnd, LanIndex, LanNetwork, Link, LinkIndex, Topology, VirtualLink, virtual_interface,
+};
 
 fn nexthops(route: &Route) -> Vec<u32> {
     route.nexthops.iter().map(|nexthop| nexthop.interface.0).collect()
@@ -160,5 +168,47 @@ fn a_stub_area_has_a_default_route_in_place_of_what_is_outside() {
         assert!(routes.contains_key(&outside) && !routes.contains_key(&Prefix::DEFAULT));
         assert_eq!(oracle.domains(two).collect::<Vec<_>>(), [Domain::Area(AreaId(1))]);
         assert!(!oracle.share(Domain::As, one, two) && oracle.share(Domain::As, zero, one));
+    }
+}
+
+/// Router 0 is at 1 by the backbone and at `own` by area 2 from router 1. That has a virtual link to router 3, which is behind router 2 in area
+/// 1, and may have another one to that.
+fn behind_a_virtual_link(own: u16, has_second_link: bool) -> Topology {
+    let mut topology = Topology::ring(4);
+    for (link, area, cost, ends) in [(0, 0, 1, [0, 1]), (1, 1, 1, [1, 2]), (2, 1, 1, [2, 3]), (3, 2, own, [0, 1])] {
+        let [a, b] = ends.map(|router| End { router: RouterIndex(router), cost });
+        topology.links[link] = Link { a, b, area: AreaId(area), ..topology.links[link].clone() };
+    }
+    for (router, area) in [(0, 2), (2, 1), (3, 1)] {
+        topology.routers[router].area = AreaId(area);
+    }
+    let to = |end| VirtualLink { transit: AreaId(1), ends: [RouterIndex(end), RouterIndex(3)] };
+    topology.virtual_links.push(to(1));
+    topology.virtual_links.extend(has_second_link.then(|| to(2)));
+    topology
+}
+
+#[test]
+fn packets_go_round_before_a_border_router_that_takes_a_longer_way_than_others_count() {
+    let [to, other] = [0, 1].map(|router| Prefix::host(RouterIndex(router).loopback()));
+    for (own, has_second_link, may_go_round, goes_round) in [
+        (1, true, false, false),
+        // Router 2 has a shorter way by router 1 than by router 3.
+        (2, true, true, false),
+        (3, true, true, true),
+        (9, true, true, true),
+        // Router 2 knows what router 1 advertises, and router 3 advertises nothing there.
+        (9, false, false, false),
+    ] {
+        let topology = behind_a_virtual_link(own, has_second_link);
+        let situation = Situation::new(topology.clone());
+        let oracle = Oracle::new(&situation);
+        assert_eq!((oracle.may_go_round(to), oracle.may_go_round(other)), (may_go_round, false), "{own}");
+        let mut network = Network::new(topology, Timers::default(), Quality::GOOD, 1, Duration::ZERO);
+        network.run_until(Instant::new(Duration::from_secs(60)));
+        assert_eq!(network.neighbor(RouterIndex(1), virtual_interface(0), RouterIndex(3)), NeighborState::Full);
+        let found = first_loop(&network, |_| false);
+        assert_eq!(found.is_some(), goes_round, "{own}: {found:?}");
+        assert_eq!(first_loop(&network, |prefix| oracle.may_go_round(prefix)), None);
     }
 }

@@ -88,6 +88,11 @@ impl Oracle<'_> {
         if area == AreaId::BACKBONE || self.borders[border.0] != Border::WithBackbone {
             return None;
         }
+        self.advertised_cost(border, attachments)
+    }
+
+    /// How far a network is by what other border routers advertise of it in the backbone.
+    pub(super) fn advertised_cost(&self, border: RouterIndex, attachments: &[Attachment]) -> Option<u32> {
         let told = |other, backbone| {
             let (cost, of) = self.within(other, attachments)?;
             (of != backbone).then_some(cost)

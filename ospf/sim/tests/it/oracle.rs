@@ -53,7 +53,7 @@ fn before_the_news_has_spread_routers_disagree() {
     assert!(found.iter().any(|found| matches!(found, Disagreement::Adjacency { .. })), "{found:?}");
     assert!(found.iter().any(|found| matches!(found, Disagreement::Route { .. })), "{found:?}");
     // The ring's other way round is used by nobody yet, so nothing goes in circles.
-    assert_eq!(first_loop(&network), None);
+    assert_eq!(first_loop(&network, |_| false), None);
 
     network.run_until(network.now() + Duration::from_secs(30));
     assert_eq!(disagreements(&network, &Expected::new(network.situation())), Findings::default());

@@ -121,6 +121,19 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "Two routers of other implementations, of which one acknowledged an instance a second after it had flushed it, and the other took that for an acknowledgement of the copy that it had got once more.",
+        &[
+            "ospf-sim areas 5 --areas 1 --inside 2 --seed 1865990991 --duplication 0.09 --delay 1 --faults 40 --fault-every 100 --foreign 2,4,5 --leave-broken --key-every 20 --key-sequence extended --bound 200",
+        ],
+    ),
+    (
+        "Packets that go round before an end of a virtual link, which takes a longer way of its own than is counted by those behind it.",
+        &[
+            "ospf-sim areas 7 --areas 2 --inside 1 --mixed --beyond --seed 1865991337 --jitter 20 --absent 2,4,5,6,8,9 --dead 21 --bound 200",
+            "ospf-sim areas 7 --areas 2 --inside 1 --mixed --beyond --seed 1865991337 --jitter 20 --faults 40 --restarts --absent 4,5,8,9 --dead 21 --bound 200",
+        ],
+    ),
+    (
         "A router that was given another id within a graceful restart: its helper refuses it to the end of the grace period.",
         &[
             "ospf-sim grid 2x2 --seed 1796019014 --chance 1 --jitter 20 --faults 60 --fault-every 3000 --restarts --changes --faults-only 1,3 --absent 0,2 --bound 200",
