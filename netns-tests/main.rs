@@ -9,6 +9,7 @@ mod change;
 mod crossing;
 mod down;
 mod existing_bridge;
+mod firewall;
 mod forgery;
 mod frr;
 mod harness;

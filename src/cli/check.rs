@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Serialize;
 
+use super::firewall::{Firewall, rules};
 use super::{Outcome, report};
 use crate::input_file::Accept;
 use crate::keys::PrivateKey;
@@ -21,6 +22,12 @@ pub struct Args {
     /// A private key: say also which site it makes this router
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// The name of a site, for `--firewall`, where its key is not at hand
+    #[arg(long, value_name = "NAME", requires = "firewall", conflicts_with = "key")]
+    site: Option<String>,
+    /// Print what the firewall of the site's machine has to let through, instead of a summary
+    #[arg(long, value_name = "WHICH", conflicts_with = "json")]
+    firewall: Option<Firewall>,
     /// Print what is wrong with the file, or what it amounts to, as JSON
     #[arg(long)]
     json: bool,
@@ -75,6 +82,16 @@ impl Args {
             Some(path) => Some((path, mesh.own_site(&PrivateKey::load(path, Accept::Any)?.public())?)),
             None => None,
         };
+        if let Some(firewall) = self.firewall {
+            report::warnings(warnings);
+            let site = match (site, &self.site) {
+                (Some((_, site)), _) => site,
+                (None, Some(name)) => mesh.site(name).with_context(|| unknown_site(name, mesh))?,
+                (None, None) => bail!("--firewall needs --site NAME or --key FILE: each site has ports of its own"),
+            };
+            io::stdout().write_all(rules(firewall, mesh, site).as_bytes()).context("writing the rules to stdout")?;
+            return Ok(Outcome::Good);
+        }
         if self.json {
             let amount = Amount {
                 name: &mesh.name,
@@ -99,6 +116,11 @@ impl Args {
         io::stdout().write_all(text.as_bytes()).context("writing the summary to stdout")?;
         Ok(Outcome::Good)
     }
+}
+
+fn unknown_site(name: &str, mesh: &Mesh) -> String {
+    let known: Vec<&str> = mesh.sites.iter().map(|site| site.name.as_str()).collect();
+    format!("mesh {} has no site {name:?}: its sites are {}", mesh.name, known.join(", "))
 }
 
 fn print(answer: &Answer<'_>) -> anyhow::Result<()> {

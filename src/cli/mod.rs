@@ -7,6 +7,7 @@ mod clear;
 mod down;
 mod engine;
 mod examples;
+mod firewall;
 mod forget;
 mod keygen;
 mod lab;

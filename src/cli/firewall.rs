@@ -1,0 +1,237 @@
+//! What a site's own firewall has to let through, in the words of three of them.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+
+use crate::mesh::{InterfaceMode, Mesh, Site};
+
+/// A program that sets up a machine's packet filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Firewall {
+    /// A ruleset for `nft -f`, as in `/etc/nftables.conf`
+    Nft,
+    /// Commands for `firewall-cmd`
+    Firewalld,
+    /// Commands for `ufw`, and lines for its `before.rules`
+    Ufw,
+}
+
+/// OSPFIGP (RFC 2328 §A.1); not every machine has a name for it.
+const OSPF: u8 = 89;
+
+/// VXLAN (RFC 7348 §5).
+const VXLAN: u16 = 4789;
+
+/// What is let through.
+#[derive(Debug, PartialEq, Eq)]
+struct Needs<'m> {
+    site: &'m str,
+    /// UDP ports of the tunnels, for whoever sends from outside.
+    ports: Vec<RangeInclusive<u16>>,
+    /// Interfaces of the tunnels: OSPF, ICMP, VXLAN where there is a segment, and all that is forwarded.
+    tunnels: Vec<String>,
+    /// Bridges of the Ethernet segments here: frames that cross one are forwarded packets to a firewall where br_netfilter is loaded, as
+    /// Docker does.
+    bridges: Vec<String>,
+    /// Other interfaces on which the site speaks OSPF; patterns end with `*`.
+    speakers: Vec<String>,
+}
+
+impl<'m> Needs<'m> {
+    fn of(mesh: &Mesh, site: &'m Site) -> Self {
+        let tunnels = mesh.tunnels(site);
+        let mut numbers: Vec<u16> = tunnels.iter().map(|tunnel| tunnel.listen_port).collect();
+        numbers.sort_unstable();
+        let mut ports: Vec<RangeInclusive<u16>> = Vec::new();
+        for port in numbers {
+            match ports.last_mut() {
+                Some(last) if last.end().checked_add(1) == Some(port) => *last = *last.start()..=port,
+                _ => ports.push(port..=port),
+            }
+        }
+        let segments = mesh.segments.iter().filter_map(|segment| segment.sites.get(&site.id));
+        let interfaces = site.interfaces.iter().chain(&site.interface_patterns);
+        let active = interfaces.filter(|interface| interface.mode == InterfaceMode::Active);
+        Self {
+            site: &site.name,
+            ports,
+            tunnels: tunnels.iter().map(|tunnel| tunnel.interface.to_string()).collect(),
+            bridges: segments.map(|member| member.bridge.to_string()).collect::<BTreeSet<_>>().into_iter().collect(),
+            speakers: active.map(|interface| interface.name.to_string()).collect(),
+        }
+    }
+
+    /// The ports, with `between` the ends of a range.
+    fn ports(&self, between: char) -> Vec<String> {
+        let show = |range: &RangeInclusive<u16>| match (range.start(), range.end()) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first}{between}{last}"),
+        };
+        self.ports.iter().map(show).collect()
+    }
+}
+
+/// The rules that `site` needs, as `firewall` takes them; a comment at their beginning says what to do with them.
+pub fn rules(firewall: Firewall, mesh: &Mesh, site: &Site) -> String {
+    let needs = Needs::of(mesh, site);
+    if needs.tunnels.is_empty() {
+        return format!("# Site {} has no tunnel: its firewall needs no rule.\n", needs.site);
+    }
+    match firewall {
+        Firewall::Nft => nft(&needs),
+        Firewall::Firewalld => firewalld(&needs),
+        Firewall::Ufw => ufw(&needs),
+    }
+}
+
+fn nft(needs: &Needs<'_>) -> String {
+    let names = |names: &[String]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let tunnels = names(&needs.tunnels);
+    let mut input = format!(
+        "        udp dport {{ {} }} accept comment \"weft: WireGuard\"\n        \
+         iifname {{ {tunnels} }} meta l4proto {{ icmp, {OSPF} }} accept comment \"weft: ICMP, OSPF\"\n",
+        needs.ports('-').join(", ")
+    );
+    if !needs.bridges.is_empty() {
+        let _ = writeln!(input, "        iifname {{ {tunnels} }} udp dport {VXLAN} accept comment \"weft: VXLAN\"");
+    }
+    if !needs.speakers.is_empty() {
+        let speakers = names(&needs.speakers);
+        let _ = writeln!(input, "        iifname {{ {speakers} }} meta l4proto {OSPF} accept comment \"weft: OSPF\"");
+    }
+    let mut forward = format!(
+        "        iifname {{ {tunnels} }} accept comment \"weft: from the mesh\"\n        \
+         oifname {{ {tunnels} }} accept comment \"weft: to the mesh\"\n"
+    );
+    for bridge in &needs.bridges {
+        let _ = writeln!(
+            forward,
+            "        iifname \"{bridge}\" oifname \"{bridge}\" accept comment \"weft: segment, where br_netfilter is loaded\""
+        );
+    }
+    format!(
+        "# Site {}, for nftables. Chains named as in Debian's /etc/nftables.conf: put the lines of each before a rule there that drops.\n\
+         # Print them again when a site joins.\n\
+         table inet filter {{\n    chain input {{\n{input}    }}\n    chain forward {{\n{forward}    }}\n}}\n",
+        needs.site
+    )
+}
+
+fn firewalld(needs: &Needs<'_>) -> String {
+    let mut text = format!(
+        "# Site {}, for firewalld 0.9 and later. The default zone is that of the interface towards the internet here.\n\
+         # Add the tunnel's interface when a site joins.\n",
+        needs.site
+    );
+    let mut command = |arguments: &str| {
+        let _ = writeln!(text, "firewall-cmd --permanent {arguments}");
+    };
+    for port in needs.ports('-') {
+        command(&format!("--add-port={port}/udp"));
+    }
+    command("--new-zone=weft");
+    for tunnel in &needs.tunnels {
+        command(&format!("--zone=weft --add-interface={tunnel}"));
+    }
+    command("--zone=weft --add-protocol=ospf");
+    command("--zone=weft --add-forward");
+    if !needs.bridges.is_empty() {
+        command(&format!("--zone=weft --add-port={VXLAN}/udp"));
+    }
+    for (policy, ingress, egress) in [("weft-in", "weft", "ANY"), ("weft-out", "ANY", "weft")] {
+        command(&format!("--new-policy={policy}"));
+        command(&format!("--policy={policy} --set-target=ACCEPT"));
+        command(&format!("--policy={policy} --add-ingress-zone={ingress}"));
+        command(&format!("--policy={policy} --add-egress-zone={egress}"));
+    }
+    // A zone for each, or packets would be routed between them.
+    for bridge in &needs.bridges {
+        command(&format!("--new-zone={bridge}"));
+        command(&format!("--zone={bridge} --add-interface={bridge}"));
+        command(&format!("--zone={bridge} --add-forward"));
+    }
+    for speaker in &needs.speakers {
+        match speaker.strip_suffix('*') {
+            None => {
+                command(&format!(
+                    "--zone=\"$(firewall-cmd --get-zone-of-interface={speaker} || firewall-cmd --get-default-zone)\" --add-protocol=ospf"
+                ));
+            }
+            Some(_) => {
+                command(&format!("--add-protocol=ospf  # the zone of {speaker}, if that is another one: --zone=NAME"))
+            }
+        }
+    }
+    text.push_str("firewall-cmd --reload\n");
+    text
+}
+
+/// The name as ufw takes it. To iptables `+` is what `*` is here; ufw refuses the `~` of a long name that weft has cut.
+fn interface_of_ufw(name: &str) -> String {
+    match name.split_once(['*', '~']) {
+        Some((beginning, _)) => format!("{beginning}+"),
+        None => name.to_owned(),
+    }
+}
+
+fn ufw(needs: &Needs<'_>) -> String {
+    let mut text = format!("# Site {}, for ufw. Run what is added again when a site joins.\n", needs.site);
+    for port in needs.ports(':') {
+        let _ = writeln!(text, "ufw allow {port}/udp comment 'weft: WireGuard'");
+    }
+    for tunnel in needs.tunnels.iter().map(|name| interface_of_ufw(name)) {
+        if !needs.bridges.is_empty() {
+            let _ = writeln!(text, "ufw allow in on {tunnel} to any port {VXLAN} proto udp comment 'weft: VXLAN'");
+        }
+        let _ = writeln!(text, "ufw route allow in on {tunnel} comment 'weft: from the mesh'");
+        let _ = writeln!(text, "ufw route allow out on {tunnel} comment 'weft: to the mesh'");
+    }
+    text.push_str(
+        "# ufw has no word for the rest: these lines go into the files named, before their COMMIT; then: ufw reload\n",
+    );
+    for interface in needs.tunnels.iter().chain(&needs.speakers) {
+        let interface = interface_of_ufw(interface);
+        let _ = writeln!(text, "# /etc/ufw/before.rules:  -A ufw-before-input -i {interface} -p {OSPF} -j ACCEPT");
+    }
+    for bridge in &needs.bridges {
+        for (file, chain) in [("before.rules", "ufw-before-forward"), ("before6.rules", "ufw6-before-forward")] {
+            let _ = writeln!(text, "# /etc/ufw/{file}:  -A {chain} -i {bridge} -o {bridge} -j ACCEPT");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_are_named_as_ufw_takes_them() {
+        let named = ["wg-osaka", "wg-branch~y7oo4", "eth*"].map(interface_of_ufw);
+        assert_eq!(named, ["wg-osaka", "wg-branch+", "eth+"]);
+    }
+
+    fn mesh() -> Mesh {
+        let text = include_str!("../../configs/office-cloud.toml");
+        crate::mesh::parse("office-cloud.toml", text).unwrap().mesh
+    }
+
+    #[test]
+    fn ports_that_follow_each_other_are_one_range() {
+        let ports = |numbers: &[RangeInclusive<u16>]| {
+            let (site, tunnels, speakers) = ("a", Vec::new(), Vec::new());
+            Needs { site, ports: numbers.to_vec(), tunnels, bridges: Vec::new(), speakers }.ports(':')
+        };
+        assert_eq!(ports(&[51821..=51821, 51823..=51825]), ["51821", "51823:51825"]);
+        let mesh = mesh();
+        for site in &mesh.sites {
+            let needs = Needs::of(&mesh, site);
+            let listened: Vec<u16> = needs.ports.iter().cloned().flatten().collect();
+            let mut wanted: Vec<u16> = mesh.tunnels(site).iter().map(|tunnel| tunnel.listen_port).collect();
+            wanted.sort_unstable();
+            assert_eq!(listened, wanted, "{}", site.name);
+            assert!(needs.ports.windows(2).all(|pair| pair[0].end() + 1 < *pair[1].start()), "{:?}", needs.ports);
+        }
+    }
+}
