@@ -185,6 +185,31 @@ fn corner_case_21_a_new_router_id_is_taken_at_once_from_a_sender_that_is_certain
     assert_eq!(last_refusal(&world, 0), Some(Refusal::SecondSpeaker));
 }
 
+#[test]
+fn a_neighbors_new_router_id_is_taken_at_once_by_its_digest_and_else_when_the_old_one_has_been_silent() {
+    for (authentication, at_once) in [(keyed(), true), (Authentication::Null, false)] {
+        let mut world = World::lan(3, |_, config| {
+            for interface in config.interfaces.values_mut() {
+                interface.network = NetworkType::PointToPoint;
+                interface.authentication = authentication.clone();
+            }
+        });
+        let is = |world: &World, engine| world.engines[0].neighbors().any(|view| view.router_id == router_id(engine));
+        world.lans[0].remove(&(2, LAN));
+        // Whoever was heard at the start is forgotten.
+        world.run_for(3 * DEAD);
+        assert!(is(&world, 1));
+        // Another router in the place of the first, which says nothing any more.
+        world.lans[0].remove(&(1, LAN));
+        world.lans[0].insert((2, LAN));
+        world.run_for(2 * HELLO);
+        let is_new = |world: &World| is(world, 2);
+        assert_eq!(is_new(&world), at_once, "{authentication:?}");
+        world.run_for(DEAD + 2 * HELLO);
+        assert!(is_new(&world), "{authentication:?}");
+    }
+}
+
 /// Three routers on one wire, each of which takes it for a point-to-point link: packets per second of all of them, once they are up.
 fn three_on_a_wire(authentication: &Authentication) -> usize {
     let mut world = World::lan(3, |_, config| {
