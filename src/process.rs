@@ -40,3 +40,21 @@ pub fn few_files_left() -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::prctl::get_dumpable;
+
+    use super::*;
+
+    /// In a process of its own, as each test is.
+    #[test]
+    fn a_process_that_holds_keys_is_not_dumped_and_has_the_files_that_it_may_have() {
+        assert!(get_dumpable().unwrap(), "as every process begins");
+        prepare();
+        assert!(!get_dumpable().unwrap());
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap(), (0, 0));
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert_eq!(soft, hard);
+    }
+}
