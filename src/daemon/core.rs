@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, error, info, warn};
 
+use super::carriers::Listed;
 use super::ending::{End, Ending};
 use super::filters::Filters;
 use super::forwarding::Forwarding;
@@ -35,7 +36,7 @@ use super::settling::{Settling, has_converged};
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
-use crate::mesh::{SiteInterface, When};
+use crate::mesh::{IfName, SiteInterface, When};
 use crate::reconcile::Step;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
@@ -104,6 +105,8 @@ pub(super) struct Daemon {
     segments: Segments,
     /// What was last taken from the kernel into OSPF.
     redistributed: Redistributed,
+    /// The site's prefixes, and what carries them.
+    listed: Listed,
     /// What OSPF computed.
     routes: BTreeMap<Prefix, ospf::Route>,
     /// What the kernel was found to be, kept up with what has been carried out since.
@@ -179,6 +182,9 @@ impl Daemon {
         let segments = Segments::new(&local.mesh, &local.site, memory, SystemTime::now());
         kernel.expect_segments(expected_segments(&segments));
         kernel.expect_filter(local.filter.clone());
+        let listed = Listed::new(&local);
+        kernel.follow(listed.followed().clone());
+        watch.follow(listed.followed().clone());
         watch.manage(local.interfaces().chain(segments.interfaces()).collect());
         let backend = local.backend(kernel.has_wireguard().await?)?;
         let drivers = WireGuard::new(&options.run_dir, removal::PROGRAM.into());
@@ -188,7 +194,8 @@ impl Daemon {
         let zero = SystemTime::now();
         let boot = notes.number_start(zero);
         let signing = Signing { keyring: &local.keyring, zero, boot };
-        let config = engine_config(&local.mesh, &local.site, &Redistributed::default(), &signing, &mut ids);
+        let redistributed = Redistributed::default();
+        let config = engine_config(&local.mesh, &local.site, &redistributed, &listed.withdrawn(), &signing, &mut ids);
         let longest = longest_dead_interval(&config);
         let mut router_ids = RouterIds::open(&options.state_dir);
         let has_other_id = router_ids.begin(local.site.loopback, zero);
@@ -222,7 +229,8 @@ impl Daemon {
             drivers,
             stub_router: StubRouterCommand::File,
             segments,
-            redistributed: Redistributed::default(),
+            redistributed,
+            listed,
             routes: BTreeMap::new(),
             observed: Observed::default(),
             told: BTreeMap::new(),
@@ -260,12 +268,12 @@ impl Daemon {
         self.reconcile(Look::Afresh).await;
         notify(&[NotifyState::Ready]);
         loop {
+            if std::mem::take(&mut self.interfaces_differ) {
+                inlets.watch.manage(self.managed_interfaces());
+            }
             if inlets.watch.attend(&self.observed).context("listening to the kernel")? == Attended::Anew {
                 // Whatever happened before nobody has heard.
                 self.reconcile(Look::Afresh).await;
-            }
-            if std::mem::take(&mut self.interfaces_differ) {
-                inlets.watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
             }
             self.activity.begin("idle");
             match self.turn(inlets).await? {
@@ -283,11 +291,15 @@ impl Daemon {
             news = inlets.news.recv() => {
                 let News { routes, opaques } = news.context("the routing task has ended")?;
                 let nothing_else = opaques.is_empty() && self.only_routes_differ();
-                if nothing_else && self.reconcile_routes(&routes).await {
-                    self.take_routes(routes);
+                let done = nothing_else && self.reconcile_routes(&routes).await;
+                let may_carry = self.listed.are_concerned(&routes);
+                self.take_routes(routes);
+                if may_carry && self.follow_carriers() {
+                    self.configure().await;
+                }
+                if done {
                     return Ok(Next::Nothing);
                 }
-                self.take_routes(routes);
                 for (place, body) in &opaques {
                     self.segments.hear(*place, body.as_ref(), SystemTime::now());
                 }
@@ -583,10 +595,10 @@ impl Daemon {
         self.told = states;
     }
 
-    /// Tells the engine of destinations in the kernel that came or went, if OSPF is to know of them.
+    /// Tells the engine of destinations in the kernel that came or went, if OSPF is to know of them, and of prefixes whose carriers did.
     async fn redistribute(&mut self) {
         let redistributed = redistributed(&self.local.site, &self.observed.foreign);
-        if redistributed == self.redistributed {
+        if !self.follow_carriers() && redistributed == self.redistributed {
             return;
         }
         if redistributed.left_out > 0 && self.redistributed.left_out == 0 {
@@ -595,6 +607,21 @@ impl Daemon {
         debug!(destinations = redistributed.externals.len(), "redistributing");
         self.redistributed = redistributed;
         self.configure().await;
+    }
+
+    /// Takes note of what carries the site's prefixes; whether others are withdrawn than before.
+    fn follow_carriers(&mut self) -> bool {
+        let interfaces = self.listed.interfaces();
+        let changed = self.listed.update(&self.local, &self.observed, &self.routes, &self.ids);
+        if self.listed.interfaces() != interfaces {
+            self.interfaces_differ = true;
+        }
+        changed
+    }
+
+    /// Interfaces whose changes are to be heard of at once, besides those that weft has made.
+    fn managed_interfaces(&self) -> BTreeSet<IfName> {
+        self.local.interfaces().chain(self.segments.interfaces()).chain(self.listed.interfaces()).collect()
     }
 
     /// The router starts over under another router id: its previous routes are kept until it has new ones.
@@ -651,11 +678,15 @@ impl Daemon {
                 self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
                 self.kernel.expect_segments(expected_segments(&self.segments));
                 self.tell_whereabouts().await;
+                self.listed.reload(&self.local);
+                self.follow_carriers();
+                self.kernel.follow(self.listed.followed().clone());
                 // By the new file; what is no longer looked at is not redistributed either.
                 self.redistributed = redistributed(&self.local.site, &self.observed.foreign);
                 self.configure().await;
                 watch.learn(others_routes(&self.local));
-                watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
+                watch.follow(self.listed.followed().clone());
+                watch.manage(self.managed_interfaces());
                 Ok(())
             }
             Err(reason) => {
@@ -688,8 +719,9 @@ impl Daemon {
     async fn configure(&mut self) {
         self.zero = self.driver.zero();
         let signing = Signing { keyring: &self.local.keyring, zero: self.zero, boot: self.boot };
-        let mut config =
-            engine_config(&self.local.mesh, &self.local.site, &self.redistributed, &signing, &mut self.ids);
+        let withdrawn = self.listed.withdrawn();
+        let (mesh, site) = (&self.local.mesh, &self.local.site);
+        let mut config = engine_config(mesh, site, &self.redistributed, &withdrawn, &signing, &mut self.ids);
         let now = SystemTime::now();
         self.router_ids.begin(self.local.site.loopback, now);
         config.former_ids = self.router_ids.former(&self.local.mesh, now);

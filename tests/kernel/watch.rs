@@ -117,7 +117,11 @@ fn routes_of_others_are_seen_and_heard_of_where_they_are_of_interest() {
             ("172.16.6.0/24", RouteOrigin::Static, None, (5, false)),
             ("172.16.7.0/24", RouteOrigin::Static, None, (10, true)),
         ];
-        let route = |origin, gateway, (metric, leads)| ForeignRoute { origin, gateway, metric, leads };
+        let lan = router.observe().await.indexes[&name("lan")];
+        let route = |origin, gateway: Option<_>, (metric, leads)| {
+            let interface = gateway.map(|_| lan);
+            ForeignRoute { origin, gateway, metric, leads, interface, has_carrier: true }
+        };
         let expected = expected.map(|(text, origin, gateway, metric)| (prefix(text), route(origin, gateway, metric)));
         assert_eq!(router.observe().await.foreign.routes, BTreeMap::from(expected));
         ip("route add blackhole 172.16.4.0/24");
