@@ -66,7 +66,7 @@ impl Listed {
         };
         let is_of_lan =
             |destination, route: &ospf::Route| is_of_lan(&local.mesh, &local.site, exit, destination, route);
-        let present = Present { foreign: &observed.foreign, learned: routes, is_of_lan, names: &observed.indexes };
+        let present = Present { foreign: &observed.foreign, learned: routes, is_of_lan };
         let changed = self.carriers.update(&self.followed, &present);
         for prefix in &changed {
             match self.carriers.standing(*prefix) {

@@ -112,8 +112,6 @@ pub struct Present<'a, L> {
     pub learned: &'a BTreeMap<Prefix, ospf::Route>,
     /// Whether such a route leads to a router on the LAN that announces it, and is used.
     pub is_of_lan: L,
-    /// The name of the interface with this kernel index.
-    pub names: &'a BTreeMap<IfName, u32>,
 }
 
 impl<L: Fn(Prefix, &ospf::Route) -> bool> Present<'_, L> {
@@ -124,9 +122,11 @@ impl<L: Fn(Prefix, &ospf::Route) -> bool> Present<'_, L> {
             return interfaces;
         }
         let mut routes = within(&self.foreign.routes, prefix).filter(|(_, route)| route.has_carrier);
-        let route = routes.next().map(|(destination, route)| {
-            let named = |index| self.names.iter().find(|(_, known)| **known == index).map(|(name, _)| name.clone());
-            Carrier::Route(destination, route.interface.and_then(named))
+        let route = routes.find_map(|(destination, route)| {
+            let Some(index) = route.interface else { return Some(Carrier::Route(destination, None)) };
+            // weft's tunnels are not among them: what is sent into one is not here.
+            let (name, _) = self.foreign.interfaces.iter().find(|(_, found)| found.index == index)?;
+            Some(Carrier::Route(destination, Some(name.clone())))
         });
         let learned = || {
             let mut learned = within(self.learned, prefix);
@@ -239,11 +239,17 @@ impl Carriers {
 
 /// What has become of a carrier, in words.
 fn loss(carrier: &Carrier, interfaces: &BTreeMap<IfName, ForeignInterface>) -> String {
-    let Carrier::Interface(name, network) = carrier else { return format!("{carrier} is gone") };
-    match interfaces.get(name) {
-        None => format!("there is no interface {name} any more"),
-        Some(found) if !found.running => format!("{name} is down, or has no carrier"),
-        Some(_) => format!("{name} has lost its address {network}"),
+    let found = |name| interfaces.get(name);
+    match carrier {
+        Carrier::Interface(name, _) if found(name).is_none() => format!("there is no interface {name} any more"),
+        Carrier::Interface(name, _) if found(name).is_some_and(|found| !found.running) => {
+            format!("{name} is down, or has no carrier")
+        }
+        Carrier::Interface(name, network) => format!("{name} has lost its address {network}"),
+        Carrier::Route(_, Some(name)) if found(name).is_some_and(|found| !found.running) => {
+            format!("{carrier} leads out by {name}, which is down, or has no carrier")
+        }
+        Carrier::Route(..) | Carrier::Learned(_) => format!("{carrier} is gone"),
     }
 }
 

@@ -25,18 +25,14 @@ struct Router {
     carriers: Carriers,
     foreign: Foreign,
     learned: BTreeMap<Prefix, ospf::Route>,
-    names: BTreeMap<IfName, u32>,
 }
 
 impl Router {
     fn of(settings: &str) -> Self {
-        Self {
-            followed: Followed::of(&site(settings)),
-            carriers: Carriers::default(),
-            foreign: Foreign::default(),
-            learned: BTreeMap::new(),
-            names: BTreeMap::from([(name("eth1"), 7)]),
-        }
+        let (carriers, foreign, learned) = (Carriers::default(), Foreign::default(), BTreeMap::new());
+        let mut router = Self { followed: Followed::of(&site(settings)), carriers, foreign, learned };
+        router.interface("eth1", &[], true);
+        router
     }
 
     fn listing(prefixes: &[&str]) -> Self {
@@ -74,8 +70,8 @@ impl Router {
     /// What is advertised or withdrawn from now on.
     fn update(&mut self) -> Vec<String> {
         let is_of_lan = |_: Prefix, route: &ospf::Route| route.metric == 7;
-        let Self { followed, carriers, foreign, learned, names } = self;
-        let present = Present { foreign, learned, is_of_lan, names };
+        let Self { followed, carriers, foreign, learned } = self;
+        let present = Present { foreign, learned, is_of_lan };
         carriers.update(followed, &present).iter().map(ToString::to_string).collect()
     }
 
@@ -154,6 +150,7 @@ fn routes_of_others_carry_what_they_lie_within_unless_their_interface_has_no_car
     assert_eq!(carriers("10.1.0.0/16", Some(7), true), "the route to 10.1.0.0/16");
     assert_eq!(carriers("10.1.0.0/16", None, true), "the route to 10.1.0.0/16", "one that drops packets");
     assert_eq!(carriers("10.1.5.0/24", Some(7), false), "-");
+    assert_eq!(carriers("10.1.5.0/24", Some(8), true), "-", "a tunnel");
     assert_eq!(carriers("10.0.0.0/8", Some(7), true), "-", "it leads everywhere, and to no host of the prefix");
     assert_eq!(carriers("10.2.0.0/16", Some(7), true), "-");
     assert_eq!(carriers("0.0.0.0/0", Some(7), true), "-");
@@ -224,19 +221,20 @@ fn routes_are_of_interest_only_while_no_interface_carries() {
 fn what_is_withdrawn_names_what_became_of_each_carrier() {
     let mut router = Router::listing(&["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "0.0.0.0/0", "10.4.0.0/16"]);
     router.interface("eth1", &["10.1.0.1/24"], true).interface("eth2", &["10.1.2.1/24", "10.2.0.1/24"], true);
-    router.route("10.3.7.0/24", Some(7), true).route("0.0.0.0/0", Some(7), true).update();
+    router.route("10.3.7.0/24", Some(7), true).learned("0.0.0.0/0", 7).update();
     assert_eq!(router.carriers.problems(&router.foreign.interfaces), [""; 0]);
     router.interface("eth1", &["10.1.0.1/24"], false).interface("eth2", &["192.0.2.1/24"], true);
     router.foreign.routes.clear();
+    router.learned.clear();
     router.update();
     let gone = "is withdrawn, for nothing here carries it any more:";
     assert_eq!(
         router.carriers.problems(&router.foreign.interfaces),
         [
-            format!("0.0.0.0/0 {gone} the route to 0.0.0.0/0 is gone"),
+            format!("0.0.0.0/0 {gone} the OSPF route to 0.0.0.0/0 is gone"),
             format!("10.1.0.0/16 {gone} eth1 is down, or has no carrier; eth2 has lost its address 10.1.2.1/24"),
             format!("10.2.0.0/16 {gone} eth2 has lost its address 10.2.0.1/24"),
-            format!("10.3.0.0/16 {gone} the route to 10.3.7.0/24 is gone"),
+            format!("10.3.0.0/16 {gone} the route to 10.3.7.0/24 leads out by eth1, which is down, or has no carrier"),
         ]
     );
     router.foreign.interfaces.clear();
