@@ -4,6 +4,7 @@
 //! should be. It knows no protocol and no netlink.
 
 mod answers;
+mod origination;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,7 +17,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::carriers::Listed;
 use super::ending::{End, Ending};
@@ -36,15 +37,13 @@ use super::settling::{Settling, has_converged};
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
-use crate::mesh::{IfName, SiteInterface, When};
+use crate::mesh::{SiteInterface, When};
 use crate::reconcile::Step;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
 };
 use crate::reconcile::sysctls::{desired_sysctls, undone};
-use crate::routing::{
-    Driver, InterfaceIds, MAX_REDISTRIBUTED, News, Redistributed, RouteChanges, Signing, engine_config, redistributed,
-};
+use crate::routing::{Driver, InterfaceIds, News, Redistributed, RouteChanges, Signing, engine_config, redistributed};
 use crate::state_file::Written;
 use crate::trace::Recorder;
 use crate::tunnel::{Endpoints, WireGuard};
@@ -593,35 +592,6 @@ impl Daemon {
             }
         }
         self.told = states;
-    }
-
-    /// Tells the engine of destinations in the kernel that came or went, if OSPF is to know of them, and of prefixes whose carriers did.
-    async fn redistribute(&mut self) {
-        let redistributed = redistributed(&self.local.site, &self.observed.foreign);
-        if !self.follow_carriers() && redistributed == self.redistributed {
-            return;
-        }
-        if redistributed.left_out > 0 && self.redistributed.left_out == 0 {
-            warn!(bound = MAX_REDISTRIBUTED, left_out = redistributed.left_out, "too many routes to redistribute");
-        }
-        debug!(destinations = redistributed.externals.len(), "redistributing");
-        self.redistributed = redistributed;
-        self.configure().await;
-    }
-
-    /// Takes note of what carries the site's prefixes; whether others are withdrawn than before.
-    fn follow_carriers(&mut self) -> bool {
-        let interfaces = self.listed.interfaces();
-        let changed = self.listed.update(&self.local, &self.observed, &self.routes, &self.ids);
-        if self.listed.interfaces() != interfaces {
-            self.interfaces_differ = true;
-        }
-        changed
-    }
-
-    /// Interfaces whose changes are to be heard of at once, besides those that weft has made.
-    fn managed_interfaces(&self) -> BTreeSet<IfName> {
-        self.local.interfaces().chain(self.segments.interfaces()).chain(self.listed.interfaces()).collect()
     }
 
     /// The router starts over under another router id: its previous routes are kept until it has new ones.
