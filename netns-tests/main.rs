@@ -5,6 +5,7 @@
 
 mod addresses;
 mod capture;
+mod carriers;
 mod change;
 mod crossing;
 mod down;

@@ -39,6 +39,10 @@ pub struct Status {
     pub uptime_s: f64,
     /// What is wrong, in words; empty = nothing.
     pub problems: Vec<String>,
+    /// What is as the mesh file says and may not be meant, in words.
+    pub notes: Vec<String>,
+    /// The prefixes that the site lists, in the order of the mesh file.
+    pub prefixes: Vec<ListedPrefix>,
     /// Tunnels, ordered by the other site's id.
     pub tunnels: Vec<Tunnel>,
     /// OSPF neighbours.
@@ -51,6 +55,18 @@ pub struct Status {
     pub filter: Filter,
     /// Routes, ordered by prefix. The last key, since there may be very many.
     pub routes: Vec<Route>,
+}
+
+/// A prefix that the site lists, and whether it is advertised.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListedPrefix {
+    /// The prefix.
+    pub prefix: String,
+    /// `carried`: advertised; `never-carried`: advertised, though nothing has carried it since weft started; `withdrawn`: nothing carries
+    /// it any more; `static`: advertised, whatever there is; `default-originate`: as `default_originate` says.
+    pub state: String,
+    /// What carries it, or did last, in words.
+    pub carriers: Vec<String>,
 }
 
 /// The nftables ruleset at a glance.

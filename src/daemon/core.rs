@@ -4,6 +4,7 @@
 //! should be. It knows no protocol and no netlink.
 
 mod answers;
+mod origination;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,8 +17,9 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
+use super::carriers::Listed;
 use super::ending::{End, Ending};
 use super::filters::Filters;
 use super::forwarding::Forwarding;
@@ -41,9 +43,7 @@ use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
 };
 use crate::reconcile::sysctls::{desired_sysctls, undone};
-use crate::routing::{
-    Driver, InterfaceIds, MAX_REDISTRIBUTED, News, Redistributed, RouteChanges, Signing, engine_config, redistributed,
-};
+use crate::routing::{Driver, InterfaceIds, News, Redistributed, RouteChanges, Signing, engine_config, redistributed};
 use crate::state_file::Written;
 use crate::trace::Recorder;
 use crate::tunnel::{Endpoints, WireGuard};
@@ -104,6 +104,8 @@ pub(super) struct Daemon {
     segments: Segments,
     /// What was last taken from the kernel into OSPF.
     redistributed: Redistributed,
+    /// The site's prefixes, and what carries them.
+    listed: Listed,
     /// What OSPF computed.
     routes: BTreeMap<Prefix, ospf::Route>,
     /// What the kernel was found to be, kept up with what has been carried out since.
@@ -179,6 +181,9 @@ impl Daemon {
         let segments = Segments::new(&local.mesh, &local.site, memory, SystemTime::now());
         kernel.expect_segments(expected_segments(&segments));
         kernel.expect_filter(local.filter.clone());
+        let listed = Listed::new(&local);
+        kernel.follow(listed.followed().clone());
+        watch.follow(listed.followed().clone());
         watch.manage(local.interfaces().chain(segments.interfaces()).collect());
         let backend = local.backend(kernel.has_wireguard().await?)?;
         let drivers = WireGuard::new(&options.run_dir, removal::PROGRAM.into());
@@ -188,7 +193,8 @@ impl Daemon {
         let zero = SystemTime::now();
         let boot = notes.number_start(zero);
         let signing = Signing { keyring: &local.keyring, zero, boot };
-        let config = engine_config(&local.mesh, &local.site, &Redistributed::default(), &signing, &mut ids);
+        let redistributed = Redistributed::default();
+        let config = engine_config(&local.mesh, &local.site, &redistributed, &listed.withdrawn(), &signing, &mut ids);
         let longest = longest_dead_interval(&config);
         let mut router_ids = RouterIds::open(&options.state_dir);
         let has_other_id = router_ids.begin(local.site.loopback, zero);
@@ -222,7 +228,8 @@ impl Daemon {
             drivers,
             stub_router: StubRouterCommand::File,
             segments,
-            redistributed: Redistributed::default(),
+            redistributed,
+            listed,
             routes: BTreeMap::new(),
             observed: Observed::default(),
             told: BTreeMap::new(),
@@ -260,12 +267,12 @@ impl Daemon {
         self.reconcile(Look::Afresh).await;
         notify(&[NotifyState::Ready]);
         loop {
+            if std::mem::take(&mut self.interfaces_differ) {
+                inlets.watch.manage(self.managed_interfaces());
+            }
             if inlets.watch.attend(&self.observed).context("listening to the kernel")? == Attended::Anew {
                 // Whatever happened before nobody has heard.
                 self.reconcile(Look::Afresh).await;
-            }
-            if std::mem::take(&mut self.interfaces_differ) {
-                inlets.watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
             }
             self.activity.begin("idle");
             match self.turn(inlets).await? {
@@ -283,11 +290,15 @@ impl Daemon {
             news = inlets.news.recv() => {
                 let News { routes, opaques } = news.context("the routing task has ended")?;
                 let nothing_else = opaques.is_empty() && self.only_routes_differ();
-                if nothing_else && self.reconcile_routes(&routes).await {
-                    self.take_routes(routes);
+                let done = nothing_else && self.reconcile_routes(&routes).await;
+                let may_carry = self.listed.are_concerned(&routes);
+                self.take_routes(routes);
+                if may_carry && self.follow_carriers() {
+                    self.configure().await;
+                }
+                if done {
                     return Ok(Next::Nothing);
                 }
-                self.take_routes(routes);
                 for (place, body) in &opaques {
                     self.segments.hear(*place, body.as_ref(), SystemTime::now());
                 }
@@ -583,20 +594,6 @@ impl Daemon {
         self.told = states;
     }
 
-    /// Tells the engine of destinations in the kernel that came or went, if OSPF is to know of them.
-    async fn redistribute(&mut self) {
-        let redistributed = redistributed(&self.local.site, &self.observed.foreign);
-        if redistributed == self.redistributed {
-            return;
-        }
-        if redistributed.left_out > 0 && self.redistributed.left_out == 0 {
-            warn!(bound = MAX_REDISTRIBUTED, left_out = redistributed.left_out, "too many routes to redistribute");
-        }
-        debug!(destinations = redistributed.externals.len(), "redistributing");
-        self.redistributed = redistributed;
-        self.configure().await;
-    }
-
     /// The router starts over under another router id: its previous routes are kept until it has new ones.
     fn settle_again(&mut self) {
         let grace_period = self.local.mesh.ospf.graceful_restart.restarter.unwrap_or_default();
@@ -651,11 +648,15 @@ impl Daemon {
                 self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
                 self.kernel.expect_segments(expected_segments(&self.segments));
                 self.tell_whereabouts().await;
+                self.listed.reload(&self.local);
+                self.follow_carriers();
+                self.kernel.follow(self.listed.followed().clone());
                 // By the new file; what is no longer looked at is not redistributed either.
                 self.redistributed = redistributed(&self.local.site, &self.observed.foreign);
                 self.configure().await;
                 watch.learn(others_routes(&self.local));
-                watch.manage(self.local.interfaces().chain(self.segments.interfaces()).collect());
+                watch.follow(self.listed.followed().clone());
+                watch.manage(self.managed_interfaces());
                 Ok(())
             }
             Err(reason) => {
@@ -688,8 +689,9 @@ impl Daemon {
     async fn configure(&mut self) {
         self.zero = self.driver.zero();
         let signing = Signing { keyring: &self.local.keyring, zero: self.zero, boot: self.boot };
-        let mut config =
-            engine_config(&self.local.mesh, &self.local.site, &self.redistributed, &signing, &mut self.ids);
+        let withdrawn = self.listed.withdrawn();
+        let (mesh, site) = (&self.local.mesh, &self.local.site);
+        let mut config = engine_config(mesh, site, &self.redistributed, &withdrawn, &signing, &mut self.ids);
         let now = SystemTime::now();
         self.router_ids.begin(self.local.site.loopback, now);
         config.former_ids = self.router_ids.former(&self.local.mesh, now);

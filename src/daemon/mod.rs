@@ -4,6 +4,7 @@
 //! should exist ([`local`]), netlink's view into link states ([`interfaces`]), all of it into what is shown ([`report`]).
 
 mod backoff;
+mod carriers;
 mod core;
 mod ending;
 mod filter_report;

@@ -46,7 +46,7 @@ pub(super) async fn withdraw_offline(run_dir: &Path, notes: &mut Notes, drivers:
     };
     let mut ids = InterfaceIds::default();
     let signing = Signing { keyring: &local.keyring, zero, boot };
-    let config = engine_config(&local.mesh, &local.site, &Default::default(), &signing, &mut ids);
+    let config = engine_config(&local.mesh, &local.site, &Default::default(), &[].into(), &signing, &mut ids);
     let restarting = Some(Restarting { grace_period: GRACE_PERIOD, announcement });
     let seed = u64::from_ne_bytes(random()?);
     let (driver, _news) = Driver::start(ospf::Config { boot, restarting, ..config }, seed, None)?;

@@ -12,6 +12,7 @@ use ospf::{
     RouteKind, RouterId, SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
+use super::carriers::Listed;
 use super::filters::Filters;
 use super::forwarding::Forwarding;
 use super::local::Local;
@@ -42,6 +43,7 @@ pub(super) struct Report<'a> {
     pub filters: &'a Filters,
     pub refused_reload: Option<&'a str>,
     pub redistributed: &'a Redistributed,
+    pub listed: &'a Listed,
     /// What is wrong with the daemon's own files, log and limits.
     pub upkeep: Vec<String>,
     pub uptime: Duration,
@@ -81,6 +83,8 @@ impl Report<'_> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: seconds(self.uptime),
             problems: self.problems(&tunnels, &neighbors),
+            notes: self.listed.notes(),
+            prefixes: self.listed.shown(self.local),
             tunnels,
             neighbors,
             stub_router: match self.view.stub_router.0 {
@@ -274,6 +278,7 @@ impl Report<'_> {
             }
         }
         problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
+        problems.extend(self.listed.problems(self.observed));
         problems.extend(self.segments.problems(self.observed, SystemTime::now()));
         let name = |router| self.site_of(router).unwrap_or_else(|| router.to_string());
         let rests_on = |router| unreachable::rests_on(self.segments, router);

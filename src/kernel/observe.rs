@@ -16,6 +16,7 @@ use super::settings::Memory;
 use super::watch::Watch;
 use super::{addresses, links, routes, rules, settings};
 use crate::mesh::IfName;
+use crate::reconcile::carriers::Followed;
 use crate::reconcile::state::{Device, ForeignInterface, Link, Observed, Scope, Sysctl, SysctlKey};
 use crate::reconcile::sysctls::Sysctls;
 use crate::reconcile::tunnels::Tunnels;
@@ -36,6 +37,8 @@ pub struct Kernel {
     pub(super) applied: Applied,
     pub(super) attempts: Attempts,
     pub(super) others: OthersRoutes,
+    /// Prefixes that routes of others may carry.
+    pub(super) followed: Followed,
     /// Name of the mesh.
     pub(super) mesh: String,
     pub(super) segments: Segments,
@@ -65,6 +68,7 @@ impl Kernel {
             applied: Applied::default(),
             attempts: Attempts::default(),
             others: OthersRoutes::default(),
+            followed: Followed::default(),
             mesh: mesh.to_owned(),
             segments: Segments::default(),
             filter: Filter::open(run_dir),
@@ -75,6 +79,11 @@ impl Kernel {
     /// Whether to observe routes that others made from now on.
     pub fn learn(&mut self, others: OthersRoutes) {
         self.others = others;
+    }
+
+    /// Observes routes that others made also where one of these prefixes has no other carrier, from now on.
+    pub fn follow(&mut self, followed: Followed) {
+        self.followed = followed;
     }
 
     /// Whether to expect segments from now on.
@@ -94,10 +103,6 @@ impl Kernel {
         let names: BTreeMap<u32, IfName> = links.iter().map(|link| (link.index, link.name.clone())).collect();
         let mut observed = Observed::default();
         observed.state.routes = routes::dump(&self.netlink, &names).await.context("dumping routes")?;
-        if self.others == OthersRoutes::Observed {
-            observed.foreign.routes =
-                routes::dump_of_others(&self.netlink).await.context("dumping routes of others")?;
-        }
         observed.state.rules = rules::dump(&self.netlink).await.context("dumping rules")?;
         observed.state.sysctls = settings::read_all(links.iter().map(|link| (&link.name, link.settings)));
         for link in links {
@@ -129,6 +134,12 @@ impl Kernel {
                 let whose = if address.is_ours() { mine } else { &mut observed.foreign.addresses };
                 whose.insert((name.clone(), address.network.ip()));
             }
+        }
+        if self.others == OthersRoutes::Observed
+            || !self.followed.left_to_routes(&observed.foreign.interfaces).is_empty()
+        {
+            observed.foreign.routes =
+                routes::dump_of_others(&self.netlink).await.context("dumping routes of others")?;
         }
         observed.state.filter = self.filter.present.clone();
         self.observe_vlans(&mut observed, &names).await?;

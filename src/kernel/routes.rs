@@ -106,6 +106,8 @@ pub(super) async fn dump_of_others(netlink: &Netlink) -> io::Result<BTreeMap<Pre
         *known = ForeignRoute {
             origin: found.origin.max(known.origin),
             gateway: known.gateway.filter(|gateway| found.gateway == Some(*gateway)),
+            interface: known.interface.filter(|interface| found.interface == Some(*interface)),
+            has_carrier: found.has_carrier || known.has_carrier,
             ..preferred
         };
     }
@@ -131,19 +133,26 @@ fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, ForeignRoute)> {
     let mut gateway = None;
     let mut metric = 0;
     // RTNH_F_* and RTM_F_* share a word; a dead next hop leads nowhere, whatever the route says.
-    let mut alive = header.flags.bits() as u8 & RouteNextHopFlags::Dead.bits() == 0;
+    let header_has = |flag: RouteNextHopFlags| header.flags.bits() as u8 & flag.bits() != 0;
+    let mut alive = !header_has(RouteNextHopFlags::Dead);
+    let mut has_carrier = !header_has(RouteNextHopFlags::Linkdown);
+    let mut interface = None;
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = *address,
             RouteAttribute::Gateway(RouteAddress::Inet(address)) => gateway = Some(*address),
             RouteAttribute::Priority(number) => metric = *number,
+            RouteAttribute::Oif(index) => interface = Some(*index),
             RouteAttribute::MultiPath(nexthops) => {
-                alive = nexthops.iter().any(|nexthop| !nexthop.flags.contains(RouteNextHopFlags::Dead));
+                let some_without = |flags| nexthops.iter().any(|nexthop| !nexthop.flags.intersects(flags));
+                alive = some_without(RouteNextHopFlags::Dead);
+                has_carrier = some_without(RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown);
             }
             _ => {}
         }
     }
-    let found = ForeignRoute { origin, gateway, metric, leads: header.kind == RouteType::Unicast };
+    let leads = header.kind == RouteType::Unicast;
+    let found = ForeignRoute { origin, gateway, metric, leads, interface, has_carrier };
     alive.then(|| (Prefix::new(destination, header.destination_prefix_length), found))
 }
 

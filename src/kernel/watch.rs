@@ -6,20 +6,23 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use netlink_packet_core::NLM_F_REPLACE;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use ospf::Prefix;
 use rtnetlink::MulticastGroup;
 use tracing::warn;
 use vxlan::Mac;
 
-use super::attention::{Attention, Interfaces};
+use super::attention::{Attention, Interfaces, attribute};
 use super::filter_watch::FilterWatch;
 use super::netlink::OwnPort;
 use super::observe::OthersRoutes;
 use crate::mesh::{IfName, VlanId};
+use crate::reconcile::carriers::{Followed, may_carry};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{Observed, PROTOCOL};
 
@@ -49,6 +52,8 @@ pub enum Change {
     Routes,
     /// A route that others made came, went or changed.
     OthersRoutes,
+    /// Such a route, and a listed prefix that no interface carries may depend on it.
+    Carriers,
     /// A rule came or went.
     Rules,
     /// An entry of a segment came, went or changed, by whomever.
@@ -87,6 +92,9 @@ pub struct Watch {
     /// Port of the socket that weft's own requests come from.
     own_port: Arc<OwnPort>,
     others: OthersRoutes,
+    /// Prefixes that routes of others may carry, and those of them that nothing else does.
+    followed: Followed,
+    left_to_routes: BTreeSet<Prefix>,
     segments: Attention,
     interfaces: Interfaces,
     buffer: Vec<u8>,
@@ -108,7 +116,8 @@ impl Watch {
         // A kernel without nf_tables has no tables that could change.
         let filter = FilterWatch::open(Ruleset::table(mesh)).map(Arc::new).ok();
         let buffer = Vec::with_capacity(DATAGRAM);
-        Ok(Self { socket: watch, filter, own_port, others, segments, interfaces, buffer })
+        let (followed, left_to_routes) = (Followed::default(), BTreeSet::new());
+        Ok(Self { socket: watch, filter, own_port, others, followed, left_to_routes, segments, interfaces, buffer })
     }
 
     /// Which interfaces weft has something to do with, besides those that it has made: by name, whether or not they are there. Until
@@ -122,12 +131,18 @@ impl Watch {
         self.others = others;
     }
 
+    /// Which prefixes routes that others made may carry, from the next [`Self::attend`] on.
+    pub fn follow(&mut self, followed: Followed) {
+        self.followed = followed;
+    }
+
     /// Tells of the entries of the segments in `observed` from now on, and of hosts that their bridges hear.
     ///
     /// # Errors
     /// If the kernel does not take the subscription.
     pub fn attend(&mut self, observed: &Observed) -> io::Result<Attended> {
         self.interfaces.find(observed);
+        self.left_to_routes = self.followed.left_to_routes(&observed.foreign.interfaces);
         let segments = Attention::of(observed);
         if segments.is_to_interfaces_of(&self.segments) {
             self.segments = segments;
@@ -186,7 +201,14 @@ impl Watch {
             match received {
                 Ok(()) => {
                     let own_port = self.own_port.number();
-                    changes.extend(changes_in(&self.buffer, own_port, self.others, &self.segments, &self.interfaces));
+                    let subject = Subject {
+                        own_port,
+                        others: self.others,
+                        left_to_routes: &self.left_to_routes,
+                        segments: &self.segments,
+                        interfaces: &self.interfaces,
+                    };
+                    changes.extend(subject.changes_in(&self.buffer));
                 }
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     changes.insert(Change::Resync);
@@ -213,41 +235,71 @@ enum Drain {
     ToTheEnd,
 }
 
-fn changes_in<'a>(
-    mut datagram: &'a [u8],
+/// What notifications are about that matter.
+struct Subject<'a> {
     own_port: u32,
     others: OthersRoutes,
+    left_to_routes: &'a BTreeSet<Prefix>,
     segments: &'a Attention,
     interfaces: &'a Interfaces,
-) -> impl Iterator<Item = Change> + 'a {
-    const HEADER: usize = 16;
-    std::iter::from_fn(move || {
-        loop {
-            let header: &[u8; HEADER] = datagram.first_chunk()?;
-            let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
-            let kind = u16::from_ne_bytes([header[4], header[5]]);
-            let flags = u16::from_ne_bytes([header[6], header[7]]);
-            let port = u32::from_ne_bytes([header[12], header[13], header[14], header[15]]);
-            let body = datagram.get(HEADER..length)?;
-            datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
-            let change = match kind {
-                libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => segments.change_of(kind, body),
-                libc::RTM_NEWLINK | libc::RTM_DELLINK if !interfaces.manage_link(body) => Some(Change::Unmanaged),
-                libc::RTM_NEWADDR | libc::RTM_DELADDR if !interfaces.manage_address(body) => Some(Change::Unmanaged),
-                RTM_NEWNETCONF => Some(match interfaces.manage_settings(body) {
-                    true => Change::Settings,
-                    false => Change::Unmanaged,
-                }),
-                _ => change_of(kind, flags, body),
-            };
-            match change {
-                Some(Change::Routes) if port == own_port => {}
-                Some(Change::OthersRoutes) if others == OthersRoutes::Ignored => {}
-                Some(change) => return Some(change),
-                None => {}
+}
+
+impl<'a> Subject<'a> {
+    fn changes_in(self, mut datagram: &'a [u8]) -> impl Iterator<Item = Change> + 'a {
+        const HEADER: usize = 16;
+        std::iter::from_fn(move || {
+            loop {
+                let header: &[u8; HEADER] = datagram.first_chunk()?;
+                let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+                let kind = u16::from_ne_bytes([header[4], header[5]]);
+                let flags = u16::from_ne_bytes([header[6], header[7]]);
+                let port = u32::from_ne_bytes([header[12], header[13], header[14], header[15]]);
+                let body = datagram.get(HEADER..length)?;
+                datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+                match self.change_of(kind, flags, body) {
+                    Some(Change::Routes) if port == self.own_port => {}
+                    Some(change) => return Some(change),
+                    None => {}
+                }
             }
+        })
+    }
+
+    fn change_of(&self, kind: u16, flags: u16, body: &[u8]) -> Option<Change> {
+        let interfaces = self.interfaces;
+        match kind {
+            libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => self.segments.change_of(kind, body),
+            libc::RTM_NEWLINK | libc::RTM_DELLINK if !interfaces.manage_link(body) => Some(Change::Unmanaged),
+            libc::RTM_NEWADDR | libc::RTM_DELADDR if !interfaces.manage_address(body) => Some(Change::Unmanaged),
+            RTM_NEWNETCONF if interfaces.manage_settings(body) => Some(Change::Settings),
+            RTM_NEWNETCONF => Some(Change::Unmanaged),
+            _ => match change_of(kind, flags, body) {
+                Some(Change::OthersRoutes) if self.is_carrier(body) => Some(Change::Carriers),
+                Some(Change::OthersRoutes) if self.others == OthersRoutes::Ignored => None,
+                change => change,
+            },
         }
-    })
+    }
+
+    /// Whether RTM_NEWROUTE or RTM_DELROUTE with this body is about a route of the main table that a prefix may depend on.
+    fn is_carrier(&self, body: &[u8]) -> bool {
+        /// Octets of `struct rtmsg`, and where rtm_dst_len and rtm_table stand in it.
+        const HEADER: usize = 12;
+        const RTM_DST_LEN: usize = 1;
+        const RTM_TABLE: usize = 4;
+        let Some((header, attributes)) = body.split_at_checked(HEADER).filter(|_| !self.left_to_routes.is_empty())
+        else {
+            return false;
+        };
+        let destination: Option<[u8; 4]> =
+            attribute(attributes, libc::RTA_DST).and_then(|octets| octets.try_into().ok());
+        // A default route has no destination.
+        let destination = Ipv4Addr::from(destination.unwrap_or_default());
+        let length = header[RTM_DST_LEN];
+        header[RTM_TABLE] == libc::RT_TABLE_MAIN
+            && length <= 32
+            && self.left_to_routes.iter().any(|prefix| may_carry(*prefix, Prefix::new(destination, length)))
+    }
 }
 
 /// What a notification means. Routes are looked into no further than to the protocol: where BGP shares the machine, most are not
@@ -301,7 +353,12 @@ mod tests {
     }
 
     fn changes(datagram: &[u8]) -> Vec<Change> {
-        changes_in(datagram, OWN, OthersRoutes::Ignored, &Attention::default(), &Interfaces::default()).collect()
+        heard(datagram, OthersRoutes::Ignored, &BTreeSet::new())
+    }
+
+    fn heard(datagram: &[u8], others: OthersRoutes, left_to_routes: &BTreeSet<Prefix>) -> Vec<Change> {
+        let (segments, interfaces) = (&Attention::default(), &Interfaces::default());
+        Subject { own_port: OWN, others, left_to_routes, segments, interfaces }.changes_in(datagram).collect()
     }
 
     #[test]
@@ -309,9 +366,7 @@ mod tests {
         let told = |kind, protocol, rtm_type| {
             let mut body = route(protocol);
             body[7] = rtm_type;
-            let message = message(kind, 0, 9, &body);
-            let (attention, interfaces) = (Attention::default(), Interfaces::default());
-            changes_in(&message, OWN, OthersRoutes::Observed, &attention, &interfaces).collect::<Vec<_>>()
+            heard(&message(kind, 0, 9, &body), OthersRoutes::Observed, &BTreeSet::new())
         };
         assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_UNICAST), [Change::OthersRoutes]);
         assert_eq!(told(libc::RTM_DELROUTE, 12, libc::RTN_BLACKHOLE), [Change::OthersRoutes]);
@@ -319,6 +374,30 @@ mod tests {
         assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_LOCAL), []);
         assert_eq!(told(libc::RTM_NEWROUTE, PROTOCOL, libc::RTN_UNICAST), []);
         assert_eq!(told(libc::RTM_DELROUTE, PROTOCOL, libc::RTN_UNICAST), [Change::Routes]);
+    }
+
+    #[test]
+    fn routes_of_others_that_may_carry_a_prefix_are_told_apart_whether_or_not_all_are_of_interest() {
+        let left: BTreeSet<Prefix> = ["10.1.0.0/16", "0.0.0.0/0"].map(|text| text.parse().unwrap()).into();
+        let told = |destination: &str, table, protocol| {
+            let destination: Prefix = destination.parse().unwrap();
+            let mut body = vec![2, destination.len(), 0, 0, table, protocol, 0, libc::RTN_UNICAST, 0, 0, 0, 0];
+            if destination != Prefix::DEFAULT {
+                body.extend([8, 0, 1, 0]);
+                body.extend(destination.network().octets());
+            }
+            let message = message(libc::RTM_DELROUTE, 0, 9, &body);
+            [OthersRoutes::Observed, OthersRoutes::Ignored].map(|others| heard(&message, others, &left))
+        };
+        let main = libc::RT_TABLE_MAIN;
+        let (carrier, other) = (vec![Change::Carriers], vec![Change::OthersRoutes]);
+        assert_eq!(told("10.1.5.0/24", main, 12), [carrier.clone(), carrier.clone()]);
+        assert_eq!(told("10.1.0.0/16", main, 12), [carrier.clone(), carrier.clone()]);
+        assert_eq!(told("0.0.0.0/0", main, libc::RTPROT_BOOT), [carrier.clone(), carrier]);
+        assert_eq!(told("10.0.0.0/8", main, 12), [other.clone(), vec![]]);
+        assert_eq!(told("10.1.5.0/24", 100, 12), [other, vec![]]);
+        assert_eq!(told("10.1.5.0/24", main, libc::RTPROT_KERNEL), [vec![], vec![]]);
+        assert_eq!(told("10.1.5.0/24", main, PROTOCOL), [vec![Change::Routes], vec![Change::Routes]]);
     }
 
     #[test]

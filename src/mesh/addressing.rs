@@ -56,7 +56,7 @@ fn check_id(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Repor
 
 fn check_prefixes(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
     // 0.0.0.0/0 is a default route and stands for itself only.
-    for prefix in site.prefixes.iter().filter(|prefix| prefix.value.prefix() > 0) {
+    for prefix in site.prefixes.iter().map(|listed| listed.network).filter(|prefix| prefix.value.prefix() > 0) {
         if prefix.value.overlaps(loopbacks.value) {
             let title = format!("prefix {} overlaps the loopbacks {}", prefix.value, loopbacks.value);
             report.push(
@@ -100,7 +100,7 @@ fn check_neighbors(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mu
 
 fn check_repetition(site: &SiteDraft<'_>, report: &mut Report) {
     let mut first: BTreeMap<Ipv4Network, Span> = BTreeMap::new();
-    for prefix in &site.prefixes {
+    for prefix in site.prefixes.iter().map(|listed| listed.network) {
         match first.get(&prefix.value) {
             Some(before) => report.push(
                 Diagnostic::error(

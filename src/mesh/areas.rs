@@ -263,7 +263,7 @@ fn warn_without_backbone(site: &SiteDraft<'_>, areas: &SiteAreas, report: &mut R
 fn check_silence(site: &SiteDraft<'_>, areas: &SiteAreas, draft: &Draft<'_>, report: &mut Report) {
     let stub = |area: &AreaId| kind_of(&draft.areas, *area).0 == Kind::Stub;
     let Some((area, from)) = areas.first_key_value().filter(|_| areas.keys().all(stub)) else { return };
-    let said = site.prefixes.first().map(|prefix| (prefix.span, "prefixes"));
+    let said = site.prefixes.first().map(|listed| (listed.network.span, "prefixes"));
     let Some((span, what)) = said.or(site.redistributes.map(|span| (span, "redistributed routes"))) else { return };
     let title = format!("nobody would hear of the {what} of site {}", site.called());
     let mut error = Diagnostic::error(span, title, "told of as destinations outside OSPF");

@@ -58,8 +58,8 @@ pub(super) fn default_originate(entry: &Entry<'_>, report: &mut Report) -> Optio
 /// Reports default routes that other sites would refuse: a listed prefix is accepted from the sites that list it only.
 pub(super) fn check(general: &General<'_>, sites: &[SiteDraft<'_>], report: &mut Report) {
     let listed = |site: &SiteDraft<'_>| -> Option<Span> {
-        let default = site.prefixes.iter().find(|prefix| prefix.value.prefix() == Prefix::DEFAULT.len());
-        default.map(|prefix| prefix.span)
+        let default = site.prefixes.iter().find(|listed| listed.network.value.prefix() == Prefix::DEFAULT.len());
+        default.map(|listed| listed.network.span)
     };
     let first = sites.iter().find_map(listed);
     for site in sites.iter().filter(|site| listed(site).is_none()) {

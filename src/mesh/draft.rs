@@ -14,6 +14,7 @@ use super::auth::Auth;
 use super::diagnostic::Diagnostic;
 use super::general::General;
 use super::link::{LinkDraft, Pair};
+use super::listed_prefix::Carriage;
 use super::model::{
     Endpoint, L2, L2Site, Link, LinkEnd, Mesh, OspfProcess, OspfSettings, PairUnderlay, Site, SiteId, SiteInterface,
     Timers, VirtualLink,
@@ -224,7 +225,13 @@ impl<'a> Draft<'a> {
                 host: endpoint.value.host.clone(),
                 port: endpoint.value.port.unwrap_or(port),
             }),
-            prefixes: site.prefixes.iter().map(|prefix| prefix.value).collect(),
+            prefixes: site.prefixes.iter().map(|listed| listed.network.value).collect(),
+            static_prefixes: site
+                .prefixes
+                .iter()
+                .filter(|listed| listed.carriage == Carriage::Static)
+                .map(|listed| listed.network.value)
+                .collect(),
             default_originate: site.default_originate.optional()?,
             external_ranges: site.external_ranges.clone()?,
             loopback: self.loopback(site)?,

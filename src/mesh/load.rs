@@ -14,8 +14,8 @@ use super::model::Mesh;
 use super::reader::{Report, Table};
 use super::schema::{FILE, is_list};
 use super::{
-    addressing, areas, default_originate, existing_bridge, identity, lab_names, ports, router_links, segment_hosts,
-    segment_ports, segments, speakers,
+    addressing, areas, default_originate, existing_bridge, identity, lab_names, listed_prefix, ports, router_links,
+    segment_hosts, segment_ports, segments, speakers,
 };
 use crate::input_file::{self, Accept};
 
@@ -129,6 +129,7 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     identity::check(&draft.sites, &draft.segments, report);
     lab_names::check(&draft.sites, &draft.links, &draft.segments, report);
     addressing::check(&draft, report);
+    listed_prefix::check(&draft.sites, report);
     // Where the topology is wrong, the links that are listed are checked all the same.
     let topology = draft.general.topology();
     let pairs = pairs(topology.unwrap_or(Topology::Explicit), &draft.sites, &draft.links, report);

@@ -24,6 +24,7 @@ mod interface;
 mod lab_names;
 mod link;
 mod link_ends;
+mod listed_prefix;
 mod load;
 mod member;
 mod ospf;

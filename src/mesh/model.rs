@@ -116,6 +116,8 @@ pub struct Site {
     pub endpoint: Option<Endpoint>,
     /// What lives there and is originated by it. No host bits.
     pub prefixes: Vec<Ipv4Network>,
+    /// Those of them that are never withdrawn.
+    pub static_prefixes: BTreeSet<Ipv4Network>,
     /// A default route that it offers.
     pub default_originate: Option<DefaultOriginate>,
     /// Destinations that it takes from the kernel and tells of as one, or not at all.

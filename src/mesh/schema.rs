@@ -124,6 +124,9 @@ pub(super) static SITE: Section = Section {
     shared: &[TUNNELS],
 };
 
+/// An element of `prefixes` of `[[site]]` that is a table.
+pub(super) static LISTED: Section = Section { title: "`prefixes`", own: &["prefix", "static", "shared"], shared: &[] };
+
 /// `default_originate = { … }` of `[[site]]`.
 pub(super) static DEFAULT_ORIGINATE: Section =
     Section { title: "`default_originate`", own: &["when", "metric", "type", "tag"], shared: &[] };

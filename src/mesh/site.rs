@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use ::ospf::{NssaRange, Prefix};
-use ipnetwork::Ipv4Network;
 
-use super::address::{WrittenEndpoint, endpoint, network};
+use super::address::{WrittenEndpoint, endpoint};
 use super::area::external_ranges;
 use super::default_originate::{DefaultOriginate, default_originate};
 use super::diagnostic::{Diagnostic, Span, nearest, quoted};
 use super::filter::{ImportRule, Redistribution};
 use super::general::TunnelKeys;
 use super::interface::InterfaceDraft;
+use super::listed_prefix::{ListedPrefix, listed_prefixes};
 use super::names::check_name;
 use super::reader::{At, Entry, Report, Setting, Table};
 use super::redistribution::{import, redistribution};
@@ -33,7 +33,7 @@ pub(super) struct SiteDraft<'a> {
     pub id: Setting<u16>,
     pub public_key: Setting<PublicKey>,
     pub endpoint: Setting<WrittenEndpoint>,
-    pub prefixes: Vec<At<Ipv4Network>>,
+    pub prefixes: Vec<ListedPrefix>,
     pub default_originate: Setting<DefaultOriginate>,
     /// `None`: something in it is wrong.
     pub external_ranges: Option<BTreeMap<Prefix, NssaRange>>,
@@ -65,7 +65,7 @@ impl<'a> SiteDraft<'a> {
             endpoint: Setting::read(table.take("endpoint"), |entry| {
                 endpoint(&entry, "endpoint = \"203.0.113.1\"", report)
             }),
-            prefixes: table.take("prefixes").map_or_else(Vec::new, |entry| prefixes(&entry, report)),
+            prefixes: table.take("prefixes").map_or_else(Vec::new, |entry| listed_prefixes(&entry, report)),
             default_originate: Setting::read(table.take("default_originate"), |entry| {
                 default_originate(&entry, report)
             }),
@@ -143,10 +143,4 @@ fn public_key(entry: &Entry<'_>, report: &mut Report) -> Option<At<PublicKey>> {
             .help("write the 44 characters that `weft pubkey` prints for this site's private key"),
     );
     None
-}
-
-fn prefixes(entry: &Entry<'_>, report: &mut Report) -> Vec<At<Ipv4Network>> {
-    const EXAMPLE: &str = "prefixes = [\"10.1.0.0/16\"]";
-    let elements = entry.elements(EXAMPLE, report).unwrap_or_default();
-    elements.iter().filter_map(|element| network(element, EXAMPLE, report)).collect()
 }

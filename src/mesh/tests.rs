@@ -126,6 +126,18 @@ fn settings_of_a_section_override_those_it_inherits() {
 }
 
 #[test]
+fn a_prefix_that_is_static_is_listed_as_any_other() {
+    let text = example("src/mesh/tests/good/minimal.toml");
+    let prefixes =
+        r#"prefixes = ["10.8.0.0/16", { prefix = "10.9.0.0/16", static = true }, { prefix = "10.7.0.0/16" }]"#;
+    let mesh = parse("minimal", &text.replacen("prefixes = [\"10.1.0.0/16\"]", prefixes, 1)).unwrap().mesh;
+    let taipei = mesh.site("taipei").unwrap();
+    let written: Vec<String> = taipei.prefixes.iter().map(ToString::to_string).collect();
+    assert_eq!(written, ["10.8.0.0/16", "10.9.0.0/16", "10.7.0.0/16"]);
+    assert_eq!(taipei.static_prefixes, ["10.9.0.0/16".parse().unwrap()].into());
+}
+
+#[test]
 fn a_link_may_have_its_own_endpoints_ports_mtu_keepalive_and_key() {
     let mesh = parse("links", &example("src/mesh/tests/good/links.toml")).unwrap().mesh;
     let site = |name| mesh.site(name).unwrap();

@@ -435,6 +435,10 @@ pub struct ForeignRoute {
     pub metric: u32,
     /// Whether the route of that metric sends packets on; `blackhole` and the like drop them.
     pub leads: bool,
+    /// Kernel index of the interface that it leads out by, if that is one only.
+    pub interface: Option<u32>,
+    /// Whether an interface that it leads out by has carrier. A route that drops packets needs none.
+    pub has_carrier: bool,
 }
 
 /// Who made a route that is not ours.

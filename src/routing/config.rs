@@ -83,11 +83,13 @@ impl Signing<'_> {
     }
 }
 
-/// What the engine of `site` has to do; `redistributed` is what it takes from the kernel besides.
+/// What the engine of `site` has to do; `redistributed` is what it takes from the kernel besides, `withdrawn` those of its prefixes that
+/// nothing carries any more.
 pub fn engine_config(
     mesh: &Mesh,
     site: &Site,
     redistributed: &Redistributed,
+    withdrawn: &BTreeSet<Prefix>,
     signing: &Signing<'_>,
     ids: &mut InterfaceIds,
 ) -> Config {
@@ -107,7 +109,7 @@ pub fn engine_config(
         interfaces.insert(ids.virtual_link(link.transit_area, link.far_end), virtual_link(link, signing));
     }
     // What `default_originate` says of the default route is said of it where it is listed, too.
-    let listed = site.prefixes.iter().map(prefix);
+    let listed = site.prefixes.iter().map(prefix).filter(|prefix| !withdrawn.contains(prefix));
     let own = listed.filter(|prefix| site.default_originate.is_none() || *prefix != Prefix::DEFAULT);
     let own = own.map(|prefix| (prefix, attached()));
     Config {

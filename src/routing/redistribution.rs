@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn route(origin: RouteOrigin) -> ForeignRoute {
-        ForeignRoute { origin, gateway: None, metric: 0, leads: true }
+        ForeignRoute { origin, gateway: None, metric: 0, leads: true, interface: None, has_carrier: true }
     }
 
     fn found(foreign: &Foreign) -> Vec<(String, ExternalMetric, u32)> {
@@ -239,10 +239,7 @@ mod tests {
         for (prefix, gateway) in
             [("10.8.0.0/16", Some(gateway)), ("10.9.0.0/16", Some("198.51.100.9".parse().unwrap()))]
         {
-            foreign.routes.insert(
-                prefix.parse().unwrap(),
-                ForeignRoute { origin: RouteOrigin::Static, gateway, metric: 0, leads: true },
-            );
+            foreign.routes.insert(prefix.parse().unwrap(), ForeignRoute { gateway, ..route(RouteOrigin::Static) });
         }
         let said = |said: &str, foreign: &Foreign| -> Vec<Option<std::net::Ipv4Addr>> {
             let mesh = mesh::parse("mesh", &MESH.replace("ospf = \"passive\"", said)).unwrap().mesh;

@@ -29,6 +29,9 @@ pub fn status(status: &Status) -> String {
     for problem in &status.problems {
         text.push_str(&format!("! {problem}\n"));
     }
+    for note in &status.notes {
+        text.push_str(&format!("- {note}\n"));
+    }
     for (title, table, empty) in [
         ("tunnels", nouns::tunnels(&status.tunnels), status.tunnels.is_empty()),
         ("neighbors", nouns::neighbors(&status.neighbors), status.neighbors.is_empty()),

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::timeout;
 use weft::kernel::{Change, OthersRoutes};
+use weft::mesh;
+use weft::reconcile::carriers::Followed;
 use weft::reconcile::state::{ForeignRoute, RouteOrigin};
 
 use crate::world::{Namespace, Router, add_route, ip, name, prefix, tunnels_to};
@@ -117,7 +119,11 @@ fn routes_of_others_are_seen_and_heard_of_where_they_are_of_interest() {
             ("172.16.6.0/24", RouteOrigin::Static, None, (5, false)),
             ("172.16.7.0/24", RouteOrigin::Static, None, (10, true)),
         ];
-        let route = |origin, gateway, (metric, leads)| ForeignRoute { origin, gateway, metric, leads };
+        let lan = router.observe().await.indexes[&name("lan")];
+        let route = |origin, gateway: Option<_>, (metric, leads)| {
+            let interface = gateway.map(|_| lan);
+            ForeignRoute { origin, gateway, metric, leads, interface, has_carrier: true }
+        };
         let expected = expected.map(|(text, origin, gateway, metric)| (prefix(text), route(origin, gateway, metric)));
         assert_eq!(router.observe().await.foreign.routes, BTreeMap::from(expected));
         ip("route add blackhole 172.16.4.0/24");
@@ -150,6 +156,51 @@ fn what_happens_to_other_interfaces_is_told_apart() {
             ip(blow);
             assert!(heard(&mut router).await.contains(&change), "{blow}");
             drain(&mut router).await;
+        }
+    });
+}
+
+/// What a site that lists 10.1.0.0/16 follows.
+fn followed() -> Followed {
+    let text = "[mesh]\nname = \"t\"\nloopbacks = \"10.255.0.0/16\"\n[[site]]\nname = \"a\"\nid = 1\nprefixes = [\"10.1.0.0/16\"]\n\
+                public_key = \"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\"\n";
+    Followed::of(&mesh::parse("mesh", text).unwrap().mesh.sites[0])
+}
+
+#[test]
+fn routes_that_may_carry_a_prefix_are_seen_as_long_as_no_interface_does() {
+    Namespace::new().block_on(|| async {
+        let mut router = Router::open();
+        router.kernel.follow(followed());
+        router.watch.follow(followed());
+        ip("link add lan type veth peer name host");
+        ip("link set host up");
+        ip("link set lan up");
+        ip("address add 192.0.2.1/24 dev lan");
+        ip("route add 10.1.5.0/24 via 192.0.2.9");
+        let observed = router.observe().await;
+        router.watch.attend(&observed).unwrap();
+        let route = observed.foreign.routes[&prefix("10.1.5.0/24")];
+        assert_eq!((route.interface, route.has_carrier), (Some(observed.indexes[&name("lan")]), true));
+        drain(&mut router).await;
+        ip("route add blackhole 172.16.4.0/24");
+        ip("route add blackhole 10.1.6.0/24");
+        assert_eq!(heard(&mut router).await, BTreeSet::from([Change::Carriers]));
+
+        // The kernel keeps what leads out by an interface without carrier.
+        ip("link set host down");
+        while router.observe().await.foreign.routes[&prefix("10.1.5.0/24")].has_carrier {
+            heard(&mut router).await;
+        }
+        assert!(router.observe().await.foreign.routes[&prefix("10.1.6.0/24")].has_carrier);
+        ip("route add 10.1.7.0/24 nexthop via 192.0.2.9 dev lan onlink nexthop via 192.0.2.8 dev lan onlink");
+        let several = router.observe().await.foreign.routes[&prefix("10.1.7.0/24")];
+        assert_eq!((several.interface, several.has_carrier), (None, false));
+
+        ip("link set host up");
+        ip("address add 10.1.0.1/24 dev lan");
+        while !router.observe().await.foreign.routes.is_empty() {
+            heard(&mut router).await;
         }
     });
 }

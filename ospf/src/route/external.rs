@@ -155,12 +155,23 @@ struct Path {
 /// How paths compare, the smallest first (RFC 2328 §16.4 (6)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Preference {
+    /// Before all that the RFC compares: see [`Search::place`].
+    place: Place,
     /// (b): type 1 before type 2; type 2 by their metric.
     metric: MetricClass,
     /// (c): §16.4.1, where RFC1583Compatibility is off.
     through: Through,
     /// (d): distance inside the AS, and for type 1 the metric added.
     cost: u32,
+}
+
+/// Where a destination is that the policy lists for this router, as far as that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// Behind this router.
+    Here,
+    /// Behind another guard, or it does not matter.
+    Anywhere,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,12 +206,9 @@ impl<'a> Search<'a> {
                 return;
             }
         };
-        // What this router brings in itself is here, or behind it: other guards bring in the same for themselves.
-        if self.inputs.own_externals.contains_key(&prefix) {
-            legs.retain(|leg| !self.judge.is_guard(originator) && leg.last_guard == Some(self.inputs.router_id));
-            if legs.is_empty() {
-                return;
-            }
+        let place = self.place(prefix, originator, &mut legs);
+        if legs.is_empty() {
+            return;
         }
         let nexthops: BTreeSet<_> =
             legs.iter().map(|leg| Nexthop { via: leg.nexthop.via.or(exit.on_link), ..leg.nexthop }).collect();
@@ -211,10 +219,11 @@ impl<'a> Search<'a> {
         }
         let preference = match source.metric {
             ExternalMetric::Type1(metric) => {
-                Preference { metric: MetricClass::Type1, through: exit.through, cost: exit.cost.saturating_add(metric) }
+                let cost = exit.cost.saturating_add(metric);
+                Preference { place, metric: MetricClass::Type1, through: exit.through, cost }
             }
             ExternalMetric::Type2(metric) => {
-                Preference { metric: MetricClass::Type2(metric), through: exit.through, cost: exit.cost }
+                Preference { place, metric: MetricClass::Type2(metric), through: exit.through, cost: exit.cost }
             }
         };
         let Some(known) = self.best.get_mut(&prefix) else {
@@ -222,6 +231,24 @@ impl<'a> Search<'a> {
             return;
         };
         known.compete(Path { preference, area: exit.area, sources: vec![source], nexthops });
+    }
+
+    /// Leaves those of `legs` that may lead to the destination from here; those of routers behind this one where there are such, if it is
+    /// listed for this router.
+    ///
+    /// What this router brings in itself is here, or behind it: other guards bring in the same for themselves. What is listed for it and
+    /// not brought in at present may come back, and whoever brings it in has to know: a router behind this one comes before other guards.
+    fn place(&self, prefix: Prefix, originator: RouterId, legs: &mut Vec<&Leg>) -> Place {
+        let own = self.inputs.router_id;
+        let brought_in = self.inputs.own_externals.contains_key(&prefix);
+        let listed = self.inputs.policy.listed.get(&prefix).is_some_and(|guards| guards.contains(&own));
+        let is_behind = |leg: &&Leg| !self.judge.is_guard(originator) && leg.last_guard == Some(own);
+        if brought_in || (listed && legs.iter().any(is_behind)) {
+            legs.retain(is_behind);
+            Place::Here
+        } else {
+            Place::Anywhere
+        }
     }
 
     /// Where the LSA's originator is (RFC 2328 §16.4 (3)); of a Type-7 LSA, within its area (RFC 3101 §2.5 (3)).

@@ -211,6 +211,7 @@ impl Daemon {
                 .collect(),
             refused_reload: self.refused_reload.as_deref(),
             redistributed: &self.redistributed,
+            listed: &self.listed,
             filters: &self.filters,
             upkeep: self.upkeep(),
             uptime: self.started.elapsed(),

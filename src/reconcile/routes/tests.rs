@@ -184,6 +184,8 @@ fn others(routes: &[(&str, Option<u32>)], connected: &[&str]) -> Foreign {
         gateway: None,
         metric: metric.unwrap_or_default(),
         leads: metric.is_some(),
+        interface: None,
+        has_carrier: true,
     };
     Foreign {
         routes: routes.iter().map(|&(text, metric)| (prefix(text), route(metric))).collect(),

@@ -106,6 +106,26 @@ fn what_a_site_brings_in_itself_leads_only_to_routers_behind_it() {
 }
 
 #[test]
+fn what_is_listed_for_a_site_and_not_brought_in_is_behind_it_before_it_is_behind_another() {
+    let mut net = mesh();
+    add_router(&mut net, 12);
+    net.link(2, 12, 10);
+    net.believe(&SITES, &[("10.2.0.0/16", &[2, 3]), ("10.3.0.0/16", &[3])], Unlisted::Accept);
+    net.external(3, "10.2.0.0/16", Type1(0));
+    net.external(3, "10.2.7.0/24", Type1(0));
+    let by_other = show(&net.routes(2), prefix("10.2.0.0/16"));
+    assert!(by_other.starts_with("External1 "), "{by_other}");
+    net.external(12, "10.2.0.0/16", Type2(20));
+    net.external(12, "10.2.7.0/24", Type2(20));
+    let routes = net.routes(2);
+    assert_eq!(show(&routes, prefix("10.2.0.0/16")), "External2 20 10.255.0.12@3");
+    assert_ne!(show(&routes, prefix("10.2.7.0/24")), "External2 20 10.255.0.12@3", "not the prefix that is listed");
+    assert_eq!(show(&net.routes(3), prefix("10.2.0.0/16")), "-", "it brings in its own");
+    let elsewhere = show(&net.routes(1), prefix("10.2.0.0/16"));
+    assert!(elsewhere.starts_with("External1 "), "for others the metric decides: {elsewhere}");
+}
+
+#[test]
 fn seen_from_behind_a_site_the_last_guard_still_decides() {
     let mut net = mesh();
     add_router(&mut net, 12);

@@ -554,8 +554,8 @@ impl Oracle<'_> {
     }
 }
 
-/// Of external paths the least is preferred (§16.4 (6)): type, type 2 metric, §16.4.1, cost.
-type Rank = (RouteKind, u32, bool, u32);
+/// Of external paths the least is preferred (§16.4 (6)): whether it leads away from where it is listed, type, type 2 metric, §16.4.1, cost.
+type Rank = (bool, RouteKind, u32, bool, u32);
 
 /// A path that an AS-external- or Type-7 LSA offers.
 #[derive(Debug, Clone)]
@@ -632,15 +632,20 @@ impl Oracle<'_> {
             self.refuse(prefix, originator, &steps);
             return None;
         }
-        // What we bring in ourselves is here or behind us.
-        if given.own_externals.contains_key(&prefix) {
-            believed.retain(|&(_, guard)| self.guard(originator).is_none() && guard == Some(SELF));
+        // What we bring in ourselves is here or behind us; what is listed for us is there first.
+        let behind =
+            |&(_, guard): &(Nexthop, Option<RouterId>)| self.guard(originator).is_none() && guard == Some(SELF);
+        let brought_in = given.own_externals.contains_key(&prefix);
+        let is_ours = given.policy.listed.get(&prefix).is_some_and(|guards| guards.contains(&SELF));
+        let is_here = is_ours && believed.iter().any(behind);
+        if brought_in || is_here {
+            believed.retain(behind);
         }
         let unpreferred = given.rfc1583 == Rfc1583Compatibility::Disabled
             && (kind == RouteKind::InterArea || area == AreaId::BACKBONE);
         let rank = match lsa.metric {
-            ExternalMetric::Type1(metric) => (RouteKind::External1, 0, unpreferred, distance + metric),
-            ExternalMetric::Type2(metric) => (RouteKind::External2, metric, unpreferred, distance),
+            ExternalMetric::Type1(metric) => (!is_here, RouteKind::External1, 0, unpreferred, distance + metric),
+            ExternalMetric::Type2(metric) => (!is_here, RouteKind::External2, metric, unpreferred, distance),
         };
         let nssa = nssa.map(|area| (area.id, propagate));
         (!believed.is_empty()).then_some(Offer { rank, area, nssa, originator, lsa, steps: believed })
@@ -703,7 +708,7 @@ impl Oracle<'_> {
             !offers.iter().any(|other| says_the_same(offer, other) && precedence(other) > precedence(offer))
         };
         let installed: Vec<_> = offers.iter().filter(is_installed).collect();
-        let (kind, metric, _, cost) = offers[0].rank;
+        let (_, kind, metric, _, cost) = offers[0].rank;
         for offer in &installed {
             let ExternalLsa { metric, forwarding_address: forwarding, route_tag: tag, .. } = offer.lsa;
             let Some((area, true)) = offer.nssa.filter(|_| !forwarding.is_unspecified()) else { continue };

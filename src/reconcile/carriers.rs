@@ -1,0 +1,257 @@
+//! Which of a site's listed prefixes are advertised: one whose carriers are gone is withdrawn, so that packets go to another site that has it.
+//!
+//! A carrier of a prefix is what leads to hosts in it without a tunnel: an interface that is up and has an IPv4 network that overlaps the
+//! prefix, a route within it that somebody else put into the kernel, or one within it that a router on the LAN announces. 0.0.0.0/0 has no
+//! other carrier than a default route.
+//!
+//! | carriers now | carriers before, in this run | the prefix is |
+//! |---|---|---|
+//! | some | whatever | advertised |
+//! | none | none | advertised: nobody knows what would carry it, as with a prefix that another router or a rule leads on |
+//! | none | some | withdrawn |
+//!
+//! A route that drops packets carries its prefix: somebody put it there so that the prefix be advertised ("hold-up" route).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use ipnetwork::Ipv4Network;
+use ospf::Prefix;
+
+use super::state::{Foreign, ForeignInterface};
+use crate::mesh::{IfName, Site};
+
+/// What carries a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Carrier {
+    /// An interface of somebody else's, or a segment's bridge, with this address.
+    Interface(IfName, Ipv4Network),
+    /// A route in the kernel that is not weft's, and the interface that it leads out by if that is one.
+    Route(Prefix, Option<IfName>),
+    /// A route that a router on the LAN announces by OSPF.
+    Learned(Prefix),
+}
+
+/// `eth1 (10.1.0.1/24)`, `the route to 10.1.5.0/24`.
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interface(name, network) => write!(f, "{name} ({network})"),
+            Self::Route(prefix, _) => write!(f, "the route to {prefix}"),
+            Self::Learned(prefix) => write!(f, "the OSPF route to {prefix}"),
+        }
+    }
+}
+
+/// The prefixes of a site that are withdrawn when what carried them is gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Followed {
+    prefixes: BTreeSet<Prefix>,
+    /// The router's own address, which carries nothing.
+    loopback: Option<Ipv4Addr>,
+}
+
+impl Followed {
+    /// Those that `site` lists: all but the static ones, and 0.0.0.0/0 where `default_originate` takes its place.
+    pub fn of(site: &Site) -> Self {
+        let followed = site.prefixes.iter().filter(|prefix| !site.static_prefixes.contains(*prefix));
+        let followed = followed.map(|network| Prefix::new(network.network(), network.prefix()));
+        let prefixes = followed.filter(|prefix| *prefix != Prefix::DEFAULT || site.default_originate.is_none());
+        Self { prefixes: prefixes.collect(), loopback: Some(site.loopback) }
+    }
+
+    /// Whether a route to `destination` may carry one of them.
+    pub fn concerns(&self, destination: Prefix) -> bool {
+        self.prefixes.iter().any(|prefix| may_carry(*prefix, destination))
+    }
+
+    /// Those of them that no interface carries: what becomes of them is for routes to decide.
+    pub fn left_to_routes(&self, interfaces: &BTreeMap<IfName, ForeignInterface>) -> BTreeSet<Prefix> {
+        let prefixes = self.prefixes.iter().copied();
+        prefixes.filter(|prefix| self.interfaces(*prefix, interfaces).next().is_none()).collect()
+    }
+
+    fn interfaces<'a>(
+        &self,
+        prefix: Prefix,
+        interfaces: &'a BTreeMap<IfName, ForeignInterface>,
+    ) -> impl Iterator<Item = Carrier> + use<'a> {
+        let loopback = self.loopback;
+        // Every network overlaps 0.0.0.0/0, and none is a way to everywhere.
+        let running = interfaces.iter().filter(move |(_, found)| found.running && prefix != Prefix::DEFAULT);
+        running.flat_map(move |(name, found)| {
+            let networks = found.addresses.iter().filter(move |network| carries(**network, prefix, loopback));
+            networks.map(move |network| Carrier::Interface(name.clone(), *network))
+        })
+    }
+}
+
+/// Whether a route to `destination` carries `prefix` if it leads to hosts here.
+pub fn may_carry(prefix: Prefix, destination: Prefix) -> bool {
+    match prefix {
+        Prefix::DEFAULT => destination == Prefix::DEFAULT,
+        prefix => prefix.covers(destination),
+    }
+}
+
+/// Whether hosts of `prefix` may be in the network of an interface.
+fn carries(network: Ipv4Network, prefix: Prefix, loopback: Option<Ipv4Addr>) -> bool {
+    let address = network.ip();
+    let is_elsewhere = Some(address) == loopback || address.is_loopback() || address.is_link_local();
+    let around = Prefix::new(network.network(), network.prefix());
+    !is_elsewhere && (prefix.covers(around) || around.covers(prefix))
+}
+
+/// What there is at one moment that may carry prefixes.
+#[derive(Debug)]
+pub struct Present<'a, L> {
+    /// Interfaces and routes of others.
+    pub foreign: &'a Foreign,
+    /// What OSPF computed.
+    pub learned: &'a BTreeMap<Prefix, ospf::Route>,
+    /// Whether such a route leads to a router on the LAN that announces it, and is used.
+    pub is_of_lan: L,
+}
+
+impl<L: Fn(Prefix, &ospf::Route) -> bool> Present<'_, L> {
+    /// What carries `prefix`: all interfaces that do; of routes, which matter only where there is none, one.
+    fn carriers(&self, prefix: Prefix, followed: &Followed) -> BTreeSet<Carrier> {
+        let interfaces: BTreeSet<Carrier> = followed.interfaces(prefix, &self.foreign.interfaces).collect();
+        if !interfaces.is_empty() {
+            return interfaces;
+        }
+        let mut routes = within(&self.foreign.routes, prefix).filter(|(_, route)| route.has_carrier);
+        let route = routes.find_map(|(destination, route)| {
+            let Some(index) = route.interface else { return Some(Carrier::Route(destination, None)) };
+            // weft's tunnels are not among them: what is sent into one is not here.
+            let (name, _) = self.foreign.interfaces.iter().find(|(_, found)| found.index == index)?;
+            Some(Carrier::Route(destination, Some(name.clone())))
+        });
+        let learned = || {
+            let mut learned = within(self.learned, prefix);
+            learned.find(|(destination, route)| (self.is_of_lan)(*destination, route))
+        };
+        route.or_else(|| learned().map(|(destination, _)| Carrier::Learned(destination))).into_iter().collect()
+    }
+}
+
+/// The routes that may carry `prefix`.
+fn within<R>(routes: &BTreeMap<Prefix, R>, prefix: Prefix) -> impl Iterator<Item = (Prefix, &R)> {
+    // What a prefix covers stands right behind it.
+    routes
+        .range(prefix..)
+        .map(|(destination, route)| (*destination, route))
+        .take_while(move |(destination, _)| may_carry(prefix, *destination))
+}
+
+/// How a listed prefix is at present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is advertised, for these carry it.
+    Carried(BTreeSet<Carrier>),
+    /// It is advertised, though nothing has carried it in this run.
+    NeverCarried,
+    /// It is withdrawn: these were the last to carry it.
+    Withdrawn(BTreeSet<Carrier>),
+}
+
+/// How each followed prefix is, and what carried it last in this run.
+#[derive(Debug, Default)]
+pub struct Carriers {
+    standings: BTreeMap<Prefix, Standing>,
+}
+
+impl Carriers {
+    /// Takes note of what there is now. Gives the prefixes that are withdrawn or advertised from now on and were not before.
+    pub fn update<L>(&mut self, followed: &Followed, present: &Present<'_, L>) -> BTreeSet<Prefix>
+    where
+        L: Fn(Prefix, &ospf::Route) -> bool,
+    {
+        let withdrawn_before = self.withdrawn();
+        self.standings.retain(|prefix, _| followed.prefixes.contains(prefix));
+        for prefix in &followed.prefixes {
+            let carriers = present.carriers(*prefix, followed);
+            let before = self.standings.remove(prefix);
+            let now = match before {
+                _ if !carriers.is_empty() => Standing::Carried(carriers),
+                Some(Standing::Carried(last) | Standing::Withdrawn(last)) => Standing::Withdrawn(last),
+                Some(Standing::NeverCarried) | None => Standing::NeverCarried,
+            };
+            self.standings.insert(*prefix, now);
+        }
+        withdrawn_before.symmetric_difference(&self.withdrawn()).copied().collect()
+    }
+
+    /// The prefixes that are not advertised.
+    pub fn withdrawn(&self) -> BTreeSet<Prefix> {
+        let withdrawn = self.standings.iter().filter(|(_, standing)| matches!(standing, Standing::Withdrawn(_)));
+        withdrawn.map(|(prefix, _)| *prefix).collect()
+    }
+
+    /// How the prefix is; `None` if it is not followed.
+    pub fn standing(&self, prefix: Prefix) -> Option<&Standing> {
+        self.standings.get(&prefix)
+    }
+
+    /// Interfaces that carry prefixes, or routes that do, and those that did last.
+    pub fn interfaces(&self) -> BTreeSet<IfName> {
+        let carriers = self.standings.values().flat_map(|standing| match standing {
+            Standing::Carried(carriers) | Standing::Withdrawn(carriers) => Some(carriers),
+            Standing::NeverCarried => None,
+        });
+        let named = carriers.flatten().filter_map(|carrier| match carrier {
+            Carrier::Interface(name, _) | Carrier::Route(_, Some(name)) => Some(name.clone()),
+            Carrier::Route(_, None) | Carrier::Learned(_) => None,
+        });
+        named.collect()
+    }
+
+    /// What is withdrawn, and why, in words.
+    pub fn problems(&self, interfaces: &BTreeMap<IfName, ForeignInterface>) -> Vec<String> {
+        let withdrawn = self.standings.iter().filter_map(|(prefix, standing)| match standing {
+            Standing::Withdrawn(last) => Some((prefix, last)),
+            Standing::Carried(_) | Standing::NeverCarried => None,
+        });
+        let said = withdrawn.map(|(prefix, last)| {
+            let causes: Vec<String> = last.iter().map(|carrier| loss(carrier, interfaces)).collect();
+            format!("{prefix} is withdrawn, for nothing here carries it any more: {}", causes.join("; "))
+        });
+        said.collect()
+    }
+
+    /// What is advertised though nothing has carried it, in words.
+    pub fn notes(&self) -> Vec<String> {
+        let never = self.standings.iter().filter(|(_, standing)| **standing == Standing::NeverCarried);
+        let said = never.map(|(prefix, _)| match *prefix {
+            Prefix::DEFAULT => format!(
+                "{prefix} is advertised, though there has been no default route here but weft's since weft started: \
+                 `static = true` says that this is meant"
+            ),
+            prefix => format!(
+                "{prefix} is advertised, though nothing here has carried it since weft started, neither an interface \
+                 with a network in it nor a route: `static = true` says that this is meant"
+            ),
+        });
+        said.collect()
+    }
+}
+
+/// What has become of a carrier, in words.
+fn loss(carrier: &Carrier, interfaces: &BTreeMap<IfName, ForeignInterface>) -> String {
+    let found = |name| interfaces.get(name);
+    match carrier {
+        Carrier::Interface(name, _) if found(name).is_none() => format!("there is no interface {name} any more"),
+        Carrier::Interface(name, _) if found(name).is_some_and(|found| !found.running) => {
+            format!("{name} is down, or has no carrier")
+        }
+        Carrier::Interface(name, network) => format!("{name} has lost its address {network}"),
+        Carrier::Route(_, Some(name)) if found(name).is_some_and(|found| !found.running) => {
+            format!("{carrier} leads out by {name}, which is down, or has no carrier")
+        }
+        Carrier::Route(..) | Carrier::Learned(_) => format!("{carrier} is gone"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
