@@ -7,6 +7,7 @@ mod addresses;
 mod announcements;
 mod attention;
 mod execute;
+mod fib;
 mod filter;
 mod filter_watch;
 pub mod gratuitous;
@@ -28,6 +29,7 @@ mod watch;
 
 pub use announcements::AnnouncementListener;
 pub use execute::Failure;
+pub use fib::Fib;
 pub use nft_counters::{Dropped, Limited, Refused};
 pub use observe::{Kernel, OthersRoutes, meshes_by_links};
 pub use overlay::Segments;

@@ -4,6 +4,7 @@
 //! [`overlay`] is the part of Ethernet segments, [`filter`] the nftables ruleset; [`plan`](plan()) gives the [`Step`]s, [`Attempts`] says which of them wait; [`tunnels`] says what WireGuard's drivers have to offer. Nothing here does I/O.
 
 mod attempts;
+pub mod fib;
 pub mod filter;
 pub mod overlay;
 mod plan;
