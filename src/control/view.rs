@@ -180,9 +180,9 @@ pub struct Route {
     pub tag: u32,
     /// Of external-2, the type 2 metric; else `null`.
     pub type2_metric: Option<u32>,
-    /// What the kernel has of it: `installed`; `discard`: installed to drop what has no route of its own; `connected`: the kernel has it
-    /// by itself; `own`: this router's address; `refused`: a `[[site.import]]` keeps it out; `different`: another route of weft's to
-    /// the destination; `missing`: none.
+    /// What the kernel has of it: `installed`; `overridden`: installed, but another route or a rule is preferred; `discard`: installed to
+    /// drop what has no route of its own; `connected`: the kernel has it by itself; `own`: this router's address; `refused`: a
+    /// `[[site.import]]` keeps it out; `different`: another route of weft's to the destination; `missing`: none.
     pub kernel: String,
 }
 

@@ -27,6 +27,7 @@ use super::loading::Loading;
 use super::local::Local;
 use super::looks::{DEVICES_INTERVAL, Looks};
 use super::notes::Notes;
+use super::overrides::{Overrides, Routes};
 use super::renaming::{FormerMesh, adopt_former_mesh, carry_over_handles};
 use super::restart_note::Note;
 use super::router_ids::RouterIds;
@@ -120,6 +121,7 @@ pub(super) struct Daemon {
     /// What could not be carried out, as far as the log has it.
     logged: BTreeSet<String>,
     filters: Filters,
+    overrides: Overrides,
     loading: Loading,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
@@ -206,6 +208,7 @@ impl Daemon {
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
         let inlets =
             Inlets { news, questions, watch, reload: signal(SignalKind::hangup()).context("listening for SIGHUP")? };
+        let overrides = Overrides::new(&local);
         let daemon = Self {
             engine_watch: drivers.watch_engine(),
             endpoints,
@@ -232,6 +235,7 @@ impl Daemon {
             look_failure: None,
             logged: BTreeSet::new(),
             filters: Filters::new(now),
+            overrides,
             loading: Loading::default(),
             refused_reload: None,
             looks: Looks::new(now),
@@ -421,6 +425,10 @@ impl Daemon {
         self.segments.tell_ports(&self.observed);
         let reachable = self.reachable(&self.observed.state.routes);
         self.segments.carry(&reachable, &self.observed);
+        if look != Look::Known {
+            let (fib, routes) = (self.kernel.fib(), routes_to_check(&self.observed, &self.local, &self.redistributed));
+            self.overrides.turn(fib, &routes, Instant::now()).await;
+        }
     }
 
     /// Kernel settings that were right and are not any more: another program has written them.
@@ -647,6 +655,7 @@ impl Daemon {
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
                 self.filters.expire(Instant::now());
+                self.overrides.reload(&self.local);
                 self.kernel.learn(others_routes(&self.local));
                 self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
                 self.kernel.expect_segments(expected_segments(&self.segments));
@@ -764,6 +773,11 @@ fn longest_dead_interval(config: &ospf::Config) -> Duration {
 /// Whether the kernel is to be looked at for segments.
 fn expected_segments(segments: &Segments) -> crate::kernel::Segments {
     if segments.is_empty() { crate::kernel::Segments::Unexpected } else { crate::kernel::Segments::Observed }
+}
+
+/// The routes of which it is looked up whether the kernel uses them.
+fn routes_to_check<'a>(observed: &'a Observed, local: &'a Local, redistributed: &'a Redistributed) -> Routes<'a> {
+    Routes { present: &observed.state.routes, local, redistributed }
 }
 
 /// Whether routes of others matter to this site.

@@ -4,6 +4,7 @@
 //! should exist ([`local`]), netlink's view into link states ([`interfaces`]), all of it into what is shown ([`report`]).
 
 mod backoff;
+mod beside;
 mod core;
 mod ending;
 mod filter_report;
@@ -21,6 +22,7 @@ mod lsdb;
 mod memory;
 mod notes;
 mod offline_withdrawal;
+mod overrides;
 mod privileges;
 mod removal;
 mod renaming;

@@ -15,6 +15,7 @@ use ospf::{
 use super::filters::Filters;
 use super::forwarding::Forwarding;
 use super::local::Local;
+use super::overrides::Overrides;
 use super::rows::Rows;
 use super::segments::Segments;
 use super::{lan, lsdb, unreachable};
@@ -40,6 +41,7 @@ pub(super) struct Report<'a> {
     pub view: View,
     pub failures: Vec<String>,
     pub filters: &'a Filters,
+    pub overrides: &'a Overrides,
     pub refused_reload: Option<&'a str>,
     pub redistributed: &'a Redistributed,
     /// What is wrong with the daemon's own files, log and limits.
@@ -273,6 +275,7 @@ impl Report<'_> {
                 state => problems.push(format!("{}: tunnel to {} is {state}", tunnel.interface, tunnel.site)),
             }
         }
+        problems.extend(self.overrides.problems());
         problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
         problems.extend(self.segments.problems(self.observed, SystemTime::now()));
         let name = |router| self.site_of(router).unwrap_or_else(|| router.to_string());
@@ -360,7 +363,11 @@ impl Report<'_> {
             originator_sites: route.originators.iter().map(|router| self.site_of(*router)).collect(),
             tag: route.tag,
             type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
-            kernel: self.forwarding.presence(prefix, route).to_owned(),
+            kernel: match self.forwarding.presence(prefix, route) {
+                "installed" if self.overrides.covers(prefix) => "overridden",
+                presence => presence,
+            }
+            .to_owned(),
         }
     }
 

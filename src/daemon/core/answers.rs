@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::time::{timeout, timeout_at};
 use tracing::info;
 
-use super::{Daemon, Look, Next};
+use super::{Daemon, Look, Next, routes_to_check};
 use crate::control::view::Reloaded;
 use crate::control::{Asked, Cursor, LsaSelection, Noun, Part, Request};
 use crate::daemon::report::{AreaSummary, Report};
@@ -24,6 +24,8 @@ const DEVICES_PATIENCE: Duration = Duration::from_millis(700);
 /// How long `nft` may take to list the few sources that are refused, and the whole ruleset.
 const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
 const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
+/// How long the kernel may take for the look-ups of routes.
+const LOOK_UP_PATIENCE: Duration = Duration::from_millis(300);
 /// How many are asked at a time.
 const DEVICES_AT_ONCE: usize = 64;
 
@@ -113,6 +115,7 @@ impl Daemon {
         }
         // What was read before is shown if this takes too long.
         let _ = timeout(SAMPLE_PATIENCE, self.filters.sample(&self.kernel, Instant::now())).await;
+        self.look_up_routes().await;
         let report = self.report(Devices::Asked).await?;
         let head = serde_json::to_string(&report.status())?;
         let mut part = report.routes_part(None, "}")?;
@@ -130,6 +133,9 @@ impl Daemon {
             let listed = timeout(LISTING_PATIENCE, self.kernel.drops()).await;
             let (dropped, refused) = listed.context("nft has not listed the ruleset in time")??;
             return whole(&self.report(Devices::Ignored).await?.filters(&dropped, &refused));
+        }
+        if noun == Noun::Routes && from.is_none() {
+            self.look_up_routes().await;
         }
         let devices = if noun == Noun::Tunnels { Devices::Asked } else { Devices::Ignored };
         let report = self.report(devices).await?;
@@ -152,6 +158,12 @@ impl Daemon {
             Noun::Spf => whole(&report.spf()),
             Noun::L2 | Noun::Filters => unreachable!("answered above"),
         }
+    }
+
+    /// Whether the kernel uses weft's routes; what was known before is shown if this takes too long.
+    async fn look_up_routes(&mut self) {
+        let (fib, routes) = (self.kernel.fib(), routes_to_check(&self.observed, &self.local, &self.redistributed));
+        self.overrides.ask(fib, &routes, LOOK_UP_PATIENCE, Instant::now()).await;
     }
 
     async fn trace(&mut self, host: &str) -> anyhow::Result<Part> {
@@ -212,6 +224,7 @@ impl Daemon {
             refused_reload: self.refused_reload.as_deref(),
             redistributed: &self.redistributed,
             filters: &self.filters,
+            overrides: &self.overrides,
             upkeep: self.upkeep(),
             uptime: self.started.elapsed(),
         })
