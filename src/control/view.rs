@@ -112,8 +112,9 @@ pub struct Tunnel {
     pub rx_bytes: u64,
     /// Octets sent.
     pub tx_bytes: u64,
-    /// `up`: a handshake within the last 180 s; `waiting`: none yet; `stale`: none for longer than 180 s; `missing`: no such interface now;
-    /// `silent`: who should encrypt for it does not answer.
+    /// `up`: a handshake within the last 180 s, and packets both ways since; `one-way`: what it sends is not answered any more; `idle`: it
+    /// sends nothing; `waiting`: no handshake yet; `stale`: none for longer than 180 s; `missing`: no such interface now; `silent`: who
+    /// should encrypt for it does not answer.
     pub state: String,
 }
 

@@ -33,6 +33,7 @@ use super::restart_note::Note;
 use super::router_ids::RouterIds;
 use super::segments::Segments;
 use super::settling::{Settling, has_converged};
+use super::traffic::TrafficLog;
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
@@ -122,6 +123,7 @@ pub(super) struct Daemon {
     logged: BTreeSet<String>,
     filters: Filters,
     overrides: Overrides,
+    traffic: TrafficLog,
     loading: Loading,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
@@ -236,6 +238,7 @@ impl Daemon {
             logged: BTreeSet::new(),
             filters: Filters::new(now),
             overrides,
+            traffic: TrafficLog::default(),
             loading: Loading::default(),
             refused_reload: None,
             looks: Looks::new(now),
@@ -393,6 +396,7 @@ impl Daemon {
                 self.kernel.observe_devices(&mut self.observed, &self.drivers).await;
                 self.looks.at_devices(Instant::now());
             }
+            self.note_traffic();
             if self.local.find_interfaces(&self.observed.foreign) {
                 self.interfaces_differ = true;
                 self.configure().await;
@@ -428,6 +432,15 @@ impl Daemon {
         if look != Look::Known {
             let (fib, routes) = (self.kernel.fib(), routes_to_check(&self.observed, &self.local, &self.redistributed));
             self.overrides.turn(fib, &routes, Instant::now()).await;
+        }
+    }
+
+    /// Takes note of the counters of the tunnels that have just been looked at.
+    fn note_traffic(&mut self) {
+        let (now, state) = (Instant::now(), &self.observed.state);
+        self.traffic.retain(|interface| state.links.contains_key(interface));
+        for (interface, device) in &state.devices {
+            self.traffic.note(interface, device.traffic, now);
         }
     }
 

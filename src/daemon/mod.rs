@@ -34,6 +34,8 @@ mod segment_report;
 mod segments;
 mod service_manager;
 mod settling;
+mod traffic;
+mod tunnel_report;
 mod unreachable;
 
 use std::path::{Path, PathBuf};

@@ -109,7 +109,7 @@ impl Overrides {
             match answer {
                 Ok(Some(by)) => {
                     if self.found.get(&prefix) != Some(&by) {
-                        warn!("{}", by.sentence(prefix));
+                        warn!(problem = by.sentence(prefix), "the kernel does not use a route of weft");
                     }
                     self.found.insert(prefix, by);
                 }

@@ -65,6 +65,10 @@ impl Fib {
         request.header.flags = RouteFlags::FibMatch | RouteFlags::LookupTable;
         request.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(address)));
         let error = match self.0.get(RouteNetlinkMessage::GetRoute(request)).await {
+            // A kernel before 4.13 does not know RTM_F_FIB_MATCH, and shows a route that was made of the one that it found.
+            Ok(RouteNetlinkMessage::NewRoute(answer)) if answer.header.flags.contains(RouteFlags::Cloned) => {
+                return Ok(Verdict::Unclear);
+            }
             Ok(RouteNetlinkMessage::NewRoute(answer)) => {
                 return Ok(match self.parse(&answer).await? {
                     Some(route) => route.judge(wanted),
