@@ -34,6 +34,7 @@ use super::router_ids::RouterIds;
 use super::segments::Segments;
 use super::settling::{Settling, has_converged};
 use super::traffic::TrafficLog;
+use super::undone::UndoneSettings;
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
@@ -124,6 +125,7 @@ pub(super) struct Daemon {
     filters: Filters,
     overrides: Overrides,
     traffic: TrafficLog,
+    undone_settings: UndoneSettings,
     loading: Loading,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
@@ -239,6 +241,7 @@ impl Daemon {
             filters: Filters::new(now),
             overrides,
             traffic: TrafficLog::default(),
+            undone_settings: UndoneSettings::default(),
             loading: Loading::default(),
             refused_reload: None,
             looks: Looks::new(now),
@@ -445,10 +448,11 @@ impl Daemon {
     }
 
     /// Kernel settings that were right and are not any more: another program has written them.
-    fn report_undone_settings(&self, now: &Observed) {
+    fn report_undone_settings(&mut self, now: &Observed) {
         let [before, now] = [&self.observed, now].map(|observed| &observed.state.sysctls);
         let settings = undone(&desired_sysctls(self.local.tunnels.keys(), before), before, now);
         if !settings.is_empty() {
+            self.undone_settings.note(&settings, Instant::now());
             let settings = settings.join(", ");
             warn!(
                 settings,

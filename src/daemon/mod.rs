@@ -36,6 +36,7 @@ mod service_manager;
 mod settling;
 mod traffic;
 mod tunnel_report;
+mod undone;
 mod unreachable;
 
 use std::path::{Path, PathBuf};

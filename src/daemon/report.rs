@@ -45,6 +45,8 @@ pub(super) struct Report<'a> {
     pub failures: Vec<String>,
     pub filters: &'a Filters,
     pub overrides: &'a Overrides,
+    /// Kernel settings that others undo again and again.
+    pub undone_settings: Vec<String>,
     pub refused_reload: Option<&'a str>,
     pub redistributed: &'a Redistributed,
     /// What is wrong with the daemon's own files, log and limits.
@@ -262,6 +264,7 @@ impl Report<'_> {
         }
         problems.extend(self.tunnel_problems());
         problems.extend(self.overrides.problems());
+        problems.extend(self.undone_settings.iter().cloned());
         problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
         problems.extend(self.segments.problems(self.observed, SystemTime::now()));
         let name = |router| self.site_of(router).unwrap_or_else(|| router.to_string());

@@ -218,6 +218,7 @@ impl Daemon {
             redistributed: &self.redistributed,
             filters: &self.filters,
             overrides: &self.overrides,
+            undone_settings: self.undone_settings.problems(now),
             upkeep: self.upkeep(),
             uptime: self.started.elapsed(),
         })
