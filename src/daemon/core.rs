@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use super::ending::{End, Ending};
 use super::filters::Filters;
+use super::forward_check::{ForwardCheck, forwarded};
 use super::forwarding::Forwarding;
 use super::host_memory::HostMemory;
 use super::instance_lock::InstanceLock;
@@ -125,6 +126,7 @@ pub(super) struct Daemon {
     filters: Filters,
     overrides: Overrides,
     traffic: TrafficLog,
+    forward_check: ForwardCheck,
     undone_settings: UndoneSettings,
     loading: Loading,
     /// Why the mesh file was not taken at the last SIGHUP.
@@ -241,6 +243,7 @@ impl Daemon {
             filters: Filters::new(now),
             overrides,
             traffic: TrafficLog::default(),
+            forward_check: ForwardCheck::new(),
             undone_settings: UndoneSettings::default(),
             loading: Loading::default(),
             refused_reload: None,
@@ -435,6 +438,9 @@ impl Daemon {
         if look != Look::Known {
             let (fib, routes) = (self.kernel.fib(), routes_to_check(&self.observed, &self.local, &self.redistributed));
             self.overrides.turn(fib, &routes, Instant::now()).await;
+            let (local, observed) = (&self.local, &self.observed);
+            let chains = self.kernel.forward_chains();
+            self.forward_check.turn(chains, || forwarded(local, observed), Instant::now()).await;
         }
     }
 

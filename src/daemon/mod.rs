@@ -9,6 +9,7 @@ mod core;
 mod ending;
 mod filter_report;
 mod filters;
+mod forward_check;
 mod forwarding;
 mod host_memory;
 mod instance_lock;

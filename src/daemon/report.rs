@@ -13,6 +13,7 @@ use ospf::{
 };
 
 use super::filters::Filters;
+use super::forward_check::ForwardCheck;
 use super::forwarding::Forwarding;
 use super::local::Local;
 use super::overrides::Overrides;
@@ -45,6 +46,7 @@ pub(super) struct Report<'a> {
     pub failures: Vec<String>,
     pub filters: &'a Filters,
     pub overrides: &'a Overrides,
+    pub forward_check: &'a ForwardCheck,
     /// Kernel settings that others undo again and again.
     pub undone_settings: Vec<String>,
     pub refused_reload: Option<&'a str>,
@@ -264,6 +266,7 @@ impl Report<'_> {
         }
         problems.extend(self.tunnel_problems());
         problems.extend(self.overrides.problems());
+        problems.extend(self.forward_check.problems());
         problems.extend(self.undone_settings.iter().cloned());
         problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
         problems.extend(self.segments.problems(self.observed, SystemTime::now()));

@@ -14,6 +14,7 @@ use tracing::info;
 use super::{Daemon, Look, Next, routes_to_check};
 use crate::control::view::Reloaded;
 use crate::control::{Asked, Cursor, LsaSelection, Noun, Part, Request};
+use crate::daemon::forward_check::forwarded;
 use crate::daemon::report::{AreaSummary, Report};
 use crate::kernel::Watch;
 use crate::mesh::IfName;
@@ -26,6 +27,8 @@ const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
 const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
 /// How long the kernel may take for the look-ups of routes.
 const LOOK_UP_PATIENCE: Duration = Duration::from_millis(200);
+/// How long `nft` may take to list the forward chains of others.
+const CHAINS_PATIENCE: Duration = Duration::from_millis(200);
 /// How many are asked at a time.
 const DEVICES_AT_ONCE: usize = 64;
 
@@ -109,6 +112,8 @@ impl Daemon {
         // What was read before is shown if this takes too long.
         let _ = timeout(SAMPLE_PATIENCE, self.filters.sample(&self.kernel, Instant::now())).await;
         self.look_up_routes().await;
+        let (chains, between) = (self.kernel.forward_chains(), forwarded(&self.local, &self.observed));
+        self.forward_check.ask(chains, between, CHAINS_PATIENCE, Instant::now()).await;
         let devices = self.look_at_devices().await;
         let report = self.report(devices).await?;
         let head = serde_json::to_string(&report.status())?;
@@ -218,6 +223,7 @@ impl Daemon {
             redistributed: &self.redistributed,
             filters: &self.filters,
             overrides: &self.overrides,
+            forward_check: &self.forward_check,
             undone_settings: self.undone_settings.problems(now),
             upkeep: self.upkeep(),
             uptime: self.started.elapsed(),
