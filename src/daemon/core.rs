@@ -18,9 +18,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, error, info, warn};
 
+use super::checks::{Checks, Ground};
 use super::ending::{End, Ending};
 use super::filters::Filters;
-use super::forward_check::{ForwardCheck, forwarded};
 use super::forwarding::Forwarding;
 use super::host_memory::HostMemory;
 use super::instance_lock::InstanceLock;
@@ -28,14 +28,11 @@ use super::loading::Loading;
 use super::local::Local;
 use super::looks::{DEVICES_INTERVAL, Looks};
 use super::notes::Notes;
-use super::overrides::{Overrides, Routes};
 use super::renaming::{FormerMesh, adopt_former_mesh, carry_over_handles};
 use super::restart_note::Note;
 use super::router_ids::RouterIds;
 use super::segments::Segments;
 use super::settling::{Settling, has_converged};
-use super::traffic::TrafficLog;
-use super::undone::UndoneSettings;
 use super::{Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
@@ -44,7 +41,7 @@ use crate::reconcile::Step;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
 };
-use crate::reconcile::sysctls::{desired_sysctls, undone};
+use crate::reconcile::sysctls::desired_sysctls;
 use crate::routing::{
     Driver, InterfaceIds, MAX_REDISTRIBUTED, News, Redistributed, RouteChanges, Signing, engine_config, redistributed,
 };
@@ -124,10 +121,7 @@ pub(super) struct Daemon {
     /// What could not be carried out, as far as the log has it.
     logged: BTreeSet<String>,
     filters: Filters,
-    overrides: Overrides,
-    traffic: TrafficLog,
-    forward_check: ForwardCheck,
-    undone_settings: UndoneSettings,
+    checks: Checks,
     loading: Loading,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
@@ -214,7 +208,7 @@ impl Daemon {
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
         let inlets =
             Inlets { news, questions, watch, reload: signal(SignalKind::hangup()).context("listening for SIGHUP")? };
-        let overrides = Overrides::new(&local);
+        let checks = Checks::new(&local);
         let daemon = Self {
             engine_watch: drivers.watch_engine(),
             endpoints,
@@ -241,10 +235,7 @@ impl Daemon {
             look_failure: None,
             logged: BTreeSet::new(),
             filters: Filters::new(now),
-            overrides,
-            traffic: TrafficLog::default(),
-            forward_check: ForwardCheck::new(),
-            undone_settings: UndoneSettings::default(),
+            checks,
             loading: Loading::default(),
             refused_reload: None,
             looks: Looks::new(now),
@@ -386,7 +377,7 @@ impl Daemon {
                 let start = Instant::now();
                 match self.kernel.observe(&self.drivers).await {
                     Ok(observed) => {
-                        self.report_undone_settings(&observed);
+                        self.checks.note_settings(self.local.tunnels.keys(), &self.observed, &observed);
                         self.observed = observed;
                     }
                     Err(error) => return self.failed(&error),
@@ -402,7 +393,7 @@ impl Daemon {
                 self.kernel.observe_devices(&mut self.observed, &self.drivers).await;
                 self.looks.at_devices(Instant::now());
             }
-            self.note_traffic();
+            self.checks.note_traffic(&self.observed);
             if self.local.find_interfaces(&self.observed.foreign) {
                 self.interfaces_differ = true;
                 self.configure().await;
@@ -436,34 +427,8 @@ impl Daemon {
         let reachable = self.reachable(&self.observed.state.routes);
         self.segments.carry(&reachable, &self.observed);
         if look != Look::Known {
-            let (fib, routes) = (self.kernel.fib(), routes_to_check(&self.observed, &self.local, &self.redistributed));
-            self.overrides.turn(fib, &routes, Instant::now()).await;
-            let (local, observed) = (&self.local, &self.observed);
-            let chains = self.kernel.forward_chains();
-            self.forward_check.turn(chains, || forwarded(local, observed), Instant::now()).await;
-        }
-    }
-
-    /// Takes note of the counters of the tunnels that have just been looked at.
-    fn note_traffic(&mut self) {
-        let (now, state) = (Instant::now(), &self.observed.state);
-        self.traffic.retain(|interface| state.links.contains_key(interface));
-        for (interface, device) in &state.devices {
-            self.traffic.note(interface, device.traffic, now);
-        }
-    }
-
-    /// Kernel settings that were right and are not any more: another program has written them.
-    fn report_undone_settings(&mut self, now: &Observed) {
-        let [before, now] = [&self.observed, now].map(|observed| &observed.state.sysctls);
-        let settings = undone(&desired_sysctls(self.local.tunnels.keys(), before), before, now);
-        if !settings.is_empty() {
-            self.undone_settings.note(&settings, Instant::now());
-            let settings = settings.join(", ");
-            warn!(
-                settings,
-                "another program has written kernel settings that a router needs otherwise; they are set again"
-            );
+            let Self { checks, kernel, observed, local, redistributed, .. } = self;
+            checks.turn(&Ground { kernel, observed, local, redistributed }).await;
         }
     }
 
@@ -678,7 +643,7 @@ impl Daemon {
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
                 self.filters.expire(Instant::now());
-                self.overrides.reload(&self.local);
+                self.checks.overrides.reload(&self.local);
                 self.kernel.learn(others_routes(&self.local));
                 self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
                 self.kernel.expect_segments(expected_segments(&self.segments));
@@ -796,11 +761,6 @@ fn longest_dead_interval(config: &ospf::Config) -> Duration {
 /// Whether the kernel is to be looked at for segments.
 fn expected_segments(segments: &Segments) -> crate::kernel::Segments {
     if segments.is_empty() { crate::kernel::Segments::Unexpected } else { crate::kernel::Segments::Observed }
-}
-
-/// The routes of which it is looked up whether the kernel uses them.
-fn routes_to_check<'a>(observed: &'a Observed, local: &'a Local, redistributed: &'a Redistributed) -> Routes<'a> {
-    Routes { present: &observed.state.routes, local, redistributed }
 }
 
 /// Whether routes of others matter to this site.

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod beside;
+mod checks;
 mod core;
 mod ending;
 mod filter_report;

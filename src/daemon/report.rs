@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::Bound;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ospf::wire::{Lsa, LsaBody, Options, RouterFlags};
 use ospf::{
@@ -12,14 +12,12 @@ use ospf::{
     RouteKind, RouterId, SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
+use super::checks::Checks;
 use super::filters::Filters;
-use super::forward_check::ForwardCheck;
 use super::forwarding::Forwarding;
 use super::local::Local;
-use super::overrides::Overrides;
 use super::rows::Rows;
 use super::segments::Segments;
-use super::traffic::TrafficLog;
 use super::{lan, lsdb, unreachable};
 use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
 use crate::mesh::IfName;
@@ -35,7 +33,7 @@ pub(super) struct Report<'a> {
     pub local: &'a Local,
     pub backend: Backend,
     pub endpoints: &'a Endpoints,
-    pub traffic: &'a TrafficLog,
+    pub checks: &'a Checks,
     pub ids: &'a InterfaceIds,
     pub routes: &'a BTreeMap<Prefix, ospf::Route>,
     pub forwarding: Forwarding<'a>,
@@ -45,10 +43,6 @@ pub(super) struct Report<'a> {
     pub view: View,
     pub failures: Vec<String>,
     pub filters: &'a Filters,
-    pub overrides: &'a Overrides,
-    pub forward_check: &'a ForwardCheck,
-    /// Kernel settings that others undo again and again.
-    pub undone_settings: Vec<String>,
     pub refused_reload: Option<&'a str>,
     pub redistributed: &'a Redistributed,
     /// What is wrong with the daemon's own files, log and limits.
@@ -265,9 +259,9 @@ impl Report<'_> {
             });
         }
         problems.extend(self.tunnel_problems());
-        problems.extend(self.overrides.problems());
-        problems.extend(self.forward_check.problems());
-        problems.extend(self.undone_settings.iter().cloned());
+        problems.extend(self.checks.overrides.problems());
+        problems.extend(self.checks.forward.problems());
+        problems.extend(self.checks.undone.problems(Instant::now()));
         problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
         problems.extend(self.segments.problems(self.observed, SystemTime::now()));
         let name = |router| self.site_of(router).unwrap_or_else(|| router.to_string());
@@ -326,7 +320,7 @@ impl Report<'_> {
             tag: route.tag,
             type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
             kernel: match self.forwarding.presence(prefix, route) {
-                "installed" if self.overrides.covers(prefix) => "overridden",
+                "installed" if self.checks.overrides.covers(prefix) => "overridden",
                 presence => presence,
             }
             .to_owned(),

@@ -90,7 +90,7 @@ impl Report<'_> {
             let interface = &tunnel.interface;
             let device = self.devices.get(interface).map(|found| &found.device);
             let handshake_age = device.and_then(|device| device.peer.as_ref()?.handshake_age);
-            let flow = self.traffic.flow(interface, tunnel.ospf.timers.hello_interval, Instant::now());
+            let flow = self.checks.traffic.flow(interface, tunnel.ospf.timers.hello_interval, Instant::now());
             let silent = device.is_none() && self.observed.unreadable.contains(interface);
             let exists = self.observed.state.links.contains_key(interface);
             let state = match (exists, device.is_some(), handshake_age) {
@@ -142,7 +142,7 @@ impl Report<'_> {
             dead_interval: interface.dead_interval,
             refused: interface.last_refusal,
             heard: heard.map(|neighbor| (neighbor.state, neighbor.in_state)),
-            receives_for: self.traffic.receives_for(&seen.tunnel.interface, now),
+            receives_for: self.checks.traffic.receives_for(&seen.tunnel.interface, now),
         };
         Some(adjacency_fault(seen.tunnel, &signs))
     }

@@ -11,10 +11,10 @@ use serde::Serialize;
 use tokio::time::{timeout, timeout_at};
 use tracing::info;
 
-use super::{Daemon, Look, Next, routes_to_check};
+use super::{Daemon, Look, Next};
 use crate::control::view::Reloaded;
 use crate::control::{Asked, Cursor, LsaSelection, Noun, Part, Request};
-use crate::daemon::forward_check::forwarded;
+use crate::daemon::checks::Ground;
 use crate::daemon::report::{AreaSummary, Report};
 use crate::kernel::Watch;
 use crate::mesh::IfName;
@@ -25,10 +25,6 @@ const DEVICES_PATIENCE: Duration = Duration::from_millis(700);
 /// How long `nft` may take to list the few sources that are refused, and the whole ruleset.
 const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
 const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
-/// How long the kernel may take for the look-ups of routes.
-const LOOK_UP_PATIENCE: Duration = Duration::from_millis(200);
-/// How long `nft` may take to list the forward chains of others.
-const CHAINS_PATIENCE: Duration = Duration::from_millis(200);
 /// How many are asked at a time.
 const DEVICES_AT_ONCE: usize = 64;
 
@@ -111,9 +107,8 @@ impl Daemon {
         }
         // What was read before is shown if this takes too long.
         let _ = timeout(SAMPLE_PATIENCE, self.filters.sample(&self.kernel, Instant::now())).await;
-        self.look_up_routes().await;
-        let (chains, between) = (self.kernel.forward_chains(), forwarded(&self.local, &self.observed));
-        self.forward_check.ask(chains, between, CHAINS_PATIENCE, Instant::now()).await;
+        let Self { checks, kernel, observed, local, redistributed, .. } = self;
+        checks.look(&Ground { kernel, observed, local, redistributed }).await;
         let devices = self.look_at_devices().await;
         let report = self.report(devices).await?;
         let head = serde_json::to_string(&report.status())?;
@@ -134,7 +129,8 @@ impl Daemon {
             return whole(&self.report(BTreeMap::new()).await?.filters(&dropped, &refused));
         }
         if noun == Noun::Routes && from.is_none() {
-            self.look_up_routes().await;
+            let Self { checks, kernel, observed, local, redistributed, .. } = self;
+            checks.look_up_routes(&Ground { kernel, observed, local, redistributed }).await;
         }
         let devices = if noun == Noun::Tunnels { self.look_at_devices().await } else { BTreeMap::new() };
         let report = self.report(devices).await?;
@@ -157,12 +153,6 @@ impl Daemon {
             Noun::Spf => whole(&report.spf()),
             Noun::L2 | Noun::Filters => unreachable!("answered above"),
         }
-    }
-
-    /// Whether the kernel uses weft's routes; what was known before is shown if this takes too long.
-    async fn look_up_routes(&mut self) {
-        let (fib, routes) = (self.kernel.fib(), routes_to_check(&self.observed, &self.local, &self.redistributed));
-        self.overrides.ask(fib, &routes, LOOK_UP_PATIENCE, Instant::now()).await;
     }
 
     async fn trace(&mut self, host: &str) -> anyhow::Result<Part> {
@@ -203,7 +193,7 @@ impl Daemon {
             local: &self.local,
             backend: self.backend,
             endpoints: &self.endpoints,
-            traffic: &self.traffic,
+            checks: &self.checks,
             ids: &self.ids,
             routes: &self.routes,
             forwarding: self.forwarding(),
@@ -222,9 +212,6 @@ impl Daemon {
             refused_reload: self.refused_reload.as_deref(),
             redistributed: &self.redistributed,
             filters: &self.filters,
-            overrides: &self.overrides,
-            forward_check: &self.forward_check,
-            undone_settings: self.undone_settings.problems(now),
             upkeep: self.upkeep(),
             uptime: self.started.elapsed(),
         })
@@ -233,10 +220,7 @@ impl Daemon {
     /// The WireGuard devices as they are now, and notes their counters.
     async fn look_at_devices(&mut self) -> BTreeMap<IfName, Observation> {
         let devices = self.devices().await;
-        let now = Instant::now();
-        for (interface, found) in &devices {
-            self.traffic.note(interface, found.device.traffic, now);
-        }
+        self.checks.note_devices(&devices);
         devices
     }
 
