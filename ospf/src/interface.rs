@@ -18,6 +18,7 @@ use crate::ids::{InterfaceId, NeighborId, NeighborKey};
 use crate::interface_machine::{InterfaceEvent, InterfaceState, Step, opening, transition};
 use crate::io::{Addressing, LinkState};
 use crate::neighbor::{Adjacency, NeighborEvent};
+use crate::refusal::Refusal;
 use crate::second_speaker::SecondSpeaker;
 use crate::time::Instant;
 use crate::timers::TimerKey;
@@ -66,6 +67,8 @@ pub(crate) struct Interface {
     /// Octets of the LSAs that `delayed_acks` acknowledge.
     pub(crate) delayed_ack_octets: usize,
     pub(crate) counters: Counters,
+    /// Why a packet was last refused, and when.
+    pub(crate) last_refusal: Option<(Refusal, Instant)>,
     /// The key that the last packet was signed with.
     pub(crate) signing_key: Option<(KeyId, KeyStanding)>,
     /// Who was last refused, or replaced, because there can be one router only (§10.5).
@@ -95,6 +98,7 @@ impl Interface {
             delayed_acks: Vec::new(),
             delayed_ack_octets: 0,
             counters: Counters::default(),
+            last_refusal: None,
             signing_key: None,
             contender: None,
             crowded: None,

@@ -40,6 +40,7 @@ impl Engine {
         if let Err(reason) = self.accept(id, arrival, payload) {
             if let Some(interface) = self.interfaces.get_mut(&id) {
                 interface.counters.refuse(reason);
+                interface.last_refusal = Some((reason.counted(), self.now));
             }
             self.event(Event::PacketRefused { interface: id, source, reason });
         }

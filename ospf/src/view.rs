@@ -12,6 +12,7 @@ use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
 use crate::interface_machine::InterfaceState;
 use crate::io::{Addressing, Nexthop, Route, RouteKind};
+use crate::refusal::Refusal;
 use crate::route::{Refused, VirtualLinkObstacle};
 use crate::site_lsas::SiteLsasView;
 use crate::spf_delay::SpfState;
@@ -110,6 +111,8 @@ pub struct InterfaceView {
     pub site_lsas: Option<SiteLsasView>,
     /// What it has seen.
     pub counters: Counters,
+    /// Why a packet was last refused, and how long ago.
+    pub last_refusal: Option<(Refusal, Duration)>,
 }
 
 /// How packets are authenticated, without what with.
@@ -248,6 +251,7 @@ impl Engine {
                 crowded: interface.crowded(self.now).map(|_| self.most_neighbors(id)),
                 site_lsas: self.refused_site_lsas(id),
                 counters: interface.counters.clone(),
+                last_refusal: interface.last_refusal.map(|(reason, at)| (reason, self.now.saturating_since(at))),
             }
         })
     }

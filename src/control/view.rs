@@ -128,8 +128,9 @@ pub struct Tunnel {
     pub rx_bytes: u64,
     /// Octets sent.
     pub tx_bytes: u64,
-    /// `up`: a handshake within the last 180 s; `waiting`: none yet; `stale`: none for longer than 180 s; `missing`: no such interface now;
-    /// `silent`: who should encrypt for it does not answer.
+    /// `up`: a handshake within the last 180 s, and packets both ways since; `one-way`: what it sends is not answered any more; `idle`: it
+    /// sends nothing; `waiting`: no handshake yet; `stale`: none for longer than 180 s; `missing`: no such interface now; `silent`: who
+    /// should encrypt for it does not answer.
     pub state: String,
 }
 
@@ -196,9 +197,9 @@ pub struct Route {
     pub tag: u32,
     /// Of external-2, the type 2 metric; else `null`.
     pub type2_metric: Option<u32>,
-    /// What the kernel has of it: `installed`; `discard`: installed to drop what has no route of its own; `connected`: the kernel has it
-    /// by itself; `own`: this router's address; `refused`: a `[[site.import]]` keeps it out; `different`: another route of weft's to
-    /// the destination; `missing`: none.
+    /// What the kernel has of it: `installed`; `overridden`: installed, but another route or a rule is preferred; `discard`: installed to
+    /// drop what has no route of its own; `connected`: the kernel has it by itself; `own`: this router's address; `refused`: a
+    /// `[[site.import]]` keeps it out; `different`: another route of weft's to the destination; `missing`: none.
     pub kernel: String,
 }
 

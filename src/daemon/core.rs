@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use super::carriers::Listed;
+use super::checks::{Checks, Ground};
 use super::ending::{End, Ending};
 use super::filters::Filters;
 use super::forwarding::Forwarding;
@@ -42,7 +43,7 @@ use crate::reconcile::Step;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
 };
-use crate::reconcile::sysctls::{desired_sysctls, undone};
+use crate::reconcile::sysctls::desired_sysctls;
 use crate::routing::{Driver, InterfaceIds, News, Redistributed, RouteChanges, Signing, engine_config, redistributed};
 use crate::state_file::Written;
 use crate::trace::Recorder;
@@ -122,6 +123,7 @@ pub(super) struct Daemon {
     /// What could not be carried out, as far as the log has it.
     logged: BTreeSet<String>,
     filters: Filters,
+    checks: Checks,
     loading: Loading,
     /// Why the mesh file was not taken at the last SIGHUP.
     refused_reload: Option<String>,
@@ -212,6 +214,7 @@ impl Daemon {
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
         let inlets =
             Inlets { news, questions, watch, reload: signal(SignalKind::hangup()).context("listening for SIGHUP")? };
+        let checks = Checks::new(&local);
         let daemon = Self {
             engine_watch: drivers.watch_engine(),
             endpoints,
@@ -239,6 +242,7 @@ impl Daemon {
             look_failure: None,
             logged: BTreeSet::new(),
             filters: Filters::new(now),
+            checks,
             loading: Loading::default(),
             refused_reload: None,
             looks: Looks::new(now),
@@ -384,7 +388,7 @@ impl Daemon {
                 let start = Instant::now();
                 match self.kernel.observe(&self.drivers).await {
                     Ok(observed) => {
-                        self.report_undone_settings(&observed);
+                        self.checks.note_settings(self.local.tunnels.keys(), &self.observed, &observed);
                         self.observed = observed;
                     }
                     Err(error) => return self.failed(&error),
@@ -400,6 +404,7 @@ impl Daemon {
                 self.kernel.observe_devices(&mut self.observed, &self.drivers).await;
                 self.looks.at_devices(Instant::now());
             }
+            self.checks.note_traffic(&self.observed);
             if self.local.find_interfaces(&self.observed.foreign) {
                 self.interfaces_differ = true;
                 self.configure().await;
@@ -432,18 +437,9 @@ impl Daemon {
         self.segments.tell_ports(&self.observed);
         let reachable = self.reachable(&self.observed.state.routes);
         self.segments.carry(&reachable, &self.observed);
-    }
-
-    /// Kernel settings that were right and are not any more: another program has written them.
-    fn report_undone_settings(&self, now: &Observed) {
-        let [before, now] = [&self.observed, now].map(|observed| &observed.state.sysctls);
-        let settings = undone(&desired_sysctls(self.local.tunnels.keys(), before), before, now);
-        if !settings.is_empty() {
-            let settings = settings.join(", ");
-            warn!(
-                settings,
-                "another program has written kernel settings that a router needs otherwise; they are set again"
-            );
+        if look != Look::Known {
+            let Self { checks, kernel, observed, local, redistributed, .. } = self;
+            checks.turn(&Ground { kernel, observed, local, redistributed }).await;
         }
     }
 
@@ -644,6 +640,7 @@ impl Daemon {
                 self.refused_reload = None;
                 self.endpoints.set(self.local.tunnels.values());
                 self.filters.expire(Instant::now());
+                self.checks.overrides.reload(&self.local);
                 self.kernel.learn(others_routes(&self.local));
                 self.segments.reload(&self.local.mesh, &self.local.site, SystemTime::now());
                 self.kernel.expect_segments(expected_segments(&self.segments));

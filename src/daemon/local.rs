@@ -14,7 +14,7 @@ use crate::keys::{PresharedKey, PrivateKey};
 use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, SiteInterface, Tunnel};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
-    Admin, AllowedIps, Backend, Device, FWMARK, Foreign, Identity, Link, Peer, Preshared, State,
+    Admin, AllowedIps, Backend, Device, FWMARK, Foreign, Identity, Link, Peer, Preshared, State, Traffic,
 };
 use crate::routing::Keyring;
 
@@ -151,6 +151,7 @@ impl Local {
                 handshake_age: None,
             }),
             strangers: BTreeSet::new(),
+            traffic: Traffic::default(),
         }
     }
 }

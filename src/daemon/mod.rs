@@ -4,11 +4,14 @@
 //! should exist ([`local`]), netlink's view into link states ([`interfaces`]), all of it into what is shown ([`report`]).
 
 mod backoff;
+mod beside;
 mod carriers;
+mod checks;
 mod core;
 mod ending;
 mod filter_report;
 mod filters;
+mod forward_check;
 mod forwarding;
 mod host_memory;
 mod instance_lock;
@@ -22,6 +25,7 @@ mod lsdb;
 mod memory;
 mod notes;
 mod offline_withdrawal;
+mod overrides;
 mod privileges;
 mod removal;
 mod renaming;
@@ -33,6 +37,9 @@ mod segment_report;
 mod segments;
 mod service_manager;
 mod settling;
+mod traffic;
+mod tunnel_report;
+mod undone;
 mod unreachable;
 
 use std::path::{Path, PathBuf};

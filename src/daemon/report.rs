@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::Bound;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ospf::wire::{Lsa, LsaBody, Options, RouterFlags};
 use ospf::{
@@ -13,6 +13,7 @@ use ospf::{
 };
 
 use super::carriers::Listed;
+use super::checks::Checks;
 use super::filters::Filters;
 use super::forwarding::Forwarding;
 use super::local::Local;
@@ -20,18 +21,20 @@ use super::rows::Rows;
 use super::segments::Segments;
 use super::{lan, lsdb, unreachable};
 use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
-use crate::mesh::{IfName, Tunnel};
+use crate::mesh::IfName;
 use crate::reconcile::state::{Backend, Observed};
 use crate::routing::{InterfaceIds, LsdbPart, MAX_REDISTRIBUTED, Redistributed, View};
-use crate::tunnel::Observation;
+use crate::tunnel::{Endpoints, Observation};
 
 /// WireGuard's REJECT_AFTER_TIME: a session older than this carries nothing any more.
-const SESSION_LIFETIME: Duration = Duration::from_secs(180);
+pub(super) const SESSION_LIFETIME: Duration = Duration::from_secs(180);
 
 /// Everything that can be shown, at one moment.
 pub(super) struct Report<'a> {
     pub local: &'a Local,
     pub backend: Backend,
+    pub endpoints: &'a Endpoints,
+    pub checks: &'a Checks,
     pub ids: &'a InterfaceIds,
     pub routes: &'a BTreeMap<Prefix, ospf::Route>,
     pub forwarding: Forwarding<'a>,
@@ -74,19 +77,17 @@ impl AreaSummary {
 
 impl Report<'_> {
     pub(super) fn status(&self) -> view::Status {
-        let tunnels = self.tunnels();
-        let neighbors = self.neighbors();
         view::Status {
             mesh: self.local.mesh.name.clone(),
             site: self.local.site.name.clone(),
             router_id: self.local.site.loopback,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: seconds(self.uptime),
-            problems: self.problems(&tunnels, &neighbors),
+            problems: self.problems(),
             notes: self.listed.notes(),
             prefixes: self.listed.shown(self.local),
-            tunnels,
-            neighbors,
+            tunnels: self.tunnels(),
+            neighbors: self.neighbors(),
             stub_router: match self.view.stub_router.0 {
                 StubRouterState::Transit => "transit",
                 StubRouterState::Stub => "stub",
@@ -97,12 +98,6 @@ impl Report<'_> {
             // They are written behind the rest, part by part.
             routes: Vec::new(),
         }
-    }
-
-    pub(super) fn tunnels(&self) -> Vec<view::Tunnel> {
-        let mut tunnels: Vec<&Tunnel> = self.local.tunnels.values().collect();
-        tunnels.sort_by_key(|tunnel| tunnel.peer_id);
-        tunnels.into_iter().map(|tunnel| self.tunnel(tunnel)).collect()
     }
 
     pub(super) fn neighbors(&self) -> Vec<view::Neighbor> {
@@ -242,7 +237,7 @@ impl Report<'_> {
     }
 
     /// What an operator should look at, the worst first.
-    fn problems(&self, tunnels: &[view::Tunnel], neighbors: &[view::Neighbor]) -> Vec<String> {
+    fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if let Some(reason) = self.refused_reload {
             let first = reason.lines().next().unwrap_or_default();
@@ -267,16 +262,10 @@ impl Report<'_> {
                 _ => continue,
             });
         }
-        for tunnel in tunnels {
-            let full = neighbors.iter().any(|n| n.interface == tunnel.interface && n.state == "Full");
-            match tunnel.state.as_str() {
-                "up" if full => {}
-                "up" => {
-                    problems.push(format!("{}: tunnel up, no OSPF adjacency with {}", tunnel.interface, tunnel.site))
-                }
-                state => problems.push(format!("{}: tunnel to {} is {state}", tunnel.interface, tunnel.site)),
-            }
-        }
+        problems.extend(self.tunnel_problems());
+        problems.extend(self.checks.overrides.problems());
+        problems.extend(self.checks.forward.problems());
+        problems.extend(self.checks.undone.problems(Instant::now()));
         problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
         problems.extend(self.listed.problems(self.observed));
         problems.extend(self.segments.problems(self.observed, SystemTime::now()));
@@ -324,36 +313,6 @@ impl Report<'_> {
         }
     }
 
-    fn tunnel(&self, tunnel: &Tunnel) -> view::Tunnel {
-        let device = self.devices.get(&tunnel.interface);
-        let peer = device.and_then(|device| device.device.peer.as_ref());
-        let handshake_age = peer.and_then(|peer| peer.handshake_age);
-        let silent = device.is_none() && self.observed.unreadable.contains(&tunnel.interface);
-        let state = match (self.observed.state.links.contains_key(&tunnel.interface), device.is_some(), handshake_age) {
-            (true, false, _) if silent => "silent",
-            (false, ..) | (_, false, _) => "missing",
-            (true, true, None) => "waiting",
-            (true, true, Some(age)) if age > SESSION_LIFETIME => "stale",
-            (true, true, Some(_)) => "up",
-        };
-        view::Tunnel {
-            interface: tunnel.interface.to_string(),
-            site: tunnel.peer.clone(),
-            backend: match self.backend {
-                Backend::Kernel => "kernel",
-                Backend::Userspace => "userspace",
-            }
-            .to_owned(),
-            public_key: tunnel.peer_key.to_string(),
-            endpoint: peer.and_then(|peer| peer.endpoint),
-            listen_port: tunnel.listen_port,
-            handshake_age_s: handshake_age.map(seconds),
-            rx_bytes: device.map_or(0, |device| device.rx_bytes),
-            tx_bytes: device.map_or(0, |device| device.tx_bytes),
-            state: state.to_owned(),
-        }
-    }
-
     fn route(&self, prefix: Prefix, route: &ospf::Route) -> view::Route {
         view::Route {
             prefix: prefix.to_string(),
@@ -365,7 +324,11 @@ impl Report<'_> {
             originator_sites: route.originators.iter().map(|router| self.site_of(*router)).collect(),
             tag: route.tag,
             type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
-            kernel: self.forwarding.presence(prefix, route).to_owned(),
+            kernel: match self.forwarding.presence(prefix, route) {
+                "installed" if self.checks.overrides.covers(prefix) => "overridden",
+                presence => presence,
+            }
+            .to_owned(),
         }
     }
 
@@ -558,6 +521,6 @@ fn by_packet_type(counts: &[u64; 5]) -> BTreeMap<String, u64> {
 }
 
 /// Seconds, to the millisecond.
-fn seconds(duration: Duration) -> f64 {
+pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_millis() as f64 / 1000.0
 }

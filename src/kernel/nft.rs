@@ -180,7 +180,8 @@ impl Nft {
         self.json(&["list", "set", "ip", &Ruleset::table(mesh), SAMPLES]).await
     }
 
-    async fn json(&self, arguments: &[&str]) -> Result<Value, NftError> {
+    /// What the program says to these arguments, as JSON; null where it refuses them.
+    pub async fn json(&self, arguments: &[&str]) -> Result<Value, NftError> {
         let output = self.run(&[&["--json"], arguments].concat(), "").await?;
         // Nothing is listed where there is no such table.
         Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())

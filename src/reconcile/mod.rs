@@ -6,6 +6,7 @@
 
 mod attempts;
 pub mod carriers;
+pub mod fib;
 pub mod filter;
 pub mod overlay;
 mod plan;

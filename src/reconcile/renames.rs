@@ -28,7 +28,7 @@ mod tests {
     use super::*;
     use crate::keys::PrivateKey;
     use crate::reconcile::state::{
-        Admin, AllowedIps, Backend, FWMARK, ForeignInterface, Identity, Link, Peer, Preshared,
+        Admin, AllowedIps, Backend, FWMARK, ForeignInterface, Identity, Link, Peer, Preshared, Traffic,
     };
 
     fn name(text: &str) -> IfName {
@@ -51,6 +51,7 @@ mod tests {
             fwmark: FWMARK,
             peer: Some(peer),
             strangers: BTreeSet::new(),
+            traffic: Traffic::default(),
         };
         state.devices.insert(name(interface), device);
     }

@@ -93,6 +93,17 @@ pub struct Device {
     pub peer: Option<Peer>,
     /// Observed: every further peer, put there by somebody else. Desired: empty.
     pub strangers: BTreeSet<PublicKey>,
+    /// Observed: what went through it. Desired: nothing.
+    pub traffic: Traffic,
+}
+
+/// Octets of the UDP packets of a WireGuard device, handshakes and keepalives among them, since its peers were set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// From its peers.
+    pub received: u64,
+    /// To its peers.
+    pub sent: u64,
 }
 
 /// The key pair of a device. Equal if the public halves are.

@@ -53,8 +53,7 @@ fn routes(routes: &[Route]) -> String {
         *kinds.entry(&route.kind).or_default() += 1;
     }
     let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    let differing: Vec<Route> =
-        routes.iter().filter(|route| matches!(route.kernel.as_str(), "different" | "missing")).cloned().collect();
+    let differing: Vec<Route> = routes.iter().filter(|route| is_wrong(&route.kernel)).cloned().collect();
     let mut text = format!("  {} in all: {}; `weft show routes` lists them\n", routes.len(), kinds.join(", "));
     if !differing.is_empty() {
         let first = if differing.len() > MOST_ROUTES { format!("; the first {MOST_ROUTES}:") } else { ":".to_owned() };
@@ -62,6 +61,10 @@ fn routes(routes: &[Route]) -> String {
         text.push_str(&nouns::routes(&differing[..differing.len().min(MOST_ROUTES)]));
     }
     text
+}
+
+fn is_wrong(kernel: &str) -> bool {
+    matches!(kernel, "different" | "missing" | "overridden")
 }
 
 #[cfg(test)]

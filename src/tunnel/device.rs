@@ -20,7 +20,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::uapi::{Found, FoundPeer, Uapi, digest, public_half};
 use crate::keys::PublicKey;
 use crate::mesh::IfName;
-use crate::reconcile::state::{AllowedIps, Backend, Device, Identity, Peer, Preshared};
+use crate::reconcile::state::{AllowedIps, Backend, Device, Identity, Peer, Preshared, Traffic};
 use crate::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
 
 /// A device that has not said within this time how it is, is not read.
@@ -32,17 +32,13 @@ const KERNEL_CALLS: usize = 16;
 
 static KERNEL_PLACES: Semaphore = Semaphore::const_new(KERNEL_CALLS);
 
-/// A device as it is, and what passed through it.
+/// A device as it is.
 #[derive(Debug, Clone)]
 pub struct Observation {
     /// Who answered.
     pub backend: Backend,
-    /// Its configuration.
+    /// Its configuration, and what passed through it.
     pub device: Device,
-    /// Bytes received from its peers.
-    pub rx_bytes: u64,
-    /// Bytes sent to its peers.
-    pub tx_bytes: u64,
 }
 
 /// Reads the device of `interface`; `None` if nothing answers for it, or it has no private key yet.
@@ -176,8 +172,10 @@ fn found_peer(info: &PeerInfo) -> FoundPeer {
 
 fn observation(mut found: Found, backend: Backend) -> Option<Observation> {
     let now = SystemTime::now();
-    let (rx_bytes, tx_bytes) =
-        found.peers.iter().fold((0, 0), |(rx, tx), peer| (rx + peer.rx_bytes, tx + peer.tx_bytes));
+    let traffic = found.peers.iter().fold(Traffic::default(), |sum, peer| Traffic {
+        received: sum.received.saturating_add(peer.rx_bytes),
+        sent: sum.sent.saturating_add(peer.tx_bytes),
+    });
     // The peer is the one last heard from; those next to it do not belong there.
     found.peers.sort_by_key(|peer| peer.last_handshake);
     let last_heard = found.peers.pop();
@@ -189,8 +187,9 @@ fn observation(mut found: Found, backend: Backend) -> Option<Observation> {
         fwmark: found.fwmark,
         peer: last_heard.map(|info| peer(&info, now)),
         strangers,
+        traffic,
     };
-    Some(Observation { backend, device, rx_bytes, tx_bytes })
+    Some(Observation { backend, device })
 }
 
 fn peer(found: &FoundPeer, now: SystemTime) -> Peer {

@@ -9,4 +9,5 @@ mod faults;
 mod licences;
 mod router;
 mod secrets;
+mod status;
 mod tunnel;

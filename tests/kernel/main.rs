@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod capture;
+mod fib;
 mod filter;
 #[path = "../../netns-tests/harness/forge.rs"]
 #[allow(dead_code, reason = "shared with tests of whole meshes, which use other parts")]

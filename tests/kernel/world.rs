@@ -16,7 +16,7 @@ use weft::keys::PrivateKey;
 use weft::mesh::IfName;
 use weft::reconcile::state::{
     Admin, AllowedIps, Backend, Device, FWMARK, Identity, Link, MAIN_TABLE, Nexthop, Observed, Peer, Preshared, Route,
-    RouteKey, State,
+    RouteKey, State, Traffic,
 };
 use weft::reconcile::sysctls::desired_sysctls;
 use weft::reconcile::tunnels::{AllowedIpsChange, DeviceChange, Tunnels};
@@ -180,6 +180,7 @@ impl Tunnels for Engine {
             fwmark: 0,
             peer: None,
             strangers: BTreeSet::new(),
+            traffic: Traffic::default(),
         });
         if let Some(key) = &change.private_key {
             device.identity = Identity::Desired(key.clone());
@@ -305,6 +306,7 @@ pub fn tunnels_to(sites: &[u8]) -> State {
             fwmark: FWMARK,
             peer: Some(peer),
             strangers: BTreeSet::new(),
+            traffic: Traffic::default(),
         };
         state.links.insert(tunnel(id), Link { backend: Backend::Userspace, mtu: 1420, admin: Admin::Up });
         state.devices.insert(tunnel(id), device);

@@ -180,6 +180,8 @@ fn corner_case_21_a_hello_is_refused_by_name_and_counted_and_its_mask_is_nobodys
         world.inject(to, 1, PacketBody::Hello(hello));
         let counted = world.engines[0].interfaces().next().unwrap().counters.refused[&reason];
         assert_eq!(counted, 2, "{reason:?}");
+        let last = world.engines[0].interfaces().next().unwrap().last_refusal;
+        assert_eq!(last, Some((reason, Duration::ZERO)));
         assert!(
             world.events[0].iter().any(|event| matches!(event, Event::PacketRefused { reason: r, .. } if *r == reason))
         );

@@ -14,6 +14,7 @@ use tracing::info;
 use super::{Daemon, Look, Next};
 use crate::control::view::Reloaded;
 use crate::control::{Asked, Cursor, LsaSelection, Noun, Part, Request};
+use crate::daemon::checks::Ground;
 use crate::daemon::report::{AreaSummary, Report};
 use crate::kernel::Watch;
 use crate::mesh::IfName;
@@ -26,13 +27,6 @@ const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
 const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
 /// How many are asked at a time.
 const DEVICES_AT_ONCE: usize = 64;
-
-/// Whether an answer needs to know of WireGuard devices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Devices {
-    Asked,
-    Ignored,
-}
 
 impl Daemon {
     /// Answers, or does what is to be done first.
@@ -109,11 +103,14 @@ impl Daemon {
     /// Everything at a glance; its routes come last, for there may be very many.
     async fn status(&mut self, from: Option<Cursor>) -> anyhow::Result<Part> {
         if from.is_some() {
-            return self.report(Devices::Ignored).await?.routes_part(from, "}");
+            return self.report(BTreeMap::new()).await?.routes_part(from, "}");
         }
         // What was read before is shown if this takes too long.
         let _ = timeout(SAMPLE_PATIENCE, self.filters.sample(&self.kernel, Instant::now())).await;
-        let report = self.report(Devices::Asked).await?;
+        let Self { checks, kernel, observed, local, redistributed, .. } = self;
+        checks.look(&Ground { kernel, observed, local, redistributed }).await;
+        let devices = self.look_at_devices().await;
+        let report = self.report(devices).await?;
         let head = serde_json::to_string(&report.status())?;
         let mut part = report.routes_part(None, "}")?;
         part.json.insert_str(0, head.strip_suffix("[]}").unwrap_or(&head));
@@ -124,14 +121,18 @@ impl Daemon {
         if noun == Noun::L2 {
             self.look_at_segments().await?;
             let limited = timeout(SAMPLE_PATIENCE, self.kernel.limited_frames()).await.unwrap_or_default();
-            return whole(&self.report(Devices::Ignored).await?.segments(&limited));
+            return whole(&self.report(BTreeMap::new()).await?.segments(&limited));
         }
         if noun == Noun::Filters {
             let listed = timeout(LISTING_PATIENCE, self.kernel.drops()).await;
             let (dropped, refused) = listed.context("nft has not listed the ruleset in time")??;
-            return whole(&self.report(Devices::Ignored).await?.filters(&dropped, &refused));
+            return whole(&self.report(BTreeMap::new()).await?.filters(&dropped, &refused));
         }
-        let devices = if noun == Noun::Tunnels { Devices::Asked } else { Devices::Ignored };
+        if noun == Noun::Routes && from.is_none() {
+            let Self { checks, kernel, observed, local, redistributed, .. } = self;
+            checks.look_up_routes(&Ground { kernel, observed, local, redistributed }).await;
+        }
+        let devices = if noun == Noun::Tunnels { self.look_at_devices().await } else { BTreeMap::new() };
         let report = self.report(devices).await?;
         match noun {
             Noun::Neighbors => whole(&report.neighbors()),
@@ -156,7 +157,7 @@ impl Daemon {
 
     async fn trace(&mut self, host: &str) -> anyhow::Result<Part> {
         self.look_at_segments().await?;
-        whole(&self.report(Devices::Ignored).await?.trace(host))
+        whole(&self.report(BTreeMap::new()).await?.trace(host))
     }
 
     /// Counters, and ports where hosts were heard, change without a word.
@@ -184,16 +185,15 @@ impl Daemon {
         }
     }
 
-    async fn report(&self, devices: Devices) -> anyhow::Result<Report<'_>> {
+    /// With the WireGuard devices, where the answer needs to know of them.
+    async fn report(&self, devices: BTreeMap<IfName, Observation>) -> anyhow::Result<Report<'_>> {
         let now = Instant::now();
         let attempts = self.kernel.attempts().problems(now);
-        let devices = match devices {
-            Devices::Asked => self.devices().await,
-            Devices::Ignored => BTreeMap::new(),
-        };
         Ok(Report {
             local: &self.local,
             backend: self.backend,
+            endpoints: &self.endpoints,
+            checks: &self.checks,
             ids: &self.ids,
             routes: &self.routes,
             forwarding: self.forwarding(),
@@ -216,6 +216,13 @@ impl Daemon {
             upkeep: self.upkeep(),
             uptime: self.started.elapsed(),
         })
+    }
+
+    /// The WireGuard devices as they are now, and notes their counters.
+    async fn look_at_devices(&mut self) -> BTreeMap<IfName, Observation> {
+        let devices = self.devices().await;
+        self.checks.note_devices(&devices);
+        devices
     }
 
     /// The WireGuard devices as they are now. One that cannot be read is left out; the loop has said why.

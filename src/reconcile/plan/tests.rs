@@ -9,7 +9,7 @@ use super::*;
 use crate::keys::{PresharedKey, PrivateKey};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
-    Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, Selector,
+    Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, Selector, Traffic,
 };
 
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -61,6 +61,7 @@ fn wanted(backend: Backend, sites: &[u8]) -> State {
                 handshake_age: None,
             }),
             strangers: BTreeSet::new(),
+            traffic: Traffic::default(),
         };
         state.links.insert(interface(id), Link { backend, mtu: 1420, admin: Admin::Up });
         state.devices.insert(interface(id), device);
@@ -198,6 +199,7 @@ fn blank() -> Device {
         fwmark: 0,
         peer: None,
         strangers: BTreeSet::new(),
+        traffic: Traffic::default(),
     }
 }
 

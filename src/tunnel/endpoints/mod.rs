@@ -5,4 +5,4 @@
 mod lookup;
 mod resolver;
 
-pub use resolver::Endpoints;
+pub use resolver::{Endpoints, Unresolved};

@@ -8,7 +8,7 @@ use tokio::net::lookup_host;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
-use super::lookup::{Lookup, Outcome, Question};
+use super::lookup::{HANDSHAKE_OLD, Lookup, Outcome, Question};
 use crate::mesh::{Host, IfName, Tunnel};
 use crate::tunnel::device;
 
@@ -27,7 +27,25 @@ pub struct Endpoints {
 
 enum Endpoint {
     Fixed(SocketAddr),
-    Named { name: String, port: u16, lookup: Lookup },
+    Named { name: String, port: u16, lookup: Lookup, failure: Option<Failure> },
+}
+
+/// A name that does not resolve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unresolved {
+    /// The name.
+    pub name: String,
+    /// What the resolver says.
+    pub error: String,
+    /// For how long it has said so, or the like.
+    pub since: Duration,
+    /// The address that it had before, which is used on.
+    pub former: Option<IpAddr>,
+}
+
+struct Failure {
+    error: String,
+    since: Instant,
 }
 
 /// An answer, with the name and port it is about: after a reload the interface may lead elsewhere.
@@ -40,7 +58,7 @@ struct Answered {
 
 enum Answer {
     Handshake(Option<Duration>),
-    Addresses(Vec<IpAddr>),
+    Addresses(Result<Vec<IpAddr>, String>),
 }
 
 impl Endpoints {
@@ -53,9 +71,7 @@ impl Endpoints {
                 Host::Address(address) => Endpoint::Fixed(SocketAddr::new(*address, *port)),
                 Host::Name(name) => match before.remove(&tunnel.interface) {
                     Some(known) if known.is_named(name, *port) => known,
-                    _ => {
-                        Endpoint::Named { name: name.clone(), port: *port, lookup: Lookup::new(*port, Instant::now()) }
-                    }
+                    _ => Endpoint::named(name.clone(), *port),
                 },
             };
             self.tunnels.insert(tunnel.interface.clone(), endpoint);
@@ -68,6 +84,19 @@ impl Endpoints {
             Endpoint::Fixed(address) => Some(*address),
             Endpoint::Named { lookup, .. } => lookup.endpoint(),
         }
+    }
+
+    /// What the resolver says of the name of `interface`'s peer, if it does not resolve.
+    pub fn unresolved(&self, interface: &IfName, now: Instant) -> Option<Unresolved> {
+        let Endpoint::Named { name, lookup, failure: Some(failure), .. } = self.tunnels.get(interface)? else {
+            return None;
+        };
+        Some(Unresolved {
+            name: name.clone(),
+            error: failure.error.clone(),
+            since: now.saturating_duration_since(failure.since),
+            former: lookup.endpoint().map(|endpoint| endpoint.ip()),
+        })
     }
 
     /// Works until the endpoint of an interface moves, and names the interface. Cancel safe; to be awaited all the time,
@@ -92,7 +121,7 @@ impl Endpoints {
     fn ask(&mut self) {
         let now = Instant::now();
         for (interface, endpoint) in &mut self.tunnels {
-            let Endpoint::Named { name, port, lookup } = endpoint else { continue };
+            let Endpoint::Named { name, port, lookup, .. } = endpoint else { continue };
             if self.questions.len() >= MAX_QUESTIONS {
                 return; // the end of one wakes us again
             }
@@ -119,26 +148,44 @@ impl Endpoints {
 
     fn take(&mut self, Answered { interface, name, port, answer }: Answered) -> Option<IfName> {
         let endpoint = self.tunnels.get_mut(&interface).filter(|endpoint| endpoint.is_named(&name, port))?;
-        let Endpoint::Named { lookup, .. } = endpoint else { return None };
+        let Endpoint::Named { lookup, failure, .. } = endpoint else { return None };
         let now = Instant::now();
-        match answer {
+        let addresses = match answer {
             Answer::Handshake(age) => {
                 lookup.handshake(now, age);
-                None
-            }
-            Answer::Addresses(addresses) => match lookup.addresses(now, &addresses) {
-                Outcome::Kept => None,
-                Outcome::Moved => {
-                    let endpoint = lookup.endpoint().map(tracing::field::display);
-                    tracing::info!(iface = %interface, name, endpoint, "endpoint resolved");
-                    Some(interface)
+                if age.is_some_and(|age| age < HANDSHAKE_OLD) {
+                    // The address that it had is right: the name is not looked up meanwhile, and may resolve again.
+                    *failure = None;
                 }
-            },
+                return None;
+            }
+            Answer::Addresses(Ok(addresses)) => {
+                *failure = None;
+                addresses
+            }
+            Answer::Addresses(Err(error)) => {
+                tracing::warn!(name, error, "endpoint does not resolve");
+                let since = failure.take().map_or(now, |failure| failure.since);
+                *failure = Some(Failure { error, since });
+                Vec::new()
+            }
+        };
+        match lookup.addresses(now, &addresses) {
+            Outcome::Kept => None,
+            Outcome::Moved => {
+                let endpoint = lookup.endpoint().map(tracing::field::display);
+                tracing::info!(iface = %interface, name, endpoint, "endpoint resolved");
+                Some(interface)
+            }
         }
     }
 }
 
 impl Endpoint {
+    fn named(name: String, port: u16) -> Self {
+        Self::Named { name, port, lookup: Lookup::new(port, Instant::now()), failure: None }
+    }
+
     fn is_named(&self, wanted: &str, at: u16) -> bool {
         matches!(self, Self::Named { name, port, .. } if name == wanted && *port == at)
     }
@@ -168,14 +215,17 @@ async fn handshake_age(interface: &IfName) -> Option<Duration> {
     }
 }
 
-async fn resolve(name: &str, port: u16) -> Vec<IpAddr> {
-    let error = match timeout(PATIENCE, lookup_host((name, port))).await {
-        Ok(Ok(found)) => return found.map(|address| address.ip()).collect(),
-        Ok(Err(error)) => error.to_string(),
-        Err(_elapsed) => format!("no answer within {} s", PATIENCE.as_secs()),
-    };
-    tracing::warn!(name, error, "endpoint does not resolve");
-    Vec::new()
+/// # Errors
+/// What the resolver says; no addresses are an error, too.
+async fn resolve(name: &str, port: u16) -> Result<Vec<IpAddr>, String> {
+    match timeout(PATIENCE, lookup_host((name, port))).await {
+        Ok(Ok(found)) => {
+            let found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+            if found.is_empty() { Err("it has no address".to_owned()) } else { Ok(found) }
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_elapsed) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
 }
 
 #[cfg(test)]
@@ -188,7 +238,7 @@ mod tests {
         let mut endpoints = Endpoints::default();
         let endpoint = match host {
             Host::Address(address) => Endpoint::Fixed(SocketAddr::new(address, 51820)),
-            Host::Name(name) => Endpoint::Named { name, port: 51820, lookup: Lookup::new(51820, Instant::now()) },
+            Host::Name(name) => Endpoint::named(name, 51820),
         };
         endpoints.tunnels.insert(interface.clone(), endpoint);
         (endpoints, interface)
@@ -213,9 +263,35 @@ mod tests {
     #[tokio::test]
     async fn an_answer_about_a_former_name_is_dropped() {
         let (mut endpoints, interface) = endpoints(Host::Name("new.example".into()));
-        let answer = Answer::Addresses(vec!["192.0.2.1".parse().unwrap()]);
+        let answer = Answer::Addresses(Ok(vec!["192.0.2.1".parse().unwrap()]));
         let late = Answered { interface: interface.clone(), name: "old.example".into(), port: 51820, answer };
         assert_eq!(endpoints.take(late), None);
         assert_eq!(endpoints.endpoint(&interface), None);
+    }
+
+    #[test]
+    fn a_name_that_does_not_resolve_is_reported_with_its_first_failure_until_it_does_or_its_address_proves_right() {
+        let (mut endpoints, interface) = endpoints(Host::Name("vpn.example".into()));
+        let begin = Instant::now();
+        let mut answer = |answer: Answer| {
+            let Some(Endpoint::Named { lookup, .. }) = endpoints.tunnels.get_mut(&interface) else { unreachable!() };
+            // Whatever it wants to know: an hour later it wants to know something.
+            lookup.poll(begin + Duration::from_secs(3600));
+            endpoints.take(Answered { interface: interface.clone(), name: "vpn.example".into(), port: 51820, answer });
+            endpoints.unresolved(&interface, Instant::now() + Duration::from_secs(60))
+        };
+        let failed = |error: &str| Answer::Addresses(Err(error.to_owned()));
+        let first = answer(failed("no such name")).unwrap();
+        assert_eq!((first.name.as_str(), first.error.as_str(), first.former), ("vpn.example", "no such name", None));
+        let second = answer(failed("no answer within 10 s")).unwrap();
+        assert_eq!(second.error, "no answer within 10 s");
+        assert!(second.since >= Duration::from_secs(60));
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        assert_eq!(answer(Answer::Addresses(Ok(vec![address]))), None);
+        assert_eq!(answer(Answer::Handshake(None)), None);
+        assert_eq!(answer(failed("no such name")).unwrap().former, Some(address));
+        assert!(answer(Answer::Handshake(Some(HANDSHAKE_OLD))).is_some());
+        assert!(answer(failed("no such name")).is_some());
+        assert_eq!(answer(Answer::Handshake(Some(Duration::from_secs(1)))), None);
     }
 }

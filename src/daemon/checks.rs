@@ -1,0 +1,111 @@
+//! What is checked besides what weft does itself: whether that has the effect that is meant. None of it holds up the loop.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::forward_check::{ForwardCheck, forwarded};
+use super::local::Local;
+use super::overrides::{Overrides, Routes};
+use super::traffic::TrafficLog;
+use super::undone::UndoneSettings;
+use crate::kernel::Kernel;
+use crate::mesh::IfName;
+use crate::reconcile::state::{Observed, Traffic};
+use crate::reconcile::sysctls::{desired_sysctls, undone};
+use crate::routing::Redistributed;
+use crate::tunnel::Observation;
+
+/// How long whoever asks waits for the kernel to look up routes, and for `nft` to list forward chains of others.
+const LOOK_UP_PATIENCE: Duration = Duration::from_millis(200);
+const CHAINS_PATIENCE: Duration = Duration::from_millis(200);
+
+/// The checks, and what they have found.
+#[derive(Debug)]
+pub(super) struct Checks {
+    pub overrides: Overrides,
+    pub forward: ForwardCheck,
+    pub traffic: TrafficLog,
+    pub undone: UndoneSettings,
+}
+
+/// What the checks go by.
+pub(super) struct Ground<'a> {
+    pub kernel: &'a Kernel,
+    pub observed: &'a Observed,
+    pub local: &'a Local,
+    pub redistributed: &'a Redistributed,
+}
+
+impl Ground<'_> {
+    /// The routes of which it is looked up whether the kernel uses them.
+    fn routes(&self) -> Routes<'_> {
+        Routes { present: &self.observed.state.routes, local: self.local, redistributed: self.redistributed }
+    }
+}
+
+impl Checks {
+    pub fn new(local: &Local) -> Self {
+        Self {
+            overrides: Overrides::new(local),
+            forward: ForwardCheck::new(),
+            traffic: TrafficLog::default(),
+            undone: UndoneSettings::default(),
+        }
+    }
+
+    /// Takes note of the counters of the tunnels that the loop has just looked at.
+    pub fn note_traffic(&mut self, observed: &Observed) {
+        let (now, state) = (Instant::now(), &observed.state);
+        self.traffic.retain(|interface| state.links.contains_key(interface));
+        let counters = state.devices.iter().map(|(interface, device)| (interface, device.traffic));
+        self.note_counters(counters, now);
+    }
+
+    /// As [`Checks::note_traffic`], of those that were looked at because somebody asks.
+    pub fn note_devices(&mut self, devices: &BTreeMap<IfName, Observation>) {
+        let counters = devices.iter().map(|(interface, found)| (interface, found.device.traffic));
+        self.note_counters(counters, Instant::now());
+    }
+
+    fn note_counters<'i>(&mut self, counters: impl Iterator<Item = (&'i IfName, Traffic)>, now: Instant) {
+        for (interface, traffic) in counters {
+            self.traffic.note(interface, traffic, now);
+        }
+    }
+
+    /// Takes note of kernel settings that were right before and are not now: another program has written them.
+    pub fn note_settings<'t>(&mut self, tunnels: impl Iterator<Item = &'t IfName>, before: &Observed, now: &Observed) {
+        let [before, now] = [before, now].map(|observed| &observed.state.sysctls);
+        let settings = undone(&desired_sysctls(tunnels, before), before, now);
+        if !settings.is_empty() {
+            self.undone.note(&settings, Instant::now());
+            let settings = settings.join(", ");
+            warn!(
+                settings,
+                "another program has written kernel settings that a router needs otherwise; they are set again"
+            );
+        }
+    }
+
+    /// Takes in what was found, and looks again if it is time. Waits for nothing.
+    pub async fn turn(&mut self, ground: &Ground<'_>) {
+        let now = Instant::now();
+        self.overrides.turn(ground.kernel.fib(), &ground.routes(), now).await;
+        let between = || forwarded(ground.local, ground.observed);
+        self.forward.turn(ground.kernel.forward_chains(), between, now).await;
+    }
+
+    /// Looks at routes because somebody asks. What was known before is shown if it takes too long.
+    pub async fn look_up_routes(&mut self, ground: &Ground<'_>) {
+        self.overrides.ask(ground.kernel.fib(), &ground.routes(), LOOK_UP_PATIENCE, Instant::now()).await;
+    }
+
+    /// Looks at everything because somebody asks.
+    pub async fn look(&mut self, ground: &Ground<'_>) {
+        self.look_up_routes(ground).await;
+        let between = forwarded(ground.local, ground.observed);
+        self.forward.ask(ground.kernel.forward_chains(), between, CHAINS_PATIENCE, Instant::now()).await;
+    }
+}

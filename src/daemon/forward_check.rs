@@ -1,0 +1,145 @@
+//! Whether a firewall of this machine drops what the mesh forwards: nftables is listed now and then, beside the loop.
+
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::beside::Beside;
+use super::local::{LOOPBACK_INTERFACE, Local};
+use crate::kernel::{DroppingChain, ForwardChains, Forwarded};
+use crate::mesh::IfName;
+use crate::reconcile::state::Observed;
+
+/// How often it is listed when nobody asks: a listing costs a process, and another one for each table of others.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// And at most, however often somebody asks.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(5);
+/// How long all of it may take.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Interfaces between which it is found out.
+const MAX_LANS: usize = 8;
+const MAX_TUNNELS: usize = 32;
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct ForwardCheck {
+    found: Vec<DroppingChain>,
+    /// As it was when that was found.
+    forwarded: Forwarded,
+    look: Beside<(Forwarded, Vec<DroppingChain>)>,
+}
+
+impl ForwardCheck {
+    pub fn new() -> Self {
+        Self { found: Vec::new(), forwarded: Forwarded::default(), look: Beside::new() }
+    }
+
+    /// Takes in what was found, and looks again if it is time. Waits for nothing.
+    pub async fn turn(&mut self, chains: ForwardChains, forwarded: impl FnOnce() -> Forwarded, now: Instant) {
+        self.take(Duration::ZERO).await;
+        if self.look.is_due(INTERVAL, now) {
+            self.begin(chains, forwarded(), now);
+        }
+    }
+
+    /// Looks because somebody asks, unless that was done a moment ago; waits for the answer for as long as `patience`.
+    pub async fn ask(&mut self, chains: ForwardChains, forwarded: Forwarded, patience: Duration, now: Instant) {
+        self.take(Duration::ZERO).await;
+        if self.look.is_due(SHORTEST_INTERVAL, now) {
+            self.begin(chains, forwarded, now);
+        }
+        self.take(patience).await;
+    }
+
+    fn begin(&mut self, chains: ForwardChains, forwarded: Forwarded, now: Instant) {
+        let work = async move {
+            let found = chains.dropping(&forwarded).await;
+            (forwarded, found)
+        };
+        self.look.begin(work, LIMIT, now);
+    }
+
+    async fn take(&mut self, patience: Duration) {
+        let Some((forwarded, found)) = self.look.outcome(patience).await else { return };
+        let is_new = |chain: &&DroppingChain| !self.found.contains(chain);
+        for chain in found.iter().filter(is_new) {
+            warn!(problem = sentence(chain, &forwarded), "a firewall drops what the mesh forwards");
+        }
+        (self.forwarded, self.found) = (forwarded, found);
+    }
+
+    /// What an operator should know.
+    pub fn problems(&self) -> Vec<String> {
+        self.found.iter().map(|chain| sentence(chain, &self.forwarded)).collect()
+    }
+}
+
+/// The interfaces of the site between which and the tunnels packets are forwarded.
+pub(super) fn forwarded(local: &Local, observed: &Observed) -> Forwarded {
+    let of_ospf = |name: &IfName| local.site.interfaces.iter().any(|interface| interface.name == *name);
+    let lans = observed.foreign.interfaces.iter().filter(|(name, interface)| {
+        let mut addresses = interface.addresses.iter();
+        let lives_here =
+            addresses.any(|address| local.site.prefixes.iter().any(|listed| listed.contains(address.ip())));
+        name.as_str() != LOOPBACK_INTERFACE && interface.running && (lives_here || of_ospf(name))
+    });
+    Forwarded {
+        lans: lans.map(|(name, _)| name.to_string()).take(MAX_LANS).collect(),
+        tunnels: local.tunnels.keys().map(ToString::to_string).take(MAX_TUNNELS).collect(),
+    }
+}
+
+fn sentence(found: &DroppingChain, forwarded: &Forwarded) -> String {
+    let DroppingChain { family, table, chain, remedy_chain, lan, transit } = found;
+    let of_lan = || format!("between {} and the tunnels, in both directions", forwarded.lans.join(", "));
+    let what = match (lan, transit) {
+        (true, true) => format!("{}, and from one tunnel to another", of_lan()),
+        (true, false) => of_lan(),
+        (false, _) => "from one tunnel to another".to_owned(),
+    };
+    let tunnels = if forwarded.tunnels.iter().all(|name| name.starts_with("wg-")) {
+        "\"wg-*\"".to_owned()
+    } else {
+        format!("{{ {} }}", forwarded.tunnels.join(", "))
+    };
+    let accept =
+        |direction: &str| format!("`nft insert rule {family} {table} {remedy_chain} {direction} {tunnels} accept`");
+    let remedy = match lan {
+        true => format!("{} and {}", accept("iifname"), accept("oifname")),
+        false => accept("iifname"),
+    };
+    format!(
+        "nftables: chain {chain} of table `{family} {table}` drops packets {what}: none of its rules accepts them. {remedy} let \
+         them pass; have your firewall do so at each start, too"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_names_the_chain_in_which_rules_stay() {
+        let found = DroppingChain {
+            family: "ip".to_owned(),
+            table: "filter".to_owned(),
+            chain: "FORWARD".to_owned(),
+            remedy_chain: "DOCKER-USER".to_owned(),
+            lan: true,
+            transit: true,
+        };
+        let mut forwarded = Forwarded { lans: vec!["eth1".to_owned()], tunnels: vec!["wg-osaka".to_owned()] };
+        assert_eq!(
+            sentence(&found, &forwarded),
+            "nftables: chain FORWARD of table `ip filter` drops packets between eth1 and the tunnels, in both directions, and from \
+             one tunnel to another: none of its rules accepts them. `nft insert rule ip filter DOCKER-USER iifname \"wg-*\" accept` \
+             and `nft insert rule ip filter DOCKER-USER oifname \"wg-*\" accept` let them pass; have your firewall do so at each \
+             start, too"
+        );
+        forwarded.tunnels = vec!["to-osaka".to_owned(), "to-seoul".to_owned()];
+        let transit = DroppingChain { lan: false, ..found };
+        let sentence = sentence(&transit, &forwarded);
+        assert!(sentence.contains("drops packets from one tunnel to another: none"), "{sentence}");
+        assert!(sentence.contains("DOCKER-USER iifname { to-osaka, to-seoul } accept` let"), "{sentence}");
+    }
+}

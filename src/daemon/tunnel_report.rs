@@ -1,0 +1,460 @@
+//! Tunnels as they are shown, and what is wrong with them and with OSPF on them: what was seen, what may be the cause, and what to do.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use ospf::{InterfaceView, NeighborState, NeighborView, Refusal};
+
+use super::report::{Report, SESSION_LIFETIME, seconds};
+use super::traffic::Flow;
+use crate::control::view;
+use crate::mesh::Tunnel;
+use crate::reconcile::state::{Backend, Device, FWMARK, Preshared};
+use crate::routing::View;
+use crate::tunnel::endpoints::Unresolved;
+
+/// A tunnel at one moment.
+struct Seen<'a> {
+    tunnel: &'a Tunnel,
+    device: Option<&'a Device>,
+    state: State,
+    flow: Flow,
+}
+
+/// What OSPF has by the name of the interface.
+struct Ospf<'a> {
+    interfaces: BTreeMap<&'a str, &'a InterfaceView>,
+    /// Neighbours that are heard, the one with the best state of each interface.
+    neighbors: BTreeMap<&'a str, &'a NeighborView>,
+}
+
+/// State of a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// There is no such interface, or nobody serves it.
+    Missing,
+    /// Who should serve it does not answer.
+    Silent,
+    /// There was no handshake.
+    Waiting,
+    /// The last handshake is too old.
+    Stale,
+    /// It sends, and receives nothing.
+    OneWay,
+    /// It sends nothing.
+    Idle,
+    /// It works, as far as WireGuard goes.
+    Up,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Silent => "silent",
+            Self::Waiting => "waiting",
+            Self::Stale => "stale",
+            Self::OneWay => "one-way",
+            Self::Idle => "idle",
+            Self::Up => "up",
+        }
+    }
+}
+
+impl Report<'_> {
+    pub(super) fn tunnels(&self) -> Vec<view::Tunnel> {
+        self.seen().map(|seen| self.shown(&seen)).collect()
+    }
+
+    /// What an operator should look at, by tunnel.
+    pub(super) fn tunnel_problems(&self) -> Vec<String> {
+        let (now, ospf) = (Instant::now(), Ospf::of(&self.view));
+        let problems = self.seen().flat_map(|seen| {
+            let name = self.endpoints.unresolved(&seen.tunnel.interface, now);
+            let name = name.map(|unresolved| unresolved_name(seen.tunnel, &unresolved, seen.state));
+            let state = match seen.state {
+                State::Up => self.without_adjacency(&seen, &ospf, now),
+                _ => Some(fault(&seen)),
+            };
+            [name, state]
+        });
+        problems.flatten().collect()
+    }
+
+    /// Ordered by the number of the site at the other end.
+    fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
+        let mut tunnels: Vec<&Tunnel> = self.local.tunnels.values().collect();
+        tunnels.sort_by_key(|tunnel| tunnel.peer_id);
+        tunnels.into_iter().map(|tunnel| {
+            let interface = &tunnel.interface;
+            let device = self.devices.get(interface).map(|found| &found.device);
+            let handshake_age = device.and_then(|device| device.peer.as_ref()?.handshake_age);
+            let flow = self.checks.traffic.flow(interface, tunnel.ospf.timers.hello_interval, Instant::now());
+            let silent = device.is_none() && self.observed.unreadable.contains(interface);
+            let exists = self.observed.state.links.contains_key(interface);
+            let state = match (exists, device.is_some(), handshake_age) {
+                (true, false, _) if silent => State::Silent,
+                (false, ..) | (_, false, _) => State::Missing,
+                (true, true, None) => State::Waiting,
+                (true, true, Some(age)) if age > SESSION_LIFETIME => State::Stale,
+                (true, true, Some(_)) => match flow {
+                    Flow::Good => State::Up,
+                    Flow::OneWay(_) => State::OneWay,
+                    Flow::Idle(_) => State::Idle,
+                },
+            };
+            Seen { tunnel, device, state, flow }
+        })
+    }
+
+    fn shown(&self, seen: &Seen<'_>) -> view::Tunnel {
+        let Seen { tunnel, device, state, .. } = *seen;
+        let peer = device.and_then(|device| device.peer.as_ref());
+        view::Tunnel {
+            interface: tunnel.interface.to_string(),
+            site: tunnel.peer.clone(),
+            backend: match self.backend {
+                Backend::Kernel => "kernel",
+                Backend::Userspace => "userspace",
+            }
+            .to_owned(),
+            public_key: tunnel.peer_key.to_string(),
+            endpoint: peer.and_then(|peer| peer.endpoint),
+            listen_port: tunnel.listen_port,
+            handshake_age_s: peer.and_then(|peer| peer.handshake_age).map(seconds),
+            rx_bytes: device.map_or(0, |device| device.traffic.received),
+            tx_bytes: device.map_or(0, |device| device.traffic.sent),
+            state: state.word().to_owned(),
+        }
+    }
+
+    /// What is wrong with OSPF on a tunnel that is up; `None` if its neighbour is Full.
+    fn without_adjacency(&self, seen: &Seen<'_>, ospf: &Ospf<'_>, now: Instant) -> Option<String> {
+        let name = seen.tunnel.interface.as_str();
+        let heard = ospf.neighbors.get(name).copied();
+        if heard.is_some_and(|neighbor| neighbor.state == NeighborState::Full) {
+            return None;
+        }
+        let interface = ospf.interfaces.get(name)?;
+        let signs = Signs {
+            hello_interval: interface.hello_interval,
+            dead_interval: interface.dead_interval,
+            refused: interface.last_refusal,
+            heard: heard.map(|neighbor| (neighbor.state, neighbor.in_state)),
+            receives_for: self.checks.traffic.receives_for(&seen.tunnel.interface, now),
+        };
+        Some(adjacency_fault(seen.tunnel, &signs))
+    }
+}
+
+impl<'a> Ospf<'a> {
+    fn of(view: &'a View) -> Self {
+        let interfaces = view.interfaces.iter().map(|interface| (interface.name.as_str(), interface));
+        let mut neighbors: BTreeMap<&str, &NeighborView> = BTreeMap::new();
+        for neighbor in view.neighbors.iter().filter(|neighbor| neighbor.state >= NeighborState::Init) {
+            let known = neighbors.entry(&neighbor.interface_name).or_insert(neighbor);
+            if neighbor.state > known.state {
+                *known = neighbor;
+            }
+        }
+        Self { interfaces: interfaces.collect(), neighbors }
+    }
+}
+
+/// What is wrong with a tunnel that is not up.
+fn fault(seen: &Seen<'_>) -> String {
+    let Seen { tunnel, device, state, flow } = seen;
+    let (interface, site) = (&tunnel.interface, &tunnel.peer);
+    let begin = format!("{interface}: tunnel to {site} is {}", state.word());
+    let Some(device) = device else { return begin };
+    let endpoint = device.peer.as_ref().and_then(|peer| peer.endpoint);
+    let preshared = device.peer.as_ref().is_some_and(|peer| !matches!(peer.preshared, Preshared::None));
+    let (received, sent) = (device.traffic.received, device.traffic.sent);
+    let keys = match preshared {
+        true => "its public key or the preshared key differs from this mesh file's",
+        false => "its public key differs from this mesh file's",
+    };
+    let why = match (*state, *flow, endpoint) {
+        (State::Idle, Flow::Idle(time), _) => format!(
+            "nothing was sent for {}, though OSPF sends hellos: a firewall in the OUTPUT chain here may drop protocol 89 on \
+             {interface}, or there is no way to {}",
+            span(time),
+            way(endpoint)
+        ),
+        (State::Waiting | State::Stale, _, None) => format!(
+            "it has no address to send to, so {site} has to send first, to UDP port {} here: {site} is down, or a firewall \
+             here drops that",
+            tunnel.listen_port
+        ),
+        (State::Waiting | State::Stale, Flow::Idle(time), Some(_)) => format!(
+            "nothing was sent for {}: a firewall in the OUTPUT chain here may drop UDP, or there is no way to {}",
+            span(time),
+            way(endpoint)
+        ),
+        (State::Waiting, _, Some(endpoint)) if received > 0 => format!(
+            "packets come from {endpoint}, but no handshake is completed: {keys} (`weft pubkey` there), or a clock is wrong"
+        ),
+        (State::Waiting, _, Some(endpoint)) if sent > 0 => format!(
+            "{sent} octets were sent to {endpoint} and nothing came back: {site} is down, a firewall drops UDP port {} there or \
+             {} here, or {keys} (`weft pubkey` there)",
+            endpoint.port(),
+            tunnel.listen_port
+        ),
+        (State::OneWay | State::Stale, Flow::OneWay(time), Some(endpoint)) => format!(
+            "it sends to {endpoint}, and has received nothing for {}: {site} is down, or a firewall or the network drops UDP \
+             port {} there or {} here",
+            span(time),
+            endpoint.port(),
+            tunnel.listen_port
+        ),
+        _ => return begin,
+    };
+    format!("{begin}: {why}")
+}
+
+fn way(endpoint: Option<SocketAddr>) -> String {
+    endpoint.map_or_else(
+        || "its address".to_owned(),
+        |endpoint| format!("{} (`ip route get {} mark {FWMARK}`)", endpoint.ip(), endpoint.ip()),
+    )
+}
+
+/// What it means that the name of a tunnel's other end does not resolve.
+fn unresolved_name(tunnel: &Tunnel, unresolved: &Unresolved, state: State) -> String {
+    let Unresolved { name, error, since, former } = unresolved;
+    let site = &tunnel.peer;
+    let meanwhile = match (former, state) {
+        (Some(address), _) => format!("{address}, which it was before, is used on"),
+        (None, State::Up) => {
+            format!("the tunnel is up because {site} sends, and this router alone cannot bring it up again")
+        }
+        (None, _) => format!("the tunnel has no address to send to until {site} sends"),
+    };
+    format!(
+        "{}: the endpoint of {site}, {name}, has not resolved for {} ({error}): correct it in the mesh file, in DNS, or the \
+         resolver of this machine; {meanwhile}",
+        tunnel.interface,
+        span(*since)
+    )
+}
+
+/// What there is to go by where a tunnel is up and there is no adjacency.
+#[derive(Debug, Clone, Copy)]
+struct Signs {
+    hello_interval: Duration,
+    dead_interval: Duration,
+    /// Why a packet was last refused, and how long ago.
+    refused: Option<(Refusal, Duration)>,
+    /// State of the neighbour that is heard, and for how long it has been in it.
+    heard: Option<(NeighborState, Duration)>,
+    /// For how long the tunnel has received packets.
+    receives_for: Duration,
+}
+
+/// Why there is no adjacency on a tunnel that is up.
+fn adjacency_fault(tunnel: &Tunnel, signs: &Signs) -> String {
+    let (name, site) = (&tunnel.interface, &tunnel.peer);
+    let begin = format!("{name}: tunnel up, no OSPF adjacency with {site}");
+    let long = signs.dead_interval;
+    let refused = signs.refused.filter(|(_, ago)| *ago < long);
+    match signs.heard {
+        Some((NeighborState::Init, time)) if time >= long => format!(
+            "{begin}: its hellos have come for {} and do not name this router, so ours do not reach it: a firewall in the \
+             OUTPUT chain here or in the INPUT chain of {site} drops IP protocol 89 (OSPF), or {site} refuses them (`weft status` \
+             there): accept it on {name} here and on the tunnel there",
+            span(time)
+        ),
+        Some((state, time)) if time >= long => {
+            let refused = refused.map_or_else(String::new, |(reason, _)| format!(", packets are refused: {reason}"));
+            format!(
+                "{begin}: it has been in state {state} for {}{refused}; see `weft show neighbors --detail`",
+                span(time)
+            )
+        }
+        Some((state, _)) => format!("{begin} yet: state {state}"),
+        None => match refused {
+            Some((reason, _)) => format!(
+                "{begin}: packets from there are refused: {reason}. Both ends have to agree on area, intervals, authentication \
+                 and router id: have the same mesh file at both"
+            ),
+            None if signs.receives_for >= long.saturating_add(signs.hello_interval) => format!(
+                "{begin}: the tunnel has received packets for {}, and no OSPF hello among them: a firewall in the INPUT chain \
+                 here or in the OUTPUT chain of {site} drops IP protocol 89 (`iifname \"{name}\" ip protocol ospf accept` in \
+                 nftables lets it in), or weft does not run there",
+                span(signs.receives_for)
+            ),
+            None => begin,
+        },
+    }
+}
+
+/// A time, to the unit that an operator cares for.
+fn span(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::keys::PrivateKey;
+    use crate::reconcile::state::{AllowedIps, Identity, Peer, Traffic};
+
+    fn tunnel() -> Tunnel {
+        let text = "[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n\
+            [[site]]\nname = \"taipei\"\nid = 1\npublic_key = \"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\"\nendpoint = \"192.0.2.1\"\n\
+            [[site]]\nname = \"osaka\"\nid = 2\npublic_key = \"AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\"\n";
+        let mesh = crate::mesh::parse("mesh", text).unwrap().mesh;
+        mesh.tunnels(&mesh.sites[0]).remove(0)
+    }
+
+    fn device(endpoint: Option<&str>, traffic: Traffic, preshared: Preshared) -> Device {
+        let peer = Peer {
+            public_key: PrivateKey::generate().public(),
+            endpoint: endpoint.map(|text| text.parse().unwrap()),
+            keepalive_s: 25,
+            allowed_ips: AllowedIps::Everything,
+            preshared,
+            handshake_age: None,
+        };
+        Device {
+            identity: Identity::Observed(PrivateKey::generate().public()),
+            listen_port: 51822,
+            fwmark: FWMARK,
+            peer: Some(peer),
+            strangers: BTreeSet::new(),
+            traffic,
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_tunnel_decides_what_an_operator_is_told_to_do() {
+        let (tunnel, minute) = (tunnel(), Duration::from_secs(60));
+        let there = Some("203.0.113.2:51821");
+        let (nothing, sent) = (Traffic::default(), Traffic { received: 0, sent: 444 });
+        let key = || Preshared::Observed(crate::keys::PresharedKey::from_bytes(&[7; 32]).digest());
+        for (state, flow, device, expected) in [
+            (State::Missing, Flow::Good, None, "wg-osaka: tunnel to osaka is missing"),
+            (
+                State::Waiting,
+                Flow::Idle(minute),
+                Some(device(None, nothing, Preshared::None)),
+                "no address to send to, so osaka has to send first, to UDP port 51822 here",
+            ),
+            (
+                State::Waiting,
+                Flow::Idle(minute),
+                Some(device(there, nothing, Preshared::None)),
+                "is waiting: nothing was sent for 60 s: a firewall in the OUTPUT chain here",
+            ),
+            (
+                State::Waiting,
+                Flow::Good,
+                Some(device(there, sent, Preshared::None)),
+                "444 octets were sent to 203.0.113.2:51821 and nothing came back: osaka is down, a firewall drops UDP port 51821 there or 51822 here, or its public key differs",
+            ),
+            (
+                State::Waiting,
+                Flow::Good,
+                Some(device(there, Traffic { received: 148, ..sent }, key())),
+                "no handshake is completed: its public key or the preshared key differs",
+            ),
+            (
+                State::OneWay,
+                Flow::OneWay(2 * minute),
+                Some(device(there, sent, Preshared::None)),
+                "is one-way: it sends to 203.0.113.2:51821, and has received nothing for 2 min",
+            ),
+            (
+                State::Stale,
+                Flow::OneWay(200 * minute),
+                Some(device(there, sent, Preshared::None)),
+                "is stale: it sends to 203.0.113.2:51821, and has received nothing for 3 h",
+            ),
+            (
+                State::Idle,
+                Flow::Idle(minute),
+                Some(device(there, sent, Preshared::None)),
+                "is idle: nothing was sent for 60 s, though OSPF sends hellos: a firewall in the OUTPUT chain here may drop protocol 89 on wg-osaka, or there is no way to 203.0.113.2 (`ip route get 203.0.113.2 mark 201`)",
+            ),
+            (
+                State::Stale,
+                Flow::Good,
+                Some(device(there, sent, Preshared::None)),
+                "wg-osaka: tunnel to osaka is stale",
+            ),
+        ] {
+            let said = fault(&Seen { tunnel: &tunnel, device: device.as_ref(), state, flow });
+            assert!(
+                said.starts_with(&format!("wg-osaka: tunnel to osaka is {}", state.word())) && said.contains(expected),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn why_there_is_no_adjacency_follows_from_what_is_heard_and_refused() {
+        let second = Duration::from_secs(1);
+        let quiet = Signs {
+            hello_interval: 10 * second,
+            dead_interval: 40 * second,
+            refused: None,
+            heard: None,
+            receives_for: 50 * second,
+        };
+        let wrong = Refusal::HelloIntervalMismatch;
+        let heard = |state, seconds| Signs { heard: Some((state, seconds * second)), ..quiet };
+        for (signs, expected) in [
+            (
+                quiet,
+                ": the tunnel has received packets for 50 s, and no OSPF hello among them: a firewall in the INPUT chain here",
+            ),
+            (Signs { receives_for: 49 * second, ..quiet }, ""),
+            (
+                Signs { refused: Some((wrong, 39 * second)), ..quiet },
+                ": packets from there are refused: another HelloInterval. Both",
+            ),
+            (Signs { refused: Some((wrong, 40 * second)), receives_for: second, ..quiet }, ""),
+            (heard(NeighborState::Init, 39), " yet: state Init"),
+            (heard(NeighborState::Init, 40), ": its hellos have come for 40 s and do not name this router"),
+            (heard(NeighborState::ExStart, 5), " yet: state ExStart"),
+            (
+                Signs { refused: Some((Refusal::MtuMismatch, second)), ..heard(NeighborState::ExStart, 180) },
+                ": it has been in state ExStart for 3 min, packets are refused: larger MTU than ours; see",
+            ),
+        ] {
+            let said = adjacency_fault(&tunnel(), &signs);
+            let rest = said.strip_prefix("wg-osaka: tunnel up, no OSPF adjacency with osaka").unwrap();
+            assert!(rest.starts_with(expected) && rest.is_empty() == expected.is_empty(), "{signs:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_does_not_resolve_has_an_effect_that_depends_on_the_tunnel() {
+        let said = |former: Option<&str>, state| {
+            let unresolved = Unresolved {
+                name: "vpn.example".to_owned(),
+                error: "no such name".to_owned(),
+                since: Duration::from_secs(180),
+                former: former.map(|text| text.parse().unwrap()),
+            };
+            unresolved_name(&tunnel(), &unresolved, state)
+        };
+        let begin =
+            "wg-osaka: the endpoint of osaka, vpn.example, has not resolved for 3 min (no such name): correct it";
+        for (former, state, end) in [
+            (Some("192.0.2.2"), State::Stale, "192.0.2.2, which it was before, is used on"),
+            (None, State::Up, "the tunnel is up because osaka sends, and this router alone cannot bring it up again"),
+            (None, State::Waiting, "the tunnel has no address to send to until osaka sends"),
+        ] {
+            let said = said(former, state);
+            assert!(said.starts_with(begin) && said.ends_with(end), "{said}");
+        }
+    }
+}
