@@ -1,5 +1,6 @@
 //! Whether a firewall of this machine drops what the mesh forwards: nftables is listed now and then, beside the loop.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use tracing::warn;
@@ -83,34 +84,58 @@ pub(super) fn forwarded(local: &Local, observed: &Observed) -> Forwarded {
             addresses.any(|address| local.site.prefixes.iter().any(|listed| listed.contains(address.ip())));
         name.as_str() != LOOPBACK_INTERFACE && interface.running && (lives_here || of_ospf(name))
     });
+    let bridges: BTreeSet<String> = match bridged_frames_are_filtered() {
+        true => {
+            let here = local.mesh.segments.iter().filter_map(|segment| segment.sites.get(&local.site.id));
+            here.map(|member| member.bridge.to_string()).take(MAX_LANS).collect()
+        }
+        false => BTreeSet::new(),
+    };
     Forwarded {
         lans: lans.map(|(name, _)| name.to_string()).take(MAX_LANS).collect(),
         tunnels: local.tunnels.keys().map(ToString::to_string).take(MAX_TUNNELS).collect(),
+        bridges: bridges.into_iter().collect(),
     }
 }
 
+/// Whether frames with IPv4 packets that cross a bridge go through the chains for what is forwarded, in this network namespace. Docker and
+/// Kubernetes load br_netfilter, and this is on by default then.
+fn bridged_frames_are_filtered() -> bool {
+    std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables").is_ok_and(|value| value.trim() == "1")
+}
+
 fn sentence(found: &DroppingChain, forwarded: &Forwarded) -> String {
-    let DroppingChain { family, table, chain, remedy_chain, lan, transit } = found;
-    let of_lan = || format!("between {} and the tunnels, in both directions", forwarded.lans.join(", "));
-    let what = match (lan, transit) {
-        (true, true) => format!("{}, and from one tunnel to another", of_lan()),
-        (true, false) => of_lan(),
-        (false, _) => "from one tunnel to another".to_owned(),
-    };
+    let DroppingChain { family, table, chain, remedy_chain, lan, transit, bridges } = found;
+    let mut what = Vec::new();
+    if *lan {
+        what.push(format!("between {} and the tunnels, in both directions", forwarded.lans.join(", ")));
+    }
+    if *transit {
+        what.push("from one tunnel to another".to_owned());
+    }
+    if !bridges.is_empty() {
+        what.push(format!("of segments, from one port of {} to another (br_netfilter)", bridges.join(", ")));
+    }
     let tunnels = if forwarded.tunnels.iter().all(|name| name.starts_with("wg-")) {
         "\"wg-*\"".to_owned()
     } else {
         format!("{{ {} }}", forwarded.tunnels.join(", "))
     };
-    let accept =
-        |direction: &str| format!("`nft insert rule {family} {table} {remedy_chain} {direction} {tunnels} accept`");
-    let remedy = match lan {
-        true => format!("{} and {}", accept("iifname"), accept("oifname")),
-        false => accept("iifname"),
-    };
+    let accept = |of: &str| format!("`nft insert rule {family} {table} {remedy_chain} {of} accept`");
+    let mut remedies = Vec::new();
+    if *lan || *transit {
+        remedies.push(accept(&format!("iifname {tunnels}")));
+    }
+    if *lan {
+        remedies.push(accept(&format!("oifname {tunnels}")));
+    }
+    remedies.extend(bridges.iter().map(|bridge| accept(&format!("iifname {bridge} oifname {bridge}"))));
+    let lets = if remedies.len() == 1 { "lets" } else { "let" };
     format!(
-        "nftables: chain {chain} of table `{family} {table}` drops packets {what}: none of its rules accepts them. {remedy} let \
-         them pass; have your firewall do so at each start, too"
+        "nftables: chain {chain} of table `{family} {table}` drops packets {}: none of its rules accepts them. {} {lets} them pass; \
+         have your firewall do so at each start, too",
+        what.join(", and "),
+        remedies.join(" and ")
     )
 }
 
@@ -127,8 +152,13 @@ mod tests {
             remedy_chain: "DOCKER-USER".to_owned(),
             lan: true,
             transit: true,
+            bridges: Vec::new(),
         };
-        let mut forwarded = Forwarded { lans: vec!["eth1".to_owned()], tunnels: vec!["wg-osaka".to_owned()] };
+        let mut forwarded = Forwarded {
+            lans: vec!["eth1".to_owned()],
+            tunnels: vec!["wg-osaka".to_owned()],
+            bridges: vec!["br-vms".to_owned()],
+        };
         assert_eq!(
             sentence(&found, &forwarded),
             "nftables: chain FORWARD of table `ip filter` drops packets between eth1 and the tunnels, in both directions, and from \
@@ -137,9 +167,20 @@ mod tests {
              start, too"
         );
         forwarded.tunnels = vec!["to-osaka".to_owned(), "to-seoul".to_owned()];
+        let of_segment =
+            DroppingChain { lan: false, transit: false, bridges: vec!["br-vms".to_owned()], ..found.clone() };
+        let about_segment = sentence(&of_segment, &forwarded);
+        assert!(
+            about_segment.contains("drops packets of segments, from one port of br-vms to another"),
+            "{about_segment}"
+        );
+        assert!(
+            about_segment.contains("`nft insert rule ip filter DOCKER-USER iifname br-vms oifname br-vms accept` lets"),
+            "{about_segment}"
+        );
         let transit = DroppingChain { lan: false, ..found };
         let sentence = sentence(&transit, &forwarded);
         assert!(sentence.contains("drops packets from one tunnel to another: none"), "{sentence}");
-        assert!(sentence.contains("DOCKER-USER iifname { to-osaka, to-seoul } accept` let"), "{sentence}");
+        assert!(sentence.contains("DOCKER-USER iifname { to-osaka, to-seoul } accept` lets"), "{sentence}");
     }
 }

@@ -26,6 +26,8 @@ pub struct Forwarded {
     pub lans: Vec<String>,
     /// Into the mesh.
     pub tunnels: Vec<String>,
+    /// Bridges of segments whose frames with IPv4 packets go through the chains (br_netfilter).
+    pub bridges: Vec<String>,
 }
 
 /// A chain that drops what the mesh forwards.
@@ -43,6 +45,8 @@ pub struct DroppingChain {
     pub lan: bool,
     /// Whether it drops all packets from one tunnel to another.
     pub transit: bool,
+    /// Bridges from one port of which to another it drops all packets.
+    pub bridges: Vec<String>,
 }
 
 /// To list chains beside everything else.
@@ -106,7 +110,7 @@ fn dropping(listing: &Value, forwarded: &Forwarded) -> Vec<DroppingChain> {
             rules.entry(chain).or_default().push(parts);
         }
     }
-    let Forwarded { lans, tunnels } = forwarded;
+    let Forwarded { lans, tunnels, bridges } = forwarded;
     let pairs = |from: &[String], to: &[String]| -> Vec<(String, String)> {
         let all = from.iter().flat_map(|from| to.iter().map(move |to| (from.clone(), to.clone())));
         all.filter(|(from, to)| from != to).collect()
@@ -116,14 +120,18 @@ fn dropping(listing: &Value, forwarded: &Forwarded) -> Vec<DroppingChain> {
         let name = chain["name"].as_str()?;
         let accepts = chain["policy"] != "drop";
         let mut walk = Walk { rules: &rules, steps: 0 };
-        let mut drops = |pairs: &[(String, String)]| {
-            !pairs.is_empty() && pairs.iter().all(|(from, to)| !walk.may_pass(name, accepts, &Packet { from, to }))
-        };
+        let mut drops_between = |from: &str, to: &str| !walk.may_pass(name, accepts, &Packet { from, to });
+        // To the chains a packet comes from the bridge and goes to the bridge.
+        let bridges: Vec<String> = bridges.iter().filter(|bridge| drops_between(bridge, bridge)).cloned().collect();
+        let mut drops =
+            |pairs: &[(String, String)]| !pairs.is_empty() && pairs.iter().all(|(from, to)| drops_between(from, to));
         let (lan, transit) = (drops(&into) && drops(&out), drops(&between));
         let text = |key: &str| chain[key].as_str().map(str::to_owned);
         let remedy_chain = if rules.contains_key(DOCKER_USER) { DOCKER_USER } else { name }.to_owned();
         let (family, table) = (text("family")?, text("table")?);
-        (lan || transit).then(|| DroppingChain { family, table, chain: name.to_owned(), remedy_chain, lan, transit })
+        let is_named = lan || transit || !bridges.is_empty();
+        let chain = name.to_owned();
+        is_named.then(|| DroppingChain { family, table, chain, remedy_chain, lan, transit, bridges })
     };
     base_chains(listing).filter_map(chain).collect()
 }
@@ -340,7 +348,8 @@ mod tests {
 
     fn forwarded() -> Forwarded {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Forwarded { lans: names(&["eth1"]), tunnels: names(&["wg-osaka", "wg-seoul"]) }
+        let (tunnels, bridges) = (names(&["wg-osaka", "wg-seoul"]), names(&["br-vms", "br-cluster"]));
+        Forwarded { lans: names(&["eth1"]), tunnels, bridges }
     }
 
     fn chain(name: &str, policy: &str) -> Value {
@@ -404,6 +413,20 @@ mod tests {
         assert_eq!(drops(&docker(vec![accept("iifname"), accept("oifname")])), (false, false));
         // One direction may be a policy.
         assert_eq!(drops(&docker(vec![accept("iifname")])), (false, false));
+    }
+
+    #[test]
+    fn frames_of_a_segment_that_br_netfilter_shows_to_docker_are_dropped_unless_they_are_accepted() {
+        let bridges = |user: Vec<Value>| {
+            let found = dropping(&json!({"nftables": docker(user)}), &forwarded());
+            found.first().map(|found| found.bridges.clone()).unwrap_or_default()
+        };
+        assert_eq!(bridges(Vec::new()), ["br-vms", "br-cluster"]);
+        let of = |key: &str| is(key, "==", &json!("br-vms"));
+        let accept = json!([of("iifname"), of("oifname"), {"accept": null}]);
+        assert_eq!(bridges(vec![rule("DOCKER-USER", accept)]), ["br-cluster"]);
+        let none = Forwarded { bridges: Vec::new(), lans: Vec::new(), tunnels: Vec::new() };
+        assert_eq!(dropping(&json!({"nftables": docker(Vec::new())}), &none), []);
     }
 
     #[test]
