@@ -272,6 +272,54 @@ fn forged_packets_stay_at_a_site_with_ospf_on_its_lan() -> Result<()> {
     lab.down()
 }
 
+/// On that LAN any site's sources come in, since the other site's router sends them there; control packets and LSAs do not.
+#[test]
+fn forged_packets_of_a_host_on_a_lan_that_joins_two_sites_change_nothing() -> Result<()> {
+    const OWN: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 7);
+    const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
+    let join = "[[site.interface]]\nname = \"lan0\"\nospf = \"passive\"\n\n\
+                [[site.interface]]\nname = \"join\"\nospf = \"active\"\nnetwork = \"broadcast\"\n\
+                auth = { type = \"hmac-sha-256\", key_id = 1, key_file = \"join.key\" }\n\n[[site]]\nname = ";
+    let mut text = mesh::triangle("t-forge-join");
+    // Behind taipei and behind osaka, each before the site that follows it.
+    for next in ["\"osaka\"", "\"seoul\""] {
+        text = text.replacen(&format!("[[site]]\nname = {next}"), &format!("{join}{next}"), 1);
+    }
+    let lab = Lab::up("t-forge-join", &text)?;
+    let address = |site: &str| if site == "taipei" { Ipv4Addr::new(10, 99, 0, 1) } else { Ipv4Addr::new(10, 99, 0, 2) };
+    run(&format!(
+        "ip link add cable netns {} type veth peer name cable netns {}",
+        lab.netns("taipei-lan"),
+        lab.netns("osaka-lan")
+    ))?;
+    for site in ["taipei", "osaka"] {
+        let host = format!("{site}-lan");
+        lab.ip(&host, "link add switch type bridge")?;
+        for port in ["cable", "eth1"] {
+            lab.ip(&host, &format!("link set {port} master switch up"))?;
+        }
+        lab.ip(&host, "link set switch up")?;
+        lab.ip(site, &format!("address add {}/24 dev join", address(site)))?;
+    }
+    lab.ip("taipei-lan", &format!("address add {OWN}/24 dev switch"))?;
+    lab.ip("taipei-lan", &format!("route replace default via {} dev switch", address("taipei")))?;
+    eventually("the two sites to be neighbours on the LAN", SETTLED, || {
+        Ok((lab.is_full("taipei", "join")? && lab.is_full("osaka", "join")?).then_some(()))
+    })?;
+    let attack = Attack::on(&lab, [10, 255, 0], &["taipei", "osaka", "seoul"])?;
+    let socket = in_netns(&lab.netns("taipei-lan"), sender)?;
+    for (source, author) in
+        [("taipei", 1), ("osaka", 2)].map(|(site, id)| (address(site), Ipv4Addr::new(10, 255, 0, id)))
+    {
+        for destination in [ALL_SPF_ROUTERS, address("taipei"), address("osaka")] {
+            send(&socket, &Packet { ttl: 1, ..Packet::hello(source, destination) })?;
+            send(&socket, &Packet { ttl: 1, ..Packet::update(source, destination, author, VNI) })?;
+        }
+    }
+    attack.launch("taipei-lan", "taipei", OWN, &[Ipv4Addr::new(10, 255, 0, 99), Ipv4Addr::new(169, 254, 3, 4)])?;
+    lab.down()
+}
+
 /// From the router's LAN, and from a host of the segment through its gateway.
 #[test]
 fn forged_frames_of_a_segment_stay_at_their_site() -> Result<()> {

@@ -75,9 +75,14 @@ impl Packet {
 
     /// An ICMP error: an OSPF packet of the destination's to another router would have to be fragmented, as only 552 octets pass.
     pub fn too_big(source: Ipv4Addr, destination: Ipv4Addr, other: Ipv4Addr) -> Self {
+        Self::too_big_about(OSPF, source, destination, other)
+    }
+
+    /// The same error about a packet of this protocol.
+    pub fn too_big_about(protocol: u8, source: Ipv4Addr, destination: Ipv4Addr, other: Ipv4Addr) -> Self {
         let [high, low] = 552_u16.to_be_bytes();
         let quoted =
-            [&[0x45, 0, 4, 0, 0, 1, 0x40, 0, 1, OSPF, 0, 0][..], &destination.octets(), &other.octets(), &[2; 8]];
+            [&[0x45, 0, 4, 0, 0, 1, 0x40, 0, 1, protocol, 0, 0][..], &destination.octets(), &other.octets(), &[2; 8]];
         let mut message = [&[3, 4, 0, 0, 0, 0, high, low][..], &quoted.concat(), MARK].concat();
         let sum = checksum(&message);
         message[2..4].copy_from_slice(&sum.to_be_bytes());

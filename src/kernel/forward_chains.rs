@@ -131,7 +131,7 @@ fn dropping(listing: &Value, forwarded: &Forwarded) -> Vec<DroppingChain> {
         let (family, table) = (text("family")?, text("table")?);
         let is_named = lan || transit || !bridges.is_empty();
         let chain = name.to_owned();
-        is_named.then(|| DroppingChain { family, table, chain, remedy_chain, lan, transit, bridges })
+        is_named.then_some(DroppingChain { family, table, chain, remedy_chain, lan, transit, bridges })
     };
     base_chains(listing).filter_map(chain).collect()
 }

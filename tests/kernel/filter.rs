@@ -11,9 +11,10 @@ use weft::mesh::{Mesh, parse};
 use weft::reconcile::filter::{Reason, Ruleset};
 use weft::reconcile::state::State;
 
-use crate::forge::{MORE, Packet, is_forged, send, sender};
+use crate::forge::{MORE, OSPF, Packet, UDP, is_forged, send, sender};
 use crate::world::{Namespace, OWN, Router, add_route, ip, name, tunnel, tunnels_to};
 
+const TCP: u8 = 6;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The loopbacks of sites b and c.
@@ -320,6 +321,13 @@ fn by_an_interface_behind_which_another_site_is_any_sites_sources_come_in() {
             scene.enters(Packet::datagram(source, FAR, 9), &[Reason::Martian]).await;
         }
         scene.enters(Packet::hello(C, B), &[Reason::Control]).await;
+        // What the mesh has sent by that LAN may be in error, but only about TCP can the receiver tell whether it is.
+        for protocol in [OSPF, UDP] {
+            let error = Packet::too_big_about(protocol, C, B, OWN);
+            scene.enters(error.clone(), &[Reason::Control]).await;
+            scene.enters(error.in_fragments(77, 8)[0].clone(), &[Reason::Control]).await;
+        }
+        scene.enters(Packet::too_big_about(TCP, C, B, OWN), &[]).await;
         // This site's own come back by the other site.
         scene.leaves(3, Packet::datagram(HOST, HOST, 9), &[]).await;
         scene.router.down().await;

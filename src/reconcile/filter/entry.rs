@@ -26,6 +26,9 @@ pub(super) const PROBES: [u16; 0] = [];
 /// ICMP errors that enter in a second whatever their source is.
 pub(super) const ICMP_ERRORS: u32 = 100;
 
+/// Protocol number.
+const TCP: u8 = 6;
+
 /// Destination unreachable, time exceeded, parameter problem: routers of a LAN send them from addresses that nobody lists, and path MTU
 /// discovery needs them.
 pub(super) const ICMP_ERROR_TYPES: &str = "icmp type { 3, 11, 12 }";
@@ -38,17 +41,25 @@ pub(super) const ICMP_ERROR_TYPES: &str = "icmp type { 3, 11, 12 }";
 ///
 /// ICMP errors about packets to the loopbacks come from tunnels, too: nobody else sees those packets. An error from elsewhere would tell
 /// this router or another of a path MTU, and the kernel believe it for ten minutes. The destination is 24 octets into the ICMP message,
-/// and no such message is so long that it would be fragmented (RFC 1812 §4.3.2.3).
+/// and no such message is so long that it would be fragmented (RFC 1812 §4.3.2.3). By a LAN that joins two sites such packets pass, too, and
+/// errors about them come back; of what anybody there may send, those about TCP are taken, which the kernel believes only if they quote what
+/// is under way (RFC 5927 §4.1).
 pub(super) fn only_by_tunnels(mesh: &Mesh, sources: &Sources) -> String {
     let elsewhere = set(quoted(&sources.joined).chain(["\"lo\"".to_owned()])).unwrap_or_default();
-    let refused = format!("iifname != @tunnels iifname != {elsewhere} {}", Reason::Control.verdict());
+    let drop = Reason::Control.verdict();
+    let refused = format!("iifname != @tunnels iifname != {elsewhere} {drop}");
     let loopbacks = mesh.loopbacks;
     let bits = loopbacks.prefix();
     let prefix = u32::from(loopbacks.network()).checked_shr(u32::BITS - u32::from(bits)).unwrap_or(0);
+    let about_loopbacks = format!("{ICMP_ERROR_TYPES} @th,192,{bits} {prefix:#x}");
     let mut chain = Chain::hooked("prerouting", "priority -450");
     chain.rule(format!("ip frag-off & 0x3fff != 0 ip saddr {loopbacks} {refused}"));
-    chain.rule(format!("{ICMP_ERROR_TYPES} ip frag-off & 0x2000 != 0 {refused}"));
-    chain.rule(format!("{ICMP_ERROR_TYPES} @th,192,{bits} {prefix:#x} {refused}"));
+    chain.rule(format!("{ICMP_ERROR_TYPES} ip frag-off & 0x2000 != 0 iifname != @tunnels iifname != \"lo\" {drop}"));
+    chain.rule(format!("{about_loopbacks} {refused}"));
+    if let Some(joined) = set(quoted(&sources.joined)) {
+        // The protocol of the packet in question is 17 octets into the message.
+        chain.rule(format!("iifname {joined} {about_loopbacks} @th,136,8 != {TCP} {drop}"));
+    }
     chain.text()
 }
 
