@@ -328,6 +328,7 @@ impl Engine {
                 TimerKey::Removal => self.config.stall_bound.is_some(),
                 TimerKey::StubRouter => self.stub_router() == StubRouterState::Stub,
                 TimerKey::Restart => self.is_in_restart(),
+                TimerKey::Grace(id) => self.grace_kept.contains_key(&id),
                 TimerKey::Withdrawal => self.is_withdrawing(),
                 TimerKey::Admission => !self.deferred.is_empty(),
                 TimerKey::TranslatorStability(area) => self.translators.get(&area) == Some(&Translator::Deposed),

@@ -188,6 +188,7 @@ impl Engine {
         self.debris.timers(std::mem::take(&mut self.timers));
         let was_restarting = self.is_restarting();
         self.restart = Restart::None;
+        self.grace_kept.clear();
         self.begin();
         if was_restarting {
             self.event(Event::RestartEnded { cause: RestartExit::AnotherRouterId });

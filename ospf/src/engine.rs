@@ -66,6 +66,8 @@ pub struct Engine {
     pub(crate) random: Random,
     pub(crate) sequences: Sequences,
     pub(crate) restart: Restart,
+    /// Links on which our Grace-LSA stays for a while after a restart, and until when.
+    pub(crate) grace_kept: BTreeMap<InterfaceId, Instant>,
     pub(crate) withdrawal: Withdrawal,
     /// Events of interfaces that are executed when the present input has been dealt with (§10.5).
     pub(crate) interface_events: BTreeSet<(InterfaceId, InterfaceEvent)>,
@@ -118,6 +120,7 @@ impl Engine {
             random: Random::new(seed),
             sequences: Sequences::default(),
             restart: Restart::None,
+            grace_kept: BTreeMap::new(),
             withdrawal: Withdrawal::None,
             interface_events: BTreeSet::new(),
             unsent_floods: BTreeSet::new(),
@@ -228,6 +231,7 @@ impl Engine {
             TimerKey::Retransmission(neighbor) => self.retransmission_timer(neighbor),
             TimerKey::Helper(neighbor) => self.helper_timer(neighbor),
             TimerKey::Restart => self.restart_timer(),
+            TimerKey::Grace(interface) => self.end_grace(interface),
             // Looked at once for each input.
             TimerKey::Withdrawal => {}
             TimerKey::Origination(place) => self.originations.touch(place),

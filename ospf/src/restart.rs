@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::adjacency::Role;
 use crate::config::{Announcement, NetworkType};
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
@@ -22,6 +23,9 @@ const PREPARATION: Duration = Duration::from_secs(3);
 
 /// Grace-LSAs of an unplanned restart, which nobody acknowledges, are sent so often on each interface (§2.1: "an adequate number").
 const UNACKNOWLEDGED_COPIES: u8 = 3;
+
+/// How long at most a master may be slow after a restart of ours: time for it to repeat itself once where RxmtInterval is the usual 5 s.
+const SLOW_MASTER: Duration = Duration::from_secs(10);
 
 /// Where this router stands with a restart of its own.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +103,9 @@ impl Engine {
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
             self.send_delayed_acks(id);
         }
+        for id in std::mem::take(&mut self.grace_kept).into_keys() {
+            self.timers.cancel(TimerKey::Grace(id));
+        }
         let until = self.now + PREPARATION;
         let grace_period = u32::try_from(grace_period.as_secs()).unwrap_or(u32::MAX);
         let lsa = GraceLsa { grace_period, reason, address: None };
@@ -168,6 +175,8 @@ impl Engine {
     /// An interface has gone down: nobody is there to be told, and whoever is there when it comes up is told anew.
     pub(crate) fn forget_announcement(&mut self, id: InterfaceId) {
         self.originations.unwant(grace_place(self.config.router_id, id));
+        self.grace_kept.remove(&id);
+        self.timers.cancel(TimerKey::Grace(id));
         if let Restart::Within(Within { copies, .. }) = &mut self.restart {
             copies.remove(&id);
         }
@@ -176,6 +185,9 @@ impl Engine {
     /// Whether an LSA of ours may be originated or flushed now. §2: within a restart "the restarting router does not originate LSAs with
     /// LS types 1-5,7" and "does not modify or flush received self-originated LSAs"; but for its Grace-LSAs nor do we others.
     pub(crate) fn may_speak_of(&self, place: LsaPlace) -> bool {
+        if grace_link(place).is_some_and(|id| self.grace_kept.contains_key(&id)) {
+            return self.originations.is_wanted(place);
+        }
         match &self.restart {
             Restart::None | Restart::Preparing { .. } => true,
             Restart::Within(_) => self.originations.is_wanted(place) && GraceLsa::is_key(place.key),
@@ -340,12 +352,22 @@ impl Engine {
     /// §2.3: our Router- and Network-LSAs are originated anew, routes are calculated and installed, LSAs that follow from them are
     /// originated, and what is left from before is flushed, Grace-LSAs too.
     fn end_restart(&mut self, cause: RestartExit) {
-        debug_assert!(self.is_restarting());
+        let Restart::Within(Within { until, .. }) = self.restart else { return };
         self.restart = Restart::Concluding { runs: self.calculation.runs };
         self.timers.cancel(TimerKey::Restart);
         self.event(Event::RestartEnded { cause });
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
-            self.originations.unwant(grace_place(self.config.router_id, id));
+            match self
+                .slow_master(id)
+                .map(|at| at.min(until))
+                .filter(|&at| cause == RestartExit::Completed && at > self.now)
+            {
+                Some(at) => {
+                    self.grace_kept.insert(id, at);
+                    self.timers.set(TimerKey::Grace(id), at);
+                }
+                None => self.originations.unwant(grace_place(self.config.router_id, id)),
+            }
         }
         for area in self.areas() {
             self.router_lsa_changed(area);
@@ -354,6 +376,28 @@ impl Engine {
         self.originations.release();
         self.originations.end_first_holds();
         self.calculate_from_nothing();
+    }
+
+    /// Until when a neighbour on this interface may need our last Database Description again, and is no neighbour of anybody's without it but
+    /// for our Grace-LSA.
+    ///
+    /// Deviates: §2.3 (5) flushes Grace-LSAs at once. But a slave is done when it has sent its last packet (RFC 2328 §10.8), and the master
+    /// when it has got it. A master that is told in between that the restart is over has no adjacency, and BIRD does not calculate its
+    /// routes again when it has.
+    fn slow_master(&self, id: InterfaceId) -> Option<Instant> {
+        let interface = self.interfaces.get(&id)?;
+        let masters = interface
+            .neighbors
+            .values()
+            .filter(|neighbor| neighbor.state == NeighborState::Full && neighbor.exchange.role == Role::Slave);
+        masters.map(|neighbor| neighbor.exchange.settled + interface.dead_interval().min(SLOW_MASTER)).max()
+    }
+
+    /// Nobody on the link needs our Grace-LSA any more.
+    pub(crate) fn end_grace(&mut self, id: InterfaceId) {
+        self.grace_kept.remove(&id);
+        self.originations.unwant(grace_place(self.config.router_id, id));
+        self.originations.release();
     }
 
     /// What came in our name was noted when it came, unless it was not clear yet whose networks these are.
@@ -382,6 +426,9 @@ impl Engine {
     pub(crate) fn abandon_restart(&mut self) {
         self.restart = Restart::None;
         self.timers.cancel(TimerKey::Restart);
+        for id in std::mem::take(&mut self.grace_kept).into_keys() {
+            self.timers.cancel(TimerKey::Grace(id));
+        }
         self.touch_own_networks();
     }
 }
@@ -389,6 +436,14 @@ impl Engine {
 /// Where our Grace-LSA of an interface is.
 fn grace_place(own: RouterId, id: InterfaceId) -> LsaPlace {
     LsaPlace { domain: Domain::Link(id), key: GraceLsa::key(own) }
+}
+
+/// The link that a Grace-LSA is about; `None` if it is another LSA.
+fn grace_link(place: LsaPlace) -> Option<InterfaceId> {
+    match place.domain {
+        Domain::Link(id) if GraceLsa::is_key(place.key) => Some(id),
+        _ => None,
+    }
 }
 
 /// What it says there: with our address where we are known by it (§A).

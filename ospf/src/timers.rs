@@ -42,6 +42,9 @@ pub enum TimerKey {
     Helper(NeighborKey),
     /// A restart of our own has to be looked at, or is over (RFC 3623 §2.2).
     Restart,
+    /// A neighbour that is slow to be done with an exchange has been helped long enough after a restart of our own: see
+    /// [`crate::engine::Engine::grace_kept`].
+    Grace(InterfaceId),
     /// This router leaves, and goes on with that.
     Withdrawal,
     /// An LSA whose origination was held back is originated (§12.4).

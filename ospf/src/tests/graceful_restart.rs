@@ -1,6 +1,8 @@
 //! Graceful restart between engines (RFC 3623): restarts that nobody notices, and those that everybody has to.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::world::*;
@@ -114,6 +116,34 @@ fn a_planned_restart_longer_than_the_dead_interval_is_noticed_by_nobody() {
         assert_eq!(helper_events(&world, helper), [Ok(HelperExit::Completed)]);
         assert!(!helps(&world, helper));
     }
+}
+
+/// The master that has not got the slave's last packet is not done, though the slave is: it is helped until it has had time to ask again.
+#[test]
+fn a_master_that_misses_the_last_packet_of_the_exchange_is_told_of_the_end_when_it_has_it() {
+    // Engine 1 has the higher router id, and is master.
+    let mut world = World::new(2, &[(0, 1)]);
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    leave(&mut world, 0);
+    come_back(&mut world, 0, GRACE, Announcement::Made);
+    // Its first packet lists its LSAs, its second and last answers what the master lists.
+    let answers = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&answers);
+    world.deliver = Box::new(move |sent| {
+        let of_slave =
+            sent.from.0 == 0 && matches!(sent.body(), PacketBody::DatabaseDescription(packet) if !packet.flags.master);
+        counted.set(counted.get() + u32::from(of_slave));
+        !(of_slave && counted.get() == 2)
+    });
+    world.run_to(HELLO * 2, |world| !restart_exits(world, 0).is_empty());
+    assert_eq!((restart_exits(&world, 0), answers.get()), (vec![RestartExit::Completed], 2));
+    let state = |world: &World| world.engines[1].neighbors().next().unwrap().state;
+    assert_ne!(state(&world), S::Full, "the slave is done, and the master is not");
+    world.run_to(DEAD, |world| !helper_events(world, 1).is_empty());
+    assert_eq!((helper_events(&world, 1), state(&world)), (vec![Ok(HelperExit::Completed)], S::Full));
+    world.run_for(DEAD);
+    assert!(no_grace_lsas(&world));
 }
 
 /// `ospf-sim sweep`, seed 73110251.
