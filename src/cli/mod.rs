@@ -4,6 +4,7 @@
 
 mod check;
 mod clear;
+mod colour;
 mod down;
 mod engine;
 mod examples;
@@ -78,7 +79,10 @@ struct Format {
 impl Format {
     /// Prints `value` as JSON or as what `text` makes of it. A reader that has had enough is no error.
     fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        let mut output = if self.json { serde_json::to_string_pretty(value)? } else { text(value) };
+        let mut output = match self.json {
+            true => serde_json::to_string_pretty(value)?,
+            false => colour::for_stdout(text(value)),
+        };
         if !output.ends_with('\n') {
             output.push('\n');
         }

@@ -7,7 +7,8 @@ const INDENT: &str = "  ";
 
 /// Tunnels; those that are not up first.
 pub fn tunnels(tunnels: &[Tunnel]) -> String {
-    let mut table = Table::new(&["INTERFACE", "SITE", "STATE", "HANDSHAKE", "RX", "TX", "ENDPOINT", "BACKEND"]);
+    let mut table = Table::new(&["INTERFACE", "SITE", "STATE", "HANDSHAKE", "RX", "TX", "ENDPOINT", "BACKEND"])
+        .sparing(&["BACKEND"]);
     for tunnel in worst_first(tunnels, |tunnel| tunnel.state == "up") {
         table.row([
             tunnel.interface.clone(),
@@ -26,7 +27,8 @@ pub fn tunnels(tunnels: &[Tunnel]) -> String {
 /// Neighbours; those whose adjacency is wanting first.
 pub fn neighbors(neighbors: &[Neighbor]) -> String {
     let mut table =
-        Table::new(&["INTERFACE", "ROUTER ID", "SITE", "PRI", "STATE", "FOR", "DEAD IN", "ADDRESS", "AREA", "BFD"]);
+        Table::new(&["INTERFACE", "ROUTER ID", "SITE", "PRI", "STATE", "FOR", "DEAD IN", "ADDRESS", "AREA", "BFD"])
+            .sparing(&["BFD", "PRI", "ADDRESS", "AREA"]);
     for neighbor in worst_first(neighbors, is_good) {
         table.row([
             neighbor.interface.clone(),
@@ -46,7 +48,8 @@ pub fn neighbors(neighbors: &[Neighbor]) -> String {
 
 /// Routes by prefix, a line for each further next hop.
 pub fn routes(routes: &[Route]) -> String {
-    let mut table = Table::new(&["PREFIX", "TYPE", "METRIC", "AREA", "NEXT HOP", "ORIGINATOR", "KERNEL"]);
+    let mut table = Table::new(&["PREFIX", "TYPE", "METRIC", "AREA", "NEXT HOP", "ORIGINATOR", "KERNEL"])
+        .sparing(&["AREA", "TYPE"]);
     for route in routes {
         let mut hops = route.nexthops.iter().map(nexthop);
         let named = route.originators.iter().zip(&route.originator_sites);
@@ -75,7 +78,8 @@ pub fn routes(routes: &[Route]) -> String {
 /// Interfaces; those that are down first. Refusals follow, a line each.
 pub fn interfaces(interfaces: &[Interface]) -> String {
     let mut table =
-        Table::new(&["INTERFACE", "NETWORK", "STATE", "ADDRESS", "AREA", "COST", "HELLO/DEAD", "MTU", "AUTH", "FULL"]);
+        Table::new(&["INTERFACE", "NETWORK", "STATE", "ADDRESS", "AREA", "COST", "HELLO/DEAD", "MTU", "AUTH", "FULL"])
+            .sparing(&["MTU", "NETWORK", "AUTH"]);
     let mut refusals = String::new();
     for interface in worst_first(interfaces, |interface| interface.state != "Down") {
         table.row([

@@ -51,7 +51,8 @@ fn segment(segment: &Segment) -> String {
 }
 
 fn hosts(hosts: &[Host]) -> String {
-    let mut table = Table::new(&["HOST", "MAC", "SITE", "FOR", "MOVES", "PORT", "HOME", "", "ADDRESSES"]);
+    let mut table = Table::new(&["HOST", "MAC", "SITE", "FOR", "MOVES", "PORT", "HOME", "", "ADDRESSES"])
+        .sparing(&["MOVES", "HOME", "FOR"]);
     for host in hosts {
         let addresses: Vec<String> = host.addresses.iter().map(ToString::to_string).collect();
         let mark = match (host.damped, host.pinned) {

@@ -1,18 +1,30 @@
-//! Columns of text.
+//! Columns of text, at most 100 characters wide.
 
 /// Two spaces between columns.
 const GAP: &str = "  ";
 
-/// A table with a heading; columns are as wide as their widest cell, the last one is left ragged.
+/// Characters of a line at most, if the cells allow it.
+const WIDTH: usize = 100;
+
+/// A table with a heading. Columns are as wide as their widest cell, the last one is left ragged. Where lines would be longer than
+/// [`WIDTH`], columns that can be spared are left out, and the last cell is continued below itself.
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
+    spared: &'static [&'static str],
 }
 
 impl Table {
     /// A table with these column headings.
     pub(super) fn new(headings: &[&str]) -> Self {
-        Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
+        Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()], spared: &[] }
+    }
+
+    /// Columns that are left out, the first of them first, until the table fits. `--json` has them.
+    pub(super) fn sparing(mut self, headings: &'static [&'static str]) -> Self {
+        debug_assert!(headings.iter().all(|heading| self.rows[0].iter().any(|known| known == heading)));
+        self.spared = headings;
+        self
     }
 
     /// Adds a row with a cell for each heading.
@@ -24,20 +36,63 @@ impl Table {
 
     /// The table as lines; `indent` goes in front of each.
     pub(super) fn render(&self, indent: &str) -> String {
-        let columns = self.rows[0].len();
-        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut columns: Vec<usize> = (0..self.rows[0].len()).collect();
+        for spared in self.spared {
+            if self.narrowest(&columns, indent) <= WIDTH {
+                break;
+            }
+            columns.retain(|column| self.rows[0][*column] != *spared);
+        }
+        let Some((last, before)) = columns.split_last() else { return String::new() };
+        let room = WIDTH.saturating_sub(self.width_before(before, indent));
         let mut text = String::new();
         for row in &self.rows {
-            let mut line = indent.to_owned();
-            for (cell, width) in row.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}{GAP}"));
+            let mut start = indent.to_owned();
+            for column in before {
+                start.push_str(&format!("{:<width$}{GAP}", row[*column], width = self.width(*column)));
             }
-            text.push_str(line.trim_end());
-            text.push('\n');
+            for part in wrapped(&row[*last], room) {
+                text.push_str(format!("{start}{part}").trim_end());
+                text.push('\n');
+                start = " ".repeat(self.width_before(before, indent));
+            }
         }
         text
     }
+
+    fn width(&self, column: usize) -> usize {
+        self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+    }
+
+    /// Of all in front of the last column.
+    fn width_before(&self, columns: &[usize], indent: &str) -> usize {
+        let cells: usize = columns.iter().map(|column| self.width(*column) + GAP.len()).sum();
+        indent.len() + cells
+    }
+
+    /// The longest line where the last cells are continued wherever they can be.
+    fn narrowest(&self, columns: &[usize], indent: &str) -> usize {
+        let Some((last, before)) = columns.split_last() else { return 0 };
+        let words = self.rows.iter().flat_map(|row| row[*last].split(' ')).map(|word| word.chars().count());
+        self.width_before(before, indent) + words.max().unwrap_or(0)
+    }
+}
+
+/// The text in parts of at most `room` characters, divided at spaces; a longer word is a part by itself.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for word in text.split(' ') {
+        let part = parts.last_mut().expect("there is always one");
+        if part.is_empty() {
+            part.push_str(word);
+        } else if part.chars().count() + 1 + word.chars().count() <= room {
+            part.push(' ');
+            part.push_str(word);
+        } else {
+            parts.push(word.to_owned());
+        }
+    }
+    parts
 }
 
 /// Seconds as a person says them: `4s`, `3m12s`, `2h05m`, `8d03h`.
@@ -75,6 +130,24 @@ mod tests {
         let mut table = Table::new(&["A", "LONGER"]);
         table.row(["wide cell".to_owned(), "x".to_owned()]);
         assert_eq!(table.render("  "), "  A          LONGER\n  wide cell  x\n");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_goes_without_what_can_be_spared_and_the_last_column_goes_on_below() {
+        let wide = || {
+            let mut table = Table::new(&["FIRST", "SPARED", "KEPT", "WORDS"]).sparing(&["SPARED"]);
+            table.row(["a".repeat(30), "b".repeat(20), "c".repeat(30), "word ".repeat(20).trim().to_owned()]);
+            table
+        };
+        let text = wide().render("  ");
+        assert!(text.contains("SPARED") && text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert_eq!(text.matches("word").count(), 20, "{text}");
+        assert!(text.lines().nth(2).unwrap().starts_with(&" ".repeat(88)), "{text}");
+        let mut wider = wide();
+        wider.row(["x".repeat(31), String::new(), "y".repeat(30), "z".repeat(20)]);
+        let text = wider.render("  ");
+        assert!(!text.contains("SPARED") && text.contains("KEPT"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
     }
 
     #[test]
