@@ -103,9 +103,7 @@ impl Engine {
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
             self.send_delayed_acks(id);
         }
-        for id in std::mem::take(&mut self.grace_kept).into_keys() {
-            self.timers.cancel(TimerKey::Grace(id));
-        }
+        self.end_all_grace();
         let until = self.now + PREPARATION;
         let grace_period = u32::try_from(grace_period.as_secs()).unwrap_or(u32::MAX);
         let lsa = GraceLsa { grace_period, reason, address: None };
@@ -393,9 +391,17 @@ impl Engine {
         masters.map(|neighbor| neighbor.exchange.settled + interface.dead_interval().min(SLOW_MASTER)).max()
     }
 
-    /// Nobody on the link needs our Grace-LSA any more.
+    /// Our Grace-LSAs stay nowhere any longer: another restart announces its own, and who leaves takes them along.
+    fn end_all_grace(&mut self) {
+        while let Some((&id, _)) = self.grace_kept.first_key_value() {
+            self.end_grace(id);
+        }
+    }
+
+    /// Our Grace-LSA does not stay on the link any longer.
     pub(crate) fn end_grace(&mut self, id: InterfaceId) {
         self.grace_kept.remove(&id);
+        self.timers.cancel(TimerKey::Grace(id));
         self.originations.unwant(grace_place(self.config.router_id, id));
         self.originations.release();
     }
@@ -426,9 +432,7 @@ impl Engine {
     pub(crate) fn abandon_restart(&mut self) {
         self.restart = Restart::None;
         self.timers.cancel(TimerKey::Restart);
-        for id in std::mem::take(&mut self.grace_kept).into_keys() {
-            self.timers.cancel(TimerKey::Grace(id));
-        }
+        self.end_all_grace();
         self.touch_own_networks();
     }
 }
