@@ -17,9 +17,8 @@ use crate::reconcile::sysctls::{desired_sysctls, undone};
 use crate::routing::Redistributed;
 use crate::tunnel::Observation;
 
-/// How long whoever asks waits for the kernel to look up routes, and for `nft` to list forward chains of others.
-const LOOK_UP_PATIENCE: Duration = Duration::from_millis(200);
-const CHAINS_PATIENCE: Duration = Duration::from_millis(200);
+/// How long whoever asks waits for the kernel to look up routes, and as long for `nft` to list forward chains of others.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The checks, and what they have found.
 #[derive(Debug)]
@@ -99,13 +98,13 @@ impl Checks {
 
     /// Looks at routes because somebody asks. What was known before is shown if it takes too long.
     pub async fn look_up_routes(&mut self, ground: &Ground<'_>) {
-        self.overrides.ask(ground.kernel.fib(), &ground.routes(), LOOK_UP_PATIENCE, Instant::now()).await;
+        self.overrides.ask(ground.kernel.fib(), &ground.routes(), PATIENCE, Instant::now()).await;
     }
 
     /// Looks at everything because somebody asks.
     pub async fn look(&mut self, ground: &Ground<'_>) {
         self.look_up_routes(ground).await;
         let between = forwarded(ground.local, ground.observed);
-        self.forward.ask(ground.kernel.forward_chains(), between, CHAINS_PATIENCE, Instant::now()).await;
+        self.forward.ask(ground.kernel.forward_chains(), between, PATIENCE, Instant::now()).await;
     }
 }
