@@ -15,6 +15,21 @@ fn desired() -> State {
     desired
 }
 
+/// A router with weft's routes, and an interface that is not weft's.
+async fn router_with_uplink() -> Router {
+    for arguments in [
+        "link add up0 type veth peer name far0",
+        "address add 192.0.2.1/24 dev up0",
+        "link set up0 up",
+        "link set far0 up",
+    ] {
+        ip(arguments);
+    }
+    let mut router = Router::open();
+    router.settle(&desired()).await;
+    router
+}
+
 /// What `meddling` with `ip` makes the kernel use; `undoing` takes it back.
 async fn overridden(router: &Router, meddling: &[&str], undoing: &[&str]) -> Option<String> {
     for arguments in meddling {
@@ -39,12 +54,7 @@ async fn overridden(router: &Router, meddling: &[&str], undoing: &[&str]) -> Opt
 #[test]
 fn a_look_up_finds_what_the_kernel_uses_in_place_of_a_route_of_weft() {
     Namespace::new().block_on(|| async {
-        ip("link add up0 type veth peer name far0");
-        ip("address add 192.0.2.1/24 dev up0");
-        ip("link set up0 up");
-        ip("link set far0 up");
-        let mut router = Router::open();
-        router.settle(&desired()).await;
+        let mut router = router_with_uplink().await;
         for to in ["10.255.0.2/32", DESTINATION, "10.3.0.0/16"] {
             assert_eq!(router.kernel.fib().overridden(prefix(to)).await.unwrap(), None, "{to}");
         }
@@ -90,12 +100,7 @@ fn a_look_up_finds_what_the_kernel_uses_in_place_of_a_route_of_weft() {
 #[test]
 fn what_people_mean_is_no_override() {
     Namespace::new().block_on(|| async {
-        ip("link add up0 type veth peer name far0");
-        ip("address add 192.0.2.1/24 dev up0");
-        ip("link set up0 up");
-        ip("link set far0 up");
-        let mut router = Router::open();
-        router.settle(&desired()).await;
+        let mut router = router_with_uplink().await;
         for (meddling, undoing) in [
             // More specific: connected, static and dropped.
             ("address add 10.2.0.1/24 dev up0", "address del 10.2.0.1/24 dev up0"),
