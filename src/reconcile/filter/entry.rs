@@ -10,7 +10,7 @@ use ospf::RouterId;
 use vxlan::PORT;
 
 use super::drops::Reason;
-use super::ruleset::{TO_TUNNEL, quoted, set};
+use super::ruleset::{NO_LINK_LAYER, quoted, set};
 use super::sources::Sources;
 use crate::mesh::{Mesh, Site, SourceCheck};
 
@@ -48,19 +48,21 @@ pub(super) fn only_by_tunnels(mesh: &Mesh, sources: &Sources) -> String {
     let elsewhere = set(quoted(&sources.joined).chain(["\"lo\"".to_owned()])).unwrap_or_default();
     let drop = Reason::Control.verdict();
     let refused = format!("iifname != @tunnels iifname != {elsewhere} {drop}");
+    let mut errors = Chain::new("icmp-errors");
     let loopbacks = mesh.loopbacks;
     let bits = loopbacks.prefix();
     let prefix = u32::from(loopbacks.network()).checked_shr(u32::BITS - u32::from(bits)).unwrap_or(0);
-    let about_loopbacks = format!("{ICMP_ERROR_TYPES} @th,192,{bits} {prefix:#x}");
+    let about_loopbacks = format!("@th,192,{bits} {prefix:#x}");
     let mut chain = Chain::hooked("prerouting", "priority -450");
     chain.rule(format!("ip frag-off & 0x3fff != 0 ip saddr {loopbacks} {refused}"));
-    chain.rule(format!("{ICMP_ERROR_TYPES} ip frag-off & 0x2000 != 0 iifname != @tunnels iifname != \"lo\" {drop}"));
-    chain.rule(format!("{about_loopbacks} {refused}"));
+    chain.rule(format!("{ICMP_ERROR_TYPES} goto icmp-errors"));
+    errors.rule(format!("ip frag-off & 0x2000 != 0 iifname != @tunnels iifname != \"lo\" {drop}"));
+    errors.rule(format!("{about_loopbacks} {refused}"));
     if let Some(joined) = set(quoted(&sources.joined)) {
         // The protocol of the packet in question is 17 octets into the message.
-        chain.rule(format!("iifname {joined} {about_loopbacks} @th,136,8 != {TCP} {drop}"));
+        errors.rule(format!("iifname {joined} {about_loopbacks} @th,136,8 != {TCP} {drop}"));
     }
-    chain.text()
+    errors.text() + &chain.text()
 }
 
 /// The chains to which `forward` sends packets that enter.
@@ -72,7 +74,7 @@ pub(super) fn chains(mesh: &Mesh, site: &Site, sources: &Sources) -> String {
         let joined = set(quoted(&sources.joined));
         let elsewhere = joined.map_or_else(String::new, |joined| format!("iifname != {joined} "));
         into.rule(format!("ip saddr {loopbacks} {elsewhere}{}", Reason::Martian.verdict()));
-        into.rule(format!("ip saddr != @admitted fib saddr type local {}", Reason::Martian.verdict()));
+        into.rule("jump sender".to_owned());
         if !sources.joined.is_empty() {
             into.rule(format!("ip saddr {} {}", site.loopback, Reason::Martian.verdict()));
         }
@@ -85,7 +87,18 @@ pub(super) fn chains(mesh: &Mesh, site: &Site, sources: &Sources) -> String {
     for option in ["lsrr", "ssrr"] {
         options.rule(format!("ip option {option} exists {}", Reason::Control.verdict()));
     }
-    options.text() + &control(mesh).text() + &into.text()
+    let sender = if mesh.source_check == SourceCheck::Strict { sender(sources).text() } else { String::new() };
+    sender + &options.text() + &control(mesh).text() + &into.text()
+}
+
+/// Refuses addresses of this router that do not live at its site: no other machine has them.
+fn sender(sources: &Sources) -> Chain {
+    let mut chain = Chain::new("sender");
+    for prefix in &sources.mostly_entering {
+        chain.rule(format!("ip saddr {prefix} return"));
+    }
+    chain.rule(format!("ip saddr != @admitted fib saddr type local {}", Reason::Martian.verdict()));
+    chain
 }
 
 /// Control packets to a router of the mesh. To other addresses these protocols belong to others.
@@ -125,8 +138,13 @@ fn virtual_link_ends(mesh: &Mesh) -> BTreeSet<Ipv4Addr> {
 /// The chains that check sources after source NAT.
 pub(super) fn source_chains(sources: &Sources) -> String {
     let mut hook = Chain::hooked("postrouting", "priority srcnat + 10");
+    // Most packets need no more than these: they go into no tunnel, or come from where they should.
+    hook.rule(format!("meta oiftype != {NO_LINK_LAYER} accept"));
+    for prefix in &sources.mostly_entering {
+        hook.rule(format!("ip saddr {prefix} accept"));
+    }
     // Packets of this router itself have come in by no interface.
-    hook.rule(format!("iif != 0 {TO_TUNNEL} iifname != @tunnels goto entering"));
+    hook.rule("iif != 0 oifname @tunnels iifname != @tunnels goto entering".to_owned());
     let mut entering = Chain::new("entering");
     entering.rule("ip saddr @admitted accept".to_owned());
     if let Some(joined) = set(quoted(&sources.joined)) {

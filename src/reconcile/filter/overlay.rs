@@ -155,7 +155,7 @@ pub(super) fn output(segments: &[Segment]) -> String {
     strayed.rule(format!("add @{} {{ oifname counter }}", Reason::Vxlan.counters()));
     strayed.rule("drop".to_owned());
     let mut output = Chain::hooked("output", "priority filter");
-    output.rule(format!("oifname != @tunnels udp dport {PORT} @th,96,24 {vnis} goto drop-vxlan-out"));
+    output.rule(format!("udp dport {PORT} oifname != @tunnels @th,96,24 {vnis} goto drop-vxlan-out"));
     strayed.text() + &output.text()
 }
 

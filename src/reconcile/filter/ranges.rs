@@ -81,6 +81,35 @@ impl Ranges {
         Self(left)
     }
 
+    /// The addresses that are not in it.
+    pub fn complement(&self) -> Self {
+        Self(vec![ALL]).without(self)
+    }
+
+    /// How many of its addresses are in a range.
+    pub fn count_in(&self, range: Range) -> u64 {
+        let begin = self.0.partition_point(|own| own.last < range.first);
+        let common = self.0[begin..].iter().take_while(|own| own.first <= range.last);
+        common.map(|own| u64::from(own.last.min(range.last) - own.first.max(range.first)) + 1).sum()
+    }
+
+    /// The fewest prefixes that have the same addresses, in ascending order.
+    pub fn prefixes(&self) -> Vec<Ipv4Network> {
+        let mut prefixes = Vec::new();
+        for range in &self.0 {
+            let mut next = Some(range.first);
+            while let Some(first) = next {
+                // As wide as where it begins and what is left allow.
+                let left = u64::from(range.last - first) + 1;
+                let bits = first.trailing_zeros().min(left.ilog2());
+                // Lengths up to 32 are valid.
+                prefixes.extend(Ipv4Network::new(first.into(), 32 - bits as u8));
+                next = u32::try_from(u64::from(first) + (1 << bits)).ok().filter(|next| *next <= range.last);
+            }
+        }
+        prefixes
+    }
+
     /// Whether there is no address in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -184,6 +213,24 @@ mod tests {
     }
 
     #[test]
+    fn a_set_is_cut_into_the_fewest_prefixes() {
+        let prefixes = |set: &Ranges| set.prefixes().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let all = ranges("0.0.0.0/0");
+        assert_eq!(prefixes(&all), "0.0.0.0/0");
+        assert_eq!(prefixes(&Ranges::default()), "");
+        assert_eq!(prefixes(&ranges("10.2.0.0/16 10.3.0.0/16 10.4.0.0/32")), "10.2.0.0/15 10.4.0.0/32");
+        assert_eq!(prefixes(&ranges("255.255.255.254/31 255.255.255.253/32")), "255.255.255.253/32 255.255.255.254/31");
+        let holes = ranges("10.1.0.0/16 10.255.0.0/16");
+        let around = ranges("10.0.0.0/8").without(&holes);
+        assert_eq!(
+            prefixes(&around),
+            "10.0.0.0/16 10.2.0.0/15 10.4.0.0/14 10.8.0.0/13 10.16.0.0/12 10.32.0.0/11 10.64.0.0/10 10.128.0.0/10 \
+             10.192.0.0/11 10.224.0.0/12 10.240.0.0/13 10.248.0.0/14 10.252.0.0/15 10.254.0.0/16"
+        );
+        assert_eq!((around.count_in(ALL), all.count_in(ALL)), (254 << 16, 1 << 32));
+    }
+
+    #[test]
     fn the_longest_network_covers() {
         let covers = longest_covers(networks("10.0.0.0/8 10.1.0.0/16 10.1.2.0/24 10.1.3.0/24 255.0.0.0/8"));
         let covers: Vec<String> = covers
@@ -230,6 +277,11 @@ mod tests {
             let (these, those): (Ranges, Ranges) = (one.iter().copied().collect(), other.iter().copied().collect());
             let (sum, difference) = (these.and(&those), these.without(&those));
             let covers = longest_covers(one.iter().copied());
+            assert_eq!(these.prefixes().into_iter().collect::<Ranges>(), these, "{one:?}");
+            let common = those.iter().map(|range| these.count_in(*range)).sum::<u64>();
+            let addresses = (0..80).map(Ipv4Addr::from);
+            let expected = addresses.filter(|address| these.contains(*address) && those.contains(*address)).count();
+            assert_eq!(common, expected as u64, "{one:?} and at once {other:?}");
             for address in (0..80).map(Ipv4Addr::from) {
                 let is_in = |networks: &[Ipv4Network]| networks.iter().any(|network| network.contains(address));
                 assert_eq!(sum.contains(address), is_in(&one) || is_in(&other), "{one:?} and {other:?}: {address}");

@@ -124,12 +124,18 @@ fn ip(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segment
     let mut forward = Chain::hooked("forward", PRIORITY);
     let mut input = Chain::hooked("input", PRIORITY);
     if strict {
-        input.rule(format!("{FROM_TUNNEL} jump leaving"));
         text += &entry::source_chains(&sources);
+        text += &from_tunnel("leaving").text();
+        input.rule(format!("{FROM_TUNNEL} jump leaving"));
+        // Most packets that leave the mesh need no more than this.
+        for prefix in &sources.mostly_leaving {
+            forward.rule(format!("ip saddr {prefix} meta oiftype != {NO_LINK_LAYER} accept"));
+        }
+        forward.rule(format!("{FROM_TUNNEL} goto from-tunnel"));
+        forward.rule(format!("{TO_TUNNEL} goto into-tunnel"));
+    } else {
+        forward.rule(format!("{TO_TUNNEL} iifname != @tunnels goto into-tunnel"));
     }
-    text += &from_tunnel(strict.then_some("leaving")).text();
-    forward.rule(format!("{FROM_TUNNEL} goto from-tunnel"));
-    forward.rule(format!("{TO_TUNNEL} goto into-tunnel"));
     overlay::input(segments, &mut input);
     text += &forward.text();
     text += &input.text();
@@ -147,18 +153,16 @@ fn ip6(tunnels: &[IfName]) -> String {
     input.rule(format!("{FROM_TUNNEL} {drop}"));
     named_set("tunnels", "ifname", quoted(tunnels))
         + &drops::declarations(&[Reason::Ipv6])
-        + &from_tunnel(Some(&Reason::Ipv6.chain())).text()
+        + &from_tunnel(&Reason::Ipv6.chain()).text()
         + &forward.text()
         + &input.text()
 }
 
 /// The chain for forwarded packets from tunnels. What does not go on through another one leaves the mesh, and goes to `leaving`.
-fn from_tunnel(leaving: Option<&str>) -> Chain {
+fn from_tunnel(leaving: &str) -> Chain {
     let mut chain = Chain::new("from-tunnel");
-    if let Some(leaving) = leaving {
-        chain.rule(format!("meta oiftype != {NO_LINK_LAYER} goto {leaving}"));
-        chain.rule(format!("oifname != @tunnels goto {leaving}"));
-    }
+    chain.rule(format!("meta oiftype != {NO_LINK_LAYER} goto {leaving}"));
+    chain.rule(format!("oifname != @tunnels goto {leaving}"));
     chain
 }
 
@@ -167,7 +171,7 @@ const PRIORITY: &str = "priority filter - 10";
 
 /// ARPHRD_NONE, the type of every tunnel. Other interfaces mostly have another: comparing a number first spares most packets the search for
 /// a name.
-const NO_LINK_LAYER: u16 = 65534;
+pub(super) const NO_LINK_LAYER: u16 = 65534;
 
 /// Matches packets from tunnels.
 pub(super) const FROM_TUNNEL: &str = "meta iiftype 65534 iifname @tunnels";

@@ -47,7 +47,7 @@ fn a_router_without_tunnels_takes_and_sends_no_vxlan_packet_of_a_segment_at_all(
     assert!(script.contains("\tset tunnels {\n\t\ttype ifname\n\t}\n"), "{script}");
     assert!(script.contains("iifname != @tunnels @th,96,24 { 101, 100 } goto drop-vxlan\n"), "{script}");
     assert!(
-        script.contains("oifname != @tunnels udp dport 4789 @th,96,24 { 101, 100 } goto drop-vxlan-out\n"),
+        script.contains("udp dport 4789 oifname != @tunnels @th,96,24 { 101, 100 } goto drop-vxlan-out\n"),
         "{script}"
     );
     assert_eq!(Ruleset::of(&mesh, mesh.site("seoul").unwrap()), None);

@@ -10,7 +10,7 @@
 use vxlan::PORT;
 
 use super::entry::{BFD, Chain, OSPF, PROBES, vnis};
-use super::ruleset::set;
+use super::ruleset::{FROM_TUNNEL, TO_TUNNEL, set};
 use crate::mesh::Mesh;
 
 /// Where OSPF packets to all neighbours go (RFC 2328 §A.1).
@@ -26,9 +26,11 @@ pub(super) fn chains(mesh: &Mesh) -> String {
         untracked.rule(format!("udp dport {PORT} @th,96,24 {vnis} notrack"));
     }
     let mut arriving = Chain::on("untracked-in", "prerouting", "priority raw");
-    arriving.rule(format!("iifname @tunnels ip daddr {{ {}, {MULTICAST} }} jump untracked", mesh.loopbacks));
+    for destination in [mesh.loopbacks.to_string().as_str(), MULTICAST] {
+        arriving.rule(format!("ip daddr {destination} {FROM_TUNNEL} jump untracked"));
+    }
     let mut sent = Chain::on("untracked-out", "output", "priority raw");
     sent.rule(format!("ip protocol {OSPF} notrack"));
-    sent.rule("oifname @tunnels jump untracked".to_owned());
+    sent.rule(format!("{TO_TUNNEL} jump untracked"));
     untracked.text() + &arriving.text() + &sent.text()
 }
