@@ -133,7 +133,7 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     // Where the topology is wrong, the links that are listed are checked all the same.
     let topology = draft.general.topology();
     let pairs = pairs(topology.unwrap_or(Topology::Explicit), &draft.sites, &draft.links, report);
-    ports::check(&draft.general.tunnels, &draft.sites, &pairs, &draft.links, report);
+    ports::check(&draft.general.tunnels, &draft.sites, &pairs, &draft.links, &draft.segments, report);
     let settled = draft.settle(report);
     areas::check(&draft, &settled, &pairs, report);
     default_originate::check(&draft.general, &draft.sites, report);

@@ -1,5 +1,5 @@
 //! UDP ports: a site has one per tunnel, its first port + the other end's id, or what a `[[link]]` says of this tunnel. None may pass
-//! 65535, and where sites share a host, or tunnels a site, none may meet.
+//! 65535, and where sites share a host, or tunnels a site, none may meet. At a site of an Ethernet segment VXLAN has one, too.
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,19 +10,22 @@ use super::general::TunnelKeys;
 use super::link::{LinkDraft, Pair};
 use super::model::Host;
 use super::reader::{At, Effective, Report, Setting};
+use super::segment::SegmentDraft;
 use super::site::SiteDraft;
 
-/// Reports ports beyond 65535 and ports at which two tunnels would be reached.
+/// Reports ports beyond 65535, ports at which two tunnels would be reached, and tunnels at VXLAN's port.
 pub(super) fn check(
     base: &TunnelKeys,
     sites: &[SiteDraft<'_>],
     pairs: &[Pair],
     links: &[LinkDraft<'_>],
+    segments: &[SegmentDraft<'_>],
     report: &mut Report,
 ) {
     let tunnels = Tunnels { base, sites, links, of_sites: of_sites(sites.len(), pairs) };
     tunnels.check_range(report);
     tunnels.check_listening(report);
+    tunnels.check_vxlan(segments, report);
     tunnels.check_shared_hosts(report);
 }
 
@@ -161,6 +164,33 @@ impl Tunnels<'_, '_> {
                     }
                 }
             }
+        }
+    }
+
+    /// VXLAN devices receive at one port, whatever their segment.
+    fn check_vxlan(&self, segments: &[SegmentDraft<'_>], report: &mut Report) {
+        let mut members: BTreeMap<&str, Span> = BTreeMap::new();
+        for name in segments.iter().flat_map(|segment| &segment.sites).filter_map(|member| member.name.given()) {
+            members.entry(name.value).or_insert(name.span);
+        }
+        for (site, ends) in self.of_sites.iter().enumerate() {
+            let Some(member) = self.sites[site].written_name.and_then(|name| members.get(name)) else { continue };
+            let there = ends.iter().find_map(|end| {
+                let port = self.listening(site, *end)?;
+                (port.number == vxlan::PORT).then_some((end, port.span))
+            });
+            let Some((end, span)) = there else { continue };
+            let title = format!(
+                "UDP port {} of site {} would be that of its tunnel to {} and of VXLAN",
+                vxlan::PORT,
+                self.sites[site].called(),
+                self.sites[end.peer].called()
+            );
+            report.push(
+                Diagnostic::error(span, title, "the tunnel's port follows from this")
+                    .note(*member, "packets of the segments arrive at this port")
+                    .help("give the tunnel another port: VXLAN's is fixed"),
+            );
         }
     }
 
