@@ -71,6 +71,29 @@ fn a_site_that_is_renamed_loses_no_packet_and_no_adjacency() -> Result<()> {
 }
 
 #[test]
+fn two_tunnels_exchange_their_ports_in_one_reload() -> Result<()> {
+    let name = "t-ports";
+    let text = |osaka: u16, seoul: u16| {
+        let link = |site: &str, port: u16| {
+            format!("\n[[link]]\nbetween = [\"taipei\", \"{site}\"]\nport = {{ taipei = {port} }}\n")
+        };
+        format!("{}{}{}", mesh::triangle(name), link("osaka", osaka), link("seoul", seoul))
+    };
+    let lab = Lab::up(name, &text(40_001, 40_002))?;
+    lab.await_full()?;
+    distribute(&lab, name, &text(40_002, 40_001))?;
+    eventually("the tunnels to listen at each other's port", SETTLED, || {
+        let tunnels = lab.status("taipei")?["tunnels"].as_array().cloned().unwrap_or_default();
+        let ports: Vec<_> = tunnels.iter().map(|tunnel| tunnel["listen_port"].as_u64()).collect();
+        Ok((ports == [Some(40_002), Some(40_001)]).then_some(()))
+    })?;
+    lab.await_full()?;
+    let problems = || -> Result<String> { Ok(lab.status("taipei")?["problems"].to_string()) };
+    eventually("all to be well at taipei", SETTLED, || Ok((problems()? == "[]").then_some(())))?;
+    lab.down()
+}
+
+#[test]
 fn other_loopbacks_cost_packets_until_all_have_read_of_them_and_leave_no_segment_dead() -> Result<()> {
     let name = "t-renumber";
     let text = mesh::segments(name);

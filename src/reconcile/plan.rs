@@ -68,6 +68,7 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
     let in_the_way = links_in_the_way(desired, observed, &unmade);
     let early = observed.state.links.iter().filter(|(interface, _)| in_the_way.contains(*interface));
     steps.extend(early.map(|(interface, link)| Step::DeleteLink(interface.clone(), link.backend)));
+    plan_vacating(desired, observed, &mut steps);
     for (interface, link) in &desired.links {
         plan_link(interface, link, desired, observed, applied, &mut steps);
     }
@@ -198,6 +199,22 @@ fn plan_link(
     }
     if link.admin == Admin::Up && standing.is_none_or(|found| found.admin != Admin::Up) {
         steps.push(Step::SetUp(interface.clone()));
+    }
+}
+
+/// Tunnels that leave a port which one planned before them takes: they listen at whichever is free until it is their turn. So two may
+/// exchange ports.
+fn plan_vacating(desired: &State, observed: &Observed, steps: &mut Vec<Step>) {
+    let mut taken = BTreeSet::new();
+    for (interface, wanted) in desired.links.keys().filter_map(|name| desired.devices.get_key_value(name)) {
+        let port = observed.state.devices.get(interface).map(|found| found.listen_port);
+        if port.is_some_and(|port| port != wanted.listen_port && taken.contains(&port)) {
+            steps.push(Step::Configure(
+                interface.clone(),
+                DeviceChange { listen_port: Some(0), ..DeviceChange::default() },
+            ));
+        }
+        taken.insert(wanted.listen_port);
     }
 }
 

@@ -39,7 +39,7 @@ pub trait Tunnels: Sync {
 pub struct DeviceChange {
     /// Our key.
     pub private_key: Option<PrivateKey>,
-    /// UDP port.
+    /// UDP port; 0 for any that is free.
     pub listen_port: Option<u16>,
     /// SO_MARK of the encrypted packets.
     pub fwmark: Option<u32>,

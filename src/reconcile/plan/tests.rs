@@ -154,6 +154,10 @@ fn carry_out(step: &Step, observed: &mut Observed) {
         Step::SetUp(interface) => state.links.get_mut(interface).expect("the link exists").admin = Admin::Up,
         Step::Configure(interface, change) => {
             assert!(state.links.contains_key(interface), "{step}: no such link");
+            if let Some(port) = change.listen_port.filter(|port| *port != 0) {
+                let mut others = state.devices.iter().filter(|(name, _)| *name != interface);
+                assert!(others.all(|(_, other)| other.listen_port != port), "{step}: another has the port");
+            }
             configure(state.devices.entry(interface.clone()).or_insert_with(blank), change);
         }
         Step::AddAddress(interface, address) => {
@@ -580,6 +584,33 @@ fn planning_some_routes_alone_gives_the_steps_that_planning_everything_gives() {
 
     planned(&after, &mut observed, &Applied::default());
     assert_eq!(plan_routes(changed, &after.routes, &observed).len(), 0);
+}
+
+#[test]
+fn tunnels_exchange_their_ports() {
+    let mut desired = wanted(Backend::Kernel, &[2, 3, 4]);
+    let ports: Vec<u16> = desired.devices.values().map(|device| device.listen_port).collect();
+    for order in [[1, 0, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1], [2, 1, 0]] {
+        let mut observed = settled(&desired);
+        for (device, port) in desired.devices.values_mut().zip(order) {
+            device.listen_port = ports[port];
+        }
+        // The model kernel gives no port to two.
+        let steps = planned(&desired, &mut observed, &Applied::default());
+        assert!(steps.iter().any(|step| step.ends_with(": port 0")), "{steps:?}");
+        for (device, port) in desired.devices.values_mut().zip(&ports) {
+            device.listen_port = *port;
+        }
+    }
+    // One that takes a port which another has left before needs nothing else.
+    let mut observed = settled(&desired);
+    let mut devices = desired.devices.values_mut();
+    let (first, second) = (devices.next().unwrap(), devices.next().unwrap());
+    (first.listen_port, second.listen_port) = (40_000, ports[0]);
+    assert_eq!(
+        planned(&desired, &mut observed, &Applied::default()),
+        ["configure wg-b: port 40000".to_owned(), format!("configure wg-c: port {}", ports[0])]
+    );
 }
 
 #[test]
