@@ -28,6 +28,7 @@ mod stub_router;
 mod survival;
 mod trace;
 mod triangle;
+mod ttl_security;
 mod unresponsive;
 mod virtual_link;
 mod vm;

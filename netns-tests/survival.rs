@@ -57,6 +57,20 @@ fn keep_on(time: Duration, mut fault: impl FnMut() -> Result<()>) -> Result<()> 
     Ok(())
 }
 
+/// How many engines there can have been within `time`, if each is killed as soon as it is seen and `src/tunnel/starts.rs` decides when the
+/// next may be started: the one that ran before, two that are started at once (a new daemon knows of no start before them), and one after
+/// each wait of 0.2, 0.4, 0.8 … 10 s from the start before it. In 12 s that is one after 0.2, 0.6, 1.4, 3 and 6.2 s: 8 engines. Whatever
+/// holds up the daemon or this test makes them fewer, but the first three cost no wait that is worth mentioning.
+fn most_engines(time: Duration) -> usize {
+    let (mut count, mut wait, mut start) = (3, Duration::from_millis(200), Duration::ZERO);
+    while start + wait <= time {
+        start += wait;
+        wait = (2 * wait).min(Duration::from_secs(10));
+        count += 1;
+    }
+    count
+}
+
 /// Every file that the daemon keeps is nonsense.
 fn damage_files(lab: &Lab, site: &str) -> Result<()> {
     for file in FILES {
@@ -133,6 +147,7 @@ fn a_router_survives_all_faults_in_one_run_in_the_memory_that_it_had() -> Result
 
     // Its engine dies again and again: it is not started as often as it dies.
     let mut killed = Vec::new();
+    let since = Instant::now();
     keep_on(Duration::from_secs(12), || {
         for engine in lab.engine(site)? {
             if !killed.contains(&engine) {
@@ -142,7 +157,8 @@ fn a_router_survives_all_faults_in_one_run_in_the_memory_that_it_had() -> Result
         }
         Ok(())
     })?;
-    ensure!((2..=24).contains(&killed.len()), "it was started {} times in 12 s", killed.len());
+    let most = most_engines(since.elapsed());
+    ensure!((3..=most).contains(&killed.len()), "{} engines in 12 s, at most {most} expected", killed.len());
     await_whole(&lab, site)?;
     told("the engine died again and again");
 
@@ -190,6 +206,6 @@ fn a_router_survives_all_faults_in_one_run_in_the_memory_that_it_had() -> Result
         Ok((now <= before + before / 5).then_some(now))
     });
     let after = after.with_context(|| format!("{before} KiB before, {:?} KiB now", resident_kib(daemon).ok()))?;
-    eprintln!("{before} KiB before, {after} KiB after; the engine was started {} times in 12 s", killed.len());
+    eprintln!("{before} KiB before, {after} KiB after; {} engines in 12 s", killed.len());
     lab.down()
 }

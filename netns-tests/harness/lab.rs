@@ -60,6 +60,14 @@ impl Lab {
         self.weft(&["lab", "up"]).map(drop)
     }
 
+    /// Replaces the mesh file of a site that runs, alone, and has its daemon read it.
+    pub fn change_at(&self, site: &str, text: &str) -> Result<()> {
+        let file = self.state_of(site).join("etc/mesh.toml");
+        fs::write(&file, text).with_context(|| format!("writing {file:?}"))?;
+        let pid = self.daemon(site)?;
+        kill(pid, Signal::SIGHUP).with_context(|| format!("sending SIGHUP to {pid}"))
+    }
+
     /// Starts the daemons that do not run.
     pub fn start_what_is_missing(&self) -> Result<()> {
         self.weft(&["lab", "up"]).map(drop)

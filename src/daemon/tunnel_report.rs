@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ospf::{InterfaceView, NeighborState, NeighborView, Refusal};
+use ospf::{InterfaceView, NeighborState, NeighborView, Refusal, TtlSecurity};
 
 use super::report::{Report, SESSION_LIFETIME, seconds};
 use super::traffic::Flow;
@@ -281,8 +281,16 @@ fn adjacency_fault(tunnel: &Tunnel, signs: &Signs) -> String {
             None if signs.receives_for >= long.saturating_add(signs.hello_interval) => format!(
                 "{begin}: the tunnel has received packets for {}, and no OSPF hello among them: a firewall in the INPUT chain \
                  here or in the OUTPUT chain of {site} drops IP protocol 89 (`iifname \"{name}\" ip protocol ospf accept` in \
-                 nftables lets it in), or weft does not run there",
-                span(signs.receives_for)
+                 nftables lets it in), or weft does not run there{}",
+                span(signs.receives_for),
+                // The socket's filter drops such packets, so that there is no refusal to go by.
+                match tunnel.ttl_security {
+                    TtlSecurity::Required => {
+                        ": another router, if it sends with a TTL below 255, needs `ttl_security = false` in this \
+                         `[[link]]`"
+                    }
+                    TtlSecurity::Off => "",
+                }
             ),
             None => begin,
         },
@@ -433,6 +441,21 @@ mod tests {
             let rest = said.strip_prefix("wg-osaka: tunnel up, no OSPF adjacency with osaka").unwrap();
             assert!(rest.starts_with(expected) && rest.is_empty() == expected.is_empty(), "{signs:?}: {said}");
         }
+    }
+
+    #[test]
+    fn a_tunnel_on_which_only_other_packets_come_may_lead_to_a_router_with_another_ttl() {
+        let second = Duration::from_secs(1);
+        let signs = Signs {
+            hello_interval: second,
+            dead_interval: 4 * second,
+            refused: None,
+            heard: None,
+            receives_for: 5 * second,
+        };
+        let end = |ttl_security| adjacency_fault(&Tunnel { ttl_security, ..tunnel() }, &signs);
+        assert!(end(TtlSecurity::Required).ends_with("needs `ttl_security = false` in this `[[link]]`"));
+        assert!(end(TtlSecurity::Off).ends_with(", or weft does not run there"));
     }
 
     #[test]

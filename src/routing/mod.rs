@@ -15,3 +15,5 @@ pub use config::{InterfaceIds, Signing, engine_config, prefix};
 pub use driver::{Driver, LsdbPart, LsdbReader, News, OpaqueChanges, RouteChanges, View};
 pub use keyring::Keyring;
 pub use redistribution::{MAX_REDISTRIBUTED, Redistributed, redistributed};
+pub use senders::Senders;
+pub use socket::{Departure, OspfSocket, Received};

@@ -2,16 +2,17 @@
 //! out of its tunnels.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use socket2::Socket;
+use socket2::{Domain, Protocol, Socket, Type};
 use weft::mesh::{Mesh, parse};
 use weft::reconcile::filter::{Reason, Ruleset};
 use weft::reconcile::state::State;
 
-use crate::forge::{MORE, OSPF, Packet, UDP, is_forged, send, sender};
+use crate::forge::{MARK, MORE, OSPF, Packet, UDP, is_forged, send, sender};
 use crate::world::{Namespace, OWN, Router, add_route, ip, name, tunnel, tunnels_to};
 
 const TCP: u8 = 6;
@@ -52,7 +53,7 @@ const SEGMENT: &str = "[[l2]]\nname = \"vms\"\nvni = 100\ngateway = \"10.9.0.1/2
 struct Scene {
     router: Router,
     /// The host's; it ends with this.
-    _host: Namespace,
+    host: Namespace,
     /// In the host's namespace.
     raw: Socket,
     /// What was dropped before, by reason.
@@ -71,7 +72,7 @@ impl Scene {
             host.ip(command);
         }
         let raw = host.run(|| sender().unwrap());
-        let mut scene = Self { router: Router::open(), _host: host, raw, before: Vec::new(), fence: 1000 };
+        let mut scene = Self { router: Router::open(), host, raw, before: Vec::new(), fence: 1000 };
         scene.settle(mesh).await;
         scene
     }
@@ -102,11 +103,17 @@ impl Scene {
 
     /// The reasons for which packets were dropped since the last time.
     async fn dropped(&mut self) -> Vec<Reason> {
+        self.dropped_packets().await.into_iter().map(|(reason, _)| reason).collect()
+    }
+
+    /// How many packets were dropped since the last time, by reason.
+    async fn dropped_packets(&mut self) -> Vec<(Reason, u64)> {
         let now = self.counts().await;
-        let more = Reason::ALL.into_iter().zip(now.iter().zip(&self.before)).filter(|(_, (now, before))| now > before);
-        let reasons = more.map(|(reason, _)| reason).collect();
+        let more = Reason::ALL.into_iter().zip(now.iter().zip(&self.before));
+        let more = more.map(|(reason, (now, before))| (reason, now - before)).filter(|(_, packets)| *packets > 0);
+        let dropped = more.collect();
         self.before = now;
-        reasons
+        dropped
     }
 
     /// Sends packets from the LAN; how many of them come out of a tunnel. What is sent after them comes out after them.
@@ -127,7 +134,7 @@ impl Scene {
                 if packet.ends_with(b"fence") && packet[22..24] == self.fence.to_be_bytes() {
                     break;
                 }
-                forged += usize::from(packet[0] >> 4 == 4);
+                forged += usize::from(packet[0] >> 4 == 4 || is_forged(&packet));
             }
         }
         forged
@@ -390,6 +397,293 @@ fn what_only_this_site_has_does_not_come_out_of_a_tunnel_and_what_is_in_transit_
         scene.leaves(2, to(STRANGER, HOST), &source).await;
         scene.leaves(2, Packet::icmp(STRANGER, HOST, 11), &[]).await;
         scene.leaves(2, to(FAR, HOST), &[]).await;
+        scene.router.down().await;
+    });
+}
+
+/// Packets that arrive as fast as a machine can send them, many more than are let through.
+const FLOOD: usize = 1000;
+
+/// ICMP errors that pass at once, and then in a second.
+const ICMP_ERRORS: u64 = 100;
+
+/// What a rate limit lets through of a flood that lasted for `time`, of which nothing but that is lost.
+fn assert_limited(passed: usize, dropped: &[(Reason, u64)], time: Duration) {
+    let passed = u64::try_from(passed).unwrap();
+    let most = ICMP_ERRORS + 1 + u64::try_from(time.as_millis()).unwrap() * ICMP_ERRORS / 1000;
+    assert!((ICMP_ERRORS..=most).contains(&passed), "{passed} of {FLOOD} passed in {time:?}");
+    assert_eq!(dropped, [(Reason::Source, u64::try_from(FLOOD).unwrap() - passed)], "{passed} passed");
+}
+
+#[test]
+fn a_flood_of_icmp_errors_enters_at_the_rate_of_its_limit_and_holds_up_no_error_of_a_listed_source() {
+    Namespace::new().block_on(|| async {
+        let mut scene = Scene::new(&mesh("unlisted = \"refuse\"", "", "")).await;
+        let too_big = |source| Packet::too_big_about(UDP, source, FAR, HOST);
+        let begin = Instant::now();
+        let passed = scene.enter(&vec![too_big(STRANGER); FLOOD]);
+        let time = begin.elapsed();
+        assert_limited(passed, &scene.dropped_packets().await, time);
+        let (_, refused) = scene.router.kernel.drops().await.unwrap();
+        let refused: Vec<(Ipv4Addr, u64)> = refused.iter().map(|refused| (refused.source, refused.packets)).collect();
+        assert_eq!(refused, [(STRANGER, u64::try_from(FLOOD - passed).unwrap())], "the sample names who sends them");
+        // As many of a router whose address this site lists, and within the flood.
+        for _ in 0..FLOOD / 100 {
+            let flood = vec![too_big(STRANGER); 50];
+            let listed = vec![too_big(HOST); 50];
+            let passed = scene.enter(&[flood, listed].concat());
+            assert!(passed >= 50, "{passed}");
+        }
+        // When the flood is over, path MTU discovery by a router that nobody lists works again.
+        scene.note().await;
+        let end = Instant::now() + DEADLINE;
+        while scene.enter(&[too_big(STRANGER)]) == 0 {
+            assert!(Instant::now() < end, "no error passes any more");
+        }
+        scene.router.down().await;
+    });
+}
+
+#[test]
+fn a_flood_of_icmp_errors_leaves_at_the_rate_of_its_limit_where_this_site_stands_for_what_nobody_lists() {
+    Namespace::new().block_on(|| async {
+        let mut text = mesh("unlisted = \"refuse\"", "", "");
+        text.sites[0].prefixes.push("0.0.0.0/0".parse().unwrap());
+        let mut scene = Scene::new(&text).await;
+        // It has them all; the host's kernel has no use for them.
+        let arriving = scene.host.run(|| Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).unwrap());
+        arriving.set_read_timeout(Some(DEADLINE)).unwrap();
+        // The router and the host know each other's link-layer addresses.
+        scene.enter(&[]);
+        let begin = Instant::now();
+        for _ in 0..FLOOD {
+            scene.router.engine.send(&tunnel(2), &Packet::too_big_about(UDP, STRANGER, HOST, FAR).octets());
+        }
+        scene.router.engine.send(&tunnel(2), &Packet::icmp(FAR, HOST, 11).octets());
+        let mut passed = 0;
+        loop {
+            let (_, from) =
+                arriving.recv_from(&mut [MaybeUninit::uninit(); 256]).expect("what follows the flood arrives");
+            match *from.as_socket_ipv4().unwrap().ip() {
+                FAR => break,
+                source => assert_eq!(source, STRANGER),
+            }
+            passed += 1;
+        }
+        assert_limited(passed, &scene.dropped_packets().await, begin.elapsed());
+        scene.router.down().await;
+    });
+}
+
+/// An IPv6 packet of an experimental protocol (RFC 3692 §2.1).
+fn ipv6(source: Ipv6Addr, destination: Ipv6Addr) -> Vec<u8> {
+    let [high, low] = u16::try_from(MARK.len()).unwrap().to_be_bytes();
+    [&[0x60, 0, 0, 0, high, low, EXPERIMENT, 64][..], &source.octets(), &destination.octets(), MARK].concat()
+}
+
+const EXPERIMENT: u8 = 253;
+
+/// A host of network `network`: fd00:0:0:NETWORK::9.
+fn host6(network: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0, 0, network, 0, 0, 0, 9)
+}
+
+/// The link-layer address in what `ip -j link show` prints.
+fn mac(shown: &str) -> String {
+    let links: serde_json::Value = serde_json::from_str(shown).unwrap();
+    links[0]["address"].as_str().unwrap().to_owned()
+}
+
+/// A [`Scene`] with IPv6, and a second LAN behind `eth2`. Networks 1 and 4 are the LANs, 2 and 3 are behind the tunnels.
+struct Scene6 {
+    scene: Scene,
+    other: Namespace,
+    raw: Socket,
+}
+
+impl Scene6 {
+    async fn new(mesh: &Mesh) -> Self {
+        let scene = Scene::new(mesh).await;
+        std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
+        let other = Namespace::new();
+        ip(&format!("link add eth2 type veth peer name eth0 netns {}", other.path()));
+        ip("link set eth2 up");
+        other.ip("link set eth0 up");
+        for (host, interface, network) in [(&scene.host, "eth1", 1), (&other, "eth2", 4)] {
+            ip(&format!("-6 address add fd00:0:0:{network}::1/64 dev {interface} nodad"));
+            host.ip(&format!("-6 address add {}/64 dev eth0 nodad", host6(network)));
+            host.ip(&format!("-6 route add default via fd00:0:0:{network}::1"));
+            // Nothing waits for an answer of neighbour discovery.
+            let (at_host, here) =
+                (mac(&host.ip("-j link show dev eth0")), mac(&ip(&format!("-j link show dev {interface}"))));
+            ip(&format!("-6 neighbor replace {} lladdr {at_host} dev {interface} nud permanent", host6(network)));
+            host.ip(&format!("-6 neighbor replace fd00:0:0:{network}::1 lladdr {here} dev eth0 nud permanent"));
+        }
+        for (network, tunnel) in [(2, "wg-b"), (3, "wg-c")] {
+            ip(&format!("-6 route add fd00:0:0:{network}::/64 dev {tunnel}"));
+        }
+        let raw = scene.host.run(|| Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::from(255))).unwrap());
+        Self { scene, other, raw }
+    }
+
+    /// A socket that has what arrives at a host.
+    fn arriving(host: &Namespace) -> Socket {
+        let protocol = Protocol::from(i32::from(EXPERIMENT));
+        let socket = host.run(|| Socket::new(Domain::IPV6, Type::RAW, Some(protocol)).unwrap());
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket
+    }
+
+    /// Has the host send to network `network`.
+    fn send(&self, network: u16) {
+        let to = SocketAddrV6::new(host6(network), 0, 0, 0);
+        self.raw.send_to(&ipv6(host6(1), host6(network)), &to.into()).unwrap();
+    }
+
+    /// Packets dropped so far, by interface.
+    async fn dropped(&self) -> Vec<(String, u64)> {
+        let (dropped, _) = self.scene.router.kernel.drops().await.unwrap();
+        assert!(dropped.iter().all(|drop| drop.reason == Reason::Ipv6), "{dropped:?}");
+        dropped.into_iter().map(|drop| (drop.interface, drop.packets)).collect()
+    }
+
+    /// Waits for a forged packet to be sent into the tunnel.
+    fn await_tunnel(&self, id: u8) {
+        let end = Instant::now() + DEADLINE;
+        while !self.scene.router.engine.receive(&tunnel(id)).is_some_and(|packet| is_forged(&packet)) {
+            assert!(Instant::now() < end, "nothing goes into the tunnel to {id}");
+        }
+    }
+}
+
+/// What arrives from `source` next.
+fn arrives(socket: &Socket, source: Ipv6Addr) {
+    let (_, from) = socket
+        .recv_from(&mut [MaybeUninit::uninit(); 256])
+        .unwrap_or_else(|error| panic!("of {source} nothing arrives: {error}"));
+    assert_eq!(*from.as_socket_ipv6().unwrap().ip(), source);
+}
+
+#[test]
+fn ipv6_neither_enters_nor_leaves_the_mesh_and_passes_from_tunnel_to_tunnel_and_from_lan_to_lan() {
+    Namespace::new().block_on(|| async {
+        let mut scene = Scene6::new(&mesh("unlisted = \"refuse\"", "", "")).await;
+        let (here, there) = (Scene6::arriving(&scene.scene.host), Scene6::arriving(&scene.other));
+        // Into tunnels.
+        scene.send(2);
+        scene.send(3);
+        assert_eq!(scene.scene.enter(&[]), 0);
+        assert_eq!(scene.dropped().await, [("eth1".to_owned(), 2)]);
+        // Out of them, for hosts and for the router itself.
+        let engine = &scene.scene.router.engine;
+        for _ in 0..3 {
+            engine.send(&tunnel(2), &ipv6(host6(2), host6(1)));
+        }
+        engine.send(&tunnel(3), &ipv6(host6(3), host6(4)));
+        engine.send(&tunnel(3), &ipv6(host6(3), "fd00:0:0:1::1".parse().unwrap()));
+        // In transit.
+        engine.send(&tunnel(2), &ipv6(host6(2), host6(3)));
+        engine.send(&tunnel(3), &ipv6(host6(1), host6(2)));
+        scene.await_tunnel(3);
+        scene.await_tunnel(2);
+        // From LAN to LAN; it is the first that arrives there.
+        scene.send(4);
+        arrives(&there, host6(1));
+        let dropped = [("eth1", 2), ("wg-b", 3), ("wg-c", 2)].map(|(name, packets)| (name.to_owned(), packets));
+        assert_eq!(scene.dropped().await, dropped);
+        let back = scene.other.run(|| Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::from(255))).unwrap());
+        back.send_to(&ipv6(host6(4), host6(1)), &SocketAddrV6::new(host6(1), 0, 0, 0).into()).unwrap();
+        arrives(&here, host6(4));
+        scene.scene.router.down().await;
+    });
+}
+
+#[test]
+fn without_source_check_nothing_is_said_of_ipv6() {
+    Namespace::new().block_on(|| async {
+        let mut scene = Scene6::new(&mesh("source_check = \"off\"", "", "")).await;
+        let tables = Command::new("nft").args(["list", "tables"]).output().unwrap().stdout;
+        assert_eq!(String::from_utf8_lossy(&tables), "table ip weft-test\n");
+        let here = Scene6::arriving(&scene.scene.host);
+        scene.send(2);
+        scene.await_tunnel(2);
+        scene.scene.router.engine.send(&tunnel(3), &ipv6(host6(3), host6(1)));
+        arrives(&here, host6(3));
+        // The table goes and comes with the mesh file.
+        scene.scene.settle(&mesh("", "", "")).await;
+        scene.send(2);
+        assert_eq!(scene.scene.enter(&[]), 0);
+        assert_eq!(scene.dropped().await, [("eth1".to_owned(), 1)]);
+        scene.scene.settle(&mesh("source_check = \"off\"", "", "")).await;
+        scene.send(2);
+        scene.await_tunnel(2);
+        scene.scene.router.down().await;
+    });
+}
+
+#[test]
+fn any_sites_source_passes_from_tunnel_to_tunnel_by_all_equal_cost_paths() {
+    Namespace::new().block_on(|| async {
+        let mut scene = Scene::new(&mesh("unlisted = \"refuse\"", "", "")).await;
+        let mut desired: State = tunnels_to(&[2, 3]);
+        add_route(&mut desired, "10.2.0.0/16", &[2, 3]);
+        add_route(&mut desired, "10.3.0.0/16", &[3]);
+        let text = mesh("unlisted = \"refuse\"", "", "");
+        desired.filter = Ruleset::of(&text, &text.sites[0]);
+        scene.router.settle(&desired).await;
+        scene.note().await;
+        let destinations = || (1..=64).map(|host| Ipv4Addr::new(10, 2, 0, host));
+        // The kernel may quote them in an ICMP redirect.
+        let is_datagram = |packet: &Vec<u8>| packet[9] == UDP && is_forged(packet);
+        // How many come out of each tunnel, of one packet to each destination.
+        let comes = |scene: &Scene| {
+            let mut count = [0; 2];
+            let end = Instant::now() + DEADLINE;
+            while count[0] + count[1] < destinations().count() {
+                for (index, id) in [2, 3].into_iter().enumerate() {
+                    let packet = scene.router.engine.receive(&tunnel(id));
+                    count[index] += usize::from(packet.filter(is_datagram).is_some());
+                }
+                assert!(Instant::now() < end, "{count:?} of {} packets", destinations().count());
+            }
+            count
+        };
+        // A site's own on a way that is not the one to it, this site's (it may come back by another way of its own), nobody's.
+        for source in [Ipv4Addr::new(10, 3, 0, 1), C, FAR, B, HOST, STRANGER] {
+            for id in [2, 3] {
+                for destination in destinations() {
+                    scene.router.engine.send(&tunnel(id), &Packet::datagram(source, destination, 9).octets());
+                }
+                let count = comes(&scene);
+                assert!(count.iter().all(|count| *count > 0), "{source} from {id}: {count:?}");
+                assert_eq!(scene.dropped().await, [], "{source} from {id}");
+            }
+        }
+        // What enters is checked on each of them.
+        for destination in destinations() {
+            send(&scene.raw, &Packet::datagram(HOST, destination, 9)).unwrap();
+        }
+        let count = comes(&scene);
+        assert!(count.iter().all(|count| *count > 0), "{count:?}");
+        for destination in destinations() {
+            send(&scene.raw, &Packet::datagram(STRANGER, destination, 9)).unwrap();
+        }
+        send(&scene.raw, &Packet::datagram(HOST, Ipv4Addr::new(10, 3, 0, 1), 9)).unwrap();
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match scene.router.engine.receive(&tunnel(3)).filter(is_datagram) {
+                Some(packet) => break assert_eq!(packet[16..20], [10, 3, 0, 1]),
+                None => assert!(Instant::now() < end, "what follows does not come"),
+            }
+        }
+        while let Some(packet) = scene.router.engine.receive(&tunnel(2)) {
+            assert!(!is_datagram(&packet), "{packet:?}");
+        }
+        assert_eq!(scene.dropped_packets().await, [(Reason::Source, 64)]);
+        // Out of each tunnel to a host here, whichever is the way to its source.
+        for (id, source) in [(2, Ipv4Addr::new(10, 3, 0, 1)), (3, FAR), (2, C), (3, B)] {
+            scene.leaves(id, Packet::datagram(source, HOST, 9), &[]).await;
+        }
         scene.router.down().await;
     });
 }

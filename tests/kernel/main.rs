@@ -12,6 +12,7 @@ mod filter;
 #[allow(dead_code, reason = "shared with tests of whole meshes, which use other parts")]
 mod forge;
 mod healing;
+mod ospf_socket;
 mod scale;
 mod segments;
 mod watch;

@@ -4,6 +4,7 @@ mod adjacency;
 mod areas;
 mod authentication;
 mod border_restart;
+mod bounds;
 mod broadcast;
 mod check;
 mod conduct;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Sites 0 and 1, joined by a tunnel; behind 0 a LAN with router 2, which is no site.
-fn mesh(mut change: impl FnMut(usize, &mut Config)) -> World {
+pub fn mesh(mut change: impl FnMut(usize, &mut Config)) -> World {
     let mut world = World::build(3, &[(0, 1)], &[vec![0, 2]], |engine, config| {
         site(engine, config);
         change(engine, config);
@@ -32,7 +32,7 @@ fn site(engine: usize, config: &mut Config) {
 }
 
 /// As if router 2 had sent it on the LAN, or whoever takes its address.
-fn on_lan(world: &mut World, lsas: Vec<Lsa>) {
+pub fn on_lan(world: &mut World, lsas: Vec<Lsa>) {
     let body = PacketBody::LinkStateUpdate(lsas);
     let packet = Packet { router_id: router_id(2), area_id: AreaId::BACKBONE, authentication: Unsigned::Null, body };
     world.inject_packet((0, LAN), lan_address(0, 2), 1, &packet);
@@ -57,7 +57,7 @@ fn sequence(world: &World, engine: usize, key: LsaKey) -> SequenceNumber {
     world.lsa(engine, key).unwrap().header.sequence
 }
 
-fn refused(world: &World) -> u64 {
+pub fn refused(world: &World) -> u64 {
     let view = world.engines[0].interfaces().find(|view| view.interface == LAN).unwrap();
     view.counters.lsa_refused.get(&LsaRefusal::SiteOnOpenLink).copied().unwrap_or_default()
 }
