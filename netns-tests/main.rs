@@ -29,5 +29,6 @@ mod survival;
 mod trace;
 mod triangle;
 mod unresponsive;
+mod uplinks;
 mod virtual_link;
 mod vm;

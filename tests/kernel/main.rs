@@ -14,5 +14,6 @@ mod forge;
 mod healing;
 mod scale;
 mod segments;
+mod uplinks;
 mod watch;
 mod world;

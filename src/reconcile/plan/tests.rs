@@ -9,7 +9,8 @@ use super::*;
 use crate::keys::{PresharedKey, PrivateKey};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
-    Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, Selector, Traffic,
+    Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, RuleAction, Selector,
+    Traffic,
 };
 
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -237,10 +238,9 @@ fn capture_rules() -> BTreeSet<Rule> {
     let rule = |priority, table, suppress_prefixlen| Rule {
         priority,
         selector: Selector::NotMarked(FWMARK),
-        table,
-        suppress_prefixlen,
+        action: RuleAction::Lookup { table, suppress_prefixlen },
     };
-    BTreeSet::from([rule(5200, MAIN_TABLE, Some(0)), rule(5201, CAPTURE_TABLE, None)])
+    BTreeSet::from([rule(5200, MAIN_TABLE, Some(0)), rule(5205, CAPTURE_TABLE, None)])
 }
 
 #[test]
@@ -542,7 +542,7 @@ fn capturing_route_is_there_before_its_rules_and_leaves_main_after_them() {
         [
             "add route 203.0.113.0/24 table 201 via 10.255.0.3 dev wg-c",
             "add rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
-            "add rule 5201: not fwmark 201 lookup 201",
+            "add rule 5205: not fwmark 201 lookup 201",
             "delete route 203.0.113.0/24",
         ]
     );
@@ -550,7 +550,7 @@ fn capturing_route_is_there_before_its_rules_and_leaves_main_after_them() {
     assert_eq!(
         planned(&back, &mut observed, &Applied::default()),
         [
-            "delete rule 5201: not fwmark 201 lookup 201",
+            "delete rule 5205: not fwmark 201 lookup 201",
             "delete rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
             "delete route 203.0.113.0/24 table 201",
         ]
@@ -598,7 +598,7 @@ fn down_takes_everything_away_and_gives_settings_back() {
         [
             "set all/forwarding to 0",
             "set eth0/forwarding to 1",
-            "delete rule 5201: not fwmark 201 lookup 201",
+            "delete rule 5205: not fwmark 201 lookup 201",
             "delete rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
             "delete route 0.0.0.0/0 table 201",
             "delete route 10.2.0.0/16",
