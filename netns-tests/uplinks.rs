@@ -2,10 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::lab::Lab;
@@ -104,5 +106,33 @@ fn connections_to_a_routers_public_address_are_answered_by_its_uplink_though_ano
     let rules = lab.ip("taipei", "rule show")?;
     ensure!(!rules.contains("52"), "rules are left:\n{rules}");
     connect(&lab, internet, (TAIPEI, port).into())?;
+    lab.down()
+}
+
+#[test]
+fn neither_answers_of_an_uplink_nor_the_way_by_another_site_suffer_from_a_restart() -> Result<()> {
+    let (lab, internet) = with_exit("t-upagain")?;
+    lab.await_ping("taipei-lan", internet, SETTLED)?;
+    lab.ip("net", &format!("route change {TAIPEI} dev to-taipei src {internet}"))?;
+    let inward = Stream::start(&lab.netns("net"), TAIPEI)?;
+    let outward = Stream::start(&lab.netns("taipei-lan"), internet)?;
+    let rules = lab.ip("taipei", "rule show")?;
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let pid = lab.daemon("taipei")?;
+        kill(pid, signal)?;
+        let exe = PathBuf::from(format!("/proc/{pid}/exe"));
+        eventually("the daemon to end", SETTLED, || Ok(std::fs::read_link(&exe).is_err().then_some(())))?;
+        lab.start_what_is_missing()?;
+        lab.await_full()?;
+        let (from_inward, from_outward) = (inward.sent(), outward.sent());
+        eventually("answers after the restart", SETTLED, || {
+            let both = inward.answered_since(from_inward) >= 200 && outward.answered_since(from_outward) >= 200;
+            Ok(both.then_some(()))
+        })?;
+    }
+    ensure!(lab.ip("taipei", "rule show")? == rules, "other rules than before:\n{rules}");
+    for (name, count) in [("inward", inward.finish()?), ("outward", outward.finish()?)] {
+        ensure!(count.lost() == 0, "{name}: {count:?}");
+    }
     lab.down()
 }

@@ -505,11 +505,11 @@ impl Daemon {
         let present = &self.observed.state.sysctls;
         let forwarding = self.forwarding();
         desired.routes = forwarding.routes(&self.routes);
+        desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
+        self.settling.keep(&mut desired.routes, &self.observed.state.routes);
         let uplinks = forwarding.uplinks(&desired.routes);
         desired.rules = forwarding.rules(&desired.routes, &uplinks);
         desired.routes.extend(uplinks.routes);
-        desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
-        self.settling.keep(&mut desired.routes, &self.observed.state.routes);
         if self.settling != Settling::Settled {
             // They are the source addresses of routes that are kept.
             desired.addresses.extend(self.observed.state.addresses.iter().cloned());
