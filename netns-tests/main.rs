@@ -29,6 +29,7 @@ mod survival;
 mod trace;
 mod triangle;
 mod unresponsive;
+mod upgrade;
 mod uplinks;
 mod virtual_link;
 mod vm;

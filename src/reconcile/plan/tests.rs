@@ -583,6 +583,31 @@ fn planning_some_routes_alone_gives_the_steps_that_planning_everything_gives() {
 }
 
 #[test]
+fn packets_that_are_led_past_a_rule_are_led_past_it_as_long_as_it_is_there() {
+    let mut desired = wanted(Backend::Kernel, &[2]);
+    route(&mut desired, CAPTURE_TABLE, "0.0.0.0/0", &[2]);
+    let mut observed = settled(&desired);
+    desired.rules = capture_rules();
+    let own = Selector::From(Ipv4Addr::new(203, 0, 113, 1));
+    desired.rules.insert(Rule { priority: 5204, selector: own, action: RuleAction::Goto(5206) });
+    desired.rules.insert(Rule { priority: 5206, selector: Selector::All, action: RuleAction::Nop });
+    let added = planned(&desired, &mut observed, &Applied::default());
+    assert_eq!(
+        added,
+        [
+            "add rule 5206: from all nop",
+            "add rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
+            "add rule 5204: from 203.0.113.1 goto 5206",
+            "add rule 5205: not fwmark 201 lookup 201",
+        ]
+    );
+    desired.rules.clear();
+    let deleted = planned(&desired, &mut observed, &Applied::default());
+    let reversed: Vec<String> = added.iter().rev().map(|step| step.replace("add", "delete")).collect();
+    assert_eq!(deleted, reversed);
+}
+
+#[test]
 fn down_takes_everything_away_and_gives_settings_back() {
     let mut desired = wanted(Backend::Userspace, &[2]);
     route(&mut desired, CAPTURE_TABLE, "0.0.0.0/0", &[2]);
