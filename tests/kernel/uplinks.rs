@@ -21,7 +21,7 @@ const FIRST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 const SECOND: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
 const DEADLINE: Duration = Duration::from_secs(5);
-/// For a connection that is not to come about: three times the first retransmission of a SYN would be plenty.
+/// For a connection that is not to come about: one that does takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The router with two uplinks, of which `up0` is preferred.
