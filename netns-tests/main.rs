@@ -30,5 +30,7 @@ mod trace;
 mod triangle;
 mod ttl_security;
 mod unresponsive;
+mod upgrade;
+mod uplinks;
 mod virtual_link;
 mod vm;

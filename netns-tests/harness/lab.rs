@@ -1,12 +1,16 @@
 //! A mesh in namespaces, driven only through weft's own command line, as a person would.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -22,6 +26,9 @@ pub const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 /// Where a lab keeps each site's log, pid and control socket.
 const LABS: &str = "/run/weft/lab";
 
+/// How long a daemon may take to end.
+const END: Duration = Duration::from_secs(15);
+
 /// How long a mesh may take until every adjacency is Full. Generous: the same tests run under emulation.
 const CONVERGENCE: Duration = Duration::from_secs(60);
 
@@ -30,6 +37,10 @@ pub struct Lab {
     mesh: String,
     file: PathBuf,
     sites: Vec<String>,
+    /// Sites whose daemons were exchanged, with what they run now.
+    exchanged: BTreeMap<String, PathBuf>,
+    /// Daemons that were started here: they have to be waited for.
+    children: Vec<Child>,
     is_down: bool,
     _dir: TempDir,
 }
@@ -43,6 +54,8 @@ impl Lab {
             mesh: mesh.to_owned(),
             file: dir.path().join("mesh.toml"),
             sites: Vec::new(),
+            exchanged: BTreeMap::new(),
+            children: Vec::new(),
             is_down: false,
             _dir: dir,
         };
@@ -137,7 +150,9 @@ impl Lab {
     /// take longer than a question waits.
     fn answered(&self, site: &str, arguments: &str) -> Result<Output> {
         eventually(&format!("an answer of {site} to {arguments}"), allowed(CONVERGENCE), || {
-            let output = self.at(site, &format!("{WEFT} {arguments}")).output()?;
+            // What a daemon says is for the command line of its own version.
+            let program = self.exchanged.get(site).map_or(Path::new(WEFT), PathBuf::as_path);
+            let output = self.at(site, &format!("{} {arguments}", program.display())).output()?;
             let is_busy = String::from_utf8_lossy(&output.stderr).contains("the weft daemon says: busy, ");
             Ok((!is_busy).then_some(output))
         })
@@ -216,6 +231,43 @@ impl Lab {
         kill(pid, Signal::SIGKILL).with_context(|| format!("killing {pid}"))?;
         let proc = PathBuf::from(format!("/proc/{pid}/exe"));
         eventually("the daemon to be gone", Duration::from_secs(5), || Ok((!proc.exists()).then_some(())))
+    }
+
+    /// Ends the site's daemon as `systemctl restart` does, and starts `program` in its place: the same arguments, in the same namespaces.
+    pub fn exchange(&mut self, site: &str, program: &Path) -> Result<()> {
+        let pid = self.daemon(site)?;
+        let proc = PathBuf::from(format!("/proc/{pid}"));
+        let read = |name: &str| fs::read(proc.join(name)).with_context(|| format!("reading {name} of {site}'s daemon"));
+        let arguments = String::from_utf8(read("cmdline")?)?;
+        let arguments: Vec<&str> = arguments.trim_end_matches('\0').split('\0').skip(1).collect();
+        let namespaces = ["net", "mnt"].map(|kind| File::open(proc.join("ns").join(kind)));
+        let [net, mounts] = namespaces.map(|file| file.context("opening the namespaces of a daemon"));
+        let (net, mounts) = (net?, mounts?);
+        kill(pid, Signal::SIGTERM).with_context(|| format!("ending {pid}"))?;
+        eventually(&format!("{site}'s daemon to end"), END, || {
+            Ok(fs::read_link(proc.join("exe")).is_err().then_some(()))
+        })?;
+        let log = File::options().append(true).open(self.state_of(site).join("log")).context("opening the log")?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        command.current_dir("/").env_remove("NOTIFY_SOCKET");
+        let started = thread::spawn(move || -> Result<Child> {
+            unshare(CloneFlags::CLONE_FS).context("leaving the working directory of the other threads")?;
+            setns(net, CloneFlags::CLONE_NEWNET).context("entering the namespace: it needs root")?;
+            setns(mounts, CloneFlags::CLONE_NEWNS).context("entering the mounts")?;
+            command.spawn().with_context(|| format!("starting {command:?}"))
+        });
+        let child = started.join().map_err(|_| anyhow!("the thread that starts a daemon panicked"))??;
+        // As `weft lab` notes it: the process id, and when it started (proc_pid_stat(5), field 22).
+        let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).context("a daemon ended at once")?;
+        let fields = stat.rsplit_once(')').context("the name of a process is in parentheses")?.1;
+        let started = fields.split_whitespace().nth(19).context("a process has a start")?;
+        fs::write(self.state_of(site).join("daemon"), format!("{} {started}\n", child.id()))?;
+        // Those before are at their end, or on their way.
+        self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
+        self.children.push(child);
+        self.exchanged.insert(site.to_owned(), program.to_owned());
+        Ok(())
     }
 
     /// Process ids of the site's engine.

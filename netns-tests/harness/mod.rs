@@ -11,6 +11,7 @@ pub mod mesh;
 pub mod net;
 pub mod netns;
 pub mod ping;
+pub mod previous;
 pub mod process;
 pub mod sniff;
 pub mod speaker;

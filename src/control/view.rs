@@ -53,6 +53,9 @@ pub struct Status {
     pub stub_router_left_s: Option<f64>,
     /// Whether what enters and leaves the mesh here is filtered.
     pub filter: Filter,
+    /// While a default route of another site is in force, addresses of this router on interfaces that another default route leads out
+    /// by; else none.
+    pub uplinks: Vec<Uplink>,
     /// Routes, ordered by prefix. The last key, since there may be very many.
     pub routes: Vec<Route>,
 }
@@ -67,6 +70,22 @@ pub struct ListedPrefix {
     pub state: String,
     /// What carries it, or did last, in words.
     pub carriers: Vec<String>,
+}
+
+/// An address of this router on an uplink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Uplink {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The interface that it is on.
+    pub interface: String,
+    /// The gateway there; `null` if there is none.
+    pub gateway: Option<Ipv4Addr>,
+    /// Where answers from the address go: `uplink`; `mesh`: by the default route of another site, for the mesh leads to the address, or it
+    /// is one too many.
+    pub answers: String,
+    /// The table by which they find their uplink; `null` if other programs' rules and routes lead them there.
+    pub table: Option<u32>,
 }
 
 /// The nftables ruleset at a glance.

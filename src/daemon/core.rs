@@ -456,7 +456,7 @@ impl Daemon {
     /// Installs these changes alone; `false` if they have a bearing on more than their own routes, and nothing was done.
     async fn reconcile_routes(&mut self, changes: &RouteChanges) -> bool {
         let changed = changes.iter().filter_map(|(prefix, route)| Some((*prefix, route.clone()?))).collect();
-        let routing = self.forwarding().routing(&changed);
+        let routes = self.forwarding().routes(&changed);
         // The rules stand or fall with the routes that may capture the tunnels' own packets.
         let captures = |prefix: &Prefix| {
             self.observed.state.routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: *prefix })
@@ -464,13 +464,12 @@ impl Daemon {
         // What a segment sends to a site stands or falls with the way there.
         let peers = self.segments.peers();
         let leads_to_segments = |prefix: &Prefix| peers.iter().any(|peer| *prefix == Prefix::host(*peer));
-        if !routing.rules.is_empty() || changes.keys().any(|prefix| captures(prefix) || leads_to_segments(prefix)) {
+        let capture = routes.keys().any(|key| key.table == CAPTURE_TABLE);
+        if capture || changes.keys().any(|prefix| captures(prefix) || leads_to_segments(prefix)) {
             return false;
         }
-        let failures = self
-            .kernel
-            .reconcile_routes(changes.keys().copied(), &routing.routes, &mut self.observed, &self.drivers)
-            .await;
+        let failures =
+            self.kernel.reconcile_routes(changes.keys().copied(), &routes, &mut self.observed, &self.drivers).await;
         self.log_failures(&failures);
         true
     }
@@ -504,11 +503,13 @@ impl Daemon {
     fn desired(&self) -> State {
         let mut desired = self.local.desired(self.backend, |interface| self.endpoints.endpoint(interface));
         let present = &self.observed.state.sysctls;
-        let routing = self.forwarding().routing(&self.routes);
-        desired.routes = routing.routes;
-        desired.rules = routing.rules;
+        let forwarding = self.forwarding();
+        desired.routes = forwarding.routes(&self.routes);
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
         self.settling.keep(&mut desired.routes, &self.observed.state.routes);
+        let uplinks = forwarding.uplinks(&desired.routes);
+        desired.rules = forwarding.rules(&desired.routes, &uplinks);
+        desired.routes.extend(uplinks.routes);
         if self.settling != Settling::Settled {
             // They are the source addresses of routes that are kept.
             desired.addresses.extend(self.observed.state.addresses.iter().cloned());

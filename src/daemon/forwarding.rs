@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::ops::RangeInclusive;
 
 use ospf::Prefix;
 
 use super::local::Local;
 use crate::mesh::IfName;
-use crate::reconcile::routes::{Fate, OtherWays, Router, Routing, desired_routes, fate};
-use crate::reconcile::state::{ForeignInterface, Observed, Route, RouteKey};
+use crate::reconcile::routes::{Fate, OtherWays, Router, desired_routes, fate};
+use crate::reconcile::rules::{Sources, desired_rules};
+use crate::reconcile::state::{ForeignInterface, Observed, Route, RouteKey, Rule};
 use crate::reconcile::sysctls::strictly_filtered;
+use crate::reconcile::uplinks::Uplinks;
 use crate::routing::{InterfaceIds, prefix};
 
 /// The router at one moment, as far as its routes depend on it.
@@ -22,8 +23,6 @@ pub(super) struct Forwarding<'a> {
     underlay: BTreeSet<Ipv4Addr>,
     open: BTreeSet<IfName>,
     other_ways: OtherWays,
-    listen_ports: Vec<RangeInclusive<u16>>,
-    filtered: BTreeSet<Ipv4Addr>,
 }
 
 impl<'a> Forwarding<'a> {
@@ -39,21 +38,11 @@ impl<'a> Forwarding<'a> {
         let open: BTreeSet<IfName> = open.map(|interface| interface.name.clone()).collect();
         let other_ways =
             if open.is_empty() { OtherWays::default() } else { OtherWays::of(&underlay, &observed.foreign) };
-        Self {
-            local,
-            observed,
-            ids,
-            tunnels,
-            underlay,
-            open,
-            other_ways,
-            listen_ports: local.listen_ports(),
-            filtered: strictly_filtered(observed),
-        }
+        Self { local, observed, ids, tunnels, underlay, open, other_ways }
     }
 
     /// What the kernel is to have of these routes.
-    pub(super) fn routing(&self, routes: &BTreeMap<Prefix, ospf::Route>) -> Routing {
+    pub(super) fn routes(&self, routes: &BTreeMap<Prefix, ospf::Route>) -> BTreeMap<RouteKey, Route> {
         let router = Router {
             loopback: self.local.site.loopback,
             tunnels: &self.tunnels,
@@ -61,12 +50,25 @@ impl<'a> Forwarding<'a> {
             underlay: &self.underlay,
             open: &self.open,
             other_ways: &self.other_ways,
-            listen_ports: &self.listen_ports,
-            filtered: &self.filtered,
             imports: &self.local.site.imports,
             name: |id| self.ids.name(id),
         };
         desired_routes(routes, &router)
+    }
+
+    /// What has to be in the kernel beside these routes so that answers leave by their uplinks.
+    pub(super) fn uplinks(&self, routes: &BTreeMap<RouteKey, Route>) -> Uplinks {
+        Uplinks::of(routes, &self.observed.foreign, &self.local.mesh)
+    }
+
+    /// The rules that go with these routes.
+    pub(super) fn rules(&self, routes: &BTreeMap<RouteKey, Route>, uplinks: &Uplinks) -> BTreeSet<Rule> {
+        let sources = Sources {
+            listen_ports: &self.local.listen_ports(),
+            filtered: &strictly_filtered(self.observed),
+            uplinks: &uplinks.ways,
+        };
+        desired_rules(routes, &sources)
     }
 
     /// What the kernel has of a route, in a word.
@@ -79,7 +81,7 @@ impl<'a> Forwarding<'a> {
             Fate::Installed => "installed",
             Fate::Discard => "discard",
         };
-        let desired = self.routing(&BTreeMap::from([(destination, route.clone())])).routes;
+        let desired = self.routes(&BTreeMap::from([(destination, route.clone())]));
         match compare(&desired, &self.observed.state.routes) {
             Presence::Complete => complete,
             Presence::Different => "different",

@@ -41,6 +41,7 @@ mod traffic;
 mod tunnel_report;
 mod undone;
 mod unreachable;
+mod uplinks;
 
 use std::path::{Path, PathBuf};
 

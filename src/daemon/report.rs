@@ -19,10 +19,11 @@ use super::forwarding::Forwarding;
 use super::local::Local;
 use super::rows::Rows;
 use super::segments::Segments;
-use super::{lan, lsdb, unreachable};
+use super::{lan, lsdb, unreachable, uplinks};
 use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
 use crate::mesh::IfName;
 use crate::reconcile::state::{Backend, Observed};
+use crate::reconcile::uplinks::Uplinks;
 use crate::routing::{InterfaceIds, LsdbPart, MAX_REDISTRIBUTED, Redistributed, View};
 use crate::tunnel::{Endpoints, Observation};
 
@@ -95,9 +96,15 @@ impl Report<'_> {
             .to_owned(),
             stub_router_left_s: self.view.stub_router.1.map(seconds),
             filter: self.filter(),
+            uplinks: uplinks::shown(self.observed, &self.uplinks()),
             // They are written behind the rest, part by part.
             routes: Vec::new(),
         }
+    }
+
+    /// By what is in the kernel.
+    fn uplinks(&self) -> Uplinks {
+        self.forwarding.uplinks(&self.observed.state.routes)
     }
 
     pub(super) fn neighbors(&self) -> Vec<view::Neighbor> {
@@ -268,6 +275,7 @@ impl Report<'_> {
         problems.extend(self.checks.undone.problems(Instant::now()));
         problems.extend(lan::problems(&self.local.site.interfaces, &self.observed.foreign));
         problems.extend(self.listed.problems(self.observed));
+        problems.extend(uplinks::problem(&self.uplinks()));
         problems.extend(self.segments.problems(self.observed, SystemTime::now()));
         let name = |router| self.site_of(router).unwrap_or_else(|| router.to_string());
         let rests_on = |router| unreachable::rests_on(self.segments, router);

@@ -25,6 +25,7 @@ mod renaming;
 mod routes;
 mod rules;
 mod settings;
+mod uplinks;
 mod vlans;
 mod watch;
 

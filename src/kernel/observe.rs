@@ -14,7 +14,7 @@ use super::netlink::Netlink;
 use super::overlay::{self, Segments};
 use super::settings::Memory;
 use super::watch::Watch;
-use super::{addresses, links, routes, rules, settings};
+use super::{addresses, links, routes, rules, settings, uplinks};
 use crate::mesh::IfName;
 use crate::reconcile::carriers::Followed;
 use crate::reconcile::state::{Device, ForeignInterface, Link, Observed, Scope, Sysctl, SysctlKey};
@@ -48,7 +48,7 @@ pub struct Kernel {
 /// Whether routes that others made are of interest: there may be very many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OthersRoutes {
-    /// They are not looked at.
+    /// They are not looked at, but for changes of default routes.
     #[default]
     Ignored,
     /// They are observed, and their changes heard of.
@@ -141,6 +141,9 @@ impl Kernel {
             observed.foreign.routes =
                 routes::dump_of_others(&self.netlink).await.context("dumping routes of others")?;
         }
+        observed.foreign.uplinks = uplinks::look_up(&self.netlink, &observed.foreign.interfaces, &names)
+            .await
+            .context("looking up default routes")?;
         observed.state.filter = self.filter.present.clone();
         self.observe_vlans(&mut observed, &names).await?;
         self.observe_overlay(&mut observed, &names).await?;

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::route::RouteProtocol;
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage, RulePortRange};
+use netlink_packet_route::rule::{RuleAction as Action, RuleAttribute, RuleFlags, RuleMessage, RulePortRange};
 use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
 
 use super::netlink::{Netlink, unless};
-use crate::reconcile::state::{PROTOCOL, Rule, Selector};
+use crate::reconcile::state::{PROTOCOL, Rule, RuleAction, Selector};
 
 /// Every rule of weft.
 pub(super) async fn dump(netlink: &Netlink) -> io::Result<BTreeSet<Rule>> {
@@ -32,11 +32,13 @@ fn parse(message: &RuleMessage) -> Option<Rule> {
     let mut source = None;
     let mut ports = None;
     let mut suppress_prefixlen = None;
+    let mut target = None;
     for attribute in &message.attributes {
         match attribute {
             RuleAttribute::Protocol(protocol) => ours = u8::from(*protocol) == PROTOCOL,
             RuleAttribute::Priority(number) => priority = *number,
             RuleAttribute::Table(number) => table = *number,
+            RuleAttribute::Goto(number) => target = Some(*number),
             RuleAttribute::FwMark(number) => mark = Some(*number),
             RuleAttribute::Source(IpAddr::V4(address)) if message.header.src_len == 32 => source = Some(*address),
             RuleAttribute::SourcePortRange(range) => ports = Some((range.start, range.end)),
@@ -48,10 +50,19 @@ fn parse(message: &RuleMessage) -> Option<Rule> {
     let inverted = message.header.flags.contains(RuleFlags::Invert);
     let selector = match (mark, source, ports) {
         (Some(mark), None, None) if inverted => Selector::NotMarked(mark),
+        (Some(mark), None, None) => Selector::Marked(mark),
         (None, Some(address), Some((first, last))) if !inverted => Selector::UdpFrom(address, first, last),
+        (None, Some(address), None) if !inverted => Selector::From(address),
+        (None, None, None) if !inverted => Selector::All,
         _ => return None,
     };
-    ours.then_some(Rule { priority, selector, table, suppress_prefixlen })
+    let action = match (message.header.action, target) {
+        (Action::ToTable, _) => RuleAction::Lookup { table, suppress_prefixlen },
+        (Action::Goto, Some(priority)) => RuleAction::Goto(priority),
+        (Action::Nop, _) => RuleAction::Nop,
+        _ => return None,
+    };
+    ours.then_some(Rule { priority, selector, action })
 }
 
 /// Adds the rule; good if it is there.
@@ -68,11 +79,27 @@ pub(super) async fn delete(netlink: &Netlink, rule: &Rule) -> io::Result<()> {
 fn emit(rule: &Rule) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = AddressFamily::Inet;
-    message.header.action = RuleAction::ToTable;
     message.attributes.push(RuleAttribute::Protocol(RouteProtocol::from(PROTOCOL)));
     message.attributes.push(RuleAttribute::Priority(rule.priority));
-    message.attributes.push(RuleAttribute::Table(rule.table));
+    match rule.action {
+        RuleAction::Lookup { table, suppress_prefixlen } => {
+            message.header.action = Action::ToTable;
+            message.attributes.push(RuleAttribute::Table(table));
+            message.attributes.extend(suppress_prefixlen.map(RuleAttribute::SuppressPrefixLen));
+        }
+        RuleAction::Goto(priority) => {
+            message.header.action = Action::Goto;
+            message.attributes.push(RuleAttribute::Goto(priority));
+        }
+        RuleAction::Nop => message.header.action = Action::Nop,
+    }
     match rule.selector {
+        Selector::All => {}
+        Selector::From(address) => {
+            message.header.src_len = 32;
+            message.attributes.push(RuleAttribute::Source(address.into()));
+        }
+        Selector::Marked(mark) => message.attributes.push(RuleAttribute::FwMark(mark)),
         Selector::NotMarked(mark) => {
             message.header.flags = RuleFlags::Invert;
             message.attributes.push(RuleAttribute::FwMark(mark));
@@ -84,6 +111,5 @@ fn emit(rule: &Rule) -> RuleMessage {
             message.attributes.push(RuleAttribute::SourcePortRange(RulePortRange { start, end }));
         }
     }
-    message.attributes.extend(rule.suppress_prefixlen.map(RuleAttribute::SuppressPrefixLen));
     message
 }

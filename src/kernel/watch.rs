@@ -50,7 +50,7 @@ pub enum Change {
     Unmanaged,
     /// A route of weft went, or somebody put another in its place.
     Routes,
-    /// A route that others made came, went or changed.
+    /// A route that others made came, went or changed; of those that are not observed, a default route.
     OthersRoutes,
     /// Such a route, and a listed prefix that no interface carries may depend on it.
     Carriers,
@@ -275,7 +275,7 @@ impl<'a> Subject<'a> {
             RTM_NEWNETCONF => Some(Change::Unmanaged),
             _ => match change_of(kind, flags, body) {
                 Some(Change::OthersRoutes) if self.is_carrier(body) => Some(Change::Carriers),
-                Some(Change::OthersRoutes) if self.others == OthersRoutes::Ignored => None,
+                Some(Change::OthersRoutes) if self.others == OthersRoutes::Ignored && !is_default_route(body) => None,
                 change => change,
             },
         }
@@ -300,6 +300,13 @@ impl<'a> Subject<'a> {
             && length <= 32
             && self.left_to_routes.iter().any(|prefix| may_carry(*prefix, Prefix::new(destination, length)))
     }
+}
+
+/// Whether RTM_NEWROUTE or RTM_DELROUTE with this body is about a default route, of whichever table: uplinks depend on it.
+fn is_default_route(body: &[u8]) -> bool {
+    /// Where rtm_dst_len stands in `struct rtmsg`.
+    const RTM_DST_LEN: usize = 1;
+    body.get(RTM_DST_LEN) == Some(&0)
 }
 
 /// What a notification means. Routes are looked into no further than to the protocol: where BGP shares the machine, most are not
@@ -348,6 +355,7 @@ mod tests {
 
     fn route(protocol: u8) -> [u8; 13] {
         let mut body = [0; 13];
+        body[1] = 24;
         body[5] = protocol;
         body
     }
@@ -391,6 +399,7 @@ mod tests {
         };
         let main = libc::RT_TABLE_MAIN;
         let (carrier, other) = (vec![Change::Carriers], vec![Change::OthersRoutes]);
+        assert_eq!(told("0.0.0.0/0", 100, 12), [other.clone(), other.clone()], "that of an uplink");
         assert_eq!(told("10.1.5.0/24", main, 12), [carrier.clone(), carrier.clone()]);
         assert_eq!(told("10.1.0.0/16", main, 12), [carrier.clone(), carrier.clone()]);
         assert_eq!(told("0.0.0.0/0", main, libc::RTPROT_BOOT), [carrier.clone(), carrier]);

@@ -12,7 +12,7 @@ use ospf::Prefix;
 use super::overlay::{self, OverlayStep, plan_making};
 use super::state::{
     Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, Peer, Preshared, Route, RouteKey, RouteKind,
-    Scope, State, Sysctl, SysctlKey,
+    Rule, RuleAction, Scope, State, Sysctl, SysctlKey,
 };
 use super::step::Step;
 use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
@@ -77,10 +77,14 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
     let routes = usable_routes(desired, observed);
     let lost = unmade.union(&in_the_way).cloned().collect();
     plan_routes_to_install(&routes, observed, &lost, &mut steps);
-    // The more specific rule first: without 5200, 5201 would capture what `main` knows.
-    steps.extend(desired.rules.difference(&observed.state.rules).cloned().map(Step::AddRule));
-    let unwanted = observed.state.rules.iter().rev().filter(|rule| !desired.rules.contains(*rule));
-    steps.extend(unwanted.cloned().map(Step::DeleteRule));
+    // In the order of their priorities: what is led past the last of them is led there before that captures it. But first where that
+    // leads, for the kernel passes over a rule that leads nowhere.
+    let (targets, others): (Vec<&Rule>, Vec<&Rule>) =
+        desired.rules.difference(&observed.state.rules).partition(|rule| rule.action == RuleAction::Nop);
+    steps.extend(targets.into_iter().chain(others).cloned().map(Step::AddRule));
+    let (targets, others): (Vec<&Rule>, Vec<&Rule>) =
+        observed.state.rules.difference(&desired.rules).partition(|rule| rule.action == RuleAction::Nop);
+    steps.extend(others.into_iter().rev().chain(targets).cloned().map(Step::DeleteRule));
     steps.extend(overlay::plan_withdrawal(&desired.overlay, observed, &applied.ports).into_iter().map(Step::Overlay));
     plan_withdrawal(desired, observed, &routes, &in_the_way, &mut steps);
     if desired.filter.is_none() && observed.state.filter.is_some() {

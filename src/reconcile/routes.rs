@@ -1,9 +1,10 @@
-//! From the routes that OSPF computes to those that belong into the kernel, and the rules beside them.
+//! From the routes that OSPF computes to those that belong into the kernel.
 //!
 //! The one thing that must never happen is that a route into a tunnel captures the tunnel's own UDP packets. Those carry
-//! [`FWMARK`]. A route that could capture them, that is a default route or one that covers the underlay address of a
+//! [`super::state::FWMARK`]. A route that could capture them, that is a default route or one that covers the underlay address of a
 //! peer, stays out of `main`: it goes to [`CAPTURE_TABLE`], which marked packets never look up. Everything else does so
-//! after `main` without its default route, so that connected and more specific routes keep their precedence.
+//! after `main` without its default route, so that connected and more specific routes keep their precedence
+//! ([`super::rules`]).
 //!
 //! What leads out by a LAN captures no packet of a tunnel, but may lead it astray: where everybody may send OSPF packets, whoever announces
 //! the address of a peer would have the tunnel's packets, if only to drop them. Such a route, too, stays out of `main` while tunnels have
@@ -11,26 +12,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::ops::RangeInclusive;
 
 use ospf::{InterfaceId, Prefix};
 
-use super::state::{
-    CAPTURE_TABLE, FWMARK, Foreign, ForeignInterface, MAIN_TABLE, Nexthop, Route, RouteKey, Rule, Selector,
-};
+use super::state::{CAPTURE_TABLE, Foreign, ForeignInterface, MAIN_TABLE, Nexthop, Route, RouteKey};
 use crate::mesh::{IfName, ImportAction, ImportRule, import_action, selected_import};
-
-/// Priority of the first of weft's rules (`ip rule`), which stand in front of `main` (32766) and behind most others' own.
-pub const RULE_PRIORITY: u32 = 5199;
-
-/// What the kernel is to have of OSPF's routes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Routing {
-    /// For [`super::state::State::routes`].
-    pub routes: BTreeMap<RouteKey, Route>,
-    /// For [`super::state::State::rules`].
-    pub rules: BTreeSet<Rule>,
-}
 
 /// What the router is, as far as its routes depend on it.
 #[derive(Debug)]
@@ -47,10 +33,6 @@ pub struct Router<'a, N> {
     pub open: &'a BTreeSet<IfName>,
     /// What tunnels' packets have without OSPF's routes.
     pub other_ways: &'a OtherWays,
-    /// First and last UDP port of each range that tunnels listen in.
-    pub listen_ports: &'a [RangeInclusive<u16>],
-    /// Own addresses at which a strict reverse path filter looks ([`super::sysctls::strictly_filtered`]).
-    pub filtered: &'a BTreeSet<Ipv4Addr>,
     /// Which of the routes are wanted in the kernel.
     pub imports: &'a [ImportRule],
     /// The kernel's name of an interface of the OSPF engine.
@@ -130,17 +112,20 @@ pub fn fate(prefix: Prefix, route: &ospf::Route, loopback: Ipv4Addr, imports: &[
     }
 }
 
-/// Routes and rules for the kernel: those whose [`Fate`] it is, less next hops over interfaces without a name.
-pub fn desired_routes<'n, N>(routes: &BTreeMap<Prefix, ospf::Route>, router: &Router<'_, N>) -> Routing
+/// Routes for the kernel: those whose [`Fate`] it is, less next hops over interfaces without a name.
+pub fn desired_routes<'n, N>(
+    routes: &BTreeMap<Prefix, ospf::Route>,
+    router: &Router<'_, N>,
+) -> BTreeMap<RouteKey, Route>
 where
     N: Fn(InterfaceId) -> Option<&'n IfName>,
 {
-    let mut routing = Routing::default();
+    let mut desired = BTreeMap::new();
     for (&prefix, route) in routes {
         match fate(prefix, route, router.loopback, router.imports) {
             Fate::Installed => {}
             Fate::Discard => {
-                routing.routes.insert(RouteKey { table: MAIN_TABLE, prefix }, Route::blackhole());
+                desired.insert(RouteKey { table: MAIN_TABLE, prefix }, Route::blackhole());
                 continue;
             }
             Fate::Connected | Fate::Own | Fate::Refused => continue,
@@ -149,7 +134,7 @@ where
         let mut install = |table, nexthops: BTreeSet<Nexthop>| {
             if !nexthops.is_empty() {
                 let route = Route::unicast(nexthops, Some(router.loopback));
-                routing.routes.insert(RouteKey { table, prefix }, route);
+                desired.insert(RouteKey { table, prefix }, route);
             }
         };
         let harmless: BTreeSet<Nexthop> =
@@ -159,10 +144,7 @@ where
         }
         install(MAIN_TABLE, harmless);
     }
-    if routing.routes.keys().any(|key| key.table == CAPTURE_TABLE) {
-        routing.rules = capture_rules(router.listen_ports, router.filtered);
-    }
-    routing
+    desired
 }
 
 fn kernel_nexthops<'n, N>(route: &ospf::Route, router: &Router<'_, N>) -> BTreeSet<Nexthop>
@@ -199,37 +181,6 @@ fn may_divert<N>(prefix: Prefix, tag: u32, nexthop: &Nexthop, router: &Router<'_
 /// heard from addresses that nobody knows beforehand.
 fn may_capture(prefix: Prefix, underlay: &BTreeSet<Ipv4Addr>) -> bool {
     prefix == Prefix::DEFAULT || underlay.iter().any(|address| prefix.contains(*address))
-}
-
-/// The rules by which unmarked packets reach [`CAPTURE_TABLE`].
-fn capture_rules(listen_ports: &[RangeInclusive<u16>], filtered: &BTreeSet<Ipv4Addr>) -> BTreeSet<Rule> {
-    let mut rules = BTreeSet::from([
-        Rule {
-            priority: RULE_PRIORITY + 1,
-            selector: Selector::NotMarked(FWMARK),
-            table: MAIN_TABLE,
-            suppress_prefixlen: Some(0),
-        },
-        Rule {
-            priority: RULE_PRIORITY + 2,
-            selector: Selector::NotMarked(FWMARK),
-            table: CAPTURE_TABLE,
-            suppress_prefixlen: None,
-        },
-    ]);
-    // A strict filter asks where the source of a received tunnel packet is routed, with the ports turned round but without
-    // a mark: it would find the tunnel, and drop the packet that came by the uplink. These rules tell it otherwise. They
-    // name the router's own addresses so that no packet of a LAN host with such a port is led past the tunnel. (`iif lo`
-    // would say that too, but the kernel looks at ports only if a rule without it does: fib_rule_requires_fldissect.)
-    for ports in listen_ports {
-        rules.extend(filtered.iter().map(|address| Rule {
-            priority: RULE_PRIORITY,
-            selector: Selector::UdpFrom(*address, *ports.start(), *ports.end()),
-            table: MAIN_TABLE,
-            suppress_prefixlen: None,
-        }));
-    }
-    rules
 }
 
 #[cfg(test)]

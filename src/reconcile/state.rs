@@ -27,6 +27,9 @@ pub const FWMARK: u32 = 201;
 /// Table of learned routes that would otherwise capture the tunnels' own packets.
 pub const CAPTURE_TABLE: u32 = 201;
 
+/// Tables of the default route by one uplink each: this number and the kernel's index of the interface.
+pub const UPLINK_TABLES: u32 = 201_000;
+
 /// `main`.
 pub const MAIN_TABLE: u32 = 254;
 
@@ -193,7 +196,7 @@ pub enum AllowedIps {
 /// A route's identity in the kernel. Metric (priority) is fixed: [`Route::METRIC`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteKey {
-    /// [`MAIN_TABLE`] or [`CAPTURE_TABLE`].
+    /// [`MAIN_TABLE`], [`CAPTURE_TABLE`] or one of [`UPLINK_TABLES`].
     pub table: u32,
     /// Destination.
     pub prefix: Prefix,
@@ -252,19 +255,39 @@ pub struct Rule {
     pub priority: u32,
     /// Which packets.
     pub selector: Selector,
-    /// Table looked up.
-    pub table: u32,
-    /// FRA_SUPPRESS_PREFIXLEN: ignore results of this prefix length or shorter.
-    pub suppress_prefixlen: Option<u32>,
+    /// What becomes of them.
+    pub action: RuleAction,
 }
 
 /// Which packets a rule is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Selector {
+    /// All of them.
+    All,
+    /// Those with this mark (FRA_FWMARK).
+    Marked(u32),
     /// Those without this mark (FRA_FWMARK and FIB_RULE_INVERT).
     NotMarked(u32),
+    /// Those from this address.
+    From(Ipv4Addr),
     /// UDP from this address and these ports, first to last (`from A ipproto udp sport B-C`).
     UdpFrom(Ipv4Addr, u16, u16),
+}
+
+/// What a rule does with packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuleAction {
+    /// Looks their destination up.
+    Lookup {
+        /// The table.
+        table: u32,
+        /// FRA_SUPPRESS_PREFIXLEN: ignore results of this prefix length or shorter.
+        suppress_prefixlen: Option<u32>,
+    },
+    /// Goes on at the rule of this priority (FR_ACT_GOTO).
+    Goto(u32),
+    /// Goes on at the next rule (FR_ACT_NOP).
+    Nop,
 }
 
 /// A kernel setting below `/proc/sys/net/ipv4/conf`. Sorted as they have to be written: `all` first, it may change the others.
@@ -433,6 +456,22 @@ pub struct Foreign {
     /// Routes of [`MAIN_TABLE`] that other programs or people made and that lead somewhere; empty unless they were asked for
     /// ([`crate::kernel::Kernel::learn`]).
     pub routes: BTreeMap<Prefix, ForeignRoute>,
+    /// Addresses of this machine that a default route leads out from, by the interface that they are on.
+    pub uplinks: BTreeMap<Ipv4Addr, Uplink>,
+}
+
+/// The default route by the interface that an address is on, as packets from that address find it, marked as a tunnel's are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uplink {
+    /// The interface.
+    pub interface: IfName,
+    /// The address with its prefix length.
+    pub network: ipnetwork::Ipv4Network,
+    /// The gateway, if the route leads by one.
+    pub gateway: Option<Ipv4Addr>,
+    /// The interface by which packets from the address leave: another one if a default route by that is preferred, `None` if they are
+    /// several.
+    pub leaves_by: Option<IfName>,
 }
 
 /// What is told of a route that somebody else made.

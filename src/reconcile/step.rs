@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::filter::Ruleset;
 use super::overlay::OverlayStep;
-use super::state::{Backend, Freshness, Observed, Route, RouteKey, RouteKind, Rule, Selector, Sysctl};
+use super::state::{Backend, Freshness, Observed, Route, RouteKey, RouteKind, Rule, RuleAction, Selector, Sysctl};
 use super::tunnels::{DeviceChange, PresharedChange};
 use crate::mesh::IfName;
 
@@ -193,13 +193,19 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.priority)?;
         match self.selector {
+            Selector::All => f.write_str("from all")?,
+            Selector::Marked(mark) => write!(f, "from all fwmark {mark}")?,
             Selector::NotMarked(mark) => write!(f, "not fwmark {mark}")?,
+            Selector::From(address) => write!(f, "from {address}")?,
             Selector::UdpFrom(address, first, last) => write!(f, "from {address} ipproto udp sport {first}-{last}")?,
         }
-        write!(f, " lookup {}", self.table)?;
-        match self.suppress_prefixlen {
-            Some(length) => write!(f, " suppress_prefixlength {length}"),
-            None => Ok(()),
+        match self.action {
+            RuleAction::Lookup { table, suppress_prefixlen: None } => write!(f, " lookup {table}"),
+            RuleAction::Lookup { table, suppress_prefixlen: Some(length) } => {
+                write!(f, " lookup {table} suppress_prefixlength {length}")
+            }
+            RuleAction::Goto(priority) => write!(f, " goto {priority}"),
+            RuleAction::Nop => f.write_str(" nop"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A table for each noun of `weft show`.
 
 use super::table::{Table, duration, octets};
-use crate::control::view::{Area, BorderRouter, Interface, Limit, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel};
+use crate::control::view::{Area, BorderRouter, Interface, Limit, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel, Uplink};
 
 const INDENT: &str = "  ";
 
@@ -41,6 +41,23 @@ pub fn neighbors(neighbors: &[Neighbor]) -> String {
             neighbor.address.to_string(),
             neighbor.area.to_string(),
             neighbor.bfd.clone(),
+        ]);
+    }
+    table.render(INDENT)
+}
+
+/// Addresses on uplinks, and where answers from them go.
+pub fn uplinks(uplinks: &[Uplink]) -> String {
+    let mut table = Table::new(&["ADDRESS", "INTERFACE", "GATEWAY", "ANSWERS BY"]);
+    for uplink in uplinks {
+        table.row([
+            uplink.address.to_string(),
+            uplink.interface.clone(),
+            uplink.gateway.map_or_else(|| "-".to_owned(), |gateway| gateway.to_string()),
+            match uplink.table {
+                None => uplink.answers.clone(),
+                Some(number) => format!("{}, table {number}", uplink.answers),
+            },
         ]);
     }
     table.render(INDENT)

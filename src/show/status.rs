@@ -9,7 +9,7 @@ use crate::control::view::{Route, Status};
 /// More routes than this are summed up.
 const MOST_ROUTES: usize = 60;
 
-/// Problems first, then tunnels, neighbours and routes.
+/// Problems first, then tunnels, neighbours and routes, and uplinks where a default route of another site bears on them.
 pub fn status(status: &Status) -> String {
     let mut text = format!(
         "{} in mesh {}, router id {}, weft {}, up {}\n",
@@ -39,6 +39,9 @@ pub fn status(status: &Status) -> String {
     ] {
         let body = if empty { "none\n".to_owned() } else { table };
         text.push_str(&format!("\n{title}\n{body}"));
+    }
+    if !status.uplinks.is_empty() {
+        text.push_str(&format!("\nuplinks\n{}", nouns::uplinks(&status.uplinks)));
     }
     text
 }

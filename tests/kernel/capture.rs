@@ -8,6 +8,7 @@ use ospf::{AreaId, InterfaceId, RouteKind};
 use socket2::SockRef;
 use weft::mesh::IfName;
 use weft::reconcile::routes::{OtherWays, Router as RouterFacts, desired_routes};
+use weft::reconcile::rules::{Sources, desired_rules};
 use weft::reconcile::state::{FWMARK, State};
 use weft::reconcile::sysctls::strictly_filtered;
 
@@ -85,13 +86,14 @@ async fn bring_up(router: &mut Router, routes: &[&str]) {
         underlay: &BTreeSet::from([PEER]),
         open: &BTreeSet::new(),
         other_ways: &OtherWays::default(),
-        listen_ports: &[PORT..=PORT],
-        filtered: &strictly_filtered(&observed),
         imports: &[],
         name: |id: InterfaceId| (id == InterfaceId(2)).then_some(&tunnel),
     };
-    let routing = desired_routes(&announced(routes), &facts);
-    let desired = State { routes: routing.routes, rules: routing.rules, ..tunnels_to(&[2]) };
+    let routes = desired_routes(&announced(routes), &facts);
+    let sources =
+        Sources { listen_ports: &[PORT..=PORT], filtered: &strictly_filtered(&observed), uplinks: &BTreeMap::new() };
+    let rules = desired_rules(&routes, &sources);
+    let desired = State { routes, rules, ..tunnels_to(&[2]) };
     router.settle(&desired).await;
 }
 

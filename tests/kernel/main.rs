@@ -15,5 +15,6 @@ mod healing;
 mod ospf_socket;
 mod scale;
 mod segments;
+mod uplinks;
 mod watch;
 mod world;

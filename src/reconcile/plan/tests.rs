@@ -9,7 +9,8 @@ use super::*;
 use crate::keys::{PresharedKey, PrivateKey};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
-    Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, Selector, Traffic,
+    Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, RuleAction, Selector,
+    Traffic,
 };
 
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -241,10 +242,9 @@ fn capture_rules() -> BTreeSet<Rule> {
     let rule = |priority, table, suppress_prefixlen| Rule {
         priority,
         selector: Selector::NotMarked(FWMARK),
-        table,
-        suppress_prefixlen,
+        action: RuleAction::Lookup { table, suppress_prefixlen },
     };
-    BTreeSet::from([rule(5200, MAIN_TABLE, Some(0)), rule(5201, CAPTURE_TABLE, None)])
+    BTreeSet::from([rule(5200, MAIN_TABLE, Some(0)), rule(5205, CAPTURE_TABLE, None)])
 }
 
 #[test]
@@ -546,7 +546,7 @@ fn capturing_route_is_there_before_its_rules_and_leaves_main_after_them() {
         [
             "add route 203.0.113.0/24 table 201 via 10.255.0.3 dev wg-c",
             "add rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
-            "add rule 5201: not fwmark 201 lookup 201",
+            "add rule 5205: not fwmark 201 lookup 201",
             "delete route 203.0.113.0/24",
         ]
     );
@@ -554,7 +554,7 @@ fn capturing_route_is_there_before_its_rules_and_leaves_main_after_them() {
     assert_eq!(
         planned(&back, &mut observed, &Applied::default()),
         [
-            "delete rule 5201: not fwmark 201 lookup 201",
+            "delete rule 5205: not fwmark 201 lookup 201",
             "delete rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
             "delete route 203.0.113.0/24 table 201",
         ]
@@ -614,6 +614,31 @@ fn tunnels_exchange_their_ports() {
 }
 
 #[test]
+fn packets_that_are_led_past_a_rule_are_led_past_it_as_long_as_it_is_there() {
+    let mut desired = wanted(Backend::Kernel, &[2]);
+    route(&mut desired, CAPTURE_TABLE, "0.0.0.0/0", &[2]);
+    let mut observed = settled(&desired);
+    desired.rules = capture_rules();
+    let own = Selector::From(Ipv4Addr::new(203, 0, 113, 1));
+    desired.rules.insert(Rule { priority: 5204, selector: own, action: RuleAction::Goto(5206) });
+    desired.rules.insert(Rule { priority: 5206, selector: Selector::All, action: RuleAction::Nop });
+    let added = planned(&desired, &mut observed, &Applied::default());
+    assert_eq!(
+        added,
+        [
+            "add rule 5206: from all nop",
+            "add rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
+            "add rule 5204: from 203.0.113.1 goto 5206",
+            "add rule 5205: not fwmark 201 lookup 201",
+        ]
+    );
+    desired.rules.clear();
+    let deleted = planned(&desired, &mut observed, &Applied::default());
+    let reversed: Vec<String> = added.iter().rev().map(|step| step.replace("add", "delete")).collect();
+    assert_eq!(deleted, reversed);
+}
+
+#[test]
 fn down_takes_everything_away_and_gives_settings_back() {
     let mut desired = wanted(Backend::Userspace, &[2]);
     route(&mut desired, CAPTURE_TABLE, "0.0.0.0/0", &[2]);
@@ -629,7 +654,7 @@ fn down_takes_everything_away_and_gives_settings_back() {
         [
             "set all/forwarding to 0",
             "set eth0/forwarding to 1",
-            "delete rule 5201: not fwmark 201 lookup 201",
+            "delete rule 5205: not fwmark 201 lookup 201",
             "delete rule 5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
             "delete route 0.0.0.0/0 table 201",
             "delete route 10.2.0.0/16",

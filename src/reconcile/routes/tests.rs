@@ -41,18 +41,13 @@ fn lan(addresses: &[&str]) -> ForeignInterface {
     ForeignInterface { index: 10, mtu: 1500, running: true, addresses }
 }
 
-/// The routing as text, a line for each route and rule.
-fn routed(routes: &[(Prefix, ospf::Route)], filtered: &[&str]) -> Vec<String> {
-    routed_with(routes, filtered, None, &[])
+/// The routes for the kernel as text, a line for each.
+fn routed(routes: &[(Prefix, ospf::Route)]) -> Vec<String> {
+    routed_with(routes, None, &[])
 }
 
 /// [`routed`], where everybody may speak on the LAN if there is something to say of others' routes.
-fn routed_with(
-    routes: &[(Prefix, ospf::Route)],
-    filtered: &[&str],
-    others: Option<&Foreign>,
-    imports: &[ImportRule],
-) -> Vec<String> {
+fn routed_with(routes: &[(Prefix, ospf::Route)], others: Option<&Foreign>, imports: &[ImportRule]) -> Vec<String> {
     let names = interfaces();
     let tunnels = BTreeSet::from([name("wg-b"), name("wg-c")]);
     let underlay = BTreeSet::from(["203.0.113.2".parse().unwrap(), "198.51.100.3".parse().unwrap()]);
@@ -64,17 +59,14 @@ fn routed_with(
         underlay: &underlay,
         open: &others.map(|_| name("eth1")).into_iter().collect(),
         other_ways: &others.map(|others| OtherWays::of(&underlay, others)).unwrap_or_default(),
-        listen_ports: &[51822..=51823],
-        filtered: &filtered.iter().map(|address| address.parse().unwrap()).collect(),
         imports,
         name: |id| names.get(&id),
     };
-    let routing = desired_routes(&routes.iter().cloned().collect(), &router);
-    assert!(routing.routes.values().all(|route| route.source == Some(OWN)));
+    let desired = desired_routes(&routes.iter().cloned().collect(), &router);
+    assert!(desired.values().all(|route| route.source == Some(OWN)));
     let onlink = |nexthop: &Nexthop| nexthop.onlink == tunnels.contains(&nexthop.interface);
-    assert!(routing.routes.values().flat_map(|route| &route.nexthops).all(onlink));
-    let routes = routing.routes.iter().map(|(key, route)| format!("{key} {route}"));
-    routes.chain(routing.rules.iter().map(Rule::to_string)).collect()
+    assert!(desired.values().flat_map(|route| &route.nexthops).all(onlink));
+    desired.iter().map(|(key, route)| format!("{key} {route}")).collect()
 }
 
 #[test]
@@ -104,7 +96,7 @@ fn ordinary_routes_go_to_main_with_all_their_next_hops() {
         to("10.1.7.0/24", &[(10, Some("10.1.0.9"))]),
     ];
     assert_eq!(
-        routed(&routes, &["203.0.113.1"]),
+        routed(&routes),
         [
             "10.1.7.0/24 via 10.1.0.9 dev eth1",
             "10.2.0.0/16 via 10.255.0.2 dev wg-b",
@@ -136,7 +128,7 @@ fn connected_networks_the_own_loopback_and_unknown_interfaces_are_left_out() {
         to("10.255.0.1/32", &[(2, Some("10.255.0.2"))]),
         to("10.4.0.0/16", &[(11, Some("10.255.0.4"))]),
     ];
-    assert_eq!(routed(&routes, &["203.0.113.1"]), [] as [&str; 0]);
+    assert_eq!(routed(&routes), [] as [&str; 0]);
 }
 
 #[test]
@@ -147,32 +139,21 @@ fn default_route_and_routes_over_an_underlay_address_stay_out_of_main() {
         to("203.0.113.128/25", &[(3, Some("10.255.0.3"))]),
     ];
     assert_eq!(
-        routed(&routes, &[]),
+        routed(&routes),
         [
             "0.0.0.0/0 table 201 via 10.255.0.2 dev wg-b",
             "203.0.113.0/24 table 201 via 10.255.0.3 dev wg-c",
             "203.0.113.128/25 via 10.255.0.3 dev wg-c",
-            "5200: not fwmark 201 lookup 254 suppress_prefixlength 0",
-            "5201: not fwmark 201 lookup 201",
         ]
     );
 }
 
 #[test]
-fn strict_filter_is_told_which_packets_belong_to_main() {
-    let rules = routed(&[to("0.0.0.0/0", &[(2, Some("10.255.0.2"))])], &["203.0.113.1"]);
-    assert_eq!(rules[1], "5199: from 203.0.113.1 ipproto udp sport 51822-51823 lookup 254");
-}
-
-#[test]
 fn default_route_by_the_lan_is_the_tunnels_way_out_and_stays_in_main() {
-    assert_eq!(
-        routed(&[to("0.0.0.0/0", &[(10, Some("10.1.0.9"))])], &["203.0.113.1"]),
-        ["0.0.0.0/0 via 10.1.0.9 dev eth1"]
-    );
+    assert_eq!(routed(&[to("0.0.0.0/0", &[(10, Some("10.1.0.9"))])]), ["0.0.0.0/0 via 10.1.0.9 dev eth1"]);
     let mixed = [to("0.0.0.0/0", &[(10, Some("10.1.0.9")), (2, Some("10.255.0.2"))])];
     assert_eq!(
-        routed(&mixed, &[])[..2],
+        routed(&mixed),
         ["0.0.0.0/0 table 201 via 10.1.0.9 dev eth1, via 10.255.0.2 dev wg-b", "0.0.0.0/0 via 10.1.0.9 dev eth1"]
     );
 }
@@ -198,7 +179,7 @@ fn others(routes: &[(&str, Option<u32>)], connected: &[&str]) -> Foreign {
 fn what_a_stranger_on_the_lan_announces_takes_no_tunnel_off_its_way() {
     let by_lan = |text| to(text, &[(10, Some("10.1.0.9"))]);
     let is_diverted = |text, others: &Foreign| {
-        let routed = routed_with(&[by_lan(text)], &[], Some(others), &[]);
+        let routed = routed_with(&[by_lan(text)], Some(others), &[]);
         let main = format!("{text} via 10.1.0.9 dev eth1");
         let capture = format!("{text} table 201 via 10.1.0.9 dev eth1");
         assert_ne!(routed.contains(&main), routed.contains(&capture), "{routed:?}");
@@ -231,14 +212,14 @@ fn what_a_stranger_on_the_lan_announces_takes_no_tunnel_off_its_way() {
 fn a_lan_whose_speakers_are_known_and_routes_that_the_file_accepts_may_lead_tunnels() {
     let route = [to("203.0.113.2/32", &[(10, Some("10.1.0.9"))])];
     let main = ["203.0.113.2/32 via 10.1.0.9 dev eth1"];
-    assert_eq!(routed(&route, &[]), main, "packets are authenticated there");
+    assert_eq!(routed(&route), main, "packets are authenticated there");
     let others = others(&[("0.0.0.0/0", Some(0))], &[]);
     let within = prefix("203.0.113.0/24");
     let prefixes = vec![PrefixRule { within, shortest: 24, longest: 32 }];
     let accept = ImportRule { prefixes, tags: Vec::new(), action: ImportAction::Accept };
-    assert_eq!(routed_with(&route, &[], Some(&others), &[accept]), main);
+    assert_eq!(routed_with(&route, Some(&others), &[accept]), main);
     let both = [to("203.0.113.2/32", &[(2, Some("10.255.0.2")), (10, Some("10.1.0.9"))])];
-    let routed = routed_with(&both, &[], Some(&others), &[]);
+    let routed = routed_with(&both, Some(&others), &[]);
     assert_eq!(routed[0], "203.0.113.2/32 table 201 via 10.1.0.9 dev eth1, via 10.255.0.2 dev wg-b");
     assert!(!routed.iter().any(|line| line.starts_with("203.0.113.2/32 via")), "{routed:?}");
 }

@@ -1,0 +1,38 @@
+//! Addresses on uplinks, as they are shown.
+
+use ospf::Prefix;
+
+use crate::control::view;
+use crate::reconcile::state::{CAPTURE_TABLE, Observed, RouteKey};
+use crate::reconcile::uplinks::{MAX_ADDRESSES, Uplinks, Way};
+
+/// Where answers from each address go while a default route of another site is in force.
+pub(super) fn shown(observed: &Observed, uplinks: &Uplinks) -> Vec<view::Uplink> {
+    if !observed.state.routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: Prefix::DEFAULT }) {
+        return Vec::new();
+    }
+    let shown = observed.foreign.uplinks.iter().map(|(address, uplink)| {
+        let way = uplinks.ways.get(address);
+        view::Uplink {
+            address: *address,
+            interface: uplink.interface.to_string(),
+            gateway: uplink.gateway,
+            answers: if way.is_some() { "uplink" } else { "mesh" }.to_owned(),
+            table: way.and_then(|way| match way {
+                Way::AsOthersSay => None,
+                Way::Table(table) => Some(*table),
+            }),
+        }
+    });
+    shown.collect()
+}
+
+/// Addresses that are too many.
+pub(super) fn problem(uplinks: &Uplinks) -> Option<String> {
+    (uplinks.left_out > 0).then(|| {
+        format!(
+            "{} addresses of uplinks answer by the default route of another site: {MAX_ADDRESSES} are all that have a rule of their own",
+            uplinks.left_out
+        )
+    })
+}
