@@ -354,7 +354,8 @@ impl Engine {
             let awaited = self.neighbor(key).is_some_and(|neighbor| {
                 neighbor.state == NeighborState::ExStart || neighbor.exchange.deferred.is_none()
             });
-            let due = self.timers.deadline(TimerKey::Admission).is_some();
+            // On a full open link the exchange that ends makes room.
+            let due = self.timers.deadline(TimerKey::Admission).is_some() || !self.has_room_for_exchange(key.interface);
             findings.demand(awaited && due, "who waits for an exchange is in ExStart, and will be admitted", || {
                 format!("{key:?}")
             });

@@ -42,6 +42,8 @@ impl Engine {
     /// Once for each input: whose turn it is now begins.
     pub(crate) fn admit(&mut self) {
         if self.deferred.is_empty() {
+            // Whoever waited may be gone.
+            self.timers.cancel(TimerKey::Admission);
             return;
         }
         while self.turns().count() < AT_ONCE
@@ -61,7 +63,7 @@ impl Engine {
     }
 
     /// Whether another exchange may be under way on a link.
-    fn has_room_for_exchange(&self, id: InterfaceId) -> bool {
+    pub(crate) fn has_room_for_exchange(&self, id: InterfaceId) -> bool {
         let Some(interface) = self.interfaces.get(&id).filter(|interface| interface.is_open()) else { return true };
         let under_way = interface.neighbors.values().filter(|neighbor| neighbor.is_synchronizing());
         under_way.count() < AT_ONCE_ON_OPEN_LINK

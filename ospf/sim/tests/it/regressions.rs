@@ -35,6 +35,13 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "A neighbour that waited for its turn to exchange was lost, and the timer that ends turns went on.",
+        &[
+            "ospf-sim mesh 11 --seed 3706266892 --loss 0.06 --duplication 0.04 --reordering 0.13 --delay 50 --faults 60 --fault-every 100 --dead 11 --bound 200",
+            "ospf-sim mesh 14 --seed 3706300104 --chance 3 --delay 50 --faults 60 --fault-every 100 --absent 0,1,4,5 --key-every 10 --key-sequence extended --bound 200",
+        ],
+    ),
+    (
         "Type-7 LSAs in an area that had become a normal one stayed at MaxAge, as nobody acknowledges them there.",
         &[
             "ospf-sim mesh 5 --seed 73104577 --loss 0.09 --duplication 0.07 --reordering 0.18 --jitter 0 --faults 40 --fault-every 700 --changes --dead 12 --bound 200",
