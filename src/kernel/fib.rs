@@ -20,6 +20,25 @@ use crate::reconcile::state::PROTOCOL;
 #[derive(Clone)]
 pub struct Fib(Netlink);
 
+/// A request for the route that the kernel uses for packets to `address`, as it stands in its table.
+pub(super) fn question(address: Ipv4Addr) -> RouteMessage {
+    let mut request = RouteMessage::default();
+    request.header.address_family = AddressFamily::Inet;
+    request.header.destination_prefix_length = 32;
+    request.header.table = RouteHeader::RT_TABLE_UNSPEC;
+    request.header.protocol = RouteProtocol::Unspec;
+    request.header.scope = RouteScope::Universe;
+    request.header.kind = RouteType::Unspec;
+    request.header.flags = RouteFlags::FibMatch | RouteFlags::LookupTable;
+    request.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(address)));
+    request
+}
+
+/// Whether an answer to [`question`] is a route that was made of the one in the table: a kernel before 4.13 does not know RTM_F_FIB_MATCH.
+pub(super) fn is_made_up(answer: &RouteMessage) -> bool {
+    answer.header.flags.contains(RouteFlags::Cloned)
+}
+
 impl Kernel {
     /// For look-ups.
     pub fn fib(&self) -> Fib {
@@ -55,18 +74,8 @@ impl Fib {
     }
 
     async fn look_up(&self, wanted: Prefix, address: Ipv4Addr) -> io::Result<Verdict> {
-        let mut request = RouteMessage::default();
-        request.header.address_family = AddressFamily::Inet;
-        request.header.destination_prefix_length = 32;
-        request.header.table = RouteHeader::RT_TABLE_UNSPEC;
-        request.header.protocol = RouteProtocol::Unspec;
-        request.header.scope = RouteScope::Universe;
-        request.header.kind = RouteType::Unspec;
-        request.header.flags = RouteFlags::FibMatch | RouteFlags::LookupTable;
-        request.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(address)));
-        let error = match self.0.get(RouteNetlinkMessage::GetRoute(request)).await {
-            // A kernel before 4.13 does not know RTM_F_FIB_MATCH, and shows a route that was made of the one that it found.
-            Ok(RouteNetlinkMessage::NewRoute(answer)) if answer.header.flags.contains(RouteFlags::Cloned) => {
+        let error = match self.0.get(RouteNetlinkMessage::GetRoute(question(address))).await {
+            Ok(RouteNetlinkMessage::NewRoute(answer)) if is_made_up(&answer) => {
                 return Ok(Verdict::Unclear);
             }
             Ok(RouteNetlinkMessage::NewRoute(answer)) => {

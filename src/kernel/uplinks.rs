@@ -8,11 +8,10 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
-use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
-};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 
+use super::fib;
 use super::netlink::Netlink;
 use crate::mesh::IfName;
 use crate::reconcile::state::{FWMARK, ForeignInterface, Uplink};
@@ -84,18 +83,11 @@ async fn default_route(netlink: &Netlink, source: Ipv4Addr, by: Option<u32>) -> 
     Ok(None)
 }
 
+/// A look-up of packets from `source` that are marked as a tunnel's are.
 fn question(source: Ipv4Addr, destination: Ipv4Addr, by: Option<u32>) -> RouteMessage {
-    let mut request = RouteMessage::default();
-    request.header.address_family = AddressFamily::Inet;
+    let mut request = fib::question(destination);
     request.header.source_prefix_length = 32;
-    request.header.destination_prefix_length = 32;
-    request.header.table = RouteHeader::RT_TABLE_UNSPEC;
-    request.header.protocol = RouteProtocol::Unspec;
-    request.header.scope = RouteScope::Universe;
-    request.header.kind = RouteType::Unspec;
-    request.header.flags = RouteFlags::FibMatch | RouteFlags::LookupTable;
     request.attributes.push(RouteAttribute::Source(RouteAddress::Inet(source)));
-    request.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(destination)));
     request.attributes.push(RouteAttribute::Mark(FWMARK));
     request.attributes.extend(by.map(RouteAttribute::Oif));
     request
@@ -104,9 +96,7 @@ fn question(source: Ipv4Addr, destination: Ipv4Addr, by: Option<u32>) -> RouteMe
 /// The route of the answer if it is a default route that leads somewhere; with its next hop by this interface, if one is given.
 fn parse(answer: &RouteMessage, by: Option<u32>) -> Option<DefaultRoute> {
     let header = &answer.header;
-    // A kernel before 4.13 does not know RTM_F_FIB_MATCH, and shows a route that was made of the one that it found.
-    let is_made = header.flags.contains(RouteFlags::Cloned);
-    if is_made || header.destination_prefix_length > 0 || header.kind != RouteType::Unicast {
+    if fib::is_made_up(answer) || header.destination_prefix_length > 0 || header.kind != RouteType::Unicast {
         return None;
     }
     let gateway_in = |attributes: &[RouteAttribute]| {
