@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use crate::adjacency::LONGEST_UNDER_WAY;
 use crate::answers::{ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW};
 use crate::config::Deviation;
 use crate::databases::Databases;
@@ -94,10 +95,18 @@ impl Engine {
     ///
     /// Deviates: the RFC ignores all else. What tells of an LSA of ours that we do not have, or of one that is at MaxAge here or has left
     /// lately, is news of what the neighbour holds.
+    ///
+    /// Nor does every acknowledgement of that very instance prove that the neighbour holds it. A router that has restarted begins with the
+    /// sequence number that it began with before, so that its LSAs are often the same as then. If its neighbour has restarted, too, an
+    /// acknowledgement of before, arriving late, takes off the list what the neighbour never got, and it would be without it until it is
+    /// refreshed. What is acknowledged of this router's own just after its interface came up is therefore flooded once more when no such
+    /// packet can be under way any more.
     pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let (now, own_id) = (self.now, self.config.router_id);
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let (area, external_routing) = (interface.config.area, interface.external_routing);
+        let proof = interface.up_since + LONGEST_UNDER_WAY;
+        let may_be_of_before = proof > now && self.config.conduct.has(Deviation::DoubtedFloods);
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let deviates = self.config.conduct.has(Deviation::Departed);
         let retry = now + MIN_LS_ARRIVAL + ARRIVAL_MARGIN;
@@ -113,7 +122,12 @@ impl Engine {
             match stored.map(|stored| (header.compare(&stored), stored.length)) {
                 // The list holds the instance in the database.
                 Some((Ordering::Equal, _)) => {
-                    if neighbor.retransmission.remove(header.key) && self.databases.is_max_aged(place) {
+                    let is_max_aged = self.databases.is_max_aged(place);
+                    let was_listed = match own && may_be_of_before && !is_max_aged {
+                        true => neighbor.retransmission.remove_until(header.key, proof),
+                        false => neighbor.retransmission.remove(header.key),
+                    };
+                    if was_listed && is_max_aged {
                         self.removals.note(place);
                     }
                 }

@@ -341,6 +341,10 @@ pub(crate) struct RetransmissionList {
     put_off: BTreeSet<LsaKey>,
     /// Octets of those that have.
     in_flight: usize,
+    /// What is off the list, but may have been acknowledged before this router and its neighbour restarted.
+    unproven: BTreeSet<LsaKey>,
+    /// When that is listed again. No acknowledgement of before arrives then.
+    proof: Option<Instant>,
     /// Whether the neighbour keeps up.
     pub(crate) pace: Pace,
 }
@@ -373,8 +377,33 @@ impl RetransmissionList {
     /// Lists an LSA that is to be sent, in place of an older instance.
     pub(crate) fn add(&mut self, key: LsaKey, octets: usize) {
         self.remove(key);
+        self.unproven.remove(&key);
         self.entries.insert(key, Pending { octets, retry: None, again: 0, doubted: false });
         self.unsent.insert(key);
+    }
+
+    /// Takes an LSA off that will be listed again at `proof`; whether it was listed.
+    pub(crate) fn remove_until(&mut self, key: LsaKey, proof: Instant) -> bool {
+        let was_listed = self.remove(key);
+        if was_listed {
+            self.unproven.insert(key);
+            self.proof = Some(proof);
+        }
+        was_listed
+    }
+
+    /// When something is listed again that was taken off.
+    pub(crate) fn proof(&self) -> Option<Instant> {
+        self.proof
+    }
+
+    /// What is to be listed again by `now`; it is forgotten here.
+    pub(crate) fn to_be_proven(&mut self, now: Instant) -> BTreeSet<LsaKey> {
+        if self.proof.is_none_or(|proof| proof > now) {
+            return BTreeSet::new();
+        }
+        self.proof = None;
+        std::mem::take(&mut self.unproven)
     }
 
     /// What is listed is no news to the neighbour, or should not be: it sent it, now or before it restarted

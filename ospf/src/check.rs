@@ -286,9 +286,10 @@ impl Engine {
             );
         }
         findings.demand(
-            list.next_retry().is_none() || self.timers.deadline(TimerKey::Retransmission(key)).is_some(),
+            list.next_retry().or(list.proof()).is_none()
+                || self.timers.deadline(TimerKey::Retransmission(key)).is_some(),
             "what is not acknowledged is sent again",
-            || format!("{key:?}: {:?}", list.next_retry()),
+            || format!("{key:?}: {:?}, {:?}", list.next_retry(), list.proof()),
         );
         let is_full = |list: &RetransmissionList| list.in_flight() >= FLOOD_WINDOW;
         let full_elsewhere = || interface.neighbors.values().any(|other| is_full(&other.retransmission));

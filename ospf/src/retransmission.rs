@@ -146,6 +146,7 @@ impl Engine {
     /// What was not acknowledged in RxmtInterval is sent again, to the neighbour itself (§13.6); then less often if it is much (RFC 4222).
     pub(crate) fn retransmission_timer(&mut self, key: NeighborKey) {
         let now = self.now;
+        self.list_unproven(key);
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
         let interval = interface.retransmit_interval();
@@ -165,8 +166,8 @@ impl Engine {
             // Others may have waited for it.
             self.unsent_floods.insert(key);
         }
-        if let Some(next) = neighbor.retransmission.next_retry() {
-            let next = next.max(now + interval / RETRANSMISSION_STEPS);
+        let retry = neighbor.retransmission.next_retry().map(|next| next.max(now + interval / RETRANSMISSION_STEPS));
+        if let Some(next) = retry.into_iter().chain(neighbor.retransmission.proof()).min() {
             self.timers.set(TimerKey::Retransmission(key), next);
         }
         interface.counters.retransmitted += due.len() as u64;
@@ -178,6 +179,23 @@ impl Engine {
         }
         let due: Vec<_> = due.into_iter().filter_map(|lsa| Databases::place(lsa, key.interface, area)).collect();
         self.send_to(key, &due);
+    }
+
+    /// Floods once more what the neighbour may not have acknowledged in this life ([`Engine::receive_ack`]).
+    fn list_unproven(&mut self, key: NeighborKey) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let area = interface.config.area;
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        for lsa in neighbor.retransmission.to_be_proven(now) {
+            let stored = Databases::place(lsa, key.interface, area).and_then(|place| self.databases.lookup(place));
+            let header = stored.map(|entry| entry.header(now)).filter(|header| !header.is_max_age());
+            if let Some(header) = header.filter(|_| neighbor.takes(lsa.kind) && !neighbor.retransmission.contains(lsa))
+            {
+                neighbor.retransmission.add(lsa, usize::from(header.length));
+                self.unsent_floods.insert(key);
+            }
+        }
     }
 
     /// Whether neighbours on an open link do not acknowledge more LSAs, all together, than the databases may have, and this one the most:
@@ -218,7 +236,10 @@ impl Engine {
         if neighbor.retransmission.next_unsent().is_some() {
             self.unsent_floods.insert(key);
         } else if neighbor.retransmission.is_empty() {
-            self.timers.cancel(TimerKey::Retransmission(key));
+            match neighbor.retransmission.proof() {
+                Some(proof) => self.timers.set(TimerKey::Retransmission(key), proof),
+                None => self.timers.cancel(TimerKey::Retransmission(key)),
+            }
         }
         if lagged {
             self.guard_acknowledgments(key, false);
