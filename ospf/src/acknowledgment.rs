@@ -125,7 +125,7 @@ impl Engine {
                     let is_max_aged = self.databases.is_max_aged(place);
                     let was_listed = match own && may_be_of_before && !is_max_aged {
                         true => neighbor.retransmission.remove_until(header.key, proof),
-                        false => neighbor.retransmission.remove(header.key),
+                        false => neighbor.retransmission.acknowledge(header.key, now),
                     };
                     if was_listed && is_max_aged {
                         self.removals.note(place);
@@ -136,6 +136,7 @@ impl Engine {
                 Some((Ordering::Less, length)) if deviates && !listed && self.databases.is_max_aged(place) => {
                     if neighbor.takes(header.key.kind) && !begins_anew {
                         neighbor.retransmission.await_ack(header.key, usize::from(length), retry);
+                        neighbor.retransmission.contradict(header.key, now + LONGEST_UNDER_WAY);
                         self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
                     }
                 }
@@ -151,7 +152,7 @@ impl Engine {
             if place.key.advertising_router == own_id {
                 self.acknowledged_stray(key, place, &header);
             } else if self.bringer(key, place.key) == Bringer::Trusted {
-                self.flush_again(place, &header);
+                self.flush_again(key, place, &header);
             }
         }
     }

@@ -368,6 +368,8 @@ struct Pending {
     again: u32,
     /// The neighbour sent it itself, or was told of it.
     doubted: bool,
+    /// The neighbour told of an earlier instance: what it acknowledges before this it may have acknowledged before it had that one.
+    proof: Option<Instant>,
 }
 
 /// The interval between retransmissions of an LSA doubles up to 2³ times RxmtInterval (RFC 4222 §2, recommendation 2: Rmax is 8 Rmin).
@@ -378,7 +380,7 @@ impl RetransmissionList {
     pub(crate) fn add(&mut self, key: LsaKey, octets: usize) {
         self.remove(key);
         self.unproven.remove(&key);
-        self.entries.insert(key, Pending { octets, retry: None, again: 0, doubted: false });
+        self.entries.insert(key, Pending { octets, retry: None, again: 0, doubted: false, proof: None });
         self.unsent.insert(key);
     }
 
@@ -412,6 +414,19 @@ impl RetransmissionList {
         if let Some(pending) = self.entries.get_mut(&key) {
             pending.doubted = true;
         }
+    }
+
+    /// The neighbour tells of an earlier instance of what is listed: an acknowledgement proves nothing before `proof`.
+    pub(crate) fn contradict(&mut self, key: LsaKey, proof: Instant) {
+        if let Some(pending) = self.entries.get_mut(&key) {
+            pending.proof = Some(proof);
+        }
+    }
+
+    /// Takes an LSA off that the neighbour acknowledges, if that proves that it has it; whether it was taken off.
+    pub(crate) fn acknowledge(&mut self, key: LsaKey, now: Instant) -> bool {
+        let proves = self.entries.get(&key).is_some_and(|pending| pending.proof.is_none_or(|proof| proof <= now));
+        proves && self.remove(key)
     }
 
     /// Lists an LSA that others are expected to send: this router does if they have not by `retry`.

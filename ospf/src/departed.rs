@@ -8,7 +8,8 @@
 //!
 //! A neighbour that describes such an instance (§10.6), or acknowledges it (§13.7), holds it, and will not send it by itself: it may have it
 //! from another neighbour, or an update of before may have overtaken the LSA at MaxAge. The LSA goes back into the database at MaxAge then, and
-//! is flooded until it is acknowledged.
+//! is flooded until it is acknowledged. The neighbour may have acknowledged it already, before it took the other instance, and be slow to
+//! send that: for a moment no acknowledgement of its is believed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -110,7 +111,7 @@ impl Engine {
 
     /// Floods an LSA at MaxAge once more of which a neighbour holds an instance that is not newer than the one that has left lately; false if
     /// none has, or there is no room for it.
-    pub(crate) fn flush_again(&mut self, place: LsaPlace, header: &LsaHeader) -> bool {
+    pub(crate) fn flush_again(&mut self, holder: NeighborKey, place: LsaPlace, header: &LsaHeader) -> bool {
         let Some(gone) = self.departed_later(place, header).filter(|_| !header.is_max_age()) else { return false };
         let Ok(body) = gone.parse() else { return false };
         if self.limit_for(place, gone.encoded_len()).is_some() {
@@ -118,7 +119,34 @@ impl Engine {
         }
         self.install(place, gone, body);
         self.flood(place, None);
+        let proof = self.now + LONGEST_UNDER_WAY;
+        if let Some(neighbor) = self.neighbor_mut(holder) {
+            neighbor.retransmission.contradict(place.key, proof);
+        }
         true
+    }
+
+    /// A neighbour describes an instance of an LSA that is in the database, and newer there. At MaxAge it is not described (§10.3), so that
+    /// the neighbour does not ask for it: it must be on its retransmission list, also if the neighbour acknowledged it before it had what it
+    /// describes.
+    pub(crate) fn flush_described(&mut self, holder: NeighborKey, place: LsaPlace, header: &LsaHeader) {
+        let now = self.now;
+        let Some(entry) = self.databases.lookup(place).filter(|_| self.databases.is_max_aged(place)) else { return };
+        let stored = entry.header(now);
+        let is_earlier = stored.newer_than(header) && !header.begins_anew_after(&stored);
+        if !is_earlier || !self.config.conduct.has(Deviation::Departed) {
+            return;
+        }
+        let Some(neighbor) = self.neighbor_mut(holder).filter(|neighbor| neighbor.takes(place.key.kind)) else {
+            return;
+        };
+        if !neighbor.retransmission.contains(place.key) {
+            neighbor.retransmission.add(place.key, usize::from(stored.length));
+            self.unsent_floods.insert(holder);
+        }
+        if let Some(neighbor) = self.neighbor_mut(holder) {
+            neighbor.retransmission.contradict(place.key, now + LONGEST_UNDER_WAY);
+        }
     }
 
     /// The LSA that has left lately, if an instance that others have of it is not news after that.

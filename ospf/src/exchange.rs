@@ -371,6 +371,7 @@ impl Engine {
             }
             let is_newer = self.databases.lookup(place).map(|entry| header.newer_than(&entry.header(now)));
             if is_newer == Some(false) {
+                self.flush_described(key, place, &header);
                 continue;
             }
             let is_own = header.key.advertising_router == self.config.router_id;
@@ -383,7 +384,7 @@ impl Engine {
                 self.note_site_lsa(key, place, header);
                 continue;
             }
-            if is_newer.is_none() && !is_own && self.flush_again(place, &header) {
+            if is_newer.is_none() && !is_own && self.flush_again(key, place, &header) {
                 continue;
             }
             match is_newer {

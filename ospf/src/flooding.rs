@@ -333,10 +333,11 @@ impl Engine {
 
     /// §13 (7): the instance that we have.
     fn received_duplicate(&mut self, from: NeighborKey, place: LsaPlace) -> Acknowledgment {
+        let now = self.now;
         let Some(neighbor) = self.neighbor_mut(from) else { return Acknowledgment::None };
         // (7)(a): "treat the received LSA as an acknowledgment".
         let unsent = neighbor.retransmission.is_unsent(place.key);
-        if !neighbor.retransmission.remove(place.key) {
+        if !neighbor.retransmission.acknowledge(place.key, now) {
             return Acknowledgment::Direct;
         }
         self.removals.note(place);
