@@ -19,7 +19,7 @@ use crate::check::Findings;
 use crate::config::Deviation;
 use crate::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
-use crate::ids::{NeighborKey, SequenceNumber};
+use crate::ids::{LsaKey, NeighborKey, SequenceNumber};
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaHeader};
 
@@ -119,11 +119,16 @@ impl Engine {
         }
         self.install(place, gone, body);
         self.flood(place, None);
+        self.contradict(holder, place.key);
+        true
+    }
+
+    /// A neighbour tells of an instance that is earlier than the one at MaxAge here.
+    pub(crate) fn contradict(&mut self, holder: NeighborKey, key: LsaKey) {
         let proof = self.now + LONGEST_UNDER_WAY;
         if let Some(neighbor) = self.neighbor_mut(holder) {
-            neighbor.retransmission.contradict(place.key, proof);
+            neighbor.retransmission.contradict(key, proof);
         }
-        true
     }
 
     /// A neighbour describes an instance of an LSA that is in the database, and newer there. At MaxAge it is not described (§10.3), so that
@@ -144,9 +149,7 @@ impl Engine {
             neighbor.retransmission.add(place.key, usize::from(stored.length));
             self.unsent_floods.insert(holder);
         }
-        if let Some(neighbor) = self.neighbor_mut(holder) {
-            neighbor.retransmission.contradict(place.key, now + LONGEST_UNDER_WAY);
-        }
+        self.contradict(holder, place.key);
     }
 
     /// The LSA that has left lately, if an instance that others have of it is not news after that.
@@ -159,7 +162,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
+    use crate::ids::{LinkStateId, LsaType, RouterId};
     use crate::wire::{LsaBody, MAX_AGE, Options};
     use bytes::Bytes;
 

@@ -161,7 +161,12 @@ impl Engine {
             // (6) deviates: the RFC restarts the exchange if an LSA that is not newer than ours comes while a newer one is requested of
             // this neighbour. A datagram that was overtaken is enough for that; the request timer recovers without a reset.
             Some(Ordering::Equal) => Ok(self.received_duplicate(from, place)),
-            Some(Ordering::Less) => Ok(Acknowledgment::SendBack(place)),
+            Some(Ordering::Less) => {
+                if self.databases.is_max_aged(place) && self.config.conduct.has(Deviation::Departed) {
+                    self.contradict(from, place.key);
+                }
+                Ok(Acknowledgment::SendBack(place))
+            }
         }
     }
 

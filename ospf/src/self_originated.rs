@@ -114,8 +114,12 @@ impl Engine {
             }
             // §14.1, and §12.1.6 where it is wanted: when it is gone, another instance follows.
             Bringer::Trusted => {
+                let has_left = self.departed_later(place, &lsa.header).is_some();
                 self.install(place, lsa.with_age(MAX_AGE), body);
                 self.flood(place, None);
+                if has_left {
+                    self.contradict(from, place.key);
+                }
                 self.originations.touch(place);
                 Acknowledgment::Direct
             }

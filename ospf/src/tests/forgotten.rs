@@ -386,3 +386,39 @@ fn an_acknowledgment_of_before_both_routers_restarted_leaves_no_hole() {
     world.run_for(Duration::from_secs(12));
     assert!(world.agree() && world.lsa(1, key).is_some());
 }
+
+/// It had the LSA at MaxAge, took an earlier instance from elsewhere after that, and floods it before it acknowledges the former.
+#[test]
+fn an_acknowledgment_of_before_a_neighbor_took_what_it_floods_does_not_end_a_flush() {
+    // Whether the LSA has left router 0, or is there at MaxAge still.
+    for has_left in [true, false] {
+        // In a row, so that the copy comes to router 1 from a third.
+        let mut world = World::with(3, &[(0, 1), (1, 2)], |engine, config| match engine {
+            0 => config.externals = externals(1),
+            _ => config.conduct = Conduct::foreign(),
+        });
+        world.converge();
+        world.run_for(DEAD);
+        let key = external_key(0, "20.0.0.0".parse().unwrap());
+        let copy = world.lsa(1, key).unwrap();
+        let silent = |sent: &Sent| sent.from.0 != 0 || !matches!(sent.body(), PacketBody::LinkStateUpdate(_));
+        if has_left {
+            world.reconfigure(0, |config| config.externals.clear());
+            world.run_for(Duration::from_secs(3));
+            assert!((0..3).all(|engine| world.lsa(engine, key).is_none()));
+            world.deliver = Box::new(silent);
+            world.inject(port(1, 2), 2, update(copy.clone()));
+            world.run_for(2 * DELAY);
+        } else {
+            world.deliver = Box::new(silent);
+            world.reconfigure(0, |config| config.externals.clear());
+            world.run_for(Duration::from_millis(100));
+            world.inject(port(0, 1), 1, update(copy.clone()));
+        }
+        assert!(world.lsa(1, key).is_some() && world.lsa(0, key).unwrap().header.is_max_age());
+        world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![copy.with_age(MAX_AGE).header]));
+        world.deliver = Box::new(|_| true);
+        world.run_for(Duration::from_secs(25));
+        assert!((0..3).all(|engine| world.lsa(engine, key).is_none()), "{has_left}");
+    }
+}
