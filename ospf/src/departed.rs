@@ -4,7 +4,8 @@
 //! it would be installed, and stay until it is old, while whoever sent it, and its originator, know that it is gone. Here such a copy is
 //! answered as if the LSA at MaxAge were still in the database (§13 (8)): a sender that does hold it learns that it is gone, and an
 //! originator that wants it again, having forgotten that it was ever withdrawn, outbids what is sent back (§13.4). So that one that begins
-//! anew need not do so, a first instance is news where a later one has left. LSAs of link scope are not remembered: they go one hop.
+//! anew need not do so, a first instance is news where a later one has left, unless a first one has left since: both are remembered. LSAs
+//! of link scope are not: they go one hop.
 //!
 //! A neighbour that describes such an instance (§10.6), or acknowledges it (§13.7), holds it, and will not send it by itself: it may have it
 //! from another neighbour, or an update of before may have overtaken the LSA at MaxAge. The LSA goes back into the database at MaxAge then, and
@@ -32,10 +33,26 @@ const MAX_OCTETS: usize = 1 << 20;
 /// What has left lately, in the instance that left.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Departed {
-    by_place: BTreeMap<LsaPlace, (Instant, Lsa)>,
+    instances: BTreeMap<Remembered, (Instant, Lsa)>,
     /// The same by time.
-    order: BTreeSet<(Instant, LsaPlace)>,
+    order: BTreeSet<(Instant, Remembered)>,
     octets: usize,
+}
+
+/// Which instance of which LSA.
+type Remembered = (LsaPlace, Nth);
+
+/// Whoever begins anew begins with a first instance, whatever there was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Nth {
+    First,
+    Later,
+}
+
+impl From<SequenceNumber> for Nth {
+    fn from(sequence: SequenceNumber) -> Self {
+        if sequence == SequenceNumber::INITIAL { Self::First } else { Self::Later }
+    }
 }
 
 impl Departed {
@@ -44,53 +61,67 @@ impl Departed {
     pub(crate) fn note(&mut self, place: LsaPlace, lsa: Lsa, now: Instant) {
         debug_assert!(lsa.header.is_max_age());
         if matches!(place.domain, Domain::Link(_))
-            || self.lookup(place, now).is_some_and(|known| !lsa.header.newer_than(&known.header))
+            || self.lookup(place, &lsa.header, now).is_some_and(|known| !lsa.header.newer_than(&known.header))
         {
             return;
         }
-        self.forget(place);
+        let which = (place, Nth::from(lsa.header.sequence));
+        self.forget_one(which);
         if lsa.header.sequence == SequenceNumber::MAX {
             return;
         }
         self.octets += lsa.encoded_len();
-        self.by_place.insert(place, (now, lsa));
-        self.order.insert((now, place));
+        self.instances.insert(which, (now, lsa));
+        self.order.insert((now, which));
         while let Some(&(since, oldest)) = self.order.first()
             && (now.saturating_since(since) >= MEMORY || self.octets > MAX_OCTETS)
         {
-            self.forget(oldest);
+            self.forget_one(oldest);
         }
     }
 
-    /// The sequence number of an LSA that has left lately.
+    /// The highest sequence number in which an LSA has left lately.
     pub(crate) fn sequence(&self, place: LsaPlace, now: Instant) -> Option<SequenceNumber> {
-        self.lookup(place, now).map(|lsa| lsa.header.sequence)
+        let later = self.recall((place, Nth::Later), now);
+        later.or_else(|| self.recall((place, Nth::First), now)).map(|lsa| lsa.header.sequence)
     }
 
-    /// The LSA that has left, if it did so lately.
-    fn lookup(&self, place: LsaPlace, now: Instant) -> Option<&Lsa> {
-        let (since, lsa) = self.by_place.get(&place)?;
+    /// The LSA that has left lately, in the instance that this one has to be newer than.
+    fn lookup(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> Option<&Lsa> {
+        let first = || self.recall((place, Nth::First), now);
+        match Nth::from(header.sequence) {
+            Nth::First => first(),
+            Nth::Later => self.recall((place, Nth::Later), now).or_else(first),
+        }
+    }
+
+    fn recall(&self, which: Remembered, now: Instant) -> Option<&Lsa> {
+        let (since, lsa) = self.instances.get(&which)?;
         (now.saturating_since(*since) < MEMORY).then_some(lsa)
     }
 
     /// An LSA is in the database again.
     pub(crate) fn forget(&mut self, place: LsaPlace) {
-        if let Some((since, lsa)) = self.by_place.remove(&place) {
+        [Nth::First, Nth::Later].into_iter().for_each(|nth| self.forget_one((place, nth)));
+    }
+
+    fn forget_one(&mut self, which: Remembered) {
+        if let Some((since, lsa)) = self.instances.remove(&which) {
             self.octets -= lsa.encoded_len();
-            self.order.remove(&(since, place));
+            self.order.remove(&(since, which));
         }
     }
 
     /// The database of a domain is gone.
     pub(crate) fn forget_domain(&mut self, domain: Domain) {
-        let places: Vec<_> = self.by_place.keys().filter(|place| place.domain == domain).copied().collect();
-        places.into_iter().for_each(|place| self.forget(place));
+        let gone: Vec<_> = self.instances.keys().filter(|(place, _)| place.domain == domain).copied().collect();
+        gone.into_iter().for_each(|which| self.forget_one(which));
     }
 
     /// The sum is right, and within its bound.
     pub(crate) fn check(&self, findings: &mut Findings) {
-        let octets: usize = self.by_place.values().map(|(_, lsa)| lsa.encoded_len()).sum();
-        let bounded = octets == self.octets && octets <= MAX_OCTETS && self.by_place.len() == self.order.len();
+        let octets: usize = self.instances.values().map(|(_, lsa)| lsa.encoded_len()).sum();
+        let bounded = octets == self.octets && octets <= MAX_OCTETS && self.instances.len() == self.order.len();
         findings.demand(bounded, "what is remembered of LSAs that have left is bounded", || {
             format!("{octets} octets, noted {}", self.octets)
         });
@@ -154,8 +185,8 @@ impl Engine {
 
     /// The LSA that has left lately, if an instance that others have of it is not news after that.
     pub(crate) fn departed_later(&self, place: LsaPlace, header: &LsaHeader) -> Option<Lsa> {
-        let gone = self.departed.lookup(place, self.now).filter(|_| self.config.conduct.has(Deviation::Departed))?;
-        (!header.begins_anew_after(&gone.header) && header.compare(&gone.header).is_le()).then(|| gone.clone())
+        let gone = self.departed.lookup(place, header, self.now)?;
+        (self.config.conduct.has(Deviation::Departed) && !header.newer_than(&gone.header)).then(|| gone.clone())
     }
 }
 
@@ -183,18 +214,47 @@ mod tests {
         let (first, second) = (lsa(1, 4), lsa(2, 8));
         departed.note(first.0, first.1.clone(), at(0));
         departed.note(second.0, second.1.clone(), at(3));
-        assert_eq!(departed.lookup(first.0, at(9)), Some(&first.1));
-        assert_eq!(departed.lookup(first.0, at(10)), None);
+        assert_eq!(departed.lookup(first.0, &first.1.header, at(9)), Some(&first.1));
+        assert_eq!(departed.lookup(first.0, &first.1.header, at(10)), None);
         departed.note(second.0, second.1.clone(), at(4));
-        assert_eq!((departed.order.len(), departed.lookup(second.0, at(13))), (2, None), "it has left once");
+        assert_eq!(
+            (departed.order.len(), departed.lookup(second.0, &second.1.header, at(13))),
+            (2, None),
+            "it has left once"
+        );
         departed.forget(second.0);
-        assert_eq!(departed.lookup(second.0, at(4)), None);
+        assert_eq!(departed.lookup(second.0, &second.1.header, at(4)), None);
         departed.note(second.0, second.1.clone(), at(11));
         assert_eq!(departed.octets, second.1.encoded_len(), "the first is forgotten");
         departed.note(first.0, first.1, at(13));
-        assert_eq!(departed.lookup(second.0, at(20)), Some(&second.1), "its earlier leaving counts no more");
+        assert_eq!(
+            departed.lookup(second.0, &second.1.header, at(20)),
+            Some(&second.1),
+            "its earlier leaving counts no more"
+        );
         departed.forget_domain(Domain::As);
         assert_eq!(departed.octets, 0);
+    }
+
+    #[test]
+    fn a_first_instance_that_has_left_is_remembered_beside_a_later_one() {
+        let instance = |sequence| {
+            let (place, lsa) = lsa(1, 4);
+            let body = lsa.parse().unwrap();
+            (place, Lsa::new(place.key, Options::E, sequence, &body).unwrap().with_age(MAX_AGE))
+        };
+        let (place, later) = instance(SequenceNumber(SequenceNumber::INITIAL.0 + 2));
+        let (_, first) = instance(SequenceNumber::INITIAL);
+        let mut departed = Departed::default();
+        departed.note(place, later.clone(), at(0));
+        assert_eq!(departed.lookup(place, &first.header, at(1)), None, "it begins anew");
+        departed.note(place, first.clone(), at(1));
+        assert_eq!(departed.lookup(place, &first.header, at(2)), Some(&first));
+        assert_eq!(departed.lookup(place, &later.header, at(2)), Some(&later));
+        assert_eq!(departed.sequence(place, at(2)), Some(later.header.sequence));
+        assert_eq!(departed.sequence(place, at(10)), Some(first.header.sequence), "the other has been forgotten");
+        departed.forget(place);
+        assert_eq!((departed.sequence(place, at(2)), departed.order.len(), departed.octets), (None, 0, 0));
     }
 
     #[test]
@@ -204,8 +264,9 @@ mod tests {
             let (place, lsa) = lsa(id, 60_000);
             departed.note(place, lsa, at(0));
         }
-        assert_eq!(departed.by_place.len(), MAX_OCTETS / 60_020);
-        assert!(departed.lookup(lsa(99, 0).0, at(0)).is_some() && departed.lookup(lsa(0, 0).0, at(0)).is_none());
+        assert_eq!(departed.instances.len(), MAX_OCTETS / 60_020);
+        let is_known = |id| departed.sequence(lsa(id, 0).0, at(0)).is_some();
+        assert!(is_known(99) && !is_known(0));
         let mut findings = Findings::default();
         departed.check(&mut findings);
         assert!(findings.is_empty());

@@ -422,3 +422,20 @@ fn an_acknowledgment_of_before_a_neighbor_took_what_it_floods_does_not_end_a_flu
         assert!((0..3).all(|engine| world.lsa(engine, key).is_none()), "{has_left}");
     }
 }
+
+/// Whoever begins anew begins with the first instance, and may flush that, too.
+#[test]
+fn a_copy_of_a_first_instance_that_was_flushed_after_a_later_one_is_not_taken() {
+    let mut world = quiet_pair();
+    let initial = opaque(LsaType::OPAQUE_AS, 1, b"tlv?");
+    let key = initial.header.key;
+    let later = instance(&initial, initial.header.sequence.0 + 2);
+    for (lsa, is_taken) in [(&later, true), (&initial, true), (&initial, false)] {
+        world.inject(port(1, 0), 0, update(lsa.clone()));
+        assert_eq!(world.lsa(1, key).is_some(), is_taken, "{:?}", lsa.header.sequence);
+        world.run_for(Duration::from_secs(2));
+        world.inject(port(1, 0), 0, update(lsa.with_age(MAX_AGE)));
+        world.run_for(Duration::from_secs(1));
+        assert!(world.lsa(1, key).is_none());
+    }
+}
