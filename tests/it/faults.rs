@@ -36,7 +36,8 @@ fn a_log_that_cannot_be_written_ends_neither_daemon_nor_engine() {
             "{problems:#?}"
         );
         let log = router.run_dir.join("engine.log");
-        let cause = format!("the WireGuard engine's log {} cannot be written (Too many levels of symbolic", log.display());
+        let cause =
+            format!("the WireGuard engine's log {} cannot be written (Too many levels of symbolic", log.display());
         // `None` as long as there is no answer; then what the answer says of the engine's log.
         let named = |router: &Router| -> Option<Option<String>> {
             let status = router.status()?;
@@ -49,7 +50,10 @@ fn a_log_that_cannot_be_written_ends_neither_daemon_nor_engine() {
         fs::remove_file(&log).unwrap();
         kill(Pid::from_raw(engine().expect("the engine runs")), Signal::SIGHUP).unwrap();
         router.wait_for("the engine's log to be well", |router| named(router)?.is_none().then_some(()));
-        assert!(fs::read_to_string(&log).unwrap().contains(" lost: Too many levels of symbolic"), "the loss is counted");
+        assert!(
+            fs::read_to_string(&log).unwrap().contains(" lost: Too many levels of symbolic"),
+            "the loss is counted"
+        );
         router.crash();
 
         let (reader, writer) = nix::unistd::pipe().unwrap();

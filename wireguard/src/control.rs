@@ -198,7 +198,8 @@ mod tests {
             EngineInfo { protocol: 1, version: "0.1.0".into(), pid: 4711, interfaces: vec![name], lost_lines: None };
         let lost_lines = Some(LostLines { lines: 3, cause: "No space left on device (os error 28)".into() });
         let losing = EngineInfo { lost_lines, ..info.clone() };
-        let shown = "{\"result\":\"engine\",\"protocol\":1,\"version\":\"0.1.0\",\"pid\":4711,\"interfaces\":[\"wg-osaka\"]";
+        let shown =
+            "{\"result\":\"engine\",\"protocol\":1,\"version\":\"0.1.0\",\"pid\":4711,\"interfaces\":[\"wg-osaka\"]";
         let lost = ",\"lost_lines\":{\"lines\":3,\"cause\":\"No space left on device (os error 28)\"}";
         for (info, rest) in [(info, ""), (losing, lost)] {
             let text = format!("{shown}{rest}}}\n");

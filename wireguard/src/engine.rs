@@ -96,11 +96,7 @@ async fn open_and_serve(
 }
 
 /// Does what it is told; `None` once there is nothing left to do but exit.
-async fn carry_out(
-    registry: &mut Registry,
-    command: Command,
-    lost_lines: fn() -> Option<LostLines>,
-) -> Option<Reply> {
+async fn carry_out(registry: &mut Registry, command: Command, lost_lines: fn() -> Option<LostLines>) -> Option<Reply> {
     tracing::debug!(?command, "told");
     let reply = match command {
         Command::Add { interface } => match registry.add(&interface).await {
