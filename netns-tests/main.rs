@@ -23,6 +23,7 @@ mod office_cloud;
 mod redistribute;
 mod restart;
 mod segments;
+mod sites;
 mod status;
 mod stub_router;
 mod survival;

@@ -32,10 +32,7 @@ const CHANGED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 99);
 fn with_exit(name: &str) -> Result<(Lab, Ipv4Addr)> {
     let text = mesh::triangle(name).replace("[\"10.2.0.0/16\"]", "[\"10.2.0.0/16\", \"0.0.0.0/0\"]");
     let lab = Lab::up(name, &text)?;
-    let shown = lab.ip("net", "-o -4 address show dev lo scope global")?;
-    let address = shown.split_whitespace().skip_while(|word| *word != "inet").nth(1);
-    let internet = address.and_then(|address| address.split('/').next()).context("the Internet has an address")?;
-    let internet: Ipv4Addr = internet.parse().with_context(|| format!("reading {shown}"))?;
+    let internet = lab.internet()?;
     eventually("the way to the Internet through osaka", SETTLED, || {
         Ok(lab.ip("taipei", &format!("route get {internet}"))?.contains("dev wg-osaka ").then_some(()))
     })?;

@@ -18,6 +18,7 @@ use super::wait::eventually;
 pub const ZEBRA: &str = "/usr/lib/frr/zebra";
 pub const OSPFD: &str = "/usr/lib/frr/ospfd";
 pub const BGPD: &str = "/usr/lib/frr/bgpd";
+pub const VRRPD: &str = "/usr/lib/frr/vrrpd";
 
 /// Where `ospfd` insists on keeping what survives a graceful restart; each namespace sees a place of its own there.
 const STATE: &str = "/run/frr";
@@ -47,6 +48,13 @@ impl Frr {
     /// Starts `zebra` and `bgpd` in `netns`; `bgpd_conf` is the whole of `bgpd.conf`.
     pub fn start_bgp(netns: &str, bgpd_conf: &str) -> Result<Self> {
         let mut frr = Self::with_program(netns, BGPD, bgpd_conf)?;
+        frr.start_missing()?;
+        Ok(frr)
+    }
+
+    /// Starts `zebra` and `vrrpd` in `netns`; `vrrpd_conf` is the whole of `vrrpd.conf`.
+    pub fn start_vrrp(netns: &str, vrrpd_conf: &str) -> Result<Self> {
+        let mut frr = Self::with_program(netns, VRRPD, vrrpd_conf)?;
         frr.start_missing()?;
         Ok(frr)
     }

@@ -37,6 +37,8 @@ pub struct Lab {
     mesh: String,
     file: PathBuf,
     sites: Vec<String>,
+    /// How many tunnels each site has.
+    tunnels: BTreeMap<String, usize>,
     /// Sites whose daemons were exchanged, with what they run now.
     exchanged: BTreeMap<String, PathBuf>,
     /// Daemons that were started here: they have to be waited for.
@@ -54,6 +56,7 @@ impl Lab {
             mesh: mesh.to_owned(),
             file: dir.path().join("mesh.toml"),
             sites: Vec::new(),
+            tunnels: BTreeMap::new(),
             exchanged: BTreeMap::new(),
             children: Vec::new(),
             is_down: false,
@@ -176,6 +179,28 @@ impl Lab {
         address.parse().with_context(|| format!("reading {address}"))
     }
 
+    /// The names of all sites.
+    pub fn sites(&self) -> &[String] {
+        &self.sites
+    }
+
+    /// Every address of the host behind `site`.
+    pub fn lan_addresses(&self, site: &str) -> Result<Vec<Ipv4Addr>> {
+        let shown = self.ip(&format!("{site}-lan"), "-j -4 address show scope global")?;
+        let shown: Value = serde_json::from_str(&shown).with_context(|| format!("reading {shown}"))?;
+        let interfaces = shown.as_array().into_iter().flatten();
+        let addresses = interfaces.flat_map(|interface| interface["addr_info"].as_array().into_iter().flatten());
+        addresses.map(|info| Ok(info["local"].as_str().context("an address")?.parse()?)).collect()
+    }
+
+    /// The address that stands for the Internet.
+    pub fn internet(&self) -> Result<Ipv4Addr> {
+        let shown = self.ip("net", "-o -4 address show dev lo scope global")?;
+        let address = shown.split_whitespace().skip_while(|word| *word != "inet").nth(1);
+        let internet = address.and_then(|address| address.split('/').next()).context("the Internet has an address")?;
+        internet.parse().with_context(|| format!("reading {shown}"))
+    }
+
     /// `--run-dir` of the site's daemon.
     pub fn run_dir(&self, site: &str) -> PathBuf {
         self.state_of(site).join("run")
@@ -202,7 +227,7 @@ impl Lab {
                 let neighbors = status["neighbors"].as_array().context("neighbors")?;
                 let full =
                     |interface: &Value| neighbors.iter().any(|n| n["interface"] == *interface && n["state"] == "Full");
-                let all = tunnels.len() + 1 >= self.sites.len() && tunnels.iter().all(|t| full(&t["interface"]));
+                let all = tunnels.len() >= self.tunnels[site] && tunnels.iter().all(|t| full(&t["interface"]));
                 Ok(all.then_some(()))
             })?;
         }
@@ -296,8 +321,11 @@ impl Lab {
     }
 
     fn write(&mut self, text: &str) -> Result<()> {
-        self.sites = site_names(text);
-        fs::write(&self.file, text).with_context(|| format!("writing {:?}", self.file))
+        fs::write(&self.file, text).with_context(|| format!("writing {:?}", self.file))?;
+        let shown = self.weft(&["check"])?;
+        (self.sites, self.tunnels) =
+            sites_of(&shown).with_context(|| format!("reading what weft check says:\n{shown}"))?;
+        Ok(())
     }
 
     fn state_of(&self, site: &str) -> PathBuf {
@@ -322,11 +350,14 @@ impl Drop for Lab {
     }
 }
 
-/// Names of the sites in a mesh file's text, in its order: the first `name` after each `[[site]]`.
-fn site_names(text: &str) -> Vec<String> {
-    let name = |section: &str| {
-        let line = section.lines().find(|line| line.starts_with("name"))?;
-        Some(line.split('"').nth(1)?.to_owned())
-    };
-    text.split("[[site]]").skip(1).filter_map(name).collect()
+/// Names of the sites, in the order of their ids, and how many tunnels each has: the table of `weft check`.
+fn sites_of(shown: &str) -> Option<(Vec<String>, BTreeMap<String, usize>)> {
+    let (mut names, mut tunnels) = (Vec::new(), BTreeMap::new());
+    for line in shown.lines().skip_while(|line| !line.starts_with("ID ")).skip(1).take_while(|line| !line.is_empty()) {
+        let mut fields = line.split_whitespace().skip(1);
+        let name = fields.next()?.to_owned();
+        tunnels.insert(name.clone(), fields.nth(1)?.parse().ok()?);
+        names.push(name);
+    }
+    (!names.is_empty()).then_some((names, tunnels))
 }

@@ -1,6 +1,10 @@
 //! Mesh files for the tests.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 
 /// The environment variable by which a run of the tests chooses the back-end: the virtual machine's sets `kernel`.
 pub const BACKEND_VARIABLE: &str = "WEFT_TEST_BACKEND";
@@ -31,6 +35,13 @@ pub fn lan(mesh: &str) -> String {
 /// `configs/l2.toml` under another name and with this run's back-end.
 pub fn segments(mesh: &str) -> String {
     adapted(include_str!("../../configs/l2.toml"), mesh)
+}
+
+/// `configs/examples/NAME.toml` under another name and with this run's back-end.
+pub fn example(name: &str, mesh: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/examples").join(name).with_extension("toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(adapted(&text, mesh))
 }
 
 /// `text` with a site that has the id, endpoint and prefix that `id` gives.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
+use wireguard::control::LostLines;
 use wireguard::{InterfaceName, Options};
 
 use super::Outcome;
@@ -55,7 +56,8 @@ impl Engine {
             control: self.control,
         };
         let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
-        runtime.block_on(wireguard::engine::run(options))?;
+        let lost_lines = || log::lost().map(|lost| LostLines { lines: lost.lines, cause: lost.cause });
+        runtime.block_on(wireguard::engine::run(options, lost_lines))?;
         Ok(Outcome::Good)
     }
 }

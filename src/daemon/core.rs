@@ -734,9 +734,10 @@ impl Daemon {
         Ok((local, backend))
     }
 
-    /// What is wrong with the daemon's own files, with its log and with what the system lets it have.
+    /// What is wrong with the daemon's own files, with its log and the engine's, and with what the system lets it have.
     fn upkeep(&self) -> Vec<String> {
-        let of_process = log::problem().into_iter().chain(process::few_files_left());
+        let logs = log::problem().into_iter().chain(self.drivers.engine().log_problem());
+        let of_process = logs.chain(process::few_files_left());
         let of_files = self.notes.problems().into_iter().chain(self.kernel.memory_problems());
         let of_ids = self.router_ids.problems();
         of_process.chain(of_files).chain(of_ids).chain(self.segments.memory_problems()).collect()

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::thread;
 
 use anyhow::Result;
-use ipnetwork::IpNetwork;
+use ipnetwork::{IpNetwork, Ipv4Network};
+use ospf::Prefix;
 use serde::Serialize;
 
 use super::layout::{HostPlan, SegmentPlan, SitePlan};
@@ -17,7 +18,7 @@ use super::up::Lab;
 use super::{cable, cut, reach};
 use crate::control::view::Status;
 use crate::control::{self, Request};
-use crate::mesh::{Link, Mesh, Site, SiteId};
+use crate::mesh::{ImportAction, Link, Mesh, Site, SiteId, import_action};
 use crate::reconcile::state::PROTOCOL;
 
 /// A lab at a glance; `weft lab status --json` prints it.
@@ -228,12 +229,19 @@ fn neighbors_of<'a>(site: SiteId, links: &'a [&'a Link]) -> impl Iterator<Item =
     })
 }
 
-/// The prefixes that `site` should learn: those of every site it can reach, except its own.
+/// The prefixes that `site` should have routes to: those of every site it can reach, except its own and those that a `[[site.import]]`
+/// refuses.
 fn prefixes_for(mesh: &Mesh, site: &Site, links: &[&Link]) -> BTreeSet<IpNetwork> {
     let reachable = distances(site.id, links);
     let others = mesh.sites.iter().filter(|other| reachable.contains_key(&other.id));
-    let prefixes = others.flat_map(|other| &other.prefixes).filter(|prefix| !site.prefixes.contains(prefix));
-    prefixes.map(|prefix| IpNetwork::V4(*prefix)).collect()
+    let listed = others.flat_map(|other| other.prefixes.iter().map(move |prefix| (other, prefix)));
+    let accepted = |(other, prefix): &(&Site, &Ipv4Network)| {
+        let tag = other.default_originate.filter(|_| prefix.prefix() == 0).map_or(0, |default| default.external.tag);
+        let destination = Prefix::new(prefix.network(), prefix.prefix());
+        import_action(&site.imports, destination, tag) == ImportAction::Accept
+    };
+    let prefixes = listed.filter(|(_, prefix)| !site.prefixes.contains(prefix)).filter(accepted);
+    prefixes.map(|(_, prefix)| IpNetwork::V4(*prefix)).collect()
 }
 
 /// The destinations of weft's routes in the kernel of the site's router.
@@ -252,4 +260,35 @@ fn sorted(items: impl Iterator<Item = (bool, String)>) -> Found {
         };
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The prefixes that the site should have routes to.
+    fn wanted(rest: &str) -> Vec<String> {
+        let text = format!(
+            "[mesh]\nname = \"m\"\nloopbacks = \"10.255.0.0/16\"\n\
+             [[site]]\nname = \"a\"\nid = 1\npublic_key = \"{}A=\"\nendpoint = \"203.0.113.1\"\n{rest}\n\
+             [[site]]\nname = \"b\"\nid = 2\npublic_key = \"{}A=\"\nendpoint = \"203.0.113.2\"\n\
+             prefixes = [\"10.2.0.0/16\", \"0.0.0.0/0\"]\n\
+             default_originate = {{ when = \"if-present\", tag = 7 }}\n",
+            "B".repeat(42),
+            "C".repeat(42)
+        );
+        let mesh = crate::mesh::parse("test", &text).unwrap_or_else(|errors| panic!("{errors}")).mesh;
+        let links = usable_links(&mesh, &BTreeSet::new());
+        prefixes_for(&mesh, &mesh.sites[0], &links).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn no_route_is_missed_that_the_site_lists_itself_or_refuses_to_import() {
+        assert_eq!(wanted(""), ["0.0.0.0/0", "10.2.0.0/16"]);
+        assert_eq!(wanted("prefixes = [\"10.2.0.0/16\"]"), ["0.0.0.0/0"]);
+        let import = |what: &str| wanted(&format!("[[site.import]]\naction = \"refuse\"\n{what}"));
+        assert_eq!(import("prefixes = [\"0.0.0.0/0\"]"), ["10.2.0.0/16"]);
+        assert_eq!(import("tags = [7]"), ["10.2.0.0/16"]);
+        assert_eq!(import("prefixes = [\"10.0.0.0/8\"]"), ["0.0.0.0/0", "10.2.0.0/16"]);
+    }
 }

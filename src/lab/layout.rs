@@ -22,9 +22,10 @@ use crate::mesh::{Host, IfName, Mesh, Site, SiteId};
 
 mod segments;
 
-/// Gateway of every uplink: the network between the sites has this address on each of its ports. A LAN whose only
-/// prefix is a /32 has it too.
+/// Gateway of every uplink: the network between the sites has this address on each of its ports.
 pub const GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
+/// Gateway of a LAN whose first prefix is a /32. Not [`GATEWAY_V4`]: the kernel takes no gateway that is an address of the router itself.
+const LAN_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 2);
 /// Gateway of every uplink, IPv6.
 const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
@@ -351,18 +352,21 @@ impl Draft<'_> {
             let number = position.min(interfaces.len() - 1);
             let (inner, outer) = (interfaces[number].clone(), name(&format!("eth{number}")));
             let Some(pair) = address::lan_pair(prefix, &mut taken) else { continue };
-            let gateway = pair.router.map_or(GATEWAY_V4, |router| router.ip());
+            let gateway = pair.router.map_or(LAN_GATEWAY_V4, |router| router.ip());
+            let is_first = plan.lan_host.is_none();
             let router = self.node(&plan.namespace);
             match pair.router {
                 Some(address) => router.addresses.push((inner, address.into())),
                 None => {
-                    router.addresses.push((inner.clone(), address::single(GATEWAY_V4.into())));
+                    if is_first {
+                        router.addresses.push((inner.clone(), address::single(LAN_GATEWAY_V4.into())));
+                    }
                     router.routes.push(Route { destination: prefix.into(), via: None, interface: inner });
                 }
             }
             let node = self.node(&host);
             node.addresses.push((outer.clone(), pair.host.into()));
-            if plan.lan_host.is_none() {
+            if is_first {
                 plan.lan_host = Some(pair.host.ip());
                 node.routes.push(default_route(gateway.into(), &outer));
             }

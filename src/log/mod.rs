@@ -17,6 +17,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
 use file::LogFile;
+pub use sink::Lost;
 use sink::{Output, Sink};
 
 /// Where the lines go.
@@ -70,9 +71,14 @@ pub fn start(filter: EnvFilter, destination: Destination) {
     }
 }
 
+/// The lines that were lost since one could be written; `None` if none was.
+pub fn lost() -> Option<Lost> {
+    LOG.get()?.sink.lost()
+}
+
 /// Why lines cannot be written at present and how many were lost for it, for `weft status`; `None` if they can.
 pub fn problem() -> Option<String> {
-    let lost = LOG.get()?.sink.lost()?;
+    let lost = lost()?;
     Some(format!("the log cannot be written ({}): {} so far; the router works without it", lost.cause, lost.count()))
 }
 

@@ -43,8 +43,9 @@ struct State {
 
 /// Lines that could not be written since the last one that could.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Lost {
-    lines: u64,
+pub struct Lost {
+    /// How many; at least one.
+    pub lines: u64,
     /// What the system said the last time.
     pub cause: String,
 }

@@ -17,10 +17,11 @@ use tokio::process::Command as Program;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 use wireguard::InterfaceName;
-use wireguard::control::{Client, Command, EngineInfo, PROTOCOL, Reply};
+use wireguard::control::{Client, Command, EngineInfo, LostLines, PROTOCOL, Reply};
 
 use super::starts::Starts;
 use super::watchdog::{Line, Silence};
+use crate::log::Lost;
 use crate::mesh::IfName;
 
 /// How long a new engine may take until it answers, and how often it is asked.
@@ -51,6 +52,8 @@ struct Health {
     starts: Starts,
     /// It does not answer.
     silence: Option<Silence>,
+    /// Lines that its log has lost.
+    lost_lines: Option<Lost>,
 }
 
 impl EngineProcess {
@@ -82,6 +85,18 @@ impl EngineProcess {
         }
     }
 
+    /// Why its log cannot be written, as it said last; `None` if it can, or an earlier version runs, which does not say it.
+    pub fn log_problem(&self) -> Option<String> {
+        let lost = self.health().lost_lines.clone()?;
+        let log = self.log.display();
+        Some(format!(
+            "the WireGuard engine's log {log} cannot be written ({}): {} so far; tunnels work without it. Make room for it, and see that \
+             nothing but a file of root's is there",
+            lost.cause,
+            lost.count()
+        ))
+    }
+
     /// Whether it is known not to answer: nothing is asked of it then.
     pub fn is_silent(&self) -> bool {
         self.health().silence.is_some()
@@ -90,6 +105,11 @@ impl EngineProcess {
     /// The watchdog's word: it answers, or for how long it has not.
     pub(super) fn note_silence(&self, silence: Option<Silence>) {
         self.health().silence = silence;
+    }
+
+    /// The watchdog's word: what the engine said of its log.
+    pub(super) fn note_lost_lines(&self, lost: Option<LostLines>) {
+        self.health().lost_lines = lost.map(|LostLines { lines, cause }| Lost { lines, cause });
     }
 
     fn health(&self) -> std::sync::MutexGuard<'_, Health> {

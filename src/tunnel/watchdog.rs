@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use wireguard::control::{Client, Command};
+use wireguard::control::{Client, Command, Reply};
 
 use super::EngineProcess;
 use crate::proc_stat::{Doing, Glance};
@@ -57,6 +57,7 @@ pub(super) async fn watch(engine: Arc<EngineProcess>) {
             Err(error) => tracing::debug!(error = format!("{error:#}"), "no line to the WireGuard engine"),
         }
         engine.note_silence(None);
+        engine.note_lost_lines(None);
         sleep(PERIOD).await;
     }
 }
@@ -76,7 +77,12 @@ async fn attend(engine: &EngineProcess, mut line: Line) -> anyhow::Result<()> {
                     // The answer first: it counts even if it comes late.
                     biased;
                     answer = &mut answer => match answer {
-                        Ok(_) => break Verdict::Wait,
+                        Ok(reply) => {
+                            if let Reply::Engine(info) = reply {
+                                engine.note_lost_lines(info.lost_lines);
+                            }
+                            break Verdict::Wait;
+                        }
                         // It has ended, and the socket says so.
                         Err(_) => return Ok(()),
                     },

@@ -102,6 +102,43 @@ fn check_counts_segments_where_there_are_some() {
     assert!(said.contains("\nmesh l2: 3 sites, 3 tunnels, 2 segments, loopbacks 10.255.0.0/16\n"), "{said}");
 }
 
+/// Networks as they are found, and what `weft check` warns of in each: what cannot be otherwise there.
+const EXAMPLES: [(&str, &[&str]); 6] = [
+    ("dsl-and-lte", &[]),
+    ("five-sites", &[]),
+    ("lte-behind-nat", &[]),
+    ("two-offices", &[]),
+    ("vps-exit", &["warning: no tunnel between the sites without `endpoint`: `home`, `workshop`"]),
+    ("vrrp-gateway", &[]),
+];
+
+#[test]
+fn check_finds_every_example_good_and_warns_of_no_more_than_is_so() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/examples");
+    let mut found: Vec<String> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap().trim_end_matches(".toml").to_owned())
+        .collect();
+    found.sort();
+    assert_eq!(found, EXAMPLES.map(|(name, _)| name), "each has its line here, and a lab in netns-tests/sites.rs");
+    for (name, expected) in EXAMPLES {
+        let path = format!("{directory}/{name}.toml");
+        let output = weft(&["check", &path]);
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
+        let warnings: Vec<&str> = stderr(&output).lines().filter(|line| line.starts_with("warning: ")).collect();
+        assert_eq!(warnings, expected, "{name}");
+        let said = fs::read_to_string(&path).unwrap();
+        for part in [
+            &format!("#     weft lab up configs/examples/{name}.toml"),
+            "# What was needed:",
+            "# What weft cannot say yet:",
+        ] {
+            assert!(said.lines().any(|line| line == part), "{name} has no line `{part}`");
+        }
+        assert!(said.contains("IPv6"), "{name} does not say what becomes of IPv6");
+    }
+}
+
 #[test]
 fn check_refuses_a_wrong_file_with_its_errors_and_their_number() {
     let dir = tempfile::tempdir().unwrap();

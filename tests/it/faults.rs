@@ -35,6 +35,25 @@ fn a_log_that_cannot_be_written_ends_neither_daemon_nor_engine() {
             problems.iter().any(|problem| problem.contains("the log cannot be written (No space left")),
             "{problems:#?}"
         );
+        let log = router.run_dir.join("engine.log");
+        let cause =
+            format!("the WireGuard engine's log {} cannot be written (Too many levels of symbolic", log.display());
+        // `None` as long as there is no answer; then what the answer says of the engine's log.
+        let named = |router: &Router| -> Option<Option<String>> {
+            let status = router.status()?;
+            let problems = status["problems"].as_array()?.iter().filter_map(|problem| problem.as_str());
+            Some(problems.map(str::to_owned).find(|problem| problem.contains(&cause)))
+        };
+        let problem = router.wait_for("the engine's log to be named", |router| named(router)?);
+        assert!(problem.contains(" lost so far; tunnels work without it. Make room for it"), "{problem}");
+        // It can be written again, and the next line is.
+        fs::remove_file(&log).unwrap();
+        kill(Pid::from_raw(engine().expect("the engine runs")), Signal::SIGHUP).unwrap();
+        router.wait_for("the engine's log to be well", |router| named(router)?.is_none().then_some(()));
+        assert!(
+            fs::read_to_string(&log).unwrap().contains(" lost: Too many levels of symbolic"),
+            "the loss is counted"
+        );
         router.crash();
 
         let (reader, writer) = nix::unistd::pipe().unwrap();

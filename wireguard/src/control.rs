@@ -83,6 +83,18 @@ pub struct EngineInfo {
     pub pid: u32,
     /// What it serves, ordered.
     pub interfaces: Vec<InterfaceName>,
+    /// What its log has lost; `None` if lines can be written, and from versions that do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_lines: Option<LostLines>,
+}
+
+/// Log lines that could not be written since the last one that could.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostLines {
+    /// How many.
+    pub lines: u64,
+    /// What the system said the last time.
+    pub cause: String,
 }
 
 /// A connection to a running engine.
@@ -181,11 +193,19 @@ mod tests {
         );
         assert_eq!(line(&Command::Stop), b"{\"command\":\"stop\"}\n");
         assert_eq!(line(&Reply::Ok), b"{\"result\":\"ok\"}\n");
-        let info = EngineInfo { protocol: 1, version: "0.1.0".into(), pid: 4711, interfaces: vec![name] };
-        assert_eq!(
-            String::from_utf8(line(&Reply::Engine(info))).unwrap(),
-            "{\"result\":\"engine\",\"protocol\":1,\"version\":\"0.1.0\",\"pid\":4711,\"interfaces\":[\"wg-osaka\"]}\n"
-        );
+        // An engine without `lost_lines` is one of an earlier version, or one whose log is in order.
+        let info =
+            EngineInfo { protocol: 1, version: "0.1.0".into(), pid: 4711, interfaces: vec![name], lost_lines: None };
+        let lost_lines = Some(LostLines { lines: 3, cause: "No space left on device (os error 28)".into() });
+        let losing = EngineInfo { lost_lines, ..info.clone() };
+        let shown =
+            "{\"result\":\"engine\",\"protocol\":1,\"version\":\"0.1.0\",\"pid\":4711,\"interfaces\":[\"wg-osaka\"]";
+        let lost = ",\"lost_lines\":{\"lines\":3,\"cause\":\"No space left on device (os error 28)\"}";
+        for (info, rest) in [(info, ""), (losing, lost)] {
+            let text = format!("{shown}{rest}}}\n");
+            assert_eq!(serde_json::from_str::<Reply>(&text).unwrap(), Reply::Engine(info.clone()));
+            assert_eq!(String::from_utf8(line(&Reply::Engine(info))).unwrap(), text);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::InterfaceName;
 use crate::clients::{Clients, Event};
-use crate::control::{self, Command, EngineInfo, PROTOCOL, Reply, Request};
+use crate::control::{self, Command, EngineInfo, LostLines, PROTOCOL, Reply, Request};
 use crate::panics;
 use crate::registry::Registry;
 use crate::socket::Socket;
@@ -38,33 +38,33 @@ pub struct Options {
 /// Runs until SIGTERM or SIGINT, until told to stop, or, without a control socket, until the last interface is gone or SIGHUP says that
 /// the terminal is. With one, SIGHUP is nothing: it is the daemon that reads a file again.
 ///
-/// Sets the process's umask to 077.
+/// Sets the process's umask to 077. `lost_lines` says what the process's log has lost, for whoever asks at the control socket.
 ///
 /// # Errors
 /// If an interface or the control socket cannot be opened at the start; interfaces opened before are closed again. If a task of the data
 /// path panics: whoever supervises this process starts it anew. Without a control socket, if an interface failed.
-pub async fn run(options: Options) -> anyhow::Result<()> {
+pub async fn run(options: Options, lost_lines: fn() -> Option<LostLines>) -> anyhow::Result<()> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let hangup = if options.control.is_some() { Hangup::Ignored } else { Hangup::Obeyed };
     let mut signals = Signals::new(hangup).context("installing signal handlers")?;
-    let mut registry = Registry::new(options.uapi_dir).context("opening a netlink socket")?;
-    let outcome = open_and_serve(&mut registry, &options.interfaces, options.control.as_deref(), &mut signals).await;
+    let mut registry = Registry::new(options.uapi_dir.clone()).context("opening a netlink socket")?;
+    let outcome = open_and_serve(&mut registry, &options, lost_lines, &mut signals).await;
     registry.remove_all().await;
     outcome
 }
 
 async fn open_and_serve(
     registry: &mut Registry,
-    interfaces: &[InterfaceName],
-    control: Option<&Path>,
+    options: &Options,
+    lost_lines: fn() -> Option<LostLines>,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
-    let mut control = match control {
+    let mut control = match &options.control {
         Some(path) => Control::Socket(ControlSocket::listen(path).await?),
         None => Control::None,
     };
     let mut stray = panics::watch();
-    for name in interfaces {
+    for name in &options.interfaces {
         registry.add(name).await.with_context(|| format!("opening interface {name}"))?;
     }
     let mut failed = None;
@@ -82,7 +82,7 @@ async fn open_and_serve(
                 }
             }
             (command, reply) = control.next() => {
-                let Some(answer) = carry_out(registry, command).await else {
+                let Some(answer) = carry_out(registry, command, lost_lines).await else {
                     // First the socket's name goes, then the client hears the end of its stream.
                     drop(control);
                     drop(reply);
@@ -96,7 +96,7 @@ async fn open_and_serve(
 }
 
 /// Does what it is told; `None` once there is nothing left to do but exit.
-async fn carry_out(registry: &mut Registry, command: Command) -> Option<Reply> {
+async fn carry_out(registry: &mut Registry, command: Command, lost_lines: fn() -> Option<LostLines>) -> Option<Reply> {
     tracing::debug!(?command, "told");
     let reply = match command {
         Command::Add { interface } => match registry.add(&interface).await {
@@ -124,6 +124,7 @@ async fn carry_out(registry: &mut Registry, command: Command) -> Option<Reply> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             interfaces: registry.names(),
+            lost_lines: lost_lines(),
         }),
         Command::Stop => {
             registry.remove_all().await;

@@ -132,6 +132,23 @@ fn the_second_prefix_goes_to_the_second_interface_and_a_single_address_is_the_ho
 }
 
 #[test]
+fn a_single_address_behind_a_router_makes_no_gateway_an_address_of_its_own() {
+    let endpoint = "endpoint = \"203.0.113.1\"";
+    let cases = [
+        ("\"10.1.0.0/16\", \"10.3.3.3/32\"", vec!["eth0 203.0.113.1/32", "lan0 10.1.0.1/16"], "10.1.0.1"),
+        ("\"10.3.3.3/32\"", vec!["eth0 203.0.113.1/32", "lan0 169.254.0.2/32"], "169.254.0.2"),
+    ];
+    for (prefixes, expected, gateway) in cases {
+        let layout = layout_of(&[("a", &format!("{endpoint}\nprefixes = [{prefixes}]")), B]);
+        assert_eq!(addresses(&layout, "m-a"), expected);
+        assert_eq!(routes(&layout, "m-a-lan"), [format!("0.0.0.0/0 via {gateway} dev eth0")]);
+        let own: Vec<IpAddr> = layout.nodes["m-a"].addresses.iter().map(|(_, address)| address.ip()).collect();
+        let gateways = layout.nodes["m-a"].routes.iter().filter_map(|route| route.via);
+        assert!(gateways.into_iter().all(|gateway| !own.contains(&gateway)), "the kernel refuses such a route");
+    }
+}
+
+#[test]
 fn names_resolve_to_the_labs_addresses() {
     let layout = layout_of(&[A, ("b", "endpoint = \"b.example.net\"")]);
     let lines: Vec<&str> = layout.hosts_file.lines().collect();

@@ -232,5 +232,5 @@ fn engine_process() {
         uapi_dir: PathBuf::from(wireguard::engine::UAPI_DIR),
         control: (!control.is_empty()).then(|| PathBuf::from(control)),
     };
-    tokio::runtime::Runtime::new().unwrap().block_on(wireguard::engine::run(options)).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(wireguard::engine::run(options, || None)).unwrap();
 }
