@@ -256,7 +256,7 @@ fn databases(network: &Network, oracle: &Oracle<'_>) -> Vec<Disagreement> {
             let keys: BTreeSet<_> = mine.keys().chain(theirs.keys()).copied().collect();
             found.extend(keys.into_iter().filter(|key| mine.get(key) != theirs.get(key)).map(|key| {
                 let instances = [mine.get(&key).copied(), theirs.get(&key).copied()];
-                Disagreement::Database { router, other: *other, key, instances }
+                Disagreement::Database { router, other: *other, domain, key, instances }
             }));
         }
     }

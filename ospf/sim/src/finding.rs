@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ospf::{InterfaceId, LsaKey, NeighborState, Nexthop, Prefix, Route, RouterId, SequenceNumber};
+use ospf::{Domain, InterfaceId, LsaKey, NeighborState, Nexthop, Prefix, Route, RouterId, SequenceNumber};
 
 use crate::topology::{LanIndex, RouterIndex};
 
@@ -77,6 +77,8 @@ pub enum Disagreement {
         router: RouterIndex,
         /// The other.
         other: RouterIndex,
+        /// Which databases.
+        domain: Domain,
         /// The first LSA in which they differ.
         key: LsaKey,
         /// What each has of it.
@@ -231,8 +233,11 @@ impl fmt::Display for Disagreement {
             Self::Transit { router, lan, designated } => {
                 write!(f, "router {router}, LAN {}: no link to the transit network of {designated}", lan.0)
             }
-            Self::Database { router, other, key, instances: [mine, theirs] } => {
-                write!(f, "databases of {router} and {other} differ in {key}: {mine:04x?} and {theirs:04x?}")
+            Self::Database { router, other, domain, key, instances: [mine, theirs] } => {
+                write!(
+                    f,
+                    "databases of {router} and {other} differ in {key} ({domain:?}): {mine:04x?} and {theirs:04x?}"
+                )
             }
             Self::Content { router, about, expected, actual } => {
                 let [expected, actual] = [expected, actual].map(|said| match &said[..] {

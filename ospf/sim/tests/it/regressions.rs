@@ -42,6 +42,15 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "Acknowledgements that were held back while their sender took an earlier instance from elsewhere ended flushes. In the first run \
+         it describes that one, in the second it floods it; in the third an LSA at MaxAge overtook the first instance of it.",
+        &[
+            "ospf-sim random 40 --extra 1 --seed 415 --chance 174 --loss 0.02 --delay 50 --jitter 20 --faults 20 --restarts --changes --foreign 1,4,5,6,12,13,14,17,18,19,24,28,29,30,33,34,35 --bound 200",
+            "ospf-sim areas 5 --areas 1 --inside 2 --first-area nssa --mixed --seed 3706267552 --chance 24 --duplication 0.12 --delay 1 --jitter 20 --faults 60 --fault-every 300 --changes --foreign 1,2 --gives-up early-arrivals,early-hellos,pacing,stale-descriptions,departed,doubted-floods,second-instance --bound 200",
+            "ospf-sim areas 5 --areas 2 --inside 3 --first-area totally-stubby --seed 3706254587 --chance 24 --faults 60 --restarts --changes --foreign 1,2,3,7,8 --gives-up early-arrivals,backoff,pacing,stale-descriptions,silent-master,overtaken-updates,departed,own-instances,stray-acknowledgments,doubted-floods,second-instance --leave-broken --bound 200",
+        ],
+    ),
+    (
         "Type-7 LSAs in an area that had become a normal one stayed at MaxAge, as nobody acknowledges them there.",
         &[
             "ospf-sim mesh 5 --seed 73104577 --loss 0.09 --duplication 0.07 --reordering 0.18 --jitter 0 --faults 40 --fault-every 700 --changes --dead 12 --bound 200",
