@@ -152,6 +152,13 @@ const RUNS: &[(&str, &[&str])] = &[
             "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
         ],
     ),
+    (
+        "Hellos of a virtual link on a point-to-point link that had become one of the backbone: the neighbour there was refused as a second speaker.",
+        &[
+            "ospf-sim areas 3 --areas 2 --inside 3 --beyond --seed 3706264100 --delay 50 --faults 40 --fault-every 300 --restarts --changes --absent 1,2,4,6,7,8,9,10,11 --bound 200",
+            "ospf-sim areas 4 --areas 1 --inside 3 --beyond --seed 3706295509 --chance 3 --delay 50 --faults 60 --fault-every 700 --changes --absent 9 --bound 200",
+        ],
+    ),
 ];
 
 #[derive(Parser)]
