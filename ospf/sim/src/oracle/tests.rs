@@ -212,3 +212,26 @@ fn packets_go_round_before_a_border_router_that_takes_a_longer_way_than_others_c
         assert_eq!(first_loop(&network, |prefix| oracle.may_go_round(prefix)), None);
     }
 }
+
+#[test]
+fn a_router_that_brings_in_destinations_is_reached_within_another_area_than_the_backbone_first() {
+    let mut topology = Topology::ring(3);
+    for (place, (area, cost, ends)) in [(0, 1, [0, 1]), (1, 9, [0, 1]), (2, 2, [1, 2])].into_iter().enumerate() {
+        let [a, b] = ends.map(|router| End { router: RouterIndex(router), cost });
+        topology.links[place] = Link { a, b, area: AreaId(area), ..topology.links[place].clone() };
+    }
+    topology.routers[2].area = AreaId(2);
+    let outside = Prefix::new([198, 18, 0, 0].into(), 24);
+    let external = External { metric: ExternalMetric::Type1(7), forwarding: None, tag: 0 };
+    topology.routers[0].externals.insert(outside, external);
+    let situation = Situation::new(topology.clone());
+    let oracle = Oracle::new(&situation);
+    let mut network = Network::new(topology, Timers::default(), Quality::GOOD, 1, Duration::ZERO);
+    network.run_until(Instant::new(Duration::from_secs(60)));
+    for (router, area, metric) in [(RouterIndex(1), 1, 16), (RouterIndex(2), 2, 18)] {
+        let expected = oracle.routes(router).remove(&outside).unwrap();
+        assert_eq!((expected.area, expected.metric), (AreaId(area), metric));
+        let mut routes = network.engine(router).unwrap().routes();
+        assert_eq!(routes.find(|(prefix, _)| *prefix == outside), Some((outside, &expected)));
+    }
+}
