@@ -166,6 +166,12 @@ const RUNS: &[(&str, &[&str])] = &[
             "ospf-sim areas 3 --areas 1 --inside 2 --mixed --beyond --seed 3706231441 --faults 60 --fault-every 300 --changes --faults-only 46,47,48,49,50,51,52,53,54,55,56,57,58,59,60,61,62,63,64,65,66,67,68,69,70,71,72,73,74,75,76,77,78,79,80,81,82,83,84,85,86,87,88,89,90,91,92,93,94,95,96,97,98,99,100,101,102,103,104,105,106,107,108,109,110,111,112,113,114,115,116,117,118,119,120,121,122,123,124,125,126,127,128,129,130,131,132,133,134,135,136,137,138,139,140,141,142,143,144,145,146,147,148,149,150,151,152,153,154,155,156,157,158,159,160,161,162,163,164,165,166,167,168,169,170,171,172,173,174,175,176,177,178,179,180,181,182,183 --absent 4,5,6 --bound 200",
         ],
     ),
+    (
+        "Packets that go round in a transit area, whose routers have another border router no farther than the one to which a virtual link counts the backbone's costs.",
+        &[
+            "ospf-sim areas 8 --areas 4 --inside 2 --beyond --seed 3706319410 --jitter 20 --faults 60 --fault-every 300 --restarts --absent 10,11,12,13,14,15,16,17 --dead 12 --bound 200",
+        ],
+    ),
 ];
 
 #[derive(Parser)]
