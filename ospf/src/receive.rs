@@ -17,6 +17,9 @@ use crate::wire::{Envelope, PacketBody};
 /// The same duplicate router id is reported again after this.
 const DUPLICATE_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Type of a Hello in the header of a packet (§A.3.1).
+const HELLO: u8 = 1;
+
 /// What the IP header of a packet says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
@@ -62,6 +65,9 @@ impl Engine {
             let origin = arrived_on.may_speak(arrival)?;
             arrived_on.is_addressed(destination)?;
             arrived_on.is_from_here(source)?;
+            if envelope.kind == HELLO && self.is_routed(arrived_on, destination) {
+                return Err(Refusal::Destination);
+            }
             (id, origin)
         } else if envelope.area_id == AreaId::BACKBONE {
             let over = self.virtual_link_of(arrived_on.config.area, envelope.router_id).ok_or(Refusal::AreaMismatch)?;
@@ -129,6 +135,17 @@ impl Engine {
         let of_interfaces = self.interfaces.values().filter_map(|interface| interface.link().map(Link::address));
         let own = of_interfaces.chain(self.config.loopbacks.values().flatten().copied());
         if own.into_iter().any(|address| address == destination) { Ok(()) } else { Err(Refusal::Destination) }
+    }
+
+    /// Whether a hello that came by a point-to-point link of the backbone is one of a virtual link. Those of the link itself are sent to
+    /// AllSPFRouters (§9.5); their source does not tell, since the ends of such links are numbered independently (§8.2).
+    ///
+    /// A virtual link's packets come that way while its far end does not know yet that the link has left the transit area. Their sender
+    /// would be a neighbour that is not there, beside which the one that is there is refused for RouterDeadInterval.
+    fn is_routed(&self, arrived_on: &Interface, destination: Ipv4Addr) -> bool {
+        let is_of_backbone =
+            arrived_on.config.network == NetworkType::PointToPoint && arrived_on.config.area == AreaId::BACKBONE;
+        is_of_backbone && !destination.is_multicast() && self.interfaces.values().any(Interface::is_virtual)
     }
 
     fn report_duplicate(&mut self, id: InterfaceId, source: Ipv4Addr) {

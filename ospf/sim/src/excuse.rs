@@ -48,14 +48,13 @@ impl Excuses {
                 | Refusal::NeighborState
                 | Refusal::AuthenticationSequence => true,
                 // One end of a virtual link has found the way, the other one not yet, or not any more.
-                // Its packets still come when the link that they come by is in the backbone itself now: they are taken for the link's own.
-                // They need not come from an address of that network, and a virtual link has no network mask (§9.5), and its own
-                // HelloInterval and RouterDeadInterval.
+                // Its packets still come when the network that they come by is in the backbone itself now: they are taken for the network's
+                // own, but for hellos on a point-to-point link, which go to all routers there (§9.5). They need not come from an address
+                // of that network, and a virtual link has no network mask (§9.5), and its own HelloInterval and RouterDeadInterval.
                 Refusal::AreaMismatch
                 | Refusal::VirtualLinkSource
                 | Refusal::Source
                 | Refusal::Destination
-                | Refusal::SecondSpeaker
                 | Refusal::NetworkMaskMismatch
                 | Refusal::HelloIntervalMismatch
                 | Refusal::DeadIntervalMismatch
@@ -144,7 +143,7 @@ mod tests {
         let excuses = Excuses::default();
         let far_ends = FarEnds::of(&topology, near);
         let own = [Refusal::NetworkMaskMismatch, Refusal::HelloIntervalMismatch, Refusal::DeadIntervalMismatch];
-        for reason in [Refusal::AreaMismatch, Refusal::Source, Refusal::SecondSpeaker].into_iter().chain(own) {
+        for reason in [Refusal::AreaMismatch, Refusal::Source, Refusal::Destination].into_iter().chain(own) {
             let explains = |from: RouterIndex| {
                 let mut sources = topology.addresses(from);
                 sources.all(|source| excuses.explain(at(1), &refused(reason, source), &far_ends))

@@ -4,6 +4,7 @@
 //! the distance from its far end make the whole distance. Engines calculate by RFC 2328 §16 instead, and both must agree.
 
 mod graph;
+mod round;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ospf::{AreaId, Domain, InterfaceId, Nexthop, Prefix, Route, RouteKind};
 
 use crate::situation::Situation;
-use crate::topology::{RouterIndex, VirtualLink};
+use crate::topology::RouterIndex;
 use graph::{border, distances, join_virtually, members, networks, parts, steps};
 
 /// The right answers for a situation.
@@ -149,38 +150,6 @@ impl<'a> Oracle<'a> {
                 area.distances[one.0][other.0].is_some() && backbone.distances[one.0][other.0].is_none()
             };
             borders.iter().any(|one| borders.iter().any(|other| is_split(one, other)))
-        })
-    }
-
-    /// Whether packets to a network may go round though every router does what RFC 2328 says.
-    ///
-    /// A router that has the network behind a virtual link counts the backbone's costs from the link's far end on. But a far end that reaches
-    /// the network within another area of its own takes that way, however much longer it is (§11), and that is the cost which it advertises in
-    /// the transit area. A third border router there that counts the way over the near end and the virtual link may find it no longer than the
-    /// way by the far end alone (§16.3), and send packets to the near end, which sends them back if the way through the transit area is by
-    /// this third router, or by one that follows what it advertises.
-    pub(crate) fn may_go_round(&self, prefix: Prefix) -> bool {
-        let topology = &self.situation.topology;
-        let Some(attachments) = self.networks.get(&prefix) else { return false };
-        let counts_way_by = |router: RouterIndex, by: RouterIndex| {
-            let cost = |router| self.advertised_cost(router, attachments);
-            let by_it =
-                cost(by).zip(self.distance(AreaId::BACKBONE, router, by)).map(|(cost, distance)| cost + distance);
-            self.within(router, attachments).is_none() && by_it.is_some() && cost(router) == by_it
-        };
-        let takes_longer_way = |router: RouterIndex, transit: AreaId| {
-            let own = self.within(router, attachments).filter(|(_, area)| ![AreaId::BACKBONE, transit].contains(area));
-            let advertised = self.advertised_cost(router, attachments);
-            own.zip(advertised).is_some_and(|((own, _), advertised)| advertised < own)
-        };
-        let goes_round = |transit: AreaId, near: RouterIndex, far: RouterIndex| {
-            let members = self.areas.get(&transit).map(|area| &area.members);
-            let mut third = members.into_iter().flatten().filter(|router| ![near, far].contains(router));
-            takes_longer_way(far, transit) && counts_way_by(near, far) && third.any(|&third| counts_way_by(third, near))
-        };
-        let mut virtual_links = self.virtual_links.iter().filter_map(|&id| topology.virtual_link(id));
-        virtual_links.any(|VirtualLink { transit, ends: [one, other] }| {
-            goes_round(transit, one, other) || goes_round(transit, other, one)
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ospf::{
     Addressing, AreaConfig, AreaId, AreaKind, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState,
-    NbmaNeighbor, NeighborState, NetworkType, NssaConfig, RouterId, TranslatorRole,
+    NbmaNeighbor, NeighborState, NetworkType, NssaConfig, Rfc1583Compatibility, RouterId, TranslatorRole,
 };
 
 use crate::excuse::{Excuses, FarEnds};
@@ -188,6 +188,9 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, sett
         loopbacks: BTreeMap::from([(description.area, BTreeSet::from([router.loopback()]))]),
         externals: description.externals.clone(),
         areas: topology.kinds.iter().map(|(&area, kind)| (area, area_config(kind, description.translator))).collect(),
+        // RFC 2328 §C.1: this is what prevents all routing loops, and weft's default. Where costs alone decide, packets for destinations
+        // outside may go round, and the ends of a virtual link beside a backbone in parts change what they advertise for ever.
+        rfc1583: Rfc1583Compatibility::Disabled,
         ..Config::new(topology.id(router))
     }
 }

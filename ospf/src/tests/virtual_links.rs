@@ -280,6 +280,16 @@ fn a_virtual_link_that_is_configured_later_comes_up_and_one_that_is_taken_away_s
 
 /// A hello of the backbone as if router 3 had sent it to 1, from this address.
 fn forge(world: &mut World, source: Ipv4Addr) -> Option<crate::Refusal> {
+    forge_hello(world, LAN, (source, lan_address(0, 1)), vec![])
+}
+
+/// A hello of router 3 in the backbone that comes to 1.
+fn forge_hello(
+    world: &mut World,
+    interface: InterfaceId,
+    (source, destination): (Ipv4Addr, Ipv4Addr),
+    neighbors: Vec<RouterId>,
+) -> Option<crate::Refusal> {
     let hello = crate::wire::Hello {
         network_mask: Ipv4Addr::UNSPECIFIED,
         hello_interval: 10,
@@ -288,7 +298,7 @@ fn forge(world: &mut World, source: Ipv4Addr) -> Option<crate::Refusal> {
         dead_interval: 40,
         designated_router: Ipv4Addr::UNSPECIFIED,
         backup_designated_router: Ipv4Addr::UNSPECIFIED,
-        neighbors: vec![],
+        neighbors,
     };
     let packet = crate::wire::Packet {
         router_id: router_id(3),
@@ -296,9 +306,9 @@ fn forge(world: &mut World, source: Ipv4Addr) -> Option<crate::Refusal> {
         authentication: crate::wire::Authentication::Null,
         body: PacketBody::Hello(hello),
     };
-    let (destination, payload) = (lan_address(0, 1), packet.encode().unwrap());
+    let payload = packet.encode().unwrap();
     let before = world.events[1].len();
-    world.input(1, crate::Input::Packet { interface: LAN, source, destination, ttl: 60, payload: &payload });
+    world.input(1, crate::Input::Packet { interface, source, destination, ttl: 60, payload: &payload });
     world.events[1][before..].iter().find_map(|event| match event {
         Event::PacketRefused { reason, .. } => Some(*reason),
         _ => None,
@@ -318,4 +328,29 @@ fn a_virtual_links_packets_are_taken_from_an_address_of_its_far_end_alone() {
     }
     assert_eq!(forge(&mut world, far), None, "the packet itself is good");
     assert_eq!(state(&world, 1), S::Init);
+}
+
+#[test]
+fn a_virtual_links_hello_on_a_point_to_point_link_of_the_backbone_makes_no_neighbor_there() {
+    let link = port(1, 0).1;
+    let mut world = line(|_, _| {});
+    // Nobody is the neighbour yet, as when the link has just left the transit area.
+    world.cut.extend([port(0, 1), port(1, 0)]);
+    world.run_to(3 * DEAD, is_up);
+    let neighbors = |world: &World| {
+        let on_link = world.engines[1].neighbors().filter(|view| view.interface == link);
+        on_link.map(|view| view.router_id).collect::<Vec<_>>()
+    };
+    assert_eq!(neighbors(&world), []);
+    let to_us = (lan_address(1, 3), loopback(1));
+    let refused = forge_hello(&mut world, link, to_us, vec![router_id(1)]);
+    assert_eq!((refused, neighbors(&world)), (Some(crate::Refusal::Destination), vec![]));
+    world.cut.clear();
+    world.run_for(2 * HELLO);
+    assert_eq!(neighbors(&world), [router_id(0)], "who is there is not refused as a second speaker");
+    assert!(is_up(&world));
+    // To all routers of the link, it is one of the link.
+    let to_all = (lan_address(1, 3), crate::send::ALL_SPF_ROUTERS);
+    let refused = forge_hello(&mut world, link, to_all, vec![router_id(1)]);
+    assert_eq!(refused, Some(crate::Refusal::SecondSpeaker));
 }

@@ -212,3 +212,64 @@ fn packets_go_round_before_a_border_router_that_takes_a_longer_way_than_others_c
         assert_eq!(first_loop(&network, |prefix| oracle.may_go_round(prefix)), None);
     }
 }
+
+/// Router 0, which is outside's, is at 1 by the backbone and at `own` by area 2 from router 1, and at 3 by the backbone from router 4. Router 3 has
+/// virtual links to both, through area 1: by router 2 to the former.
+fn beside_a_way_back(own: u16) -> (Topology, Prefix) {
+    let mut topology = Topology::ring(6);
+    topology.routers.truncate(5);
+    let links = [(0, 1, [0, 1]), (2, own, [0, 1]), (1, 1, [1, 2]), (1, 1, [2, 3]), (1, 1, [3, 4]), (0, 3, [4, 0])];
+    for (place, (area, cost, ends)) in links.into_iter().enumerate() {
+        let [a, b] = ends.map(|router| End { router: RouterIndex(router), cost });
+        topology.links[place] = Link { a, b, area: AreaId(area), ..topology.links[place].clone() };
+    }
+    for (router, area) in [(0, 2), (2, 1), (3, 1)] {
+        topology.routers[router].area = AreaId(area);
+    }
+    let to = |end| VirtualLink { transit: AreaId(1), ends: [RouterIndex(end), RouterIndex(3)] };
+    topology.virtual_links.extend([to(1), to(4)]);
+    let outside = Prefix::new([198, 18, 0, 0].into(), 24);
+    let external = External { metric: ExternalMetric::Type2(7), forwarding: None, tag: 0 };
+    topology.routers[0].externals.insert(outside, external);
+    (topology, outside)
+}
+
+#[test]
+fn packets_go_round_in_a_transit_area_where_the_way_to_another_border_router_is_back() {
+    for (own, goes_round) in [(1, false), (3, false), (4, true), (9, true)] {
+        let (topology, outside) = beside_a_way_back(own);
+        let situation = Situation::new(topology.clone());
+        let oracle = Oracle::new(&situation);
+        let mut network = Network::new(topology, Timers::default(), Quality::GOOD, 1, Duration::ZERO);
+        network.run_until(Instant::new(Duration::from_secs(60)));
+        for prefix in [Prefix::host(RouterIndex(0).loopback()), outside] {
+            assert_eq!(oracle.may_go_round(prefix), goes_round, "{prefix} at {own}");
+            let found = first_loop(&network, |other| other != prefix);
+            assert_eq!(found.is_some(), goes_round, "{prefix} at {own}: {found:?}");
+        }
+        assert_eq!(first_loop(&network, |prefix| oracle.may_go_round(prefix)), None);
+    }
+}
+
+#[test]
+fn a_router_that_brings_in_destinations_is_reached_within_another_area_than_the_backbone_first() {
+    let mut topology = Topology::ring(3);
+    for (place, (area, cost, ends)) in [(0, 1, [0, 1]), (1, 9, [0, 1]), (2, 2, [1, 2])].into_iter().enumerate() {
+        let [a, b] = ends.map(|router| End { router: RouterIndex(router), cost });
+        topology.links[place] = Link { a, b, area: AreaId(area), ..topology.links[place].clone() };
+    }
+    topology.routers[2].area = AreaId(2);
+    let outside = Prefix::new([198, 18, 0, 0].into(), 24);
+    let external = External { metric: ExternalMetric::Type1(7), forwarding: None, tag: 0 };
+    topology.routers[0].externals.insert(outside, external);
+    let situation = Situation::new(topology.clone());
+    let oracle = Oracle::new(&situation);
+    let mut network = Network::new(topology, Timers::default(), Quality::GOOD, 1, Duration::ZERO);
+    network.run_until(Instant::new(Duration::from_secs(60)));
+    for (router, area, metric) in [(RouterIndex(1), 1, 16), (RouterIndex(2), 2, 18)] {
+        let expected = oracle.routes(router).remove(&outside).unwrap();
+        assert_eq!((expected.area, expected.metric), (AreaId(area), metric));
+        let mut routes = network.engine(router).unwrap().routes();
+        assert_eq!(routes.find(|(prefix, _)| *prefix == outside), Some((outside, &expected)));
+    }
+}

@@ -1,6 +1,6 @@
 //! Destinations beyond a router's areas: what border routers say of them (RFC 2328 §16.2, §16.4), and default routes of stub areas.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use ospf::{AreaId, AreaKind, ExternalMetric, Prefix, Route, RouteKind, Summaries};
@@ -12,14 +12,33 @@ use crate::topology::RouterIndex;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Way {
     kind: RouteKind,
-    area: AreaId,
-    cost: u32,
+    pub(super) area: AreaId,
+    pub(super) cost: u32,
     /// In `area`: the routers at which what is known of the way ends.
-    ends: BTreeSet<RouterIndex>,
+    pub(super) ends: BTreeSet<RouterIndex>,
 }
 
-/// Ways to a destination outside, equally good: what is compared, in order, and by which boundary routers.
-type Outside = (RouteKind, u32, u32, Vec<(RouterIndex, Way)>);
+/// What decides between ways to a destination outside, the smallest first (RFC 2328 §16.4 (6)): the type and the metric of type 2, where the
+/// way ends (§16.4.1), how long it is.
+type Rank = (RouteKind, u32, Through, u32);
+
+/// Classes of ways to routers that bring in destinations, RFC1583Compatibility being disabled (RFC 2328 §16.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Through {
+    /// Within an area other than the backbone.
+    OtherArea,
+    /// Within the backbone, or through several areas.
+    Backbone,
+}
+
+impl Way {
+    fn through(&self) -> Through {
+        match self.kind {
+            RouteKind::IntraArea if self.area != AreaId::BACKBONE => Through::OtherArea,
+            _ => Through::Backbone,
+        }
+    }
+}
 
 impl Oracle<'_> {
     /// RFC 2328 §16.2: what border routers say of a network in other areas, and how far they are.
@@ -56,7 +75,7 @@ impl Oracle<'_> {
     }
 
     /// The best way through each area to which a router listens, where `tells` is what a border router says to an area.
-    fn told_ways(&self, root: RouterIndex, tells: impl Fn(RouterIndex, AreaId) -> Option<u32>) -> Vec<Way> {
+    pub(super) fn told_ways(&self, root: RouterIndex, tells: impl Fn(RouterIndex, AreaId) -> Option<u32>) -> Vec<Way> {
         let listens = |area: &AreaId| self.borders[root.0] != Border::WithBackbone || *area == AreaId::BACKBONE;
         let mut ways: Vec<Way> = Vec::new();
         for area in self.areas_of(root).filter(listens) {
@@ -78,7 +97,7 @@ impl Oracle<'_> {
 
     /// What a border router says to an area of a network (RFC 2328 §12.4.3): nothing of what is in that area, and only to other areas
     /// what it heard in the backbone.
-    fn tells(&self, border: RouterIndex, area: AreaId, attachments: &[Attachment]) -> Option<u32> {
+    pub(super) fn tells(&self, border: RouterIndex, area: AreaId, attachments: &[Attachment]) -> Option<u32> {
         if let AreaKind::Stub { summaries: Summaries::DefaultOnly, .. } = self.situation.topology.kind(area) {
             return None;
         }
@@ -100,8 +119,7 @@ impl Oracle<'_> {
         self.told_ways(border, told).into_iter().map(|way| way.cost).min()
     }
 
-    /// The way to a router that brings in destinations (RFC 2328 §16.4 (3)): of those through each area the shortest, and of equal ones that
-    /// through the area with the largest number.
+    /// The way to a router that brings in destinations (RFC 2328 §16.4 (3)).
     fn way_out(&self, root: RouterIndex, boundary: RouterIndex) -> Option<Way> {
         let mut ways = self.ways_within(root, boundary);
         let told = self.told_ways(root, |border, area| self.tells_of_router(border, area, boundary));
@@ -110,10 +128,10 @@ impl Oracle<'_> {
                 ways.push(way);
             }
         }
-        ways.into_iter().min_by_key(|way| (way.cost, Reverse(way.area)))
+        preferred(ways)
     }
 
-    fn ways_within(&self, root: RouterIndex, to: RouterIndex) -> Vec<Way> {
+    pub(super) fn ways_within(&self, root: RouterIndex, to: RouterIndex) -> Vec<Way> {
         let way = |area| {
             let cost = self.distance(area, root, to)?;
             Some(Way { kind: RouteKind::IntraArea, area, cost, ends: BTreeSet::from([to]) })
@@ -124,27 +142,31 @@ impl Oracle<'_> {
 
     /// What a border router says to an area of a router that brings in destinations: how far the preferred way is, unless it is through
     /// that area.
-    fn tells_of_router(&self, border: RouterIndex, area: AreaId, boundary: RouterIndex) -> Option<u32> {
+    pub(super) fn tells_of_router(&self, border: RouterIndex, area: AreaId, boundary: RouterIndex) -> Option<u32> {
         if !self.situation.topology.has_externals(area) {
             return None;
         }
         let mut ways = self.ways_within(border, boundary);
         if self.borders[border.0] == Border::WithBackbone && ways.iter().all(|way| way.area != AreaId::BACKBONE) {
-            // A border router nearer to it, through another area; that one would say the same of a nearer one still, if there were one.
-            let told = |other, backbone| {
-                let ways = self.ways_within(other, boundary).into_iter();
-                ways.filter(|way| way.area != backbone).map(|way| way.cost).min()
-            };
-            ways.extend(self.told_ways(border, told));
+            ways.extend(self.advertised_ways(border, boundary));
         }
-        let preferred = ways.into_iter().min_by_key(|way| (way.cost, Reverse(way.area)))?;
+        let preferred = preferred(ways)?;
         (preferred.area != area).then_some(preferred.cost)
+    }
+
+    /// The ways to a router that brings in destinations by what other border routers advertise of it in the backbone: they reach it through
+    /// another area. One that is nearer to such a one than to the router would advertise it itself.
+    pub(super) fn advertised_ways(&self, border: RouterIndex, boundary: RouterIndex) -> Vec<Way> {
+        let told = |other, backbone| {
+            let way = preferred(self.ways_within(other, boundary))?;
+            (way.area != backbone).then_some(way.cost)
+        };
+        self.told_ways(border, told)
     }
 
     pub(super) fn externals(&self, first_steps: &mut FirstSteps<'_>) -> BTreeMap<Prefix, Route> {
         let root = first_steps.root;
-        // RFC 2328 §16.4 (6): type 1 first, by the whole cost; then type 2 by metric, then by the way to the boundary router.
-        let mut best: BTreeMap<Prefix, Outside> = BTreeMap::new();
+        let mut best: BTreeMap<Prefix, (Rank, Vec<(RouterIndex, Way)>)> = BTreeMap::new();
         for (boundary, router) in self.situation.topology.routers() {
             let may = |area| self.situation.topology.has_externals(area);
             let brings_in = !router.externals.is_empty() && self.areas_of(boundary).any(may);
@@ -153,21 +175,22 @@ impl Oracle<'_> {
             }
             let Some(way) = self.way_out(root, boundary) else { continue };
             for (&prefix, external) in &router.externals {
-                let (kind, metric, inside) = match external.metric {
-                    ExternalMetric::Type1(metric) => (RouteKind::External1, way.cost + metric, 0),
-                    ExternalMetric::Type2(metric) => (RouteKind::External2, metric, way.cost),
+                let rank = match external.metric {
+                    ExternalMetric::Type1(metric) => (RouteKind::External1, 0, way.through(), way.cost + metric),
+                    ExternalMetric::Type2(metric) => (RouteKind::External2, metric, way.through(), way.cost),
                 };
-                let found = (kind, metric, inside, vec![(boundary, way.clone())]);
-                let known = best.entry(prefix).or_insert_with(|| (kind, metric, inside, Vec::new()));
-                match (found.0, found.1, found.2).cmp(&(known.0, known.1, known.2)) {
-                    std::cmp::Ordering::Less => *known = found,
-                    std::cmp::Ordering::Equal => known.3.extend(found.3),
-                    std::cmp::Ordering::Greater => {}
+                let found = (rank, vec![(boundary, way.clone())]);
+                let known = best.entry(prefix).or_insert_with(|| (rank, Vec::new()));
+                match found.0.cmp(&known.0) {
+                    Ordering::Less => *known = found,
+                    Ordering::Equal => known.1.extend(found.1),
+                    Ordering::Greater => {}
                 }
             }
         }
         let mut routes = BTreeMap::new();
-        for (prefix, (kind, metric, _, boundaries)) in best {
+        for (prefix, ((kind, metric, _, cost), boundaries)) in best {
+            let metric = if kind == RouteKind::External1 { cost } else { metric };
             let area = boundaries.iter().map(|(_, way)| way.area).max().unwrap_or_default();
             let mut route = route(kind, area, metric);
             for (boundary, way) in boundaries {
@@ -180,4 +203,10 @@ impl Oracle<'_> {
         }
         routes
     }
+}
+
+/// Of the ways to a router that brings in destinations the preferred one (RFC 2328 §16.4 (3)): of the best class the shortest, and of equal
+/// ones that through the area with the largest number.
+pub(super) fn preferred(ways: Vec<Way>) -> Option<Way> {
+    ways.into_iter().min_by_key(|way| (way.through(), way.cost, Reverse(way.area)))
 }

@@ -161,6 +161,26 @@ const RUNS: &[(&str, &[&str])] = &[
             "ospf-sim areas 1 --areas 2 --inside 3 --beyond --seed 73105264 --loss 0.14 --duplication 0.01 --reordering 0.1 --corruption 0.01 --jitter 0 --faults 8 --fault-every 500 --restarts --leave-broken --dead 15 --bound 200",
         ],
     ),
+    (
+        "Hellos of a virtual link on a point-to-point link that had become one of the backbone: the neighbour there was refused as a second speaker.",
+        &[
+            "ospf-sim areas 3 --areas 2 --inside 3 --beyond --seed 3706264100 --delay 50 --faults 40 --fault-every 300 --restarts --changes --absent 1,2,4,6,7,8,9,10,11 --bound 200",
+            "ospf-sim areas 4 --areas 1 --inside 3 --beyond --seed 3706295509 --chance 3 --delay 50 --faults 60 --fault-every 700 --changes --absent 9 --bound 200",
+        ],
+    ),
+    (
+        "With RFC1583Compatibility, packets for destinations outside that go round, and ends of a virtual link beside a backbone in parts that do not come to rest.",
+        &[
+            "ospf-sim areas 4 --areas 1 --inside 2 --mixed --beyond --seed 3706266629 --delay 1 --faults 40 --fault-every 300 --changes --absent 0,2,6,7 --dead 11 --bound 200",
+            "ospf-sim areas 3 --areas 1 --inside 2 --mixed --beyond --seed 3706231441 --faults 60 --fault-every 300 --changes --faults-only 46,47,48,49,50,51,52,53,54,55,56,57,58,59,60,61,62,63,64,65,66,67,68,69,70,71,72,73,74,75,76,77,78,79,80,81,82,83,84,85,86,87,88,89,90,91,92,93,94,95,96,97,98,99,100,101,102,103,104,105,106,107,108,109,110,111,112,113,114,115,116,117,118,119,120,121,122,123,124,125,126,127,128,129,130,131,132,133,134,135,136,137,138,139,140,141,142,143,144,145,146,147,148,149,150,151,152,153,154,155,156,157,158,159,160,161,162,163,164,165,166,167,168,169,170,171,172,173,174,175,176,177,178,179,180,181,182,183 --absent 4,5,6 --bound 200",
+        ],
+    ),
+    (
+        "Packets that go round in a transit area, whose routers have another border router no farther than the one to which a virtual link counts the backbone's costs.",
+        &[
+            "ospf-sim areas 8 --areas 4 --inside 2 --beyond --seed 3706319410 --jitter 20 --faults 60 --fault-every 300 --restarts --absent 10,11,12,13,14,15,16,17 --dead 12 --bound 200",
+        ],
+    ),
 ];
 
 #[derive(Parser)]
