@@ -42,6 +42,7 @@ mod tunnel_report;
 mod undone;
 mod unreachable;
 mod uplinks;
+mod watchdog;
 
 use std::path::{Path, PathBuf};
 
