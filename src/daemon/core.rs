@@ -37,7 +37,7 @@ use super::segments::Segments;
 use super::service_manager::notify;
 use super::settling::{Settling, has_converged};
 use super::watchdog::Watchdog;
-use super::{Options, Trace, interfaces, last_resort, removal};
+use super::{Ended, Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
 use crate::mesh::{SiteInterface, When};
@@ -60,7 +60,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 const SETTLING_MARGIN: Duration = Duration::from_secs(2);
 
 /// Runs the daemon of `local` until it is told to stop.
-pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
+pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<Ended> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
     let notes = Notes::open(&options.run_dir, &options.state_dir);
     // Until the very end: another daemon must not begin before this one has answered everything.
@@ -258,7 +258,7 @@ impl Daemon {
         Ok((daemon, inlets))
     }
 
-    async fn live(mut self, mut inlets: Inlets, mut ending: Ending) -> anyhow::Result<()> {
+    async fn live(mut self, mut inlets: Inlets, mut ending: Ending) -> anyhow::Result<Ended> {
         // A signal ends whatever is under way: it may wait for something that does not come.
         let end = tokio::select! {
             biased;

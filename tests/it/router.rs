@@ -164,10 +164,11 @@ impl Router {
         daemon.wait().unwrap().code()
     }
 
-    /// Waits for the end of a daemon that was told to end.
-    pub fn stopped(&mut self) {
+    /// Waits for the end of a daemon that was told to end; its exit code.
+    pub fn stopped(&mut self) -> Option<i32> {
         let mut daemon = self.daemon.take().expect("it was started");
         await_that("the daemon has ended", || daemon.try_wait().unwrap().is_some());
+        daemon.wait().unwrap().code()
     }
 
     /// `weft down` with further arguments: its exit code, and what it complained of.

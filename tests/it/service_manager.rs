@@ -1,4 +1,4 @@
-//! What a service manager sees of the daemon (sd_notify(3)): when it is ready, and that it lives. Needs root.
+//! What a service manager sees of the daemon (sd_notify(3)): when it is ready, that it lives, and how it has ended. Needs root.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -14,19 +14,31 @@ fn next(manager: &UnixDatagram) -> String {
 }
 
 #[test]
-fn a_daemon_gives_signs_of_life_to_a_service_manager_that_waits_for_them() {
+fn a_daemon_gives_signs_of_life_and_its_exit_code_says_whether_another_may_follow() {
     alone(|| {
         let mut router = Router::new(1);
         let socket = Path::new("/run/notify");
         let manager = UnixDatagram::bind(socket).unwrap();
         manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        // Nothing else makes the loop turn so often.
-        router.start_watched(socket, Duration::from_millis(150));
-        assert_eq!(next(&manager), "READY=1");
-        for _ in 0..20 {
-            assert_eq!(next(&manager), "WATCHDOG=1");
+        for (leaves, expected) in [(false, Some(0)), (true, Some(3))] {
+            // Nothing else makes the loop turn so often.
+            router.start_watched(socket, Duration::from_millis(150));
+            assert_eq!(next(&manager), "READY=1");
+            for _ in 0..20 {
+                assert_eq!(next(&manager), "WATCHDOG=1");
+            }
+            let code = match leaves {
+                false => router.stop(),
+                true => {
+                    assert_eq!(router.down(&[]).0, Some(0));
+                    router.stopped()
+                }
+            };
+            assert_eq!(code, expected);
+            while next(&manager) != "STOPPING=1" {}
+            manager.set_nonblocking(true).unwrap();
+            while manager.recv(&mut [0; 256]).is_ok() {}
+            manager.set_nonblocking(false).unwrap();
         }
-        assert_eq!(router.stop(), Some(0));
-        while next(&manager) != "STOPPING=1" {}
     });
 }
