@@ -26,6 +26,7 @@ mod segments;
 mod status;
 mod stub_router;
 mod survival;
+mod systemd;
 mod trace;
 mod triangle;
 mod ttl_security;
