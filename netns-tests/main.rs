@@ -27,6 +27,7 @@ mod sites;
 mod status;
 mod stub_router;
 mod survival;
+mod systemd;
 mod trace;
 mod triangle;
 mod ttl_security;

@@ -1,4 +1,4 @@
-//! A steady stream of echo requests whose losses are counted: 100 a second, each at its time. (`ping -i 0.01` sends 60 a
+//! A steady stream of echo requests whose losses are counted: 100 a second where nothing else is asked for, each at its time. (`ping -i 0.01` sends 60 a
 //! second where the kernel's tick is 4 ms.)
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::netns::in_netns;
 
-/// Between two requests.
+/// Between two requests, where nothing else is asked for.
 pub const INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long a reply may take after the last request.
@@ -29,6 +29,7 @@ const ECHO_REQUEST: u8 = 8;
 /// A stream under way.
 pub struct Stream {
     shared: Arc<Shared>,
+    interval: Duration,
     sender: Option<JoinHandle<()>>,
     receiver: Option<JoinHandle<()>>,
 }
@@ -68,6 +69,11 @@ impl Shared {
 impl Stream {
     /// Starts a stream from namespace `netns` to the address `to`.
     pub fn start(netns: &str, to: Ipv4Addr) -> Result<Self> {
+        Self::start_every(INTERVAL, netns, to)
+    }
+
+    /// [`Self::start`], with this time between two requests.
+    pub fn start_every(interval: Duration, netns: &str, to: Ipv4Addr) -> Result<Self> {
         let socket = socket_in(netns)?;
         socket.set_read_timeout(Some(LOOK))?;
         socket.connect(&SocketAddrV4::new(to, 0).into()).with_context(|| format!("no way from {netns} to {to}"))?;
@@ -75,10 +81,15 @@ impl Stream {
         let id = u16::try_from(std::process::id() & 0xffff)?;
         let shared = Arc::new(Shared::default());
         let (sending, send_shared) = (socket.try_clone()?, Arc::clone(&shared));
-        let sender = thread::spawn(move || send(&sending, id, &send_shared));
+        let sender = thread::spawn(move || send(&sending, id, interval, &send_shared));
         let receive_shared = Arc::clone(&shared);
         let receiver = thread::spawn(move || receive(socket, id, &receive_shared));
-        Ok(Self { shared, sender: Some(sender), receiver: Some(receiver) })
+        Ok(Self { shared, interval, sender: Some(sender), receiver: Some(receiver) })
+    }
+
+    /// Between two requests.
+    pub fn interval(&self) -> Duration {
+        self.interval
     }
 
     /// Requests sent so far.
@@ -122,7 +133,7 @@ fn socket_in(netns: &str) -> Result<Socket> {
     })
 }
 
-fn send(socket: &Socket, id: u16, shared: &Shared) {
+fn send(socket: &Socket, id: u16, interval: Duration, shared: &Shared) {
     let start = Instant::now();
     for number in 0..u16::MAX {
         if shared.end.load(Ordering::Acquire) {
@@ -131,7 +142,7 @@ fn send(socket: &Socket, id: u16, shared: &Shared) {
         // A request that the kernel refuses, for want of a route, is one that is not answered.
         socket.send(&echo_request(id, number)).ok();
         shared.sent.store(number + 1, Ordering::Release);
-        let next = start + INTERVAL * (u32::from(number) + 1);
+        let next = start + interval * (u32::from(number) + 1);
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
 }

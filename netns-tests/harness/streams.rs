@@ -29,13 +29,17 @@ pub struct Losses {
 impl Streams {
     /// Starts one between any two of `sites`, each when its first ping is answered.
     pub fn between(lab: &Lab, sites: &[&str]) -> Result<Self> {
+        let pairs: Vec<_> = sites.iter().flat_map(|from| sites.iter().map(move |to| (*from, *to))).collect();
+        Self::of(lab, &pairs.into_iter().filter(|(from, to)| from != to).collect::<Vec<_>>(), INTERVAL)
+    }
+
+    /// Starts one from the first to the second site of each pair, each when its first ping is answered, with this time between two requests.
+    pub fn of(lab: &Lab, pairs: &[(&str, &str)], interval: Duration) -> Result<Self> {
         let mut streams = Vec::new();
-        for from in sites {
-            for to in sites.iter().filter(|to| *to != from) {
-                let host = lab.lan_host(to)?;
-                lab.await_ping(&format!("{from}-lan"), host, PATIENCE)?;
-                streams.push((format!("{from} to {to}"), Stream::start(&lab.netns(&format!("{from}-lan")), host)?));
-            }
+        for (from, to) in pairs {
+            let (host, place) = (lab.lan_host(to)?, format!("{from}-lan"));
+            lab.await_ping(&place, host, PATIENCE)?;
+            streams.push((format!("{from} to {to}"), Stream::start_every(interval, &lab.netns(&place), host)?));
         }
         Ok(Self(streams))
     }
@@ -47,10 +51,12 @@ impl Streams {
 
     /// Waits until each stream has as many more answers as it sends requests in `time`.
     pub fn await_answers(&self, time: Duration) -> Result<()> {
-        let enough = usize::try_from(time.as_millis() / INTERVAL.as_millis())?;
-        let from: Vec<u16> = self.0.iter().map(|(_, stream)| stream.sent()).collect();
+        let enough = |stream: &Stream| usize::try_from(time.as_millis() / stream.interval().as_millis());
+        let from: Vec<(u16, usize)> =
+            self.0.iter().map(|(_, stream)| Ok((stream.sent(), enough(stream)?))).collect::<Result<_>>()?;
         eventually("pings to be answered", time + PATIENCE, || {
-            let all = self.0.iter().zip(&from).all(|((_, stream), &from)| stream.answered_since(from) >= enough);
+            let all =
+                self.0.iter().zip(&from).all(|((_, stream), &(from, enough))| stream.answered_since(from) >= enough);
             Ok(all.then_some(()))
         })
     }

@@ -1,6 +1,7 @@
 //! The command line: one file per command, each with its clap arguments and a `run`.
 //!
-//! Exit codes: 0 good, 1 the thing asked about is not good (or the command failed), 2 wrong usage.
+//! Exit codes: 0 good, 1 the thing asked about is not good (or the command failed), 2 wrong usage; of the daemon 3 if `weft down`
+//! has ended it.
 
 mod check;
 mod clear;
@@ -110,6 +111,8 @@ pub enum Outcome {
     Good,
     /// Exit code 1: the answer is no; whatever there is to say has been said.
     NotGood,
+    /// Exit code 3, of a daemon that is not to be started again by itself: `weft down` has removed everything.
+    Left,
 }
 
 /// Runs the program: reads the arguments, does what they say, reports errors on stderr.
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
     match cli.command.run() {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::NotGood) => ExitCode::from(1),
+        Ok(Outcome::Left) => ExitCode::from(3),
         Err(error) => {
             report::error(&error);
             ExitCode::from(1)

@@ -8,13 +8,14 @@ use nix::unistd::dup2_stdout;
 use tracing_subscriber::EnvFilter;
 
 use super::{Outcome, RunDir};
-use crate::daemon::{self, Options, Trace};
+use crate::daemon::{self, Ended, Options, Trace};
 use crate::trace::DEFAULT_LIMIT;
 use crate::{log, process, sys};
 
 /// Runs the daemon in the foreground; logs go to stderr.
 ///
-/// SIGHUP reads the mesh file again. SIGTERM and SIGINT end the daemon and leave tunnels and routes in place; `weft down` removes them.
+/// SIGHUP reads the mesh file again. SIGTERM and SIGINT end the daemon and leave tunnels and routes in place; `weft down` removes them;
+/// the exit code is 3 then, so that a service manager knows that no other daemon is to follow.
 /// After SIGTERM neighbours wait for the next daemon, so that a restart loses nothing, unless systemd stops the service or the machine.
 /// In these cases, and after SIGINT, its LSAs are flushed, once traffic has found other ways.
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,7 @@ impl Args {
         // Nothing of ours goes there, but a library may print, and fail where nobody reads.
         let nowhere = File::options().write(true).open("/dev/null").context("opening /dev/null")?;
         dup2_stdout(&nowhere).context("closing stdout")?;
-        daemon::run(Options {
+        let ended = daemon::run(Options {
             mesh_file: self.mesh,
             key_file: self.key,
             state_dir: self.state_dir.unwrap_or_else(|| self.run_dir.path.clone()),
@@ -59,6 +60,9 @@ impl Args {
             public_keys: self.public_keys,
             trace: self.trace.map(|path| Trace { path, limit: self.trace_limit.saturating_mul(1 << 20) }),
         })?;
-        Ok(Outcome::Good)
+        Ok(match ended {
+            Ended::Stopped => Outcome::Good,
+            Ended::Left => Outcome::Left,
+        })
     }
 }

@@ -34,8 +34,10 @@ use super::renaming::{FormerMesh, adopt_former_mesh, carry_over_handles};
 use super::restart_note::Note;
 use super::router_ids::RouterIds;
 use super::segments::Segments;
+use super::service_manager::notify;
 use super::settling::{Settling, has_converged};
-use super::{Options, Trace, interfaces, last_resort, removal};
+use super::watchdog::Watchdog;
+use super::{Ended, Options, Trace, interfaces, last_resort, removal};
 use crate::control::{Activity, Asked, Part, Server, StubRouterCommand, socket_path};
 use crate::kernel::{Attended, Change, Failure, Kernel, OthersRoutes, Watch};
 use crate::mesh::{SiteInterface, When};
@@ -58,7 +60,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 const SETTLING_MARGIN: Duration = Duration::from_secs(2);
 
 /// Runs the daemon of `local` until it is told to stop.
-pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<()> {
+pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<Ended> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
     let notes = Notes::open(&options.run_dir, &options.state_dir);
     // Until the very end: another daemon must not begin before this one has answered everything.
@@ -136,6 +138,7 @@ pub(super) struct Daemon {
     /// What is left of the mesh under its former name.
     pub(super) former: Option<FormerMesh>,
     engine_watch: JoinHandle<()>,
+    watchdog: Watchdog,
 }
 
 impl Drop for Daemon {
@@ -250,11 +253,12 @@ impl Daemon {
             activity,
             instance_lock,
             former,
+            watchdog: Watchdog::from_environment(),
         };
         Ok((daemon, inlets))
     }
 
-    async fn live(mut self, mut inlets: Inlets, mut ending: Ending) -> anyhow::Result<()> {
+    async fn live(mut self, mut inlets: Inlets, mut ending: Ending) -> anyhow::Result<Ended> {
         // A signal ends whatever is under way: it may wait for something that does not come.
         let end = tokio::select! {
             biased;
@@ -262,7 +266,12 @@ impl Daemon {
             end = self.work(&mut inlets) => end?,
         };
         notify(&[NotifyState::Stopping]);
-        self.end(end).await
+        // The loop turns no more, and its end has time limits of its own.
+        let signs = Watchdog::from_environment().give_all();
+        tokio::select! {
+            ended = self.end(end) => ended,
+            never = signs => match never {},
+        }
     }
 
     /// Works until somebody wants everything gone. May be dropped at any time: the daemon ends then.
@@ -333,6 +342,12 @@ impl Daemon {
             }
             Some(asked) = inlets.questions.recv() => self.answer(asked, &mut inlets.watch).await,
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
+            () = self.watchdog.due() => {
+                // A routing task that does not answer is no life.
+                self.driver.view().await?;
+                self.watchdog.give();
+                Ok(Next::Nothing)
+            }
             _ = inlets.reload.recv() => {
                 // A refusal has been logged, and stands in `weft status`.
                 let _ = self.reload(&mut inlets.watch).await;
@@ -775,12 +790,6 @@ fn others_routes(local: &Local) -> OthersRoutes {
     match local.site.redistributions.is_empty() && !of_default && !is_open {
         true => OthersRoutes::Ignored,
         false => OthersRoutes::Observed,
-    }
-}
-
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "the service manager was not notified");
     }
 }
 

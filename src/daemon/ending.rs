@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::Ended;
 use super::core::Daemon;
 use super::restart_note::Note;
 use super::service_manager::{AfterExit, after_exit};
@@ -63,16 +64,18 @@ pub(super) async fn withdraw(driver: &Driver) -> anyhow::Result<()> {
 }
 
 impl Daemon {
-    pub(super) async fn end(mut self, end: End) -> anyhow::Result<()> {
+    pub(super) async fn end(mut self, end: End) -> anyhow::Result<Ended> {
         match end {
             End::Restart => {
                 info!("stopping; tunnels and routes stay");
-                self.leave_for_restart().await
+                self.leave_for_restart().await?;
+                Ok(Ended::Stopped)
             }
             End::Stop => {
                 info!("stopping for good; traffic is led around this router, tunnels and routes stay");
                 self.notes.take_restart();
-                withdraw(&self.driver).await.context("leaving the network")
+                withdraw(&self.driver).await.context("leaving the network")?;
+                Ok(Ended::Stopped)
             }
             End::Down(answer) => {
                 info!("stopping; everything is removed");
@@ -83,7 +86,7 @@ impl Daemon {
                 });
                 // If the client has gone, the log has the outcome.
                 let _ = answer.send(reply.map_err(|error| format!("{error:#}")));
-                result.map(drop)
+                result.map(|_| Ended::Left)
             }
         }
     }

@@ -42,6 +42,7 @@ mod tunnel_report;
 mod undone;
 mod unreachable;
 mod uplinks;
+mod watchdog;
 
 use std::path::{Path, PathBuf};
 
@@ -76,11 +77,20 @@ pub struct Trace {
     pub limit: u64,
 }
 
+/// How a daemon has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By a signal: tunnels and routes are there, and another daemon may take them over.
+    Stopped,
+    /// By `weft down`: nothing is there any more.
+    Left,
+}
+
 /// Runs the daemon until a signal or `weft down` ends it.
 ///
 /// # Errors
 /// If it cannot start: a wrong mesh file, a key of no site, a missing capability, another daemon in the same directory.
-pub fn run(options: Options) -> anyhow::Result<()> {
+pub fn run(options: Options) -> anyhow::Result<Ended> {
     let local = local::Local::load(&options)?;
     // Reading the key has left copies in frames that are done with.
     wireguard::stack::wipe();

@@ -1,11 +1,12 @@
-//! What the service manager means by ending the daemon: systemd sends the same signal to stop it, to restart it and when the machine is
-//! shut down. The difference is in its jobs.
+//! What the daemon says to the service manager, and what that means by ending the daemon: systemd sends the same signal to stop it, to
+//! restart it and when the machine is shut down. The difference is in its jobs.
 
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::process::Command;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -18,6 +19,13 @@ const CONTROL_GROUPS: &str = "/proc/self/cgroup";
 
 /// How long the service manager may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Tells the service manager, if there is one that wants to know (sd_notify(3)).
+pub(super) fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "the service manager was not notified");
+    }
+}
 
 /// What comes after the daemon's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,5 +9,6 @@ mod faults;
 mod licences;
 mod router;
 mod secrets;
+mod service_manager;
 mod status;
 mod tunnel;

@@ -73,6 +73,14 @@ impl Router {
         self.start(log);
     }
 
+    /// As [`Router::start_logging`], from a service manager that listens on `socket` and waits so long for a sign of life (sd_notify(3)).
+    pub fn start_watched(&mut self, socket: &Path, patience: Duration) {
+        let log = fs::File::options().create(true).append(true).open(self.log()).unwrap();
+        let mut command = self.command(&self.run_dir);
+        command.env("NOTIFY_SOCKET", socket).env("WATCHDOG_USEC", patience.as_micros().to_string());
+        self.daemon = Some(command.stderr(log).spawn().unwrap());
+    }
+
     pub fn mesh_file(&self) -> PathBuf {
         self.dir.path().join("mesh.toml")
     }
@@ -88,7 +96,8 @@ impl Router {
         let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
         command.arg("run").arg(self.mesh_file()).arg("--key").arg(self.dir.path().join("site.key"));
         command.arg("--run-dir").arg(run_dir).arg("--state-dir").arg(&self.state_dir);
-        command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM").stdin(Stdio::null());
+        command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
+        command.env_remove("JOURNAL_STREAM").stdin(Stdio::null());
         command
     }
 
@@ -155,10 +164,11 @@ impl Router {
         daemon.wait().unwrap().code()
     }
 
-    /// Waits for the end of a daemon that was told to end.
-    pub fn stopped(&mut self) {
+    /// Waits for the end of a daemon that was told to end; its exit code.
+    pub fn stopped(&mut self) -> Option<i32> {
         let mut daemon = self.daemon.take().expect("it was started");
         await_that("the daemon has ended", || daemon.try_wait().unwrap().is_some());
+        daemon.wait().unwrap().code()
     }
 
     /// `weft down` with further arguments: its exit code, and what it complained of.

@@ -181,13 +181,14 @@ fn verdict(console: &str, release: &str) -> Result<()> {
 
 /// KVM where it works. A machine that is itself virtual may have the device node without the processor's support: a guest
 /// would hang there.
-fn accelerator() -> &'static str {
+pub(super) fn accelerator() -> &'static str {
     let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm");
     if capable && fs::File::options().read(true).write(true).open("/dev/kvm").is_ok() { "kvm" } else { "tcg" }
 }
 
-fn which(name: &str) -> Result<PathBuf> {
+/// Where the program of this name is.
+pub(super) fn which(name: &str) -> Result<PathBuf> {
     let found = run(&format!("which {name}")).with_context(|| format!("looking for {name}: is it installed?"))?;
     Ok(fs::canonicalize(found.trim())?.parent().context("a program is in a directory")?.join(name))
 }

@@ -62,6 +62,11 @@ impl Kernel {
         Ok(Self { image: image.to_owned(), release, directory, modules })
     }
 
+    /// Where its modules are, and what depmod wrote beside them.
+    pub fn modules_directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The named modules and all that they need, in an order in which they can be loaded. What is built in is left out.
     pub fn modules(&self, names: &[&str]) -> Result<Vec<Module>> {
         let steps = self.modules.order(names).with_context(|| format!("kernel {}", self.release))?;
