@@ -400,7 +400,7 @@ impl RetransmissionList {
     }
 
     /// What is to be listed again by `now`; it is forgotten here.
-    pub(crate) fn to_be_proven(&mut self, now: Instant) -> BTreeSet<LsaKey> {
+    pub(crate) fn take_unproven(&mut self, now: Instant) -> BTreeSet<LsaKey> {
         if self.proof.is_none_or(|proof| proof > now) {
             return BTreeSet::new();
         }

@@ -187,7 +187,7 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
-        for lsa in neighbor.retransmission.to_be_proven(now) {
+        for lsa in neighbor.retransmission.take_unproven(now) {
             let stored = Databases::place(lsa, key.interface, area).and_then(|place| self.databases.lookup(place));
             let header = stored.map(|entry| entry.header(now)).filter(|header| !header.is_max_age());
             if let Some(header) = header.filter(|_| neighbor.takes(lsa.kind) && !neighbor.retransmission.contains(lsa))
