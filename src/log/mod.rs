@@ -1,7 +1,7 @@
 //! The log of a long-running process: where its lines go, what becomes of them where they cannot be written, and panics in it.
 //!
 //! Logging never ends and never blocks the program. A line that cannot be written is counted, and the count is logged with its cause
-//! as soon as a line can be written again.
+//! as soon as a line can be written again: before the next one, or when somebody asks what was lost.
 
 mod file;
 mod panics;
@@ -71,9 +71,10 @@ pub fn start(filter: EnvFilter, destination: Destination) {
     }
 }
 
-/// The lines that were lost since one could be written; `None` if none was.
+/// The lines that were lost since one could be written; `None` if none was, or if that could be told in the log now.
 pub fn lost() -> Option<Lost> {
-    LOG.get()?.sink.lost()
+    let log = LOG.get()?;
+    log.sink.lost(|lost| log.notice(lost))
 }
 
 /// Why lines cannot be written at present and how many were lost for it, for `weft status`; `None` if they can.
@@ -83,6 +84,11 @@ pub fn problem() -> Option<String> {
 }
 
 impl Log {
+    /// What is written of lines that were lost.
+    fn notice(&self, lost: &Lost) -> String {
+        self.line("WARN", &format!("{}: {}", lost.count(), lost.cause))
+    }
+
     /// A line of our own, in the form of tracing-subscriber's.
     fn line(&self, level: &str, text: &str) -> String {
         let mut line = String::new();
@@ -109,7 +115,7 @@ impl<'a> MakeWriter<'a> for Log {
 
 impl io::Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.sink.write(line, |lost| self.0.line("WARN", &format!("{}: {}", lost.count(), lost.cause)));
+        self.0.sink.write(line, |lost| self.0.notice(lost));
         Ok(line.len())
     }
 

@@ -9,7 +9,7 @@ use super::Log;
 pub(super) fn log_to(log: Log) {
     panic::set_hook(Box::new(move |info| {
         let text = log.line("ERROR", &description(info));
-        log.sink.write_in_panic(text.as_bytes(), |lost| log.line("WARN", &format!("{}: {}", lost.count(), lost.cause)));
+        log.sink.write_in_panic(text.as_bytes(), |lost| log.notice(lost));
     }));
 }
 

@@ -83,9 +83,13 @@ impl Sink {
         let _ = put(io::stderr().as_fd(), text, PATIENCE_MS);
     }
 
-    /// What is lost at present.
-    pub fn lost(&self) -> Option<Lost> {
-        self.lock().lost.clone()
+    /// What is lost at present. What can be written again now is what `notice` makes of it, and nothing is lost any more: the next line may
+    /// be long in coming.
+    pub fn lost(&self, notice: impl FnOnce(&Lost) -> String) -> Option<Lost> {
+        let mut state = self.lock();
+        // Why it cannot be written is told by the answer.
+        let _ = state.catch_up(notice);
+        state.lost.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -95,23 +99,21 @@ impl Sink {
 
 impl State {
     fn write(&mut self, line: &[u8], notice: impl FnOnce(&Lost) -> String) {
-        let told = match &self.lost {
-            Some(lost) => {
-                let notice = notice(lost);
-                self.put(notice.as_bytes())
-            }
-            None => Ok(()),
-        };
+        let Err(error) = self.catch_up(notice).and_then(|()| self.put(line)) else { return };
         let lines = self.lost.as_ref().map_or(0, |lost| lost.lines);
-        match told {
-            Ok(()) => {
-                self.lost = None;
-                if let Err(error) = self.put(line) {
-                    self.lost = Some(Lost { lines: 1, cause: cause(&error) });
-                }
-            }
-            Err(error) => self.lost = Some(Lost { lines: lines.saturating_add(1), cause: cause(&error) }),
-        }
+        self.lost = Some(Lost { lines: lines.saturating_add(1), cause: cause(&error) });
+    }
+
+    /// Writes what is to be said of the lines that were lost, if any were.
+    fn catch_up(&mut self, notice: impl FnOnce(&Lost) -> String) -> io::Result<()> {
+        let Some(lost) = &self.lost else { return Ok(()) };
+        let notice = notice(lost);
+        let written = self.put(notice.as_bytes());
+        self.lost = match &written {
+            Ok(()) => None,
+            Err(error) => self.lost.take().map(|lost| Lost { cause: cause(error), ..lost }),
+        };
+        written
     }
 
     fn put(&mut self, line: &[u8]) -> io::Result<()> {
@@ -183,8 +185,8 @@ mod tests {
         for _ in 0..3 {
             full.write(b"line\n", notice);
         }
-        assert_eq!(full.lost().unwrap().count(), "3 log lines were lost");
-        assert!(full.lost().unwrap().cause.starts_with("No space left on device"));
+        assert_eq!(full.lost(notice).unwrap().count(), "3 log lines were lost");
+        assert!(full.lost(notice).unwrap().cause.starts_with("No space left on device"));
     }
 
     #[test]
@@ -193,7 +195,7 @@ mod tests {
         drop(reader);
         let closed = sink(writer);
         closed.write(b"line\n", notice);
-        assert!(closed.lost().unwrap().cause.starts_with("Broken pipe"));
+        assert!(closed.lost(notice).unwrap().cause.starts_with("Broken pipe"));
     }
 
     #[test]
@@ -202,7 +204,7 @@ mod tests {
         let (reader, writer) = nix::unistd::pipe().unwrap();
         let slow = sink(writer);
         let line = [b"x".repeat(3000), b"\n".to_vec()].concat();
-        while slow.lost().is_none() {
+        while slow.lost(notice).is_none() {
             slow.write(&line, notice);
         }
         slow.write(b"lost, too\n", notice);
@@ -210,11 +212,28 @@ mod tests {
         let mut read = vec![0; 1 << 20];
         assert!(reader.read(&mut read).unwrap() > 0);
         slow.write(b"after\n", notice);
-        assert_eq!(slow.lost(), None);
+        assert_eq!(slow.lost(notice), None);
         drop(slow);
         let mut rest = String::new();
         reader.read_to_string(&mut rest).unwrap();
         assert_eq!(rest.trim_start(), "(2 log lines were lost: its reader does not keep up)\nafter\n");
+    }
+
+    #[test]
+    fn what_was_lost_is_told_when_somebody_asks_though_no_line_follows() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let slow = sink(writer);
+        while slow.lost(notice).is_none() {
+            slow.write(&[b"x".repeat(3000), b"\n".to_vec()].concat(), notice);
+        }
+        let mut reader = File::from(reader);
+        let mut read = vec![0; 1 << 20];
+        assert!(reader.read(&mut read).unwrap() > 0);
+        assert_eq!(slow.lost(notice), None);
+        drop(slow);
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest.trim_start(), "(1 log line was lost: its reader does not keep up)\n");
     }
 
     #[test]
@@ -223,7 +242,7 @@ mod tests {
         let slow = sink(writer);
         let long = [b"y".repeat(1 << 20), b"\n".to_vec()].concat();
         slow.write(&long, notice);
-        assert!(slow.lost().is_some());
+        assert!(slow.lost(notice).is_some());
         let mut reader = File::from(reader);
         let mut read = vec![0; 1 << 20];
         let mut octets = 0;
