@@ -265,7 +265,7 @@ impl Daemon {
             end = ending.asked_for() => end,
             end = self.work(&mut inlets) => end?,
         };
-        notify(&[NotifyState::Stopping]);
+        notify(NotifyState::Stopping);
         // The loop turns no more, and its end has time limits of its own.
         let signs = Watchdog::from_environment().give_all();
         tokio::select! {
@@ -278,7 +278,7 @@ impl Daemon {
     async fn work(&mut self, inlets: &mut Inlets) -> anyhow::Result<End> {
         self.tell_whereabouts().await;
         self.reconcile(Look::Afresh).await;
-        notify(&[NotifyState::Ready]);
+        notify(NotifyState::Ready);
         loop {
             if std::mem::take(&mut self.interfaces_differ) {
                 inlets.watch.manage(self.managed_interfaces());
@@ -642,7 +642,7 @@ impl Daemon {
     /// # Errors
     /// Why the file is refused.
     async fn reload(&mut self, watch: &mut Watch) -> Result<(), String> {
-        notify(&[NotifyState::Reloading]);
+        notify(NotifyState::Reloading);
         let outcome = match self.reloaded().await {
             Ok((local, backend)) => {
                 info!(sites = local.mesh.sites.len(), tunnels = local.tunnels.len(), "mesh file read again");
@@ -679,7 +679,7 @@ impl Daemon {
                 Err(reason)
             }
         };
-        notify(&[NotifyState::Ready]);
+        notify(NotifyState::Ready);
         outcome
     }
 

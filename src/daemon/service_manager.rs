@@ -1,7 +1,12 @@
 //! What the daemon says to the service manager, and what that means by ending the daemon: systemd sends the same signal to stop it, to
 //! restart it and when the machine is shut down. The difference is in its jobs.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -20,11 +25,26 @@ const CONTROL_GROUPS: &str = "/proc/self/cgroup";
 /// How long the service manager may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Tells the service manager, if there is one that wants to know (sd_notify(3)).
-pub(super) fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+/// How long the service manager may take to make room for a message.
+const UNREAD_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Tells the service manager, if there is one that wants to know (sd_notify(3)). One that does not read holds up the daemon for a moment only.
+pub(super) fn notify(state: NotifyState<'_>) {
+    let Some(address) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    if let Err(error) = send(address.as_bytes(), &format!("{state}\n")) {
         warn!(%error, "the service manager was not notified");
     }
+}
+
+/// Sends to the socket of this path, or of this abstract name after an `@`.
+fn send(address: &[u8], message: &str) -> io::Result<()> {
+    let address = match address.strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(OsStr::from_bytes(address))?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(UNREAD_PATIENCE))?;
+    socket.send_to_addr(message.as_bytes(), &address).map(drop)
 }
 
 /// What comes after the daemon's end.
@@ -95,7 +115,33 @@ fn after_exit_by(jobs: &str, unit: &str) -> AfterExit {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+
+    #[test]
+    fn a_service_manager_that_does_not_read_holds_up_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let name = format!("weft-notify-{}", std::process::id());
+        let managers = [
+            (path.as_os_str().as_bytes().to_owned(), UnixDatagram::bind(&path).unwrap()),
+            (
+                format!("@{name}").into_bytes(),
+                UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap(),
+            ),
+        ];
+        for (address, manager) in managers {
+            let begin = Instant::now();
+            // The kernel has room for so many (unix(7), max_dgram_qlen).
+            let refused = (0..100_000).find_map(|_| send(&address, "WATCHDOG=1\n").err()).unwrap();
+            assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+            assert!(begin.elapsed() < Duration::from_secs(10));
+            let mut octets = [0; 64];
+            let length = manager.recv(&mut octets).unwrap();
+            assert_eq!(&octets[..length], b"WATCHDOG=1\n");
+        }
+    }
 
     #[test]
     fn a_unit_is_known_by_the_control_group() {

@@ -45,7 +45,7 @@ impl Watchdog {
     /// Gives a sign.
     pub(super) fn give(&mut self) {
         if let Some(pause) = self.pause {
-            notify(&[NotifyState::Watchdog]);
+            notify(NotifyState::Watchdog);
             self.due = Instant::now() + pause;
         }
     }
