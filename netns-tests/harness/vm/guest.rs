@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::cpio::Archive;
+use super::emulator::{Boot, QEMU, emulate};
 use super::kernel::{Kernel, Module};
 use crate::harness::process::{Background, output_of, run, tail};
 
@@ -124,17 +125,15 @@ impl Guest {
         fs::write(&initrd, self.archive.finish()).context("writing the guest's file system")?;
         println!("virtual machine: kernel {}, from {}", self.kernel.release, self.kernel.image.display());
 
-        let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-machine", "q35", "-accel", accelerator(), "-cpu", "max", "-smp", "2", "-m", MEMORY])
-            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none"])
-            .args(["-append", "console=ttyS0 quiet loglevel=4 panic=-1 rdinit=/init"])
-            .arg("-serial")
-            .arg(format!("file:{}", console.display()))
-            .arg("-kernel")
-            .arg(&self.kernel.image)
-            .arg("-initrd")
-            .arg(&initrd)
-            .stdin(Stdio::null());
+        let mut qemu = Command::new(QEMU);
+        let boot = Boot {
+            kernel: &self.kernel,
+            command_line: "quiet loglevel=4 panic=-1 rdinit=/init",
+            initrd: &initrd,
+            memory: MEMORY,
+            console: &console,
+        };
+        emulate(&mut qemu, &boot).args(["-no-reboot", "-nic", "none"]);
         let ended = Background::start("qemu", qemu, dir.path())?.finish(within);
         let bytes = fs::read(&console).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).replace('\r', "");
@@ -177,14 +176,6 @@ fn verdict(console: &str, release: &str) -> Result<()> {
         Some(status) => bail!("the script in the virtual machine ended with status {status}:\n{console}"),
         None => bail!("the virtual machine stopped before its script had ended:\n{console}"),
     }
-}
-
-/// KVM where it works. A machine that is itself virtual may have the device node without the processor's support: a guest
-/// would hang there.
-pub(super) fn accelerator() -> &'static str {
-    let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let capable = flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm");
-    if capable && fs::File::options().read(true).write(true).open("/dev/kvm").is_ok() { "kvm" } else { "tcg" }
 }
 
 /// Where the program of this name is.

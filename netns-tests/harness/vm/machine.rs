@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,14 +16,12 @@ use base64::prelude::BASE64_STANDARD;
 use tempfile::TempDir;
 
 use super::cpio::Archive;
-use super::guest::{accelerator, which};
+use super::emulator::{Boot, QEMU, emulate};
+use super::guest::which;
 use super::kernel::{Kernel, Module};
 use crate::harness::netns::{inside, ip};
 use crate::harness::process::{Background, success, tail};
 use crate::harness::wait::eventually;
-
-/// The emulator.
-const QEMU: &str = "qemu-system-x86_64";
 
 /// Makes the disk image.
 const DEBIAN_IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/netns-tests/debian-image");
@@ -159,22 +157,20 @@ impl Setup {
         println!("virtual machine: kernel {}, disk {}", self.kernel.release, self.disk);
 
         let mut qemu = inside(netns, QEMU);
-        qemu.args(["-machine", "q35", "-accel", accelerator(), "-cpu", "max", "-smp", "2", "-m", MEMORY])
-            .args(["-nodefaults", "-no-user-config", "-display", "none"])
-            .args(["-append", "console=ttyS0 loglevel=4 panic=-1 systemd.journald.forward_to_console=1"])
-            .arg("-serial")
-            .arg(format!("file:{}", console.display()))
-            .arg("-kernel")
-            .arg(&self.kernel.image)
-            .arg("-initrd")
-            .arg(&initrd)
+        let boot = Boot {
+            kernel: &self.kernel,
+            command_line: "loglevel=4 panic=-1 systemd.journald.forward_to_console=1",
+            initrd: &initrd,
+            memory: MEMORY,
+            console: &console,
+        };
+        emulate(&mut qemu, &boot)
             .arg("-drive")
             .arg(format!("file={},format=raw,if=none,id=disk,snapshot=on", self.disk))
             .args(["-device", "virtio-blk-pci,drive=disk", "-device", "virtio-serial-pci"])
             .args(["-device", "virtserialport,chardev=commands,name=commands"])
             .arg("-chardev")
-            .arg(format!("socket,id=commands,path={},server=on,wait=off", socket.display()))
-            .stdin(Stdio::null());
+            .arg(format!("socket,id=commands,path={},server=on,wait=off", socket.display()));
         for (number, Interface { tap, mac, .. }) in self.interfaces.iter().enumerate() {
             ip(netns, &format!("tuntap add {tap} mode tap"))?;
             ip(netns, &format!("link set {tap} up"))?;
