@@ -4,9 +4,10 @@
 //! cargo bench --bench source-check -- --runs 9 --prefixes 1000
 //! ```
 //!
-//! Two sites of `weft lab`, of which one lists so many prefixes besides its own: none if nothing is said. In each run `iperf3` from one LAN host to the other,
-//! with the check off, strict, and off again: what lies between the two series with the check off is the noise. Nothing is asserted about
-//! any figure. Needs root, and the packages `iperf3` and `nftables`.
+//! Two sites of `weft lab`, of which one lists so many prefixes besides its own: none if nothing is said. In each run `iperf3` from one
+//! LAN host to the other, with the check off, strict, and off again: what lies between the two series with the check off is the noise.
+//! The three take turns in who comes first, and each is measured after the ruleset was exchanged for the other one and back, so that none
+//! is favoured by its place. Nothing is asserted about any figure. Needs root, and the packages `iperf3` and `nftables`.
 
 #[path = "../../netns-tests/harness/mod.rs"]
 mod harness;
@@ -28,8 +29,8 @@ const MESH: &str = "sources";
 /// How long anything may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The settings of one run, in turn.
-const SETTINGS: [(&str, &str); 3] = [("off", "off"), ("strict", "strict"), ("off again", "off")];
+/// What is measured in each run: its name, and the check that is asked for.
+const SERIES: [(&str, &str); 3] = [("off", "off"), ("strict", "strict"), ("off again", "off")];
 
 fn main() -> Result<()> {
     let Arguments { runs, prefixes } = arguments()?;
@@ -41,23 +42,21 @@ fn main() -> Result<()> {
     lab.await_ping("taipei-lan", address, PATIENCE)?;
     let mut rates: [Vec<f64>; 3] = Default::default();
     for run in 1..=runs {
-        for ((name, setting), rates) in SETTINGS.iter().zip(&mut rates) {
-            lab.change(&mesh(setting))?;
-            for site in ["taipei", "osaka"] {
-                eventually(&format!("{site} to have the check {setting}"), PATIENCE, || {
-                    let status = lab.status(site)?;
-                    let filter = &status["filter"];
-                    Ok((filter["source_check"] == *setting && filter["state"] == "on").then_some(()))
-                })?;
+        for place in 0..SERIES.len() {
+            let series = (run + place) % SERIES.len();
+            let (name, setting) = SERIES[series];
+            for setting in [other_than(setting), setting] {
+                lab.change(&mesh(setting))?;
+                await_check(&lab, setting)?;
             }
-            let rate = rate(&client, (&server, address), Direction::Forth).with_context(|| (*name).to_owned())?;
+            let rate = rate(&client, (&server, address), Direction::Forth).context(name)?;
             eprintln!("run {run} of {runs}, {name}: {:.0} Mbit/s", rate / 1e6);
-            rates.push(rate);
+            rates[series].push(rate);
         }
     }
     println!("medians of {runs} runs, TCP, {prefixes} prefixes more, Mbit/s");
     let base = median(&rates[0]);
-    for ((name, _), rates) in SETTINGS.iter().zip(&rates) {
+    for ((name, _), rates) in SERIES.iter().zip(&rates) {
         let (least, most) =
             rates.iter().fold((f64::MAX, 0.0_f64), |(least, most), rate| (least.min(*rate), most.max(*rate)));
         let median = median(rates);
@@ -70,6 +69,22 @@ fn main() -> Result<()> {
         );
     }
     lab.down()
+}
+
+fn other_than(setting: &str) -> &'static str {
+    if setting == "off" { "strict" } else { "off" }
+}
+
+/// Waits until both sites have the ruleset of `setting` in the kernel.
+fn await_check(lab: &Lab, setting: &str) -> Result<()> {
+    for site in ["taipei", "osaka"] {
+        eventually(&format!("{site} to have the check {setting}"), PATIENCE, || {
+            let status = lab.status(site)?;
+            let filter = &status["filter"];
+            Ok((filter["source_check"] == setting && filter["state"] == "on").then_some(()))
+        })?;
+    }
+    Ok(())
 }
 
 /// Two sites, of which one has so many prefixes besides its own.
