@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Commands without `weft`, each with an example of its own.
-const EXAMPLES: [(&str, &str); 38] = [
+const EXAMPLES: [(&str, &str); 41] = [
     ("", "status"),
     ("run", "run /etc/weft/mesh.toml --key /etc/weft/site.key"),
     ("reload", "reload"),
@@ -27,6 +27,7 @@ const EXAMPLES: [(&str, &str); 38] = [
     ("forget", "forget db1"),
     ("trace", "trace 10.9.0.11"),
     ("check", "check mesh.toml --key site.key"),
+    ("schema", "schema > weft.schema.json"),
     ("keygen", "keygen --out /etc/weft/site.key"),
     ("pubkey", "pubkey < /etc/weft/site.key"),
     ("replay", "replay trace.weft --print"),
@@ -39,6 +40,8 @@ const EXAMPLES: [(&str, &str); 38] = [
     ("lab cut", "lab cut triangle taipei osaka"),
     ("lab move", "lab move l2 db1 seoul"),
     ("lab heal", "lab heal triangle"),
+    ("completions", "completions bash"),
+    ("man", "man --out /usr/local/share/man/man1"),
     ("show", "show routes"),
     ("clear", "clear neighbor osaka"),
     ("lab", "lab demo configs/triangle.toml"),
@@ -82,7 +85,7 @@ mod tests {
         }
         for (name, example) in EXAMPLES {
             assert!(example.starts_with(name), "{example} is no example of {name}");
-            let words = example.split(" < ").next().unwrap_or(example);
+            let words = example.split(['<', '>']).next().unwrap_or(example);
             Cli::try_parse_from(std::iter::once("weft").chain(words.split_whitespace()))
                 .unwrap_or_else(|error| panic!("weft {example}: {error}"));
             let mut command = with_examples(Cli::command());

@@ -6,6 +6,7 @@
 mod check;
 mod clear;
 mod colour;
+mod completions;
 mod down;
 mod engine;
 mod examples;
@@ -13,12 +14,14 @@ mod firewall;
 mod forget;
 mod keygen;
 mod lab;
+mod man;
 mod move_host;
 mod pubkey;
 mod reload;
 mod replay;
 mod report;
 mod run;
+mod schema;
 mod show;
 mod status;
 mod stub_router;
@@ -54,11 +57,14 @@ enum Command {
     Forget(forget::Args),
     Trace(trace::Args),
     Check(check::Args),
+    Schema(schema::Args),
     Keygen(keygen::Args),
     Pubkey(pubkey::Args),
     Replay(replay::Args),
     Engine(engine::Engine),
     Lab(lab::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Where the daemon keeps its run-time files.
@@ -87,10 +93,15 @@ impl Format {
         if !output.ends_with('\n') {
             output.push('\n');
         }
-        match std::io::stdout().lock().write_all(output.as_bytes()) {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            result => Ok(result?),
-        }
+        print(output.as_bytes())
+    }
+}
+
+/// Writes `output` to stdout. A reader that has had enough is no error.
+fn print(output: &[u8]) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(output) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
     }
 }
 
@@ -144,11 +155,14 @@ impl Command {
             Self::Forget(args) => args.run(),
             Self::Trace(args) => args.run(),
             Self::Check(args) => args.run(),
+            Self::Schema(args) => args.run(),
             Self::Keygen(args) => args.run(),
             Self::Pubkey(args) => args.run(),
             Self::Replay(args) => args.run(),
             Self::Engine(command) => command.run(),
             Self::Lab(args) => args.run(),
+            Self::Completions(args) => args.run(),
+            Self::Man(args) => args.run(),
         }
     }
 }

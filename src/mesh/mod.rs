@@ -53,3 +53,4 @@ pub use graceful_restart::GracefulRestart;
 pub use load::{LoadError, Parsed, load, parse, read, read_from};
 pub use member::UnknownKey;
 pub use model::*;
+pub use schema::json_schema;

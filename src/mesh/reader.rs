@@ -153,7 +153,7 @@ impl<'a> Table<'a> {
     /// Reports every key that the section does not have. Call it when all its keys have been taken.
     pub fn finish(self, report: &mut Report) {
         debug_assert!(
-            self.section.keys().all(|key| self.taken.contains(&key)),
+            self.section.names().all(|key| self.taken.contains(&key)),
             "a key of {} was never looked at",
             self.section.title
         );
@@ -169,10 +169,10 @@ impl<'a> Table<'a> {
         let elsewhere = sections_with(key);
         let help = if !elsewhere.is_empty() {
             format!("`{key}` is a key of {}", elsewhere.join(", "))
-        } else if let Some(right) = nearest(key, self.section.keys()) {
+        } else if let Some(right) = nearest(key, self.section.names()) {
             format!("did you mean `{right}`?")
         } else {
-            format!("the keys of {title} are {}", list(self.section.keys()))
+            format!("the keys of {title} are {}", list(self.section.names()))
         };
         Diagnostic::error(span, format!("unknown key {}", quoted(key)), format!("not a key of {title}")).help(help)
     }

@@ -1,226 +1,133 @@
-//! Which keys stand in which section of the mesh file. Nothing about their values.
+//! The schema of the mesh file: which keys each section has, what kind of value each of them takes, and what holds where it is left out.
+//!
+//! One table serves three readers. [`reader`](super::reader) refuses keys that it does not have, `weft schema` prints it as a JSON Schema
+//! ([`json`]), and docs/mesh-file.md has it as tables. It describes values, it does not check them: the reader of each key does that, and
+//! the tests of this module hold the two together.
 
-/// A section of the file.
+mod json;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+pub use json::json_schema;
+pub(super) use sections::*;
+
+/// A section of the file, or a table in braces.
 #[derive(Debug)]
 pub(super) struct Section {
-    /// As it is written, `[[site]]`.
+    /// How the file and messages write it, as in `[[site]]`.
     pub title: &'static str,
     /// The keys that it alone has.
-    own: &'static [&'static str],
+    pub own: &'static [Key],
     /// Those that other sections have as well.
-    shared: &'static [&'static [&'static str]],
+    pub shared: &'static [&'static Group],
+}
+
+/// Keys that several sections have.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// What they are about, as the reference has it.
+    pub title: &'static str,
+    /// The section, as it is written, that says what holds where another one leaves a key out.
+    pub base: &'static str,
+    /// The keys.
+    pub keys: &'static [Key],
 }
 
 impl Section {
-    /// Its keys, in the order in which they are listed to the user.
-    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
-        self.own.iter().chain(self.shared.iter().copied().flatten()).copied()
+    /// The names of its keys, in the order in which they are listed to the user.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys().map(|key| key.name)
     }
 
-    /// Whether `key` is one of them.
-    pub fn has(&self, key: &str) -> bool {
-        self.keys().any(|own| own == key)
+    /// Its keys in the same order.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
+        self.own.iter().chain(self.shared.iter().flat_map(|group| group.keys))
+    }
+
+    /// Whether it has a key with this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.names().any(|own| own == name)
     }
 }
 
-/// Of all tunnels, or of those of one site.
-const TUNNELS: &[&str] = &["port", "port_mode", "backend", "mtu"];
+/// A key of a section.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// As the file has it, on the left of `=` or in the header of a section.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// What holds where it is left out.
+    pub absent: Absent,
+    /// What the key means, in a sentence or two without line breaks.
+    pub meaning: &'static str,
+}
 
-/// Of everything that speaks OSPF, virtual links too.
-const TIMERS: &[&str] = &["hello_interval", "dead_interval", "retransmit_interval", "transmit_delay"];
+/// What holds where a key is left out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Absent {
+    /// The key must be there.
+    Refused,
+    /// This value, as the file would write it.
+    Value(&'static str),
+    /// What these words say.
+    Words(&'static str),
+}
 
-/// Of the same.
-const AUTHENTICATION: &[&str] = &["auth", "auth_sequence"];
+/// What values a key takes.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// A string. Here is one that is right.
+    Text(&'static str),
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number, at least the first and at most the second.
+    Integer(u64, u64),
+    /// A string of a whole number and a unit, as in `"10s"`.
+    Duration,
+    /// One of these strings.
+    Words(&'static [&'static str]),
+    /// One table: a section of its own, or in braces.
+    Table(&'static Section),
+    /// Any number of sections with the same header.
+    Sections(&'static Section),
+    /// An array of such values.
+    Array(&'static Kind),
+    /// A table in braces from names of sites to such values.
+    BySite(&'static Kind),
+    /// A value of any of these kinds.
+    Any(&'static [Kind]),
+}
 
-/// Of interfaces and tunnels.
-const INTERFACE: &[&str] = &["area", "cost", "mtu_ignore", "bfd"];
+impl Key {
+    const fn new(name: &'static str, kind: Kind, absent: Absent, meaning: &'static str) -> Self {
+        Self { name, kind, absent, meaning }
+    }
 
-/// Of networks that may have several routers.
-const NETWORK: &[&str] = &["priority", "poll_interval", "prefix_suppression"];
+    /// A key that must be there.
+    const fn required(name: &'static str, kind: Kind, meaning: &'static str) -> Self {
+        Self::new(name, kind, Absent::Refused, meaning)
+    }
 
-/// The top level.
-pub(super) static FILE: Section =
-    Section { title: "the mesh file", own: &["mesh", "ospf", "area", "site", "link", "l2"], shared: &[] };
+    /// A key with a default, which is written as in the file.
+    const fn with(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Self {
+        Self::new(name, kind, Absent::Value(default), meaning)
+    }
 
-/// `[mesh]`.
-pub(super) static MESH: Section = Section {
-    title: "`[mesh]`",
-    own: &["name", "loopbacks", "keepalive", "topology", "unlisted", "source_check"],
-    shared: &[TUNNELS],
-};
-
-/// `[ospf]`.
-pub(super) static OSPF: Section = Section {
-    title: "`[ospf]`",
-    own: &[
-        "rfc1583_compatibility",
-        "spf_delay",
-        "stub_router",
-        "max_lsas",
-        "max_lsas_per_area",
-        "max_lsdb_octets",
-        "max_routes",
-        "graceful_restart",
-    ],
-    shared: &[INTERFACE, TIMERS, AUTHENTICATION, NETWORK],
-};
-
-/// `graceful_restart = { … }` of `[ospf]`.
-pub(super) static GRACEFUL_RESTART: Section =
-    Section { title: "`graceful_restart`", own: &["helper", "restarter", "grace_period"], shared: &[] };
-
-/// `auth = { … }`, or an element of `auth`.
-pub(super) static AUTH: Section = Section {
-    title: "`auth`",
-    own: &["type", "key_id", "key_file", "send_from", "send_until", "accept_from", "accept_until"],
-    shared: &[],
-};
-
-/// `spf_delay = { … }` of `[ospf]`.
-pub(super) static SPF_DELAY: Section =
-    Section { title: "`spf_delay`", own: &["initial", "short", "long", "time_to_learn", "holddown"], shared: &[] };
-
-/// `[[area]]`.
-pub(super) static AREA: Section = Section {
-    title: "`[[area]]`",
-    own: &[
-        "id",
-        "kind",
-        "summaries",
-        "default_cost",
-        "default_metric",
-        "default_type",
-        "translator",
-        "stability_interval",
-        "ranges",
-        "external_ranges",
-    ],
-    shared: &[],
-};
-
-/// An element of `ranges` of `[[area]]`.
-pub(super) static RANGE: Section = Section { title: "`ranges`", own: &["prefix", "cost", "advertise"], shared: &[] };
-
-/// An element of `external_ranges` of `[[area]]`.
-pub(super) static EXTERNAL_RANGE: Section =
-    Section { title: "`external_ranges`", own: &["prefix", "advertise", "tag"], shared: &[] };
-
-/// `[[site]]`.
-pub(super) static SITE: Section = Section {
-    title: "`[[site]]`",
-    own: &[
-        "name",
-        "id",
-        "public_key",
-        "endpoint",
-        "prefixes",
-        "default_originate",
-        "external_ranges",
-        "interface",
-        "virtual_link",
-        "redistribute",
-        "import",
-    ],
-    shared: &[TUNNELS],
-};
-
-/// An element of `prefixes` of `[[site]]` that is a table.
-pub(super) static LISTED: Section = Section { title: "`prefixes`", own: &["prefix", "static", "shared"], shared: &[] };
-
-/// `default_originate = { … }` of `[[site]]`.
-pub(super) static DEFAULT_ORIGINATE: Section =
-    Section { title: "`default_originate`", own: &["when", "metric", "type", "tag"], shared: &[] };
-
-/// An element of `prefixes` of `[[site.redistribute]]` that is a table.
-pub(super) static TAGGED: Section = Section { title: "`prefixes`", own: &["prefix", "tag"], shared: &[] };
-
-/// `[[site.interface]]`.
-pub(super) static SITE_INTERFACE: Section = Section {
-    title: "`[[site.interface]]`",
-    own: &["name", "ospf", "network", "neighbors"],
-    shared: &[INTERFACE, TIMERS, AUTHENTICATION, NETWORK],
-};
-
-/// An element of `neighbors` of `[[site.interface]]`.
-pub(super) static NEIGHBOR: Section = Section { title: "`neighbors`", own: &["address", "priority"], shared: &[] };
-
-/// `[[site.virtual_link]]`.
-pub(super) static VIRTUAL_LINK: Section = Section {
-    title: "`[[site.virtual_link]]`",
-    own: &["area", "router_id", "site"],
-    shared: &[TIMERS, AUTHENTICATION],
-};
-
-/// `[[site.redistribute]]`.
-pub(super) static REDISTRIBUTE: Section =
-    Section { title: "`[[site.redistribute]]`", own: &["from", "prefixes", "metric", "type", "tag"], shared: &[] };
-
-/// `[[site.import]]`.
-pub(super) static IMPORT: Section =
-    Section { title: "`[[site.import]]`", own: &["prefixes", "tags", "action"], shared: &[] };
-
-/// `[[link]]`.
-pub(super) static LINK: Section = Section {
-    title: "`[[link]]`",
-    own: &["between", "endpoint", "port", "mtu", "keepalive", "preshared_key_file", "ttl_security"],
-    shared: &[INTERFACE, TIMERS, AUTHENTICATION],
-};
-
-/// `[[l2]]`.
-pub(super) static L2: Section = Section {
-    title: "`[[l2]]`",
-    own: &[
-        "name",
-        "vni",
-        "arp",
-        "unknown_unicast",
-        "broadcast",
-        "broadcast_limit",
-        "multicast",
-        "multicast_limit",
-        "learn",
-        "unreachable",
-        "mtu",
-        "gateway",
-        "site",
-        "host",
-    ],
-    shared: &[],
-};
-
-/// `[[l2.site]]`.
-pub(super) static L2_SITE: Section =
-    Section { title: "`[[l2.site]]`", own: &["name", "bridge", "ports", "existing_bridge", "vlan"], shared: &[] };
-
-/// `[[l2.host]]`.
-pub(super) static L2_HOST: Section =
-    Section { title: "`[[l2.host]]`", own: &["site", "mac", "ip", "name", "pin"], shared: &[] };
+    /// A key whose absence means what `absent` says.
+    const fn or(name: &'static str, kind: Kind, absent: &'static str, meaning: &'static str) -> Self {
+        Self::new(name, kind, Absent::Words(absent), meaning)
+    }
+}
 
 /// Whether there may be several sections `name`, such as `site.interface`.
 pub(super) fn is_list(name: &str) -> bool {
-    let lists = [&AREA, &SITE, &SITE_INTERFACE, &VIRTUAL_LINK, &REDISTRIBUTE, &IMPORT, &LINK, &L2, &L2_SITE, &L2_HOST];
-    lists.iter().any(|section| section.title == format!("`[[{name}]]`"))
+    let lists = |section: &&Section| section.title.starts_with("`[[");
+    ALL.iter().copied().filter(lists).any(|section| section.title == format!("`[[{name}]]`"))
 }
 
-/// The sections that have `key`, as they are written.
-pub(super) fn sections_with(key: &str) -> Vec<&'static str> {
-    [
-        &FILE,
-        &MESH,
-        &OSPF,
-        &AREA,
-        &SITE,
-        &SITE_INTERFACE,
-        &VIRTUAL_LINK,
-        &REDISTRIBUTE,
-        &IMPORT,
-        &LINK,
-        &L2,
-        &L2_SITE,
-        &L2_HOST,
-    ]
-    .into_iter()
-    .filter(|section| section.has(key))
-    .map(|section| section.title)
-    .collect()
+/// The sections that have the key `name`, as they are written.
+pub(super) fn sections_with(name: &str) -> Vec<&'static str> {
+    ALL.iter().filter(|section| section.has(name)).map(|section| section.title).collect()
 }
