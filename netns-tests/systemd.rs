@@ -1,4 +1,4 @@
-//! The unit of `configs/weft.service` under Debian's systemd, in a virtual machine: installed by the commands of README.md on a machine that
+//! The unit of `configs/weft.service` under Debian's systemd, in a virtual machine: installed by the commands of docs/getting-started.md on a machine that
 //! never saw weft, and then all that systemd does to it. The virtual machine is the router of one site of a lab, whose other routers and
 //! whose hosts are namespaces, as always.
 
@@ -20,8 +20,11 @@ use crate::harness::streams::Streams;
 use crate::harness::vm::machine::{Machine, Setup};
 use crate::harness::wait::eventually;
 
-/// The repository. Its README.md and unit are taken as they are there, and not as they were when this was compiled.
+/// The repository. Its documents and unit are taken as they are there, and not as they were when this was compiled.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The page that says how weft is installed, below [`ROOT`].
+const PAGE: &str = "docs/getting-started.md";
 
 const SITES: [&str; 3] = ["taipei", "osaka", "seoul"];
 
@@ -49,7 +52,7 @@ const AFTER: Duration = Duration::from_secs(10);
 /// many for two processors that have to emulate two.
 const PINGS: Duration = Duration::from_millis(50);
 
-/// Where README.md's commands are given: a checkout of this repository.
+/// Where the page's commands are given: a checkout of this repository.
 const CHECKOUT: &str = "/root/weft";
 
 /// What the machine's installer has made of its Ethernets: the uplink, its LAN, and a port of a segment.
@@ -70,11 +73,10 @@ iface tap0 inet manual
     up ip link set tap0 up
 ";
 
-/// The commands of the section "In production", a list for each of its blocks, in its order.
+/// The commands of the page's section "Install", a list for each of its blocks, in its order.
 fn production_commands() -> Result<Vec<Vec<String>>> {
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).context("reading README.md")?;
-    let (_, section) =
-        readme.split_once("\n## In production\n").context("README.md has a section \"In production\"")?;
+    let page = fs::read_to_string(Path::new(ROOT).join(PAGE)).with_context(|| format!("reading {PAGE}"))?;
+    let (_, section) = page.split_once("\n## Install\n").context("the page has a section \"Install\"")?;
     let (section, _) = section.split_once("\n## ").context("another section follows")?;
     let blocks = section.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let lines =
@@ -109,7 +111,7 @@ impl Scene {
     /// The machine has been started and nothing is installed on it; its site is not in the mesh any more.
     fn set(mesh: &str) -> Result<Self> {
         let mut setup = Setup::new()?;
-        // README.md's first command, here: the machine is given what it makes.
+        // The page's first command, here: the machine is given what it makes.
         let commands = production_commands()?;
         let first = commands.first().and_then(|block| block.first()).map(String::as_str);
         ensure!(first == Some(BUILD), "the section begins with {first:?}");
@@ -157,7 +159,7 @@ impl Scene {
         self.machine.run(script, COMMAND)
     }
 
-    /// Installs weft by README.md's commands, and gives each site the others' public keys on the way, as an operator does.
+    /// Installs weft by the page's commands, and gives each site the others' public keys on the way, as an operator does.
     fn install(&mut self) -> Result<()> {
         let mut printed = String::new();
         for block in production_commands()? {
@@ -170,7 +172,7 @@ impl Scene {
                 printed = match line.starts_with("weft status") {
                     // It says what is not yet well.
                     true => self.status()?,
-                    false => self.run(&script).with_context(|| format!("README.md's `{line}`"))?,
+                    false => self.run(&script).with_context(|| format!("`{line}` of {PAGE}"))?,
                 };
             }
         }
@@ -268,7 +270,7 @@ impl Scene {
     }
 }
 
-/// `systemctl start`, by README.md.
+/// `systemctl start`, by the page.
 fn starts(scene: &mut Scene) -> Result<()> {
     let begin = Instant::now();
     scene.install()?;
@@ -313,7 +315,7 @@ fn reloads(scene: &mut Scene) -> Result<()> {
     scene.write("/etc/weft/mesh.toml", &wrong)?;
     let refused = scene.machine.attempt("systemctl reload weft", COMMAND)?;
     ensure!(refused.status != 0, "a wrong file is taken");
-    // Where README.md has the reason.
+    // Where the page has the reason.
     let shown = scene.machine.attempt("weft status", COMMAND)?;
     let reason = "`[mesh]` has no `loopbacks`";
     ensure!(shown.status == 1 && shown.output.contains(reason), "`weft status` has no reason: {shown:?}");
@@ -491,7 +493,7 @@ const ENDS: [&str; 4] = ["Deactivated successfully", "timed out", "Killing proce
 
 #[test]
 #[ignore = "takes some minutes, and fetches a Debian before"]
-fn the_unit_runs_under_debians_systemd_as_readme_installs_it() -> Result<()> {
+fn the_unit_runs_under_debians_systemd_as_the_documents_install_it() -> Result<()> {
     let mut scene = Scene::set("t-unit")?;
     starts(&mut scene)?;
     reloads(&mut scene)?;

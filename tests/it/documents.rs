@@ -1,6 +1,8 @@
-//! README.md and ARCHITECTURE.md speak of what exists: paths, commands, options.
+//! What the documents speak of exists: paths, commands, options.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -78,14 +80,61 @@ fn every_dependency_has_its_line_in_architecture_md() {
     assert!(missing.is_empty(), "dependencies that have not earned a line in ARCHITECTURE.md: {missing:?}");
 }
 
+/// Every page for people: its path below the root, and its text.
+fn pages() -> Vec<(PathBuf, String)> {
+    let top = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(PathBuf::from);
+    let entries = fs::read_dir(Path::new(ROOT).join("docs")).unwrap();
+    let docs = entries.map(|entry| Path::new("docs").join(entry.unwrap().file_name()));
+    let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(Path::new(ROOT).join(&path)).unwrap();
+        (path, text)
+    };
+    top.into_iter().chain(docs).map(read).collect()
+}
+
+/// As renderers of Markdown name a heading: lower case, spaces become dashes, nothing else but letters, digits, `-` and `_`.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.trim().to_lowercase().chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
 #[test]
-fn every_link_of_the_readme_leads_somewhere() {
-    let targets = README.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let local: Vec<&str> = targets.filter(|target| !target.contains("://")).collect();
-    assert!(!local.is_empty());
-    for target in local {
-        assert!(Path::new(ROOT).join(target).exists(), "the README links to {target}");
+fn every_link_of_every_page_leads_somewhere() {
+    let mut links = 0;
+    for (page, text) in pages() {
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (path, heading) = target.split_once('#').map_or((target, None), |(path, name)| (path, Some(name)));
+            let file = match path {
+                "" => Path::new(ROOT).join(&page),
+                path => Path::new(ROOT).join(page.parent().unwrap()).join(path),
+            };
+            assert!(file.exists(), "{} links to {target}", page.display());
+            if let Some(heading) = heading {
+                let text = fs::read_to_string(file).unwrap();
+                let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
+                let mut anchors = headings.map(|line| anchor(line.trim_start_matches('#')));
+                assert!(anchors.any(|anchor| anchor == heading), "{} links to {target}", page.display());
+            }
+            links += 1;
+        }
     }
+    assert!(links > 40, "only {links} links were found");
+}
+
+#[test]
+fn the_book_has_every_page_of_docs() {
+    let summary = fs::read_to_string(Path::new(ROOT).join("docs/SUMMARY.md")).unwrap();
+    let listed: BTreeSet<&str> = summary.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let pages = pages();
+    let names = pages.iter().filter_map(|(page, _)| page.strip_prefix("docs").ok()?.to_str());
+    assert_eq!(listed, names.filter(|name| *name != "SUMMARY.md").collect());
+}
+
+#[test]
+fn the_readme_is_short() {
+    assert!(README.lines().count() <= 120, "what is longer belongs into docs/");
 }
 
 #[test]
@@ -97,20 +146,37 @@ fn the_readme_s_first_two_commands_are_the_demo_and_the_test_suite() {
 
 /// Every `weft …` line of a shell block names a subcommand that exists, with options that it has.
 #[test]
-fn every_weft_command_of_the_readme_is_understood() {
-    let blocks: Vec<&str> = README.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let lines = blocks.iter().flat_map(|block| block.lines()).map(str::trim);
-    let commands: Vec<&str> =
-        lines.filter_map(|line| line.strip_prefix("weft ").or_else(|| line.strip_prefix("cargo run -- "))).collect();
-    assert!(commands.len() > 10, "{commands:?}");
-    for command in commands {
-        let words: Vec<&str> = command.split_whitespace().collect();
-        let depth = if words[0] == "lab" { 2 } else { 1 };
-        let help = Command::new(env!("CARGO_BIN_EXE_weft")).args(&words[..depth]).arg("--help").output().unwrap();
-        let text = String::from_utf8_lossy(&help.stdout);
-        assert!(help.status.success(), "`weft {command}`: {}", String::from_utf8_lossy(&help.stderr));
-        for option in words.iter().take_while(|word| **word != "weft").filter(|word| word.starts_with("--")) {
-            assert!(text.contains(option), "`weft {command}`: its help knows no {option}");
+fn every_weft_command_of_every_page_is_understood() {
+    let mut number = 0;
+    for (page, text) in pages() {
+        let blocks: Vec<&str> = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        let lines = blocks.iter().flat_map(|block| block.lines()).map(str::trim);
+        let inline = text.split('`').filter(|text| text.starts_with("weft ") && !text.contains(['\n', '|']));
+        let commands = lines
+            .chain(inline)
+            .filter_map(|line| line.strip_prefix("weft ").or_else(|| line.strip_prefix("cargo run -- ")));
+        for command in commands {
+            understood(&page, command);
+            number += 1;
         }
+    }
+    assert!(number > 60, "only {number} commands were found");
+}
+
+/// `command` is as it stands in `page`, without the program's name.
+fn understood(page: &Path, command: &str) {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let is_name = |word: &&&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
+    // `weft COMMAND --help` speaks of all of them.
+    let Some(first) = words.first().filter(is_name) else { return };
+    let has_more = ["lab", "show", "clear"].contains(first);
+    let depth = if has_more && words.get(1).is_some_and(|word| is_name(&word)) { 2 } else { 1 };
+    let help = Command::new(env!("CARGO_BIN_EXE_weft")).args(&words[..depth]).arg("--help").output().unwrap();
+    let text = String::from_utf8_lossy(&help.stdout);
+    let page = page.display();
+    assert!(help.status.success(), "{page}: `weft {command}`: {}", String::from_utf8_lossy(&help.stderr));
+    let options = words.iter().take_while(|word| **word != "weft").filter(|word| word.starts_with("--"));
+    for option in options.filter(|option| **option != "--") {
+        assert!(text.contains(option), "{page}: `weft {command}`: its help knows no {option}");
     }
 }
