@@ -175,7 +175,7 @@ fn outcome(lab: &Lab, site: &str) -> Result<(BTreeSet<String>, Vec<String>)> {
 /// Whatever the router is set to, and on kernel WireGuard, too.
 #[test]
 fn forged_packets_of_a_lan_host_stay_at_its_site() -> Result<()> {
-    let lab = Lab::up("t-forge", &mesh::triangle("t-forge"))?;
+    let lab = Lab::up("t-forged", &mesh::triangle("t-forged"))?;
     let own = lab.lan_host("taipei")?;
     lab.await_ping("taipei-lan", lab.lan_host("osaka")?, SETTLED)?;
     lab.await_ping("taipei-lan", lab.lan_host("seoul")?, SETTLED)?;

@@ -1,7 +1,8 @@
 //! Tests with real kernels, real packets and real peers: network namespaces, FRR, BIRD, tshark, a virtual machine.
 //!
 //! They need root and the packages that `./test` installs; without them they fail and say what is missing. Each uses a
-//! mesh name of its own, so that one test's leftovers are never another's.
+//! mesh name of its own, so that one test's leftovers are never another's. None is the beginning of another's with a hyphen
+//! after it: tests that run side by side would take each other's namespaces for leftovers.
 
 mod addresses;
 mod capture;
