@@ -1,7 +1,6 @@
 //! The daemon ends and comes back, or does not: packets that go through a router, to it and from it all the while.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::harness::lab::{Lab, WEFT};
 use crate::harness::mesh;
-use crate::harness::process::output_of;
+use crate::harness::process::{has_ended, output_of};
 use crate::harness::streams::Streams;
 use crate::harness::wait::eventually;
 
@@ -47,8 +46,7 @@ fn end(lab: &Lab, site: &str, signal: Signal) -> Result<Duration> {
     let pid = lab.daemon(site)?;
     let begin = Instant::now();
     kill(pid, signal)?;
-    let exe = PathBuf::from(format!("/proc/{pid}/exe"));
-    eventually("the daemon to end", END, || Ok(std::fs::read_link(&exe).is_err().then_some(())))?;
+    eventually("the daemon to end", END, || Ok(has_ended(pid).then_some(())))?;
     Ok(begin.elapsed())
 }
 

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::harness::lab::Lab;
 use crate::harness::mesh;
 use crate::harness::netns::in_netns;
 use crate::harness::ping::Stream;
+use crate::harness::process::has_ended;
 use crate::harness::wait::{allowed, eventually};
 
 const SETTLED: Duration = Duration::from_secs(20);
@@ -117,8 +117,7 @@ fn neither_answers_of_an_uplink_nor_the_way_by_another_site_suffer_from_a_restar
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let pid = lab.daemon("taipei")?;
         kill(pid, signal)?;
-        let exe = PathBuf::from(format!("/proc/{pid}/exe"));
-        eventually("the daemon to end", SETTLED, || Ok(std::fs::read_link(&exe).is_err().then_some(())))?;
+        eventually("the daemon to end", SETTLED, || Ok(has_ended(pid).then_some(())))?;
         lab.start_what_is_missing()?;
         lab.await_full()?;
         let (from_inward, from_outward) = (inward.sent(), outward.sent());

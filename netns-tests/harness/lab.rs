@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::netns::ip;
-use super::process::{output_of, success, tail};
+use super::process::{has_ended, output_of, success, tail};
 use super::wait::{allowed, eventually};
 
 /// The program under test.
@@ -254,8 +254,7 @@ impl Lab {
     pub fn kill_daemon(&self, site: &str) -> Result<()> {
         let pid = self.daemon(site)?;
         kill(pid, Signal::SIGKILL).with_context(|| format!("killing {pid}"))?;
-        let proc = PathBuf::from(format!("/proc/{pid}/exe"));
-        eventually("the daemon to be gone", Duration::from_secs(5), || Ok((!proc.exists()).then_some(())))
+        eventually("the daemon to be gone", Duration::from_secs(5), || Ok(has_ended(pid).then_some(())))
     }
 
     /// Ends the site's daemon as `systemctl restart` does, and starts `program` in its place: the same arguments, in the same namespaces.
@@ -269,9 +268,7 @@ impl Lab {
         let [net, mounts] = namespaces.map(|file| file.context("opening the namespaces of a daemon"));
         let (net, mounts) = (net?, mounts?);
         kill(pid, Signal::SIGTERM).with_context(|| format!("ending {pid}"))?;
-        eventually(&format!("{site}'s daemon to end"), END, || {
-            Ok(fs::read_link(proc.join("exe")).is_err().then_some(()))
-        })?;
+        eventually(&format!("{site}'s daemon to end"), END, || Ok(has_ended(pid).then_some(())))?;
         let log = File::options().append(true).open(self.state_of(site).join("log")).context("opening the log")?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);

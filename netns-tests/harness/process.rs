@@ -146,6 +146,16 @@ impl Drop for Background {
     }
 }
 
+/// Whether the process has ended and what it had open is closed, so that nothing is locked by it any more. `/proc/PID/exe` is gone before that,
+/// and a process of several threads is a zombie as soon as its first thread has ended.
+pub fn has_ended(pid: Pid) -> bool {
+    let proc = PathBuf::from(format!("/proc/{pid}"));
+    let Ok(stat) = fs::read_to_string(proc.join("stat")) else { return true };
+    // The name of a process is in parentheses; its state comes after them (proc_pid_stat(5)).
+    let is_zombie = stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with(['Z', 'X']));
+    is_zombie && fs::read_dir(proc.join("task")).map_or(true, |threads| threads.count() <= 1)
+}
+
 /// The end of the file at `path`, or why it cannot be shown.
 pub fn tail(path: &Path) -> String {
     let read = || -> std::io::Result<String> {
