@@ -4,19 +4,19 @@
 
 use std::fmt;
 
-use crate::adjacency::{Neighbor, RetransmissionList};
-use crate::databases::{Databases, Domain, LsaPlace};
-use crate::dr_election::Designated;
+use crate::state::neighbor::{Neighbor, RetransmissionList};
+use crate::state::databases::{Databases, Domain, LsaPlace};
+use crate::machine::dr_election::Designated;
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborKey, Prefix};
-use crate::interface::Interface;
-use crate::interface_machine::InterfaceState;
-use crate::lsdb::Entry;
-use crate::nssa::Translator;
-use crate::retransmission::FLOOD_WINDOW;
-use crate::stub_router::StubRouterState;
-use crate::timers::TimerKey;
+use crate::interface::machinery::Interface;
+use crate::machine::interface::InterfaceState;
+use crate::state::lsdb::Entry;
+use crate::origination::nssa::Translator;
+use crate::flooding::retransmission::FLOOD_WINDOW;
+use crate::origination::stub_router::StubRouterState;
+use crate::state::timers::TimerKey;
 use crate::wire::Options;
 
 /// At most so many violations are told; the first ones tell.

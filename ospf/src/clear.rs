@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborKey, RouterId};
-use crate::neighbor::NeighborEvent;
+use crate::machine::neighbor::NeighborEvent;
 
 impl Engine {
     /// Forgets neighbours (KillNbr) and says so by a hello that does not list them, which they answer.

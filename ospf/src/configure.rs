@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
-use crate::databases::{Domain, LsaPlace};
-use crate::departed::Departed;
+use crate::state::databases::{Domain, LsaPlace};
+use crate::flooding::departed::Departed;
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
-use crate::interface::{Interface, Link};
-use crate::interface_machine::InterfaceEvent;
+use crate::interface::machinery::{Interface, Link};
+use crate::machine::interface::InterfaceEvent;
 use crate::io::LinkState;
-use crate::requests::InFlight;
-use crate::restart::{Restart, RestartExit};
-use crate::retransmission::FLOOD_WINDOW;
-use crate::self_originated::KeptOwn;
-use crate::site_lsas::SiteLsas;
-use crate::wishes::Wishes;
+use crate::exchange::requests::InFlight;
+use crate::restart::restarter::{Restart, RestartExit};
+use crate::flooding::retransmission::FLOOD_WINDOW;
+use crate::flooding::self_originated::KeptOwn;
+use crate::flooding::site_lsas::SiteLsas;
+use crate::origination::wishes::Wishes;
 
 /// What a change asks of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

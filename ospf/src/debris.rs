@@ -3,10 +3,10 @@
 //! Nothing here is looked at any more.
 
 use crate::engine::Engine;
-use crate::lsdb::Lsdb;
-use crate::origination::Originations;
+use crate::state::lsdb::Lsdb;
+use crate::origination::scheduler::Originations;
 use crate::route::Calculation;
-use crate::timers::Timers;
+use crate::state::timers::Timers;
 use crate::work::Unit;
 
 /// What is to be freed.

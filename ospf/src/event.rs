@@ -4,15 +4,15 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::{KeyId, KeyStanding};
-use crate::helper::{HelperExit, HelperRefusal};
+use crate::restart::helper::{HelperExit, HelperRefusal};
 use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
-use crate::interface_machine::InterfaceState;
+use crate::machine::interface::InterfaceState;
 use crate::limits::Limit;
-use crate::opaque::{OpaqueRefusal, OpaqueScope};
-use crate::progress::Stall;
+use crate::origination::opaque::{OpaqueRefusal, OpaqueScope};
+use crate::exchange::progress::Stall;
 use crate::refusal::{LsaRefusal, Refusal};
-use crate::restart::RestartExit;
-use crate::stub_router::StubRouterState;
+use crate::restart::restarter::RestartExit;
+use crate::origination::stub_router::StubRouterState;
 use crate::wire::{EncodeError, RestartReason};
 
 /// Neighbour states (RFC 2328 §10.1), in order.

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 
 use crate::engine::Engine;
-use crate::interface::Interface;
+use crate::interface::machinery::Interface;
 
 impl Engine {
     /// Hashes all that decides what this engine does from now on, but for its configuration and the state of its links: two engines

@@ -6,17 +6,17 @@
 //!
 //! Part of the room for LSAs is kept for those of guards ([`crate::Policy::guards`]) and of this router itself: who speaks on an open link
 //! may fill the rest with whatever it makes up, but not displace them. LSAs that it makes up in the name of a guard are not taken
-//! ([`crate::site_lsas`]). Of routes those of guards come first.
+//! ([`crate::flooding::site_lsas`]). Of routes those of guards come first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::databases::{Domain, LsaPlace};
+use crate::state::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::{Event, NeighborState};
 use crate::ids::{AreaId, NeighborKey};
-use crate::neighbor::NeighborEvent;
+use crate::machine::neighbor::NeighborEvent;
 use crate::route::{Changes, RoutingTable};
-use crate::router_lsa::MAX_ROUTER_LINKS;
+use crate::origination::router_lsa::MAX_ROUTER_LINKS;
 
 /// A limit that was reached is taken for left when there is no more than this part of it, in percent: a change or two does not reach it again.
 const LEFT_AT: usize = 90;
@@ -247,7 +247,7 @@ impl Engine {
             Limit::Lsas => (self.databases.len(), self.config.limits.lsas),
             Limit::LsdbOctets => (self.databases.octets(), self.config.limits.lsdb_octets),
             Limit::LsasOfArea(area) => {
-                let stored = self.databases.domain(Domain::Area(area)).map_or(0, crate::lsdb::Lsdb::len);
+                let stored = self.databases.domain(Domain::Area(area)).map_or(0, crate::state::lsdb::Lsdb::len);
                 (stored, self.config.limits.lsas_per_area)
             }
             Limit::Routes => (self.limit_states.routes, self.config.limits.routes),

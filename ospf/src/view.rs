@@ -5,18 +5,18 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::{Authentication, KeyAlgorithm, KeyId, KeyStanding, NetworkType, SpfDelay};
-use crate::counters::Counters;
-use crate::databases::{Domain, LsaPlace};
+use crate::state::counters::Counters;
+use crate::state::databases::{Domain, LsaPlace};
 use crate::engine::Engine;
 use crate::event::NeighborState;
 use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
-use crate::interface_machine::InterfaceState;
+use crate::machine::interface::InterfaceState;
 use crate::io::{Addressing, Nexthop, Route, RouteKind};
 use crate::refusal::Refusal;
 use crate::route::{Refused, VirtualLinkObstacle};
-use crate::site_lsas::SiteLsasView;
-use crate::spf_delay::SpfState;
-use crate::timers::TimerKey;
+use crate::flooding::site_lsas::SiteLsasView;
+use crate::machine::spf_delay::SpfState;
+use crate::state::timers::TimerKey;
 use crate::wire::{Lsa, Options, RouterFlags};
 
 /// A neighbour at present.
@@ -223,7 +223,7 @@ impl Engine {
     /// All configured interfaces, by id.
     pub fn interfaces(&self) -> impl Iterator<Item = InterfaceView> {
         self.interfaces.iter().map(|(&id, interface)| {
-            let full = |neighbor: &&crate::adjacency::Neighbor| neighbor.state == NeighborState::Full;
+            let full = |neighbor: &&crate::state::neighbor::Neighbor| neighbor.state == NeighborState::Full;
             InterfaceView {
                 interface: id,
                 name: interface.config.name.clone(),

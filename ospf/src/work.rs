@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::timers::TimerKey;
+use crate::state::timers::TimerKey;
 
 /// How long after an input the next slice is done: at the next tick, and later than now.
 const NEXT_SLICE: Duration = Duration::from_micros(1);

@@ -11,11 +11,11 @@ use super::partial::Which;
 use super::policy::{Judge, Verdict};
 use super::spf::Leg;
 use super::table::Refused;
-use crate::area::ExternalRouting;
+use crate::origination::area::ExternalRouting;
 use crate::config::{AreaKind, ExternalMetric, Summaries};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
-use crate::lsdb;
+use crate::state::lsdb;
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, Options, RouterFlags};
 
 /// What AS-external- and Type-7 LSAs give.

@@ -17,7 +17,7 @@ use super::table::Refused;
 use crate::config::{AreaKind, Rfc1583Compatibility};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::RouteKind;
-use crate::lsdb;
+use crate::state::lsdb;
 use crate::wire::{LS_INFINITY, LsaBody, RouterFlags};
 
 /// What Summary-LSAs add to [`InternalRoutes`], and what they improve.

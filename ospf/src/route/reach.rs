@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::graph::{Graph, Node};
 use crate::ids::{AreaId, LsaType, RouterId};
-use crate::lsdb::Lsdb;
+use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{LS_INFINITY, LsaBody};
 

@@ -13,7 +13,7 @@ use super::policy::Judge;
 use super::spf::Tree;
 use crate::config::Policy;
 use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix, RouterId};
-use crate::lsdb::Lsdb;
+use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{LsaBody, RouterLink, RouterLinkKind, RouterLsa};
 

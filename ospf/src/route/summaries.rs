@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::inter_area::Inside;
 use super::ranges::range_of;
 use super::table::Calculation;
-use crate::area::ExternalRouting;
+use crate::origination::area::ExternalRouting;
 use crate::config::{AreaKind, Config, NssaConfig, Summaries};
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 use crate::io::RouteKind;

@@ -9,7 +9,7 @@ use crate::config::{
     Advertise, AreaKind, AreaRange, External, ExternalMetric, NssaConfig, Policy, Summaries, Unlisted,
 };
 use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId, SequenceNumber};
-use crate::lsdb::Lsdb;
+use crate::state::lsdb::Lsdb;
 use crate::random::Random;
 use crate::route::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInputs, VirtualEnd};
 use crate::wire::{
