@@ -2,65 +2,24 @@
 //!
 //! Each rule is a sentence. A rule that does not hold is a bug of the engine's, never a peer's doing.
 
-use std::fmt;
-
-use crate::state::neighbor::{Neighbor, RetransmissionList};
-use crate::state::databases::{Databases, Domain, LsaPlace};
-use crate::machine::dr_election::Designated;
-use crate::engine::Engine;
-use crate::event::NeighborState;
-use crate::ids::{InterfaceId, NeighborKey, Prefix};
-use crate::interface::machinery::Interface;
-use crate::machine::interface::InterfaceState;
-use crate::state::lsdb::Entry;
-use crate::origination::nssa::Translator;
+use crate::event::StubRouterState;
 use crate::flooding::retransmission::FLOOD_WINDOW;
-use crate::origination::stub_router::StubRouterState;
+use crate::ids::{Domain, InterfaceId, LsaPlace, NeighborKey, Prefix};
+use crate::machine::dr_election::Designated;
+use crate::machine::interface::InterfaceState;
+use crate::machine::neighbor::NeighborState;
+use crate::state::databases::Databases;
+use crate::state::engine::Engine;
+use crate::state::findings::{Findings, Violation};
+use crate::state::interface::Interface;
+use crate::state::lsdb::Entry;
+use crate::state::neighbor::{Neighbor, RetransmissionList};
 use crate::state::timers::TimerKey;
+use crate::state::translator::Translator;
 use crate::wire::Options;
-
-/// At most so many violations are told; the first ones tell.
-pub const MAX_VIOLATIONS: usize = 20;
 
 /// Neighbours that a hello in the largest IP packet lists. The bound is the MTU's, which may have become smaller.
 const MOST_NEIGHBORS: usize = (65_535 - 20 - 24 - 20) / 4;
-
-/// A rule that does not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The rule, a sentence.
-    pub rule: &'static str,
-    /// Where, and what was found instead.
-    pub found: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not so: {} ({})", self.rule, self.found)
-    }
-}
-
-/// What has been found so far.
-#[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<Violation>);
-
-impl Findings {
-    fn into_result(self) -> Result<(), Vec<Violation>> {
-        if self.is_empty() { Ok(()) } else { Err(self.0) }
-    }
-
-    /// Whether every rule held.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Holds a rule against the facts.
-    pub(crate) fn demand(&mut self, holds: bool, rule: &'static str, found: impl FnOnce() -> String) {
-        if !holds && self.0.len() < MAX_VIOLATIONS {
-            self.0.push(Violation { rule, found: found() });
-        }
-    }
-}
 
 impl Engine {
     /// Checks every invariant. Its cost grows with the databases, checksums of all LSAs included.

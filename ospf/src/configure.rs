@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
-use crate::state::databases::{Domain, LsaPlace};
-use crate::flooding::departed::Departed;
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
-use crate::ids::{AreaId, InterfaceId, NeighborKey};
-use crate::interface::machinery::{Interface, Link};
-use crate::machine::interface::InterfaceEvent;
-use crate::io::LinkState;
-use crate::exchange::requests::InFlight;
-use crate::restart::restarter::{Restart, RestartExit};
+use crate::event::{Event, RestartExit};
 use crate::flooding::retransmission::FLOOD_WINDOW;
-use crate::flooding::self_originated::KeptOwn;
-use crate::flooding::site_lsas::SiteLsas;
-use crate::origination::wishes::Wishes;
+use crate::ids::{AreaId, Domain, InterfaceId, LsaPlace, NeighborKey};
+use crate::io::LinkState;
+use crate::machine::interface::InterfaceEvent;
+use crate::machine::neighbor::NeighborState;
+use crate::state::departed::Departed;
+use crate::state::engine::Engine;
+use crate::state::in_flight::InFlight;
+use crate::state::interface::{Interface, Link};
+use crate::state::kept_own::KeptOwn;
+use crate::state::restart::Restart;
+use crate::state::site_lsas::SiteLsas;
+use crate::state::wishes::Wishes;
 
 /// What a change asks of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,21 +3,21 @@
 //! Bytes, link events, configuration and the present time go in; packets to send, route changes and events come out.
 //! The engine does no I/O, reads no clock and no randomness, and gives the same outputs for the same inputs and seed.
 //!
-//! Start with [`Engine`]. The files follow the chapters of RFC 2328:
+//! Start with [`Engine`]: `engine` hands each input to its chapter. The folders follow RFC 2328:
 //!
-//! - `area` (§6)
-//! - `receive` and `send` (§8), `interface_machine`, `interface`, `dr_election` and `hello` (§9, §10.5), `nonbroadcast` (§9.5.1),
-//!   `second_speaker`, `virtual_link` (§15)
-//! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9), `pacing` (RFC 4222), `answers`
-//! - `origination`, `router_lsa`, `network_lsa`, `summary_lsa`, `external_lsa`, `link_state_ids`, `wishes` (§12.4, appendix E), `nssa` (RFC 3101), `stub_router` (RFC 6987), `opaque` (RFC 5250)
-//! - `flooding`, `early`, `self_originated`, `site_lsas`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
-//! - `calculation`, `pass` and `route` (§16), `spf_delay` (RFC 8405)
-//! - `wire` (appendix A), `authentication` (appendix D)
-//! - `helper` and `restart` (RFC 3623)
+//! - `state`: what a router knows, the fields of the engine and their types. It names no chapter below.
+//! - `machine`: state machines and elections as functions of values (§9.3, §9.4, §10.3; RFC 8405)
+//! - `interface`: interfaces and hellos, packets in and out (§8, §9, §10.5), virtual links (§15)
+//! - `exchange`: neighbours and the exchange of databases (§10; RFC 4222)
+//! - `origination`: this router's own LSAs (§12.4, appendix E), areas (§6), NSSAs (RFC 3101), stub routers (RFC 6987), opaque LSAs (RFC 5250)
+//! - `flooding`: flooding and aging (§13, §14; RFC 1793 §2.3)
+//! - `calculation`: when routes are calculated; `route`: the calculation itself (§16)
+//! - `restart`: graceful restart, and leaving for good (RFC 3623)
+//! - `wire` (appendix A), `authentication` (appendix D), `config` (appendix C)
+//!
+//! `work` cuts what grows with the databases into slices, `limits` guards them, `check` asserts what always holds, `view` shows the state.
 //!
 //! "Deviates:" says where and why it is not as the RFC has it; simulators switch that off (`config::conduct`).
-//!
-//! `work` cuts what grows with the databases into slices, `debris` is freed so. `lsdb` and `databases` hold what the chapters share; `limits` guards them; `check` says what always holds.
 
 #![forbid(unsafe_code)]
 
@@ -27,7 +27,6 @@ mod check;
 mod clear;
 mod config;
 mod configure;
-mod debris;
 mod engine;
 mod event;
 mod exchange;
@@ -52,29 +51,23 @@ pub mod wire;
 mod work;
 
 pub use authentication::Redaction;
-pub use check::{MAX_VIOLATIONS, Violation};
 pub use config::*;
-pub use state::counters::Counters;
-pub use state::databases::{Domain, LsaPlace};
-pub use engine::Engine;
 pub use event::*;
-pub use restart::helper::{HelperExit, HelperRefusal};
 pub use ids::*;
-pub use machine::interface::InterfaceState;
 pub use io::*;
-pub use limits::{Limit, LimitState, LimitView};
-pub use origination::opaque::{MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS, OpaqueRefusal, OpaqueScope};
-pub use exchange::progress::Stall;
-pub use flooding::reachability::UnreachableView;
-pub use refusal::*;
-pub use restart::restarter::RestartExit;
-pub use route::VirtualLinkObstacle;
-pub use origination::router_lsa::MAX_ROUTER_LINKS;
-pub use flooding::site_lsas::SiteLsasView;
+pub use machine::interface::InterfaceState;
+pub use machine::neighbor::NeighborState;
 pub use machine::spf_delay::SpfState;
-pub use origination::stub_router::{MAX_LINK_METRIC, StubRouterState};
-pub use time::Instant;
+pub use origination::opaque::{MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS};
+pub use origination::router_lsa::MAX_ROUTER_LINKS;
+pub use origination::stub_router::MAX_LINK_METRIC;
+pub use refusal::*;
+pub use route::VirtualLinkObstacle;
+pub use state::counters::Counters;
+pub use state::engine::Engine;
+pub use state::findings::{MAX_VIOLATIONS, Violation};
 pub use state::timers::TimerKey;
+pub use time::Instant;
 pub use view::*;
 
 #[cfg(test)]

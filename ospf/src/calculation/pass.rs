@@ -8,37 +8,12 @@
 //! - A pass that has begun is finished, however often the databases change meanwhile; the next begins no earlier than that, and when its
 //!   delay (RFC 8405) is over.
 
-use crate::calculation::schedule::Consequence;
-use crate::engine::Engine;
 use crate::event::Event;
 use crate::io::Output;
-use crate::route::{Affected, Changes, Made, Refused};
-use crate::work::Unit;
-
-/// Where it stands.
-#[derive(Debug, Clone)]
-pub(crate) struct Pass {
-    affected: Affected,
-    changes: Changes,
-    stage: Stage,
-    scope: Scope,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Search,
-    Calculate,
-    PutOut,
-}
-
-/// What a pass may have changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    /// Paths inside the AS, on which more depends than routes.
-    Inside,
-    /// Routes to destinations outside the AS alone.
-    Externals,
-}
+use crate::route::{Changes, Made, Refused};
+use crate::state::calculation::{Consequence, Pass, Scope, Stage};
+use crate::state::engine::Engine;
+use crate::state::work::Unit;
 
 /// What has become of a calculation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

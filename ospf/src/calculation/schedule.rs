@@ -5,70 +5,18 @@
 use std::collections::BTreeSet;
 
 use crate::config::NetworkType;
-use crate::state::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::ids::{AreaId, LsaType, Prefix};
-use crate::interface::machinery::Interface;
+use crate::ids::{AreaId, Domain, LsaPlace, LsaType, Prefix};
 use crate::io::Addressing;
-use crate::state::lsdb::{Entry, Lsdb};
-use crate::calculation::pass::Pass;
+use crate::origination::router_lsa::link_data;
 use crate::route::{
     Adjacency, AreaInputs, Calculation, Connected, Destination, Parts, Peer, RouteInputs, RouterChange, VirtualEnd,
 };
-use crate::origination::router_lsa::link_data;
-use crate::machine::spf_delay::SpfBackoff;
+use crate::state::calculation::Consequence;
+use crate::state::engine::Engine;
+use crate::state::interface::Interface;
+use crate::state::lsdb::{Entry, Lsdb};
 use crate::state::timers::TimerKey;
 use crate::wire::{LsaBody, LsaHeader};
-
-/// When the next calculation is due, and what the last one gave.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct CalculationState {
-    pub(crate) backoff: SpfBackoff,
-    pub(crate) latest: Calculation,
-    /// What has changed since its beginning.
-    pub(crate) pending: Consequence,
-    /// The calculation that is under way: paths inside the AS are those of `latest`, routes are not yet.
-    pub(crate) pass: Option<Pass>,
-    /// Number of calculations that were begun so far.
-    pub(crate) runs: u64,
-    /// How many of these looked at a few destinations only.
-    pub(crate) partial_runs: u64,
-}
-
-/// To so many destinations inside the AS at the most paths are calculated one by one.
-const MAX_PARTIAL: usize = 256;
-
-/// So many changed destinations outside the AS are remembered at the most.
-const MAX_EXTERNALS: usize = 65_536;
-
-/// What a change in the databases does to routes, or several together do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Consequence {
-    /// Any of them may be another one.
-    Anything,
-    /// Those that these parts of a calculation give; none at all if there are none.
-    Parts(Parts),
-}
-
-impl Default for Consequence {
-    fn default() -> Self {
-        Self::Parts(Parts::default())
-    }
-}
-
-impl Consequence {
-    fn join(&mut self, other: Self) {
-        match (&mut *self, other) {
-            (Self::Anything, _) => {}
-            (Self::Parts(parts), Self::Parts(more))
-                if parts.inside.len() <= MAX_PARTIAL && parts.externals.len() <= MAX_EXTERNALS =>
-            {
-                parts.extend(more);
-            }
-            (Self::Parts(_), _) => *self = Self::Anything,
-        }
-    }
-}
 
 impl Engine {
     /// What it does to routes that an LSA is about to be installed, if it says something new (§13.2).

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use crate::state::neighbor::{LONGEST_UNDER_WAY, Received, Role, SummaryList, SummaryNext};
-use crate::exchange::answers::DESCRIPTION_ANSWERS;
 use crate::config::Deviation;
-use crate::state::databases::Databases;
-use crate::engine::Engine;
-use crate::event::NeighborState;
 use crate::ids::NeighborKey;
-use crate::interface::machinery::Interface;
-use crate::state::lsdb::Lsdb;
-use crate::machine::neighbor::NeighborEvent;
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
 use crate::refusal::Refusal;
-use crate::flooding::site_lsas::Bringer;
+use crate::state::answers::DESCRIPTION_ANSWERS;
+use crate::state::databases::Databases;
+use crate::state::engine::Engine;
+use crate::state::interface::Interface;
+use crate::state::lsdb::Lsdb;
+use crate::state::neighbor::{LONGEST_UNDER_WAY, Received, Role, SummaryList, SummaryNext};
+use crate::state::site_lsas::Bringer;
 use crate::state::timers::TimerKey;
 use crate::wire::{
     DATABASE_DESCRIPTION_FIXED_LEN, DatabaseDescription, DdFlags, LSA_HEADER_LEN, LsaHeader, Options, PacketBody,

@@ -1,6 +1,5 @@
 //! Neighbours and the exchange of databases (§10).
 
-pub(crate) mod answers;
 pub(crate) mod description;
 pub(crate) mod pacing;
 pub(crate) mod progress;

@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use crate::config::Deviation;
-use crate::engine::Engine;
-use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborKey};
-use crate::time::Instant;
+use crate::machine::neighbor::NeighborState;
+use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
+use crate::time::Instant;
 use crate::wire::DatabaseDescription;
 
 /// So many exchanges are begun at once. Linux's default receive buffer holds some 90 packets of a full MTU; each exchange has one Database

@@ -8,28 +8,11 @@
 //!
 //! Without a bound there is no guard: a simulator shall see what does not come to an end.
 
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
+use crate::event::{Event, Stall};
 use crate::ids::NeighborKey;
-use crate::machine::neighbor::NeighborEvent;
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
+use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
-
-/// What has not come forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stall {
-    /// An adjacency is in this state, with so many LSAs requested.
-    Forming {
-        /// ExStart, Exchange or Loading.
-        state: NeighborState,
-        /// LSAs requested of the neighbour that have not come.
-        requests: usize,
-    },
-    /// The neighbour acknowledges none of so many LSAs.
-    Unacknowledged {
-        /// LSAs sent to it and not acknowledged.
-        lsas: usize,
-    },
-}
 
 /// Whether an adjacency is begun and not complete.
 fn is_striving(state: NeighborState) -> bool {

@@ -3,15 +3,13 @@
 //! Several exchanges at once ask each LSA of one neighbour only, and no more at a time than a receive buffer holds; answers leave in
 //! bursts of that size, too, whatever the neighbour asks for at once.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::config::Deviation;
-use crate::state::databases::{Databases, Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::event::NeighborState;
-use crate::ids::{LsaKey, NeighborKey};
-use crate::machine::neighbor::NeighborEvent;
+use crate::ids::{Domain, LsaKey, NeighborKey};
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
+use crate::state::databases::Databases;
+use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
 use crate::wire::{PacketBody, REQUEST_LEN};
 
@@ -35,37 +33,6 @@ const MAX_REPLIES: usize = 8192;
 /// FRR 8.4 asks for more only when an answer comes in Loading: if its first request is answered in Exchange, the next follows
 /// RxmtInterval later.
 const REPLY_HOLD: Duration = Duration::from_millis(100);
-
-/// Requests of all neighbours together.
-#[derive(Debug, Clone, Default, Hash)]
-pub(crate) struct InFlight {
-    /// Of whom each LSA was requested that has not come yet.
-    asked: BTreeMap<LsaPlace, NeighborKey>,
-    /// Neighbours whose request list has lost something since they were asked.
-    touched: BTreeSet<NeighborKey>,
-}
-
-impl InFlight {
-    /// An LSA has come, from wherever.
-    pub(crate) fn arrived(&mut self, place: LsaPlace) {
-        self.asked.remove(&place);
-    }
-
-    /// Of whom LSAs were requested that have not come yet.
-    pub(crate) fn asked(&self) -> impl Iterator<Item = (LsaPlace, NeighborKey)> {
-        self.asked.iter().map(|(&place, &key)| (place, key))
-    }
-
-    /// Whether nobody is left to be asked for more.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.touched.is_empty()
-    }
-
-    /// A neighbour's request list has lost something.
-    pub(crate) fn touch(&mut self, key: NeighborKey) {
-        self.touched.insert(key);
-    }
-}
 
 impl Engine {
     /// Requests what is wanted of a neighbour, unless an answer is awaited (§10.9); when nothing is wanted any more, Loading is done.

@@ -1,12 +1,11 @@
 //! Carries out what the neighbour machine says (RFC 2328 §10.3).
 
-use crate::state::neighbor::Neighbor;
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
-use crate::restart::helper::HelperExit;
+use crate::event::{Event, HelperExit};
 use crate::ids::NeighborKey;
 use crate::machine::interface::InterfaceEvent;
-use crate::machine::neighbor::{Action, NeighborEvent, transition};
+use crate::machine::neighbor::{Action, NeighborEvent, NeighborState, transition};
+use crate::state::engine::Engine;
+use crate::state::neighbor::Neighbor;
 use crate::state::timers::TimerKey;
 
 impl Engine {

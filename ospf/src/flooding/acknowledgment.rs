@@ -3,15 +3,15 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::state::neighbor::LONGEST_UNDER_WAY;
-use crate::exchange::answers::{ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW};
 use crate::config::Deviation;
-use crate::state::databases::Databases;
-use crate::engine::Engine;
-use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::flooding::retransmission::ARRIVAL_MARGIN;
+use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::interface::send::Destination;
-use crate::flooding::site_lsas::Bringer;
+use crate::state::answers::{ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW};
+use crate::state::databases::Databases;
+use crate::state::engine::Engine;
+use crate::state::neighbor::LONGEST_UNDER_WAY;
+use crate::state::site_lsas::Bringer;
 use crate::state::timers::TimerKey;
 use crate::wire::{LSA_HEADER_LEN, LsaHeader, MIN_LS_ARRIVAL, PacketBody};
 

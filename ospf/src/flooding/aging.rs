@@ -3,61 +3,24 @@
 //! Deviates: §14 verifies the checksum of each LSA every CheckAge seconds to find memory that went bad. LSAs are shared, immutable bytes
 //! here, and nothing but the hardware could change them; they are verified when they come.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::state::databases::LsaPlace;
-use crate::engine::Engine;
+use crate::ids::LsaPlace;
+use crate::state::engine::Engine;
 use crate::state::lsdb::Change;
-use crate::time::Instant;
+use crate::state::removals::{Removals, Sweep};
 use crate::state::timers::TimerKey;
+use crate::state::work::Unit;
+use crate::time::Instant;
 use crate::wire::MAX_AGE;
-use crate::work::Unit;
 
 /// LSAs with DoNotAge are looked at so often.
 const DO_NOT_AGE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// So many at a time; the next follow after a moment.
 const DO_NOT_AGE_AT_ONCE: usize = 256;
+
 const DO_NOT_AGE_STEP: Duration = Duration::from_millis(100);
-
-/// LSAs at MaxAge that may perhaps be removed: each is looked at when something has happened to it, and all of them when something has
-/// happened to a neighbour.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Removals {
-    /// Those that have reached MaxAge, or have left a retransmission list.
-    candidates: BTreeSet<LsaPlace>,
-    sweep: Sweep,
-    /// How far LSAs with DoNotAge have been looked at this time.
-    do_not_age: Option<LsaPlace>,
-}
-
-/// Whether all LSAs at MaxAge have to be looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Sweep {
-    #[default]
-    Done,
-    /// From the first on.
-    Due,
-    /// What comes after this one.
-    After(LsaPlace),
-}
-
-impl Removals {
-    /// An LSA is at MaxAge, or has left a retransmission list and may be.
-    pub(crate) fn note(&mut self, place: LsaPlace) {
-        self.candidates.insert(place);
-    }
-
-    /// A neighbour has changed its state: all LSAs may have been waiting for it.
-    pub(crate) fn note_all(&mut self) {
-        self.sweep = Sweep::Due;
-    }
-
-    fn is_done(&self) -> bool {
-        self.candidates.is_empty() && self.sweep == Sweep::Done
-    }
-}
 
 impl Engine {
     /// Whatever has reached MaxAge by now is flooded (§14), and not used for routes any more.

@@ -4,19 +4,19 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::config::Deviation;
-use crate::state::databases::{Databases, LsaPlace};
-use crate::flooding::early::Kept;
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
-use crate::ids::{LsaType, NeighborId, NeighborKey, RouterId, SequenceNumber};
-use crate::interface::machinery::Interface;
+use crate::event::Event;
+use crate::ids::{LsaPlace, LsaType, NeighborId, NeighborKey, RouterId, SequenceNumber};
 use crate::machine::interface::InterfaceState;
-use crate::state::lsdb::{Change, Entry};
-use crate::machine::neighbor::NeighborEvent;
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
 use crate::refusal::LsaRefusal;
-use crate::flooding::site_lsas::Bringer;
-use crate::time::Instant;
+use crate::state::databases::Databases;
+use crate::state::early::Kept;
+use crate::state::engine::Engine;
+use crate::state::interface::Interface;
+use crate::state::lsdb::{Change, Entry};
+use crate::state::site_lsas::Bringer;
 use crate::state::timers::TimerKey;
+use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, Options};
 
 /// By so many seconds more of age a copy is known to have been made MinLSArrival earlier at least: a second of rounding on each side.

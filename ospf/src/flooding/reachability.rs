@@ -3,50 +3,14 @@
 //!
 //! It keeps what the calculations reached, a set of routers; LSAs are looked at when it is asked only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::state::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::ids::{AreaId, RouterId};
+use crate::ids::{Domain, LsaPlace, RouterId};
+use crate::state::engine::Engine;
 use crate::time::Instant;
+use crate::view::UnreachableView;
 use crate::wire::MAX_AGE;
-
-/// Routers that were reached, and those that are no longer.
-#[derive(Debug, Clone, Default, Hash)]
-pub(crate) struct Reachability {
-    reached: BTreeSet<RouterId>,
-    /// When the calculation was that did not reach a router any more; kept as long as its LSAs can be.
-    lost: BTreeMap<RouterId, Instant>,
-}
-
-/// A router that cannot be reached, and its LSAs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnreachableView {
-    /// The Advertising Router.
-    pub router_id: RouterId,
-    /// How long it has not been reached; of one that never was, how long there have been LSAs of it.
-    pub unreachable_for: Duration,
-    /// Number of its LSAs, in all databases.
-    pub lsas: usize,
-    /// Octets of its LSAs, headers included.
-    pub octets: usize,
-    /// Number of its LSAs in the database of each area.
-    pub lsas_of_area: BTreeMap<AreaId, usize>,
-    /// Until its youngest LSA reaches MaxAge, if it is not refreshed.
-    pub gone_in: Duration,
-}
-
-impl Reachability {
-    fn update(&mut self, reached: BTreeSet<RouterId>, now: Instant) {
-        let kept = Duration::from_secs(MAX_AGE.into());
-        // Whoever is not among them has been unreachable for longer than that.
-        self.lost.retain(|router, since| !reached.contains(router) && now.saturating_since(*since) <= kept);
-        let lost = self.reached.difference(&reached).map(|router| (*router, now));
-        self.lost.extend(lost);
-        self.reached = reached;
-    }
-}
 
 impl Engine {
     /// After a calculation that may have changed paths inside the AS.

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::state::neighbor::{Pace, RetransmissionList};
 use crate::config::Deviation;
-use crate::state::databases::{Databases, LsaPlace};
-use crate::engine::Engine;
 use crate::event::Event;
-use crate::ids::{AreaId, InterfaceId, LsaKey, NeighborKey, RouterId};
-use crate::interface::machinery::Interface;
-use crate::machine::neighbor::NeighborEvent;
+use crate::ids::{AreaId, InterfaceId, LsaKey, LsaPlace, NeighborKey, RouterId};
 use crate::interface::nonbroadcast::Audience;
 use crate::interface::send::Destination;
+use crate::machine::neighbor::NeighborEvent;
+use crate::state::databases::Databases;
+use crate::state::engine::Engine;
+use crate::state::interface::Interface;
+use crate::state::neighbor::{Pace, RetransmissionList};
 use crate::state::timers::TimerKey;
 use crate::wire::{LINK_STATE_UPDATE_FIXED_LEN, Lsa, MIN_LS_ARRIVAL, PacketBody};
 

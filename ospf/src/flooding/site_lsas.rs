@@ -7,129 +7,26 @@
 //! An instance that is newer than ours goes to its originator, if that is adjacent over another link, so that it can outbid it (RFC 2328
 //! §13.4): the neighbour on the open link would believe it for as long as it lives.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::state::neighbor::Neighbor;
-use crate::check::Findings;
 use crate::config::{Policy, Speaker};
-use crate::state::databases::LsaPlace;
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
+use crate::event::Event;
 use crate::flooding::flood::Acknowledgment;
-use crate::ids::{InterfaceId, LsaKey, NeighborKey, RouterId, Scope};
-use crate::interface::machinery::Interface;
-use crate::machine::neighbor::NeighborEvent;
-use crate::refusal::LsaRefusal;
 use crate::flooding::self_originated::HIGHEST_OUTBID;
-use crate::time::Instant;
+use crate::ids::{InterfaceId, LsaKey, LsaPlace, NeighborKey, RouterId, Scope};
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
+use crate::refusal::LsaRefusal;
+use crate::state::engine::Engine;
+use crate::state::interface::Interface;
+use crate::state::neighbor::Neighbor;
+use crate::state::site_lsas::{Bringer, SHOWN_AFTER, SHOWN_FOR, Shown};
 use crate::state::timers::TimerKey;
+use crate::view::SiteLsasView;
 use crate::wire::{Lsa, LsaHeader, MIN_LS_ARRIVAL};
-
-/// LSAs that go to their originators in [`RETURN_INTERVAL`].
-const MAX_RETURNED: usize = 16;
-
-/// Octets of them, all together.
-const MAX_RETURNED_OCTETS: usize = 16 * 1024;
 
 /// How long an instance waits before it goes to its originator. What the originator has flooded itself comes over the other links meanwhile,
 /// and need not go back.
 const RETURN_INTERVAL: Duration = MIN_LS_ARRIVAL;
-
-/// Refused LSAs that are remembered to be shown; more are only counted.
-const MAX_SHOWN: usize = 64;
-
-/// They are shown for so long.
-const SHOWN_FOR: Duration = Duration::from_secs(300);
-
-/// And not before they have been refused for so long: on a link between two guards the flood may be faster than by tunnel.
-const SHOWN_AFTER: Duration = Duration::from_secs(5);
-
-/// Whether everybody on a link could have sent an LSA of a guard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bringer {
-    /// Not everybody; or the LSA is none of a guard's.
-    Trusted,
-    Open,
-}
-
-/// What was refused, and what of it is on its way to its originator.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SiteLsas {
-    shown: BTreeMap<(InterfaceId, LsaPlace), Shown>,
-    returned: BTreeMap<LsaPlace, Lsa>,
-    octets: usize,
-}
-
-/// A refused LSA.
-#[derive(Debug, Clone)]
-struct Shown {
-    header: LsaHeader,
-    at: Instant,
-    from: RouterId,
-}
-
-/// LSAs of guards that were refused lately on an open link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteLsasView {
-    /// How many.
-    pub count: usize,
-    /// One of them.
-    pub example: LsaKey,
-    /// The neighbour that sent it.
-    pub from: RouterId,
-}
-
-impl SiteLsas {
-    fn note(&mut self, interface: InterfaceId, place: LsaPlace, shown: Shown) {
-        let now = shown.at;
-        self.shown.retain(|_, shown| now.saturating_since(shown.at) < SHOWN_FOR);
-        let before = self.shown.get(&(interface, place));
-        let same = before.is_some_and(|before| before.header.compare(&shown.header).is_eq());
-        if !same && (before.is_some() || self.shown.len() < MAX_SHOWN) {
-            self.shown.insert((interface, place), shown);
-        }
-    }
-
-    /// An instance was installed: if it is one that was refused, it was a good one that came over the open link first.
-    pub(crate) fn installed(&mut self, place: LsaPlace, header: &LsaHeader) {
-        if !self.shown.is_empty() {
-            let same =
-                |shown: &Shown| (shown.header.sequence, shown.header.checksum) == (header.sequence, header.checksum);
-            self.shown.retain(|&(_, of), shown| of != place || !same(shown));
-        }
-    }
-
-    /// Keeps an instance for its originator, in place of an older one; whether there was room.
-    fn keep(&mut self, place: LsaPlace, lsa: &Lsa) -> bool {
-        let before = self.returned.get(&place);
-        if before.is_some_and(|kept| !lsa.header.newer_than(&kept.header)) {
-            return true;
-        }
-        let octets = self.octets - before.map_or(0, Lsa::encoded_len) + lsa.encoded_len();
-        let room = octets <= MAX_RETURNED_OCTETS && (before.is_some() || self.returned.len() < MAX_RETURNED);
-        if room {
-            self.octets = octets;
-            self.returned.insert(place, lsa.detached());
-        }
-        room
-    }
-
-    /// Whether something waits to go to its originator.
-    pub(crate) fn is_returning(&self) -> bool {
-        !self.returned.is_empty()
-    }
-
-    /// The sums are right, and within their bounds.
-    pub(crate) fn check(&self, findings: &mut Findings) {
-        let octets: usize = self.returned.values().map(Lsa::encoded_len).sum();
-        let bounded =
-            self.returned.len() <= MAX_RETURNED && octets <= MAX_RETURNED_OCTETS && self.shown.len() <= MAX_SHOWN;
-        findings.demand(octets == self.octets && bounded, "what is remembered of refused LSAs is bounded", || {
-            format!("{octets} octets, noted {}; {} shown", self.octets, self.shown.len())
-        });
-    }
-}
 
 impl Interface {
     /// Whether everybody on the link may send what is taken here.

@@ -4,23 +4,23 @@ use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::state::neighbor::Neighbor;
-use crate::exchange::answers::{HELLO_ANSWERS, HELLO_WINDOW};
 use crate::config::{Deviation, HelloJitter, NetworkType};
-use crate::machine::dr_election::Designated;
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
+use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey, RouterId};
-use crate::interface::machinery::Interface;
-use crate::machine::interface::{InterfaceEvent, InterfaceState};
-use crate::io::Addressing;
-use crate::machine::neighbor::NeighborEvent;
 use crate::interface::nonbroadcast::Audience;
 use crate::interface::receive::Origin;
-use crate::refusal::Refusal;
 use crate::interface::send::Destination;
-use crate::time::Instant;
+use crate::io::Addressing;
+use crate::machine::dr_election::Designated;
+use crate::machine::interface::{InterfaceEvent, InterfaceState};
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
+use crate::refusal::Refusal;
+use crate::state::answers::{HELLO_ANSWERS, HELLO_WINDOW};
+use crate::state::engine::Engine;
+use crate::state::interface::{Crowded, Interface};
+use crate::state::neighbor::Neighbor;
 use crate::state::timers::TimerKey;
+use crate::time::Instant;
 use crate::wire::{HELLO_FIXED_LEN, Hello, Options, PacketBody};
 
 /// Hellos that do not list us make us send ours early, but not more often than this, whoever makes us.
@@ -321,15 +321,6 @@ impl Engine {
     pub(crate) fn inactivity_timer(&mut self, key: NeighborKey) {
         self.neighbor_event(key, NeighborEvent::InactivityTimer);
     }
-}
-
-/// Neighbours are refused because an interface has as many as a hello lists.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Crowded {
-    /// When one was last.
-    refused: Instant,
-    /// When that was last reported.
-    reported: Instant,
 }
 
 /// What was known of a neighbour before its hello.

@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::state::neighbor::Neighbor;
 use crate::config::{NbmaNeighbor, NetworkType};
-use crate::engine::Engine;
-use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey};
-use crate::interface::machinery::Interface;
-use crate::machine::neighbor::NeighborEvent;
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
+use crate::state::engine::Engine;
+use crate::state::interface::Interface;
+use crate::state::neighbor::Neighbor;
 use crate::state::timers::TimerKey;
 
 /// To whom the hellos of an interface go.

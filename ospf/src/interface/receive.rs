@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::authentication::{Sequence, verify};
 use crate::config::{NetworkType, Speaker, TtlSecurity};
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
+use crate::event::Event;
 use crate::ids::{AreaId, InterfaceId, NeighborId, NeighborKey};
-use crate::interface::machinery::{Interface, Link};
-use crate::io::Addressing;
-use crate::refusal::Refusal;
 use crate::interface::send::{ALL_D_ROUTERS, ALL_SPF_ROUTERS, LINK_TTL, TUNNEL_TTL};
+use crate::io::Addressing;
+use crate::machine::neighbor::NeighborState;
+use crate::refusal::Refusal;
+use crate::state::engine::Engine;
+use crate::state::interface::{Interface, Link};
 use crate::wire::{Envelope, PacketBody};
 
 /// The same duplicate router id is reported again after this.

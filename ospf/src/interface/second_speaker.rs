@@ -10,35 +10,17 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::NetworkType;
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
+use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey, RouterId};
-use crate::interface::machinery::Interface;
-use crate::machine::neighbor::NeighborEvent;
 use crate::interface::receive::Origin;
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
 use crate::refusal::Refusal;
+use crate::state::engine::Engine;
+use crate::state::interface::{Interface, SecondSpeaker, Standing};
 use crate::time::Instant;
 
 /// A second speaker that goes on is reported again after this.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
-
-/// A router that is, or was, where another one is a neighbour.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SecondSpeaker {
-    pub(crate) router_id: RouterId,
-    pub(crate) address: Ipv4Addr,
-    /// When its last hello came.
-    heard: Instant,
-    standing: Standing,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// It was the neighbour until another router took its place, and is silent since.
-    Replaced,
-    /// It sends hellos, and another router is the neighbour; last reported then.
-    Refused { reported: Instant },
-}
 
 impl Interface {
     /// The router that sends hellos where another one is the neighbour, if it was heard within RouterDeadInterval.

@@ -4,14 +4,15 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 
-use crate::state::neighbor::Neighbor;
 use crate::authentication::{Signature, sign, trailer_len};
 use crate::config::{NetworkType, Speaker};
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
+use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborKey};
-use crate::interface::machinery::Interface;
 use crate::io::{Delivery, Output};
+use crate::machine::neighbor::NeighborState;
+use crate::state::engine::Engine;
+use crate::state::interface::Interface;
+use crate::state::neighbor::Neighbor;
 use crate::wire::{Authentication, PACKET_HEADER_LEN, Packet, PacketBody};
 
 /// AllSPFRouters (RFC 2328 §A.1).

@@ -3,30 +3,16 @@
 
 use std::net::Ipv4Addr;
 
-use crate::origination::area::ExternalRouting;
-use crate::config::NetworkType;
-use crate::engine::Engine;
+use crate::config::{ExternalRouting, NetworkType};
 use crate::ids::{AreaId, InterfaceId, RouterId};
-use crate::interface::machinery::{Interface, Link};
 use crate::io::Addressing;
 use crate::refusal::Refusal;
 use crate::route::{VirtualEnd, VirtualLinkObstacle};
+use crate::state::engine::Engine;
+use crate::state::interface::{FarEnd, Interface, Link};
 
 /// What a virtual link's packets may have, IP header included: routers on the way do not say what they can carry (§A.1).
 const MTU: u16 = 576;
-
-/// How the far end of a virtual link is reached at present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FarEnd {
-    /// The first step: an interface of the transit area.
-    pub(crate) way_out: InterfaceId,
-    /// This router's address there.
-    pub(crate) address: Ipv4Addr,
-    /// The far end's address: that of its interface on the path.
-    pub(crate) far_address: Ipv4Addr,
-    /// Cost of the path through the transit area, which is the link's own (§15).
-    pub(crate) cost: u16,
-}
 
 impl Interface {
     /// Whether this is a virtual link (§15).

@@ -1,7 +1,5 @@
 //! The neighbour machine (RFC 2328 §10.1 to §10.4): state and event give the next state and what to do. It does nothing itself.
 
-use crate::event::NeighborState;
-
 /// What can happen to a neighbour (RFC 2328 §10.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NeighborEvent {
@@ -287,5 +285,41 @@ mod tests {
                 }
             }
         }
+    }
+}
+
+/// Neighbour states (RFC 2328 §10.1), in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NeighborState {
+    /// Nothing heard.
+    Down,
+    /// NBMA only: hellos are sent to it though nothing has been heard.
+    Attempt,
+    /// Its hello was heard, ours is not known to have been.
+    Init,
+    /// Both hear each other.
+    TwoWay,
+    /// Master and slave are being settled.
+    ExStart,
+    /// Databases are being described.
+    Exchange,
+    /// Missing LSAs are being requested.
+    Loading,
+    /// Fully adjacent.
+    Full,
+}
+
+impl std::fmt::Display for NeighborState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Down => "Down",
+            Self::Attempt => "Attempt",
+            Self::Init => "Init",
+            Self::TwoWay => "2-Way",
+            Self::ExStart => "ExStart",
+            Self::Exchange => "Exchange",
+            Self::Loading => "Loading",
+            Self::Full => "Full",
+        })
     }
 }

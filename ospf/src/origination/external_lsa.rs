@@ -3,39 +3,11 @@
 use std::net::Ipv4Addr;
 
 use crate::config::{AreaKind, External, ExternalMetric, NssaConfig, Summaries};
-use crate::engine::Engine;
 use crate::ids::{AreaId, Prefix};
 use crate::io::Addressing;
 use crate::route::Border;
+use crate::state::engine::Engine;
 use crate::wire::{ExternalLsa, LsaBody, Options};
-
-/// What our Type-7 LSAs of an area have in common.
-#[derive(Debug)]
-pub(crate) struct Type7Terms {
-    options: Options,
-    /// RFC 3101 §2.4: "the P-bit must be clear" if a destination leaves as an AS-external-LSA of ours, too.
-    propagates: bool,
-    /// Where to forward to what has no forwarding address of its own.
-    inside: Option<Ipv4Addr>,
-    /// RFC 3101 §2.7: the default route of a border router, which is not for others to translate.
-    default: Option<ExternalMetric>,
-}
-
-impl Type7Terms {
-    /// What is to be said of a destination that is configured so, or is not.
-    pub(crate) fn wish(&self, prefix: Prefix, configured: Option<&External>) -> Option<(Options, LsaBody)> {
-        if let Some(external) = configured {
-            let forwarding = external.forwarding.or(self.inside.filter(|_| self.propagates));
-            let external = External { forwarding, ..*external };
-            // "If the P-bit is set the forwarding address must be non-zero".
-            let propagated = self.propagates && forwarding.is_some();
-            let options = if propagated { self.options.with(Options::NP) } else { self.options };
-            return Some((options, body(prefix, &external)));
-        }
-        let metric = self.default.filter(|_| prefix == Prefix::DEFAULT)?;
-        Some((self.options, body(prefix, &External { metric, forwarding: None, tag: 0 })))
-    }
-}
 
 impl Engine {
     /// What our Type-7 LSAs of an area have in common; `None` if it is no NSSA.
@@ -72,4 +44,32 @@ pub(crate) fn body(prefix: Prefix, external: &External) -> LsaBody {
         forwarding_address: external.forwarding.unwrap_or(Ipv4Addr::UNSPECIFIED),
         route_tag: external.tag,
     })
+}
+
+/// What our Type-7 LSAs of an area have in common.
+#[derive(Debug)]
+pub(crate) struct Type7Terms {
+    options: Options,
+    /// RFC 3101 §2.4: "the P-bit must be clear" if a destination leaves as an AS-external-LSA of ours, too.
+    propagates: bool,
+    /// Where to forward to what has no forwarding address of its own.
+    inside: Option<Ipv4Addr>,
+    /// RFC 3101 §2.7: the default route of a border router, which is not for others to translate.
+    default: Option<ExternalMetric>,
+}
+
+impl Type7Terms {
+    /// What is to be said of a destination that is configured so, or is not.
+    pub(crate) fn wish(&self, prefix: Prefix, configured: Option<&External>) -> Option<(Options, LsaBody)> {
+        if let Some(external) = configured {
+            let forwarding = external.forwarding.or(self.inside.filter(|_| self.propagates));
+            let external = External { forwarding, ..*external };
+            // "If the P-bit is set the forwarding address must be non-zero".
+            let propagated = self.propagates && forwarding.is_some();
+            let options = if propagated { self.options.with(Options::NP) } else { self.options };
+            return Some((options, body(prefix, &external)));
+        }
+        let metric = self.default.filter(|_| prefix == Prefix::DEFAULT)?;
+        Some((self.options, body(prefix, &External { metric, forwarding: None, tag: 0 })))
+    }
 }

@@ -1,9 +1,8 @@
 //! Link State IDs for LSAs that describe networks (RFC 2328 appendix E): two networks may have one number and differ in their masks.
 
-use crate::state::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix};
-use crate::origination::scheduler::Originations;
+use crate::ids::{Domain, LinkStateId, LsaKey, LsaPlace, LsaType, Prefix};
+use crate::state::engine::Engine;
+use crate::state::originations::Originations;
 use crate::wire::{LsaBody, Options};
 
 impl Engine {

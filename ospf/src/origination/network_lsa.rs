@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use crate::state::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, RouterId};
-use crate::interface::machinery::{Interface, Link};
-use crate::machine::interface::InterfaceState;
+use crate::ids::{AreaId, Domain, LinkStateId, LsaKey, LsaPlace, LsaType, RouterId};
 use crate::io::Addressing;
+use crate::machine::interface::InterfaceState;
+use crate::state::engine::Engine;
+use crate::state::interface::{Interface, Link};
 use crate::wire::{LSA_HEADER_LEN, LsaBody, NetworkLsa};
 
 /// The most routers that a Network-LSA lists: it goes in one Link State Update, whose length is a 16-bit number, like that of the IP packet.

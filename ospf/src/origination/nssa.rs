@@ -3,61 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::calculation::schedule::Consequence;
 use crate::config::{Advertise, AreaKind, External, ExternalMetric, NssaConfig, TranslatorRole};
-use crate::state::databases::Domain;
-use crate::engine::Engine;
-use crate::ids::{AreaId, LsaType, Prefix};
+use crate::ids::{AreaId, Domain, LsaType, Prefix};
 use crate::route::{Border, Destination, Translatable};
+use crate::state::calculation::Consequence;
+use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
+use crate::state::translator::{Next, Translations, Translator};
 use crate::wire::{LS_INFINITY, LsaBody};
-
-/// NSSATranslatorState (RFC 3101 §3.1); a router that is in none of these does not translate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Translator {
-    /// It is elected, or always translates.
-    Elected,
-    /// Another was elected: it goes on for TranslatorStabilityInterval, so that nothing is missing meanwhile.
-    Deposed,
-}
-
-/// What this router originates as a translator, as far as it has been determined.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Translations {
-    externals: BTreeMap<Prefix, External>,
-    ranges: BTreeMap<Prefix, External>,
-    next: Next,
-    /// LSAs that were looked at so far.
-    looked_at: usize,
-}
-
-/// Where to go on in [`crate::route::Calculation::translatable`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Next {
-    #[default]
-    First,
-    After((Prefix, AreaId)),
-    Nothing,
-}
-
-impl Translations {
-    /// Whether everything has been looked at.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.next == Next::Nothing
-    }
-
-    /// Single destinations, and ranges.
-    pub(crate) fn into_externals(self) -> BTreeMap<Prefix, External> {
-        let mut externals = self.externals;
-        externals.extend(self.ranges);
-        externals
-    }
-
-    /// Ranges alone.
-    pub(crate) fn ranges(&self) -> &BTreeMap<Prefix, External> {
-        &self.ranges
-    }
-}
 
 impl Engine {
     /// Notes which destinations outside this router originates for others within them: what it translates as one, and what the configuration

@@ -2,16 +2,16 @@
 //!
 //! They are flooded as any other LSA, to neighbours that are opaque-capable; see [`crate::flooding::flood`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::state::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
-use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, RouterId};
+use crate::event::{Event, OpaqueRefusal};
+use crate::ids::{Domain, LinkStateId, LsaKey, LsaPlace, LsaType, OpaqueScope, RouterId};
 use crate::io::Output;
+use crate::machine::neighbor::NeighborState;
 use crate::route::{Reached, reached};
+use crate::state::engine::Engine;
 use crate::wire::{GraceLsa, LsaBody, Options};
 
 /// How many opaque LSAs this router originates at the most.
@@ -22,76 +22,6 @@ pub const MAX_OPAQUE_OCTETS: usize = 16 * 1024;
 
 /// Opaque ids have 24 bits.
 const MAX_OPAQUE_ID: u32 = 0x00ff_ffff;
-
-/// How far an opaque LSA goes (RFC 5250 §3), and which it is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum OpaqueScope {
-    /// Type 9: the link of an interface.
-    Link(InterfaceId),
-    /// Type 10: an area.
-    Area(AreaId),
-    /// Type 11: the autonomous system, stub areas and NSSAs excepted.
-    As,
-}
-
-/// Why an opaque LSA is not originated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OpaqueRefusal {
-    /// There are [`MAX_OPAQUE_LSAS`].
-    TooMany,
-    /// It has more than [`MAX_OPAQUE_OCTETS`].
-    TooLong,
-    /// The opaque id has more than 24 bits.
-    Identifier,
-    /// Grace-LSAs (RFC 3623) are the engine's own: see [`crate::Input::PrepareRestart`].
-    Reserved,
-}
-
-impl OpaqueRefusal {
-    /// The reason in one word, for machines.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TooMany => "too-many",
-            Self::TooLong => "too-long",
-            Self::Identifier => "identifier",
-            Self::Reserved => "reserved",
-        }
-    }
-}
-
-/// Opaque LSAs of our own and of others.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Opaques {
-    /// What the driver has us say, padded to 32 bits, whether there is such an interface or area at present or not.
-    own: BTreeMap<(OpaqueScope, LinkStateId), Bytes>,
-    /// Those of them that are wanted at present. Other opaque LSAs of ours are other chapters'.
-    wanted: BTreeSet<LsaPlace>,
-    /// What the driver was told of others.
-    told: BTreeMap<LsaPlace, Bytes>,
-    /// Something may have changed that the driver is to be told of.
-    changed: bool,
-    /// Since the last calculation.
-    reached: Option<Reached>,
-}
-
-impl OpaqueScope {
-    fn domain(self) -> Domain {
-        match self {
-            Self::Link(id) => Domain::Link(id),
-            Self::Area(area) => Domain::Area(area),
-            Self::As => Domain::As,
-        }
-    }
-
-    fn kind(self) -> LsaType {
-        match self {
-            Self::Link(_) => LsaType::OPAQUE_LINK,
-            Self::Area(_) => LsaType::OPAQUE_AREA,
-            Self::As => LsaType::OPAQUE_AS,
-        }
-    }
-}
 
 impl Engine {
     /// The driver has an opaque LSA originated, changed or (`None`) withdrawn.

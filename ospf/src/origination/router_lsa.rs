@@ -3,16 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use crate::origination::area::ExternalRouting;
-use crate::config::{AreaKind, NetworkType, TranslatorRole};
-use crate::state::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix};
-use crate::interface::machinery::{Interface, Link};
-use crate::machine::interface::InterfaceState;
-use crate::io::Addressing;
-use crate::route::Border;
+use crate::config::{AreaKind, ExternalRouting, NetworkType, TranslatorRole};
+use crate::ids::{AreaId, Domain, LinkStateId, LsaKey, LsaPlace, LsaType, Prefix};
 use crate::interface::send::IP_HEADER_LEN;
+use crate::io::Addressing;
+use crate::machine::interface::InterfaceState;
+use crate::route::Border;
+use crate::state::engine::Engine;
+use crate::state::interface::{Interface, Link};
 use crate::wire::{
     LINK_STATE_UPDATE_FIXED_LEN, LSA_HEADER_LEN, PACKET_HEADER_LEN, RouterFlags, RouterLink, RouterLinkKind, RouterLsa,
 };

@@ -5,33 +5,13 @@
 use std::time::Duration;
 
 use crate::config::StubRouter;
-use crate::engine::Engine;
-use crate::event::Event;
-use crate::time::Instant;
+use crate::event::{Event, StubRouterState};
+use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
 use crate::wire::{RouterLink, RouterLinkKind};
 
 /// MaxLinkMetric (RFC 6987 §2). Links of this metric are still used where there is no other way (§3).
 pub const MAX_LINK_METRIC: u16 = 0xffff;
-
-/// Whether this router is a stub router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub enum StubRouterState {
-    /// It is not: traffic may go through it.
-    #[default]
-    Transit,
-    /// It is, until the configuration says otherwise or the time after the start is over.
-    Stub,
-}
-
-/// What is remembered of it.
-#[derive(Debug, Clone, Default, Hash)]
-pub(crate) struct StubRouterTimes {
-    /// When the router started; `None` if traffic went through it meanwhile (RFC 3623).
-    pub(crate) started: Option<Instant>,
-    /// As it was told last.
-    state: StubRouterState,
-}
 
 impl Engine {
     /// Whether this router is a stub router at present.

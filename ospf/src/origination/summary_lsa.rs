@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::state::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId};
+use crate::ids::{AreaId, Domain, InterfaceId, LinkStateId, LsaKey, LsaPlace, LsaType, Prefix, RouterId};
 use crate::route::{Border, Told};
+use crate::state::engine::Engine;
 use crate::wire::{LsaBody, Options, SummaryLsa};
 
 impl Engine {

@@ -7,78 +7,14 @@
 //!   last one sees everything.
 //! - What is wished no more is withdrawn before anything is added, so that Link State IDs are free for others (appendix E).
 
-use std::collections::{BTreeMap, VecDeque};
-
-use crate::config::External;
-use crate::state::databases::Domain;
-use crate::engine::Engine;
 use crate::event::Event;
+use crate::ids::{Domain, LinkStateId, LsaType, Prefix};
 use crate::origination::external_lsa::Type7Terms;
-use crate::ids::{AreaId, LinkStateId, LsaType, Prefix};
-use crate::origination::nssa::Translations;
+use crate::state::engine::Engine;
+use crate::state::translator::Translations;
+use crate::state::wishes::{Comparison, Due, Source, UnderWay};
+use crate::state::work::Unit;
 use crate::wire::{LsaBody, Options};
-use crate::work::Unit;
-
-/// Comparisons that are due, and the one under way.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Wishes {
-    summaries: Due,
-    externals: Due,
-    under_way: Option<UnderWay>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Due {
-    #[default]
-    No,
-    Yes,
-}
-
-#[derive(Debug, Clone)]
-enum UnderWay {
-    Summaries { areas: VecDeque<AreaId>, comparison: Option<(Source, Comparison)> },
-    Translations(Translations),
-    Externals { sources: VecDeque<Source>, comparison: Option<(Source, Comparison)> },
-}
-
-/// Where the wishes of one domain come from.
-#[derive(Debug, Clone)]
-enum Source {
-    /// Metrics of an area's Summary-LSAs.
-    Summaries(AreaId, BTreeMap<Prefix, u32>),
-    /// The configuration, and what is translated from NSSAs.
-    AsExternals(BTreeMap<Prefix, External>),
-    /// The configuration.
-    Type7(AreaId),
-}
-
-/// How far the comparison of one domain has come.
-#[derive(Debug, Clone, Copy)]
-enum Comparison {
-    /// LSAs up to this one are withdrawn if nobody wishes them any more.
-    Withdrawing(Option<LinkStateId>),
-    /// Host routes up to this one have their LSAs: no other Link State ID will do for them.
-    Hosts(Option<Prefix>),
-    /// So have all other networks up to this one.
-    Networks(Option<Prefix>),
-    Done,
-}
-
-/// What the wishes of a source have in common, determined once for each slice.
-struct Terms {
-    domain: Domain,
-    kind: LsaType,
-    options: Options,
-    type_7: Option<Type7Terms>,
-    /// Whether there is anything to say there at all.
-    open: bool,
-}
-
-impl Wishes {
-    pub(crate) fn is_settled(&self) -> bool {
-        self.under_way.is_none() && (self.summaries, self.externals) == (Due::No, Due::No)
-    }
-}
 
 impl Engine {
     /// Summary-LSAs may have to be others.
@@ -280,4 +216,14 @@ impl Engine {
             }
         }
     }
+}
+
+/// What the wishes of a source have in common, determined once for each slice.
+pub(crate) struct Terms {
+    pub(crate) domain: Domain,
+    pub(crate) kind: LsaType,
+    pub(crate) options: Options,
+    pub(crate) type_7: Option<Type7Terms>,
+    /// Whether there is anything to say there at all.
+    pub(crate) open: bool,
 }

@@ -3,63 +3,22 @@
 
 use std::time::Duration;
 
-use crate::state::neighbor::Neighbor;
 use crate::config::{Helper, NetworkType};
-use crate::state::databases::{Databases, Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
-use crate::ids::{InterfaceId, LsaType, NeighborKey, RouterId};
-use crate::interface::machinery::Interface;
+use crate::event::{Event, HelperExit, HelperRefusal};
+use crate::ids::{Domain, InterfaceId, LsaPlace, LsaType, NeighborKey, RouterId};
 use crate::machine::interface::InterfaceEvent;
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
+use crate::state::databases::Databases;
+use crate::state::engine::Engine;
+use crate::state::interface::Interface;
 use crate::state::lsdb::Change;
-use crate::machine::neighbor::NeighborEvent;
-use crate::time::Instant;
+use crate::state::neighbor::Neighbor;
+use crate::state::restart::Helping;
 use crate::state::timers::TimerKey;
 use crate::wire::{GraceLsa, LsaBody, RestartReason};
 
 /// The longest grace period that is granted: beyond it the restarting router's own LSAs would run out (RFC 3623 §B.1, 1800 seconds).
 const LONGEST_GRACE_PERIOD: Duration = Duration::from_secs(1800);
-
-/// A neighbour that is being helped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Helping {
-    /// The end of its grace period.
-    pub(crate) until: Instant,
-    /// What it said.
-    pub(crate) reason: RestartReason,
-}
-
-/// Why a restarting neighbour is not helped (RFC 3623 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HelperRefusal {
-    /// (1) It is no neighbour, or not a full one.
-    NotAdjacent,
-    /// (2) It has not acknowledged a change of the network.
-    Changed,
-    /// (3) Its grace period is over.
-    Expired,
-    /// (4) The configuration is against it, or the period is longer than any that is granted.
-    Policy,
-    /// (5) We restart ourselves.
-    Restarting,
-    /// Its Grace-LSA cannot be read.
-    Malformed,
-}
-
-/// Why a neighbour is not helped any more (RFC 3623 §3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HelperExit {
-    /// (1) It is done: it flushed its Grace-LSA.
-    Completed,
-    /// (2) Its grace period is over.
-    Expired,
-    /// (3) The network has changed, and it might not know.
-    Changed,
-    /// It went Down, or its link did.
-    Down,
-    /// The configuration is against it now.
-    Policy,
-}
 
 impl Neighbor {
     /// Whether it is fully adjacent, or to be taken for it while it is helped (RFC 3623 §3).

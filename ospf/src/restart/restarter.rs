@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::state::neighbor::Role;
 use crate::config::{Announcement, NetworkType};
-use crate::state::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
-use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, RouterId};
-use crate::interface::machinery::{Interface, Link};
+use crate::event::{Event, RestartExit};
+use crate::ids::{AreaId, Domain, InterfaceId, LinkStateId, LsaKey, LsaPlace, LsaType, RouterId};
 use crate::machine::interface::{InterfaceEvent, InterfaceState};
+use crate::machine::neighbor::NeighborState;
+use crate::state::engine::Engine;
+use crate::state::interface::{Interface, Link};
 use crate::state::lsdb::Lsdb;
-use crate::time::Instant;
+use crate::state::neighbor::Role;
+use crate::state::restart::{Progress, Restart, Review, Within};
 use crate::state::timers::TimerKey;
+use crate::time::Instant;
 use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterFlags, RouterLink, RouterLinkKind, RouterLsa};
 
 /// How long a planned restart waits for Grace-LSAs to be acknowledged: time for a second and a third copy where RxmtInterval is short.
@@ -26,60 +27,6 @@ const UNACKNOWLEDGED_COPIES: u8 = 3;
 
 /// How long at most a master may be slow after a restart of ours: time for it to repeat itself once where RxmtInterval is the usual 5 s.
 const SLOW_MASTER: Duration = Duration::from_secs(10);
-
-/// Where this router stands with a restart of its own.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Restart {
-    /// There is none.
-    #[default]
-    None,
-    /// One is planned: neighbours are being told, until then at most.
-    Preparing { until: Instant },
-    /// It has begun anew, and lies low.
-    Within(Within),
-    /// It is over, and what follows from the first routes after it is not known yet: after so many calculations it was over.
-    Concluding { runs: u64 },
-}
-
-/// A restart from the inside.
-#[derive(Debug, Clone)]
-pub(crate) struct Within {
-    started: Instant,
-    /// The end of the grace period.
-    until: Instant,
-    announcement: Announcement,
-    /// Copies of Grace-LSAs sent on each interface without an adjacency.
-    copies: BTreeMap<InterfaceId, u8>,
-    review: Review,
-}
-
-/// Whether something has happened that may end a restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Review {
-    Due,
-    Done,
-}
-
-/// How far an area, or a link in it, is on the way back to what it was (§2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Progress {
-    Complete,
-    Pending,
-    Inconsistent,
-}
-
-/// Why a restart of our own ended (RFC 3623 §2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RestartExit {
-    /// (1) All adjacencies are back.
-    Completed,
-    /// (2) A neighbour does not, or no longer, tell of us as it did.
-    Inconsistent,
-    /// (3) The grace period is over.
-    Expired,
-    /// This router was given another router id: neighbours help the one that it was.
-    AnotherRouterId,
-}
 
 impl Engine {
     /// Whether this router is within a restart: it originates nothing, and installs no routes.

@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use crate::config::StubRouter;
-use crate::engine::Engine;
-use crate::event::NeighborState;
-use crate::time::Instant;
+use crate::machine::neighbor::NeighborState;
+use crate::state::engine::Engine;
+use crate::state::restart::Withdrawal;
 use crate::state::timers::TimerKey;
 
 /// The longest wait for the end of a restart: time for a hello and an exchange.
@@ -26,35 +26,6 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(3);
 
 /// With fewer fully adjacent neighbours nothing goes through this router.
 const TRANSIT_NEIGHBORS: usize = 2;
-
-/// How far a router is on its way out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub(crate) enum Withdrawal {
-    /// It stays.
-    #[default]
-    None,
-    /// A restart of its own has to end first, by then at the latest.
-    AwaitingRestart { until: Instant },
-    /// It announces that it is a stub router.
-    Announcing { until: Instant },
-    /// Everybody calculates other ways.
-    Draining { until: Instant },
-    /// Its LSAs are flushed.
-    Flushing { until: Instant },
-}
-
-impl Withdrawal {
-    /// When to go on at the latest.
-    const fn until(self) -> Option<Instant> {
-        match self {
-            Self::None => None,
-            Self::AwaitingRestart { until }
-            | Self::Announcing { until }
-            | Self::Draining { until }
-            | Self::Flushing { until } => Some(until),
-        }
-    }
-}
 
 impl Engine {
     /// Whether this router is leaving.

@@ -24,7 +24,9 @@ pub(crate) fn reached<'a>(
     now: Instant,
 ) -> Reached {
     let areas: Vec<_> = areas.collect();
+
     let mut reached = Reached::default();
+
     for &(area, lsdb) in &areas {
         reached.inside.extend(inside(router_id, lsdb, now).into_iter().map(|router| (area, router)));
     }

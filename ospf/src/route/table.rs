@@ -10,9 +10,9 @@ use super::ranges::ActiveRange;
 use super::standing::RouterChange;
 use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
 use crate::config::{External, ExternalMetric};
-use crate::debris::Dismantle;
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Route, RouteKind};
+use crate::state::dismantle::Dismantle;
 use crate::wire::RouterFlags;
 
 /// What one calculation gave.

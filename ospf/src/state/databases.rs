@@ -5,29 +5,9 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::ids::{AreaId, InterfaceId, LsaKey, Scope};
+use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, LsaPlace, Scope};
 use crate::state::lsdb::{Entry, Lsdb};
 use crate::time::Instant;
-
-/// How far one database reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Domain {
-    /// The link of one interface.
-    Link(InterfaceId),
-    /// One area.
-    Area(AreaId),
-    /// The autonomous system, stub areas excepted.
-    As,
-}
-
-/// An LSA's place: the database, and the key in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LsaPlace {
-    /// Which database.
-    pub domain: Domain,
-    /// Which LSA.
-    pub key: LsaKey,
-}
 
 /// The databases.
 #[derive(Debug, Clone, Default)]

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
-use crate::check::Findings;
-use crate::debris::Dismantle;
 use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix, RouterId};
+use crate::state::dismantle::Dismantle;
+use crate::state::findings::Findings;
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, NetworkLsa, RouterLsa};
 

@@ -4,16 +4,32 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::exchange::answers::Answers;
 use crate::authentication::Accepted;
-use crate::check::Findings;
-use crate::state::databases::{Domain, LsaPlace};
+use crate::ids::{Domain, LsaKey, LsaPlace, LsaType, NeighborId, RouterId};
 use crate::machine::dr_election::{Candidate, Designated};
-use crate::event::NeighborState;
-use crate::restart::helper::Helping;
-use crate::ids::{LsaKey, LsaType, NeighborId, RouterId};
+use crate::machine::neighbor::NeighborState;
+use crate::state::answers::Answers;
+use crate::state::findings::Findings;
+use crate::state::restart::Helping;
 use crate::time::Instant;
 use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, MIN_LS_ARRIVAL, Options};
+
+/// No packet is under way for longer.
+pub(crate) const LONGEST_UNDER_WAY: Duration = Duration::from_secs(10);
+
+/// So long an LSA is doubted that neither the neighbour originates nor takes away: what routers that start flood is echoed as long, which in a
+/// sparse network is as much again.
+const SECOND_HAND: Duration = Duration::from_secs(2);
+
+/// So long after the roles were settled a Database Description with the I-bit may be one that was overtaken; less than RxmtInterval, after
+/// which a neighbour that means it says so again.
+const OVERTAKEN: Duration = Duration::from_secs(1);
+
+/// A neighbour counts its DD sequence numbers on from negotiation to negotiation; packets of so many before may still be under way.
+const EARLIER_NEGOTIATIONS: u32 = 16;
+
+/// The interval between retransmissions of an LSA doubles up to 2³ times RxmtInterval (RFC 4222 §2, recommendation 2: Rmax is 8 Rmin).
+const MOST_DOUBLINGS: u32 = 3;
 
 /// A neighbour on one interface.
 #[derive(Debug, Clone, Hash)]
@@ -146,20 +162,6 @@ impl Neighbor {
         self.forgone = false;
     }
 }
-
-/// No packet is under way for longer.
-pub(crate) const LONGEST_UNDER_WAY: Duration = Duration::from_secs(10);
-
-/// So long an LSA is doubted that neither the neighbour originates nor takes away: what routers that start flood is echoed as long, which in a
-/// sparse network is as much again.
-const SECOND_HAND: Duration = Duration::from_secs(2);
-
-/// So long after the roles were settled a Database Description with the I-bit may be one that was overtaken; less than RxmtInterval, after
-/// which a neighbour that means it says so again.
-const OVERTAKEN: Duration = Duration::from_secs(1);
-
-/// A neighbour counts its DD sequence numbers on from negotiation to negotiation; packets of so many before may still be under way.
-const EARLIER_NEGOTIATIONS: u32 = 16;
 
 /// Who leads the exchange (§10.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -371,9 +373,6 @@ struct Pending {
     /// The neighbour told of an earlier instance: what it acknowledges before this it may have acknowledged before it had that one.
     proof: Option<Instant>,
 }
-
-/// The interval between retransmissions of an LSA doubles up to 2³ times RxmtInterval (RFC 4222 §2, recommendation 2: Rmax is 8 Rmin).
-const MOST_DOUBLINGS: u32 = 3;
 
 impl RetransmissionList {
     /// Lists an LSA that is to be sent, in place of an older instance.

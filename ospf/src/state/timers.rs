@@ -4,10 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::Findings;
-use crate::state::databases::LsaPlace;
-use crate::debris::Dismantle;
-use crate::ids::{AreaId, InterfaceId, NeighborKey};
+use crate::ids::{AreaId, InterfaceId, LsaPlace, NeighborKey};
+use crate::state::dismantle::Dismantle;
+use crate::state::findings::Findings;
 use crate::time::Instant;
 
 /// What a deadline is for.
@@ -43,7 +42,7 @@ pub enum TimerKey {
     /// A restart of our own has to be looked at, or is over (RFC 3623 §2.2).
     Restart,
     /// A neighbour that is slow to be done with an exchange has been helped long enough after a restart of our own: see
-    /// [`crate::engine::Engine::grace_kept`].
+    /// [`crate::state::engine::Engine::grace_kept`].
     Grace(InterfaceId),
     /// This router leaves, and goes on with that.
     Withdrawal,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::site_lsas::{mesh, on_lan, refused};
 use super::world::*;
-use crate::state::databases::{Databases, LsaPlace};
 use crate::exchange::pacing::{AT_ONCE, AT_ONCE_ON_OPEN_LINK};
+use crate::ids::LsaPlace;
+use crate::state::databases::Databases;
 use crate::wire::{
     Authentication as Unsigned, DatabaseDescription, DdFlags, Hello, Lsa, LsaBody, Options, Packet, PacketBody,
 };

@@ -43,6 +43,7 @@ pub(super) struct Entry {
 
 /// How a path begins, and the last guard on it.
 type Step = (Nexthop, Option<RouterId>);
+
 type Steps = BTreeSet<Step>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

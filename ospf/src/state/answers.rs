@@ -8,6 +8,7 @@ use crate::time::Instant;
 
 /// Hellos sent at once in answer to others, in [`HELLO_WINDOW`].
 pub(crate) const HELLO_ANSWERS: u32 = 4;
+
 pub(crate) const HELLO_WINDOW: Duration = Duration::from_millis(100);
 
 /// Database Descriptions sent to a neighbour at once in RxmtInterval: those that negotiate, the first of an exchange, and repeated ones. The
@@ -17,6 +18,7 @@ pub(crate) const DESCRIPTION_ANSWERS: u32 = 8;
 /// Packets of direct acknowledgements on an interface in [`ACKNOWLEDGMENT_WINDOW`]; beyond them acknowledgements are delayed, so that many
 /// go in one packet.
 pub(crate) const ACKNOWLEDGMENT_ANSWERS: u32 = 16;
+
 pub(crate) const ACKNOWLEDGMENT_WINDOW: Duration = Duration::from_millis(100);
 
 /// Answers given in a window of time.

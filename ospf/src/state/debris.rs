@@ -1,13 +1,10 @@
 //! What is thrown away as a whole and freed in slices: to free 100,000 LSAs takes longer than one input may.
-//!
-//! Nothing here is looked at any more.
 
-use crate::engine::Engine;
-use crate::state::lsdb::Lsdb;
-use crate::origination::scheduler::Originations;
 use crate::route::Calculation;
+use crate::state::dismantle::Dismantle;
+use crate::state::lsdb::Lsdb;
+use crate::state::originations::Originations;
 use crate::state::timers::Timers;
-use crate::work::Unit;
 
 /// What is to be freed.
 #[derive(Debug, Clone, Default)]
@@ -16,12 +13,6 @@ pub(crate) struct Debris {
     originations: Vec<Originations>,
     timers: Vec<Timers>,
     calculations: Vec<Calculation>,
-}
-
-/// Something that is freed piece by piece.
-pub(crate) trait Dismantle {
-    /// Frees a few of its parts; `false` if nothing is left.
-    fn dismantle(&mut self) -> bool;
 }
 
 impl Debris {
@@ -46,7 +37,7 @@ impl Debris {
         lsdbs.is_empty() && originations.is_empty() && timers.is_empty() && calculations.is_empty()
     }
 
-    fn dismantle(&mut self) {
+    pub(crate) fn dismantle(&mut self) {
         dismantle_last(&mut self.lsdbs);
         dismantle_last(&mut self.originations);
         dismantle_last(&mut self.timers);
@@ -54,17 +45,8 @@ impl Debris {
     }
 }
 
-fn dismantle_last(all: &mut Vec<impl Dismantle>) {
+pub(crate) fn dismantle_last(all: &mut Vec<impl Dismantle>) {
     if all.last_mut().is_some_and(|last| !last.dismantle()) {
         all.pop();
-    }
-}
-
-impl Engine {
-    /// Frees what was thrown away, as long as there are units left.
-    pub(crate) fn free_debris(&mut self) {
-        while !self.debris.is_empty() && self.work.take(Unit::Removal) {
-            self.debris.dismantle();
-        }
     }
 }
