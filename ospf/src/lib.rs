@@ -3,7 +3,46 @@
 //! Bytes, link events, configuration and the present time go in; packets to send, route changes and events come out.
 //! The engine does no I/O, reads no clock and no randomness, and gives the same outputs for the same inputs and seed.
 //!
-//! Start with [`Engine`]: `engine` hands each input to its chapter. The folders follow RFC 2328:
+//! The driver owns sockets, the clock and the kernel's routes. Its loop has three steps, which this router goes through in virtual time:
+//!
+//! ```
+//! use std::time::Duration;
+//! use ospf::{
+//!     Addressing, AreaId, Config, Engine, Input, Instant, InterfaceConfig, InterfaceId, LinkState, NetworkType, Output, RouterId,
+//! };
+//!
+//! let loopback = "10.255.0.1".parse()?;
+//! let mut config = Config::new(RouterId::from(loopback));
+//! let link = InterfaceConfig::new("wg-osaka", AreaId::BACKBONE, NetworkType::PointToPoint);
+//! config.interfaces.insert(InterfaceId(1), link);
+//!
+//! let mut now = Instant::ZERO;
+//! let mut engine = Engine::new(config, 1, now);
+//! // 1. Hand it what has happened: here, an interface has come up.
+//! let state = LinkState::Up { index: 1, mtu: 1420, addressing: Addressing::Unnumbered(loopback) };
+//! engine.handle(now, Input::Link { interface: InterfaceId(1), state });
+//! let mut hellos = 0;
+//! while now < Instant::ZERO + Duration::from_secs(25) {
+//!     // 2. Do what it says: send packets, change routes, report events.
+//!     while let Some(output) = engine.poll_output() {
+//!         if let Output::Send { destination, .. } = output {
+//!             assert_eq!(destination.to_string(), "224.0.0.5");
+//!             hellos += 1;
+//!         }
+//!     }
+//!     // 3. Sleep until its deadline, or until something happens before.
+//!     let (deadline, _reason) = engine.next_deadline().expect("the next hello is due");
+//!     now = deadline;
+//!     engine.handle(now, Input::Tick);
+//! }
+//! // One at once, and one each HelloInterval, ten seconds.
+//! assert_eq!(hellos, 3);
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
+//!
+//! `examples/two_routers.rs` has two of them and a link.
+//!
+//! Start reading with [`Engine`]: `engine` hands each input to its chapter. The folders follow RFC 2328:
 //!
 //! - `state`: what a router knows, the fields of the engine and their types. It names no chapter below.
 //! - `machine`: state machines and elections as functions of values (§9.3, §9.4, §10.3; RFC 8405)

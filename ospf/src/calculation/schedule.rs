@@ -8,9 +8,7 @@ use crate::config::NetworkType;
 use crate::ids::{AreaId, Domain, LsaPlace, LsaType, Prefix};
 use crate::io::Addressing;
 use crate::origination::router_lsa::link_data;
-use crate::route::{
-    Adjacency, AreaInputs, Calculation, Connected, Destination, Parts, Peer, RouteInputs, RouterChange, VirtualEnd,
-};
+use crate::route::{Adjacency, AreaInputs, Connected, Destination, Parts, Peer, RouteInputs, RouterChange, VirtualEnd};
 use crate::state::calculation::Consequence;
 use crate::state::engine::Engine;
 use crate::state::interface::Interface;
@@ -95,7 +93,7 @@ impl Engine {
 
     /// Everything, from the databases as they are.
     #[cfg(test)]
-    pub(crate) fn calculate(&self) -> Calculation {
+    pub(crate) fn calculate(&self) -> crate::route::Calculation {
         self.with_inputs(crate::route::calculate)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::ids::{Domain, LsaKey, LsaPlace, SequenceNumber};
+use crate::ids::{Domain, LsaPlace, SequenceNumber};
 use crate::state::findings::Findings;
 use crate::state::neighbor::LONGEST_UNDER_WAY;
 use crate::time::Instant;
@@ -116,7 +116,7 @@ impl Departed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{LinkStateId, LsaType, RouterId};
+    use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
     use crate::wire::{LsaBody, MAX_AGE, Options};
     use bytes::Bytes;
 
