@@ -320,7 +320,7 @@ impl Engine {
                 format!("{key:?}")
             });
         }
-        findings.demand(self.in_flight.is_settled(), "requests are made before an input is done with", String::new);
+        findings.demand(self.in_flight.is_idle(), "requests are made before an input is done with", String::new);
         for (place, key) in self.in_flight.asked() {
             let wanted = self.neighbor(key).is_some_and(|neighbor| neighbor.requests.header(place.key).is_some());
             findings.demand(wanted, "what was requested is wanted of that neighbour", || format!("{place:?} {key:?}"));
@@ -336,7 +336,7 @@ impl Engine {
         for place in self.originations.wanted() {
             let held = self.timers.deadline(TimerKey::Origination(place)).is_some();
             let flushing = self.databases.lookup(place).is_some_and(|entry| entry.is_max_age(self.now));
-            let said = self.is_said(place);
+            let said = self.is_originated(place);
             let touched = self.originations.is_touched(place);
             findings.demand(said || held || flushing || touched, "an LSA of ours is said, or will be", || {
                 format!("{place:?}")

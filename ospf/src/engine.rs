@@ -75,7 +75,7 @@ impl Engine {
         };
         engine.begin_restart();
         engine.begin();
-        engine.settle();
+        engine.finish_input();
         engine
     }
 
@@ -110,7 +110,7 @@ impl Engine {
             Input::Withdraw => self.withdraw(),
             Input::Shutdown => self.shutdown(),
         }
-        self.settle();
+        self.finish_input();
     }
 
     /// The next output, in the order in which they arose.
@@ -186,7 +186,7 @@ impl Engine {
     }
 
     /// What is gathered while an input is handled and done once after it.
-    fn settle(&mut self) {
+    fn finish_input(&mut self) {
         if self.lifecycle == Lifecycle::Stopped {
             return;
         }
@@ -195,18 +195,18 @@ impl Engine {
         self.admit();
         self.review_restart();
         self.advance_withdrawal();
-        self.speak();
-        self.follow();
+        self.originate_pending();
+        self.follow_up();
         if !self.kept_own.is_empty() && !self.is_restarting() {
             self.take_kept_own();
-            self.speak();
-            self.follow();
+            self.originate_pending();
+            self.follow_up();
         }
         if self.conclude_restart() {
-            self.speak();
-            self.follow();
+            self.originate_pending();
+            self.follow_up();
         }
-        self.tell_opaques();
+        self.announce_opaques();
         self.free_debris();
         if self.is_prepared() {
             self.leave_for_restart();
@@ -219,7 +219,7 @@ impl Engine {
 
     /// What follows from what was said: routes, from these virtual links that come up or go, and elections, as where the restart of a
     /// designated router is helped no longer.
-    fn follow(&mut self) {
+    fn follow_up(&mut self) {
         loop {
             match self.calculate_if_due() {
                 Calculated::Nothing | Calculated::Routes if !self.interface_events.is_empty() => {}
@@ -228,12 +228,12 @@ impl Engine {
                 Calculated::Consequences => self.after_calculation(),
             }
             self.execute_interface_events();
-            self.speak();
+            self.originate_pending();
         }
     }
 
     /// Says what has changed of what is to be said, and floods it.
-    fn speak(&mut self) {
+    fn originate_pending(&mut self) {
         self.compare_wishes();
         self.originate();
         self.remove_max_aged();
@@ -242,7 +242,7 @@ impl Engine {
         // What is gone may have been in the way of its successor (§12.1.6).
         self.originate();
         // What we said ourselves was perhaps wanted of a neighbour, and was the last thing wanted.
-        while !self.in_flight.is_settled() {
+        while !self.in_flight.is_idle() {
             self.request_more();
             self.originate();
         }

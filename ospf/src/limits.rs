@@ -87,10 +87,10 @@ impl Engine {
     }
 
     /// An LSA that a neighbour described is not asked for, or not taken, for want of room.
-    pub(crate) fn forgo(&mut self, key: NeighborKey, full: Full) {
+    pub(crate) fn abandon(&mut self, key: NeighborKey, full: Full) {
         self.limit_reached(full);
         if let Some(neighbor) = self.neighbor_mut(key) {
-            neighbor.forgone = true;
+            neighbor.abandoned = true;
         }
     }
 
@@ -156,8 +156,8 @@ impl Engine {
     fn catch_up(&mut self) {
         let mut chosen: BTreeMap<AreaId, NeighborKey> = BTreeMap::new();
         for (&interface, found) in &mut self.interfaces {
-            for neighbor in found.neighbors.values_mut().filter(|neighbor| neighbor.forgone) {
-                neighbor.forgone = false;
+            for neighbor in found.neighbors.values_mut().filter(|neighbor| neighbor.abandoned) {
+                neighbor.abandoned = false;
                 if neighbor.state >= NeighborState::Exchange {
                     chosen.entry(found.config.area).or_insert(NeighborKey { interface, id: neighbor.id });
                 }

@@ -301,7 +301,7 @@ impl Engine {
             kind: path.kind,
             flags: path.flags,
             cost: path.cost,
-            nexthops: path.legs.iter().map(|leg| leg.nexthop).collect(),
+            nexthops: path.first_hops.iter().map(|first_hop| first_hop.nexthop).collect(),
         })
     }
 

@@ -60,8 +60,8 @@ impl Engine {
 
     /// Whether there is something that could be gone on with.
     pub(crate) fn has_work_left(&self) -> bool {
-        !self.wishes.is_settled()
-            || !self.originations.is_settled()
+        !self.wishes.is_idle()
+            || !self.originations.is_idle()
             || self.has_removals()
             || !self.debris.is_empty()
             || self.has_calculation_left()

@@ -195,7 +195,7 @@ impl Engine {
             NeighborState::Down | NeighborState::Attempt | NeighborState::Init | NeighborState::TwoWay => {
                 return Err(Refusal::NeighborState);
             }
-            NeighborState::ExStart => self.settle_and_accept(key, packet),
+            NeighborState::ExStart => self.negotiate_and_accept(key, packet),
             NeighborState::Exchange => {
                 let expected = match role {
                     Role::Master => neighbor.exchange.sequence,
@@ -264,20 +264,20 @@ impl Engine {
     fn negotiate_again(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
         self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
         if packet.flags.init && self.config.conduct.has(Deviation::StaleDescriptions) {
-            self.settle_and_accept(key, packet);
+            self.negotiate_and_accept(key, packet);
         }
     }
 
     /// A packet in ExStart: if it settles who is master, it is the first of the exchange.
-    pub(crate) fn settle_and_accept(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
+    pub(crate) fn negotiate_and_accept(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
         debug_assert!(self.neighbor(key).is_some_and(|neighbor| neighbor.state == NeighborState::ExStart));
-        if self.settle_roles(key, packet) {
+        if self.negotiate_roles(key, packet) {
             self.accept_description(key, packet);
         }
     }
 
     /// Whether a packet received in ExStart settles who is master (§10.6).
-    fn settle_roles(&mut self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
+    fn negotiate_roles(&mut self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
         let own_id = self.config.router_id;
         let Some(neighbor) = self.neighbor(key) else { return false };
         let DdFlags { init, more, master } = packet.flags;
@@ -392,7 +392,7 @@ impl Engine {
                 None => {
                     let octets = usize::from(header.length);
                     if let Some(limit) = self.limit_for_request(place, octets, listed) {
-                        self.forgo(key, limit);
+                        self.abandon(key, limit);
                         continue;
                     }
                 }
@@ -430,7 +430,7 @@ impl Engine {
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let exchange = &mut neighbor.exchange;
         let listed = exchange.last_sent.iter().flat_map(|sent| &sent.headers).filter(|_| deviates && has_just_started);
-        exchange.untold = listed.map(|&header| (header.key, header)).collect();
+        exchange.undescribed = listed.map(|&header| (header.key, header)).collect();
     }
 
     /// The neighbour has listed all that it has, and acknowledges what it asks for.
@@ -439,7 +439,7 @@ impl Engine {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let (area, retry) = (interface.config.area, now + interface.retransmit_interval());
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
-        for (lsa, header) in std::mem::take(&mut neighbor.exchange.untold) {
+        for (lsa, header) in std::mem::take(&mut neighbor.exchange.undescribed) {
             let stored = Databases::place(lsa, key.interface, area).and_then(|place| self.databases.lookup(place));
             let is_unchanged = stored.is_some_and(|entry| entry.header(now).compare(&header).is_eq());
             if is_unchanged && !neighbor.retransmission.contains(lsa) {

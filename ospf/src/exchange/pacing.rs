@@ -52,7 +52,7 @@ impl Engine {
             self.deferred.remove(&key);
             let deferred = self.neighbor_mut(key).and_then(|neighbor| neighbor.exchange.deferred.take());
             if let Some(packet) = deferred {
-                self.settle_and_accept(key, &packet);
+                self.negotiate_and_accept(key, &packet);
                 self.request_more();
             }
         }

@@ -123,7 +123,7 @@ impl Engine {
                 if let Some(limit) = self.limit_for(place, lsa.encoded_len()) {
                     self.limit_reached(limit);
                     if self.is_requested(from, place) {
-                        self.forgo(from, limit);
+                        self.abandon(from, limit);
                         self.give_up_request(from, place);
                     }
                     return Err(LsaRefusal::DatabaseFull);

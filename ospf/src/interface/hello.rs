@@ -251,9 +251,9 @@ impl Engine {
     }
 
     /// Notes what a hello says of its sender, who is new or known; gives what was known before.
-    fn note_hello(&mut self, key: NeighborKey, router_id: RouterId, source: Ipv4Addr, hello: &Hello) -> Heard {
+    fn note_hello(&mut self, key: NeighborKey, router_id: RouterId, source: Ipv4Addr, hello: &Hello) -> Before {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return Heard::default() };
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return Before::default() };
         let virtual_address = interface.virtual_far_address();
         let random = &mut self.random;
         let neighbor = interface
@@ -264,7 +264,7 @@ impl Engine {
         // §10.5: on virtual links it is the calculation that says where the neighbour is.
         let address = virtual_address.unwrap_or(source);
         let moved = neighbor.address != address;
-        let before = Heard { state: neighbor.state, priority: neighbor.priority, declared: neighbor.declared };
+        let before = Before { state: neighbor.state, priority: neighbor.priority, declared: neighbor.declared };
         neighbor.router_id = router_id;
         neighbor.address = address;
         neighbor.priority = hello.priority;
@@ -283,7 +283,7 @@ impl Engine {
     }
 
     /// Events BackupSeen and NeighborChange (§10.5), for a neighbour heard both ways.
-    fn note_election(&mut self, key: NeighborKey, before: &Heard) {
+    fn note_election(&mut self, key: NeighborKey, before: &Before) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         if !interface.elects() {
             return;
@@ -325,13 +325,13 @@ impl Engine {
 
 /// What was known of a neighbour before its hello.
 #[derive(Debug)]
-struct Heard {
+struct Before {
     state: NeighborState,
     priority: u8,
     declared: Designated,
 }
 
-impl Default for Heard {
+impl Default for Before {
     fn default() -> Self {
         Self { state: NeighborState::Down, priority: 0, declared: Designated::default() }
     }

@@ -63,7 +63,7 @@ impl Engine {
         let envelope = Envelope::open(payload)?;
         // §8.2: the area of the receiving interface; or the backbone, over a virtual link through that area.
         let (id, origin) = if envelope.area_id == arrived_on.config.area {
-            let origin = arrived_on.may_speak(arrival)?;
+            let origin = arrived_on.check_source(arrival)?;
             arrived_on.is_addressed(destination)?;
             arrived_on.is_from_here(source)?;
             if envelope.kind == HELLO && self.is_routed(arrived_on, destination) {
@@ -164,7 +164,7 @@ impl Engine {
 
 impl Interface {
     /// Whether the packets of a sender are taken here.
-    fn may_speak(&self, arrival: Arrival) -> Result<Origin, Refusal> {
+    fn check_source(&self, arrival: Arrival) -> Result<Origin, Refusal> {
         match self.config.speaker {
             Speaker::Anyone => Ok(Origin::Unproven),
             Speaker::Peer { address, .. } if address != arrival.source => Err(Refusal::NotThePeer),

@@ -36,7 +36,7 @@ impl Engine {
     /// Has the LSA of a network withdrawn.
     pub(crate) fn withdraw_network(&mut self, domain: Domain, kind: LsaType, id: LinkStateId) {
         let key = LsaKey { kind, id, advertising_router: self.config.router_id };
-        self.originations.unwant(LsaPlace { domain, key });
+        self.originations.withdraw(LsaPlace { domain, key });
     }
 }
 

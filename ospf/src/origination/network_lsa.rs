@@ -27,7 +27,7 @@ impl Engine {
             self.originations.want(place, options, LsaBody::Network(lsa));
         }
         for place in gone {
-            self.originations.unwant(place);
+            self.originations.withdraw(place);
         }
     }
 

@@ -92,19 +92,19 @@ impl Engine {
             self.originations.want(place, options, LsaBody::Opaque(body.clone()));
         }
         for place in gone {
-            self.originations.unwant(place);
+            self.originations.withdraw(place);
         }
     }
 
     /// Once for each input: tells the driver what has changed among the opaque LSAs of others that it watches.
     ///
     /// RFC 5250 §5: one whose originator cannot be reached is not to be used; it is told of as if it were withdrawn.
-    pub(crate) fn tell_opaques(&mut self) {
+    pub(crate) fn announce_opaques(&mut self) {
         if !std::mem::take(&mut self.opaques.changed) {
             return;
         }
         let now = self.usable_opaques();
-        let before = std::mem::take(&mut self.opaques.told);
+        let before = std::mem::take(&mut self.opaques.announced);
         for place in before.keys().filter(|place| !now.contains_key(place)) {
             self.outputs.push_back(Output::Opaque { domain: place.domain, key: place.key, body: None });
         }
@@ -114,7 +114,7 @@ impl Engine {
                 self.outputs.push_back(Output::Opaque { domain: place.domain, key: place.key, body });
             }
         }
-        self.opaques.told = now;
+        self.opaques.announced = now;
     }
 
     /// Opaque LSAs of others may have changed, or be watched or not.

@@ -50,10 +50,10 @@ impl Engine {
         }
         while !self.originations.touched.is_empty() && self.work.take(Unit::Origination) {
             let Some(place) = self.originations.touched.pop_first() else { break };
-            if !self.may_speak_of(place) {
+            if !self.may_advertise(place) {
                 self.originations.withheld.insert(place);
             } else if self.is_self_originated(place) {
-                self.put_right(place);
+                self.reoriginate_or_flush(place);
             }
         }
     }
@@ -61,7 +61,7 @@ impl Engine {
     /// Has one LSA say what it is to say, before all others.
     pub(crate) fn originate_now(&mut self, place: LsaPlace) {
         if self.originations.touched.remove(&place) {
-            self.put_right(place);
+            self.reoriginate_or_flush(place);
         }
     }
 
@@ -78,7 +78,7 @@ impl Engine {
         }
     }
 
-    fn put_right(&mut self, place: LsaPlace) {
+    fn reoriginate_or_flush(&mut self, place: LsaPlace) {
         let now = self.now;
         let stored = self.databases.lookup(place).map(|entry| entry.header(now));
         if !self.originations.is_wanted(place) {
@@ -111,7 +111,7 @@ impl Engine {
             }
             return;
         }
-        if self.is_said(place) {
+        if self.is_originated(place) {
             self.timers.cancel(TimerKey::Origination(place));
             if self.timers.deadline(TimerKey::Refresh(place)).is_none() {
                 // It was withdrawn, and has come back from a neighbour that had not heard of that.
@@ -149,7 +149,7 @@ impl Engine {
     }
 
     /// Whether the database says what is wanted, in an instance that we made and that is not due to be made anew.
-    pub(crate) fn is_said(&self, place: LsaPlace) -> bool {
+    pub(crate) fn is_originated(&self, place: LsaPlace) -> bool {
         let Some(wanted) = self.originations.wanted.get(&place) else { return false };
         self.databases.lookup(place).is_some_and(|entry| {
             let header = entry.header(self.now);
@@ -169,7 +169,7 @@ impl Engine {
             Ok(lsa) => lsa,
             Err(error) => {
                 debug_assert!(false, "{}: {error}: bodies are bounded where they are made", place.key);
-                self.originations.unwant(place);
+                self.originations.withdraw(place);
                 self.event(Event::LsaNotOriginated { key: place.key, reason: error });
                 return;
             }

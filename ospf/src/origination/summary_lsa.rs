@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::ids::{AreaId, Domain, InterfaceId, LinkStateId, LsaKey, LsaPlace, LsaType, Prefix, RouterId};
-use crate::route::{Border, Told};
+use crate::route::{Border, SummaryMetrics};
 use crate::state::engine::Engine;
 use crate::wire::{LsaBody, Options, SummaryLsa};
 
@@ -25,9 +25,9 @@ impl Engine {
         let area_of: BTreeMap<InterfaceId, AreaId> =
             self.interfaces.iter().map(|(&id, interface)| (id, interface.config.area)).collect();
         let told = match self.border() {
-            Border::Inside => Told::default(),
+            Border::Inside => SummaryMetrics::default(),
             Border::WithoutBackbone | Border::WithBackbone => {
-                self.calculation.latest.told_to(area, &self.config, &area_of)
+                self.calculation.latest.summaries_into(area, &self.config, &area_of)
             }
         };
         // §12.4.3: "For Type 4 summary-LSAs, this field is not meaningful and must be zero."
@@ -48,7 +48,7 @@ impl Engine {
             self.originations.want(place, options, body);
         }
         for place in gone {
-            self.originations.unwant(place);
+            self.originations.withdraw(place);
         }
     }
 }

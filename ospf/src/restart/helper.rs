@@ -41,7 +41,7 @@ impl Engine {
             self.review_grace(place);
         }
         // §3.2 (3): "a change in the contents of the link-state database".
-        if change == Change::Contents && place.key.kind.tells_of_topology() && self.config.helper == Helper::Strict {
+        if change == Change::Contents && place.key.kind.describes_topology() && self.config.helper == Helper::Strict {
             for key in self.helped() {
                 let told = self.interfaces.get(&key.interface).is_some_and(|i| i.is_in(key.interface, place.domain));
                 if told {
@@ -121,12 +121,12 @@ impl Engine {
             return Err(HelperRefusal::NotAdjacent);
         }
         // (2): "determined by examining router Y's link state retransmission list for X". What X says itself it has heard of.
-        let unheard = neighbor.retransmission.unheard().any(|lsa| {
+        let not_described = neighbor.retransmission.not_described().any(|lsa| {
             let place = Databases::place(lsa, key.interface, interface.config.area);
             let entry = place.and_then(|place| self.databases.lookup(place));
-            lsa.kind.tells_of_topology() && entry.is_some_and(|entry| entry.change() == Change::Contents)
+            lsa.kind.describes_topology() && entry.is_some_and(|entry| entry.change() == Change::Contents)
         });
-        if unheard { Err(HelperRefusal::Changed) } else { Ok(key) }
+        if not_described { Err(HelperRefusal::Changed) } else { Ok(key) }
     }
 
     fn help(&mut self, key: NeighborKey, left: Duration, reason: RestartReason) {
@@ -193,7 +193,7 @@ impl Engine {
 
 impl LsaType {
     /// Whether an LSA of this type tells where networks and routers are: types 1 to 5 and 7.
-    pub(crate) const fn tells_of_topology(self) -> bool {
+    pub(crate) const fn describes_topology(self) -> bool {
         matches!(self.0, 1..=5 | 7)
     }
 }

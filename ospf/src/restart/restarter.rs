@@ -70,7 +70,7 @@ impl Engine {
         // They are on links, and those come first.
         let on_links = self.originations.wanted().take_while(|place| matches!(place.domain, Domain::Link(_)));
         let mut told = on_links.filter(|place| GraceLsa::is_key(place.key));
-        until <= self.now || told.all(|place| self.is_said(place)) && self.unacknowledged_grace() == 0
+        until <= self.now || told.all(|place| self.is_originated(place)) && self.unacknowledged_grace() == 0
     }
 
     /// Neighbours that have not acknowledged our Grace-LSA.
@@ -119,7 +119,7 @@ impl Engine {
 
     /// An interface has gone down: nobody is there to be told, and whoever is there when it comes up is told anew.
     pub(crate) fn forget_announcement(&mut self, id: InterfaceId) {
-        self.originations.unwant(grace_place(self.config.router_id, id));
+        self.originations.withdraw(grace_place(self.config.router_id, id));
         self.grace_kept.remove(&id);
         self.timers.cancel(TimerKey::Grace(id));
         if let Restart::Within(Within { copies, .. }) = &mut self.restart {
@@ -129,7 +129,7 @@ impl Engine {
 
     /// Whether an LSA of ours may be originated or flushed now. §2: within a restart "the restarting router does not originate LSAs with
     /// LS types 1-5,7" and "does not modify or flush received self-originated LSAs"; but for its Grace-LSAs nor do we others.
-    pub(crate) fn may_speak_of(&self, place: LsaPlace) -> bool {
+    pub(crate) fn may_advertise(&self, place: LsaPlace) -> bool {
         if grace_link(place).is_some_and(|id| self.grace_kept.contains_key(&id)) {
             return self.originations.is_wanted(place);
         }
@@ -146,7 +146,7 @@ impl Engine {
     /// compared then.
     pub(crate) fn conclude_restart(&mut self) -> bool {
         let Restart::Concluding { runs } = self.restart else { return false };
-        let is_known = self.calculation.runs > runs && self.calculation.pass.is_none() && self.wishes.is_settled();
+        let is_known = self.calculation.runs > runs && self.calculation.pass.is_none() && self.wishes.is_idle();
         if is_known {
             self.restart = Restart::None;
             self.originations.release();
@@ -243,7 +243,7 @@ impl Engine {
             RouterLinkKind::PointToPoint | RouterLinkKind::Virtual => {
                 let far = RouterId::from(link.id);
                 let full = in_area().any(|i| is_full(i, |neighbor| neighbor.router_id == far));
-                let told = self.router_lsa_of(area, far).is_none_or(|lsa| tells_of(lsa, own_id));
+                let told = self.router_lsa_of(area, far).is_none_or(|lsa| lists_router(lsa, own_id));
                 match (told, full) {
                     (false, _) => Progress::Inconsistent,
                     (true, true) => Progress::Complete,
@@ -311,7 +311,7 @@ impl Engine {
                     self.grace_kept.insert(id, at);
                     self.timers.set(TimerKey::Grace(id), at);
                 }
-                None => self.originations.unwant(grace_place(self.config.router_id, id)),
+                None => self.originations.withdraw(grace_place(self.config.router_id, id)),
             }
         }
         for area in self.areas() {
@@ -349,7 +349,7 @@ impl Engine {
     pub(crate) fn end_grace(&mut self, id: InterfaceId) {
         self.grace_kept.remove(&id);
         self.timers.cancel(TimerKey::Grace(id));
-        self.originations.unwant(grace_place(self.config.router_id, id));
+        self.originations.withdraw(grace_place(self.config.router_id, id));
         self.originations.release();
     }
 
@@ -370,7 +370,7 @@ impl Engine {
             self.restart = Restart::None;
             self.timers.cancel(TimerKey::Restart);
             for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
-                self.originations.unwant(grace_place(self.config.router_id, id));
+                self.originations.withdraw(grace_place(self.config.router_id, id));
             }
         }
     }
@@ -413,7 +413,7 @@ fn is_full(interface: &Interface, who: impl Fn(&crate::state::neighbor::Neighbor
 }
 
 /// Whether a Router-LSA has a link to this router.
-fn tells_of(lsa: &RouterLsa, router: RouterId) -> bool {
+fn lists_router(lsa: &RouterLsa, router: RouterId) -> bool {
     let to_routers = |link: &&RouterLink| matches!(link.kind, RouterLinkKind::PointToPoint | RouterLinkKind::Virtual);
     lsa.links.iter().filter(to_routers).any(|link| RouterId::from(link.id) == router)
 }

@@ -65,7 +65,7 @@ impl Engine {
     /// Once for each input, when everything has been originated: whether nothing is left to do.
     pub(crate) fn is_withdrawn(&self) -> bool {
         let Withdrawal::Flushing { until } = self.withdrawal else { return false };
-        until <= self.now || self.originations.is_settled() && self.is_acknowledged()
+        until <= self.now || self.originations.is_idle() && self.is_acknowledged()
     }
 
     fn enter_withdrawal(&mut self, stage: Withdrawal) {
@@ -89,7 +89,7 @@ impl Engine {
     /// Whether every neighbour has our Router-LSAs as they are.
     fn is_announced(&self) -> bool {
         let places = || self.areas().into_iter().map(|area| self.router_lsa_place(area));
-        self.originations.is_settled() && places().all(|place| self.is_said(place) && !self.is_awaiting_ack(place))
+        self.originations.is_idle() && places().all(|place| self.is_originated(place) && !self.is_awaiting_ack(place))
     }
 
     fn flush_everything(&mut self) {

@@ -25,7 +25,7 @@ impl InFlight {
     }
 
     /// Whether nobody is left to be asked for more.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.touched.is_empty()
     }
 

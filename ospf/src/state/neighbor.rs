@@ -64,7 +64,7 @@ pub(crate) struct Neighbor {
     /// LSAs of guards were refused that it sent or described ([`crate::flooding::site_lsas`]).
     pub(crate) site_lsas_refused: bool,
     /// Something that it described was not taken for want of room.
-    pub(crate) forgone: bool,
+    pub(crate) abandoned: bool,
     /// Cryptographic sequence numbers of its packets (§D.4.3).
     pub(crate) accepted: Accepted,
     /// While it restarts and is taken for fully adjacent (RFC 3623 §3).
@@ -92,7 +92,7 @@ impl Neighbor {
             hello_answers: Answers::default(),
             recent: RecentlySent::default(),
             site_lsas_refused: false,
-            forgone: false,
+            abandoned: false,
             accepted: Accepted::default(),
             helping: None,
         }
@@ -153,13 +153,13 @@ impl Neighbor {
         self.exchange.deferred = None;
         self.exchange.last_received = None;
         self.exchange.last_sent = None;
-        self.exchange.untold.clear();
+        self.exchange.undescribed.clear();
         self.requests = RequestList::default();
         self.retransmission = RetransmissionList::default();
         self.replies.clear();
         self.recent = RecentlySent::default();
         self.site_lsas_refused = false;
-        self.forgone = false;
+        self.abandoned = false;
     }
 }
 
@@ -196,7 +196,7 @@ pub(crate) struct Exchange {
     pub(crate) summary: SummaryList,
     /// What our answer to the packet that settled the roles listed, as far as the neighbour has not shown that it was told
     /// ([`crate::exchange::description`], `answered_first`).
-    pub(crate) untold: BTreeMap<LsaKey, LsaHeader>,
+    pub(crate) undescribed: BTreeMap<LsaKey, LsaHeader>,
 }
 
 /// Database summary list (§10): how far the database has been described. What comes in behind that place meanwhile is flooded to the
@@ -235,8 +235,8 @@ pub(crate) struct Received {
 impl Exchange {
     /// The neighbour lists or acknowledges an instance.
     pub(crate) fn neighbor_has(&mut self, instance: &LsaHeader) {
-        if self.untold.get(&instance.key).is_some_and(|ours| !ours.newer_than(instance)) {
-            self.untold.remove(&instance.key);
+        if self.undescribed.get(&instance.key).is_some_and(|ours| !ours.newer_than(instance)) {
+            self.undescribed.remove(&instance.key);
         }
     }
 
@@ -542,7 +542,7 @@ impl RetransmissionList {
     }
 
     /// What is listed that the neighbour has neither sent itself nor been told of.
-    pub(crate) fn unheard(&self) -> impl Iterator<Item = LsaKey> {
+    pub(crate) fn not_described(&self) -> impl Iterator<Item = LsaKey> {
         self.entries.iter().filter(|(_, pending)| !pending.doubted).map(|(&key, _)| key)
     }
 

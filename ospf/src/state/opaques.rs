@@ -15,7 +15,7 @@ pub(crate) struct Opaques {
     /// Those of them that are wanted at present. Other opaque LSAs of ours are other chapters'.
     pub(crate) wanted: BTreeSet<LsaPlace>,
     /// What the driver was told of others.
-    pub(crate) told: BTreeMap<LsaPlace, Bytes>,
+    pub(crate) announced: BTreeMap<LsaPlace, Bytes>,
     /// Something may have changed that the driver is to be told of.
     pub(crate) changed: bool,
     /// Since the last calculation.

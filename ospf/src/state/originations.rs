@@ -110,7 +110,7 @@ impl Originations {
     }
 
     /// Has an LSA withdrawn, also from those who hold a newer instance of it than we have.
-    pub(crate) fn unwant(&mut self, place: LsaPlace) {
+    pub(crate) fn withdraw(&mut self, place: LsaPlace) {
         if self.wanted.remove(&place).is_some() {
             self.touched.insert(place);
         }
@@ -177,7 +177,7 @@ impl Originations {
     }
 
     /// Whether nothing is left to be compared.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.touched.is_empty() && self.changed_areas.is_empty()
     }
 

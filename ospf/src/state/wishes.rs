@@ -52,7 +52,7 @@ pub(crate) enum Comparison {
 }
 
 impl Wishes {
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.under_way.is_none() && (self.summaries, self.externals) == (Due::No, Due::No)
     }
 }
