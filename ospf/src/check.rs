@@ -2,65 +2,24 @@
 //!
 //! Each rule is a sentence. A rule that does not hold is a bug of the engine's, never a peer's doing.
 
-use std::fmt;
-
-use crate::adjacency::{Neighbor, RetransmissionList};
-use crate::databases::{Databases, Domain, LsaPlace};
-use crate::dr_election::Designated;
-use crate::engine::Engine;
-use crate::event::NeighborState;
-use crate::ids::{InterfaceId, NeighborKey, Prefix};
-use crate::interface::Interface;
-use crate::interface_machine::InterfaceState;
-use crate::lsdb::Entry;
-use crate::nssa::Translator;
-use crate::retransmission::FLOOD_WINDOW;
-use crate::stub_router::StubRouterState;
-use crate::timers::TimerKey;
+use crate::event::StubRouterState;
+use crate::flooding::retransmission::FLOOD_WINDOW;
+use crate::ids::{Domain, InterfaceId, LsaPlace, NeighborKey, Prefix};
+use crate::machine::dr_election::Designated;
+use crate::machine::interface::InterfaceState;
+use crate::machine::neighbor::NeighborState;
+use crate::state::databases::Databases;
+use crate::state::engine::Engine;
+use crate::state::findings::{Findings, Violation};
+use crate::state::interface::Interface;
+use crate::state::lsdb::Entry;
+use crate::state::neighbor::{Neighbor, RetransmissionList};
+use crate::state::timers::TimerKey;
+use crate::state::translator::Translator;
 use crate::wire::Options;
-
-/// At most so many violations are told; the first ones tell.
-pub const MAX_VIOLATIONS: usize = 20;
 
 /// Neighbours that a hello in the largest IP packet lists. The bound is the MTU's, which may have become smaller.
 const MOST_NEIGHBORS: usize = (65_535 - 20 - 24 - 20) / 4;
-
-/// A rule that does not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The rule, a sentence.
-    pub rule: &'static str,
-    /// Where, and what was found instead.
-    pub found: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not so: {} ({})", self.rule, self.found)
-    }
-}
-
-/// What has been found so far.
-#[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<Violation>);
-
-impl Findings {
-    fn into_result(self) -> Result<(), Vec<Violation>> {
-        if self.is_empty() { Ok(()) } else { Err(self.0) }
-    }
-
-    /// Whether every rule held.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Holds a rule against the facts.
-    pub(crate) fn demand(&mut self, holds: bool, rule: &'static str, found: impl FnOnce() -> String) {
-        if !holds && self.0.len() < MAX_VIOLATIONS {
-            self.0.push(Violation { rule, found: found() });
-        }
-    }
-}
 
 impl Engine {
     /// Checks every invariant. Its cost grows with the databases, checksums of all LSAs included.
@@ -361,7 +320,7 @@ impl Engine {
                 format!("{key:?}")
             });
         }
-        findings.demand(self.in_flight.is_settled(), "requests are made before an input is done with", String::new);
+        findings.demand(self.in_flight.is_idle(), "requests are made before an input is done with", String::new);
         for (place, key) in self.in_flight.asked() {
             let wanted = self.neighbor(key).is_some_and(|neighbor| neighbor.requests.header(place.key).is_some());
             findings.demand(wanted, "what was requested is wanted of that neighbour", || format!("{place:?} {key:?}"));
@@ -377,7 +336,7 @@ impl Engine {
         for place in self.originations.wanted() {
             let held = self.timers.deadline(TimerKey::Origination(place)).is_some();
             let flushing = self.databases.lookup(place).is_some_and(|entry| entry.is_max_age(self.now));
-            let said = self.is_said(place);
+            let said = self.is_originated(place);
             let touched = self.originations.is_touched(place);
             findings.demand(said || held || flushing || touched, "an LSA of ours is said, or will be", || {
                 format!("{place:?}")

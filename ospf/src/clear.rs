@@ -1,9 +1,8 @@
 //! Adjacencies that begin anew because the operator wants it ([`crate::Input::Clear`]).
 
-use crate::engine::Engine;
-use crate::event::NeighborState;
 use crate::ids::{InterfaceId, NeighborKey, RouterId};
-use crate::neighbor::NeighborEvent;
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
+use crate::state::engine::Engine;
 
 impl Engine {
     /// Forgets neighbours (KillNbr) and says so by a hello that does not list them, which they answer.

@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
-use crate::databases::{Domain, LsaPlace};
-use crate::departed::Departed;
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
-use crate::ids::{AreaId, InterfaceId, NeighborKey};
-use crate::interface::{Interface, Link};
-use crate::interface_machine::InterfaceEvent;
+use crate::event::{Event, RestartExit};
+use crate::flooding::retransmission::FLOOD_WINDOW;
+use crate::ids::{AreaId, Domain, InterfaceId, LsaPlace, NeighborKey};
 use crate::io::LinkState;
-use crate::requests::InFlight;
-use crate::restart::{Restart, RestartExit};
-use crate::retransmission::FLOOD_WINDOW;
-use crate::self_originated::KeptOwn;
-use crate::site_lsas::SiteLsas;
-use crate::wishes::Wishes;
+use crate::machine::interface::InterfaceEvent;
+use crate::machine::neighbor::NeighborState;
+use crate::state::departed::Departed;
+use crate::state::engine::Engine;
+use crate::state::in_flight::InFlight;
+use crate::state::interface::{Interface, Link};
+use crate::state::kept_own::KeptOwn;
+use crate::state::restart::Restart;
+use crate::state::site_lsas::SiteLsas;
+use crate::state::wishes::Wishes;
 
 /// What a change asks of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,98 +4,34 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::aging::Removals;
 use crate::authentication::Sequences;
-use crate::calculation::CalculationState;
-use crate::config::{Config, External};
-use crate::databases::{Databases, LsaPlace};
-use crate::debris::Debris;
-use crate::departed::Departed;
-use crate::early::EarlyArrivals;
+use crate::calculation::pass::Calculated;
+use crate::config::Config;
 use crate::event::Event;
-use crate::former_ids::FormerIds;
-use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix};
-use crate::interface::Interface;
-use crate::interface_machine::InterfaceEvent;
-use crate::io::{Input, LinkState, Output};
-use crate::limits::LimitStates;
-use crate::nssa::Translator;
-use crate::opaque::Opaques;
-use crate::origination::Originations;
-use crate::pass::Calculated;
+use crate::interface::receive::Arrival;
+use crate::io::{Input, Output};
 use crate::random::Random;
-use crate::reachability::Reachability;
-use crate::receive::Arrival;
-use crate::requests::InFlight;
-use crate::restart::Restart;
-use crate::self_originated::KeptOwn;
-use crate::site_lsas::SiteLsas;
-use crate::stub_router::StubRouterTimes;
+use crate::state::calculation::CalculationState;
+use crate::state::databases::Databases;
+use crate::state::debris::Debris;
+use crate::state::departed::Departed;
+use crate::state::early::EarlyArrivals;
+use crate::state::engine::{Engine, Lifecycle};
+use crate::state::former_ids::FormerIds;
+use crate::state::in_flight::InFlight;
+use crate::state::kept_own::KeptOwn;
+use crate::state::limits::LimitStates;
+use crate::state::opaques::Opaques;
+use crate::state::originations::Originations;
+use crate::state::reachability::Reachability;
+use crate::state::removals::Removals;
+use crate::state::restart::{Restart, Withdrawal};
+use crate::state::site_lsas::SiteLsas;
+use crate::state::stub_router::StubRouterTimes;
+use crate::state::timers::{TimerKey, Timers};
+use crate::state::wishes::Wishes;
+use crate::state::work::{Unit, Work};
 use crate::time::Instant;
-use crate::timers::{TimerKey, Timers};
-use crate::wishes::Wishes;
-use crate::withdrawal::Withdrawal;
-use crate::work::{Unit, Work};
-
-/// An OSPF router.
-///
-/// Call [`Engine::handle`] with whatever happens, then drain [`Engine::poll_output`], then sleep until [`Engine::next_deadline`] or the
-/// next thing that happens. All time is what the caller says.
-#[derive(Debug, Clone)]
-pub struct Engine {
-    pub(crate) config: Config,
-    pub(crate) now: Instant,
-    lifecycle: Lifecycle,
-    /// What the driver said of each link, configured or not.
-    pub(crate) links: BTreeMap<InterfaceId, LinkState>,
-    pub(crate) interfaces: BTreeMap<InterfaceId, Interface>,
-    pub(crate) databases: Databases,
-    pub(crate) originations: Originations,
-    /// Of networks.
-    pub(crate) wishes: Wishes,
-    pub(crate) opaques: Opaques,
-    pub(crate) reachability: Reachability,
-    pub(crate) stub_router: StubRouterTimes,
-    pub(crate) calculation: CalculationState,
-    /// Destinations outside that this router originates for what lies within them.
-    pub(crate) aggregates: BTreeMap<Prefix, External>,
-    /// NSSAs whose Type-7 LSAs this router translates.
-    pub(crate) translators: BTreeMap<AreaId, Translator>,
-    pub(crate) limit_states: LimitStates,
-    pub(crate) timers: Timers,
-    pub(crate) random: Random,
-    pub(crate) sequences: Sequences,
-    pub(crate) restart: Restart,
-    /// Links on which our Grace-LSA stays for a while after a restart, and until when.
-    pub(crate) grace_kept: BTreeMap<InterfaceId, Instant>,
-    pub(crate) withdrawal: Withdrawal,
-    /// Events of interfaces that are executed when the present input has been dealt with (§10.5).
-    pub(crate) interface_events: BTreeSet<(InterfaceId, InterfaceEvent)>,
-    /// Neighbours to whom something on their retransmission list may be sent.
-    pub(crate) unsent_floods: BTreeSet<NeighborKey>,
-    /// Neighbours that wait for their turn to exchange databases.
-    pub(crate) deferred: BTreeSet<NeighborKey>,
-    pub(crate) in_flight: InFlight,
-    /// LSAs whose instance in the database came in answer to a request, not by flooding (§13 (5)(a)).
-    pub(crate) exchanged: BTreeSet<LsaPlace>,
-    pub(crate) early: EarlyArrivals,
-    pub(crate) departed: Departed,
-    pub(crate) site_lsas: SiteLsas,
-    pub(crate) kept_own: KeptOwn,
-    pub(crate) former_ids: FormerIds,
-    /// LSAs at MaxAge that may perhaps be removed (§14).
-    pub(crate) removals: Removals,
-    pub(crate) work: Work,
-    pub(crate) debris: Debris,
-    pub(crate) outputs: VecDeque<Output>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lifecycle {
-    Running,
-    /// [`Input::Shutdown`] was given: nothing is done any more.
-    Stopped,
-}
 
 impl Engine {
     /// A router that starts at `now`, all of whose interfaces are down. `seed` decides jitter and first sequence numbers.
@@ -139,7 +75,7 @@ impl Engine {
         };
         engine.begin_restart();
         engine.begin();
-        engine.settle();
+        engine.finish_input();
         engine
     }
 
@@ -174,7 +110,7 @@ impl Engine {
             Input::Withdraw => self.withdraw(),
             Input::Shutdown => self.shutdown(),
         }
-        self.settle();
+        self.finish_input();
     }
 
     /// The next output, in the order in which they arose.
@@ -250,7 +186,7 @@ impl Engine {
     }
 
     /// What is gathered while an input is handled and done once after it.
-    fn settle(&mut self) {
+    fn finish_input(&mut self) {
         if self.lifecycle == Lifecycle::Stopped {
             return;
         }
@@ -259,18 +195,18 @@ impl Engine {
         self.admit();
         self.review_restart();
         self.advance_withdrawal();
-        self.speak();
-        self.follow();
+        self.originate_pending();
+        self.follow_up();
         if !self.kept_own.is_empty() && !self.is_restarting() {
             self.take_kept_own();
-            self.speak();
-            self.follow();
+            self.originate_pending();
+            self.follow_up();
         }
         if self.conclude_restart() {
-            self.speak();
-            self.follow();
+            self.originate_pending();
+            self.follow_up();
         }
-        self.tell_opaques();
+        self.announce_opaques();
         self.free_debris();
         if self.is_prepared() {
             self.leave_for_restart();
@@ -283,7 +219,7 @@ impl Engine {
 
     /// What follows from what was said: routes, from these virtual links that come up or go, and elections, as where the restart of a
     /// designated router is helped no longer.
-    fn follow(&mut self) {
+    fn follow_up(&mut self) {
         loop {
             match self.calculate_if_due() {
                 Calculated::Nothing | Calculated::Routes if !self.interface_events.is_empty() => {}
@@ -292,12 +228,12 @@ impl Engine {
                 Calculated::Consequences => self.after_calculation(),
             }
             self.execute_interface_events();
-            self.speak();
+            self.originate_pending();
         }
     }
 
     /// Says what has changed of what is to be said, and floods it.
-    fn speak(&mut self) {
+    fn originate_pending(&mut self) {
         self.compare_wishes();
         self.originate();
         self.remove_max_aged();
@@ -306,7 +242,7 @@ impl Engine {
         // What is gone may have been in the way of its successor (§12.1.6).
         self.originate();
         // What we said ourselves was perhaps wanted of a neighbour, and was the last thing wanted.
-        while !self.in_flight.is_settled() {
+        while !self.in_flight.is_idle() {
             self.request_more();
             self.originate();
         }

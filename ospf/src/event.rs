@@ -4,52 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::{KeyId, KeyStanding};
-use crate::helper::{HelperExit, HelperRefusal};
-use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
-use crate::interface_machine::InterfaceState;
-use crate::limits::Limit;
-use crate::opaque::{OpaqueRefusal, OpaqueScope};
-use crate::progress::Stall;
+use crate::ids::{AreaId, InterfaceId, LsaKey, OpaqueScope, Prefix, RouterId};
+use crate::machine::interface::InterfaceState;
+use crate::machine::neighbor::NeighborState;
 use crate::refusal::{LsaRefusal, Refusal};
-use crate::restart::RestartExit;
-use crate::stub_router::StubRouterState;
 use crate::wire::{EncodeError, RestartReason};
-
-/// Neighbour states (RFC 2328 §10.1), in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NeighborState {
-    /// Nothing heard.
-    Down,
-    /// NBMA only: hellos are sent to it though nothing has been heard.
-    Attempt,
-    /// Its hello was heard, ours is not known to have been.
-    Init,
-    /// Both hear each other.
-    TwoWay,
-    /// Master and slave are being settled.
-    ExStart,
-    /// Databases are being described.
-    Exchange,
-    /// Missing LSAs are being requested.
-    Loading,
-    /// Fully adjacent.
-    Full,
-}
-
-impl std::fmt::Display for NeighborState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Down => "Down",
-            Self::Attempt => "Attempt",
-            Self::Init => "Init",
-            Self::TwoWay => "2-Way",
-            Self::ExStart => "ExStart",
-            Self::Exchange => "Exchange",
-            Self::Loading => "Loading",
-            Self::Full => "Full",
-        })
-    }
-}
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,4 +218,127 @@ pub enum Event {
         /// Which.
         prefix: Prefix,
     },
+}
+
+/// Why an opaque LSA is not originated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OpaqueRefusal {
+    /// There are [`MAX_OPAQUE_LSAS`].
+    TooMany,
+    /// It has more than [`MAX_OPAQUE_OCTETS`].
+    TooLong,
+    /// The opaque id has more than 24 bits.
+    Identifier,
+    /// Grace-LSAs (RFC 3623) are the engine's own: see [`crate::Input::PrepareRestart`].
+    Reserved,
+}
+
+impl OpaqueRefusal {
+    /// The reason in one word, for machines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooMany => "too-many",
+            Self::TooLong => "too-long",
+            Self::Identifier => "identifier",
+            Self::Reserved => "reserved",
+        }
+    }
+}
+
+/// Why a restarting neighbour is not helped (RFC 3623 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HelperRefusal {
+    /// (1) It is no neighbour, or not a full one.
+    NotAdjacent,
+    /// (2) It has not acknowledged a change of the network.
+    Changed,
+    /// (3) Its grace period is over.
+    Expired,
+    /// (4) The configuration is against it, or the period is longer than any that is granted.
+    Policy,
+    /// (5) We restart ourselves.
+    Restarting,
+    /// Its Grace-LSA cannot be read.
+    Malformed,
+}
+
+/// Why a neighbour is not helped any more (RFC 3623 §3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HelperExit {
+    /// (1) It is done: it flushed its Grace-LSA.
+    Completed,
+    /// (2) Its grace period is over.
+    Expired,
+    /// (3) The network has changed, and it might not know.
+    Changed,
+    /// It went Down, or its link did.
+    Down,
+    /// The configuration is against it now.
+    Policy,
+}
+
+/// Why a restart of our own ended (RFC 3623 §2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RestartExit {
+    /// (1) All adjacencies are back.
+    Completed,
+    /// (2) A neighbour does not, or no longer, tell of us as it did.
+    Inconsistent,
+    /// (3) The grace period is over.
+    Expired,
+    /// This router was given another router id: neighbours help the one that it was.
+    AnotherRouterId,
+}
+
+/// What has not come forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// An adjacency is in this state, with so many LSAs requested.
+    Forming {
+        /// ExStart, Exchange or Loading.
+        state: NeighborState,
+        /// LSAs requested of the neighbour that have not come.
+        requests: usize,
+    },
+    /// The neighbour acknowledges none of so many LSAs.
+    Unacknowledged {
+        /// LSAs sent to it and not acknowledged.
+        lsas: usize,
+    },
+}
+
+/// Which limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// [`crate::Limits::lsas`].
+    Lsas,
+    /// [`crate::Limits::lsdb_octets`].
+    LsdbOctets,
+    /// [`crate::Limits::lsas_per_area`], of this area.
+    LsasOfArea(AreaId),
+    /// [`crate::Limits::routes`].
+    Routes,
+    /// Links of this router's Router-LSA of an area ([`crate::MAX_ROUTER_LINKS`]): what is beyond is not in it.
+    RouterLinks(AreaId),
+}
+
+/// Whether something is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitState {
+    /// There is room.
+    Free,
+    /// What is left is kept for guards' LSAs; those of others are refused.
+    ReachedForOthers,
+    /// The limit was reached; [`Event::LimitLeft`] will tell when there is room again.
+    Reached,
+}
+
+/// Whether this router is a stub router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum StubRouterState {
+    /// It is not: traffic may go through it.
+    #[default]
+    Transit,
+    /// It is, until the configuration says otherwise or the time after the start is over.
+    Stub,
 }

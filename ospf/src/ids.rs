@@ -48,10 +48,12 @@ dotted_quad! {
     /// A router's identity in the autonomous system (RFC 2328 §1.2), printed as a dotted quad.
     RouterId
 }
+
 dotted_quad! {
     /// An area's number (RFC 2328 §3), printed as a dotted quad.
     AreaId
 }
+
 dotted_quad! {
     /// Link State ID: what an LSA describes, its meaning given by the LSA's type (RFC 2328 §12.1.4).
     LinkStateId
@@ -314,5 +316,55 @@ pub struct NotAPrefix;
 impl fmt::Debug for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Prefix({self})")
+    }
+}
+
+/// How far one database reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Domain {
+    /// The link of one interface.
+    Link(InterfaceId),
+    /// One area.
+    Area(AreaId),
+    /// The autonomous system, stub areas excepted.
+    As,
+}
+
+/// An LSA's place: the database, and the key in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LsaPlace {
+    /// Which database.
+    pub domain: Domain,
+    /// Which LSA.
+    pub key: LsaKey,
+}
+
+/// How far an opaque LSA goes (RFC 5250 §3), and which it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum OpaqueScope {
+    /// Type 9: the link of an interface.
+    Link(InterfaceId),
+    /// Type 10: an area.
+    Area(AreaId),
+    /// Type 11: the autonomous system, stub areas and NSSAs excepted.
+    As,
+}
+
+impl OpaqueScope {
+    pub(crate) fn domain(self) -> Domain {
+        match self {
+            Self::Link(id) => Domain::Link(id),
+            Self::Area(area) => Domain::Area(area),
+            Self::As => Domain::As,
+        }
+    }
+
+    pub(crate) fn kind(self) -> LsaType {
+        match self {
+            Self::Link(_) => LsaType::OPAQUE_LINK,
+            Self::Area(_) => LsaType::OPAQUE_AREA,
+            Self::As => LsaType::OPAQUE_AS,
+        }
     }
 }

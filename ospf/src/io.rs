@@ -7,10 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Config;
-use crate::databases::Domain;
 use crate::event::Event;
-use crate::ids::{AreaId, InterfaceId, LsaKey, Prefix, RouterId};
-use crate::opaque::OpaqueScope;
+use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, OpaqueScope, Prefix, RouterId};
 use crate::wire::RestartReason;
 
 /// One thing that happened, for [`crate::Engine::handle`].

@@ -3,118 +3,110 @@
 //! Bytes, link events, configuration and the present time go in; packets to send, route changes and events come out.
 //! The engine does no I/O, reads no clock and no randomness, and gives the same outputs for the same inputs and seed.
 //!
-//! Start with [`Engine`]. The files follow the chapters of RFC 2328:
+//! The driver owns sockets, the clock and the kernel's routes. Its loop has three steps, which this router goes through in virtual time:
 //!
-//! - `area` (§6)
-//! - `receive` and `send` (§8), `interface_machine`, `interface`, `dr_election` and `hello` (§9, §10.5), `nonbroadcast` (§9.5.1),
-//!   `second_speaker`, `virtual_link` (§15)
-//! - `neighbor`, `transitions` and `adjacency` (§10), `exchange` and `requests` (§10.6 to §10.9), `pacing` (RFC 4222), `answers`
-//! - `origination`, `router_lsa`, `network_lsa`, `summary_lsa`, `external_lsa`, `link_state_ids`, `wishes` (§12.4, appendix E), `nssa` (RFC 3101), `stub_router` (RFC 6987), `opaque` (RFC 5250)
-//! - `flooding`, `early`, `self_originated`, `site_lsas`, `acknowledgment` and `retransmission` (§13), `aging` (§14)
-//! - `calculation`, `pass` and `route` (§16), `spf_delay` (RFC 8405)
-//! - `wire` (appendix A), `authentication` (appendix D)
-//! - `helper` and `restart` (RFC 3623)
+//! ```
+//! use std::time::Duration;
+//! use ospf::{
+//!     Addressing, AreaId, Config, Engine, Input, Instant, InterfaceConfig, InterfaceId, LinkState, NetworkType, Output, RouterId,
+//! };
+//!
+//! let loopback = "10.255.0.1".parse()?;
+//! let mut config = Config::new(RouterId::from(loopback));
+//! let link = InterfaceConfig::new("wg-osaka", AreaId::BACKBONE, NetworkType::PointToPoint);
+//! config.interfaces.insert(InterfaceId(1), link);
+//!
+//! let mut now = Instant::ZERO;
+//! let mut engine = Engine::new(config, 1, now);
+//! // 1. Hand it what has happened: here, an interface has come up.
+//! let state = LinkState::Up { index: 1, mtu: 1420, addressing: Addressing::Unnumbered(loopback) };
+//! engine.handle(now, Input::Link { interface: InterfaceId(1), state });
+//! let mut hellos = 0;
+//! while now < Instant::ZERO + Duration::from_secs(25) {
+//!     // 2. Do what it says: send packets, change routes, report events.
+//!     while let Some(output) = engine.poll_output() {
+//!         if let Output::Send { destination, .. } = output {
+//!             assert_eq!(destination.to_string(), "224.0.0.5");
+//!             hellos += 1;
+//!         }
+//!     }
+//!     // 3. Sleep until its deadline, or until something happens before.
+//!     let (deadline, _reason) = engine.next_deadline().expect("the next hello is due");
+//!     now = deadline;
+//!     engine.handle(now, Input::Tick);
+//! }
+//! // One at once, and one each HelloInterval, ten seconds.
+//! assert_eq!(hellos, 3);
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
+//!
+//! `examples/two_routers.rs` has two of them and a link.
+//!
+//! Start reading with [`Engine`]: `engine` hands each input to its chapter. The folders follow RFC 2328:
+//!
+//! - `state`: what a router knows, the fields of the engine and their types. It names no chapter below.
+//! - `machine`: state machines and elections as functions of values (§9.3, §9.4, §10.3; RFC 8405)
+//! - `interface`: interfaces and hellos, packets in and out (§8, §9, §10.5), virtual links (§15)
+//! - `exchange`: neighbours and the exchange of databases (§10; RFC 4222)
+//! - `origination`: this router's own LSAs (§12.4, appendix E), areas (§6), NSSAs (RFC 3101), stub routers (RFC 6987), opaque LSAs (RFC 5250)
+//! - `flooding`: flooding and aging (§13, §14; RFC 1793 §2.3)
+//! - `calculation`: when routes are calculated; `route`: the calculation itself (§16)
+//! - `restart`: graceful restart, and leaving for good (RFC 3623)
+//! - `wire` (appendix A), `authentication` (appendix D), `config` (appendix C)
+//!
+//! `work` cuts what grows with the databases into slices, `limits` guards them, `check` asserts what always holds, `view` shows the state.
 //!
 //! "Deviates:" says where and why it is not as the RFC has it; simulators switch that off (`config::conduct`).
-//!
-//! `work` cuts what grows with the databases into slices, `debris` is freed so. `lsdb` and `databases` hold what the chapters share; `limits` guards them; `check` says what always holds.
 
 #![forbid(unsafe_code)]
 
-mod acknowledgment;
-mod adjacency;
-mod aging;
-mod answers;
-mod area;
 mod authentication;
 mod calculation;
 mod check;
 mod clear;
 mod config;
 mod configure;
-mod counters;
-mod databases;
-mod debris;
-mod departed;
-mod dr_election;
-mod early;
 mod engine;
 mod event;
 mod exchange;
-mod external_lsa;
 mod fingerprint;
 mod flooding;
-mod former_ids;
-mod hello;
-mod helper;
 mod ids;
 mod interface;
-mod interface_machine;
 mod io;
 mod limits;
-mod link_state_ids;
-mod lsdb;
-mod neighbor;
-mod network_lsa;
-mod nonbroadcast;
-mod nssa;
-mod opaque;
+mod machine;
 mod origination;
-mod pacing;
-mod pass;
-mod progress;
 mod random;
-mod reachability;
-mod receive;
 mod refusal;
-mod requests;
 mod restart;
-mod retransmission;
 mod route;
-mod router_lsa;
-mod second_speaker;
-mod self_originated;
-mod send;
 #[cfg(feature = "serde")]
 mod serial;
-mod site_lsas;
-mod spf_delay;
-mod stub_router;
-mod summary_lsa;
+mod state;
 mod time;
-mod timers;
-mod transitions;
 mod view;
-mod virtual_link;
 pub mod wire;
-mod wishes;
-mod withdrawal;
 mod work;
 
 pub use authentication::Redaction;
-pub use check::{MAX_VIOLATIONS, Violation};
 pub use config::*;
-pub use counters::Counters;
-pub use databases::{Domain, LsaPlace};
-pub use engine::Engine;
 pub use event::*;
-pub use helper::{HelperExit, HelperRefusal};
 pub use ids::*;
-pub use interface_machine::InterfaceState;
 pub use io::*;
-pub use limits::{Limit, LimitState, LimitView};
-pub use opaque::{MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS, OpaqueRefusal, OpaqueScope};
-pub use progress::Stall;
-pub use reachability::UnreachableView;
+pub use machine::interface::InterfaceState;
+pub use machine::neighbor::NeighborState;
+pub use machine::spf_delay::SpfState;
+pub use origination::opaque::{MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS};
+pub use origination::router_lsa::MAX_ROUTER_LINKS;
+pub use origination::stub_router::MAX_LINK_METRIC;
 pub use refusal::*;
-pub use restart::RestartExit;
 pub use route::VirtualLinkObstacle;
-pub use router_lsa::MAX_ROUTER_LINKS;
-pub use site_lsas::SiteLsasView;
-pub use spf_delay::SpfState;
-pub use stub_router::{MAX_LINK_METRIC, StubRouterState};
+pub use state::counters::Counters;
+pub use state::engine::Engine;
+pub use state::findings::{MAX_VIOLATIONS, Violation};
+pub use state::timers::TimerKey;
 pub use time::Instant;
-pub use timers::TimerKey;
 pub use view::*;
 
 #[cfg(test)]

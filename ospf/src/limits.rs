@@ -6,88 +6,24 @@
 //!
 //! Part of the room for LSAs is kept for those of guards ([`crate::Policy::guards`]) and of this router itself: who speaks on an open link
 //! may fill the rest with whatever it makes up, but not displace them. LSAs that it makes up in the name of a guard are not taken
-//! ([`crate::site_lsas`]). Of routes those of guards come first.
+//! ([`crate::flooding::site_lsas`]). Of routes those of guards come first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::event::{Event, NeighborState};
-use crate::ids::{AreaId, NeighborKey};
-use crate::neighbor::NeighborEvent;
+use crate::event::{Event, Limit, LimitState};
+use crate::ids::{AreaId, Domain, LsaPlace, NeighborKey};
+use crate::machine::neighbor::{NeighborEvent, NeighborState};
+use crate::origination::router_lsa::MAX_ROUTER_LINKS;
 use crate::route::{Changes, RoutingTable};
-use crate::router_lsa::MAX_ROUTER_LINKS;
+use crate::state::engine::Engine;
+use crate::state::limits::{Full, Whose};
+use crate::view::LimitView;
 
 /// A limit that was reached is taken for left when there is no more than this part of it, in percent: a change or two does not reach it again.
 const LEFT_AT: usize = 90;
 
 /// Where there are guards, the LSAs of others are let in up to this part of a limit, in percent.
 const FOR_OTHERS: usize = 75;
-
-/// Which limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Limit {
-    /// [`crate::Limits::lsas`].
-    Lsas,
-    /// [`crate::Limits::lsdb_octets`].
-    LsdbOctets,
-    /// [`crate::Limits::lsas_per_area`], of this area.
-    LsasOfArea(AreaId),
-    /// [`crate::Limits::routes`].
-    Routes,
-    /// Links of this router's Router-LSA of an area ([`crate::MAX_ROUTER_LINKS`]): what is beyond is not in it.
-    RouterLinks(AreaId),
-}
-
-/// Whether something is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitState {
-    /// There is room.
-    Free,
-    /// What is left is kept for guards' LSAs; those of others are refused.
-    ReachedForOthers,
-    /// The limit was reached; [`Event::LimitLeft`] will tell when there is room again.
-    Reached,
-}
-
-/// Whose LSAs a limit is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Whose {
-    /// Everybody's: it is the limit itself.
-    All,
-    /// Those that are no guard's: it is the part of the limit that is not kept for guards.
-    Others,
-}
-
-/// A limit, and whose LSAs it leaves no room for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Full {
-    limit: Limit,
-    whose: Whose,
-}
-
-/// A limit at present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitView {
-    /// Which.
-    pub limit: Limit,
-    /// The most there may be.
-    pub most: usize,
-    /// What there is.
-    pub present: usize,
-    /// What becomes of more.
-    pub state: LimitState,
-}
-
-/// What is remembered.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LimitStates {
-    reached: BTreeSet<Full>,
-    /// Routes that there would be.
-    routes: usize,
-    /// Links that there would be in Router-LSAs.
-    links: BTreeMap<AreaId, usize>,
-}
 
 impl Engine {
     /// The limits that there are, and how near they are.
@@ -151,10 +87,10 @@ impl Engine {
     }
 
     /// An LSA that a neighbour described is not asked for, or not taken, for want of room.
-    pub(crate) fn forgo(&mut self, key: NeighborKey, full: Full) {
+    pub(crate) fn abandon(&mut self, key: NeighborKey, full: Full) {
         self.limit_reached(full);
         if let Some(neighbor) = self.neighbor_mut(key) {
-            neighbor.forgone = true;
+            neighbor.abandoned = true;
         }
     }
 
@@ -220,8 +156,8 @@ impl Engine {
     fn catch_up(&mut self) {
         let mut chosen: BTreeMap<AreaId, NeighborKey> = BTreeMap::new();
         for (&interface, found) in &mut self.interfaces {
-            for neighbor in found.neighbors.values_mut().filter(|neighbor| neighbor.forgone) {
-                neighbor.forgone = false;
+            for neighbor in found.neighbors.values_mut().filter(|neighbor| neighbor.abandoned) {
+                neighbor.abandoned = false;
                 if neighbor.state >= NeighborState::Exchange {
                     chosen.entry(found.config.area).or_insert(NeighborKey { interface, id: neighbor.id });
                 }
@@ -247,7 +183,7 @@ impl Engine {
             Limit::Lsas => (self.databases.len(), self.config.limits.lsas),
             Limit::LsdbOctets => (self.databases.octets(), self.config.limits.lsdb_octets),
             Limit::LsasOfArea(area) => {
-                let stored = self.databases.domain(Domain::Area(area)).map_or(0, crate::lsdb::Lsdb::len);
+                let stored = self.databases.domain(Domain::Area(area)).map_or(0, crate::state::lsdb::Lsdb::len);
                 (stored, self.config.limits.lsas_per_area)
             }
             Limit::Routes => (self.limit_states.routes, self.config.limits.routes),

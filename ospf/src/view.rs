@@ -1,22 +1,21 @@
 //! What can be seen of an engine from outside, for shows. Nothing here changes anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::{Authentication, KeyAlgorithm, KeyId, KeyStanding, NetworkType, SpfDelay};
-use crate::counters::Counters;
-use crate::databases::{Domain, LsaPlace};
-use crate::engine::Engine;
-use crate::event::NeighborState;
-use crate::ids::{AreaId, InterfaceId, NeighborKey, Prefix, RouterId};
-use crate::interface_machine::InterfaceState;
+use crate::event::{Limit, LimitState};
+use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, LsaPlace, NeighborKey, Prefix, RouterId};
 use crate::io::{Addressing, Nexthop, Route, RouteKind};
+use crate::machine::interface::InterfaceState;
+use crate::machine::neighbor::NeighborState;
+use crate::machine::spf_delay::SpfState;
 use crate::refusal::Refusal;
 use crate::route::{Refused, VirtualLinkObstacle};
-use crate::site_lsas::SiteLsasView;
-use crate::spf_delay::SpfState;
-use crate::timers::TimerKey;
+use crate::state::counters::Counters;
+use crate::state::engine::Engine;
+use crate::state::timers::TimerKey;
 use crate::wire::{Lsa, Options, RouterFlags};
 
 /// A neighbour at present.
@@ -223,7 +222,7 @@ impl Engine {
     /// All configured interfaces, by id.
     pub fn interfaces(&self) -> impl Iterator<Item = InterfaceView> {
         self.interfaces.iter().map(|(&id, interface)| {
-            let full = |neighbor: &&crate::adjacency::Neighbor| neighbor.state == NeighborState::Full;
+            let full = |neighbor: &&crate::state::neighbor::Neighbor| neighbor.state == NeighborState::Full;
             InterfaceView {
                 interface: id,
                 name: interface.config.name.clone(),
@@ -302,7 +301,7 @@ impl Engine {
             kind: path.kind,
             flags: path.flags,
             cost: path.cost,
-            nexthops: path.legs.iter().map(|leg| leg.nexthop).collect(),
+            nexthops: path.first_hops.iter().map(|first_hop| first_hop.nexthop).collect(),
         })
     }
 
@@ -337,4 +336,45 @@ impl Engine {
     pub fn partial_calculations(&self) -> u64 {
         self.calculation.partial_runs
     }
+}
+
+/// A limit at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitView {
+    /// Which.
+    pub limit: Limit,
+    /// The most there may be.
+    pub most: usize,
+    /// What there is.
+    pub present: usize,
+    /// What becomes of more.
+    pub state: LimitState,
+}
+
+/// A router that cannot be reached, and its LSAs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreachableView {
+    /// The Advertising Router.
+    pub router_id: RouterId,
+    /// How long it has not been reached; of one that never was, how long there have been LSAs of it.
+    pub unreachable_for: Duration,
+    /// Number of its LSAs, in all databases.
+    pub lsas: usize,
+    /// Octets of its LSAs, headers included.
+    pub octets: usize,
+    /// Number of its LSAs in the database of each area.
+    pub lsas_of_area: BTreeMap<AreaId, usize>,
+    /// Until its youngest LSA reaches MaxAge, if it is not refreshed.
+    pub gone_in: Duration,
+}
+
+/// LSAs of guards that were refused lately on an open link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteLsasView {
+    /// How many.
+    pub count: usize,
+    /// One of them.
+    pub example: LsaKey,
+    /// The neighbour that sent it.
+    pub from: RouterId,
 }

@@ -11,4 +11,5 @@ mod router;
 mod secrets;
 mod service_manager;
 mod status;
+mod structure;
 mod tunnel;

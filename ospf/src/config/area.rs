@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::external::ExternalMetric;
-use crate::ids::Prefix;
+use crate::ids::{LsaType, Prefix, Scope};
+use crate::wire::Options;
 
 /// An area (RFC 2328 appendix C.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -117,4 +118,56 @@ pub enum Advertise {
     Yes,
     /// None: what lies within is hidden (DoNotAdvertise).
     No,
+}
+
+/// ExternalRoutingCapability (RFC 2328 §6, RFC 3101 §2.1): how an area takes destinations outside the AS. Its routers must agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExternalRouting {
+    /// As AS-external-LSAs.
+    AsExternal,
+    /// Not at all: a stub area.
+    None,
+    /// Its own, as Type-7 LSAs.
+    Nssa,
+}
+
+impl ExternalRouting {
+    /// Whether LSAs of a type are flooded in such an area.
+    pub(crate) fn lets_in(self, kind: LsaType) -> bool {
+        match (kind, kind.scope()) {
+            // RFC 3101 §2.2: "Type-7 LSAs ... are only flooded throughout" NSSAs.
+            (LsaType::NSSA, _) => self == Self::Nssa,
+            // RFC 2328 §13 (3), RFC 5250 §3.1.
+            (_, Some(Scope::As)) => self == Self::AsExternal,
+            (_, Some(Scope::Area | Scope::Link)) => true,
+            (_, None) => false,
+        }
+    }
+
+    /// The E-bit in everything that is said in the area (RFC 2328 §A.2).
+    pub(crate) fn options(self) -> Options {
+        match self {
+            Self::AsExternal => Options::E,
+            Self::None | Self::Nssa => Options::default(),
+        }
+    }
+
+    /// The E- and N-bits in hellos. "The N-bit is used only in Hello packets" (RFC 3101 appendix A).
+    pub(crate) fn hello_options(self) -> Options {
+        match self {
+            Self::AsExternal | Self::None => self.options(),
+            Self::Nssa => self.options().with(Options::NP),
+        }
+    }
+}
+
+impl AreaKind {
+    /// What of the world outside is let in.
+    pub(crate) fn external_routing(&self) -> ExternalRouting {
+        match self {
+            Self::Normal => ExternalRouting::AsExternal,
+            Self::Stub { .. } => ExternalRouting::None,
+            Self::Nssa(_) => ExternalRouting::Nssa,
+        }
+    }
 }

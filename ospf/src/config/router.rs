@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::area::AreaConfig;
 use super::conduct::Conduct;
 use super::external::External;
 use super::graceful_restart::{Helper, Restarting};
@@ -13,7 +12,10 @@ use super::limits::Limits;
 use super::policy::Policy;
 use super::spf_delay::SpfDelay;
 use super::stub_router::StubRouter;
+use crate::config::area::AreaConfig;
+use crate::config::{AreaKind, AreaRange};
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
+use crate::wire::Options;
 
 /// Everything that the operator decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,4 +114,25 @@ pub enum Rfc1583Compatibility {
     Enabled,
     /// Intra-area paths through other areas than the backbone first (RFC 2328 §16.4.1).
     Disabled,
+}
+
+impl Config {
+    /// The kind of an area. "The backbone cannot be a stub area" (RFC 2328 §C.2), nor an NSSA.
+    pub(crate) fn area_kind(&self, area: AreaId) -> &AreaKind {
+        match self.areas.get(&area) {
+            Some(AreaConfig { kind, .. }) if area != AreaId::BACKBONE => kind,
+            Some(_) | None => &AreaKind::Normal,
+        }
+    }
+
+    /// The address ranges of an area (RFC 2328 §C.2).
+    pub(crate) fn area_ranges(&self, area: AreaId) -> &BTreeMap<Prefix, AreaRange> {
+        const NONE: &BTreeMap<Prefix, AreaRange> = &BTreeMap::new();
+        self.areas.get(&area).map_or(NONE, |config| &config.ranges)
+    }
+
+    /// The Options of LSAs that are flooded in an area (RFC 2328 §12.1.2).
+    pub(crate) fn area_options(&self, area: AreaId) -> Options {
+        self.area_kind(area).external_routing().options()
+    }
 }

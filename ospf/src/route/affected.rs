@@ -11,7 +11,7 @@ use super::inter_area::Inside;
 use super::table::{Calculation, Refused};
 use crate::config::AreaKind;
 use crate::ids::{AreaId, LsaKey, LsaType, Prefix, RouterId};
-use crate::lsdb::Entry;
+use crate::state::lsdb::Entry;
 use crate::wire::LsaBody;
 
 /// Destinations to look at, as far as they are known, and where others may be found.

@@ -118,7 +118,7 @@ impl Changes {
             match presence {
                 Presence::Gone => _ = latest.refused.remove(&refused),
                 Presence::New if latest.refused.insert(refused) => return Some(Made::Refused(refused)),
-                // Several legs may be refused for one reason.
+                // Several first hops may be refused for one reason.
                 Presence::New => {}
             }
         }

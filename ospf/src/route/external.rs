@@ -9,13 +9,12 @@ use super::inter_area::{Inside, Through};
 use super::internal::RouterPath;
 use super::partial::Which;
 use super::policy::{Judge, Verdict};
-use super::spf::Leg;
+use super::spf::FirstHop;
 use super::table::Refused;
-use crate::area::ExternalRouting;
-use crate::config::{AreaKind, ExternalMetric, Summaries};
+use crate::config::{AreaKind, ExternalMetric, ExternalRouting, Summaries};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
-use crate::lsdb;
+use crate::state::lsdb;
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, Options, RouterFlags};
 
 /// What AS-external- and Type-7 LSAs give.
@@ -186,7 +185,7 @@ struct Exit<'a> {
     area: AreaId,
     through: Through,
     cost: u32,
-    legs: &'a [Leg],
+    first_hops: &'a [FirstHop],
     /// Set where the exit is on one of our own networks: the next hop itself.
     on_link: Option<Ipv4Addr>,
 }
@@ -199,19 +198,21 @@ impl<'a> Search<'a> {
         let exit = if source.forwarding.is_unspecified() { Some(boundary) } else { self.forwarding_address(&source) };
         let Some(exit) = exit else { return };
         let verdict = self.judge.verdict(prefix);
-        let mut legs = match self.believed(verdict, originator, &boundary, &exit) {
-            Ok(legs) => legs,
-            Err(legs) => {
-                self.refused.extend(Refused::all(prefix, originator, verdict, legs));
+        let mut first_hops = match self.accepted(verdict, originator, &boundary, &exit) {
+            Ok(first_hops) => first_hops,
+            Err(first_hops) => {
+                self.refused.extend(Refused::all(prefix, originator, verdict, first_hops));
                 return;
             }
         };
-        let place = self.place(prefix, originator, &mut legs);
-        if legs.is_empty() {
+        let place = self.place(prefix, originator, &mut first_hops);
+        if first_hops.is_empty() {
             return;
         }
-        let nexthops: BTreeSet<_> =
-            legs.iter().map(|leg| Nexthop { via: leg.nexthop.via.or(exit.on_link), ..leg.nexthop }).collect();
+        let nexthops: BTreeSet<_> = first_hops
+            .iter()
+            .map(|first_hop| Nexthop { via: first_hop.nexthop.via.or(exit.on_link), ..first_hop.nexthop })
+            .collect();
         debug_assert!(nexthops.iter().all(|nexthop| nexthop.via.is_some()), "an external is never on our own network");
         // RFC 2328 §16.4 (6)(a): paths inside the AS are always preferred.
         if self.inside.has(prefix) || self.own.is_here(prefix) {
@@ -233,18 +234,18 @@ impl<'a> Search<'a> {
         known.compete(Path { preference, area: exit.area, sources: vec![source], nexthops });
     }
 
-    /// Leaves those of `legs` that may lead to the destination from here; those of routers behind this one where there are such, if it is
+    /// Leaves those of `first_hops` that may lead to the destination from here; those of routers behind this one where there are such, if it is
     /// listed for this router.
     ///
     /// What this router brings in itself is here, or behind it: other guards bring in the same for themselves. What is listed for it and
     /// not brought in at present may come back, and whoever brings it in has to know: a router behind this one comes before other guards.
-    fn place(&self, prefix: Prefix, originator: RouterId, legs: &mut Vec<&Leg>) -> Place {
+    fn place(&self, prefix: Prefix, originator: RouterId, first_hops: &mut Vec<&FirstHop>) -> Place {
         let own = self.inputs.router_id;
         let brought_in = self.inputs.own_externals.contains_key(&prefix);
         let listed = self.inputs.policy.listed.get(&prefix).is_some_and(|guards| guards.contains(&own));
-        let is_behind = |leg: &&Leg| !self.judge.is_guard(originator) && leg.last_guard == Some(own);
-        if brought_in || (listed && legs.iter().any(is_behind)) {
-            legs.retain(is_behind);
+        let is_behind = |first_hop: &&FirstHop| !self.judge.is_guard(originator) && first_hop.last_guard == Some(own);
+        if brought_in || (listed && first_hops.iter().any(is_behind)) {
+            first_hops.retain(is_behind);
             Place::Here
         } else {
             Place::Anywhere
@@ -265,7 +266,7 @@ impl<'a> Search<'a> {
             }
         };
         let through = Through::of(self.inputs.rfc1583, path.kind, area);
-        Some(Exit { area, through, cost: path.cost, legs: &path.legs, on_link: None })
+        Some(Exit { area, through, cost: path.cost, first_hops: &path.first_hops, on_link: None })
     }
 
     /// The forwarding address has to be reached inside the AS (RFC 2328 §16.4 (3)) and not be ourselves: that of a Type-7 LSA within its
@@ -285,7 +286,7 @@ impl<'a> Search<'a> {
             return None;
         }
         let through = Through::of(self.inputs.rfc1583, path.kind, path.area);
-        Some(Exit { area: path.area, through, cost: path.cost, legs: &path.legs, on_link: Some(address) })
+        Some(Exit { area: path.area, through, cost: path.cost, first_hops: &path.first_hops, on_link: Some(address) })
     }
 
     /// Whether AS-external-LSAs are flooded in an area.
@@ -294,24 +295,25 @@ impl<'a> Search<'a> {
         kind.is_some_and(|kind| kind.external_routing() == ExternalRouting::AsExternal)
     }
 
-    /// The legs to the exit that the policy lets through, at least one, or those that it does not.
+    /// The first hops to the exit that the policy lets through, at least one, or those that it does not.
     ///
     /// The originator must be believed, and then each way to the exit. If the originator is a guard itself, it is the last
     /// one on every path and may send traffic to any forwarding address.
-    fn believed(
+    fn accepted(
         &self,
         verdict: Verdict<'_>,
         originator: RouterId,
         boundary: &Exit<'a>,
         exit: &Exit<'a>,
-    ) -> Result<Vec<&'a Leg>, &'a [Leg]> {
-        let allowed = |leg: &&Leg| verdict.allows(leg.last_guard);
-        if !boundary.legs.iter().any(|leg| allowed(&leg)) {
-            return Err(boundary.legs);
+    ) -> Result<Vec<&'a FirstHop>, &'a [FirstHop]> {
+        let allowed = |first_hop: &&FirstHop| verdict.allows(first_hop.last_guard);
+        if !boundary.first_hops.iter().any(|first_hop| allowed(&first_hop)) {
+            return Err(boundary.first_hops);
         }
         let stands_for_itself = self.judge.is_guard(originator);
-        let legs: Vec<_> = exit.legs.iter().filter(|leg| stands_for_itself || allowed(leg)).collect();
-        if legs.is_empty() { Err(exit.legs) } else { Ok(legs) }
+        let first_hops: Vec<_> =
+            exit.first_hops.iter().filter(|first_hop| stands_for_itself || allowed(first_hop)).collect();
+        if first_hops.is_empty() { Err(exit.first_hops) } else { Ok(first_hops) }
     }
 }
 

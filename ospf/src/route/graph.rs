@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use crate::ids::{LinkStateId, Prefix, RouterId};
-use crate::lsdb::Lsdb;
+use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{NetworkLsa, RouterLink, RouterLinkKind, RouterLsa};
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::config::{AreaKind, AreaRange, External, Policy, Rfc1583Compatibility};
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
-use crate::lsdb::Lsdb;
+use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 
 /// Everything that routes are calculated from.

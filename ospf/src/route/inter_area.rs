@@ -12,12 +12,12 @@ use super::internal::{InternalRoutes, Path, RouterPath};
 use super::partial::Which;
 use super::policy::Judge;
 use super::ranges::{ActiveRange, active_ranges};
-use super::spf::Leg;
+use super::spf::FirstHop;
 use super::table::Refused;
 use crate::config::{AreaKind, Rfc1583Compatibility};
 use crate::ids::{AreaId, LsaType, Prefix, RouterId};
 use crate::io::RouteKind;
-use crate::lsdb;
+use crate::state::lsdb;
 use crate::wire::{LS_INFINITY, LsaBody, RouterFlags};
 
 /// What Summary-LSAs add to [`InternalRoutes`], and what they improve.
@@ -212,13 +212,13 @@ struct Search<'a> {
 
 /// A path that a border router offers, before anybody judged it.
 ///
-/// Its legs are those of the path to the border router, where what can be seen of the path ends: the last guard before that, or the
+/// Its first hops are those of the path to the border router, where what can be seen of the path ends: the last guard before that, or the
 /// border router itself if it is one, answers for what is said of the areas behind. Whoever vouched for it there does not show.
 struct Offer<'a> {
     area: AreaId,
     border_router: RouterId,
     cost: u32,
-    legs: &'a [Leg],
+    first_hops: &'a [FirstHop],
 }
 
 impl<'a> Search<'a> {
@@ -254,7 +254,7 @@ impl<'a> Search<'a> {
             return None;
         }
         let cost = path.cost.saturating_add(summary.metric);
-        Some(Offer { area, border_router: key.advertising_router, cost, legs: &path.legs })
+        Some(Offer { area, border_router: key.advertising_router, cost, first_hops: &path.first_hops })
     }
 
     /// RFC 2328 §16.2 (3), (5) to (8), for a network.
@@ -271,7 +271,7 @@ impl<'a> Search<'a> {
         if is_border && prefix == Prefix::DEFAULT && self.inputs.areas.iter().any(|area| brings_default(&area)) {
             return;
         }
-        let Some(legs) = self.believed(prefix, &offer) else { return };
+        let Some(first_hops) = self.accepted(prefix, &offer) else { return };
         // (7): "If the paths ... are intra-area paths, do nothing".
         if self.internal.networks.contains_key(&prefix) || self.own.is_here(prefix) {
             return;
@@ -282,7 +282,7 @@ impl<'a> Search<'a> {
             cost: offer.cost,
             network: None,
             originators: [offer.border_router].into(),
-            legs,
+            first_hops,
         };
         match self.routes.networks.entry(prefix) {
             Entry::Vacant(vacant) => {
@@ -303,7 +303,7 @@ impl<'a> Search<'a> {
             kind: RouteKind::InterArea,
             flags: RouterFlags::E,
             cost: offer.cost,
-            legs: self.ending_at(router, offer.legs),
+            first_hops: self.ending_at(router, offer.first_hops),
         };
         match self.routes.routers.entry(key) {
             Entry::Vacant(vacant) => {
@@ -321,10 +321,10 @@ impl<'a> Search<'a> {
             return;
         }
         let mut found = known.clone();
-        let Some(legs) = self.believed(prefix, &offer) else { return };
+        let Some(first_hops) = self.accepted(prefix, &offer) else { return };
         // "In any case, the area associated with the routing table entry must remain the backbone area, and the path
         // type (either intra-area or inter-area) must also remain the same."
-        found.improve(offer.cost, offer.border_router, legs);
+        found.improve(offer.cost, offer.border_router, first_hops);
         self.routes.networks.insert(prefix, found);
     }
 
@@ -336,45 +336,50 @@ impl<'a> Search<'a> {
             return;
         }
         let mut found = known.clone();
-        found.compete(RouterPath { cost: offer.cost, legs: self.ending_at(router, offer.legs), ..known.clone() });
+        found.compete(RouterPath {
+            cost: offer.cost,
+            first_hops: self.ending_at(router, offer.first_hops),
+            ..known.clone()
+        });
         self.routes.routers.insert(key, found);
     }
 
-    /// The legs that the policy lets through; none are reported.
-    fn believed(&mut self, prefix: Prefix, offer: &Offer<'a>) -> Option<Vec<Leg>> {
+    /// The first hops that the policy lets through; none are reported.
+    fn accepted(&mut self, prefix: Prefix, offer: &Offer<'a>) -> Option<Vec<FirstHop>> {
         let verdict = self.judge.verdict(prefix);
-        let legs: Vec<_> = offer.legs.iter().filter(|leg| verdict.allows(leg.last_guard)).copied().collect();
-        if legs.is_empty() {
-            self.routes.refused.extend(Refused::all(prefix, offer.border_router, verdict, offer.legs));
+        let first_hops: Vec<_> =
+            offer.first_hops.iter().filter(|first_hop| verdict.allows(first_hop.last_guard)).copied().collect();
+        if first_hops.is_empty() {
+            self.routes.refused.extend(Refused::all(prefix, offer.border_router, verdict, offer.first_hops));
             return None;
         }
-        Some(legs)
+        Some(first_hops)
     }
 
-    /// Legs of a path that goes on to a boundary router in another area: what that originates is its own word if it is a guard.
-    fn ending_at(&self, router: RouterId, legs: &[Leg]) -> Vec<Leg> {
-        let mut legs = legs.to_vec();
+    /// First hops of a path that goes on to a boundary router in another area: what that originates is its own word if it is a guard.
+    fn ending_at(&self, router: RouterId, first_hops: &[FirstHop]) -> Vec<FirstHop> {
+        let mut first_hops = first_hops.to_vec();
         if self.judge.is_guard(router) {
-            legs.iter_mut().for_each(|leg| leg.last_guard = Some(router));
-            legs.dedup();
+            first_hops.iter_mut().for_each(|first_hop| first_hop.last_guard = Some(router));
+            first_hops.dedup();
         }
-        legs
+        first_hops
     }
 }
 
 impl Path {
     /// RFC 2328 §16.3 (5): better next hops take the place of what there was, equal ones join.
-    fn improve(&mut self, cost: u32, originator: RouterId, legs: Vec<Leg>) {
+    fn improve(&mut self, cost: u32, originator: RouterId, first_hops: Vec<FirstHop>) {
         debug_assert!(cost <= self.cost);
         if cost < self.cost {
-            self.legs.clear();
+            self.first_hops.clear();
             self.originators.clear();
         }
         self.cost = cost;
         self.originators.insert(originator);
-        self.legs.extend(legs);
-        self.legs.sort_unstable();
-        self.legs.dedup();
+        self.first_hops.extend(first_hops);
+        self.first_hops.sort_unstable();
+        self.first_hops.dedup();
     }
 }
 
@@ -385,9 +390,9 @@ impl RouterPath {
         match found.cost.cmp(&self.cost) {
             std::cmp::Ordering::Less => *self = found,
             std::cmp::Ordering::Equal => {
-                self.legs.extend(found.legs);
-                self.legs.sort_unstable();
-                self.legs.dedup();
+                self.first_hops.extend(found.first_hops);
+                self.first_hops.sort_unstable();
+                self.first_hops.dedup();
             }
             std::cmp::Ordering::Greater => {}
         }

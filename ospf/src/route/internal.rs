@@ -11,7 +11,7 @@ use super::graph::{Graph, Node, Stub};
 use super::inputs::{AreaInputs, Own, RouteInputs, VirtualEnd};
 use super::partial::Destination;
 use super::policy::{Judge, Verdict};
-use super::spf::{Leg, Tree};
+use super::spf::{FirstHop, Tree};
 use super::standing::{Moved, RouterChange, Standing};
 use super::table::Refused;
 use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
@@ -57,7 +57,7 @@ pub(super) struct Path {
     pub(super) network: Option<LinkStateId>,
     pub(super) originators: BTreeSet<RouterId>,
     /// In order, each once, at least one.
-    pub(super) legs: Vec<Leg>,
+    pub(super) first_hops: Vec<FirstHop>,
 }
 
 /// A path to an area border or AS boundary router.
@@ -67,7 +67,7 @@ pub(crate) struct RouterPath {
     pub(crate) flags: RouterFlags,
     pub(crate) cost: u32,
     /// In order, each once, at least one.
-    pub(crate) legs: Vec<Leg>,
+    pub(crate) first_hops: Vec<FirstHop>,
 }
 
 /// Runs the shortest-path calculation in each area.
@@ -129,8 +129,8 @@ impl InternalRoutes {
             let vertex = after.router(router);
             match vertex.and_then(|vertex| Some((vertex, after.tree().distance(vertex)?))) {
                 Some((vertex, cost)) => {
-                    let legs = after.tree().legs(vertex).to_vec();
-                    let path = RouterPath { kind: RouteKind::IntraArea, flags, cost, legs };
+                    let first_hops = after.tree().first_hops(vertex).to_vec();
+                    let path = RouterPath { kind: RouteKind::IntraArea, flags, cost, first_hops };
                     self.routers.insert(key, path);
                 }
                 None => _ = self.routers.remove(&key),
@@ -177,7 +177,7 @@ struct Offer<'a> {
     cost: u32,
     originator: RouterId,
     network: Option<LinkStateId>,
-    legs: &'a [Leg],
+    first_hops: &'a [FirstHop],
 }
 
 impl<'a> Calculation<'a> {
@@ -205,7 +205,7 @@ impl<'a> Calculation<'a> {
     fn first_stage(&mut self, area: AreaId, graph: &Graph<'_>, tree: &Tree) {
         for (vertex, node) in graph.vertices() {
             let Some(cost) = tree.distance(vertex) else { continue };
-            let legs = tree.legs(vertex);
+            let first_hops = tree.first_hops(vertex);
             match node {
                 Node::Router { id, lsa } => {
                     // RFC 2328 §16.1 (4): "set the area's TransitCapability to TRUE".
@@ -214,14 +214,18 @@ impl<'a> Calculation<'a> {
                     }
                     let border = lsa.flags.contains(RouterFlags::B) || lsa.flags.contains(RouterFlags::E);
                     if border && vertex != tree.root() {
-                        let path =
-                            RouterPath { kind: RouteKind::IntraArea, flags: lsa.flags, cost, legs: legs.to_vec() };
+                        let path = RouterPath {
+                            kind: RouteKind::IntraArea,
+                            flags: lsa.flags,
+                            cost,
+                            first_hops: first_hops.to_vec(),
+                        };
                         self.routes.routers.insert((id, area), path);
                     }
                 }
                 Node::Network { id, originator, lsa } => {
                     let Some(prefix) = network_prefix(id, lsa) else { continue };
-                    self.transit_network(area, Offer { prefix, cost, originator, network: Some(id), legs });
+                    self.transit_network(area, Offer { prefix, cost, originator, network: Some(id), first_hops });
                 }
             }
         }
@@ -229,13 +233,13 @@ impl<'a> Calculation<'a> {
 
     fn transit_network(&mut self, area: AreaId, offer: Offer<'_>) {
         // The designated router is where the path to what it says ends.
-        let mut legs = offer.legs.to_vec();
+        let mut first_hops = offer.first_hops.to_vec();
         if self.judge.is_guard(offer.originator) {
-            legs.iter_mut().for_each(|leg| leg.last_guard = Some(offer.originator));
-            legs.dedup();
+            first_hops.iter_mut().for_each(|first_hop| first_hop.last_guard = Some(offer.originator));
+            first_hops.dedup();
         }
-        debug_assert!(legs.is_sorted(), "one guard for all leaves the order of the next hops");
-        self.offer(area, Offer { legs: &legs, ..offer });
+        debug_assert!(first_hops.is_sorted(), "one guard for all leaves the order of the next hops");
+        self.offer(area, Offer { first_hops: &first_hops, ..offer });
     }
 
     /// RFC 2328 §16.1, second stage: the stub networks of the routers in the tree.
@@ -255,16 +259,16 @@ impl<'a> Calculation<'a> {
         if router == tree.root() {
             // One that the interfaces no longer know is a leftover in a Router-LSA about to be replaced.
             let last_guard = self.judge.is_guard(originator).then_some(originator);
-            let leg = |interface| Leg { nexthop: Nexthop { interface, via: None }, last_guard };
-            let legs: Vec<_> = self.own.interfaces(prefix).map(leg).collect();
+            let first_hop = |interface| FirstHop { nexthop: Nexthop { interface, via: None }, last_guard };
+            let first_hops: Vec<_> = self.own.interfaces(prefix).map(first_hop).collect();
             if self.own.is_here(prefix) {
                 let local = self.routes.local.entry(prefix).or_insert(Local { area, cost });
                 local.cost = local.cost.min(cost);
-            } else if !legs.is_empty() {
-                self.offer(area, Offer { prefix, cost, originator, network: None, legs: &legs });
+            } else if !first_hops.is_empty() {
+                self.offer(area, Offer { prefix, cost, originator, network: None, first_hops: &first_hops });
             }
         } else {
-            self.offer(area, Offer { prefix, cost, originator, network: None, legs: tree.legs(router) });
+            self.offer(area, Offer { prefix, cost, originator, network: None, first_hops: tree.first_hops(router) });
         }
     }
 
@@ -276,8 +280,8 @@ impl<'a> Calculation<'a> {
             let Some(prefix) = network_prefix(id, lsa).filter(|prefix| networks.contains(prefix)) else { continue };
             let Some(vertex) = standing.network(id, originator) else { continue };
             let Some(cost) = tree.distance(vertex) else { continue };
-            let legs = tree.legs(vertex);
-            self.transit_network(area.area, Offer { prefix, cost, originator, network: Some(id), legs });
+            let first_hops = tree.first_hops(vertex);
+            self.transit_network(area.area, Offer { prefix, cost, originator, network: Some(id), first_hops });
         }
         for (originator, _, lsa) in area.lsdb.routers().filter(|(_, entry, _)| !entry.is_max_age(now)) {
             for link in lsa.links.iter().filter(|link| link.kind == RouterLinkKind::Stub) {
@@ -293,13 +297,14 @@ impl<'a> Calculation<'a> {
     /// Judges a path, then lets it compete: what is not believed displaces nobody.
     fn offer(&mut self, area: AreaId, offer: Offer<'_>) {
         let Offer { prefix, cost, originator, network, .. } = offer;
-        debug_assert!(!offer.legs.is_empty(), "{prefix} is offered by a vertex in the tree");
+        debug_assert!(!offer.first_hops.is_empty(), "{prefix} is offered by a vertex in the tree");
         let verdict = self.judge.verdict(prefix);
         let own = &self.own;
-        let believed = |leg: &&Leg| verdict.allows(leg.last_guard) || is_own_network(own, prefix, leg);
-        let mut legs = offer.legs.iter().filter(believed).copied().peekable();
-        if legs.peek().is_none() {
-            self.routes.refused.extend(Refused::all(prefix, originator, verdict, offer.legs));
+        let believed =
+            |first_hop: &&FirstHop| verdict.allows(first_hop.last_guard) || is_own_network(own, prefix, first_hop);
+        let mut first_hops = offer.first_hops.iter().filter(believed).copied().peekable();
+        if first_hops.peek().is_none() {
+            self.routes.refused.extend(Refused::all(prefix, originator, verdict, offer.first_hops));
             return;
         }
         if own.is_here(prefix) {
@@ -311,7 +316,7 @@ impl<'a> Calculation<'a> {
             cost,
             network,
             originators: [originator].into(),
-            legs: legs.collect(),
+            first_hops: first_hops.collect(),
         };
         match self.routes.networks.entry(prefix) {
             Entry::Vacant(vacant) => {
@@ -335,17 +340,17 @@ impl Path {
             (Ordering::Equal, ..) => {
                 self.network = self.network.or(found.network);
                 self.originators.extend(found.originators);
-                self.legs.extend(found.legs);
-                self.legs.sort_unstable();
-                self.legs.dedup();
+                self.first_hops.extend(found.first_hops);
+                self.first_hops.sort_unstable();
+                self.first_hops.dedup();
             }
         }
     }
 }
 
-/// Whether the leg ends on this router's own subnet: that is a fact, and nobody's word is needed for it.
-fn is_own_network(own: &Own, prefix: Prefix, leg: &Leg) -> bool {
-    leg.nexthop.via.is_none() && own.is_attached(prefix, leg.nexthop.interface)
+/// Whether the first hop ends on this router's own subnet: that is a fact, and nobody's word is needed for it.
+fn is_own_network(own: &Own, prefix: Prefix, first_hop: &FirstHop) -> bool {
+    first_hop.nexthop.via.is_none() && own.is_attached(prefix, first_hop.nexthop.interface)
 }
 
 /// RFC 2328 §16.1 (4): Link State ID and mask give the network; a mask with holes gives none.
@@ -356,14 +361,14 @@ fn network_prefix(id: LinkStateId, lsa: &NetworkLsa) -> Option<Prefix> {
 }
 
 impl Refused {
-    /// What to report of a path none of whose legs is believed: each guard that stood for it, once.
+    /// What to report of a path none of whose first hops is believed: each guard that stood for it, once.
     pub(super) fn all(
         prefix: Prefix,
         originator: RouterId,
         verdict: Verdict<'_>,
-        legs: &[Leg],
+        first_hops: &[FirstHop],
     ) -> impl Iterator<Item = Self> {
-        debug_assert!(!legs.iter().any(|leg| verdict.allows(leg.last_guard)), "{prefix} is believed");
-        legs.iter().map(move |leg| Self { prefix, originator, guard: verdict.blames(leg.last_guard) })
+        debug_assert!(!first_hops.iter().any(|first_hop| verdict.allows(first_hop.last_guard)), "{prefix} is believed");
+        first_hops.iter().map(move |first_hop| Self { prefix, originator, guard: verdict.blames(first_hop.last_guard) })
     }
 }

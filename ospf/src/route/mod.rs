@@ -32,6 +32,6 @@ pub(crate) use inputs::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInp
 pub(crate) use partial::{Destination, Parts};
 pub(crate) use reach::{Reached, reached};
 pub(crate) use standing::RouterChange;
-pub(crate) use summaries::Told;
+pub(crate) use summaries::SummaryMetrics;
 pub(crate) use table::{Calculation, Refused, RoutingTable};
 pub use virtual_link::VirtualLinkObstacle;

@@ -12,7 +12,7 @@ use super::inter_area::{Inside, calculate_inter_area};
 use super::internal::calculate_internal;
 use super::table::Calculation;
 use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix, RouterId};
-use crate::lsdb::{Entry, Lsdb};
+use crate::state::lsdb::{Entry, Lsdb};
 use crate::wire::{LsaBody, RouterLsa};
 
 /// What an LSA that changes says something about.

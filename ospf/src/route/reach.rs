@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::graph::{Graph, Node};
 use crate::ids::{AreaId, LsaType, RouterId};
-use crate::lsdb::Lsdb;
+use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{LS_INFINITY, LsaBody};
 
@@ -24,7 +24,9 @@ pub(crate) fn reached<'a>(
     now: Instant,
 ) -> Reached {
     let areas: Vec<_> = areas.collect();
+
     let mut reached = Reached::default();
+
     for &(area, lsdb) in &areas {
         reached.inside.extend(inside(router_id, lsdb, now).into_iter().map(|router| (area, router)));
     }

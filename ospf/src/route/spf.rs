@@ -1,6 +1,6 @@
 //! The shortest-path tree of an area with this router as root (RFC 2328 §16.1, first stage) and its next hops (§16.1.1).
 //!
-//! Of a vertex it knows the distance and the *legs*: the next hops of all shortest paths, each with the last guard on
+//! Of a vertex it knows the distance and the *first hops*: the next hops of all shortest paths, each with the last guard on
 //! the path, for the policy to judge. It makes no routes.
 
 use std::cmp::Reverse;
@@ -18,21 +18,21 @@ use crate::wire::{RouterLink, RouterLinkKind};
 
 /// One way to start towards a destination on a shortest path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Leg {
+pub(crate) struct FirstHop {
     /// The first step.
     pub(crate) nexthop: Nexthop,
     /// The last guard on the path, both ends included.
     pub(crate) last_guard: Option<RouterId>,
 }
 
-/// Distances and legs of all vertices that can be reached.
+/// Distances and first hops of all vertices that can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tree {
     root: Vertex,
     distance: Vec<u32>,
-    /// Legs of vertex v: `legs[span[v].0..span[v].1]`, in order, each once.
+    /// Legs of vertex v: `first_hops[span[v].0..span[v].1]`, in order, each once.
     span: Vec<(u32, u32)>,
-    legs: Vec<Leg>,
+    first_hops: Vec<FirstHop>,
 }
 
 /// Distance of what cannot be reached. Real distances stay below: a path has fewer edges than 2³² / 65535.
@@ -59,7 +59,7 @@ impl Tree {
                 root,
                 distance: vec![UNREACHED; graph.len()],
                 span: vec![(0, 0); graph.len()],
-                legs: Vec::new(),
+                first_hops: Vec::new(),
             },
         };
         search.run();
@@ -71,10 +71,10 @@ impl Tree {
         Some(self.distance[vertex.index()]).filter(|&distance| distance != UNREACHED)
     }
 
-    /// The legs of a vertex that can be reached; none for the root.
-    pub(super) fn legs(&self, vertex: Vertex) -> &[Leg] {
+    /// The first hops of a vertex that can be reached; none for the root.
+    pub(super) fn first_hops(&self, vertex: Vertex) -> &[FirstHop] {
         let (from, to) = self.span[vertex.index()];
-        &self.legs[from as usize..to as usize]
+        &self.first_hops[from as usize..to as usize]
     }
 
     /// An address of a router that its neighbour on a shortest path reaches it at: that of "the interface that points back to Router X's
@@ -111,7 +111,7 @@ struct Search<'a, 'g> {
     /// The candidate list, least distance first, networks before routers at the same distance (§16.1 (3)).
     candidates: BinaryHeap<Reverse<(u32, Vertex)>>,
     parents: Parents,
-    scratch: Vec<Leg>,
+    scratch: Vec<FirstHop>,
     tree: Tree,
 }
 
@@ -127,7 +127,7 @@ impl Search<'_, '_> {
             debug_assert!(distance >= last, "vertices join the tree in the order of their distances");
             last = distance;
             if vertex != self.tree.root {
-                self.collect_legs(vertex);
+                self.collect_first_hops(vertex);
             }
             for &edge in self.graph.edges(vertex) {
                 self.relax(vertex, distance, edge);
@@ -158,33 +158,33 @@ impl Search<'_, '_> {
         vertex == self.tree.root || self.tree.span[vertex.index()] != (0, 0)
     }
 
-    /// Settles the legs of a vertex that joins the tree: those of its parents, which are all in the tree already.
-    fn collect_legs(&mut self, vertex: Vertex) {
-        let mut legs = std::mem::take(&mut self.scratch);
-        debug_assert!(legs.is_empty());
+    /// Settles the first hops of a vertex that joins the tree: those of its parents, which are all in the tree already.
+    fn collect_first_hops(&mut self, vertex: Vertex) {
+        let mut first_hops = std::mem::take(&mut self.scratch);
+        debug_assert!(first_hops.is_empty());
         for (parent, edge) in self.parents.of(vertex) {
             if parent == self.tree.root {
-                self.legs_from_root(edge, &mut legs);
+                self.legs_from_root(edge, &mut first_hops);
             } else {
-                self.legs_from(parent, vertex, &mut legs);
+                self.legs_from(parent, vertex, &mut first_hops);
             }
         }
         if let Node::Router { id, .. } = self.graph.node(vertex)
             && self.judge.is_guard(id)
         {
-            legs.iter_mut().for_each(|leg| leg.last_guard = Some(id));
+            first_hops.iter_mut().for_each(|first_hop| first_hop.last_guard = Some(id));
         }
-        legs.sort_unstable();
-        legs.dedup();
-        assert!(!legs.is_empty(), "a vertex joins the tree by a path, and a path has a first step");
-        let from = self.tree.legs.len();
-        self.tree.legs.append(&mut legs);
-        self.tree.span[vertex.index()] = (number(from), number(self.tree.legs.len()));
-        self.scratch = legs;
+        first_hops.sort_unstable();
+        first_hops.dedup();
+        assert!(!first_hops.is_empty(), "a vertex joins the tree by a path, and a path has a first step");
+        let from = self.tree.first_hops.len();
+        self.tree.first_hops.append(&mut first_hops);
+        self.tree.span[vertex.index()] = (number(from), number(self.tree.first_hops.len()));
+        self.scratch = first_hops;
     }
 
     /// RFC 2328 §16.1.1, parent is the root: the neighbour's address as its packets show it, or our own network.
-    fn legs_from_root(&self, edge: Edge, legs: &mut Vec<Leg>) {
+    fn legs_from_root(&self, edge: Edge, first_hops: &mut Vec<FirstHop>) {
         let last_guard = match self.graph.node(self.tree.root) {
             Node::Router { id, .. } if self.judge.is_guard(id) => Some(id),
             Node::Router { .. } | Node::Network { .. } => None,
@@ -195,24 +195,24 @@ impl Search<'_, '_> {
                 Peer::Network { .. } => None,
                 // The guards of the transit area are on the path, too.
                 Peer::Virtual(end) => {
-                    legs.extend(self.virtual_links.get(&end).into_iter().flat_map(|path| &path.legs));
+                    first_hops.extend(self.virtual_links.get(&end).into_iter().flat_map(|path| &path.first_hops));
                     continue;
                 }
             };
-            legs.push(Leg { nexthop: Nexthop { interface: adjacency.interface, via }, last_guard });
+            first_hops.push(FirstHop { nexthop: Nexthop { interface: adjacency.interface, via }, last_guard });
         }
     }
 
     /// RFC 2328 §16.1.1, parent is another vertex: inherited, except for routers on one of our own networks.
-    fn legs_from(&self, parent: Vertex, vertex: Vertex, legs: &mut Vec<Leg>) {
-        for &leg in self.tree.legs(parent) {
-            if leg.nexthop.via.is_some() {
-                legs.push(leg);
+    fn legs_from(&self, parent: Vertex, vertex: Vertex, first_hops: &mut Vec<FirstHop>) {
+        for &first_hop in self.tree.first_hops(parent) {
+            if first_hop.nexthop.via.is_some() {
+                first_hops.push(first_hop);
                 continue;
             }
             // Our own network lies between: the router's address on it is Link Data of its link back.
             for address in self.graph.addresses(vertex, parent) {
-                legs.push(Leg { nexthop: Nexthop { via: Some(address), ..leg.nexthop }, ..leg });
+                first_hops.push(FirstHop { nexthop: Nexthop { via: Some(address), ..first_hop.nexthop }, ..first_hop });
             }
         }
     }

@@ -3,7 +3,7 @@
 //! §13.2 has all routes calculated when a Router-LSA changes. Most such changes are far away and on no shortest path, or one of several
 //! equal ones goes that leads out by the same next hops as the others: then the calculation would give what it gave before. This is found
 //! out from the edges that changed alone, by what makes a tree right: every vertex is as far as its nearest parent and the edge from it,
-//! and has the legs of all such parents. It never guesses: where it cannot tell, the answer is that the tree may fall. Stub networks are
+//! and has the first hops of all such parents. It never guesses: where it cannot tell, the answer is that the tree may fall. Stub networks are
 //! no part of a tree: those that change are calculated anew by the one that stands.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use super::policy::Judge;
 use super::spf::Tree;
 use crate::config::Policy;
 use crate::ids::{LinkStateId, LsaKey, LsaType, Prefix, RouterId};
-use crate::lsdb::Lsdb;
+use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{LsaBody, RouterLink, RouterLinkKind, RouterLsa};
 
@@ -94,7 +94,7 @@ impl Standing {
         }
         let has_moved = |&vertex: &Vertex| {
             let [before, after] = [&self.tree, &after.tree];
-            before.distance(vertex) != after.distance(vertex) || before.legs(vertex) != after.legs(vertex)
+            before.distance(vertex) != after.distance(vertex) || before.first_hops(vertex) != after.first_hops(vertex)
         };
         let mut moved = Moved { networks: Vec::new(), routers: Vec::new() };
         let vertices = (0..).map(Vertex).take(self.networks.len() + self.routers.len());
@@ -147,7 +147,7 @@ impl Standing {
         before.iter().any(|metric| found(metric) == known) || after.iter().any(|metric| found(metric) <= known)
     }
 
-    /// Whether distance and legs of a router are those that its neighbours now give it.
+    /// Whether distance and first hops of a router are those that its neighbours now give it.
     fn is_right(&self, change: &RouterChange<'_>, router: RouterId, vertex: Vertex) -> bool {
         let Some(distance) = self.tree.distance(vertex) else { return false };
         let Some(lsa) = change.router_lsa(router) else { return false };
@@ -157,7 +157,7 @@ impl Standing {
         let mut neighbors: Vec<_> = lsa.links.iter().filter_map(edge_target).filter(|&id| id != router).collect();
         neighbors.sort_unstable();
         neighbors.dedup();
-        let mut legs = Vec::new();
+        let mut first_hops = Vec::new();
         for neighbor in neighbors {
             let Some(parent) = self.router(neighbor) else { continue };
             let Some(parent_distance) = self.tree.distance(parent) else { continue };
@@ -171,14 +171,16 @@ impl Standing {
             if found < distance || parent_distance >= distance || parent == self.tree.root() {
                 return false;
             }
-            legs.extend_from_slice(self.tree.legs(parent));
+            first_hops.extend_from_slice(self.tree.first_hops(parent));
         }
         if Judge::new(change.policy).is_guard(router) {
-            legs.iter_mut().for_each(|leg| leg.last_guard = Some(router));
+            first_hops.iter_mut().for_each(|first_hop| first_hop.last_guard = Some(router));
         }
-        legs.sort_unstable();
-        legs.dedup();
-        !legs.is_empty() && legs.iter().all(|leg| leg.nexthop.via.is_some()) && legs == self.tree.legs(vertex)
+        first_hops.sort_unstable();
+        first_hops.dedup();
+        !first_hops.is_empty()
+            && first_hops.iter().all(|first_hop| first_hop.nexthop.via.is_some())
+            && first_hops == self.tree.first_hops(vertex)
     }
 }
 

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use super::inter_area::Inside;
 use super::ranges::range_of;
 use super::table::Calculation;
-use crate::area::ExternalRouting;
-use crate::config::{AreaKind, Config, NssaConfig, Summaries};
+use crate::config::{AreaKind, Config, ExternalRouting, NssaConfig, Summaries};
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 use crate::io::RouteKind;
 use crate::wire::LS_INFINITY;
 
 /// The Summary-LSAs of an area: metrics by destination.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct SummaryMetrics {
     /// Type 3.
     pub(crate) networks: BTreeMap<Prefix, u32>,
     /// Type 4.
@@ -21,26 +20,31 @@ pub(crate) struct Told {
 }
 
 impl Calculation {
-    /// What `area` is told by this router as a border router. `area_of` are the areas of its interfaces.
-    pub(crate) fn told_to(&self, area: AreaId, config: &Config, area_of: &BTreeMap<InterfaceId, AreaId>) -> Told {
+    /// The Summary-LSAs that this router originates into `area` as a border router. `area_of` are the areas of its interfaces.
+    pub(crate) fn summaries_into(
+        &self,
+        area: AreaId,
+        config: &Config,
+        area_of: &BTreeMap<InterfaceId, AreaId>,
+    ) -> SummaryMetrics {
         let inside = Inside { internal: &self.internal, inter_area: &self.inter_area };
-        let mut telling = Telling { inside, area, config, area_of, told: Told::default() };
+        let mut builder = SummaryBuilder { inside, area, config, area_of, metrics: SummaryMetrics::default() };
         let kind = config.area_kind(area);
         match kind.summaries() {
             Summaries::Imported => {
-                telling.networks();
-                telling.ranges();
+                builder.networks();
+                builder.ranges();
             }
             Summaries::DefaultOnly => {}
         }
         // "Type 4 summary-LSAs ... are never flooded into stub areas", nor NSSAs (RFC 3101 §1.3): they lead to nothing there.
         if kind.external_routing() == ExternalRouting::AsExternal {
-            telling.boundary_routers();
+            builder.boundary_routers();
         }
         if let Some(metric) = kind.default_summary() {
-            telling.told.networks.insert(Prefix::DEFAULT, metric);
+            builder.metrics.networks.insert(Prefix::DEFAULT, metric);
         }
-        telling.told
+        builder.metrics
     }
 }
 
@@ -64,20 +68,23 @@ impl AreaKind {
     }
 }
 
-struct Telling<'a> {
+struct SummaryBuilder<'a> {
     inside: Inside<'a>,
     area: AreaId,
     config: &'a Config,
     area_of: &'a BTreeMap<InterfaceId, AreaId>,
-    told: Told,
+    metrics: SummaryMetrics,
 }
 
-impl Telling<'_> {
+impl SummaryBuilder<'_> {
     fn networks(&mut self) {
         for (prefix, path) in self.inside.networks() {
             // "Else, if the area associated with this set of paths is the Area A itself", or "if the next hops associated with
             // this set of paths belong to Area A itself, do not generate a summary-LSA".
-            let leads_back = path.legs.iter().any(|leg| self.area_of.get(&leg.nexthop.interface) == Some(&self.area));
+            let leads_back = path
+                .first_hops
+                .iter()
+                .any(|first_hop| self.area_of.get(&first_hop.nexthop.interface) == Some(&self.area));
             if path.area == self.area || leads_back {
                 continue;
             }
@@ -116,7 +123,7 @@ impl Telling<'_> {
     fn tell(&mut self, prefix: Prefix, cost: u32) {
         // "Else, if the routing table cost equals or exceeds the value LSInfinity".
         if cost < LS_INFINITY {
-            let metric = self.told.networks.entry(prefix).or_insert(cost);
+            let metric = self.metrics.networks.entry(prefix).or_insert(cost);
             *metric = cost.min(*metric);
         }
     }
@@ -130,10 +137,13 @@ impl Telling<'_> {
             let Some((of, path)) = self.inside.preferred_path(router, self.config.rfc1583, has_externals) else {
                 continue;
             };
-            let leads_back = path.legs.iter().any(|leg| self.area_of.get(&leg.nexthop.interface) == Some(&self.area));
+            let leads_back = path
+                .first_hops
+                .iter()
+                .any(|first_hop| self.area_of.get(&first_hop.nexthop.interface) == Some(&self.area));
             let passed_on = path.kind == RouteKind::IntraArea || of == AreaId::BACKBONE;
             if of != self.area && !leads_back && passed_on && path.cost < LS_INFINITY {
-                self.told.boundary_routers.insert(router, path.cost);
+                self.metrics.boundary_routers.insert(router, path.cost);
             }
         }
     }

@@ -10,9 +10,9 @@ use super::ranges::ActiveRange;
 use super::standing::RouterChange;
 use super::virtual_link::{VirtualLinkObstacle, VirtualPath};
 use crate::config::{External, ExternalMetric};
-use crate::debris::Dismantle;
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Route, RouteKind};
+use crate::state::dismantle::Dismantle;
 use crate::wire::RouterFlags;
 
 /// What one calculation gave.
@@ -133,13 +133,13 @@ impl Inside<'_> {
 
 impl Path {
     pub(super) fn route(&self) -> Route {
-        debug_assert!(!self.legs.is_empty(), "a path has a first step");
+        debug_assert!(!self.first_hops.is_empty(), "a path has a first step");
         Route {
             kind: self.kind,
             area: self.area,
             metric: self.cost,
             originators: self.originators.clone(),
-            nexthops: self.legs.iter().map(|leg| leg.nexthop).collect(),
+            nexthops: self.first_hops.iter().map(|first_hop| first_hop.nexthop).collect(),
             tag: 0,
         }
     }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::graph::Graph;
 use super::inputs::VirtualEnd;
-use super::spf::{Leg, Tree};
+use super::spf::{FirstHop, Tree};
 use crate::ids::InterfaceId;
 
 /// The cost at which a virtual link is as good as down (RFC 2328 §15): its Router-LSA link has sixteen bits for it.
@@ -33,7 +33,7 @@ pub(crate) struct VirtualPath {
     /// All addresses that the far end has in the transit area: it sends from one of them.
     pub(crate) addresses: BTreeSet<Ipv4Addr>,
     /// First steps of the path, what is routed over the link goes by them.
-    pub(super) legs: Vec<Leg>,
+    pub(super) first_hops: Vec<FirstHop>,
 }
 
 impl VirtualPath {
@@ -45,8 +45,8 @@ impl VirtualPath {
         let (far_end, cost) = distance.filter(|&(_, cost)| cost < INFINITY).ok_or(VirtualLinkObstacle::NoPath)?;
         let address = tree.address(graph, far_end).ok_or(VirtualLinkObstacle::NoAddress)?;
         let addresses = tree.addresses(graph, far_end);
-        let legs = tree.legs(far_end).to_vec();
-        let interface = legs.first().expect("a path has a first step").nexthop.interface;
-        Ok(Self { cost, interface, address, addresses, legs })
+        let first_hops = tree.first_hops(far_end).to_vec();
+        let interface = first_hops.first().expect("a path has a first step").nexthop.interface;
+        Ok(Self { cost, interface, address, addresses, first_hops })
     }
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::world::*;
-use crate::send::ALL_SPF_ROUTERS;
+use crate::interface::send::ALL_SPF_ROUTERS;
 use crate::wire::{Hello, Options, PacketBody};
 use crate::{Addressing, AreaId, Event, Input, LinkState, NeighborState as S, Refusal};
 

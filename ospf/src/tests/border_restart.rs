@@ -89,7 +89,7 @@ fn flushed(world: &World, engine: usize, since: Instant) -> BTreeSet<(LsaType, S
         PacketBody::LinkStateUpdate(lsas) => Some(lsas),
         _ => None,
     });
-    let flushed = lsas.flatten().filter(|lsa| lsa.header.is_max_age() && lsa.header.key.kind.tells_of_topology());
+    let flushed = lsas.flatten().filter(|lsa| lsa.header.is_max_age() && lsa.header.key.kind.describes_topology());
     flushed.map(|lsa| (lsa.header.key.kind, lsa.header.key.id.to_string())).collect()
 }
 

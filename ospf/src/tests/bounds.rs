@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::site_lsas::{mesh, on_lan, refused};
 use super::world::*;
-use crate::databases::{Databases, LsaPlace};
-use crate::pacing::{AT_ONCE, AT_ONCE_ON_OPEN_LINK};
+use crate::exchange::pacing::{AT_ONCE, AT_ONCE_ON_OPEN_LINK};
+use crate::ids::LsaPlace;
+use crate::state::databases::Databases;
 use crate::wire::{
     Authentication as Unsigned, DatabaseDescription, DdFlags, Hello, Lsa, LsaBody, Options, Packet, PacketBody,
 };
@@ -204,7 +205,7 @@ impl Open {
         let router_id = RouterId(0x6400_0000 + u32::from(stranger));
         let packet = Packet { router_id, area_id: AreaId::BACKBONE, authentication: Unsigned::Null, body };
         let (source, payload) = (lan_address(0, usize::from(stranger)), packet.encode().unwrap());
-        let destination = crate::send::ALL_SPF_ROUTERS;
+        let destination = crate::interface::send::ALL_SPF_ROUTERS;
         self.input(Input::Packet { interface: LAN, source, destination, ttl: 1, payload: &payload });
     }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::world::*;
-use crate::send::{ALL_D_ROUTERS, ALL_SPF_ROUTERS};
+use crate::interface::send::{ALL_D_ROUTERS, ALL_SPF_ROUTERS};
 use crate::wire::{Hello, LsaBody, NetworkLsa, Options, PacketBody, RouterLinkKind};
 use crate::{
     Addressing, Event, Input, InterfaceState, LinkState, LinkStateId, LsaKey, LsaType, NeighborState as S, Refusal,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::*;
 use crate::ids::{InterfaceId, NeighborId};
-use crate::lsdb::Entry;
+use crate::state::lsdb::Entry;
 use crate::{Domain, Engine, LsaPlace, NeighborKey, TimerKey};
 
 /// Rules that do not hold after `damage` was done to an engine that has LSAs its neighbour does not acknowledge.

@@ -101,7 +101,7 @@ fn numbered(engine: usize, link: usize, id: InterfaceId) -> LinkState {
     LinkState::Up { index: 100 + id.0, mtu: 1420, addressing }
 }
 
-/// A leg of an equal-cost route goes and is back before routes were calculated anew: it must be in use afterwards. What BFD will do, the link does
+/// A first hop of an equal-cost route goes and is back before routes were calculated anew: it must be in use afterwards. What BFD will do, the link does
 /// here; that the kernel's route follows is for the daemon's tests.
 #[test]
 fn corner_case_32_an_equal_cost_leg_that_was_away_before_the_calculation_comes_back() {
@@ -114,12 +114,12 @@ fn corner_case_32_an_equal_cost_leg_that_was_away_before_the_calculation_comes_b
     });
     let far = prefix("10.255.0.4/32");
     world.run_for(Duration::from_secs(30));
-    let legs = |world: &World| {
+    let first_hops = |world: &World| {
         let route = world.routes[0].get(&far).expect("a way to 3");
         route.nexthops.iter().map(|hop| hop.interface).collect::<Vec<_>>()
     };
     let both = vec![port(0, 1).1, port(0, 2).1];
-    assert_eq!(legs(&world), both);
+    assert_eq!(first_hops(&world), both);
 
     let calculations = world.engines[0].calculations();
     world.link(0, port(0, 1).1, LinkState::Down);
@@ -128,5 +128,5 @@ fn corner_case_32_an_equal_cost_leg_that_was_away_before_the_calculation_comes_b
     world.run_to(Duration::from_millis(500), World::all_full);
     assert_eq!(world.engines[0].calculations(), calculations, "no calculation came between");
     world.run_for(Duration::from_secs(30));
-    assert_eq!(legs(&world), both);
+    assert_eq!(first_hops(&world), both);
 }

@@ -7,7 +7,7 @@ use super::world::*;
 use crate::wire::{DatabaseDescription, DdFlags, Options, PacketBody};
 use crate::{LinkState, NeighborId, NeighborKey, NeighborState as S};
 
-fn neighbor(world: &mut World, engine: usize, other: usize) -> &mut crate::adjacency::Neighbor {
+fn neighbor(world: &mut World, engine: usize, other: usize) -> &mut crate::state::neighbor::Neighbor {
     let key = NeighborKey { interface: port(engine, other).1, id: NeighborId::Router(router_id(other)) };
     world.engines[engine].neighbor_mut(key).unwrap()
 }

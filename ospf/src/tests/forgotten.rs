@@ -20,10 +20,10 @@ fn a_copy_of_an_update_that_comes_when_its_lsa_has_left_all_databases_is_taken_b
     assert!(world.lsa(0, key).is_none() && world.lsa(1, key).is_none());
 
     // It is remembered for some seconds that the LSA has left; then the copy is news, until its originator sees it acknowledged.
-    for (pause, is_believed) in [(0, false), (10, true)] {
+    for (pause, is_accepted) in [(0, false), (10, true)] {
         world.run_for(Duration::from_secs(pause));
         world.inject(port(1, 0), 0, update(copy.clone()));
-        assert_eq!(world.lsa(1, key).is_some(), is_believed);
+        assert_eq!(world.lsa(1, key).is_some(), is_accepted);
         world.run_for(Duration::from_secs(2));
         assert!(world.lsa(0, key).is_none() && world.lsa(1, key).is_none());
     }

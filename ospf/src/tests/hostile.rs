@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::world::*;
+use crate::interface::send::ALL_SPF_ROUTERS;
 use crate::random::Random;
-use crate::send::ALL_SPF_ROUTERS;
 use crate::wire::{LsaBody, Packet, PacketBody};
 use crate::{Event, Input, NeighborState as S};
 

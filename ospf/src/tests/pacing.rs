@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::*;
-use crate::pacing::AT_ONCE;
+use crate::exchange::pacing::AT_ONCE;
 use crate::wire::PacketBody;
 use crate::{Event, NeighborState as S};
 

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::world::*;
-use crate::send::ALL_SPF_ROUTERS;
+use crate::interface::send::ALL_SPF_ROUTERS;
 use crate::wire::{
     Authentication, Lsa, LsaBody, Options, Packet, PacketBody, RouterFlags, RouterLink, RouterLinkKind, RouterLsa,
 };

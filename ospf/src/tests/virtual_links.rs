@@ -350,7 +350,7 @@ fn a_virtual_links_hello_on_a_point_to_point_link_of_the_backbone_makes_no_neigh
     assert_eq!(neighbors(&world), [router_id(0)], "who is there is not refused as a second speaker");
     assert!(is_up(&world));
     // To all routers of the link, it is one of the link.
-    let to_all = (lan_address(1, 3), crate::send::ALL_SPF_ROUTERS);
+    let to_all = (lan_address(1, 3), crate::interface::send::ALL_SPF_ROUTERS);
     let refused = forge_hello(&mut world, link, to_all, vec![router_id(1)]);
     assert_eq!(refused, Some(crate::Refusal::SecondSpeaker));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::send::ALL_SPF_ROUTERS;
+use crate::interface::send::ALL_SPF_ROUTERS;
 use crate::wire::{Authentication, Lsa, Packet, PacketBody};
 use crate::{
     Addressing, AreaId, Config, Delivery, Engine, Event, External, ExternalMetric, Input, Instant, InterfaceConfig,

@@ -9,11 +9,11 @@ use crate::Rfc1583Compatibility;
 use crate::config::{AreaKind, External, ExternalMetric, Policy, Unlisted};
 use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId, SequenceNumber};
 use crate::io::Nexthop;
-use crate::lsdb::Lsdb;
 use crate::route::inter_area::calculate_inter_area;
 use crate::route::internal::{InternalRoutes, calculate_internal};
 use crate::route::table::Refused;
 use crate::route::{Adjacency, AreaInputs, Border, Calculation, Connected, Peer, RouteInputs, calculate};
+use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{
     ExternalLsa, Lsa, LsaBody, MAX_AGE, NetworkLsa, Options, RouterFlags, RouterLink, RouterLinkKind, RouterLsa,

@@ -9,9 +9,9 @@ use crate::config::{
     Advertise, AreaKind, AreaRange, External, ExternalMetric, NssaConfig, Policy, Summaries, Unlisted,
 };
 use crate::ids::{AreaId, InterfaceId, LinkStateId, LsaKey, LsaType, Prefix, RouterId, SequenceNumber};
-use crate::lsdb::Lsdb;
 use crate::random::Random;
 use crate::route::{Adjacency, AreaInputs, Border, Connected, Peer, RouteInputs, VirtualEnd};
+use crate::state::lsdb::Lsdb;
 use crate::wire::{
     ExternalLsa, LS_INFINITY, Lsa, LsaBody, MAX_AGE, NetworkLsa, Options, RouterFlags, RouterLink, RouterLinkKind,
     RouterLsa, SummaryLsa,
@@ -28,8 +28,10 @@ const DESTINATIONS: [&str; 8] = [
     "10.255.0.2/32",
     "172.16.0.0/12",
 ];
+
 /// Those that are brought in from outside, most of them by several routers.
 const OUTSIDE: [&str; 5] = ["203.0.113.0/24", "198.51.100.0/24", "10.1.2.0/24", "0.0.0.0/0", "172.16.0.0/12"];
+
 const FORWARDING: [&str; 8] =
     ["10.255.0.1", "10.255.0.2", "10.255.0.3", "10.255.0.4", "10.1.2.9", "192.168.9.9", "192.168.2.9", "9.9.9.9"];
 const RANGES: [&str; 4] = ["10.1.0.0/16", "10.0.0.0/8", "10.255.0.0/16", "192.168.0.0/16"];

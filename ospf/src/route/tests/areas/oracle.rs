@@ -43,6 +43,7 @@ pub(super) struct Entry {
 
 /// How a path begins, and the last guard on it.
 type Step = (Nexthop, Option<RouterId>);
+
 type Steps = BTreeSet<Step>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -335,7 +336,7 @@ impl Oracle<'_> {
             nexthop.via.is_none() && connected.iter().any(|own| own.prefix == prefix && own.interface == interface)
         };
         let own: Steps = steps.iter().filter(|(nexthop, _)| is_own(nexthop)).copied().collect();
-        let mut believed = self.believed(prefix, &steps);
+        let mut believed = self.accepted(prefix, &steps);
         believed.extend(own);
         if believed.is_empty() {
             return self.refuse(prefix, originator, &steps);
@@ -376,12 +377,12 @@ impl Oracle<'_> {
         covering.max_by_key(|(listed, _)| listed.len()).map(|(_, guards)| guards)
     }
 
-    fn believed(&self, prefix: Prefix, steps: &Steps) -> Steps {
-        let is_believed = |step: &&Step| match self.listed(prefix) {
+    fn accepted(&self, prefix: Prefix, steps: &Steps) -> Steps {
+        let is_accepted = |step: &&Step| match self.listed(prefix) {
             Some(guards) => step.1.is_some_and(|guard| guards.contains(&guard)),
             None => self.given.policy.unlisted == Unlisted::Accept,
         };
-        steps.iter().filter(is_believed).copied().collect()
+        steps.iter().filter(is_accepted).copied().collect()
     }
 
     fn refuse(&mut self, prefix: Prefix, originator: RouterId, steps: &Steps) {
@@ -430,7 +431,7 @@ impl Oracle<'_> {
                 if self.ranges.keys().any(|&(_, range)| range == prefix) {
                     continue;
                 }
-                let steps = self.believed(prefix, &path.steps);
+                let steps = self.accepted(prefix, &path.steps);
                 if steps.is_empty() {
                     self.refuse(prefix, router, &path.steps);
                     continue;
@@ -486,7 +487,7 @@ impl Oracle<'_> {
                 let known = self.networks.get(&prefix).filter(|known| known.area == AreaId::BACKBONE);
                 let Some(known) = known.filter(|known| cost <= known.cost) else { continue };
                 let mut entry = known.clone();
-                let steps = self.believed(prefix, &path.steps);
+                let steps = self.accepted(prefix, &path.steps);
                 if steps.is_empty() {
                     self.refuse(prefix, router, &path.steps);
                     continue;
@@ -620,13 +621,13 @@ impl Oracle<'_> {
         }
         let (kind, distance, steps) = exit;
         // The originator has to be believed, then the way to where it sends us; a guard answers for that itself.
-        if self.believed(prefix, &boundary.steps).is_empty() {
+        if self.accepted(prefix, &boundary.steps).is_empty() {
             self.refuse(prefix, originator, &boundary.steps);
             return None;
         }
         let mut believed = match self.guard(originator) {
             Some(_) => steps.clone(),
-            None => self.believed(prefix, &steps),
+            None => self.accepted(prefix, &steps),
         };
         if believed.is_empty() {
             self.refuse(prefix, originator, &steps);

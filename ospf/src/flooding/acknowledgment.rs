@@ -1,0 +1,159 @@
+//! Link State Acknowledgments: sent (RFC 2328 §13.5) and received (§13.7).
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use crate::config::Deviation;
+use crate::flooding::retransmission::ARRIVAL_MARGIN;
+use crate::ids::{AreaId, InterfaceId, NeighborKey};
+use crate::interface::send::Destination;
+use crate::state::answers::{ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW};
+use crate::state::databases::Databases;
+use crate::state::engine::Engine;
+use crate::state::neighbor::LONGEST_UNDER_WAY;
+use crate::state::site_lsas::Bringer;
+use crate::state::timers::TimerKey;
+use crate::wire::{LSA_HEADER_LEN, LsaHeader, MIN_LS_ARRIVAL, PacketBody};
+
+/// How long acknowledgements are held back to go together (§13.5: less than RxmtInterval).
+const ACK_DELAY: Duration = Duration::from_millis(100);
+
+/// How long others do.
+const LONG_ACK_DELAY: Duration = Duration::from_secs(1);
+
+/// Acknowledgements of so many octets of LSAs are not held back: the sender's window shall not run dry.
+const ACK_OCTETS: usize = 16 * 1024;
+
+impl Engine {
+    /// A delayed acknowledgement (§13.5): it goes to all adjacent neighbours, with others, soon.
+    pub(crate) fn acknowledge_later(&mut self, id: InterfaceId, header: LsaHeader) {
+        let most = self.acks_in_packet(id);
+        let delay = if self.config.conduct.has(Deviation::Pacing) { ACK_DELAY } else { LONG_ACK_DELAY };
+        let deadline = self.now + delay;
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.delayed_acks.push(header);
+        interface.delayed_ack_octets += usize::from(header.length);
+        if interface.delayed_acks.len() >= most || interface.delayed_ack_octets >= ACK_OCTETS {
+            self.send_delayed_acks(id);
+        } else {
+            self.timers.set_if_idle(TimerKey::DelayedAck(id), deadline);
+        }
+    }
+
+    pub(crate) fn send_delayed_acks(&mut self, id: InterfaceId) {
+        self.timers.cancel(TimerKey::DelayedAck(id));
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.delayed_ack_octets = 0;
+        let area = interface.config.area;
+        let mut headers = std::mem::take(&mut interface.delayed_acks);
+        headers.retain(|header| !self.is_overtaken(id, area, header));
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        for destination in interface.to_adjacent() {
+            self.send_acks(id, destination, &headers);
+        }
+    }
+
+    /// Whether an instance that was received has been replaced before it was acknowledged.
+    ///
+    /// Deviates: for §13.5 each is acknowledged. But what is flooded in its place has to be acknowledged by whoever waits for this, and a
+    /// neighbour that has forgotten the LSA at MaxAge, and has the instance again from another one, would take the acknowledgement for that.
+    fn is_overtaken(&self, id: InterfaceId, area: AreaId, header: &LsaHeader) -> bool {
+        let Some(place) = Databases::place(header.key, id, area) else { return false };
+        let overtaken = match self.databases.lookup(place) {
+            Some(stored) => stored.header(self.now).newer_than(header),
+            None => !header.is_max_age() && self.departed_later(place, header).is_some(),
+        };
+        overtaken && self.config.conduct.has(Deviation::StrayAcknowledgments)
+    }
+
+    /// Direct acknowledgements (§13.5; erratum 7851): at once, to the neighbour alone. Where there are many, they are delayed, so that many
+    /// go in one packet.
+    pub(crate) fn acknowledge_directly(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
+        let Some(neighbor) = self.neighbor(key) else { return };
+        let (now, destination) = (self.now, Destination::Neighbor(neighbor.address));
+        for packet in headers.chunks(self.acks_in_packet(key.interface)) {
+            let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+            if interface.ack_answers.may_answer(now, ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW) {
+                self.send(key.interface, destination, PacketBody::LinkStateAck(packet.to_vec()));
+            } else {
+                packet.iter().for_each(|&header| self.acknowledge_later(key.interface, header));
+            }
+        }
+    }
+
+    fn send_acks(&mut self, id: InterfaceId, destination: Destination, headers: &[LsaHeader]) {
+        for packet in headers.chunks(self.acks_in_packet(id)) {
+            self.send(id, destination, PacketBody::LinkStateAck(packet.to_vec()));
+        }
+    }
+
+    fn acks_in_packet(&self, id: InterfaceId) -> usize {
+        (self.room(id, 0) / LSA_HEADER_LEN).max(1)
+    }
+
+    /// A Link State Acknowledgment was received (§13.7): what it names leaves the retransmission list, if it is the instance there.
+    ///
+    /// Deviates: the RFC ignores all else. What tells of an LSA of ours that we do not have, or of one that is at MaxAge here or has left
+    /// lately, is news of what the neighbour holds.
+    ///
+    /// Nor does every acknowledgement of that very instance prove that the neighbour holds it. A router that has restarted begins with the
+    /// sequence number that it began with before, so that its LSAs are often the same as then. If its neighbour has restarted, too, an
+    /// acknowledgement of before, arriving late, takes off the list what the neighbour never got, and it would be without it until it is
+    /// refreshed. What is acknowledged of this router's own just after its interface came up is therefore flooded once more when no such
+    /// packet can be under way any more.
+    pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
+        let (now, own_id) = (self.now, self.config.router_id);
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let (area, external_routing) = (interface.config.area, interface.external_routing);
+        let proof = interface.up_since + LONGEST_UNDER_WAY;
+        let may_be_of_before = proof > now && self.config.conduct.has(Deviation::DoubtedFloods);
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let deviates = self.config.conduct.has(Deviation::Departed);
+        let retry = now + MIN_LS_ARRIVAL + ARRIVAL_MARGIN;
+        let mut strays = Vec::new();
+        for header in headers {
+            neighbor.exchange.neighbor_has(header);
+            let listed = neighbor.retransmission.contains(header.key);
+            // Of a type that is not let in there is nothing to be had here.
+            let own = header.key.advertising_router == own_id && external_routing.lets_in(header.key.kind);
+            let Some(place) = Databases::place(header.key, key.interface, area) else { continue };
+            let stored = self.databases.lookup(place).map(|stored| stored.header(now));
+            let begins_anew = stored.is_some_and(|stored| header.begins_anew_after(&stored));
+            match stored.map(|stored| (header.compare(&stored), stored.length)) {
+                // The list holds the instance in the database.
+                Some((Ordering::Equal, _)) => {
+                    let is_max_aged = self.databases.is_max_aged(place);
+                    let was_listed = match own && may_be_of_before && !is_max_aged {
+                        true => neighbor.retransmission.remove_until(header.key, proof),
+                        false => neighbor.retransmission.acknowledge(header.key, now),
+                    };
+                    if was_listed && is_max_aged {
+                        self.removals.note(place);
+                    }
+                }
+                Some((Ordering::Greater, _)) if own => strays.push((place, *header)),
+                // It has acknowledged the LSA at MaxAge, and took this after that. It takes no other within MinLSArrival.
+                Some((Ordering::Less, length)) if deviates && !listed && self.databases.is_max_aged(place) => {
+                    if neighbor.takes(header.key.kind) && !begins_anew {
+                        neighbor.retransmission.await_ack(header.key, usize::from(length), retry);
+                        neighbor.retransmission.contradict(header.key, now + LONGEST_UNDER_WAY);
+                        self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
+                    }
+                }
+                // A neighbour that got an LSA at MaxAge twice acknowledges it twice, and the second time it may be gone here.
+                None if !header.is_max_age() && external_routing.lets_in(header.key.kind) => {
+                    strays.push((place, *header))
+                }
+                Some((Ordering::Less | Ordering::Greater, _)) | None => {}
+            }
+        }
+        self.acknowledged(key);
+        for (place, header) in strays {
+            if place.key.advertising_router == own_id {
+                self.acknowledged_stray(key, place, &header);
+            } else if self.bringer(key, place.key) == Bringer::Trusted {
+                self.flush_again(key, place, &header);
+            }
+        }
+    }
+}

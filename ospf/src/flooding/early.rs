@@ -1,0 +1,54 @@
+//! LSAs that came sooner than MinLSArrival after the instance before (RFC 2328 §13 (5)(a)): kept until that time has passed.
+//!
+//! Deviates: the RFC discards them, and the sender sends them again after RxmtInterval. A router that was just started says two things
+//! in one second, and the second would be news ten seconds later. What is kept is neither acknowledged nor used before its time, so
+//! that the limit on how often an LSA may change holds as it does in the RFC, and a sender that is not content with waiting resends.
+
+use crate::ids::{LsaPlace, NeighborKey};
+use crate::machine::neighbor::NeighborState;
+use crate::state::early::Kept;
+use crate::state::engine::Engine;
+use crate::state::timers::TimerKey;
+use crate::wire::{Lsa, MIN_LS_ARRIVAL};
+
+impl Engine {
+    /// Keeps an LSA that came too soon until MinLSArrival after the instance in the database was installed.
+    pub(crate) fn keep_early(&mut self, from: NeighborKey, place: LsaPlace, lsa: &Lsa) -> Kept {
+        let now = self.now;
+        let Some(stored) = self.databases.lookup(place) else { return Kept::No };
+        debug_assert!(now.saturating_since(stored.installed()) < MIN_LS_ARRIVAL, "{place:?} came in time");
+        let due = stored.installed() + MIN_LS_ARRIVAL;
+        let kept = self.early.keep(place, lsa, from, now);
+        match kept {
+            Kept::Yes => self.timers.set(TimerKey::EarlyArrival(place), due),
+            // What made room for it is gone, too.
+            Kept::No => self.timers.cancel(TimerKey::EarlyArrival(place)),
+        }
+        kept
+    }
+
+    /// MinLSArrival has passed: what came early comes now.
+    pub(crate) fn take_early(&mut self, place: LsaPlace) {
+        let now = self.now;
+        let Some(early) = self.early.take(place) else { return };
+        let lsa = early.instance(now);
+        let overtaken =
+            self.databases.lookup(place).is_some_and(|stored| lsa.header.compare(&stored.header(now)).is_lt());
+        if overtaken {
+            return;
+        }
+        for from in early.from {
+            // §13: updates are taken from neighbours in Exchange and above.
+            if self.neighbor(from).is_some_and(|neighbor| neighbor.state >= NeighborState::Exchange) {
+                self.receive_update(from, vec![lsa.clone()]);
+            }
+        }
+    }
+
+    /// Forgets all that came early.
+    pub(crate) fn forget_early(&mut self) {
+        for place in std::mem::take(&mut self.early).kept.into_keys() {
+            self.timers.cancel(TimerKey::EarlyArrival(place));
+        }
+    }
+}

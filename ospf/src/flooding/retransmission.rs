@@ -1,0 +1,299 @@
+//! Link State Updates sent: floods as they come up (RFC 2328 §13.3 (5)), and again until they are acknowledged (§13.6).
+//!
+//! Each neighbour has a bounded number of octets under way that it has not acknowledged, so that no burst overflows its receive buffer.
+//! Where one packet reaches all neighbours of an interface, one is sent for all.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::config::Deviation;
+use crate::event::Event;
+use crate::ids::{AreaId, InterfaceId, LsaKey, LsaPlace, NeighborKey, RouterId};
+use crate::interface::nonbroadcast::Audience;
+use crate::interface::send::Destination;
+use crate::machine::neighbor::NeighborEvent;
+use crate::state::databases::Databases;
+use crate::state::engine::Engine;
+use crate::state::interface::Interface;
+use crate::state::neighbor::{Pace, RetransmissionList};
+use crate::state::timers::TimerKey;
+use crate::wire::{LINK_STATE_UPDATE_FIXED_LEN, Lsa, MIN_LS_ARRIVAL, PacketBody};
+
+/// Octets of LSAs that are sent to a neighbour before it acknowledges some (RFC 4222 §2).
+///
+/// Linux's default receive buffer holds some 90 packets of a full MTU; requests and floods share it.
+pub(crate) const FLOOD_WINDOW: usize = 48 * 1024;
+
+/// So many octets in each RxmtInterval are no burden to a neighbour: about one packet.
+pub(crate) const ONE_PACKET: usize = 1400;
+
+/// The retransmission timer fires at most so many times in RxmtInterval.
+const RETRANSMISSION_STEPS: u32 = 8;
+
+/// The network is not punctual: so long after MinLSArrival an instance is taken. A neighbour that kept it for that long ([`crate::flooding::early`])
+/// has acknowledged it by then.
+pub(crate) const ARRIVAL_MARGIN: Duration = Duration::from_millis(250);
+
+/// Updates just made: in a flood the next neighbour is sent the same bytes, if what decides them is the same.
+#[derive(Debug)]
+struct Made {
+    area: AreaId,
+    transmit_delay: u16,
+    room: usize,
+    lsas: Vec<LsaPlace>,
+    packets: Vec<Bytes>,
+}
+
+impl Engine {
+    /// Sends each neighbour what its window lets through of the LSAs flooded to it.
+    pub(crate) fn send_floods(&mut self) {
+        let mut made = None;
+        while let Some(key) = self.unsent_floods.pop_first() {
+            let Some(interface) = self.interfaces.get(&key.interface) else { continue };
+            if interface.reaches_all_at_once() {
+                let all = interface.neighbors.keys().map(|&id| NeighborKey { interface: key.interface, id });
+                let all: Vec<_> = all.collect();
+                for neighbor in &all {
+                    self.unsent_floods.remove(neighbor);
+                }
+                self.send_flood(key.interface, &all, &mut made);
+            } else {
+                self.send_flood(key.interface, &[key], &mut made);
+            }
+        }
+    }
+
+    /// Sends some neighbours of an interface at once what their windows let through.
+    fn send_flood(&mut self, id: InterfaceId, to: &[NeighborKey], made: &mut Option<Made>) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let area = interface.config.area;
+        let interval = interface.retransmit_interval();
+        let destination = match to {
+            [only] if !interface.reaches_all_at_once() => {
+                interface.neighbors.get(&only.id).map(|neighbor| Destination::Neighbor(neighbor.address))
+            }
+            _ => interface.to_adjacent().first().copied(),
+        };
+        let Some(destination) = destination else { return };
+        let window = if self.config.conduct.has(Deviation::Pacing) { FLOOD_WINDOW } else { usize::MAX };
+        let backoff = self.config.conduct.has(Deviation::Backoff);
+        let mut lsas = Vec::new();
+        while let Some(lsa) = next_flood(interface, to, window) {
+            for key in to {
+                let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { continue };
+                if !neighbor.retransmission.is_unsent(lsa) {
+                    continue;
+                }
+                // The neighbour drops what comes within MinLSArrival of the instance before (§13 (5)(a)): it will take it just after that.
+                let too_soon = neighbor.recent.when(lsa, now).filter(|_| backoff);
+                let too_soon = too_soon.map(|before| before + MIN_LS_ARRIVAL + ARRIVAL_MARGIN);
+                let retry = too_soon.map_or(now + interval, |taken| taken.min(now + interval));
+                neighbor.retransmission.sent(lsa, retry);
+                neighbor.recent.note(lsa, now);
+                let timer = TimerKey::Retransmission(*key);
+                let deadline = self.timers.deadline(timer).map_or(retry, |set| set.min(retry));
+                self.timers.set(timer, deadline);
+            }
+            lsas.extend(Databases::place(lsa, id, area));
+        }
+        if lsas.is_empty() {
+            return;
+        }
+        for packet in self.make_updates(id, &lsas, made) {
+            self.send_encoded(id, destination, packet);
+        }
+    }
+
+    /// Sends LSAs to a neighbour alone, once; those that are not in the database are left out.
+    pub(crate) fn send_to(&mut self, key: NeighborKey, lsas: &[LsaPlace]) {
+        let now = self.now;
+        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let destination = Destination::Neighbor(neighbor.address);
+        for place in lsas {
+            neighbor.recent.note(place.key, now);
+        }
+        for packet in self.make_updates(key.interface, lsas, &mut None) {
+            self.send_encoded(key.interface, destination, packet);
+        }
+    }
+
+    /// Sends instances that are not in the database to a neighbour alone, once.
+    pub(crate) fn send_instances(&mut self, key: NeighborKey, lsas: &[Lsa]) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let (destination, delay) = (Destination::Neighbor(neighbor.address), interface.transmit_delay());
+        for packet in self.pack(key.interface, lsas.iter().map(|lsa| lsa.delayed(delay))) {
+            self.send_encoded(key.interface, destination, packet);
+        }
+    }
+
+    /// Sends LSAs to whoever is there: nobody is known yet who would acknowledge them (RFC 3623 §2.1).
+    pub(crate) fn send_unasked(&mut self, id: InterfaceId, lsas: &[LsaPlace]) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let destinations = match interface.audience() {
+            Audience::Everybody => vec![Destination::AllSpfRouters],
+            Audience::Each(addresses) => addresses.into_iter().map(Destination::Neighbor).collect(),
+        };
+        for packet in self.make_updates(id, lsas, &mut None) {
+            for &destination in &destinations {
+                self.send_encoded(id, destination, packet.clone());
+            }
+        }
+    }
+
+    /// What was not acknowledged in RxmtInterval is sent again, to the neighbour itself (§13.6); then less often if it is much (RFC 4222).
+    pub(crate) fn retransmission_timer(&mut self, key: NeighborKey) {
+        let now = self.now;
+        self.list_unproven(key);
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let area = interface.config.area;
+        let interval = interface.retransmit_interval();
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        // Neighbours that others have overtaken may have more than a window: it comes in parts.
+        let due = neighbor.retransmission.due(now, FLOOD_WINDOW);
+        let lagging = neighbor.retransmission.pace == Pace::Lagging;
+        let backs_off = self.config.conduct.has(Deviation::Backoff) && neighbor.retransmission.in_flight() > ONE_PACKET;
+        for &lsa in &due {
+            match backs_off {
+                true => neighbor.retransmission.sent_again(lsa, now, interval),
+                false => neighbor.retransmission.sent(lsa, now + interval),
+            }
+        }
+        if !due.is_empty() {
+            neighbor.retransmission.pace = Pace::Lagging;
+            // Others may have waited for it.
+            self.unsent_floods.insert(key);
+        }
+        let retry = neighbor.retransmission.next_retry().map(|next| next.max(now + interval / RETRANSMISSION_STEPS));
+        if let Some(next) = retry.into_iter().chain(neighbor.retransmission.proof()).min() {
+            self.timers.set(TimerKey::Retransmission(key), next);
+        }
+        interface.counters.retransmitted += due.len() as u64;
+        if !due.is_empty() {
+            self.guard_acknowledgments(key, true);
+        }
+        if lagging && self.give_up_backlog(key) {
+            return;
+        }
+        let due: Vec<_> = due.into_iter().filter_map(|lsa| Databases::place(lsa, key.interface, area)).collect();
+        self.send_to(key, &due);
+    }
+
+    /// Floods once more what the neighbour may not have acknowledged in this life ([`Engine::receive_ack`]).
+    fn list_unproven(&mut self, key: NeighborKey) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let area = interface.config.area;
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        for lsa in neighbor.retransmission.take_unproven(now) {
+            let stored = Databases::place(lsa, key.interface, area).and_then(|place| self.databases.lookup(place));
+            let header = stored.map(|entry| entry.header(now)).filter(|header| !header.is_max_age());
+            if let Some(header) = header.filter(|_| neighbor.takes(lsa.kind) && !neighbor.retransmission.contains(lsa))
+            {
+                neighbor.retransmission.add(lsa, usize::from(header.length));
+                self.unsent_floods.insert(key);
+            }
+        }
+    }
+
+    /// Whether neighbours on an open link do not acknowledge more LSAs, all together, than the databases may have, and this one the most:
+    /// then its adjacency begins anew. What was not acknowledged is described to it, if it goes on.
+    fn give_up_backlog(&mut self, key: NeighborKey) -> bool {
+        let most = self.config.limits.lsas;
+        let Some(interface) = self.interfaces.get(&key.interface).filter(|interface| interface.is_open()) else {
+            return false;
+        };
+        let listed = || interface.neighbors.values().map(|neighbor| neighbor.retransmission.len());
+        let Some(own) = interface.neighbors.get(&key.id).map(|neighbor| neighbor.retransmission.len()) else {
+            return false;
+        };
+        if listed().sum::<usize>() <= most || listed().any(|other| other > own) {
+            return false;
+        }
+        let router_id = interface.neighbors.get(&key.id).map_or(RouterId::default(), |neighbor| neighbor.router_id);
+        self.event(Event::BacklogGivenUp { interface: key.interface, router_id, lsas: own });
+        self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
+        true
+    }
+
+    /// Something has left the retransmission list: the window moves.
+    pub(crate) fn acknowledged(&mut self, key: NeighborKey) {
+        let now = self.now;
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let interval = interface.retransmit_interval();
+        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let lagged = std::mem::replace(&mut neighbor.retransmission.pace, Pace::Keeping) == Pace::Lagging;
+        if lagged {
+            let retry = now + interval;
+            neighbor.retransmission.hasten(retry);
+            let timer = TimerKey::Retransmission(key);
+            if self.timers.deadline(timer).is_some_and(|set| set > retry) {
+                self.timers.set(timer, retry);
+            }
+        }
+        if neighbor.retransmission.next_unsent().is_some() {
+            self.unsent_floods.insert(key);
+        } else if neighbor.retransmission.is_empty() {
+            match neighbor.retransmission.proof() {
+                Some(proof) => self.timers.set(TimerKey::Retransmission(key), proof),
+                None => self.timers.cancel(TimerKey::Retransmission(key)),
+            }
+        }
+        if lagged {
+            self.guard_acknowledgments(key, false);
+        }
+    }
+
+    /// Link State Updates for an interface, each as full as its MTU lets it be.
+    fn make_updates(&self, id: InterfaceId, lsas: &[LsaPlace], made: &mut Option<Made>) -> Vec<Bytes> {
+        let Some(interface) = self.interfaces.get(&id) else { return Vec::new() };
+        let area = interface.config.area;
+        let transmit_delay = interface.transmit_delay();
+        let room = self.room(id, LINK_STATE_UPDATE_FIXED_LEN);
+        if let Some(made) = made
+            && (made.area, made.transmit_delay, made.room) == (area, transmit_delay, room)
+            && made.lsas == lsas
+        {
+            return made.packets.clone();
+        }
+        let stored = lsas.iter().filter_map(|&place| self.databases.lookup(place));
+        let packets = self.pack(id, stored.map(|entry| entry.instance(self.now).delayed(transmit_delay)));
+        *made = Some(Made { area, transmit_delay, room, lsas: lsas.to_vec(), packets: packets.clone() });
+        packets
+    }
+
+    /// Link State Updates of these LSAs, each as full as the interface's MTU lets it be.
+    fn pack(&self, id: InterfaceId, lsas: impl Iterator<Item = Lsa>) -> Vec<Bytes> {
+        let room = self.room(id, LINK_STATE_UPDATE_FIXED_LEN);
+        let mut packets = Vec::new();
+        let mut batch: Vec<Lsa> = Vec::new();
+        let mut octets = 0;
+        for lsa in lsas {
+            if octets + lsa.encoded_len() > room && !batch.is_empty() {
+                packets.extend(self.encode(id, PacketBody::LinkStateUpdate(std::mem::take(&mut batch))));
+                octets = 0;
+            }
+            octets += lsa.encoded_len();
+            batch.push(lsa);
+        }
+        if !batch.is_empty() {
+            packets.extend(self.encode(id, PacketBody::LinkStateUpdate(batch)));
+        }
+        packets
+    }
+}
+
+/// The next LSA to send to some neighbours at once: the first that any of them waits for, if those who do have room for it.
+///
+/// The slowest sets the pace, but one that does not acknowledge at all does not, so that a neighbour that has died holds nobody up.
+fn next_flood(interface: &Interface, to: &[NeighborKey], window: usize) -> Option<LsaKey> {
+    let lists =
+        || to.iter().filter_map(|key| interface.neighbors.get(&key.id)).map(|neighbor| &neighbor.retransmission);
+    let next = lists().filter_map(RetransmissionList::next_unsent).min()?;
+    let waiting = || lists().filter(|list| list.is_unsent(next));
+    let has_room = |list: &RetransmissionList| list.in_flight() < window;
+    let goes = waiting().any(has_room) && waiting().all(|list| has_room(list) || list.pace == Pace::Lagging);
+    goes.then_some(next)
+}

@@ -1,0 +1,36 @@
+//! Areas (RFC 2328 §6): what the kind of an area lets in, and what packets and LSAs say of it. Nothing here has state.
+
+use std::collections::BTreeSet;
+
+use crate::ids::{AreaId, LsaType};
+use crate::route::Border;
+use crate::state::engine::Engine;
+
+impl Engine {
+    /// Whether this router is between areas (RFC 2328 §3.3).
+    ///
+    /// Deviates: for RFC 2328 a router in two areas is a border router, backbone or not, and a black hole for whoever believes it. As in
+    /// most implementations it is one if the backbone is among its areas, and it listens to all areas while it has no neighbour in the
+    /// backbone (RFC 3509 §2.1, §2.2). A virtual link counts from being configured (in RFC 3509 that is IBM's definition): its far end
+    /// may wait for our B-bit.
+    pub(crate) fn border(&self) -> Border {
+        let up = self.interfaces.values().filter(|interface| interface.link().is_some());
+        let mut areas: BTreeSet<_> = up.map(|interface| interface.config.area).collect();
+        areas.extend(self.config.loopbacks.keys());
+        areas.extend(self.interfaces.values().filter(|interface| interface.is_virtual()).map(|_| AreaId::BACKBONE));
+        if !areas.contains(&AreaId::BACKBONE) || areas.len() == 1 {
+            return Border::Inside;
+        }
+        let mut backbone = self.interfaces.values().filter(|interface| interface.config.area == AreaId::BACKBONE);
+        match backbone.any(|interface| interface.adjacent().next().is_some()) {
+            true => Border::WithBackbone,
+            false => Border::WithoutBackbone,
+        }
+    }
+
+    /// Whether any of this router's areas lets in LSAs of AS scope.
+    pub(crate) fn takes_as_scope(&self) -> bool {
+        let kind = |area| self.config.area_kind(area).external_routing();
+        self.areas().into_iter().any(|area| kind(area).lets_in(LsaType::AS_EXTERNAL))
+    }
+}

@@ -1,0 +1,254 @@
+//! Origination (RFC 2328 §12.4): what this router wants to say is held against what the database says in its name, and put right.
+//!
+//! One rule serves first origination, change, refresh, withdrawal, the wrap of sequence numbers (§12.1.6) and instances of ours that
+//! come back from the network (§13.4). What an LSA contains is not decided here.
+
+use crate::config::Deviation;
+use crate::event::Event;
+use crate::ids::{AreaId, Domain, LsaPlace, LsaType, SequenceNumber};
+use crate::machine::neighbor::NeighborState;
+use crate::state::engine::Engine;
+use crate::state::originations::{
+    FIRST_HOLD, FIRST_HOLD_LIMIT, FIRST_HOLD_STEP, History, REFRESH_JITTER, SECOND_INSTANCE, Staleness, State,
+};
+use crate::state::timers::TimerKey;
+use crate::state::work::Unit;
+use crate::time::Instant;
+use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, MIN_LS_INTERVAL};
+
+impl Engine {
+    /// Something that an area's Router-LSA tells of has changed (§12.4, events 3 to 8).
+    pub(crate) fn router_lsa_changed(&mut self, area: AreaId) {
+        self.originations.changed_areas.insert(area);
+        // The way out of this router may have changed though the LSA has not.
+        self.schedule_calculation();
+    }
+
+    /// An interface came up: if its area's first Router-LSA is still held back, it is so a little longer.
+    pub(crate) fn hold_first_router_lsa(&mut self, area: AreaId) {
+        let now = self.now;
+        if let Some(hold) = self.originations.first_holds.get_mut(&area) {
+            let limit = *hold.limit.get_or_insert(now + FIRST_HOLD_LIMIT);
+            hold.until = (now + FIRST_HOLD).min(limit);
+        }
+    }
+
+    /// Whatever is not said as it is wanted is said anew, or taken back, as long as there is something left of the slice.
+    pub(crate) fn originate(&mut self) {
+        if self.work.left(Unit::Origination) == 0 {
+            return;
+        }
+        self.note_changed_flags();
+        while let Some(area) = self.originations.changed_areas.pop_first() {
+            let place = self.router_lsa_place(area);
+            let body = LsaBody::Router(self.limited_router_lsa(area));
+            self.originations.want(place, self.config.area_options(area), body);
+            self.want_networks(area);
+            if self.originations.first_holds.contains_key(&area) {
+                self.originations.touch(place);
+            }
+        }
+        while !self.originations.touched.is_empty() && self.work.take(Unit::Origination) {
+            let Some(place) = self.originations.touched.pop_first() else { break };
+            if !self.may_advertise(place) {
+                self.originations.withheld.insert(place);
+            } else if self.is_self_originated(place) {
+                self.reoriginate_or_flush(place);
+            }
+        }
+    }
+
+    /// Has one LSA say what it is to say, before all others.
+    pub(crate) fn originate_now(&mut self, place: LsaPlace) {
+        if self.originations.touched.remove(&place) {
+            self.reoriginate_or_flush(place);
+        }
+    }
+
+    /// What changes in one area may make this router a border router, or none, for all (§12.4, event 8).
+    fn note_changed_flags(&mut self) {
+        if self.originations.changed_areas.is_empty() {
+            return;
+        }
+        for area in self.areas() {
+            let flags = self.router_flags(area);
+            if self.originations.flags.insert(area, flags) != Some(flags) {
+                self.originations.changed_areas.insert(area);
+            }
+        }
+    }
+
+    fn reoriginate_or_flush(&mut self, place: LsaPlace) {
+        let now = self.now;
+        let stored = self.databases.lookup(place).map(|entry| entry.header(now));
+        if !self.originations.is_wanted(place) {
+            let theirs = self.originations.outbid.get(&place).copied();
+            let theirs = theirs.filter(|theirs| stored.is_none_or(|stored| stored.sequence <= *theirs));
+            let is_closed = self.originations.state == State::Closed;
+            if theirs.is_some() && !is_closed && !self.may_originate(place) {
+                return;
+            }
+            self.originations.outbid.remove(&place);
+            if theirs.is_some_and(|theirs| self.flush_unknown(place, theirs)) {
+                // It is looked at again, as what is stored.
+                return;
+            }
+            match stored {
+                // §13.4: "it may be the case the router no longer wishes to originate the received LSA", and §14.1.
+                Some(stored) if !stored.is_max_age() => {
+                    // Until then it stays as it is, and may be wanted again.
+                    if is_closed || self.may_originate(place) {
+                        self.timers.cancel(TimerKey::Refresh(place));
+                        self.flush(place);
+                    }
+                }
+                Some(_) => self.timers.cancel(TimerKey::Refresh(place)),
+                None => {
+                    self.timers.cancel(TimerKey::Refresh(place));
+                    self.originations.withdrawn(place);
+                    self.timers.cancel(TimerKey::Origination(place));
+                }
+            }
+            return;
+        }
+        if self.is_originated(place) {
+            self.timers.cancel(TimerKey::Origination(place));
+            if self.timers.deadline(TimerKey::Refresh(place)).is_none() {
+                // It was withdrawn, and has come back from a neighbour that had not heard of that.
+                self.refresh_later(place);
+            }
+            return;
+        }
+        if !self.may_originate(place) {
+            return;
+        }
+        let outbid = self.originations.outbid.get(&place).and_then(|theirs| theirs.next());
+        let sequence = match stored {
+            // After the last number comes the first (§12.1.6).
+            None => {
+                let said = self.originations.history.get(&place).map(|last| last.sequence);
+                let last = said.max(self.departed.sequence(place, now));
+                let last = last.filter(|_| self.config.conduct.has(Deviation::Departed));
+                last.and_then(SequenceNumber::next).unwrap_or(SequenceNumber::INITIAL)
+            }
+            // §13.4: "advance the LSA's LS sequence number one past the received LS sequence number".
+            Some(stored) => match stored.sequence.next() {
+                Some(next) => next,
+                // §12.1.6: flushed first; when it is gone this is looked at again. It is the stored instance that goes, so that it does
+                // not matter whose it is.
+                None => {
+                    if let Some(last) = self.originations.history.get_mut(&place) {
+                        last.sequence = SequenceNumber::MAX;
+                    }
+                    self.flush(place);
+                    return;
+                }
+            },
+        };
+        self.originate_instance(place, outbid.map_or(sequence, |outbid| outbid.max(sequence)));
+    }
+
+    /// Whether the database says what is wanted, in an instance that we made and that is not due to be made anew.
+    pub(crate) fn is_originated(&self, place: LsaPlace) -> bool {
+        let Some(wanted) = self.originations.wanted.get(&place) else { return false };
+        self.databases.lookup(place).is_some_and(|entry| {
+            let header = entry.header(self.now);
+            self.originations.is_ours(place, &header)
+                && !self.originations.outbid.contains_key(&place)
+                && !self.originations.is_due(place)
+                && !header.is_max_age()
+                && header.options == wanted.options
+                && *entry.body() == wanted.body
+        })
+    }
+
+    fn originate_instance(&mut self, place: LsaPlace, sequence: SequenceNumber) {
+        let now = self.now;
+        let Some(wanted) = self.originations.wanted.get(&place) else { return };
+        let lsa = match Lsa::new(place.key, wanted.options, sequence, &wanted.body) {
+            Ok(lsa) => lsa,
+            Err(error) => {
+                debug_assert!(false, "{}: {error}: bodies are bounded where they are made", place.key);
+                self.originations.withdraw(place);
+                self.event(Event::LsaNotOriginated { key: place.key, reason: error });
+                return;
+            }
+        };
+        let body = wanted.body.clone();
+        debug_assert!(lsa.check().is_ok(), "{} does not pass its own check", place.key);
+
+        let interval = match self.originations.history.get(&place) {
+            _ if !self.config.conduct.has(Deviation::SecondInstance) => MIN_LS_INTERVAL,
+            Some(last) if now.saturating_since(last.at) < 2 * MIN_LS_INTERVAL => {
+                (2 * last.interval).min(MIN_LS_INTERVAL)
+            }
+            Some(_) | None => SECOND_INSTANCE,
+        };
+        let checksum = lsa.header.checksum;
+        let history = History { at: now, interval, sequence, checksum, stale: Staleness::Fresh };
+        self.originations.history.insert(place, history);
+        self.originations.outbid.remove(&place);
+        if let (Domain::Area(area), LsaType::ROUTER) = (place.domain, place.key.kind) {
+            self.originations.first_holds.remove(&area);
+        }
+        self.timers.cancel(TimerKey::Origination(place));
+        self.refresh_later(place);
+
+        self.install(place, lsa, body);
+        self.flood(place, None);
+    }
+
+    /// A new instance is due LSRefreshTime after the last was originated (§12.4, event 1).
+    fn refresh_later(&mut self, place: LsaPlace) {
+        let Some(last) = self.originations.history.get(&place).map(|last| last.at) else { return };
+        let early = self.random.below(REFRESH_JITTER);
+        let due = last + (LS_REFRESH_TIME - early);
+        self.timers.set(TimerKey::Refresh(place), due.max(self.now + MIN_LS_INTERVAL));
+    }
+
+    /// Whether a new instance may leave now (§12.4, MinLSInterval); if not, the timer is set for when it may.
+    fn may_originate(&mut self, place: LsaPlace) -> bool {
+        let now = self.now;
+        let earliest = match self.originations.history.get(&place) {
+            Some(last) => last.at + last.interval,
+            None => self.first_hold(place),
+        };
+        let may = earliest <= now;
+        if !may {
+            self.timers.set(TimerKey::Origination(place), earliest);
+        }
+        may
+    }
+
+    /// Until when a first instance is held back; the present or the past if it is not.
+    fn first_hold(&self, place: LsaPlace) -> Instant {
+        let now = self.now;
+        let (Domain::Area(area), LsaType::ROUTER) = (place.domain, place.key.kind) else { return now };
+        let Some(hold) = self.originations.first_holds.get(&area) else { return now };
+        if !self.config.conduct.has(Deviation::SecondInstance) {
+            return now;
+        }
+        let mut all_full = true;
+        let mut any_full = false;
+        let mut forming = false;
+        for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
+            // A virtual link waits for the areas, not the areas for it.
+            if interface.config.passive || interface.is_virtual() {
+                continue;
+            }
+            let full = interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full);
+            all_full &= full;
+            any_full |= full;
+            forming |= interface.neighbors.values().any(|neighbor| neighbor.is_forming());
+        }
+        if all_full {
+            // There is nobody to wait for.
+            return now;
+        }
+        match hold.limit {
+            Some(limit) if !any_full => limit,
+            Some(limit) if forming => hold.until.max((now + FIRST_HOLD_STEP).min(limit)),
+            Some(_) | None => hold.until,
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! Restarts of our own (RFC 3623 §2): told to the neighbours, who go on as if nothing had happened; sat out without a word of our own to
+//! the network; and ended when all is as it was, or when it is not to be. Bearing with others is [`crate::restart::helper`]'s.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::config::{Announcement, NetworkType};
+use crate::event::{Event, RestartExit};
+use crate::ids::{AreaId, Domain, InterfaceId, LinkStateId, LsaKey, LsaPlace, LsaType, RouterId};
+use crate::machine::interface::{InterfaceEvent, InterfaceState};
+use crate::machine::neighbor::NeighborState;
+use crate::state::engine::Engine;
+use crate::state::interface::{Interface, Link};
+use crate::state::lsdb::Lsdb;
+use crate::state::neighbor::Role;
+use crate::state::restart::{Progress, Restart, Review, Within};
+use crate::state::timers::TimerKey;
+use crate::time::Instant;
+use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterFlags, RouterLink, RouterLinkKind, RouterLsa};
+
+/// How long a planned restart waits for Grace-LSAs to be acknowledged: time for a second and a third copy where RxmtInterval is short.
+const PREPARATION: Duration = Duration::from_secs(3);
+
+/// Grace-LSAs of an unplanned restart, which nobody acknowledges, are sent so often on each interface (§2.1: "an adequate number").
+const UNACKNOWLEDGED_COPIES: u8 = 3;
+
+/// How long at most a master may be slow after a restart of ours: time for it to repeat itself once where RxmtInterval is the usual 5 s.
+const SLOW_MASTER: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// Whether this router is within a restart: it originates nothing, and installs no routes.
+    pub fn is_restarting(&self) -> bool {
+        matches!(self.restart, Restart::Within(_))
+    }
+
+    /// Whether a restart is planned, or not over yet.
+    pub(crate) fn is_in_restart(&self) -> bool {
+        !matches!(self.restart, Restart::None)
+    }
+
+    /// A planned restart (§2.1): see [`crate::Input::PrepareRestart`].
+    pub(crate) fn prepare_restart(&mut self, grace_period: Duration, reason: RestartReason) {
+        if self.is_restarting() {
+            // The neighbours wait for the end of the restart before, and know of no other.
+            self.leave_for_restart();
+            return;
+        }
+        // Nobody helps a router that may not have heard of a change.
+        for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
+            self.send_delayed_acks(id);
+        }
+        self.end_all_grace();
+        let until = self.now + PREPARATION;
+        let grace_period = u32::try_from(grace_period.as_secs()).unwrap_or(u32::MAX);
+        let lsa = GraceLsa { grace_period, reason, address: None };
+        for (id, interface) in &self.interfaces {
+            if interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full) {
+                let (place, lsa) = grace_lsa(self.config.router_id, *id, interface, lsa);
+                self.originations.want(place, Options::E, lsa.body());
+            }
+        }
+        self.restart = Restart::Preparing { until };
+        self.timers.set(TimerKey::Restart, until);
+    }
+
+    /// Once for each input: a planned restart may begin when all neighbours know of it.
+    pub(crate) fn is_prepared(&self) -> bool {
+        let Restart::Preparing { until } = self.restart else { return false };
+        // They are on links, and those come first.
+        let on_links = self.originations.wanted().take_while(|place| matches!(place.domain, Domain::Link(_)));
+        let mut told = on_links.filter(|place| GraceLsa::is_key(place.key));
+        until <= self.now || told.all(|place| self.is_originated(place)) && self.unacknowledged_grace() == 0
+    }
+
+    /// Neighbours that have not acknowledged our Grace-LSA.
+    pub(crate) fn unacknowledged_grace(&self) -> usize {
+        let key = GraceLsa::key(self.config.router_id);
+        let neighbors = self.interfaces.values().flat_map(|interface| interface.neighbors.values());
+        neighbors.filter(|neighbor| neighbor.retransmission.contains(key)).count()
+    }
+
+    /// The engine begins within a restart, if it does.
+    pub(crate) fn begin_restart(&mut self) {
+        let Some(restarting) = self.config.restarting else { return };
+        let until = self.now + restarting.grace_period;
+        self.restart = Restart::Within(Within {
+            started: self.now,
+            until,
+            announcement: restarting.announcement,
+            copies: BTreeMap::new(),
+            review: Review::Done,
+        });
+        self.timers.set(TimerKey::Restart, until);
+    }
+
+    /// §2.1: "the Grace-LSAs must be sent ... prior to sending any Hello packets", if the neighbours were not told before.
+    pub(crate) fn announce_restart(&mut self, id: InterfaceId) {
+        let Restart::Within(Within { until, announcement: Announcement::Due(reason), copies, .. }) = &mut self.restart
+        else {
+            return;
+        };
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let sent = copies.entry(id).or_default();
+        if *sent >= UNACKNOWLEDGED_COPIES || interface.active_link().is_none() {
+            return;
+        }
+        *sent += 1;
+        let left = until.saturating_since(self.now).as_secs();
+        let grace_period = u32::try_from(left).unwrap_or(u32::MAX);
+        let lsa = GraceLsa { grace_period, reason: *reason, address: None };
+        let (place, lsa) = grace_lsa(self.config.router_id, id, interface, lsa);
+        if *sent == 1 {
+            self.originations.want(place, Options::E, lsa.body());
+            self.originate_now(place);
+        }
+        self.send_unasked(id, &[place]);
+    }
+
+    /// An interface has gone down: nobody is there to be told, and whoever is there when it comes up is told anew.
+    pub(crate) fn forget_announcement(&mut self, id: InterfaceId) {
+        self.originations.withdraw(grace_place(self.config.router_id, id));
+        self.grace_kept.remove(&id);
+        self.timers.cancel(TimerKey::Grace(id));
+        if let Restart::Within(Within { copies, .. }) = &mut self.restart {
+            copies.remove(&id);
+        }
+    }
+
+    /// Whether an LSA of ours may be originated or flushed now. §2: within a restart "the restarting router does not originate LSAs with
+    /// LS types 1-5,7" and "does not modify or flush received self-originated LSAs"; but for its Grace-LSAs nor do we others.
+    pub(crate) fn may_advertise(&self, place: LsaPlace) -> bool {
+        if grace_link(place).is_some_and(|id| self.grace_kept.contains_key(&id)) {
+            return self.originations.is_wanted(place);
+        }
+        match &self.restart {
+            Restart::None | Restart::Preparing { .. } => true,
+            Restart::Within(_) => self.originations.is_wanted(place) && GraceLsa::is_key(place.key),
+            // §2.3: routes are calculated and LSAs that follow from them originated (3) before those are flushed that are not valid any
+            // more (5): what is not wanted yet may be wanted in a moment.
+            Restart::Concluding { .. } => self.originations.is_wanted(place) || !place.key.kind.follows_from_routes(),
+        }
+    }
+
+    /// Once for each input: whether all that follows from the first routes after a restart is known. What is left from before it is
+    /// compared then.
+    pub(crate) fn conclude_restart(&mut self) -> bool {
+        let Restart::Concluding { runs } = self.restart else { return false };
+        let is_known = self.calculation.runs > runs && self.calculation.pass.is_none() && self.wishes.is_idle();
+        if is_known {
+            self.restart = Restart::None;
+            self.originations.release();
+        }
+        is_known
+    }
+
+    /// §2.1, "The restarting router knows that it was DR if, while the associated interface is in Waiting state, a Hello packet is received
+    /// from a neighbor listing the router as the DR": it is so again at once.
+    pub(crate) fn resume_designation(&mut self, id: InterfaceId, named: crate::machine::dr_election::Designated) {
+        if !self.is_restarting() {
+            return;
+        }
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let own = interface.active_link().map(Link::address);
+        let is_own = |address: Option<Ipv4Addr>| address.is_some() && address == own;
+        if interface.state == InterfaceState::Waiting && (is_own(named.router) || is_own(named.backup)) {
+            interface.designated = named;
+            self.schedule_interface_event(id, InterfaceEvent::BackupSeen);
+        }
+    }
+
+    /// Something has happened that may end a restart.
+    pub(crate) fn restart_may_end(&mut self) {
+        if let Restart::Within(within) = &mut self.restart {
+            within.review = Review::Due;
+        }
+    }
+
+    /// The grace period is over; or it is time to see who has not been heard of.
+    pub(crate) fn restart_timer(&mut self) {
+        match &self.restart {
+            Restart::Within(within) if within.until <= self.now => self.end_restart(RestartExit::Expired),
+            Restart::Within(_) => self.restart_may_end(),
+            // Looked at once for each input.
+            Restart::None | Restart::Preparing { .. } | Restart::Concluding { .. } => {}
+        }
+    }
+
+    /// Once for each input: ends a restart if all is as it was, or cannot be any more (§2.2).
+    pub(crate) fn review_restart(&mut self) {
+        let Restart::Within(within) = &mut self.restart else { return };
+        if std::mem::replace(&mut within.review, Review::Done) == Review::Done {
+            return;
+        }
+        let (started, until) = (within.started, within.until);
+        let areas = self.areas();
+        // Who is not heard for RouterDeadInterval is not there.
+        let silent = self.interfaces.values().filter(|i| i.active_link().is_some() || i.is_virtual());
+        let awaited = silent.map(|interface| started + interface.dead_interval()).filter(|&at| at > self.now).min();
+        let progress = areas.iter().map(|&area| self.area_progress(area, started)).max().unwrap_or(Progress::Complete);
+        match progress {
+            Progress::Complete => self.end_restart(RestartExit::Completed),
+            Progress::Inconsistent => self.end_restart(RestartExit::Inconsistent),
+            Progress::Pending => self.timers.set(TimerKey::Restart, awaited.map_or(until, |at| at.min(until))),
+        }
+    }
+
+    /// §2.2 (1) and (2) for an area: its adjacencies are those that our Router-LSA from before the restart tells of.
+    fn area_progress(&self, area: AreaId, started: Instant) -> Progress {
+        let interfaces = || self.interfaces.values().filter(|i| i.config.area == area && !i.config.passive);
+        let before = self.databases.lookup(self.router_lsa_place(area)).filter(|entry| !entry.is_max_age(self.now));
+        let kept = || self.kept_own.body(self.router_lsa_place(area));
+        let Some(LsaBody::Router(before)) = before.map(|entry| entry.body()).or_else(kept) else {
+            let any_full = interfaces().flat_map(Interface::adjacent).next().is_some();
+            let quiet = |i: &Interface| i.neighbors.is_empty() && started + i.dead_interval() <= self.now;
+            // That LSA may come over a virtual link alone, which comes up when routes through its transit area are known.
+            let lost = |i: &Interface| i.active_link().is_none() && (quiet(i) || !self.was_virtual_endpoint(i));
+            return if any_full {
+                // "A special case of this is when X establishes an adjacency with router Y and doesn't receive an instance of its own
+                // pre-restart router-LSA."
+                Progress::Inconsistent
+            } else if interfaces().all(|i| lost(i) || quiet(i)) {
+                Progress::Complete
+            } else {
+                Progress::Pending
+            };
+        };
+        let links = before.links.iter().map(|link| self.link_progress(area, link));
+        links.max().unwrap_or(Progress::Complete)
+    }
+
+    /// Whether an interface is a virtual link, and our Router-LSA from before the restart has the V-bit in its transit area.
+    fn was_virtual_endpoint(&self, interface: &Interface) -> bool {
+        let Some(end) = interface.virtual_end() else { return false };
+        let before = self.router_lsa_of(end.transit_area, self.config.router_id);
+        before.is_some_and(|lsa| lsa.flags.contains(RouterFlags::V))
+    }
+
+    fn link_progress(&self, area: AreaId, link: &RouterLink) -> Progress {
+        let own_id = self.config.router_id;
+        let in_area = || self.interfaces.values().filter(|interface| interface.config.area == area);
+        match link.kind {
+            RouterLinkKind::PointToPoint | RouterLinkKind::Virtual => {
+                let far = RouterId::from(link.id);
+                let full = in_area().any(|i| is_full(i, |neighbor| neighbor.router_id == far));
+                let told = self.router_lsa_of(area, far).is_none_or(|lsa| lists_router(lsa, own_id));
+                match (told, full) {
+                    (false, _) => Progress::Inconsistent,
+                    (true, true) => Progress::Complete,
+                    (true, false) => Progress::Pending,
+                }
+            }
+            RouterLinkKind::Transit => {
+                let attached = self.network_lsa_of(area, link.id);
+                if attached.is_some_and(|attached| !attached.contains(&own_id)) {
+                    return Progress::Inconsistent;
+                }
+                let designated = in_area().find(|i| i.active_link().is_some_and(|own| own.address() == link.id));
+                let full = match designated {
+                    // "If X was DR on the segment, X must be fully adjacent to all routers of its pre-restart network-LSA."
+                    Some(interface) => attached.is_some_and(|attached| {
+                        let others = attached.iter().filter(|&&router| router != own_id);
+                        others.clone().all(|&router| is_full(interface, |neighbor| neighbor.router_id == router))
+                    }),
+                    None => in_area().any(|i| is_full(i, |neighbor| neighbor.address == link.id)),
+                };
+                if full { Progress::Complete } else { Progress::Pending }
+            }
+            RouterLinkKind::Stub | RouterLinkKind::Unknown(_) => Progress::Complete,
+        }
+    }
+
+    fn router_lsa_of(&self, area: AreaId, router: RouterId) -> Option<&RouterLsa> {
+        let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(router.0), advertising_router: router };
+        let entry = self.databases.lookup(LsaPlace { domain: Domain::Area(area), key })?;
+        match entry.body() {
+            LsaBody::Router(lsa) if !entry.is_max_age(self.now) => Some(lsa),
+            _ => None,
+        }
+    }
+
+    fn network_lsa_of(&self, area: AreaId, designated_router: Ipv4Addr) -> Option<&[RouterId]> {
+        let networks = self.databases.domain(Domain::Area(area)).into_iter().flat_map(Lsdb::networks);
+        let mut of_router =
+            networks.filter(|(id, entry, _)| Ipv4Addr::from(*id) == designated_router && !entry.is_max_age(self.now));
+        let kept = self.kept_own.networks().find_map(|(place, body)| match body {
+            LsaBody::Network(lsa)
+                if place.domain == Domain::Area(area) && Ipv4Addr::from(place.key.id) == designated_router =>
+            {
+                Some(lsa)
+            }
+            _ => None,
+        });
+        of_router.next().map(|(_, _, lsa)| lsa).or(kept).map(|lsa| lsa.attached_routers.as_slice())
+    }
+
+    /// §2.3: our Router- and Network-LSAs are originated anew, routes are calculated and installed, LSAs that follow from them are
+    /// originated, and what is left from before is flushed, Grace-LSAs too.
+    fn end_restart(&mut self, cause: RestartExit) {
+        let Restart::Within(Within { until, .. }) = self.restart else { return };
+        self.restart = Restart::Concluding { runs: self.calculation.runs };
+        self.timers.cancel(TimerKey::Restart);
+        self.event(Event::RestartEnded { cause });
+        for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
+            match self
+                .slow_master(id)
+                .map(|at| at.min(until))
+                .filter(|&at| cause == RestartExit::Completed && at > self.now)
+            {
+                Some(at) => {
+                    self.grace_kept.insert(id, at);
+                    self.timers.set(TimerKey::Grace(id), at);
+                }
+                None => self.originations.withdraw(grace_place(self.config.router_id, id)),
+            }
+        }
+        for area in self.areas() {
+            self.router_lsa_changed(area);
+        }
+        self.touch_own_networks();
+        self.originations.release();
+        self.originations.end_first_holds();
+        self.calculate_from_nothing();
+    }
+
+    /// Until when a neighbour on this interface may need our last Database Description again, and is no neighbour of anybody's without it but
+    /// for our Grace-LSA.
+    ///
+    /// Deviates: §2.3 (5) flushes Grace-LSAs at once. But a slave is done when it has sent its last packet (RFC 2328 §10.8), and the master
+    /// when it has got it. A master that is told in between that the restart is over has no adjacency, and BIRD does not calculate its
+    /// routes again when it has.
+    fn slow_master(&self, id: InterfaceId) -> Option<Instant> {
+        let interface = self.interfaces.get(&id)?;
+        let masters = interface
+            .neighbors
+            .values()
+            .filter(|neighbor| neighbor.state == NeighborState::Full && neighbor.exchange.role == Role::Slave);
+        masters.map(|neighbor| neighbor.exchange.settled + interface.dead_interval().min(SLOW_MASTER)).max()
+    }
+
+    /// Our Grace-LSAs stay nowhere any longer: another restart announces its own, and who leaves takes them along.
+    fn end_all_grace(&mut self) {
+        while let Some((&id, _)) = self.grace_kept.first_key_value() {
+            self.end_grace(id);
+        }
+    }
+
+    /// Our Grace-LSA does not stay on the link any longer.
+    pub(crate) fn end_grace(&mut self, id: InterfaceId) {
+        self.grace_kept.remove(&id);
+        self.timers.cancel(TimerKey::Grace(id));
+        self.originations.withdraw(grace_place(self.config.router_id, id));
+        self.originations.release();
+    }
+
+    /// What came in our name was noted when it came, unless it was not clear yet whose networks these are.
+    fn touch_own_networks(&mut self) {
+        let networks = self
+            .databases
+            .iter()
+            .flat_map(|(domain, lsdb)| lsdb.networks().map(move |(_, entry, _)| LsaPlace { domain, key: entry.key() }));
+        for place in networks.filter(|&place| self.is_self_originated(place)).collect::<Vec<_>>() {
+            self.originations.touch(place);
+        }
+    }
+
+    /// No restart is planned any more: the Grace-LSAs are flushed.
+    pub(crate) fn abandon_preparation(&mut self) {
+        if let Restart::Preparing { .. } = self.restart {
+            self.restart = Restart::None;
+            self.timers.cancel(TimerKey::Restart);
+            for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
+                self.originations.withdraw(grace_place(self.config.router_id, id));
+            }
+        }
+    }
+
+    /// There is no restart any more, however far it has come: this router may flush what is there in its name.
+    pub(crate) fn abandon_restart(&mut self) {
+        self.restart = Restart::None;
+        self.timers.cancel(TimerKey::Restart);
+        self.end_all_grace();
+        self.touch_own_networks();
+    }
+}
+
+/// Where our Grace-LSA of an interface is.
+fn grace_place(own: RouterId, id: InterfaceId) -> LsaPlace {
+    LsaPlace { domain: Domain::Link(id), key: GraceLsa::key(own) }
+}
+
+/// The link that a Grace-LSA is about; `None` if it is another LSA.
+fn grace_link(place: LsaPlace) -> Option<InterfaceId> {
+    match place.domain {
+        Domain::Link(id) if GraceLsa::is_key(place.key) => Some(id),
+        _ => None,
+    }
+}
+
+/// What it says there: with our address where we are known by it (§A).
+fn grace_lsa(own: RouterId, id: InterfaceId, interface: &Interface, lsa: GraceLsa) -> (LsaPlace, GraceLsa) {
+    let address = match interface.config.network {
+        NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => None,
+        NetworkType::Broadcast | NetworkType::NonBroadcast | NetworkType::PointToMultipoint => {
+            interface.active_link().map(Link::address)
+        }
+    };
+    (grace_place(own, id), GraceLsa { address, ..lsa })
+}
+
+fn is_full(interface: &Interface, who: impl Fn(&crate::state::neighbor::Neighbor) -> bool) -> bool {
+    interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full && who(neighbor))
+}
+
+/// Whether a Router-LSA has a link to this router.
+fn lists_router(lsa: &RouterLsa, router: RouterId) -> bool {
+    let to_routers = |link: &&RouterLink| matches!(link.kind, RouterLinkKind::PointToPoint | RouterLinkKind::Virtual);
+    lsa.links.iter().filter(to_routers).any(|link| RouterId::from(link.id) == router)
+}

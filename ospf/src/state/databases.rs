@@ -1,0 +1,140 @@
+//! All link state databases of a router: one for each flooding domain (RFC 2328 §12.2, RFC 5250 §3).
+//!
+//! It finds the database that an LSA belongs in; what is in them is for other chapters to decide.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, LsaPlace, Scope};
+use crate::state::lsdb::{Entry, Lsdb};
+use crate::time::Instant;
+
+/// The databases.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Databases {
+    by_domain: BTreeMap<Domain, Lsdb>,
+}
+
+impl Databases {
+    /// Where an LSA belongs that comes from, or goes to, an interface of an area; `None` if its type is unknown (§13 (2)).
+    pub(crate) fn place(key: LsaKey, interface: InterfaceId, area: AreaId) -> Option<LsaPlace> {
+        let domain = match key.kind.scope()? {
+            Scope::Link => Domain::Link(interface),
+            Scope::Area => Domain::Area(area),
+            Scope::As => Domain::As,
+        };
+        Some(LsaPlace { domain, key })
+    }
+
+    /// The LSA at a place.
+    pub(crate) fn lookup(&self, place: LsaPlace) -> Option<&Entry> {
+        self.by_domain.get(&place.domain)?.lookup(place.key)
+    }
+
+    /// The database of a domain, if there is something in it.
+    pub(crate) fn domain(&self, domain: Domain) -> Option<&Lsdb> {
+        self.by_domain.get(&domain)
+    }
+
+    /// The database of a domain, made if there is none.
+    pub(crate) fn domain_mut(&mut self, domain: Domain) -> &mut Lsdb {
+        self.by_domain.entry(domain).or_default()
+    }
+
+    /// Takes out an LSA; a link's or an area's database goes with its last.
+    pub(crate) fn remove(&mut self, place: LsaPlace) {
+        if let Some(lsdb) = self.by_domain.get_mut(&place.domain) {
+            lsdb.remove(place.key);
+            if lsdb.is_empty() {
+                self.by_domain.remove(&place.domain);
+            }
+        }
+    }
+
+    /// Number of LSAs.
+    pub(crate) fn len(&self) -> usize {
+        self.by_domain.values().map(Lsdb::len).sum()
+    }
+
+    /// Octets of the LSAs.
+    pub(crate) fn octets(&self) -> usize {
+        self.by_domain.values().map(Lsdb::octets).sum()
+    }
+
+    /// Forgets a domain: the interface or the area is not ours any more. Gives what was in it.
+    #[must_use = "a large database is freed in slices"]
+    pub(crate) fn forget(&mut self, domain: Domain) -> Option<Lsdb> {
+        self.by_domain.remove(&domain)
+    }
+
+    /// Forgets everything. Gives what was there.
+    #[must_use = "large databases are freed in slices"]
+    pub(crate) fn forget_all(&mut self) -> impl Iterator<Item = Lsdb> + use<> {
+        std::mem::take(&mut self.by_domain).into_values()
+    }
+
+    /// All domains with their databases.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Domain, &Lsdb)> {
+        self.by_domain.iter().map(|(&domain, lsdb)| (domain, lsdb))
+    }
+
+    /// The LSAs of all domains that come after a place, in the order of [`LsaPlace`]; all of them without one. Its work grows with what is
+    /// taken from it.
+    pub(crate) fn all_after(&self, after: Option<LsaPlace>) -> impl Iterator<Item = (Domain, &Entry)> {
+        let first = after.map_or(Bound::Unbounded, |place| Bound::Included(place.domain));
+        self.by_domain.range((first, Bound::Unbounded)).flat_map(move |(&domain, lsdb)| {
+            let after = after.filter(|place| place.domain == domain).map(|place| place.key);
+            lsdb.all_after(after).map(move |entry| (domain, entry))
+        })
+    }
+
+    /// When the next LSA reaches MaxAge.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.by_domain.values().filter_map(Lsdb::next_expiry).min()
+    }
+
+    /// An LSA that has reached MaxAge by `now`: see [`Lsdb::take_expired`].
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<LsaPlace> {
+        self.by_domain.iter_mut().find_map(|(&domain, lsdb)| lsdb.take_expired(now).map(|key| LsaPlace { domain, key }))
+    }
+
+    /// Whether the LSA at a place has reached MaxAge and has been taken out of use.
+    pub(crate) fn is_max_aged(&self, place: LsaPlace) -> bool {
+        self.by_domain.get(&place.domain).is_some_and(|lsdb| lsdb.is_max_aged(place.key))
+    }
+
+    /// The first LSA at MaxAge, in the order of domains and keys, that comes after a place.
+    pub(crate) fn next_max_aged(&self, after: Option<LsaPlace>) -> Option<LsaPlace> {
+        let first = after.map_or(Bound::Unbounded, |place| Bound::Included(place.domain));
+        let mut lsdbs = self.by_domain.range((first, Bound::Unbounded));
+        lsdbs.find_map(|(&domain, lsdb)| {
+            let after = after.filter(|place| place.domain == domain).map(|place| place.key);
+            lsdb.next_max_aged(after).map(|key| LsaPlace { domain, key })
+        })
+    }
+
+    /// The first LSA that does not grow old, in the order of domains and keys, that comes after a place.
+    pub(crate) fn next_do_not_age(&self, after: Option<LsaPlace>) -> Option<LsaPlace> {
+        let first = after.map_or(Bound::Unbounded, |place| Bound::Included(place.domain));
+        let mut lsdbs = self.by_domain.range((first, Bound::Unbounded));
+        lsdbs.find_map(|(&domain, lsdb)| {
+            let after = after.filter(|place| place.domain == domain).map(|place| place.key);
+            lsdb.next_do_not_age(after).map(|key| LsaPlace { domain, key })
+        })
+    }
+
+    /// The LSAs of some domains that come after a place, in order. The domains are in order, too.
+    pub(crate) fn after(
+        &self,
+        domains: &[Domain],
+        after: Option<LsaPlace>,
+    ) -> impl Iterator<Item = (LsaPlace, &Entry)> {
+        debug_assert!(domains.is_sorted(), "places are compared");
+        let later = domains.iter().filter(move |&&domain| after.is_none_or(|after| domain >= after.domain));
+        later.flat_map(move |&domain| {
+            let after = after.filter(|after| after.domain == domain).map(|after| after.key);
+            let entries = self.by_domain.get(&domain).into_iter().flat_map(move |lsdb| lsdb.all_after(after));
+            entries.map(move |entry| (LsaPlace { domain, key: entry.key() }, entry))
+        })
+    }
+}

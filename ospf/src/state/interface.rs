@@ -1,0 +1,210 @@
+//! The interface data structure (RFC 2328 §9).
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::config::{ExternalRouting, InterfaceConfig, KeyId, KeyStanding, NetworkType};
+use crate::ids::{Domain, InterfaceId, NeighborId, RouterId};
+use crate::io::Addressing;
+use crate::machine::dr_election::Designated;
+use crate::machine::interface::InterfaceState;
+use crate::machine::neighbor::Adjacency;
+use crate::refusal::Refusal;
+use crate::state::answers::Answers;
+use crate::state::counters::Counters;
+use crate::state::neighbor::Neighbor;
+use crate::time::Instant;
+use crate::wire::LsaHeader;
+
+/// The shortest time that any timer of an interface is set to, whatever the configuration says.
+pub(crate) const SHORTEST_TIMER: Duration = Duration::from_millis(10);
+
+/// What [`LinkState::Up`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) mtu: u16,
+    pub(crate) addressing: Addressing,
+}
+
+impl Link {
+    /// Source of the packets sent here (§8.1).
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        self.addressing.address()
+    }
+}
+
+/// An interface that is configured.
+#[derive(Debug, Clone)]
+pub(crate) struct Interface {
+    pub(crate) config: InterfaceConfig,
+    /// That of its area.
+    pub(crate) external_routing: ExternalRouting,
+    /// What [`transition`] decides.
+    pub(crate) state: InterfaceState,
+    /// The link below, unless it is down.
+    pub(crate) link: Option<Link>,
+    /// How the other end of a virtual link is reached, while it is up.
+    pub(crate) far_end: Option<FarEnd>,
+    /// Designated router and backup, nobody before the first election.
+    pub(crate) designated: Designated,
+    pub(crate) neighbors: BTreeMap<NeighborId, Neighbor>,
+    /// When it last came up.
+    pub(crate) up_since: Instant,
+    /// When a hello was last sent.
+    pub(crate) last_hello: Instant,
+    /// Acknowledgements held back (§13.5).
+    pub(crate) delayed_acks: Vec<LsaHeader>,
+    /// Octets of the LSAs that `delayed_acks` acknowledge.
+    pub(crate) delayed_ack_octets: usize,
+    pub(crate) counters: Counters,
+    /// Why a packet was last refused, and when.
+    pub(crate) last_refusal: Option<(Refusal, Instant)>,
+    /// The key that the last packet was signed with.
+    pub(crate) signing_key: Option<(KeyId, KeyStanding)>,
+    /// Who was last refused, or replaced, because there can be one router only (§10.5).
+    pub(crate) contender: Option<SecondSpeaker>,
+    /// When a neighbour was last refused for want of room, and when that was reported.
+    pub(crate) crowded: Option<Crowded>,
+    /// Hellos sent at once in answer to others.
+    pub(crate) hello_answers: Answers,
+    /// Direct acknowledgements sent.
+    pub(crate) ack_answers: Answers,
+    /// When and from whom a duplicate router id was last reported.
+    pub(crate) duplicate_reported: Option<(Ipv4Addr, Instant)>,
+}
+
+impl Interface {
+    pub(crate) fn new(config: InterfaceConfig, external_routing: ExternalRouting) -> Self {
+        Self {
+            config,
+            external_routing,
+            state: InterfaceState::Down,
+            link: None,
+            far_end: None,
+            designated: Designated::default(),
+            neighbors: BTreeMap::new(),
+            up_since: Instant::ZERO,
+            last_hello: Instant::ZERO,
+            delayed_acks: Vec::new(),
+            delayed_ack_octets: 0,
+            counters: Counters::default(),
+            last_refusal: None,
+            signing_key: None,
+            contender: None,
+            crowded: None,
+            hello_answers: Answers::default(),
+            ack_answers: Answers::default(),
+            duplicate_reported: None,
+        }
+    }
+
+    /// The link, unless it is down.
+    pub(crate) fn link(&self) -> Option<&Link> {
+        debug_assert_eq!(self.link.is_none(), self.state == InterfaceState::Down);
+        self.link.as_ref()
+    }
+
+    /// The link, if packets are sent and taken here.
+    pub(crate) fn active_link(&self) -> Option<&Link> {
+        self.link().filter(|_| self.state != InterfaceState::Passive)
+    }
+
+    /// Whether a designated router is elected on such a network (§1.2).
+    pub(crate) fn elects(&self) -> bool {
+        matches!(self.config.network, NetworkType::Broadcast | NetworkType::NonBroadcast)
+    }
+
+    /// Whether an address is the designated router's or the backup's.
+    pub(crate) fn is_designated(&self, address: Ipv4Addr) -> bool {
+        [self.designated.router, self.designated.backup].contains(&Some(address))
+    }
+
+    /// Whether an adjacency is to be formed with a neighbour heard both ways (§10.4).
+    pub(crate) fn wants_adjacency(&self, neighbor: &Neighbor) -> Adjacency {
+        if !self.elects() || self.state.is_designated() || self.is_designated(neighbor.address) {
+            Adjacency::Wanted
+        } else {
+            Adjacency::Unwanted
+        }
+    }
+
+    /// Whether LSAs of a domain are flooded here.
+    pub(crate) fn is_in(&self, id: InterfaceId, domain: Domain) -> bool {
+        match domain {
+            Domain::Link(interface) => interface == id,
+            Domain::Area(area) => area == self.config.area,
+            // §13.3: "excluding virtual links and those interfaces attaching to stub areas".
+            Domain::As => self.external_routing == ExternalRouting::AsExternal && !self.is_virtual(),
+        }
+    }
+
+    /// What a neighbour here is told of (§10.3, NegotiationDone), in order: its link's, its area's and, unless that is a stub or the link is
+    /// virtual, the AS's LSAs.
+    pub(crate) fn described_domains(&self, id: InterfaceId) -> impl Iterator<Item = Domain> {
+        let domains = [Domain::Link(id), Domain::Area(self.config.area), Domain::As];
+        domains.into_iter().filter(move |&domain| self.is_in(id, domain))
+    }
+
+    pub(crate) fn hello_interval(&self) -> Duration {
+        self.config.hello_interval.max(SHORTEST_TIMER)
+    }
+
+    pub(crate) fn dead_interval(&self) -> Duration {
+        self.config.dead_interval.max(SHORTEST_TIMER)
+    }
+
+    pub(crate) fn retransmit_interval(&self) -> Duration {
+        self.config.retransmit_interval.max(SHORTEST_TIMER)
+    }
+
+    pub(crate) fn poll_interval(&self) -> Duration {
+        self.config.poll_interval.max(SHORTEST_TIMER)
+    }
+
+    /// InfTransDelay in seconds, at least one (§C.3).
+    pub(crate) fn transmit_delay(&self) -> u16 {
+        u16::try_from(self.config.transmit_delay.as_secs()).unwrap_or(u16::MAX).max(1)
+    }
+}
+
+/// How the far end of a virtual link is reached at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FarEnd {
+    /// The first step: an interface of the transit area.
+    pub(crate) way_out: InterfaceId,
+    /// This router's address there.
+    pub(crate) address: Ipv4Addr,
+    /// The far end's address: that of its interface on the path.
+    pub(crate) far_address: Ipv4Addr,
+    /// Cost of the path through the transit area, which is the link's own (§15).
+    pub(crate) cost: u16,
+}
+
+/// A router that is, or was, where another one is a neighbour.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SecondSpeaker {
+    pub(crate) router_id: RouterId,
+    pub(crate) address: Ipv4Addr,
+    /// When its last hello came.
+    pub(crate) heard: Instant,
+    pub(crate) standing: Standing,
+}
+
+/// Neighbours are refused because an interface has as many as a hello lists.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Crowded {
+    /// When one was last.
+    pub(crate) refused: Instant,
+    /// When that was last reported.
+    pub(crate) reported: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It was the neighbour until another router took its place, and is silent since.
+    Replaced,
+    /// It sends hellos, and another router is the neighbour; last reported then.
+    Refused { reported: Instant },
+}

@@ -1,0 +1,30 @@
+//! What a router knows: the fields of the engine, and their types. Nothing here names a chapter.
+
+pub(crate) mod answers;
+pub(crate) mod calculation;
+pub(crate) mod counters;
+pub(crate) mod databases;
+pub(crate) mod debris;
+pub(crate) mod departed;
+pub(crate) mod dismantle;
+pub(crate) mod early;
+pub(crate) mod engine;
+pub(crate) mod findings;
+pub(crate) mod former_ids;
+pub(crate) mod in_flight;
+pub(crate) mod interface;
+pub(crate) mod kept_own;
+pub(crate) mod limits;
+pub(crate) mod lsdb;
+pub(crate) mod neighbor;
+pub(crate) mod opaques;
+pub(crate) mod originations;
+pub(crate) mod reachability;
+pub(crate) mod removals;
+pub(crate) mod restart;
+pub(crate) mod site_lsas;
+pub(crate) mod stub_router;
+pub(crate) mod timers;
+pub(crate) mod translator;
+pub(crate) mod wishes;
+pub(crate) mod work;
