@@ -248,7 +248,7 @@ impl Exchange {
     /// Deviates: by §10.6 each of these is a SeqNumberMismatch. Ignoring one cannot hold up the neighbour, whatever its state:
     /// - Without the I-bit, numbers that this exchange has passed belong to packets that were answered. A neighbour that begins another
     ///   exchange sends a packet with the I-bit first, and continues from higher numbers (§10.3) or, if it has lost its state, from random
-    ///   ones. If a copy of an old packet of ours has made a slave begin one, this is detected (`has_lost_its_place` in
+    ///   ones. If a copy of an old packet of ours has made a slave begin one, this is detected (`must_start_over` in
     ///   [`crate::exchange::description`]).
     /// - With the I-bit, a packet is ignored if its number is that of an earlier such packet, or could be that of one before it, and only
     ///   for a short time: the neighbour repeats the packet until the roles are negotiated ([`OVERTAKEN`]). If a copy of an old packet of
