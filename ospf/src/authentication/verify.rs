@@ -28,7 +28,7 @@ pub(crate) enum Sequence {
 /// Verifies the authentication of a packet received from an IP source address; [`super::Accepted`] checks whether its sequence number is
 /// new.
 ///
-/// Data after the trailer, such as an LLS block (RFC 5613), is not covered and ignored.
+/// Data after the trailer, such as an LLS block (RFC 5613), is neither covered nor checked.
 pub(crate) fn verify(
     authentication: &Authentication,
     envelope: &Envelope<'_>,

@@ -118,7 +118,7 @@ impl KeyAlgorithm {
     }
 }
 
-/// A period of time, in the engine's time: whoever reads a clock converts it.
+/// A period of time, in the engine's time: the caller converts the time of its clock.
 ///
 /// When that clock is set, the same lifetimes become other instants. A new configuration with these does not disturb adjacencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

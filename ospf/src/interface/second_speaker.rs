@@ -86,7 +86,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Notes a router that sends hellos beside the neighbour, and reports it unless one was reported lately.
+    /// Notes a router that sends hellos beside the neighbour, and reports it unless one was reported recently.
     fn note_second_speaker(&mut self, id: InterfaceId, router_id: RouterId, address: Ipv4Addr) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&id) else { return };

@@ -291,9 +291,9 @@ mod tests {
 /// Neighbour states (RFC 2328 §10.1), in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NeighborState {
-    /// Nothing was received from the neighbour lately.
+    /// Nothing was received from the neighbour recently.
     Down,
-    /// NBMA only: hellos are sent to the neighbour, but nothing was received from it lately.
+    /// NBMA only: hellos are sent to the neighbour, but nothing was received from it recently.
     Attempt,
     /// A hello of the neighbour was received that does not list this router.
     Init,

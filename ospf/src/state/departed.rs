@@ -15,7 +15,7 @@ pub(crate) const MEMORY: Duration = LONGEST_UNDER_WAY;
 /// Octets of LSAs that are remembered; beyond that, the LSA that was removed first is forgotten first.
 pub(crate) const MAX_OCTETS: usize = 1 << 20;
 
-/// The LSAs removed lately, in the instance that was removed.
+/// The LSAs removed recently, in the instance that was removed.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Departed {
     instances: BTreeMap<Remembered, (Instant, Lsa)>,
@@ -66,13 +66,13 @@ impl Departed {
         }
     }
 
-    /// The highest sequence number with which an LSA was removed lately.
+    /// The highest sequence number with which an LSA was removed recently.
     pub(crate) fn sequence(&self, place: LsaPlace, now: Instant) -> Option<SequenceNumber> {
         let later = self.recall((place, Nth::Later), now);
         later.or_else(|| self.recall((place, Nth::First), now)).map(|lsa| lsa.header.sequence)
     }
 
-    /// The LSA as removed lately: the instance that one with this header has to be newer than.
+    /// The LSA as removed recently: the instance that one with this header has to be newer than.
     pub(crate) fn lookup(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> Option<&Lsa> {
         let first = || self.recall((place, Nth::First), now);
         match Nth::from(header.sequence) {
