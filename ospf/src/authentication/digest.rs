@@ -1,4 +1,4 @@
-//! The digests over packet and key (RFC 2328 §D.4.3, RFC 5709 §3.3, RFC 7474 §5 and §6).
+//! The digests of packet and key (RFC 2328 §D.4.3, RFC 5709 §3.3, RFC 7474 §5 and §6).
 
 use std::net::Ipv4Addr;
 
@@ -12,28 +12,28 @@ use zeroize::Zeroizing;
 
 use crate::config::{Key, KeyAlgorithm};
 
-/// What fills the place of the digest while it is computed (RFC 5709 §3.3).
+/// The octets in place of the digest while it is computed (RFC 5709 §3.3).
 const APAD: [u8; 4] = 0x878f_e1f3_u32.to_be_bytes();
 
-/// OSPFv2's Cryptographic Protocol ID (RFC 7474 §6), so that a digest of another protocol under the same key is of no use here.
+/// OSPFv2's Cryptographic Protocol ID (RFC 7474 §6): it makes a digest of another protocol with the same key useless here.
 const PROTOCOL_ID: [u8; 2] = 1_u16.to_be_bytes();
 
 /// Octets of an MD5 key (RFC 2328 §D.3).
 const MD5_KEY_LEN: usize = 16;
 
-/// The longest digest, SHA-512's.
+/// Length of the longest digest, that of SHA-512.
 const MAX_DIGEST_LEN: usize = 64;
 
-/// Which of the two constructions.
+/// The construction of the digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Construction {
     /// AuType 2 (RFC 2328 §D.4.3, RFC 5709 §3.3).
     Plain,
-    /// AuType 3: the packet's IP source address is covered, too (RFC 7474 §5).
+    /// AuType 3: the digest also covers the packet's IP source address (RFC 7474 §5).
     FromSource(Ipv4Addr),
 }
 
-/// A digest, of as many octets as the algorithm says.
+/// A digest, with the length that its algorithm has.
 #[derive(Debug)]
 pub(super) struct Digest {
     octets: [u8; MAX_DIGEST_LEN],
@@ -41,7 +41,7 @@ pub(super) struct Digest {
 }
 
 impl Digest {
-    /// The digest over `message`, which ends where the digest is to stand.
+    /// Computes the digest of `message`, which ends where the digest begins in the packet.
     pub(super) fn compute(key: &Key, construction: Construction, message: &[u8]) -> Self {
         match key.algorithm {
             KeyAlgorithm::Md5 => Self::of(&keyed_md5(key.secret.expose(), message)),
@@ -62,13 +62,13 @@ impl Digest {
         &self.octets[..self.len]
     }
 
-    /// Whether a packet carries this one; how much of it is right does not show in the time that this takes.
+    /// Whether a received digest is equal. The comparison takes constant time, so that its duration does not show how much of it is right.
     pub(super) fn is(&self, received: &[u8]) -> bool {
         self.as_slice().ct_eq(received).into()
     }
 }
 
-/// RFC 2328 §D.4.3 (3) to (5): the key is appended to the packet, and MD5 is taken of both.
+/// RFC 2328 §D.4.3 (3) to (5): the key is appended to the packet, and MD5 is computed over both.
 fn keyed_md5(secret: &[u8], message: &[u8]) -> [u8; 16] {
     let mut key = Zeroizing::new([0; MD5_KEY_LEN]);
     let len = secret.len().min(MD5_KEY_LEN);
@@ -76,16 +76,16 @@ fn keyed_md5(secret: &[u8], message: &[u8]) -> [u8; 16] {
     Md5::new().chain_update(message).chain_update(*key).finalize().into()
 }
 
-/// RFC 5709 §3.3: HMAC over the packet with Apad where the digest will be.
+/// RFC 5709 §3.3: HMAC over the packet, with Apad in place of the digest.
 ///
-/// Deviates: §3.3 (1) puts a key's digest in its place if the key is longer than a digest, RFC 2104 if it is longer than a block. BIRD
-/// 2.0 does as RFC 2104 says, as any library's HMAC does, and a key of 40 octets shall join us to it.
+/// Deviates: by §3.3 (1) a key is replaced by its digest if it is longer than a digest, by RFC 2104 if it is longer than a block. BIRD 2.0
+/// follows RFC 2104, as the HMAC of any library does, and this router must agree with it when a key has 40 octets.
 fn hmac<D>(key: &Key, construction: Construction, message: &[u8]) -> Vec<u8>
 where
     D: sha2::Digest + BlockSizeUser,
 {
     let len = key.algorithm.digest_len();
-    debug_assert_eq!(<D as sha2::Digest>::output_size(), len, "the digest of the algorithm");
+    debug_assert_eq!(<D as sha2::Digest>::output_size(), len, "the hash function fits the algorithm");
     debug_assert!(len.is_multiple_of(APAD.len()));
     let mut secret = Zeroizing::new(Vec::with_capacity(key.secret.expose().len() + PROTOCOL_ID.len()));
     secret.extend_from_slice(key.secret.expose());

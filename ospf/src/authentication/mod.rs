@@ -1,5 +1,5 @@
-//! Authentication of packets (RFC 2328 appendix D, RFC 5709, RFC 7474): signed as they leave, verified before anything in them is
-//! believed. Which keys there are is configuration; what becomes of a packet that fails is `receive`'s.
+//! Authentication of packets (RFC 2328 appendix D, RFC 5709, RFC 7474): they are signed when they are sent, and verified before their
+//! contents are used. The keys are in the configuration; [`crate::interface::receive`] handles packets that fail.
 
 mod digest;
 mod redact;
@@ -16,7 +16,7 @@ pub(crate) use verify::{Sequence, verify};
 
 use crate::config::{Authentication, SequenceCheck};
 
-/// AuType (RFC 2328 §D, RFC 7474 §3), the header's number for a kind of authentication.
+/// AuType (RFC 2328 §D, RFC 7474 §3): the number in the packet header for a kind of authentication.
 pub(crate) fn au_type(authentication: &Authentication) -> u16 {
     match authentication {
         Authentication::Null => 0,
@@ -28,5 +28,5 @@ pub(crate) fn au_type(authentication: &Authentication) -> u16 {
     }
 }
 
-/// Octets of the 64-bit sequence number that AuType 3 puts between packet and digest (RFC 7474 §3).
+/// Octets of the 64-bit sequence number between packet and digest with AuType 3 (RFC 7474 §3).
 const EXTENDED_SEQUENCE_LEN: usize = 8;

@@ -1,7 +1,7 @@
-//! Traces without secrets: every secret is replaced by a stand-in, and packets are signed anew with it.
+//! Traces without secrets: every secret is replaced by a stand-in, and packets are signed again with the stand-in.
 //!
-//! An engine that is given the stand-ins and the packets made so takes, refuses and sends the same as the one that was
-//! traced: a packet that verified does so again, one that did not does not.
+//! An engine that gets the stand-ins and these packets accepts, refuses and sends the same as the traced one: a packet is verified
+//! successfully if and only if the original was.
 
 use std::net::Ipv4Addr;
 
@@ -11,10 +11,10 @@ use super::{EXTENDED_SEQUENCE_LEN, au_type};
 use crate::config::{Authentication, Config, Key, KeyAlgorithm, KeyChain, KeyId, Lifetime, Secret, SequenceCheck};
 use crate::wire::Envelope;
 
-/// Where the header's 64 bits of authentication are (RFC 2328 §A.3.1).
+/// The 64 bits of authentication in the packet header (RFC 2328 §A.3.1).
 const AUTHENTICATION: std::ops::Range<usize> = 16..24;
 
-/// Makes stand-ins. They are the same for the same secret, and say nothing about it to whoever has not the salt.
+/// Creates stand-ins for secrets. The same secret always gets the same stand-in, which reveals nothing about it without the salt.
 #[derive(Clone)]
 pub struct Redaction {
     salt: Key,
@@ -27,14 +27,14 @@ impl std::fmt::Debug for Redaction {
 }
 
 impl Redaction {
-    /// `salt` is random, and written nowhere.
+    /// Creates a redaction. `salt` must be random, and must not be stored.
     pub fn new(salt: [u8; 32]) -> Self {
         let secret = Secret::new(salt.to_vec());
         let (send, accept) = (Lifetime::ALWAYS, Lifetime::ALWAYS);
         Self { salt: Key { id: KeyId(0), algorithm: KeyAlgorithm::HmacSha256, secret, send, accept } }
     }
 
-    /// The configuration with stand-ins for its secrets.
+    /// Returns the configuration with stand-ins for its secrets.
     pub fn config(&self, config: &Config) -> Config {
         let mut config = config.clone();
         for interface in config.interfaces.values_mut() {
@@ -43,12 +43,12 @@ impl Redaction {
         config
     }
 
-    /// A packet that was received from or is sent from the IP address `source`, as it would be if the secrets of `config`
-    /// were their stand-ins. What no secret of `config` signed keeps no trace of what it was signed with.
+    /// Returns a packet, received from or sent from the IP address `source`, as it would be if the secrets of `config` were their
+    /// stand-ins. If no secret of `config` signed the packet, all traces of the secret that did are removed.
     pub fn packet(&self, config: &Config, packet: &[u8], source: Ipv4Addr) -> Vec<u8> {
         let mut redacted = packet.to_vec();
         let Ok(envelope) = Envelope::open(packet) else {
-            // Refused before anything of it is looked at; a password may stand where one would be.
+            // Such a packet is refused before any field is used, but the field may contain a password.
             redacted.get_mut(AUTHENTICATION).into_iter().for_each(|field| field.fill(0));
             return redacted;
         };
@@ -65,13 +65,13 @@ impl Redaction {
         match signed {
             Some((place, octets)) => redacted[place].copy_from_slice(&octets),
             None if envelope.au_type == 1 => redacted[AUTHENTICATION].fill(0),
-            // A digest that no key of ours made: of what was made with another nothing is kept.
+            // No key of ours made the digest: nothing is kept of one made with another key.
             None => redacted[envelope.length..].fill(0),
         }
         redacted
     }
 
-    /// Where the digest stands, and what it is with the stand-in; `None` if no key of the chain made it.
+    /// The range of the digest, and its value with the stand-in; `None` if no key of the chain made it.
     fn digest(
         &self,
         chain: &KeyChain,
@@ -101,7 +101,7 @@ impl Redaction {
             Authentication::Simple(password) => Authentication::Simple(self.secret(password)),
             Authentication::Cryptographic(chain) => {
                 let keys = chain.keys().iter().map(|key| self.key(key)).collect();
-                let chain = KeyChain::new(keys, chain.sequence()).expect("other secrets make a chain no worse");
+                let chain = KeyChain::new(keys, chain.sequence()).expect("a chain stays valid with other secrets");
                 Authentication::Cryptographic(chain)
             }
         }
@@ -189,7 +189,7 @@ mod tests {
                 assert!(!contains(&other, b"password") && !contains(&other, b"elsewise"), "{right:?}");
                 if !matches!(sender, Authentication::Simple(_)) {
                     let digest = &packet[packet.len() - 8..];
-                    assert!(!contains(&other, digest), "{right:?}: the digest allows to try passwords");
+                    assert!(!contains(&other, digest), "{right:?}: a digest allows guessing the password");
                 }
             }
         }

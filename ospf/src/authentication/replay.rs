@@ -1,14 +1,16 @@
-//! Packets that were sent before (RFC 2328 §D.4.3, RFC 7474 §2): a neighbour's sequence numbers do not go back while it is a neighbour.
+//! Protection against replayed packets (RFC 2328 §D.4.3, RFC 7474 §2): a neighbour's sequence numbers do not decrease while it is a
+//! neighbour.
 
 use super::Sequence;
 use crate::refusal::Refusal;
 
-/// The numbers last accepted of a neighbour, by packet type less one. They go with the neighbour: when it is Down, any number is new.
+/// The numbers last accepted from a neighbour, by packet type minus one. They are removed with the neighbour: when it is Down, any number
+/// is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Accepted([Option<u64>; 5]);
 
 impl Accepted {
-    /// Whether a packet of a type (1 to 5) is new.
+    /// Checks that the sequence number of a packet of a type (1 to 5) is new.
     pub(crate) fn check(&self, kind: u8, sequence: Sequence) -> Result<(), Refusal> {
         let last = self.0[slot(kind)];
         let new = match sequence {
@@ -22,7 +24,7 @@ impl Accepted {
         if new { Ok(()) } else { Err(Refusal::AuthenticationSequence) }
     }
 
-    /// Notes the number of a packet that was taken.
+    /// Records the sequence number of a packet that was accepted.
     pub(crate) fn note(&mut self, kind: u8, sequence: Sequence) {
         match sequence {
             Sequence::None => {}

@@ -1,4 +1,5 @@
-//! Packets as they leave (RFC 2328 §D.4, RFC 7474 §3): one encoding serves every interface, each interface's signature is its own.
+//! Signing of packets that are sent (RFC 2328 §D.4, RFC 7474 §3): the encoded packet may be shared, but each interface adds its own
+//! signature.
 
 use std::net::Ipv4Addr;
 
@@ -10,17 +11,17 @@ use crate::config::{Authentication, KeyChain, KeyId, KeyStanding, SequenceCheck}
 use crate::time::Instant;
 use crate::wire;
 
-/// The numbers that cryptographic signatures count with, one row for all interfaces (RFC 2328 §D.3, RFC 7474 §2).
+/// Cryptographic sequence numbers, counted together for all interfaces (RFC 2328 §D.3, RFC 7474 §2).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sequences {
-    /// The last of AuType 2.
+    /// The last number of AuType 2.
     plain: u32,
-    /// The last of AuType 3: boot count, and packets since.
+    /// The last number of AuType 3: boot count in the upper half, packets since then in the lower half.
     extended: u64,
 }
 
 impl Sequences {
-    /// §D.4.3: "set to a nondecreasing number", here seconds from `boot` on; there is none after the last.
+    /// §D.4.3: "set to a nondecreasing number", here in seconds from `boot` on; the largest number is not exceeded.
     fn next_plain(&mut self, boot: u32, now: Instant, check: SequenceCheck) -> u32 {
         let seconds = u32::try_from(now.since_origin().as_secs()).unwrap_or(u32::MAX);
         let clock = boot.saturating_add(seconds);
@@ -32,7 +33,7 @@ impl Sequences {
         self.plain
     }
 
-    /// RFC 7474 §2: "incremented for every OSPF packet sent"; the boot count goes on when the lower half is used up.
+    /// RFC 7474 §2: "incremented for every OSPF packet sent"; when the lower half is used up, the boot count is incremented.
     fn next_extended(&mut self, boot: u32) -> u64 {
         let first = u64::from(boot) << 32;
         self.extended = self.extended.max(first).saturating_add(1);
@@ -40,14 +41,14 @@ impl Sequences {
         self.extended
     }
 
-    /// A `boot` for the next life of this router: with it, all its numbers are larger than those of this one.
+    /// A value of `boot` for the next incarnation of this router: all its numbers are then larger than those of this one.
     pub(crate) fn next_boot(&self) -> u32 {
         let upper = u32::try_from(self.extended >> 32).expect("half of 64 bits");
         self.plain.max(upper).saturating_add(1)
     }
 }
 
-/// Octets that follow a signed packet, at most: whichever key will be in use when it leaves.
+/// The most octets that follow a signed packet, whichever key is in use when it is sent.
 pub(crate) fn trailer_len(authentication: &Authentication) -> usize {
     match authentication {
         Authentication::Null | Authentication::Simple(_) => 0,
@@ -65,17 +66,17 @@ fn sequence_len(chain: &KeyChain) -> usize {
     }
 }
 
-/// A packet ready to leave.
+/// A signed packet.
 #[derive(Debug)]
 pub(crate) struct Signature {
     pub(crate) packet: Bytes,
-    /// The key that it was signed with.
+    /// The key with which it was signed.
     pub(crate) key: Option<(KeyId, KeyStanding)>,
 }
 
-/// Signs a packet that [`wire::Packet::encode`] made without authentication.
+/// Signs a packet that [`wire::Packet::encode`] encoded without authentication.
 ///
-/// `boot` is [`crate::Config::boot`]; `source` is the IP source address that it will leave from.
+/// `boot` is [`crate::Config::boot`]; `source` is the IP source address from which the packet is sent.
 pub(crate) fn sign(
     authentication: &Authentication,
     packet: Bytes,
@@ -113,13 +114,16 @@ pub(crate) fn sign(
             };
             let digest = Digest::compute(key, construction, &signed);
             signed.put_slice(digest.as_slice());
-            debug_assert!(signed.len() <= packet.len() + trailer_len(authentication), "room was made for the trailer");
+            debug_assert!(
+                signed.len() <= packet.len() + trailer_len(authentication),
+                "the reserved space holds the trailer"
+            );
             Signature { packet: signed.freeze(), key: Some((key.id, standing)) }
         }
     }
 }
 
-/// A password as the header has it (RFC 2328 §D.2).
+/// The password as the packet header carries it, padded with zeros (RFC 2328 §D.2).
 pub(super) fn padded(password: &[u8]) -> [u8; 8] {
     let mut octets = [0; 8];
     let len = password.len().min(octets.len());
@@ -153,7 +157,7 @@ mod tests {
         assert_eq!(sequences.next_extended(7), 7 << 32 | 1);
         assert_eq!(sequences.next_extended(7), 7 << 32 | 2);
         sequences.extended = 7 << 32 | 0xffff_ffff;
-        assert_eq!(sequences.next_extended(7), 8 << 32, "the boot count goes on");
+        assert_eq!(sequences.next_extended(7), 8 << 32, "the boot count is incremented");
         assert_eq!(sequences.next_boot(), 9);
     }
 }

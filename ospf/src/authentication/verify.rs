@@ -1,4 +1,4 @@
-//! Packets as they come (RFC 2328 §D.5, RFC 7474): whether a holder of the key sent them.
+//! Verification of received packets (RFC 2328 §D.5, RFC 7474): whether a holder of the key sent them.
 
 use std::net::Ipv4Addr;
 
@@ -12,22 +12,23 @@ use crate::refusal::Refusal;
 use crate::time::Instant;
 use crate::wire::Envelope;
 
-/// A packet's cryptographic sequence number, and what it has to be.
+/// A packet's cryptographic sequence number, and how it must compare with the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sequence {
-    /// Packets are not counted.
+    /// The packet has no sequence number.
     None,
-    /// Not smaller than the last.
+    /// It must not be smaller than the last one.
     NotSmaller(u32),
-    /// Larger than the last.
+    /// It must be larger than the last one.
     Larger(u32),
-    /// Larger than the last of a packet of the same type.
+    /// It must be larger than the last one of the same packet type.
     LargerOfType(u64),
 }
 
-/// Verifies a packet received from an IP source address; whether its sequence number is new is for [`super::Accepted`].
+/// Verifies the authentication of a packet received from an IP source address; [`super::Accepted`] checks whether its sequence number is
+/// new.
 ///
-/// What lies behind the trailer, an LLS block (RFC 5613), is not covered and not looked at.
+/// Data after the trailer, such as an LLS block (RFC 5613), is neither covered nor checked.
 pub(crate) fn verify(
     authentication: &Authentication,
     envelope: &Envelope<'_>,
@@ -53,7 +54,7 @@ pub(crate) fn verify(
     }
 }
 
-/// AuType 2 (RFC 2328 §D.5.3).
+/// Verifies AuType 2 (RFC 2328 §D.5.3).
 fn plain(chain: &KeyChain, check: SequenceCheck, envelope: &Envelope<'_>, now: Instant) -> Result<Sequence, Refusal> {
     let [_, _, id, len, a, b, c, d] = envelope.authentication;
     let key = chain.accepting(KeyId(id), now).ok_or(Refusal::AuthenticationKeyId)?;
@@ -65,10 +66,10 @@ fn plain(chain: &KeyChain, check: SequenceCheck, envelope: &Envelope<'_>, now: I
     })
 }
 
-/// AuType 3 (RFC 7474 §3).
+/// Verifies AuType 3 (RFC 7474 §3).
 fn extended(chain: &KeyChain, envelope: &Envelope<'_>, source: Ipv4Addr, now: Instant) -> Result<Sequence, Refusal> {
     let [_, _, _, len, a, b, c, d] = envelope.authentication;
-    // Our ids have 8 bits, the field 32: none of ours is larger.
+    // Key IDs have 8 bits here, but 32 in the field: a larger one is none of ours.
     let id = u8::try_from(u32::from_be_bytes([a, b, c, d])).map_err(|_| Refusal::AuthenticationKeyId)?;
     let key = chain.accepting(KeyId(id), now).ok_or(Refusal::AuthenticationKeyId)?;
     let signed = envelope.length + EXTENDED_SEQUENCE_LEN;
@@ -78,7 +79,7 @@ fn extended(chain: &KeyChain, envelope: &Envelope<'_>, source: Ipv4Addr, now: In
     Ok(Sequence::LargerOfType(number))
 }
 
-/// Whether the digest behind the first `signed` octets is right. `len` is what the packet says of its length.
+/// Checks the digest after the first `signed` octets. `len` is its length as the packet claims it.
 fn verify_digest(key: &Key, construction: Construction, len: u8, bytes: &[u8], signed: usize) -> Result<(), Refusal> {
     let digest_len = key.algorithm.digest_len();
     let (Some(message), Some(received)) = (bytes.get(..signed), bytes.get(signed..signed + digest_len)) else {

@@ -1,4 +1,4 @@
-//! Areas (RFC 2328 appendix C.2, RFC 3101 appendix D).
+//! The configuration of areas (RFC 2328 appendix C.2, RFC 3101 appendix D).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,38 +12,38 @@ use crate::wire::Options;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 pub struct AreaConfig {
-    /// What is let into it.
+    /// Which LSAs are flooded into the area.
     pub kind: AreaKind,
-    /// Area address ranges: networks of the area that other areas are told of as one (§3.5), or (`Advertise::No`) not at all.
+    /// Area address ranges: networks of the area that are advertised to other areas as one (§3.5) or, with `Advertise::No`, not at all.
     pub ranges: BTreeMap<Prefix, AreaRange>,
 }
 
-/// What an area is told of the world outside. Its routers must agree on the kind.
+/// Which external and inter-area routes are advertised into an area. All routers of the area must agree on the kind.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum AreaKind {
-    /// Everything.
+    /// All routes are advertised into it.
     #[default]
     Normal,
-    /// No AS-external-LSAs (RFC 2328 §3.6): a default route of `default_cost` takes their place.
+    /// Stub area: no AS-external-LSAs (RFC 2328 §3.6), but a default route of `default_cost`.
     Stub {
-        /// Whether its border routers tell it of other areas.
+        /// Whether its border routers advertise networks of other areas into it.
         summaries: Summaries,
-        /// StubDefaultCost: metric of the default route that this router as a border router advertises into it, 24 bits.
+        /// StubDefaultCost: metric of the default route that this router advertises into the area if it is a border router, 24 bits.
         default_cost: u32,
     },
-    /// No AS-external-LSAs of others, but its own destinations outside as Type-7 LSAs (RFC 3101).
+    /// NSSA: no AS-external-LSAs; external destinations of the area itself are advertised in Type-7 LSAs (RFC 3101).
     Nssa(NssaConfig),
 }
 
-/// Whether an area's border routers tell it of networks in other areas.
+/// Whether an area's border routers advertise networks of other areas into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Summaries {
-    /// They do (ImportSummaries enabled).
+    /// They advertise them (ImportSummaries enabled).
     #[default]
     Imported,
-    /// They tell it of a default route only: a totally stubby area.
+    /// They advertise a default route only: a totally stubby area.
     DefaultOnly,
 }
 
@@ -52,15 +52,15 @@ pub enum Summaries {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 pub struct NssaConfig {
-    /// Whether its border routers tell it of other areas.
+    /// Whether its border routers advertise networks of other areas into it.
     pub summaries: Summaries,
-    /// Metric of the default route that this router as a border router advertises into it.
+    /// Metric of the default route that this router advertises into the area if it is a border router.
     pub default_metric: ExternalMetric,
-    /// NSSATranslatorRole.
+    /// NSSATranslatorRole: when this router translates Type-7 LSAs.
     pub translator: TranslatorRole,
-    /// TranslatorStabilityInterval: how long a translator goes on after another was elected.
+    /// TranslatorStabilityInterval: how long a translator continues after another was elected.
     pub stability_interval: Duration,
-    /// Type-7 address ranges: destinations translated as one, or not at all (§2.3).
+    /// Type-7 address ranges: destinations that are translated as one, or not at all (§2.3).
     pub ranges: BTreeMap<Prefix, NssaRange>,
 }
 
@@ -76,14 +76,14 @@ impl Default for NssaConfig {
     }
 }
 
-/// NSSATranslatorRole (RFC 3101 §3.1): when this router, if it is a border router of the area, translates Type-7 into AS-external-LSAs.
+/// NSSATranslatorRole (RFC 3101 §3.1): when a border router of the area translates Type-7 LSAs into AS-external-LSAs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TranslatorRole {
-    /// If it is elected.
+    /// It translates if it is elected.
     #[default]
     Candidate,
-    /// Always.
+    /// It always translates.
     Always,
 }
 
@@ -92,9 +92,9 @@ pub enum TranslatorRole {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 pub struct AreaRange {
-    /// Whether other areas hear of it.
+    /// Whether the range is advertised to other areas.
     pub advertise: Advertise,
-    /// Its metric, 24 bits; `None` = the largest cost among its networks.
+    /// Its metric, 24 bits; `None` = the largest cost of its networks.
     pub cost: Option<u32>,
 }
 
@@ -103,31 +103,31 @@ pub struct AreaRange {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 pub struct NssaRange {
-    /// Whether it is translated.
+    /// Whether the range is translated.
     pub advertise: Advertise,
-    /// External Route Tag of the translation.
+    /// External Route Tag of the translated LSA.
     pub tag: u32,
 }
 
-/// Whether a range is told of or hidden.
+/// Whether a range is advertised or hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Advertise {
-    /// One LSA for all that lies within.
+    /// One LSA is originated for all networks within the range.
     #[default]
     Yes,
-    /// None: what lies within is hidden (DoNotAdvertise).
+    /// No LSA is originated: the networks within the range are hidden (DoNotAdvertise).
     No,
 }
 
-/// ExternalRoutingCapability (RFC 2328 §6, RFC 3101 §2.1): how an area takes destinations outside the AS. Its routers must agree.
+/// ExternalRoutingCapability (RFC 2328 §6, RFC 3101 §2.1): how external destinations are advertised in an area. All its routers must agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExternalRouting {
-    /// As AS-external-LSAs.
+    /// In AS-external-LSAs.
     AsExternal,
-    /// Not at all: a stub area.
+    /// They are not advertised: a stub area.
     None,
-    /// Its own, as Type-7 LSAs.
+    /// In Type-7 LSAs, only those of the area itself.
     Nssa,
 }
 
@@ -144,7 +144,7 @@ impl ExternalRouting {
         }
     }
 
-    /// The E-bit in everything that is said in the area (RFC 2328 §A.2).
+    /// The Options of Database Descriptions and LSAs in the area, with the E-bit (RFC 2328 §A.2).
     pub(crate) fn options(self) -> Options {
         match self {
             Self::AsExternal => Options::E,
@@ -152,7 +152,7 @@ impl ExternalRouting {
         }
     }
 
-    /// The E- and N-bits in hellos. "The N-bit is used only in Hello packets" (RFC 3101 appendix A).
+    /// The Options of hellos, with the E- and N-bits. "The N-bit is used only in Hello packets" (RFC 3101 appendix A).
     pub(crate) fn hello_options(self) -> Options {
         match self {
             Self::AsExternal | Self::None => self.options(),
@@ -162,7 +162,7 @@ impl ExternalRouting {
 }
 
 impl AreaKind {
-    /// What of the world outside is let in.
+    /// How external destinations are advertised in areas of this kind.
     pub(crate) fn external_routing(&self) -> ExternalRouting {
         match self {
             Self::Normal => ExternalRouting::AsExternal,

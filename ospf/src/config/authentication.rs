@@ -1,4 +1,4 @@
-//! Authentication of an interface's packets (RFC 2328 appendix D, RFC 5709, RFC 7474): which, with what keys, and when each is in use.
+//! Authentication of an interface's packets (RFC 2328 appendix D, RFC 5709, RFC 7474): the type, the keys and their lifetimes.
 
 use std::sync::Arc;
 
@@ -7,51 +7,50 @@ use zeroize::Zeroizing;
 
 use crate::time::Instant;
 
-/// Keys of one chain: an operator rolls over between two.
+/// The most keys of one chain; an operator needs two for a rollover.
 pub const MAX_KEYS: usize = 64;
 
 /// How the packets of an interface are authenticated. All routers on its network must agree.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Authentication {
-    /// Not at all (AuType 0).
+    /// No authentication (AuType 0).
     #[default]
     Null,
-    /// By a password that everybody on the link can read (AuType 1). Its first 8 octets count, shorter ones are padded with zeros.
+    /// A password that all on the link can read (AuType 1). Its first 8 octets count; a shorter one is padded with zeros.
     Simple(Secret),
-    /// By a digest over packet and key (AuType 2, or 3 with [`SequenceCheck::Extended`]).
+    /// A digest of packet and key (AuType 2, or 3 with [`SequenceCheck::Extended`]).
     Cryptographic(KeyChain),
 }
 
-/// Octets that nobody is to see: printed as `Secret(..)`, compared in constant time, zeroed when dropped. They may contain anything. Its
-/// clones share one copy.
+/// Secret octets of any value: printed as `Secret(..)`, compared in constant time, zeroed when dropped. Clones share one copy.
 #[derive(Clone)]
 pub struct Secret {
     octets: Arc<Zeroizing<Vec<u8>>>,
     origin: Origin,
 }
 
-/// Whether a secret is one.
+/// Whether a secret is real or a stand-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Routers trust in it.
+    /// A secret that routers rely on.
     Operator,
-    /// It takes the place of one in a trace, and may be seen ([`crate::Redaction`]).
+    /// It replaces a secret in a trace, and is no secret itself ([`crate::Redaction`]).
     StandIn,
 }
 
 impl Secret {
-    /// Takes the octets; the buffer itself is zeroed with the secret.
+    /// Creates a secret from its octets; the buffer itself is zeroed with the secret.
     pub fn new(octets: Vec<u8>) -> Self {
         Self { octets: Arc::new(Zeroizing::new(octets)), origin: Origin::Operator }
     }
 
-    /// What takes a secret's place.
+    /// Creates a stand-in for a secret.
     pub(crate) fn stand_in(octets: Vec<u8>) -> Self {
         Self { octets: Arc::new(Zeroizing::new(octets)), origin: Origin::StandIn }
     }
 
-    /// The octets.
+    /// The octets of the secret.
     pub(crate) fn expose(&self) -> &[u8] {
         &self.octets
     }
@@ -79,7 +78,7 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Key ID (RFC 2328 §D.3): which of a chain's keys a packet was signed with.
+/// Key ID (RFC 2328 §D.3): identifies the key of a chain with which a packet was signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct KeyId(pub u8);
@@ -90,24 +89,24 @@ impl std::fmt::Display for KeyId {
     }
 }
 
-/// The function that makes the digest.
+/// The algorithm that computes the digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum KeyAlgorithm {
-    /// Keyed MD5 (RFC 2328 §D.4.3). The key's first 16 octets count, shorter ones are padded with zeros.
+    /// Keyed MD5 (RFC 2328 §D.4.3). The key's first 16 octets count; a shorter one is padded with zeros.
     Md5,
     /// HMAC-SHA-1 (RFC 5709).
     HmacSha1,
-    /// HMAC-SHA-256.
+    /// HMAC-SHA-256 (RFC 5709).
     HmacSha256,
-    /// HMAC-SHA-384.
+    /// HMAC-SHA-384 (RFC 5709).
     HmacSha384,
-    /// HMAC-SHA-512.
+    /// HMAC-SHA-512 (RFC 5709).
     HmacSha512,
 }
 
 impl KeyAlgorithm {
-    /// Octets of a digest.
+    /// Length of a digest in octets.
     pub const fn digest_len(self) -> usize {
         match self {
             Self::Md5 => 16,
@@ -119,23 +118,23 @@ impl KeyAlgorithm {
     }
 }
 
-/// From when and until when something holds, `None` = always; in the engine's time, so that whoever owns a clock converts.
+/// A period of time, in the engine's time: the caller converts the time of its clock.
 ///
-/// When that clock is set, the same lifetimes are other instants: a new configuration with these disturbs no adjacency.
+/// When that clock is set, the same lifetimes become other instants. A new configuration with these does not disturb adjacencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Lifetime {
-    /// Its first instant.
+    /// Its first instant; `None` = no beginning.
     pub from: Option<Instant>,
-    /// The first instant after it.
+    /// The first instant after it; `None` = no end.
     pub until: Option<Instant>,
 }
 
 impl Lifetime {
-    /// Without beginning and end.
+    /// A lifetime without beginning and end.
     pub const ALWAYS: Self = Self { from: None, until: None };
 
-    /// Whether `now` lies in it.
+    /// Whether `now` is within the lifetime.
     pub fn contains(&self, now: Instant) -> bool {
         self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
     }
@@ -145,32 +144,33 @@ impl Lifetime {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Key {
-    /// By which packets name it; no two of a chain have the same.
+    /// Key ID in packets; unique in a chain.
     pub id: KeyId,
-    /// What it is used with.
+    /// The algorithm that the key is used with.
     pub algorithm: KeyAlgorithm,
-    /// The key itself.
+    /// The secret key.
     pub secret: Secret,
-    /// KeyStartGenerate to KeyStopGenerate: when packets are signed with it.
+    /// KeyStartGenerate to KeyStopGenerate: when packets are signed with the key.
     pub send: Lifetime,
-    /// KeyStartAccept to KeyStopAccept: when packets signed with it are taken.
+    /// KeyStartAccept to KeyStopAccept: when packets signed with the key are accepted.
     pub accept: Lifetime,
 }
 
-/// Which sequence numbers are new (RFC 2328 §D.4.3, RFC 7474 §2).
+/// Which cryptographic sequence numbers are accepted as new (RFC 2328 §D.4.3, RFC 7474 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum SequenceCheck {
-    /// Those that are not smaller than the last. Those sent are seconds: packets of one second share theirs, as with other routers.
+    /// Numbers not smaller than the last one. The numbers sent are seconds: packets of the same second share one, as with other
+    /// implementations.
     #[default]
     NotSmaller,
-    /// Those that are larger than the last; each one sent is. A network that reorders packets loses some of them.
+    /// Numbers larger than the last one; each packet sent has a larger one. A network that reorders packets loses some of them.
     Strict,
-    /// As `Strict`, but for each type of packet by itself, in 64 bits that outlive a restart (AuType 3).
+    /// As `Strict`, but for each packet type separately, with 64 bits that continue across restarts (AuType 3).
     Extended,
 }
 
-/// The keys of an interface, at least one.
+/// The keys of an interface; there is at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "crate::serial::KeyChainFields"))]
@@ -179,16 +179,16 @@ pub struct KeyChain {
     sequence: SequenceCheck,
 }
 
-/// Why keys make no chain.
+/// Why keys cannot form a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyChainError {
-    /// There are none.
+    /// There is no key.
     #[error("no key")]
     Empty,
     /// There are more than [`MAX_KEYS`].
     #[error("more than {MAX_KEYS} keys")]
     TooMany,
-    /// Two have one Key ID.
+    /// Two keys have the same Key ID.
     #[error("two keys with id {0}")]
     DuplicateId(KeyId),
     /// RFC 7474 defines AuType 3 for HMAC only.
@@ -199,19 +199,19 @@ pub enum KeyChainError {
 /// Whether the key in use is within its lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyStanding {
-    /// It is.
+    /// The key in use is within its lifetime.
     Valid,
-    /// No key is: this was the last that was, and stays in use until another is configured.
+    /// No key is within its lifetime: this is the one that expired last, and it stays in use until another is configured.
     Expired,
-    /// No key is nor was: this is the first that will be.
+    /// No key has been within its lifetime yet: this is the first one that will be.
     Premature,
 }
 
 impl KeyChain {
-    /// A chain of these keys, of which those further back are taken for younger where lifetimes began at the same instant.
+    /// Creates a chain from these keys. Of keys whose lifetimes begin at the same instant, the later one in the list counts as the younger.
     ///
     /// # Errors
-    /// If packets could not be signed, or not with a single meaning.
+    /// If packets could not be signed with the keys, or if a packet would not identify its key.
     pub fn new(keys: Vec<Key>, sequence: SequenceCheck) -> Result<Self, KeyChainError> {
         if keys.is_empty() {
             return Err(KeyChainError::Empty);
@@ -240,7 +240,7 @@ impl KeyChain {
         self.sequence
     }
 
-    /// The key that packets are signed with: of those in their send lifetime the youngest (RFC 2328 §D.3, RFC 7474 §4.1).
+    /// The key that packets are signed with: the youngest of those within their send lifetime (RFC 2328 §D.3, RFC 7474 §4.1).
     pub fn signing(&self, now: Instant) -> (&Key, KeyStanding) {
         let valid = self.keys.iter().filter(|key| key.send.contains(now)).max_by_key(|key| key.send.from);
         match valid {
@@ -249,7 +249,7 @@ impl KeyChain {
         }
     }
 
-    /// The key with this id, if packets signed with it are taken (RFC 5709 §3.2).
+    /// The key with this id, if packets signed with it are accepted (RFC 5709 §3.2).
     pub(crate) fn accepting(&self, id: KeyId, now: Instant) -> Option<&Key> {
         let key = self.keys.iter().find(|key| key.id == id)?;
         let any_valid = self.keys.iter().any(|key| key.accept.contains(now));
@@ -260,8 +260,8 @@ impl KeyChain {
         accepted.then_some(key)
     }
 
-    /// What is used when no key's lifetime is now. RFC 2328 §D.3: "it is unacceptable to revert to an unauthenticated condition, and not
-    /// advisable to disrupt routing. Therefore, the router should ... treat the key as having an infinite lifetime".
+    /// The key that is used when no key is within its lifetime. RFC 2328 §D.3: "it is unacceptable to revert to an unauthenticated
+    /// condition, and not advisable to disrupt routing. Therefore, the router should ... treat the key as having an infinite lifetime".
     fn makeshift(&self, now: Instant, lifetime: impl Fn(&Key) -> Lifetime) -> (&Key, KeyStanding) {
         let ended = self.keys.iter().filter(|key| lifetime(key).until.is_some_and(|until| until <= now));
         if let Some(last) = ended.max_by_key(|key| lifetime(key).until) {

@@ -1,39 +1,39 @@
-//! Where this engine does other than RFC 2328 says, as switches: simulators build routers that behave as other implementations do, and
-//! find out whether this one converges with them. A router in the field has no reason to touch any.
+//! Switches for the engine's deviations from RFC 2328: with them simulators build routers that behave as other implementations do, and test
+//! whether this one converges with them. There is no reason to change any on a router in operation.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A deviation from RFC 2328. Where it is argued, the code says "Deviates:".
+/// A deviation from RFC 2328. The code gives the reasons for each after the word "Deviates:".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Deviation {
-    /// An LSA within MinLSArrival of the instance before is kept until that has passed (§13 (5)(a)). Without it, and without regard to how
-    /// the instance before came, it is discarded.
+    /// An LSA that arrives within MinLSArrival of the previous instance is kept until that time has passed (§13 (5)(a)). Without this
+    /// deviation it is discarded, no matter whether the previous instance was flooded or requested.
     EarlyArrivals,
-    /// Hellos leave before the Hello Timer fires when they bring an adjacency forward (§9.5).
+    /// Hellos are sent before the Hello Timer fires if this speeds up an adjacency (§9.5).
     EarlyHellos,
-    /// Retransmissions of much become less frequent, and come sooner after MinLSArrival (§13.6; RFC 4222).
+    /// Retransmissions of many LSAs become less frequent, and come sooner after MinLSArrival (§13.6; RFC 4222).
     Backoff,
-    /// Exchanges, requests, answers and floods wait for their turn and for room in windows (RFC 4222). Without it acknowledgements are
-    /// held back for as long as others hold them back, too: a second.
+    /// Exchanges, requests, replies and floods are paced by turns and windows (RFC 4222). Without this deviation acknowledgements are
+    /// delayed for as long as other implementations delay them: a second.
     Pacing,
-    /// Database Descriptions that were overtaken are ignored, and the first of another negotiation is taken at once (§10.6).
+    /// Database Descriptions that were overtaken are ignored, and the first of another negotiation is accepted at once (§10.6).
     StaleDescriptions,
-    /// A slave that waits for a silent master negotiates again; its last packet answers duplicates for ever (§10.8).
+    /// A slave that waits for a silent master negotiates again; it keeps its last packet to answer duplicates at any time (§10.8).
     SilentMaster,
-    /// An LSA that is not newer than the database's while a newer one is requested does not restart the exchange (§13 (6)).
+    /// An LSA that is not newer than the database copy, while a newer one is requested, does not restart the exchange (§13 (6)).
     OvertakenUpdates,
-    /// LSAs that have left the database at MaxAge are remembered for a moment (§14), and flushed once more if a neighbour still holds one;
-    /// so are the sequence numbers of this router's own.
+    /// LSAs removed at MaxAge are remembered for a short time (§14), and flushed again if a neighbour still has one. The sequence numbers
+    /// of this router's own LSAs are remembered, too.
     Departed,
-    /// This router's own LSAs that others send are neither installed nor flooded as they came (§13.4).
+    /// This router's own LSAs that other routers send are neither installed nor flooded as received (§13.4).
     OwnInstances,
-    /// An acknowledgement of an instance of this router's own that it does not have is news (§13.7). None that was held back is sent for an
-    /// instance that was replaced meanwhile (§13.5).
+    /// An acknowledgement of an instance of this router's own LSA that it does not have shows a newer instance (§13.7). A delayed
+    /// acknowledgement is not sent if its instance was replaced meanwhile (§13.5).
     StrayAcknowledgments,
-    /// What a neighbour floods just after the exchange began is sent back to it, as it may be of a previous incarnation (§13.3 (1)(c)). A
-    /// slave that has just started sees to it that it was understood (§10.8).
+    /// LSAs that a neighbour floods just after the exchange began are sent back to it, because they may be from its previous incarnation
+    /// (§13.3 (1)(c)). A slave that has just started verifies that the master received its first description (§10.8).
     DoubtedFloods,
     /// A second instance of an LSA follows the first sooner than MinLSInterval (§12.4), and the first Router-LSA waits for adjacencies.
     SecondInstance,
@@ -55,7 +55,7 @@ impl Deviation {
         ("second-instance", Self::SecondInstance),
     ];
 
-    /// All of them.
+    /// All deviations.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().map(|(_, deviation)| deviation)
     }
@@ -79,25 +79,25 @@ impl FromStr for Deviation {
     }
 }
 
-/// Which deviations a router gives up; by default none.
+/// The deviations that a router gives up; by default none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Conduct {
     given_up: u16,
 }
 
 impl Conduct {
-    /// A router that gives up all of them.
+    /// A router without any deviation.
     pub fn foreign() -> Self {
         Deviation::all().fold(Self::default(), Self::without)
     }
 
-    /// Gives up one more.
+    /// Gives up one deviation.
     #[must_use]
     pub const fn without(self, deviation: Deviation) -> Self {
         Self { given_up: self.given_up | (1 << deviation as u8) }
     }
 
-    /// Whether a router of this conduct deviates so.
+    /// Whether a router with this conduct has a deviation.
     pub const fn has(self, deviation: Deviation) -> bool {
         self.given_up & (1 << deviation as u8) == 0
     }

@@ -1,4 +1,4 @@
-//! Destinations outside OSPF.
+//! Destinations outside the AS.
 
 use std::net::Ipv4Addr;
 
@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct External {
-    /// Metric and how it compares with costs inside the AS.
+    /// Metric, and how it compares with costs inside the AS.
     pub metric: ExternalMetric,
-    /// Forwarding address; `None` = 0.0.0.0, traffic comes to this router.
+    /// Forwarding address; `None` = 0.0.0.0: traffic is sent to this router.
     pub forwarding: Option<Ipv4Addr>,
     /// External Route Tag.
     pub tag: u32,
@@ -18,14 +18,14 @@ pub struct External {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ExternalMetric {
-    /// Comparable with and added to the cost inside the AS.
+    /// A metric that is comparable with, and added to, the cost inside the AS.
     Type1(u32),
-    /// Larger than any cost inside the AS.
+    /// A metric that is larger than any cost inside the AS.
     Type2(u32),
 }
 
 impl ExternalMetric {
-    /// The 24 bits.
+    /// The 24-bit value.
     pub fn value(self) -> u32 {
         let (Self::Type1(metric) | Self::Type2(metric)) = self;
         metric

@@ -4,26 +4,27 @@ use std::time::Duration;
 
 use crate::wire::RestartReason;
 
-/// Whether this router bears with neighbours that restart.
+/// Whether this router helps neighbours that restart gracefully.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Helper {
-    /// It does, until the network changes (RestartHelperStrictLSAChecking): a router that does not hear of changes might make a loop.
+    /// It helps until the network changes (RestartHelperStrictLSAChecking): a restarting router does not learn of changes, and could cause
+    /// a loop.
     #[default]
     Strict,
-    /// It does, whatever changes.
+    /// It helps even if the network changes.
     Lenient,
-    /// It does not (RestartHelperSupport).
+    /// It does not help (RestartHelperSupport).
     Never,
 }
 
-/// The end of a restart that neighbours know of, or are to be told of: looked at when the engine is made, and not later.
+/// A graceful restart within which the engine starts. It is read when the engine is created, and not later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Restarting {
-    /// What is left of the grace period at the engine's start.
+    /// The rest of the grace period at the engine's start.
     pub grace_period: Duration,
-    /// What neighbours know.
+    /// Whether the neighbours have already been informed.
     pub announcement: Announcement,
 }
 
@@ -31,8 +32,8 @@ pub struct Restarting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Announcement {
-    /// They were: see [`crate::Input::PrepareRestart`].
+    /// They were sent: see [`crate::Input::PrepareRestart`].
     Made,
-    /// They were not, and are sent before any hello: an unplanned restart (RFC 3623 §2.1).
+    /// They were not sent, and are sent before any hello: an unplanned restart (RFC 3623 §2.1).
     Due(RestartReason),
 }

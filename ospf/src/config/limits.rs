@@ -1,8 +1,8 @@
-//! How much is taken from others before it is refused.
+//! Limits on the LSAs and routes that are accepted from other routers.
 
-/// Guards of memory. What this router originates itself always goes in.
+/// Limits that protect the memory. LSAs that this router originates itself are always installed.
 ///
-/// Where there are guards ([`crate::Policy::guards`]), a quarter of what is let in of LSAs is kept for theirs.
+/// If there are guards ([`crate::Policy::guards`]), a quarter of the LSAs that a limit allows is reserved for those of guards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -11,21 +11,21 @@ pub struct Limits {
     pub lsas: usize,
     /// Octets of the LSAs in all databases together.
     pub lsdb_octets: usize,
-    /// LSAs in the database of one area, those of AS scope left out.
+    /// LSAs in the database of one area, without those of AS scope.
     pub lsas_per_area: usize,
-    /// Routes to networks. Those to destinations that are listed ([`crate::Policy::listed`]) come first, then those of guards, then those
-    /// inside the AS, then those with the lower prefix.
+    /// Routes to networks. If there are more, routes to listed destinations ([`crate::Policy::listed`]) come first, then those of guards,
+    /// then those inside the AS, then those with the lower prefix.
     pub routes: usize,
 }
 
 impl Limits {
-    /// LSAs by default: some 100 MB with what is kept about each.
+    /// Default limit on LSAs: about 100 MB with the data kept about each.
     pub const LSAS: usize = 200_000;
-    /// Octets by default: some three times what as many LSAs have in a usual network.
+    /// Default limit on octets: about three times the size that as many LSAs have in a usual network.
     pub const LSDB_OCTETS: usize = 64 << 20;
-    /// LSAs in one area by default: one area may have all of them.
+    /// Default limit on LSAs in one area: one area may have all of them.
     pub const LSAS_PER_AREA: usize = Self::LSAS;
-    /// Routes by default: some 100 MB, a full table of the Internet of some years ago.
+    /// Default limit on routes: about 100 MB, a full table of the Internet of some years ago.
     pub const ROUTES: usize = 500_000;
 }
 

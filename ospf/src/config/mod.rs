@@ -1,4 +1,4 @@
-//! What the engine is told to do. All of it may change while it runs: see [`crate::Input::Configure`].
+//! The engine's configuration. All of it may change at run time: see [`crate::Input::Configure`].
 
 mod area;
 mod authentication;

@@ -1,4 +1,4 @@
-//! The router as a whole (RFC 2328 appendix C.1).
+//! The configuration of the router as a whole (RFC 2328 appendix C.1).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -17,58 +17,60 @@ use crate::config::{AreaKind, AreaRange};
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 use crate::wire::Options;
 
-/// Everything that the operator decides.
+/// The configuration of the router.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default = "crate::serial::blank_router"))]
 pub struct Config {
     /// This router's identity. A change restarts all adjacencies.
     pub router_id: RouterId,
-    /// Router ids that this router had within the last hour and that no other router has: what it originated under them is flushed wherever
-    /// it turns up. The engine adds the previous id by itself when `router_id` changes. An id that is taken off the set is left alone.
+    /// Router ids that this router had within the last hour and that no other router has. LSAs that it originated under them are flushed
+    /// wherever they appear. The engine adds the previous id when `router_id` changes. LSAs of an id that is removed from the set are left
+    /// alone.
     pub former_ids: BTreeSet<RouterId>,
-    /// A number larger than at any earlier start with the same keys, at best seconds since 1970 at the engine's time zero: what
-    /// cryptographic sequence numbers begin from (AuType 2), and the boot count before them (AuType 3, RFC 7474 §2).
+    /// A number larger than at any earlier start with the same keys, preferably the seconds since 1970 at the engine's time zero.
+    /// Cryptographic sequence numbers start from it (AuType 2), and it is the boot count in front of them (AuType 3, RFC 7474 §2).
     pub boot: u32,
-    /// Areas that are not plain: those of interfaces and not listed here are as [`AreaConfig::default`] says.
+    /// Areas with settings of their own. An area of an interface that is not listed here has those of [`AreaConfig::default`].
     pub areas: BTreeMap<AreaId, AreaConfig>,
-    /// Interfaces that take part, active and passive, and virtual links.
+    /// Interfaces on which OSPF is enabled, active and passive, and virtual links.
     pub interfaces: BTreeMap<InterfaceId, InterfaceConfig>,
-    /// Single addresses that belong to the router itself and are advertised as /32 stub links at cost 0 (RFC 2328 §12.4.1, "host").
+    /// Host addresses of the router itself, advertised as /32 stub links at cost 0 (RFC 2328 §12.4.1, "host").
     pub loopbacks: BTreeMap<AreaId, BTreeSet<Ipv4Addr>>,
     /// Destinations outside OSPF that this router originates as AS-external-LSAs.
     pub externals: BTreeMap<Prefix, External>,
-    /// Of these the ones that stand for others, which lie within them and are not originated: what falls into one and has no route of its
-    /// own is discarded here, and what other routers say of the same destination is not used.
+    /// Members of `externals` that are aggregates: the destinations within them are not originated. Packets for an aggregate that have no
+    /// more specific route are discarded here, and LSAs of other routers for the same destination are not used.
     pub aggregates: BTreeSet<Prefix>,
-    /// Which router is believed about which destination.
+    /// Which routers are accepted as originators of which destinations.
     pub policy: Policy,
     /// How paths to AS boundary routers compare.
     pub rfc1583: Rfc1583Compatibility,
-    /// How long calculations of routes are put off.
+    /// The delay of route calculations.
     pub spf_delay: SpfDelay,
-    /// When traffic shall not go through this router.
+    /// When traffic shall avoid this router.
     pub stub_router: StubRouter,
-    /// Opaque types of which the driver is told ([`crate::Output::Opaque`]).
+    /// Opaque types of which LSAs are announced to the driver ([`crate::Output::Opaque`]).
     pub watched_opaque: BTreeSet<u8>,
-    /// How much is taken from others.
+    /// Limits on what is accepted from other routers.
     pub limits: Limits,
-    /// What should come to an end by itself and has not for so long starts over ([`crate::Event::Stalled`]); `None` = it is waited for.
+    /// How long an adjacency or another procedure may make no progress until it is restarted ([`crate::Event::Stalled`]); `None` = no
+    /// limit.
     pub stall_bound: Option<Duration>,
-    /// Whether hellos of routers that came up together stay together.
+    /// Whether hellos are sent with jitter, so that routers that start together do not stay synchronized.
     pub hello_jitter: HelloJitter,
-    /// Whether neighbours that restart are helped.
+    /// Whether this router helps neighbours that restart gracefully.
     pub helper: Helper,
-    /// Whether the engine begins within a restart of this router.
+    /// Set if the engine starts within a graceful restart of this router.
     pub restarting: Option<Restarting>,
-    /// For simulators: how far it behaves as other implementations do.
+    /// For simulators: how far this router behaves as other implementations do.
     #[doc(hidden)]
     #[cfg_attr(feature = "serde", serde(skip))]
     pub conduct: Conduct,
 }
 
 impl Config {
-    /// A router that takes part in nothing yet; everything else at the RFC's default.
+    /// Creates a configuration without interfaces; all else has the RFC's defaults.
     pub fn new(router_id: RouterId) -> Self {
         Self {
             router_id,
@@ -94,14 +96,14 @@ impl Config {
     }
 }
 
-/// Whether hellos leave at random intervals.
+/// Whether hellos are sent at random intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum HelloJitter {
-    /// Each HelloInterval after the last.
+    /// Each hello is sent HelloInterval after the previous one.
     #[default]
     Off,
-    /// Up to a tenth of HelloInterval earlier, never later.
+    /// Each hello is sent up to a tenth of HelloInterval earlier, and never later.
     UpToTenth,
 }
 
@@ -109,10 +111,10 @@ pub enum HelloJitter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Rfc1583Compatibility {
-    /// By cost alone. All routers of an AS must agree; this is the RFC's default.
+    /// They are compared by cost alone. All routers of an AS must agree; this is the RFC's default.
     #[default]
     Enabled,
-    /// Intra-area paths through other areas than the backbone first (RFC 2328 §16.4.1).
+    /// Intra-area paths through areas other than the backbone are preferred (RFC 2328 §16.4.1).
     Disabled,
 }
 

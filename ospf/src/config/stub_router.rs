@@ -1,16 +1,17 @@
-//! When other routers shall not send traffic through this one (RFC 6987).
+//! When other routers shall not send transit traffic through this router (RFC 6987).
 
 use std::time::Duration;
 
-/// When this router is a stub router: its links to other routers cost MaxLinkMetric, its own networks what they always do.
+/// When this router is a stub router: its links to other routers then have the cost MaxLinkMetric, its own networks keep their cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum StubRouter {
     /// Never.
     #[default]
     Never,
-    /// Always: traffic is led around it, before a planned stop for example.
+    /// Always: traffic avoids this router, for example before a planned stop.
     Always,
-    /// For so long after the start, while other protocols and tunnels are not ready for traffic yet. It ends sooner if it is configured away.
+    /// For this time after the start, while other protocols and tunnels are not ready for traffic. It ends early if the configuration
+    /// changes.
     AtStart(Duration),
 }

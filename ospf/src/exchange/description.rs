@@ -1,4 +1,4 @@
-//! Database exchange: Database Descriptions received (RFC 2328 §10.6) and sent (§10.8).
+//! Database Description packets: receiving (RFC 2328 §10.6) and sending (§10.8).
 
 use std::time::Duration;
 
@@ -18,15 +18,15 @@ use crate::wire::{
     DATABASE_DESCRIPTION_FIXED_LEN, DatabaseDescription, DdFlags, LSA_HEADER_LEN, LsaHeader, Options, PacketBody,
 };
 
-/// So many times RxmtInterval the slave waits for the master, which repeats itself every RxmtInterval of its own; and RouterDeadInterval at
-/// least, on which both agree.
+/// How many times RxmtInterval the slave waits for the master, which repeats its packet every RxmtInterval of its own. The slave waits at
+/// least RouterDeadInterval, on which both routers agree.
 const PATIENCE: u32 = 4;
 
-/// So many LSAs are looked at for one Database Description: it has fewer headers where there are more that are not described.
+/// The most LSAs that are examined for one Database Description. It has fewer headers if many of these are not described.
 const MAX_LOOKED_AT: usize = 4096;
 
 impl Engine {
-    /// Entering ExStart (§10.3, 2-WayReceived): we declare ourselves master and say so until somebody answers.
+    /// Starts the negotiation on entering ExStart (§10.3, 2-WayReceived): this router declares itself master until the neighbour answers.
     pub(crate) fn negotiate(&mut self, key: NeighborKey) {
         let Some(neighbor) = self.neighbor_mut(key) else { return };
         debug_assert_eq!(neighbor.state, NeighborState::ExStart);
@@ -37,7 +37,7 @@ impl Engine {
         self.send_description(key);
     }
 
-    /// Entering Exchange (§10.3, NegotiationDone): the database will be described, from its first LSA on.
+    /// Prepares the description of the database on entering Exchange (§10.3, NegotiationDone), from its first LSA on.
     pub(crate) fn summarize(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let lsdbs = interface.described_domains(key.interface).filter_map(|domain| self.databases.domain(domain));
@@ -47,7 +47,7 @@ impl Engine {
         neighbor.exchange.summary = SummaryList { next: SummaryNext::First, left };
     }
 
-    /// The headers of the next Database Description, `most` at the most.
+    /// The headers of the next Database Description, at most `most`.
     fn next_headers(&mut self, key: NeighborKey, most: usize) -> Vec<LsaHeader> {
         let now = self.now;
         let mut headers = Vec::new();
@@ -62,8 +62,8 @@ impl Engine {
         // RFC 5250 §3.1: opaque LSAs are described to opaque-capable neighbours only.
         let opaque = neighbor.options.contains(Options::O);
         for (looked_at, (place, entry)) in self.databases.after(&domains, after).enumerate() {
-            let is_told = !place.key.kind.is_opaque() || opaque;
-            let is_described = is_told && !entry.is_max_age(now);
+            let is_for_neighbor = !place.key.kind.is_opaque() || opaque;
+            let is_described = is_for_neighbor && !entry.is_max_age(now);
             if is_described && headers.len() == most || looked_at == MAX_LOOKED_AT {
                 neighbor.exchange.summary.left = neighbor.exchange.summary.left.saturating_sub(looked_at);
                 return headers;
@@ -71,7 +71,7 @@ impl Engine {
             neighbor.exchange.summary.next = SummaryNext::After(place);
             if is_described {
                 headers.push(entry.header(now));
-            } else if is_told && !neighbor.retransmission.contains(place.key) {
+            } else if is_for_neighbor && !neighbor.retransmission.contains(place.key) {
                 // "Any LSA whose age is equal to MaxAge is instead added to the neighbor's Link state retransmission list."
                 neighbor.retransmission.add(place.key, usize::from(entry.header(now).length));
                 self.unsent_floods.insert(key);
@@ -81,7 +81,7 @@ impl Engine {
         headers
     }
 
-    /// Sends the next Database Description (§10.8) and sees to it that it is repeated where that is on us.
+    /// Sends the next Database Description (§10.8), and sets the timer to repeat it or, as slave, to wait for the master.
     fn send_description(&mut self, key: NeighborKey) {
         let room = self.room(key.interface, DATABASE_DESCRIPTION_FIXED_LEN);
         let most = (room / LSA_HEADER_LEN).max(1);
@@ -102,7 +102,7 @@ impl Engine {
         let more = flags.init || !exchange.summary.is_empty();
         let description = DatabaseDescription {
             interface_mtu: mtu,
-            // Opaque LSAs are taken (RFC 5250 §3.1).
+            // This router accepts opaque LSAs (RFC 5250 §3.1).
             options: options.with(Options::O),
             flags: DdFlags { more, ..flags },
             sequence: exchange.sequence,
@@ -112,16 +112,16 @@ impl Engine {
         let deadline = now + if exchange.role == Role::Master { retransmit_interval } else { patience };
         self.timers.set(TimerKey::DatabaseDescription(key), deadline);
         if flags.init && !neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, retransmit_interval) {
-            // Negotiations follow each other too fast: the timer sends it.
+            // Negotiations follow each other too fast: the timer sends this packet.
             return;
         }
         self.send_to_neighbor(key, PacketBody::DatabaseDescription(description));
     }
 
-    /// Nothing came for RxmtInterval: the last one again (§10.8).
+    /// Handles the timer of Database Descriptions: the master sends its last packet again after RxmtInterval (§10.8).
     ///
-    /// Deviates: "The slave sends Database Description packets only in response", and so does ours. But a slave that waits for a master
-    /// that is not in Exchange, as after roles were settled by a copy of an old packet, would wait for ever: it negotiates again.
+    /// Deviates: "The slave sends Database Description packets only in response", and so does ours. But a slave could wait for ever for a
+    /// master that is not in Exchange, for example after a copy of an old packet completed the negotiation. Therefore it negotiates again.
     pub(crate) fn description_timer(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let next = self.now + interface.retransmit_interval();
@@ -139,8 +139,8 @@ impl Engine {
         }
     }
 
-    /// A duplicate of the master's last packet, or an old one of the slave's, is answered with ours once more (§10.6), a few times in
-    /// RxmtInterval.
+    /// Sends our last packet again in answer to a duplicate of the master's last one, or to an old one of the slave (§10.6); a few times
+    /// per RxmtInterval.
     fn answer_duplicate(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -159,13 +159,13 @@ impl Engine {
         let mtu = interface_mtu(interface);
         let last = interface.neighbors.get(&key.id).and_then(|neighbor| neighbor.exchange.last_sent.clone());
         if let Some(last) = last {
-            // The MTU may have been mended meanwhile; all else stays.
+            // The MTU may have been corrected meanwhile; the rest of the packet stays.
             let last = DatabaseDescription { interface_mtu: mtu, ..last };
             self.send_to_neighbor(key, PacketBody::DatabaseDescription(last));
         }
     }
 
-    /// A Database Description was received (§10.6).
+    /// Handles a received Database Description (§10.6).
     pub(crate) fn receive_description(
         &mut self,
         key: NeighborKey,
@@ -179,7 +179,7 @@ impl Engine {
             return Err(Refusal::MtuMismatch);
         }
         if self.neighbor(key).is_some_and(|neighbor| neighbor.state == NeighborState::Init) {
-            // It has heard us, or it would not describe its database: the hello that says so is late or lost.
+            // The neighbour has received our hello, or it would not describe its database. Its hello that lists us is late or lost.
             self.two_way(key);
         }
         let deviates = self.config.conduct.has(Deviation::StaleDescriptions);
@@ -214,11 +214,11 @@ impl Engine {
                 }
             }
             NeighborState::Loading | NeighborState::Full => match (duplicate, role) {
-                // "The only packets received should be duplicates": anything else means that the neighbour starts over.
+                // "The only packets received should be duplicates": any other packet means that the neighbour starts over.
                 (true, Role::Master) => {}
                 (true, Role::Slave) if self.has_freed_description(key) => self.negotiate_again(key, packet),
                 (true, Role::Slave) => self.answer_duplicate(key),
-                (false, Role::Master) if stale && !packet.flags.init => match self.has_lost_its_place(key, packet) {
+                (false, Role::Master) if stale && !packet.flags.init => match self.must_start_over(key, packet) {
                     true => self.negotiate_again(key, packet),
                     false => self.answer_duplicate(key),
                 },
@@ -229,12 +229,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the slave has to begin anew, though its packet seems to be an old one.
+    /// Whether the exchange with a slave has to start over, although its packet appears to be an old one.
     ///
-    /// It may be in an exchange that a copy of an old packet of ours has begun with it, and wait for us without a word. A slave that is done
-    /// knows our last packet as a duplicate. One that waits finds in it a SeqNumberMismatch, or that very packet which comes next: it goes on
-    /// to the end, as before. But its lists have been emptied (§10.3). So what it has and we have not would never come.
-    fn has_lost_its_place(&self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
+    /// A copy of an old packet of ours may have begun another exchange with the slave, in which it waits for us without sending. A slave
+    /// that has finished recognizes our last packet as a duplicate. One that waits treats it as a SeqNumberMismatch, or as the packet that
+    /// comes next, and then continues to the end as before. But its lists were emptied (§10.3), so LSAs that it has and we do not have
+    /// would never arrive.
+    fn must_start_over(&self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
         let (Some(interface), Some(neighbor)) = (self.interfaces.get(&key.interface), self.neighbor(key)) else {
             return false;
         };
@@ -257,10 +258,10 @@ impl Engine {
         is_over && !self.config.conduct.has(Deviation::SilentMaster)
     }
 
-    /// The packet belongs to no exchange that this one could go on with (§10.6, SeqNumberMismatch).
+    /// Handles a packet that does not belong to this exchange (§10.6, SeqNumberMismatch).
     ///
-    /// Deviates: for the RFC the packet has done its work. If it is the first of another negotiation it is also taken as that, as its
-    /// repetition would be after RxmtInterval.
+    /// Deviates: by the RFC the packet is not used further. If it is the first of another negotiation, it is used for that here, as its
+    /// repetition after RxmtInterval would be.
     fn negotiate_again(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
         self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
         if packet.flags.init && self.config.conduct.has(Deviation::StaleDescriptions) {
@@ -268,7 +269,7 @@ impl Engine {
         }
     }
 
-    /// A packet in ExStart: if it settles who is master, it is the first of the exchange.
+    /// Handles a packet in ExStart: if it completes the negotiation, it is also the first of the exchange.
     pub(crate) fn negotiate_and_accept(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
         debug_assert!(self.neighbor(key).is_some_and(|neighbor| neighbor.state == NeighborState::ExStart));
         if self.negotiate_roles(key, packet) {
@@ -276,7 +277,7 @@ impl Engine {
         }
     }
 
-    /// Whether a packet received in ExStart settles who is master (§10.6).
+    /// Negotiates the roles; returns whether a packet received in ExStart completes the negotiation (§10.6).
     fn negotiate_roles(&mut self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
         let own_id = self.config.router_id;
         let Some(neighbor) = self.neighbor(key) else { return false };
@@ -292,7 +293,7 @@ impl Engine {
         let window = self.interfaces.get(&key.interface).map_or(Duration::ZERO, Interface::retransmit_interval);
         let Some(neighbor) = self.neighbor_mut(key) else { return false };
         if !neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, window) {
-            // It says so again after RxmtInterval.
+            // The neighbour repeats the packet after RxmtInterval.
             return false;
         }
         if !self.may_exchange(key, packet) {
@@ -308,7 +309,7 @@ impl Engine {
         true
     }
 
-    /// The packet is the next in sequence: its headers are looked at, and it is answered (§10.6).
+    /// Handles a packet that is the next in sequence: processes its headers and answers it (§10.6).
     fn accept_description(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
         if !self.note_headers(key, &packet.headers) {
             self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
@@ -318,7 +319,7 @@ impl Engine {
         debug_assert_eq!(neighbor.state, NeighborState::Exchange);
         let exchange = &mut neighbor.exchange;
         exchange.last_received = Some(Received::from(packet));
-        let tells_more = !packet.headers.is_empty();
+        let describes_more = !packet.headers.is_empty();
         let all_sent = exchange.last_sent.as_ref().is_some_and(|sent| !sent.flags.more);
         match exchange.role {
             Role::Master => {
@@ -345,18 +346,18 @@ impl Engine {
             }
         }
         self.request(key);
-        if tells_more {
+        if describes_more {
             self.comes_forward(key);
         }
     }
 
-    /// Puts what the neighbour has newer on the request list (§10.6); whether all types are known.
+    /// Puts LSAs of which the neighbour has a newer instance on the request list (§10.6); returns whether all LSAs are allowed in the area.
     fn note_headers(&mut self, key: NeighborKey, headers: &[LsaHeader]) -> bool {
         let now = self.now;
         let Some(interface) = self.interfaces.get(&key.interface) else { return false };
         let area = interface.config.area;
         let external_routing = interface.external_routing;
-        // All neighbours together: a link has as many as a hello lists.
+        // Requests of all neighbours count. Their number is bounded, because a link has only as many as fit a hello.
         let neighbors = self.interfaces.values().flat_map(|interface| interface.neighbors.values());
         let mut listed: usize = neighbors.map(|neighbor| neighbor.requests.len()).sum();
         for &header in headers {
@@ -379,7 +380,7 @@ impl Engine {
                     continue;
                 }
             } else if self.bringer(key, header.key) == Bringer::Open {
-                // It will not be taken, so that Loading would never end.
+                // It would be refused, so that Loading would never end.
                 self.note_site_lsa(key, place, header);
                 continue;
             }
@@ -388,7 +389,7 @@ impl Engine {
             }
             match is_newer {
                 Some(_) => {}
-                // Nobody can make the lists longer than the database may be.
+                // The limits of the database also limit the request lists, so that no neighbour can make them longer.
                 None => {
                     let octets = usize::from(header.length);
                     if let Some(limit) = self.limit_for_request(place, octets, listed) {
@@ -409,20 +410,20 @@ impl Engine {
         self.timers.cancel(TimerKey::DatabaseDescription(key));
         let Some(neighbor) = self.neighbor_mut(key) else { return };
         let complete = neighbor.requests.is_empty();
-        // Deviates: after RouterDeadInterval the slave frees its last packet, and a duplicate of the master's last one is a
-        // SeqNumberMismatch (§10.8). It keeps it here: it is still the right answer to a master that missed it.
+        // Deviates: by §10.8 the slave frees its last packet after RouterDeadInterval, and then a duplicate of the master's last packet is
+        // a SeqNumberMismatch. Here it keeps its packet, which is still the right answer to a master that missed it.
         self.neighbor_event(key, NeighborEvent::ExchangeDone { complete });
         self.await_requests(key);
         self.reply_after_exchange(key);
     }
 
-    /// The slave has listed its first LSAs.
+    /// Notes the headers in the slave's first answer, which it has just sent.
     ///
-    /// Deviates: for the RFC they are told. But a slave knows a master's first packet from an old copy of it by nothing. If it has just
-    /// started, or its interface has, and the master has not noticed, the copy begins an exchange anew that the master is in already: it has
-    /// had an answer to that packet, from before, and another one is a duplicate for it. Both go on to Full, and what is listed here would
-    /// be unknown to the master until it is refreshed. So the slave takes note of what the master lists or acknowledges, and floods the rest.
-    /// A request proves nothing: it, too, may be of before.
+    /// Deviates: by the RFC the master knows these LSAs. But a slave cannot distinguish a master's first packet from an old copy of it. If
+    /// the slave or its interface has just started, and the master has not noticed, the copy begins again an exchange in which the master
+    /// already is: the master has received an earlier answer to that packet, and treats another one as a duplicate. Both reach Full, and
+    /// the master would not know the LSAs listed here until they are refreshed. Therefore the slave notes which of them the master lists or
+    /// acknowledges, and floods the rest. A request proves nothing, because it may be an old one, too.
     fn answered_first(&mut self, key: NeighborKey) {
         let deviates = self.config.conduct.has(Deviation::DoubtedFloods);
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -433,7 +434,8 @@ impl Engine {
         exchange.undescribed = listed.map(|&header| (header.key, header)).collect();
     }
 
-    /// The neighbour has listed all that it has, and acknowledges what it asks for.
+    /// Puts the noted LSAs that the neighbour has neither listed nor acknowledged on the retransmission list. The neighbour has described
+    /// its whole database now, and acknowledges the LSAs that it requests.
     fn await_requests(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -451,12 +453,12 @@ impl Engine {
     }
 }
 
-/// How long the slave waits for the master.
+/// How long the slave waits for the master's next packet.
 fn patience(interface: &Interface) -> Duration {
     (interface.retransmit_interval() * PATIENCE).max(interface.dead_interval())
 }
 
-/// Interface MTU as it stands in Database Descriptions: "should be set to 0 in Database Description packets sent over virtual links" (§A.3.3).
+/// The Interface MTU for Database Descriptions: "should be set to 0 in Database Description packets sent over virtual links" (§A.3.3).
 fn interface_mtu(interface: &Interface) -> u16 {
     let link = interface.active_link().filter(|_| !interface.is_virtual());
     link.map_or(0, |link| link.mtu)

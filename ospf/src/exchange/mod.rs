@@ -1,4 +1,4 @@
-//! Neighbours and the exchange of databases (§10).
+//! Neighbours and the database exchange (RFC 2328 §10).
 
 pub(crate) mod description;
 pub(crate) mod pacing;

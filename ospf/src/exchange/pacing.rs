@@ -1,9 +1,10 @@
-//! Adjacencies are brought up a few at a time (RFC 4222 §2, recommendation 5): each exchange of databases costs memory, packets that wait
-//! in one receive buffer, and floods of what it brings to all the others.
+//! Limits the number of adjacencies that are brought up at a time (RFC 4222 §2, recommendation 5). Each exchange of databases costs memory,
+//! packets that wait in the shared receive buffer, and floods of its new LSAs to all other neighbours.
 //!
-//! A neighbour that has to wait stays in ExStart. The packet that settles who is master is kept, and taken when its turn comes, so that
-//! waiting costs no retransmission. Of two routers the one with the higher router id settles last: it waits for nobody with a lower one,
-//! so no circle of routers waits for each other, and nobody waits longer than [`TURN`] for an exchange that does not come forward.
+//! A neighbour that has to wait stays in ExStart. The packet that completes the negotiation is kept, and accepted when the neighbour's turn
+//! comes, so that waiting causes no retransmission. Of two routers, the one with the higher router id completes the negotiation last. It
+//! waits for no router with a lower id, so routers cannot wait for each other in a circle, and no router waits longer than [`TURN`] for an
+//! exchange that makes no progress.
 
 use std::time::Duration;
 
@@ -15,15 +16,15 @@ use crate::state::timers::TimerKey;
 use crate::time::Instant;
 use crate::wire::DatabaseDescription;
 
-/// So many exchanges are begun at once. Linux's default receive buffer holds some 90 packets of a full MTU; each exchange has one Database
-/// Description and its share of what is requested under way.
+/// The most exchanges that are begun at once. Linux's default receive buffer holds about 90 packets of a full MTU; each exchange has one
+/// Database Description and its share of the requested LSAs in transit.
 pub(crate) const AT_ONCE: usize = 8;
 
-/// Exchanges that are under way at the same time on an open link, those included that do not come forward: each keeps a list of the whole
-/// database. An adjacency that is complete keeps none.
+/// The most exchanges under way at the same time on an open link, including those that make no progress: each keeps a list of the whole
+/// database. A complete adjacency keeps none.
 pub(crate) const AT_ONCE_ON_OPEN_LINK: usize = 32;
 
-/// An exchange that takes longer than this waits for a retransmission, and does not hold up the others.
+/// An exchange that takes longer than this waits for a retransmission, and no longer holds up the others.
 const TURN: Duration = Duration::from_secs(1);
 
 impl Engine {
@@ -39,10 +40,10 @@ impl Engine {
         may
     }
 
-    /// Once for each input: whose turn it is now begins.
+    /// Begins the exchanges whose turn has come, once for each input.
     pub(crate) fn admit(&mut self) {
         if self.deferred.is_empty() {
-            // Whoever waited may be gone.
+            // The neighbours that waited may have been removed.
             self.timers.cancel(TimerKey::Admission);
             return;
         }
@@ -69,14 +70,15 @@ impl Engine {
         under_way.count() < AT_ONCE_ON_OPEN_LINK
     }
 
-    /// When the exchanges were begun, or came forward, that have not taken too long.
+    /// When the current exchanges began or last changed their state, without those that have taken too long.
     fn turns(&self) -> impl Iterator<Item = Instant> {
         let neighbors = self.interfaces.values().flat_map(|interface| interface.neighbors.values());
         let exchanging = neighbors.filter(|neighbor| neighbor.is_synchronizing()).map(|neighbor| neighbor.since);
         exchanging.filter(|&since| self.now.saturating_since(since) < TURN)
     }
 
-    /// Designated routers come first: through them all others of their network are reached. Then whoever waits longest.
+    /// The neighbour whose turn is next: first designated routers, through which all others of their network are reached, then the
+    /// neighbour that has waited longest.
     fn next_to_exchange(&self) -> Option<NeighborKey> {
         let deferred = self.deferred.iter().copied().filter(|key| self.has_room_for_exchange(key.interface));
         deferred.min_by_key(|&key| {

@@ -1,12 +1,12 @@
-//! A guard over progress, beyond the RFC: what should come to an end by itself and has not for [`crate::Config::stall_bound`] starts over,
-//! and that is an event, since it is a fault: of a neighbour, of the network below, or of this engine.
+//! Stall detection, beyond the RFC: what should end by itself, and has not for [`crate::Config::stall_bound`], starts over. It is also
+//! reported as an event, because it is a fault: of a neighbour, of the network below, or of this engine.
 //!
-//! - An adjacency that is not complete (ExStart to Loading) and does not come forward: requests that are not answered are a part of it.
-//! - A neighbour that is fully adjacent and acknowledges nothing of what is sent to it again and again. It is named only: a neighbour whose
-//!   database is full does so, and packets reach their destinations by it.
-//! - An LSA at MaxAge that nobody waits for and that is still in the database (§14).
+//! - An adjacency that is not complete (ExStart to Loading) and makes no progress. Requests that are not answered are a part of this.
+//! - A neighbour that is fully adjacent and acknowledges none of the LSAs that are retransmitted to it. It is only reported: a neighbour
+//!   whose database is full behaves like this, and still forwards packets.
+//! - An LSA at MaxAge that no neighbour has to acknowledge, and that is still in the database (§14).
 //!
-//! Without a bound there is no guard: a simulator shall see what does not come to an end.
+//! Without a bound there is no stall detection, so that a simulator sees what does not end.
 
 use crate::event::{Event, Stall};
 use crate::ids::NeighborKey;
@@ -14,22 +14,22 @@ use crate::machine::neighbor::{NeighborEvent, NeighborState};
 use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
 
-/// Whether an adjacency is begun and not complete.
-fn is_striving(state: NeighborState) -> bool {
+/// Whether an adjacency has begun and is not complete.
+fn is_in_progress(state: NeighborState) -> bool {
     matches!(state, NeighborState::ExStart | NeighborState::Exchange | NeighborState::Loading)
 }
 
 impl Engine {
-    /// A neighbour has changed its state: while it is on its way to Full the guard watches.
+    /// Starts or stops stall detection for a neighbour that has changed its state: it runs while the adjacency is not complete.
     pub(crate) fn guard_adjacency(&mut self, key: NeighborKey, from: NeighborState, to: NeighborState) {
-        match (is_striving(from), is_striving(to)) {
+        match (is_in_progress(from), is_in_progress(to)) {
             (false, true) => self.await_progress(key),
             (true, true) => {}
             (_, false) => self.timers.cancel(TimerKey::Progress(key)),
         }
     }
 
-    /// A neighbour has begun, or ceased, to acknowledge nothing.
+    /// Starts or stops stall detection for a neighbour that has stopped or resumed acknowledging LSAs.
     pub(crate) fn guard_acknowledgments(&mut self, key: NeighborKey, lagging: bool) {
         if self.neighbor(key).is_none_or(|neighbor| neighbor.state != NeighborState::Full) {
             return;
@@ -41,9 +41,9 @@ impl Engine {
         }
     }
 
-    /// The neighbour has described, or sent, something that it was to.
+    /// Notes progress: the neighbour has described or sent LSAs as expected.
     pub(crate) fn comes_forward(&mut self, key: NeighborKey) {
-        if self.neighbor(key).is_some_and(|neighbor| is_striving(neighbor.state)) {
+        if self.neighbor(key).is_some_and(|neighbor| is_in_progress(neighbor.state)) {
             self.await_progress(key);
         }
     }
@@ -54,13 +54,14 @@ impl Engine {
         }
     }
 
-    /// A neighbour has not come forward: if it is not fully adjacent, its adjacency starts over.
+    /// Handles a neighbour that has made no progress: if it is not fully adjacent, its adjacency starts over.
     pub(crate) fn progress_timer(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
         let is_full = neighbor.state == NeighborState::Full;
         if is_full && (neighbor.retransmission.is_empty() || neighbor.helping.is_some()) {
-            // What it had not acknowledged has been replaced by what it said itself; or it restarts, and is silent for as long.
+            // The LSAs that it had not acknowledged were replaced by instances that it sent itself; or it restarts, and is silent
+            // meanwhile.
             return;
         }
         let stall = match neighbor.state {
@@ -76,7 +77,7 @@ impl Engine {
         self.await_progress(key);
     }
 
-    /// While LSAs are at MaxAge they are looked at from time to time.
+    /// Sets the timer that checks LSAs at MaxAge periodically, while there are any.
     pub(crate) fn guard_removals(&mut self) {
         let Some(bound) = self.config.stall_bound else { return };
         if self.databases.next_max_aged(None).is_none() {
@@ -86,13 +87,13 @@ impl Engine {
         }
     }
 
-    /// LSAs at MaxAge that nobody waits for should be gone: they are looked at again.
+    /// Reports LSAs at MaxAge that no neighbour has to acknowledge and that are still there, and has all of them checked again.
     pub(crate) fn removal_timer(&mut self) {
         if !self.has_removals() && !self.is_synchronizing() {
             let next = |after: &crate::LsaPlace| self.databases.next_max_aged(Some(*after));
             let left = std::iter::successors(self.databases.next_max_aged(None), next);
-            let forgotten: Vec<_> = left.filter(|&place| !self.is_awaiting_ack(place)).collect();
-            for place in forgotten {
+            let stalled: Vec<_> = left.filter(|&place| !self.is_awaiting_ack(place)).collect();
+            for place in stalled {
                 self.event(Event::RemovalStalled { key: place.key });
             }
         }

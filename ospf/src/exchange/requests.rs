@@ -1,7 +1,7 @@
-//! Link State Requests: sent until all that a neighbour has newer has come (RFC 2328 §10.9), and received (§10.7).
+//! Link State Requests: sending them until all newer LSAs of a neighbour have arrived (RFC 2328 §10.9), and receiving them (§10.7).
 //!
-//! Several exchanges at once ask each LSA of one neighbour only, and no more at a time than a receive buffer holds; answers leave in
-//! bursts of that size, too, whatever the neighbour asks for at once.
+//! When several exchanges run at once, each LSA is requested from one neighbour only, and no more is requested at a time than a receive
+//! buffer holds. Answers are sent in bursts of that size, too, however much the neighbour requests at once.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
 use crate::wire::{PacketBody, REQUEST_LEN};
 
-/// Octets of LSAs that one neighbour is asked for at a time.
+/// Octets of LSAs that are requested from one neighbour at a time.
 ///
-/// Linux's default receive buffer holds some 90 packets of a full MTU; requests and floods share it.
+/// Linux's default receive buffer holds about 90 packets of a full MTU; requested and flooded LSAs share it.
 const REQUEST_WINDOW: usize = 32 * 1024;
 
 /// Octets of LSAs that are sent at once in answer to requests.
@@ -24,18 +24,18 @@ const REPLY_BURST: usize = 32 * 1024;
 /// The pause between two bursts.
 const REPLY_PAUSE: Duration = Duration::from_millis(10);
 
-/// LSAs that a neighbour has requested and that were not sent yet, at most: more than fit the requests of any window. What is beyond is
-/// requested again after RxmtInterval.
+/// The most LSAs that a neighbour has requested and that were not sent yet: more than the requests of any window can name. LSAs beyond this
+/// are requested again after RxmtInterval.
 const MAX_REPLIES: usize = 8192;
 
-/// How long a request is left unanswered while databases are still being described.
+/// How long the answer to a request is held back while databases are still being described.
 ///
-/// FRR 8.4 asks for more only when an answer comes in Loading: if its first request is answered in Exchange, the next follows
+/// FRR 8.4 requests more only when an answer arrives in Loading: if its first request is answered in Exchange, the next one follows
 /// RxmtInterval later.
 const REPLY_HOLD: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// Requests what is wanted of a neighbour, unless an answer is awaited (§10.9); when nothing is wanted any more, Loading is done.
+    /// Requests LSAs on a neighbour's request list, unless an answer is awaited (§10.9); if the list is empty, Loading is done.
     pub(crate) fn request(&mut self, key: NeighborKey) {
         let Some(neighbor) = self.neighbor(key) else { return };
         if !neighbor.is_synchronizing() {
@@ -53,12 +53,12 @@ impl Engine {
         }
     }
 
-    /// What was requested did not come in RxmtInterval: it is requested again, and the adjacency stays (§10.9).
+    /// Requests LSAs again that did not arrive within RxmtInterval; the adjacency stays (§10.9).
     pub(crate) fn request_timer(&mut self, key: NeighborKey) {
         self.request_from(key, Share::AllOurselves);
     }
 
-    /// A neighbour will not answer: what it was asked for is asked of others.
+    /// Releases the requests to a neighbour that will not answer, so that the LSAs are requested from others.
     pub(crate) fn requests_abandoned(&mut self, key: NeighborKey) {
         self.in_flight.asked.retain(|_, asked| *asked != key);
         for (&interface, other) in &self.interfaces {
@@ -67,7 +67,7 @@ impl Engine {
         }
     }
 
-    /// Once for each input: neighbours whose request list lost something are asked for more, or are done.
+    /// Requests more from neighbours whose request list has become shorter, or ends their Loading; once for each input.
     pub(crate) fn request_more(&mut self) {
         while let Some(key) = self.in_flight.touched.pop_first() {
             self.request(key);
@@ -80,7 +80,7 @@ impl Engine {
         let area = interface.config.area;
         let retry = self.now + interface.retransmit_interval();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
-        debug_assert!(!neighbor.requests.is_empty(), "the timer runs while something is wanted");
+        debug_assert!(!neighbor.requests.is_empty(), "requests are sent only while the list is not empty");
         let mut asked: Vec<LsaKey> = Vec::new();
         let mut octets = 0;
         for header in neighbor.requests.wanted() {
@@ -103,16 +103,16 @@ impl Engine {
         }
     }
 
-    /// A Link State Request was received (§10.7).
+    /// Handles a received Link State Request (§10.7).
     pub(crate) fn receive_request(&mut self, key: NeighborKey, requested: &[LsaKey]) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
-        let tells_of_as = interface.is_in(key.interface, Domain::As);
+        let has_as_scope = interface.is_in(key.interface, Domain::As);
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         debug_assert!(neighbor.state >= NeighborState::Exchange);
         for &lsa in requested {
             let place = Databases::place(lsa, key.interface, area);
-            match place.filter(|place| tells_of_as || place.domain != Domain::As) {
+            match place.filter(|place| has_as_scope || place.domain != Domain::As) {
                 Some(place) if self.databases.lookup(place).is_some() => {
                     if neighbor.replies.len() < MAX_REPLIES {
                         neighbor.replies.insert(place);
@@ -133,14 +133,15 @@ impl Engine {
         }
     }
 
-    /// All is described: the neighbour, too, is in Loading when the answers come that it was not given yet.
+    /// Sends the answers that were held back: this router has described its database, and the neighbour is in Loading, too, when they
+    /// arrive.
     pub(crate) fn reply_after_exchange(&mut self, key: NeighborKey) {
         if self.neighbor(key).is_some_and(|neighbor| !neighbor.replies.is_empty()) {
             self.reply(key);
         }
     }
 
-    /// Sends a burst of what a neighbour has requested (§10.7), directly to it; these LSAs are not retransmitted.
+    /// Sends a burst of LSAs that a neighbour has requested directly to it (§10.7); these LSAs are not retransmitted.
     pub(crate) fn reply(&mut self, key: NeighborKey) {
         let databases = &self.databases;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -162,7 +163,7 @@ impl Engine {
     }
 }
 
-/// Whether LSAs that another neighbour was asked for are left to it.
+/// Whether LSAs are left out that have been requested from another neighbour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Share {
     WithOthers,

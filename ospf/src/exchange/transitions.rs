@@ -1,4 +1,4 @@
-//! Carries out what the neighbour machine says (RFC 2328 §10.3).
+//! Executes the transitions of the neighbour state machine (RFC 2328 §10.3).
 
 use crate::event::{Event, HelperExit};
 use crate::ids::NeighborKey;
@@ -17,13 +17,13 @@ impl Engine {
         self.interfaces.get_mut(&key.interface)?.neighbors.get_mut(&key.id)
     }
 
-    /// An event of §10.2 for a neighbour.
+    /// Applies an event of §10.2 to a neighbour.
     pub(crate) fn neighbor_event(&mut self, key: NeighborKey, event: NeighborEvent) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let (area, elects) = (interface.config.area, interface.elects());
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
-        // RFC 3623 §3: a router that restarts has forgotten us; that is no reason to forget it.
+        // RFC 3623 §3: a restarting router has forgotten us; this is no reason to drop the adjacency.
         if neighbor.helping.is_some() && event == NeighborEvent::OneWayReceived {
             return;
         }
@@ -83,7 +83,7 @@ impl Engine {
         }
     }
 
-    /// Forgets a neighbour that is down.
+    /// Removes a neighbour that is down.
     pub(crate) fn forget_neighbor(&mut self, key: NeighborKey) {
         self.timers.cancel(TimerKey::Inactivity(key));
         self.timers.cancel(TimerKey::Poll(key));

@@ -1,4 +1,4 @@
-//! Hellos: sent (RFC 2328 §9.5) and received (§10.5).
+//! Hellos: sending (RFC 2328 §9.5) and receiving (§10.5).
 
 use std::cmp::Reverse;
 use std::net::Ipv4Addr;
@@ -23,18 +23,18 @@ use crate::state::timers::TimerKey;
 use crate::time::Instant;
 use crate::wire::{HELLO_FIXED_LEN, Hello, Options, PacketBody};
 
-/// Hellos that do not list us make us send ours early, but not more often than this, whoever makes us.
+/// Hellos that do not list us make us send ours early, but not more often than this, whatever the number of senders.
 const EARLY_HELLO_SPACING: Duration = Duration::from_millis(100);
 
-/// An interface with as many neighbours as a hello lists is reported again after this.
+/// An interface with as many neighbours as fit a hello is reported again after this interval.
 const CROWD_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Octets of a neighbour in a hello.
+/// Octets that a neighbour needs in a hello.
 const ROUTER_ID_LEN: usize = 4;
 
 impl Engine {
-    /// The Hello Timer fired, or the interface came up: a hello at once, the next in HelloInterval. With jitter it is never later, for
-    /// RouterDeadInterval may be small.
+    /// Sends a hello at once and sets the timer for the next, because the Hello Timer fired or the interface came up. Jitter never makes
+    /// the interval longer than HelloInterval, because RouterDeadInterval may be small.
     pub(crate) fn hello_timer(&mut self, id: InterfaceId) {
         let Some(interval) = self.interfaces.get(&id).map(Interface::hello_interval) else { return };
         let early = match self.config.hello_jitter {
@@ -45,7 +45,7 @@ impl Engine {
         self.send_hello(id);
     }
 
-    /// Others do not know something that they should: it need not wait for the Hello Timer.
+    /// Sends a hello before the Hello Timer fires, because the neighbours lack information that they should have.
     pub(crate) fn hello_early(&mut self, id: InterfaceId) {
         if !self.config.conduct.has(Deviation::EarlyHellos) {
             return;
@@ -59,39 +59,39 @@ impl Engine {
         }
     }
 
-    /// Sends a hello that lists every neighbour heard, to all that it is for (§9.5).
+    /// Sends a hello that lists all neighbours, to all its recipients (§9.5).
     pub(crate) fn send_hello(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.last_hello = self.now;
         self.announce_restart(id);
         let most = self.most_neighbors(id);
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let (audience, heard) = (interface.audience(), interface.heard(most));
-        self.send_hello_listing(id, &audience, heard);
+        let (audience, listed) = (interface.audience(), interface.listed_neighbors(most));
+        self.send_hello_listing(id, &audience, listed);
     }
 
     /// Sends a hello to one neighbour of a non-broadcast network.
     pub(crate) fn send_hello_to(&mut self, id: InterfaceId, address: Ipv4Addr) {
         let most = self.most_neighbors(id);
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let heard = interface.heard(most);
-        self.send_hello_listing(id, &Audience::Each(vec![address]), heard);
+        let listed = interface.listed_neighbors(most);
+        self.send_hello_listing(id, &Audience::Each(vec![address]), listed);
     }
 
-    /// Sends a hello that lists nobody, after which every neighbour drops the adjacency: its 1-WayReceived (§10.2).
+    /// Sends a hello that lists no neighbour, so that every neighbour drops the adjacency (1-WayReceived, §10.2).
     pub(crate) fn send_goodbye(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let audience = match interface.audience() {
             Audience::Everybody => Audience::Everybody,
             Audience::Each(_) => {
-                let hearing = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init);
-                Audience::Each(hearing.map(|neighbor| neighbor.address).collect())
+                let known = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init);
+                Audience::Each(known.map(|neighbor| neighbor.address).collect())
             }
         };
         self.send_hello_listing(id, &audience, Vec::new());
     }
 
-    /// The same to some neighbours alone.
+    /// Sends a hello that lists no neighbour to some neighbours only.
     pub(crate) fn send_goodbye_to(&mut self, id: InterfaceId, addresses: Vec<Ipv4Addr>) {
         self.send_hello_listing(id, &Audience::Each(addresses), Vec::new());
     }
@@ -106,7 +106,7 @@ impl Engine {
                 Addressing::Numbered { subnet, .. } => subnet.netmask(),
             },
             hello_interval: hello_seconds(interface),
-            // The O-bit stands in Database Descriptions only (RFC 5250 §3.1).
+            // The O-bit is used in Database Descriptions only (RFC 5250 §3.1).
             options: interface.external_routing.hello_options(),
             priority: interface.config.priority,
             dead_interval: dead_seconds(interface),
@@ -123,7 +123,7 @@ impl Engine {
         }
     }
 
-    /// A hello was received (§10.5).
+    /// Handles a received hello (§10.5).
     pub(crate) fn receive_hello(
         &mut self,
         id: InterfaceId,
@@ -147,7 +147,7 @@ impl Engine {
         if hello.options.contains(Options::E) != options.contains(Options::E) {
             return Err(Refusal::ExternalCapabilityMismatch);
         }
-        // RFC 3101 §2.1: as the E-bit, so the N-bit.
+        // RFC 3101 §2.1: the N-bit must match, like the E-bit.
         if hello.options.contains(Options::NP) != options.contains(Options::NP) {
             return Err(Refusal::NssaCapabilityMismatch);
         }
@@ -158,12 +158,12 @@ impl Engine {
         }
         self.admit_speaker(key, router_id, source, origin)?;
         self.admit_neighbor(key)?;
-        let heard = self.note_hello(key, router_id, source, hello);
+        let before = self.note_hello(key, router_id, source, hello);
         self.neighbor_event(key, NeighborEvent::HelloReceived);
 
         if hello.neighbors.contains(&own_id) {
-            // Ours that lists the neighbour leaves at once when it brings the adjacency forward. It goes before any Database Description.
-            if heard.state < NeighborState::TwoWay {
+            // Our hello that lists the neighbour is sent at once if this speeds up the adjacency, and before any Database Description.
+            if before.state < NeighborState::TwoWay {
                 self.answer_hello(key);
             }
             self.two_way(key);
@@ -171,10 +171,10 @@ impl Engine {
                 id,
                 Designated::from_hello(hello.designated_router, hello.backup_designated_router),
             );
-            self.note_election(key, &heard);
+            self.note_election(key, &before);
         } else {
             self.neighbor_event(key, NeighborEvent::OneWayReceived);
-            if heard.state == NeighborState::Down {
+            if before.state == NeighborState::Down {
                 self.answer_hello(key);
             } else {
                 self.hello_early(id);
@@ -183,13 +183,13 @@ impl Engine {
         // §9.5.1
         let answers =
             |interface: &Interface| interface.neighbors.get(&key.id).is_some_and(|n| interface.answers_hello_of(n));
-        if heard.state >= NeighborState::Init && self.interfaces.get(&id).is_some_and(answers) {
+        if before.state >= NeighborState::Init && self.interfaces.get(&id).is_some_and(answers) {
             self.answer_hello_alone(key);
         }
         Ok(())
     }
 
-    /// Whether there is room for a neighbour: a hello in one packet lists all of them. Those that are known stay.
+    /// Checks that there is room for a neighbour: all neighbours must fit a hello in one packet. Known neighbours stay.
     fn admit_neighbor(&mut self, key: NeighborKey) -> Result<(), Refusal> {
         let now = self.now;
         let most = self.most_neighbors(key.interface);
@@ -206,12 +206,12 @@ impl Engine {
         Err(Refusal::TooManyNeighbors)
     }
 
-    /// The most neighbours that an interface has: as many as a hello lists in one packet.
+    /// The most neighbours of an interface: as many as fit a hello in one packet.
     pub(crate) fn most_neighbors(&self, id: InterfaceId) -> usize {
         (self.room(id, HELLO_FIXED_LEN) / ROUTER_ID_LEN).max(1)
     }
 
-    /// The neighbour hears us (§10.3, 2-WayReceived): §10.4 decides what follows.
+    /// Handles a hello that lists this router (§10.3, 2-WayReceived): §10.4 decides what follows.
     pub(crate) fn two_way(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
@@ -219,7 +219,7 @@ impl Engine {
         self.neighbor_event(key, NeighborEvent::TwoWayReceived { adjacency });
     }
 
-    /// A hello of ours for a neighbour that shall not wait for it.
+    /// Sends a hello to a neighbour that should not wait for the Hello Timer.
     fn answer_hello(&mut self, key: NeighborKey) {
         if !self.config.conduct.has(Deviation::EarlyHellos) {
             return;
@@ -234,13 +234,13 @@ impl Engine {
                     false => self.hello_early(on),
                 }
             }
-            // Where everybody hears it, one serves many that come up together.
+            // All neighbours receive the same hello, so one serves many that come up together.
             (_, Audience::Everybody) => self.hello_early(key.interface),
             (_, Audience::Each(_)) => self.answer_hello_alone(key),
         }
     }
 
-    /// A hello of ours for one neighbour of a non-broadcast network; if it had some just now, it waits for the Hello Timer.
+    /// Sends a hello to one neighbour of a non-broadcast network. If several were sent just now, the neighbour waits for the Hello Timer.
     fn answer_hello_alone(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(neighbor) = self.neighbor_mut(key) else { return };
@@ -250,7 +250,7 @@ impl Engine {
         }
     }
 
-    /// Notes what a hello says of its sender, who is new or known; gives what was known before.
+    /// Records the contents of a hello for its sender, which may be new; returns what was known before.
     fn note_hello(&mut self, key: NeighborKey, router_id: RouterId, source: Ipv4Addr, hello: &Hello) -> Before {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return Before::default() };
@@ -259,16 +259,16 @@ impl Engine {
         let neighbor = interface
             .neighbors
             .entry(key.id)
-            // §10.8: the first DD sequence number should be one that was not used lately.
+            // §10.8: the first DD sequence number should not have been used recently.
             .or_insert_with(|| Neighbor::new(key.id, source, random.next_u32(), now));
-        // §10.5: on virtual links it is the calculation that says where the neighbour is.
+        // §10.5: the address of a neighbour on a virtual link comes from the calculation.
         let address = virtual_address.unwrap_or(source);
         let moved = neighbor.address != address;
         let before = Before { state: neighbor.state, priority: neighbor.priority, declared: neighbor.declared };
         neighbor.router_id = router_id;
         neighbor.address = address;
         neighbor.priority = hello.priority;
-        // RFC 3623 §3: "if X was Designated Router ... Y maintains X as the Designated Router", whatever it says meanwhile.
+        // RFC 3623 §3: "if X was Designated Router ... Y maintains X as the Designated Router", whatever it declares meanwhile.
         if neighbor.helping.is_none() {
             neighbor.declared = Designated::from_hello(hello.designated_router, hello.backup_designated_router);
         }
@@ -282,7 +282,7 @@ impl Engine {
         before
     }
 
-    /// Events BackupSeen and NeighborChange (§10.5), for a neighbour heard both ways.
+    /// Generates the events BackupSeen and NeighborChange (§10.5) for a neighbour in state 2-Way or above.
     fn note_election(&mut self, key: NeighborKey, before: &Before) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         if !interface.elects() {
@@ -307,7 +307,7 @@ impl Engine {
         }
     }
 
-    /// Starts the Inactivity Timer again, from the last hello.
+    /// Restarts the Inactivity Timer, counted from the last hello.
     pub(crate) fn await_hello(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
@@ -317,13 +317,13 @@ impl Engine {
         self.timers.set(TimerKey::Inactivity(key), neighbor.heard + interface.dead_interval());
     }
 
-    /// No hello for RouterDeadInterval (§10.3, InactivityTimer).
+    /// Handles the expiry of the Inactivity Timer: no hello was received for RouterDeadInterval (§10.3, InactivityTimer).
     pub(crate) fn inactivity_timer(&mut self, key: NeighborKey) {
         self.neighbor_event(key, NeighborEvent::InactivityTimer);
     }
 }
 
-/// What was known of a neighbour before its hello.
+/// The state of a neighbour before its hello.
 #[derive(Debug)]
 struct Before {
     state: NeighborState,
@@ -338,7 +338,7 @@ impl Default for Before {
 }
 
 impl Interface {
-    /// By what a neighbour is known here that sends packets from an address (§8.2, §10.5).
+    /// The identity of a neighbour that sends packets from an address (§8.2, §10.5).
     pub(crate) fn neighbor_id(&self, router_id: RouterId, source: Ipv4Addr) -> NeighborId {
         match self.config.network {
             NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => NeighborId::Router(router_id),
@@ -348,40 +348,40 @@ impl Interface {
         }
     }
 
-    /// Routers "from whom valid Hello packets have been seen recently" (§A.3.2), as many as a hello lists: more are there only if the MTU
-    /// has become smaller, or more are configured. Adjacencies come first.
-    fn heard(&self, most: usize) -> Vec<RouterId> {
-        let mut heard: Vec<_> =
+    /// The neighbours listed in hellos: routers "from whom valid Hello packets have been seen recently" (§A.3.2), as many as fit. There are
+    /// more only if the MTU has become smaller, or if more are configured. Adjacencies come first.
+    fn listed_neighbors(&self, most: usize) -> Vec<RouterId> {
+        let mut listed: Vec<_> =
             self.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init).collect();
-        if heard.len() > most {
-            heard.sort_by_key(|neighbor| Reverse(neighbor.state));
-            heard.truncate(most);
+        if listed.len() > most {
+            listed.sort_by_key(|neighbor| Reverse(neighbor.state));
+            listed.truncate(most);
         }
-        heard.into_iter().map(|neighbor| neighbor.router_id).collect()
+        listed.into_iter().map(|neighbor| neighbor.router_id).collect()
     }
 
-    /// When a neighbour was last refused for want of room, if within RouterDeadInterval.
+    /// When a neighbour was last refused for lack of room, if that was within RouterDeadInterval.
     pub(crate) fn crowded(&self, now: Instant) -> Option<Crowded> {
         self.crowded.filter(|crowded| now.saturating_since(crowded.refused) < self.dead_interval())
     }
 }
 
-/// §10.5: the mask has to be ours, except on point-to-point networks and virtual links, where it is not looked at.
+/// §10.5: the network masks must be equal, except on point-to-point networks and virtual links, where the mask is ignored.
 fn has_same_mask(interface: &Interface, hello: &Hello) -> bool {
     match (interface.config.network, interface.active_link().map(|link| link.addressing)) {
         (NetworkType::PointToPoint | NetworkType::VirtualLink { .. }, _) => true,
-        // Without a subnet there is nothing to agree about.
+        // Without a subnet there is nothing to compare.
         (_, Some(Addressing::Unnumbered(_)) | None) => true,
         (_, Some(Addressing::Numbered { subnet, .. })) => hello.network_mask == subnet.netmask(),
     }
 }
 
-/// HelloInterval as it stands in hellos.
+/// HelloInterval in seconds, as hellos carry it.
 fn hello_seconds(interface: &Interface) -> u16 {
     u16::try_from(seconds(interface.config.hello_interval)).unwrap_or(u16::MAX)
 }
 
-/// RouterDeadInterval as it stands in hellos.
+/// RouterDeadInterval in seconds, as hellos carry it.
 fn dead_seconds(interface: &Interface) -> u32 {
     u32::try_from(seconds(interface.config.dead_interval)).unwrap_or(u32::MAX)
 }

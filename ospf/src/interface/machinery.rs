@@ -1,4 +1,4 @@
-//! The interface data structure (RFC 2328 §9), and what the interface machine's steps mean for it.
+//! The interface data structure (RFC 2328 §9), and the execution of the interface state machine's steps.
 
 use crate::event::Event;
 use crate::ids::{Domain, InterfaceId, NeighborKey};
@@ -12,7 +12,7 @@ use crate::state::neighbor::Neighbor;
 use crate::state::timers::TimerKey;
 
 impl Engine {
-    /// The state of a link as the driver sees it: events InterfaceUp and InterfaceDown (§9.2), and changes while it is up.
+    /// Handles the state of a link as reported by the driver: events InterfaceUp and InterfaceDown (§9.2), and changes while it is up.
     pub(crate) fn link_changed(&mut self, id: InterfaceId, state: LinkState) {
         self.links.insert(id, state.clone());
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
@@ -31,19 +31,19 @@ impl Engine {
         }
         let moved = present.addressing != addressing;
         if moved && elects {
-            // Whoever knows us by our address would take us for another router.
+            // Neighbours identify us by our address, and would take us for another router.
             self.interface_down(id);
             self.interface_up(id, link);
             return;
         }
         self.replace_link(id, link);
         if moved {
-            // The neighbour learns the address to send and to route to from our hello.
+            // The neighbour learns the address to which it sends and routes from our hello.
             self.send_hello(id);
         }
     }
 
-    /// The link is another one though it was not down in between.
+    /// Replaces the link of an interface that has not been down in between.
     pub(crate) fn replace_link(&mut self, id: InterfaceId, link: Link) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         debug_assert!(interface.link.is_some());
@@ -57,7 +57,7 @@ impl Engine {
     pub(crate) fn interface_up(&mut self, id: InterfaceId, link: Link) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         debug_assert!(interface.neighbors.is_empty(), "an interface that is down has no neighbours");
-        // Routers that elect one of them know each other by addresses of one subnet (§1.2).
+        // Routers that elect a designated router identify each other by addresses of one subnet (§1.2).
         if interface.elects() && matches!(link.addressing, Addressing::Unnumbered(_)) {
             return;
         }
@@ -66,22 +66,22 @@ impl Engine {
         self.interface_event(id, InterfaceEvent::InterfaceUp);
     }
 
-    /// Event InterfaceDown (§9.3): all neighbours are gone, all variables reset.
+    /// Event InterfaceDown (§9.3): all neighbours are removed, all variables are reset.
     pub(crate) fn interface_down(&mut self, id: InterfaceId) {
         self.interface_event(id, InterfaceEvent::InterfaceDown);
     }
 
-    /// The Wait Timer fired: nobody said who the designated router is.
+    /// Handles the expiry of the Wait Timer: no neighbour has declared itself designated router or backup.
     pub(crate) fn wait_timer(&mut self, id: InterfaceId) {
         self.interface_event(id, InterfaceEvent::WaitTimer);
     }
 
-    /// Has an event of §9.2 executed when the present input has been dealt with.
+    /// Schedules an event of §9.2 for the end of the present input.
     pub(crate) fn schedule_interface_event(&mut self, id: InterfaceId, event: InterfaceEvent) {
         self.interface_events.insert((id, event));
     }
 
-    /// Once for each input: executes what was scheduled.
+    /// Executes the scheduled events, once for each input.
     pub(crate) fn execute_interface_events(&mut self) {
         while let Some((id, event)) = self.interface_events.pop_first() {
             self.interface_event(id, event);
@@ -108,7 +108,7 @@ impl Engine {
         }
     }
 
-    /// An interface has come up (§9.3, InterfaceUp).
+    /// Starts the timers and hellos of an interface that has come up (§9.3, InterfaceUp).
     fn open(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.up_since = self.now;
@@ -149,18 +149,18 @@ impl Engine {
         self.exchanged.retain(|place| place.domain != Domain::Link(id));
     }
 
-    /// Elects designated router and backup (§9.4), and lets all see the outcome that it concerns.
+    /// Elects the designated router and backup (§9.4), and applies the outcome.
     fn elect(&mut self, id: InterfaceId) {
         let router_id = self.config.router_id;
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         debug_assert!(interface.elects());
         let Some(address) = interface.link().map(Link::address) else { return };
         let (before, was_designated) = (interface.designated, interface.state.is_designated());
-        // Nobody is adjacent yet, also where a restarting router already knows what its election will say (RFC 3623 §2.1).
+        // No adjacency exists yet, even if a restarting router already knows the outcome of its election (RFC 3623 §2.1).
         let was_waiting = interface.state == InterfaceState::Waiting;
         let own = Candidate { router_id, address, priority: interface.config.priority, declared: before };
-        let heard = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::TwoWay);
-        let candidates: Vec<_> = heard.map(Neighbor::candidate).collect();
+        let two_way = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::TwoWay);
+        let candidates: Vec<_> = two_way.map(Neighbor::candidate).collect();
         let after = elect(own, &candidates);
         interface.designated = after;
         // (5)
@@ -184,11 +184,11 @@ impl Engine {
         }
     }
 
-    /// Event AdjOK? for all neighbours that are heard both ways (§9.4 (7)).
+    /// Generates event AdjOK? for all neighbours in state 2-Way or above (§9.4 (7)).
     fn reconsider_adjacencies(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let heard = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::TwoWay);
-        let verdicts: Vec<_> = heard.map(|neighbor| (neighbor.id, interface.wants_adjacency(neighbor))).collect();
+        let two_way = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::TwoWay);
+        let verdicts: Vec<_> = two_way.map(|neighbor| (neighbor.id, interface.wants_adjacency(neighbor))).collect();
         for (neighbor, adjacency) in verdicts {
             self.neighbor_event(NeighborKey { interface: id, id: neighbor }, NeighborEvent::AdjOk { adjacency });
         }

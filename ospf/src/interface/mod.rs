@@ -1,4 +1,4 @@
-//! Interfaces (§9), their hellos (§10.5), and what comes in and goes out by them (§8).
+//! Interfaces (§9), their hellos (§10.5), and the packets that are sent and received on them (§8).
 
 pub(crate) mod hello;
 pub(crate) mod machinery;

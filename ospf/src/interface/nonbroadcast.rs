@@ -1,5 +1,5 @@
-//! Neighbours that are configured because nothing is heard by all: to whom hellos are sent on NBMA and point-to-multipoint networks, and
-//! how often (RFC 2328 §9.5.1).
+//! Configured neighbours of networks without multicast: to whom hellos are sent on NBMA and point-to-multipoint networks, and how often
+//! (RFC 2328 §9.5.1).
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -12,37 +12,39 @@ use crate::state::interface::Interface;
 use crate::state::neighbor::Neighbor;
 use crate::state::timers::TimerKey;
 
-/// To whom the hellos of an interface go.
+/// The recipients of an interface's hellos.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// All on the link at once.
+    /// All routers on the link, by one multicast packet.
     Everybody,
-    /// Each of these.
+    /// Each of these addresses.
     Each(Vec<Ipv4Addr>),
 }
 
 impl Interface {
-    /// To whom a hello goes whenever the Hello Timer fires (§9.5).
+    /// The recipients of the hello that is sent when the Hello Timer fires (§9.5).
     pub(crate) fn audience(&self) -> Audience {
         match self.config.network {
             NetworkType::Broadcast | NetworkType::PointToPoint => Audience::Everybody,
-            // Without configured neighbours the network is taken for one that carries multicast.
+            // Without configured neighbours the network is assumed to support multicast.
             NetworkType::PointToMultipoint if self.config.neighbors.is_empty() => Audience::Everybody,
-            // §9.5.1: those that are Down have PollInterval instead.
+            // §9.5.1: hellos are sent to neighbours in state Down every PollInterval instead.
             NetworkType::PointToMultipoint | NetworkType::NonBroadcast => {
-                let awake = self.neighbors.values().filter(|neighbor| neighbor.state > NeighborState::Down);
-                Audience::Each(awake.filter(|neighbor| self.greets(neighbor)).map(|n| n.address).collect())
+                let not_down = self.neighbors.values().filter(|neighbor| neighbor.state > NeighborState::Down);
+                Audience::Each(
+                    not_down.filter(|neighbor| self.sends_periodic_hellos_to(neighbor)).map(|n| n.address).collect(),
+                )
             }
             NetworkType::VirtualLink { .. } => Audience::Each(self.virtual_far_address().into_iter().collect()),
         }
     }
 
-    /// Whether a router with this address may be a neighbour: where neighbours are listed, nobody else is one (§C.5, §C.6).
+    /// Whether a router with this address may be a neighbour: if neighbours are listed, no other router may (§C.5, §C.6).
     pub(crate) fn may_be_neighbor(&self, address: Ipv4Addr) -> bool {
         self.config.neighbors.is_empty() || !self.has_listed_neighbors() || self.config.neighbors.contains_key(&address)
     }
 
-    /// Whether the network is one whose neighbours are found in a list.
+    /// Whether the neighbours of the network are those of a configured list.
     fn has_listed_neighbors(&self) -> bool {
         match self.config.network {
             NetworkType::NonBroadcast => true,
@@ -51,8 +53,8 @@ impl Interface {
         }
     }
 
-    /// Whether hellos are sent to a neighbour periodically on an NBMA network (§9.5.1); on a point-to-multipoint network, to all.
-    fn greets(&self, neighbor: &Neighbor) -> bool {
+    /// Whether periodic hellos are sent to a neighbour: on an NBMA network by the rules of §9.5.1, on a point-to-multipoint network always.
+    fn sends_periodic_hellos_to(&self, neighbor: &Neighbor) -> bool {
         if self.config.network == NetworkType::PointToMultipoint {
             return true;
         }
@@ -68,8 +70,8 @@ impl Interface {
         }
     }
 
-    /// Whether a hello of a neighbour is answered by one of ours at once (§9.5.1): otherwise a router that is not eligible would never be
-    /// heard by those that are.
+    /// Whether a neighbour's hello is answered by a hello at once (§9.5.1). Otherwise eligible routers would never receive the hellos of a
+    /// router that is not eligible.
     pub(crate) fn answers_hello_of(&self, neighbor: &Neighbor) -> bool {
         self.config.network == NetworkType::NonBroadcast
             && self.config.priority == 0
@@ -79,7 +81,7 @@ impl Interface {
 }
 
 impl Engine {
-    /// The interface has come up, or its list of neighbours has changed (§9.3, InterfaceUp).
+    /// Creates the configured neighbours, because the interface has come up or its list has changed (§9.3, InterfaceUp).
     pub(crate) fn meet_configured_neighbors(&mut self, id: InterfaceId) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
@@ -88,32 +90,32 @@ impl Engine {
             NetworkType::Broadcast | NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => return,
         }
         let Some(own) = interface.active_link().map(|link| link.address()) else { return };
-        let mut met = Vec::new();
+        let mut to_start = Vec::new();
         for (&address, configured) in interface.config.neighbors.iter().filter(|&(&address, _)| address != own) {
             let (neighbor, priority) = (NeighborId::Address(address), configured.priority);
             match interface.neighbors.get_mut(&neighbor) {
-                // §C.5: its priority is as configured as long as nothing is heard of it.
+                // §C.5: the configured priority applies until the first hello is received.
                 Some(known) if known.state <= NeighborState::Attempt && known.priority != priority => {
                     known.priority = priority;
                     if known.state == NeighborState::Down {
-                        met.push(neighbor);
+                        to_start.push(neighbor);
                     }
                 }
                 Some(_) => {}
                 None => {
                     let fresh = Neighbor::new(neighbor, address, self.random.next_u32(), now);
                     interface.neighbors.insert(neighbor, Neighbor { priority, ..fresh });
-                    met.push(neighbor);
+                    to_start.push(neighbor);
                 }
             }
         }
-        for neighbor in met {
+        for neighbor in to_start {
             self.start(NeighborKey { interface: id, id: neighbor });
         }
     }
 
-    /// Neighbours that are configured no more are dropped: those that were in the list `before`, and all others where there is a list. They
-    /// learn of it by a last hello that does not list them.
+    /// Drops neighbours that are no longer configured: those that were in the list `before`, and, if there is a list, all others that are
+    /// not in it. They learn this from a last hello that does not list them.
     pub(crate) fn drop_unlisted_neighbors(&mut self, id: InterfaceId, before: &BTreeMap<Ipv4Addr, NbmaNeighbor>) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let dropped = |neighbor: &&Neighbor| {
@@ -131,7 +133,7 @@ impl Engine {
         }
     }
 
-    /// This router has become the designated router or its backup: who was of no interest so far is now (§9.4 (6)).
+    /// Starts neighbours that are not eligible, because this router has become the designated router or its backup (§9.4 (6)).
     pub(crate) fn start_ineligible_neighbors(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let ineligible = interface.neighbors.values().filter(|neighbor| neighbor.priority == 0);
@@ -140,11 +142,11 @@ impl Engine {
         }
     }
 
-    /// Event Start for a neighbour of an NBMA network that hellos are due to.
+    /// Generates event Start for a neighbour of an NBMA network to which hellos are to be sent.
     fn start(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
-        if interface.has_listed_neighbors() && interface.greets(neighbor) {
+        if interface.has_listed_neighbors() && interface.sends_periodic_hellos_to(neighbor) {
             self.neighbor_event(key, NeighborEvent::Start);
         }
         self.poll_later(key);
@@ -159,11 +161,11 @@ impl Engine {
         self.send_hello_to(key.interface, address);
     }
 
-    /// PollInterval has passed: a neighbour that is down is sent a hello (§9.5.1).
+    /// Handles the expiry of the Poll Timer: sends a hello to a neighbour that is down (§9.5.1).
     pub(crate) fn poll_timer(&mut self, key: NeighborKey) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
-        if neighbor.state == NeighborState::Down && interface.greets(neighbor) {
+        if neighbor.state == NeighborState::Down && interface.sends_periodic_hellos_to(neighbor) {
             self.send_hello_to(key.interface, neighbor.address);
         }
         self.poll_later(key);
@@ -177,7 +179,7 @@ impl Engine {
         }
     }
 
-    /// A neighbour is down (§10.3): one that is configured is waited for, any other is forgotten.
+    /// Handles a neighbour that is down (§10.3): a configured one is waited for, any other is removed.
     pub(crate) fn neighbor_lost(&mut self, key: NeighborKey) {
         let now = self.now;
         self.forget_neighbor(key);

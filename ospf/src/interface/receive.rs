@@ -1,4 +1,4 @@
-//! Receiving (RFC 2328 §8.2): the checks that every packet passes, then its own chapter.
+//! Receiving packets (RFC 2328 §8.2): the checks that apply to every packet; then the module for its type handles it.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::state::engine::Engine;
 use crate::state::interface::{Interface, Link};
 use crate::wire::{Envelope, PacketBody};
 
-/// The same duplicate router id is reported again after this.
+/// The same duplicate router id is reported again after this interval.
 const DUPLICATE_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Type of a Hello in the header of a packet (§A.3.1).
+/// Packet type of a Hello in the packet header (§A.3.1).
 const HELLO: u8 = 1;
 
-/// What the IP header of a packet says.
+/// The fields of a packet's IP header.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
     pub(crate) source: Ipv4Addr,
@@ -32,13 +32,13 @@ pub(crate) struct Arrival {
 /// Whether it is certain who sent a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// By a digest, or because nobody but the peer of a tunnel can send with such a TTL.
+    /// It is certain by a digest, or because only the peer of a tunnel can send with this TTL.
     Proven,
     Unproven,
 }
 
 impl Engine {
-    /// A packet was received; if it is not taken, the reason is counted and reported.
+    /// Handles a received packet. If it is refused, the reason is counted and reported.
     pub(crate) fn receive(&mut self, id: InterfaceId, arrival: Arrival, payload: &[u8]) {
         let source = arrival.source;
         if let Err(reason) = self.accept(id, arrival, payload) {
@@ -57,11 +57,11 @@ impl Engine {
         arrived_on.active_link().ok_or(Refusal::InterfaceNotActive)?;
         if destination == ALL_D_ROUTERS && arrived_on.is_past_all_d_routers() {
             // "Packets whose IP destination is AllDRouters should only be accepted if the state of the receiving interface is DR or
-            // Backup". That others' come here, too, is no fault of theirs.
+            // Backup". It is no error of the sender that they arrive here, too.
             return Ok(());
         }
         let envelope = Envelope::open(payload)?;
-        // §8.2: the area of the receiving interface; or the backbone, over a virtual link through that area.
+        // §8.2: the packet belongs to the area of the receiving interface, or to the backbone, over a virtual link through that area.
         let (id, origin) = if envelope.area_id == arrived_on.config.area {
             let origin = arrived_on.check_source(arrival)?;
             arrived_on.is_addressed(destination)?;
@@ -79,7 +79,7 @@ impl Engine {
             return Err(Refusal::AreaMismatch);
         };
         let interface = self.interfaces.get(&id).ok_or(Refusal::InterfaceNotActive)?;
-        // §8.2: nothing of the packet is believed before it is authenticated.
+        // §8.2: no field of the packet's body is used before the packet is authenticated.
         let sequence = verify(&interface.config.authentication, &envelope, source, self.now)?;
         let origin = if interface.config.is_authenticated() { Origin::Proven } else { origin };
         let router_id = envelope.router_id;
@@ -89,7 +89,7 @@ impl Engine {
             return Err(Refusal::OwnRouterId);
         }
         if key.id == NeighborId::Address(source) && interface.link().map(Link::address) == Some(source) {
-            // Somebody else on this network has our address. Were he a neighbour, no election could tell us apart.
+            // Another router on this network has our address. As a neighbour it could not be distinguished from us in an election.
             return Err(Refusal::Source);
         }
         self.check_sequence(key, envelope.kind, sequence)?;
@@ -97,7 +97,7 @@ impl Engine {
         let body = envelope.body().map_err(Refusal::Malformed)?;
         if let PacketBody::Hello(hello) = &body {
             self.receive_hello(id, source, router_id, origin, hello)?;
-            // The neighbour may be a new one.
+            // The neighbour may have been created by this hello.
             self.note_sequence(key, envelope.kind, sequence);
         } else {
             // §8.2: "All other packet types are sent/received only on adjacencies."
@@ -106,7 +106,7 @@ impl Engine {
             match body {
                 PacketBody::Hello(_) => unreachable!("taken above"),
                 PacketBody::DatabaseDescription(description) => self.receive_description(key, &description)?,
-                // §10.7, §13, §13.7: nothing is taken from a neighbour in a lesser state than Exchange.
+                // §10.7, §13, §13.7: these packets are not accepted from a neighbour in a lower state than Exchange.
                 _ if state < NeighborState::Exchange => return Err(Refusal::NeighborState),
                 PacketBody::LinkStateRequest(requests) => self.receive_request(key, &requests),
                 PacketBody::LinkStateUpdate(lsas) => self.receive_update(key, lsas),
@@ -119,7 +119,7 @@ impl Engine {
         Ok(())
     }
 
-    /// §D.4.3: a packet that is older than another that was taken of this neighbour. Of one that is Down any is new.
+    /// §D.4.3: refuses a packet that is older than the last one accepted from this neighbour. From a neighbour in state Down any is new.
     fn check_sequence(&self, key: NeighborKey, kind: u8, sequence: Sequence) -> Result<(), Refusal> {
         let known = self.neighbor(key).filter(|neighbor| neighbor.state >= NeighborState::Init);
         known.map_or(Ok(()), |neighbor| neighbor.accepted.check(kind, sequence))
@@ -131,18 +131,19 @@ impl Engine {
         }
     }
 
-    /// A virtual link's packets come to any address of this router's, by way of any interface of the transit area.
+    /// Checks that a packet of a virtual link was sent to an address of this router. It may arrive over any interface of the transit area.
     fn is_own_address(&self, destination: Ipv4Addr) -> Result<(), Refusal> {
         let of_interfaces = self.interfaces.values().filter_map(|interface| interface.link().map(Link::address));
         let own = of_interfaces.chain(self.config.loopbacks.values().flatten().copied());
         if own.into_iter().any(|address| address == destination) { Ok(()) } else { Err(Refusal::Destination) }
     }
 
-    /// Whether a hello that came by a point-to-point link of the backbone is one of a virtual link. Those of the link itself are sent to
-    /// AllSPFRouters (§9.5); their source does not tell, since the ends of such links are numbered independently (§8.2).
+    /// Whether a hello that arrived on a point-to-point link of the backbone belongs to a virtual link. Hellos of the link itself are sent
+    /// to AllSPFRouters (§9.5); the source address does not distinguish them, because the ends of such links are numbered independently
+    /// (§8.2).
     ///
-    /// A virtual link's packets come that way while its far end does not know yet that the link has left the transit area. Their sender
-    /// would be a neighbour that is not there, beside which the one that is there is refused for RouterDeadInterval.
+    /// Packets of a virtual link arrive this way while its far end does not know yet that the link has left the transit area. Their sender
+    /// would become a neighbour that is not on the link, and the one that is would be refused for RouterDeadInterval.
     fn is_routed(&self, arrived_on: &Interface, destination: Ipv4Addr) -> bool {
         let is_of_backbone =
             arrived_on.config.network == NetworkType::PointToPoint && arrived_on.config.area == AreaId::BACKBONE;
@@ -163,7 +164,7 @@ impl Engine {
 }
 
 impl Interface {
-    /// Whether the packets of a sender are taken here.
+    /// Checks that packets from this source are accepted here; returns whether their origin is proven.
     fn check_source(&self, arrival: Arrival) -> Result<Origin, Refusal> {
         match self.config.speaker {
             Speaker::Anyone => Ok(Origin::Unproven),
@@ -178,12 +179,12 @@ impl Interface {
         }
     }
 
-    /// Whether AllDRouters are others here: the designated router and its backup.
+    /// Whether packets to AllDRouters are not for this router, because it is neither the designated router nor its backup.
     fn is_past_all_d_routers(&self) -> bool {
         self.config.network == NetworkType::Broadcast && !self.state.is_designated()
     }
 
-    /// §8.2: the destination is the interface's address, or a group that it is in.
+    /// §8.2: checks that the destination is the interface's address, or a group that it is in.
     fn is_addressed(&self, destination: Ipv4Addr) -> Result<(), Refusal> {
         let own = self.active_link().map(Link::address);
         let designated = self.config.network == NetworkType::Broadcast && destination == ALL_D_ROUTERS;

@@ -1,10 +1,11 @@
-//! Two routers where there can be one (RFC 2328 §10.5): at the other end of a point-to-point link, or at one address of a network.
+//! Two routers where only one neighbour is possible (RFC 2328 §10.5): at the other end of a point-to-point link, or at one address of a
+//! network.
 //!
-//! Deviates: for the RFC the last hello decides. So one forged hello would end an adjacency, and three routers on a wire would end each
-//! other's for ever. Here a neighbour that hears us stays until it has been silent for RouterDeadInterval. A hello that is certain to come
-//! from whom it says replaces it at once, since a router that was given another router id does not send under the old one any more; if the
-//! replaced one is heard all the same, there are two, and the rule for uncertain hellos holds. A neighbour that does not hear us gives way
-//! to any other.
+//! Deviates: by the RFC the last hello decides. So one forged hello would end an adjacency, and three routers on a link would end each
+//! other's adjacencies for ever. Here a neighbour in state 2-Way or above stays until it has been silent for RouterDeadInterval. Only a
+//! hello with proven origin replaces it at once, because a router that was given another router id no longer sends under the old one. If
+//! the replaced router is received again nevertheless, there are two routers, and hellos with proven origin are treated like others. A
+//! neighbour below 2-Way is replaced by any other router.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -19,11 +20,11 @@ use crate::state::engine::Engine;
 use crate::state::interface::{Interface, SecondSpeaker, Standing};
 use crate::time::Instant;
 
-/// A second speaker that goes on is reported again after this.
+/// A second speaker that continues to send is reported again after this interval.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Interface {
-    /// The router that sends hellos where another one is the neighbour, if it was heard within RouterDeadInterval.
+    /// The router that sends hellos where another router is the neighbour, if its last hello was received within RouterDeadInterval.
     pub(crate) fn second_speaker(&self, now: Instant) -> Option<SecondSpeaker> {
         self.contender(now).filter(|contender| matches!(contender.standing, Standing::Refused { .. }))
     }
@@ -32,13 +33,13 @@ impl Interface {
         self.contender.filter(|contender| now.saturating_since(contender.heard) < self.dead_interval())
     }
 
-    /// Who is known where the sender of a hello would be: the neighbours that it would replace.
+    /// The neighbours that the sender of a hello would replace.
     fn incumbents(&self, sender: NeighborId, router_id: RouterId) -> Vec<NeighborId> {
         let known = self.neighbors.values().filter(|neighbor| neighbor.state > NeighborState::Attempt);
         let replaced = known.filter(|neighbor| match self.config.network {
-            // A point-to-point link has one other end.
+            // A point-to-point link has only one other end.
             NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => neighbor.id != sender,
-            // §10.5 sets the neighbour's router id anew; but its adjacency was that of another router.
+            // By §10.5 the neighbour gets the new router id; but the adjacency was with another router.
             NetworkType::Broadcast | NetworkType::NonBroadcast | NetworkType::PointToMultipoint => {
                 neighbor.id == sender && neighbor.router_id != router_id
             }
@@ -48,7 +49,7 @@ impl Interface {
 }
 
 impl Engine {
-    /// Whether the sender of a hello may be a neighbour, who is at `key` then: whoever it replaces is gone.
+    /// Decides whether the sender of a hello may become the neighbour `key`; if so, the neighbours that it replaces are removed.
     pub(crate) fn admit_speaker(
         &mut self,
         key: NeighborKey,
@@ -73,7 +74,7 @@ impl Engine {
         }
         let (former, former_address, heard) = (incumbent.router_id, incumbent.address, incumbent.heard);
         if contender.is_some_and(|contender| contender.router_id == router_id) {
-            // It was replaced, and has come back.
+            // It was replaced, and sends again.
             self.note_second_speaker(key.interface, former, former_address);
         } else {
             let standing = Standing::Replaced;
@@ -85,7 +86,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Notes a router that speaks beside the neighbour, and reports it unless one was reported lately.
+    /// Notes a router that sends hellos beside the neighbour, and reports it unless one was reported recently.
     fn note_second_speaker(&mut self, id: InterfaceId, router_id: RouterId, address: Ipv4Addr) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&id) else { return };

@@ -1,4 +1,4 @@
-//! Sending (RFC 2328 §8.1): header, authentication, destination; and how much fits a packet.
+//! Sending packets (RFC 2328 §8.1): header, authentication, destination, and the space in a packet.
 
 use std::net::Ipv4Addr;
 
@@ -21,16 +21,16 @@ pub(crate) const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
 /// AllDRouters (RFC 2328 §A.1).
 pub(crate) const ALL_D_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 6);
 
-/// IP TTL of what goes over a virtual link, as many routers as there may be on the way through an area.
+/// IP TTL of packets on virtual links: the most hops of a path through the transit area.
 const VIRTUAL_LINK_TTL: u8 = 64;
 
-/// IP TTL of what does not leave the link (§A.1).
+/// IP TTL of packets that do not leave the link (§A.1).
 pub(crate) const LINK_TTL: u8 = 1;
 
-/// IP TTL of what goes over a tunnel: who receives it with this knows that nobody forwarded it (RFC 5082 §3).
+/// IP TTL of packets over a tunnel: one that arrives with it was not forwarded (RFC 5082 §3).
 pub(crate) const TUNNEL_TTL: u8 = 255;
 
-/// The IP header before each packet, which has no options.
+/// Length of the IP header of each packet, which has no options.
 pub(crate) const IP_HEADER_LEN: usize = 20;
 
 /// The smallest MTU that an IPv4 link can have (RFC 791).
@@ -45,7 +45,8 @@ pub(crate) enum Destination {
 }
 
 impl Interface {
-    /// Where floods and delayed acknowledgements go (§8.1, §13.3 (5), §13.5): to all adjacent neighbours, at once where the network can.
+    /// The destinations of floods and delayed acknowledgements (§8.1, §13.3 (5), §13.5): they reach all adjacent neighbours, with one
+    /// packet where the network supports it.
     pub(crate) fn to_adjacent(&self) -> Vec<Destination> {
         match self.config.network {
             NetworkType::PointToPoint => vec![Destination::AllSpfRouters],
@@ -58,7 +59,7 @@ impl Interface {
         }
     }
 
-    /// Where Database Descriptions and requests go (§8.1): on point-to-point networks to AllSPFRouters like all else, except
+    /// The destination of Database Descriptions and requests (§8.1). On point-to-point networks it is AllSPFRouters, as for all packets but
     /// retransmissions (§13.6), answers to requests (§10.7) and direct acknowledgements (§13.5; errata 7850 and 7851).
     pub(crate) fn to_neighbor(&self, neighbor: &Neighbor) -> Destination {
         match self.config.network {
@@ -77,14 +78,15 @@ impl Interface {
 }
 
 impl Engine {
-    /// Sends a packet, if the interface can.
+    /// Sends a packet, if the interface is active.
     pub(crate) fn send(&mut self, id: InterfaceId, destination: Destination, body: PacketBody) {
         if let Some(packet) = self.encode(id, body) {
             self.send_encoded(id, destination, packet);
         }
     }
 
-    /// A packet's bytes, but for its authentication: [`Engine::send_encoded`] signs them. So they serve several interfaces of an area.
+    /// Encodes a packet without authentication, which [`Engine::send_encoded`] adds. So the bytes can be used on several interfaces of an
+    /// area.
     pub(crate) fn encode(&self, id: InterfaceId, body: PacketBody) -> Option<Bytes> {
         let interface = self.interfaces.get(&id)?;
         let packet = Packet {
@@ -106,7 +108,7 @@ impl Engine {
         self.send(key.interface, destination, body);
     }
 
-    /// Signs and sends bytes of [`Engine::encode`] (§D.4).
+    /// Signs and sends the bytes that [`Engine::encode`] returned (§D.4).
     pub(crate) fn send_encoded(&mut self, id: InterfaceId, destination: Destination, packet: Bytes) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         let Some(link) = interface.active_link() else { return };
@@ -124,7 +126,7 @@ impl Engine {
         };
         let (interface, ttl, delivery) = match (interface.far_end, interface.config.speaker) {
             (Some(path), _) => (path.way_out, VIRTUAL_LINK_TTL, Delivery::Routed),
-            // Deviates: §A.1 has 1 everywhere, which a packet forwarded into the tunnel may have, too.
+            // Deviates: §A.1 requires 1 everywhere, but a packet that was forwarded into the tunnel can have 1, too.
             (None, Speaker::Peer { .. }) => (id, TUNNEL_TTL, Delivery::OnLink),
             (None, Speaker::Anyone) => (id, LINK_TTL, Delivery::OnLink),
         };
@@ -136,9 +138,9 @@ impl Engine {
         self.outputs.push_back(Output::Send { interface, destination, ttl, delivery, packet });
     }
 
-    /// Octets that a packet's body may have, `fixed` of which are taken, so that IP does not fragment it.
+    /// The octets available in a packet's body after `fixed` octets, so that IP does not fragment the packet.
     ///
-    /// Whoever fills it puts at least one element in, be it too large: a tiny MTU must not stop progress.
+    /// The caller includes at least one element, even if it is too large: a tiny MTU must not stop progress.
     pub(crate) fn room(&self, id: InterfaceId, fixed: usize) -> usize {
         let interface = self.interfaces.get(&id);
         let link = interface.and_then(|interface| interface.active_link());

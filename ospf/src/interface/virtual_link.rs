@@ -1,5 +1,5 @@
-//! Virtual links as interfaces (RFC 2328 §15): unnumbered point-to-point links of the backbone that are up while the calculation finds
-//! the far end in their transit area. Their packets are routed through that area, the first step over one of its interfaces.
+//! Virtual links as interfaces (RFC 2328 §15): unnumbered point-to-point links of the backbone that are up while the calculation finds a
+//! path to the far end in the transit area. Their packets are routed through that area, and leave over one of its interfaces.
 
 use std::net::Ipv4Addr;
 
@@ -11,7 +11,7 @@ use crate::route::{VirtualEnd, VirtualLinkObstacle};
 use crate::state::engine::Engine;
 use crate::state::interface::{FarEnd, Interface, Link};
 
-/// What a virtual link's packets may have, IP header included: routers on the way do not say what they can carry (§A.1).
+/// The largest packet on a virtual link, IP header included: the MTUs of the links on the path are not known (§A.1).
 const MTU: u16 = 576;
 
 impl Interface {
@@ -20,7 +20,7 @@ impl Interface {
         matches!(self.config.network, NetworkType::VirtualLink { .. })
     }
 
-    /// What is configured of a virtual link of the backbone.
+    /// The configuration of a virtual link, if it belongs to the backbone.
     pub(crate) fn virtual_end(&self) -> Option<VirtualEnd> {
         match self.config.network {
             NetworkType::VirtualLink { transit_area, far_end } if self.config.area == AreaId::BACKBONE => {
@@ -30,7 +30,7 @@ impl Interface {
         }
     }
 
-    /// The other end of a virtual link, while it can be reached.
+    /// The address of a virtual link's far end, while it can be reached.
     pub(crate) fn virtual_far_address(&self) -> Option<Ipv4Addr> {
         self.far_end.map(|path| path.far_address)
     }
@@ -42,7 +42,7 @@ impl Interface {
 }
 
 impl Engine {
-    /// Routes were calculated: virtual links go up, down, or another way (§15, §16.1 (4)).
+    /// Brings virtual links up, down, or to another path after a calculation of routes (§15, §16.1 (4)).
     pub(crate) fn review_virtual_links(&mut self) {
         let virtual_links = self.interfaces.iter().filter_map(|(&id, interface)| Some((id, interface.virtual_end()?)));
         let reached: Vec<_> = virtual_links.map(|(id, end)| (id, self.far_end(end))).collect();
@@ -51,7 +51,7 @@ impl Engine {
         }
     }
 
-    /// How the far end of a virtual link is reached, as last calculated.
+    /// How the far end of a virtual link is reached, by the last calculation.
     fn far_end(&self, end: VirtualEnd) -> Option<FarEnd> {
         // §6, §15: "virtual links cannot be configured through stub areas", nor through the backbone itself.
         let transit = self.config.area_kind(end.transit_area).external_routing() == ExternalRouting::AsExternal;
@@ -63,7 +63,7 @@ impl Engine {
         Some(FarEnd { way_out: path.interface, address, far_address: path.address, cost: path.cost })
     }
 
-    /// What is in the way of a virtual link that is down.
+    /// Why a virtual link is down.
     pub(crate) fn obstacle(&self, interface: &Interface) -> Option<VirtualLinkObstacle> {
         let end = interface.virtual_end().filter(|_| interface.far_end.is_none())?;
         Some(self.calculation.latest.obstacle(end))
@@ -93,16 +93,16 @@ impl Engine {
         }
     }
 
-    /// The virtual link that a packet of the backbone belongs to which came on an interface of another area (§8.2): through that area, from
-    /// the far end.
+    /// The virtual link to which a packet of the backbone belongs that arrived on an interface of another area (§8.2): the one through that
+    /// area to the sender.
     pub(crate) fn virtual_link_of(&self, arrived_in: AreaId, sender: RouterId) -> Option<InterfaceId> {
         let network = NetworkType::VirtualLink { transit_area: arrived_in, far_end: sender };
         let found = self.interfaces.iter().find(|(_, interface)| interface.config.network == network);
         found.filter(|(_, interface)| interface.active_link().is_some()).map(|(&id, _)| id)
     }
 
-    /// Whether a packet of a virtual link comes from its far end: from an address that the far end's Router-LSA in the transit area has.
-    /// Which of them it sends from is decided by its own way here, which need not be ours back.
+    /// Checks that a packet of a virtual link comes from its far end: from an address in the far end's Router-LSA of the transit area.
+    /// Which of these addresses it uses depends on its own path to this router, which may differ from ours to it.
     pub(crate) fn is_from_far_end(&self, id: InterfaceId, source: Ipv4Addr) -> Result<(), Refusal> {
         let end = self.interfaces.get(&id).and_then(Interface::virtual_end);
         let path = end.and_then(|end| self.calculation.latest.virtual_links().get(&end));

@@ -1,12 +1,12 @@
-//! The election of the designated router and its backup (RFC 2328 §9.4), as a function of what is declared.
+//! The election of the designated router and its backup (RFC 2328 §9.4), as a function of the routers' declarations.
 //!
-//! It knows no interface: what an outcome means for one is [`crate::interface::machinery`]'s.
+//! It does not depend on interfaces: [`crate::interface::machinery`] applies the outcome to an interface.
 
 use std::net::Ipv4Addr;
 
 use crate::ids::RouterId;
 
-/// A network's designated router and its backup, by their addresses there.
+/// The designated router and the backup of a network, by their addresses there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Designated {
     pub(crate) router: Option<Ipv4Addr>,
@@ -14,14 +14,14 @@ pub(crate) struct Designated {
 }
 
 impl Designated {
-    /// As it stands in hellos, where 0.0.0.0 is nobody.
+    /// Reads the fields of a hello, where 0.0.0.0 means that there is none.
     pub(crate) fn from_hello(router: Ipv4Addr, backup: Ipv4Addr) -> Self {
         let some = |address: Ipv4Addr| Some(address).filter(|address| !address.is_unspecified());
         Self { router: some(router), backup: some(backup) }
     }
 }
 
-/// One router on the network, as its hellos show it.
+/// A router on the network, as its hellos describe it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) router_id: RouterId,
@@ -29,7 +29,7 @@ pub(crate) struct Candidate {
     pub(crate) address: Ipv4Addr,
     /// Router Priority; 0 = not eligible.
     pub(crate) priority: u8,
-    /// Whom its hellos name.
+    /// The designated router and backup that its hellos name.
     pub(crate) declared: Designated,
 }
 
@@ -42,30 +42,33 @@ impl Candidate {
         self.declared.backup == Some(self.address)
     }
 
-    /// The higher priority wins, then the higher router id.
+    /// Ranks candidates: by priority, then by router id.
     fn rank(&self) -> (u8, RouterId) {
         (self.priority, self.router_id)
     }
 }
 
-/// Elects among `own` router, whose declaration is what was elected before, and the neighbours that it has bidirectional communication
-/// with. What was elected before stands as long as its holders declare it: nobody is preempted.
+/// Elects the designated router and backup among `own` router and the neighbours with which it has bidirectional communication. The
+/// declaration of `own` is the previous outcome. Elected routers keep their roles as long as they declare them: there is no preemption.
 pub(crate) fn elect(own: Candidate, neighbors: &[Candidate]) -> Designated {
-    debug_assert!(neighbors.iter().all(|neighbor| neighbor.address != own.address), "our address is ours alone");
+    debug_assert!(
+        neighbors.iter().all(|neighbor| neighbor.address != own.address),
+        "no neighbour has this router's address"
+    );
     let before = own.declared;
     let first = elect_once(own, neighbors);
-    // §9.4 (4): "If Router X is now newly the Designated Router or newly the Backup Designated Router, or is now no longer" either of
-    // them, "repeat steps 2 and 3": so that no router is both.
+    // §9.4 (4): "If Router X is now newly the Designated Router or newly the Backup Designated Router, or is now no longer" either of them,
+    // "repeat steps 2 and 3": so that no router is both.
     let holds =
         |designated: Designated| (designated.router == Some(own.address), designated.backup == Some(own.address));
     let outcome =
         if holds(first) == holds(before) { first } else { elect_once(Candidate { declared: first, ..own }, neighbors) };
-    // Another router may be seen in both places until its next hello says which is its own.
-    debug_assert!(holds(outcome) != (true, true), "nobody is his own backup");
+    // Another router may appear in both roles until its next hello declares one of them.
+    debug_assert!(holds(outcome) != (true, true), "no router is its own backup");
     outcome
 }
 
-/// Steps (2) and (3).
+/// Steps (2) and (3) of §9.4.
 fn elect_once(own: Candidate, neighbors: &[Candidate]) -> Designated {
     let eligible = || std::iter::once(&own).chain(neighbors).filter(|candidate| candidate.priority > 0);
     // (2): "only those routers ... that have not declared themselves to be Designated Router are eligible".
@@ -88,7 +91,7 @@ mod tests {
         Ipv4Addr::from(0x0a00_0000 + id)
     }
 
-    /// A router with this id and priority that names these as designated router and backup; 0 = nobody.
+    /// A router with this id and priority that declares these as designated router and backup; 0 = none.
     fn router(id: u32, priority: u8, dr: u32, bdr: u32) -> Candidate {
         let declared = Designated {
             router: Some(address(dr)).filter(|_| dr != 0),
@@ -97,7 +100,7 @@ mod tests {
         Candidate { router_id: RouterId(id), address: address(id), priority, declared }
     }
 
-    /// Who is elected, by router id; 0 = nobody.
+    /// The elected routers, by router id; 0 = none.
     fn elected(own: Candidate, neighbors: &[Candidate]) -> (u32, u32) {
         let number = |address: Option<Ipv4Addr>| address.map_or(0, |address| u32::from(address) - 0x0a00_0000);
         let Designated { router, backup } = elect(own, neighbors);
@@ -108,7 +111,8 @@ mod tests {
     fn at_the_end_of_waiting_the_highest_becomes_the_designated_router_and_the_next_its_backup() {
         let others = [router(1, 1, 0, 0), router(2, 1, 0, 0)];
         assert_eq!(elected(router(3, 1, 0, 0), &others), (3, 2));
-        // The view of the others: they elect 3 for both at first, and learn from its hellos that it is the designated router only.
+        // From the view of the others: at first they elect 3 for both roles, and learn from its hellos that it is the designated router
+        // only.
         assert_eq!(elected(router(1, 1, 0, 0), &[router(2, 1, 0, 0), router(3, 1, 3, 2)]), (3, 2));
         assert_eq!(elected(router(2, 1, 0, 0), &[router(1, 1, 0, 0), router(3, 1, 3, 2)]), (3, 2));
     }
@@ -122,7 +126,7 @@ mod tests {
     #[test]
     fn the_backup_is_promoted_when_the_designated_router_dies_and_a_new_backup_is_found() {
         assert_eq!(elected(router(2, 1, 3, 2), &[router(1, 1, 3, 2)]), (2, 1));
-        // A bystander sees it in both places until its hello says that it is the designated router.
+        // Another router sees it in both roles until its hello declares that it is the designated router.
         assert_eq!(elected(router(1, 1, 3, 2), &[router(2, 1, 3, 2)]), (2, 2));
         assert_eq!(elected(router(1, 1, 3, 2), &[router(2, 1, 2, 1)]), (2, 1));
         assert_eq!(elected(router(1, 1, 3, 2), &[router(2, 1, 2, 0)]), (2, 1));
@@ -132,7 +136,7 @@ mod tests {
     fn a_router_with_a_higher_priority_preempts_nobody() {
         let present = [router(1, 1, 1, 2), router(2, 1, 1, 2)];
         assert_eq!(elected(router(9, 255, 0, 0), &present), (1, 2));
-        // Nor one that is not the backup when only that place is taken.
+        // It does not replace the backup either, and does not become the backup while there is one.
         assert_eq!(elected(router(1, 1, 1, 2), &[router(2, 1, 1, 2), router(9, 255, 1, 2)]), (1, 2));
     }
 
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn of_two_that_say_they_are_the_designated_router_the_higher_is() {
-        // Two parts of a network meet.
+        // Two parts of a network are joined.
         let other_part = [router(4, 1, 4, 3), router(3, 1, 4, 3)];
         assert_eq!(elected(router(2, 1, 2, 1), &[router(1, 1, 2, 1), other_part[0], other_part[1]]), (4, 3));
         assert_eq!(elected(router(4, 1, 4, 3), &[router(2, 1, 2, 1), router(1, 1, 2, 1), other_part[1]]), (4, 3));
@@ -171,10 +175,10 @@ mod tests {
 
     #[test]
     fn the_election_is_repeated_for_a_router_that_is_newly_elected() {
-        // The first round makes 3 both; the repetition finds it claiming to be the designated router and takes another backup.
+        // The first round gives 3 both roles; in the repetition 3 claims to be the designated router, and another backup is elected.
         let others = [router(1, 5, 0, 0), router(2, 4, 0, 0)];
         assert_eq!(elected(router(3, 9, 0, 0), &others), (3, 1));
-        // It does not for a router that only looks on: 3 stays both until its own hello says otherwise.
+        // The election is not repeated for a router that is not elected: it sees 3 in both roles until the next hello of 3.
         let seen = elect_once(router(1, 5, 0, 0), &[router(2, 4, 0, 0), router(3, 9, 0, 0)]);
         assert_eq!(seen.router, seen.backup);
     }

@@ -1,23 +1,23 @@
-//! The interface machine (RFC 2328 §9.1 to §9.3): state and event give the next state, or that a designated router is to be elected. It
-//! does nothing itself, and what an election gives is [`crate::machine::dr_election`]'s.
+//! The interface state machine (RFC 2328 §9.1 to §9.3): state and event give the next state, or require an election. It has no side
+//! effects; the election is in [`crate::machine::dr_election`].
 
 use std::fmt;
 
 use crate::config::{InterfaceConfig, NetworkType};
 
-/// Interface states (RFC 2328 §9.1), and one for interfaces that are advertised only.
+/// Interface states (RFC 2328 §9.1), and one for interfaces that are only advertised.
 ///
-/// Loopback is not among them: it is entered by LoopInd only, an indication that no Linux link gives.
+/// The state Loopback is left out: only LoopInd leads to it, an indication that no Linux link gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum InterfaceState {
-    /// No packet is sent or taken, nothing is advertised.
+    /// No packet is sent or received, and nothing is advertised.
     Down,
-    /// The network is advertised, no packet is sent or taken.
+    /// The network is advertised, but no packet is sent or received.
     Passive,
-    /// Looking for the designated routers that there may be.
+    /// The router waits to learn whether there is a designated router or backup.
     Waiting,
-    /// Operational, and no designated router is elected here.
+    /// Operational, on a network without a designated router.
     PointToPoint,
     /// Another router is the designated router, and this one is not its backup.
     DrOther,
@@ -48,23 +48,23 @@ impl InterfaceState {
     }
 }
 
-/// What can happen to an interface (RFC 2328 §9.2); UnloopInd and LoopInd do not occur.
+/// Interface events (RFC 2328 §9.2); UnloopInd and LoopInd do not occur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum InterfaceEvent {
-    /// The link below is up.
+    /// The underlying link is up.
     InterfaceUp,
-    /// RouterDeadInterval has passed in Waiting.
+    /// RouterDeadInterval has passed in state Waiting.
     WaitTimer,
-    /// In Waiting a neighbour said that it is the backup, or the designated router without one.
+    /// In state Waiting, a neighbour declared itself the backup, or the designated router without a backup.
     BackupSeen,
-    /// Something that the election depends on has changed with a neighbour.
+    /// A change of a neighbour may change the outcome of the election.
     NeighborChange,
-    /// The link below is down.
+    /// The underlying link is down.
     InterfaceDown,
 }
 
 impl InterfaceEvent {
-    /// The RFC's word for it.
+    /// The event's name in the RFC.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::InterfaceUp => "InterfaceUp",
@@ -76,16 +76,16 @@ impl InterfaceEvent {
     }
 }
 
-/// The outcome of an event.
+/// The effect of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// This state is entered.
+    /// The interface enters this state.
     Become(InterfaceState),
-    /// The election decides between DROther, Backup and DR (§9.4).
+    /// The election decides between the states DROther, Backup and DR (§9.4).
     Elect,
 }
 
-/// The state that InterfaceUp leads to (§9.3).
+/// The state to which InterfaceUp leads (§9.3).
 pub(crate) fn opening(config: &InterfaceConfig) -> InterfaceState {
     match config.network {
         _ if config.passive => InterfaceState::Passive,
@@ -98,7 +98,7 @@ pub(crate) fn opening(config: &InterfaceConfig) -> InterfaceState {
     }
 }
 
-/// What `event` does to an interface in `state` whose opening state is `opening`; `None` = nothing.
+/// The effect of `event` on an interface in `state` for which InterfaceUp leads to `opening`; `None` = no effect.
 ///
 /// ```text
 ///                 InterfaceUp, passive  +-------+
@@ -132,7 +132,7 @@ pub(crate) fn transition(state: InterfaceState, event: InterfaceEvent, opening: 
         (E::WaitTimer | E::BackupSeen, S::Waiting) => Some(Step::Elect),
         (E::WaitTimer | E::BackupSeen, S::Down | S::Passive | S::PointToPoint | S::DrOther | S::Backup | S::Dr) => None,
 
-        // In Waiting nobody is elected, however much the neighbours change.
+        // There is no election in state Waiting, even if neighbours change.
         (E::NeighborChange, S::DrOther | S::Backup | S::Dr) => Some(Step::Elect),
         (E::NeighborChange, S::Down | S::Passive | S::Waiting | S::PointToPoint) => None,
 

@@ -1,5 +1,5 @@
-//! The state machines and decisions of RFC 2328 as functions of values: neighbours (§10.3), interfaces (§9.3), the election of designated
-//! routers (§9.4), and the delay of route calculation (RFC 8405).
+//! The state machines and decisions of the RFCs as pure functions: neighbours (RFC 2328 §10.3), interfaces (§9.3), the election of
+//! designated routers (§9.4), and the delay of route calculation (RFC 8405).
 
 pub(crate) mod dr_election;
 pub(crate) mod interface;

@@ -1,51 +1,51 @@
-//! The neighbour machine (RFC 2328 §10.1 to §10.4): state and event give the next state and what to do. It does nothing itself.
+//! The neighbour state machine (RFC 2328 §10.1 to §10.4): state and event give the next state and the actions. It has no side effects.
 
-/// What can happen to a neighbour (RFC 2328 §10.2).
+/// Neighbour events (RFC 2328 §10.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NeighborEvent {
     /// A hello was received from the neighbour.
     HelloReceived,
-    /// Hellos are sent to a configured neighbour from now on (NBMA networks only).
+    /// Hellos are now sent to a configured neighbour (NBMA networks only).
     Start,
     /// The neighbour's hello lists this router.
     TwoWayReceived {
-        /// What §10.4 says of it.
+        /// Whether §10.4 requires an adjacency.
         adjacency: Adjacency,
     },
-    /// It is to be decided again whether there is to be an adjacency.
+    /// Whether an adjacency is required has to be decided again.
     AdjOk {
-        /// What §10.4 says now.
+        /// Whether §10.4 requires an adjacency now.
         adjacency: Adjacency,
     },
-    /// Master, slave and the first sequence number are settled.
+    /// Master, slave and the first DD sequence number have been negotiated.
     NegotiationDone,
-    /// Both have described their whole database; `complete` if there is nothing to request.
+    /// Both routers have described their whole database.
     ExchangeDone {
-        /// The link state request list is empty.
+        /// Whether the link state request list is empty.
         complete: bool,
     },
-    /// An LSA was requested that is not in the database.
+    /// The neighbour requested an LSA that is not in the database.
     BadLsReq,
-    /// All that was requested has come.
+    /// All requested LSAs have arrived.
     LoadingDone,
-    /// A Database Description does not fit the ones before.
+    /// A Database Description does not match the previous ones.
     SeqNumberMismatch,
-    /// The master of the exchange has not described its database for long (not in the RFC).
+    /// The master of the exchange has sent no Database Description for a long time (not in the RFC).
     MasterSilent,
-    /// The adjacency has not come forward for long (not in the RFC).
+    /// The adjacency has made no progress for a long time (not in the RFC).
     Stalled,
     /// The neighbour's hello does not list this router.
     OneWayReceived,
     /// The neighbour is gone for good.
     KillNbr,
-    /// No hello for RouterDeadInterval.
+    /// No hello was received for RouterDeadInterval.
     InactivityTimer,
-    /// The link below is down.
+    /// The underlying link is down.
     LlDown,
 }
 
-/// Whether there is to be an adjacency with a neighbour (RFC 2328 §10.4): always where no designated router is elected, and elsewhere only
-/// between the designated router or its backup and everybody else.
+/// Whether an adjacency with a neighbour is required (RFC 2328 §10.4): always on networks without a designated router; elsewhere only if
+/// this router or the neighbour is the designated router or the backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Adjacency {
     Wanted,
@@ -53,7 +53,7 @@ pub(crate) enum Adjacency {
 }
 
 impl NeighborEvent {
-    /// The RFC's word for it.
+    /// The event's name in the RFC.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::HelloReceived => "HelloReceived",
@@ -75,31 +75,31 @@ impl NeighborEvent {
     }
 }
 
-/// What goes with a transition, in the order in which it is done.
+/// An action of a transition. The actions are executed in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Send the neighbour a hello though nothing has been heard of it, and start the Inactivity Timer.
+    /// Send a hello to a neighbour from which nothing has been received, and start the Inactivity Timer.
     Attempt,
-    /// Start the Inactivity Timer, or start it again.
+    /// Start or restart the Inactivity Timer.
     AwaitHello,
     /// Empty the retransmission, summary and request lists, and stop their timers.
     ClearLists,
-    /// Declare ourselves master and send the first Database Description.
+    /// Declare this router master and send the first Database Description.
     Negotiate,
-    /// List the database in the summary list.
+    /// Put the database on the database summary list.
     Summarize,
     /// Forget the neighbour.
     Forget,
 }
 
-/// The outcome of an event.
+/// The effect of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Transition {
     pub(crate) next: NeighborState,
     pub(crate) actions: &'static [Action],
 }
 
-/// What `event` does to a neighbour in `state` (RFC 2328 §10.3); `None` = nothing.
+/// The effect of `event` on a neighbour in `state` (RFC 2328 §10.3); `None` = no effect.
 ///
 /// ```text
 ///                                  +----+     Start      +-------+
@@ -139,7 +139,7 @@ pub(crate) fn transition(state: NeighborState, event: NeighborEvent) -> Option<T
     use NeighborEvent as E;
     use NeighborState as S;
     let (next, actions): (_, &'static [Action]) = match (event, state) {
-        // RFC 2328 §10.3: the states of the table, event by event.
+        // RFC 2328 §10.3: the state table, event by event.
         (E::HelloReceived, S::Down | S::Attempt) => (S::Init, &[Action::AwaitHello]),
         (E::HelloReceived, S::Init | S::TwoWay | S::ExStart | S::Exchange | S::Loading | S::Full) => {
             (state, &[Action::AwaitHello])
@@ -148,7 +148,7 @@ pub(crate) fn transition(state: NeighborState, event: NeighborEvent) -> Option<T
         (E::Start, S::Down) => (S::Attempt, &[Action::Attempt]),
         (E::Start, _) => return None,
 
-        // §10.4 decides whether 2-Way is passed through at once.
+        // §10.4 decides whether state 2-Way is skipped.
         (E::TwoWayReceived { adjacency: Adjacency::Wanted }, S::Init) => (S::ExStart, &[Action::Negotiate]),
         (E::TwoWayReceived { adjacency: Adjacency::Unwanted }, S::Init) => (S::TwoWay, &[]),
         (
@@ -187,7 +187,7 @@ pub(crate) fn transition(state: NeighborState, event: NeighborEvent) -> Option<T
         (E::Stalled, S::ExStart | S::Exchange | S::Loading) => (S::ExStart, &[Action::ClearLists, Action::Negotiate]),
         (E::Stalled, S::Down | S::Attempt | S::Init | S::TwoWay | S::Full) => return None,
 
-        // The Inactivity Timer goes on: a hello did come.
+        // The Inactivity Timer is not changed, because a hello was received.
         (E::OneWayReceived, S::TwoWay | S::ExStart | S::Exchange | S::Loading | S::Full) => {
             (S::Init, &[Action::ClearLists])
         }
@@ -208,7 +208,7 @@ mod tests {
 
     const STATES: [S; 8] = [S::Down, S::Attempt, S::Init, S::TwoWay, S::ExStart, S::Exchange, S::Loading, S::Full];
 
-    /// For each event the state it leads to from each of `STATES`; `None` where it does nothing.
+    /// For each event, the state to which it leads from each of `STATES`; `None` where it has no effect.
     #[test]
     fn the_whole_transition_table_is_that_of_the_rfc() {
         let none = None;
@@ -288,18 +288,18 @@ mod tests {
     }
 }
 
-/// Neighbour states (RFC 2328 §10.1), in order.
+/// Neighbour states (RFC 2328 §10.1), in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NeighborState {
-    /// Nothing heard.
+    /// Nothing was received from the neighbour recently.
     Down,
-    /// NBMA only: hellos are sent to it though nothing has been heard.
+    /// NBMA only: hellos are sent to the neighbour, but nothing was received from it recently.
     Attempt,
-    /// Its hello was heard, ours is not known to have been.
+    /// A hello of the neighbour was received that does not list this router.
     Init,
-    /// Both hear each other.
+    /// Communication is bidirectional: the neighbour's hello lists this router.
     TwoWay,
-    /// Master and slave are being settled.
+    /// Master and slave are being negotiated.
     ExStart,
     /// Databases are being described.
     Exchange,

@@ -1,6 +1,7 @@
-//! How long a calculation of routes is put off (RFC 8405): not at all after a quiet time, ever longer while changes go on coming.
+//! The delay of route calculation (RFC 8405): the first change after a quiet time is not delayed, or only shortly; further changes are
+//! delayed longer the longer they continue.
 //!
-//! It is the machine alone; what is a change, and what is calculated, is for [`crate::calculation::schedule`] to know.
+//! This is the state machine only: [`crate::calculation::schedule`] decides what is a change, and what is calculated.
 //!
 //! ```text
 //!                      +-------------------+
@@ -40,10 +41,10 @@ use crate::time::Instant;
 /// The states of RFC 8405 §5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum SpfState {
-    /// No change for HOLDDOWN_INTERVAL.
+    /// There was no change for HOLDDOWN_INTERVAL.
     #[default]
     Quiet,
-    /// A change came lately: others that belong to it are awaited for a short time.
+    /// The first change was a short time ago: further changes that belong to it are awaited.
     ShortWait,
     /// Changes have been coming for longer than TIME_TO_LEARN_INTERVAL.
     LongWait,
@@ -59,7 +60,7 @@ impl std::fmt::Display for SpfState {
     }
 }
 
-/// The machine. Two of its three timers do nothing but lead to another state, so they are looked at when somebody asks, and wake nobody.
+/// The state machine. Two of its three timers only change the state. They need not fire: the state is computed when it is asked for.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct SpfBackoff {
     /// SPF_TIMER: when the next calculation is due.
@@ -67,17 +68,17 @@ pub(crate) struct SpfBackoff {
     waiting: Option<Waiting>,
 }
 
-/// Since a change after a quiet time.
+/// The timers that a change after a quiet time has started.
 #[derive(Debug, Clone, Copy, Hash)]
 struct Waiting {
-    /// LEARN_TIMER.
+    /// When LEARN_TIMER expires.
     learned: Instant,
-    /// HOLDDOWN_TIMER.
+    /// When HOLDDOWN_TIMER expires.
     held_down: Instant,
 }
 
 impl SpfBackoff {
-    /// The state at `now`, timers that have expired by then taken into account.
+    /// The state at `now`, with all timers that have expired by then.
     pub(crate) fn state(&self, now: Instant) -> SpfState {
         match self.waiting {
             None => SpfState::Quiet,
@@ -89,7 +90,7 @@ impl SpfBackoff {
         }
     }
 
-    /// An IGP event at `now`; gives when the calculation is due.
+    /// Handles an IGP event at `now`; returns when the calculation is due.
     pub(crate) fn note_change(&mut self, now: Instant, delays: &SpfDelay) -> Instant {
         let state = self.state(now);
         let held_down = now + delays.holddown;
@@ -106,17 +107,17 @@ impl SpfBackoff {
         *self.due.get_or_insert(now + delay)
     }
 
-    /// A calculation that waits for nothing.
+    /// Makes a calculation due at once.
     pub(crate) fn at_once(&mut self, now: Instant) {
         self.due = Some(now);
     }
 
-    /// When the next calculation is due, if one is.
+    /// When the next calculation is due, if any.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Whether a calculation is due at `now`; if so it is taken for done (transitions 7 to 9).
+    /// Whether a calculation is due at `now`; if so, it counts as done (transitions 7 to 9).
     pub(crate) fn take_due(&mut self, now: Instant) -> bool {
         let due = self.due.is_some_and(|due| due <= now);
         if due {
@@ -147,7 +148,7 @@ mod tests {
     fn each_change_of_a_storm_is_put_off_as_the_rfcs_machine_says() {
         use SpfState::{LongWait, Quiet, ShortWait};
         let mut backoff = SpfBackoff::default();
-        // When a change comes, the state before it, when the calculation is due then.
+        // When a change occurs, the state before it, and when the calculation is due.
         let table = [
             (100, Quiet, 110),
             (105, ShortWait, 110),
@@ -157,10 +158,10 @@ mod tests {
             (1149, LongWait, 1649),
             (1200, LongWait, 1649),
             (4000, LongWait, 4500),
-            // HOLDDOWN_TIMER started with the last.
+            // HOLDDOWN_TIMER started with the last change.
             (6999, LongWait, 7499),
             (9999, Quiet, 10_009),
-            // Quiet from SHORT_WAIT, too: the learn timer does not go on.
+            // From SHORT_WAIT to QUIET, too: the learn timer does not continue.
             (13_000, Quiet, 13_010),
             (13_100, ShortWait, 13_150),
         ];

@@ -1,27 +1,27 @@
-//! How often packets are answered at once. Whoever sends many gets the first few answers without delay, as routers that come up together
-//! need them; the others wait for a timer that runs anyway, so that no sender, and no circle of routers that answer each other, makes this
-//! router send as fast as a link can carry.
+//! Limits on how often packets are answered at once. The first few answers of a time window are sent without delay, as routers that come up
+//! together need them. Further answers wait for a timer that runs anyway. So no sender, and no loop of routers that answer each other, can
+//! make this router send as fast as a link can carry.
 
 use std::time::Duration;
 
 use crate::time::Instant;
 
-/// Hellos sent at once in answer to others, in [`HELLO_WINDOW`].
+/// Hellos sent at once in answer to others within [`HELLO_WINDOW`].
 pub(crate) const HELLO_ANSWERS: u32 = 4;
 
 pub(crate) const HELLO_WINDOW: Duration = Duration::from_millis(100);
 
-/// Database Descriptions sent to a neighbour at once in RxmtInterval: those that negotiate, the first of an exchange, and repeated ones. The
-/// others of an exchange are not counted: each is the answer to one that had to come first.
+/// Database Descriptions sent to a neighbour at once within RxmtInterval: those that negotiate, the first of an exchange, and repeated
+/// ones. The others of an exchange are not counted, because each answers one that had to come first.
 pub(crate) const DESCRIPTION_ANSWERS: u32 = 8;
 
-/// Packets of direct acknowledgements on an interface in [`ACKNOWLEDGMENT_WINDOW`]; beyond them acknowledgements are delayed, so that many
-/// go in one packet.
+/// Packets of direct acknowledgements sent on an interface within [`ACKNOWLEDGMENT_WINDOW`]. Further acknowledgements are delayed, so that
+/// many of them share a packet.
 pub(crate) const ACKNOWLEDGMENT_ANSWERS: u32 = 16;
 
 pub(crate) const ACKNOWLEDGMENT_WINDOW: Duration = Duration::from_millis(100);
 
-/// Answers given in a window of time.
+/// Counts the answers given in a time window.
 #[derive(Debug, Clone, Copy, Default, Hash)]
 pub(crate) struct Answers {
     since: Instant,
@@ -29,7 +29,7 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Whether one more may be given now, of so many in a window; if so, it is counted.
+    /// Whether one more answer may be given now, of at most `most` in a window. If it may, it is counted.
     pub(crate) fn may_answer(&mut self, now: Instant, most: u32, window: Duration) -> bool {
         if now.saturating_since(self.since) >= window {
             *self = Self { since: now, given: 0 };

@@ -1,35 +1,35 @@
-//! The routing table, what has changed since it was calculated, and the calculation under way.
+//! The routing table, the changes since it was calculated, and the calculation under way.
 
 use crate::machine::spf_delay::SpfBackoff;
 use crate::route::{Affected, Calculation, Changes, Parts};
 
-/// To so many destinations inside the AS at the most paths are calculated one by one.
+/// The most destinations inside the AS whose paths are calculated one by one.
 pub(crate) const MAX_PARTIAL: usize = 256;
 
-/// So many changed destinations outside the AS are remembered at the most.
+/// The most changed destinations outside the AS that are remembered.
 pub(crate) const MAX_EXTERNALS: usize = 65_536;
 
-/// When the next calculation is due, and what the last one gave.
+/// When the next calculation is due, and the result of the last one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CalculationState {
     pub(crate) backoff: SpfBackoff,
     pub(crate) latest: Calculation,
-    /// What has changed since its beginning.
+    /// What has changed since the last calculation began.
     pub(crate) pending: Consequence,
-    /// The calculation that is under way: paths inside the AS are those of `latest`, routes are not yet.
+    /// The calculation under way: `latest` already has its paths inside the AS, but not its routes.
     pub(crate) pass: Option<Pass>,
-    /// Number of calculations that were begun so far.
+    /// Number of calculations begun so far.
     pub(crate) runs: u64,
-    /// How many of these looked at a few destinations only.
+    /// Number of these that calculated a few destinations only.
     pub(crate) partial_runs: u64,
 }
 
-/// What a change in the databases does to routes, or several together do.
+/// The effect of one or several database changes on routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Consequence {
-    /// Any of them may be another one.
+    /// Any route may change.
     Anything,
-    /// Those that these parts of a calculation give; none at all if there are none.
+    /// The routes that these parts of a calculation produce; if there are no parts, none.
     Parts(Parts),
 }
 
@@ -53,7 +53,7 @@ impl Consequence {
     }
 }
 
-/// Where it stands.
+/// How far a calculation has come.
 #[derive(Debug, Clone)]
 pub(crate) struct Pass {
     pub(crate) affected: Affected,
@@ -69,11 +69,11 @@ pub(crate) enum Stage {
     PutOut,
 }
 
-/// What a pass may have changed.
+/// The routes that a pass may have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Paths inside the AS, on which more depends than routes.
+    /// Paths inside the AS, on which not only routes depend.
     Inside,
-    /// Routes to destinations outside the AS alone.
+    /// Only routes to destinations outside the AS.
     Externals,
 }

@@ -1,25 +1,25 @@
-//! What an interface has seen, in numbers that only grow.
+//! Counters of an interface, which only grow.
 
 use std::collections::BTreeMap;
 
 use crate::refusal::{LsaRefusal, Refusal};
 
-/// What an interface has seen.
+/// Counters of an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Packets taken, by packet type less one.
+    /// Packets accepted, by packet type minus one.
     pub received: [u64; 5],
-    /// Packets sent, by packet type less one.
+    /// Packets sent, by packet type minus one.
     pub sent: [u64; 5],
-    /// Packets refused; malformed ones by kind, their offset left out.
+    /// Packets refused, by reason; malformed ones by kind, without the offset.
     pub refused: BTreeMap<Refusal, u64>,
-    /// LSAs refused that came in good packets, in the same way.
+    /// LSAs refused in packets that were accepted, by reason in the same way.
     pub lsa_refused: BTreeMap<LsaRefusal, u64>,
-    /// LSAs that came within MinLSArrival of the instance before and were kept until then.
+    /// LSAs that arrived within MinLSArrival of the previous instance and were kept until that time had passed.
     pub lsa_early: u64,
-    /// LSAs that were sent again because no acknowledgement came.
+    /// LSAs that were retransmitted because they were not acknowledged.
     pub retransmitted: u64,
-    /// How often a neighbour did not come forward ([`crate::Event::Stalled`]).
+    /// How often a neighbour made no progress ([`crate::Event::Stalled`]).
     pub stalled: u64,
 }
 

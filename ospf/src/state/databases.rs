@@ -1,6 +1,6 @@
 //! All link state databases of a router: one for each flooding domain (RFC 2328 §12.2, RFC 5250 §3).
 //!
-//! It finds the database that an LSA belongs in; what is in them is for other chapters to decide.
+//! It finds the database to which an LSA belongs; other modules decide what is in the databases.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -9,14 +9,14 @@ use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, LsaPlace, Scope};
 use crate::state::lsdb::{Entry, Lsdb};
 use crate::time::Instant;
 
-/// The databases.
+/// All databases of this router, by flooding domain.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Databases {
     by_domain: BTreeMap<Domain, Lsdb>,
 }
 
 impl Databases {
-    /// Where an LSA belongs that comes from, or goes to, an interface of an area; `None` if its type is unknown (§13 (2)).
+    /// The place of an LSA that is received or sent on an interface of an area; `None` if its type is unknown (§13 (2)).
     pub(crate) fn place(key: LsaKey, interface: InterfaceId, area: AreaId) -> Option<LsaPlace> {
         let domain = match key.kind.scope()? {
             Scope::Link => Domain::Link(interface),
@@ -31,17 +31,17 @@ impl Databases {
         self.by_domain.get(&place.domain)?.lookup(place.key)
     }
 
-    /// The database of a domain, if there is something in it.
+    /// The database of a domain, if it contains an LSA.
     pub(crate) fn domain(&self, domain: Domain) -> Option<&Lsdb> {
         self.by_domain.get(&domain)
     }
 
-    /// The database of a domain, made if there is none.
+    /// The database of a domain, created if there is none.
     pub(crate) fn domain_mut(&mut self, domain: Domain) -> &mut Lsdb {
         self.by_domain.entry(domain).or_default()
     }
 
-    /// Takes out an LSA; a link's or an area's database goes with its last.
+    /// Removes an LSA, and its database if it was the last LSA there.
     pub(crate) fn remove(&mut self, place: LsaPlace) {
         if let Some(lsdb) = self.by_domain.get_mut(&place.domain) {
             lsdb.remove(place.key);
@@ -61,13 +61,13 @@ impl Databases {
         self.by_domain.values().map(Lsdb::octets).sum()
     }
 
-    /// Forgets a domain: the interface or the area is not ours any more. Gives what was in it.
+    /// Removes the database of a domain, because this router no longer has the interface or the area. Returns it.
     #[must_use = "a large database is freed in slices"]
     pub(crate) fn forget(&mut self, domain: Domain) -> Option<Lsdb> {
         self.by_domain.remove(&domain)
     }
 
-    /// Forgets everything. Gives what was there.
+    /// Removes all databases, and returns them.
     #[must_use = "large databases are freed in slices"]
     pub(crate) fn forget_all(&mut self) -> impl Iterator<Item = Lsdb> + use<> {
         std::mem::take(&mut self.by_domain).into_values()
@@ -78,8 +78,8 @@ impl Databases {
         self.by_domain.iter().map(|(&domain, lsdb)| (domain, lsdb))
     }
 
-    /// The LSAs of all domains that come after a place, in the order of [`LsaPlace`]; all of them without one. Its work grows with what is
-    /// taken from it.
+    /// The LSAs of all domains after a place, in the order of [`LsaPlace`]; without a place, all LSAs. The work grows with the number of
+    /// items taken from the iterator.
     pub(crate) fn all_after(&self, after: Option<LsaPlace>) -> impl Iterator<Item = (Domain, &Entry)> {
         let first = after.map_or(Bound::Unbounded, |place| Bound::Included(place.domain));
         self.by_domain.range((first, Bound::Unbounded)).flat_map(move |(&domain, lsdb)| {
@@ -93,17 +93,17 @@ impl Databases {
         self.by_domain.values().filter_map(Lsdb::next_expiry).min()
     }
 
-    /// An LSA that has reached MaxAge by `now`: see [`Lsdb::take_expired`].
+    /// Returns an LSA that has reached MaxAge by `now`: see [`Lsdb::take_expired`].
     pub(crate) fn take_expired(&mut self, now: Instant) -> Option<LsaPlace> {
         self.by_domain.iter_mut().find_map(|(&domain, lsdb)| lsdb.take_expired(now).map(|key| LsaPlace { domain, key }))
     }
 
-    /// Whether the LSA at a place has reached MaxAge and has been taken out of use.
+    /// Whether the LSA at a place has reached MaxAge and is no longer used.
     pub(crate) fn is_max_aged(&self, place: LsaPlace) -> bool {
         self.by_domain.get(&place.domain).is_some_and(|lsdb| lsdb.is_max_aged(place.key))
     }
 
-    /// The first LSA at MaxAge, in the order of domains and keys, that comes after a place.
+    /// The first LSA at MaxAge after a place, in the order of domains and keys.
     pub(crate) fn next_max_aged(&self, after: Option<LsaPlace>) -> Option<LsaPlace> {
         let first = after.map_or(Bound::Unbounded, |place| Bound::Included(place.domain));
         let mut lsdbs = self.by_domain.range((first, Bound::Unbounded));
@@ -113,7 +113,7 @@ impl Databases {
         })
     }
 
-    /// The first LSA that does not grow old, in the order of domains and keys, that comes after a place.
+    /// The first LSA with DoNotAge after a place, in the order of domains and keys.
     pub(crate) fn next_do_not_age(&self, after: Option<LsaPlace>) -> Option<LsaPlace> {
         let first = after.map_or(Bound::Unbounded, |place| Bound::Included(place.domain));
         let mut lsdbs = self.by_domain.range((first, Bound::Unbounded));
@@ -123,7 +123,7 @@ impl Databases {
         })
     }
 
-    /// The LSAs of some domains that come after a place, in order. The domains are in order, too.
+    /// The LSAs of some domains after a place, in order. The domains must be sorted, too.
     pub(crate) fn after(
         &self,
         domains: &[Domain],

@@ -1,4 +1,4 @@
-//! What is thrown away as a whole and freed in slices: to free 100,000 LSAs takes longer than one input may.
+//! Large structures that are discarded as a whole and freed in slices: freeing 100,000 LSAs takes longer than one input may take.
 
 use crate::route::Calculation;
 use crate::state::dismantle::Dismantle;
@@ -6,7 +6,7 @@ use crate::state::lsdb::Lsdb;
 use crate::state::originations::Originations;
 use crate::state::timers::Timers;
 
-/// What is to be freed.
+/// The structures that remain to be freed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Debris {
     lsdbs: Vec<Lsdb>,

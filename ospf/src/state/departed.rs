@@ -1,4 +1,4 @@
-//! Instances of LSAs that were removed at MaxAge a short time ago.
+//! LSAs that were removed at MaxAge a short time ago.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,25 +9,26 @@ use crate::state::neighbor::LONGEST_UNDER_WAY;
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaHeader};
 
-/// How long an LSA is remembered.
+/// How long a removed LSA is remembered.
 pub(crate) const MEMORY: Duration = LONGEST_UNDER_WAY;
 
-/// Octets of LSAs that are remembered; beyond, the first to leave is the first to be forgotten.
+/// Octets of LSAs that are remembered; beyond that, the LSA that was removed first is forgotten first.
 pub(crate) const MAX_OCTETS: usize = 1 << 20;
 
-/// What has left lately, in the instance that left.
+/// The LSAs removed recently, in the instance that was removed.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Departed {
     instances: BTreeMap<Remembered, (Instant, Lsa)>,
-    /// The same by time.
+    /// The same instances by time of removal.
     order: BTreeSet<(Instant, Remembered)>,
     octets: usize,
 }
 
-/// Which instance of which LSA.
+/// Identifies an instance: the LSA, and whether it is the first instance.
 pub(crate) type Remembered = (LsaPlace, Nth);
 
-/// Whoever begins anew begins with a first instance, whatever there was before.
+/// Whether an instance has the initial sequence number. A router that has lost its state begins with that number again, whatever it had
+/// originated before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Nth {
     First,
@@ -41,8 +42,8 @@ impl From<SequenceNumber> for Nth {
 }
 
 impl Departed {
-    /// Remembers an LSA at MaxAge, unless a newer instance of it is remembered. One with the last sequence number is not: the next has the
-    /// first (§12.1.6).
+    /// Remembers an LSA at MaxAge, unless a newer instance of it is remembered. An instance with the last sequence number is not
+    /// remembered, because the next instance has the first number (§12.1.6).
     pub(crate) fn note(&mut self, place: LsaPlace, lsa: Lsa, now: Instant) {
         debug_assert!(lsa.header.is_max_age());
         if matches!(place.domain, Domain::Link(_))
@@ -65,13 +66,13 @@ impl Departed {
         }
     }
 
-    /// The highest sequence number in which an LSA has left lately.
+    /// The highest sequence number with which an LSA was removed recently.
     pub(crate) fn sequence(&self, place: LsaPlace, now: Instant) -> Option<SequenceNumber> {
         let later = self.recall((place, Nth::Later), now);
         later.or_else(|| self.recall((place, Nth::First), now)).map(|lsa| lsa.header.sequence)
     }
 
-    /// The LSA that has left lately, in the instance that this one has to be newer than.
+    /// The LSA as removed recently: the instance that one with this header has to be newer than.
     pub(crate) fn lookup(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> Option<&Lsa> {
         let first = || self.recall((place, Nth::First), now);
         match Nth::from(header.sequence) {
@@ -85,7 +86,7 @@ impl Departed {
         (now.saturating_since(*since) < MEMORY).then_some(lsa)
     }
 
-    /// An LSA is in the database again.
+    /// Forgets an LSA that is in the database again.
     pub(crate) fn forget(&mut self, place: LsaPlace) {
         [Nth::First, Nth::Later].into_iter().for_each(|nth| self.forget_one((place, nth)));
     }
@@ -97,18 +98,18 @@ impl Departed {
         }
     }
 
-    /// The database of a domain is gone.
+    /// Forgets the LSAs of a domain whose database is gone.
     pub(crate) fn forget_domain(&mut self, domain: Domain) {
         let gone: Vec<_> = self.instances.keys().filter(|(place, _)| place.domain == domain).copied().collect();
         gone.into_iter().for_each(|which| self.forget_one(which));
     }
 
-    /// The sum is right, and within its bound.
+    /// Checks that the sum of octets is right and within its bound.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let octets: usize = self.instances.values().map(|(_, lsa)| lsa.encoded_len()).sum();
         let bounded = octets == self.octets && octets <= MAX_OCTETS && self.instances.len() == self.order.len();
-        findings.demand(bounded, "what is remembered of LSAs that have left is bounded", || {
-            format!("{octets} octets, noted {}", self.octets)
+        findings.demand(bounded, "the removed LSAs that are remembered are bounded", || {
+            format!("{octets} octets, recorded {}", self.octets)
         });
     }
 }
@@ -143,7 +144,7 @@ mod tests {
         assert_eq!(
             (departed.order.len(), departed.lookup(second.0, &second.1.header, at(13))),
             (2, None),
-            "it has left once"
+            "it is remembered once"
         );
         departed.forget(second.0);
         assert_eq!(departed.lookup(second.0, &second.1.header, at(4)), None);
@@ -153,7 +154,7 @@ mod tests {
         assert_eq!(
             departed.lookup(second.0, &second.1.header, at(20)),
             Some(&second.1),
-            "its earlier leaving counts no more"
+            "only its last removal counts"
         );
         departed.forget_domain(Domain::As);
         assert_eq!(departed.octets, 0);
@@ -170,7 +171,11 @@ mod tests {
         let (_, first) = instance(SequenceNumber::INITIAL);
         let mut departed = Departed::default();
         departed.note(place, later.clone(), at(0));
-        assert_eq!(departed.lookup(place, &first.header, at(1)), None, "it begins anew");
+        assert_eq!(
+            departed.lookup(place, &first.header, at(1)),
+            None,
+            "a first instance is compared with first instances only"
+        );
         departed.note(place, first.clone(), at(1));
         assert_eq!(departed.lookup(place, &first.header, at(2)), Some(&first));
         assert_eq!(departed.lookup(place, &later.header, at(2)), Some(&later));

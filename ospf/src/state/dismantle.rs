@@ -1,7 +1,7 @@
-//! Freeing what is large piece by piece.
+//! Freeing large structures in small steps.
 
-/// Something that is freed piece by piece.
+/// A structure that can be freed in small steps.
 pub(crate) trait Dismantle {
-    /// Frees a few of its parts; `false` if nothing is left.
+    /// Frees a few of its parts; returns `false` if nothing was left.
     fn dismantle(&mut self) -> bool;
 }

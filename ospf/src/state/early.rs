@@ -1,4 +1,4 @@
-//! LSAs that came within MinLSArrival of the instance before (RFC 2328 §13 (5)(a)).
+//! LSAs that arrived within MinLSArrival of the previous instance (RFC 2328 §13 (5)(a)).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use crate::state::findings::Findings;
 use crate::time::Instant;
 use crate::wire::Lsa;
 
-/// Octets of LSAs that are kept, all together: a network of hundreds of routers that all start at once says less than this.
+/// Octets of all LSAs kept. A network of hundreds of routers that all start at once floods less than this.
 pub(crate) const MAX_OCTETS: usize = 1 << 20;
 
-/// What is kept: the newest instance of each LSA.
+/// The LSAs kept: the newest instance of each.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct EarlyArrivals {
     pub(crate) kept: BTreeMap<LsaPlace, Early>,
@@ -21,11 +21,11 @@ pub(crate) struct EarlyArrivals {
 pub(crate) struct Early {
     lsa: Lsa,
     since: Instant,
-    /// Whoever sent this instance: each is answered as if it came from it just then.
+    /// The neighbours that sent this instance: each is answered as if it had sent it at the time of processing.
     pub(crate) from: BTreeSet<NeighborKey>,
 }
 
-/// Whether there was room.
+/// Whether there was room for an LSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
     Yes,
@@ -61,8 +61,8 @@ impl EarlyArrivals {
         Kept::Yes
     }
 
-    /// An adjacency has ended: what came early over it is not taken over the next one, which may be with another router at the same address,
-    /// or in another area. What the neighbour has is described anew.
+    /// Forgets that a neighbour sent LSAs, because its adjacency has ended. Such an LSA must not be accepted over the next adjacency, which
+    /// may be with another router at the same address, or in another area. The neighbour describes again what it has.
     pub(crate) fn forget_sender(&mut self, from: NeighborKey) {
         self.kept.values_mut().for_each(|early| _ = early.from.remove(&from));
     }
@@ -78,15 +78,17 @@ impl EarlyArrivals {
         self.kept.contains_key(&place)
     }
 
-    /// The sum is right, and within its bound.
+    /// Checks that the sum of octets is right and within its bound.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let octets: usize = self.kept.values().map(|early| early.lsa.encoded_len()).sum();
-        findings.demand(octets == self.octets && octets <= MAX_OCTETS, "what came early is bounded", || {
-            format!("{octets} octets, noted {}", self.octets)
-        });
+        findings.demand(
+            octets == self.octets && octets <= MAX_OCTETS,
+            "the LSAs kept for arriving early are bounded",
+            || format!("{octets} octets, recorded {}", self.octets),
+        );
     }
 
-    /// All places of which an instance is kept.
+    /// All LSAs of which an instance is kept.
     pub(crate) fn places(&self) -> impl Iterator<Item = LsaPlace> {
         self.kept.keys().copied()
     }

@@ -1,4 +1,4 @@
-//! The engine: all that a router knows.
+//! The engine: the whole state of a router.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -33,25 +33,25 @@ use crate::time::Instant;
 
 /// An OSPF router.
 ///
-/// Call [`Engine::handle`] with whatever happens, then drain [`Engine::poll_output`], then sleep until [`Engine::next_deadline`] or the
-/// next thing that happens. All time is what the caller says.
+/// Call [`Engine::handle`] for each input, then drain [`Engine::poll_output`], then sleep until [`Engine::next_deadline`] or the next
+/// input. The caller provides all time.
 #[derive(Debug, Clone)]
 pub struct Engine {
     pub(crate) config: Config,
     pub(crate) now: Instant,
     pub(crate) lifecycle: Lifecycle,
-    /// What the driver said of each link, configured or not.
+    /// The last state that the driver reported for each link, configured or not.
     pub(crate) links: BTreeMap<InterfaceId, LinkState>,
     pub(crate) interfaces: BTreeMap<InterfaceId, Interface>,
     pub(crate) databases: Databases,
     pub(crate) originations: Originations,
-    /// Of networks.
+    /// LSAs for networks that should be originated.
     pub(crate) wishes: Wishes,
     pub(crate) opaques: Opaques,
     pub(crate) reachability: Reachability,
     pub(crate) stub_router: StubRouterTimes,
     pub(crate) calculation: CalculationState,
-    /// Destinations outside that this router originates for what lies within them.
+    /// Aggregates: destinations outside the AS that this router originates in place of those within them.
     pub(crate) aggregates: BTreeMap<Prefix, External>,
     /// NSSAs whose Type-7 LSAs this router translates.
     pub(crate) translators: BTreeMap<AreaId, Translator>,
@@ -63,21 +63,21 @@ pub struct Engine {
     /// Links on which our Grace-LSA stays for a while after a restart, and until when.
     pub(crate) grace_kept: BTreeMap<InterfaceId, Instant>,
     pub(crate) withdrawal: Withdrawal,
-    /// Events of interfaces that are executed when the present input has been dealt with (§10.5).
+    /// Interface events that are executed at the end of the present input (§10.5).
     pub(crate) interface_events: BTreeSet<(InterfaceId, InterfaceEvent)>,
-    /// Neighbours to whom something on their retransmission list may be sent.
+    /// Neighbours to which an entry of their retransmission list may be sent.
     pub(crate) unsent_floods: BTreeSet<NeighborKey>,
     /// Neighbours that wait for their turn to exchange databases.
     pub(crate) deferred: BTreeSet<NeighborKey>,
     pub(crate) in_flight: InFlight,
-    /// LSAs whose instance in the database came in answer to a request, not by flooding (§13 (5)(a)).
+    /// LSAs whose instance in the database arrived in answer to a request, not by flooding (§13 (5)(a)).
     pub(crate) exchanged: BTreeSet<LsaPlace>,
     pub(crate) early: EarlyArrivals,
     pub(crate) departed: Departed,
     pub(crate) site_lsas: SiteLsas,
     pub(crate) kept_own: KeptOwn,
     pub(crate) former_ids: FormerIds,
-    /// LSAs at MaxAge that may perhaps be removed (§14).
+    /// LSAs at MaxAge that are candidates for removal (§14).
     pub(crate) removals: Removals,
     pub(crate) work: Work,
     pub(crate) debris: Debris,
@@ -87,6 +87,6 @@ pub struct Engine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lifecycle {
     Running,
-    /// [`Input::Shutdown`] was given: nothing is done any more.
+    /// [`crate::Input::Shutdown`] was received: the engine does nothing any more.
     Stopped,
 }

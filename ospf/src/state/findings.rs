@@ -1,26 +1,26 @@
-//! What the invariants of the state are found to be violated by: see [`crate::Engine::violations`].
+//! Violations of the invariants of the engine's state: see [`crate::Engine::check`].
 
 use std::fmt;
 
-/// At most so many violations are told; the first ones tell.
+/// The most violations that are reported; only the first ones are kept.
 pub const MAX_VIOLATIONS: usize = 20;
 
-/// A rule that does not hold.
+/// An invariant that is violated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The rule, a sentence.
+    /// The invariant, as a sentence.
     pub rule: &'static str,
-    /// Where, and what was found instead.
+    /// Where it is violated, and what was found instead.
     pub found: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not so: {} ({})", self.rule, self.found)
+        write!(f, "invariant violated: {} ({})", self.rule, self.found)
     }
 }
 
-/// What has been found so far.
+/// The violations found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(Vec<Violation>);
 
@@ -29,12 +29,12 @@ impl Findings {
         if self.is_empty() { Ok(()) } else { Err(self.0) }
     }
 
-    /// Whether every rule held.
+    /// Whether no violation was found.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Holds a rule against the facts.
+    /// Checks an invariant: `found` describes the violation if `holds` is false.
     pub(crate) fn demand(&mut self, holds: bool, rule: &'static str, found: impl FnOnce() -> String) {
         if !holds && self.0.len() < MAX_VIOLATIONS {
             self.0.push(Violation { rule, found: found() });

@@ -1,35 +1,35 @@
-//! LSAs that are requested, and of whom (RFC 2328 §10.9).
+//! LSAs that have been requested, and the neighbour from which each was requested (RFC 2328 §10.9).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{LsaPlace, NeighborKey};
 
-/// Requests of all neighbours together.
+/// Outstanding requests of all neighbours together.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct InFlight {
-    /// Of whom each LSA was requested that has not come yet.
+    /// The neighbour from which each LSA was requested that has not arrived yet.
     pub(crate) asked: BTreeMap<LsaPlace, NeighborKey>,
-    /// Neighbours whose request list has lost something since they were asked.
+    /// Neighbours whose request list has become shorter since the last request.
     pub(crate) touched: BTreeSet<NeighborKey>,
 }
 
 impl InFlight {
-    /// An LSA has come, from wherever.
+    /// Notes that an LSA has arrived, from any neighbour.
     pub(crate) fn arrived(&mut self, place: LsaPlace) {
         self.asked.remove(&place);
     }
 
-    /// Of whom LSAs were requested that have not come yet.
+    /// The LSAs that were requested and have not arrived yet, with the neighbour from which each was requested.
     pub(crate) fn asked(&self) -> impl Iterator<Item = (LsaPlace, NeighborKey)> {
         self.asked.iter().map(|(&place, &key)| (place, key))
     }
 
-    /// Whether nobody is left to be asked for more.
+    /// Whether no neighbour remains to be asked for more.
     pub(crate) fn is_idle(&self) -> bool {
         self.touched.is_empty()
     }
 
-    /// A neighbour's request list has lost something.
+    /// Notes that a neighbour's request list has become shorter.
     pub(crate) fn touch(&mut self, key: NeighborKey) {
         self.touched.insert(key);
     }

@@ -17,10 +17,10 @@ use crate::state::neighbor::Neighbor;
 use crate::time::Instant;
 use crate::wire::LsaHeader;
 
-/// The shortest time that any timer of an interface is set to, whatever the configuration says.
+/// The shortest interval that any timer of an interface is set to, whatever is configured.
 pub(crate) const SHORTEST_TIMER: Duration = Duration::from_millis(10);
 
-/// What [`LinkState::Up`] says.
+/// The data of [`crate::LinkState::Up`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) index: u32,
@@ -29,49 +29,49 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Source of the packets sent here (§8.1).
+    /// Source address of packets sent on this link (§8.1).
     pub(crate) fn address(&self) -> Ipv4Addr {
         self.addressing.address()
     }
 }
 
-/// An interface that is configured.
+/// A configured interface and its state.
 #[derive(Debug, Clone)]
 pub(crate) struct Interface {
     pub(crate) config: InterfaceConfig,
-    /// That of its area.
+    /// The external routing capability of its area.
     pub(crate) external_routing: ExternalRouting,
-    /// What [`transition`] decides.
+    /// The state of the interface machine.
     pub(crate) state: InterfaceState,
-    /// The link below, unless it is down.
+    /// The underlying link, unless it is down.
     pub(crate) link: Option<Link>,
     /// How the other end of a virtual link is reached, while it is up.
     pub(crate) far_end: Option<FarEnd>,
-    /// Designated router and backup, nobody before the first election.
+    /// Designated router and backup; none before the first election.
     pub(crate) designated: Designated,
     pub(crate) neighbors: BTreeMap<NeighborId, Neighbor>,
     /// When it last came up.
     pub(crate) up_since: Instant,
     /// When a hello was last sent.
     pub(crate) last_hello: Instant,
-    /// Acknowledgements held back (§13.5).
+    /// Acknowledgements waiting to be sent as delayed acknowledgements (§13.5).
     pub(crate) delayed_acks: Vec<LsaHeader>,
     /// Octets of the LSAs that `delayed_acks` acknowledge.
     pub(crate) delayed_ack_octets: usize,
     pub(crate) counters: Counters,
-    /// Why a packet was last refused, and when.
+    /// The reason and the time of the last refused packet.
     pub(crate) last_refusal: Option<(Refusal, Instant)>,
     /// The key that the last packet was signed with.
     pub(crate) signing_key: Option<(KeyId, KeyStanding)>,
-    /// Who was last refused, or replaced, because there can be one router only (§10.5).
+    /// The router that was last refused or replaced because only one neighbour is possible here (§10.5).
     pub(crate) contender: Option<SecondSpeaker>,
-    /// When a neighbour was last refused for want of room, and when that was reported.
+    /// When a neighbour was last refused for lack of room, and when that was last reported.
     pub(crate) crowded: Option<Crowded>,
-    /// Hellos sent at once in answer to others.
+    /// Counts the hellos sent at once in answer to others.
     pub(crate) hello_answers: Answers,
-    /// Direct acknowledgements sent.
+    /// Counts the packets of direct acknowledgements.
     pub(crate) ack_answers: Answers,
-    /// When and from whom a duplicate router id was last reported.
+    /// The source and the time of the last report of a duplicate router id.
     pub(crate) duplicate_reported: Option<(Ipv4Addr, Instant)>,
 }
 
@@ -106,7 +106,7 @@ impl Interface {
         self.link.as_ref()
     }
 
-    /// The link, if packets are sent and taken here.
+    /// The link, if packets are sent and received on it.
     pub(crate) fn active_link(&self) -> Option<&Link> {
         self.link().filter(|_| self.state != InterfaceState::Passive)
     }
@@ -116,12 +116,12 @@ impl Interface {
         matches!(self.config.network, NetworkType::Broadcast | NetworkType::NonBroadcast)
     }
 
-    /// Whether an address is the designated router's or the backup's.
+    /// Whether an address is that of the designated router or its backup.
     pub(crate) fn is_designated(&self, address: Ipv4Addr) -> bool {
         [self.designated.router, self.designated.backup].contains(&Some(address))
     }
 
-    /// Whether an adjacency is to be formed with a neighbour heard both ways (§10.4).
+    /// Whether an adjacency is to be formed with a neighbour in state 2-Way or above (§10.4).
     pub(crate) fn wants_adjacency(&self, neighbor: &Neighbor) -> Adjacency {
         if !self.elects() || self.state.is_designated() || self.is_designated(neighbor.address) {
             Adjacency::Wanted
@@ -130,7 +130,7 @@ impl Interface {
         }
     }
 
-    /// Whether LSAs of a domain are flooded here.
+    /// Whether LSAs of a domain are flooded on this interface.
     pub(crate) fn is_in(&self, id: InterfaceId, domain: Domain) -> bool {
         match domain {
             Domain::Link(interface) => interface == id,
@@ -140,8 +140,8 @@ impl Interface {
         }
     }
 
-    /// What a neighbour here is told of (§10.3, NegotiationDone), in order: its link's, its area's and, unless that is a stub or the link is
-    /// virtual, the AS's LSAs.
+    /// The domains that are described to neighbours on this interface (§10.3, NegotiationDone), in order: the link, the area and, unless
+    /// the area is a stub or the link is virtual, the AS.
     pub(crate) fn described_domains(&self, id: InterfaceId) -> impl Iterator<Item = Domain> {
         let domains = [Domain::Link(id), Domain::Area(self.config.area), Domain::As];
         domains.into_iter().filter(move |&domain| self.is_in(id, domain))
@@ -172,17 +172,17 @@ impl Interface {
 /// How the far end of a virtual link is reached at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FarEnd {
-    /// The first step: an interface of the transit area.
+    /// The outgoing interface of the path, which is in the transit area.
     pub(crate) way_out: InterfaceId,
-    /// This router's address there.
+    /// This router's address on that interface.
     pub(crate) address: Ipv4Addr,
     /// The far end's address: that of its interface on the path.
     pub(crate) far_address: Ipv4Addr,
-    /// Cost of the path through the transit area, which is the link's own (§15).
+    /// Cost of the path through the transit area, which is the cost of the virtual link (§15).
     pub(crate) cost: u16,
 }
 
-/// A router that is, or was, where another one is a neighbour.
+/// A second router that sends, or sent, hellos where another router is the neighbour.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SecondSpeaker {
     pub(crate) router_id: RouterId,
@@ -192,10 +192,10 @@ pub(crate) struct SecondSpeaker {
     pub(crate) standing: Standing,
 }
 
-/// Neighbours are refused because an interface has as many as a hello lists.
+/// Neighbours were refused because the interface has as many as fit a hello.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crowded {
-    /// When one was last.
+    /// When a neighbour was last refused.
     pub(crate) refused: Instant,
     /// When that was last reported.
     pub(crate) reported: Instant,
@@ -203,8 +203,8 @@ pub(crate) struct Crowded {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It was the neighbour until another router took its place, and is silent since.
+    /// It was the neighbour until another router replaced it, and has been silent since.
     Replaced,
-    /// It sends hellos, and another router is the neighbour; last reported then.
+    /// It sends hellos while another router is the neighbour; `reported` is when that was last reported.
     Refused { reported: Instant },
 }

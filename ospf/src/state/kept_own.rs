@@ -1,4 +1,4 @@
-//! LSAs of this router's own that others sent, kept until it is known what to do with them (RFC 2328 §13.4, RFC 3623 §2).
+//! Instances of this router's own LSAs that others sent, kept until it can be decided what to do with them (RFC 2328 §13.4, RFC 3623 §2).
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,11 @@ use crate::ids::{LsaPlace, LsaType, NeighborKey};
 use crate::state::findings::Findings;
 use crate::wire::{Lsa, LsaBody, LsaHeader};
 
-/// Octets of LSAs of ours that are kept from open links within a restart: the LSAs of a router with some thousand links.
+/// Octets of our LSAs that are kept from open links during a restart: room for the LSAs of a router with some thousand links.
 pub(crate) const MAX_KEPT_OCTETS: usize = 256 * 1024;
 
-/// Instances of ours that came over open links within a restart of our own, when nothing may be done about them (RFC 3623 §2).
+/// Instances of our LSAs that arrived over open links during a restart of this router, when they may be neither modified nor flushed (RFC
+/// 3623 §2).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeptOwn {
     pub(crate) by_place: BTreeMap<LsaPlace, (Lsa, LsaBody, NeighborKey)>,
@@ -35,29 +36,29 @@ impl KeptOwn {
         }
     }
 
-    /// The instance of an LSA.
+    /// The header of the instance kept of an LSA.
     pub(crate) fn header(&self, place: LsaPlace) -> Option<&LsaHeader> {
         self.by_place.get(&place).map(|(lsa, ..)| &lsa.header)
     }
 
-    /// What an LSA says that is not at MaxAge.
+    /// The body of the instance kept of an LSA, unless it is at MaxAge.
     pub(crate) fn body(&self, place: LsaPlace) -> Option<&LsaBody> {
         self.by_place.get(&place).filter(|(lsa, ..)| !lsa.header.is_max_age()).map(|(_, body, _)| body)
     }
 
-    /// The Network-LSAs that are not at MaxAge.
+    /// The Network-LSAs kept that are not at MaxAge.
     pub(crate) fn networks(&self) -> impl Iterator<Item = (LsaPlace, &LsaBody)> {
         let networks = self.by_place.keys().filter(|place| place.key.kind == LsaType::NETWORK);
         networks.filter_map(|&place| Some((place, self.body(place)?)))
     }
 
-    /// The sum is right, and within its bound.
+    /// Checks that the sum of octets is right and within its bound.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let octets: usize = self.by_place.values().map(|(lsa, ..)| lsa.encoded_len()).sum();
         findings.demand(
             octets == self.octets && octets <= MAX_KEPT_OCTETS,
-            "what is kept in a restart is bounded",
-            || format!("{octets} octets, noted {}", self.octets),
+            "the LSAs kept during a restart are bounded",
+            || format!("{octets} octets, recorded {}", self.octets),
         );
     }
 }

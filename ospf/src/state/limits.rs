@@ -1,32 +1,32 @@
-//! Which limits are reached.
+//! The limits that are reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Limit;
 use crate::ids::AreaId;
 
-/// Whose LSAs a limit is for.
+/// The routers to whose LSAs a limit applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Whose {
-    /// Everybody's: it is the limit itself.
+    /// All routers: the whole limit.
     All,
-    /// Those that are no guard's: it is the part of the limit that is not kept for guards.
+    /// Routers that are not guards: the part of the limit that is not reserved for guards.
     Others,
 }
 
-/// A limit, and whose LSAs it leaves no room for.
+/// A limit that is reached, and the routers for whose LSAs it has no room left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Full {
     pub(crate) limit: Limit,
     pub(crate) whose: Whose,
 }
 
-/// What is remembered.
+/// The limits that are reached, and the amounts that they are compared with.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LimitStates {
     pub(crate) reached: BTreeSet<Full>,
-    /// Routes that there would be.
+    /// Number of routes there would be without the limit.
     pub(crate) routes: usize,
-    /// Links that there would be in Router-LSAs.
+    /// Number of links there would be in this router's Router-LSAs without the limit.
     pub(crate) links: BTreeMap<AreaId, usize>,
 }

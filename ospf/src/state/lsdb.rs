@@ -1,8 +1,8 @@
 //! The link state database (RFC 2328 §12.2).
 //!
-//! An [`Lsdb`] is the store of one flooding scope: one for each area, one for the AS, one for each link (RFC 5250 type 9).
-//! It keeps LSAs in a fixed order, knows their age at any instant without touching them, and says which reaches MaxAge next.
-//! It decides nothing: which instance is newer, what is flooded and what is originated are other chapters.
+//! An [`Lsdb`] stores the LSAs of one flooding scope: there is one for each area, one for the AS, and one for each link (RFC 5250 type 9).
+//! It keeps LSAs in a fixed order, computes their age at any instant without updating them, and knows which LSA reaches MaxAge next. It
+//! makes no decisions: other modules decide which instance is newer, what is flooded and what is originated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -17,26 +17,26 @@ use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, NetworkLsa, RouterLsa};
 /// An LSA in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// As it was when installed: its age is the age then, see [`Entry::age`].
+    /// The LSA as installed; its header has the age of that moment, see [`Entry::age`].
     lsa: Lsa,
     body: LsaBody,
     installed: Instant,
-    /// What its installation did.
+    /// How the installation changed the database.
     change: Change,
 }
 
 impl Entry {
-    /// Its key.
+    /// The LSA's key: type, Link State ID and Advertising Router.
     pub(crate) fn key(&self) -> LsaKey {
         self.lsa.header.key
     }
 
-    /// What it says, read once when it was installed.
+    /// The parsed body; it was parsed once, at the installation.
     pub(crate) fn body(&self) -> &LsaBody {
         &self.body
     }
 
-    /// The network that a Summary-, AS-external- or Type-7 LSA is about, if its mask is one.
+    /// The network that a Summary-, AS-external- or Type-7 LSA describes, if its mask is valid.
     pub(crate) fn network(&self) -> Option<Prefix> {
         self.body.network(self.key())
     }
@@ -46,32 +46,32 @@ impl Entry {
         &self.lsa
     }
 
-    /// When it was installed, for MinLSArrival (RFC 2328 §13 (5)(a)).
+    /// When the LSA was installed, for MinLSArrival (RFC 2328 §13 (5)(a)).
     pub(crate) fn installed(&self) -> Instant {
         self.installed
     }
 
-    /// Whether it said something new when it was installed (RFC 2328 §13.2).
+    /// Whether the contents changed when it was installed (RFC 2328 §13.2).
     pub(crate) fn change(&self) -> Change {
         self.change
     }
 
-    /// LS age at `now`, seconds, never more than [`MAX_AGE`] (RFC 2328 §12.1.1).
+    /// LS age at `now` in seconds, at most [`MAX_AGE`] (RFC 2328 §12.1.1).
     pub(crate) fn age(&self, now: Instant) -> u16 {
         self.header(now).seconds()
     }
 
-    /// Whether it does not grow old (RFC 1793 §2.2).
+    /// Whether DoNotAge is set, so that the age does not grow (RFC 1793 §2.2).
     pub(crate) fn is_do_not_age(&self) -> bool {
         self.lsa.header.is_do_not_age()
     }
 
-    /// Whether it has reached MaxAge at `now`.
+    /// Whether the LSA has reached MaxAge at `now`.
     pub(crate) fn is_max_age(&self, now: Instant) -> bool {
         self.age(now) == MAX_AGE
     }
 
-    /// The first instant at which its age is MaxAge, unless it does not grow old.
+    /// The first instant at which the age is MaxAge. It means nothing if DoNotAge is set.
     pub(crate) fn expires(&self) -> Instant {
         let left = MAX_AGE.saturating_sub(self.lsa.header.seconds());
         self.installed + Duration::from_secs(u64::from(left))
@@ -82,12 +82,12 @@ impl Entry {
         self.lsa.header.after(now.saturating_since(self.installed).as_secs())
     }
 
-    /// The LSA with its age at `now`; InfTransDelay is added by whoever sends it.
+    /// The LSA with its age at `now`; the sender adds InfTransDelay.
     pub(crate) fn instance(&self, now: Instant) -> Lsa {
         self.lsa.after(now.saturating_since(self.installed).as_secs())
     }
 
-    /// Whether both say the same at `now`, so that no route can differ (RFC 2328 §13.2).
+    /// Whether both instances have the same contents at `now`, so that no route can differ (RFC 2328 §13.2).
     fn same_contents(&self, other: &Self, now: Instant) -> bool {
         self.lsa.header.options == other.lsa.header.options
             && self.is_max_age(now) == other.is_max_age(now)
@@ -95,12 +95,12 @@ impl Entry {
     }
 }
 
-/// What an insertion did (RFC 2328 §13.2).
+/// How an insertion changed the database (RFC 2328 §13.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It takes the place of an instance that says the same.
+    /// The new instance has the same contents as the one that it replaces.
     Refreshed,
-    /// It says something new: the routes that depend on it are calculated again.
+    /// The contents are new: routes that depend on them are calculated again.
     Contents,
 }
 
@@ -108,25 +108,25 @@ pub(crate) enum Change {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lsdb {
     entries: BTreeMap<LsaKey, Entry>,
-    /// Octets of the LSAs.
+    /// Total size of the LSAs in octets.
     octets: usize,
-    /// Entries below MaxAge by the instant at which they reach it.
+    /// Entries below MaxAge, by the instant at which they reach it.
     expiry: BTreeSet<(Instant, LsaKey)>,
-    /// Entries at MaxAge, until they are removed (RFC 2328 §14) or a newer instance takes their place.
+    /// Entries at MaxAge, until they are removed (RFC 2328 §14) or replaced by a newer instance.
     max_aged: BTreeSet<LsaKey>,
-    /// Entries that do not grow old (RFC 1793 §2.2).
+    /// Entries with DoNotAge set (RFC 1793 §2.2).
     do_not_age: BTreeSet<LsaKey>,
 }
 
 impl Lsdb {
-    /// An empty database.
+    /// Creates an empty database.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Installs `lsa`, whose body was read as `body`, in place of any other instance (RFC 2328 §13.2).
+    /// Installs `lsa`, whose parsed body is `body`, in place of any other instance (RFC 2328 §13.2).
     ///
-    /// An LSA that comes with MaxAge is listed by [`Lsdb::max_aged`] at once and never by [`Lsdb::take_expired`].
+    /// An LSA that arrives with MaxAge is listed by [`Lsdb::max_aged`] at once, and never returned by [`Lsdb::take_expired`].
     pub(crate) fn insert(&mut self, lsa: Lsa, body: LsaBody, now: Instant) -> Change {
         debug_assert!(body.suits(lsa.header.key.kind), "{} with the body of another type", lsa.header.key);
         let key = lsa.header.key;
@@ -149,7 +149,7 @@ impl Lsdb {
         change
     }
 
-    /// Takes an LSA out; `None` if there is none of that key.
+    /// Removes an LSA; `None` if there is none with this key.
     pub(crate) fn remove(&mut self, key: LsaKey) -> Option<Entry> {
         let entry = self.entries.remove(&key)?;
         self.octets -= entry.lsa.encoded_len();
@@ -160,7 +160,7 @@ impl Lsdb {
         Some(entry)
     }
 
-    /// The LSA of that key.
+    /// The LSA with this key.
     pub(crate) fn lookup(&self, key: LsaKey) -> Option<&Entry> {
         self.entries.get(&key)
     }
@@ -170,12 +170,13 @@ impl Lsdb {
         self.entries.values()
     }
 
-    /// The LSAs of one type, by Link State ID and Advertising Router.
+    /// The LSAs of one type, ordered by Link State ID and Advertising Router.
     pub(crate) fn of_type(&self, kind: LsaType) -> impl Iterator<Item = &Entry> {
         self.between(kind, LinkStateId(u32::MIN), LinkStateId(u32::MAX))
     }
 
-    /// The Router-LSAs, by router (RFC 2328 §12.2). One whose Link State ID is not its originator describes nobody (§12.1.4).
+    /// The Router-LSAs, by router (RFC 2328 §12.2). One whose Link State ID is not its Advertising Router describes no router (§12.1.4),
+    /// and is left out.
     pub(crate) fn routers(&self) -> impl Iterator<Item = (RouterId, &Entry, &RouterLsa)> {
         self.of_type(LsaType::ROUTER).filter_map(|entry| match entry.body() {
             LsaBody::Router(body) if entry.key().id.0 == entry.key().advertising_router.0 => {
@@ -185,7 +186,7 @@ impl Lsdb {
         })
     }
 
-    /// The Network-LSAs, by the designated router's address (RFC 2328 §12.2) and its router id.
+    /// The Network-LSAs, by the designated router's address (RFC 2328 §12.2) and router id.
     pub(crate) fn networks(&self) -> impl Iterator<Item = (LinkStateId, &Entry, &NetworkLsa)> {
         self.of_type(LsaType::NETWORK).filter_map(|entry| match entry.body() {
             LsaBody::Network(body) => Some((entry.key().id, entry, body)),
@@ -193,7 +194,7 @@ impl Lsdb {
         })
     }
 
-    /// The LSAs of one type that are about a network: Summary-, AS-external- and Type-7 LSAs.
+    /// The LSAs of one type that describe a network: Summary-, AS-external- and Type-7 LSAs.
     pub(crate) fn about(&self, kind: LsaType, network: Prefix) -> impl Iterator<Item = &Entry> {
         // RFC 2328 appendix E: any address of the network may be the Link State ID.
         let first = LinkStateId::from(network.network());
@@ -201,7 +202,7 @@ impl Lsdb {
         self.between(kind, first, last).filter(move |entry| entry.network() == Some(network))
     }
 
-    /// The LSAs of one type with a Link State ID, by Advertising Router.
+    /// The LSAs of one type with one Link State ID, ordered by Advertising Router.
     pub(crate) fn of_id(&self, kind: LsaType, id: LinkStateId) -> impl Iterator<Item = &Entry> {
         self.between(kind, id, id)
     }
@@ -220,17 +221,17 @@ impl Lsdb {
         self.entries.len()
     }
 
-    /// Octets of the LSAs, headers included.
+    /// Total size of the LSAs in octets, headers included.
     pub(crate) fn octets(&self) -> usize {
         self.octets
     }
 
-    /// Whether there is no LSA.
+    /// Whether the database is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The sum of all LS checksums, the same on routers whose databases agree (RFC 4750 `ospfExternLsaCksumSum`).
+    /// The sum of all LS checksums, which is the same on routers with equal databases (RFC 4750 `ospfExternLsaCksumSum`).
     pub(crate) fn checksum_sum(&self) -> u32 {
         self.iter().fold(0, |sum: u32, entry| sum.wrapping_add(u32::from(entry.lsa.header.checksum)))
     }
@@ -240,7 +241,7 @@ impl Lsdb {
         self.expiry.first().map(|&(when, _)| when)
     }
 
-    /// An LSA that has reached MaxAge in this database by `now`; each is given once, the oldest first, and stays stored.
+    /// Returns an LSA that has reached MaxAge in this database by `now`. Each is returned once, the oldest first, and stays stored.
     ///
     /// The caller floods it (RFC 2328 §14) and calculates the routes without it.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Option<LsaKey> {
@@ -250,40 +251,40 @@ impl Lsdb {
         }
         self.expiry.pop_first();
         self.max_aged.insert(key);
-        debug_assert!(self.entries[&key].is_max_age(now), "{key} was taken before its time");
+        debug_assert!(self.entries[&key].is_max_age(now), "{key} was taken before it reached MaxAge");
         self.assert_indexed();
         Some(key)
     }
 
-    /// LSAs at MaxAge: each is to be removed once nobody waits for it (RFC 2328 §14).
+    /// The LSAs at MaxAge. Each is removed once no neighbour has to acknowledge it (RFC 2328 §14).
     pub(crate) fn max_aged(&self) -> impl Iterator<Item = LsaKey> {
         self.max_aged.iter().copied()
     }
 
-    /// Whether an LSA is at MaxAge.
+    /// Whether an LSA is listed as being at MaxAge.
     pub(crate) fn is_max_aged(&self, key: LsaKey) -> bool {
         self.max_aged.contains(&key)
     }
 
-    /// The first LSA at MaxAge that comes after a key.
+    /// The first LSA at MaxAge after a key.
     pub(crate) fn next_max_aged(&self, after: Option<LsaKey>) -> Option<LsaKey> {
         let first = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.max_aged.range((first, Bound::Unbounded)).next().copied()
     }
 
-    /// The first LSA that does not grow old and comes after a key.
+    /// The first LSA with DoNotAge after a key.
     pub(crate) fn next_do_not_age(&self, after: Option<LsaKey>) -> Option<LsaKey> {
         let first = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.do_not_age.range((first, Bound::Unbounded)).next().copied()
     }
 
-    /// The LSAs that come after a key, in the order of their keys, whether or not there is an LSA of that key.
+    /// The LSAs after a key, in the order of their keys. There need not be an LSA with that key.
     pub(crate) fn all_after(&self, after: Option<LsaKey>) -> impl Iterator<Item = &Entry> {
         let first = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.entries.range((first, Bound::Unbounded)).map(|(_, entry)| entry)
     }
 
-    /// The LSAs of one type that come after a key, in the order of their keys.
+    /// The LSAs of one type after a key, in the order of their keys.
     pub(crate) fn after(&self, kind: LsaType, after: Option<LsaKey>) -> impl Iterator<Item = &Entry> {
         let first = match after {
             Some(key) => Bound::Excluded(key),
@@ -293,14 +294,14 @@ impl Lsdb {
         of_type.map(|(_, entry)| entry)
     }
 
-    /// Every LSA is in one index, and the right one.
+    /// Checks that each LSA is in exactly one index, and in the right one.
     pub(crate) fn check(&self, now: Instant, findings: &mut Findings) {
         let octets: usize = self.entries.values().map(|entry| entry.lsa.encoded_len()).sum();
-        findings.demand(octets == self.octets, "octets of a database are those of its LSAs", || {
-            format!("{octets}, noted {}", self.octets)
+        findings.demand(octets == self.octets, "the octets of a database are the sum of those of its LSAs", || {
+            format!("{octets} octets, recorded {}", self.octets)
         });
         let indexed = self.expiry.len() + self.max_aged.len() + self.do_not_age.len();
-        findings.demand(indexed == self.entries.len(), "each LSA of a database is in one index", || {
+        findings.demand(indexed == self.entries.len(), "each LSA of a database is in exactly one index", || {
             format!("{} LSAs, {indexed} indexed", self.entries.len())
         });
         for (&key, entry) in &self.entries {
@@ -310,9 +311,11 @@ impl Lsdb {
                 self.do_not_age.contains(&key) && entry.is_do_not_age(),
             ];
             let in_one = places.into_iter().filter(|is_there| *is_there).count() == 1;
-            findings.demand(entry.key() == key && in_one, "an LSA expires, is at MaxAge or has DoNotAge", || {
-                format!("{key} expires at {:?}, now {now:?}", entry.expires())
-            });
+            findings.demand(
+                entry.key() == key && in_one,
+                "each LSA either expires, is at MaxAge or has DoNotAge",
+                || format!("{key} expires at {:?}, now {now:?}", entry.expires()),
+            );
         }
     }
 
@@ -444,7 +447,11 @@ mod tests {
         install(&mut lsdb, lsa(key(LsaType::OPAQUE_AS, 2, 2), 0, b""), at(0));
         let keys: Vec<_> = lsdb.of_type(LsaType::OPAQUE_AREA).map(Entry::key).collect();
         assert_eq!(keys, [opaque(1, 7), opaque(2, 3), opaque(2, 9), opaque(3, 1)]);
-        assert_eq!(lsdb.routers().map(|(id, ..)| id).collect::<Vec<_>>(), [RouterId(2)], "8 by 9 is nobody's");
+        assert_eq!(
+            lsdb.routers().map(|(id, ..)| id).collect::<Vec<_>>(),
+            [RouterId(2)],
+            "router 9 originates no Router-LSA with Link State ID 8"
+        );
         assert_eq!(lsdb.networks().count(), 1);
         assert_eq!(lsdb.iter().count(), 8);
         assert_eq!(lsdb.checksum_sum(), 8 * 0x1234);

@@ -1,4 +1,4 @@
-//! What a router knows: the fields of the engine, and their types. Nothing here names a chapter.
+//! The state of a router: the fields of the engine, and their types. Nothing here depends on the modules of the procedures.
 
 pub(crate) mod answers;
 pub(crate) mod calculation;

@@ -1,4 +1,4 @@
-//! The neighbour data structure (RFC 2328 §10) and its three lists. Data only: the chapters around it decide what to do with it.
+//! The neighbour data structure (RFC 2328 §10) and its three lists. It holds data only: other modules decide what to do with it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
@@ -14,18 +14,18 @@ use crate::state::restart::Helping;
 use crate::time::Instant;
 use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, MIN_LS_ARRIVAL, Options};
 
-/// No packet is under way for longer.
+/// The longest time that a packet is assumed to be in transit.
 pub(crate) const LONGEST_UNDER_WAY: Duration = Duration::from_secs(10);
 
-/// So long an LSA is doubted that neither the neighbour originates nor takes away: what routers that start flood is echoed as long, which in a
-/// sparse network is as much again.
+/// How long an LSA is doubted that the neighbour neither originates nor flushes. It is short, because what starting routers flood is sent
+/// back during this time, which in a sparse network doubles the traffic.
 const SECOND_HAND: Duration = Duration::from_secs(2);
 
-/// So long after the roles were settled a Database Description with the I-bit may be one that was overtaken; less than RxmtInterval, after
-/// which a neighbour that means it says so again.
+/// How long after the negotiation of roles a Database Description with the I-bit may be one that was overtaken. It is less than
+/// RxmtInterval, after which a neighbour that really negotiates again repeats its packet.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
-/// A neighbour counts its DD sequence numbers on from negotiation to negotiation; packets of so many before may still be under way.
+/// How many earlier negotiations may still have packets in transit. A neighbour increments its DD sequence number with each negotiation.
 const EARLIER_NEGOTIATIONS: u32 = 16;
 
 /// The interval between retransmissions of an LSA doubles up to 2³ times RxmtInterval (RFC 4222 §2, recommendation 2: Rmax is 8 Rmin).
@@ -35,44 +35,44 @@ const MOST_DOUBLINGS: u32 = 3;
 #[derive(Debug, Clone, Hash)]
 pub(crate) struct Neighbor {
     pub(crate) id: NeighborId,
-    /// As its last packet said; 0.0.0.0 while nothing has been heard.
+    /// The router id in its last packet; 0.0.0.0 before the first.
     pub(crate) router_id: RouterId,
     /// Source address of its last hello.
     pub(crate) address: Ipv4Addr,
     pub(crate) state: NeighborState,
     /// When `state` was entered.
     pub(crate) since: Instant,
-    /// Router Priority of its last hello; before the first the configured one.
+    /// Router Priority in its last hello; before the first hello, the configured one.
     pub(crate) priority: u8,
-    /// Whom its last hello named as designated router and backup.
+    /// The designated router and backup that its last hello named.
     pub(crate) declared: Designated,
-    /// Options: of its last hello, and from ExStart on of its Database Descriptions.
+    /// Options of its last hello; from ExStart on, those of its Database Descriptions.
     pub(crate) options: Options,
-    /// When its last hello came.
+    /// When its last hello was received.
     pub(crate) heard: Instant,
     pub(crate) exchange: Exchange,
     pub(crate) requests: RequestList,
     pub(crate) retransmission: RetransmissionList,
-    /// What it requested and has not been sent yet (§10.7).
+    /// LSAs that it requested and that have not been sent yet (§10.7).
     pub(crate) replies: BTreeSet<LsaPlace>,
-    /// Database Descriptions that it was sent at once.
+    /// Counts the Database Descriptions sent to it at once.
     pub(crate) description_answers: Answers,
-    /// Hellos that it was sent at once, where it is sent its own.
+    /// Counts the hellos sent to it at once, on networks where it is sent hellos of its own.
     pub(crate) hello_answers: Answers,
-    /// What it was sent within MinLSArrival.
+    /// LSAs sent to it within MinLSArrival.
     pub(crate) recent: RecentlySent,
-    /// LSAs of guards were refused that it sent or described ([`crate::flooding::site_lsas`]).
+    /// Whether LSAs of guards that it sent or described were refused ([`crate::flooding::site_lsas`]).
     pub(crate) site_lsas_refused: bool,
-    /// Something that it described was not taken for want of room.
+    /// Whether something that it described was not requested for lack of room.
     pub(crate) abandoned: bool,
     /// Cryptographic sequence numbers of its packets (§D.4.3).
     pub(crate) accepted: Accepted,
-    /// While it restarts and is taken for fully adjacent (RFC 3623 §3).
+    /// Set while it restarts gracefully and is treated as fully adjacent (RFC 3623 §3).
     pub(crate) helping: Option<Helping>,
 }
 
 impl Neighbor {
-    /// A neighbour nothing has been heard of yet; `dd_sequence` is the number before its first DD sequence number.
+    /// A neighbour from which nothing has been received; `dd_sequence` is the number before its first DD sequence number.
     pub(crate) fn new(id: NeighborId, address: Ipv4Addr, dd_sequence: u32, now: Instant) -> Self {
         Self {
             id,
@@ -98,31 +98,32 @@ impl Neighbor {
         }
     }
 
-    /// Whether databases are being brought in step: state Exchange or Loading (§13 (4), §14).
+    /// Whether databases are being synchronized: state Exchange or Loading (§13 (4), §14).
     pub(crate) fn is_synchronizing(&self) -> bool {
         matches!(self.state, NeighborState::Exchange | NeighborState::Loading)
     }
 
-    /// Whether an adjacency is on its way: from hearing the neighbour to just before Full.
+    /// Whether an adjacency is being formed: from the neighbour's first hello until just before Full.
     pub(crate) fn is_forming(&self) -> bool {
         match self.state {
             NeighborState::Init | NeighborState::ExStart | NeighborState::Exchange | NeighborState::Loading => true,
-            // In 2-Way a neighbour may stay for good (§10.4).
+            // A neighbour may stay in 2-Way for good (§10.4).
             NeighborState::Down | NeighborState::Attempt | NeighborState::TwoWay | NeighborState::Full => false,
         }
     }
 
-    /// What the election of a designated router sees of it (§9.4).
+    /// The neighbour as a candidate in the election of the designated router (§9.4).
     pub(crate) fn candidate(&self) -> Candidate {
         Candidate { router_id: self.router_id, address: self.address, priority: self.priority, declared: self.declared }
     }
 
-    /// Whether it is sent LSAs of a type: opaque ones only if it is opaque-capable (RFC 5250 §3.1).
+    /// Whether LSAs of a type are sent to it: opaque ones only if it is opaque-capable (RFC 5250 §3.1).
     pub(crate) fn takes(&self, kind: LsaType) -> bool {
         !kind.is_opaque() || self.options.contains(Options::O)
     }
 
-    /// Whether an instance may be taken back now that it sent (§13.4); if so, that is noted as something that it was sent.
+    /// Whether a newer instance may be sent back now to the neighbour in answer to one that it sent (§13 (8), §13.4). If so, it is noted as
+    /// sent.
     pub(crate) fn may_take_back(&mut self, key: LsaKey, now: Instant) -> bool {
         let may = self.recent.when(key, now).is_none();
         if may {
@@ -131,23 +132,24 @@ impl Neighbor {
         may
     }
 
-    /// Whether an instance that the neighbour floods may be one that it sent before it restarted, and does not know of.
+    /// Whether an instance that the neighbour floods may come from before its restart, so that the neighbour itself does not have it.
     ///
-    /// A router that restarts has no memory: not of its sequence numbers, nor of what others have originated. If its database and ours are
-    /// the same when it has ended the exchange, and a packet from before its restart arrives only then, with an instance that has a higher
-    /// sequence number or MaxAge, that replaces the LSA here and nowhere else: for §13.7 our acknowledgement of it means nothing to the
-    /// neighbour. So that the databases do not differ for LSRefreshTime, what was not asked for is doubted while such a packet may be under
-    /// way, from the beginning of the exchange on for [`LONGEST_UNDER_WAY`] if it is the neighbour's own or takes an LSA away. Any other is
-    /// unknown elsewhere only if its originator has restarted, too: for [`SECOND_HAND`]. A neighbour that did send it just now acknowledges
-    /// it, another floods it, and its originator outbids it (§13.4), whether they deviate from the RFC or not.
-    /// LSAs of link scope, with which a restart is announced (RFC 3623 §2), are never in the way of another instance.
+    /// A router that restarts has lost its state: it knows neither its sequence numbers nor what others have originated. Suppose that its
+    /// database and ours are equal after the exchange, and that only then a packet from before its restart arrives, with an instance that
+    /// has a higher sequence number or MaxAge. That instance replaces the LSA here and nowhere else, because by §13.7 our acknowledgement
+    /// means nothing to the neighbour. To prevent databases that differ for LSRefreshTime, an instance that was not requested is doubted
+    /// while such a packet may be in transit. This time starts with the exchange. It is [`LONGEST_UNDER_WAY`] if the instance is the
+    /// neighbour's own or flushes an LSA. Any other instance is unknown elsewhere only if its originator has restarted, too, and is doubted
+    /// for [`SECOND_HAND`]. A doubted instance is sent back: a neighbour that has just sent it acknowledges it, any other floods it, and
+    /// its originator outbids it (§13.4), whether they deviate from the RFC or not. LSAs of link scope, which announce a restart (RFC 3623
+    /// §2), never conflict with another instance.
     pub(crate) fn may_have_outlived(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> bool {
         let first_hand = header.is_max_age() || place.key.advertising_router == self.router_id;
         let doubted = if first_hand { LONGEST_UNDER_WAY } else { SECOND_HAND };
         now.saturating_since(self.exchange.settled) < doubted && !matches!(place.domain, Domain::Link(_))
     }
 
-    /// Empties all lists (§10.3); the DD sequence number stays, the next exchange goes on from it.
+    /// Empties all lists (§10.3). The DD sequence number stays, because the next exchange continues from it.
     pub(crate) fn clear_lists(&mut self) {
         self.exchange.summary = SummaryList::default();
         self.exchange.deferred = None;
@@ -163,52 +165,52 @@ impl Neighbor {
     }
 }
 
-/// Who leads the exchange (§10.8).
+/// The role of this router in the exchange (§10.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum Role {
-    /// We do; also until it is settled.
+    /// We are the master; also the role before the negotiation.
     #[default]
     Master,
-    /// The neighbour does.
+    /// The neighbour is the master.
     Slave,
 }
 
 /// Database Description state (§10, §10.8).
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Exchange {
-    /// Our part.
+    /// The role of this router.
     pub(crate) role: Role,
     /// DD sequence number.
     pub(crate) sequence: u32,
-    /// The DD sequence number that the roles were settled with.
+    /// The DD sequence number with which the roles were negotiated.
     pub(crate) first: u32,
-    /// When they were settled.
+    /// When the roles were negotiated.
     pub(crate) settled: Instant,
     /// The DD sequence number of the neighbour's last packet with the I-bit.
     pub(crate) init: Option<u32>,
-    /// The packet that settles the roles, while the neighbour waits for its turn.
+    /// The packet that completes the negotiation, while the neighbour waits for its turn.
     pub(crate) deferred: Option<DatabaseDescription>,
-    /// By which a duplicate is known (§10.6).
+    /// Identifies the last packet received, so that a duplicate is recognized (§10.6).
     pub(crate) last_received: Option<Received>,
-    /// Our last packet, for sending again.
+    /// Our last packet, for retransmission.
     pub(crate) last_sent: Option<DatabaseDescription>,
-    /// Database summary list: what is still to be described.
+    /// Database summary list: the part of the database that is still to be described.
     pub(crate) summary: SummaryList,
-    /// What our answer to the packet that settled the roles listed, as far as the neighbour has not shown that it was told
+    /// Headers in our answer to the packet that completed the negotiation, as long as the neighbour has not shown that it received them
     /// ([`crate::exchange::description`], `answered_first`).
     pub(crate) undescribed: BTreeMap<LsaKey, LsaHeader>,
 }
 
-/// Database summary list (§10): how far the database has been described. What comes in behind that place meanwhile is flooded to the
-/// neighbour, and what comes in before it is described, too.
+/// Database summary list (§10): how far the database has been described. An LSA that is installed meanwhile is flooded to the neighbour if
+/// its place has been passed, and described if not.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct SummaryList {
     pub(crate) next: SummaryNext,
-    /// LSAs that are still to be described, as far as can be said.
+    /// Estimated number of LSAs that are still to be described.
     pub(crate) left: usize,
 }
 
-/// Where the description goes on.
+/// Where the description continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum SummaryNext {
     First,
@@ -224,7 +226,7 @@ impl SummaryList {
     }
 }
 
-/// What identifies a Database Description among its neighbour's (§10.6).
+/// Identifies a Database Description among those of one neighbour (§10.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Received {
     pub(crate) flags: DdFlags,
@@ -233,29 +235,31 @@ pub(crate) struct Received {
 }
 
 impl Exchange {
-    /// The neighbour lists or acknowledges an instance.
+    /// Notes that the neighbour lists or acknowledges an instance.
     pub(crate) fn neighbor_has(&mut self, instance: &LsaHeader) {
         if self.undescribed.get(&instance.key).is_some_and(|ours| !ours.newer_than(instance)) {
             self.undescribed.remove(&instance.key);
         }
     }
 
-    /// Whether a packet, neither the next nor the last one again, is one of before that was overtaken or came twice.
+    /// Whether a packet, which is neither the next one nor a duplicate of the last one, is an older packet that was overtaken or arrived
+    /// twice.
     ///
-    /// Deviates: for §10.6 each of these is a SeqNumberMismatch. To ignore one cannot hold up the neighbour, whatever its state:
-    /// - Without the I-bit, numbers of this exchange that it has been through are of packets that were answered. Whoever begins another
-    ///   exchange says so with the I-bit first, and goes on from higher numbers (§10.3) or, having forgotten all, from random ones.
-    ///   A slave with which a copy of an old packet of ours has done that is found out (`has_lost_its_place` in [`crate::exchange::description`]).
-    /// - With the I-bit it is ignored if its number is that of such a packet that came before, or could be of one before that, and for a
-    ///   moment only: the neighbour repeats it until its roles are settled ([`OVERTAKEN`]).
-    ///   Should a copy of an old packet of ours have settled them meanwhile, it is the slave, and does not wait for us for ever
-    ///   (§10.8 in [`crate::exchange::description`]).
+    /// Deviates: by §10.6 each of these is a SeqNumberMismatch. Ignoring one cannot hold up the neighbour, whatever its state:
+    /// - Without the I-bit, numbers that this exchange has passed belong to packets that were answered. A neighbour that begins another
+    ///   exchange sends a packet with the I-bit first, and continues from higher numbers (§10.3) or, if it has lost its state, from random
+    ///   ones. If a copy of an old packet of ours has made a slave begin one, this is detected (`must_start_over` in
+    ///   [`crate::exchange::description`]).
+    /// - With the I-bit, a packet is ignored if its number is that of an earlier such packet, or could be that of one before it, and only
+    ///   for a short time: the neighbour repeats the packet until the roles are negotiated ([`OVERTAKEN`]). If a copy of an old packet of
+    ///   ours has completed the negotiation meanwhile, the neighbour is the slave, and does not wait for us for ever (§10.8 in
+    ///   [`crate::exchange::description`]).
     pub(crate) fn is_stale(&self, packet: &DatabaseDescription, now: Instant) -> bool {
         let (number, reached) = (packet.sequence.wrapping_sub(self.first), self.sequence.wrapping_sub(self.first));
         if packet.flags.init {
-            // Both count on from the master's numbers: this one was chosen after the roles were settled.
+            // Both routers continue from the master's numbers, so a number in this range was chosen after the negotiation.
             let is_later = (1..=reached.saturating_add(2)).contains(&number);
-            // Whoever has forgotten everything begins with another number, and need not wait.
+            // A neighbour that has lost its state begins with another number, and need not wait.
             let is_known = self.init.is_none_or(|init| is_of_before(packet.sequence, init));
             return !is_later && is_known && now.saturating_since(self.settled) < OVERTAKEN;
         }
@@ -281,11 +285,11 @@ impl From<&DatabaseDescription> for Received {
     }
 }
 
-/// Link state request list (§10): what the neighbour has newer, as it described it.
+/// Link state request list (§10): LSAs of which the neighbour has described a newer instance.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RequestList {
     wanted: BTreeMap<LsaKey, LsaHeader>,
-    /// Those of `wanted` that the last request asked for.
+    /// The LSAs in `wanted` that were in the last request.
     outstanding: BTreeSet<LsaKey>,
 }
 
@@ -302,7 +306,7 @@ impl RequestList {
         self.wanted.len()
     }
 
-    /// The instance that the neighbour described.
+    /// The instance of an LSA that the neighbour described.
     pub(crate) fn header(&self, key: LsaKey) -> Option<&LsaHeader> {
         self.wanted.get(&key)
     }
@@ -311,53 +315,56 @@ impl RequestList {
         self.wanted.values()
     }
 
-    /// Takes an LSA off the list.
+    /// Removes an LSA from the list.
     pub(crate) fn remove(&mut self, key: LsaKey) {
         self.wanted.remove(&key);
         self.outstanding.remove(&key);
     }
 
-    /// Whether the answer to a request is still awaited.
+    /// Whether an answer to a request is awaited.
     pub(crate) fn is_awaiting(&self) -> bool {
         !self.outstanding.is_empty()
     }
 
-    /// Notes what a request asked for.
+    /// Notes the LSAs of a request.
     pub(crate) fn asked(&mut self, keys: &[LsaKey]) {
-        debug_assert!(keys.iter().all(|key| self.wanted.contains_key(key)), "only what is wanted is asked for");
+        debug_assert!(
+            keys.iter().all(|key| self.wanted.contains_key(key)),
+            "only LSAs on the request list are requested"
+        );
         self.outstanding = keys.iter().copied().collect();
     }
 }
 
-/// Link state retransmission list (§10, §13.6): what was flooded to the neighbour and is not acknowledged.
+/// Link state retransmission list (§10, §13.6): LSAs that were flooded to the neighbour and are not acknowledged.
 ///
-/// Each entry is the instance in the database: a newer one replaces it in both (§13 (5)(c)).
+/// Each entry stands for the instance in the database: a newer one replaces it in both (§13 (5)(c)).
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RetransmissionList {
     entries: BTreeMap<LsaKey, Pending>,
-    /// Those of `entries` that have not been sent yet.
+    /// Entries that have not been sent yet.
     unsent: BTreeSet<LsaKey>,
-    /// The others, by when they are sent again.
+    /// Entries that have been sent, by the time of the next retransmission.
     retries: BTreeSet<(Instant, LsaKey)>,
-    /// Those that were sent again.
+    /// Entries that were retransmitted.
     put_off: BTreeSet<LsaKey>,
-    /// Octets of those that have.
+    /// Octets of the entries that have been sent.
     in_flight: usize,
-    /// What is off the list, but may have been acknowledged before this router and its neighbour restarted.
+    /// LSAs removed from the list whose acknowledgement may be from before this router and its neighbour restarted.
     unproven: BTreeSet<LsaKey>,
-    /// When that is listed again. No acknowledgement of before arrives then.
+    /// When these are listed again. An acknowledgement from before the restart cannot arrive any more then.
     proof: Option<Instant>,
-    /// Whether the neighbour keeps up.
+    /// Whether the neighbour acknowledges in time.
     pub(crate) pace: Pace,
 }
 
 /// Whether a neighbour acknowledges in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum Pace {
-    /// It does.
+    /// It acknowledges in time.
     #[default]
     Keeping,
-    /// Something was sent again, and nothing was acknowledged since: others on its network are not made to wait for it.
+    /// LSAs were retransmitted and none was acknowledged since: other neighbours on the network are not made to wait for it.
     Lagging,
 }
 
@@ -366,16 +373,16 @@ struct Pending {
     octets: usize,
     /// When it is sent again; `None` = it has not been sent yet.
     retry: Option<Instant>,
-    /// How often it was sent again.
+    /// Number of retransmissions that count for the interval.
     again: u32,
-    /// The neighbour sent it itself, or was told of it.
+    /// Whether the neighbour sent the LSA itself, or has had it described.
     doubted: bool,
-    /// The neighbour told of an earlier instance: what it acknowledges before this it may have acknowledged before it had that one.
+    /// Set if the neighbour has shown an earlier instance. Before this time, an acknowledgement may be from before it received that one.
     proof: Option<Instant>,
 }
 
 impl RetransmissionList {
-    /// Lists an LSA that is to be sent, in place of an older instance.
+    /// Lists an LSA to be sent, in place of an older instance.
     pub(crate) fn add(&mut self, key: LsaKey, octets: usize) {
         self.remove(key);
         self.unproven.remove(&key);
@@ -383,7 +390,7 @@ impl RetransmissionList {
         self.unsent.insert(key);
     }
 
-    /// Takes an LSA off that will be listed again at `proof`; whether it was listed.
+    /// Removes an LSA that will be listed again at `proof`; returns whether it was listed.
     pub(crate) fn remove_until(&mut self, key: LsaKey, proof: Instant) -> bool {
         let was_listed = self.remove(key);
         if was_listed {
@@ -393,12 +400,12 @@ impl RetransmissionList {
         was_listed
     }
 
-    /// When something is listed again that was taken off.
+    /// When removed LSAs are listed again.
     pub(crate) fn proof(&self) -> Option<Instant> {
         self.proof
     }
 
-    /// What is to be listed again by `now`; it is forgotten here.
+    /// Returns the LSAs that are to be listed again by `now`, and forgets them here.
     pub(crate) fn take_unproven(&mut self, now: Instant) -> BTreeSet<LsaKey> {
         if self.proof.is_none_or(|proof| proof > now) {
             return BTreeSet::new();
@@ -407,34 +414,34 @@ impl RetransmissionList {
         std::mem::take(&mut self.unproven)
     }
 
-    /// What is listed is no news to the neighbour, or should not be: it sent it, now or before it restarted
-    /// ([`Neighbor::may_have_outlived`]), or was told of it.
+    /// Notes that the neighbour has, or should have, a listed LSA: it sent the LSA, now or before it restarted
+    /// ([`Neighbor::may_have_outlived`]), or has had it described.
     pub(crate) fn doubt(&mut self, key: LsaKey) {
         if let Some(pending) = self.entries.get_mut(&key) {
             pending.doubted = true;
         }
     }
 
-    /// The neighbour tells of an earlier instance of what is listed: an acknowledgement proves nothing before `proof`.
+    /// Notes that the neighbour has shown an earlier instance than the listed one: an acknowledgement proves nothing before `proof`.
     pub(crate) fn contradict(&mut self, key: LsaKey, proof: Instant) {
         if let Some(pending) = self.entries.get_mut(&key) {
             pending.proof = Some(proof);
         }
     }
 
-    /// Takes an LSA off that the neighbour acknowledges, if that proves that it has it; whether it was taken off.
+    /// Removes an LSA that the neighbour acknowledges, if this proves that the neighbour has it; returns whether it was removed.
     pub(crate) fn acknowledge(&mut self, key: LsaKey, now: Instant) -> bool {
         let proves = self.entries.get(&key).is_some_and(|pending| pending.proof.is_none_or(|proof| proof <= now));
         proves && self.remove(key)
     }
 
-    /// Lists an LSA that others are expected to send: this router does if they have not by `retry`.
+    /// Lists an LSA that other routers are expected to send: this router sends it if it is not acknowledged by `retry`.
     pub(crate) fn await_ack(&mut self, key: LsaKey, octets: usize, retry: Instant) {
         self.add(key, octets);
         self.sent(key, retry);
     }
 
-    /// Takes an LSA off; whether it was listed.
+    /// Removes an LSA; returns whether it was listed.
     pub(crate) fn remove(&mut self, key: LsaKey) -> bool {
         let Some(pending) = self.entries.remove(&key) else { return false };
         match pending.retry {
@@ -472,12 +479,12 @@ impl RetransmissionList {
         self.entries.len()
     }
 
-    /// Octets sent and not acknowledged.
+    /// Octets that were sent and are not acknowledged.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// The first LSA that waits to be sent.
+    /// The first LSA that has not been sent yet.
     pub(crate) fn next_unsent(&self) -> Option<LsaKey> {
         self.unsent.first().copied()
     }
@@ -495,11 +502,11 @@ impl RetransmissionList {
         self.retries.insert((retry, key));
     }
 
-    /// Notes that an LSA was sent again. The longer it stays unacknowledged, the longer the next time is off: whoever does not keep up
-    /// has no use for more (RFC 4222 §2, recommendation 2).
+    /// Notes a retransmission of an LSA. Each one doubles the interval to the next: a neighbour that does not keep up has no use for more
+    /// packets (RFC 4222 §2, recommendation 2).
     pub(crate) fn sent_again(&mut self, key: LsaKey, now: Instant, interval: Duration) {
         let Some(pending) = self.entries.get_mut(&key) else { return };
-        debug_assert!(pending.retry.is_some(), "what is sent again was sent before");
+        debug_assert!(pending.retry.is_some(), "a retransmitted LSA was sent before");
         pending.again = (pending.again + 1).min(MOST_DOUBLINGS);
         let retry = now + interval * 2_u32.pow(pending.again);
         if let Some(before) = pending.retry.replace(retry) {
@@ -509,7 +516,7 @@ impl RetransmissionList {
         self.put_off.insert(key);
     }
 
-    /// The neighbour acknowledges again: what was put off is not, beyond `retry`.
+    /// Advances retransmissions that were put off to `retry`, because the neighbour acknowledges again.
     pub(crate) fn hasten(&mut self, retry: Instant) {
         for key in std::mem::take(&mut self.put_off) {
             let Some(pending) = self.entries.get_mut(&key) else { continue };
@@ -522,7 +529,7 @@ impl RetransmissionList {
         }
     }
 
-    /// What is to be sent again by `now`, the longest due first, up to so many octets and one LSA.
+    /// The LSAs to be retransmitted by `now`, the longest due first: at least one, and no further one once `octets` is reached.
     pub(crate) fn due(&self, now: Instant, octets: usize) -> Vec<LsaKey> {
         let due = self.retries.iter().take_while(|(retry, _)| *retry <= now);
         let size = |key: &LsaKey| self.entries.get(key).map_or(0, |pending| pending.octets);
@@ -536,42 +543,44 @@ impl RetransmissionList {
         keys.take_while(fits).collect()
     }
 
-    /// What is listed, and its octets.
+    /// The listed LSAs with their octets.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (LsaKey, usize)> {
         self.entries.iter().map(|(&key, pending)| (key, pending.octets))
     }
 
-    /// What is listed that the neighbour has neither sent itself nor been told of.
+    /// The listed LSAs that the neighbour has neither sent itself nor had described.
     pub(crate) fn not_described(&self) -> impl Iterator<Item = LsaKey> {
         self.entries.iter().filter(|(_, pending)| !pending.doubted).map(|(&key, _)| key)
     }
 
-    /// The indices agree with the list.
+    /// Checks that the indices agree with the list.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let sent = self.entries.values().filter(|pending| pending.retry.is_some());
         let octets: usize = sent.map(|pending| pending.octets).sum();
-        findings.demand(octets == self.in_flight, "octets in flight are those of LSAs sent", || {
+        findings.demand(octets == self.in_flight, "the octets in flight are those of the LSAs sent", || {
             format!("{octets}, not {}", self.in_flight)
         });
         let unsent = self.entries.iter().filter(|(_, pending)| pending.retry.is_none()).map(|(key, _)| key);
-        findings.demand(unsent.eq(&self.unsent), "what was not sent waits to be sent", || format!("{:?}", self.unsent));
+        findings
+            .demand(unsent.eq(&self.unsent), "each LSA not sent yet waits to be sent", || format!("{:?}", self.unsent));
         let retries = self.entries.iter().filter_map(|(&key, pending)| Some((pending.retry?, key)));
         findings.demand(
             retries.collect::<BTreeSet<_>>() == self.retries,
-            "what was sent is due to be sent again",
+            "each LSA sent has a retransmission due",
             || format!("{:?}", self.retries),
         );
         let put_off = self.entries.iter().filter(|(_, pending)| pending.again > 0).map(|(key, _)| key);
-        findings.demand(put_off.eq(&self.put_off), "what was sent again is known", || format!("{:?}", self.put_off));
+        findings
+            .demand(put_off.eq(&self.put_off), "each retransmitted LSA is recorded", || format!("{:?}", self.put_off));
     }
 
-    /// When something is to be sent again.
+    /// When the next retransmission is due.
     pub(crate) fn next_retry(&self) -> Option<Instant> {
         self.retries.first().map(|&(retry, _)| retry)
     }
 }
 
-/// LSAs that were sent within MinLSArrival, flooded or not: no more than can be sent in that time.
+/// LSAs that were sent within MinLSArrival, by flooding or otherwise. There are no more than can be sent in that time.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RecentlySent {
     by_key: BTreeMap<LsaKey, Instant>,
@@ -579,7 +588,7 @@ pub(crate) struct RecentlySent {
 }
 
 impl RecentlySent {
-    /// Notes that an LSA was sent, and forgets those of long ago.
+    /// Notes that an LSA was sent, and forgets those sent longer ago than MinLSArrival.
     pub(crate) fn note(&mut self, key: LsaKey, now: Instant) {
         while let Some(&(sent, earlier)) = self.order.front()
             && now.saturating_since(sent) >= MIN_LS_ARRIVAL
@@ -592,10 +601,10 @@ impl RecentlySent {
         if self.by_key.insert(key, now) != Some(now) {
             self.order.push_back((now, key));
         }
-        debug_assert!(self.by_key.len() <= self.order.len(), "what is remembered is forgotten some time");
+        debug_assert!(self.by_key.len() <= self.order.len(), "each LSA by key is also in the order");
     }
 
-    /// When an LSA was sent, if within MinLSArrival.
+    /// When an LSA was sent, if that was within MinLSArrival.
     pub(crate) fn when(&self, key: LsaKey, now: Instant) -> Option<Instant> {
         self.by_key.get(&key).copied().filter(|&sent| now.saturating_since(sent) < MIN_LS_ARRIVAL)
     }
@@ -644,7 +653,7 @@ mod tests {
         }
         list.add(key(5), 1);
         assert_eq!(list.due(at(30), usize::MAX), [key(2), key(3), key(1)]);
-        assert_eq!(list.due(at(30), 1), [key(2)], "one at least");
+        assert_eq!(list.due(at(30), 1), [key(2)], "at least one");
     }
 
     #[test]
@@ -666,7 +675,7 @@ mod tests {
         list.hasten(now + interval);
         assert_eq!(list.next_retry(), Some(now + interval));
         list.sent_again(key(1), now, interval);
-        assert_eq!(list.next_retry(), Some(now + 2 * interval), "it begins anew");
+        assert_eq!(list.next_retry(), Some(now + 2 * interval), "the interval starts over");
     }
 
     #[test]

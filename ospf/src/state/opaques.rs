@@ -1,4 +1,4 @@
-//! Opaque LSAs of this router's own and of others (RFC 5250).
+//! Opaque LSAs of this router and of others (RFC 5250).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,17 @@ use bytes::Bytes;
 use crate::ids::{LinkStateId, LsaPlace, OpaqueScope};
 use crate::route::Reached;
 
-/// Opaque LSAs of our own and of others.
+/// Opaque LSAs of this router and of others.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Opaques {
-    /// What the driver has us say, padded to 32 bits, whether there is such an interface or area at present or not.
+    /// Bodies that the driver has this router originate, padded to 32 bits, even if their interface or area does not exist at present.
     pub(crate) own: BTreeMap<(OpaqueScope, LinkStateId), Bytes>,
-    /// Those of them that are wanted at present. Other opaque LSAs of ours are other chapters'.
+    /// The LSAs of `own` that are wanted at present. Opaque LSAs that this router originates for other reasons are not listed.
     pub(crate) wanted: BTreeSet<LsaPlace>,
-    /// What the driver was told of others.
+    /// LSAs of others that were announced to the driver.
     pub(crate) announced: BTreeMap<LsaPlace, Bytes>,
-    /// Something may have changed that the driver is to be told of.
+    /// Whether something may have changed that the driver has to be informed of.
     pub(crate) changed: bool,
-    /// Since the last calculation.
+    /// The routers reached by the last calculation.
     pub(crate) reached: Option<Reached>,
 }

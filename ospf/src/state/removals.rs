@@ -1,38 +1,38 @@
-//! LSAs at MaxAge that may perhaps be removed (RFC 2328 §14).
+//! LSAs at MaxAge that are candidates for removal (RFC 2328 §14).
 
 use std::collections::BTreeSet;
 
 use crate::ids::LsaPlace;
 
-/// LSAs at MaxAge that may perhaps be removed: each is looked at when something has happened to it, and all of them when something has
-/// happened to a neighbour.
+/// LSAs at MaxAge that are candidates for removal. One is checked when its own state changes, and all are checked when the state of a
+/// neighbour changes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Removals {
-    /// Those that have reached MaxAge, or have left a retransmission list.
+    /// LSAs that have reached MaxAge, or have left a retransmission list.
     pub(crate) candidates: BTreeSet<LsaPlace>,
     pub(crate) sweep: Sweep,
-    /// How far LSAs with DoNotAge have been looked at this time.
+    /// The last LSA with DoNotAge that the present pass has checked.
     pub(crate) do_not_age: Option<LsaPlace>,
 }
 
-/// Whether all LSAs at MaxAge have to be looked at.
+/// Whether all LSAs at MaxAge have to be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Sweep {
     #[default]
     Done,
-    /// From the first on.
+    /// All have to be checked.
     Due,
-    /// What comes after this one.
+    /// Those after this one have to be checked.
     After(LsaPlace),
 }
 
 impl Removals {
-    /// An LSA is at MaxAge, or has left a retransmission list and may be.
+    /// Notes an LSA that is at MaxAge, or that has left a retransmission list and may be at MaxAge.
     pub(crate) fn note(&mut self, place: LsaPlace) {
         self.candidates.insert(place);
     }
 
-    /// A neighbour has changed its state: all LSAs may have been waiting for it.
+    /// Notes that a neighbour has changed its state: any LSA at MaxAge may have waited for it.
     pub(crate) fn note_all(&mut self) {
         self.sweep = Sweep::Due;
     }

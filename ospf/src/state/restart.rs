@@ -1,4 +1,4 @@
-//! Graceful restarts (RFC 3623), neighbours' and this router's own, and its leaving for good.
+//! Graceful restarts (RFC 3623) of neighbours and of this router, and the withdrawal of this router from the network.
 
 use std::collections::BTreeMap;
 
@@ -7,49 +7,50 @@ use crate::ids::InterfaceId;
 use crate::time::Instant;
 use crate::wire::RestartReason;
 
-/// A neighbour that is being helped.
+/// A neighbour whose graceful restart this router helps (RFC 3623 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Helping {
     /// The end of its grace period.
     pub(crate) until: Instant,
-    /// What it said.
+    /// The restart reason in its Grace-LSA.
     pub(crate) reason: RestartReason,
 }
 
-/// Where this router stands with a restart of its own.
+/// The state of a graceful restart of this router.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Restart {
-    /// There is none.
+    /// No restart is planned or under way.
     #[default]
     None,
-    /// One is planned: neighbours are being told, until then at most.
+    /// A restart is planned: neighbours are being informed, until this instant at the latest.
     Preparing { until: Instant },
-    /// It has begun anew, and lies low.
+    /// The engine has started within the grace period, and originates nothing.
     Within(Within),
-    /// It is over, and what follows from the first routes after it is not known yet: after so many calculations it was over.
+    /// The restart has ended, but the LSAs that follow from the first routes after it are not known yet. `runs` is the number of
+    /// calculations begun before its end.
     Concluding { runs: u64 },
 }
 
-/// A restart from the inside.
+/// The state of a restart while it is under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Within {
     pub(crate) started: Instant,
     /// The end of the grace period.
     pub(crate) until: Instant,
     pub(crate) announcement: Announcement,
-    /// Copies of Grace-LSAs sent on each interface without an adjacency.
+    /// Copies of Grace-LSAs sent on each interface on which there is no adjacency.
     pub(crate) copies: BTreeMap<InterfaceId, u8>,
     pub(crate) review: Review,
 }
 
-/// Whether something has happened that may end a restart.
+/// Whether the conditions for the end of a restart have to be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Review {
     Due,
     Done,
 }
 
-/// How far an area, or a link in it, is on the way back to what it was (§2.2).
+/// How far an area, or a link in it, has returned to its state before the restart (RFC 3623 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Progress {
     Complete,
@@ -57,24 +58,24 @@ pub(crate) enum Progress {
     Inconsistent,
 }
 
-/// How far a router is on its way out.
+/// How far the withdrawal of this router from the network has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) enum Withdrawal {
-    /// It stays.
+    /// The router is not being withdrawn.
     #[default]
     None,
-    /// A restart of its own has to end first, by then at the latest.
+    /// A restart of this router has to end first, by this instant at the latest.
     AwaitingRestart { until: Instant },
-    /// It announces that it is a stub router.
+    /// The router announces that it is a stub router.
     Announcing { until: Instant },
-    /// Everybody calculates other ways.
+    /// The other routers calculate paths that avoid this one.
     Draining { until: Instant },
-    /// Its LSAs are flushed.
+    /// The router's LSAs are flushed.
     Flushing { until: Instant },
 }
 
 impl Withdrawal {
-    /// When to go on at the latest.
+    /// When the next step begins at the latest.
     pub(crate) const fn until(self) -> Option<Instant> {
         match self {
             Self::None => None,

@@ -1,4 +1,4 @@
-//! LSAs of the mesh's sites that came from links on which everybody may speak.
+//! LSAs of the mesh's sites (guards) that arrived over open links, on which any router may send.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,30 +8,30 @@ use crate::state::findings::Findings;
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaHeader};
 
-/// LSAs that go to their originators in [`RETURN_INTERVAL`].
+/// The most LSAs that wait at one time to be sent to their originators.
 pub(crate) const MAX_RETURNED: usize = 16;
 
-/// Octets of them, all together.
+/// Octets of all these LSAs together.
 pub(crate) const MAX_RETURNED_OCTETS: usize = 16 * 1024;
 
-/// Refused LSAs that are remembered to be shown; more are only counted.
+/// Refused LSAs that are remembered for display; further ones are only counted.
 pub(crate) const MAX_SHOWN: usize = 64;
 
-/// They are shown for so long.
+/// How long a refused LSA is displayed.
 pub(crate) const SHOWN_FOR: Duration = Duration::from_secs(300);
 
-/// And not before they have been refused for so long: on a link between two guards the flood may be faster than by tunnel.
+/// How long an LSA has been refused before it is displayed: on a link between two guards, flooding may be faster than over the tunnel.
 pub(crate) const SHOWN_AFTER: Duration = Duration::from_secs(5);
 
-/// Whether everybody on a link could have sent an LSA of a guard.
+/// Whether any router on the link could have sent an LSA of a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bringer {
-    /// Not everybody; or the LSA is none of a guard's.
+    /// Only authenticated senders could have sent it, or it is not an LSA of a guard.
     Trusted,
     Open,
 }
 
-/// What was refused, and what of it is on its way to its originator.
+/// The refused LSAs, and those of them that are to be sent to their originators.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SiteLsas {
     pub(crate) shown: BTreeMap<(InterfaceId, LsaPlace), Shown>,
@@ -58,7 +58,7 @@ impl SiteLsas {
         }
     }
 
-    /// An instance was installed: if it is one that was refused, it was a good one that came over the open link first.
+    /// Notes that an instance was installed: if the same instance was refused, it was genuine and only arrived first over the open link.
     pub(crate) fn installed(&mut self, place: LsaPlace, header: &LsaHeader) {
         if !self.shown.is_empty() {
             let same =
@@ -67,7 +67,7 @@ impl SiteLsas {
         }
     }
 
-    /// Keeps an instance for its originator, in place of an older one; whether there was room.
+    /// Keeps an instance for its originator, in place of an older one; returns whether there was room.
     pub(crate) fn keep(&mut self, place: LsaPlace, lsa: &Lsa) -> bool {
         let before = self.returned.get(&place);
         if before.is_some_and(|kept| !lsa.header.newer_than(&kept.header)) {
@@ -82,18 +82,18 @@ impl SiteLsas {
         room
     }
 
-    /// Whether something waits to go to its originator.
+    /// Whether an LSA waits to be sent to its originator.
     pub(crate) fn is_returning(&self) -> bool {
         !self.returned.is_empty()
     }
 
-    /// The sums are right, and within their bounds.
+    /// Checks that the sums are right and within their bounds.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let octets: usize = self.returned.values().map(Lsa::encoded_len).sum();
         let bounded =
             self.returned.len() <= MAX_RETURNED && octets <= MAX_RETURNED_OCTETS && self.shown.len() <= MAX_SHOWN;
-        findings.demand(octets == self.octets && bounded, "what is remembered of refused LSAs is bounded", || {
-            format!("{octets} octets, noted {}; {} shown", self.octets, self.shown.len())
+        findings.demand(octets == self.octets && bounded, "the refused LSAs that are remembered are bounded", || {
+            format!("{octets} octets, recorded {}; {} shown", self.octets, self.shown.len())
         });
     }
 }

@@ -3,11 +3,11 @@
 use crate::event::StubRouterState;
 use crate::time::Instant;
 
-/// What is remembered of it.
+/// The start time and the last announced state of a stub router.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct StubRouterTimes {
-    /// When the router started; `None` if traffic went through it meanwhile (RFC 3623).
+    /// When the router started; `None` if it kept forwarding traffic during a restart (RFC 3623).
     pub(crate) started: Option<Instant>,
-    /// As it was told last.
+    /// The state as announced last.
     pub(crate) state: StubRouterState,
 }

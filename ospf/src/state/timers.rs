@@ -1,6 +1,6 @@
-//! The engine's timers: one deadline for each key, the earliest found at once.
+//! The engine's timers: one deadline for each key; the earliest deadline is found at once.
 //!
-//! It knows when, and which; what is done then belongs to the chapter that set the timer.
+//! This module knows when a timer fires; the module that set it knows what to do then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,62 +9,62 @@ use crate::state::dismantle::Dismantle;
 use crate::state::findings::Findings;
 use crate::time::Instant;
 
-/// What a deadline is for.
+/// The purpose of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TimerKey {
-    /// Hello Timer: the next hello is sent (RFC 2328 §9).
+    /// Hello Timer: sends the next hello (RFC 2328 §9).
     Hello(InterfaceId),
-    /// Wait Timer: who is the designated router is decided (§9).
+    /// Wait Timer: ends the waiting before the designated router is elected (§9).
     Wait(InterfaceId),
-    /// A hello is sent to a neighbour of a non-broadcast network that is down (§9.5.1).
+    /// Poll Timer: sends a hello to a neighbour of a non-broadcast network that is down (§9.5.1).
     Poll(NeighborKey),
-    /// Acknowledgements that were held back are sent (§13.5).
+    /// Sends delayed acknowledgements (§13.5).
     DelayedAck(InterfaceId),
-    /// Inactivity Timer: the neighbour is taken for dead (§10).
+    /// Inactivity Timer: the neighbour is declared down (§10).
     Inactivity(NeighborKey),
     /// An exchange has taken so long that another may begin (RFC 4222).
     Admission,
-    /// The last Database Description is sent again (§10.8), or the slave waits for the master's no longer.
+    /// Sends the last Database Description again (§10.8), or ends the slave's waiting for the master.
     DatabaseDescription(NeighborKey),
-    /// An adjacency that has not come forward starts over (not in the RFC).
+    /// Restarts an adjacency that makes no progress (not in the RFC).
     Progress(NeighborKey),
-    /// LSAs at MaxAge are looked at again (not in the RFC).
+    /// Checks the LSAs at MaxAge again (not in the RFC).
     Removal,
-    /// LSAs that were requested and did not come are requested again (§10.9).
+    /// Requests LSAs again that were requested and did not arrive (§10.9).
     Request(NeighborKey),
-    /// The next part of an answer to requests is sent (§10.7).
+    /// Sends the next part of an answer to requests (§10.7).
     Reply(NeighborKey),
-    /// LSAs that were not acknowledged are sent again (§13.6).
+    /// Retransmits LSAs that were not acknowledged (§13.6).
     Retransmission(NeighborKey),
-    /// The grace period of a neighbour that is helped is over (RFC 3623 §3.2 (2)).
+    /// Ends the grace period of a restarting neighbour (RFC 3623 §3.2 (2)).
     Helper(NeighborKey),
-    /// A restart of our own has to be looked at, or is over (RFC 3623 §2.2).
+    /// Checks or ends a graceful restart of this router (RFC 3623 §2.2).
     Restart,
-    /// A neighbour that is slow to be done with an exchange has been helped long enough after a restart of our own: see
+    /// Flushes our Grace-LSA, which stayed after a restart for a neighbour that is slow to finish its exchange: see
     /// [`crate::state::engine::Engine::grace_kept`].
     Grace(InterfaceId),
-    /// This router leaves, and goes on with that.
+    /// Begins the next step of the withdrawal of this router.
     Withdrawal,
-    /// An LSA whose origination was held back is originated (§12.4).
+    /// Originates an LSA whose origination was held back (§12.4).
     Origination(LsaPlace),
-    /// An LSA of our own is originated anew before it grows old (§12.4).
+    /// Refreshes an LSA of this router (§12.4).
     Refresh(LsaPlace),
-    /// An LSA that came within MinLSArrival is taken (§13 (5)(a)).
+    /// Processes an LSA that arrived within MinLSArrival (§13 (5)(a)).
     EarlyArrival(LsaPlace),
-    /// Refused LSAs of guards go to their originators (§13.4).
+    /// Sends refused LSAs of guards to their originators (§13.4).
     ReturnToOriginators,
     /// The next LSA reaches MaxAge (§14).
     Expiry,
-    /// LSAs that do not grow old are looked at (RFC 1793 §2.3).
+    /// Checks the LSAs with DoNotAge (RFC 1793 §2.3).
     DoNotAge,
-    /// The time after the start for which this router is a stub router is over (RFC 6987).
+    /// Ends the time after the start in which this router is a stub router (RFC 6987).
     StubRouter,
-    /// A router that was an NSSA's translator stops translating (RFC 3101 §3.1).
+    /// Ends the translation by a router that is no longer the NSSA's translator (RFC 3101 §3.1).
     TranslatorStability(AreaId),
-    /// Routes are calculated (§16).
+    /// Calculates the routes (§16).
     Calculation,
-    /// Work that an input has left goes on.
+    /// Continues the work that an input has left.
     Work,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Sets the deadline of `key`, in place of an earlier or later one.
+    /// Sets the deadline of `key`; it replaces any earlier one.
     pub(crate) fn set(&mut self, key: TimerKey, deadline: Instant) {
         if let Some(previous) = self.by_key.insert(key, deadline) {
             self.by_time.remove(&(previous, key));
@@ -92,7 +92,7 @@ impl Timers {
         }
     }
 
-    /// Takes the deadline of `key` away, if it has one.
+    /// Removes the deadline of `key`, if it has one.
     pub(crate) fn cancel(&mut self, key: TimerKey) {
         if let Some(deadline) = self.by_key.remove(&key) {
             let indexed = self.by_time.remove(&(deadline, key));
@@ -110,7 +110,7 @@ impl Timers {
         self.by_key.keys().copied()
     }
 
-    /// Both indices agree.
+    /// Checks that both indices agree.
     pub(crate) fn check(&self, findings: &mut Findings) {
         let same = self.by_key.len() == self.by_time.len()
             && self.by_key.iter().all(|(&key, &deadline)| self.by_time.contains(&(deadline, key)));
@@ -119,12 +119,12 @@ impl Timers {
         });
     }
 
-    /// What fires next.
+    /// The timer that fires next.
     pub(crate) fn next(&self) -> Option<(Instant, TimerKey)> {
         self.by_time.first().copied()
     }
 
-    /// Takes a timer whose deadline has come by `now`, the earliest first.
+    /// Removes and returns a timer whose deadline has passed at `now`, the earliest first.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<TimerKey> {
         let &(deadline, key) = self.by_time.first()?;
         if deadline > now {

@@ -1,4 +1,4 @@
-//! Which LSAs for networks this router should originate, as far as that has been compared with the routing table.
+//! The LSAs for networks that this router should originate, and the comparison of them with the wanted LSAs.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,7 +6,7 @@ use crate::config::External;
 use crate::ids::{AreaId, LinkStateId, Prefix};
 use crate::state::translator::Translations;
 
-/// Comparisons that are due, and the one under way.
+/// The comparisons that are due, and the one under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wishes {
     pub(crate) summaries: Due,
@@ -28,12 +28,12 @@ pub(crate) enum UnderWay {
     Externals { sources: VecDeque<Source>, comparison: Option<(Source, Comparison)> },
 }
 
-/// Where the wishes of one domain come from.
+/// Where the desired LSAs of one domain come from.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     /// Metrics of an area's Summary-LSAs.
     Summaries(AreaId, BTreeMap<Prefix, u32>),
-    /// The configuration, and what is translated from NSSAs.
+    /// The configuration, and the translations from NSSAs.
     AsExternals(BTreeMap<Prefix, External>),
     /// The configuration.
     Type7(AreaId),
@@ -42,11 +42,11 @@ pub(crate) enum Source {
 /// How far the comparison of one domain has come.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Comparison {
-    /// LSAs up to this one are withdrawn if nobody wishes them any more.
+    /// LSAs up to this Link State ID have been compared, and withdrawn if they are no longer desired.
     Withdrawing(Option<LinkStateId>),
-    /// Host routes up to this one have their LSAs: no other Link State ID will do for them.
+    /// Host routes up to this one have their LSAs. They come first because only one Link State ID is possible for a host route.
     Hosts(Option<Prefix>),
-    /// So have all other networks up to this one.
+    /// All other networks up to this one have their LSAs, too.
     Networks(Option<Prefix>),
     Done,
 }

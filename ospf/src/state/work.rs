@@ -1,35 +1,35 @@
-//! How much an input may do: units of work, by kind.
+//! Limits on the work that one input may cause, in units of several kinds.
 
 use std::time::Duration;
 
-/// How long after an input the next slice is done: at the next tick, and later than now.
+/// How long after an input the next slice of work is done: at the next tick, and later than now.
 pub(crate) const NEXT_SLICE: Duration = Duration::from_micros(1);
 
-/// What is counted. Slices take some 5 ms each on a machine of 2020, and most inputs that leave something leave one or two kinds.
+/// A kind of work that is counted. A slice takes about 5 ms on a machine of 2020, and most inputs that leave work leave one or two kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// A timer that fires in a tick.
     Timer,
     /// An LSA that reaches MaxAge.
     Expiry,
-    /// An LSA of ours that is compared with what it is to say, and originated or flushed where it differs.
+    /// An LSA of this router that is compared with its wanted contents, and originated or flushed if it differs.
     Origination,
-    /// An LSA at MaxAge that is looked at for removal, or something that is freed.
+    /// An LSA at MaxAge that is checked for removal, or a part of a structure that is freed.
     Removal,
-    /// A network that may be described by an LSA of ours: whether it is to be, and with what contents.
+    /// A network that may need an LSA of this router: whether it does, and with what contents.
     Wish,
     /// An LSA or a table entry that is searched for destinations to calculate.
     Search,
     /// A destination whose route is calculated.
     Calculation,
-    /// A route that is put out.
+    /// A route that is put out as an output.
     Output,
 }
 
 impl Unit {
     pub(crate) const COUNT: usize = 8;
 
-    /// Units that one input may do.
+    /// Units of this kind that one input may use.
     const fn slice(self) -> usize {
         match self {
             Self::Timer => 2048,
@@ -44,14 +44,14 @@ impl Unit {
     }
 }
 
-/// How much the present input may still do, and how much it did.
+/// The work that the present input may still do, and the work done so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
-    /// For tests: a slice of every kind.
+    /// For tests: the slice of every kind of work.
     pub(crate) slice: Option<usize>,
     pub(crate) left: [usize; Unit::COUNT],
     pub(crate) done: u64,
-    /// Timers or LSAs are due that the last tick had no units for.
+    /// Whether timers or LSAs are due that the last tick had no units left for.
     pub(crate) overdue: bool,
 }
 
@@ -64,7 +64,7 @@ impl Default for Work {
 }
 
 impl Work {
-    /// Takes one unit of a kind; `false` if none is left.
+    /// Takes one unit of a kind; returns `false` if none is left.
     pub(crate) fn take(&mut self, unit: Unit) -> bool {
         let left = &mut self.left[unit as usize];
         let some_left = *left > 0;
@@ -73,12 +73,12 @@ impl Work {
         some_left
     }
 
-    /// Units of a kind that are left.
+    /// The units of a kind that are left.
     pub(crate) fn left(&self, unit: Unit) -> usize {
         self.left[unit as usize]
     }
 
-    /// Takes so many units of a kind, or all that are left.
+    /// Takes `units` of a kind, or all that are left.
     pub(crate) fn spend(&mut self, unit: Unit, units: usize) {
         let left = &mut self.left[unit as usize];
         *left = left.saturating_sub(units);
