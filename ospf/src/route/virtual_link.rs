@@ -46,7 +46,7 @@ impl VirtualPath {
         let address = tree.address(graph, far_end).ok_or(VirtualLinkObstacle::NoAddress)?;
         let addresses = tree.addresses(graph, far_end);
         let first_hops = tree.first_hops(far_end).to_vec();
-        let interface = first_hops.first().expect("a path has a first step").nexthop.interface;
+        let interface = first_hops.first().expect("a path has a first hop").nexthop.interface;
         Ok(Self { cost, interface, address, addresses, first_hops })
     }
 }
