@@ -26,7 +26,7 @@ impl Engine {
     /// Checks every invariant. The cost grows with the databases, because it verifies the checksums of all LSAs.
     ///
     /// # Errors
-    /// The violated rules, at most [`MAX_VIOLATIONS`].
+    /// The violated rules, at most [`crate::MAX_VIOLATIONS`].
     pub fn check(&self) -> Result<(), Vec<Violation>> {
         let mut findings = Findings::default();
         if self.is_stopped() {

@@ -225,9 +225,9 @@ pub enum Event {
 /// Why an opaque LSA is not originated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OpaqueRefusal {
-    /// There are already [`MAX_OPAQUE_LSAS`].
+    /// There are already [`crate::MAX_OPAQUE_LSAS`].
     TooMany,
-    /// Its body is longer than [`MAX_OPAQUE_OCTETS`].
+    /// Its body is longer than [`crate::MAX_OPAQUE_OCTETS`].
     TooLong,
     /// The Opaque ID has more than 24 bits.
     Identifier,

@@ -55,9 +55,9 @@ impl Engine {
 
     /// Whether a received instance was replaced before it was acknowledged.
     ///
-    /// Deviates: by §13.5 each instance is acknowledged. This is not necessary here, because a neighbour that waits for the acknowledgement
-    /// receives the newer instance, and has to acknowledge that. And it would do harm if the neighbour has removed the LSA at MaxAge, and has
-    /// received the instance again from another neighbour: it would take the acknowledgement as one for that.
+    /// Deviates: by §13.5 each instance is acknowledged. This is not necessary here, because a neighbour that waits for the
+    /// acknowledgement receives the newer instance, and has to acknowledge that. And it would do harm if the neighbour has removed the LSA
+    /// at MaxAge, and has received the instance again from another neighbour: it would take the acknowledgement as one for that.
     fn is_overtaken(&self, id: InterfaceId, area: AreaId, header: &LsaHeader) -> bool {
         let Some(place) = Databases::place(header.key, id, area) else { return false };
         let overtaken = match self.databases.lookup(place) {

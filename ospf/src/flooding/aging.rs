@@ -61,7 +61,7 @@ impl Engine {
         self.timers.set_if_idle(TimerKey::DoNotAge, self.now + DO_NOT_AGE_INTERVAL);
     }
 
-    /// Flushes LSAs with DoNotAge whose originators have been unreachable for long (RFC 1793 §2.3), whoever originated them.
+    /// Flushes LSAs with DoNotAge whose originators have been unreachable for a long time (RFC 1793 §2.3), whoever originated them.
     pub(crate) fn do_not_age_timer(&mut self) {
         let mut looked_at = 0;
         while let Some(place) = self.databases.next_do_not_age(self.removals.do_not_age) {
@@ -88,7 +88,7 @@ impl Engine {
         present && self.unreachable_since(place).is_some_and(for_long)
     }
 
-    /// Removes LSAs at MaxAge that are on no retransmission list while nobody is in Exchange or Loading (§14).
+    /// Removes LSAs at MaxAge that are on no retransmission list while no neighbour is in Exchange or Loading (§14).
     pub(crate) fn remove_max_aged(&mut self) {
         if self.removals.is_done() || self.work.left(Unit::Removal) == 0 {
             return;

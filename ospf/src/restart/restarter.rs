@@ -120,7 +120,7 @@ impl Engine {
         self.send_unasked(id, &[place]);
     }
 
-    /// Forgets the announcement on an interface that goes down: when it comes up again, the restart is announced anew.
+    /// Forgets the announcement on an interface that goes down. When it comes up, the restart is announced again.
     pub(crate) fn forget_announcement(&mut self, id: InterfaceId) {
         self.originations.withdraw(grace_place(self.config.router_id, id));
         self.grace_kept.remove(&id);
