@@ -18,7 +18,7 @@ pub enum Event {
     Neighbor {
         /// The interface of the neighbour.
         interface: InterfaceId,
-        /// The neighbour's router ID.
+        /// The neighbour's Router ID.
         router_id: RouterId,
         /// Its address.
         address: Ipv4Addr,
@@ -71,7 +71,7 @@ pub enum Event {
         /// policy does not list the destination.
         guard: Option<RouterId>,
     },
-    /// Another router uses our router ID.
+    /// Another router uses our Router ID.
     DuplicateRouterId {
         /// The receiving interface.
         interface: InterfaceId,
@@ -82,7 +82,7 @@ pub enum Event {
     SecondSpeaker {
         /// The receiving interface.
         interface: InterfaceId,
-        /// The second router's router ID.
+        /// The second router's Router ID.
         router_id: RouterId,
         /// The second router's address.
         address: Ipv4Addr,
@@ -102,17 +102,17 @@ pub enum Event {
         /// The area in which it was received.
         area: AreaId,
     },
-    /// LSAs of a router ID that this router had before come back whenever they are flushed. Another router uses the ID now, and its LSAs
+    /// LSAs of a Router ID that this router had before come back whenever they are flushed. Another router uses the ID now, and its LSAs
     /// are no longer flushed.
     FormerRouterIdInUse {
-        /// The former router ID.
+        /// The former Router ID.
         router_id: RouterId,
     },
     /// A neighbour restarts, and is treated as fully adjacent during its restart (RFC 3623 §3.1).
     HelperStarted {
         /// The neighbour's interface.
         interface: InterfaceId,
-        /// The neighbour's router ID.
+        /// The neighbour's Router ID.
         router_id: RouterId,
         /// The longest time from now for which it is helped.
         grace_period: Duration,
@@ -123,7 +123,7 @@ pub enum Event {
     HelperRefused {
         /// The neighbour's interface.
         interface: InterfaceId,
-        /// The neighbour's router ID.
+        /// The neighbour's Router ID.
         router_id: RouterId,
         /// Why it is not helped.
         reason: HelperRefusal,
@@ -132,7 +132,7 @@ pub enum Event {
     HelperEnded {
         /// The neighbour's interface.
         interface: InterfaceId,
-        /// The neighbour's router ID.
+        /// The neighbour's Router ID.
         router_id: RouterId,
         /// Why helping ended.
         cause: HelperExit,
@@ -184,12 +184,12 @@ pub enum Event {
         /// Why it is not originated.
         reason: OpaqueRefusal,
     },
-    /// Neighbours on a link without authentication have not acknowledged more LSAs than the databases may hold. The adjacency with the
-    /// neighbour that has the most unacknowledged LSAs is restarted.
+    /// On a link without authentication, the neighbours together have more unacknowledged LSAs than the databases may hold. The adjacency
+    /// with the neighbour that has most of them is restarted.
     BacklogGivenUp {
         /// The neighbour's interface.
         interface: InterfaceId,
-        /// The neighbour's router ID.
+        /// The neighbour's Router ID.
         router_id: RouterId,
         /// The number of LSAs that it has not acknowledged.
         lsas: usize,
@@ -198,7 +198,7 @@ pub enum Event {
     Stalled {
         /// The neighbour's interface.
         interface: InterfaceId,
-        /// The neighbour's router ID.
+        /// The neighbour's Router ID.
         router_id: RouterId,
         /// What the neighbour has not made progress with.
         stall: Stall,
@@ -288,7 +288,7 @@ pub enum RestartExit {
     Inconsistent,
     /// (3) The grace period is over.
     Expired,
-    /// The router ID of this router changed: neighbours help the former one.
+    /// The Router ID of this router changed: neighbours help the former one.
     AnotherRouterId,
 }
 

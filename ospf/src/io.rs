@@ -53,7 +53,7 @@ pub enum Input<'a> {
     Clear {
         /// The interface; `None` = all interfaces.
         interface: Option<InterfaceId>,
-        /// The neighbour's router ID; `None` = all neighbours.
+        /// The neighbour's Router ID; `None` = all neighbours.
         router_id: Option<RouterId>,
     },
     /// Time has passed. To be given when the deadline of [`crate::Engine::next_deadline`] has come.

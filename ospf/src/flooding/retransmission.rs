@@ -199,8 +199,8 @@ impl Engine {
         }
     }
 
-    /// Restarts the adjacency if the neighbours on an open link have together not acknowledged more LSAs than the databases may hold, and
-    /// this neighbour has acknowledged the least. If it is active, the LSAs are described to it again. Returns whether the adjacency was
+    /// Restarts the adjacency if the neighbours on an open link together have more unacknowledged LSAs than the databases may hold, and
+    /// this one has most of them. If the neighbour is active, the LSAs are described to it again. Returns whether the adjacency was
     /// restarted.
     fn give_up_backlog(&mut self, key: NeighborKey) -> bool {
         let most = self.config.limits.lsas;

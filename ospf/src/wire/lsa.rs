@@ -124,7 +124,7 @@ pub enum RouterLinkKind {
 /// Network-LSA (§A.4.3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NetworkLsa {
-    /// Mask of the network; in a received LSA it may not be contiguous.
+    /// Mask of the network; in a received LSA it is not necessarily contiguous.
     pub network_mask: Ipv4Addr,
     /// Routers fully adjacent to the designated router, and the designated router itself.
     pub attached_routers: Vec<RouterId>,
