@@ -1,6 +1,6 @@
-//! What must hold after every input, whatever it was: for tests, fuzzers and the simulator. Nothing here changes anything.
+//! Invariants that hold after every input, for tests, fuzzers and the simulator. Nothing in this file changes the state.
 //!
-//! Each rule is a sentence. A rule that does not hold is a bug of the engine's, never a peer's doing.
+//! Each rule is written as a sentence. A violated rule is a bug of the engine; no peer can cause it.
 
 use crate::event::StubRouterState;
 use crate::flooding::retransmission::FLOOD_WINDOW;
@@ -18,20 +18,21 @@ use crate::state::timers::TimerKey;
 use crate::state::translator::Translator;
 use crate::wire::Options;
 
-/// Neighbours that a hello in the largest IP packet lists. The bound is the MTU's, which may have become smaller.
+/// The number of neighbours that a hello in the largest IP packet can list. The MTU's own bound is not used, because the MTU may have
+/// become smaller.
 const MOST_NEIGHBORS: usize = (65_535 - 20 - 24 - 20) / 4;
 
 impl Engine {
-    /// Checks every invariant. Its cost grows with the databases, checksums of all LSAs included.
+    /// Checks every invariant. The cost grows with the databases, because it verifies the checksums of all LSAs.
     ///
     /// # Errors
-    /// The rules that do not hold, at most [`MAX_VIOLATIONS`].
+    /// The violated rules, at most [`crate::MAX_VIOLATIONS`].
     pub fn check(&self) -> Result<(), Vec<Violation>> {
         let mut findings = Findings::default();
         if self.is_stopped() {
             let idle = self.next_deadline().is_none();
-            let alone = self.interfaces.values().all(|interface| interface.neighbors.is_empty());
-            findings.demand(idle && alone, "a router that has stopped awaits nothing and nobody", || {
+            let isolated = self.interfaces.values().all(|interface| interface.neighbors.is_empty());
+            findings.demand(idle && isolated, "a stopped router has no deadline and no neighbours", || {
                 format!("{:?}", self.next_deadline())
             });
             return findings.into_result();
@@ -72,7 +73,9 @@ impl Engine {
         }
         for &place in &self.exchanged {
             let stored = self.databases.lookup(place).is_some();
-            findings.demand(stored, "what came in an exchange is in the database", || format!("{place:?}"));
+            findings.demand(stored, "an LSA recorded as received in an exchange is in the database", || {
+                format!("{place:?}")
+            });
         }
     }
 
@@ -80,7 +83,7 @@ impl Engine {
         for (&id, interface) in &self.interfaces {
             findings.demand(
                 self.config.interfaces.get(&id) == Some(&interface.config),
-                "an interface is as it is configured",
+                "an interface has its configured values",
                 || interface.config.name.clone(),
             );
             let active = interface.active_link().is_some();
@@ -88,11 +91,9 @@ impl Engine {
             findings.demand(active == hello, "hellos are due where packets are sent, and only there", || {
                 format!("{}: {:?}", interface.config.name, interface.state)
             });
-            findings.demand(
-                active || interface.neighbors.is_empty(),
-                "there are neighbours only where packets are taken",
-                || interface.config.name.clone(),
-            );
+            findings.demand(active || interface.neighbors.is_empty(), "only active interfaces have neighbours", || {
+                interface.config.name.clone()
+            });
             self.check_election(id, interface, findings);
             let known = interface.neighbors.len() - interface.config.neighbors.len().min(interface.neighbors.len());
             findings.demand(known <= MOST_NEIGHBORS, "an interface has no more neighbours than a hello lists", || {
@@ -101,23 +102,23 @@ impl Engine {
             let acks = self.timers.deadline(TimerKey::DelayedAck(id)).is_some();
             findings.demand(
                 acks != interface.delayed_acks.is_empty(),
-                "acknowledgements that are held back are due, and the timer is for them",
+                "the delayed-ack timer is set while acknowledgements are delayed, and only then",
                 || format!("{}: {}", interface.config.name, interface.delayed_acks.len()),
             );
             let octets: usize = interface.delayed_acks.iter().map(|header| usize::from(header.length)).sum();
             findings.demand(
                 octets == interface.delayed_ack_octets,
-                "octets acknowledged later are those of the LSAs acknowledged later",
+                "the octet count of delayed acknowledgements is correct",
                 || format!("{}: {octets}, not {}", interface.config.name, interface.delayed_ack_octets),
             );
             for neighbor in interface.neighbors.values() {
                 self.check_neighbor(id, interface, neighbor, findings);
             }
         }
-        findings.demand(self.interface_events.is_empty(), "elections are held before an input is done with", || {
+        findings.demand(self.interface_events.is_empty(), "elections are finished before the end of an input", || {
             format!("{:?}", self.interface_events)
         });
-        findings.demand(self.unsent_floods.is_empty(), "floods are sent before an input is done with", || {
+        findings.demand(self.unsent_floods.is_empty(), "floods are sent before the end of an input", || {
             format!("{:?}", self.unsent_floods)
         });
     }
@@ -128,7 +129,7 @@ impl Engine {
         let waiting = interface.state == InterfaceState::Waiting;
         findings.demand(
             waiting == self.timers.deadline(TimerKey::Wait(id)).is_some(),
-            "waiting for the designated router has an end",
+            "the wait timer is set in state Waiting and only there",
             named,
         );
         let own = interface.active_link().map(|link| link.address());
@@ -137,7 +138,7 @@ impl Engine {
         findings.demand(
             (is_router, is_backup)
                 == (interface.state == InterfaceState::Dr, interface.state == InterfaceState::Backup),
-            "the state of an interface is what was elected",
+            "the state of an interface agrees with the election",
             named,
         );
         findings.demand(
@@ -156,13 +157,13 @@ impl Engine {
         let configured = interface.config.neighbors.contains_key(&neighbor.address);
         findings.demand(
             state > NeighborState::Down || configured,
-            "a neighbour that is Down is forgotten unless it is configured",
+            "a neighbour in state Down is removed unless it is configured",
             named,
         );
-        // RFC 2328 §10.3: started with the first hello, again with each.
+        // RFC 2328 §10.3: the timer starts with the first hello and restarts with each.
         if state >= NeighborState::Init {
             let due = self.timers.deadline(TimerKey::Inactivity(key));
-            // RFC 3623 §3: one that is helped is silent for as long as its grace period lasts.
+            // RFC 3623 §3: a neighbour that is helped may be silent until its grace period ends.
             let dead = neighbor.helping.is_none().then(|| neighbor.heard + interface.dead_interval());
             findings.demand(due == dead, "a neighbour is dead RouterDeadInterval after its last hello", || {
                 format!("{}: {due:?}", named())
@@ -174,12 +175,12 @@ impl Engine {
         let describing = state == NeighborState::Exchange;
         findings.demand(
             is_set(TimerKey::DatabaseDescription(key)) == (negotiating || describing),
-            "descriptions are repeated, or awaited, in ExStart and Exchange",
+            "the description timer is set in ExStart and Exchange and only there",
             named,
         );
         findings.demand(
             negotiating || neighbor.exchange.deferred.is_none(),
-            "what settles the roles is kept in ExStart only",
+            "a deferred Database Description packet is kept in ExStart only",
             named,
         );
         findings.demand(
@@ -189,25 +190,25 @@ impl Engine {
         );
 
         // RFC 2328 §10.9
-        let wanting = !neighbor.requests.is_empty();
+        let requesting = !neighbor.requests.is_empty();
         findings.demand(
-            !wanting || neighbor.is_synchronizing(),
+            !requesting || neighbor.is_synchronizing(),
             "LSAs are requested in Exchange and Loading only",
             || format!("{}: {}", named(), neighbor.requests.len()),
         );
         findings.demand(
-            state != NeighborState::Loading || wanting,
-            "a neighbour is Loading while it has something that we want",
+            state != NeighborState::Loading || requesting,
+            "a neighbour in Loading has LSAs on its request list",
             named,
         );
         findings.demand(
-            is_set(TimerKey::Request(key)) == wanting,
-            "requests are repeated while something is wanted",
+            is_set(TimerKey::Request(key)) == requesting,
+            "the request timer is set while the request list is not empty, and only then",
             || format!("{}: {} wanted", named(), neighbor.requests.len()),
         );
         findings.demand(
             neighbor.replies.is_empty() || is_set(TimerKey::Reply(key)),
-            "a request that is not answered yet will be",
+            "the reply timer is set while a request is not answered",
             || format!("{}: {}", named(), neighbor.replies.len()),
         );
 
@@ -266,7 +267,7 @@ impl Engine {
         self.kept_own.check(findings);
         for place in self.early.places() {
             let due = self.timers.deadline(TimerKey::EarlyArrival(place)).is_some();
-            findings.demand(due, "what came early will be taken", || format!("{place:?}"));
+            findings.demand(due, "the timer of an early LSA is set", || format!("{place:?}"));
         }
         self.timers.check(findings);
         for timer in self.timers.keys() {
@@ -301,12 +302,14 @@ impl Engine {
         findings.demand(
             due.is_none_or(|due| due <= self.now && self.has_backlog())
                 || self.timers.deadline(TimerKey::Calculation) == due && due.is_none_or(|due| due > self.now),
-            "a calculation is due in the future, and its timer is set, unless others are to be done with first",
+            "a calculation is due in the future and its timer is set, unless a backlog comes first",
             || format!("{due:?} at {:?}", self.now),
         );
-        findings.demand(self.has_backlog() || !self.has_work_left(), "what an input has left goes on", || {
-            format!("{:?}", self.calculation.pass)
-        });
+        findings.demand(
+            self.has_backlog() || !self.has_work_left(),
+            "work that an input has left is continued",
+            || format!("{:?}", self.calculation.pass),
+        );
     }
 
     fn check_requests(&self, findings: &mut Findings) {
@@ -314,35 +317,39 @@ impl Engine {
             let awaited = self.neighbor(key).is_some_and(|neighbor| {
                 neighbor.state == NeighborState::ExStart || neighbor.exchange.deferred.is_none()
             });
-            // On a full open link the exchange that ends makes room.
+            // On an open link that has no room for another exchange, the end of an exchange makes room.
             let due = self.timers.deadline(TimerKey::Admission).is_some() || !self.has_room_for_exchange(key.interface);
-            findings.demand(awaited && due, "who waits for an exchange is in ExStart, and will be admitted", || {
-                format!("{key:?}")
-            });
+            findings.demand(
+                awaited && due,
+                "a neighbour that waits for an exchange is in ExStart, and will be admitted",
+                || format!("{key:?}"),
+            );
         }
-        findings.demand(self.in_flight.is_idle(), "requests are made before an input is done with", String::new);
+        findings.demand(self.in_flight.is_idle(), "requests are sent before the end of an input", String::new);
         for (place, key) in self.in_flight.asked() {
             let wanted = self.neighbor(key).is_some_and(|neighbor| neighbor.requests.header(place.key).is_some());
-            findings.demand(wanted, "what was requested is wanted of that neighbour", || format!("{place:?} {key:?}"));
+            findings.demand(wanted, "a requested LSA is on the request list of that neighbour", || {
+                format!("{place:?} {key:?}")
+            });
         }
     }
 
     /// RFC 2328 §12.4, §13.4.
     fn check_originations(&self, findings: &mut Findings) {
         if self.is_restarting() {
-            // RFC 3623 §2: nothing is originated meanwhile.
+            // RFC 3623 §2: nothing is originated during a graceful restart.
             return;
         }
         for place in self.originations.wanted() {
             let held = self.timers.deadline(TimerKey::Origination(place)).is_some();
             let flushing = self.databases.lookup(place).is_some_and(|entry| entry.is_max_age(self.now));
-            let said = self.is_originated(place);
+            let originated = self.is_originated(place);
             let touched = self.originations.is_touched(place);
-            findings.demand(said || held || flushing || touched, "an LSA of ours is said, or will be", || {
+            findings.demand(originated || held || flushing || touched, "an LSA of ours is said, or will be", || {
                 format!("{place:?}")
             });
             findings.demand(
-                !said || touched || self.timers.deadline(TimerKey::Refresh(place)).is_some(),
+                !originated || touched || self.timers.deadline(TimerKey::Refresh(place)).is_some(),
                 "an LSA of ours is refreshed in time",
                 || format!("{place:?}"),
             );
@@ -354,14 +361,16 @@ impl Engine {
                 if unwanted && !entry.is_max_age(self.now) {
                     let held = self.timers.deadline(TimerKey::Origination(place)).is_some();
                     let held = held || self.originations.is_touched(place);
-                    findings.demand(held, "an LSA of ours that is not wanted is flushed", || format!("{place:?}"));
+                    findings.demand(held, "an LSA of ours that is not to be originated is flushed", || {
+                        format!("{place:?}")
+                    });
                 }
             }
         }
     }
 
-    /// Whether an area address range of ours is configured so, whose entry discards (RFC 2328 §11.1), or destinations outside are told of
-    /// as one so.
+    /// Whether `prefix` is a range for which a discard entry is installed: a configured area address range (RFC 2328 §11.1) or an aggregate
+    /// of external destinations.
     fn is_range(&self, prefix: Prefix) -> bool {
         let of_area = self.config.areas.values().any(|area| area.ranges.contains_key(&prefix));
         of_area || self.aggregates.contains_key(&prefix)
@@ -373,13 +382,13 @@ impl Engine {
         for (prefix, route) in self.routes() {
             findings.demand(
                 (!route.nexthops.is_empty() || !settled || self.is_range(prefix)) && !route.originators.is_empty(),
-                "a route leads somewhere unless it is a range of ours, and is somebody's",
+                "a route has an originator, and has a next hop unless it is a range of ours",
                 || format!("{prefix}: {route:?}"),
             );
-            let lives = |id: &InterfaceId| self.interfaces.get(id).is_some_and(|found| found.link().is_some());
+            let is_up = |id: &InterfaceId| self.interfaces.get(id).is_some_and(|found| found.link().is_some());
             findings.demand(
-                !settled || route.nexthops.iter().all(|nexthop| lives(&nexthop.interface)),
-                "routes lead out of interfaces that are up",
+                !settled || route.nexthops.iter().all(|nexthop| is_up(&nexthop.interface)),
+                "next hops are on interfaces that are up",
                 || format!("{prefix}: {route:?}"),
             );
         }
@@ -395,7 +404,7 @@ fn check_entry(domain: Domain, entry: &Entry, findings: &mut Findings) {
     let read = lsa.parse();
     findings.demand(
         read.as_ref() == Ok(entry.body()),
-        "what an LSA in the database says is what its octets say",
+        "the decoded body of an LSA in the database agrees with its octets",
         || format!("{key}: {read:?}"),
     );
     let scope = match domain {

@@ -1,4 +1,4 @@
-//! Configuration, at the start and while running: what does not differ is not disturbed.
+//! Applying a configuration, at the start and while running. What is the same in both is not disturbed.
 
 use std::collections::BTreeSet;
 
@@ -19,12 +19,12 @@ use crate::state::restart::Restart;
 use crate::state::site_lsas::SiteLsas;
 use crate::state::wishes::Wishes;
 
-/// What a change asks of an interface.
+/// The effect of a configuration change on an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Disturbance {
-    /// It goes on under the new values.
+    /// The interface continues with the new values.
     None,
-    /// Adjacencies cannot outlive it.
+    /// The interface is removed and added again, which ends its adjacencies.
     Restart,
 }
 
@@ -34,7 +34,7 @@ fn disturbance(before: &InterfaceConfig, after: &InterfaceConfig) -> Disturbance
 }
 
 impl Engine {
-    /// Begins to be what the configuration says.
+    /// Applies the configuration at the start.
     pub(crate) fn begin(&mut self) {
         for area in self.areas() {
             self.originations.begin_area(area, self.now);
@@ -53,7 +53,7 @@ impl Engine {
         self.schedule_calculation();
     }
 
-    /// A new configuration in place of the present one.
+    /// Replaces the present configuration.
     pub(crate) fn configure(&mut self, config: Config) {
         if config.router_id != self.config.router_id {
             self.begin_again(config);
@@ -65,7 +65,7 @@ impl Engine {
             self.former_ids.add(id, self.now);
             self.flush_former(id);
         }
-        // Another router has them now.
+        // Another router has these IDs now.
         for id in before.former_ids.difference(&self.config.former_ids) {
             self.former_ids.remove(*id);
         }
@@ -73,7 +73,7 @@ impl Engine {
         for &area in areas.difference(&areas_before) {
             self.originations.begin_area(area, self.now);
         }
-        // The routers of an area must agree on its kind (§10.5): those that do not yet would break the adjacencies anyway.
+        // The routers of an area must agree on its kind (§10.5): routers that do not agree yet would break the adjacencies anyway.
         let kind = |config: &Config, area| config.area_kind(area).external_routing();
         let kept = areas_before.intersection(&areas).copied();
         let changed: BTreeSet<_> = kept.filter(|&area| kind(&before, area) != kind(&self.config, area)).collect();
@@ -107,13 +107,13 @@ impl Engine {
         }
         self.forget_areas(areas_before.difference(&areas).copied().collect());
         if areas_before != areas || before.areas != self.config.areas {
-            // Whether this is a border router, of an NSSA, and a translator there, depends on all of them (§12.4, event 8).
+            // Whether this is an area border router, a border router of an NSSA, or a translator depends on all areas (§12.4, event 8).
             for &area in &areas {
                 self.router_lsa_changed(area);
             }
         }
         if !self.takes_as_scope() {
-            // Nobody would tell us of its changes, nor take ours.
+            // No area floods LSAs with AS scope any more, so these would never be updated.
             self.originations.withdraw_domain(Domain::As);
             self.debris.lsdbs(self.databases.forget(Domain::As));
             self.exchanged.retain(|place| place.domain != Domain::As);
@@ -133,7 +133,7 @@ impl Engine {
             self.want_externals();
         }
         if (&before.externals, &before.loopbacks) != (&self.config.externals, &self.config.loopbacks) {
-            // The E-bit and the host links (§12.4.1).
+            // The E-bit and the host links of Router-LSAs (§12.4.1).
             for &area in &areas {
                 self.router_lsa_changed(area);
             }
@@ -145,24 +145,24 @@ impl Engine {
         }
     }
 
-    /// Another router id is another router: all adjacencies and databases go (RFC 2328 §C.1).
+    /// Restarts the engine with another Router ID: all adjacencies and databases are cleared (RFC 2328 §C.1).
     ///
-    /// What we originated under the old id is flushed now, as much as can be sent at once, and from then on wherever it turns up: that is
-    /// how it is known to be gone.
+    /// The LSAs that were originated under the former ID are flushed now, as far as they can be sent at once, and later wherever they are
+    /// received again. That is how other routers learn that they are gone.
     fn begin_again(&mut self, config: Config) {
         self.former_ids.add(self.config.router_id, self.now);
-        let said = self
+        let installed = self
             .databases
             .iter()
             .flat_map(|(domain, lsdb)| lsdb.iter().map(move |entry| LsaPlace { domain, key: entry.key() }));
-        // No more of it is sent before the adjacencies go than the windows hold.
+        // Before the adjacencies end, no more of them can be sent than the flood windows hold.
         let mut octets = 0;
         let fits = |place: &LsaPlace| {
             let fits = octets < FLOOD_WINDOW;
             octets += self.databases.lookup(*place).map_or(0, |entry| usize::from(entry.header(self.now).length));
             fits
         };
-        let own = said.filter(|&place| self.is_self_originated(place)).take_while(fits);
+        let own = installed.filter(|&place| self.is_self_originated(place)).take_while(fits);
         for place in own.collect::<Vec<_>>() {
             self.flush(place);
         }
@@ -192,7 +192,7 @@ impl Engine {
         self.begin();
         if was_restarting {
             self.event(Event::RestartEnded { cause: RestartExit::AnotherRouterId });
-            // Nothing was told of what was calculated within the restart.
+            // The routes calculated during the restart were not reported.
             self.calculate_from_nothing();
         }
     }
@@ -208,37 +208,38 @@ impl Engine {
         self.router_lsa_changed(area);
     }
 
-    /// An area is of another kind from now on: what was let in before is not, and what was not has to be learnt.
+    /// Restarts an area whose kind has changed: LSAs that were accepted before may not be, and others have to be learnt.
     fn restart_area(&mut self, area: AreaId) {
         self.debris.lsdbs(self.databases.forget(Domain::Area(area)));
         self.exchanged.retain(|place| place.domain != Domain::Area(area));
-        // What is still wanted there is wanted again: a Type-7 LSA of before would never be acknowledged in an area that is no NSSA.
+        // LSAs that are still wanted in the area are wanted again by their originators: an old Type-7 LSA would never be acknowledged in an
+        // area that is no NSSA.
         self.originations.withdraw_domain(Domain::Area(area));
         self.router_lsa_changed(area);
     }
 
-    /// Neighbours are told at once instead of having to miss us.
+    /// Removes an interface. A last hello lets neighbours drop the adjacency at once, without waiting for RouterDeadInterval.
     fn remove_interface(&mut self, id: InterfaceId) {
         self.send_goodbye(id);
         self.interface_down(id);
         self.interfaces.remove(&id);
     }
 
-    /// Cost, timers and the like: adjacencies stay, as long as the other side changes its timers in RouterDeadInterval, too.
+    /// Changes values such as cost and timers. Adjacencies stay, if the other side changes its timers within RouterDeadInterval, too.
     fn change_interface(&mut self, id: InterfaceId, config: InterfaceConfig) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         let before = std::mem::replace(&mut interface.config, config);
         let after = &interface.config;
         if au_type(&before.authentication) != au_type(&after.authentication) {
-            // Numbers of another kind say nothing of these.
+            // Sequence numbers of another authentication type cannot be compared with these.
             interface.neighbors.values_mut().for_each(|neighbor| neighbor.accepted = Accepted::default());
         }
         let new_timers = (before.hello_interval, before.dead_interval) != (after.hello_interval, after.dead_interval);
         let area = after.area;
         let new_priority = before.priority != after.priority && interface.elects();
         let new_neighbors = before.neighbors != after.neighbors;
-        let heard = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init);
-        let neighbors: Vec<_> = heard.map(|neighbor| neighbor.id).collect();
+        let active = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::Init);
+        let neighbors: Vec<_> = active.map(|neighbor| neighbor.id).collect();
         if new_timers && interface.active_link().is_some() {
             self.hello_timer(id);
             for neighbor in neighbors {
@@ -250,7 +251,7 @@ impl Engine {
             self.meet_configured_neighbors(id);
         }
         if new_priority {
-            // Others elect anew when they hear of it, and so do we (§9.4).
+            // The other routers hold a new election when they receive the new priority, and so do we (§9.4).
             self.hello_early(id);
             self.schedule_interface_event(id, InterfaceEvent::NeighborChange);
         }

@@ -1,6 +1,6 @@
-//! The engine: what goes in is handed to its chapter, what comes out waits to be polled, and the next deadline has a reason.
+//! The engine's entry points: it dispatches inputs, queues outputs, and gives the next deadline with its reason.
 //!
-//! No rule of the protocol is in this file.
+//! This file contains no protocol rules.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -34,7 +34,7 @@ use crate::state::work::{Unit, Work};
 use crate::time::Instant;
 
 impl Engine {
-    /// A router that starts at `now`, all of whose interfaces are down. `seed` decides jitter and first sequence numbers.
+    /// Creates a router that starts at `now` with all interfaces down. `seed` determines jitter and the first sequence numbers.
     pub fn new(config: Config, seed: u64, now: Instant) -> Self {
         let mut engine = Self {
             config,
@@ -79,10 +79,10 @@ impl Engine {
         engine
     }
 
-    /// Takes one input. It never fails. Its work is bounded by the size of the input, whatever the size of the databases: what takes longer
-    /// goes on at the next ticks.
+    /// Handles one input. This never fails. The work is bounded by the size of the input, whatever the size of the databases: longer work
+    /// continues at the next ticks.
     ///
-    /// `now` does not go back: an earlier instant than the last counts as the last.
+    /// Time never goes back: if `now` is earlier than the last instant, the last one is used.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.now = self.now.max(now);
         match self.lifecycle {
@@ -101,7 +101,7 @@ impl Engine {
             Input::Opaque { scope, opaque_type, opaque_id, body } => {
                 self.set_opaque(scope, opaque_type, opaque_id, body);
             }
-            // It is on its way out, and stays what it was until then.
+            // A router that withdraws keeps its configuration until it stops.
             Input::Configure(_) | Input::PrepareRestart { .. } if self.is_withdrawing() => {}
             Input::Configure(config) => self.configure(config),
             Input::Clear { interface, router_id } => self.clear(interface, router_id),
@@ -113,12 +113,13 @@ impl Engine {
         self.finish_input();
     }
 
-    /// The next output, in the order in which they arose.
+    /// Takes the next output, in the order in which the outputs arose.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When [`Input::Tick`] is due next, and for what; `None` if nothing is awaited. After a tick at `now` it is later than `now`.
+    /// Returns when [`Input::Tick`] is due next, and the timer that it is for; `None` if no timer is set. After a tick at `now`, the
+    /// deadline is later than `now`.
     pub fn next_deadline(&self) -> Option<(Instant, TimerKey)> {
         let expiry = match self.lifecycle {
             Lifecycle::Running => self.databases.next_expiry().map(|when| (when, TimerKey::Expiry)),
@@ -126,13 +127,14 @@ impl Engine {
         };
         let next = [self.timers.next(), expiry].into_iter().flatten().min();
         match self.timers.deadline(TimerKey::Work) {
-            // What is due before belongs to the backlog.
+            // Timers that are due before the backlog continues fire together with it.
             Some(work) => next.map(|next| next.max((work, TimerKey::Work))),
             None => next,
         }
     }
 
-    /// Whether it has stopped, after [`Input::Shutdown`], [`Input::Withdraw`] or [`Input::PrepareRestart`]: it takes no input and awaits nothing.
+    /// Whether the engine has stopped, after [`Input::Shutdown`], [`Input::Withdraw`] or [`Input::PrepareRestart`]. A stopped engine
+    /// ignores inputs and has no deadline.
     pub fn is_stopped(&self) -> bool {
         self.lifecycle == Lifecycle::Stopped
     }
@@ -168,7 +170,7 @@ impl Engine {
             TimerKey::Helper(neighbor) => self.helper_timer(neighbor),
             TimerKey::Restart => self.restart_timer(),
             TimerKey::Grace(interface) => self.end_grace(interface),
-            // Looked at once for each input.
+            // `advance_withdrawal` checks this after each input.
             TimerKey::Withdrawal => {}
             TimerKey::Origination(place) => self.originations.touch(place),
             TimerKey::Refresh(place) => self.originations.refresh(place),
@@ -177,7 +179,7 @@ impl Engine {
             TimerKey::TranslatorStability(area) => self.translator_stability_timer(area),
             TimerKey::DoNotAge => self.do_not_age_timer(),
             TimerKey::StubRouter => self.review_stub_router(),
-            // Done once for each input, if it is due.
+            // These are done after each input, if they are due.
             TimerKey::Admission => {}
             TimerKey::Calculation => {}
             TimerKey::Work => {}
@@ -185,7 +187,7 @@ impl Engine {
         }
     }
 
-    /// What is gathered while an input is handled and done once after it.
+    /// Does once, after each input, what the input has made necessary.
     fn finish_input(&mut self) {
         if self.lifecycle == Lifecycle::Stopped {
             return;
@@ -217,8 +219,8 @@ impl Engine {
         }
     }
 
-    /// What follows from what was said: routes, from these virtual links that come up or go, and elections, as where the restart of a
-    /// designated router is helped no longer.
+    /// Calculates the routes that are due, and then handles the consequences: routes bring virtual links up or down, and interface events
+    /// start elections, for example when the restart of a designated router is no longer helped.
     fn follow_up(&mut self) {
         loop {
             match self.calculate_if_due() {
@@ -232,16 +234,16 @@ impl Engine {
         }
     }
 
-    /// Says what has changed of what is to be said, and floods it.
+    /// Originates or flushes the LSAs of ours whose contents have changed, and floods them.
     fn originate_pending(&mut self) {
         self.compare_wishes();
         self.originate();
         self.remove_max_aged();
         self.guard_removals();
         self.review_limits();
-        // What is gone may have been in the way of its successor (§12.1.6).
+        // A flushed LSA that is now removed may have blocked its successor (§12.1.6).
         self.originate();
-        // What we said ourselves was perhaps wanted of a neighbour, and was the last thing wanted.
+        // An LSA that we have just originated may have been the last one requested from a neighbour.
         while !self.in_flight.is_idle() {
             self.request_more();
             self.originate();
@@ -249,7 +251,7 @@ impl Engine {
         self.send_floods();
     }
 
-    /// All neighbours know of a planned restart: nothing is said to them any more.
+    /// Stops the engine for a planned restart: all neighbours know of it, and nothing more is sent to them.
     pub(crate) fn leave_for_restart(&mut self) {
         self.event(Event::RestartReady { unacknowledged: self.unacknowledged_grace() });
         self.stop();
@@ -263,7 +265,7 @@ impl Engine {
         self.lifecycle = Lifecycle::Stopped;
     }
 
-    /// A planned stop: see [`Input::Shutdown`].
+    /// Performs a planned stop: see [`Input::Shutdown`].
     fn shutdown(&mut self) {
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
             self.send_goodbye(id);

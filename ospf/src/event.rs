@@ -1,4 +1,4 @@
-//! What the engine reports: nothing here needs an answer.
+//! Events that the engine reports. None of them needs an answer.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -10,212 +10,214 @@ use crate::machine::neighbor::NeighborState;
 use crate::refusal::{LsaRefusal, Refusal};
 use crate::wire::{EncodeError, RestartReason};
 
-/// Something that happened.
+/// An event for operators and logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A neighbour changed its state.
     Neighbor {
-        /// On this interface.
+        /// The interface of the neighbour.
         interface: InterfaceId,
-        /// Who.
+        /// The neighbour's Router ID.
         router_id: RouterId,
         /// Its address.
         address: Ipv4Addr,
-        /// Before.
+        /// The state before.
         from: NeighborState,
-        /// After.
+        /// The state after.
         to: NeighborState,
-        /// What did it, in the RFC's words (`HelloReceived`, `InactivityTimer`, `SeqNumberMismatch` …).
+        /// The event that caused the change, by its name in the RFC (`HelloReceived`, `InactivityTimer`, `SeqNumberMismatch` …).
         cause: &'static str,
     },
     /// An interface changed its state.
     Interface {
-        /// Which.
+        /// The interface.
         interface: InterfaceId,
-        /// Before.
+        /// The state before.
         from: InterfaceState,
-        /// After.
+        /// The state after.
         to: InterfaceState,
-        /// What did it, in the RFC's words (`InterfaceUp`, `WaitTimer`, `BackupSeen`, `NeighborChange`, `InterfaceDown`).
+        /// The event that caused the change, by its name in the RFC (`InterfaceUp`, `WaitTimer`, `BackupSeen`, `NeighborChange`,
+        /// `InterfaceDown`).
         cause: &'static str,
     },
-    /// A packet was not taken.
+    /// A packet was refused.
     PacketRefused {
-        /// On this interface.
+        /// The receiving interface.
         interface: InterfaceId,
         /// IP source address.
         source: Ipv4Addr,
-        /// Why.
+        /// Why the packet was refused.
         reason: Refusal,
     },
-    /// An LSA in an otherwise good packet was not taken.
+    /// An LSA in an otherwise valid packet was refused.
     LsaRefused {
-        /// On this interface.
+        /// The receiving interface.
         interface: InterfaceId,
-        /// From this neighbour.
+        /// The neighbour that sent it.
         router_id: RouterId,
-        /// Which, if that much could be read.
+        /// The LSA's key, if it could be read.
         key: Option<LsaKey>,
-        /// Why.
+        /// Why the LSA was refused.
         reason: LsaRefusal,
     },
-    /// A path to a destination is not used because the policy does not believe it. Sent once for each change.
+    /// A path to a destination is not used because the policy refuses it. Reported once for each change.
     RouteRefused {
-        /// To this destination.
+        /// The destination.
         prefix: Prefix,
-        /// Who originates it.
+        /// The router that originates it.
         originator: RouterId,
-        /// The guard that vouched for it without being allowed to; `None` if no guard is on the path, or if nobody lists it.
+        /// The last guard on the path, which is not allowed to announce the destination; `None` if no guard is on the path, or if the
+        /// policy does not list the destination.
         guard: Option<RouterId>,
     },
-    /// Another router uses our router id.
+    /// Another router uses our Router ID.
     DuplicateRouterId {
-        /// Heard on this interface.
+        /// The receiving interface.
         interface: InterfaceId,
-        /// From this address.
+        /// The address of the other router.
         source: Ipv4Addr,
     },
-    /// A router sends hellos where another one is the neighbour and there can be one only. Reported once a minute while it goes on.
+    /// A second router sends hellos where there can be only one neighbour. Reported once a minute while this continues.
     SecondSpeaker {
-        /// On this interface.
+        /// The receiving interface.
         interface: InterfaceId,
-        /// Who.
+        /// The second router's Router ID.
         router_id: RouterId,
-        /// Its address.
+        /// The second router's address.
         address: Ipv4Addr,
     },
-    /// An interface has as many neighbours as a hello lists in one packet; further routers are refused. Reported once a minute while they
-    /// are.
+    /// An interface has as many neighbours as a hello can list in one packet; further routers are refused. Reported once a minute while
+    /// routers are refused.
     NeighborLimitReached {
-        /// Which interface.
+        /// The interface.
         interface: InterfaceId,
-        /// The most there may be.
+        /// The maximum number of neighbours.
         most: usize,
     },
-    /// An LSA of ours came back newer than we have it, and was outbid or flushed (§13.4).
+    /// A newer instance of an LSA of ours was received than the one in our database. We originate a still newer one or flush it (§13.4).
     SelfOriginatedReceived {
-        /// Which.
+        /// The LSA's key.
         key: LsaKey,
-        /// In this area.
+        /// The area in which it was received.
         area: AreaId,
     },
-    /// LSAs of a router id that this router had before come back whenever they are flushed: another router has the id now, and is left
-    /// alone.
+    /// LSAs of a Router ID that this router had before come back whenever they are flushed. Another router uses the ID now, and its LSAs
+    /// are no longer flushed.
     FormerRouterIdInUse {
-        /// Which id.
+        /// The former Router ID.
         router_id: RouterId,
     },
-    /// A neighbour restarts, and is taken for fully adjacent meanwhile (RFC 3623 §3.1).
+    /// A neighbour restarts, and is treated as fully adjacent during its restart (RFC 3623 §3.1).
     HelperStarted {
-        /// On this interface.
+        /// The neighbour's interface.
         interface: InterfaceId,
-        /// Who.
+        /// The neighbour's Router ID.
         router_id: RouterId,
-        /// For so long from now at most.
+        /// The longest time from now for which it is helped.
         grace_period: Duration,
-        /// What it said.
+        /// The restart reason in its Grace-LSA.
         reason: RestartReason,
     },
-    /// A neighbour asked for help with its restart and gets none.
+    /// A neighbour asked for help with its restart, and this router refuses.
     HelperRefused {
-        /// On this interface.
+        /// The neighbour's interface.
         interface: InterfaceId,
-        /// Who.
+        /// The neighbour's Router ID.
         router_id: RouterId,
-        /// Why.
+        /// Why it is not helped.
         reason: HelperRefusal,
     },
-    /// A neighbour is not helped any more (RFC 3623 §3.2).
+    /// This router no longer helps a neighbour (RFC 3623 §3.2).
     HelperEnded {
-        /// On this interface.
+        /// The neighbour's interface.
         interface: InterfaceId,
-        /// Who.
+        /// The neighbour's Router ID.
         router_id: RouterId,
-        /// Why.
+        /// Why helping ended.
         cause: HelperExit,
     },
-    /// A planned restart may begin: the engine has stopped ([`crate::Input::PrepareRestart`]).
+    /// A planned restart can begin: the engine has stopped ([`crate::Input::PrepareRestart`]).
     RestartReady {
-        /// Neighbours of which it is not known that they know.
+        /// The number of neighbours that have not acknowledged the Grace-LSA.
         unacknowledged: usize,
     },
-    /// A restart of our own is over (RFC 3623 §2.3): LSAs are originated and routes told of from now on.
+    /// A graceful restart of this router is over (RFC 3623 §2.3). From now on it originates LSAs and reports routes.
     RestartEnded {
-        /// Why.
+        /// Why it ended.
         cause: RestartExit,
     },
-    /// Packets of an interface are signed with another key than before, or its lifetime has ended.
+    /// An interface signs its packets with another key than before, or the lifetime of the key has ended.
     SigningKey {
-        /// Which interface.
+        /// The interface.
         interface: InterfaceId,
-        /// The key in use now.
+        /// The key that is now in use.
         key: KeyId,
-        /// If it is not valid, no configured key is: it goes on being used.
+        /// Whether the key is valid. If it is not, no configured key is valid, and this one remains in use.
         standing: KeyStanding,
     },
-    /// Traffic is led around this router from now on, or no longer (RFC 6987).
+    /// This router has become a stub router, around which traffic is led, or is one no longer (RFC 6987).
     StubRouter {
-        /// What it is now.
+        /// The new state.
         state: StubRouterState,
     },
-    /// There is as much as the configuration lets in; more is refused. Told once, until the limit is left.
+    /// A limit of the configuration is reached; more is refused. Reported once, until the limit is left.
     LimitReached {
-        /// Which limit.
+        /// The limit.
         limit: Limit,
-        /// The most there may be; less than the configuration lets in if what is left is kept for the LSAs of guards.
+        /// The maximum; less than the configured one if the rest is reserved for the LSAs of guards.
         most: usize,
     },
-    /// A limit that was reached is reached no longer: what was refused is learnt again.
+    /// A limit is no longer reached: what was refused is learnt again.
     LimitLeft {
-        /// Which limit.
+        /// The limit.
         limit: Limit,
     },
-    /// An opaque LSA is not originated ([`crate::Input::Opaque`]); one that was there stays as it was.
+    /// An opaque LSA is not originated ([`crate::Input::Opaque`]); an instance that was originated before stays unchanged.
     OpaqueNotOriginated {
-        /// How far it was to go.
+        /// The flooding scope that was requested.
         scope: OpaqueScope,
         /// Opaque Type.
         opaque_type: u8,
         /// Opaque ID.
         opaque_id: u32,
-        /// Why.
+        /// Why it is not originated.
         reason: OpaqueRefusal,
     },
-    /// Neighbours on a link without authentication do not acknowledge what is flooded to them, more than the databases may have: the adjacency
-    /// with the one that acknowledges least begins anew.
+    /// On a link without authentication, the neighbours together have more unacknowledged LSAs than the databases may hold. The adjacency
+    /// with the neighbour that has most of them is restarted.
     BacklogGivenUp {
-        /// On this interface.
+        /// The neighbour's interface.
         interface: InterfaceId,
-        /// Who.
+        /// The neighbour's Router ID.
         router_id: RouterId,
-        /// LSAs that it has not acknowledged.
+        /// The number of LSAs that it has not acknowledged.
         lsas: usize,
     },
-    /// A neighbour has not come forward for [`crate::Config::stall_bound`]. Unless it is fully adjacent, its adjacency begins anew.
+    /// A neighbour has made no progress for [`crate::Config::stall_bound`]. Its adjacency is restarted, unless it is already full.
     Stalled {
-        /// On this interface.
+        /// The neighbour's interface.
         interface: InterfaceId,
-        /// Who.
+        /// The neighbour's Router ID.
         router_id: RouterId,
-        /// In what.
+        /// What the neighbour has not made progress with.
         stall: Stall,
     },
-    /// An LSA at MaxAge was still in the database though nobody waited for it.
+    /// An LSA at MaxAge was still in the database although nothing prevented its removal.
     RemovalStalled {
-        /// Which.
+        /// The LSA's key.
         key: LsaKey,
     },
-    /// An LSA of ours is not originated because it cannot be written.
+    /// An LSA of ours is not originated because it cannot be encoded.
     LsaNotOriginated {
-        /// Which.
+        /// The LSA's key.
         key: LsaKey,
-        /// Why.
+        /// Why it cannot be encoded.
         reason: EncodeError,
     },
-    /// An external destination is not originated: prefixes within it, originated too, leave no Link State ID for it (appendix E).
+    /// An external destination is not originated: more specific prefixes, originated too, leave no Link State ID for it (appendix E).
     ExternalNotOriginated {
-        /// Which.
+        /// The destination.
         prefix: Prefix,
     },
 }
@@ -223,18 +225,18 @@ pub enum Event {
 /// Why an opaque LSA is not originated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OpaqueRefusal {
-    /// There are [`MAX_OPAQUE_LSAS`].
+    /// There are already [`crate::MAX_OPAQUE_LSAS`].
     TooMany,
-    /// It has more than [`MAX_OPAQUE_OCTETS`].
+    /// Its body is longer than [`crate::MAX_OPAQUE_OCTETS`].
     TooLong,
-    /// The opaque id has more than 24 bits.
+    /// The Opaque ID has more than 24 bits.
     Identifier,
-    /// Grace-LSAs (RFC 3623) are the engine's own: see [`crate::Input::PrepareRestart`].
+    /// Grace-LSAs (RFC 3623) are originated by the engine alone: see [`crate::Input::PrepareRestart`].
     Reserved,
 }
 
 impl OpaqueRefusal {
-    /// The reason in one word, for machines.
+    /// The reason in one word, for programs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::TooMany => "too-many",
@@ -248,66 +250,66 @@ impl OpaqueRefusal {
 /// Why a restarting neighbour is not helped (RFC 3623 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HelperRefusal {
-    /// (1) It is no neighbour, or not a full one.
+    /// (1) It is no neighbour, or is not fully adjacent.
     NotAdjacent,
-    /// (2) It has not acknowledged a change of the network.
+    /// (2) It has not acknowledged a change of the topology.
     Changed,
     /// (3) Its grace period is over.
     Expired,
-    /// (4) The configuration is against it, or the period is longer than any that is granted.
+    /// (4) The configuration forbids it, or the grace period is longer than the configured maximum.
     Policy,
-    /// (5) We restart ourselves.
+    /// (5) This router is itself restarting.
     Restarting,
-    /// Its Grace-LSA cannot be read.
+    /// Its Grace-LSA is malformed.
     Malformed,
 }
 
-/// Why a neighbour is not helped any more (RFC 3623 §3.2).
+/// Why a neighbour is no longer helped (RFC 3623 §3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HelperExit {
-    /// (1) It is done: it flushed its Grace-LSA.
+    /// (1) The restart is complete: the neighbour flushed its Grace-LSA.
     Completed,
     /// (2) Its grace period is over.
     Expired,
-    /// (3) The network has changed, and it might not know.
+    /// (3) The topology has changed, and the neighbour may not know it.
     Changed,
-    /// It went Down, or its link did.
+    /// The neighbour went to state Down, or its link went down.
     Down,
-    /// The configuration is against it now.
+    /// The configuration now forbids it.
     Policy,
 }
 
-/// Why a restart of our own ended (RFC 3623 §2.2).
+/// Why a graceful restart of this router ended (RFC 3623 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RestartExit {
-    /// (1) All adjacencies are back.
+    /// (1) All adjacencies are established again.
     Completed,
-    /// (2) A neighbour does not, or no longer, tell of us as it did.
+    /// (2) The LSA of a neighbour does not, or no longer, describe the adjacency with this router.
     Inconsistent,
     /// (3) The grace period is over.
     Expired,
-    /// This router was given another router id: neighbours help the one that it was.
+    /// The Router ID of this router changed: neighbours help the former one.
     AnotherRouterId,
 }
 
-/// What has not come forward.
+/// What a neighbour has not made progress with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stall {
-    /// An adjacency is in this state, with so many LSAs requested.
+    /// The adjacency stays in this state.
     Forming {
         /// ExStart, Exchange or Loading.
         state: NeighborState,
-        /// LSAs requested of the neighbour that have not come.
+        /// The number of LSAs that were requested from the neighbour and not received.
         requests: usize,
     },
-    /// The neighbour acknowledges none of so many LSAs.
+    /// The neighbour acknowledges none of the LSAs sent to it.
     Unacknowledged {
-        /// LSAs sent to it and not acknowledged.
+        /// The number of LSAs sent to it and not acknowledged.
         lsas: usize,
     },
 }
 
-/// Which limit.
+/// A limit on the size of the databases, of the routing table or of a Router-LSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
     /// [`crate::Limits::lsas`].
@@ -318,27 +320,27 @@ pub enum Limit {
     LsasOfArea(AreaId),
     /// [`crate::Limits::routes`].
     Routes,
-    /// Links of this router's Router-LSA of an area ([`crate::MAX_ROUTER_LINKS`]): what is beyond is not in it.
+    /// The links of this router's Router-LSA of an area ([`crate::MAX_ROUTER_LINKS`]): further links are left out.
     RouterLinks(AreaId),
 }
 
-/// Whether something is refused.
+/// Whether a limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitState {
     /// There is room.
     Free,
-    /// What is left is kept for guards' LSAs; those of others are refused.
+    /// The room that remains is reserved for guards' LSAs; LSAs of other routers are refused.
     ReachedForOthers,
-    /// The limit was reached; [`Event::LimitLeft`] will tell when there is room again.
+    /// The limit is reached; [`Event::LimitLeft`] reports when there is room again.
     Reached,
 }
 
-/// Whether this router is a stub router.
+/// Whether this router is a stub router (RFC 6987).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum StubRouterState {
-    /// It is not: traffic may go through it.
+    /// It is not a stub router: transit traffic may pass through it.
     #[default]
     Transit,
-    /// It is, until the configuration says otherwise or the time after the start is over.
+    /// It is a stub router, until the configuration changes or the period after the start is over.
     Stub,
 }

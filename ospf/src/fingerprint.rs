@@ -1,4 +1,4 @@
-//! A hash of all state that decides what an engine does from now on, for programs that explore states and have to know one again.
+//! A hash of the state that determines an engine's future behaviour, for programs that explore states and must recognize them.
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -7,11 +7,11 @@ use crate::state::engine::Engine;
 use crate::state::interface::Interface;
 
 impl Engine {
-    /// Hashes all that decides what this engine does from now on, but for its configuration and the state of its links: two engines
-    /// that agree in those and in all that is hashed here behave the same. Counters are left out.
+    /// Hashes all state that determines the engine's future behaviour, except its configuration and the state of its links: two engines
+    /// that agree in those and in this hash's input behave the same. Counters are left out.
     ///
-    /// An instant is hashed by one call of [`Hasher::write_u128`] with its nanoseconds since the origin, and nothing else calls that: so a
-    /// hasher can take the distance from the present in its place.
+    /// Each instant is hashed by one call of [`Hasher::write_u128`] with its nanoseconds since the origin, and nothing else calls that
+    /// method. A hasher can thus replace an instant by its distance from the present.
     #[doc(hidden)]
     pub fn hash_state(&self, state: &mut impl Hasher) {
         (self.is_stopped(), self.work.overdue, &self.random).hash(state);
@@ -22,7 +22,7 @@ impl Engine {
         for (domain, lsdb) in self.databases.iter() {
             domain.hash(state);
             for entry in lsdb.iter() {
-                // The checksum stands for the contents.
+                // The checksum represents the contents.
                 (entry.header(entry.installed()), entry.installed()).hash(state);
             }
         }
@@ -35,7 +35,7 @@ impl Engine {
         }
         (&self.unsent_floods, &self.deferred, &self.in_flight, &self.exchanged, &self.early, &self.departed)
             .hash(state);
-        // These are seldom other than empty.
+        // These are nearly always empty.
         hash_text(&(&self.calculation.pending, &self.calculation.pass, &self.translators, &self.limit_states), state);
         hash_text(
             &(&self.wishes, &self.opaques, &self.sequences, &self.restart, &self.withdrawal, &self.interface_events),

@@ -1,4 +1,4 @@
-//! Identifiers of OSPF, each a type of its own so that none can stand in for another.
+//! Identifiers of OSPF, each with a type of its own so that they cannot be confused.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -45,51 +45,51 @@ macro_rules! dotted_quad {
 }
 
 dotted_quad! {
-    /// A router's identity in the autonomous system (RFC 2328 §1.2), printed as a dotted quad.
+    /// A Router ID, which identifies a router in the autonomous system (RFC 2328 §1.2); printed as a dotted quad.
     RouterId
 }
 
 dotted_quad! {
-    /// An area's number (RFC 2328 §3), printed as a dotted quad.
+    /// An Area ID (RFC 2328 §3), printed as a dotted quad.
     AreaId
 }
 
 dotted_quad! {
-    /// Link State ID: what an LSA describes, its meaning given by the LSA's type (RFC 2328 §12.1.4).
+    /// A Link State ID (RFC 2328 §12.1.4); its meaning depends on the LSA's type.
     LinkStateId
 }
 
 impl AreaId {
-    /// Area 0.0.0.0.
+    /// The backbone area, 0.0.0.0.
     pub const BACKBONE: Self = Self(0);
 }
 
-/// The driver's handle for an interface, chosen by it and stable for as long as the interface is configured.
+/// The driver's identifier of an interface. The driver chooses it and keeps it for as long as the interface is configured.
 ///
-/// It is not the kernel's index, which changes when a link is deleted and made again: see [`crate::LinkState::Up`].
+/// It is not the kernel's index, which changes when a link is deleted and created again: see [`crate::LinkState::Up`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct InterfaceId(pub u32);
 
-/// A neighbour on one of our interfaces. A router that is met on two links is two neighbours.
+/// The key of a neighbour on one of our interfaces. A router that is reached over two links is two neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NeighborKey {
-    /// Our interface.
+    /// The interface.
     pub interface: InterfaceId,
-    /// Which of those there.
+    /// The neighbour on this interface.
     pub id: NeighborId,
 }
 
-/// By what a neighbour is known on its interface (RFC 2328 §8.2, §10).
+/// What identifies a neighbour on its interface (RFC 2328 §8.2, §10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NeighborId {
-    /// On point-to-point networks and virtual links: its router id.
+    /// On point-to-point networks and virtual links: its Router ID.
     Router(RouterId),
     /// On all other networks: its address, the source of its packets.
     Address(Ipv4Addr),
 }
 
-/// LS type (RFC 2328 §12.1.3, RFC 3101, RFC 5250). Unknown values survive.
+/// LS type (RFC 2328 §12.1.3, RFC 3101, RFC 5250). Unknown values are kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LsaType(pub u8);
 
@@ -98,22 +98,22 @@ impl LsaType {
     pub const ROUTER: Self = Self(1);
     /// Network-LSA.
     pub const NETWORK: Self = Self(2);
-    /// Summary-LSA to a network.
+    /// Summary-LSA for a network.
     pub const SUMMARY_NETWORK: Self = Self(3);
-    /// Summary-LSA to an AS boundary router.
+    /// Summary-LSA for an AS boundary router.
     pub const SUMMARY_ASBR: Self = Self(4);
     /// AS-external-LSA.
     pub const AS_EXTERNAL: Self = Self(5);
-    /// Type-7 LSA of a not-so-stubby area.
+    /// Type-7 LSA of an NSSA (RFC 3101).
     pub const NSSA: Self = Self(7);
-    /// Opaque, link-local scope.
+    /// Opaque LSA with link-local scope.
     pub const OPAQUE_LINK: Self = Self(9);
-    /// Opaque, area scope.
+    /// Opaque LSA with area scope.
     pub const OPAQUE_AREA: Self = Self(10);
-    /// Opaque, AS scope.
+    /// Opaque LSA with AS scope.
     pub const OPAQUE_AS: Self = Self(11);
 
-    /// How far an LSA of this type is flooded; `None` for a type that this engine does not know.
+    /// The flooding scope of this type; `None` for a type that this engine does not know.
     pub const fn scope(self) -> Option<Scope> {
         match self.0 {
             9 => Some(Scope::Link),
@@ -128,8 +128,8 @@ impl LsaType {
         matches!(self.0, 9..=11)
     }
 
-    /// Whether routes or the configuration decide if a router originates LSAs of this type: as a border router, as an AS boundary router, or
-    /// as the translator of a not-so-stubby area.
+    /// Whether a router originates LSAs of this type because of routes or the configuration: as an area border router, as an AS boundary
+    /// router, or as the translator of an NSSA.
     pub(crate) const fn follows_from_routes(self) -> bool {
         matches!(self, Self::SUMMARY_NETWORK | Self::SUMMARY_ASBR | Self::AS_EXTERNAL | Self::NSSA)
     }
@@ -165,11 +165,11 @@ pub enum Scope {
     Link,
     /// One area.
     Area,
-    /// The whole autonomous system, except stub areas.
+    /// The autonomous system without its stub areas.
     As,
 }
 
-/// What identifies an LSA (RFC 2328 §12.1): type, Link State ID, Advertising Router.
+/// The fields that identify an LSA (RFC 2328 §12.1): type, Link State ID and Advertising Router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LsaKey {
     /// LS type.
@@ -181,7 +181,7 @@ pub struct LsaKey {
 }
 
 impl LsaKey {
-    /// The least of all keys.
+    /// The smallest key.
     pub(crate) const FIRST: Self =
         Self { kind: LsaType(0), id: LinkStateId(u32::MIN), advertising_router: RouterId(u32::MIN) };
 }
@@ -202,7 +202,7 @@ impl SequenceNumber {
     /// MaxSequenceNumber, 0x7fffffff.
     pub const MAX: Self = Self(i32::MAX);
 
-    /// The number after this one; `None` after [`Self::MAX`], where the LSA has to be flushed first (§12.1.6).
+    /// The next sequence number; `None` after [`Self::MAX`], where the LSA has to be flushed first (§12.1.6).
     pub const fn next(self) -> Option<Self> {
         match self.0.checked_add(1) {
             Some(next) => Some(Self(next)),
@@ -223,7 +223,7 @@ impl fmt::Debug for SequenceNumber {
     }
 }
 
-/// An IPv4 destination: network and mask length, without host bits.
+/// An IPv4 prefix: a network address and a mask length, without host bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     network: u32,
@@ -231,26 +231,26 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// 0.0.0.0/0.
+    /// The default route, 0.0.0.0/0.
     pub const DEFAULT: Self = Self { network: 0, len: 0 };
 
-    /// The network of `len` bits around `address`; host bits are cleared.
+    /// The network of `len` bits that contains `address`; host bits are cleared.
     ///
     /// # Panics
-    /// If `len` is more than 32: a length from the wire goes through [`Prefix::from_mask`].
+    /// If `len` is more than 32. For a mask from a received packet use [`Prefix::from_mask`].
     pub fn new(address: Ipv4Addr, len: u8) -> Self {
         assert!(len <= 32, "prefix length {len}");
         Self { network: u32::from(address) & mask(len), len }
     }
 
-    /// As [`Prefix::new`] with a dotted mask; `None` if the mask's ones are not contiguous.
+    /// Like [`Prefix::new`] with a dotted mask; `None` if the ones of the mask are not contiguous.
     pub fn from_mask(address: Ipv4Addr, netmask: Ipv4Addr) -> Option<Self> {
         let bits = u32::from(netmask);
         let len = bits.leading_ones() as u8;
         (bits == mask(len)).then(|| Self::new(address, len))
     }
 
-    /// A single address, /32.
+    /// The prefix of a single address, /32.
     pub fn host(address: Ipv4Addr) -> Self {
         Self::new(address, 32)
     }
@@ -260,7 +260,7 @@ impl Prefix {
         Ipv4Addr::from(self.network)
     }
 
-    /// Number of leading one bits in the mask.
+    /// Number of one bits in the mask.
     #[allow(clippy::len_without_is_empty, reason = "a mask length, not a container's")]
     pub const fn len(self) -> u8 {
         self.len
@@ -298,7 +298,7 @@ impl fmt::Display for Prefix {
 impl FromStr for Prefix {
     type Err = NotAPrefix;
 
-    /// `10.0.0.0/8`, without host bits.
+    /// Parses a prefix such as `10.0.0.0/8`. Host bits are an error.
     fn from_str(text: &str) -> Result<Self, NotAPrefix> {
         let (network, len) = text.split_once('/').ok_or(NotAPrefix)?;
         let network: Ipv4Addr = network.parse().map_err(|_| NotAPrefix)?;
@@ -308,7 +308,7 @@ impl FromStr for Prefix {
     }
 }
 
-/// The text is no network with a mask length and without host bits.
+/// The text is not a prefix without host bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a network with a mask length")]
 pub struct NotAPrefix;
@@ -319,35 +319,35 @@ impl fmt::Debug for Prefix {
     }
 }
 
-/// How far one database reaches.
+/// The domain in which the LSAs of a database are flooded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Domain {
     /// The link of one interface.
     Link(InterfaceId),
     /// One area.
     Area(AreaId),
-    /// The autonomous system, stub areas excepted.
+    /// The autonomous system without its stub areas.
     As,
 }
 
-/// An LSA's place: the database, and the key in it.
+/// The place of an LSA: a database and the key in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LsaPlace {
-    /// Which database.
+    /// The database.
     pub domain: Domain,
-    /// Which LSA.
+    /// The LSA's key.
     pub key: LsaKey,
 }
 
-/// How far an opaque LSA goes (RFC 5250 §3), and which it is there.
+/// The flooding scope of an opaque LSA (RFC 5250 §3), with its link or area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum OpaqueScope {
-    /// Type 9: the link of an interface.
+    /// Type 9: the link of this interface.
     Link(InterfaceId),
-    /// Type 10: an area.
+    /// Type 10: this area.
     Area(AreaId),
-    /// Type 11: the autonomous system, stub areas and NSSAs excepted.
+    /// Type 11: the autonomous system without its stub areas and NSSAs.
     As,
 }
 

@@ -1,4 +1,4 @@
-//! What goes into the engine and what comes out of it.
+//! Inputs and outputs of the engine.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -11,86 +11,87 @@ use crate::event::Event;
 use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, OpaqueScope, Prefix, RouterId};
 use crate::wire::RestartReason;
 
-/// One thing that happened, for [`crate::Engine::handle`].
+/// An input for [`crate::Engine::handle`].
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant, reason = "there is one at a time, taken as soon as it is given")]
 pub enum Input<'a> {
-    /// An OSPF packet (the payload of IP protocol 89) arrived on an interface.
+    /// An OSPF packet (the payload of IP protocol 89) was received.
     Packet {
-        /// Where.
+        /// The receiving interface.
         interface: InterfaceId,
         /// IP source address.
         source: Ipv4Addr,
         /// IP destination address.
         destination: Ipv4Addr,
-        /// IP TTL with which it arrived.
+        /// The IP TTL of the received packet.
         ttl: u8,
         /// From the OSPF version octet to the end of the IP payload.
         payload: &'a [u8],
     },
-    /// The state of an interface, at first and at each change. An interface is down until this says otherwise.
+    /// The link state of an interface, given at the start and at each change. Until the first one, an interface is down.
     Link {
-        /// Which.
+        /// The interface.
         interface: InterfaceId,
-        /// Its present state.
+        /// The present state of its link.
         state: LinkState,
     },
-    /// A new configuration in place of the present one. What does not differ is not disturbed.
+    /// A new configuration that replaces the present one. What is the same in both is not disturbed.
     Configure(Config),
-    /// An opaque LSA (RFC 5250) is to be originated, or to say something else, or (`None`) to be withdrawn. It is there whenever its
-    /// interface or area is; the configuration does not touch it.
+    /// Originates an opaque LSA (RFC 5250), changes its contents, or (with `None`) withdraws it. It is originated whenever its interface or
+    /// area exists; a new configuration does not affect it.
     Opaque {
-        /// How far it goes.
+        /// The flooding scope.
         scope: OpaqueScope,
         /// Opaque Type.
         opaque_type: u8,
         /// Opaque ID, 24 bits.
         opaque_id: u32,
-        /// What it says, at most [`crate::MAX_OPAQUE_OCTETS`]; zeros are added up to a multiple of four.
+        /// The contents, at most [`crate::MAX_OPAQUE_OCTETS`]; padded with zeros to a multiple of four octets.
         body: Option<Bytes>,
     },
-    /// Adjacencies begin anew: those on an interface, or on all, with a router, or with all.
+    /// Restarts adjacencies: on one interface or on all, with one router or with all.
     Clear {
-        /// Where; `None` = everywhere.
+        /// The interface; `None` = all interfaces.
         interface: Option<InterfaceId>,
-        /// With whom; `None` = with everybody.
+        /// The neighbour's Router ID; `None` = all neighbours.
         router_id: Option<RouterId>,
     },
-    /// Time has passed: give this when the deadline of [`crate::Engine::next_deadline`] has come.
+    /// Time has passed. To be given when the deadline of [`crate::Engine::next_deadline`] has come.
     Tick,
-    /// A planned restart (RFC 3623 §2.1): neighbours are asked to go on as if nothing happened, and the engine stops without a goodbye when
-    /// all have acknowledged that, or a few seconds have passed: then [`crate::Event::RestartReady`] comes out. Whoever gives this sees to
-    /// it that the routes stay, and that the next engine begins with [`Config::restarting`] within the grace period.
+    /// A planned restart (RFC 3623 §2.1). Neighbours are asked to keep their adjacencies. The engine stops without a last hello when all of
+    /// them have acknowledged the request, or after a few seconds; then it reports [`crate::Event::RestartReady`]. The driver must keep the
+    /// routes, and must start the next engine with [`Config::restarting`] within the grace period.
     PrepareRestart {
-        /// From now to the end of the restart at the latest, whole seconds, at most 1800 (§B.1).
+        /// The time from now to the end of the restart at the latest, in whole seconds, at most 1800 (§B.1).
         grace_period: Duration,
-        /// Why.
+        /// The restart reason.
         reason: RestartReason,
     },
-    /// A planned stop of a router that does not come back soon: it becomes a stub router (RFC 6987), so that traffic goes around it, flushes
-    /// its LSAs (RFC 2328 §14.1) when the neighbours know that and have had a moment, and stops as after [`Input::Shutdown`] when they have
-    /// acknowledged it. That takes one to two seconds, ten at most; [`crate::Engine::is_stopped`] is true when it is done. Within a restart
-    /// (RFC 3623) the adjacencies of before come back first. No configuration is taken meanwhile.
+    /// A planned stop of a router that does not come back soon. The router becomes a stub router (RFC 6987), so that traffic avoids it.
+    /// When the neighbours know this and have had a moment to react, it flushes its LSAs (RFC 2328 §14.1). When they have acknowledged
+    /// that, it stops as after [`Input::Shutdown`]. This takes one to two seconds, ten at most; [`crate::Engine::is_stopped`] is true when
+    /// it is done. During a graceful restart (RFC 3623) the former adjacencies are established first. Configurations are ignored during the
+    /// withdrawal.
     Withdraw,
-    /// A planned stop at once: one last hello that lists nobody leaves on each interface, so that neighbours drop the adjacency at once and
-    /// send traffic another way, and all interfaces go down. Routes are not withdrawn: whether they outlive the engine is the driver's
-    /// choice. From then on the engine takes no input and awaits nothing.
+    /// A planned stop at once. The engine sends a last hello that lists no neighbours on each interface, so that neighbours drop the
+    /// adjacency at once and send traffic another way. Then all interfaces go down. Routes are not withdrawn: the driver decides whether
+    /// they outlive the engine. From then on the engine ignores inputs and has no deadline.
     Shutdown,
 }
 
-/// What the driver knows of an interface.
+/// The state of an interface's link, as the driver reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum LinkState {
-    /// Cannot carry packets.
+    /// The link cannot carry packets.
     Down,
-    /// Can carry packets.
+    /// The link can carry packets.
     Up {
-        /// The kernel's index, the Link Data of an unnumbered link (RFC 2328 §12.4.1.1, SNMP ifIndex).
+        /// The kernel's interface index: the Link Data of an unnumbered link (RFC 2328 §12.4.1.1, SNMP ifIndex).
         index: u32,
-        /// IP MTU, bytes: the Interface MTU of Database Description packets, and the limit of what is sent.
+        /// IP MTU in octets: the Interface MTU of Database Description packets, and the maximum size of the packets sent.
         mtu: u16,
-        /// Its addresses.
+        /// Addresses of the interface.
         addressing: Addressing,
     },
 }
@@ -99,11 +100,11 @@ pub enum LinkState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Addressing {
-    /// No subnet: packets are sent from the router's loopback address given here.
+    /// No subnet: packets are sent from this loopback address of the router.
     Unnumbered(Ipv4Addr),
     /// An address within a subnet.
     Numbered {
-        /// The interface's own address, source of its packets.
+        /// The interface's own address, the source of its packets.
         address: Ipv4Addr,
         /// The subnet.
         subnet: Prefix,
@@ -111,7 +112,7 @@ pub enum Addressing {
 }
 
 impl Addressing {
-    /// The source address of what is sent there.
+    /// The source address of packets sent from the interface.
     pub fn address(self) -> Ipv4Addr {
         match self {
             Self::Unnumbered(address) | Self::Numbered { address, .. } => address,
@@ -119,49 +120,49 @@ impl Addressing {
     }
 }
 
-/// One thing to do or to know, from [`crate::Engine::poll_output`].
+/// An output of [`crate::Engine::poll_output`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Send an OSPF packet from the interface's own address, precedence Internetwork Control.
+    /// Send an OSPF packet from the interface's own address, with IP precedence Internetwork Control.
     Send {
-        /// The way out; for a packet of a virtual link a physical interface of its transit area.
+        /// The outgoing interface; for a packet of a virtual link, a physical interface of its transit area.
         interface: InterfaceId,
         /// 224.0.0.5, 224.0.0.6 or the neighbour's address.
         destination: Ipv4Addr,
         /// IP TTL.
         ttl: u8,
-        /// Whether it stays on the link.
+        /// Whether the packet bypasses the routing table.
         delivery: Delivery,
-        /// From the OSPF version octet to the end, trailers included.
+        /// The packet from the OSPF version octet to the end, including trailers.
         packet: Bytes,
     },
-    /// The route to a destination has changed; `None` = there is none any more.
+    /// The route to a destination has changed; `None` = it no longer exists.
     Route {
-        /// Which destination.
+        /// The destination.
         prefix: Prefix,
-        /// How to get there now.
+        /// The new route.
         route: Option<Route>,
     },
-    /// An opaque LSA of another router, of a type in [`Config::watched_opaque`], is new or says something else; `None` = it is gone, or
-    /// its originator cannot be reached any more (RFC 5250 §5).
+    /// An opaque LSA of another router, of a type in [`Config::watched_opaque`], is new or has new contents; `None` = it is gone, or its
+    /// originator is no longer reachable (RFC 5250 §5).
     Opaque {
-        /// How far it is flooded, and from where.
+        /// The database that contains it.
         domain: Domain,
-        /// Which. The Link State ID has the Opaque Type in its first octet and the Opaque ID in the others.
+        /// The LSA's key. The first octet of the Link State ID is the Opaque Type, the others are the Opaque ID.
         key: LsaKey,
-        /// What it says.
+        /// The contents.
         body: Option<Bytes>,
     },
-    /// Something that somebody may want to know.
+    /// An event to report.
     Event(Event),
 }
 
-/// How a packet leaves.
+/// How a packet is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// To the link of its interface, past the routing table.
+    /// Directly to the link of its interface, without use of the routing table.
     OnLink,
-    /// By the routing table (virtual links, RFC 2328 §15).
+    /// According to the routing table (virtual links, RFC 2328 §15).
     Routed,
 }
 
@@ -169,43 +170,43 @@ pub enum Delivery {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Route {
-    /// Path type, in order of preference.
+    /// Path type.
     pub kind: RouteKind,
-    /// Area the path lies in; for externals that of the path to the ASBR.
+    /// The area of the path; for external routes, the area of the path to the ASBR.
     pub area: AreaId,
-    /// Cost; for external type 2 the type 2 metric alone.
+    /// Cost; for external type 2, the type 2 metric only.
     pub metric: u32,
-    /// Routers that originate it on the paths chosen.
+    /// The routers that originate the destination on the chosen paths.
     pub originators: BTreeSet<RouterId>,
-    /// Next hops, equal in cost. None: an area address range of ours, what falls into it and has no route of its own is discarded
-    /// (RFC 2328 §11.1).
+    /// Next hops of equal cost. The set is empty for an area address range of ours: packets to destinations in the range that have no route
+    /// of their own are discarded (RFC 2328 §11.1).
     pub nexthops: BTreeSet<Nexthop>,
-    /// External Route Tag; 0 inside the AS.
+    /// External Route Tag; 0 for destinations inside the AS.
     pub tag: u32,
 }
 
 impl Route {
-    /// Whether packets are discarded: an area address range of ours in which nothing nearer is known (RFC 2328 §11.1).
+    /// Whether packets are discarded: an area address range of ours in which no more specific route matches (RFC 2328 §11.1).
     pub fn is_discard(&self) -> bool {
         self.nexthops.is_empty()
     }
 }
 
-/// Path types in the order of their preference (RFC 2328 §11).
+/// Path types in order of preference (RFC 2328 §11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RouteKind {
-    /// Within an area.
+    /// To a destination in one of this router's areas.
     IntraArea,
-    /// Through the backbone.
+    /// To a destination in another area.
     InterArea,
-    /// Outside the AS, type 1 metric.
+    /// To a destination outside the AS, with a type 1 metric.
     External1,
-    /// Outside the AS, type 2 metric.
+    /// To a destination outside the AS, with a type 2 metric.
     External2,
 }
 
-/// The way out of this router.
+/// A next hop of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Nexthop {

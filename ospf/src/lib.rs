@@ -1,9 +1,9 @@
-//! OSPFv2 (RFC 2328) as a pure engine.
+//! OSPFv2 (RFC 2328) as an engine without I/O.
 //!
-//! Bytes, link events, configuration and the present time go in; packets to send, route changes and events come out.
-//! The engine does no I/O, reads no clock and no randomness, and gives the same outputs for the same inputs and seed.
+//! The inputs are packets, link events, configurations and the present time. The outputs are packets to send, route changes and events. The
+//! engine reads no clock and uses no randomness of its own: the same inputs and the same seed give the same outputs.
 //!
-//! The driver owns sockets, the clock and the kernel's routes. Its loop has three steps, which this router goes through in virtual time:
+//! The driver owns the sockets, the clock and the kernel's routes. Its loop has three steps, shown here in virtual time:
 //!
 //! ```
 //! use std::time::Duration;
@@ -18,45 +18,48 @@
 //!
 //! let mut now = Instant::ZERO;
 //! let mut engine = Engine::new(config, 1, now);
-//! // 1. Hand it what has happened: here, an interface has come up.
+//! // 1. Give the engine the input: here, an interface has come up.
 //! let state = LinkState::Up { index: 1, mtu: 1420, addressing: Addressing::Unnumbered(loopback) };
 //! engine.handle(now, Input::Link { interface: InterfaceId(1), state });
 //! let mut hellos = 0;
 //! while now < Instant::ZERO + Duration::from_secs(25) {
-//!     // 2. Do what it says: send packets, change routes, report events.
+//!     // 2. Do what the outputs ask for: send packets, change routes, report events.
 //!     while let Some(output) = engine.poll_output() {
 //!         if let Output::Send { destination, .. } = output {
 //!             assert_eq!(destination.to_string(), "224.0.0.5");
 //!             hellos += 1;
 //!         }
 //!     }
-//!     // 3. Sleep until its deadline, or until something happens before.
+//!     // 3. Sleep until the deadline or until the next input, whichever comes first.
 //!     let (deadline, _reason) = engine.next_deadline().expect("the next hello is due");
 //!     now = deadline;
 //!     engine.handle(now, Input::Tick);
 //! }
-//! // One at once, and one each HelloInterval, ten seconds.
+//! // One hello is sent at once, and one after each HelloInterval of ten seconds.
 //! assert_eq!(hellos, 3);
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 //!
-//! `examples/two_routers.rs` has two of them and a link.
+//! `examples/two_routers.rs` connects two engines by a link.
 //!
-//! Start reading with [`Engine`]: `engine` hands each input to its chapter. The folders follow RFC 2328:
+//! Start reading with [`Engine`]: `engine` hands each input to the module that handles it. The folders follow RFC 2328:
 //!
-//! - `state`: what a router knows, the fields of the engine and their types. It names no chapter below.
-//! - `machine`: state machines and elections as functions of values (§9.3, §9.4, §10.3; RFC 8405)
-//! - `interface`: interfaces and hellos, packets in and out (§8, §9, §10.5), virtual links (§15)
-//! - `exchange`: neighbours and the exchange of databases (§10; RFC 4222)
-//! - `origination`: this router's own LSAs (§12.4, appendix E), areas (§6), NSSAs (RFC 3101), stub routers (RFC 6987), opaque LSAs (RFC 5250)
+//! - `state`: the fields of the engine and their types. It uses none of the modules below.
+//! - `machine`: state machines and elections as pure functions (§9.3, §9.4, §10.3; RFC 8405)
+//! - `interface`: interfaces and hellos, sending and receiving packets (§8, §9, §10.5), virtual links (§15)
+//! - `exchange`: neighbours and Database Exchange (§10; RFC 4222)
+//! - `origination`: this router's own LSAs (§12.4, appendix E), areas (§6), NSSAs (RFC 3101), stub routers (RFC 6987), opaque LSAs
+//!   (RFC 5250)
 //! - `flooding`: flooding and aging (§13, §14; RFC 1793 §2.3)
 //! - `calculation`: when routes are calculated; `route`: the calculation itself (§16)
-//! - `restart`: graceful restart, and leaving for good (RFC 3623)
+//! - `restart`: graceful restart (RFC 3623), and withdrawal before a permanent stop
 //! - `wire` (appendix A), `authentication` (appendix D), `config` (appendix C)
 //!
-//! `work` cuts what grows with the databases into slices, `limits` guards them, `check` asserts what always holds, `view` shows the state.
+//! `work` divides work that grows with the databases into slices, `limits` bounds the sizes of the databases and of the routing table,
+//! `check` verifies the invariants, `view` shows the state.
 //!
-//! "Deviates:" says where and why it is not as the RFC has it; simulators switch that off (`config::conduct`).
+//! A paragraph that begins with "Deviates:" says where and why the engine does not follow the RFC; simulators can switch these deviations
+//! off (`config::conduct`).
 
 #![forbid(unsafe_code)]
 

@@ -1,12 +1,12 @@
-//! Guards: what happens when there is more than [`crate::Limits`] lets in, and when there is room again.
+//! Enforces [`crate::Limits`]: refuses LSAs and routes beyond a limit, and learns them again when there is room.
 //!
-//! An LSA that is refused while it is being flooded is not acknowledged, so its sender repeats it until it is taken. One that was refused
-//! while databases were exchanged is given up, so that the adjacency is formed all the same; when there is room again the exchange is
-//! done once more with one such neighbour of each area, whose database has what the others would say, too.
+//! An LSA that is refused during flooding is not acknowledged, so its sender retransmits it until it is accepted. An LSA that is refused
+//! during Database Exchange is abandoned, so that the adjacency can still form. When there is room again, the exchange is repeated with one
+//! such neighbour of each area, whose database also contains the LSAs abandoned from the others.
 //!
-//! Part of the room for LSAs is kept for those of guards ([`crate::Policy::guards`]) and of this router itself: who speaks on an open link
-//! may fill the rest with whatever it makes up, but not displace them. LSAs that it makes up in the name of a guard are not taken
-//! ([`crate::flooding::site_lsas`]). Of routes those of guards come first.
+//! A part of the room for LSAs is reserved for those of guards ([`crate::Policy::guards`]) and of this router itself: a router on an open
+//! link can fill the rest with forged LSAs, but cannot displace these. LSAs that it forges in the name of a guard are refused
+//! ([`crate::flooding::site_lsas`]). If there are too many routes, those of guards are kept first.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ use crate::state::engine::Engine;
 use crate::state::limits::{Full, Whose};
 use crate::view::LimitView;
 
-/// A limit that was reached is taken for left when there is no more than this part of it, in percent: a change or two does not reach it again.
+/// A reached limit counts as left when the number is at most this percentage of it, so that a few changes do not reach it again.
 const LEFT_AT: usize = 90;
 
-/// Where there are guards, the LSAs of others are let in up to this part of a limit, in percent.
+/// If there are guards, the LSAs of other routers are accepted up to this percentage of a limit.
 const FOR_OTHERS: usize = 75;
 
 impl Engine {
-    /// The limits that there are, and how near they are.
+    /// All limits, and their present states.
     pub fn limits(&self) -> impl Iterator<Item = LimitView> {
         let areas = self.areas().into_iter().flat_map(|area| [Limit::LsasOfArea(area), Limit::RouterLinks(area)]);
         [Limit::Lsas, Limit::LsdbOctets, Limit::Routes].into_iter().chain(areas).map(|limit| {
@@ -41,7 +41,8 @@ impl Engine {
         })
     }
 
-    /// The limit that leaves no room for an LSA of others of so many octets, if one does: for one more, or for a larger instance.
+    /// Returns the limit that leaves no room for another router's LSA of this size, if there is one: for an additional LSA, or for a larger
+    /// instance.
     pub(crate) fn limit_for(&self, place: LsaPlace, octets: usize) -> Option<Full> {
         let whose = self.whose(place);
         let stored = self.databases.lookup(place).map(|entry| entry.as_installed().encoded_len());
@@ -64,7 +65,7 @@ impl Engine {
         })
     }
 
-    /// The limit that leaves no room for an LSA when so many are to be requested.
+    /// Returns the limit that leaves no room for an LSA when `listed` LSAs are already to be requested.
     pub(crate) fn limit_for_request(&self, place: LsaPlace, octets: usize, listed: usize) -> Option<Full> {
         let lsas = Full { limit: Limit::Lsas, whose: self.whose(place) };
         let (_, most) = self.measure_for(lsas);
@@ -72,13 +73,13 @@ impl Engine {
     }
 
     fn whose(&self, place: LsaPlace) -> Whose {
-        // Not by Link State ID, as in §13.4: anybody may make Network-LSAs up that name an address of ours.
+        // Not by Link State ID, as in §13.4: any router can forge Network-LSAs that name an address of ours.
         let is_own = place.key.advertising_router == self.config.router_id;
         let is_kept_for = is_own || self.is_of_guards(place.key);
         if is_kept_for || self.config.policy.guards.is_empty() { Whose::All } else { Whose::Others }
     }
 
-    /// Something is refused for a limit. It is told once, until the limit is left.
+    /// Reports that a limit is reached. It is reported once, until the limit is left.
     pub(crate) fn limit_reached(&mut self, full: Full) {
         if self.limit_states.reached.insert(full) {
             let (_, most) = self.measure_for(full);
@@ -86,7 +87,7 @@ impl Engine {
         }
     }
 
-    /// An LSA that a neighbour described is not asked for, or not taken, for want of room.
+    /// Abandons an LSA that a neighbour described: it is not requested, or not accepted, because there is no room.
     pub(crate) fn abandon(&mut self, key: NeighborKey, full: Full) {
         self.limit_reached(full);
         if let Some(neighbor) = self.neighbor_mut(key) {
@@ -94,9 +95,9 @@ impl Engine {
         }
     }
 
-    /// Once for each input: whether limits of LSAs that were reached are left.
+    /// Checks, once for each input, whether reached limits on LSAs are left.
     pub(crate) fn review_limits(&mut self) {
-        // What has been asked for needs its room, too.
+        // Requested LSAs need room, too.
         if self.limit_states.reached.is_empty() || self.is_synchronizing() {
             return;
         }
@@ -113,14 +114,14 @@ impl Engine {
                     self.leave_limit(full)
                 }
             };
-            // No LSA of others is refused for want of links.
+            // No LSA of another router is refused because of this router's links.
             if left && !matches!(full.limit, Limit::RouterLinks(_)) {
                 self.catch_up();
             }
         }
     }
 
-    /// Notes how many links the Router-LSA of an area would have.
+    /// Records how many links the Router-LSA of an area would have.
     pub(crate) fn note_links(&mut self, area: AreaId, links: usize) {
         self.limit_states.links.insert(area, links);
         if links > MAX_ROUTER_LINKS {
@@ -128,7 +129,7 @@ impl Engine {
         }
     }
 
-    /// Leaves the changes of a calculation the routes that there is room for in the table.
+    /// Removes from the changes of a calculation the routes that have no room in the table.
     pub(crate) fn limit_routes(&mut self, changes: &mut Changes, table: &RoutingTable) {
         let most = self.config.limits.routes;
         let full = Full { limit: Limit::Routes, whose: Whose::All };
@@ -141,7 +142,7 @@ impl Engine {
         }
     }
 
-    /// Tells that a limit which was reached is left, if it is.
+    /// Reports that a reached limit is left, if it is, and returns whether it is.
     fn leave_limit(&mut self, full: Full) -> bool {
         let (present, most) = self.measure_for(full);
         let left =
@@ -152,7 +153,7 @@ impl Engine {
         left
     }
 
-    /// There is room again: what was given up is learnt from one neighbour of each area that had it.
+    /// Learns what was abandoned, now that there is room, from one neighbour of each area that has it.
     fn catch_up(&mut self) {
         let mut chosen: BTreeMap<AreaId, NeighborKey> = BTreeMap::new();
         for (&interface, found) in &mut self.interfaces {
@@ -168,7 +169,7 @@ impl Engine {
         }
     }
 
-    /// What there is of it, and the most there may be for a guard's LSA to be let in, or another.
+    /// The present number and the maximum, for an LSA of a guard or of another router.
     fn measure_for(&self, Full { limit, whose }: Full) -> (usize, usize) {
         let (present, most) = self.measure(limit);
         match whose {
@@ -177,7 +178,7 @@ impl Engine {
         }
     }
 
-    /// What there is of it, and the most there may be.
+    /// The present number and the maximum.
     fn measure(&self, limit: Limit) -> (usize, usize) {
         match limit {
             Limit::Lsas => (self.databases.len(), self.config.limits.lsas),

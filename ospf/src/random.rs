@@ -1,8 +1,9 @@
-//! Jitter and first numbers from a seed (SplitMix64), so that the same seed gives the same bytes. Not for secrets.
+//! Pseudorandom numbers from a seed (SplitMix64), for jitter and first sequence numbers. The same seed gives the same numbers. Not for
+//! secrets.
 
 use std::time::Duration;
 
-/// A sequence of numbers that a seed determines.
+/// A pseudorandom number generator.
 #[derive(Debug, Clone, Hash)]
 pub(crate) struct Random(u64);
 
@@ -11,7 +12,7 @@ impl Random {
         Self(seed)
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub(crate) fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -20,12 +21,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// The upper half of the next number.
+    /// Returns the upper half of the next number.
     pub(crate) fn next_u32(&mut self) -> u32 {
         u32::try_from(self.next_u64() >> 32).expect("32 bits are left")
     }
 
-    /// A duration below `bound`, in milliseconds; zero if `bound` is shorter than one.
+    /// Returns a duration below `bound`, in whole milliseconds; zero if `bound` is shorter than one millisecond.
     pub(crate) fn below(&mut self, bound: Duration) -> Duration {
         let millis = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX).max(1);
         Duration::from_millis(self.next_u64() % millis)

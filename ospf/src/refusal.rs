@@ -1,8 +1,8 @@
-//! Why packets and LSAs are not taken: every reason has a name that scripts may rely on, and is counted per interface.
+//! The reasons for which packets and LSAs are refused. Every reason has a name that scripts may rely on, and is counted per interface.
 
 use crate::wire::{LsaError, Malformation, PacketError, WireError};
 
-/// An enum of reasons: each variant with its name for machines and its text for people, besides the malformed ones, which say how.
+/// Defines an enum of reasons: each variant with its name for programs and its text for people, and one variant for malformed data.
 macro_rules! reasons {
     (
         $(#[$doc:meta])* $reasons:ident;
@@ -13,7 +13,7 @@ macro_rules! reasons {
         #[non_exhaustive]
         pub enum $reasons {
             $($(#[$variant_doc])* $variant,)*
-            /// It cannot be read.
+            /// It cannot be decoded.
             Malformed(WireError),
         }
 
@@ -21,7 +21,7 @@ macro_rules! reasons {
             #[cfg(test)]
             const PLAIN: &[Self] = &[$(Self::$variant),*];
 
-            /// The reason in one word, for machines: it stays the same from version to version.
+            /// The reason in one word, for programs. It does not change between versions.
             pub const fn name(&self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -29,7 +29,7 @@ macro_rules! reasons {
                 }
             }
 
-            /// The reason without the place in the packet: counters are as many as there are reasons, not as there are octets.
+            /// The reason without the offset in the packet, so that there is one counter for each reason and not for each offset.
             #[must_use]
             pub const fn counted(self) -> Self {
                 match self {
@@ -53,76 +53,76 @@ macro_rules! reasons {
 reasons! {
     /// Why a whole packet was refused. Each reason is counted per interface.
     Refusal;
-    /// Nothing is configured for this interface, or it is down or passive.
+    /// No interface is configured, or it is down or passive.
     InterfaceNotActive = "interface-not-active", "interface not active";
-    /// Not version 2.
+    /// The OSPF version is not 2.
     Version = "version", "not version 2";
     /// The packet's checksum is wrong.
     Checksum = "checksum", "wrong checksum";
-    /// Another area than the interface's.
-    AreaMismatch = "area-mismatch", "another area";
-    /// Another authentication type than the interface's.
-    AuthenticationType = "authentication-type", "another authentication type";
-    /// Simple password: another one.
-    AuthenticationPassword = "authentication-password", "another password";
-    /// Cryptographic: a Key ID that is not configured, or not to be accepted now.
+    /// The Area ID is not that of the interface.
+    AreaMismatch = "area-mismatch", "area ID differs from ours";
+    /// The AuType is not that of the interface.
+    AuthenticationType = "authentication-type", "authentication type differs from ours";
+    /// Simple password: the password is wrong.
+    AuthenticationPassword = "authentication-password", "wrong password";
+    /// Cryptographic authentication: the Key ID is not configured, or the key is outside its lifetime.
     AuthenticationKeyId = "authentication-key-id", "unknown or expired authentication key";
-    /// Cryptographic: the digest is wrong, or is not there.
+    /// Cryptographic authentication: the digest is wrong or missing.
     AuthenticationDigest = "authentication-digest", "wrong digest";
-    /// Cryptographic: the sequence number went back; the packet is an old one.
-    AuthenticationSequence = "authentication-sequence", "sequence number went back";
-    /// Our own packet came back, or somebody uses our router id.
+    /// Cryptographic authentication: the sequence number is lower than the last one, so the packet may be a replay.
+    AuthenticationSequence = "authentication-sequence", "sequence number lower than the last one";
+    /// Our own packet was looped back, or another router uses our Router ID.
     OwnRouterId = "own-router-id", "our own router id";
-    /// Hello: another HelloInterval.
+    /// Hello: the HelloInterval differs from ours.
     HelloIntervalMismatch = "hello-interval-mismatch", "another HelloInterval";
-    /// Hello: another RouterDeadInterval.
+    /// Hello: the RouterDeadInterval differs from ours.
     DeadIntervalMismatch = "dead-interval-mismatch", "another RouterDeadInterval";
-    /// Hello: another network mask.
-    NetworkMaskMismatch = "network-mask-mismatch", "another network mask";
+    /// Hello: the network mask differs from ours.
+    NetworkMaskMismatch = "network-mask-mismatch", "network mask differs from ours";
     /// Hello: the E-bit disagrees with the area's kind.
-    ExternalCapabilityMismatch = "external-capability-mismatch", "another kind of area (E-bit)";
+    ExternalCapabilityMismatch = "external-capability-mismatch", "kind of area differs from ours (E-bit)";
     /// Hello: the N-bit disagrees with the area's kind (RFC 3101).
-    NssaCapabilityMismatch = "nssa-capability-mismatch", "another kind of area (N-bit)";
-    /// Not a hello, and no such neighbour.
+    NssaCapabilityMismatch = "nssa-capability-mismatch", "kind of area differs from ours (N-bit)";
+    /// Not a hello, and not from a known neighbour.
     UnknownNeighbor = "unknown-neighbor", "unknown neighbor";
-    /// The neighbour is not in a state in which this packet is taken.
-    NeighborState = "neighbor-state", "not expected in the neighbor's state";
-    /// Database Description: a larger Interface MTU than ours.
+    /// The packet is not accepted in the neighbour's present state.
+    NeighborState = "neighbor-state", "not accepted in the neighbor's state";
+    /// Database Description: the Interface MTU is larger than ours.
     MtuMismatch = "mtu-mismatch", "larger MTU than ours";
-    /// Sent from an address outside the interface's subnet, or from our own.
+    /// The source address is outside the interface's subnet, or is our own.
     Source = "source", "not an address of a neighbor on this subnet";
-    /// On a tunnel: sent from another address than the peer's.
+    /// On a tunnel: the source address is not the peer's.
     NotThePeer = "not-the-peer", "not from the peer's address";
-    /// On a tunnel: the TTL is not 255, so another router may have forwarded it (RFC 5082).
+    /// On a tunnel: the TTL is not 255, so another router may have forwarded the packet (RFC 5082).
     Ttl = "ttl", "forwarded by another router (TTL)";
-    /// Hello: another router is the neighbour there, and speaks.
-    SecondSpeaker = "second-speaker", "a second router where there can be one";
-    /// Hello: the interface has as many neighbours as a hello lists.
-    TooManyNeighbors = "too-many-neighbors", "more neighbors than a hello lists";
-    /// Hello: the interface has a list of its neighbours, and the sender is not on it.
+    /// Hello: another router is already the neighbour on this interface, and is active.
+    SecondSpeaker = "second-speaker", "a second router where there can be only one";
+    /// Hello: the interface has as many neighbours as a hello can list.
+    TooManyNeighbors = "too-many-neighbors", "more neighbors than a hello can list";
+    /// Hello: the interface has a list of neighbours, and the sender is not on it.
     NeighborNotListed = "neighbor-not-listed", "not among the configured neighbors";
-    /// Of a virtual link: sent from an address that is not the far end's in the transit area.
+    /// Virtual link: the source address is not the far end's address in the transit area.
     VirtualLinkSource = "virtual-link-source", "not from the far end of the virtual link";
-    /// Addressed neither to us nor to a group that we are in.
+    /// The destination is neither an address of ours nor a group that we have joined.
     Destination = "destination", "not addressed to us";
 }
 
 reasons! {
     /// Why a single LSA was refused. Each reason is counted per interface.
     LsaRefusal;
-    /// Its checksum is wrong (§13 (1)).
+    /// The LS checksum is wrong (§13 (1)).
     Checksum = "checksum", "wrong LS checksum";
-    /// Its type is unknown (§13 (2)).
+    /// The LS type is unknown (§13 (2)).
     UnknownType = "unknown-type", "unknown LS type";
-    /// AS scope in a stub area or an NSSA (§13 (3)).
+    /// An LSA with AS scope in a stub area or an NSSA (§13 (3)).
     ScopeInStubArea = "scope-in-stub-area", "AS scope in a stub area";
-    /// A Type-7 LSA in an area that is no NSSA (RFC 3101).
+    /// A Type-7 LSA in an area that is not an NSSA (RFC 3101).
     NssaOnly = "nssa-only", "Type-7 outside an NSSA";
-    /// It came sooner than MinLSArrival after the last (§13 (5)(a)), and there was no room to keep it until then.
+    /// It was received sooner than MinLSArrival after the last instance (§13 (5)(a)), and there was no room to keep it until then.
     TooSoon = "too-soon", "sooner than MinLSArrival";
-    /// It is of a guard ([`crate::Policy::guards`]), and came over a link on which everybody could have sent it.
-    SiteOnOpenLink = "site-on-open-link", "an LSA of a site, over a link without authentication";
-    /// There are as many LSAs in the databases as this engine takes.
+    /// It is a guard's LSA ([`crate::Policy::guards`]), received over a link on which anybody could have sent it.
+    SiteOnOpenLink = "site-on-open-link", "an LSA of a site, received over a link without authentication";
+    /// The databases contain as many LSAs as this engine accepts.
     DatabaseFull = "database-full", "database full";
 }
 

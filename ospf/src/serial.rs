@@ -1,6 +1,6 @@
-//! What goes into the engine as data, for traces: identifiers as people write them, secrets never.
+//! Serialization of the engine's inputs for traces: identifiers are written as text, secrets are never written.
 //!
-//! Fields that a trace does not have, because it is older than they are, get what [`Config::new`] gives them.
+//! Fields that are missing from an older trace have the values that [`Config::new`] gives.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,17 +14,17 @@ use crate::config::{
 };
 use crate::ids::{AreaId, LinkStateId, Prefix, RouterId};
 
-/// What a field of [`Config`] is where nothing is said.
+/// The default values of the fields of [`Config`].
 pub(crate) fn blank_router() -> Config {
     Config::new(RouterId(0))
 }
 
-/// What a field of [`InterfaceConfig`] is where nothing is said.
+/// The default values of the fields of [`InterfaceConfig`].
 pub(crate) fn blank_interface() -> InterfaceConfig {
     InterfaceConfig::new("", AreaId::BACKBONE, NetworkType::PointToPoint)
 }
 
-/// A [`KeyChain`] that has not been looked at.
+/// The fields of a [`KeyChain`] before validation.
 #[derive(serde::Deserialize)]
 pub(crate) struct KeyChainFields {
     keys: Vec<Key>,
@@ -39,7 +39,7 @@ impl TryFrom<KeyChainFields> for KeyChain {
     }
 }
 
-/// Text that stands for a value.
+/// A visitor that parses a value from text.
 struct Text<T>(PhantomData<T>);
 
 impl<T> Visitor<'_> for Text<T>
@@ -76,7 +76,7 @@ macro_rules! as_text {
 
 as_text!(RouterId, AreaId, LinkStateId, Prefix);
 
-/// A stand-in as hexadecimal digits. A secret is an error: it has to be replaced first ([`crate::Redaction`]).
+/// Writes a stand-in as hexadecimal digits. To write a secret is an error: it has to be replaced first ([`crate::Redaction`]).
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.origin() {

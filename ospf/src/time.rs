@@ -1,10 +1,10 @@
-//! The engine's own time: a duration since an origin that the driver chose. The engine reads no clock.
+//! The engine's time: a duration since an origin that the driver chooses. The engine reads no clock.
 
 use std::hash::{Hash, Hasher};
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point in time, counted from zero at an origin of the driver's choice; it never goes back.
+/// A point in time, counted from an origin of the driver's choice. It never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Instant(Duration);
@@ -29,7 +29,7 @@ impl Instant {
     }
 }
 
-/// See [`crate::Engine::hash_state`].
+/// See [`crate::Engine::hash_state`] for the reason that it is written by hand.
 impl Hash for Instant {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u128(self.0.as_nanos());

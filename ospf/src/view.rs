@@ -1,4 +1,4 @@
-//! What can be seen of an engine from outside, for shows. Nothing here changes anything.
+//! Views of an engine's state, for `show` commands. Nothing in this file changes the state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -18,16 +18,16 @@ use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
 use crate::wire::{Lsa, Options, RouterFlags};
 
-/// A neighbour at present.
+/// The present state of a neighbour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeighborView {
-    /// On this interface.
+    /// The interface.
     pub interface: InterfaceId,
     /// The interface's configured name.
     pub interface_name: String,
     /// The interface's area.
     pub area: AreaId,
-    /// Who.
+    /// The neighbour's Router ID.
     pub router_id: RouterId,
     /// Source address of its hellos.
     pub address: Ipv4Addr,
@@ -35,36 +35,36 @@ pub struct NeighborView {
     pub state: NeighborState,
     /// How long it has been in this state.
     pub in_state: Duration,
-    /// When it is taken for dead unless a hello comes, from now.
+    /// The time until the neighbour is declared down unless a hello arrives.
     pub dead_in: Duration,
-    /// While it restarts and is helped: what is left of its grace period (RFC 3623 §3).
+    /// While it is helped during its restart: the rest of its grace period (RFC 3623 §3).
     pub helped_for: Option<Duration>,
-    /// Router Priority of its hellos.
+    /// Router Priority in its hellos.
     pub priority: u8,
-    /// Whom its hellos name as designated router, by address.
+    /// The address of the designated router in its hellos.
     pub designated_router: Option<Ipv4Addr>,
-    /// Whom its hellos name as backup designated router, by address.
+    /// The address of the backup designated router in its hellos.
     pub backup_designated_router: Option<Ipv4Addr>,
-    /// Options of its hellos and, from ExStart on, of its Database Descriptions.
+    /// Options in its hellos and, from ExStart on, in its Database Description packets.
     pub options: Options,
-    /// LSAs that it has not acknowledged.
+    /// Number of LSAs that it has not acknowledged.
     pub retransmissions: usize,
-    /// LSAs that it has newer and that have not come yet.
+    /// Number of newer LSAs that it has and that have not been received yet.
     pub requests: usize,
-    /// LSAs that have not been described to it yet.
+    /// Number of LSAs that have not been described to it yet.
     pub summaries: usize,
 }
 
-/// An interface at present.
+/// The present state of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceView {
-    /// Which.
+    /// The interface.
     pub interface: InterfaceId,
     /// The configured name.
     pub name: String,
     /// The area.
     pub area: AreaId,
-    /// The kind of network.
+    /// The network type.
     pub network: NetworkType,
     /// Its state.
     pub state: InterfaceState,
@@ -84,114 +84,116 @@ pub struct InterfaceView {
     pub retransmit_interval: Duration,
     /// InfTransDelay.
     pub transmit_delay: Duration,
-    /// PollInterval, of meaning on non-broadcast networks.
+    /// PollInterval, used on non-broadcast networks only.
     pub poll_interval: Duration,
-    /// How its packets are authenticated.
+    /// How its packets are authenticated, without the secrets.
     pub authentication: AuthenticationView,
-    /// The kernel's index, unless it is down.
+    /// The kernel's interface index; `None` while the link is down.
     pub index: Option<u32>,
-    /// IP MTU, unless it is down.
+    /// IP MTU in octets; `None` while the link is down.
     pub mtu: Option<u16>,
-    /// Addresses, unless it is down.
+    /// Addresses; `None` while the link is down.
     pub addressing: Option<Addressing>,
-    /// Of a virtual link that is down: why.
+    /// Why a virtual link is down.
     pub obstacle: Option<VirtualLinkObstacle>,
-    /// When the next hello is sent, from now; `None` if none is.
+    /// The time until the next hello; `None` if no hellos are sent.
     pub next_hello: Option<Duration>,
-    /// Neighbours in any state.
+    /// Number of neighbours in any state.
     pub neighbors: usize,
-    /// Neighbours in state Full.
+    /// Number of neighbours in state Full.
     pub adjacencies: usize,
-    /// A router that sends hellos where another one is the neighbour: its router id and address.
+    /// The Router ID and the address of a second router that sends hellos where there can be only one neighbour.
     pub second_speaker: Option<(RouterId, Ipv4Addr)>,
-    /// Neighbours are refused because there are as many as a hello lists: the most there may be.
+    /// The maximum number of neighbours, while further routers are refused because a hello can list no more.
     pub crowded: Option<usize>,
-    /// LSAs of guards that were refused lately because everybody on the link could have sent them.
+    /// LSAs of guards that were recently refused because anybody on the link could have sent them.
     pub site_lsas: Option<SiteLsasView>,
-    /// What it has seen.
+    /// Counters of packets and events.
     pub counters: Counters,
-    /// Why a packet was last refused, and how long ago.
+    /// The reason for which a packet was last refused, and the time since then.
     pub last_refusal: Option<(Refusal, Duration)>,
 }
 
-/// How packets are authenticated, without what with.
+/// How packets are authenticated, without passwords and keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthenticationView {
-    /// Not at all.
+    /// Null authentication.
     Null,
-    /// By a password.
+    /// Simple password authentication.
     Simple,
-    /// By digests.
+    /// Cryptographic authentication.
     Cryptographic {
         /// The key that packets are signed with.
         key: KeyId,
-        /// What it is used with.
+        /// The algorithm of this key.
         algorithm: KeyAlgorithm,
-        /// Whether it is in its lifetime.
+        /// Whether the key is within its lifetime.
         standing: KeyStanding,
     },
 }
 
-/// The delay of calculations at present (RFC 8405).
+/// The present state of the SPF delay (RFC 8405).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpfView {
-    /// State of the machine.
+    /// State of the delay's state machine.
     pub state: SpfState,
-    /// When routes are calculated next, from now; `None` if nothing has changed since they were.
+    /// The time until routes are next calculated; `None` if nothing has changed since the last calculation.
     pub due_in: Option<Duration>,
-    /// Its parameters.
+    /// The configured delays.
     pub delays: SpfDelay,
 }
 
-/// An LSA in the database, with its age at present.
+/// An LSA in the database, with its present age.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LsaView {
-    /// How far it is flooded.
+    /// The database that contains it.
     pub domain: Domain,
-    /// The LSA; [`Lsa::parse`] reads it.
+    /// The LSA; [`Lsa::parse`] decodes it.
     pub lsa: Lsa,
 }
 
 /// A path to an area border or AS boundary router (RFC 2328 §11).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterView {
-    /// Who.
+    /// The router's ID.
     pub router_id: RouterId,
-    /// The area that the path lies in.
+    /// The area of the path.
     pub area: AreaId,
     /// `IntraArea` or `InterArea`.
     pub kind: RouteKind,
-    /// What its Router-LSA says it is; of one in another area, that it is an AS boundary router.
+    /// The flags of its Router-LSA; for a router in another area, only that it is an AS boundary router.
     pub flags: RouterFlags,
-    /// The path's cost.
+    /// The cost of the path.
     pub cost: u32,
-    /// Next hops, equal in cost.
+    /// Next hops of equal cost.
     pub nexthops: BTreeSet<Nexthop>,
 }
 
-/// A path to a destination that the policy does not believe.
+/// A path to a destination that the policy refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusedView {
-    /// To this destination.
+    /// The destination.
     pub prefix: Prefix,
-    /// Who originates it.
+    /// The router that originates it.
     pub originator: RouterId,
-    /// The guard that vouched for it; `None` if there is none on the path, or if nobody lists the destination.
+    /// The last guard on the path, which is not allowed to announce the destination; `None` if no guard is on the path, or if the policy
+    /// does not list the destination.
     pub guard: Option<RouterId>,
 }
 
 impl Engine {
-    /// A [`crate::Config::boot`] for this router's next life: with it no sequence number of a signed packet comes again.
+    /// Returns the [`crate::Config::boot`] for the next start of this router, with which no sequence number of a signed packet is used
+    /// again.
     pub fn next_boot(&self) -> u32 {
         self.sequences.next_boot()
     }
 
-    /// This router's id.
+    /// This router's ID.
     pub fn router_id(&self) -> RouterId {
         self.config.router_id
     }
 
-    /// All neighbours, by interface and router id.
+    /// All neighbours, in the order of their keys.
     pub fn neighbors(&self) -> impl Iterator<Item = NeighborView> {
         self.interfaces.iter().flat_map(move |(&id, interface)| {
             interface.neighbors.values().map(move |neighbor| {
@@ -219,7 +221,7 @@ impl Engine {
         })
     }
 
-    /// All configured interfaces, by id.
+    /// All configured interfaces, in the order of their IDs.
     pub fn interfaces(&self) -> impl Iterator<Item = InterfaceView> {
         self.interfaces.iter().map(|(&id, interface)| {
             let full = |neighbor: &&crate::state::neighbor::Neighbor| neighbor.state == NeighborState::Full;
@@ -266,33 +268,33 @@ impl Engine {
         }
     }
 
-    /// All LSAs, by domain and key, with their age at the last [`Engine::handle`].
+    /// All LSAs in the order of their places, with their age at the last [`Engine::handle`].
     pub fn lsdb(&self) -> impl Iterator<Item = LsaView> {
         self.databases.iter().flat_map(move |(domain, lsdb)| {
             lsdb.iter().map(move |entry| LsaView { domain, lsa: entry.instance(self.now) })
         })
     }
 
-    /// The LSAs behind `after` in the order of their places, whether or not that is still there: a large database can be read in
-    /// parts, each in time that grows with the part. What changes between two parts is seen, or not, as it is then.
+    /// The LSAs after `after` in the order of their places, whether or not that place still exists. A large database can thus be read in
+    /// parts, each in time proportional to its size. Changes between two parts may or may not be seen.
     pub fn lsdb_after(&self, after: Option<LsaPlace>) -> impl Iterator<Item = LsaView> {
         self.databases.all_after(after).map(|(domain, entry)| LsaView { domain, lsa: entry.instance(self.now) })
     }
 
-    /// The sum of the LS checksums of a domain, the same on routers whose databases agree (RFC 4750).
+    /// The sum of the LS checksums of a domain. It is the same on routers with the same database (RFC 4750).
     pub fn checksum_sum(&self, domain: Domain) -> u32 {
         self.databases.domain(domain).map_or(0, |lsdb| lsdb.checksum_sum())
     }
 
-    /// The routing table's networks, by prefix, as they were put out: while a calculation is under way those of the one before, and then
-    /// more and more of its own.
+    /// The networks of the routing table by prefix, as they were last reported. During a calculation, these are the routes of the
+    /// calculation before, which are replaced by the new ones as they are reported.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
-        // RFC 3623 §2: within a restart those of before are in use, which this engine does not know.
+        // RFC 3623 §2: during a graceful restart the routes of the previous incarnation are in use, which this engine does not know.
         let known = if self.is_restarting() { 0 } else { usize::MAX };
         self.calculation.latest.table.routes().take(known)
     }
 
-    /// Paths to area border and AS boundary routers as last calculated, by router and area.
+    /// Paths to area border routers and AS boundary routers as last calculated, by router and area.
     pub fn routers(&self) -> impl Iterator<Item = RouterView> {
         let paths = self.calculation.latest.routers().into_iter();
         paths.map(|((router_id, area), path)| RouterView {
@@ -305,13 +307,13 @@ impl Engine {
         })
     }
 
-    /// Paths that were not used at the last calculation because the policy does not believe them, by prefix.
+    /// Paths that the last calculation did not use because the policy refuses them, by prefix.
     pub fn refused_routes(&self) -> impl ExactSizeIterator<Item = RefusedView> {
         let refused = self.calculation.latest.refused.iter();
         refused.map(|&Refused { prefix, originator, guard }| RefusedView { prefix, originator, guard })
     }
 
-    /// When routes are calculated.
+    /// The present state of the SPF delay.
     pub fn spf(&self) -> SpfView {
         let backoff = &self.calculation.backoff;
         SpfView {
@@ -321,42 +323,42 @@ impl Engine {
         }
     }
 
-    /// Whether an LSA of this router is to say something that it does not say yet (RFC 2328 §12.4, MinLSInterval), or one that has come
-    /// already waits to be taken (§13, MinLSArrival).
+    /// Whether an LSA of this router waits to be originated (RFC 2328 §12.4, MinLSInterval), or a received one waits to be installed (§13,
+    /// MinLSArrival).
     pub fn has_news(&self) -> bool {
         self.timers.keys().any(|timer| matches!(timer, TimerKey::Origination(_) | TimerKey::EarlyArrival(_)))
     }
 
-    /// How often routes were calculated.
+    /// The number of calculations of the routing table.
     pub fn calculations(&self) -> u64 {
         self.calculation.runs
     }
 
-    /// How many of them looked at a few destinations only (RFC 2328 §16.5, §16.6).
+    /// The number of partial calculations among them, which examined only a few destinations (RFC 2328 §16.5, §16.6).
     pub fn partial_calculations(&self) -> u64 {
         self.calculation.partial_runs
     }
 }
 
-/// A limit at present.
+/// The present state of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitView {
-    /// Which.
+    /// The limit.
     pub limit: Limit,
-    /// The most there may be.
+    /// The maximum.
     pub most: usize,
-    /// What there is.
+    /// The present number.
     pub present: usize,
-    /// What becomes of more.
+    /// Whether more is refused.
     pub state: LimitState,
 }
 
-/// A router that cannot be reached, and its LSAs.
+/// A router that is unreachable, and its LSAs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreachableView {
     /// The Advertising Router.
     pub router_id: RouterId,
-    /// How long it has not been reached; of one that never was, how long there have been LSAs of it.
+    /// How long it has been unreachable; for a router that was never reachable, how long its LSAs have been in the database.
     pub unreachable_for: Duration,
     /// Number of its LSAs, in all databases.
     pub lsas: usize,
@@ -364,16 +366,16 @@ pub struct UnreachableView {
     pub octets: usize,
     /// Number of its LSAs in the database of each area.
     pub lsas_of_area: BTreeMap<AreaId, usize>,
-    /// Until its youngest LSA reaches MaxAge, if it is not refreshed.
+    /// The time until its youngest LSA reaches MaxAge, if the LSA is not refreshed.
     pub gone_in: Duration,
 }
 
-/// LSAs of guards that were refused lately on an open link.
+/// LSAs of guards that were recently refused on a link without authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteLsasView {
-    /// How many.
+    /// Number of refused LSAs.
     pub count: usize,
-    /// One of them.
+    /// The key of one of them.
     pub example: LsaKey,
     /// The neighbour that sent it.
     pub from: RouterId,

@@ -1,16 +1,16 @@
-//! Long work in slices: what one input may do, and what is left for the next tick.
+//! Slices of long work: how much one input may do, and what continues at the next tick.
 //!
-//! No input takes longer for the size of the databases. What grows with them is counted in units: an LSA that is compared, originated
-//! or aged, a destination that is examined, a route that is put out. Each kind has a number of units that one input may do, its slice.
-//! Units are counted and time is not read, so that the same inputs give the same outputs on any machine.
+//! The time that an input takes does not grow with the databases. Work that grows with them is counted in units: an LSA that is compared,
+//! originated or aged, a destination that is examined, a route that is reported. For each kind of work, one input may do a fixed number of
+//! units, its slice. The engine counts units and does not measure time, so the same inputs give the same outputs on any machine.
 //!
-//! What always holds:
-//! - Where something is left, [`TimerKey::Work`] is set one microsecond ahead: the next tick goes on, and packets come in between.
-//! - While it is set, only ticks do such work. An input that is no tick leaves to the backlog what it causes, so that a backlog delays no
-//!   packet.
-//! - What is left is always found by looking at what is wanted now and what there is: nobody carries an order that a later input would
-//!   have to take back.
-//! - Small networks never leave anything: what fits a slice is done with the input that causes it.
+//! Invariants:
+//! - If work is left, [`TimerKey::Work`] is set one microsecond ahead: the next tick continues it, and packets are handled in between.
+//! - While it is set, only ticks do such work. Any other input adds the work that it causes to the backlog, so a backlog does not delay
+//!   packets.
+//! - The remaining work is always found by comparing the present state with the desired one. No work item is stored that a later input
+//!   would have to cancel.
+//! - In small networks no work is ever left: work that fits in a slice is done by the input that causes it.
 
 use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
@@ -23,18 +23,18 @@ impl Engine {
         self.work.done
     }
 
-    /// Has each input do so many units of each kind of work at the most: for tests that put inputs in between.
+    /// Limits each input to this many units of each kind of work, for tests that give inputs in between.
     #[doc(hidden)]
     pub fn set_slices(&mut self, units: usize) {
         self.work.slice = Some(units.max(1));
     }
 
-    /// Whether work is left that goes on at the next tick. Until it is done routes and LSAs of this router's own lag behind what is known.
+    /// Whether work is left for the next tick. Until it is done, routes and this router's own LSAs lag behind the databases.
     pub fn has_backlog(&self) -> bool {
         self.timers.deadline(TimerKey::Work).is_some()
     }
 
-    /// An input begins.
+    /// Sets the units that an input may use, when it begins.
     pub(crate) fn begin_work(&mut self) {
         self.work.done = 0;
         self.work.overdue = false;
@@ -45,20 +45,20 @@ impl Engine {
         }
     }
 
-    /// A tick begins: whatever was left goes on.
+    /// Continues, when a tick begins, the work that was left.
     pub(crate) fn resume_work(&mut self) {
         self.timers.cancel(TimerKey::Work);
         self.work.refill();
     }
 
-    /// An input is done with: what it has left goes on at the next tick.
+    /// Schedules a tick, at the end of an input, for work that is left.
     pub(crate) fn end_work(&mut self) {
         if self.work.overdue || self.has_work_left() {
             self.timers.set_if_idle(TimerKey::Work, self.now + NEXT_SLICE);
         }
     }
 
-    /// Whether there is something that could be gone on with.
+    /// Whether there is work that can be continued.
     pub(crate) fn has_work_left(&self) -> bool {
         !self.wishes.is_idle()
             || !self.originations.is_idle()
@@ -66,7 +66,8 @@ impl Engine {
             || !self.debris.is_empty()
             || self.has_calculation_left()
     }
-    /// Frees what was thrown away, as long as there are units left.
+
+    /// Frees discarded data structures, as long as units are left.
     pub(crate) fn free_debris(&mut self) {
         while !self.debris.is_empty() && self.work.take(Unit::Removal) {
             self.debris.dismantle();

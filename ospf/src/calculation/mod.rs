@@ -1,4 +1,4 @@
-//! When routes are calculated, and what follows. The calculation itself is in [`crate::route`].
+//! Scheduling of calculations of the routing table, and their consequences. The calculation itself is in [`crate::route`].
 
 pub(crate) mod pass;
 pub(crate) mod schedule;

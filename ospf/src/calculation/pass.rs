@@ -1,12 +1,12 @@
-//! A calculation of routes under way (RFC 2328 §16), cut into slices: paths inside the AS are made at its beginning, the destinations whose
-//! routes may be others for it are searched, their routes are calculated and compared, and what differs is put out.
+//! A calculation of the routing table (RFC 2328 §16) in slices, called a pass. At its beginning, it calculates the paths inside the AS.
+//! Then it searches the destinations whose routes may have changed, calculates and compares their routes, and reports the differences.
 //!
-//! What always holds:
-//! - The routing table is what was put out, and stays what it was until the last route is calculated.
-//! - Paths inside the AS are those of the databases at the beginning. What changes in the databases after that is pending, for the next
-//!   calculation: each destination that it may concern is looked at once more then. So nothing is lost, and nothing has to be copied.
-//! - A pass that has begun is finished, however often the databases change meanwhile; the next begins no earlier than that, and when its
-//!   delay (RFC 8405) is over.
+//! Invariants:
+//! - The routing table contains the routes that were reported. It does not change before the last route has been calculated.
+//! - Paths inside the AS are those of the databases at the beginning. Later changes of the databases are pending for the next calculation,
+//!   which examines each destination that they may affect. So no change is lost, and no database has to be copied.
+//! - A pass is always completed, however often the databases change meanwhile. The next pass begins after that, when its delay (RFC 8405)
+//!   is over.
 
 use crate::event::Event;
 use crate::io::Output;
@@ -15,19 +15,19 @@ use crate::state::calculation::{Consequence, Pass, Scope, Stage};
 use crate::state::engine::Engine;
 use crate::state::work::Unit;
 
-/// What has become of a calculation.
+/// The result of a call of [`Engine::calculate_if_due`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Calculated {
-    /// None is due, or there are no units left for more of it in this input.
+    /// No calculation is due, or there are no units left for this input.
     Nothing,
-    /// One is done, and nothing follows from it but routes.
+    /// A calculation is complete, and changes only routes.
     Routes,
-    /// One is done after which LSAs of ours and virtual links may have to change.
+    /// A calculation is complete, and LSAs of ours and virtual links may have to change.
     Consequences,
 }
 
 impl Engine {
-    /// Once for each input: goes on with the calculation that is under way, or begins one if it is time.
+    /// Begins a calculation if one is due, or continues the present one. Called once or more for each input.
     pub(crate) fn calculate_if_due(&mut self) -> Calculated {
         if self.work.left(Unit::Calculation) == 0 {
             return Calculated::Nothing;
@@ -38,14 +38,14 @@ impl Engine {
             self.calculation.pass = Some(pass);
             return Calculated::Nothing;
         }
-        // What is translated from an NSSA follows from external routes, too.
+        // LSAs translated from an NSSA depend on external routes, too.
         match pass.scope {
             Scope::Externals if !self.has_nssa() => Calculated::Routes,
             Scope::Externals | Scope::Inside => Calculated::Consequences,
         }
     }
 
-    /// Whether a calculation is under way, or could have been begun.
+    /// Whether a calculation is in progress or due.
     pub(crate) fn has_calculation_left(&self) -> bool {
         let is_due = self.calculation.backoff.due().is_some_and(|due| due <= self.now);
         self.calculation.pass.is_some() || is_due
@@ -65,7 +65,8 @@ impl Engine {
             && self.may_be_partial(&parts, latest.table.len())
         {
             let parts_scope = if parts.are_inside() { Scope::Inside } else { Scope::Externals };
-            // RFC 2328 §16.5, §16.6: a Summary- or AS-external-LSA leaves all but a few destinations as they are, and so do most trees.
+            // RFC 2328 §16.5, §16.6: a Summary-LSA or an AS-external-LSA changes only a few destinations, and so do most shortest-path
+            // trees.
             affected = self.with_inputs(|inputs| latest.replace_inside(inputs, parts));
             if affected.is_some() {
                 self.calculation.partial_runs += 1;
@@ -80,7 +81,7 @@ impl Engine {
         Some(Pass { affected, changes: Changes::default(), stage: Stage::Search, scope })
     }
 
-    /// Does what there are units for; whether it is done.
+    /// Continues a pass as far as there are units left; returns whether it is complete.
     fn advance(&mut self, pass: &mut Pass) -> bool {
         let mut latest = std::mem::take(&mut self.calculation.latest);
         if pass.stage == Stage::Search {

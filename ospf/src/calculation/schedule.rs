@@ -1,6 +1,6 @@
-//! What has to be calculated after a change, and from what. How it is calculated is chapter 16's: [`crate::route`].
+//! Determines what has to be calculated after a change, and the inputs of the calculation. The calculation of §16 is in [`crate::route`].
 //!
-//! How soon after a change is decided by [`crate::machine::spf_delay`], and in which slices by [`crate::calculation::pass`].
+//! [`crate::machine::spf_delay`] determines the delay after a change, and [`crate::calculation::pass`] the slices.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::state::timers::TimerKey;
 use crate::wire::{LsaBody, LsaHeader};
 
 impl Engine {
-    /// What it does to routes that an LSA is about to be installed, if it says something new (§13.2).
+    /// Determines which routes may change when an LSA with new contents is installed (§13.2).
     pub(crate) fn consequence(&self, place: LsaPlace, header: &LsaHeader, body: &LsaBody) -> Consequence {
         let stored = self.databases.lookup(place);
         match place.key.kind {
@@ -33,9 +33,9 @@ impl Engine {
         }
     }
 
-    /// Of a Router-LSA that says no more than where other links and stub networks are.
+    /// The consequence of a Router-LSA that differs only in its links and stub networks.
     fn consequence_of_router(&self, place: LsaPlace, after: &LsaBody) -> Option<Parts> {
-        // Trees are right only as long as nothing is pending that may change them.
+        // The shortest-path trees are valid only if no pending change may affect them.
         let Consequence::Parts(pending) = &self.calculation.pending else { return None };
         let Domain::Area(area) = place.domain else { return None };
         let router = place.key.advertising_router;
@@ -57,7 +57,7 @@ impl Engine {
         }
     }
 
-    /// Has done what a change wants.
+    /// Schedules the calculation that a change makes necessary.
     pub(crate) fn schedule(&mut self, consequence: Consequence) {
         if consequence != Consequence::default() {
             self.calculation.pending.join(consequence);
@@ -65,12 +65,12 @@ impl Engine {
         }
     }
 
-    /// Something has changed that routes depend on.
+    /// Schedules a full calculation, after a change that routes depend on.
     pub(crate) fn schedule_calculation(&mut self) {
         self.schedule(Consequence::Anything);
     }
 
-    /// All routes are news, and wait for nothing.
+    /// Discards all routes and calculates them again without delay.
     pub(crate) fn calculate_from_nothing(&mut self) {
         self.debris.calculation(std::mem::take(&mut self.calculation.latest));
         self.calculation.pass = None;
@@ -84,20 +84,20 @@ impl Engine {
         self.timers.set(TimerKey::Calculation, due);
     }
 
-    /// Whether parts can be calculated on top of the last calculation, which saw everything else as it is. `routes` there are at present.
+    /// Whether a partial calculation is possible on the basis of the last calculation. `routes` is the number of routes in the table.
     pub(crate) fn may_be_partial(&self, parts: &Parts, routes: usize) -> bool {
-        // What a limit cuts off depends on all routes. On a path inside the AS any of those outside may depend.
+        // The routes that a limit removes depend on all routes. Any external route may depend on a path inside the AS.
         let more = if parts.are_inside() { self.databases.len() } else { parts.externals.len() };
         self.calculation.runs > 1 && routes + more <= self.config.limits.routes && !self.is_restarting()
     }
 
-    /// Everything, from the databases as they are.
+    /// Calculates everything from the present databases.
     #[cfg(test)]
     pub(crate) fn calculate(&self) -> crate::route::Calculation {
         self.with_inputs(crate::route::calculate)
     }
 
-    /// What routes are calculated from at present.
+    /// Calls `run` with the present inputs of a calculation.
     pub(crate) fn with_inputs<R>(&self, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
         let empty = Lsdb::new();
         let areas: Vec<_> = self.areas().into_iter().map(|area| (area, self.adjacencies(area))).collect();
@@ -124,7 +124,7 @@ impl Engine {
         })
     }
 
-    /// The areas that this router belongs to, in the order of their numbers.
+    /// The areas that this router belongs to, in the order of their Area IDs.
     pub(crate) fn areas(&self) -> BTreeSet<AreaId> {
         let of_interfaces = self.config.interfaces.values().map(|interface| interface.area);
         of_interfaces.chain(self.config.loopbacks.keys().copied()).collect()
@@ -159,7 +159,7 @@ impl Engine {
             Addressing::Unnumbered(address) => {
                 Some(Connected { prefix: Prefix::host(address), address, interface: None })
             }
-            // §12.4.1.4: what is advertised of a point-to-multipoint interface is its address alone.
+            // §12.4.1.4: a point-to-multipoint interface advertises only its address.
             Addressing::Numbered { address, .. } if interface.config.network == NetworkType::PointToMultipoint => {
                 Some(Connected { prefix: Prefix::host(address), address, interface: None })
             }

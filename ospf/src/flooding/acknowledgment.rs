@@ -1,4 +1,4 @@
-//! Link State Acknowledgments: sent (RFC 2328 §13.5) and received (§13.7).
+//! Sending (RFC 2328 §13.5) and receiving (§13.7) Link State Acknowledgments.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use crate::state::site_lsas::Bringer;
 use crate::state::timers::TimerKey;
 use crate::wire::{LSA_HEADER_LEN, LsaHeader, MIN_LS_ARRIVAL, PacketBody};
 
-/// How long acknowledgements are held back to go together (§13.5: less than RxmtInterval).
+/// The delay of acknowledgements, which lets many share a packet (§13.5: less than RxmtInterval).
 const ACK_DELAY: Duration = Duration::from_millis(100);
 
-/// How long others do.
+/// The delay that other implementations use.
 const LONG_ACK_DELAY: Duration = Duration::from_secs(1);
 
-/// Acknowledgements of so many octets of LSAs are not held back: the sender's window shall not run dry.
+/// Delayed acknowledgements are sent at once when they cover this many octets of LSAs, so that the sender's flood window does not fill up.
 const ACK_OCTETS: usize = 16 * 1024;
 
 impl Engine {
-    /// A delayed acknowledgement (§13.5): it goes to all adjacent neighbours, with others, soon.
+    /// Queues a delayed acknowledgement (§13.5), which is sent to all adjacent neighbours together with others.
     pub(crate) fn acknowledge_later(&mut self, id: InterfaceId, header: LsaHeader) {
         let most = self.acks_in_packet(id);
         let delay = if self.config.conduct.has(Deviation::Pacing) { ACK_DELAY } else { LONG_ACK_DELAY };
@@ -53,10 +53,11 @@ impl Engine {
         }
     }
 
-    /// Whether an instance that was received has been replaced before it was acknowledged.
+    /// Whether a received instance was replaced before it was acknowledged.
     ///
-    /// Deviates: for §13.5 each is acknowledged. But what is flooded in its place has to be acknowledged by whoever waits for this, and a
-    /// neighbour that has forgotten the LSA at MaxAge, and has the instance again from another one, would take the acknowledgement for that.
+    /// Deviates: by §13.5 each instance is acknowledged. This is not necessary here, because a neighbour that waits for the
+    /// acknowledgement receives the newer instance, and has to acknowledge that. And it would do harm if the neighbour has removed the LSA
+    /// at MaxAge, and has received the instance again from another neighbour: it would take the acknowledgement as one for that.
     fn is_overtaken(&self, id: InterfaceId, area: AreaId, header: &LsaHeader) -> bool {
         let Some(place) = Databases::place(header.key, id, area) else { return false };
         let overtaken = match self.databases.lookup(place) {
@@ -66,8 +67,8 @@ impl Engine {
         overtaken && self.config.conduct.has(Deviation::StrayAcknowledgments)
     }
 
-    /// Direct acknowledgements (§13.5; erratum 7851): at once, to the neighbour alone. Where there are many, they are delayed, so that many
-    /// go in one packet.
+    /// Sends direct acknowledgements (§13.5; erratum 7851) at once and only to this neighbour. If there are too many, they are delayed, so
+    /// that many share a packet.
     pub(crate) fn acknowledge_directly(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let Some(neighbor) = self.neighbor(key) else { return };
         let (now, destination) = (self.now, Destination::Neighbor(neighbor.address));
@@ -91,22 +92,23 @@ impl Engine {
         (self.room(id, 0) / LSA_HEADER_LEN).max(1)
     }
 
-    /// A Link State Acknowledgment was received (§13.7): what it names leaves the retransmission list, if it is the instance there.
+    /// Handles a Link State Acknowledgment (§13.7): each acknowledged LSA is removed from the retransmission list, if the list has the same
+    /// instance.
     ///
-    /// Deviates: the RFC ignores all else. What tells of an LSA of ours that we do not have, or of one that is at MaxAge here or has left
-    /// lately, is news of what the neighbour holds.
+    /// Deviates: the RFC ignores all other acknowledgements. But one for an LSA of ours that we do not have, or for an LSA that is at
+    /// MaxAge here or was removed recently, shows what the neighbour holds.
     ///
-    /// Nor does every acknowledgement of that very instance prove that the neighbour holds it. A router that has restarted begins with the
-    /// sequence number that it began with before, so that its LSAs are often the same as then. If its neighbour has restarted, too, an
-    /// acknowledgement of before, arriving late, takes off the list what the neighbour never got, and it would be without it until it is
-    /// refreshed. What is acknowledged of this router's own just after its interface came up is therefore flooded once more when no such
-    /// packet can be under way any more.
+    /// Moreover, not every acknowledgement of the same instance proves that the neighbour holds it. A router that restarts begins with the
+    /// same sequence number as before, so its LSAs are often identical to those of its previous incarnation. If its neighbour has
+    /// restarted, too, a late acknowledgement from before the restart would remove from the list an LSA that the neighbour never received,
+    /// and the neighbour would miss it until it is refreshed. An LSA of this router that is acknowledged soon after its interface came up
+    /// is therefore flooded once more when no such packet can be under way any more.
     pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let (now, own_id) = (self.now, self.config.router_id);
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let (area, external_routing) = (interface.config.area, interface.external_routing);
         let proof = interface.up_since + LONGEST_UNDER_WAY;
-        let may_be_of_before = proof > now && self.config.conduct.has(Deviation::DoubtedFloods);
+        let may_be_previous = proof > now && self.config.conduct.has(Deviation::DoubtedFloods);
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
         let deviates = self.config.conduct.has(Deviation::Departed);
         let retry = now + MIN_LS_ARRIVAL + ARRIVAL_MARGIN;
@@ -114,16 +116,16 @@ impl Engine {
         for header in headers {
             neighbor.exchange.neighbor_has(header);
             let listed = neighbor.retransmission.contains(header.key);
-            // Of a type that is not let in there is nothing to be had here.
+            // LSAs of a type that is not flooded into this area cannot be here.
             let own = header.key.advertising_router == own_id && external_routing.lets_in(header.key.kind);
             let Some(place) = Databases::place(header.key, key.interface, area) else { continue };
             let stored = self.databases.lookup(place).map(|stored| stored.header(now));
             let begins_anew = stored.is_some_and(|stored| header.begins_anew_after(&stored));
             match stored.map(|stored| (header.compare(&stored), stored.length)) {
-                // The list holds the instance in the database.
+                // The list holds the database copy.
                 Some((Ordering::Equal, _)) => {
                     let is_max_aged = self.databases.is_max_aged(place);
-                    let was_listed = match own && may_be_of_before && !is_max_aged {
+                    let was_listed = match own && may_be_previous && !is_max_aged {
                         true => neighbor.retransmission.remove_until(header.key, proof),
                         false => neighbor.retransmission.acknowledge(header.key, now),
                     };
@@ -132,7 +134,7 @@ impl Engine {
                     }
                 }
                 Some((Ordering::Greater, _)) if own => strays.push((place, *header)),
-                // It has acknowledged the LSA at MaxAge, and took this after that. It takes no other within MinLSArrival.
+                // The neighbour acknowledged the LSA at MaxAge, and received this instance later. It accepts no other within MinLSArrival.
                 Some((Ordering::Less, length)) if deviates && !listed && self.databases.is_max_aged(place) => {
                     if neighbor.takes(header.key.kind) && !begins_anew {
                         neighbor.retransmission.await_ack(header.key, usize::from(length), retry);
@@ -140,7 +142,8 @@ impl Engine {
                         self.timers.set_if_idle(TimerKey::Retransmission(key), retry);
                     }
                 }
-                // A neighbour that got an LSA at MaxAge twice acknowledges it twice, and the second time it may be gone here.
+                // A neighbour that received an LSA at MaxAge twice acknowledges it twice, and it may be removed here before the second
+                // acknowledgement.
                 None if !header.is_max_age() && external_routing.lets_in(header.key.kind) => {
                     strays.push((place, *header))
                 }

@@ -1,7 +1,7 @@
-//! Ageing (RFC 2328 §14): LSAs that reach MaxAge are flooded once more and leave the database when everybody knows.
+//! Aging (RFC 2328 §14): LSAs that reach MaxAge are flooded once more, and are removed when all neighbours have acknowledged them.
 //!
-//! Deviates: §14 verifies the checksum of each LSA every CheckAge seconds to find memory that went bad. LSAs are shared, immutable bytes
-//! here, and nothing but the hardware could change them; they are verified when they come.
+//! Deviates: §14 verifies the checksum of each LSA every CheckAge seconds to detect memory corruption. Here LSAs are shared, immutable
+//! bytes, which only a hardware fault could change; their checksums are verified when they are received.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::state::work::Unit;
 use crate::time::Instant;
 use crate::wire::MAX_AGE;
 
-/// LSAs with DoNotAge are looked at so often.
+/// The interval at which LSAs with DoNotAge are examined.
 const DO_NOT_AGE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// So many at a time; the next follow after a moment.
+/// The number of LSAs with DoNotAge that are examined at a time; the next follow after [`DO_NOT_AGE_STEP`].
 const DO_NOT_AGE_AT_ONCE: usize = 256;
 
 const DO_NOT_AGE_STEP: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// Whatever has reached MaxAge by now is flooded (§14), and not used for routes any more.
+    /// Floods the LSAs that have reached MaxAge (§14); routes no longer use them.
     pub(crate) fn expire(&mut self) {
         while self.work.take(Unit::Expiry)
             && let Some(place) = self.databases.take_expired(self.now)
@@ -43,7 +43,7 @@ impl Engine {
         }
     }
 
-    /// Premature aging (§14.1): the instance in the database goes to MaxAge as it is, sequence number and checksum unchanged.
+    /// Flushes an LSA by premature aging (§14.1): the age of the database copy becomes MaxAge, with unchanged sequence number and checksum.
     pub(crate) fn flush(&mut self, place: LsaPlace) {
         let now = self.now;
         let Some(entry) = self.databases.lookup(place) else { return };
@@ -56,12 +56,12 @@ impl Engine {
         self.flood(place, None);
     }
 
-    /// An LSA has come that does not grow old: it will be looked at.
+    /// Starts the timer that examines LSAs with DoNotAge, when such an LSA is installed.
     pub(crate) fn watch_do_not_age(&mut self) {
         self.timers.set_if_idle(TimerKey::DoNotAge, self.now + DO_NOT_AGE_INTERVAL);
     }
 
-    /// Flushes LSAs with DoNotAge that nobody else will (RFC 1793 §2.3), whoever originated them.
+    /// Flushes LSAs with DoNotAge whose originators have been unreachable for a long time (RFC 1793 §2.3), whoever originated them.
     pub(crate) fn do_not_age_timer(&mut self) {
         let mut looked_at = 0;
         while let Some(place) = self.databases.next_do_not_age(self.removals.do_not_age) {
@@ -88,13 +88,13 @@ impl Engine {
         present && self.unreachable_since(place).is_some_and(for_long)
     }
 
-    /// Removes LSAs at MaxAge that are on no retransmission list while nobody is in Exchange or Loading (§14).
+    /// Removes LSAs at MaxAge that are on no retransmission list while no neighbour is in Exchange or Loading (§14).
     pub(crate) fn remove_max_aged(&mut self) {
         if self.removals.is_done() || self.work.left(Unit::Removal) == 0 {
             return;
         }
         if self.is_synchronizing() {
-            // All are looked at when that has changed.
+            // When no neighbour is synchronizing any more, all LSAs at MaxAge are examined.
             self.removals = Removals { do_not_age: self.removals.do_not_age, ..Removals::default() };
             return;
         }
@@ -115,7 +115,7 @@ impl Engine {
         }
     }
 
-    /// Whether LSAs at MaxAge have to be looked at for removal.
+    /// Whether LSAs at MaxAge have to be examined for removal.
     pub(crate) fn has_removals(&self) -> bool {
         !self.removals.is_done()
     }
@@ -131,7 +131,7 @@ impl Engine {
         self.databases.remove(place);
         self.exchanged.remove(&place);
         if self.is_self_originated(place) {
-            // What is gone may have been in the way of its successor (§12.1.6).
+            // The removed LSA may have blocked its successor (§12.1.6).
             self.originations.touch(place);
         }
     }

@@ -1,16 +1,17 @@
-//! LSAs that have left the database at MaxAge (RFC 2328 §14), remembered for a moment.
+//! LSAs that were removed from the database at MaxAge (RFC 2328 §14), remembered for a short time.
 //!
-//! Deviates: the RFC knows nothing of an LSA once it is removed. A copy of an earlier instance that is still under way would then be news:
-//! it would be installed, and stay until it is old, while whoever sent it, and its originator, know that it is gone. Here such a copy is
-//! answered as if the LSA at MaxAge were still in the database (§13 (8)): a sender that does hold it learns that it is gone, and an
-//! originator that wants it again, having forgotten that it was ever withdrawn, outbids what is sent back (§13.4). So that one that begins
-//! anew need not do so, a first instance is news where a later one has left, unless a first one has left since: both are remembered. LSAs
-//! of link scope are not: they go one hop.
+//! Deviates: a router of the RFC forgets an LSA when it removes it. It would take a copy of an earlier instance that is still under way for
+//! a new LSA: the copy would be installed and stay until MaxAge, although its sender and its originator know that the LSA was flushed. Here
+//! such a copy is answered as if the LSA at MaxAge were still in the database (§13 (8)). If the sender holds the copy, it learns that the
+//! LSA was flushed. If the originator sent it, because it restarted and wants the LSA again, it originates an instance newer than the one
+//! that is sent back (§13.4). To spare a restarted originator this, an instance with the initial sequence number is accepted after a later
+//! one was removed, unless one with the initial number was removed since; both are remembered. LSAs of link scope are not remembered,
+//! because they go one hop only.
 //!
-//! A neighbour that describes such an instance (§10.6), or acknowledges it (§13.7), holds it, and will not send it by itself: it may have it
-//! from another neighbour, or an update of before may have overtaken the LSA at MaxAge. The LSA goes back into the database at MaxAge then, and
-//! is flooded until it is acknowledged. The neighbour may have acknowledged it already, before it took the other instance, and be slow to
-//! send that: for a moment no acknowledgement of its is believed.
+//! A neighbour that describes such an earlier instance (§10.6), or acknowledges it (§13.7), holds it, and will not send it by itself. It
+//! may have received it from another neighbour, or an old update may have arrived after the LSA at MaxAge. The LSA is then installed again
+//! at MaxAge, and is flooded until it is acknowledged. The neighbour may have acknowledged it before it received the earlier instance, and
+//! that acknowledgement may be late: for a short time its acknowledgements are therefore not accepted.
 
 use crate::config::Deviation;
 use crate::ids::{LsaKey, LsaPlace, NeighborKey};
@@ -19,8 +20,8 @@ use crate::state::neighbor::LONGEST_UNDER_WAY;
 use crate::wire::{Lsa, LsaHeader};
 
 impl Engine {
-    /// Whether an LSA that is not in the database came in an instance that is not newer than the one that has left lately. The neighbour
-    /// gets that one, but not more often than every MinLSArrival.
+    /// Refuses an instance of an LSA that is not in the database, if it is not newer than the instance that was removed recently. Sends
+    /// that one to the neighbour, at most once every MinLSArrival. Returns whether the instance was refused.
     pub(crate) fn refuse_departed(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) -> bool {
         let now = self.now;
         let Some(gone) = self.departed_later(place, header) else { return false };
@@ -30,8 +31,8 @@ impl Engine {
         true
     }
 
-    /// Floods an LSA at MaxAge once more of which a neighbour holds an instance that is not newer than the one that has left lately; false if
-    /// none has, or there is no room for it.
+    /// Floods an LSA at MaxAge once more, because a neighbour holds an instance that is not newer than the one that was removed recently.
+    /// Returns false if none was removed, or if there is no room for it.
     pub(crate) fn flush_again(&mut self, holder: NeighborKey, place: LsaPlace, header: &LsaHeader) -> bool {
         let Some(gone) = self.departed_later(place, header).filter(|_| !header.is_max_age()) else { return false };
         let Ok(body) = gone.parse() else { return false };
@@ -44,7 +45,7 @@ impl Engine {
         true
     }
 
-    /// A neighbour tells of an instance that is earlier than the one at MaxAge here.
+    /// Notes that a neighbour holds an earlier instance than the one at MaxAge here.
     pub(crate) fn contradict(&mut self, holder: NeighborKey, key: LsaKey) {
         let proof = self.now + LONGEST_UNDER_WAY;
         if let Some(neighbor) = self.neighbor_mut(holder) {
@@ -52,9 +53,9 @@ impl Engine {
         }
     }
 
-    /// A neighbour describes an instance of an LSA that is in the database, and newer there. At MaxAge it is not described (§10.3), so that
-    /// the neighbour does not ask for it: it must be on its retransmission list, also if the neighbour acknowledged it before it had what it
-    /// describes.
+    /// Floods an LSA at MaxAge to a neighbour that describes an earlier instance. An LSA at MaxAge is not described (§10.3), so the
+    /// neighbour does not request it: it must be on the neighbour's retransmission list, even if the neighbour acknowledged it before it
+    /// received the instance that it describes.
     pub(crate) fn flush_described(&mut self, holder: NeighborKey, place: LsaPlace, header: &LsaHeader) {
         let now = self.now;
         let Some(entry) = self.databases.lookup(place).filter(|_| self.databases.is_max_aged(place)) else { return };
@@ -73,7 +74,7 @@ impl Engine {
         self.contradict(holder, place.key);
     }
 
-    /// The LSA that has left lately, if an instance that others have of it is not news after that.
+    /// Returns the LSA that was removed recently, if the instance in `header` is not newer.
     pub(crate) fn departed_later(&self, place: LsaPlace, header: &LsaHeader) -> Option<Lsa> {
         let gone = self.departed.lookup(place, header, self.now)?;
         (self.config.conduct.has(Deviation::Departed) && !header.newer_than(&gone.header)).then(|| gone.clone())

@@ -1,8 +1,8 @@
-//! LSAs that came sooner than MinLSArrival after the instance before (RFC 2328 §13 (5)(a)): kept until that time has passed.
+//! LSAs received sooner than MinLSArrival after the previous instance (RFC 2328 §13 (5)(a)), kept until that time has passed.
 //!
-//! Deviates: the RFC discards them, and the sender sends them again after RxmtInterval. A router that was just started says two things
-//! in one second, and the second would be news ten seconds later. What is kept is neither acknowledged nor used before its time, so
-//! that the limit on how often an LSA may change holds as it does in the RFC, and a sender that is not content with waiting resends.
+//! Deviates: the RFC discards them, and the sender retransmits them after RxmtInterval. A router that has just started originates two
+//! instances within one second, and the second one would be delayed by ten seconds. Here a kept LSA is neither acknowledged nor used before
+//! its time. So the limit on how often an LSA may change is the same as in the RFC, and the sender retransmits the LSA if it does not wait.
 
 use crate::ids::{LsaPlace, NeighborKey};
 use crate::machine::neighbor::NeighborState;
@@ -12,7 +12,7 @@ use crate::state::timers::TimerKey;
 use crate::wire::{Lsa, MIN_LS_ARRIVAL};
 
 impl Engine {
-    /// Keeps an LSA that came too soon until MinLSArrival after the instance in the database was installed.
+    /// Keeps an early LSA until MinLSArrival after the database copy was installed.
     pub(crate) fn keep_early(&mut self, from: NeighborKey, place: LsaPlace, lsa: &Lsa) -> Kept {
         let now = self.now;
         let Some(stored) = self.databases.lookup(place) else { return Kept::No };
@@ -21,13 +21,13 @@ impl Engine {
         let kept = self.early.keep(place, lsa, from, now);
         match kept {
             Kept::Yes => self.timers.set(TimerKey::EarlyArrival(place), due),
-            // What made room for it is gone, too.
+            // Earlier instances were discarded to make room, and there was not enough.
             Kept::No => self.timers.cancel(TimerKey::EarlyArrival(place)),
         }
         kept
     }
 
-    /// MinLSArrival has passed: what came early comes now.
+    /// Handles an early LSA as received now, after MinLSArrival.
     pub(crate) fn take_early(&mut self, place: LsaPlace) {
         let now = self.now;
         let Some(early) = self.early.take(place) else { return };
@@ -45,7 +45,7 @@ impl Engine {
         }
     }
 
-    /// Forgets all that came early.
+    /// Discards all early LSAs.
     pub(crate) fn forget_early(&mut self) {
         for place in std::mem::take(&mut self.early).kept.into_keys() {
             self.timers.cancel(TimerKey::EarlyArrival(place));

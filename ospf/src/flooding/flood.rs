@@ -1,4 +1,4 @@
-//! The flooding procedure (RFC 2328 §13): a Link State Update received, and an LSA sent on to everybody who may not have it (§13.3).
+//! The flooding procedure (RFC 2328 §13): receiving Link State Updates, and flooding LSAs to neighbours (§13.3).
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -19,25 +19,26 @@ use crate::state::timers::TimerKey;
 use crate::time::Instant;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MIN_LS_ARRIVAL, Options};
 
-/// By so many seconds more of age a copy is known to have been made MinLSArrival earlier at least: a second of rounding on each side.
+/// If one copy is older than another by this number of seconds, it was originated at least MinLSArrival earlier: this allows for a rounding
+/// error of one second in each age.
 const OLDER_MAKE: u16 = 3;
 
-/// What becomes of the sender of an LSA (§13.5, table 19).
+/// How a received LSA is acknowledged or answered (§13.5, table 19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Acknowledgment {
     None,
     Delayed,
     Direct,
-    /// At once to the sender, and later to others who wait for it, too.
+    /// At once to the sender, and delayed to the other neighbours that wait for it.
     DirectAndDelayed,
-    /// The exchange has gone wrong: it begins again, and the rest of the update is not looked at (§13 (6)).
+    /// The exchange is inconsistent: it restarts, and the rest of the update is not processed (§13 (6)).
     BadLsReq,
-    /// It gets ours, which is newer (§13 (8)).
+    /// The database copy is newer, and is sent to the sender (§13 (8)).
     SendBack(LsaPlace),
 }
 
 impl Engine {
-    /// A Link State Update was received from a neighbour in state Exchange or greater (§13).
+    /// Handles a Link State Update from a neighbour in state Exchange or greater (§13).
     pub(crate) fn receive_update(&mut self, from: NeighborKey, lsas: Vec<Lsa>) {
         let mut direct = Vec::new();
         let mut back = Vec::new();
@@ -70,7 +71,7 @@ impl Engine {
         self.send_back(from, &back);
     }
 
-    /// One LSA of an update (§13, steps 1 to 8).
+    /// Handles one LSA of an update (§13, steps 1 to 8).
     fn receive_lsa(&mut self, from: NeighborKey, lsa: Lsa) -> Result<Acknowledgment, LsaRefusal> {
         let now = self.now;
         let header = lsa.header;
@@ -85,14 +86,15 @@ impl Engine {
             return Ok(Acknowledgment::BadLsReq);
         }
         let body = match stored.filter(|entry| is_same_text(entry, &lsa, now)) {
-            // (1), (2): bytes that are in the database were checked when they came there; in a mesh most that come are.
+            // (1), (2): octets that are already in the database were checked when they were installed. In a mesh this is the most frequent
+            // case.
             Some(_) if order == Some(Ordering::Equal) => return Ok(self.received_duplicate(from, place)),
             Some(entry) => entry.body().clone(),
             None => match check(&lsa) {
                 Ok(body) => body,
                 Err(reason) => {
                     if matches!(reason, LsaRefusal::Malformed(_)) {
-                        // It will not become better by being asked for again.
+                        // Another request would bring the same octets.
                         self.give_up_request(from, place);
                     }
                     return Err(reason);
@@ -103,9 +105,9 @@ impl Engine {
         let is_own = self.is_own_id(place.key.advertising_router) && self.config.conduct.has(Deviation::OwnInstances);
         let is_open = self.bringer(from, place.key) == Bringer::Open;
         match order {
-            // (4): nobody has it, and nobody who is just learning our database may still be told of it.
+            // (4): the LSA is not in the database, and no neighbour is exchanging databases with us.
             None if header.is_max_age() && !(self.is_synchronizing() || is_own) => {
-                // On an open link anybody may have made it.
+                // On an open link anybody could have sent it.
                 if !is_open {
                     self.departed.note(place, lsa.detached(), now);
                 }
@@ -114,7 +116,7 @@ impl Engine {
             None if !is_own && !self.is_requested(from, place) && self.refuse_departed(from, place, &header) => {
                 Ok(Acknowledgment::None)
             }
-            // Within a restart what others hold of this router is needed as it is (RFC 3623 §2.2).
+            // During a graceful restart, the LSAs of this router that others hold are needed unchanged (RFC 3623 §2.2).
             None | Some(Ordering::Greater) if is_own && (is_open || !self.is_restarting()) => {
                 Ok(self.received_own(from, place, lsa, body))
             }
@@ -151,15 +153,15 @@ impl Engine {
                 if self.is_self_originated(place) {
                     let is_outbid = !self.config.conduct.has(Deviation::OwnInstances) && !self.is_restarting();
                     if is_outbid && self.originations.is_wanted(place) && header.sequence.next().is_some() {
-                        // §13.4, also if the next instance has to wait for MinLSInterval, and this one is gone by then.
+                        // §13.4, also if the next instance has to wait for MinLSInterval, and this one has left the database by then.
                         self.originations.outbid(place, header.sequence);
                     }
                     self.originations.touch(place);
                 }
                 Ok(self.acknowledgment_of_newer(from, flooding))
             }
-            // (6) deviates: the RFC restarts the exchange if an LSA that is not newer than ours comes while a newer one is requested of
-            // this neighbour. A datagram that was overtaken is enough for that; the request timer recovers without a reset.
+            // (6) deviates: the RFC restarts the exchange if an LSA that is not newer than ours arrives while a newer one is requested from
+            // this neighbour. One reordered packet is enough for that; the request timer recovers without a restart.
             Some(Ordering::Equal) => Ok(self.received_duplicate(from, place)),
             Some(Ordering::Less) => {
                 if self.databases.is_max_aged(place) && self.config.conduct.has(Deviation::Departed) {
@@ -190,11 +192,12 @@ impl Engine {
 
     /// §13 (5)(a): the copy in the database "was received via flooding" less than MinLSArrival ago.
     ///
-    /// Our own instances were not received, and what came in answer to a request was not flooded. Nor is the new one dropped if it is
-    /// such an answer: it is awaited, whoever flooded a copy meanwhile.
+    /// Our own instances were not received, and an LSA sent in answer to a request was not flooded. The new instance, too, is accepted at
+    /// once if it answers a request, even if a copy was flooded meanwhile.
     ///
-    /// Deviates: neither is it too soon if the ages say that the copy was made long before. When parts of a network meet, an old
-    /// instance is flooded into the other part just before its successor, which should not have to wait for a retransmission.
+    /// Deviates: the new instance is also accepted at once if the ages show that the database copy was originated long before it. When
+    /// parts of a network join, an old instance is flooded into the other part just before its successor, and the successor should not have
+    /// to wait for a retransmission.
     fn arrived_too_soon(&self, from: NeighborKey, place: LsaPlace, age: u16) -> bool {
         let Some(stored) = self.databases.lookup(place) else { return false };
         if !self.config.conduct.has(Deviation::EarlyArrivals) {
@@ -211,7 +214,7 @@ impl Engine {
         self.neighbor(of).is_some_and(|neighbor| neighbor.requests.header(place.key).is_some())
     }
 
-    /// Puts an LSA in the database (§13.2); routes follow if it says something new.
+    /// Installs an LSA in the database (§13.2), and schedules a calculation if its contents are new.
     pub(crate) fn install(&mut self, place: LsaPlace, lsa: Lsa, body: LsaBody) {
         debug_assert_eq!(place.key, lsa.header.key);
         if lsa.header.is_max_age() {
@@ -238,18 +241,19 @@ impl Engine {
         }
     }
 
-    /// Whether an LSA is one of ours that follows from routes or configuration: no route follows from it (§16.2 (2), §16.4 (2)).
+    /// Whether an LSA is one of ours that is derived from routes or from the configuration: no route depends on it (§16.2 (2), §16.4 (2)).
     pub(crate) fn is_own_conclusion(&self, place: LsaPlace) -> bool {
         place.key.kind.follows_from_routes() && self.is_self_originated(place)
     }
 
-    /// Table 19 for an LSA that is newer than ours.
+    /// Table 19 for an LSA that is newer than the database copy.
     fn acknowledgment_of_newer(&self, from: NeighborKey, flooding: Flooding) -> Acknowledgment {
         let Some(interface) = self.interfaces.get(&from.interface) else { return Acknowledgment::None };
         match (flooding, interface.state) {
             // The sender takes the flood for an acknowledgement.
             (Flooding::AlsoBack, _) => Acknowledgment::None,
-            // Before it sees ours: or it would take that for an acknowledgement, and not acknowledge it.
+            // The acknowledgement must arrive before our flood: otherwise the sender takes the flood for an acknowledgement, and does not
+            // acknowledge it.
             (Flooding::Doubted, _) if interface.neighbors.len() > 1 => Acknowledgment::DirectAndDelayed,
             (Flooding::Doubted, _) => Acknowledgment::Direct,
             // "Delayed acknowledgment sent if advertisement received from Designated Router, otherwise do nothing."
@@ -263,9 +267,9 @@ impl Engine {
         router.is_some() && self.neighbor(from).map(|neighbor| neighbor.address) == router
     }
 
-    /// Sends the instance in the database on to the neighbours of its domain, except to the one it came from (§13.3).
+    /// Floods the database copy to the neighbours of its domain, except to the one that it was received from (§13.3).
     ///
-    /// Deviates: that one gets it, too, and has to acknowledge it, while it may be of a previous incarnation
+    /// Deviates: that neighbour gets it, too, and has to acknowledge it, while the instance may be from its previous incarnation
     /// ([`crate::state::neighbor::Neighbor::may_have_outlived`]).
     pub(crate) fn flood(&mut self, place: LsaPlace, from: Option<NeighborKey>) -> Flooding {
         let Some(entry) = self.databases.lookup(place) else { return Flooding::Onward };
@@ -288,9 +292,9 @@ impl Engine {
                 if neighbor.state < NeighborState::Exchange {
                     continue;
                 }
-                // §13 (5)(c): the instance before is on no retransmission list any more.
+                // §13 (5)(c): the previous instance leaves all retransmission lists.
                 if neighbor.retransmission.remove(place.key) {
-                    // What waits for room in the window may have it now.
+                    // This may make room in the window for LSAs that wait.
                     self.unsent_floods.insert(key);
                 }
                 // (1)(b)
@@ -336,7 +340,7 @@ impl Engine {
         flooding
     }
 
-    /// §13 (7): the instance that we have.
+    /// Handles an instance that is already in the database (§13 (7)).
     fn received_duplicate(&mut self, from: NeighborKey, place: LsaPlace) -> Acknowledgment {
         let now = self.now;
         let Some(neighbor) = self.neighbor_mut(from) else { return Acknowledgment::None };
@@ -348,8 +352,9 @@ impl Engine {
         self.removals.note(place);
         self.acknowledged(from);
         let backup = self.interfaces.get(&from.interface).is_some_and(|on| on.state == InterfaceState::Backup);
-        // Table 19: the backup acknowledges to the others what the designated router has flooded in its place. And what was not sent for
-        // want of room in the window is no acknowledgement of ours: the neighbour would send its own again.
+        // Table 19: the backup designated router acknowledges to the other routers what the designated router has flooded. Likewise, an LSA
+        // that we did not send because the window was full is not an implied acknowledgement: without one the neighbour would retransmit
+        // its own.
         if unsent || backup && self.is_from_designated_router(from) {
             Acknowledgment::Delayed
         } else {
@@ -357,7 +362,7 @@ impl Engine {
         }
     }
 
-    /// §13 (8): ours is newer, and the neighbour gets it, but not more often than every MinLSArrival.
+    /// Sends the newer database copy to a neighbour (§13 (8)), at most once every MinLSArrival.
     fn send_back(&mut self, to: NeighborKey, places: &[LsaPlace]) {
         let now = self.now;
         let Some(neighbor) = self.neighbor(to) else { return };
@@ -392,17 +397,17 @@ impl Engine {
 /// Where an LSA was flooded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flooding {
-    /// Not where it came from, or not so that its sender sees it.
+    /// Not out of the receiving interface, or not so that the sender receives it.
     Onward,
-    /// Out of the interface on which it came, too: its sender sees it.
+    /// Also out of the receiving interface, so that the sender receives it.
     AlsoBack,
-    /// Back to its sender, too, which has to acknowledge it.
+    /// Also to the sender, which has to acknowledge it.
     Doubted,
 }
 
 impl Interface {
-    /// Whether an LSA that came from a neighbour here need not be flooded out again: others do (§13.3 (3), (4)). They are awaited, and in
-    /// case of need it is retransmitted in their place.
+    /// Whether an LSA from a neighbour on this interface need not be flooded out of it again, because others do that (§13.3 (3), (4)).
+    /// Their floods are awaited, and if necessary the LSA is retransmitted.
     fn leaves_flooding_to_others(&self, from: NeighborId) -> bool {
         let sender = self.neighbors.get(&from).map(|neighbor| neighbor.address);
         // (3): "chances are that all the interface's neighbors have received the LSA already". (4): the designated router will do it.
@@ -410,13 +415,13 @@ impl Interface {
     }
 }
 
-/// §13 (1) and (2), and the body.
+/// The checks of §13 (1) and (2), and the decoding of the body.
 fn check(lsa: &Lsa) -> Result<LsaBody, LsaRefusal> {
     lsa.check()?;
     lsa.parse().map_err(LsaRefusal::Malformed)
 }
 
-/// Whether an LSA is, its age aside, bit by bit the one in the database.
+/// Whether an LSA is identical to the database copy in all fields except its age.
 fn is_same_text(entry: &Entry, lsa: &Lsa, now: Instant) -> bool {
     let stored = entry.instance(now);
     let LsaHeader { age: _, options, key, sequence, checksum, length } = stored.header;

@@ -1,10 +1,10 @@
-//! Router ids that this router had before: what it originated under them would stay in all databases until MaxAge (RFC 2328 §14), for
-//! nobody else may flush it (§14.1). It is taken for self-originated, and not wanted any more (§13.4): wherever it turns up it is flushed,
-//! until it is acknowledged.
+//! Former Router IDs of this router. LSAs originated under them would stay in all databases until MaxAge (RFC 2328 §14), because no other
+//! router may flush them (§14.1). They are treated as self-originated LSAs that are no longer wanted (§13.4): they are flushed wherever
+//! they are received, until that is acknowledged.
 //!
-//! An id may have been given to another router meanwhile. Such a router originates again what is flushed (§13.4), each time with a higher
-//! sequence number; copies of our own come to an end. So an id is left alone after a few of these, and in any case after MaxAge, when
-//! nothing of ours can be left.
+//! Meanwhile the ID may have been given to another router. That router originates the flushed LSAs again (§13.4), each time with a higher
+//! sequence number, whereas copies of our own LSAs come to an end. So the LSAs of a former ID are no longer flushed after a few such
+//! returns, and in any case after MaxAge, when none of ours can be left.
 
 use crate::event::Event;
 use crate::ids::{LsaPlace, RouterId, SequenceNumber};
@@ -12,12 +12,13 @@ use crate::state::engine::Engine;
 use crate::state::former_ids::MOST_RETURNS;
 
 impl Engine {
-    /// Whether this router has, or had, an id.
+    /// Whether an ID is, or was, this router's own.
     pub(crate) fn is_own_id(&self, id: RouterId) -> bool {
         id == self.config.router_id || self.former_ids.contains(id, self.now)
     }
 
-    /// An LSA of ours came that is newer than what we have, if we have one, in an instance with this sequence number.
+    /// Counts the return of an LSA of a former ID: it was received with a sequence number that is higher than the one with which it was
+    /// flushed.
     pub(crate) fn note_return(&mut self, place: LsaPlace, sequence: SequenceNumber) {
         let (id, now) = (place.key.advertising_router, self.now);
         let stored = self.databases.lookup(place).map(|entry| entry.header(now).sequence);
@@ -33,7 +34,7 @@ impl Engine {
         }
     }
 
-    /// What of a former id is in the databases already goes, too.
+    /// Flushes the LSAs of a former ID that are already in the databases.
     pub(crate) fn flush_former(&mut self, id: RouterId) {
         let mut places = Vec::new();
         for (domain, lsdb) in self.databases.iter() {

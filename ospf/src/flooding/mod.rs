@@ -1,4 +1,4 @@
-//! Flooding (§13) and aging (§14).
+//! Flooding (§13) and aging (§14) of LSAs.
 
 pub(crate) mod acknowledgment;
 pub(crate) mod aging;

@@ -1,7 +1,7 @@
-//! Since when routers whose LSAs are in the databases cannot be reached, for shows: their LSAs stay until MaxAge (RFC 2328 §14) and count
-//! against [`crate::Limits`] until then, and nobody but their originator may flush them (§14.1).
+//! How long the originators of LSAs in the databases have been unreachable, for `show` commands. Their LSAs stay until MaxAge (RFC 2328
+//! §14) and count against [`crate::Limits`] until then, and only their originators may flush them (§14.1).
 //!
-//! It keeps what the calculations reached, a set of routers; LSAs are looked at when it is asked only.
+//! Only the set of routers that calculations reached is stored. LSAs are examined when this information is requested.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::view::UnreachableView;
 use crate::wire::MAX_AGE;
 
 impl Engine {
-    /// After a calculation that may have changed paths inside the AS.
+    /// Records which routers are reachable, after a calculation that may have changed paths inside the AS.
     pub(crate) fn update_reachability(&mut self) {
         let reached = self.calculation.latest.reached();
         self.reachability.update(reached, self.now);
     }
 
-    /// The originators of LSAs that the last calculation did not reach, by router id. Looks at every LSA once.
+    /// The originators of LSAs that the last calculation did not reach, by Router ID. Examines every LSA once.
     pub fn unreachable_originators(&self) -> Vec<UnreachableView> {
-        // RFC 3623 §2: until a restart has ended, nothing has been calculated that counts.
+        // RFC 3623 §2: the calculations during a graceful restart do not count.
         if self.calculation.runs == 0 || self.is_restarting() {
             return Vec::new();
         }
@@ -45,7 +45,7 @@ impl Engine {
                 if let Domain::Area(area) = domain {
                     *view.lsas_of_area.entry(area).or_default() += 1;
                 }
-                // With DoNotAge it stays as long again (RFC 1793 §2.3).
+                // An LSA with DoNotAge stays until its originator has been unreachable for MaxAge (RFC 1793 §2.3).
                 let age = if entry.is_do_not_age() { 0 } else { entry.age(self.now) };
                 let left = MAX_AGE.saturating_sub(age);
                 view.gone_in = view.gone_in.max(Duration::from_secs(left.into()));
@@ -60,7 +60,8 @@ impl Engine {
         found.into_values().collect()
     }
 
-    /// Since when the originator of an LSA is unreachable, if it is: the beginning of time if it is not known when it was reached.
+    /// Returns since when the originator of an LSA has been unreachable, if it is; the origin of time if it is not known when it was last
+    /// reachable.
     pub(crate) fn unreachable_since(&self, place: LsaPlace) -> Option<Instant> {
         let router = place.key.advertising_router;
         if self.calculation.runs == 0 || self.is_restarting() || self.is_reached(place.domain, router) {

@@ -1,7 +1,7 @@
-//! Link State Updates sent: floods as they come up (RFC 2328 §13.3 (5)), and again until they are acknowledged (§13.6).
+//! Sending Link State Updates: floods (RFC 2328 §13.3 (5)) and retransmissions (§13.6).
 //!
-//! Each neighbour has a bounded number of octets under way that it has not acknowledged, so that no burst overflows its receive buffer.
-//! Where one packet reaches all neighbours of an interface, one is sent for all.
+//! For each neighbour, the number of octets sent and not acknowledged is bounded, so that a burst does not overflow its receive buffer. If
+//! one packet reaches all neighbours of an interface, only one is sent.
 
 use std::time::Duration;
 
@@ -20,22 +20,22 @@ use crate::state::neighbor::{Pace, RetransmissionList};
 use crate::state::timers::TimerKey;
 use crate::wire::{LINK_STATE_UPDATE_FIXED_LEN, Lsa, MIN_LS_ARRIVAL, PacketBody};
 
-/// Octets of LSAs that are sent to a neighbour before it acknowledges some (RFC 4222 §2).
+/// Flood window: the maximum number of octets of LSAs sent to a neighbour and not yet acknowledged (RFC 4222 §2).
 ///
-/// Linux's default receive buffer holds some 90 packets of a full MTU; requests and floods share it.
+/// Linux's default receive buffer holds about 90 packets of a full MTU, for requests and floods together.
 pub(crate) const FLOOD_WINDOW: usize = 48 * 1024;
 
-/// So many octets in each RxmtInterval are no burden to a neighbour: about one packet.
+/// The number of octets in flight, about one packet, up to which retransmissions are not slowed down.
 pub(crate) const ONE_PACKET: usize = 1400;
 
-/// The retransmission timer fires at most so many times in RxmtInterval.
+/// The maximum number of times that the retransmission timer fires in RxmtInterval.
 const RETRANSMISSION_STEPS: u32 = 8;
 
-/// The network is not punctual: so long after MinLSArrival an instance is taken. A neighbour that kept it for that long ([`crate::flooding::early`])
-/// has acknowledged it by then.
+/// The delay added to MinLSArrival to allow for jitter: an instance is accepted after that time. A neighbour that kept it as an early LSA
+/// ([`crate::flooding::early`]) has acknowledged it by then.
 pub(crate) const ARRIVAL_MARGIN: Duration = Duration::from_millis(250);
 
-/// Updates just made: in a flood the next neighbour is sent the same bytes, if what decides them is the same.
+/// The last updates that were built: in a flood, the next neighbour gets the same packets if their parameters are the same.
 #[derive(Debug)]
 struct Made {
     area: AreaId,
@@ -46,7 +46,7 @@ struct Made {
 }
 
 impl Engine {
-    /// Sends each neighbour what its window lets through of the LSAs flooded to it.
+    /// Sends each neighbour the LSAs flooded to it, as far as its flood window allows.
     pub(crate) fn send_floods(&mut self) {
         let mut made = None;
         while let Some(key) = self.unsent_floods.pop_first() {
@@ -64,7 +64,7 @@ impl Engine {
         }
     }
 
-    /// Sends some neighbours of an interface at once what their windows let through.
+    /// Sends LSAs to some neighbours of an interface at once, as far as their flood windows allow.
     fn send_flood(&mut self, id: InterfaceId, to: &[NeighborKey], made: &mut Option<Made>) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
@@ -86,7 +86,7 @@ impl Engine {
                 if !neighbor.retransmission.is_unsent(lsa) {
                     continue;
                 }
-                // The neighbour drops what comes within MinLSArrival of the instance before (§13 (5)(a)): it will take it just after that.
+                // The neighbour discards an LSA within MinLSArrival of the previous instance (§13 (5)(a)): it accepts it just after that.
                 let too_soon = neighbor.recent.when(lsa, now).filter(|_| backoff);
                 let too_soon = too_soon.map(|before| before + MIN_LS_ARRIVAL + ARRIVAL_MARGIN);
                 let retry = too_soon.map_or(now + interval, |taken| taken.min(now + interval));
@@ -106,7 +106,7 @@ impl Engine {
         }
     }
 
-    /// Sends LSAs to a neighbour alone, once; those that are not in the database are left out.
+    /// Sends LSAs to a neighbour once, without retransmission; those that are not in the database are left out.
     pub(crate) fn send_to(&mut self, key: NeighborKey, lsas: &[LsaPlace]) {
         let now = self.now;
         let Some(neighbor) = self.neighbor_mut(key) else { return };
@@ -119,7 +119,7 @@ impl Engine {
         }
     }
 
-    /// Sends instances that are not in the database to a neighbour alone, once.
+    /// Sends instances that are not in the database to a neighbour once, without retransmission.
     pub(crate) fn send_instances(&mut self, key: NeighborKey, lsas: &[Lsa]) {
         let Some(interface) = self.interfaces.get(&key.interface) else { return };
         let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
@@ -129,7 +129,7 @@ impl Engine {
         }
     }
 
-    /// Sends LSAs to whoever is there: nobody is known yet who would acknowledge them (RFC 3623 §2.1).
+    /// Sends LSAs on an interface without waiting for acknowledgements: no neighbour is known yet (RFC 3623 §2.1).
     pub(crate) fn send_unasked(&mut self, id: InterfaceId, lsas: &[LsaPlace]) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let destinations = match interface.audience() {
@@ -143,7 +143,8 @@ impl Engine {
         }
     }
 
-    /// What was not acknowledged in RxmtInterval is sent again, to the neighbour itself (§13.6); then less often if it is much (RFC 4222).
+    /// Retransmits LSAs that were not acknowledged in RxmtInterval, directly to the neighbour (§13.6), and less and less often if they are
+    /// many (RFC 4222).
     pub(crate) fn retransmission_timer(&mut self, key: NeighborKey) {
         let now = self.now;
         self.list_unproven(key);
@@ -151,7 +152,7 @@ impl Engine {
         let area = interface.config.area;
         let interval = interface.retransmit_interval();
         let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
-        // Neighbours that others have overtaken may have more than a window: it comes in parts.
+        // If other neighbours set the pace, more than a window may be unacknowledged: it is sent in parts.
         let due = neighbor.retransmission.due(now, FLOOD_WINDOW);
         let lagging = neighbor.retransmission.pace == Pace::Lagging;
         let backs_off = self.config.conduct.has(Deviation::Backoff) && neighbor.retransmission.in_flight() > ONE_PACKET;
@@ -163,7 +164,7 @@ impl Engine {
         }
         if !due.is_empty() {
             neighbor.retransmission.pace = Pace::Lagging;
-            // Others may have waited for it.
+            // Other neighbours may have waited for this one.
             self.unsent_floods.insert(key);
         }
         let retry = neighbor.retransmission.next_retry().map(|next| next.max(now + interval / RETRANSMISSION_STEPS));
@@ -181,7 +182,7 @@ impl Engine {
         self.send_to(key, &due);
     }
 
-    /// Floods once more what the neighbour may not have acknowledged in this life ([`Engine::receive_ack`]).
+    /// Floods once more the LSAs whose acknowledgements may be from a previous incarnation of the neighbour ([`Engine::receive_ack`]).
     fn list_unproven(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -198,8 +199,9 @@ impl Engine {
         }
     }
 
-    /// Whether neighbours on an open link do not acknowledge more LSAs, all together, than the databases may have, and this one the most:
-    /// then its adjacency begins anew. What was not acknowledged is described to it, if it goes on.
+    /// Restarts the adjacency if the neighbours on an open link together have more unacknowledged LSAs than the databases may hold, and
+    /// this one has most of them. If the neighbour is active, the LSAs are described to it again. Returns whether the adjacency was
+    /// restarted.
     fn give_up_backlog(&mut self, key: NeighborKey) -> bool {
         let most = self.config.limits.lsas;
         let Some(interface) = self.interfaces.get(&key.interface).filter(|interface| interface.is_open()) else {
@@ -218,7 +220,7 @@ impl Engine {
         true
     }
 
-    /// Something has left the retransmission list: the window moves.
+    /// Continues flooding after LSAs have left the retransmission list, which makes room in the window.
     pub(crate) fn acknowledged(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -246,7 +248,7 @@ impl Engine {
         }
     }
 
-    /// Link State Updates for an interface, each as full as its MTU lets it be.
+    /// Builds Link State Updates for an interface, each as full as its MTU allows.
     fn make_updates(&self, id: InterfaceId, lsas: &[LsaPlace], made: &mut Option<Made>) -> Vec<Bytes> {
         let Some(interface) = self.interfaces.get(&id) else { return Vec::new() };
         let area = interface.config.area;
@@ -264,7 +266,7 @@ impl Engine {
         packets
     }
 
-    /// Link State Updates of these LSAs, each as full as the interface's MTU lets it be.
+    /// Encodes LSAs into Link State Updates, each as full as the interface's MTU allows.
     fn pack(&self, id: InterfaceId, lsas: impl Iterator<Item = Lsa>) -> Vec<Bytes> {
         let room = self.room(id, LINK_STATE_UPDATE_FIXED_LEN);
         let mut packets = Vec::new();
@@ -285,9 +287,9 @@ impl Engine {
     }
 }
 
-/// The next LSA to send to some neighbours at once: the first that any of them waits for, if those who do have room for it.
+/// Returns the next LSA to send to some neighbours at once: the first that any of them waits for, if all that wait for it have room.
 ///
-/// The slowest sets the pace, but one that does not acknowledge at all does not, so that a neighbour that has died holds nobody up.
+/// The slowest neighbour sets the pace. One that acknowledges nothing does not, so that a failed neighbour delays no others.
 fn next_flood(interface: &Interface, to: &[NeighborKey], window: usize) -> Option<LsaKey> {
     let lists =
         || to.iter().filter_map(|key| interface.neighbors.get(&key.id)).map(|neighbor| &neighbor.retransmission);

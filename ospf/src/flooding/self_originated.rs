@@ -1,11 +1,11 @@
-//! LSAs of this router that others send it (RFC 2328 §13.4): of a previous incarnation, or forged.
+//! Self-originated LSAs received from other routers (RFC 2328 §13.4): they are from a previous incarnation, or forged.
 //!
-//! Deviates: the RFC installs and floods such an instance, and then originates one that is newer. As MinLSInterval may lie between the two,
-//! the network would believe the received one for up to five seconds. Here it is neither installed nor flooded as it came: the next instance
-//! of ours is newer than it, and one that is not wanted goes through the network at MaxAge only.
+//! Deviates: the RFC installs and floods such an instance, and then originates a newer one. Because of MinLSInterval, the network would use
+//! the received instance for up to five seconds. Here it is neither installed nor flooded as received: the next instance of ours is newer,
+//! and if the LSA is not wanted, it is flooded at MaxAge only.
 //!
-//! On an open link ([`crate::flooding::site_lsas`]), where everybody may have made it, it does not reach the network at all: what cannot be outbid
-//! without using up sequence numbers, and what is not wanted, is taken back from the neighbour alone that sent it.
+//! On an open link ([`crate::flooding::site_lsas`]), where anybody could have forged the instance, it does not reach the network at all. If
+//! it is not wanted, or if a newer instance would use up the sequence numbers, it is flushed only from the neighbour that sent it.
 
 use crate::config::Deviation;
 use crate::event::Event;
@@ -16,13 +16,13 @@ use crate::state::engine::Engine;
 use crate::state::site_lsas::Bringer;
 use crate::wire::{Lsa, LsaBody, LsaHeader, MAX_AGE, Options};
 
-/// Instances from open links are outbid up to this sequence number. From the first one it is reached after 170 years of one origination
-/// every five seconds, so what is beyond was forged, and outbidding it would bring the wrap of §12.1.6 near, in which the LSA is flushed
-/// from the network for a moment.
+/// The highest sequence number of an instance from an open link that we exceed with a newer one. With one origination every five seconds,
+/// it would take 170 years to reach it, so higher numbers are forged. To exceed them would bring the sequence number close to the maximum,
+/// at which the LSA has to be flushed from the network for a moment (§12.1.6).
 pub(crate) const HIGHEST_OUTBID: SequenceNumber = SequenceNumber(-0x4000_0000);
 
 impl Engine {
-    /// An instance of an LSA of ours came that is newer than what we have, or of one that we do not have.
+    /// Handles an instance of an LSA of ours that is newer than the database copy, or that is not in the database.
     pub(crate) fn received_own(
         &mut self,
         from: NeighborKey,
@@ -31,10 +31,10 @@ impl Engine {
         body: LsaBody,
     ) -> Acknowledgment {
         let bringer = self.bringer(from, place.key);
-        // The answer to a request has come.
+        // If it was requested, the request is now answered.
         self.give_up_request(from, place);
         if self.is_restarting() {
-            debug_assert_eq!(bringer, Bringer::Open, "what comes otherwise within a restart is installed");
+            debug_assert_eq!(bringer, Bringer::Open, "during a restart, instances from other links are installed");
             self.outbid(bringer, place, lsa.header.sequence);
             self.kept_own.keep(place, &lsa, body, from);
             self.restart_may_end();
@@ -43,7 +43,7 @@ impl Engine {
         self.note_return(place, lsa.header.sequence);
         self.report_own(from, place);
         if self.outbid(bringer, place, lsa.header.sequence) {
-            // The neighbour has a newer instance than the one that it was to acknowledge.
+            // The neighbour has a newer instance than the one that it should acknowledge.
             self.no_longer_awaited(from, place);
             return Acknowledgment::Direct;
         }
@@ -52,7 +52,7 @@ impl Engine {
             Bringer::Trusted if lsa.header.is_max_age() && self.databases.lookup(place).is_none() => {
                 Acknowledgment::Direct
             }
-            // §14.1, and §12.1.6 where it is wanted: when it is gone, another instance follows.
+            // §14.1, and §12.1.6 if the LSA is wanted: when it has been removed, another instance follows.
             Bringer::Trusted => {
                 let has_left = self.departed_later(place, &lsa.header).is_some();
                 self.install(place, lsa.with_age(MAX_AGE), body);
@@ -66,8 +66,8 @@ impl Engine {
         }
     }
 
-    /// A neighbour describes an instance of ours that is newer than what we have, or of one that we do not have (§10.6). Whether it has to
-    /// be requested.
+    /// Handles the description of an instance of ours that is newer than the database copy, or that is not in the database (§10.6). Returns
+    /// whether it has to be requested.
     pub(crate) fn described_own(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) -> bool {
         let bringer = self.bringer(from, place.key);
         if self.is_restarting() {
@@ -81,15 +81,15 @@ impl Engine {
         true
     }
 
-    /// A neighbour acknowledges an instance of ours that is newer than what we have, or of an LSA that we do not have. The neighbour holds
-    /// an instance from a late packet of ours, sent before a restart or before the LSA was withdrawn. It will not send it back, because it
-    /// came from us, nor describe it if it came after its description.
+    /// Handles the acknowledgement of an instance of ours that is newer than the database copy, or that is not in the database. The
+    /// neighbour received it in a late packet of ours, which was sent before a restart or before the LSA was withdrawn. The neighbour does
+    /// not send it back, because it came from us, and does not describe it if it received it after its description.
     pub(crate) fn acknowledged_stray(&mut self, from: NeighborKey, place: LsaPlace, header: &LsaHeader) {
         if !self.config.conduct.has(Deviation::StrayAcknowledgments) {
             return;
         }
         let bringer = self.bringer(from, place.key);
-        // One packet may have told of several.
+        // One packet may acknowledge several instances.
         let stored = self.databases.lookup(place).map(|entry| entry.header(self.now));
         if self.is_restarting() || stored.is_some_and(|stored| !header.newer_than(&stored)) {
             return;
@@ -103,10 +103,10 @@ impl Engine {
         }
     }
 
-    /// Flushes an instance of ours with this sequence number that others have and we have not; false if nothing can be newer than it, or
-    /// nothing has room for it.
+    /// Flushes an instance of ours with this sequence number that others have and we do not. Returns false if no sequence number is higher,
+    /// or if there is no room for it.
     pub(crate) fn flush_unknown(&mut self, place: LsaPlace, sequence: SequenceNumber) -> bool {
-        // What it says is not known here, and does not matter at MaxAge.
+        // The contents are not known here, and do not matter at MaxAge.
         let body = LsaBody::least(place.key.kind, self.config.router_id);
         let lsa = sequence.next().zip(body).and_then(|(next, body)| {
             let lsa = Lsa::new(place.key, Options::default(), next, &body).ok()?;
@@ -123,7 +123,8 @@ impl Engine {
         true
     }
 
-    /// Has the next instance of a wanted LSA be newer than one with this sequence number; false if it is not wanted, or cannot be.
+    /// Makes the next instance of a wanted LSA newer than one with this sequence number. Returns false if the LSA is not wanted, or if the
+    /// number is too high.
     fn outbid(&mut self, bringer: Bringer, place: LsaPlace, sequence: SequenceNumber) -> bool {
         let highest = match bringer {
             Bringer::Trusted => SequenceNumber(SequenceNumber::MAX.0 - 1),
@@ -136,7 +137,7 @@ impl Engine {
         may
     }
 
-    /// Has the neighbour that sent an instance flush it, and no other router; if the LSA is wanted, it gets ours when that is done.
+    /// Makes only the neighbour that sent an instance flush it. If the LSA is wanted, the neighbour gets ours afterwards.
     fn take_back_from(&mut self, from: NeighborKey, place: LsaPlace, lsa: &Lsa) -> Acknowledgment {
         let now = self.now;
         let octets = self.databases.lookup(place).map(|entry| usize::from(entry.header(now).length));
@@ -151,7 +152,8 @@ impl Engine {
         if lsa.header.is_max_age() {
             return Acknowledgment::Direct;
         }
-        // Not acknowledged: the neighbour sends it again until it has taken ours at MaxAge, which is newer. It does not before MinLSArrival.
+        // No acknowledgement is sent: the neighbour retransmits the instance until it has accepted ours at MaxAge, which is newer, and it
+        // does not accept that within MinLSArrival.
         let may = self.neighbor_mut(from).is_some_and(|neighbor| neighbor.may_take_back(place.key, now));
         if may {
             self.send_instances(from, &[lsa.with_age(MAX_AGE)]);
@@ -159,7 +161,7 @@ impl Engine {
         Acknowledgment::None
     }
 
-    /// The restart is over: what came over open links in the meantime comes now.
+    /// Handles, at the end of a graceful restart, the instances that were received over open links during the restart.
     pub(crate) fn take_kept_own(&mut self) {
         for (place, (lsa, body, from)) in std::mem::take(&mut self.kept_own).by_place {
             let is_newer = |header: LsaHeader| lsa.header.newer_than(&header);

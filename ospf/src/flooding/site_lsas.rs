@@ -1,11 +1,13 @@
-//! LSAs of guards on open links. A link is open if everybody on it may send what is taken: no tunnel, and no digest that shows who sent it.
+//! LSAs of guards received on open links. A link is open if anybody on it could have sent a packet that we accept: it is not a tunnel, and
+//! no digest proves the sender.
 //!
-//! An LSA whose originator is one of the guards ([`crate::Policy::guards`]), or of an opaque type that they alone use, comes over the other
-//! links. From an open one it is neither installed nor flooded; it is acknowledged, so that it is not sent again. LSAs of link scope cannot
-//! come another way and go no further: a guard's are taken from itself, so that a guard on an open link is helped with its restart.
+//! An LSA is accepted only over other links if its originator is one of the guards ([`crate::Policy::guards`]), or if it has an opaque type
+//! that only guards use. From an open link it is neither installed nor flooded, but it is acknowledged, so that it is not retransmitted.
+//! LSAs of link scope cannot arrive in another way and are not flooded further: those of a guard are accepted from the guard itself, so
+//! that a guard on an open link is helped with its restart.
 //!
-//! An instance that is newer than ours goes to its originator, if that is adjacent over another link, so that it can outbid it (RFC 2328
-//! §13.4): the neighbour on the open link would believe it for as long as it lives.
+//! An instance that is newer than the database copy is sent to its originator, if that is adjacent over another link, so that it can
+//! originate a newer one (RFC 2328 §13.4): otherwise the neighbour on the open link would use the received instance for its whole lifetime.
 
 use std::time::Duration;
 
@@ -24,26 +26,26 @@ use crate::state::timers::TimerKey;
 use crate::view::SiteLsasView;
 use crate::wire::{Lsa, LsaHeader, MIN_LS_ARRIVAL};
 
-/// How long an instance waits before it goes to its originator. What the originator has flooded itself comes over the other links meanwhile,
-/// and need not go back.
+/// How long an instance waits before it is sent to its originator. If the originator has flooded it, it arrives over other links in this
+/// time, and need not be sent.
 const RETURN_INTERVAL: Duration = MIN_LS_ARRIVAL;
 
 impl Interface {
-    /// Whether everybody on the link may send what is taken here.
+    /// Whether anybody on the link could have sent a packet that we accept.
     pub(crate) fn is_open(&self) -> bool {
         self.config.speaker == Speaker::Anyone && !self.config.is_authenticated() && !self.is_virtual()
     }
 }
 
 impl Engine {
-    /// Whether an LSA may come from a neighbour.
+    /// Whether an LSA may be accepted from a neighbour.
     pub(crate) fn bringer(&self, from: NeighborKey, key: LsaKey) -> Bringer {
         let open = self.interfaces.get(&from.interface).is_some_and(Interface::is_open);
         let guarded = self.is_of_guarded_type(key) || self.is_of_guards(key) && !self.is_of_this_link(from, key);
         if open && guarded { Bringer::Open } else { Bringer::Trusted }
     }
 
-    /// Whether what an LSA says is a guard's word: it has originated it, or nobody else may.
+    /// Whether an LSA is a guard's: a guard originated it, or only guards may originate it.
     pub(crate) fn is_of_guards(&self, key: LsaKey) -> bool {
         self.is_of_guarded_type(key) || self.config.policy.guards.contains(&key.advertising_router)
     }
@@ -53,22 +55,22 @@ impl Engine {
         key.kind.is_opaque() && self.config.policy.guarded_opaque.contains(&opaque_type)
     }
 
-    /// Whether an LSA goes no further than its link, and is the neighbour's own, or comes back to us.
+    /// Whether an LSA has link scope, and is the neighbour's or our own.
     fn is_of_this_link(&self, from: NeighborKey, key: LsaKey) -> bool {
         let originator = key.advertising_router;
         let is_neighbors = || self.neighbor(from).is_some_and(|neighbor| neighbor.router_id == originator);
         key.kind.scope() == Some(Scope::Link) && (originator == self.config.router_id || is_neighbors())
     }
 
-    /// An LSA of a guard came over an open link and is newer than what we have, or of one that we do not have.
+    /// Refuses an LSA of a guard that was received over an open link, and that is newer than the database copy or not in the database.
     pub(crate) fn refuse_site_lsa(&mut self, from: NeighborKey, place: LsaPlace, lsa: &Lsa) -> Acknowledgment {
         self.note_site_lsa(from, place, lsa.header);
         self.give_up_request(from, place);
-        // What it was to acknowledge is older than what it has.
+        // The instance that the neighbour should acknowledge is older than the one it has.
         self.no_longer_awaited(from, place);
         let originator = place.key.advertising_router;
         let is_originators = self.neighbor(from).is_some_and(|neighbor| neighbor.router_id == originator);
-        // What is out of all proportion would bring the originator's sequence numbers to their end: see `HIGHEST_OUTBID`.
+        // An exceedingly high number would exhaust the originator's sequence numbers: see `HIGHEST_OUTBID`.
         let goes =
             !is_originators && lsa.header.sequence <= HIGHEST_OUTBID && self.adjacent_originator(place).is_some();
         if goes && self.site_lsas.keep(place, lsa) {
@@ -77,7 +79,7 @@ impl Engine {
         Acknowledgment::Direct
     }
 
-    /// Counts and reports an LSA of a guard that an open link's neighbour sent, or described.
+    /// Counts and reports an LSA of a guard that a neighbour on an open link sent or described.
     pub(crate) fn note_site_lsa(&mut self, from: NeighborKey, place: LsaPlace, header: LsaHeader) {
         let reason = LsaRefusal::SiteOnOpenLink;
         let router_id = match self.neighbor_mut(from) {
@@ -94,7 +96,7 @@ impl Engine {
         self.event(Event::LsaRefused { interface: from.interface, router_id, key: Some(place.key), reason });
     }
 
-    /// The configuration is new: what was refused and would be taken now is described anew.
+    /// Restarts exchanges after a configuration change, with neighbours whose refused LSAs may now be accepted.
     pub(crate) fn review_site_lsas(&mut self, before: &Policy) {
         let after = &self.config.policy;
         let changed = (&before.guards, &before.guarded_opaque) != (&after.guards, &after.guarded_opaque);
@@ -110,7 +112,7 @@ impl Engine {
         }
     }
 
-    /// What was kept goes to its originators, unless it, or something newer, has come from them.
+    /// Sends the kept instances to their originators, unless the same or a newer instance has arrived in the meantime.
     pub(crate) fn return_to_originators(&mut self) {
         let now = self.now;
         self.site_lsas.octets = 0;
@@ -123,7 +125,7 @@ impl Engine {
         }
     }
 
-    /// The adjacency with the originator of an LSA over a link that is not open.
+    /// Finds the adjacency with the originator of an LSA over a link that is not open.
     fn adjacent_originator(&self, place: LsaPlace) -> Option<NeighborKey> {
         let originator = place.key.advertising_router;
         let is_it = |neighbor: &&Neighbor| neighbor.router_id == originator && neighbor.state == NeighborState::Full;
@@ -134,14 +136,14 @@ impl Engine {
         })
     }
 
-    /// A neighbour is not waited for to acknowledge an LSA any more.
+    /// Removes an LSA from a neighbour's retransmission list without an acknowledgement.
     pub(crate) fn no_longer_awaited(&mut self, key: NeighborKey, place: LsaPlace) {
         if self.neighbor_mut(key).is_some_and(|neighbor| neighbor.retransmission.remove(place.key)) {
             self.acknowledged(key);
         }
     }
 
-    /// What of guards' LSAs was refused lately on an interface.
+    /// The guards' LSAs that were recently refused on an interface.
     pub(crate) fn refused_site_lsas(&self, id: InterfaceId) -> Option<SiteLsasView> {
         let of_interface = self.site_lsas.shown.iter().filter(|&(&(interface, _), _)| interface == id);
         let mut shown = of_interface.filter(|(_, shown)| {

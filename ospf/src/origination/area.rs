@@ -1,4 +1,5 @@
-//! Areas (RFC 2328 §6): what the kind of an area lets in, and what packets and LSAs say of it. Nothing here has state.
+//! Areas (RFC 2328 §6): the role of this router as an area border router, and the areas that accept LSAs of AS scope. No state is kept
+//! here.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +8,12 @@ use crate::route::Border;
 use crate::state::engine::Engine;
 
 impl Engine {
-    /// Whether this router is between areas (RFC 2328 §3.3).
+    /// Whether this router is an area border router (RFC 2328 §3.3), and if so, whether it has a neighbour in the backbone.
     ///
-    /// Deviates: for RFC 2328 a router in two areas is a border router, backbone or not, and a black hole for whoever believes it. As in
-    /// most implementations it is one if the backbone is among its areas, and it listens to all areas while it has no neighbour in the
-    /// backbone (RFC 3509 §2.1, §2.2). A virtual link counts from being configured (in RFC 3509 that is IBM's definition): its far end
-    /// may wait for our B-bit.
+    /// Deviates: by RFC 2328, a router in two areas is an area border router even without a backbone interface, and it is a black hole for
+    /// routers that use it as one. As in most implementations, it is one here only if the backbone is among its areas, and it uses the
+    /// Summary-LSAs of all areas while it has no neighbour in the backbone (RFC 3509 §2.1, §2.2). A virtual link counts from the time when
+    /// it is configured (IBM's definition in RFC 3509), because its far end may wait for our B-bit.
     pub(crate) fn border(&self) -> Border {
         let up = self.interfaces.values().filter(|interface| interface.link().is_some());
         let mut areas: BTreeSet<_> = up.map(|interface| interface.config.area).collect();
@@ -28,7 +29,7 @@ impl Engine {
         }
     }
 
-    /// Whether any of this router's areas lets in LSAs of AS scope.
+    /// Whether any of this router's areas accepts LSAs of AS scope.
     pub(crate) fn takes_as_scope(&self) -> bool {
         let kind = |area| self.config.area_kind(area).external_routing();
         self.areas().into_iter().any(|area| kind(area).lets_in(LsaType::AS_EXTERNAL))

@@ -1,4 +1,4 @@
-//! What our AS-external- and Type-7 LSAs say (RFC 2328 §12.4.4, RFC 3101 §2.4).
+//! The contents of our AS-external-LSAs and Type-7 LSAs (RFC 2328 §12.4.4, RFC 3101 §2.4).
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use crate::state::engine::Engine;
 use crate::wire::{ExternalLsa, LsaBody, Options};
 
 impl Engine {
-    /// What our Type-7 LSAs of an area have in common; `None` if it is no NSSA.
+    /// What our Type-7 LSAs of an area have in common; `None` if it is not an NSSA.
     pub(crate) fn type_7_terms(&self, area: AreaId) -> Option<Type7Terms> {
         let AreaKind::Nssa(nssa) = self.config.area_kind(area) else { return None };
         let default = match nssa {
@@ -23,8 +23,8 @@ impl Engine {
         Some(Type7Terms { options, propagates, inside: self.forwarding_address(area), default })
     }
 
-    /// An address of this router in an NSSA: "one of the router's active OSPF interface addresses", one of the router's own by preference,
-    /// which is there whatever interfaces do (RFC 3101 §2.3).
+    /// An address of this router in an NSSA: "one of the router's active OSPF interface addresses", preferably a loopback address, which
+    /// exists whatever the state of the interfaces (RFC 3101 §2.3).
     fn forwarding_address(&self, area: AreaId) -> Option<Ipv4Addr> {
         let loopback = self.config.loopbacks.get(&area).and_then(|addresses| addresses.first().copied());
         let links = self.interfaces.values().filter(|interface| interface.config.area == area);
@@ -36,7 +36,7 @@ impl Engine {
     }
 }
 
-/// The contents of an AS-external- or Type-7 LSA.
+/// The contents of an AS-external-LSA or a Type-7 LSA.
 pub(crate) fn body(prefix: Prefix, external: &External) -> LsaBody {
     LsaBody::External(ExternalLsa {
         network_mask: prefix.netmask(),
@@ -50,16 +50,16 @@ pub(crate) fn body(prefix: Prefix, external: &External) -> LsaBody {
 #[derive(Debug)]
 pub(crate) struct Type7Terms {
     options: Options,
-    /// RFC 3101 §2.4: "the P-bit must be clear" if a destination leaves as an AS-external-LSA of ours, too.
+    /// RFC 3101 §2.4: "the P-bit must be clear" if we also originate an AS-external-LSA for the destination.
     propagates: bool,
-    /// Where to forward to what has no forwarding address of its own.
+    /// The forwarding address for destinations that have none of their own.
     inside: Option<Ipv4Addr>,
-    /// RFC 3101 §2.7: the default route of a border router, which is not for others to translate.
+    /// RFC 3101 §2.7: the metric of the default route of a border router, which must not be translated.
     default: Option<ExternalMetric>,
 }
 
 impl Type7Terms {
-    /// What is to be said of a destination that is configured so, or is not.
+    /// The Type-7 LSA for a destination; `configured` is its configuration, if there is one.
     pub(crate) fn wish(&self, prefix: Prefix, configured: Option<&External>) -> Option<(Options, LsaBody)> {
         if let Some(external) = configured {
             let forwarding = external.forwarding.or(self.inside.filter(|_| self.propagates));

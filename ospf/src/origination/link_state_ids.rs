@@ -1,4 +1,4 @@
-//! Link State IDs for LSAs that describe networks (RFC 2328 appendix E): two networks may have one number and differ in their masks.
+//! Link State IDs of LSAs that describe networks (RFC 2328 appendix E). Two networks may have the same network number and different masks.
 
 use crate::ids::{Domain, LinkStateId, LsaKey, LsaPlace, LsaType, Prefix};
 use crate::state::engine::Engine;
@@ -6,8 +6,8 @@ use crate::state::originations::Originations;
 use crate::wire::{LsaBody, Options};
 
 impl Engine {
-    /// Has an LSA of some type and domain describe a network. Gives whether one could be had: for the network, and for one that had to
-    /// make room for it.
+    /// Originates an LSA of this type and domain for a network. Returns whether a Link State ID was found for the network, and for another
+    /// network that had to give up its ID.
     pub(crate) fn want_network(
         &mut self,
         domain: Domain,
@@ -24,7 +24,7 @@ impl Engine {
         let mut placed = vec![(prefix, true)];
         if let Some((prefix, options, body)) = displaced {
             let other = link_state_id(&self.originations, domain, kind, prefix);
-            debug_assert_ne!(other, Some(id), "only a host route takes what another has");
+            debug_assert_ne!(other, Some(id), "only a host route takes the ID of another network");
             placed.push((prefix, other.is_some()));
             if let Some(other) = other {
                 self.originations.want(place(other), options, body);
@@ -33,18 +33,18 @@ impl Engine {
         placed
     }
 
-    /// Has the LSA of a network withdrawn.
+    /// Withdraws the LSA of a network.
     pub(crate) fn withdraw_network(&mut self, domain: Domain, kind: LsaType, id: LinkStateId) {
         let key = LsaKey { kind, id, advertising_router: self.config.router_id };
         self.originations.withdraw(LsaPlace { domain, key });
     }
 }
 
-/// The Link State ID for a network: an address of it (appendix E) that no other network has.
+/// Chooses the Link State ID for a network: an address of it (appendix E) that is not the ID of another network.
 ///
-/// A /32 has no other address than its number, and takes it from whoever has it. Others keep what they have; new ones have their number or,
-/// where that is taken, their highest address, or the next that is free. A prefix all of whose addresses stand for prefixes within it has
-/// no LSA: those say as much.
+/// A /32 has only one address, and takes it from another network if necessary. Other networks keep the ID that they have. A new one gets
+/// its network number or, if that is taken, its highest address, or the next free address. If all addresses of a prefix are taken by
+/// prefixes within it, it has no LSA: those prefixes describe the same destinations.
 fn link_state_id(wanted: &Originations, domain: Domain, kind: LsaType, prefix: Prefix) -> Option<LinkStateId> {
     let first = LinkStateId::from(prefix.network());
     if prefix.len() == 32 {
@@ -57,7 +57,7 @@ fn link_state_id(wanted: &Originations, domain: Domain, kind: LsaType, prefix: P
     }
     let is_free = |&id: &LinkStateId| wanted.networks(domain, kind, [id, id]).next().is_none();
     [first, last].into_iter().find(is_free).or_else(|| {
-        // The first number that is missing in those that are taken.
+        // The lowest address that is not taken.
         let taken = within().zip(first.0..).take_while(|((_, id), number)| id.0 == *number).count();
         let next = u64::from(first.0) + taken as u64;
         u32::try_from(next).ok().filter(|&id| id <= last.0).map(LinkStateId)
@@ -80,7 +80,7 @@ mod tests {
         route_tag: 0,
     };
 
-    /// Link State IDs of networks that come after others have theirs: host routes first, then all in their order.
+    /// The Link State IDs that networks get when others have theirs already. Host routes are added first, then the networks in order.
     fn assigned_after(present: &[(&str, &str)], prefixes: &[&str]) -> Vec<String> {
         let mut engine = Engine::new(Config::new(RouterId(1)), 0, Instant::ZERO);
         let (domain, kind) = (Domain::As, LsaType::AS_EXTERNAL);

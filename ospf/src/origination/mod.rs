@@ -1,4 +1,4 @@
-//! LSAs of this router's own (§12.4): which there are, what is in them, and when the next instance comes.
+//! Origination of this router's own LSAs (§12.4): which LSAs, with which contents, and when.
 
 pub(crate) mod area;
 pub(crate) mod external_lsa;

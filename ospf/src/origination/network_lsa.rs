@@ -1,4 +1,4 @@
-//! What our Network-LSAs say (RFC 2328 §12.4.2): one for each network whose designated router we are.
+//! The contents of our Network-LSAs (RFC 2328 §12.4.2), one for each network whose designated router is this router.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -10,11 +10,12 @@ use crate::state::engine::Engine;
 use crate::state::interface::{Interface, Link};
 use crate::wire::{LSA_HEADER_LEN, LsaBody, NetworkLsa};
 
-/// The most routers that a Network-LSA lists: it goes in one Link State Update, whose length is a 16-bit number, like that of the IP packet.
+/// The maximum number of routers in a Network-LSA. It must fit in one Link State Update, whose length is a 16-bit number, like that of the
+/// IP packet.
 const MAX_ROUTERS: usize = (65_535 - 20 - 24 - 4 - LSA_HEADER_LEN - 4) / 4;
 
 impl Engine {
-    /// Has a Network-LSA originated for each network of an area whose designated router we are, and the rest withdrawn.
+    /// Originates a Network-LSA for each network of an area whose designated router is this router, and withdraws the others.
     pub(crate) fn want_networks(&mut self, area: AreaId) {
         let domain = Domain::Area(area);
         let options = self.config.area_options(area);
@@ -31,15 +32,15 @@ impl Engine {
         }
     }
 
-    /// Whether a Network-LSA is about a network that we are on by one of our addresses (§13.4): whoever originated it, we are meant. It is
-    /// from an earlier life of this router under another router id.
+    /// Whether a Network-LSA has one of our addresses as its Link State ID (§13.4). It is self-originated, whatever its Advertising Router:
+    /// it is from a previous incarnation of this router with another Router ID.
     pub(crate) fn is_network_of_ours(&self, key: LsaKey) -> bool {
         let own = |address| self.interfaces.values().filter_map(Interface::link).any(|link| link.address() == address);
         key.kind == LsaType::NETWORK && own(Ipv4Addr::from(key.id))
     }
 
-    /// An address is ours from now on. A Network-LSA about its network may have come before that, when it was taken for another router's:
-    /// it does not come again, so what §13.4 does at reception is done now.
+    /// Reviews Network-LSAs when an interface gets an address. One with this Link State ID may have been received earlier, when it seemed
+    /// to be another router's. It is not received again, so the check of §13.4 at reception is made now.
     pub(crate) fn review_networks_of(&mut self, address: Ipv4Addr) {
         for (domain, lsdb) in self.databases.iter() {
             for entry in lsdb.of_id(LsaType::NETWORK, LinkStateId::from(address)) {
@@ -49,7 +50,7 @@ impl Engine {
     }
 }
 
-/// Link State ID and contents of the Network-LSA of an interface's network, if there is one of ours.
+/// The Link State ID and the contents of the Network-LSA of an interface's network, if we originate one.
 fn network_lsa(interface: &Interface, router_id: RouterId) -> Option<(LinkStateId, NetworkLsa)> {
     let &Link { addressing: Addressing::Numbered { address, subnet }, .. } = interface.active_link()? else {
         return None;
@@ -58,7 +59,7 @@ fn network_lsa(interface: &Interface, router_id: RouterId) -> Option<(LinkStateI
         return None;
     }
     let mut attached: Vec<_> = interface.adjacent().map(|neighbor| neighbor.router_id).collect();
-    // "If there are no fully adjacent neighbors", the network is a stub of ours only.
+    // "If there are no fully adjacent neighbors", the network is a stub network.
     if attached.is_empty() {
         return None;
     }
@@ -67,7 +68,7 @@ fn network_lsa(interface: &Interface, router_id: RouterId) -> Option<(LinkStateI
     attached.sort_unstable();
     attached.dedup();
     attached.truncate(MAX_ROUTERS);
-    // RFC 6860 §2.2.1: a mask of all ones hides a network on which there are routers only.
+    // RFC 6860 §2.2.1: a mask of all ones hides a network with routers only.
     let network_mask = if interface.config.hides_network() { Ipv4Addr::BROADCAST } else { subnet.netmask() };
     Some((LinkStateId::from(address), NetworkLsa { network_mask, attached_routers: attached }))
 }

@@ -1,4 +1,4 @@
-//! NSSA border routers (RFC 3101 §3): who translates an area's Type-7 LSAs, and what becomes of them.
+//! NSSA border routers (RFC 3101 §3): which router translates the Type-7 LSAs of an area, and into which AS-external-LSAs.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -13,11 +13,11 @@ use crate::state::translator::{Next, Translations, Translator};
 use crate::wire::{LS_INFINITY, LsaBody};
 
 impl Engine {
-    /// Notes which destinations outside this router originates for others within them: what it translates as one, and what the configuration
-    /// says. The routes to these may be others.
+    /// Records the external destinations that this router originates as aggregates of others: translated ranges, and configured aggregates.
+    /// Schedules the calculation of their routes where they have changed.
     pub(crate) fn note_aggregates(&mut self, ranges: &BTreeMap<Prefix, External>) {
         let configured = self.config.externals.iter().filter(|(prefix, _)| self.config.aggregates.contains(prefix));
-        // What the configuration brings in itself is not one of ranges (see `wish`).
+        // A destination that is configured on this router is not a translated range (see `wish`).
         let ranges = ranges.iter().filter(|(prefix, _)| !self.config.externals.contains_key(prefix));
         let aggregates: BTreeMap<_, _> =
             configured.chain(ranges).map(|(&prefix, &external)| (prefix, external)).collect();
@@ -40,7 +40,7 @@ impl Engine {
         }
     }
 
-    /// RFC 3101 §3.1, for each NSSA.
+    /// Elects the translator of each NSSA (RFC 3101 §3.1).
     pub(crate) fn elect_translators(&mut self) {
         let areas = self.areas();
         let is_border = self.border() != Border::Inside;
@@ -74,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// TranslatorStabilityInterval is over: "the router ... ceases translating" and its AS-external-LSAs are flushed.
+    /// Handles the end of TranslatorStabilityInterval: "the router ... ceases translating", and its AS-external-LSAs are flushed.
     pub(crate) fn translator_stability_timer(&mut self, area: AreaId) {
         self.stop_translating(area);
         self.want_externals();
@@ -85,7 +85,8 @@ impl Engine {
         self.timers.cancel(TimerKey::TranslatorStability(area));
     }
 
-    /// Goes on to determine what this router originates as a translator (RFC 3101 §3.2), by up to so many Type-7 LSAs; gives how many LSAs it looked at.
+    /// Continues to determine what this router originates as a translator (RFC 3101 §3.2), by up to `most` Type-7 LSAs. Returns how many
+    /// LSAs it examined.
     pub(crate) fn translate(&self, translations: &mut Translations, most: usize) -> usize {
         if self.translators.is_empty() || !self.takes_as_scope() {
             translations.next = Next::Nothing;
@@ -113,7 +114,7 @@ impl Engine {
         let Some(nssa) = self.nssa(area).filter(|_| self.translators.contains_key(&area)) else { return };
         let around = nssa.ranges.iter().filter(|(range, _)| range.covers(prefix));
         let Some((&range, config)) = around.max_by_key(|(range, _)| range.len()) else {
-            // "a functionally equivalent Type-5 LSA" of a router with a higher id will do for all.
+            // "a functionally equivalent Type-5 LSA" of a router with a higher Router ID is enough.
             if !self.is_translated_by_others(prefix, found, &mut translations.looked_at) {
                 let Translatable { metric, forwarding, tag, .. } = *found;
                 let external = External { metric, forwarding: Some(forwarding), tag };
@@ -124,14 +125,15 @@ impl Engine {
         if config.advertise == Advertise::No {
             return;
         }
-        // The cost of the range is that of its farthest network: as the forwarding address is 0.0.0.0, the way from here on is in it.
+        // The cost of the range is that of its most distant network. It includes the path from this router on, because the forwarding
+        // address is 0.0.0.0.
         let metric = match found.metric {
             ExternalMetric::Type1(_) => ExternalMetric::Type1(found.cost.min(LS_INFINITY - 1)),
             ExternalMetric::Type2(metric) => ExternalMetric::Type2((metric + 1).min(LS_INFINITY - 1)),
         };
         let aggregate =
             translations.ranges.entry(range).or_insert(External { metric, forwarding: None, tag: config.tag });
-        // "the highest path type", and within it the highest cost.
+        // "the highest path type", and among those the highest cost.
         aggregate.metric = aggregate.metric.max(metric);
     }
 
@@ -143,7 +145,7 @@ impl Engine {
             let LsaBody::External(lsa) = entry.body() else { return false };
             !entry.is_max_age(self.now)
                 && (lsa.metric, lsa.forwarding_address) == (found.metric, found.forwarding)
-                // One that is left from when it could be flooded here is no news of what its originator does now.
+                // The LSA of a router that is not reachable as an AS boundary router may be obsolete.
                 && self
                     .calculation
                     .latest

@@ -1,6 +1,6 @@
-//! Opaque LSAs (RFC 5250): originated for the driver, and handed to it as they come. The engine does not look into them.
+//! Opaque LSAs (RFC 5250): originated for the driver, and reported to it when received. The engine does not interpret their contents.
 //!
-//! They are flooded as any other LSA, to neighbours that are opaque-capable; see [`crate::flooding::flood`].
+//! They are flooded like all other LSAs, but only to opaque-capable neighbours; see [`crate::flooding::flood`].
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use crate::route::{Reached, reached};
 use crate::state::engine::Engine;
 use crate::wire::{GraceLsa, LsaBody, Options};
 
-/// How many opaque LSAs this router originates at the most.
+/// The maximum number of opaque LSAs that this router originates.
 pub const MAX_OPAQUE_LSAS: usize = 256;
 
-/// How many octets the body of one may have: a quarter of what an IP packet holds.
+/// The maximum length of an opaque LSA's body, in octets: a quarter of an IP packet.
 pub const MAX_OPAQUE_OCTETS: usize = 16 * 1024;
 
-/// Opaque ids have 24 bits.
+/// The largest Opaque ID, which has 24 bits.
 const MAX_OPAQUE_ID: u32 = 0x00ff_ffff;
 
 impl Engine {
-    /// The driver has an opaque LSA originated, changed or (`None`) withdrawn.
+    /// Originates or changes an opaque LSA of the driver, or (with `None`) withdraws it.
     pub(crate) fn set_opaque(&mut self, scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes>) {
-        // RFC 5250 §A.2: the Link State ID is Opaque Type and Opaque ID.
+        // RFC 5250 §A.2: the Link State ID consists of Opaque Type and Opaque ID.
         let id = LinkStateId(u32::from(opaque_type) << 24 | opaque_id & MAX_OPAQUE_ID);
         let key = (scope, id);
         let lsa = LsaKey { kind: scope.kind(), id, advertising_router: self.config.router_id };
@@ -63,12 +63,13 @@ impl Engine {
         }
     }
 
-    /// RFC 5250 §6: who originates opaque LSAs of AS scope says that it is an AS boundary router, so that other areas know the way to it.
+    /// RFC 5250 §6: a router that originates opaque LSAs of AS scope advertises itself as an AS boundary router, so that other areas have a
+    /// path to it.
     pub(crate) fn originates_opaque_as_scope(&self) -> bool {
         self.opaques.own.keys().any(|(scope, _)| *scope == OpaqueScope::As)
     }
 
-    /// Has those of our opaque LSAs originated for which there is a place at present, and no others.
+    /// Originates those of our opaque LSAs whose interface or area exists at present, and withdraws the others.
     pub(crate) fn want_opaques(&mut self) {
         let mut gone = std::mem::take(&mut self.opaques.wanted);
         let areas = self.areas();
@@ -96,9 +97,9 @@ impl Engine {
         }
     }
 
-    /// Once for each input: tells the driver what has changed among the opaque LSAs of others that it watches.
+    /// Reports, once for each input, changes of watched opaque LSAs of other routers to the driver.
     ///
-    /// RFC 5250 §5: one whose originator cannot be reached is not to be used; it is told of as if it were withdrawn.
+    /// RFC 5250 §5: an opaque LSA whose originator is unreachable must not be used; it is reported as withdrawn.
     pub(crate) fn announce_opaques(&mut self) {
         if !std::mem::take(&mut self.opaques.changed) {
             return;
@@ -117,19 +118,19 @@ impl Engine {
         self.opaques.announced = now;
     }
 
-    /// Opaque LSAs of others may have changed, or be watched or not.
+    /// Notes that opaque LSAs of other routers, or the set of watched types, may have changed.
     pub(crate) fn opaques_changed(&mut self) {
         self.opaques.changed = true;
     }
 
-    /// Routers may be reached, or not, that were not before.
+    /// Notes that routers may have become reachable or unreachable.
     pub(crate) fn reachability_changed(&mut self) {
         self.opaques.reached = None;
         self.opaques.changed = true;
         self.update_reachability();
     }
 
-    /// The opaque LSAs of others that are watched and may be used.
+    /// The watched opaque LSAs of other routers that may be used.
     fn usable_opaques(&mut self) -> BTreeMap<LsaPlace, Bytes> {
         let mut usable = BTreeMap::new();
         if self.config.watched_opaque.is_empty() {
@@ -170,7 +171,7 @@ impl Engine {
                 neighbors.any(|neighbor| neighbor.router_id == router && neighbor.state >= NeighborState::TwoWay)
             }),
             Domain::Area(area) => reached.inside.contains(&(area, router)),
-            // RFC 5250 §6: within one of our areas, or as an AS boundary router of another.
+            // RFC 5250 §6: the originator is in one of our areas, or is an AS boundary router of another area.
             Domain::As => {
                 reached.beyond.contains(&router) || reached.inside.iter().any(|&(_, inside)| inside == router)
             }
@@ -178,7 +179,7 @@ impl Engine {
     }
 }
 
-/// RFC 5250 §A.2: the information is padded to a multiple of 32 bits.
+/// Pads a body to a multiple of 32 bits (RFC 5250 §A.2).
 fn padded(body: Bytes) -> Bytes {
     let missing = body.len().next_multiple_of(4) - body.len();
     if missing == 0 {

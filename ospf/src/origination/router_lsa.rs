@@ -1,4 +1,4 @@
-//! What our Router-LSA says of an area (RFC 2328 §12.4.1).
+//! The contents of our Router-LSA of an area (RFC 2328 §12.4.1).
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -15,11 +15,11 @@ use crate::wire::{
     LINK_STATE_UPDATE_FIXED_LEN, LSA_HEADER_LEN, PACKET_HEADER_LEN, RouterFlags, RouterLink, RouterLinkKind, RouterLsa,
 };
 
-/// Octets that are kept free for the trailer of an authenticated packet: the longest digest, and room for what may follow it.
+/// Octets reserved for the trailer of an authenticated packet: the longest digest, and room for extensions.
 const TRAILER_ROOM: usize = 128;
 
-/// The most links that a Router-LSA has: it goes in one Link State Update, whose length is a 16-bit number, like that of the IP packet,
-/// which has the trailer of authentication in it, too.
+/// The maximum number of links in a Router-LSA. It must fit in one Link State Update, whose length is a 16-bit number, like that of the IP
+/// packet, which also contains the authentication trailer.
 pub const MAX_ROUTER_LINKS: usize = (65_535
     - IP_HEADER_LEN
     - PACKET_HEADER_LEN
@@ -34,19 +34,19 @@ const ROUTER_LSA_FIXED_LEN: usize = 4;
 const ROUTER_LINK_LEN: usize = 12;
 
 impl Engine {
-    /// Where our Router-LSA of an area is.
+    /// The place of our Router-LSA of an area.
     pub(crate) fn router_lsa_place(&self, area: AreaId) -> LsaPlace {
         let own = self.config.router_id;
         let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(own.0), advertising_router: own };
         LsaPlace { domain: Domain::Area(area), key }
     }
 
-    /// Its contents at present, as far as there is room.
+    /// The present contents of our Router-LSA, with at most [`MAX_ROUTER_LINKS`] links.
     pub(crate) fn limited_router_lsa(&mut self, area: AreaId) -> RouterLsa {
         let RouterLsa { flags, mut links } = self.router_lsa(area);
         self.note_links(area, links.len());
         if links.len() > MAX_ROUTER_LINKS {
-            // By its own addresses a router is reached, whatever else is left out: they are the last of the list.
+            // The router's own addresses, the last ones of the list, are kept: it must be reachable whatever else is left out.
             let own = self.config.loopbacks.get(&area).map_or(0, BTreeSet::len).min(MAX_ROUTER_LINKS);
             let own = links.split_off(links.len() - own);
             links.truncate(MAX_ROUTER_LINKS - own.len());
@@ -55,7 +55,7 @@ impl Engine {
         RouterLsa { flags, links }
     }
 
-    /// Its contents at present.
+    /// The present contents of our Router-LSA.
     fn router_lsa(&self, area: AreaId) -> RouterLsa {
         let flags = self.router_flags(area);
         let mut links = Vec::new();
@@ -66,7 +66,8 @@ impl Engine {
                 links.extend(interface.further_stubs(link));
             }
         }
-        // "If the router ... belongs to the area itself as a host": Link ID the address, Link Data all ones (§12.4.1.1 on loopbacks).
+        // "If the router ... belongs to the area itself as a host": the Link ID is the address, the Link Data all ones (§12.4.1.1 on
+        // loopbacks).
         for &address in self.config.loopbacks.get(&area).into_iter().flatten() {
             links.push(host(address));
         }
@@ -76,7 +77,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Its flags (§A.4.2).
+    /// The flags of our Router-LSA (§A.4.2).
     pub(crate) fn router_flags(&self, area: AreaId) -> RouterFlags {
         let is_border = self.border() != Border::Inside;
         let kind = self.config.area_kind(area);
@@ -107,10 +108,10 @@ impl Engine {
     }
 }
 
-/// Link Data of a link to a neighbour (§12.4.1.1): the interface's address or, unnumbered, its MIB-II ifIndex.
+/// The Link Data of a link to a neighbour (§12.4.1.1): the interface's address or, if it is unnumbered, its MIB-II ifIndex.
 pub(crate) fn link_data(interface: &Interface, link: &Link) -> Ipv4Addr {
     match link.addressing {
-        // §12.4.1.3: "the interface's IP address", though it is one of another area.
+        // §12.4.1.3: "the interface's IP address", although it is an address of another area.
         Addressing::Unnumbered(address) if interface.is_virtual() => address,
         Addressing::Unnumbered(_) => Ipv4Addr::from(link.index),
         Addressing::Numbered { address, .. } => address,
@@ -121,7 +122,7 @@ impl Interface {
     fn add_links(&self, link: &Link, links: &mut Vec<RouterLink>) {
         match (self.config.network, self.state) {
             (_, InterfaceState::Passive) => links.extend(self.stub(link)),
-            // §12.4.1.1: a type 1 link if there is an adjacency, and the subnet, whatever becomes of the neighbour (option 2).
+            // §12.4.1.1: a type 1 link if there is an adjacency, and the subnet, whatever the state of the neighbour (option 2).
             (NetworkType::PointToPoint, _) => {
                 links.extend(self.to_routers(link, RouterLinkKind::PointToPoint));
                 links.extend(self.stub(link));
@@ -134,7 +135,7 @@ impl Interface {
             (NetworkType::VirtualLink { .. }, _) => links.extend(self.to_routers(link, RouterLinkKind::Virtual)),
             // §12.4.1.4: "a Type 3 link (stub network)" to the interface's own address, and a type 1 link to each adjacent neighbour.
             (NetworkType::PointToMultipoint, _) => {
-                // RFC 6860 §2: nobody but routers has an address there.
+                // RFC 6860 §2: only routers have addresses there.
                 if !self.config.hides_network() {
                     links.push(host(link.address()));
                 }
@@ -143,7 +144,7 @@ impl Interface {
         }
     }
 
-    /// "If the neighboring router is fully adjacent": a link to it.
+    /// Links to the adjacent neighbours: "If the neighboring router is fully adjacent".
     fn to_routers(&self, link: &Link, kind: RouterLinkKind) -> impl Iterator<Item = RouterLink> {
         self.adjacent().map(move |neighbor| RouterLink {
             kind,
@@ -153,13 +154,15 @@ impl Interface {
         })
     }
 
-    /// A link to a transit network: to its designated router, if we are fully adjacent to it, or are it and have a full neighbour.
+    /// The link to a transit network, if there is one: we are fully adjacent to its designated router, or are the designated router and
+    /// have a fully adjacent neighbour.
     fn transit(&self, link: &Link) -> Option<RouterLink> {
         let router = self.transit_network(link)?;
         Some(RouterLink { kind: RouterLinkKind::Transit, id: router, data: link_data(self, link), metric: self.cost() })
     }
 
-    /// The designated router of the transit network that the interface is on; `None` if it is a stub network at present (§12.4.1.2).
+    /// The designated router's address, if the interface is on a transit network; `None` if its network is a stub network at present
+    /// (§12.4.1.2).
     pub(crate) fn transit_network(&self, link: &Link) -> Option<Ipv4Addr> {
         let router = self.designated.router?;
         let mut full = self.adjacent();
@@ -175,9 +178,9 @@ impl Interface {
         is_transit.then_some(router)
     }
 
-    /// A numbered interface's subnet.
+    /// The stub link for the subnet of a numbered interface.
     ///
-    /// RFC 6860 §2.1: none for a network on which there are routers only, if that is to be hidden.
+    /// RFC 6860 §2.1: no link for a network with routers only, if it is to be hidden.
     fn stub(&self, link: &Link) -> Option<RouterLink> {
         if self.config.hides_network() {
             return None;
@@ -192,7 +195,7 @@ impl Interface {
 }
 
 impl Interface {
-    /// Links to the further networks of an interface. RFC 6860 does not hide them: hosts may be there.
+    /// Stub links for the further networks of an interface. RFC 6860 does not hide them, because there may be hosts.
     fn further_stubs(&self, link: &Link) -> impl Iterator<Item = RouterLink> {
         let networks: BTreeSet<Prefix> = self.config.further_addresses.values().copied().collect();
         let of_link = match link.addressing {
@@ -209,7 +212,7 @@ impl Interface {
     }
 }
 
-/// A host of the router's own: Link ID the address, Link Data all ones, at cost 0.
+/// The stub link for an address of this router: the Link ID is the address, the Link Data all ones, the cost 0.
 fn host(address: Ipv4Addr) -> RouterLink {
     RouterLink { kind: RouterLinkKind::Stub, id: address, data: Ipv4Addr::BROADCAST, metric: 0 }
 }

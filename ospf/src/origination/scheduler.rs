@@ -1,7 +1,8 @@
-//! Origination (RFC 2328 §12.4): what this router wants to say is held against what the database says in its name, and put right.
+//! Origination (RFC 2328 §12.4): compares the LSAs that this router should originate with those in the database, and corrects the
+//! difference.
 //!
-//! One rule serves first origination, change, refresh, withdrawal, the wrap of sequence numbers (§12.1.6) and instances of ours that
-//! come back from the network (§13.4). What an LSA contains is not decided here.
+//! The same rule serves first origination, changes, refresh, withdrawal, the wrap of sequence numbers (§12.1.6), and LSAs of ours that are
+//! received from other routers (§13.4). The contents of LSAs are determined elsewhere.
 
 use crate::config::Deviation;
 use crate::event::Event;
@@ -17,14 +18,14 @@ use crate::time::Instant;
 use crate::wire::{LS_REFRESH_TIME, Lsa, LsaBody, MIN_LS_INTERVAL};
 
 impl Engine {
-    /// Something that an area's Router-LSA tells of has changed (§12.4, events 3 to 8).
+    /// Notes that the contents of an area's Router-LSA may have changed (§12.4, events 3 to 8).
     pub(crate) fn router_lsa_changed(&mut self, area: AreaId) {
         self.originations.changed_areas.insert(area);
-        // The way out of this router may have changed though the LSA has not.
+        // The next hops of routes may have changed even if the LSA has not.
         self.schedule_calculation();
     }
 
-    /// An interface came up: if its area's first Router-LSA is still held back, it is so a little longer.
+    /// Delays the first Router-LSA of an area a little longer, if it is still delayed when an interface comes up.
     pub(crate) fn hold_first_router_lsa(&mut self, area: AreaId) {
         let now = self.now;
         if let Some(hold) = self.originations.first_holds.get_mut(&area) {
@@ -33,7 +34,7 @@ impl Engine {
         }
     }
 
-    /// Whatever is not said as it is wanted is said anew, or taken back, as long as there is something left of the slice.
+    /// Originates, reoriginates or flushes the LSAs that have changed, as long as there are units left.
     pub(crate) fn originate(&mut self) {
         if self.work.left(Unit::Origination) == 0 {
             return;
@@ -58,14 +59,15 @@ impl Engine {
         }
     }
 
-    /// Has one LSA say what it is to say, before all others.
+    /// Originates one LSA before all others.
     pub(crate) fn originate_now(&mut self, place: LsaPlace) {
         if self.originations.touched.remove(&place) {
             self.reoriginate_or_flush(place);
         }
     }
 
-    /// What changes in one area may make this router a border router, or none, for all (§12.4, event 8).
+    /// Notes which Router-LSAs have new flags: a change in one area may make this router a border router, or end that, for all areas
+    /// (§12.4, event 8).
     fn note_changed_flags(&mut self) {
         if self.originations.changed_areas.is_empty() {
             return;
@@ -90,13 +92,13 @@ impl Engine {
             }
             self.originations.outbid.remove(&place);
             if theirs.is_some_and(|theirs| self.flush_unknown(place, theirs)) {
-                // It is looked at again, as what is stored.
+                // The flushed LSA is examined again when it is stored.
                 return;
             }
             match stored {
                 // §13.4: "it may be the case the router no longer wishes to originate the received LSA", and §14.1.
                 Some(stored) if !stored.is_max_age() => {
-                    // Until then it stays as it is, and may be wanted again.
+                    // Until then it stays unchanged, and may be wanted again.
                     if is_closed || self.may_originate(place) {
                         self.timers.cancel(TimerKey::Refresh(place));
                         self.flush(place);
@@ -114,7 +116,7 @@ impl Engine {
         if self.is_originated(place) {
             self.timers.cancel(TimerKey::Origination(place));
             if self.timers.deadline(TimerKey::Refresh(place)).is_none() {
-                // It was withdrawn, and has come back from a neighbour that had not heard of that.
+                // It was withdrawn, and has come back from a neighbour that did not know that yet.
                 self.refresh_later(place);
             }
             return;
@@ -124,18 +126,18 @@ impl Engine {
         }
         let outbid = self.originations.outbid.get(&place).and_then(|theirs| theirs.next());
         let sequence = match stored {
-            // After the last number comes the first (§12.1.6).
+            // After the last sequence number, the first one follows (§12.1.6).
             None => {
-                let said = self.originations.history.get(&place).map(|last| last.sequence);
-                let last = said.max(self.departed.sequence(place, now));
+                let advertised = self.originations.history.get(&place).map(|last| last.sequence);
+                let last = advertised.max(self.departed.sequence(place, now));
                 let last = last.filter(|_| self.config.conduct.has(Deviation::Departed));
                 last.and_then(SequenceNumber::next).unwrap_or(SequenceNumber::INITIAL)
             }
             // §13.4: "advance the LSA's LS sequence number one past the received LS sequence number".
             Some(stored) => match stored.sequence.next() {
                 Some(next) => next,
-                // §12.1.6: flushed first; when it is gone this is looked at again. It is the stored instance that goes, so that it does
-                // not matter whose it is.
+                // §12.1.6: it is flushed first, and examined again when it has been removed. The stored instance is flushed, so it does not
+                // matter which router originated it.
                 None => {
                     if let Some(last) = self.originations.history.get_mut(&place) {
                         last.sequence = SequenceNumber::MAX;
@@ -148,7 +150,7 @@ impl Engine {
         self.originate_instance(place, outbid.map_or(sequence, |outbid| outbid.max(sequence)));
     }
 
-    /// Whether the database says what is wanted, in an instance that we made and that is not due to be made anew.
+    /// Whether the database has the wanted LSA in an instance that we originated and that is not due for refresh.
     pub(crate) fn is_originated(&self, place: LsaPlace) -> bool {
         let Some(wanted) = self.originations.wanted.get(&place) else { return false };
         self.databases.lookup(place).is_some_and(|entry| {
@@ -168,7 +170,7 @@ impl Engine {
         let lsa = match Lsa::new(place.key, wanted.options, sequence, &wanted.body) {
             Ok(lsa) => lsa,
             Err(error) => {
-                debug_assert!(false, "{}: {error}: bodies are bounded where they are made", place.key);
+                debug_assert!(false, "{}: {error}: bodies are bounded where they are built", place.key);
                 self.originations.withdraw(place);
                 self.event(Event::LsaNotOriginated { key: place.key, reason: error });
                 return;
@@ -198,7 +200,7 @@ impl Engine {
         self.flood(place, None);
     }
 
-    /// A new instance is due LSRefreshTime after the last was originated (§12.4, event 1).
+    /// Schedules the refresh, LSRefreshTime after the last origination (§12.4, event 1).
     fn refresh_later(&mut self, place: LsaPlace) {
         let Some(last) = self.originations.history.get(&place).map(|last| last.at) else { return };
         let early = self.random.below(REFRESH_JITTER);
@@ -206,7 +208,7 @@ impl Engine {
         self.timers.set(TimerKey::Refresh(place), due.max(self.now + MIN_LS_INTERVAL));
     }
 
-    /// Whether a new instance may leave now (§12.4, MinLSInterval); if not, the timer is set for when it may.
+    /// Whether a new instance may be originated now (§12.4, MinLSInterval). If not, sets the timer for it.
     fn may_originate(&mut self, place: LsaPlace) -> bool {
         let now = self.now;
         let earliest = match self.originations.history.get(&place) {
@@ -220,7 +222,7 @@ impl Engine {
         may
     }
 
-    /// Until when a first instance is held back; the present or the past if it is not.
+    /// The time until which a first instance is delayed; `now` or earlier if it is not.
     fn first_hold(&self, place: LsaPlace) -> Instant {
         let now = self.now;
         let (Domain::Area(area), LsaType::ROUTER) = (place.domain, place.key.kind) else { return now };
@@ -232,7 +234,7 @@ impl Engine {
         let mut any_full = false;
         let mut forming = false;
         for interface in self.interfaces.values().filter(|interface| interface.config.area == area) {
-            // A virtual link waits for the areas, not the areas for it.
+            // A virtual link waits for the areas; the areas do not wait for it.
             if interface.config.passive || interface.is_virtual() {
                 continue;
             }
@@ -242,7 +244,7 @@ impl Engine {
             forming |= interface.neighbors.values().any(|neighbor| neighbor.is_forming());
         }
         if all_full {
-            // There is nobody to wait for.
+            // No further adjacency is expected.
             return now;
         }
         match hold.limit {

@@ -1,6 +1,7 @@
-//! The stub router advertisement (RFC 6987): a router that is there for its own networks, and on nobody's way unless there is no other.
+//! Stub router advertisement (RFC 6987): a router that is reachable for its own networks, but carries transit traffic only if there is no
+//! other path.
 //!
-//! What is a link to another router is for [`crate::origination::router_lsa`] to say; when they cost MaxLinkMetric is said here.
+//! [`crate::origination::router_lsa`] creates the links; this file decides when they cost MaxLinkMetric.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
 use crate::wire::{RouterLink, RouterLinkKind};
 
-/// MaxLinkMetric (RFC 6987 §2). Links of this metric are still used where there is no other way (§3).
+/// MaxLinkMetric (RFC 6987 §2). Links of this metric are still used if there is no other path (§3).
 pub const MAX_LINK_METRIC: u16 = 0xffff;
 
 impl Engine {
@@ -19,12 +20,12 @@ impl Engine {
         self.stub_router.state
     }
 
-    /// How long it remains one, if it is one and that is limited.
+    /// How long it remains a stub router, if it is one for a limited time.
     pub fn stub_router_left(&self) -> Option<Duration> {
         self.timers.deadline(TimerKey::StubRouter).map(|end| end.saturating_since(self.now))
     }
 
-    /// The configuration is new, or the time after the start is over.
+    /// Updates the stub router state, after a configuration change or at the end of the period after the start.
     pub(crate) fn review_stub_router(&mut self) {
         let end = match self.config.stub_router {
             StubRouter::AtStart(limit) => {

@@ -1,4 +1,5 @@
-//! What our Summary-LSAs say (RFC 2328 §12.4.3), and what else follows from a calculation. Which routes they tell of is [`crate::route`]'s.
+//! The contents of our Summary-LSAs (RFC 2328 §12.4.3), and the other consequences of a calculation. [`crate::route`] selects the routes
+//! that they advertise.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -9,7 +10,7 @@ use crate::state::engine::Engine;
 use crate::wire::{LsaBody, Options, SummaryLsa};
 
 impl Engine {
-    /// Routes have been calculated: virtual links follow them (§15), and so does what this router says as a border router.
+    /// Updates, after a calculation, the virtual links (§15) and the LSAs that this router originates as a border router.
     pub(crate) fn after_calculation(&mut self) {
         self.review_virtual_links();
         self.want_summaries();
@@ -19,22 +20,22 @@ impl Engine {
         }
     }
 
-    /// The networks of which Summary-LSAs tell an area after the present routes (§12.4, event 5 to 7), with their metrics. Those that tell
-    /// of AS boundary routers are originated at once.
+    /// The networks that Summary-LSAs advertise into an area by the present routes (§12.4, events 5 to 7), with their metrics. The
+    /// Summary-LSAs for AS boundary routers are updated at once.
     pub(crate) fn summaries_of(&mut self, area: AreaId) -> BTreeMap<Prefix, u32> {
         let area_of: BTreeMap<InterfaceId, AreaId> =
             self.interfaces.iter().map(|(&id, interface)| (id, interface.config.area)).collect();
-        let told = match self.border() {
+        let advertised = match self.border() {
             Border::Inside => SummaryMetrics::default(),
             Border::WithoutBackbone | Border::WithBackbone => {
                 self.calculation.latest.summaries_into(area, &self.config, &area_of)
             }
         };
         // §12.4.3: "For Type 4 summary-LSAs, this field is not meaningful and must be zero."
-        let routers = told.boundary_routers.into_iter();
+        let routers = advertised.boundary_routers.into_iter();
         let routers = routers.map(|(router, metric)| (router, body(Ipv4Addr::UNSPECIFIED, metric))).collect();
         self.want_boundary_routers(area, self.config.area_options(area), routers);
-        told.networks
+        advertised.networks
     }
 
     fn want_boundary_routers(&mut self, area: AreaId, options: Options, routers: BTreeMap<RouterId, LsaBody>) {

@@ -1,11 +1,11 @@
-//! What this router wishes to say of networks, compared in slices with what it is about to say: Summary-, AS-external- and Type-7 LSAs
-//! (RFC 2328 §12.4.3, §12.4.4, RFC 3101 §2.4).
+//! Compares, in slices, the LSAs that this router should originate for networks with those that it does originate: Summary-LSAs,
+//! AS-external-LSAs and Type-7 LSAs (RFC 2328 §12.4.3, §12.4.4, RFC 3101 §2.4). A wish is the LSA that should be originated for a network.
 //!
-//! What always holds:
-//! - A comparison asks for each network what is wished at that moment: the latest configuration and the latest routes count.
-//! - Something that changes while a comparison is under way has it made once more after its end. So it ends whatever happens, and the
-//!   last one sees everything.
-//! - What is wished no more is withdrawn before anything is added, so that Link State IDs are free for others (appendix E).
+//! Invariants:
+//! - A comparison determines the wish for each network at that moment, from the latest configuration and the latest routes.
+//! - If something changes during a comparison, another comparison follows. So every comparison ends, and the last one takes all changes
+//!   into account.
+//! - LSAs without a wish are withdrawn before any LSA is added, so that their Link State IDs are free for others (appendix E).
 
 use crate::event::Event;
 use crate::ids::{Domain, LinkStateId, LsaType, Prefix};
@@ -17,17 +17,17 @@ use crate::state::work::Unit;
 use crate::wire::{LsaBody, Options};
 
 impl Engine {
-    /// Summary-LSAs may have to be others.
+    /// Schedules a comparison of Summary-LSAs.
     pub(crate) fn want_summaries(&mut self) {
         self.wishes.summaries = Due::Yes;
     }
 
-    /// AS-external- and Type-7 LSAs may have to be others.
+    /// Schedules a comparison of AS-external-LSAs and Type-7 LSAs.
     pub(crate) fn want_externals(&mut self) {
         self.wishes.externals = Due::Yes;
     }
 
-    /// Compares what is wished with what is wanted of [`crate::origination::scheduler`], as long as there are units left.
+    /// Compares wishes with the LSAs to be originated by [`crate::origination::scheduler`], as long as there are units left.
     pub(crate) fn compare_wishes(&mut self) {
         while self.work.left(Unit::Wish) > 0 {
             let Some(under_way) = self.wishes.under_way.take().or_else(|| self.begin_comparison()) else { return };
@@ -43,7 +43,7 @@ impl Engine {
             .then(|| UnderWay::Translations(Translations::default()))
     }
 
-    /// One step further; `None` at the end.
+    /// Advances a comparison by one step; `None` at its end.
     fn advance_comparison(&mut self, mut under_way: UnderWay) -> Option<UnderWay> {
         let next = match &mut under_way {
             UnderWay::Summaries { comparison: Some((source, comparison)), .. }
@@ -76,7 +76,7 @@ impl Engine {
                 return Some(UnderWay::Externals { sources, comparison: None });
             }
         };
-        // Beginning costs something, too: there are as many as there are areas.
+        // The beginning of a comparison costs a unit, too: there are as many as there are areas.
         self.work.spend(Unit::Wish, 1);
         let (UnderWay::Summaries { comparison, .. } | UnderWay::Externals { comparison, .. }) = &mut under_way else {
             return None;
@@ -100,7 +100,7 @@ impl Engine {
                 kind: LsaType::AS_EXTERNAL,
                 options: Options::E,
                 type_7: None,
-                // They are of no use if all of this router's areas are stubs (§3.6).
+                // They are useless if all of this router's areas are stub areas (§3.6).
                 open: self.takes_as_scope(),
             },
             Source::Type7(area) => {
@@ -116,7 +116,7 @@ impl Engine {
         }
     }
 
-    /// What is wished for a network.
+    /// The wish for a network.
     fn wish(&self, source: &Source, terms: &Terms, prefix: Prefix) -> Option<(Options, LsaBody)> {
         if !terms.open {
             return None;
@@ -127,7 +127,7 @@ impl Engine {
                 Some((terms.options, body))
             }
             Source::AsExternals(translated) => {
-                // What this router brings in itself is here, whoever else has it.
+                // A destination configured on this router takes precedence over a translated one.
                 let external = self.config.externals.get(&prefix).or_else(|| translated.get(&prefix))?;
                 Some((terms.options, crate::origination::external_lsa::body(prefix, external)))
             }
@@ -135,7 +135,7 @@ impl Engine {
         }
     }
 
-    /// The next network after one that something may be wished for.
+    /// The next network after `after` that may have a wish.
     fn next_wish(&self, source: &Source, terms: &Terms, after: Option<Prefix>) -> Option<Prefix> {
         use std::ops::Bound;
         let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
@@ -148,7 +148,7 @@ impl Engine {
                 [configured(), translated].into_iter().flatten().min()
             }
             Source::Type7(_) => {
-                // The default route of a border router need not be in the configuration.
+                // The default route of a border router need not be configured.
                 let default = after.is_none().then_some(Prefix::DEFAULT);
                 [configured(), default].into_iter().flatten().min()
             }
@@ -205,12 +205,12 @@ impl Engine {
         }
     }
 
-    /// Has the LSA of a network be what is wished, if one can be had.
+    /// Makes the LSA of a network agree with its wish, if there is a Link State ID for it.
     fn grant(&mut self, source: &Source, terms: &Terms, prefix: Prefix) {
         let Some((options, body)) = self.wish(source, terms, prefix) else { return };
         for (prefix, is_placed) in self.want_network(terms.domain, terms.kind, prefix, options, body) {
             let is_external = !matches!(source, Source::Summaries(..));
-            // A summary that has no Link State ID left is told of by its parts.
+            // A network without a Summary-LSA for want of a Link State ID is described by the LSAs of its parts.
             if is_external && self.originations.note_unplaced(terms.domain, prefix, !is_placed) {
                 self.event(Event::ExternalNotOriginated { prefix });
             }
@@ -218,12 +218,12 @@ impl Engine {
     }
 }
 
-/// What the wishes of a source have in common, determined once for each slice.
+/// What the wishes of a source have in common; determined once for each slice.
 pub(crate) struct Terms {
     pub(crate) domain: Domain,
     pub(crate) kind: LsaType,
     pub(crate) options: Options,
     pub(crate) type_7: Option<Type7Terms>,
-    /// Whether there is anything to say there at all.
+    /// Whether any LSAs may be originated there.
     pub(crate) open: bool,
 }

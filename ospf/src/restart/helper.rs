@@ -1,5 +1,5 @@
-//! Bearing with neighbours that restart (RFC 3623 §3): while one is helped, others are told of it as if it were fully adjacent, whatever
-//! its state. Restarts of our own are [`crate::restart::restarter`]'s.
+//! Helper for restarting neighbours (RFC 3623 §3): while a neighbour is helped, it is advertised as fully adjacent, whatever its state.
+//! Restarts of this router are in [`crate::restart::restarter`].
 
 use std::time::Duration;
 
@@ -17,25 +17,26 @@ use crate::state::restart::Helping;
 use crate::state::timers::TimerKey;
 use crate::wire::{GraceLsa, LsaBody, RestartReason};
 
-/// The longest grace period that is granted: beyond it the restarting router's own LSAs would run out (RFC 3623 §B.1, 1800 seconds).
+/// The longest grace period for which a neighbour is helped: after it, the restarting router's LSAs would reach MaxAge (RFC 3623 §B.1, 1800
+/// seconds).
 const LONGEST_GRACE_PERIOD: Duration = Duration::from_secs(1800);
 
 impl Neighbor {
-    /// Whether it is fully adjacent, or to be taken for it while it is helped (RFC 3623 §3).
+    /// Whether the neighbour is fully adjacent, or is treated as such while it is helped (RFC 3623 §3).
     pub(crate) fn is_adjacent(&self) -> bool {
         self.state == NeighborState::Full || self.helping.is_some()
     }
 }
 
 impl Interface {
-    /// The neighbours that are fully adjacent, or to be taken for it.
+    /// The neighbours that are fully adjacent, or are treated as such.
     pub(crate) fn adjacent(&self) -> impl Iterator<Item = &Neighbor> {
         self.neighbors.values().filter(|neighbor| neighbor.is_adjacent())
     }
 }
 
 impl Engine {
-    /// An LSA was put in the database, or reached MaxAge there: somebody may ask for help, or may be past it.
+    /// Starts or ends helping when an LSA is installed, or reaches MaxAge in the database.
     pub(crate) fn review_helping(&mut self, place: LsaPlace, change: Change) {
         if GraceLsa::is_key(place.key) && !self.is_self_originated(place) {
             self.review_grace(place);
@@ -43,15 +44,16 @@ impl Engine {
         // §3.2 (3): "a change in the contents of the link-state database".
         if change == Change::Contents && place.key.kind.describes_topology() && self.config.helper == Helper::Strict {
             for key in self.helped() {
-                let told = self.interfaces.get(&key.interface).is_some_and(|i| i.is_in(key.interface, place.domain));
-                if told {
+                let in_domain =
+                    self.interfaces.get(&key.interface).is_some_and(|i| i.is_in(key.interface, place.domain));
+                if in_domain {
                     self.end_helping(key, HelperExit::Changed);
                 }
             }
         }
     }
 
-    /// A neighbour's Grace-LSA has come, or is at MaxAge (§3.1, §3.2 (1)).
+    /// Handles a neighbour's Grace-LSA that was received or has reached MaxAge (§3.1, §3.2 (1)).
     fn review_grace(&mut self, place: LsaPlace) {
         let Domain::Link(id) = place.domain else { return };
         let Some(entry) = self.databases.lookup(place) else { return };
@@ -75,7 +77,7 @@ impl Engine {
             self.event(Event::HelperRefused { interface: id, router_id, reason: HelperRefusal::Malformed });
             return;
         };
-        // The LSA's age has been counted since its origination; one older than the period leaves nothing of it.
+        // The LSA's age is the time since its origination; if it exceeds the grace period, nothing of the period is left.
         let left = grace.period().saturating_sub(Duration::from_secs(header.seconds().into()));
         match self.may_help(key, &grace, left) {
             Ok(key) => self.help(key, left, grace.reason),
@@ -83,7 +85,8 @@ impl Engine {
         }
     }
 
-    /// Who a Grace-LSA is about: "on broadcast, NBMA and Point-to-MultiPoint segments" its address says so, elsewhere its originator.
+    /// Finds the neighbour that a Grace-LSA is about: "on broadcast, NBMA and Point-to-MultiPoint segments" by the address in it, on other
+    /// networks by its originator.
     fn grace_neighbor(&self, id: InterfaceId, router_id: RouterId, grace: &GraceLsa) -> Option<NeighborKey> {
         let interface = self.interfaces.get(&id)?;
         let is_meant = |neighbor: &&Neighbor| match (interface.config.network, grace.address) {
@@ -96,7 +99,7 @@ impl Engine {
         Some(NeighborKey { interface: id, id: neighbor.id })
     }
 
-    /// §3.1: the conditions for helping; a neighbour that is being helped need not be fully adjacent again.
+    /// Checks the conditions for helping (§3.1). A neighbour that is already helped need not be fully adjacent.
     fn may_help(
         &self,
         key: Option<NeighborKey>,
@@ -120,7 +123,7 @@ impl Engine {
         if neighbor.state != NeighborState::Full {
             return Err(HelperRefusal::NotAdjacent);
         }
-        // (2): "determined by examining router Y's link state retransmission list for X". What X says itself it has heard of.
+        // (2): "determined by examining router Y's link state retransmission list for X". X knows the LSAs that it has described itself.
         let not_described = neighbor.retransmission.not_described().any(|lsa| {
             let place = Databases::place(lsa, key.interface, interface.config.area);
             let entry = place.and_then(|place| self.databases.lookup(place));
@@ -135,19 +138,19 @@ impl Engine {
         let before = neighbor.helping.replace(Helping { until, reason });
         let router_id = neighbor.router_id;
         self.timers.set(TimerKey::Helper(key), until);
-        // It is silent while it restarts.
+        // The neighbour sends no hellos while it restarts.
         self.timers.cancel(TimerKey::Inactivity(key));
         if before.is_none_or(|before| before.until != until) {
             self.event(Event::HelperStarted { interface: key.interface, router_id, grace_period: left, reason });
         }
     }
 
-    /// The grace period is over.
+    /// Handles the end of a grace period.
     pub(crate) fn helper_timer(&mut self, key: NeighborKey) {
         self.end_helping(key, HelperExit::Expired);
     }
 
-    /// The configuration is new.
+    /// Applies a changed configuration of the helper.
     pub(crate) fn review_helper_policy(&mut self) {
         if self.config.helper == Helper::Never {
             for key in self.helped() {
@@ -164,7 +167,8 @@ impl Engine {
         self.interfaces.iter().flat_map(of).collect()
     }
 
-    /// §3.2: the neighbour is what it is again: the designated router is elected and our LSAs are originated accordingly.
+    /// Ends helping (§3.2): the neighbour counts by its real state again, so the designated router is elected and our LSAs are originated
+    /// anew.
     pub(crate) fn end_helping(&mut self, key: NeighborKey, cause: HelperExit) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -192,7 +196,7 @@ impl Engine {
 }
 
 impl LsaType {
-    /// Whether an LSA of this type tells where networks and routers are: types 1 to 5 and 7.
+    /// Whether an LSA of this type describes networks and routers: types 1 to 5 and 7.
     pub(crate) const fn describes_topology(self) -> bool {
         matches!(self.0, 1..=5 | 7)
     }

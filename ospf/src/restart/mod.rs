@@ -1,4 +1,4 @@
-//! Graceful restart (RFC 3623), others' and this router's own, and leaving for good.
+//! Graceful restart (RFC 3623), of neighbours and of this router, and withdrawal before a permanent stop.
 
 pub(crate) mod helper;
 pub(crate) mod restarter;

@@ -1,5 +1,6 @@
-//! Restarts of our own (RFC 3623 §2): told to the neighbours, who go on as if nothing had happened; sat out without a word of our own to
-//! the network; and ended when all is as it was, or when it is not to be. Bearing with others is [`crate::restart::helper`]'s.
+//! Graceful restart of this router (RFC 3623 §2). The restart is announced to the neighbours, which keep their adjacencies; during it,
+//! nothing is originated; it ends when the former adjacencies are established again, or cannot be. The helper side is in
+//! [`crate::restart::helper`].
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -19,34 +20,36 @@ use crate::state::timers::TimerKey;
 use crate::time::Instant;
 use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterFlags, RouterLink, RouterLinkKind, RouterLsa};
 
-/// How long a planned restart waits for Grace-LSAs to be acknowledged: time for a second and a third copy where RxmtInterval is short.
+/// The longest time that a planned restart waits for acknowledgements of its Grace-LSAs: time for two retransmissions where RxmtInterval is
+/// short.
 const PREPARATION: Duration = Duration::from_secs(3);
 
-/// Grace-LSAs of an unplanned restart, which nobody acknowledges, are sent so often on each interface (§2.1: "an adequate number").
+/// The number of copies of a Grace-LSA of an unplanned restart sent on each interface, because no neighbour acknowledges them (§2.1: "an
+/// adequate number").
 const UNACKNOWLEDGED_COPIES: u8 = 3;
 
-/// How long at most a master may be slow after a restart of ours: time for it to repeat itself once where RxmtInterval is the usual 5 s.
+/// The longest time for which a Grace-LSA is kept for a slow master: time for one retransmission with the usual RxmtInterval of 5 s.
 const SLOW_MASTER: Duration = Duration::from_secs(10);
 
 impl Engine {
-    /// Whether this router is within a restart: it originates nothing, and installs no routes.
+    /// Whether this router is in a graceful restart: it originates nothing, and reports no routes.
     pub fn is_restarting(&self) -> bool {
         matches!(self.restart, Restart::Within(_))
     }
 
-    /// Whether a restart is planned, or not over yet.
+    /// Whether a restart is in preparation, or is not over yet.
     pub(crate) fn is_in_restart(&self) -> bool {
         !matches!(self.restart, Restart::None)
     }
 
-    /// A planned restart (§2.1): see [`crate::Input::PrepareRestart`].
+    /// Prepares a planned restart (§2.1): see [`crate::Input::PrepareRestart`].
     pub(crate) fn prepare_restart(&mut self, grace_period: Duration, reason: RestartReason) {
         if self.is_restarting() {
-            // The neighbours wait for the end of the restart before, and know of no other.
+            // The neighbours wait for the end of the previous restart, and need not know of this one.
             self.leave_for_restart();
             return;
         }
-        // Nobody helps a router that may not have heard of a change.
+        // No neighbour helps a router that may not know of a change.
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
             self.send_delayed_acks(id);
         }
@@ -64,23 +67,23 @@ impl Engine {
         self.timers.set(TimerKey::Restart, until);
     }
 
-    /// Once for each input: a planned restart may begin when all neighbours know of it.
+    /// Whether a planned restart can begin because all neighbours know of it. Checked once for each input.
     pub(crate) fn is_prepared(&self) -> bool {
         let Restart::Preparing { until } = self.restart else { return false };
-        // They are on links, and those come first.
+        // The Grace-LSAs are in the databases of links, which come first.
         let on_links = self.originations.wanted().take_while(|place| matches!(place.domain, Domain::Link(_)));
-        let mut told = on_links.filter(|place| GraceLsa::is_key(place.key));
-        until <= self.now || told.all(|place| self.is_originated(place)) && self.unacknowledged_grace() == 0
+        let mut grace_lsas = on_links.filter(|place| GraceLsa::is_key(place.key));
+        until <= self.now || grace_lsas.all(|place| self.is_originated(place)) && self.unacknowledged_grace() == 0
     }
 
-    /// Neighbours that have not acknowledged our Grace-LSA.
+    /// The number of neighbours that have not acknowledged our Grace-LSA.
     pub(crate) fn unacknowledged_grace(&self) -> usize {
         let key = GraceLsa::key(self.config.router_id);
         let neighbors = self.interfaces.values().flat_map(|interface| interface.neighbors.values());
         neighbors.filter(|neighbor| neighbor.retransmission.contains(key)).count()
     }
 
-    /// The engine begins within a restart, if it does.
+    /// Starts the engine in a graceful restart, if the configuration says so.
     pub(crate) fn begin_restart(&mut self) {
         let Some(restarting) = self.config.restarting else { return };
         let until = self.now + restarting.grace_period;
@@ -94,7 +97,7 @@ impl Engine {
         self.timers.set(TimerKey::Restart, until);
     }
 
-    /// §2.1: "the Grace-LSAs must be sent ... prior to sending any Hello packets", if the neighbours were not told before.
+    /// Announces an unplanned restart. §2.1: "the Grace-LSAs must be sent ... prior to sending any Hello packets".
     pub(crate) fn announce_restart(&mut self, id: InterfaceId) {
         let Restart::Within(Within { until, announcement: Announcement::Due(reason), copies, .. }) = &mut self.restart
         else {
@@ -117,7 +120,7 @@ impl Engine {
         self.send_unasked(id, &[place]);
     }
 
-    /// An interface has gone down: nobody is there to be told, and whoever is there when it comes up is told anew.
+    /// Forgets the announcement on an interface that goes down. When it comes up, the restart is announced again.
     pub(crate) fn forget_announcement(&mut self, id: InterfaceId) {
         self.originations.withdraw(grace_place(self.config.router_id, id));
         self.grace_kept.remove(&id);
@@ -127,8 +130,9 @@ impl Engine {
         }
     }
 
-    /// Whether an LSA of ours may be originated or flushed now. §2: within a restart "the restarting router does not originate LSAs with
-    /// LS types 1-5,7" and "does not modify or flush received self-originated LSAs"; but for its Grace-LSAs nor do we others.
+    /// Whether an LSA of ours may be originated or flushed now. §2: during a restart "the restarting router does not originate LSAs with LS
+    /// types 1-5,7" and "does not modify or flush received self-originated LSAs". We also originate no LSAs of other types, except
+    /// Grace-LSAs.
     pub(crate) fn may_advertise(&self, place: LsaPlace) -> bool {
         if grace_link(place).is_some_and(|id| self.grace_kept.contains_key(&id)) {
             return self.originations.is_wanted(place);
@@ -136,14 +140,14 @@ impl Engine {
         match &self.restart {
             Restart::None | Restart::Preparing { .. } => true,
             Restart::Within(_) => self.originations.is_wanted(place) && GraceLsa::is_key(place.key),
-            // §2.3: routes are calculated and LSAs that follow from them originated (3) before those are flushed that are not valid any
-            // more (5): what is not wanted yet may be wanted in a moment.
+            // §2.3: routes are calculated, and LSAs derived from them are originated (3), before invalid LSAs are flushed (5). An LSA that
+            // is not wanted yet may be wanted after the calculation.
             Restart::Concluding { .. } => self.originations.is_wanted(place) || !place.key.kind.follows_from_routes(),
         }
     }
 
-    /// Once for each input: whether all that follows from the first routes after a restart is known. What is left from before it is
-    /// compared then.
+    /// Ends a restart for good, once the consequences of the first calculation after it are known. Then the LSAs that are left from before
+    /// the restart are compared with the wanted ones. Returns whether the restart ended. Checked once for each input.
     pub(crate) fn conclude_restart(&mut self) -> bool {
         let Restart::Concluding { runs } = self.restart else { return false };
         let is_known = self.calculation.runs > runs && self.calculation.pass.is_none() && self.wishes.is_idle();
@@ -154,8 +158,8 @@ impl Engine {
         is_known
     }
 
-    /// §2.1, "The restarting router knows that it was DR if, while the associated interface is in Waiting state, a Hello packet is received
-    /// from a neighbor listing the router as the DR": it is so again at once.
+    /// Resumes the former role in the election. §2.1: "The restarting router knows that it was DR if, while the associated interface is in
+    /// Waiting state, a Hello packet is received from a neighbor listing the router as the DR".
     pub(crate) fn resume_designation(&mut self, id: InterfaceId, named: crate::machine::dr_election::Designated) {
         if !self.is_restarting() {
             return;
@@ -169,24 +173,24 @@ impl Engine {
         }
     }
 
-    /// Something has happened that may end a restart.
+    /// Notes that something has happened that may end a restart.
     pub(crate) fn restart_may_end(&mut self) {
         if let Restart::Within(within) = &mut self.restart {
             within.review = Review::Due;
         }
     }
 
-    /// The grace period is over; or it is time to see who has not been heard of.
+    /// Handles the end of the grace period, or of the wait for silent neighbours.
     pub(crate) fn restart_timer(&mut self) {
         match &self.restart {
             Restart::Within(within) if within.until <= self.now => self.end_restart(RestartExit::Expired),
             Restart::Within(_) => self.restart_may_end(),
-            // Looked at once for each input.
+            // These are checked once for each input.
             Restart::None | Restart::Preparing { .. } | Restart::Concluding { .. } => {}
         }
     }
 
-    /// Once for each input: ends a restart if all is as it was, or cannot be any more (§2.2).
+    /// Ends a restart, once for each input, if all adjacencies are established again, or cannot be any more (§2.2).
     pub(crate) fn review_restart(&mut self) {
         let Restart::Within(within) = &mut self.restart else { return };
         if std::mem::replace(&mut within.review, Review::Done) == Review::Done {
@@ -194,9 +198,9 @@ impl Engine {
         }
         let (started, until) = (within.started, within.until);
         let areas = self.areas();
-        // Who is not heard for RouterDeadInterval is not there.
-        let silent = self.interfaces.values().filter(|i| i.active_link().is_some() || i.is_virtual());
-        let awaited = silent.map(|interface| started + interface.dead_interval()).filter(|&at| at > self.now).min();
+        // A neighbour from which no hello was received for RouterDeadInterval is down.
+        let active = self.interfaces.values().filter(|i| i.active_link().is_some() || i.is_virtual());
+        let awaited = active.map(|interface| started + interface.dead_interval()).filter(|&at| at > self.now).min();
         let progress = areas.iter().map(|&area| self.area_progress(area, started)).max().unwrap_or(Progress::Complete);
         match progress {
             Progress::Complete => self.end_restart(RestartExit::Completed),
@@ -205,7 +209,7 @@ impl Engine {
         }
     }
 
-    /// §2.2 (1) and (2) for an area: its adjacencies are those that our Router-LSA from before the restart tells of.
+    /// The progress of an area (§2.2 (1) and (2)): its adjacencies are compared with those in our Router-LSA from before the restart.
     fn area_progress(&self, area: AreaId, started: Instant) -> Progress {
         let interfaces = || self.interfaces.values().filter(|i| i.config.area == area && !i.config.passive);
         let before = self.databases.lookup(self.router_lsa_place(area)).filter(|entry| !entry.is_max_age(self.now));
@@ -213,7 +217,7 @@ impl Engine {
         let Some(LsaBody::Router(before)) = before.map(|entry| entry.body()).or_else(kept) else {
             let any_full = interfaces().flat_map(Interface::adjacent).next().is_some();
             let quiet = |i: &Interface| i.neighbors.is_empty() && started + i.dead_interval() <= self.now;
-            // That LSA may come over a virtual link alone, which comes up when routes through its transit area are known.
+            // This LSA may have to be received over a virtual link, which comes up when routes through its transit area are known.
             let lost = |i: &Interface| i.active_link().is_none() && (quiet(i) || !self.was_virtual_endpoint(i));
             return if any_full {
                 // "A special case of this is when X establishes an adjacency with router Y and doesn't receive an instance of its own
@@ -229,7 +233,7 @@ impl Engine {
         links.max().unwrap_or(Progress::Complete)
     }
 
-    /// Whether an interface is a virtual link, and our Router-LSA from before the restart has the V-bit in its transit area.
+    /// Whether an interface is a virtual link, and our Router-LSA of its transit area from before the restart has the V-bit.
     fn was_virtual_endpoint(&self, interface: &Interface) -> bool {
         let Some(end) = interface.virtual_end() else { return false };
         let before = self.router_lsa_of(end.transit_area, self.config.router_id);
@@ -243,8 +247,8 @@ impl Engine {
             RouterLinkKind::PointToPoint | RouterLinkKind::Virtual => {
                 let far = RouterId::from(link.id);
                 let full = in_area().any(|i| is_full(i, |neighbor| neighbor.router_id == far));
-                let told = self.router_lsa_of(area, far).is_none_or(|lsa| lists_router(lsa, own_id));
-                match (told, full) {
+                let is_listed = self.router_lsa_of(area, far).is_none_or(|lsa| lists_router(lsa, own_id));
+                match (is_listed, full) {
                     (false, _) => Progress::Inconsistent,
                     (true, true) => Progress::Complete,
                     (true, false) => Progress::Pending,
@@ -294,8 +298,8 @@ impl Engine {
         of_router.next().map(|(_, _, lsa)| lsa).or(kept).map(|lsa| lsa.attached_routers.as_slice())
     }
 
-    /// §2.3: our Router- and Network-LSAs are originated anew, routes are calculated and installed, LSAs that follow from them are
-    /// originated, and what is left from before is flushed, Grace-LSAs too.
+    /// Ends a restart (§2.3): Router-LSAs and Network-LSAs are originated anew, routes are calculated and reported, LSAs derived from them
+    /// are originated, and LSAs that are left from before are flushed, including Grace-LSAs.
     fn end_restart(&mut self, cause: RestartExit) {
         let Restart::Within(Within { until, .. }) = self.restart else { return };
         self.restart = Restart::Concluding { runs: self.calculation.runs };
@@ -323,12 +327,12 @@ impl Engine {
         self.calculate_from_nothing();
     }
 
-    /// Until when a neighbour on this interface may need our last Database Description again, and is no neighbour of anybody's without it but
-    /// for our Grace-LSA.
+    /// Until when a neighbour on this interface may need our last Database Description packet again. Until then, only our Grace-LSA keeps
+    /// the adjacency advertised.
     ///
-    /// Deviates: §2.3 (5) flushes Grace-LSAs at once. But a slave is done when it has sent its last packet (RFC 2328 §10.8), and the master
-    /// when it has got it. A master that is told in between that the restart is over has no adjacency, and BIRD does not calculate its
-    /// routes again when it has.
+    /// Deviates: §2.3 (5) flushes Grace-LSAs at once. But a slave completes the exchange when it sends its last packet (RFC 2328 §10.8),
+    /// and the master when it receives it. A master that learns in between that the restart is over has no adjacency, and BIRD does not
+    /// calculate its routes again when the adjacency is established.
     fn slow_master(&self, id: InterfaceId) -> Option<Instant> {
         let interface = self.interfaces.get(&id)?;
         let masters = interface
@@ -338,14 +342,14 @@ impl Engine {
         masters.map(|neighbor| neighbor.exchange.settled + interface.dead_interval().min(SLOW_MASTER)).max()
     }
 
-    /// Our Grace-LSAs stay nowhere any longer: another restart announces its own, and who leaves takes them along.
+    /// Withdraws all Grace-LSAs that were kept: another restart announces its own, and a router that withdraws flushes them.
     fn end_all_grace(&mut self) {
         while let Some((&id, _)) = self.grace_kept.first_key_value() {
             self.end_grace(id);
         }
     }
 
-    /// Our Grace-LSA does not stay on the link any longer.
+    /// Withdraws the Grace-LSA that was kept on a link.
     pub(crate) fn end_grace(&mut self, id: InterfaceId) {
         self.grace_kept.remove(&id);
         self.timers.cancel(TimerKey::Grace(id));
@@ -353,7 +357,8 @@ impl Engine {
         self.originations.release();
     }
 
-    /// What came in our name was noted when it came, unless it was not clear yet whose networks these are.
+    /// Notes the Network-LSAs of ours for comparison. All other LSAs of ours were noted when they were received, but it may not have been
+    /// known then that these networks are ours.
     fn touch_own_networks(&mut self) {
         let networks = self
             .databases
@@ -364,7 +369,7 @@ impl Engine {
         }
     }
 
-    /// No restart is planned any more: the Grace-LSAs are flushed.
+    /// Abandons the preparation of a planned restart, and flushes the Grace-LSAs.
     pub(crate) fn abandon_preparation(&mut self) {
         if let Restart::Preparing { .. } = self.restart {
             self.restart = Restart::None;
@@ -375,7 +380,7 @@ impl Engine {
         }
     }
 
-    /// There is no restart any more, however far it has come: this router may flush what is there in its name.
+    /// Abandons a restart at any stage: this router may then flush its LSAs.
     pub(crate) fn abandon_restart(&mut self) {
         self.restart = Restart::None;
         self.timers.cancel(TimerKey::Restart);
@@ -384,12 +389,12 @@ impl Engine {
     }
 }
 
-/// Where our Grace-LSA of an interface is.
+/// The place of our Grace-LSA on an interface.
 fn grace_place(own: RouterId, id: InterfaceId) -> LsaPlace {
     LsaPlace { domain: Domain::Link(id), key: GraceLsa::key(own) }
 }
 
-/// The link that a Grace-LSA is about; `None` if it is another LSA.
+/// The interface of a Grace-LSA's link; `None` for other LSAs.
 fn grace_link(place: LsaPlace) -> Option<InterfaceId> {
     match place.domain {
         Domain::Link(id) if GraceLsa::is_key(place.key) => Some(id),
@@ -397,7 +402,7 @@ fn grace_link(place: LsaPlace) -> Option<InterfaceId> {
     }
 }
 
-/// What it says there: with our address where we are known by it (§A).
+/// The Grace-LSA of an interface: it contains our address on networks where that identifies us (§A).
 fn grace_lsa(own: RouterId, id: InterfaceId, interface: &Interface, lsa: GraceLsa) -> (LsaPlace, GraceLsa) {
     let address = match interface.config.network {
         NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => None,
@@ -412,7 +417,7 @@ fn is_full(interface: &Interface, who: impl Fn(&crate::state::neighbor::Neighbor
     interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full && who(neighbor))
 }
 
-/// Whether a Router-LSA has a link to this router.
+/// Whether a Router-LSA has a link to a router.
 fn lists_router(lsa: &RouterLsa, router: RouterId) -> bool {
     let to_routers = |link: &&RouterLink| matches!(link.kind, RouterLinkKind::PointToPoint | RouterLinkKind::Virtual);
     lsa.links.iter().filter(to_routers).any(|link| RouterId::from(link.id) == router)

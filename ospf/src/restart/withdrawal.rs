@@ -1,8 +1,9 @@
-//! A router that leaves for good: traffic is led around it first (RFC 6987), then its LSAs are flushed (RFC 2328 §14.1), then its neighbours
-//! drop the adjacency. So what went through it loses nothing where there is another way, and what was for it is gone everywhere.
+//! Withdrawal before a permanent stop. First traffic is led around the router (RFC 6987), then its LSAs are flushed (RFC 2328 §14.1), then
+//! its neighbours drop the adjacency. So no transit traffic is lost if there is another path, and the router's own destinations disappear
+//! everywhere.
 //!
-//! Within a restart of its own the router waits until its adjacencies are back: only then does it know what it has to flush, and its
-//! neighbours help it until then (RFC 3623 §3).
+//! During a graceful restart, the router waits until its adjacencies are established again: only then does it know which LSAs it has to
+//! flush. Its neighbours help it until then (RFC 3623 §3).
 
 use std::time::Duration;
 
@@ -12,28 +13,28 @@ use crate::state::engine::Engine;
 use crate::state::restart::Withdrawal;
 use crate::state::timers::TimerKey;
 
-/// The longest wait for the end of a restart: time for a hello and an exchange.
+/// The longest wait for the end of a graceful restart: time for a hello and an exchange.
 const RESTART_LIMIT: Duration = Duration::from_secs(6);
 
-/// The longest wait until every neighbour has acknowledged that no traffic is to come: MinLSInterval and a retransmission.
+/// The longest wait for all neighbours to acknowledge the stub router advertisement: MinLSInterval and a retransmission.
 const ANNOUNCEMENT_LIMIT: Duration = Duration::from_secs(6);
 
-/// Time for the routers beyond the neighbours, and for everybody's calculation (RFC 8405: its delay may be at LONG_WAIT).
+/// The wait for routers beyond the neighbours, and for the calculations of all routers (the delay of RFC 8405 may be LONG_WAIT).
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// The longest wait until every neighbour has acknowledged that our LSAs are flushed.
+/// The longest wait for all neighbours to acknowledge the flush of our LSAs.
 const FLUSH_LIMIT: Duration = Duration::from_secs(3);
 
-/// With fewer fully adjacent neighbours nothing goes through this router.
+/// With fewer fully adjacent neighbours, this router carries no transit traffic.
 const TRANSIT_NEIGHBORS: usize = 2;
 
 impl Engine {
-    /// Whether this router is leaving.
+    /// Whether this router is withdrawing.
     pub(crate) fn is_withdrawing(&self) -> bool {
         self.withdrawal != Withdrawal::None
     }
 
-    /// A planned stop for good: see [`crate::Input::Withdraw`].
+    /// Begins the withdrawal before a permanent stop: see [`crate::Input::Withdraw`].
     pub(crate) fn withdraw(&mut self) {
         if self.is_withdrawing() {
             return;
@@ -46,13 +47,13 @@ impl Engine {
         }
     }
 
-    /// Once for each input: goes on as soon as what was awaited has come, or its time is over.
+    /// Advances the withdrawal, once for each input, when the awaited event has happened or its time is over.
     pub(crate) fn advance_withdrawal(&mut self) {
         let Some(until) = self.withdrawal.until() else { return };
         let is_over = until <= self.now;
         match self.withdrawal {
             Withdrawal::AwaitingRestart { .. } if !self.is_restarting() => self.announce_withdrawal(),
-            // It must not originate anything else.
+            // Nothing but the flush may be originated.
             Withdrawal::AwaitingRestart { .. } if is_over => self.flush_everything(),
             Withdrawal::Announcing { .. } if is_over || self.is_announced() => {
                 self.enter_withdrawal(Withdrawal::Draining { until: self.now + DRAIN });
@@ -62,7 +63,7 @@ impl Engine {
         }
     }
 
-    /// Once for each input, when everything has been originated: whether nothing is left to do.
+    /// Whether the withdrawal is complete. Checked once for each input, after all originations.
     pub(crate) fn is_withdrawn(&self) -> bool {
         let Withdrawal::Flushing { until } = self.withdrawal else { return false };
         until <= self.now || self.originations.is_idle() && self.is_acknowledged()
@@ -86,7 +87,7 @@ impl Engine {
         self.enter_withdrawal(Withdrawal::Announcing { until: self.now + ANNOUNCEMENT_LIMIT });
     }
 
-    /// Whether every neighbour has our Router-LSAs as they are.
+    /// Whether every neighbour has our present Router-LSAs.
     fn is_announced(&self) -> bool {
         let places = || self.areas().into_iter().map(|area| self.router_lsa_place(area));
         self.originations.is_idle() && places().all(|place| self.is_originated(place) && !self.is_awaiting_ack(place))
@@ -98,7 +99,7 @@ impl Engine {
         self.enter_withdrawal(Withdrawal::Flushing { until: self.now + FLUSH_LIMIT });
     }
 
-    /// Whether every neighbour has acknowledged everything.
+    /// Whether every neighbour has acknowledged all LSAs sent to it.
     fn is_acknowledged(&self) -> bool {
         let neighbors = self.interfaces.values().flat_map(|interface| interface.neighbors.values());
         let mut full = neighbors.filter(|neighbor| neighbor.state == NeighborState::Full);

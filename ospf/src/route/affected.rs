@@ -1,6 +1,6 @@
-//! Which destinations a calculation has to look at again: found in slices, in the databases and in the table as they are by then.
+//! The destinations whose routes have to be calculated: searched in slices in the databases and in the table, as they are at that time.
 //!
-//! What changes in the databases meanwhile is none of its business: it is pending for the next calculation, which looks at it once more.
+//! Changes of the databases during the search are pending for the next calculation, which examines them again.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -14,11 +14,11 @@ use crate::ids::{AreaId, LsaKey, LsaType, Prefix, RouterId};
 use crate::state::lsdb::Entry;
 use crate::wire::LsaBody;
 
-/// Destinations to look at, as far as they are known, and where others may be found.
+/// The destinations found so far, and the places where others may be found.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Affected {
     prefixes: BTreeSet<Prefix>,
-    /// Which of what is found counts.
+    /// Which of the destinations found are affected.
     extent: Extent,
     next: Next,
 }
@@ -27,19 +27,19 @@ pub(crate) struct Affected {
 enum Extent {
     #[default]
     Everything,
-    /// Destinations outside the AS that are reached, or would be, through certain networks or boundary routers.
+    /// External destinations that are reached, or would be, through certain networks or AS boundary routers.
     DependingOn(Dependence),
 }
 
 #[derive(Debug, Clone, Default)]
 struct Dependence {
     networks: BTreeSet<Prefix>,
-    /// Bit n: some of `networks` has n bits.
+    /// Bit n is set if one of `networks` has length n.
     lengths: u64,
     boundary_routers: BTreeSet<RouterId>,
 }
 
-/// Where the search goes on: after what was looked at last.
+/// The place after which the search continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Next {
     AsExternal(Option<LsaKey>),
@@ -52,7 +52,7 @@ enum Next {
 }
 
 impl Affected {
-    /// All destinations that there are or were.
+    /// All destinations that exist or existed.
     pub(super) fn everything(inputs: &RouteInputs<'_>, inside: Inside<'_>) -> Self {
         let refused = inside.refused().map(|refused| refused.prefix);
         let ranges = inside.discards().map(|(_, range, _)| range);
@@ -62,7 +62,7 @@ impl Affected {
         Self { prefixes, extent: Extent::Everything, next: Next::AsExternal(None) }
     }
 
-    /// These destinations, and what depends on networks and boundary routers inside the AS.
+    /// These destinations, and the external ones that depend on these networks and AS boundary routers inside the AS.
     pub(super) fn by(
         prefixes: BTreeSet<Prefix>,
         networks: BTreeSet<Prefix>,
@@ -76,12 +76,12 @@ impl Affected {
         Self { prefixes, extent, next: Next::AsExternal(None) }
     }
 
-    /// Whether all have been found.
+    /// Whether the search is complete.
     pub(crate) fn is_found(&self) -> bool {
         self.next == Next::Nothing
     }
 
-    /// Looks for more in up to so many LSAs or entries; gives how many it looked at.
+    /// Searches up to `most` LSAs or entries; returns how many it examined.
     pub(crate) fn search(&mut self, inputs: &RouteInputs<'_>, latest: &Calculation, most: usize) -> usize {
         let mut looked_at = 0;
         while looked_at < most && !self.is_found() {
@@ -133,7 +133,7 @@ impl Affected {
         }
     }
 
-    /// Where the search goes on after an NSSA, or after the LSAs of AS scope.
+    /// The place where the search continues after an NSSA, or after the LSAs of AS scope.
     fn after_area(&self, inputs: &RouteInputs<'_>, after: Option<AreaId>) -> Next {
         let is_nssa = |inputs: &&AreaInputs<'_>| matches!(inputs.kind, AreaKind::Nssa(_));
         let mut later = inputs.areas.iter().filter(|inputs| after.is_none_or(|after| inputs.area > after));
@@ -144,7 +144,7 @@ impl Affected {
         }
     }
 
-    /// Takes out the next destinations, up to so many.
+    /// Takes out the next destinations, up to `most`.
     pub(crate) fn take(&mut self, most: usize) -> BTreeSet<Prefix> {
         if self.prefixes.len() <= most {
             return std::mem::take(&mut self.prefixes);
@@ -152,7 +152,7 @@ impl Affected {
         (0..most).map_while(|_| self.prefixes.pop_first()).collect()
     }
 
-    /// Whether all have been taken out.
+    /// Whether all destinations have been taken out.
     pub(crate) fn is_empty(&self) -> bool {
         self.prefixes.is_empty()
     }
@@ -162,7 +162,7 @@ fn bound<T>(after: Option<T>) -> Bound<T> {
     after.map_or(Bound::Unbounded, Bound::Excluded)
 }
 
-/// Notes the destinations of some entries; gives how many there were, and the last.
+/// Records the destinations of some entries; returns how many entries there were, and the last one.
 fn note<T: Copy>(
     prefixes: &mut BTreeSet<Prefix>,
     entries: impl Iterator<Item = T>,
@@ -174,7 +174,7 @@ fn note<T: Copy>(
     })
 }
 
-/// Notes the destinations of those LSAs that are within the extent; gives how many there were, and the last.
+/// Records the destinations of those LSAs that are within the extent; returns how many LSAs there were, and the last one.
 fn note_lsas<'a>(
     prefixes: &mut BTreeSet<Prefix>,
     extent: &Extent,
@@ -201,7 +201,7 @@ impl Extent {
 }
 
 impl Dependence {
-    /// Whether any of the networks contains a forwarding address.
+    /// Whether one of the networks contains a forwarding address.
     fn is_reached(&self, forwarding: Ipv4Addr) -> bool {
         let mut lengths = (0..=32).filter(|len| self.lengths & 1 << len != 0);
         !forwarding.is_unspecified() && lengths.any(|len| self.networks.contains(&Prefix::new(forwarding, len)))

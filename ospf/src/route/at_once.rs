@@ -1,4 +1,4 @@
-//! Everything calculated at once, for comparison: the engine makes the same in slices and in parts.
+//! A full calculation in one step, for comparison with the engine's calculation in slices and parts.
 
 use std::collections::BTreeMap;
 
@@ -25,13 +25,16 @@ pub(crate) fn calculate(inputs: &RouteInputs<'_>) -> Calculation {
 }
 
 impl Calculation {
-    /// Externals, and the whole table, on top of the paths inside the AS.
+    /// Calculates external routes and the table, from the paths inside the AS.
     pub(super) fn upon(inputs: &RouteInputs<'_>, internal: InternalRoutes, inter_area: InterAreaRoutes) -> Self {
         let inside = Inside { internal: &internal, inter_area: &inter_area };
         let ExternalRoutes { routes, translatable, mut refused } = calculate_externals(inputs, inside, Which::All);
         refused.extend(inside.refused());
         let mut networks: BTreeMap<_, _> = inside.routes(inputs.router_id).collect();
-        assert!(!routes.keys().any(|prefix| networks.contains_key(prefix)), "an external displaces no path inside");
+        assert!(
+            !routes.keys().any(|prefix| networks.contains_key(prefix)),
+            "no external route replaces a path inside the AS"
+        );
         networks.extend(routes);
         for (&prefix, external) in inputs.aggregates {
             networks.entry(prefix).or_insert_with(|| discard_aggregate(external, inputs.router_id));
@@ -39,7 +42,7 @@ impl Calculation {
         Self { table: RoutingTable { networks }, internal, inter_area, translatable, refused }
     }
 
-    /// Calculates `parts` anew as the engine does, in slices; gives the routes that differ.
+    /// Calculates `parts` again in slices, as the engine does; returns the routes that differ.
     pub(super) fn replace(&mut self, inputs: &RouteInputs<'_>, parts: &Parts) -> Option<Vec<(Prefix, Option<Route>)>> {
         let mut affected: Affected = self.replace_inside(inputs, parts.clone())?;
         while !affected.is_found() {
@@ -59,7 +62,7 @@ impl Calculation {
 }
 
 impl RoutingTable {
-    /// Leaves out what is more than `most`, as [`Changes::cut`] does.
+    /// Removes the routes beyond `most`, as [`Changes::cut`] does.
     pub(crate) fn cut(&mut self, most: usize, policy: &Policy) {
         let mut last: Vec<_> =
             self.networks.iter().map(|(&prefix, route)| (rank(prefix, route, policy), prefix)).collect();
@@ -69,8 +72,8 @@ impl RoutingTable {
         }
     }
 
-    /// What has to be done to a table `before` to get this one: prefixes whose route is new, differs or (`None`) is gone,
-    /// in the order of the prefixes.
+    /// The changes that turn the table `before` into this one: prefixes whose route is new or changed, or (`None`) is gone, in the order of
+    /// the prefixes.
     pub(super) fn changes_since(&self, before: &Self) -> Vec<(Prefix, Option<Route>)> {
         let gone = before.networks.keys().filter(|prefix| !self.networks.contains_key(prefix));
         let differs = self.networks.iter().filter(|(prefix, route)| before.networks.get(prefix) != Some(route));
@@ -81,7 +84,7 @@ impl RoutingTable {
 }
 
 impl Inside<'_> {
-    /// The table's entries for networks inside the AS, those that discard included.
+    /// The table's entries for networks inside the AS, including discard entries.
     fn routes(self, own: RouterId) -> impl Iterator<Item = (Prefix, Route)> {
         let networks = self.networks().map(|(prefix, path)| (prefix, Path::route(path)));
         networks.chain(self.discards().map(move |(area, prefix, range)| (prefix, discard(area, range, own))))

@@ -1,6 +1,7 @@
-//! What a calculation changes: destinations whose routes are calculated and compared, some at a time, and put in the table at its end.
+//! The changes of a calculation: the routes of some destinations at a time are calculated and compared with the table, and are put into the
+//! table at the end.
 //!
-//! Until then the table is what it was.
+//! Until then the table stays unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +14,12 @@ use crate::config::Policy;
 use crate::ids::{AreaId, Prefix, RouterId};
 use crate::io::{Route, RouteKind};
 
-/// What differs between the table and what was calculated.
+/// The differences between the routing table and the calculated routes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
-    /// Routes that are new, differ or (`None`) are gone.
+    /// Routes that are new or changed, or (`None`) are gone.
     routes: BTreeMap<Prefix, Option<Route>>,
-    /// How many routes there are more than before, or fewer.
+    /// The number of routes by which the table will grow.
     growth: isize,
     refused: Vec<(Refused, Presence)>,
     translatable: Vec<((Prefix, AreaId), Option<Translatable>)>,
@@ -30,17 +31,17 @@ enum Presence {
     Gone,
 }
 
-/// A change that is made, for those who follow the table.
+/// A change that was made in the table.
 #[derive(Debug)]
 pub(crate) enum Made {
-    /// A route is new, differs or (`None`) is gone.
+    /// A route is new or changed, or (`None`) is gone.
     Route(Prefix, Option<Route>),
-    /// A path is refused that was not before.
+    /// A path is newly refused.
     Refused(Refused),
 }
 
 impl Changes {
-    /// Calculates the routes to some destinations that were not calculated before, and notes where they differ from the table.
+    /// Calculates the routes of some destinations, each at most once in a calculation, and records those that differ from the table.
     pub(crate) fn calculate(&mut self, inputs: &RouteInputs<'_>, latest: &Calculation, networks: &BTreeSet<Prefix>) {
         let inside = Inside { internal: &latest.internal, inter_area: &latest.inter_area };
         let which = Which::These { networks, boundary_routers: &BTreeSet::new() };
@@ -74,12 +75,13 @@ impl Changes {
         }
     }
 
-    /// How many routes the table will have.
+    /// The number of routes that the table will have.
     pub(crate) fn len_after(&self, table: &RoutingTable) -> usize {
         table.len().saturating_add_signed(self.growth)
     }
 
-    /// Leaves out what is more than `most`, what has the highest [`rank`] first, and of several that with the highest prefix.
+    /// Removes the routes beyond `most`: those with the highest [`rank`] first, and among routes of equal rank those with the highest
+    /// prefix.
     pub(crate) fn cut(&mut self, table: &RoutingTable, most: usize, policy: &Policy) {
         if self.len_after(table) <= most {
             return;
@@ -99,7 +101,7 @@ impl Changes {
         }
     }
 
-    /// Makes the next change, in the order of the destinations; `None` if all are made.
+    /// Makes the next change, in the order of the destinations; `None` if all have been made.
     pub(crate) fn make_next(&mut self, latest: &mut Calculation) -> Option<Made> {
         if let Some((prefix, route)) = self.routes.pop_first() {
             match &route {
@@ -118,7 +120,7 @@ impl Changes {
             match presence {
                 Presence::Gone => _ = latest.refused.remove(&refused),
                 Presence::New if latest.refused.insert(refused) => return Some(Made::Refused(refused)),
-                // Several first hops may be refused for one reason.
+                // Several first hops may be refused for the same reason.
                 Presence::New => {}
             }
         }
@@ -126,18 +128,19 @@ impl Changes {
     }
 }
 
-/// How well a route holds its place where there is no room for all: the lowest stay.
+/// The priority of a route when there is no room for all: the lowest values are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Claim {
-    /// To a destination that is listed ([`Policy::listed`]): others cannot make more of them.
+    /// The destination is listed ([`Policy::listed`]): the number of these is not under the control of other routers.
     Listed,
-    /// Announced by a guard, which may be a summary of what others have told it.
+    /// A guard originates it. It may be an aggregate of what other routers advertise.
     Guard,
-    /// Announced by others, however many and whatever they say.
+    /// Another router originates it.
     Others,
 }
 
-/// Which routes stay where there is no room for all; among those with the same claim these inside the AS before external ones.
+/// The rank of a route: which routes are kept when there is no room for all. Among those with the same claim, routes inside the AS come
+/// before external ones.
 pub(super) fn rank(prefix: Prefix, route: &Route, policy: &Policy) -> (Claim, RouteKind) {
     let claim = if policy.listed.contains_key(&prefix) {
         Claim::Listed
@@ -150,7 +153,7 @@ pub(super) fn rank(prefix: Prefix, route: &Route, policy: &Policy) -> (Claim, Ro
 }
 
 impl Refused {
-    /// What is refused of the paths to a destination.
+    /// The refused paths to a destination.
     pub(super) fn about(all: &BTreeSet<Self>, prefix: Prefix) -> impl Iterator<Item = Self> {
         let first = Self { prefix, originator: RouterId(u32::MIN), guard: None };
         let last = Self { prefix, originator: RouterId(u32::MAX), guard: Some(RouterId(u32::MAX)) };

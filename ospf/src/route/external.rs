@@ -1,4 +1,4 @@
-//! Paths out of the autonomous system (RFC 2328 §16.4, RFC 3101 §2.5): AS-external- and Type-7 LSAs on top of the paths inside it.
+//! External routes (RFC 2328 §16.4, RFC 3101 §2.5), calculated from AS-external-LSAs and Type-7 LSAs and the paths inside the AS.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,18 +17,18 @@ use crate::io::{Nexthop, Route, RouteKind};
 use crate::state::lsdb;
 use crate::wire::{ExternalLsa, LS_INFINITY, LsaBody, Options, RouterFlags};
 
-/// What AS-external- and Type-7 LSAs give.
+/// The results from AS-external-LSAs and Type-7 LSAs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ExternalRoutes {
-    /// Routes to destinations that nothing inside the AS leads to.
+    /// Routes to destinations that have no route inside the AS.
     pub(super) routes: BTreeMap<Prefix, Route>,
-    /// As [`super::table::Calculation::translatable`].
+    /// The same as [`super::table::Calculation::translatable`].
     pub(super) translatable: BTreeMap<(Prefix, AreaId), Translatable>,
-    /// What was not believed.
+    /// The paths that the policy refused.
     pub(super) refused: BTreeSet<Refused>,
 }
 
-/// Calculates external routes. `inside` is what the same inputs give inside the AS.
+/// Calculates external routes. `inside` contains the paths inside the AS for the same inputs.
 pub(super) fn calculate_externals(inputs: &RouteInputs<'_>, inside: Inside<'_>, which: Which<'_>) -> ExternalRoutes {
     let judge = Judge::new(inputs.policy);
     let mut search = Search {
@@ -40,8 +40,8 @@ pub(super) fn calculate_externals(inputs: &RouteInputs<'_>, inside: Inside<'_>, 
         refused: BTreeSet::new(),
     };
     for entry in which.networks(inputs.as_scope, LsaType::AS_EXTERNAL) {
-        // What another says of the same aggregate leads to nothing that this router does not know better: each would send the other what is
-        // not there.
+        // Another router's LSA for the same aggregate is ignored: this router knows the destinations in it at least as well. Otherwise the
+        // two routers would send each other packets for destinations that have no route.
         if let Some((prefix, lsa)) = usable(inputs, entry).filter(|(prefix, _)| !inputs.aggregates.contains_key(prefix))
         {
             let source = Source::new(entry.key().advertising_router, lsa, Origin::As);
@@ -53,8 +53,8 @@ pub(super) fn calculate_externals(inputs: &RouteInputs<'_>, inside: Inside<'_>, 
         for entry in which.networks(area.lsdb, LsaType::NSSA) {
             let Some((prefix, lsa)) = usable(inputs, entry) else { continue };
             let propagate = entry.header(inputs.now).options.contains(Options::NP);
-            // RFC 3101 §2.5 (3)(a), (b): border routers take no default route from each other, nor any if they bring one in place of
-            // all other areas.
+            // RFC 3101 §2.5 (3)(a), (b): border routers ignore each other's default routes, and all default routes if they originate one in
+            // place of Summary-LSAs.
             let foreign = propagate && nssa.summaries == Summaries::Imported;
             if prefix == Prefix::DEFAULT && inputs.border != Border::Inside && !foreign {
                 continue;
@@ -68,7 +68,8 @@ pub(super) fn calculate_externals(inputs: &RouteInputs<'_>, inside: Inside<'_>, 
     ExternalRoutes { routes, translatable, refused: search.refused }
 }
 
-/// RFC 2328 §16.4 (1), (2), RFC 3101 §2.5 (1), (2): neither unreachable, nor at MaxAge, nor our own.
+/// Returns the destination and the contents of a usable LSA (RFC 2328 §16.4 (1), (2), RFC 3101 §2.5 (1), (2)): it is not unreachable, not
+/// at MaxAge, and not our own.
 fn usable<'a>(inputs: &RouteInputs<'_>, entry: &'a lsdb::Entry) -> Option<(Prefix, &'a ExternalLsa)> {
     let LsaBody::External(lsa) = entry.body() else { return None };
     let key = entry.key();
@@ -78,7 +79,7 @@ fn usable<'a>(inputs: &RouteInputs<'_>, entry: &'a lsdb::Entry) -> Option<(Prefi
     Some((entry.network()?, lsa))
 }
 
-/// A Type-7 LSA that a route follows and that may be translated (RFC 3101 §3.2): its P-bit is set and it says where to forward to.
+/// A Type-7 LSA that contributes to a route and may be translated (RFC 3101 §3.2): its P-bit is set and it has a forwarding address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Translatable {
     /// Its metric.
@@ -87,11 +88,11 @@ pub(crate) struct Translatable {
     pub(crate) forwarding: Ipv4Addr,
     /// Its External Route Tag.
     pub(crate) tag: u32,
-    /// The route's cost from here, without a type 2 metric.
+    /// The cost of the route from this router, without a type 2 metric.
     pub(crate) cost: u32,
 }
 
-/// An LSA that offers a path.
+/// An LSA that provides a path.
 #[derive(Debug, Clone, Copy)]
 struct Source {
     originator: RouterId,
@@ -102,12 +103,12 @@ struct Source {
     origin: Origin,
 }
 
-/// Where an LSA is flooded.
+/// The type and flooding scope of an LSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     /// An AS-external-LSA.
     As,
-    /// A Type-7 LSA, with its P-bit.
+    /// A Type-7 LSA, and its P-bit.
     Nssa { area: AreaId, propagate: bool },
 }
 
@@ -117,7 +118,7 @@ impl Source {
         Self { originator, metric, forwarding, tag, origin }
     }
 
-    /// RFC 3101 §2.5 (6)(e): of LSAs that are functionally the same the largest counts.
+    /// RFC 3101 §2.5 (6)(e): of functionally equivalent LSAs, the one with the highest precedence is used.
     fn precedence(&self) -> (u8, RouterId) {
         let class = match self.origin {
             Origin::Nssa { propagate: true, .. } => 2,
@@ -127,7 +128,7 @@ impl Source {
         (class, self.originator)
     }
 
-    /// Whether both lead to the same place at the same cost: that of the path is equal already.
+    /// Whether both LSAs are functionally equivalent, given that the costs of their paths are equal.
     fn is_same_as(&self, other: &Self) -> bool {
         !self.forwarding.is_unspecified() && (self.forwarding, self.metric) == (other.forwarding, other.metric)
     }
@@ -151,25 +152,25 @@ struct Path {
     nexthops: BTreeSet<Nexthop>,
 }
 
-/// How paths compare, the smallest first (RFC 2328 §16.4 (6)).
+/// The preference of a path; smaller is better (RFC 2328 §16.4 (6)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Preference {
-    /// Before all that the RFC compares: see [`Search::place`].
+    /// Compared before the criteria of the RFC: see [`Search::place`].
     place: Place,
-    /// (b): type 1 before type 2; type 2 by their metric.
+    /// (b): type 1 before type 2; type 2 by its metric.
     metric: MetricClass,
-    /// (c): §16.4.1, where RFC1583Compatibility is off.
+    /// (c): §16.4.1, if RFC1583Compatibility is disabled.
     through: Through,
-    /// (d): distance inside the AS, and for type 1 the metric added.
+    /// (d): the distance inside the AS, for type 1 plus the metric.
     cost: u32,
 }
 
-/// Where a destination is that the policy lists for this router, as far as that matters.
+/// The place of a destination that the policy lists for this router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    /// Behind this router.
+    /// At or behind this router.
     Here,
-    /// Behind another guard, or it does not matter.
+    /// Behind another guard, or not relevant.
     Anywhere,
 }
 
@@ -179,21 +180,21 @@ enum MetricClass {
     Type2(u32),
 }
 
-/// How to get to the place where an external path leaves the AS.
+/// The path to the point where an external path leaves the AS.
 #[derive(Clone, Copy)]
 struct Exit<'a> {
     area: AreaId,
     through: Through,
     cost: u32,
     first_hops: &'a [FirstHop],
-    /// Set where the exit is on one of our own networks: the next hop itself.
+    /// The forwarding address, which is the next hop if it is on one of our own networks.
     on_link: Option<Ipv4Addr>,
 }
 
 impl<'a> Search<'a> {
     fn consider(&mut self, prefix: Prefix, source: Source) {
         let originator = source.originator;
-        // RFC 2328 §16.4 (3): no path to the boundary router, no path to what it brings in.
+        // RFC 2328 §16.4 (3): without a path to the AS boundary router, its LSAs are not used.
         let Some(boundary) = self.boundary_router(&source) else { return };
         let exit = if source.forwarding.is_unspecified() { Some(boundary) } else { self.forwarding_address(&source) };
         let Some(exit) = exit else { return };
@@ -234,17 +235,18 @@ impl<'a> Search<'a> {
         known.compete(Path { preference, area: exit.area, sources: vec![source], nexthops });
     }
 
-    /// Leaves those of `first_hops` that may lead to the destination from here; those of routers behind this one where there are such, if it is
-    /// listed for this router.
+    /// Determines the place of a destination, and keeps only those `first_hops` that may lead there. If the destination is at this router,
+    /// these are the first hops to routers behind it: those for which this router is the last guard.
     ///
-    /// What this router brings in itself is here, or behind it: other guards bring in the same for themselves. What is listed for it and
-    /// not brought in at present may come back, and whoever brings it in has to know: a router behind this one comes before other guards.
+    /// A destination that this router originates is at this router or behind it: other guards that originate the same destination do so for
+    /// their own sites. A destination that is listed for this router, but that it does not originate at present, may return, and the router
+    /// that originates it has to be known: a router behind this one is preferred to other guards.
     fn place(&self, prefix: Prefix, originator: RouterId, first_hops: &mut Vec<&FirstHop>) -> Place {
         let own = self.inputs.router_id;
-        let brought_in = self.inputs.own_externals.contains_key(&prefix);
+        let originated = self.inputs.own_externals.contains_key(&prefix);
         let listed = self.inputs.policy.listed.get(&prefix).is_some_and(|guards| guards.contains(&own));
         let is_behind = |first_hop: &&FirstHop| !self.judge.is_guard(originator) && first_hop.last_guard == Some(own);
-        if brought_in || (listed && first_hops.iter().any(is_behind)) {
+        if originated || (listed && first_hops.iter().any(is_behind)) {
             first_hops.retain(is_behind);
             Place::Here
         } else {
@@ -252,10 +254,10 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Where the LSA's originator is (RFC 2328 §16.4 (3)); of a Type-7 LSA, within its area (RFC 3101 §2.5 (3)).
+    /// The path to the LSA's originator (RFC 2328 §16.4 (3)); for a Type-7 LSA, within its area (RFC 3101 §2.5 (3)).
     ///
-    /// Of an AS-external-LSA, not through an area that has none: its routers know nothing of the destination, and might send back what
-    /// is sent through them.
+    /// For an AS-external-LSA, the path must not lead through an area without AS-external-LSAs: the routers there do not know the
+    /// destination, and might send packets back.
     fn boundary_router(&self, source: &Source) -> Option<Exit<'a>> {
         let router = source.originator;
         let (area, path) = match source.origin {
@@ -269,8 +271,8 @@ impl<'a> Search<'a> {
         Some(Exit { area, through, cost: path.cost, first_hops: &path.first_hops, on_link: None })
     }
 
-    /// The forwarding address has to be reached inside the AS (RFC 2328 §16.4 (3)) and not be ourselves: that of a Type-7 LSA within its
-    /// area, that of an AS-external-LSA "through a Type-5 capable area" (RFC 3101 §2.5 (3)).
+    /// The path to the forwarding address, which must be inside the AS (RFC 2328 §16.4 (3)) and not an address of this router: for a Type-7
+    /// LSA within its area, for an AS-external-LSA "through a Type-5 capable area" (RFC 3101 §2.5 (3)).
     fn forwarding_address(&self, source: &Source) -> Option<Exit<'a>> {
         let address = source.forwarding;
         if self.own.has_address(address) {
@@ -295,10 +297,10 @@ impl<'a> Search<'a> {
         kind.is_some_and(|kind| kind.external_routing() == ExternalRouting::AsExternal)
     }
 
-    /// The first hops to the exit that the policy lets through, at least one, or those that it does not.
+    /// The first hops to the exit that the policy accepts, at least one; or, if it accepts none, the refused first hops.
     ///
-    /// The originator must be believed, and then each way to the exit. If the originator is a guard itself, it is the last
-    /// one on every path and may send traffic to any forwarding address.
+    /// The policy must accept a path to the originator, and then each first hop to the exit. A guard that originates the LSA itself is the
+    /// last guard on every path, and may use any forwarding address.
     fn accepted(
         &self,
         verdict: Verdict<'_>,
@@ -310,15 +312,15 @@ impl<'a> Search<'a> {
         if !boundary.first_hops.iter().any(|first_hop| allowed(&first_hop)) {
             return Err(boundary.first_hops);
         }
-        let stands_for_itself = self.judge.is_guard(originator);
-        let first_hops: Vec<_> =
-            exit.first_hops.iter().filter(|first_hop| stands_for_itself || allowed(first_hop)).collect();
+        let is_guard = self.judge.is_guard(originator);
+        let first_hops: Vec<_> = exit.first_hops.iter().filter(|first_hop| is_guard || allowed(first_hop)).collect();
         if first_hops.is_empty() { Err(exit.first_hops) } else { Ok(first_hops) }
     }
 }
 
 impl Path {
-    /// RFC 2328 §16.4 (6): the better path replaces the other, equal ones join, except those that say the same (RFC 3101 §2.5 (6)(e)).
+    /// RFC 2328 §16.4 (6): a better path replaces this one, an equal one is merged, except functionally equivalent LSAs (RFC 3101 §2.5
+    /// (6)(e)).
     fn compete(&mut self, found: Self) {
         match found.preference.cmp(&self.preference) {
             Ordering::Less => *self = found,
@@ -336,7 +338,7 @@ impl Path {
         }
     }
 
-    /// What may be translated of it, for each NSSA: of several LSAs that of the highest router.
+    /// The translatable LSA for each NSSA: of several LSAs, that of the router with the highest Router ID.
     fn translatable(&self, prefix: Prefix) -> impl Iterator<Item = ((Prefix, AreaId), Translatable)> {
         let mut sources: Vec<_> = self.sources.iter().collect();
         sources.sort_by_key(|source| source.originator);

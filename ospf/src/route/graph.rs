@@ -1,7 +1,7 @@
-//! One area's link state database as a graph (RFC 2328 §16.1): dense vertices, and only edges that both ends describe.
+//! The link state database of one area as a graph (RFC 2328 §16.1), with numbered vertices and only such edges as both ends describe.
 //!
-//! It reads LSAs and knows no root. Vertices are numbered with all networks before all routers, each in the order of
-//! their identifiers, so that "networks first" among equal distances (§16.1 (3)) is the order of the numbers.
+//! It is built from LSAs and has no root. All networks are numbered before all routers, each in the order of their identifiers, so that
+//! "networks first" among equal distances (§16.1 (3)) is the order of the numbers.
 
 use std::net::Ipv4Addr;
 
@@ -10,26 +10,26 @@ use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{NetworkLsa, RouterLink, RouterLinkKind, RouterLsa};
 
-/// A vertex's number in its graph.
+/// The number of a vertex in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Vertex(pub(super) u32);
 
-/// What a vertex is.
+/// What a vertex represents.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Node<'a> {
-    /// A transit network, known by its designated router's address.
+    /// A transit network, identified by its designated router's address.
     Network { id: LinkStateId, originator: RouterId, lsa: &'a NetworkLsa },
     /// A router.
     Router { id: RouterId, lsa: &'a RouterLsa },
 }
 
-/// A directed edge. The other direction exists too, with a metric of its own.
+/// A directed edge. The edge in the other direction exists too, with its own metric.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Edge {
     pub(super) target: Vertex,
     /// 0 from a network to a router.
     pub(super) metric: u16,
-    /// Index of the link in the source's Router-LSA; of no meaning in edges from networks.
+    /// Index of the link in the source's Router-LSA; unused in edges from networks.
     link: u16,
 }
 
@@ -41,16 +41,17 @@ pub(super) struct Stub {
     pub(super) metric: u16,
 }
 
-/// How many designated routers' claims to one address are looked at, so that edges grow with LSAs and not with their square.
+/// The maximum number of Network-LSAs with the same Link State ID that are used, so that the number of edges is not quadratic in the number
+/// of LSAs.
 const MAX_CLAIMS: usize = 16;
 
 /// The graph of an area.
 #[derive(Debug)]
 pub(super) struct Graph<'a> {
     nodes: Vec<Node<'a>>,
-    /// Number of networks, and of the first router.
+    /// The number of networks, which is the number of the first router.
     first_router: u32,
-    /// Identifiers of the routers, in their order, close together for the search.
+    /// The identifiers of the routers in order, in one place for a fast search.
     router_ids: Vec<RouterId>,
     /// Edges of vertex v: `edges[first_edge[v]..first_edge[v + 1]]`.
     first_edge: Vec<u32>,
@@ -59,7 +60,7 @@ pub(super) struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// Reads the Router- and Network-LSAs that are not at MaxAge at `now` (§16.1 (2)(b)).
+    /// Builds the graph from the Router-LSAs and Network-LSAs that are not at MaxAge at `now` (§16.1 (2)(b)).
     pub(super) fn new(lsdb: &'a Lsdb, now: Instant) -> Self {
         let mut nodes: Vec<Node<'a>> = lsdb
             .networks()
@@ -98,7 +99,7 @@ impl<'a> Graph<'a> {
         (0..).map(Vertex).zip(self.nodes.iter().copied())
     }
 
-    /// All networks, and all routers, in the order of their numbers.
+    /// The identifiers of all networks and of all routers, in the order of their numbers.
     pub(super) fn into_names(self) -> (Vec<(LinkStateId, RouterId)>, Vec<RouterId>) {
         let networks = self.nodes.iter().filter_map(|node| match node {
             Node::Network { id, originator, .. } => Some((*id, *originator)),
@@ -118,22 +119,22 @@ impl<'a> Graph<'a> {
         &self.edges[from as usize..to as usize]
     }
 
-    /// The link that an edge out of router `source` was read from.
+    /// The link from which an edge of router `source` was built.
     pub(super) fn link(&self, source: Vertex, edge: Edge) -> RouterLink {
         match self.node(source) {
             Node::Router { lsa, .. } => lsa.links[usize::from(edge.link)],
-            Node::Network { .. } => unreachable!("links are asked for of routers only"),
+            Node::Network { .. } => unreachable!("only edges of routers have links"),
         }
     }
 
-    /// The router's addresses on a network, Link Data of its links there (§16.1.1).
+    /// The router's addresses on a network: the Link Data of its links to it (§16.1.1).
     pub(super) fn addresses(&self, router: Vertex, network: Vertex) -> impl Iterator<Item = Ipv4Addr> {
         debug_assert!(router.0 >= self.first_router && network.0 < self.first_router);
         let edges = self.edges(router).iter().filter(move |edge| edge.target == network);
         edges.map(move |&edge| self.link(router, edge).data)
     }
 
-    /// All addresses that a router's links show: those of its host routes first, then those of its interfaces.
+    /// All addresses in a router's links: first those of its host routes, then those of its interfaces.
     pub(super) fn own_addresses(&self, router: Vertex) -> impl Iterator<Item = Ipv4Addr> {
         let links = match self.node(router) {
             Node::Router { lsa, .. } => lsa.links.as_slice(),
@@ -145,14 +146,14 @@ impl<'a> Graph<'a> {
         hosts.map(|link| link.id).chain(interfaces.map(|link| link.data))
     }
 
-    /// The stub networks, by router. Those whose mask has holes are left out.
+    /// The stub networks, by router, without those whose mask is not contiguous.
     pub(super) fn stubs(&self) -> &[Stub] {
         &self.stubs
     }
 
-    /// Fills edges and stubs from all LSAs, one-way edges included.
+    /// Builds edges and stub networks from all LSAs, including one-way edges.
     fn read_links(&mut self) {
-        // An edge or a stub for each link at the most: no room is made twice.
+        // There is at most one edge or stub for each link, so that the memory is allocated only once.
         let links = self.nodes.iter().map(|node| match node {
             Node::Network { lsa, .. } => lsa.attached_routers.len(),
             Node::Router { lsa, .. } => lsa.links.len(),
@@ -191,7 +192,7 @@ impl<'a> Graph<'a> {
                     }
                 }
                 RouterLinkKind::Transit => {
-                    // Two routers may claim one address for a while (§12.4.2): the back link tells whose network this is.
+                    // Two routers may claim the same address for a while (§12.4.2): the link back shows which network is meant.
                     for target in self.networks(LinkStateId::from(link.id)) {
                         self.edges.push(Edge { target: Vertex(target), metric: link.metric, link: index });
                     }
@@ -206,7 +207,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Numbers of the networks with this designated router's address.
+    /// The numbers of the networks with this designated router's address.
     fn networks(&self, id: LinkStateId) -> std::ops::Range<u32> {
         let networks = &self.nodes[..self.first_router as usize];
         let from = networks.partition_point(|node| node.network_id() < Some(id));
@@ -215,9 +216,10 @@ impl<'a> Graph<'a> {
         number(from)..number(to)
     }
 
-    /// RFC 2328 §16.1 (2)(b): an edge is used only if its other end has a link back.
+    /// Removes edges whose other end has no link back (RFC 2328 §16.1 (2)(b)).
     ///
-    /// In time linear in the edges: sources are grouped by target first, then each vertex marks those that name it.
+    /// It takes time linear in the number of edges: sources are first grouped by target, then each vertex marks those that have an edge to
+    /// it.
     fn drop_one_way_edges(&mut self) {
         let mut first_source = vec![0_u32; self.nodes.len() + 1];
         for edge in &self.edges {
@@ -282,10 +284,10 @@ impl Node<'_> {
     }
 }
 
-/// Finds routers one after the other; it is quick when they come in their order, as most routers list them.
+/// Finds routers one after the other. It is fast if they come in order, as in most LSAs.
 #[derive(Default)]
 struct Search {
-    /// Index after the last one found.
+    /// Index after the last router found.
     next: usize,
 }
 
@@ -300,7 +302,7 @@ impl Search {
     }
 }
 
-/// A count or an index of vertices or edges. LSAs of a whole area in memory do not reach 2³² of either.
+/// A count or an index of vertices or edges. The LSAs of one area contain fewer than 2³² of either.
 fn number(count: usize) -> u32 {
     u32::try_from(count).expect("fewer than 2^32 vertices and edges")
 }

@@ -1,4 +1,4 @@
-//! What the calculation is given: databases, and what this router itself is attached to.
+//! The inputs of the calculation: the databases, and the links of this router.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -11,85 +11,86 @@ use crate::time::Instant;
 /// Everything that routes are calculated from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RouteInputs<'a> {
-    /// This router, the root of every tree.
+    /// This router, the root of every shortest-path tree.
     pub(crate) router_id: RouterId,
     /// The present time: LSAs at MaxAge are not used.
     pub(crate) now: Instant,
-    /// The areas this router belongs to, in the order of their numbers.
+    /// The areas of this router, in the order of their Area IDs.
     pub(crate) areas: &'a [AreaInputs<'a>],
     /// The database of AS scope.
     pub(crate) as_scope: &'a Lsdb,
-    /// What this router is attached to itself.
+    /// The networks and addresses that are connected to this router.
     pub(crate) connected: &'a [Connected],
-    /// What this router originates as AS-external-LSAs.
+    /// The destinations for which this router originates AS-external-LSAs.
     pub(crate) own_externals: &'a BTreeMap<Prefix, External>,
-    /// Of those the ones that stand for others within them: what falls into one and has no route of its own is discarded.
+    /// The aggregates that this router originates for other external destinations. Packets to destinations in an aggregate that have no
+    /// route of their own are discarded.
     pub(crate) aggregates: &'a BTreeMap<Prefix, External>,
-    /// Whether this router is between areas.
+    /// Whether this router is an area border router.
     pub(crate) border: Border,
-    /// Its virtual links, up or down.
+    /// The virtual links of this router, up or down.
     pub(crate) virtual_links: &'a BTreeSet<VirtualEnd>,
-    /// Which router is believed about which destination.
+    /// The policy that decides which paths are accepted.
     pub(crate) policy: &'a Policy,
-    /// How paths to AS boundary routers compare.
+    /// How paths to AS boundary routers are compared.
     pub(crate) rfc1583: Rfc1583Compatibility,
 }
 
-/// Whether this router is an area border router, and what it takes the word of other border routers for (RFC 3509 §2.2).
+/// Whether this router is an area border router, and which Summary-LSAs it examines (RFC 3509 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Border {
-    /// It is none: it looks at the Summary-LSAs of all its areas.
+    /// It is not: it examines the Summary-LSAs of all its areas.
     #[default]
     Inside,
-    /// It is one, but has no neighbour in the backbone: it looks at those of all its areas, too.
+    /// It is one, but has no neighbour in the backbone: it examines the Summary-LSAs of all its areas, too.
     WithoutBackbone,
-    /// It is one, and looks at the backbone's alone.
+    /// It is one, and examines only the Summary-LSAs of the backbone.
     WithBackbone,
 }
 
 /// A virtual link of this router (RFC 2328 §15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VirtualEnd {
-    /// The area it runs through.
+    /// The transit area.
     pub(crate) transit_area: AreaId,
-    /// The router at its other end.
+    /// The router at the other end.
     pub(crate) far_end: RouterId,
 }
 
-/// One area.
+/// The inputs of one area.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AreaInputs<'a> {
-    /// Its number.
+    /// The Area ID.
     pub(crate) area: AreaId,
-    /// Its kind.
+    /// The kind of the area.
     pub(crate) kind: &'a AreaKind,
-    /// Its address ranges.
+    /// The area address ranges.
     pub(crate) ranges: &'a BTreeMap<Prefix, AreaRange>,
-    /// Its database. It holds this router's own Router-LSA, or there are no routes through the area.
+    /// The area's database. Without this router's own Router-LSA in it, there are no routes through the area.
     pub(crate) lsdb: &'a Lsdb,
-    /// Where this router's own links of the area lead at present. A link of its Router-LSA that is not among these is not used.
+    /// The present other ends of this router's links in the area. A link of its Router-LSA that is not among them is not used.
     pub(crate) adjacencies: &'a [Adjacency],
 }
 
-/// One of this router's own links into an area, as its interface knows it.
+/// A link of this router into an area, as known from its interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Adjacency {
-    /// The way out.
+    /// The outgoing interface.
     pub(crate) interface: InterfaceId,
-    /// Link Data of the link in our Router-LSA: own address or, unnumbered, interface index (RFC 2328 §12.4.1).
+    /// Link Data of the link in our Router-LSA: our address or, if unnumbered, the interface index (RFC 2328 §12.4.1).
     pub(crate) link_data: Ipv4Addr,
-    /// What is at the other end.
+    /// The other end of the link.
     pub(crate) peer: Peer,
 }
 
-/// The other end of an own link.
+/// The other end of a link of this router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
     /// A fully adjacent neighbour on a point-to-point link.
     Router {
-        /// Who.
+        /// The neighbour's Router ID.
         router_id: RouterId,
-        /// Source address of its packets: the next hop, also on unnumbered links.
+        /// Source address of its packets, which is the next hop, also on unnumbered links.
         address: Ipv4Addr,
     },
     /// A transit network.
@@ -97,23 +98,23 @@ pub(crate) enum Peer {
         /// The designated router's address on it.
         designated_router: Ipv4Addr,
     },
-    /// A fully adjacent neighbour on a virtual link. The way out is that of the path through the transit area (§16.1.1), and
-    /// [`Adjacency::interface`] the virtual one.
+    /// A fully adjacent neighbour on a virtual link. The outgoing interface is that of the path through the transit area (§16.1.1);
+    /// [`Adjacency::interface`] is the virtual interface.
     Virtual(VirtualEnd),
 }
 
-/// A destination that this router has itself.
+/// A network or an address that is connected to this router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Connected {
-    /// The interface's subnet, or a single address of the router's own.
+    /// The interface's subnet, or a single address of this router.
     pub(crate) prefix: Prefix,
-    /// The router's own address in it.
+    /// This router's address in it.
     pub(crate) address: Ipv4Addr,
-    /// Where it is; `None` = the router itself, a loopback: no route ever leads there.
+    /// The interface; `None` for an address of the router itself, such as a loopback address: no route leads there.
     pub(crate) interface: Option<InterfaceId>,
 }
 
-/// [`RouteInputs::connected`], sorted for questions.
+/// [`RouteInputs::connected`], sorted for look-ups.
 #[derive(Debug)]
 pub(super) struct Own {
     prefixes: BTreeSet<(Prefix, Option<InterfaceId>)>,
@@ -128,12 +129,12 @@ impl Own {
         }
     }
 
-    /// Whether `prefix` is an address of the router itself, so that no route may lead anywhere else.
+    /// Whether `prefix` is an address of this router, so that no route may lead to another router.
     pub(super) fn is_here(&self, prefix: Prefix) -> bool {
         self.prefixes.contains(&(prefix, None))
     }
 
-    /// Whether `address` is one of the router's own.
+    /// Whether `address` is an address of this router.
     pub(super) fn has_address(&self, address: Ipv4Addr) -> bool {
         self.addresses.contains(&address)
     }

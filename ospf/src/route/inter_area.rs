@@ -1,6 +1,7 @@
-//! Paths to other areas (RFC 2328 §16.2) and better ones through transit areas (§16.3): Summary-LSAs on top of the paths inside areas.
+//! Inter-area routes (RFC 2328 §16.2), and better paths through transit areas (§16.3): calculated from Summary-LSAs and the intra-area
+//! routes.
 //!
-//! The result serves every calculation of externals until a Summary-LSA, or something below, changes.
+//! The result is used by every calculation of external routes until a Summary-LSA or an intra-area route changes.
 
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
@@ -20,20 +21,20 @@ use crate::io::RouteKind;
 use crate::state::lsdb;
 use crate::wire::{LS_INFINITY, LsaBody, RouterFlags};
 
-/// What Summary-LSAs add to [`InternalRoutes`], and what they improve.
+/// The routes that Summary-LSAs add to [`InternalRoutes`], and those that they improve.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct InterAreaRoutes {
-    /// Networks of other areas, and those of the backbone that are reached better through a transit area.
+    /// Networks of other areas, and networks of the backbone with a better path through a transit area.
     pub(super) networks: BTreeMap<Prefix, Path>,
     /// The same for AS boundary routers, through each area.
     pub(super) routers: BTreeMap<(RouterId, AreaId), RouterPath>,
-    /// The area address ranges with something in them, if this router is between areas.
+    /// The active area address ranges, if this router is an area border router.
     pub(super) ranges: BTreeMap<(AreaId, Prefix), ActiveRange>,
-    /// What was not believed.
+    /// Paths that the policy refused.
     pub(super) refused: BTreeSet<Refused>,
 }
 
-/// Calculates inter-area routes. `internal` is what [`super::internal::calculate_internal`] said of the same areas.
+/// Calculates inter-area routes. `internal` is the result of [`super::internal::calculate_internal`] for the same areas.
 pub(crate) fn calculate_inter_area(inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> InterAreaRoutes {
     let mut routes = InterAreaRoutes { ranges: ranges(inputs, internal), ..InterAreaRoutes::default() };
     routes.search(inputs, internal, Which::All);
@@ -41,7 +42,7 @@ pub(crate) fn calculate_inter_area(inputs: &RouteInputs<'_>, internal: &Internal
 }
 
 impl InterAreaRoutes {
-    /// Makes what is known of some destinations what `inputs` say of them now, nothing else having changed.
+    /// Calculates the paths to some destinations again; nothing else has changed.
     pub(super) fn replace(
         &mut self,
         inputs: &RouteInputs<'_>,
@@ -55,7 +56,7 @@ impl InterAreaRoutes {
         self.search(inputs, internal, Which::These { networks, boundary_routers });
     }
 
-    /// The same for the ranges, after networks inside areas have changed; gives those that differ.
+    /// Determines the active ranges again, after changes of networks inside areas; returns those that differ.
     pub(super) fn replace_ranges(&mut self, inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> BTreeSet<Prefix> {
         let before = std::mem::replace(&mut self.ranges, ranges(inputs, internal));
         let differs = |key: &&(AreaId, Prefix)| before.get(key) != self.ranges.get(key);
@@ -84,7 +85,7 @@ impl InterAreaRoutes {
     }
 }
 
-/// The ranges that have something in them, of a router between areas.
+/// The active ranges; none if this router is not an area border router.
 fn ranges(inputs: &RouteInputs<'_>, internal: &InternalRoutes) -> BTreeMap<(AreaId, Prefix), ActiveRange> {
     match inputs.border {
         Border::Inside => BTreeMap::new(),
@@ -105,26 +106,27 @@ impl<'a> Inside<'a> {
         self.inter_area.networks.get(&prefix).or_else(|| self.internal.networks.get(&prefix))
     }
 
-    /// The best paths to all networks, in no order.
+    /// The best paths to all networks, in no particular order.
     pub(super) fn networks(self) -> impl Iterator<Item = (Prefix, &'a Path)> {
         let improved = |prefix| self.inter_area.networks.contains_key(prefix);
         let internal = self.internal.networks.iter().filter(move |(prefix, _)| !improved(prefix));
         internal.chain(&self.inter_area.networks).map(|(&prefix, path)| (prefix, path))
     }
 
-    /// The ranges for which there is an entry that discards (RFC 2328 §11.1): what falls into them and is not known is nowhere.
+    /// The ranges with a discard entry (RFC 2328 §11.1): packets to destinations in them that have no route are discarded.
     ///
-    /// Deviates: §11.1 wants such an entry for hidden ranges, too. Nobody sends us packets because of a range that nobody hears of.
+    /// Deviates: §11.1 requires such an entry for hidden ranges, too. But no router sends us packets because of a range that is not
+    /// advertised.
     pub(super) fn discards(self) -> impl Iterator<Item = (AreaId, Prefix, &'a ActiveRange)> {
         let advertised = self.inter_area.ranges.iter().filter(|(_, range)| range.is_advertised());
         let unused = advertised.filter(move |((_, prefix), _)| self.network(*prefix).is_none());
         unused.map(|(&(area, prefix), range)| (area, prefix, range))
     }
 
-    /// The advertised ranges that are this network, by area.
+    /// The advertised ranges that are equal to this network, by area.
     pub(super) fn ranges_at(self, prefix: Prefix) -> impl Iterator<Item = (AreaId, &'a ActiveRange)> {
         let ranges = &self.inter_area.ranges;
-        // From area to area: there are fewer of them than ranges.
+        // It goes from area to area, because there are fewer areas than ranges.
         let mut next = ranges.first_key_value().map(|(&(area, _), _)| area);
         let found = std::iter::from_fn(move || {
             let area = next?;
@@ -135,12 +137,12 @@ impl<'a> Inside<'a> {
         found.flatten().filter(|(_, range)| range.is_advertised())
     }
 
-    /// Whether there is an entry for a network, be it one that discards.
+    /// Whether there is an entry for a network, which may be a discard entry.
     pub(super) fn has(self, prefix: Prefix) -> bool {
         self.network(prefix).is_some() || self.ranges_at(prefix).next().is_some()
     }
 
-    /// The path of the longest prefix that contains `address`; none if that is discarded.
+    /// The path of the longest prefix that contains `address`; none if that is a discard entry.
     pub(super) fn longest_match(self, address: Ipv4Addr) -> Option<&'a Path> {
         for len in (0..=32).rev() {
             let prefix = Prefix::new(address, len);
@@ -152,7 +154,7 @@ impl<'a> Inside<'a> {
         None
     }
 
-    /// The paths to a router, one for each area through which there is one.
+    /// The paths to a router, at most one for each area.
     pub(super) fn paths_to(self, router: RouterId) -> impl Iterator<Item = (AreaId, &'a RouterPath)> {
         let areas = (router, AreaId(u32::MIN))..=(router, AreaId(u32::MAX));
         let improved = |key| self.inter_area.routers.contains_key(key);
@@ -162,13 +164,13 @@ impl<'a> Inside<'a> {
 }
 
 impl<'a> Inside<'a> {
-    /// All AS boundary routers that are reached.
+    /// All AS boundary routers that are reachable.
     pub(super) fn boundary_routers(self) -> BTreeSet<RouterId> {
         let all = self.internal.routers.iter().chain(&self.inter_area.routers);
         all.filter(|(_, path)| path.flags.contains(RouterFlags::E)).map(|(&(router, _), _)| router).collect()
     }
 
-    /// RFC 2328 §16.4 (3): of an AS boundary router's entries the preferred, then the cheapest, then that of the largest area.
+    /// The preferred path to an AS boundary router (RFC 2328 §16.4 (3)): by class, then by the lowest cost, then by the largest Area ID.
     pub(super) fn preferred_path(
         self,
         router: RouterId,
@@ -186,7 +188,7 @@ impl<'a> Inside<'a> {
 pub(super) enum Through {
     /// Intra-area, not through the backbone.
     OtherArea,
-    /// Intra-area through the backbone, or inter-area; every path if RFC1583Compatibility is on.
+    /// Intra-area through the backbone, or inter-area; every path if RFC1583Compatibility is enabled.
     Any,
 }
 
@@ -210,10 +212,11 @@ struct Search<'a> {
     routes: InterAreaRoutes,
 }
 
-/// A path that a border router offers, before anybody judged it.
+/// A path that a border router provides, before the policy has decided.
 ///
-/// Its first hops are those of the path to the border router, where what can be seen of the path ends: the last guard before that, or the
-/// border router itself if it is one, answers for what is said of the areas behind. Whoever vouched for it there does not show.
+/// Its first hops are those of the path to the border router, because the path behind it is not known. The last guard on the path to the
+/// border router, or the border router itself if it is a guard, is therefore responsible for destinations in other areas. Guards behind the
+/// border router are not visible.
 struct Offer<'a> {
     area: AreaId,
     border_router: RouterId,
@@ -222,7 +225,7 @@ struct Offer<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Has each usable Summary-LSA of an area looked at.
+    /// Calls `network` or `boundary_router` for each usable Summary-LSA of an area.
     fn summaries(
         &mut self,
         area: &AreaInputs<'a>,
@@ -239,7 +242,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// RFC 2328 §16.2 (1), (2) and (4), §16.3 (1), (2) and (4).
+    /// Returns the path of a usable Summary-LSA (RFC 2328 §16.2 (1), (2) and (4), §16.3 (1), (2) and (4)).
     fn usable(&self, area: AreaId, entry: &lsdb::Entry) -> Option<Offer<'a>> {
         let LsaBody::Summary(summary) = entry.body() else { return None };
         let key = entry.key();
@@ -257,18 +260,18 @@ impl<'a> Search<'a> {
         Some(Offer { area, border_router: key.advertising_router, cost, first_hops: &path.first_hops })
     }
 
-    /// RFC 2328 §16.2 (3), (5) to (8), for a network.
+    /// Adds an inter-area path to a network (RFC 2328 §16.2 (3), (5) to (8)).
     fn network(&mut self, prefix: Prefix, offer: Offer<'a>) {
-        // (3): it is the sum of what we know better, and may lead back to us.
+        // (3): it is an active range of ours. We know its networks better, and the path may lead back to us.
         let is_active = |area: &AreaInputs<'_>| self.routes.ranges.contains_key(&(area.area, prefix));
         if self.inputs.areas.iter().any(is_active) {
             return;
         }
-        // Border routers of an area that externals do not enter take no default route from each other, as in an NSSA (RFC 3101 §2.5
-        // (3)(a)): each brings one in, and two without a backbone (RFC 3509 §2.2) would send packets to and fro.
-        let brings_default = |area: &&AreaInputs<'_>| area.area == offer.area && *area.kind != AreaKind::Normal;
+        // Border routers of a stub area or an NSSA ignore each other's default routes, as in RFC 3101 §2.5 (3)(a): each originates one, and
+        // two of them without a backbone (RFC 3509 §2.2) would send packets to each other in a loop.
+        let has_default = |area: &&AreaInputs<'_>| area.area == offer.area && *area.kind != AreaKind::Normal;
         let is_border = self.inputs.border != Border::Inside;
-        if is_border && prefix == Prefix::DEFAULT && self.inputs.areas.iter().any(|area| brings_default(&area)) {
+        if is_border && prefix == Prefix::DEFAULT && self.inputs.areas.iter().any(|area| has_default(&area)) {
             return;
         }
         let Some(first_hops) = self.accepted(prefix, &offer) else { return };
@@ -292,7 +295,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// RFC 2328 §16.2 (5) to (8), for an AS boundary router: its entry is that of the LSA's area.
+    /// Adds an inter-area path to an AS boundary router (RFC 2328 §16.2 (5) to (8)); its entry is that of the LSA's area.
     fn boundary_router(&mut self, router: RouterId, offer: Offer<'a>) {
         let key = (router, offer.area);
         let is_internal = self.internal.routers.get(&key).is_some_and(|path| path.flags.contains(RouterFlags::E));
@@ -313,7 +316,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// RFC 2328 §16.3 (3) and (5), for a network: a path of the backbone's that the transit area has better.
+    /// Improves a path of the backbone to a network if the transit area has a better one (RFC 2328 §16.3 (3) and (5)).
     fn transit_network(&mut self, prefix: Prefix, offer: Offer<'a>) {
         let inside = Inside { internal: self.internal, inter_area: &self.routes };
         let Some(known) = inside.network(prefix).filter(|known| known.area == AreaId::BACKBONE) else { return };
@@ -328,7 +331,7 @@ impl<'a> Search<'a> {
         self.routes.networks.insert(prefix, found);
     }
 
-    /// RFC 2328 §16.3 (3) and (5), for an AS boundary router.
+    /// Improves a path of the backbone to an AS boundary router (RFC 2328 §16.3 (3) and (5)).
     fn transit_boundary_router(&mut self, router: RouterId, offer: Offer<'a>) {
         let key = (router, AreaId::BACKBONE);
         let Some(known) = self.routes.routers.get(&key).or_else(|| self.internal.routers.get(&key)) else { return };
@@ -344,7 +347,7 @@ impl<'a> Search<'a> {
         self.routes.routers.insert(key, found);
     }
 
-    /// The first hops that the policy lets through; none are reported.
+    /// The first hops that the policy accepts. If there are none, the refused path is recorded.
     fn accepted(&mut self, prefix: Prefix, offer: &Offer<'a>) -> Option<Vec<FirstHop>> {
         let verdict = self.judge.verdict(prefix);
         let first_hops: Vec<_> =
@@ -356,7 +359,7 @@ impl<'a> Search<'a> {
         Some(first_hops)
     }
 
-    /// First hops of a path that goes on to a boundary router in another area: what that originates is its own word if it is a guard.
+    /// The first hops of a path that ends at an AS boundary router in another area: if that is a guard, it is the last guard on the path.
     fn ending_at(&self, router: RouterId, first_hops: &[FirstHop]) -> Vec<FirstHop> {
         let mut first_hops = first_hops.to_vec();
         if self.judge.is_guard(router) {
@@ -368,7 +371,7 @@ impl<'a> Search<'a> {
 }
 
 impl Path {
-    /// RFC 2328 §16.3 (5): better next hops take the place of what there was, equal ones join.
+    /// RFC 2328 §16.3 (5): better next hops replace the present ones, equal ones are added.
     fn improve(&mut self, cost: u32, originator: RouterId, first_hops: Vec<FirstHop>) {
         debug_assert!(cost <= self.cost);
         if cost < self.cost {
@@ -384,7 +387,7 @@ impl Path {
 }
 
 impl RouterPath {
-    /// The better path stays, equal ones join.
+    /// Keeps the better path, or merges equal ones.
     fn compete(&mut self, found: Self) {
         debug_assert_eq!(self.kind, found.kind);
         match found.cost.cmp(&self.cost) {

@@ -1,6 +1,6 @@
-//! Paths inside areas (RFC 2328 §16.1): what each area's tree says of networks and of border routers.
+//! Intra-area routes (RFC 2328 §16.1): the networks and border routers in the shortest-path tree of each area.
 //!
-//! The result is kept by the caller and serves every calculation of what Summary- and AS-external-LSAs say until a tree changes.
+//! The caller keeps the result. It is used by every calculation of Summary-LSAs and AS-external-LSAs until a tree changes.
 
 use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
@@ -19,28 +19,28 @@ use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, RouteKind};
 use crate::wire::{LsaBody, NetworkLsa, RouterFlags, RouterLinkKind};
 
-/// Paths to networks and routers of the areas that this router belongs to.
+/// Paths to networks and routers of the areas of this router.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct InternalRoutes {
     /// The best path to each network.
     pub(super) networks: BTreeMap<Prefix, Path>,
     /// The path to each border router, through each area (RFC 2328 §11: one entry for each area).
     pub(super) routers: BTreeMap<(RouterId, AreaId), RouterPath>,
-    /// What this router is itself: other areas are told of it, no route leads there.
+    /// Addresses of this router itself: they are advertised into other areas, but no route leads there.
     pub(super) local: BTreeMap<Prefix, Local>,
-    /// Areas that virtual links run through, TransitCapability (RFC 2328 §6).
+    /// Areas with TransitCapability, through which virtual links run (RFC 2328 §6).
     pub(super) transit: BTreeSet<AreaId>,
-    /// Those of this router's virtual links whose far end is reached.
+    /// This router's virtual links whose far end is reachable.
     pub(super) virtual_links: BTreeMap<VirtualEnd, VirtualPath>,
-    /// What is in the way of the others, where their transit area was looked at.
+    /// Why the other virtual links are down, if their transit area was examined.
     pub(super) obstacles: BTreeMap<VirtualEnd, VirtualLinkObstacle>,
-    /// What was not believed.
+    /// Paths that the policy refused.
     pub(super) refused: BTreeSet<Refused>,
     /// The tree of each area.
     trees: BTreeMap<AreaId, Standing>,
 }
 
-/// An address of this router itself, as its Router-LSA shows it.
+/// An address of this router in its Router-LSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Local {
     pub(super) area: AreaId,
@@ -53,10 +53,10 @@ pub(super) struct Path {
     pub(super) kind: RouteKind,
     pub(super) area: AreaId,
     pub(super) cost: u32,
-    /// Link State Origin (RFC 2328 §11) if that is a Network-LSA, by its Link State ID.
+    /// Link State Origin (RFC 2328 §11), if that is a Network-LSA, by its Link State ID.
     pub(super) network: Option<LinkStateId>,
     pub(super) originators: BTreeSet<RouterId>,
-    /// In order, each once, at least one.
+    /// Sorted and without duplicates, at least one.
     pub(super) first_hops: Vec<FirstHop>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct RouterPath {
     pub(crate) kind: RouteKind,
     pub(crate) flags: RouterFlags,
     pub(crate) cost: u32,
-    /// In order, each once, at least one.
+    /// Sorted and without duplicates, at least one.
     pub(crate) first_hops: Vec<FirstHop>,
 }
 
@@ -81,18 +81,18 @@ pub(crate) fn calculate_internal(inputs: &RouteInputs<'_>) -> InternalRoutes {
 }
 
 impl InternalRoutes {
-    /// As [`super::table::Calculation::survives`].
+    /// The same as [`super::table::Calculation::survives`].
     pub(super) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> Option<BTreeSet<Prefix>> {
         self.trees.get(&area)?.survives(change)
     }
 
-    /// The routers that the trees reach, some perhaps in several areas.
+    /// The routers that the trees reach; some may occur in several areas.
     pub(super) fn reached(&self) -> impl Iterator<Item = RouterId> {
         self.trees.values().flat_map(Standing::reached)
     }
 
-    /// Makes the tree of an area that of `inputs`, and with it the paths to AS boundary routers; gives what has moved in it. Gives nothing if
-    /// that is much, or border routers are among it, on which all that they tell of depends.
+    /// Calculates the tree of an area again, and with it the paths to AS boundary routers. Returns the destinations whose paths have
+    /// changed. Returns `None` if these are many, or if border routers are among them, on which all their Summary-LSAs depend.
     pub(super) fn replace_tree(
         &mut self,
         inputs: &RouteInputs<'_>,
@@ -140,7 +140,7 @@ impl InternalRoutes {
         Some(moved)
     }
 
-    /// Makes what is known of some networks what `inputs` say of them now, the trees being what they were.
+    /// Calculates the paths to some networks again, with unchanged trees.
     pub(super) fn replace(&mut self, inputs: &RouteInputs<'_>, networks: &BTreeSet<Prefix>) {
         for prefix in networks {
             self.networks.remove(prefix);
@@ -158,7 +158,8 @@ impl InternalRoutes {
     }
 }
 
-/// The backbone comes last: its virtual links lead where the other areas say (RFC 2328 §16.1).
+/// The areas in the order of the calculation: the backbone comes last, because the paths of its virtual links are in the other areas
+/// (RFC 2328 §16.1).
 fn in_order<'a>(areas: &'a [AreaInputs<'a>]) -> impl Iterator<Item = &'a AreaInputs<'a>> {
     let (backbone, others): (Vec<_>, Vec<_>) = areas.iter().partition(|area| area.area == AreaId::BACKBONE);
     others.into_iter().chain(backbone)
@@ -171,7 +172,7 @@ struct Calculation<'a> {
     routes: InternalRoutes,
 }
 
-/// A path that one vertex offers, before anybody judged it.
+/// A path that a vertex provides, before the policy has decided.
 struct Offer<'a> {
     prefix: Prefix,
     cost: u32,
@@ -187,7 +188,7 @@ impl<'a> Calculation<'a> {
 
     fn area(&mut self, area: &AreaInputs<'_>) {
         let graph = Graph::new(area.lsdb, self.inputs.now);
-        // RFC 2328 §16.1 (1): without a Router-LSA of its own a router is in no tree.
+        // RFC 2328 §16.1 (1): a router without a Router-LSA of its own is in no tree.
         let Some(root) = graph.router(self.inputs.router_id) else { return };
         let tree = Tree::new(&graph, root, area.adjacencies, &self.routes.virtual_links, &self.judge);
         self.first_stage(area.area, &graph, &tree);
@@ -201,7 +202,7 @@ impl<'a> Calculation<'a> {
         self.routes.trees.insert(area.area, Standing::new(graph, tree));
     }
 
-    /// RFC 2328 §16.1 (4): networks and border routers of the tree.
+    /// Adds the networks and border routers of the tree (RFC 2328 §16.1 (4)).
     fn first_stage(&mut self, area: AreaId, graph: &Graph<'_>, tree: &Tree) {
         for (vertex, node) in graph.vertices() {
             let Some(cost) = tree.distance(vertex) else { continue };
@@ -232,7 +233,7 @@ impl<'a> Calculation<'a> {
     }
 
     fn transit_network(&mut self, area: AreaId, offer: Offer<'_>) {
-        // The designated router is where the path to what it says ends.
+        // The designated router originates the network, and is therefore the last router on the path.
         let mut first_hops = offer.first_hops.to_vec();
         if self.judge.is_guard(offer.originator) {
             first_hops.iter_mut().for_each(|first_hop| first_hop.last_guard = Some(offer.originator));
@@ -242,7 +243,7 @@ impl<'a> Calculation<'a> {
         self.offer(area, Offer { first_hops: &first_hops, ..offer });
     }
 
-    /// RFC 2328 §16.1, second stage: the stub networks of the routers in the tree.
+    /// Adds the stub networks of the routers in the tree (RFC 2328 §16.1, second stage).
     fn second_stage(&mut self, area: AreaId, graph: &Graph<'_>, tree: &Tree) {
         for &stub in graph.stubs() {
             let Node::Router { id: originator, .. } = graph.node(stub.router) else {
@@ -257,7 +258,7 @@ impl<'a> Calculation<'a> {
         let Some(distance) = tree.distance(router) else { return };
         let cost = distance.saturating_add(u32::from(metric));
         if router == tree.root() {
-            // One that the interfaces no longer know is a leftover in a Router-LSA about to be replaced.
+            // A network that no interface has any more is obsolete: the Router-LSA is about to be replaced.
             let last_guard = self.judge.is_guard(originator).then_some(originator);
             let first_hop = |interface| FirstHop { nexthop: Nexthop { interface, via: None }, last_guard };
             let first_hops: Vec<_> = self.own.interfaces(prefix).map(first_hop).collect();
@@ -272,7 +273,7 @@ impl<'a> Calculation<'a> {
         }
     }
 
-    /// Both stages for some networks alone, by a tree that stands.
+    /// Does both stages again for some networks only, with an unchanged tree.
     fn networks_again(&mut self, area: &AreaInputs<'_>, standing: &Standing, networks: &BTreeSet<Prefix>) {
         let (now, tree) = (self.inputs.now, standing.tree());
         for (id, entry, lsa) in area.lsdb.networks().filter(|(_, entry, _)| !entry.is_max_age(now)) {
@@ -294,15 +295,15 @@ impl<'a> Calculation<'a> {
         }
     }
 
-    /// Judges a path, then lets it compete: what is not believed displaces nobody.
+    /// Lets a path compete if the policy accepts it: a refused path replaces no other.
     fn offer(&mut self, area: AreaId, offer: Offer<'_>) {
         let Offer { prefix, cost, originator, network, .. } = offer;
         debug_assert!(!offer.first_hops.is_empty(), "{prefix} is offered by a vertex in the tree");
         let verdict = self.judge.verdict(prefix);
         let own = &self.own;
-        let believed =
+        let accepted =
             |first_hop: &&FirstHop| verdict.allows(first_hop.last_guard) || is_own_network(own, prefix, first_hop);
-        let mut first_hops = offer.first_hops.iter().filter(believed).copied().peekable();
+        let mut first_hops = offer.first_hops.iter().filter(accepted).copied().peekable();
         if first_hops.peek().is_none() {
             self.routes.refused.extend(Refused::all(prefix, originator, verdict, offer.first_hops));
             return;
@@ -328,15 +329,15 @@ impl<'a> Calculation<'a> {
 }
 
 impl Path {
-    /// The better path stays, equal ones join.
+    /// Keeps the better path, or merges equal ones.
     pub(super) fn compete(&mut self, found: Self) {
         match (found.cost.cmp(&self.cost), self.network, found.network) {
             (Ordering::Less, ..) => *self = found,
             (Ordering::Greater, ..) => {}
-            // RFC 2328 §16.1 (4): of Network-LSAs for one network, equally far, the largest Link State ID counts alone.
+            // RFC 2328 §16.1 (4): of Network-LSAs for the same network at the same cost, only that with the largest Link State ID counts.
             (Ordering::Equal, Some(known), Some(new)) if known < new => *self = found,
             (Ordering::Equal, Some(_), Some(_)) => {}
-            // RFC 2328 §16.1, second stage (3): equal in cost, the next hops are added.
+            // RFC 2328 §16.1, second stage (3): if the costs are equal, the next hops are added.
             (Ordering::Equal, ..) => {
                 self.network = self.network.or(found.network);
                 self.originators.extend(found.originators);
@@ -348,27 +349,27 @@ impl Path {
     }
 }
 
-/// Whether the first hop ends on this router's own subnet: that is a fact, and nobody's word is needed for it.
+/// Whether the first hop ends on this router's own subnet: this is known locally, and needs no acceptance by the policy.
 fn is_own_network(own: &Own, prefix: Prefix, first_hop: &FirstHop) -> bool {
     first_hop.nexthop.via.is_none() && own.is_attached(prefix, first_hop.nexthop.interface)
 }
 
-/// RFC 2328 §16.1 (4): Link State ID and mask give the network; a mask with holes gives none.
+/// The network of a Network-LSA (RFC 2328 §16.1 (4)): Link State ID and mask; none if the mask is not contiguous.
 ///
-/// RFC 6860 §2.2.2: nor does a mask of all ones, by which a designated router hides a network on which there are routers only.
+/// RFC 6860 §2.2.2: nor if the mask is all ones, by which a designated router hides a network with routers only.
 fn network_prefix(id: LinkStateId, lsa: &NetworkLsa) -> Option<Prefix> {
     Prefix::from_mask(Ipv4Addr::from(id), lsa.network_mask).filter(|prefix| prefix.len() < 32)
 }
 
 impl Refused {
-    /// What to report of a path none of whose first hops is believed: each guard that stood for it, once.
+    /// The reports for a path none of whose first hops is accepted: one for each last guard.
     pub(super) fn all(
         prefix: Prefix,
         originator: RouterId,
         verdict: Verdict<'_>,
         first_hops: &[FirstHop],
     ) -> impl Iterator<Item = Self> {
-        debug_assert!(!first_hops.iter().any(|first_hop| verdict.allows(first_hop.last_guard)), "{prefix} is believed");
+        debug_assert!(!first_hops.iter().any(|first_hop| verdict.allows(first_hop.last_guard)), "{prefix} is accepted");
         first_hops.iter().map(move |first_hop| Self { prefix, originator, guard: verdict.blames(first_hop.last_guard) })
     }
 }

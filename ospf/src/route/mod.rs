@@ -1,4 +1,4 @@
-//! Calculation of the routing table (RFC 2328 §16): from link state databases to routes, without state of its own.
+//! The calculation of the routing table from the link state databases (RFC 2328 §16). It has no state of its own.
 
 mod affected;
 #[cfg(test)]

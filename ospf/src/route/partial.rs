@@ -1,8 +1,8 @@
-//! Parts of a calculation made anew (RFC 2328 §16.5, §16.6): paths to a few destinations, everything else being as it was.
+//! Partial calculations (RFC 2328 §16.5, §16.6): paths to a few destinations are calculated again, all others stay unchanged.
 //!
-//! Each chapter of the calculation does for these destinations what it does for all. A shortest-path tree is made anew as a whole; what
-//! follows is calculated for the vertices alone that are elsewhere in it than before. Paths inside the AS are made here; the routes that
-//! follow, those outside the AS among them, are made in slices: [`super::affected`], [`super::changes`].
+//! Each part of the calculation does for these destinations what it does for all. A shortest-path tree is always calculated as a whole, but
+//! after that only the vertices are examined whose position in it has changed. Paths inside the AS are calculated here; the routes that
+//! depend on them, including external routes, are calculated in slices: [`super::affected`], [`super::changes`].
 
 use std::collections::BTreeSet;
 
@@ -15,21 +15,21 @@ use crate::ids::{AreaId, LinkStateId, LsaKey, LsaType, Prefix, RouterId};
 use crate::state::lsdb::{Entry, Lsdb};
 use crate::wire::{LsaBody, RouterLsa};
 
-/// What an LSA that changes says something about.
+/// A destination described by a changed LSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Destination {
-    /// A stub network, of a Router-LSA.
+    /// A stub network in a Router-LSA.
     Stub(Prefix),
-    /// A network of another area, of a Summary-LSA.
+    /// A network of another area in a Summary-LSA.
     Network(Prefix),
-    /// An AS boundary router, of a Summary-LSA.
+    /// An AS boundary router in a Summary-LSA.
     BoundaryRouter(RouterId),
-    /// A network outside the AS, of an AS-external- or Type-7 LSA.
+    /// A network outside the AS in an AS-external-LSA or a Type-7 LSA.
     External(Prefix),
 }
 
 impl Destination {
-    /// That of a Summary-, AS-external- or Type-7 LSA, if it is about anything.
+    /// The destination of a Summary-LSA, AS-external-LSA or Type-7 LSA, if it has a valid one.
     pub(crate) fn of(key: LsaKey, body: &LsaBody) -> Option<Self> {
         match key.kind {
             LsaType::SUMMARY_NETWORK => body.network(key).map(Self::Network),
@@ -39,14 +39,14 @@ impl Destination {
     }
 }
 
-/// What is to be made anew.
+/// The parts of the calculation that have to be done again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Parts {
-    /// Areas whose trees may be others.
+    /// Areas whose shortest-path trees may have changed.
     pub(crate) trees: BTreeSet<AreaId>,
-    /// What paths inside the AS may lead to otherwise than before.
+    /// Destinations of changed LSAs that paths inside the AS lead to.
     pub(crate) inside: BTreeSet<Destination>,
-    /// The same for paths out of the AS.
+    /// External destinations of changed LSAs.
     pub(crate) externals: BTreeSet<Prefix>,
 }
 
@@ -64,37 +64,37 @@ impl FromIterator<Destination> for Parts {
 }
 
 impl Parts {
-    /// Those that follow from a Router-LSA which may change its area's tree: its instance before, and the one after.
+    /// The parts affected by a change of a Router-LSA that may change the tree of its area; `instances` are those before and after.
     pub(crate) fn of_tree(area: AreaId, instances: [&RouterLsa; 2]) -> Self {
         let stubs = instances.into_iter().flat_map(RouterLsa::stub_networks);
         let inside = stubs.map(Destination::Stub).collect();
         Self { trees: [area].into(), inside, externals: BTreeSet::new() }
     }
 
-    /// All of both.
+    /// Adds the parts of `more`.
     pub(crate) fn extend(&mut self, more: Self) {
         self.trees.extend(more.trees);
         self.inside.extend(more.inside);
         self.externals.extend(more.externals);
     }
 
-    /// Whether paths inside the AS are among them.
+    /// Whether they include paths inside the AS.
     pub(crate) fn are_inside(&self) -> bool {
         !self.trees.is_empty() || !self.inside.is_empty()
     }
 }
 
-/// Which destinations are calculated.
+/// The destinations that are calculated.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Which<'a> {
-    /// Whatever LSAs are about.
+    /// All destinations of LSAs.
     All,
-    /// These alone.
+    /// Only these.
     These { networks: &'a BTreeSet<Prefix>, boundary_routers: &'a BTreeSet<RouterId> },
 }
 
 impl<'a> Which<'a> {
-    /// The LSAs of a type that are about such networks.
+    /// The LSAs of a type that describe these networks.
     pub(super) fn networks(self, lsdb: &'a Lsdb, kind: LsaType) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
         match self {
             Self::All => Box::new(lsdb.of_type(kind)),
@@ -104,7 +104,7 @@ impl<'a> Which<'a> {
         }
     }
 
-    /// The Summary-LSAs that are about such AS boundary routers.
+    /// The Summary-LSAs that describe these AS boundary routers.
     pub(super) fn boundary_routers(self, lsdb: &'a Lsdb) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
         match self {
             Self::All => Box::new(lsdb.of_type(LsaType::SUMMARY_ASBR)),
@@ -117,9 +117,8 @@ impl<'a> Which<'a> {
 }
 
 impl Calculation {
-    /// Makes paths inside the AS what `inputs` say of them now, as far as `parts` may have changed them; gives the destinations whose
-    /// routes may be others for it. If it gives nothing, all paths inside the AS have to be calculated, and only the table is still what
-    /// it was.
+    /// Updates paths inside the AS as far as `parts` may have changed them. Returns the destinations whose routes may have changed. If it
+    /// returns `None`, all paths inside the AS have to be calculated, and only the table is still unchanged.
     pub(crate) fn replace_inside(&mut self, inputs: &RouteInputs<'_>, parts: Parts) -> Option<Affected> {
         let mut moved = BTreeSet::new();
         for area in inputs.areas.iter().filter(|area| parts.trees.contains(&area.area)) {
@@ -148,7 +147,7 @@ impl Calculation {
         Some(Affected::by(affected, networks, boundary_routers))
     }
 
-    /// Calculates all paths inside the AS; gives all destinations that there are or were.
+    /// Calculates all paths inside the AS. Returns all destinations that exist or existed.
     pub(crate) fn calculate_inside(&mut self, inputs: &RouteInputs<'_>) -> Affected {
         self.internal = calculate_internal(inputs);
         self.inter_area = calculate_inter_area(inputs, &self.internal);

@@ -1,26 +1,26 @@
-//! Which path to a destination is believed: [`Policy`] made ready for many questions. It knows nothing of graphs.
+//! Decides by [`Policy`] which paths to a destination are accepted, with an index for fast look-ups. It knows nothing of graphs.
 
 use std::collections::BTreeSet;
 
 use crate::config::{Policy, Unlisted};
 use crate::ids::{Prefix, RouterId};
 
-/// A policy and the mask lengths that occur in its list, so that a question costs one look-up per length in use.
+/// A policy with the mask lengths that occur in its list, so that a decision costs one look-up for each length in use.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Judge<'a> {
     policy: &'a Policy,
-    /// Bit n: some listed prefix has n bits.
+    /// Bit n is set if a listed prefix has length n.
     lengths: u64,
 }
 
-/// Whose word counts for one destination.
+/// Whose paths to one destination are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict<'a> {
-    /// Anybody's: no listed prefix covers it.
+    /// Those of any router: no listed prefix covers the destination.
     Anyone,
-    /// That of these guards: paths on which one of them is the last guard.
+    /// Those on which the last guard is one of these guards.
     Guards(&'a BTreeSet<RouterId>),
-    /// Nobody's: no listed prefix covers it, and such destinations are refused.
+    /// None: no listed prefix covers the destination, and such destinations are refused.
     Nobody,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Judge<'a> {
         self.policy.guards.contains(&router)
     }
 
-    /// Decides by the longest listed prefix that covers `prefix`; a listed 0.0.0.0/0 covers only itself.
+    /// Decides by the longest listed prefix that covers `prefix`. A listed 0.0.0.0/0 covers only itself.
     pub(super) fn verdict(&self, prefix: Prefix) -> Verdict<'a> {
         let shortest = if prefix == Prefix::DEFAULT { 0 } else { 1 };
         let covering = (shortest..=prefix.len())
@@ -52,7 +52,7 @@ impl<'a> Judge<'a> {
 }
 
 impl Verdict<'_> {
-    /// Whether a path is believed on which `last_guard` is the last guard.
+    /// Whether a path is accepted whose last guard is `last_guard`.
     pub(super) fn allows(self, last_guard: Option<RouterId>) -> bool {
         match self {
             Self::Anyone => true,
@@ -61,7 +61,7 @@ impl Verdict<'_> {
         }
     }
 
-    /// Whom a refusal names; nobody if the destination is not listed, for then it is not a guard's fault.
+    /// The guard to report for a refused path; none if the destination is not listed, because then no guard is at fault.
     pub(super) fn blames(self, last_guard: Option<RouterId>) -> Option<RouterId> {
         match self {
             Self::Anyone | Self::Nobody => None,

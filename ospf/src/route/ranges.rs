@@ -1,4 +1,4 @@
-//! Area address ranges (RFC 2328 §3.5, appendix C.2): which of them have something in them, and at what cost.
+//! Area address ranges (RFC 2328 §3.5, appendix C.2): which of them are active, and their costs.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::internal::InternalRoutes;
 use crate::config::{Advertise, AreaRange};
 use crate::ids::{AreaId, Prefix};
 
-/// A range that "contains one or more networks reachable by intra-area paths" (RFC 2328 §11.1).
+/// An active range: it "contains one or more networks reachable by intra-area paths" (RFC 2328 §11.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ActiveRange {
     config: AreaRange,
@@ -16,12 +16,12 @@ pub(crate) struct ActiveRange {
 }
 
 impl ActiveRange {
-    /// Whether other areas hear of it.
+    /// Whether the range is advertised into other areas.
     pub(crate) fn is_advertised(&self) -> bool {
         self.config.advertise == Advertise::Yes
     }
 
-    /// What it costs those who hear of it.
+    /// The cost that is advertised into other areas.
     pub(crate) fn cost(&self) -> u32 {
         self.config.cost.unwrap_or(self.largest)
     }
@@ -43,14 +43,14 @@ pub(super) fn active_ranges(
     active
 }
 
-/// The range that a network of an area falls into; the longest, if ranges lie within each other.
+/// The range that contains a network of an area; the most specific one, if ranges are nested.
 pub(crate) fn range_of(ranges: &BTreeMap<Prefix, AreaRange>, network: Prefix) -> Option<(Prefix, AreaRange)> {
     let around = ranges.iter().filter(|(range, _)| range.covers(network));
     around.max_by_key(|(range, _)| range.len()).map(|(&range, &config)| (range, config))
 }
 
 impl InternalRoutes {
-    /// The networks of an area with their costs, this router's own addresses among them.
+    /// The networks of an area with their costs, including this router's own addresses.
     pub(super) fn own_networks(&self, area: AreaId) -> impl Iterator<Item = (Prefix, u32)> {
         let networks = self.networks.iter().filter(move |(_, path)| path.area == area);
         let local = self.local.iter().filter(move |(_, local)| local.area == area);

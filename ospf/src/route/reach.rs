@@ -1,4 +1,4 @@
-//! Which routers can be reached at all, for those who use what they say (RFC 5250 §5). It knows no distances.
+//! Determines which routers are reachable, for the use of their opaque LSAs (RFC 5250 §5). Distances are not calculated.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +8,16 @@ use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{LS_INFINITY, LsaBody};
 
-/// Routers that can be reached.
+/// The routers that are reachable.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Reached {
-    /// Through these areas, which this router is in itself.
+    /// Routers in this router's own areas.
     pub(crate) inside: BTreeSet<(AreaId, RouterId)>,
-    /// In other areas: those that border routers tell of, AS boundary routers that is.
+    /// Routers in other areas that Summary-LSAs describe, which are AS boundary routers.
     pub(crate) beyond: BTreeSet<RouterId>,
 }
 
-/// Follows links that both ends describe from `router_id` on, in each of its areas.
+/// Follows the links that both ends describe, starting at `router_id`, in each of its areas.
 pub(crate) fn reached<'a>(
     router_id: RouterId,
     areas: impl Iterator<Item = (AreaId, &'a Lsdb)>,
@@ -30,7 +30,7 @@ pub(crate) fn reached<'a>(
     for &(area, lsdb) in &areas {
         reached.inside.extend(inside(router_id, lsdb, now).into_iter().map(|router| (area, router)));
     }
-    // RFC 2328 §16.2: a router in several areas looks at the backbone's summaries only.
+    // RFC 2328 §16.2: a router in several areas examines only the Summary-LSAs of the backbone.
     let backbone_only = areas.len() > 1 && areas.iter().any(|&(area, _)| area == AreaId::BACKBONE);
     for (area, lsdb) in areas.into_iter().filter(|&(area, _)| area == AreaId::BACKBONE || !backbone_only) {
         for entry in lsdb.of_type(LsaType::SUMMARY_ASBR).filter(|entry| !entry.is_max_age(now)) {
@@ -56,7 +56,7 @@ fn inside(router_id: RouterId, lsdb: &Lsdb, now: Instant) -> BTreeSet<RouterId> 
         if let Node::Router { id, .. } = graph.node(vertex) {
             routers.insert(id);
         }
-        // RFC 2328 §16.1 (2)(b): the graph has no edge that the other end does not know of.
+        // RFC 2328 §16.1 (2)(b): the graph contains only edges that both ends describe.
         next.extend(graph.edges(vertex).iter().map(|edge| edge.target));
     }
     debug_assert!(routers.is_empty() || routers.contains(&router_id));

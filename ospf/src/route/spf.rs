@@ -1,7 +1,7 @@
-//! The shortest-path tree of an area with this router as root (RFC 2328 §16.1, first stage) and its next hops (§16.1.1).
+//! The shortest-path tree of an area with this router as its root (RFC 2328 §16.1, first stage), and its next hops (§16.1.1).
 //!
-//! Of a vertex it knows the distance and the *first hops*: the next hops of all shortest paths, each with the last guard on
-//! the path, for the policy to judge. It makes no routes.
+//! For each vertex it contains the distance and the *first hops*: the next hops of all shortest paths, each with the last guard on the
+//! path, by which the policy decides. It calculates no routes.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -16,30 +16,31 @@ use crate::ids::RouterId;
 use crate::io::Nexthop;
 use crate::wire::{RouterLink, RouterLinkKind};
 
-/// One way to start towards a destination on a shortest path.
+/// A first hop: the beginning of a shortest path, with the last guard on the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FirstHop {
-    /// The first step.
+    /// The next hop.
     pub(crate) nexthop: Nexthop,
-    /// The last guard on the path, both ends included.
+    /// The last guard on the path, including both ends.
     pub(crate) last_guard: Option<RouterId>,
 }
 
-/// Distances and first hops of all vertices that can be reached.
+/// Distances and first hops of all reachable vertices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tree {
     root: Vertex,
     distance: Vec<u32>,
-    /// Legs of vertex v: `first_hops[span[v].0..span[v].1]`, in order, each once.
+    /// First hops of vertex v: `first_hops[span[v].0..span[v].1]`, sorted and without duplicates.
     span: Vec<(u32, u32)>,
     first_hops: Vec<FirstHop>,
 }
 
-/// Distance of what cannot be reached. Real distances stay below: a path has fewer edges than 2³² / 65535.
+/// The distance of unreachable vertices. Real distances are smaller: a path has fewer edges than 2³² / 65535.
 const UNREACHED: u32 = u32::MAX;
 
 impl Tree {
-    /// The tree of `graph` from `root`, using those of its links that `adjacencies` confirm. Virtual links lead where `virtual_links` say.
+    /// Calculates the tree of `graph` from `root`, with those of the root's links that `adjacencies` confirm. The paths of virtual links
+    /// are in `virtual_links`.
     pub(super) fn new(
         graph: &Graph<'_>,
         root: Vertex,
@@ -66,19 +67,19 @@ impl Tree {
         search.tree
     }
 
-    /// The distance from the root; `None` if there is no path.
+    /// The distance from the root; `None` if the vertex is unreachable.
     pub(super) fn distance(&self, vertex: Vertex) -> Option<u32> {
         Some(self.distance[vertex.index()]).filter(|&distance| distance != UNREACHED)
     }
 
-    /// The first hops of a vertex that can be reached; none for the root.
+    /// The first hops of a vertex; none for the root and for unreachable vertices.
     pub(super) fn first_hops(&self, vertex: Vertex) -> &[FirstHop] {
         let (from, to) = self.span[vertex.index()];
         &self.first_hops[from as usize..to as usize]
     }
 
-    /// An address of a router that its neighbour on a shortest path reaches it at: that of "the interface that points back to Router X's
-    /// parent vertex" (RFC 2328 §16.1), if it has one there; otherwise any that its Router-LSA shows.
+    /// An address at which a router is reached from its neighbour on a shortest path: that of "the interface that points back to Router X's
+    /// parent vertex" (RFC 2328 §16.1), if it has one; otherwise any address in its Router-LSA.
     pub(super) fn address(&self, graph: &Graph<'_>, router: Vertex) -> Option<Ipv4Addr> {
         let here = self.distance(router)?;
         let is_parent = |vertex: Vertex| {
@@ -91,7 +92,7 @@ impl Tree {
         back.chain(graph.own_addresses(router)).find(|&data| is_address(data))
     }
 
-    /// All addresses of a router that its Router-LSA shows.
+    /// All addresses in a router's Router-LSA.
     pub(super) fn addresses(&self, graph: &Graph<'_>, router: Vertex) -> BTreeSet<Ipv4Addr> {
         let of_links = graph.edges(router).iter().map(|&edge| graph.link(router, edge).data);
         of_links.chain(graph.own_addresses(router)).filter(|&data| is_address(data)).collect()
@@ -108,7 +109,7 @@ struct Search<'a, 'g> {
     judge: &'a Judge<'a>,
     adjacencies: &'a [Adjacency],
     virtual_links: &'a BTreeMap<VirtualEnd, VirtualPath>,
-    /// The candidate list, least distance first, networks before routers at the same distance (§16.1 (3)).
+    /// The candidate list: smallest distance first, and networks before routers at the same distance (§16.1 (3)).
     candidates: BinaryHeap<Reverse<(u32, Vertex)>>,
     parents: Parents,
     scratch: Vec<FirstHop>,
@@ -122,7 +123,7 @@ impl Search<'_, '_> {
         let mut last = 0;
         while let Some(Reverse((distance, vertex))) = self.candidates.pop() {
             if distance > self.tree.distance[vertex.index()] {
-                continue; // A shorter path was found after this one had been listed.
+                continue; // A shorter path was found after this candidate was added.
             }
             debug_assert!(distance >= last, "vertices join the tree in the order of their distances");
             last = distance;
@@ -135,7 +136,7 @@ impl Search<'_, '_> {
         }
     }
 
-    /// RFC 2328 §16.1 (2)(c), (d): the path through `vertex` against what is known of the edge's target.
+    /// Compares the path through `vertex` with the known distance of the edge's target (RFC 2328 §16.1 (2)(c), (d)).
     fn relax(&mut self, vertex: Vertex, distance: u32, edge: Edge) {
         let target = edge.target;
         let found = distance.saturating_add(u32::from(edge.metric));
@@ -158,15 +159,15 @@ impl Search<'_, '_> {
         vertex == self.tree.root || self.tree.span[vertex.index()] != (0, 0)
     }
 
-    /// Settles the first hops of a vertex that joins the tree: those of its parents, which are all in the tree already.
+    /// Determines the first hops of a vertex that joins the tree, from those of its parents, which are all in the tree already.
     fn collect_first_hops(&mut self, vertex: Vertex) {
         let mut first_hops = std::mem::take(&mut self.scratch);
         debug_assert!(first_hops.is_empty());
         for (parent, edge) in self.parents.of(vertex) {
             if parent == self.tree.root {
-                self.legs_from_root(edge, &mut first_hops);
+                self.first_hops_from_root(edge, &mut first_hops);
             } else {
-                self.legs_from(parent, vertex, &mut first_hops);
+                self.first_hops_from(parent, vertex, &mut first_hops);
             }
         }
         if let Node::Router { id, .. } = self.graph.node(vertex)
@@ -176,15 +177,15 @@ impl Search<'_, '_> {
         }
         first_hops.sort_unstable();
         first_hops.dedup();
-        assert!(!first_hops.is_empty(), "a vertex joins the tree by a path, and a path has a first step");
+        assert!(!first_hops.is_empty(), "a vertex that joins the tree has a path, and a path has a first hop");
         let from = self.tree.first_hops.len();
         self.tree.first_hops.append(&mut first_hops);
         self.tree.span[vertex.index()] = (number(from), number(self.tree.first_hops.len()));
         self.scratch = first_hops;
     }
 
-    /// RFC 2328 §16.1.1, parent is the root: the neighbour's address as its packets show it, or our own network.
-    fn legs_from_root(&self, edge: Edge, first_hops: &mut Vec<FirstHop>) {
+    /// RFC 2328 §16.1.1, the parent is the root: the neighbour's address in its packets, or the root's own network.
+    fn first_hops_from_root(&self, edge: Edge, first_hops: &mut Vec<FirstHop>) {
         let last_guard = match self.graph.node(self.tree.root) {
             Node::Router { id, .. } if self.judge.is_guard(id) => Some(id),
             Node::Router { .. } | Node::Network { .. } => None,
@@ -203,21 +204,21 @@ impl Search<'_, '_> {
         }
     }
 
-    /// RFC 2328 §16.1.1, parent is another vertex: inherited, except for routers on one of our own networks.
-    fn legs_from(&self, parent: Vertex, vertex: Vertex, first_hops: &mut Vec<FirstHop>) {
+    /// RFC 2328 §16.1.1, the parent is another vertex: its first hops are inherited, except for routers on one of the root's own networks.
+    fn first_hops_from(&self, parent: Vertex, vertex: Vertex, first_hops: &mut Vec<FirstHop>) {
         for &first_hop in self.tree.first_hops(parent) {
             if first_hop.nexthop.via.is_some() {
                 first_hops.push(first_hop);
                 continue;
             }
-            // Our own network lies between: the router's address on it is Link Data of its link back.
+            // The root's own network lies between: the router's address on it is the Link Data of its link back.
             for address in self.graph.addresses(vertex, parent) {
                 first_hops.push(FirstHop { nexthop: Nexthop { via: Some(address), ..first_hop.nexthop }, ..first_hop });
             }
         }
     }
 
-    /// The interfaces behind an edge of the root: those that agree with the link's Link Data and other end.
+    /// The interfaces of an edge of the root: those that agree with the link's Link Data and other end.
     fn own_links(&self, edge: Edge) -> impl Iterator<Item = &Adjacency> {
         let link = self.graph.link(self.tree.root, edge);
         self.adjacencies.iter().filter(move |adjacency| self.is_of(adjacency, link))
@@ -232,7 +233,7 @@ impl Search<'_, '_> {
             Peer::Network { designated_router } => {
                 same_data && link.kind == RouterLinkKind::Transit && designated_router == link.id
             }
-            // Link Data is the address of whichever way out the transit area had at the last calculation.
+            // Link Data is the address of the outgoing interface in the transit area at the last calculation, which may have changed.
             Peer::Virtual(end) => {
                 link.kind == RouterLinkKind::Virtual
                     && end.far_end == RouterId::from(link.id)
@@ -242,16 +243,16 @@ impl Search<'_, '_> {
     }
 }
 
-/// Link Data of an unnumbered link is an interface index (RFC 2328 §12.4.1.1), which lies in 0.0.0.0/8.
+/// Whether Link Data is an address. On an unnumbered link it is an interface index (RFC 2328 §12.4.1.1), which is in 0.0.0.0/8.
 fn is_address(link_data: Ipv4Addr) -> bool {
     link_data.octets()[0] != 0
 }
 
-/// For each vertex the edges over which it is reached at its least distance known: lists threaded through one vector.
+/// For each vertex, the edges over which it is reached at its smallest known distance, as linked lists in one vector.
 struct Parents {
     /// Index of a vertex's latest parent, plus one; 0 = none.
     head: Vec<u32>,
-    /// Parent, edge from it, and where the list goes on (as in `head`).
+    /// The parent, the edge from it, and the next element of the list (as in `head`).
     links: Vec<(Vertex, Edge, u32)>,
 }
 
@@ -281,5 +282,5 @@ impl Parents {
 }
 
 fn number(count: usize) -> u32 {
-    u32::try_from(count).expect("fewer than 2^32 legs and parents")
+    u32::try_from(count).expect("fewer than 2^32 first hops and parents")
 }

@@ -1,10 +1,10 @@
-//! Whether the shortest-path tree of an area stands though a Router-LSA says something new (RFC 2328 §13.2, §16.1).
+//! Checks whether the shortest-path tree of an area remains valid after a change of a Router-LSA (RFC 2328 §13.2, §16.1).
 //!
-//! §13.2 has all routes calculated when a Router-LSA changes. Most such changes are far away and on no shortest path, or one of several
-//! equal ones goes that leads out by the same next hops as the others: then the calculation would give what it gave before. This is found
-//! out from the edges that changed alone, by what makes a tree right: every vertex is as far as its nearest parent and the edge from it,
-//! and has the first hops of all such parents. It never guesses: where it cannot tell, the answer is that the tree may fall. Stub networks are
-//! no part of a tree: those that change are calculated anew by the one that stands.
+//! By §13.2, a change of a Router-LSA causes the calculation of all routes. But most changes concern distant links that are on no shortest
+//! path, or on one of several equal paths with the same next hops. In these cases the calculation would give the same result. This is
+//! determined from the changed edges alone, by the properties of a valid tree: the distance of each vertex is that of its nearest parent
+//! plus the metric of the edge, and its first hops are those of all such parents. If the check is not certain, the answer is that the tree
+//! may have changed. Stub networks are not part of a tree: those that change are calculated again with the unchanged tree.
 
 use std::collections::BTreeSet;
 
@@ -17,23 +17,23 @@ use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
 use crate::wire::{LsaBody, RouterLink, RouterLinkKind, RouterLsa};
 
-/// More links than this that differ between two instances are not looked at one by one.
+/// The maximum number of changed links that are examined one by one.
 const MAX_CHANGED_LINKS: usize = 16;
 
-/// The tree that the last calculation gave, and who its vertices are.
+/// The tree of the last calculation, and the identifiers of its vertices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Standing {
     tree: Tree,
-    /// Its networks, in order: the first is vertex 0.
+    /// Its networks, in order: the first one is vertex 0.
     networks: Vec<(LinkStateId, RouterId)>,
-    /// Its routers, in order: they come after the networks.
+    /// Its routers, in order: they follow the networks.
     routers: Vec<RouterId>,
 }
 
-/// More vertices than this are not looked at one by one.
+/// The maximum number of moved vertices that are examined one by one.
 const MAX_MOVED: usize = 256;
 
-/// Vertices that one tree has elsewhere than another.
+/// The vertices whose distance or first hops differ between two trees.
 #[derive(Debug)]
 pub(super) struct Moved {
     /// Link State IDs and designated routers.
@@ -41,20 +41,20 @@ pub(super) struct Moved {
     pub(super) routers: Vec<RouterId>,
 }
 
-/// A Router-LSA that takes the place of another, before it does.
+/// A Router-LSA before and after its replacement in the database.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RouterChange<'a> {
-    /// Whose.
+    /// The router that originates it.
     pub(crate) router: RouterId,
-    /// What it says now: the tree is right with it.
+    /// The present contents, with which the tree is valid.
     pub(crate) before: &'a RouterLsa,
-    /// What it is about to say.
+    /// The new contents.
     pub(crate) after: &'a RouterLsa,
     /// The area's database.
     pub(crate) lsdb: &'a Lsdb,
     /// The present time: LSAs at MaxAge are not used.
     pub(crate) now: Instant,
-    /// Which router is a guard.
+    /// The policy, which contains the guards.
     pub(crate) policy: &'a Policy,
 }
 
@@ -68,7 +68,7 @@ impl Standing {
         &self.tree
     }
 
-    /// The routers that the tree reaches, in order.
+    /// The routers that are reachable in the tree, in order.
     pub(super) fn reached(&self) -> impl Iterator<Item = RouterId> {
         let first = self.networks.len();
         let vertices = (0..).map(Vertex).skip(first).zip(&self.routers);
@@ -87,7 +87,8 @@ impl Standing {
         Some(Vertex(u32::try_from(index).ok()?))
     }
 
-    /// The vertices that another tree of the same area has elsewhere; `None` if they are many, or the trees are not of the same vertices.
+    /// The vertices whose distance or first hops differ in another tree of the same area; `None` if they are many, or if the trees do not
+    /// have the same vertices.
     pub(super) fn moved(&self, after: &Self) -> Option<Moved> {
         if (&self.networks, &self.routers) != (&after.networks, &after.routers) {
             return None;
@@ -108,7 +109,7 @@ impl Standing {
         Some(moved)
     }
 
-    /// Whether the tree is certain to be the same after the change: if so, the stub networks that are named otherwise than before.
+    /// Returns, if the tree is certainly the same after the change, the stub networks that the change affects.
     pub(super) fn survives(&self, change: &RouterChange<'_>) -> Option<BTreeSet<Prefix>> {
         let vertex = self.router(change.router).filter(|&vertex| vertex != self.tree.root())?;
         if change.before.flags != change.after.flags {
@@ -116,14 +117,14 @@ impl Standing {
         }
         let Difference { far_ends, stubs } = Difference::between(change.before, change.after)?;
         let stands = far_ends.into_iter().all(|far_end| {
-            // Who has no Router-LSA has no link back, and the edge does not exist (§16.1 (2)(b)).
+            // A router without a Router-LSA has no link back, so the edge does not exist (§16.1 (2)(b)).
             let Some(far_vertex) = self.router(far_end) else { return true };
             far_vertex != self.tree.root() && self.survives_at(change, vertex, far_end, far_vertex)
         });
         stands.then_some(stubs)
     }
 
-    /// Looks at the edges between the router and one other, in both directions.
+    /// Examines the edges between the router and one other router, in both directions.
     fn survives_at(&self, change: &RouterChange<'_>, vertex: Vertex, far_end: RouterId, far_vertex: Vertex) -> bool {
         let Some(far_lsa) = change.router_lsa(far_end) else { return false };
         let back = metrics(far_lsa, change.router);
@@ -139,7 +140,7 @@ impl Standing {
         forth_stands && back_stands
     }
 
-    /// Whether edges of these metrics were on a shortest path, or would be on one now.
+    /// Whether edges with these metrics were on a shortest path, or are now.
     fn matters(&self, source: Vertex, target: Vertex, before: &[u16], after: &[u16]) -> bool {
         let Some(distance) = self.tree.distance(source) else { return false };
         let Some(known) = self.tree.distance(target) else { return !after.is_empty() };
@@ -147,7 +148,7 @@ impl Standing {
         before.iter().any(|metric| found(metric) == known) || after.iter().any(|metric| found(metric) <= known)
     }
 
-    /// Whether distance and first hops of a router are those that its neighbours now give it.
+    /// Whether distance and first hops of a router agree with those of its neighbours after the change.
     fn is_right(&self, change: &RouterChange<'_>, router: RouterId, vertex: Vertex) -> bool {
         let Some(distance) = self.tree.distance(vertex) else { return false };
         let Some(lsa) = change.router_lsa(router) else { return false };
@@ -167,7 +168,7 @@ impl Standing {
             if found > distance {
                 continue;
             }
-            // Nearer than it was; or a parent that is no nearer than its child, which may be its child's child; or our own link.
+            // It is nearer than before; or a parent is not nearer than its child, and may be its descendant; or it is a link of the root.
             if found < distance || parent_distance >= distance || parent == self.tree.root() {
                 return false;
             }
@@ -185,7 +186,7 @@ impl Standing {
 }
 
 impl<'a> RouterChange<'a> {
-    /// What a router says once the change is made; nothing if its LSA is at MaxAge (§16.1 (2)(b)).
+    /// The contents of a router's LSA after the change; none if it is at MaxAge (§16.1 (2)(b)).
     fn router_lsa(&self, router: RouterId) -> Option<&'a RouterLsa> {
         if router == self.router {
             return Some(self.after);
@@ -199,15 +200,15 @@ impl<'a> RouterChange<'a> {
     }
 }
 
-/// What two instances of a Router-LSA say differently.
+/// The differences between two instances of a Router-LSA.
 struct Difference {
-    /// The other ends of links to routers.
+    /// The other ends of changed links to routers.
     far_ends: BTreeSet<RouterId>,
     stubs: BTreeSet<Prefix>,
 }
 
 impl Difference {
-    /// `None` if links to transit networks differ, or too many.
+    /// Compares two instances; `None` if links to transit networks differ, or too many links.
     fn between(before: &RouterLsa, after: &RouterLsa) -> Option<Self> {
         let (before, after) = (before.links.as_slice(), after.links.as_slice());
         let common = before.iter().zip(after).take_while(|(one, other)| one == other).count();
@@ -221,7 +222,7 @@ impl Difference {
         for link in before.iter().chain(after) {
             match (link.kind, edge_target(link)) {
                 (_, Some(far_end)) => _ = difference.far_ends.insert(far_end),
-                // A mask with holes gives no network.
+                // A mask that is not contiguous gives no network.
                 (RouterLinkKind::Stub, _) => difference.stubs.extend(Prefix::from_mask(link.id, link.data)),
                 _ => return None,
             }
@@ -230,7 +231,7 @@ impl Difference {
     }
 }
 
-/// Where a link leads that is an edge between two routers.
+/// The other end of a link that is an edge between two routers.
 fn edge_target(link: &RouterLink) -> Option<RouterId> {
     match link.kind {
         RouterLinkKind::PointToPoint | RouterLinkKind::Virtual => Some(RouterId::from(link.id)),
@@ -238,7 +239,7 @@ fn edge_target(link: &RouterLink) -> Option<RouterId> {
     }
 }
 
-/// Metrics of the links to a router.
+/// The metrics of the links to a router.
 fn metrics(lsa: &RouterLsa, to: RouterId) -> Vec<u16> {
     lsa.links.iter().filter(|link| edge_target(link) == Some(to)).map(|link| link.metric).collect()
 }

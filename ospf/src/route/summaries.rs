@@ -1,4 +1,4 @@
-//! What a border router tells an area of other areas (RFC 2328 §12.4.3): which routes, at what cost. It originates nothing.
+//! The routes that a border router advertises into an area as Summary-LSAs (RFC 2328 §12.4.3), and their costs. Nothing is originated here.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::wire::LS_INFINITY;
 /// The Summary-LSAs of an area: metrics by destination.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SummaryMetrics {
-    /// Type 3.
+    /// Networks (type 3).
     pub(crate) networks: BTreeMap<Prefix, u32>,
-    /// Type 4.
+    /// AS boundary routers (type 4).
     pub(crate) boundary_routers: BTreeMap<RouterId, u32>,
 }
 
 impl Calculation {
-    /// The Summary-LSAs that this router originates into `area` as a border router. `area_of` are the areas of its interfaces.
+    /// The Summary-LSAs that this router originates into `area` as a border router. `area_of` contains the areas of its interfaces.
     pub(crate) fn summaries_into(
         &self,
         area: AreaId,
@@ -37,7 +37,7 @@ impl Calculation {
             }
             Summaries::DefaultOnly => {}
         }
-        // "Type 4 summary-LSAs ... are never flooded into stub areas", nor NSSAs (RFC 3101 §1.3): they lead to nothing there.
+        // "Type 4 summary-LSAs ... are never flooded into stub areas", nor into NSSAs (RFC 3101 §1.3), where they are useless.
         if kind.external_routing() == ExternalRouting::AsExternal {
             builder.boundary_routers();
         }
@@ -56,7 +56,7 @@ impl AreaKind {
         }
     }
 
-    /// Metric of the default route that an area's border routers advertise as a Summary-LSA (RFC 2328 §12.4.3.1, RFC 3101 §2.7).
+    /// The metric of the default route that an area's border routers advertise as a Summary-LSA (RFC 2328 §12.4.3.1, RFC 3101 §2.7).
     fn default_summary(&self) -> Option<u32> {
         match self {
             Self::Stub { default_cost, .. } => Some(*default_cost),
@@ -89,24 +89,24 @@ impl SummaryBuilder<'_> {
                 continue;
             }
             match path.kind {
-                // RFC 3509 §2.2: what was heard in another area than the backbone is not passed on.
-                RouteKind::InterArea if path.area == AreaId::BACKBONE => self.tell(prefix, path.cost),
-                RouteKind::IntraArea if !self.is_condensed(path.area, prefix) => self.tell(prefix, path.cost),
+                // RFC 3509 §2.2: inter-area routes of other areas than the backbone are not advertised.
+                RouteKind::InterArea if path.area == AreaId::BACKBONE => self.advertise(prefix, path.cost),
+                RouteKind::IntraArea if !self.is_condensed(path.area, prefix) => self.advertise(prefix, path.cost),
                 _ => {}
             }
         }
         for (&prefix, local) in &self.inside.internal.local {
             if local.area != self.area && !self.is_condensed(local.area, prefix) {
-                self.tell(prefix, local.cost);
+                self.advertise(prefix, local.cost);
             }
         }
     }
 
-    /// One LSA for each range that has something in it and is not hidden.
+    /// Adds a Summary-LSA for each active range that is not hidden.
     fn ranges(&mut self) {
         for (&(of, range), active) in &self.inside.inter_area.ranges {
             if of != self.area && self.condenses(of) && active.is_advertised() {
-                self.tell(range, active.cost());
+                self.advertise(range, active.cost());
             }
         }
     }
@@ -115,12 +115,12 @@ impl SummaryBuilder<'_> {
         self.condenses(of) && range_of(self.config.area_ranges(of), prefix).is_some()
     }
 
-    /// "The one exception": ranges of the backbone are not used towards transit areas.
+    /// Whether the ranges of an area are used. "The one exception": those of the backbone are not used for transit areas.
     fn condenses(&self, of: AreaId) -> bool {
         of != AreaId::BACKBONE || !self.inside.internal.transit.contains(&self.area)
     }
 
-    fn tell(&mut self, prefix: Prefix, cost: u32) {
+    fn advertise(&mut self, prefix: Prefix, cost: u32) {
         // "Else, if the routing table cost equals or exceeds the value LSInfinity".
         if cost < LS_INFINITY {
             let metric = self.metrics.networks.entry(prefix).or_insert(cost);
@@ -128,9 +128,10 @@ impl SummaryBuilder<'_> {
         }
     }
 
-    /// "if and only if the routing table entry describes the preferred path to the AS boundary router (see Step 3 of Section 16.4)".
+    /// Adds AS boundary routers, "if and only if the routing table entry describes the preferred path to the AS boundary router (see Step 3
+    /// of Section 16.4)".
     ///
-    /// Paths through stub areas and NSSAs do not count: no AS-external-LSA comes from there.
+    /// Paths through stub areas and NSSAs do not count, because these do not flood AS-external-LSAs.
     fn boundary_routers(&mut self) {
         let has_externals = |area| self.config.area_kind(area).external_routing() == ExternalRouting::AsExternal;
         for router in self.inside.boundary_routers() {

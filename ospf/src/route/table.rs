@@ -1,4 +1,4 @@
-//! The routing table (RFC 2328 §11), and what it was made from.
+//! The routing table (RFC 2328 §11), and the results of the calculation that it is based on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::io::{Route, RouteKind};
 use crate::state::dismantle::Dismantle;
 use crate::wire::RouterFlags;
 
-/// What one calculation gave.
+/// The results of a calculation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Calculation {
     /// The routes.
@@ -24,20 +24,20 @@ pub(crate) struct Calculation {
     pub(crate) internal: InternalRoutes,
     /// Paths to other areas.
     pub(crate) inter_area: InterAreaRoutes,
-    /// Type-7 LSAs that routes follow and that may be translated, by destination and area.
+    /// Type-7 LSAs that contribute to routes and may be translated, by destination and area.
     pub(crate) translatable: BTreeMap<(Prefix, AreaId), Translatable>,
-    /// Paths that the policy did not believe. New ones are reported: see [`crate::Event::RouteRefused`].
+    /// Paths that the policy refused. New ones are reported: see [`crate::Event::RouteRefused`].
     pub(crate) refused: BTreeSet<Refused>,
 }
 
-/// A destination that somebody offered and that the policy did not let him have.
+/// A path to a destination that the policy refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Refused {
     /// The destination.
     pub(crate) prefix: Prefix,
-    /// Who originates it.
+    /// The router that originates it.
     pub(crate) originator: RouterId,
-    /// The last guard on the path; `None` if there is none, or if nobody lists the destination.
+    /// The last guard on the path; `None` if there is none, or if the destination is not listed.
     pub(crate) guard: Option<RouterId>,
 }
 
@@ -48,8 +48,9 @@ pub(crate) struct RoutingTable {
 }
 
 impl Calculation {
-    /// Whether an NSSA has a border router that translates rather than `own` (RFC 3101 §3.1): it always does, or its id is higher. It has to
-    /// be a boundary router to the areas that have externals, too, or what it says would not be heard.
+    /// Whether an NSSA has a border router that takes precedence over `own` as translator (RFC 3101 §3.1): it always translates, or its
+    /// Router ID is higher. It must also be an AS boundary router in an area with AS-external-LSAs, because otherwise its translations
+    /// would not be flooded.
     pub(crate) fn has_better_translator(
         &self,
         area: AreaId,
@@ -66,29 +67,29 @@ impl Calculation {
         })
     }
 
-    /// Whether a router is reached as an AS boundary router whose AS-external-LSAs come here: by areas in which they are flooded.
+    /// Whether a router is reachable as an AS boundary router, through an area in which AS-external-LSAs are flooded.
     pub(crate) fn is_boundary_router(&self, router: RouterId, has_externals: impl Fn(AreaId) -> bool) -> bool {
         let inside = Inside { internal: &self.internal, inter_area: &self.inter_area };
         let mut paths = inside.paths_to(router).filter(|(of, _)| has_externals(*of));
         paths.any(|(_, path)| path.flags.contains(RouterFlags::E))
     }
 
-    /// Where this router's virtual links lead at present. One that is not here is down.
+    /// The present paths of this router's virtual links. A link that is not in the map is down.
     pub(crate) fn virtual_links(&self) -> &BTreeMap<VirtualEnd, VirtualPath> {
         &self.internal.virtual_links
     }
 
-    /// Why one of them is not there.
+    /// Why a virtual link that is not in the map is down.
     pub(crate) fn obstacle(&self, end: VirtualEnd) -> VirtualLinkObstacle {
         self.internal.obstacles.get(&end).copied().unwrap_or(VirtualLinkObstacle::NoPath)
     }
 }
 
 impl Calculation {
-    /// Whether the shortest-path trees are certain to stand after a change of a Router-LSA in `area`: if so, the stub networks that it
-    /// changes. Not to be asked of a router with virtual links: where those lead depends on more than distances.
+    /// Returns, if the shortest-path trees certainly remain valid after a change of a Router-LSA in `area`, the stub networks that it
+    /// affects. It must not be used on a router with virtual links, whose endpoints depend on more than distances.
     pub(crate) fn survives(&self, area: AreaId, change: &RouterChange<'_>) -> Option<BTreeSet<Prefix>> {
-        debug_assert!(self.internal.virtual_links.is_empty(), "virtual links look at addresses, too");
+        debug_assert!(self.internal.virtual_links.is_empty(), "virtual links depend on addresses, too");
         self.internal.survives(area, change)
     }
 }
@@ -113,19 +114,19 @@ impl RoutingTable {
 }
 
 impl Inside<'_> {
-    /// The table's entry for a network inside the AS, be it one that discards.
+    /// The table's entry for a network inside the AS, which may be a discard entry.
     pub(super) fn route(self, prefix: Prefix, own: RouterId) -> Option<Route> {
         let discarded = || self.ranges_at(prefix).last().map(|(area, range)| discard(area, range, own));
         self.network(prefix).map(Path::route).or_else(discarded)
     }
 
-    /// Paths inside the AS to a destination that were not believed.
+    /// The refused paths inside the AS to a destination.
     pub(super) fn refused_about(self, prefix: Prefix) -> impl Iterator<Item = Refused> {
         let [internal, inter_area] = [&self.internal.refused, &self.inter_area.refused];
         Refused::about(internal, prefix).chain(Refused::about(inter_area, prefix))
     }
 
-    /// Paths inside the AS that were not believed.
+    /// All refused paths inside the AS.
     pub(super) fn refused(self) -> impl Iterator<Item = Refused> {
         self.internal.refused.iter().chain(&self.inter_area.refused).copied()
     }
@@ -133,7 +134,7 @@ impl Inside<'_> {
 
 impl Path {
     pub(super) fn route(&self) -> Route {
-        debug_assert!(!self.first_hops.is_empty(), "a path has a first step");
+        debug_assert!(!self.first_hops.is_empty(), "a path has a first hop");
         Route {
             kind: self.kind,
             area: self.area,
@@ -145,7 +146,8 @@ impl Path {
     }
 }
 
-/// The same for destinations outside that are told of as one: nobody who hears of it alone can know what is not there.
+/// The discard entry of an aggregate of external destinations: routers that know only the aggregate cannot know which destinations in it
+/// have no route.
 pub(super) fn discard_aggregate(external: &External, own: RouterId) -> Route {
     let (kind, metric) = match external.metric {
         ExternalMetric::Type1(metric) => (RouteKind::External1, metric),
@@ -155,7 +157,7 @@ pub(super) fn discard_aggregate(external: &External, own: RouterId) -> Route {
     Route { kind, area: AreaId::BACKBONE, metric, originators, nexthops, tag: external.tag }
 }
 
-/// RFC 2328 §11.1: "the path type of each "discard" entry is set to "inter-area"."
+/// The discard entry of a range (RFC 2328 §11.1): "the path type of each "discard" entry is set to "inter-area"."
 pub(super) fn discard(area: AreaId, range: &ActiveRange, own: RouterId) -> Route {
     Route {
         kind: RouteKind::InterArea,

@@ -1,14 +1,14 @@
-//! The packet checksum: IP's 16-bit one's complement over the packet without its authentication field (RFC 2328 §D.4).
+//! The packet checksum: the 16-bit one's complement checksum of IP, over the packet without its authentication field (RFC 2328 §D.4).
 
 use std::ops::Range;
 
-/// Where the header carries the checksum.
+/// The position of the checksum in the packet header.
 pub(super) const CHECKSUM: Range<usize> = 12..14;
 
-/// Where the header carries the 64 bits of authentication.
+/// The position of the 64-bit authentication field in the packet header.
 pub(super) const AUTHENTICATION: Range<usize> = 16..24;
 
-/// What the checksum field of `packet` has to hold for the packet to verify, if it now holds zero.
+/// Computes the checksum of `packet`, whose checksum field must be zero.
 ///
 /// # Panics
 /// If the packet is shorter than its header.
@@ -16,7 +16,7 @@ pub(super) fn compute(packet: &[u8]) -> u16 {
     !sum(packet)
 }
 
-/// Whether the checksum in `packet` is right. Panics as [`compute`].
+/// Whether the checksum in `packet` is correct. Panics like [`compute`].
 pub(super) fn verifies(packet: &[u8]) -> bool {
     sum(packet) == 0xffff
 }

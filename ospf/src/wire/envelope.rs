@@ -1,4 +1,4 @@
-//! The header that all packets begin with (RFC 2328 §A.3.1), before anything behind it is read: what authentication looks at.
+//! The packet header (RFC 2328 §A.3.1), which is decoded before authentication and before the body.
 
 use super::checksum;
 use super::constants::PACKET_HEADER_LEN;
@@ -7,27 +7,27 @@ use super::packet::{Authentication, Packet, PacketBody};
 use super::reader::Reader;
 use crate::ids::{AreaId, RouterId};
 
-/// The version of this protocol.
+/// The version of the protocol, OSPFv2.
 pub(super) const VERSION: u8 = 2;
 
-/// Where the header carries AuType.
+/// The position of AuType in the packet header.
 const AU_TYPE: std::ops::Range<usize> = 14..16;
 
-/// AuType of simple password authentication: as with Null, the checksum is in use (§D.4.2).
+/// AuType of simple password authentication: the checksum is used, as with Null authentication (§D.4.2).
 const SIMPLE_PASSWORD: u16 = 1;
 
-/// A packet of which the header has been read.
+/// A packet with a decoded header.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'a> {
-    /// The payload of the IP datagram: the packet, and what follows it, be it a trailer (§D.4.3) or an LLS block (RFC 5613).
+    /// The payload of the IP datagram: the packet and the octets after it, such as a trailer (§D.4.3) or an LLS block (RFC 5613).
     pub bytes: &'a [u8],
-    /// Octets of the packet, its header included: no more than there are bytes.
+    /// Length of the packet in octets, including its header; at most that of `bytes`.
     pub length: usize,
     /// The packet type, 1 to 5.
     pub kind: u8,
-    /// Who claims to have sent it.
+    /// Router ID of the sender; not verified.
     pub router_id: RouterId,
-    /// The area it belongs to.
+    /// Area ID.
     pub area_id: AreaId,
     /// AuType.
     pub au_type: u16,
@@ -36,10 +36,10 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads the header of the payload of an IP datagram.
+    /// Decodes the packet header at the beginning of an IP payload.
     ///
     /// # Errors
-    /// If it is not of version 2, its length is impossible, or its type unknown.
+    /// If the version is not 2, the length is impossible, or the type is unknown.
     pub fn open(bytes: &'a [u8]) -> Result<Self, PacketError> {
         let mut header = Reader::new(bytes, 0);
         let version = header.u8()?;
@@ -68,12 +68,12 @@ impl<'a> Envelope<'a> {
         Ok(Self { bytes, length, kind, router_id, area_id, au_type, authentication })
     }
 
-    /// The packet without what follows it.
+    /// The packet without the octets after it.
     pub fn packet(&self) -> &'a [u8] {
         &self.bytes[..self.length]
     }
 
-    /// Verifies the checksum (§D.4), which packets with cryptographic authentication do not have.
+    /// Verifies the checksum (§D.4). Packets with cryptographic authentication have none.
     ///
     /// # Errors
     /// [`PacketError::Checksum`].
@@ -81,26 +81,26 @@ impl<'a> Envelope<'a> {
         if checksum::verifies(self.packet()) { Ok(()) } else { Err(PacketError::Checksum) }
     }
 
-    /// Reads what is behind the header.
+    /// Decodes the body.
     ///
     /// # Errors
-    /// If it does not hold together.
+    /// If the body is malformed.
     pub fn body(&self) -> Result<PacketBody, WireError> {
         PacketBody::read(self.kind, self.packet())
     }
 }
 
 impl Packet {
-    /// Reads a packet from the payload of an IP datagram, whoever sent it.
+    /// Decodes a packet from an IP payload. The sender is not authenticated.
     ///
-    /// The checksum is verified where the authentication type has one. Link state updates are cut into LSAs, which share one copy of
-    /// the bytes; each has to be looked at with [`super::Lsa::check`] before it is used.
+    /// The checksum is verified if the authentication type uses one. The LSAs of a Link State Update share one copy of the packet's octets;
+    /// each has to be checked with [`super::Lsa::check`] before it is used.
     ///
     /// # Errors
-    /// If it is not of version 2, the checksum is wrong, or it does not hold together.
+    /// If the version is not 2, the checksum is wrong, or the packet is malformed.
     pub fn decode(bytes: &[u8]) -> Result<Self, PacketError> {
         let envelope = Envelope::open(bytes)?;
-        // RFC 2328 §D.4: Null and simple passwords come with a checksum; what other types have is for whoever knows them.
+        // RFC 2328 §D.4: Null and simple password authentication use the checksum; other types are authenticated elsewhere.
         let authentication = match envelope.au_type {
             0 => Authentication::Null,
             kind => Authentication::Other { kind, data: envelope.authentication },
@@ -113,7 +113,7 @@ impl Packet {
     }
 }
 
-/// Puts AuType and the authentication field into a packet's header, and the checksum, or zero where the type has none (§D.4.3).
+/// Writes AuType and the authentication field into a packet's header, and the checksum, or zero if the type uses none (§D.4.3).
 ///
 /// # Panics
 /// If the packet is shorter than its header.

@@ -1,12 +1,12 @@
-//! Why bytes could not be read.
+//! Errors of decoding and encoding.
 
-/// What is wrong, and at which octet.
+/// A malformed field and its offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error("{what} at octet {offset}")]
 pub struct WireError {
-    /// What is wrong.
+    /// The kind of malformation.
     pub what: Malformation,
-    /// Where, counted from the beginning of the packet or, in an LSA's body, of the LSA.
+    /// The offset of the octet, from the beginning of the packet or, in an LSA's body, of the LSA.
     pub offset: u16,
 }
 
@@ -14,61 +14,61 @@ pub struct WireError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformation {
-    /// The bytes end before the field does.
+    /// The octets end before the field does.
     #[error("cut short")]
     Truncated,
-    /// A length field says more than there is, less than the fixed part needs, or does not fit the elements.
+    /// A length field exceeds the octets present, is less than the fixed part, or does not agree with the elements.
     #[error("impossible length")]
     Length,
-    /// An opaque LSA whose length is no multiple of four (RFC 5250 §A.2).
+    /// The length of an opaque LSA is not a multiple of four (RFC 5250 §A.2).
     #[error("not padded to 32 bits")]
     Alignment,
-    /// A packet type other than 1 to 5.
+    /// The packet type is not in the range from 1 to 5.
     #[error("unknown packet type")]
     PacketType,
-    /// An LS type that no LSA has, or whose body this engine cannot read.
+    /// The LS type is invalid, or this engine cannot decode its body.
     #[error("unknown LS type")]
     LsaType,
 }
 
-/// Why a packet could not be read, in the order of the checks (RFC 2328 §8.2).
+/// Why a packet could not be decoded, in the order of the checks (RFC 2328 §8.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    /// Not version 2.
+    /// The version is not 2.
     #[error("OSPF version {0}")]
     Version(u8),
-    /// The checksum of §D.4 does not verify.
+    /// The checksum (§D.4) is wrong.
     #[error("wrong checksum")]
     Checksum,
-    /// It does not hold together.
+    /// The packet is malformed.
     #[error("malformed packet")]
     Malformed(#[from] WireError),
 }
 
-/// Why an LSA is not to be used (RFC 2328 §13 (1) and (2)).
+/// Why an LSA must not be used (RFC 2328 §13 (1) and (2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LsaError {
-    /// The checksum of §12.1.7 does not verify, or is zero.
+    /// The LS checksum (§12.1.7) is wrong or zero.
     #[error("wrong LS checksum")]
     Checksum,
-    /// An LS type that this engine does not know.
+    /// This engine does not know the LS type.
     #[error("unknown LS type")]
     UnknownType,
-    /// The body does not hold together.
+    /// The body is malformed.
     #[error("malformed LSA")]
     Malformed(#[from] WireError),
 }
 
-/// Why something cannot be written.
+/// Why a packet or an LSA cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// It is longer than a 16-bit length says.
-    #[error("{octets} octets are more than a 16-bit length says")]
+    /// Its length does not fit in a 16-bit length field.
+    #[error("{octets} octets do not fit in a 16-bit length")]
     TooLong {
-        /// Its length.
+        /// Its length in octets.
         octets: usize,
     },
-    /// The body is not one of the LSA's type.
-    #[error("the body of another LS type")]
+    /// The body does not belong to the LSA's type.
+    #[error("the body belongs to another LS type")]
     BodyOfAnotherType,
 }

@@ -1,8 +1,8 @@
-//! The LS checksum: Fletcher's, as ISO 8473 and RFC 905 annex B define it (RFC 2328 §12.1.7).
+//! The LS checksum: the Fletcher checksum of ISO 8473 and RFC 905 annex B (RFC 2328 §12.1.7).
 //!
-//! It covers the whole LSA except LS age, so an LSA can age without being summed again.
+//! It covers the whole LSA except LS age, so an LSA can age without a new checksum.
 
-/// The running sums. Feed the octets in order, the two of the checksum field included.
+/// The running sums. All octets are to be added in order, including those of the checksum field.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Fletcher {
     c0: u32,
@@ -10,7 +10,7 @@ pub(super) struct Fletcher {
     len: usize,
 }
 
-/// How many octets may be added to sums below 255 before 32 bits overflow: 254 + 254 n + 255 n (n + 1) / 2 < 2^32.
+/// The number of octets that may be added to sums below 255 before 32 bits overflow: 254 + 254 n + 255 n (n + 1) / 2 < 2^32.
 const OCTETS_BETWEEN_REDUCTIONS: usize = 5802;
 
 impl Fletcher {
@@ -29,12 +29,12 @@ impl Fletcher {
         self
     }
 
-    /// Whether the octets, check octets included, sum to zero. A check octet of 0x00 is as good as one of 0xff.
+    /// Whether the sums of all octets, including the check octets, are zero. A check octet of 0x00 is equivalent to 0xff.
     pub(super) fn is_zero(self) -> bool {
         self.c0 == 0 && self.c1 == 0
     }
 
-    /// The two check octets to put at `position` of the octets added, where zeros were added. Neither is ever 0x00.
+    /// The two check octets for `position`, where zeros were added. Neither is ever 0x00.
     pub(super) fn check_octets(self, position: usize) -> [u8; 2] {
         debug_assert!(position + 2 <= self.len);
         debug_assert!(self.c0 < 255 && self.c1 < 255);

@@ -1,4 +1,5 @@
-//! Grace-LSAs (RFC 3623 appendix A): link-scoped opaque LSAs of type 3 in which a router asks its neighbours to bear with it.
+//! Grace-LSAs (RFC 3623 appendix A): opaque LSAs of type 3 with link-local scope, by which a router asks its neighbours to help with its
+//! restart.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::lsa::LsaBody;
 use super::reader::Reader;
 use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
 
-/// Link State ID: opaque type 3, opaque id 0.
+/// Link State ID: Opaque Type 3, Opaque ID 0.
 const ID: LinkStateId = LinkStateId(3 << 24);
 
 /// TLV types (§A).
@@ -18,27 +19,27 @@ const GRACE_PERIOD: u16 = 1;
 const REASON: u16 = 2;
 const INTERFACE_ADDRESS: u16 = 3;
 
-/// What a Grace-LSA says.
+/// The contents of a Grace-LSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GraceLsa {
-    /// Seconds from its origination for which neighbours should go on as if nothing had happened.
+    /// Grace period in seconds, from the LSA's origination: neighbours are asked to keep the adjacency for this time.
     pub grace_period: u32,
-    /// Why.
+    /// The restart reason.
     pub reason: RestartReason,
-    /// The router's address on networks of several routers, by which it is known there.
+    /// On networks with several routers, the router's interface address, which identifies it there.
     pub address: Option<Ipv4Addr>,
 }
 
-/// Why a router restarts (§A, Graceful restart reason).
+/// The reason of a restart (§A, Graceful restart reason).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RestartReason {
-    /// 0: nobody had planned it.
+    /// 0: unknown, for example an unplanned restart.
     #[default]
     Unknown,
-    /// 1: its software is started again.
+    /// 1: the software is restarted.
     SoftwareRestart,
-    /// 2: its software is loaded anew or upgraded.
+    /// 2: the software is reloaded or upgraded.
     SoftwareUpgrade,
     /// 3: another control processor takes over.
     ControlProcessor,
@@ -81,20 +82,20 @@ impl std::fmt::Display for RestartReason {
 }
 
 impl GraceLsa {
-    /// The key of a router's Grace-LSA, the same on each of its links.
+    /// The key of a router's Grace-LSA, which is the same on each of its links.
     pub const fn key(router: RouterId) -> LsaKey {
         LsaKey { kind: LsaType::OPAQUE_LINK, id: ID, advertising_router: router }
     }
 
-    /// Whether this is the key of a Grace-LSA, whatever its opaque id.
+    /// Whether this is the key of a Grace-LSA, with any Opaque ID.
     pub const fn is_key(key: LsaKey) -> bool {
         key.kind.0 == LsaType::OPAQUE_LINK.0 && key.id.0 >> 24 == ID.0 >> 24
     }
 
-    /// Reads the body of an opaque LSA. TLVs of other types are passed over.
+    /// Decodes the body of an opaque LSA. TLVs of unknown types are ignored.
     ///
     /// # Errors
-    /// If a TLV is longer than what is there or of a wrong length, or there is no grace period.
+    /// If a TLV is longer than the remaining octets or has a wrong length, or if there is no grace period.
     pub fn read(body: &Bytes) -> Result<Self, WireError> {
         let mut reader = Reader::new(body, super::LSA_HEADER_LEN);
         let (mut grace_period, mut reason, mut address) = (None, RestartReason::Unknown, None);
@@ -121,7 +122,7 @@ impl GraceLsa {
         Ok(Self { grace_period, reason, address })
     }
 
-    /// As the body of an opaque LSA.
+    /// Encodes the body of an opaque LSA.
     pub fn body(&self) -> LsaBody {
         let mut out = BytesMut::with_capacity(24);
         out.put_u16(GRACE_PERIOD);
@@ -139,7 +140,7 @@ impl GraceLsa {
         LsaBody::Opaque(out.freeze())
     }
 
-    /// How long ago it may have been originated at most.
+    /// The grace period as a duration.
     pub fn period(&self) -> Duration {
         Duration::from_secs(self.grace_period.into())
     }

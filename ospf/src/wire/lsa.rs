@@ -9,10 +9,10 @@ use super::error::{EncodeError, LsaError, WireError};
 use super::packet::Options;
 use crate::ids::{LinkStateId, LsaKey, RouterId, SequenceNumber};
 
-/// The 20-octet header (§A.4.1).
+/// The LSA header of 20 octets (§A.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LsaHeader {
-    /// LS age, seconds, 0..=3600, to which [`DO_NOT_AGE`] may be added below 3600 (RFC 1793 §2.2).
+    /// LS age in seconds, 0..=3600; below 3600, [`DO_NOT_AGE`] may be added (RFC 1793 §2.2).
     pub age: u16,
     /// Options.
     pub options: Options,
@@ -22,20 +22,20 @@ pub struct LsaHeader {
     pub sequence: SequenceNumber,
     /// LS checksum.
     pub checksum: u16,
-    /// Length in octets, the header's own 20 included.
+    /// Length in octets, including the 20 octets of the header.
     pub length: u16,
 }
 
-/// An LSA: its header, and the octets after the header, shared and unparsed.
+/// An LSA: the decoded header, and the undecoded octets after it, which are shared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lsa {
     /// The header; `length` is 20 + the body's length.
     pub header: LsaHeader,
-    /// What follows the header.
+    /// The octets after the header.
     pub body: Bytes,
 }
 
-/// A body, read. See [`Lsa::parse`].
+/// The decoded body of an LSA: see [`Lsa::parse`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LsaBody {
     /// Type 1.
@@ -46,28 +46,28 @@ pub enum LsaBody {
     Summary(SummaryLsa),
     /// Types 5 and 7.
     External(ExternalLsa),
-    /// Types 9 to 11, unparsed.
+    /// Types 9 to 11, not decoded.
     Opaque(Bytes),
 }
 
 /// Router-LSA (§A.4.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct RouterLsa {
-    /// V, E, B and later bits.
+    /// V, E, B and other bits.
     pub flags: RouterFlags,
     /// The links.
     pub links: Vec<RouterLink>,
 }
 
 impl RouterLsa {
-    /// The stub networks among its links, those aside whose mask has holes.
+    /// The stub networks among the links, without those whose mask is not contiguous.
     pub(crate) fn stub_networks(&self) -> impl Iterator<Item = crate::ids::Prefix> {
         let stubs = self.links.iter().filter(|link| link.kind == RouterLinkKind::Stub);
         stubs.filter_map(|link| crate::ids::Prefix::from_mask(link.id, link.data))
     }
 }
 
-/// Flag bits of a Router-LSA, unknown ones surviving.
+/// Flag bits of a Router-LSA. Unknown bits are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct RouterFlags(pub u8);
 
@@ -78,7 +78,7 @@ impl RouterFlags {
     pub const E: Self = Self(0x02);
     /// V: endpoint of a virtual link.
     pub const V: Self = Self(0x04);
-    /// Nt: translates type 7 unconditionally (RFC 3101).
+    /// Nt: always translates Type-7 LSAs (RFC 3101).
     pub const NT: Self = Self(0x10);
 
     /// Whether all bits of `other` are set.
@@ -86,47 +86,47 @@ impl RouterFlags {
         self.0 & other.0 == other.0
     }
 
-    /// With the bits of `other` set as well.
+    /// Returns the flags with the bits of `other` set as well.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
 
-/// One link of a Router-LSA. TOS metrics are skipped when read and never written.
+/// One link of a Router-LSA. TOS metrics are ignored when read, and never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouterLink {
-    /// What it joins.
+    /// The type of the link.
     pub kind: RouterLinkKind,
-    /// Link ID, by kind: neighbour's router id, designated router's address, network.
+    /// Link ID, by type: the neighbour's Router ID, the designated router's address, or the network number.
     pub id: Ipv4Addr,
-    /// Link Data, by kind: own address or, unnumbered, interface index; mask of a stub network.
+    /// Link Data, by type: the router's own address or, if unnumbered, interface index; or the mask of a stub network.
     pub data: Ipv4Addr,
     /// Metric.
     pub metric: u16,
 }
 
-/// Kinds of links of a Router-LSA.
+/// Types of links in a Router-LSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RouterLinkKind {
-    /// 1.
+    /// Type 1.
     PointToPoint,
-    /// 2.
+    /// Type 2.
     Transit,
-    /// 3.
+    /// Type 3.
     Stub,
-    /// 4.
+    /// Type 4.
     Virtual,
-    /// Anything else: kept, not used.
+    /// Any other type: kept, but not used.
     Unknown(u8),
 }
 
 /// Network-LSA (§A.4.3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NetworkLsa {
-    /// Mask of the network; as read, it may have holes.
+    /// Mask of the network; in a received LSA it is not necessarily contiguous.
     pub network_mask: Ipv4Addr,
-    /// Routers fully adjacent to the designated router, itself included.
+    /// Routers fully adjacent to the designated router, and the designated router itself.
     pub attached_routers: Vec<RouterId>,
 }
 
@@ -139,7 +139,7 @@ pub struct SummaryLsa {
     pub metric: u32,
 }
 
-/// AS-external-LSA (§A.4.5) and type 7 (RFC 3101).
+/// AS-external-LSA (§A.4.5) or Type-7 LSA (RFC 3101).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExternalLsa {
     /// Mask of the network.
@@ -153,10 +153,10 @@ pub struct ExternalLsa {
 }
 
 impl Lsa {
-    /// A new instance with age 0, its length and checksum computed (§12.1).
+    /// Creates an instance with age 0, and computes its length and checksum (§12.1).
     ///
     /// # Errors
-    /// If the body is not one for the key's LS type, or longer than a 16-bit length says.
+    /// If the body does not belong to the key's LS type, or is too long for a 16-bit length.
     pub fn new(key: LsaKey, options: Options, sequence: SequenceNumber, body: &LsaBody) -> Result<Self, EncodeError> {
         if !body.suits(key.kind) {
             return Err(EncodeError::BodyOfAnotherType);
@@ -170,10 +170,10 @@ impl Lsa {
         Ok(Self { header, body })
     }
 
-    /// Whether this may be used: the checksum verifies, the type is known and the body can be read (§13 (1) and (2)).
+    /// Checks whether this LSA may be used: the checksum is correct, the type is known and the body can be decoded (§13 (1) and (2)).
     ///
     /// # Errors
-    /// The first of these that fails.
+    /// The first check that fails.
     pub fn check(&self) -> Result<(), LsaError> {
         if !self.header.checksum_verifies(&self.body) {
             return Err(LsaError::Checksum);
@@ -185,27 +185,27 @@ impl Lsa {
         Ok(())
     }
 
-    /// What it says. The checksum is not looked at.
+    /// Decodes the body. The checksum is not verified.
     ///
     /// # Errors
-    /// If the body does not hold together, or the type is unknown. Not after [`Lsa::check`] found no fault.
+    /// If the body is malformed, or the type is unknown. After a successful [`Lsa::check`] there is no error.
     pub fn parse(&self) -> Result<LsaBody, WireError> {
         LsaBody::read(self.header.key.kind, &self.body)
     }
 
-    /// The same instance at another age, of at most MaxAge. The body is shared.
+    /// The same instance with another age, of at most MaxAge. The body is shared.
     #[must_use]
     pub fn with_age(&self, age: u16) -> Self {
         Self { header: LsaHeader { age: age.min(MAX_AGE), ..self.header }, body: self.body.clone() }
     }
 
-    /// The same as it is after `seconds` in a database: see [`LsaHeader::after`].
+    /// The same instance after `seconds` in a database: see [`LsaHeader::after`].
     #[must_use]
     pub fn after(&self, seconds: u64) -> Self {
         Self { header: self.header.after(seconds), body: self.body.clone() }
     }
 
-    /// The same as it is sent: InfTransDelay is added to its age, DoNotAge or not (RFC 2328 §13.3 (5), RFC 1793 §2.2).
+    /// The instance to send: InfTransDelay is added to its age, even with DoNotAge (RFC 2328 §13.3 (5), RFC 1793 §2.2).
     #[must_use]
     pub fn delayed(&self, transmit_delay: u16) -> Self {
         let age = self.header.seconds().saturating_add(transmit_delay).min(MAX_AGE);
@@ -214,18 +214,18 @@ impl Lsa {
         Self { header: LsaHeader { age: age | bit, ..self.header }, body: self.body.clone() }
     }
 
-    /// The same with a body of its own: one read from an update keeps all of that packet's bytes alive, which is not for long keeping.
+    /// A copy with its own body. The body of an LSA from an update keeps the whole packet in memory, so it should not be stored.
     #[must_use]
     pub fn detached(&self) -> Self {
         Self { header: self.header, body: Bytes::copy_from_slice(&self.body) }
     }
 
-    /// Octets in a Link State Update.
+    /// Length in octets, header included.
     pub fn encoded_len(&self) -> usize {
         LSA_HEADER_LEN + self.body.len()
     }
 
-    /// The network's Link State ID with the low bits, for keys of LSAs that describe a prefix.
+    /// The network that this LSA describes, from its Link State ID and `network_mask`; `None` if the mask is not contiguous.
     pub fn prefix(&self, network_mask: Ipv4Addr) -> Option<crate::ids::Prefix> {
         let LinkStateId(id) = self.header.key.id;
         crate::ids::Prefix::from_mask(Ipv4Addr::from(id), network_mask)

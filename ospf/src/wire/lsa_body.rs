@@ -1,6 +1,6 @@
-//! What LSAs say (RFC 2328 §A.4.2 to §A.4.5), between bytes and values.
+//! Encoding and decoding of LSA bodies (RFC 2328 §A.4.2 to §A.4.5).
 //!
-//! Metrics for other types of service than 0 are stepped over when read and not written (they are only there for routers of RFC 1583).
+//! Metrics for other types of service than 0 are skipped when read, and not written (they exist only for routers of RFC 1583).
 
 use std::net::Ipv4Addr;
 
@@ -13,23 +13,23 @@ use super::reader::Reader;
 use crate::config::ExternalMetric;
 use crate::ids::{LsaKey, LsaType, Prefix, RouterId};
 
-/// Octets of a router link without metrics for further types of service (§A.4.2).
+/// Length of a router link without metrics for further types of service (§A.4.2).
 const ROUTER_LINK_LEN: usize = 12;
 
-/// Octets of one further metric of a router link or of a summary.
+/// Length of one further metric of a router link or of a Summary-LSA.
 const TOS_METRIC_LEN: usize = 4;
 
-/// Octets of one further metric of an external, forwarding address and tag included (§A.4.5).
+/// Length of one further metric of an AS-external-LSA, including forwarding address and tag (§A.4.5).
 const EXTERNAL_TOS_METRIC_LEN: usize = 12;
 
-/// The E-bit of an external's metric (§A.4.5).
+/// The E-bit in the metric of an AS-external-LSA (§A.4.5).
 const EXTERNAL_TYPE_2: u32 = 0x8000_0000;
 
 impl LsaBody {
-    /// Reads the body of an LSA of type `kind`.
+    /// Decodes the body of an LSA of type `kind`.
     ///
     /// # Errors
-    /// If it does not hold together, or no body of such a type is known.
+    /// If the body is malformed, or the type is unknown.
     pub(super) fn read(kind: LsaType, body: &Bytes) -> Result<Self, WireError> {
         let mut reader = Reader::new(body, LSA_HEADER_LEN);
         match kind {
@@ -44,7 +44,7 @@ impl LsaBody {
         }
     }
 
-    /// The network that a Summary-, AS-external- or Type-7 LSA of that key is about; none if the mask has holes.
+    /// The network that a Summary-LSA, AS-external-LSA or Type-7 LSA with this key describes; `None` if the mask is not contiguous.
     pub(crate) fn network(&self, key: LsaKey) -> Option<Prefix> {
         let mask = match (key.kind, self) {
             (LsaType::SUMMARY_NETWORK, Self::Summary(lsa)) => lsa.network_mask,
@@ -55,7 +55,7 @@ impl LsaBody {
         Prefix::from_mask(Ipv4Addr::from(key.id), mask)
     }
 
-    /// The octets that follow the header.
+    /// Encodes the octets after the header.
     pub(super) fn encode(&self) -> Bytes {
         let mut out = BytesMut::new();
         match self {
@@ -68,7 +68,7 @@ impl LsaBody {
         out.freeze()
     }
 
-    /// The least that an LSA of type `kind` by `router` can say; `None` for a type that is not known.
+    /// The shortest valid body of an LSA of type `kind` that `router` originates; `None` for an unknown type.
     pub(crate) fn least(kind: LsaType, router: RouterId) -> Option<Self> {
         let network_mask = Ipv4Addr::BROADCAST;
         match kind {
@@ -88,7 +88,7 @@ impl LsaBody {
         }
     }
 
-    /// Whether an LSA of type `kind` has this kind of body.
+    /// Whether this body belongs to an LSA of type `kind`.
     pub(crate) fn suits(&self, kind: LsaType) -> bool {
         match self {
             Self::Router(_) => kind == LsaType::ROUTER,
@@ -100,7 +100,7 @@ impl LsaBody {
     }
 }
 
-/// Where the header has the LS type.
+/// The offset of the LS type in the header.
 const LSA_TYPE_OFFSET: usize = 3;
 
 impl RouterLsa {
@@ -120,7 +120,7 @@ impl RouterLsa {
         out.put_u8(self.flags.0);
         out.put_u8(0);
         out.put_u16(
-            // A body of more is refused by [`Lsa::new`] for its length.
+            // [`Lsa::new`] refuses a body with more links because of its length.
             u16::try_from(self.links.len()).unwrap_or(u16::MAX),
         );
         for link in &self.links {
@@ -191,7 +191,7 @@ impl NetworkLsa {
 impl SummaryLsa {
     fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         let network_mask = reader.address()?;
-        // §A.4.4: an octet of zero before the 24 bits.
+        // §A.4.4: a zero octet precedes the 24-bit metric.
         let metric = reader.u32()? & LS_INFINITY;
         step_over(reader, TOS_METRIC_LEN)?;
         Ok(Self { network_mask, metric })
@@ -231,7 +231,7 @@ impl ExternalLsa {
     }
 }
 
-/// Steps over metrics of `len` octets each, up to the end.
+/// Skips metrics of `len` octets each, up to the end.
 fn step_over(reader: &mut Reader<'_>, len: usize) -> Result<(), WireError> {
     let rest = reader.clone();
     let whole = reader.remaining() / len * len;

@@ -1,4 +1,4 @@
-//! The LSA header on the wire (RFC 2328 §A.4.1), and which of two instances is newer (§13.1).
+//! Encoding and decoding of the LSA header (RFC 2328 §A.4.1), and the comparison of two instances (§13.1).
 
 use std::cmp::Ordering;
 
@@ -12,16 +12,16 @@ use super::packet::Options;
 use super::reader::Reader;
 use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId, SequenceNumber};
 
-/// Where the checksum begins, counted from the octet after LS age, where its coverage begins (§12.1.7).
+/// The position of the checksum, from the octet after LS age, where its coverage begins (§12.1.7).
 const CHECKSUM_POSITION: usize = 14;
 
-/// LS age's length: what the checksum leaves out.
+/// The length of LS age, which the checksum does not cover.
 const AGE_LEN: usize = 2;
 
 impl LsaHeader {
-    /// Compares two instances of one LSA (§13.1): `Greater` if this one is the newer, `Equal` if they are the same instance.
+    /// Compares two instances of one LSA (§13.1): `Greater` if this one is newer, `Equal` if they are the same instance.
     ///
-    /// Both ages have to be present ones, see [`super::Lsa::with_age`].
+    /// Both ages must be present ages, see [`super::Lsa::with_age`].
     pub fn compare(&self, other: &Self) -> Ordering {
         debug_assert_eq!(self.key, other.key, "instances of one LSA");
         // RFC 2328 §12.1.6: the sequence numbers are signed.
@@ -41,7 +41,8 @@ impl LsaHeader {
         self.compare(other).is_gt()
     }
 
-    /// Whether this is a first instance, while another one is not: its originator may have forgotten that one (§12.1.6).
+    /// Whether this instance has the initial sequence number, and `other` has a higher one: the originator may have forgotten that one
+    /// (§12.1.6).
     pub(crate) fn begins_anew_after(&self, other: &Self) -> bool {
         self.sequence == SequenceNumber::INITIAL && other.sequence != SequenceNumber::INITIAL
     }
@@ -51,17 +52,17 @@ impl LsaHeader {
         self.seconds() >= MAX_AGE
     }
 
-    /// LS age without DoNotAge, seconds.
+    /// LS age in seconds, without DoNotAge.
     pub const fn seconds(&self) -> u16 {
         self.age & !DO_NOT_AGE
     }
 
-    /// Whether the LSA does not grow old (RFC 1793 §2.2).
+    /// Whether the LSA has DoNotAge, so that it does not age in databases (RFC 1793 §2.2).
     pub const fn is_do_not_age(&self) -> bool {
         self.age & DO_NOT_AGE != 0
     }
 
-    /// As it is after `seconds` in a database, where one with DoNotAge is as old as it was.
+    /// The header after `seconds` in a database, where LSAs with DoNotAge do not age.
     #[must_use]
     pub fn after(&self, seconds: u64) -> Self {
         if self.is_do_not_age() {
@@ -104,13 +105,13 @@ impl LsaHeader {
         out.put_u16(self.length);
     }
 
-    /// The checksum that belongs to this header, its own checksum field aside, with `body` behind it (§12.1.7).
+    /// Computes the checksum of this header, without its checksum field, and `body` (§12.1.7).
     pub(super) fn computed_checksum(&self, body: &[u8]) -> u16 {
         let sums = Self { checksum: 0, ..*self }.sums(body);
         u16::from_be_bytes(sums.check_octets(CHECKSUM_POSITION))
     }
 
-    /// Whether the checksum is right for this header with `body` behind it.
+    /// Whether the checksum of this header and `body` is correct.
     pub(super) fn checksum_verifies(&self, body: &[u8]) -> bool {
         // RFC 2328 §12.1.7: "the LS checksum cannot have a value of zero".
         self.checksum != 0 && self.sums(body).is_zero()
@@ -137,17 +138,17 @@ mod tests {
     fn corner_case_33_instances_compare_by_sequence_then_checksum_then_max_age_then_ages_900_seconds_apart() {
         use Ordering::{Equal, Greater};
         let cases = [
-            // Signed: 0x80000008 is older than 0x00000001, and 0x80000001 the oldest in use.
+            // Signed: 0x80000008 is older than 0x00000001, and 0x80000001 is the oldest number in use.
             (header(0x0000_0001, 1, 9), header(0x8000_0008, 2, 0), Greater),
             (header(0x8000_0002, 1, 9), header(0x8000_0001, 2, 0), Greater),
             (header(0x7fff_ffff, 0, 0), header(0x8000_0001, 9, 0), Greater),
             // Checksums are unsigned.
             (header(5, 0x8000, 9), header(5, 0x7fff, 0), Greater),
-            // MaxAge wins over any other age, also a near one.
+            // MaxAge is newer than any other age, even if the difference is small.
             (header(5, 7, 3600), header(5, 7, 3599), Greater),
             (header(5, 7, 3600), header(5, 7, 0), Greater),
             (header(5, 7, 3600), header(5, 7, 3600), Equal),
-            // Otherwise the younger wins if they are more than MaxAgeDiff apart.
+            // Otherwise the younger one is newer if the ages differ by more than MaxAgeDiff.
             (header(5, 7, 0), header(5, 7, 901), Greater),
             (header(5, 7, 0), header(5, 7, 900), Equal),
             (header(5, 7, 900), header(5, 7, 0), Equal),

@@ -1,6 +1,6 @@
-//! Wire formats (RFC 2328 appendix A): bytes against values that compare.
+//! Wire formats (RFC 2328 appendix A): decoding and encoding of packets and LSAs.
 //!
-//! Reading is bounded by the bytes present, never by a count or a length that they claim. Unknown values survive.
+//! Decoding is bounded by the octets present, never by a count or a length in them. Unknown values are kept.
 
 mod checksum;
 mod constants;

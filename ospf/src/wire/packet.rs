@@ -5,25 +5,25 @@ use std::net::Ipv4Addr;
 use super::lsa::{Lsa, LsaHeader};
 use crate::ids::{AreaId, LsaKey, RouterId};
 
-/// A packet: the header's fields that a receiver needs (§A.3.1), and the body.
+/// A packet: the header fields that a receiver needs (§A.3.1), and the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
-    /// Who sent it.
+    /// Router ID of the sender.
     pub router_id: RouterId,
-    /// The area it belongs to.
+    /// Area ID.
     pub area_id: AreaId,
     /// AuType and the 64-bit authentication field (§D).
     pub authentication: Authentication,
-    /// What it says.
+    /// The body, which depends on the packet type.
     pub body: PacketBody,
 }
 
-/// The header's authentication part.
+/// The authentication fields of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authentication {
-    /// AuType 0; the 64 bits are not looked at.
+    /// AuType 0; the 64-bit field is ignored.
     Null,
-    /// Any other AuType, with its 64 bits as they stand.
+    /// Any other AuType, with the undecoded 64-bit field.
     Other {
         /// AuType.
         kind: u16,
@@ -32,7 +32,7 @@ pub enum Authentication {
     },
 }
 
-/// One of the five.
+/// The body of a packet, by its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PacketBody {
     /// Type 1.
@@ -41,7 +41,7 @@ pub enum PacketBody {
     DatabaseDescription(DatabaseDescription),
     /// Type 3.
     LinkStateRequest(Vec<LsaKey>),
-    /// Type 4. Only lengths have been checked: see [`Lsa::check`].
+    /// Type 4. Only the lengths of the LSAs have been checked: see [`Lsa::check`].
     LinkStateUpdate(Vec<Lsa>),
     /// Type 5.
     LinkStateAck(Vec<LsaHeader>),
@@ -52,26 +52,26 @@ pub enum PacketBody {
 pub struct Hello {
     /// Network mask; 0.0.0.0 on unnumbered point-to-point links.
     pub network_mask: Ipv4Addr,
-    /// HelloInterval, seconds.
+    /// HelloInterval in seconds.
     pub hello_interval: u16,
     /// Options.
     pub options: Options,
     /// Router Priority.
     pub priority: u8,
-    /// RouterDeadInterval, seconds.
+    /// RouterDeadInterval in seconds.
     pub dead_interval: u32,
-    /// Designated Router's address, 0.0.0.0 = none.
+    /// The Designated Router's address; 0.0.0.0 = none.
     pub designated_router: Ipv4Addr,
-    /// Backup Designated Router's address, 0.0.0.0 = none.
+    /// The Backup Designated Router's address; 0.0.0.0 = none.
     pub backup_designated_router: Ipv4Addr,
-    /// Routers heard within the last RouterDeadInterval.
+    /// Routers from which a hello was received within the last RouterDeadInterval.
     pub neighbors: Vec<RouterId>,
 }
 
 /// Database Description (§A.3.3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DatabaseDescription {
-    /// Interface MTU, bytes; 0 on virtual links.
+    /// Interface MTU in octets; 0 on virtual links.
     pub interface_mtu: u16,
     /// Options.
     pub options: Options,
@@ -83,23 +83,23 @@ pub struct DatabaseDescription {
     pub headers: Vec<LsaHeader>,
 }
 
-/// Bits of a Database Description packet (§A.3.3).
+/// Flags of a Database Description packet (§A.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct DdFlags {
-    /// I-bit: the first of the sequence.
+    /// I-bit: this is the first packet of the exchange.
     pub init: bool,
-    /// M-bit: more follow.
+    /// M-bit: more packets follow.
     pub more: bool,
-    /// MS-bit: the sender is master.
+    /// MS-bit: the sender is the master.
     pub master: bool,
 }
 
-/// The Options field (§A.2), as one octet; unknown bits survive.
+/// The Options field (§A.2), one octet; unknown bits are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Options(pub u8);
 
 impl Options {
-    /// E-bit: AS-external-LSAs are flooded.
+    /// E-bit: AS-external-LSAs are flooded in the area.
     pub const E: Self = Self(0x02);
     /// N/P-bit (RFC 3101).
     pub const NP: Self = Self(0x08);
@@ -115,7 +115,7 @@ impl Options {
         self.0 & other.0 == other.0
     }
 
-    /// With the bits of `other` set as well.
+    /// Returns the options with the bits of `other` set as well.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

@@ -1,4 +1,4 @@
-//! Packets between bytes and values (RFC 2328 §A.3). The header is read by [`super::Envelope`].
+//! Encoding and decoding of packets (RFC 2328 §A.3). [`super::Envelope`] decodes the packet header.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -14,11 +14,11 @@ use super::reader::Reader;
 use crate::ids::{LinkStateId, LsaKey, LsaType, RouterId};
 
 impl Packet {
-    /// The packet as bytes, its checksum filled in; with cryptographic authentication the checksum is zero and the trailer is still
-    /// to be added (§D.4.3).
+    /// Encodes the packet, with its checksum. With cryptographic authentication the checksum is zero, and the trailer has to be added
+    /// (§D.4.3).
     ///
     /// # Errors
-    /// If it is longer than a 16-bit length says: a sender keeps within an MTU by [`Packet::encoded_len`].
+    /// If the packet is longer than 65535 octets. A sender keeps within an MTU by means of [`Packet::encoded_len`].
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
         let length = self.encoded_len();
         let length_field = u16::try_from(length).map_err(|_| EncodeError::TooLong { octets: length })?;
@@ -36,12 +36,12 @@ impl Packet {
         out.put_bytes(0, 2 + 2 + 8);
         debug_assert_eq!(out.len(), PACKET_HEADER_LEN);
         self.body.write(&mut out);
-        debug_assert_eq!(out.len(), length, "encoded_len is what encode writes");
+        debug_assert_eq!(out.len(), length, "encoded_len agrees with encode");
         seal(&mut out, au_type, data);
         Ok(out.freeze())
     }
 
-    /// Octets of [`Packet::encode`].
+    /// The length of the encoded packet, in octets.
     pub fn encoded_len(&self) -> usize {
         PACKET_HEADER_LEN
             + match &self.body {
@@ -70,7 +70,7 @@ impl PacketBody {
         }
     }
 
-    /// Reads what is behind the header of a packet of type `kind`.
+    /// Decodes the body of a packet of type `kind`.
     pub(super) fn read(kind: u8, packet: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(&packet[PACKET_HEADER_LEN..], PACKET_HEADER_LEN);
         match kind {
@@ -95,7 +95,7 @@ impl PacketBody {
                 }
             }
             Self::LinkStateUpdate(lsas) => {
-                // Fewer than the packet has octets, whose number fits sixteen bits.
+                // There are fewer LSAs than octets in the packet, whose number fits in 16 bits.
                 out.put_u32(u32::try_from(lsas.len()).unwrap_or(u32::MAX));
                 for lsa in lsas {
                     debug_assert_eq!(usize::from(lsa.header.length), lsa.encoded_len());
@@ -109,7 +109,7 @@ impl PacketBody {
 }
 
 impl Hello {
-    /// §A.3.2.
+    /// Decodes a Hello (§A.3.2).
     fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
             network_mask: reader.address()?,
@@ -138,7 +138,7 @@ impl Hello {
 }
 
 impl DatabaseDescription {
-    /// §A.3.3.
+    /// Decodes a Database Description (§A.3.3).
     fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
             interface_mtu: reader.u16()?,
@@ -165,7 +165,7 @@ impl DdFlags {
     const MORE: u8 = 0x02;
     const INIT: u8 = 0x04;
 
-    /// The R-bit of RFC 4811 and bits without a meaning are dropped.
+    /// Decodes the flags. The R-bit of RFC 4811 and unknown bits are ignored.
     const fn from_octet(octet: u8) -> Self {
         Self { init: octet & Self::INIT != 0, more: octet & Self::MORE != 0, master: octet & Self::MASTER != 0 }
     }
@@ -175,14 +175,14 @@ impl DdFlags {
     }
 }
 
-/// §A.3.4.
+/// Decodes one request of a Link State Request (§A.3.4).
 fn read_request(reader: &mut Reader<'_>) -> Result<LsaKey, WireError> {
     let kind_at = reader.clone();
     let kind = u8::try_from(reader.u32()?).map_err(|_| kind_at.error(Malformation::LsaType))?;
     Ok(LsaKey { kind: LsaType(kind), id: LinkStateId(reader.u32()?), advertising_router: RouterId(reader.u32()?) })
 }
 
-/// §A.3.5. `packet` is all of the packet, of which `reader` has the part after the header.
+/// Decodes the LSAs of a Link State Update (§A.3.5). `packet` is the whole packet; `reader` is at the end of its header.
 fn read_update(mut reader: Reader<'_>, packet: &[u8]) -> Result<Vec<Lsa>, WireError> {
     let counted = reader.clone();
     let count = reader.u32()?;

@@ -1,4 +1,4 @@
-//! A cursor over received bytes: every read is bounded by what is there, every error names its octet.
+//! A cursor over received octets: no read goes beyond the end, and every error contains the offset of the octet.
 
 use std::net::Ipv4Addr;
 
@@ -8,22 +8,22 @@ use super::error::{Malformation, WireError};
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
-    /// Octet number of the first of `rest`, in the packet or LSA that errors refer to.
+    /// Offset of the first octet of `rest` in the packet or LSA, for errors.
     offset: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads `bytes`, the first of which is octet number `offset`.
+    /// Reads `bytes`, whose first octet has this offset.
     pub(super) fn new(bytes: &'a [u8], offset: usize) -> Self {
         Self { rest: bytes, offset }
     }
 
-    /// Octet number of what is read next.
+    /// Offset of the next octet.
     pub(super) fn offset(&self) -> usize {
         self.offset
     }
 
-    /// Octets not yet read.
+    /// Number of octets not yet read.
     pub(super) fn remaining(&self) -> usize {
         self.rest.len()
     }
@@ -32,13 +32,13 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// The error `what` at the present octet.
+    /// The error `what` at the present offset.
     pub(super) fn error(&self, what: Malformation) -> WireError {
-        // Packets and LSAs have 16-bit lengths, so only a caller's larger buffer could saturate this.
+        // Packets and LSAs have 16-bit lengths, so this saturates only for a larger buffer of a caller.
         WireError { what, offset: u16::try_from(self.offset).unwrap_or(u16::MAX) }
     }
 
-    /// The next `len` octets.
+    /// Reads the next `len` octets.
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
         let (head, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.error(Malformation::Truncated))?;
         self.rest = rest;
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
         self.array::<4>().map(Ipv4Addr::from)
     }
 
-    /// Reads elements until the bytes end. `len` is an element's least length, so that room is made for no more than can be there.
+    /// Reads elements until the end. `len` is the minimum length of an element, so that no more memory is allocated than can be used.
     pub(super) fn until_end<T>(
         &mut self,
         len: usize,
