@@ -390,3 +390,21 @@ fn in_words(kind: &Kind) -> String {
 fn any(kinds: &[Kind]) -> String {
     kinds.iter().map(in_words).collect::<Vec<_>>().join(" or ")
 }
+
+#[test]
+fn the_json_schema_requires_refuses_and_explains() {
+    let schema = json_schema();
+    let site = &schema["properties"]["site"]["items"];
+    assert_eq!(schema["required"], serde_json::json!(["mesh"]));
+    assert_eq!(site["required"], serde_json::json!(["name", "id", "public_key"]));
+    assert_eq!(site["additionalProperties"], false);
+    assert_eq!(site["properties"]["id"]["maximum"], 65534);
+    let cost = |section: &serde_json::Value| section["properties"]["cost"].clone();
+    // What `[ospf]` has is the default of the sections below it, so they have none of their own.
+    assert_eq!(cost(&schema["properties"]["ospf"])["default"], 10);
+    let link = cost(&schema["properties"]["link"]["items"]);
+    assert_eq!(
+        (&link["default"], &link["description"]),
+        (&serde_json::Value::Null, &serde_json::json!("Interface output cost. Left out: as in `[ospf]`."))
+    );
+}
