@@ -123,7 +123,7 @@ impl Endpoints {
         for (interface, endpoint) in &mut self.tunnels {
             let Endpoint::Named { name, port, lookup, .. } = endpoint else { continue };
             if self.questions.len() >= MAX_QUESTIONS {
-                return; // the end of one wakes us again
+                return; // the loop runs again when one is answered
             }
             if let Some(question) = lookup.poll(now) {
                 let (interface, name, port) = (interface.clone(), name.clone(), *port);
