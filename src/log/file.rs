@@ -1,4 +1,4 @@
-//! A log file of bounded size: full, it is renamed to `NAME.1` and begun anew.
+//! A log file of bounded size: a full file is renamed to `NAME.1`, and a new one is begun.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,10 +10,10 @@ use nix::unistd::dup2_stderr;
 
 use crate::input_file;
 
-/// Octets of one file.
+/// The largest size of one file in octets.
 const LIMIT: u64 = 1 << 20;
 
-/// The file. What cannot be opened now is tried again for each line.
+/// The log file. If it cannot be opened, opening is tried again for each line.
 pub(super) struct LogFile {
     path: PathBuf,
     limit: u64,
@@ -21,10 +21,10 @@ pub(super) struct LogFile {
     redirect: Redirect,
 }
 
-/// What else goes into the file.
+/// What else is written to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Redirect {
-    /// Whatever the process writes to standard error: libraries and the language's runtime do.
+    /// Everything that the process writes to standard error, as libraries and Rust's runtime do.
     Stderr,
     #[cfg(test)]
     Nothing,
