@@ -33,15 +33,15 @@ enum Redirect {
 impl LogFile {
     pub fn new(path: PathBuf) -> Self {
         let mut file = Self { path, limit: LIMIT, open: None, redirect: Redirect::Stderr };
-        // From here on, if it can be had already; otherwise with the first line.
+        // Open the file now if possible; otherwise the first line tries again.
         let _ = file.with_room_for(0);
         file
     }
 
-    /// The file, with room for so many octets more.
+    /// Opens the file if necessary, and makes sure that it has room for so many more octets.
     pub fn with_room_for(&mut self, octets: usize) -> io::Result<BorrowedFd<'_>> {
         let mut file = match self.open.take() {
-            // A file that somebody removed is written for nobody.
+            // Nobody would read lines in a file that has been removed.
             Some(file) if file.metadata()?.nlink() > 0 => file,
             _ => self.begin()?,
         };
@@ -58,7 +58,7 @@ impl LogFile {
         old.push(".1");
         match fs::rename(&self.path, &old) {
             Ok(()) => self.begin(),
-            // The newest lines are worth more than the oldest, and a bound more than both.
+            // If renaming fails, the old lines are discarded: new lines are more important, and the size limit most of all.
             Err(_) => full.set_len(0).map(|()| full),
         }
     }
