@@ -12,7 +12,7 @@ use tracing::debug;
 
 /// Clients that are served at once; others wait in the listener's queue. Each holds at most one part of an answer.
 const MAX_CLIENTS: usize = 64;
-/// How long a client that was told to leave may take, before another one is told to.
+/// How long a client that has to leave may take, before another one has to.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the server waits for. Clients that it waits for in the first way are disconnected first.
