@@ -1,32 +1,31 @@
-//! Files that are read by a path that an operator chose: opened so that none of them makes the daemon wait, read as far as they may
-//! reach.
+//! Opens and reads files whose path an operator has chosen, so that no file makes the daemon wait, and none is read beyond a limit.
 //!
-//! Opening a FIFO waits for a writer, reading a device may never end. What hangs below a regular file, such as a server of NFS, is not
-//! seen here: the daemon does not wait for that either, see `src/daemon/loading.rs`.
+//! Opening a FIFO waits for a writer, and reading a device may never end. A regular file on a file system that does not answer, such as
+//! NFS, is not noticed here; `src/daemon/loading.rs` keeps the daemon from waiting for it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-/// Which files are read.
+/// The kinds of files that are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accept {
-    /// Regular files, which can be read again: all that a daemon reads.
+    /// Regular files, which can be read again: the only kind that a daemon reads.
     Regular,
-    /// Pipes and devices, too: a command reads them once, and whoever waits for it can end it.
+    /// Pipes and devices as well: a command reads them once, and the user can interrupt it.
     Any,
 }
 
-/// There is something else than a regular file at a path.
+/// A file is not a regular file.
 #[derive(Debug, thiserror::Error)]
 #[error("it is {0}, not a regular file: the daemon reads nothing that it might have to wait for")]
 struct NotRegular(&'static str);
 
-/// Opens the file at `path` for reading, and waits for nobody unless any file is accepted.
+/// Opens the file at `path` for reading. Does not wait, unless any kind of file is accepted.
 ///
 /// # Errors
-/// If it cannot be opened, or is none of those that are accepted.
+/// If it cannot be opened, or is of a kind that is not accepted.
 pub fn open(path: &Path, accept: Accept) -> io::Result<File> {
     match accept {
         Accept::Regular => open_regular(path, 0),
@@ -34,14 +33,14 @@ pub fn open(path: &Path, accept: Accept) -> io::Result<File> {
     }
 }
 
-/// Opens the regular file at `path` for reading, with `flags` besides those that keep it from waiting.
+/// Opens the regular file at `path` for reading, with `flags` in addition to those that keep it from waiting.
 ///
 /// # Errors
 /// If it cannot be opened, or is not a regular file.
 pub fn open_regular(path: &Path, flags: i32) -> io::Result<File> {
     let flags = flags | libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| {
-        // Sockets and devices without a driver cannot be opened, and the system's words for that do not help.
+        // Sockets and devices without a driver cannot be opened, and the system's error message is not helpful.
         match error.raw_os_error() {
             Some(libc::ENXIO | libc::ENODEV) => {
                 fs::metadata(path).ok().and_then(|metadata| regular(&metadata).err()).unwrap_or(error)
@@ -49,12 +48,12 @@ pub fn open_regular(path: &Path, flags: i32) -> io::Result<File> {
             _ => error,
         }
     })?;
-    // Of the open file: what is checked is what is read.
+    // Checked on the open file, so that the file which is checked is the one which is read.
     ensure_regular(&file)?;
     Ok(file)
 }
 
-/// All text of the regular file at `path`.
+/// Reads all text of the regular file at `path`.
 ///
 /// # Errors
 /// If it cannot be opened, has more than `limit` bytes, or is not UTF-8.
@@ -67,10 +66,10 @@ pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     Ok(text)
 }
 
-/// Whether an open file is one that can be read and written without waiting.
+/// Checks that an open file can be read and written without waiting.
 ///
 /// # Errors
-/// If it is not a regular file: what it is.
+/// If it is not a regular file; the error says what it is.
 pub fn ensure_regular(file: &File) -> io::Result<()> {
     regular(&file.metadata()?)
 }

@@ -1,7 +1,7 @@
-//! Keys of WireGuard: parsing, printing, and the files that hold the secret ones.
+//! WireGuard keys: parsing, printing, and the files of secret keys.
 //!
-//! Private keys never reach a log, an argument list or an error text: [`PrivateKey`] prints as `PrivateKey(..)` and is
-//! zeroed when it is dropped.
+//! Private keys never appear in a log, an argument list or an error message: [`PrivateKey`] prints as `PrivateKey(..)` and is zeroed when
+//! it is dropped.
 
 mod file;
 mod preshared;
@@ -20,16 +20,16 @@ pub use file::KeyFileError;
 pub use preshared::{KeyDigest, PresharedKey, PresharedKeyError};
 pub use secret::{SecretFileError, load_secret};
 
-/// Why a text is not a key.
+/// Why a text is not a valid key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Not base64 at all.
+    /// It is not base64.
     #[error("not base64")]
     NotBase64,
-    /// All zeros, which stands for no key.
+    /// All zeros, which means that there is no key.
     #[error("all zeros, which stands for no key")]
     Zero,
-    /// Base64 of another number of bytes than 32.
+    /// It is base64, but not of 32 bytes.
     #[error("{0} bytes long, a key has 32")]
     Length(usize),
 }
@@ -70,7 +70,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A site's private key. Zeroed on drop, never printed by `Debug`; it has no `Display`. Its clones share one copy of the secret half.
+/// A site's private key. Zeroed on drop, never printed by `Debug`; it has no `Display`. Clones share one copy of the secret.
 #[derive(Clone)]
 pub struct PrivateKey {
     secret: Arc<Zeroizing<[u8; 32]>>,
@@ -78,7 +78,7 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// A new key from the operating system's randomness.
+    /// Generates a key with the operating system's random numbers.
     pub fn generate() -> Self {
         Self::filled(|secret| {
             secret.copy_from_slice(StaticSecret::random().as_bytes());
@@ -87,7 +87,7 @@ impl PrivateKey {
         .expect("nothing is refused")
     }
 
-    /// The key of these 32 bytes.
+    /// The key with these 32 bytes.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         Self::filled(|secret| {
             secret.copy_from_slice(bytes);
@@ -96,7 +96,7 @@ impl PrivateKey {
         .expect("nothing is refused")
     }
 
-    /// The public half.
+    /// The public key of the pair.
     pub fn public(&self) -> PublicKey {
         self.public
     }
@@ -106,17 +106,17 @@ impl PrivateKey {
         Zeroizing::new(**self.secret)
     }
 
-    /// The key in base64, the form of the key file, in a buffer that is zeroed on drop.
+    /// The key in base64, as in the key file, in a buffer that is zeroed on drop.
     pub fn to_base64(&self) -> Zeroizing<String> {
         Zeroizing::new(STANDARD.encode(**self.secret))
     }
 
-    /// The key that `fill` writes to the only place where it stays.
+    /// The key that `fill` writes directly to its final place in memory.
     fn filled<E>(fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
         let mut secret = Arc::new(Zeroizing::new([0; 32]));
         let outcome = fill(Arc::get_mut(&mut secret).expect("nobody else has it yet"));
         let public = PublicKey(DalekPublic::from(&StaticSecret::from(**secret)).to_bytes());
-        // Reading and computing left copies in frames that are free again.
+        // Reading and computing left copies in stack frames that are free again.
         wireguard::stack::wipe();
         outcome.map(|()| Self { secret, public })
     }

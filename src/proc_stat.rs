@@ -1,27 +1,27 @@
-//! What `/proc` says of another process: whether it runs, waits or is stopped.
+//! Reads from `/proc` whether another process runs, sleeps or is stopped.
 
 use std::fs;
 use std::time::Duration;
 
-/// Clock ticks a second in `/proc/PID/stat` (USER_HZ), the same on every machine that Linux runs on today.
+/// Clock ticks per second in `/proc/PID/stat` (USER_HZ), the same on every architecture that Linux runs on today.
 const TICKS: u64 = 100;
 
-/// What a process is doing, all its threads together.
+/// What a process is doing: the state of all its threads together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
-    /// A thread of it runs, waits for a processor, or is within the kernel where signals do not reach it (states R, D).
+    /// A thread runs, waits for a processor, or is in the kernel where signals do not interrupt it (states R, D).
     Working,
-    /// All its threads sleep (S).
+    /// All threads sleep (S).
     Sleeping,
-    /// It was stopped, by SIGSTOP for instance (T).
+    /// It is stopped, for example by SIGSTOP (T).
     Stopped,
-    /// A debugger holds it (t).
+    /// A debugger traces it (t).
     Traced,
     /// It has ended (Z, X, or no such process).
     Gone,
 }
 
-/// A look at a process.
+/// The state of a process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Glance {
     pub doing: Doing,
@@ -30,7 +30,7 @@ pub(crate) struct Glance {
 }
 
 impl Glance {
-    /// At the process with this id.
+    /// Reads the state of the process with this id.
     pub fn at(pid: i32) -> Self {
         let main = fs::read_to_string(format!("/proc/{pid}/stat")).ok();
         let Some((first, cpu)) = main.as_deref().and_then(parse) else {
@@ -56,9 +56,9 @@ impl Glance {
     }
 }
 
-/// State and processor time of a line of `/proc/PID/stat`. The name stands in parentheses and may hold anything, parentheses too.
+/// Parses state and processor time from a line of `/proc/PID/stat`. The name is in parentheses and may contain anything, even parentheses.
 fn parse(stat: &str) -> Option<(char, Duration)> {
-    /// Places behind the name: state, then ten numbers, then the time in user mode and in the kernel.
+    /// Fields after the name: the state, then ten numbers, then the time in user mode and in the kernel.
     const UTIME: usize = 11;
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();

@@ -1,16 +1,16 @@
-//! What a process that holds keys and serves many tunnels asks of the kernel for itself.
+//! Settings of this process in the kernel: it holds keys and serves many tunnels.
 
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::warn;
 
-/// Open files that should be free: less is worth a word in `weft status`.
+/// If fewer open files than this are left, `weft status` reports it.
 const SPARE_FILES: u64 = 32;
 
-/// Keeps the memory of this process, which holds private keys, to itself: it is not dumped to a core file, and no process without
-/// CAP_SYS_PTRACE can read it. Lets it have as many open files as its hard limit allows. Call it before there is any key.
+/// Protects the memory of this process, which holds private keys: it is not dumped to a core file, and no process without CAP_SYS_PTRACE
+/// can read it. Also raises the limit of open files to the hard limit. Must be called before there is any key.
 pub fn prepare() {
-    // What is refused is no reason not to run: the packets of the mesh matter more.
+    // Errors do not stop the program: forwarding the packets of the mesh is more important.
     if let Err(error) = set_dumpable(false) {
         warn!(%error, "the memory of this process can be read by others of its user");
     }
@@ -26,7 +26,7 @@ pub fn prepare() {
     }
 }
 
-/// That this process has nearly as many files open as it may, for `weft status`; `None` while there is room.
+/// A message for `weft status` that few open files are left; `None` if there are enough.
 pub fn few_files_left() -> Option<String> {
     let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     let open = match std::fs::read_dir("/proc/self/fd") {

@@ -1,8 +1,8 @@
-//! One file of the state or run directory: read with care, replaced as a whole, and done without where it cannot be had.
+//! A file in the state or run directory: it is read with care, replaced as a whole, and weft works without it.
 //!
-//! No file here is worth a router that does not start. What cannot be read is set aside as `NAME.damaged`; what cannot be written is
-//! tried again; either is a warning in the log and, as long as it lasts, a problem in `weft status`. Links and files of others are not
-//! followed and not believed.
+//! No file here prevents a router from starting. A file that cannot be used is renamed to `NAME.damaged`; one that cannot be written is
+//! tried again. Either is a warning in the log and, as long as it lasts, a problem in `weft status`. Symbolic links are not followed, and
+//! files that other users could have written are not accepted.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -13,57 +13,57 @@ use tracing::warn;
 
 use crate::input_file;
 
-/// Permission bits by which group or others write.
+/// Permission bits that let group or others write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
-/// By which only the owner of a file removes it from a directory that all may write to.
+/// With this bit, only a file's owner can remove it from a directory that all may write to.
 const STICKY: u32 = 0o1000;
 
-/// What a file is for.
+/// The properties of a state file.
 #[derive(Debug)]
 pub struct Purpose {
-    /// Its name in the directory.
+    /// Its file name.
     pub name: &'static str,
-    /// The most octets it can have.
+    /// Its largest size in octets.
     pub limit: u64,
-    /// What it has to outlive.
+    /// The event that it has to survive.
     pub outlives: Outlives,
-    /// What does not work without it: the end of a sentence.
+    /// What does not work without it, as the end of a sentence.
     pub without: &'static str,
 }
 
-/// What a file has to outlive.
+/// The event that a file has to survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outlives {
-    /// The process. Nothing waits for a disk.
+    /// The end of the process: writing does not wait for a disk.
     Process,
-    /// A power cut.
+    /// A power failure.
     PowerCut,
 }
 
-/// A file of a directory that belongs to weft.
+/// A file in a directory of weft.
 #[derive(Debug)]
 pub struct StateFile {
     purpose: &'static Purpose,
     path: PathBuf,
-    /// Why the last reading gave nothing though something was there.
+    /// Why the last reading returned nothing though a file existed.
     unread: Option<String>,
-    /// What is to be written and could not be yet, and why.
+    /// The content that could not be written yet, and the reason.
     unwritten: Option<(Vec<u8>, String)>,
 }
 
 impl StateFile {
-    /// The file in `directory`, which need not exist.
+    /// The file in `directory`, which need not exist yet.
     pub fn new(directory: &Path, purpose: &'static Purpose) -> Self {
         Self { purpose, path: directory.join(purpose.name), unread: None, unwritten: None }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What `parse` makes of the content. `None` if there is no file, and if there is none to be used: then it is set aside, so that it
-    /// can be looked at and is not in the way.
+    /// Reads the file and returns what `parse` makes of it. `None` if there is no file, or if it cannot be used: then it is renamed, so
+    /// that it can be examined and is not in the way.
     pub fn read<T>(&mut self, parse: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> Option<T> {
         let content = match content(&self.path, self.purpose.limit) {
             Ok(content) => content?,
@@ -75,12 +75,12 @@ impl StateFile {
         }
     }
 
-    /// Whether there was something that could not be used.
+    /// Whether there was a file that could not be used.
     pub fn is_lost(&self) -> bool {
         self.unread.is_some()
     }
 
-    /// Puts `content` in place of what is there, whole or not at all. What cannot be written is kept for [`StateFile::retry`].
+    /// Replaces the content atomically. Content that cannot be written is kept for [`StateFile::retry`].
     pub fn write(&mut self, content: &[u8]) -> Written {
         let mut outcome = replace(&self.path, content, self.purpose.outlives);
         if outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::IsADirectory) {
@@ -103,24 +103,24 @@ impl StateFile {
         }
     }
 
-    /// Writes what could not be written before.
+    /// Writes the content that could not be written before, if there is any.
     pub fn retry(&mut self) {
         if let Some((content, _)) = self.unwritten.clone() {
-            // Still not written, it stays to be.
+            // If this fails again, the content is kept.
             let _: Written = self.write(&content);
         }
     }
 
-    /// Removes the file, and what is still to be written.
+    /// Removes the file, and discards content that is still to be written.
     ///
     /// # Errors
-    /// If there is one and it stays.
+    /// If the file exists and cannot be removed.
     pub fn remove(&mut self) -> io::Result<()> {
         self.unwritten = None;
         absent_is_good(fs::remove_file(&self.path))
     }
 
-    /// What an operator should know of it now.
+    /// The present problems with the file, for the operator.
     pub fn problems(&self) -> Vec<String> {
         let Self { purpose, path, .. } = self;
         let (path, without) = (path.display(), purpose.without);
@@ -156,22 +156,22 @@ impl StateFile {
     }
 }
 
-/// Whether a file has its new content.
+/// Whether a file has been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Written {
-    /// It has.
+    /// It has been written.
     Yes,
-    /// It has not; [`StateFile::retry`] tries again.
+    /// It has not been written; [`StateFile::retry`] tries again.
     NotYet,
 }
 
-/// Makes `directory`, open to its owner and group, if it is not there.
+/// Creates `directory` for its owner and group, if it does not exist.
 pub fn make_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o750).create(directory)
 }
 
-/// What is wrong with `directory`, and what would be right: it is missing, or others can change what is in it.
+/// What is wrong with `directory`, and how to correct it: it is missing, or others can change its contents.
 pub fn directory_problem(directory: &Path) -> Option<String> {
     let shown = directory.display();
     let metadata = match fs::metadata(directory) {
@@ -191,11 +191,11 @@ pub fn directory_problem(directory: &Path) -> Option<String> {
     }
 }
 
-/// Moves whatever is at `path` out of the way.
+/// Renames whatever is at `path` to `aside`.
 pub fn set_aside(path: &Path, aside: &Path) -> io::Result<()> {
     match fs::rename(path, aside) {
         Ok(()) => Ok(()),
-        // A directory and a file do not replace each other, nor does anything a directory that is not empty.
+        // A directory and a file cannot replace each other, and nothing can replace a directory that is not empty.
         Err(_) => {
             let numbered = (2..10).map(|number| aside.with_extension(format!("damaged{number}")));
             let free = numbered.into_iter().find(|name| fs::symlink_metadata(name).is_err());
@@ -208,18 +208,18 @@ fn is_trusted(owner: u32) -> bool {
     owner == 0 || owner == nix::unistd::geteuid().as_raw()
 }
 
-/// All of a regular file that only we or root can have written; `None` if there is nothing at `path`.
+/// Reads a regular file that only this user or root can have written; `None` if there is nothing at `path`.
 fn content(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match input_file::open_regular(path, libc::O_NOFOLLOW) {
         Ok(file) => file,
-        // Without its directory there is no file; the directory is a problem of its own.
+        // Without the directory there is no file; the missing directory is reported separately.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(refused("it is a symbolic link")),
         Err(error) => return Err(error),
     };
-    // Of the open file: what is checked is what is read.
+    // Checked on the open file, so that the file which is checked is the one which is read.
     let metadata = file.metadata()?;
     if !is_trusted(metadata.uid()) {
         return Err(refused(&format!("it belongs to user {}", metadata.uid())));
@@ -239,14 +239,14 @@ fn refused(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// Writes a new file beside `path` and gives it that name.
+/// Writes a new file beside `path`, and renames it to `path`.
 fn replace(path: &Path, content: &[u8], outlives: Outlives) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
     let outcome = write_new(&new, content, outlives).and_then(|()| fs::rename(&new, path));
     if outcome.is_err() {
-        // Half a file is of no use, and takes up what may be the last free block.
+        // An incomplete file is useless, and may occupy the last free block.
         let _ = fs::remove_file(&new);
     }
     outcome?;
@@ -262,7 +262,7 @@ fn write_new(path: &Path, content: &[u8], outlives: Outlives) -> io::Result<()> 
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir(path)?,
         result => result?,
     }
-    // Made by us and nobody else: neither a link nor a file that is there already is written to.
+    // The file must be created here: neither a symbolic link nor an existing file is written to.
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)?;
     file.write_all(content)?;

@@ -1,5 +1,5 @@
-//! The daemon's only unsafe code: descriptors for the runtime, addresses of packet sockets, processes that cannot be mistaken for others, and
-//! memory that is zeroed when it is freed.
+//! The daemon's only unsafe code: descriptors for the runtime, addresses of packet sockets, process descriptors, and an allocator that
+//! zeroes memory when it is freed.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
@@ -9,24 +9,25 @@ use socket2::SockAddr;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// The largest block that is zeroed when it is freed, bytes. Keys are in small ones: files, messages to and from a WireGuard device,
-/// the structures of libraries that read them. Large ones are packets, databases and answers to `weft show`.
+/// The largest block in bytes that is zeroed when it is freed. Keys are in small blocks: files, messages to and from a WireGuard device,
+/// and the structures of libraries that read them. Large blocks are packets, databases and answers to `weft show`.
 const LARGEST_ZEROED: usize = 64 << 10;
 
-/// Private keys pass through libraries, which free their copies as they are: whatever is freed is zeroed, so that the only copies in
-/// memory are those in use.
+/// An allocator that zeroes memory when it is freed. Private keys pass through libraries, which free their copies without zeroing them:
+/// with this, the only copies in memory are those in use.
 struct ZeroedWhenFreed;
 
 #[global_allocator]
 static ALLOCATOR: ZeroedWhenFreed = ZeroedWhenFreed;
 
-/// Has the allocator give back what a daemon that runs for months needs no more. By default glibc gives each of the first threads a heap of
-/// its own, and what one thread has freed in its heap is no use to the others; and each time a block from the kernel is freed, it takes
-/// blocks of that size from the heap from then on and keeps twice as much free at its end: one large answer, and the heap never shrinks again.
+/// Makes the allocator return memory that a daemon which runs for months does not need any more. By default glibc gives each of the first
+/// threads a heap of its own, and other threads cannot use what one thread has freed in its heap. Also, each time a block that was mapped
+/// from the kernel is freed, glibc takes blocks of that size from the heap from then on, and keeps twice as much free memory at its end:
+/// after one large answer the heap never shrinks again.
 pub fn keep_heap_small() {
-    /// From this size on, a block is the kernel's, and goes back to it at once.
+    /// Blocks of this size and larger are mapped from the kernel, and returned to it when they are freed.
     const OWN_MAPPING: libc::c_int = 256 << 10;
-    /// What is free at the end of the heap at most.
+    /// The most free memory at the end of the heap.
     const FREE_AT_END: libc::c_int = 1 << 20;
     #[cfg(target_env = "gnu")]
     for (parameter, value) in
@@ -38,15 +39,15 @@ pub fn keep_heap_small() {
     }
 }
 
-/// Gives whole pages that are free back to the kernel, wherever in the heap they are. Nobody can allocate meanwhile.
+/// Returns free pages to the kernel, wherever in the heap they are. No thread can allocate meanwhile.
 pub fn give_back_free_memory() {
     // SAFETY: the call takes a plain number, and may be made at any time.
     #[cfg(target_env = "gnu")]
     let _has_given_back = unsafe { libc::malloc_trim(0) };
 }
 
-// SAFETY: every block is the system allocator's, given back with the layout that it was asked for with. Between its last use and that,
-// a block is written to within its length only. A small block that grows is copied, so that nothing of it stays behind.
+// SAFETY: every block is from the system allocator, and is returned with the layout that it was requested with. Between its last use and
+// that, a block is written to within its length only. A small block that grows is copied, so that no contents stay behind.
 unsafe impl GlobalAlloc for ZeroedWhenFreed {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps to the contract, which is the system allocator's.
@@ -75,7 +76,7 @@ unsafe impl GlobalAlloc for ZeroedWhenFreed {
         // SAFETY: the caller has checked that `size`, rounded up to the alignment, does not overflow.
         let new = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
         if !new.is_null() {
-            // SAFETY: both blocks are at least so long, and a new block is none of before.
+            // SAFETY: both blocks are at least so long, and the new block overlaps no existing one.
             unsafe { std::ptr::copy_nonoverlapping(block, new, layout.size().min(size)) };
             // SAFETY: as above.
             unsafe { self.dealloc(block, layout) };
@@ -84,14 +85,14 @@ unsafe impl GlobalAlloc for ZeroedWhenFreed {
     }
 }
 
-/// Registers a descriptor with the runtime, which then says when it can be read.
+/// Registers a descriptor with the runtime, which then reports when it can be read.
 pub(crate) fn register_descriptor(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` owns its descriptor: it is open, always the same, and closed only with the `OwnedFd`, which the
     // `AsyncFd` owns from here on and gives out by shared reference only.
     unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(io::Error::from)
 }
 
-/// Where a packet socket is bound for the packets of every protocol that come in by one interface.
+/// The address to which a packet socket is bound in order to receive packets of every protocol on one interface.
 pub(crate) fn every_packet_of(index: u32) -> io::Result<SockAddr> {
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
@@ -113,7 +114,7 @@ pub(crate) fn every_packet_of(index: u32) -> io::Result<SockAddr> {
     Ok(address)
 }
 
-/// A descriptor of the process with this id: however often the id is given away later, it stays that of this process.
+/// Opens a descriptor of the process with this id. It refers to that process even if the id is reused later.
 pub(crate) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: the call takes two numbers and touches no memory of ours.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
@@ -125,7 +126,7 @@ pub(crate) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Ends the process of a [`pidfd`] with SIGKILL; good if it has ended.
+/// Kills the process of a [`pidfd`] with SIGKILL; succeeds if it has ended already.
 pub(crate) fn kill(process: BorrowedFd<'_>) -> io::Result<()> {
     let nothing = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: the descriptor is open while it is borrowed, and a null pointer stands for the usual information about a signal.

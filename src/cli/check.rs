@@ -1,4 +1,4 @@
-//! `weft check`: whether a mesh file is good, and what it amounts to.
+//! `weft check`: checks a mesh file, and summarizes it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,18 +33,18 @@ pub struct Args {
     json: bool,
 }
 
-/// What is said with `--json`.
+/// The output with `--json`.
 #[derive(Debug, Serialize)]
 struct Answer<'d> {
-    /// What the file is called.
+    /// Name of the file.
     file: &'d str,
     /// Whether a router can use it.
     good: bool,
-    /// Errors and warnings, in the order of the file.
+    /// Errors and warnings, in the order of their places in the file.
     findings: Vec<Finding<'d>>,
-    /// What a good file amounts to.
+    /// The summary of a good file.
     mesh: Option<Amount<'d>>,
-    /// The site that `--key` makes this router.
+    /// The site that the key of `--key` belongs to.
     site: Option<&'d str>,
 }
 
@@ -57,7 +57,7 @@ struct Amount<'d> {
 }
 
 impl Args {
-    /// Prints a summary of a good file, or every error of a wrong one.
+    /// Prints a summary of a good file, or every error of a file that is not.
     pub fn run(self) -> anyhow::Result<Outcome> {
         let (name, text) = if self.file == Path::new("-") {
             let name = "standard input".to_owned();
@@ -169,7 +169,7 @@ fn row(site: &Site, tunnels: usize) -> [String; 6] {
     ]
 }
 
-/// The host and its first port; a tunnel's own is this plus the id of the site at the other end.
+/// Host and first port as text. The port of a tunnel is the first port plus the id of the site at the other end.
 fn endpoint(endpoint: &Endpoint) -> String {
     match &endpoint.host {
         Host::Address(address) => std::net::SocketAddr::new(*address, endpoint.port).to_string(),

@@ -1,4 +1,4 @@
-//! Colour on a terminal: what is wrong is red, that all is well green.
+//! Colours output on a terminal: problems are red, and a message that all is well is green.
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
@@ -8,11 +8,11 @@ const GREEN: &str = "\x1b[32m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Words for what is not as it should be, in the column of a table.
+/// Words in the cells of a table that mean that something is wrong.
 const WRONG: [&str; 9] =
     ["one-way", "stale", "waiting", "missing", "silent", "idle", "overridden", "different", "unreachable"];
 
-/// `text`, coloured if standard output is a terminal and nobody objects (<https://no-color.org>).
+/// Returns `text`, coloured if standard output is a terminal and the user has not disabled colours (<https://no-color.org>).
 pub(super) fn for_stdout(text: String) -> String {
     let [no_colour, term] = ["NO_COLOR", "TERM"].map(std::env::var_os);
     match is_wanted(io::stdout().is_terminal(), no_colour.as_deref(), term.as_deref()) {
@@ -21,7 +21,7 @@ pub(super) fn for_stdout(text: String) -> String {
     }
 }
 
-/// Whether it is a terminal that has colours, and `NO_COLOR` does not object.
+/// Whether to use colours: the output is a terminal with colours, and `NO_COLOR` is not set.
 fn is_wanted(is_terminal: bool, no_colour: Option<&OsStr>, term: Option<&OsStr>) -> bool {
     is_terminal && no_colour.is_none_or(OsStr::is_empty) && term.is_none_or(|term| term != "dumb")
 }
@@ -47,7 +47,7 @@ fn line(line: &str) -> String {
     painted + end
 }
 
-/// A table's first line has no small letter.
+/// Whether the line is a table's heading, which has no small letters.
 fn is_heading(text: &str) -> bool {
     text.contains("  ")
         && text.chars().any(char::is_uppercase)
@@ -55,7 +55,7 @@ fn is_heading(text: &str) -> bool {
         && !text.chars().any(|character| character.is_ascii_digit())
 }
 
-/// Cells that say that something is wrong; words are told from cells by the two spaces between these.
+/// Colours cells that say that something is wrong. Two spaces separate cells; one space separates the words in a cell.
 fn words(text: &str) -> String {
     let cells: Vec<String> = text
         .split("  ")

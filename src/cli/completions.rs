@@ -1,4 +1,4 @@
-//! `weft completions`: completions for shells.
+//! `weft completions`: prints scripts that complete commands and options in a shell.
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;

@@ -1,4 +1,4 @@
-//! `weft down`: leave nothing behind.
+//! `weft down`: removes everything that weft made.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,11 +27,11 @@ pub struct Args {
     run_dir: RunDir,
 }
 
-/// How long a daemon may take to make its control socket again, and how often to look.
+/// How long a daemon may take to create its control socket again, and how often to check.
 const SOCKET_PATIENCE: Duration = Duration::from_secs(5);
 const SOCKET_PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest drain, seconds: time enough for other routers, and an end.
+/// The longest drain in seconds: enough for other routers, and bounded.
 const MAX_DRAIN: u64 = 600;
 
 impl Args {
@@ -39,7 +39,7 @@ impl Args {
         if self.drain > 0 {
             match ask::<()>(&self.run_dir.path, Request::StubRouter { command: StubRouterCommand::On }) {
                 Ok(()) => thread::sleep(Duration::from_secs(self.drain)),
-                // What does not run carries nothing.
+                // Without a daemon no traffic is drained.
                 Err(ClientError::NotRunning { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -48,7 +48,7 @@ impl Args {
         let left = loop {
             match ask::<Option<Vec<String>>>(&self.run_dir.path, Request::Down) {
                 Ok(left) => break left.unwrap_or_default(),
-                // Another program has removed its socket, which it makes again.
+                // Another program has removed the daemon's socket; the daemon creates it again.
                 Err(ClientError::NotRunning { .. })
                     if daemon::is_running(&self.run_dir.path) && begin.elapsed() < SOCKET_PATIENCE =>
                 {

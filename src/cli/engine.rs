@@ -1,4 +1,4 @@
-//! `weft engine`: the userspace WireGuard process, alone in the foreground or under the daemon.
+//! `weft engine`: the userspace WireGuard process, in the foreground or started by the daemon.
 
 use std::path::PathBuf;
 
@@ -21,11 +21,11 @@ pub struct Engine {
     #[arg(value_name = "IFACE", required_unless_present = "control")]
     interfaces: Vec<InterfaceName>,
 
-    /// Listen here for a daemon that adds and removes interfaces; stay when the last one is gone.
+    /// Listen on this socket for a daemon that adds and removes interfaces; keep running when the last interface is gone.
     #[arg(long, value_name = "SOCKET")]
     control: Option<PathBuf>,
 
-    /// Leave the session and terminal of whoever starts it.
+    /// Leave the session and terminal of the process that starts it.
     #[arg(long, hide = true)]
     new_session: bool,
 
@@ -39,15 +39,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Runs the engine until it has nothing left to do.
+    /// Runs the engine until it ends.
     pub fn run(self) -> anyhow::Result<Outcome> {
         let filter = EnvFilter::try_new(&self.log).with_context(|| format!("reading the log filter `{}`", self.log))?;
         log::start(filter, self.log_file.map_or(log::Destination::Stderr, log::Destination::File));
         process::prepare();
         if self.new_session {
             nix::unistd::setsid().context("starting a session")?;
-            // A daemon starts us by way of /proc/self/exe, which makes our name `exe` in `ps` and `top`. It is not `weft…` either: what
-            // `pkill -HUP weft` is meant for is the daemon.
+            // A daemon starts this program through /proc/self/exe, so that `ps` and `top` would show its name as `exe`. The name does not
+            // begin with `weft`, because `pkill -HUP weft` is meant for the daemon.
             nix::sys::prctl::set_name(c"wg-engine").context("naming the process")?;
         }
         let options = Options {

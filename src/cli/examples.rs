@@ -1,8 +1,8 @@
-//! An example for each command, shown at the end of its `--help`.
+//! Examples of all commands, shown at the end of their `--help`.
 
 use clap::Command;
 
-/// Commands without `weft`, each with an example of its own.
+/// Commands without `weft`, and an example of each.
 const EXAMPLES: [(&str, &str); 41] = [
     ("", "status"),
     ("run", "run /etc/weft/mesh.toml --key /etc/weft/site.key"),
@@ -47,7 +47,7 @@ const EXAMPLES: [(&str, &str); 41] = [
     ("lab", "lab demo configs/triangle.toml"),
 ];
 
-/// `command`, whose name is `path` without the program's, and all below it, with their examples.
+/// Adds examples to `command`, whose name is `path` without the program's name, and to all its subcommands.
 pub fn with_examples(command: Command) -> Command {
     of("", command)
 }

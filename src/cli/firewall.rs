@@ -1,4 +1,4 @@
-//! What a site's own firewall has to let through, in the words of three of them.
+//! Prints the rules that a site's own firewall needs, in the syntax of three firewalls.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,24 +17,24 @@ pub enum Firewall {
     Ufw,
 }
 
-/// OSPFIGP (RFC 2328 §A.1); not every machine has a name for it.
+/// IP protocol number of OSPF (RFC 2328 §A.1); not every machine has a name for it.
 const OSPF: u8 = 89;
 
-/// VXLAN (RFC 7348 §5).
+/// UDP port of VXLAN (RFC 7348 §5).
 const VXLAN: u16 = 4789;
 
-/// What is let through.
+/// The traffic that a site's firewall has to let through.
 #[derive(Debug, PartialEq, Eq)]
 struct Needs<'m> {
     site: &'m str,
-    /// UDP ports of the tunnels, for whoever sends from outside.
+    /// UDP ports of the tunnels, from any source.
     ports: Vec<RangeInclusive<u16>>,
-    /// Interfaces of the tunnels: OSPF, ICMP, VXLAN where there is a segment, and all that is forwarded.
+    /// Interfaces of the tunnels: they need OSPF, ICMP, VXLAN if there is a segment, and all forwarded packets.
     tunnels: Vec<String>,
-    /// Bridges of the Ethernet segments here: frames that cross one are forwarded packets to a firewall where br_netfilter is loaded, as
-    /// Docker does.
+    /// Bridges of the Ethernet segments here. If br_netfilter is loaded, as Docker does, a firewall takes frames that cross a bridge for
+    /// forwarded packets.
     bridges: Vec<String>,
-    /// Other interfaces on which the site speaks OSPF; patterns end with `*`.
+    /// Other interfaces on which the site runs OSPF; patterns end with `*`.
     speakers: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl<'m> Needs<'m> {
         }
     }
 
-    /// The ports, with `between` the ends of a range.
+    /// The ports as text, with `between` between the ends of a range.
     fn ports(&self, between: char) -> Vec<String> {
         let show = |range: &RangeInclusive<u16>| match (range.start(), range.end()) {
             (first, last) if first == last => first.to_string(),
@@ -72,7 +72,7 @@ impl<'m> Needs<'m> {
     }
 }
 
-/// The rules that `site` needs, as `firewall` takes them; a comment at their beginning says what to do with them.
+/// The rules that `site` needs, in the syntax of `firewall`. A comment at the beginning says how to use them.
 pub fn rules(firewall: Firewall, mesh: &Mesh, site: &Site) -> String {
     let needs = Needs::of(mesh, site);
     if needs.tunnels.is_empty() {
@@ -145,7 +145,7 @@ fn firewalld(needs: &Needs<'_>) -> String {
         command(&format!("--policy={policy} --add-ingress-zone={ingress}"));
         command(&format!("--policy={policy} --add-egress-zone={egress}"));
     }
-    // A zone for each, or packets would be routed between them.
+    // Each bridge needs a zone of its own: otherwise packets would be routed between bridges.
     for bridge in &needs.bridges {
         command(&format!("--new-zone={bridge}"));
         command(&format!("--zone={bridge} --add-interface={bridge}"));
@@ -167,7 +167,7 @@ fn firewalld(needs: &Needs<'_>) -> String {
     text
 }
 
-/// The name as ufw takes it. To iptables `+` is what `*` is here; ufw refuses the `~` of a long name that weft has cut.
+/// The interface name in the syntax of ufw. iptables uses `+` for what is `*` here; ufw refuses the `~` of a long name that weft has cut.
 fn interface_of_ufw(name: &str) -> String {
     match name.split_once(['*', '~']) {
         Some((beginning, _)) => format!("{beginning}+"),

@@ -1,4 +1,4 @@
-//! `weft forget`: what this router remembers of a host that moved.
+//! `weft forget`: makes this router forget where a host has moved.
 
 use super::{Format, Outcome, RunDir};
 use crate::control::view::Forgotten;

@@ -1,4 +1,4 @@
-//! `weft keygen`: a new private key.
+//! `weft keygen`: generates a new private key.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Prints the key, or writes it and prints its public half.
+    /// Prints the key, or writes it to a file and prints its public key.
     pub fn run(self) -> anyhow::Result<Outcome> {
         let key = PrivateKey::generate();
         let mut stdout = io::stdout().lock();
@@ -37,7 +37,7 @@ impl Args {
     }
 }
 
-/// The shell made the file that stdout goes to, often readable by everyone.
+/// Warns if stdout is a file that others can read: the shell has created it, often readable by everyone.
 fn warn_if_exposed() {
     let stdout = io::stdout();
     if stdout.is_terminal() {

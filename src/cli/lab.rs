@@ -1,4 +1,4 @@
-//! `weft lab`: the mesh file as network namespaces on this machine.
+//! `weft lab`: runs a mesh file as network namespaces on this machine.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -29,7 +29,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Tell the story: sites find each other, a path is cut, packets take another way; leaves nothing behind.
+    /// Show how a mesh works: sites find each other, a path is cut, packets take another way; leaves nothing behind.
     Demo {
         /// The mesh file.
         file: PathBuf,
@@ -41,7 +41,7 @@ enum Command {
         /// Directory with the sites' real private keys, SITE.key each; otherwise the lab makes its own.
         #[arg(long, value_name = "DIR")]
         keys: Option<PathBuf>,
-        /// How many seconds everything may take to be up.
+        /// How many seconds to wait until everything is up.
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         timeout: u64,
     },
@@ -50,8 +50,8 @@ enum Command {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,
     },
-    /// What runs, which neighbours and routes there are, where hosts of segments are and whether they reach each other, and
-    /// what is cut. Exit code 1 if something is missing.
+    /// Show what runs, which neighbours and routes there are, where hosts of segments are and whether they reach each other, and what is
+    /// cut. Exit code 1 if something is missing.
     Status {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,
@@ -70,7 +70,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
-    /// Stop all packets between two sites, on the way; their interfaces notice nothing.
+    /// Drop all packets between two sites, on the way; their interfaces stay up.
     Cut {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,
@@ -79,7 +79,7 @@ enum Command {
         /// Another site.
         b: String,
     },
-    /// Put a segment's host into the switch of another site, and tell weft there as `weft move` does. Its connections go on.
+    /// Move a segment's host into the switch of another site, and tell weft there as `weft move` does. Its connections go on.
     Move {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,
@@ -145,7 +145,7 @@ impl Args {
     }
 }
 
-/// The lab that is up for `mesh`, for a command that changes or enters it.
+/// The lab that is up for `mesh`, for a command that changes or enters it. Checks privileges first.
 fn running(mesh: &Path, program: &Path) -> Result<Lab> {
     preflight::check_privileges()?;
     Lab::running(mesh, program)
@@ -228,12 +228,12 @@ fn execute(lab: &Lab, place: &str, command: Vec<OsString>) -> Result<Infallible>
     process::become_program(&Namespace::existing(namespace)?, &lab.state, site.as_ref(), &command)
 }
 
-/// The namespace called `place`, and the site if it is a site's router.
+/// Finds the namespace called `place`, and the site if it is a site's router.
 fn find_place<'a>(layout: &'a Layout, place: &str) -> Result<(&'a str, Option<&'a SitePlan>)> {
     if let Some(site) = layout.site(place) {
         return Ok((&site.namespace, Some(site)));
     }
-    // As a whole, or without the mesh's name in front.
+    // Accept the name with and without the mesh's name in front.
     let whole = [place.to_owned(), format!("{}-{place}", layout.mesh)];
     let found = whole.iter().find_map(|name| layout.nodes.get_key_value(name));
     let Some((namespace, _)) = found else {
@@ -256,7 +256,7 @@ fn pair<'a>(layout: &'a Layout, a: &str, b: &str) -> Result<(&'a SitePlan, &'a S
     Ok((first, second))
 }
 
-/// A line per site and per host of a segment, and what is cut.
+/// A table with a line for each site and each host of a segment, and what is cut.
 fn table(lab: &Lab, health: &Health) -> String {
     let mut rows = vec![["SITE", "WEFT", "NEIGHBOURS", "ROUTES", "UNDERLAY", "LAN HOST"].map(str::to_owned)];
     for (site, plan) in health.sites.iter().zip(&lab.layout.sites) {

@@ -1,4 +1,4 @@
-//! `weft man`: manual pages.
+//! `weft man`: prints or writes manual pages.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Prints the page, or writes all of them.
+    /// Prints the page of weft, or writes all pages.
     pub fn run(self) -> anyhow::Result<Outcome> {
         let command = examples::with_examples(Cli::command());
         match self.directory {

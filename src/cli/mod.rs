@@ -1,7 +1,7 @@
 //! The command line: one file per command, each with its clap arguments and a `run`.
 //!
-//! Exit codes: 0 good, 1 the thing asked about is not good (or the command failed), 2 wrong usage; of the daemon 3 if `weft down`
-//! has ended it.
+//! Exit codes: 0 the result is good; 1 it is not good, or the command failed; 2 wrong usage; 3 `weft run` only: `weft down` has ended the
+//! daemon.
 
 mod check;
 mod clear;
@@ -75,7 +75,7 @@ struct RunDir {
     path: PathBuf,
 }
 
-/// For whom the output is.
+/// The format of the output.
 #[derive(Debug, clap::Args)]
 struct Format {
     /// Print JSON, whose keys scripts may depend on.
@@ -84,7 +84,7 @@ struct Format {
 }
 
 impl Format {
-    /// Prints `value` as JSON or as what `text` makes of it. A reader that has had enough is no error.
+    /// Prints `value` as JSON, or as the text that `text` makes of it. A reader that has closed stdout is no error.
     fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         let mut output = match self.json {
             true => serde_json::to_string_pretty(value)?,
@@ -97,7 +97,7 @@ impl Format {
     }
 }
 
-/// Writes `output` to stdout. A reader that has had enough is no error.
+/// Writes `output` to stdout. A reader that has closed stdout is no error.
 fn print(output: &[u8]) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(output) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -105,28 +105,28 @@ fn print(output: &[u8]) -> anyhow::Result<()> {
     }
 }
 
-/// Writes a line to stdout. A reader that has had enough is no error, and neither is a disk that is full.
+/// Writes a line to stdout. Errors are ignored, such as a reader that has closed stdout, or a full disk.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// Writes a line to stderr, as far as that can be written.
+/// Writes a line to stderr. Errors are ignored.
 fn complain(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// What a command found.
+/// The result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Exit code 0.
     Good,
-    /// Exit code 1: the answer is no; whatever there is to say has been said.
+    /// Exit code 1: the result is not good; everything has been printed already.
     NotGood,
-    /// Exit code 3, of a daemon that is not to be started again by itself: `weft down` has removed everything.
+    /// Exit code 3, of a daemon that must not be started again automatically: `weft down` has removed everything.
     Left,
 }
 
-/// Runs the program: reads the arguments, does what they say, reports errors on stderr.
+/// Runs the program: parses the arguments, runs the command, and reports errors on stderr.
 pub fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&examples::with_examples(Cli::command()).get_matches());
     let cli = cli.unwrap_or_else(|error| error.exit());

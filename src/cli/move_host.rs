@@ -1,4 +1,4 @@
-//! `weft move`: a host of a segment is at another site now.
+//! `weft move`: announces that a host of a segment is at another site now.
 
 use super::{Outcome, RunDir};
 use crate::control::{Request, ask};
@@ -11,8 +11,8 @@ pub struct Args {
     host: String,
     /// The site where it is.
     site: String,
-    /// Let nothing that has been claimed of the host so far count any more, at any site: to undo a forged claim, or where sites disagree.
-    /// Also where the host is at the site already for all that is known here.
+    /// Override everything that has been claimed of the host so far, at all sites: to undo a forged claim, or where sites disagree. Also if
+    /// the host is at the site already as far as this router knows.
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `weft pubkey`: the public half of a private key.
+//! `weft pubkey`: prints the public key of a private key.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

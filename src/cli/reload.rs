@@ -1,4 +1,4 @@
-//! `weft reload`: has the daemon read the mesh file again.
+//! `weft reload`: makes the daemon read the mesh file again.
 
 use super::{Format, Outcome, RunDir, complain};
 use crate::control::view::Reloaded;

@@ -1,4 +1,4 @@
-//! `weft replay`: what a traced router did, done again.
+//! `weft replay`: replays the trace of a router.
 
 use std::fs::File;
 use std::io::{self, BufReader, Write as _};
@@ -15,7 +15,7 @@ use crate::trace::{Difference, Ending, Replayed, Verdict, replay};
 pub struct Args {
     /// The trace.
     file: PathBuf,
-    /// Tell the story, a line for each input and output.
+    /// Print a line for each input and output.
     #[arg(long)]
     print: bool,
 }
@@ -34,7 +34,7 @@ impl Args {
         });
         let verdict = verdict.with_context(|| format!("replaying {}", self.file.display()))?;
         match told.and_then(|()| stdout.write_all(conclusion(&verdict, &mut story).as_bytes())) {
-            // A reader that has had enough is no error.
+            // A reader that has closed stdout is no error.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             result => result.context("writing to stdout")?,
         }

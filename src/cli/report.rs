@@ -1,4 +1,4 @@
-//! Errors and warnings on stderr: a mesh file's with their places, all others in a line.
+//! Prints errors and warnings on stderr: those of a mesh file with their places, all others in one line.
 
 use std::io::{self, IsTerminal as _};
 
@@ -7,7 +7,7 @@ use crate::control::ClientError;
 use crate::lab::here;
 use crate::mesh::{Diagnostics, LoadError, Look};
 
-/// Says why a command failed.
+/// Prints why a command failed.
 pub fn error(error: &anyhow::Error) {
     match error.chain().find_map(|cause| diagnostics(cause)) {
         Some(found) => {
@@ -27,7 +27,7 @@ pub fn error(error: &anyhow::Error) {
     }
 }
 
-/// Says what an operator should know about a mesh file that is used nevertheless.
+/// Prints warnings about a mesh file that is used nevertheless.
 pub fn warnings(warnings: &Diagnostics) {
     if !warnings.is_empty() {
         show(warnings);

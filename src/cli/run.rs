@@ -49,7 +49,7 @@ impl Args {
         log::start(EnvFilter::try_new(&self.log)?, log::Destination::Stderr);
         sys::keep_heap_small();
         process::prepare();
-        // Nothing of ours goes there, but a library may print, and fail where nobody reads.
+        // weft writes nothing to stdout, but a library may print, and fail if nobody reads.
         let nowhere = File::options().write(true).open("/dev/null").context("opening /dev/null")?;
         dup2_stdout(&nowhere).context("closing stdout")?;
         let ended = daemon::run(Options {

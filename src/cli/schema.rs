@@ -1,4 +1,4 @@
-//! `weft schema`: the schema of the mesh file, for editors.
+//! `weft schema`: prints the schema of the mesh file, for editors.
 
 use anyhow::Context as _;
 

@@ -1,4 +1,4 @@
-//! `weft show NOUN`.
+//! `weft show NOUN`: shows all items of one kind.
 
 use std::net::Ipv4Addr;
 
@@ -11,7 +11,7 @@ use crate::control::view::{Lsa, Spf};
 use crate::control::{LsaSelection, Noun, Request, ask};
 use crate::show;
 
-/// All of one kind.
+/// Show all items of one kind.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -26,17 +26,17 @@ pub struct Args {
 enum What {
     /// OSPF neighbours: state, role, timers.
     Neighbors {
-        /// All that is known of each.
+        /// Show everything that is known of each.
         #[arg(long)]
         detail: bool,
     },
-    /// Routes that OSPF computed, and what became of them.
+    /// Routes that OSPF computed, and what the kernel has of each.
     Routes,
     /// WireGuard tunnels.
     Tunnels,
     /// OSPF interfaces: state, cost, timers, and the packets refused.
     Interfaces {
-        /// All that is known of each, counters among it.
+        /// Show everything that is known of each, with counters.
         #[arg(long)]
         detail: bool,
     },
@@ -46,9 +46,9 @@ enum What {
     Areas,
     /// Area border and AS boundary routers, and the way to each.
     BorderRouters,
-    /// When routes are calculated, and how often they were.
+    /// The state of the route calculation: when routes are calculated next, and how often they were.
     Spf,
-    /// Guards of memory, and how near they are.
+    /// Limits that protect the memory, and how near they are.
     Limits,
     /// Ethernet segments: ports, sites, and where each host is.
     L2,
@@ -56,7 +56,7 @@ enum What {
     Filters,
 }
 
-/// Which LSAs.
+/// Selects the LSAs to show.
 #[derive(Debug, Clone, Copy, clap::Args)]
 struct Selection {
     /// Those of this area.
@@ -74,7 +74,7 @@ struct Selection {
     /// Those that this site originates.
     #[arg(long = "self")]
     own: bool,
-    /// A line each, without what they say.
+    /// Print one line for each LSA, without its contents.
     #[arg(long)]
     brief: bool,
 }

@@ -1,4 +1,4 @@
-//! `weft status`.
+//! `weft status`: shows the state of the daemon as a whole.
 
 use super::{Format, Outcome, RunDir};
 use crate::control::view::Status;

@@ -1,15 +1,15 @@
-//! `weft stub-router`: lead traffic around this router.
+//! `weft stub-router`: leads traffic around this router.
 
 use super::{Outcome, RunDir};
 use crate::control::{Request, StubRouterCommand, ask};
 
 /// Lead traffic between others around this router, before maintenance for example (RFC 6987).
 ///
-/// What is here stays reachable, and where there is no other way, traffic still comes. It holds until the next command or the
+/// What is here stays reachable, and where there is no other way, traffic still comes. It is in force until the next such command or the
 /// end of the daemon.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Whether to, or what the mesh file says.
+    /// Whether to do so, or to do what the mesh file says.
     command: StubRouterCommand,
     #[command(flatten)]
     run_dir: RunDir,

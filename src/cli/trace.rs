@@ -1,11 +1,11 @@
-//! `weft trace`: what becomes of a frame.
+//! `weft trace`: shows what happens to a frame.
 
 use super::{Format, Outcome, RunDir};
 use crate::control::view::FrameTrace;
 use crate::control::{Request, ask};
 use crate::show;
 
-/// What becomes of a frame to a host, if it is sent at this site. Exit code 1 if it would arrive nowhere.
+/// Shows what happens to a frame to a host, if it is sent at this site. Exit code 1 if it would arrive nowhere.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The host, by its name, MAC or IP address.

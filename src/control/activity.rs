@@ -1,9 +1,9 @@
-//! What the daemon's loop is busy with, for those who wait for it.
+//! What the daemon's loop is doing at the moment, for clients that wait for an answer.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// What the loop does. Shared between the loop, which says so, and the server, which answers in its place when it takes long.
+/// What the loop is doing. The loop sets it; the server reads it, and answers in place of a loop that takes too long.
 #[derive(Debug)]
 pub struct Activity(Mutex<(&'static str, Instant)>);
 
@@ -14,13 +14,13 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// From now on the loop does this; in a word or two, such as `looking at the kernel`.
+    /// Notes what the loop does from now on, in a word or two such as `looking at the kernel`.
     pub fn begin(&self, what: &'static str) {
-        // Whoever panicked meanwhile has left a whole value behind.
+        // A thread that panicked while it held the lock has left a complete value.
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (what, Instant::now());
     }
 
-    /// In words, with the time that it has taken so far.
+    /// Describes in words what the loop is doing, and for how long it has done so.
     pub fn words(&self) -> String {
         let (what, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         format!("it has been {what} for {:.1} s", since.elapsed().as_secs_f64())

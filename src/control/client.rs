@@ -1,6 +1,7 @@
-//! The asking side, used by the command line.
+//! The client side of the control socket, used by the command line.
 //!
-//! It waits for the daemon, but not for one that cannot answer: after a moment it looks at the process, and says what it sees.
+//! It waits for an answer as long as the daemon can give one. If none comes within [`ANSWER_PATIENCE`], it looks at the state of the
+//! daemon's process and reports that.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
@@ -14,32 +15,32 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::protocol::{Reply, Request};
 use crate::proc_stat::{Doing, Glance};
 
-/// How long something that is to be done may take; `down` has the most to do.
+/// How long a command may take that changes something; `down` takes the longest.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long an answer may take, and how long it is waited for anything before the process is looked at.
+/// How long a query may take, and how long the client waits before it looks at the daemon's process.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(1900);
-/// How long the next part of an answer may take.
+/// How long the rest of an answer may take, once it has begun.
 const PART_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a daemon may take to accept a connection: its queue is full if it does not at once.
+/// How long connecting may take: it waits only if the daemon's queue of connections is full.
 const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nothing listens there.
+    /// Nothing listens on the socket.
     #[error("no weft daemon answers on {path}: is `weft run` running, with this --run-dir?")]
     NotRunning {
         /// The control socket.
         path: PathBuf,
     },
-    /// Somebody listens there and does not answer.
+    /// A process listens on the socket, but does not answer.
     #[error("the weft daemon (pid {pid}) does not answer within {} s: {}{}", .within.as_secs_f64().round(), .glance.words(), remedy(*pid, *.glance))]
     Silent {
-        /// Process id of who listens.
+        /// Process id of the process that listens.
         pid: i32,
-        /// How long it was waited for.
+        /// How long the client has waited.
         within: Duration,
-        /// What the process does.
+        /// What the process is doing.
         #[doc(hidden)]
         glance: Seen,
     },
@@ -48,18 +49,18 @@ pub enum ClientError {
     Io {
         /// The control socket.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
     /// The daemon refused.
     #[error("the weft daemon says: {0}")]
     Refused(String),
-    /// It answered with something else than this program understands.
+    /// The daemon answered with something that this program does not understand.
     #[error("the weft daemon's answer cannot be read: is it of another version?")]
     Answer(#[from] serde_json::Error),
 }
 
-/// What was seen of a process.
+/// What the client has seen of the daemon's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen(Glance);
 
@@ -69,7 +70,7 @@ impl Seen {
     }
 }
 
-/// What helps.
+/// What the operator can do about it.
 fn remedy(pid: i32, seen: Seen) -> String {
     match seen.0.doing {
         Doing::Stopped => format!("; `kill -CONT {pid}` lets it go on"),
@@ -79,7 +80,7 @@ fn remedy(pid: i32, seen: Seen) -> String {
     }
 }
 
-/// Whether somebody listens there, answering or not.
+/// Whether a process listens on the socket, whether or not it answers.
 pub(super) fn is_served(path: &Path) -> bool {
     match connect(path) {
         Ok(_) => true,
@@ -87,7 +88,7 @@ pub(super) fn is_served(path: &Path) -> bool {
     }
 }
 
-/// Asks the daemon of `run_dir`, and reads its answer as a `T`.
+/// Sends a request to the daemon of `run_dir`, and reads its answer as a `T`.
 pub fn ask<T: DeserializeOwned>(run_dir: &Path, request: Request) -> Result<T, ClientError> {
     let path = super::socket_path(run_dir);
     let stream = match connect(&path) {
@@ -96,7 +97,7 @@ pub fn ask<T: DeserializeOwned>(run_dir: &Path, request: Request) -> Result<T, C
         Err(source) => return Err(ClientError::Io { path, source }),
     };
     let answer = match exchange(stream, &path, &request) {
-        // It ended after it was asked and before it answered.
+        // The daemon ended after the request and before its answer.
         Err(ClientError::Io { .. }) if connect(&path).is_err_and(|error| nobody_there(&error)) => {
             return Err(ClientError::NotRunning { path });
         }
@@ -108,13 +109,13 @@ pub fn ask<T: DeserializeOwned>(run_dir: &Path, request: Request) -> Result<T, C
     }
 }
 
-/// There is no socket, nobody listens to it, or something else has its name or that of its directory.
+/// Whether no daemon listens: there is no socket, nothing listens on it, or its name or that of its directory is something else.
 fn nobody_there(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
     matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) || error.raw_os_error() == Some(libc::ELOOP)
 }
 
-/// Connects; `WouldBlock` if the queue of who listens is full.
+/// Connects. Fails with `WouldBlock` if the listener's queue is full.
 fn connect(path: &Path) -> io::Result<UnixStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_write_timeout(Some(CONNECT_PATIENCE))?;
@@ -135,7 +136,7 @@ fn exchange(mut stream: UnixStream, path: &Path, request: &Request) -> Result<St
     while let Err(error) = reader.fill_buf().map(<[u8]>::len) {
         match error.kind() {
             io::ErrorKind::WouldBlock => {}
-            // This process itself was stopped for a while, perhaps.
+            // Perhaps this process itself was stopped for a while.
             io::ErrorKind::Interrupted => continue,
             _ => return Err(failed(error)),
         }

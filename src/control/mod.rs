@@ -1,6 +1,7 @@
-//! The control socket, `RUN_DIR/control.sock`: one JSON line asks, one JSON line answers, within seconds whatever the daemon does.
+//! The control socket, `RUN_DIR/control.sock`: a request is one line of JSON, and so is its answer, which comes within seconds even if the
+//! daemon is busy.
 //!
-//! [`view`] has what is answered, in the form that `--json` prints and that scripts depend on (keys are only ever added).
+//! [`view`] has the types of the answers, in the form that `--json` prints and that scripts depend on: keys are only ever added.
 
 mod activity;
 mod client;
@@ -15,10 +16,10 @@ pub use client::{ClientError, ask};
 pub use protocol::{LsaSelection, LsaTraits, Noun, Request, StubRouterCommand};
 pub use server::{Asked, Cursor, LsaCursor, Part, Server};
 
-/// Where weft keeps its run-time files unless `--run-dir` says otherwise.
+/// The directory of weft's run-time files, unless `--run-dir` names another.
 pub const DEFAULT_RUN_DIR: &str = "/run/weft";
 
-/// The control socket of the daemon that uses this directory.
+/// The path of the control socket of the daemon that uses this directory.
 pub fn socket_path(run_dir: &Path) -> PathBuf {
     run_dir.join("control.sock")
 }

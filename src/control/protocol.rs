@@ -1,107 +1,108 @@
-//! What can be asked, and the envelope of an answer.
+//! The requests of the control socket, and the envelope of its answers.
 
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-/// Octets of the longest request line taken.
+/// Octets of the longest request line that is accepted.
 pub(super) const MAX_REQUEST: usize = 4096;
 
-/// One question.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
-    /// Everything at a glance: [`super::view::Status`].
+    /// The state of the daemon as a whole: [`super::view::Status`].
     Status,
-    /// All of one kind: an array of that view.
+    /// All items of one kind: an array of the view of that kind.
     Show {
-        /// Of what kind.
+        /// The kind of the items.
         noun: Noun,
-        /// Of LSAs, which.
+        /// For [`Noun::Lsdb`]: the LSAs to show; `None` = all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lsas: Option<LsaSelection>,
     },
-    /// Read the mesh file again: [`super::view::Reloaded`], when the file is in force in the kernel, or why it is refused.
+    /// Read the mesh file again. Answered with [`super::view::Reloaded`] when the kernel has the new state, or with the reason why the file
+    /// is refused.
     Reload,
-    /// Lead traffic around this router, or not. Answered with `null`.
+    /// Advertise this router as a stub router (RFC 6987), or not. Answered with `null`.
     StubRouter {
-        /// From now to the end of the daemon, or until the next request.
+        /// In force until the daemon ends, or until the next such request.
         command: StubRouterCommand,
     },
-    /// End OSPF adjacencies, which then form again. Answered with how many.
+    /// End OSPF adjacencies, which then form again. Answered with their number.
     Clear {
-        /// Those with this router alone: a site's name, a router id, its address or an interface. `None`: all.
+        /// Only those with this neighbour: a site's name, a router id, an address or an interface. `None`: all.
         neighbor: Option<String>,
     },
-    /// A host of a segment is at another site now. Answered with `null` when the others have been told.
+    /// A host of a segment is at another site now. Answered with `null` once this has been announced to the other sites.
     Move {
         /// Its name, MAC or IP address.
         host: String,
         /// Name of the site.
         site: String,
-        /// Outbid whatever has been claimed of the host, also where it is at the site already. Older clients leave it out.
+        /// Override whatever has been claimed of the host, even if it is at the site already. Older clients do not send this key.
         #[serde(default)]
         force: bool,
     },
-    /// Forget what this router claims and remembers of a host of a segment: [`super::view::Forgotten`].
+    /// Forget what this router claims and remembers of a host of a segment. Answered with [`super::view::Forgotten`].
     Forget {
         /// Its name, MAC or IP address.
         host: String,
     },
-    /// What becomes of a frame to a host: an array of [`super::view::FrameTrace`].
+    /// Find out what happens to a frame to a host. Answered with an array of [`super::view::FrameTrace`].
     Trace {
         /// Its name, MAC or IP address.
         host: String,
     },
-    /// Remove everything that weft made, stop the engine and end. Answered when it is done, with `null` or with an array of what cannot
-    /// be undone, in sentences.
+    /// Remove everything that weft created, stop the engine and end the daemon. Answered when this is done, with `null`, or with an array
+    /// of sentences that say what could not be undone.
     Down,
 }
 
 impl Request {
-    /// A question about all of one kind.
+    /// A request for all items of one kind.
     pub fn show(noun: Noun) -> Self {
         Self::Show { noun, lsas: None }
     }
 
-    /// Whether it only asks. What is to be done may take its time, an answer may not.
+    /// Whether the request is a query, which changes nothing and has to be answered soon. A command may take longer.
     pub(super) fn only_asks(&self) -> bool {
         matches!(self, Self::Status | Self::Show { .. } | Self::Trace { .. })
     }
 }
 
-/// Which LSAs: those that are as all of this says.
+/// Selects LSAs: those that match all of these fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LsaSelection {
-    /// Of this area.
+    /// LSAs of this area; `None` = any, as in the other fields.
     pub area: Option<Ipv4Addr>,
-    /// Of the types from the first to the last.
+    /// LSAs of these LS types, from the first to the last.
     pub types: Option<(u8, u8)>,
-    /// Originated by this router.
+    /// LSAs that this router originated.
     pub router: Option<Ipv4Addr>,
-    /// With this Link State ID.
+    /// LSAs with this Link State ID.
     pub id: Option<Ipv4Addr>,
-    /// Originated by the router that is asked.
+    /// Only LSAs that the router itself originated which gets the request.
     pub own: bool,
 }
 
-/// What an LSA is selected by.
+/// The properties by which an LSA is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LsaTraits {
-    /// Its area, if its scope is one.
+    /// Its area, if it has area scope.
     pub area: Option<Ipv4Addr>,
     /// LS type.
     pub ls_type: u8,
     /// Link State ID.
     pub id: Ipv4Addr,
-    /// Who originated it.
+    /// Advertising Router.
     pub router: Ipv4Addr,
-    /// Whether that is the router that is asked.
+    /// Whether the router that gets the request originated it.
     pub own: bool,
 }
 
 impl LsaSelection {
-    /// Whether such an LSA is among them.
+    /// Whether an LSA with these properties is selected.
     pub fn has(&self, lsa: LsaTraits) -> bool {
         self.area.is_none_or(|area| lsa.area == Some(area))
             && self.types.is_none_or(|(first, last)| (first..=last).contains(&lsa.ls_type))
@@ -111,19 +112,19 @@ impl LsaSelection {
     }
 }
 
-/// `weft stub-router`.
+/// The argument of `weft stub-router`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum StubRouterCommand {
-    /// A stub router, whatever the mesh file says.
+    /// Be a stub router, whatever the mesh file says.
     On,
-    /// None, whatever the mesh file says.
+    /// Do not be a stub router, whatever the mesh file says.
     Off,
-    /// What the mesh file says.
+    /// Do what the mesh file says.
     File,
 }
 
-/// What `weft show` shows.
+/// What `weft show` can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Noun {
@@ -139,29 +140,29 @@ pub enum Noun {
     Lsdb,
     /// Areas.
     Areas,
-    /// When routes are calculated; one.
+    /// The state of the route calculation; a single item.
     Spf,
-    /// Guards of memory.
+    /// The limits that protect the memory.
     Limits,
     /// Area border and AS boundary routers.
     BorderRouters,
     /// Ethernet segments.
     L2,
-    /// Packets that were dropped where they enter or leave the mesh.
+    /// Packets that the filter has dropped where they enter or leave the mesh.
     Filters,
 }
 
-/// The line that answers.
+/// An answer: one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Reply<T> {
-    /// What was asked for.
+    /// The result of the request.
     Ok(T),
-    /// Why not.
+    /// Why the request failed.
     Error(String),
 }
 
-/// What stands around JSON text that is [`Reply::Ok`].
+/// The JSON text before and after a value that together make [`Reply::Ok`].
 pub(super) const OK: (&str, &str) = ("{\"ok\":", "}\n");
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The answering side: accepts, reads a line, hands the question to the daemon, writes what it says.
+//! The server side of the control socket: accepts connections, reads a request, passes it to the daemon, and writes the answer.
 //!
-//! A long answer comes and goes in parts, so that neither it nor the clients that read it slowly take memory, and one that does not read
-//! is left, as is one that asks nothing while others wait. A question gets an answer in time even if the daemon's loop has none: then the
-//! answer is what the loop does instead.
+//! A long answer is made and sent in parts, so that neither the answer nor slow readers take much memory. A client that does not read is
+//! disconnected, and so is one that sends no request while others wait. A request is answered in time even if the daemon's loop is busy:
+//! the answer then says what the loop is doing.
 
 use std::fs::Permissions;
 use std::io;
@@ -29,50 +29,50 @@ use crate::state_file::set_aside;
 
 mod places;
 
-/// How long the daemon may take for an answer, so that the client has it within two seconds.
+/// How long the daemon may take to answer a query, so that the client has the answer within two seconds.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(1500);
-/// How long it may take to do something.
+/// How long the daemon may take to carry out a command.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(55);
 
-/// How long the last answers may take to be written.
+/// How long writing the last answers may take when the daemon ends.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often the socket's name is looked at: nobody says when it is removed.
+/// How often the name of the socket is checked: nothing notifies the server when the name is removed.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// A question and where its answer goes.
+/// A request, and where to send its answer.
 #[derive(Debug)]
 pub struct Asked {
-    /// What is asked.
+    /// The request.
     pub request: Request,
-    /// Where to go on; `None` = at the beginning.
+    /// Where to continue; `None` = at the beginning.
     pub from: Option<Cursor>,
-    /// The answer, or why there is none.
+    /// Takes the answer, or the reason why there is none.
     pub answer: oneshot::Sender<Result<Part, String>>,
 }
 
-/// An answer, or a part of it.
+/// An answer, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// JSON text. That of all parts together is one value.
+    /// JSON text. All parts together are one JSON value.
     pub json: String,
     /// Where the next part begins; `None` after the last.
     pub rest: Option<Cursor>,
 }
 
 impl Part {
-    /// An answer in one piece.
+    /// An answer that consists of one part.
     pub fn whole(json: String) -> Self {
         Self { json, rest: None }
     }
 
-    /// There is nothing to say.
+    /// The answer `null`.
     pub fn null() -> Self {
         Self::whole("null".to_owned())
     }
 }
 
-/// The last row of a part.
+/// The last row of a part: the next part continues after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cursor {
     /// A route.
@@ -81,16 +81,16 @@ pub enum Cursor {
     Lsa(LsaCursor),
 }
 
-/// The last LSA that a part was made of.
+/// The last LSA that a part covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LsaCursor {
     /// Its place; `None` before the first.
     pub place: Option<LsaPlace>,
-    /// Whether any LSA so far was a row of the answer: others were not selected.
+    /// Whether any LSA up to here was a row of the answer: some may not have been selected.
     pub rows_before: bool,
 }
 
-/// The listening socket. Its name goes with it, unless it is another's by then.
+/// The listening socket. Its name is removed when this is dropped, unless the name belongs to another socket by then.
 #[derive(Debug)]
 pub struct Server {
     places: Places,
@@ -98,11 +98,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `path` (mode 0660) and sends every question to `questions`. A socket that cannot be made, or that somebody removes,
-    /// is made as soon as that is possible: the daemon has more to do than to answer.
+    /// Listens on `path` (mode 0660) and sends every request to `questions`. A socket that cannot be created, or whose name is removed, is
+    /// created again as soon as possible: the daemon works without it meanwhile.
     ///
     /// # Errors
-    /// If another daemon answers there.
+    /// If another daemon answers on `path`.
     pub fn start(path: &Path, questions: mpsc::Sender<Asked>, activity: Arc<Activity>) -> anyhow::Result<Self> {
         if client::is_served(path) {
             bail!("another weft daemon already answers on {}: stop it first, or use another --run-dir", path.display());
@@ -116,10 +116,10 @@ impl Server {
         Ok(Self { places, accepting })
     }
 
-    /// Takes no further question, and waits a moment until the answers given are written.
+    /// Accepts no further requests, and waits a short time until the answers are written.
     pub async fn finish(mut self) {
         self.accepting.abort();
-        // With the task go the socket and its name. It was aborted: that is no news.
+        // The task owns the socket and its name, and drops them. That it was aborted is expected.
         let _ = (&mut self.accepting).await;
         if timeout(FAREWELL_PATIENCE, self.places.empty()).await.is_err() {
             debug!("a control client was left without an answer");
@@ -133,18 +133,18 @@ impl Drop for Server {
     }
 }
 
-/// A socket with a name, which goes with it.
+/// A listening socket with a name, which is removed when this is dropped.
 struct Listening {
     path: PathBuf,
     listener: UnixListener,
-    /// What the name stands for, as long as nobody takes it away.
+    /// Device and inode that the name stood for when the socket was bound.
     inode: Option<(u64, u64)>,
 }
 
 impl Listening {
     fn begin(path: &Path) -> anyhow::Result<Self> {
         if let Err(error) = remove_stale(path) {
-            // A directory, most likely.
+            // Most likely a directory.
             let aside = path.with_extension("sock.damaged");
             set_aside(path, &aside).map_err(|_| error).with_context(|| format!("removing {}", path.display()))?;
         }
@@ -161,7 +161,7 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        // The inode is not given to another while the socket is open.
+        // The kernel does not reuse the inode while the socket is open.
         if self.is_in_place()
             && let Err(error) = remove_stale(&self.path)
         {
@@ -181,7 +181,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The daemon's loop, as a client's task sees it.
+/// The connection from a client's task to the daemon's loop.
 #[derive(Debug, Clone)]
 struct Daemon {
     questions: mpsc::Sender<Asked>,
@@ -223,7 +223,7 @@ async fn accept(path: PathBuf, mut listening: Option<Listening>, places: Places,
     }
 }
 
-/// Waits for ever where there is no socket.
+/// Accepts the next client. Never completes if there is no socket.
 async fn next_client(listening: Option<&Listening>) -> io::Result<UnixStream> {
     match listening {
         Some(listening) => listening.listener.accept().await.map(|(stream, _)| stream),
@@ -231,7 +231,7 @@ async fn next_client(listening: Option<&Listening>) -> io::Result<UnixStream> {
     }
 }
 
-/// Who has asked.
+/// A client that is being served.
 struct Client {
     write: OwnedWriteHalf,
     place: Place,
@@ -253,7 +253,7 @@ async fn serve(read: impl tokio::io::AsyncRead + Unpin, mut client: Client, daem
     write(&mut client, &first.json).await?;
     let mut from = first.rest;
     while from.is_some() {
-        // What has begun as an answer cannot become an error: the client sees that it ends too soon.
+        // An answer that has begun cannot become an error: the client sees that it ends too early.
         let part = daemon.ask(&request, from).await.map_err(io::Error::other)?;
         write(&mut client, &part.json).await?;
         from = part.rest;

@@ -1,4 +1,4 @@
-//! What `--json` prints. Scripts depend on it: keys are only ever added.
+//! The types that `--json` prints. Scripts depend on them: keys are only ever added.
 
 mod segments;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use segments::{Counters, Forgotten, FrameTrace, Host, Port, Segment, Site};
 
-/// `weft reload`.
+/// The answer to `weft reload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reloaded {
     /// `[mesh] name`.
@@ -20,11 +20,11 @@ pub struct Reloaded {
     pub sites: usize,
     /// How many tunnels this site has.
     pub tunnels: usize,
-    /// What could not be put into force yet.
+    /// What could not be applied yet.
     pub failures: Vec<String>,
 }
 
-/// `weft status`.
+/// The answer to `weft status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// `[mesh] name`.
@@ -37,9 +37,9 @@ pub struct Status {
     pub version: String,
     /// Seconds since the daemon started.
     pub uptime_s: f64,
-    /// What is wrong, in words; empty = nothing.
+    /// What is wrong, in words; empty if nothing is.
     pub problems: Vec<String>,
-    /// What is as the mesh file says and may not be meant, in words.
+    /// What is as the mesh file says but may not be intended, in words.
     pub notes: Vec<String>,
     /// The prefixes that the site lists, in the order of the mesh file.
     pub prefixes: Vec<ListedPrefix>,
@@ -49,14 +49,14 @@ pub struct Status {
     pub neighbors: Vec<Neighbor>,
     /// `transit`, or `stub`: others send traffic through this router only where there is no other way (RFC 6987).
     pub stub_router: String,
-    /// Seconds until that ends by itself; `null` if it does not.
+    /// Seconds until `stub` ends by itself; `null` if it does not.
     pub stub_router_left_s: Option<f64>,
-    /// Whether what enters and leaves the mesh here is filtered.
+    /// Whether packets that enter or leave the mesh here are filtered.
     pub filter: Filter,
-    /// While a default route of another site is in force, addresses of this router on interfaces that another default route leads out
-    /// by; else none.
+    /// The addresses of this router on interfaces of other default routes, while the default route of another site is in force; otherwise
+    /// empty.
     pub uplinks: Vec<Uplink>,
-    /// Routes, ordered by prefix. The last key, since there may be very many.
+    /// Routes, ordered by prefix. This key is the last one since there may be very many routes.
     pub routes: Vec<Route>,
 }
 
@@ -66,9 +66,9 @@ pub struct ListedPrefix {
     /// The prefix.
     pub prefix: String,
     /// `carried`: advertised; `never-carried`: advertised, though nothing has carried it since weft started; `withdrawn`: nothing carries
-    /// it any more; `static`: advertised, whatever there is; `default-originate`: as `default_originate` says.
+    /// it any more; `static`: always advertised; `default-originate`: advertised as `default_originate` says.
     pub state: String,
-    /// What carries it, or did last, in words.
+    /// What carries it, or carried it last, in words.
     pub carriers: Vec<String>,
 }
 
@@ -79,50 +79,51 @@ pub struct Uplink {
     pub address: Ipv4Addr,
     /// The interface that it is on.
     pub interface: String,
-    /// The gateway there; `null` if there is none.
+    /// The gateway of the uplink; `null` if it has none.
     pub gateway: Option<Ipv4Addr>,
-    /// Where answers from the address go: `uplink`; `mesh`: by the default route of another site, for the mesh leads to the address, or it
-    /// is one too many.
+    /// Where packets from the address go: `uplink`, or `mesh`: by the default route of another site, because the address is reached through
+    /// the mesh, or because too many addresses are on uplinks.
     pub answers: String,
-    /// The table by which they find their uplink; `null` if other programs' rules and routes lead them there.
+    /// The routing table that leads them to the uplink; `null` if rules and routes of other programs do so.
     pub table: Option<u32>,
 }
 
-/// The nftables ruleset at a glance.
+/// The state of the nftables ruleset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Filter {
     /// `[mesh] source_check`: `strict` or `off`.
     pub source_check: String,
-    /// `on`; `off`: it is not in place; `unused`: there is nothing to filter, for this site has no tunnel.
+    /// `on`; `off`: the ruleset is not in place; `unused`: there is nothing to filter, because this site has no tunnel.
     pub state: String,
-    /// Why it is not in place, or could not be looked at; else `null`.
+    /// Why the ruleset is not in place, or could not be read; otherwise `null`.
     pub reason: Option<String>,
 }
 
 /// Packets that the nftables ruleset has dropped for one reason on one interface.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// `control`: a control packet of the mesh from a LAN; `vxlan`: VXLAN of a segment not from another member through a tunnel, or to
-    /// one and not by a tunnel; `source`: a source that is not admitted; `martian`: one that is no host's; `ipv6`: tunnels carry IPv4.
+    /// `control`: a control packet of the mesh that came from a LAN; `vxlan`: VXLAN of a segment that did not come from another member
+    /// through a tunnel, or that would leave to a member by something else than a tunnel; `source`: the source address is not permitted;
+    /// `martian`: the source is not a host's address; `ipv6`: tunnels carry IPv4 only.
     pub reason: String,
-    /// The interface that they came in by; of `vxlan` that leaves, the one that they would have left by.
+    /// The interface that the packets came in by; for `vxlan` that leaves, the interface that they would have left by.
     pub interface: String,
-    /// How many since the ruleset was set.
+    /// Packets dropped since the ruleset was loaded.
     pub packets: u64,
-    /// Their octets.
+    /// Octets of these packets.
     pub bytes: u64,
-    /// Of `source`: some of the sources of the last five minutes.
+    /// For `source`: some of the source addresses of the last five minutes.
     pub sources: Vec<RefusedSource>,
 }
 
-/// A source whose packets are dropped.
+/// A source address whose packets are dropped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusedSource {
-    /// The source.
+    /// The source address.
     pub source: Ipv4Addr,
     /// Packets from it.
     pub packets: u64,
-    /// The sites that list it: the longest prefix that covers it. Empty if no site does.
+    /// The sites that list the longest prefix which covers the address. Empty if no site does.
     pub listed_by: Vec<String>,
 }
 
@@ -137,7 +138,7 @@ pub struct Tunnel {
     pub backend: String,
     /// Public key of the other end, base64.
     pub public_key: String,
-    /// Where its packets were last heard or are sent; `null` = not known yet.
+    /// The address that its last packets came from, or that packets are sent to; `null` = not known yet.
     pub endpoint: Option<SocketAddr>,
     /// Our UDP port.
     pub listen_port: u16,
@@ -147,9 +148,9 @@ pub struct Tunnel {
     pub rx_bytes: u64,
     /// Octets sent.
     pub tx_bytes: u64,
-    /// `up`: a handshake within the last 180 s, and packets both ways since; `one-way`: what it sends is not answered any more; `idle`: it
-    /// sends nothing; `waiting`: no handshake yet; `stale`: none for longer than 180 s; `missing`: no such interface now; `silent`: who
-    /// should encrypt for it does not answer.
+    /// `up`: the last handshake was within 180 s, and packets have passed both ways since; `one-way`: it sends, and receives nothing any
+    /// more; `idle`: it sends nothing; `waiting`: no handshake yet; `stale`: the last handshake is older than 180 s; `missing`: the
+    /// interface does not exist now; `silent`: the process that encrypts for it does not answer.
     pub state: String,
 }
 
@@ -166,13 +167,13 @@ pub struct Neighbor {
     pub address: Ipv4Addr,
     /// Area.
     pub area: Ipv4Addr,
-    /// `Full` is good.
+    /// Neighbor state in the RFC's words; `Full` is the goal.
     pub state: String,
     /// `Off`, or the state of its BFD session.
     pub bfd: String,
     /// Seconds since it reached its present state.
     pub since_s: f64,
-    /// Seconds until it is given up if nothing is heard.
+    /// Seconds until it is declared down if no hello arrives.
     pub dead_in_s: f64,
     /// `dr`, `backup` or `other` where a designated router is elected; `null` elsewhere.
     pub role: Option<String>,
@@ -182,15 +183,15 @@ pub struct Neighbor {
     pub designated_router: Option<Ipv4Addr>,
     /// Address of the backup designated router that its hellos name.
     pub backup_designated_router: Option<Ipv4Addr>,
-    /// Options of its packets by their letters in RFC 2328 §A.2 and later, `E`, `NP`, `O` …
+    /// Options of its packets by their letters in RFC 2328 §A.2 and later RFCs: `E`, `NP`, `O` …
     pub options: Vec<String>,
-    /// LSAs that it has not acknowledged.
+    /// LSAs that it has not acknowledged: the length of the Link state retransmission list.
     pub retransmissions: usize,
-    /// LSAs that it has newer and that have not come yet.
+    /// Newer LSAs that were requested and have not arrived: the length of the Link state request list.
     pub requests: usize,
-    /// LSAs that have not been described to it yet.
+    /// LSAs that have not been described to it yet: the length of the Database summary list.
     pub summaries: usize,
-    /// While it restarts gracefully and is helped: seconds that are left to it.
+    /// Seconds left of its grace period, while this router helps it to restart gracefully; otherwise `null`.
     pub helped_for_s: Option<f64>,
 }
 
@@ -204,30 +205,30 @@ pub struct Route {
     pub kind: String,
     /// Area of the path.
     pub area: Ipv4Addr,
-    /// Cost; of external-2, the type 2 metric.
+    /// Cost; for external-2, the type 2 metric.
     pub metric: u32,
-    /// Where to send; a directly connected destination has `via` `null`.
+    /// Next hops; that of a directly connected destination has the `via` `null`.
     pub nexthops: Vec<Nexthop>,
     /// Routers that originate it.
     pub originators: Vec<Ipv4Addr>,
-    /// The name of each of these that is a site; `null` for other routers.
+    /// The site name of each originator, in the same order; `null` for routers that are no sites.
     pub originator_sites: Vec<Option<String>>,
     /// External Route Tag.
     pub tag: u32,
-    /// Of external-2, the type 2 metric; else `null`.
+    /// For external-2, the type 2 metric; otherwise `null`.
     pub type2_metric: Option<u32>,
-    /// What the kernel has of it: `installed`; `overridden`: installed, but another route or a rule is preferred; `discard`: installed to
-    /// drop what has no route of its own; `connected`: the kernel has it by itself; `own`: this router's address; `refused`: a
-    /// `[[site.import]]` keeps it out; `different`: another route of weft's to the destination; `missing`: none.
+    /// What the kernel has for the destination: `installed`; `overridden`: installed, but another route or a rule is preferred; `discard`:
+    /// a route that drops packets to destinations without a route of their own; `connected`: the kernel has its own route; `own`: an
+    /// address of this router; `refused`: a `[[site.import]]` keeps it out; `different`: another route of weft's; `missing`: none.
     pub kernel: String,
 }
 
-/// One way to a destination.
+/// A next hop of a route.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Nexthop {
     /// Outgoing interface.
     pub interface: String,
-    /// Gateway.
+    /// Gateway; `null` if the destination is directly connected.
     pub via: Option<Ipv4Addr>,
 }
 
@@ -243,9 +244,9 @@ pub struct Interface {
     /// Interface state in the RFC's words: `Down`, `Waiting`, `Point-to-point`, `DROther`, `Backup`, `DR`; `Passive` where no
     /// packets are exchanged.
     pub state: String,
-    /// Source of its packets; `null` while it is down.
+    /// Source address of its packets; `null` while it is down.
     pub address: Option<Ipv4Addr>,
-    /// IP MTU, octets; `null` while it is down.
+    /// IP MTU in octets; `null` while it is down.
     pub mtu: Option<u16>,
     /// Output cost.
     pub cost: u16,
@@ -253,24 +254,24 @@ pub struct Interface {
     pub hello_interval_s: u64,
     /// RouterDeadInterval, seconds.
     pub dead_interval_s: u64,
-    /// Neighbours heard.
+    /// Neighbours that hellos were received from.
     pub neighbors: usize,
-    /// Of these, Full.
+    /// Neighbours in state Full.
     pub full: usize,
     /// Packets sent, by type.
     pub sent: BTreeMap<String, u64>,
-    /// Packets received and taken, by type.
+    /// Packets received and accepted, by type.
     pub received: BTreeMap<String, u64>,
-    /// LSAs sent again because no acknowledgement came.
+    /// LSAs sent again because no acknowledgement arrived.
     pub retransmitted: u64,
-    /// How often a neighbour did not come forward for minutes: it acknowledged nothing, or its adjacency was begun anew.
+    /// How often a neighbour made no progress for minutes: it acknowledged nothing, or its adjacency started again.
     #[serde(default)]
     pub stalled: u64,
-    /// Packets refused, by the name of the reason.
+    /// Packets refused, by reason.
     pub refused: BTreeMap<String, u64>,
-    /// LSAs refused that came in good packets, by the name of the reason.
+    /// LSAs refused in packets that were accepted, by reason.
     pub lsa_refused: BTreeMap<String, u64>,
-    /// The network of its address, or the single address.
+    /// The network of its address, or the address alone.
     pub prefix: Option<String>,
     /// Router Priority.
     pub priority: u8,
@@ -282,49 +283,49 @@ pub struct Interface {
     pub retransmit_interval_s: f64,
     /// InfTransDelay, seconds.
     pub transmit_delay_s: u64,
-    /// PollInterval, seconds; `null` where nobody is polled.
+    /// PollInterval, seconds; `null` where no neighbour is polled.
     pub poll_interval_s: Option<u64>,
-    /// Seconds to the next hello; `null` if none is sent.
+    /// Seconds until the next hello; `null` if none is sent.
     pub next_hello_s: Option<f64>,
     /// `none`, `simple`, `md5`, `hmac-sha-256` …
     pub auth: String,
     /// Key ID that packets are signed with.
     pub auth_key_id: Option<u8>,
-    /// `valid`; `expired` or `premature` if no key's lifetime is now.
+    /// `valid`; `expired` or `premature` if no key is valid at present.
     pub auth_key: Option<String>,
-    /// Transit area and router at the other end of a virtual link.
+    /// The end points of a virtual link; `null` for other interfaces.
     pub virtual_link: Option<VirtualLink>,
 }
 
-/// What a virtual link joins.
+/// What a virtual link connects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VirtualLink {
-    /// The area it runs through.
+    /// The transit area.
     pub transit_area: Ipv4Addr,
-    /// Router id of its other end.
+    /// Router id of the other end.
     pub far_end: Ipv4Addr,
-    /// Why it is down: `no-path` through the area, or `no-address` of its other end in the area; `null` if it is up.
+    /// Why it is down: `no-path` through the area, or `no-address` of the other end in the area; `null` if it is up.
     pub obstacle: Option<String>,
 }
 
-/// An area that this router is in.
+/// An area that this router belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Area {
     /// Its id.
     pub area: Ipv4Addr,
     /// `normal`, `stub`, `nssa`.
     pub kind: String,
-    /// Whether its border routers tell it of other areas.
+    /// Whether its border routers advertise the routes of other areas into it.
     pub summaries: bool,
     /// Interfaces of this router in it.
     pub interfaces: usize,
-    /// Of these, not down.
+    /// Interfaces that are not down.
     pub interfaces_up: usize,
     /// Neighbours in state Full.
     pub full: usize,
     /// LSAs in its database, by type.
     pub lsas: BTreeMap<String, u64>,
-    /// Sum of their checksums (RFC 4750): the same on all its routers.
+    /// Sum of the checksums of these LSAs (RFC 4750): the same on all routers of the area.
     pub checksum_sum: String,
     /// Area border routers in it.
     pub border_routers: usize,
@@ -344,39 +345,39 @@ pub struct BorderRouter {
     /// `intra-area`, `inter-area`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whether it joins areas.
+    /// Whether it is an area border router.
     pub abr: bool,
-    /// Whether it knows destinations outside.
+    /// Whether it is an AS boundary router.
     pub asbr: bool,
     /// Cost of the path.
     pub cost: u32,
-    /// Where to send.
+    /// Next hops.
     pub nexthops: Vec<Nexthop>,
 }
 
-/// A guard of memory.
+/// A limit that protects the memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
     /// `lsas`, `lsas-per-area`, `routes`.
     pub limit: String,
-    /// Of this area; `null` for those of all.
+    /// The area that it limits; `null` for a limit on all areas together.
     pub area: Option<Ipv4Addr>,
-    /// What there is.
+    /// The present number.
     pub present: usize,
-    /// The most there may be.
+    /// The highest number that is permitted.
     pub most: usize,
-    /// `free`; `reached`: more is refused until there is room again; `reached-for-others`: more is refused of routers that are no sites.
+    /// `free`; `reached`: more is refused until there is room again; `reached-for-others`: more is refused from routers that are no sites.
     pub state: String,
 }
 
-/// When routes are calculated (RFC 8405).
+/// State and parameters of the route calculation (RFC 8405).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spf {
     /// `quiet`, `short-wait`, `long-wait`.
     pub state: String,
     /// How often routes were calculated.
     pub runs: u64,
-    /// Seconds until they are calculated next; `null` if nothing has changed since.
+    /// Seconds until the next calculation; `null` if nothing has changed since the last one.
     pub due_in_s: Option<f64>,
     /// INITIAL_SPF_DELAY, seconds.
     pub initial_s: f64,
@@ -393,16 +394,16 @@ pub struct Spf {
 /// An LSA.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lsa {
-    /// Area; `null` for AS and link scope.
+    /// Area; `null` for AS scope and link scope.
     pub area: Option<Ipv4Addr>,
-    /// Interface, for link scope.
+    /// Interface of an LSA of link scope; otherwise `null`.
     pub link: Option<String>,
     /// `Router`, `Network`, `AS-External` …
     #[serde(rename = "type")]
     pub kind: String,
     /// Link State ID.
     pub id: Ipv4Addr,
-    /// Who originated it.
+    /// Advertising Router.
     pub advertising_router: Ipv4Addr,
     /// LS sequence number, `0x80000001` …
     pub sequence: String,
@@ -410,13 +411,13 @@ pub struct Lsa {
     pub age_s: u16,
     /// LS checksum, `0x1a2b`.
     pub checksum: String,
-    /// Octets.
+    /// Length in octets.
     pub length: u16,
-    /// What it says, one line for each element.
+    /// Contents, one line for each element.
     pub body: Vec<String>,
     /// Options by their letters, `E`, `NP`, `O` …
     pub options: Vec<String>,
-    /// LS type, 1 …
+    /// LS type, a number from 1.
     pub ls_type: u8,
     /// Whether this router originates it.
     pub own: bool,

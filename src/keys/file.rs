@@ -1,5 +1,5 @@
-//! Key files: reading a private key from one that nobody else can read, writing a new one. No text of this module
-//! repeats what a file contains.
+//! Key files: reads a private key from a file that nobody else can read, and writes a new one. No error message of this module repeats the
+//! contents of a file.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write as _};
@@ -11,60 +11,60 @@ use zeroize::Zeroizing;
 use super::{KeyError, PrivateKey};
 use crate::input_file::{self, Accept};
 
-/// The most bytes that a key file can have: the key, and white space around it.
+/// The largest size of a key file in bytes: the key, and white space around it.
 const MAX_FILE: u64 = 1024;
 
 /// Permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
-/// Why there is no key from a file.
+/// Why a key file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// The system does not let it be read.
+    /// The file cannot be read.
     #[error("reading the private key in {path}")]
     Read {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// Others than its owner can read it.
+    /// Others than its owner can read the file.
     #[error("the private key in {path} can be read by others (mode {mode:04o}): chmod 600 {path}")]
     Exposed {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
         /// Its permission bits.
         mode: u32,
     },
-    /// It is empty.
+    /// The file is empty.
     #[error("{path} is empty: `weft keygen --out FILE` writes a private key to a new file")]
     Empty {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
     },
-    /// It contains something else.
+    /// The file contains something else than a key.
     #[error("{path} does not contain a private key")]
     NotKey {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
-        /// In what way.
+        /// Why it is not a key.
         #[source]
         source: KeyError,
     },
-    /// The system does not let it be written.
+    /// The file cannot be written.
     #[error("writing a private key to {path}")]
     Write {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
-        /// What the system said; `AlreadyExists` if there is a file.
+        /// The error of the system; `AlreadyExists` if there is such a file.
         #[source]
         source: io::Error,
     },
 }
 
 impl PrivateKey {
-    /// The key in the file at `path`: base64, as WireGuard writes it.
+    /// Reads the key from the file at `path`: base64, as WireGuard writes it.
     ///
     /// # Errors
     /// If group or others may read the file, or it is not a key.
@@ -72,7 +72,7 @@ impl PrivateKey {
         let name = path.display().to_string();
         let read = |source| KeyFileError::Read { path: name.clone(), source };
         let file = input_file::open(path, accept).map_err(read)?;
-        // Of the open file: what is checked is what is read.
+        // Checked on the open file, so that the file which is checked is the one which is read.
         let mode = file.metadata().map_err(read)?.mode() & 0o7777;
         if mode & OTHERS != 0 {
             return Err(KeyFileError::Exposed { path: name, mode });
@@ -80,12 +80,12 @@ impl PrivateKey {
         Self::read_from(file, &name)
     }
 
-    /// The key that `source` gives up to its end; `name` is what errors call it.
+    /// Reads a key from `source` up to its end; errors refer to it by `name`.
     ///
     /// # Errors
-    /// If what it gives is not a key.
+    /// If the contents are not a key.
     pub fn read_from(source: impl Read, name: &str) -> Result<Self, KeyFileError> {
-        // Room for everything at once: a buffer that grows would leave copies behind.
+        // Room for everything at once: a buffer that grows would leave copies of the key behind.
         let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize + 1));
         source
             .take(MAX_FILE)
@@ -102,7 +102,7 @@ impl PrivateKey {
     /// Writes the key to a new file at `path` that only its owner can read.
     ///
     /// # Errors
-    /// If there is a file already: a key is never overwritten.
+    /// If the file exists: a key is never overwritten.
     pub fn save(&self, path: &Path) -> Result<(), KeyFileError> {
         let write = |source| KeyFileError::Write { path: path.display().to_string(), source };
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(write)?;
@@ -110,7 +110,7 @@ impl PrivateKey {
         line.push('\n');
         let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_all());
         written.map_err(|source| {
-            // Half a key is of no use, and would be in the way of the next attempt.
+            // An incomplete key is useless, and would prevent the next attempt.
             let _ = std::fs::remove_file(path);
             write(source)
         })

@@ -1,4 +1,4 @@
-//! Keys that the two ends of a tunnel share, on top of their own.
+//! Preshared keys, which the two ends of a tunnel share in addition to their own key pairs.
 
 use std::fmt;
 use std::path::Path;
@@ -9,39 +9,39 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, SecretFileError, decode, load_secret};
 
-/// The most bytes of a file's text: the key in base64, and white space around it.
+/// The largest size of the file's text in bytes: the key in base64, and white space around it.
 const MAX_TEXT: usize = 1024;
 
-/// A preshared key, 32 bytes. Zeroed on drop, never printed; its clones share one copy. Two are equal if their digests are.
+/// A preshared key, 32 bytes. Zeroed on drop, never printed. Clones share one copy. Two keys are equal if their digests are.
 #[derive(Clone)]
 pub struct PresharedKey {
     secret: Arc<Zeroizing<[u8; 32]>>,
     digest: KeyDigest,
 }
 
-/// What is kept of a preshared key that is only to be compared: its SHA-256.
+/// The SHA-256 digest of a preshared key, for keys that only need to be compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyDigest([u8; 32]);
 
 /// Why there is no preshared key from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum PresharedKeyError {
-    /// It cannot be used.
+    /// The file cannot be used.
     #[error(transparent)]
     File(#[from] SecretFileError),
-    /// It holds something else.
+    /// The file contains something else.
     #[error("{path} does not hold a preshared key: write the line that `wg genpsk` prints, the same on both routers")]
     NotKey {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
-        /// In what way.
+        /// Why it is not a key.
         #[source]
         source: KeyError,
     },
 }
 
 impl PresharedKey {
-    /// The key in the file at `path`: base64, as WireGuard writes it.
+    /// Reads the key from the file at `path`: base64, as WireGuard writes it.
     ///
     /// # Errors
     /// If group or others may read the file, or it is not a key.
@@ -50,17 +50,17 @@ impl PresharedKey {
         let not_key = |source| PresharedKeyError::NotKey { path: path.display().to_string(), source };
         let text = std::str::from_utf8(&text).map_err(|_| not_key(KeyError::NotBase64))?;
         let key = decode(text).and_then(|bytes| match *bytes == [0; 32] {
-            // WireGuard takes it for none.
+            // WireGuard takes zeros for no key.
             true => Err(KeyError::Zero),
             false => Ok(Self::from_bytes(&bytes)),
         });
         let key = key.map_err(not_key);
-        // Reading it left copies in frames that are free again.
+        // Reading the key left copies in stack frames that are free again.
         wireguard::stack::wipe();
         key
     }
 
-    /// The key of these 32 bytes.
+    /// The key with these 32 bytes.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         let mut secret = Arc::new(Zeroizing::new([0; 32]));
         Arc::get_mut(&mut secret).expect("nobody else has it yet").copy_from_slice(bytes);
@@ -72,14 +72,14 @@ impl PresharedKey {
         Zeroizing::new(**self.secret)
     }
 
-    /// What identifies it.
+    /// The digest that identifies the key.
     pub fn digest(&self) -> KeyDigest {
         self.digest
     }
 }
 
 impl KeyDigest {
-    /// That of these 32 bytes.
+    /// The digest of these 32 bytes.
     pub fn of(bytes: &[u8; 32]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -99,7 +99,7 @@ impl fmt::Debug for PresharedKey {
     }
 }
 
-/// A digest of a good key gives nothing away, but nobody has to read it either.
+/// The digest of a good key reveals nothing, but nobody needs to see it.
 impl fmt::Debug for KeyDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyDigest(..)")

@@ -1,4 +1,4 @@
-//! Files that hold a secret shared with neighbours. No text of this module repeats what a file contains.
+//! Files with a secret that is shared with neighbours. No error message of this module repeats the contents of a file.
 
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -8,59 +8,60 @@ use zeroize::Zeroizing;
 
 use crate::input_file::{self, Accept};
 
-/// The most bytes that a file can have.
+/// The largest size of a file in bytes.
 const MAX_FILE: usize = 4096;
 
 /// Permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
-/// Why there is no secret from a file.
+/// Why a secret file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
-    /// The system does not let it be read.
+    /// The file cannot be read.
     #[error("reading the key in {path}")]
     Read {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// Others than its owner can read it.
+    /// Others than its owner can read the file.
     #[error("the key in {path} can be read by others (mode {mode:04o}): chmod 600 {path}")]
     Exposed {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
         /// Its permission bits.
         mode: u32,
     },
-    /// Nothing is in it, or more than a key.
+    /// The file is empty, or larger than a key.
     #[error("{path} holds {len} bytes{}, not a key of 1 to {most} bytes", if *.len > MAX_FILE { " or more" } else { "" })]
     Length {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
-        /// How many it holds.
+        /// Number of bytes in the file.
         len: usize,
-        /// How many it may hold.
+        /// Number of bytes that are permitted.
         most: usize,
     },
 }
 
-/// The secret in the file at `path`, all its bytes but a line's end after them; at most `most`, and never more than some KiB.
+/// Reads the secret from the file at `path`: all its bytes except a line end after them. It may have `most` bytes, and never more than some
+/// KiB.
 ///
 /// # Errors
-/// If group or others may read the file, or it holds no such secret.
+/// If group or others may read the file, or it does not contain such a secret.
 pub fn load_secret(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let name = path.display().to_string();
     let most = most.min(MAX_FILE);
     let read = |source| SecretFileError::Read { path: name.clone(), source };
     let file = input_file::open(path, Accept::Regular).map_err(read)?;
-    // Of the open file: what is checked is what is read.
+    // Checked on the open file, so that the file which is checked is the one which is read.
     let mode = file.metadata().map_err(read)?.mode() & 0o7777;
     if mode & OTHERS != 0 {
         return Err(SecretFileError::Exposed { path: name, mode });
     }
-    // Room for everything at once: a buffer that grows would leave copies behind.
+    // Room for everything at once: a buffer that grows would leave copies of the secret behind.
     let limit = MAX_FILE + 1;
     let mut secret = Zeroizing::new(Vec::with_capacity(limit + 1));
     file.take(limit as u64).read_to_end(&mut secret).map_err(read)?;

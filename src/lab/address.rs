@@ -1,6 +1,6 @@
-//! Which addresses a lab gives out: the file's own where it has them, else some that nothing in the file uses.
+//! Chooses the addresses of a lab: those of the mesh file where it has some, otherwise addresses that the file does not use.
 //!
-//! Every choice depends on the mesh file alone and, for a site, on its id, so that adding a site moves no other.
+//! Every choice depends on the mesh file alone and, for a site, on its id, so that adding a site does not change the addresses of others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,7 +14,7 @@ use crate::mesh::{Host, Mesh, Site, SiteId};
 const LAB_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 18, 0, 0), Ipv4Addr::new(198, 19, 0, 0)];
 const LAB_V6: [Ipv6Addr; 2] = [Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), Ipv6Addr::new(0x2001, 2, 0, 1, 0, 0, 0, 0)];
 
-/// What may stand for the Internet (RFC 5737).
+/// Candidates for the address that represents the Internet (RFC 5737).
 const INTERNET: [Ipv4Addr; 4] = [
     Ipv4Addr::new(192, 0, 2, 1),
     Ipv4Addr::new(198, 51, 100, 1),
@@ -22,14 +22,15 @@ const INTERNET: [Ipv4Addr; 4] = [
     Ipv4Addr::new(198, 19, 255, 255),
 ];
 
-/// The wire between a router and its NAT router, first choice the carriers' own (RFC 6598): first address of a /30.
+/// The wire between a router and its NAT router: the first address of a /30. The first candidate is shared address space for carriers (RFC
+/// 6598).
 const INSIDE: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 64, 0, 0), Ipv4Addr::new(192, 168, 255, 252), Ipv4Addr::new(172, 31, 255, 252)];
 
-/// IPv6 of that wire: a unique local /126 (RFC 4193).
+/// The IPv6 network of that wire: a unique local /126 (RFC 4193).
 const INSIDE_V6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0x6566, 0x7400, 0, 0, 0, 0, 0);
 
-/// The two ends of the wire between a NAT router and the site behind it.
+/// The addresses of the two ends of the wire between a NAT router and the site behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inside {
     /// The NAT router's end.
@@ -38,17 +39,17 @@ pub struct Inside {
     pub site: IpNetwork,
 }
 
-/// The two addresses that a prefix gives to a LAN.
+/// The two addresses of a LAN, from one of its prefixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LanPair {
-    /// The site router's, with the prefix's length. `None` for a /32, which has room for the host only.
+    /// The address of the site's router, with the prefix's length. `None` for a /32, which has room for the host only.
     pub router: Option<Ipv4Network>,
-    /// The host's.
+    /// The address of the host.
     pub host: Ipv4Network,
 }
 
-/// Every site's addresses in the network between the sites, IPv4 first: those of its endpoints, at least one IPv4, and one IPv6 if any
-/// endpoint of the mesh is IPv6.
+/// The addresses of every site in the network between the sites, IPv4 first: those of its endpoints, at least one IPv4 address, and one
+/// IPv6 address if any endpoint of the mesh is IPv6.
 pub fn underlay(mesh: &Mesh) -> Result<BTreeMap<SiteId, Vec<IpAddr>>, LayoutError> {
     let used = endpoint_addresses(mesh)?;
     let needs_v6 = used.iter().any(IpAddr::is_ipv6);
@@ -71,7 +72,7 @@ pub fn underlay(mesh: &Mesh) -> Result<BTreeMap<SiteId, Vec<IpAddr>>, LayoutErro
         .collect()
 }
 
-/// The address that stands for the Internet; `None` if no site leads there.
+/// The address that represents the Internet; `None` if no site has the prefix 0.0.0.0/0.
 pub fn internet(mesh: &Mesh) -> Result<Option<Ipv4Addr>, LayoutError> {
     if !mesh.sites.iter().flat_map(|site| &site.prefixes).any(|prefix| prefix.prefix() == 0) {
         return Ok(None);
@@ -82,7 +83,7 @@ pub fn internet(mesh: &Mesh) -> Result<Option<Ipv4Addr>, LayoutError> {
     found.map(Some).ok_or_else(|| LayoutError::NoAddress("the Internet".to_owned()))
 }
 
-/// The wire between a site without endpoint and its NAT router: IPv4, and IPv6 alike.
+/// The addresses of the wire between a site without endpoint and its NAT router, first IPv4, then IPv6.
 pub fn inside(mesh: &Mesh) -> Result<[Inside; 2], LayoutError> {
     let free = |base: &Ipv4Addr| (0..4).all(|offset| !inside_a_prefix(mesh, offset_v4(*base, offset)));
     let base = INSIDE.into_iter().find(free);
@@ -92,12 +93,12 @@ pub fn inside(mesh: &Mesh) -> Result<[Inside; 2], LayoutError> {
     Ok([Inside { router: v4(1), site: v4(2) }, Inside { router: v6(1), site: v6(2) }])
 }
 
-/// What is not given to a LAN.
+/// Addresses that are not assigned to a LAN.
 #[derive(Debug, Clone)]
 pub struct Occupied {
     /// Single addresses.
     pub addresses: BTreeSet<Ipv4Addr>,
-    /// All of these networks.
+    /// Networks of which no address is assigned.
     pub networks: Vec<Ipv4Network>,
 }
 
@@ -107,7 +108,7 @@ impl Occupied {
     }
 }
 
-/// The first two host addresses of `prefix` that are not `taken`; they are taken then. `None` if it has no room.
+/// Assigns the first two host addresses of `prefix` that are not `taken`, and adds them to `taken`. `None` if there is no room.
 pub fn lan_pair(prefix: Ipv4Network, taken: &mut Occupied) -> Option<LanPair> {
     let (first, last) = match prefix.prefix() {
         32 | 31 => (prefix.network(), prefix.broadcast()),
@@ -131,12 +132,12 @@ pub fn network(address: IpAddr, length: u8) -> IpNetwork {
     IpNetwork::new(address, length).expect("the lab's prefix lengths fit their families")
 }
 
-/// `address` as a network of one.
+/// `address` as a network of one address.
 pub fn single(address: IpAddr) -> IpNetwork {
     network(address, if address.is_ipv4() { 32 } else { 128 })
 }
 
-/// The endpoints that are addresses, all different.
+/// The endpoints of all sites that are addresses. Fails if two sites have the same one.
 fn endpoint_addresses(mesh: &Mesh) -> Result<BTreeSet<IpAddr>, LayoutError> {
     let mut hosts: BTreeMap<&Host, &Site> = BTreeMap::new();
     let mut addresses = BTreeSet::new();

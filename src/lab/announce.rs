@@ -1,5 +1,4 @@
-//! What a host says when it has been plugged in elsewhere, so that switches learn where it is. Hypervisors say it for their
-//! guests.
+//! Announces a host that has been plugged in elsewhere, so that switches learn its location. Hypervisors do the same for their guests.
 
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -24,8 +23,8 @@ const SHORTEST_FRAME: usize = 60;
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Broadcasts once that `mac` is behind `interface`, as soon as frames pass there: a RARP request, which nobody answers and
-/// which says nothing about IP addresses. That is what QEMU sends for a guest that has migrated.
+/// Broadcasts once that `mac` is behind `interface`, as soon as frames pass there. The frame is a RARP request, which nobody answers and
+/// which contains no IP addresses: QEMU sends the same for a guest that has migrated.
 pub fn announce(namespace: &Namespace, interface: &str, mac: Mac) -> Result<()> {
     let index = await_link(namespace, interface)?;
     let interface = NetworkInterface {
@@ -44,7 +43,7 @@ pub fn announce(namespace: &Namespace, interface: &str, mac: Mac) -> Result<()> 
     sent.with_context(|| format!("announcing {mac} in {}", namespace.name()))
 }
 
-/// Waits until the link is running; its index.
+/// Waits until the link is running, and returns its index.
 fn await_link(namespace: &Namespace, interface: &str) -> Result<u32> {
     let mut netlink = Netlink::open(namespace)?;
     let deadline = Instant::now() + PATIENCE;

@@ -1,5 +1,5 @@
-//! From a layout to the kernel: makes what is missing, removes what the lab made earlier and no longer wants, leaves
-//! the rest alone. Running it twice changes nothing the second time; running it after an interruption completes it.
+//! Reconciles the kernel with a layout: creates what is missing, removes what the lab created earlier and does not need any more, and
+//! leaves the rest unchanged. A second run changes nothing; a run after an interruption completes the work.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,10 +13,10 @@ use super::netns::{self, Namespace};
 use super::state::State;
 use super::{cable, nat, segment_link};
 
-/// Settings of the router in the middle and of NAT routers.
+/// Sysctl settings of the router in the middle and of NAT routers.
 const FORWARDING: [&str; 2] = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
 
-/// Makes the kernel what `layout` says.
+/// Reconciles the kernel with `layout`.
 pub fn apply(layout: &Layout, state: &State) -> Result<()> {
     let mut rooms = rooms(layout, state)?;
     for (name, node) in &layout.nodes {
@@ -38,9 +38,9 @@ pub fn apply(layout: &Layout, state: &State) -> Result<()> {
     forget_rules_of_strangers(layout, &mut rooms.of(&layout.network()).netlink)
 }
 
-/// Takes a namespace away, with the lab's links in it at once: the kernel would do that some time later.
+/// Deletes a namespace, and first the lab's links in it: the kernel would delete them only some time later.
 pub fn remove_namespace(name: &str) -> Result<()> {
-    // What is not a namespace, because making it was interrupted, has no links.
+    // A name without a namespace, left by an interrupted creation, has no links.
     if let Ok(Some(namespace)) = Namespace::open(name)
         && let Ok(mut netlink) = Netlink::open(&namespace)
     {
@@ -51,7 +51,7 @@ pub fn remove_namespace(name: &str) -> Result<()> {
     netns::delete(name)
 }
 
-/// The namespaces of the layout, all of them there and open.
+/// Opens the namespaces of the layout, and creates those that are missing.
 fn rooms(layout: &Layout, state: &State) -> Result<Rooms> {
     let recorded = state.namespaces()?;
     for stale in recorded.iter().filter(|name| !layout.nodes.contains_key(*name)) {
@@ -64,7 +64,7 @@ fn rooms(layout: &Layout, state: &State) -> Result<Rooms> {
             );
         }
     }
-    // Before the first is made: after a crash everything that may exist is on record.
+    // Recorded before the first is created: after a crash, everything that may exist is on record.
     state.record_namespaces(layout.nodes.keys())?;
     let mut rooms = BTreeMap::new();
     for name in layout.nodes.keys() {
@@ -80,7 +80,7 @@ impl Rooms {
         self.0.get_mut(name).expect("every namespace of the layout was opened")
     }
 
-    /// Removes the lab's links that are no end of any wire and nothing of a segment.
+    /// Removes links of the lab that are neither an end of a wire nor on a segment.
     fn remove_stale_links(&mut self, layout: &Layout) -> Result<()> {
         let ends: BTreeSet<&WireEnd> = layout.wires.iter().flat_map(|wire| [&wire.near, &wire.far]).collect();
         for (namespace, room) in &mut self.0 {
@@ -96,7 +96,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// Makes the wire if it is not there as it should be, and brings both ends up.
+    /// Creates the wire if it is missing or incomplete, and brings both ends up.
     fn wire(&mut self, layout: &Layout, wire: &Wire) -> Result<()> {
         let alias = alias(wire);
         let mut found = 0;
@@ -107,7 +107,7 @@ impl Rooms {
                     bail!("{} in {} exists and was not made by the lab; remove it", end.interface, end.namespace)
                 }
                 Some(link) if link.alias == alias => found += 1,
-                // An end of another wire, or of one that was interrupted before it got its alias.
+                // An end of another wire, or of one whose creation was interrupted before it got its alias.
                 Some(link) => room.netlink.delete_link(&link)?,
                 None => {}
             }
@@ -138,13 +138,13 @@ impl Rooms {
     }
 }
 
-/// What is written on both ends of a wire, for people and to know it again.
+/// The alias of both ends of a wire: it informs people, and identifies the wire.
 fn alias(wire: &Wire) -> String {
     let WireEnd { namespace, interface } = &wire.near;
     format!("lab wire {namespace}:{interface} {}:{}", wire.far.namespace, wire.far.interface)
 }
 
-/// A namespace that is open, with a netlink socket in it.
+/// An open namespace, with a netlink socket in it.
 struct Room {
     namespace: Namespace,
     netlink: Netlink,
@@ -157,14 +157,14 @@ impl Room {
         {
             return Ok(Self { namespace, netlink });
         }
-        // Not there, or the remains of an attempt that was interrupted.
+        // It does not exist, or is the remains of an interrupted creation.
         netns::delete(name)?;
         let namespace = Namespace::create(name)?;
         let netlink = Netlink::open(&namespace)?;
         Ok(Self { namespace, netlink })
     }
 
-    /// Loopback and bridges up, forwarding as the node wants it.
+    /// Brings up loopback and bridges, and sets forwarding as the node needs it.
     fn prepare(&mut self, node: &Node) -> Result<()> {
         self.netlink.bring_up("lo", None)?;
         for (bridge, filtering) in &node.bridges {
@@ -187,7 +187,7 @@ impl Room {
         })
     }
 
-    /// The lab's addresses and routes: as wanted, no others.
+    /// Makes the lab's addresses and routes exactly those of the node.
     fn addresses_and_routes(&mut self, node: &Node) -> Result<()> {
         let links = self.netlink.links()?;
         let index = |interface: &str| links.iter().find(|link| link.name == interface).map(|link| link.index);
@@ -227,7 +227,7 @@ impl Room {
     }
 }
 
-/// Removes cuts of sites that left or moved.
+/// Removes cuts of sites that are no longer in the mesh or whose address has changed.
 fn forget_rules_of_strangers(layout: &Layout, netlink: &mut Netlink) -> Result<()> {
     let known: BTreeSet<IpAddr> = layout.sites.iter().flat_map(|site| site.underlay.iter().copied()).collect();
     for rule in netlink.blackholes()? {

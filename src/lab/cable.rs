@@ -1,5 +1,5 @@
-//! Cables of hosts on segments: one end is the host's, the other in the switch of a site, and can be put into another's.
-//! Where it is, the kernel remembers: it is the switch in whose namespace the end is.
+//! The cables of hosts on segments. One end of a cable is the host's; the other is in the switch of a site, and can be moved into another
+//! switch. The kernel stores the location: the end is in the namespace of the switch.
 
 use anyhow::{Context, Result, bail};
 
@@ -14,11 +14,11 @@ pub fn plugged_at(segment: &SegmentPlan, host: &HostPlan) -> Result<Option<Strin
     Ok(find(segment, host)?.map(|end| end.site.to_owned()))
 }
 
-/// Puts the host's cable into the switch of `site`, and lets the host announce itself there. The cable's other end stays as
-/// it is, and with it the host's addresses and connections.
+/// Moves the host's cable into the switch of `site`, and announces the host there. The host's end of the cable does not change, so the host
+/// keeps its addresses and connections.
 ///
 /// # Errors
-/// If the segment has no switch there, or the host no cable.
+/// If the segment has no switch there, or the host has no cable.
 pub fn replug(layout: &Layout, segment: &SegmentPlan, host: &HostPlan, site: &str) -> Result<()> {
     let end =
         find(segment, host)?.with_context(|| format!("{} has no cable; `weft lab up` gives it one", host.name))?;
@@ -26,8 +26,8 @@ pub fn replug(layout: &Layout, segment: &SegmentPlan, host: &HostPlan, site: &st
     announce(&Namespace::existing(&host.namespace)?, HostPlan::interface().as_str(), host.mac)
 }
 
-/// Gives the host a cable if it has none, from the site where the mesh file has it. One that was put elsewhere stays there,
-/// unless the file has said since that the host lives at another site.
+/// Connects the host by a cable to its site in the mesh file, if it has none. A cable that was moved stays where it is, unless the mesh
+/// file has been changed since and places the host at another site.
 pub fn connect(layout: &Layout, segment: &SegmentPlan, host: &HostPlan) -> Result<()> {
     let namespace = Namespace::existing(&host.namespace)?;
     let mut netlink = Netlink::open(&namespace)?;
@@ -43,14 +43,14 @@ pub fn connect(layout: &Layout, segment: &SegmentPlan, host: &HostPlan) -> Resul
             (far, site)
         }
         (near, far) => {
-            // Halves, or a pair that was interrupted before it was labelled.
+            // One end is missing, or creating the pair was interrupted before it was labelled.
             near.map_or(Ok(()), |near| netlink.delete_link(&near))?;
             far.map_or(Ok(()), |mut far| far.netlink.delete_link(&far.link))?;
             netlink.add_veth(interface.as_str(), host.cable.as_str(), &switch(segment, &host.home)?)?;
             (find(segment, host)?.context("the new cable vanished")?, host.home.as_str())
         }
     };
-    // The switch's end is labelled last: it is the one that counts.
+    // The switch's end is labelled last: its label is the one that counts.
     segment_link::settle(&namespace, &mut netlink, &layout.nodes[&host.namespace], &interface)?;
     netlink.bring_up(interface.as_str(), Some(&alias(host)))?;
     let moves = end.site != site;
@@ -58,7 +58,7 @@ pub fn connect(layout: &Layout, segment: &SegmentPlan, host: &HostPlan) -> Resul
     if moves { announce(&namespace, interface.as_str(), host.mac) } else { Ok(()) }
 }
 
-/// The end of a cable that is in a switch.
+/// The end of a cable in a switch.
 struct End<'a> {
     site: &'a str,
     netlink: Netlink,
@@ -99,7 +99,7 @@ fn put(layout: &Layout, segment: &SegmentPlan, host: &HostPlan, mut end: End<'_>
     netlink.bring_up(host.cable.as_str(), Some(&alias(host)))
 }
 
-/// What is written on both ends of a cable: whose it is, and where the mesh file had the host when that was last looked at.
+/// The label of both ends of a cable: the host that it belongs to, and the host's site in the mesh file when that was last read.
 fn alias(host: &HostPlan) -> String {
     format!("{}{}", label(host), host.home)
 }

@@ -1,12 +1,12 @@
-//! What a person watching sees: lines that stay, and on a terminal one line that changes while something takes time.
+//! Output for a person who watches: permanent lines, and on a terminal one line that changes while something takes time.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-/// Standard output. A reader that has gone away is no error: a lab must still be taken down.
+/// Standard output. Failing to write is no error: a lab must be taken down even if the reader has gone.
 #[derive(Debug)]
 pub struct Console {
     kind: Kind,
-    /// A changing line is on the screen.
+    /// Whether a changing line is on the screen.
     pending: bool,
 }
 
@@ -29,7 +29,7 @@ impl Console {
         let _ = writeln!(io::stdout(), "{clear}{}", text.as_ref());
     }
 
-    /// Shows how far something is; the next line or progress replaces it. Nothing on anything but a terminal.
+    /// Shows the progress of something; the next line or progress replaces it. Prints nothing if the output is not a terminal.
     pub fn progress(&mut self, text: impl AsRef<str>) {
         if self.kind == Kind::Terminal {
             let clear = self.clear();

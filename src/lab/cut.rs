@@ -1,5 +1,5 @@
-//! Cutting the path between two sites in the middle: rules in the network between them make packets from one to the other
-//! vanish. The sites' interfaces stay as they are, so only a protocol notices.
+//! Cuts the path between two sites: rules in the network between them drop the packets from one to the other. The sites' interfaces stay
+//! up, so only a protocol notices the cut.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use super::layout::{Layout, SitePlan};
 use super::netlink::{Blackhole, Netlink};
 use super::netns::Namespace;
 
-/// Stops all packets between two sites, both ways, IPv4 and IPv6.
+/// Drops all packets between two sites, in both directions, IPv4 and IPv6.
 pub fn cut(layout: &Layout, a: &SitePlan, b: &SitePlan) -> Result<()> {
     let mut netlink = middle(layout)?;
     rules(a, b).into_iter().try_for_each(|rule| netlink.add_blackhole(rule))

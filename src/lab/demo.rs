@@ -1,5 +1,5 @@
-//! The story that `weft lab demo` tells, each step of which has to happen: sites find each other, a host pings another,
-//! their path is cut, the packets take another way, the path is healed, they come back.
+//! The steps of `weft lab demo`, each of which has to succeed: the sites become adjacent, a host pings another, their path is cut, the
+//! packets take another way, the path is healed, and the packets take it again.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -27,21 +27,21 @@ use crate::reconcile::state::PROTOCOL;
 const PING_INTERVAL: Duration = Duration::from_millis(50);
 /// Answers in a row that count as a working path.
 const STEADY: usize = 20;
-/// How long the adjacencies may take.
+/// How long the adjacencies may take to form.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a first ping may take.
 const PING_PATIENCE: Duration = Duration::from_secs(15);
-/// How long a reroute may take beyond the dead interval, and a return beyond the hello interval: WireGuard may need a
-/// new handshake, which it tries every 5 s.
+/// How long rerouting may take beyond the dead interval, and the return beyond the hello interval: WireGuard may need a new handshake,
+/// which it tries every 5 s.
 const REROUTE_PATIENCE: Duration = Duration::from_secs(30);
-/// How long after its sending a request counts as lost.
+/// How long after it was sent a request without an answer counts as lost.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(500);
-/// How often to look.
+/// The time between two checks.
 const LOOK: Duration = Duration::from_millis(20);
 const TRACE_HOPS_MAX: u8 = 8;
 const TRACE_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Runs the demo of a mesh file. An error says which step did not happen; whatever happens, nothing is left behind.
+/// Runs the demo of a mesh file. An error says which step failed. The lab is removed in any case.
 pub fn run(file: &Path, program: &Path) -> Result<()> {
     let lab = Lab::of_file(file, program)?;
     let cast = Cast::choose(&lab)?;
@@ -83,7 +83,7 @@ pub fn run(file: &Path, program: &Path) -> Result<()> {
 struct Stage<'a> {
     lab: &'a Lab,
     program: &'a Path,
-    /// Keeps other lab commands off until everything stands.
+    /// Keeps other lab commands out until the lab is complete.
     building: Option<Lock>,
 }
 
@@ -115,13 +115,13 @@ impl Drop for Stage<'_> {
         }
         let lock = self.building.take().map_or_else(State::lock, Ok);
         if let Err(error) = lock.and_then(|_lock| up::down(&self.lab.mesh.name, self.program)) {
-            // A drop must not panic, not even where stderr is closed.
+            // A drop must not panic, even if stderr is closed.
             let _ = writeln!(std::io::stderr(), "error: taking the lab down: {error:#}");
         }
     }
 }
 
-/// Who plays: two sites whose direct tunnel is the best path, and is not the only one.
+/// The two sites of the demo: their direct tunnel is the best path, and there is another one.
 struct Cast<'a> {
     here: &'a SitePlan,
     there: &'a SitePlan,
@@ -135,7 +135,7 @@ struct Cast<'a> {
 impl<'a> Cast<'a> {
     fn choose(lab: &'a Lab) -> Result<Self> {
         let links = usable_links(&lab.mesh, &Default::default());
-        // Sites that can be called first: one behind NAT takes longer to come back.
+        // Prefer sites without NAT: behind NAT, a tunnel takes longer to recover.
         let candidates = || links.iter().filter_map(|link| Self::of(lab, link, &links));
         let called = |cast: &Self| cast.here.nat.is_none() && cast.there.nat.is_none();
         candidates().find(called).or_else(|| candidates().next()).context(
@@ -156,7 +156,7 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// The longest prefix of `there` with `address` that `here` learns from it.
+/// The longest prefix of `there` that contains `address` and that `here` learns from it.
 fn prefix_of(address: std::net::Ipv4Addr, there: &Site, here: &Site) -> Option<Ipv4Network> {
     let learned = there.prefixes.iter().filter(|prefix| prefix.contains(address) && !here.prefixes.contains(prefix));
     learned.max_by_key(|prefix| prefix.prefix()).copied()
@@ -271,7 +271,7 @@ impl Story<'_> {
         self.path(console)
     }
 
-    /// An error if there is no point in going on.
+    /// Fails if the demo cannot go on.
     fn check(&self) -> Result<()> {
         self.interrupt.check()?;
         let ended = |site: &&Site| Daemon::of(&self.lab.state.site(&site.name)).is_none();
@@ -281,7 +281,7 @@ impl Story<'_> {
         }
     }
 
-    /// Waits until [`STEADY`] requests in a row that were sent after `since` are answered; when the first of them was sent.
+    /// Waits until [`STEADY`] consecutive requests that were sent after `since` are answered. Returns when the first of them was sent.
     fn await_steady(&self, stream: &Stream, since: Instant, patience: Duration) -> Result<Instant> {
         let deadline = Instant::now() + patience;
         loop {
@@ -299,7 +299,7 @@ impl Story<'_> {
         }
     }
 
-    /// Waits until the kernel's route from here to there is as `wanted`; when it was.
+    /// Waits until the kernel's route from here to there is as `wanted`. Returns when it was.
     fn await_route(
         &self,
         console: &mut Console,
@@ -325,7 +325,7 @@ impl Story<'_> {
         }
     }
 
-    /// The next hops of the kernel's route from here to there; none if there is no route.
+    /// The next hops of the kernel's route from here to there; empty if there is no route.
     fn route(&self) -> Result<Vec<Hop>> {
         let mut netlink = Netlink::open(&Namespace::existing(&self.cast.here.namespace)?)?;
         let wanted = IpNetwork::V4(self.cast.prefix);
@@ -353,7 +353,7 @@ impl Story<'_> {
         format!("{} {}", self.cast.prefix, hops.collect::<Vec<_>>().join(", "))
     }
 
-    /// Prints the way the packets take: by the kernel's route, and by asking the routers on it.
+    /// Prints the path of the packets, as traced and as the kernel's route.
     fn path(&self, console: &mut Console) -> Result<()> {
         let hops = trace(&Namespace::existing(&self.cast.from)?, self.cast.to, TRACE_HOPS_MAX, TRACE_PATIENCE)?;
         if hops.last() != Some(&Some(self.cast.to)) {
@@ -381,7 +381,7 @@ struct Hop {
     via: Option<std::net::IpAddr>,
 }
 
-/// One line about how far a lab is.
+/// One line about the progress of a lab that is starting.
 pub fn progress(health: &Health) -> String {
     let mut text = format!(
         "waiting: {} of {} neighbours Full, {} of {} routes in the kernels",

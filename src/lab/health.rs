@@ -1,4 +1,4 @@
-//! Whether a lab does what its mesh file says: what each site should have, and what its daemon and its kernel say it has.
+//! Checks whether a lab works as its mesh file says: compares what each site should have with what its daemon and its kernel have.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -21,7 +21,7 @@ use crate::control::{self, Request};
 use crate::mesh::{ImportAction, Link, Mesh, Site, SiteId, import_action};
 use crate::reconcile::state::PROTOCOL;
 
-/// A lab at a glance; `weft lab status --json` prints it.
+/// The state of a lab; `weft lab status --json` prints it.
 #[derive(Debug, Serialize)]
 pub struct Health {
     /// The mesh's name.
@@ -30,26 +30,26 @@ pub struct Health {
     pub sites: Vec<SiteHealth>,
     /// Every host of a segment, ordered by segment and MAC address.
     pub hosts: Vec<HostHealth>,
-    /// The pairs of sites between which packets are stopped.
+    /// The pairs of sites whose packets to each other are dropped.
     pub cut: BTreeSet<(String, String)>,
 }
 
-/// A site at a glance.
+/// The state of a site.
 #[derive(Debug, Serialize)]
 pub struct SiteHealth {
     /// Its name.
     pub site: String,
     /// Process id of its weft; `null` if it does not run.
     pub pid: Option<i32>,
-    /// What its weft says; `null` if it does not answer.
+    /// The status that its weft reports; `null` if it does not answer.
     pub status: Option<Status>,
-    /// Sites that should be its neighbours: there is a tunnel, and nothing is cut.
+    /// Sites that should be its neighbours, because there is a tunnel and it is not cut.
     pub neighbors: Found,
-    /// Prefixes of the other sites it can reach, looked for in its kernel.
+    /// Prefixes of the other sites that it can reach; present if its kernel has a route to them.
     pub routes: Found,
 }
 
-/// A host of a segment at a glance.
+/// The state of a host of a segment.
 #[derive(Debug, Serialize)]
 pub struct HostHealth {
     /// Its name, or the digits of its MAC address.
@@ -62,28 +62,28 @@ pub struct HostHealth {
     pub home: String,
     /// The site where it is plugged in; `null` if it has no cable.
     pub site: Option<String>,
-    /// Other hosts of the segment, as far as their sites can be reached from its site: which answer its pings.
+    /// Other hosts of the segment whose sites can be reached from its site; present if they answer its pings.
     pub answers: Found,
 }
 
-/// What there should be, in two parts.
+/// Expected items, divided into those that are present and those that are missing.
 #[derive(Debug, Default, Serialize)]
 pub struct Found {
-    /// There.
+    /// Items that are present.
     pub present: BTreeSet<String>,
-    /// Not there.
+    /// Items that are missing.
     pub missing: BTreeSet<String>,
 }
 
 impl Found {
-    /// How many there should be.
+    /// How many items are expected.
     pub fn expected(&self) -> usize {
         self.present.len() + self.missing.len()
     }
 }
 
 impl Health {
-    /// What the lab is like now.
+    /// Determines the present state of the lab.
     pub fn of(lab: &Lab) -> Result<Self> {
         let cut = cut::cuts(&lab.layout)?;
         let links = usable_links(&lab.mesh, &cut);
@@ -129,13 +129,13 @@ impl SiteHealth {
 }
 
 impl HostHealth {
-    /// Whether it has a cable and nobody is missing.
+    /// Whether it has a cable and all others answer.
     pub fn is_good(&self) -> bool {
         self.site.is_some() && self.answers.missing.is_empty()
     }
 }
 
-/// The hosts of all segments, which ping each other, all at once.
+/// The state of the hosts of all segments. All hosts ping each other at the same time.
 fn hosts(lab: &Lab, links: &[&Link]) -> Result<Vec<HostHealth>> {
     let mut plugged = Vec::new();
     for (segment, host) in lab.layout.hosts() {
@@ -180,14 +180,14 @@ impl HostHealth {
     }
 }
 
-/// The address by which `from` can ping `to`: of a family that both have, and not link-local.
+/// The address by which `from` can ping `to`: of an address family that both have, and not link-local.
 fn address_for(from: &HostPlan, to: &HostPlan) -> Option<IpAddr> {
     let routable = |address: &&IpAddr| !matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
     let has = |v4: bool| from.addresses.iter().filter(routable).any(|address| address.is_ipv4() == v4);
     to.addresses.iter().filter(routable).find(|address| has(address.is_ipv4())).copied()
 }
 
-/// Whether every site's kernel has every route it should have: what [`Health`] says about routes, without asking daemons.
+/// Whether every site's kernel has every route that it should have: the part of [`Health`] about routes, without asking daemons.
 pub fn routes_are_complete(lab: &Lab) -> Result<bool> {
     let links = usable_links(&lab.mesh, &BTreeSet::new());
     for (site, plan) in lab.mesh.sites.iter().zip(&lab.layout.sites) {
@@ -198,7 +198,7 @@ pub fn routes_are_complete(lab: &Lab) -> Result<bool> {
     Ok(true)
 }
 
-/// The links over which packets pass.
+/// The links that packets can pass.
 pub fn usable_links<'a>(mesh: &'a Mesh, cut: &BTreeSet<(String, String)>) -> Vec<&'a Link> {
     let usable = |link: &&Link| {
         let (Some(low), Some(high)) = (mesh.site_with_id(link.low), mesh.site_with_id(link.high)) else { return false };

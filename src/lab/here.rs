@@ -1,4 +1,4 @@
-//! For a command that has found no daemon: whether it runs in a namespace of a lab, whose daemons have run directories of their own.
+//! Advice for a command that has found no daemon: it may run in a namespace of a lab, whose daemons have run directories of their own.
 
 use std::path::Path;
 
@@ -6,16 +6,16 @@ use super::layout::router_namespace;
 use super::netns::{Identity, Namespace};
 use super::state::State;
 
-/// The namespace that this process is in, as a lab calls it.
+/// The lab namespace that this process is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Here {
     mesh: String,
     namespace: String,
-    /// The site whose router it is.
+    /// The site, if the namespace is that of a site's router.
     site: Option<String>,
 }
 
-/// How to ask a daemon of a lab, if there is a lab that may be meant: the end of a message.
+/// How to reach a daemon of a lab, as the end of an error message; `None` if no lab is up.
 pub fn advice() -> Option<String> {
     let labs = State::all();
     let here = Identity::of(Path::new("/proc/self/ns/net")).ok();

@@ -1,4 +1,4 @@
-//! Ctrl-C and its like while a demo runs: noted, so that whoever waits can stop and clean up.
+//! Records SIGINT, SIGTERM and SIGHUP while a demo runs, so that it can stop and clean up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,12 +7,12 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Whether somebody asked this program to end.
+/// Whether a signal has asked this program to end.
 #[derive(Debug, Clone)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// From now on SIGINT, SIGTERM and SIGHUP do not end this program but are noted here.
+    /// From now on SIGINT, SIGTERM and SIGHUP do not end this program, but are recorded.
     pub fn listen() -> Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().build().context("listening for signals")?;
@@ -33,7 +33,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// An error if a signal came.
+    /// Fails if a signal has arrived.
     pub fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) {
             bail!("interrupted");

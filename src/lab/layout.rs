@@ -1,5 +1,5 @@
-//! What a mesh file looks like as network namespaces on one machine: which there are, how they are wired, and every
-//! address and route in them. Computed from the mesh alone; nothing here touches the kernel.
+//! Computes the network namespaces of a mesh file on one machine: which ones are needed, how they are wired, and every address and route in
+//! them. Computed from the mesh alone; nothing here touches the kernel.
 //!
 //! ```text
 //!   MESH-taipei-lan            MESH-net                       MESH-osaka-lan
@@ -8,7 +8,7 @@
 //!   MESH-taipei ── eth0 ─────────┘    └─ eth0 ─ MESH-osaka-nat ─ eth0 ─ MESH-osaka     (osaka has no endpoint)
 //! ```
 //!
-//! What Ethernet segments add is in [`segments`].
+//! [`segments`] adds what Ethernet segments need.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,7 +24,8 @@ mod segments;
 
 /// Gateway of every uplink: the network between the sites has this address on each of its ports.
 pub const GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
-/// Gateway of a LAN whose first prefix is a /32. Not [`GATEWAY_V4`]: the kernel takes no gateway that is an address of the router itself.
+/// Gateway of a LAN whose first prefix is a /32. It differs from [`GATEWAY_V4`]: the kernel accepts no gateway that is an address of the
+/// router itself.
 const LAN_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 2);
 /// Gateway of every uplink, IPv6.
 const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
@@ -32,22 +33,22 @@ const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 /// Why a mesh file cannot be run as a lab.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
-    /// Port forwarding behind one address: sites and host.
+    /// Two sites share an endpoint host, which means port forwarding behind one address: sites and host.
     #[error(
         "sites `{0}` and `{1}` share the endpoint host {2}; the lab gives every site an address of its own and cannot \
          imitate two routers behind one"
     )]
     SharedEndpoint(String, String, String),
-    /// An endpoint that the lab needs for itself: site and address.
+    /// An endpoint is an address that the lab needs for itself: site and address.
     #[error("site `{0}` has the endpoint {1}, which is the gateway of every uplink in a lab")]
     GatewayEndpoint(String, Ipv4Addr),
-    /// Two namespaces would get this name.
+    /// Two namespaces would get the same name.
     #[error(
         "the lab would need two network namespaces called `{0}`: they are called after sites, segments and hosts, and \
          SITE-nat after the NAT router in front of a site without endpoint; rename one of the two"
     )]
     NamespaceClash(String),
-    /// A host has nothing to be plugged into.
+    /// A host is at a site where the segment has no port to plug it into.
     #[error(
         "host `{host}` is at site `{site}`, where segment `{segment}` has no port; the lab plugs hosts into a switch behind the \
          first port of their site: give this one `ports = [\"tap0\"]`"
@@ -60,104 +61,104 @@ pub enum LayoutError {
         /// The host's name.
         host: String,
     },
-    /// Every address the lab could choose is in use: for what.
+    /// Every address that the lab could choose is in use: purpose of the address.
     #[error("no address is left for {0}: all that the lab chooses from occur in the mesh file")]
     NoAddress(String),
 }
 
-/// The whole lab.
+/// The layout of the whole lab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// Name of the mesh.
     pub mesh: String,
     /// Every namespace, by name.
     pub nodes: BTreeMap<String, Node>,
-    /// Every pair of interfaces between them.
+    /// All veth pairs between them.
     pub wires: Vec<Wire>,
     /// Every site, ordered by id.
     pub sites: Vec<SitePlan>,
     /// Every Ethernet segment, ordered by name.
     pub segments: Vec<SegmentPlan>,
-    /// The address that stands for the Internet, if a site has the prefix 0.0.0.0/0.
+    /// The address that represents the Internet, if a site has the prefix 0.0.0.0/0.
     pub internet: Option<Ipv4Addr>,
     /// Contents of every site's /etc/hosts.
     pub hosts_file: String,
 }
 
-/// What one namespace contains besides its ends of wires.
+/// The contents of one namespace, besides the ends of wires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Interface and address, in the order to be added.
+    /// Interface and address, in the order in which they are added.
     pub addresses: Vec<(IfName, IpNetwork)>,
     /// Routes.
     pub routes: Vec<Route>,
-    /// Whether it passes packets on.
+    /// Whether it forwards packets.
     pub forwarding: Forwarding,
-    /// What it masquerades.
+    /// Its rules for masquerading.
     pub masquerade: Vec<Masquerade>,
-    /// Bridges that are made here, and whether they filter VLANs.
+    /// Bridges to create here, and whether they filter VLANs.
     pub bridges: BTreeMap<IfName, VlanFiltering>,
-    /// Interfaces on a segment, which may or may not be here: cables of hosts come and go.
+    /// Settings of interfaces on a segment. Such an interface may be absent, because cables of hosts are moved.
     pub segment_links: BTreeMap<IfName, SegmentLink>,
 }
 
-/// Whether a bridge keeps VLANs apart.
+/// Whether a bridge separates VLANs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VlanFiltering {
-    /// It does.
+    /// VLANs are separated.
     On,
-    /// It does not.
+    /// VLANs are not separated.
     Off,
 }
 
-/// Who decides about forwarding in a namespace.
+/// Whether the lab enables forwarding in a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forwarding {
-    /// The lab turns it on.
+    /// The lab enables it.
     On,
-    /// The lab leaves it alone: a host needs none, and on a site's router it is weft's affair.
+    /// The lab does not change it: a host does not need it, and on a site's router weft manages it.
     Untouched,
 }
 
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Where to.
+    /// Destination.
     pub destination: IpNetwork,
-    /// Gateway, always directly on the link.
+    /// Gateway, always directly on the link; `None` for a directly connected destination.
     pub via: Option<IpAddr>,
     /// Outgoing interface.
     pub interface: IfName,
 }
 
-/// What leaves by `interface` takes that interface's address.
+/// A masquerading rule: packets that leave by `interface` get the address of that interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masquerade {
     /// Outgoing interface.
     pub interface: IfName,
-    /// The router's own address, whose packets stay as they are. Such a rule is about IPv4 only.
+    /// The router's own address: its packets are not changed. A rule with an exception is for IPv4 only.
     pub except: Option<Ipv4Addr>,
 }
 
-/// A pair of interfaces.
+/// A veth pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wire {
     /// One end.
     pub near: WireEnd,
-    /// The other.
+    /// The other end.
     pub far: WireEnd,
 }
 
 /// An interface of a wire.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WireEnd {
-    /// Where it is.
+    /// The namespace that it is in.
     pub namespace: String,
     /// Its name there.
     pub interface: IfName,
 }
 
-/// What a lab knows about a site beyond its namespaces.
+/// What a lab needs to know about a site besides its namespaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SitePlan {
     /// The site's name.
@@ -170,14 +171,14 @@ pub struct SitePlan {
     pub lan_host: Option<Ipv4Addr>,
     /// Namespace of the NAT router in front of it.
     pub nat: Option<String>,
-    /// Its addresses as the network between the sites sees them.
+    /// Its addresses as seen from the network between the sites.
     pub underlay: Vec<IpAddr>,
-    /// Addresses by which its router may answer: loopback and LAN.
+    /// Addresses that its router may answer with: loopback and LAN.
     pub router_addresses: Vec<Ipv4Addr>,
 }
 
 impl Layout {
-    /// The lab of `mesh`.
+    /// Computes the lab of `mesh`.
     pub fn of(mesh: &Mesh) -> Result<Self, LayoutError> {
         let mut draft = Draft {
             mesh,
@@ -202,17 +203,17 @@ impl Layout {
         })
     }
 
-    /// Name of the namespace that stands for the network between the sites.
+    /// Name of the namespace that represents the network between the sites.
     pub fn network(&self) -> String {
         network_namespace(&self.mesh)
     }
 
-    /// The site of that name.
+    /// The site with that name.
     pub fn site(&self, name: &str) -> Option<&SitePlan> {
         self.sites.iter().find(|site| site.name == name)
     }
 
-    /// The site whose router answers by `address`.
+    /// The site whose router answers with `address`.
     pub fn site_of_router(&self, address: Ipv4Addr) -> Option<&SitePlan> {
         self.sites.iter().find(|site| site.router_addresses.contains(&address))
     }
@@ -232,7 +233,7 @@ fn network_namespace(mesh: &str) -> String {
     format!("{mesh}-net")
 }
 
-/// A layout being made.
+/// A layout under construction.
 struct Draft<'a> {
     mesh: &'a Mesh,
     underlay: BTreeMap<SiteId, Vec<IpAddr>>,
@@ -281,7 +282,7 @@ impl Draft<'_> {
         Ok(plan)
     }
 
-    /// Puts `end` on the network between the sites, with `addresses`.
+    /// Connects `end` to the network between the sites, with `addresses`.
     fn attach(&mut self, site: &Site, end: &WireEnd, addresses: &[IpAddr]) {
         let port = WireEnd { namespace: network_namespace(&self.mesh.name), interface: port_name(site) };
         for &address in addresses {
@@ -308,7 +309,7 @@ impl Draft<'_> {
         self.wires.push(Wire { near: end.clone(), far: port });
     }
 
-    /// A NAT router with `addresses` outside, in front of the site whose uplink is `end`.
+    /// Adds a NAT router with `addresses` outside, in front of the site whose uplink is `end`.
     fn nat_router(&mut self, site: &Site, end: &WireEnd, addresses: &[IpAddr]) -> Result<String, LayoutError> {
         let mut node = Node::new(Forwarding::On);
         let (outside, inside) = (name("eth0"), name("inside"));
@@ -326,7 +327,7 @@ impl Draft<'_> {
         Ok(namespace)
     }
 
-    /// The host behind the site, on every LAN interface of it.
+    /// Adds the host behind the site, connected to all LAN interfaces of the site.
     fn lan(&mut self, site: &Site, plan: &mut SitePlan) -> Result<(), LayoutError> {
         let gateways = self.gateway_networks(site);
         let on_a_segment = |prefix: &Ipv4Network| gateways.iter().any(|gateway| prefix.is_subnet_of(*gateway));
@@ -376,7 +377,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The interfaces of the site that the file names, else `lan0` if something has to be behind it.
+    /// The LAN interfaces of the site that the file names; otherwise `lan0`, if something has to be behind it.
     fn lan_interfaces(&self, site: &Site, prefixes: &[Ipv4Network]) -> Vec<IfName> {
         let bridges = self.bridges(site);
         let names = site.interfaces.iter().map(|interface| &interface.name);
@@ -388,7 +389,7 @@ impl Draft<'_> {
         }
     }
 
-    /// `eth0`, or if the file uses that, the first `ethN` it does not use.
+    /// `eth0`, or if the file uses that, the first `ethN` that it does not use.
     fn uplink_name(&self, site: &Site) -> IfName {
         self.unused(site, "eth")
     }
@@ -436,7 +437,7 @@ fn default_route(gateway: IpAddr, interface: &IfName) -> Route {
     Route { destination: address::network(everything, 0), via: Some(gateway), interface: interface.clone() }
 }
 
-/// The network's port to a site: `to-NAME`, or `toID` where that is too long.
+/// The name of the network's port to a site: `to-NAME`, or `toID` if that is too long.
 fn port_name(site: &Site) -> IfName {
     IfName::new(&format!("to-{}", site.name)).unwrap_or_else(|| name(&format!("to{}", site.id)))
 }
@@ -445,7 +446,8 @@ fn name(text: &str) -> IfName {
     IfName::new(text).expect("the lab's own interface names are short and clean")
 }
 
-/// Endpoints that are names, and for people `SITE` for a router, `SITE-lan` for the host behind it, and hosts of segments.
+/// The contents of /etc/hosts: endpoints that are names, and for people `SITE` for a router, `SITE-lan` for the host behind it, and the
+/// hosts of segments.
 fn hosts_file(mesh: &Mesh, plans: &[SitePlan], segments: &[SegmentPlan]) -> String {
     let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
     let mut line = |address: IpAddr, name: &str| writeln!(text, "{address} {name}").expect("a String takes everything");
@@ -467,7 +469,7 @@ fn hosts_file(mesh: &Mesh, plans: &[SitePlan], segments: &[SegmentPlan]) -> Stri
         }
     }
     for host in segments.iter().flat_map(|segment| &segment.hosts).filter(|host| !endpoints.contains(&host.name)) {
-        // A link-local address says nothing without an interface.
+        // A link-local address is useless without an interface.
         let link_local = |address: &IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
         host.addresses.iter().filter(|address| !link_local(address)).for_each(|address| line(*address, &host.name));
     }

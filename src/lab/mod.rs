@@ -1,7 +1,7 @@
-//! The lab: a mesh file, unchanged, as network namespaces on one machine.
+//! The lab: runs an unchanged mesh file as network namespaces on one machine.
 //!
-//! [`layout`] computes what there has to be and touches nothing; [`build`] makes it so; the rest runs, cuts, watches and
-//! tells. Everything goes through netlink and /proc: no `ip`, no `nft`, no `ping`.
+//! [`layout`] computes what is needed without touching the kernel; [`build`] creates it; the other modules run, cut, watch and report.
+//! Everything is done through netlink and /proc: no `ip`, no `nft`, no `ping`.
 
 pub mod address;
 mod announce;

@@ -1,12 +1,12 @@
-//! Masquerading through nf_tables, spoken over netlink by hand so that a lab needs no `nft` program.
+//! Masquerading through nf_tables. The netlink messages are built here, so that a lab needs no `nft` program.
 //!
-//! What a router with masquerading gets is the equivalent of
+//! A router that masquerades gets the equivalent of
 //! ```text
 //! table ip weft-lab { chain postrouting {
 //!     type nat hook postrouting priority srcnat
 //!     oifname "eth0" [ip saddr != 203.0.113.1] masquerade } }
 //! ```
-//! (`ip6` alike), replaced as a whole in one transaction each time.
+//! (the same for `ip6`). The table is replaced as a whole in one transaction.
 //!
 //! On the wire (linux/netfilter/nfnetlink.h, nf_tables.h): a batch is NFNL_MSG_BATCH_BEGIN, messages, NFNL_MSG_BATCH_END,
 //! each a netlink message whose payload is `struct nfgenmsg` (family, version 0, resource id in network order) followed by
@@ -45,7 +45,7 @@ const NFPROTO_UNSPEC: u8 = 0;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
 const NF_INET_POST_ROUTING: u32 = 4;
-/// NF_IP_PRI_NAT_SRC, `srcnat` in nft's words.
+/// NF_IP_PRI_NAT_SRC, which nft calls `srcnat`.
 const PRIORITY_SRCNAT: u32 = 100;
 
 // linux/netfilter/nf_tables.h: messages
@@ -54,7 +54,7 @@ const NFT_MSG_DELTABLE: u16 = 2;
 const NFT_MSG_NEWCHAIN: u16 = 3;
 const NFT_MSG_NEWRULE: u16 = 6;
 
-// … attributes
+// linux/netfilter/nf_tables.h: attributes
 const NFTA_TABLE_NAME: u16 = 1;
 const NFTA_CHAIN_TABLE: u16 = 1;
 const NFTA_CHAIN_NAME: u16 = 3;
@@ -79,7 +79,7 @@ const NFTA_CMP_OP: u16 = 2;
 const NFTA_CMP_DATA: u16 = 3;
 const NFTA_DATA_VALUE: u16 = 1;
 
-// … values
+// linux/netfilter/nf_tables.h: values
 const NFT_REG_1: u32 = 1;
 const NFT_META_OIFNAME: u32 = 7;
 const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
@@ -90,7 +90,7 @@ const IPV4_SOURCE: u32 = 12;
 /// IFNAMSIZ: interface names are compared padded with zeros.
 const NAME_SIZE: usize = 16;
 
-/// Makes `namespace` masquerade exactly what `node` says.
+/// Replaces the masquerading of `namespace` by what `node` says.
 pub fn apply(namespace: &Namespace, node: &Node) -> Result<()> {
     let socket = namespace.within(|| {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;
@@ -105,7 +105,7 @@ pub fn apply(namespace: &Namespace, node: &Node) -> Result<()> {
         acknowledged(&socket, &batch)
     });
     match outcome {
-        // No nf_tables at all, and nothing to do with it.
+        // The kernel has no nf_tables, and none is needed.
         Err(_) if node.masquerade.is_empty() => Ok(()),
         Err(error) => Err(error).with_context(|| {
             format!(
@@ -118,13 +118,13 @@ pub fn apply(namespace: &Namespace, node: &Node) -> Result<()> {
     }
 }
 
-/// One transaction: forget the table, then make it anew if there are rules.
+/// Builds one transaction: deletes the table, then creates it again if there are rules.
 fn batch(families: &[u8], rules: &[Masquerade]) -> Batch {
     let mut batch = Batch::default();
     batch.message(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES, &[]);
     for &family in families {
         let name = attribute(NFTA_TABLE_NAME, &text(TABLE));
-        // Deleting a table that is not there is an error that would undo the transaction: so make it first.
+        // Deleting a table that does not exist is an error that would abort the transaction: create it first.
         batch.table_message(NFT_MSG_NEWTABLE, NLM_F_CREATE, family, &name);
         batch.table_message(NFT_MSG_DELTABLE, 0, family, &name);
         let rules: Vec<&Masquerade> = rules.iter().filter(|rule| rule.applies_to(family)).collect();
@@ -142,7 +142,7 @@ fn batch(families: &[u8], rules: &[Masquerade]) -> Batch {
 }
 
 impl Masquerade {
-    /// A rule that spares an IPv4 address is about IPv4 only; otherwise both families are masqueraded.
+    /// A rule with an excepted IPv4 address is for IPv4 only; other rules are for both families.
     fn applies_to(&self, family: u8) -> bool {
         family == NFPROTO_IPV4 || self.except.is_none()
     }
@@ -210,7 +210,7 @@ fn nested(kind: u16, parts: &[Vec<u8>]) -> Vec<u8> {
     attribute(kind | NLA_F_NESTED, &parts.concat())
 }
 
-/// An attribute with its header, padded to four bytes; the length in the header is that without padding.
+/// An attribute with its header, padded to four bytes. The length in the header excludes the padding.
 fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(4 + value.len()).expect("attributes here are far below 64 KiB");
     let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
@@ -228,7 +228,7 @@ fn text(text: &str) -> Vec<u8> {
 struct Batch {
     bytes: Vec<u8>,
     sequence: u32,
-    /// How many of the messages ask for an acknowledgement.
+    /// How many of the messages request an acknowledgement.
     asking: usize,
 }
 
@@ -253,7 +253,7 @@ impl Batch {
     }
 }
 
-/// Reads until every message that asked has its answer, or one is refused.
+/// Reads until every message that requested an acknowledgement has it, or one message is refused.
 fn acknowledged(socket: &Socket, batch: &Batch) -> Result<()> {
     let mut missing = batch.asking;
     while missing > 0 {

@@ -1,7 +1,7 @@
-//! A blocking route-netlink socket in one namespace, and the few requests a lab needs.
+//! A blocking route-netlink socket in one namespace, and the requests that a lab needs.
 //!
-//! What the lab makes carries a mark that no one else's things have, so that it can be told apart later:
-//! links are in group [`MARK`], addresses, routes and rules have protocol [`MARK`].
+//! What the lab creates carries a mark by which it can be recognized later: links are in group [`MARK`]; addresses, routes and rules have
+//! protocol [`MARK`].
 
 use std::io;
 use std::net::IpAddr;
@@ -33,7 +33,7 @@ mod links;
 /// The lab's mark: group of its links, protocol of its addresses, routes and rules. One more than weft's own 201.
 pub const MARK: u8 = 202;
 
-/// How often a dump that was overtaken by a change is asked for again.
+/// How often a dump that was inconsistent because of a change is requested again.
 const DUMP_ATTEMPTS: usize = 10;
 
 /// An IP route, from any table.
@@ -47,7 +47,7 @@ pub struct RouteRow {
     pub nexthops: Vec<(u32, Option<IpAddr>)>,
 }
 
-/// A blackhole rule of the lab: packets from one address to another vanish.
+/// A blackhole rule of the lab: packets from one address to another are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Blackhole {
     /// Source.
@@ -57,11 +57,11 @@ pub struct Blackhole {
 }
 
 impl Blackhole {
-    /// FRA_PRIORITY: behind the local table, before everything else.
+    /// FRA_PRIORITY: after the local table, before everything else.
     const PRIORITY: u32 = 100;
 }
 
-/// A route-netlink socket that lives in one namespace.
+/// A route-netlink socket that was opened in one namespace.
 #[derive(Debug)]
 pub struct Netlink {
     socket: Socket,
@@ -136,7 +136,7 @@ impl Netlink {
             message.header.family = family;
             match self.dump(RouteNetlinkMessage::GetRule(message)) {
                 Ok(rows) => found.extend(rows.iter().filter_map(blackhole_row)),
-                // A kernel without IPv6 has no rules for it.
+                // A kernel without IPv6 has no IPv6 rules.
                 Err(error) if is(&error, Errno::EOPNOTSUPP) || is(&error, Errno::EAFNOSUPPORT) => {}
                 Err(error) => return Err(error).context("listing rules"),
             }
@@ -144,7 +144,7 @@ impl Netlink {
         Ok(found)
     }
 
-    /// Adds a blackhole rule; one that is there already is no error.
+    /// Adds a blackhole rule; it is no error if it exists already.
     pub fn add_blackhole(&mut self, rule: Blackhole) -> Result<()> {
         match self.request(RouteNetlinkMessage::NewRule(rule_message(rule)), NLM_F_CREATE | NLM_F_EXCL) {
             Err(error) if is(&error, Errno::EEXIST) => Ok(()),
@@ -152,7 +152,7 @@ impl Netlink {
         }
     }
 
-    /// Removes a blackhole rule; one that is gone already is no error.
+    /// Removes a blackhole rule; it is no error if it does not exist.
     pub fn delete_blackhole(&mut self, rule: Blackhole) -> Result<()> {
         match self.request(RouteNetlinkMessage::DelRule(rule_message(rule)), 0) {
             Err(error) if is(&error, Errno::ENOENT) => Ok(()),
@@ -185,7 +185,7 @@ impl Netlink {
         bail!("the kernel's table kept changing while it was read")
     }
 
-    /// `None` if the table changed meanwhile (NLM_F_DUMP_INTR).
+    /// Requests a dump once; `None` if the table changed meanwhile (NLM_F_DUMP_INTR).
     fn dump_once(&mut self, message: RouteNetlinkMessage) -> Result<Option<Vec<RouteNetlinkMessage>>> {
         let sequence = self.send(message, NLM_F_REQUEST | NLM_F_DUMP)?;
         let mut rows = Vec::new();
@@ -223,12 +223,12 @@ impl Netlink {
     }
 }
 
-/// Whether the kernel said `errno`.
+/// Whether the error is the kernel's `errno`.
 pub fn is(error: &anyhow::Error, errno: Errno) -> bool {
     error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(errno as i32)
 }
 
-/// The netlink messages that one datagram holds.
+/// The netlink messages in one datagram.
 fn messages(buffer: &[u8]) -> impl Iterator<Item = Result<NetlinkMessage<RouteNetlinkMessage>>> + '_ {
     let mut rest = buffer;
     std::iter::from_fn(move || {
@@ -247,7 +247,7 @@ fn address_row(message: &RouteNetlinkMessage) -> Option<(u32, IpNetwork)> {
     let RouteNetlinkMessage::NewAddress(message) = message else { return None };
     let ours = AddressAttribute::Protocol(AddressProtocol::Other(MARK));
     message.attributes.contains(&ours).then_some(())?;
-    // IFA_LOCAL is ours; IFA_ADDRESS is the other end's on a link with two, and all there is in IPv6.
+    // IFA_LOCAL is the interface's own address; IFA_ADDRESS is the peer's on a point-to-point link, and the only one for IPv6.
     let local = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Local(address) => Some(*address),
         _ => None,
@@ -318,7 +318,7 @@ fn route_message(destination: IpNetwork, via: Option<IpAddr>, index: u32) -> Rou
     message.header.scope = if via.is_none() && destination.is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
     message.attributes = vec![RouteAttribute::Destination(destination.ip().into()), RouteAttribute::Oif(index)];
     if let Some(gateway) = via {
-        // The gateway is on the link, whatever the addresses on it say.
+        // The gateway is on the link, whatever addresses the link has.
         message.header.flags = RouteFlags::Onlink;
         message.attributes.push(RouteAttribute::Gateway(gateway.into()));
     }

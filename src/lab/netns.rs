@@ -1,7 +1,7 @@
-//! Named network namespaces, the kind `ip netns` lists: a file under /run/netns with the namespace bound over it.
+//! Named network namespaces, as `ip netns` lists them: a file under /run/netns over which the namespace is bind-mounted.
 //!
-//! Entering a namespace moves one thread only, so everything that must happen inside runs on a thread of its own
-//! ([`Namespace::within`]). A socket stays in the namespace it was opened in, wherever it is used later.
+//! Entering a namespace moves only one thread, so everything that must happen inside runs on a thread of its own ([`Namespace::within`]). A
+//! socket stays in the namespace in which it was opened, wherever it is used later.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 
-/// Where `ip netns` keeps its names.
+/// The directory of the names of `ip netns`.
 pub const DIRECTORY: &str = "/run/netns";
 
 /// An open named namespace.
@@ -25,7 +25,7 @@ pub struct Namespace {
     file: File,
 }
 
-/// What tells one namespace from every other on this machine: device and inode of its file in nsfs.
+/// Identifies a namespace on this machine: device and inode of its file in nsfs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
     device: u64,
@@ -33,7 +33,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The namespace that the file `path` stands for, for example `/proc/PID/ns/net`.
+    /// The namespace of the file `path`, for example `/proc/PID/ns/net`.
     pub fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         Ok(Self { device: metadata.dev(), inode: metadata.ino() })
@@ -41,7 +41,7 @@ impl Identity {
 }
 
 impl Namespace {
-    /// Makes a namespace and gives it a name that must be free.
+    /// Creates a namespace with a name that must not exist yet.
     pub fn create(name: &str) -> Result<Self> {
         let path = path_of(name);
         File::options()
@@ -54,14 +54,14 @@ impl Namespace {
             mount(Some("/proc/thread-self/ns/net"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
         });
         if let Err(error) = bound {
-            // The empty file would look like a namespace to `ip netns`; the first error is the one to report.
+            // The empty file would look like a namespace to `ip netns`. An error here is ignored: the first error is the one to report.
             let _ = fs::remove_file(&path);
             return Err(error).with_context(|| format!("making the network namespace {name}"));
         }
         Self::existing(name)
     }
 
-    /// The namespace of that name; `None` if there is none.
+    /// Opens the namespace of that name; `None` if there is none.
     pub fn open(name: &str) -> Result<Option<Self>> {
         let path = path_of(name);
         match File::open(&path) {
@@ -71,7 +71,7 @@ impl Namespace {
         }
     }
 
-    /// The namespace of that name, which has to be there.
+    /// Opens the namespace of that name, which has to exist.
     pub fn existing(name: &str) -> Result<Self> {
         Self::open(name)?
             .with_context(|| format!("the network namespace {name} is missing; `weft lab up` makes it again"))
@@ -82,19 +82,19 @@ impl Namespace {
         &self.name
     }
 
-    /// What `/proc/PID/ns/net` of a process in it says.
+    /// Its identity, which equals that of `/proc/PID/ns/net` of a process in it.
     pub fn identity(&self) -> Result<Identity> {
         let metadata = self.file.metadata().with_context(|| format!("looking at the namespace {}", self.name))?;
         Ok(Identity { device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Moves the calling thread, and only it, into the namespace.
+    /// Moves the calling thread, and no other, into the namespace.
     pub fn enter(&self) -> Result<()> {
         setns(&self.file, CloneFlags::CLONE_NEWNET)
             .with_context(|| format!("entering the network namespace {}", self.name))
     }
 
-    /// Runs `work` on a thread of its own inside the namespace.
+    /// Runs `work` inside the namespace, on a thread of its own.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         on_a_thread(|| {
             self.enter()?;
@@ -109,11 +109,11 @@ impl AsFd for Namespace {
     }
 }
 
-/// Takes the name away. The namespace itself ends with the last process and socket in it.
+/// Removes the name. The namespace itself ends with the last process and socket in it.
 pub fn delete(name: &str) -> Result<()> {
     let path = path_of(name);
     match umount2(&path, MntFlags::MNT_DETACH) {
-        // Not a mount point: what an interrupted `create` leaves.
+        // Not a mount point: the remains of an interrupted `create`.
         Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
         Err(errno) => return Err(errno).with_context(|| format!("unmounting {}", path.display())),
     }
@@ -125,13 +125,13 @@ pub fn delete(name: &str) -> Result<()> {
     }
 }
 
-/// The name's file.
+/// The path of the name's file.
 pub fn path_of(name: &str) -> PathBuf {
     Path::new(DIRECTORY).join(name)
 }
 
-/// Makes [`DIRECTORY`] a shared mount, so that names made here show in every mount namespace, as `ip netns` does.
-/// True if the directory was not there before.
+/// Makes [`DIRECTORY`] a shared mount, as `ip netns` does, so that names created here appear in every mount namespace. Returns true if the
+/// directory did not exist before.
 pub fn prepare_directory() -> Result<bool> {
     let made = match fs::create_dir(DIRECTORY) {
         Ok(()) => true,
@@ -141,7 +141,7 @@ pub fn prepare_directory() -> Result<bool> {
     let share = || mount(None::<&str>, DIRECTORY, None::<&str>, MsFlags::MS_SHARED | MsFlags::MS_REC, None::<&str>);
     match share() {
         Ok(()) => return Ok(made),
-        // Not a mount point yet: make it one.
+        // Not a mount point yet: turn it into one.
         Err(Errno::EINVAL) => {}
         Err(errno) => bail!("making {DIRECTORY} a shared mount: {errno}"),
     }
@@ -151,10 +151,10 @@ pub fn prepare_directory() -> Result<bool> {
     Ok(made)
 }
 
-/// Undoes [`prepare_directory`] if no namespace is left there; otherwise leaves everything as it is.
+/// Reverts [`prepare_directory`] if no namespace is left there; otherwise changes nothing.
 pub fn remove_directory_if_unused() {
     let empty = fs::read_dir(DIRECTORY).is_ok_and(|mut entries| entries.next().is_none());
-    // Without MNT_DETACH the kernel refuses while a namespace is mounted below, so nobody's name can get lost here.
+    // Without MNT_DETACH the kernel refuses while a namespace is mounted below, so no name of another program can be lost.
     if empty && umount2(DIRECTORY, MntFlags::empty()).is_ok() {
         let _ = fs::remove_dir(DIRECTORY);
     }

@@ -1,4 +1,4 @@
-//! ICMP echo from a namespace of the lab: a steady stream whose losses are counted, and a trace of the path.
+//! ICMP echo from a namespace of the lab: a steady stream whose losses are counted, and a trace of a path.
 
 use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -17,28 +17,28 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::netns::Namespace;
 
-/// Bytes of an echo request: header and as much again as `ping` sends.
+/// Bytes of an echo request: the header and as much payload as `ping` sends.
 const REQUEST_LEN: usize = 64;
 /// Bytes of the header of echo and error messages (RFC 792).
 const ICMP_HEADER_LEN: usize = 8;
-/// Longest packet that is looked at; answers to our requests are shorter.
+/// Bytes of the receive buffer: answers to the requests are shorter.
 const PACKET_MAX: usize = 2048;
-/// A stream ends here, where sequence numbers would begin again.
+/// A stream ends after so many requests, when sequence numbers would repeat.
 pub const PROBES_MAX: usize = u16::MAX as usize;
 
 /// When each request was sent and answered.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
-    /// By sequence number.
+    /// The requests, by sequence number.
     pub probes: Vec<Probe>,
 }
 
 /// One request.
 #[derive(Debug, Clone, Copy)]
 pub struct Probe {
-    /// When it left.
+    /// When it was sent.
     pub sent: Instant,
-    /// When the first answer came.
+    /// When the first answer arrived.
     pub answered: Option<Instant>,
 }
 
@@ -60,7 +60,7 @@ impl Log {
         self.between(from, to).count()
     }
 
-    /// The longest time without an answer, among the answers that came in `from..to`.
+    /// The longest time without an answer, among the answers that arrived in `from..to`.
     pub fn outage(&self, from: Instant, to: Instant) -> Duration {
         let mut answers: Vec<Instant> = self.probes.iter().filter_map(|probe| probe.answered).collect();
         answers.sort_unstable();
@@ -78,17 +78,17 @@ impl Log {
     }
 }
 
-/// A running stream of requests. Ends when dropped.
+/// A running stream of requests. It ends when dropped.
 #[derive(Debug)]
 pub struct Stream {
-    // Shared with the sending thread, which holds it only to note one probe; readers copy it.
+    // Shared with the sending thread, which locks it only to record one probe; readers copy it.
     log: Arc<Mutex<Log>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Stream {
-    /// Sends a request to `target` each `interval`, from inside `namespace`.
+    /// Sends a request to `target` every `interval`, from inside `namespace`.
     pub fn start(namespace: &Namespace, target: Ipv4Addr, interval: Duration) -> Result<Self> {
         let prober = Prober::open(namespace, target)?;
         let (log, stop) = (Arc::new(Mutex::new(Log::default())), Arc::new(AtomicBool::new(false)));
@@ -99,7 +99,7 @@ impl Stream {
         Ok(Self { log, stop, thread: Some(thread) })
     }
 
-    /// What happened so far.
+    /// A copy of what has happened so far.
     pub fn log(&self) -> Log {
         locked(&self.log).clone()
     }
@@ -109,7 +109,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed; there is nothing to add while dropping.
+            // The panic of the thread has been printed already.
             let _ = thread.join();
         }
     }
@@ -129,7 +129,7 @@ fn send_and_listen(prober: &Prober, interval: Duration, log: &Mutex<Log>, stop: 
             }
         }
         if let Some(sequence) = sequence {
-            // Without a route there is no answer either, which is what counts.
+            // Without a route there is no answer either, so the request counts as lost.
             let _ = prober.send(sequence);
         }
         let wait = next.saturating_duration_since(Instant::now());
@@ -145,7 +145,7 @@ fn locked(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The routers on the way to `target`, as far as they answer; the last is `target` if it was reached.
+/// The routers on the path to `target`, as far as they answer; the last is `target` if it was reached.
 pub fn trace(
     namespace: &Namespace,
     target: Ipv4Addr,
@@ -184,7 +184,7 @@ struct Prober {
     identifier: u16,
 }
 
-/// What came back for a request.
+/// An answer to a request.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Reply { from: Ipv4Addr, sequence: u16 },
@@ -209,7 +209,7 @@ impl Prober {
     fn open(namespace: &Namespace, target: Ipv4Addr) -> Result<Self> {
         let socket = namespace.within(|| Ok(Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?));
         let socket = socket.with_context(|| format!("opening an ICMP socket in {}", namespace.name()))?;
-        // Every raw socket of the namespace gets every answer: identifiers must differ, in this process and beyond it.
+        // Every raw socket of the namespace receives every answer, so identifiers must differ, also between processes.
         static OPENED: AtomicU16 = AtomicU16::new(0);
         let process = std::process::id().to_be_bytes();
         let identifier = u16::from_be_bytes([process[3], process[2]]) ^ OPENED.fetch_add(1, Ordering::Relaxed);
@@ -227,7 +227,7 @@ impl Prober {
         self.socket.send_to(&buffer, &SockAddr::from(SocketAddrV4::new(self.target, 0))).map(drop)
     }
 
-    /// The next answer to one of our requests; `None` if none comes within `wait`.
+    /// Receives the next answer to one of our requests; `None` if none arrives within `wait`.
     fn receive(&self, wait: Duration) -> io::Result<Option<Answer>> {
         self.socket.set_read_timeout(Some(wait))?;
         let mut buffer = [0; PACKET_MAX];
@@ -238,7 +238,7 @@ impl Prober {
         }
     }
 
-    /// Whether an IPv4 packet answers one of our requests.
+    /// Returns the answer, if an IPv4 packet answers one of our requests.
     fn recognise(&self, bytes: &[u8]) -> Option<Answer> {
         let packet = Ipv4Packet::new(bytes)?;
         let from = packet.get_source();
@@ -249,7 +249,7 @@ impl Prober {
                 let ours = reply.get_identifier() == self.identifier && from == self.target;
                 ours.then(|| Answer::Reply { from, sequence: reply.get_sequence_number() })
             }
-            // RFC 792: after eight bytes comes the packet that expired, at least eight bytes beyond its header.
+            // RFC 792: after eight bytes follows the expired packet, with at least eight bytes beyond its header.
             IcmpTypes::TimeExceeded => {
                 let expired = Ipv4Packet::new(packet.payload().get(ICMP_HEADER_LEN..)?)?;
                 let request = EchoRequestPacket::new(expired.payload())?;

@@ -1,4 +1,4 @@
-//! What a lab needs of the machine, checked before anything is made.
+//! Checks what a lab needs of the machine, before anything is created.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::mesh::{BackendChoice, Mesh};
 const NEEDED: [Capability; 3] = [Capability::CAP_SYS_ADMIN, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
 const TUN: &str = "/dev/net/tun";
 
-/// An error that says what is missing, if something is.
+/// Fails if something that the lab of `mesh` needs is missing, and says what.
 pub fn check(mesh: &Mesh) -> Result<()> {
     check_privileges()?;
     for namespace in ["net", "mnt"] {
@@ -29,7 +29,7 @@ pub fn check(mesh: &Mesh) -> Result<()> {
     Ok(())
 }
 
-/// An error unless this process may make namespaces and change networks.
+/// Fails unless this process may create namespaces and change networks.
 pub fn check_privileges() -> Result<()> {
     for capability in NEEDED {
         let has =

@@ -1,4 +1,4 @@
-//! Programs in a lab: what they see, weft's daemons, and the end of everything that runs there.
+//! Programs in a lab: what they see, weft's daemons, and ending everything that runs in the lab.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -22,22 +22,22 @@ use super::state::{SiteState, State, WIREGUARD_DIRECTORY};
 
 /// How long a program may take to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long what has been told to end may still take before it is told so by a signal.
+/// How long a program that was asked to end may take, before it gets a signal.
 const GRACE: Duration = Duration::from_millis(500);
-/// How often to look whether it ended.
+/// How often to check whether it has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What a program in a site's namespace sees at places that belong to the whole machine.
+/// What a program in a site's namespace sees at paths that belong to the whole machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
-    /// weft's: the site's own WireGuard sockets and hosts file.
+    /// The view of weft: the site's own WireGuard sockets and hosts file.
     Daemon,
-    /// A person's: besides, `weft status` finds the site's daemon in its usual place, and /sys is the namespace's.
+    /// The view of a person: in addition, `weft status` finds the site's daemon at its usual path, and /sys is that of the namespace.
     Shell,
 }
 
-/// Moves the calling thread into a namespace, with the private mounts of `site` if it is a site's router.
-/// Programs it starts inherit both.
+/// Moves the calling thread into a namespace, with the private mounts of `site` if it is a site's router. Programs that the thread starts
+/// inherit both.
 pub fn enter(namespace: &Namespace, state: &State, site: Option<&SiteState>, view: View) -> Result<()> {
     namespace.enter()?;
     unshare(CloneFlags::CLONE_NEWNS).context("making a mount namespace")?;
@@ -51,7 +51,7 @@ pub fn enter(namespace: &Namespace, state: &State, site: Option<&SiteState>, vie
         if let Some(site) = site {
             bind(&site.run_directory(), Path::new("/run/weft"))?;
         }
-        // /sys/class/net is that of the namespace sysfs was mounted in. Only a convenience, so no error matters.
+        // /sys/class/net is that of the namespace in which sysfs was mounted. This is only a convenience, so errors are ignored.
         let _ = umount2("/sys", MntFlags::MNT_DETACH);
         let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), None::<&str>);
     }
@@ -63,7 +63,7 @@ fn bind(what: &Path, over: &Path) -> Result<()> {
         .with_context(|| format!("mounting {} over {}", what.display(), over.display()))
 }
 
-/// A process and when it started, which together never come again.
+/// A daemon, identified by process id and start time, which together are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Daemon {
     pid: Pid,
@@ -72,7 +72,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts weft for a site, detached from the terminal, talking to the site's log file.
+    /// Starts weft for a site, detached from the terminal, with its output in the site's log file.
     pub fn start(program: &Path, state: &State, name: &str) -> Result<Self> {
         let site = state.site(name);
         let log = OpenOptions::new().create(true).append(true).open(site.log_file()).context("opening the log file")?;
@@ -106,7 +106,7 @@ impl Daemon {
     pub fn alive(self) -> bool {
         match Stat::of(self.pid) {
             Some(stat) if stat.started == self.started && stat.ended => {
-                // Ours to bury if we started it; somebody else's child otherwise.
+                // Reap it if this process started it; otherwise it is another process's child.
                 let _ = waitpid(self.pid, Some(WaitPidFlag::WNOHANG));
                 false
             }
@@ -115,12 +115,12 @@ impl Daemon {
         }
     }
 
-    /// Tells it to read its mesh file again.
+    /// Makes it read its mesh file again.
     pub fn reload(self) -> Result<()> {
         kill(self.pid, Signal::SIGHUP).with_context(|| format!("sending SIGHUP to weft, pid {}", self.pid))
     }
 
-    /// Ends it: SIGTERM, and SIGKILL if that does not help.
+    /// Ends it with SIGTERM, or with SIGKILL if that does not help.
     pub fn stop(self) {
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             if !self.alive() || kill(self.pid, signal).is_err() || until(PATIENCE, || !self.alive()) {
@@ -130,7 +130,7 @@ impl Daemon {
     }
 }
 
-/// Stops weft at a site, if it ever ran there: asks it to leave nothing behind, and ends it if it does not.
+/// Stops weft at a site, if it ever ran there: asks it to remove everything it created, and ends it if it does not stop.
 pub fn stop(program: &Path, state: &State, name: &str) -> Result<()> {
     let site = state.site(name);
     if !site.log_file().exists() {
@@ -143,7 +143,7 @@ pub fn stop(program: &Path, state: &State, name: &str) -> Result<()> {
         daemon.stop();
     }
     if outcome.is_err() {
-        // Without a daemon, `weft down` removes what it left.
+        // Without a daemon, `weft down` removes what the daemon has left.
         outcome = leave(program, state, name);
     }
     outcome
@@ -160,7 +160,7 @@ fn leave(program: &Path, state: &State, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Becomes `command` inside a namespace of the lab. Comes back only with an error.
+/// Replaces this process by `command` inside a namespace of the lab. Returns only if that fails.
 pub fn become_program(
     namespace: &Namespace,
     state: &State,
@@ -185,7 +185,7 @@ fn in_site<T: Send>(state: &State, name: &str, work: impl FnOnce() -> Result<T> 
     })
 }
 
-/// Ends every process that lives in one of the namespaces, and says what they were. What is ending anyway is left to it.
+/// Ends every process in the namespaces, and returns their names. A process that is ending already may finish by itself.
 pub fn evict(namespaces: &BTreeSet<Identity>) -> Vec<String> {
     let mut names = Vec::new();
     until(GRACE, || inhabitants(namespaces).is_empty());
@@ -220,12 +220,12 @@ fn inhabitants(namespaces: &BTreeSet<Identity>) -> Vec<Daemon> {
     .collect()
 }
 
-/// Makes this process the parent of what its descendants leave, so that it can [`bury`] them.
+/// Makes this process the parent of its orphaned descendants, so that it can [`bury`] them.
 pub fn adopt_orphans() -> Result<()> {
     nix::sys::prctl::set_child_subreaper(true).context("becoming the parent of orphans")
 }
 
-/// Buries the children of this process that have ended; whether any is left.
+/// Reaps the children of this process that have ended. Returns whether any child is left.
 pub fn bury() -> bool {
     let none_left = || loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -237,7 +237,7 @@ pub fn bury() -> bool {
     !until(GRACE, none_left)
 }
 
-/// Waits until `condition` holds, at most `patience`. Whether it did.
+/// Waits until `condition` holds, at most `patience`. Returns whether it does.
 fn until(patience: Duration, condition: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + patience;
     while !condition() {
@@ -249,9 +249,9 @@ fn until(patience: Duration, condition: impl Fn() -> bool) -> bool {
     true
 }
 
-/// The two fields of /proc/PID/stat that matter here.
+/// The fields of /proc/PID/stat that are needed here.
 struct Stat {
-    /// A zombie, or gone in a moment.
+    /// Whether it is a zombie, or dead.
     ended: bool,
     started: u64,
 }
@@ -259,7 +259,7 @@ struct Stat {
 impl Stat {
     fn of(pid: Pid) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the program's name in parentheses and may contain anything; the third follows the last one.
+        // The second field is the program's name in parentheses and may contain anything; the third field follows the last parenthesis.
         let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
         let ended = matches!(fields.next()?, "Z" | "X");
         let started = fields.nth(18)?.parse().ok()?;

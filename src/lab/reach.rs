@@ -1,4 +1,4 @@
-//! Which addresses answer pings from a namespace, IPv4 and IPv6: one question, asked of all at once.
+//! Determines which addresses answer pings from a namespace, IPv4 and IPv6. All are pinged at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
@@ -13,16 +13,16 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::netns::Namespace;
 
-/// How often each is asked: the first question may be what makes a neighbour known.
+/// How often each address is pinged: the first request may be lost while the neighbour is resolved.
 const ATTEMPTS: u16 = 3;
-/// How long answers to one attempt are waited for.
+/// How long to wait for the answers to one attempt.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Octets of the messages: header, and as much again as `ping` sends.
+/// Octets of the messages: the header, and as much payload as `ping` sends.
 const MESSAGE_LEN: usize = 64;
-/// Longest packet that is looked at; answers are shorter.
+/// Octets of the receive buffer: answers are shorter.
 const PACKET_MAX: usize = 2048;
 
-/// Those of `targets` that answer within [`ATTEMPTS`] times [`PATIENCE`].
+/// Returns those of `targets` that answer within [`ATTEMPTS`] times [`PATIENCE`].
 pub fn answering(namespace: &Namespace, targets: impl Iterator<Item = IpAddr>) -> Result<BTreeSet<IpAddr>> {
     let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = targets.partition(IpAddr::is_ipv4);
     let mut answered = BTreeSet::new();
@@ -41,7 +41,7 @@ enum Family {
 }
 
 impl Family {
-    /// ICMP's type of echo requests and of their answers (RFC 792; RFC 4443 §4).
+    /// The ICMP types of echo requests and of echo replies (RFC 792; RFC 4443 §4).
     const fn echo(self) -> (u8, u8) {
         match self {
             Self::V4 => (8, 0),
@@ -54,7 +54,7 @@ impl Family {
 struct Survey {
     socket: Socket,
     family: Family,
-    /// Answers to others' requests have another.
+    /// ICMP identifier: answers to other programs' requests have another.
     identifier: u16,
 }
 
@@ -75,7 +75,7 @@ impl Survey {
         let mut answered = BTreeSet::new();
         for _ in 0..ATTEMPTS {
             for (sequence, target) in numbered.iter().filter(|(_, target)| !answered.contains(*target)) {
-                // Without a route there is no answer either, which is what counts.
+                // Without a route there is no answer either, so the target does not answer.
                 let _ = self.socket.send_to(&self.request(*sequence), &SockAddr::from(SocketAddr::new(*target, 0)));
             }
             let deadline = Instant::now() + PATIENCE;
@@ -93,14 +93,14 @@ impl Survey {
         message[4..6].copy_from_slice(&self.identifier.to_be_bytes());
         message[6..8].copy_from_slice(&sequence.to_be_bytes());
         if self.family == Family::V4 {
-            // Of ICMPv6 the kernel fills it in.
+            // For ICMPv6 the kernel fills in the checksum.
             let sum = checksum(&IcmpPacket::new(&message).expect("the message is longer than a header"));
             message[2..4].copy_from_slice(&sum.to_be_bytes());
         }
         message
     }
 
-    /// Which request the next packet answers, if any.
+    /// Receives a packet, and returns the sequence number of the request that it answers, if any.
     fn receive(&self, wait: Duration) -> io::Result<Option<u16>> {
         self.socket.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
         let mut buffer = [0; PACKET_MAX];
@@ -114,7 +114,7 @@ impl Survey {
     fn recognise(&self, packet: &[u8]) -> Option<u16> {
         match self.family {
             Family::V4 => self.sequence(Ipv4Packet::new(packet)?.payload()),
-            // raw(7) sockets of IPv6 have no header in front.
+            // Raw sockets (raw(7)) of IPv6 deliver packets without the IP header.
             Family::V6 => self.sequence(packet),
         }
     }

@@ -1,5 +1,5 @@
-//! Files with secrets that routers share, as the mesh file names them: those beside the mesh file, or ones of the lab's own where there
-//! are none. A lab needs no more than the mesh file.
+//! Secret files that routers share, as the mesh file names them: those beside the mesh file, or generated ones where there are none. A lab
+//! needs nothing but the mesh file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::keys::PrivateKey;
 use crate::mesh::{Mesh, Site};
 use crate::routing::Keyring;
 
-/// Secret files by their names in the mesh file, and the most bytes that the secret of each can have.
+/// Secret files by their names in the mesh file, with the highest number of bytes that each secret may have.
 type Files = BTreeMap<String, usize>;
 
 /// The secret files of a lab, with their secrets.
@@ -24,10 +24,11 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Those that the mesh file, which is in `directory`, names by a path below that; the lab's own are kept in `state`.
+    /// Reads the secrets that the mesh file, which is in `directory`, names by a relative path. Missing ones are generated and kept in
+    /// `state`.
     ///
     /// # Errors
-    /// If one cannot be read or made, or its name is one that a lab cannot use.
+    /// If a file cannot be read or created, or a lab cannot use its name.
     pub fn of(mesh: &Mesh, directory: &Path, state: &State) -> Result<Self> {
         let mut files = Files::new();
         for site in &mesh.sites {
@@ -38,7 +39,7 @@ impl Secrets {
         }
         let mut by_name = BTreeMap::new();
         for (name, most) in files {
-            // A file named by its whole path is on this machine, or it is not.
+            // A file with an absolute path is used as it is on this machine.
             let Some(path) = below(&name)? else { continue };
             let secret = match fs::read(directory.join(&path)).map(Zeroizing::new) {
                 Ok(secret) => secret,
@@ -54,7 +55,7 @@ impl Secrets {
         Ok(Self { by_name })
     }
 
-    /// Gives the site those that it uses.
+    /// Writes the secrets that the site uses into its directory.
     pub fn provide(&self, mesh: &Mesh, site: &Site, state: &State) -> Result<()> {
         for name in files_of(mesh, site).keys() {
             if let Some((path, secret)) = self.by_name.get(name) {
@@ -65,7 +66,7 @@ impl Secrets {
     }
 }
 
-/// Where a file is below the directory of the mesh file; `None` if its name is a whole path.
+/// The path of a file relative to the directory of the mesh file; `None` if its name is an absolute path.
 fn below(name: &str) -> Result<Option<PathBuf>> {
     let path = Path::new(name);
     if path.is_absolute() {
@@ -89,7 +90,7 @@ fn below(name: &str) -> Result<Option<PathBuf>> {
     Ok(Some(below))
 }
 
-/// Those that a site uses.
+/// The secret files that a site uses.
 fn files_of(mesh: &Mesh, site: &Site) -> Files {
     let mut files = Keyring::files(mesh, site);
     for file in mesh.tunnels(site).into_iter().filter_map(|tunnel| tunnel.preshared_key_file) {
@@ -98,7 +99,7 @@ fn files_of(mesh: &Mesh, site: &Site) -> Files {
     files
 }
 
-/// A key in base64, cut where a key has to be shorter.
+/// Generates a key in base64, cut if it is longer than `most` bytes.
 fn generated(most: usize) -> Zeroizing<String> {
     let mut text = PrivateKey::generate().to_base64();
     text.truncate(most);

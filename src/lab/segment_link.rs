@@ -10,11 +10,11 @@ use super::netlink::Netlink;
 use super::netns::Namespace;
 use crate::mesh::IfName;
 
-/// IN6_ADDR_GEN_MODE_NONE: no link-local address, and nothing said from one.
+/// IN6_ADDR_GEN_MODE_NONE: the interface gets no link-local address, and so sends nothing from one.
 const NO_ADDRESS: &str = "1";
 
-/// Makes `interface` what `node` wants, if it is on a segment. To be done before it is brought up: a switch is heard by
-/// nobody, and a host has the addresses of the table only.
+/// Configures `interface` as `node` says, if it is on a segment. To be called before the interface is brought up, so that a switch sends no
+/// packets of its own, and a host has only the addresses of the table.
 pub fn settle(namespace: &Namespace, netlink: &mut Netlink, node: &Node, interface: &IfName) -> Result<()> {
     let Some(wanted) = node.segment_links.get(interface) else { return Ok(()) };
     let link = netlink.present(interface.as_str())?;
@@ -35,7 +35,7 @@ pub fn settle(namespace: &Namespace, netlink: &mut Netlink, node: &Node, interfa
     }
     let setting = format!("/proc/sys/net/ipv6/conf/{interface}/addr_gen_mode");
     namespace.within(|| match fs::write(&setting, NO_ADDRESS) {
-        // A kernel without IPv6.
+        // The kernel has no IPv6.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other.with_context(|| format!("keeping {interface} from giving itself an address ({setting})")),
     })

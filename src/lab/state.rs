@@ -1,10 +1,10 @@
-//! What a lab remembers between commands, under /run/weft/lab: one directory per mesh, one per site in it.
+//! The files of a lab that persist between commands, under /run/weft/lab: one directory per mesh, and in it one per site.
 //!
 //! ```text
 //! /run/weft/lab/MESH/@lab/     mesh.toml (as last brought up), hosts, public-keys, namespaces (made by this lab)
 //! /run/weft/lab/MESH/SITE/     mesh.toml, key, log, daemon (pid and start time), run/ (of weft), wireguard/ (UAPI sockets)
 //! ```
-//! `@` cannot occur in a site's name, so the two kinds never meet.
+//! A site's name cannot contain `@`, so the names never collide.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -20,12 +20,12 @@ use super::netns;
 use crate::input_file::Accept;
 use crate::keys::{PrivateKey, PublicKey};
 
-/// What a copy of the mesh file is called.
+/// File name of a copy of the mesh file.
 pub const MESH_FILE: &str = "mesh.toml";
 
-/// Directory of all labs.
+/// The directory of all labs.
 const ROOT: &str = "/run/weft/lab";
-/// Where WireGuard programs look for UAPI sockets; the mount point of each site's own directory.
+/// The directory of UAPI sockets; the mount point of each site's own directory.
 pub const WIREGUARD_DIRECTORY: &str = "/run/wireguard";
 /// Longest path of a Unix socket, without the NUL (unix(7)).
 const SOCKET_PATH_MAX: usize = 107;
@@ -40,7 +40,7 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub struct SiteState(PathBuf);
 
-/// Holds every other lab command that changes something off until dropped.
+/// Keeps out all other lab commands that change something, until dropped.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held for its drop")] Flock<File>);
 
@@ -55,25 +55,25 @@ impl State {
         &self.mesh
     }
 
-    /// Whether anything is recorded.
+    /// Whether the lab has a directory.
     pub fn exists(&self) -> bool {
         self.directory().is_dir()
     }
 
-    /// Every mesh that has a lab on this machine.
+    /// The names of all meshes that have a lab on this machine.
     pub fn all() -> Vec<String> {
         let names = fs::read_dir(ROOT).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir());
         names.filter_map(|entry| entry.file_name().into_string().ok()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Waits for other lab commands to finish.
+    /// Waits until other lab commands have finished, and takes the lock.
     pub fn lock() -> Result<Lock> {
         loop {
             make_directory(Path::new(ROOT))?;
             let directory = File::open(ROOT).with_context(|| format!("opening {ROOT}"))?;
             let lock = Flock::lock(directory, FlockArg::LockExclusive);
             let lock = lock.map_err(|(_, errno)| errno).with_context(|| format!("locking {ROOT}"))?;
-            // Whoever had the lock may have removed the directory with the last lab.
+            // The previous holder of the lock may have removed the directory together with the last lab.
             let same =
                 fs::metadata(ROOT).is_ok_and(|now| lock.metadata().is_ok_and(|locked| locked.ino() == now.ino()));
             if same {
@@ -82,7 +82,7 @@ impl State {
         }
     }
 
-    /// Makes the directories, and on the machine what every lab needs.
+    /// Creates the directories, and what all labs share on this machine.
     pub fn create(&self) -> Result<()> {
         if netns::prepare_directory()? {
             write(&made(Made::Netns), b"", 0o600)?;
@@ -94,7 +94,7 @@ impl State {
         make_directory(&self.own())
     }
 
-    /// Removes everything, and after the last lab what [`Self::create`] made on the machine.
+    /// Removes all files of the lab, and with the last lab also what [`Self::create`] created for all labs.
     pub fn remove(&self) -> Result<()> {
         match fs::remove_dir_all(self.directory()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -111,12 +111,12 @@ impl State {
         if fs::remove_file(made(Made::Wireguard)).is_ok() {
             let _ = fs::remove_dir(WIREGUARD_DIRECTORY);
         }
-        // Not empty if a router's own weft runs on this machine.
+        // The directory is not empty if a router's own weft runs on this machine.
         let _ = fs::remove_dir(ROOT).and_then(|()| fs::remove_dir("/run/weft"));
         Ok(())
     }
 
-    /// Namespaces that this lab made or was about to make.
+    /// Namespaces that this lab created or was about to create.
     pub fn namespaces(&self) -> Result<BTreeSet<String>> {
         match fs::read_to_string(self.own().join("namespaces")) {
             Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
@@ -131,7 +131,7 @@ impl State {
         write(&self.own().join("namespaces"), text.as_bytes(), 0o644)
     }
 
-    /// The mesh file as it was last brought up.
+    /// The mesh file with which the lab was last brought up.
     pub fn mesh_file(&self) -> PathBuf {
         self.own().join(MESH_FILE)
     }
@@ -141,30 +141,30 @@ impl State {
         write(&self.mesh_file(), text.as_bytes(), 0o644)
     }
 
-    /// What every site sees as /etc/hosts.
+    /// The file that every site sees as /etc/hosts.
     pub fn hosts_file(&self) -> PathBuf {
         self.own().join("hosts")
     }
 
-    /// Replaces the contents of the hosts file in place: it is mounted over /etc/hosts of running programs.
+    /// Replaces the contents of the hosts file in place, because it is mounted over /etc/hosts of running programs.
     pub fn write_hosts_file(&self, text: &str) -> Result<()> {
         let path = self.hosts_file();
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
     }
 
-    /// Lines `SITE BASE64`: the public keys of the lab.
+    /// The file with the public keys of the lab, in lines `SITE BASE64`.
     pub fn public_keys_file(&self) -> PathBuf {
         self.own().join("public-keys")
     }
 
-    /// Replaces the public keys.
+    /// Replaces the public keys in that file.
     pub fn write_public_keys<'a>(&self, keys: impl Iterator<Item = (&'a str, PublicKey)>) -> Result<()> {
         let text: String = keys.map(|(site, key)| format!("{site} {key}\n")).collect();
         write(&self.public_keys_file(), text.as_bytes(), 0o644)
     }
 
-    /// The lab's own secret for the file that the mesh file names `name`; `generate` gives it the first time, and where it has more than
-    /// `most` bytes by now.
+    /// The lab's own secret for the file that the mesh file calls `name`. `generate` makes it the first time, and again if it is longer
+    /// than `most` bytes by now.
     pub fn secret(
         &self,
         name: &Path,
@@ -211,7 +211,7 @@ impl State {
 }
 
 impl SiteState {
-    /// Makes the directories.
+    /// Creates the directories.
     pub fn create(&self) -> Result<()> {
         let socket = self.run_directory().join("control.sock");
         if socket.as_os_str().len() > SOCKET_PATH_MAX {
@@ -221,7 +221,7 @@ impl SiteState {
         directories.iter().try_for_each(|path| make_directory(path))
     }
 
-    /// Removes everything about the site.
+    /// Removes all files of the site.
     pub fn remove(&self) -> Result<()> {
         fs::remove_dir_all(&self.0).with_context(|| format!("removing {}", self.0.display()))
     }
@@ -231,7 +231,7 @@ impl SiteState {
         self.files().join(MESH_FILE)
     }
 
-    /// What a router has in /etc/weft: the mesh file, and beside it the files that it names.
+    /// Corresponds to /etc/weft of a router: the mesh file, and beside it the files that it names.
     fn files(&self) -> PathBuf {
         self.0.join("etc")
     }
@@ -241,12 +241,12 @@ impl SiteState {
         write(&self.mesh_file(), text.as_bytes(), 0o644)
     }
 
-    /// The private key.
+    /// The file with the private key.
     pub fn key_file(&self) -> PathBuf {
         self.0.join("key")
     }
 
-    /// The private key; made if there is none yet.
+    /// The private key; generated if there is none yet.
     pub fn key(&self) -> Result<PrivateKey> {
         let path = self.key_file();
         if path.exists() {
@@ -262,27 +262,27 @@ impl SiteState {
         write(&self.key_file(), key.to_base64().as_bytes(), 0o600)
     }
 
-    /// Replaces the file with a secret that the mesh file names `name`.
+    /// Replaces the file with the secret that the mesh file calls `name`.
     pub fn write_secret(&self, name: &Path, secret: &[u8]) -> Result<()> {
         write_secret(&self.files().join(name), secret)
     }
 
-    /// weft's RUN_DIR.
+    /// RUN_DIR of the site's weft.
     pub fn run_directory(&self) -> PathBuf {
         self.0.join("run")
     }
 
-    /// What is mounted over [`WIREGUARD_DIRECTORY`].
+    /// The directory that is mounted over [`WIREGUARD_DIRECTORY`].
     pub fn wireguard_directory(&self) -> PathBuf {
         self.0.join("wireguard")
     }
 
-    /// What weft says.
+    /// The log of the site's weft.
     pub fn log_file(&self) -> PathBuf {
         self.0.join("log")
     }
 
-    /// Pid and start time of the site's daemon.
+    /// The file with pid and start time of the site's daemon.
     pub fn daemon_record(&self) -> PathBuf {
         self.0.join("daemon")
     }
@@ -293,7 +293,7 @@ impl SiteState {
     }
 }
 
-/// What a lab made on the machine, to be removed with the last lab.
+/// What all labs share on this machine and the lab created: it is removed with the last lab.
 #[derive(Clone, Copy)]
 enum Made {
     Netns,
@@ -312,18 +312,18 @@ fn make_directory(path: &Path) -> Result<()> {
     made.with_context(|| format!("making the directory {}", path.display()))
 }
 
-/// Writes a secret that its owner alone can read, and makes the directories above it.
+/// Writes a secret that only its owner can read, and creates the directories above it.
 fn write_secret(path: &Path, secret: &[u8]) -> Result<()> {
     path.parent().map_or(Ok(()), make_directory)?;
     write(path, secret, 0o600)
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file atomically.
 fn write(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.new"));
     let attempt = || {
-        // A draft that an interruption left may have another mode.
+        // A draft left by an interrupted run may have another mode.
         match fs::remove_file(&draft) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -1,4 +1,4 @@
-//! A lab as a whole: bringing it up from a mesh file, finding one that is up, taking it down.
+//! A lab as a whole: bringing it up from a mesh file, finding one that is up, and taking it down.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,16 +19,16 @@ use crate::mesh::{self, Diagnostics, Mesh, Parsed};
 /// A mesh file and its lab, which may or may not be up.
 #[derive(Debug)]
 pub struct Lab {
-    /// What the file says.
+    /// The parsed mesh file.
     pub mesh: Mesh,
-    /// What that is as a lab.
+    /// What the lab of this mesh consists of.
     pub layout: Layout,
-    /// What is remembered about it.
+    /// The lab's files.
     pub state: State,
-    /// What the operator should know about the file nevertheless.
+    /// Warnings about the mesh file.
     pub warnings: Diagnostics,
     text: String,
-    /// Where the mesh file is.
+    /// The directory of the mesh file.
     directory: PathBuf,
     program: PathBuf,
 }
@@ -44,8 +44,8 @@ impl Lab {
         Ok(Self { mesh, layout, state, warnings, text, directory, program: program.to_owned() })
     }
 
-    /// The lab that is up for `name`, which is a mesh file or the name of a mesh. What counts is the file as it was when the
-    /// lab was brought up last.
+    /// The lab that is up for `name`, which is a mesh file or the name of a mesh. It uses the mesh file as it was when the lab was last
+    /// brought up.
     pub fn running(name: &Path, program: &Path) -> Result<Self> {
         let mesh = mesh_name(name)?;
         let state = State::of(&mesh);
@@ -55,7 +55,8 @@ impl Lab {
         Self::of_file(&state.mesh_file(), program)
     }
 
-    /// Makes namespaces, wires, keys and files what the mesh file says, and removes sites that left. Starts nothing.
+    /// Creates or changes namespaces, wires, keys and files as the mesh file says, and removes sites that are no longer in it. Starts
+    /// nothing.
     pub fn build(&self, keys: Option<&Path>) -> Result<()> {
         self.state.create()?;
         let staying: BTreeSet<&str> = self.layout.sites.iter().map(|site| site.name.as_str()).collect();
@@ -75,7 +76,7 @@ impl Lab {
         self.state.write_mesh_file(&self.text)
     }
 
-    /// Starts weft where it does not run, and tells it to read its file again where it does.
+    /// Starts weft where it does not run, and makes it read its mesh file again where it does.
     pub fn start(&self) -> Result<()> {
         for site in &self.mesh.sites {
             match Daemon::of(&self.state.site(&site.name)) {
@@ -86,7 +87,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Makes the site's files; its public key.
+    /// Creates the files of a site. Returns its public key.
     fn site_files(&self, name: &str, keys: Option<&Path>) -> Result<PublicKey> {
         let site = self.state.site(name);
         site.create()?;
@@ -94,7 +95,7 @@ impl Lab {
         let Some(directory) = keys else { return site.key().map(|key| key.public()) };
         let given = PrivateKey::load(&directory.join(format!("{name}.key")), Accept::Any)?;
         if Daemon::of(&site).is_some() && site.key()?.public() != given.public() {
-            // A running weft keeps the key it was started with.
+            // A running weft keeps the key that it was started with.
             process::stop(&self.program, &self.state, name)?;
         }
         site.write_key(&given)?;
@@ -102,16 +103,16 @@ impl Lab {
     }
 }
 
-/// What taking a lab down met.
+/// What was left when a lab was taken down.
 #[derive(Debug, Default)]
 pub struct Leftovers {
-    /// Programs that still ran in the lab and were ended, by name.
+    /// Names of programs that still ran in the lab and were ended.
     pub evicted: Vec<String>,
-    /// What weft said when it could not clean up by itself; it was ended all the same.
+    /// Errors of weft when it could not clean up; it was ended nevertheless.
     pub complaints: Vec<String>,
 }
 
-/// Takes the lab of the mesh called `mesh` down, complete or not, and leaves nothing behind.
+/// Takes down the lab of the mesh called `mesh`, whether it is complete or not, and leaves nothing behind.
 pub fn down(mesh: &str, program: &Path) -> Result<Leftovers> {
     let state = State::of(mesh);
     if !state.exists() {
@@ -119,7 +120,7 @@ pub fn down(mesh: &str, program: &Path) -> Result<Leftovers> {
     }
     let mut leftovers = Leftovers::default();
     let sites = state.sites()?;
-    // Each waits for its daemon, so all at once.
+    // Each thread waits for its daemon, so they run at the same time.
     let stopped = thread::scope(|scope| {
         let state = &state;
         let stop = |name: &String| {
@@ -149,14 +150,14 @@ pub fn down(mesh: &str, program: &Path) -> Result<Leftovers> {
 }
 
 fn stop_if_there(program: &Path, state: &State, name: &str) -> Result<()> {
-    // The lab may have been interrupted before it had its namespaces.
+    // The lab may have been interrupted before its namespaces were created.
     match Namespace::open(&router_namespace(state.mesh(), name))? {
         Some(_) => process::stop(program, state, name),
         None => Ok(()),
     }
 }
 
-/// The mesh that `name` means: a mesh file, or the name of a mesh whose lab is up.
+/// The name of the mesh that `name` refers to: a mesh file, or the name of a mesh whose lab is up.
 pub fn mesh_name(name: &Path) -> Result<String> {
     if name.is_file() {
         let shown = name.display().to_string();
@@ -169,7 +170,7 @@ pub fn mesh_name(name: &Path) -> Result<String> {
     }
 }
 
-/// In parentheses, the labs that are up besides `mesh`.
+/// Lists in parentheses the labs that are up besides `mesh`.
 fn others(mesh: &str) -> String {
     let others: Vec<String> = State::all().into_iter().filter(|name| name != mesh).collect();
     if others.is_empty() { String::new() } else { format!(" (up: {})", others.join(", ")) }

@@ -1,4 +1,4 @@
-//! Waiting until a lab does what it should, and saying why it does not.
+//! Waits until a lab works, and says what is missing if it does not.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -12,25 +12,25 @@ use super::health::{self, Health};
 use super::process::Daemon;
 use super::up::Lab;
 
-/// How often the kernels are looked at.
+/// How often the kernels are checked.
 const LOOK: Duration = Duration::from_millis(20);
-/// How often the daemons are asked.
+/// How often the daemons are asked for their status.
 const ASK: Duration = Duration::from_millis(250);
-/// How much of a log is shown.
+/// How much of a log is shown: lines, and at most so many bytes.
 const LOG_TAIL_LINES: usize = 15;
 const LOG_TAIL_BYTES: u64 = 8192;
 
-/// How long it took.
+/// How long a lab took to converge.
 #[derive(Debug, Clone, Copy)]
 pub struct Convergence {
-    /// Until all routes were in all kernels.
+    /// Time until all routes were in all kernels.
     pub routes: Duration,
-    /// Until every neighbour was Full besides, and hosts of segments answered each other.
+    /// Time until every neighbour was Full as well, and hosts of segments answered each other.
     pub everything: Duration,
 }
 
-/// Waits until every neighbour is Full, every route is in the kernels and hosts of segments answer each other, at most `patience` from `start`.
-/// `watch` sees each state on the way and can end the wait with an error.
+/// Waits until every neighbour is Full, every route is in the kernels, and hosts of segments answer each other; at most `patience` from
+/// `start`. Calls `watch` with each state on the way, which can end the wait with an error.
 pub fn until_good(
     lab: &Lab,
     start: Instant,
@@ -67,7 +67,7 @@ pub fn until_good(
     }
 }
 
-/// One line per site, and per host of a segment, that lacks something.
+/// One line for each site, and for each host of a segment, that is missing something.
 pub fn what_is_missing(health: &Health) -> String {
     let mut lines = Vec::new();
     for site in health.sites.iter().filter(|site| !site.is_good()) {
@@ -95,7 +95,7 @@ pub fn what_is_missing(health: &Health) -> String {
     lines.join("\n")
 }
 
-/// The last lines of every site's log, under a heading each.
+/// The last lines of every site's log, each under a heading.
 pub fn log_tails(lab: &Lab) -> String {
     let tails = lab.mesh.sites.iter().map(|site| {
         let tail = log_tail(&lab.state.site(&site.name).log_file());

@@ -1,4 +1,4 @@
-//! A log file of bounded size: full, it is renamed to `NAME.1` and begun anew.
+//! A log file of bounded size: a full file is renamed to `NAME.1`, and a new one is begun.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,10 +10,10 @@ use nix::unistd::dup2_stderr;
 
 use crate::input_file;
 
-/// Octets of one file.
+/// The largest size of one file in octets.
 const LIMIT: u64 = 1 << 20;
 
-/// The file. What cannot be opened now is tried again for each line.
+/// The log file. If it cannot be opened, opening is tried again for each line.
 pub(super) struct LogFile {
     path: PathBuf,
     limit: u64,
@@ -21,10 +21,10 @@ pub(super) struct LogFile {
     redirect: Redirect,
 }
 
-/// What else goes into the file.
+/// What else is written to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Redirect {
-    /// Whatever the process writes to standard error: libraries and the language's runtime do.
+    /// Everything that the process writes to standard error, as libraries and Rust's runtime do.
     Stderr,
     #[cfg(test)]
     Nothing,
@@ -33,15 +33,15 @@ enum Redirect {
 impl LogFile {
     pub fn new(path: PathBuf) -> Self {
         let mut file = Self { path, limit: LIMIT, open: None, redirect: Redirect::Stderr };
-        // From here on, if it can be had already; otherwise with the first line.
+        // Open the file now if possible; otherwise the first line tries again.
         let _ = file.with_room_for(0);
         file
     }
 
-    /// The file, with room for so many octets more.
+    /// Opens the file if necessary, and makes sure that it has room for so many more octets.
     pub fn with_room_for(&mut self, octets: usize) -> io::Result<BorrowedFd<'_>> {
         let mut file = match self.open.take() {
-            // A file that somebody removed is written for nobody.
+            // Nobody would read lines in a file that has been removed.
             Some(file) if file.metadata()?.nlink() > 0 => file,
             _ => self.begin()?,
         };
@@ -58,7 +58,7 @@ impl LogFile {
         old.push(".1");
         match fs::rename(&self.path, &old) {
             Ok(()) => self.begin(),
-            // The newest lines are worth more than the oldest, and a bound more than both.
+            // If renaming fails, the old lines are discarded: new lines are more important, and the size limit most of all.
             Err(_) => full.set_len(0).map(|()| full),
         }
     }

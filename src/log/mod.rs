@@ -1,7 +1,7 @@
-//! The log of a long-running process: where its lines go, what becomes of them where they cannot be written, and panics in it.
+//! The log of a long-running process: where lines are written, lines that cannot be written, and panics.
 //!
-//! Logging never ends and never blocks the program. A line that cannot be written is counted, and the count is logged with its cause
-//! as soon as a line can be written again: before the next one, or when somebody asks what was lost.
+//! Logging never ends or blocks the program. A line that cannot be written is counted. The count is logged, with the cause, as soon as a
+//! line can be written again: before the next line, or when [`lost`] is called.
 
 mod file;
 mod panics;
@@ -20,16 +20,17 @@ use file::LogFile;
 pub use sink::Lost;
 use sink::{Output, Sink};
 
-/// Where the lines go.
+/// Where log lines are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// Standard error.
     Stderr,
-    /// This file, which becomes standard error, too. It is renamed to `NAME.1` in time, so that both together stay below 2 MiB.
+    /// This file, which also replaces standard error. It is renamed to `NAME.1` before it is too large, so that both files together stay
+    /// below 2 MiB.
     File(PathBuf),
 }
 
-/// The log of this process, once it has begun.
+/// The log of this process, once it has been started.
 static LOG: OnceLock<Log> = OnceLock::new();
 
 /// A handle on the log, given to tracing-subscriber and to the panic hook.
@@ -39,17 +40,17 @@ struct Log {
     stamps: Stamps,
 }
 
-/// Whether lines begin with the time.
+/// Whether lines begin with a time stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stamps {
-    /// They do.
+    /// They begin with a time stamp.
     Written,
-    /// The reader adds its own.
+    /// They do not: the reader adds its own.
     LeftOut,
 }
 
-/// Logs what passes `filter` to `destination` from now on, panics of all threads with their backtraces included. Lines have no time
-/// stamps where systemd adds its own.
+/// Starts the log: writes what passes `filter` to `destination`, and panics of all threads with their backtraces. Lines have no time stamps
+/// if systemd adds its own.
 pub fn start(filter: EnvFilter, destination: Destination) {
     let of_systemd = destination == Destination::Stderr && std::env::var_os("JOURNAL_STREAM").is_some();
     let stamps = if of_systemd { Stamps::LeftOut } else { Stamps::Written };
@@ -59,7 +60,7 @@ pub fn start(filter: EnvFilter, destination: Destination) {
     };
     let log = LOG.get_or_init(|| Log { sink: Arc::new(Sink::new(output)), stamps }).clone();
     panics::log_to(log.clone());
-    // The layer's own complaints go to standard error by `eprintln!`, which panics where that is closed or full.
+    // The layer reports its own errors to standard error by `eprintln!`, which panics if that is closed or full.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours)
@@ -71,29 +72,29 @@ pub fn start(filter: EnvFilter, destination: Destination) {
     }
 }
 
-/// The lines that were lost since one could be written; `None` if none was, or if that could be told in the log now.
+/// The lines that were lost since a line was last written; `None` if none were, or if their number could be logged now.
 pub fn lost() -> Option<Lost> {
     let log = LOG.get()?;
     log.sink.lost(|lost| log.notice(lost))
 }
 
-/// Why lines cannot be written at present and how many were lost for it, for `weft status`; `None` if they can.
+/// Why lines cannot be written at present, and how many were lost, for `weft status`; `None` if lines can be written.
 pub fn problem() -> Option<String> {
     let lost = lost()?;
     Some(format!("the log cannot be written ({}): {} so far; the router works without it", lost.cause, lost.count()))
 }
 
 impl Log {
-    /// What is written of lines that were lost.
+    /// The log line about lines that were lost.
     fn notice(&self, lost: &Lost) -> String {
         self.line("WARN", &format!("{}: {}", lost.count(), lost.cause))
     }
 
-    /// A line of our own, in the form of tracing-subscriber's.
+    /// A line of this module in the format of tracing-subscriber.
     fn line(&self, level: &str, text: &str) -> String {
         let mut line = String::new();
         if self.stamps == Stamps::Written {
-            // The only error is that of a String, which has none.
+            // The only error is that of writing to a String, which never fails.
             let _ = SystemTime.format_time(&mut Writer::new(&mut line));
             line.push(' ');
         }
@@ -102,7 +103,7 @@ impl Log {
     }
 }
 
-/// One line on its way. It is written whole or counted as lost: never an error.
+/// One log line. It is written completely or counted as lost; it is never an error.
 struct Line<'a>(&'a Log);
 
 impl<'a> MakeWriter<'a> for Log {

@@ -1,11 +1,11 @@
-//! Panics in the log: what, where, in which thread, and the way there. In one piece, before anything is unwound.
+//! Logs panics: message, place, thread and backtrace, in one piece and before the stack is unwound.
 
 use std::backtrace::Backtrace;
 use std::panic::{self, PanicHookInfo};
 
 use super::Log;
 
-/// Has `log` receive the panics of all threads from now on.
+/// Logs the panics of all threads to `log` from now on.
 pub(super) fn log_to(log: Log) {
     panic::set_hook(Box::new(move |info| {
         let text = log.line("ERROR", &description(info));

@@ -1,4 +1,4 @@
-//! Writing lines where that can fail: to a full disk, a pipe that nobody reads, a terminal that has been stopped.
+//! Writes lines to outputs that can fail: a full disk, a pipe that nobody reads, a terminal that is stopped.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,48 +10,48 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::file::LogFile;
 
-/// Octets written at a time: what a pipe or a socket that polls as writable takes without blocking (PIPE_BUF).
+/// Octets written at a time: a pipe or a socket that polls as writable accepts so many without blocking (PIPE_BUF).
 const CHUNK: usize = 4096;
 
-/// How long a reader that does not keep up is waited for, in milliseconds, before the first line is lost. Later lines do not wait.
+/// How long to wait for a slow reader before the first line is lost, in milliseconds. Later lines do not wait.
 const PATIENCE_MS: u8 = 20;
 
-/// How often, and how far apart, a panic tries to get at the log while another thread writes.
+/// How often a panic tries to lock the log while another thread writes, and the time between two attempts.
 const PANIC_ATTEMPTS: u32 = 100;
 const PANIC_PAUSE: Duration = Duration::from_millis(1);
 
-/// Where octets go.
+/// Where octets are written.
 pub(super) enum Output {
-    /// A descriptor that is always there.
+    /// A descriptor that is always open.
     Stream(Box<dyn AsFd + Send>),
     /// A file of bounded size.
     File(LogFile),
 }
 
-/// Writes lines one after the other and counts those that are lost.
+/// Writes lines one after the other, and counts those that are lost.
 pub(super) struct Sink {
-    /// A mutex, for lines of all threads go to one place; never held across an `.await`.
+    /// A mutex, because all threads write to one output. Never held across an `.await`.
     state: Mutex<State>,
 }
 
 struct State {
     output: Output,
     lost: Option<Lost>,
-    /// The last line was cut off: what comes next begins a new line.
+    /// Whether the last line is incomplete: the next one begins a new line.
     torn: bool,
 }
 
-/// Lines that could not be written since the last one that could.
+/// Lines that could not be written since the last one that was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
-    /// How many; at least one.
+    /// Number of lines, at least one.
     pub lines: u64,
-    /// What the system said the last time.
+    /// The error of the last attempt.
     pub cause: String,
 }
 
 impl Lost {
-    /// `1 log line was lost`.
+    /// The number in words, such as `1 log line was lost`.
     pub fn count(&self) -> String {
         match self.lines {
             1 => "1 log line was lost".to_owned(),
@@ -65,12 +65,12 @@ impl Sink {
         Self { state: Mutex::new(State { output, lost: None, torn: false }) }
     }
 
-    /// Writes `line`, after what `notice` makes of the lines lost before it; or counts it among them.
+    /// Writes `line`, preceded by the notice about lines lost before; if that fails, counts it as lost.
     pub fn write(&self, line: &[u8], notice: impl FnOnce(&Lost) -> String) {
         self.lock().write(line, notice);
     }
 
-    /// As [`Sink::write`] for a thread that panics, which may have been stopped anywhere.
+    /// Like [`Sink::write`], for a thread that panics and may already hold the lock.
     pub fn write_in_panic(&self, text: &[u8], notice: impl FnOnce(&Lost) -> String) {
         for _ in 0..PANIC_ATTEMPTS {
             match self.state.try_lock() {
@@ -79,15 +79,15 @@ impl Sink {
                 Err(std::sync::TryLockError::WouldBlock) => std::thread::sleep(PANIC_PAUSE),
             }
         }
-        // Another thread has the log and does not give it back; standard error is where it writes to.
+        // Another thread holds the log and does not release it: write to standard error instead.
         let _ = put(io::stderr().as_fd(), text, PATIENCE_MS);
     }
 
-    /// What is lost at present. What can be written again now is what `notice` makes of it, and nothing is lost any more: the next line may
-    /// be long in coming.
+    /// Returns what is lost at present. First tries to write the notice about it, after which nothing is lost any more: the next line may
+    /// come much later.
     pub fn lost(&self, notice: impl FnOnce(&Lost) -> String) -> Option<Lost> {
         let mut state = self.lock();
-        // Why it cannot be written is told by the answer.
+        // The result contains the reason if this fails.
         let _ = state.catch_up(notice);
         state.lost.clone()
     }
@@ -104,7 +104,7 @@ impl State {
         self.lost = Some(Lost { lines: lines.saturating_add(1), cause: cause(&error) });
     }
 
-    /// Writes what is to be said of the lines that were lost, if any were.
+    /// Writes the notice about lines that were lost, if there are any.
     fn catch_up(&mut self, notice: impl FnOnce(&Lost) -> String) -> io::Result<()> {
         let Some(lost) = &self.lost else { return Ok(()) };
         let notice = notice(lost);
@@ -133,7 +133,7 @@ impl State {
     }
 }
 
-/// Writes all of `text`, or says why not and how much was written.
+/// Writes all of `text`, or returns the error and how much was written.
 fn put(fd: BorrowedFd<'_>, text: &[u8], mut patience: u8) -> Result<(), (io::Error, usize)> {
     let mut written = 0;
     while written < text.len() {
@@ -150,7 +150,7 @@ fn put(fd: BorrowedFd<'_>, text: &[u8], mut patience: u8) -> Result<(), (io::Err
     Ok(())
 }
 
-/// Returns as soon as a write would not block, `EAGAIN` if that takes too long. A closed pipe is left to the write to report.
+/// Returns as soon as a write would not block, or `EAGAIN` if that takes too long. The write itself reports a closed pipe.
 fn await_room(fd: BorrowedFd<'_>, patience: u8) -> nix::Result<()> {
     let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
     if poll(&mut fds, PollTimeout::from(patience))? == 0 { Err(Errno::EAGAIN) } else { Ok(()) }

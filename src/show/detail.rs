@@ -1,4 +1,4 @@
-//! Everything that is known of a neighbour or an interface, a block of lines for each.
+//! Details of neighbours and interfaces, as a block of lines for each.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::table::duration;
 use crate::control::view::{Interface, Neighbor};
 
-/// A title and lines of a name and a value below it.
+/// A title, followed by lines of a name and a value.
 struct Block {
     text: String,
 }
@@ -17,12 +17,12 @@ impl Block {
     }
 
     fn line(&mut self, name: &str, value: impl AsRef<str>) {
-        // Writing to a String does not fail.
+        // Writing to a String never fails.
         let _ = writeln!(self.text, "  {name:<18}{}", value.as_ref());
     }
 }
 
-/// All of every neighbour.
+/// All details of every neighbour.
 pub fn neighbors_in_detail(neighbors: &[Neighbor]) -> String {
     let blocks = neighbors.iter().map(|neighbor| {
         let site = neighbor.site.as_deref().map_or_else(String::new, |site| format!(" ({site})"));
@@ -53,7 +53,7 @@ pub fn neighbors_in_detail(neighbors: &[Neighbor]) -> String {
     blocks.collect::<Vec<_>>().join("\n")
 }
 
-/// All of every interface.
+/// All details of every interface.
 pub fn interfaces_in_detail(interfaces: &[Interface]) -> String {
     let blocks = interfaces.iter().map(|interface| {
         let mut block = Block::new(&interface.interface);
@@ -111,7 +111,7 @@ fn authentication(interface: &Interface) -> String {
     }
 }
 
-/// Packet types as they fit the column.
+/// A short name of a packet type that fits the column.
 fn name_of(packet_type: &str) -> &str {
     match packet_type {
         "database-description" => "descriptions",

@@ -1,12 +1,12 @@
-//! Dropped packets for a person.
+//! Dropped packets as text.
 
 use super::table::{Table, octets};
 use crate::control::view::{Dropped, RefusedSource};
 
-/// Sources shown of one interface.
+/// The highest number of sources shown for an interface.
 const MAX_SOURCES: usize = 10;
 
-/// What was dropped, by reason and interface, and below each the sources of the last minutes.
+/// Dropped packets by reason and interface, each with the sources of the last minutes below.
 pub fn filters(drops: &[Dropped]) -> String {
     if drops.is_empty() {
         return "nothing was dropped\n".to_owned();

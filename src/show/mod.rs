@@ -1,4 +1,4 @@
-//! What a person reads: tables that fit 100 columns, with what is wrong first.
+//! Output for people: tables that fit 100 columns, problems first.
 
 mod detail;
 mod filters;

@@ -5,7 +5,7 @@ use crate::control::view::{Area, BorderRouter, Interface, Limit, Lsa, Neighbor, 
 
 const INDENT: &str = "  ";
 
-/// Tunnels; those that are not up first.
+/// Tunnels, those that are not up first.
 pub fn tunnels(tunnels: &[Tunnel]) -> String {
     let mut table = Table::new(&["INTERFACE", "SITE", "STATE", "HANDSHAKE", "RX", "TX", "ENDPOINT", "BACKEND"])
         .sparing(&["BACKEND"]);
@@ -24,7 +24,7 @@ pub fn tunnels(tunnels: &[Tunnel]) -> String {
     table.render(INDENT)
 }
 
-/// Neighbours; those whose adjacency is wanting first.
+/// Neighbours, those without a complete adjacency first.
 pub fn neighbors(neighbors: &[Neighbor]) -> String {
     let mut table =
         Table::new(&["INTERFACE", "ROUTER ID", "SITE", "PRI", "STATE", "FOR", "DEAD IN", "ADDRESS", "AREA", "BFD"])
@@ -46,7 +46,7 @@ pub fn neighbors(neighbors: &[Neighbor]) -> String {
     table.render(INDENT)
 }
 
-/// Addresses on uplinks, and where answers from them go.
+/// Addresses on uplinks, and where packets from them go.
 pub fn uplinks(uplinks: &[Uplink]) -> String {
     let mut table = Table::new(&["ADDRESS", "INTERFACE", "GATEWAY", "ANSWERS BY"]);
     for uplink in uplinks {
@@ -63,7 +63,7 @@ pub fn uplinks(uplinks: &[Uplink]) -> String {
     table.render(INDENT)
 }
 
-/// Routes by prefix, a line for each further next hop.
+/// Routes by prefix, with a line for each further next hop.
 pub fn routes(routes: &[Route]) -> String {
     let mut table = Table::new(&["PREFIX", "TYPE", "METRIC", "AREA", "NEXT HOP", "ORIGINATOR", "KERNEL"])
         .sparing(&["AREA", "TYPE"]);
@@ -92,7 +92,7 @@ pub fn routes(routes: &[Route]) -> String {
     table.render(INDENT)
 }
 
-/// Interfaces; those that are down first. Refusals follow, a line each.
+/// Interfaces, those that are down first. Lines about refused packets and LSAs, and about keys that are not valid, precede them.
 pub fn interfaces(interfaces: &[Interface]) -> String {
     let mut table =
         Table::new(&["INTERFACE", "NETWORK", "STATE", "ADDRESS", "AREA", "COST", "HELLO/DEAD", "MTU", "AUTH", "FULL"])
@@ -129,7 +129,7 @@ pub fn interfaces(interfaces: &[Interface]) -> String {
     format!("{refusals}{}", table.render(INDENT))
 }
 
-/// The database, an LSA a line.
+/// The link state database, one line for each LSA.
 pub fn lsdb_in_brief(lsas: &[Lsa]) -> String {
     let mut table = Table::new(&["AREA", "TYPE", "ID", "ROUTER", "AGE", "SEQUENCE", "SUM", "OCTETS"]);
     for lsa in lsas {
@@ -166,7 +166,7 @@ pub fn areas(areas: &[Area]) -> String {
     table.render(INDENT)
 }
 
-/// Area border and AS boundary routers, a line for each further next hop.
+/// Area border and AS boundary routers, with a line for each further next hop.
 pub fn border_routers(routers: &[BorderRouter]) -> String {
     let mut table = Table::new(&["ROUTER ID", "SITE", "ROLE", "TYPE", "AREA", "COST", "NEXT HOP"]);
     for router in routers {
@@ -193,7 +193,7 @@ pub fn border_routers(routers: &[BorderRouter]) -> String {
     table.render(INDENT)
 }
 
-/// Guards of memory; those that refuse something first.
+/// Limits that protect the memory, those that refuse something first.
 pub fn limits(limits: &[Limit]) -> String {
     let mut table = Table::new(&["LIMIT", "AREA", "PRESENT", "MOST", "STATE"]);
     for limit in worst_first(limits, |limit| limit.state == "free") {
@@ -208,7 +208,7 @@ pub fn limits(limits: &[Limit]) -> String {
     table.render(INDENT)
 }
 
-/// When routes are calculated.
+/// State and parameters of the route calculation.
 pub fn spf(spf: &Spf) -> String {
     let due = spf.due_in_s.map_or_else(|| "nothing to do".to_owned(), |due| format!("next in {due:.3}s"));
     format!(
@@ -217,7 +217,7 @@ pub fn spf(spf: &Spf) -> String {
     )
 }
 
-/// The database, an LSA a line, what it says below it.
+/// The link state database: a line for each LSA, with its contents below.
 pub fn lsdb(lsas: &[Lsa]) -> String {
     let mut text = String::new();
     for lsa in lsas {
@@ -238,7 +238,7 @@ pub fn lsdb(lsas: &[Lsa]) -> String {
     text
 }
 
-/// Full, or heard both ways where neither of two routers is the designated one or its backup (RFC 2328 §10.4).
+/// Whether an adjacency is complete: Full, or 2-Way where neither router is the designated router or its backup (RFC 2328 §10.4).
 fn is_good(neighbor: &Neighbor) -> bool {
     neighbor.state == "Full" || (neighbor.state == "2-Way" && neighbor.role.as_deref() == Some("other"))
 }
@@ -255,7 +255,7 @@ fn state(neighbor: &Neighbor) -> String {
     }
 }
 
-/// A next hop in words.
+/// A next hop as text.
 pub(super) fn nexthop(hop: &Nexthop) -> String {
     match hop.via {
         Some(via) => format!("{via} {}", hop.interface),

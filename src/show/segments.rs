@@ -1,4 +1,4 @@
-//! Ethernet segments and traced frames for a person.
+//! Ethernet segments and traced frames as text.
 
 use super::nouns::nexthop;
 use super::table::{Table, duration, octets};
@@ -75,7 +75,7 @@ fn hosts(hosts: &[Host]) -> String {
     table.render(INDENT)
 }
 
-/// A line for each segment.
+/// A line for each segment in which the frame was traced.
 pub fn traces(traces: &[FrameTrace]) -> String {
     if traces.is_empty() {
         return "this site has no segment\n".to_owned();

@@ -1,4 +1,4 @@
-//! `weft status` for a person.
+//! The output of `weft status` for people.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use super::nouns;
 use super::table::duration;
 use crate::control::view::{Route, Status};
 
-/// More routes than this are summed up.
+/// If there are more routes than this, only a summary is shown.
 const MOST_ROUTES: usize = 60;
 
-/// Problems first, then tunnels, neighbours and routes, and uplinks where a default route of another site bears on them.
+/// Problems first, then tunnels, neighbours and routes, and uplinks if a default route of another site concerns them.
 pub fn status(status: &Status) -> String {
     let mut text = format!(
         "{} in mesh {}, router id {}, weft {}, up {}\n",
@@ -46,7 +46,7 @@ pub fn status(status: &Status) -> String {
     text
 }
 
-/// Every route, or how many of each kind there are where there are many, and those that the kernel does not have as it should.
+/// Every route, or if there are many, the number of each kind and the routes that the kernel does not have as it should.
 fn routes(routes: &[Route]) -> String {
     if routes.len() <= MOST_ROUTES {
         return nouns::routes(routes);

@@ -3,11 +3,11 @@
 /// Two spaces between columns.
 const GAP: &str = "  ";
 
-/// Characters of a line at most, if the cells allow it.
+/// Highest number of characters of a line, if the cells permit it.
 const WIDTH: usize = 100;
 
-/// A table with a heading. Columns are as wide as their widest cell, the last one is left ragged. Where lines would be longer than
-/// [`WIDTH`], columns that can be spared are left out, and the last cell is continued below itself.
+/// A table with a heading. A column is as wide as its widest cell; the last one is not padded. If lines would be longer than [`WIDTH`],
+/// columns that can be spared are left out, and the last cell is continued on the next line.
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -20,7 +20,7 @@ impl Table {
         Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()], spared: &[] }
     }
 
-    /// Columns that are left out, the first of them first, until the table fits. `--json` has them.
+    /// Sets the columns that are left out, beginning with the first, until the table fits. `--json` has them.
     pub(super) fn sparing(mut self, headings: &'static [&'static str]) -> Self {
         debug_assert!(headings.iter().all(|heading| self.rows[0].iter().any(|known| known == heading)));
         self.spared = headings;
@@ -34,7 +34,7 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The table as lines; `indent` goes in front of each.
+    /// The table as lines, each preceded by `indent`.
     pub(super) fn render(&self, indent: &str) -> String {
         let mut columns: Vec<usize> = (0..self.rows[0].len()).collect();
         for spared in self.spared {
@@ -64,13 +64,13 @@ impl Table {
         self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
     }
 
-    /// Of all in front of the last column.
+    /// The width of all columns before the last.
     fn width_before(&self, columns: &[usize], indent: &str) -> usize {
         let cells: usize = columns.iter().map(|column| self.width(*column) + GAP.len()).sum();
         indent.len() + cells
     }
 
-    /// The longest line where the last cells are continued wherever they can be.
+    /// The length of the longest line if the last cells are continued wherever possible.
     fn narrowest(&self, columns: &[usize], indent: &str) -> usize {
         let Some((last, before)) = columns.split_last() else { return 0 };
         let words = self.rows.iter().flat_map(|row| row[*last].split(' ')).map(|word| word.chars().count());
@@ -78,7 +78,7 @@ impl Table {
     }
 }
 
-/// The text in parts of at most `room` characters, divided at spaces; a longer word is a part by itself.
+/// The text in parts of at most `room` characters, divided at spaces; a longer word is a part of its own.
 fn wrapped(text: &str, room: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
     for word in text.split(' ') {
@@ -95,7 +95,7 @@ fn wrapped(text: &str, room: usize) -> Vec<String> {
     parts
 }
 
-/// Seconds as a person says them: `4s`, `3m12s`, `2h05m`, `8d03h`.
+/// A duration in seconds for people: `4s`, `3m12s`, `2h05m`, `8d03h`.
 pub(super) fn duration(seconds: f64) -> String {
     let s = seconds.max(0.0) as u64;
     match s {

@@ -1,4 +1,4 @@
-//! One line of a trace, as data.
+//! The lines of a trace as data types.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -7,68 +7,68 @@ use ospf::wire::RestartReason;
 use ospf::{Config, Input, Instant, InterfaceId, LinkState, OpaqueScope, Output, Prefix, Route, RouterId};
 use serde::{Deserialize, Serialize};
 
-/// The format that this program writes; it reads those up to it.
+/// The format that this program writes; it reads this and earlier formats.
 pub const FORMAT: u32 = 3;
 
-/// A line.
+/// A line of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Line {
-    /// The first.
+    /// The first line.
     Start(Start),
-    /// Something went in.
+    /// An input of the engine.
     Input {
-        /// When, in nanoseconds of the engine's time.
+        /// Time of the engine, in nanoseconds.
         at: u64,
-        /// What.
+        /// The input itself.
         what: Happening,
     },
-    /// Something came out, because of the last input.
+    /// An output of the engine, caused by the last input.
     Output(Outcome),
-    /// Nothing follows though the engine went on.
+    /// The last line, if the trace ended before the engine did.
     End(End),
 }
 
-/// What the engine was made with, at its time zero.
+/// The values with which the engine was created, at its time zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Start {
-    /// [`FORMAT`].
+    /// The format of the trace, at most [`FORMAT`].
     pub format: u32,
     /// The version of weft that wrote it.
     pub version: String,
-    /// Of this mesh.
+    /// Name of the mesh.
     pub mesh: String,
-    /// At this site.
+    /// Name of the site.
     pub site: String,
     /// The engine's seed.
     pub seed: u64,
-    /// The engine's configuration, with stand-ins for secrets.
+    /// The engine's configuration; secrets are replaced.
     pub config: Config,
 }
 
-/// An [`Input`] that can be kept.
+/// An [`Input`] as it is stored in a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Happening {
     /// [`Input::Packet`].
     Packet {
-        /// Where.
+        /// The interface that it arrived on.
         interface: InterfaceId,
-        /// From.
+        /// Source address.
         source: Ipv4Addr,
-        /// To.
+        /// Destination address.
         destination: Ipv4Addr,
-        /// IP TTL; traces of format 1 do not have it, and no engine that wrote one looked at it.
+        /// IP TTL. Traces of format 1 do not have it: the engines that wrote them did not check it.
         #[serde(default = "link_ttl")]
         ttl: u8,
-        /// What.
+        /// The OSPF packet.
         payload: Octets,
     },
     /// [`Input::Link`].
     Link {
-        /// Which.
+        /// The interface.
         interface: InterfaceId,
         /// Its state.
         state: LinkState,
@@ -77,80 +77,80 @@ pub enum Happening {
     Configure(Config),
     /// [`Input::Opaque`].
     Opaque {
-        /// How far.
+        /// Flooding scope.
         scope: OpaqueScope,
         /// Opaque Type.
         opaque_type: u8,
         /// Opaque ID.
         opaque_id: u32,
-        /// What.
+        /// Contents; `None`: the LSA is withdrawn.
         body: Option<Octets>,
     },
-    /// [`Input::Clear`]; from format 3 on.
+    /// [`Input::Clear`]; since format 3.
     Clear {
-        /// On this interface; `None`: on all.
+        /// Neighbours on this interface; `None`: on all.
         interface: Option<InterfaceId>,
-        /// With this router; `None`: with all.
+        /// The neighbour with this router id; `None`: all.
         router_id: Option<RouterId>,
     },
     /// [`Input::Tick`].
     Tick,
     /// [`Input::PrepareRestart`].
     PrepareRestart {
-        /// For how long.
+        /// Grace period.
         grace_period: Duration,
-        /// Why.
+        /// Reason for the restart.
         reason: RestartReason,
     },
-    /// [`Input::Withdraw`]; from format 3 on.
+    /// [`Input::Withdraw`]; since format 3.
     Withdraw,
     /// [`Input::Shutdown`].
     Shutdown,
 }
 
-/// An [`Output`] that can be kept.
+/// An [`Output`] as it is stored in a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// [`Output::Send`].
     Send {
-        /// Where.
+        /// The interface to send from.
         interface: InterfaceId,
-        /// To.
+        /// Destination address.
         destination: Ipv4Addr,
         /// IP TTL.
         ttl: u8,
-        /// What.
+        /// The OSPF packet.
         packet: Octets,
     },
     /// [`Output::Route`].
     Route {
-        /// To.
+        /// Destination.
         prefix: Prefix,
-        /// How.
+        /// The new route; `None`: there is none any more.
         route: Option<Route>,
     },
-    /// [`Output::Opaque`], the LSA in the form in which it is logged.
+    /// [`Output::Opaque`]; the LSA in the form in which it is logged.
     Opaque {
-        /// Which.
+        /// The LSA.
         lsa: String,
-        /// What.
+        /// Contents; `None`: the LSA is gone.
         body: Option<Octets>,
     },
     /// [`Output::Event`], in the form in which it is logged.
     Event(String),
 }
 
-/// Why a trace ends before the engine did.
+/// Why a trace ended before the engine did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// It had become as large as it may.
+    /// It reached its size limit.
     Limit,
 }
 
 impl Happening {
-    /// `input` with what `redact` makes of its secrets.
+    /// Converts an input, with its secrets replaced by `redact`.
     pub(super) fn of(input: &Input<'_>, redact: &super::recorder::Redactor) -> Self {
         match input {
             Input::Packet { interface, source, destination, ttl, payload } => Self::Packet {
@@ -176,7 +176,7 @@ impl Happening {
         }
     }
 
-    /// As the engine takes it.
+    /// Converts it back to an input of the engine.
     pub fn input(&self) -> Input<'_> {
         match self {
             Self::Packet { interface, source, destination, ttl, payload } => Input::Packet {
@@ -204,7 +204,7 @@ impl Happening {
 }
 
 impl Outcome {
-    /// `output`, its packet as `signed` has it.
+    /// Converts an output; `signed` signs its packet again.
     pub(super) fn of(output: &Output, signed: impl FnOnce(InterfaceId, &[u8]) -> Vec<u8>) -> Self {
         match output {
             Output::Send { interface, destination, ttl, delivery: _, packet } => Self::Send {
@@ -223,17 +223,17 @@ impl Outcome {
     }
 }
 
-/// The TTL of packets that stay on a link.
+/// The TTL of packets that are not forwarded.
 fn link_ttl() -> u8 {
     1
 }
 
-/// Nanoseconds since the engine's time zero; 584 years fit.
+/// Nanoseconds since the engine's time zero; the range is 584 years.
 pub(super) fn nanos(at: Instant) -> u64 {
     u64::try_from(at.since_origin().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The instant so many nanoseconds after the engine's time zero.
+/// The time so many nanoseconds after the engine's time zero.
 pub(super) fn instant(nanos: u64) -> Instant {
     Instant::new(Duration::from_nanos(nanos))
 }

@@ -1,8 +1,8 @@
-//! Traces: everything that went into the OSPF engine and came out of it, as lines of JSON, and their replay.
+//! Traces: all inputs and outputs of the OSPF engine as lines of JSON, and their replay.
 //!
-//! The engine's outputs follow from its inputs, so a trace of a router in the field is a test on a desk. [`Recorder`] writes
-//! one, [`replay()`] gives it to a fresh engine and compares, [`story`] tells it to people. A trace holds packets, addresses
-//! and routes, but no secret: keys are replaced, and packets signed anew, before anything is written.
+//! The engine's outputs depend only on its inputs, so a trace of a router in the field can be examined anywhere. [`Recorder`] writes a
+//! trace, [`replay()`] feeds it to a new engine and compares the outputs, and [`story`] describes it in words. A trace contains packets,
+//! addresses and routes, but no secrets: keys are replaced, and packets signed again, before anything is written.
 
 mod line;
 mod recorder;

@@ -1,7 +1,7 @@
-//! Writing a trace while the engine runs.
+//! Writes a trace while the engine runs.
 //!
-//! Every input is in the file before the engine sees it, so that the trace of a crash ends with what caused it. A trace
-//! is never the reason why a router stops: what cannot be written ends the trace, with a warning.
+//! Every input is written before the engine gets it, so that the trace of a crash ends with the input that caused it. A trace never stops a
+//! router: if it cannot be written, the trace ends with a warning.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -16,21 +16,21 @@ use tracing::{info, warn};
 
 use super::line::{End, FORMAT, Happening, Line, Outcome, Start, nanos};
 
-/// The largest trace unless the operator says otherwise, octets: a day of a small site.
+/// The largest size of a trace in octets, unless the operator sets another: a day of a small site.
 pub const DEFAULT_LIMIT: u64 = 256 << 20;
 
-/// A trace being written.
+/// A trace that is being written.
 #[derive(Debug)]
 pub struct Recorder {
-    /// `None` once it has ended.
+    /// `None` once the trace has ended.
     file: Option<File>,
-    /// Octets written, and how many may be.
+    /// Octets written, and the limit of them.
     written: u64,
     limit: u64,
     redactor: Redactor,
-    /// Where packets leave from.
+    /// The source address of packets from each interface.
     sources: BTreeMap<InterfaceId, Ipv4Addr>,
-    /// Outputs of the present input.
+    /// Outputs of the present input, as lines.
     outputs: Vec<u8>,
 }
 
@@ -52,11 +52,10 @@ impl Redactor {
 }
 
 impl Recorder {
-    /// Begins a trace in a new file, readable by its owner only; a file of that name is renamed to `NAME.old`. `salt` is
-    /// random.
+    /// Begins a trace in a new file that only its owner can read. An existing file of that name is renamed to `NAME.old`. `salt` is random.
     ///
     /// # Errors
-    /// If the file cannot be made.
+    /// If the file cannot be created.
     pub fn create(path: &Path, limit: u64, salt: [u8; 32], config: &Config) -> anyhow::Result<Self> {
         let mut old = path.as_os_str().to_owned();
         old.push(".old");
@@ -77,7 +76,7 @@ impl Recorder {
         })
     }
 
-    /// Writes what the engine is made with.
+    /// Writes the first line: the seed and the configuration of the engine.
     pub fn start(&mut self, mesh: &str, site: &str, seed: u64) {
         let config = self.redactor.config(&self.redactor.config);
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -85,7 +84,7 @@ impl Recorder {
         self.write(&[Line::Start(Start { format: FORMAT, version, mesh, site, seed, config })]);
     }
 
-    /// Writes what the engine is about to be given.
+    /// Writes an input before the engine gets it.
     pub fn input(&mut self, now: Instant, input: &Input<'_>) {
         if self.file.is_none() {
             return;
@@ -101,7 +100,7 @@ impl Recorder {
         self.write(&[Line::Input { at: nanos(now), what }]);
     }
 
-    /// Takes note of what came out of the engine.
+    /// Records an output of the engine.
     pub fn output(&mut self, output: &Output) {
         if self.file.is_none() {
             return;
@@ -114,7 +113,7 @@ impl Recorder {
         append(&mut self.outputs, &line);
     }
 
-    /// Writes the outputs noted.
+    /// Writes the recorded outputs.
     pub fn flush(&mut self) {
         let outputs = std::mem::take(&mut self.outputs);
         if !outputs.is_empty() {

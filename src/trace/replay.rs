@@ -1,4 +1,4 @@
-//! A trace given to a fresh engine: whether it does what the traced one did.
+//! Replays a trace through a new engine, and checks that it does what the traced one did.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read as _};
@@ -9,61 +9,61 @@ use ospf::{Engine, Instant};
 
 use super::line::{End, FORMAT, Happening, Line, Outcome, Start, instant};
 
-/// The longest line that is read, octets: a configuration with many prefixes.
+/// The longest line that is read, in octets: enough for a configuration with many prefixes.
 const MAX_LINE: u64 = 64 << 20;
 
-/// Lines kept to be shown in front of a difference.
+/// Number of lines that are shown before a difference.
 const CONTEXT: usize = 12;
 
-/// What a replay found.
+/// The result of a replay.
 #[derive(Debug)]
 pub struct Verdict {
-    /// How the trace began.
+    /// The first line of the trace.
     pub start: Start,
-    /// Inputs given.
+    /// Number of inputs replayed.
     pub inputs: u64,
-    /// Outputs compared, and found the same.
+    /// Number of outputs that were compared and were equal.
     pub outputs: u64,
     /// The engine's time at the last input.
     pub span: Duration,
     /// How the trace ends.
     pub ending: Ending,
-    /// The first difference; nothing after it was looked at.
+    /// The first difference; nothing after it was compared.
     pub difference: Option<Difference>,
 }
 
 /// How a trace ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// With a whole line.
+    /// After a complete line.
     Whole,
-    /// It had become as large as it may.
+    /// At its size limit.
     Limit,
-    /// Within a line: whoever wrote it was killed.
+    /// Within a line: the process that wrote it was killed.
     Cut,
 }
 
-/// Where the engine does something else than the traced one.
+/// The place where the engine does something else than the traced one.
 #[derive(Debug)]
 pub struct Difference {
-    /// The line of the trace, from 1.
+    /// The number of the line in the trace, from 1.
     pub line: u64,
-    /// The lines before it, oldest first, the input that the outputs follow from among them.
+    /// The lines before it, oldest first. The input that caused the outputs is among them.
     pub before: Vec<Line>,
-    /// What the trace has; `None` = no output more.
+    /// The output in the trace; `None` = no further output.
     pub traced: Option<Outcome>,
-    /// What the engine does.
+    /// The output of the replaying engine.
     pub replayed: Replayed,
 }
 
-/// What an engine did where the traced one did something else.
+/// What the replaying engine did instead.
 #[derive(Debug)]
 pub enum Replayed {
-    /// This.
+    /// This output.
     Output(Outcome),
-    /// Nothing.
+    /// No output.
     Nothing,
-    /// It panicked, with this message.
+    /// It panicked with this message.
     Panic(String),
 }
 
@@ -73,26 +73,26 @@ pub enum ReplayError {
     /// The file cannot be read.
     #[error("reading the trace")]
     Read(#[from] io::Error),
-    /// A line other than the last is none of a trace.
+    /// A line other than the last is not a line of a trace.
     #[error("line {line} is not one of a trace")]
     Line {
-        /// Which, from 1.
+        /// The number of the line, from 1.
         line: u64,
-        /// Why.
+        /// The error of the parser.
         #[source]
         source: serde_json::Error,
     },
-    /// It does not begin as a trace does.
+    /// The first line is not that of a trace.
     #[error("not a trace: the first line does not say with what the engine began")]
     NoStart,
-    /// It is of a later version.
+    /// The trace was written by a later version.
     #[error(
         "the trace has format {0}, and this program reads formats up to {FORMAT}: replay it with the weft that wrote it"
     )]
     Format(u32),
 }
 
-/// Replays the trace; `tell` hears of every line with its number, before it is done.
+/// Replays the trace. Calls `tell` with each line and its number before the line is replayed.
 ///
 /// # Errors
 /// If it is not a trace that this program can read.
@@ -129,7 +129,7 @@ pub fn replay(mut trace: impl BufRead, mut tell: impl FnMut(u64, &Line)) -> Resu
             break;
         }
     }
-    // What was still to come out when the trace ended nobody knows.
+    // Outputs that were still to come when the trace ended are unknown.
     replay.verdict.ending = lines.ending;
     Ok(replay.verdict)
 }
@@ -141,7 +141,7 @@ struct Lines<'t, T> {
 }
 
 impl<T: BufRead> Lines<'_, T> {
-    /// The next line; `None` at the end, and where the last one was cut.
+    /// Reads the next line; `None` at the end, and if the last line is incomplete.
     fn next(&mut self) -> Result<Option<Line>, ReplayError> {
         let mut text = Vec::new();
         self.trace.take(MAX_LINE).read_until(b'\n', &mut text)?;
@@ -163,14 +163,14 @@ impl<T: BufRead> Lines<'_, T> {
 struct Replay {
     verdict: Verdict,
     engine: Engine,
-    /// The last lines.
+    /// The last lines read.
     before: VecDeque<Line>,
-    /// Outputs of the engine that the trace has not come to yet.
+    /// Outputs of the engine that the trace has not reached yet.
     awaited: VecDeque<Outcome>,
 }
 
 impl Replay {
-    /// Does one line; what differs there.
+    /// Replays one line. Returns the difference, if there is one.
     fn line(&mut self, number: u64, line: Line) -> Option<Difference> {
         let difference = match &line {
             Line::Input { at, what } => match self.awaited.pop_front() {
@@ -185,7 +185,7 @@ impl Replay {
                 Some(replayed) => Some((Some(traced.clone()), Replayed::Output(replayed))),
                 None => Some((Some(traced.clone()), Replayed::Nothing)),
             },
-            // A second beginning says nothing about the first engine.
+            // A second first line does not concern the first engine.
             Line::Start(_) | Line::End(End::Limit) => None,
         };
         if matches!(difference, None | Some((_, Replayed::Panic(_)))) {
@@ -196,7 +196,7 @@ impl Replay {
     }
 
     fn input(&mut self, at: Instant, what: &Happening) -> Result<(), String> {
-        // The engine is given up after a panic.
+        // The engine is not used any more after a panic.
         catch_unwind(AssertUnwindSafe(|| self.engine.handle(at, what.input()))).map_err(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()

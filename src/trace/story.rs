@@ -1,4 +1,4 @@
-//! A trace in words, a line each, for people.
+//! Describes a trace in words for people, one line for each line of the trace.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -8,14 +8,14 @@ use ospf::{Config, InterfaceId, LinkState, Route};
 
 use super::line::{End, Happening, Line, Octets, Outcome};
 
-/// Tells lines in the order of the trace: interfaces are called by the names that the lines before gave them.
+/// Describes lines in the order of the trace. Interfaces have the names that earlier lines gave them.
 #[derive(Debug, Default)]
 pub struct Story {
     names: BTreeMap<InterfaceId, String>,
 }
 
 impl Story {
-    /// The line in words; no newline at the end.
+    /// Describes a line, without a newline at the end.
     pub fn tell(&mut self, line: &Line) -> String {
         match line {
             Line::Start(start) => {
@@ -36,7 +36,7 @@ impl Story {
         }
     }
 
-    /// An output in words.
+    /// Describes an output.
     pub fn outcome(&self, outcome: &Outcome) -> String {
         match outcome {
             Outcome::Send { interface, destination, ttl, packet } => {
@@ -100,7 +100,7 @@ impl Story {
     }
 }
 
-/// A TTL, unless it is the one of most packets.
+/// The TTL in words; empty for TTL 1, which most packets have.
 fn ttl_in_words(ttl: u8) -> String {
     if ttl == 1 { String::new() } else { format!(" ttl {ttl}") }
 }
@@ -151,7 +151,7 @@ fn packet_in_words(octets: &[u8]) -> String {
     format!("{} area {} {what}", packet.router_id, packet.area_id)
 }
 
-/// Some words with commas; of many the first, and how many more.
+/// The first words separated by commas, and the number of the others.
 fn words(words: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 4;
     let more = words.len().saturating_sub(SHOWN);

@@ -1,7 +1,7 @@
-//! Reading and writing WireGuard devices: the only file that names wireguard-control.
+//! Reads and writes WireGuard devices: the only file that uses wireguard-control.
 //!
-//! An interface with a live UAPI socket is a userspace one, every other belongs to the kernel. Nothing is created here: the library
-//! would make a missing link, so it is asked only about what exists.
+//! An interface with a live UAPI socket is a userspace device; every other belongs to the kernel. Nothing is created here: the library
+//! creates a link that is missing, so it is called only for links that exist.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -23,25 +23,25 @@ use crate::mesh::IfName;
 use crate::reconcile::state::{AllowedIps, Backend, Device, Identity, Peer, Preshared, Traffic};
 use crate::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
 
-/// A device that has not said within this time how it is, is not read.
+/// How long reading a device may take.
 const READ_PATIENCE: Duration = Duration::from_secs(1);
-/// A device that has not taken a change within this time has failed to.
+/// How long changing a device may take.
 const WRITE_PATIENCE: Duration = Duration::from_secs(3);
-/// Calls into the kernel under way at a time. One that never comes back keeps its thread: there are no more of those than this.
+/// Calls into the kernel at a time. A call that never returns keeps its thread: this bounds the number of such threads.
 const KERNEL_CALLS: usize = 16;
 
 static KERNEL_PLACES: Semaphore = Semaphore::const_new(KERNEL_CALLS);
 
-/// A device as it is.
+/// The state of a device.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// Who answered.
+    /// The back-end that answered.
     pub backend: Backend,
-    /// Its configuration, and what passed through it.
+    /// Its configuration and its traffic counters.
     pub device: Device,
 }
 
-/// Reads the device of `interface`; `None` if nothing answers for it, or it has no private key yet.
+/// Reads the device of `interface`; `None` if there is no device, or it has no private key yet.
 ///
 /// # Errors
 /// If it exists and cannot be read, or does not answer in time.
@@ -58,7 +58,7 @@ pub async fn is_served(interface: &IfName) -> anyhow::Result<bool> {
     Ok(connection.with_context(|| format!("connecting to WireGuard device {interface}"))?.is_some())
 }
 
-/// Writes what `change` names to the device of `interface` and leaves the rest alone.
+/// Writes what `change` contains to the device of `interface`, and leaves the rest unchanged.
 ///
 /// # Errors
 /// If there is no such device, or it refuses or does not answer in time.
@@ -97,13 +97,13 @@ async fn write(interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> 
     let name = library_name(interface)?;
     let change = change.clone();
     in_kernel(move || {
-        // The library makes what is missing: look first.
+        // The library creates a link that is missing: check first.
         match LibraryDevice::get(&name, Library::Kernel) {
             Ok(device) => drop(found(device)),
             Err(error) if is_absent(&error) => return Err(io::Error::from_raw_os_error(libc::ENODEV)),
             Err(error) => return Err(error),
         }
-        // Built here, where copies of the key in frames are wiped.
+        // The update is built here so that copies of the key on this thread's stack are wiped.
         update(&change).apply(&name, Library::Kernel)
     })
     .await
@@ -113,10 +113,10 @@ async fn write(interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> 
 async fn in_kernel<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> anyhow::Result<T> {
     let place = KERNEL_PLACES.acquire().await.context("waiting for the kernel")?;
     let outcome = tokio::task::spawn_blocking(move || {
-        // Taken back when the kernel has answered, whether or not somebody still waits for it.
+        // Released when the kernel has answered, whether or not somebody still waits for it.
         let _place = place;
         let outcome = work();
-        // The library hands keys from frame to frame.
+        // The library leaves copies of keys on the stack.
         wireguard::stack::wipe();
         outcome
     });
@@ -127,12 +127,12 @@ fn library_name(interface: &IfName) -> anyhow::Result<InterfaceName> {
     interface.as_str().parse().map_err(|error| anyhow::anyhow!("interface name {interface}: {error}"))
 }
 
-/// No such interface, one that is not WireGuard's, or a kernel without WireGuard.
+/// Whether the interface does not exist, is not a WireGuard interface, or the kernel has no WireGuard.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENODEV | libc::EOPNOTSUPP | libc::ENOENT | libc::ENXIO))
 }
 
-/// What the library found, its own copies of keys zeroed.
+/// Converts what the library found, and zeroes the library's copies of keys.
 fn found(mut device: LibraryDevice) -> Found {
     let identity = device.private_key.as_mut().and_then(|key| {
         let identity = public_half(&key.0);
@@ -155,7 +155,7 @@ fn found(mut device: LibraryDevice) -> Found {
     }
 }
 
-/// The preshared key left out.
+/// Converts a peer, without its preshared key.
 fn found_peer(info: &PeerInfo) -> FoundPeer {
     let networks = info.config.allowed_ips.iter();
     FoundPeer {
@@ -176,7 +176,7 @@ fn observation(mut found: Found, backend: Backend) -> Option<Observation> {
         received: sum.received.saturating_add(peer.rx_bytes),
         sent: sum.sent.saturating_add(peer.tx_bytes),
     });
-    // The peer is the one last heard from; those next to it do not belong there.
+    // The peer with the latest handshake is the one to keep; any others are unmanaged.
     found.peers.sort_by_key(|peer| peer.last_handshake);
     let last_heard = found.peers.pop();
     let strangers: BTreeSet<PublicKey> =
@@ -201,14 +201,14 @@ fn peer(found: &FoundPeer, now: SystemTime) -> Peer {
         keepalive_s: found.keepalive_s,
         allowed_ips: if everything { AllowedIps::Everything } else { AllowedIps::Incomplete },
         preshared: found.preshared.map_or(Preshared::None, Preshared::Observed),
-        // A handshake in the future is one of a clock that was set back since.
+        // A handshake in the future was made before the clock was set back.
         handshake_age: found.last_handshake.map(|then| now.duration_since(then).unwrap_or_default()),
     }
 }
 
-/// The change as lines of the text protocol. Peers and AllowedIPs are never replaced.
+/// The change as lines of the UAPI protocol. Peers and AllowedIPs are never replaced.
 fn lines(change: &DeviceChange) -> Zeroizing<String> {
-    /// Room for all lines: a buffer that grew would leave a copy of the key behind.
+    /// Room for all lines: a buffer that grows would leave a copy of the key in freed memory.
     const ROOM: usize = 1024;
     /// Octets of the lines that remove a peer.
     const REMOVAL: usize = 96;

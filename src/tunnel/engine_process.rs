@@ -1,7 +1,7 @@
-//! The engine process as the daemon sees it: found if it runs, started if it is needed, never owned.
+//! The engine process as the daemon sees it: the daemon finds it if it runs, and starts it if it is needed, but does not own it.
 //!
-//! It has a session of its own and outlives the daemon; the next daemon finds it by its control socket. One that does not answer is not
-//! waited for: [`super::watchdog`] says so, and replaces it.
+//! The engine has a session of its own and outlives the daemon; the next daemon finds it by its control socket. The daemon does not wait
+//! for an engine that does not answer: [`super::watchdog`] reports and replaces it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -24,41 +24,41 @@ use super::watchdog::{Line, Silence};
 use crate::log::Lost;
 use crate::mesh::IfName;
 
-/// How long a new engine may take until it answers, and how often it is asked.
+/// How long a new engine may take until it answers, and the pause between two attempts to connect.
 const START_PATIENCE: Duration = Duration::from_secs(5);
 const START_PAUSE: Duration = Duration::from_millis(5);
 
-/// How long an engine may take for one command. The daemon waits for it, so this is short; a command that is given again does no harm.
+/// How long an engine may take for one command. The daemon waits for it, so this is short; repeating a command does no harm.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long an engine may take to let go of everything.
+/// How long an engine may take to release everything.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How to find and start the engine of one daemon.
+/// Finds and starts the engine of one daemon.
 pub struct EngineProcess {
     program: PathBuf,
     socket: PathBuf,
     log: PathBuf,
-    /// Held while an engine is being started, so that two tunnels do not start two. Guards no data.
+    /// Held while an engine is being started, so that two tunnels do not start two engines. Guards no data.
     starting: Mutex<()>,
-    /// Process id of the engine that was last spoken to; 0 = none yet.
+    /// Process id of the engine that last answered; 0 = none yet.
     known: AtomicU32,
-    /// What is known of its health. Shared with the watchdog and with whoever collects the process.
+    /// What is known of the engine's health. Shared with the watchdog and with the task that waits for the end of the process.
     health: Arc<Lock<Health>>,
 }
 
 #[derive(Debug, Default)]
 struct Health {
     starts: Starts,
-    /// It does not answer.
+    /// Set while the engine does not answer.
     silence: Option<Silence>,
-    /// Lines that its log has lost.
+    /// Lines that could not be written to its log.
     lost_lines: Option<Lost>,
 }
 
 impl EngineProcess {
-    /// The engine whose control socket is `RUN_DIR/engine.sock`; it logs to `RUN_DIR/engine.log`. Where none runs,
-    /// `PROGRAM engine` is started.
+    /// The engine whose control socket is `RUN_DIR/engine.sock`; it logs to `RUN_DIR/engine.log`. If none runs, `PROGRAM engine` is
+    /// started.
     pub fn new(run_dir: &Path, program: PathBuf) -> Self {
         Self {
             program,
@@ -75,7 +75,7 @@ impl EngineProcess {
         &self.socket
     }
 
-    /// What the operator should know of it; `None` if all is well.
+    /// What the operator should know of the engine; `None` if nothing is wrong.
     pub fn trouble(&self) -> Option<String> {
         let now = std::time::Instant::now();
         let health = self.health();
@@ -85,7 +85,8 @@ impl EngineProcess {
         }
     }
 
-    /// Why its log cannot be written, as it said last; `None` if it can, or an earlier version runs, which does not say it.
+    /// Why the engine's log cannot be written, as it reported last; `None` if it can, or if an earlier version runs, which does not report
+    /// it.
     pub fn log_problem(&self) -> Option<String> {
         let lost = self.health().lost_lines.clone()?;
         let log = self.log.display();
@@ -97,27 +98,27 @@ impl EngineProcess {
         ))
     }
 
-    /// Whether it is known not to answer: nothing is asked of it then.
+    /// Whether the engine is known not to answer: it gets no requests then.
     pub fn is_silent(&self) -> bool {
         self.health().silence.is_some()
     }
 
-    /// The watchdog's word: it answers, or for how long it has not.
+    /// Notes what the watchdog found: `None` if the engine answers, otherwise for how long it has not.
     pub(super) fn note_silence(&self, silence: Option<Silence>) {
         self.health().silence = silence;
     }
 
-    /// The watchdog's word: what the engine said of its log.
+    /// Notes what the engine reported to the watchdog about its log.
     pub(super) fn note_lost_lines(&self, lost: Option<LostLines>) {
         self.health().lost_lines = lost.map(|LostLines { lines, cause }| Lost { lines, cause });
     }
 
     fn health(&self) -> std::sync::MutexGuard<'_, Health> {
-        // Whoever panicked meanwhile has left whole values behind.
+        // A thread that panicked while it held the lock has left complete values.
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An error if it is known not to answer.
+    /// Fails if the engine is known not to answer.
     pub(super) fn ensure_answers(&self) -> anyhow::Result<()> {
         match &self.health().silence {
             Some(silence) => bail!("{silence}"),
@@ -125,7 +126,7 @@ impl EngineProcess {
         }
     }
 
-    /// Who runs there; `None` if nobody does.
+    /// The engine's answer about itself; `None` if no engine runs.
     pub async fn info(&self) -> anyhow::Result<Option<EngineInfo>> {
         match self.connect().await? {
             Some(mut client) => self.introduce(&mut client).await.map(Some),
@@ -133,7 +134,7 @@ impl EngineProcess {
         }
     }
 
-    /// Has the engine make and serve `interface`; starts the engine if none runs.
+    /// Makes the engine create and serve `interface`; starts the engine if none runs.
     pub async fn add(&self, interface: &IfName) -> anyhow::Result<()> {
         self.ensure_answers()?;
         let mut client = match self.connect().await? {
@@ -146,7 +147,7 @@ impl EngineProcess {
         command(&mut client, &Command::Add { interface: engine_name(interface)? }).await
     }
 
-    /// Has the engine let go of `interface`; good if no engine runs.
+    /// Makes the engine release `interface`; succeeds if no engine runs.
     pub async fn remove(&self, interface: &IfName) -> anyhow::Result<()> {
         self.ensure_answers()?;
         match self.connect().await? {
@@ -155,17 +156,17 @@ impl EngineProcess {
         }
     }
 
-    /// Has the engine serve the interface `from` as `to`.
+    /// Makes the engine serve the interface `from` under the name `to`.
     ///
     /// # Errors
-    /// If no engine runs, or one of an earlier version that cannot.
+    /// If no engine runs, or one of an earlier version, which cannot rename.
     pub async fn rename(&self, from: &IfName, to: &IfName) -> anyhow::Result<()> {
         self.ensure_answers()?;
         let mut client = self.connect().await?.context("no WireGuard engine runs")?;
         command(&mut client, &Command::Rename { interface: engine_name(from)?, to: engine_name(to)? }).await
     }
 
-    /// Ends the engine and with it every interface; good if none runs. One that does not listen is killed.
+    /// Ends the engine and with it every interface; succeeds if none runs. An engine that does not react is killed.
     pub async fn stop(&self) -> anyhow::Result<()> {
         let Some(line) = Line::open(&self.socket).await? else { return Ok(()) };
         let patience = if self.is_silent() { Duration::ZERO } else { STOP_PATIENCE };
@@ -209,14 +210,14 @@ impl EngineProcess {
                 bail!("it ended at once with {status}; see {}", self.log.display());
             }
             if Instant::now() >= deadline {
-                // It is not left behind: the next one would find its socket, or it the next one's.
+                // Do not leave it running: it and the next engine would compete for the socket.
                 child.kill().await.context("ending an engine that did not come up")?;
                 self.note_end();
                 bail!("no answer within {} s; see {}", START_PATIENCE.as_secs(), self.log.display());
             }
             sleep(START_PAUSE).await;
         };
-        // Whoever started it collects it, should it end before us.
+        // The process that started the engine has to wait for it, in case it ends before this process.
         let health = Arc::clone(&self.health);
         let pid = child.id();
         tokio::spawn(async move {
@@ -227,13 +228,13 @@ impl EngineProcess {
                 Err(error) => tracing::warn!(pid, %error, "waiting for the WireGuard engine"),
             }
         });
-        // One that listens and does not answer is the watchdog's.
+        // An engine that listens but does not answer is left to the watchdog.
         self.introduce(&mut client).await?;
         tracing::info!(pid, log = %self.log.display(), "WireGuard engine started");
         Ok(client)
     }
 
-    /// Asks who answers. An engine that speaks another protocol is an error, one of another release is reported once.
+    /// Asks the engine about itself. Another protocol version is an error; another release is reported once.
     async fn introduce(&self, client: &mut Client) -> anyhow::Result<EngineInfo> {
         let info = match request(client, &Command::List).await? {
             Reply::Engine(info) => info,
@@ -255,7 +256,7 @@ impl EngineProcess {
     }
 
     fn spawn(&self) -> anyhow::Result<tokio::process::Child> {
-        // What the engine writes before it has opened its log by itself. Where there can be no log, there is an engine all the same.
+        // For what the engine writes before it has opened its log itself. If the log cannot be opened, the engine is started without it.
         let log = OpenOptions::new()
             .create(true)
             .append(true)

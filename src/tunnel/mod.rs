@@ -1,6 +1,6 @@
-//! WireGuard: devices of either back-end, the engine process, and where DNS names of peers lead.
+//! WireGuard: devices of both back-ends, the engine process, and the resolution of the peers' DNS names.
 //!
-//! [`WireGuard`] is what the reconcile loop drives. Only [`device`] names wireguard-control.
+//! The reconcile loop uses [`WireGuard`]. Only [`device`] uses wireguard-control.
 
 pub mod device;
 pub mod endpoints;

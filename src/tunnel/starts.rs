@@ -1,54 +1,54 @@
-//! When a WireGuard engine may be started again. A pure machine; `now` is passed in.
+//! Decides when a WireGuard engine may be started again. A state machine without a clock; `now` is passed in.
 //!
-//! One that has lived for a while is replaced at once, and so is the first that has not. After that the next one waits, twice as long
-//! each time: an engine that cannot live costs the machine next to nothing.
+//! An engine that has run for [`SETTLED`] is replaced at once when it ends, and so is the first one that has not. After that, each start
+//! waits twice as long as the one before, so that an engine that keeps failing costs the machine little.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// An engine that has lived for so long has started well, and what was before it is forgotten.
+/// An engine that has run for this long has started well: earlier starts and ends are forgotten.
 const SETTLED: Duration = Duration::from_secs(60);
-/// From one start to the next, after the first two that did not last.
+/// The shortest time between two starts, after the first two engines that ended early.
 const FIRST: Duration = Duration::from_millis(200);
-/// Never longer.
+/// The longest time between two starts.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Ends within [`SETTLED`] from which on the operator is told though an engine runs.
+/// From this number of ends within [`SETTLED`] on, the operator is informed even while an engine runs.
 const MANY: usize = 3;
 
-/// The last starts of the engine, and its ends.
+/// The recent starts and ends of the engine.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
-    /// Those within [`SETTLED`], the latest last.
+    /// Times within [`SETTLED`], the latest last.
     starts: VecDeque<Instant>,
     ends: VecDeque<Instant>,
     running: bool,
 }
 
 impl Starts {
-    /// When the next start may be; `None` = now.
+    /// When the next engine may be started; `None` = now.
     pub fn earliest(&self, now: Instant) -> Option<Instant> {
         let recent = self.starts.iter().filter(|at| now.saturating_duration_since(**at) < SETTLED).count();
-        // The first replacement costs nothing, whatever the cause.
+        // The first replacement is not delayed, whatever the cause.
         let exponent = u32::try_from(recent.checked_sub(2)?).unwrap_or(u32::MAX).min(16);
         let wait = FIRST.saturating_mul(1 << exponent).min(LONGEST);
         self.starts.back().map(|last| *last + wait).filter(|at| *at > now)
     }
 
-    /// An engine is being started.
+    /// Notes that an engine is being started.
     pub fn started(&mut self, now: Instant) {
         forget_old(&mut self.starts, now);
         self.starts.push_back(now);
         self.running = true;
     }
 
-    /// An engine has ended, or did not come up.
+    /// Notes that an engine has ended, or did not come up.
     pub fn ended(&mut self, now: Instant) {
         forget_old(&mut self.ends, now);
         self.ends.push_back(now);
         self.running = false;
     }
 
-    /// What the operator should know; `None` if all is well.
+    /// What the operator should know; `None` if nothing is wrong.
     pub fn trouble(&self, now: Instant) -> Option<String> {
         let ends = self.ends.iter().filter(|at| now.saturating_duration_since(**at) < SETTLED).count();
         let times = if ends == 1 { "once".to_owned() } else { format!("{ends} times") };

@@ -1,7 +1,7 @@
-//! A client of the text protocol of userspace WireGuard (<https://www.wireguard.com/xplatform/#configuration-protocol>).
+//! A client of the UAPI, the text protocol of userspace WireGuard (<https://www.wireguard.com/xplatform/#configuration-protocol>).
 //!
-//! wireguard-control waits for ever where nobody answers, in a thread that nothing ends. Here whoever stops waiting closes the
-//! connection, and nothing is left. What may hold a key is zeroed.
+//! wireguard-control waits for ever if a device does not answer, in a thread that cannot be ended. Here a caller that stops waiting closes
+//! the connection, and nothing remains. Buffers that may hold a key are zeroed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,17 +16,17 @@ use zeroize::Zeroizing;
 use crate::keys::{KeyDigest, PrivateKey, PublicKey};
 use crate::mesh::IfName;
 
-/// Where UAPI sockets are looked for, in this order.
+/// Directories of the UAPI sockets; the first that exists is used.
 const DIRECTORIES: [&str; 2] = ["/var/run/wireguard", "/run/wireguard"];
-/// Longest answer, octets: a device that somebody has given thousands of peers is not ours to describe.
+/// Longest answer in octets: a device with thousands of peers is not one of weft's.
 const MAX_ANSWER: usize = 4 << 20;
-/// Octets of the first buffer: a device with one peer.
+/// Octets of the first buffer: enough for a device with one peer.
 const FIRST_BUFFER: usize = 4096;
 
 /// A key, 32 octets.
 type KeyBytes = Zeroizing<[u8; 32]>;
 
-/// A device as it says that it is. Of its key pair the public half is kept: what is moved leaves copies in frames.
+/// The configuration that a device reports. Of its key pair only the public key is kept: moving a private key leaves copies on the stack.
 #[derive(Debug, Default)]
 pub struct Found {
     /// `None` while it has no private key.
@@ -36,7 +36,7 @@ pub struct Found {
     pub peers: Vec<FoundPeer>,
 }
 
-/// One of its peers.
+/// A peer of the device.
 #[derive(Debug)]
 pub struct FoundPeer {
     pub public_key: [u8; 32],
@@ -75,7 +75,7 @@ impl Uapi {
         self.0.write_all(b"get=1\n\n").await?;
         let answer = self.answer().await?;
         let found = parse(&answer);
-        // Reading the key left copies in frames that are free again.
+        // Reading the key left copies in stack frames that are free again.
         wireguard::stack::wipe();
         found
     }
@@ -89,7 +89,7 @@ impl Uapi {
         parse(&answer).map(drop)
     }
 
-    /// An answer up to the empty line that ends it.
+    /// Reads an answer up to the empty line that ends it.
     async fn answer(&mut self) -> io::Result<Zeroizing<Vec<u8>>> {
         let mut bytes = Zeroizing::new(vec![0; FIRST_BUFFER]);
         let mut filled = 0;
@@ -114,7 +114,7 @@ impl Uapi {
     }
 }
 
-/// The socket that a process which serves `interface` has.
+/// The path of the socket by which a process serves `interface`.
 fn socket_of(interface: &IfName) -> Option<PathBuf> {
     let directory = DIRECTORIES.iter().map(Path::new).find(|directory| directory.exists())?;
     Some(directory.join(format!("{interface}.sock")))
@@ -129,7 +129,7 @@ fn parse(answer: &[u8]) -> io::Result<Found> {
         match (key, found.peers.last_mut()) {
             ("errno", _) => match number::<i32>(value)? {
                 0 => {}
-                // `wg` takes it negative; some devices send it so, some not.
+                // `wg` expects it to be negative; some devices send it so, some do not.
                 errno => return Err(io::Error::from_raw_os_error(errno.saturating_abs())),
             },
             ("public_key", _) => {
@@ -153,7 +153,7 @@ fn parse(answer: &[u8]) -> io::Result<Found> {
                 peer.heard(handshake);
             }
             ("allowed_ip", Some(peer)) => peer.allowed_ips.push(value.parse().map_err(|_| invalid(key))?),
-            // What later versions of the protocol may say besides.
+            // Keys that later versions of the protocol may add.
             _ => {}
         }
     }
@@ -174,18 +174,18 @@ impl FoundPeer {
         }
     }
 
-    /// Zero is a handshake that never was.
+    /// Notes the time of the last handshake; zero = there was none.
     fn heard(&mut self, since_1970: Duration) {
         self.last_handshake = (!since_1970.is_zero()).then(|| SystemTime::UNIX_EPOCH.checked_add(since_1970)).flatten();
     }
 }
 
-/// The public half of `private_key`; `None` for the key of zeros, which stands for none.
+/// The public key of `private_key`; `None` for the key of zeros, which means that there is no key.
 pub fn public_half(private_key: &[u8; 32]) -> Option<PublicKey> {
     (*private_key != [0; 32]).then(|| PrivateKey::from_bytes(private_key).public())
 }
 
-/// What identifies a preshared key; `None` for the key of zeros, which stands for none.
+/// The digest that identifies a preshared key; `None` for the key of zeros, which means that there is no key.
 pub fn digest(preshared_key: &[u8; 32]) -> Option<KeyDigest> {
     (*preshared_key != [0; 32]).then(|| KeyDigest::of(preshared_key))
 }
@@ -213,7 +213,7 @@ fn hex_digit(digit: u8) -> io::Result<u8> {
         .ok_or_else(|| invalid("a key with other digits"))
 }
 
-/// Never repeats what was read: it may be a key.
+/// An error that never contains what was read, because that may be a key.
 fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the WireGuard device answers with {what}"))
 }

@@ -7,14 +7,14 @@
 //!    │      no answer: look at the process each second ─► kill it, and the reconcile loop starts another
 //!    └──────────────────────────────────────────────────────────┘
 //! ```
-//! The question goes to the engine's control socket, which its event loop serves. A slow machine is no reason to kill: while a thread of
-//! the engine runs, or would run if a processor were free, it is waited for. It is replaced
+//! The request goes to the engine's control socket, which its event loop serves. A slow machine is no reason to kill the engine: while one
+//! of its threads runs, or would run if a processor were free, the watchdog waits. It replaces the engine
 //!
-//! - if it is stopped (SIGSTOP) for [`BOUND`]: nothing else makes it go on;
-//! - if all its threads sleep, at [`ASLEEP`] looks within [`BOUND`] and more, while a question lies in its socket: nobody will answer it;
-//! - if it has not answered for [`SPINNING`], most of which it has spent on a processor: its event loop does not come round.
+//! - if it is stopped (SIGSTOP) for [`BOUND`]: nothing else would continue it;
+//! - if all its threads sleep at [`ASLEEP`] looks, for [`BOUND`] at least, while a request waits in its socket: it will never answer;
+//! - if it has not answered for [`SPINNING`], and has used a processor for most of that time: its event loop makes no progress.
 //!
-//! One that a debugger holds is left alone. Time in which this task did not run itself does not count.
+//! An engine that a debugger traces is left alone. Time in which this task itself did not run does not count.
 
 use std::fmt;
 use std::io;
@@ -31,15 +31,15 @@ use wireguard::control::{Client, Command, Reply};
 use super::EngineProcess;
 use crate::proc_stat::{Doing, Glance};
 
-/// From one question to the next, and from one look to the next.
+/// The time between two requests, and between two looks at the process.
 const PERIOD: Duration = Duration::from_secs(1);
-/// An engine that has not answered for so long is judged.
+/// After this time without an answer, the engine may be replaced.
 const BOUND: Duration = Duration::from_secs(5);
-/// How often it must be seen asleep.
+/// How often the engine must be seen asleep.
 const ASLEEP: u32 = 4;
-/// One that computes and does not answer is given so long.
+/// After this time without an answer, an engine that uses a processor is replaced.
 const SPINNING: Duration = Duration::from_secs(60);
-/// Silence that is worth a word to others.
+/// After this time without an answer, others are informed.
 const NOTABLE: Duration = Duration::from_secs(2);
 /// How long the kernel may take to end a process that was killed.
 const END: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub(super) async fn watch(engine: Arc<EngineProcess>) {
     }
 }
 
-/// Asks again and again, until the engine ends or is ended.
+/// Sends requests until the engine ends or is killed.
 async fn attend(engine: &EngineProcess, mut line: Line) -> anyhow::Result<()> {
     loop {
         let mut silence = Silence::begin(line.pid, Instant::now(), Glance::at(line.pid));
@@ -74,7 +74,7 @@ async fn attend(engine: &EngineProcess, mut line: Line) -> anyhow::Result<()> {
             tokio::pin!(answer);
             loop {
                 tokio::select! {
-                    // The answer first: it counts even if it comes late.
+                    // Check for the answer first: it counts even if it is late.
                     biased;
                     answer = &mut answer => match answer {
                         Ok(reply) => {
@@ -83,7 +83,7 @@ async fn attend(engine: &EngineProcess, mut line: Line) -> anyhow::Result<()> {
                             }
                             break Verdict::Wait;
                         }
-                        // It has ended, and the socket says so.
+                        // The engine has ended, and the socket is closed.
                         Err(_) => return Ok(()),
                     },
                     _ = ticks.tick() => {
@@ -106,23 +106,23 @@ async fn attend(engine: &EngineProcess, mut line: Line) -> anyhow::Result<()> {
     }
 }
 
-/// What is to be done about an engine that has not answered yet.
+/// What to do about an engine that has not answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Wait,
     Replace,
 }
 
-/// A question that has not been answered, and what the process was seen doing meanwhile.
+/// A request without an answer, and what the process was seen doing meanwhile.
 #[derive(Debug, Clone)]
 pub(super) struct Silence {
     pid: i32,
-    /// For how long, without the time in which nobody looked.
+    /// The time without an answer, except for the time in which the watchdog itself did not run.
     length: Duration,
     last_look: Instant,
     cpu_before: Duration,
     glance: Glance,
-    /// Looks in a row at which it was stopped, and looks at which it slept.
+    /// Consecutive looks at which it was stopped, and looks at which it slept.
     stopped: u32,
     asleep: u32,
 }
@@ -133,7 +133,7 @@ impl Silence {
     }
 
     fn judge(&mut self, now: Instant, glance: Glance) -> Verdict {
-        // Whoever was stopped or starved himself has no right to be impatient.
+        // This task itself may have been stopped or starved: the engine is not to blame for that time.
         self.length += now.saturating_duration_since(self.last_look).min(2 * PERIOD);
         self.last_look = now;
         self.glance = glance;
@@ -159,7 +159,7 @@ impl fmt::Display for Silence {
     }
 }
 
-/// A connection to an engine's control socket, and a hold on the process behind it.
+/// A connection to an engine's control socket, and a pidfd of the engine's process.
 pub(super) struct Line {
     client: Client,
     pid: i32,
@@ -167,9 +167,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Connects; `None` if no engine runs. The engine has not been heard yet.
+    /// Connects; `None` if no engine runs. Does not wait for an answer of the engine.
     pub async fn open(socket: &Path) -> anyhow::Result<Option<Self>> {
-        // Two connections would do for most of this; one tells who listens without asking him.
+        // The credentials of the peer identify the process without a request to it.
         let stream = match tokio::net::UnixStream::connect(socket).await {
             Ok(stream) => stream,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -183,23 +183,24 @@ impl Line {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
             Err(error) => return Err(error).context("getting a hold on the WireGuard engine"),
         };
-        // The id may have been given away since the socket was made: the process held now is the engine, or nothing is done to it.
+        // The process id may have been reused since the socket was created: if the process of the pidfd is not the engine, nothing is done
+        // to it.
         if !is_engine(pid, socket) {
             bail!("process {pid}, which listens on {}, is not the WireGuard engine", socket.display());
         }
         Ok(Some(Self { client: Client::new(stream), pid, process }))
     }
 
-    /// Has the engine stop, and waits until it has let go of everything.
+    /// Asks the engine to stop, and waits until it has released everything.
     pub async fn stop(self) -> io::Result<()> {
         self.client.stop().await
     }
 
-    /// Ends the process, and waits until it is gone.
+    /// Kills the process, and waits until it has ended.
     pub async fn kill(self) -> anyhow::Result<()> {
         let Self { pid, process, .. } = self;
         crate::sys::kill(process.as_fd()).with_context(|| format!("killing the WireGuard engine (pid {pid})"))?;
-        // A pidfd can be read once its process has ended.
+        // A pidfd becomes readable when its process has ended.
         let process = crate::sys::register_descriptor(process).context("waiting for its end")?;
         match timeout(END, process.readable()).await {
             Ok(ended) => ended.map(|_guard| ()).context("waiting for its end"),

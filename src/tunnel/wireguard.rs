@@ -1,4 +1,4 @@
-//! What the reconcile loop needs of WireGuard, made of the engine process and the devices of both back-ends.
+//! The WireGuard operations of the reconcile loop, made of the engine process and the devices of both back-ends.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,15 +10,14 @@ use crate::mesh::IfName;
 use crate::reconcile::state::Device;
 use crate::reconcile::tunnels::{DeviceChange, Tunnels};
 
-/// Drives kernel and userspace devices. Kernel links are made by the caller.
+/// Configures kernel and userspace devices. The caller creates the links of kernel devices.
 pub struct WireGuard {
     /// Shared with its watchdog.
     engine: Arc<EngineProcess>,
 }
 
 impl WireGuard {
-    /// Nothing is started before the first userspace interface is added; then it is `PROGRAM engine`, and PROGRAM is
-    /// weft itself.
+    /// Nothing is started before the first userspace interface is added. Then `PROGRAM engine` is started, where PROGRAM is weft itself.
     pub fn new(run_dir: &Path, program: PathBuf) -> Self {
         Self { engine: Arc::new(EngineProcess::new(run_dir, program)) }
     }
@@ -28,7 +27,7 @@ impl WireGuard {
         &self.engine
     }
 
-    /// Has the engine watched from now on, and replaced if it does not answer any more. Ends when the task is aborted.
+    /// Starts a task that watches the engine, and replaces it if it does not answer any more. Ends when the task is aborted.
     pub fn watch_engine(&self) -> JoinHandle<()> {
         tokio::spawn(watchdog::watch(Arc::clone(&self.engine)))
     }

@@ -11,16 +11,16 @@ use crate::lab::state::State;
 use crate::lab::up::Lab;
 use crate::mesh::L2;
 
-/// Whether weft is told that a host has moved.
+/// Whether weft is informed that a host has moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Telling {
-    /// As `weft move` does, at the site where it has moved to.
+    /// weft is informed, as by `weft move`, at the site where the host is now.
     Told,
-    /// It has to notice.
+    /// weft has to notice by itself.
     Silent,
 }
 
-/// Puts the cable of `host` into the switch of `site`.
+/// Moves the cable of `host` into the switch of `site`.
 pub(super) fn relocate(lab: &Lab, host: &str, site: &str, telling: Telling) -> Result<()> {
     let (segment, host) = find(&lab.layout, host)?;
     let l2 = lab.mesh.segments.iter().find(|l2| l2.name == segment.name);
@@ -46,7 +46,7 @@ pub(super) fn relocate(lab: &Lab, host: &str, site: &str, telling: Telling) -> R
     Ok(())
 }
 
-/// The host that `text` names, by name, MAC or IP address.
+/// Finds the host with this name, MAC or IP address.
 fn find<'a>(layout: &'a Layout, text: &str) -> Result<(&'a SegmentPlan, &'a HostPlan)> {
     let (mac, address) = (text.parse().ok(), text.parse().ok());
     let meant = |(_, host): &(&SegmentPlan, &HostPlan)| {
@@ -67,7 +67,7 @@ fn find<'a>(layout: &'a Layout, text: &str) -> Result<(&'a SegmentPlan, &'a Host
     }
 }
 
-/// A host of the segment that may move, another host that it can talk to, and a site where it is not at home.
+/// Finds a host of the segment that may move, another host that it can reach, and a site that is not its home.
 pub(super) fn may_move<'a>(layout: &'a Layout, l2: &L2) -> Option<(&'a str, &'a str, &'a str)> {
     let segment = layout.segments.iter().find(|segment| segment.name == l2.name)?;
     let host = segment.hosts.iter().find(|host| l2.segment.hosts[&host.mac].mobility == Mobility::Movable)?;
@@ -76,7 +76,7 @@ pub(super) fn may_move<'a>(layout: &'a Layout, l2: &L2) -> Option<(&'a str, &'a 
     Some((&host.name, &other.name, site))
 }
 
-/// The head of [`rows`].
+/// The column headings of [`rows`].
 pub(super) const HEAD: [&str; 6] = ["HOST", "SEGMENT", "MAC", "ADDRESS", "PLUGGED IN AT", "ANSWERED BY"];
 
 /// A row for each host.

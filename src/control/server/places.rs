@@ -1,4 +1,4 @@
-//! How many clients are served at once, and who makes room for a new one: whoever keeps the server waiting.
+//! Limits how many clients are served at once, and disconnects a client that keeps the server waiting if a new one needs its place.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,37 +10,37 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
-/// Clients served at once; more wait in the listener's queue. Each holds a part of an answer at most.
+/// Clients that are served at once; others wait in the listener's queue. Each holds at most one part of an answer.
 const MAX_CLIENTS: usize = 64;
-/// How long a client that makes room may take to be gone, before another one does.
+/// How long a client that has to leave may take, before another one has to.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What a client is waited for, who is left first in front.
+/// What the server waits for. Clients that it waits for in the first way are disconnected first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Awaited {
-    /// That it sends its question.
+    /// The client sends its request.
     Question,
-    /// That it reads its answer.
+    /// The client reads its answer.
     Reading,
 }
 
 impl Awaited {
-    /// How long that may take.
+    /// How long the client may take.
     pub(super) fn patience(self) -> Duration {
         Duration::from_secs(5)
     }
 
-    /// How long that may take while others wait for a place.
+    /// How long the client may take while others wait for a place.
     fn patience_when_full(self) -> Duration {
         match self {
-            // A client sends its question with the connection.
+            // A client sends its request right after it connects.
             Self::Question => Duration::from_millis(200),
             Self::Reading => Duration::from_secs(1),
         }
     }
 }
 
-/// The places.
+/// The places for clients.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
@@ -52,7 +52,8 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(MAX_CLIENTS)), waits: Arc::default() }
     }
 
-    /// A place for a client. Where all are taken, one client that is waited for makes room, or else this waits until one has its answer.
+    /// Takes a place for a client. If all are taken, disconnects a client that the server waits for, or else waits until one has its
+    /// answer.
     pub(super) async fn take(&self) -> Place {
         let mut pause = Duration::ZERO;
         loop {
@@ -67,9 +68,9 @@ impl Places {
         }
     }
 
-    /// Waits until every client has gone.
+    /// Waits until no client is left.
     pub(super) async fn empty(&self) {
-        // Whoever would take a place meanwhile waits.
+        // Others cannot take a place meanwhile.
         let _ = self.free.acquire_many(MAX_CLIENTS as u32).await;
     }
 }
@@ -82,14 +83,14 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Waits for the client; an error if it takes too long, or has to make room.
+    /// Waits for the client. Fails if the client takes too long, or has to leave for another one.
     pub(super) async fn wait<T>(&self, awaited: Awaited, client: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         let (wait, left) = self.waits.begin(awaited);
         let outcome = tokio::select! {
-            // What it has sent already counts.
+            // What the client has already sent counts.
             biased;
             outcome = timeout(awaited.patience(), client) => outcome?,
-            // The sender stays where it is until then.
+            // The sender stays in the list until then.
             _ = left => Err(io::Error::new(io::ErrorKind::TimedOut, "it makes room for another client")),
         };
         drop(wait);
@@ -97,10 +98,10 @@ impl Place {
     }
 }
 
-/// Clients that are waited for. Shared between their tasks and the one that accepts; nothing is awaited while it is locked.
+/// The clients that the server waits for. Their tasks and the task that accepts share it; nothing is awaited while it is locked.
 #[derive(Debug, Default)]
 struct Waits {
-    /// Whoever is left first comes first.
+    /// The client to disconnect first comes first.
     list: Mutex<BTreeMap<Key, oneshot::Sender<()>>>,
     next: AtomicU64,
 }
@@ -115,25 +116,25 @@ impl Waits {
         (Wait { waits: self, key }, left)
     }
 
-    /// Leaves the first client that has been waited for long enough, if there is one.
+    /// Disconnects the first client that the server has waited for long enough, if there is one.
     fn leave_one(&self, now: Instant) {
         let mut list = self.list();
         let long = |(awaited, since, _): &Key| now.saturating_duration_since(*since) >= awaited.patience_when_full();
         let Some(key) = list.keys().copied().find(long) else { return };
         if let Some(leave) = list.remove(&key) {
             debug!(awaited = ?key.0, "a control client makes room");
-            // It may have done what it was waited for just now.
+            // The client may have finished just now.
             let _ = leave.send(());
         }
     }
 
     fn list(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, oneshot::Sender<()>>> {
-        // Whoever panicked meanwhile has left whole values behind.
+        // A thread that panicked while it held the lock has left complete values.
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One client is waited for as long as this is there.
+/// An entry in [`Waits`]: the server waits for the client until this is dropped.
 struct Wait<'a> {
     waits: &'a Waits,
     key: Key,

@@ -6,44 +6,44 @@ use serde::{Deserialize, Serialize};
 
 use super::Nexthop;
 
-/// A segment that this site is part of.
+/// A segment that this site is a member of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// Its name.
     pub segment: String,
-    /// Its number on the wire.
+    /// VXLAN Network Identifier.
     pub vni: u32,
-    /// The bridge here.
+    /// Name of its bridge on this router.
     pub bridge: String,
-    /// Whether somebody else makes the bridge.
+    /// Whether the bridge was created by something other than weft.
     #[serde(default)]
     pub existing_bridge: bool,
-    /// The VLAN of the bridge that the segment is; `null` if the bridge filters no VLANs.
+    /// The VLAN of the bridge that carries the segment; `null` if the bridge does not filter by VLAN.
     #[serde(default)]
     pub vlan: Option<u16>,
-    /// The VXLAN device.
+    /// Name of its VXLAN device.
     pub device: String,
-    /// `up`; `down`: it, or its bridge, is there and carries nothing; `missing`: it is not there now.
+    /// `up`; `down`: the device or its bridge exists and carries nothing; `missing`: it does not exist now.
     pub state: String,
-    /// `proxy`, `suppress` or `flood`.
+    /// How ARP requests are handled: `proxy`, `suppress` or `flood`.
     pub arp: String,
-    /// `drop` or `flood`.
+    /// What happens to unicast frames to unknown hosts: `drop` or `flood`.
     pub unknown_unicast: String,
-    /// Frames in a second that are flooded; `null` = dropped.
+    /// Broadcast frames that are flooded per second; `null` = all are dropped.
     pub broadcast_limit: Option<u32>,
-    /// Likewise.
+    /// Multicast frames that are flooded per second; `null` = all are dropped.
     pub multicast_limit: Option<u32>,
-    /// Whether a host that is heard here has moved here.
+    /// Whether a host whose frames arrive here is taken to have moved here.
     pub learn: bool,
-    /// Octets.
+    /// MTU in octets.
     pub mtu: u32,
-    /// Address and prefix length of the routers in the segment.
+    /// Address and prefix length that the routers have in the segment.
     pub gateway: Option<String>,
-    /// What hosts are behind.
+    /// The ports that hosts are connected to.
     pub ports: Vec<Port>,
-    /// The sites that it spans, by name.
+    /// The sites that are members, by name.
     pub sites: Vec<Site>,
-    /// The hosts of the table, by MAC address.
+    /// The hosts of the table, ordered by MAC address.
     pub hosts: Vec<Host>,
     /// Frames and octets from and to other sites.
     pub counters: Counters,
@@ -58,12 +58,12 @@ pub struct Port {
     pub state: String,
 }
 
-/// A site of a segment.
+/// A member site of a segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Site {
     /// Its name.
     pub site: String,
-    /// Where encapsulated frames to it are sent.
+    /// VTEP address: the destination of encapsulated frames to it.
     pub vtep: Ipv4Addr,
     /// `here`, `reachable` or `unreachable`.
     pub state: String,
@@ -78,40 +78,40 @@ pub struct Host {
     pub name: Option<String>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// Where the mesh file has it.
+    /// The site where the mesh file places it.
     pub home: String,
-    /// Where it is.
+    /// The site where it is now.
     pub site: String,
-    /// Seconds since it is known to be there; `null` = it is where the mesh file has it.
+    /// Seconds since it is known to be there; `null` = it is where the mesh file places it.
     pub since_s: Option<f64>,
-    /// Which count of moves `sequence` belongs to; another one begins with `weft move --force`.
+    /// The epoch that `sequence` belongs to; `weft move --force` begins a new one.
     pub epoch: u16,
-    /// How often it has moved.
+    /// MAC mobility sequence number: how often it has moved in this epoch.
     pub sequence: u32,
-    /// The port that it was last heard on here.
+    /// The port of this router that its frames last arrived on.
     pub port: Option<String>,
-    /// Whether it may not move.
+    /// Whether it is pinned to its site and may not move.
     pub pinned: bool,
-    /// Whether it is heard at two sites at once, and believed to be at none but `site`.
+    /// Whether it appears at two sites at once, so that claims of other sites than `site` are refused for a while.
     pub damped: bool,
 }
 
-/// What `weft forget` has left of a host at this site.
+/// The result of `weft forget` at this site.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Forgotten {
     /// The segment.
     pub segment: String,
     /// The host, by its name or MAC address.
     pub host: String,
-    /// The site that it was remembered at; `null` = nothing was remembered.
+    /// The site where it was remembered to be; `null` = nothing was remembered.
     pub remembered_at: Option<String>,
     /// Where it is now.
     pub site: String,
-    /// The site that claims it to be there; `null` = the mesh file has it there.
+    /// The site whose claim places it there; `null` = the mesh file places it there.
     pub claimed_by: Option<String>,
 }
 
-/// What has crossed a VXLAN device.
+/// Counters of a VXLAN device.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counters {
     /// Frames from other sites.
@@ -126,34 +126,34 @@ pub struct Counters {
     pub tx_bytes: u64,
     /// Frames to other sites that were dropped.
     pub tx_dropped: u64,
-    /// Broadcast frames that were more than the limit.
+    /// Broadcast frames dropped because they exceeded the limit.
     pub broadcast_limited: u64,
-    /// Group frames that were more than the limit.
+    /// Multicast frames dropped because they exceeded the limit.
     pub multicast_limited: u64,
 }
 
-/// What becomes of a frame to a host.
+/// What happens to a frame to a host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FrameTrace {
     /// The segment.
     pub segment: String,
-    /// The MAC address that the frame has; `null` if the address that was asked for has none that is known.
+    /// Destination MAC address of the frame; `null` if none is known for the IP address that was asked for.
     pub mac: Option<String>,
     /// Name of the host.
     pub host: Option<String>,
-    /// `port`: out of the port where it was heard; `ports`: out of all ports here; `site`: to another site; `unreachable`: to another
-    /// site, to which there is no way; `flooded`: out of all ports and to all sites; `dropped`: it, or the question for its MAC address,
-    /// stays here.
+    /// `port`: sent out of the port that the host's frames last arrived on; `ports`: out of all ports here; `site`: to another site;
+    /// `unreachable`: to another site that cannot be reached; `flooded`: out of all ports and to all sites; `dropped`: the frame, or the
+    /// ARP request or neighbour solicitation before it, stays here.
     pub fate: String,
-    /// What becomes of the question for the MAC address, where an address was asked for that is not in the table: `flooded` or `stays`.
+    /// What happens to the request for the MAC address of an IP address that is not in the table: `flooded` or `stays`.
     #[serde(default)]
     pub question: Option<String>,
-    /// The port.
+    /// The port that the frame leaves by.
     pub port: Option<String>,
-    /// The site.
+    /// The site that the frame is sent to.
     pub site: Option<String>,
-    /// Where it is sent.
+    /// VTEP address that the encapsulated frame is sent to.
     pub vtep: Option<Ipv4Addr>,
-    /// The next hops on the way there.
+    /// The next hops to that address.
     pub nexthops: Vec<Nexthop>,
 }

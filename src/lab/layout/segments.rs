@@ -1,5 +1,5 @@
-//! Ethernet segments in a lab: on the LAN of every site a switch, and the hosts of the table, whose cables may be in any of
-//! their segment's switches.
+//! Adds Ethernet segments to a layout: a switch on the LAN of every site, and the hosts of the table, whose cables may be in any switch of
+//! their segment.
 //!
 //! ```text
 //!   MESH-taipei                MESH-taipei-vms                      MESH-db1
@@ -9,7 +9,7 @@
 //!       tap1 ──────────────────── uplink1 (in no bridge: nobody is behind it)
 //! ```
 //!
-//! A bridge that weft does not make is the lab's to make. It has one port, `l2-VNI`, to the switch, in the VLAN of the segment.
+//! The lab creates a bridge that weft does not create. It has one port, `l2-VNI`, to the switch, in the VLAN of the segment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::mesh::{IfName, L2, L2Site, Site, VlanId};
 
-/// Networks of hosts without a gateway are at least so large: what people write without saying so.
+/// The longest prefix lengths of networks of hosts without a gateway: the usual ones.
 const LONGEST_V4: u8 = 24;
 const LONGEST_V6: u8 = 64;
 
@@ -31,7 +31,7 @@ const LONGEST_V6: u8 = 64;
 pub struct SegmentPlan {
     /// The segment's name.
     pub name: String,
-    /// The namespace of the switch of each site that has one, by the site's name. A site without ports has none.
+    /// The namespaces of the switches, by the site's name. A site without ports has no switch.
     pub switches: BTreeMap<String, String>,
     /// Its hosts, ordered by MAC address.
     pub hosts: Vec<HostPlan>,
@@ -48,40 +48,40 @@ pub struct HostPlan {
     pub mac: Mac,
     /// Its addresses.
     pub addresses: BTreeSet<IpAddr>,
-    /// The site where the mesh file has it, and where its cable is at first.
+    /// The site where the mesh file places it, and where its cable is at first.
     pub home: String,
-    /// The end of its cable that is in a switch.
+    /// The interface at the end of its cable that is in a switch.
     pub cable: IfName,
 }
 
-/// How an interface of a segment is set. It gives itself no IPv6 address.
+/// Settings of an interface of a segment. It never has an automatic IPv6 address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentLink {
-    /// Octets.
+    /// MTU in octets.
     pub mtu: u32,
-    /// `None` where it does not matter.
+    /// MAC address; `None` = any.
     pub mac: Option<Mac>,
-    /// The bridge that it is a port of.
+    /// The bridge that it is a port of; `None` if it is no port.
     pub bridge: Option<IfName>,
-    /// The VLAN of that bridge that it is in, without tags.
+    /// Its VLAN on that bridge, untagged.
     pub vlan: Option<VlanId>,
 }
 
 impl HostPlan {
-    /// The host's end of its cable.
+    /// The interface at the host's end of its cable.
     pub fn interface() -> IfName {
         name("eth0")
     }
 }
 
-/// The bridge in the namespace of a switch. No other link there is called so: they begin with `uplink` or `to-`, or are
-/// twelve digits.
+/// The bridge in the namespace of a switch. No other link there has this name: their names begin with `uplink` or `to-`, or are twelve
+/// digits.
 pub fn bridge() -> IfName {
     name("lan")
 }
 
 impl Draft<'_> {
-    /// A segment, its switches and its hosts.
+    /// Adds a segment, its switches and its hosts.
     pub(super) fn segment(&mut self, l2: &L2) -> Result<SegmentPlan, LayoutError> {
         let mut hosts = Vec::new();
         for (mac, host) in &l2.segment.hosts {
@@ -98,7 +98,7 @@ impl Draft<'_> {
                 switches.insert(site.name.clone(), namespace);
             } else if let Some(first) = member.ports.first() {
                 let namespace = self.switch(l2, site, &hosts)?;
-                // Whether a port is in a bridge is weft's affair.
+                // weft decides whether a port is in a bridge.
                 self.wire(site, (first, plain(l2, None)), &namespace, (name("uplink"), plain(l2, Some(bridge()))));
                 for (number, port) in member.ports.iter().enumerate().skip(1) {
                     let far = (name(&format!("uplink{number}")), plain(l2, None));
@@ -115,7 +115,7 @@ impl Draft<'_> {
         }
     }
 
-    /// The switch at `site`, with room for the cables of all hosts.
+    /// Adds the switch at `site`, with settings for the cables of all hosts.
     fn switch(&mut self, l2: &L2, site: &Site, hosts: &[HostPlan]) -> Result<String, LayoutError> {
         let mut node = Node::new(Forwarding::Untouched);
         node.bridges.insert(bridge(), VlanFiltering::Off);
@@ -124,7 +124,7 @@ impl Draft<'_> {
         self.add(format!("{}-{}", router_namespace(&self.mesh.name, &site.name), l2.name), node)
     }
 
-    /// The bridge at `site` that weft does not make; the name of its port.
+    /// Adds the bridge at `site` that weft does not create. Returns the name of its port.
     fn existing_bridge(&mut self, l2: &L2, site: &Site, member: &L2Site) -> IfName {
         let used = self.segment_interfaces(site);
         let own = |candidate: &IfName| site.interfaces.iter().any(|interface| interface.name == *candidate);
@@ -138,7 +138,7 @@ impl Draft<'_> {
         port
     }
 
-    /// From a port of the site's router to its switch, with the settings of both ends.
+    /// Adds a wire from a port of the site's router to its switch, with the settings of both ends.
     fn wire(&mut self, site: &Site, near: (&IfName, SegmentLink), switch: &str, far: (IfName, SegmentLink)) {
         let router = router_namespace(&self.mesh.name, &site.name);
         self.node(&router).segment_links.insert(near.0.clone(), near.1);
@@ -171,7 +171,7 @@ impl Draft<'_> {
         })
     }
 
-    /// Names of interfaces of the site that segments have, so that the lab calls nothing else so: bridges and ports.
+    /// Names of bridges and ports of segments at the site, which the lab must not use for anything else.
     pub(super) fn segment_interfaces(&self, site: &Site) -> BTreeSet<&IfName> {
         let members = self.mesh.segments.iter().filter_map(|l2| l2.sites.get(&site.id));
         members.flat_map(|member| member.ports.iter().chain([&member.bridge])).collect()
@@ -182,7 +182,7 @@ impl Draft<'_> {
         self.mesh.segments.iter().filter_map(|l2| Some(&l2.sites.get(&site.id)?.bridge)).collect()
     }
 
-    /// Networks in which the site's router has a gateway on a segment: who lives in them is in a segment's table.
+    /// Networks in which the site's router has a gateway on a segment: their hosts are in a segment's table.
     pub(super) fn gateway_networks(&self, site: &Site) -> Vec<Ipv4Network> {
         let here = self.mesh.segments.iter().filter(|l2| l2.sites.contains_key(&site.id));
         let network = |gateway: Ipv4Network| Ipv4Network::new(gateway.network(), gateway.prefix());
@@ -194,8 +194,8 @@ fn plain(l2: &L2, bridge: Option<IfName>) -> SegmentLink {
     SegmentLink { mtu: l2.segment.mtu, mac: None, bridge, vlan: None }
 }
 
-/// The gateway's, or that of the smallest network in which all hosts of the segment are, but not longer than is usual.
-/// Link-local addresses have 64 (RFC 4291 §2.5.6).
+/// The prefix length of the gateway's network, or of the smallest network that contains all hosts of the segment, but not longer than is
+/// usual. Link-local addresses have 64 (RFC 4291 §2.5.6).
 fn prefix_length(l2: &L2, address: IpAddr) -> u8 {
     let all = || l2.segment.hosts.values().flat_map(|host| &host.addresses);
     match address {

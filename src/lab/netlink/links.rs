@@ -1,4 +1,4 @@
-//! Links: what there are, making and removing them.
+//! Lists, creates, changes and removes links.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -24,15 +24,15 @@ pub struct LinkRow {
     pub index: u32,
     /// Kernel name.
     pub name: String,
-    /// Made by a lab.
+    /// Created by a lab.
     pub ours: bool,
     /// IFLA_IFALIAS; empty if none.
     pub alias: String,
     /// Administratively up.
     pub up: bool,
-    /// Packets pass (IFF_RUNNING): up, and so is the other end.
+    /// Packets pass (IFF_RUNNING): both this end and the other are up.
     pub running: bool,
-    /// Octets.
+    /// MTU in octets.
     pub mtu: u32,
     /// Link-layer address; empty if it has none.
     pub mac: Vec<u8>,
@@ -52,12 +52,12 @@ impl Netlink {
         Ok(self.links()?.into_iter().find(|link| link.name == name))
     }
 
-    /// The link of that name, which has to be there.
+    /// The link of that name, which has to exist.
     pub fn present(&mut self, name: &str) -> Result<LinkRow> {
         self.link(name)?.with_context(|| format!("the interface {name} vanished"))
     }
 
-    /// Makes a veth pair: one end here, the other in `peer_namespace`.
+    /// Creates a veth pair: one end here, the other in `peer_namespace`.
     pub fn add_veth(&mut self, name: &str, peer: &str, peer_namespace: &Namespace) -> Result<()> {
         let mut far = LinkMessage::default();
         far.attributes = vec![
@@ -78,12 +78,11 @@ impl Netlink {
             .with_context(|| format!("making the veth pair {name} – {peer}"))
     }
 
-    /// Makes a bridge that forwards at once (no spanning tree) and groups like broadcast (no snooping), which is what a plain
-    /// switch does.
+    /// Creates a bridge that forwards at once (no spanning tree) and floods multicast like broadcast (no snooping), as a plain switch does.
     pub fn add_bridge(&mut self, name: &str, filtering: VlanFiltering) -> Result<()> {
         let mut data = vec![InfoBridge::StpState(BridgeStpState::Disabled), InfoBridge::MulticastSnooping(false)];
         let filters = filtering == VlanFiltering::On;
-        // A kernel that knows no VLAN filtering refuses the very word.
+        // A kernel without VLAN filtering refuses the attribute.
         data.extend(filters.then_some(InfoBridge::VlanFiltering(true)));
         let mut message = LinkMessage::default();
         message.attributes = vec![
@@ -97,7 +96,7 @@ impl Netlink {
         })
     }
 
-    /// Puts a port of a bridge into a VLAN, without tags. Those that it is in already, it stays in.
+    /// Adds a port of a bridge to a VLAN, untagged. It stays in the VLANs that it is in already.
     pub fn put_into_vlan(&mut self, link: &LinkRow, vlan: VlanId) -> Result<()> {
         let flags = BridgeVlanInfoFlags::Pvid | BridgeVlanInfoFlags::Untagged;
         let info = BridgeVlanInfo { flags, vid: vlan.value() };
@@ -109,12 +108,12 @@ impl Netlink {
             .with_context(|| format!("putting {} into VLAN {vlan}", link.name))
     }
 
-    /// Gives a link an MTU, in octets.
+    /// Sets the MTU of a link, in octets.
     pub fn set_mtu(&mut self, link: &LinkRow, mtu: u32) -> Result<()> {
         self.set(link, LinkAttribute::Mtu(mtu)).with_context(|| format!("giving {} the MTU {mtu}", link.name))
     }
 
-    /// Gives a link a MAC address.
+    /// Sets the MAC address of a link.
     pub fn set_mac(&mut self, link: &LinkRow, mac: Mac) -> Result<()> {
         self.set(link, LinkAttribute::Address(mac.octets().to_vec()))
             .with_context(|| format!("giving {} the MAC address {mac}", link.name))
@@ -126,7 +125,7 @@ impl Netlink {
             .with_context(|| format!("joining {} to the bridge {}", link.name, bridge.name))
     }
 
-    /// Moves a link into another namespace, where it is down and in no bridge.
+    /// Moves a link into another namespace, where it is down and not in a bridge.
     pub fn move_to(&mut self, link: &LinkRow, namespace: &Namespace) -> Result<()> {
         self.set(link, LinkAttribute::NetNsFd(namespace.as_fd().as_raw_fd()))
             .with_context(|| format!("moving {} to {}", link.name, namespace.name()))
@@ -139,7 +138,7 @@ impl Netlink {
         self.request(RouteNetlinkMessage::SetLink(message), 0)
     }
 
-    /// Brings a link up and writes `alias` on it, unless it is so already.
+    /// Brings a link up and sets its alias to `alias`, unless this has been done already.
     pub fn bring_up(&mut self, name: &str, alias: Option<&str>) -> Result<()> {
         let link = self.present(name)?;
         if link.up && alias.is_none_or(|alias| link.alias == alias) {
@@ -153,7 +152,7 @@ impl Netlink {
         self.request(RouteNetlinkMessage::SetLink(message), 0).with_context(|| format!("bringing {name} up"))
     }
 
-    /// Removes a link; one that is gone already is no error.
+    /// Removes a link; it is no error if it does not exist.
     pub fn delete_link(&mut self, link: &LinkRow) -> Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = link.index;

@@ -1,4 +1,4 @@
-//! When one peer's DNS name is looked up, and which of its addresses is used. A pure machine; `now` is passed in.
+//! Decides when a peer's DNS name is looked up, and which of its addresses is used. A state machine without a clock; `now` is passed in.
 //!
 //! ```text
 //!            ┌──────────── no answer: back off ────────────┐
@@ -8,42 +8,42 @@
 //!            │                        └──── it is fresh ───┘       │
 //!            └───────────────────── it is old ─────────────────────┘
 //! ```
-//! While the handshake is fresh nothing is looked up: the peer may have roamed, and what WireGuard heard beats what DNS
-//! says. Once it is old the name is looked up again, and if it still leads to the address in use, the next one of its
-//! addresses is tried: that is how a family or a record that does not work is left.
+//! While the handshake is fresh, nothing is looked up: the peer may have roamed, and what WireGuard learns from packets is preferred to
+//! DNS. Once the handshake is old, the name is looked up again. If the address in use has not changed, the next address of the name is
+//! tried, so that an address family or a record that does not work is abandoned.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// A session is renewed every 120 s and given up after 180 s: older than this, renewal has failed for a while.
+/// A handshake older than this is old. A session is renewed after 120 s and given up after 180 s: by now renewal has failed for a while.
 pub const HANDSHAKE_OLD: Duration = Duration::from_secs(135);
 
-/// A new address is given so long to bring about a handshake: three attempts of WireGuard, 5 s apart.
+/// How long a new address may take to bring about a handshake: three attempts of WireGuard, 5 s apart.
 const TRIAL: Duration = Duration::from_secs(15);
 
-/// Between one lookup and the next: doubled from the first to the last each time.
+/// The time between two lookups: doubled each time, from the first value to the last.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_LAST: Duration = Duration::from_secs(60);
 
-/// What the machine wants to know.
+/// What the state machine needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// How old the last handshake is: [`Lookup::handshake`] takes the answer.
+    /// The age of the last handshake: [`Lookup::handshake`] takes the answer.
     Handshake,
     /// The addresses of the name: [`Lookup::addresses`] takes the answer.
     Addresses,
 }
 
-/// What an answer did to the address in use.
+/// The effect of an answer on the address in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is another one now.
+    /// Another address is used now.
     Moved,
-    /// It is as it was.
+    /// The address is the same as before.
     Kept,
 }
 
-/// One name.
+/// The state of one DNS name.
 #[derive(Debug, Clone)]
 pub struct Lookup {
     port: u16,
@@ -54,19 +54,19 @@ pub struct Lookup {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The question is to be put at this time.
+    /// The question has to be asked at this time.
     Due(Instant, Question),
-    /// It has been put.
+    /// The question was asked.
     Asked(Question),
 }
 
 impl Lookup {
-    /// A name of which nothing is known: it is looked up at once.
+    /// Begins with a name that has no address yet: it is looked up at once.
     pub fn new(port: u16, now: Instant) -> Self {
         Self { port, address: None, phase: Phase::Due(now, Question::Addresses), backoff: BACKOFF_FIRST }
     }
 
-    /// Where to send; `None` before the first answer.
+    /// The endpoint in use; `None` before the first answer.
     pub fn endpoint(&self) -> Option<SocketAddr> {
         self.address.map(|address| SocketAddr::new(address, self.port))
     }
@@ -79,7 +79,7 @@ impl Lookup {
         }
     }
 
-    /// The question that is due, once.
+    /// Returns the question that is due, once.
     pub fn poll(&mut self, now: Instant) -> Option<Question> {
         match self.phase {
             Phase::Due(at, question) if at <= now => {
@@ -90,10 +90,10 @@ impl Lookup {
         }
     }
 
-    /// The age of the last handshake; `None` if there was none or it cannot be told.
+    /// Takes the age of the last handshake; `None` if there was none or it is not known.
     pub fn handshake(&mut self, now: Instant, age: Option<Duration>) {
         if self.phase != Phase::Asked(Question::Handshake) {
-            return; // asked before the name went and came back
+            return; // asked before the name was removed and added again
         }
         self.phase = match age.and_then(|age| HANDSHAKE_OLD.checked_sub(age)) {
             Some(left) if !left.is_zero() => {
@@ -104,10 +104,10 @@ impl Lookup {
         };
     }
 
-    /// What the name resolves to; empty if it does not.
+    /// Takes the addresses of the name; empty if it does not resolve.
     pub fn addresses(&mut self, now: Instant, found: &[IpAddr]) -> Outcome {
         if self.phase != Phase::Asked(Question::Addresses) {
-            return Outcome::Kept; // asked before the name went and came back
+            return Outcome::Kept; // asked before the name was removed and added again
         }
         let wait = self.backoff;
         self.backoff = (2 * self.backoff).min(BACKOFF_LAST);
@@ -121,7 +121,8 @@ impl Lookup {
     }
 }
 
-/// The address after the one that has not worked, or the first: IPv4 before IPv6, each in order, however DNS shuffles.
+/// Chooses the address after the one that has not worked, or the first. IPv4 comes before IPv6, each in numerical order, whatever the order
+/// in DNS.
 fn choose(found: &[IpAddr], failed: Option<IpAddr>) -> Option<IpAddr> {
     let mut candidates = found.to_vec();
     candidates.sort();

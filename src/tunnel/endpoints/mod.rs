@@ -1,6 +1,6 @@
-//! Where the peers' endpoints are: addresses as the mesh file has them, DNS names as they resolve now.
+//! Endpoints of the peers: addresses from the mesh file, and the present addresses of DNS names.
 //!
-//! [`lookup`] decides when to ask and which answer to take, [`resolver`] asks.
+//! [`lookup`] decides when to ask and which answer to use; [`resolver`] asks.
 
 mod lookup;
 mod resolver;

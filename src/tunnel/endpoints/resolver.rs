@@ -1,4 +1,4 @@
-//! Asks DNS and the devices what the [`Lookup`]s want to know, and tells the daemon when an endpoint moves.
+//! Asks DNS and the devices what the [`Lookup`]s need to know, and informs the daemon when an endpoint changes.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,10 +12,10 @@ use super::lookup::{HANDSHAKE_OLD, Lookup, Outcome, Question};
 use crate::mesh::{Host, IfName, Tunnel};
 use crate::tunnel::device;
 
-/// A name server that takes longer has not answered.
+/// How long a name server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Most questions under way at a time.
+/// Highest number of questions at a time.
 const MAX_QUESTIONS: usize = 32;
 
 /// The endpoints of all tunnels.
@@ -30,16 +30,16 @@ enum Endpoint {
     Named { name: String, port: u16, lookup: Lookup, failure: Option<Failure> },
 }
 
-/// A name that does not resolve.
+/// A DNS name that does not resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unresolved {
     /// The name.
     pub name: String,
-    /// What the resolver says.
+    /// The resolver's error.
     pub error: String,
-    /// For how long it has said so, or the like.
+    /// For how long it has failed, not necessarily with the same error.
     pub since: Duration,
-    /// The address that it had before, which is used on.
+    /// The address that it had before, which remains in use.
     pub former: Option<IpAddr>,
 }
 
@@ -48,7 +48,7 @@ struct Failure {
     since: Instant,
 }
 
-/// An answer, with the name and port it is about: after a reload the interface may lead elsewhere.
+/// An answer, with the name and port that it is about: after a reload the interface may have another peer.
 struct Answered {
     interface: IfName,
     name: String,
@@ -62,7 +62,7 @@ enum Answer {
 }
 
 impl Endpoints {
-    /// Takes over the endpoints of `tunnels`: names that were known before keep their address.
+    /// Sets the endpoints of `tunnels`. Names that were known before keep their address.
     pub fn set<'a>(&mut self, tunnels: impl IntoIterator<Item = &'a Tunnel>) {
         let mut before = std::mem::take(&mut self.tunnels);
         for tunnel in tunnels {
@@ -78,7 +78,7 @@ impl Endpoints {
         }
     }
 
-    /// Where to send what leaves through `interface`; `None` if its peer has no endpoint, or a name without address yet.
+    /// The endpoint of the peer of `interface`; `None` if it has none, or a name that has no address yet.
     pub fn endpoint(&self, interface: &IfName) -> Option<SocketAddr> {
         match self.tunnels.get(interface)? {
             Endpoint::Fixed(address) => Some(*address),
@@ -86,7 +86,7 @@ impl Endpoints {
         }
     }
 
-    /// What the resolver says of the name of `interface`'s peer, if it does not resolve.
+    /// Why the name of the peer of `interface` does not resolve; `None` if it does.
     pub fn unresolved(&self, interface: &IfName, now: Instant) -> Option<Unresolved> {
         let Endpoint::Named { name, lookup, failure: Some(failure), .. } = self.tunnels.get(interface)? else {
             return None;
@@ -99,8 +99,8 @@ impl Endpoints {
         })
     }
 
-    /// Works until the endpoint of an interface moves, and names the interface. Cancel safe; to be awaited all the time,
-    /// nothing is looked up otherwise.
+    /// Runs until the endpoint of an interface changes, and returns that interface. Cancel safe. It has to be awaited all the time:
+    /// otherwise nothing is looked up.
     pub async fn moved(&mut self) -> IfName {
         loop {
             self.ask();
@@ -117,13 +117,13 @@ impl Endpoints {
         }
     }
 
-    /// Puts the questions that are due.
+    /// Asks the questions that are due.
     fn ask(&mut self) {
         let now = Instant::now();
         for (interface, endpoint) in &mut self.tunnels {
             let Endpoint::Named { name, port, lookup, .. } = endpoint else { continue };
             if self.questions.len() >= MAX_QUESTIONS {
-                return; // the end of one wakes us again
+                return; // the loop runs again when one is answered
             }
             if let Some(question) = lookup.poll(now) {
                 let (interface, name, port) = (interface.clone(), name.clone(), *port);
@@ -154,7 +154,7 @@ impl Endpoints {
             Answer::Handshake(age) => {
                 lookup.handshake(now, age);
                 if age.is_some_and(|age| age < HANDSHAKE_OLD) {
-                    // The address that it had is right: the name is not looked up meanwhile, and may resolve again.
+                    // The present address works: the name is not looked up any more for now, and may resolve again.
                     *failure = None;
                 }
                 return None;
@@ -215,8 +215,10 @@ async fn handshake_age(interface: &IfName) -> Option<Duration> {
     }
 }
 
+/// Looks up the addresses of `name`.
+///
 /// # Errors
-/// What the resolver says; no addresses are an error, too.
+/// The resolver's error; also if the name has no address.
 async fn resolve(name: &str, port: u16) -> Result<Vec<IpAddr>, String> {
     match timeout(PATIENCE, lookup_host((name, port))).await {
         Ok(Ok(found)) => {
