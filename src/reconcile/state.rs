@@ -140,7 +140,7 @@ impl Identity {
 pub struct Peer {
     /// Its public key.
     pub public_key: PublicKey,
-    /// Desired: the endpoint to start with; `None` if the peer sends first. Observed: the present one, which follows the source of its packets.
+    /// Desired: the endpoint to start with; `None` if the peer sends first. Observed: the present one, which follows the peer.
     pub endpoint: Option<SocketAddr>,
     /// PersistentKeepalive, seconds; 0 = off.
     pub keepalive_s: u16,
