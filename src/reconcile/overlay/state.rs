@@ -74,7 +74,7 @@ pub struct Made {
     pub address: DeviceAddress,
 }
 
-/// The MAC address of a VXLAN device, which is a port and never the source of frames.
+/// The MAC address of a VXLAN device, which is only a port of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceAddress {
     /// The one that the kernel has chosen.
