@@ -11,22 +11,22 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use super::netlink::{Netlink, unless};
 use crate::reconcile::state::PROTOCOL;
 
-/// One address as dumped.
+/// An address, as the kernel reports it.
 pub(super) struct FoundAddress {
     pub index: u32,
     pub network: Ipv4Network,
-    /// IFA_PROTO, 0 if it has none.
+    /// IFA_PROTO; 0 if there is none.
     pub protocol: u8,
 }
 
 impl FoundAddress {
-    /// Whether weft put it there.
+    /// Returns whether weft added the address.
     pub fn is_ours(&self) -> bool {
         self.protocol == PROTOCOL
     }
 }
 
-/// Every IPv4 address of the namespace.
+/// Dumps every IPv4 address of the namespace.
 pub(super) async fn dump(netlink: &Netlink) -> io::Result<Vec<FoundAddress>> {
     let mut request = AddressMessage::default();
     request.header.family = AddressFamily::Inet;
@@ -43,7 +43,7 @@ fn parse(message: &AddressMessage) -> Option<FoundAddress> {
     let mut protocol = 0;
     for attribute in &message.attributes {
         match attribute {
-            // IFA_ADDRESS is the other end's on a point-to-point link; IFA_LOCAL is always ours.
+            // On a point-to-point link, IFA_ADDRESS is the address of the other end; IFA_LOCAL is always ours.
             AddressAttribute::Local(IpAddr::V4(address)) => local = Some(*address),
             AddressAttribute::Protocol(number) => protocol = u8::from(*number),
             _ => {}
@@ -53,13 +53,13 @@ fn parse(message: &AddressMessage) -> Option<FoundAddress> {
     Some(FoundAddress { index: message.header.index, network, protocol })
 }
 
-/// Adds the address; good if it is there.
+/// Adds the address; succeeds if it exists.
 pub(super) async fn add(netlink: &Netlink, index: u32, address: Ipv4Network) -> io::Result<()> {
     let message = RouteNetlinkMessage::NewAddress(local(index, address));
     unless(netlink.change(message, NLM_F_CREATE | NLM_F_EXCL).await, libc::EEXIST)
 }
 
-/// Removes the address; good if it is gone.
+/// Removes the address; succeeds if it does not exist.
 pub(super) async fn remove(netlink: &Netlink, index: u32, address: Ipv4Network) -> io::Result<()> {
     let message = RouteNetlinkMessage::DelAddress(local(index, address));
     unless(netlink.change(message, 0).await, libc::EADDRNOTAVAIL)

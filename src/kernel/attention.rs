@@ -1,5 +1,5 @@
-//! Which notifications matter: about neighbours and forwarding entries those of segments, about links and addresses those of interfaces
-//! that weft has something to do with. A router on a busy LAN, or under a hundred containers, gets many others.
+//! Decides which notifications matter: those about neighbour entries and FDB entries of segments, and those about links and addresses of
+//! managed interfaces. A router on a busy LAN, or with a hundred containers, receives many others.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use super::watch::Change;
 use crate::mesh::IfName;
 use crate::reconcile::state::Observed;
 
-/// The interfaces that weft has something to do with.
+/// The managed interfaces: those that weft uses or has created.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Interfaces {
-    /// Those that the mesh file names or implies; `None` = all there are.
+    /// The interfaces that the mesh file names or implies; `None` for all interfaces.
     pub managed: Option<BTreeSet<IfName>>,
-    /// Those, and what weft has made, by index as far as they are there.
+    /// The indexes of those, and of the interfaces that weft has created, if they exist.
     indexes: BTreeSet<u32>,
 }
 
 impl Interfaces {
-    /// Takes note of where they are.
+    /// Records the present indexes of the interfaces.
     pub fn find(&mut self, observed: &Observed) {
         let Self { managed: Some(managed), indexes } = self else { return };
         let overlay = &observed.state.overlay;
@@ -32,7 +32,8 @@ impl Interfaces {
         *indexes = names.filter_map(|name| observed.indexes.get(name).copied()).collect();
     }
 
-    /// Whether RTM_NEWLINK or RTM_DELLINK with this body is about one of them, by what it was or by what it is now. In doubt it is.
+    /// Returns whether RTM_NEWLINK or RTM_DELLINK with this body is about one of them, by its previous or its present name. In doubt, the
+    /// result is true.
     pub fn manage_link(&self, body: &[u8]) -> bool {
         /// Octets of `struct ifinfomsg`.
         const HEADER: usize = 16;
@@ -43,12 +44,12 @@ impl Interfaces {
         name.and_then(IfName::new).is_none_or(|name| managed.contains(&name)) || self.indexes.contains(&index)
     }
 
-    /// Whether RTM_NEWADDR or RTM_DELADDR with this body is about one of them.
+    /// Returns whether RTM_NEWADDR or RTM_DELADDR with this body is about one of them.
     pub fn manage_address(&self, body: &[u8]) -> bool {
         self.managed.is_none() || index_in(body).is_none_or(|index| self.indexes.contains(&index))
     }
 
-    /// Whether RTM_NEWNETCONF with this body is about the settings of one of them, or about those of all interfaces together.
+    /// Returns whether RTM_NEWNETCONF with this body is about the settings of one of them, or about those of all interfaces together.
     pub fn manage_settings(&self, body: &[u8]) -> bool {
         /// Octets of `struct netconfmsg`, padded.
         const HEADER: usize = 4;
@@ -62,13 +63,13 @@ impl Interfaces {
     }
 }
 
-/// The index of the interface: at the same place in `struct ifinfomsg` and `struct ifaddrmsg`.
+/// Returns the index of the interface, which is at the same place in `struct ifinfomsg` and `struct ifaddrmsg`.
 fn index_in(body: &[u8]) -> Option<u32> {
     let octets = body.get(4..8)?;
     Some(u32::from_ne_bytes(octets.try_into().ok()?))
 }
 
-/// The value of the first attribute of this type (`struct rtattr`).
+/// Returns the value of the first attribute of this type (`struct rtattr`).
 pub(super) fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     const HEADER: usize = 4;
     loop {
@@ -82,19 +83,19 @@ pub(super) fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     }
 }
 
-/// The interfaces of segments, by index.
+/// The interfaces and neighbour entries of segments, by index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Attention {
-    /// VXLAN devices and bridges.
+    /// VXLAN devices, and bridges of ours.
     ours: BTreeSet<u32>,
-    /// What hosts are behind.
+    /// Ports that lead to hosts.
     ports: BTreeSet<u32>,
-    /// Permanent neighbours on bridges of ours and on VXLAN devices.
+    /// Permanent neighbour entries on bridges of ours and on VXLAN devices.
     neighbors: BTreeSet<(u32, IpAddr)>,
 }
 
 impl Attention {
-    /// To what was observed.
+    /// Collects those that were observed.
     pub fn of(observed: &Observed) -> Self {
         let overlay = &observed.state.overlay;
         let index = |name| observed.indexes.get(name).copied();
@@ -110,17 +111,17 @@ impl Attention {
         }
     }
 
-    /// Whether it is to the same interfaces. New neighbours on them have been heard of.
+    /// Returns whether this has the same interfaces as the other. Then no notification of a new neighbour entry on them was missed.
     pub fn is_to_interfaces_of(&self, other: &Self) -> bool {
         (&self.ours, &self.ports) == (&other.ours, &other.ports)
     }
 
-    /// Whether there are no segments.
+    /// Returns whether there are no segments.
     pub fn is_empty(&self) -> bool {
         self.ours.is_empty()
     }
 
-    /// What RTM_NEWNEIGH or RTM_DELNEIGH with this body means.
+    /// Returns what RTM_NEWNEIGH or RTM_DELNEIGH with this body means.
     pub fn change_of(&self, kind: u16, body: &[u8]) -> Option<Change> {
         let mut header = NetlinkHeader::default();
         header.message_type = kind;
@@ -132,8 +133,8 @@ impl Attention {
         let index = message.header.ifindex;
         let gone = kind == libc::RTM_DELNEIGH;
         if message.header.family != AddressFamily::Bridge {
-            // What a gateway itself asks and hears comes and goes, thousands at a time where somebody scans its network; only
-            // permanent neighbours are anybody's doing, and a message about one's end does not say what it was.
+            // The neighbour entries that a gateway itself learns change all the time, by thousands when a host scans its network. Only
+            // permanent entries are configured, and the notification that one is deleted does not contain its former state.
             let known = || destination(&message).is_some_and(|address| self.neighbors.contains(&(index, address)));
             let meant = message.header.state == NeighbourState::Permanent || known();
             return (meant && self.ours.contains(&index)).then_some(Change::Entries);

@@ -1,7 +1,7 @@
-//! Carrying out a plan: every step as it stands, without a decision of its own.
+//! Carries out a plan: the executor takes every step as it is, and decides nothing.
 //!
-//! A step that fails takes along only those that need the same interface; the rest goes on, and the next plan sees
-//! what is still missing.
+//! When a step fails, only the steps that need the same interface are skipped. The others are carried out, and the next plan contains what
+//! is still missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,16 +21,16 @@ use crate::reconcile::state::{Backend, Freshness, Observed, Route, RouteKey, Sta
 use crate::reconcile::tunnels::Tunnels;
 use crate::reconcile::{Attempts, Step, plan, plan_routes};
 
-/// How many route requests are under way at a time: enough that no round trip is waited for, few enough that their
-/// answers fit the socket's receive buffer.
+/// How many route requests are sent before their answers are awaited: enough to hide the round trip, and few enough for their answers to
+/// fit into the socket's receive buffer.
 const ROUTES_AT_ONCE: usize = 128;
 
 /// A step that could not be carried out.
 #[derive(Debug)]
 pub struct Failure {
-    /// Which.
+    /// The step.
     pub step: Step,
-    /// Why.
+    /// The error.
     pub cause: anyhow::Error,
 }
 
@@ -41,9 +41,9 @@ impl fmt::Display for Failure {
 }
 
 impl Kernel {
-    /// Plans from `observed` to `desired` and carries the plan out. Nothing to do is no work. Empty if all went well;
-    /// otherwise observe and call again after a while. `observed` is brought up to date with routes and rules, so that
-    /// a change of routes needs no look at the kernel; any other change makes it stale.
+    /// Plans from `observed` to `desired`, and carries out the plan. If nothing differs, nothing is done. The result is empty if all steps
+    /// succeeded; otherwise observe and call again after a while. `observed` is updated with routes and rules, so that a change of routes
+    /// needs no new observation; any other change makes it stale.
     pub async fn reconcile(
         &mut self,
         desired: &State,
@@ -61,7 +61,7 @@ impl Kernel {
         Ok(outcome.failures)
     }
 
-    /// As [`Kernel::reconcile`] where nothing but the routes to `prefixes` differs. `routes` are those desired of them.
+    /// Does the same as [`Kernel::reconcile`] where only the routes to `prefixes` differ. `routes` are the desired ones.
     pub async fn reconcile_routes(
         &mut self,
         prefixes: impl IntoIterator<Item = Prefix>,
@@ -73,17 +73,17 @@ impl Kernel {
         self.execute(&steps, observed, tunnels).await.failures
     }
 
-    /// What was tried, what failed, and when it is tried again.
+    /// Returns which steps were tried and failed, and when they are tried again.
     pub fn attempts(&self) -> &Attempts {
         &self.attempts
     }
 
-    /// Has everything tried at once, whatever failed before.
+    /// Allows all steps at once, even those that have failed.
     pub fn try_everything(&mut self) {
         self.attempts.forget();
     }
 
-    /// Carries out `steps` in their order, but those that have to wait.
+    /// Carries out `steps` in their order, except those that have to wait.
     async fn execute(&mut self, steps: &[Step], observed: &mut Observed, tunnels: &impl Tunnels) -> Outcome {
         let outcome = Outcome::default();
         let mut run = Run { kernel: self, observed, broken: BTreeSet::new(), unguarded: false, outcome };
@@ -102,29 +102,29 @@ impl Kernel {
     }
 }
 
-/// What became of steps.
+/// The result of a number of steps.
 #[derive(Default)]
 struct Outcome {
     failures: Vec<Failure>,
-    /// Those that were not tried, because they failed, or were undone, a moment ago.
+    /// Steps that were not tried because they have failed, or were undone, a moment ago.
     waiting: Vec<Step>,
 }
 
-/// Steps about routes with different keys, all of them to install or all of them to delete.
+/// Returns whether both steps add or replace routes, or both delete routes. The steps of a plan have different keys.
 fn may_run_together(first: &Step, other: &Step) -> bool {
     let installs = |step: &Step| matches!(step, Step::AddRoute(..) | Step::ReplaceRoute(..));
     let deletes = |step: &Step| matches!(step, Step::DeleteRoute(..));
     installs(first) && installs(other) || deletes(first) && deletes(other)
 }
 
-/// One plan under way.
+/// The execution of one plan.
 struct Run<'a> {
     kernel: &'a mut Kernel,
-    /// For the indexes of interfaces; kept up to date.
+    /// Has the indexes of interfaces, and is updated with each step.
     observed: &'a mut Observed,
-    /// Interfaces that could not be made or set up.
+    /// Interfaces that could not be created or set up.
     broken: BTreeSet<IfName>,
-    /// What keeps the segments' packets in the tunnels could not be put in place: no other VXLAN device is set up.
+    /// The filter that keeps the segments' packets in the tunnels could not be set: no further VXLAN device is set up.
     unguarded: bool,
     outcome: Outcome,
 }
@@ -150,7 +150,7 @@ impl Run<'_> {
         }
     }
 
-    /// Steps that are one request.
+    /// Carries out a step that consists of one request.
     async fn plain(&self, step: &Step) -> io::Result<()> {
         let netlink = &self.kernel.netlink;
         match step {
@@ -213,8 +213,8 @@ impl Run<'_> {
             links::index(&self.kernel.netlink, interface).await.with_context(|| format!("finding {interface}"))?;
         self.observed.indexes.insert(interface.clone(), index);
         links::claim(&self.kernel.netlink, index, &self.kernel.alias).await.context("marking it as the mesh's")?;
-        // The link stood, and nothing answered for it: the engine was asked to serve it, which is done only if it can be found. The link
-        // is marked before: an engine that hangs must not leave one that looks like somebody else's.
+        // The link existed, and no process answered for it. The engine was asked to serve it, and this is successful only if the engine can
+        // be reached at its UAPI socket. The link is marked before that: an engine that hangs must not leave a link that looks foreign.
         if backend == Backend::Userspace && self.observed.state.links.contains_key(interface) {
             let found = tunnels.is_served(interface).await?;
             anyhow::ensure!(found, "the WireGuard engine serves it, but nothing answers at its UAPI socket");
@@ -222,8 +222,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// An interface that carries the name but not the mesh's mark is somebody else's, unless the engine made it and did
-    /// not live to see it marked; whether the engine did, it knows itself.
+    /// Returns an error if the interface exists without the mesh's mark, because it is foreign. The exception is one that the engine
+    /// created before the daemon ended and could not mark it: then the engine answers for it.
     async fn refuse_foreign(&self, interface: &IfName, backend: Backend, tunnels: &impl Tunnels) -> anyhow::Result<()> {
         let exists = self.observed.foreign.interfaces.contains_key(interface);
         let answers = backend == Backend::Userspace && exists && tunnels.is_served(interface).await?;
@@ -243,7 +243,7 @@ impl Run<'_> {
             Backend::Kernel => Ok(()),
             Backend::Userspace => tunnels.remove_userspace(interface).await,
         };
-        // Whatever the engine says, the link shall go.
+        // The link is deleted whatever the engine answers.
         links::delete(&self.kernel.netlink, index).await?;
         released
     }
@@ -252,13 +252,13 @@ impl Run<'_> {
         self.observed.indexes.get(interface).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
     }
 
-    /// Whether a step before has broken what this one needs.
+    /// Returns whether a previous step has failed on which this one depends.
     fn is_hopeless(&self, step: &Step) -> bool {
         let opens = matches!(step, Step::Overlay(OverlayStep::SetUp(_)));
         (opens && self.unguarded) || step.needs().into_iter().any(|interface| self.broken.contains(interface))
     }
 
-    /// Whether a step is to be tried now. One that has to wait breaks what needs it, as if it had failed once more.
+    /// Returns whether a step is to be tried now. A step that has to wait blocks the steps that depend on it, as if it had failed again.
     fn may_be_tried(&mut self, step: &Step) -> bool {
         if self.is_hopeless(step) {
             self.kernel.attempts.hidden(step);
@@ -279,18 +279,18 @@ impl Run<'_> {
 
     fn fail(&mut self, step: &Step, cause: anyhow::Error) {
         self.break_with(step);
-        // Nothing else is another one than it was observed to be if the filter is not set.
+        // If the filter is not set, nothing else differs from what was observed.
         if !step.is_about_filter() {
             self.observed.freshness = Freshness::Stale;
         }
-        // What stands in the way of the ruleset does so until the next look at it, and is reported as that ([`super::filter`]).
+        // An error in setting the ruleset is kept until the next look at the ruleset, and reported separately ([`super::filter`]).
         if !matches!(step, Step::SetFilter(_)) {
             self.kernel.attempts.failed(step, format!("{cause:#}"), Instant::now());
         }
         self.outcome.failures.push(Failure { step: step.clone(), cause });
     }
 
-    /// What needs what this step would have made makes no sense now.
+    /// Blocks the steps that depend on the interface or the filter that this step would have created.
     fn break_with(&mut self, step: &Step) {
         let broken = match step {
             Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) | Step::SetUp(interface) => Some(interface),

@@ -1,4 +1,4 @@
-//! Look-ups in the kernel's forwarding table, rules and all: which route it uses for an address.
+//! Look-ups in the kernel's forwarding table, including the rules: which route the kernel uses for an address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,11 +16,11 @@ use super::observe::Kernel;
 use crate::reconcile::fib::{Action, FoundRoute, FoundRule, Override, RuleVerdict, Verdict, judge_dropped, probes};
 use crate::reconcile::state::PROTOCOL;
 
-/// The kernel's forwarding table, to be asked beside everything else. It is never changed here.
+/// A handle for look-ups in the kernel's forwarding table, which can be used concurrently with all else. It never changes the table.
 #[derive(Clone)]
 pub struct Fib(Netlink);
 
-/// A request for the route that the kernel uses for packets to `address`, as it stands in its table.
+/// Creates a request for the route that the kernel uses for packets to `address`, as it is in its table (RTM_F_FIB_MATCH).
 pub(super) fn question(address: Ipv4Addr) -> RouteMessage {
     let mut request = RouteMessage::default();
     request.header.address_family = AddressFamily::Inet;
@@ -34,20 +34,21 @@ pub(super) fn question(address: Ipv4Addr) -> RouteMessage {
     request
 }
 
-/// Whether an answer to [`question`] is a route that was made of the one in the table: a kernel before 4.13 does not know RTM_F_FIB_MATCH.
+/// Returns whether an answer to [`question`] is not the route in the table but a copy for this address: a kernel before 4.13 does not know
+/// RTM_F_FIB_MATCH.
 pub(super) fn is_made_up(answer: &RouteMessage) -> bool {
     answer.header.flags.contains(RouteFlags::Cloned)
 }
 
 impl Kernel {
-    /// For look-ups.
+    /// Returns a handle for look-ups.
     pub fn fib(&self) -> Fib {
         Fib(self.netlink.clone())
     }
 }
 
 impl Fib {
-    /// What the kernel uses in place of a route of weft to this destination; `None` if it uses that, or if it cannot be said.
+    /// Returns what the kernel uses instead of a route of weft to this destination; `None` if it uses weft's route, or if that is unclear.
     ///
     /// # Errors
     /// If the kernel does not answer.
@@ -87,7 +88,7 @@ impl Fib {
             Ok(other) => return Err(io::Error::other(format!("the kernel answers a look-up with {other:?}"))),
             Err(error) => error,
         };
-        // A route or rule that drops packets is not shown: its kind is the error.
+        // The answer does not contain a route or rule that drops packets: the error shows its type.
         let kind = match error.raw_os_error() {
             Some(libc::EINVAL) => Some(RouteType::BlackHole),
             Some(libc::EHOSTUNREACH) => Some(RouteType::Unreachable),
@@ -102,14 +103,14 @@ impl Fib {
         Ok(judge_dropped(wanted, address, &routes, &self.rules().await?))
     }
 
-    /// All routes of one kind, in every table.
+    /// Dumps all routes of one type, in every table.
     async fn routes_of(&self, kind: RouteType) -> io::Result<Vec<FoundRoute>> {
         let mut request = RouteMessage::default();
         request.header.address_family = AddressFamily::Inet;
         request.header.kind = kind;
         let mut routes = Vec::new();
         for reply in self.0.dump(RouteNetlinkMessage::GetRoute(request)).await? {
-            // The filter of the dump is the kernel's courtesy.
+            // The kernel may ignore the filter of the dump.
             if let RouteNetlinkMessage::NewRoute(message) = reply
                 && message.header.kind == kind
             {
@@ -119,7 +120,7 @@ impl Fib {
         Ok(routes)
     }
 
-    /// `None` for what is of no kind that is known here.
+    /// Returns `None` for a route of a type that is not known here.
     async fn parse(&self, message: &RouteMessage) -> io::Result<Option<FoundRoute>> {
         let header = &message.header;
         let action = match header.kind {
@@ -148,7 +149,7 @@ impl Fib {
         }
         let protocol = u8::from(header.protocol);
         let device = match index {
-            // Who made it is what counts, and ours are the many.
+            // The device is needed only for foreign routes, and most routes are ours.
             Some(index) if protocol != PROTOCOL => self.name(index).await,
             _ => None,
         };
@@ -168,7 +169,7 @@ impl Fib {
         })
     }
 
-    /// Rules of others that apply to packets of every source, mark and interface.
+    /// Dumps the foreign rules that apply to packets whatever their source, mark and interface.
     async fn rules(&self) -> io::Result<Vec<FoundRule>> {
         let mut request = RuleMessage::default();
         request.header.family = AddressFamily::Inet;
@@ -206,7 +207,7 @@ fn parse_rule(message: &RuleMessage) -> Option<FoundRule> {
             _ => {}
         }
     }
-    // A packet without a mark is none of those with one; `not` turns the whole rule round.
+    // A packet without a mark does not match a rule with a mark; `not` inverts the whole rule.
     let inverted = header.flags.contains(RuleFlags::Invert);
     if marked != inverted || (inverted && header.dst_len > 0) || header.tos != 0 || header.dst_len > 32 {
         return None;

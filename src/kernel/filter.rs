@@ -1,8 +1,8 @@
-//! The mesh's nftables ruleset in the kernel.
+//! The mesh's nftables ruleset in the kernel: observing, setting and deleting it.
 //!
-//! A listing costs a process, so the ruleset is looked at only when the daemon asks for it ([`Kernel::look_at_filter`]);
-//! [`Kernel::observe`] repeats what was last known. What stands in the way of setting the ruleset
-//! does so until the next look: a router without `nft` works, and does not start a program in vain with every change of a route.
+//! Listing the ruleset starts a process, so it is read only when the daemon requests this ([`Kernel::look_at_filter`]); [`Kernel::observe`]
+//! returns the last known state. After an error in setting the ruleset, it is not set again until the next look: so a router without `nft`
+//! works, and does not start a program in vain with every change of a route.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,19 +26,19 @@ const PURPOSE: Purpose = Purpose {
 const REDUCED: &str = "this kernel lacks the module nft_meta_bridge: answers of DHCP servers behind an `existing_bridge` do not reach \
                        clients at other sites that are not in the table, unless `unknown_unicast` is \"flood\"";
 
-/// What is known of the ruleset.
+/// The known state of the ruleset.
 #[derive(Debug)]
 pub(super) struct Filter {
     pub(super) nft: Nft,
-    /// The fingerprint by which the next daemon recognises the ruleset that this one has set.
+    /// The file with the fingerprint by which the next daemon recognises the ruleset that this one has set.
     note: StateFile,
-    /// The ruleset that a previous daemon may have set; compared once.
+    /// The ruleset that a previous daemon may have set. It is compared once.
     expected: Option<Ruleset>,
-    /// As this process put it there, and how it was listed then.
+    /// The ruleset that this process has set, and its listing at that time.
     applied: Option<Applied>,
-    /// What is there; `None`: no table of the mesh.
+    /// The ruleset in the kernel; `None` if the mesh has no table.
     pub(super) present: Option<Ruleset>,
-    /// Why it could not be read or written the last time.
+    /// The error of the last attempt to read or write the ruleset.
     obstacle: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Filter {
         Self { nft: Nft::default(), note, expected: None, applied: None, present: None, obstacle: None }
     }
 
-    /// Takes over the ruleset that a previous daemon has set, if it is the expected one and nobody has changed it.
+    /// Takes over the ruleset that a previous daemon has set, if it is the expected one and has not been changed.
     async fn recognize(&mut self, mesh: &str) {
         let Some(expected) = self.expected.take() else { return };
         let noted = self.note.read(|content| Ok(content.to_vec()));
@@ -58,12 +58,12 @@ impl Filter {
 }
 
 impl Kernel {
-    /// The ruleset that a previous daemon may have set, and that this one wants.
+    /// Sets the ruleset that this daemon wants, and that a previous daemon may have set.
     pub fn expect_filter(&mut self, ruleset: Option<Ruleset>) {
         self.filter.expected = ruleset;
     }
 
-    /// Reads the ruleset; what was changed since it was set is then observed as unknown. Failure is an obstacle.
+    /// Reads the ruleset. If it was changed since it was set, it is observed as unknown. An error is kept as the obstacle.
     pub async fn look_at_filter(&mut self) {
         self.filter.recognize(&self.mesh).await;
         let Filter { nft, applied, present, obstacle, .. } = &mut self.filter;
@@ -73,33 +73,34 @@ impl Kernel {
         }
     }
 
-    /// Whether this is the ruleset that was found at the last look.
+    /// Returns whether this is the ruleset that the last look found.
     pub fn has_filter(&self, ruleset: Option<&Ruleset>) -> bool {
         self.filter.present.as_ref() == ruleset
     }
 
-    /// What stood in the way of reading or setting the ruleset the last time, and what to do about it.
+    /// Returns why the ruleset could not be read or set the last time, and what the operator can do about it.
     pub fn filter_obstacle(&self) -> Option<&str> {
         self.filter.obstacle.as_deref()
     }
 
-    /// Frames that were more than a limit lets through, by VXLAN device. Best effort: without an answer there are none.
+    /// Returns how many frames were dropped because they exceeded a limit, by VXLAN device; empty if they cannot be read.
     pub async fn limited_frames(&self) -> BTreeMap<IfName, Limited> {
         let listing = self.filter.nft.table("bridge", &self.mesh).await;
         listing.map(|listing| nft_counters::limited(&listing)).unwrap_or_default()
     }
 
-    /// What was dropped since the ruleset was set, and sources that were refused lately. It lists the whole ruleset.
+    /// Returns the packets that were dropped since the ruleset was set, and the sources that were refused recently. This lists the whole
+    /// ruleset.
     ///
     /// # Errors
-    /// In words that say what to do.
+    /// If `nft` fails; the text says what the operator can do about it.
     pub async fn drops(&self) -> anyhow::Result<(Vec<Dropped>, Vec<Refused>)> {
         let listings =
             [self.filter.nft.table("ip", &self.mesh).await?, self.filter.nft.table("ip6", &self.mesh).await?];
         Ok((nft_counters::dropped(&listings), nft_counters::refused(&listings[0])))
     }
 
-    /// Sources that were refused lately. Best effort: without an answer there are none.
+    /// Returns the sources that were refused recently; empty if they cannot be read.
     pub async fn refused_sources(&self) -> Vec<Refused> {
         let listing = self.filter.nft.samples(&self.mesh).await;
         listing.map(|listing| nft_counters::refused(&listing)).unwrap_or_default()
@@ -111,7 +112,7 @@ impl Kernel {
         }
         match self.filter.nft.apply(&self.mesh, ruleset).await {
             Ok(applied) => {
-                // What is not written now is tried again.
+                // If this write fails, it is tried again later.
                 let _: Written = self.filter.note.write(applied.fingerprint().as_bytes());
                 self.filter.applied = Some(applied);
                 self.filter.present = Some(ruleset.clone());

@@ -1,7 +1,8 @@
-//! Notifications of changes to the mesh's nftables tables: Debian's own nftables.conf, firewalld and others begin with `flush ruleset`.
+//! Notifications of changes to the mesh's nftables tables: for example, Debian's own nftables.conf and firewalld begin with `flush
+//! ruleset`.
 //!
-//! The kernel notifies of each table, chain, rule and set that a transaction touches, and after them of the transaction with the process
-//! that made it (nfnetlink group NFNLGRP_NFTABLES).
+//! The kernel sends a notification for each table, chain, rule and set that a transaction changes, and then one for the transaction, with
+//! the process that made it (nfnetlink group NFNLGRP_NFTABLES).
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -26,39 +27,39 @@ const NFT_MSG_DELTABLE: u16 = 2;
 const NFT_MSG_NEWCHAIN: u16 = 3;
 const NFT_MSG_DELSET: u16 = 11;
 const NFT_MSG_NEWGEN: u16 = 15;
-/// In each of those: the name of the table.
+/// The attribute of each of those messages that contains the name of the table.
 const TABLE: u16 = 1;
-/// Of a transaction: its process.
+/// The attributes of a transaction that identify its process.
 const NFTA_GEN_PROC_PID: u16 = 2;
 const NFTA_GEN_PROC_NAME: u16 = 3;
 
-/// Datagrams read in a row.
+/// How many datagrams are read in a row.
 const BATCH: usize = 1024;
-/// Receive buffer, bytes.
+/// Receive buffer in octets.
 const BUFFER: usize = 1 << 20;
 const DATAGRAM: usize = 64 << 10;
 
-/// A subscription to what happens to one table.
+/// A subscription to the changes of one table.
 #[derive(Debug)]
 pub(super) struct FilterWatch {
     socket: AsyncFd<OwnedFd>,
     table: String,
-    /// What has been notified of a transaction so far. Behind a lock because it is read while the watch waits.
+    /// The result of the notifications received so far. It has a lock because it is read while the watch waits.
     notified: Mutex<Notified>,
 }
 
-/// What messages mean for a table.
+/// The result of notifications for one table.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Notified {
-    /// A transaction has touched it whose end has not been notified yet.
+    /// A transaction has changed the table, and the notification of its end has not been received yet.
     touched: bool,
-    /// A transaction has ended that has touched it, or may have.
+    /// A transaction that has changed the table, or may have, has ended.
     changed: bool,
-    /// The process of the last transaction that has touched it.
+    /// The process of the last transaction that has changed the table.
     author: Option<String>,
 }
 
-/// Whether everything has been read.
+/// Whether all queued notifications have been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Drained {
     Yes,
@@ -75,14 +76,14 @@ impl FilterWatch {
         socket.set_non_blocking(true)?;
         socket.bind(&SocketAddr::new(0, 0))?;
         socket.add_membership(NFNLGRP_NFTABLES)?;
-        // A smaller buffer only makes it more likely that the ruleset is looked at in vain.
+        // A smaller buffer only makes it more likely that the ruleset is read in vain.
         let _ = socket.set_rx_buf_sz(i32::try_from(BUFFER).map_err(io::Error::other)?);
-        // The subscription is the socket's, whichever descriptor of it is left.
+        // The subscription belongs to the socket, and is kept as long as one descriptor of it is open.
         let socket = register_descriptor(socket.as_fd().try_clone_to_owned()?)?;
         Ok(Self { socket, table, notified: Mutex::default() })
     }
 
-    /// Waits until the table was changed, by whomever. May be dropped at any time.
+    /// Waits until the table has been changed by any process. The future may be dropped at any time.
     pub async fn changed(&self) -> io::Result<()> {
         loop {
             let mut ready = self.socket.readable().await?;
@@ -95,7 +96,7 @@ impl FilterWatch {
         }
     }
 
-    /// Who changed it last, in words.
+    /// Describes the process that changed the table last.
     pub fn author(&self) -> Option<String> {
         self.notified().author.clone()
     }
@@ -104,7 +105,7 @@ impl FilterWatch {
         self.notified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what has been notified by now.
+    /// Reads the notifications that have arrived.
     fn read(&self) -> io::Result<Drained> {
         let mut notified = self.notified();
         let mut buffer = vec![0; DATAGRAM];
@@ -113,7 +114,7 @@ impl FilterWatch {
                 Ok(octets) => notified.take(&buffer[..octets], &self.table),
                 Err(nix::errno::Errno::EAGAIN) => return Ok(Drained::Yes),
                 Err(nix::errno::Errno::EINTR) => {}
-                // Something was dropped.
+                // The kernel has dropped notifications.
                 Err(nix::errno::Errno::ENOBUFS) => *notified = Notified { changed: true, ..Notified::default() },
                 Err(error) => return Err(error.into()),
             }

@@ -1,5 +1,5 @@
-//! Unasked answers in a host's name: gratuitous ARP (RFC 5227 §3) and unsolicited neighbour advertisements (RFC 4861 §7.2.6), by which
-//! switches and caches behind a port learn that the host is to be found through it.
+//! Unsolicited announcements on behalf of a host: gratuitous ARP (RFC 5227 §3) and unsolicited neighbour advertisements (RFC 4861 §7.2.6).
+//! From them switches and caches behind a port learn that the host is reached through that port.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,21 +18,21 @@ use vxlan::Mac;
 use crate::mesh::{IfName, VlanId};
 
 const ETHERNET: usize = 14;
-/// Octets of both MAC addresses.
+/// Octets of the two MAC addresses.
 const ADDRESSES: usize = 12;
 const ARP: usize = 28;
 const IPV6: usize = 40;
-/// A neighbour advertisement with the target's link-layer address.
+/// Octets of a neighbour advertisement with the target's link-layer address.
 const ADVERTISEMENT: usize = 32;
 
-/// ff02::1.
+/// All-nodes multicast address: ff02::1.
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_NODES_MAC: MacAddr = MacAddr(0x33, 0x33, 0, 0, 0, 1);
 
-/// Says on `port`, in the host's name, that it has these addresses; with the tag of `vlan` if there is one.
+/// Announces on `port`, on behalf of the host, that it has these addresses; with the tag of `vlan` if there is one.
 ///
 /// # Errors
-/// If the port is not there, or takes no frames.
+/// If the port does not exist, or cannot send frames.
 pub fn announce<'a>(
     port: &IfName,
     vlan: Option<VlanId>,
@@ -57,7 +57,7 @@ pub fn announce<'a>(
 fn open(port: &IfName) -> io::Result<Box<dyn DataLinkSender>> {
     let interface = datalink::interfaces().into_iter().find(|interface| interface.name == port.as_str());
     let interface = interface.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
-    // Nothing is read: the smallest buffer will do.
+    // Nothing is read, so the buffer has the smallest size.
     let config = datalink::Config { read_buffer_size: ETHERNET, promiscuous: false, ..datalink::Config::default() };
     match datalink::channel(&interface, config)? {
         Channel::Ethernet(sender, _) => Ok(sender),
@@ -73,7 +73,7 @@ fn gratuitous_arp(mac: Mac, address: Ipv4Addr) -> Vec<u8> {
     arp.set_protocol_type(EtherTypes::Ipv4);
     arp.set_hw_addr_len(6);
     arp.set_proto_addr_len(4);
-    // RFC 5227 §3: an announcement is a request in which both addresses are the sender's.
+    // RFC 5227 §3: an announcement is a request in which both IP addresses are the sender's.
     arp.set_operation(ArpOperations::Request);
     arp.set_sender_hw_addr(own);
     arp.set_sender_proto_addr(address);
@@ -101,7 +101,7 @@ fn advertisement(mac: Mac, address: Ipv6Addr) -> Vec<u8> {
     ip.set_version(6);
     ip.set_payload_length(ADVERTISEMENT as u16);
     ip.set_next_header(IpNextHeaderProtocols::Icmpv6);
-    // RFC 4861 §7.1.2: whoever receives it looks whether it came from the link.
+    // RFC 4861 §7.1.2: receivers use it to check that the packet is from the link.
     ip.set_hop_limit(255);
     ip.set_source(address);
     ip.set_destination(ALL_NODES);
@@ -119,7 +119,7 @@ fn frame(source: MacAddr, destination: MacAddr, ether_type: EtherType, payload: 
     frame.packet().to_vec()
 }
 
-/// The frame with the tag of a VLAN behind its addresses (IEEE 802.1Q §9.3).
+/// Returns the frame with the tag of a VLAN after its addresses (IEEE 802.1Q §9.3).
 fn tagged(frame: &[u8], vlan: VlanId) -> Vec<u8> {
     let (addresses, rest) = frame.split_at(ADDRESSES);
     [addresses, &EtherTypes::Vlan.0.to_be_bytes(), &vlan.value().to_be_bytes(), rest].concat()

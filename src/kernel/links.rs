@@ -1,4 +1,4 @@
-//! Links: what a dump says of them, and making, marking, setting and deleting our own.
+//! Links: dumping them, and creating, marking, configuring and deleting our own.
 
 use std::io;
 
@@ -14,24 +14,24 @@ use super::overlay_links::{self, FoundBridge, FoundVxlan};
 use crate::mesh::IfName;
 use crate::reconcile::state::{Admin, Backend, Statistics};
 
-/// One link as dumped.
+/// A link, as the kernel reports it.
 pub(super) struct FoundLink {
     pub name: IfName,
     pub index: u32,
     pub mtu: u32,
     pub alias: Option<String>,
     pub kind: Kind,
-    /// The bridge, or whatever else it is joined to, by index.
+    /// Index of the bridge or other interface that it is joined to.
     pub controller: Option<u32>,
     pub statistics: Statistics,
     pub admin: Admin,
-    /// Up and with carrier.
+    /// Whether it is up and has carrier.
     pub running: bool,
-    /// Its IPv4 settings, as far as the kernel says them in the dump.
+    /// Its IPv4 settings, as far as the dump contains them.
     pub settings: Option<InetDevConf>,
 }
 
-/// What it is, as far as weft makes such.
+/// The kind of a link, as far as weft creates such links.
 pub(super) enum Kind {
     Tunnel(Backend),
     Bridge(FoundBridge),
@@ -39,23 +39,23 @@ pub(super) enum Kind {
     Other,
 }
 
-/// What the alias of a mesh's links begins with; the mesh's name follows.
+/// The prefix of the alias of a mesh's links; the name of the mesh follows.
 pub(super) const ALIAS_PREFIX: &str = "weft:";
 
 impl FoundLink {
-    /// The mesh that it belongs to, if it is one of weft's.
+    /// Returns the name of the mesh that the link belongs to, if it is a link of weft.
     pub fn mesh(&self) -> Option<&str> {
         let ours = !matches!(self.kind, Kind::Other);
         self.alias.as_deref().filter(|_| ours)?.strip_prefix(ALIAS_PREFIX)
     }
 
-    /// Whether it is of the mesh whose links carry `alias`.
+    /// Returns whether the link belongs to the mesh whose links have this alias.
     pub fn is_ours(&self, alias: &str) -> bool {
         self.alias.as_deref() == Some(alias) && !matches!(self.kind, Kind::Other)
     }
 }
 
-/// Every link of the namespace.
+/// Dumps every link of the namespace.
 pub(super) async fn dump(netlink: &Netlink) -> io::Result<Vec<FoundLink>> {
     let replies = netlink.dump(RouteNetlinkMessage::GetLink(LinkMessage::default())).await?;
     let links = replies.into_iter().filter_map(|reply| match reply {
@@ -105,7 +105,7 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
         _ => None,
     });
     let usable = match kind {
-        // OSPF's packets need the flag, which a WireGuard device is made without.
+        // OSPF's packets need the MULTICAST flag, which the kernel does not set on a new WireGuard device.
         Some(Kind::Tunnel(_)) => flags.contains(LinkFlags::Up | LinkFlags::Multicast),
         _ => flags.contains(LinkFlags::Up),
     };
@@ -118,8 +118,7 @@ fn parse(message: &LinkMessage) -> Option<FoundLink> {
         controller,
         statistics,
         admin: if usable { Admin::Up } else { Admin::Down },
-        // LowerUp is the carrier at this moment; Running follows up to a second later, and knows of a port that may not
-        // be used yet.
+        // LowerUp is the carrier at this moment. Running follows up to a second later, and is not set on a port that may not be used yet.
         running: flags.contains(LinkFlags::Up | LinkFlags::LowerUp | LinkFlags::Running),
         settings,
     })
@@ -133,12 +132,12 @@ fn settings_in(family: &AfSpecUnspec) -> Option<InetDevConf> {
     })
 }
 
-/// The kernel's index of the interface; ENODEV if there is none.
+/// Returns the kernel's index of the interface; ENODEV if it does not exist.
 pub(super) async fn index(netlink: &Netlink, name: &IfName) -> io::Result<u32> {
     Ok(message(netlink, name).await?.header.index)
 }
 
-/// The interface; ENODEV if there is none.
+/// Returns the interface; ENODEV if it does not exist.
 pub(super) async fn find(netlink: &Netlink, name: &IfName) -> io::Result<FoundLink> {
     parse(&message(netlink, name).await?).ok_or_else(|| io::Error::other(format!("{name} has no name")))
 }
@@ -152,7 +151,7 @@ async fn message(netlink: &Netlink, name: &IfName) -> io::Result<LinkMessage> {
     }
 }
 
-/// Makes a kernel WireGuard device.
+/// Creates a kernel WireGuard device.
 pub(super) async fn create_wireguard(netlink: &Netlink, name: &IfName) -> io::Result<()> {
     let mut message = of_kind(InfoKind::Wireguard);
     message.attributes.push(LinkAttribute::IfName(name.as_str().to_owned()));
@@ -167,7 +166,7 @@ pub(super) async fn claim(netlink: &Netlink, index: u32, alias: &str) -> io::Res
     let no_link_local = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
     whole.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![no_link_local])]));
     match netlink.change(RouteNetlinkMessage::SetLink(whole), 0).await {
-        // A kernel without IPv6 gives no link-local address, and refuses to hear of it.
+        // A kernel without IPv6 adds no link-local address, and refuses the attribute.
         Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
             netlink.change(RouteNetlinkMessage::SetLink(plain), 0).await
         }
@@ -175,14 +174,14 @@ pub(super) async fn claim(netlink: &Netlink, index: u32, alias: &str) -> io::Res
     }
 }
 
-/// Sets the MTU, bytes.
+/// Sets the MTU, in octets.
 pub(super) async fn set_mtu(netlink: &Netlink, index: u32, mtu: u32) -> io::Result<()> {
     let mut message = with_index(index);
     message.attributes.push(LinkAttribute::Mtu(mtu));
     netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
 }
 
-/// Sets the link up and able to multicast.
+/// Sets the link up, with the MULTICAST flag.
 pub(super) async fn set_up(netlink: &Netlink, index: u32) -> io::Result<()> {
     let mut message = with_index(index);
     message.header.flags = LinkFlags::Up | LinkFlags::Multicast;
@@ -197,24 +196,24 @@ pub(super) async fn set_down(netlink: &Netlink, index: u32) -> io::Result<()> {
     netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
 }
 
-/// Gives the link another name. EBUSY on kernels that do not rename a link that is up.
+/// Renames the link. The error is EBUSY on kernels that do not rename a link that is up.
 pub(super) async fn rename(netlink: &Netlink, index: u32, to: &IfName) -> io::Result<()> {
     let mut message = with_index(index);
     message.attributes.push(LinkAttribute::IfName(to.as_str().to_owned()));
     netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
 }
 
-/// Deletes the link; good if it is gone.
+/// Deletes the link; succeeds if it does not exist.
 pub(super) async fn delete(netlink: &Netlink, index: u32) -> io::Result<()> {
     unless(netlink.change(RouteNetlinkMessage::DelLink(with_index(index)), 0).await, libc::ENODEV)
 }
 
-/// Whether the kernel can make WireGuard links. Loads the module if there is one; makes nothing.
+/// Returns whether the kernel can create WireGuard links. This loads the module if there is one, and creates nothing.
 pub(super) async fn has_wireguard(netlink: &Netlink) -> io::Result<bool> {
     has_kind(netlink, InfoKind::Wireguard).await
 }
 
-/// Asks for a link of the kind with an impossible MTU: a kernel that knows the kind refuses the MTU.
+/// Requests a link of the kind with an impossible MTU: a kernel that knows the kind refuses the MTU.
 async fn has_kind(netlink: &Netlink, kind: InfoKind) -> io::Result<bool> {
     let mut message = of_kind(kind);
     message.attributes.push(LinkAttribute::Mtu(u32::MAX));

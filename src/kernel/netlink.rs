@@ -1,8 +1,8 @@
-//! Requests and dumps over one NETLINK_ROUTE socket.
+//! Requests and dumps through one NETLINK_ROUTE socket.
 //!
-//! The kernel carries out a request within the system call that sends it, and whoever sends one waits while somebody else holds the
-//! kernel's lock on the network's configuration. So the socket has a thread of its own, and every request a time limit: a kernel that
-//! does not answer holds up nothing but what needs the answer. After that the connection is replaced, for it may be stuck.
+//! The kernel carries out a request within the system call that sends it, and the call waits while another process holds the kernel's lock
+//! on the network configuration. Therefore the socket has a thread of its own, and every request a time limit: a kernel that does not
+//! answer delays only what needs the answer. After a timeout the connection is replaced, because it may be stuck.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -18,22 +18,22 @@ use netlink_sys::AsyncSocket;
 use rtnetlink::Handle;
 use tokio::time::timeout;
 
-/// A dump that keeps being overtaken by changes is taken as it is after this many tries; the changes are announced to
-/// the watch anyway.
+/// How many times a dump is tried while changes make it inconsistent. The last one is used as it is; the watch is notified of the changes
+/// anyway.
 const DUMP_TRIES: usize = 4;
-/// How long the kernel may take for one change or one question.
+/// The time limit of a change or a query.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may take until the next part of a dump.
+/// The time limit for the next part of a dump.
 const DUMP_PATIENCE: Duration = Duration::from_secs(5);
-/// Threads that may be stuck in the kernel before no further connection is made.
+/// The number of threads that may be stuck in the kernel before no further connection is opened.
 const MAX_STUCK: usize = 4;
 
-/// The socket, wherever it is used. Cheap to clone; requests of all clones are pipelined.
+/// The shared socket. It is cheap to clone; requests of all clones are pipelined.
 #[derive(Clone)]
 pub(super) struct Netlink(Arc<Shared>);
 
 struct Shared {
-    /// Replaced after a request that was not answered.
+    /// It is replaced after a request that was not answered.
     connection: Mutex<Connection>,
     port: Arc<OwnPort>,
     open: fn() -> io::Result<(Handle, u32)>,
@@ -41,11 +41,11 @@ struct Shared {
 
 struct Connection {
     handle: Handle,
-    /// Counted up with each replacement, so that many requests that fail together replace it once.
+    /// Incremented with each replacement, so that many requests that fail together replace the connection once.
     generation: u64,
 }
 
-/// The port of weft's own requests, by which the kernel names the author of a change.
+/// The netlink port of weft's own requests. The kernel includes it in the notification of a change.
 #[derive(Debug, Default)]
 pub(super) struct OwnPort(AtomicU32);
 
@@ -56,7 +56,7 @@ impl OwnPort {
 }
 
 impl Netlink {
-    /// Opens a socket in the network namespace of this thread. Dumps honour the filters in their requests (NETLINK_GET_STRICT_CHK).
+    /// Opens a socket in the network namespace of this thread. The kernel applies the filters in dump requests (NETLINK_GET_STRICT_CHK).
     pub fn open() -> anyhow::Result<Self> {
         Self::open_with(connect)
     }
@@ -71,16 +71,16 @@ impl Netlink {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// The port of the requests, now and after a replacement.
+    /// Returns the port of the requests, which is updated when the connection is replaced.
     pub fn port(&self) -> Arc<OwnPort> {
         Arc::clone(&self.0.port)
     }
 
-    /// One change. The kernel's refusal is the error.
+    /// Sends one change, and waits for the acknowledgement. If the kernel refuses the change, this is the error.
     pub async fn change(&self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         let (mut replies, generation) = self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
         match self.within(PATIENCE, generation, replies.next()).await? {
-            // An acknowledgement ends the stream without a message.
+            // After an acknowledgement the stream ends without a message.
             None => Ok(()),
             Some(reply) => match reply.payload {
                 NetlinkPayload::Error(error) => Err(error.to_io()),
@@ -89,7 +89,7 @@ impl Netlink {
         }
     }
 
-    /// The one thing asked for.
+    /// Sends a query with one answer.
     pub async fn get(&self, request: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
         let (mut replies, generation) = self.send(request, NLM_F_REQUEST)?;
         match self.within(PATIENCE, generation, replies.next()).await?.map(|reply| reply.payload) {
@@ -99,7 +99,7 @@ impl Netlink {
         }
     }
 
-    /// All that match the request, in the kernel's order.
+    /// Sends a dump request, and returns all that matches it, in the kernel's order.
     pub async fn dump(&self, request: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
         let mut tries = 1;
         loop {
@@ -111,7 +111,7 @@ impl Netlink {
         }
     }
 
-    /// The dump, and whether nothing changed meanwhile.
+    /// Returns the dump, and whether nothing changed meanwhile.
     async fn dump_once(&self, request: RouteNetlinkMessage) -> io::Result<(Vec<RouteNetlinkMessage>, bool)> {
         let (mut replies, generation) = self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
         let mut found = Vec::new();
@@ -128,7 +128,7 @@ impl Netlink {
         Ok((found, whole))
     }
 
-    /// Sends over the present connection, and says which that is.
+    /// Sends a request over the present connection. Returns the replies and the generation of the connection.
     fn send(
         &self,
         message: RouteNetlinkMessage,
@@ -149,7 +149,7 @@ impl Netlink {
         }
     }
 
-    /// Waits for an answer, but not for ever.
+    /// Waits for an answer, at most for the time limit.
     async fn within<T>(&self, patience: Duration, generation: u64, answer: impl Future<Output = T>) -> io::Result<T> {
         match timeout(patience, answer).await {
             Ok(answer) => Ok(answer),
@@ -161,7 +161,7 @@ impl Netlink {
         }
     }
 
-    /// Opens another connection in place of that of this generation. If none can be had, the old one stays.
+    /// Opens another connection to replace the one of this generation. If this fails, the old one stays.
     fn replace(&self, generation: u64) {
         let mut connection = self.connection();
         if connection.generation != generation {
@@ -177,16 +177,16 @@ impl Netlink {
     }
 
     fn connection(&self) -> std::sync::MutexGuard<'_, Connection> {
-        // Whoever panicked meanwhile has left a whole value behind.
+        // A panic of another holder leaves a valid value.
         self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Opens a connection in the network namespace of this thread, served by a thread of its own that ends with the last handle. Gives the
-/// socket's port, too.
+/// Opens a connection in the network namespace of this thread. A thread of its own serves it, and ends with the last handle. Also returns
+/// the port of the socket.
 fn connect() -> io::Result<(Handle, u32)> {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
-    /// Counts a thread as long as it lives.
+    /// Counts a thread while it runs.
     struct Place;
     impl Drop for Place {
         fn drop(&mut self) {
@@ -209,7 +209,7 @@ fn connect() -> io::Result<(Handle, u32)> {
         runtime.block_on(async {
             match open_socket() {
                 Ok((connection, handle, port)) => {
-                    // Whoever waits has gone only if the process ends.
+                    // The receiver is gone only if the process ends.
                     let _ = sender.send(Ok((handle, port)));
                     connection.await;
                 }
@@ -220,14 +220,14 @@ fn connect() -> io::Result<(Handle, u32)> {
     opened.recv().unwrap_or_else(|_| Err(io::Error::other("the netlink thread has ended")))
 }
 
-/// The connection to be served, the way to send to it, and its port.
+/// Returns the connection to be served, the handle to send requests, and the port.
 fn open_socket() -> io::Result<(impl Future<Output = ()>, Handle, u32)> {
     let (mut connection, handle, _) = rtnetlink::new_connection_with_strict_check()?;
     let address = connection.socket_mut().socket_mut().bind_auto()?;
     Ok((connection, handle, address.port_number()))
 }
 
-/// Takes an error of this number for success: what was to be done had been done already.
+/// Takes an error of this number as success: the change had been made already.
 pub(super) fn unless(result: io::Result<()>, done_already: i32) -> io::Result<()> {
     match result {
         Err(error) if error.raw_os_error() == Some(done_already) => Ok(()),

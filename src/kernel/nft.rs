@@ -1,6 +1,7 @@
-//! nftables through its own program: rulesets in its language, which a library would only wrap.
+//! Runs the program `nft` to read and write rulesets. A library would only wrap the language of this program.
 //!
-//! The program may be missing, fail or hang: each run of it ends within [`LIMIT`], and an [`NftError`] says what to do about it.
+//! The program may be missing, fail or hang. Each run ends within [`LIMIT`], and the text of an [`NftError`] helps the operator to correct
+//! the cause.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
@@ -15,42 +16,42 @@ use tokio::time::timeout;
 
 use crate::reconcile::filter::{FAMILIES, Ruleset, SAMPLES, is_filled_by_packets};
 
-/// How long one run of the program may take. A ruleset with 5000 prefixes takes 0.15 s.
+/// The time limit for one run of the program. A ruleset with 5000 prefixes takes 0.15 s.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// How much of the program's complaint is repeated, characters.
+/// The largest part of the program's error message that is repeated, in characters.
 const COMPLAINT: usize = 200;
 
-/// Why the ruleset could not be read or written.
+/// The reason why the ruleset could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum NftError {
-    /// There is no such program.
+    /// The program does not exist.
     #[error("the program `nft` is not installed (package nftables)")]
     NotInstalled,
-    /// It could not be started for another reason.
+    /// The program could not be started for another reason.
     #[error("the program `nft` cannot be started")]
     Start(#[source] io::Error),
-    /// It was ended because it took too long.
+    /// The program was ended because it took too long.
     #[error("the program `nft` did not finish within {} s and was ended", .0.as_secs_f64())]
     TimedOut(Duration),
-    /// The kernel knows nothing of nftables.
+    /// The kernel does not support nftables.
     #[error("this kernel has no nf_tables, or its module does not load (`modprobe nf_tables` says why): {0}")]
     NoNfTables(String),
-    /// The kernel knows nothing of some expression or hook.
+    /// The kernel does not support an expression or a hook of the ruleset.
     #[error(
         "this kernel lacks something that weft's ruleset needs (modules nft_ct, nft_fib_ipv4, nft_limit, nft_meta_bridge): {0}"
     )]
     Unsupported(String),
-    /// Anything else that it complains of.
+    /// Any other error of the program.
     #[error("`nft` refuses weft's ruleset: {0}")]
     Refused(String),
-    /// The ruleset is gone as soon as it was set.
+    /// The ruleset was deleted immediately after it was set.
     #[error("somebody deletes weft's nftables tables as soon as they are set")]
     Deleted,
 }
 
 impl NftError {
-    /// What the program means by its complaint.
+    /// Returns the error that the program's message means.
     fn of(complaint: &str) -> Self {
         let first = complaint.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given");
         let shown = first.chars().take(COMPLAINT).collect();
@@ -75,13 +76,13 @@ pub(super) struct Nft {
 }
 
 impl Default for Nft {
-    /// The one in PATH.
+    /// The program in PATH.
     fn default() -> Self {
         Self { program: "nft".into(), limit: LIMIT }
     }
 }
 
-/// What was last put into the kernel, and how `nft` then listed it.
+/// The ruleset that was last put into the kernel, and its listing by `nft` after that.
 #[derive(Debug, Clone)]
 pub(super) struct Applied {
     ruleset: Ruleset,
@@ -93,17 +94,17 @@ pub(super) struct Applied {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
     Whole,
-    /// [`Ruleset::reduced`].
+    /// The part that [`Ruleset::reduced`] returns.
     Reduced,
 }
 
 impl Applied {
-    /// Whether rules are missing that this kernel does not understand.
+    /// Returns whether rules are missing that this kernel does not support.
     pub fn is_reduced(&self) -> bool {
         self.extent == Extent::Reduced
     }
 
-    /// A short text that is the same for the same ruleset in the same listing, made by the same version of weft.
+    /// Returns a short text that is the same for the same ruleset with the same listing, in the same version of weft.
     pub fn fingerprint(&self) -> String {
         let of = |text: &str| {
             let mut hasher = DefaultHasher::new();
@@ -115,7 +116,7 @@ impl Applied {
 }
 
 impl Nft {
-    /// What is there, as if it were `ruleset` that was put into the kernel; `None` if there is nothing.
+    /// Returns the listing in the kernel as if `ruleset` had been put there; `None` if there is no table.
     pub async fn found(&self, mesh: &str, ruleset: Ruleset) -> Option<Applied> {
         let listing = self.listing(mesh).await.ok()??;
         let names_bridges = ruleset.reduced().is_none() || listing.contains("ibrname");
@@ -123,14 +124,15 @@ impl Nft {
         Some(Applied { ruleset, listing, extent })
     }
 
-    /// The mesh's ruleset as it is: `None` if there is none, the one in `applied` if nobody has changed it.
+    /// Returns the mesh's ruleset in the kernel: `None` if there is none, the one in `applied` if it has not been changed, and otherwise an
+    /// unknown one.
     pub async fn observe(&self, mesh: &str, applied: Option<&Applied>) -> Result<Option<Ruleset>, NftError> {
         let Some(listing) = self.listing(mesh).await? else { return Ok(None) };
         let untouched = applied.filter(|applied| applied.listing == listing);
         Ok(Some(untouched.map_or_else(Ruleset::unknown, |applied| applied.ruleset.clone())))
     }
 
-    /// Puts the ruleset into the kernel in place of the mesh's last one, in one transaction.
+    /// Replaces the mesh's ruleset in the kernel, in one transaction.
     pub async fn apply(&self, mesh: &str, ruleset: &Ruleset) -> Result<Applied, NftError> {
         let extent = match (self.execute(ruleset.script()).await, ruleset.reduced()) {
             (Err(NftError::Unsupported(_)), Some(reduced)) => {
@@ -146,7 +148,7 @@ impl Nft {
         Ok(Applied { ruleset: ruleset.clone(), listing, extent })
     }
 
-    /// Deletes the mesh's ruleset; good if there is none, or no `nft`, without which there can be none of ours.
+    /// Deletes the mesh's ruleset; succeeds if there is none. It also succeeds without `nft`, because without it weft cannot have set any.
     pub async fn remove(&self, mesh: &str) -> Result<(), NftError> {
         match self.execute(&Ruleset::removal(mesh)).await {
             Err(NftError::NotInstalled) => Ok(()),
@@ -154,13 +156,13 @@ impl Nft {
         }
     }
 
-    /// All tables without what changes by itself; `None` if there is none, or no `nft`.
+    /// Lists all tables, without the contents that packets change; `None` if there are no tables, or no `nft`.
     async fn listing(&self, mesh: &str) -> Result<Option<String>, NftError> {
         let mut listings = String::new();
         for family in FAMILIES {
             let table = Ruleset::table(mesh);
             match self.run(&["--stateless", "list", "table", family, &table], "").await {
-                // The only way to fail that is not our own fault: there is no such table.
+                // The only failure here that is no fault of weft: the table does not exist.
                 Ok(output) if !output.status.success() => {}
                 Ok(output) => listings.push_str(&unchanging(&String::from_utf8_lossy(&output.stdout))),
                 Err(NftError::NotInstalled) => {}
@@ -170,20 +172,20 @@ impl Nft {
         Ok((!listings.is_empty()).then_some(listings))
     }
 
-    /// The table of this family with its counters and the contents of its sets, as JSON.
+    /// Lists the table of this family as JSON, with its counters and the contents of its sets.
     pub async fn table(&self, family: &str, mesh: &str) -> Result<Value, NftError> {
         self.json(&["list", "table", family, &Ruleset::table(mesh)]).await
     }
 
-    /// The sampled sources, as JSON: a few, however large the ruleset is.
+    /// Lists the sampled sources as JSON: they are few, however large the ruleset is.
     pub async fn samples(&self, mesh: &str) -> Result<Value, NftError> {
         self.json(&["list", "set", "ip", &Ruleset::table(mesh), SAMPLES]).await
     }
 
-    /// What the program says to these arguments, as JSON; null where it refuses them.
+    /// Returns the output of the program with these arguments, as JSON; null if it fails.
     pub async fn json(&self, arguments: &[&str]) -> Result<Value, NftError> {
         let output = self.run(&[&["--json"], arguments].concat(), "").await?;
-        // Nothing is listed where there is no such table.
+        // The output is empty if the table does not exist.
         Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
     }
 
@@ -195,7 +197,7 @@ impl Nft {
         }
     }
 
-    /// Runs the program to its end, which comes at the limit at the latest.
+    /// Runs the program until it ends, at most for the time limit.
     async fn run(&self, arguments: &[&str], input: &str) -> Result<Output, NftError> {
         let started = Command::new(&self.program)
             .args(arguments)
@@ -211,7 +213,7 @@ impl Nft {
         let stdin = child.stdin.take();
         let feed = async move {
             if let Some(mut stdin) = stdin {
-                // One that ends without reading says why in its status.
+                // If the program ends without reading, its status shows the reason.
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
         };
@@ -223,9 +225,9 @@ impl Nft {
     }
 }
 
-/// A listing without the contents of sets that packets fill.
+/// Returns a listing without the contents of the sets that packets fill.
 fn unchanging(listing: &str) -> String {
-    // Sets are blocks of lines, in which the elements come last.
+    // A set is a block of lines, in which the elements are last.
     let (mut kept, mut filled, mut skipped) = (String::new(), false, false);
     for line in listing.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! What the counters of the mesh's ruleset say, read from JSON listings.
+//! Reads the counters of the mesh's ruleset from JSON listings.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -8,12 +8,12 @@ use serde_json::Value;
 use crate::mesh::IfName;
 use crate::reconcile::filter::{Reason, SAMPLES};
 
-/// Frames that were more than a limit lets through.
+/// How many frames were dropped because they exceeded a limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limited {
-    /// To everybody.
+    /// Broadcast frames.
     pub broadcast: u64,
-    /// To a group.
+    /// Multicast frames.
     pub multicast: u64,
 }
 
@@ -38,31 +38,31 @@ pub(super) fn limited(listing: &Value) -> BTreeMap<IfName, Limited> {
     limited
 }
 
-/// Packets that were dropped for one reason since the ruleset was set.
+/// The packets of one interface that were dropped for one reason since the ruleset was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The interface that they came in by, or would have left by.
+    /// The interface by which they arrived, or would have left.
     pub interface: String,
-    /// How many.
+    /// Number of packets.
     pub packets: u64,
-    /// Their octets.
+    /// Number of octets.
     pub bytes: u64,
 }
 
 /// A source whose packets were dropped within the last minutes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// The interface that they came in by.
+    /// The interface by which they arrived.
     pub interface: String,
-    /// Their source.
+    /// Their source address.
     pub source: Ipv4Addr,
-    /// How many.
+    /// Number of packets.
     pub packets: u64,
 }
 
-/// Dropped packets, ordered by reason and interface.
+/// Returns the dropped packets, ordered by reason and interface.
 pub(super) fn dropped(listings: &[Value]) -> Vec<Dropped> {
     let of_reason = |reason: Reason| {
         let counted =
@@ -78,7 +78,7 @@ pub(super) fn dropped(listings: &[Value]) -> Vec<Dropped> {
     dropped
 }
 
-/// Refused sources, ordered by interface and address.
+/// Returns the refused sources, ordered by interface and address.
 pub(super) fn refused(listing: &Value) -> Vec<Refused> {
     let found = elements(listing, SAMPLES).filter_map(|element| {
         let [interface, source] = element["val"]["concat"].as_array()?.as_slice() else { return None };
@@ -90,7 +90,7 @@ pub(super) fn refused(listing: &Value) -> Vec<Refused> {
     refused
 }
 
-/// The elements of the set of this name.
+/// Returns the elements of the set of this name.
 fn elements<'a>(listing: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     let sets = listing["nftables"].as_array().into_iter().flatten().map(|entry| &entry["set"]);
     let name = name.to_owned();

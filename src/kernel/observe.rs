@@ -1,4 +1,4 @@
-//! The handle on the kernel, and what it sees.
+//! The handle on the kernel of one network namespace, and the observation of its state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,10 +22,10 @@ use crate::reconcile::sysctls::Sysctls;
 use crate::reconcile::tunnels::Tunnels;
 use crate::reconcile::{Applied, Attempts};
 
-/// How many WireGuard devices are asked at a time.
+/// How many WireGuard devices are read at the same time.
 const DEVICES_AT_ONCE: usize = 16;
 
-/// How long all of them together may take: the daemon waits for it.
+/// The time limit for reading all devices: the daemon waits for it.
 const DEVICES_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The kernel of one network namespace, for one mesh.
@@ -37,7 +37,7 @@ pub struct Kernel {
     pub(super) applied: Applied,
     pub(super) attempts: Attempts,
     pub(super) others: OthersRoutes,
-    /// Prefixes that routes of others may carry.
+    /// Prefixes that foreign routes may carry.
     pub(super) followed: Followed,
     /// Name of the mesh.
     pub(super) mesh: String,
@@ -45,19 +45,19 @@ pub struct Kernel {
     pub(super) filter: Filter,
 }
 
-/// Whether routes that others made are of interest: there may be very many.
+/// Whether foreign routes are observed: there may be very many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OthersRoutes {
-    /// They are not looked at, but for changes of default routes.
+    /// They are not read, and only changes of default routes are reported.
     #[default]
     Ignored,
-    /// They are observed, and their changes heard of.
+    /// They are observed, and their changes reported.
     Observed,
 }
 
 impl Kernel {
-    /// Opens the kernel for the mesh of this name, and a watch that hears of everything from here on. `run_dir` is
-    /// the daemon's own; what cannot be kept there is reported as a problem.
+    /// Opens the kernel for the mesh of this name, and a watch that is notified of everything from now on. `run_dir` is the daemon's own
+    /// directory; if state files cannot be stored there, this is reported as a problem.
     pub fn open(mesh: &str, run_dir: &Path) -> anyhow::Result<(Self, Watch)> {
         let netlink = Netlink::open()?;
         let watch = Watch::open(netlink.port(), mesh)?;
@@ -76,27 +76,27 @@ impl Kernel {
         Ok((kernel, watch))
     }
 
-    /// Whether to observe routes that others made from now on.
+    /// Sets whether foreign routes are observed from now on.
     pub fn learn(&mut self, others: OthersRoutes) {
         self.others = others;
     }
 
-    /// Observes routes that others made also where one of these prefixes has no other carrier, from now on.
+    /// Sets the prefixes that foreign routes may carry: where one of them has no other carrier, foreign routes are observed, too.
     pub fn follow(&mut self, followed: Followed) {
         self.followed = followed;
     }
 
-    /// Whether to expect segments from now on.
+    /// Sets whether segments are expected from now on.
     pub fn expect_segments(&mut self, segments: Segments) {
         self.segments = segments;
     }
 
-    /// Whether the kernel can make WireGuard links.
+    /// Returns whether the kernel can create WireGuard links.
     pub async fn has_wireguard(&self) -> anyhow::Result<bool> {
         links::has_wireguard(&self.netlink).await.context("asking the kernel for WireGuard")
     }
 
-    /// What is there now: ours, and what others made as far as it matters.
+    /// Observes the present state: what weft created, and what is foreign as far as it matters.
     pub async fn observe(&self, tunnels: &impl Tunnels) -> anyhow::Result<Observed> {
         let links = links::dump(&self.netlink).await.context("dumping links")?;
         let addresses = addresses::dump(&self.netlink).await.context("dumping addresses")?;
@@ -151,7 +151,7 @@ impl Kernel {
         Ok(observed)
     }
 
-    /// What the WireGuard devices of the mesh's links are now, in place of what `observed` has of them.
+    /// Reads the WireGuard devices of the mesh's links again, and updates `observed`.
     pub async fn observe_devices(&self, observed: &mut Observed, tunnels: &impl Tunnels) {
         observed.state.devices.clear();
         observed.unreadable.clear();
@@ -177,13 +177,13 @@ impl Kernel {
         }
     }
 
-    /// The settings as they were before weft, as far as nobody else has changed them since: desired state of `weft down`.
+    /// Returns the original values of settings, as far as no other program has changed them since: desired state of `weft down`.
     pub fn settings_to_restore(&self, observed: &Observed) -> Sysctls {
         self.memory.originals().restoration(&observed.state.sysctls)
     }
 
-    /// Settings that stand as weft sets them while nobody knows what they were before, in `sysctl`'s words. For `weft down`, before it
-    /// changes anything.
+    /// Returns the settings, in the notation of `sysctl`, that have the values of weft while their original values are unknown. For `weft
+    /// down`, before it changes anything.
     pub fn settings_unknown(&self, observed: &Observed) -> Vec<String> {
         let ours = [(SysctlKey::Forwarding, 1), (SysctlKey::RpFilter, 0)];
         let standing = ours.into_iter().filter(|(key, value)| {
@@ -193,27 +193,27 @@ impl Kernel {
         standing.map(|(key, value)| format!("net.ipv4.conf.all.{} = {value}", key.name())).collect()
     }
 
-    /// Writes down what could not be written before.
+    /// Writes the state files that could not be written before.
     pub fn retry_remembering(&mut self) {
         self.memory.retry();
         self.filter_note().retry();
     }
 
-    /// What is wrong with the file that remembers settings.
+    /// Returns the problems of the state files of the kernel settings and of the ruleset.
     pub fn memory_problems(&self) -> Vec<String> {
         self.memory.problems().into_iter().chain(self.filter_problems()).collect()
     }
 
-    /// Forgets what settings were before: after they have been given back.
+    /// Forgets the original values of settings, after they have been restored.
     pub fn forget_settings(&mut self) -> anyhow::Result<()> {
         self.memory.forget()
     }
 }
 
-/// Names of the meshes whose links are in the network namespace of this thread.
+/// Returns the names of the meshes whose links are in the network namespace of this thread.
 ///
 /// # Errors
-/// If the kernel does not say which links there are.
+/// If the links cannot be dumped.
 pub async fn meshes_by_links() -> anyhow::Result<BTreeSet<String>> {
     let netlink = Netlink::open()?;
     let links = links::dump(&netlink).await.context("dumping links")?;

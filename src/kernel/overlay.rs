@@ -14,17 +14,17 @@ use crate::mesh::IfName;
 use crate::reconcile::overlay::{Bridge, Device, DeviceAddress, ForeignBridge, OverlayStep, PortVlans};
 use crate::reconcile::state::{Admin, HeardHost, Observed};
 
-/// Whether segments are of interest: there may be very many neighbours that are not about us.
+/// Whether segments are expected: if not, entries are not always read, because there may be very many foreign neighbour entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Segments {
-    /// Entries are looked at where devices of ours are found.
+    /// Entries are read only if devices of ours exist.
     #[default]
     Unexpected,
-    /// They are looked at in any case, and their changes heard of.
+    /// Entries are always read, and their changes are watched.
     Observed,
 }
 
-/// Takes note of a bridge or a VXLAN device of ours, or of what is joined to one. `names` has every interface.
+/// Records a bridge or a VXLAN device of ours, or an interface that is joined to a bridge. `names` has every interface.
 pub(super) fn note_link(observed: &mut Observed, link: &FoundLink, ours: bool, names: &BTreeMap<u32, IfName>) {
     let overlay = &mut observed.state.overlay;
     let controller = link.controller.and_then(|index| names.get(&index)).cloned();
@@ -50,17 +50,17 @@ pub(super) fn note_link(observed: &mut Observed, link: &FoundLink, ours: bool, n
     overlay.ports.extend(controller.map(|controller| (link.name.clone(), controller)));
 }
 
-/// Whether an interface can be made.
+/// Whether an interface can be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Occupation {
-    /// Nobody has the name.
+    /// No interface has the name.
     Free,
-    /// It has been made, and has to be marked.
+    /// It has been created, and has to be marked.
     Unmarked,
 }
 
 impl Kernel {
-    /// VLANs of ports, where they matter; links are in `observed` already.
+    /// Observes VLANs of ports, where they matter. Links have to be in `observed` already.
     pub(super) async fn observe_vlans(
         &self,
         observed: &mut Observed,
@@ -85,7 +85,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Entries and neighbours; links and addresses are in `observed` already.
+    /// Observes FDB entries and neighbour entries. Links and addresses have to be in `observed` already.
     pub(super) async fn observe_overlay(
         &self,
         observed: &mut Observed,
@@ -153,7 +153,7 @@ impl Kernel {
                 }
                 self.claim(name, observed).await?;
                 if made.address == DeviceAddress::Highest {
-                    // It answers from its own neighbours.
+                    // It answers from its own neighbour entries.
                     settings::answer_for_others_only(name).context("setting IPv6")?;
                 }
             }
@@ -175,7 +175,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Steps that are one request or two.
+    /// Carries out a step that consists of one or two requests.
     async fn overlay_request(&self, step: &OverlayStep, observed: &Observed) -> io::Result<()> {
         let netlink = &self.netlink;
         let index = |name| index_of(observed, name);
@@ -217,8 +217,9 @@ impl Kernel {
         }
     }
 
-    /// An interface that carries the name but not the mesh's mark is somebody else's, unless it is just what weft makes by this name,
-    /// and nothing has been done with it: then a daemon made it that did not live to see it marked.
+    /// Returns whether an interface can be created under this name. One that exists without the mesh's mark is foreign. The exception is
+    /// one that equals what weft creates under this name, and has not been changed: a previous daemon created it, and ended before it could
+    /// mark it.
     async fn occupation(
         &self,
         name: &IfName,
@@ -235,7 +236,7 @@ impl Kernel {
         Ok(Occupation::Unmarked)
     }
 
-    /// Finds what was just made and marks it as the mesh's.
+    /// Finds the interface that was just created, and marks it as the mesh's.
     async fn claim(&self, name: &IfName, observed: &mut Observed) -> anyhow::Result<u32> {
         let index = links::index(&self.netlink, name).await.with_context(|| format!("finding {name}"))?;
         observed.indexes.insert(name.clone(), index);

@@ -1,4 +1,4 @@
-//! Bridges, VXLAN devices and ports: what a dump says of them, and making, changing and joining them.
+//! Bridges, VXLAN devices and ports: parsing them from a dump, and creating, changing and joining them.
 
 use std::io;
 
@@ -15,22 +15,23 @@ use super::netlink::Netlink;
 use crate::mesh::IfName;
 use crate::reconcile::overlay::{Bridge, DeviceAddress, HeldBack, Made, highest_address};
 
-/// The most hosts that a bridge learns from frames, so that a guest that sends from ever new addresses fills neither its table nor
-/// ours. What it does not learn it floods to its ports; hosts of the table that are elsewhere are in it anyway.
+/// The largest number of hosts that a bridge learns from frames, so that a guest which sends from ever new addresses fills neither the
+/// bridge's FDB nor weft's table. Frames for hosts that it has not learned are flooded to its ports; it has entries for hosts of the table
+/// at other sites anyway.
 pub const MAX_LEARNED: u32 = 16_384;
 
-/// A bridge as dumped.
+/// A bridge, as the kernel reports it.
 pub(super) struct FoundBridge {
     pub mac: Option<Mac>,
     pub snooping: bool,
     pub vlan_filtering: bool,
 }
 
-/// A VXLAN device as dumped.
+/// A VXLAN device, as the kernel reports it.
 pub(super) struct FoundVxlan {
-    /// `None` if weft makes no such device.
+    /// `None` if weft does not create such devices.
     pub made: Option<Made>,
-    /// `None` if it is no port of a bridge, or one that learns.
+    /// `None` if it is not a port of a bridge, or if the port learns.
     pub port: Option<Port>,
     pub held_back: Option<HeldBack>,
 }
@@ -82,7 +83,7 @@ fn parse_made(attributes: &[InfoVxlan], address: &[u8]) -> Option<Made> {
             InfoVxlan::Id(id) => vni = Vni::try_from(*id).ok(),
             InfoVxlan::Local(address) => local = Some(Vtep(*address)),
             InfoVxlan::Proxy(true) => proxy = Proxy::On,
-            // What it learns, and what goes elsewhere, is not what the tables say.
+            // A device that learns, or that has a group, would send frames to other destinations than those in the tables.
             InfoVxlan::Learning(true) | InfoVxlan::Group(_) | InfoVxlan::Group6(_) | InfoVxlan::Local6(_) => {
                 return None;
             }
@@ -115,27 +116,27 @@ fn parse_port(attributes: &[InfoBridgePort]) -> Option<Port> {
     Some(port)
 }
 
-/// Makes a bridge, down, with its own address: a mark of sorts until it has its alias, which the kernel does not take at creation.
+/// Creates a bridge, down. Its own address marks it until it has its alias, which the kernel does not accept at creation.
 pub(super) async fn create_bridge(netlink: &Netlink, name: &IfName, mac: Option<Mac>) -> io::Result<()> {
     create(netlink, name, InfoKind::Bridge, mac, None).await
 }
 
-/// Gives a bridge what it should have, and sets it up.
+/// Applies the settings to a bridge, and sets it up.
 pub(super) async fn set_bridge(netlink: &Netlink, index: u32, bridge: &Bridge) -> io::Result<()> {
     let mut message = with_index(index);
     message.header.flags = LinkFlags::Up;
     message.header.change_mask = LinkFlags::Up;
     message.attributes.push(LinkAttribute::Mtu(bridge.mtu));
     message.attributes.extend(bridge.mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())));
-    // Kernels before 6.7 know of no bound, and pass over it.
+    // Kernels before 6.7 do not know this limit, and ignore it.
     let settings = vec![InfoBridge::MulticastSnooping(bridge.snooping), InfoBridge::FdbMaxLearned(MAX_LEARNED)];
     let data = InfoData::Bridge(settings);
     message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(data)]));
-    // RTM_SETLINK does not look at a kind's own settings.
+    // RTM_SETLINK ignores the settings that are specific to a kind.
     netlink.change(RouteNetlinkMessage::NewLink(message), 0).await
 }
 
-/// Makes a VXLAN device, down.
+/// Creates a VXLAN device, down.
 pub(super) async fn create_vxlan(netlink: &Netlink, name: &IfName, made: Made) -> io::Result<()> {
     let data = vec![
         InfoVxlan::Id(made.vni.value()),
@@ -168,14 +169,14 @@ async fn create(
     netlink.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await
 }
 
-/// Joins an interface to a bridge; `None` takes it out of the one it is in.
+/// Joins an interface to a bridge; `None` removes it from its bridge.
 pub(super) async fn join(netlink: &Netlink, index: u32, bridge: Option<u32>) -> io::Result<()> {
     let mut message = with_index(index);
     message.attributes.push(LinkAttribute::Controller(bridge.unwrap_or_default()));
     netlink.change(RouteNetlinkMessage::SetLink(message), 0).await
 }
 
-/// Sets the flags of a port, which does not learn.
+/// Sets the flags of a port, and disables learning on it.
 pub(super) async fn set_port(netlink: &Netlink, index: u32, port: Port) -> io::Result<()> {
     let data = InfoPortData::BridgePort(vec![
         InfoBridgePort::Learning(false),

@@ -1,11 +1,12 @@
-//! What this kernel's version alone says of it.
+//! Functions that depend on the version of the running kernel.
 
 use std::fmt;
 
-/// The first version that tells rules in `postrouting` by which interface a packet came in. Before it, such rules match nothing.
+/// The first version in which rules in `postrouting` can match the incoming interface of a packet. In earlier versions such rules match
+/// nothing.
 const CHECKS_WHERE_PACKETS_ENTER: Release = Release { major: 5, minor: 7 };
 
-/// A kernel's version.
+/// The version of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Release {
     major: u32,
@@ -13,7 +14,7 @@ struct Release {
 }
 
 impl Release {
-    /// As `uname -r` has it: `5.4.0-150-generic`, `6.12-rc3`.
+    /// Parses the output of `uname -r`, such as `5.4.0-150-generic` or `6.12-rc3`.
     fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
         Some(Self { major: numbers.next()?.ok()?, minor: numbers.next()?.ok()? })
@@ -26,14 +27,14 @@ impl fmt::Display for Release {
     }
 }
 
-/// Why this kernel does not check the source of packets that enter the mesh, although the ruleset says so; `None` if it does.
+/// Returns why this kernel does not check the source of packets that enter the mesh, although the ruleset requires it; `None` if it does.
 pub fn unchecked_sources() -> Option<String> {
     let name = nix::sys::utsname::uname().ok()?;
     unchecked_by(name.release().to_str()?)
 }
 
 fn unchecked_by(release: &str) -> Option<String> {
-    // One whose version cannot be read is not old.
+    // A version that cannot be parsed is taken as recent.
     let release = Release::parse(release).filter(|release| *release < CHECKS_WHERE_PACKETS_ENTER)?;
     Some(format!(
         "Linux {release} does not check the sources of packets that enter the mesh here: it takes Linux {CHECKS_WHERE_PACKETS_ENTER} or \

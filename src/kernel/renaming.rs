@@ -1,4 +1,4 @@
-//! Renames tunnels whose site was renamed, and takes over what belongs to a mesh that was.
+//! Renames tunnels whose site was renamed, and takes over the links and tables of a mesh that was renamed.
 
 use std::io;
 
@@ -11,11 +11,11 @@ use crate::reconcile::state::Backend;
 use crate::reconcile::tunnels::Tunnels;
 
 impl Kernel {
-    /// Renames a tunnel's interface. Its sessions, addresses and routes stay where the kernel renames links that are up (Linux 6.2);
-    /// where it does not, the link goes down for that, and its routes go.
+    /// Renames a tunnel's interface. Its sessions, addresses and routes stay if the kernel can rename links that are up (Linux 6.2). On
+    /// older kernels the link is set down for this, and loses its routes.
     ///
     /// # Errors
-    /// If it keeps its old name.
+    /// If the interface keeps its old name.
     pub async fn rename_tunnel(
         &self,
         from: &IfName,
@@ -46,10 +46,10 @@ impl Kernel {
         }
     }
 
-    /// Makes the links of the mesh `former` those of this one, which is the same under another name; how many there were.
+    /// Marks the links of the mesh `former` as those of this mesh, which is the same under another name. Returns how many there were.
     ///
     /// # Errors
-    /// If some may still be marked as the former's.
+    /// If some links may still be marked as those of the former mesh.
     pub async fn adopt_links(&self, former: &str) -> anyhow::Result<usize> {
         let found = links::dump(&self.netlink).await.context("dumping links")?;
         let mut count = 0;
@@ -61,10 +61,11 @@ impl Kernel {
         Ok(count)
     }
 
-    /// Deletes the nftables tables of the mesh `former`, which is the same as this one: its own are in place.
+    /// Deletes the nftables tables of the mesh `former`, which is this mesh under its former name. The tables under the new name are
+    /// already in place.
     ///
     /// # Errors
-    /// If they may still be there.
+    /// If the tables may still exist.
     pub async fn delete_filter_of(&self, former: &str) -> anyhow::Result<()> {
         Ok(self.filter.nft.remove(former).await?)
     }

@@ -1,4 +1,4 @@
-//! IPv4 routes: those of protocol 201, which are ours, and which others there are.
+//! IPv4 routes: those of protocol 201, which are ours, and foreign ones.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,16 +16,16 @@ use super::netlink::{Netlink, unless};
 use crate::mesh::IfName;
 use crate::reconcile::state::{ForeignRoute, Nexthop, PROTOCOL, Route, RouteKey, RouteKind, RouteOrigin};
 
-/// Whether a route of ours is there already.
+/// Whether a route of ours with the same key exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Present {
-    /// No: nothing of the same table, prefix and metric may be there.
+    /// No: no route of the same table, prefix and metric may exist.
     No,
-    /// Yes: it is replaced in one go.
+    /// Yes: it is replaced atomically.
     Yes,
 }
 
-/// Every route of weft in every table. Next hops that are dead, or whose interface is not in `names`, are left out.
+/// Dumps every route of weft in every table. Next hops that are dead, or whose interface is not in `names`, are left out.
 pub(super) async fn dump(netlink: &Netlink, names: &BTreeMap<u32, IfName>) -> io::Result<BTreeMap<RouteKey, Route>> {
     let mut request = RouteMessage::default();
     request.header.address_family = AddressFamily::Inet;
@@ -45,7 +45,7 @@ fn parse(message: &RouteMessage, names: &BTreeMap<u32, IfName>) -> Option<(Route
     let mut metric = 0;
     let mut source = None;
     let mut multipath = None;
-    // A route with one next hop has it in attributes of its own, its flags in the header (RTNH_F_* and RTM_F_* share a word).
+    // A route with one next hop has it in attributes of its own, and its flags in the header (RTNH_F_* and RTM_F_* share a word).
     let mut single = RouteNextHop::default();
     single.flags = RouteNextHopFlags::from_bits_retain(header.flags.bits() as u8);
     for attribute in &message.attributes {
@@ -60,7 +60,7 @@ fn parse(message: &RouteMessage, names: &BTreeMap<u32, IfName>) -> Option<(Route
             _ => {}
         }
     }
-    // The filter of the dump is the kernel's courtesy; ownership is checked here.
+    // The kernel may ignore the filter of the dump, so ownership is checked here.
     let kind = match header.kind {
         RouteType::Unicast => RouteKind::Unicast,
         RouteType::BlackHole => RouteKind::Blackhole,
@@ -91,7 +91,7 @@ fn parse_nexthop(nexthop: &RouteNextHop, names: &BTreeMap<u32, IfName>) -> Optio
     Some(Nexthop { interface: names.get(&nexthop.interface_index)?.clone(), via, onlink })
 }
 
-/// Routes of the main table that others made, those that the kernel makes by itself left out, by destination.
+/// Dumps the foreign routes of the main table, by destination, without those that the kernel creates itself.
 pub(super) async fn dump_of_others(netlink: &Netlink) -> io::Result<BTreeMap<Prefix, ForeignRoute>> {
     let mut request = RouteMessage::default();
     request.header.address_family = AddressFamily::Inet;
@@ -117,7 +117,7 @@ pub(super) async fn dump_of_others(netlink: &Netlink) -> io::Result<BTreeMap<Pre
 fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, ForeignRoute)> {
     let header = &message.header;
     let origin = match header.protocol {
-        // The kernel's own are of its addresses, or from redirects.
+        // The kernel creates these itself, for its addresses and from ICMP redirects.
         RouteProtocol::Kernel | RouteProtocol::IcmpRedirect => return None,
         protocol if u8::from(protocol) == PROTOCOL => return None,
         RouteProtocol::Static | RouteProtocol::Boot => RouteOrigin::Static,
@@ -125,14 +125,14 @@ fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, ForeignRoute)> {
     };
     let settled =
         matches!(header.kind, RouteType::Unicast | RouteType::BlackHole | RouteType::Unreachable | RouteType::Prohibit);
-    // The filter of the dump is the kernel's courtesy.
+    // The kernel may ignore the filter of the dump.
     if header.table != RouteHeader::RT_TABLE_MAIN || !settled || header.destination_prefix_length > 32 {
         return None;
     }
     let mut destination = Ipv4Addr::UNSPECIFIED;
     let mut gateway = None;
     let mut metric = 0;
-    // RTNH_F_* and RTM_F_* share a word; a dead next hop leads nowhere, whatever the route says.
+    // RTNH_F_* and RTM_F_* share a word. A dead next hop forwards nothing, whatever the type of the route.
     let header_has = |flag: RouteNextHopFlags| header.flags.bits() as u8 & flag.bits() != 0;
     let mut alive = !header_has(RouteNextHopFlags::Dead);
     let mut has_carrier = !header_has(RouteNextHopFlags::Linkdown);
@@ -156,7 +156,7 @@ fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, ForeignRoute)> {
     alive.then(|| (Prefix::new(destination, header.destination_prefix_length), found))
 }
 
-/// Puts the route into the kernel. `index` names interfaces.
+/// Adds or replaces a route. `index` returns the index of an interface.
 pub(super) async fn install(
     netlink: &Netlink,
     key: &RouteKey,
@@ -203,9 +203,9 @@ fn emit_nexthop(nexthop: &Nexthop, index: &impl Fn(&IfName) -> io::Result<u32>) 
     Ok(emitted)
 }
 
-/// Deletes the route; good if it is gone. The kernel compares protocol and metric: nobody else's is taken for it.
+/// Deletes a route; succeeds if it does not exist. The kernel compares protocol and metric, so that no foreign route is deleted.
 pub(super) async fn delete(netlink: &Netlink, key: &RouteKey) -> io::Result<()> {
-    // Of no type: it goes whatever becomes of packets.
+    // The message has no route type, so that it matches both types of routes.
     let mut message = message(key);
     message.header.scope = RouteScope::NoWhere;
     message.attributes.push(RouteAttribute::Priority(Route::METRIC));

@@ -1,4 +1,4 @@
-//! IPv4 policy rules of protocol 201.
+//! IPv4 policy rules of protocol 201, which are weft's.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,7 +12,7 @@ use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
 use super::netlink::{Netlink, unless};
 use crate::reconcile::state::{PROTOCOL, Rule, RuleAction, Selector};
 
-/// Every rule of weft.
+/// Dumps every rule of weft.
 pub(super) async fn dump(netlink: &Netlink) -> io::Result<BTreeSet<Rule>> {
     let mut request = RuleMessage::default();
     request.header.family = AddressFamily::Inet;
@@ -42,7 +42,7 @@ fn parse(message: &RuleMessage) -> Option<Rule> {
             RuleAttribute::FwMark(number) => mark = Some(*number),
             RuleAttribute::Source(IpAddr::V4(address)) if message.header.src_len == 32 => source = Some(*address),
             RuleAttribute::SourcePortRange(range) => ports = Some((range.start, range.end)),
-            // The kernel says "none" as -1.
+            // The kernel reports "none" as -1.
             RuleAttribute::SuppressPrefixLen(length) => suppress_prefixlen = Some(*length).filter(|&l| l != u32::MAX),
             _ => {}
         }
@@ -65,13 +65,13 @@ fn parse(message: &RuleMessage) -> Option<Rule> {
     ours.then_some(Rule { priority, selector, action })
 }
 
-/// Adds the rule; good if it is there.
+/// Adds the rule; succeeds if it exists.
 pub(super) async fn add(netlink: &Netlink, rule: &Rule) -> io::Result<()> {
     let message = RouteNetlinkMessage::NewRule(emit(rule));
     unless(netlink.change(message, NLM_F_CREATE | NLM_F_EXCL).await, libc::EEXIST)
 }
 
-/// Deletes the rule; good if it is gone.
+/// Deletes the rule; succeeds if it does not exist.
 pub(super) async fn delete(netlink: &Netlink, rule: &Rule) -> io::Result<()> {
     unless(netlink.change(RouteNetlinkMessage::DelRule(emit(rule)), 0).await, libc::ENOENT)
 }

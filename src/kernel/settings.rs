@@ -1,5 +1,5 @@
-//! Kernel settings below `/proc/sys/net/ipv4/conf`, and those of IPv6 for weft's own bridges, of the network namespace of the
-//! thread that reads or writes; and the file that remembers what the former were before weft.
+//! Kernel settings below `/proc/sys/net/ipv4/conf`, and IPv6 settings of weft's own bridges, of the network namespace of the thread that
+//! reads or writes; and the file with the original values of the IPv4 settings.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,19 +22,20 @@ const ROOT_IPV6: &str = "/proc/sys/net/ipv6/conf";
 
 const PURPOSE: Purpose = Purpose {
     name: "sysctl.json",
-    // A line is some 80 octets: tens of thousands of interfaces.
+    // A line has about 80 octets: this is enough for tens of thousands of interfaces.
     limit: 4 << 20,
     outlives: Outlives::Process,
     without: "once the daemon has ended, `weft down` does not know what kernel settings were before weft",
 };
 
-/// How long writing a setting may take.
+/// The time limit for writing a setting.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Settings that are being written at a time. A write that does not end keeps its thread: there are no more of those than this.
+/// The number of settings that are written at the same time. A write that does not end keeps its thread, so this limits the number of such
+/// threads, too.
 const WRITES: usize = 4;
 
-/// Every key of every scope. What a dump of links has told already is taken from it: a machine may have a thousand interfaces. Those that
-/// go meanwhile are left out.
+/// Reads every key of every scope. Values that a dump of links contains are taken from there, because a machine may have a thousand
+/// interfaces. Interfaces that are deleted meanwhile are left out.
 pub(super) fn read_all<'a>(interfaces: impl IntoIterator<Item = (&'a IfName, Option<InetDevConf>)>) -> Sysctls {
     let whole = [Scope::All, Scope::Default].map(|scope| (scope, None));
     let scopes =
@@ -62,14 +63,14 @@ fn read(sysctl: &Sysctl) -> io::Result<u32> {
     text.trim().parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
-/// Writes one value. The kernel may make whoever writes wait for whoever configures the network at the time.
+/// Writes one value. The kernel may delay the write while another process configures the network.
 pub(super) async fn write(sysctl: &Sysctl, value: u32) -> io::Result<()> {
     static PLACES: Semaphore = Semaphore::const_new(WRITES);
     let path = path(sysctl);
     let written = async {
         let place = PLACES.acquire().await.map_err(io::Error::other)?;
         let write = move || {
-            // Taken back when the kernel has taken the value, whether or not somebody still waits for that.
+            // Released when the kernel has taken the value, even if the caller has stopped waiting.
             let _place = place;
             fs::write(path, value.to_string())
         };
@@ -83,8 +84,8 @@ fn path(sysctl: &Sysctl) -> PathBuf {
     Path::new(ROOT).join(sysctl.scope.to_string()).join(sysctl.key.name())
 }
 
-/// Has a bridge of ours know IPv6 neighbours, whatever the machine has by default, but take no address and no route from routers that
-/// are behind it: a host of a segment could call itself one. Good if the kernel has no IPv6.
+/// Enables IPv6 on a bridge of ours, so that it has IPv6 neighbour entries whatever the machine's default is, but makes it accept no
+/// address and no route from routers behind it: a host of a segment could claim to be a router. Succeeds if the kernel has no IPv6.
 pub(super) fn answer_for_others_only(bridge: &IfName) -> io::Result<()> {
     let scope = Path::new(ROOT_IPV6).join(bridge.as_str());
     for (key, value) in [("accept_ra", "0"), ("disable_ipv6", "0")] {
@@ -96,15 +97,15 @@ pub(super) fn answer_for_others_only(bridge: &IfName) -> io::Result<()> {
     Ok(())
 }
 
-/// [`Originals`] with the file that outlives the daemon.
+/// [`Originals`], with the file that outlives the daemon.
 pub(super) struct Memory {
     file: StateFile,
     originals: Originals,
-    /// Whether the file has had, in our time or before it, what there is to remember.
+    /// Whether the file has been written, by this run or a previous one.
     noted: Noted,
 }
 
-/// Whether originals are noted down.
+/// Whether the original values have been written to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Noted {
     Yes,
@@ -112,7 +113,7 @@ enum Noted {
 }
 
 impl Memory {
-    /// What an earlier run left in `run_dir`; nothing if there is none to be used.
+    /// Reads what a previous run left in `run_dir`; empty if there is no usable file.
     pub fn open(run_dir: &Path) -> Self {
         let mut file = StateFile::new(run_dir, &PURPOSE);
         let named: Option<BTreeMap<String, Original>> = file.read(|content| Ok(serde_json::from_slice(content)?));
@@ -126,13 +127,13 @@ impl Memory {
         &self.originals
     }
 
-    /// Whether nothing was left by a run before, or nothing to be used.
+    /// Returns whether there is no file of a previous run, or none that is usable.
     pub fn is_blank(&self) -> bool {
         self.noted == Noted::No || self.file.is_lost()
     }
 
-    /// Keeps `originals` in place of the present ones; on disk before this returns, if that is possible. Also none at all is written
-    /// down: then nothing was changed, which a missing file does not say.
+    /// Replaces the stored originals by `originals`; they are on disk before this returns, if that is possible. An empty set is written,
+    /// too: it says that nothing was changed, which a missing file does not say.
     pub fn keep(&mut self, originals: Originals) {
         if originals == self.originals && self.noted == Noted::Yes {
             return;
@@ -140,7 +141,7 @@ impl Memory {
         let named: BTreeMap<String, &Original> =
             originals.iter().map(|(sysctl, original)| (sysctl.to_string(), original)).collect();
         let text = serde_json::to_vec_pretty(&named).expect("names and numbers are plain data");
-        // What is not written now is tried again.
+        // If this write fails, it is tried again later.
         let _: Written = self.file.write(&text);
         self.originals = originals;
         self.noted = Noted::Yes;
@@ -151,12 +152,12 @@ impl Memory {
         self.file.retry();
     }
 
-    /// What an operator should know of the file.
+    /// Returns the problems of the file that the operator has to know about.
     pub fn problems(&self) -> Vec<String> {
         self.file.problems()
     }
 
-    /// Removes the file: everything has been given back.
+    /// Removes the file, after all values have been restored.
     pub fn forget(&mut self) -> anyhow::Result<()> {
         self.originals = Originals::default();
         self.file.remove().with_context(|| format!("removing {}", self.file.path().display()))

@@ -1,7 +1,7 @@
-//! Which addresses of this machine are on an uplink: the kernel is asked for a default route by the interface of each, as the tunnels' own
-//! packets from that address would find it.
+//! Finds the addresses of this machine that are on an uplink: for each address, the kernel looks up a default route by its interface, as it
+//! would for the tunnels' own packets from that address.
 //!
-//! A look-up, unlike the routes of `main`, says what the rules of others make of it, and takes no longer where there are a million routes.
+//! Unlike a dump of `main`, a look-up includes the effect of foreign rules, and takes no longer if there are a million routes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,15 +16,15 @@ use super::netlink::Netlink;
 use crate::mesh::IfName;
 use crate::reconcile::state::{FWMARK, ForeignInterface, Uplink};
 
-/// Destinations that hardly anything but a default route covers: of the class E, that of a transition mechanism that has ended, and one for
-/// measurements. A more specific route may cover one of them.
+/// Destinations that usually only a default route covers: one of class E, one of the former 6to4 relay prefix, and one of the prefix for
+/// benchmarks. A more specific route may cover one of them.
 const PROBES: [Ipv4Addr; 3] =
     [Ipv4Addr::new(240, 0, 0, 1), Ipv4Addr::new(192, 88, 99, 1), Ipv4Addr::new(198, 18, 0, 1)];
 
-/// More addresses than these are not asked for.
+/// The largest number of addresses that are looked up.
 const MAX_LOOK_UPS: usize = 1024;
 
-/// The addresses of these interfaces that a default route leads out from.
+/// Returns the addresses of these interfaces from which a default route leads out by their interface.
 pub(super) async fn look_up(
     netlink: &Netlink,
     interfaces: &BTreeMap<IfName, ForeignInterface>,
@@ -55,15 +55,15 @@ fn is_global(network: &Ipv4Network) -> bool {
     !address.is_loopback() && !address.is_link_local()
 }
 
-/// A default route as far as it matters.
+/// The relevant parts of a default route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct DefaultRoute {
-    /// Kernel index of the interface that it leads out by; `None` if these are several.
+    /// Kernel index of the outgoing interface; `None` if there are several.
     interface: Option<u32>,
     gateway: Option<Ipv4Addr>,
 }
 
-/// The default route for packets from `source` that are marked as a tunnel's are, by this interface if one is given.
+/// Returns the default route for packets from `source` that are marked as a tunnel's are; by this interface, if one is given.
 async fn default_route(netlink: &Netlink, source: Ipv4Addr, by: Option<u32>) -> io::Result<Option<DefaultRoute>> {
     for probe in PROBES {
         match netlink.get(RouteNetlinkMessage::GetRoute(question(source, probe, by))).await {
@@ -73,17 +73,17 @@ async fn default_route(netlink: &Netlink, source: Ipv4Addr, by: Option<u32>) -> 
                 }
             }
             Ok(other) => return Err(io::Error::other(format!("the kernel answers a look-up with {other:?}"))),
-            // No answer at all is no finding.
+            // Without an answer of the kernel the result is unknown.
             Err(error) if error.raw_os_error().is_none() => return Err(error),
             Err(error) if error.raw_os_error() == Some(libc::ENETUNREACH) => return Ok(None),
-            // A more specific route may drop packets to this destination; and the address or the interface may be gone meanwhile.
+            // A more specific route may drop packets to this destination, or the address or the interface may be gone meanwhile.
             Err(_) => {}
         }
     }
     Ok(None)
 }
 
-/// A look-up of packets from `source` that are marked as a tunnel's are.
+/// Creates a look-up for packets from `source` that are marked as a tunnel's are.
 fn question(source: Ipv4Addr, destination: Ipv4Addr, by: Option<u32>) -> RouteMessage {
     let mut request = fib::question(destination);
     request.header.source_prefix_length = 32;
@@ -93,7 +93,7 @@ fn question(source: Ipv4Addr, destination: Ipv4Addr, by: Option<u32>) -> RouteMe
     request
 }
 
-/// The route of the answer if it is a default route that leads somewhere; with its next hop by this interface, if one is given.
+/// Returns the route in the answer if it is a default route that forwards packets; with its next hop by this interface, if one is given.
 fn parse(answer: &RouteMessage, by: Option<u32>) -> Option<DefaultRoute> {
     let header = &answer.header;
     if fib::is_made_up(answer) || header.destination_prefix_length > 0 || header.kind != RouteType::Unicast {

@@ -1,4 +1,4 @@
-//! VLANs of bridge ports: which there are, and making a port a member of one alone.
+//! VLANs of bridge ports: dumping them, and making a port a member of one VLAN only.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,11 +12,11 @@ use super::netlink::Netlink;
 use crate::mesh::VlanId;
 use crate::reconcile::overlay::{PortVlans, VlanRange};
 
-/// The VLANs of every bridge port, and of every bridge itself, by index. Also of bridges that do not filter.
+/// Dumps the VLANs of every bridge port, and of every bridge itself, by index. Bridges that do not filter VLANs are included.
 pub(super) async fn dump(netlink: &Netlink) -> io::Result<BTreeMap<u32, PortVlans>> {
     let mut request = LinkMessage::default();
     request.header.interface_family = AddressFamily::Bridge;
-    // A port may be a member of thousands, which are one range.
+    // A port may be a member of thousands of VLANs, which this mask combines into ranges.
     request.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::BrvlanCompressed]));
     let replies = netlink.dump(RouteNetlinkMessage::GetLink(request)).await?;
     let ports = replies.iter().filter_map(|reply| match reply {
@@ -49,9 +49,9 @@ fn ranges(link: &LinkMessage) -> PortVlans {
     ranges
 }
 
-/// Makes a port a member of `vlan` alone: frames come in and go out without a tag.
+/// Makes a port a member of `vlan` only, and receive and send its frames without a tag.
 pub(super) async fn set_access(netlink: &Netlink, index: u32, vlan: VlanId) -> io::Result<()> {
-    // Of those that it is no member of, the kernel says nothing.
+    // Deleting VLANs that the port is not a member of is no error.
     for (first, last) in [(1, vlan.value() - 1), (vlan.value() + 1, VlanId::MAX)] {
         if first <= last {
             let range = range(first, last);

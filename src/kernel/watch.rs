@@ -1,8 +1,9 @@
-//! Hearing of changes that others make. Says what kind of thing changed, not what: look again and plan again. Of interfaces it says
-//! whether weft has something to do with them, for a machine may have a thousand others that come and go.
+//! Notifications of changes in the kernel. A notification says which kind of object changed, not what changed: the daemon observes and
+//! plans again. Changes of managed interfaces are distinguished from those of unmanaged ones, because a machine may have a thousand others
+//! that come and go.
 //!
-//! The queue is the socket's own buffer. What arrives while nobody listens is coalesced by kind; what does not fit any
-//! more becomes [`Change::Resync`].
+//! The queue is the receive buffer of the socket. Notifications that arrive while nobody reads are combined by kind; if the buffer
+//! overflows, the result is [`Change::Resync`].
 
 use std::collections::BTreeSet;
 use std::io;
@@ -26,61 +27,61 @@ use crate::reconcile::carriers::{Followed, may_carry};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{Observed, PROTOCOL};
 
-/// Receive buffer, bytes: some ten thousand route messages.
+/// Receive buffer in octets: about ten thousand route messages.
 const BUFFER: libc::c_int = 4 << 20;
 
-/// Largest datagram that is looked at whole, bytes; the kernel's notifications are far smaller.
+/// The largest datagram that is read whole, in octets; the kernel's notifications are far smaller.
 const DATAGRAM: usize = 32 << 10;
 
 /// `<linux/rtnetlink.h>`, `<linux/netconf.h>`
 const RTNLGRP_IPV4_NETCONF: u32 = 24;
 const RTM_NEWNETCONF: u16 = 80;
 
-/// Datagrams read in a row before what they said is handed out.
+/// How many datagrams are read in a row before the changes are returned.
 const BATCH: usize = 1024;
 
-/// The kind of thing that changed.
+/// A kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
-    /// An interface that weft has something to do with came, went, or changed its flags, carrier, MTU or name.
+    /// A managed interface was added or removed, or its flags, carrier, MTU or name changed.
     Links,
-    /// An IPv4 address came to or went from such an interface.
+    /// An IPv4 address was added to or removed from such an interface.
     Addresses,
-    /// An interface that weft has nothing to do with, or its addresses, changed.
+    /// An unmanaged interface changed, or its addresses.
     Unmanaged,
-    /// A route of weft went, or somebody put another in its place.
+    /// A route of weft was removed, or a foreign one replaced it.
     Routes,
-    /// A route that others made came, went or changed; of those that are not observed, a default route.
+    /// A foreign route was added, removed or changed. If foreign routes are not observed, only default routes are reported.
     OthersRoutes,
-    /// Such a route, and a listed prefix that no interface carries may depend on it.
+    /// Such a change of a route on which a listed prefix that no interface carries may depend.
     Carriers,
-    /// A rule came or went.
+    /// A rule was added or removed.
     Rules,
-    /// An entry of a segment came, went or changed, by whomever.
+    /// An FDB entry or a permanent neighbour entry of a segment was added, removed or changed, by weft or another program.
     Entries,
-    /// A bridge has heard a host on a port where it was not before.
+    /// A bridge has learned a host on a port where it was not before.
     Heard {
-        /// Index of the port.
+        /// Index of the bridge port.
         port: u32,
-        /// The host.
+        /// The MAC address of the host.
         mac: Mac,
-        /// The VLAN, if the bridge filters VLANs.
+        /// The VLAN; `None` if the bridge does not filter VLANs.
         vlan: Option<VlanId>,
     },
-    /// A setting of an interface that weft has something to do with, or of all interfaces together, was written.
+    /// A setting of a managed interface, or of all interfaces together, was written.
     Settings,
-    /// The mesh's nftables tables were changed, by whomever.
+    /// The mesh's nftables tables were changed, by weft or another program.
     Filter,
-    /// Something was missed: look at everything.
+    /// Notifications were lost: everything has to be observed again.
     Resync,
 }
 
-/// Whether there is something that was not attended to before.
+/// Whether a call of [`Watch::attend`] added interfaces to the subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attended {
-    /// All of it was.
+    /// No: notifications about all of them were received before, too.
     Already,
-    /// There is: what happened to it before was not heard of.
+    /// Yes: earlier notifications about them were missed.
     Anew,
 }
 
@@ -92,7 +93,7 @@ pub struct Watch {
     /// Port of the socket that weft's own requests come from.
     own_port: Arc<OwnPort>,
     others: OthersRoutes,
-    /// Prefixes that routes of others may carry, and those of them that nothing else does.
+    /// Prefixes that foreign routes may carry, and those of them that nothing else carries.
     followed: Followed,
     left_to_routes: BTreeSet<Prefix>,
     segments: Attention,
@@ -101,7 +102,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Subscribes. Everything that happens from here on is heard of, except routes changed through `own_port`.
+    /// Subscribes to the kernel's notifications. Everything that changes from now on is reported, except routes that are changed through
+    /// `own_port`.
     pub(super) fn open(own_port: Arc<OwnPort>, mesh: &str) -> anyhow::Result<Self> {
         let groups =
             [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route, MulticastGroup::Ipv4Rule];
@@ -110,7 +112,7 @@ impl Watch {
         let mut watch = TokioSocket::new(NETLINK_ROUTE).context("opening a netlink socket")?;
         let socket = watch.socket_mut();
         socket.bind(&SocketAddr::new(0, mask)).context("subscribing to the kernel's notifications")?;
-        // The kernel grants what rmem_max allows; a smaller buffer only makes `Resync` more likely.
+        // The kernel limits the size to rmem_max; a smaller buffer only makes `Resync` more likely.
         socket.set_rx_buf_sz(BUFFER).context("enlarging the netlink socket's buffer")?;
         let (others, segments, interfaces) = (OthersRoutes::default(), Attention::default(), Interfaces::default());
         // A kernel without nf_tables has no tables that could change.
@@ -120,26 +122,26 @@ impl Watch {
         Ok(Self { socket: watch, filter, own_port, others, followed, left_to_routes, segments, interfaces, buffer })
     }
 
-    /// Which interfaces weft has something to do with, besides those that it has made: by name, whether or not they are there. Until
-    /// this is said, all are.
+    /// Sets the names of the managed interfaces besides those that weft has created, whether or not they exist. Before the first call all
+    /// interfaces are managed.
     pub fn manage(&mut self, names: BTreeSet<IfName>) {
         self.interfaces.managed = Some(names);
     }
 
-    /// Whether to tell of routes that others made from now on.
+    /// Sets whether changes of foreign routes are reported from now on.
     pub fn learn(&mut self, others: OthersRoutes) {
         self.others = others;
     }
 
-    /// Which prefixes routes that others made may carry, from the next [`Self::attend`] on.
+    /// Sets the prefixes that foreign routes may carry, from the next [`Self::attend`] on.
     pub fn follow(&mut self, followed: Followed) {
         self.followed = followed;
     }
 
-    /// Tells of the entries of the segments in `observed` from now on, and of hosts that their bridges hear.
+    /// Reports changes of the entries of the segments in `observed` from now on, and hosts that their bridges learn.
     ///
     /// # Errors
-    /// If the kernel does not take the subscription.
+    /// If the kernel refuses the subscription.
     pub fn attend(&mut self, observed: &Observed) -> io::Result<Attended> {
         self.interfaces.find(observed);
         self.left_to_routes = self.followed.left_to_routes(&observed.foreign.interfaces);
@@ -158,8 +160,8 @@ impl Watch {
         Ok(Attended::Anew)
     }
 
-    /// What has changed since the last call; waits until something has. Our own changes to links, addresses and rules are
-    /// among it, our own routes are not. May be dropped at any time.
+    /// Returns what has changed since the last call; waits until there is a change. Weft's own changes to links, addresses and rules are
+    /// included, those to routes are not. The future may be dropped at any time.
     pub async fn changed(&mut self) -> io::Result<BTreeSet<Change>> {
         let filter = self.filter.clone();
         let filter_changed = async {
@@ -180,7 +182,7 @@ impl Watch {
         }
     }
 
-    /// Who changed the mesh's nftables tables last, in words.
+    /// Describes the process that changed the mesh's nftables tables last.
     pub fn filter_author(&self) -> Option<String> {
         self.filter.as_ref()?.author()
     }
@@ -191,7 +193,7 @@ impl Watch {
         let mut drain = Drain::UpToBatch;
         loop {
             self.buffer.clear();
-            // Waits only while there is nothing to tell: whoever drops the future loses nothing.
+            // It waits only while there are no changes to return, so that dropping the future loses nothing.
             let received = if changes.is_empty() {
                 self.socket.recv(&mut self.buffer).await
             } else {
@@ -225,17 +227,17 @@ impl Watch {
     }
 }
 
-/// How much of the queue is read before what it said is handed out.
+/// How much of the queue is read before the changes are returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Drain {
-    /// [`BATCH`] datagrams.
+    /// [`BATCH`] datagrams, or more while they contain no change.
     UpToBatch,
-    /// All of it. Once the queue has overflowed, the kernel drops everything without a word until it has been empty: whoever
-    /// looks again before that would miss what happens next. It ends, for nothing is queued meanwhile.
+    /// All of it. Once the queue has overflowed, the kernel drops all notifications silently until the queue has been empty: an observation
+    /// before that would miss later changes. The loop ends, because nothing is queued meanwhile.
     ToTheEnd,
 }
 
-/// What notifications are about that matter.
+/// The filter for notifications.
 struct Subject<'a> {
     own_port: u32,
     others: OthersRoutes,
@@ -281,9 +283,9 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Whether RTM_NEWROUTE or RTM_DELROUTE with this body is about a route of the main table that a prefix may depend on.
+    /// Returns whether RTM_NEWROUTE or RTM_DELROUTE with this body is about a route of the main table on which a listed prefix may depend.
     fn is_carrier(&self, body: &[u8]) -> bool {
-        /// Octets of `struct rtmsg`, and where rtm_dst_len and rtm_table stand in it.
+        /// Octets of `struct rtmsg`, and the positions of rtm_dst_len and rtm_table in it.
         const HEADER: usize = 12;
         const RTM_DST_LEN: usize = 1;
         const RTM_TABLE: usize = 4;
@@ -293,7 +295,7 @@ impl<'a> Subject<'a> {
         };
         let destination: Option<[u8; 4]> =
             attribute(attributes, libc::RTA_DST).and_then(|octets| octets.try_into().ok());
-        // A default route has no destination.
+        // A default route has no destination attribute.
         let destination = Ipv4Addr::from(destination.unwrap_or_default());
         let length = header[RTM_DST_LEN];
         header[RTM_TABLE] == libc::RT_TABLE_MAIN
@@ -302,21 +304,20 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Whether RTM_NEWROUTE or RTM_DELROUTE with this body is about a default route, of whichever table: uplinks depend on it.
+/// Returns whether RTM_NEWROUTE or RTM_DELROUTE with this body is about a default route, in any table: uplinks depend on it.
 fn is_default_route(body: &[u8]) -> bool {
-    /// Where rtm_dst_len stands in `struct rtmsg`.
+    /// Position of rtm_dst_len in `struct rtmsg`.
     const RTM_DST_LEN: usize = 1;
     body.get(RTM_DST_LEN) == Some(&0)
 }
 
-/// What a notification means. Routes are looked into no further than to the protocol: where BGP shares the machine, most are not
-/// about us.
+/// Returns what a notification means. Of a route only the protocol and type are read: on a machine with BGP, most routes are not relevant.
 fn change_of(kind: u16, flags: u16, body: &[u8]) -> Option<Change> {
-    /// Where rtm_protocol and rtm_type stand in `struct rtmsg`.
+    /// Positions of rtm_protocol and rtm_type in `struct rtmsg`.
     const RTM_PROTOCOL: usize = 5;
     const RTM_TYPE: usize = 7;
     let protocol = body.get(RTM_PROTOCOL).copied();
-    // What the kernel makes by itself follows its addresses, which are heard of anyway.
+    // Routes that the kernel creates itself follow its addresses, whose changes are notified anyway.
     let made = protocol.is_some_and(|protocol| protocol != PROTOCOL && protocol != libc::RTPROT_KERNEL)
         && !matches!(body.get(RTM_TYPE).copied(), Some(libc::RTN_LOCAL | libc::RTN_BROADCAST | libc::RTN_MULTICAST));
     match kind {

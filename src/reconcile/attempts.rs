@@ -1,8 +1,8 @@
-//! How often a step is tried. A pure machine; `now` is passed in.
+//! Limits how often a step is tried. This is a pure state machine: `now` is an argument.
 //!
-//! A step that failed waits before it is tried again, twice as long each time, whatever happens meanwhile; every other step is carried
-//! out at once. A step that succeeds, and is due again soon after because somebody has undone it, again and again, is paced the same
-//! way: neither side of such a fight wins it by being faster.
+//! A step that failed waits before it is tried again. The time doubles with each failure, whatever happens meanwhile. Every other step is
+//! carried out at once. If a step succeeds, and is needed again soon because another program has undone it, and this repeats, the step is
+//! slowed down in the same way: a conflict with another program is not won by speed.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -11,28 +11,28 @@ use std::time::{Duration, Instant};
 use super::overlay::OverlayStep;
 use super::step::Step;
 
-/// After the first failure.
+/// The wait after the first failure.
 const FIRST: Duration = Duration::from_millis(200);
-/// Never longer.
+/// The longest wait, after failures and for steps that are undone.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// A step that was carried out this long ago and has to be again has been undone by somebody.
+/// A step that is needed again within this time after it was carried out has been undone by another program.
 const UNDONE_WITHIN: Duration = Duration::from_secs(30);
-/// How often in a row that is borne without waiting.
+/// How many times in a row a step that is undone is carried out without a wait.
 const BORNE: u32 = 8;
-/// After that.
+/// The first wait after that.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Steps of which it is known that they were carried out of late; beyond it they are so many that nobody fights over each.
+/// The largest number of recent steps that are remembered. When there are more, it is unlikely that another program undoes each of them.
 const MAX_DONE: usize = 4096;
 
-/// What was tried, and what became of it.
+/// The steps that were tried recently, and their results.
 #[derive(Debug, Default)]
 pub struct Attempts {
-    /// By the step's text: what it does to what.
+    /// Failed steps, by the text of the step, which says what it does to which object.
     failed: BTreeMap<String, Failed>,
-    /// By what the step is about.
+    /// Successful steps, by the object that they change.
     done: BTreeMap<Object, Done>,
-    /// How many of them somebody fights over.
+    /// How many entries of `done` are undone repeatedly by another program.
     fights: usize,
 }
 
@@ -45,37 +45,37 @@ struct Failed {
 
 #[derive(Debug)]
 struct Done {
-    /// Which step.
+    /// The last step about this object.
     step: Fingerprint,
     at: Instant,
-    /// How often it had to be done again without weft's having undone it.
+    /// How many times in a row the same step was carried out, without a different step of weft about the same object in between.
     again: u32,
     due: Instant,
-    /// The step's text, once it had to be done again too often.
+    /// The text of the step, once it was repeated too often.
     text: Option<String>,
 }
 
-/// What a step is about: the last step about it decides how it is.
+/// The object that a step changes. The last step about an object determines its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Object(u64);
 
-/// What a step does, for comparison.
+/// A hash of what a step does, for comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fingerprint(u64);
 
 impl Attempts {
-    /// Whether the step may be carried out now.
+    /// Returns whether the step may be carried out now.
     pub fn permits(&self, step: &Step, now: Instant) -> bool {
         let failed = || self.failed.get(&step.to_string()).is_some_and(|failed| failed.due > now);
         let undone = || {
             let done = object(step).and_then(|object| self.done.get(&object));
             done.is_some_and(|done| done.due > now && done.step == fingerprint(step))
         };
-        // Most of the time there is neither, and no text has to be made.
+        // Most of the time there are no failures and no conflicts: then this avoids formatting the step.
         !((!self.failed.is_empty() && failed()) || (self.fights > 0 && undone()))
     }
 
-    /// The step was carried out.
+    /// Records that the step was carried out.
     pub fn succeeded(&mut self, step: &Step, now: Instant) {
         if !self.failed.is_empty() {
             self.failed.remove(&step.to_string());
@@ -98,7 +98,7 @@ impl Attempts {
         }
     }
 
-    /// The step failed.
+    /// Records that the step failed.
     pub fn failed(&mut self, step: &Step, cause: String, now: Instant) {
         let failed = self.failed.entry(step.to_string()).or_insert(Failed { cause: String::new(), times: 0, due: now });
         failed.due = now + doubled(FIRST, failed.times);
@@ -106,14 +106,15 @@ impl Attempts {
         failed.cause = cause;
     }
 
-    /// The step makes no sense for the time being: what it needs has failed, and that is what counts.
+    /// Forgets the failure of a step that is not possible at present, because a step that it depends on has failed. The operator needs to
+    /// see only the failure of that step.
     pub fn hidden(&mut self, step: &Step) {
         if !self.failed.is_empty() {
             self.failed.remove(&step.to_string());
         }
     }
 
-    /// `planned` is all that is to be done: what failed and is not in it is not wanted any more.
+    /// Forgets failed steps that are not in `planned`, which is the whole plan: they are not needed any more.
     pub fn keep_planned(&mut self, planned: &[Step], now: Instant) {
         if !self.failed.is_empty() {
             let planned: std::collections::BTreeSet<String> = planned.iter().map(ToString::to_string).collect();
@@ -123,23 +124,23 @@ impl Attempts {
         self.fights = self.done.values().filter(|done| done.text.is_some()).count();
     }
 
-    /// Forgets all: everything may be tried at once.
+    /// Forgets everything, so that all steps may be tried at once.
     pub fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// Whether something failed that has not succeeded since.
+    /// Returns whether a step has failed and has not succeeded since.
     pub fn has_failures(&self) -> bool {
         !self.failed.is_empty()
     }
 
-    /// When to try again; `None` if nothing waits.
+    /// Returns when the next waiting step may be tried; `None` if none waits.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let paused = self.done.values().filter(|done| done.text.is_some() && done.due > now).map(|done| done.due);
         self.failed.values().map(|failed| failed.due).chain(paused).min()
     }
 
-    /// What the operator should know.
+    /// Returns the problems that the operator has to know about.
     pub fn problems(&self, now: Instant) -> Vec<String> {
         let failed = self.failed.iter().map(|(step, Failed { cause, times, due })| {
             let wait = due.saturating_duration_since(now).as_secs_f64().ceil();
@@ -182,7 +183,7 @@ fn doubled(first: Duration, times: u32) -> Duration {
     first.saturating_mul(1 << times.min(10)).min(LONGEST)
 }
 
-/// By the step's text, and by the ruleset, which the text does not name.
+/// The hash of the step's text, or of the ruleset, which the text does not contain.
 fn fingerprint(step: &Step) -> Fingerprint {
     match step {
         Step::SetFilter(ruleset) => Fingerprint(hash(ruleset.script())),
@@ -196,7 +197,7 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// What the step is about; `None` where weft itself does and undoes the same in short order.
+/// Returns the object that the step changes; `None` where weft itself does and undoes the same step within a short time.
 fn object(step: &Step) -> Option<Object> {
     let name = match step {
         Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) => format!("link {interface}"),
@@ -213,7 +214,7 @@ fn object(step: &Step) -> Option<Object> {
         ) => format!("link {name}"),
         Step::Overlay(OverlayStep::Join(port, _) | OverlayStep::Leave(port)) => format!("port {port}"),
         Step::SetFilter(_) | Step::DeleteFilter => "filter".to_owned(),
-        // An endpoint follows DNS and roaming peers, a host of a segment whoever moves it.
+        // An endpoint follows DNS and the peer's roaming; the entries of a host follow its location.
         Step::Configure(..) | Step::Overlay(_) => return None,
     };
     Some(Object(hash(&name)))

@@ -1,16 +1,17 @@
-//! Which of a site's listed prefixes are advertised: one whose carriers are gone is withdrawn, so that packets go to another site that has it.
+//! Decides which listed prefixes of a site are advertised. A prefix is withdrawn when its carriers are gone, so that packets go to another
+//! site that lists it.
 //!
-//! A carrier of a prefix is what leads to hosts in it without a tunnel: an interface that is up and has an IPv4 network that overlaps the
-//! prefix, a route within it that somebody else put into the kernel, or one within it that a router on the LAN announces. 0.0.0.0/0 has no
-//! other carrier than a default route.
+//! A carrier of a prefix leads to hosts in the prefix without a tunnel. It is an interface that is up and has an IPv4 network that overlaps
+//! the prefix, a foreign route in the kernel that is within the prefix, or such a route that a router on the LAN announces. The only
+//! carrier of 0.0.0.0/0 is a default route.
 //!
 //! | carriers now | carriers before, in this run | the prefix is |
 //! |---|---|---|
-//! | some | whatever | advertised |
-//! | none | none | advertised: nobody knows what would carry it, as with a prefix that another router or a rule leads on |
+//! | some | any | advertised |
+//! | none | none | advertised: the carrier is unknown, as with a prefix that another router or a rule forwards |
 //! | none | some | withdrawn |
 //!
-//! A route that drops packets carries its prefix: somebody put it there so that the prefix be advertised ("hold-up" route).
+//! A foreign route that drops packets is a carrier, too: it was added so that the prefix is advertised ("hold-up" route).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,15 +26,15 @@ use crate::mesh::{IfName, Site};
 /// What carries a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Carrier {
-    /// An interface of somebody else's, or a segment's bridge, with this address.
+    /// A foreign interface, or the bridge of a segment, with this address.
     Interface(IfName, Ipv4Network),
-    /// A route in the kernel that is not weft's, and the interface that it leads out by if that is one.
+    /// A foreign route in the kernel, and its outgoing interface if it has exactly one.
     Route(Prefix, Option<IfName>),
     /// A route that a router on the LAN announces by OSPF.
     Learned(Prefix),
 }
 
-/// `eth1 (10.1.0.1/24)`, `the route to 10.1.5.0/24`.
+/// Formatted as `eth1 (10.1.0.1/24)` or `the route to 10.1.5.0/24`.
 impl fmt::Display for Carrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -44,16 +45,16 @@ impl fmt::Display for Carrier {
     }
 }
 
-/// The prefixes of a site that are withdrawn when what carried them is gone.
+/// The listed prefixes of a site that are withdrawn when their carriers are gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Followed {
     prefixes: BTreeSet<Prefix>,
-    /// The router's own address, which carries nothing.
+    /// The router's own address, which is not a carrier.
     loopback: Option<Ipv4Addr>,
 }
 
 impl Followed {
-    /// Those that `site` lists: all but the static ones, and 0.0.0.0/0 where `default_originate` takes its place.
+    /// Returns those of `site`: all prefixes but the static ones, and but 0.0.0.0/0 where `default_originate` replaces it.
     pub fn of(site: &Site) -> Self {
         let followed = site.prefixes.iter().filter(|prefix| !site.static_prefixes.contains(*prefix));
         let followed = followed.map(|network| Prefix::new(network.network(), network.prefix()));
@@ -61,12 +62,12 @@ impl Followed {
         Self { prefixes: prefixes.collect(), loopback: Some(site.loopback) }
     }
 
-    /// Whether a route to `destination` may carry one of them.
+    /// Returns whether a route to `destination` may carry one of the prefixes.
     pub fn concerns(&self, destination: Prefix) -> bool {
         self.prefixes.iter().any(|prefix| may_carry(*prefix, destination))
     }
 
-    /// Those of them that no interface carries: what becomes of them is for routes to decide.
+    /// Returns the prefixes that no interface carries, so that they depend on routes.
     pub fn left_to_routes(&self, interfaces: &BTreeMap<IfName, ForeignInterface>) -> BTreeSet<Prefix> {
         let prefixes = self.prefixes.iter().copied();
         prefixes.filter(|prefix| self.interfaces(*prefix, interfaces).next().is_none()).collect()
@@ -78,7 +79,7 @@ impl Followed {
         interfaces: &'a BTreeMap<IfName, ForeignInterface>,
     ) -> impl Iterator<Item = Carrier> + use<'a> {
         let loopback = self.loopback;
-        // Every network overlaps 0.0.0.0/0, and none is a way to everywhere.
+        // Every network overlaps 0.0.0.0/0, but no network leads to all destinations.
         let running = interfaces.iter().filter(move |(_, found)| found.running && prefix != Prefix::DEFAULT);
         running.flat_map(move |(name, found)| {
             let networks = found.addresses.iter().filter(move |network| carries(**network, prefix, loopback));
@@ -87,7 +88,7 @@ impl Followed {
     }
 }
 
-/// Whether a route to `destination` carries `prefix` if it leads to hosts here.
+/// Returns whether a route to `destination` is a carrier of `prefix` if it leads to hosts of this site.
 pub fn may_carry(prefix: Prefix, destination: Prefix) -> bool {
     match prefix {
         Prefix::DEFAULT => destination == Prefix::DEFAULT,
@@ -95,7 +96,7 @@ pub fn may_carry(prefix: Prefix, destination: Prefix) -> bool {
     }
 }
 
-/// Whether hosts of `prefix` may be in the network of an interface.
+/// Returns whether hosts of `prefix` may be in the network of an interface.
 fn carries(network: Ipv4Network, prefix: Prefix, loopback: Option<Ipv4Addr>) -> bool {
     let address = network.ip();
     let is_elsewhere = Some(address) == loopback || address.is_loopback() || address.is_link_local();
@@ -103,19 +104,19 @@ fn carries(network: Ipv4Network, prefix: Prefix, loopback: Option<Ipv4Addr>) -> 
     !is_elsewhere && (prefix.covers(around) || around.covers(prefix))
 }
 
-/// What there is at one moment that may carry prefixes.
+/// Everything at this moment that may carry prefixes.
 #[derive(Debug)]
 pub struct Present<'a, L> {
-    /// Interfaces and routes of others.
+    /// Foreign interfaces and routes.
     pub foreign: &'a Foreign,
-    /// What OSPF computed.
+    /// The routes that OSPF has computed.
     pub learned: &'a BTreeMap<Prefix, ospf::Route>,
-    /// Whether such a route leads to a router on the LAN that announces it, and is used.
+    /// Returns whether such a route leads to the router on the LAN that announces it, and is used.
     pub is_of_lan: L,
 }
 
 impl<L: Fn(Prefix, &ospf::Route) -> bool> Present<'_, L> {
-    /// What carries `prefix`: all interfaces that do; of routes, which matter only where there is none, one.
+    /// Returns the carriers of `prefix`: all interfaces that carry it, or, if there are none, one route.
     fn carriers(&self, prefix: Prefix, followed: &Followed) -> BTreeSet<Carrier> {
         let interfaces: BTreeSet<Carrier> = followed.interfaces(prefix, &self.foreign.interfaces).collect();
         if !interfaces.is_empty() {
@@ -124,7 +125,7 @@ impl<L: Fn(Prefix, &ospf::Route) -> bool> Present<'_, L> {
         let mut routes = within(&self.foreign.routes, prefix).filter(|(_, route)| route.has_carrier);
         let route = routes.find_map(|(destination, route)| {
             let Some(index) = route.interface else { return Some(Carrier::Route(destination, None)) };
-            // weft's tunnels are not among them: what is sent into one is not here.
+            // Tunnels of weft are not in this map: a route into a tunnel leads to another site.
             let (name, _) = self.foreign.interfaces.iter().find(|(_, found)| found.index == index)?;
             Some(Carrier::Route(destination, Some(name.clone())))
         });
@@ -136,34 +137,34 @@ impl<L: Fn(Prefix, &ospf::Route) -> bool> Present<'_, L> {
     }
 }
 
-/// The routes that may carry `prefix`.
+/// Returns the routes that may carry `prefix`.
 fn within<R>(routes: &BTreeMap<Prefix, R>, prefix: Prefix) -> impl Iterator<Item = (Prefix, &R)> {
-    // What a prefix covers stands right behind it.
+    // In the order of the map, the prefixes that a prefix covers follow it directly.
     routes
         .range(prefix..)
         .map(|(destination, route)| (*destination, route))
         .take_while(move |(destination, _)| may_carry(prefix, *destination))
 }
 
-/// How a listed prefix is at present.
+/// The state of a listed prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// It is advertised, for these carry it.
+    /// It is advertised, and has these carriers.
     Carried(BTreeSet<Carrier>),
-    /// It is advertised, though nothing has carried it in this run.
+    /// It is advertised, although it has had no carrier since weft started.
     NeverCarried,
-    /// It is withdrawn: these were the last to carry it.
+    /// It is withdrawn: these were its last carriers.
     Withdrawn(BTreeSet<Carrier>),
 }
 
-/// How each followed prefix is, and what carried it last in this run.
+/// The state of each followed prefix, with its last carriers since weft started.
 #[derive(Debug, Default)]
 pub struct Carriers {
     standings: BTreeMap<Prefix, Standing>,
 }
 
 impl Carriers {
-    /// Takes note of what there is now. Gives the prefixes that are withdrawn or advertised from now on and were not before.
+    /// Updates the states from what is present now. Returns the prefixes that this withdraws or advertises again.
     pub fn update<L>(&mut self, followed: &Followed, present: &Present<'_, L>) -> BTreeSet<Prefix>
     where
         L: Fn(Prefix, &ospf::Route) -> bool,
@@ -183,18 +184,18 @@ impl Carriers {
         withdrawn_before.symmetric_difference(&self.withdrawn()).copied().collect()
     }
 
-    /// The prefixes that are not advertised.
+    /// Returns the prefixes that are withdrawn.
     pub fn withdrawn(&self) -> BTreeSet<Prefix> {
         let withdrawn = self.standings.iter().filter(|(_, standing)| matches!(standing, Standing::Withdrawn(_)));
         withdrawn.map(|(prefix, _)| *prefix).collect()
     }
 
-    /// How the prefix is; `None` if it is not followed.
+    /// Returns the state of the prefix; `None` if it is not followed.
     pub fn standing(&self, prefix: Prefix) -> Option<&Standing> {
         self.standings.get(&prefix)
     }
 
-    /// Interfaces that carry prefixes, or routes that do, and those that did last.
+    /// Returns the interfaces that are carriers, or that the routes that are carriers use, present and last ones.
     pub fn interfaces(&self) -> BTreeSet<IfName> {
         let carriers = self.standings.values().flat_map(|standing| match standing {
             Standing::Carried(carriers) | Standing::Withdrawn(carriers) => Some(carriers),
@@ -207,7 +208,7 @@ impl Carriers {
         named.collect()
     }
 
-    /// What is withdrawn, and why, in words.
+    /// Describes each withdrawn prefix and the reason.
     pub fn problems(&self, interfaces: &BTreeMap<IfName, ForeignInterface>) -> Vec<String> {
         let withdrawn = self.standings.iter().filter_map(|(prefix, standing)| match standing {
             Standing::Withdrawn(last) => Some((prefix, last)),
@@ -220,7 +221,7 @@ impl Carriers {
         said.collect()
     }
 
-    /// What is advertised though nothing has carried it, in words.
+    /// Describes each prefix that is advertised although it has had no carrier.
     pub fn notes(&self) -> Vec<String> {
         let never = self.standings.iter().filter(|(_, standing)| **standing == Standing::NeverCarried);
         let said = never.map(|(prefix, _)| match *prefix {
@@ -237,7 +238,7 @@ impl Carriers {
     }
 }
 
-/// What has become of a carrier, in words.
+/// Describes why a carrier is lost.
 fn loss(carrier: &Carrier, interfaces: &BTreeMap<IfName, ForeignInterface>) -> String {
     let found = |name| interfaces.get(name);
     match carrier {

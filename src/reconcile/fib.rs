@@ -1,7 +1,8 @@
-//! What the kernel does with packets to a destination, against the routes that weft has installed there.
+//! Compares what the kernel does with packets to a destination with the routes that weft has installed.
 //!
-//! A route of weft may be in the kernel and have no effect: another one to the same destination is preferred, or a policy rule leads packets
-//! to another table. Only a look-up shows that. What is looked up is decided here, and what an answer means; nothing here does I/O.
+//! A route of weft may be in the kernel without effect: another route to the same destination is preferred, or a policy rule sends packets
+//! to another table. Only a look-up in the kernel shows this. This module decides which addresses are looked up, and what an answer means;
+//! it does no I/O.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -11,27 +12,27 @@ use ospf::Prefix;
 
 use super::state::{CAPTURE_TABLE, MAIN_TABLE, PROTOCOL, Route};
 
-/// `local`: the machine's own addresses.
+/// Table `local`: the machine's own addresses.
 const LOCAL_TABLE: u32 = 255;
-/// `default`: looked up last.
+/// Table `default`, which is looked up last.
 const DEFAULT_TABLE: u32 = 253;
-/// RTPROT_KERNEL: routes that the kernel makes of an interface's addresses.
+/// RTPROT_KERNEL: routes that the kernel creates for the addresses of interfaces.
 const OF_AN_ADDRESS: u8 = 2;
 
 /// The route that the kernel uses for an address, as `ip route get fibmatch ADDRESS` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundRoute {
-    /// Its table.
+    /// Routing table (RTA_TABLE).
     pub table: u32,
-    /// Its destination.
+    /// Destination (RTA_DST).
     pub prefix: Prefix,
     /// What it does with packets.
     pub action: Action,
-    /// RTA_PROTOCOL: who made it.
+    /// Origin of the route (RTA_PROTOCOL).
     pub protocol: u8,
-    /// RTA_PRIORITY.
+    /// Metric (RTA_PRIORITY).
     pub metric: u32,
-    /// The interface of its only next hop.
+    /// The outgoing interface of its only next hop.
     pub device: Option<String>,
     /// The gateway of its only next hop.
     pub gateway: Option<Ipv4Addr>,
@@ -52,55 +53,55 @@ pub enum Action {
     Prohibit,
 }
 
-/// A policy rule that applies to packets of every source, mark and interface.
+/// A policy rule that applies to packets whatever their source, mark and interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FoundRule {
     /// FRA_PRIORITY.
     pub priority: u32,
-    /// Destinations that it applies to; 0.0.0.0/0 for all.
+    /// The destinations that the rule applies to; 0.0.0.0/0 for all.
     pub destination: Prefix,
-    /// What it does.
+    /// What the rule does with packets.
     pub verdict: RuleVerdict,
 }
 
 /// What a policy rule does with packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleVerdict {
-    /// Looks their destination up in this table.
+    /// Looks up the destination in this table.
     Table(u32),
-    /// Drops them.
+    /// Drops the packets.
     Drop(Action),
 }
 
-/// What the kernel uses in place of a route of weft.
+/// The route or rule that the kernel uses instead of a route of weft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Override {
     /// Another route to the same destination.
     Route(FoundRoute),
-    /// A rule that leads packets to a route of another table.
+    /// A route in another table, to which a rule sends the packets.
     Table {
-        /// The rule, where it is known.
+        /// The rule, if it is known.
         rule: Option<FoundRule>,
         /// The route.
         route: FoundRoute,
     },
-    /// A rule that drops packets.
+    /// A rule that drops the packets.
     Rule(FoundRule),
 }
 
-/// What a look-up of one address says of the route of weft that covers it.
+/// What the look-up of one address shows about the route of weft that covers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is used.
+    /// The route is used.
     Used,
-    /// Nothing: a more specific route covers the address, which somebody may mean.
+    /// Nothing: a more specific route covers the address, and may be intended.
     Unclear,
-    /// It is not used.
+    /// The route is not used.
     Overridden(Override),
 }
 
 impl FoundRoute {
-    /// What this answer to a look-up of an address within `wanted` means.
+    /// Evaluates this answer to a look-up of an address within `wanted`.
     pub fn judge(self, wanted: Prefix) -> Verdict {
         let is_ours = self.protocol == PROTOCOL && self.metric == Route::METRIC;
         match self.table {
@@ -114,8 +115,8 @@ impl FoundRoute {
     }
 }
 
-/// What it means that the kernel drops packets to an address within `wanted`, by the routes that drop packets and by the rules, in any
-/// order.
+/// Evaluates a look-up of an address within `wanted` which the kernel answers by dropping packets. `routes` are the routes that drop
+/// packets, and `rules` the policy rules, both in any order.
 pub fn judge_dropped(wanted: Prefix, address: Ipv4Addr, routes: &[FoundRoute], rules: &[FoundRule]) -> Verdict {
     let longest = |table| {
         let covering = routes.iter().filter(|route| route.table == table && route.prefix.contains(address));
@@ -141,12 +142,12 @@ pub fn judge_dropped(wanted: Prefix, address: Ipv4Addr, routes: &[FoundRoute], r
     }
 }
 
-/// Addresses of a destination to look up, one after another, until one shows that its route is used.
+/// Returns addresses of a destination to look up in this order, until one shows that its route is used.
 pub fn probes(prefix: Prefix) -> Vec<Ipv4Addr> {
     let network = u32::from(prefix.network());
     let size = (u64::from(u32::MAX) + 1) >> prefix.len();
     match (prefix.len(), u32::try_from(size)) {
-        // Addresses of the Internet: no network of a site or an uplink is there.
+        // Addresses of the Internet, which are in no network of a site or an uplink.
         (0, _) | (_, Err(_)) => [[1, 1, 1, 1], [100, 128, 0, 1], [203, 0, 112, 1]].map(Ipv4Addr::from).to_vec(),
         (30.., Ok(size)) => vec![Ipv4Addr::from(network + (size - 1).min(1))],
         (_, Ok(size)) => [1, size - 2, size / 2].map(|host| Ipv4Addr::from(network + host)).to_vec(),
@@ -154,7 +155,7 @@ pub fn probes(prefix: Prefix) -> Vec<Ipv4Addr> {
 }
 
 impl Override {
-    /// What is used in its place, and what to do about that.
+    /// Describes what the kernel uses instead, and what the operator can do about it.
     pub fn sentence(&self, prefix: Prefix) -> String {
         const MEANT: &str = "; if it is meant, refuse the prefix in a `[[site.import]]`";
         match self {
@@ -207,7 +208,7 @@ fn effect(action: Action) -> &'static str {
     }
 }
 
-/// What wg-quick is told where it may have made the route.
+/// The hint to use wg-quick if it may have created the route.
 fn wg_quick(route: &FoundRoute) -> String {
     match &route.device {
         Some(device) if device.starts_with("wg") => {
@@ -218,7 +219,7 @@ fn wg_quick(route: &FoundRoute) -> String {
 }
 
 impl Action {
-    /// In front of the destination, as `ip route` writes it.
+    /// The route type as `ip route` writes it before the destination.
     fn word(self) -> &'static str {
         match self {
             Self::Forward => "",
@@ -231,7 +232,7 @@ impl Action {
 }
 
 impl FoundRoute {
-    /// The command that deletes it and no other.
+    /// The command that deletes this route and no other.
     fn removal(&self) -> String {
         let mut text = format!("ip route del {}{}", self.action.word(), self.prefix);
         text += &self.nexthop();
@@ -248,7 +249,7 @@ impl FoundRoute {
     }
 }
 
-/// As `ip route` writes it.
+/// Formatted as by `ip route`.
 impl fmt::Display for FoundRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { prefix, action, protocol, metric, .. } = self;
@@ -256,7 +257,7 @@ impl fmt::Display for FoundRoute {
     }
 }
 
-/// As `ip rule` writes it.
+/// Formatted as by `ip rule`.
 impl fmt::Display for FoundRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.destination == Prefix::DEFAULT {
@@ -271,7 +272,7 @@ impl fmt::Display for FoundRule {
     }
 }
 
-/// The name that `ip route` has for it (`/etc/iproute2/rt_protos`).
+/// The name of the protocol in `ip route` (`/etc/iproute2/rt_protos`).
 fn protocol_name(protocol: u8) -> String {
     let name = match protocol {
         0 => "unspec",

@@ -1,8 +1,9 @@
-//! From what should be to what is: desired state, observed state, and the plan between them.
+//! Computes the desired state of the kernel, and the plan that leads from the observed state to it.
 //!
-//! [`state`] has the types of both sides; [`routes`], [`rules`], [`uplinks`] and [`sysctls`] compute the parts of desired state that take thought,
-//! [`carriers`] which listed prefixes are advertised;
-//! [`overlay`] is the part of Ethernet segments, [`filter`] the nftables ruleset; [`plan`](plan()) gives the [`Step`]s, [`Attempts`] says which of them wait; [`tunnels`] says what WireGuard's drivers have to offer. Nothing here does I/O.
+//! [`state`] has the types of desired and observed state. [`routes`], [`rules`], [`uplinks`] and [`sysctls`] compute parts of the desired
+//! state; [`carriers`] decides which listed prefixes are advertised; [`overlay`] is the part for Ethernet segments, and [`filter`] the
+//! nftables ruleset. [`plan`](plan()) computes the [`Step`]s, and [`Attempts`] decides which of them have to wait. [`tunnels`] defines the
+//! interface to the drivers of WireGuard. Nothing in this module does I/O.
 
 mod attempts;
 pub mod carriers;

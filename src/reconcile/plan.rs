@@ -1,7 +1,8 @@
-//! The planner: from desired and observed state to the steps between them. Pure; whoever carries the steps out decides nothing.
+//! The planner: computes the steps from the observed to the desired state. It is a pure function, and the executor of the steps decides
+//! nothing.
 //!
-//! Order is what keeps packets flowing: a route is replaced, never deleted and added; what carries a new path (settings,
-//! links, addresses) comes before the route over it, and what carried an old one goes after the route has left it.
+//! The order of the steps keeps packets flowing. A route is replaced, never deleted and then added. What a new path needs (settings, links,
+//! addresses) is configured before the route over it, and what an old path needed is removed after the route has left it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -18,21 +19,21 @@ use super::step::Step;
 use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
 use crate::mesh::IfName;
 
-/// WireGuard's REJECT_AFTER_TIME: a session older than this carries nothing any more.
+/// WireGuard's REJECT_AFTER_TIME: an older session carries no packets.
 const SESSION_LIFETIME: Duration = Duration::from_secs(180);
 
-/// What has been carried out before and cannot be seen in the kernel.
+/// Steps carried out before whose results cannot be observed in the kernel.
 #[derive(Debug, Clone, Default)]
 pub struct Applied {
-    /// The endpoint that each tunnel was last meant to have. A peer that roams has another one in its device, which is
-    /// right as long as it is heard there.
+    /// The last desired endpoint of each tunnel. The device of a peer that roams has another one, which is correct as long as packets
+    /// arrive from there.
     endpoints: BTreeMap<IfName, Option<SocketAddr>>,
-    /// The bridge that each port of a segment was meant to be in. The kernel does not say who has joined a port.
+    /// The desired bridge of each port of a segment. The kernel does not record who has joined a port to a bridge.
     ports: BTreeMap<IfName, IfName>,
 }
 
 impl Applied {
-    /// To be told after `desired` was carried out, except for the steps in `failed`.
+    /// Records that `desired` was carried out, except for the steps in `failed`.
     pub fn note<'a>(&mut self, desired: &State, failed: impl IntoIterator<Item = &'a Step>) {
         let failed: Vec<&Step> = failed.into_iter().collect();
         let unreleased = |port: &IfName| {
@@ -56,10 +57,10 @@ impl Applied {
     }
 }
 
-/// The steps that turn `observed` into `desired`. Empty if nothing differs.
+/// Returns the steps that reconcile `observed` with `desired`; none if nothing differs.
 pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step> {
     let mut steps = Vec::new();
-    // Before the first packet can come in.
+    // The filter is set before the first packet can arrive.
     if let Some(filter) = desired.filter.as_ref().filter(|filter| observed.state.filter.as_ref() != Some(filter)) {
         steps.push(Step::SetFilter(filter.clone()));
     }
@@ -77,8 +78,8 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
     let routes = usable_routes(desired, observed);
     let lost = unmade.union(&in_the_way).cloned().collect();
     plan_routes_to_install(&routes, observed, &lost, &mut steps);
-    // In the order of their priorities: what is led past the last of them is led there before that captures it. But first where that
-    // leads, for the kernel passes over a rule that leads nowhere.
+    // Rules are added in the order of their priorities: those that send packets past the last rule come before that one can capture the
+    // packets. But the targets of `goto` come first, because the kernel ignores a `goto` whose target does not exist.
     let (targets, others): (Vec<&Rule>, Vec<&Rule>) =
         desired.rules.difference(&observed.state.rules).partition(|rule| rule.action == RuleAction::Nop);
     steps.extend(targets.into_iter().chain(others).cloned().map(Step::AddRule));
@@ -93,8 +94,8 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
     steps
 }
 
-/// The steps that give the destinations in `prefixes` the routes that `routes` has for them, and no others: all of [`plan`] where
-/// nothing else differs and every tunnel stands. Its work grows with the number of `prefixes` only.
+/// Returns the steps that give the destinations in `prefixes` the routes that `routes` has for them, and no others. This equals [`plan`]
+/// where nothing else differs and every tunnel exists. Its cost grows with the number of `prefixes` only.
 pub fn plan_routes(
     prefixes: impl IntoIterator<Item = Prefix>,
     routes: &BTreeMap<RouteKey, Route>,
@@ -113,7 +114,7 @@ pub fn plan_routes(
             (None, None) => {}
             (Some(_), None) => withdrawn.push(Step::DeleteRoute(key)),
             (None, Some(route)) => steps.push(Step::AddRoute(key, route)),
-            // All its legs are gone, and the kernel has taken it away with them.
+            // All its next hops are gone, and the kernel has removed the route with them.
             (Some(found), Some(route)) if found.kind == RouteKind::Unicast && found.nexthops.is_empty() => {
                 steps.push(Step::AddRoute(key, route));
             }
@@ -125,7 +126,7 @@ pub fn plan_routes(
     steps
 }
 
-/// Tunnel interfaces that are not there yet, or have to be made anew.
+/// Returns the desired tunnel interfaces that do not exist, or have to be created again with another back-end.
 fn interfaces_to_make(desired: &State, observed: &Observed) -> BTreeSet<IfName> {
     let stands = |interface: &IfName, link: &Link| {
         observed.state.links.get(interface).is_some_and(|found| found.backend == link.backend)
@@ -133,7 +134,8 @@ fn interfaces_to_make(desired: &State, observed: &Observed) -> BTreeSet<IfName> 
     desired.links.iter().filter(|(interface, link)| !stands(interface, link)).map(|(name, _)| name.clone()).collect()
 }
 
-/// Tunnel interfaces that are not wanted any more and have the port of one that is to be made: they go before it comes.
+/// Returns the tunnel interfaces that are not desired any more and use the UDP port of one that is to be created: they are deleted before
+/// it is created.
 fn links_in_the_way(desired: &State, observed: &Observed, unmade: &BTreeSet<IfName>) -> BTreeSet<IfName> {
     let ports = unmade.iter().filter_map(|name| Some(desired.devices.get(name)?.listen_port));
     let ports: BTreeSet<u16> = ports.collect();
@@ -143,7 +145,7 @@ fn links_in_the_way(desired: &State, observed: &Observed, unmade: &BTreeSet<IfNa
     unwanted.filter(blocks).cloned().collect()
 }
 
-/// Settings of everything that exists already; those of a new link follow its creation.
+/// Plans the settings of all scopes that exist already; those of a new link follow its creation.
 fn plan_sysctls(desired: &State, observed: &Observed, unmade: &BTreeSet<IfName>, steps: &mut Vec<Step>) {
     let forwarding = Sysctl { scope: Scope::All, key: SysctlKey::Forwarding };
     let forwarding_step =
@@ -152,7 +154,7 @@ fn plan_sysctls(desired: &State, observed: &Observed, unmade: &BTreeSet<IfName>,
         if sysctl.scope.interface().is_some_and(|name| unmade.contains(name)) {
             continue;
         }
-        // Writing all/forwarding has written every other scope's by the time this step comes.
+        // This step follows the one that writes all/forwarding, which writes the value of every other scope.
         let overwritten = sysctl.key == SysctlKey::Forwarding && sysctl.scope != Scope::All;
         let needed = match forwarding_step {
             Some(written) if overwritten => written != *value,
@@ -183,7 +185,7 @@ fn plan_link(
     }
     let device = standing.and_then(|_| observed.state.devices.get(interface));
     let readable = !observed.unreadable.contains(interface);
-    // A tunnel that nothing answers for is as good as none: have it made again, which harms nothing if it stands.
+    // If no process answers for a tunnel, it is created again, which does no harm if it exists.
     if standing.is_none() || (device.is_none() && readable) {
         steps.push(Step::CreateLink(interface.clone(), link.backend));
     }
@@ -206,8 +208,8 @@ fn plan_link(
     }
 }
 
-/// Tunnels that leave a port which one planned before them takes: they listen at whichever is free until it is their turn. So two may
-/// exchange ports.
+/// Plans for tunnels to leave a UDP port that a tunnel planned before them takes: they listen on any free port until their own step. This
+/// allows two tunnels to exchange their ports.
 fn plan_vacating(desired: &State, observed: &Observed, steps: &mut Vec<Step>) {
     let mut taken = BTreeSet::new();
     for (interface, wanted) in desired.links.keys().filter_map(|name| desired.devices.get_key_value(name)) {
@@ -222,7 +224,7 @@ fn plan_vacating(desired: &State, observed: &Observed, steps: &mut Vec<Step>) {
     }
 }
 
-/// What has to be written so that the device is as wanted; `None` if it is.
+/// Returns what has to be written to configure the device as desired; `None` if nothing differs.
 fn device_change(
     wanted: &Device,
     found: Option<&Device>,
@@ -274,8 +276,8 @@ fn peer_change(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<S
     (!nothing).then_some(change)
 }
 
-/// An endpoint differs for two reasons: the peer roamed, which is to be left alone while it is heard from, or something
-/// else is wanted than before.
+/// Returns whether the endpoint has to be written. It differs for one of two reasons: the peer has roamed, which is left unchanged while
+/// its handshakes are recent, or the desired endpoint has changed.
 fn endpoint_to_write(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<SocketAddr>>) -> bool {
     let Some(found) = found else { return true };
     let alive = found.handshake_age.is_some_and(|age| age < SESSION_LIFETIME);
@@ -297,7 +299,7 @@ fn plan_new_addresses(desired: &State, observed: &Observed, steps: &mut Vec<Step
     }
 }
 
-/// Desired routes without next hops over interfaces that neither exist nor are about to.
+/// The desired routes, without next hops over interfaces that neither exist nor will be created by this plan.
 fn usable_routes(desired: &State, observed: &Observed) -> BTreeMap<RouteKey, Route> {
     let exists = |interface: &IfName| {
         desired.links.contains_key(interface) || observed.foreign.interfaces.contains_key(interface)
@@ -305,14 +307,14 @@ fn usable_routes(desired: &State, observed: &Observed) -> BTreeMap<RouteKey, Rou
     desired.routes.iter().filter_map(|(key, route)| Some((*key, usable(route, exists)?))).collect()
 }
 
-/// A route without next hops over interfaces that do not exist; `None` if it would lead nowhere.
+/// The route without next hops over interfaces that do not exist; `None` if it has to forward packets, and no next hop is left.
 fn usable(route: &Route, exists: impl Fn(&IfName) -> bool) -> Option<Route> {
     let nexthops: BTreeSet<_> = route.nexthops.iter().filter(|nexthop| exists(&nexthop.interface)).cloned().collect();
     let leads = !nexthops.is_empty() || route.kind == RouteKind::Blackhole;
     leads.then(|| Route { nexthops, ..route.clone() })
 }
 
-/// Whether every leg is over one of these links.
+/// Returns whether all next hops of the route are over one of these links.
 fn over(links: &BTreeSet<IfName>, route: &Route) -> bool {
     route.nexthops.iter().all(|nexthop| links.contains(&nexthop.interface))
 }
@@ -325,7 +327,7 @@ fn plan_routes_to_install(
 ) {
     for (key, route) in routes {
         let found = observed.state.routes.get(key);
-        // Legs over a link that is made anew die with the old one; a route with no other leg dies altogether.
+        // Next hops over a link that is created again are removed with the old link; a route without other next hops is removed, too.
         let dies = |found: &Route| found.nexthops.iter().any(|nexthop| unmade.contains(&nexthop.interface));
         match found {
             None => steps.push(Step::AddRoute(*key, route.clone())),
@@ -338,7 +340,7 @@ fn plan_routes_to_install(
     }
 }
 
-/// What is not wanted any more: routes, then the addresses they had as source, then the links under them.
+/// Plans the removal of what is not desired any more: routes, then the addresses that were their source, then the links under them.
 fn plan_withdrawal(
     desired: &State,
     observed: &Observed,
@@ -350,7 +352,7 @@ fn plan_withdrawal(
     let unwanted = observed.state.routes.iter().filter(|(key, route)| !routes.contains_key(key) && !died(route));
     steps.extend(unwanted.map(|(key, _)| Step::DeleteRoute(*key)));
     for (interface, address) in observed.state.addresses.difference(&desired.addresses) {
-        // A link that goes takes its addresses along.
+        // The addresses of a link are removed with it.
         let stays = desired.links.contains_key(interface) || !observed.state.links.contains_key(interface);
         if stays {
             steps.push(Step::RemoveAddress(interface.clone(), *address));

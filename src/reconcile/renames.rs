@@ -1,10 +1,10 @@
-//! Tunnels whose site has another name now. The tunnel is the same, and carries packets while its interface is renamed.
+//! Finds tunnels whose site has a new name. The tunnel stays the same, and carries packets while its interface is renamed.
 
 use super::state::{Device, Observed, State};
 use crate::keys::PublicKey;
 use crate::mesh::IfName;
 
-/// Interfaces of ours that only have to be renamed to be wanted, with their new names: known by the peer behind them.
+/// Returns the interfaces of ours that only need another name to be as desired, with their new names. A tunnel is identified by its peer.
 pub fn renames(desired: &State, observed: &Observed) -> Vec<(IfName, IfName)> {
     let peer = |device: &Device| device.peer.as_ref().map(|peer| peer.public_key);
     let unwanted = |key: PublicKey, desired_name: &IfName| {

@@ -1,4 +1,4 @@
-//! The policy rules (`ip rule`) by which packets reach weft's table of routes that could capture the tunnels' own packets.
+//! The policy rules (`ip rule`) that send packets to weft's table of routes that could capture the tunnels' own packets.
 //!
 //! | priority | packets | go |
 //! |---|---|---|
@@ -10,15 +10,15 @@
 //! | 5205 | without the tunnels' mark | to [`CAPTURE_TABLE`] |
 //! | 5206 | all | on |
 //!
-//! Answers to connections that came in by an uplink have the uplink's address as their source. To them, another site's default route does
-//! not exist: they go where rules and routes of others lead them, `main` at last. Only where these would lead them to another uplink there
-//! is a table for their own ([`super::uplinks`]).
+//! Answers to connections that arrived through an uplink have the uplink's address as their source. Another site's default route does not
+//! apply to them: foreign rules and routes decide, and finally `main`. Only where these would send them to another uplink, there is a table
+//! of their own ([`super::uplinks`]).
 //!
-//! The tunnels' own packets are led past all of this: kernel WireGuard remembers the address that it was last reached at, and would stay
-//! with an uplink for ever if that address led it there.
+//! The tunnels' own packets bypass all these rules: kernel WireGuard remembers the local address at which it last received a packet, and
+//! would stay with an uplink for ever if that address selected the uplink.
 //!
-//! 5201 was the priority of the last rule in earlier versions: the kernel finds a rule that is to be deleted by what is said of it, and
-//! one of the same priority that says more would pass for it.
+//! In earlier versions 5201 was the priority of the last rule. It is not used again: the kernel identifies a rule to be deleted by the
+//! attributes in the request, and could delete a rule of the same priority that has more attributes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -29,7 +29,7 @@ use ospf::Prefix;
 use super::state::{CAPTURE_TABLE, FWMARK, MAIN_TABLE, Route, RouteKey, Rule, RuleAction, Selector};
 use super::uplinks::Way;
 
-/// Priorities of weft's rules, which stand in front of `main` (32766) and behind most others' own.
+/// Priorities of weft's rules: before `main` (32766), and after most foreign rules.
 const TUNNEL_PORTS: u32 = 5199;
 const MAIN: u32 = 5200;
 const CAPTURE_SPECIFIC: u32 = 5202;
@@ -41,15 +41,15 @@ const BEHIND_CAPTURE: u32 = 5206;
 /// What the rules depend on besides the routes.
 #[derive(Debug)]
 pub struct Sources<'a> {
-    /// First and last UDP port of each range that tunnels listen in.
+    /// The ranges of UDP ports that tunnels listen on, first to last.
     pub listen_ports: &'a [RangeInclusive<u16>],
-    /// Own addresses at which a strict reverse path filter looks ([`super::sysctls::strictly_filtered`]).
+    /// Own addresses to which a strict reverse path filter may apply ([`super::sysctls::strictly_filtered`]).
     pub filtered: &'a BTreeSet<Ipv4Addr>,
-    /// Own addresses that answer by their uplink.
+    /// Own addresses whose answers leave through their uplink.
     pub uplinks: &'a BTreeMap<Ipv4Addr, Way>,
 }
 
-/// The rules that go with `routes`: none where none of them is in [`CAPTURE_TABLE`].
+/// Returns the rules that belong to `routes`: none if none of them is in [`CAPTURE_TABLE`].
 pub fn desired_rules(routes: &BTreeMap<RouteKey, Route>, sources: &Sources<'_>) -> BTreeSet<Rule> {
     let capturing = |key: &&RouteKey| key.table == CAPTURE_TABLE;
     let (defaults, specific): (Vec<&RouteKey>, Vec<&RouteKey>) =
@@ -62,10 +62,10 @@ pub fn desired_rules(routes: &BTreeMap<RouteKey, Route>, sources: &Sources<'_>) 
     let lookup = |table, suppress_prefixlen| RuleAction::Lookup { table, suppress_prefixlen };
     add(MAIN, Selector::NotMarked(FWMARK), lookup(MAIN_TABLE, Some(0)));
     add(CAPTURE, Selector::NotMarked(FWMARK), lookup(CAPTURE_TABLE, None));
-    // A strict filter asks where the source of a received tunnel packet is routed, with the ports turned round but without
-    // a mark: it would find the tunnel, and drop the packet that came by the uplink. These rules tell it otherwise. They
-    // name the router's own addresses so that no packet of a LAN host with such a port is led past the tunnel. (`iif lo`
-    // would say that too, but the kernel looks at ports only if a rule without it does: fib_rule_requires_fldissect.)
+    // A strict filter looks up the route to the source of a received tunnel packet, with the ports exchanged but without a mark: it would
+    // find the tunnel, and drop the packet that arrived through the uplink. With these rules it finds the route in `main`. They name the
+    // router's own addresses so that no packet of a LAN host with such a port bypasses the tunnel. (`iif lo` would have the same meaning,
+    // but the kernel looks at ports only if a rule without it does: fib_rule_requires_fldissect.)
     for ports in sources.listen_ports {
         for address in sources.filtered {
             let selector = Selector::UdpFrom(*address, *ports.start(), *ports.end());

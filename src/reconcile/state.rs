@@ -1,8 +1,7 @@
-//! What weft wants in the kernel and what it finds there, in the same types.
+//! The desired and the observed state of the kernel, in the same types.
 //!
-//! Desired state is built from the mesh file and the routes that OSPF computes; observed state from a netlink dump and
-//! from the WireGuard devices. Observed state holds only what weft made (see each field) plus, in [`Foreign`], what it
-//! must look at but never touches.
+//! Desired state is computed from the mesh file and the routes of OSPF; observed state comes from a netlink dump and from the WireGuard
+//! devices. Observed state has only what weft created (see each field) and, in [`Foreign`], what weft reads but never changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,26 +20,26 @@ use crate::mesh::{IfName, VlanId};
 /// Protocol number of weft's routes, rules and addresses (RTA_PROTOCOL, FRA_PROTOCOL, IFA_PROTO).
 pub const PROTOCOL: u8 = 201;
 
-/// Mark of the tunnels' own UDP packets, so that a default route learned from another site never captures them.
+/// Mark of the tunnels' own UDP packets, so that no default route learned from another site captures them.
 pub const FWMARK: u32 = 201;
 
 /// Table of learned routes that would otherwise capture the tunnels' own packets.
 pub const CAPTURE_TABLE: u32 = 201;
 
-/// Tables of the default route by one uplink each: this number and the kernel's index of the interface.
+/// Tables of the default routes by one uplink each: the table's number is this plus the kernel's index of the interface.
 pub const UPLINK_TABLES: u32 = 201_000;
 
-/// `main`.
+/// Table `main`.
 pub const MAIN_TABLE: u32 = 254;
 
-/// Either side of the plan.
+/// The state of the kernel, desired or observed.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     /// Tunnel interfaces; observed: those whose alias names this mesh.
     pub links: BTreeMap<IfName, Link>,
-    /// WireGuard configuration of those interfaces; observed: absent where none could be read.
+    /// WireGuard configuration of those interfaces; observed: no entry where it could not be read.
     pub devices: BTreeMap<IfName, Device>,
-    /// Addresses, always /32; observed: those with our protocol number (kernels before 5.18 keep none, then all are foreign).
+    /// Addresses, always /32; observed: those with our protocol number (kernels before 5.18 store none, so that all addresses are foreign).
     pub addresses: BTreeSet<(IfName, Ipv4Addr)>,
     /// Routes with our protocol number.
     pub routes: BTreeMap<RouteKey, Route>,
@@ -50,31 +49,31 @@ pub struct State {
     pub sysctls: BTreeMap<Sysctl, u32>,
     /// Ethernet segments.
     pub overlay: Overlay,
-    /// What nftables holds; observed: `None` if there is no table of ours.
+    /// The nftables ruleset; observed: `None` if weft has no table.
     pub filter: Option<Ruleset>,
 }
 
 /// A tunnel interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Kernel WireGuard or a TUN device of the engine.
+    /// Kernel WireGuard, or a TUN device of the engine.
     pub backend: Backend,
-    /// Bytes.
+    /// MTU in octets.
     pub mtu: u32,
-    /// Whether packets can cross.
+    /// Administrative state.
     pub admin: Admin,
 }
 
 /// Administrative state of a tunnel interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admin {
-    /// Up and able to multicast (a WireGuard device is made without the MULTICAST flag, which OSPF needs).
+    /// Up, with the MULTICAST flag, which OSPF needs (the kernel creates WireGuard devices without it).
     Up,
     /// Down, or up without the MULTICAST flag.
     Down,
 }
 
-/// Who moves the packets of a tunnel.
+/// Which implementation of WireGuard carries the packets of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Backend {
     /// A `wireguard` link.
@@ -86,21 +85,21 @@ pub enum Backend {
 /// WireGuard configuration of one interface, which has exactly one peer with AllowedIPs `0.0.0.0/0, ::/0`.
 #[derive(Debug, Clone)]
 pub struct Device {
-    /// Ours.
+    /// The key pair of this router.
     pub identity: Identity,
-    /// UDP port.
+    /// UDP port that it listens on.
     pub listen_port: u16,
     /// SO_MARK of the encrypted packets.
     pub fwmark: u32,
-    /// The other end; observed: `None` if there is no peer, and the one last heard from if there are several.
+    /// The other end. Observed: `None` if there is no peer; with several, the one with the latest handshake.
     pub peer: Option<Peer>,
-    /// Observed: every further peer, put there by somebody else. Desired: empty.
+    /// Observed: the other peers, which weft did not configure. Desired: empty.
     pub strangers: BTreeSet<PublicKey>,
-    /// Observed: what went through it. Desired: nothing.
+    /// Observed: the octets received and sent. Desired: zero.
     pub traffic: Traffic,
 }
 
-/// Octets of the UDP packets of a WireGuard device, handshakes and keepalives among them, since its peers were set.
+/// Octets of the UDP packets of a WireGuard device, including handshakes and keepalives, since its peers were configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// From its peers.
@@ -109,17 +108,17 @@ pub struct Traffic {
     pub sent: u64,
 }
 
-/// The key pair of a device. Equal if the public halves are.
+/// The key pair of a device. Two are equal if their public keys are.
 #[derive(Debug, Clone)]
 pub enum Identity {
-    /// Observed: its public half. The private one is read and not kept.
+    /// Observed: the public key. The private key is read, and not stored.
     Observed(PublicKey),
-    /// Desired: all of it, for a device that has another one.
+    /// Desired: the private key, to be written if the device has another one.
     Desired(PrivateKey),
 }
 
 impl Identity {
-    /// The public half.
+    /// Returns the public key.
     pub fn public(&self) -> PublicKey {
         match self {
             Self::Observed(public) => *public,
@@ -127,7 +126,7 @@ impl Identity {
         }
     }
 
-    /// The private half, if it is known.
+    /// Returns the private key, if it is known.
     pub fn private(&self) -> Option<&PrivateKey> {
         match self {
             Self::Observed(_) => None,
@@ -139,29 +138,29 @@ impl Identity {
 /// The one peer of a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// Its key.
+    /// Its public key.
     pub public_key: PublicKey,
-    /// Desired: where to send first, `None` = leave it to the peer. Observed: where it was last heard.
+    /// Desired: the endpoint to start with; `None` if the peer sends first. Observed: the present one, which follows the peer.
     pub endpoint: Option<SocketAddr>,
     /// PersistentKeepalive, seconds; 0 = off.
     pub keepalive_s: u16,
-    /// What it may send and be sent.
+    /// Whether packets with any address may be sent to it and received from it.
     pub allowed_ips: AllowedIps,
-    /// The key that both ends share besides their own.
+    /// The preshared key of both ends.
     pub preshared: Preshared,
-    /// Observed: time since the last handshake, `None` if there was none yet. Desired: `None`.
+    /// Observed: time since the last handshake; `None` if there was none. Desired: `None`.
     pub handshake_age: Option<Duration>,
 }
 
-/// The preshared key of a peer. Equal if the keys are.
+/// The preshared key of a peer. Two are equal if the keys are.
 #[derive(Debug, Clone, Default)]
 pub enum Preshared {
-    /// None.
+    /// No preshared key.
     #[default]
     None,
-    /// Observed: what identifies it. The key itself is read and not kept.
+    /// Observed: a digest that identifies the key. The key itself is read, and not stored.
     Observed(KeyDigest),
-    /// Desired: all of it.
+    /// Desired: the key.
     Desired(PresharedKey),
 }
 
@@ -189,11 +188,11 @@ pub enum AllowedIps {
     /// `0.0.0.0/0` and `::/0`, as every peer of weft has.
     #[default]
     Everything,
-    /// One of them is missing.
+    /// At least one of them is missing.
     Incomplete,
 }
 
-/// A route's identity in the kernel. Metric (priority) is fixed: [`Route::METRIC`].
+/// What identifies a route in the kernel. The metric (priority) of all is [`Route::METRIC`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteKey {
     /// [`MAIN_TABLE`], [`CAPTURE_TABLE`] or one of [`UPLINK_TABLES`].
@@ -205,9 +204,9 @@ pub struct RouteKey {
 /// A route: one or more next hops of equal weight, or none at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// What becomes of a packet.
+    /// What it does with packets.
     pub kind: RouteKind,
-    /// Ordered, without duplicates; empty if and only if packets are dropped.
+    /// Next hops in ascending order; empty if and only if packets are dropped.
     pub nexthops: BTreeSet<Nexthop>,
     /// RTA_PREFSRC: the router's loopback.
     pub source: Option<Ipv4Addr>,
@@ -218,22 +217,22 @@ pub struct Route {
 pub enum RouteKind {
     /// Sends it to a next hop.
     Unicast,
-    /// Drops it without a word.
+    /// Drops it without an ICMP error.
     Blackhole,
 }
 
 impl Route {
-    /// A route to these next hops.
+    /// Creates a route to these next hops.
     pub fn unicast(nexthops: BTreeSet<Nexthop>, source: Option<Ipv4Addr>) -> Self {
         Self { kind: RouteKind::Unicast, nexthops, source }
     }
 
-    /// A route that drops packets.
+    /// Creates a route that drops packets.
     pub fn blackhole() -> Self {
         Self { kind: RouteKind::Blackhole, nexthops: BTreeSet::new(), source: None }
     }
 
-    /// RTA_PRIORITY of every route of weft: as FRR and BIRD do for OSPF, behind connected and static routes.
+    /// RTA_PRIORITY of every route of weft: larger than that of connected and static routes, as with OSPF in FRR and BIRD.
     pub const METRIC: u32 = 110;
 }
 
@@ -244,7 +243,7 @@ pub struct Nexthop {
     pub interface: IfName,
     /// Gateway; `None` = directly connected.
     pub via: Option<Ipv4Addr>,
-    /// RTNH_F_ONLINK: the gateway is on this link though no address says so.
+    /// RTNH_F_ONLINK: the gateway is on this link, although no address of the interface covers it.
     pub onlink: bool,
 }
 
@@ -253,22 +252,22 @@ pub struct Nexthop {
 pub struct Rule {
     /// FRA_PRIORITY.
     pub priority: u32,
-    /// Which packets.
+    /// The packets that it matches.
     pub selector: Selector,
-    /// What becomes of them.
+    /// What it does with them.
     pub action: RuleAction,
 }
 
-/// Which packets a rule is about.
+/// The packets that a rule matches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Selector {
-    /// All of them.
+    /// All packets.
     All,
-    /// Those with this mark (FRA_FWMARK).
+    /// Packets with this mark (FRA_FWMARK).
     Marked(u32),
-    /// Those without this mark (FRA_FWMARK and FIB_RULE_INVERT).
+    /// Packets without this mark (FRA_FWMARK and FIB_RULE_INVERT).
     NotMarked(u32),
-    /// Those from this address.
+    /// Packets from this address.
     From(Ipv4Addr),
     /// UDP from this address and these ports, first to last (`from A ipproto udp sport B-C`).
     UdpFrom(Ipv4Addr, u16, u16),
@@ -277,36 +276,36 @@ pub enum Selector {
 /// What a rule does with packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RuleAction {
-    /// Looks their destination up.
+    /// Looks up the destination.
     Lookup {
-        /// The table.
+        /// Routing table.
         table: u32,
         /// FRA_SUPPRESS_PREFIXLEN: ignore results of this prefix length or shorter.
         suppress_prefixlen: Option<u32>,
     },
-    /// Goes on at the rule of this priority (FR_ACT_GOTO).
+    /// Continues at the rule of this priority (FR_ACT_GOTO).
     Goto(u32),
-    /// Goes on at the next rule (FR_ACT_NOP).
+    /// Continues at the next rule (FR_ACT_NOP).
     Nop,
 }
 
-/// A kernel setting below `/proc/sys/net/ipv4/conf`. Sorted as they have to be written: `all` first, it may change the others.
+/// A kernel setting below `/proc/sys/net/ipv4/conf`. The order is that of writing: `all` first, because writing it may change the others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sysctl {
-    /// Whose.
+    /// What it applies to.
     pub scope: Scope,
-    /// Which.
+    /// The name of the setting.
     pub key: SysctlKey,
 }
 
-/// Whose setting.
+/// What a setting applies to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// The network namespace's.
+    /// The network namespace.
     All,
-    /// What a new interface starts with.
+    /// New interfaces, as their initial value.
     Default,
-    /// One interface's.
+    /// One interface.
     Interface(IfName),
 }
 
@@ -322,10 +321,10 @@ pub enum SysctlKey {
 }
 
 impl SysctlKey {
-    /// Every key.
+    /// All settings.
     pub const ALL: [Self; 3] = [Self::Forwarding, Self::RpFilter, Self::AcceptRedirects];
 
-    /// Its file name.
+    /// Returns the file name of the setting.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Forwarding => "forwarding",
@@ -336,7 +335,7 @@ impl SysctlKey {
 }
 
 impl Scope {
-    /// The interface, if it is one's.
+    /// Returns the interface, if the setting applies to one.
     pub fn interface(&self) -> Option<&IfName> {
         match self {
             Self::Interface(name) => Some(name),
@@ -355,7 +354,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// `all/rp_filter`: the path below `/proc/sys/net/ipv4/conf`.
+/// Formatted as `all/rp_filter`: the path below `/proc/sys/net/ipv4/conf`.
 impl fmt::Display for Sysctl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.scope, self.key.name())
@@ -377,138 +376,138 @@ impl FromStr for Sysctl {
     }
 }
 
-/// The text names no setting that weft knows.
+/// The error for a text that is not the name of a setting in [`SysctlKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a setting that weft knows")]
 pub struct NotASysctl;
 
-/// One look at the kernel and at the WireGuard devices.
+/// One observation of the kernel and of the WireGuard devices.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// What weft made.
+    /// What weft created.
     pub state: State,
-    /// What others made.
+    /// What weft did not create.
     pub foreign: Foreign,
     /// Kernel indexes of all interfaces, ours and foreign.
     pub indexes: BTreeMap<IfName, u32>,
-    /// Tunnels whose device could not be read this time: nothing can be said about it, so it is left alone.
+    /// Tunnels whose device could not be read this time. Their state is unknown, so they are left unchanged.
     pub unreadable: BTreeSet<IfName>,
-    /// Hosts that bridges of segments have heard.
+    /// Hosts that bridges of segments have learned from frames.
     pub heard: BTreeSet<HeardHost>,
-    /// VLANs of ports of bridges that are not ours and filter VLANs; empty if no such bridge is there.
+    /// VLANs of the ports of foreign bridges that filter VLANs; empty if there is no such bridge.
     pub vlans: BTreeMap<IfName, PortVlans>,
-    /// VXLAN devices of ours that the spanning tree of their bridge lets nothing through.
+    /// VXLAN devices of ours that the spanning tree of their bridge does not forward frames through.
     pub held_back: BTreeMap<IfName, HeldBack>,
-    /// What has crossed VXLAN devices of ours.
+    /// Packet counters of VXLAN devices of ours.
     pub statistics: BTreeMap<IfName, Statistics>,
-    /// Whether the next plan may start from this.
+    /// Whether the next plan may be computed from this.
     pub freshness: Freshness,
 }
 
-/// What has crossed an interface, in packets and octets.
+/// Counters of an interface, in packets and octets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Packets in.
+    /// Packets received.
     pub rx_packets: u64,
-    /// Octets in.
+    /// Octets received.
     pub rx_bytes: u64,
-    /// Packets that came and were dropped.
+    /// Packets that were received and dropped.
     pub rx_dropped: u64,
-    /// Packets out.
+    /// Packets sent.
     pub tx_packets: u64,
-    /// Octets out.
+    /// Octets sent.
     pub tx_bytes: u64,
-    /// Packets that should have gone and were dropped.
+    /// Packets that were to be sent and were dropped.
     pub tx_dropped: u64,
 }
 
-/// A host, and the port of a bridge that it was last heard on.
+/// A host, and the port of a bridge on which it was last learned.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HeardHost {
-    /// The port.
+    /// The bridge port.
     pub port: IfName,
-    /// The host.
+    /// The MAC address of the host.
     pub mac: Mac,
-    /// The VLAN, if the bridge filters VLANs.
+    /// The VLAN; `None` if the bridge does not filter VLANs.
     pub vlan: Option<VlanId>,
 }
 
-/// Whether what was observed is still so, as far as weft's own doing goes.
+/// Whether an observation includes all that weft itself has changed since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Freshness {
-    /// Yes: at most routes and rules were changed since, and that is in it.
+    /// Yes: at most routes and rules were changed, and the observation was updated.
     #[default]
     Fresh,
-    /// No: look again before planning.
+    /// No: observe again before planning.
     Stale,
 }
 
-/// What weft looks at but never touches.
+/// What weft reads but never changes.
 #[derive(Debug, Clone, Default)]
 pub struct Foreign {
-    /// Interfaces that exist and are not ours: index, MTU, up and running, IPv4 addresses. Bridges of the overlay are among them, for
-    /// OSPF may run there as on any other interface of the site.
+    /// Interfaces that are not ours: index, MTU, whether they are running, IPv4 addresses. Bridges of the overlay are included, because
+    /// OSPF may run on them as on any other interface of the site.
     pub interfaces: BTreeMap<IfName, ForeignInterface>,
-    /// Those of them that are bridges and not ours.
+    /// Foreign bridges, which are also in `interfaces`.
     pub bridges: BTreeMap<IfName, ForeignBridge>,
-    /// Single addresses (/32) that others put on any interface, ours included.
+    /// Foreign addresses with prefix length 32 on any interface, including ours.
     pub addresses: BTreeSet<(IfName, Ipv4Addr)>,
-    /// Routes of [`MAIN_TABLE`] that other programs or people made and that lead somewhere; empty unless they were asked for
-    /// ([`crate::kernel::Kernel::learn`]).
+    /// Foreign routes of [`MAIN_TABLE`] that the kernel did not create itself; empty unless they were requested
+    /// ([`crate::kernel::Kernel::learn`]) or a listed prefix depends on them ([`crate::kernel::Kernel::follow`]).
     pub routes: BTreeMap<Prefix, ForeignRoute>,
-    /// Addresses of this machine that a default route leads out from, by the interface that they are on.
+    /// Addresses of this machine that are on an uplink, with that uplink.
     pub uplinks: BTreeMap<Ipv4Addr, Uplink>,
 }
 
-/// The default route by the interface that an address is on, as packets from that address find it, marked as a tunnel's are.
+/// The default route by the interface that an address is on, for packets from that address that are marked as a tunnel's are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uplink {
     /// The interface.
     pub interface: IfName,
     /// The address with its prefix length.
     pub network: ipnetwork::Ipv4Network,
-    /// The gateway, if the route leads by one.
+    /// The gateway, if the route has one.
     pub gateway: Option<Ipv4Addr>,
-    /// The interface by which packets from the address leave: another one if a default route by that is preferred, `None` if they are
+    /// The outgoing interface of packets from the address. It is another one if a default route by that is preferred; `None` if there are
     /// several.
     pub leaves_by: Option<IfName>,
 }
 
-/// What is told of a route that somebody else made.
+/// A foreign route to a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ForeignRoute {
-    /// Who made it; of several routes to one destination, the greatest.
+    /// Who created it; with several routes to one destination, the greatest value.
     pub origin: RouteOrigin,
-    /// Its gateway, if it has one way only and that leads by one.
+    /// Its gateway, if it has exactly one next hop, with a gateway.
     pub gateway: Option<Ipv4Addr>,
-    /// Its metric; of several routes to one destination, the lowest: the kernel uses that route.
+    /// Its metric; with several routes to one destination, the lowest: the kernel uses that route.
     pub metric: u32,
-    /// Whether the route of that metric sends packets on; `blackhole` and the like drop them.
+    /// Whether the route of that metric forwards packets; `blackhole` and the like drop them.
     pub leads: bool,
-    /// Kernel index of the interface that it leads out by, if that is one only.
+    /// Kernel index of the outgoing interface, if there is exactly one.
     pub interface: Option<u32>,
-    /// Whether an interface that it leads out by has carrier. A route that drops packets needs none.
+    /// Whether an outgoing interface has carrier; true for a route that drops packets.
     pub has_carrier: bool,
 }
 
-/// Who made a route that is not ours.
+/// Who created a foreign route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RouteOrigin {
-    /// Some program.
+    /// A program.
     Program,
     /// A person or a boot script (protocol `static` or `boot`).
     Static,
 }
 
-/// An interface of somebody else.
+/// A foreign interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignInterface {
     /// Kernel index.
     pub index: u32,
-    /// Bytes.
+    /// MTU in octets.
     pub mtu: u32,
-    /// Up and with carrier.
+    /// Whether it is up and has carrier.
     pub running: bool,
-    /// Its IPv4 addresses with prefix lengths, in the kernel's order.
+    /// IPv4 addresses with prefix lengths, in the kernel's order.
     pub addresses: Vec<ipnetwork::Ipv4Network>,
 }

@@ -1,4 +1,4 @@
-//! One step of a plan: a thing to do that needs no further decision.
+//! One step of a plan: an operation that needs no further decision.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -9,29 +9,29 @@ use super::state::{Backend, Freshness, Observed, Route, RouteKey, RouteKind, Rul
 use super::tunnels::{DeviceChange, PresharedChange};
 use crate::mesh::IfName;
 
-/// What the executor does, in the order of the plan. Doing a step again does no harm.
+/// An operation for the executor, in the order of the plan. Repeating a step does no harm.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Write a kernel setting.
     SetSysctl(Sysctl, u32),
-    /// Make a tunnel interface, marked as this mesh's, without an IPv6 link-local address, and down. Userspace: have the
-    /// engine make it, or answer for it again.
+    /// Create a tunnel interface, marked as this mesh's, without an IPv6 link-local address, and down. Userspace: the engine creates it, or
+    /// serves it again.
     CreateLink(IfName, Backend),
-    /// Take a tunnel interface away.
+    /// Delete a tunnel interface.
     DeleteLink(IfName, Backend),
-    /// Set its MTU, bytes.
+    /// Set the MTU of a tunnel interface, in octets.
     SetMtu(IfName, u32),
-    /// Set it up and able to multicast.
+    /// Set a tunnel interface up, with the MULTICAST flag.
     SetUp(IfName),
-    /// Write its WireGuard configuration, as far as it differs.
+    /// Write the differences of a WireGuard configuration.
     Configure(IfName, DeviceChange),
-    /// Add a /32.
+    /// Add a /32 address.
     AddAddress(IfName, Ipv4Addr),
-    /// Remove a /32.
+    /// Remove a /32 address.
     RemoveAddress(IfName, Ipv4Addr),
-    /// Add a route. Fails rather than touch somebody else's route of the same table, prefix and metric.
+    /// Add a route. This fails if a foreign route has the same table, prefix and metric.
     AddRoute(RouteKey, Route),
-    /// Put a route in place of ours, without a moment between them.
+    /// Replace a route of ours atomically.
     ReplaceRoute(RouteKey, Route),
     /// Delete a route of ours.
     DeleteRoute(RouteKey),
@@ -39,21 +39,21 @@ pub enum Step {
     AddRule(Rule),
     /// Delete a rule of ours.
     DeleteRule(Rule),
-    /// What concerns Ethernet segments.
+    /// An operation on Ethernet segments.
     Overlay(OverlayStep),
     /// Replace the mesh's nftables ruleset.
     SetFilter(Ruleset),
-    /// Delete it.
+    /// Delete the mesh's nftables ruleset.
     DeleteFilter,
 }
 
 impl Step {
-    /// Whether it changes the nftables ruleset, and nothing else.
+    /// Returns whether the step changes the nftables ruleset, and nothing else.
     pub fn is_about_filter(&self) -> bool {
         matches!(self, Self::SetFilter(_) | Self::DeleteFilter)
     }
 
-    /// The interfaces without which the step makes no sense.
+    /// Returns the interfaces without which the step is not possible.
     pub fn needs(&self) -> Vec<&IfName> {
         match self {
             Self::CreateLink(interface, _)
@@ -76,7 +76,7 @@ impl Step {
 }
 
 impl Observed {
-    /// Takes note that a step was carried out.
+    /// Updates the observation after a step was carried out.
     pub fn note(&mut self, step: &Step) {
         match step {
             Step::AddRoute(key, route) | Step::ReplaceRoute(key, route) => {
@@ -130,7 +130,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Says which parts are written, never a secret key.
+/// Lists the parts that are written, without secret keys.
 impl fmt::Display for DeviceChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -188,7 +188,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// As `ip rule` words it.
+/// Formatted as by `ip rule`.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.priority)?;

@@ -1,6 +1,6 @@
-//! Which kernel settings a router with tunnels needs, and how to give back what they were.
+//! The kernel settings that a router with tunnels needs, and the restoration of their original values.
 //!
-//! Pure: values go in and come out; reading and writing `/proc/sys` is the kernel module's.
+//! This module is pure: values go in and come out. [`crate::kernel`] reads and writes `/proc/sys`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -9,17 +9,17 @@ use super::state::{Observed, Scope, Sysctl, SysctlKey};
 use super::step::Step;
 use crate::mesh::IfName;
 
-/// Values of settings, as read or as wanted.
+/// Values of settings, as read or as desired.
 pub type Sysctls = BTreeMap<Sysctl, u32>;
 
-/// What has to be set for `tunnels` to work, given the `present` values of every scope.
+/// Returns the settings that `tunnels` need, given the `present` values of every scope.
 ///
 /// - Forwarding between all interfaces.
-/// - No reverse path filter on tunnels: paths are asymmetric, and OSPF's first packets come from an address that no route
-///   knows yet, which even the loose filter refuses. As the larger of `all` and the interface's own value is in force,
-///   `all` becomes 0 and its value moves down to every other interface and to `default`, so nothing else changes.
-/// - No ICMP redirects taken from a tunnel: OSPF alone decides. (Sending needs no switch: the kernel sends redirects
-///   only to sources on the link itself, and over a tunnel every source is behind a gateway.)
+/// - No reverse path filter on tunnels: paths are asymmetric, and OSPF's first packets come from an address to which there is no route yet,
+///   which even the loose filter refuses. The larger of the value of `all` and of the interface is in force. Therefore `all` becomes 0, and
+///   its value is applied to every other interface and to `default`, so that nothing else changes.
+/// - No ICMP redirects accepted from a tunnel: only OSPF decides about routes. (Sending needs no setting: the kernel sends redirects only
+///   to sources on the link itself, and over a tunnel every source is behind a gateway.)
 pub fn desired_sysctls<'a>(tunnels: impl IntoIterator<Item = &'a IfName>, present: &Sysctls) -> Sysctls {
     let mut desired = Sysctls::new();
     desired.insert(Sysctl { scope: Scope::All, key: SysctlKey::Forwarding }, 1);
@@ -39,7 +39,7 @@ pub fn desired_sysctls<'a>(tunnels: impl IntoIterator<Item = &'a IfName>, presen
     desired
 }
 
-/// The settings, as `sysctl` names them, that were as desired before and are not now.
+/// Returns the names of settings, as `sysctl` has them, that had the desired value before and have another one now.
 pub fn undone(desired: &Sysctls, before: &Sysctls, now: &Sysctls) -> Vec<String> {
     let is_undone = |(sysctl, value): &(&Sysctl, &u32)| {
         before.get(sysctl) == Some(value) && now.get(sysctl).is_some_and(|now| now != *value)
@@ -48,8 +48,8 @@ pub fn undone(desired: &Sysctls, before: &Sysctls, now: &Sysctls) -> Vec<String>
     undone.map(|(sysctl, _)| format!("net.ipv4.conf.{}.{}", sysctl.scope, sysctl.key.name())).collect()
 }
 
-/// Addresses of this machine at which a strict reverse path filter (`rp_filter` = 1) may look: all but those on `lo`, if
-/// any interface of others has one.
+/// Returns the addresses of this machine to which a strict reverse path filter (`rp_filter` = 1) may apply: all but those on `lo`, if any
+/// foreign interface has such a filter.
 pub fn strictly_filtered(observed: &Observed) -> BTreeSet<Ipv4Addr> {
     let present = &observed.state.sysctls;
     let filter = |scope| present.get(&Sysctl { scope, key: SysctlKey::RpFilter }).copied().unwrap_or(0);
@@ -61,32 +61,32 @@ pub fn strictly_filtered(observed: &Observed) -> BTreeSet<Ipv4Addr> {
     others().flat_map(|(_, interface)| &interface.addresses).map(|network| network.ip()).collect()
 }
 
-/// What settings were before weft wrote them, so that `weft down` can give them back.
+/// The original values of settings that weft has written, so that `weft down` can restore them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Originals(BTreeMap<Sysctl, Original>);
 
 /// One setting that weft has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Original {
-    /// Its value before.
+    /// The value before weft wrote it.
     pub was: u32,
-    /// What weft wrote.
+    /// The value that weft wrote.
     pub set: u32,
 }
 
 impl Originals {
-    /// What was remembered.
+    /// Returns all settings that weft has written.
     pub fn iter(&self) -> impl Iterator<Item = (&Sysctl, &Original)> {
         self.0.iter()
     }
 
-    /// Takes note of what `steps` are about to overwrite of the `present` values. To be kept before they are carried out.
-    /// Interfaces for which `ours` holds are left out: their settings go with them.
+    /// Records the `present` values that `steps` will overwrite. The result has to be stored before the steps are carried out. Interfaces
+    /// for which `ours` returns true are left out: their settings are deleted with them.
     pub fn remember(&mut self, steps: &[Step], present: &Sysctls, ours: impl Fn(&IfName) -> bool) {
         for step in steps {
             let Step::SetSysctl(sysctl, value) = step else { continue };
             self.remember_one(sysctl, *value, present, &ours);
-            // Writing all/forwarding writes every other scope's.
+            // Writing all/forwarding writes the value of every other scope.
             if *sysctl == (Sysctl { scope: Scope::All, key: SysctlKey::Forwarding }) {
                 let others = present.keys().filter(|other| other.key == SysctlKey::Forwarding && *other != sysctl);
                 for other in others {
@@ -101,12 +101,12 @@ impl Originals {
         if sysctl.scope.interface().is_some_and(ours) {
             return;
         }
-        // What weft itself wrote is not what was there before; what somebody wrote since then is.
+        // A value that weft itself wrote is not the original; a value that another program has written since then is.
         let was = self.0.get(sysctl).filter(|known| known.set == now).map_or(now, |known| known.was);
         self.0.insert(sysctl.clone(), Original { was, set });
     }
 
-    /// The values to give back: those that are still as weft wrote them.
+    /// Returns the values to restore: those of the settings that still have the value that weft wrote.
     pub fn restoration(&self, present: &Sysctls) -> Sysctls {
         let ours = self.0.iter().filter(|(sysctl, original)| present.get(sysctl) == Some(&original.set));
         ours.map(|(sysctl, original)| (sysctl.clone(), original.was)).collect()

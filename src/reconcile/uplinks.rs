@@ -1,11 +1,11 @@
-//! Which of this machine's addresses answer by their uplink while another site's default route is in force, and by which way.
+//! Decides which addresses of this machine answer through their uplink while another site's default route is in use, and in which way.
 //!
-//! An uplink is an interface that a default route leads out by ([`Uplink`]). Whoever connects to an address on it came by the uplink,
-//! unless the mesh leads to that address:
+//! An uplink is the outgoing interface of a default route ([`Uplink`]). Connections to an address on it arrive through the uplink, unless
+//! the mesh leads to that address:
 //!
 //! | a site lists a prefix that covers the address | the gateway is in the address's network | answers leave by |
 //! |---|---|---|
-//! | no | whatever | the uplink |
+//! | no | any | the uplink |
 //! | yes | yes, as where a router has one interface for its LAN and the Internet | the uplink |
 //! | yes | no, as with a public address that reaches this site through another one | the mesh |
 
@@ -17,32 +17,32 @@ use ospf::Prefix;
 use super::state::{CAPTURE_TABLE, Foreign, Nexthop, Route, RouteKey, UPLINK_TABLES, Uplink};
 use crate::mesh::Mesh;
 
-/// More addresses than these get no rule of their own: the kernel goes through rules one by one, for each packet without a more specific
-/// route.
+/// The largest number of addresses that get a rule of their own: the kernel evaluates rules one by one, for each packet without a more
+/// specific route.
 pub const MAX_ADDRESSES: usize = 64;
 
-/// How packets from an address find to their uplink.
+/// How packets from an address reach their uplink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// As rules and routes of others lead them.
+    /// By the foreign rules and routes.
     AsOthersSay,
-    /// By a table of its own, for those lead them to another uplink.
+    /// By a table of their own, because the foreign rules and routes lead to another uplink.
     Table(u32),
 }
 
-/// What has to be in the kernel so that answers leave by their uplinks.
+/// The rules and routes that answers need to leave through their uplinks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uplinks {
-    /// The addresses, at most [`MAX_ADDRESSES`].
+    /// The addresses that get a rule, at most [`MAX_ADDRESSES`].
     pub ways: BTreeMap<Ipv4Addr, Way>,
-    /// The default routes of tables of their own.
+    /// The default routes in the tables of [`Way::Table`].
     pub routes: BTreeMap<RouteKey, Route>,
-    /// Addresses beyond the most.
+    /// The number of addresses beyond [`MAX_ADDRESSES`].
     pub left_out: usize,
 }
 
 impl Uplinks {
-    /// Those of a router with these routes of weft's. None where no default route of another site is in force: nothing is to be mended.
+    /// Computes them for a router with these routes of weft. There are none if no default route of another site is in use.
     pub fn of(routes: &BTreeMap<RouteKey, Route>, foreign: &Foreign, mesh: &Mesh) -> Self {
         let mut uplinks = Self::default();
         if !routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: Prefix::DEFAULT }) {
@@ -60,7 +60,7 @@ impl Uplinks {
                 continue;
             }
             let table = UPLINK_TABLES.saturating_add(interface.index);
-            // The gateway may be in no network of the interface.
+            // The gateway may be outside of the networks of the interface.
             let onlink = uplink.gateway.is_some();
             let nexthop = Nexthop { interface: uplink.interface.clone(), via: uplink.gateway, onlink };
             let route = Route::unicast([nexthop].into(), None);
@@ -71,7 +71,7 @@ impl Uplinks {
     }
 }
 
-/// Whether the mesh leads to the address, rather than its uplink.
+/// Returns whether packets to the address arrive through the mesh rather than through its uplink.
 fn is_of_mesh(address: Ipv4Addr, uplink: &Uplink, mesh: &Mesh) -> bool {
     let listed = mesh.sites.iter().flat_map(|site| &site.prefixes).filter(|prefix| prefix.prefix() > 0);
     let gateways = mesh.segments.iter().filter_map(|segment| segment.segment.gateway.as_ref());

@@ -1,45 +1,45 @@
-//! What becomes of a packet that is dropped: it is counted by reason and interface, and a refused source is sampled.
+//! Dropped packets are counted by reason and interface, and refused sources are sampled.
 //!
-//! The sets are filled by the packets themselves, so each has a bound. A rule that cannot add to a full set does nothing else either:
-//! counting and dropping are two rules.
+//! Packets themselves add the elements to the sets, so each set has a maximum size. A rule that cannot add to a full set has no other
+//! effect either, so counting and dropping are two rules.
 
 use std::fmt::Write as _;
 
-/// Interfaces counted for one reason at most.
+/// The largest number of interfaces that are counted for one reason.
 const MAX_INTERFACES: usize = 64;
 
-/// Refused sources sampled at most.
+/// The largest number of refused sources that are sampled.
 const MAX_SAMPLES: usize = 256;
 
-/// How long a refused source is remembered after its last packet, minutes.
+/// How long a refused source is kept after its last packet, in minutes.
 const SAMPLE_MINUTES: u32 = 5;
 
-/// Name of the set of samples: interface, source address, counter.
+/// Name of the set of sampled sources: interface, source address, counter.
 pub const SAMPLES: &str = "refused";
 
-/// Why packets are dropped.
+/// The reason for which a packet is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A control packet of the mesh that comes from a LAN, or may hide one.
+    /// A control packet of the mesh that comes from a LAN, or a packet that may contain one.
     Control,
-    /// VXLAN of a segment that does not come from another member through a tunnel, or would leave by no tunnel.
+    /// A VXLAN packet of a segment that does not come from another member through a tunnel, or that would not leave by a tunnel.
     Vxlan,
-    /// A source that may not enter the mesh here, or not come from a tunnel.
+    /// A source that may not enter the mesh here, or may not come from a tunnel.
     Source,
-    /// A source that is no address of a host: loopback, link-local, multicast, broadcast, or a loopback of no site.
+    /// A source that cannot be the address of a host: loopback, link-local, multicast, broadcast, or a loopback of no site.
     Martian,
     /// IPv6, which tunnels do not carry.
     Ipv6,
 }
 
 impl Reason {
-    /// Those of family `ip`. [`Reason::Ipv6`] is that of family `ip6`.
+    /// The reasons of family `ip`. That of family `ip6` is [`Reason::Ipv6`].
     pub(super) const IPV4: [Self; 4] = [Self::Control, Self::Vxlan, Self::Source, Self::Martian];
 
-    /// Every reason.
+    /// All reasons.
     pub const ALL: [Self; 5] = [Self::Control, Self::Vxlan, Self::Source, Self::Martian, Self::Ipv6];
 
-    /// Its name, as `weft show filters` has it.
+    /// Returns the name of the reason, as in `weft show filters`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Control => "control",
@@ -50,39 +50,39 @@ impl Reason {
         }
     }
 
-    /// The name of the set that counts by interface.
+    /// Returns the name of the set that counts by interface.
     pub fn counters(self) -> String {
         format!("count-{}", self.name())
     }
 
-    /// Where a rule sends packets that are dropped for this reason: they are counted by the interface that they came in by.
+    /// Returns the verdict that drops a packet for this reason, and counts it by its incoming interface.
     pub(super) fn verdict(self) -> String {
         format!("goto {}", self.chain())
     }
 
-    /// The chain that counts and drops.
+    /// Returns the name of the chain that counts and drops.
     pub(super) fn chain(self) -> String {
         format!("drop-{}", self.name())
     }
 }
 
-/// Whether the contents of a set change by themselves.
+/// Returns whether packets change the contents of a set.
 pub fn is_filled_by_packets(set: &str) -> bool {
     set == SAMPLES || Reason::ALL.iter().any(|reason| set == reason.counters())
 }
 
-/// Lets a packet pass that is to be dropped because nothing is in the sets of intervals yet.
+/// Accepts a packet that would be dropped only because the interval sets have no elements yet.
 ///
-/// When a ruleset takes the place of another, its rules are in force a moment before its sets of intervals have their elements, which they
-/// are given one set after the other (Linux 6.18; sets without intervals have them at once). Until then a source would seem to be one that
-/// may not enter. This one is given its element last.
+/// When a ruleset replaces another one, its rules take effect a moment before its interval sets have their elements, which the kernel adds
+/// to one set after the other (Linux 6.18; sets without intervals have them at once). Until then a valid source would be refused. The set
+/// `complete` gets its element last.
 const UNLESS_COMPLETE: &str = "meta protocol != @complete accept";
 
 /// The set that [`UNLESS_COMPLETE`] refers to. It has to be the last set of its table.
 pub(super) const COMPLETE: &str =
     "\tset complete {\n\t\ttype ether_type\n\t\tflags interval\n\t\telements = { ip }\n\t}\n";
 
-/// The sets and chains of these reasons.
+/// Returns the sets and chains of these reasons.
 pub(super) fn declarations(reasons: &[Reason]) -> String {
     let mut text = String::new();
     if reasons.contains(&Reason::Source) {

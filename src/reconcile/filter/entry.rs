@@ -1,7 +1,7 @@
-//! Where packets enter the mesh: forwarded, in by no tunnel, out by a tunnel.
+//! The rules for packets that enter the mesh: forwarded packets that arrive by no tunnel and leave by a tunnel.
 //!
-//! Two hooks look at them. In `forward`, before source NAT: control packets of the mesh never come from a LAN, whatever NAT would make
-//! of their source. In `postrouting`, after source NAT: the source is one that may enter here.
+//! Two hooks check them. `forward` is before source NAT: it drops control packets of the mesh, which never come from a LAN, whatever source
+//! NAT would give them. `postrouting` is after source NAT: it checks that the source may enter here.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -23,27 +23,27 @@ pub(super) const BFD: [u16; 3] = [3784, 3785, 4784];
 /// UDP ports of weft's own probes: there are none in this version.
 pub(super) const PROBES: [u16; 0] = [];
 
-/// ICMP errors that enter in a second whatever their source is.
+/// How many ICMP errors per second may enter whatever their source is.
 pub(super) const ICMP_ERRORS: u32 = 100;
 
-/// Protocol number.
+/// IP protocol number of TCP.
 const TCP: u8 = 6;
 
-/// Destination unreachable, time exceeded, parameter problem: routers of a LAN send them from addresses that nobody lists, and path MTU
-/// discovery needs them.
+/// Destination unreachable, time exceeded, and parameter problem: routers of a LAN send them from addresses that no site lists, and path
+/// MTU discovery needs them.
 pub(super) const ICMP_ERROR_TYPES: &str = "icmp type { 3, 11, 12 }";
 
-/// What only tunnels bring, to be seen before anything else is done with it.
+/// Returns the chains that drop packets which may arrive by tunnels only. They are the first to see a packet.
 ///
-/// Fragments with a source in the loopbacks come from tunnels. Others would be joined to fragments that did, and the whole packet would
-/// seem to have come by the tunnel (a packet has the interface of the fragment that came last). To be seen before they are joined:
-/// conntrack does it at priority -400, the IP stack later.
+/// Fragments with a source in the loopbacks come from tunnels only. Other fragments would be reassembled with fragments from a tunnel, and
+/// the whole packet would seem to come from the tunnel (a packet has the incoming interface of the fragment that arrived last). So the
+/// check is before reassembly: conntrack does it at priority -400, the IP stack later.
 ///
-/// ICMP errors about packets to the loopbacks come from tunnels, too: nobody else sees those packets. An error from elsewhere would tell
-/// this router or another of a path MTU, and the kernel believe it for ten minutes. The destination is 24 octets into the ICMP message,
-/// and no such message is so long that it would be fragmented (RFC 1812 §4.3.2.3). By a LAN that joins two sites such packets pass, too, and
-/// errors about them come back; of what anybody there may send, those about TCP are taken, which the kernel believes only if they quote what
-/// is under way (RFC 5927 §4.1).
+/// ICMP errors about packets to the loopbacks come from tunnels only, too: no other host sees those packets. An error from elsewhere would
+/// announce a path MTU to this router or to another one, and the kernel would accept it for ten minutes. The destination is 24 octets into
+/// the ICMP message, and no such message is long enough to be fragmented (RFC 1812 §4.3.2.3). Through a LAN that joins two sites such
+/// packets pass, too, and errors about them come back. Of all such errors from that LAN only those about TCP are accepted, because the
+/// kernel uses them only if they quote data that is in flight (RFC 5927 §4.1).
 pub(super) fn only_by_tunnels(mesh: &Mesh, sources: &Sources) -> String {
     let elsewhere = set(quoted(&sources.joined).chain(["\"lo\"".to_owned()])).unwrap_or_default();
     let drop = Reason::Control.verdict();
@@ -59,18 +59,19 @@ pub(super) fn only_by_tunnels(mesh: &Mesh, sources: &Sources) -> String {
     errors.rule(format!("ip frag-off & 0x2000 != 0 iifname != @tunnels iifname != \"lo\" {drop}"));
     errors.rule(format!("{about_loopbacks} {refused}"));
     if let Some(joined) = set(quoted(&sources.joined)) {
-        // The protocol of the packet in question is 17 octets into the message.
+        // The protocol of the quoted packet is 17 octets into the message.
         errors.rule(format!("iifname {joined} {about_loopbacks} @th,136,8 != {TCP} {drop}"));
     }
     errors.text() + &chain.text()
 }
 
-/// The chains to which `forward` sends packets that enter.
+/// Returns the chains to which `forward` sends packets that enter.
 pub(super) fn chains(mesh: &Mesh, site: &Site, sources: &Sources) -> String {
     let loopbacks = mesh.loopbacks;
     let mut into = Chain::new("into-tunnel");
     if mesh.source_check == SourceCheck::Strict {
-        // Before NAT, so these are forged, also where the kernel is told to accept its own addresses from outside (`accept_local`).
+        // This is before NAT, so these sources are forged, even where the kernel is configured to accept its own addresses from outside
+        // (`accept_local`).
         let joined = set(quoted(&sources.joined));
         let elsewhere = joined.map_or_else(String::new, |joined| format!("iifname != {joined} "));
         into.rule(format!("ip saddr {loopbacks} {elsewhere}{}", Reason::Martian.verdict()));
@@ -79,7 +80,7 @@ pub(super) fn chains(mesh: &Mesh, site: &Site, sources: &Sources) -> String {
             into.rule(format!("ip saddr {} {}", site.loopback, Reason::Martian.verdict()));
         }
     }
-    // Source routes change the destination behind this hook (RFC 7126 §4.3 and §4.4: drop).
+    // Source routes change the destination after this hook (RFC 7126 §4.3 and §4.4: drop).
     into.rule("ip hdrlength > 5 jump ip-options".to_owned());
     into.rule(format!("ip daddr {loopbacks} jump control"));
 
@@ -91,7 +92,7 @@ pub(super) fn chains(mesh: &Mesh, site: &Site, sources: &Sources) -> String {
     sender + &options.text() + &control(mesh).text() + &into.text()
 }
 
-/// Refuses addresses of this router that do not live at its site: no other machine has them.
+/// Returns the chain that drops sources which are addresses of this router but not in the prefixes of its site: no other machine has them.
 fn sender(sources: &Sources) -> Chain {
     let mut chain = Chain::new("sender");
     for prefix in &sources.mostly_entering {
@@ -101,7 +102,7 @@ fn sender(sources: &Sources) -> Chain {
     chain
 }
 
-/// Control packets to a router of the mesh. To other addresses these protocols belong to others.
+/// Returns the chain that drops control packets to routers of the mesh. Other addresses may use these protocols for other purposes.
 fn control(mesh: &Mesh) -> Chain {
     let mut chain = Chain::new("control");
     let drop = Reason::Control.verdict();
@@ -113,19 +114,19 @@ fn control(mesh: &Mesh) -> Chain {
     if let Some(vnis) = vnis(mesh) {
         // The VNI is 12 octets into the datagram.
         chain.rule(format!("udp dport {PORT} @th,96,24 {vnis} {drop}"));
-        // A first fragment may be too short to have it; without the first, the others are never joined.
+        // The first fragment may be too short to contain the VNI. It is dropped; without it, the other fragments are never reassembled.
         chain.rule(format!("udp dport {PORT} @th,96,24 != {vnis} return"));
         chain.rule(format!("udp dport {PORT} ip frag-off & 0x2000 != 0 {drop}"));
     }
     chain
 }
 
-/// The VNIs of the mesh, whoever is part of their segments.
+/// Returns the VNIs of all segments of the mesh, including those that this site is not part of.
 pub(super) fn vnis(mesh: &Mesh) -> Option<String> {
     set(mesh.segments.iter().map(|l2| l2.segment.vni.value().to_string()))
 }
 
-/// Loopbacks of the sites at the ends of virtual links, to which OSPF packets come through LANs.
+/// Returns the loopbacks of the sites at the ends of virtual links: OSPF packets to them pass through LANs.
 fn virtual_link_ends(mesh: &Mesh) -> BTreeSet<Ipv4Addr> {
     let sites = mesh.sites.iter().filter(|site| {
         let far_end =
@@ -135,22 +136,22 @@ fn virtual_link_ends(mesh: &Mesh) -> BTreeSet<Ipv4Addr> {
     sites.map(|site| site.loopback).collect()
 }
 
-/// The chains that check sources after source NAT.
+/// Returns the chains that check sources after source NAT.
 pub(super) fn source_chains(sources: &Sources) -> String {
     let mut hook = Chain::hooked("postrouting", "priority srcnat + 10");
-    // Most packets need no more than these: they go into no tunnel, or come from where they should.
+    // These rules decide on most packets: those that do not go into a tunnel, and those whose source is in the most frequent prefixes.
     hook.rule(format!("meta oiftype != {NO_LINK_LAYER} accept"));
     for prefix in &sources.mostly_entering {
         hook.rule(format!("ip saddr {prefix} accept"));
     }
-    // Packets of this router itself have come in by no interface.
+    // Packets that this router originates have no incoming interface.
     hook.rule("iif != 0 oifname @tunnels iifname != @tunnels goto entering".to_owned());
     let mut entering = Chain::new("entering");
     entering.rule("ip saddr @admitted accept".to_owned());
     if let Some(joined) = set(quoted(&sources.joined)) {
         entering.rule(format!("iifname {joined} ip saddr != @martian accept"));
     }
-    // Other addresses of this router, which NAT may give; and what it has encapsulated itself.
+    // Other addresses of this router: source NAT may use them, and they are the source of packets that it encapsulates itself.
     entering.rule("fib saddr type local accept".to_owned());
     entering.rule(format!("ip saddr @martian {}", Reason::Martian.verdict()));
     entering.rule(format!("{ICMP_ERROR_TYPES} limit rate {ICMP_ERRORS}/second burst {ICMP_ERRORS} packets accept"));
@@ -158,24 +159,24 @@ pub(super) fn source_chains(sources: &Sources) -> String {
     entering.text() + &hook.text()
 }
 
-/// A chain in the making.
+/// A chain to which rules can be added.
 pub(super) struct Chain {
     name: String,
     lines: Vec<String>,
 }
 
 impl Chain {
-    /// One that others jump to.
+    /// Creates a chain that other chains jump to.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), lines: Vec::new() }
     }
 
-    /// One of a hook of the same name. What it does not decide passes.
+    /// Creates a chain on the hook of the same name. It accepts what it does not decide.
     pub fn hooked(hook: &str, priority: &str) -> Self {
         Self { name: hook.to_owned(), lines: vec![format!("type filter hook {hook} {priority}")] }
     }
 
-    /// One of a hook, with a name of its own: another chain has the hook's.
+    /// Creates a chain on a hook with a different name, where another chain has the name of the hook.
     pub fn on(name: &str, hook: &str, priority: &str) -> Self {
         Self { name: name.to_owned(), ..Self::hooked(hook, priority) }
     }

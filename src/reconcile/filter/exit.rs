@@ -1,5 +1,5 @@
-//! Where packets leave the mesh: in by a tunnel, and out by none or for this router itself. What goes on through another tunnel has any
-//! site's source.
+//! The rules for packets that leave the mesh: they arrive by a tunnel, and are forwarded to another interface or delivered to this router.
+//! Packets that are forwarded to another tunnel may have the source of any site.
 
 use super::drops::Reason;
 use super::entry::{Chain, ICMP_ERROR_TYPES, ICMP_ERRORS};
@@ -7,7 +7,7 @@ use super::ranges::Ranges;
 use super::ruleset::map;
 use super::sources::Sources;
 
-/// The chain that checks sources, and what it refers to. The three kinds of sources have nothing in common: one search finds which it is.
+/// Returns the chain that checks sources, and what it refers to. The three sets of sources are disjoint: one search finds the set.
 pub(super) fn source_chain(sources: &Sources) -> String {
     let mut unlisted = Chain::new("unlisted-from-tunnel");
     unlisted.rule(format!("{ICMP_ERROR_TYPES} limit rate {ICMP_ERRORS}/second burst {ICMP_ERRORS} packets return"));

@@ -1,14 +1,14 @@
-//! Sets of IPv4 addresses as ranges, which is how nftables keeps sets of prefixes.
+//! Sets of IPv4 addresses as ranges, as nftables stores sets of prefixes.
 
 use std::fmt;
 use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
 
-/// Every address there is.
+/// All IPv4 addresses.
 const ALL: Range = Range { first: 0, last: u32::MAX };
 
-/// Addresses from the first to the last, both included.
+/// The addresses from the first to the last, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Range {
     pub first: u32,
@@ -49,12 +49,12 @@ impl FromIterator<Ipv4Network> for Ranges {
 }
 
 impl Ranges {
-    /// The addresses that are in either.
+    /// Returns the addresses that are in at least one of the sets.
     pub fn and(&self, other: &Self) -> Self {
         self.0.iter().chain(&other.0).copied().collect()
     }
 
-    /// The addresses that are in this set and not in the other.
+    /// Returns the addresses that are in this set and not in the other.
     pub fn without(&self, other: &Self) -> Self {
         let mut left = Vec::new();
         let mut holes = other.0.iter().peekable();
@@ -70,7 +70,7 @@ impl Ranges {
                     }
                     first = hole.last.checked_add(1).filter(|next| *next <= range.last);
                 }
-                // A hole may go on into the next range.
+                // A hole may extend into the next range.
                 if hole.last > range.last {
                     break;
                 }
@@ -81,25 +81,25 @@ impl Ranges {
         Self(left)
     }
 
-    /// The addresses that are not in it.
+    /// Returns the addresses that are not in the set.
     pub fn complement(&self) -> Self {
         Self(vec![ALL]).without(self)
     }
 
-    /// How many of its addresses are in a range.
+    /// Returns how many addresses of the set are in a range.
     pub fn count_in(&self, range: Range) -> u64 {
         let begin = self.0.partition_point(|own| own.last < range.first);
         let common = self.0[begin..].iter().take_while(|own| own.first <= range.last);
         common.map(|own| u64::from(own.last.min(range.last) - own.first.max(range.first)) + 1).sum()
     }
 
-    /// The fewest prefixes that have the same addresses, in ascending order.
+    /// Returns the smallest number of prefixes with the same addresses, in ascending order.
     pub fn prefixes(&self) -> Vec<Ipv4Network> {
         let mut prefixes = Vec::new();
         for range in &self.0 {
             let mut next = Some(range.first);
             while let Some(first) = next {
-                // As wide as where it begins and what is left allow.
+                // The largest block that is aligned to its first address and fits into the rest of the range.
                 let left = u64::from(range.last - first) + 1;
                 let bits = first.trailing_zeros().min(left.ilog2());
                 // Lengths up to 32 are valid.
@@ -110,12 +110,12 @@ impl Ranges {
         prefixes
     }
 
-    /// Whether there is no address in it.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Each range.
+    /// Returns the ranges in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = &Range> {
         self.0.iter()
     }
@@ -126,7 +126,7 @@ impl Ranges {
     }
 }
 
-/// As an element of an interval set of nftables.
+/// Formatted as an element of an interval set of nftables.
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let first = Ipv4Addr::from(self.first);
@@ -137,7 +137,7 @@ impl fmt::Display for Range {
     }
 }
 
-/// Cuts all addresses into ranges, each with the longest of `networks` that covers it, if any does. The work grows with the number of
+/// Divides all addresses into ranges, each with the longest of `networks` that covers it, if any does. The cost grows with the number of
 /// networks only.
 pub(super) fn longest_covers(networks: impl IntoIterator<Item = Ipv4Network>) -> Vec<(Range, Option<Ipv4Network>)> {
     let mut networks: Vec<Ipv4Network> = networks.into_iter().collect();
@@ -146,7 +146,7 @@ pub(super) fn longest_covers(networks: impl IntoIterator<Item = Ipv4Network>) ->
     let mut sweep = Sweep { done: Vec::new(), next: Some(ALL.first), open: Vec::new() };
     for network in networks {
         let range = Range::from(network);
-        // Networks nest or are disjoint: what has ended before this one begins is closed, innermost first.
+        // Networks are nested or disjoint: those that end before this one begins are closed, innermost first.
         while let Some(ended) = sweep.open.pop_if(|open| Range::from(*open).last < range.first) {
             sweep.advance(Range::from(ended).last, Some(ended));
         }
@@ -163,17 +163,17 @@ pub(super) fn longest_covers(networks: impl IntoIterator<Item = Ipv4Network>) ->
     sweep.done
 }
 
-/// Where [`longest_covers`] is.
+/// The progress of [`longest_covers`].
 struct Sweep {
     done: Vec<(Range, Option<Ipv4Network>)>,
-    /// The first address that is in no range yet; `None` behind the last address.
+    /// The first address that is in no range yet; `None` after the last address.
     next: Option<u32>,
-    /// Networks that have begun and not ended, the outermost first.
+    /// Networks that have begun and not ended, outermost first.
     open: Vec<Ipv4Network>,
 }
 
 impl Sweep {
-    /// Everything up to `last` that is in no range yet is covered by `cover`.
+    /// Records that all addresses up to `last` that are in no range yet are covered by `cover`.
     fn advance(&mut self, last: u32, cover: Option<Ipv4Network>) {
         let Some(first) = self.next.filter(|first| *first <= last) else { return };
         self.done.push((Range { first, last }, cover));

@@ -1,4 +1,4 @@
-//! The ruleset as a whole: its tables, and what they are called.
+//! The whole ruleset: its tables, and their names.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use super::sources::Sources;
 use super::{drops, entry, exit, overlay, untracked};
 use crate::mesh::{IfName, Mesh, Site, SourceCheck};
 
-/// A script for `nft -f` that replaces the tables of the mesh, whatever was in them.
+/// A script for `nft -f` that replaces the tables of the mesh and all their contents.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ruleset {
     script: Arc<str>,
-    /// The same for a kernel that does not tell rules of which bridge a port is; `None` where nothing asks for that.
+    /// The same for a kernel in which rules cannot match the bridge of a port; `None` if no rule does that.
     reduced: Option<Arc<str>>,
 }
 
-/// The families in which the mesh has a table. One of `inet` would be in the place of `ip` and `ip6`, and every rule about addresses
-/// would ask first of which family a packet is.
+/// The families in which the mesh has a table. One table of `inet` could replace `ip` and `ip6`, but every rule about addresses would first
+/// have to compare the family of the packet.
 pub const FAMILIES: [&str; 3] = ["bridge", "ip", "ip6"];
 
 /// The family in which versions before the first release had a table.
 const FORMER_FAMILY: &str = "inet";
 
 impl Ruleset {
-    /// The ruleset of `site`. `None` if it needs none: it has no tunnel, and is part of no segment.
+    /// Returns the ruleset of `site`; `None` if it needs none because it has no tunnel and is part of no segment.
     pub fn of(mesh: &Mesh, site: &Site) -> Option<Self> {
         let segments = overlay::segments(mesh, site);
         let tunnels: Vec<IfName> = mesh.tunnels(site).into_iter().map(|tunnel| tunnel.interface).collect();
@@ -58,34 +58,34 @@ impl Ruleset {
         script
     }
 
-    /// A ruleset that equals none that [`Ruleset::of`] gives: what is in the kernel was not put there by this process, or was changed
-    /// since.
+    /// Returns a ruleset that differs from all those of [`Ruleset::of`]: this process did not put the ruleset in the kernel there, or it
+    /// was changed since.
     pub fn unknown() -> Self {
         Self { script: "".into(), reduced: None }
     }
 
-    /// As `nft` reads it.
+    /// Returns the script for `nft`.
     pub fn script(&self) -> &str {
         &self.script
     }
 
-    /// As far as a kernel without the module `nft_meta_bridge` understands it; `None` if that is all of it. Answers of DHCP servers behind
-    /// bridges that weft does not make are missing in it.
+    /// Returns the part of the script that a kernel without the module `nft_meta_bridge` supports; `None` if that is the whole script. It
+    /// lacks the rules for answers of DHCP servers behind existing bridges.
     pub fn reduced(&self) -> Option<&str> {
         self.reduced.as_deref()
     }
 
-    /// Name of the tables.
+    /// Returns the name of the tables.
     pub fn table(mesh: &str) -> String {
-        // An identifier of nft begins with a letter, and may go on with all that a mesh's name has.
+        // An identifier of nft begins with a letter, and may contain all characters of a mesh's name.
         format!("weft-{mesh}")
     }
 
-    /// A script that deletes the tables, whether they exist or not.
+    /// Returns a script that deletes the tables, whether or not they exist.
     pub fn removal(mesh: &str) -> String {
         let table = Self::table(mesh);
         FAMILIES.iter().chain([&FORMER_FAMILY]).fold(String::new(), |script, family| {
-            // Deleting a table that does not exist is an error; adding one that exists is none.
+            // Deleting a table that does not exist is an error; adding one that exists is not.
             script + &format!("add table {family} {table}\ndelete table {family} {table}\n")
         })
     }
@@ -97,14 +97,14 @@ impl fmt::Debug for Ruleset {
     }
 }
 
-/// Whether the kernel tells rules of which bridge a port is.
+/// Whether rules can match the bridge of a port in this kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BridgeNames {
     Known,
     Unknown,
 }
 
-/// What is in the table of family `ip`.
+/// Returns the contents of the table of family `ip`.
 fn ip(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segment]) -> String {
     let sources = Sources::of(mesh, site);
     let strict = mesh.source_check == SourceCheck::Strict;
@@ -127,7 +127,7 @@ fn ip(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segment
         text += &entry::source_chains(&sources);
         text += &from_tunnel("leaving").text();
         input.rule(format!("{FROM_TUNNEL} jump leaving"));
-        // Most packets that leave the mesh need no more than this.
+        // These rules decide on most packets that leave the mesh.
         for prefix in &sources.mostly_leaving {
             forward.rule(format!("ip saddr {prefix} meta oiftype != {NO_LINK_LAYER} accept"));
         }
@@ -143,7 +143,7 @@ fn ip(mesh: &Mesh, site: &Site, tunnels: &[IfName], segments: &[overlay::Segment
     text + drops::COMPLETE
 }
 
-/// What is in the table of family `ip6`: nothing enters or leaves the mesh.
+/// Returns the contents of the table of family `ip6`: no IPv6 packet enters or leaves the mesh.
 fn ip6(tunnels: &[IfName]) -> String {
     let drop = Reason::Ipv6.verdict();
     let mut forward = Chain::hooked("forward", PRIORITY);
@@ -158,7 +158,7 @@ fn ip6(tunnels: &[IfName]) -> String {
         + &input.text()
 }
 
-/// The chain for forwarded packets from tunnels. What does not go on through another one leaves the mesh, and goes to `leaving`.
+/// Returns the chain for forwarded packets from tunnels. Packets that do not leave by another tunnel leave the mesh, and go to `leaving`.
 fn from_tunnel(leaving: &str) -> Chain {
     let mut chain = Chain::new("from-tunnel");
     chain.rule(format!("meta oiftype != {NO_LINK_LAYER} goto {leaving}"));
@@ -166,11 +166,11 @@ fn from_tunnel(leaving: &str) -> Chain {
     chain
 }
 
-/// Before the rules of firewalls, Docker and most people, so that flows which are dropped here are not offloaded by theirs.
+/// Before the rules of firewalls, Docker and most administrators, so that these do not offload flows that are dropped here.
 const PRIORITY: &str = "priority filter - 10";
 
-/// ARPHRD_NONE, the type of every tunnel. Other interfaces mostly have another: comparing a number first spares most packets the search for
-/// a name.
+/// ARPHRD_NONE, the link type of every tunnel. Most other interfaces have another type: comparing this number first saves the search for a
+/// name for most packets.
 pub(super) const NO_LINK_LAYER: u16 = 65534;
 
 /// Matches packets from tunnels.
@@ -184,26 +184,26 @@ fn addresses(name: &str, ranges: &Ranges) -> String {
     set.replacen("\t\ttype ipv4_addr\n", "\t\ttype ipv4_addr\n\t\tflags interval\n", 1)
 }
 
-/// A map that rules refer to by its name, from ranges; it may be empty.
+/// Returns a named map from ranges, which may be empty.
 pub(super) fn map(name: &str, kind: &str, elements: Vec<String>) -> String {
     let elements =
         set(elements.into_iter()).map_or_else(String::new, |elements| format!("\t\telements = {elements}\n"));
     format!("\tmap {name} {{\n\t\ttype {kind}\n\t\tflags interval\n{elements}\t}}\n")
 }
 
-/// A set that rules refer to by its name; it may be empty.
+/// Returns a named set, which may be empty.
 fn named_set(name: &str, kind: &str, elements: impl Iterator<Item = String>) -> String {
     let elements = set(elements).map_or_else(String::new, |elements| format!("\t\telements = {elements}\n"));
     format!("\tset {name} {{\n\t\ttype {kind}\n{elements}\t}}\n")
 }
 
-/// An anonymous set; `None` if it would be empty, which `nft` does not accept.
+/// Returns an anonymous set; `None` if it would be empty, which `nft` does not accept.
 pub(super) fn set(elements: impl Iterator<Item = String>) -> Option<String> {
     let elements: Vec<String> = elements.collect();
     (!elements.is_empty()).then(|| format!("{{ {} }}", elements.join(", ")))
 }
 
-/// Names of interfaces as elements of a set.
+/// Returns names of interfaces as elements of a set.
 pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a IfName>) -> impl Iterator<Item = String> {
     names.into_iter().map(|name| format!("\"{name}\""))
 }

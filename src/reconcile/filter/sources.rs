@@ -1,7 +1,8 @@
-//! Which source addresses may enter the mesh at a site, and which may not come out of its tunnels.
+//! Computes which source addresses may enter the mesh at a site, and which may not arrive from its tunnels.
 //!
-//! One rule decides: a source may enter at a site if a route to it by that site would be accepted (see `policy` in `routing::config`).
-//! So the longest listed prefix that covers an address decides, and 0.0.0.0/0 is no such prefix: what it covers is listed by no site.
+//! A source may enter at a site if a route to it by that site would be accepted (see `policy` in `routing::config`). So the longest listed
+//! prefix that covers an address decides. 0.0.0.0/0 does not count as such a prefix: an address that only 0.0.0.0/0 covers is not listed by
+//! any site.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use ipnetwork::Ipv4Network;
 use super::ranges::{Range, Ranges, longest_covers};
 use crate::mesh::{Auth, IfName, InterfaceMode, Mesh, Site, SiteId, SiteInterface, Unlisted};
 
-/// Addresses that are nobody's: this network, loopback, link-local, multicast, broadcast.
+/// Addresses that no host has: this network, loopback, link-local, multicast, broadcast.
 const NOBODYS: [(Ipv4Addr, u8); 5] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -21,31 +22,32 @@ const NOBODYS: [(Ipv4Addr, u8); 5] = [
     (Ipv4Addr::BROADCAST, 32),
 ];
 
-/// Prefixes that rules compare a source with before a set is searched, at most. A comparison takes a tenth of a search, so that a few in vain
-/// cost little.
+/// The largest number of prefixes with which rules compare a source before a set is searched. A comparison costs a tenth of a search, so
+/// that a few without a match cost little.
 const COMPARED: usize = 4;
 
-/// What one site takes for a true source.
+/// The source addresses that one site accepts or refuses.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Sources {
-    /// From its LANs, after source NAT: what lives here, and the router's own loopback, which NAT may have given to a packet.
+    /// Accepted from its LANs, after source NAT: the addresses of the site, and the router's own loopback, which NAT may have given to a
+    /// packet.
     pub admitted: Ranges,
-    /// From nowhere: nobody's addresses, loopbacks that are no other site's.
+    /// Refused from everywhere: addresses that no host has, and loopbacks except those of other sites.
     pub martian: Ranges,
-    /// Not from tunnels: listed by this site alone.
+    /// Refused from tunnels: listed by this site only.
     pub own: Ranges,
-    /// Not from tunnels either, but ICMP errors: listed by no site, and only this one stands for all those.
+    /// Refused from tunnels, except for ICMP errors: listed by no site, while only this site lists 0.0.0.0/0.
     pub unlisted: Ranges,
-    /// Interfaces behind which another site is reached without a tunnel: any site's sources come in by them.
+    /// Interfaces by which another site is reached without a tunnel: sources of any site arrive by them.
     pub joined: BTreeSet<IfName>,
-    /// Prefixes of `admitted` that most packets into tunnels have their source in. See [`COMPARED`].
+    /// Prefixes of `admitted` that contain the sources of most packets into tunnels, at most [`COMPARED`].
     pub mostly_entering: Vec<Ipv4Network>,
-    /// Prefixes without any martian, own or unlisted source that most packets from tunnels have theirs in.
+    /// Prefixes without martian, own or unlisted addresses that contain the sources of most packets from tunnels, at most [`COMPARED`].
     pub mostly_leaving: Vec<Ipv4Network>,
 }
 
 impl Sources {
-    /// Those of `site`.
+    /// Computes those of `site`.
     pub fn of(mesh: &Mesh, site: &Site) -> Self {
         let mut listed: BTreeMap<Ipv4Network, BTreeSet<SiteId>> = BTreeMap::new();
         for other in &mesh.sites {
@@ -108,26 +110,26 @@ impl Sources {
     }
 }
 
-/// Prefixes of `allowed` with most of the addresses of `expected` in them, the fullest first.
+/// Returns the prefixes of `allowed` that contain the most addresses of `expected`, in descending order of their number.
 fn widest(allowed: &Ranges, expected: &Ranges) -> Vec<Ipv4Network> {
     let full = |prefix: Ipv4Network| (expected.count_in(prefix.into()), prefix);
     let mut prefixes: Vec<(u64, Ipv4Network)> = allowed.prefixes().into_iter().map(full).collect();
     prefixes.retain(|(count, _)| *count > 0);
-    // A stable order: the ruleset is a function of the file.
+    // The sort is stable, because the ruleset has to be a function of the mesh file.
     prefixes.sort_by_key(|(count, _)| Reverse(*count));
     prefixes.into_iter().take(COMPARED).map(|(_, prefix)| prefix).collect()
 }
 
-/// Interfaces of `site` by which another site can be its OSPF neighbour. Where packets are not authenticated nothing is accepted there
-/// from another site, so none is reached by such an interface; else both ends have what RFC 2328 §10.5 compares in hellos, and a key,
-/// in common.
+/// Returns the interfaces of `site` by which another site can be its OSPF neighbour. Without authentication of packets nothing is accepted
+/// there from another site, so that no site is reached by such an interface. With authentication, both ends have the same values of what
+/// RFC 2328 §10.5 compares in Hello packets, and a common key.
 fn joined(mesh: &Mesh, site: &Site) -> BTreeSet<IfName> {
     let others = || mesh.sites.iter().filter(|other| other.id != site.id).flat_map(all);
     let own = all(site).filter(|own| others().any(|other| may_be_neighbors(own, other)));
     own.map(|interface| interface.name.clone()).collect()
 }
 
-/// The site's interfaces, patterns among them.
+/// Returns the interfaces of the site, and its interface patterns.
 fn all(site: &Site) -> impl Iterator<Item = &SiteInterface> {
     site.interfaces.iter().chain(&site.interface_patterns)
 }

@@ -1,11 +1,12 @@
-//! Control packets of the mesh that conntrack leaves alone.
+//! Exempts control packets of the mesh from conntrack (`notrack`).
 //!
-//! They go back and forth for as long as the router lives, so that an entry of conntrack's never expires, whatever it says. Two faults
-//! follow where somebody does NAT on tunnels, too. A router greets all its neighbours at one address, 224.0.0.5: one entry for all
-//! tunnels, and `masquerade` drops what leaves by another interface than the first packet did. And where a packet from elsewhere was
-//! once given the router's address, all that the peer sends to that address is for the one who sent it.
+//! Control packets are sent in both directions as long as the router runs, so that their conntrack entry never expires, even if it is
+//! wrong. This causes two faults where another ruleset does NAT on tunnels. First, a router sends Hello packets for all its neighbours to
+//! one address, 224.0.0.5: there is one entry for all tunnels, and `masquerade` drops packets that leave by another interface than the
+//! first packet. Second, where a packet from elsewhere was once translated to the router's address, all packets from the peer to that
+//! address are translated back to the sender of that packet.
 //!
-//! `notrack` needs no conntrack: without it the rule does nothing.
+//! `notrack` does not need conntrack: without it the rule has no effect.
 
 use vxlan::PORT;
 
@@ -13,10 +14,10 @@ use super::entry::{BFD, Chain, OSPF, PROBES, vnis};
 use super::ruleset::{FROM_TUNNEL, TO_TUNNEL, set};
 use crate::mesh::Mesh;
 
-/// Where OSPF packets to all neighbours go (RFC 2328 §A.1).
+/// Destination of OSPF packets to all neighbours (RFC 2328 §A.1).
 const MULTICAST: &str = "224.0.0.0/24";
 
-/// The chains, whose hooks are before conntrack's. From tunnels come those in transit to other routers, too.
+/// Returns the chains, whose hooks are before conntrack's. Packets from tunnels may also be in transit to other routers.
 pub(super) fn chains(mesh: &Mesh) -> String {
     let mut untracked = Chain::new("untracked");
     untracked.rule(format!("ip protocol {OSPF} notrack"));

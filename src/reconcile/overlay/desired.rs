@@ -1,4 +1,4 @@
-//! From the entries that the `vxlan` crate computes to desired state with interface names.
+//! Turns the entries that the `vxlan` crate computes into desired state with names of interfaces.
 
 use vxlan::{Entries, Proxy};
 
@@ -10,16 +10,16 @@ use crate::reconcile::state::{Admin, Observed};
 /// A segment that this site is part of.
 #[derive(Debug)]
 pub struct LocalSegment<'a> {
-    /// As the mesh file has it.
+    /// Its definition in the mesh file.
     pub l2: &'a L2,
-    /// This site's part.
+    /// This site's part of it.
     pub site: &'a L2Site,
-    /// What it needs here now.
+    /// The entries that it needs here now.
     pub entries: Entries,
 }
 
-/// What must exist for `segments` of the mesh. Ports that are not there cannot be joined yet, and a segment whose existing bridge
-/// cannot be used yet has nothing.
+/// Returns the desired state for these segments of the mesh. Ports that do not exist cannot be joined yet. For a segment whose existing
+/// bridge cannot be used yet, there is no desired state.
 pub fn desired_overlay(segments: &[LocalSegment<'_>], observed: &Observed) -> Overlay {
     let mut overlay = Overlay::default();
     for segment in segments {
@@ -57,9 +57,9 @@ fn on_existing_bridge(segment: &LocalSegment<'_>, observed: &Observed, overlay: 
     let there = port_of(bridge, entries, DeviceAddress::Highest, site.vlan(), mtu);
     overlay.devices.insert(device.clone(), there);
     forwarding(&device, site.vlan(), entries, overlay);
-    // The bridge answers from its own neighbours, or those of the interface that the machine has in the VLAN, which are not ours. So it
-    // passes questions on to the VXLAN device, whose `proxy` answers from its own. That one answers whoever is asked for, so it does
-    // not know the hosts here.
+    // The bridge answers from its own neighbour entries, or from those of the interface that the machine has in the VLAN, and these are not
+    // ours. Therefore it passes requests on to the VXLAN device, whose `proxy` answers from the device's own entries. The `proxy` answers
+    // for every host that it has an entry of, so it gets no entries of the hosts at this site.
     if entries.device.proxy == Proxy::On {
         let elsewhere = entries.neighbors.iter().filter(|(_, mac)| entries.stations.contains_key(mac));
         overlay.neighbors.extend(elsewhere.map(|(address, mac)| ((device.clone(), *address), *mac)));
@@ -78,7 +78,7 @@ fn port_of(bridge: &IfName, entries: &Entries, address: DeviceAddress, vlan: Opt
     }
 }
 
-/// Where frames go.
+/// Adds the entries by which frames are forwarded.
 fn forwarding(device: &IfName, vlan: Option<VlanId>, entries: &Entries, overlay: &mut Overlay) {
     overlay.remotes.extend(entries.remotes.iter().map(|(mac, vtep)| ((device.clone(), *mac), *vtep)));
     overlay.flood_lists.extend(entries.flood_list.iter().map(|vtep| (device.clone(), *vtep)));

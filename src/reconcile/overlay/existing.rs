@@ -1,8 +1,8 @@
-//! Bridges that somebody else makes and a segment uses: whether it can, and what is on them.
+//! Existing bridges that weft does not create and a segment uses: whether the segment can use one, and the VLANs of its ports.
 //!
-//! Of such a bridge weft changes nothing. The VXLAN device is made so that the kernel has nothing to adapt either when it becomes a
-//! port: its MTU is no smaller than the bridge's, which follows the smallest of its ports, and its address is greater than any other, for
-//! a bridge takes the least of its ports'. A bridge without other ports would take both from it, and is left alone.
+//! Weft changes nothing of such a bridge. It also creates the VXLAN device so that the kernel adapts nothing when the device becomes a
+//! port. Its MTU is not smaller than the bridge's, which follows the smallest MTU of the ports. Its address is higher than all others,
+//! because a bridge takes the lowest address of its ports. A bridge without other ports would take both from the device, so it is not used.
 
 use std::fmt;
 
@@ -11,14 +11,14 @@ use vxlan::{Mac, Vni};
 use crate::mesh::{IfName, L2Site, VlanId};
 use crate::reconcile::state::{Admin, Observed};
 
-/// A bridge that is not ours.
+/// A foreign bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ForeignBridge {
-    /// Octets.
+    /// MTU in octets.
     pub mtu: u32,
-    /// Whether it keeps VLANs apart (`vlan_filtering`).
+    /// Whether it filters VLANs (`vlan_filtering`).
     pub vlan_filtering: bool,
-    /// Whether frames can cross.
+    /// Administrative state.
     pub admin: Admin,
 }
 
@@ -30,39 +30,39 @@ pub type PortVlans = Vec<VlanRange>;
 pub struct VlanRange {
     /// The first VLAN identifier.
     pub first: u16,
-    /// The last one.
+    /// The last VLAN identifier.
     pub last: u16,
-    /// Whether frames that come in without a tag belong to it.
+    /// Whether received frames without a tag belong to it.
     pub pvid: bool,
-    /// Whether its frames go out without a tag.
+    /// Whether its frames are sent without a tag.
     pub untagged: bool,
 }
 
 impl VlanRange {
-    /// The membership of a port that knows one VLAN, and no tags.
+    /// The membership of a port that is in one VLAN, and receives and sends frames without a tag.
     pub fn access(vlan: VlanId) -> Self {
         Self { first: vlan.value(), last: vlan.value(), pvid: true, untagged: true }
     }
 }
 
-/// How frames of a segment look on a port.
+/// How frames of a segment are tagged on a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tagging {
-    /// The VLAN whose tag frames may have that come in.
+    /// The VLAN in the tag that received frames may have.
     pub tag: Option<VlanId>,
-    /// Whether frames without a tag that come in are the segment's.
+    /// Whether received frames without a tag belong to the segment.
     pub untagged_in: bool,
-    /// Whether frames go out without a tag.
+    /// Whether frames are sent without a tag.
     pub untagged_out: bool,
 }
 
 impl Tagging {
-    /// Of a bridge that knows no VLANs.
+    /// The tagging on a bridge that does not filter VLANs.
     pub const NONE: Self = Self { tag: None, untagged_in: true, untagged_out: true };
 }
 
-/// The ports that hosts of a segment are behind at a site, and how its frames look there: of a bridge of weft's those that the mesh
-/// file lists, of another all that it has.
+/// Returns the ports that lead to hosts of a segment at a site, and how its frames are tagged there. On a bridge of weft these are the
+/// ports that the mesh file lists, on another bridge all its ports.
 pub fn ports(site: &L2Site, observed: &Observed) -> Vec<(IfName, Tagging)> {
     if !site.is_on_existing_bridge() {
         return site.ports.iter().map(|port| (port.clone(), Tagging::NONE)).collect();
@@ -79,39 +79,39 @@ pub fn ports(site: &L2Site, observed: &Observed) -> Vec<(IfName, Tagging)> {
     joined.filter_map(|(port, _)| Some((port.clone(), tagging(port)?))).collect()
 }
 
-/// The address of a VXLAN device on a bridge that is not ours. No frame has it for its source.
+/// Returns the address of a VXLAN device on a foreign bridge. No frame has it as its source.
 pub fn highest_address(vni: Vni) -> Mac {
     let [_, high, middle, low] = vni.value().to_be_bytes();
     Mac::try_from([0xfe, 0xff, 0xff, high, middle, low]).expect("an even first octet that is not zero")
 }
 
-/// The MTU that a segment's VXLAN device has to have on this bridge. `present` is what it has there already.
+/// Returns the MTU that a segment's VXLAN device needs on this bridge. `present` is the MTU that it already has there.
 pub(super) fn device_mtu(segment: u32, bridge: ForeignBridge, present: Option<u32>) -> u32 {
-    // It is never lowered: a bridge whose other ports have a small MTU for a while gets its own back.
+    // It is never lowered: if the other ports of a bridge have a small MTU for a while, the bridge gets its own MTU back afterwards.
     segment.max(bridge.mtu).max(present.unwrap_or_default())
 }
 
-/// Why a segment cannot use a bridge now. It waits until it can.
+/// Why a segment cannot use a bridge at present. The segment waits until it can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unusable {
-    /// There is no such interface.
+    /// The bridge does not exist.
     Missing,
-    /// An older mesh file had weft make it.
+    /// weft created it for an older mesh file.
     Ours,
-    /// It is another kind of interface.
+    /// It is an interface of another kind.
     NoBridge,
-    /// It keeps VLANs apart, and the mesh file does not say which one the segment is.
+    /// It filters VLANs, and the mesh file does not say which VLAN the segment is.
     FiltersVlans,
-    /// It does not, and the mesh file names one.
+    /// It does not filter VLANs, and the mesh file says which VLAN the segment is.
     FiltersNoVlans(VlanId),
-    /// Nothing else is joined to it.
+    /// It has no other port.
     NoPort,
 }
 
-/// Whether the segment can use the existing bridge of this site; the bridge.
+/// Returns the existing bridge of this site if the segment can use it.
 ///
 /// # Errors
-/// If it has to wait.
+/// If the segment has to wait.
 pub fn usable(site: &L2Site, observed: &Observed) -> Result<ForeignBridge, Unusable> {
     let name = &site.bridge;
     if observed.state.overlay.bridges.contains_key(name) {
@@ -130,7 +130,7 @@ pub fn usable(site: &L2Site, observed: &Observed) -> Result<ForeignBridge, Unusa
 }
 
 impl Unusable {
-    /// What it is, and what would be right, about the bridge of this name.
+    /// Describes the reason, and what the operator can do about it, for the bridge of this name.
     pub fn explain(&self, bridge: &IfName) -> String {
         match self {
             Self::Missing => format!(
@@ -158,7 +158,7 @@ impl Unusable {
     }
 }
 
-/// What keeps frames from crossing although the device is a port of the bridge.
+/// Describes what keeps frames from crossing although the device is a port of the bridge.
 pub fn obstacles(site: &L2Site, device: &IfName, observed: &Observed) -> Vec<String> {
     let name = &site.bridge;
     let Ok(bridge) = usable(site, observed) else { return Vec::new() };
@@ -175,14 +175,14 @@ pub fn obstacles(site: &L2Site, device: &IfName, observed: &Observed) -> Vec<Str
     obstacles
 }
 
-/// State of a port that a spanning tree lets no frames through (IEEE 802.1D §7.4).
+/// State of a port that the spanning tree does not forward frames through (IEEE 802.1D §7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeldBack {
-    /// It takes part in the spanning tree only.
+    /// It only takes part in the spanning tree.
     Listening,
-    /// It learns where hosts are.
+    /// It also learns MAC addresses.
     Learning,
-    /// It would make a loop.
+    /// It would close a loop.
     Blocking,
 }
 

@@ -1,8 +1,8 @@
-//! The L2 overlay's part of the reconcile loop: its side of desired and observed state, its steps, and the plan between them.
+//! The part of the reconcile loop for the L2 overlay: its desired and observed state, its steps, and its part of the plan.
 //!
-//! What a segment needs is computed in the `vxlan` crate, which knows no interface names; [`desired_overlay`] gives its entries
-//! theirs. VXLAN devices are weft's own, whole, and so are bridges but those that the mesh file calls existing; ports that hosts are
-//! behind belong to others, and are only joined.
+//! The `vxlan` crate computes what a segment needs, without names of interfaces; [`desired_overlay`] adds these names. VXLAN devices belong
+//! to weft entirely, and so do bridges, except those that the mesh file calls existing. The ports that lead to hosts are foreign
+//! interfaces; weft only joins them to the bridge.
 
 mod desired;
 mod existing;

@@ -1,5 +1,5 @@
-//! The overlay's part of the plan. Bridges come before what is joined to them, and devices before the entries on them; a device that
-//! has to be made anew takes its entries along, and they are all added again.
+//! The overlay's part of the plan. Bridges are created before interfaces are joined to them, and devices before their entries. When a
+//! device has to be created again, its entries are removed with it, and all are added again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::step::OverlayStep;
 use crate::mesh::{IfName, VlanId};
 use crate::reconcile::state::{Admin, Observed};
 
-/// Steps that make and change what is wanted.
+/// Returns the steps that create and change what is desired.
 pub(in crate::reconcile) fn plan_making(desired: &Overlay, observed: &Observed) -> Vec<OverlayStep> {
     let found = &observed.state.overlay;
     let mut steps = Vec::new();
@@ -26,7 +26,7 @@ pub(in crate::reconcile) fn plan_making(desired: &Overlay, observed: &Observed) 
     for (port, bridge) in &desired.ports {
         match found.ports.get(port) {
             Some(joined) if joined == bridge => {}
-            // Nobody else's bridge is robbed; one that is ours, too, was the port's by an older file.
+            // A port is never taken from a foreign bridge. A bridge of ours had the port according to an older mesh file.
             Some(joined) if found.bridges.contains_key(joined) => {
                 steps.push(OverlayStep::Leave(port.clone()));
                 steps.push(OverlayStep::Join(port.clone(), bridge.clone()));
@@ -38,8 +38,8 @@ pub(in crate::reconcile) fn plan_making(desired: &Overlay, observed: &Observed) 
     steps
 }
 
-/// Steps that take away what is not wanted any more, entries first. `joined` has the bridges of ports that were wanted before: those
-/// that others have joined to them stay.
+/// Returns the steps that remove what is not desired any more, entries first. `joined` has the bridges of ports that were desired before:
+/// ports that others have joined to these bridges stay.
 pub(in crate::reconcile) fn plan_withdrawal(
     desired: &Overlay,
     observed: &Observed,
@@ -66,18 +66,18 @@ pub(in crate::reconcile) fn plan_withdrawal(
     steps.extend(released.map(|(port, _)| OverlayStep::Leave(port.clone())));
     let devices = found.devices.keys().filter(|device| !devices_stay(device));
     steps.extend(devices.cloned().map(OverlayStep::Delete));
-    // Their ports are let go by the kernel.
+    // The kernel releases their ports.
     let bridges = found.bridges.keys().filter(|bridge| !bridges_stay(bridge));
     steps.extend(bridges.cloned().map(OverlayStep::Delete));
     steps
 }
 
-/// What is on a bridge or a device by the time that it is as wanted.
+/// The entries that remain on a bridge or a device after the steps that change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Entries {
-    /// What was observed.
+    /// Those that were observed.
     Stand,
-    /// Nothing: it is made, made anew, or has been changed so that the kernel throws its entries away.
+    /// None: it is created, created again, or changed in a way that makes the kernel delete its entries.
     None,
 }
 
@@ -86,7 +86,7 @@ fn plan_bridge(name: &IfName, wanted: &Bridge, found: Option<&Bridge>, steps: &m
         steps.push(OverlayStep::CreateBridge(name.clone(), wanted.clone()));
         return Entries::None;
     };
-    // Given an address the kernel forgets all neighbours, even if it is the one that the bridge has.
+    // When an address is set, the kernel deletes all neighbour entries, even if it is the address that the bridge already has.
     let mac = wanted.mac.filter(|_| found.mac != wanted.mac);
     if found != wanted {
         steps.push(OverlayStep::SetBridge(name.clone(), Bridge { mac, ..wanted.clone() }));
@@ -96,7 +96,8 @@ fn plan_bridge(name: &IfName, wanted: &Bridge, found: Option<&Bridge>, steps: &m
 
 fn plan_device(name: &IfName, wanted: &Device, found: &Overlay, steps: &mut Vec<OverlayStep>) -> Entries {
     let present = found.devices.get(name);
-    // In other VLANs than its own it would join what is to be kept apart: it is not led through them.
+    // A change of its VLANs would make it a member of other VLANs for a moment, and join networks that have to be separate: it is created
+    // again.
     let strayed = |present: &Device| present.bridge == wanted.bridge && present.vlans != wanted.vlans;
     let standing = present.filter(|present| present.made == wanted.made && !strayed(present));
     if standing.is_none() {
@@ -116,7 +117,7 @@ fn plan_device(name: &IfName, wanted: &Device, found: &Overlay, steps: &mut Vec<
     if wanted.admin == Admin::Up && standing.is_none_or(|found| found.admin != Admin::Up) {
         steps.push(OverlayStep::SetUp(name.clone()));
     }
-    // What the bridge sends to a port goes with the port.
+    // The FDB entries of the bridge for a port are removed with the port.
     if joined.is_some() { Entries::Stand } else { Entries::None }
 }
 
@@ -138,7 +139,7 @@ fn plan_entries(desired: &Overlay, observed: &Observed, bare: &BTreeSet<&IfName>
         if present == Some(roaming) {
             continue;
         }
-        // One kind of entry does not become the other.
+        // The kernel does not change an entry of one kind into the other.
         steps.extend(present.map(|_| OverlayStep::RemoveStation(device.clone(), *mac, *vlan)));
         steps.push(OverlayStep::AddStation(device.clone(), *mac, *vlan, *roaming));
     }

@@ -10,91 +10,92 @@ use super::existing::{PortVlans, VlanRange};
 use crate::mesh::{IfName, VlanId};
 use crate::reconcile::state::Admin;
 
-/// Everything of the overlay at this site.
+/// The whole overlay at this site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overlay {
     /// Bridges; observed: those whose alias names this mesh.
     pub bridges: BTreeMap<IfName, Bridge>,
     /// VXLAN devices; observed: those whose alias names this mesh.
     pub devices: BTreeMap<IfName, Device>,
-    /// The bridge of each port that hosts are behind. Observed: of all that is joined to a bridge, VXLAN devices of ours excepted.
+    /// The bridge of each port that leads to hosts. Observed: of each interface that is joined to a bridge, except VXLAN devices of ours.
     pub ports: BTreeMap<IfName, IfName>,
-    /// Where a VXLAN device sends frames to a host.
+    /// The VTEP to which a VXLAN device sends frames for a host.
     pub remotes: BTreeMap<(IfName, Mac), Vtep>,
-    /// Where a VXLAN device sends frames to everybody.
+    /// The VTEPs to which a VXLAN device sends broadcast, multicast and unknown unicast frames.
     pub flood_lists: BTreeSet<(IfName, Vtep)>,
-    /// Hosts that a bridge sends to its VXLAN device, by that device, and the VLAN, if the bridge filters VLANs.
+    /// FDB entries of bridges that lead to a VXLAN device, by that device, MAC address, and VLAN if the bridge filters VLANs.
     pub stations: BTreeMap<(IfName, Mac, Option<VlanId>), Roaming>,
-    /// Permanent neighbours on bridges of ours, and on VXLAN devices that are on others'.
+    /// Permanent neighbour entries on bridges of ours, and on VXLAN devices that are ports of foreign bridges.
     pub neighbors: BTreeMap<(IfName, IpAddr), Mac>,
-    /// Addresses of bridges; observed: with our protocol number (kernels before 5.18 keep none, then all are foreign).
+    /// Addresses of bridges; observed: those with our protocol number (kernels before 5.18 store none, so that all addresses are foreign).
     pub gateways: BTreeSet<(IfName, Ipv4Network)>,
 }
 
 /// A bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bridge {
-    /// Its own address; observed: `None` if no host could have it, in a step: `None` = leave it.
+    /// Its MAC address. Observed: `None` if no host could have it. In a step: `None` leaves the address unchanged.
     pub mac: Option<Mac>,
-    /// Octets.
+    /// MTU in octets.
     pub mtu: u32,
-    /// Whether it snoops on group membership.
+    /// Whether it snoops on group membership (IGMP and MLD).
     pub snooping: bool,
-    /// Whether frames can cross.
+    /// Administrative state.
     pub admin: Admin,
 }
 
 /// A VXLAN device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// What it was made as; observed: `None` if that is not what weft makes.
+    /// The attributes that it was created with; observed: `None` if weft does not create such devices.
     pub made: Option<Made>,
-    /// Octets.
+    /// MTU in octets.
     pub mtu: u32,
     /// The bridge that it is a port of.
     pub bridge: Option<IfName>,
-    /// Its flags as a port; observed: `None` if it is none, or one that learns.
+    /// Its flags as a port; observed: `None` if it is not a port, or if the port learns.
     pub port: Option<Port>,
-    /// VLANs that it is a member of, on a bridge that is not ours and filters VLANs.
+    /// VLANs that it is a member of, on a foreign bridge that filters VLANs.
     pub vlans: PortVlans,
-    /// Whether frames can cross.
+    /// Administrative state.
     pub admin: Admin,
 }
 
-/// What cannot be changed once a VXLAN device is made.
+/// The attributes of a VXLAN device that cannot be changed after its creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Made {
-    /// Number of the segment.
+    /// VNI of the segment.
     pub vni: Vni,
-    /// Source address.
+    /// Source address of its packets.
     pub local: Vtep,
-    /// Whether it takes questions for MAC addresses.
+    /// Whether it answers requests for MAC addresses (`proxy`).
     pub proxy: Proxy,
-    /// Which address it has.
+    /// Its MAC address.
     pub address: DeviceAddress,
 }
 
-/// The address of a VXLAN device, which is nothing but a port.
+/// The MAC address of a VXLAN device, which is only a port of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceAddress {
-    /// Whatever the kernel has chosen.
+    /// The one that the kernel has chosen.
     Any,
     /// [`super::highest_address`].
     Highest,
 }
 
 impl Overlay {
-    /// Whether frames of a segment go through this bridge: it is ours, or a VXLAN device of ours is joined to it.
+    /// Returns whether frames of a segment go through this bridge: it is ours, or a VXLAN device of ours is joined to it.
     pub fn uses_bridge(&self, name: &IfName) -> bool {
         self.bridges.contains_key(name) || self.devices.values().any(|device| device.bridge.as_ref() == Some(name))
     }
 
-    /// The VLAN of an entry of this bridge, as far as it matters: a bridge of ours is one segment, whatever somebody has it filter.
+    /// Returns the VLAN of an FDB entry of this bridge, where it matters: a bridge of ours is one segment, even if another program makes it
+    /// filter VLANs.
     pub fn vlan_on(&self, bridge: &IfName, vlan: Option<VlanId>) -> Option<VlanId> {
         vlan.filter(|_| !self.bridges.contains_key(bridge))
     }
 
-    /// Whether a host that this bridge hears in this VLAN may be one of a segment.
+    /// Returns whether a host that this bridge learns in this VLAN may belong to a segment.
     pub fn hears(&self, bridge: &IfName, vlan: Option<VlanId>) -> bool {
         let in_vlan = |device: &Device| match vlan {
             None => device.vlans.is_empty(),
@@ -104,7 +105,7 @@ impl Overlay {
         self.bridges.contains_key(bridge) || devices.any(in_vlan)
     }
 
-    /// Whether there is nothing of it.
+    /// Returns whether there are no bridges and no devices.
     pub fn is_empty(&self) -> bool {
         self.bridges.is_empty() && self.devices.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Steps that concern the overlay.
+//! Steps that change the overlay.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,52 +10,52 @@ use super::existing::highest_address;
 use super::state::{Bridge, DeviceAddress, Made};
 use crate::mesh::{IfName, VlanId};
 
-/// What the executor does. Doing a step again does no harm.
+/// An operation for the executor. Repeating a step does no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OverlayStep {
-    /// Make a bridge as it should be, marked as this mesh's, without an IPv6 link-local address, and up.
+    /// Create a bridge with these settings, marked as this mesh's, without an IPv6 link-local address, and up.
     CreateBridge(IfName, Bridge),
-    /// Give it the address, MTU and settings that it should have, and set it up.
+    /// Set the address, MTU and settings of a bridge, and set it up.
     SetBridge(IfName, Bridge),
-    /// Make a VXLAN device, marked as this mesh's, without an IPv6 link-local address, and down.
+    /// Create a VXLAN device, marked as this mesh's, without an IPv6 link-local address, and down.
     CreateDevice(IfName, Made),
-    /// Set the MTU of a VXLAN device, octets.
+    /// Set the MTU of a VXLAN device, in octets.
     SetMtu(IfName, u32),
-    /// Make a VXLAN device a port of the bridge with these flags, and a member of this VLAN alone, whose frames have no tag there. `None`
-    /// where the bridge filters no VLANs.
+    /// Make a VXLAN device a port of the bridge with these flags, and a member of this VLAN only, untagged. The VLAN is `None` if the
+    /// bridge does not filter VLANs.
     Attach(IfName, IfName, Port, Option<VlanId>),
     /// Set a VXLAN device up.
     SetUp(IfName),
-    /// Take a VXLAN device or a bridge away.
+    /// Delete a VXLAN device or a bridge.
     Delete(IfName),
-    /// Join somebody's interface to the bridge. Fails if it is a port of another.
+    /// Join a foreign interface to the bridge. This fails if it is a port of another bridge.
     Join(IfName, IfName),
-    /// Take it out of its bridge.
+    /// Remove a port from its bridge.
     Leave(IfName),
-    /// Have a VXLAN device send frames to a host there, and to nowhere else.
+    /// Make a VXLAN device send frames for a host to this VTEP, and to no other.
     AddRemote(IfName, Mac, Vtep),
-    /// Have it know nothing of the host.
+    /// Remove the entry of a host from a VXLAN device.
     RemoveRemote(IfName, Mac),
-    /// Have it send frames to everybody there, too.
+    /// Add a VTEP to the flood list of a VXLAN device.
     AddFlood(IfName, Vtep),
-    /// And no more.
+    /// Remove a VTEP from the flood list of a VXLAN device.
     RemoveFlood(IfName, Vtep),
-    /// Have its bridge send frames to a host to this VXLAN device, those of this VLAN if the bridge filters VLANs.
+    /// Make the bridge of a VXLAN device send frames for a host to this device, only those of this VLAN if the bridge filters VLANs.
     AddStation(IfName, Mac, Option<VlanId>, Roaming),
-    /// And no more.
+    /// Remove that FDB entry.
     RemoveStation(IfName, Mac, Option<VlanId>),
-    /// Make a permanent neighbour of the bridge or the device, in place of any that there is.
+    /// Add a permanent neighbour entry to a bridge or VXLAN device; it replaces any other entry of the address.
     AddNeighbor(IfName, IpAddr, Mac),
-    /// Delete it.
+    /// Remove a permanent neighbour entry.
     RemoveNeighbor(IfName, IpAddr),
-    /// Give the bridge an address.
+    /// Add an address to the bridge.
     AddGateway(IfName, Ipv4Network),
-    /// Take it away.
+    /// Remove an address from the bridge.
     RemoveGateway(IfName, Ipv4Network),
 }
 
 impl OverlayStep {
-    /// The interfaces without which the step makes no sense.
+    /// Returns the interfaces without which the step is not possible.
     pub fn needs(&self) -> Vec<&IfName> {
         match self {
             Self::Attach(device, bridge, ..) => vec![device, bridge],
@@ -80,7 +80,7 @@ impl OverlayStep {
         }
     }
 
-    /// The interface that those of the next steps which need it cannot do without.
+    /// Returns the interface that this step creates; later steps that need it depend on this step.
     pub fn makes(&self) -> Option<&IfName> {
         match self {
             Self::CreateBridge(interface, _) | Self::CreateDevice(interface, _) => Some(interface),
@@ -137,7 +137,7 @@ impl fmt::Display for OverlayStep {
     }
 }
 
-/// ` of VLAN N`, or nothing.
+/// Formatted as ` of VLAN N`; empty if there is no VLAN.
 struct Of(Option<VlanId>);
 
 impl fmt::Display for Of {
