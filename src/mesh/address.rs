@@ -1,4 +1,4 @@
-//! Networks and endpoints as the mesh file writes them.
+//! Reads networks, addresses and endpoints of the mesh file.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,13 +8,13 @@ use super::diagnostic::{Diagnostic, quoted};
 use super::model::Host;
 use super::reader::{At, Entry, Report};
 
-/// The longest DNS name in text (RFC 1035 §2.3.4 less the length octets).
+/// The longest DNS name as text, in bytes (RFC 1035 §2.3.4 without the length octets).
 const MAX_NAME: usize = 253;
 
-/// The longest label of a DNS name (RFC 1035 §2.3.4).
+/// The longest label of a DNS name, in bytes (RFC 1035 §2.3.4).
 const MAX_LABEL: usize = 63;
 
-/// Networks that no site can hold, and what they are for.
+/// Networks that cannot belong to a site, and the reason as messages give it.
 const UNUSABLE: [(Ipv4Addr, u8, &str); 4] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8, "means \"this network\""),
     (Ipv4Addr::new(127, 0, 0, 0), 8, "never leaves a host"),
@@ -22,14 +22,14 @@ const UNUSABLE: [(Ipv4Addr, u8, &str); 4] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4, "is reserved"),
 ];
 
-/// `endpoint` as written: the port is left to the site's own where it is not said.
+/// An `endpoint` as written; without a port, the port of the site or link applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WrittenEndpoint {
     pub host: Host,
     pub port: Option<u16>,
 }
 
-/// A network that a site can hold, such as `"10.1.0.0/16"`, without host bits.
+/// Reads a network that can belong to a site, such as `"10.1.0.0/16"`, without host bits.
 pub(super) fn network(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<Ipv4Network>> {
     let text = entry.string(example, report)?;
     let network = any_network(text, example, report)?;
@@ -46,7 +46,7 @@ pub(super) fn network(entry: &Entry<'_>, example: &str, report: &mut Report) -> 
     }
 }
 
-/// A network without host bits, whatever it is for.
+/// Reads a network without host bits, of any kind of address.
 pub(super) fn any_network(text: At<&str>, example: &str, report: &mut Report) -> Option<Ipv4Network> {
     let error = |title: String, label: &str| Diagnostic::error(text.span, title, label);
     let said = quoted(text.value);
@@ -72,7 +72,7 @@ pub(super) fn any_network(text: At<&str>, example: &str, report: &mut Report) ->
     None
 }
 
-/// A unicast IPv4 address of a host.
+/// Reads the unicast IPv4 address of a host.
 pub(super) fn host(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<Ipv4Addr>> {
     let text = entry.string(example, report)?;
     let fault = match text.value.parse::<Ipv4Addr>() {
@@ -116,7 +116,7 @@ fn read_network(text: &str) -> Result<Ipv4Network, NetworkFault> {
     }
 }
 
-/// Why no host of a site can have an address of `network`.
+/// Why no host of a site can have an address of `network`; `None` if it can.
 pub(super) fn unusable(network: Ipv4Network) -> Option<&'static str> {
     UNUSABLE
         .into_iter()
@@ -128,7 +128,7 @@ pub(super) fn unusable(network: Ipv4Network) -> Option<&'static str> {
         .map(|(_, _, what)| what)
 }
 
-/// An endpoint: an address or a DNS name, with or without a port; `example` is a line that would be right.
+/// Reads an endpoint: an address or a DNS name, with or without a port. `example` is a correct line for messages.
 pub(super) fn endpoint(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<WrittenEndpoint>> {
     let text = entry.string(example, report)?;
     let error = |label: &str| Diagnostic::error(text.span, format!("{} is not an endpoint", quoted(text.value)), label);
@@ -155,7 +155,7 @@ enum EndpointFault {
 }
 
 fn read_endpoint(text: &str) -> Result<WrittenEndpoint, EndpointFault> {
-    // An address without brackets is all address: the last group of `2001:db8::1` is no port.
+    // Without brackets, all of an IPv6 address is the address: the last group of `2001:db8::1` is not a port.
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(WrittenEndpoint { host: Host::Address(address.to_canonical()), port: None });
     }
@@ -186,7 +186,7 @@ fn read_port(text: &str) -> Result<u16, EndpointFault> {
     text.parse().ok().filter(|port| digits && *port > 0).ok_or(EndpointFault::Port)
 }
 
-/// Whether `text` can be looked up. A name whose last label is a number is a mistyped address.
+/// Whether `text` is a DNS name. A name whose last label is a number is a mistyped address, not a name.
 fn is_dns_name(text: &str) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
     let label = |label: &str| {
@@ -199,7 +199,7 @@ fn is_dns_name(text: &str) -> bool {
     text.len() <= MAX_NAME && text.split('.').all(label) && !last_is_number
 }
 
-/// Why nobody reaches a site there.
+/// Why other sites cannot reach a site at `host`; `None` if they can.
 fn unreachable(host: &Host) -> Option<&'static str> {
     let address = match host {
         Host::Address(address) => *address,

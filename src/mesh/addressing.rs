@@ -1,4 +1,4 @@
-//! Loopbacks and prefixes against each other: what each site holds, and that nothing claims the loopbacks.
+//! Checks of loopbacks, prefixes, endpoints and neighbours against each other: nothing else may use the addresses of the loopbacks.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,14 +12,14 @@ use super::model::Host;
 use super::reader::{At, Report};
 use super::site::SiteDraft;
 
-/// The loopback of site `id`: the id-th address. `None` for the network's first and last address and beyond.
+/// The loopback of site `id`: the id-th address of the network. `None` for the first and the last address, and beyond.
 pub(super) fn loopback(loopbacks: Ipv4Network, id: u16) -> Option<Ipv4Addr> {
     let id = u32::from(id);
     let last = u32::MAX.checked_shr(u32::from(loopbacks.prefix())).unwrap_or(0);
     (1..last).contains(&id).then(|| Ipv4Addr::from(u32::from(loopbacks.network()) + id))
 }
 
-/// Reports ids without a loopback, prefixes and endpoints that are in the way of the loopbacks, and repeated prefixes.
+/// Reports ids without a loopback, repeated prefixes, and prefixes, endpoints and neighbours within the loopbacks.
 pub(super) fn check(draft: &Draft<'_>, report: &mut Report) {
     let loopbacks = draft.general.loopbacks.given().copied();
     for site in &draft.sites {
@@ -55,7 +55,7 @@ fn check_id(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Repor
 }
 
 fn check_prefixes(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
-    // 0.0.0.0/0 is a default route and stands for itself only.
+    // 0.0.0.0/0 is a default route, and does not claim the networks within it.
     for prefix in site.prefixes.iter().map(|listed| listed.network).filter(|prefix| prefix.value.prefix() > 0) {
         if prefix.value.overlaps(loopbacks.value) {
             let title = format!("prefix {} overlaps the loopbacks {}", prefix.value, loopbacks.value);
@@ -83,7 +83,7 @@ fn check_endpoint(loopbacks: At<Ipv4Network>, endpoint: &At<WrittenEndpoint>, re
     }
 }
 
-/// Routers on a LAN have addresses of the LAN; OSPF over tunnels needs no list.
+/// Reports neighbours of LAN interfaces within the loopbacks: they have addresses of the LAN, and OSPF over tunnels needs no list.
 fn check_neighbors(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
     for neighbor in site.interfaces.iter().flat_map(|interface| &interface.neighbors) {
         let (address, _) = neighbor.value;

@@ -1,4 +1,4 @@
-//! `[[area]]`: each entry by itself. What areas mean to sites is for `areas`.
+//! Reads `[[area]]`, each entry by itself. Checks of areas against each other and against sites are in `areas`.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -15,24 +15,24 @@ use super::reader::{At, Entry, Report, Setting, Table};
 use super::redistribution::{METRICS, MetricType, tag};
 use super::schema::{EXTERNAL_RANGE, RANGE};
 
-/// StubDefaultCost where nobody says.
+/// The default of StubDefaultCost (`default_cost`), and of `default_metric`.
 const DEFAULT_COST: u32 = 1;
 
-/// What a range's `cost` may be; 24 bits less LSInfinity (RFC 2328 appendix B).
+/// The valid values of a range's `cost`: 24 bits without LSInfinity (RFC 2328 appendix B).
 const COSTS: RangeInclusive<u32> = METRICS;
 
-/// An `[[area]]` as read.
+/// An `[[area]]` as read from the file.
 #[derive(Debug)]
 pub(super) struct AreaDraft {
     pub id: Setting<AreaId>,
     pub kind: Setting<Kind>,
-    /// `None`: something in it is wrong.
+    /// `None` if something in it is wrong.
     pub config: Option<AreaConfig>,
-    /// Its `ranges`, in the order of the file.
+    /// Prefixes of its `ranges`, in the order of the file.
     pub ranges: Vec<At<Prefix>>,
 }
 
-/// `kind`.
+/// The `kind` of an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Normal,
@@ -41,7 +41,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// As the file writes it.
+    /// The word in the file.
     fn word(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -50,7 +50,7 @@ impl Kind {
         }
     }
 
-    /// As messages call it.
+    /// The words in messages.
     pub fn called(self) -> &'static str {
         match self {
             Self::Normal => "a normal area",
@@ -81,7 +81,7 @@ impl AreaDraft {
     }
 }
 
-/// Reads the keys that depend on the kind, and refuses those of other kinds.
+/// Reads the keys that depend on the kind of area, and reports keys that belong to other kinds.
 struct KindKeys<'t, 'a> {
     kind: Option<Kind>,
     table: &'t mut Table<'a>,
@@ -133,7 +133,7 @@ impl<'a> KindKeys<'_, 'a> {
         }
     }
 
-    /// The entry of `key`, which areas of these kinds have.
+    /// Takes the entry of `key`, which only areas of these kinds have; reports it in an area of another kind.
     fn take(&mut self, key: &'static str, kinds: &[Kind]) -> Option<Entry<'a>> {
         let entry = self.table.take(key)?;
         let kind = self.kind?;
@@ -150,7 +150,7 @@ impl<'a> KindKeys<'_, 'a> {
     }
 }
 
-/// Elements of `ranges`; their prefixes and places go to `places`.
+/// Reads the elements of `ranges`, and adds their prefixes with their positions to `places`. `None` if something in them is wrong.
 fn area_ranges(
     entry: &Entry<'_>,
     places: &mut Vec<At<Prefix>>,
@@ -183,7 +183,7 @@ fn area_ranges(
     (!wrong).then_some(ranges)
 }
 
-/// Elements of `external_ranges`, of an area or of a site; `None` if something in them is wrong.
+/// Reads the elements of `external_ranges` of an area or a site; `None` if something in them is wrong.
 pub(super) fn external_ranges(entry: &Entry<'_>, report: &mut Report) -> Option<BTreeMap<Prefix, NssaRange>> {
     const EXAMPLE: &str = "external_ranges = [{ prefix = \"10.1.0.0/16\" }]";
     let mut ranges = BTreeMap::new();

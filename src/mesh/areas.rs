@@ -1,4 +1,4 @@
-//! Areas against each other and against the sites: what each is, who joins them, who would be left without a word.
+//! Checks of areas against each other and against the sites: kinds, ranges, members, virtual links, and sites that nobody would learn of.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
@@ -13,10 +13,10 @@ use super::reader::{At, Report, Setting};
 use super::site::{SiteDraft, position};
 use super::virtual_link::{FarEnd, VirtualLinkDraft};
 
-/// Each area that a site is in, and the place that says so; `None` for the default.
+/// The areas of a site, each with the position in the file that sets it; `None` for the default.
 type SiteAreas = BTreeMap<AreaId, Option<Span>>;
 
-/// Reports areas that cannot be what they are said to be, virtual links that cannot come up, and sites that cannot be heard.
+/// Reports invalid areas, virtual links that cannot come up, and sites whose routes no other site would learn.
 pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair], report: &mut Report) {
     check_ids(&draft.areas, report);
     check_ranges(&draft.areas, report);
@@ -30,8 +30,8 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair], rep
     warn_of_compatibility(draft, settled, &members, report);
 }
 
-/// All routers of the network must agree on RFC1583Compatibility, which makes a difference only where there are several areas, and weft's
-/// default was another one before.
+/// Warns if RFC1583Compatibility is not set in a network of several areas. It makes a difference only with several areas, all routers of
+/// the network must agree on it, and weft's default has changed.
 fn warn_of_compatibility(draft: &Draft<'_>, settled: &AllSettled, members: &[SiteAreas], report: &mut Report) {
     if !matches!(draft.process.rfc1583, Setting::Absent) {
         return;
@@ -91,7 +91,7 @@ fn check_ids(areas: &[AreaDraft], report: &mut Report) {
     }
 }
 
-/// Ranges of two areas must not claim the same networks: which area a network lies in would be anybody's guess.
+/// Reports ranges of different areas that overlap: the area of a network within them would be ambiguous.
 fn check_ranges(areas: &[AreaDraft], report: &mut Report) {
     let ranges: Vec<(AreaId, At<Prefix>)> = areas
         .iter()
@@ -113,7 +113,7 @@ fn check_ranges(areas: &[AreaDraft], report: &mut Report) {
     }
 }
 
-/// The areas of each site's tunnels and active or passive interfaces.
+/// The areas of each site: those of its tunnels, and of its active and passive interfaces.
 fn members(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair]) -> Vec<SiteAreas> {
     let mut members: Vec<SiteAreas> = settled
         .interfaces
@@ -155,7 +155,7 @@ fn check_virtual_links(site: &SiteDraft<'_>, areas: &SiteAreas, draft: &Draft<'_
     }
 }
 
-/// RFC 2328 §15: it runs through an area that both ends are in, that is not the backbone and takes every LSA.
+/// Checks the transit area of a virtual link (RFC 2328 §15): both ends are in it, and it is neither the backbone nor a stub area or NSSA.
 fn check_transit(
     site: &SiteDraft<'_>,
     link: &VirtualLinkDraft<'_>,
@@ -212,7 +212,7 @@ fn check_far_end(site: &SiteDraft<'_>, area: AreaId, far_end: &FarEnd<'_>, draft
             position(*name, &draft.sites, right, report).map(|place| &draft.sites[place])
         }
     };
-    // A router that is no site is configured elsewhere.
+    // A router that is not a site is configured elsewhere.
     let Some(other) = other else { return };
     let leads_back = |link: &VirtualLinkDraft<'_>| {
         let through = link.area.given().is_none_or(|at| at.value == area);
@@ -242,7 +242,7 @@ fn report_itself(span: Span, report: &mut Report) {
     );
 }
 
-/// RFC 2328 §3.3: what is learned in one area reaches another through the backbone only.
+/// Warns of a site in several areas without the backbone: routes pass between areas through the backbone only (RFC 2328 §3.3).
 fn warn_without_backbone(site: &SiteDraft<'_>, areas: &SiteAreas, report: &mut Report) {
     if areas.len() < 2 || areas.contains_key(&AreaId::BACKBONE) || !site.virtual_links.is_empty() {
         return;
@@ -259,7 +259,8 @@ fn warn_without_backbone(site: &SiteDraft<'_>, areas: &SiteAreas, report: &mut R
     report.push(warning.help(help).of_absence());
 }
 
-/// A site's prefixes are destinations outside OSPF, and stub areas hear of none (RFC 2328 §3.6).
+/// Reports a site whose prefixes or redistributed routes nobody would learn: they are AS-external destinations, which stub areas do not
+/// learn (RFC 2328 §3.6).
 fn check_silence(site: &SiteDraft<'_>, areas: &SiteAreas, draft: &Draft<'_>, report: &mut Report) {
     let stub = |area: &AreaId| kind_of(&draft.areas, *area).0 == Kind::Stub;
     let Some((area, from)) = areas.first_key_value().filter(|_| areas.keys().all(stub)) else { return };
@@ -276,7 +277,7 @@ fn check_silence(site: &SiteDraft<'_>, areas: &SiteAreas, draft: &Draft<'_>, rep
     report.push(error.help("make the area `kind = \"nssa\"`, or put a tunnel of the site into another area"));
 }
 
-/// An `[[area]]` that nothing is in is a slip more often than a plan.
+/// Warns of an `[[area]]` without tunnels and interfaces, which is more often a mistake than intended.
 fn warn_of_empty(areas: &[AreaDraft], members: &[SiteAreas], report: &mut Report) {
     for id in areas.iter().filter_map(|area| area.id.given()) {
         if !members.iter().any(|areas| areas.contains_key(&id.value)) {

@@ -1,5 +1,5 @@
-//! `auth` and `auth_sequence`: how packets are authenticated, with which keys and when. The keys themselves are in files that
-//! only the routers that use them have: none is opened here.
+//! Reads `auth` and `auth_sequence`: how packets are authenticated, with which keys, and when. The keys themselves are in files, which
+//! exist only on the routers that use them: no key file is opened here.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -18,55 +18,55 @@ const MOMENT: &str = "send_from = \"2026-01-31T04:00:00Z\"";
 /// How the packets of an interface are authenticated (RFC 2328 appendix D).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Auth {
-    /// Not at all.
+    /// Null authentication: packets are not authenticated.
     #[default]
     None,
-    /// By a password that everybody on the link can read.
+    /// Simple password authentication: everybody on the link can read the password.
     Simple {
-        /// The file that holds it, relative to the mesh file.
+        /// The file with the password, relative to the mesh file.
         key_file: String,
     },
-    /// By digests.
+    /// Cryptographic authentication: packets carry digests.
     Keys {
-        /// At least one, those that are sent earlier first; no two have the same id.
+        /// The keys, at least one, ordered by the time from which they are sent. No two have the same ID.
         keys: Vec<AuthKey>,
-        /// Which sequence numbers are new.
+        /// Which sequence numbers are accepted as new.
         sequence: SequenceCheck,
     },
 }
 
-/// One key of a chain.
+/// One key of a key chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthKey {
-    /// By which packets name it.
+    /// Key ID, by which packets identify the key.
     pub id: KeyId,
-    /// What it is used with.
+    /// The algorithm that uses the key.
     pub algorithm: KeyAlgorithm,
-    /// The file that holds it, relative to the mesh file.
+    /// The file with the key, relative to the mesh file.
     pub key_file: String,
-    /// When packets are signed with it.
+    /// The period in which packets are signed with the key.
     pub send: Validity,
-    /// When packets signed with it are taken: at least while they are sent.
+    /// The period in which packets signed with the key are accepted; it includes all of `send`.
     pub accept: Validity,
 }
 
-/// From when and until when; `None` = always.
+/// A period of time; `None` = no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Validity {
-    /// Its first moment.
+    /// The first moment of the period.
     pub from: Option<SystemTime>,
-    /// The first moment after it, later than `from`.
+    /// The first moment after the period, later than `from`.
     pub until: Option<SystemTime>,
 }
 
-/// What one section says about authentication.
+/// The keys for authentication of one section.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AuthKeys {
     auth: Setting<Vec<At<Written>>>,
     sequence: Setting<SequenceCheck>,
 }
 
-/// One table of `auth`.
+/// One table of `auth` as read from the file.
 #[derive(Debug, Clone)]
 enum Written {
     None,
@@ -92,7 +92,7 @@ const TYPES: [(&str, Type); 7] = [
 ];
 
 impl AuthKeys {
-    /// Takes `auth` and `auth_sequence` out of `table`.
+    /// Reads `auth` and `auth_sequence` from `table`.
     pub fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
         Self {
             auth: Setting::read(table.take("auth"), |entry| auth(&entry, report)),
@@ -107,7 +107,7 @@ impl AuthKeys {
         }
     }
 
-    /// These over those of `base`. `None` if something is wrong, which has then been reported.
+    /// Resolves these keys with the defaults from `base`. `None` if something is wrong, which has then been reported.
     pub fn settle(&self, base: &Self, report: &mut Report) -> Option<Auth> {
         let written = self.auth.clone().or(base.auth.clone()).effective(Vec::new())?.value;
         let sequence = self.sequence.or(base.sequence).effective(SequenceCheck::default())?;
@@ -118,7 +118,7 @@ impl AuthKeys {
                 Written::Simple(key_file) => return Some(Auth::Simple { key_file }),
                 Written::Key(key) => {
                     if key.algorithm == KeyAlgorithm::Md5 && sequence.value == SequenceCheck::Extended {
-                        // What is inherited as it is has been reported where it stands.
+                        // If both are inherited, the error has been reported where they stand.
                         if let Some(own) =
                             self.auth.given().map(|_| at.span).or(self.sequence.given().map(|at| at.span))
                         {
@@ -138,7 +138,7 @@ impl AuthKeys {
     }
 }
 
-/// One table, or an array of them: a key chain.
+/// Reads `auth`: one table, or an array of tables, which is a key chain.
 fn auth(entry: &Entry<'_>, report: &mut Report) -> Option<At<Vec<At<Written>>>> {
     if entry.value.is_table() {
         let table = entry.inline(&AUTH, EXAMPLE, report)?;
@@ -161,7 +161,7 @@ fn auth(entry: &Entry<'_>, report: &mut Report) -> Option<At<Vec<At<Written>>>> 
     check_chain(&chain, report).then_some(At { value: chain, span: entry.span })
 }
 
-/// Whether an array is one of keys that differ.
+/// Reports tables of a key chain that are not keys, or whose key ID is not unique. Returns whether there are none.
 fn check_chain(chain: &[At<Written>], report: &mut Report) -> bool {
     let mut seen: Vec<(KeyId, Span)> = Vec::new();
     for at in chain {
@@ -229,7 +229,7 @@ fn one(mut table: Table<'_>, report: &mut Report) -> Option<At<Written>> {
     Some(At { value: written, span })
 }
 
-/// Says of keys that have no meaning with a type that they have none.
+/// Reports the first TOML key that has no meaning with this type of authentication; `None` if it has reported one.
 fn refuse(spans: &[Option<Span>], moments: &[Setting<SystemTime>], kind: At<Type>, report: &mut Report) -> Option<()> {
     let of_moments = moments.iter().filter_map(|moment| moment.given().map(|at| at.span));
     let span = spans.iter().copied().flatten().chain(of_moments).next();
@@ -273,7 +273,7 @@ fn validity(
     Some(Validity { from: from.map(|at| at.value), until: until.map(|at| at.value) })
 }
 
-/// All routers read the same file: what one sends the others have to accept.
+/// Checks that a key is accepted whenever it is sent. All routers read the same file, so others have to accept what one sends.
 fn check_accepted(
     moments: &[Setting<SystemTime>; 4],
     send: Validity,
@@ -302,7 +302,7 @@ fn extended_md5(own: Span, key: Span, sequence: Option<Span>) -> Diagnostic {
     diagnostic.help("write `type = \"hmac-sha-256\"`, or `auth_sequence = \"strict\"`")
 }
 
-/// A moment of RFC 3339, as a string or as TOML's own.
+/// Reads an RFC 3339 date-time, as a string or as a TOML date-time.
 fn moment(entry: &Entry<'_>, report: &mut Report) -> Option<At<SystemTime>> {
     let example = MOMENT.replace("send_from", entry.key);
     let datetime = match entry.value.as_datetime() {
@@ -319,7 +319,7 @@ fn moment(entry: &Entry<'_>, report: &mut Report) -> Option<At<SystemTime>> {
     Some(At { value: time?, span: entry.span })
 }
 
-/// The moment, if it has date, time and offset and is not before 1970.
+/// Converts a date-time; `None` if date, time or offset is missing, or if it is before 1970.
 fn system_time(datetime: &Datetime) -> Option<SystemTime> {
     let (date, time, offset) = (datetime.date?, datetime.time?, datetime.offset?);
     let minutes_east = match offset {
@@ -333,7 +333,8 @@ fn system_time(datetime: &Datetime) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// Days of the Gregorian calendar from 1 January 1970: years are counted from March, so that a leap day is a year's last.
+/// The number of days from 1 January 1970 in the Gregorian calendar. Years are counted from March, so that a leap day is the last day of
+/// a year.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let from_march = (month + 9) % 12;
     let year = if month <= 2 { year - 1 } else { year };
@@ -344,7 +345,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 }
 
 impl Setting<SystemTime> {
-    /// As [`Setting::effective`], where leaving it out is a value; with the place of it.
+    /// Like [`Setting::effective`] for a setting whose absence is a value, with its position. The outer `None` means that it is wrong.
     fn effective_option(self) -> Option<Option<At<SystemTime>>> {
         match self {
             Self::Absent => Some(None),

@@ -1,4 +1,4 @@
-//! `default_originate` of a `[[site]]`: a default route that the site offers to all others.
+//! Reads `default_originate` of a `[[site]]`: a default route that the site advertises to all others.
 
 use ::ospf::{External, Prefix};
 
@@ -12,30 +12,30 @@ use super::site::SiteDraft;
 
 const EXAMPLE: &str = "default_originate = { when = \"if-present\", metric = 10, type = 1 }";
 
-/// What `metric` is where nobody says, as in most implementations.
+/// The default of `metric`, as in most implementations.
 const DEFAULT_METRIC: u32 = 10;
 
 /// A default route that a site originates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DefaultOriginate {
-    /// When.
+    /// The condition for its origination.
     pub when: When,
-    /// As what.
+    /// Its external metric, forwarding address and tag.
     pub external: External,
 }
 
 /// When a default route is originated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// Whatever the kernel has.
+    /// Always, whatever routes the kernel has.
     Always,
-    /// As long as the kernel has a default route that is not weft's.
+    /// While the kernel has a default route that weft did not install.
     IfPresent,
 }
 
 const WORDS: [(&str, When); 2] = [("always", When::Always), ("if-present", When::IfPresent)];
 
-/// Reads the value; `None` if something in it is wrong.
+/// Reads the value of `default_originate`; `None` if something in it is wrong.
 pub(super) fn default_originate(entry: &Entry<'_>, report: &mut Report) -> Option<At<DefaultOriginate>> {
     let span = entry.span;
     if !entry.value.is_table() {
@@ -55,7 +55,7 @@ pub(super) fn default_originate(entry: &Entry<'_>, report: &mut Report) -> Optio
     Some(At { value: DefaultOriginate { when: when?.value, external }, span })
 }
 
-/// Reports default routes that other sites would refuse: a listed prefix is accepted from the sites that list it only.
+/// Reports default routes that other sites would refuse: a listed prefix is accepted only from the sites that list it.
 pub(super) fn check(general: &General<'_>, sites: &[SiteDraft<'_>], report: &mut Report) {
     let listed = |site: &SiteDraft<'_>| -> Option<Span> {
         let default = site.prefixes.iter().find(|listed| listed.network.value.prefix() == Prefix::DEFAULT.len());

@@ -1,5 +1,5 @@
-//! What is wrong with a mesh file, and how it is shown: file, line, column, the line itself, a caret under the token,
-//! and what would be right. Owns the presentation; knows nothing of meshes.
+//! Errors and warnings about a mesh file, and their presentation: file, line, column, the line itself, a caret under the token, and what
+//! would be correct. This module formats them; it does not know the contents of mesh files.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,18 +7,18 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
-/// The most diagnostics that are rendered; of the rest only the number is said.
+/// The most diagnostics that are rendered; only the number of the others is shown.
 const MAX_RENDERED: usize = 100;
 
-/// The most characters of the file that are repeated inside a message.
+/// The most characters of the file that are quoted inside a message.
 const MAX_QUOTED: usize = 60;
 
-/// A stretch of the file, in bytes.
+/// A range of the file, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Span {
     /// First byte.
     pub start: usize,
-    /// One past the last byte.
+    /// The byte after the last.
     pub end: usize,
 }
 
@@ -34,7 +34,7 @@ impl From<Range<usize>> for Span {
     }
 }
 
-/// How much a diagnostic weighs.
+/// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
     /// The file is refused.
@@ -43,21 +43,21 @@ pub(super) enum Severity {
     Warning,
 }
 
-/// What a diagnostic rests on. Where a syntax error has swallowed text, what is absent proves nothing.
+/// The evidence for a diagnostic. After a syntax error part of the file may be missing, so that absence proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Basis {
     Presence,
     Absence,
-    /// On a syntax error after which nothing is known.
+    /// A syntax error, after which nothing of the file is known.
     Remainder,
 }
 
-/// How to render.
+/// The style in which diagnostics are rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Text only.
+    /// Plain text.
     Plain,
-    /// With terminal colours.
+    /// Text with terminal colours.
     Coloured,
 }
 
@@ -67,7 +67,7 @@ struct Label {
     text: String,
 }
 
-/// One finding about a mesh file.
+/// One error or warning about a mesh file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Diagnostic {
     severity: Severity,
@@ -79,7 +79,7 @@ pub(super) struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// An error at `span`: `title` says what is wrong, `label` stands beside the caret.
+    /// An error at `span`: `title` is the message, `label` is shown beside the caret.
     pub(super) fn error(span: Span, title: impl Into<String>, label: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -91,30 +91,30 @@ impl Diagnostic {
         }
     }
 
-    /// As [`Diagnostic::error`] for what does not keep the file from being used.
+    /// A warning: like [`Diagnostic::error`], but the file is used.
     pub(super) fn warning(span: Span, title: impl Into<String>, label: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(span, title, label) }
     }
 
-    /// Points at a second place that has to do with it.
+    /// Adds a related position with a label.
     pub(super) fn note(mut self, span: Span, text: impl Into<String>) -> Self {
         self.notes.push(Label { span, text: text.into() });
         self
     }
 
-    /// Says what would be right.
+    /// Adds a help message: what would be correct.
     pub(super) fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
         self
     }
 
-    /// Marks a finding that rests on something not being in the file.
+    /// Marks a diagnostic whose evidence is that something is not in the file.
     pub(super) fn of_absence(mut self) -> Self {
         self.basis = Basis::Absence;
         self
     }
 
-    /// Marks a syntax error after which nothing is known.
+    /// Marks a syntax error after which nothing of the file is known.
     pub(super) fn of_remainder(mut self) -> Self {
         self.basis = Basis::Remainder;
         self
@@ -149,7 +149,7 @@ impl Diagnostic {
     }
 }
 
-/// The findings about one file, in the order in which the file gives rise to them.
+/// The diagnostics about one file, ordered by position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics {
     file_name: String,
@@ -158,28 +158,28 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// `list` about `text`, which is called `file_name` towards the user.
+    /// Makes the diagnostics in `list` about `text`, the contents of `file_name` as messages call it.
     pub(super) fn new(file_name: &str, text: &str, mut list: Vec<Diagnostic>) -> Self {
         list.sort_by_key(|diagnostic| diagnostic.at.span);
         Self { file_name: file_name.to_owned(), text: text.to_owned(), list }
     }
 
-    /// What the file is called towards the user.
+    /// The name of the file in messages.
     pub fn file_name(&self) -> &str {
         &self.file_name
     }
 
-    /// Number of findings.
+    /// The number of diagnostics.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether nothing was found.
+    /// Whether there are no diagnostics.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// All of them as text, a blank line between two, no newline at the end.
+    /// Renders all diagnostics as text, with a blank line between two and no newline at the end.
     pub fn render(&self, look: Look) -> String {
         let renderer = match look {
             Look::Plain => Renderer::plain(),
@@ -198,35 +198,35 @@ impl Diagnostics {
     }
 }
 
-/// A finding for programs.
+/// A diagnostic in a machine-readable form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding<'d> {
     /// `error` or `warning`.
     pub severity: &'static str,
-    /// What it is, in one line.
+    /// The message, in one line.
     pub title: &'d str,
-    /// Where, and what about this place.
+    /// Its position, and the label there.
     #[serde(flatten)]
     pub place: Place<'d>,
-    /// Further places that have to do with it.
+    /// Related positions.
     pub notes: Vec<Place<'d>>,
-    /// What would be right.
+    /// What would be correct.
     pub help: Option<&'d str>,
 }
 
-/// A place in a mesh file.
+/// A position in a mesh file, with a label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Place<'d> {
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column in characters, from 1.
     pub column: usize,
-    /// What is said about it.
+    /// The label of this position.
     pub label: &'d str,
 }
 
 impl Diagnostics {
-    /// All of them, for programs.
+    /// The diagnostics in a machine-readable form.
     pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
         let newlines = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines: Vec<usize> = std::iter::once(0).chain(newlines).collect();
@@ -242,7 +242,7 @@ impl Diagnostics {
         })
     }
 
-    /// `lines` are the first bytes of all lines.
+    /// The line and column of a label; `lines` holds the offset of the first byte of each line.
     fn place<'d>(&self, lines: &[usize], label: &'d Label) -> Place<'d> {
         let line = lines.partition_point(|start| *start <= label.span.start);
         let column = 1 + self.text[lines[line - 1]..label.span.start].chars().count();
@@ -258,7 +258,7 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Text of the file for use inside a message: in backquotes, escaped, cut.
+/// Quotes text of the file for a message: in backquotes, escaped, and cut to a maximum length.
 pub(super) fn quoted(text: &str) -> String {
     if text.is_empty() {
         return "`\"\"`".to_owned();
@@ -268,7 +268,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{cut}{dots}`")
 }
 
-/// The candidate that `word` is most likely a slip of.
+/// The candidate that is most similar to `word`; `None` if none is similar enough to suggest.
 pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     const LONGEST_WORD: usize = 80;
     if word.len() > LONGEST_WORD {
@@ -282,7 +282,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .map(|(_, candidate)| candidate)
 }
 
-/// Edits from `word` to `candidate`; none where only the case differs, one where `word` is its beginning.
+/// The number of edits from `word` to `candidate`: zero if only the case differs, one if `word` is the beginning of `candidate`.
 fn distance(word: &str, candidate: &str) -> usize {
     const SHORTEST_BEGINNING: usize = 3;
     if word.eq_ignore_ascii_case(candidate) {

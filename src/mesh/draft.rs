@@ -1,4 +1,4 @@
-//! The whole file as read, and how it becomes the [`Mesh`] once all checks have passed.
+//! Reads all sections of the file, and assembles the [`Mesh`] from them once all checks have passed.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -27,7 +27,7 @@ use super::segment::SegmentDraft;
 use super::site::SiteDraft;
 use super::virtual_link::{FarEnd, VirtualLinkDraft};
 
-/// The sections of the file.
+/// The sections of the file as read.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     pub general: General<'a>,
@@ -39,15 +39,15 @@ pub(super) struct Draft<'a> {
     pub segments: Vec<SegmentDraft<'a>>,
 }
 
-/// The OSPF settings of everything that has some; `None` for those that are wrong.
+/// The resolved OSPF settings of all tunnels, interfaces and virtual links; `None` for those that are wrong.
 #[derive(Debug)]
 pub(super) struct AllSettled {
     pub base: Option<Settled>,
-    /// As `Draft::links`.
+    /// In the order of `Draft::links`.
     pub links: Vec<Option<Settled>>,
-    /// As `Draft::sites` and `SiteDraft::interfaces`.
+    /// In the order of `Draft::sites` and `SiteDraft::interfaces`.
     pub interfaces: Vec<Vec<Option<Settled>>>,
-    /// As `Draft::sites` and `SiteDraft::virtual_links`.
+    /// In the order of `Draft::sites` and `SiteDraft::virtual_links`.
     pub virtual_links: Vec<Vec<(Option<Timers>, Option<Auth>)>>,
 }
 
@@ -103,7 +103,7 @@ impl<'a> Draft<'a> {
         Self { general, ospf, process, areas, sites, links, segments }
     }
 
-    /// Inherits OSPF's settings.
+    /// Resolves the OSPF settings of each section with the defaults from `[ospf]`.
     pub fn settle(&self, report: &mut Report) -> AllSettled {
         AllSettled {
             base: self.ospf.settle(&OspfKeys::default(), report),
@@ -129,7 +129,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The mesh. `None` if something is wrong, which has then been reported.
+    /// Assembles the mesh. `None` if something is wrong, which has then been reported.
     pub fn assemble(&self, settled: &AllSettled, pairs: &[Pair]) -> Option<Mesh> {
         let places = 0..self.sites.len();
         let mut sites = places.map(|place| self.site(place, settled)).collect::<Option<Vec<Site>>>()?;
@@ -171,13 +171,13 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Endpoints of sites and links that are right.
+    /// The valid endpoints of sites and links.
     pub fn endpoints(&self) -> impl Iterator<Item = &At<WrittenEndpoint>> {
         let of_sites = self.sites.iter().filter_map(|site| site.endpoint.given());
         of_sites.chain(self.links.iter().flat_map(|link| link.ends.endpoints()))
     }
 
-    /// The router id and loopback of a site, if they are known.
+    /// The Router ID and loopback of a site, if they are known.
     pub fn loopback(&self, site: &SiteDraft<'_>) -> Option<Ipv4Addr> {
         loopback(self.general.loopbacks.given()?.value, site.id.given()?.value)
     }
@@ -197,7 +197,7 @@ impl<'a> Draft<'a> {
         Some(VirtualLink { transit_area: link.area.given()?.value, far_end, timers, auth })
     }
 
-    /// The site at this place of the file.
+    /// The site at this index in the file.
     fn site(&self, place: usize, settled: &AllSettled) -> Option<Site> {
         let (site, base) = (&self.sites[place], &self.general.tunnels);
         let id = site.id.given()?.value;
@@ -304,8 +304,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What a `[[link]]` says of how its tunnel crosses the network between the sites: the outer `None` is something wrong, the inner one
-/// nothing said.
+/// The settings of a `[[link]]` for the path of its tunnel between the sites: the outer `None` means that something is wrong, the inner
+/// one that there are no such settings.
 fn underlay(link: &LinkDraft<'_>, low: &SiteDraft<'_>, high: &SiteDraft<'_>) -> Option<Option<PairUnderlay>> {
     let underlay = PairUnderlay {
         low: link_end(link, low)?,

@@ -1,12 +1,12 @@
-//! Durations as the mesh file writes them: a whole number and a unit. The protocols count in whole seconds; what only this
-//! router does to itself may be finer.
+//! Reads durations of the mesh file: a whole number and a unit. Timers of protocols are in whole seconds; timers that concern only this
+//! router may be finer.
 
 use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, quoted};
 use super::reader::{At, Entry, Report};
 
-/// The most seconds that any setting takes: HelloInterval (RFC 2328 §A.3.2) and WireGuard's keepalive have 16 bits.
+/// The longest duration of any setting, in seconds: HelloInterval (RFC 2328 §A.3.2) and WireGuard's keepalive have 16 bits.
 const MAX_SECONDS: u64 = 65535;
 
 /// Units and their lengths.
@@ -25,7 +25,7 @@ enum Fault<'t> {
     TooLong,
 }
 
-/// A time of 1 to 65535 whole seconds. `if_zero` says what to do instead of writing zero.
+/// Reads a duration of 1 to 65535 whole seconds. `if_zero` is the help message for a duration of zero.
 pub(super) fn seconds(entry: &Entry<'_>, if_zero: &str, report: &mut Report) -> Option<At<Duration>> {
     let time = duration(entry, report)?;
     let key = entry.key;
@@ -43,7 +43,7 @@ pub(super) fn seconds(entry: &Entry<'_>, if_zero: &str, report: &mut Report) -> 
     None
 }
 
-/// A time of at most 65535 seconds, to the millisecond; zero is one.
+/// Reads a duration of at most 65535 seconds with a resolution of milliseconds; it may be zero.
 pub(super) fn duration(entry: &Entry<'_>, report: &mut Report) -> Option<At<Duration>> {
     let key = entry.key;
     if entry.value.is_integer() || entry.value.is_float() {
@@ -85,7 +85,7 @@ fn parse(text: &str) -> Result<Duration, Fault<'_>> {
     }
 }
 
-/// A duration as the file would write it.
+/// Formats a duration as it is written in the file.
 pub(super) fn written(time: Duration) -> String {
     match time.subsec_millis() {
         0 => format!("{}s", time.as_secs()),

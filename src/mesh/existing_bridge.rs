@@ -1,12 +1,12 @@
-//! `existing_bridge` and `vlan` of `[[l2.site]]`: what does not go together with a bridge that somebody else makes. Which bridges may be
-//! shared is for `segment_ports`.
+//! Checks of `existing_bridge` and `vlan` of `[[l2.site]]`: settings that conflict with a bridge that weft does not make. Which bridges
+//! segments may share is checked in `segment_ports`.
 
 use super::diagnostic::Diagnostic;
 use super::model::IfName;
 use super::reader::{At, Report, Setting};
 use super::segment::{EXISTING_BRIDGE, MemberDraft, SegmentDraft};
 
-/// Reports keys that contradict each other.
+/// Reports keys that conflict with each other.
 pub(super) fn check(segments: &[SegmentDraft<'_>], report: &mut Report) {
     for segment in segments {
         for member in &segment.sites {
@@ -53,7 +53,7 @@ fn check_vlan(member: &MemberDraft<'_>, report: &mut Report) {
     );
 }
 
-/// A gateway has one MAC address at all sites, and its bridge has it.
+/// Reports a gateway on an existing bridge: a gateway has one MAC address at all sites, which is that of the bridge.
 fn check_gateway(segment: &SegmentDraft<'_>, report: &mut Report) {
     let Some(gateway) = segment.gateway.given() else { return };
     let Some(bridge) = segment.sites.iter().find_map(|member| member.existing_bridge.given()) else { return };

@@ -1,4 +1,4 @@
-//! `[mesh]`: what holds for the whole network.
+//! Reads `[mesh]`: the settings of the whole network.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::model::{BackendChoice, SourceCheck, Unlisted};
 use super::names::check_name;
 use super::reader::{At, Effective, Entry, Report, Setting, Table};
 
-/// What `port` is where nobody says.
+/// The default of `port`.
 const DEFAULT_PORT: u16 = 51820;
 
-/// What `mtu` is where nobody says: 1500 less IPv6, UDP and WireGuard around a packet.
+/// The default of `mtu`: 1500 without the IPv6, UDP and WireGuard headers around a packet.
 const DEFAULT_MTU: u16 = 1420;
 
-/// What `keepalive` is where nobody says.
+/// The default of `keepalive`.
 const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(25);
 
-/// The longest prefix of `loopbacks`: below it there is no address between the first and the last.
+/// The longest prefix length of `loopbacks`: in a longer prefix there is no address between the first and the last.
 const LONGEST_LOOPBACKS: u8 = 30;
 
-/// Keys that stand in `[mesh]` and may stand in `[[site]]`.
+/// Keys of `[mesh]` that a `[[site]]` may override.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct TunnelKeys {
     port: Setting<u16>,
@@ -31,7 +31,7 @@ pub(super) struct TunnelKeys {
     mtu: Setting<u16>,
 }
 
-/// `[mesh]` as read.
+/// `[mesh]` as read from the file.
 #[derive(Debug, Default)]
 pub(super) struct General<'a> {
     pub name: Setting<&'a str>,
@@ -75,7 +75,7 @@ impl<'a> General<'a> {
         general
     }
 
-    /// PersistentKeepalive of a tunnel whose `[[link]]` says `own`; the inner `None` is off.
+    /// The PersistentKeepalive of a tunnel whose `[[link]]` has the setting `own`. The inner `None` means off.
     pub fn keepalive(&self, own: Setting<Option<Duration>>) -> Option<Option<Duration>> {
         own.or(self.keepalive).effective(Some(DEFAULT_KEEPALIVE)).map(|effective| effective.value)
     }
@@ -94,7 +94,7 @@ impl<'a> General<'a> {
 }
 
 impl TunnelKeys {
-    /// Takes `port`, `port_mode`, `backend` and `mtu` out of `table`.
+    /// Reads `port`, `port_mode`, `backend` and `mtu` from `table`.
     pub fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
         if let Some(entry) = table.take("port_mode") {
             port_mode(&entry, report);
@@ -143,16 +143,16 @@ fn port_mode(entry: &Entry<'_>, report: &mut Report) {
     }
 }
 
-/// Takes `mtu` out of `table`.
+/// Reads `mtu` from `table`.
 pub(super) fn mtu(table: &mut Table<'_>, report: &mut Report) -> Setting<u16> {
     Setting::read(table.take("mtu"), |entry| {
-        // RFC 791 §3.1: every host takes 576 bytes. 65455 + 80 bytes of IPv6, UDP and WireGuard is 65535.
+        // RFC 791 §3.1: every host accepts 576 bytes. 65455 + 80 bytes of IPv6, UDP and WireGuard are 65535.
         let why = "576 bytes is what every IPv4 host has to take; above 65455 no UDP packet holds the encrypted one";
         entry.number(576..=65455, why, report)
     })
 }
 
-/// Takes `keepalive` out of `table`.
+/// Reads `keepalive` from `table`.
 pub(super) fn keepalive(table: &mut Table<'_>, report: &mut Report) -> Setting<Option<Duration>> {
     const IF_OFF: &str = "write `keepalive = \"off\"` to send none";
     Setting::read(table.take("keepalive"), |entry| match entry.value.as_str() {

@@ -1,4 +1,4 @@
-//! `graceful_restart` of `[ospf]` (RFC 3623).
+//! Reads `graceful_restart` of `[ospf]` (RFC 3623).
 
 use std::time::Duration;
 
@@ -11,30 +11,30 @@ use super::schema::GRACEFUL_RESTART;
 
 const EXAMPLE: &str = "graceful_restart = { helper = true, restarter = true, grace_period = \"20s\" }";
 
-/// What `grace_period` is where nobody says. A daemon is back within seconds; one that is not should be missed soon. (RFC 3623 §B.1 has
-/// 120 seconds, for routers that load another operating system meanwhile.)
+/// The default of `grace_period`. A daemon restarts within seconds; if it does not, its neighbours should detect that soon. (RFC 3623 §B.1
+/// recommends 120 seconds, for routers that load another operating system in the meantime.)
 const DEFAULT_GRACE_PERIOD: Duration = Duration::from_secs(20);
 
-/// The longest that neighbours grant (RFC 3623 §B.1): LSRefreshTime.
+/// The longest grace period that neighbours grant (RFC 3623 §B.1): LSRefreshTime.
 const LONGEST_GRACE_PERIOD: Duration = Duration::from_secs(1800);
 
-/// How restarts are borne, those of others and the router's own.
+/// Settings of graceful restart, as helper of other routers and for the router's own restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GracefulRestart {
-    /// Whether neighbours that restart are helped.
+    /// Whether this router helps neighbours that restart.
     pub helper: Helper,
-    /// How long neighbours are asked to bear with a restart of this router's; `None`: they are not asked.
+    /// The grace period that this router requests for its own restarts; `None`: it requests none.
     pub restarter: Option<Duration>,
 }
 
 impl Default for GracefulRestart {
-    /// Both sides: a restart of the daemon loses nothing.
+    /// Both roles are on, so that a restart of the daemon loses no traffic.
     fn default() -> Self {
         Self { helper: Helper::Strict, restarter: Some(DEFAULT_GRACE_PERIOD) }
     }
 }
 
-/// Reads the value; `None` if something in it is wrong, which has then been reported.
+/// Reads the value of `graceful_restart`; `None` if something in it is wrong, which has then been reported.
 pub(super) fn graceful_restart(entry: &Entry<'_>, report: &mut Report) -> Option<GracefulRestart> {
     let mut table = entry.inline(&GRACEFUL_RESTART, EXAMPLE, report)?;
     let helper = Setting::read(table.take("helper"), |entry| entry.boolean(Helper::Strict, Helper::Never, report));

@@ -1,5 +1,5 @@
-//! What has to be different from site to site and from segment to segment: ids, names, keys, and the names of interfaces that
-//! follow from them.
+//! Checks that values which identify sites and segments are unique: ids, names, keys, and the interface names that are derived from
+//! names.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], repo
     check_segments(segments, report);
 }
 
-/// Segments' names, numbers and interface names, and the names of their hosts.
+/// Checks the names, VNIs and interface names of segments, and the names of their hosts.
 fn check_segments(segments: &[SegmentDraft<'_>], report: &mut Report) {
     let names = || segments.iter().filter_map(|segment| segment.name.given().copied());
     unique(names(), report, |name| {
@@ -46,7 +46,7 @@ fn check_segments(segments: &[SegmentDraft<'_>], report: &mut Report) {
     });
 }
 
-/// Reports every value that has been there before, with both places.
+/// Reports every repeated value, with the positions of both occurrences.
 pub(super) fn unique<T: Ord + Copy>(
     values: impl IntoIterator<Item = At<T>>,
     report: &mut Report,
@@ -66,7 +66,7 @@ pub(super) fn unique<T: Ord + Copy>(
     }
 }
 
-/// Two long names that are cut to the same interface name cannot be told apart by a site that has both.
+/// Reports long names that are cut to the same interface name: a site with both could not tell them apart.
 fn check_cut<'n>(
     names: impl Iterator<Item = At<&'n str>>,
     interface: impl Fn(&str) -> IfName,
@@ -94,7 +94,7 @@ fn check_cut<'n>(
     }
 }
 
-/// A site's own interfaces against each other and against its tunnels.
+/// Checks a site's own interfaces against each other and against its tunnels.
 fn check_interfaces(site: &SiteDraft<'_>, sites: &[SiteDraft<'_>], report: &mut Report) {
     let mut own: BTreeMap<&IfName, Span> = BTreeMap::new();
     for interface in &site.interfaces {

@@ -1,4 +1,4 @@
-//! `[[site.interface]]`: OSPF towards routers on a site's own LAN.
+//! Reads `[[site.interface]]`: OSPF with routers on a site's own LAN.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -17,13 +17,13 @@ const HELP: &str = "write `network = \"broadcast\"` for an Ethernet, `\"point-to
 
 const NEIGHBORS: &str = "neighbors = [\"192.0.2.2\", { address = \"192.0.2.3\", priority = 1 }]";
 
-/// A `[[site.interface]]` as read.
+/// A `[[site.interface]]` as read from the file.
 #[derive(Debug)]
 pub(super) struct InterfaceDraft {
     pub name: Setting<IfName>,
     pub mode: Setting<InterfaceMode>,
     pub network: NetworkType,
-    /// Routers on a network without multicast; where they are written.
+    /// Configured neighbours on a network without multicast, with their positions in the file.
     pub neighbors: Vec<At<(Ipv4Addr, NbmaNeighbor)>>,
     pub ospf: OspfKeys,
 }
@@ -50,18 +50,18 @@ impl InterfaceDraft {
             check_neighbors(network.value, network.span, written, &neighbors, &ospf, report);
             check_meaning(network.value, &ospf, report);
         }
-        // A passive interface has no neighbours whom its kind would concern: its networks are told of, as a stub.
+        // A passive interface has no neighbours for which the network type matters: its networks are advertised as stub networks.
         let network = network.given().filter(|_| active).map_or(NetworkType::PointToPoint, |network| network.value);
         Self { name, mode, network, neighbors, ospf }
     }
 
-    /// The neighbours by address.
+    /// The configured neighbours by address.
     pub fn neighbors(&self) -> BTreeMap<Ipv4Addr, NbmaNeighbor> {
         self.neighbors.iter().map(|neighbor| neighbor.value).collect()
     }
 }
 
-/// On an active interface, `network` has to be said: the two ends must agree, and no default would be right for all.
+/// Reads `network`, which is required on an active interface: both ends must agree on it, and no default suits all networks.
 fn network_type(span: Span, entry: Option<Entry<'_>>, active: bool, report: &mut Report) -> Setting<NetworkType> {
     if entry.is_none() && active {
         report.push(
@@ -83,7 +83,7 @@ fn network_type(span: Span, entry: Option<Entry<'_>>, active: bool, report: &mut
     Setting::read(entry, |entry| entry.word(&words, report))
 }
 
-/// Routers are listed where they cannot be found by multicast (RFC 2328 §C.5, §C.6), and nowhere else.
+/// Checks that neighbours are listed on networks without multicast (RFC 2328 §C.5, §C.6), and on no others.
 fn check_neighbors(
     network: NetworkType,
     network_span: Span,
@@ -113,7 +113,7 @@ fn check_neighbors(
             .note(network_span, "the kind of network")
             .help("leave it out, or write `network = \"nbma\"` or `\"point-to-multipoint\"`"),
         ),
-        // A router that cannot become the designated router waits for those that can (§9.5.1).
+        // A router that cannot become Designated Router waits for the routers that can (§9.5.1).
         (NetworkType::NonBroadcast, _) if nobody && ospf.priority.given().is_none_or(|own| own.value > 0) => report
             .push(
                 Diagnostic::error(
@@ -128,7 +128,7 @@ fn check_neighbors(
     }
 }
 
-/// Reports keys that say something about an election where there is none.
+/// Reports keys that have no meaning on this type of network: `priority` without an election, `poll_interval` without polling.
 fn check_meaning(network: NetworkType, ospf: &OspfKeys, report: &mut Report) {
     let (elects, polls) = match network {
         NetworkType::Broadcast => (true, false),
@@ -160,7 +160,7 @@ fn neighbors(entry: &Entry<'_>, report: &mut Report) -> Vec<At<(Ipv4Addr, NbmaNe
     elements.iter().filter_map(|element| neighbor(element, report)).collect()
 }
 
-/// An address, or a table of an address and a priority.
+/// Reads a neighbour: an address, or a table of an address and a priority.
 fn neighbor(entry: &Entry<'_>, report: &mut Report) -> Option<At<(Ipv4Addr, NbmaNeighbor)>> {
     if !entry.value.is_table() {
         let address = host(entry, NEIGHBORS, report)?;
@@ -176,7 +176,7 @@ fn neighbor(entry: &Entry<'_>, report: &mut Report) -> Option<At<(Ipv4Addr, Nbma
     Some(At { value: (address.value, NbmaNeighbor { priority: priority.value }), span: address.span })
 }
 
-/// A pattern is the beginning of names, with `*` behind it. Whether the name is none, or one that can be.
+/// Checks a pattern, which is the beginning of a name followed by `*`. Returns whether the name is a valid pattern, or none.
 fn check_pattern(name: &At<IfName>, report: &mut Report) -> bool {
     let can_be = match name.value.as_str().split_once('*') {
         None => true,
@@ -192,7 +192,7 @@ fn check_pattern(name: &At<IfName>, report: &mut Report) -> bool {
     can_be
 }
 
-/// The name of an interface; `example` is a line that would be right.
+/// Reads the name of an interface; `example` is a correct line for messages.
 pub(super) fn interface_name(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<IfName>> {
     let text = entry.string(example, report)?;
     let name = IfName::new(text.value);

@@ -1,5 +1,6 @@
-//! The lab's namespaces, which are called after sites, segments and hosts: `MESH-net`, `MESH-SITE`, `MESH-SITE-lan`,
-//! `MESH-SITE-nat`, `MESH-HOST` for a host of a segment, and `MESH-SITE-SEGMENT` for the switch before its ports at a site.
+//! Checks of the names of the lab's namespaces, which are derived from sites, segments and hosts: `MESH-net`, `MESH-SITE`,
+//! `MESH-SITE-lan`, `MESH-SITE-nat`, `MESH-HOST` for a host of a segment, and `MESH-SITE-SEGMENT` for the switch in front of its ports at
+//! a site.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +11,18 @@ use super::segment::SegmentDraft;
 use super::segment_host::HostDraft;
 use super::site::SiteDraft;
 
-/// Whose namespace a name is.
+/// The owner of a namespace name.
 #[derive(Debug)]
 struct Owner {
     what: String,
-    /// Where the file names it.
+    /// The position in the file of the name it is derived from, and the label there.
     named: Option<(Span, &'static str)>,
 }
 
-/// The namespaces so far, by what follows `MESH-`.
+/// The owners of the names so far, by the part of the name after `MESH-`.
 type Owners = BTreeMap<String, Owner>;
 
-/// Reports names for which the lab has another use.
+/// Reports names that the lab uses for another namespace.
 pub(super) fn check(
     sites: &[SiteDraft<'_>],
     links: &[LinkDraft<'_>],
@@ -40,7 +41,7 @@ pub(super) fn check(
     for site in sites.iter().filter(|site| matches!(site.endpoint, Setting::Absent) && !has_link(site)) {
         claim_beside(site, "nat", "the router in front of", &mut owners);
     }
-    // Two segments or hosts of one name, and two hosts of a segment with one MAC address, have been reported.
+    // Segments or hosts with the same name, and hosts of a segment with the same MAC address, have been reported.
     let (mut names, mut macs) = (BTreeSet::new(), BTreeSet::new());
     for (index, segment) in segments.iter().enumerate() {
         for host in &segment.hosts {
@@ -60,7 +61,7 @@ pub(super) fn check(
     }
 }
 
-/// What the lab puts beside a site. Where sites are in the way, `check_sites` or the lab itself says so.
+/// Claims the name of a namespace beside a site. If a site has that name, `check_sites` or the lab itself reports it.
 fn claim_beside(site: &SiteDraft<'_>, suffix: &str, what: &str, owners: &mut Owners) {
     let Some(name) = site.name.given() else { return };
     let owner = Owner { what: format!("{what} `{}`", name.value), named: Some((name.span, "this site's")) };
@@ -81,7 +82,7 @@ fn check_sites(sites: &[SiteDraft<'_>], owners: &mut Owners, report: &mut Report
     owners.append(&mut own);
 }
 
-/// Hosts without names are called by their MAC addresses, which two may share if they are on two segments.
+/// Checks the lab name of a host. Hosts without a name use their MAC address, which two hosts on different segments may share.
 fn check_host(host: &HostDraft<'_>, owners: &mut Owners, report: &mut Report) {
     let Some(called) = host.lab_name() else { return };
     let named = host.name.given().is_some();
@@ -99,7 +100,7 @@ fn check_host(host: &HostDraft<'_>, owners: &mut Owners, report: &mut Report) {
     }
 }
 
-/// One error for a segment, about the first of its sites where its name is in the way.
+/// Reports at most one error for a segment, about the first of its sites where the name of the switch is taken.
 fn check_switches(segment: &SegmentDraft<'_>, owners: &mut Owners, report: &mut Report) {
     let Some(name) = segment.name.given() else { return };
     let mut own = Owners::new();

@@ -1,4 +1,4 @@
-//! `[[link]]`, and which pairs of sites have a tunnel.
+//! Reads `[[link]]`, and determines which pairs of sites have a tunnel.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
@@ -13,27 +13,27 @@ use super::ospf::OspfKeys;
 use super::reader::{At, Entry, Report, Setting, Table};
 use super::site::{BY_NAME, SiteDraft, position};
 
-/// The most tunnels of a mesh. A full mesh of 2048 sites stays below it; memory for more is better spent otherwise.
+/// The most tunnels of a mesh. A full mesh of 2048 sites is below it; the limit bounds memory.
 const MAX_PAIRS: usize = 1 << 21;
 
 const EXAMPLE: &str = "between = [\"taipei\", \"osaka\"]";
 
-/// A `[[link]]` as read.
+/// A `[[link]]` as read from the file.
 #[derive(Debug)]
 pub(super) struct LinkDraft<'a> {
     between: Option<[At<&'a str>; 2]>,
-    /// The value of `between`, or the header where there is none.
+    /// The position of the value of `between`, or of the header if there is none.
     span: Span,
     pub ospf: OspfKeys,
     pub ttl_security: Setting<TtlSecurity>,
     pub ends: LinkEnds<'a>,
     pub mtu: Setting<u16>,
-    /// The inner `None` is off.
+    /// The inner `None` means off.
     pub keepalive: Setting<Option<Duration>>,
     pub preshared_key_file: Setting<&'a str>,
 }
 
-/// Two sites with a tunnel, by their place in the file, and the `[[link]]` about them.
+/// Two sites with a tunnel, by their indexes in the file, and the index of the `[[link]]` between them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pair {
     pub ends: (usize, usize),
@@ -62,7 +62,7 @@ impl<'a> LinkDraft<'a> {
         link
     }
 
-    /// What messages call it: its two sites.
+    /// The link in the words of messages: its two sites.
     pub fn called(&self) -> String {
         self.between.map_or_else(
             || "between unknown sites".to_owned(),
@@ -110,7 +110,7 @@ pub(super) fn pairs(
     pairs
 }
 
-/// Each `[[link]]` whose ends are two sites, by these.
+/// The index of each `[[link]]` whose ends are two known sites, by the indexes of the sites.
 fn listed(sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>], report: &mut Report) -> BTreeMap<(usize, usize), usize> {
     let mut by_ends = BTreeMap::new();
     for (index, link) in links.iter().enumerate() {
@@ -151,7 +151,7 @@ fn listed(sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>], report: &mut Report)
     by_ends
 }
 
-/// Whether one of the two can send to the other first. An endpoint that is wrong counts: it has been reported.
+/// Whether one of the two sites can send to the other first. An endpoint that is wrong counts: it has been reported.
 fn can_start(pair: &Pair, sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>]) -> bool {
     let is_called = |site: usize| {
         let of_link = pair.link.map(|link| links[link].ends.endpoint(sites[site].written_name));
@@ -160,7 +160,7 @@ fn can_start(pair: &Pair, sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>]) -> b
     is_called(pair.ends.0) || is_called(pair.ends.1)
 }
 
-/// Whether nobody can send to the site first, unless a `[[link]]` says where.
+/// Whether the site has no endpoint, so that nobody can send to it first unless a `[[link]]` gives one.
 fn is_hidden(site: &SiteDraft<'_>) -> bool {
     matches!(site.endpoint, Setting::Absent)
 }
@@ -183,7 +183,7 @@ fn report_crowd(sites: &[SiteDraft<'_>], report: &mut Report) {
     );
 }
 
-/// One warning for all the pairs of a full mesh that cannot have a tunnel.
+/// Warns once for all the pairs of a full mesh that cannot have a tunnel.
 fn warn_of_hidden(
     sites: &[SiteDraft<'_>],
     links: &[LinkDraft<'_>],
@@ -212,10 +212,10 @@ fn warn_of_hidden(
     report.push(warning.help("what they send each other goes through a site that has one").of_absence());
 }
 
-/// Warns of sites that no chain of tunnels joins to the others.
+/// Warns of sites that no chain of tunnels connects to the others.
 fn warn_of_islands(sites: &[SiteDraft<'_>], pairs: &[Pair], report: &mut Report) {
     let mut islands = islands(sites.len(), pairs);
-    // The largest is the mesh; the others are cut off from it.
+    // The largest group is the mesh; the others are disconnected from it.
     let largest = (0..islands.len()).rev().max_by_key(|index| islands[*index].len());
     let Some(main) = largest.map(|index| islands.remove(index)) else { return };
     for island in &islands {
@@ -235,9 +235,9 @@ fn warn_of_islands(sites: &[SiteDraft<'_>], pairs: &[Pair], report: &mut Report)
     }
 }
 
-/// The sites in groups that tunnels join, each group and the list of them in the order of the file.
+/// Groups of sites that tunnels connect; the groups, and the sites in each, are in the order of the file.
 fn islands(sites: usize, pairs: &[Pair]) -> Vec<Vec<usize>> {
-    // Each site points towards the first of its group.
+    // Union-find: each site points towards the first site of its group.
     let mut towards: Vec<usize> = (0..sites).collect();
     fn first(towards: &mut [usize], mut site: usize) -> usize {
         while towards[site] != site {

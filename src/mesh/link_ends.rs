@@ -1,4 +1,4 @@
-//! What a `[[link]]` says of each of its ends: where the site is reached for this tunnel alone, and the port that the tunnel has there.
+//! Reads the settings of a `[[link]]` for each of its ends: the site's endpoint for this tunnel alone, and the tunnel's port there.
 
 use super::address::{WrittenEndpoint, endpoint};
 use super::diagnostic::{Diagnostic, quoted};
@@ -7,7 +7,7 @@ use super::reader::{At, Entry, Report, Setting};
 const ENDPOINT: &str = "endpoint = { taipei = \"198.51.100.1\" }";
 const PORT: &str = "port = { taipei = 51900 }";
 
-/// Settings of either end, by the names of the sites.
+/// The settings of both ends, by the names of the sites.
 #[derive(Debug, Default)]
 pub(super) struct LinkEnds<'a> {
     endpoints: Vec<(At<&'a str>, Setting<WrittenEndpoint>)>,
@@ -15,7 +15,7 @@ pub(super) struct LinkEnds<'a> {
 }
 
 impl<'a> LinkEnds<'a> {
-    /// Reads `endpoint` and `port` of a link between two sites, as far as these are known.
+    /// Reads `endpoint` and `port` of a link; `between` holds its two sites, if they are known.
     pub fn read(
         endpoints: Option<Entry<'a>>,
         ports: Option<Entry<'a>>,
@@ -34,17 +34,17 @@ impl<'a> LinkEnds<'a> {
         }
     }
 
-    /// Where the other end sends to the site of this name.
+    /// The endpoint to which the other end sends to reach the site of this name.
     pub fn endpoint(&self, site: Option<&str>) -> &Setting<WrittenEndpoint> {
         find(&self.endpoints, site).unwrap_or(&Setting::Absent)
     }
 
-    /// Where the site of this name listens.
+    /// The UDP port on which the site of this name listens.
     pub fn port(&self, site: Option<&str>) -> &Setting<u16> {
         find(&self.ports, site).unwrap_or(&Setting::Absent)
     }
 
-    /// All endpoints that are right.
+    /// All valid endpoints.
     pub fn endpoints(&self) -> impl Iterator<Item = &At<WrittenEndpoint>> {
         self.endpoints.iter().filter_map(|(_, endpoint)| endpoint.given())
     }
@@ -54,7 +54,7 @@ fn find<'s, T>(settings: &'s [(At<&str>, Setting<T>)], site: Option<&str>) -> Op
     settings.iter().find(|(name, _)| Some(name.value) == site).map(|(_, setting)| setting)
 }
 
-/// The port that a tunnel has at a site.
+/// Reads the port of a tunnel at a site.
 fn port(entry: Entry<'_>, report: &mut Report) -> Option<At<u16>> {
     if entry.value.as_integer().is_none() {
         report.push(entry.wrong_type("an integer", PORT));
@@ -63,7 +63,7 @@ fn port(entry: Entry<'_>, report: &mut Report) -> Option<At<u16>> {
     entry.number(1..=u16::MAX, "the UDP port that this tunnel alone has at that site", report)
 }
 
-/// What `read` makes of the entries of a table in braces whose keys are the two sites; others are reported.
+/// Applies `read` to the entries of a table in braces whose keys are the two sites; other keys are reported.
 fn of_ends<'a, T>(
     entry: Option<Entry<'a>>,
     example: &str,

@@ -1,5 +1,5 @@
-//! An element of `prefixes` of a `[[site]]`: a network, or a table that says more of it; and that sites that list one network know of each
-//! other.
+//! Reads the elements of `prefixes` of a `[[site]]`, which are networks, or tables with more settings. Checks that all sites which list
+//! the same network mark it as shared.
 
 use std::collections::BTreeMap;
 
@@ -14,41 +14,41 @@ use super::site::SiteDraft;
 const EXAMPLE: &str = "prefixes = [\"10.1.0.0/16\"]";
 const TABLE_EXAMPLE: &str = "prefixes = [{ prefix = \"10.1.0.0/16\", static = true }]";
 
-/// Of so many other sites that list a prefix the place is shown.
+/// The most other sites with the same prefix whose positions a warning shows.
 const NOTES: usize = 3;
 
 /// A prefix that a site lists.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ListedPrefix {
-    /// The network. No host bits.
+    /// The network, without host bits.
     pub network: At<Ipv4Network>,
-    /// `static`.
+    /// The setting `static`.
     pub carriage: Carriage,
-    /// `shared`.
+    /// The setting `shared`.
     pub sharing: Sharing,
 }
 
-/// Whether a prefix is withdrawn when what carried it is gone.
+/// Whether a prefix is withdrawn when its carriers are gone: the interfaces and routes that lead to its hosts without a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Carriage {
-    /// It is.
+    /// It is withdrawn.
     #[default]
     Followed,
-    /// It is advertised whatever there is.
+    /// It is always advertised.
     Static,
 }
 
-/// Whether other sites list the prefix, too.
+/// Whether other sites list the same prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Sharing {
-    /// None does.
+    /// No other site lists it.
     #[default]
     Alone,
-    /// Some do.
+    /// Other sites list it, too.
     Shared,
 }
 
-/// Reads the elements of `prefixes`; what is wrong is reported and left out.
+/// Reads the elements of `prefixes`; those that are wrong are reported and omitted.
 pub(super) fn listed_prefixes(entry: &Entry<'_>, report: &mut Report) -> Vec<ListedPrefix> {
     let elements = entry.elements(EXAMPLE, report).unwrap_or_default();
     elements.iter().filter_map(|element| listed_prefix(element, report)).collect()
@@ -71,13 +71,13 @@ fn listed_prefix(entry: &Entry<'_>, report: &mut Report) -> Option<ListedPrefix>
     Some(ListedPrefix { network: network?, carriage: carriage.value, sharing: sharing.value })
 }
 
-/// Warns of prefixes that several sites list without all of them saying so: more often than not one of them is a slip.
+/// Warns of prefixes that several sites list without all of them marking it as shared: often one of them is a mistake.
 pub(super) fn check(sites: &[SiteDraft<'_>], report: &mut Report) {
     let mut listed: BTreeMap<Ipv4Network, Vec<(&SiteDraft<'_>, &ListedPrefix)>> = BTreeMap::new();
     for site in sites {
         for prefix in &site.prefixes {
             let by = listed.entry(prefix.network.value).or_default();
-            // One that a site lists twice is an error of its own.
+            // A prefix that a site lists twice is reported elsewhere.
             if by.last().is_none_or(|(last, _)| !std::ptr::eq(*last, site)) {
                 by.push((site, prefix));
             }

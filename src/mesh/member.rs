@@ -1,11 +1,11 @@
-//! Which site a router is: the one whose public key belongs to the router's private key.
+//! Finds the site that a router is: the one whose public key belongs to the router's private key.
 
 use std::fmt;
 
 use super::model::{Mesh, Site};
 use crate::keys::PublicKey;
 
-/// A key that belongs to no site; says which sites there are.
+/// The key belongs to no site; the message lists the sites.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct UnknownKey {
     mesh: String,
@@ -25,10 +25,10 @@ impl fmt::Display for UnknownKey {
 }
 
 impl Mesh {
-    /// The site that `key`, the public half of a router's key, makes it.
+    /// The site to which `key` belongs, the public half of a router's key.
     ///
     /// # Errors
-    /// If it is no site's: the error lists the sites.
+    /// If it belongs to no site: the error lists the sites.
     pub fn own_site(&self, key: &PublicKey) -> Result<&Site, UnknownKey> {
         self.site_with_key(key).ok_or_else(|| UnknownKey {
             mesh: self.name.clone(),

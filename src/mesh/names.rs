@@ -1,30 +1,30 @@
-//! Names in the mesh file, and names of things that scripts depend on, derived from them.
+//! Checks names in the mesh file, and derives the interface names from them, on which scripts depend.
 
 use super::diagnostic::{Diagnostic, quoted};
 use super::model::IfName;
 use super::reader::{At, Report};
 
-/// The longest name of a mesh, site, segment or host: file and namespace names are made of up to three, with room to
-/// spare below the 255 bytes of a file name.
+/// The longest name of a mesh, site, segment or host, in bytes: names of files and namespaces consist of up to three, and stay well below
+/// the 255 bytes of a file name.
 const MAX_NAME: usize = 63;
 
-/// Length of the suffix of a name that had to be cut: `~` and five base-32 digits.
+/// Length of the suffix of a name that was cut: `~` and five base-32 digits.
 const CUT_SUFFIX: usize = 6;
 
-/// The tunnel interface to the site `name`: `wg-NAME`, and where that is longer than the kernel's 15 bytes,
-/// the beginning of it and a suffix that depends on the whole name only.
+/// The name of the tunnel interface to the site `name`: `wg-NAME`. If that is longer than the kernel's 15 bytes, it is the beginning of
+/// that, and a suffix that depends on the whole name only.
 ///
-/// `name` is a checked site name (ASCII letters, digits, `-`, `_`, `.`).
+/// `name` must be a checked site name (ASCII letters, digits, `-`, `_`, `.`).
 pub fn tunnel_interface(name: &str) -> IfName {
     interface("wg", name)
 }
 
-/// The VXLAN device of the segment `name`: `vx-NAME`, cut as tunnels' names are.
+/// The name of the VXLAN device of the segment `name`: `vx-NAME`, cut like the names of tunnels.
 pub fn overlay_interface(name: &str) -> IfName {
     interface("vx", name)
 }
 
-/// The bridge of the segment `name` where a site does not say: `br-NAME`, cut as tunnels' names are.
+/// The default name of the bridge of the segment `name`: `br-NAME`, cut like the names of tunnels.
 pub(super) fn bridge_interface(name: &str) -> IfName {
     interface("br", name)
 }
@@ -40,7 +40,7 @@ fn interface(kind: &str, name: &str) -> IfName {
     IfName::new(&text).expect("a checked name after two letters and a dash, cut to 15 bytes, is an interface name")
 }
 
-/// Five base-32 digits of FNV-1a over the name: stable across versions and machines.
+/// Five base-32 digits of FNV-1a over the name, which are the same in all versions and on all machines.
 fn digest(name: &str) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let hash = name
@@ -49,8 +49,8 @@ fn digest(name: &str) -> String {
     (0..CUT_SUFFIX - 1).map(|i| DIGITS[(hash >> (5 * i) & 31) as usize] as char).collect()
 }
 
-/// The name of a mesh, a site, a segment or a host, which becomes part of file, namespace and interface names: ASCII
-/// letters, digits, `.`, `_` and `-`, beginning with a letter or digit.
+/// Checks the name of a mesh, site, segment or host, which becomes part of file, namespace and interface names: ASCII letters, digits,
+/// `.`, `_` and `-`, beginning with a letter or digit.
 pub(super) fn check_name<'a>(name: At<&'a str>, report: &mut Report) -> Option<At<&'a str>> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let fault = match name.value.as_bytes() {

@@ -1,4 +1,4 @@
-//! The keys of OSPF, in `[ospf]`, `[[link]]`, `[[site.interface]]` and `[[site.virtual_link]]` alike, and what they add up to.
+//! Reads the keys of OSPF in `[ospf]`, `[[link]]`, `[[site.interface]]` and `[[site.virtual_link]]`, and resolves their inheritance.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use super::reader::{At, Effective, Entry, Report, Setting, Table};
 const DEFAULT_COST: u16 = 10;
 const DEFAULT_HELLO: Duration = Duration::from_secs(1);
 const DEFAULT_DEAD: Duration = Duration::from_secs(4);
-/// Longer than a round trip between any two sites, with room for a queue.
+/// Longer than a round trip between any two sites, with a margin for queues.
 const DEFAULT_RETRANSMIT: Duration = Duration::from_secs(1);
-/// The least that the protocol allows (RFC 2328 §C.3).
+/// The minimum of the protocol (RFC 2328 §C.3).
 const DEFAULT_TRANSMIT_DELAY: Duration = Duration::from_secs(1);
 const DEFAULT_PRIORITY: u8 = 1;
 /// The sample value of RFC 2328 §C.5.
 const DEFAULT_POLL: Duration = Duration::from_secs(120);
 
-/// How many hellos a suggested dead_interval spans.
+/// The ratio of a suggested `dead_interval` to `hello_interval`.
 const HELLOS_PER_DEAD: u32 = 4;
 
 const AT_LEAST: &str = "an interval is at least \"1s\"";
 
-/// What one section says about timers.
+/// The timers of one section.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct TimerKeys {
     hello: Setting<Duration>,
@@ -35,7 +35,7 @@ pub(super) struct TimerKeys {
     transmit_delay: Setting<Duration>,
 }
 
-/// What one section says about an interface or tunnel.
+/// The OSPF keys of one section, for an interface or a tunnel.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OspfKeys {
     area: Setting<AreaId>,
@@ -43,13 +43,13 @@ pub(super) struct OspfKeys {
     pub timers: TimerKeys,
     pub auth: AuthKeys,
     mtu_check: Setting<MtuCheck>,
-    /// This and what follows is taken by [`OspfKeys::read_network`] only: a tunnel has one neighbour and no network.
+    /// Only [`OspfKeys::read_network`] reads this key and the following ones: a tunnel has one neighbour and no network.
     pub priority: Setting<u8>,
     pub poll_interval: Setting<Duration>,
     prefix_suppression: Setting<PrefixSuppression>,
 }
 
-/// Settings after inheritance, and where the area comes from (`None`: the default).
+/// The settings after inheritance, and the position in the file that sets the area (`None`: the default).
 #[derive(Debug, Clone)]
 pub(super) struct Settled {
     pub settings: OspfSettings,
@@ -57,7 +57,7 @@ pub(super) struct Settled {
 }
 
 impl TimerKeys {
-    /// Takes the timers out of `table`.
+    /// Reads the timers from `table`.
     pub fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
         let mut interval =
             |key: &'static str| Setting::read(table.take(key), |entry| seconds(&entry, AT_LEAST, report));
@@ -69,7 +69,7 @@ impl TimerKeys {
         }
     }
 
-    /// These over those of `base` over weft's defaults. `None` if one of them is wrong, which has then been reported.
+    /// Resolves these timers with the defaults from `base`, and from weft. `None` if one of them is wrong, which has then been reported.
     pub fn settle(&self, base: &Self, report: &mut Report) -> Option<Timers> {
         let hello = self.hello.or(base.hello).effective(DEFAULT_HELLO);
         let dead = self.dead.or(base.dead).effective(DEFAULT_DEAD);
@@ -77,7 +77,7 @@ impl TimerKeys {
         let transmit_delay = self.transmit_delay.or(base.transmit_delay).effective(DEFAULT_TRANSMIT_DELAY);
         let (hello, dead, retransmit, transmit_delay) = (hello?, dead?, retransmit?, transmit_delay?);
         if dead.value <= hello.value {
-            // What is inherited as it is has been reported where it stands.
+            // If both are inherited, the error has been reported where they stand.
             if let Some(own) = self.dead.given().or(self.hello.given()) {
                 report.push(dead_interval_too_short(own.span, hello, dead));
             }
@@ -93,7 +93,7 @@ impl TimerKeys {
 }
 
 impl OspfKeys {
-    /// Takes the keys that tunnels and interfaces have out of `table`.
+    /// Reads the keys that both tunnels and interfaces have from `table`.
     pub fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
         if let Some(bfd) = table.take("bfd").filter(|entry| entry.value.as_bool() != Some(false)) {
             report.push(bfd.not_available("`bfd`").help("write `bfd = false`, or leave it out"));
@@ -112,7 +112,7 @@ impl OspfKeys {
         }
     }
 
-    /// As [`OspfKeys::read`], with the keys of networks of several routers.
+    /// Like [`OspfKeys::read`], with the additional keys of networks of several routers.
     pub fn read_network(table: &mut Table<'_>, report: &mut Report) -> Self {
         Self {
             priority: Setting::read(table.take("priority"), |entry| priority(&entry, report)),
@@ -124,8 +124,7 @@ impl OspfKeys {
         }
     }
 
-    /// These keys over those of `base` over weft's defaults. `None` if one of them is wrong, which has then been
-    /// reported.
+    /// Resolves these keys with the defaults from `base`, and from weft. `None` if one of them is wrong, which has then been reported.
     pub fn settle(&self, base: &OspfKeys, report: &mut Report) -> Option<Settled> {
         let timers = self.timers.settle(&base.timers, report);
         let auth = self.auth.settle(&base.auth, report);
@@ -147,7 +146,7 @@ impl OspfKeys {
             auth: auth?,
             mtu_check: mtu_check?.value,
             priority: priority?.value,
-            // Inherited, it gives way to an interval that is said here.
+            // An inherited poll interval is raised to the section's own hello interval.
             poll_interval: poll_interval.value.max(timers.hello_interval),
             prefix_suppression: suppression?.value,
         };
@@ -155,13 +154,13 @@ impl OspfKeys {
     }
 }
 
-/// A Router Priority.
+/// Reads a Router Priority.
 pub(super) fn priority(entry: &Entry<'_>, report: &mut Report) -> Option<At<u8>> {
     let why = "a router priority is a number in 0..=255; the highest becomes the designated router, 0 never does";
     entry.number(0..=u8::MAX, why, report)
 }
 
-/// An area's number, as a dotted quad.
+/// Reads an Area ID as a dotted quad.
 pub(super) fn area(entry: &Entry<'_>, report: &mut Report) -> Option<At<AreaId>> {
     let key = entry.key;
     if let Some(number) = entry.value.as_integer().and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok()) {
@@ -179,7 +178,7 @@ pub(super) fn area(entry: &Entry<'_>, report: &mut Report) -> Option<At<AreaId>>
     Some(At { value: area?, span: text.span })
 }
 
-/// Says at `span` that neighbours would be declared dead between two hellos.
+/// The error at `span` that a neighbour would be declared down between two hellos.
 fn dead_interval_too_short(span: Span, hello: Effective<Duration>, dead: Effective<Duration>) -> Diagnostic {
     let by_default = if dead.from.is_none() { ", the default" } else { "" };
     let title = format!(

@@ -1,5 +1,6 @@
-//! UDP ports: a site has one per tunnel, its first port + the other end's id, or what a `[[link]]` says of this tunnel. None may pass
-//! 65535, and where sites share a host, or tunnels a site, none may meet. At a site of an Ethernet segment VXLAN has one, too.
+//! Checks of UDP ports. A site has one port per tunnel: its first port + the id of the other end, or the port that a `[[link]]` sets for
+//! this tunnel. No port may exceed 65535; ports of one site, and of sites that share an address, must differ. A site of an Ethernet segment
+//! also uses the port of VXLAN.
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use super::reader::{At, Effective, Report, Setting};
 use super::segment::SegmentDraft;
 use super::site::SiteDraft;
 
-/// Reports ports beyond 65535, ports at which two tunnels would be reached, and tunnels at VXLAN's port.
+/// Reports ports beyond 65535, ports that two tunnels would share, and tunnels at the port of VXLAN.
 pub(super) fn check(
     base: &TunnelKeys,
     sites: &[SiteDraft<'_>],
@@ -32,13 +33,13 @@ pub(super) fn check(
 /// One end of a tunnel.
 #[derive(Debug, Clone, Copy)]
 struct End {
-    /// The site at the other end, by its place in the file.
+    /// The index of the site at the other end.
     peer: usize,
-    /// The `[[link]]` about the two.
+    /// The index of the `[[link]]` between the two sites.
     link: Option<usize>,
 }
 
-/// A port, and the place in the file that it follows from.
+/// A port, and the position in the file that it is derived from.
 #[derive(Debug, Clone, Copy)]
 struct Port {
     number: u16,
@@ -49,7 +50,7 @@ struct Tunnels<'d, 'a> {
     base: &'d TunnelKeys,
     sites: &'d [SiteDraft<'a>],
     links: &'d [LinkDraft<'a>],
-    /// The ends at each site.
+    /// The ends of tunnels at each site.
     of_sites: Vec<Vec<End>>,
 }
 
@@ -63,23 +64,23 @@ fn of_sites(sites: usize, pairs: &[Pair]) -> Vec<Vec<End>> {
 }
 
 impl Tunnels<'_, '_> {
-    /// What the link says of the port at `site`.
+    /// The port that the link sets for the tunnel at `site`.
     fn own_port(&self, site: usize, end: End) -> &Setting<u16> {
         end.link.map_or(&Setting::Absent, |link| self.links[link].ends.port(self.sites[site].written_name))
     }
 
-    /// What the link says of the endpoint of `site`.
+    /// The endpoint that the link sets for `site`.
     fn own_endpoint(&self, site: usize, end: End) -> &Setting<WrittenEndpoint> {
         end.link.map_or(&Setting::Absent, |link| self.links[link].ends.endpoint(self.sites[site].written_name))
     }
 
-    /// The id that is added to a first port of `site`; `None` if the link says the port itself.
+    /// The id that is added to the first port of `site`; `None` if the link sets the port itself.
     fn added(&self, site: usize, end: End) -> Option<At<u16>> {
         let is_own = !matches!(self.own_port(site, end), Setting::Absent);
         self.sites[end.peer].id.given().copied().filter(|_| !is_own)
     }
 
-    /// Where the tunnel listens at `site`.
+    /// The port on which the tunnel listens at `site`.
     fn listening(&self, site: usize, end: End) -> Option<Port> {
         match self.own_port(site, end) {
             Setting::Given(own) => Some(Port { number: own.value, span: own.span }),
@@ -92,7 +93,7 @@ impl Tunnels<'_, '_> {
         }
     }
 
-    /// Where the other end sends to reach `site`: one text for one host, and the port.
+    /// The host and port to which the other end sends to reach `site`; each host has only one text.
     fn reached(&self, site: usize, end: End) -> Option<(String, Port)> {
         match self.own_endpoint(site, end) {
             Setting::Given(own) => {
@@ -121,7 +122,7 @@ impl Tunnels<'_, '_> {
             .collect()
         };
         let inside = added(&|_, _| true);
-        // What a link has an endpoint for is not reached at the site's.
+        // A tunnel whose link sets an endpoint is not reached at the endpoint of the site.
         let outside = added(&|site, end| matches!(self.own_endpoint(site, end), Setting::Absent));
         let listening =
             self.sites.iter().zip(&inside).filter_map(|(site, added)| Some((site.tunnels.port(self.base)?, added)));
@@ -132,10 +133,10 @@ impl Tunnels<'_, '_> {
         check_range(listening.chain(reached), report);
     }
 
-    /// Two tunnels of one site.
+    /// Reports tunnels of one site that listen on the same port.
     fn check_listening(&self, report: &mut Report) {
         for (site, ends) in self.of_sites.iter().enumerate() {
-            // Ids differ: without a port of its own no tunnel meets another.
+            // Ids are unique: tunnels without a port of their own never share one.
             if ends.iter().all(|end| matches!(self.own_port(site, *end), Setting::Absent)) {
                 continue;
             }
@@ -167,7 +168,7 @@ impl Tunnels<'_, '_> {
         }
     }
 
-    /// VXLAN devices receive at one port, whatever their segment.
+    /// Reports tunnels at the port of VXLAN, which all VXLAN devices of a site use, whatever their segment.
     fn check_vxlan(&self, segments: &[SegmentDraft<'_>], report: &mut Report) {
         let mut members: BTreeMap<&str, Span> = BTreeMap::new();
         for name in segments.iter().flat_map(|segment| &segment.sites).filter_map(|member| member.name.given()) {
@@ -194,7 +195,7 @@ impl Tunnels<'_, '_> {
         }
     }
 
-    /// Tunnels behind one address or name: each needs a port of its own there.
+    /// Reports tunnels that are reached at the same address or name and port: each needs its own port there.
     fn check_shared_hosts(&self, report: &mut Report) {
         let mut by_host: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
         for (index, site) in self.sites.iter().enumerate() {
@@ -204,7 +205,7 @@ impl Tunnels<'_, '_> {
         }
         let alone: BTreeSet<String> =
             by_host.iter().filter(|(_, at)| at.len() < 2).map(|(host, _)| host.clone()).collect();
-        // Where links say nothing, a host of one site has no port twice.
+        // Without settings of links, a host with a single site has no port twice.
         let of_links: BTreeSet<String> = self
             .links
             .iter()
@@ -229,7 +230,7 @@ impl Tunnels<'_, '_> {
                             let (before, site) = (&self.sites[before], &self.sites[site]);
                             report.push(collision(host, *number, (before, span), (site, port.span)));
                         } else if before == site && listening(site, its_end) != listening(site, *end) {
-                            // Otherwise the two have been reported.
+                            // If both listen on the same port, that has been reported.
                             report.push(one_port_outside(host, *number, &self.sites[site], (span, port.span)));
                         }
                     }
@@ -239,7 +240,7 @@ impl Tunnels<'_, '_> {
     }
 }
 
-/// One error for each place that says a first port, about the highest id that is added to it.
+/// Reports one error for each position that sets a first port, about the highest id that is added to it.
 fn check_range<'p>(firsts: impl Iterator<Item = (Effective<u16>, &'p Vec<At<u16>>)>, report: &mut Report) {
     let mut worst: BTreeMap<Option<Span>, (u16, At<u16>)> = BTreeMap::new();
     for (first, peers) in firsts {
@@ -289,7 +290,7 @@ fn one_port_outside(host: &str, port: u16, site: &SiteDraft<'_>, (before, span):
         .help("give one another port, as in `endpoint = { taipei = \"HOST:PORT\" }`")
 }
 
-/// One text for one host: names do not differ by case or a final dot.
+/// The normalized text of a host: names do not differ by case or a final dot.
 fn text(host: &Host) -> String {
     match host {
         Host::Address(address) => address.to_string(),

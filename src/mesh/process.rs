@@ -1,4 +1,4 @@
-//! The keys of `[ospf]` that are about the router as a whole and nothing else inherits.
+//! Reads the keys of `[ospf]` that concern the router as a whole, and which nothing inherits.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,29 +11,29 @@ use super::graceful_restart::{GracefulRestart, graceful_restart};
 use super::reader::{At, Entry, Report, Setting, Table};
 use super::schema::SPF_DELAY;
 
-/// What `[ospf]` says about the router as a whole.
+/// The keys of `[ospf]` that concern the router as a whole.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ProcessKeys {
     pub rfc1583: Setting<Rfc1583Compatibility>,
-    /// `None`: something in it is wrong.
+    /// `None` if something in it is wrong.
     spf_delay: Option<SpfDelay>,
     stub_router: Setting<StubRouter>,
     max_lsas: Setting<u32>,
     max_lsas_per_area: Setting<u32>,
     max_lsdb_octets: Setting<u32>,
     max_routes: Setting<u32>,
-    /// `None`: something in it is wrong.
+    /// `None` if something in it is wrong.
     graceful_restart: Option<GracefulRestart>,
 }
 
-/// What limits may be: below, no network worth the name works; above, no machine has the memory.
+/// The valid limits in LSAs and routes: smaller ones are too small for any real network, larger ones exceed the memory of any machine.
 const LIMITS: RangeInclusive<u32> = 100..=10_000_000;
 
-/// The same for octets.
+/// The valid limits in octets.
 const OCTETS: RangeInclusive<u32> = 65_536..=u32::MAX;
 
 impl ProcessKeys {
-    /// Takes the keys out of `table`, which is `[ospf]`.
+    /// Reads the keys from `table`, which is `[ospf]`.
     pub fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
         Self {
             rfc1583: Setting::read(table.take("rfc1583_compatibility"), |entry| {
@@ -55,25 +55,25 @@ impl ProcessKeys {
         }
     }
 
-    /// What a file without `[ospf]` says.
+    /// The keys of a file without `[ospf]`.
     pub fn absent() -> Self {
         let (spf_delay, graceful_restart) = (Some(SpfDelay::default()), Some(GracefulRestart::default()));
         Self { spf_delay, graceful_restart, ..Self::default() }
     }
 
-    /// How paths to AS boundary routers compare; `None` if that is wrong. Where nobody says, as FRR and BIRD do without being told.
+    /// The preference among paths to AS boundary routers; `None` if it is wrong. The default is that of FRR and BIRD.
     ///
-    /// Deviates: RFC 2328 §C.1 has RFC1583Compatibility enabled by default.
+    /// Deviates: in RFC 2328 §C.1, RFC1583Compatibility is enabled by default.
     pub fn rfc1583(&self) -> Option<Rfc1583Compatibility> {
         self.rfc1583.effective(Rfc1583Compatibility::Disabled).map(|effective| effective.value)
     }
 
-    /// When routes are calculated; `None` if that is wrong.
+    /// The delays of route calculations; `None` if they are wrong.
     pub fn spf_delay(&self) -> Option<SpfDelay> {
         self.spf_delay
     }
 
-    /// How restarts are borne; `None` if that is wrong.
+    /// The settings of graceful restart; `None` if they are wrong.
     pub fn graceful_restart(&self) -> Option<GracefulRestart> {
         self.graceful_restart
     }
@@ -83,7 +83,7 @@ impl ProcessKeys {
         self.stub_router.effective(StubRouter::default()).map(|effective| effective.value)
     }
 
-    /// How much is taken from others; `None` if that is wrong.
+    /// The limits on what is accepted from other routers; `None` if they are wrong.
     pub fn limits(&self) -> Option<Limits> {
         let usize_of = |limit: Setting<u32>, default: usize| {
             limit.effective(0).map(|given| given.from.map_or(default, |_| given.value as usize))
@@ -107,7 +107,7 @@ fn octets(key: &'static str, table: &mut Table<'_>, report: &mut Report) -> Sett
     })
 }
 
-/// `"never"`, `"always"`, or for how long after the start.
+/// Reads `stub_router`: `"never"`, `"always"`, or the time after the start.
 fn stub_router(entry: &Entry<'_>, report: &mut Report) -> Option<At<StubRouter>> {
     let value = match entry.value.as_str() {
         Some("never") => StubRouter::Never,
@@ -117,7 +117,7 @@ fn stub_router(entry: &Entry<'_>, report: &mut Report) -> Option<At<StubRouter>>
     Some(At { value, span: entry.span })
 }
 
-/// RFC 8405 §4: INITIAL ≤ SHORT ≤ LONG, and the holddown outlasts the time to learn.
+/// Reads `spf_delay`. RFC 8405 §4: INITIAL ≤ SHORT ≤ LONG, and HOLDDOWN is at least TIME_TO_LEARN.
 fn spf_delay(entry: &Entry<'_>, report: &mut Report) -> Option<SpfDelay> {
     const EXAMPLE: &str = "spf_delay = { initial = \"50ms\", short = \"200ms\", long = \"5s\" }";
     let mut table = entry.inline(&SPF_DELAY, EXAMPLE, report)?;

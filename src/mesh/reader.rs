@@ -1,5 +1,5 @@
-//! Walks the parsed TOML: takes keys by name, says which types were expected, which keys are missing and which are not
-//! known. It goes on after an error, so that one run finds all of them. Knows types and places, not what values mean.
+//! Reads the parsed TOML by key, and reports wrong types, missing keys and unknown keys. Reading continues after an error, so that one
+//! run finds all of them. This module knows types and positions, not the meaning of values.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::{Diagnostic, Severity, Span, nearest, quoted};
 use super::schema::{Section, sections_with};
 
-/// The findings so far.
+/// The diagnostics so far.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     diagnostics: Vec<Diagnostic>,
@@ -20,32 +20,32 @@ impl Report {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Errors and warnings, in the order of discovery.
+    /// Splits the diagnostics into errors and warnings, each in the order of discovery.
     pub fn split(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
         self.diagnostics.into_iter().partition(|diagnostic| diagnostic.severity() == Severity::Error)
     }
 }
 
-/// A value and where the file says it.
+/// A value and its position in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At<T> {
     pub value: T,
     pub span: Span,
 }
 
-/// What a section says about a key that may be left out.
+/// An optional key of a section.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) enum Setting<T> {
-    /// Nothing.
+    /// The section does not have the key.
     #[default]
     Absent,
-    /// Something that has been reported as wrong; checks that would need the value stay silent.
+    /// The value is wrong, which has been reported; checks that need the value report nothing.
     Wrong,
-    /// This.
+    /// The value is valid.
     Given(At<T>),
 }
 
-/// A setting after defaults: the value, and the place that says it, `None` for weft's own default.
+/// A setting after defaults: the value, and the position that sets it, `None` for weft's own default.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effective<T> {
     pub value: T,
@@ -53,7 +53,7 @@ pub(super) struct Effective<T> {
 }
 
 impl<T> Setting<T> {
-    /// What `read` makes of an entry that may be absent.
+    /// Reads an entry that may be absent with `read`.
     pub fn read<'a>(entry: Option<Entry<'a>>, read: impl FnOnce(Entry<'a>) -> Option<At<T>>) -> Self {
         match entry.map(read) {
             None => Self::Absent,
@@ -62,7 +62,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// The value if it is given and right.
+    /// The value if it is given and valid.
     pub fn given(&self) -> Option<&At<T>> {
         match self {
             Self::Given(at) => Some(at),
@@ -70,7 +70,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// What `f` makes of the value.
+    /// Applies `f` to the value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Setting<U> {
         match self {
             Self::Absent => Setting::Absent,
@@ -79,7 +79,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// This, or `base` where it is absent.
+    /// This setting, or `base` if this one is absent.
     pub fn or(self, base: Self) -> Self {
         match self {
             Self::Absent => base,
@@ -87,7 +87,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// The value if there is one; the outer `None` is one that is wrong.
+    /// The value if it is given; the outer `None` means that it is wrong.
     pub fn optional(self) -> Option<Option<T>> {
         match self {
             Self::Absent => Some(None),
@@ -96,7 +96,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// With weft's own default; `None` if what was given is wrong.
+    /// The value, or `default` if it is absent; `None` if it is wrong.
     pub fn effective(self, default: T) -> Option<Effective<T>> {
         match self {
             Self::Absent => Some(Effective { value: default, from: None }),
@@ -106,11 +106,11 @@ impl<T> Setting<T> {
     }
 }
 
-/// A table being read.
+/// A table that is being read.
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     section: &'static Section,
-    /// Its header, or the braces of an inline table.
+    /// The position of its header, or of the braces of an inline table.
     pub span: Span,
     entries: &'a DeTable<'a>,
     taken: Vec<&'static str>,
@@ -121,7 +121,7 @@ impl<'a> Table<'a> {
         Self { section, span, entries, taken: Vec::new() }
     }
 
-    /// The entry of `key`, if the file has it.
+    /// Takes the entry of `key`, if the file has it.
     pub fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
         debug_assert!(self.section.has(key), "{key} is not in the schema of {}", self.section.title);
         self.taken.push(key);
@@ -129,7 +129,7 @@ impl<'a> Table<'a> {
         Some(Entry { key, key_span: name.span().into(), span: value.span().into(), value: value.get_ref() })
     }
 
-    /// The entry of `key`; where it is missing, says so with the line that would be right.
+    /// Takes the entry of `key`; if it is missing, reports that with `example`, a correct line.
     pub fn require(&mut self, key: &'static str, example: &str, report: &mut Report) -> Option<Entry<'a>> {
         let entry = self.take(key);
         if entry.is_none() {
@@ -150,7 +150,7 @@ impl<'a> Table<'a> {
         entry
     }
 
-    /// Reports every key that the section does not have. Call it when all its keys have been taken.
+    /// Reports every key that the section does not have. It must be called after all keys of the section have been taken.
     pub fn finish(self, report: &mut Report) {
         debug_assert!(
             self.section.names().all(|key| self.taken.contains(&key)),
@@ -178,7 +178,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A key and its value, not looked at yet.
+/// A key and its value, whose type has not been checked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry<'a> {
     pub key: &'static str,
@@ -188,7 +188,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// A string; `example` is a line that would be right.
+    /// Reads a string; `example` is a correct line for messages.
     pub fn string(&self, example: &str, report: &mut Report) -> Option<At<&'a str>> {
         let text = self.value.as_str();
         if text.is_none() {
@@ -197,7 +197,7 @@ impl<'a> Entry<'a> {
         Some(At { value: text?, span: self.span })
     }
 
-    /// The name of a file; `example` is a line that would be right.
+    /// Reads the name of a file; `example` is a correct line for messages.
     pub fn file(&self, example: &str, report: &mut Report) -> Option<At<&'a str>> {
         let path = self.string(example, report)?;
         if path.value.is_empty() || path.value.contains('\0') {
@@ -209,7 +209,7 @@ impl<'a> Entry<'a> {
         Some(path)
     }
 
-    /// An integer within `bounds`; `why` says where the bounds come from.
+    /// Reads an integer within `bounds`; `why` gives the reason of the bounds.
     pub fn number<T>(&self, bounds: RangeInclusive<T>, why: &str, report: &mut Report) -> Option<At<T>>
     where
         T: TryFrom<u64> + PartialOrd + Display + Copy,
@@ -235,7 +235,7 @@ impl<'a> Entry<'a> {
         Some(At { value: value?, span: self.span })
     }
 
-    /// `true` or `false`, as what they mean here.
+    /// Reads a boolean: `yes` for `true`, `no` for `false`.
     pub fn boolean<T>(&self, yes: T, no: T, report: &mut Report) -> Option<At<T>> {
         let Some(said) = self.value.as_bool() else {
             report.push(self.wrong_type("a boolean", &format!("{} = true", self.key)));
@@ -244,7 +244,7 @@ impl<'a> Entry<'a> {
         Some(At { value: if said { yes } else { no }, span: self.span })
     }
 
-    /// One of some words.
+    /// Reads one of `words`.
     pub fn word<T: Copy>(&self, words: &[(&str, T)], report: &mut Report) -> Option<At<T>> {
         let example = format!("{} = \"{}\"", self.key, words.first().map_or("", |(word, _)| *word));
         let said = self.string(&example, report)?;
@@ -261,7 +261,7 @@ impl<'a> Entry<'a> {
         Some(At { value: found?, span: self.span })
     }
 
-    /// The elements of an array.
+    /// Reads the elements of an array.
     pub fn elements(&self, example: &str, report: &mut Report) -> Option<Vec<Entry<'a>>> {
         let Some(array) = self.value.as_array() else {
             report.push(self.wrong_type("an array", example));
@@ -276,7 +276,7 @@ impl<'a> Entry<'a> {
         Some(array.iter().map(element).collect())
     }
 
-    /// A table.
+    /// Reads a table with a header.
     pub fn table(&self, section: &'static Section, report: &mut Report) -> Option<Table<'a>> {
         let table = self.value.as_table();
         if table.is_none() {
@@ -289,7 +289,7 @@ impl<'a> Entry<'a> {
         Some(Table::new(section, self.span, table?))
     }
 
-    /// A table in braces; `example` is a line that would be right.
+    /// Reads a table in braces; `example` is a correct line for messages.
     pub fn inline(&self, section: &'static Section, example: &str, report: &mut Report) -> Option<Table<'a>> {
         let table = self.value.as_table();
         if table.is_none() {
@@ -298,7 +298,7 @@ impl<'a> Entry<'a> {
         Some(Table::new(section, self.span, table?))
     }
 
-    /// The entries of a table in braces whose keys are names that the file chose; `example` is a line that would be right.
+    /// Reads a table in braces whose keys are names from the file, not from the schema; `example` is a correct line for messages.
     pub fn by_name(&self, example: &str, report: &mut Report) -> Option<Vec<(At<&'a str>, Entry<'a>)>> {
         let Some(table) = self.value.as_table() else {
             report.push(self.wrong_type("a table in braces", example));
@@ -311,13 +311,13 @@ impl<'a> Entry<'a> {
         Some(table.iter().map(named).collect())
     }
 
-    /// An array of tables in braces; what is not one is reported and left out.
+    /// Reads an array of tables in braces; elements that are not tables are reported and omitted.
     pub fn inlines(&self, section: &'static Section, example: &str, report: &mut Report) -> Vec<Table<'a>> {
         let elements = self.elements(example, report).unwrap_or_default();
         elements.iter().filter_map(|element| element.inline(section, example, report)).collect()
     }
 
-    /// An array of tables; what is not a table is reported and left out.
+    /// Reads an array of tables; elements that are not tables are reported and omitted.
     pub fn tables(&self, section: &'static Section, report: &mut Report) -> Vec<Table<'a>> {
         let help = format!("begin each with a line {}", section.title);
         let Some(array) = self.value.as_array() else {
@@ -340,7 +340,7 @@ impl<'a> Entry<'a> {
         tables
     }
 
-    /// Says that the value is not `expected`; `example` is what would be right.
+    /// The error that the value is not `expected`; `example` is a correct line.
     pub fn wrong_type(&self, expected: &str, example: &str) -> Diagnostic {
         let found = kind(self.value);
         Diagnostic::error(
@@ -351,13 +351,13 @@ impl<'a> Entry<'a> {
         .help(format!("write `{example}`"))
     }
 
-    /// Says that a documented feature does not exist yet.
+    /// The error that a documented feature does not exist yet.
     pub fn not_available(&self, what: &str) -> Diagnostic {
         Diagnostic::error(self.span, format!("{what} is not available in this version"), "not available")
     }
 }
 
-/// What a value is, with its article.
+/// The type of a value, with its article.
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -370,7 +370,7 @@ fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// Words in backquotes, with commas.
+/// Joins words in backquotes with commas.
 pub(super) fn list<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

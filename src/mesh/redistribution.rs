@@ -1,4 +1,4 @@
-//! `[[site.redistribute]]` and `[[site.import]]` as they are written, prefix lists among them.
+//! Reads `[[site.redistribute]]` and `[[site.import]]`, including their prefix lists.
 
 use std::ops::RangeInclusive;
 
@@ -12,13 +12,13 @@ use super::schema::TAGGED;
 
 const EXAMPLE: &str = "prefixes = [\"10.0.0.0/8 le 24\"]";
 
-/// What `metric` is where nobody says.
+/// The default of `metric`.
 const DEFAULT_METRIC: u32 = 20;
 
-/// LSInfinity is one more (RFC 2328 appendix B).
+/// The valid external metrics; the next number is LSInfinity (RFC 2328 appendix B).
 pub(super) const METRICS: RangeInclusive<u32> = 0..=0xff_fffe;
 
-/// Which of the two kinds of external metric.
+/// The type of an external metric, 1 or 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MetricType {
     One,
@@ -26,7 +26,7 @@ pub(super) enum MetricType {
 }
 
 impl MetricType {
-    /// The metric as one of this type.
+    /// The metric `value` of this type.
     pub fn metric(self, value: u32) -> ExternalMetric {
         match self {
             Self::One => ExternalMetric::Type1(value),
@@ -34,7 +34,7 @@ impl MetricType {
         }
     }
 
-    /// `type = 1` or `type = 2`.
+    /// Reads `type = 1` or `type = 2`.
     pub fn read(entry: Option<Entry<'_>>, report: &mut Report) -> Setting<Self> {
         let why = "a metric of type 1 is added to the cost of the way there, one of type 2 is not";
         let number = Setting::read(entry, |entry| entry.number(1..=2_u8, why, report));
@@ -80,7 +80,7 @@ pub(super) fn import(mut table: Table<'_>, report: &mut Report) -> Option<Import
     let tagged = table.take("tags");
     let tags = tagged.map_or_else(|| Some(Vec::new()), |entry| tags(&entry, report));
     let prefixes = match tagged {
-        // With tags alone a section selects every destination.
+        // A section with `tags` but without `prefixes` selects every destination.
         Some(_) => {
             table.take("prefixes").map_or_else(|| Some(vec![PrefixRule::ALL]), |entry| prefix_list(&entry, report))
         }
@@ -93,7 +93,7 @@ pub(super) fn import(mut table: Table<'_>, report: &mut Report) -> Option<Import
     Some(ImportRule { prefixes: prefixes?, tags: tags?, action: action?.value })
 }
 
-/// The elements of `tags`: numbers, and `"FIRST-LAST"`; `None` if one of them is wrong.
+/// Reads the elements of `tags`: numbers, and `"FIRST-LAST"`; `None` if one of them is wrong.
 fn tags(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<RangeInclusive<u32>>> {
     const TAGS: &str = "tags = [7, \"100-199\"]";
     let elements = entry.elements(TAGS, report)?;
@@ -124,17 +124,17 @@ fn tags(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<RangeInclusive<u32
     ranges.into_iter().collect()
 }
 
-/// An External Route Tag.
+/// Reads an External Route Tag.
 pub(super) fn tag(entry: &Entry<'_>, report: &mut Report) -> Option<At<u32>> {
     entry.number(0..=u32::MAX, "a tag has 32 bits", report)
 }
 
-/// The entries of a prefix list; `None` if one of them is wrong.
+/// Reads the entries of a prefix list; `None` if one of them is wrong.
 fn prefix_list(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<PrefixRule>> {
     list(entry, prefix_rule, report)
 }
 
-/// The same where an entry may have a tag: `{ prefix = "10.0.0.0/8 le 24", tag = 7 }`.
+/// Reads a prefix list whose entries may have a tag: `{ prefix = "10.0.0.0/8 le 24", tag = 7 }`.
 fn tagged_list(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<(PrefixRule, Option<u32>)>> {
     const TAGGED_EXAMPLE: &str = "prefixes = [{ prefix = \"10.0.0.0/8 le 24\", tag = 7 }]";
     let read = |element: &Entry<'_>, report: &mut Report| {
@@ -151,7 +151,7 @@ fn tagged_list(entry: &Entry<'_>, report: &mut Report) -> Option<Vec<(PrefixRule
     list(entry, read, report)
 }
 
-/// The elements of `prefixes`, at least one; `None` if one of them is wrong.
+/// Reads the elements of `prefixes`, at least one; `None` if one of them is wrong.
 fn list<T>(
     entry: &Entry<'_>,
     read: impl Fn(&Entry<'_>, &mut Report) -> Option<T>,
@@ -195,14 +195,14 @@ fn prefix_rule(entry: &Entry<'_>, report: &mut Report) -> Option<PrefixRule> {
 enum Fault {
     Words,
     Length,
-    /// `ge` and `le` the wrong way round.
+    /// The value of `ge` is greater than that of `le`.
     Order(u8, u8),
-    /// A bound below the network's own length.
+    /// A bound is shorter than the prefix length of the network.
     Shorter(u8),
 }
 
-/// The shortest and longest length that the words after the network leave: `ge N` leaves all that is longer, `le N` what
-/// is shorter down to the network itself, nothing the network alone.
+/// The shortest and the longest prefix length that the words after the network select: `ge N` selects N and longer, `le N` selects the
+/// length of the network up to N, and without either only the network itself is selected.
 fn bounds<'w>(mut words: impl Iterator<Item = &'w str>, own: u8) -> Result<(u8, u8), Fault> {
     let (mut at_least, mut at_most) = (None, None);
     while let Some(word) = words.next() {

@@ -1,4 +1,4 @@
-//! The number of links of a site's router in an area, which is bounded: a Router-LSA has to fit into one packet.
+//! Checks the number of links of a site's router in an area: a Router-LSA has to fit into one packet.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use super::link::Pair;
 use super::model::NetworkType;
 use super::reader::Report;
 
-/// Reports sites with more links in an area than a Router-LSA has room for.
+/// Reports sites with more links in an area than a Router-LSA can hold.
 pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair], report: &mut Report) {
-    // The site's own address is a link of one of its areas.
+    // The loopback of the site is a link in one of its areas.
     let mut links: Vec<BTreeMap<AreaId, usize>> = vec![BTreeMap::new(); draft.sites.len()];
     for pair in pairs {
         let of_link = pair.link.map_or(settled.base.as_ref(), |link| settled.links[link].as_ref());
@@ -24,7 +24,7 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair], rep
     for (place, site) in draft.sites.iter().enumerate() {
         for (interface, settled) in site.interfaces.iter().zip(&settled.interfaces[place]) {
             let Some(settled) = settled else { continue };
-            // To the neighbour, and to the network between.
+            // One link to the neighbour, and one to the network between the routers.
             let count = if interface.network == NetworkType::PointToPoint { 2 } else { 1 };
             *links[place].entry(settled.settings.area).or_insert(1) += count;
         }

@@ -1,4 +1,4 @@
-//! `[[l2]]` and `[[l2.site]]`: each entry by itself. What segments mean to sites and to each other is for `segments`,
+//! Reads `[[l2]]` and `[[l2.site]]`, each entry by itself. Checks of segments against sites and against each other are in `segments`,
 //! `segment_ports` and `segment_hosts`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -16,52 +16,52 @@ use super::reader::{At, Effective, Entry, Report, Setting, Table};
 use super::schema::{L2_HOST, L2_SITE};
 use super::segment_host::HostDraft;
 
-/// What `mtu` is where nobody says: that of every Ethernet, so that hosts need no setting.
+/// The default of `mtu`: that of Ethernet, so that hosts need no setting.
 const DEFAULT_MTU: u32 = 1500;
 
-/// What `broadcast_limit` and `multicast_limit` are where nobody says.
+/// The default of `broadcast_limit` and `multicast_limit`, in frames per second.
 const DEFAULT_RATE: FrameRate = FrameRate::new(1000).expect("is not zero");
 
-/// The most that a limit may be; above it is none.
+/// The highest limit in frames per second; a higher one would limit nothing.
 const HIGHEST_RATE: u32 = 1_000_000;
 
-/// The longest prefix of a `gateway`: below it no address is left for hosts.
+/// The longest prefix length of a `gateway`: a longer prefix has no address for hosts.
 const LONGEST_GATEWAY: u8 = 30;
 
-/// How `existing_bridge` is written.
+/// An example of `existing_bridge` for messages.
 pub(super) const EXISTING_BRIDGE: &str = "existing_bridge = \"vmbr0\"";
 
 const GATEWAY: &str = "gateway = \"10.9.0.1/24\"";
 
-/// A `[[l2]]` as read.
+/// A `[[l2]]` as read from the file.
 #[derive(Debug)]
 pub(super) struct SegmentDraft<'a> {
-    /// Its header.
+    /// The position of its header.
     pub span: Span,
     pub name: Setting<&'a str>,
     pub vni: Setting<Vni>,
     resolution: Setting<Resolution>,
     unknown_unicast: Setting<UnknownUnicast>,
-    /// `None`: something about it is wrong.
+    /// `None` if something about it is wrong.
     pub broadcast: Option<Flooding>,
-    /// `None`: something about it is wrong.
+    /// `None` if something about it is wrong.
     pub multicast: Option<Flooding>,
     learning: Setting<Learning>,
     unreachable: Setting<Unreachable>,
     mtu: Setting<u32>,
-    /// The routers' address in its network.
+    /// The routers' address in the segment, and its network.
     pub gateway: Setting<Ipv4Network>,
     pub sites: Vec<MemberDraft<'a>>,
     pub hosts: Vec<HostDraft<'a>>,
 }
 
-/// A `[[l2.site]]` as read.
+/// A `[[l2.site]]` as read from the file.
 #[derive(Debug)]
 pub(super) struct MemberDraft<'a> {
     /// The name of a `[[site]]`.
     pub name: Setting<&'a str>,
     bridge: Setting<IfName>,
-    /// A bridge that somebody else makes.
+    /// A bridge that weft does not make.
     pub existing_bridge: Setting<IfName>,
     /// The VLAN of that bridge.
     pub vlan: Setting<VlanId>,
@@ -91,7 +91,7 @@ impl<'a> SegmentDraft<'a> {
                 entry.word(&[("remove", Unreachable::Remove), ("keep", Unreachable::Keep)], report)
             }),
             mtu: Setting::read(table.take("mtu"), |entry| {
-                // RFC 791 §3.1: every host takes 576 bytes. 65485 + 50 bytes of Ethernet, VXLAN, UDP and IPv4 is 65535.
+                // RFC 791 §3.1: every host accepts 576 bytes. 65485 + 50 bytes of Ethernet, VXLAN, UDP and IPv4 are 65535.
                 let why = "576 bytes is what every IPv4 host has to take; above 65485 no packet holds the frame; \
                            packets that do not fit into a tunnel are no reason for less than 1500";
                 entry.number(576..=65485, why, report)
@@ -107,7 +107,7 @@ impl<'a> SegmentDraft<'a> {
         segment
     }
 
-    /// How messages call the segment.
+    /// The segment in the words of messages.
     pub fn called(&self) -> String {
         match (self.name.given(), self.vni.given()) {
             (Some(name), _) => format!("`{}`", name.value),
@@ -116,7 +116,7 @@ impl<'a> SegmentDraft<'a> {
         }
     }
 
-    /// Where a note points that is about the segment as a whole.
+    /// The position for notes about the segment as a whole.
     pub fn place(&self) -> Span {
         self.name.given().map_or(self.span, |name| name.span)
     }
@@ -125,7 +125,7 @@ impl<'a> SegmentDraft<'a> {
         self.resolution.effective(Resolution::default()).map(|effective| effective.value)
     }
 
-    /// Where the file says that questions for hosts outside the table cross, though frames to them do not.
+    /// The position of `arp` if requests for hosts outside the table cross, but frames to these hosts do not.
     pub fn asks_in_vain(&self) -> Option<Span> {
         let asks = self.resolution.given().filter(|arp| arp.value != Resolution::Proxy)?;
         (self.unknown_unicast()? == UnknownUnicast::Drop).then_some(asks.span)
@@ -147,7 +147,7 @@ impl<'a> SegmentDraft<'a> {
         self.mtu.effective(DEFAULT_MTU)
     }
 
-    /// `None` if it is wrong; the inner `None` if there is none.
+    /// The gateway; the outer `None` means that it is wrong, the inner one that there is none.
     pub fn gateway(&self) -> Option<Option<Ipv4Network>> {
         self.gateway.map(Some).effective(None).map(|effective| effective.value)
     }
@@ -174,7 +174,7 @@ impl<'a> MemberDraft<'a> {
         member
     }
 
-    /// Whose the bridge is; `None` if something about it is wrong.
+    /// The owner of the bridge; `None` if something about it is wrong.
     pub fn owner(&self) -> Option<BridgeOwner> {
         match (self.existing_bridge.given(), self.vlan.map(Some).effective(None)) {
             (_, None) => None,
@@ -183,7 +183,7 @@ impl<'a> MemberDraft<'a> {
         }
     }
 
-    /// The bridge, and the place that says which; `None` if that is wrong. `segment` is the one it is of.
+    /// The bridge of `segment`, and the position that sets its name; `None` if it is wrong.
     pub fn bridge(&self, segment: &SegmentDraft<'_>) -> Option<At<IfName>> {
         match (&self.existing_bridge, &self.bridge) {
             (Setting::Given(bridge), _) | (Setting::Absent, Setting::Given(bridge)) => Some(bridge.clone()),
@@ -194,7 +194,7 @@ impl<'a> MemberDraft<'a> {
         }
     }
 
-    /// The `bridge` that weft is to make, if the file names one.
+    /// The `bridge` that weft has to make, if the file names one.
     pub fn own_bridge(&self) -> Option<&At<IfName>> {
         self.bridge.given()
     }
@@ -221,7 +221,7 @@ fn vni(entry: &Entry<'_>, report: &mut Report) -> Option<At<Vni>> {
     Some(At { value: Vni::try_from(value).ok()?, span })
 }
 
-/// What becomes of one kind of frame, and how many of them; `None` if something is wrong, which has then been reported.
+/// Reads how one kind of frame is flooded, and its limit; `None` if something is wrong, which has then been reported.
 fn flooding(
     key: &'static str,
     limit_key: &'static str,
@@ -256,7 +256,7 @@ fn rate(entry: &Entry<'_>, report: &mut Report) -> Option<At<FrameRate>> {
     Some(At { value: FrameRate::new(value)?, span })
 }
 
-/// The routers' address and its network.
+/// Reads the routers' address and its network.
 fn gateway(entry: &Entry<'_>, report: &mut Report) -> Option<At<Ipv4Network>> {
     let text = entry.string(GATEWAY, report)?;
     let said = quoted(text.value);
@@ -285,7 +285,7 @@ fn gateway(entry: &Entry<'_>, report: &mut Report) -> Option<At<Ipv4Network>> {
     None
 }
 
-/// Why hosts cannot have this gateway, and what would be right.
+/// Why hosts cannot have this gateway, and a help message; `None` if they can.
 fn unfit(gateway: Ipv4Network) -> Option<(&'static str, String)> {
     let (address, length) = (gateway.ip(), gateway.prefix());
     let first = Ipv4Addr::from(u32::from(gateway.network()).saturating_add(1));

@@ -1,4 +1,4 @@
-//! `[[l2.host]]`: each entry by itself. What hosts mean to their segment is for `segment_hosts`.
+//! Reads `[[l2.host]]`, each entry by itself. Checks of hosts against their segment are in `segment_hosts`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,7 +14,7 @@ use super::reader::{At, Entry, Report, Setting, Table};
 const MAC: &str = "mac = \"02:00:00:00:01:0a\"";
 const IP: &str = "ip = \"10.9.0.10\"";
 
-/// A `[[l2.host]]` as read.
+/// A `[[l2.host]]` as read from the file.
 #[derive(Debug)]
 pub(super) struct HostDraft<'a> {
     /// The name of a site of the segment.
@@ -48,7 +48,7 @@ impl<'a> HostDraft<'a> {
         self.mobility.effective(Mobility::default()).map(|effective| effective.value)
     }
 
-    /// What the lab calls it, and where the file says so: its name, or the digits of its MAC address.
+    /// The name of the host in the lab, and its position: the host's name, or the digits of its MAC address.
     pub fn lab_name(&self) -> Option<At<String>> {
         let digits =
             || self.mac.given().map(|mac| At { value: mac.value.to_string().replace(':', ""), span: mac.span });
@@ -78,7 +78,7 @@ fn mac(entry: &Entry<'_>, report: &mut Report) -> Option<At<Mac>> {
     None
 }
 
-/// One address, or an array of them.
+/// Reads one address, or an array of addresses.
 fn addresses(entry: &Entry<'_>, report: &mut Report) -> Vec<At<IpAddr>> {
     if entry.value.as_array().is_none() {
         return address(entry, report).into_iter().collect();
@@ -93,7 +93,7 @@ fn addresses(entry: &Entry<'_>, report: &mut Report) -> Vec<At<IpAddr>> {
     elements.iter().filter_map(|element| address(element, report)).collect()
 }
 
-/// An address that a host can have on a segment: link-local ones too.
+/// Reads an address that a host can have on a segment, which may be link-local.
 fn address(entry: &Entry<'_>, report: &mut Report) -> Option<At<IpAddr>> {
     let text = entry.string(IP, report)?;
     let (title, label) = match text.value.parse::<IpAddr>() {
@@ -108,7 +108,7 @@ fn address(entry: &Entry<'_>, report: &mut Report) -> Option<At<IpAddr>> {
     None
 }
 
-/// Why no host has this address.
+/// Why no host can have this address; `None` if one can.
 fn unfit(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(Ipv4Addr::BROADCAST) => Some("is for broadcast"),

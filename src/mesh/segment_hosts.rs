@@ -1,5 +1,5 @@
-//! The hosts of a segment against it and against each other: where each is, and that addresses are one host's alone and can
-//! be reached.
+//! Checks of the hosts of a segment against the segment and against each other: their sites, and that each address belongs to one host
+//! only and is reachable.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,11 +12,11 @@ use super::reader::{At, Report};
 use super::segment::SegmentDraft;
 use super::site::{BY_NAME, SiteDraft, position};
 
-/// What every link that carries IPv6 takes (RFC 8200 §5).
+/// The minimum MTU of a link that carries IPv6 (RFC 8200 §5).
 const IPV6_MTU: u32 = 1280;
 
-/// Reports hosts at sites that the segment does not span, addresses that two hosts share or none can have, and IPv6 where it
-/// cannot be.
+/// Reports hosts at sites that the segment does not span, addresses that are shared or that no host can have, and IPv6 with an MTU that
+/// is too small for it.
 pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], report: &mut Report) {
     for segment in segments {
         check_sites(segment, sites, report);
@@ -40,7 +40,7 @@ fn addresses(segment: &SegmentDraft<'_>) -> impl Iterator<Item = At<IpAddr>> {
 }
 
 fn check_sites(segment: &SegmentDraft<'_>, sites: &[SiteDraft<'_>], report: &mut Report) {
-    // Where a `[[l2.site]]` has no name, it may be the one that is meant.
+    // A `[[l2.site]]` without a name may be the one that is meant.
     let all_named = segment.sites.iter().all(|member| member.name.given().is_some());
     let members: BTreeSet<&str> =
         segment.sites.iter().filter_map(|member| member.name.given()).map(|name| name.value).collect();
@@ -58,7 +58,7 @@ fn check_sites(segment: &SegmentDraft<'_>, sites: &[SiteDraft<'_>], report: &mut
     }
 }
 
-/// Hosts reach the gateway, and are reached through it, within its network only.
+/// Reports addresses outside the gateway's network: hosts reach the gateway, and are reached through it, within its network only.
 fn check_addresses(segment: &SegmentDraft<'_>, gateway: At<Ipv4Network>, report: &mut Report) {
     let network = format!("{}/{}", gateway.value.network(), gateway.value.prefix());
     for At { value, span } in addresses(segment) {

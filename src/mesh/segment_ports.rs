@@ -1,5 +1,5 @@
-//! The interfaces of segments at each site: bridges and ports, which may be no other segment's, and nothing else that weft makes
-//! or uses there.
+//! Checks of the interfaces of segments at each site: bridges and ports must belong to no other segment, and must be nothing else that
+//! weft makes or uses at the site.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,28 +11,28 @@ use super::reader::{At, Report};
 use super::segment::{MemberDraft, SegmentDraft};
 use super::site::SiteDraft;
 
-/// What an interface of a site is already.
+/// A use of an interface of a site.
 #[derive(Debug, Clone)]
 struct Use {
     role: Role,
-    /// The place that makes it so.
+    /// The position in the file that is the reason for it.
     span: Span,
 }
 
-/// What it is to weft; segments as messages call them.
+/// The role of an interface in weft. Segments are in the words of messages.
 #[derive(Debug, Clone)]
 enum Role {
-    /// To the site of this name.
+    /// The tunnel to the site of this name.
     Tunnel(String),
-    /// Of the segment.
+    /// The VXLAN device of the segment.
     Device(String),
-    /// Of the segment, made by weft.
+    /// The bridge of the segment, which weft makes.
     Bridge(String),
-    /// Made by somebody else; the segment is all of it, or this VLAN of it.
+    /// A bridge that weft does not make; the segment is the whole bridge, or this VLAN of it.
     Existing(String, Option<VlanId>),
     /// A `[[site.interface]]`.
     Own,
-    /// Of the segment.
+    /// A port of the segment.
     Port(String),
 }
 
@@ -51,12 +51,12 @@ impl fmt::Display for Role {
 }
 
 impl Role {
-    /// Whether one interface may be both: segments that are different VLANs of one bridge.
+    /// Whether one interface may have both roles: only segments that are different VLANs of one bridge may share it.
     fn goes_with(&self, other: &Self) -> bool {
         matches!((self, other), (Self::Existing(_, Some(one)), Self::Existing(_, Some(other))) if one != other)
     }
 
-    /// What a note says at the place that makes it so.
+    /// The text of a note at the position that is the reason for the role.
     fn note(&self) -> &'static str {
         match self {
             Self::Tunnel(_) => "this site's tunnel",
@@ -68,10 +68,10 @@ impl Role {
     }
 }
 
-/// Interfaces by name. Several segments may have one bridge that is none of weft's.
+/// The uses of interfaces, by name. Several segments may share a bridge that weft does not make.
 type Uses = BTreeMap<IfName, Vec<Use>>;
 
-/// Reports bridges and ports that are something else, or twice the same.
+/// Reports bridges and ports that have another use, or are listed twice.
 pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], report: &mut Report) {
     let names = || sites.iter().filter_map(|site| site.name.given());
     let tunnels: BTreeMap<IfName, At<&str>> = names().map(|name| (tunnel_interface(name.value), *name)).collect();
@@ -80,7 +80,7 @@ pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], repo
         for member in &segment.sites {
             let Some(name) = member.name.given() else { continue };
             let here = here.entry(name.value).or_default();
-            // A site that is named again has been reported.
+            // A site that is listed twice has been reported.
             if here.last().is_none_or(|(last, _)| last.span != segment.span) {
                 here.push((segment, member));
             }
@@ -96,15 +96,15 @@ pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], repo
 /// The interfaces of one site.
 struct Interfaces<'d, 'a> {
     site: &'d SiteDraft<'a>,
-    /// Of all sites to all others.
+    /// The tunnels of all sites to all others.
     tunnels: &'d BTreeMap<IfName, At<&'a str>>,
-    /// All but the tunnels.
+    /// All uses except tunnels.
     uses: Uses,
 }
 
 impl Interfaces<'_, '_> {
     fn check(mut self, here: &[(&SegmentDraft<'_>, &MemberDraft<'_>)], report: &mut Report) {
-        // Where the devices of two segments have one name, so have their bridges by default, and it has been reported.
+        // If the devices of two segments have the same name, their bridges do as well by default, and it has been reported.
         let mut distinct = here.to_vec();
         distinct.retain(|(segment, _)| self.add_device(segment));
         for (segment, member) in distinct {
@@ -133,15 +133,15 @@ impl Interfaces<'_, '_> {
         }
     }
 
-    /// Whether the device of `segment` has a name of its own.
+    /// Adds the VXLAN device of `segment`. Returns whether its name is unique.
     fn add_device(&mut self, segment: &SegmentDraft<'_>) -> bool {
         let Some(name) = segment.name.given() else { return true };
         let device = Use { role: Role::Device(segment.called()), span: name.span };
         self.uses.insert(overlay_interface(name.value), vec![device]).is_none()
     }
 
-    /// OSPF may run on a bridge, where it is on the segment; on a port of one it would hear nothing. That an interface of the
-    /// site's own is no tunnel is for `identity`.
+    /// Checks the site's own interfaces. OSPF may run on a bridge, where it reaches the segment; on a port of a bridge it would receive
+    /// nothing. `identity` checks that an interface of the site's own is not a tunnel.
     fn check_own(&mut self, report: &mut Report) {
         for name in self.site.interfaces.iter().filter_map(|interface| interface.name.given()) {
             match self.uses.get(&name.value).and_then(|uses| uses.first()) {
@@ -161,7 +161,7 @@ impl Interfaces<'_, '_> {
         }
     }
 
-    /// Makes `interface` what `role` says, or reports what it is already.
+    /// Gives `interface` the role `role`, or reports the role that it already has.
     fn give(&mut self, interface: At<IfName>, role: Role, help: &str, report: &mut Report) {
         match self.find(&interface.value, &role) {
             Some(before) => {
@@ -177,7 +177,7 @@ impl Interfaces<'_, '_> {
         }
     }
 
-    /// What `interface` is already that it cannot be together with `role`.
+    /// A use of `interface` that excludes `role`.
     fn find(&self, interface: &IfName, role: &Role) -> Option<Use> {
         let tunnel = self.tunnels.get(interface).filter(|peer| Some(peer.value) != self.site.written_name);
         let tunnel = tunnel.map(|peer| Use { role: Role::Tunnel(peer.value.to_owned()), span: peer.span });

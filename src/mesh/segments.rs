@@ -1,5 +1,5 @@
-//! Segments against the sites and against each other: which sites each spans, and that the networks of their gateways are
-//! theirs alone.
+//! Checks of segments against the sites and against each other: which sites each segment spans, and that the networks of their gateways
+//! belong to them alone.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
@@ -15,7 +15,7 @@ use super::reader::{At, Report};
 use super::segment::SegmentDraft;
 use super::site::{BY_NAME, SiteDraft, position};
 
-/// Reports sites that are none or are named twice, and gateways whose networks others use. Warns of segments of no use.
+/// Reports sites that do not exist or are listed twice, and gateways whose networks others use. Warns of segments that have no effect.
 pub(super) fn check(draft: &Draft<'_>, report: &mut Report) {
     for (index, segment) in draft.segments.iter().enumerate() {
         check_sites(segment, &draft.sites, report);
@@ -58,7 +58,7 @@ fn check_sites(segment: &SegmentDraft<'_>, sites: &[SiteDraft<'_>], report: &mut
     }
 }
 
-/// A gateway's network is routed to its bridge: it has to be nobody else's.
+/// Reports a gateway whose network overlaps others: the network is routed to the bridge, so that nothing else may use it.
 fn check_gateway(
     segment: &SegmentDraft<'_>,
     before: &[SegmentDraft<'_>],
@@ -89,7 +89,7 @@ fn check_gateway(
     }
 }
 
-/// Tunnels would look for the site behind the bridge.
+/// Reports endpoints in the network of a gateway: packets of the tunnel would be routed to the bridge.
 fn check_endpoints(segment: &SegmentDraft<'_>, draft: &Draft<'_>, report: &mut Report) {
     let Some(gateway) = segment.gateway.given() else { return };
     for endpoint in draft.endpoints() {
@@ -117,7 +117,7 @@ fn warn_of_one_site(segment: &SegmentDraft<'_>, report: &mut Report) {
     );
 }
 
-/// Without a table, what is asked of it has no answer.
+/// Warns of a segment without hosts whose settings rely on the table of hosts.
 fn warn_without_hosts(segment: &SegmentDraft<'_>, report: &mut Report) {
     let (Some(resolution), Some(unknown_unicast)) = (segment.resolution(), segment.unknown_unicast()) else { return };
     if !segment.hosts.is_empty() {

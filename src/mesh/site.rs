@@ -1,4 +1,4 @@
-//! `[[site]]`: each entry by itself. What sites mean to each other is for `identity`, `addressing`, `areas` and `ports`.
+//! Reads `[[site]]`, each entry by itself. Checks of sites against each other are in `identity`, `addressing`, `areas` and `ports`.
 
 use std::collections::BTreeMap;
 
@@ -19,32 +19,32 @@ use super::schema::{IMPORT, REDISTRIBUTE, SITE_INTERFACE, VIRTUAL_LINK};
 use super::virtual_link::VirtualLinkDraft;
 use crate::keys::PublicKey;
 
-/// What would be right where a site is to be named.
+/// The help message where a site has to be named.
 pub(super) const BY_NAME: &str = "name a site by the `name` of its `[[site]]`";
 
-/// A `[[site]]` as read.
+/// A `[[site]]` as read from the file.
 #[derive(Debug)]
 pub(super) struct SiteDraft<'a> {
-    /// Its header.
+    /// The position of its header.
     pub span: Span,
     pub name: Setting<&'a str>,
-    /// Its name as written, right or wrong, for those who refer to it.
+    /// Its name as written, valid or not, to resolve references to the site.
     pub written_name: Option<&'a str>,
     pub id: Setting<u16>,
     pub public_key: Setting<PublicKey>,
     pub endpoint: Setting<WrittenEndpoint>,
     pub prefixes: Vec<ListedPrefix>,
     pub default_originate: Setting<DefaultOriginate>,
-    /// `None`: something in it is wrong.
+    /// `None` if something in it is wrong.
     pub external_ranges: Option<BTreeMap<Prefix, NssaRange>>,
     pub tunnels: TunnelKeys,
     pub interfaces: Vec<InterfaceDraft>,
     pub virtual_links: Vec<VirtualLinkDraft<'a>>,
-    /// `None`: something in one of them is wrong.
+    /// `None` if something in one of them is wrong.
     pub redistributions: Option<Vec<Redistribution>>,
-    /// The first `[[site.redistribute]]`, if there is one.
+    /// The position of the first `[[site.redistribute]]`, if there is one.
     pub redistributes: Option<Span>,
-    /// `None`: something in one of them is wrong.
+    /// `None` if something in one of them is wrong.
     pub imports: Option<Vec<ImportRule>>,
 }
 
@@ -105,7 +105,7 @@ impl<'a> SiteDraft<'a> {
         site
     }
 
-    /// How messages call the site.
+    /// The site in the words of messages.
     pub fn called(&self) -> String {
         match (&self.name.given(), self.id.given()) {
             (Some(name), _) => format!("`{}`", name.value),
@@ -115,11 +115,11 @@ impl<'a> SiteDraft<'a> {
     }
 }
 
-/// The place in `sites` of the one that is called `name`; where there is none, says so, and what would be right.
+/// The index in `sites` of the site with this name; if there is none, reports it, with the help message `right`.
 pub(super) fn position(name: At<&str>, sites: &[SiteDraft<'_>], right: &str, report: &mut Report) -> Option<usize> {
     let names = || sites.iter().filter_map(|site| site.written_name);
     let found = sites.iter().position(|site| site.written_name == Some(name.value));
-    // Where a site has no name, it may be the one that is meant.
+    // A site without a name may be the one that is meant.
     if found.is_none() && names().count() == sites.len() {
         let help = match nearest(name.value, names()) {
             Some(near) => format!("did you mean `\"{near}\"`?"),

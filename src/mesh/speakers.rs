@@ -1,4 +1,5 @@
-//! Who may speak OSPF where: what the mesh file leaves to everybody on a link. It is an error only where nobody knows which links these are.
+//! Checks which routers may send OSPF packets: warns of links on which anybody may. It is an error only where the links are not known,
+//! on interfaces that a pattern of names selects.
 
 use ::ospf::{RouterId, TtlSecurity};
 
@@ -11,7 +12,7 @@ use super::virtual_link::FarEnd;
 
 const AUTH: &str = "auth = { type = \"hmac-sha-256\", key_id = 1, key_file = \"lan.key\" }";
 
-/// Warns of links on which packets are taken from others than those that they are meant for.
+/// Warns of links on which packets are accepted from routers other than the intended ones.
 pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, report: &mut Report) {
     for (place, site) in draft.sites.iter().enumerate() {
         for (interface, settled) in site.interfaces.iter().zip(&settled.interfaces[place]) {
@@ -19,7 +20,7 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, report: &mut Report
             let (Some(name), Some(settled)) = (interface.name.given(), settled) else { continue };
             let label = match &settled.settings.auth {
                 Auth::None => "everybody on this link may send OSPF packets",
-                // It stands in every hello.
+                // The password is in every hello.
                 Auth::Simple { .. } => "everybody on this link can read the password and send OSPF packets",
                 Auth::Keys { .. } => continue,
             };
@@ -31,7 +32,7 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, report: &mut Report
                 )));
             } else if active {
                 let interface = quoted(name.value.as_str());
-                // Sites often call their interfaces alike, and a title is read without its place.
+                // Interfaces of different sites often have the same name, and a title may be read without its position.
                 let title = format!("OSPF on {interface} of site {} is not authenticated", site.called());
                 report.push(Diagnostic::warning(name.span, title, label).help(format!(
                     "add `{AUTH}`, and the same on the routers there; until then what sites of this mesh originate is \

@@ -1,4 +1,4 @@
-//! `[[site.virtual_link]]`: a link of the backbone through another area.
+//! Reads `[[site.virtual_link]]`: a link of the backbone through another area.
 
 use ::ospf::{AreaId, RouterId};
 
@@ -9,20 +9,20 @@ use super::reader::{At, Entry, Report, Setting, Table};
 
 const ROUTER_ID: &str = "router_id = \"10.255.0.7\"";
 
-/// A `[[site.virtual_link]]` as read.
+/// A `[[site.virtual_link]]` as read from the file.
 #[derive(Debug)]
 pub(super) struct VirtualLinkDraft<'a> {
-    /// Its header.
+    /// The position of its header.
     pub span: Span,
-    /// The area it runs through.
+    /// The transit area.
     pub area: Setting<AreaId>,
-    /// Who is at its other end; `None` if that is wrong or missing.
+    /// The border router at the other end; `None` if it is wrong or missing.
     pub far_end: Option<FarEnd<'a>>,
     pub timers: TimerKeys,
     pub auth: AuthKeys,
 }
 
-/// The border router at the other end, as it is named.
+/// The border router at the other end, as the file names it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum FarEnd<'a> {
     Router(At<RouterId>),
@@ -70,7 +70,7 @@ impl<'a> VirtualLinkDraft<'a> {
     }
 }
 
-/// A router id: any 32 bits but zero, as a dotted quad.
+/// Reads a Router ID as a dotted quad: any 32 bits except zero.
 fn router_id_of(entry: &Entry<'_>, report: &mut Report) -> Option<At<RouterId>> {
     let text = entry.string(ROUTER_ID, report)?;
     let id = text.value.parse().ok().filter(|id| *id != RouterId(0));

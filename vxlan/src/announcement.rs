@@ -1,8 +1,8 @@
-//! Announcements of addresses that nobody asked for, by which hosts learn that an address has moved to another host: gratuitous ARP
-//! (RFC 5227 §3) and unsolicited neighbour advertisements (RFC 4861 §7.2.6).
+//! Unsolicited address announcements, by which hosts learn that an address has moved to another host: gratuitous ARP (RFC 5227 §3) and
+//! unsolicited neighbour advertisements (RFC 4861 §7.2.6).
 //!
-//! A bridge that answers for the table keeps them from the VXLAN device: it cannot tell whether they are true. Here it is told, by the
-//! table ([`Segment::contradiction`]), and they are carried to the other sites.
+//! A bridge that answers from the table does not forward them to the VXLAN device, because it cannot verify them. Here the table verifies
+//! them ([`Segment::contradiction`]), and they are sent to the other sites.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,45 +10,45 @@ use crate::{Mac, Segment, Vni};
 
 const ETHERNET: usize = 14;
 const BROADCAST: [u8; 6] = [0xff; 6];
-/// That of ff02::1, all nodes.
+/// The MAC address of ff02::1, the group of all nodes.
 const ALL_NODES: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
-/// EtherTypes.
+/// The EtherTypes of ARP and IPv6.
 const ARP: [u8; 2] = [0x08, 0x06];
 const IPV6: [u8; 2] = [0x86, 0xdd];
 /// Hardware type Ethernet, protocol type IPv4, lengths of both addresses (RFC 826).
 const ETHERNET_AND_IPV4: [u8; 6] = [0, 1, 0x08, 0, 6, 4];
-/// A request and a reply (RFC 826).
+/// The ARP operations request and reply (RFC 826).
 const OPERATIONS: [[u8; 2]; 2] = [[0, 1], [0, 2]];
-/// Octets of an IPv6 header.
+/// Length of an IPv6 header in octets.
 const IPV6_HEADER: usize = 40;
 const ICMPV6: u8 = 58;
-/// A neighbour advertisement (RFC 4861 §4.4), its flag "solicited", and its option with the link-layer address (§4.6.1).
+/// The type of a neighbour advertisement (RFC 4861 §4.4), its Solicited flag, and its Target Link-Layer Address option (§4.6.1).
 const ADVERTISEMENT: u8 = 136;
 const SOLICITED: u8 = 0x40;
 const LINK_LAYER_ADDRESS: u8 = 2;
-/// The VNI of a VXLAN header is valid (RFC 7348 §5).
+/// The I flag of a VXLAN header: the VNI is valid (RFC 7348 §5).
 const VNI_IS_VALID: u8 = 0x08;
 
-/// "I have this address."
+/// An announcement that a host has an IP address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Announcement {
-    /// The MAC address that whoever hears it takes the address to have.
+    /// The MAC address that receivers will use for the IP address.
     pub mac: Mac,
-    /// The address of a host.
+    /// The announced IP address, which a host can have.
     pub address: IpAddr,
 }
 
-/// Why an announcement cannot be true.
+/// How the configuration of a segment contradicts an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Contradiction {
-    /// The table has the address for another host.
+    /// The table has the address for this other host.
     Host(Mac),
-    /// It is the routers' own.
+    /// The address is the gateway's, which is the routers' own.
     Gateway,
 }
 
 impl Announcement {
-    /// What an Ethernet frame to all hosts announces, if that is what it is.
+    /// Parses the announcement in an Ethernet frame to all hosts; `None` if the frame is not one.
     pub fn parse(frame: &[u8]) -> Option<Self> {
         let (header, packet) = frame.split_at_checked(ETHERNET)?;
         let (destination, rest) = header.split_at(6);
@@ -64,7 +64,7 @@ impl Announcement {
 }
 
 impl Segment {
-    /// What in the table speaks against an announcement.
+    /// How the segment's table or gateway contradicts an announcement; `None` if they do not.
     pub fn contradiction(&self, announcement: &Announcement) -> Option<Contradiction> {
         let Announcement { mac, address } = *announcement;
         if self.gateway.is_some_and(|gateway| address == gateway.ip()) {
@@ -75,7 +75,7 @@ impl Segment {
     }
 }
 
-/// A frame as it goes to another site's port 4789 (RFC 7348 §5).
+/// Adds the VXLAN header to a frame: the UDP payload for port 4789 of another site (RFC 7348 §5).
 pub fn encapsulate(vni: Vni, frame: &[u8]) -> Vec<u8> {
     let [_, vni @ ..] = vni.value().to_be_bytes();
     [&[VNI_IS_VALID, 0, 0, 0], &vni[..], &[0], frame].concat()
@@ -99,7 +99,7 @@ fn gratuitous_arp(packet: &[u8]) -> Option<Announcement> {
 fn advertisement(source: &[u8], packet: &[u8]) -> Option<Announcement> {
     let (header, message) = packet.split_at_checked(IPV6_HEADER)?;
     let message = message.get(..usize::from(u16::from_be_bytes([header[4], header[5]])))?;
-    // RFC 4861 §7.1.2: a hop limit of 255 says that it is from this link.
+    // RFC 4861 §7.1.2: a hop limit of 255 shows that the packet comes from this link.
     if header[6] != ICMPV6 || header[7] != 255 || *message.first()? != ADVERTISEMENT {
         return None;
     }

@@ -1,5 +1,5 @@
-//! What sites tell each other of hosts that are not where the table has them: the bodies of opaque LSAs (RFC 5250) of each segment and
-//! site.
+//! Claims, by which sites announce hosts that are not at their site in the table. The claims of each segment and site are the bodies of
+//! opaque LSAs (RFC 5250).
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -18,8 +18,8 @@
 //! |                           Location                            |
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
-//! any number of times. As in RFC 3630 §2.3.2, a value is padded to four octets, Length leaves the padding out, and TLVs of unknown
-//! types are passed over. Versions before the epoch send zero in its place and do not read it: to them only the sequence counts.
+//! The TLV is repeated any number of times. As in RFC 3630 §2.3.2, a value is padded to four octets, Length does not include the padding,
+//! and TLVs of unknown types are ignored. Versions without the epoch send zero in its place and ignore it: they compare only the sequence.
 
 use std::cmp::Reverse;
 use std::net::Ipv4Addr;
@@ -28,95 +28,96 @@ use std::ops::RangeInclusive;
 use crate::Mac;
 use crate::segment::Vtep;
 
-/// A claim: that a host is at some site.
+/// A claim that a host is at a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
-    /// Whose whereabouts it is about.
+    /// MAC address of the host.
     pub mac: Mac,
-    /// Which count of moves the sequence belongs to: of two claims the one with the greater epoch counts, whatever their sequences. It
-    /// begins with 0, and another one begins by command, or after [`MAX_SEQUENCE`] moves.
+    /// The epoch: of two claims, the one with the greater epoch wins, whatever their sequences. The first epoch is 0; the next one begins
+    /// by command, or after [`MAX_SEQUENCE`] moves.
     pub epoch: u16,
-    /// How often the host has moved, at most [`MAX_SEQUENCE`]: of two claims of one epoch the one with the greater sequence counts, as
-    /// with the MAC Mobility of RFC 7432 §7.7. The table's is 0.
+    /// The number of moves of the host, at most [`MAX_SEQUENCE`]: of two claims of one epoch, the one with the greater sequence wins, as
+    /// with the MAC Mobility sequence number of RFC 7432 §7.7. The table has sequence 0.
     pub sequence: u32,
-    /// Where the table had the host when it moved. A table that has it elsewhere by now knows better.
+    /// The host's site in the table when it moved. If the table gives another site now, the table wins.
     pub home: Vtep,
-    /// Where it is.
+    /// The site where the host is.
     pub location: Vtep,
 }
 
-/// The greatest sequence of a claim. A greater one is refused by every site, whatever it knows of the host, so that they all refuse the same
-/// claims: one that was away for years accepts what it finds. Damping ([`crate::MAX_MOVES`], [`crate::DAMPING_WINDOW`]) lets a host move once
-/// in 36 seconds on average, so that this many moves take 19 years; then the next epoch begins.
+/// The greatest sequence of a claim. Every site refuses a greater one, whatever it knows of the host, so that all sites refuse the same
+/// claims: a site that was unreachable for years accepts the present ones. Damping ([`crate::MAX_MOVES`], [`crate::DAMPING_WINDOW`]) lets
+/// a host move once in 36 seconds on average, so that this many moves take 19 years; then the next epoch begins.
 pub const MAX_SEQUENCE: u32 = 1 << 24;
 
-/// The most by which the epoch of a claim may be ahead of what a site knows of the host; the table's epoch is 0. A claim that is further
-/// ahead is refused. Epochs begin by hand: a site that was away accepts what it finds unless there were more than this many meanwhile.
+/// The most by which the epoch of a claim may be ahead of the epoch that a site knows of the host; the table's epoch is 0. A claim that is
+/// further ahead is refused. Epochs begin by command: a site that was unreachable accepts the present claim, unless more than this many
+/// epochs began in the meantime.
 pub const MAX_EPOCH_JUMP: u16 = 256;
 
-/// Opaque Types of the LSAs, among those for private use (RFC 5250 §7.2). The Opaque ID is the segment's VNI: both have 24 bits.
+/// Opaque Types of the LSAs, from the range for private use (RFC 5250 §7.2). The Opaque ID is the segment's VNI: both have 24 bits.
 ///
-/// An LSA changes no more often than MinLSInterval allows (RFC 2328 §12.4). Hosts are spread over as many LSAs as there are types, by the
-/// last octet of their MAC addresses, so that those which move one right after another need not wait for each other.
+/// An LSA can change only once in MinLSInterval (RFC 2328 §12.4). Hosts are distributed over the LSAs of all these types by the last octet
+/// of their MAC addresses, so that hosts that move shortly after one another need not wait for each other.
 pub const OPAQUE_TYPES: RangeInclusive<u8> = 201..=216;
 
 impl Claim {
-    /// Of two claims about a host the one with the greater rank counts: the later epoch, then the greater sequence, then the lower
-    /// VTEP.
+    /// The precedence of the claim: of two claims about a host, the one with the greater rank wins. The later epoch wins, then the greater
+    /// sequence, then the lower VTEP.
     pub(crate) fn rank(&self) -> (u16, u32, Reverse<Vtep>) {
         (self.epoch, self.sequence, Reverse(self.location))
     }
 
-    /// Where the claims about a host are in their order.
+    /// The range of all claims about a host, in the order of claims.
     pub(crate) fn all_about(mac: Mac) -> RangeInclusive<Self> {
         let [least, greatest] = [Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST].map(Vtep);
         let first = Self { mac, epoch: 0, sequence: 0, home: least, location: least };
         first..=Self { mac, epoch: u16::MAX, sequence: u32::MAX, home: greatest, location: greatest }
     }
 
-    /// The Opaque Type of the LSA that it is in.
+    /// The Opaque Type of the LSA that carries the claim.
     pub fn opaque_type(&self) -> u8 {
         let [.., last] = self.mac.octets();
         OPAQUE_TYPES.start() + last % OPAQUE_TYPES.len() as u8
     }
 }
 
-/// Type of the TLV.
+/// The TLV type of a claim.
 const CLAIM: u16 = 1;
-/// Octets of type and length.
+/// Length of the type and length fields of a TLV, in octets.
 const HEADER: usize = 4;
-/// Octets of its value.
+/// Length of the value of a claim, in octets.
 const VALUE: usize = 20;
 
-/// The most claims that fit the body of an opaque LSA of 16 KiB.
+/// The largest number of claims in the body of an opaque LSA, which has 16 KiB.
 pub const MAX_CLAIMS: usize = 16 * 1024 / (HEADER + VALUE);
 
-/// Octets that are no claims.
+/// Why a body cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
     /// A TLV ends beyond the body.
     #[error("the TLV at octet {at} ends beyond the body")]
     Truncated {
-        /// Where it begins.
+        /// Offset of the TLV in octets.
         at: usize,
     },
-    /// A claim that is not 20 octets long.
+    /// The value of a claim is not 20 octets long.
     #[error("the claim at octet {at} has {length} octets in place of {VALUE}")]
     Length {
-        /// Where it begins.
+        /// Offset of the TLV in octets.
         at: usize,
-        /// What it says of its length.
+        /// Its length field.
         length: u16,
     },
-    /// No host can have the address.
+    /// The MAC address cannot be that of a host.
     #[error("the claim at octet {at} is about a MAC address that no host has")]
     Mac {
-        /// Where it begins.
+        /// Offset of the TLV in octets.
         at: usize,
     },
 }
 
-/// The body that says `claims`; the first [`MAX_CLAIMS`] of them.
+/// Encodes the first [`MAX_CLAIMS`] of `claims` as the body of an opaque LSA.
 pub fn encode(claims: impl IntoIterator<Item = Claim>) -> Vec<u8> {
     let mut body = Vec::new();
     for claim in claims.into_iter().take(MAX_CLAIMS) {
@@ -131,10 +132,10 @@ pub fn encode(claims: impl IntoIterator<Item = Claim>) -> Vec<u8> {
     body
 }
 
-/// The claims of a body. What is wrong about it is wrong as a whole: a site that cannot say one thing right is not believed the others.
+/// Decodes the claims of a body. An error makes the whole body invalid: none of its claims is accepted.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The kind of the error, and its offset.
 pub fn decode(body: &[u8]) -> Result<Vec<Claim>, ClaimError> {
     let mut claims = Vec::new();
     let mut at = 0;
@@ -153,7 +154,7 @@ pub fn decode(body: &[u8]) -> Result<Vec<Claim>, ClaimError> {
     Ok(claims)
 }
 
-/// What can be wrong with a value.
+/// What is wrong with the value of a claim.
 enum Fault {
     Length,
     Mac,

@@ -1,23 +1,23 @@
-//! What encapsulation takes away from a frame (RFC 7348 §5).
+//! The overhead of VXLAN encapsulation (RFC 7348 §5), and the MTU that it leaves to hosts.
 
-/// Octets of the inner Ethernet header, which the underlay carries as payload.
+/// Length in octets of the inner Ethernet header, which the underlay carries as payload.
 const INNER_ETHERNET: u32 = 14;
-/// Octets of the VXLAN header.
+/// Length of the VXLAN header in octets.
 const VXLAN: u32 = 8;
-/// Octets of the outer UDP header.
+/// Length of the outer UDP header in octets.
 const UDP: u32 = 8;
 
-/// The IP version between the two ends of the segment.
+/// The IP version of the underlay, between the two ends of the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Underlay {
-    /// 20 octets of outer IP header.
+    /// The outer IP header has 20 octets.
     Ipv4,
-    /// 40 octets of outer IP header.
+    /// The outer IP header has 40 octets.
     Ipv6,
 }
 
 impl Underlay {
-    /// Octets that encapsulation adds to a guest's IP packet: 50 over IPv4, 70 over IPv6.
+    /// The octets that encapsulation adds to a guest's IP packet: 50 over IPv4, 70 over IPv6.
     pub const fn overhead(self) -> u32 {
         let ip = match self {
             Self::Ipv4 => 20,
@@ -27,8 +27,8 @@ impl Underlay {
     }
 }
 
-/// The largest IP packet (octets) of a guest that crosses an underlay of this MTU in one piece; `None` if the underlay has no
-/// room even for the headers.
+/// The largest IP packet of a guest, in octets, that crosses an underlay of this MTU without fragmentation; `None` if not even the headers
+/// fit.
 pub const fn guest_mtu(underlay_mtu: u32, underlay: Underlay) -> Option<u32> {
     match underlay_mtu.checked_sub(underlay.overhead()) {
         Some(0) | None => None,

@@ -1,14 +1,15 @@
-//! What must exist in the kernel of one site for one segment.
+//! The state that one segment needs in the kernel of one site.
 //!
-//! The forms are those that FRR leaves for its EVPN segments, so that `bridge fdb` and `ip neigh` look familiar. What they lean on was
-//! measured on Linux:
+//! It has the form that FRR gives its EVPN segments, so that `bridge fdb` and `ip neigh` look familiar. It depends on these properties of
+//! Linux, which were measured:
 //!
-//! - `neigh_suppress` on the VXLAN port has the bridge answer for an address that is a neighbour on the bridge device and whose MAC
-//!   has an entry on that port. What it cannot answer it floods.
-//! - The VXLAN device's own `proxy` takes every ARP request and neighbour solicitation that reaches it, and drops it where its own
-//!   neighbour table, which stays empty, has no answer. Both together: the bridge answers, and nothing leaves the site.
-//! - A device with a larger MTU than its underlay has room for answers with "fragmentation needed" where DF is set and fragments
-//!   where it is not; one with exactly that MTU drops without a word. So the MTU stays the hosts', and TCP is told of the true size.
+//! - With `neigh_suppress` on the VXLAN port, the bridge answers for an address that is a neighbour on the bridge device and whose MAC
+//!   address has an FDB entry on that port. It floods the requests that it cannot answer.
+//! - With `proxy`, the VXLAN device takes every ARP request and neighbour solicitation that reaches it, and drops it if the device's own
+//!   neighbour table, which stays empty, has no answer. With both settings, the bridge answers, and no request leaves the site.
+//! - A device with a larger MTU than its underlay has room to answer "fragmentation needed" if DF is set and to fragment otherwise; a
+//!   device with exactly that MTU drops packets silently. So the device has the MTU of the hosts, and TCP's maximum segment size is
+//!   lowered to what crosses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,55 +26,55 @@ use crate::{Mac, Vni};
 /// UDP port of VXLAN (RFC 7348 §5).
 pub const PORT: u16 = 4789;
 
-/// Octets of an IPv4 and a TCP header without options.
+/// Length in octets of an IPv4 and a TCP header without options.
 const IPV4_TCP: u32 = 40;
-/// Octets of an IPv6 and a TCP header without options.
+/// Length in octets of an IPv6 and a TCP header without options.
 const IPV6_TCP: u32 = 60;
 
-/// Everything of one segment at one site, besides the ports that hosts are behind.
+/// The kernel state of one segment at one site, except the ports that hosts are behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entries {
-    /// The way to the other sites.
+    /// The VXLAN device, which leads to the other sites.
     pub device: Device,
-    /// How it is a port of the bridge.
+    /// The flags of the VXLAN device as a port of the bridge.
     pub port: Port,
-    /// The bridge itself.
+    /// The bridge.
     pub bridge: Bridge,
-    /// Where the VXLAN device sends frames to a host (`bridge fdb … dst VTEP self`).
+    /// The site to which the VXLAN device sends frames for a host (`bridge fdb … dst VTEP self`).
     pub remotes: BTreeMap<Mac, Vtep>,
-    /// Where it sends frames to everybody (`00:00:00:00:00:00 dst VTEP self`).
+    /// The sites to which the VXLAN device sends flooded frames (`00:00:00:00:00:00 dst VTEP self`).
     pub flood_list: BTreeSet<Vtep>,
-    /// Which hosts the bridge sends to the VXLAN device (`bridge fdb … master`).
+    /// FDB entries of the bridge for hosts behind the VXLAN device (`bridge fdb … master`).
     pub stations: BTreeMap<Mac, Roaming>,
-    /// Neighbours on the bridge device.
+    /// Neighbour entries on the bridge device.
     pub neighbors: BTreeMap<IpAddr, Mac>,
-    /// What is looked into on the way to the VXLAN device.
+    /// The filter for frames between the bridge and the VXLAN device.
     pub filter: Filter,
 }
 
-/// A VXLAN device, which learns nothing, and sends from `local` to [`PORT`].
+/// A VXLAN device without learning, which sends from `local` to [`PORT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Device {
-    /// Number of the segment.
+    /// VNI of the segment.
     pub vni: Vni,
     /// Source address.
     pub local: Vtep,
-    /// Whether it takes the questions for MAC addresses that reach it.
+    /// Whether it takes the ARP requests and neighbour solicitations that reach it.
     pub proxy: Proxy,
-    /// Octets.
+    /// MTU in octets.
     pub mtu: u32,
 }
 
-/// The VXLAN device's `proxy` flag. Only settable when it is made.
+/// The `proxy` flag of a VXLAN device. It can be set only when the device is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proxy {
-    /// ARP requests and neighbour solicitations end there.
+    /// ARP requests and neighbour solicitations end at the device.
     On,
-    /// They go to the other sites.
+    /// They are sent to the other sites.
     Off,
 }
 
-/// The flags of a VXLAN device as a port of its bridge. It never learns.
+/// The flags of a VXLAN device as a port of its bridge. Learning is always off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Port {
     /// `neigh_suppress`.
@@ -86,71 +87,71 @@ pub struct Port {
     pub bcast_flood: bool,
 }
 
-/// A bridge. It does not snoop on group membership, so that what is flooded is what the segment says.
+/// A bridge. Multicast snooping is off, so that the segment's settings alone decide what is flooded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bridge {
-    /// Its own address; a bridge without one of its own changes it with its ports.
+    /// Its own MAC address. A bridge without one changes its address with its ports.
     pub mac: Mac,
-    /// Octets.
+    /// MTU in octets.
     pub mtu: u32,
 }
 
-/// Whether the bridge believes a frame from the host on another port.
+/// Whether the FDB entry of a host moves when a frame from the host arrives on another port of the bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Roaming {
-    /// It does, and the entry goes to that port (`extern_learn`).
+    /// It moves to that port (`extern_learn`).
     Follows,
-    /// It does not (`sticky static`).
+    /// It does not move (`sticky static`).
     Sticky,
 }
 
-/// What happens to frames between the bridge and its VXLAN port that flags of the port cannot say.
+/// How frames between the bridge and its VXLAN port are handled, as far as the flags of the port cannot express it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// Broadcast frames let through in a second; `None` = no bound is needed.
+    /// The limit of broadcast frames per second; `None` = no limit is needed.
     pub broadcast: Option<FrameRate>,
-    /// Group frames let through in a second.
+    /// The limit of multicast frames per second; `None` = no limit is needed.
     pub multicast: Option<FrameRate>,
-    /// What the maximum segment size of TCP is lowered to, octets; `None` = what hosts send crosses in one piece.
+    /// The value to which TCP's maximum segment size is lowered, in octets; `None` = packets of the segment's MTU are not fragmented.
     pub mss: Option<Mss>,
-    /// Whom the answers of DHCP servers here are for.
+    /// How answers of DHCP servers at this site are sent.
     pub dhcp: DhcpAnswers,
 }
 
-/// What becomes of a DHCP server's answer (RFC 2131 §4.1) to the MAC address of its client.
+/// How a DHCP server's answer (RFC 2131 §4.1) to the MAC address of its client is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DhcpAnswers {
-    /// It goes where its client is; or nothing that is sent to everybody crosses, its question included.
+    /// To the client's MAC address: it reaches the client, or no broadcast crosses, not even the client's request.
     #[default]
     Unicast,
-    /// It is sent to everybody, as the client's questions are: to a client that is not in the table it would not cross otherwise.
+    /// As broadcast, like the client's requests: otherwise it would not cross to a client that is not in the table.
     Broadcast,
 }
 
 /// A maximum segment size (RFC 9293 §3.7.1) for each version of IP, octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mss {
-    /// Over IPv4.
+    /// The value for TCP over IPv4.
     pub ipv4: u16,
-    /// Over IPv6.
+    /// The value for TCP over IPv6.
     pub ipv6: u16,
 }
 
-/// What is known besides the configuration.
+/// The state that the entries depend on besides the configuration.
 #[derive(Debug)]
 pub struct Situation<'a> {
-    /// Where hosts are, and which site this is: a member.
+    /// The locations of hosts, and this site, which is a member.
     pub whereabouts: &'a Whereabouts,
-    /// Members that there is a way to.
+    /// The reachable members.
     pub reachable: &'a BTreeSet<Vtep>,
-    /// Smallest MTU of a tunnel between members, octets.
+    /// The smallest MTU of a tunnel between members, in octets.
     pub underlay_mtu: u32,
-    /// By the wall clock.
+    /// The present wall-clock time.
     pub now: SystemTime,
 }
 
 impl Entries {
-    /// What `segment` needs at one of its sites.
+    /// Computes the entries that `segment` needs at this site.
     pub fn of(segment: &Segment, situation: &Situation<'_>) -> Self {
         let here = situation.whereabouts.here();
         let keeps = |vtep: &Vtep| segment.unreachable == Unreachable::Keep || situation.reachable.contains(vtep);
@@ -159,16 +160,16 @@ impl Entries {
         let answered: Vec<_> = located.filter(|(_, _, vtep)| *vtep == here || keeps(vtep)).collect();
         let elsewhere = answered.iter().filter(|(_, _, vtep)| *vtep != here);
         let others = segment.members.iter().filter(|vtep| **vtep != here);
-        // Never to a site that is not there: the frames would follow a default route to who knows where.
+        // Not to unreachable sites: the frames would follow a default route to an unrelated destination.
         let flooded = others.filter(|vtep| segment.floods() && situation.reachable.contains(vtep));
-        // One frame on a port would lead the frames to a host there until the bridge is corrected: while it is not believed to have
-        // moved, the bridge does not believe it either.
+        // With `Follows`, a single frame from a host directs its traffic to the port of the frame until the bridge is corrected. While the
+        // moves of a host are damped, its FDB entry is sticky as well.
         let damped: BTreeSet<Mac> = situation.whereabouts.damped(situation.now).collect();
         let roaming = |mac, host: &Host| match (segment.learning, host.mobility) {
             (Learning::On, Mobility::Movable) if !damped.contains(&mac) => Roaming::Follows,
             _ => Roaming::Sticky,
         };
-        // The hosts here answer for themselves, but a gateway need not ask for them.
+        // Hosts at this site answer for themselves, but with these entries a gateway need not send requests for them.
         let neighbors = answered.iter().filter(|_| segment.resolution != Resolution::Flood);
         Self {
             device: Device {
@@ -196,7 +197,7 @@ impl Entries {
 }
 
 impl Filter {
-    /// What `segment` needs where `underlay_mtu` is the smallest MTU of a tunnel between members, octets.
+    /// Computes the filter that `segment` needs; `underlay_mtu` is the smallest MTU of a tunnel between members, in octets.
     pub fn of(segment: &Segment, underlay_mtu: u32) -> Self {
         let bound = |flooding| match flooding {
             Flooding::Flood(rate) => Some(rate),
@@ -213,24 +214,24 @@ impl Filter {
     }
 }
 
-/// The bridge's own address: locally administered, and the same after every start.
+/// The bridge's own MAC address: locally administered, and the same after every start.
 ///
-/// A gateway's is the same at every site, for a host that moves has it in its ARP cache. No frame from it is learned elsewhere, since
-/// VXLAN ports do not learn. Without a gateway it is no other site's.
+/// With a gateway, it is the same at every site, because a host that moves keeps it in its ARP cache. Frames from it are not learned at
+/// other sites, since VXLAN ports do not learn. Without a gateway, it differs from the addresses of all other sites.
 fn bridge_mac(segment: &Segment, here: Vtep) -> Mac {
     let [_, high, middle, low] = segment.vni.value().to_be_bytes();
     let octets = match segment.gateway {
         Some(_) => [0x02, b'w', b'e', high, middle, low],
         None => {
             let [a, b, c, d] = here.0.octets();
-            // Two bridges of one site may be joined to one switch.
+            // Two bridges of one site may be connected to one switch: the VNI makes their addresses differ.
             [0x06, high ^ middle ^ low, a, b, c, d]
         }
     };
     Mac::try_from(octets).expect("an even first octet that is not zero")
 }
 
-/// As `bridge` and `ip` word it, a line each: for logs and for tests that compare whole segments.
+/// Writes one line for each entry in the words of `bridge` and `ip`: for logs, and for tests that compare whole segments.
 impl fmt::Display for Entries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let on = |flag| if flag { "on" } else { "off" };

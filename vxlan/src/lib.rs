@@ -1,7 +1,7 @@
-//! The L2 overlay as values: what must exist at a site so that an Ethernet segment spans several (VXLAN, RFC 7348).
+//! The L2 overlay (VXLAN, RFC 7348): the state that the kernel of a site needs so that an Ethernet segment spans several sites.
 //!
-//! Pure: no sockets, no netlink, no clock. [`segment`] has the configuration; [`Whereabouts`] says where each host is, from the table
-//! and from what sites claim ([`Claim`]); [`Entries`] are what follows for the kernel of one site.
+//! Pure: no sockets, no netlink, no clock. [`segment`] holds the configuration; [`Whereabouts`] determines the location of each host from
+//! the table of hosts and the claims of the sites ([`Claim`]); [`Entries`] is the resulting state of one site's kernel.
 
 #![forbid(unsafe_code)]
 

@@ -3,26 +3,26 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A unicast MAC address that is not all zeros: one that a host can have.
+/// A MAC address that a host can have: unicast, and not all zeros.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac([u8; 6]);
 
-/// Octets or text that are no MAC address of a host.
+/// Why octets or text are not the MAC address of a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MacError {
-    /// Not six pairs of hexadecimal digits.
+    /// The text is not six pairs of hexadecimal digits.
     #[error("not six pairs of hexadecimal digits with colons between them")]
     Syntax,
     /// The group bit (IEEE 802 §8.2.2) is set.
     #[error("a group address: the first octet of a host's is even")]
     Group,
-    /// All zeros.
+    /// The address is all zeros.
     #[error("all zeros, which no host has")]
     Zero,
 }
 
 impl Mac {
-    /// The address as on the wire.
+    /// The octets of the address, as on the wire.
     pub const fn octets(self) -> [u8; 6] {
         self.0
     }
@@ -43,13 +43,13 @@ impl TryFrom<[u8; 6]> for Mac {
 impl FromStr for Mac {
     type Err = MacError;
 
-    /// `02:00:00:00:01:0a`, upper or lower case; `-` may stand for `:`.
+    /// Parses `02:00:00:00:01:0a`, in upper or lower case, with `:` or `-` between the octets.
     fn from_str(text: &str) -> Result<Self, MacError> {
         let mut octets = [0; 6];
         let mut parts = text.split([':', '-']);
         for octet in &mut octets {
             let part = parts.next().filter(|part| part.len() == 2).ok_or(MacError::Syntax)?;
-            // `from_str_radix` takes a sign.
+            // `from_str_radix` also accepts a sign.
             let digits = part.bytes().all(|byte| byte.is_ascii_hexdigit());
             *octet = u8::from_str_radix(part, 16).ok().filter(|_| digits).ok_or(MacError::Syntax)?;
         }

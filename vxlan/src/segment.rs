@@ -1,4 +1,4 @@
-//! An Ethernet segment across sites, as it is configured: the same at every site.
+//! The configuration of an Ethernet segment across sites, which is the same at every site.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,7 +9,7 @@ use ipnetwork::Ipv4Network;
 
 use crate::{Mac, Vni};
 
-/// A site's end of the overlay (RFC 7348 §3, VTEP): the address that encapsulated frames are sent to and from.
+/// A site's end of the overlay (RFC 7348 §3, VTEP): the source and destination address of encapsulated frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vtep(pub Ipv4Addr);
 
@@ -19,37 +19,37 @@ impl fmt::Display for Vtep {
     }
 }
 
-/// One segment.
+/// The configuration of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Its number on the wire.
+    /// Its VNI.
     pub vni: Vni,
-    /// What becomes of questions for a host's MAC address.
+    /// How ARP requests and neighbour solicitations are handled.
     pub resolution: Resolution,
-    /// Frames to MAC addresses that the table does not have.
+    /// How frames to MAC addresses that are not in the table are handled.
     pub unknown_unicast: UnknownUnicast,
-    /// Frames to ff:ff:ff:ff:ff:ff, ARP excepted where [`Resolution`] keeps it.
+    /// How frames to ff:ff:ff:ff:ff:ff are handled, except ARP that [`Resolution`] keeps at the site.
     pub broadcast: Flooding,
-    /// Frames to groups, neighbour discovery excepted where [`Resolution`] keeps it.
+    /// How frames to groups are handled, except neighbour discovery that [`Resolution`] keeps at the site.
     pub multicast: Flooding,
-    /// Whether a host that is seen at another site has moved there.
+    /// Whether a host moves to another site when it is seen there.
     pub learning: Learning,
-    /// What becomes of the hosts of a site that cannot be reached.
+    /// What happens to the entries of hosts at an unreachable site.
     pub unreachable: Unreachable,
-    /// Largest IP packet of its hosts, octets.
+    /// The largest IP packet of its hosts, in octets.
     pub mtu: u32,
-    /// The routers' own address in the segment and its network, the same at every site, so that a host that moves keeps it.
+    /// The routers' address in the segment and its network. It is the same at every site, so that a host that moves keeps its gateway.
     pub gateway: Option<Ipv4Network>,
-    /// The sites that it spans.
+    /// The sites that the segment spans.
     pub members: BTreeSet<Vtep>,
-    /// The static table.
+    /// The static table of hosts.
     pub hosts: BTreeMap<Mac, Host>,
 }
 
 /// A host of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// Where the table has it: a member.
+    /// Its site in the table, which is a member of the segment.
     pub home: Vtep,
     /// Its IPv4 and IPv6 addresses.
     pub addresses: BTreeSet<IpAddr>,
@@ -57,29 +57,29 @@ pub struct Host {
     pub mobility: Mobility,
 }
 
-/// Whether a host may be at another site than the table says.
+/// Whether a host may be at another site than the one in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mobility {
-    /// It may.
+    /// It may move.
     #[default]
     Movable,
-    /// It stays where the table has it, and whoever says otherwise is not believed.
+    /// It stays at its site in the table; claims of another location are refused.
     Pinned,
 }
 
-/// ARP and IPv6 neighbour discovery between sites.
+/// How ARP requests and IPv6 neighbour solicitations are handled between sites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Resolution {
-    /// Hosts of the table are answered for where the question is asked; no other question leaves the site.
+    /// The site where the request is made answers for hosts of the table; other requests do not leave the site.
     #[default]
     Proxy,
-    /// Hosts of the table are answered for where the question is asked; other questions are flooded.
+    /// The site where the request is made answers for hosts of the table; other requests are flooded.
     Suppress,
-    /// Every question is flooded.
+    /// All requests are flooded.
     Flood,
 }
 
-/// What becomes of unicast frames to nobody knows where.
+/// How unicast frames to an unknown MAC address are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownUnicast {
     /// They stay at the site.
@@ -89,46 +89,46 @@ pub enum UnknownUnicast {
     Flood,
 }
 
-/// What becomes of frames to everybody, or to a group.
+/// How broadcast or multicast frames are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flooding {
     /// They stay at the site.
     Drop,
-    /// They go to every site, as many frames in a second as this; more are dropped.
+    /// They go to every site, up to this rate; frames above it are dropped.
     Flood(FrameRate),
 }
 
-/// Frames in a second.
+/// Frames per second.
 pub type FrameRate = NonZeroU32;
 
-/// Whether a MAC address of the table that is heard on a port of another site has moved there.
+/// Whether a host of the table moves to another site when a frame from it arrives on a port there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Learning {
-    /// It has not: hosts are moved by command only.
+    /// It does not: hosts are moved by command only.
     #[default]
     Off,
-    /// It has.
+    /// It does.
     On,
 }
 
-/// What becomes of the entries for hosts at a site that cannot be reached.
+/// What happens to the entries of hosts at an unreachable site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unreachable {
-    /// They go: nobody answers for the hosts until the site is back.
+    /// They are removed: nobody answers for the hosts until the site is reachable again.
     #[default]
     Remove,
-    /// They stay: questions are answered, and frames are lost, until the site is back.
+    /// They are kept: requests are answered, and frames are lost, until the site is reachable again.
     Keep,
 }
 
 impl Segment {
-    /// Whether any frame may have to go to every site.
+    /// Whether any kind of frame is flooded to all sites.
     pub fn floods(&self) -> bool {
         self.unknown_unicast == UnknownUnicast::Flood
             || [self.broadcast, self.multicast].into_iter().any(|flooding| flooding != Flooding::Drop)
     }
 
-    /// The host with this address.
+    /// The host of the table with this IP address.
     pub fn host_with_address(&self, address: IpAddr) -> Option<(Mac, &Host)> {
         self.hosts.iter().find(|(_, host)| host.addresses.contains(&address)).map(|(mac, host)| (*mac, host))
     }

@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-/// A segment's number on the wire: 24 bits, 1..=16777215.
+/// A VXLAN Network Identifier, the number of a segment on the wire: 24 bits, 1..=16777215.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vni(u32);
 
-/// A number that is no VNI.
+/// The number is not a valid VNI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is no VXLAN network identifier: it has to be 1 to {max}", max = Vni::MAX)]
 pub struct VniError(pub u32);
 
 impl Vni {
-    /// The largest of 24 bits.
+    /// The largest VNI: 24 bits.
     pub const MAX: u32 = 0x00ff_ffff;
 
-    /// The number.
+    /// The VNI as a number.
     pub const fn value(self) -> u32 {
         self.0
     }

@@ -1,14 +1,14 @@
-//! Where the hosts of a segment are: the table, and what has been claimed since.
+//! Locations of the hosts of a segment (MAC mobility, RFC 7432 §7.7 and §15): the table, and the claims made since.
 //!
-//! Every site comes to the same answer from the same claims, in whatever order they arrive: of two claims about a host the one with
-//! the greater epoch counts, then the one with the greater sequence, and of two that have both in common the one of the lower VTEP
-//! (RFC 7432 §7.7). Claims are remembered when whoever made them is gone, or a host would jump home with it. Who announces a claim is
-//! derived, not remembered: the site where the host is, and until that site does, the one that made it.
+//! Every site comes to the same result from the same claims, whatever the order of their arrival: of two claims about a host, the one
+//! with the greater epoch wins, then the one with the greater sequence, and if both are equal, the one with the lower VTEP (RFC 7432
+//! §7.7). A claim is kept after the site that made it is gone; otherwise the host would return to its site in the table. Which site
+//! announces a claim is derived, not stored: the site where the host is, and until that site announces it, the site that made it.
 //!
-//! A claim that no number of moves can have led to is refused and not remembered: see [`MAX_SEQUENCE`] and [`MAX_EPOCH_JUMP`]. A forged one
-//! below these bounds is accepted, but costs no more than a move does: the next move, or the next epoch, is accepted by all in turn.
+//! A claim that no number of moves can have produced is refused and not stored: see [`MAX_SEQUENCE`] and [`MAX_EPOCH_JUMP`]. A forged
+//! claim below these limits is accepted, but has no more effect than a move: every site accepts the next move, or the next epoch.
 //!
-//! Time is handed in, by the wall clock, because it outlives restarts; it decides only about damping and about what is shown.
+//! Time is an input. It is wall-clock time, which survives restarts; it is used only for damping and for display.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -17,126 +17,126 @@ use crate::claim::{Claim, MAX_EPOCH_JUMP, MAX_SEQUENCE};
 use crate::segment::{Host, Learning, Mobility, Segment, Vtep};
 use crate::{MAX_CLAIMS, Mac};
 
-/// A host that moves more often than this within [`DAMPING_WINDOW`] is at two sites at once (RFC 7432 §15.1: N).
+/// A host that moves this many times within [`DAMPING_WINDOW`] is treated as being at two sites at once (RFC 7432 §15.1: N).
 pub const MAX_MOVES: usize = 5;
 
-/// RFC 7432 §15.1: M. So long a damped host has to stay where it is until it is believed again.
+/// The time within which moves are counted, and for which a damped host must not move before it is learned again (RFC 7432 §15.1: M).
 pub const DAMPING_WINDOW: Duration = Duration::from_secs(180);
 
-/// What is known of one segment at one site.
+/// The locations of the hosts of one segment, as one site knows them.
 #[derive(Debug, Clone)]
 pub struct Whereabouts {
     here: Vtep,
-    /// Hosts about which there is a claim in force.
+    /// The hosts with a claim in effect: for each, the accepted claim that wins.
     known: BTreeMap<Mac, Record>,
-    /// What each other site announces at present.
+    /// The claims that each other site announces at present.
     announced: BTreeMap<Vtep, BTreeSet<Claim>>,
-    /// When a host last moved, oldest first, at most [`MAX_MOVES`] times.
+    /// The times of each host's last moves, oldest first, at most [`MAX_MOVES`].
     moves: BTreeMap<Mac, VecDeque<SystemTime>>,
 }
 
-/// A claim in force.
+/// A claim in effect: accepted, and not superseded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
-    /// What is claimed.
+    /// The claim.
     pub claim: Claim,
-    /// Whose word it was when it came into force.
+    /// The site that announced it when it took effect.
     pub author: Vtep,
-    /// Since when it has been in force here.
+    /// The time when it took effect at this site.
     pub since: SystemTime,
 }
 
-/// Something that an operator may want to know.
+/// An event that an operator may want to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// A host is at another site now.
+    /// A host has moved to another site.
     Moved {
-        /// Which.
+        /// MAC address of the host.
         mac: Mac,
-        /// Where it was.
+        /// The site where it was.
         from: Vtep,
-        /// Where it is.
+        /// The site where it is now.
         to: Vtep,
     },
     /// Two sites claim a host with the same epoch and sequence.
     Contested {
-        /// Which.
+        /// MAC address of the host.
         mac: Mac,
-        /// Whose claim counts.
+        /// The location in the claim that is in effect.
         winner: Vtep,
-        /// Whose does not.
+        /// The location in the other claim.
         loser: Vtep,
     },
-    /// The host has moved [`MAX_MOVES`] times within [`DAMPING_WINDOW`]; it is not claimed for this site for now.
+    /// The host has moved [`MAX_MOVES`] times within [`DAMPING_WINDOW`]: this site does not claim it for now.
     Damped {
-        /// Which.
+        /// MAC address of the host.
         mac: Mac,
     },
-    /// A claim is not believed.
+    /// A claim is refused.
     Refused {
-        /// About which host.
+        /// MAC address of the host.
         mac: Mac,
-        /// Who made it.
+        /// The site that announced it.
         author: Vtep,
-        /// Why.
+        /// The reason of the refusal.
         reason: Refusal,
     },
 }
 
-/// Why a claim is not believed, or a host not moved.
+/// Why a claim is refused, or a host not moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Refusal {
-    /// Not in the table.
+    /// The host is not in the table.
     #[error("no host of the segment has this MAC address")]
     UnknownHost,
-    /// `pin = true`.
+    /// The host is pinned to its site (`pin = true`).
     #[error("the host is pinned to its site")]
     Pinned,
-    /// The site is not one of the segment's.
+    /// The claimed location is not a site of the segment.
     #[error("the segment does not span that site")]
     NotAMember,
-    /// The claim was made under another table.
+    /// The claim was made when the table gave the host another site.
     #[error("the claim was made when the mesh file had the host at another site")]
     OtherTable,
-    /// Who announces it is not one of the segment's sites.
+    /// The site that announces it is not a site of the segment.
     #[error("whoever claims it is no site of the segment")]
     Stranger,
-    /// More than [`MAX_SEQUENCE`].
+    /// The sequence is greater than [`MAX_SEQUENCE`].
     #[error("its sequence is greater than {MAX_SEQUENCE}: no host has moved so often")]
     Sequence,
-    /// More than [`MAX_EPOCH_JUMP`] ahead.
+    /// The epoch is more than [`MAX_EPOCH_JUMP`] ahead.
     #[error("its epoch is more than {MAX_EPOCH_JUMP} ahead of what is known of the host")]
     Epoch,
-    /// Epochs do not start over.
+    /// The host has used the last epoch, and epochs do not start over.
     #[error("the host's epochs are used up: give it another site in the mesh file")]
     Exhausted,
-    /// A claim that was refused until now came within bounds by this move.
+    /// Another site announces a claim with a greater epoch, which was refused before and came within bounds by this move.
     #[error(
         "another site claims the host with a greater epoch: repeat the command once all sites have taken this one in"
     )]
     Outbid,
-    /// There is no room in the LSA that would announce it.
+    /// The LSA that would announce it is full.
     #[error("this site announces {MAX_CLAIMS} hosts already: write the moves into the mesh file")]
     TooMany,
 }
 
-/// What is left of a host when what was known of it is forgotten.
+/// The claims about a host before and after it was forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forgotten {
-    /// The claim that was in force here.
+    /// The claim that was in effect at this site.
     pub before: Option<Record>,
-    /// The claim that is in force now, because another site announces it; if there is none, the table counts.
+    /// The claim that is in effect now, because another site announces it; without one, the table applies.
     pub after: Option<Record>,
 }
 
 impl Whereabouts {
-    /// The table is all that is known.
+    /// Starts without claims: every host is at its site in the table.
     pub fn new(here: Vtep) -> Self {
         Self { here, known: BTreeMap::new(), announced: BTreeMap::new(), moves: BTreeMap::new() }
     }
 
-    /// Takes up what was known before a restart, as far as the table still bears it out. Versions that refused no sequence may have
-    /// remembered one that is refused now: such a claim is reported and forgotten.
+    /// Restores the claims that were in effect before a restart, as far as the table still allows them. Older versions had no limit for the
+    /// sequence and may have stored a claim that is refused now: it is reported and forgotten.
     pub fn restore(&mut self, segment: &Segment, records: impl IntoIterator<Item = Record>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for record in records {
@@ -151,19 +151,19 @@ impl Whereabouts {
                 Err(reason @ Refusal::Sequence) => {
                     findings.push(Finding::Refused { mac: claim.mac, author, reason });
                 }
-                // The mesh file has changed meanwhile.
+                // The mesh file has changed in the meantime.
                 Err(_) => {}
             }
         }
         findings
     }
 
-    /// The claims in force.
+    /// The claims in effect.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.known.values()
     }
 
-    /// The table has changed: claims that it does not bear out any more are forgotten, those it does now are believed.
+    /// Applies a changed table: forgets the claims that it no longer allows, and accepts the announced claims that it allows now.
     pub fn table_changed(&mut self, segment: &Segment, now: SystemTime) -> Vec<Finding> {
         self.known.retain(|_, record| believable(segment, &record.claim).is_ok());
         self.moves.retain(|mac, _| segment.hosts.contains_key(mac));
@@ -171,33 +171,33 @@ impl Whereabouts {
         hosts.into_iter().flat_map(|mac| self.weigh_all(segment, mac, now, |_, _| true)).collect()
     }
 
-    /// Which site this is.
+    /// This site.
     pub fn here(&self) -> Vtep {
         self.here
     }
 
-    /// Where the host is; `None` if it is not in the table.
+    /// The location of the host; `None` if it is not in the table.
     pub fn location(&self, segment: &Segment, mac: Mac) -> Option<Vtep> {
         Some(self.location_of(mac, segment.hosts.get(&mac)?))
     }
 
-    /// Where `host`, which the table has under `mac`, is.
+    /// The location of `host`, which has the MAC address `mac` in the table.
     pub fn location_of(&self, mac: Mac, host: &Host) -> Vtep {
         self.known.get(&mac).map_or(host.home, |record| record.claim.location)
     }
 
-    /// The claim that says where it is, if it is not the table.
+    /// The claim in effect that gives the host's location; `None` if the table gives it.
     pub fn record(&self, mac: Mac) -> Option<&Record> {
         self.known.get(&mac)
     }
 
-    /// Whether some site announces at present what a record says, this one among them.
+    /// Whether a site, which may be this one, announces the claim of `record` at present.
     pub fn is_announced(&self, record: &Record) -> bool {
         let by_others = || self.announced.values().any(|claims| claims.contains(&record.claim));
         record.claim.location == self.here || record.author == self.here || by_others()
     }
 
-    /// What this site has to announce: [`MAX_CLAIMS`] at the most.
+    /// The claims that this site has to announce, at most [`MAX_CLAIMS`].
     pub fn to_announce(&self) -> Vec<Claim> {
         let claims = self.known.values().filter(|record| {
             let location = record.claim.location;
@@ -207,7 +207,7 @@ impl Whereabouts {
         claims.map(|record| record.claim).take(MAX_CLAIMS).collect()
     }
 
-    /// `author` announces these claims now, and no others.
+    /// Processes a new announcement of `author`, which announces these claims now, and no others.
     pub fn hear(&mut self, segment: &Segment, author: Vtep, claims: &[Claim], now: SystemTime) -> Vec<Finding> {
         let before = self.announced.insert(author, claims.iter().copied().collect()).unwrap_or_default();
         let new: BTreeSet<Claim> = claims.iter().copied().filter(|claim| !before.contains(claim)).collect();
@@ -216,15 +216,15 @@ impl Whereabouts {
         hosts.into_iter().flat_map(|mac| self.weigh_all(segment, mac, now, is_new)).collect()
     }
 
-    /// `author` announces nothing any more, or cannot be reached. What it said stays in force.
+    /// Removes the announcement of `author`, which has withdrawn it or is unreachable. Claims accepted from it stay in effect.
     pub fn fell_silent(&mut self, author: Vtep) {
         self.announced.remove(&author);
     }
 
-    /// The operator says that the host is at `to`. Nothing to find if it is there already.
+    /// Moves the host to `to` by command of the operator. Returns `None` if it is there already.
     ///
     /// # Errors
-    /// If the host may not be there.
+    /// If the host must not be at `to`.
     pub fn place(
         &mut self,
         segment: &Segment,
@@ -240,12 +240,12 @@ impl Whereabouts {
         Ok(Some(Finding::Moved { mac, from, to }))
     }
 
-    /// The operator says that the host is at `to`, whatever has been claimed of it so far and by whomever: a new epoch begins, which
-    /// outbids every claim of those before, those that other sites made while they could not be reached among them. Also where the host
-    /// is there already for all that is known here.
+    /// Moves the host to `to` in a new epoch, by command of the operator. The new epoch supersedes all claims of earlier epochs, whoever
+    /// made them, including those that other sites made while they were unreachable. It also begins if the host is at `to` already, as far
+    /// as this site knows.
     ///
     /// # Errors
-    /// If the host may not be there.
+    /// If the host must not be at `to`.
     pub fn place_by_force(
         &mut self,
         segment: &Segment,
@@ -255,7 +255,7 @@ impl Whereabouts {
     ) -> Result<Option<Finding>, Refusal> {
         let from = self.location(segment, mac).ok_or(Refusal::UnknownHost)?;
         self.claim(segment, mac, to, Epoch::Next, now)?;
-        // As the other sites will, when they hear of it.
+        // The other sites do the same when they receive the claim.
         self.weigh_all(segment, mac, now, |_, _| false);
         match self.location(segment, mac) {
             Some(at) if at == to => Ok(Some(Finding::Moved { mac, from, to }).filter(|_| from != to)),
@@ -263,8 +263,8 @@ impl Whereabouts {
         }
     }
 
-    /// The operator has this site forget the host: what it claims of it and what it remembers. What other sites announce counts as if it
-    /// came now; if that is nothing, the table does.
+    /// Forgets this site's own claim about the host and the claim in effect, by command of the operator. The claims that other sites
+    /// announce are processed as if they had just arrived; if there are none, the table applies.
     ///
     /// # Errors
     /// If the table does not have the host.
@@ -278,7 +278,7 @@ impl Whereabouts {
         Ok(Forgotten { before, after: self.known.get(&mac).copied() })
     }
 
-    /// What other sites announce at present and is not accepted: who, what, and why.
+    /// The claims that other sites announce at present and this site does not accept: the site, the claim, and the reason.
     pub fn refused(&self, segment: &Segment) -> impl Iterator<Item = (Vtep, Claim, Refusal)> {
         let announced = self.announced.iter().flat_map(|(author, claims)| claims.iter().map(|claim| (*author, *claim)));
         announced.filter_map(|(author, claim)| {
@@ -287,7 +287,7 @@ impl Whereabouts {
         })
     }
 
-    /// A frame from the host came in on a port of this site. Where hosts are learned, it has moved here.
+    /// Processes a frame from the host on a port of this site: if the segment learns hosts, the host has moved here.
     pub fn seen_here(&mut self, segment: &Segment, mac: Mac, now: SystemTime) -> Option<Finding> {
         let from = self.location(segment, mac)?;
         if segment.learning == Learning::Off || from == self.here {
@@ -302,7 +302,7 @@ impl Whereabouts {
         }
     }
 
-    /// Hosts that are believed to be at two sites at once.
+    /// The damped hosts, which are treated as being at two sites at once.
     pub fn damped(&self, now: SystemTime) -> impl Iterator<Item = Mac> {
         self.moves.keys().copied().filter(move |mac| self.is_damped(*mac, now))
     }
@@ -314,7 +314,7 @@ impl Whereabouts {
         span.is_some_and(|span| span <= DAMPING_WINDOW) && age(moves.back()).is_none_or(|age| age <= DAMPING_WINDOW)
     }
 
-    /// Has this site say that the host is at `location`.
+    /// Makes this site claim that the host is at `location`.
     fn claim(
         &mut self,
         segment: &Segment,
@@ -326,7 +326,7 @@ impl Whereabouts {
         let home = segment.hosts.get(&mac).ok_or(Refusal::UnknownHost)?.home;
         let known = self.known.get(&mac).map(|record| record.claim);
         let (last_epoch, last) = known.map_or((0, 0), |known| (known.epoch, known.sequence));
-        // In a new epoch the sequence goes on as long as there is room: versions that read no epoch follow it all the same.
+        // A new epoch continues the sequence below its limit, so that versions that do not read the epoch accept the claim as well.
         let (sequence, epoch) = match last < MAX_SEQUENCE {
             true => (last + 1, epoch),
             false => (1, Epoch::Next),
@@ -344,9 +344,9 @@ impl Whereabouts {
         Ok(())
     }
 
-    /// Weighs all that is announced of a host, the least claim first, so that the outcome does not depend on the order in which claims
-    /// arrived. What was refused before may come within [`MAX_EPOCH_JUMP`] by another claim. Of claims that are not `new` only a move is a
-    /// finding.
+    /// Evaluates all announced claims about a host in the order of their ranks, lowest first, so that the result does not depend on the
+    /// order of their arrival. A claim that was refused may come within [`MAX_EPOCH_JUMP`] by another claim. For claims that are not `new`,
+    /// only a move is a finding.
     fn weigh_all(
         &mut self,
         segment: &Segment,
@@ -367,7 +367,7 @@ impl Whereabouts {
         weighed.collect()
     }
 
-    /// Accepts a claim if it is better than what is known.
+    /// Evaluates one claim, and puts it into effect if it is acceptable and wins against the one in effect.
     fn weigh(&mut self, segment: &Segment, author: Vtep, claim: Claim, now: SystemTime) -> Option<Finding> {
         let mac = claim.mac;
         if let Err(reason) = self.acceptable(segment, author, &claim) {
@@ -391,7 +391,7 @@ impl Whereabouts {
         }
     }
 
-    /// Whether a claim of another site is one to be weighed.
+    /// Checks a claim of another site before its rank is compared.
     fn acceptable(&self, segment: &Segment, author: Vtep, claim: &Claim) -> Result<(), Refusal> {
         if !segment.members.contains(&author) {
             return Err(Refusal::Stranger);
@@ -414,21 +414,21 @@ impl Whereabouts {
     }
 }
 
-/// Which epoch a claim of this site is in.
+/// The epoch of a new claim of this site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Epoch {
-    /// That of the claim in force.
+    /// The epoch of the claim in effect.
     Present,
-    /// The one after it.
+    /// The epoch after it.
     Next,
 }
 
-/// Whether `new` counts and `old` does not.
+/// Whether `new` wins against `old`.
 fn supersedes(new: &Claim, old: &Claim) -> bool {
     new.rank() > old.rank()
 }
 
-/// Whether the claim can be one at all, and the table allows it: every site with this table comes to the same answer.
+/// Checks whether the claim is possible and the table allows it. All sites with the same table come to the same result.
 fn believable(segment: &Segment, claim: &Claim) -> Result<(), Refusal> {
     let host = segment.hosts.get(&claim.mac).ok_or(Refusal::UnknownHost)?;
     if host.mobility == Mobility::Pinned {
