@@ -16,12 +16,12 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const HOLD: Duration = Duration::from_millis(100);
 /// The shortest time between two readings because of such changes.
 const SPACING: Duration = Duration::from_secs(1);
-/// The time between them is also at least this multiple of the duration of the last reading, which then takes a thirtieth of a processor,
-/// up to [`LONGEST_SPACING`].
+/// The time between them is also at least this multiple of the duration of the last reading, but at most [`LONGEST_SPACING`]: readings then
+/// take a thirtieth of a processor.
 const SHARE: u32 = 30;
 const LONGEST_SPACING: Duration = Duration::from_secs(10);
-/// After a reading, the next one for a change that concerns weft waits this multiple of its duration, so that readings take a fifth of a
-/// processor, up to [`LONGEST_OWN_SPACING`].
+/// After a reading, a change that concerns weft waits this multiple of its duration, but at most [`LONGEST_OWN_SPACING`]: readings then
+/// take a fifth of a processor.
 const OWN_SHARE: u32 = 4;
 const LONGEST_OWN_SPACING: Duration = Duration::from_millis(500);
 

@@ -74,7 +74,7 @@ pub struct Signing<'a> {
     pub keyring: &'a Keyring,
     /// The wall-clock time of the engine's time zero, by the present system clock.
     pub zero: SystemTime,
-    /// The sequence number of this start of the daemon: see [`Config::boot`].
+    /// The boot count of this start of the daemon (RFC 7474 §2): see [`Config::boot`].
     pub boot: u32,
 }
 

@@ -34,8 +34,8 @@ impl Daemon {
         changed
     }
 
-    /// Returns the interfaces whose changes are handled at once; besides those that weft has made, these are interfaces that OSPF, segments
-    /// or carriers need.
+    /// Returns the interfaces whose changes are handled at once, in addition to those that weft has made: OSPF, segments or carriers depend
+    /// on them.
     pub(super) fn managed_interfaces(&self) -> BTreeSet<IfName> {
         self.local.interfaces().chain(self.segments.interfaces()).chain(self.listed.interfaces()).collect()
     }
