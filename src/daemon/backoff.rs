@@ -1,13 +1,13 @@
-//! When to try again what has failed.
+//! Exponential backoff: when to retry what has failed.
 
 use std::time::{Duration, Instant};
 
-/// After the first failure.
+/// The wait after the first failure.
 const FIRST: Duration = Duration::from_millis(200);
-/// Never longer.
+/// The longest wait.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Doubles the wait with each failure in a row.
+/// The time of the next attempt, for which the wait doubles with each failure in a row.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
@@ -15,19 +15,19 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// It went well.
+    /// Resets the wait after a success.
     pub(super) fn succeeded(&mut self) {
         *self = Self::default();
     }
 
-    /// It failed at `now`.
+    /// Schedules the next attempt after a failure at `now`.
     pub(super) fn failed(&mut self, now: Instant) {
         let wait = FIRST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         self.due = Some(now + wait);
     }
 
-    /// When to try again; `None` = nothing has failed.
+    /// When to try again; `None` if the last attempt has not failed.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.due
     }

@@ -1,11 +1,11 @@
-//! Work beside the daemon's loop, for questions whose answers nothing waits for but a report.
+//! Background tasks of the daemon, for queries whose results only reports need, so that the event loop does not wait for them.
 
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// One piece of work at a time, begun at intervals. It ends when this is dropped.
+/// One background task at a time, started at intervals. It is aborted when this is dropped.
 #[derive(Debug)]
 pub(super) struct Beside<T> {
     begun: Option<Instant>,
@@ -17,23 +17,23 @@ impl<T: Send + 'static> Beside<T> {
         Self { begun: None, task: None }
     }
 
-    /// Whether none is under way, and the last was begun at least `interval` ago.
+    /// Whether no task is running, and the last one was started at least `interval` ago.
     pub fn is_due(&self, interval: Duration, now: Instant) -> bool {
         self.task.is_none() && self.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= interval)
     }
 
-    /// Makes the next one due at once.
+    /// Makes the next task due at once.
     pub fn expire(&mut self) {
         self.begun = None;
     }
 
-    /// Begins `work`, which is given up after `limit`.
+    /// Starts `work`, which is abandoned after `limit`.
     pub fn begin(&mut self, work: impl Future<Output = T> + Send + 'static, limit: Duration, now: Instant) {
         self.begun = Some(now);
         self.task = Some(tokio::spawn(async move { timeout(limit, work).await.ok() }));
     }
 
-    /// What came of it, if it has ended or ends within `patience`.
+    /// Returns the result of the task, if it has ended or ends within `patience`.
     pub async fn outcome(&mut self, patience: Duration) -> Option<T> {
         let task = self.task.as_mut()?;
         if patience.is_zero() && !task.is_finished() {

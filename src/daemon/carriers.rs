@@ -1,4 +1,4 @@
-//! What carries the site's prefixes, as this router sees it: see [`crate::reconcile::carriers`].
+//! The carriers of the site's listed prefixes, as this router sees them: see [`crate::reconcile::carriers`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ use crate::reconcile::routes::{Fate, fate};
 use crate::reconcile::state::Observed;
 use crate::routing::{InterfaceIds, RouteChanges, prefix};
 
-/// The listed prefixes that are followed, and how each is.
+/// The listed prefixes that are tracked, with their carriers.
 #[derive(Debug)]
 pub(super) struct Listed {
     followed: Followed,
@@ -22,37 +22,37 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Nothing has been looked at.
+    /// Begins without any known carriers.
     pub(super) fn new(local: &Local) -> Self {
         Self { followed: Followed::of(&local.site), carriers: Carriers::default() }
     }
 
-    /// Takes over a mesh file that has been read again.
+    /// Takes over a mesh file that was read again.
     pub(super) fn reload(&mut self, local: &Local) {
         self.followed = Followed::of(&local.site);
     }
 
-    /// The prefixes whose carriers are looked for.
+    /// The prefixes whose carriers are tracked.
     pub(super) fn followed(&self) -> &Followed {
         &self.followed
     }
 
-    /// Those that are not advertised.
+    /// The prefixes that are withdrawn because they have no carrier any more.
     pub(super) fn withdrawn(&self) -> BTreeSet<Prefix> {
         self.carriers.withdrawn()
     }
 
-    /// Interfaces on which it depends what is advertised.
+    /// The interfaces on which it depends whether prefixes are advertised.
     pub(super) fn interfaces(&self) -> BTreeSet<IfName> {
         self.carriers.interfaces()
     }
 
-    /// Whether these changes may be about routes that carry a prefix.
+    /// Whether these changes may concern routes that carry a prefix.
     pub(super) fn are_concerned(&self, changes: &RouteChanges) -> bool {
         changes.keys().any(|destination| self.followed.concerns(*destination))
     }
 
-    /// Takes note of what there is now; whether other prefixes are withdrawn than before.
+    /// Updates the carriers from the present state; returns whether this changes which prefixes are withdrawn.
     pub(super) fn update(
         &mut self,
         local: &Local,
@@ -82,17 +82,17 @@ impl Listed {
         !changed.is_empty()
     }
 
-    /// What is withdrawn, and why.
+    /// Problems for the operator: the prefixes that are withdrawn, with the reason.
     pub(super) fn problems(&self, observed: &Observed) -> Vec<String> {
         self.carriers.problems(&observed.foreign.interfaces)
     }
 
-    /// What is advertised though nothing carries it.
+    /// Notes for the operator: the prefixes that are advertised without a carrier.
     pub(super) fn notes(&self) -> Vec<String> {
         self.carriers.notes()
     }
 
-    /// Every prefix that the site lists, as it is shown.
+    /// Returns every prefix that the site lists, as `weft` shows it.
     pub(super) fn shown(&self, local: &Local) -> Vec<view::ListedPrefix> {
         let shown = local.site.prefixes.iter().map(|network| {
             let (state, carriers) = match self.carriers.standing(prefix(network)) {
@@ -112,7 +112,8 @@ fn named(carriers: &BTreeSet<Carrier>) -> Vec<String> {
     carriers.iter().map(ToString::to_string).collect()
 }
 
-/// Whether the route leads by a LAN to what a router there announces, and is in the kernel. What other sites announce lives there, not here.
+/// Whether the route is installed in the kernel, and leads through a LAN to a destination that a router there announces. Prefixes that
+/// other sites announce have their carriers at those sites.
 fn is_of_lan(
     mesh: &Mesh,
     site: &Site,
@@ -120,7 +121,7 @@ fn is_of_lan(
     destination: Prefix,
     route: &ospf::Route,
 ) -> bool {
-    // Loopbacks are in the order of the sites' ids.
+    // The sites are sorted by ID, and so are their loopbacks.
     let is_site =
         |router: &RouterId| mesh.sites.binary_search_by_key(&Ipv4Addr::from(*router), |site| site.loopback).is_ok();
     route.nexthops.iter().any(|hop| exit(hop.interface) == Some(Exit::Lan))
@@ -128,7 +129,7 @@ fn is_of_lan(
         && fate(destination, route, site.loopback, &site.imports) == Fate::Installed
 }
 
-/// Where an interface of OSPF leads.
+/// The kind of network that an OSPF interface leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     Tunnel,

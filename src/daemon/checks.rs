@@ -1,4 +1,4 @@
-//! What is checked besides what weft does itself: whether that has the effect that is meant. None of it holds up the loop.
+//! Checks whether the state that weft sets up has the intended effect. The event loop does not wait for them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ use crate::reconcile::sysctls::{desired_sysctls, undone};
 use crate::routing::Redistributed;
 use crate::tunnel::Observation;
 
-/// How long whoever asks waits for the kernel to look up routes, and as long for `nft` to list forward chains of others.
+/// How long a client waits for the kernel to look up routes, and then as long for `nft` to list foreign forward chains.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The checks, and what they have found.
+/// The checks, with their findings.
 #[derive(Debug)]
 pub(super) struct Checks {
     pub overrides: Overrides,
@@ -29,7 +29,7 @@ pub(super) struct Checks {
     pub undone: UndoneSettings,
 }
 
-/// What the checks go by.
+/// The state that the checks examine.
 pub(super) struct Ground<'a> {
     pub kernel: &'a Kernel,
     pub observed: &'a Observed,
@@ -38,7 +38,7 @@ pub(super) struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    /// The routes of which it is looked up whether the kernel uses them.
+    /// The routes that are checked for whether the kernel uses them.
     fn routes(&self) -> Routes<'_> {
         Routes { present: &self.observed.state.routes, local: self.local, redistributed: self.redistributed }
     }
@@ -54,7 +54,7 @@ impl Checks {
         }
     }
 
-    /// Takes note of the counters of the tunnels that the loop has just looked at.
+    /// Records the counters of the tunnels that the event loop has just read.
     pub fn note_traffic(&mut self, observed: &Observed) {
         let (now, state) = (Instant::now(), &observed.state);
         self.traffic.retain(|interface| state.links.contains_key(interface));
@@ -62,7 +62,7 @@ impl Checks {
         self.note_counters(counters, now);
     }
 
-    /// As [`Checks::note_traffic`], of those that were looked at because somebody asks.
+    /// Records counters as [`Checks::note_traffic`] does, for devices that were read for a client.
     pub fn note_devices(&mut self, devices: &BTreeMap<IfName, Observation>) {
         let counters = devices.iter().map(|(interface, found)| (interface, found.device.traffic));
         self.note_counters(counters, Instant::now());
@@ -74,7 +74,7 @@ impl Checks {
         }
     }
 
-    /// Takes note of kernel settings that were right before and are not now: another program has written them.
+    /// Detects kernel settings that were right before and are wrong now, because another program has written them.
     pub fn note_settings<'t>(&mut self, tunnels: impl Iterator<Item = &'t IfName>, before: &Observed, now: &Observed) {
         let [before, now] = [before, now].map(|observed| &observed.state.sysctls);
         let settings = undone(&desired_sysctls(tunnels, before), before, now);
@@ -88,7 +88,7 @@ impl Checks {
         }
     }
 
-    /// Takes in what was found, and looks again if it is time. Waits for nothing.
+    /// Collects the results of the running checks, and starts new ones that are due. Does not wait.
     pub async fn turn(&mut self, ground: &Ground<'_>) {
         let now = Instant::now();
         self.overrides.turn(ground.kernel.fib(), &ground.routes(), now).await;
@@ -96,12 +96,12 @@ impl Checks {
         self.forward.turn(ground.kernel.forward_chains(), between, now).await;
     }
 
-    /// Looks at routes because somebody asks. What was known before is shown if it takes too long.
+    /// Checks routes for a client. If that takes too long, the previous results are shown.
     pub async fn look_up_routes(&mut self, ground: &Ground<'_>) {
         self.overrides.ask(ground.kernel.fib(), &ground.routes(), PATIENCE, Instant::now()).await;
     }
 
-    /// Looks at everything because somebody asks.
+    /// Runs all checks for a client.
     pub async fn look(&mut self, ground: &Ground<'_>) {
         self.look_up_routes(ground).await;
         let between = forwarded(ground.local, ground.observed);

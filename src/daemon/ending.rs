@@ -1,4 +1,4 @@
-//! How the daemon ends: for the next one to go on, or for good.
+//! How the daemon ends: for a restart, or for good.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,10 +16,10 @@ use crate::control::Part;
 use crate::routing::Driver;
 use crate::state_file::Written;
 
-/// How long the neighbours may take to learn of a restart: after that the daemon ends without an acknowledgement.
+/// How long the neighbours may take to acknowledge a restart; after that the daemon ends without acknowledgements.
 const RESTART_PATIENCE: Duration = Duration::from_secs(8);
 
-/// How long they may take to find other ways and to acknowledge that this router is gone. The engine needs ten seconds at most.
+/// How long the neighbours may take to route around this router and to acknowledge the flushed LSAs. The engine needs ten seconds at most.
 const WITHDRAWAL_PATIENCE: Duration = Duration::from_secs(12);
 
 /// The signals that end the daemon.
@@ -30,11 +30,11 @@ pub(super) struct Ending {
 
 /// How the daemon ends.
 pub(super) enum End {
-    /// Leaving tunnels and routes in place, and neighbours waiting for the next daemon.
+    /// Tunnels and routes stay in place, and neighbours wait for the next daemon (graceful restart).
     Restart,
-    /// Leaving tunnels and routes in place, and neighbours that go other ways.
+    /// Tunnels and routes stay in place, and neighbours route around this router.
     Stop,
-    /// Leaving nothing behind; then it answers.
+    /// Everything is removed, and then the request of `weft down` is answered.
     Down(oneshot::Sender<Result<Part, String>>),
 }
 
@@ -45,7 +45,7 @@ impl Ending {
         Ok(Self { terminate, interrupt })
     }
 
-    /// Waits for a signal and determines whether another daemon follows.
+    /// Waits for a signal, and determines whether another daemon follows.
     pub(super) async fn asked_for(&mut self) -> End {
         tokio::select! {
             _ = self.terminate.recv() => match after_exit().await {
@@ -58,7 +58,7 @@ impl Ending {
     }
 }
 
-/// Leads traffic around this router and flushes its LSAs.
+/// Makes neighbours route around this router, and flushes its LSAs.
 pub(super) async fn withdraw(driver: &Driver) -> anyhow::Result<()> {
     timeout(WITHDRAWAL_PATIENCE, driver.withdraw()).await.context("the neighbours have not acknowledged it in time")?
 }
@@ -84,29 +84,29 @@ impl Daemon {
                     true => Part::null(),
                     false => Part::whole(serde_json::Value::from(left.clone()).to_string()),
                 });
-                // If the client has gone, the log has the outcome.
+                // If the client has disconnected, the log has the result.
                 let _ = answer.send(reply.map_err(|error| format!("{error:#}")));
                 result.map(|_| Ended::Left)
             }
         }
     }
 
-    /// Ends so that the next daemon goes on where this one stopped, and neighbours need not notice.
+    /// Ends so that the next daemon resumes from here without the neighbours losing their adjacencies.
     async fn leave_for_restart(&mut self) -> anyhow::Result<()> {
         if let Some(grace_period) = self.local.mesh.ospf.graceful_restart.restarter {
             let end = SystemTime::now() + grace_period;
-            // Nothing is announced that the next daemon could not know.
+            // A restart is announced only if the next daemon can know of it.
             if self.notes.leave_restart(Note::running(end)) == Written::Yes {
                 let prepared = timeout(RESTART_PATIENCE, self.driver.prepare_restart(grace_period)).await;
                 let boot = prepared.context("the neighbours have not acknowledged the restart in time")??;
-                // If the note fails now, the one before holds, and the next daemon announces its restart by itself.
+                // If this write fails, the note from before remains, and the next daemon announces the restart itself.
                 let _: Written = self.notes.leave_restart(Note::planned(end, boot));
             }
         }
         Ok(())
     }
 
-    /// Removes everything; what cannot be undone comes back.
+    /// Removes everything; returns a description of what could not be undone.
     async fn down(&mut self) -> anyhow::Result<Vec<String>> {
         self.notes.take_restart();
         if let Err(error) = withdraw(&self.driver).await {

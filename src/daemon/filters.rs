@@ -1,4 +1,4 @@
-//! The nftables ruleset as the daemon minds it: when it is looked at, what stands in its way, and which sources it refuses.
+//! The nftables ruleset: when the daemon reads it, what prevents it from being set, and which sources it drops.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -8,24 +8,24 @@ use tracing::warn;
 use crate::kernel::{Kernel, Refused};
 use crate::reconcile::filter::Ruleset;
 
-/// How often the ruleset is looked at though no change of it was notified: a listing costs a process.
+/// How often the ruleset is read without a notification of a change: each listing starts a process.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often the few refused sources are read at most, however often somebody asks.
+/// The shortest interval between two readings of the refused sources, however often a client asks.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What is known of it.
+/// What is known of the ruleset.
 #[derive(Debug)]
 pub(super) struct Filters {
     next_look: Instant,
     next_sample: Instant,
     /// Why the ruleset could not be read or set the last time.
     obstacle: Option<String>,
-    /// The ruleset that refused them.
+    /// The ruleset that is in place, to which `refused` belongs.
     in_place: Option<Ruleset>,
-    /// Sources that were refused lately.
+    /// Sources whose packets were dropped recently.
     refused: Vec<Refused>,
-    /// Interfaces that the log has named since sources were refused there.
+    /// Interfaces for which the log has a warning about the present refused sources.
     warned: BTreeSet<String>,
 }
 
@@ -41,7 +41,7 @@ impl Filters {
         }
     }
 
-    /// Looks at the ruleset if it is time: whatever else is looked at, links change in bursts.
+    /// Reads the ruleset if it is due. It has its own interval, because links, which cause other reads, change in bursts.
     pub(super) async fn look(&mut self, kernel: &mut Kernel, now: Instant) {
         if now >= self.next_look {
             self.next_look = now + LOOK_INTERVAL;
@@ -50,12 +50,12 @@ impl Filters {
         }
     }
 
-    /// Makes the next look due at once: whoever has installed `nft` and reloads the daemon need not wait.
+    /// Makes the next reading due at once, so that an operator who has installed `nft` and reloads the daemon does not have to wait.
     pub(super) fn expire(&mut self, now: Instant) {
         self.next_look = now;
     }
 
-    /// Reads which sources are refused, if that was some time ago.
+    /// Reads which sources are refused, unless that was done recently.
     pub(super) async fn sample(&mut self, kernel: &Kernel, now: Instant) {
         if now < self.next_sample || self.obstacle.is_some() {
             return;
@@ -70,11 +70,11 @@ impl Filters {
         }
     }
 
-    /// Takes note of the ruleset that is in place, and of what stands in the way of another. It is no reason to try again before the
-    /// next look.
+    /// Records the ruleset that is in place, and what prevents another one from being set. Such an obstacle does not cause a retry before
+    /// the next reading.
     pub(super) fn note(&mut self, kernel: &Kernel, in_place: Option<&Ruleset>, now: Instant) {
         if self.in_place.as_ref() != in_place {
-            // It has refused nothing yet.
+            // The new ruleset has dropped nothing yet.
             self.refused.clear();
             self.next_sample = now;
             self.in_place = in_place.cloned();
@@ -91,7 +91,7 @@ impl Filters {
         self.obstacle.as_deref()
     }
 
-    /// Sources that were refused lately.
+    /// Sources whose packets were dropped recently.
     pub(super) fn refused(&self) -> &[Refused] {
         &self.refused
     }

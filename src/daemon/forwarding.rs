@@ -1,4 +1,4 @@
-//! From routes of OSPF to routes of the kernel: what this router is when they are made, and what the kernel has of them.
+//! Converts OSPF routes into kernel routes, and compares them with the kernel's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ use crate::reconcile::sysctls::strictly_filtered;
 use crate::reconcile::uplinks::Uplinks;
 use crate::routing::{InterfaceIds, prefix};
 
-/// The router at one moment, as far as its routes depend on it.
+/// The state of the router that its kernel routes depend on.
 pub(super) struct Forwarding<'a> {
     local: &'a Local,
     observed: &'a Observed,
@@ -26,7 +26,7 @@ pub(super) struct Forwarding<'a> {
 }
 
 impl<'a> Forwarding<'a> {
-    /// `underlay` are addresses outside the mesh that tunnels send to.
+    /// `underlay` are the addresses outside the mesh that tunnels send to.
     pub(super) fn new(
         local: &'a Local,
         observed: &'a Observed,
@@ -41,7 +41,7 @@ impl<'a> Forwarding<'a> {
         Self { local, observed, ids, tunnels, underlay, open, other_ways }
     }
 
-    /// What the kernel is to have of these routes.
+    /// Returns the kernel routes that these OSPF routes should result in.
     pub(super) fn routes(&self, routes: &BTreeMap<Prefix, ospf::Route>) -> BTreeMap<RouteKey, Route> {
         let router = Router {
             loopback: self.local.site.loopback,
@@ -56,12 +56,12 @@ impl<'a> Forwarding<'a> {
         desired_routes(routes, &router)
     }
 
-    /// What has to be in the kernel beside these routes so that answers leave by their uplinks.
+    /// Returns what the kernel needs besides these routes so that answers leave by their uplinks.
     pub(super) fn uplinks(&self, routes: &BTreeMap<RouteKey, Route>) -> Uplinks {
         Uplinks::of(routes, &self.observed.foreign, &self.local.mesh)
     }
 
-    /// The rules that go with these routes.
+    /// Returns the policy rules that belong to these routes.
     pub(super) fn rules(&self, routes: &BTreeMap<RouteKey, Route>, uplinks: &Uplinks) -> BTreeSet<Rule> {
         let sources = Sources {
             listen_ports: &self.local.listen_ports(),
@@ -71,7 +71,7 @@ impl<'a> Forwarding<'a> {
         desired_rules(routes, &sources)
     }
 
-    /// What the kernel has of a route, in a word.
+    /// Describes in one word how far the kernel has a route.
     pub(super) fn presence(&self, destination: Prefix, route: &ospf::Route) -> &'static str {
         let complete = match fate(destination, route, self.local.site.loopback, &self.local.site.imports) {
             Fate::Own => return "own",
@@ -90,18 +90,18 @@ impl<'a> Forwarding<'a> {
     }
 }
 
-/// How far the kernel has what it is to have.
+/// How far the kernel has the desired routes to a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
-    /// It has all of it.
+    /// All of them are there.
     Complete,
-    /// It has a route of weft to the destination, but another one.
+    /// The kernel has a route of weft to the destination, but a different one.
     Different,
-    /// It has none.
+    /// There is none.
     Missing,
 }
 
-/// `desired` are the routes to one destination, in one table or two.
+/// Compares the desired routes to one destination, in one or two tables, with those in the kernel.
 fn compare(desired: &BTreeMap<RouteKey, Route>, present: &BTreeMap<RouteKey, Route>) -> Presence {
     let found: Vec<Option<&Route>> = desired.keys().map(|key| present.get(key)).collect();
     let leads = |route: &Route| *route == Route::blackhole() || !route.nexthops.is_empty();
@@ -114,7 +114,7 @@ fn compare(desired: &BTreeMap<RouteKey, Route>, present: &BTreeMap<RouteKey, Rou
     }
 }
 
-/// Whether the kernel has the network by itself, of an address of one of these interfaces.
+/// Whether the network is directly connected through an address of one of these interfaces.
 fn is_connected(network: Prefix, interfaces: &BTreeMap<IfName, ForeignInterface>) -> bool {
     let running = interfaces.values().filter(|interface| interface.running);
     running.flat_map(|interface| &interface.addresses).any(|address| prefix(address) == network)

@@ -1,4 +1,5 @@
-//! Where hosts have moved, in the state directory: it outlives the daemon and, at best, the machine's reboot.
+//! The file with the locations of hosts that have moved. It is in the state directory, so it survives the end of the daemon and, if
+//! possible, a reboot.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -11,26 +12,26 @@ use crate::state_file::{Outlives, Purpose, StateFile, Written};
 
 const PURPOSE: Purpose = Purpose {
     name: "hosts.json",
-    // A line is some 200 octets: 80,000 hosts that have moved.
+    // A line has about 200 octets, so there is room for 80,000 hosts that have moved.
     limit: 16 << 20,
     outlives: Outlives::PowerCut,
     without: "after a restart, hosts that have moved are where the mesh file has them until another site says otherwise",
 };
 
-/// The file, and what is in it.
+/// The file, and its content.
 #[derive(Debug)]
 pub(super) struct HostMemory {
     file: StateFile,
-    /// What is in it, or is to be.
+    /// The content of the file, or what is to be written to it.
     written: Vec<Line>,
 }
 
-/// One claim in force, as it is written.
+/// One accepted claim, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Line {
     vni: u32,
     mac: String,
-    /// Versions before the epoch leave it out.
+    /// Versions without epochs do not write this field.
     #[serde(default)]
     epoch: u16,
     sequence: u32,
@@ -41,24 +42,24 @@ struct Line {
 }
 
 impl HostMemory {
-    /// What an earlier run has left in `state_dir`; nothing if there is none to be used.
+    /// Reads what an earlier run has left in `state_dir`; without a usable file, nothing is known.
     pub(super) fn open(state_dir: &Path) -> Self {
         let mut file = StateFile::new(state_dir, &PURPOSE);
         let written = file.read(|content| Ok(serde_json::from_slice(content)?)).unwrap_or_default();
         Self { file, written }
     }
 
-    /// What is known of a segment. A line that makes no sense is as good as none.
+    /// Returns the records of a segment. Invalid lines are skipped.
     pub(super) fn records(&self, vni: Vni) -> impl Iterator<Item = Record> {
         self.written.iter().filter(move |line| line.vni == vni.value()).filter_map(Line::record)
     }
 
-    /// Remembers `records` and nothing else; on disk as soon as that is possible.
+    /// Replaces the stored records by `records`, and writes them to disk as soon as possible.
     pub(super) fn keep<'a>(&mut self, records: impl Iterator<Item = (Vni, &'a Record)>) {
         let lines: Vec<Line> = records.map(|(vni, record)| Line::of(vni, record)).collect();
         if lines != self.written {
             let text = serde_json::to_vec_pretty(&lines).expect("lines are plain data");
-            // What is not written now is tried again.
+            // If the write fails, it is tried again later.
             let _: Written = self.file.write(&text);
             self.written = lines;
         }
@@ -69,7 +70,7 @@ impl HostMemory {
         self.file.retry();
     }
 
-    /// What an operator should know of the file.
+    /// Problems with the file, for the operator.
     pub(super) fn problems(&self) -> Vec<String> {
         self.file.problems()
     }

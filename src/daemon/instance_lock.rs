@@ -1,6 +1,8 @@
-//! One daemon for a run directory, and one for a network namespace: two would take each other's addresses and routes away for ever.
+//! Ensures that there is only one daemon for a run directory, and one in a network namespace: two would keep removing each other's
+//! addresses and routes.
 //!
-//! Both claims end with the process, however it ends: a lock on a file, and an abstract socket, whose names belong to the namespace.
+//! There are two locks: on a file, and a bound abstract socket, whose name belongs to the network namespace. The kernel releases both when
+//! the process ends, for whatever reason.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -16,36 +18,36 @@ use tracing::warn;
 
 use crate::input_file;
 
-/// The lock in the run directory; it holds the process id of the daemon.
+/// The lock file in the run directory; it contains the process ID of the daemon.
 const LOCK: &str = "lock";
 
-/// The socket, after the NUL that makes its name abstract (unix(7)).
+/// The name of the socket, after the NUL that makes it abstract (unix(7)).
 const NAME: &str = "\0weft/daemon";
 
-/// Connections that may wait before the queue is emptied.
+/// The most connections that may wait before the queue is emptied.
 const QUEUE: i32 = 64;
 
-/// The claims of this process. They end when this is dropped.
+/// The locks of this process, released when this is dropped.
 #[derive(Debug)]
 pub(super) struct InstanceLock {
     lock: PathBuf,
-    /// Empty where the directory cannot be written to: a router works without it, and claims it when it can.
+    /// The lock file. Empty if the directory is not writable: the daemon works without the lock, and takes it when it becomes possible.
     directory: OnceLock<File>,
-    /// `None` where a user without privileges has the name, who must not be able to keep a router down.
+    /// The socket. `None` if a user without privileges has bound the name, who must not be able to prevent a router from starting.
     namespace: Option<Socket>,
 }
 
 impl InstanceLock {
-    /// Claims the run directory and the network namespace of this thread.
+    /// Locks the run directory and the network namespace of this thread.
     ///
     /// # Errors
-    /// If another daemon has either; it is named, with what helps.
+    /// If another daemon has one of the locks. The error names that daemon and a remedy.
     pub(super) fn acquire(run_dir: &Path) -> anyhow::Result<Self> {
         let directory = claim_directory(run_dir)?.map_or_else(OnceLock::new, OnceLock::from);
         Ok(Self { lock: run_dir.join(LOCK), directory, namespace: claim_namespace()? })
     }
 
-    /// Empties the queue of connections to the namespace's socket, and locks the directory if that was not possible before. To be called
+    /// Empties the queue of connections to the socket, and locks the directory if that was not possible before. Must be called
     /// periodically.
     pub(super) fn keep(&self) {
         if self.directory.get().is_none()
@@ -57,18 +59,18 @@ impl InstanceLock {
             let _ = self.directory.set(file);
         }
         if let Some(socket) = &self.namespace {
-            // Other daemons connect to learn our process id, which they have by now.
+            // Other daemons connect to learn our process ID, and have it already.
             while socket.accept().is_ok() {}
         }
     }
 }
 
-/// The process id of the daemon that uses the run directory; empty if that is not in the lock.
+/// Returns the process ID of the daemon that uses the run directory; empty if the lock file does not contain it.
 pub(super) fn holder(run_dir: &Path) -> Option<String> {
     let file = open(&run_dir.join(LOCK)).ok()?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Some(content(&file)),
-        // The lock goes with the descriptor.
+        // Closing the file releases the lock.
         Ok(()) | Err(TryLockError::Error(_)) => None,
     }
 }
@@ -93,9 +95,9 @@ fn claim_directory(run_dir: &Path) -> anyhow::Result<Option<File>> {
     Ok(outcome.ok())
 }
 
-/// Writes our process id to the lock.
+/// Writes our process ID to the lock file.
 fn name_holder(mut file: &File) {
-    // Without it the lock holds all the same.
+    // The lock is valid without the process ID, too.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
 }
 
@@ -110,7 +112,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 fn content(mut file: &File) -> String {
     let mut text = String::new();
-    // Without it there is no number.
+    // If reading fails, there is no process ID.
     let _ = file.rewind().and_then(|()| file.take(32).read_to_string(&mut text));
     text.trim().to_owned()
 }
@@ -148,7 +150,7 @@ fn socket() -> io::Result<Socket> {
     Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
 }
 
-/// Process and user id of whoever has the namespace; `None` if its queue of connections is full.
+/// Returns the process and user ID of the process that has bound the socket; `None` if its queue of connections is full.
 fn other() -> Option<(i32, u32)> {
     let socket = socket().ok()?;
     socket.connect(&SockAddr::unix(NAME).ok()?).ok()?;
@@ -156,7 +158,7 @@ fn other() -> Option<(i32, u32)> {
     Some((credentials.pid(), credentials.uid()))
 }
 
-/// The process in words, with its command line.
+/// Describes the process, with its command line.
 fn of(pid: &str) -> String {
     if pid.is_empty() {
         return String::new();

@@ -1,4 +1,4 @@
-//! How the interfaces that take part in OSPF are, from what netlink says of them.
+//! Determines the state of the interfaces that OSPF runs on from what netlink reports.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::mesh::IfName;
 use crate::reconcile::state::{Admin, ForeignInterface, Observed};
 use crate::routing::{InterfaceIds, prefix};
 
-/// The state of every tunnel and every `[[site.interface]]`.
+/// Returns the state of every tunnel and every `[[site.interface]]`.
 pub(super) fn link_states(
     local: &Local,
     observed: &Observed,
@@ -23,7 +23,7 @@ pub(super) fn link_states(
     tunnels.chain(others).map(|(name, state)| (ids.id(name), state.unwrap_or(LinkState::Down))).collect()
 }
 
-/// A tunnel can carry packets once it is up and has the loopback address to send them from.
+/// A tunnel can carry packets when it is up and has the loopback address, which is their source.
 fn tunnel_state(local: &Local, observed: &Observed, name: &IfName) -> Option<LinkState> {
     let link = observed.state.links.get(name).filter(|link| link.admin == Admin::Up)?;
     let index = *observed.indexes.get(name)?;
@@ -34,7 +34,7 @@ fn tunnel_state(local: &Local, observed: &Observed, name: &IfName) -> Option<Lin
     Some(LinkState::Up { index, mtu: clamp(link.mtu), addressing: Addressing::Unnumbered(address) })
 }
 
-/// An interface of somebody else: numbered by its first address, unnumbered if that is a /32.
+/// Returns the state of a foreign interface: numbered by its first address, or unnumbered if that is a /32.
 fn foreign_state(interface: &ForeignInterface) -> Option<LinkState> {
     let network = interface.addresses.first().filter(|_| interface.running)?;
     let addressing = match network.prefix() {
@@ -44,7 +44,7 @@ fn foreign_state(interface: &ForeignInterface) -> Option<LinkState> {
     Some(LinkState::Up { index: interface.index, mtu: clamp(interface.mtu), addressing })
 }
 
-/// An IP packet has at most 65535 octets, whatever a loopback device's MTU says.
+/// An IP packet has at most 65535 octets, even if the MTU of a loopback device is larger.
 fn clamp(mtu: u32) -> u16 {
     u16::try_from(mtu).unwrap_or(u16::MAX)
 }

@@ -1,9 +1,9 @@
-//! What keeps an interface towards the LAN from speaking OSPF: what the mesh file says of it against what the kernel has.
+//! Finds what prevents OSPF from running on an interface towards the LAN, by comparing the mesh file with the kernel.
 
 use crate::mesh::{InterfaceMode, NetworkType, SiteInterface};
 use crate::reconcile::state::Foreign;
 
-/// What is wrong with `interfaces`, in words.
+/// Describes the problems of `interfaces`.
 pub(super) fn problems(interfaces: &[SiteInterface], foreign: &Foreign) -> Vec<String> {
     interfaces.iter().flat_map(|interface| problems_of(interface, foreign)).collect()
 }
@@ -13,7 +13,7 @@ fn problems_of(interface: &SiteInterface, foreign: &Foreign) -> Vec<String> {
     let Some(found) = foreign.interfaces.get(name) else {
         return vec![format!("{name}: there is no such interface")];
     };
-    // OSPF uses the first: see `interfaces`.
+    // OSPF uses the first address: see `interfaces`.
     let Some(network) = found.addresses.first() else {
         return vec![format!("{name}: it has no IPv4 address")];
     };
@@ -27,7 +27,7 @@ fn problems_of(interface: &SiteInterface, foreign: &Foreign) -> Vec<String> {
     if elects && network.prefix() == 32 {
         return vec![format!("{name}: several routers cannot share {network}; give it an address with a network")];
     }
-    // RFC 2328 §C.5 knows them by their addresses on the network.
+    // RFC 2328 §C.5 identifies neighbours by their addresses on the network.
     let outside = interface.neighbors.keys().filter(|neighbor| elects && !network.contains(**neighbor));
     outside.map(|neighbor| format!("{name}: neighbour {neighbor} is outside of its network {network}")).collect()
 }

@@ -1,7 +1,7 @@
 //! Ends a daemon that does not end by itself.
 //!
-//! The loop obeys SIGTERM and SIGINT at once, whatever it waits for. Should it be held up where it cannot be interrupted, in a system call
-//! for instance, a thread of its own ends the process. Tunnels and routes stay, as after every end.
+//! The event loop reacts to SIGTERM and SIGINT at once, whatever it waits for. If it is blocked where it cannot be interrupted, for
+//! instance in a system call, a separate thread ends the process. Tunnels and routes stay, as whenever the daemon stops.
 
 use std::thread;
 use std::time::Duration;
@@ -9,12 +9,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long an orderly end may take: the question to the service manager, the withdrawal or
-/// the announcement of a restart, the answers to clients, and a margin. `weft down` waits for the WireGuard engine
-/// and the kernel, and takes longer at worst.
+/// How long an orderly end may take: the query to the service manager, the withdrawal or the announcement of a restart, the answers to
+/// clients, and a margin. `weft down` waits for the WireGuard engine and the kernel, and can take longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// From now on a signal that asks for the end brings it about.
+/// Starts the thread that ends the process if it still runs some time after a signal.
 pub(super) fn arm() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
     let wait = async {

@@ -1,4 +1,4 @@
-//! Files that are read while the daemon runs: on a thread that may hang, for they may lie on a file server that does not answer.
+//! Reads files while the daemon runs, on a separate thread: they may be on a file server that does not answer, so that reading hangs.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-/// How long everything that a reload reads may take.
+/// How long a reload may take to read all its files.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The thread that reads, at most one.
+/// The thread that reads files, of which there is at most one.
 #[derive(Debug)]
 pub(super) struct Loading {
     last: Option<JoinHandle<()>>,
@@ -24,10 +24,11 @@ impl Default for Loading {
 }
 
 impl Loading {
-    /// What `read` gives, on a thread of its own.
+    /// Runs `read` on a separate thread, and returns its result.
     ///
     /// # Errors
-    /// What `read` fails with, or that it takes too long: it goes on then, and there is no other until it has ended.
+    /// The error of `read`, or that it takes too long. In that case it continues in the background, and no other read starts until it has
+    /// ended.
     pub(super) async fn load<T: Send + 'static>(
         &mut self,
         read: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
@@ -36,11 +37,11 @@ impl Loading {
             bail!("its files are still being read for an earlier reload: the file system they are on does not answer");
         }
         let (sender, receiver) = oneshot::channel();
-        // Nobody receives what comes too late.
+        // If the result comes too late, the receiver is gone.
         self.last = Some(spawn_blocking(move || drop(sender.send(read()))));
         match timeout(self.patience, receiver).await {
             Ok(outcome) => {
-                // It has nothing more to do.
+                // The thread has nothing more to do.
                 self.last = None;
                 outcome.context("the thread that reads has failed")?
             }

@@ -1,52 +1,55 @@
-//! When to look at the kernel. A pure machine; `now` is passed in.
+//! Schedules when the daemon reads the state of the kernel. A state machine without I/O; `now` is passed in.
 //!
-//! A look costs time that grows with the machine: dumps of all links, addresses and routes. What concerns weft is looked at as soon as it
-//! is heard of, everything else gathers for a moment, and neither takes more than its share of a processor, however much happens.
+//! Reading costs time that grows with the machine: it dumps all links, addresses and routes. Changes that concern weft are read as soon as
+//! they are notified; all others are collected for a moment. Neither takes more than its share of a processor, however many changes there
+//! are.
 
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 
-/// How often WireGuard devices are looked at: they change without a notification.
+/// How often WireGuard devices are read: they change without a notification.
 pub(super) const DEVICES_INTERVAL: Duration = Duration::from_secs(5);
-/// How often everything is looked at without a notification: some kernel settings change without a notification, too.
+/// How often everything is read without a notification: some kernel settings change without one, too.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// How long changes that do not concern weft are gathered before they are looked at: they come in bursts.
+/// How long changes that do not concern weft are collected before they are read: they come in bursts.
 const HOLD: Duration = Duration::from_millis(100);
-/// Between two looks because of such changes, at least.
+/// The shortest time between two readings because of such changes.
 const SPACING: Duration = Duration::from_secs(1);
-/// And at least so many times what the last look took: a thirtieth of a processor. But never longer than a while.
+/// The time between them is also at least this multiple of the duration of the last reading, but at most [`LONGEST_SPACING`]: readings then
+/// take a thirtieth of a processor.
 const SHARE: u32 = 30;
 const LONGEST_SPACING: Duration = Duration::from_secs(10);
-/// After a look, one for what concerns weft waits for so many times what it took: a fifth of a processor. But never for long.
+/// After a reading, a change that concerns weft waits this multiple of its duration, but at most [`LONGEST_OWN_SPACING`]: readings then
+/// take a fifth of a processor.
 const OWN_SHARE: u32 = 4;
 const LONGEST_OWN_SPACING: Duration = Duration::from_millis(500);
 
-/// Looks done and due.
+/// When the kernel was last read, and when it is read next.
 #[derive(Debug)]
 pub(super) struct Looks {
     next: Instant,
     next_at_devices: Instant,
-    /// End of the last look at everything, and what it took.
+    /// The end of the last complete reading, and its duration.
     last: Option<(Instant, Duration)>,
-    /// Looks that failed.
+    /// When to repeat a reading that has failed.
     retry: Backoff,
 }
 
 impl Looks {
-    /// Nothing has been looked at.
+    /// Begins without any reading.
     pub fn new(now: Instant) -> Self {
         Self { next: now + INTERVAL, next_at_devices: now + DEVICES_INTERVAL, last: None, retry: Backoff::default() }
     }
 
-    /// Something changed that does not concern weft: it will be looked at.
+    /// Schedules a reading for a change that does not concern weft.
     pub fn unmanaged_changed(&mut self, now: Instant) {
         let spaced =
             self.last.map_or(now, |(end, took)| end + took.saturating_mul(SHARE).clamp(SPACING, LONGEST_SPACING));
         self.schedule(spaced.max(now + HOLD));
     }
 
-    /// Something changed that concerns weft. Whether to look now; if not, it is due soon.
+    /// Handles a change that concerns weft: returns whether to read now; if not, a reading is scheduled soon.
     pub fn managed_changed(&mut self, now: Instant) -> bool {
         let earliest =
             self.last.map_or(now, |(end, took)| end + took.saturating_mul(OWN_SHARE).min(LONGEST_OWN_SPACING));
@@ -61,45 +64,45 @@ impl Looks {
         self.next = self.next.min(at);
     }
 
-    /// When the next look is due though nothing is heard.
+    /// When the next reading is due without a notification.
     pub fn deadline(&self) -> Instant {
         self.retry.deadline().unwrap_or(self.next.min(self.next_at_devices))
     }
 
-    /// Whether it is devices alone that are due at `now`.
+    /// Whether only the WireGuard devices are due at `now`.
     pub fn only_devices(&self, now: Instant) -> bool {
         self.next_at_devices <= now && self.next > now && self.retry.deadline().is_none()
     }
 
-    /// The devices are being looked at.
+    /// Records that the WireGuard devices are being read.
     pub fn at_devices(&mut self, now: Instant) {
         self.next_at_devices = now + DEVICES_INTERVAL;
     }
 
-    /// Everything has been looked at.
+    /// Records a complete reading.
     pub fn looked(&mut self, start: Instant, end: Instant) {
         self.last = Some((end, end.saturating_duration_since(start)));
         self.next = end + INTERVAL;
         self.next_at_devices = end + DEVICES_INTERVAL;
     }
 
-    /// What was found could be acted upon.
+    /// Records that the result of a reading could be acted upon.
     pub fn succeeded(&mut self) {
         self.retry.succeeded();
     }
 
-    /// Looking, or what had to be done before anything could be carried out, has failed.
+    /// Records that a reading has failed, or something that is necessary before any change.
     pub fn failed(&mut self, now: Instant) {
         self.retry.failed(now);
         self.next_at_devices = now + DEVICES_INTERVAL;
     }
 
-    /// Whether the time has come to look again after one that failed.
+    /// Whether a reading may be tried now, which is not so for some time after a failure.
     pub fn may_look(&self, now: Instant) -> bool {
         self.retry.deadline().is_none_or(|due| due <= now)
     }
 
-    /// Whether the last one failed.
+    /// Whether the last reading failed.
     pub fn is_failing(&self) -> bool {
         self.retry.deadline().is_some()
     }

@@ -1,4 +1,4 @@
-//! LSAs in words, for `weft show lsdb`.
+//! Formats LSAs for `weft show lsdb`.
 
 use std::net::Ipv4Addr;
 
@@ -8,10 +8,10 @@ use ospf::{Domain, ExternalMetric, InterfaceId, LsaType, LsaView, Prefix, Router
 use super::report::options;
 use crate::control::{LsaTraits, view};
 
-/// Octets of an opaque LSA's element that are shown.
+/// The most octets of a TLV's value that are shown.
 const MAX_OCTETS: usize = 32;
 
-/// What an LSA is selected by.
+/// Returns the properties that an LSA can be selected by.
 pub(super) fn traits(shown: &LsaView, own: RouterId) -> LsaTraits {
     let key = shown.lsa.header.key;
     LsaTraits {
@@ -26,7 +26,7 @@ pub(super) fn traits(shown: &LsaView, own: RouterId) -> LsaTraits {
     }
 }
 
-/// One LSA as it is shown; `name` is that of an interface.
+/// Converts one LSA for display; `name` returns the name of an interface.
 pub(super) fn lsa(shown: &LsaView, own: RouterId, name: impl Fn(InterfaceId) -> String) -> view::Lsa {
     let header = &shown.lsa.header;
     let (area, link) = match shown.domain {
@@ -55,7 +55,7 @@ fn body(shown: &LsaView) -> Vec<String> {
     let id = Ipv4Addr::from(shown.lsa.header.key.id);
     let parsed = match shown.lsa.parse() {
         Ok(parsed) => parsed,
-        // The database takes in nothing that cannot be read.
+        // The database contains only LSAs that can be parsed.
         Err(error) => return vec![error.to_string()],
     };
     match &parsed {
@@ -109,8 +109,8 @@ fn external_line(id: Ipv4Addr, external: &ExternalLsa) -> String {
     line
 }
 
-/// RFC 5250 §3: Opaque Type and Opaque ID share the Link State ID. The information of all types in use is made of TLVs, which are shown
-/// as they are where they hold together.
+/// Formats an opaque LSA (RFC 5250 §3: Opaque Type and Opaque ID share the Link State ID). All types in use contain TLVs, which are shown
+/// as octets if they are well-formed.
 fn opaque_lines(id: u32, bytes: &[u8]) -> Vec<String> {
     let [kind, opaque_id @ ..] = id.to_be_bytes();
     let name = match kind {
@@ -143,7 +143,7 @@ fn tlvs(bytes: &[u8]) -> Vec<String> {
     if rest.is_empty() { lines } else { Vec::new() }
 }
 
-/// As a prefix, or with the mask as it stands where that has holes.
+/// Formats a destination as a prefix, or with its mask if that is not contiguous.
 fn destination(network: Ipv4Addr, mask: Ipv4Addr) -> String {
     Prefix::from_mask(network, mask).map_or_else(|| format!("{network} mask {mask}"), |prefix| prefix.to_string())
 }

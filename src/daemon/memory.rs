@@ -1,7 +1,8 @@
-//! Memory that is free goes back to the kernel, from time to time.
+//! Returns free memory to the kernel at intervals.
 //!
-//! The allocator gives back what is free at the end of its heap. What lies before the last block in use stays the process's, however much of
-//! it is free: after a burst of work (a dump of all routes, answers to many clients) a daemon would hold for good what it needed once.
+//! The allocator returns only the free memory at the end of its heap. Memory before the last block in use stays with the process, even if
+//! most of it is free: after a burst of work (a dump of all routes, answers to many clients) the daemon would keep for good what it needed
+//! only once.
 
 use std::fs;
 use std::io;
@@ -10,17 +11,17 @@ use std::time::Duration;
 
 use crate::sys;
 
-/// How often the memory is looked at.
+/// How often the resident memory is checked.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Nothing is done unless there is more of it than was left the last time by one part in so many: the allocator is blocked while it
-/// looks for free pages, for up to 50 ms with a million blocks.
+/// Memory is returned only if the process has grown by one part in this many since the last time: the allocator is blocked while it looks
+/// for free pages, for up to 50 ms with a million blocks.
 const GROWTH: u64 = 16;
 
-/// Gives back memory for as long as the process runs, in a thread of its own.
+/// Starts a thread that returns free memory for as long as the process runs.
 ///
 /// # Errors
-/// There can be no other thread.
+/// If the thread cannot be started.
 pub(super) fn give_back_at_intervals() -> io::Result<()> {
     thread::Builder::new().name("memory".to_owned()).spawn(|| {
         let mut left = 0;
@@ -32,14 +33,14 @@ pub(super) fn give_back_at_intervals() -> io::Result<()> {
     Ok(())
 }
 
-/// Gives back what is free if the process has grown since `left` pages were left; how many are left now.
+/// Returns free memory if the process has more resident pages than `left`, the number after the last time; returns the new number.
 fn give_back(left: u64) -> u64 {
     match resident() {
         Some(now) if has_grown(left, now) => {
             sys::give_back_free_memory();
             resident().unwrap_or(now)
         }
-        // After a fall, growth is counted from there.
+        // If the process has shrunk, growth is measured from the smaller size.
         Some(now) => left.min(now),
         None => left,
     }
@@ -49,7 +50,7 @@ const fn has_grown(left: u64, now: u64) -> bool {
     now > left.saturating_add(left / GROWTH)
 }
 
-/// Resident memory of this process, pages.
+/// Returns the resident memory of this process, in pages.
 fn resident() -> Option<u64> {
     fs::read_to_string("/proc/self/statm").ok()?.split_whitespace().nth(1)?.parse().ok()
 }

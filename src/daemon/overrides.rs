@@ -1,5 +1,5 @@
-//! Routes of weft that the kernel has and does not use, because another route or a rule is preferred: the kernel is asked, a few destinations
-//! at a time, beside the loop.
+//! Detects routes of weft that the kernel has but does not use, because another route or a rule takes precedence. A background task queries
+//! the kernel for a few destinations at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,24 +16,24 @@ use crate::reconcile::fib::Override;
 use crate::reconcile::state::{CAPTURE_TABLE, MAIN_TABLE, Route, RouteKey};
 use crate::routing::Redistributed;
 
-/// Destinations that are looked up at a time.
+/// The most destinations that are looked up at a time.
 const AT_A_TIME: usize = 32;
-/// Of these, at most so many that were found overridden before.
+/// Among these, the most that were found overridden before.
 const KNOWN_AT_A_TIME: usize = 8;
-/// Of these, at least so many that no site lists, if there are as many.
+/// Among these, the least that no site lists, if there are so many.
 const UNLISTED_AT_A_TIME: usize = 8;
-/// How often the kernel is asked when nobody asks the daemon.
+/// How often the kernel is queried without a request of a client.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// And at most, however often somebody does.
+/// The shortest interval between queries, however often clients request them.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-/// How long all look-ups of one time may take.
+/// How long the look-ups of one time may take together.
 const LIMIT: Duration = Duration::from_secs(2);
-/// Routes that are named one by one.
+/// The most overridden routes that are reported one by one.
 const MAX_LINES: usize = 10;
 
 type Answer = (Prefix, io::Result<Option<Override>>);
 
-/// What was found, and what is looked up next.
+/// The overridden routes, and which destinations are looked up next.
 #[derive(Debug)]
 pub(super) struct Overrides {
     found: BTreeMap<Prefix, Override>,
@@ -41,16 +41,16 @@ pub(super) struct Overrides {
     turns: Turns,
 }
 
-/// Whose turn it is next: all destinations come round, those that sites list more often.
+/// The order in which destinations are looked up: all of them in turn, but those that sites list more often.
 #[derive(Debug, Default)]
 struct Turns {
-    /// Loopbacks and prefixes of the other sites.
+    /// The loopbacks and prefixes of the other sites.
     listed: Vec<Prefix>,
-    /// Place of the next one in `listed`.
+    /// The index in `listed` of the next destination.
     next_listed: usize,
-    /// The last of all routes that had its turn.
+    /// The last destination that was taken from all routes.
     last: Option<RouteKey>,
-    /// The last of those found overridden that had its turn again.
+    /// The last destination that was taken from those found overridden.
     last_known: Option<Prefix>,
 }
 
@@ -61,7 +61,7 @@ impl Overrides {
         overrides
     }
 
-    /// The mesh file was read.
+    /// Takes over a mesh file that was read.
     pub fn reload(&mut self, local: &Local) {
         let others = local.mesh.sites.iter().filter(|site| site.id != local.site.id);
         let prefixes = others.flat_map(|site| {
@@ -72,7 +72,7 @@ impl Overrides {
         self.look.expire();
     }
 
-    /// Takes in what was found, and looks again if it is time. Waits for nothing.
+    /// Collects the results of the running look-ups, and starts new ones that are due. Does not wait.
     pub async fn turn(&mut self, fib: Fib, routes: &Routes<'_>, now: Instant) {
         self.take(Duration::ZERO, routes).await;
         if self.look.is_due(INTERVAL, now) {
@@ -80,7 +80,7 @@ impl Overrides {
         }
     }
 
-    /// Looks because somebody asks, unless that was done a moment ago; waits for the answers for as long as `patience`.
+    /// Looks up routes for a client, unless that was done a moment ago; waits for the answers for at most `patience`.
     pub async fn ask(&mut self, fib: Fib, routes: &Routes<'_>, patience: Duration, now: Instant) {
         self.take(Duration::ZERO, routes).await;
         if self.look.is_due(SHORTEST_INTERVAL, now) {
@@ -118,19 +118,19 @@ impl Overrides {
                         tracing::info!(%prefix, "weft's route is used again");
                     }
                 }
-                // What was found before may still be so.
+                // An earlier finding may still be true.
                 Err(error) => debug!(%prefix, %error, "the kernel was not asked for a route"),
             }
         }
         self.found.retain(|prefix, _| routes.has(*prefix));
     }
 
-    /// Whether the kernel uses something else in place of weft's route.
+    /// Whether the kernel uses another route instead of weft's.
     pub fn covers(&self, prefix: Prefix) -> bool {
         self.found.contains_key(&prefix)
     }
 
-    /// What an operator should know.
+    /// Problems for the operator.
     pub fn problems(&self) -> Vec<String> {
         let mut lines: Vec<String> =
             self.found.iter().take(MAX_LINES).map(|(prefix, by)| by.sentence(*prefix)).collect();
@@ -141,7 +141,7 @@ impl Overrides {
     }
 }
 
-/// The routes of weft that the kernel has, less those beside which others are as they should be.
+/// The routes of weft in the kernel, without those that other routes rightly take precedence over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Routes<'a> {
     pub present: &'a BTreeMap<RouteKey, Route>,
@@ -157,8 +157,8 @@ impl Routes<'_> {
         (in_main || at(CAPTURE_TABLE)) && !self.is_own(prefix)
     }
 
-    /// What lives here too, or is in the kernel by the operator's will, is reached that way first. (A default route of the uplink is
-    /// preferred to one by a LAN for the same reason.)
+    /// Whether the destination is a prefix of this site, or is redistributed: then the site's own route rightly takes precedence. (For the
+    /// same reason a default route of the uplink takes precedence over one through a LAN.)
     fn is_own(&self, prefix: Prefix) -> bool {
         let listed = &self.local.site.prefixes;
         listed.iter().any(|network| Prefix::new(network.network(), network.prefix()) == prefix)

@@ -1,14 +1,14 @@
-//! Only what a router needs: CAP_NET_ADMIN and CAP_NET_RAW.
+//! Drops all capabilities but those that a router needs: CAP_NET_ADMIN and CAP_NET_RAW.
 
 use anyhow::Context as _;
 use caps::{CapSet, Capability, CapsHashSet};
 
 /// Drops every capability but those two, also for the programs that weft starts.
 ///
-/// Capabilities belong to threads: this has to be called before the first further thread is made.
+/// Capabilities belong to threads, so this must be called before the first further thread starts.
 ///
 /// # Errors
-/// If one of the two is missing, with a word on how to get it.
+/// If one of the two is missing. The error names a remedy.
 pub(super) fn drop_capabilities() -> anyhow::Result<()> {
     let needed = CapsHashSet::from([Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW]);
     let permitted = caps::read(None, CapSet::Permitted).context("reading our capabilities")?;

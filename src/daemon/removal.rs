@@ -1,4 +1,4 @@
-//! `weft down`: everything of the mesh leaves the kernel, whether a daemon runs or not.
+//! `weft down`: removes everything of the mesh from the kernel, whether or not a daemon runs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,18 +12,18 @@ use crate::kernel::{self, Kernel, meshes_by_links};
 use crate::reconcile::state::State;
 use crate::tunnel::WireGuard;
 
-/// The program that the engine is started from: this one, even if its file has been replaced since.
+/// The program file from which the engine is started: that of this process, even if it has been replaced since.
 pub(super) const PROGRAM: &str = "/proc/self/exe";
 
-/// Rounds of looking and removing until nothing is left.
+/// The most rounds of observing and removing.
 const ROUNDS: usize = 5;
 
-/// Stands for a mesh of which no link is left to say its name.
+/// The mesh name that is used if there is no link from which the name can be read.
 const NAMELESS: &str = "?";
 
-/// Removes what a daemon left that does not run any more; what cannot be undone comes back.
+/// Removes what a daemon that no longer runs has left; returns a description of what could not be undone.
 pub(super) async fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Result<Vec<String>> {
-    // No daemon may start meanwhile.
+    // The lock prevents a daemon from starting meanwhile.
     let _lock = InstanceLock::acquire(run_dir)?;
     let drivers = WireGuard::new(run_dir, PROGRAM.into());
     let mut notes = Notes::left_in(run_dir);
@@ -57,8 +57,8 @@ async fn remove_mesh(
     remove_everything(&mut kernel, drivers, notes).await
 }
 
-/// The meshes that are here by the marks on their links, where the run directory's note of its mesh is lost. Where nothing shows that
-/// it ever had one, they may be another daemon's.
+/// Returns the meshes whose marks are on links here, for a run directory that has lost its note of the mesh. Fails if nothing shows that a
+/// daemon used this directory, because the links may be those of another daemon.
 async fn unnoted_meshes(run_dir: &Path, notes: &Notes) -> anyhow::Result<BTreeSet<String>> {
     let meshes = meshes_by_links().await?;
     let names: Vec<&str> = meshes.iter().map(String::as_str).collect();
@@ -69,18 +69,18 @@ async fn unnoted_meshes(run_dir: &Path, notes: &Notes) -> anyhow::Result<BTreeSe
         run_dir.display(),
         names.join(", ")
     );
-    // Routes, rules and addresses are weft's by their protocol, whatever the mesh is called.
+    // Routes, rules and addresses are recognized by their protocol, whatever the name of the mesh is.
     Ok(if meshes.is_empty() && notes.show_a_daemon() { BTreeSet::from([NAMELESS.to_owned()]) } else { meshes })
 }
 
-/// Takes everything of the mesh out of the kernel and gives its settings back; what cannot be undone comes back, in sentences.
+/// Removes everything of the mesh from the kernel, and restores the kernel's settings; returns sentences about what could not be undone.
 pub(super) async fn remove_everything(
     kernel: &mut Kernel,
     drivers: &WireGuard,
     notes: &mut Notes,
 ) -> anyhow::Result<Vec<String>> {
     let mut failures = Vec::new();
-    // Whatever a daemon before may have left.
+    // A previous daemon may have left segments.
     kernel.expect_segments(kernel::Segments::Observed);
     let unknown = kernel.settings_unknown(&kernel.observe(drivers).await?);
     for _ in 0..ROUNDS {

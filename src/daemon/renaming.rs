@@ -1,4 +1,4 @@
-//! Sites and meshes that have been renamed: what exists under the former name is kept under the new one.
+//! Handles renamed sites and meshes: what exists under the former name is kept under the new one.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,18 +12,18 @@ use crate::kernel::Kernel;
 use crate::reconcile::renames;
 use crate::routing::InterfaceIds;
 
-/// How often it is tried to delete what is left of the former mesh.
+/// How often deleting the remains of the former mesh is tried.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The mesh as it was called when the run directory's last daemon ran.
+/// The name of the mesh that the last daemon of this run directory used.
 #[derive(Debug)]
 pub(super) struct FormerMesh {
     mesh: String,
     next_try: Instant,
 }
 
-/// Takes over what a daemon of the same run directory has made for a mesh of another name. What remains is its nftables tables, which
-/// stay until there are others.
+/// Takes over the links that a daemon of this run directory made for the mesh by its former name. The nftables tables of that name stay
+/// until there are new ones.
 pub(super) async fn adopt_former_mesh(kernel: &Kernel, notes: &mut Notes, local: &Local) -> Option<FormerMesh> {
     let former = notes.noted_mesh().filter(|noted| *noted != local.mesh.name)?;
     match kernel.adopt_links(&former).await {
@@ -38,7 +38,7 @@ pub(super) async fn adopt_former_mesh(kernel: &Kernel, notes: &mut Notes, local:
     Some(FormerMesh { mesh: former, next_try: Instant::now() })
 }
 
-/// Interfaces by the tunnel's peer keep their handles under new names, and with them their adjacencies.
+/// Keeps the handles, and so the adjacencies, of tunnels whose interfaces have new names; a tunnel is identified by its peer's key.
 pub(super) fn carry_over_handles(before: &Local, after: &Local, ids: &mut InterfaceIds) {
     let by_peer = before.tunnels.iter().map(|(name, tunnel)| (tunnel.peer_key, name));
     let by_peer: BTreeMap<_, _> = by_peer.collect();
@@ -53,7 +53,7 @@ pub(super) fn carry_over_handles(before: &Local, after: &Local, ids: &mut Interf
 }
 
 impl Daemon {
-    /// Renames tunnels whose site has another name now; whether there were any.
+    /// Renames tunnels to sites that have a new name; returns whether there were any.
     pub(super) async fn rename_tunnels(&mut self) -> bool {
         if self.observed.state.links.keys().all(|name| self.local.tunnels.contains_key(name)) {
             return false;
@@ -63,14 +63,14 @@ impl Daemon {
         for (from, to) in &renames {
             match self.kernel.rename_tunnel(from, to, self.backend, &self.drivers).await {
                 Ok(()) => info!(iface = %to, former = %from, "tunnel renamed"),
-                // It is made anew: the sessions are lost.
+                // The tunnel is created again, which loses its sessions.
                 Err(error) => warn!(iface = %from, error = format!("{error:#}"), "not renamed"),
             }
         }
         !renames.is_empty()
     }
 
-    /// Deletes what is left of the mesh by its former name, once there is something in its place.
+    /// Deletes the nftables tables of the former mesh once those of the new one are in place.
     pub(super) async fn forget_former_mesh(&mut self) {
         let now = Instant::now();
         let in_place = self.observed.state.filter == self.local.filter;

@@ -1,7 +1,8 @@
-//! What a daemon leaves in the run directory for the next one, so that OSPF's neighbours need not notice that there are two (RFC 3623).
+//! The note that a daemon leaves in the run directory for the next one, so that OSPF neighbours keep their adjacencies during the restart
+//! (RFC 3623).
 //!
-//! One line: what was meant, the last moment that it holds, the least number of the next start, and in which life of the machine it was
-//! written, since forwarding does not outlive that.
+//! It is one line: the kind of the note, the time until which it is valid, the lowest boot count of the next start, and the boot ID of
+//! the machine when it was written, because the forwarding state does not survive a reboot.
 
 use std::fs;
 use std::path::Path;
@@ -14,23 +15,23 @@ use tracing::warn;
 
 use crate::state_file::{Outlives, Purpose, StateFile, Written};
 
-/// The kernel's word for one life of the machine.
+/// Where the kernel has the boot ID, which changes at each boot of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 const PURPOSE: Purpose =
     Purpose { name: "restart", limit: 256, outlives: Outlives::Process, without: "the next restart is not graceful" };
 
-/// The note.
+/// The content of the note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Note {
-    /// Neighbours were told of a restart, which ends at this moment at the latest.
+    /// A restart was announced to the neighbours, with this time as the end of its grace period.
     Planned {
         /// Seconds since 1970.
         until: u64,
-        /// The least number of the next start.
+        /// The lowest boot count of the next start.
         boot: u32,
     },
-    /// The daemon is running; if it ends without a word, neighbours take it for dead at this moment.
+    /// The daemon is running. If it ends without an announcement, neighbours take it for down at this time.
     Running {
         /// Seconds since 1970.
         until: u64,
@@ -38,17 +39,17 @@ pub(super) enum Note {
 }
 
 impl Note {
-    /// Of a planned restart that neighbours bear with until `end`; `boot` is the least number of the next start.
+    /// Makes the note of a planned restart, whose grace period is over at `end`; `boot` is the lowest boot count of the next start.
     pub(super) fn planned(end: SystemTime, boot: u32) -> Self {
         Self::Planned { until: unix(end), boot }
     }
 
-    /// Of a daemon that neighbours will miss at `end`.
+    /// Makes the note of a running daemon, which neighbours take for down at `end`.
     pub(super) fn running(end: SystemTime) -> Self {
         Self::Running { until: unix(end) }
     }
 
-    /// How the engine has to begin, and the least number of this start; `None` if it is too late.
+    /// Returns how the engine should resume, and the lowest boot count of this start; `None` if it is too late for a graceful restart.
     pub(super) fn resumption(self, now: SystemTime, grace_period: Duration) -> Option<(Restarting, u32)> {
         let left = |until: u64| Duration::from_secs(until.saturating_sub(unix(now)));
         let (grace_period, announcement, boot) = match self {
@@ -60,12 +61,12 @@ impl Note {
     }
 }
 
-/// Where the note is.
+/// Returns the file of the note.
 pub(super) fn file(run_dir: &Path) -> StateFile {
     StateFile::new(run_dir, &PURPOSE)
 }
 
-/// Leaves a note in place of any before.
+/// Writes a note, and replaces the one before.
 pub(super) fn leave(file: &mut StateFile, note: Note) -> Written {
     let line = match note {
         Note::Planned { until, boot } => format!("planned {until} {boot} {}", boot_id()),
@@ -74,17 +75,17 @@ pub(super) fn leave(file: &mut StateFile, note: Note) -> Written {
     file.write(line.as_bytes())
 }
 
-/// Takes the note away; `None` if there is none, or it is of another life of the machine, or not to be read.
+/// Reads and removes the note; `None` if there is none, it is from before a reboot of the machine, or it cannot be read.
 pub(super) fn take(file: &mut StateFile) -> Option<Note> {
     let note = file.read(parse).flatten();
     if let Err(error) = file.remove() {
-        // It is believed once more at most, and no longer than neighbours wait.
+        // The note is used once more at most, and not after it has expired.
         warn!(path = %file.path().display(), %error, "the note of the daemon before stays");
     }
     note
 }
 
-/// The note; `None` if it is of another life of the machine.
+/// Parses the note; `None` if it is from before a reboot of the machine.
 fn parse(content: &[u8]) -> anyhow::Result<Option<Note>> {
     let words: Vec<&str> = std::str::from_utf8(content)?.split_whitespace().collect();
     let [word, until, boot, id] = words.as_slice() else { anyhow::bail!("not four words") };
@@ -97,7 +98,7 @@ fn parse(content: &[u8]) -> anyhow::Result<Option<Note>> {
     Ok(Some(note).filter(|_| *id == boot_id()))
 }
 
-/// Without it no note is believed: `?` is no life's name.
+/// Returns the boot ID of the machine. Without it, no note is valid, because `?` is not a boot ID.
 fn boot_id() -> String {
     fs::read_to_string(BOOT_ID).map_or_else(|_| "?".to_owned(), |id| id.trim().to_owned())
 }

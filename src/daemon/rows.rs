@@ -1,29 +1,29 @@
-//! A JSON array that is written row by row, in parts of bounded size.
+//! Writes a JSON array row by row, in parts of bounded size.
 
 use serde::Serialize;
 
 use crate::control::{Cursor, Part};
 
-/// Octets after which a part ends.
+/// The number of octets after which a part ends.
 const OCTETS: usize = 128 << 10;
 
 /// The part that is being written.
 #[derive(Debug)]
 pub(super) struct Rows {
     json: String,
-    /// Whether a row of this or an earlier part stands before the next.
+    /// Whether this or an earlier part has a row before the next one.
     begun: bool,
     last: Option<Cursor>,
 }
 
 impl Rows {
-    /// The first part, or, with `begun`, one behind rows that were written before.
+    /// Begins the first part, or one that continues from a cursor; `begun` says whether earlier parts have rows.
     pub fn new(from: Option<Cursor>, begun: bool) -> Self {
         let json = if from.is_none() { "[".to_owned() } else { String::new() };
         Self { json, begun, last: None }
     }
 
-    /// Writes a row; `cursor` is where it is.
+    /// Writes a row; `cursor` is its position.
     pub fn push(&mut self, row: &impl Serialize, cursor: Cursor) -> serde_json::Result<()> {
         if self.begun {
             self.json.push(',');
@@ -34,22 +34,22 @@ impl Rows {
         Ok(())
     }
 
-    /// Whether the part is as long as a part should be.
+    /// Whether the part has reached its size.
     pub fn is_full(&self) -> bool {
         self.json.len() >= OCTETS
     }
 
-    /// The part, after which there is more behind its last row.
+    /// Ends a part that the rows after its last one follow.
     pub fn and_more(self) -> Part {
         Part { rest: self.last, json: self.json }
     }
 
-    /// The part, after which there is more behind `cursor`.
+    /// Ends a part that the rows after `cursor` follow.
     pub fn and_more_behind(self, cursor: Cursor) -> Part {
         Part { rest: Some(cursor), json: self.json }
     }
 
-    /// The last part; `close` ends what is around the array.
+    /// Ends the last part; `close` closes the JSON around the array.
     pub fn end(mut self, close: &str) -> Part {
         self.json.push(']');
         self.json.push_str(close);

@@ -1,4 +1,4 @@
-//! Ethernet segments, as they are shown.
+//! Formats Ethernet segments for display.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,13 +17,13 @@ use crate::reconcile::overlay;
 use crate::reconcile::state::Admin;
 
 impl Report<'_> {
-    /// `limited` has the frames that were more than a limit lets through, by VXLAN device.
+    /// Converts all segments for display. `limited` has the numbers of frames that were dropped by a limit, by VXLAN device.
     pub(super) fn segments(&self, limited: &BTreeMap<IfName, Limited>) -> Vec<view::Segment> {
         self.segments.iter().map(|segment| self.segment(segment, limited)).collect()
     }
 
-    /// What becomes of a frame to a host, which is named by its name, MAC or IP address: in each segment where it is known, or
-    /// if it is in none, in each.
+    /// Traces a frame to a host, which is given by its name, MAC or IP address: in each segment that knows the host, or in all segments if
+    /// none does.
     pub(super) fn trace(&self, host: &str) -> Vec<view::FrameTrace> {
         let known = self.segments.iter().filter_map(|segment| Some(self.trace_known(segment, segment.host(host)?)));
         let known: Vec<view::FrameTrace> = known.collect();
@@ -108,14 +108,14 @@ impl Report<'_> {
         self.routes.contains_key(&Prefix::host(vtep.0)) && self.detour(vtep).is_none()
     }
 
-    /// An interface on the way to a site that is no tunnel: VXLAN does not go there.
+    /// Returns an interface on the path to a site that is not a tunnel, if there is one: VXLAN does not use such a path.
     fn detour(&self, vtep: Vtep) -> Option<String> {
         let hops = self.routes.get(&Prefix::host(vtep.0)).into_iter().flat_map(|route| &route.nexthops);
         let is_tunnel = |name: &str| self.local.tunnels.keys().any(|tunnel| tunnel.as_str() == name);
         hops.map(|hop| self.name(hop.interface)).find(|name| !is_tunnel(name))
     }
 
-    /// Sites of segments that are not reached though there is a way to them.
+    /// Describes sites of segments that VXLAN does not reach though there is a route to them.
     pub(super) fn detours(&self) -> Vec<String> {
         let peers = self.segments.peers().into_iter().map(Vtep);
         let detours = peers.filter_map(|peer| Some((peer, self.detour(peer)?)));
@@ -146,7 +146,7 @@ impl Report<'_> {
         })
     }
 
-    /// The port of the segment that a host was last heard on.
+    /// Returns the port of the segment on which a host was last seen.
     fn heard_on(&self, segment: &Segment, mac: Mac) -> Option<String> {
         let ports = &self.observed.state.overlay.ports;
         let heard = self.observed.heard.iter().find(|heard| {
@@ -196,13 +196,13 @@ impl Report<'_> {
         }
     }
 
-    /// Of a host that is not in the table.
+    /// Traces a frame to a host that is not in the table.
     fn trace_unknown(&self, segment: &Segment, host: &str) -> view::FrameTrace {
         let mac: Option<Mac> = host.parse().ok();
         let port = mac.and_then(|mac| self.heard_on(segment, mac));
         let config = &segment.l2.segment;
-        // A frame to an address is not sent before somebody has said whose it is, and its fate is that of any to a MAC address that the
-        // table does not have.
+        // A frame to an IP address is sent only after an answer to an ARP request or neighbour solicitation. Then its fate is that of any
+        // frame to a MAC address that is not in the table.
         let question = match host.parse::<IpAddr>().ok() {
             None => None,
             Some(_) if config.resolution == Resolution::Proxy => Some("stays"),

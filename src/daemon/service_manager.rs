@@ -1,5 +1,5 @@
-//! What the daemon says to the service manager, and what that means by ending the daemon: systemd sends the same signal to stop it, to
-//! restart it and when the machine is shut down. The difference is in its jobs.
+//! Notifies the service manager, and finds out what it intends when it ends the daemon: systemd sends the same signal to stop it, to
+//! restart it and at a shutdown of the machine. Only systemd's jobs show the difference.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,7 +16,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-/// What is there where systemd runs (sd_booted(3)).
+/// The directory that exists if systemd is running (sd_booted(3)).
 const BOOTED: &str = "/run/systemd/system";
 
 /// The control groups of this process; systemd names them after its units.
@@ -25,10 +25,11 @@ const CONTROL_GROUPS: &str = "/proc/self/cgroup";
 /// How long the service manager may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the service manager may take to make room for a message.
+/// How long a notification waits for room in the service manager's socket.
 const UNREAD_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Tells the service manager, if there is one that wants to know (sd_notify(3)). One that does not read holds up the daemon for a moment only.
+/// Notifies the service manager, if there is one that has asked for it (sd_notify(3)). One that does not read its socket delays the daemon
+/// for a moment only.
 pub(super) fn notify(state: NotifyState<'_>) {
     let Some(address) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(address.as_bytes(), &format!("{state}\n")) {
@@ -36,7 +37,7 @@ pub(super) fn notify(state: NotifyState<'_>) {
     }
 }
 
-/// Sends to the socket of this path, or of this abstract name after an `@`.
+/// Sends a message to the socket with this path, or with this abstract name after an `@`.
 fn send(address: &[u8], message: &str) -> io::Result<()> {
     let address = match address.strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
@@ -47,16 +48,17 @@ fn send(address: &[u8], message: &str) -> io::Result<()> {
     socket.send_to_addr(message.as_bytes(), &address).map(drop)
 }
 
-/// What comes after the daemon's end.
+/// What happens after the daemon has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterExit {
-    /// Another daemon, as far as anybody knows.
+    /// Another daemon starts, as far as is known.
     Restart,
-    /// Nothing: the service is stopped, or the machine.
+    /// Nothing: the service or the machine is being stopped.
     Stop,
 }
 
-/// What the service manager does after it has ended this process. Where there is none that can be asked, another daemon may follow.
+/// Determines what the service manager does after it has ended this process. If there is none that can be queried, another daemon may
+/// follow.
 pub(super) async fn after_exit() -> AfterExit {
     if !Path::new(BOOTED).is_dir() {
         return AfterExit::Restart;
@@ -88,9 +90,9 @@ async fn jobs() -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The unit that a process with these control groups belongs to.
+/// Returns the unit that a process with these control groups belongs to.
 fn unit(control_groups: &str) -> Option<&str> {
-    // Of the hierarchies it is systemd's own, or the only one: `0::/system.slice/weft.service`.
+    // Only systemd's own hierarchy counts, or the unified one: `0::/system.slice/weft.service`.
     let paths = control_groups.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
         let (controllers, path) = (fields.next()?, fields.next()?);
@@ -103,7 +105,7 @@ fn unit(control_groups: &str) -> Option<&str> {
     units.next_back()
 }
 
-/// What follows from the jobs, a line each: number, unit, type and state.
+/// Determines what follows from the list of jobs, with one job per line: number, unit, type and state.
 fn after_exit_by(jobs: &str, unit: &str) -> AfterExit {
     let stops = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();

@@ -1,7 +1,7 @@
-//! The first seconds after a start, in which routes of the last run are better than none.
+//! The first seconds after a start, in which the routes of the previous run are kept.
 //!
-//! A restarted daemon finds its old routes in the kernel while it knows none yet. They stay until OSPF has had the time to say
-//! otherwise, so that a restart loses no packet.
+//! A restarted daemon finds its old routes in the kernel before it has any of its own. They stay until OSPF has had time to calculate
+//! others, so that a restart does not lose packets.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -11,32 +11,32 @@ use ospf::Prefix;
 
 use crate::reconcile::state::{Route, RouteKey};
 
-/// After every neighbour is Full and reached: time for the last LSAs and the route calculation.
+/// The time for the last LSAs and the route calculation, after every neighbour is Full and has a route.
 const AFTERMATH: Duration = Duration::from_millis(500);
 
 /// Whether old routes are still kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settling {
-    /// Until this moment at the latest.
+    /// They are kept until this time at the latest.
     Until(Instant),
-    /// Not any more.
+    /// They are not kept any more.
     Settled,
 }
 
 impl Settling {
-    /// Starts to settle; after `patience` whatever OSPF knows is the truth.
+    /// Starts to keep old routes, for at most `patience`.
     pub(super) fn start(now: Instant, patience: Duration) -> Self {
         Self::Until(now + patience)
     }
 
-    /// Every neighbour that should be there is Full, and there is a route to each ([`has_converged`]): what remains is a moment.
+    /// Shortens the time that remains, when every expected neighbour is Full and has a route ([`has_converged`]).
     pub(super) fn converged(&mut self, now: Instant) {
         if let Self::Until(deadline) = self {
             *deadline = (*deadline).min(now + AFTERMATH);
         }
     }
 
-    /// Ends the settling when its time has come.
+    /// Stops keeping old routes when their time is over.
     pub(super) fn advance(&mut self, now: Instant) {
         if let Self::Until(deadline) = self
             && now >= *deadline
@@ -45,7 +45,7 @@ impl Settling {
         }
     }
 
-    /// When to come back; `None` once settled.
+    /// When the old routes are dropped; `None` if they are not kept any more.
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Self::Until(deadline) => Some(deadline),
@@ -53,7 +53,7 @@ impl Settling {
         }
     }
 
-    /// Adds the routes found in the kernel to those desired, where these have none.
+    /// Adds the routes found in the kernel to the desired ones, for destinations that have no desired route.
     pub(super) fn keep(self, desired: &mut BTreeMap<RouteKey, Route>, observed: &BTreeMap<RouteKey, Route>) {
         if let Self::Until(_) = self {
             for (key, route) in observed {
@@ -63,7 +63,7 @@ impl Settling {
     }
 }
 
-/// Whether all `neighbors`, of which each is given as whether it is Full and by its loopback, are fully adjacent and `routes` lead to them.
+/// Whether all `neighbors` are Full and `routes` lead to them. Each neighbour is given by whether it is Full, and its loopback.
 ///
 /// Full alone is not enough: the far end's Router-LSA may have to wait for MinLSInterval before it lists the adjacency, and until then no
 /// route uses it (RFC 2328 §16.1 (2) (b)).

@@ -1,8 +1,8 @@
-//! What passes through tunnels, by their octet counters over time. A pure machine; `now` is passed in.
+//! Judges from the octet counters of tunnels whether traffic passes through them. A state machine without I/O; `now` is passed in.
 //!
-//! WireGuard answers: whoever receives data and has nothing to send for 10 s sends a keepalive, and whoever hears nothing for 15 s after it
-//! has sent data begins a new handshake. OSPF sends a hello on every tunnel at each HelloInterval. So both counters grow on a tunnel that
-//! works, however little traffic there is.
+//! A WireGuard peer always answers: if it receives data and has nothing to send for 10 s, it sends a keepalive; if it receives nothing for
+//! 15 s after it has sent data, it starts a new handshake. OSPF sends a hello on every tunnel at each HelloInterval. So both counters of a
+//! working tunnel grow, however little traffic there is.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,58 +10,58 @@ use std::time::{Duration, Instant};
 use crate::mesh::IfName;
 use crate::reconcile::state::Traffic;
 
-/// What was sent and not answered for so long and a HelloInterval more is not going to be: KEEPALIVE_TIMEOUT, and as much again for a machine
-/// that is slow and counters that are read every five seconds.
+/// How long, plus a HelloInterval, sent data may be without an answer: KEEPALIVE_TIMEOUT, and as much again for a slow machine and for
+/// counters that are read only every five seconds.
 const UNANSWERED: Duration = Duration::from_secs(20);
-/// So many HelloIntervals without anything sent, and [`SLACK`] more, are too many.
+/// A tunnel that has sent nothing for this many HelloIntervals, and [`SLACK`] more, is idle.
 const MISSED_HELLOS: u32 = 3;
 const SLACK: Duration = Duration::from_secs(10);
 
-/// The tunnels, by interface name.
+/// The counters of tunnels, by interface name.
 #[derive(Debug, Default)]
 pub(super) struct TrafficLog(BTreeMap<IfName, Seen>);
 
 #[derive(Debug)]
 struct Seen {
     last: Traffic,
-    /// When the counter was last seen to grow, or first seen at all.
+    /// When the counter was last found to have grown, or when it was first read.
     received_at: Instant,
     sent_at: Instant,
-    /// When something was first sent after what was last received.
+    /// When data was first sent after the last data was received.
     unanswered_since: Option<Instant>,
-    /// Since when packets are received without a long gap.
+    /// Since when packets have been received without a long gap.
     receives_since: Option<Instant>,
 }
 
 /// What passes through a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
-    /// What should, or it cannot be said yet.
+    /// The expected traffic, or too little is known yet.
     Good,
-    /// It sends, and has received nothing for so long.
+    /// The tunnel sends, and has received nothing for this time.
     OneWay(Duration),
-    /// It has sent nothing for so long.
+    /// The tunnel has sent nothing for this time.
     Idle(Duration),
 }
 
 impl TrafficLog {
-    /// The counters as they are now.
+    /// Records the present counters of a tunnel.
     pub fn note(&mut self, interface: &IfName, traffic: Traffic, now: Instant) {
         match self.0.get_mut(interface) {
             Some(seen) if traffic.received >= seen.last.received && traffic.sent >= seen.last.sent => {
                 seen.note(traffic, now);
             }
-            // It was made anew, or has another peer.
+            // The tunnel was created again, or has another peer.
             _ => drop(self.0.insert(interface.clone(), Seen::begin(traffic, now))),
         }
     }
 
-    /// Forgets tunnels that are no more.
+    /// Removes tunnels that do not exist any more.
     pub fn retain(&mut self, exists: impl Fn(&IfName) -> bool) {
         self.0.retain(|interface, _| exists(interface));
     }
 
-    /// What passes through the tunnel.
+    /// Judges what passes through the tunnel.
     pub fn flow(&self, interface: &IfName, hello_interval: Duration, now: Instant) -> Flow {
         let Some(seen) = self.0.get(interface) else { return Flow::Good };
         let unsent = now.saturating_duration_since(seen.sent_at);
@@ -77,7 +77,7 @@ impl TrafficLog {
         }
     }
 
-    /// For how long packets have been received without a long gap.
+    /// Returns for how long packets have been received without a long gap.
     pub fn receives_for(&self, interface: &IfName, now: Instant) -> Duration {
         let since = self.0.get(interface).and_then(|seen| seen.receives_since);
         since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
@@ -97,7 +97,7 @@ impl Seen {
             self.sent_at = now;
         }
         match self.unanswered_since {
-            // What of it came first is not known.
+            // It is unknown whether data was sent or received first.
             _ if received => self.unanswered_since = None,
             None if sent => self.unanswered_since = Some(now),
             Some(since) if now.saturating_duration_since(since) >= UNANSWERED => self.receives_since = None,

@@ -1,20 +1,20 @@
-//! Kernel settings that another program writes again and again, though weft sets them back each time.
+//! Detects kernel settings that another program changes again and again, though weft sets them each time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// So often is no accident.
+/// A setting that was changed this many times is reported.
 const OFTEN: u32 = 3;
-/// Longer apart, one time has nothing to do with the next.
+/// Changes that are longer apart are independent of each other.
 const APART: Duration = Duration::from_secs(3600);
-/// After the last time it is reported for so long.
+/// How long a setting is reported after its last change.
 const REPORTED: Duration = Duration::from_secs(600);
 
-/// The same setting under two names; people know the latter.
+/// The two names of one setting; operators know the second.
 const FORWARDING: &str = "net.ipv4.conf.all.forwarding";
 const IP_FORWARD: &str = "net.ipv4.ip_forward";
 
-/// How often each setting was undone, by the name that `sysctl` has for it.
+/// How often each setting was undone, by its name for `sysctl`.
 #[derive(Debug, Default)]
 pub(super) struct UndoneSettings(BTreeMap<String, Undone>);
 
@@ -26,10 +26,10 @@ struct Undone {
 }
 
 impl UndoneSettings {
-    /// These settings were found undone.
+    /// Records settings that were found undone.
     pub fn note(&mut self, settings: &[String], now: Instant) {
         self.0.retain(|_, undone| now.saturating_duration_since(undone.last) < APART);
-        // Writing it writes that of every interface, too.
+        // Writing the setting for all interfaces writes that of every interface, too.
         let all = settings.iter().any(|setting| setting == FORWARDING);
         for setting in settings {
             let name = match setting.as_str() {
@@ -43,7 +43,7 @@ impl UndoneSettings {
         }
     }
 
-    /// What an operator should know.
+    /// Problems for the operator.
     pub fn problems(&self, now: Instant) -> Vec<String> {
         let often = self
             .0

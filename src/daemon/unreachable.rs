@@ -1,7 +1,7 @@
-//! Routers that have been unreachable for long and whose word still has an effect: their LSAs take up room until MaxAge, and hosts of segments
-//! are where they said last. No router purges LSAs of another (RFC 2328 §14.1).
+//! Reports routers that have been unreachable for long, but whose LSAs and claims are still in effect: the LSAs take up room until MaxAge,
+//! and hosts of segments stay where these routers claimed them last. No router flushes LSAs of another (RFC 2328 §14.1).
 //!
-//! That a site cannot be reached is said elsewhere.
+//! That a site is unreachable is reported elsewhere.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use ospf::{Limit, LimitState, LimitView, RouterId, UnreachableView};
 
 use super::segments::Segments;
 
-/// A router that is unreachable for less is not worth a word: links flap.
+/// How long a router must be unreachable to be reported: links flap.
 const LONG: Duration = Duration::from_secs(5 * 60);
 
-/// Its LSAs are worth a word if they are at least this part of a limit, in percent.
+/// The part of a limit that the router's LSAs must take to be reported, in percent.
 const SHARE: usize = 5;
 
-/// Lines at most; of more, the number is given. Those with the most LSAs come first.
+/// The most lines that are reported; of the others, the number is given. Routers with the most LSAs come first.
 const MAX_LINES: usize = 10;
 
-/// What an operator should look at. `name` is what a router is called; `rests_on` gives the hosts that are where they are only because of a
-/// claim of a router, each as segment, host and site.
+/// Problems for the operator. `name` returns the name of a router; `rests_on` returns the hosts whose location depends only on a claim of a
+/// router, each as segment, host and site.
 pub(super) fn problems(
     unreachable: &[UnreachableView],
     limits: &[LimitView],
@@ -59,7 +59,7 @@ pub(super) fn problems(
     lines
 }
 
-/// Hosts that are where they are only because of a claim of this router, each as segment, host and site.
+/// Returns the hosts whose location depends only on a claim of this router, each as segment, host and site.
 pub(super) fn rests_on(segments: &Segments, router: RouterId) -> Vec<(String, String, String)> {
     let mut hosts = Vec::new();
     for segment in segments.iter() {
@@ -73,14 +73,15 @@ pub(super) fn rests_on(segments: &Segments, router: RouterId) -> Vec<(String, St
     hosts
 }
 
-/// Whether the router's LSAs are a great part of a limit, and have been for long, or something is refused because of the limit now.
+/// Whether the router's LSAs take a large part of a limit, and the router has been unreachable for long or LSAs are refused because of
+/// the limit now.
 fn matters(view: &UnreachableView, limit: &LimitView) -> bool {
     let is_large = counted(view, limit.limit).saturating_mul(100) >= limit.most.saturating_mul(SHARE);
     let is_felt = view.unreachable_for >= LONG || limit.state != LimitState::Free;
     !matches!(limit.limit, Limit::Routes | Limit::RouterLinks(_)) && view.lsas > 0 && is_large && is_felt
 }
 
-/// What of a limit the router's LSAs take, in the limit's unit.
+/// How much of a limit the router's LSAs take, in the limit's unit.
 fn counted(view: &UnreachableView, limit: Limit) -> usize {
     match limit {
         Limit::Lsas => view.lsas,

@@ -1,4 +1,4 @@
-//! Addresses on uplinks, as they are shown.
+//! Formats the addresses on uplinks for display.
 
 use ospf::Prefix;
 
@@ -6,7 +6,7 @@ use crate::control::view;
 use crate::reconcile::state::{CAPTURE_TABLE, Observed, RouteKey};
 use crate::reconcile::uplinks::{MAX_ADDRESSES, Uplinks, Way};
 
-/// Where answers from each address go while a default route of another site is in force.
+/// Returns for each address where answers from it go, while a default route of another site is in use.
 pub(super) fn shown(observed: &Observed, uplinks: &Uplinks) -> Vec<view::Uplink> {
     if !observed.state.routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: Prefix::DEFAULT }) {
         return Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn shown(observed: &Observed, uplinks: &Uplinks) -> Vec<view::Uplink>
     shown.collect()
 }
 
-/// Addresses that are too many.
+/// Describes addresses beyond the limit as a problem.
 pub(super) fn problem(uplinks: &Uplinks) -> Option<String> {
     (uplinks.left_out > 0).then(|| {
         format!(

@@ -1,7 +1,7 @@
-//! Signs of life for the service manager: it ends a daemon whose loop does not turn any more, and starts another (`WatchdogSec=` of
+//! Keep-alive notifications for the service manager, which ends a daemon whose event loop is stuck, and starts another (`WatchdogSec=` of
 //! systemd.service(5), sd_watchdog_enabled(3)).
 //!
-//! Who gives them is the loop itself, and nobody beside it: a sign from another task would say nothing of the loop.
+//! Only the event loop itself sends them: a notification from another task would not show that the loop runs.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,30 +11,30 @@ use tokio::time::{Instant, sleep_until};
 
 use super::service_manager::notify;
 
-/// Signs in the time that the service manager waits for one: one may come late, or get lost.
+/// The number of notifications within the time that the service manager waits for one, so that one may be late or get lost.
 const SIGNS: u32 = 3;
 
-/// When the next sign of life is due.
+/// When the next notification is due.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    /// Between two signs; `None` if nobody waits for them.
+    /// The time between two notifications; `None` if the service manager expects none.
     pause: Option<Duration>,
     due: Instant,
 }
 
 impl Watchdog {
-    /// For the service manager that has started this process, if it watches over it.
+    /// Follows the watchdog settings of the service manager that started this process.
     pub(super) fn from_environment() -> Self {
         Self::new(sd_notify::watchdog_enabled())
     }
 
-    /// For one that waits for so long.
+    /// Sends notifications to a service manager that waits for `patience`; `None` if it expects none.
     fn new(patience: Option<Duration>) -> Self {
         let pause = patience.map(|patience| patience / SIGNS).filter(|pause| !pause.is_zero());
         Self { pause, due: Instant::now() + pause.unwrap_or_default() }
     }
 
-    /// Waits until the next sign is due. Nothing is lost if this is dropped.
+    /// Waits until the next notification is due. Cancel safe.
     pub(super) async fn due(&self) {
         match self.pause {
             Some(_) => sleep_until(self.due).await,
@@ -42,7 +42,7 @@ impl Watchdog {
         }
     }
 
-    /// Gives a sign.
+    /// Sends a notification.
     pub(super) fn give(&mut self) {
         if let Some(pause) = self.pause {
             notify(NotifyState::Watchdog);
@@ -50,7 +50,7 @@ impl Watchdog {
         }
     }
 
-    /// Gives signs for as long as it is waited for: for work that has time limits of its own.
+    /// Sends notifications for as long as the future is polled: for work that has its own time limits.
     pub(super) async fn give_all(mut self) -> Infallible {
         loop {
             self.give();

@@ -1,4 +1,4 @@
-//! From the checked mesh file to the engine's configuration.
+//! Builds the engine's configuration from the checked mesh file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -15,13 +15,14 @@ use crate::mesh::{
     VirtualLink,
 };
 
-/// Opaque Types of weft's own, some of them not in use yet: none of them comes from a router that is no site.
+/// The Opaque Types of weft itself, some of which are not in use yet. They are accepted from routers of sites only.
 const OPAQUE_TYPES: std::ops::RangeInclusive<u8> = 201..=219;
 
-/// What OSPF should bring to an end by itself, and has not for so long, starts over. A thousand adjacencies that form at once take less.
+/// An OSPF procedure that should end by itself, and has not ended after this time, starts over. A thousand adjacencies that form at once
+/// take less.
 const STALL_BOUND: Duration = Duration::from_secs(300);
 
-/// The engine's handle of each interface: given out once per name and kept for the life of the process.
+/// The engine's handles of interfaces and virtual links. A handle is assigned once, and stays valid for the life of the process.
 #[derive(Debug, Default)]
 pub struct InterfaceIds {
     by_name: BTreeMap<IfName, InterfaceId>,
@@ -30,7 +31,7 @@ pub struct InterfaceIds {
 }
 
 impl InterfaceIds {
-    /// The handle of the interface `name`, a new one if it has none yet.
+    /// Returns the handle of the interface `name`, and assigns a new one if it has none yet.
     pub fn id(&mut self, name: &IfName) -> InterfaceId {
         if let Some(id) = self.by_name.get(name) {
             return *id;
@@ -41,7 +42,7 @@ impl InterfaceIds {
         id
     }
 
-    /// Gives the interface with the handle of `from` the name `to`. The handle of `to`, if it has one, belongs to nobody then.
+    /// Gives the interface with the handle of `from` the name `to`. If `to` has a handle already, that handle is not used any more.
     pub fn rename(&mut self, from: &IfName, to: &IfName) {
         if let Some(id) = self.by_name.remove(from) {
             self.by_name.insert(to.clone(), id);
@@ -49,12 +50,12 @@ impl InterfaceIds {
         }
     }
 
-    /// The interface with this handle; `None` for a virtual link.
+    /// Returns the name of the interface with this handle; `None` for a virtual link.
     pub fn name(&self, id: InterfaceId) -> Option<&IfName> {
         self.by_id.get(&id)
     }
 
-    /// The handle of the virtual link through `transit_area` to `far_end`, a new one if it has none yet.
+    /// Returns the handle of the virtual link through `transit_area` to `far_end`, and assigns a new one if it has none yet.
     fn virtual_link(&mut self, transit_area: AreaId, far_end: RouterId) -> InterfaceId {
         let next = self.next();
         *self.virtual_links.entry((transit_area, far_end)).or_insert(next)
@@ -66,14 +67,14 @@ impl InterfaceIds {
     }
 }
 
-/// What packets are signed with.
+/// The keys that OSPF packets are authenticated with, and the clock that their lifetimes are converted with.
 #[derive(Debug)]
 pub struct Signing<'a> {
     /// The site's keys.
     pub keyring: &'a Keyring,
-    /// The moment of the engine's time zero, by the present clock.
+    /// The wall-clock time of the engine's time zero, by the present system clock.
     pub zero: SystemTime,
-    /// The number of this start: see [`Config::boot`].
+    /// The boot count of this start of the daemon (RFC 7474 §2): see [`Config::boot`].
     pub boot: u32,
 }
 
@@ -83,8 +84,8 @@ impl Signing<'_> {
     }
 }
 
-/// What the engine of `site` has to do; `redistributed` is what it takes from the kernel besides, `withdrawn` those of its prefixes that
-/// nothing carries any more.
+/// Builds the engine's configuration for `site`. `redistributed` is what OSPF takes from the kernel; `withdrawn` are the site's prefixes
+/// that have no carrier any more.
 pub fn engine_config(
     mesh: &Mesh,
     site: &Site,
@@ -108,7 +109,7 @@ pub fn engine_config(
     for link in &site.virtual_links {
         interfaces.insert(ids.virtual_link(link.transit_area, link.far_end), virtual_link(link, signing));
     }
-    // What `default_originate` says of the default route is said of it where it is listed, too.
+    // If the site has `default_originate`, it applies to the default route also where that is listed as a prefix.
     let listed = site.prefixes.iter().map(prefix).filter(|prefix| !withdrawn.contains(prefix));
     let own = listed.filter(|prefix| site.default_originate.is_none() || *prefix != Prefix::DEFAULT);
     let own = own.map(|prefix| (prefix, attached()));
@@ -132,12 +133,12 @@ pub fn engine_config(
     }
 }
 
-/// The area that the router's own address is told of in: the backbone if the router is in it, else the first it is in.
+/// Returns the area in which the loopback address is advertised: the backbone if the router is in it, else its area with the lowest ID.
 fn home_area(interfaces: &BTreeMap<InterfaceId, InterfaceConfig>) -> AreaId {
     interfaces.values().map(|interface| interface.area).min().unwrap_or(AreaId::BACKBONE)
 }
 
-/// Prefixes of the mesh file carry no host bits.
+/// Converts a network of the mesh file, which has no host bits set.
 pub fn prefix(network: &ipnetwork::Ipv4Network) -> Prefix {
     Prefix::new(network.network(), network.prefix())
 }
@@ -168,7 +169,7 @@ fn interface(name: &IfName, settings: &OspfSettings, network: NetworkType, signi
     }
 }
 
-/// A virtual link belongs to the backbone (RFC 2328 §15); its cost is that of the way through the transit area.
+/// Configures a virtual link, which belongs to the backbone (RFC 2328 §15); its cost is that of the path through the transit area.
 fn virtual_link(link: &VirtualLink, signing: &Signing<'_>) -> InterfaceConfig {
     let VirtualLink { transit_area, far_end, timers, auth } = link;
     let network = NetworkType::VirtualLink { transit_area: *transit_area, far_end: *far_end };
@@ -182,12 +183,12 @@ fn timed(timers: &Timers, config: InterfaceConfig) -> InterfaceConfig {
     InterfaceConfig { hello_interval, dead_interval, retransmit_interval, transmit_delay, ..config }
 }
 
-/// A prefix that lives at the site: as near as the site itself, so that its cost is that of the path to the site.
+/// Returns the metric of a prefix of the site itself: type 1 and 0, so that its cost is that of the path to the site.
 fn attached() -> External {
     External { metric: ExternalMetric::Type1(0), forwarding: None, tag: 0 }
 }
 
-/// Who is believed: each site about its own prefixes and its own loopback.
+/// Determines whose advertisements are accepted: those of each site for its own prefixes and its own loopback.
 fn policy(mesh: &Mesh) -> Policy {
     let mut policy = Policy {
         unlisted: match mesh.unlisted {

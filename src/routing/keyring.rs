@@ -1,5 +1,7 @@
-//! The keys that a site's packets are authenticated with: read from their files before anything is changed, then put into the
-//! engine's configuration, whose time is not the clock's.
+//! The keys that a site's packets are authenticated with.
+//!
+//! They are read from their files before anything is changed, and then put into the engine's configuration, whose time is not that of the
+//! system clock.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,22 +12,22 @@ use ospf::{Authentication, Instant, Key, KeyAlgorithm, KeyChain, Lifetime, Secre
 use crate::keys::{SecretFileError, load_secret};
 use crate::mesh::{Auth, AuthKey, Mesh, Site, Validity};
 
-/// Bytes of a password (RFC 2328 §D.4.2).
+/// Octets of the longest password (RFC 2328 §D.4.2).
 const LONGEST_PASSWORD: usize = 8;
-/// Bytes of an MD5 key (RFC 2328 §D.3).
+/// Octets of the longest MD5 key (RFC 2328 §D.3).
 const LONGEST_MD5_KEY: usize = 16;
 
-/// The keys of a site.
+/// The keys of a site, by the names of their files.
 #[derive(Debug, Default)]
 pub struct Keyring {
     by_file: BTreeMap<String, Secret>,
 }
 
 impl Keyring {
-    /// Reads the key files that `site` uses, which are relative to `directory`. Those of other sites are nobody's concern here.
+    /// Reads the key files that `site` uses, which are relative to `directory`. Key files of other sites are not read.
     ///
     /// # Errors
-    /// The first file that is not there, that others can read, or that holds no key for its purpose.
+    /// The first file that does not exist, that other users can read, or that holds no key for its purpose.
     pub fn load(directory: &Path, mesh: &Mesh, site: &Site) -> Result<Self, SecretFileError> {
         let mut keyring = Self::default();
         for (key_file, most) in Self::files(mesh, site) {
@@ -35,7 +37,7 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// The key files that `site` uses, as the mesh file names them, and the most bytes that the key of each can have.
+    /// Returns the key files that `site` uses, as the mesh file names them, and the most octets that the key in each may have.
     pub fn files(mesh: &Mesh, site: &Site) -> BTreeMap<String, usize> {
         let tunnels = mesh.tunnels(site);
         let of_tunnels = tunnels.iter().map(|tunnel| &tunnel.ospf.auth);
@@ -62,7 +64,7 @@ impl Keyring {
         files
     }
 
-    /// What the mesh file says, as the engine understands it; `zero` is the moment of the engine's time zero by the present clock.
+    /// Converts the mesh file's authentication into the engine's; `zero` is the wall-clock time of the engine's time zero.
     pub(super) fn authentication(&self, auth: &Auth, zero: SystemTime) -> Authentication {
         match auth {
             Auth::None => Authentication::Null,
@@ -91,7 +93,7 @@ impl Keyring {
     }
 }
 
-/// What lies before the engine's beginning is its beginning.
+/// Converts a validity into the engine's time. Times before the engine's time zero become time zero.
 fn lifetime(validity: Validity, zero: SystemTime) -> Lifetime {
     let instant = |time: SystemTime| Instant::new(time.duration_since(zero).unwrap_or_default());
     Lifetime { from: validity.from.map(instant), until: validity.until.map(instant) }

@@ -1,8 +1,8 @@
-//! The sockets of all interfaces, with one place to wait for a packet on any of them.
+//! The OSPF sockets of all interfaces, with one place to wait for a packet on any of them.
 //!
-//! They are read by the task that owns the engine and by nobody else: before it judges a timer it can take what lies in the sockets,
-//! whether or not the runtime has noticed that yet. One epoll instance says which have something, in time that grows with their number
-//! only and not with that of all interfaces; among those that have something each has its turn.
+//! Only the task that owns the engine reads them: before it handles an expired timer, it can read the packets that are in the sockets
+//! already, even if the runtime has not noticed them yet. One epoll instance names the sockets that are readable, in time that grows with
+//! their number and not with that of all interfaces. The readable sockets take turns.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -18,55 +18,55 @@ use tracing::debug;
 use super::senders::Senders;
 use super::socket::{OspfSocket, Received};
 
-/// Sockets that epoll names at a time.
+/// The most sockets that one call to epoll returns.
 const READY_AT_ONCE: usize = 64;
-/// Packets that one socket may give before the next has its turn.
+/// The most packets that are read from one socket before the next has its turn.
 const PACKETS_IN_A_ROW: usize = 8;
-/// How often epoll is asked before it is taken that there is nothing: a socket may have an error in place of a packet.
+/// How often epoll is asked before the sockets count as empty: a socket may be readable because of an error instead of a packet.
 const LOOKS: usize = 2;
 
-/// The socket that an interface is to have.
+/// The socket that an interface should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// Index and source address to open it for.
+    /// The interface index and the source address to open it for.
     pub open_for: (u32, Ipv4Addr),
-    /// Whose packets it is to let through.
+    /// The senders whose packets it should let through.
     pub senders: Senders,
 }
 
-/// What an interface has to do without.
+/// What could not be set up for an interface.
 #[derive(Debug)]
 pub(super) enum Lack {
-    /// A socket, and why.
+    /// The socket, with the error.
     Socket(anyhow::Error),
-    /// A filter by senders on its socket, and why.
+    /// The filter by senders on the socket, with the error.
     Filter(io::Error),
 }
 
-/// One interface's socket.
+/// The socket of one interface.
 #[derive(Debug)]
 struct Port {
     socket: OspfSocket,
-    /// Index and source address that the socket was opened for.
+    /// The interface index and the source address that it was opened for.
     opened_for: (u32, Ipv4Addr),
-    /// Whose packets it lets through.
+    /// The senders whose packets it lets through.
     filtered_for: Senders,
 }
 
-/// All sockets.
+/// The sockets of all interfaces.
 #[derive(Debug)]
 pub(super) struct Ports {
     ports: BTreeMap<InterfaceId, Port>,
     epoll: Epoll,
-    /// The runtime's view of the same epoll instance: readable once a socket is.
+    /// The runtime's registration of the same epoll instance, which is readable when any of the sockets is.
     readiness: AsyncFd<OwnedFd>,
-    /// Sockets that had something when epoll was last asked, and how many packets each may still give in this turn.
+    /// The sockets that were readable when epoll was last asked, and how many more packets may be read from each in this turn.
     ready: VecDeque<(InterfaceId, usize)>,
     buffer: Vec<u8>,
 }
 
 impl Ports {
-    /// None yet.
+    /// Creates the epoll instance, without any sockets.
     pub fn new() -> anyhow::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context("making an epoll instance")?;
         let twin = epoll.0.try_clone().context("duplicating the epoll instance")?;
@@ -74,7 +74,7 @@ impl Ports {
         Ok(Self { ports: BTreeMap::new(), epoll, readiness, ready: VecDeque::new(), buffer: Vec::new() })
     }
 
-    /// Opens, reopens, filters anew and closes sockets so that there is one for each of `wanted`. What could not be had is given back.
+    /// Opens, reopens, closes and filters sockets until there is one for each of `wanted`. Returns what could not be set up.
     pub fn sync(&mut self, wanted: &BTreeMap<InterfaceId, Wanted>) -> Vec<(InterfaceId, Lack)> {
         let epoll = &self.epoll;
         self.ports.retain(|interface, port| {
@@ -101,7 +101,7 @@ impl Ports {
         lacks
     }
 
-    /// A socket that lets everybody's packets through.
+    /// Opens a socket that lets the packets of all senders through.
     fn open(&self, interface: InterfaceId, opened_for: (u32, Ipv4Addr)) -> anyhow::Result<Port> {
         let (index, source) = opened_for;
         let socket = OspfSocket::open(index, source)?;
@@ -110,7 +110,7 @@ impl Ports {
         Ok(Port { socket, opened_for, filtered_for: Senders::Anyone })
     }
 
-    /// A packet that lies in one of the sockets; `None` if there is none. Never waits.
+    /// Returns the next packet from any of the sockets, or `None` if there is none. Never waits.
     pub fn receive(&mut self) -> Option<(InterfaceId, Received)> {
         for _ in 0..LOOKS {
             while let Some((interface, left)) = self.ready.pop_front() {
@@ -123,7 +123,7 @@ impl Ports {
                         return Some((interface, received));
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    // ENETDOWN comes once when the interface goes down; the daemon learns of that by netlink.
+                    // The kernel reports ENETDOWN once when the interface goes down; the daemon learns of that through netlink.
                     Err(error) => debug!(?interface, %error, "receiving"),
                 }
             }
@@ -134,7 +134,7 @@ impl Ports {
         None
     }
 
-    /// Notes which sockets have something; `false` if none has.
+    /// Asks epoll which sockets are readable; returns `false` if none is.
     fn look(&mut self) -> bool {
         let mut events = [EpollEvent::empty(); READY_AT_ONCE];
         let found = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or_else(|error| {
@@ -146,11 +146,11 @@ impl Ports {
         found > 0
     }
 
-    /// Waits until a socket has something. Cancel safe.
+    /// Waits until a socket is readable. Cancel safe.
     pub async fn readable(&self) -> io::Result<()> {
         loop {
             let mut guard = self.readiness.readable().await?;
-            // What is seen before the sockets are found empty may be forgotten, and nothing else.
+            // Only a readiness from before the sockets were found empty may be cleared.
             let mut event = [EpollEvent::empty()];
             if !self.ready.is_empty() || self.epoll.wait(&mut event, EpollTimeout::ZERO)? > 0 {
                 return Ok(());
@@ -159,7 +159,7 @@ impl Ports {
         }
     }
 
-    /// The socket of an interface.
+    /// Returns the socket of an interface.
     pub fn socket(&self, interface: InterfaceId) -> Option<&OspfSocket> {
         self.ports.get(&interface).map(|port| &port.socket)
     }

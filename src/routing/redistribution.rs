@@ -1,4 +1,5 @@
-//! What a site takes from its kernel into OSPF: destinations outside, and networks of the interfaces that OSPF runs on.
+//! Redistribution: what a site takes from its kernel into OSPF. These are external destinations, and networks of the interfaces that OSPF
+//! runs on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -10,26 +11,26 @@ use super::config::prefix;
 use crate::mesh::{DefaultOriginate, IfName, InterfaceMode, NetworkType, PrefixSuppression, Site, Source, When};
 use crate::reconcile::state::{Foreign, RouteOrigin};
 
-/// Destinations redistributed at most; those beyond it, in the order of prefixes, are left out and reported.
+/// The most destinations that are redistributed; those beyond it, in the order of prefixes, are left out and reported.
 pub const MAX_REDISTRIBUTED: usize = 65_536;
 
-/// What is redistributed, and what would be if there were fewer.
+/// What is redistributed, and how many destinations are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redistributed {
-    /// Each destination, and as what it is originated.
+    /// The external destinations, with the metric, forwarding address and tag that each is originated with.
     pub externals: BTreeMap<Prefix, External>,
-    /// Of these the ones that stand for others within them (`external_ranges`).
+    /// Those of `externals` that are ranges which stand for other destinations (`external_ranges`).
     pub aggregates: BTreeSet<Prefix>,
-    /// How many more there are than [`MAX_REDISTRIBUTED`].
+    /// How many destinations beyond [`MAX_REDISTRIBUTED`] are left out.
     pub left_out: usize,
-    /// Of each interface that OSPF runs on the addresses that its link state does not tell of, with their networks.
+    /// For each interface that OSPF runs on, its addresses that are not part of its link state, with their networks.
     pub further_addresses: BTreeMap<IfName, BTreeMap<Ipv4Addr, Prefix>>,
 }
 
-/// What `site` redistributes of what others put into its kernel.
+/// Selects what `site` redistributes of the routes and addresses that others put into its kernel.
 ///
-/// Never among it: what weft installed (that is not in `foreign`), the site's own prefixes and loopback, which it originates
-/// anyway, and networks of interfaces that OSPF runs on, which are in its router LSA.
+/// It never includes routes that weft installed (they are not in `foreign`), the site's own prefixes and loopback, which are originated
+/// anyway, and networks of interfaces that OSPF runs on, which are in the Router-LSA.
 pub fn redistributed(site: &Site, foreign: &Foreign) -> Redistributed {
     let further_addresses = further_addresses(site, foreign);
     let mut externals = if site.redistributions.is_empty() { BTreeMap::new() } else { selected(site, foreign) };
@@ -39,7 +40,7 @@ pub fn redistributed(site: &Site, foreign: &Foreign) -> Redistributed {
             When::Always => true,
             When::IfPresent => foreign.routes.contains_key(&Prefix::DEFAULT),
         };
-        // Whatever selects it: this is said of the default route alone.
+        // Whether or not a `redistribute` entry selects it, only `default_originate` decides about the default route.
         externals.remove(&Prefix::DEFAULT);
         externals.extend(originated.then_some((Prefix::DEFAULT, external)));
     }
@@ -50,7 +51,7 @@ pub fn redistributed(site: &Site, foreign: &Foreign) -> Redistributed {
     Redistributed { externals, aggregates, left_out, further_addresses }
 }
 
-/// What the site's `[[site.redistribute]]` select.
+/// Returns the destinations that the site's `[[site.redistribute]]` entries select.
 fn selected(site: &Site, foreign: &Foreign) -> BTreeMap<Prefix, External> {
     let own: BTreeSet<Prefix> = site.prefixes.iter().map(prefix).chain([Prefix::host(site.loopback)]).collect();
     let routes = foreign.routes.iter().map(|(prefix, route)| {
@@ -63,7 +64,7 @@ fn selected(site: &Site, foreign: &Foreign) -> BTreeMap<Prefix, External> {
     let connected = connected(site, foreign).map(|prefix| (prefix, [Source::Connected].as_slice(), None));
     let lans: Vec<Ipv4Network> = lans(site, foreign).collect();
     let mut externals = BTreeMap::new();
-    // A network that is connected is so whatever routes lead there.
+    // The connected networks come last, so that they take precedence over routes to the same prefix.
     for (prefix, sources, gateway) in
         routes.chain(connected).filter(|(prefix, ..)| !own.contains(prefix) && is_unicast(*prefix))
     {
@@ -76,8 +77,8 @@ fn selected(site: &Site, foreign: &Foreign) -> BTreeMap<Prefix, External> {
     externals
 }
 
-/// Puts the site's `external_ranges` in the place of what lies within them: each at the highest type and metric of these, the longest range
-/// first. Gives those that are told of.
+/// Replaces the destinations within the site's `external_ranges` by the ranges: each destination by the longest range that covers it, and
+/// each range with the highest type and metric of its destinations. Returns the aggregates that are advertised.
 fn summarize(externals: &mut BTreeMap<Prefix, External>, site: &Site) -> BTreeSet<Prefix> {
     let (mut told, mut whole): (BTreeMap<Prefix, External>, BTreeSet<Prefix>) = Default::default();
     externals.retain(|prefix, external| {
@@ -91,17 +92,18 @@ fn summarize(externals: &mut BTreeMap<Prefix, External>, site: &Site) -> BTreeSe
         }
         false
     });
-    // Where a route to the range itself is one of them, that is where what has no other goes.
+    // A range that has a route of its own is no aggregate: traffic that no more specific route matches follows that route.
     let aggregates = told.keys().copied().filter(|range| !whole.contains(range)).collect();
     externals.extend(told);
     aggregates
 }
 
-/// The first address of an interface is its own in OSPF: all others, and the first if it is a single one (/32), are told of besides.
+/// Returns the addresses that OSPF advertises besides the first of each interface, which is the interface's own: all further ones, and the
+/// first if it is a /32.
 fn further_addresses(site: &Site, foreign: &Foreign) -> BTreeMap<IfName, BTreeMap<Ipv4Addr, Prefix>> {
     let running = site.interfaces.iter().filter_map(|interface| {
         let found = foreign.interfaces.get(&interface.name).filter(|found| found.running)?;
-        // RFC 6860 §2: a link on which there are routers only may be hidden.
+        // RFC 6860 §2: the prefix of a link with nothing but routers may be hidden.
         let is_hidden =
             interface.mode == InterfaceMode::Active && interface.ospf.prefix_suppression == PrefixSuppression::Hidden;
         let is_told_of = |place: usize, address: &Ipv4Network| place > 0 || (address.prefix() == 32 && !is_hidden);
@@ -114,7 +116,7 @@ fn further_addresses(site: &Site, foreign: &Foreign) -> BTreeMap<IfName, BTreeMa
     running.filter(|(_, further)| !further.is_empty()).collect()
 }
 
-/// Networks of interfaces that are up and that OSPF does not run on. Tunnels are not foreign.
+/// Returns the networks of interfaces that are up and that OSPF does not run on. Tunnels are not foreign interfaces.
 fn connected(site: &Site, foreign: &Foreign) -> impl Iterator<Item = Prefix> {
     let of_ospf: BTreeSet<&IfName> = site.interfaces.iter().map(|interface| &interface.name).collect();
     let interfaces = foreign.interfaces.iter();
@@ -122,8 +124,8 @@ fn connected(site: &Site, foreign: &Foreign) -> impl Iterator<Item = Prefix> {
     others.flat_map(|(_, interface)| interface.addresses.iter().map(prefix))
 }
 
-/// Networks whose routers all reach each other, so that a gateway there serves them all as a forwarding address: the detour
-/// by this router is spared (RFC 2328 §2.3, §12.4.4).
+/// Returns the networks on which all routers reach each other. A gateway there can be the forwarding address, so that traffic does not make
+/// a detour through this router (RFC 2328 §2.3, §12.4.4).
 fn lans(site: &Site, foreign: &Foreign) -> impl Iterator<Item = Ipv4Network> {
     let elects = [NetworkType::Broadcast, NetworkType::NonBroadcast];
     let active = site
@@ -134,7 +136,7 @@ fn lans(site: &Site, foreign: &Foreign) -> impl Iterator<Item = Ipv4Network> {
     running.flat_map(|found| found.addresses.iter().copied())
 }
 
-/// Whether the destination means the same on another router.
+/// Whether the destination means the same on another router, which it does not for loopback, link-local, multicast and reserved addresses.
 fn is_unicast(destination: Prefix) -> bool {
     let unroutable = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"];
     let network = Ipv4Network::new(destination.network(), destination.len()).expect("a prefix is a network");

@@ -1,7 +1,7 @@
-//! Whose OSPF packets an interface's socket lets through, as a program for the kernel (classic BPF, socket(7) `SO_ATTACH_FILTER`).
+//! The filter by senders of an interface's OSPF socket, as a program for the kernel (classic BPF, socket(7) `SO_ATTACH_FILTER`).
 //!
-//! It spares the engine what it would refuse anyway, and keeps floods of forged packets out of the receive buffer. It decides nothing that the
-//! engine does not decide again.
+//! It drops packets that the engine would refuse anyway, and keeps floods of forged packets out of the receive buffer. The engine checks
+//! again everything that the filter checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -10,40 +10,40 @@ use nix::libc;
 use ospf::{AreaId, Config, InterfaceConfig, InterfaceId, NetworkType, RouterId, Speaker, TtlSecurity};
 use socket2::SockFilter;
 
-/// Offsets in the IP header, at which the packet of a raw socket begins.
+/// Offsets in the IP header; a packet from a raw socket begins with it.
 const TTL: u32 = 8;
 const SOURCE: u32 = 12;
 /// Offsets in the OSPF header (RFC 2328 §A.3.1), which follows the IP header and its options.
 const ROUTER_ID: u32 = 4;
 const AREA_ID: u32 = 8;
 
-/// What a peer sends with, and what it sent with in earlier versions.
+/// The TTL that a peer sends with, and the one that earlier versions used.
 const TTLS: [u32; 2] = [255, 1];
 
-/// The verdict that takes a packet, whole.
+/// The BPF return value that accepts the whole packet.
 const WHOLE: u32 = u32::MAX;
 
-/// The most far ends in a program; a virtual link beyond them is left to the engine, as are all packets of the interface then. A jump is at
-/// most 255 instructions far.
+/// The most far ends of virtual links in a program. If an interface has more, its socket has no filter, and the engine checks all packets:
+/// a BPF jump skips at most 255 instructions.
 const MAX_FAR_ENDS: usize = 64;
 
-/// Whose packets are let through.
+/// The senders whose packets a socket lets through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Senders {
-    /// Everybody's.
+    /// All senders.
     Anyone,
-    /// Those of a tunnel's peer, and those that say that they are of the far end of a virtual link through the tunnel's area.
+    /// A tunnel's peer, and routers whose packets carry the Router ID of a far end of a virtual link through the tunnel's area.
     Peer {
-        /// The peer's address.
+        /// The peer's IP address.
         address: Ipv4Addr,
-        /// Which TTLs it sends with.
+        /// Whether the peer's packets must have a TTL that shows that no router has forwarded them.
         ttl_security: TtlSecurity,
-        /// The far ends' router ids.
+        /// The Router IDs of the far ends of virtual links.
         far_ends: BTreeSet<RouterId>,
     },
 }
 
-/// One instruction.
+/// One instruction of classic BPF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instruction {
     code: u32,
@@ -59,7 +59,7 @@ impl From<Instruction> for SockFilter {
     }
 }
 
-/// Whose packets the socket of each interface lets through.
+/// Returns, for each interface, the senders whose packets its socket should let through.
 pub fn senders(config: &Config) -> BTreeMap<InterfaceId, Senders> {
     config.interfaces.iter().map(|(id, interface)| (*id, senders_of(interface, config))).collect()
 }
@@ -81,7 +81,7 @@ fn senders_of(interface: &InterfaceConfig, config: &Config) -> Senders {
 }
 
 impl Senders {
-    /// The program; empty if there is nothing to filter.
+    /// Returns the BPF program; it is empty if there is nothing to filter.
     pub fn program(&self) -> Vec<Instruction> {
         let Self::Peer { address, ttl_security, far_ends } = self else { return Vec::new() };
         let load = |size: u32, mode: u32, operand| Instruction {
@@ -98,7 +98,7 @@ impl Senders {
         };
         let verdict = |operand| Instruction { code: libc::BPF_RET | libc::BPF_K, if_true: 0, if_false: 0, operand };
         let mut program = Vec::new();
-        // Each jump to the part about virtual links skips what is left of this one.
+        // Each jump to the instructions for virtual links skips the remaining ones of this part.
         if *ttl_security == TtlSecurity::Required {
             let [now, earlier] = TTLS;
             program.extend([load(libc::BPF_B, libc::BPF_ABS, TTL), equal(now, 1, 0), equal(earlier, 0, 3)]);
@@ -111,12 +111,13 @@ impl Senders {
             program.extend([
                 header_len,
                 load(libc::BPF_W, libc::BPF_IND, AREA_ID),
-                // To the last instruction, past the router ids and the verdict for them.
+                // If the packet is not of the backbone, this jumps to the last instruction, past the Router IDs and the acceptance for
+                // them.
                 equal(AreaId::BACKBONE.0, 0, ends + 2),
                 load(libc::BPF_W, libc::BPF_IND, ROUTER_ID),
             ]);
             for (end, left) in far_ends.iter().zip((0..ends).rev()) {
-                // The last goes on to the refusal if it is another.
+                // If the last Router ID does not match, this skips the acceptance.
                 program.push(equal(end.0, left, u8::from(left == 0)));
             }
             program.push(verdict(WHOLE));

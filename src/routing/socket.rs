@@ -1,6 +1,6 @@
-//! One raw socket per interface for IP protocol 89.
+//! The raw socket for IP protocol 89, one for each interface.
 //!
-//! A socket per interface, because the kernel limits the groups that one socket may join (`igmp_max_memberships`, 20).
+//! A single socket would not do, because the kernel limits the multicast groups that one socket may join (`igmp_max_memberships`, 20).
 
 use std::io::{self, IoSlice, Read as _};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -20,15 +20,15 @@ use super::senders::Senders;
 const OSPF: i32 = 89;
 /// AllSPFRouters (RFC 2328 §A.1).
 const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
-/// AllDRouters (RFC 2328 §A.1). Joined everywhere: the engine knows when this router is one of them.
+/// AllDRouters (RFC 2328 §A.1). Every socket joins it; the engine decides whether this router is a DR or BDR.
 const ALL_D_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 6);
 /// Precedence Internetwork Control (RFC 2328 §A.1).
 const INTERNETWORK_CONTROL: u32 = 0xc0;
-/// SO_PRIORITY of the same meaning (TC_PRIO_CONTROL), so that the interface's queue lets hellos pass.
+/// The SO_PRIORITY that matches (TC_PRIO_CONTROL), so that the interface's queue sends hellos first.
 const PRIORITY_CONTROL: u32 = 7;
-/// Bytes of SO_RCVBUFFORCE: a neighbour's whole database in flight. The kernel's default drops such bursts.
+/// Octets of the receive buffer (SO_RCVBUFFORCE): room for a neighbour's whole database in flight. The kernel's default drops such bursts.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// Bytes of the largest IP packet.
+/// Octets of the largest IP packet.
 const MAX_PACKET: usize = 65_535;
 
 /// An OSPF socket on one interface.
@@ -39,7 +39,7 @@ pub struct OspfSocket {
     source: Ipv4Addr,
 }
 
-/// One packet as it arrived, the IP header taken off.
+/// A received packet, without its IP header.
 #[derive(Debug)]
 pub struct Received {
     /// IP source.
@@ -52,17 +52,17 @@ pub struct Received {
     pub payload: Vec<u8>,
 }
 
-/// How a packet leaves.
+/// How a packet is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Departure {
     /// IP TTL.
     pub ttl: u8,
-    /// Whether the routing table is asked.
+    /// Whether the routing table decides the path of the packet.
     pub delivery: Delivery,
 }
 
 impl OspfSocket {
-    /// Opens the socket on the interface with this kernel index; packets leave from `source`.
+    /// Opens the socket on the interface with this kernel index; packets are sent from `source`.
     pub fn open(index: u32, source: Ipv4Addr) -> anyhow::Result<Self> {
         let device = NonZeroU32::new(index).context("the interface has no index")?;
         let socket =
@@ -81,18 +81,19 @@ impl OspfSocket {
         Ok(Self { socket, index, source })
     }
 
-    /// Has the kernel drop, before they take room in the receive buffer, packets that the engine would refuse for their sender.
+    /// Attaches the filter by senders: the kernel drops packets that the engine would refuse for their sender before they fill the receive
+    /// buffer.
     pub fn filter(&self, senders: &Senders) -> io::Result<()> {
         let program = senders.program();
         if program.is_empty() {
-            // An error says that there is no filter.
+            // This fails only if there is no filter.
             let _ = self.socket.detach_filter();
             return Ok(());
         }
         self.socket.attach_filter(&program.into_iter().map(SockFilter::from).collect::<Vec<_>>())
     }
 
-    /// The next packet in the socket, `WouldBlock` if there is none. What is no IPv4 packet is passed over.
+    /// Reads the next packet; fails with `WouldBlock` if there is none. Anything that is not an IPv4 packet is skipped.
     pub fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<Received> {
         buffer.resize(MAX_PACKET, 0);
         loop {
@@ -103,7 +104,7 @@ impl OspfSocket {
         }
     }
 
-    /// Sends one packet without waiting: a full queue drops it, as a wire would, and retransmission repairs that.
+    /// Sends one packet without waiting. If the queue is full, the packet is lost as on a wire, and retransmission repairs that.
     pub fn send(&self, destination: Ipv4Addr, departure: Departure, packet: &[u8]) -> io::Result<()> {
         let info = nix::libc::in_pktinfo {
             ipi_ifindex: self.index.cast_signed(),

@@ -1,4 +1,4 @@
-//! Changes of configuration while routers run. Where several routers have to agree, each may follow later than the others.
+//! Changes of the configuration of running routers. If several routers must have the same configuration, some may follow later than others.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::prng::Prng;
 use crate::situation::Situation;
 use crate::topology::{LanEnd, LanIndex, LanNetwork, LinkIndex, MAX_IDS, Pace, RouterIndex, Side, Topology};
 
-/// What an operator changes.
+/// A change of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// The interfaces to a link are removed, or added again.
@@ -37,7 +37,7 @@ pub enum Change {
 const DEFAULT_COST: u32 = 3;
 
 impl Change {
-    /// Something that can be changed in the topology as it is, and who follows later.
+    /// Draws a possible change of the present topology, and the routers that follow later.
     pub(crate) fn draw(situation: &Situation, prng: &mut Prng) -> Option<(Self, BTreeSet<RouterIndex>)> {
         let topology = &situation.topology;
         let change = Self::draw_any(topology, prng)?;
@@ -82,7 +82,7 @@ impl Change {
         })
     }
 
-    /// An area other than the backbone becomes one of another kind.
+    /// Draws a new kind for an area other than the backbone.
     fn draw_kind(topology: &Topology, prng: &mut Prng) -> Option<Self> {
         let areas: Vec<_> = topology.area_ids().into_iter().filter(|&area| area != AreaId::BACKBONE).collect();
         let area = *prng.choose(&areas)?;
@@ -95,19 +95,19 @@ impl Change {
         (kind != *topology.kind(area)).then_some(Self::AreaKind(area, kind))
     }
 
-    /// The routers whose configuration it changes.
+    /// Returns the routers whose configuration changes.
     pub(crate) fn concerned(&self, topology: &Topology) -> BTreeSet<RouterIndex> {
         let of_link = |link: LinkIndex| BTreeSet::from(Side::BOTH.map(|side| topology.links[link.0].end(side).router));
         let of_lan = |lan: LanIndex| topology.lans[lan.0].ends.iter().map(|end| end.router).collect();
         match *self {
             Self::Link(link, _) | Self::LinkPace(link, _) | Self::LinkArea(link, _) => of_link(link),
-            // Others have it in their lists of neighbours.
+            // The other routers have it in their lists of neighbours.
             Self::Priority(lan, _, _) if topology.lans[lan.0].network == LanNetwork::NonBroadcast => of_lan(lan),
             Self::LanPace(lan, _) | Self::LanArea(lan, _) => of_lan(lan),
             Self::LanEnd(_, router, _) | Self::LanCost(_, router, _) | Self::Priority(_, router, _) => {
                 BTreeSet::from([router])
             }
-            // The other ends of its virtual links are configured with it.
+            // The other ends of its virtual links are configured with its Router ID.
             Self::RouterId(router, _) => {
                 let others = topology.virtual_links_of(router).map(|(_, _, other)| other);
                 others.chain([router]).collect()
@@ -116,7 +116,7 @@ impl Change {
         }
     }
 
-    /// Makes the change.
+    /// Changes the topology.
     pub(crate) fn apply(&self, topology: &mut Topology) {
         match *self {
             Self::Link(link, is_configured) => topology.links[link.0].is_configured = is_configured,
@@ -140,7 +140,7 @@ fn change_end(topology: &mut Topology, lan: LanIndex, router: RouterIndex, chang
     change(end.expect("the router was found there"));
 }
 
-/// One of the areas that there are, or area 1.
+/// Returns one of the existing areas, or area 1.
 fn draw_area(topology: &Topology, prng: &mut Prng) -> Option<AreaId> {
     let mut areas = topology.area_ids();
     areas.insert(AreaId(1));

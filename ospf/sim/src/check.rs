@@ -1,4 +1,4 @@
-//! Whether a network has converged: what every router knows, against the oracle and against each other.
+//! Checks whether a network has converged: compares the state of every router with the oracle, and of the routers with each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -15,7 +15,7 @@ use crate::topology::{LanIndex, LanNetwork, LinkIndex, RouterIndex};
 /// A router's LSAs in one of its databases.
 type Instances = BTreeMap<LsaKey, Instance>;
 
-/// Compares tables and adjacencies with the oracle, router by router, and remembers who was right.
+/// Compares routing tables and adjacencies with the oracle, router by router, and remembers which routers were right.
 #[derive(Debug)]
 pub struct Progress<'a> {
     expected: &'a Expected<'a>,
@@ -23,18 +23,18 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Nobody has been looked at yet.
+    /// Begins with no router checked.
     pub fn new(expected: &'a Expected<'a>, network: &Network) -> Self {
         Self { expected, wrong: network.situation().running().collect() }
     }
 
-    /// Looks at those who were wrong and those who have changed since. Whether all are right now.
+    /// Checks the routers that were wrong and those that have changed since; returns whether all are right now.
     pub fn look(&mut self, network: &mut Network) -> bool {
         self.wrong.append(&mut network.take_changed());
         if network.is_anybody_restarting() {
             return false;
         }
-        // The first that is wrong is enough for now.
+        // The first wrong router is enough for now.
         while let Some(&router) = self.wrong.first() {
             if !disagreements_of(network, self.expected, router).is_empty() {
                 return false;
@@ -47,7 +47,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// All that is wrong: neighbours, databases, routes, loops.
+/// Returns everything that is wrong: neighbours, databases, routes, loops.
 pub fn disagreements(network: &Network, expected: &Expected<'_>) -> Findings {
     let mut found = Findings::default();
     let with_engine = |router: &RouterIndex| network.engine(*router).is_some();
@@ -56,13 +56,14 @@ pub fn disagreements(network: &Network, expected: &Expected<'_>) -> Findings {
     }
     found.extend(databases(network, expected.oracle()));
     found.extend(helped(network));
-    // RFC 2328 §3: "the backbone must be contiguous". Where it is not, routers of its parts may send packets to each other.
+    // RFC 2328 §3: "the backbone must be contiguous". If it is not, routers of its parts may send packets to each other.
     let is_explained = |prefix| expected.oracle().may_go_round(prefix);
     found.extend(first_loop(network, is_explained).filter(|_| !expected.oracle().is_backbone_split()));
     found
 }
 
-/// LSAs at MaxAge: nobody waits for their acknowledgement any more once a network has been quiet for a while (RFC 2328 §14).
+/// Returns LSAs that are still at MaxAge. When a network has been quiet for a while, no router waits for their acknowledgement any more
+/// (RFC 2328 §14).
 pub(crate) fn left_at_max_age(network: &Network) -> impl Iterator<Item = Disagreement> {
     network.situation().running().flat_map(|router| {
         let lsas = network.engine(router).into_iter().flat_map(ospf::Engine::lsdb);
@@ -71,9 +72,9 @@ pub(crate) fn left_at_max_age(network: &Network) -> impl Iterator<Item = Disagre
     })
 }
 
-/// Who helps with a graceful restart. Until the end of the grace period a helper tells of its neighbour as fully adjacent, though it hears
-/// nothing of it (RFC 3623 §3.2): also if the neighbour has stopped for good, or has restarted and cannot say so. It is not before that end
-/// that its LSAs have to be those of a network in which the neighbour is not there.
+/// Returns the helpers of graceful restarts. Until the end of the grace period a helper advertises its neighbour as fully adjacent,
+/// although it receives nothing from it (RFC 3623 §3.2), even if the neighbour has stopped for good, or has restarted and cannot announce
+/// it. Only after that its LSAs have to be those of a network without the neighbour.
 fn helped(network: &Network) -> impl Iterator<Item = Disagreement> {
     network.situation().running().flat_map(|router| {
         let neighbors = network.engine(router).into_iter().flat_map(ospf::Engine::neighbors);
@@ -84,7 +85,7 @@ fn helped(network: &Network) -> impl Iterator<Item = Disagreement> {
     })
 }
 
-/// What is wrong with the table and the adjacencies of one router that runs.
+/// Returns what is wrong with the routing table and the adjacencies of one running router.
 fn disagreements_of(network: &Network, answers: &Expected<'_>, router: RouterIndex) -> Vec<Disagreement> {
     let situation = network.situation();
     let mut found = Vec::new();
@@ -123,8 +124,8 @@ fn disagreements_of(network: &Network, answers: &Expected<'_>, router: RouterInd
     found
 }
 
-/// What is wrong with the adjacencies of a router on a LAN: they are with the designated router and its backup (RFC 2328 §10.4), of
-/// which each is one that may be, and there if somebody may be (§9.4).
+/// Returns what is wrong with the adjacencies of a router on a LAN. They must be with the designated router and its backup (RFC 2328
+/// §10.4); each of these must be eligible, and must exist if any router is eligible (§9.4).
 fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Vec<Disagreement> {
     let situation = network.situation();
     let interface = lan.interface();
@@ -165,7 +166,7 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
         let heard = heard.iter().any(|end| end.router == neighbor);
         let adjacent =
             [router, neighbor].into_iter().any(|end| address(end).is_some_and(|end| has.contains(&Some(end))));
-        // RFC 2328 §9.5.1: on non-broadcast networks those who may not be designated send hellos to designated routers only.
+        // RFC 2328 §9.5.1: on non-broadcast networks, routers that are not eligible send hellos to designated routers only.
         let greeted = adjacent || network_kind == LanNetwork::Broadcast || {
             address(router).is_some_and(may) && address(neighbor).is_some_and(may)
         };
@@ -182,7 +183,8 @@ fn disagreements_on(network: &Network, router: RouterIndex, lan: LanIndex) -> Ve
     found
 }
 
-/// What is wrong with the adjacencies of a router on a point-to-multipoint network: they are with all whom it receives.
+/// Returns what is wrong with the adjacencies of a router on a point-to-multipoint network, which must be with all routers that it
+/// receives.
 fn disagreements_among(network: &Network, router: RouterIndex, lan: LanIndex) -> Vec<Disagreement> {
     let situation = network.situation();
     let interface = lan.interface();
@@ -198,8 +200,8 @@ fn disagreements_among(network: &Network, router: RouterIndex, lan: LanIndex) ->
     wrong.map(|(neighbor, state)| Disagreement::Adjacency { router, interface, neighbor, state }).collect()
 }
 
-/// Whether a router's own Router-LSA has a link to the transit network of a designated router (RFC 2328 §12.4.1.2). Before that the LAN is
-/// a stub network, to which the same way may lead.
+/// Whether a router's own Router-LSA has a link to the transit network of a designated router (RFC 2328 §12.4.1.2). Until then the LAN is a
+/// stub network, to which the same route may lead.
 fn describes_transit(network: &Network, router: RouterIndex, lan: LanIndex, designated: Ipv4Addr) -> bool {
     let domain = Domain::Area(network.situation().topology.lans[lan.0].area);
     let mut lsas = network.engine(router).into_iter().flat_map(ospf::Engine::lsdb);
@@ -214,8 +216,8 @@ fn describes_transit(network: &Network, router: RouterIndex, lan: LanIndex, desi
     lsa.links.iter().any(to_lan)
 }
 
-/// Whether two routes are the same in all that a topology determines: not in who is the designated router of a LAN and originates its
-/// network, nor in which area counts where equally long ways lead outside.
+/// Whether two routes are equal in all that the topology determines. It does not determine the designated router that originates a LAN's
+/// network, and the area if paths of equal cost lead outside.
 fn agree(network: &Network, prefix: Prefix, expected: Option<&Route>, actual: Option<&Route>) -> bool {
     let topology = &network.situation().topology;
     let strip = |route: &Route| {
@@ -231,7 +233,7 @@ fn agree(network: &Network, prefix: Prefix, expected: Option<&Route>, actual: Op
     expected == actual || expected.map(strip) == actual.map(strip)
 }
 
-/// The differences between the databases of each router and of the first one with which it shares one, LSA by LSA.
+/// Compares the database of each router, LSA by LSA, with that of the first router that should have the same one.
 fn databases(network: &Network, oracle: &Oracle<'_>) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let mut groups: BTreeMap<Domain, Vec<(RouterIndex, Instances)>> = BTreeMap::new();
@@ -263,7 +265,7 @@ fn databases(network: &Network, oracle: &Oracle<'_>) -> Vec<Disagreement> {
     found
 }
 
-/// A router's LSAs; those being flushed (RFC 2328 §14) are as good as gone.
+/// Returns a router's LSAs, without those that are being flushed (RFC 2328 §14).
 fn instances(network: &Network, router: RouterIndex) -> BTreeMap<(Domain, LsaKey), Instance> {
     let engine = network.engine(router).expect("it runs");
     let lsas = engine.lsdb().filter(|view| !view.lsa.header.is_max_age());
@@ -271,10 +273,10 @@ fn instances(network: &Network, router: RouterIndex) -> BTreeMap<(Domain, LsaKey
         .collect()
 }
 
-/// A destination to which packets would go round in circles without an explanation, if there is one. Tables are taken together, as they
-/// stand.
+/// Returns a destination whose packets would loop without an explanation, if there is one. The routing tables are taken together as they
+/// are.
 pub fn first_loop(network: &Network, is_explained: impl Fn(Prefix) -> bool) -> Option<Disagreement> {
-    // One destination after the other: the ways to all of them at once are too many for large networks.
+    // Destinations are checked one by one, because the paths to all of them at once are too many in large networks.
     let engines = network.situation().running().filter_map(|router| Some((router, network.engine(router)?)));
     let mut tables: Vec<_> = engines.map(|(router, engine)| (router, engine.routes().peekable())).collect();
     loop {
@@ -292,7 +294,7 @@ pub fn first_loop(network: &Network, is_explained: impl Fn(Prefix) -> bool) -> O
     }
 }
 
-/// Where a next hop leads; `None` if to the destination's own network.
+/// Returns the router that a next hop leads to; `None` if the destination is on that network.
 fn next_router(network: &Network, router: RouterIndex, nexthop: &Nexthop) -> Option<RouterIndex> {
     let via = nexthop.via?;
     let topology = &network.situation().topology;
@@ -305,7 +307,7 @@ fn next_router(network: &Network, router: RouterIndex, nexthop: &Nexthop) -> Opt
     Some(link.end(side.other()).router)
 }
 
-/// Routers that lead to each other in a circle: what is left when those are taken away, again and again, that lead to nobody.
+/// Returns routers that form a loop. They are what remains when routers that lead to no router are removed repeatedly.
 fn circle(ways: &BTreeMap<RouterIndex, Vec<RouterIndex>>) -> Option<Vec<RouterIndex>> {
     let mut from: BTreeMap<RouterIndex, Vec<RouterIndex>> = BTreeMap::new();
     let mut left: BTreeMap<RouterIndex, usize> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! What explains that an honest packet is refused, besides loss, reordering, duplication and restarts: no more of it, and no longer, than
-//! the run is to blame for.
+//! Excuses: what explains that a valid packet is refused, besides loss, reordering, duplication and restarts. An excuse covers only what
+//! the run has caused, and no longer.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -9,35 +9,35 @@ use ospf::{Engine, Event, Instant, LsaRefusal, Refusal};
 
 use crate::topology::{RouterIndex, Topology};
 
-/// How long a time since the last change of configuration explains refusals.
+/// The excuses that apply, and until when changes of the configuration explain refusals.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Excuses {
-    /// Links change bits.
+    /// Whether links change bits.
     pub(crate) corrupted: bool,
-    /// Until then a router may be configured otherwise than its neighbours, or a packet of when it was may arrive.
+    /// Until then, the configuration of a router may differ from its neighbours', or a packet from that time may arrive.
     pub(crate) mismatch_until: Option<Instant>,
-    /// Until then a neighbour may be known by a router id that it has not any more.
+    /// Until then, a neighbour may be known by its former Router ID.
     pub(crate) renamed_until: Option<Instant>,
 }
 
-/// The addresses that packets of a router's virtual links come from.
+/// The addresses from which packets of a router's virtual links may come.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FarEnds(BTreeSet<Ipv4Addr>);
 
 impl Excuses {
-    /// The configuration has changed: `all_follow` if nobody is configured otherwise than the others from now on. A packet is under way for
-    /// `longest`.
+    /// Records a change of the configuration. `all_follow` says whether all routers have the same configuration from now on; a packet may
+    /// be under way for `longest`.
     pub(crate) fn change(&mut self, now: Instant, all_follow: bool, longest: Duration) {
         let end = if all_follow { now + longest } else { now + Duration::MAX };
         self.mismatch_until = Some(end);
     }
 
-    /// A router has another id, which its neighbours accept when they have not received the former one for `dead`.
+    /// Records that a router has a new Router ID, which its neighbours accept when they have not received the former one for `dead`.
     pub(crate) fn rename(&mut self, now: Instant, dead: Duration) {
         self.renamed_until = self.renamed_until.max(Some(now + dead));
     }
 
-    /// Whether something explains an event, which is a refusal, at that time.
+    /// Whether an excuse explains an event, which is a refusal, at this time.
     pub(crate) fn explain(&self, at: Instant, event: &Event, far_ends: &FarEnds) -> bool {
         let is_before = |end: Option<Instant>| end.is_some_and(|end| at <= end);
         match event {
@@ -47,10 +47,10 @@ impl Excuses {
                 | Refusal::UnknownNeighbor
                 | Refusal::NeighborState
                 | Refusal::AuthenticationSequence => true,
-                // One end of a virtual link has found the way, the other one not yet, or not any more.
-                // Its packets still come when the network that they come by is in the backbone itself now: they are taken for the network's
-                // own, but for hellos on a point-to-point link, which go to all routers there (§9.5). They need not come from an address
-                // of that network, and a virtual link has no network mask (§9.5), and its own HelloInterval and RouterDeadInterval.
+                // One end of a virtual link has found the path, and the other not yet, or not any more. Its packets still arrive when the
+                // network through which they arrive is now in the backbone itself. They then count as the network's own, except for hellos
+                // on a point-to-point link, which must be sent to all routers (§9.5). Their source address need not be of that network, and
+                // a virtual link has no network mask (§9.5), and its own HelloInterval and RouterDeadInterval.
                 Refusal::AreaMismatch
                 | Refusal::VirtualLinkSource
                 | Refusal::Source
@@ -71,7 +71,7 @@ impl Excuses {
                 _ => false,
             },
             Event::LsaRefused { reason: LsaRefusal::TooSoon, .. } => true,
-            // An update of before the area changed its kind was overtaken by all that made the routers adjacent again.
+            // An update from before the area changed its kind was overtaken by all packets that made the routers adjacent again.
             Event::LsaRefused { reason: LsaRefusal::NssaOnly | LsaRefusal::ScopeInStubArea, .. } => {
                 is_before(self.mismatch_until)
             }
@@ -79,9 +79,9 @@ impl Excuses {
         }
     }
 
-    /// Whether it explains a refusal that the router helps a neighbour with a graceful restart. One that is given another id within the
-    /// restart is refused to the end of the grace period of the router that it was: that one is silent in any case, and stays the neighbour
-    /// (RFC 3623 §3).
+    /// Whether the router's help in a neighbour's graceful restart explains a refusal. A neighbour that gets a new Router ID during the
+    /// restart is refused until the end of the grace period of its former ID, which stays the neighbour although it is silent (RFC 3623
+    /// §3).
     pub(crate) fn explain_by_help(&self, event: &Event, router: &Engine) -> bool {
         let &Event::PacketRefused { interface, reason: Refusal::SecondSpeaker, .. } = event else { return false };
         self.renamed_until.is_some()
@@ -90,7 +90,7 @@ impl Excuses {
 }
 
 impl FarEnds {
-    /// Those of a router.
+    /// Returns the addresses of a router's far ends.
     pub(crate) fn of(topology: &Topology, router: RouterIndex) -> Self {
         let others = topology.virtual_links_of(router).map(|(_, _, other)| other);
         Self(others.flat_map(|other| topology.addresses(other)).collect())

@@ -1,4 +1,4 @@
-//! What a network has to come to: the oracle's answers, and those of a reference network where the oracle has none.
+//! The expected state of a network: that of the oracle, and that of a reference network where the oracle cannot calculate it.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::reference::Reference;
 use crate::situation::Situation;
 use crate::topology::RouterIndex;
 
-/// The right answers for a situation.
+/// The expected results for a situation.
 #[derive(Debug)]
 pub struct Expected<'a> {
     oracle: Oracle<'a>,
     reference: Option<Reference>,
-    /// Whose routes count.
+    /// Whether the oracle's routes count, or those of the reference network.
     judge: Judge,
 }
 
@@ -27,12 +27,12 @@ enum Judge {
 }
 
 impl<'a> Expected<'a> {
-    /// The oracle's answers.
+    /// Expects the oracle's results.
     pub fn new(situation: &'a Situation) -> Self {
         Self { oracle: Oracle::new(situation), reference: None, judge: Judge::Oracle }
     }
 
-    /// Those of a reference network, too; of it alone, where the oracle has none.
+    /// Expects the results of a reference network, too; its routes count if the oracle cannot calculate them.
     pub(crate) fn with_reference(situation: &'a Situation, reference: Reference) -> Self {
         let judge = if situation.topology.is_beyond_the_oracle() { Judge::Reference } else { Judge::Oracle };
         let mut left_out = reference.virtual_links_down();
@@ -40,12 +40,12 @@ impl<'a> Expected<'a> {
         Self { oracle: Oracle::without(situation, &left_out), reference: Some(reference), judge }
     }
 
-    /// Who reaches whom.
+    /// The oracle, which determines the routers that reach each other.
     pub(crate) fn oracle(&self) -> &Oracle<'a> {
         &self.oracle
     }
 
-    /// The routes that a router should have.
+    /// Returns the routes that a router should have.
     pub(crate) fn routes(&self, router: RouterIndex) -> BTreeMap<Prefix, Route> {
         match (&self.reference, self.judge) {
             (Some(reference), Judge::Reference) => reference.routes(router),
@@ -53,7 +53,7 @@ impl<'a> Expected<'a> {
         }
     }
 
-    /// What of a network is not as in the reference network.
+    /// Returns the differences of a network from the reference network.
     pub(crate) fn differences(&self, network: &Network) -> Vec<Disagreement> {
         self.reference.iter().flat_map(|reference| reference.differences(network, &self.oracle)).collect()
     }

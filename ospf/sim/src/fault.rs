@@ -1,4 +1,4 @@
-//! Things that go wrong, and drawing them from a seed.
+//! Faults, and how they are drawn from a seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,29 +13,29 @@ use crate::topology::{LanIndex, LinkIndex, RouterIndex, Side};
 /// One change of the situation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// A link is in trouble, or in other trouble, or (`None`) in none any more.
+    /// A link has a trouble, or a different one, or (`None`) none any more.
     Trouble(LinkIndex, Option<Trouble>),
-    /// A router is cut off a LAN (`false`), without being told, or is there again.
+    /// A router is disconnected from a LAN (`false`) without noticing, or is connected again.
     Plug(LanIndex, RouterIndex, bool),
-    /// A router is gone, without a word.
+    /// A router stops without an announcement.
     Stop(RouterIndex),
-    /// A router stops as planned, and says so.
+    /// A router shuts down in an orderly way, and announces it.
     Shutdown(RouterIndex),
-    /// A router that was stopped starts, and remembers nothing.
+    /// A stopped router starts, without any state from before.
     Start(RouterIndex),
     /// A router restarts gracefully (RFC 3623).
     Restart(RouterIndex, GracefulRestart),
     /// The cost of one end of a link changes.
     Cost(LinkIndex, Side, u16),
-    /// A router brings in other destinations.
+    /// A router redistributes other external destinations.
     Externals(RouterIndex, BTreeMap<Prefix, External>),
-    /// The configuration changes, and these routers do not follow yet.
+    /// The configuration changes, except that these routers do not follow yet.
     Change(Change, BTreeSet<RouterIndex>),
-    /// A router follows all changes.
+    /// A router follows all changes of the configuration.
     Follow(RouterIndex),
 }
 
-/// A restart that neighbours are asked to help with.
+/// A restart for which neighbours are asked to be helpers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GracefulRestart {
     /// Whether neighbours know of it before the router stops.
@@ -46,7 +46,7 @@ pub struct GracefulRestart {
     pub absence: Duration,
 }
 
-/// Faults beyond those that every run has.
+/// The kinds of faults that only some runs have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FurtherFaults {
     /// [`Fault::Restart`].
@@ -55,14 +55,14 @@ pub struct FurtherFaults {
     pub changes: bool,
 }
 
-/// One in so many faults is a graceful restart, where there are any.
+/// One in this many faults is a graceful restart, if there are any.
 const RESTARTS: usize = 5;
 
-/// One in so many is a change of configuration, where there are any, and one in so many that a router follows.
+/// One in this many faults is a change of configuration, if there are any, and one in this many that a router follows.
 const CHANGES: usize = 4;
 
 impl Fault {
-    /// Something that can happen now; also that an earlier fault ends.
+    /// Draws a fault that can happen now; it may also end an earlier one.
     pub fn draw(situation: &Situation, further: FurtherFaults, prng: &mut Prng) -> Option<Self> {
         if further.restarts && prng.below(RESTARTS) == 0 {
             return Self::draw_restart(situation, prng);
@@ -78,7 +78,7 @@ impl Fault {
         }
         let topology = &situation.topology;
         let link = |prng: &mut Prng| (!topology.links.is_empty()).then(|| LinkIndex(prng.below(topology.links.len())));
-        // Without LANs nothing happens to them.
+        // Without LANs, there are no faults of LANs.
         let kinds = if topology.lans.is_empty() { 12 } else { 15 };
         match prng.below(kinds) {
             0..=2 => {
@@ -139,8 +139,9 @@ impl Fault {
         Some(Self::Restart(router, GracefulRestart { planned, grace_period, absence }))
     }
 
-    /// The faults of a run before `end`, one each `every` on average, and their times. They are drawn from what the situation would be with
-    /// all of them, so that those that are left out of a run do not change the others. `starts` has the time of each router's first start.
+    /// Draws the faults of a run before `end`, one each `every` on average, with their times. Each is drawn from the situation that all
+    /// earlier faults result in, so that omitting some from a run does not change the others. `starts` has the time of each router's first
+    /// start.
     pub(crate) fn plan(
         mut situation: Situation,
         starts: &[Instant],
@@ -168,12 +169,13 @@ impl Fault {
         }
     }
 
-    /// Everybody follows the changes of configuration.
+    /// Returns the faults with which all routers follow the changes of configuration.
     pub fn follow(situation: &Situation) -> Vec<Self> {
         situation.late().map(Self::Follow).collect()
     }
 
-    /// What ends all trouble: links carry, routers run. Costs, destinations and configurations stay as they are.
+    /// Returns the faults that end all troubles: links carry packets, and routers run. Costs, destinations and configurations stay as they
+    /// are.
     pub fn heal(situation: &Situation) -> Vec<Self> {
         let links = situation.troubled().map(|link| Self::Trouble(link, None));
         let plugs = situation.unplugged().map(|(lan, router)| Self::Plug(lan, router, true));

@@ -1,5 +1,5 @@
-//! What can be wrong with a network, and how it is shown: neighbours first, then databases, then routes, because what is wrong with the
-//! first of these is mostly why the others are wrong.
+//! What can be wrong with a network, and how it is printed: neighbours first, then databases, then routes, because errors in the first
+//! mostly cause those in the others.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -9,112 +9,112 @@ use ospf::{Domain, InterfaceId, LsaKey, NeighborState, Nexthop, Prefix, Route, R
 
 use crate::topology::{LanIndex, RouterIndex};
 
-/// At most this many disagreements about each [`Subject`] are kept; the others are counted.
+/// The most disagreements about each [`Subject`] that are kept; the others are counted.
 pub const MAX_KEPT: usize = 10;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disagreement {
-    /// A route is missing, too much, or other than the oracle says.
+    /// A route is missing, unexpected, or different from the oracle's.
     Route {
-        /// Whose.
+        /// The router with the route.
         router: RouterIndex,
-        /// Where to.
+        /// The destination.
         prefix: Prefix,
-        /// What the oracle says.
+        /// The route by the oracle.
         expected: Option<Route>,
-        /// What the router says.
+        /// The route that the router has.
         actual: Option<Route>,
     },
-    /// The routes that an engine told of, one by one, are not those that it has.
+    /// The route changes that an engine has reported do not add up to its routes.
     Telling {
-        /// Whose.
+        /// The router with the engine.
         router: RouterIndex,
     },
-    /// Two routers hear each other and are not fully adjacent, or the other way round.
+    /// Two routers that receive each other's packets are not fully adjacent, or the other way round.
     Adjacency {
-        /// Whose.
+        /// The router that has the neighbour.
         router: RouterIndex,
-        /// On which interface.
+        /// The router's interface to the neighbour.
         interface: InterfaceId,
-        /// Of whom.
+        /// The neighbour.
         neighbor: RouterIndex,
-        /// What it says.
+        /// The neighbour's state, as the router sees it.
         state: NeighborState,
     },
-    /// A router helps a neighbour with a graceful restart, and tells of it as fully adjacent (RFC 3623 §3).
+    /// A router helps a neighbour with a graceful restart, and advertises it as fully adjacent (RFC 3623 §3).
     Helped {
-        /// Who helps.
+        /// The helper.
         router: RouterIndex,
-        /// On which interface.
+        /// The helper's interface to the neighbour.
         interface: InterfaceId,
-        /// Whom.
+        /// The Router ID of the restarting neighbour.
         neighbor: RouterId,
-        /// For so long yet.
+        /// The remaining time of the help.
         left: Duration,
     },
-    /// The routers on a LAN do not all have the same designated routers, or such as cannot be.
+    /// The routers on a LAN do not all have the same designated routers, or have impossible ones.
     Designated {
-        /// Whose.
+        /// The router with the wrong designated routers.
         router: RouterIndex,
-        /// On which LAN.
+        /// The LAN.
         lan: LanIndex,
-        /// The designated router and its backup, as it says.
+        /// The designated router and its backup, as the router sees them.
         has: [Option<Ipv4Addr>; 2],
     },
-    /// A router's own Router-LSA does not say that a LAN with others on it is a transit network.
+    /// A router's own Router-LSA does not have a LAN with other routers as a transit network.
     Transit {
-        /// Whose.
+        /// The router.
         router: RouterIndex,
-        /// Which LAN.
+        /// The LAN.
         lan: LanIndex,
-        /// The designated router there, as it says.
+        /// The LAN's designated router, as the router sees it.
         designated: Ipv4Addr,
     },
     /// Two routers that reach each other have different databases.
     Database {
-        /// One.
+        /// One router.
         router: RouterIndex,
-        /// The other.
+        /// The other router.
         other: RouterIndex,
-        /// Which databases.
+        /// The database in which they differ.
         domain: Domain,
         /// The first LSA in which they differ.
         key: LsaKey,
-        /// What each has of it.
+        /// The instance of it that each has.
         instances: [Option<Instance>; 2],
     },
-    /// What LSAs say is not what they say in a network that never saw a fault.
+    /// The contents of LSAs differ from those in a network that never had a fault.
     Content {
-        /// In whose database.
+        /// The router with the database.
         router: RouterIndex,
-        /// What they are about, and whose they are.
+        /// The subject and the originator of the LSAs.
         about: String,
-        /// What they say there.
+        /// The contents in the network without faults.
         expected: Vec<String>,
-        /// What they say here.
+        /// The contents in this network.
         actual: Vec<String>,
     },
-    /// An LSA at MaxAge is left in a database long after everybody agreed.
+    /// An LSA at MaxAge remains in a database long after all routers agreed.
     MaxAge {
-        /// Whose database.
+        /// The router with the database.
         router: RouterIndex,
-        /// Which LSA.
+        /// The LSA.
         key: LsaKey,
     },
-    /// Packets to a destination go round in circles.
+    /// Packets to a destination loop.
     Loop {
-        /// Where to.
+        /// The destination.
         prefix: Prefix,
-        /// Round these.
+        /// The routers that form the loop.
         routers: Vec<RouterIndex>,
     },
 }
 
-/// What tells instances of an LSA apart (RFC 2328 §13.1), age aside.
+/// What distinguishes instances of an LSA (RFC 2328 §13.1), except for the age.
 pub type Instance = (SequenceNumber, u16);
 
-/// What a disagreement is about.
+/// The subjects of disagreements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// Neighbours and designated routers.
@@ -129,7 +129,7 @@ impl Subject {
     const ALL: [Self; 3] = [Self::Neighbors, Self::Databases, Self::Routes];
 }
 
-/// Disagreements by subject: the first [`MAX_KEPT`] about each, and how many there are.
+/// Disagreements by subject: the first [`MAX_KEPT`] about each, and the number of all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Findings {
     kept: [Vec<Disagreement>; Subject::ALL.len()],
@@ -142,12 +142,12 @@ impl Findings {
         self.counts.iter().all(|&count| count == 0)
     }
 
-    /// What was kept, in the order of subjects.
+    /// Returns the disagreements that were kept, in the order of subjects.
     pub fn iter(&self) -> impl Iterator<Item = &Disagreement> {
         self.kept.iter().flatten()
     }
 
-    /// How many disagreements there are about a subject.
+    /// Returns the number of disagreements about a subject.
     pub fn count(&self, subject: Subject) -> usize {
         self.counts[subject as usize]
     }
@@ -166,7 +166,7 @@ impl Extend<Disagreement> for Findings {
 }
 
 impl Disagreement {
-    /// What it is about.
+    /// Returns the subject of the disagreement.
     pub fn subject(&self) -> Subject {
         match self {
             Self::Adjacency { .. } | Self::Helped { .. } | Self::Designated { .. } => Subject::Neighbors,
@@ -178,7 +178,7 @@ impl Disagreement {
     }
 }
 
-/// A line each.
+/// Prints one disagreement on a line.
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for subject in Subject::ALL {
@@ -255,7 +255,7 @@ impl fmt::Display for Disagreement {
     }
 }
 
-/// A route in one line.
+/// Displays a route on one line.
 pub(crate) struct ShownRoute<'a>(pub(crate) Option<&'a Route>);
 
 impl fmt::Display for ShownRoute<'_> {

@@ -1,4 +1,4 @@
-//! Authentication of all interfaces with keys that are replaced again and again, by clocks that differ a little from router to router.
+//! Authentication of all interfaces with keys that are replaced repeatedly, while the clocks of the routers differ a little.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use ospf::{Authentication, Instant, Key, KeyAlgorithm, KeyChain, KeyId, Lifetime
 
 use crate::topology::RouterIndex;
 
-/// Clocks are at most this much ahead or behind, whole seconds.
+/// The most that a clock is ahead or behind, in whole seconds.
 const SKEW: u64 = 2;
 
-/// A key is taken this much before and after the time in which packets are signed with it: longer than clocks differ, twice, and packets
-/// are on their way.
+/// A key is accepted for this long before and after the time in which packets are signed with it. This is more than twice the difference of
+/// clocks, because packets are under way for some time.
 const OVERLAP: Duration = Duration::from_secs(2 * SKEW + 2);
 
 /// How keys are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyRollover {
-    /// Each key is used this long; the last one of [`MAX_KEYS`] for ever.
+    /// How long each key is used; the last one of [`MAX_KEYS`] is used for ever.
     pub every: Duration,
-    /// Which sequence numbers are new.
+    /// The check of sequence numbers.
     pub sequence: SequenceCheck,
 }
 
 impl KeyRollover {
-    /// The keys as a router's clock has them.
+    /// Returns the keys with their lifetimes by the router's clock.
     pub(crate) fn authentication(self, router: RouterIndex) -> Authentication {
-        // From 0 to twice SKEW, so that no time is before the beginning.
+        // From 0 to twice SKEW, so that no time is before the start.
         let behind = Duration::from_secs(router.0 as u64 % (2 * SKEW + 1));
         let keys = (0..MAX_KEYS).map(|number| {
             let begin = |number: usize| self.every * u32::try_from(number).expect("keys are few");

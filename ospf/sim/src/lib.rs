@@ -1,11 +1,12 @@
-//! Many OSPF engines on one virtual clock, over links that delay, lose, duplicate, reorder and break, all from one seed.
+//! Simulates many OSPF engines on one virtual clock, over links that delay, lose, duplicate and reorder packets and that fail, all from one
+//! seed.
 //!
-//! Every run is held against an oracle that knows shortest paths and nothing of OSPF; one with changes of configuration, not-so-stubby areas
-//! or virtual links also against a reference network, which never saw a fault. Topology cases in files (`case`) are held against
-//! what another implementation came to.
+//! The result of every run is compared with an oracle, which calculates shortest paths without any OSPF. A run with changes of the
+//! configuration, not-so-stubby areas or virtual links is also compared with a reference network, which never had a fault. Topology cases
+//! in files (`case`) are compared with the results of another implementation.
 //!
-//! A `Recipe` is a run as a command line. A `Sweep` makes one from each seed of a range, runs all of them, and prints the command line of
-//! each that fails, and of a smaller run that fails in the same way.
+//! A `Recipe` is a run in the form of a command line. A `Sweep` derives one from each seed of a range, runs all of them, and prints the
+//! command line of each run that fails, and of a smaller run that fails in the same way.
 
 mod case;
 mod change;

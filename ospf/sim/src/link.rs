@@ -1,27 +1,27 @@
-//! What a link does to the packets it carries. It draws chance from the run's generator and knows nothing of OSPF.
+//! Simulates what a link does to packets. It uses the run's random numbers, and knows nothing of OSPF.
 
 use std::time::Duration;
 
 use crate::prng::{Prng, Probability};
 
-/// How good a link is.
+/// The quality of a link.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quality {
-    /// Every packet takes this long.
+    /// The delay of every packet.
     pub delay: Duration,
-    /// And up to this much longer, each for itself, so that packets closer together than this may change places.
+    /// The most additional delay, random for each packet, so that packets that are closer together may arrive in another order.
     pub jitter: Duration,
-    /// A packet does not arrive.
+    /// The probability that a packet does not arrive.
     pub loss: Probability,
-    /// A packet arrives twice.
+    /// The probability that a packet arrives twice.
     pub duplication: Probability,
-    /// A packet is held back for [`HOLD`] delays, so that later ones overtake it.
+    /// The probability that a packet is held back for [`HOLD`] delays, so that later ones overtake it.
     pub reordering: Probability,
-    /// A packet arrives with one bit changed.
+    /// The probability that a packet arrives with one bit changed.
     pub corruption: Probability,
 }
 
-/// How many delays a reordered packet is held back.
+/// The number of delays for which a reordered packet is held back.
 pub const HOLD: u32 = 10;
 
 impl Quality {
@@ -35,13 +35,13 @@ impl Quality {
         corruption: Probability::ZERO,
     };
 
-    /// No packet arrives later than this after it was sent.
+    /// Returns the longest time from sending a packet to its arrival.
     pub fn longest(&self) -> Duration {
         let held = if self.reordering > Probability::ZERO { self.delay * HOLD } else { Duration::ZERO };
         self.delay + self.jitter + held
     }
 
-    /// What becomes of one packet: each copy that arrives.
+    /// Returns each copy of one packet that arrives.
     pub fn carry(&self, prng: &mut Prng) -> impl Iterator<Item = Arrival> + use<> {
         let copies = 1 + usize::from(prng.happens(self.duplication));
         let mut arrive = [None; 2];
@@ -67,9 +67,9 @@ impl Quality {
 /// A copy of a packet that arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// So long after it was sent.
+    /// The time since the packet was sent.
     pub after: Duration,
-    /// With the bit of this number, modulo the packet's bits, changed.
+    /// The number of the bit that is changed, modulo the packet's bits; `None` for no change.
     pub flipped_bit: Option<u64>,
 }
 

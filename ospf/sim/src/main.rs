@@ -1,4 +1,4 @@
-//! The simulator on the command line: builds a network, runs it, and says how it went.
+//! The simulator's command line: builds a network, runs it, and prints the results.
 
 use std::error::Error;
 use std::fmt;
@@ -12,9 +12,10 @@ use clap::{Args, Parser, Subcommand};
 use ospf_sim::model::ModelCommand;
 use ospf_sim::{Counts, Kind, NetworkCommand, Phase, Recipe, Report, Sweep, run_case};
 
-/// Runs many OSPF routers in virtual time over a hostile network, and compares what they know with shortest paths.
+/// Runs many OSPF routers in virtual time over a network with faults, and compares their state with shortest paths.
 ///
-/// Exit code 0: converged to the oracle or as the cases expect; 1: not, the reasons are told; 2: wrong usage, or a file that is no case.
+/// Exit code 0: converged to the oracle, or as the cases expect; 1: not, and the reasons are printed; 2: wrong usage, or a file that is not
+/// a case.
 #[derive(Parser)]
 #[command(name = "ospf-sim", version)]
 struct CommandLine {
@@ -24,15 +25,15 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Topology cases: what every router of a network in a file must have converged to
+    /// Topology cases: files with a network, and the state to which each of its routers must converge
     Case {
         /// Files of the format of ../shared/conformance
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Explores all states of two or three routers joined by a hostile wire
+    /// Explores all states of two or three routers whose packets are lost, duplicated and reordered
     Model(ModelCommand),
-    /// Many runs: seeds that decide networks, disturbances and faults
+    /// Many runs: the seeds determine networks, disturbances and faults
     Sweep(SweepArguments),
     #[command(flatten)]
     Network(NetworkCommand),
@@ -40,7 +41,7 @@ enum Command {
 
 #[derive(Args)]
 struct SweepArguments {
-    /// Seeds, the last not included, such as 0..2000
+    /// Seeds, without the last one, such as 0..2000
     seeds: Seeds,
     /// Only networks of this kind; may be given several times
     #[arg(long, value_name = "KIND")]
@@ -48,12 +49,12 @@ struct SweepArguments {
     /// Runs spent on making each failure smaller, 0 for none
     #[arg(long, value_name = "RUNS", default_value_t = 150)]
     minimise: usize,
-    /// Runs at a time; as many as there are processors if not given
+    /// Number of runs at a time; one for each processor if not given
     #[arg(long, value_name = "NUMBER")]
     threads: Option<usize>,
 }
 
-/// A range of seeds, the last not included.
+/// A range of seeds, without the last one.
 #[derive(Debug, Clone)]
 struct Seeds(Range<u64>);
 
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs every seed, and shows failures as they come and once more at the end, in order.
+/// Runs every seed. Failures are printed as they occur, and again at the end, in order.
 #[expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -87,7 +88,7 @@ fn run_sweep(arguments: SweepArguments) -> ExitCode {
     let SweepArguments { seeds: Seeds(seeds), only, minimise, threads } = arguments;
     let sweep = Sweep { seeds, only: only.into_iter().collect(), minimise, threads };
     let start = std::time::Instant::now();
-    // Whoever has read enough may close the pipe.
+    // The reader may close the pipe at any time.
     let report = sweep.run(|failure| drop(writeln!(std::io::stdout(), "{failure}")));
     let _ = writeln!(std::io::stdout(), "{report}{:.1?}", start.elapsed());
     ExitCode::from(u8::from(!report.failures.is_empty()))
@@ -101,12 +102,12 @@ fn run_network(recipe: &Recipe) -> ExitCode {
         Ok(report) => (Told(&report).to_string(), ExitCode::SUCCESS),
         Err(failure) => (failure.to_string(), ExitCode::from(1)),
     };
-    // Whoever has read enough may close the pipe.
+    // The reader may close the pipe at any time.
     let _ = write!(std::io::stdout(), "{routers} routers, {links} links, seed {}\n{told}", scenario.seed);
     code
 }
 
-/// Runs every file, whatever becomes of the others. A file that is no case is wrong usage.
+/// Runs every file, even if others fail. A file that is not a case is wrong usage.
 fn run_cases(files: &[PathBuf]) -> ExitCode {
     let mut code = 0;
     for file in files {
@@ -117,7 +118,7 @@ fn run_cases(files: &[PathBuf]) -> ExitCode {
                 (format!("error: {error}{cause}\n"), 2)
             }
         };
-        // Whoever has read enough may close the pipe.
+        // The reader may close the pipe at any time.
         let _ = match of_file {
             2 => write!(std::io::stderr(), "{told}"),
             _ => write!(std::io::stdout(), "{told}"),
@@ -127,7 +128,7 @@ fn run_cases(files: &[PathBuf]) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A report for people.
+/// Prints a report for humans.
 struct Told<'a>(&'a Report);
 
 impl fmt::Display for Told<'_> {
@@ -157,7 +158,7 @@ impl fmt::Display for Told<'_> {
     }
 }
 
-/// What flooding one change took, on average.
+/// The average costs of flooding one change.
 struct PerChange<'a>(&'a Counts);
 
 impl fmt::Display for PerChange<'_> {

@@ -1,9 +1,10 @@
-//! Drives the engines of all routers on one virtual clock, and carries their packets over links of some quality.
+//! Runs the engines of all routers on one virtual clock, and carries their packets over links of a given quality.
 //!
-//! No packet arrives before a link's delay is over, so whatever routers do within such a span of time they do without each other: they
-//! take their turns on all cores. Packets are put on links afterwards, in order of time, then of routers, whoever was ready first.
+//! No packet arrives before a link's delay is over, so within this time the routers are independent of each other, and take their turns on
+//! all processors. Afterwards their packets are put on the links, in order of time and then of routers, independent of which thread was
+//! first.
 //!
-//! It judges nothing but what no engine may ever do: those violations are kept for the check.
+//! It judges nothing except what no engine may ever do: those violations are kept for the check.
 
 mod counts;
 mod foreign;
@@ -31,21 +32,21 @@ use crate::turn::{Arrived, Outcome, Turn, take_all};
 pub use counts::Counts;
 use wire::Packet;
 
-/// At most this many violations are kept; the first ones tell.
+/// The most violations that are kept; the first ones matter most.
 pub const MAX_VIOLATIONS: usize = 50;
 
-/// Networks whose routers are fewer than the root of this are checked after every input.
+/// Networks with fewer routers than the square root of this are checked after every input.
 const CHECKED_ALWAYS: u64 = 16;
 
-/// Networks of fewer routers are checked nearly as often.
+/// Networks with fewer routers than this are checked nearly as often.
 const LARGE: u64 = 8;
 
-/// Routers, links, and a clock.
+/// The simulated network: routers, links, and a clock.
 #[derive(Debug)]
 pub struct Network {
     situation: Situation,
     settings: Settings,
-    /// Routers that are not as the engine is by default, and what they are like.
+    /// The routers that do not behave as the engine does by default, and how they behave.
     foreign: (BTreeSet<RouterIndex>, Conduct),
     quality: Quality,
     /// How often each router has started.
@@ -54,23 +55,23 @@ pub struct Network {
     starts: Vec<Instant>,
     routers: Vec<Option<Running>>,
     queue: EventQueue<Happening>,
-    /// For links only, so that what happens to packets depends on nothing else.
+    /// Random numbers for the links only, so that what happens to packets depends on nothing else.
     chance: Prng,
-    /// Seeds of engines.
+    /// The seeds of engines.
     seeds: Prng,
     trace: Trace,
     counts: Counts,
-    /// Routers whose table or adjacencies have changed since they were last asked for.
+    /// Routers whose routing table or adjacencies have changed since the last [`Self::take_changed`].
     changed: BTreeSet<RouterIndex>,
-    /// When the last packet from one foreign router to another one arrives, by interface: these keep their order.
+    /// When the last packet between two foreign routers arrives, by interface, because these packets keep their order.
     last_arrivals: BTreeMap<(RouterIndex, RouterIndex, InterfaceId), Instant>,
     violations: Vec<String>,
-    /// What changed at which router, since changes are watched.
+    /// The changes at routers since changes are watched.
     changes: Vec<String>,
     /// Routers that prepare a restart: the end of the grace period, and how long they will not run.
     restarts: BTreeMap<RouterIndex, (Instant, Duration)>,
     threads: usize,
-    /// One in so many inputs is followed by a check of the engine; `None` if that depends on the size of the network.
+    /// The engine is checked after one in this many inputs; `None` if that depends on the size of the network.
     check_every: Option<u64>,
     /// What explains that packets are refused.
     excuses: Excuses,
@@ -78,9 +79,9 @@ pub struct Network {
 
 #[derive(Debug)]
 enum Happening {
-    /// A router is started.
+    /// A router starts.
     Start(RouterIndex),
-    /// A router is started within a graceful restart, unless it runs again or was stopped for good meanwhile.
+    /// A router starts within a graceful restart, unless it has started or was stopped for good meanwhile.
     Restart { router: RouterIndex, until: Instant, announcement: Announcement },
     /// A packet reaches another end of a link or LAN.
     Arrival(Packet),
@@ -89,7 +90,7 @@ enum Happening {
 }
 
 impl Network {
-    /// A network whose routers all start within `start_within` from now.
+    /// Creates a network whose routers all start within `start_within` from now.
     pub fn new(topology: Topology, timers: Timers, quality: Quality, seed: u64, start_within: Duration) -> Self {
         let mut seeds = Prng::new(seed);
         let chance = seeds.fork();
@@ -124,7 +125,7 @@ impl Network {
         }
     }
 
-    /// The network of a situation, begun afresh: who does not run never starts.
+    /// Creates the network of a situation anew; routers that do not run never start.
     pub(crate) fn afresh(situation: &Situation, timers: Timers, quality: Quality, seed: u64) -> Self {
         let mut network = Self::new(situation.topology.clone(), timers, quality, seed, Duration::ZERO);
         network.situation = situation.afresh();
@@ -133,27 +134,27 @@ impl Network {
         network
     }
 
-    /// Routers that never start.
+    /// Sets the routers that never start.
     pub(crate) fn set_absent(&mut self, routers: &BTreeSet<RouterIndex>) {
         self.situation.set_absent(routers);
     }
 
-    /// The seed of what happens to packets, in place of one that the network's own decides.
+    /// Sets the seed of what happens to packets, instead of one that depends on the network's own.
     pub(crate) fn set_chance(&mut self, seed: u64) {
         self.chance = Prng::new(seed);
     }
 
-    /// Routers that behave as other implementations do, and how; before any router has started.
+    /// Sets the routers that behave as other implementations do, and how, before any router has started.
     pub(crate) fn set_foreign(&mut self, routers: BTreeSet<RouterIndex>, conduct: Conduct) {
         self.foreign = (routers, conduct);
     }
 
-    /// Authentication of all interfaces, before any router has started.
+    /// Sets the authentication of all interfaces, before any router has started.
     pub(crate) fn set_keys(&mut self, keys: KeyRollover) {
         self.settings.keys = Some(keys);
     }
 
-    /// The number of threads that run engines. It changes no byte.
+    /// Sets the number of threads that run engines. It does not affect any result.
     pub(crate) fn set_threads(&mut self, threads: usize) {
         self.threads = threads;
     }
@@ -168,37 +169,37 @@ impl Network {
         self.queue.now()
     }
 
-    /// What runs and what carries.
+    /// The routers that run, and the links that carry packets.
     pub fn situation(&self) -> &Situation {
         &self.situation
     }
 
-    /// What has happened so far.
+    /// Numbers of what has happened so far.
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// A hash of every packet sent, where, and when.
+    /// A hash of every packet that was sent, with its place and time.
     pub fn trace(&self) -> u64 {
         self.trace.value()
     }
 
-    /// What no engine may do, but one did.
+    /// Violations: what no engine may do, but one did.
     pub fn violations(&self) -> &[String] {
         &self.violations
     }
 
-    /// The engine of a router that runs.
+    /// Returns the engine of a running router.
     pub fn engine(&self, router: RouterIndex) -> Option<&Engine> {
         Some(&self.routers[router.0].as_ref()?.engine)
     }
 
-    /// Whether the changes that a router's engine told of add up to the routes that it has.
+    /// Whether the route changes that a router's engine has reported add up to its routes.
     pub fn told_all(&self, router: RouterIndex) -> bool {
         self.routers[router.0].as_ref().is_none_or(|running| running.told.are(running.engine.routes()))
     }
 
-    /// The state of a router's neighbour on an interface; Down if it has none.
+    /// Returns the state of a router's neighbour on an interface; Down if there is none.
     pub fn neighbor(&self, router: RouterIndex, interface: InterfaceId, neighbor: RouterIndex) -> NeighborState {
         let running = self.routers[router.0].as_ref();
         let state =
@@ -206,12 +207,12 @@ impl Network {
         state.copied().unwrap_or(NeighborState::Down)
     }
 
-    /// Routers whose table or adjacencies have changed since this was last called.
+    /// Returns the routers whose routing table or adjacencies have changed since the last call.
     pub fn take_changed(&mut self) -> BTreeSet<RouterIndex> {
         std::mem::take(&mut self.changed)
     }
 
-    /// Lets everything happen up to and at `limit`.
+    /// Lets everything happen until `limit`, including it.
     pub fn run_until(&mut self, limit: Instant) {
         while let Some((start, next)) = self.queue.peek().filter(|&(at, _)| at <= limit) {
             match *next {
@@ -223,7 +224,7 @@ impl Network {
                     self.queue.next_until(limit);
                     if self.situation.runs(router) && self.routers[router.0].is_none() {
                         let grace_period = until.saturating_since(self.now());
-                        // Who comes back too late begins as if nobody knew.
+                        // A router that returns too late starts as if no restart was announced.
                         let restarting = Restarting { grace_period, announcement };
                         self.start(router, (!grace_period.is_zero()).then_some(restarting));
                     }
@@ -234,7 +235,7 @@ impl Network {
         self.queue.next_until(limit);
     }
 
-    /// Lets everything happen from `start` until something of it might reach another router, another router starts, or `limit` has passed.
+    /// Lets everything happen from `start` until it might affect another router, another router starts, or `limit` has passed.
     fn run_span(&mut self, start: Instant, limit: Instant) {
         const INSTANT: Duration = Duration::from_nanos(1);
         let mut until = (start + self.quality.delay.max(INSTANT)).min(limit + INSTANT);
@@ -286,7 +287,7 @@ impl Network {
             self.schedule_wake_up(router);
             self.go_on_restarting(router);
         }
-        // Stable: a router's own packets stay in their order.
+        // The sort is stable, so a router's own packets stay in their order.
         sent.sort_by_key(|(_, sent)| sent.at);
         for (router, sent) in sent {
             self.send(router, sent);
@@ -307,7 +308,7 @@ impl Network {
         Config { conduct, ..router::config(&self.situation, router, self.boots[router.0], self.settings) }
     }
 
-    /// Gives an input to a router, if it runs, and does what it says.
+    /// Gives an input to a router, if it runs, and carries out its outputs.
     fn handle(&mut self, router: RouterIndex, input: Input<'_>) {
         let now = self.now();
         let Some(running) = &mut self.routers[router.0] else { return };
@@ -340,18 +341,18 @@ impl Network {
         }
     }
 
-    /// Lists what changes from now on.
+    /// Starts or stops recording changes.
     pub(crate) fn watch_changes(&mut self, is_watched: bool) {
         self.changes.clear();
         self.routers.iter_mut().flatten().for_each(|running| running.is_watched = is_watched);
     }
 
-    /// What changed since changes are watched: the first [`MAX_KEPT`].
+    /// The changes since they are recorded: the first [`MAX_KEPT`].
     pub(crate) fn changes(&self) -> &[String] {
         &self.changes
     }
 
-    /// Checks every engine that runs.
+    /// Checks every running engine.
     pub fn check_all(&mut self) {
         for router in (0..self.routers.len()).map(RouterIndex) {
             let Some(running) = &self.routers[router.0] else { continue };
@@ -378,7 +379,8 @@ impl Network {
     }
 }
 
-/// The check of an engine costs as much as there are LSAs, and a network of more routers takes more inputs.
+/// Returns how many inputs there are for each check: a check costs as much as there are LSAs, and a network with more routers has more
+/// inputs.
 fn check_every(routers: usize) -> u64 {
     let routers = routers as u64;
     match routers / LARGE {

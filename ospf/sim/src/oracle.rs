@@ -1,7 +1,8 @@
-//! What every router should know, from the topology alone: no LSA, no database, no tree.
+//! The oracle: what every router should know, calculated from the topology alone, without LSAs, databases or shortest-path trees.
 //!
-//! Distances between all pairs of an area come first. A link out of a router is then a first step towards another exactly if its cost and
-//! the distance from its far end make the whole distance. Engines calculate by RFC 2328 §16 instead, and both must agree.
+//! It calculates the distances between all pairs of routers of an area. A link of a router is then a first hop towards another router
+//! exactly if its cost plus the distance from its far end is the whole distance. The engines calculate by RFC 2328 §16 instead, and both
+//! must agree.
 
 mod graph;
 mod round;
@@ -15,42 +16,42 @@ use crate::situation::Situation;
 use crate::topology::RouterIndex;
 use graph::{border, distances, join_virtually, members, networks, parts, steps};
 
-/// The right answers for a situation.
+/// The correct results for a situation.
 #[derive(Debug)]
 pub struct Oracle<'a> {
     situation: &'a Situation,
     areas: BTreeMap<AreaId, Area>,
     networks: BTreeMap<Prefix, Vec<Attachment>>,
-    /// Whether a router is between areas, by router.
+    /// For each router, whether it is an area border router.
     borders: Vec<Border>,
-    /// Routers with the same number reach each other by links and LANs on which AS-external-LSAs are flooded.
+    /// Routers with the same number reach each other through links and LANs on which AS-external-LSAs are flooded.
     parts: Vec<usize>,
-    /// Virtual links that are up.
+    /// The virtual links that are up.
     virtual_links: BTreeSet<InterfaceId>,
 }
 
-/// The ways within an area. A LAN is as many of them as there are pairs of routers on it.
+/// The paths within an area. A LAN counts as one link for each pair of routers on it.
 #[derive(Debug)]
 struct Area {
     steps: Vec<Vec<Step>>,
-    /// `distances[a][b]`; `None` if there is no way.
+    /// `distances[a][b]`; `None` if there is no path.
     distances: Vec<Vec<Option<u32>>>,
-    /// Routers with an interface or their loopback address in it.
+    /// Routers with an interface or their loopback address in the area.
     members: BTreeSet<RouterIndex>,
 }
 
-/// Whether a router is between areas, as RFC 3509 §2.1 and §2.2 have it.
+/// Whether a router is an area border router, by RFC 3509 §2.1 and §2.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Border {
-    /// It is not: the backbone is not among its areas, or it is the only one.
+    /// It is not one: the backbone is not among its areas, or is its only area.
     Inside,
-    /// It has nobody in the backbone at the moment, and listens to all its areas.
+    /// It has no neighbour in the backbone at present, and examines the summary-LSAs of all its areas.
     WithoutBackbone,
-    /// It listens to the backbone.
+    /// It examines only the summary-LSAs of the backbone.
     WithBackbone,
 }
 
-/// A link that can be taken out of a router.
+/// A link out of a router, as a step of a path.
 #[derive(Debug, Clone, Copy)]
 struct Step {
     to: RouterIndex,
@@ -58,7 +59,7 @@ struct Step {
     nexthop: Nexthop,
 }
 
-/// A router that has a network inside OSPF.
+/// A router to which a network inside OSPF is attached.
 #[derive(Debug, Clone, Copy)]
 struct Attachment {
     router: RouterIndex,
@@ -69,12 +70,12 @@ struct Attachment {
 }
 
 impl<'a> Oracle<'a> {
-    /// Looks at the situation as it stands, and takes routers and links that are in trouble as absent.
+    /// Calculates from the situation as it is; routers and links that are in trouble count as absent.
     pub fn new(situation: &'a Situation) -> Self {
         Self::without(situation, &BTreeSet::new())
     }
 
-    /// The same where some virtual links are down although there is a way through their transit areas.
+    /// As [`Oracle::new`], but with some virtual links down although there is a path through their transit areas.
     pub(crate) fn without(situation: &'a Situation, left_out: &BTreeSet<InterfaceId>) -> Self {
         let mut steps = steps(situation);
         let virtual_links = join_virtually(&mut steps, situation, left_out);
@@ -92,14 +93,14 @@ impl<'a> Oracle<'a> {
         Self { situation, areas, networks: networks(situation), borders, parts, virtual_links }
     }
 
-    /// The databases that a router has.
+    /// Returns the databases that a router has.
     pub(crate) fn domains(&self, router: RouterIndex) -> impl Iterator<Item = Domain> {
         let areas = self.areas_of(router).map(Domain::Area);
         let takes_externals = self.areas_of(router).any(|area| self.situation.topology.has_externals(area));
         areas.chain(takes_externals.then_some(Domain::As))
     }
 
-    /// Whether two routers have the same contents in a database.
+    /// Whether two routers should have the same contents in a database.
     pub(crate) fn share(&self, domain: Domain, one: RouterIndex, other: RouterIndex) -> bool {
         match domain {
             Domain::Link(_) => false,
@@ -108,7 +109,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// The routes that a router should have. Its own addresses and what it brings in itself need none.
+    /// Returns the routes that a router should have. It has none to its own addresses and to the external destinations that it originates.
     pub fn routes(&self, root: RouterIndex) -> BTreeMap<Prefix, Route> {
         let mut first_steps = FirstSteps { oracle: self, root, known: BTreeMap::new() };
         let mut routes: BTreeMap<Prefix, Route> = BTreeMap::new();
@@ -122,7 +123,7 @@ impl<'a> Oracle<'a> {
         }
         let own = &self.situation.topology.routers[root.0].externals;
         for (prefix, route) in self.externals(&mut first_steps) {
-            // RFC 2328 §16.4 (6)(a): paths inside are preferred.
+            // RFC 2328 §16.4 (6)(a): intra-area and inter-area paths are preferred.
             if !own.contains_key(&prefix) {
                 routes.entry(prefix).or_insert(route);
             }
@@ -140,7 +141,7 @@ impl<'a> Oracle<'a> {
         self.virtual_links.contains(&id)
     }
 
-    /// Whether the backbone is in parts that another area joins, without a virtual link between them.
+    /// Whether the backbone is partitioned, with parts that another area connects, and no virtual link between them.
     pub(crate) fn is_backbone_split(&self) -> bool {
         let Some(backbone) = self.areas.get(&AreaId::BACKBONE) else { return false };
         let others = self.areas.iter().filter(|(id, _)| **id != AreaId::BACKBONE);
@@ -161,7 +162,7 @@ impl<'a> Oracle<'a> {
         self.areas.get(&area)?.distances[from.0][to.0]
     }
 
-    /// How far a network is within the areas of a router, and in which.
+    /// Returns the distance of a network within the areas of a router, and the area.
     fn within(&self, router: RouterIndex, attachments: &[Attachment]) -> Option<(u32, AreaId)> {
         let cost = |at: &Attachment| Some((self.distance(at.area, router, at.router)? + u32::from(at.cost), at.area));
         attachments.iter().filter_map(cost).min()
@@ -191,7 +192,7 @@ fn route(kind: RouteKind, area: AreaId, metric: u32) -> Route {
     Route { kind, area, metric, originators: BTreeSet::new(), nexthops: BTreeSet::new(), tag: 0 }
 }
 
-/// First steps from one router, each set found once.
+/// The first hops of one router; each set is calculated once.
 struct FirstSteps<'a> {
     oracle: &'a Oracle<'a>,
     root: RouterIndex,

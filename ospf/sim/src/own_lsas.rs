@@ -1,10 +1,10 @@
-//! Which instances of its own LSAs a router has sent, so that a change is told from its copies.
+//! Tracks the instances of self-originated LSAs that a router has sent, to distinguish changes from copies.
 
 use std::collections::BTreeMap;
 
 use ospf::RouterId;
 
-/// Where in an OSPF packet LSAs begin if it is an update, and how much of an LSA is header (RFC 2328 §A.3.5, §A.4.1).
+/// The offset of the first LSA in an update, and the length of an LSA header (RFC 2328 §A.3.5, §A.4.1).
 const FIRST_LSA: usize = 28;
 const HEADER_LEN: usize = 20;
 const AREA_ID: usize = 8;
@@ -17,7 +17,7 @@ const MAX_AGE: u16 = 3600;
 #[derive(Debug)]
 pub(crate) struct OwnLsas {
     router_id: RouterId,
-    /// By area, LS type and Link State ID; what all areas have is under the backbone.
+    /// By area, LS type and Link State ID; LSAs that are in all areas are under the backbone.
     seen: BTreeMap<(u32, u8, u32), (i32, bool)>,
 }
 
@@ -26,14 +26,14 @@ impl OwnLsas {
         Self { router_id, seen: BTreeMap::new() }
     }
 
-    /// The router has this id from now on.
+    /// Sets the Router ID that the router has from now on.
     pub(crate) fn name(&mut self, router_id: RouterId) {
         if self.router_id != router_id {
             *self = Self::new(router_id);
         }
     }
 
-    /// How many instances are in a packet of the router that were in none before; an LSA that is flushed (§14.1) counts, too.
+    /// Returns how many new instances are in a packet of the router; an LSA that is flushed (§14.1) counts, too.
     pub(crate) fn count(&mut self, packet: &[u8]) -> u64 {
         if packet.get(1) != Some(&LS_UPDATE) {
             return 0;

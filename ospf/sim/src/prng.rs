@@ -1,20 +1,20 @@
-//! All the chance there is in a run, from one seed: SplitMix64 (Steele, Lea, Flood 2014). The seed is the bug report.
+//! All random numbers of a run, from one seed: SplitMix64 (Steele, Lea, Flood 2014). The seed is enough to repeat a run.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A sequence of numbers that its seed determines.
+/// A pseudorandom sequence, which is determined by its seed.
 #[derive(Debug, Clone)]
 pub struct Prng(u64);
 
 impl Prng {
-    /// The sequence of `seed`.
+    /// Starts the sequence of `seed`.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = self.0;
@@ -23,12 +23,12 @@ impl Prng {
         z ^ (z >> 31)
     }
 
-    /// A sequence of its own, so that what one part draws does not shift what another does.
+    /// Splits off an independent sequence, so that what one part draws does not affect what another part draws.
     pub const fn fork(&mut self) -> Self {
         Self::new(self.next_u64())
     }
 
-    /// A number below `bound`.
+    /// Draws a number below `bound`.
     ///
     /// # Panics
     /// If `bound` is zero.
@@ -37,24 +37,24 @@ impl Prng {
         ((u128::from(self.next_u64()) * bound as u128) >> 64) as usize
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Draws a number from `low` to `high`, both included.
     pub fn between(&mut self, low: u16, high: u16) -> u16 {
         debug_assert!(low <= high);
         low + self.below(usize::from(high - low) + 1) as u16
     }
 
-    /// One of `choices`; `None` if there are none.
+    /// Draws one of `choices`; `None` if there are none.
     pub fn choose<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
         (!choices.is_empty()).then(|| &choices[self.below(choices.len())])
     }
 
-    /// Whether something of this probability happens.
+    /// Draws whether something with this probability happens.
     pub fn happens(&mut self, probability: Probability) -> bool {
-        // 53 bits are what an f64 holds exactly.
+        // An f64 represents 53 bits exactly.
         probability.0 > 0.0 && ((self.next_u64() >> 11) as f64) < probability.0 * (1_u64 << 53) as f64
     }
 
-    /// A duration from zero up to `bound`.
+    /// Draws a duration from zero up to `bound`.
     pub fn duration(&mut self, bound: Duration) -> Duration {
         let nanos = (u128::from(self.next_u64()) * bound.as_nanos()) >> 64;
         Duration::from_nanos(u64::try_from(nanos).expect("durations in a run are far below 2^64 ns"))
@@ -66,15 +66,15 @@ impl Prng {
 pub struct Probability(f64);
 
 impl Probability {
-    /// Never.
+    /// The probability of what never happens.
     pub const ZERO: Self = Self(0.0);
 
-    /// `None` if `value` is not within 0 and 1.
+    /// Creates a probability; `None` if `value` is not from 0 to 1.
     pub fn new(value: f64) -> Option<Self> {
         (0.0..=1.0).contains(&value).then_some(Self(value))
     }
 
-    /// Its value.
+    /// Returns the value.
     pub const fn value(self) -> f64 {
         self.0
     }
@@ -94,7 +94,7 @@ impl FromStr for Probability {
     }
 }
 
-/// Why a text is no probability.
+/// The error for a text that is not a probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a probability is a number from 0 to 1")]
 pub struct NotAProbability;

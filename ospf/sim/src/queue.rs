@@ -1,11 +1,11 @@
-//! What is yet to happen, in order of time and, at one instant, in the order in which it was scheduled.
+//! A queue of future events, in order of time; events at the same time are in the order in which they were scheduled.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use ospf::Instant;
 
-/// A queue of things to happen; it is also the clock, which stands where the last thing taken out was.
+/// A queue of events. It is also the clock, which shows the time of the last event taken from it.
 #[derive(Debug)]
 pub(crate) struct EventQueue<T> {
     heap: BinaryHeap<Reverse<Scheduled<T>>>,
@@ -32,10 +32,10 @@ impl<T> EventQueue<T> {
         self.now
     }
 
-    /// Lets `event` happen at `at`.
+    /// Schedules `event` for `at`.
     ///
     /// # Panics
-    /// If that is past.
+    /// If `at` is in the past.
     pub(crate) fn schedule(&mut self, at: Instant, event: T) {
         assert!(at >= self.now, "nothing can be scheduled for the past");
         self.heap.push(Reverse(Scheduled { at, number: self.scheduled, event }));
@@ -47,7 +47,8 @@ impl<T> EventQueue<T> {
         self.heap.peek().map(|Reverse(next)| (next.at, &next.event))
     }
 
-    /// The next event at or before `limit`, the clock set to its time; without one, `None`, and the clock set to `limit`.
+    /// Takes the next event at or before `limit`, and sets the clock to its time. Without one, returns `None`, and sets the clock to
+    /// `limit`.
     pub(crate) fn next_until(&mut self, limit: Instant) -> Option<T> {
         if self.heap.peek().is_none_or(|Reverse(next)| next.at > limit) {
             self.now = self.now.max(limit);

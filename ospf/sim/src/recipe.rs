@@ -1,5 +1,5 @@
-//! A run as a command line: the shape of the network and every option. Whatever a sweep varies is in here, so that its failures can be
-//! run again by hand.
+//! A run as a command line: the shape of the network, and every option. It contains everything that a sweep varies, so that failures can be
+//! repeated by hand.
 
 mod arguments;
 mod print;
@@ -19,7 +19,7 @@ use crate::topology::{RouterIndex, Topology};
 
 pub use arguments::{Deviations, NetworkCommand, Numbers, Options};
 
-/// A run: the network and what happens to it.
+/// A run: the network, and what happens to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recipe {
     /// The network.
@@ -28,7 +28,7 @@ pub struct Recipe {
     pub options: Options,
 }
 
-/// A kind of network and its size.
+/// The kind of a network, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// [`Topology::mesh`].
@@ -47,7 +47,7 @@ pub enum Shape {
     Sparse {
         /// Number of routers.
         routers: u16,
-        /// Links beyond a tree.
+        /// The number of links beyond a tree.
         extra: u16,
     },
     /// [`Topology::areas`].
@@ -56,27 +56,27 @@ pub enum Shape {
         backbone: u16,
         /// Number of further areas.
         areas: u16,
-        /// Routers of each that are in no other area.
+        /// The number of routers in each further area that are in no other area.
         inside: u16,
-        /// What the first of the further areas lets in.
+        /// The kind of the first of the further areas.
         first: FirstArea,
-        /// Whether [`Topology::mix_lans`].
+        /// Whether [`Topology::mix_lans`] is applied.
         mixed: bool,
-        /// Whether [`Topology::add_beyond`], which a first area has to be normal for.
+        /// Whether [`Topology::add_beyond`] is applied, which requires a normal first area.
         beyond: bool,
     },
     /// [`Topology::random`].
     Random {
         /// Number of routers.
         routers: u16,
-        /// Links beyond a tree.
+        /// The number of links beyond a tree.
         extra: u16,
-        /// Number of networks of more than two routers, of all kinds.
+        /// The number of networks with more than two routers, of all kinds.
         lans: u16,
     },
 }
 
-/// Which sequence numbers of authenticated packets are new.
+/// Which sequence numbers of authenticated packets are accepted as new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KeySequence {
     /// Those not smaller than the last
@@ -87,7 +87,7 @@ pub enum KeySequence {
     Extended,
 }
 
-/// What the first of the further areas lets in; the others let in everything.
+/// The kind of the first of the further areas; the others are normal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FirstArea {
     /// Everything
@@ -111,17 +111,17 @@ pub struct GridSize {
     pub height: u16,
 }
 
-/// What LANs are like, who translates and what is beyond area 1 comes from sequences of their own, so that they change nothing else of a
-/// network.
+/// The kinds of LANs, the NSSA translators and the area beyond area 1 are drawn from separate random sequences, so that they do not change
+/// anything else in a network.
 const LANS: u64 = 0x4c41_4e53_0000_0001;
 const TRANSLATORS: u64 = 0x5452_4e53_0000_0001;
 const BEYOND: u64 = 0x4259_4e44_0000_0001;
 
-/// Metric of the default route of stub areas: about as much as a link.
+/// The metric of the default route of stub areas, which is similar to the cost of a link.
 const DEFAULT_COST: u32 = 3;
 
 impl Recipe {
-    /// The run that this describes.
+    /// Returns the scenario that this describes.
     pub fn scenario(&self) -> Scenario {
         let options = &self.options;
         let millis = |millis: u32| Duration::from_millis(millis.into());
@@ -157,7 +157,7 @@ impl Recipe {
 }
 
 impl Shape {
-    /// The network of this shape and seed.
+    /// Builds the network of this shape and seed.
     pub fn topology(self, seed: u64) -> Topology {
         let prng = &mut Prng::new(seed);
         match self {

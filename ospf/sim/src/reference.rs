@@ -1,9 +1,9 @@
-//! What a network comes to that never saw a fault: the same topology and configuration begun afresh on perfect links. A network that has been
-//! through faults has to end alike, also where the oracle has no answer.
+//! The reference network, which never has a fault: the same topology and configuration, started anew on perfect links. A network that has
+//! had faults must reach the same state, also where the oracle cannot calculate it.
 //!
-//! Not compared is what depends on history by the RFC: sequence numbers and ages; which of several routers is the designated one, as no
-//! other takes over while it is there (RFC 2328 §9.4); Link State IDs of networks with the same address (appendix E); and what routers that
-//! are not there any more, or cannot be reached, said last (§14).
+//! What depends on history by the RFC is not compared: sequence numbers and ages; which of several routers is the designated one, because
+//! no other takes over while it is present (RFC 2328 §9.4); Link State IDs of networks with the same address (appendix E); and the last
+//! LSAs of routers that do not run any more or are unreachable (§14).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,27 +21,27 @@ use crate::router::{TRANSLATOR_STABILITY, Timers};
 use crate::situation::Situation;
 use crate::topology::{RouterIndex, Topology};
 
-/// Its timers, which neither LSAs nor routes depend on.
+/// The timers of the reference network, which affect neither LSAs nor routes.
 const TIMERS: Timers =
     Timers { hello: Duration::from_secs(1), dead: Duration::from_secs(3), retransmit: Duration::from_secs(5) };
 
-/// It has come to rest when nothing has changed for so long: longer than the slowest networks wait for a designated router and then for a
-/// hello or a poll, than MinLSInterval, and than a translator that another one has replaced goes on.
+/// The network is at rest when nothing has changed for this time: longer than the slowest networks wait for a designated router and then
+/// for a hello or a poll, than MinLSInterval, and than a replaced NSSA translator continues.
 const REST: Duration = Duration::from_secs(15);
 const _: () = assert!(REST.as_secs() > TRANSLATOR_STABILITY.as_secs());
 
-/// It has to come to rest within this time.
+/// The longest time until the network must be at rest.
 const LONGEST: Duration = Duration::from_secs(200);
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A network at rest.
+/// A network that is at rest.
 #[derive(Debug)]
 pub(crate) struct Reference {
     network: Network,
 }
 
-/// What an LSA is about, and who says it; nobody for networks, which any router there may describe.
+/// The subject of an LSA, and its originator; no originator for networks, which any attached router may describe.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct About {
     domain: Domain,
@@ -58,11 +58,11 @@ enum Subject {
     Other(u32),
 }
 
-/// What LSAs about the same say.
+/// The contents of LSAs, by subject.
 type Contents = BTreeMap<About, BTreeSet<String>>;
 
 impl Reference {
-    /// Builds the network of a situation, runs it on perfect links, and waits until it is at rest; `None` if it does not come to rest.
+    /// Builds the network of a situation and runs it on perfect links until it is at rest; `None` if it does not come to rest.
     pub(crate) fn new(situation: &Situation, seed: u64) -> Option<Self> {
         let quality = Quality { delay: Duration::from_millis(10), ..Quality::GOOD };
         let mut network = Network::afresh(situation, TIMERS, quality, seed);
@@ -81,13 +81,13 @@ impl Reference {
         None
     }
 
-    /// The routes of a router.
+    /// Returns the routes of a router.
     pub(crate) fn routes(&self, router: RouterIndex) -> BTreeMap<Prefix, Route> {
         let routes = self.network.engine(router).into_iter().flat_map(ospf::Engine::routes);
         routes.map(|(prefix, route)| (prefix, route.clone())).collect()
     }
 
-    /// The virtual links whose ends are not both fully adjacent.
+    /// Returns the virtual links whose ends are not both fully adjacent.
     pub(crate) fn virtual_links_down(&self) -> BTreeSet<InterfaceId> {
         let topology = &self.network.situation().topology;
         let ends = topology.routers().flat_map(|(router, _)| {
@@ -98,7 +98,7 @@ impl Reference {
         down.map(|(_, id, _)| id).collect()
     }
 
-    /// Differences of the LSAs of a network that has been through faults.
+    /// Returns the differences from the LSAs of a network that has had faults.
     pub(crate) fn differences(&self, network: &Network, oracle: &Oracle<'_>) -> Vec<Disagreement> {
         let mut found = Vec::new();
         for router in network.situation().running() {
@@ -117,7 +117,7 @@ impl Reference {
     }
 }
 
-/// What the databases of a router say, of routers that it reaches.
+/// Returns the contents of a router's databases, for LSAs of routers that it reaches.
 fn contents(network: &Network, router: RouterIndex, oracle: &Oracle<'_>) -> Contents {
     let topology = &network.situation().topology;
     let mut contents = Contents::new();
@@ -159,7 +159,7 @@ fn subject(topology: &Topology, key: LsaKey, body: &LsaBody) -> Subject {
     }
 }
 
-/// What an LSA says, whoever is the designated router of the networks that it names, and in whatever order.
+/// Describes the contents of an LSA independently of order, and of which router is the designated one.
 fn describe(topology: &Topology, mut body: LsaBody) -> String {
     match &mut body {
         LsaBody::Router(lsa) => {

@@ -1,4 +1,4 @@
-//! A router of the simulation: its configuration as an operator would write it, its engine, and what the engine has said so far.
+//! A router of the simulation: its configuration, its engine, and what the engine has reported so far.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,38 +15,38 @@ use crate::situation::Situation;
 use crate::told::ToldRoutes;
 use crate::topology::{Lan, LanEnd, LanIndex, LinkIndex, Numbering, Pace, RouterIndex, Side, Topology, stub_interface};
 
-/// IP MTU of every link, bytes, and what an IP header takes of it.
+/// The IP MTU of every link, octets, including the IP header.
 pub const MTU: u16 = 1420;
 
-/// Octets of an IP header, which the engine has to leave room for.
+/// Octets of an IP header, for which the engine has to leave room.
 pub const IP_HEADER_LEN: usize = 20;
 
-/// PollInterval is as many HelloIntervals.
+/// PollInterval, in HelloIntervals.
 const POLL: u32 = 3;
 
-/// TranslatorStabilityInterval: a translator that another one has replaced goes on so long.
+/// TranslatorStabilityInterval: how long a translator continues after another one has replaced it.
 pub(crate) const TRANSLATOR_STABILITY: Duration = Duration::from_secs(10);
 
-/// One in so many engines does its work in tiny slices.
+/// One in this many engines does its work in tiny slices.
 const INTERRUPTED: u64 = 4;
 
-/// These have up to so many units.
+/// The most units of work in a slice of these engines.
 const MOST_UNITS: u64 = 8;
 
-/// Protocol timers, the same on all links.
+/// Protocol timers, which are the same on all links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timers {
     /// HelloInterval.
     pub hello: Duration,
-    /// RouterDeadInterval. On links that lose packets with probability p a neighbour is lost by chance about once in p^-(dead/hello)
-    /// hellos, so this has to be long enough for what is asked of a run.
+    /// RouterDeadInterval. On links that lose packets with probability p, a neighbour is lost by chance about once in p^-(dead/hello)
+    /// hellos, so this must be long enough for what a run requires.
     pub dead: Duration,
     /// RxmtInterval.
     pub retransmit: Duration,
 }
 
 impl Timers {
-    /// The timers of a network of this pace.
+    /// Returns the timers of a network with this pace.
     #[must_use]
     pub fn at(self, pace: Pace) -> Self {
         match pace {
@@ -63,7 +63,7 @@ impl Default for Timers {
     }
 }
 
-/// What routers are configured with besides what a topology says.
+/// The parts of the routers' configuration that the topology does not have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) timers: Timers,
@@ -75,29 +75,29 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) engine: Engine,
-    /// When the earliest wake-up is that is scheduled for it.
+    /// The time of the earliest wake-up that is scheduled for it.
     pub(crate) wake_up: Option<Instant>,
-    /// Its routing table, as told.
+    /// Its routing table, from the changes that its engine reported.
     pub(crate) told: ToldRoutes,
-    /// State of the neighbours on each interface, as told.
+    /// The states of the neighbours on each interface, as the engine reported them.
     pub(crate) neighbors: BTreeMap<(InterfaceId, RouterId), NeighborState>,
     pub(crate) own: OwnLsas,
     pub(crate) last_input: Instant,
-    /// Its deadline does not go away by a tick.
+    /// Whether its deadline stayed due after a tick.
     pub(crate) stuck: bool,
-    /// Its changes are listed.
+    /// Whether its changes are recorded.
     pub(crate) is_watched: bool,
-    /// It has stopped for a planned restart.
+    /// Whether it has ended for a planned restart.
     pub(crate) is_ready_to_restart: bool,
     pub(crate) inputs: u64,
-    /// One in so many inputs is followed by a check of the engine.
+    /// The engine is checked after one in this many inputs.
     pub(crate) check_every: u64,
     pub(crate) excuses: Excuses,
     far_ends: FarEnds,
 }
 
 impl Running {
-    /// `phase` of `check_every` inputs count as taken already, so that not all engines are checked at their same input.
+    /// Creates a router; `phase` inputs count as handled already, so that engines are not all checked at the same input.
     pub(crate) fn new(
         config: Config,
         seed: u64,
@@ -107,7 +107,7 @@ impl Running {
     ) -> Self {
         let own = OwnLsas::new(config.router_id);
         let mut engine = Engine::new(config, seed, now);
-        // Some engines leave almost everything to the next tick, so that inputs come between any two steps of long work.
+        // Some engines leave almost everything to the next tick, so that inputs arrive between any two steps of long work.
         if seed.is_multiple_of(INTERRUPTED) {
             let units = 1 + seed / INTERRUPTED % MOST_UNITS;
             engine.set_slices(usize::try_from(units).expect("a few units"));
@@ -129,7 +129,7 @@ impl Running {
         }
     }
 
-    /// Remembers what an event says. A word of complaint if no honest neighbour can have caused it.
+    /// Records an event. Returns a complaint if no correct neighbour can have caused it.
     pub(crate) fn note(&mut self, at: Instant, event: &Event) -> Option<String> {
         match event {
             Event::Neighbor { interface, router_id, to: NeighborState::Down, .. } => {
@@ -155,7 +155,7 @@ impl Running {
     }
 }
 
-/// The configuration of a router that starts for the `boot`th time.
+/// Returns the configuration of a router that starts for the `boot`th time.
 pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, settings: Settings) -> Config {
     let Settings { timers, keys } = settings;
     let topology = situation.configured_at(router);
@@ -188,14 +188,14 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, sett
         loopbacks: BTreeMap::from([(description.area, BTreeSet::from([router.loopback()]))]),
         externals: description.externals.clone(),
         areas: topology.kinds.iter().map(|(&area, kind)| (area, area_config(kind, description.translator))).collect(),
-        // RFC 2328 §C.1: this is what prevents all routing loops, and weft's default. Where costs alone decide, packets for destinations
-        // outside may go round, and the ends of a virtual link beside a backbone in parts change what they advertise for ever.
+        // RFC 2328 §C.1: this prevents all routing loops, and is weft's default. If costs alone decide, packets to external destinations
+        // may loop, and the ends of a virtual link beside a partitioned backbone change their advertisements for ever.
         rfc1583: Rfc1583Compatibility::Disabled,
         ..Config::new(topology.id(router))
     }
 }
 
-/// A router's interface to a network of any number of routers.
+/// Returns the configuration of a router's interface to a LAN.
 fn lan_interface(topology: &Topology, (index, lan): (LanIndex, &Lan), end: LanEnd, timers: Timers) -> InterfaceConfig {
     let LanEnd { router, cost, priority, .. } = end;
     let others = lan.ends.iter().filter(|other| other.router != router && !lan.network.carries_multicast());
@@ -230,7 +230,7 @@ fn interface(name: String, area: AreaId, cost: u16, timers: Timers) -> Interface
     }
 }
 
-/// The state of a router's interfaces at its start.
+/// Returns the states of a router's interfaces at its start.
 pub(crate) fn link_states(
     situation: &Situation,
     router: RouterIndex,
@@ -256,7 +256,7 @@ pub(crate) fn link_states(
     links.chain(stubs).chain(lans)
 }
 
-/// The state of the interface at one side of a link.
+/// Returns the state of the interface at one side of a link.
 pub(crate) fn link_state(situation: &Situation, link: LinkIndex, side: Side) -> LinkState {
     if !situation.has_carrier(link) {
         return LinkState::Down;

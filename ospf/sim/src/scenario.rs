@@ -1,5 +1,5 @@
-//! A run: faults, then everything heals and convergence is demanded within a bound; then, if asked for, of both halves of a network
-//! that is cut in two, and of the whole again. What it did is one report.
+//! A run. It begins with faults, which are then repaired, and the network must converge within a bound. If requested, the network is then
+//! cut in two, and both halves must converge, and again the whole when it is joined. The result is one report.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,65 +20,65 @@ use crate::router::Timers;
 use crate::situation::{Situation, Trouble};
 use crate::topology::{RouterIndex, Topology};
 
-/// How long after the last fault healed a network may take until all agree, in virtual time.
+/// How long after the repair of the last fault a network may take until all routers agree, in virtual time.
 ///
-/// A neighbour that was lost is noticed after RouterDeadInterval, a packet that was lost is sent again each RxmtInterval, and an
-/// LSA that was just originated is not originated anew for MinLSInterval; some of these may follow each other.
+/// A lost neighbour is noticed after RouterDeadInterval, a lost packet is retransmitted after RxmtInterval, and an LSA that was just
+/// originated is not originated again for MinLSInterval; some of these may follow each other.
 pub const CONVERGENCE_BOUND: Duration = Duration::from_secs(120);
 
-/// How long nothing may change after all agreed.
+/// How long nothing may change after all routers agreed.
 pub const QUIET: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether all agree.
+/// How often it is checked whether all routers agree.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// An LSA that was flushed is gone within this time: it is sent again every 40 seconds at the end, and where a quarter of the packets are lost,
-/// two attempts of five are in vain, as the acknowledgement may be lost, too.
+/// A flushed LSA must be removed within this time. It is retransmitted up to 40 seconds apart, and if a quarter of the packets are lost,
+/// two of five attempts fail, because the acknowledgement may be lost, too.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(600);
 
-/// A failure tells so many faults of a run; a partition of a large network is thousands.
+/// The most faults that a failure lists; a partition of a large network has thousands.
 const MAX_TOLD_FAULTS: usize = 1000;
 
-/// What to do.
+/// The network of a run, and what happens to it.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// The network.
     pub topology: Topology,
-    /// Decides everything that is left to chance.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Decides what happens to packets in place of `seed`; `None` for `seed`.
+    /// The seed of what happens to packets, if it is not `seed`.
     pub chance: Option<u64>,
     /// Protocol timers.
     pub timers: Timers,
     /// Authentication of all interfaces; `None` for none.
     pub keys: Option<KeyRollover>,
-    /// What the links do to packets, in both phases.
+    /// What the links do to packets, during the whole run.
     pub quality: Quality,
-    /// Routers start within this time.
+    /// All routers start within this time.
     pub start_within: Duration,
     /// Routers that never start.
     pub absent: BTreeSet<RouterIndex>,
     /// Routers that behave as other implementations do.
     pub foreign: BTreeSet<RouterIndex>,
-    /// How they do.
+    /// How these routers behave.
     pub conduct: Conduct,
-    /// How long the phase of faults takes, zero for none.
+    /// The duration of the phase of faults, zero for none.
     pub faults_for: Duration,
-    /// Time between two faults, on average.
+    /// The average time between two faults.
     pub fault_every: Duration,
-    /// Faults beyond those that every run has.
+    /// The kinds of faults that only some runs have.
     pub further_faults: FurtherFaults,
-    /// Of the faults that the seed decides, only those with these numbers happen; `None` for all.
+    /// The numbers of the faults that happen, of those that the seed determines; `None` for all.
     pub faults_only: Option<BTreeSet<usize>>,
-    /// What becomes of what is broken at the end of that phase.
+    /// What happens at the end of that phase to what is broken.
     pub aftermath: Aftermath,
-    /// How long convergence may take from then on.
+    /// How long the network may take to converge after that.
     pub bound: Duration,
-    /// How long nothing may change afterwards.
+    /// How long nothing may change after convergence.
     pub quiet: Duration,
     /// What happens to a network that has converged.
     pub afterwards: Afterwards,
-    /// Threads that run engines; `None` for as many as there are processors. They change no byte.
+    /// The number of threads that run engines; `None` for one for each processor. It does not affect any result.
     pub threads: Option<usize>,
 }
 
@@ -87,109 +87,109 @@ pub struct Scenario {
 pub enum Afterwards {
     /// Nothing.
     Nothing,
-    /// All links between two halves of the routers fall silent at once, and when all on either side agree they carry again.
+    /// All links between two halves of the routers are cut at once, and carry packets again when the routers in each half agree.
     Partition,
 }
 
-/// What becomes of what is broken at the end of the phase of faults.
+/// What happens to what is broken at the end of the phase of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aftermath {
-    /// Links carry again, routers run again.
+    /// Links carry packets again, and routers run again.
     Healed,
-    /// It stays broken, and convergence is demanded of what is left; it may be in several parts.
+    /// It stays broken, and the rest must converge, which may be in several parts.
     Broken,
 }
 
-/// A run that went well.
+/// The results of a successful run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Faults in the first phase.
+    /// The number of faults in the first phase.
     pub faults: usize,
-    /// How convergence came about each time it was demanded.
+    /// How the network converged, for each time it had to.
     pub phases: Vec<Phase>,
-    /// Virtual time of the whole run.
+    /// The virtual time of the whole run.
     pub duration: Duration,
-    /// What happened.
+    /// Counters of what happened.
     pub counts: Counts,
-    /// The same seed gives the same number.
+    /// A hash of everything that was sent, which is the same for the same seed.
     pub trace: u64,
 }
 
 impl Report {
-    /// Virtual time from the last fault of the first phase until all agreed.
+    /// Returns the virtual time from the last fault of the first phase until all routers agreed.
     pub fn converged_after(&self) -> Duration {
         self.phases.first().map_or(Duration::ZERO, |phase| phase.converged_after)
     }
 }
 
-/// A demand for convergence that was met.
+/// A convergence of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Phase {
-    /// What had happened.
+    /// Why the network had to converge.
     pub cause: Cause,
-    /// Virtual time until all agreed.
+    /// The virtual time until all routers agreed.
     pub converged_after: Duration,
-    /// What happened until then.
+    /// Counters of what happened until then.
     pub counts: Counts,
 }
 
-/// After what convergence is demanded.
+/// Why a network has to converge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The start, and faults if there are any.
+    /// It has started, and has had faults if there are any.
     Start,
-    /// The network was cut in two.
+    /// It was cut in two.
     Partition,
-    /// The halves were joined again.
+    /// Its halves were joined again.
     Healing,
 }
 
-/// A run that did not.
+/// A failed run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// To see it again.
+    /// The seed that repeats it.
     pub seed: u64,
-    /// When it was given up.
+    /// The virtual time at which the run was abandoned.
     pub at: Instant,
-    /// In short.
+    /// Why it failed.
     pub what: FailureKind,
-    /// In full: all faults, in order.
+    /// All faults, in order.
     pub faults: Vec<Inflicted>,
 }
 
 /// A fault that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inflicted {
-    /// Its number among those that the seed decides, for [`Scenario::faults_only`]; `None` for the cut and the healing of a partition.
+    /// Its number among the faults that the seed determines, for [`Scenario::faults_only`]; `None` for the cuts and repairs of a partition.
     pub number: Option<usize>,
     /// When it happened.
     pub at: Instant,
-    /// What happened.
+    /// The fault.
     pub fault: Fault,
 }
 
 /// Why a run failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Not all agreed within the bound.
+    /// Not all routers agreed within the bound.
     NotConverged(Findings),
-    /// All agreed, and then something changed though nothing had happened.
+    /// All routers agreed, and then something changed without a cause.
     NotQuiet {
-        /// Routes that changed.
+        /// The number of routes that changed.
         route_changes: u64,
-        /// Adjacencies that changed.
+        /// The number of adjacencies that changed.
         adjacency_changes: u64,
-        /// The first of them.
+        /// The first changes.
         changes: Vec<String>,
     },
-    /// An engine did what none may do.
+    /// Engines did what no engine may do.
     Violations(Vec<String>),
-    /// The network that never saw a fault does not come to rest.
+    /// The reference network, which has no faults, does not come to rest.
     NoReference,
 }
 
 impl Scenario {
-    /// A network on good links that starts at once, without faults.
+    /// Creates a scenario for a network on good links whose routers start at once, without faults.
     pub fn new(topology: Topology, seed: u64) -> Self {
         Self {
             topology,
@@ -214,10 +214,10 @@ impl Scenario {
         }
     }
 
-    /// Runs it.
+    /// Runs the scenario.
     ///
     /// # Errors
-    /// If the network does not converge, does not stay so, or an engine breaks a rule.
+    /// If the network does not converge or does not stay converged, or an engine violates a rule.
     pub fn run(&self) -> Result<Report, Box<Failure>> {
         let (mut network, mut prng) = self.network();
         if let Some(threads) = self.threads {
@@ -239,13 +239,13 @@ impl Scenario {
         })
     }
 
-    /// The faults that the seed decides, each at its number, and their times.
+    /// Returns the faults that the seed determines, with their times; the index of a fault is its number.
     pub fn planned_faults(&self) -> Vec<(Instant, Fault)> {
         let (network, mut prng) = self.network();
         self.plan(&network, &mut prng)
     }
 
-    /// The network before anything has happened, and the sequence that decides the faults.
+    /// Creates the network of the run, and the random sequence that determines the faults.
     fn network(&self) -> (Network, Prng) {
         let mut prng = Prng::new(self.seed);
         let topology = self.topology.clone();
@@ -270,7 +270,7 @@ impl Scenario {
         Fault::plan(situation, network.starts(), (self.fault_every, end), self.further_faults, prng)
     }
 
-    /// Everything after the first phase.
+    /// Runs everything after the first phase.
     fn demand_all(&self, network: &mut Network, faults: &mut Vec<Inflicted>) -> Result<Vec<Phase>, FailureKind> {
         let mut phases = vec![self.demand_convergence(network, Cause::Start, Counts::default())?];
         let cut = match self.afterwards {
@@ -289,7 +289,7 @@ impl Scenario {
         Ok(phases)
     }
 
-    /// The first phase, and the aftermath at its end.
+    /// Runs the first phase, and its aftermath.
     fn break_things(&self, network: &mut Network, prng: &mut Prng, faults: &mut Vec<Inflicted>) {
         let end = network.now() + self.start_within.max(self.faults_for);
         for (number, (at, fault)) in self.plan(network, prng).into_iter().enumerate() {
@@ -301,7 +301,7 @@ impl Scenario {
             network.inflict(fault);
         }
         network.run_until(end);
-        // Who is configured otherwise than its neighbours is no neighbour of theirs: that is no convergence to be had.
+        // Routers whose configurations differ from their neighbours' do not become neighbours, and could not converge.
         for fault in Fault::follow(network.situation()) {
             network.inflict(fault);
         }
@@ -327,8 +327,8 @@ impl Scenario {
             let changes = |network: &Network| (network.counts().route_changes, network.counts().adjacency_changes);
             if progress.look(network) {
                 let (converged, counts) = (network.now(), network.counts());
-                // What was sent before may still be on its way, and may say otherwise: a hello of before two neighbours knew each other.
-                // And who has not been heard since things healed may be lost yet.
+                // Packets that were sent before may still be under way, and change something: for instance a hello from before two
+                // neighbours knew each other. And neighbours that have not been received since the repair may yet be lost.
                 let slowest = self.timers.at(situation.topology.slowest());
                 let all_heard = start + slowest.dead + slowest.hello;
                 network.run_until(all_heard.max(converged) + self.quality.longest());

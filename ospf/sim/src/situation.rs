@@ -1,4 +1,4 @@
-//! A topology as it stands at the moment: what runs, what carries packets. Faults change it; the oracle reads it.
+//! The present state of a topology: which routers run, and which links carry packets. Faults change it, and the oracle reads it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -8,33 +8,33 @@ use ospf::InterfaceId;
 use crate::fault::Fault;
 use crate::topology::{LanEnd, LanIndex, Link, LinkIndex, RouterIndex, Side, Topology};
 
-/// What is wrong with a link.
+/// The ways in which a link is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// Packets vanish in both directions and nobody is told, as behind a WireGuard tunnel.
+    /// Packets are lost in both directions without notice, as in a WireGuard tunnel.
     Cut,
-    /// Packets that leave this side vanish, the others arrive.
+    /// Packets that are sent from this side are lost, the others arrive.
     CutFrom(Side),
     /// Both routers see their interface down.
     Down,
 }
 
-/// A topology, and what of it is in trouble.
+/// A topology, with its present troubles.
 #[derive(Debug, Clone)]
 pub struct Situation {
-    /// The topology with its present costs and destinations, as all routers have it that are not late.
+    /// The topology with its present costs and destinations, which is the configuration of all routers that are not late.
     pub topology: Topology,
     stopped: BTreeSet<RouterIndex>,
     /// Routers that never run.
     absent: BTreeSet<RouterIndex>,
     troubles: BTreeMap<LinkIndex, Trouble>,
     unplugged: BTreeSet<(LanIndex, RouterIndex)>,
-    /// What routers have as their configuration that have not followed the last changes.
+    /// The previous configuration of routers that have not followed the last changes.
     late: BTreeMap<RouterIndex, Arc<Topology>>,
 }
 
 impl Situation {
-    /// All well.
+    /// Begins without any troubles.
     pub fn new(topology: Topology) -> Self {
         Self {
             topology,
@@ -56,44 +56,44 @@ impl Situation {
         self.absent.contains(&router)
     }
 
-    /// Routers that were stopped and can be started.
+    /// Returns the routers that were stopped and can be started.
     pub fn stopped(&self) -> impl Iterator<Item = RouterIndex> {
         self.stopped.iter().copied()
     }
 
-    /// Routers that run.
+    /// Returns the running routers.
     pub fn running(&self) -> impl Iterator<Item = RouterIndex> {
         (0..self.topology.routers.len()).map(RouterIndex).filter(|&router| self.runs(router))
     }
 
-    /// The configuration that a router has: that of before some changes, if it has not followed them yet.
+    /// Returns the configuration that a router has: the previous one, if it has not followed some changes yet.
     pub(crate) fn configured_at(&self, router: RouterIndex) -> &Topology {
         self.late.get(&router).map_or(&self.topology, Arc::as_ref)
     }
 
-    /// The same with nothing that changes any more: routers that are stopped never run.
+    /// Returns a copy in which nothing changes any more: stopped routers never run.
     pub(crate) fn afresh(&self) -> Self {
         let mut afresh = self.clone();
         afresh.absent.append(&mut afresh.stopped);
         afresh
     }
 
-    /// Routers that have not followed some changes of configuration yet.
+    /// Returns the routers that have not followed some changes of the configuration yet.
     pub fn late(&self) -> impl Iterator<Item = RouterIndex> {
         self.late.keys().copied()
     }
 
-    /// What is wrong with a link; `None` if nothing is.
+    /// Returns the trouble of a link, if it has one.
     pub fn trouble(&self, link: LinkIndex) -> Option<Trouble> {
         self.troubles.get(&link).copied()
     }
 
-    /// Links with which something is wrong.
+    /// Returns the links with a trouble.
     pub fn troubled(&self) -> impl Iterator<Item = LinkIndex> {
         self.troubles.keys().copied()
     }
 
-    /// Whether a packet that leaves `link` at `side` comes through.
+    /// Whether a packet that is sent on `link` from `side` arrives.
     pub fn carries_from(&self, link: LinkIndex, side: Side) -> bool {
         match self.trouble(link) {
             None => true,
@@ -107,7 +107,7 @@ impl Situation {
         self.trouble(link) != Some(Trouble::Down)
     }
 
-    /// Links over which two running routers hear each other.
+    /// Returns the links on which two running routers receive each other's packets.
     pub fn joined(&self) -> impl Iterator<Item = (LinkIndex, &Link)> {
         self.topology.links().filter(|&(index, _)| self.is_joined(index))
     }
@@ -118,30 +118,30 @@ impl Situation {
         link.is_configured && self.trouble(index).is_none() && self.runs(link.a.router) && self.runs(link.b.router)
     }
 
-    /// Whether what a router sends on a LAN reaches the LAN, and the other way round.
+    /// Whether a router is connected to a LAN, so that packets pass in both directions.
     pub fn is_plugged(&self, lan: LanIndex, router: RouterIndex) -> bool {
         !self.unplugged.contains(&(lan, router))
     }
 
-    /// Ends of LANs that are cut off without their routers being told.
+    /// Returns the ends of LANs that are disconnected without their routers noticing.
     pub fn unplugged(&self) -> impl Iterator<Item = (LanIndex, RouterIndex)> {
         self.unplugged.iter().copied()
     }
 
-    /// Whether packets of a virtual link may be lost though there is a way through its transit area: a router that is cut off a LAN
-    /// there without being told still sends to that LAN what is for an address on it, which may be that of the far end.
+    /// Whether packets of a virtual link may be lost although there is a path through its transit area: a router that is disconnected from
+    /// a LAN there without noticing still sends to that LAN what is for an address on it, which may be that of the far end.
     pub(crate) fn may_miss_far_end(&self, virtual_link: InterfaceId) -> bool {
         let Some(link) = self.topology.virtual_link(virtual_link) else { return false };
         self.unplugged().any(|(lan, router)| self.topology.lans[lan.0].area == link.transit && self.runs(router))
     }
 
-    /// The ends of a LAN whose routers hear each other.
+    /// Returns the ends of a LAN whose routers receive each other's packets.
     pub fn heard_on(&self, lan: LanIndex) -> impl Iterator<Item = &LanEnd> {
         let ends = self.topology.lans[lan.0].ends.iter();
         ends.filter(move |end| end.is_configured && self.runs(end.router) && self.is_plugged(lan, end.router))
     }
 
-    /// The pairs of ends of a LAN between which packets go directly, both ways round.
+    /// Returns the pairs of ends of a LAN that exchange packets directly, each in both orders.
     pub fn pairs_on(&self, index: LanIndex) -> Vec<(LanEnd, LanEnd)> {
         let lan = &self.topology.lans[index.0];
         let ends = if lan.elects() { self.joined_by(index) } else { self.heard_on(index).copied().collect() };
@@ -149,14 +149,14 @@ impl Situation {
         pairs.filter(|(near, far)| lan.joins(near.router, far.router)).collect()
     }
 
-    /// The ends of a LAN that a designated router joins; none if nobody may be one, or nobody else is there.
+    /// Returns the ends of a LAN that a designated router connects; none if no router is eligible, or there is only one.
     pub fn joined_by(&self, lan: LanIndex) -> Vec<LanEnd> {
         let ends: Vec<_> = self.heard_on(lan).copied().collect();
         let joined = ends.len() > 1 && ends.iter().any(|end| end.priority > 0);
         if joined { ends } else { Vec::new() }
     }
 
-    /// The links between the half of the routers that is next to the first one, by links, and the other half.
+    /// Returns the links between two halves of the routers. The first half are the routers that are nearest to the first one, by links.
     pub fn between_halves(&self) -> Vec<LinkIndex> {
         let count = self.topology.routers.len();
         let mut links: Vec<Vec<RouterIndex>> = vec![Vec::new(); count];
@@ -165,7 +165,7 @@ impl Situation {
                 links[link.end(side).router.0].push(link.end(side.other()).router);
             }
         }
-        // Any order will do, as long as routers without links are in it, too.
+        // Any order will do, as long as it has routers without links, too.
         let mut half = BTreeSet::new();
         let mut next: VecDeque<_> = (0..count).map(RouterIndex).collect();
         while half.len() < count / 2 {
@@ -178,19 +178,19 @@ impl Situation {
         self.topology.links().filter(|(_, link)| between(link)).map(|(index, _)| index).collect()
     }
 
-    /// Takes routers out of the network for good.
+    /// Removes routers from the network for good.
     pub(crate) fn set_absent(&mut self, routers: &BTreeSet<RouterIndex>) {
         self.absent.extend(routers);
     }
 
-    /// Makes the change of `fault`.
+    /// Applies a fault.
     pub(crate) fn apply(&mut self, fault: &Fault) {
         match fault {
             Fault::Trouble(link, trouble) => self.set_trouble(*link, *trouble),
             Fault::Plug(lan, router, plugged) => self.set_plugged(*lan, *router, *plugged),
             Fault::Stop(router) | Fault::Shutdown(router) => self.set_running(*router, false),
             Fault::Start(router) => self.set_running(*router, true),
-            // It comes back by itself.
+            // It starts again by itself.
             Fault::Restart(..) => {}
             Fault::Cost(link, side, cost) => self.topology.links[link.0].end_mut(*side).cost = *cost,
             Fault::Externals(router, externals) => {
@@ -218,7 +218,7 @@ impl Situation {
         }
     }
 
-    /// Takes a router off a LAN, or puts it there again.
+    /// Disconnects a router from a LAN, or connects it again.
     pub(crate) fn set_plugged(&mut self, lan: LanIndex, router: RouterIndex, plugged: bool) {
         if plugged {
             self.unplugged.remove(&(lan, router));
@@ -227,7 +227,7 @@ impl Situation {
         }
     }
 
-    /// Makes or ends trouble with a link.
+    /// Begins or ends the trouble of a link.
     pub(crate) fn set_trouble(&mut self, link: LinkIndex, trouble: Option<Trouble>) {
         match trouble {
             Some(trouble) => self.troubles.insert(link, trouble),

@@ -1,17 +1,17 @@
-//! The routes that an engine has told of, one by one, without the routes: the engine has them, and those of thousands of routers
-//! are too many to have twice.
+//! Hashes of the routes that an engine has reported one by one. The routes themselves are in the engine; for thousands of routers they
+//! would be too many to be kept twice.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use ospf::{Prefix, Route};
 
-/// What remains of routes: a hash of each.
+/// The hash of each reported route.
 #[derive(Debug, Default)]
 pub(crate) struct ToldRoutes(BTreeMap<Prefix, u64>);
 
 impl ToldRoutes {
-    /// Takes note of a change. Whether it is one.
+    /// Records a report; returns whether it changes anything.
     pub(crate) fn note(&mut self, prefix: Prefix, route: Option<&Route>) -> bool {
         let now = route.map(hash);
         let before = match now {
@@ -21,13 +21,13 @@ impl ToldRoutes {
         before != now
     }
 
-    /// Whether the changes add up to these routes.
+    /// Whether the reports add up to these routes.
     pub(crate) fn are<'a>(&self, routes: impl Iterator<Item = (Prefix, &'a Route)>) -> bool {
         self.0.iter().map(|(&prefix, &hash)| (prefix, hash)).eq(routes.map(|(prefix, route)| (prefix, hash(route))))
     }
 }
 
-/// The same in every run: this hasher has no seed.
+/// Returns a hash of a route, which is the same in every run, because this hasher has no seed.
 fn hash(route: &Route) -> u64 {
     let Route { kind, area, metric, originators, nexthops, tag } = route;
     let mut hasher = DefaultHasher::new();

@@ -1,4 +1,5 @@
-//! Networks as a description: routers, point-to-point links, LANs, areas, what is attached to them. No state, no OSPF.
+//! Descriptions of networks: routers, point-to-point links, LANs, areas, and what is attached to them. They have no state, and nothing of
+//! OSPF's procedures.
 
 mod draw;
 mod index;
@@ -24,20 +25,20 @@ pub struct Topology {
     pub lans: Vec<Lan>,
     /// Its virtual links.
     pub virtual_links: Vec<VirtualLink>,
-    /// What areas let in, where that is not everything. Routers that are in stub areas only bring nothing in.
+    /// The kinds of areas that are not normal. Routers that are only in stub areas redistribute nothing.
     pub kinds: BTreeMap<AreaId, AreaKind>,
 }
 
-/// A network of any number of routers.
+/// A network to which any number of routers is attached.
 #[derive(Debug, Clone, Default)]
 pub struct Lan {
     /// The area it is in.
     pub area: AreaId,
-    /// What it carries to whom.
+    /// The kind of network.
     pub network: LanNetwork,
     /// Routers on it, each once, at most 250.
     pub ends: Vec<LanEnd>,
-    /// Pairs of routers that do not receive each other's packets, the lower first: on point-to-multipoint networks only.
+    /// Pairs of routers that do not receive each other's packets, the lower one first; only on point-to-multipoint networks.
     pub apart: BTreeSet<(RouterIndex, RouterIndex)>,
     /// HelloInterval and RouterDeadInterval.
     pub pace: Pace,
@@ -46,34 +47,34 @@ pub struct Lan {
 /// A link of the backbone through another area (RFC 2328 §15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VirtualLink {
-    /// The area.
+    /// The transit area.
     pub transit: AreaId,
-    /// Its ends, two routers of that area.
+    /// The two routers at its ends.
     pub ends: [RouterIndex; 2],
 }
 
-/// The kind of a network of any number of routers (RFC 2328 §1.2).
+/// The kind of a network to which any number of routers is attached (RFC 2328 §1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LanNetwork {
-    /// All receive what is sent to all.
+    /// All routers receive multicast packets.
     #[default]
     Broadcast,
-    /// Packets go to one router each; neighbours are configured, and a designated router is elected.
+    /// Packets reach only one router each; neighbours are configured, and a designated router is elected.
     NonBroadcast,
-    /// As many point-to-point links as there are pairs that are not apart.
+    /// A point-to-point link for each pair that is not apart.
     PointToMultipoint(Discovery),
 }
 
 /// How neighbours on a point-to-multipoint network find each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discovery {
-    /// By hellos to all.
+    /// By multicast hellos.
     Multicast,
     /// They are configured.
     Configured,
 }
 
-/// HelloInterval and RouterDeadInterval of a network, by those of the run ([`crate::Timers`]).
+/// HelloInterval and RouterDeadInterval of a network, relative to those of the run ([`crate::Timers`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Pace {
     /// Those of the run.
@@ -88,7 +89,7 @@ pub enum Pace {
 /// A router on a LAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LanEnd {
-    /// Whose interface it is.
+    /// The router.
     pub router: RouterIndex,
     /// Interface output cost.
     pub cost: u16,
@@ -98,16 +99,16 @@ pub struct LanEnd {
     pub is_configured: bool,
 }
 
-/// What is attached to a router besides links.
+/// A router, with what is attached to it besides links.
 #[derive(Debug, Clone, Default)]
 pub struct Router {
     /// The area of its loopback address and its stub networks.
     pub area: AreaId,
-    /// Networks on passive interfaces, with their cost. Several routers may have the same.
+    /// Networks on passive interfaces, with their cost. Several routers may have the same one.
     pub stubs: BTreeMap<Prefix, u16>,
-    /// Destinations outside OSPF. Several routers may have the same.
+    /// External destinations that it redistributes. Several routers may have the same one.
     pub externals: BTreeMap<Prefix, External>,
-    /// Which of its router ids it has ([`RouterIndex::ids`]).
+    /// The number of the Router ID that it has ([`RouterIndex::ids`]).
     pub id: u8,
     /// NSSATranslatorRole (RFC 3101 §3.1).
     pub translator: TranslatorRole,
@@ -133,7 +134,7 @@ pub struct Link {
 /// One end of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {
-    /// Whose interface it is.
+    /// The router.
     pub router: RouterIndex,
     /// Interface output cost.
     pub cost: u16,
@@ -142,14 +143,14 @@ pub struct End {
 /// Whether a link has a subnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbering {
-    /// It has none: packets come from the routers' loopback addresses.
+    /// It has no subnet: packets are sent from the routers' loopback addresses.
     Unnumbered,
     /// It has a /30 of its own.
     Numbered,
 }
 
 impl Link {
-    /// The end at a side.
+    /// Returns the end at a side.
     pub const fn end(&self, side: Side) -> End {
         match side {
             Side::A => self.a,
@@ -157,7 +158,7 @@ impl Link {
         }
     }
 
-    /// The end at a side, to change.
+    /// Returns the end at a side, mutable.
     pub const fn end_mut(&mut self, side: Side) -> &mut End {
         match side {
             Side::A => &mut self.a,
@@ -165,14 +166,14 @@ impl Link {
         }
     }
 
-    /// The side of which `router` has the end.
+    /// Returns the side of the link at which `router` is.
     pub fn side_of(&self, router: RouterIndex) -> Option<Side> {
         Side::BOTH.into_iter().find(|&side| self.end(side).router == router)
     }
 }
 
 impl LanEnd {
-    /// A router's interface.
+    /// Creates a router's interface to a LAN.
     pub const fn new(router: RouterIndex, cost: u16, priority: u8) -> Self {
         Self { router, cost, priority, is_configured: true }
     }
@@ -187,14 +188,14 @@ impl Lan {
         }
     }
 
-    /// Whether what one router sends to another may reach it.
+    /// Whether packets from one router may reach another.
     pub fn joins(&self, one: RouterIndex, other: RouterIndex) -> bool {
         one != other && !self.apart.contains(&(one.min(other), one.max(other)))
     }
 }
 
 impl LanNetwork {
-    /// As interfaces have it.
+    /// Returns the network type of interfaces to it.
     pub fn network_type(self) -> NetworkType {
         match self {
             Self::Broadcast => NetworkType::Broadcast,
@@ -203,21 +204,21 @@ impl LanNetwork {
         }
     }
 
-    /// Whether packets to all reach anybody.
+    /// Whether multicast packets reach other routers.
     pub fn carries_multicast(self) -> bool {
         matches!(self, Self::Broadcast | Self::PointToMultipoint(Discovery::Multicast))
     }
 }
 
 impl Topology {
-    /// Whether shortest paths are not all that decides its routes: an oracle of not-so-stubby areas would be a second implementation of
-    /// RFC 3101, and what goes through a virtual link's transit area need not go by the link (RFC 2328 §16.3).
+    /// Whether the routes depend on more than shortest paths. An oracle for not-so-stubby areas would be a second implementation of RFC
+    /// 3101, and packets through a virtual link's transit area need not follow the link (RFC 2328 §16.3).
     pub fn is_beyond_the_oracle(&self) -> bool {
         let is_nssa = |area| matches!(self.kind(area), AreaKind::Nssa(_));
         !self.virtual_links.is_empty() || self.area_ids().into_iter().any(is_nssa)
     }
 
-    /// The virtual links of a router, and who is at their other end.
+    /// Returns the virtual links of a router, with the routers at their other ends.
     pub fn virtual_links_of(
         &self,
         router: RouterIndex,
@@ -229,36 +230,36 @@ impl Topology {
         })
     }
 
-    /// The virtual link that an interface belongs to.
+    /// Returns the virtual link that an interface belongs to.
     pub fn virtual_link(&self, interface: InterfaceId) -> Option<VirtualLink> {
         let mut numbered = self.virtual_links.iter().enumerate();
         numbered.find(|&(place, _)| virtual_interface(place) == interface).map(|(_, &link)| link)
     }
 
-    /// All areas of routers, links and LANs.
+    /// Returns all areas of routers, links and LANs.
     pub fn area_ids(&self) -> BTreeSet<AreaId> {
         let links = self.links.iter().map(|link| link.area);
         let lans = self.lans.iter().map(|lan| lan.area);
         self.routers.iter().map(|router| router.area).chain(links).chain(lans).collect()
     }
 
-    /// The longest of the intervals of its links and LANs.
+    /// Returns the slowest pace of its links and LANs.
     pub fn slowest(&self) -> Pace {
         let links = self.links.iter().map(|link| link.pace);
         links.chain(self.lans.iter().map(|lan| lan.pace)).max().unwrap_or_default()
     }
 
-    /// A router's id.
+    /// Returns a router's present Router ID.
     pub fn id(&self, router: RouterIndex) -> RouterId {
         router.ids(self.routers[router.0].id)
     }
 
-    /// The router that has or had this id.
+    /// Returns the router that has or had this Router ID.
     pub fn router_of(&self, id: RouterId) -> Option<RouterIndex> {
         RouterIndex::of(id).filter(|router| router.0 < self.routers.len())
     }
 
-    /// What an area lets in.
+    /// Returns the kind of an area.
     pub fn kind(&self, area: AreaId) -> &AreaKind {
         self.kinds.get(&area).unwrap_or(&AreaKind::Normal)
     }
@@ -268,7 +269,7 @@ impl Topology {
         matches!(self.kind(area), AreaKind::Normal)
     }
 
-    /// Makes an area one of another kind. Its routers bring in nothing any more if they may not.
+    /// Changes the kind of an area. The routers inside it stop redistributing if the new kind does not allow that.
     pub fn set_kind(&mut self, area: AreaId, kind: AreaKind) {
         let lets_in_nothing = matches!(kind, AreaKind::Stub { .. });
         self.kinds.insert(area, kind);
@@ -278,46 +279,46 @@ impl Topology {
         }
     }
 
-    /// All links by index.
+    /// Returns all links with their indexes.
     pub fn links(&self) -> impl Iterator<Item = (LinkIndex, &Link)> {
         self.links.iter().enumerate().map(|(index, link)| (LinkIndex(index), link))
     }
 
-    /// All routers by index.
+    /// Returns all routers with their indexes.
     pub fn routers(&self) -> impl Iterator<Item = (RouterIndex, &Router)> {
         self.routers.iter().enumerate().map(|(index, router)| (RouterIndex(index), router))
     }
 
-    /// The links of a router, and the side at which it is.
+    /// Returns the links of a router, with the side at which it is.
     pub fn links_of(&self, router: RouterIndex) -> impl Iterator<Item = (LinkIndex, &Link, Side)> {
         self.links().filter_map(move |(index, link)| Some((index, link, link.side_of(router)?)))
     }
 
-    /// All LANs by index.
+    /// Returns all LANs with their indexes.
     pub fn lans(&self) -> impl Iterator<Item = (LanIndex, &Lan)> {
         self.lans.iter().enumerate().map(|(index, lan)| (LanIndex(index), lan))
     }
 
-    /// The LANs of a router, and what it has there.
+    /// Returns the LANs of a router, with its end of each.
     pub fn lans_of(&self, router: RouterIndex) -> impl Iterator<Item = (LanIndex, &Lan, LanEnd)> {
         self.lans()
             .filter_map(move |(index, lan)| Some((index, lan, *lan.ends.iter().find(|end| end.router == router)?)))
     }
 
-    /// A router's address on a LAN, by its place there.
+    /// Returns a router's address on a LAN, which depends on its position there.
     pub fn lan_address(&self, lan: LanIndex, router: RouterIndex) -> Option<Ipv4Addr> {
         let place = self.lans.get(lan.0)?.ends.iter().position(|end| end.router == router)?;
         Some(Ipv4Addr::from(u32::from(lan.subnet().network()) + 1 + place as u32))
     }
 
-    /// All addresses of a router's, whether the links that have them carry anything or not.
+    /// Returns all addresses of a router, whether or not the links with these addresses carry packets.
     pub fn addresses(&self, router: RouterIndex) -> impl Iterator<Item = Ipv4Addr> {
         let on_links = self.links_of(router).map(|(index, _, side)| self.address(index, side));
         let on_lans = self.lans_of(router).filter_map(move |(index, _, _)| self.lan_address(index, router));
         on_links.chain(on_lans).chain([router.loopback()])
     }
 
-    /// The address that packets have which leave `link` at `side`.
+    /// Returns the source address of packets that are sent on `link` from `side`.
     pub fn address(&self, link: LinkIndex, side: Side) -> Ipv4Addr {
         let description = &self.links[link.0];
         match description.numbering {

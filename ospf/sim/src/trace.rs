@@ -1,4 +1,4 @@
-//! One number for everything that was sent: two runs with the same number sent the same bytes at the same times.
+//! A hash of everything that was sent: two runs with the same hash sent the same octets at the same times.
 
 use std::net::Ipv4Addr;
 

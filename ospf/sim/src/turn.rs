@@ -1,5 +1,5 @@
-//! What one router does in a span of time in which nobody else can reach it. Turns of different routers share nothing, so
-//! it does not matter which thread takes which, nor in which order.
+//! A turn: what one router does in a span of time in which no other router can reach it. Turns of different routers share no state, so it
+//! does not matter which thread takes them, nor in which order.
 
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
@@ -12,10 +12,10 @@ use crate::finding::ShownRoute;
 use crate::router::Running;
 use crate::topology::RouterIndex;
 
-/// Turns of fewer inputs together are taken by one thread: starting another takes longer.
+/// A single thread takes the turns if they have fewer inputs than this together: starting another thread takes longer.
 const WORTH_A_THREAD: usize = 64;
 
-/// A router, and what reaches it before a certain time.
+/// A router, and the packets that reach it before a certain time.
 #[derive(Debug)]
 pub(crate) struct Turn {
     pub(crate) router: RouterIndex,
@@ -47,24 +47,24 @@ pub(crate) struct Sent {
     pub(crate) packet: Bytes,
 }
 
-/// What came of inputs, in order of time.
+/// The results of inputs, in order of time.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) sent: Vec<Sent>,
-    /// What no engine may do, but this one did.
+    /// Violations: what an engine must not do, but this one did.
     pub(crate) complaints: Vec<(Instant, String)>,
-    /// A route or an adjacency has changed.
+    /// Whether a route or an adjacency has changed.
     pub(crate) changed: bool,
-    /// What changed, of a router that is watched.
+    /// Descriptions of the changes, if the router is watched.
     pub(crate) changes: Vec<(Instant, String)>,
     pub(crate) ticks: u64,
     pub(crate) route_changes: u64,
     pub(crate) adjacency_changes: u64,
-    /// Instances of LSAs of its own that it sent for the first time.
+    /// Instances of self-originated LSAs that were sent for the first time.
     pub(crate) originations: u64,
 }
 
-/// Takes all turns up to `until`, deadlines at that time not included.
+/// Takes all turns up to `until`, without the deadlines at that time.
 pub(crate) fn take_all(turns: &mut [Turn], until: Instant, threads: usize) {
     let inputs: usize = turns.iter().map(|turn| 1 + turn.arrivals.len()).sum();
     let threads = threads.min(inputs / WORTH_A_THREAD).min(turns.len());
@@ -75,7 +75,7 @@ pub(crate) fn take_all(turns: &mut [Turn], until: Instant, threads: usize) {
     let waiting = Mutex::new(turns.iter_mut());
     let work = || {
         loop {
-            // The guard is gone before the turn is taken.
+            // The lock is released before the turn is taken.
             let next = waiting.lock().expect("nobody panics while taking the next").next();
             let Some(turn) = next else { return };
             turn.take(until);
@@ -99,26 +99,26 @@ impl Turn {
 }
 
 impl Running {
-    /// Lets all deadlines before `until` come.
+    /// Handles all deadlines before `until`.
     fn tick_until(&mut self, until: Instant, outcome: &mut Outcome) {
         while let Some(at) = self.next_tick().filter(|&at| at < until) {
             outcome.ticks += 1;
             self.handle(at, Input::Tick, outcome);
             if let Some((deadline, key)) = self.engine.next_deadline().filter(|&(deadline, _)| deadline <= at) {
-                // Not woken again before something else happens, or time would stand still.
+                // The engine is not woken again before another input, because the virtual time would not advance.
                 self.stuck = true;
                 outcome.complaints.push((at, format!("{key:?} is still due at {deadline:?} after a tick")));
             }
         }
     }
 
-    /// When the engine wants to be woken.
+    /// When the engine is to be woken next.
     pub(crate) fn next_tick(&self) -> Option<Instant> {
         let (deadline, _) = self.engine.next_deadline().filter(|_| !self.stuck)?;
         Some(deadline.max(self.last_input))
     }
 
-    /// Gives an input to the engine, and takes down what it says.
+    /// Gives an input to the engine, and records its outputs.
     pub(crate) fn handle(&mut self, at: Instant, input: Input<'_>, outcome: &mut Outcome) {
         self.last_input = at;
         self.stuck = false;
@@ -151,7 +151,7 @@ impl Running {
         }
     }
 
-    /// Every invariant of the engine.
+    /// Checks every invariant of the engine.
     pub(crate) fn check(&self, at: Instant, outcome: &mut Outcome) {
         let violations = self.engine.check().err().into_iter().flatten();
         outcome.complaints.extend(violations.map(|violation| (at, violation.to_string())));

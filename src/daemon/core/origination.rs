@@ -1,4 +1,4 @@
-//! What this router originates that depends on the kernel: destinations of others, and listed prefixes that something carries.
+//! The advertisements of this router that depend on the kernel: redistributed destinations, and listed prefixes with their carriers.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use crate::mesh::IfName;
 use crate::routing::{MAX_REDISTRIBUTED, redistributed};
 
 impl Daemon {
-    /// Tells the engine of destinations in the kernel that came or went, if OSPF is to know of them, and of prefixes whose carriers did.
+    /// Reconfigures the engine when redistributed destinations have changed, or when prefixes are withdrawn or advertised again with their
+    /// carriers.
     pub(super) async fn redistribute(&mut self) {
         let redistributed = redistributed(&self.local.site, &self.observed.foreign);
         if !self.follow_carriers() && redistributed == self.redistributed {
@@ -23,7 +24,7 @@ impl Daemon {
         self.configure().await;
     }
 
-    /// Takes note of what carries the site's prefixes; whether others are withdrawn than before.
+    /// Updates the carriers of the site's prefixes; returns whether this changes which prefixes are withdrawn.
     pub(super) fn follow_carriers(&mut self) -> bool {
         let interfaces = self.listed.interfaces();
         let changed = self.listed.update(&self.local, &self.observed, &self.routes, &self.ids);
@@ -33,7 +34,8 @@ impl Daemon {
         changed
     }
 
-    /// Interfaces whose changes are to be heard of at once, besides those that weft has made.
+    /// Returns the interfaces whose changes are handled at once, in addition to those that weft has made: OSPF, segments or carriers depend
+    /// on them.
     pub(super) fn managed_interfaces(&self) -> BTreeSet<IfName> {
         self.local.interfaces().chain(self.segments.interfaces()).chain(self.listed.interfaces()).collect()
     }

@@ -1,4 +1,4 @@
-//! What the operator orders: `weft move` and `weft forget`.
+//! The commands of the operator about hosts: `weft move` and `weft forget`.
 
 use std::time::SystemTime;
 
@@ -10,10 +10,10 @@ use super::{Segment, Segments};
 use crate::control::{Request, view};
 
 impl Segments {
-    /// Carries out [`Request::Move`] or [`Request::Forget`], and gives what it is to be answered with.
+    /// Carries out [`Request::Move`] or [`Request::Forget`], and returns the answer to it.
     ///
     /// # Errors
-    /// If there is no such host or site, or the host may not be there.
+    /// If the host or site does not exist, or the host may not be at that site.
     pub(in crate::daemon) fn obey(&mut self, request: &Request, now: SystemTime) -> anyhow::Result<serde_json::Value> {
         match request {
             Request::Move { host, site, force } => {
@@ -25,8 +25,8 @@ impl Segments {
         }
     }
 
-    /// The operator has moved a host, which is named by its name, MAC or IP address, to the site of this name; by `force` whatever has
-    /// been claimed of it.
+    /// Moves a host, which is given by its name, MAC or IP address, to the site with this name; `force` overrides whatever was claimed of
+    /// the host.
     pub(super) fn place(&mut self, host: &str, site: &str, force: bool, now: SystemTime) -> anyhow::Result<()> {
         let found = self.sites.iter().find(|(_, name)| *name == site);
         let to = Vtep(*found.with_context(|| format!("there is no site `{site}`"))?.0);
@@ -43,7 +43,7 @@ impl Segments {
         Ok(())
     }
 
-    /// The operator has this site forget what it claims and remembers of a host.
+    /// Makes this site forget its claims and records of a host.
     pub(super) fn forget(&mut self, host: &str, now: SystemTime) -> anyhow::Result<view::Forgotten> {
         let (vni, mac, segment) = self.named(host)?;
         let (whereabouts, table) = (&mut segment.whereabouts, &segment.l2.segment);
@@ -63,7 +63,7 @@ impl Segments {
         })
     }
 
-    /// The host that is named by its name, MAC or IP address, and its segment.
+    /// Finds the host with this name, MAC or IP address, and its segment.
     fn named(&mut self, host: &str) -> anyhow::Result<(Vni, Mac, &mut Segment)> {
         let mut hosts =
             self.segments.iter_mut().filter_map(|(vni, segment)| Some((*vni, segment.host(host)?, segment)));

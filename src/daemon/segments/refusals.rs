@@ -1,4 +1,4 @@
-//! What other routers say of hosts and this one does not accept, as problems with a remedy.
+//! Reports claims of other routers about hosts that this one refuses, as problems with a remedy.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use vxlan::{Mac, Refusal, Vtep};
 
 use super::{Segment, Segments};
 
-/// Lines about one segment; of more, the number is given.
+/// The most lines about one segment; of the others, the number is given.
 const MAX_LINES: usize = 10;
 
 impl Segments {
-    /// A line for each router and reason. They stand as long as the router announces what is refused.
+    /// Returns a line for each router and reason. A line stays as long as the router announces the refused claim.
     pub(super) fn refusals(&self, segment: &Segment) -> Vec<String> {
         let mut refused: BTreeMap<(Vtep, Refusal), (Mac, usize)> = BTreeMap::new();
         for (author, claim, reason) in segment.whereabouts.refused(&segment.l2.segment) {

@@ -1,4 +1,4 @@
-//! From the entries of a case file to routers and wires that can be run, or to what is wrong with the file.
+//! Builds runnable routers and wires from the entries of a case file, or reports what is wrong with the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -13,11 +13,11 @@ use ospf::{
 use super::expected::{CaseRoute, CaseRouteKind, Outcome};
 use super::file::{AreaEntry, CaseError, CaseFile, Cidr, InterfaceEntry, NetworkEntry, RouterEntry, VirtualLinkEntry};
 
-/// Metric of the default route that a border router tells a stub area of, where the case does not say: that of the implementation
+/// The metric of the default route that a border router advertises to a stub area, if the case does not set it: that of the implementation
 /// that the expected values come from.
 const DEFAULT_COST: u32 = 10;
 
-/// Kernel index of a router's first interface.
+/// The kernel index of a router's first interface.
 const FIRST_INDEX: u32 = 2;
 
 /// A case that can be run.
@@ -25,32 +25,32 @@ const FIRST_INDEX: u32 = 2;
 pub(super) struct Case {
     pub(super) name: String,
     pub(super) routers: Vec<CaseRouter>,
-    /// The wires.
+    /// The ports on each wire.
     pub(super) segments: Vec<Vec<CasePort>>,
 }
 
-/// An interface of a router, by the router's place among them.
+/// An interface of a router; the router is given by its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CasePort {
     pub(super) router: usize,
     pub(super) interface: InterfaceId,
 }
 
-/// A router as an operator would configure it, and what is expected of it.
+/// A router's configuration, and its expected results.
 #[derive(Debug)]
 pub(super) struct CaseRouter {
     pub(super) name: String,
     pub(super) config: Config,
     pub(super) links: BTreeMap<InterfaceId, LinkState>,
-    /// Names of interfaces, several ids having one where an interface has several addresses; virtual links have none.
+    /// The names of interfaces. Several IDs have the same name if an interface has several addresses; virtual links have no name.
     pub(super) names: BTreeMap<InterfaceId, String>,
-    /// Its own addresses on loopback interfaces: connected, and no result of a calculation.
+    /// The router's own addresses on loopback interfaces, which are connected and not calculated.
     pub(super) own_routes: BTreeSet<CaseRoute>,
     pub(super) expected: Outcome,
 }
 
 impl Case {
-    /// Reads a file and judges it.
+    /// Reads a file, and builds the case.
     pub(super) fn read(path: &Path) -> Result<Self, CaseError> {
         let file = CaseFile::read(path)?;
         Self::build(&file).map_err(|(place, what)| CaseError::Meaning { path: path.to_owned(), place, what })
@@ -147,7 +147,7 @@ impl CaseRouter {
                 .map(|cidr| Addressing::Numbered { address: cidr.address, subnet: cidr.network() })
                 .collect(),
         };
-        // Packets come from the first address. The other ones' networks are advertised, and nothing more (RFC 2328 §12.4.1 knows one
+        // Packets are sent from the first address. The networks of the other addresses are only advertised (RFC 2328 §12.4.1 knows one
         // address for each interface).
         let mtu = u16::try_from(interface.mtu).unwrap_or(u16::MAX);
         for (place, addressing) in addressing.into_iter().enumerate() {
@@ -187,7 +187,7 @@ impl CaseRouter {
     }
 }
 
-/// Where in a file, and what.
+/// The place of an error in a file, and its description.
 type Wrong = (String, String);
 
 fn wrong(place: &str, what: &str) -> Wrong {
@@ -222,7 +222,7 @@ fn interface_config(interface: &InterfaceEntry, area: AreaId) -> Result<Interfac
     Ok(InterfaceConfig {
         cost,
         priority: interface.priority,
-        // Nobody is met on a loopback interface.
+        // There are no neighbours on a loopback interface.
         passive: interface.passive || interface.loopback,
         hello_interval: Duration::from_secs(interface.hello_interval.into()),
         dead_interval: Duration::from_secs(interface.dead_interval.into()),
@@ -230,7 +230,7 @@ fn interface_config(interface: &InterfaceEntry, area: AreaId) -> Result<Interfac
     })
 }
 
-/// The address that an unnumbered interface lends: the one it is given, or the router's first loopback address.
+/// Returns the address that an unnumbered interface borrows: its configured one, or the router's first loopback address.
 fn borrowed(entry: &RouterEntry, addresses: &[Cidr]) -> Result<Ipv4Addr, String> {
     let loopbacks = entry.interfaces.iter().filter(|interface| interface.loopback);
     let mut candidates = addresses.iter().chain(loopbacks.flat_map(|interface| &interface.addresses));

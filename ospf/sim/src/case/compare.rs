@@ -1,4 +1,4 @@
-//! What is missing, unexpected or different between what a case expects of a router and what the router came to.
+//! Compares the results of a router with those that a case expects, and reports what is missing, unexpected or different.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,35 +10,35 @@ use super::expected::{CaseNeighbor, CaseRoute, Outcome};
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
-    /// Another route than expected, or none (`has`), or one that is not (`expected`).
+    /// A route that is missing (`has` is empty), unexpected (`expected` is empty), or different.
     Route {
-        /// Where to.
+        /// The destination.
         prefix: Prefix,
-        /// What the case says.
+        /// The routes by the case.
         expected: Vec<CaseRoute>,
-        /// What the router says.
+        /// The routes of the router.
         has: Vec<CaseRoute>,
     },
-    /// A neighbour is expected that is not there in this state.
+    /// An expected neighbour is not there in this state.
     MissingNeighbor(CaseNeighbor),
-    /// A neighbour is there in a state in which it is not expected.
+    /// A neighbour is in a state in which it is not expected.
     UnexpectedNeighbor(CaseNeighbor),
 }
 
-/// How a router compares with what a case expects of it.
+/// The result of comparing a router with what a case expects of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterReport {
     /// The router's name.
     pub router: String,
-    /// How many routes and neighbours were expected.
+    /// The number of routes and neighbours that were expected.
     pub compared: usize,
-    /// What differs, sorted.
+    /// The differences, sorted.
     pub differences: Vec<Difference>,
-    /// Packets that it refused, in words: they explain a missing neighbour.
+    /// Descriptions of packets that the router refused, which may explain a missing neighbour.
     pub refusals: Vec<String>,
 }
 
-/// Compares as sets.
+/// Compares the routes and neighbours as sets.
 pub(super) fn differences(expected: &Outcome, has: &Outcome) -> Vec<Difference> {
     let prefixes: BTreeSet<_> = expected.routes.iter().chain(&has.routes).map(|route| route.prefix).collect();
     let routes = prefixes.into_iter().filter_map(|prefix| {

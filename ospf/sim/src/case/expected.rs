@@ -1,4 +1,4 @@
-//! Routes and neighbours in the words of case files, so that what is expected and what came about compare as sets.
+//! Routes and neighbours in the terms of case files, so that expected and actual ones can be compared as sets.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use ospf::{AreaId, NeighborState, Prefix, RouterId};
 
 use super::file::{ExpectedEntry, NeighborEntry, RouteEntry, RouteKindEntry, StateEntry};
 
-/// What a router must have come to, or has.
+/// The routes and neighbours of a router, expected or actual.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Outcome {
     pub(super) routes: BTreeSet<CaseRoute>,
@@ -18,30 +18,30 @@ pub(super) struct Outcome {
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CaseRoute {
-    /// Where to.
+    /// The destination.
     pub prefix: Prefix,
-    /// How far.
+    /// The cost of the path.
     pub metric: u32,
-    /// What kind of path.
+    /// The kind of path.
     pub kind: CaseRouteKind,
-    /// Next hops.
+    /// The next hops.
     pub hops: Hops,
 }
 
-/// Kinds of path. Whether an external path came by a Type-7 LSA is not compared.
+/// The kinds of paths. It makes no difference whether an external path is from a Type-7 LSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CaseRouteKind {
     /// Within an area.
     IntraArea,
     /// Through the backbone.
     InterArea,
-    /// Outside, type 1.
+    /// To an external destination, type 1.
     External1,
-    /// Outside, type 2.
+    /// To an external destination, type 2.
     External2,
 }
 
-/// Next hops of a route; none at all where the destination is the router's own address or subnet.
+/// The next hops of a route; empty if the destination is the router's own address or subnet.
 pub type Hops = BTreeSet<Hop>;
 
 /// A next hop.
@@ -49,7 +49,7 @@ pub type Hops = BTreeSet<Hop>;
 pub struct Hop {
     /// Name of the interface.
     pub interface: String,
-    /// The neighbour's address; `None` = the destination is on this interface's own network.
+    /// The neighbour's address; `None` if the destination is on this interface's own network.
     pub via: Option<Ipv4Addr>,
 }
 
@@ -60,17 +60,17 @@ pub struct CaseNeighbor {
     pub interface: String,
     /// The interface's area.
     pub area: AreaId,
-    /// Who.
+    /// The neighbour's Router ID.
     pub router_id: RouterId,
-    /// How far the adjacency has come.
+    /// The state of the adjacency.
     pub state: NeighborState,
 }
 
 impl CaseRoute {
-    /// Whether this route, as a router has it, is the one `expected`.
+    /// Whether this route, as a router has it, equals the `expected` one.
     ///
-    /// The format writes a directly connected network in two ways: as a next hop without an address where other routers are on it
-    /// (transit), and without any next hop where it is a stub network of the router itself.
+    /// The format describes a directly connected network in two ways: as a next hop without an address if other routers are on it
+    /// (transit), and without any next hop if it is a stub network of the router itself.
     pub fn is(&self, expected: &Self) -> bool {
         let connected = |hops: &Hops| hops.iter().all(|hop| hop.via.is_none());
         let hops = self.hops == expected.hops || (expected.hops.is_empty() && connected(&self.hops));

@@ -1,4 +1,4 @@
-//! The format of a case file, key by key as `shared/conformance/README.md` has it. What the keys mean together is judged in `build`.
+//! The format of a case file, with the keys of `shared/conformance/README.md`. `build` checks the keys' values in combination.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -11,38 +11,38 @@ use serde::de::IgnoredAny;
 /// Why a case file cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{path}: cannot be read")]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// It is not of the format.
+    /// The file does not have the format.
     #[error("{path}: {place}: {what}")]
     Format {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where in it, such as `routers.rt1.interfaces[0].cost`.
+        /// The place in it, such as `routers.rt1.interfaces[0].cost`.
         place: String,
         /// What is wrong, with line and column.
         what: serde_json::Error,
     },
-    /// It contradicts itself or asks for what cannot be.
+    /// The file contradicts itself, or requires what is impossible.
     #[error("{path}: {place}: {what}")]
     Meaning {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where in it.
+        /// The place in it.
         place: String,
         /// What is wrong.
         what: String,
     },
 }
 
-/// A file.
+/// The content of a case file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CaseFile {
@@ -51,7 +51,7 @@ pub(super) struct CaseFile {
     #[serde(default)]
     pub(super) segments: Vec<SegmentEntry>,
     pub(super) expected: BTreeMap<String, ExpectedEntry>,
-    /// Where the case comes from, for people.
+    /// The origin of the case, for readers.
     #[serde(default, rename = "origin")]
     _origin: IgnoredAny,
 }
@@ -67,7 +67,7 @@ pub(super) struct RouterEntry {
     pub(super) interfaces: Vec<InterfaceEntry>,
 }
 
-/// An area as one router is told of it.
+/// An area, as configured at one router.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AreaEntry {
@@ -121,7 +121,7 @@ pub(super) enum NetworkEntry {
     PointToPoint,
 }
 
-/// A wire.
+/// A wire, which connects interfaces.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SegmentEntry {
@@ -129,7 +129,7 @@ pub(super) struct SegmentEntry {
     pub(super) attached: Vec<EndEntry>,
 }
 
-/// Who hears what is said on a wire.
+/// An interface that is on a wire.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndEntry {
@@ -137,7 +137,7 @@ pub(super) struct EndEntry {
     pub(super) interface: String,
 }
 
-/// What a router must have come to.
+/// The expected results of a router.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExpectedEntry {
@@ -211,7 +211,7 @@ pub(super) struct Cidr {
 }
 
 impl Cidr {
-    /// The network.
+    /// Returns the network of the address.
     pub(super) fn network(self) -> Prefix {
         Prefix::new(self.address, self.len)
     }
@@ -236,7 +236,7 @@ impl CaseFile {
         Self::parse(path, &text)
     }
 
-    /// Reads the text of a file.
+    /// Parses the text of a file.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, CaseError> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let file: Self = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| CaseError::Format {

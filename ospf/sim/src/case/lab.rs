@@ -1,4 +1,5 @@
-//! The routers of a case on one virtual clock: wires with any number of ends, and IP between routers as far as virtual links need it.
+//! Runs the routers of a case on one virtual clock, with wires of any number of ends, and IP forwarding between routers as far as virtual
+//! links need it.
 //!
 //! It judges nothing.
 
@@ -12,24 +13,24 @@ use ospf::{Delivery, Engine, Event, Input, Instant, InterfaceId, LinkState, Outp
 use super::build::{Case, CasePort};
 use crate::queue::EventQueue;
 
-/// How long a packet is on a wire.
+/// The delay of a packet on a wire.
 const DELAY: Duration = Duration::from_millis(1);
 
-/// Routers, wires, and a clock.
+/// The routers, the wires, and the clock.
 pub(super) struct Lab<'a> {
     case: &'a Case,
     routers: Vec<LabRouter>,
     wires: BTreeMap<CasePort, usize>,
     queue: EventQueue<Happening>,
     last_change: Instant,
-    /// What engines sent, while somebody wants to know.
+    /// The packets that engines sent, if they are recorded.
     recorded: Option<Vec<Bytes>>,
 }
 
-/// A router that runs.
+/// A running router.
 pub(super) struct LabRouter {
     pub(super) engine: Engine,
-    /// Its routing table, as told.
+    /// Its routing table, from the changes that its engine reported.
     pub(super) table: BTreeMap<Prefix, Route>,
     /// How often it refused a packet, by interface and reason.
     pub(super) refusals: BTreeMap<(InterfaceId, String), u64>,
@@ -43,7 +44,7 @@ enum Happening {
     WakeUp(usize),
 }
 
-/// An OSPF packet with what matters of its IP header.
+/// An OSPF packet, with the relevant parts of its IP header.
 #[derive(Clone)]
 struct Datagram {
     source: Ipv4Addr,
@@ -54,7 +55,7 @@ struct Datagram {
 }
 
 impl<'a> Lab<'a> {
-    /// All routers start now, all wires carry.
+    /// Starts all routers now, with all wires up.
     pub(super) fn new(case: &'a Case, seed: u64) -> Self {
         let wires = case.segments.iter().enumerate();
         let wires = wires.flat_map(|(wire, ports)| ports.iter().map(move |&port| (port, wire)));
@@ -80,12 +81,12 @@ impl<'a> Lab<'a> {
         lab
     }
 
-    /// From now on what engines send is kept.
+    /// Starts recording the packets that engines send.
     pub(super) fn record(&mut self) {
         self.recorded.get_or_insert_default();
     }
 
-    /// What was sent since [`Self::record`].
+    /// Returns the packets that were sent since [`Self::record`].
     pub(super) fn into_recorded(self) -> Vec<Bytes> {
         self.recorded.unwrap_or_default()
     }
@@ -103,7 +104,7 @@ impl<'a> Lab<'a> {
         self.last_change
     }
 
-    /// Lets everything happen up to and at `limit`.
+    /// Lets everything happen until `limit`, including it.
     pub(super) fn run_until(&mut self, limit: Instant) {
         while let Some(happening) = self.queue.next_until(limit) {
             match happening {
@@ -157,8 +158,8 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// Puts a packet on the wire at `from`: to all its other ends, or to the one that has the destination's address, or, where it
-    /// may go further than the wire, to whom the sender's routing table says.
+    /// Puts a packet on the wire at `from`. It reaches all other ends, or the one with the destination address. If it may be forwarded
+    /// beyond the wire, the sender's routing table decides which end it reaches.
     fn send(&mut self, from: CasePort, datagram: Datagram) {
         let Some(&wire) = self.wires.get(&from) else { return };
         let next = match datagram.destination {
@@ -178,7 +179,7 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// A packet at an end of a wire is the router's own, or is passed on.
+    /// Handles a packet at an end of a wire: delivers it to the router, or forwards it.
     fn arrive(&mut self, at: CasePort, datagram: &Datagram) {
         let Datagram { source, destination, ttl, delivery: _, ref payload } = *datagram;
         if destination.is_multicast() || self.owns(at.router, destination) {
@@ -196,7 +197,7 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// The neighbour on this interface to which a router's table sends what is for `destination`.
+    /// Returns the neighbour on this interface to which the router's table sends packets for `destination`.
     fn next_hop(&self, from: CasePort, destination: Ipv4Addr) -> Option<Ipv4Addr> {
         let covering = self.routers[from.router].table.iter().filter(|(prefix, _)| prefix.contains(destination));
         let (_, route) = covering.max_by_key(|(prefix, _)| prefix.len())?;

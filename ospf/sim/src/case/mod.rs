@@ -1,4 +1,4 @@
-//! Topology cases: a network in a file, and what every router of it must have converged to.
+//! Topology cases: files with a network, and the state to which each of its routers must converge.
 
 mod build;
 mod compare;

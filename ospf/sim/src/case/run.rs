@@ -1,4 +1,4 @@
-//! Runs a case until nothing changes any more, and compares.
+//! Runs a case until nothing changes any more, and compares the results.
 
 use std::fmt;
 use std::path::Path;
@@ -13,21 +13,21 @@ use super::expected::{CaseNeighbor, CaseRoute, CaseRouteKind, Hop, Outcome};
 use super::file::CaseError;
 use super::lab::{Lab, LabRouter};
 
-/// Decides what is left to chance: jitter and first sequence numbers, nothing that a result may depend on.
+/// The seed of all random choices, which are jitter and initial sequence numbers; no result may depend on it.
 const SEED: u64 = 1;
 
-/// A case is over when nothing has changed for so long. A virtual link comes up a hello interval after the path that it takes.
+/// A case ends when nothing has changed for this time. A virtual link comes up a HelloInterval after the path that it takes.
 const QUIET: Duration = Duration::from_secs(120);
 
-/// And in any case after so long.
+/// The longest time after which a case ends.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// How a case went.
+/// The results of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseReport {
     /// The case's name.
     pub name: String,
-    /// Router by router, by name.
+    /// The reports of all routers, sorted by name.
     pub routers: Vec<RouterReport>,
     /// Virtual time at which a route or a neighbour last changed.
     pub settled: Duration,
@@ -49,7 +49,7 @@ pub fn run_case(path: &Path) -> Result<CaseReport, CaseError> {
     })
 }
 
-/// All packets that the routers of a case sent until nothing changed any more, but for the first moment's, in their order.
+/// Returns all packets that the routers of a case sent until nothing changed any more, except those of the first moment, in order.
 ///
 /// # Errors
 /// If the file cannot be read, or is not a case.
@@ -61,9 +61,9 @@ pub fn case_packets(path: &Path) -> Result<Vec<Bytes>, CaseError> {
     Ok(lab.into_recorded())
 }
 
-/// Runs until nothing has changed for long.
+/// Runs until nothing has changed for some time.
 fn settle(case: &Case, lab: &mut Lab<'_>) {
-    // Nobody may be elected designated router before RouterDeadInterval has passed (RFC 2328 §9.3).
+    // No router may be elected designated router before RouterDeadInterval has passed (RFC 2328 §9.3).
     let intervals = case.routers.iter().flat_map(|router| router.config.interfaces.values());
     let dead = intervals.map(|interface| interface.dead_interval).max().unwrap_or_default();
     lab.run_until(Instant::ZERO + dead);
@@ -73,7 +73,7 @@ fn settle(case: &Case, lab: &mut Lab<'_>) {
 }
 
 impl CaseReport {
-    /// Differences in all.
+    /// Returns the number of all differences.
     pub fn differences(&self) -> usize {
         self.routers.iter().map(|router| router.differences.len()).sum()
     }
@@ -92,12 +92,12 @@ fn report(case: &CaseRouter, router: &LabRouter) -> RouterReport {
     }
 }
 
-/// What a router has come to, in the words of the format.
+/// Converts the state of a router into the terms of the format.
 fn outcome(case: &CaseRouter, router: &LabRouter) -> Outcome {
     let name = |interface| case.names.get(&interface).cloned().unwrap_or_else(|| format!("{interface:?}"));
     let mut routes = case.own_routes.clone();
     for (&prefix, route) in &router.table {
-        // An address of its own needs no route, whatever others say of it.
+        // A router needs no route to its own address, even if other routers advertise it.
         if case.own_routes.iter().any(|own| own.prefix == prefix) {
             continue;
         }

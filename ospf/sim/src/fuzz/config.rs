@@ -1,4 +1,5 @@
-//! Configurations: an engine that came to a configuration step by step is no other than one that began with it.
+//! Fuzzes configurations: an engine that was configured step by step must be in the same state as one that began with the last
+//! configuration.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -12,14 +13,14 @@ use ospf::{
 
 use super::input::Choices;
 
-/// Configurations in one input.
+/// The most configurations in one input.
 const MAX_CONFIGS: usize = 8;
-/// Interfaces of a configuration.
+/// The most interfaces of a configuration.
 const MAX_INTERFACES: usize = 6;
-/// Long enough for everything that a router alone does: MinLSInterval, the wait for a designated router, put-off calculations.
+/// Long enough for everything that a router does alone: MinLSInterval, the wait for a designated router, delayed calculations.
 const SETTLED: Duration = Duration::from_secs(200);
 
-/// Reads the bytes as configurations, one after the other.
+/// Runs the octets as configurations, one after the other.
 pub fn config(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let mut now = Instant::ZERO;

@@ -1,4 +1,4 @@
-//! LSAs: bodies of every type, and Fletcher's checksum.
+//! Fuzzes LSAs: bodies of every type, and Fletcher's checksum.
 
 use bytes::Bytes;
 use ospf::wire::{LSA_HEADER_LEN, Lsa, LsaError, LsaHeader, Options};
@@ -6,13 +6,13 @@ use ospf::{LinkStateId, LsaKey, LsaType, RouterId, SequenceNumber};
 
 use super::input::Choices;
 
-/// LS types, those that exist most often.
+/// LS types; those that exist are the most frequent.
 const TYPES: [u8; 12] = [1, 2, 3, 4, 5, 7, 9, 10, 11, 6, 8, 200];
 
-/// Octets of a body.
+/// The most octets of a body.
 const MAX_BODY: usize = 60_000;
 
-/// A header from the first octets, the body from the others.
+/// Takes the header from the first octets, and the body from the others.
 pub fn lsa(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let kind = LsaType(TYPES[choices.below(TYPES.len())]);
@@ -23,14 +23,14 @@ pub fn lsa(bytes: &[u8]) {
     if body.len() > MAX_BODY {
         return;
     }
-    // The body as it stands under any type, with a good checksum.
+    // The body is used unchanged with any type, and with a correct checksum.
     let lsa = forge(key, options, sequence, body).with_age(age);
     if kind.scope().is_some() {
         assert_ne!(lsa.check(), Err(LsaError::Checksum), "a checksum by the book is taken");
     }
     hold_lsa(&lsa);
 
-    // One bit changed in the body is always noticed (RFC 2328 §12.1.7).
+    // One changed bit in the body must always be detected (RFC 2328 §12.1.7).
     let mut changed = lsa.body.to_vec();
     if changed.is_empty() {
         return;
@@ -41,7 +41,7 @@ pub fn lsa(bytes: &[u8]) {
     assert!(changed.check().is_err(), "a changed bit is noticed");
 }
 
-/// Whatever parses is written as something that parses to the same and whose checksum holds.
+/// Checks that what can be parsed is encoded to an LSA that parses to the same, with a correct checksum.
 pub(super) fn hold_lsa(lsa: &Lsa) {
     let _ = lsa.check();
     let Ok(body) = lsa.parse() else { return };
@@ -53,10 +53,10 @@ pub(super) fn hold_lsa(lsa: &Lsa) {
     assert!(!again.header.newer_than(&again.header), "nothing is newer than itself");
 }
 
-/// An LSA that nobody would originate, under a checksum by the book (RFC 905 annex B), which is not the engine's own arithmetic.
+/// Makes an LSA that no router would originate, with a checksum by RFC 905 annex B, which does not use the engine's own arithmetic.
 pub(super) fn forge(key: LsaKey, options: Options, sequence: SequenceNumber, body: &[u8]) -> Lsa {
     let length = u16::try_from(LSA_HEADER_LEN + body.len()).expect("shorter than 64 KiB");
-    // From Options on, the checksum itself taken for zero.
+    // The checksum covers the LSA from Options on; its own octets count as zero.
     let mut octets = vec![options.0, key.kind.0];
     octets.extend(key.id.0.to_be_bytes());
     octets.extend(key.advertising_router.0.to_be_bytes());

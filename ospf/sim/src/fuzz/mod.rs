@@ -1,6 +1,6 @@
-//! What the fuzz targets of `fuzz/` do with the bytes they are given. They are here so that the test suite runs them too.
+//! The fuzz targets of `fuzz/`. They are here so that the test suite runs them too.
 //!
-//! A target takes any bytes and panics if something does not hold.
+//! A target takes any octets, and panics if a property does not hold.
 
 mod config;
 mod input;
@@ -15,9 +15,9 @@ pub use packet::packet;
 pub use trace::trace;
 pub use wire::wire;
 
-/// What a target does with an input.
+/// A function that runs a target with an input.
 type Target = fn(&[u8]);
 
-/// All targets, by the names under which `fuzz/run` knows them.
+/// All targets, by their names for `fuzz/run`.
 pub const TARGETS: [(&str, Target); 5] =
     [("packet", packet), ("lsa", lsa), ("trace", trace), ("config", config), ("wire", wire)];

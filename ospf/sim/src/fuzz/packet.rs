@@ -1,20 +1,21 @@
-//! Packets: whatever decodes encodes to bytes that decode to the same, and nothing else happens.
+//! Fuzzes packets: what decodes must encode to octets that decode to the same, and nothing may panic.
 
 use ospf::wire::{Envelope, Packet, PacketBody};
 
 use super::lsa::hold_lsa;
 
-/// Length of the header (RFC 2328 §A.3.1).
+/// The length of the OSPF header (RFC 2328 §A.3.1).
 const HEADER_LEN: usize = 24;
 
-/// The first octet decides whether length and checksum are made good, so that what is behind them is reached.
+/// Decodes the octets as a packet. The first octet decides whether length and checksum are corrected, so that the code after these checks
+/// is reached.
 pub fn packet(bytes: &[u8]) {
     let Some((&choice, bytes)) = bytes.split_first() else { return };
     let mut bytes = bytes.to_vec();
     if choice & 1 == 1 && bytes.len() >= HEADER_LEN {
         seal(&mut bytes);
     }
-    // Verifiers look at envelopes before anything was verified.
+    // Authentication reads envelopes before anything is verified.
     if let Ok(envelope) = Envelope::open(&bytes) {
         assert!(envelope.packet().len() <= bytes.len());
         let _ = (envelope.verify_checksum(), envelope.body());
@@ -30,7 +31,7 @@ pub fn packet(bytes: &[u8]) {
     }
 }
 
-/// Writes version, length and checksum (RFC 2328 §A.3.1, §D.4), and takes an unknown AuType for null authentication.
+/// Writes version, length and checksum (RFC 2328 §A.3.1, §D.4); an unknown AuType counts as null authentication.
 pub(super) fn seal(packet: &mut [u8]) {
     debug_assert!(packet.len() >= HEADER_LEN);
     packet[0] = 2;
@@ -39,7 +40,7 @@ pub(super) fn seal(packet: &mut [u8]) {
     packet[12..14].fill(0);
     let mut sum: u32 = 0;
     for (index, pair) in packet.chunks(2).enumerate() {
-        // The authentication field, octets 16 to 23, is not summed.
+        // The checksum does not cover the authentication field, octets 16 to 23.
         if !(8..12).contains(&index) {
             sum += u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
         }

@@ -1,5 +1,5 @@
-//! Input traces: three engines joined by links and a LAN, to which anything happens that can happen to engines, hostile packets included.
-//! After each input every invariant of the engine holds, and whatever it sends is well formed.
+//! Fuzzes input traces: three engines, connected by links and a LAN, receive all inputs that are possible, also hostile packets. After each
+//! input every invariant of the engine must hold, and whatever it sends must be well formed.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -17,25 +17,25 @@ use super::lsa::forge;
 use super::packet::seal;
 use crate::queue::EventQueue;
 
-/// Steps of a trace that are read, the rest is left.
+/// The most steps of a trace; the rest is ignored.
 const MAX_STEPS: usize = 200;
-/// Inputs of engines in one trace.
+/// The most inputs of engines in one trace.
 const MAX_INPUTS: usize = 4000;
-/// Packets remembered for later.
+/// The most packets that are remembered for later.
 const MAX_REMEMBERED: usize = 256;
-/// Octets of a hostile packet's body.
+/// The most octets of a hostile packet's body.
 const MAX_BODY: usize = 1400;
 /// How long a packet is under way.
 const DELAY: Duration = Duration::from_millis(1);
-/// IP MTU of all interfaces and octets of an IP header.
+/// The IP MTU of all interfaces, and the octets of an IP header.
 const MTU: u16 = 1400;
 const IP_HEADER_LEN: usize = 20;
 
-/// The interfaces: a link between 0 and 1, one between 1 and 2 in an area of its own, and a LAN of all.
+/// The interfaces: a link between 0 and 1, one between 1 and 2 in a separate area, and a LAN of all three.
 const WIRES: [(InterfaceId, &[usize]); 3] =
     [(InterfaceId(1), &[0, 1]), (InterfaceId(2), &[1, 2]), (InterfaceId(3), &[0, 1, 2])];
 
-/// Reads the bytes as steps.
+/// Runs the octets as steps.
 pub fn trace(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let mut world = World::new(choices.octet());
@@ -68,7 +68,7 @@ struct World {
     configs: Vec<Config>,
     wake_ups: Vec<Option<Instant>>,
     queue: EventQueue<Happening>,
-    /// Wires that carry nothing.
+    /// Whether each wire is cut.
     cut: [bool; WIRES.len()],
     remembered: Vec<(InterfaceId, Sent)>,
     inputs: usize,
@@ -146,7 +146,7 @@ impl World {
         }
     }
 
-    /// A packet that was sent, some octets of it changed, under a good checksum.
+    /// Delivers an earlier packet with some changed octets, and with a correct checksum.
     fn damaged(&mut self, engine: usize, choices: &mut Choices<'_>) {
         let Some((interface, packet)) = self.recall(choices) else { return };
         let mut payload = packet.payload.to_vec();
@@ -160,7 +160,7 @@ impl World {
         self.arrive(engine, interface, &Sent { payload: payload.into(), ..packet });
     }
 
-    /// A body of any octets under a header of a neighbour's.
+    /// Delivers a body of arbitrary octets with a header of a neighbour.
     fn forged_packet(&mut self, engine: usize, interface: InterfaceId, choices: &mut Choices<'_>) {
         let sender = choices.below(self.engines.len());
         let mut packet = vec![2, choices.octet() % 7, 0, 0];
@@ -173,7 +173,7 @@ impl World {
         self.arrive(engine, interface, &self.from(sender, interface, packet.into()));
     }
 
-    /// An update with an LSA that nobody originated, its checksum good.
+    /// Delivers an update with an LSA that no router originated, and with a correct checksum.
     fn forged_lsas(&mut self, engine: usize, interface: InterfaceId, choices: &mut Choices<'_>) {
         let sender = choices.below(self.engines.len());
         let router = self.configs[choices.below(self.engines.len())].router_id;
@@ -245,7 +245,7 @@ impl World {
         }
     }
 
-    /// Gives an engine an input, and holds it to its rules.
+    /// Gives an engine an input, and checks its invariants and outputs.
     fn handle(&mut self, engine: usize, input: Input<'_>) {
         self.inputs += 1;
         let now = self.queue.now();

@@ -1,15 +1,15 @@
-//! Two or three engines joined by a hostile wire: bytes choose what is delivered, lost, duplicated, held back, which timer fires, and who
-//! restarts. Then nothing goes wrong any more, and the network must recover.
+//! Fuzzes two or three engines with a wire that disturbs their packets. The octets determine which packets are delivered, lost, duplicated
+//! or held back, which timer fires, and which router restarts. After that there are no more disturbances, and the network must recover.
 
 use std::time::Duration;
 
 use super::input::Choices;
 use crate::model::{Beginning, Bounds, HostileRun, Medium};
 
-/// Steps of an input that are read, the rest is left.
+/// The most steps of an input; the rest is ignored.
 const MAX_STEPS: usize = 400;
 
-/// Reads the bytes as steps.
+/// Runs the octets as steps.
 pub fn wire(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let mut run = HostileRun::new(bounds(&mut choices));
@@ -20,7 +20,7 @@ pub fn wire(bytes: &[u8]) {
     run.recover();
 }
 
-/// What network it is: one octet each.
+/// Reads the properties of the network, one octet each.
 fn bounds(choices: &mut Choices<'_>) -> Bounds {
     let kind = choices.octet();
     let (routers, medium) = match kind % 8 {
@@ -35,16 +35,16 @@ fn bounds(choices: &mut Choices<'_>) -> Bounds {
     Bounds {
         routers,
         medium,
-        // Room for one LSA header in a Database Description, for three, or for all.
+        // A Database Description has room for one LSA header, for three, or for all.
         mtu: [80, 120, 1420, 1420][usize::from(kind >> 3) % 4],
         externals,
         beginning: if kind < 192 { Beginning::Started } else { Beginning::Converged },
         start_offset: Duration::from_millis(10 * u64::from(choices.octet())),
         under_way: 16,
         latency: Duration::from_millis(200),
-        // Copies that come later than MinLSInterval would bring LSAs back that were withdrawn meanwhile.
+        // Copies that arrive later than MinLSInterval would bring back LSAs that were flushed meanwhile.
         lifetime: Duration::from_secs(1),
-        // What was sent often without an answer is sent again after up to eight times RxmtInterval only (RFC 4222 §2).
+        // A packet that was sent often without an answer is retransmitted only after up to eight times RxmtInterval (RFC 4222 §2).
         recovery: defaults.timers.dead + 8 * 2 * defaults.timers.retransmit,
         ..defaults
     }

@@ -1,4 +1,4 @@
-//! How far a search goes.
+//! The bounds of a search.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use ospf::Conduct;
 use super::step::Step;
 use crate::router::{MTU, Timers};
 
-/// How routers are joined.
+/// How the routers are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Medium {
-    /// Each two by a point-to-point link.
+    /// A point-to-point link between any two.
     PointToPoint,
-    /// Each to the next by a point-to-point link.
+    /// A point-to-point link from each to the next.
     Chain,
-    /// All by one broadcast network.
+    /// One broadcast network for all.
     Broadcast,
 }
 
-/// Where paths begin.
+/// The state in which paths begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beginning {
     /// All routers have just started.
@@ -28,7 +28,7 @@ pub enum Beginning {
     Converged,
 }
 
-/// How often something may go wrong on one path through the states.
+/// How many disturbances of each kind may occur on one path through the states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Disturbances {
     /// Packets lost.
@@ -37,54 +37,54 @@ pub struct Disturbances {
     pub duplications: u8,
     /// Packets held back and delivered at any time later.
     pub reorderings: u8,
-    /// Engines replaced by new ones without a goodbye.
+    /// Engines replaced by new ones without an announcement.
     pub restarts: u8,
     /// External destinations added or withdrawn.
     pub changes: u8,
-    /// All of these together.
+    /// Disturbances of all kinds together.
     pub total: u8,
 }
 
-/// What is searched.
+/// What a search covers.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// Routers, 2 or 3.
+    /// The number of routers, 2 or 3.
     pub routers: usize,
-    /// How they are joined.
+    /// How the routers are connected.
     pub medium: Medium,
-    /// Those that behave as other implementations do.
+    /// The routers that behave as other implementations do.
     pub foreign: BTreeSet<usize>,
-    /// How they do.
+    /// How these routers behave.
     pub conduct: Conduct,
-    /// IP MTU, bytes.
+    /// The IP MTU, octets.
     pub mtu: u16,
-    /// AS-external-LSAs that each router originates from its start.
+    /// The number of AS-external-LSAs that each router originates from its start.
     pub externals: u8,
     /// HelloInterval, RouterDeadInterval and RxmtInterval.
     pub timers: Timers,
-    /// Each router starts so long after the one before.
+    /// Each router starts this long after the one before.
     pub start_offset: Duration,
-    /// Where paths begin.
+    /// The state in which paths begin.
     pub beginning: Beginning,
-    /// What may go wrong.
+    /// The disturbances that may occur.
     pub disturbances: Disturbances,
-    /// A router takes nothing in while more packets than this are under way from it to one other.
+    /// A router accepts no input while more packets than this are under way from it to any other router.
     pub under_way: usize,
-    /// A packet that nothing happens to is delivered within this time.
+    /// An undisturbed packet is delivered within this time.
     pub latency: Duration,
-    /// A packet that was held back, or the second copy of a duplicated one, is delivered within this time.
+    /// A held-back packet, or the second copy of a duplicated one, is delivered within this time.
     pub lifetime: Duration,
-    /// Once nothing is disturbed any more, all adjacencies are Full and all databases equal within this time.
+    /// When there are no more disturbances, all adjacencies must be Full and all databases equal within this time.
     pub recovery: Duration,
-    /// From then on no adjacency changes for this time.
+    /// After that, no adjacency may change for this time.
     pub quiet: Duration,
-    /// The search ends after so many states.
+    /// The search ends after this many states.
     pub states: usize,
-    /// Steps from the start, at the most.
+    /// The most steps from the start.
     pub depth: u32,
-    /// The search ends after so many different flaws.
+    /// The search ends after this many different flaws.
     pub flaws: usize,
-    /// Threads.
+    /// The number of threads.
     pub threads: usize,
 }
 
@@ -120,7 +120,7 @@ impl Default for Bounds {
 }
 
 impl Disturbances {
-    /// More than any path has.
+    /// More disturbances than any path has.
     pub(super) const MANY: Self = Self {
         losses: u8::MAX,
         duplications: u8::MAX,
@@ -130,7 +130,7 @@ impl Disturbances {
         total: u8::MAX,
     };
 
-    /// What is left after a step; `None` if there was nothing left for it.
+    /// Returns the disturbances that are left after a step; `None` if none was left for it.
     pub(super) fn after(self, step: Step) -> Option<Self> {
         let mut left = self;
         let count = match step {
@@ -146,7 +146,7 @@ impl Disturbances {
         Some(left)
     }
 
-    /// As many as there are of each kind, all of them together.
+    /// Sets the total to the sum of all kinds, so that it is no limit.
     #[must_use]
     pub fn unlimited_in_total(self) -> Self {
         let Self { losses, duplications, reorderings, restarts, changes, total: _ } = self;

@@ -1,4 +1,4 @@
-//! The model checker on the command line.
+//! The model checker's command line.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -12,36 +12,36 @@ use super::search::{Outcome, search};
 use crate::recipe::{Deviations, Numbers};
 use crate::router::Timers;
 
-/// How routers of a model are joined.
+/// How the routers of a model are connected.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum JoinedBy {
-    /// Each two by a point-to-point link
+    /// A point-to-point link between any two
     PointToPoint,
-    /// Each to the next by a point-to-point link
+    /// A point-to-point link from each to the next
     Chain,
-    /// All by one broadcast network
+    /// One broadcast network for all
     Broadcast,
 }
 
-/// Explores all states of two or three routers on a hostile wire.
+/// Explores all states of two or three routers whose packets are lost, duplicated and reordered, up to given bounds.
 #[derive(Debug, Args)]
 pub struct ModelCommand {
-    /// Routers
+    /// Number of routers
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
     routers: u8,
-    /// How they are joined
+    /// How the routers are connected
     #[arg(long, value_enum, default_value_t = JoinedBy::PointToPoint)]
     medium: JoinedBy,
     /// Routers that behave as other implementations do, by their numbers from 0, such as 0,2
     #[arg(long, value_name = "NUMBERS", default_value_t)]
     foreign: Numbers,
-    /// They give up only these of the engine's deviations from RFC 2328, by names separated by commas; all if not given
+    /// The deviations from RFC 2328 that these routers do without, by names separated by commas; all if not given
     #[arg(long, value_name = "DEVIATIONS")]
     gives_up: Option<Deviations>,
     /// Begin with all adjacencies Full, not with routers that start
     #[arg(long)]
     converged: bool,
-    /// IP MTU, bytes: 80 makes room for one LSA header in a Database Description
+    /// IP MTU, octets: 80 leaves room for one LSA header in a Database Description
     #[arg(long, default_value_t = crate::MTU)]
     mtu: u16,
     /// External destinations of each router
@@ -62,16 +62,16 @@ pub struct ModelCommand {
     /// External destinations added or withdrawn
     #[arg(long, default_value_t = 0)]
     changes: u8,
-    /// All disturbances together, where that is less
+    /// Disturbances of all kinds together, if fewer than the sum of the kinds
     #[arg(long)]
     total: Option<u8>,
-    /// Packets under way in one direction beyond which their sender takes nothing in
+    /// A router accepts no input while more packets than this are under way from it in one direction
     #[arg(long, default_value_t = 3)]
     under_way: usize,
-    /// A packet that was held back is delivered within so many milliseconds
+    /// A held-back packet is delivered within this many milliseconds
     #[arg(long, value_name = "MS", default_value_t = 7000)]
     lifetime: u64,
-    /// Each router starts so many milliseconds after the one before
+    /// Each router starts this many milliseconds after the one before
     #[arg(long, value_name = "MS", default_value_t = 0)]
     offset: u64,
     /// HelloInterval, seconds
@@ -80,26 +80,26 @@ pub struct ModelCommand {
     /// RouterDeadInterval, seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 40)]
     dead: u64,
-    /// Recovery takes no longer than so many seconds
+    /// Recovery must take no longer than this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 70)]
     recovery: u64,
-    /// Steps from the start at the most
+    /// Most steps from the start
     #[arg(long, default_value_t = u32::MAX)]
     depth: u32,
-    /// States at the most
+    /// Most states
     #[arg(long, default_value_t = usize::MAX)]
     states: usize,
-    /// Different flaws to look for
+    /// Number of different flaws to look for
     #[arg(long, default_value_t = 1)]
     flaws: usize,
-    /// Threads
+    /// Number of threads
     #[arg(long, default_value_t = 1)]
     threads: usize,
 }
 
 impl ModelCommand {
     #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it only says how long the search took")]
-    /// Says on standard output how far each search went, and the way to every flaw: exit code 1 if there is one.
+    /// Prints how far each search went, and the path to every flaw; exits with code 1 if there is one.
     pub fn run(&self) -> ExitCode {
         let bounds = self.bounds();
         let begin = std::time::Instant::now();
@@ -107,7 +107,7 @@ impl ModelCommand {
             let Outcome { states, steps, longest, slowest, .. } = outcome;
             let end = if outcome.is_complete { "all" } else { "not all" };
             let time = begin.elapsed();
-            // Whoever has read enough may close the pipe.
+            // The reader may close the pipe at any time.
             let _ = writeln!(
                 std::io::stdout(),
                 "{total} disturbances: {states} states ({end}), {steps} steps, longest path {longest}, slowest recovery {slowest:.1?}; {time:.1?}",

@@ -1,4 +1,4 @@
-//! Steps and states for people: one line each.
+//! Describes steps and states for humans, on one line each.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use super::bounds::Bounds;
 use super::step::{Channel, Step};
 use super::world::{Packet, World};
 
-/// Names of routers.
+/// The names of routers.
 const NAMES: [&str; 3] = ["A", "B", "C"];
 
-/// The steps from the start of a network, each with what it leads to.
+/// Describes steps from the start of a network, each with the state that follows.
 pub(super) fn describe(steps: &[Step], bounds: &Bounds) -> String {
     let mut world = World::new(bounds);
     let mut text = String::new();
@@ -25,7 +25,7 @@ pub(super) fn describe(steps: &[Step], bounds: &Bounds) -> String {
     text
 }
 
-/// What follows if nothing goes wrong any more, up to so many steps.
+/// Describes what follows after these steps without further disturbances, with at most `most` steps.
 pub(super) fn describe_recovery(steps: &[Step], bounds: &Bounds, most: usize) -> String {
     let mut world = World::new(bounds);
     steps.iter().for_each(|&step| world.apply(step, bounds));
@@ -105,7 +105,7 @@ fn list<'a>(headers: impl Iterator<Item = &'a LsaHeader>) -> String {
     headers.map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// The state of each router's neighbours.
+/// Describes the states of each router's neighbours.
 fn describe_states(world: &World) -> String {
     let of_engine = |engine: &ospf::Engine| {
         let states: Vec<_> = engine.neighbors().map(|neighbor| neighbor.state.to_string()).collect();
@@ -116,7 +116,7 @@ fn describe_states(world: &World) -> String {
     format!("{}  {queued}+{held}", states.join(" | "))
 }
 
-/// The state of each router's neighbours, and what they wait for.
+/// Describes the states of each router's neighbours, and the lengths of their lists.
 pub(super) fn describe_lists(world: &World) -> String {
     let mut text = String::new();
     for (number, engine) in world.engines().enumerate() {

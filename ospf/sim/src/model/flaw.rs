@@ -1,4 +1,4 @@
-//! A state from which the network does not recover, and the shortest way there that could be found.
+//! A flaw: a state from which the network does not recover, with the shortest path to it that was found.
 
 use std::fmt;
 
@@ -8,37 +8,37 @@ use super::recovery::Recoveries;
 use super::step::Step;
 use super::world::World;
 
-/// Steps after the last of a flaw that are shown.
+/// The number of steps after the flaw that are shown.
 const SHOWN: usize = 24;
 
-/// What is wrong.
+/// The kinds of flaws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FlawKind {
-    /// Nobody has a timer, and no packet is under way.
+    /// No router has a timer, and no packet is under way.
     Halted,
     /// Adjacencies or databases are not complete in time.
     Apart,
     /// An adjacency was lost after all had been complete.
     Lost,
-    /// Databases or routes were not as they should be some time after all had been complete.
+    /// Databases or routes were wrong some time after all had been complete.
     Unsettled,
 }
 
 /// A state from which the network does not recover.
 #[derive(Debug, Clone)]
 pub struct Flaw {
-    /// What is wrong.
+    /// The kind of the flaw.
     pub kind: FlawKind,
-    /// The steps that lead there, one a line.
+    /// The steps that lead to it, one on a line.
     pub trace: String,
-    /// What follows when nothing goes wrong any more.
+    /// What follows without further disturbances.
     pub aftermath: String,
-    /// By which it is told from others: what went wrong, and how it ends.
+    /// What identifies the flaw: what went wrong on the way, and how it ends.
     pub(super) signature: String,
 }
 
 impl Flaw {
-    /// Of a path that leads to a flaw, as short as it can be made by leaving out steps.
+    /// Describes the flaw at the end of a path, which is made as short as possible by leaving out steps.
     pub(super) fn new(kind: FlawKind, steps: Vec<Step>, bounds: &Bounds, recoveries: &Recoveries) -> Self {
         let steps = shorten(steps, kind, bounds, recoveries);
         let trace = describe(&steps, bounds);
@@ -68,7 +68,7 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// How it ends.
+/// Describes the end of the recovery.
 fn recovery_end(mut world: World, bounds: &Bounds) -> String {
     let start = world.now();
     while let Some(step) = world.undisturbed_step()
@@ -79,7 +79,7 @@ fn recovery_end(mut world: World, bounds: &Bounds) -> String {
     describe_lists(&world)
 }
 
-/// Leaves out steps, one or two at a time, while the flaw stays.
+/// Leaves out steps, one or two at a time, as long as the flaw remains.
 fn shorten(mut steps: Vec<Step>, kind: FlawKind, bounds: &Bounds, recoveries: &Recoveries) -> Vec<Step> {
     let is_flawed = |steps: &[Step]| {
         replay(steps, bounds).is_some_and(|world| recoveries.check(&world, bounds).is_err_and(|found| found == kind))
@@ -108,7 +108,7 @@ fn shorten(mut steps: Vec<Step>, kind: FlawKind, bounds: &Bounds, recoveries: &R
     }
 }
 
-/// Where steps lead; `None` if they cannot be taken.
+/// Takes the steps; `None` if they cannot all be taken.
 fn replay(steps: &[Step], bounds: &Bounds) -> Option<World> {
     let mut world = World::new(bounds);
     let mut left: Disturbances = bounds.disturbances;

@@ -1,4 +1,4 @@
-//! One path through the states, chosen octet by octet.
+//! One path through the states, chosen octet by octet (for fuzzing).
 
 use super::bounds::{Bounds, Disturbances};
 use super::describe::{describe, describe_recovery};
@@ -6,14 +6,14 @@ use super::recovery::Recoveries;
 use super::step::Step;
 use super::world::World;
 
-/// Restarts and changes on one path.
+/// The most restarts and changes on one path.
 const MAX_RESTARTS: u8 = 8;
 const MAX_CHANGES: u8 = 16;
 
-/// Steps that are shown of a recovery that fails.
+/// The number of steps that are shown of a failed recovery.
 const SHOWN: usize = 100;
 
-/// A network to which something happens at every step.
+/// A network that is disturbed at any step.
 pub(crate) struct HostileRun {
     bounds: Bounds,
     world: World,
@@ -27,10 +27,10 @@ impl HostileRun {
         Self { world: World::new(&bounds), bounds, path: Vec::new() }
     }
 
-    /// Half of all choices let the network go on in order, the others take one of the steps that there are.
+    /// Takes a step. Half of all choices continue in order; the others take one of the possible steps.
     ///
     /// # Panics
-    /// If an engine breaks one of its rules.
+    /// If an engine violates one of its rules.
     pub(crate) fn step(&mut self, choice: u8) {
         let steps = self.world.steps(&self.bounds);
         let (others, place) = (choice % 2 == 1, usize::from(choice / 2));
@@ -56,7 +56,7 @@ impl HostileRun {
     /// Lets the network recover.
     ///
     /// # Panics
-    /// If it does not.
+    /// If it does not recover.
     pub(crate) fn recover(&self) {
         if let Err(kind) = Recoveries::new().check(&self.world, &self.bounds) {
             let trace = describe(&self.path, &self.bounds);

@@ -1,4 +1,4 @@
-//! The routers of a model as an operator would configure them, and how they are joined.
+//! The layout of a model: the configuration of its routers, and how they are connected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -18,12 +18,12 @@ pub(super) fn are_joined(one: usize, other: usize, bounds: &Bounds) -> bool {
     }
 }
 
-/// How many neighbours a router has.
+/// Returns the number of a router's neighbours.
 pub(super) fn neighbors(router: usize, bounds: &Bounds) -> usize {
     (0..bounds.routers).filter(|&other| are_joined(router, other, bounds)).count()
 }
 
-/// The interface on which a router reaches `other`.
+/// Returns the interface on which a router reaches `other`.
 pub(super) fn interface(other: usize, bounds: &Bounds) -> InterfaceId {
     match bounds.medium {
         Medium::PointToPoint | Medium::Chain => InterfaceId(1 + other as u32),
@@ -31,17 +31,17 @@ pub(super) fn interface(other: usize, bounds: &Bounds) -> InterfaceId {
     }
 }
 
-/// No two starts of engines have the same.
+/// Returns a random seed, which is different for each start of an engine.
 pub(super) fn seed(router: usize, starts: u8) -> u64 {
     (router as u64) << 8 | u64::from(starts)
 }
 
-/// A router's own address, which is its router id.
+/// Returns a router's loopback address, which is also its Router ID.
 pub(super) fn loopback(router: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, 1 + router as u8)
 }
 
-/// A router's address on its interfaces.
+/// Returns the address of a router's interfaces.
 pub(super) fn address(router: usize, bounds: &Bounds) -> Ipv4Addr {
     match bounds.medium {
         Medium::PointToPoint | Medium::Chain => loopback(router),
@@ -49,18 +49,18 @@ pub(super) fn address(router: usize, bounds: &Bounds) -> Ipv4Addr {
     }
 }
 
-/// An external destination.
+/// Returns an external destination of a router.
 pub(super) fn destination(router: usize, external: u8) -> Prefix {
     Prefix::host(Ipv4Addr::new(203, 0, 113 + router as u8, external))
 }
 
-/// The interfaces of a router.
+/// Returns the interfaces of a router.
 fn interfaces(router: usize, bounds: &Bounds) -> BTreeSet<InterfaceId> {
     let joined = (0..bounds.routers).filter(|&other| are_joined(router, other, bounds));
     joined.map(|other| interface(other, bounds)).collect()
 }
 
-/// The configuration of a router.
+/// Returns the configuration of a router.
 pub(super) fn config(router: usize, externals: &BTreeSet<u8>, bounds: &Bounds) -> Config {
     let network = match bounds.medium {
         Medium::PointToPoint | Medium::Chain => NetworkType::PointToPoint,
@@ -82,7 +82,7 @@ pub(super) fn config(router: usize, externals: &BTreeSet<u8>, bounds: &Bounds) -
     }
 }
 
-/// The state of a router's interfaces at its start.
+/// Returns the states of a router's interfaces at its start.
 pub(super) fn link_states(router: usize, bounds: &Bounds) -> impl Iterator<Item = (InterfaceId, LinkState)> {
     let address = address(router, bounds);
     let addressing = match bounds.medium {

@@ -1,9 +1,9 @@
-//! A model checker: two or three real engines joined by a wire that loses, duplicates and reorders packets, restarts of engines and changes
-//! of what they originate, at every step and in every order, up to stated bounds.
+//! A model checker: two or three real engines, whose packets are lost, duplicated and reordered, which restart and change what they
+//! originate. It explores these events at every step and in every order, up to given bounds.
 //!
-//! From each state that is reached the network must recover once nothing disturbs it any more: every adjacency reaches Full, all databases
-//! are equal, and it stays so. A state is known again by a hash of all that decides what follows (`Engine::hash_state`), with
-//! instants relative to the present.
+//! The network must recover from each reached state when there are no more disturbances: every adjacency reaches Full, all databases are
+//! equal, and it stays so. A state is recognized by a hash of all that determines the future (`Engine::hash_state`), with instants relative
+//! to the present.
 
 mod bounds;
 mod command;

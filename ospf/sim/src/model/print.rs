@@ -1,17 +1,17 @@
-//! Hashes by which states are known again: instants are replaced by their distance from the present.
+//! Hashes that identify states; instants are replaced by their distance from the present.
 
 use std::hash::Hasher;
 use std::time::Duration;
 
 use ospf::Instant;
 
-/// Nothing that is longer ago makes a difference: the longest window that an engine looks back on is RxmtInterval.
+/// Instants further in the past than this are all the same: the longest time for which an engine remembers an instant is RxmtInterval.
 const FORGOTTEN: i128 = Duration::from_secs(15).as_nanos() as i128;
 
-/// What is due later than this is not reached: ageing of LSAs.
+/// Instants further in the future than this are all the same, because they are not reached: LSAs reaching MaxAge.
 const FAR: i128 = Duration::from_secs(200).as_nanos() as i128;
 
-/// A hash of 128 bits at an instant.
+/// A hash of 128 bits, relative to an instant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Print {
     lanes: [u64; 2],
@@ -27,7 +27,7 @@ impl Print {
         const FACTORS: [u64; 2] = [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db];
         for (lane, factor) in self.lanes.iter_mut().zip(FACTORS) {
             let product = u128::from(*lane ^ word) * u128::from(factor);
-            // The sum keeps a product of zero from taking all that came before with it.
+            // The sum prevents a product of zero from erasing all that was hashed before.
             *lane = lane.rotate_left(23).wrapping_add((product as u64) ^ (product >> 64) as u64);
         }
     }
@@ -77,7 +77,7 @@ impl Hasher for Print {
         self.word(number as u64);
     }
 
-    /// An instant, and nothing else (see [`ospf::Engine::hash_state`]): all that is long ago, or far off, is the same.
+    /// Hashes an instant; nothing else has this type (see [`ospf::Engine::hash_state`]). All that is long ago, or far off, is the same.
     fn write_u128(&mut self, nanos: u128) {
         self.word((nanos as i128 - self.now).clamp(-FORGOTTEN, FAR) as u64);
     }

@@ -1,4 +1,4 @@
-//! Whether the network recovers from a state once nothing goes wrong any more.
+//! Checks whether the network recovers from a state when there are no more disturbances.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::flaw::FlawKind;
 use super::visited::Visited;
 use super::world::World;
 
-/// What is known of states: shared by all threads, and by searches of the same bounds but for disturbances.
+/// Known results, which all threads share, and searches whose bounds differ only in the disturbances.
 #[derive(Debug)]
 pub(super) struct Recoveries {
-    /// Nanoseconds until the network has recovered.
+    /// Nanoseconds until the network has recovered, by state.
     remaining: Visited<u64>,
     /// States that are converged and stay so.
     settled: Visited<()>,
@@ -23,7 +23,7 @@ impl Recoveries {
         Self { remaining: Visited::new(), settled: Visited::new() }
     }
 
-    /// How long the network takes to recover from `world`.
+    /// Returns how long the network takes to recover from `world`, or why it does not.
     pub(super) fn check(&self, world: &World, bounds: &Bounds) -> Result<Duration, FlawKind> {
         let start = world.now();
         let mut world = world.clone();
@@ -55,7 +55,7 @@ impl Recoveries {
         Ok(end.saturating_since(start))
     }
 
-    /// Whether a network that has converged stays so.
+    /// Checks that a converged network stays so.
     fn stays(&self, world: &World, bounds: &Bounds) -> Result<(), FlawKind> {
         let start = world.now();
         let mut world = world.clone();

@@ -1,4 +1,4 @@
-//! The search: all states that can be reached, each once.
+//! The search, which visits each reachable state once.
 
 use std::hash::Hash as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,40 +14,40 @@ use super::step::Step;
 use super::visited::Visited;
 use super::world::World;
 
-/// What a search has found.
+/// The results of a search.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// Different states that were reached, with what may still go wrong from them on.
+    /// The number of different states that were reached; states with different remaining disturbances are different.
     pub states: usize,
-    /// Steps taken from one to another.
+    /// The number of steps taken between states.
     pub steps: usize,
-    /// Whether all that can be reached was: if not, a bound of states, of depth or of flaws ended the search.
+    /// Whether all reachable states were reached; if not, the search ended at its limit of states, depth or flaws.
     pub is_complete: bool,
-    /// The longest path without a repeated state that was followed.
+    /// The length of the longest path without a repeated state.
     pub longest: u32,
     /// The longest time that a recovery took.
     pub slowest: Duration,
-    /// States from which the network does not recover.
+    /// The states from which the network does not recover.
     pub flaws: Vec<Flaw>,
 }
 
-/// A state that has been reached and from which nothing has been tried yet.
+/// A reached state whose steps have not been tried yet.
 struct Node {
     world: World,
     left: Disturbances,
     depth: u32,
-    /// Place of the last step in [`Shared::path`]; steps are numbered from one, zero is the start.
+    /// The number of the last step in [`Shared::path`], from one; zero is the start.
     step: u32,
 }
 
 struct Shared {
     work: Vec<Node>,
-    /// Threads that may still find more.
+    /// The number of threads that may still find more.
     busy: usize,
-    /// Every step by which a state was reached first, and the place of the one before.
+    /// Every step by which a state was first reached, and the number of the step before it.
     path: Vec<(Step, u32)>,
     outcome: Outcome,
-    /// How paths to flaws look that have been reported.
+    /// Whether the search has ended at one of its limits.
     is_over: bool,
 }
 
@@ -59,7 +59,7 @@ struct Search<'a> {
     more: Condvar,
 }
 
-/// Searches with one disturbance in all, then with two, and so on, so that what is found is as simple as can be.
+/// Searches with no disturbance, then with one in total, then with two, and so on, so that a flaw that is found is as simple as possible.
 pub fn search(bounds: &Bounds, mut progress: impl FnMut(u8, &Outcome)) -> Outcome {
     let recoveries = Recoveries::new();
     let mut outcome = Outcome::default();
@@ -117,7 +117,7 @@ impl Search<'_> {
         }
     }
 
-    /// The states that follow on one and are new, each with what is known of its recovery.
+    /// Returns the new states that follow on one, each with its recovery.
     fn expand(&self, node: &Node) -> Found {
         let mut found = Found { steps: 0, is_cut: false, states: Vec::new() };
         for step in node.world.steps(self.bounds) {
@@ -134,7 +134,7 @@ impl Search<'_> {
             let is_bounded = self.bounds.depth < u32::MAX;
             match self.visited.get(key) {
                 None => {}
-                // What is behind the bound from there may not be from here.
+                // States that were beyond the depth limit from the longer path may be within it from here.
                 Some(known) if is_bounded && depth < known => {}
                 Some(_) => continue,
             }
@@ -194,10 +194,10 @@ impl Search<'_> {
     }
 }
 
-/// What one state leads to.
+/// The successors of a state.
 struct Found {
     steps: usize,
-    /// The bound of depth was in the way.
+    /// Whether the depth limit cut off steps.
     is_cut: bool,
     states: Vec<(Step, World, Disturbances, Result<Duration, FlawKind>)>,
 }
@@ -219,7 +219,7 @@ impl Shared {
     }
 }
 
-/// A hash of a state and of what may still go wrong.
+/// Returns a hash of a state and of the disturbances that are left.
 fn key(print: u128, left: Disturbances) -> u128 {
     let mut both = Print::new(Instant::ZERO);
     both.print(print);

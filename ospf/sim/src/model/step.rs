@@ -1,17 +1,17 @@
-//! One step of the model.
+//! A step of the model.
 
-/// From a router to another: `from` × routers + `to`.
+/// The direction from one router to another, as a number: `from` × routers + `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Channel(pub(super) u8);
 
 impl Channel {
-    /// Sender and receiver among so many routers.
+    /// Returns sender and receiver; `routers` is the number of routers.
     pub(super) fn ends(self, routers: usize) -> (usize, usize) {
         (usize::from(self.0) / routers, usize::from(self.0) % routers)
     }
 }
 
-/// What may happen next.
+/// An event that may happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// The next packet of a channel is delivered.
@@ -22,7 +22,7 @@ pub(super) enum Step {
     Lose(Channel),
     /// The next packet of a channel is held back: others overtake it.
     Hold(Channel),
-    /// A packet that was held back is delivered: the one in this place.
+    /// A held-back packet, which is at this index, is delivered.
     DeliverHeld(Channel, u8),
     /// The next timer of a router fires.
     Timer(u8),

@@ -1,4 +1,4 @@
-//! Sets and maps by hashes of states, shared by all threads of a search.
+//! Maps and sets of states by their hashes, shared by all threads of a search.
 
 #![allow(clippy::disallowed_types, reason = "nothing iterates over these maps, and a tree takes twice the time")]
 
@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Parts, each behind a lock of its own.
+/// The number of parts; each has its own lock.
 const PARTS: usize = 64;
 
-/// The keys are hashes already.
+/// A hasher that returns its input, because the keys are hashes already.
 #[derive(Debug, Default)]
 struct AsItIs(u64);
 
@@ -29,7 +29,7 @@ impl Hasher for AsItIs {
 
 type Part<V> = HashMap<u128, V, BuildHasherDefault<AsItIs>>;
 
-/// A map from hashes of states.
+/// A map whose keys are hashes of states.
 #[derive(Debug)]
 pub(super) struct Visited<V>(Vec<Mutex<Part<V>>>);
 
@@ -42,13 +42,13 @@ impl<V: Copy> Visited<V> {
         self.part(print).get(&print).copied()
     }
 
-    /// Sets a value, in place of the one before, which is returned.
+    /// Sets a value, and returns the previous one.
     pub(super) fn insert(&self, print: u128, value: V) -> Option<V> {
         self.part(print).insert(print, value)
     }
 
     fn part(&self, print: u128) -> MutexGuard<'_, Part<V>> {
-        // Maps stay whole whatever a thread was doing when it panicked.
+        // A map is consistent even if a thread panicked while it had the lock.
         self.0[(print >> 100) as usize % PARTS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

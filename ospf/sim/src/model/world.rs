@@ -1,4 +1,4 @@
-//! A state of the model: engines, packets under way, the time. A copy of it shares what does not change.
+//! A state of the model: the engines, the packets under way, and the time. A clone shares what does not change.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::Hash as _;
@@ -14,7 +14,7 @@ use super::layout::{address, are_joined, config, destination, interface, link_st
 use super::print::Print;
 use super::step::{Channel, Step};
 
-/// A packet under way.
+/// A packet that is under way.
 #[derive(Debug, Clone, Hash)]
 pub(super) struct Packet {
     pub(super) sent: Instant,
@@ -26,20 +26,20 @@ pub(super) struct Packet {
 /// Packets under way from one router to another.
 #[derive(Debug, Clone, Default)]
 struct UnderWay {
-    /// In the order in which they were sent.
+    /// Packets that are delivered in the order in which they were sent.
     queue: VecDeque<Packet>,
-    /// Delivered in any order, at any time.
+    /// Held-back packets, which are delivered in any order, at any time.
     held: Vec<Packet>,
 }
 
 #[derive(Debug, Clone)]
 struct Router {
     engine: Arc<Engine>,
-    /// How often it was started.
+    /// How often the router was restarted.
     starts: u8,
     /// External destinations.
     externals: BTreeSet<u8>,
-    /// Hash of the engine at an instant.
+    /// The hash of the engine's state, and the instant that it is for.
     print: Option<(Instant, u128)>,
 }
 
@@ -47,17 +47,17 @@ struct Router {
 #[derive(Debug, Clone)]
 pub(super) struct World {
     now: Instant,
-    /// Number of routers.
+    /// The number of routers.
     count: usize,
     routers: Vec<Router>,
     under_way: Vec<UnderWay>,
 }
 
-/// The external destination that changes.
+/// The number of the external destination that [`Step::Change`] adds and withdraws.
 const CHANGED: u8 = 200;
 
 impl World {
-    /// The state in which all paths begin.
+    /// Returns the state in which all paths begin.
     pub(super) fn new(bounds: &Bounds) -> Self {
         let count = bounds.routers;
         let under_way = vec![UnderWay::default(); count * count];
@@ -78,7 +78,7 @@ impl World {
         world
     }
 
-    /// Lets the routers run that have been started; what they send to others is lost.
+    /// Runs the started routers; what they send to the others is lost.
     fn run_until(&mut self, end: Instant, bounds: &Bounds) {
         loop {
             let started = self.routers.len();
@@ -108,23 +108,23 @@ impl World {
         self.under_way.iter().all(|way| way.queue.is_empty() && way.held.is_empty())
     }
 
-    /// The next packet of a channel.
+    /// Returns the next packet of a channel.
     pub(super) fn next_packet(&self, channel: Channel) -> Option<&Packet> {
         self.under_way[usize::from(channel.0)].queue.front()
     }
 
-    /// A packet that is held back.
+    /// Returns a held-back packet.
     pub(super) fn held_packet(&self, channel: Channel, place: u8) -> Option<&Packet> {
         self.under_way[usize::from(channel.0)].held.get(usize::from(place))
     }
 
-    /// How many packets are under way: in order, and held back.
+    /// Returns how many packets are under way: in order, and held back.
     pub(super) fn counts_under_way(&self) -> (usize, usize) {
         let ways = self.under_way.iter();
         ways.fold((0, 0), |(queued, held), way| (queued + way.queue.len(), held + way.held.len()))
     }
 
-    /// All that can happen next, whatever may go wrong included.
+    /// Returns all steps that are possible next, with all disturbances.
     pub(super) fn steps(&self, bounds: &Bounds) -> Vec<Step> {
         let mut steps = Vec::new();
         for (number, way) in self.under_way.iter().enumerate() {
@@ -150,8 +150,8 @@ impl World {
         steps
     }
 
-    /// What happens next if nothing goes wrong: all packets are delivered as they were sent, those first that were held back; then the
-    /// next timer fires. `None` if nobody waits for anything.
+    /// Returns the next step without disturbances: all packets are delivered in the order in which they were sent, held-back ones first;
+    /// then the next timer fires. `None` if there is neither a packet nor a timer.
     pub(super) fn undisturbed_step(&self) -> Option<Step> {
         let channels = || self.under_way.iter().enumerate().map(|(number, way)| (Channel(number as u8), way));
         let held = channels().flat_map(|(channel, way)| {
@@ -169,7 +169,7 @@ impl World {
         due.min().map(|(_, router)| Step::Timer(router as u8))
     }
 
-    /// What happens next if nothing goes wrong but that packets which are held back stay so, as long as they can.
+    /// Returns the next step without disturbances that leaves packets held back for as long as possible.
     pub(super) fn step_in_order(&self, bounds: &Bounds) -> Option<Step> {
         let queued = self.under_way.iter().enumerate().filter_map(|(number, way)| {
             let sent = way.queue.front()?.sent;
@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    /// A hash of all that decides what follows.
+    /// Returns a hash of all that determines the future.
     pub(super) fn print(&mut self) -> u128 {
         let now = self.now;
         let mut all = Print::new(now);
@@ -248,7 +248,7 @@ impl World {
         }
         for way in &self.under_way {
             way.queue.hash(&mut all);
-            // Which of those that are held back came first does not matter.
+            // The order in which packets were held back does not matter.
             let held = way.held.iter().map(|packet| {
                 let mut print = Print::new(now);
                 packet.hash(&mut print);
@@ -262,7 +262,7 @@ impl World {
         all.value()
     }
 
-    /// Whether all adjacencies are Full, nothing is left to be done for them, and all databases and routes are those of the configuration.
+    /// Whether all adjacencies are Full with empty lists, and all databases and routes match the configuration.
     pub(super) fn is_converged(&self, bounds: &Bounds) -> bool {
         let first: BTreeMap<_, _> = instances(&self.routers[0].engine).collect();
         let expected: usize = self.routers.iter().map(|router| router.externals.len()).sum();
@@ -272,7 +272,7 @@ impl World {
                 let mut count = 0;
                 let done = router.engine.neighbors().all(|neighbor| {
                     count += 1;
-                    // Its last hello was not lost: after three lost ones the next may come just too late.
+                    // Its last hello was not lost: after three lost hellos the next may come just too late.
                     let is_heard = neighbor.dead_in + bounds.timers.hello >= bounds.timers.dead;
                     let is_full = neighbor.state == ospf::NeighborState::Full;
                     is_heard && is_full && neighbor.requests + neighbor.retransmissions == 0
@@ -293,7 +293,7 @@ impl World {
         })
     }
 
-    /// Whether a router has routes to all destinations of the others.
+    /// Whether a router has routes to all destinations of the other routers.
     fn has_routes(&self, router: usize) -> bool {
         let routes: BTreeSet<_> = self.routers[router].engine.routes().map(|(prefix, _)| prefix).collect();
         self.routers.iter().enumerate().filter(|&(other, _)| other != router).all(|(other, description)| {
@@ -302,7 +302,7 @@ impl World {
         })
     }
 
-    /// When a router's next timer fires.
+    /// Returns when a router's next timer fires.
     pub(super) fn deadline(&self, router: usize) -> Option<Instant> {
         self.routers[router].engine.next_deadline().map(|(due, _)| due)
     }
@@ -318,7 +318,7 @@ impl World {
             })
     }
 
-    /// Whether so many packets of a router are under way that it takes nothing in.
+    /// Whether so many packets of a router are under way that it accepts no input.
     fn is_congested(&self, router: usize, bounds: &Bounds) -> bool {
         self.under_way[router * self.count..][..self.count].iter().any(|way| way.queue.len() > bounds.under_way)
     }
@@ -361,7 +361,7 @@ impl World {
     }
 }
 
-/// What identifies the instances in a database.
+/// Returns what identifies the instances in a database.
 fn instances(engine: &Engine) -> impl Iterator<Item = ((ospf::Domain, ospf::LsaKey), (ospf::SequenceNumber, u16))> {
     engine.lsdb().map(|view| {
         let header = view.lsa.header;

@@ -1,30 +1,30 @@
-//! What has happened in a network, in numbers.
+//! Counters of what happens in a network.
 
-/// What has happened so far.
+/// Numbers of what has happened so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Packets that engines sent.
     pub packets: u64,
-    /// Their octets.
+    /// The octets of these packets.
     pub octets: u64,
-    /// Of them updates and acknowledgements: what flooding costs.
+    /// Updates and acknowledgements among these packets: the cost of flooding.
     pub flooding_packets: u64,
-    /// And their octets.
+    /// The octets of these.
     pub flooding_octets: u64,
-    /// Instances of LSAs that their own routers sent for the first time: so many changes were flooded.
+    /// Instances of LSAs that their originators sent for the first time, which is the number of flooded changes.
     pub originations: u64,
     /// Packets that arrived, copies included.
     pub arrivals: u64,
-    /// Deadlines that came.
+    /// Deadlines that were handled.
     pub ticks: u64,
     /// Routes that changed.
     pub route_changes: u64,
-    /// Neighbours that became Full, or were and are no more.
+    /// Neighbours that became Full, or are Full no more.
     pub adjacency_changes: u64,
 }
 
 impl Counts {
-    /// What has happened since it was `earlier`.
+    /// Returns what has happened since `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {

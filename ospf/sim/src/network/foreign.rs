@@ -1,5 +1,5 @@
-//! What passes between two routers that behave as other implementations do. Where RFC 2328 has no remedy for it, it does not happen: what is
-//! between other implementations is not weft's to mend.
+//! Packets between two routers that behave as other implementations do. What RFC 2328 cannot recover from does not happen to them, because
+//! weft cannot correct what goes wrong between other implementations.
 
 use bytes::Bytes;
 use ospf::wire::{Envelope, LsaHeader, PacketBody};
@@ -9,12 +9,13 @@ use super::Network;
 use super::wire::Packet;
 use crate::topology::RouterIndex;
 
-/// Type of packet (RFC 2328 §A.3.6).
+/// The type of Link State Acknowledgment packets (RFC 2328 §A.3.6).
 const LS_ACK: u8 = 5;
 
 impl Network {
-    /// When a packet arrives that could arrive at `at`. Packets between two foreign routers do not overtake each other: an LSA at MaxAge and
-    /// a retransmission of its former instance that change places leave the two apart for good (RFC 2328 §13 step 4 has no memory).
+    /// Returns when a packet arrives that could arrive at `at`. Packets between two foreign routers do not overtake each other: if an LSA
+    /// at MaxAge and a retransmission of its previous instance changed places, the two routers would differ for good (RFC 2328 §13 step 4
+    /// has no memory).
     pub(super) fn in_order(&mut self, at: Instant, packet: &Packet) -> Instant {
         if !self.are_foreign(packet.from, packet.to) {
             return at;
@@ -30,13 +31,14 @@ impl Network {
         foreign.contains(&one) && foreign.contains(&other)
     }
 
-    /// Whether a packet of a router acknowledges an instance that the router has replaced or flushed meanwhile. It is lost on the way to another
-    /// foreign router, which sends again what it awaits an acknowledgement of.
+    /// Whether a packet acknowledges an instance that its sender has replaced or flushed meanwhile. Such a packet is lost on the way to
+    /// another foreign router, which retransmits what it awaits an acknowledgement for.
     ///
-    /// An acknowledgement may be held back for nearly RxmtInterval (§13.5). If the receiver has acknowledged the LSA at MaxAge, forgotten it
-    /// (§14) and got the instance before once more, from a router that the flush has not reached, it takes the late acknowledgement for one
-    /// of what it has just flooded (§13.7). It will not send that again, and the originator, which has sent the LSA at MaxAge within
-    /// MinLSArrival, need not send it back (§13 step 8): the instance stays everywhere but with its originator.
+    /// An acknowledgement may be delayed for nearly RxmtInterval (§13.5). Assume that the receiver has acknowledged the LSA at MaxAge,
+    /// removed it (§14), and received the previous instance once more, from a router that the flush has not reached. It then takes the late
+    /// acknowledgement for one of the instance it has just flooded (§13.7), and does not retransmit that. The originator, which has sent
+    /// the LSA at MaxAge within MinLSArrival, need not send it back (§13 step 8). So the instance would stay everywhere but at its
+    /// originator.
     pub(super) fn acknowledges_late(&self, router: RouterIndex, interface: InterfaceId, packet: &Bytes) -> bool {
         let (foreign, _) = &self.foreign;
         if !foreign.contains(&router) || packet.get(1) != Some(&LS_ACK) {
@@ -57,8 +59,8 @@ impl Network {
     }
 }
 
-/// Whether a router that has `stored` of an LSA would not acknowledge `header` if it came now. An LSA at MaxAge that it does not have, it would
-/// (§13 step 4).
+/// Whether a router with the database copy `stored` would not acknowledge `header` if it arrived now. It would acknowledge an LSA at MaxAge
+/// that it does not have (§13 step 4).
 fn is_late(header: &LsaHeader, stored: Option<&LsaHeader>) -> bool {
     stored.map_or(!header.is_max_age(), |stored| stored.newer_than(header))
 }

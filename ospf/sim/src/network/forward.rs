@@ -1,4 +1,5 @@
-//! IP between routers as far as virtual links need it (RFC 2328 §15): packets to an address beyond the link are passed on by routing tables.
+//! IP forwarding between routers, as far as virtual links need it (RFC 2328 §15): routing tables decide about packets to an address beyond
+//! the link.
 
 use std::net::Ipv4Addr;
 
@@ -9,12 +10,12 @@ use super::wire::Packet;
 use crate::topology::RouterIndex;
 
 impl Network {
-    /// Whether a packet has reached a router that has to pass it on.
+    /// Whether a packet has reached a router that has to forward it.
     pub(super) fn is_in_transit(&self, packet: &Packet) -> bool {
         packet.delivery == Delivery::Routed && !self.owns(packet.to, packet.destination)
     }
 
-    /// Passes a packet on, if its TTL and the router's table allow that.
+    /// Forwards a packet, if its TTL and the router's routing table allow that.
     pub(super) fn forward(&mut self, at: Instant, packet: Packet) {
         let router = packet.to;
         let arrives = self.carries(packet.interface, packet.from, router) && self.routers[router.0].is_some();
@@ -25,7 +26,7 @@ impl Network {
         self.put_on_link(at, Packet { from: router, to, interface, ttl, ..packet });
     }
 
-    /// Where a router sends what is for an address: on a link of its own, or to the first of the next hops of its table.
+    /// Returns where a router sends packets to an address: on a link of its own, or to the first next hop of its routing table.
     pub(super) fn next_hop(&self, router: RouterIndex, destination: Ipv4Addr) -> Option<(InterfaceId, Ipv4Addr)> {
         let topology = &self.situation.topology;
         let links = topology.links_of(router).map(|(index, _, _)| index);

@@ -1,4 +1,4 @@
-//! Faults as they reach routers: inputs to engines, engines that are gone, engines that begin.
+//! Applies faults to routers: as inputs to engines, or by removing or starting engines.
 
 use ospf::wire::RestartReason;
 use ospf::{Announcement, Config, Engine, Input, Restarting, RouterId};
@@ -11,7 +11,7 @@ use crate::router::{self, Running};
 use crate::topology::{LinkIndex, Pace, RouterIndex, Side};
 
 impl Network {
-    /// Lets something go wrong, or right again.
+    /// Applies a fault, or ends one.
     pub fn inflict(&mut self, fault: Fault) {
         match fault {
             Fault::Trouble(link, _) => {
@@ -53,7 +53,7 @@ impl Network {
         }
     }
 
-    /// The configuration of some routers has changed, their ids perhaps among it.
+    /// Records that the configuration of some routers has changed, possibly with their Router IDs.
     fn note_change(&mut self, is_renamed: bool) {
         let all_follow = self.situation.late().next().is_none();
         let slowest = self.settings.timers.at(Pace::Slow);
@@ -66,13 +66,13 @@ impl Network {
         self.routers.iter_mut().flatten().for_each(|running| running.excuses = excuses);
     }
 
-    /// The id that a router is configured with at the moment.
+    /// Returns the Router ID that a router is configured with at present.
     fn id_of(&self, router: RouterIndex) -> RouterId {
         self.situation.configured_at(router).id(router)
     }
 
     pub(super) fn start(&mut self, router: RouterIndex, restarting: Option<Restarting>) {
-        // Once for each seed drawn, also for a router that a fault stopped before it started.
+        // A seed is always drawn, also for a router that a fault stopped before it started.
         let seed = self.seeds.next_u64();
         if self.routers[router.0].is_some() || self.situation.is_absent(router) {
             return;
@@ -92,7 +92,7 @@ impl Network {
         }
     }
 
-    /// Begins a graceful restart. One that is planned goes on in [`Self::go_on_restarting`].
+    /// Begins a graceful restart. A planned one continues in [`Self::go_on_restarting`].
     fn restart(&mut self, router: RouterIndex, restart: GracefulRestart) {
         if self.routers[router.0].is_none() {
             return;
@@ -109,7 +109,7 @@ impl Network {
         self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
     }
 
-    /// A router whose neighbours have been asked for help stops, and is started later.
+    /// Stops a router whose neighbours have acknowledged its planned restart, and schedules its start.
     pub(super) fn go_on_restarting(&mut self, router: RouterIndex) {
         if !self.routers[router.0].as_ref().is_some_and(|running| running.is_ready_to_restart) {
             return;
@@ -120,14 +120,14 @@ impl Network {
         self.queue.schedule(self.now() + absence, Happening::Restart { router, until, announcement });
     }
 
-    /// Whether what holds now may change by itself: somebody has yet to calculate routes, to take an LSA that came too soon, or to say
-    /// something new of itself, such as that it originates a network to which the way stays the same.
+    /// Whether the present state may change by itself: a router has yet to calculate routes, to accept an LSA that arrived too soon, or to
+    /// originate something new, such as a network to which the route stays the same.
     pub(crate) fn is_work_due(&self) -> bool {
         let mut engines = self.situation.running().filter_map(|router| self.engine(router));
         engines.any(|engine| engine.spf().due_in.is_some() || engine.has_news())
     }
 
-    /// Whether a router is to be started again within a graceful restart, or is not past one.
+    /// Whether a router is to be started within a graceful restart, or has not ended one.
     pub(crate) fn is_anybody_restarting(&self) -> bool {
         self.situation.running().any(|router| self.engine(router).is_none_or(Engine::is_restarting))
     }

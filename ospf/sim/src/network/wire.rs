@@ -1,4 +1,4 @@
-//! Packets on links and LANs: who is there, what reaches whom, and in what condition.
+//! Packets on links and LANs: which ends there are, what reaches them, and in what condition.
 
 use std::net::Ipv4Addr;
 
@@ -10,21 +10,21 @@ use crate::router::{IP_HEADER_LEN, MTU};
 use crate::topology::{LanIndex, LinkIndex, RouterIndex};
 use crate::turn::Sent;
 
-/// Types of packets that flood (RFC 2328 §A.3.1).
+/// The types of packets that belong to flooding (RFC 2328 §A.3.1).
 const FLOODING: std::ops::RangeInclusive<u8> = LS_UPDATE..=5;
 const LS_UPDATE: u8 = 4;
 
-/// A packet on its way.
+/// A packet under way.
 #[derive(Debug, Clone)]
 pub(super) struct Packet {
     pub(super) from: RouterIndex,
     pub(super) to: RouterIndex,
-    /// The interface at either end.
+    /// The interface, which has the same ID at both ends.
     pub(super) interface: InterfaceId,
     pub(super) source: Ipv4Addr,
     pub(super) destination: Ipv4Addr,
     pub(super) ttl: u8,
-    /// Whether it stays on the link.
+    /// Whether the packet stays on the link.
     pub(super) delivery: Delivery,
     pub(super) payload: Bytes,
 }
@@ -72,7 +72,7 @@ impl Network {
         }
     }
 
-    /// Lets a packet reach the other end, in whatever condition and however often.
+    /// Carries a packet to the other end, with the loss, duplication and corruption of the link.
     pub(super) fn put_on_link(&mut self, at: Instant, packet: Packet) {
         if !self.carries(packet.interface, packet.from, packet.to) {
             return;
@@ -87,7 +87,7 @@ impl Network {
         }
     }
 
-    /// A router's address on an interface of its, and who else is there with which address.
+    /// Returns a router's address on one of its interfaces, and the other routers there with their addresses.
     pub(super) fn ends(
         &self,
         router: RouterIndex,
@@ -128,7 +128,7 @@ impl Network {
     }
 }
 
-/// Whether a packet is an update with one LSA: IP has to fragment it if it is too long (RFC 2328 §A.1).
+/// Whether a packet is an update with one LSA, which IP has to fragment if it is too long (RFC 2328 §A.1).
 fn is_one_lsa(packet: &[u8]) -> bool {
     let count = packet.get(24..28);
     packet.get(1) == Some(&LS_UPDATE) && count == Some(&[0, 0, 0, 1])

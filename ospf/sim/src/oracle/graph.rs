@@ -1,4 +1,4 @@
-//! A situation as a graph: the ways within each area, who is between areas, and who has which network.
+//! The graph of a situation: the links within each area, the area border routers, and the routers with each network.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -9,7 +9,7 @@ use super::{Area, Attachment, Border, Step};
 use crate::situation::Situation;
 use crate::topology::{LanEnd, Numbering, RouterIndex, Side, Topology, VirtualLink, stub_interface, virtual_interface};
 
-/// The links of each area, LANs being as many as there are pairs on them, by the router that they lead out of.
+/// Returns the links of each area, by the router that they lead out of. A LAN counts as one link for each pair of routers on it.
 pub(super) fn steps(situation: &Situation) -> BTreeMap<AreaId, Vec<Vec<Step>>> {
     let topology = &situation.topology;
     let areas = topology.links.iter().map(|link| link.area).chain(topology.lans.iter().map(|lan| lan.area));
@@ -36,7 +36,7 @@ pub(super) fn steps(situation: &Situation) -> BTreeMap<AreaId, Vec<Vec<Step>>> {
     steps
 }
 
-/// Adds the virtual links that are up to the links of the backbone; gives which these are. Those that are left out are not.
+/// Adds the virtual links that are up, except those that are left out, to the links of the backbone; returns the added ones.
 pub(super) fn join_virtually(
     steps: &mut BTreeMap<AreaId, Vec<Vec<Step>>>,
     situation: &Situation,
@@ -56,7 +56,7 @@ pub(super) fn join_virtually(
         joined.insert(id);
         let backbone = steps.entry(AreaId::BACKBONE).or_insert_with(|| vec![Vec::new(); topology.routers.len()]);
         for (from, to, cost) in [(ends[0], ends[1], there), (ends[1], ends[0], back)] {
-            // Routes through it are none of the oracle's: only who reaches whom is.
+            // The oracle does not calculate routes through a virtual link, only whom it connects.
             let nexthop = Nexthop { interface: InterfaceId(u32::MAX), via: None };
             backbone[from.0].push(Step { to, cost, nexthop });
         }
@@ -64,7 +64,7 @@ pub(super) fn join_virtually(
     joined
 }
 
-/// The routers that have something in each area.
+/// Returns the routers of each area.
 pub(super) fn members(situation: &Situation) -> BTreeMap<AreaId, BTreeSet<RouterIndex>> {
     let mut members: BTreeMap<AreaId, BTreeSet<RouterIndex>> = BTreeMap::new();
     let mut add = |area, router| {
@@ -99,8 +99,8 @@ pub(super) fn border(areas: &BTreeMap<AreaId, Area>, router: RouterIndex) -> Bor
     }
 }
 
-/// A number for each router, the same for those between whom there is a way by areas in which AS-external-LSAs are flooded: a virtual link is
-/// no other way than that through its transit area.
+/// Returns a number for each router, which is the same for routers with a path between them through areas in which AS-external-LSAs are
+/// flooded. A virtual link adds no path to that through its transit area.
 pub(super) fn parts(steps: &BTreeMap<AreaId, Vec<Vec<Step>>>, topology: &Topology) -> Vec<usize> {
     let steps: Vec<_> =
         steps.iter().filter(|(area, _)| topology.has_externals(**area)).map(|(_, steps)| steps).collect();
@@ -117,7 +117,7 @@ pub(super) fn parts(steps: &BTreeMap<AreaId, Vec<Vec<Step>>>, topology: &Topolog
     parts
 }
 
-/// Distances from one router to all others.
+/// Calculates the distances from one router to all others.
 pub(super) fn distances(steps: &[Vec<Step>], from: RouterIndex) -> Vec<Option<u32>> {
     let mut distances = vec![None; steps.len()];
     let mut candidates = BinaryHeap::from([Reverse((0_u32, from))]);
@@ -135,7 +135,7 @@ pub(super) fn distances(steps: &[Vec<Step>], from: RouterIndex) -> Vec<Option<u3
     distances
 }
 
-/// Networks inside OSPF, with the routers that have them.
+/// Returns the networks inside OSPF, with the routers they are attached to.
 pub(super) fn networks(situation: &Situation) -> BTreeMap<Prefix, Vec<Attachment>> {
     let topology = &situation.topology;
     let mut networks: BTreeMap<Prefix, Vec<Attachment>> = BTreeMap::new();
@@ -149,7 +149,7 @@ pub(super) fn networks(situation: &Situation) -> BTreeMap<Prefix, Vec<Attachment
         }
     }
     for (index, link) in situation.topology.links() {
-        // The subnet is there as soon as the interface is up, with or without a neighbour (RFC 2328 §12.4.1.1).
+        // The subnet is present as soon as the interface is up, with or without a neighbour (RFC 2328 §12.4.1.1).
         if link.numbering == Numbering::Unnumbered || !link.is_configured || !situation.has_carrier(index) {
             continue;
         }
@@ -166,7 +166,7 @@ pub(super) fn networks(situation: &Situation) -> BTreeMap<Prefix, Vec<Attachment
                 let interface = Some(index.interface());
                 attach(index.subnet(), Attachment { router, area: lan.area, cost, interface });
             } else if let Some(address) = topology.lan_address(index, router) {
-                // RFC 2328 §12.4.1.4: a router's own address, at cost 0.
+                // RFC 2328 §12.4.1.4: the router's own address, with cost 0.
                 attach(Prefix::host(address), Attachment { router, area: lan.area, cost: 0, interface: None });
             }
         }

@@ -1,4 +1,4 @@
-//! Where packets may go round though every router does what RFC 2328 says: in the transit areas of virtual links.
+//! Detects where packets may loop although every router follows RFC 2328: in the transit areas of virtual links.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +8,16 @@ use super::ways::preferred;
 use super::{Attachment, Border, Oracle, Step};
 use crate::topology::{RouterIndex, VirtualLink};
 
-/// Where packets go.
+/// The destination of packets.
 #[derive(Debug, Clone, Copy)]
 enum Destination<'a> {
-    /// A network, by who has it.
+    /// A network, with the routers that it is attached to.
     Network(&'a [Attachment]),
-    /// What a router brings in from outside.
+    /// The external destinations of a router.
     Outside(RouterIndex),
 }
 
-/// A virtual link from one of its ends.
+/// A virtual link, seen from one of its ends.
 #[derive(Debug, Clone, Copy)]
 struct Through {
     transit: AreaId,
@@ -26,13 +26,14 @@ struct Through {
 }
 
 impl Oracle<'_> {
-    /// Whether packets to a destination may go round.
+    /// Whether packets to a destination may loop.
     ///
-    /// A router that has the destination behind a virtual link counts the backbone's costs from the link's far end on. But a far end that
-    /// reaches it within another area of its own takes that way, however much longer it is (§11, §16.4.1), and that is the cost which it
-    /// advertises in the transit area. The routers there, through which the near end sends its packets, count that cost (§16.2): another
-    /// border router may be no farther for them, and the way to it be by the near end. So may a third border router there, that counts the
-    /// way over the near end and the virtual link, find it no longer than the way by the far end alone (§16.3).
+    /// A router with the destination behind a virtual link calculates with the backbone's costs from the link's far end on. But if the far
+    /// end reaches the destination within another area of its own, it uses that path, however much longer it is (§11, §16.4.1), and
+    /// advertises its cost in the transit area. The routers there, through which the near end sends its packets, use that cost (§16.2).
+    /// Another border router may not be farther for them, and its path may lead through the near end. There may also be a third border
+    /// router in the area that uses the path through the near end and the virtual link, if it is not longer than the path through the far
+    /// end alone (§16.3).
     pub(crate) fn may_go_round(&self, prefix: Prefix) -> bool {
         let topology = &self.situation.topology;
         let networks = self.networks.get(&prefix).map(|attachments| Destination::Network(attachments));
@@ -41,7 +42,7 @@ impl Oracle<'_> {
         networks.into_iter().chain(outside).any(|to| self.virtual_ways().any(|way| self.goes_round(way, to)))
     }
 
-    /// The virtual links that are up, from both of their ends.
+    /// Returns the virtual links that are up, seen from both of their ends.
     fn virtual_ways(&self) -> impl Iterator<Item = Through> {
         let links = self.virtual_links.iter().filter_map(|&id| self.situation.topology.virtual_link(id));
         links.flat_map(|VirtualLink { transit, ends: [one, other] }| {
@@ -55,7 +56,7 @@ impl Oracle<'_> {
         takes_longer_way && self.counts_way_by(way.near, way.far, to) && self.leads_back(way, to)
     }
 
-    /// The way that a router takes within its areas: how long it is, and in which.
+    /// Returns the path that a router takes within its areas: its cost, and its area.
     fn own_way(&self, router: RouterIndex, to: Destination<'_>) -> Option<(u32, AreaId)> {
         match to {
             Destination::Network(attachments) => self.within(router, attachments),
@@ -65,7 +66,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// How long a router's way through the backbone is, whether it takes that or not.
+    /// Returns the cost of a router's path through the backbone, whether or not the router takes it.
     fn counted(&self, router: RouterIndex, to: Destination<'_>) -> Option<u32> {
         match to {
             Destination::Network(attachments) => self.advertised_cost(router, attachments),
@@ -76,7 +77,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// Whether a router takes the way through the backbone, and that may be by another one.
+    /// Whether a router takes the path through the backbone, and this may lead through another given router.
     fn counts_way_by(&self, router: RouterIndex, by: RouterIndex, to: Destination<'_>) -> bool {
         let takes_it = match (self.own_way(router, to), to) {
             (None, _) => true,
@@ -88,7 +89,7 @@ impl Oracle<'_> {
         takes_it && by_it.is_some() && self.counted(router, to) == by_it
     }
 
-    /// Whether packets that the near end of a virtual link sends through the transit area may come back to it.
+    /// Whether packets that the near end of a virtual link sends through the transit area may return to it.
     fn leads_back(&self, Through { transit, near, far }: Through, to: Destination<'_>) -> bool {
         let mut next: Vec<_> = self.next_routers(transit, near, far).collect();
         let mut seen = BTreeSet::from([far]);
@@ -112,7 +113,8 @@ impl Oracle<'_> {
         false
     }
 
-    /// What a border router says to an area of a destination: nothing if it sends packets there through that area (§12.4.3).
+    /// Returns the cost that a border router advertises to an area for a destination; `None` if it sends packets there through that area
+    /// (§12.4.3).
     fn tells_of(&self, border: RouterIndex, area: AreaId, to: Destination<'_>) -> Option<u32> {
         let mut ways = self.virtual_ways().filter(|way| (way.transit, way.near) == (area, border));
         if ways.any(|way| self.counts_way_by(border, way.far, to)) {
@@ -124,7 +126,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// The routers that are first on the ways from one router of an area to another.
+    /// Returns the routers that are first on the shortest paths from one router of an area to another.
     fn next_routers(&self, area: AreaId, from: RouterIndex, to: RouterIndex) -> impl Iterator<Item = RouterIndex> {
         let whole = self.distance(area, from, to);
         let steps = self.areas.get(&area).map(|area| &area.steps[from.0]);

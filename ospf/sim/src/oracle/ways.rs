@@ -1,4 +1,4 @@
-//! Destinations beyond a router's areas: what border routers say of them (RFC 2328 §16.2, §16.4), and default routes of stub areas.
+//! Destinations outside a router's areas: the advertisements of border routers (RFC 2328 §16.2, §16.4), and default routes of stub areas.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,21 +8,21 @@ use ospf::{AreaId, AreaKind, ExternalMetric, Prefix, Route, RouteKind, Summaries
 use super::{Attachment, Border, FirstSteps, Oracle, route};
 use crate::topology::RouterIndex;
 
-/// A way to a router, by one area.
+/// A path to a router, through one area.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Way {
     kind: RouteKind,
     pub(super) area: AreaId,
     pub(super) cost: u32,
-    /// In `area`: the routers at which what is known of the way ends.
+    /// The routers in `area` to which the known part of the path leads.
     pub(super) ends: BTreeSet<RouterIndex>,
 }
 
-/// What decides between ways to a destination outside, the smallest first (RFC 2328 §16.4 (6)): the type and the metric of type 2, where the
-/// way ends (§16.4.1), how long it is.
+/// The order of preference of paths to an external destination, smallest first (RFC 2328 §16.4 (6)): the path type and the type 2 metric,
+/// the class of the path (§16.4.1), and its cost.
 type Rank = (RouteKind, u32, Through, u32);
 
-/// Classes of ways to routers that bring in destinations, RFC1583Compatibility being disabled (RFC 2328 §16.4.1).
+/// Classes of paths to AS boundary routers, with RFC1583Compatibility disabled (RFC 2328 §16.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Through {
     /// Within an area other than the backbone.
@@ -41,14 +41,14 @@ impl Way {
 }
 
 impl Oracle<'_> {
-    /// RFC 2328 §16.2: what border routers say of a network in other areas, and how far they are.
+    /// Calculates the inter-area route to a network (RFC 2328 §16.2) from the advertisements of border routers and the distances to them.
     pub(super) fn inter_area(&self, first_steps: &mut FirstSteps<'_>, attachments: &[Attachment]) -> Option<Route> {
         let ways = self.told_ways(first_steps.root, |border, area| self.tells(border, area, attachments));
         self.through_borders(first_steps, &ways)
     }
 
-    /// What takes the place of destinations outside in stub areas (RFC 2328 §12.4.3.1): every border router has it for the area, and takes
-    /// none itself.
+    /// Calculates the default route of a stub area, in place of routes to external destinations (RFC 2328 §12.4.3.1): every border router
+    /// advertises one into the area, and uses none itself.
     pub(super) fn default_route(&self, first_steps: &mut FirstSteps<'_>) -> Option<Route> {
         if self.borders[first_steps.root.0] != Border::Inside {
             return None;
@@ -64,7 +64,7 @@ impl Oracle<'_> {
     fn through_borders(&self, first_steps: &mut FirstSteps<'_>, ways: &[Way]) -> Option<Route> {
         let best = ways.iter().min_by_key(|way| way.cost)?;
         let mut route = route(RouteKind::InterArea, best.area, best.cost);
-        // Equally long ways may be through several areas, where the backbone is not the only one that counts.
+        // Paths of equal cost may lead through several areas, if the router does not examine the backbone alone.
         for way in ways.iter().filter(|way| way.cost == best.cost) {
             for &end in &way.ends {
                 route.originators.insert(self.situation.topology.id(end));
@@ -74,7 +74,8 @@ impl Oracle<'_> {
         Some(route)
     }
 
-    /// The best way through each area to which a router listens, where `tells` is what a border router says to an area.
+    /// Returns the best path through each area whose advertisements a router examines; `tells` returns the cost that a border router
+    /// advertises to an area.
     pub(super) fn told_ways(&self, root: RouterIndex, tells: impl Fn(RouterIndex, AreaId) -> Option<u32>) -> Vec<Way> {
         let listens = |area: &AreaId| self.borders[root.0] != Border::WithBackbone || *area == AreaId::BACKBONE;
         let mut ways: Vec<Way> = Vec::new();
@@ -95,8 +96,8 @@ impl Oracle<'_> {
         ways
     }
 
-    /// What a border router says to an area of a network (RFC 2328 §12.4.3): nothing of what is in that area, and only to other areas
-    /// what it heard in the backbone.
+    /// Returns the cost that a border router advertises to an area for a network (RFC 2328 §12.4.3): nothing for networks in that area, and
+    /// routes that it learned in the backbone only to other areas.
     pub(super) fn tells(&self, border: RouterIndex, area: AreaId, attachments: &[Attachment]) -> Option<u32> {
         if let AreaKind::Stub { summaries: Summaries::DefaultOnly, .. } = self.situation.topology.kind(area) {
             return None;
@@ -110,7 +111,7 @@ impl Oracle<'_> {
         self.advertised_cost(border, attachments)
     }
 
-    /// How far a network is by what other border routers advertise of it in the backbone.
+    /// Returns the cost of a network by the advertisements of other border routers in the backbone.
     pub(super) fn advertised_cost(&self, border: RouterIndex, attachments: &[Attachment]) -> Option<u32> {
         let told = |other, backbone| {
             let (cost, of) = self.within(other, attachments)?;
@@ -119,7 +120,7 @@ impl Oracle<'_> {
         self.told_ways(border, told).into_iter().map(|way| way.cost).min()
     }
 
-    /// The way to a router that brings in destinations (RFC 2328 §16.4 (3)).
+    /// Returns the path to an AS boundary router (RFC 2328 §16.4 (3)).
     fn way_out(&self, root: RouterIndex, boundary: RouterIndex) -> Option<Way> {
         let mut ways = self.ways_within(root, boundary);
         let told = self.told_ways(root, |border, area| self.tells_of_router(border, area, boundary));
@@ -136,12 +137,12 @@ impl Oracle<'_> {
             let cost = self.distance(area, root, to)?;
             Some(Way { kind: RouteKind::IntraArea, area, cost, ends: BTreeSet::from([to]) })
         };
-        // A way through an area without AS-external-LSAs is none: its routers know nothing of what is outside.
+        // A path through an area without AS-external-LSAs does not count: its routers know no external destinations.
         self.areas_of(root).filter(|&area| self.situation.topology.has_externals(area)).filter_map(way).collect()
     }
 
-    /// What a border router says to an area of a router that brings in destinations: how far the preferred way is, unless it is through
-    /// that area.
+    /// Returns the cost that a border router advertises to an area for an AS boundary router: that of the preferred path, unless it leads
+    /// through that area.
     pub(super) fn tells_of_router(&self, border: RouterIndex, area: AreaId, boundary: RouterIndex) -> Option<u32> {
         if !self.situation.topology.has_externals(area) {
             return None;
@@ -154,8 +155,8 @@ impl Oracle<'_> {
         (preferred.area != area).then_some(preferred.cost)
     }
 
-    /// The ways to a router that brings in destinations by what other border routers advertise of it in the backbone: they reach it through
-    /// another area. One that is nearer to such a one than to the router would advertise it itself.
+    /// Returns the paths to an AS boundary router by the advertisements of other border routers in the backbone, which reach it through
+    /// another area. A border router that is nearer to one of those than to the boundary router would advertise it itself.
     pub(super) fn advertised_ways(&self, border: RouterIndex, boundary: RouterIndex) -> Vec<Way> {
         let told = |other, backbone| {
             let way = preferred(self.ways_within(other, boundary))?;
@@ -205,8 +206,8 @@ impl Oracle<'_> {
     }
 }
 
-/// Of the ways to a router that brings in destinations the preferred one (RFC 2328 §16.4 (3)): of the best class the shortest, and of equal
-/// ones that through the area with the largest number.
+/// Returns the preferred path to an AS boundary router (RFC 2328 §16.4 (3)): the shortest of the best class, and of equal ones that through
+/// the area with the largest ID.
 pub(super) fn preferred(ways: Vec<Way>) -> Option<Way> {
     ways.into_iter().min_by_key(|way| (way.through(), way.cost, Reverse(way.area)))
 }

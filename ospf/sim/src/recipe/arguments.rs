@@ -1,4 +1,4 @@
-//! The command line of a run: its commands and options, and what they mean if they are not named.
+//! The command line of a run: its commands, its options, and their defaults.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -10,16 +10,16 @@ use super::{FirstArea, GridSize, KeySequence, Recipe, Shape};
 use crate::prng::Probability;
 use crate::scenario::{CONVERGENCE_BOUND, QUIET};
 
-/// More routers in full mesh have more links than there are subnets for.
+/// The most routers in a full mesh: with more, there would be more links than subnets.
 const MAX_MESH: i64 = 700;
 
-/// Databases of more routers than a few thousand do not fit into most memories.
+/// The most routers in other shapes: databases of more than a few thousand routers need too much memory.
 const MAX_SPARSE: i64 = 5000;
 
 /// The commands that run one network.
 #[derive(Debug, Clone, Subcommand)]
 pub enum NetworkCommand {
-    /// N routers, all joined to each other
+    /// N routers, all connected to each other
     Mesh {
         /// Number of routers
         #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_MESH))]
@@ -36,7 +36,7 @@ pub enum NetworkCommand {
         #[command(flatten)]
         options: Options,
     },
-    /// N routers, each joined to the next
+    /// N routers, each connected to the next
     Ring {
         /// Number of routers
         #[arg(value_parser = clap::value_parser!(u16).range(2..=MAX_SPARSE))]
@@ -45,19 +45,19 @@ pub enum NetworkCommand {
         #[command(flatten)]
         options: Options,
     },
-    /// N routers at random, joined by unnumbered links: sites with few tunnels each
+    /// N routers at random, connected by unnumbered links: sites with few tunnels each
     Sparse {
         /// Number of routers
         #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SPARSE))]
         routers: u16,
-        /// Links beyond those that join everybody
+        /// Links beyond those that connect all routers
         #[arg(long, default_value_t = DEFAULT_EXTRA)]
         extra: u16,
         /// What happens to it
         #[command(flatten)]
         options: Options,
     },
-    /// A backbone and further areas at random, with LANs, stub networks and destinations outside
+    /// A backbone and further areas at random, with LANs, stub networks and external destinations
     Areas {
         /// Number of routers in the backbone
         #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -65,7 +65,7 @@ pub enum NetworkCommand {
         /// Number of further areas
         #[arg(long, default_value_t = DEFAULT_AREAS, value_parser = clap::value_parser!(u16).range(0..=30))]
         areas: u16,
-        /// Routers of each that are in no other area
+        /// Routers of each further area that are in no other area
         #[arg(long, default_value_t = DEFAULT_INSIDE, value_parser = clap::value_parser!(u16).range(1..=200))]
         inside: u16,
         /// What the first of the further areas lets in
@@ -74,19 +74,19 @@ pub enum NetworkCommand {
         /// Some LANs are non-broadcast, some point-to-multipoint networks
         #[arg(long)]
         mixed: bool,
-        /// One area more, which has the backbone by virtual links through the first one, which is normal
+        /// One more area, connected to the backbone by virtual links through the first area, which is normal
         #[arg(long)]
         beyond: bool,
         /// What happens to it
         #[command(flatten)]
         options: Options,
     },
-    /// N routers at random, with costs, stub networks and destinations outside
+    /// N routers at random, with costs, stub networks and external destinations
     Random {
         /// Number of routers
         #[arg(value_parser = clap::value_parser!(u16).range(1..=MAX_SPARSE))]
         routers: u16,
-        /// Links beyond those that join everybody
+        /// Links beyond those that connect all routers
         #[arg(long, default_value_t = DEFAULT_EXTRA)]
         extra: u16,
         /// Networks of up to five routers: broadcast, non-broadcast and point-to-multipoint
@@ -105,10 +105,10 @@ const DEFAULT_INSIDE: u16 = 3;
 /// What happens to a network.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Options {
-    /// Decides all chance: the same seed gives the same bytes
+    /// Seed of all random choices: the same seed gives the same bytes
     #[arg(long, default_value_t = Self::DEFAULT.seed)]
     pub seed: u64,
-    /// Decides what happens to packets in place of the seed, which then decides everything else
+    /// Seed of what happens to packets, if not --seed, which then determines everything else
     #[arg(long, value_name = "SEED")]
     pub chance: Option<u64>,
     /// Probability that a packet is lost, 0 to 1
@@ -126,22 +126,22 @@ pub struct Options {
     /// One-way delay of a link, milliseconds
     #[arg(long, value_name = "MS", default_value_t = Self::DEFAULT.delay)]
     pub delay: u32,
-    /// Further delay of each packet, up to so many milliseconds
+    /// Further random delay of each packet, up to this many milliseconds
     #[arg(long, value_name = "MS", default_value_t = Self::DEFAULT.jitter)]
     pub jitter: u32,
-    /// Break and mend things for so many seconds first
+    /// Begin with faults and repairs for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = Self::DEFAULT.faults)]
     pub faults: u32,
     /// Milliseconds between two faults, on average
     #[arg(long, value_name = "MS", default_value_t = Self::DEFAULT.fault_every)]
     pub fault_every: u32,
-    /// Among the faults are graceful restarts, planned and not
+    /// Include graceful restarts among the faults, planned and unplanned
     #[arg(long)]
     pub restarts: bool,
-    /// Among the faults are changes of configuration
+    /// Include changes of the configuration among the faults
     #[arg(long)]
     pub changes: bool,
-    /// Of these faults only those with these numbers happen, such as 3,7,12, or none
+    /// Of the faults, only those with these numbers happen, such as 3,7,12, or none
     #[arg(long, value_name = "NUMBERS")]
     pub faults_only: Option<Numbers>,
     /// Routers that never start, by their numbers from 0, such as 3,7,12
@@ -150,19 +150,19 @@ pub struct Options {
     /// Routers that behave as other implementations do, by their numbers from 0, such as 3,7,12; packets between them keep their order
     #[arg(long, value_name = "NUMBERS", default_value_t = Self::DEFAULT.foreign)]
     pub foreign: Numbers,
-    /// They give up only these of the engine's deviations from RFC 2328, by names separated by commas; all if not given
+    /// The deviations from RFC 2328 that these routers do without, by names separated by commas; all if not given
     #[arg(long, value_name = "DEVIATIONS")]
     pub gives_up: Option<Deviations>,
-    /// Leave broken what is broken at the end
+    /// At the end of the faults, leave broken what is broken
     #[arg(long)]
     pub leave_broken: bool,
-    /// Then cut the network in two halves, and when both agree join them again
+    /// After that cut the network in two halves, and join them again when both agree
     #[arg(long)]
     pub partition: bool,
-    /// Authenticate all packets, each key being used for so many seconds; 0 for no authentication
+    /// Authenticate all packets, with each key for this many seconds; 0 for no authentication
     #[arg(long, value_name = "SECONDS", default_value_t = Self::DEFAULT.key_every)]
     pub key_every: u16,
-    /// Which sequence numbers of authenticated packets are new
+    /// Which sequence numbers of authenticated packets are accepted as new
     #[arg(long, value_enum, default_value_t = Self::DEFAULT.key_sequence)]
     pub key_sequence: KeySequence,
     /// HelloInterval, seconds
@@ -171,10 +171,10 @@ pub struct Options {
     /// RouterDeadInterval, seconds
     #[arg(long, value_name = "SECONDS", default_value_t = Self::DEFAULT.dead)]
     pub dead: u16,
-    /// All have to agree so many seconds after the last fault
+    /// All routers must agree this many seconds after the last fault
     #[arg(long, value_name = "SECONDS", default_value_t = Self::DEFAULT.bound)]
     pub bound: u64,
-    /// And nothing may change for so many seconds afterwards
+    /// After that, nothing may change for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = Self::DEFAULT.quiet)]
     pub quiet: u64,
 }
@@ -188,14 +188,14 @@ pub struct Numbers(pub BTreeSet<usize>);
 pub struct Deviations(pub BTreeSet<Deviation>);
 
 impl Deviations {
-    /// The conduct of a router that gives these up.
+    /// Returns the conduct of a router without these deviations.
     pub fn conduct(&self) -> Conduct {
         self.0.iter().copied().fold(Conduct::default(), Conduct::without)
     }
 }
 
 impl Options {
-    /// What the command line means where it names no option.
+    /// The defaults of the command line.
     pub const DEFAULT: Self = Self {
         seed: 1,
         chance: None,

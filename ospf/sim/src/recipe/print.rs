@@ -1,4 +1,4 @@
-//! A run printed as the command line that repeats it.
+//! Prints a run as the command line that repeats it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,7 +34,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Every option that differs from its default, each with a space before it.
+/// Prints every option that differs from its default, each after a space.
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, chance, loss, duplication, reordering, corruption, delay, jitter, faults, .. } = self;

@@ -1,15 +1,15 @@
-//! Panics of a run as values, with their place, without a word on stderr.
+//! Returns panics of a run as values, with their location, and without output on stderr.
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
 thread_local! {
-    /// What a panic said while this thread catches panics; `None` while it does not.
+    /// The message of a panic while this thread catches panics; `None` while it does not.
     static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `work` on this thread. If it panics, the message and its place.
+/// Runs `work` on this thread. If it panics, returns the message and the location.
 pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     install();
     CAUGHT.set(Some(String::new()));
@@ -18,7 +18,7 @@ pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|_| message.unwrap_or_default())
 }
 
-/// Other threads' panics go to the hook that was there before.
+/// Installs the panic hook. Panics of other threads go to the previous hook.
 fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -31,7 +31,7 @@ fn install() {
     });
 }
 
-/// Takes down what a panic says, if this thread catches panics.
+/// Records the message of a panic, if this thread catches panics.
 fn note(info: &PanicHookInfo<'_>) -> bool {
     CAUGHT.with_borrow_mut(|caught| {
         let Some(message) = caught else { return false };

@@ -1,25 +1,26 @@
-//! What a seed of a sweep stands for: the kind and size of a network, the quality of its links, faults and what becomes of them.
+//! Derives a run from a seed: the kind and size of a network, the quality of its links, faults and their repair.
 //!
-//! Most networks are small, because most faults of a protocol need few routers and small runs are many; a few are larger.
+//! Most networks are small, because most errors of a protocol show with few routers, and small runs are fast; a few are larger.
 
 use std::str::FromStr;
 
 use crate::prng::{Prng, Probability};
 use crate::recipe::{FirstArea, GridSize, KeySequence, Numbers, Options, Recipe, Shape};
 
-/// A run's own seed is the sweep's; so that what is derived from it has nothing to do with what the run draws, this is added first.
+/// This is added to the seed first. The run itself uses the seed of the sweep, and what is derived from the seed must be independent of
+/// what the run draws.
 const APART: u64 = 0x5357_4545_5000_0001;
 
-/// One in so many networks is larger than the others.
+/// One in this many networks is larger than the others.
 const LARGE: usize = 24;
 
-/// Virtual seconds until all have to agree, which is long where packets are lost again and again.
+/// Virtual seconds until all routers must agree. It is long, because packets may be lost again and again.
 const BOUND: u64 = 200;
 
-/// A neighbour may be lost by chance with this probability at each hello at most, as a power of ten.
+/// The highest probability, as a power of ten, that a neighbour is lost by chance at a hello.
 const LOST_BY_CHANCE: f64 = -10.0;
 
-/// A kind of network, whatever its size.
+/// A kind of network, of any size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// [`Shape::Mesh`].
@@ -37,7 +38,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds and their names.
+    /// All kinds, with their names.
     const NAMES: [(&str, Self); 6] = [
         ("mesh", Self::Mesh),
         ("grid", Self::Grid),
@@ -47,7 +48,7 @@ impl Kind {
         ("random", Self::Random),
     ];
 
-    /// The kind of a shape.
+    /// Returns the kind of a shape.
     pub const fn of(shape: Shape) -> Self {
         match shape {
             Shape::Mesh { .. } => Self::Mesh,
@@ -69,10 +70,10 @@ impl FromStr for Kind {
     }
 }
 
-/// The run of a seed.
+/// Derives the run of a seed.
 pub fn derive(seed: u64) -> Recipe {
     let mut prng = Prng::new(seed.wrapping_add(APART));
-    // Each part from a sequence of its own: what one part draws does not shift the others.
+    // Each part has its own random sequence, so that what one part draws does not change the others.
     let mut shape = shape(&mut prng.fork());
     let mut options = Options { seed, bound: BOUND, ..Options::DEFAULT };
     disturb(&mut options, &mut prng.fork());
@@ -124,13 +125,13 @@ fn shape(prng: &mut Prng) -> Shape {
     }
 }
 
-/// Routers that behave as other implementations do: in one network of three about half of them.
+/// Draws the routers that behave as other implementations do: about half of them in one of three networks.
 fn foreign(routers: usize, prng: &mut Prng) -> Numbers {
     let is_mixed = prng.below(3) == 0;
     Numbers((0..routers).filter(|_| is_mixed && prng.below(2) == 0).collect())
 }
 
-/// Areas that do not let in everything, and networks of more than two routers.
+/// Draws the special properties of a shape: areas that do not let in everything, and networks with more than two routers.
 fn specialise(shape: &mut Shape, prng: &mut Prng) {
     match shape {
         Shape::Areas { first, mixed, beyond, .. } => {
@@ -145,7 +146,7 @@ fn specialise(shape: &mut Shape, prng: &mut Prng) {
     }
 }
 
-/// What links do to packets: nothing, one thing at some level, or everything at once.
+/// Draws what links do to packets: nothing, one kind of disturbance at some level, or all kinds at once.
 fn disturb(options: &mut Options, prng: &mut Prng) {
     options.delay = *prng.choose(&[1, 10, 10, 10, 50]).expect("there are some");
     options.jitter = *prng.choose(&[0, 5, 5, 20]).expect("there are some");
@@ -170,7 +171,7 @@ fn disturb(options: &mut Options, prng: &mut Prng) {
     options.dead = dead_interval(options.loss.value() + options.corruption.value());
 }
 
-/// Authentication, which takes packets that were overtaken or doubled for old ones.
+/// Draws authentication, which refuses reordered or duplicated packets as old ones.
 fn authenticate(options: &mut Options, prng: &mut Prng) {
     if prng.below(4) > 0 {
         return;
@@ -182,18 +183,19 @@ fn authenticate(options: &mut Options, prng: &mut Prng) {
     options.dead = dead_interval(lost);
 }
 
-/// RouterDeadInterval in seconds for a HelloInterval of one: long enough that no neighbour is lost by chance in the quiet time.
+/// Returns RouterDeadInterval in seconds for a HelloInterval of one second: long enough that no neighbour is lost by chance in the quiet
+/// period.
 fn dead_interval(loss: f64) -> u16 {
     let shortest = Options::DEFAULT.dead;
     if loss <= 0.0 {
         return shortest;
     }
     let hellos = (LOST_BY_CHANCE / loss.log10()).ceil();
-    // Hellos are sent a little early or late, and those that are held back come later still.
+    // Hellos are sent a little early or late, and held-back ones arrive even later.
     (hellos as u16 + 2).max(shortest)
 }
 
-/// Faults, and what becomes of them.
+/// Draws faults, and whether they are repaired.
 fn inflict(options: &mut Options, prng: &mut Prng) {
     if prng.below(8) > 0 {
         options.faults = *prng.choose(&[8, 20, 40, 60]).expect("there are some");

@@ -1,6 +1,6 @@
-//! Makes a failing run smaller: what is taken out of it stays out as long as the run fails in the same way.
+//! Makes a failing run smaller: each part is removed, and stays removed if the run still fails in the same way.
 //!
-//! Whatever is taken out shifts the chance of all packets that follow, so that each smaller run is tried with other chance, too.
+//! Removing a part changes the random numbers of all packets that follow, so each smaller run is also tried with other seeds.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use crate::prng::Probability;
 use crate::recipe::{Deviations, FirstArea, GridSize, Numbers, Options, Recipe, Shape};
 use crate::scenario::FailureKind;
 
-/// Each smaller run is tried with this many seeds for chance.
+/// The number of random seeds with which each smaller run is tried.
 const CHANCES: u64 = 4;
 
-/// And one with only those routers that the first finding names with this many: it is small if it fails.
+/// The number of seeds for a run with only the routers that the first finding names, which is small if it fails.
 const CHANCES_ALONE: u64 = 12;
 
-/// What can be taken out of a shape without another network coming of it.
+/// Simplifications of a shape that keep the rest of the network.
 const PLAINER: [fn(&mut Shape); 3] = [
     |shape| {
         if let Shape::Areas { beyond, .. } = shape {
@@ -37,14 +37,14 @@ const PLAINER: [fn(&mut Shape); 3] = [
     },
 ];
 
-/// A failing run, and the runs that may still be spent on it.
+/// The state of the minimisation: the best failing run, and how many more runs may be spent.
 struct Search {
     best: Recipe,
     class: Class,
     left: usize,
 }
 
-/// A smaller run that fails as `recipe` did with `outcome`, found with at most `runs` runs; `None` if none was found.
+/// Returns a smaller run that fails as `recipe` did with `outcome`, found with at most `runs` runs; `None` if none was found.
 pub(super) fn minimise(recipe: &Recipe, outcome: &Outcome, runs: usize) -> Option<Recipe> {
     let mut search = Search { best: recipe.clone(), class: outcome.class(), left: runs };
     search.leave_alone(&parties(outcome));
@@ -62,7 +62,7 @@ pub(super) fn minimise(recipe: &Recipe, outcome: &Outcome, runs: usize) -> Optio
 }
 
 impl Search {
-    /// Whether a run fails in the same way, perhaps with other chance; then it is the best one from now on.
+    /// Whether a run fails in the same way, possibly with another seed; if so, it becomes the best one.
     fn accept(&mut self, candidate: &Recipe) -> bool {
         self.accept_with(candidate, CHANCES)
     }
@@ -93,7 +93,7 @@ impl Search {
         self.accept(&candidate)
     }
 
-    /// Tries the run without all other routers.
+    /// Tries the run with these routers only.
     fn leave_alone(&mut self, routers: &BTreeSet<usize>) {
         if routers.is_empty() {
             return;
@@ -120,7 +120,7 @@ impl Search {
         self.try_options(|options| options.restarts = false);
     }
 
-    /// Fewer routers that behave otherwise, and these in fewer ways.
+    /// Tries fewer routers that behave as other implementations, and gives them fewer differences.
     fn drop_foreign(&mut self) {
         let foreign: Vec<_> = self.best.options.foreign.0.iter().copied().collect();
         self.drop_groups(foreign, |options, without| options.foreign.0.retain(|router| !without.contains(router)));
@@ -136,7 +136,7 @@ impl Search {
         }
     }
 
-    /// The network of a smaller shape is another network, which fails in the same way with luck only.
+    /// Tries smaller shapes. Each is another network, so it fails in the same way only by luck.
     fn shrink_shape(&mut self) {
         for plainer in PLAINER {
             let mut shape = self.best.shape;
@@ -150,7 +150,7 @@ impl Search {
         }
     }
 
-    /// Halves of the routers first, then fewer at a time.
+    /// Tries to remove routers: first half of them at a time, then fewer.
     fn drop_routers(&mut self) {
         let count = self.best.shape.topology(self.best.options.seed).routers.len();
         let absent = self.best.options.absent.0.clone();
@@ -187,7 +187,7 @@ impl Search {
         }
     }
 
-    /// Takes groups of `members` out, first halves, then ever smaller ones, and keeps what can be taken out.
+    /// Tries to remove groups of `members`, first halves, then ever smaller ones, and keeps what can be removed.
     fn drop_groups(&mut self, mut members: Vec<usize>, drop_from: impl Fn(&mut Options, &[usize])) {
         let mut size = members.len().div_ceil(2);
         while size > 0 && self.left > 0 {
@@ -205,7 +205,7 @@ impl Search {
     }
 }
 
-/// The two neighbours of the first finding, if it is about neighbours.
+/// Returns the two neighbours of the first finding, if it is about an adjacency.
 fn parties(outcome: &Outcome) -> BTreeSet<usize> {
     let Outcome::Failed(failure) = outcome else { return BTreeSet::new() };
     let FailureKind::NotConverged(findings) = &failure.what else { return BTreeSet::new() };
@@ -215,7 +215,7 @@ fn parties(outcome: &Outcome) -> BTreeSet<usize> {
     }
 }
 
-/// The next smaller network of the same kind; `None` for the smallest.
+/// Returns the next smaller network of the same kind; `None` for the smallest.
 fn smaller(shape: Shape) -> Option<Shape> {
     match shape {
         Shape::Mesh { routers } => (routers > 2).then(|| Shape::Mesh { routers: routers - 1 }),

@@ -1,5 +1,5 @@
-//! Many runs, each decided by its seed alone: a seed gives a network, disturbances and faults (`derive`), and a run that fails is made
-//! smaller (`minimise`) and reported as the command line that repeats it.
+//! Sweeps: many runs, each of which is determined by its seed alone. A seed gives a network, disturbances and faults (`derive`). A run that
+//! fails is made smaller (`minimise`), and reported as the command line that repeats it.
 
 mod caught;
 mod derive;
@@ -18,32 +18,32 @@ use crate::scenario::{Failure, FailureKind, Report};
 
 pub use derive::{Kind, derive};
 
-/// How many findings of a run are shown in a sweep, which may have many failures.
+/// How many findings of a run are shown; a sweep may have many failures.
 const SHOWN_FINDINGS: usize = 4;
 
-/// Seeds to run.
+/// The seeds to run, and how.
 #[derive(Debug, Clone)]
 pub struct Sweep {
     /// The seeds.
     pub seeds: Range<u64>,
-    /// Only networks of these kinds; empty for all. Seeds of other kinds are passed over.
+    /// The kinds of networks to run; empty for all. Seeds of other kinds are skipped.
     pub only: BTreeSet<Kind>,
-    /// Runs that may be spent on making one failure smaller; 0 leaves failures as they are.
+    /// The most runs that are spent on making one failure smaller; 0 leaves failures as they are.
     pub minimise: usize,
-    /// Runs at a time; `None` for as many as there are processors.
+    /// The number of runs at a time; `None` for one for each processor.
     pub threads: Option<usize>,
 }
 
-/// What came of a sweep.
+/// The results of a sweep.
 #[derive(Debug)]
 pub struct SweepReport {
-    /// Runs, those of other kinds not included.
+    /// The number of runs, without those of other kinds.
     pub runs: u64,
-    /// What failed, by seed.
+    /// The failures, sorted by seed.
     pub failures: Vec<SweepFailure>,
 }
 
-/// A seed that failed.
+/// A seed whose run failed.
 #[derive(Debug)]
 pub struct SweepFailure {
     /// The seed.
@@ -59,33 +59,33 @@ pub struct SweepFailure {
 /// Why a run failed.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The network did not do what it should.
+    /// The network did not behave as it should.
     Failed(Box<Failure>),
-    /// An engine or the simulator panicked: the message and its place.
+    /// An engine or the simulator panicked: the message and the location.
     Panicked(String),
 }
 
-/// Ways to fail, to see whether two runs fail alike.
+/// Classes of failures; two runs fail in the same way if their classes are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// Neighbours are not in the state that they should be in.
+    /// Neighbours are not in the state in which they should be.
     Adjacency,
     /// Routers on a LAN disagree about the designated router.
     Designated,
     /// Databases differ.
     Database,
-    /// Routes are not those of the oracle, or lead in circles.
+    /// Routes differ from those of the oracle, or form a loop.
     Route,
-    /// Something changed in the quiet time.
+    /// Something changed during the quiet period.
     NotQuiet,
-    /// An engine broke a rule of its own.
+    /// An engine violated one of its own rules.
     Violation,
-    /// Something panicked.
+    /// An engine or the simulator panicked.
     Panic,
 }
 
 impl Sweep {
-    /// Runs every seed, several at a time. `on_failure` gets failures as they come, in no order.
+    /// Runs every seed, several at a time. `on_failure` receives the failures as they occur, in no particular order.
     pub fn run(&self, mut on_failure: impl FnMut(&SweepFailure)) -> SweepReport {
         let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let (next, runs) = (AtomicU64::new(self.seeds.start), AtomicU64::new(0));
@@ -126,7 +126,7 @@ impl Sweep {
     }
 }
 
-/// Runs a recipe on this thread alone. A panic is a failure.
+/// Runs a recipe on this thread alone. A panic counts as a failure.
 fn run(recipe: &Recipe) -> Result<Report, Outcome> {
     let one = || {
         let mut scenario = recipe.scenario();
@@ -141,7 +141,7 @@ fn run(recipe: &Recipe) -> Result<Report, Outcome> {
 }
 
 impl Outcome {
-    /// The way in which it failed.
+    /// Returns the class of the failure.
     pub fn class(&self) -> Class {
         let failure = match self {
             Self::Failed(failure) => failure,
@@ -179,7 +179,7 @@ impl fmt::Display for SweepFailure {
     }
 }
 
-/// The first findings, a line each.
+/// Prints the first findings, one on a line.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = match self {
@@ -210,7 +210,7 @@ impl fmt::Display for Class {
     }
 }
 
-/// The failing command lines by seed, and a summary.
+/// Prints the failing command lines by seed, and a summary.
 impl fmt::Display for SweepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut classes: BTreeMap<Class, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Kinds of networks of any size, regular and random.
+//! Builds networks of any size, regular and random.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -12,7 +12,8 @@ use super::{
 use crate::prng::Prng;
 
 impl Topology {
-    /// `count` routers, all joined to each other by unnumbered links of one cost, each with a destination outside OSPF: a weft mesh.
+    /// Builds `count` routers, all connected to each other by unnumbered links with the same cost, each with an external destination: a
+    /// weft mesh.
     pub fn mesh(count: usize) -> Self {
         let mut topology = Self::of_routers(count);
         for a in 0..count {
@@ -27,7 +28,7 @@ impl Topology {
         topology
     }
 
-    /// `width` times `height` routers, each joined to its neighbours in row and column by unnumbered links of one cost.
+    /// Builds `width` times `height` routers, each connected to its neighbours in row and column by unnumbered links with the same cost.
     pub fn grid(width: usize, height: usize) -> Self {
         let mut topology = Self::of_routers(width * height);
         for y in 0..height {
@@ -44,7 +45,7 @@ impl Topology {
         topology
     }
 
-    /// `count` routers, each joined to the next and the last to the first.
+    /// Builds `count` routers, each connected to the next, and the last to the first.
     pub fn ring(count: usize) -> Self {
         let mut topology = Self::of_routers(count);
         for here in 0..count {
@@ -53,8 +54,8 @@ impl Topology {
         topology
     }
 
-    /// `count` routers in a random tree with `extra` more links, some in parallel, of random and often unequal costs, numbered
-    /// and unnumbered; some routers have stub networks and destinations outside, also the same as others.
+    /// Builds `count` routers in a random tree with `extra` more links, some in parallel, with random and often unequal costs, numbered and
+    /// unnumbered. Some routers have stub networks and external destinations, also the same ones as other routers.
     pub fn random(count: usize, extra: usize, prng: &mut Prng) -> Self {
         let mut topology = Self::of_routers(count);
         for here in 1..count {
@@ -68,7 +69,7 @@ impl Topology {
             }
         }
         for router in &mut topology.routers {
-            // Few different networks, so that some are at several routers, also both inside and outside.
+            // There are few different networks, so that some are at several routers, also both inside and outside.
             let network = |prng: &mut Prng| Prefix::new(Ipv4Addr::new(192, 168, prng.below(6) as u8, 0), 24);
             if prng.below(3) == 0 {
                 let cost = prng.between(1, 4);
@@ -86,8 +87,8 @@ impl Topology {
         topology
     }
 
-    /// A random backbone of `backbone` routers and `areas` further areas of `inside` routers each, on one or two border routers. Areas
-    /// have links and LANs; some routers have stub networks, each in one area only, and destinations outside.
+    /// Builds a random backbone of `backbone` routers, and `areas` more areas with `inside` routers each and one or two border routers.
+    /// Areas have links and LANs; some routers have stub networks, each in one area only, and external destinations.
     pub fn areas(backbone: usize, areas: usize, inside: usize, prng: &mut Prng) -> Self {
         let mut topology = Self::of_routers(backbone + areas * inside);
         let core: Vec<_> = (0..backbone).collect();
@@ -123,7 +124,8 @@ impl Topology {
         topology
     }
 
-    /// Adds an area of `inside` routers beyond area 1: its border router is inside of that, and has the backbone by virtual links.
+    /// Adds an area of `inside` routers beyond area 1: its border router is inside area 1, and is connected to the backbone by virtual
+    /// links.
     pub fn add_beyond(&mut self, inside: usize, prng: &mut Prng) {
         let transit = AreaId(1);
         let Some(gate) = self.routers.iter().position(|router| router.area == transit) else { return };
@@ -139,7 +141,8 @@ impl Topology {
             self.routers.push(router);
         }
         self.fill_area(id, &members, prng);
-        // A router all of whose links in the transit area are unnumbered has no address there that packets of a virtual link could go to.
+        // A router with only unnumbered links in the transit area would have no address there to which packets of a virtual link could be
+        // sent.
         self.links.iter_mut().for_each(|link| link.numbering = Numbering::Numbered);
         let on_links =
             self.links.iter().filter(|link| link.area == transit).flat_map(|link| [link.a.router, link.b.router]);
@@ -151,7 +154,7 @@ impl Topology {
         self.virtual_links.extend(links);
     }
 
-    /// Makes some routers translate for their not-so-stubby areas whoever is elected.
+    /// Makes some routers always translate for their not-so-stubby areas, whoever is elected.
     pub fn draw_translators(&mut self, prng: &mut Prng) {
         for router in &mut self.routers {
             if prng.below(4) == 0 {
@@ -160,7 +163,7 @@ impl Topology {
         }
     }
 
-    /// Adds networks of a few routers each.
+    /// Adds LANs with a few routers each.
     pub fn add_lans(&mut self, count: usize, prng: &mut Prng) {
         for _ in 0..count {
             let mut left: Vec<_> = (0..self.routers.len()).map(RouterIndex).collect();
@@ -176,14 +179,14 @@ impl Topology {
         }
     }
 
-    /// Makes some LANs non-broadcast and some point-to-multipoint networks, in which some routers may not receive each other's packets.
+    /// Makes some LANs non-broadcast, and some point-to-multipoint networks, on which some routers may not receive each other's packets.
     pub fn mix_lans(&mut self, prng: &mut Prng) {
         for lan in &mut self.lans {
             lan.network = match prng.below(5) {
                 0 => LanNetwork::Broadcast,
                 1 | 2 => LanNetwork::NonBroadcast,
                 3 => LanNetwork::PointToMultipoint(Discovery::Multicast),
-                // Without neighbours to configure a network is taken for one that carries multicast.
+                // Without configured neighbours, a network counts as one that carries multicast.
                 _ if lan.ends.len() < 2 => LanNetwork::PointToMultipoint(Discovery::Multicast),
                 _ => LanNetwork::PointToMultipoint(Discovery::Configured),
             };
@@ -195,11 +198,11 @@ impl Topology {
         }
     }
 
-    /// Joins routers by a random tree of links, one link more, and one or two LANs of some of them.
+    /// Connects routers by a random tree of links, one more link, and one or two LANs of some of them.
     fn fill_area(&mut self, area: AreaId, members: &[usize], prng: &mut Prng) {
         let first = self.links.len();
         for place in 1..members.len() {
-            // Some are joined by LANs alone.
+            // Some routers are connected by LANs only.
             if prng.below(4) > 0 {
                 self.join_randomly(members[prng.below(place)], members[place], prng);
             }
@@ -221,8 +224,8 @@ impl Topology {
         }
     }
 
-    /// `count` routers in a random tree with `extra` more links, all unnumbered, of random costs: tunnels between sites, few of which have
-    /// one to another.
+    /// Builds `count` routers in a random tree with `extra` more links, all unnumbered, with random costs: a mesh of sites that have few
+    /// tunnels each.
     pub fn sparse(count: usize, extra: usize, prng: &mut Prng) -> Self {
         let mut topology = Self::of_routers(count);
         for here in 1..count {
@@ -262,7 +265,7 @@ impl Topology {
             0 => Numbering::Numbered,
             _ => Numbering::Unnumbered,
         };
-        // Few different costs, so that many paths are equally long.
+        // There are few different costs, so that many paths have equal costs.
         self.join(a, b, prng.between(1, 4), numbering);
         if prng.below(3) == 0 {
             let last = self.links.last_mut().expect("just joined");
