@@ -3,20 +3,22 @@
 //! This is the only file that names the crate which does the work today (gotatun). Whoever replaces it keeps
 //! [`Device`]'s methods: `open`, `apply`, `state`, `mtu_changed`, `failure` and `stop`; parsing, sockets and lifetimes are elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use gotatun::device::configure::{DeviceWrite, PeerStats};
 use gotatun::device::{DeviceBuilder, Error as GotatunError, Peer};
 use gotatun::packet::{Ip, Packet, PacketBufPool};
 use gotatun::tun::{IpRecv, IpSend, MtuWatcher};
 use gotatun::udp::socket::{UdpSocket, UdpSocketFactory};
-use gotatun::udp::{UdpRecv, UdpTransportFactory, UdpTransportFactoryParams};
+use gotatun::udp::{UdpRecv, UdpSend, UdpTransportFactory, UdpTransportFactoryParams};
 use ipnetwork::IpNetwork;
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+use tokio::io::Interest;
 use tokio::sync::{Mutex, watch};
 use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
@@ -24,7 +26,10 @@ use zeroize::Zeroizing;
 use crate::config::{
     AllowedIp, AllowedIpChange, Change, DeviceState, DeviceUpdate, PeerAction, PeerState, PeerUpdate, PublicKey, Secret,
 };
+use crate::endpoint::{Source, Sources, pack_without_source, remote_of};
+use crate::route::{self, Routes};
 use crate::tun::{Tun, is_deleted};
+use crate::udp;
 
 /// Receive buffer of a UDP socket, bytes: a burst of large OSPF updates or of one TCP window fits.
 const UDP_RECEIVE_BUFFER: usize = 7 << 20;
@@ -74,7 +79,11 @@ impl Device {
         let trouble = Trouble::default();
         let port = TunPort { tun, mtu: mtu_receiver.into(), trouble: trouble.clone() };
         let inner = DeviceBuilder::new()
-            .with_udp(UdpSockets { factory: UdpSocketFactory::default(), trouble: trouble.clone() })
+            .with_udp(UdpSockets {
+                factory: UdpSocketFactory::default(),
+                sources: Arc::default(),
+                trouble: trouble.clone(),
+            })
             .with_ip(port)
             .with_private_key(nobody())
             .suspended(true)
@@ -147,6 +156,8 @@ impl Control {
         let interface = self.inner.write(async |device| {
             if let Some(mark) = update.fwmark {
                 device.set_fwmark(mark)?;
+                // As the kernel does: rules may lead marked packets another way.
+                clear_sources(device).await;
             }
             if let Some(port) = update.listen_port {
                 device.set_listen_port(port);
@@ -235,7 +246,7 @@ impl Control {
         PeerState {
             public_key,
             preshared_key: peer.preshared_key.map(|key| Secret::new(Zeroizing::new(key))),
-            endpoint: peer.endpoint,
+            endpoint: peer.endpoint.map(remote_of),
             last_handshake: self.handshakes.get(&public_key).copied(),
             tx_bytes: stats.tx_bytes as u64,
             rx_bytes: stats.rx_bytes as u64,
@@ -254,6 +265,15 @@ fn nobody() -> StaticSecret {
 async fn remove_all_peers(device: &mut DeviceWrite<'_, Transports>) {
     for PeerStats { peer, .. } in device.peers().await {
         device.remove_peer(&peer.public_key).await;
+    }
+}
+
+/// Leaves it to the routing table which address packets leave from, until the peers write again.
+async fn clear_sources(device: &mut DeviceWrite<'_, Transports>) {
+    for PeerStats { peer, .. } in device.peers().await {
+        if let Some(endpoint) = peer.endpoint {
+            device.modify_peer(&peer.public_key, |peer| peer.set_endpoint(Some(pack_without_source(endpoint)))).await;
+        }
     }
 }
 
@@ -302,7 +322,7 @@ async fn apply_peer(device: &mut DeviceWrite<'_, Transports>, update: &PeerUpdat
                 peer.set_preshared_key(change.clone().into_option().map(|secret| *secret.expose()));
             }
             if let Some(endpoint) = update.endpoint {
-                peer.set_endpoint(Some(endpoint));
+                peer.set_endpoint(Some(pack_without_source(endpoint)));
             }
             if let Some(seconds) = update.keepalive_s {
                 peer.set_keepalive((seconds > 0).then_some(seconds));
@@ -352,39 +372,133 @@ impl Trouble {
 /// Opens the UDP socket, IPv4 and IPv6 in one.
 struct UdpSockets {
     factory: UdpSocketFactory,
+    /// It outlives the sockets, as the peers' endpoints do.
+    sources: Arc<Sources>,
     trouble: Trouble,
 }
 
 /// The receiving side of a socket. An error of it ends the data path.
 struct UdpPort {
     socket: UdpSocket,
+    sources: Arc<Sources>,
     trouble: Trouble,
+    /// What [`UdpRecv::recv_from`] has received and not returned yet.
+    waiting: VecDeque<(Packet, SocketAddr)>,
+}
+
+/// The sending side of a socket. Addresses are packed endpoints.
+#[derive(Clone)]
+struct UdpSender {
+    socket: UdpSocket,
+    port: u16,
+    sources: Arc<Sources>,
+    routes: Arc<Routes>,
 }
 
 impl UdpRecv for UdpPort {
-    type RecvManyBuf = <UdpSocket as UdpRecv>::RecvManyBuf;
+    type RecvManyBuf = udp::Buffers;
 
     async fn recv_from(&mut self, pool: &mut PacketBufPool) -> io::Result<(Packet, SocketAddr)> {
-        let received = self.socket.recv_from(pool).await;
-        self.trouble.note("receiving from the UDP socket", received)
+        loop {
+            if let Some(received) = self.waiting.pop_front() {
+                return Ok(received);
+            }
+            let mut packets = Vec::new();
+            self.recv_many_from(&mut udp::Buffers::default(), pool, &mut packets).await?;
+            self.waiting.extend(packets);
+        }
     }
 
     async fn recv_many_from(
         &mut self,
-        buffers: &mut Self::RecvManyBuf,
+        buffers: &mut udp::Buffers,
         pool: &mut PacketBufPool,
         packets: &mut Vec<(Packet, SocketAddr)>,
     ) -> io::Result<()> {
-        let received = self.socket.recv_many_from(buffers, pool, packets).await;
+        let socket = self.socket.socket();
+        let receive = || {
+            udp::receive(socket.as_fd(), buffers, |endpoint, datagram| {
+                let mut packet = pool.get();
+                packet.buf_mut().clear();
+                packet.buf_mut().extend_from_slice(datagram);
+                packets.push((packet, self.sources.pack(endpoint)));
+            })
+        };
+        let received = socket.async_io(Interest::READABLE, receive).await;
         self.trouble.note("receiving from the UDP socket", received)
     }
 }
 
+impl UdpSender {
+    /// The address of this machine that packets leave from; `None` leaves it to the routing table.
+    fn source(&self, packed: SocketAddr) -> Option<Source> {
+        let endpoint = self.sources.unpack(packed);
+        self.routes.usable_source(packed, &endpoint, Instant::now(), |endpoint, source| {
+            let mark = getsockopt(&self.socket, sockopt::Mark)?;
+            route::leaves_by(endpoint, source, self.port, mark)
+        })
+    }
+
+    /// Sends as many of the packets, of which there is one at least, as leave from the address that the first one leaves from.
+    async fn send_some(&self, packets: &[(Packet, SocketAddr)]) -> io::Result<usize> {
+        let Some((_, first)) = packets.first() else { return Ok(0) };
+        let source = self.source(*first);
+        let alike = packets.iter().take_while(|(_, to)| to == first || self.source(*to) == source).count();
+        let socket = self.socket.socket();
+        let send = || {
+            let datagrams = packets.iter().take(alike).map(|(packet, to)| (&packet[..], remote_of(*to)));
+            Ok(udp::send(socket.as_fd(), datagrams, source)?)
+        };
+        match socket.async_io(Interest::WRITABLE, send).await {
+            // Whatever else may be wrong is so without the address, too.
+            Err(error) if source.is_some() && udp::may_be_for_the_source(&error) => {
+                self.routes.refused(*first, Instant::now());
+                Ok(0)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn send_all(&self, packets: &[(Packet, SocketAddr)]) -> io::Result<()> {
+        let mut sent = 0;
+        while sent < packets.len() {
+            sent += self.send_some(&packets[sent..]).await?;
+        }
+        Ok(())
+    }
+}
+
+impl UdpSend for UdpSender {
+    type SendManyBuf = ();
+
+    async fn send_to(&self, packet: Packet, to: SocketAddr) -> io::Result<()> {
+        self.send_all(&[(packet, to)]).await
+    }
+
+    fn max_number_of_packets_to_send(&self) -> usize {
+        udp::BATCH
+    }
+
+    async fn send_many_to(&self, (): &mut (), packets: &mut Vec<(Packet, SocketAddr)>) -> io::Result<()> {
+        self.send_all(packets).await?;
+        packets.clear();
+        Ok(())
+    }
+
+    fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
+        self.socket.local_addr().map(Some)
+    }
+
+    fn set_fwmark(&self, mark: u32) -> io::Result<()> {
+        self.socket.set_fwmark(mark)
+    }
+}
+
 impl UdpTransportFactory for UdpSockets {
-    type Send = UdpSocket;
+    type Send = UdpSender;
     type Recv = UdpPort;
 
-    async fn bind(&mut self, params: &UdpTransportFactoryParams) -> io::Result<(UdpSocket, UdpPort)> {
+    async fn bind(&mut self, params: &UdpTransportFactoryParams) -> io::Result<(UdpSender, UdpPort)> {
         // When a device binds its own port anew, the tasks that hold the old socket may not have ended yet.
         let mut attempts = 1;
         let (sender, receiver) = loop {
@@ -399,7 +513,13 @@ impl UdpTransportFactory for UdpSockets {
         if let Err(error) = setsockopt(&receiver, sockopt::RcvBufForce, &UDP_RECEIVE_BUFFER) {
             tracing::debug!(%error, bytes = UDP_RECEIVE_BUFFER, "UDP receive buffer stays at the system's default");
         }
-        Ok((sender, UdpPort { socket: receiver, trouble: self.trouble.clone() }))
+        udp::report_destinations(&receiver)?;
+        let port = sender.local_addr()?.port();
+        let sources = Arc::clone(&self.sources);
+        let sender = UdpSender { socket: sender, port, sources, routes: Arc::default() };
+        let sources = Arc::clone(&self.sources);
+        let receiver = UdpPort { socket: receiver, sources, trouble: self.trouble.clone(), waiting: VecDeque::new() };
+        Ok((sender, receiver))
     }
 }
 
@@ -441,5 +561,133 @@ impl IpRecv for TunPort {
 
     fn mtu(&self) -> MtuWatcher {
         self.mtu.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket as StdSocket};
+
+    use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+
+    use super::*;
+    use crate::endpoint::Endpoint;
+
+    /// Both sides of a socket that is bound to all addresses, and its port.
+    async fn bound(to: Option<IpAddr>) -> (UdpSender, UdpPort, u16) {
+        let mut sockets =
+            UdpSockets { factory: UdpSocketFactory::default(), sources: Arc::default(), trouble: Trouble::default() };
+        let params = UdpTransportFactoryParams { addr: to, port: 0, fwmark: None };
+        let (sender, receiver) = sockets.bind(&params).await.unwrap();
+        let port = sender.port;
+        (sender, receiver, port)
+    }
+
+    fn peer(address: &str) -> StdSocket {
+        let socket = StdSocket::bind((address, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket
+    }
+
+    /// Address that the next datagram comes from, and the datagram.
+    fn received(peer: &StdSocket) -> (IpAddr, Vec<u8>) {
+        let mut buffer = [0; 2000];
+        let (length, from) = peer.recv_from(&mut buffer).unwrap();
+        (from.ip(), buffer[..length].to_vec())
+    }
+
+    fn packet(octets: &[u8]) -> Packet {
+        Packet::from_bytes(octets.into())
+    }
+
+    #[tokio::test]
+    async fn answers_leave_from_the_address_that_was_written_to_one_by_one_and_in_batches() {
+        let pool = &mut PacketBufPool::new(10);
+        for all in [None, Some(Ipv4Addr::UNSPECIFIED.into())] {
+            let (sender, mut receiver, port) = bound(all).await;
+            let peers: Vec<(StdSocket, IpAddr)> =
+                (1..=3).map(|host| (peer("127.0.0.1"), Ipv4Addr::new(127, 0, 0, host).into())).collect();
+            let mut learned = Vec::new();
+            for (peer, address) in &peers {
+                peer.send_to(b"hello", (*address, port)).unwrap();
+                let (_, packed) = receiver.recv_from(pool).await.unwrap();
+                assert_eq!(remote_of(packed), peer.local_addr().unwrap());
+                sender.send_to(packet(b"one"), packed).await.unwrap();
+                assert_eq!(received(peer), (*address, b"one".to_vec()));
+                learned.push(packed);
+            }
+            let mut batch: Vec<_> =
+                (0..90).map(|number| (packet(&[number]), learned[usize::from(number / 2 % 3)])).collect();
+            sender.send_many_to(&mut (), &mut batch).await.unwrap();
+            assert!(batch.is_empty());
+            for number in 0..90 {
+                let (peer, address) = &peers[usize::from(number / 2 % 3)];
+                assert_eq!(received(peer), (*address, vec![number]), "all, and in order");
+            }
+            // Nothing is known of who has not written.
+            let cleared = pack_without_source(learned[1]);
+            sender.send_to(packet(b"two"), cleared).await.unwrap();
+            assert_eq!(received(&peers[1].0).0, Ipv4Addr::LOCALHOST);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_the_kernel_refuses_is_given_up_and_nothing_is_lost() {
+        let (sender, ..) = bound(None).await;
+        for (address, elsewhere) in [("127.0.0.1", "203.0.113.9"), ("::1", "2001:db8::9")] {
+            let peer = peer(address);
+            // The kernel was asked while the address was still this machine's.
+            let source = Source { address: elsewhere.parse().unwrap(), interface: 1 };
+            let endpoint = Endpoint::new(peer.local_addr().unwrap(), Some(source));
+            let packed = sender.sources.pack(&endpoint);
+            assert_eq!(sender.routes.usable_source(packed, &endpoint, Instant::now(), |_, _| Ok(1)), Some(source));
+            let mut batch: Vec<_> = (0..3).map(|number| (packet(&[number]), packed)).collect();
+            sender.send_many_to(&mut (), &mut batch).await.unwrap();
+            for number in 0..3 {
+                assert_eq!(received(&peer), (address.parse().unwrap(), vec![number]));
+            }
+            assert_eq!(sender.source(packed), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_kernel_has_joined_comes_one_by_one_with_its_addresses() {
+        let pool = &mut PacketBufPool::new(100);
+        let (sender, mut receiver, port) = bound(None).await;
+        for (from, to) in [("127.0.0.1", "127.0.0.2"), ("::1", "::1")] {
+            let peer = peer(from);
+            let octets: Vec<u8> = (0..3500).map(|place| (place / 1000) as u8).collect();
+            let target = SockaddrStorage::from(SocketAddr::new(to.parse().unwrap(), port));
+            let segments = [ControlMessage::UdpGsoSegments(&1000)];
+            let slices = [io::IoSlice::new(&octets)];
+            sendmsg(std::os::fd::AsRawFd::as_raw_fd(&peer), &slices, &segments, MsgFlags::empty(), Some(&target))
+                .unwrap();
+            let mut packets = Vec::new();
+            while packets.len() < 4 {
+                receiver.recv_many_from(&mut udp::Buffers::default(), pool, &mut packets).await.unwrap();
+            }
+            let lengths: Vec<(usize, u8)> = packets.iter().map(|(packet, _)| (packet.len(), packet[0])).collect();
+            assert_eq!(lengths, [(1000, 0), (1000, 1), (1000, 2), (500, 3)]);
+            for (_, packed) in packets {
+                let source = sender.sources.unpack(packed).source();
+                assert_eq!(source, Some(Source { address: to.parse().unwrap(), interface: 1 }));
+                assert_eq!(remote_of(packed), peer.local_addr().unwrap());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn datagrams_without_content_and_the_largest_ones_do_no_harm() {
+        let pool = &mut PacketBufPool::new(10);
+        let (_sender, mut receiver, port) = bound(None).await;
+        let peer = peer("::1");
+        let largest = vec![7; 65_507];
+        for octets in [&[][..], &largest, b"after"] {
+            peer.send_to(octets, (Ipv6Addr::LOCALHOST, port)).unwrap();
+        }
+        let (packet, _) = receiver.recv_from(pool).await.unwrap();
+        assert_eq!(packet[..], largest);
+        let (packet, _) = receiver.recv_from(pool).await.unwrap();
+        assert_eq!(packet[..], *b"after");
     }
 }

@@ -9,15 +9,18 @@ pub mod config;
 pub mod control;
 mod descriptors;
 mod device;
+mod endpoint;
 pub mod engine;
 mod interface;
 mod panics;
 mod registry;
+mod route;
 mod socket;
 pub mod stack;
 mod sys;
 mod tun;
 mod uapi;
+mod udp;
 
 pub use config::InterfaceName;
 pub use engine::Options;

@@ -5,3 +5,4 @@
 mod control;
 mod interface;
 mod site;
+mod source;
