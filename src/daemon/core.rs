@@ -344,7 +344,7 @@ impl Daemon {
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
             () = self.watchdog.due() => {
                 // A routing task that does not answer is no life.
-                self.driver.view().await?;
+                self.driver.view(self.local.kept_out()).await?;
                 self.watchdog.give();
                 Ok(Next::Nothing)
             }
@@ -623,7 +623,7 @@ impl Daemon {
 
     /// Whether every tunnel has a neighbour that is Full and to which there is a route.
     async fn converged(&mut self) -> bool {
-        let Ok(view) = self.driver.view().await else { return false };
+        let Ok(view) = self.driver.view(self.local.kept_out()).await else { return false };
         if view.restarting {
             return false;
         }

@@ -16,7 +16,7 @@ use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
     Admin, AllowedIps, Backend, Device, FWMARK, Foreign, Identity, Link, Peer, Preshared, State, Traffic,
 };
-use crate::routing::Keyring;
+use crate::routing::{KeptOut, Keyring};
 
 /// The interface that carries the loopback address besides the tunnels.
 pub(super) const LOOPBACK_INTERFACE: &str = "lo";
@@ -112,6 +112,11 @@ impl Local {
         let differs = interfaces != self.site.interfaces;
         self.site.interfaces = interfaces;
         differs
+    }
+
+    /// Which routes the file keeps out on purpose.
+    pub(super) fn kept_out(&self) -> KeptOut {
+        KeptOut::of(&self.mesh, &self.site)
     }
 
     /// The UDP ports that its tunnels listen on: those that follow from the sites' ids as one range, those of their own one by one.
