@@ -2,11 +2,12 @@
 //! nobody else may flush it (§14.1). It is taken for self-originated, and not wanted any more (§13.4): wherever it turns up it is flushed,
 //! until it is acknowledged.
 //!
-//! An id may have been given to another router meanwhile. Such a router originates again what is flushed (§13.4), each time with a higher
+//! An id may have been given to another router meanwhile. Where that is a guard ([`crate::Policy::guards`]), the id is left alone at once.
+//! Any other such router originates again what is flushed (§13.4), each time with a higher
 //! sequence number; copies of our own come to an end. So an id is left alone after a few of these, and in any case after MaxAge, when
 //! nothing of ours can be left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::databases::LsaPlace;
@@ -46,6 +47,12 @@ impl FormerIds {
     /// The present id is none of them, whatever it was before.
     pub(crate) fn remove(&mut self, id: RouterId) {
         self.0.remove(&id);
+    }
+
+    /// These routers have their ids themselves: what was originated under one of them before, its router flushes or originates again
+    /// (RFC 2328 §13.4).
+    pub(crate) fn leave_to(&mut self, routers: &BTreeSet<RouterId>) {
+        self.0.retain(|id, _| !routers.contains(id));
     }
 
     /// Whether LSAs of a router with this id are ours, to be flushed.

@@ -521,14 +521,10 @@ impl Daemon {
         let forwarding = self.forwarding();
         desired.routes = forwarding.routes(&self.routes);
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
-        self.settling.keep(&mut desired.routes, &self.observed.state.routes);
+        self.settling.keep(&mut desired, &self.observed.state, &self.local.mesh, self.local.site.loopback);
         let uplinks = forwarding.uplinks(&desired.routes);
         desired.rules = forwarding.rules(&desired.routes, &uplinks);
         desired.routes.extend(uplinks.routes);
-        if self.settling != Settling::Settled {
-            // They are the source addresses of routes that are kept.
-            desired.addresses.extend(self.observed.state.addresses.iter().cloned());
-        }
         let reachable = self.reachable(&desired.routes);
         desired.overlay = self.segments.desired(&reachable, &self.observed, SystemTime::now());
         desired

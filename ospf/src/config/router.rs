@@ -23,7 +23,8 @@ pub struct Config {
     /// This router's identity. A change restarts all adjacencies.
     pub router_id: RouterId,
     /// Router ids that this router had within the last hour and that no other router has: what it originated under them is flushed wherever
-    /// it turns up. The engine adds the previous id by itself when `router_id` changes. An id that is taken off the set is left alone.
+    /// it turns up. The engine adds the previous id by itself when `router_id` changes. An id that is taken off the set is left alone, and so
+    /// is one of the policy's guards.
     pub former_ids: BTreeSet<RouterId>,
     /// A number larger than at any earlier start with the same keys, at best seconds since 1970 at the engine's time zero: what
     /// cryptographic sequence numbers begin from (AuType 2), and the boot count before them (AuType 3, RFC 7474 §2).
