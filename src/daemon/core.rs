@@ -180,6 +180,7 @@ impl Daemon {
         let former = adopt_former_mesh(&kernel, &mut notes, &local).await;
         notes.note_mesh(&local.mesh.name);
         notes.note_options(&options);
+        notes.note_mesh_file(&local.text);
         kernel.learn(others_routes(&local));
         watch.learn(others_routes(&local));
         let memory = HostMemory::open(&options.state_dir);
@@ -647,6 +648,7 @@ impl Daemon {
                     self.settle_again();
                 }
                 self.local = local;
+                self.notes.note_mesh_file(&self.local.text);
                 self.local.find_interfaces(&self.observed.foreign);
                 self.backend = backend;
                 self.refused_reload = None;

@@ -50,6 +50,6 @@ pub use default_originate::{DefaultOriginate, When};
 pub use diagnostic::{Diagnostics, Finding, Look, Place};
 pub use filter::*;
 pub use graceful_restart::GracefulRestart;
-pub use load::{LoadError, Parsed, load, parse, read, read_from};
+pub use load::{LoadError, MAX_FILE, Parsed, load, parse, read, read_from};
 pub use member::UnknownKey;
 pub use model::*;
