@@ -308,6 +308,7 @@ impl Report<'_> {
         let mut notes = self.listed.notes();
         notes.extend(unused_routes::notes(&self.view.unused, name));
         notes.extend(self.filter_notes());
+        notes.extend(self.checks.forward.notes());
         notes
     }
 
