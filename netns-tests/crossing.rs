@@ -248,6 +248,45 @@ fn tagged_frames_cross_with_their_tag(
     Ok(())
 }
 
+/// The ports of a bridge that it has heard a host on.
+fn heard_on(lab: &Lab, site: &str, mac: &str) -> Result<Vec<String>> {
+    let shown = lab.run_at(site, "bridge fdb show")?;
+    let entries = shown.lines().filter(|line| line.starts_with(mac) && line.contains(" master "));
+    Ok(entries.filter_map(|line| line.split_whitespace().nth(2)).map(str::to_owned).collect())
+}
+
+/// A virtual MAC address of VRRP leaves a site whose port stays up: nobody there may send to that port any more.
+#[test]
+fn a_bridge_forgets_where_it_has_heard_a_host_that_announces_itself_at_another_site() -> Result<()> {
+    let text = mesh::segments("t-arrival");
+    let (sites, _) = text.split_once("# Virtual machines").context("configs/l2.toml has its sites first")?;
+    let mut text = sites.to_owned();
+    let (name, vni) = ("vr", 104);
+    with_segment(&mut text, name, vni, "unknown_unicast = \"flood\"");
+    let lab = Lab::up("t-arrival", &text)?;
+    lab.await_ping(&format!("{name}1"), Ipv4Addr::new(10, vni, 0, 2), SETTLED)?;
+    let guest = guest(&lab, name, vni)?;
+    let (port, mac, listed) = (format!("{name}-p"), "02:00:00:00:00:77", format!("02:00:00:00:{vni:02x}:02"));
+    let announcement = arp_request(vni, Ipv4Addr::new(10, vni, 0, 99));
+    let say = |place: &str| -> Result<()> {
+        let mut sender = in_netns(place, || sender("eth0"))?;
+        send_frame(&mut *sender, BROADCAST, &[8, 6], &announcement)
+    };
+    for _ in 0..2 {
+        say(guest.name())?;
+        eventually("seoul to hear the host", SETTLED, || {
+            Ok(heard_on(&lab, "seoul", mac)?.contains(&port).then_some(()))
+        })?;
+        // Well before an entry ages.
+        say(&lab.netns(&format!("{name}2")))?;
+        eventually("seoul to forget its port", SETTLED, || Ok(heard_on(&lab, "seoul", mac)?.is_empty().then_some(())))?;
+        eventually("osaka to hear it", SETTLED, || Ok(heard_on(&lab, "osaka", mac)?.contains(&port).then_some(())))?;
+    }
+    ensure!(!heard_on(&lab, "seoul", &listed)?.is_empty(), "a host of the table is where it was");
+    drop(guest);
+    lab.down()
+}
+
 #[test]
 fn announcements_and_leases_cross_in_every_arp_mode_and_frames_between_bridges_in_none() -> Result<()> {
     let text = mesh::segments("t-crossing");

@@ -453,6 +453,7 @@ impl Daemon {
         self.segments.tell_ports(&self.observed);
         let reachable = self.reachable(&self.observed.state.routes);
         self.segments.carry(&reachable, &self.observed);
+        self.segments.listen(&self.observed, &self.kernel.learned());
         if look != Look::Known {
             let Self { checks, kernel, observed, local, redistributed, .. } = self;
             checks.turn(&Ground { kernel, observed, local, redistributed }).await;
