@@ -135,6 +135,38 @@ fn other_loopbacks_cost_packets_until_all_have_read_of_them_and_leave_no_segment
 }
 
 #[test]
+fn two_sites_that_exchange_their_ids_are_known_by_them_within_seconds() -> Result<()> {
+    let name = "t-exchange";
+    let text = mesh::triangle(name);
+    let lab = Lab::up(name, &text)?;
+    let id = |site: &str, id: u8| format!("name = \"{site}\"\nid = {id}");
+    let mut exchanged = text;
+    for (site, before, after) in [("taipei", 1, 2), ("osaka", 2, 1)] {
+        ensure!(exchanged.contains(&id(site, before)), "{exchanged}");
+        exchanged = exchanged.replacen(&id(site, before), &id(site, after), 1);
+    }
+    let streams = Streams::between(&lab, &SITES)?;
+    streams.await_answers(Duration::from_secs(1))?;
+    let began = Instant::now();
+    distribute(&lab, name, &exchanged)?;
+    let distributed = began.elapsed();
+    lab.await_full()?;
+    let full = began.elapsed();
+    streams.await_answers(Duration::from_secs(8))?;
+    let lost = streams.finish()?;
+    let text = format!("read by all after {distributed:?}, Full after {full:?}, lost {lost:?}");
+    eprintln!("exchanged ids: {text}");
+    // As where all have other ids; but either may hear of its new id, as the other's, before that has another, and then waits.
+    let most_expected = (full + 2 * MIN_LS_INTERVAL).as_millis() / INTERVAL.as_millis() + 30;
+    ensure!(full - distributed <= Duration::from_secs(5) && u128::from(lost.most) <= most_expected, "{text}");
+    for (site, loopback) in [("taipei", "10.255.0.2"), ("osaka", "10.255.0.1")] {
+        let status = lab.status(site)?;
+        ensure!(status["router_id"] == loopback && status["problems"].to_string() == "[]", "{site}: {status:#}");
+    }
+    lab.down()
+}
+
+#[test]
 fn a_flushed_ruleset_and_forwarding_switched_off_are_corrected_at_once_and_reported() -> Result<()> {
     let name = "t-flush";
     let lab = Lab::up(name, &mesh::triangle(name))?;

@@ -1,12 +1,15 @@
 //! FRR as the router on a site's LAN: it hears plain OSPF from weft and says it.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
 
 use crate::harness::frr::Frr;
-use crate::harness::lab::Lab;
+use crate::harness::lab::{Lab, WEFT};
 use crate::harness::netns::routes;
+use crate::harness::process::output_of;
 use crate::harness::wait::eventually;
 
 /// Two sites; the host behind `west` is FRR's router.
@@ -116,4 +119,48 @@ fn is_joined(lab: &Lab, frr: &Frr) -> Result<()> {
     here("east", "192.168.77.1 ", "201")?;
     here("east", "192.168.78.0/24 ", "201")?;
     lab.await_ping("east-lan", "192.168.77.1".parse()?, SETTLED)
+}
+
+/// The same LAN by a pattern, which needs authentication.
+const OSPFD_WITH_KEY: &str = "\
+interface eth0
+ ip ospf area 0
+ ip ospf network point-to-point
+ ip ospf hello-interval 1
+ ip ospf dead-interval 4
+ ip ospf authentication message-digest
+ ip ospf message-digest-key 1 md5 KEY
+router ospf
+ ospf router-id 192.168.77.1
+ graceful-restart helper enable
+";
+
+#[test]
+fn weft_down_after_the_daemon_has_ended_flushes_on_an_interface_of_a_pattern_too() -> Result<()> {
+    let pattern = "name = \"lan*\"\nauth = { type = \"md5\", key_id = 1, key_file = \"lan.key\" }";
+    let text = MESH.replace("t-frr", "t-pattern").replace("name = \"eth1\"", pattern);
+    let lab = Lab::up("t-pattern", &text)?;
+    let key = std::fs::read_to_string(lab.run_dir("west").with_file_name("etc").join("lan.key"))?;
+    let frr = Frr::start(&lab.netns("west-lan"), &OSPFD_WITH_KEY.replace("KEY", key.trim()))?;
+    let lsas = || frr.ask("show ip ospf database router adv-router 10.255.0.1");
+    eventually("FRR to be Full", SETTLED, || {
+        Ok((frr.neighbor_state(WEFT_ID)?.as_deref() == Some("Full")).then_some(()))
+    })?;
+    eventually("FRR to have the Router-LSA", SETTLED, || Ok(lsas()?.contains("LS age").then_some(())))?;
+    let engine = lab.engine("west")?.first().copied();
+    let daemon = lab.daemon("west")?;
+    kill(daemon, Signal::SIGTERM)?;
+    let program = format!("/proc/{daemon}/exe");
+    eventually("the daemon to end", SETTLED, || Ok(std::fs::read_link(&program).is_err().then_some(())))?;
+    ensure!(frr.neighbor_state(WEFT_ID)?.as_deref() == Some("Full"), "FRR does not wait for the next daemon");
+    let mut down = Command::new("nsenter");
+    down.args(["--net", "--mount", "--target"]).arg(engine.context("an engine")?.to_string());
+    output_of(down.args(["--", WEFT, "down", "--run-dir"]).arg(lab.run_dir("west")))?;
+    // Well before the grace period of 20 s has ended.
+    eventually("FRR to have lost it", Duration::from_secs(5), || {
+        Ok((frr.neighbor_state(WEFT_ID)?.as_deref() != Some("Full")).then_some(()))
+    })?;
+    let left = lsas()?;
+    ensure!(!left.contains("LS age") || left.contains("LS age: 3600"), "{left}");
+    lab.down()
 }

@@ -103,6 +103,9 @@ enum Departure {
     Down,
     /// `weft down` after its daemon has announced a restart, or after a crash.
     DownAfter(Signal),
+    /// The same after a restart, when the mesh file has been removed, or has given the router another id.
+    DownWithout,
+    DownWithAnotherId,
 }
 
 fn has_route(lab: &Lab, site: &str, prefix: &str) -> Result<bool> {
@@ -134,6 +137,17 @@ fn leaves(name: &str, departure: Departure) -> Result<()> {
         Departure::DownAfter(signal) => {
             end(&lab, "seoul", signal)?;
             down()?;
+        }
+        Departure::DownWithout | Departure::DownWithAnotherId => {
+            end(&lab, "seoul", Signal::SIGTERM)?;
+            let file = lab.run_dir("seoul").with_file_name("etc").join("mesh.toml");
+            let text = std::fs::read_to_string(&file)?;
+            match departure {
+                Departure::DownWithout => std::fs::remove_file(&file)?,
+                _ => std::fs::write(&file, text.replace("10.255.0.0", "10.254.0.0"))?,
+            }
+            down()?;
+            std::fs::write(&file, text)?;
         }
     }
     let took = begin.elapsed();
@@ -174,4 +188,10 @@ fn weft_down_ends_the_grace_period_of_a_restart_that_was_announced() -> Result<(
 #[test]
 fn weft_down_flushes_the_lsas_of_a_router_that_crashed() -> Result<()> {
     leaves("t-gone", Departure::DownAfter(Signal::SIGKILL))
+}
+
+#[test]
+fn weft_down_goes_by_the_mesh_file_that_was_in_force() -> Result<()> {
+    leaves("t-without", Departure::DownWithout)?;
+    leaves("t-another", Departure::DownWithAnotherId)
 }

@@ -107,6 +107,33 @@ fn routes_rules_firewalls_and_settings_that_undo_forwarding_are_named_with_a_rem
     obey(&lab, site, &said, "nft insert rule")?;
     ensure!(reaches(), "the remedy {said} is none");
     await_well(&lab, site)?;
+    lab.run_at(site, "nft delete table ip filter")?;
+
+    // Rules that nftables does not list, and rules of which it lists no more than a name.
+    for (variant, place) in [("legacy", "iptables-legacy: chain FORWARD"), ("nft", "nftables: chain FORWARD")] {
+        let iptables = |rule: &str| lab.run_at(site, &format!("iptables-{variant} {rule}")).map(drop);
+        iptables("-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")?;
+        iptables("-A FORWARD -m comment --comment other -j REJECT")?;
+        ensure!(!reaches(), "the rules of {variant} have no effect");
+        let said = await_problem(&lab, site, &[place, "drops packets between", "and from one tunnel to another"])?;
+        let begin = if variant == "legacy" { "iptables-legacy -I" } else { "nft insert rule" };
+        obey(&lab, site, &said, begin)?;
+        ensure!(reaches(), "the remedy {said} is none");
+        await_well(&lab, site)?;
+        iptables("-F FORWARD")?;
+    }
+
+    // What nobody can judge is no problem, and not kept quiet.
+    lab.run_at(site, "iptables-legacy -P FORWARD DROP")?;
+    lab.run_at(site, "iptables-legacy -A FORWARD -p icmp -m length --length 0:1000 -j ACCEPT")?;
+    ensure!(reaches(), "pings of 84 bytes are dropped");
+    eventually("a note", FOUND, || {
+        let notes = lab.status(site)?["notes"].to_string();
+        let says = ["iptables-legacy: chain FORWARD", "unless they meet conditions", "iptables-legacy -S FORWARD"];
+        Ok(says.iter().all(|words| notes.contains(words)).then_some(()))
+    })?;
+    await_well(&lab, site)?;
+    lab.run_at(site, "iptables-legacy -P FORWARD ACCEPT")?;
 
     // Between two answers, again and again.
     let named = eventually("the setting to be named", FOUND, || {

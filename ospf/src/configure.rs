@@ -43,6 +43,7 @@ impl Engine {
             self.former_ids.add(id, self.now);
         }
         self.former_ids.remove(self.config.router_id);
+        self.former_ids.leave_to(&self.config.policy.guards);
         self.stub_router.started = (!self.is_restarting()).then_some(self.now);
         self.review_stub_router();
         self.want_externals();
@@ -69,6 +70,7 @@ impl Engine {
         for id in before.former_ids.difference(&self.config.former_ids) {
             self.former_ids.remove(*id);
         }
+        self.former_ids.leave_to(&self.config.policy.guards);
         let areas = self.areas();
         for &area in areas.difference(&areas_before) {
             self.originations.begin_area(area, self.now);

@@ -180,6 +180,7 @@ impl Daemon {
         let former = adopt_former_mesh(&kernel, &mut notes, &local).await;
         notes.note_mesh(&local.mesh.name);
         notes.note_options(&options);
+        notes.note_mesh_file(&local.text);
         kernel.learn(others_routes(&local));
         watch.learn(others_routes(&local));
         let memory = HostMemory::open(&options.state_dir);
@@ -344,7 +345,7 @@ impl Daemon {
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
             () = self.watchdog.due() => {
                 // A routing task that does not answer is no life.
-                self.driver.view().await?;
+                self.driver.view(self.local.kept_out()).await?;
                 self.watchdog.give();
                 Ok(Next::Nothing)
             }
@@ -452,6 +453,7 @@ impl Daemon {
         self.segments.tell_ports(&self.observed);
         let reachable = self.reachable(&self.observed.state.routes);
         self.segments.carry(&reachable, &self.observed);
+        self.segments.listen(&self.observed, &self.kernel.learned());
         if look != Look::Known {
             let Self { checks, kernel, observed, local, redistributed, .. } = self;
             checks.turn(&Ground { kernel, observed, local, redistributed }).await;
@@ -521,14 +523,10 @@ impl Daemon {
         let forwarding = self.forwarding();
         desired.routes = forwarding.routes(&self.routes);
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), present);
-        self.settling.keep(&mut desired.routes, &self.observed.state.routes);
+        self.settling.keep(&mut desired, &self.observed.state, &self.local.mesh, self.local.site.loopback);
         let uplinks = forwarding.uplinks(&desired.routes);
         desired.rules = forwarding.rules(&desired.routes, &uplinks);
         desired.routes.extend(uplinks.routes);
-        if self.settling != Settling::Settled {
-            // They are the source addresses of routes that are kept.
-            desired.addresses.extend(self.observed.state.addresses.iter().cloned());
-        }
         let reachable = self.reachable(&desired.routes);
         desired.overlay = self.segments.desired(&reachable, &self.observed, SystemTime::now());
         desired
@@ -623,7 +621,7 @@ impl Daemon {
 
     /// Whether every tunnel has a neighbour that is Full and to which there is a route.
     async fn converged(&mut self) -> bool {
-        let Ok(view) = self.driver.view().await else { return false };
+        let Ok(view) = self.driver.view(self.local.kept_out()).await else { return false };
         if view.restarting {
             return false;
         }
@@ -651,6 +649,7 @@ impl Daemon {
                     self.settle_again();
                 }
                 self.local = local;
+                self.notes.note_mesh_file(&self.local.text);
                 self.local.find_interfaces(&self.observed.foreign);
                 self.backend = backend;
                 self.refused_reload = None;

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::report::Report;
 use crate::control::view;
 use crate::kernel::{Dropped, Refused, unchecked_sources};
-use crate::mesh::{Mesh, SourceCheck};
+use crate::mesh::{Mesh, SourceCheck, Unlisted};
 use crate::reconcile::filter::Reason;
 
 impl Report<'_> {
@@ -54,15 +54,26 @@ impl Report<'_> {
     }
 
     /// What an operator should look at: a ruleset that is not in place, and packets that it drops and perhaps should not. Control packets
-    /// from LANs and impossible sources are no problem, for they are what it is for: `weft show filters` counts them.
+    /// from LANs and impossible sources are no problem, for they are what it is for: `weft show filters` counts them. Nor are sources that
+    /// the mesh file keeps out.
     pub(super) fn filter_problems(&self) -> Vec<String> {
         let unfiltered =
             self.filters.obstacle().filter(|_| self.local.filter.is_some()).map(|obstacle| self.unfiltered(obstacle));
-        let is_tunnel = |name: &str| self.local.tunnels.keys().any(|tunnel| tunnel.as_str() == name);
-        let refusals = refusals(&self.local.mesh, &self.local.site.name, self.filters.refused(), is_tunnel);
+        let refusals = self.refusals(Weight::Problem);
         let is_strict = self.local.filter.is_some() && self.local.mesh.source_check == SourceCheck::Strict;
         let unchecked = is_strict.then(unchecked_sources).flatten();
         unfiltered.into_iter().chain(unchecked).chain(refusals).collect()
+    }
+
+    /// Packets of sources that the mesh file keeps out.
+    pub(super) fn filter_notes(&self) -> Vec<String> {
+        self.refusals(Weight::Note)
+    }
+
+    fn refusals(&self, weight: Weight) -> Vec<String> {
+        let is_tunnel = |name: &str| self.local.tunnels.keys().any(|tunnel| tunnel.as_str() == name);
+        let all = refusals(&self.local.mesh, &self.local.site.name, self.filters.refused(), is_tunnel);
+        all.into_iter().filter(|(of, _)| *of == weight).map(|(_, line)| line).collect()
     }
 
     /// What it means that something stands in the way of the ruleset.
@@ -79,6 +90,14 @@ impl Report<'_> {
     }
 }
 
+/// What a line about refused sources is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Problem,
+    /// The mesh file says that they are to be refused.
+    Note,
+}
+
 /// The sites of the longest listed prefix that covers an address. 0.0.0.0/0 covers only itself.
 fn listed_by(mesh: &Mesh, address: Ipv4Addr) -> Vec<&str> {
     let covers = |prefix: &&ipnetwork::Ipv4Network| prefix.prefix() > 0 && prefix.contains(address);
@@ -88,7 +107,7 @@ fn listed_by(mesh: &Mesh, address: Ipv4Addr) -> Vec<&str> {
 }
 
 /// A line for each interface and each kind of source that is refused there.
-fn refusals(mesh: &Mesh, here: &str, refused: &[Refused], is_tunnel: impl Fn(&str) -> bool) -> Vec<String> {
+fn refusals(mesh: &Mesh, here: &str, refused: &[Refused], is_tunnel: impl Fn(&str) -> bool) -> Vec<(Weight, String)> {
     let mut kinds: BTreeMap<(&str, Vec<&str>), Vec<&Refused>> = BTreeMap::new();
     for refused in refused {
         kinds.entry((&refused.interface, listed_by(mesh, refused.source))).or_default().push(refused);
@@ -100,6 +119,13 @@ fn refusals(mesh: &Mesh, here: &str, refused: &[Refused], is_tunnel: impl Fn(&st
             0 | 1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
+        if mesh.unlisted == Unlisted::Refuse && sites.is_empty() && !is_tunnel(interface) {
+            let line = format!(
+                "{interface}: {packets} packets into the mesh were kept out, for their source {first}{more} is listed by no \
+                 site, and `unlisted` is \"refuse\": if it is to reach other sites, list it in `prefixes` of {here}"
+            );
+            return (Weight::Note, line);
+        }
         let lists = match sites[..] {
             [] => "is listed by no site".to_owned(),
             [only] if only == here => "is listed by this site alone".to_owned(),
@@ -109,10 +135,11 @@ fn refusals(mesh: &Mesh, here: &str, refused: &[Refused], is_tunnel: impl Fn(&st
             true => ("from other sites", "list it in `prefixes` of the site where it is, too".to_owned()),
             false => ("into the mesh", format!("if it lives here, list it in `prefixes` of {here}")),
         };
-        format!(
+        let line = format!(
             "{interface}: {packets} packets {which} were dropped, for their source {first}{more} {lists}: {remedy}; \
              `source_check = \"off\"` lets any source pass"
-        )
+        );
+        (Weight::Problem, line)
     };
     kinds.iter().map(line).collect()
 }
@@ -129,12 +156,14 @@ mod tests {
                 "[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{key}\"\nendpoint = \"192.0.2.{id}\"\nprefixes = {prefixes}\n"
             )
         };
-        let text = format!(
-            "[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n{}{}",
-            site("taipei", 1, "[\"10.1.0.0/16\", \"0.0.0.0/0\"]"),
-            site("osaka", 2, "[\"10.2.0.0/16\", \"10.1.7.0/24\"]")
-        );
-        let mesh = crate::mesh::parse("mesh", &text).unwrap().mesh;
+        let text = |unlisted: &str| {
+            format!(
+                "[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\nunlisted = \"{unlisted}\"\n{}{}",
+                site("taipei", 1, "[\"10.1.0.0/16\", \"0.0.0.0/0\"]"),
+                site("osaka", 2, "[\"10.2.0.0/16\", \"10.1.7.0/24\"]")
+            )
+        };
+        let mesh = |unlisted| crate::mesh::parse("mesh", &text(unlisted)).unwrap().mesh;
         let refused = |interface: &str, source: &str| Refused {
             interface: interface.to_owned(),
             source: source.parse().unwrap(),
@@ -145,23 +174,40 @@ mod tests {
             refused("eth1", "198.51.100.1"),
             refused("eth1", "198.51.100.2"),
             refused("wg-osaka", "10.1.0.1"),
+            refused("wg-osaka", "198.51.100.1"),
         ];
+        let told = |mesh: &Mesh, weight| {
+            let lines = refusals(mesh, "taipei", &all, |name| name == "wg-osaka").into_iter();
+            lines.filter(|(of, _)| *of == weight).map(|(_, line)| line).collect::<Vec<_>>()
+        };
         let off = "`source_check = \"off\"` lets any source pass";
+        let unlisted = format!(
+            "eth1: 10 packets into the mesh were dropped, for their source 198.51.100.1 (and 1 more) is listed by no site: if it \
+             lives here, list it in `prefixes` of taipei; {off}"
+        );
+        let others = [
+            format!(
+                "eth1: 5 packets into the mesh were dropped, for their source 10.1.7.1 is listed by osaka: if it lives here, list \
+                 it in `prefixes` of taipei; {off}"
+            ),
+            format!(
+                "wg-osaka: 5 packets from other sites were dropped, for their source 198.51.100.1 is listed by no site: list it \
+                 in `prefixes` of the site where it is, too; {off}"
+            ),
+            format!(
+                "wg-osaka: 5 packets from other sites were dropped, for their source 10.1.0.1 is listed by this site alone: list \
+                 it in `prefixes` of the site where it is, too; {off}"
+            ),
+        ];
+        assert_eq!(told(&mesh("accept"), Weight::Problem), [&[unlisted][..], &others].concat());
+        assert_eq!(told(&mesh("accept"), Weight::Note), [""; 0]);
+        // The file says that they are to be refused: where they would enter, not where another site has let them in.
+        assert_eq!(told(&mesh("refuse"), Weight::Problem), others);
         assert_eq!(
-            refusals(&mesh, "taipei", &all, |name| name == "wg-osaka"),
+            told(&mesh("refuse"), Weight::Note),
             [
-                format!(
-                    "eth1: 10 packets into the mesh were dropped, for their source 198.51.100.1 (and 1 more) is listed by no \
-                     site: if it lives here, list it in `prefixes` of taipei; {off}"
-                ),
-                format!(
-                    "eth1: 5 packets into the mesh were dropped, for their source 10.1.7.1 is listed by osaka: if it lives here, \
-                     list it in `prefixes` of taipei; {off}"
-                ),
-                format!(
-                    "wg-osaka: 5 packets from other sites were dropped, for their source 10.1.0.1 is listed by this site alone: \
-                     list it in `prefixes` of the site where it is, too; {off}"
-                ),
+                "eth1: 10 packets into the mesh were kept out, for their source 198.51.100.1 (and 1 more) is listed by no site, \
+                 and `unlisted` is \"refuse\": if it is to reach other sites, list it in `prefixes` of taipei"
             ]
         );
     }

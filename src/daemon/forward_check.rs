@@ -1,14 +1,15 @@
-//! Whether a firewall of this machine drops what the mesh forwards: nftables is listed now and then, beside the loop.
+//! Whether a firewall of this machine drops what the mesh forwards: nftables and iptables are listed now and then, beside the loop.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use ipnetwork::Ipv4Network;
 use tracing::warn;
 
 use super::beside::Beside;
 use super::local::{LOOPBACK_INTERFACE, Local};
-use crate::kernel::{DroppingChain, ForwardChains, Forwarded};
-use crate::mesh::IfName;
+use crate::kernel::{DroppingChain, Effect, Firewall, ForwardChains, ForwardFindings, Forwarded};
+use crate::mesh::{IfName, Site};
 use crate::reconcile::state::Observed;
 
 /// How often it is listed when nobody asks: a listing costs a process, and another one for each table of others.
@@ -20,19 +21,21 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Interfaces between which it is found out.
 const MAX_LANS: usize = 8;
 const MAX_TUNNELS: usize = 32;
+/// Networks on either side that are looked at; of more, none is.
+const MAX_NETWORKS: usize = 64;
 
 /// What was found.
 #[derive(Debug)]
 pub(super) struct ForwardCheck {
-    found: Vec<DroppingChain>,
+    found: ForwardFindings,
     /// As it was when that was found.
     forwarded: Forwarded,
-    look: Beside<(Forwarded, Vec<DroppingChain>)>,
+    look: Beside<(Forwarded, ForwardFindings)>,
 }
 
 impl ForwardCheck {
     pub fn new() -> Self {
-        Self { found: Vec::new(), forwarded: Forwarded::default(), look: Beside::new() }
+        Self { found: ForwardFindings::default(), forwarded: Forwarded::default(), look: Beside::new() }
     }
 
     /// Takes in what was found, and looks again if it is time. Waits for nothing.
@@ -62,16 +65,29 @@ impl ForwardCheck {
 
     async fn take(&mut self, patience: Duration) {
         let Some((forwarded, found)) = self.look.outcome(patience).await else { return };
-        let is_new = |chain: &&DroppingChain| !self.found.contains(chain);
-        for chain in found.iter().filter(is_new) {
+        let is_new = |chain: &&DroppingChain| chain.effect == Effect::Drops && !self.found.chains.contains(chain);
+        for chain in found.chains.iter().filter(is_new) {
             warn!(problem = sentence(chain, &forwarded), "a firewall drops what the mesh forwards");
         }
         (self.forwarded, self.found) = (forwarded, found);
     }
 
-    /// What an operator should know.
+    /// Chains that drop packets, in words.
     pub fn problems(&self) -> Vec<String> {
-        self.found.iter().map(|chain| sentence(chain, &self.forwarded)).collect()
+        self.sentences(Effect::Drops).collect()
+    }
+
+    /// Chains and rules of which it is not known.
+    pub fn notes(&self) -> Vec<String> {
+        let unread = "iptables-legacy has a table `filter` here, and its rules cannot be read, for the program `iptables-legacy-save` \
+                      (package iptables) is missing or fails: it is not known whether they drop what the mesh forwards";
+        let unread = self.found.legacy_unread.then(|| unread.to_owned());
+        self.sentences(Effect::MayDrop).chain(unread).collect()
+    }
+
+    fn sentences(&self, effect: Effect) -> impl Iterator<Item = String> {
+        let chains = self.found.chains.iter().filter(move |chain| chain.effect == effect);
+        chains.map(|chain| sentence(chain, &self.forwarded))
     }
 }
 
@@ -91,11 +107,21 @@ pub(super) fn forwarded(local: &Local, observed: &Observed) -> Forwarded {
         }
         false => BTreeSet::new(),
     };
+    let (of_site, of_others): (Vec<&Site>, Vec<&Site>) =
+        local.mesh.sites.iter().partition(|site| site.id == local.site.id);
     Forwarded {
         lans: lans.map(|(name, _)| name.to_string()).take(MAX_LANS).collect(),
         tunnels: local.tunnels.keys().map(ToString::to_string).take(MAX_TUNNELS).collect(),
         bridges: bridges.into_iter().collect(),
+        here: networks(&of_site),
+        there: networks(&of_others),
     }
+}
+
+/// What these sites list, unless it is too much. The way to the Internet is not looked at: no rule could be judged by it.
+fn networks(sites: &[&Site]) -> Vec<Ipv4Network> {
+    let listed = || sites.iter().flat_map(|site| site.prefixes.iter().copied()).filter(|listed| listed.prefix() > 0);
+    if listed().nth(MAX_NETWORKS).is_some() { Vec::new() } else { listed().collect() }
 }
 
 /// Whether frames with IPv4 packets that cross a bridge go through the chains for what is forwarded, in this network namespace. Docker and
@@ -105,7 +131,7 @@ fn bridged_frames_are_filtered() -> bool {
 }
 
 fn sentence(found: &DroppingChain, forwarded: &Forwarded) -> String {
-    let DroppingChain { family, table, chain, remedy_chain, lan, transit, bridges } = found;
+    let DroppingChain { firewall, effect, family, table, chain, lan, transit, bridges, .. } = found;
     let mut what = Vec::new();
     if *lan {
         what.push(format!("between {} and the tunnels, in both directions", forwarded.lans.join(", ")));
@@ -116,27 +142,53 @@ fn sentence(found: &DroppingChain, forwarded: &Forwarded) -> String {
     if !bridges.is_empty() {
         what.push(format!("of segments, from one port of {} to another (br_netfilter)", bridges.join(", ")));
     }
-    let tunnels = if forwarded.tunnels.iter().all(|name| name.starts_with("wg-")) {
-        "\"wg-*\"".to_owned()
-    } else {
-        format!("{{ {} }}", forwarded.tunnels.join(", "))
+    let (what, remedies) = (what.join(", and "), remedies(found, &forwarded.tunnels));
+    let lets = if remedies.len() == 1 { "lets" } else { "let" };
+    let remedies = remedies.join(" and ");
+    let (place, list) = match firewall {
+        Firewall::Nftables => (
+            format!("nftables: chain {chain} of table `{family} {table}`"),
+            format!("`nft list chain {family} {table} {chain}`"),
+        ),
+        Firewall::IptablesLegacy => {
+            (format!("iptables-legacy: chain {chain} of table `{table}`"), format!("`iptables-legacy -S {chain}`"))
+        }
     };
-    let accept = |of: &str| format!("`nft insert rule {family} {table} {remedy_chain} {of} accept`");
+    match effect {
+        Effect::Drops => format!(
+            "{place} drops packets {what}: none of its rules accepts them. {remedies} {lets} them pass; have your firewall do so at \
+             each start, too"
+        ),
+        Effect::MayDrop => format!(
+            "{place} drops packets {what} unless they meet conditions that weft does not judge: {list} shows which. {remedies} {lets} \
+             all of them pass"
+        ),
+    }
+}
+
+/// Commands that let the packets pass.
+fn remedies(found: &DroppingChain, tunnels: &[String]) -> Vec<String> {
+    let DroppingChain { firewall, family, table, remedy_chain, lan, transit, bridges, .. } = found;
+    let all_by_pattern = tunnels.iter().all(|name| name.starts_with("wg-"));
+    let (tunnels, inlet, outlet): (Vec<String>, _, _) = match firewall {
+        Firewall::Nftables if all_by_pattern => (vec!["\"wg-*\"".to_owned()], "iifname", "oifname"),
+        Firewall::Nftables => (vec![format!("{{ {} }}", tunnels.join(", "))], "iifname", "oifname"),
+        Firewall::IptablesLegacy if all_by_pattern => (vec!["wg-+".to_owned()], "-i", "-o"),
+        Firewall::IptablesLegacy => (tunnels.to_vec(), "-i", "-o"),
+    };
+    let accept = |of: &str| match firewall {
+        Firewall::Nftables => format!("`nft insert rule {family} {table} {remedy_chain} {of} accept`"),
+        Firewall::IptablesLegacy => format!("`iptables-legacy -I {remedy_chain} {of} -j ACCEPT`"),
+    };
     let mut remedies = Vec::new();
     if *lan || *transit {
-        remedies.push(accept(&format!("iifname {tunnels}")));
+        remedies.extend(tunnels.iter().map(|tunnel| accept(&format!("{inlet} {tunnel}"))));
     }
     if *lan {
-        remedies.push(accept(&format!("oifname {tunnels}")));
+        remedies.extend(tunnels.iter().map(|tunnel| accept(&format!("{outlet} {tunnel}"))));
     }
-    remedies.extend(bridges.iter().map(|bridge| accept(&format!("iifname {bridge} oifname {bridge}"))));
-    let lets = if remedies.len() == 1 { "lets" } else { "let" };
-    format!(
-        "nftables: chain {chain} of table `{family} {table}` drops packets {}: none of its rules accepts them. {} {lets} them pass; \
-         have your firewall do so at each start, too",
-        what.join(", and "),
-        remedies.join(" and ")
-    )
+    remedies.extend(bridges.iter().map(|bridge| accept(&format!("{inlet} {bridge} {outlet} {bridge}"))));
+    remedies
 }
 
 #[cfg(test)]
@@ -146,6 +198,8 @@ mod tests {
     #[test]
     fn the_remedy_names_the_chain_in_which_rules_stay() {
         let found = DroppingChain {
+            firewall: Firewall::Nftables,
+            effect: Effect::Drops,
             family: "ip".to_owned(),
             table: "filter".to_owned(),
             chain: "FORWARD".to_owned(),
@@ -158,6 +212,7 @@ mod tests {
             lans: vec!["eth1".to_owned()],
             tunnels: vec!["wg-osaka".to_owned()],
             bridges: vec!["br-vms".to_owned()],
+            ..Forwarded::default()
         };
         assert_eq!(
             sentence(&found, &forwarded),
@@ -165,6 +220,27 @@ mod tests {
              one tunnel to another: none of its rules accepts them. `nft insert rule ip filter DOCKER-USER iifname \"wg-*\" accept` \
              and `nft insert rule ip filter DOCKER-USER oifname \"wg-*\" accept` let them pass; have your firewall do so at each \
              start, too"
+        );
+        let may_drop = DroppingChain { effect: Effect::MayDrop, ..found.clone() };
+        assert_eq!(
+            sentence(&may_drop, &forwarded),
+            "nftables: chain FORWARD of table `ip filter` drops packets between eth1 and the tunnels, in both directions, and from \
+             one tunnel to another unless they meet conditions that weft does not judge: `nft list chain ip filter FORWARD` shows \
+             which. `nft insert rule ip filter DOCKER-USER iifname \"wg-*\" accept` and `nft insert rule ip filter DOCKER-USER \
+             oifname \"wg-*\" accept` let all of them pass"
+        );
+        let legacy = DroppingChain {
+            firewall: Firewall::IptablesLegacy,
+            remedy_chain: "FORWARD".to_owned(),
+            bridges: vec!["br-vms".to_owned()],
+            ..found.clone()
+        };
+        assert_eq!(
+            sentence(&legacy, &forwarded),
+            "iptables-legacy: chain FORWARD of table `filter` drops packets between eth1 and the tunnels, in both directions, and from \
+             one tunnel to another, and of segments, from one port of br-vms to another (br_netfilter): none of its rules accepts \
+             them. `iptables-legacy -I FORWARD -i wg-+ -j ACCEPT` and `iptables-legacy -I FORWARD -o wg-+ -j ACCEPT` and \
+             `iptables-legacy -I FORWARD -i br-vms -o br-vms -j ACCEPT` let them pass; have your firewall do so at each start, too"
         );
         forwarded.tunnels = vec!["to-osaka".to_owned(), "to-seoul".to_owned()];
         let of_segment =

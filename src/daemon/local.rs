@@ -16,7 +16,7 @@ use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
     Admin, AllowedIps, Backend, Device, FWMARK, Foreign, Identity, Link, Peer, Preshared, State, Traffic,
 };
-use crate::routing::Keyring;
+use crate::routing::{KeptOut, Keyring};
 
 /// The interface that carries the loopback address besides the tunnels.
 pub(super) const LOOPBACK_INTERFACE: &str = "lo";
@@ -27,6 +27,8 @@ const MAX_PUBLIC_KEYS: u64 = 16 << 20;
 /// The mesh file from the point of view of one site.
 #[derive(Debug)]
 pub(super) struct Local {
+    /// The mesh file itself.
+    pub text: String,
     /// The whole network.
     pub mesh: Mesh,
     /// This site; its interfaces are those that the file names and those that were found to be meant by its patterns.
@@ -45,10 +47,15 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Reads the mesh file and the key, and finds out which site this is.
+    /// Reads the mesh file and the keys, and finds out which site this is.
     pub(super) fn load(options: &Options) -> anyhow::Result<Self> {
+        Self::of(options, mesh::read(&options.mesh_file, Accept::Regular)?)
+    }
+
+    /// As [`Local::load`], with this text in the place of the mesh file's.
+    pub(super) fn of(options: &Options, text: String) -> anyhow::Result<Self> {
         let key = PrivateKey::load(&options.key_file, Accept::Regular)?;
-        let mesh::Parsed { mut mesh, warnings } = mesh::load(&options.mesh_file, Accept::Regular)?;
+        let mesh::Parsed { mut mesh, warnings } = mesh::parse(&options.mesh_file.display().to_string(), &text)?;
         for line in warnings.to_string().lines() {
             warn!("{line}");
         }
@@ -62,7 +69,7 @@ impl Local {
         let preshared = preshared_keys(directory, &tunnels)?;
         let filter = Ruleset::of(&mesh, &site);
         let named = site.interfaces.clone();
-        Ok(Self { mesh, site, named, tunnels, filter, keyring, key, preshared })
+        Ok(Self { text, mesh, site, named, tunnels, filter, keyring, key, preshared })
     }
 
     /// Links, devices and addresses of all tunnels, and the filter. `endpoint` gives the address to send to, where one is known and wanted.
@@ -112,6 +119,11 @@ impl Local {
         let differs = interfaces != self.site.interfaces;
         self.site.interfaces = interfaces;
         differs
+    }
+
+    /// Which routes the file keeps out on purpose.
+    pub(super) fn kept_out(&self) -> KeptOut {
+        KeptOut::of(&self.mesh, &self.site)
     }
 
     /// The UDP ports that its tunnels listen on: those that follow from the sites' ids as one range, those of their own one by one.

@@ -41,6 +41,7 @@ mod traffic;
 mod tunnel_report;
 mod undone;
 mod unreachable;
+mod unused_routes;
 mod uplinks;
 mod watchdog;
 

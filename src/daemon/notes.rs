@@ -12,6 +12,7 @@ use tracing::error;
 
 use super::Options;
 use super::restart_note::{self, Note};
+use crate::mesh;
 use crate::state_file::{Outlives, Purpose, StateFile, Written, directory_problem, make_directory};
 
 const MESH: Purpose = Purpose {
@@ -26,6 +27,13 @@ const OPTIONS: Purpose = Purpose {
     limit: 16 * 1024,
     outlives: Outlives::Process,
     without: "once the daemon has ended, `weft down` cannot flush this router's LSAs: OSPF neighbours drop it after the dead interval",
+};
+
+const MESH_FILE: Purpose = Purpose {
+    name: "mesh.toml",
+    limit: mesh::MAX_FILE,
+    outlives: Outlives::Process,
+    without: "once the daemon has ended, `weft down` flushes this router's LSAs by the mesh file as it is then",
 };
 
 const STARTS: Purpose = Purpose {
@@ -52,6 +60,8 @@ pub(super) struct Notes {
     directories: Vec<PathBuf>,
     mesh: StateFile,
     options: StateFile,
+    /// The text of the mesh file that is in force.
+    mesh_file: StateFile,
     restart: StateFile,
     /// In each directory.
     starts: Vec<StateFile>,
@@ -82,6 +92,7 @@ impl Notes {
         Self {
             mesh: StateFile::new(run_dir, &MESH),
             options: StateFile::new(run_dir, &OPTIONS),
+            mesh_file: StateFile::new(run_dir, &MESH_FILE),
             restart: restart_note::file(run_dir),
             starts: directories.iter().map(|directory| StateFile::new(directory, &STARTS)).collect(),
             directories,
@@ -141,6 +152,17 @@ impl Notes {
         Some(Options { mesh_file, key_file, run_dir: run_dir.to_owned(), state_dir, public_keys, trace: None })
     }
 
+    /// Notes the text of the mesh file that is in force from now on.
+    pub(super) fn note_mesh_file(&mut self, text: &str) {
+        // What is not written now is tried again.
+        let _: Written = self.mesh_file.write(text.as_bytes());
+    }
+
+    /// The text of the mesh file that was in force last; `None` if that is not noted.
+    pub(super) fn noted_mesh_file(&mut self) -> Option<String> {
+        self.mesh_file.read(|content| Ok(std::str::from_utf8(content)?.to_owned()))
+    }
+
     /// Whether a daemon has run with this run directory, though it left no note of its mesh.
     pub(super) fn show_a_daemon(&self) -> bool {
         let left = ["control.sock", "engine.sock", "engine.log", "sysctl.json", "mesh.damaged"];
@@ -152,7 +174,7 @@ impl Notes {
     /// # Errors
     /// If the note stays.
     pub(super) fn forget_mesh(&mut self) -> anyhow::Result<()> {
-        for file in [&mut self.options, &mut self.mesh] {
+        for file in [&mut self.mesh_file, &mut self.options, &mut self.mesh] {
             file.remove().with_context(|| format!("removing {}", file.path().display()))?;
         }
         Ok(())
@@ -176,13 +198,14 @@ impl Notes {
         }
         self.mesh.retry();
         self.options.retry();
+        self.mesh_file.retry();
         self.starts.iter_mut().for_each(StateFile::retry);
     }
 
     /// What an operator should know.
     pub(super) fn problems(&self) -> Vec<String> {
         let of_directories = self.directories.iter().filter_map(|directory| directory_problem(directory));
-        let files = [&self.mesh, &self.options, &self.restart].into_iter().chain(&self.starts);
+        let files = [&self.mesh, &self.options, &self.mesh_file, &self.restart].into_iter().chain(&self.starts);
         of_directories.chain(files.flat_map(StateFile::problems)).collect()
     }
 }
@@ -221,10 +244,13 @@ mod tests {
         assert!(notes.noted_options(dir.path()).is_none());
         notes.note_mesh("acme");
         notes.note_options(&options(dir.path()));
+        notes.note_mesh_file("[mesh]");
         let mut left = Notes::left_in(dir.path());
+        assert_eq!(left.noted_mesh_file().as_deref(), Some("[mesh]"));
         assert_eq!(left.noted_options(dir.path()).unwrap().key_file, dir.path().join("key"));
         left.forget_mesh().unwrap();
-        assert!(Notes::left_in(dir.path()).noted_options(dir.path()).is_none());
+        let mut left = Notes::left_in(dir.path());
+        assert!(left.noted_options(dir.path()).is_none() && left.noted_mesh_file().is_none());
     }
 
     #[test]

@@ -30,15 +30,20 @@ pub(super) async fn withdraw_offline(run_dir: &Path, notes: &mut Notes, drivers:
     let noted = notes.noted_options(run_dir).zip(notes.noted_mesh());
     let (options, mesh) =
         noted.with_context(|| format!("{} does not say how the daemon was started", run_dir.display()))?;
-    let mut local = Local::load(&options)?;
+    // By the file that the daemon had: what is in its place now may be of another router id, or wrong, or nothing.
+    let local = match notes.noted_mesh_file() {
+        Some(text) => Local::of(&options, text),
+        None => Local::load(&options),
+    };
     wireguard::stack::wipe();
+    let mut local = local?;
     anyhow::ensure!(local.mesh.name == mesh, "the mesh file is of {} now, the daemon was of {mesh}", local.mesh.name);
     let (kernel, _watch) = Kernel::open(&mesh, run_dir)?;
     let observed = kernel.observe(drivers).await?;
     local.find_interfaces(&observed.foreign);
     let zero = SystemTime::now();
-    let has_other_id = RouterIds::open(&options.state_dir).begin(local.site.loopback, zero);
-    anyhow::ensure!(!has_other_id, "the mesh file gives this router another router id than the daemon had");
+    let had_it = RouterIds::open(&options.state_dir).present().is_none_or(|id| id == local.site.loopback);
+    anyhow::ensure!(had_it, "the mesh file gives this router another router id than the daemon had");
     let number = Notes::open(&options.run_dir, &options.state_dir).number_start(zero);
     let (announcement, boot) = match note {
         Note::Planned { boot, .. } => (Announcement::Made, number.max(boot)),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use ospf::wire::{Lsa, LsaBody, Options, RouterFlags};
 use ospf::{
     Addressing, AreaId, AreaKind, AuthenticationView, InterfaceId, InterfaceState, InterfaceView, KeyAlgorithm,
-    KeyStanding, Limit, LimitState, LsaPlace, LsaType, NeighborView, NetworkType, Nexthop, Prefix, RefusedView,
-    RouteKind, RouterId, SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
+    KeyStanding, Limit, LimitState, LsaPlace, LsaType, NeighborView, NetworkType, Nexthop, Prefix, RouteKind, RouterId,
+    SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
 use super::carriers::Listed;
@@ -19,7 +19,7 @@ use super::forwarding::Forwarding;
 use super::local::Local;
 use super::rows::Rows;
 use super::segments::Segments;
-use super::{lan, lsdb, unreachable, uplinks};
+use super::{lan, lsdb, unreachable, unused_routes, uplinks};
 use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
 use crate::mesh::IfName;
 use crate::reconcile::state::{Backend, Observed};
@@ -85,7 +85,7 @@ impl Report<'_> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: seconds(self.uptime),
             problems: self.problems(),
-            notes: self.listed.notes(),
+            notes: self.notes(),
             prefixes: self.listed.shown(self.local),
             tunnels: self.tunnels(),
             neighbors: self.neighbors(),
@@ -298,27 +298,18 @@ impl Report<'_> {
                 self.redistributed.left_out
             ));
         }
-        problems.extend(self.view.refused.iter().map(|refused| self.refusal(refused)));
-        if let Some(more) = self.view.refused_total.checked_sub(self.view.refused.len()).filter(|more| *more > 0) {
-            problems.push(format!("{more} more routes are not believed"));
-        }
+        problems.extend(unused_routes::problems(&self.view.unused, name));
         problems
     }
 
-    fn refusal(&self, refused: &RefusedView) -> String {
-        let who = |router| self.site_of(router).unwrap_or_else(|| router.to_string());
-        let RefusedView { prefix, originator, guard } = refused;
-        match guard {
-            Some(guard) if guard == originator => {
-                format!("{prefix} from {} is not believed: the mesh file lists it elsewhere", who(*originator))
-            }
-            Some(guard) => format!(
-                "{prefix} from {} behind {} is not believed: the mesh file lists it elsewhere",
-                who(*originator),
-                who(*guard)
-            ),
-            None => format!("{prefix} from {} is not believed: no site stands for it", who(*originator)),
-        }
+    /// What an operator should know of and what is as the mesh file says.
+    fn notes(&self) -> Vec<String> {
+        let name = |router| self.site_of(router).unwrap_or_else(|| router.to_string());
+        let mut notes = self.listed.notes();
+        notes.extend(unused_routes::notes(&self.view.unused, name));
+        notes.extend(self.filter_notes());
+        notes.extend(self.checks.forward.notes());
+        notes
     }
 
     fn route(&self, prefix: Prefix, route: &ospf::Route) -> view::Route {

@@ -68,6 +68,11 @@ impl RouterIds {
         changed.is_some()
     }
 
+    /// The id that was noted last, if one was.
+    pub(super) fn present(&self) -> Option<Ipv4Addr> {
+        self.noted.present
+    }
+
     /// Ids of the last hour that no site of the mesh has now.
     pub(super) fn former(&self, mesh: &Mesh, now: SystemTime) -> BTreeSet<RouterId> {
         let recent = self.noted.former.iter().filter(|(_, since)| seconds(now).abs_diff(**since) < MAX_AGE.as_secs());

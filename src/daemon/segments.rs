@@ -3,6 +3,7 @@
 //! The rules are the `vxlan` crate's. Here they meet the mesh file, opaque LSAs, ports and the state directory. [`commands`] has what
 //! the operator orders, [`refusals`] what is not accepted of other sites.
 
+mod arrivals;
 mod carrier;
 mod commands;
 mod refusals;
@@ -19,9 +20,10 @@ use vxlan::{
     Claim, ClaimError, Entries, Finding, Mac, Record, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode,
 };
 
+use self::arrivals::{Arrivals, Inlet};
 use self::carrier::{Carrier, Job, SegmentPort, explain};
 use super::host_memory::HostMemory;
-use crate::kernel::{MAX_LEARNED, gratuitous};
+use crate::kernel::{Learned, MAX_LEARNED, gratuitous};
 use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
 use crate::reconcile::overlay::{self, LocalSegment, Overlay, desired_overlay};
 use crate::reconcile::state::{HeardHost, Observed};
@@ -49,6 +51,7 @@ pub(super) struct Segments {
     /// Smallest MTU of a tunnel.
     underlay_mtu: u32,
     carrier: Carrier,
+    arrivals: Arrivals,
     /// Ports on which hosts that move could not be announced, and why not.
     unannounced: BTreeMap<SegmentPort, String>,
 }
@@ -80,6 +83,7 @@ impl Segments {
             moved: BTreeSet::new(),
             underlay_mtu: 0,
             carrier: Carrier::default(),
+            arrivals: Arrivals::default(),
             unannounced: BTreeMap::new(),
         };
         segments.reload(mesh, site, now);
@@ -226,6 +230,20 @@ impl Segments {
             }
         }
         self.carrier.set(jobs);
+    }
+
+    /// Has the bridges that were found forget hosts that announce themselves at another site.
+    pub(super) fn listen(&mut self, observed: &Observed, learned: &Learned) {
+        let mut inlets = BTreeMap::new();
+        for Segment { l2, site, .. } in self.segments.values().filter(|segment| Inlet::is_needed(&segment.l2)) {
+            let device = l2.device();
+            let present = observed.state.overlay.devices.get(&device);
+            let joined = present.is_some_and(|present| present.bridge.as_ref() == Some(&site.bridge));
+            if let Some(index) = observed.indexes.get(&device).copied().filter(|_| joined) {
+                inlets.insert(l2.segment.vni, Inlet { index, vlan: site.vlan(), l2: Arc::clone(l2) });
+            }
+        }
+        self.arrivals.set(inlets, learned);
     }
 
     /// A site announces something else about its hosts. What comes by another way than claims are flooded is not a site's word: the

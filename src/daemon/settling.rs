@@ -3,13 +3,14 @@
 //! A restarted daemon finds its old routes in the kernel before it has any of its own. They stay until OSPF has had time to calculate
 //! others, so that a restart does not lose packets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use ospf::Prefix;
 
-use crate::reconcile::state::{Route, RouteKey};
+use crate::mesh::Mesh;
+use crate::reconcile::state::{Route, State};
 
 /// The time for the last LSAs and the route calculation, after every neighbour is Full and has a route.
 const AFTERMATH: Duration = Duration::from_millis(500);
@@ -53,13 +54,22 @@ impl Settling {
         }
     }
 
-    /// Adds the routes found in the kernel to the desired ones, for destinations that have no desired route.
-    pub(super) fn keep(self, desired: &mut BTreeMap<RouteKey, Route>, observed: &BTreeMap<RouteKey, Route>) {
-        if let Self::Until(_) = self {
-            for (key, route) in observed {
-                desired.entry(*key).or_insert_with(|| route.clone());
+    /// Adds the routes found in the kernel to the desired ones, for destinations that have no desired route, and the addresses, because they
+    /// are the sources of routes that are kept. Addresses of other sites and routes by this router's own address are left out: an id may have
+    /// been another site's until now, and packets of a neighbour whose address this router has, too, would be dropped.
+    pub(super) fn keep(self, desired: &mut State, observed: &State, mesh: &Mesh, own: Ipv4Addr) {
+        let Self::Until(_) = self else { return };
+        let others: BTreeSet<Ipv4Addr> =
+            mesh.sites.iter().map(|site| site.loopback).filter(|loopback| *loopback != own).collect();
+        for (key, route) in &observed.routes {
+            let leads_here = key.prefix == Prefix::host(own) || route.nexthops.iter().any(|hop| hop.via == Some(own));
+            if !leads_here && !desired.routes.contains_key(key) {
+                let source = route.source.map(|source| if others.contains(&source) { own } else { source });
+                desired.routes.insert(*key, Route { source, ..route.clone() });
             }
         }
+        let kept = observed.addresses.iter().filter(|(_, address)| !others.contains(address));
+        desired.addresses.extend(kept.cloned());
     }
 }
 
@@ -77,11 +87,22 @@ pub(super) fn has_converged<R>(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::mesh::IfName;
-    use crate::reconcile::state::{MAIN_TABLE, Nexthop};
+    use crate::reconcile::state::{MAIN_TABLE, Nexthop, RouteKey};
+
+    const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
+
+    fn mesh() -> Mesh {
+        let site = |(name, id): (&str, u8)| {
+            let key = format!("{}A=", char::from(b'B' + id).to_string().repeat(42));
+            format!("[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{key}\"\nendpoint = \"192.0.2.{id}\"\n")
+        };
+        let sites: String = [("taipei", 1), ("osaka", 2), ("seoul", 3)].map(site).concat();
+        crate::mesh::parse("mesh", &format!("[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n{sites}"))
+            .unwrap()
+            .mesh
+    }
 
     fn route(interface: &str) -> Route {
         let interface = IfName::new(interface).unwrap();
@@ -99,15 +120,43 @@ mod tests {
         let start = Instant::now();
         let mut settling = Settling::start(start, Duration::from_secs(5));
 
-        let mut desired = known.clone();
-        settling.keep(&mut desired, &observed);
-        assert_eq!(desired, BTreeMap::from([(key(2), route("wg-new")), (key(3), route("wg-old"))]));
+        let routes = |settling: Settling| {
+            let [mut desired, observed] =
+                [&known, &observed].map(|routes| State { routes: routes.clone(), ..State::default() });
+            settling.keep(&mut desired, &observed, &mesh(), OWN);
+            desired.routes
+        };
+        assert_eq!(routes(settling), BTreeMap::from([(key(2), route("wg-new")), (key(3), route("wg-old"))]));
 
         settling.advance(start + Duration::from_secs(5));
         assert_eq!(settling, Settling::Settled);
-        let mut desired = known.clone();
-        settling.keep(&mut desired, &observed);
-        assert_eq!(desired, known);
+        assert_eq!(routes(settling), known);
+    }
+
+    #[test]
+    fn what_another_site_has_now_is_not_kept() {
+        let wg = |text: &str| IfName::new(text).unwrap();
+        let [former, osaka, seoul] = [9, 2, 3].map(|last| Ipv4Addr::new(10, 255, 0, last));
+        let to = |via: Ipv4Addr, source| {
+            let hop = Nexthop { interface: wg("wg-seoul"), via: Some(via), onlink: true };
+            Route::unicast(BTreeSet::from([hop]), Some(source))
+        };
+        let host = |address| RouteKey { table: MAIN_TABLE, prefix: Prefix::host(address) };
+        let observed = State {
+            routes: BTreeMap::from([
+                // This router was osaka, or had an id that nobody has.
+                (key(3), to(seoul, osaka)),
+                (key(4), to(seoul, former)),
+                (key(5), to(OWN, osaka)),
+                (host(OWN), to(OWN, osaka)),
+            ]),
+            addresses: [former, osaka].map(|address| (wg("lo"), address)).into(),
+            ..State::default()
+        };
+        let mut desired = State { addresses: [(wg("lo"), OWN)].into(), ..State::default() };
+        Settling::start(Instant::now(), Duration::from_secs(5)).keep(&mut desired, &observed, &mesh(), OWN);
+        assert_eq!(desired.routes, BTreeMap::from([(key(3), to(seoul, OWN)), (key(4), to(seoul, former))]));
+        assert_eq!(desired.addresses, [OWN, former].map(|address| (wg("lo"), address)).into());
     }
 
     #[test]

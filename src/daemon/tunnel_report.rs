@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ospf::{InterfaceView, NeighborState, NeighborView, Refusal, TtlSecurity};
+use ospf::{InterfaceView, NeighborState, NeighborView, Prefix, Refusal, RouterId, TtlSecurity};
 
 use super::report::{Report, SESSION_LIFETIME, seconds};
 use super::traffic::Flow;
@@ -13,6 +13,10 @@ use crate::mesh::Tunnel;
 use crate::reconcile::state::{Backend, Device, FWMARK, Preshared};
 use crate::routing::View;
 use crate::tunnel::endpoints::Unresolved;
+
+/// A Full neighbour has a route within this time: its Router-LSA may wait for MinLSInterval, and what it was before may have to be flushed
+/// first.
+const ROUTE_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A tunnel at one moment.
 struct Seen<'a> {
@@ -129,12 +133,13 @@ impl Report<'_> {
         }
     }
 
-    /// What is wrong with OSPF on a tunnel that is up; `None` if its neighbour is Full.
+    /// What is wrong with OSPF on a tunnel that is up; `None` if its neighbour is Full and there is a route to it.
     fn without_adjacency(&self, seen: &Seen<'_>, ospf: &Ospf<'_>, now: Instant) -> Option<String> {
         let name = seen.tunnel.interface.as_str();
         let heard = ospf.neighbors.get(name).copied();
-        if heard.is_some_and(|neighbor| neighbor.state == NeighborState::Full) {
-            return None;
+        if let Some(full) = heard.filter(|neighbor| neighbor.state == NeighborState::Full) {
+            let has_route = self.routes.contains_key(&Prefix::host(full.router_id.into())) || self.view.restarting;
+            return (!has_route).then(|| without_route(seen.tunnel, full.router_id, full.in_state)).flatten();
         }
         let interface = ospf.interfaces.get(name)?;
         let signs = Signs {
@@ -252,6 +257,17 @@ struct Signs {
     receives_for: Duration,
 }
 
+/// That there is no route to a neighbour which has been Full for so long; `None` while there may be one soon.
+fn without_route(tunnel: &Tunnel, router_id: RouterId, full_for: Duration) -> Option<String> {
+    let (name, site) = (&tunnel.interface, &tunnel.peer);
+    let text = format!(
+        "{name}: {site} has been a Full neighbour for {}, and there is no route to it: `weft show lsdb --router {router_id}` shows \
+         what is known of it. If that is no Router-LSA, restart weft at {site}",
+        span(full_for)
+    );
+    (full_for >= ROUTE_PATIENCE).then_some(text)
+}
+
 /// Why there is no adjacency on a tunnel that is up.
 fn adjacency_fault(tunnel: &Tunnel, signs: &Signs) -> String {
     let (name, site) = (&tunnel.interface, &tunnel.peer);
@@ -339,6 +355,15 @@ mod tests {
             strangers: BTreeSet::new(),
             traffic,
         }
+    }
+
+    #[test]
+    fn a_full_neighbour_without_a_route_is_named_once_there_has_been_time_for_one() {
+        let said = |secs| without_route(&tunnel(), RouterId(0x0aff_0002), Duration::from_secs(secs));
+        assert_eq!(said(14), None);
+        let text = said(15).unwrap();
+        let begin = "wg-osaka: osaka has been a Full neighbour for 15 s, and there is no route to it: `weft show lsdb --router 10.255.0.2`";
+        assert!(text.starts_with(begin), "{text}");
     }
 
     #[test]

@@ -69,13 +69,13 @@ impl AnnouncementListener {
     }
 }
 
-/// ARP in which sender and target have the same address, and neighbour advertisements; without a VLAN tag, or with that of the segment,
-/// and nothing that this machine sends by the port. The rest is looked at when it is read.
-fn filter(tagging: Tagging) -> [SockFilter; 20] {
+/// ARP in which sender and target have the same address, and neighbour advertisements; without a VLAN tag or with one of priority alone
+/// (IEEE 802.1Q §6.9.1), or with that of the segment, and nothing that this machine sends by the port. The rest is looked at when it is read.
+fn filter(tagging: Tagging) -> [SockFilter; 21] {
     const NEXT: u8 = 0;
-    const BODY: usize = 7;
-    const ACCEPT: usize = 18;
-    const REFUSE: usize = 19;
+    const BODY: usize = 8;
+    const ACCEPT: usize = 19;
+    const REFUSE: usize = 20;
     /// The VLAN identifier in a tag.
     const VLAN: u32 = 0x0fff;
     let load = |width: u32, offset| SockFilter::new((libc::BPF_LD | width | libc::BPF_ABS) as u16, 0, 0, offset);
@@ -95,21 +95,22 @@ fn filter(tagging: Tagging) -> [SockFilter; 20] {
         jump(libc::BPF_K, 0, to(untagged, 3), NEXT),
         load(libc::BPF_H, VLAN_TAG),
         SockFilter::new((libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16, 0, 0, VLAN),
-        jump(libc::BPF_K, tag, NEXT, to(REFUSE, 6)),
+        jump(libc::BPF_K, 0, to(untagged, 6), NEXT),
+        jump(libc::BPF_K, tag, NEXT, to(REFUSE, 7)),
         // The EtherType.
         load(libc::BPF_H, 12),
-        jump(libc::BPF_K, 0x0806, NEXT, to(13, 8)),
+        jump(libc::BPF_K, 0x0806, NEXT, to(14, 9)),
         // ARP: the sender's address against the target's.
         load(libc::BPF_W, 28),
         SockFilter::new((libc::BPF_MISC | libc::BPF_TAX) as u16, 0, 0, 0),
         load(libc::BPF_W, 38),
-        jump(libc::BPF_X, 0, to(ACCEPT, 12), to(REFUSE, 12)),
+        jump(libc::BPF_X, 0, to(ACCEPT, 13), to(REFUSE, 13)),
         // IPv6: the next header and the ICMPv6 type.
-        jump(libc::BPF_K, 0x86dd, NEXT, to(REFUSE, 13)),
+        jump(libc::BPF_K, 0x86dd, NEXT, to(REFUSE, 14)),
         load(libc::BPF_B, 20),
-        jump(libc::BPF_K, 58, NEXT, to(REFUSE, 15)),
+        jump(libc::BPF_K, 58, NEXT, to(REFUSE, 16)),
         load(libc::BPF_B, 54),
-        jump(libc::BPF_K, 136, to(ACCEPT, 17), to(REFUSE, 17)),
+        jump(libc::BPF_K, 136, to(ACCEPT, 18), to(REFUSE, 18)),
         done(WHOLE),
         done(NOTHING),
     ]

@@ -1,13 +1,17 @@
-//! Chains of others at nftables' forward hook that drop what the mesh forwards, read from JSON listings.
+//! Chains of others at the forward hook that drop what the mesh forwards, read from JSON listings of nftables and from what iptables saves.
 //!
 //! A packet is dropped for certain if one base chain drops it, whatever the others do. Each chain is walked with a packet that begins a
 //! connection, of IPv4, neither source nor destination translated, from one interface to another. What a rule matches besides those is not
-//! known here and may be so: a chain counts as dropping only if no rule of it could accept the packet. Rules of iptables-legacy are not seen.
+//! known here and may be so: a chain counts as dropping only if no rule of it could accept the packet. If only such rules could, nobody
+//! knows: the chain is named, but not as one that drops.
 
 use std::collections::BTreeMap;
 
+use ipnetwork::Ipv4Network;
 use serde_json::{Map, Value};
 
+use super::forward_packet::{Is, Packet, equals, matches};
+use super::iptables::{self, Variant};
 use super::nft::Nft;
 use super::observe::Kernel;
 
@@ -28,11 +32,37 @@ pub struct Forwarded {
     pub tunnels: Vec<String>,
     /// Bridges of segments whose frames with IPv4 packets go through the chains (br_netfilter).
     pub bridges: Vec<String>,
+    /// Networks behind the site's own interfaces; none if there are too many to look at.
+    pub here: Vec<Ipv4Network>,
+    /// And behind the tunnels.
+    pub there: Vec<Ipv4Network>,
 }
 
-/// A chain that drops what the mesh forwards.
+/// Whose rules they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firewall {
+    /// Of nftables, or iptables-nft.
+    Nftables,
+    /// Of iptables-legacy.
+    IptablesLegacy,
+}
+
+/// What a chain does to packets that the mesh forwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It drops them all: no rule accepts them.
+    Drops,
+    /// It drops them unless they meet conditions that are not known here.
+    MayDrop,
+}
+
+/// A chain that drops what the mesh forwards, or may.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppingChain {
+    /// Whose it is.
+    pub firewall: Firewall,
+    /// What it does.
+    pub effect: Effect,
     /// `ip` or `inet`.
     pub family: String,
     /// Its table.
@@ -41,12 +71,21 @@ pub struct DroppingChain {
     pub chain: String,
     /// Where a rule that accepts the packets belongs: the chain itself, or one that it leaves to the operator.
     pub remedy_chain: String,
-    /// Whether it drops all packets between the LANs and the tunnels, in both directions.
+    /// Whether it is packets between the LANs and the tunnels, in both directions.
     pub lan: bool,
-    /// Whether it drops all packets from one tunnel to another.
+    /// Whether it is packets from one tunnel to another.
     pub transit: bool,
-    /// Bridges from one port of which to another it drops all packets.
+    /// Bridges from one port of which to another it is packets.
     pub bridges: Vec<String>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ForwardFindings {
+    /// Chains of all firewalls.
+    pub chains: Vec<DroppingChain>,
+    /// Whether iptables-legacy has rules, or at least a table for them, that could not be read.
+    pub legacy_unread: bool,
 }
 
 /// To list chains beside everything else.
@@ -61,17 +100,32 @@ impl Kernel {
 }
 
 impl ForwardChains {
-    /// Chains that drop what is forwarded between these interfaces. Best effort: none where `nft` is missing or does not answer.
-    pub async fn dropping(&self, forwarded: &Forwarded) -> Vec<DroppingChain> {
-        let Ok(chains) = self.0.json(&["list", "chains"]).await else { return Vec::new() };
-        let mut found = Vec::new();
+    /// Chains that drop what is forwarded between these interfaces. Best effort: none of nftables where `nft` is missing or does not answer.
+    pub async fn dropping(&self, forwarded: &Forwarded) -> ForwardFindings {
+        let mut found = ForwardFindings::default();
+        let chains = self.0.json(&["list", "chains"]).await.unwrap_or_default();
         for (family, table) in tables(&chains) {
-            if let Ok(listing) = self.0.json(&["--terse", "list", "table", &family, &table]).await {
-                found.extend(dropping(&listing, forwarded));
+            let Ok(mut listing) = self.0.json(&["--terse", "list", "table", &family, &table]).await else { continue };
+            // Of extensions of iptables a listing has the name alone, or not even that.
+            if (family.as_str(), table.as_str()) == ("ip", iptables::TABLE) && has_extensions(&listing) {
+                let saved = iptables::listing(Variant::Nft).await;
+                listing = saved.filter(|saved| base_chains(saved).next().is_some()).unwrap_or(listing);
+            }
+            found.chains.extend(dropping(&listing, Firewall::Nftables, forwarded));
+        }
+        if iptables::has_legacy_table() {
+            match iptables::listing(Variant::Legacy).await {
+                Some(listing) => found.chains.extend(dropping(&listing, Firewall::IptablesLegacy, forwarded)),
+                None => found.legacy_unread = true,
             }
         }
         found
     }
+}
+
+fn has_extensions(listing: &Value) -> bool {
+    let parts = entries(listing, "rule").filter_map(|rule| rule["expr"].as_array()).flatten();
+    parts.into_iter().any(|part| part.get("xt").is_some())
 }
 
 /// Tables of others with a chain at the hook of IPv4.
@@ -100,7 +154,7 @@ fn base_chains(listing: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// Those of the chains in the listing of one table.
-fn dropping(listing: &Value, forwarded: &Forwarded) -> Vec<DroppingChain> {
+fn dropping(listing: &Value, firewall: Firewall, forwarded: &Forwarded) -> Vec<DroppingChain> {
     let mut rules: BTreeMap<&str, Vec<&[Value]>> = BTreeMap::new();
     for chain in entries(listing, "chain").filter_map(|chain| chain["name"].as_str()) {
         rules.entry(chain).or_default();
@@ -110,68 +164,69 @@ fn dropping(listing: &Value, forwarded: &Forwarded) -> Vec<DroppingChain> {
             rules.entry(chain).or_default().push(parts);
         }
     }
-    let Forwarded { lans, tunnels, bridges } = forwarded;
-    let pairs = |from: &[String], to: &[String]| -> Vec<(String, String)> {
-        let all = from.iter().flat_map(|from| to.iter().map(move |to| (from.clone(), to.clone())));
-        all.filter(|(from, to)| from != to).collect()
-    };
-    let (into, out, between) = (pairs(lans, tunnels), pairs(tunnels, lans), pairs(tunnels, tunnels));
-    let chain = |chain: &Value| {
-        let name = chain["name"].as_str()?;
-        let accepts = chain["policy"] != "drop";
-        let mut walk = Walk { rules: &rules, steps: 0 };
-        let mut drops_between = |from: &str, to: &str| !walk.may_pass(name, accepts, &Packet { from, to });
-        // To the chains a packet comes from the bridge and goes to the bridge.
-        let bridges: Vec<String> = bridges.iter().filter(|bridge| drops_between(bridge, bridge)).cloned().collect();
-        let mut drops =
-            |pairs: &[(String, String)]| !pairs.is_empty() && pairs.iter().all(|(from, to)| drops_between(from, to));
-        let (lan, transit) = (drops(&into) && drops(&out), drops(&between));
+    let chains = base_chains(listing).filter_map(|chain| {
         let text = |key: &str| chain[key].as_str().map(str::to_owned);
-        let remedy_chain = if rules.contains_key(DOCKER_USER) { DOCKER_USER } else { name }.to_owned();
-        let (family, table) = (text("family")?, text("table")?);
-        let is_named = lan || transit || !bridges.is_empty();
-        let chain = name.to_owned();
-        is_named.then_some(DroppingChain { family, table, chain, remedy_chain, lan, transit, bridges })
-    };
-    base_chains(listing).filter_map(chain).collect()
+        let (family, table, chain_name) = (text("family")?, text("table")?, text("name")?);
+        let dropped = |doubt| {
+            let accepts = chain["policy"] != "drop";
+            Dropped::by(&mut Walk { rules: &rules, doubt, steps: 0 }, &chain_name, accepts, forwarded)
+        };
+        let certain = dropped(Doubt::MayMatch);
+        let possible = dropped(Doubt::DoesNotMatch).without(&certain);
+        let remedy_chain = if rules.contains_key(DOCKER_USER) { DOCKER_USER } else { &chain_name }.to_owned();
+        let found = [(Effect::Drops, certain), (Effect::MayDrop, possible)];
+        let found = found.into_iter().filter(|(_, dropped)| *dropped != Dropped::default());
+        let found = found.map(move |(effect, Dropped { lan, transit, bridges })| DroppingChain {
+            firewall,
+            effect,
+            family: family.clone(),
+            table: table.clone(),
+            chain: chain_name.clone(),
+            remedy_chain: remedy_chain.clone(),
+            lan,
+            transit,
+            bridges,
+        });
+        Some(found.collect::<Vec<_>>())
+    });
+    chains.flatten().collect()
 }
 
-/// A packet that begins a connection.
-struct Packet<'a> {
-    from: &'a str,
-    to: &'a str,
+/// What of the forwarded packets a chain drops.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Dropped {
+    lan: bool,
+    transit: bool,
+    bridges: Vec<String>,
 }
 
-/// Whether something is so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Is {
-    So,
-    NotSo,
-    Unknown,
-}
-
-impl Is {
-    fn of(so: bool) -> Self {
-        if so { Self::So } else { Self::NotSo }
+impl Dropped {
+    fn by(walk: &mut Walk<'_>, chain: &str, accepts: bool, forwarded: &Forwarded) -> Self {
+        let Forwarded { lans, tunnels, bridges, here, there } = forwarded;
+        let tracked = match walk.doubt {
+            Doubt::MayMatch => Is::Unknown,
+            Doubt::DoesNotMatch => Is::So,
+        };
+        let mut drops = |from: &str, to: &str, sources: &[Ipv4Network], destinations: &[Ipv4Network]| {
+            !walk.may_pass(chain, accepts, &Packet { from, to, sources, destinations, tracked })
+        };
+        // To the chains a packet comes from the bridge and goes to the bridge.
+        let bridges = bridges.iter().filter(|bridge| drops(bridge, bridge, &[], &[])).cloned().collect();
+        let mut drops_all = |from: &(&[String], &[Ipv4Network]), to: &(&[String], &[Ipv4Network])| {
+            let pairs = from.0.iter().flat_map(|from| to.0.iter().map(move |to| (from, to)));
+            let mut pairs = pairs.filter(|(from, to)| from != to).peekable();
+            pairs.peek().is_some() && pairs.all(|(inlet, outlet)| drops(inlet, outlet, from.1, to.1))
+        };
+        let (lans, tunnels) = ((&lans[..], &here[..]), (&tunnels[..], &there[..]));
+        let lan = drops_all(&lans, &tunnels) && drops_all(&tunnels, &lans);
+        Self { lan, transit: drops_all(&tunnels, &tunnels), bridges }
     }
 
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::NotSo, _) | (_, Self::NotSo) => Self::NotSo,
-            (Self::So, Self::So) => Self::So,
-            _ => Self::Unknown,
-        }
-    }
-
-    fn or(self, other: Self) -> Self {
-        self.not().and(other.not()).not()
-    }
-
-    fn not(self) -> Self {
-        match self {
-            Self::So => Self::NotSo,
-            Self::NotSo => Self::So,
-            Self::Unknown => Self::Unknown,
+    fn without(self, other: &Self) -> Self {
+        Self {
+            lan: self.lan && !other.lan,
+            transit: self.transit && !other.transit,
+            bridges: self.bridges.into_iter().filter(|bridge| !other.bridges.contains(bridge)).collect(),
         }
     }
 }
@@ -186,8 +241,16 @@ struct Outcome {
 
 const ANYTHING: Outcome = Outcome { accepted: true, through: true };
 
+/// What becomes of a rule of which it is not known whether it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    MayMatch,
+    DoesNotMatch,
+}
+
 struct Walk<'a> {
     rules: &'a BTreeMap<&'a str, Vec<&'a [Value]>>,
+    doubt: Doubt,
     steps: usize,
 }
 
@@ -227,9 +290,16 @@ impl Walk<'_> {
                 }
                 // Somebody else decides.
                 "queue" => outcome.accepted |= matched != Is::NotSo,
+                "xt" => match (content["type"].as_str(), content["name"].as_str()) {
+                    (Some("match"), Some("comment")) | (Some("target"), Some("LOG" | "NFLOG" | "TCPMSS")) => {}
+                    (Some("target"), Some("REJECT")) => {
+                        return self.verdict("reject", content, matched, packet, depth, outcome);
+                    }
+                    _ => matched = matched.and(Is::Unknown),
+                },
                 _ => matched = matched.and(Is::Unknown),
             }
-            if matched == Is::NotSo {
+            if matched == Is::NotSo || matched == Is::Unknown && self.doubt == Doubt::DoesNotMatch {
                 return Goes::On;
             }
         }
@@ -271,7 +341,9 @@ impl Walk<'_> {
     fn vmap(&mut self, content: &Value, matched: Is, packet: &Packet<'_>, depth: usize, outcome: &mut Outcome) -> Goes {
         let Some(elements) = content["data"]["set"].as_array() else {
             // A map with a name: its elements are not listed.
-            *outcome = ANYTHING;
+            if self.doubt == Doubt::MayMatch {
+                *outcome = ANYTHING;
+            }
             return Goes::On;
         };
         for element in elements {
@@ -280,6 +352,9 @@ impl Walk<'_> {
                 continue;
             };
             let matched = matched.and(equals(&content["key"], key, packet));
+            if matched == Is::Unknown && self.doubt == Doubt::DoesNotMatch {
+                continue;
+            }
             for (kind, content) in verdict.as_object().into_iter().flat_map(Map::iter) {
                 if self.verdict(kind, content, matched, packet, depth, outcome) == Goes::Nowhere {
                     return Goes::Nowhere;
@@ -296,50 +371,6 @@ enum Goes {
     Nowhere,
 }
 
-fn matches(content: &Value, packet: &Packet<'_>) -> Is {
-    let equal = equals(&content["left"], &content["right"], packet);
-    match content["op"].as_str() {
-        Some("==" | "in") => equal,
-        Some("!=") => equal.not(),
-        _ => Is::Unknown,
-    }
-}
-
-fn equals(left: &Value, right: &Value, packet: &Packet<'_>) -> Is {
-    let alternatives = right["set"].as_array().or_else(|| right.as_array());
-    if let Some(alternatives) = alternatives {
-        return alternatives.iter().fold(Is::NotSo, |found, one| found.or(equals(left, one, packet)));
-    }
-    if let (Some(keys), Some(values)) = (left["concat"].as_array(), right["concat"].as_array()) {
-        return keys.iter().zip(values).fold(Is::So, |found, (key, value)| found.and(equals(key, value, packet)));
-    }
-    let ct = left["ct"]["key"].as_str();
-    let Some(right) = right.as_str().filter(|right| !right.starts_with('@')) else { return Is::Unknown };
-    match left["meta"]["key"].as_str() {
-        Some("iifname" | "iif") => return is_named(packet.from, right),
-        Some("oifname" | "oif") => return is_named(packet.to, right),
-        Some("nfproto") => return Is::of(right == "ipv4"),
-        Some("protocol") => return Is::of(right == "ip"),
-        _ => {}
-    }
-    match (ct, right) {
-        // New, or not tracked at all.
-        (Some("state"), "new" | "untracked") => Is::Unknown,
-        (Some("state"), "established" | "related" | "invalid") => Is::NotSo,
-        (Some("status"), "dnat" | "snat") => Is::NotSo,
-        _ if left["payload"]["protocol"] == "ip6" => Is::NotSo,
-        _ => Is::Unknown,
-    }
-}
-
-/// A `*` at the end stands for anything.
-fn is_named(name: &str, pattern: &str) -> Is {
-    Is::of(match pattern.strip_suffix('*') {
-        Some(begin) => name.starts_with(begin),
-        None => name == pattern,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -349,7 +380,9 @@ mod tests {
     fn forwarded() -> Forwarded {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let (tunnels, bridges) = (names(&["wg-osaka", "wg-seoul"]), names(&["br-vms", "br-cluster"]));
-        Forwarded { lans: names(&["eth1"]), tunnels, bridges }
+        let networks = |text: &str| vec![text.parse().unwrap()];
+        let (here, there) = (networks("10.1.0.0/16"), networks("10.2.0.0/16"));
+        Forwarded { lans: names(&["eth1"]), tunnels, bridges, here, there }
     }
 
     fn chain(name: &str, policy: &str) -> Value {
@@ -373,10 +406,19 @@ mod tests {
         json!({"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": states}})
     }
 
+    fn found(entries: &[Value]) -> Vec<DroppingChain> {
+        dropping(&json!({"nftables": entries}), Firewall::Nftables, &forwarded())
+    }
+
+    /// Whether traffic of the LAN and in transit has this effect.
+    fn has(effect: Effect, entries: &[Value]) -> (bool, bool) {
+        let found = found(entries).into_iter().find(|found| found.effect == effect);
+        found.map_or((false, false), |found| (found.lan, found.transit))
+    }
+
     /// Whether traffic of the LAN and in transit is dropped.
     fn drops(entries: &[Value]) -> (bool, bool) {
-        let found = dropping(&json!({"nftables": entries}), &forwarded());
-        found.first().map_or((false, false), |found| (found.lan, found.transit))
+        has(Effect::Drops, entries)
     }
 
     /// As Docker 27 leaves it, with a container that publishes a port.
@@ -407,7 +449,7 @@ mod tests {
     #[test]
     fn docker_drops_what_the_mesh_forwards_unless_its_own_chain_for_that_accepts_it() {
         assert_eq!(drops(&docker(vec![rule("DOCKER-USER", json!([{"return": null}]))])), (true, true));
-        let found = dropping(&json!({"nftables": docker(Vec::new())}), &forwarded());
+        let found = found(&docker(Vec::new()));
         assert_eq!((found[0].chain.as_str(), found[0].remedy_chain.as_str()), ("FORWARD", "DOCKER-USER"));
         let accept = |key: &str| rule("DOCKER-USER", json!([is(key, "==", &json!("wg-*")), {"accept": null}]));
         assert_eq!(drops(&docker(vec![accept("iifname"), accept("oifname")])), (false, false));
@@ -418,15 +460,15 @@ mod tests {
     #[test]
     fn frames_of_a_segment_that_br_netfilter_shows_to_docker_are_dropped_unless_they_are_accepted() {
         let bridges = |user: Vec<Value>| {
-            let found = dropping(&json!({"nftables": docker(user)}), &forwarded());
+            let found = found(&docker(user));
             found.first().map(|found| found.bridges.clone()).unwrap_or_default()
         };
         assert_eq!(bridges(Vec::new()), ["br-vms", "br-cluster"]);
         let of = |key: &str| is(key, "==", &json!("br-vms"));
         let accept = json!([of("iifname"), of("oifname"), {"accept": null}]);
         assert_eq!(bridges(vec![rule("DOCKER-USER", accept)]), ["br-cluster"]);
-        let none = Forwarded { bridges: Vec::new(), lans: Vec::new(), tunnels: Vec::new() };
-        assert_eq!(dropping(&json!({"nftables": docker(Vec::new())}), &none), []);
+        let nothing = dropping(&json!({"nftables": docker(Vec::new())}), Firewall::Nftables, &Forwarded::default());
+        assert_eq!(nothing, []);
     }
 
     #[test]
@@ -436,7 +478,7 @@ mod tests {
         for unknown in [
             json!([accept]),
             json!([{"xt": null}, accept]),
-            json!([{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "10.0.0.0"}}, accept]),
+            json!([{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "10.2.0.7"}}, accept]),
             json!([{"limit": {"rate": 1}}, accept]),
             json!([state(&json!(["established", "new"])), accept]),
             json!([is("iifname", "==", &json!("@set")), accept]),
@@ -461,6 +503,52 @@ mod tests {
         let pairs = json!([{"match": {"op": "==", "left": {"concat": [{"meta": {"key": "iifname"}}, {"meta": {"key": "oifname"}}]},
             "right": {"set": [pair("eth1", "wg-osaka"), pair("wg-osaka", "eth1")]}}}, accept]);
         assert_eq!(with(pairs), (false, true));
+    }
+
+    #[test]
+    fn a_chain_that_accepts_by_what_is_not_known_alone_is_named_and_not_as_one_that_drops() {
+        let accept = json!({"accept": null});
+        let port =
+            json!({"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 80}});
+        for unknown in [
+            json!([{"xt": null}, accept]),
+            json!([{"xt": {"type": "match", "name": "set"}}, accept]),
+            json!([port, accept]),
+            json!([{"vmap": {"key": {"meta": {"key": "iifname"}}, "data": "@map"}}]),
+        ] {
+            let entries = [chain("f", "drop"), rule("f", unknown.clone())];
+            assert_eq!((drops(&entries), has(Effect::MayDrop, &entries)), ((false, false), (true, true)), "{unknown}");
+            // Another rule accepts what is forwarded, by its interface, its state or its addresses.
+            let saddr = |addr: &str, len: u8| {
+                let right = json!({"prefix": {"addr": addr, "len": len}});
+                json!({"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": right}})
+            };
+            for known in [
+                json!([is("iifname", "==", &json!("*")), accept]),
+                json!([state(&json!(["established", "new"])), accept]),
+                json!([saddr("10.0.0.0", 8), accept]),
+                json!([{"xt": {"type": "match", "name": "comment"}}, accept]),
+                json!([{"queue": {"num": 0}}]),
+            ] {
+                let entries = [chain("f", "drop"), rule("f", unknown.clone()), rule("f", known.clone())];
+                assert_eq!(
+                    (drops(&entries), has(Effect::MayDrop, &entries)),
+                    ((false, false), (false, false)),
+                    "{known}"
+                );
+            }
+            let elsewhere = json!([saddr("192.168.0.0", 16), accept]);
+            assert_eq!(drops(&[chain("f", "drop"), rule("f", elsewhere)]), (true, true));
+        }
+        // What it drops is not known either, and is no news: a firewall drops something.
+        assert_eq!(found(&[chain("f", "accept"), rule("f", json!([port, {"drop": null}]))]), []);
+    }
+
+    #[test]
+    fn targets_of_iptables_nft_that_have_no_counterpart_are_known_by_name() {
+        let target = |name: &str| rule("f", json!([{"xt": {"type": "target", "name": name}}]));
+        assert_eq!(drops(&[chain("f", "accept"), target("LOG"), target("REJECT")]), (true, true));
+        assert_eq!(found(&[chain("f", "accept"), target("LOG"), target("TEE")]), []);
     }
 
     #[test]

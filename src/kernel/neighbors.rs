@@ -152,9 +152,15 @@ pub(super) async fn add_station(
 
 /// And no more; good if it does not.
 pub(super) async fn remove_station(netlink: &Netlink, index: u32, mac: Mac, vlan: Option<VlanId>) -> io::Result<()> {
-    let mut message = entry(index, mac.octets(), NeighbourFlags::Controller, NeighbourState::default());
-    message.attributes.extend(vlan.map(|vlan| NeighbourAttribute::Vlan(vlan.value())));
+    let message = station(index, mac, vlan);
     unless(netlink.change(RouteNetlinkMessage::DelNeighbour(message), 0).await, libc::ENOENT)
+}
+
+/// The bridge's entry for a host on a port, to be deleted, or asked for: then on whichever port it is.
+pub(super) fn station(port: u32, mac: Mac, vlan: Option<VlanId>) -> NeighbourMessage {
+    let mut message = entry(port, mac.octets(), NeighbourFlags::Controller, NeighbourState::default());
+    message.attributes.extend(vlan.map(|vlan| NeighbourAttribute::Vlan(vlan.value())));
+    message
 }
 
 /// Makes a permanent neighbour, in place of any of this address.

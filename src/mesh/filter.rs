@@ -96,6 +96,15 @@ pub fn selected_import(rules: &[ImportRule], prefix: Prefix, tag: u32) -> Option
     rules.iter().find(|rule| rule.selects(prefix, tag)).map(|rule| rule.action)
 }
 
+/// Whether `rules` refuse a route to `prefix` whatever its tag is.
+pub fn is_refused_whatever_tag(rules: &[ImportRule], prefix: Prefix) -> bool {
+    let mut selecting = rules.iter().filter(|rule| rule.prefixes.iter().any(|entry| entry.selects(prefix)));
+    // What refuses some tags leaves the others to the rules behind it.
+    selecting
+        .find(|rule| rule.tags.is_empty() || rule.action == ImportAction::Accept)
+        .is_some_and(|rule| rule.action == ImportAction::Refuse)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,5 +166,26 @@ mod tests {
         let redistribution = Redistribution { from: Source::Static, prefixes, external };
         let tag = |text| redistribution.originates(prefix(text)).map(|external| external.tag);
         assert_eq!((tag("10.1.2.0/24"), tag("10.2.0.0/16"), tag("10.2.2.0/24")), (Some(7), Some(3), None));
+    }
+
+    #[test]
+    fn a_destination_is_refused_whatever_its_tag_unless_a_rule_before_may_accept_it() {
+        let rule = |tags: &[RangeInclusive<u32>], action| {
+            let entry = PrefixRule { within: prefix("10.1.0.0/16"), shortest: 16, longest: 32 };
+            ImportRule { prefixes: vec![entry], tags: tags.to_vec(), action }
+        };
+        let (refuse, accept) = (rule(&[], ImportAction::Refuse), rule(&[], ImportAction::Accept));
+        let (refuse_7, accept_7) = (rule(&[7..=7], ImportAction::Refuse), rule(&[7..=7], ImportAction::Accept));
+        for (rules, expected) in [
+            (vec![], false),
+            (vec![refuse.clone()], true),
+            (vec![accept, refuse.clone()], false),
+            (vec![accept_7, refuse.clone()], false),
+            (vec![refuse_7.clone()], false),
+            (vec![refuse_7, refuse], true),
+        ] {
+            assert_eq!(is_refused_whatever_tag(&rules, prefix("10.1.7.0/24")), expected, "{rules:?}");
+            assert!(!is_refused_whatever_tag(&rules, prefix("10.2.0.0/16")), "{rules:?}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::input_file::{self, Accept};
 
 /// The largest mesh file that is read. Ten thousand sites fit several times.
-const MAX_FILE: u64 = 16 << 20;
+pub const MAX_FILE: u64 = 16 << 20;
 
 /// A good mesh file.
 #[derive(Debug, Clone, PartialEq, Eq)]

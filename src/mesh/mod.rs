@@ -50,7 +50,7 @@ pub use default_originate::{DefaultOriginate, When};
 pub use diagnostic::{Diagnostics, Finding, Look, Place};
 pub use filter::*;
 pub use graceful_restart::GracefulRestart;
-pub use load::{LoadError, Parsed, load, parse, read, read_from};
+pub use load::{LoadError, MAX_FILE, Parsed, load, parse, read, read_from};
 pub use member::UnknownKey;
 pub use model::*;
 pub use schema::json_schema;

@@ -51,7 +51,7 @@ pub enum Unlisted {
     /// Learned like any other route.
     #[default]
     Accept,
-    /// Not used, and reported.
+    /// Not used, and noted in `weft status`.
     Refuse,
 }
 

@@ -151,7 +151,9 @@ fn kernel_nexthops<'n, N>(route: &ospf::Route, router: &Router<'_, N>) -> BTreeS
 where
     N: Fn(InterfaceId) -> Option<&'n IfName>,
 {
-    let named = route.nexthops.iter().filter_map(|nexthop| {
+    // Where routers exchange their ids, a neighbour's address is this router's before OSPF knows of it.
+    let others = route.nexthops.iter().filter(|nexthop| nexthop.via != Some(router.loopback));
+    let named = others.filter_map(|nexthop| {
         let interface = (router.name)(nexthop.interface)?.clone();
         let onlink = router.tunnels.contains(&interface) || needs_onlink(router.lan.get(&interface), nexthop.via);
         Some(Nexthop { interface, via: nexthop.via, onlink })

@@ -21,6 +21,7 @@ use super::log::EventLog;
 use super::ports::{Lack, Ports, Wanted};
 use super::senders::{Senders, senders};
 use super::socket::{Departure, Received};
+use super::unused::{KeptOut, Unused};
 use crate::trace::Recorder;
 
 /// Commands waiting for the task.
@@ -32,8 +33,6 @@ const PACKETS_TIME: Duration = Duration::from_millis(20);
 const COMMANDS_AT_ONCE: usize = 16;
 /// LSAs of a [`LsdbPart`], so that the engine is held up for a moment only.
 const LSAS_AT_ONCE: usize = 1024;
-/// Paths that are not believed and that a [`View`] names.
-const REFUSED_SHOWN: usize = 20;
 /// Batches of news on their way to whoever acts on them; beyond it changes are merged by destination or LSA.
 const NEWS_QUEUE: usize = 4;
 
@@ -74,10 +73,8 @@ pub struct View {
     pub neighbors: Vec<ospf::NeighborView>,
     /// Interfaces.
     pub interfaces: Vec<ospf::InterfaceView>,
-    /// Paths that are not believed, the first of them.
-    pub refused: Vec<ospf::RefusedView>,
-    /// How many there are.
-    pub refused_total: usize,
+    /// Paths that are not believed.
+    pub unused: Unused,
     /// Paths to area border and AS boundary routers.
     pub routers: Vec<ospf::RouterView>,
     /// When routes are calculated.
@@ -129,7 +126,7 @@ enum Command {
     Link(InterfaceId, LinkState),
     Opaque { scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes> },
     Clear(InterfaceId, RouterId),
-    View(oneshot::Sender<View>),
+    View(KeptOut, oneshot::Sender<View>),
     Lsdb(Option<LsaPlace>, oneshot::Sender<LsdbPart>),
     PrepareRestart(Duration, oneshot::Sender<u32>),
     Withdraw(oneshot::Sender<u32>),
@@ -186,13 +183,13 @@ impl Driver {
         self.send(Command::Clear(interface, router_id)).await;
     }
 
-    /// What the engine knows now.
+    /// What the engine knows now. Paths that are not believed are divided by whether the mesh file keeps them out.
     ///
     /// # Errors
     /// If the task has ended.
-    pub async fn view(&self) -> anyhow::Result<View> {
+    pub async fn view(&self, kept_out: KeptOut) -> anyhow::Result<View> {
         let (sender, receiver) = oneshot::channel();
-        self.send(Command::View(sender)).await;
+        self.send(Command::View(kept_out, sender)).await;
         receiver.await.context("the routing task has ended")
     }
 
@@ -421,16 +418,14 @@ impl<W: World> Task<W> {
             Command::Clear(interface, router_id) => {
                 self.handle(Input::Clear { interface: Some(interface), router_id: Some(router_id) });
             }
-            Command::View(answer) => {
+            Command::View(kept_out, answer) => {
                 // Ages and timers are as of the last input: let it be now, when all that has come has been handled.
                 self.packets();
                 self.handle(Input::Tick);
-                let refused = self.engine.refused_routes();
                 let view = View {
                     neighbors: self.engine.neighbors().collect(),
                     interfaces: self.engine.interfaces().collect(),
-                    refused_total: refused.len(),
-                    refused: refused.take(REFUSED_SHOWN).collect(),
+                    unused: kept_out.divide(self.engine.refused_routes()),
                     routers: self.engine.routers().collect(),
                     spf: self.engine.spf(),
                     calculations: self.engine.calculations(),

@@ -50,9 +50,11 @@ impl EventLog {
                 }
                 debug!(iface, neighbor = %router_id, lsa, reason = reason.name(), "LSA refused");
             }
-            Event::RouteRefused { prefix, originator, guard } => {
-                let guard = guard.map(|guard| guard.to_string());
-                warn!(%prefix, %originator, guard, "route not believed: the mesh file lists it elsewhere or not at all");
+            Event::RouteRefused { prefix, originator, guard: Some(guard) } => {
+                warn!(%prefix, %originator, %guard, "route not believed: the mesh file lists it elsewhere");
+            }
+            Event::RouteRefused { prefix, originator, guard: None } => {
+                info!(%prefix, %originator, "route not used: no site lists it, and `unlisted` is `refuse`");
             }
             Event::DuplicateRouterId { interface, source } => {
                 warn!(iface = name(*interface), %source, "another router uses our router id");

@@ -10,6 +10,7 @@ mod ports;
 mod redistribution;
 mod senders;
 mod socket;
+mod unused;
 
 pub use config::{InterfaceIds, Signing, engine_config, prefix};
 pub use driver::{Driver, LsdbPart, LsdbReader, News, OpaqueChanges, RouteChanges, View};
@@ -17,3 +18,4 @@ pub use keyring::Keyring;
 pub use redistribution::{MAX_REDISTRIBUTED, Redistributed, redistributed};
 pub use senders::Senders;
 pub use socket::{Departure, OspfSocket, Received};
+pub use unused::{KeptOut, Meant, Unused, UnusedPaths};

@@ -207,8 +207,7 @@ fn weft_down_after_a_mesh_was_renamed_in_the_file_removes_what_the_daemon_made()
         router.crash();
         router.rewrite(|mesh| mesh.replace("\"acme\"", "\"umbrella\""));
         let (code, complaint) = router.down(&[]);
-        assert_eq!(code, Some(0), "{complaint}");
-        assert!(complaint.contains("umbrella"), "the LSAs could not be flushed, and why: {complaint}");
+        assert_eq!((code, complaint.as_str()), (Some(0), ""), "the daemon's own file is what counts");
         let links = shown("ip -d -o link show");
         assert!(!links.contains("weft:"), "{links}");
     });

@@ -26,7 +26,7 @@ pub struct Config {
     pub router_id: RouterId,
     /// Router ids that this router had within the last hour and that no other router has. LSAs that it originated under them are flushed
     /// wherever they appear. The engine adds the previous id when `router_id` changes. LSAs of an id that is removed from the set are left
-    /// alone.
+    /// alone, and so are those of the policy's guards.
     pub former_ids: BTreeSet<RouterId>,
     /// A number larger than at any earlier start with the same keys, preferably the seconds since 1970 at the engine's time zero.
     /// Cryptographic sequence numbers start from it (AuType 2), and it is the boot count in front of them (AuType 3, RFC 7474 §2).

@@ -2,7 +2,8 @@
 //! router may flush them (§14.1). They are treated as self-originated LSAs that are no longer wanted (§13.4): they are flushed wherever
 //! they are received, until that is acknowledged.
 //!
-//! Meanwhile the ID may have been given to another router. That router originates the flushed LSAs again (§13.4), each time with a higher
+//! Meanwhile the ID may have been given to another router. If that is a guard ([`crate::Policy::guards`]), the ID is forgotten at once. Any
+//! other router originates the flushed LSAs again (§13.4), each time with a higher
 //! sequence number, whereas copies of our own LSAs come to an end. So the LSAs of a former ID are no longer flushed after a few such
 //! returns, and in any case after MaxAge, when none of ours can be left.
 

@@ -1,6 +1,6 @@
 //! Router ids that this router had before the present one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::ids::RouterId;
@@ -37,6 +37,12 @@ impl FormerIds {
     /// Forgets an id because it is the present one.
     pub(crate) fn remove(&mut self, id: RouterId) {
         self.0.remove(&id);
+    }
+
+    /// Forgets the ids of these routers, which have them now: LSAs that were originated under one of them before are flushed or originated
+    /// again by its router (RFC 2328 §13.4).
+    pub(crate) fn leave_to(&mut self, routers: &BTreeSet<RouterId>) {
+        self.0.retain(|id, _| !routers.contains(id));
     }
 
     /// Whether LSAs of a router with this id are this router's own, and to be flushed.

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::speakers::keyed;
 use super::world::*;
 use crate::wire::{LsaBody, RouterLink, RouterLinkKind};
 use crate::{Addressing, Config, Input, InterfaceId, LinkState, NeighborState as S, Policy, Unlisted};
@@ -372,6 +373,35 @@ fn a_router_that_has_got_a_former_router_id_is_left_alone_in_the_end() {
     assert!(world.events[0].contains(&crate::Event::FormerRouterIdInUse { router_id: router_id(2) }));
     assert!((0..3).all(|engine| of_id(&world, engine, router_id(2)) == 11));
     assert!(world.routes[0].contains_key(&prefix("10.255.0.3/32")) && world.agree());
+}
+
+#[test]
+fn two_guards_that_exchange_their_router_ids_are_known_by_them_within_seconds() {
+    let mut world = World::with(3, &[(0, 1), (1, 2), (0, 2)], |_, config| {
+        config.policy.guards = (0..3).map(router_id).collect();
+        config.externals = externals(10);
+        // On an open link LSAs of guards are not taken.
+        config.interfaces.values_mut().for_each(|interface| interface.authentication = keyed());
+    });
+    world.converge();
+    world.run_for(Duration::from_secs(10));
+    for (engine, id) in [(0, router_id(1)), (1, router_id(0))] {
+        world.reconfigure(engine, |config| config.router_id = id);
+        world.run_for(Duration::from_millis(300));
+    }
+    world.run_for(Duration::from_secs(30));
+    for engine in 0..3 {
+        let count = |id| of_id(&world, engine, router_id(id));
+        assert_eq!((count(0), count(1), count(2)), (11, 11, 11), "{engine}");
+    }
+    assert!(world.agree());
+    let later = world.now;
+    world.run_for(Duration::from_secs(300));
+    let in_use = |id| crate::Event::FormerRouterIdInUse { router_id: router_id(id) };
+    assert!(
+        (0..3).all(|engine| !world.events[engine].contains(&in_use(0)) && !world.events[engine].contains(&in_use(1)))
+    );
+    assert!(world.agree(), "since {later:?}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Daemon {
 
     /// Clears the adjacencies with the router or on the interface that is named, or all; returns how many.
     async fn clear(&mut self, named: Option<&str>) -> anyhow::Result<usize> {
-        let view = self.driver.view().await?;
+        let view = self.driver.view(self.local.kept_out()).await?;
         let heard = view.neighbors.iter().filter(|neighbor| neighbor.state >= NeighborState::Init);
         let is_named = |neighbor: &&NeighborView| {
             let Some(named) = named else { return true };
@@ -200,7 +200,7 @@ impl Daemon {
             observed: &self.observed,
             segments: &self.segments,
             devices,
-            view: self.driver.view().await?,
+            view: self.driver.view(self.local.kept_out()).await?,
             failures: self
                 .drivers
                 .engine()

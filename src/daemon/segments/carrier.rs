@@ -239,14 +239,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// One announcement for each [`INTERVAL`], and [`BURST`] at once.
 #[derive(Debug, Default)]
-struct Pace {
+pub(super) struct Pace {
     /// When all that has been carried would have been due at an even pace.
     due: Option<Instant>,
 }
 
 impl Pace {
     /// How long the next one has to wait.
-    fn delay(&mut self, now: Instant) -> Duration {
+    pub(super) fn delay(&mut self, now: Instant) -> Duration {
         let due = self.due.map_or(now, |due| due.max(now));
         self.due = Some(due + INTERVAL);
         due.saturating_duration_since(now).saturating_sub(INTERVAL * BURST)

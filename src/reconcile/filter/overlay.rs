@@ -1,12 +1,13 @@
 //! The rules of Ethernet segments.
 //!
-//! In family `bridge`: how much is flooded to other sites, what never crosses, the answers of DHCP servers, and the MSS of TCP connections
-//! whose packets would not cross in one piece. In family `ip`, for tunnels and VXLAN devices know no other: VXLAN packets of the segments stay in the tunnels. In, because VXLAN knows no other proof of where a frame is
+//! In family `bridge`: how much is flooded to other sites, what never crosses, the answers of DHCP servers, questions for addresses that
+//! have a VLAN tag, and the MSS of TCP connections whose packets would not cross in one piece. In family `ip`, for tunnels and VXLAN devices know no other: VXLAN packets of the segments stay in the tunnels. In, because VXLAN knows no other proof of where a frame is
 //! from (RFC 7348 §7); out, because a route to a site that is gone, or leads over a LAN, would have frames leave unencrypted. VXLAN
 //! with other VNIs belongs to others.
 
 use std::net::Ipv4Addr;
 
+use vxlan::segment::Resolution;
 use vxlan::{DhcpAnswers, Filter, FrameRate, Mss, PORT, Vni};
 
 use super::drops::Reason;
@@ -19,6 +20,7 @@ pub(super) struct Segment {
     device: IfName,
     vni: Vni,
     filter: Filter,
+    resolution: Resolution,
     /// The bridge, and the ports of it that this site's hosts are behind.
     site: L2Site,
     /// Loopbacks of its sites.
@@ -34,6 +36,7 @@ pub(super) fn segments(mesh: &Mesh, site: &Site) -> Vec<Segment> {
             site: here.clone(),
             vni: l2.segment.vni,
             filter: Filter::of(&l2.segment, mesh.smallest_mtu()),
+            resolution: l2.segment.resolution,
             members: l2.segment.members.iter().map(|vtep| vtep.0).collect(),
         })
         .collect();
@@ -56,7 +59,34 @@ pub(super) fn name_bridges(segments: &[Segment]) -> bool {
 /// Chains of family `bridge`, where `filter` is -200, before br_netfilter's hooks, which go on with none of a priority up to 0.
 pub(super) fn bridge_chains(segments: &[Segment], names: BridgeNames) -> String {
     let chains = [dhcp_answers(segments, names), Some(crossing(segments)), spanning_tree(segments)];
-    chains.iter().flatten().map(Chain::text).collect()
+    chains.into_iter().flatten().chain(tagged_resolution(segments)).map(|chain| chain.text()).collect()
+}
+
+/// The chains that have a bridge not answer questions with a VLAN tag. Its table is of frames without one, and it would answer without:
+/// whoever asks in a VLAN would not hear it, or take it for another VLAN's. Where a bridge looks at them, ARP has a protocol type that
+/// nobody uses, and neighbour discovery a code that it must not have (RFC 4861 §7.1), so it floods them; behind that they are as they were.
+/// A tag of priority alone, for VLAN 0, is as none (IEEE 802.1Q §6.9.1).
+fn tagged_resolution(segments: &[Segment]) -> Vec<Chain> {
+    let answering = segments.iter().filter(|segment| segment.resolution != Resolution::Flood);
+    let Some(ports) = set(quoted(answering.flat_map(|segment| &segment.site.ports))) else { return Vec::new() };
+    let change = |mut chain: Chain, protocol: [&str; 2], code: [u8; 2]| {
+        let from = format!("iifname {ports} vlan id != 0");
+        let ([protocol, other_protocol], [code, other_code]) = (protocol, code);
+        chain.rule(format!("{from} vlan type arp arp ptype {protocol} arp ptype set {other_protocol}"));
+        chain.rule(format!(
+            "{from} vlan type ip6 icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} icmpv6 code {code} \
+             icmpv6 code set {other_code}"
+        ));
+        chain
+    };
+    // Rules of others see them as they are: behind theirs in the one hook, before them in the others.
+    let (last, first) = ("priority 300", "priority -300");
+    let disguised = change(Chain::on("disguise-tagged", "prerouting", last), ["0x0800", "0x0801"], [0, 1]);
+    let restored = ["forward", "input"].into_iter().map(|hook| {
+        let chain = Chain::on(&format!("restore-tagged-{hook}"), hook, first);
+        change(chain, ["0x0801", "0x0800"], [1, 0])
+    });
+    [disguised].into_iter().chain(restored).collect()
 }
 
 /// The chain that has the answers of DHCP servers sent to everybody, before the bridge looks whom they are for.

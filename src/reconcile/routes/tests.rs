@@ -70,6 +70,16 @@ fn routed_with(routes: &[(Prefix, ospf::Route)], others: Option<&Foreign>, impor
 }
 
 #[test]
+fn no_route_leads_by_an_address_of_this_router() {
+    let routes = [
+        to("10.2.0.0/16", &[(2, Some("10.255.0.1"))]),
+        to("10.3.0.0/16", &[(2, Some("10.255.0.1")), (3, Some("10.255.0.3"))]),
+    ];
+    let routed = routed(&routes);
+    assert!(routed.len() == 1 && routed[0].contains("10.3.0.0/16") && !routed[0].contains("wg-b"), "{routed:?}");
+}
+
+#[test]
 fn a_route_that_an_import_filter_refuses_stays_out_of_every_table() {
     let rule = |text: &str, action| {
         let within = prefix(text);

@@ -1,0 +1,154 @@
+//! A packet that chains at the forward hook are walked with, and what is known of whether a match is so for it.
+
+use std::net::Ipv4Addr;
+
+use ipnetwork::Ipv4Network;
+use serde_json::Value;
+
+/// A packet of IPv4 that begins a connection, neither source nor destination translated.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packet<'a> {
+    pub from: &'a str,
+    pub to: &'a str,
+    /// Networks of which its source is in one; none if nothing is known of it.
+    pub sources: &'a [Ipv4Network],
+    /// And its destination.
+    pub destinations: &'a [Ipv4Network],
+    /// Whether conntrack has seen it, so that its state is `new`.
+    pub tracked: Is,
+}
+
+/// Whether something is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Is {
+    So,
+    NotSo,
+    Unknown,
+}
+
+impl Is {
+    fn of(so: bool) -> Self {
+        if so { Self::So } else { Self::NotSo }
+    }
+
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::NotSo, _) | (_, Self::NotSo) => Self::NotSo,
+            (Self::So, Self::So) => Self::So,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        self.not().and(other.not()).not()
+    }
+
+    fn not(self) -> Self {
+        match self {
+            Self::So => Self::NotSo,
+            Self::NotSo => Self::So,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Whether a `match` of a listing is so.
+pub(super) fn matches(content: &Value, packet: &Packet<'_>) -> Is {
+    let equal = equals(&content["left"], &content["right"], packet);
+    match content["op"].as_str() {
+        Some("==" | "in") => equal,
+        Some("!=") => equal.not(),
+        _ => Is::Unknown,
+    }
+}
+
+/// Whether what an expression gives for the packet is `right`, or in it.
+pub(super) fn equals(left: &Value, right: &Value, packet: &Packet<'_>) -> Is {
+    let alternatives = right["set"].as_array().or_else(|| right.as_array());
+    if let Some(alternatives) = alternatives {
+        return alternatives.iter().fold(Is::NotSo, |found, one| found.or(equals(left, one, packet)));
+    }
+    if let (Some(keys), Some(values)) = (left["concat"].as_array(), right["concat"].as_array()) {
+        return keys.iter().zip(values).fold(Is::So, |found, (key, value)| found.and(equals(key, value, packet)));
+    }
+    if left["payload"]["protocol"] == "ip" {
+        return match left["payload"]["field"].as_str() {
+            Some("saddr") => lies_in(packet.sources, right),
+            Some("daddr") => lies_in(packet.destinations, right),
+            _ => Is::Unknown,
+        };
+    }
+    let ct = left["ct"]["key"].as_str();
+    let Some(right) = right.as_str().filter(|right| !right.starts_with('@')) else { return Is::Unknown };
+    match left["meta"]["key"].as_str() {
+        Some("iifname" | "iif") => return is_named(packet.from, right),
+        Some("oifname" | "oif") => return is_named(packet.to, right),
+        Some("nfproto") => return Is::of(right == "ipv4"),
+        Some("protocol") => return Is::of(right == "ip"),
+        _ => {}
+    }
+    match (ct, right) {
+        (Some("state"), "new") => packet.tracked,
+        (Some("state"), "untracked") => packet.tracked.not(),
+        (Some("state"), "established" | "related" | "invalid" | "dnat" | "snat") => Is::NotSo,
+        (Some("status"), "dnat" | "snat") => Is::NotSo,
+        _ if left["payload"]["protocol"] == "ip6" => Is::NotSo,
+        _ => Is::Unknown,
+    }
+}
+
+/// Whether an address that is in one of `networks` is in what a listing has: an address, or a prefix.
+fn lies_in(networks: &[Ipv4Network], right: &Value) -> Is {
+    let prefix = &right["prefix"];
+    let length = || prefix["len"].as_u64().and_then(|len| u8::try_from(len).ok());
+    let of_prefix = || Ipv4Network::new(prefix["addr"].as_str()?.parse().ok()?, length()?).ok();
+    let address = right.as_str().and_then(|address| address.parse::<Ipv4Addr>().ok());
+    let range = address.map(Ipv4Network::from).or_else(of_prefix);
+    let Some(range) = range.filter(|_| !networks.is_empty()) else { return Is::Unknown };
+    let within = |network: &Ipv4Network| network.prefix() >= range.prefix() && range.contains(network.ip());
+    if networks.iter().all(within) {
+        Is::So
+    } else if networks.iter().any(|network| within(network) || network.contains(range.ip())) {
+        Is::Unknown
+    } else {
+        Is::NotSo
+    }
+}
+
+/// A `*` at the end stands for anything.
+fn is_named(name: &str, pattern: &str) -> Is {
+    Is::of(match pattern.strip_suffix('*') {
+        Some(begin) => name.starts_with(begin),
+        None => name == pattern,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_in_a_network_if_all_that_it_may_be_are() {
+        let networks = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Ipv4Network>>();
+        let here = networks(&["10.1.0.0/16", "10.2.0.0/16"]);
+        let prefix = |addr: &str, len: u8| json!({"prefix": {"addr": addr, "len": len}});
+        for (right, expected) in [
+            (prefix("10.0.0.0", 8), Is::So),
+            (prefix("10.1.0.0", 16), Is::Unknown),
+            (prefix("10.2.3.0", 24), Is::Unknown),
+            (json!("10.2.3.4"), Is::Unknown),
+            (json!("192.0.2.1"), Is::NotSo),
+            (prefix("192.168.0.0", 16), Is::NotSo),
+            (json!("@set"), Is::Unknown),
+            (json!({"range": ["10.0.0.0", "10.255.255.255"]}), Is::Unknown),
+            (Value::Null, Is::Unknown),
+        ] {
+            assert_eq!(lies_in(&here, &right), expected, "{right}");
+        }
+        assert_eq!(lies_in(&networks(&["0.0.0.0/0"]), &prefix("10.0.0.0", 8)), Is::Unknown);
+        assert_eq!(lies_in(&networks(&["0.0.0.0/0"]), &prefix("0.0.0.0", 0)), Is::So);
+        assert_eq!(lies_in(&[], &prefix("10.0.0.0", 8)), Is::Unknown, "nothing is known");
+    }
+}
