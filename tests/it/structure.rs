@@ -70,7 +70,7 @@ fn reach<'a>(from: &'a str, imports: &'a BTreeMap<String, BTreeSet<String>>) -> 
 fn no_file_of_the_ospf_engine_imports_one_that_imports_it() {
     let imports = imports(&Path::new(ROOT).join("ospf/src"));
     assert!(imports.len() > 80, "only {} files were found", imports.len());
-    for (module, _) in &imports {
+    for module in imports.keys() {
         // The calculation and the formats are chapters in parts: what is inside them is their own matter.
         if module.starts_with("route") || module.starts_with("wire") {
             continue;
