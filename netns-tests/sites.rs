@@ -239,12 +239,19 @@ fn a_branch_goes_over_to_lte_and_back_with_its_adjacencies_and_another_comes_in_
     let host = lab.lan_host("head")?;
     ensure!(shown(&lab, "branch-one", "wg-head", "endpoints")? == "203.0.113.10:4500", "the port of the pair");
 
-    // The second branch by the head office's DSL, with the rule that the file's comment has.
-    for arguments in [
-        "route add default via 169.254.0.1 dev eth0 onlink src 198.51.100.10 table 100",
-        "rule add ipproto udp sport 51823 lookup 100",
+    // The head office's DSL gets a wire of its own. The second branch comes in by it, with the rule that the file's comment has.
+    run(&format!("ip link add dsl netns {} type veth peer name to-dsl netns {}", lab.netns("head"), lab.netns("net")))?;
+    for (place, arguments) in [
+        ("net", "address add 169.254.0.1/32 dev to-dsl"),
+        ("net", "link set to-dsl up"),
+        ("net", "route replace 198.51.100.10 dev to-dsl"),
+        ("head", "address del 198.51.100.10/32 dev eth0"),
+        ("head", "address add 198.51.100.10/32 dev dsl"),
+        ("head", "link set dsl up"),
+        ("head", "route add default via 169.254.0.1 dev dsl onlink table 100"),
+        ("head", "rule add ipproto udp sport 51823 lookup 100"),
     ] {
-        lab.ip("head", arguments)?;
+        lab.ip(place, arguments)?;
     }
     eventually("the second branch to come in by DSL", SETTLED, || {
         Ok((shown(&lab, "branch-two", "wg-head", "endpoints")? == "198.51.100.10:51823").then_some(()))
