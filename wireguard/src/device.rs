@@ -663,9 +663,7 @@ mod tests {
             sendmsg(std::os::fd::AsRawFd::as_raw_fd(&peer), &slices, &segments, MsgFlags::empty(), Some(&target))
                 .unwrap();
             let mut packets = Vec::new();
-            while packets.len() < 4 {
-                receiver.recv_many_from(&mut udp::Buffers::default(), pool, &mut packets).await.unwrap();
-            }
+            receiver.recv_many_from(&mut udp::Buffers::default(), pool, &mut packets).await.unwrap();
             let lengths: Vec<(usize, u8)> = packets.iter().map(|(packet, _)| (packet.len(), packet[0])).collect();
             assert_eq!(lengths, [(1000, 0), (1000, 1), (1000, 2), (500, 3)]);
             for (_, packed) in packets {

@@ -162,6 +162,8 @@ struct Lines {
     peer: &'static str,
     /// The peer's end and this one of each line.
     lines: [[&'static str; 2]; 2],
+    /// The address by which packets leave by the second line where nothing is said of it.
+    other: &'static str,
     bits: u8,
 }
 
@@ -171,15 +173,17 @@ fn with_two_lines_the_address_is_kept_only_where_a_rule_leads_it_to_its_own_line
         family: "-4",
         peer: "203.0.113.1",
         lines: [["192.0.2.1", "192.0.2.2"], ["198.51.100.1", "198.51.100.2"]],
+        other: "198.51.100.3",
         bits: 24,
     };
     let ipv6 = Lines {
         family: "-6",
         peer: "2001:db8:ff::1",
         lines: [["2001:db8::1", "2001:db8::2"], ["2001:db8:1::1", "2001:db8:1::2"]],
+        other: "2001:db8:1::3",
         bits: 64,
     };
-    for Lines { family, peer, lines, bits } in [ipv4, ipv6] {
+    for Lines { family, peer, lines, other, bits } in [ipv4, ipv6] {
         // wireguard-go would go on by the line that a packet has come in by, whatever its routes say.
         let world = World::with_peer(V4[0], |peer| peer.engine(&["wg-b"], ControlSocket::No));
         let World { peer: far, site: near, .. } = &world;
@@ -188,8 +192,16 @@ fn with_two_lines_the_address_is_kept_only_where_a_rule_leads_it_to_its_own_line
             site.run(
                 "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.up0.rp_filter=0 net.ipv4.conf.up1.rp_filter=0",
             );
-            let nodad = if family == "-6" { "nodad" } else { "" };
-            site.run(&format!("ip addr add {}/{bits} dev up1 {nodad} && ip link set up1 up", lines[1][end]));
+            site.run("ip link set up1 up");
+            let addresses = if end == 0 { vec![lines[1][0]] } else { vec![other, lines[1][1]] };
+            for address in addresses {
+                let flags = match (family, address == lines[1][1]) {
+                    ("-6", true) => "nodad preferred_lft 0",
+                    ("-6", false) => "nodad",
+                    _ => "",
+                };
+                site.run(&format!("ip addr add {address}/{bits} dev up1 {flags}"));
+            }
         }
         far.run(&format!("ip addr add {peer} dev lo"));
         for (number, [theirs, ours]) in lines.iter().enumerate() {
