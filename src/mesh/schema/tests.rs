@@ -103,6 +103,7 @@ vni = 100
 [[l2.site]]
 name = "taipei"
 ports = ["tap0"]
+@[[l2.site]] own@
 
 [[l2.site]]
 name = "osaka"
@@ -184,6 +185,7 @@ fn place(section: &Section, key: &Key) -> String {
         ("[[area]]", "default_cost") => "[[area]] stub".to_owned(),
         ("[[area]]", "kind") => "[[area]]".to_owned(),
         ("[[area]]", _) => "[[area]] nssa".to_owned(),
+        ("[[l2.site]]", "bridge") => "[[l2.site]] own".to_owned(),
         _ => title.to_owned(),
     }
 }
