@@ -169,6 +169,89 @@ fn two_sites_that_exchange_their_ids_are_known_by_them_within_seconds() -> Resul
     lab.down()
 }
 
+/// The steps in an answer of `weft plan --json` or `weft reload --json`, one a line.
+fn steps(answer: &serde_json::Value) -> Result<String> {
+    let steps = answer["steps"].as_array().with_context(|| format!("no steps in {answer}"))?;
+    let line = |step: &serde_json::Value| {
+        format!("{}: {}\n", step["part"].as_str().unwrap_or("?"), step["step"].as_str().unwrap_or("?"))
+    };
+    Ok(steps.iter().map(line).collect())
+}
+
+#[test]
+fn a_plan_says_exactly_what_a_reload_does_then() -> Result<()> {
+    let name = "t-plan";
+    let text = mesh::triangle(name);
+    let lab = Lab::up(name, &text)?;
+    lab.await_full()?;
+    // What a lab keeps of other sites is hidden from a site.
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("planned.toml");
+    let plan = |text: &str| -> Result<String> {
+        fs::write(&file, text)?;
+        steps(&lab.ask_json("taipei", &format!("plan {}", file.display()))?)
+    };
+    // What is left of the start is done within moments.
+    eventually("nothing to do", SETTLED, || Ok(plan(&text)?.is_empty().then_some(())))?;
+    ensure!(lab.ask("taipei", &format!("plan {} --exit-code", file.display()))?.contains("nothing to do"));
+
+    let keys = state(name, "@lab").join("public-keys");
+    let known = fs::read_to_string(&keys)?;
+    let osaka = known.lines().find_map(|line| line.strip_prefix("osaka ")).context("osaka's key")?;
+    fs::write(&keys, format!("{known}kobe {osaka}\n"))?;
+    let prefixes = "prefixes = [\"10.2.0.0/16\"]\n";
+    ensure!(text.contains(prefixes), "{text}");
+    let cost = format!("{text}\n[[link]]\nbetween = [\"taipei\", \"osaka\"]\ncost = 30\n");
+    for (what, after, expected) in [
+        ("a changed cost", cost.clone(), "ospf: on wg-osaka: cost 30 instead of 10\n"),
+        (
+            "a removed prefix",
+            text.replace(prefixes, ""),
+            "ospf: accept 10.2.0.0/16 as one that no site lists\nkernel: set the filter\n",
+        ),
+        (
+            "a renamed site",
+            text.replace("name = \"osaka\"", "name = \"kobe\""),
+            "kernel: rename tunnel wg-osaka to wg-kobe\n",
+        ),
+        ("an added site", mesh::with_site(&text, "kyoto", 4), "ospf: start on wg-kyoto, area 0.0.0.0, cost 10\n"),
+        ("a removed site", text.clone(), "kernel: delete tunnel wg-kyoto\n"),
+    ] {
+        let planned = plan(&after)?;
+        let exact = what == "a changed cost" || what == "a removed prefix";
+        ensure!(planned.contains(expected) && (!exact || planned == expected), "{what}: {planned}");
+        let shown = lab.answered("taipei", &format!("plan {} --steps --exit-code", file.display()))?;
+        ensure!(
+            shown.status.code() == Some(1) && String::from_utf8_lossy(&shown.stdout) == planned,
+            "{what}: {shown:?}"
+        );
+        ensure!(plan(&after)? == planned, "{what}: a plan changes nothing");
+        fs::write(state(name, "taipei").join("etc/mesh.toml"), &after)?;
+        let done = steps(&lab.ask_json("taipei", "reload")?)?;
+        ensure!(done == planned, "{what}: planned\n{planned}and done\n{done}");
+        eventually("nothing to do", SETTLED, || Ok(plan(&after)?.is_empty().then_some(())))?;
+        eprintln!("{what}: {} steps", planned.lines().count());
+        // The next change begins from the first file.
+        if what != "an added site" {
+            fs::write(state(name, "taipei").join("etc/mesh.toml"), &text)?;
+            lab.ask("taipei", "reload")?;
+            eventually("nothing to do", SETTLED, || Ok(plan(&text)?.is_empty().then_some(())))?;
+        }
+    }
+
+    fs::write(&file, text.replace("id = 3", "id = 2"))?;
+    let refused = lab.answered("taipei", &format!("plan {}", file.display()))?;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(refused.status.code() == Some(1) && said.contains("planned.toml"), "{said}");
+    fs::write(&file, &text)?;
+    lab.kill_daemon("taipei")?;
+    let nobody = lab.answered("taipei", &format!("plan {}", file.display()))?;
+    let said = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    ensure!(nobody.status.code() == Some(1) && said.contains("no weft daemon answers"), "{said}");
+    lab.start_what_is_missing()?;
+    lab.down()
+}
+
 #[test]
 fn a_flushed_ruleset_and_forwarding_switched_off_are_corrected_at_once_and_reported() -> Result<()> {
     let name = "t-flush";

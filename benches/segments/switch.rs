@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use anyhow::Result;
 use vxlan::Mac;
 use weft::kernel::gratuitous;
-use weft::mesh::IfName;
+use weft::net::IfName;
 
 use crate::harness::netns::{Netns, in_netns, ip};
 use crate::harness::process::run;

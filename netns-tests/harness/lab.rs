@@ -151,7 +151,7 @@ impl Lab {
 
     /// `weft ARGUMENTS` at the site. A daemon that answers that it is busy is asked again: on an emulated machine a look at the kernel may
     /// take longer than a question waits.
-    fn answered(&self, site: &str, arguments: &str) -> Result<Output> {
+    pub fn answered(&self, site: &str, arguments: &str) -> Result<Output> {
         eventually(&format!("an answer of {site} to {arguments}"), allowed(CONVERGENCE), || {
             // What a daemon says is for the command line of its own version.
             let program = self.exchanged.get(site).map_or(Path::new(WEFT), PathBuf::as_path);

@@ -3,9 +3,10 @@
 use clap::Command;
 
 /// Commands without `weft`, and an example of each.
-const EXAMPLES: [(&str, &str); 41] = [
+const EXAMPLES: [(&str, &str); 42] = [
     ("", "status"),
     ("run", "run /etc/weft/mesh.toml --key /etc/weft/site.key"),
+    ("plan", "plan mesh.toml --steps"),
     ("reload", "reload"),
     ("down", "down --drain 10"),
     ("status", "status --json"),

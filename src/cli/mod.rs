@@ -16,6 +16,7 @@ mod keygen;
 mod lab;
 mod man;
 mod move_host;
+mod plan;
 mod pubkey;
 mod reload;
 mod replay;
@@ -47,6 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Plan(plan::Args),
     Reload(reload::Args),
     Down(down::Args),
     Status(status::Args),
@@ -145,6 +147,7 @@ impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Self::Run(args) => args.run(),
+            Self::Plan(args) => args.run(),
             Self::Reload(args) => args.run(),
             Self::Down(args) => args.run(),
             Self::Status(args) => args.run(),

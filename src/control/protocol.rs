@@ -1,11 +1,18 @@
 //! The requests of the control socket, and the envelope of its answers.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// Octets of the longest request line that is accepted.
+use crate::mesh::MAX_FILE;
+
+/// Octets of the longest request line that is accepted of any number of clients at once.
 pub(super) const MAX_REQUEST: usize = 4096;
+
+/// Octets of the longest request line that is accepted of one client at a time: a mesh file of [`MAX_FILE`] octets, of which JSON writes
+/// line ends and quotation marks as two.
+pub(super) const MAX_LONG_REQUEST: usize = 2 * MAX_FILE as usize;
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +31,14 @@ pub enum Request {
     /// Read the mesh file again. Answered with [`super::view::Reloaded`] when the kernel has the new state, or with the reason why the file
     /// is refused.
     Reload,
+    /// Say what applying a mesh file would change, and change nothing. Answered with [`super::view::Plan`], or with the reason why the file
+    /// would be refused.
+    Plan {
+        /// Name of the file, for messages.
+        file: PathBuf,
+        /// The file.
+        text: String,
+    },
     /// Advertise this router as a stub router (RFC 6987), or not. Answered with `null`.
     StubRouter {
         /// In force until the daemon ends, or until the next such request.

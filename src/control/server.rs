@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use ospf::{LsaPlace, Prefix};
+use ospf::LsaPlace;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, timeout};
 use tracing::{debug, error, info};
@@ -24,7 +24,8 @@ use tracing::{debug, error, info};
 use self::places::{Awaited, Place, Places};
 use super::activity::Activity;
 use super::client;
-use super::protocol::{MAX_REQUEST, OK, Reply, Request};
+use super::protocol::{MAX_LONG_REQUEST, MAX_REQUEST, OK, Reply, Request};
+use crate::net::Prefix;
 use crate::state_file::set_aside;
 
 mod places;
@@ -231,6 +232,9 @@ async fn next_client(listening: Option<&Listening>) -> io::Result<UnixStream> {
     }
 }
 
+/// The turn of a client whose request is long.
+static LONG_REQUESTS: Semaphore = Semaphore::const_new(1);
+
 /// A client that is being served.
 struct Client {
     write: OwnedWriteHalf,
@@ -238,10 +242,29 @@ struct Client {
 }
 
 async fn serve(read: impl tokio::io::AsyncRead + Unpin, mut client: Client, daemon: &Daemon) -> io::Result<()> {
-    let mut line = String::new();
+    let mut line = Vec::new();
     let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
-    client.place.wait(Awaited::Question, reader.read_line(&mut line)).await?;
-    let request = match serde_json::from_str::<Request>(&line) {
+    client.place.wait(Awaited::Question, reader.read_until(b'\n', &mut line)).await?;
+    // A mesh file does not fit. So much memory is for one client at a time.
+    let mut _turn = None;
+    if line.len() == MAX_REQUEST && line.last() != Some(&b'\n') {
+        _turn = Some(
+            client
+                .place
+                .wait(Awaited::Question, async { LONG_REQUESTS.acquire().await.map_err(io::Error::other) })
+                .await?,
+        );
+        reader.get_mut().set_limit((MAX_LONG_REQUEST - MAX_REQUEST) as u64);
+        client.place.wait(Awaited::Question, reader.read_until(b'\n', &mut line)).await?;
+        if line.last() != Some(&b'\n') {
+            return refuse(
+                &mut client,
+                format!("a request has at most {MAX_LONG_REQUEST} octets, and this one is longer"),
+            )
+            .await;
+        }
+    }
+    let request = match serde_json::from_slice::<Request>(&line) {
         Ok(request) => request,
         Err(error) => return refuse(&mut client, format!("not a request: {error}")).await,
     };

@@ -3,6 +3,7 @@
 mod segments;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,48 @@ pub struct Reloaded {
     pub tunnels: usize,
     /// What could not be applied yet.
     pub failures: Vec<String>,
+    /// What was done. Older daemons do not send this key.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+}
+
+/// The answer to `weft plan`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// `[mesh] name`.
+    pub mesh: String,
+    /// The site that this router is.
+    pub site: String,
+    /// What applying the file would do, in this order.
+    pub steps: Vec<Step>,
+}
+
+/// A change that a mesh file brings about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What it is done to.
+    pub part: StepPart,
+    /// What is done, in words.
+    pub step: String,
+}
+
+/// What a step is done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepPart {
+    /// The configuration of the OSPF engine.
+    Ospf,
+    /// The kernel, including WireGuard and nftables.
+    Kernel,
+}
+
+impl fmt::Display for StepPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ospf => "ospf",
+            Self::Kernel => "kernel",
+        })
+    }
 }
 
 /// The answer to `weft status`.

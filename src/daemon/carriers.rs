@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ospf::{InterfaceId, Prefix, RouterId};
+use ospf::{InterfaceId, RouterId};
 use tracing::{info, warn};
 
 use super::local::Local;
 use crate::control::view;
-use crate::mesh::{IfName, Mesh, Site};
+use crate::mesh::Mesh;
+use crate::net::{IfName, Prefix};
 use crate::reconcile::carriers::{Carrier, Carriers, Followed, Present, Standing};
 use crate::reconcile::routes::{Fate, fate};
 use crate::reconcile::state::Observed;
-use crate::routing::{InterfaceIds, RouteChanges, prefix};
+use crate::rib::Rib;
+use crate::routing::{InterfaceIds, RouteChanges};
 
 /// The listed prefixes that are tracked, with their carriers.
 #[derive(Debug)]
@@ -58,14 +60,19 @@ impl Listed {
         local: &Local,
         observed: &Observed,
         routes: &BTreeMap<Prefix, ospf::Route>,
+        rib: &Rib,
         ids: &InterfaceIds,
     ) -> bool {
         let exit = |interface| {
             let name = ids.name(interface)?;
             Some(if local.tunnels.contains_key(name) { Exit::Tunnel } else { Exit::Lan })
         };
-        let is_of_lan =
-            |destination, route: &ospf::Route| is_of_lan(&local.mesh, &local.site, exit, destination, route);
+        let is_used = |destination| {
+            rib.used(destination).is_some_and(|used| {
+                fate(destination, &used, local.site.loopback, &local.site.imports) == Fate::Installed
+            })
+        };
+        let is_of_lan = |destination, route: &ospf::Route| is_of_lan(&local.mesh, exit, route) && is_used(destination);
         let present = Present { foreign: &observed.foreign, learned: routes, is_of_lan };
         let changed = self.carriers.update(&self.followed, &present);
         for prefix in &changed {
@@ -95,7 +102,7 @@ impl Listed {
     /// Returns every prefix that the site lists, as `weft` shows it.
     pub(super) fn shown(&self, local: &Local) -> Vec<view::ListedPrefix> {
         let shown = local.site.prefixes.iter().map(|network| {
-            let (state, carriers) = match self.carriers.standing(prefix(network)) {
+            let (state, carriers) = match self.carriers.standing(*network) {
                 Some(Standing::Carried(carriers)) => ("carried", named(carriers)),
                 Some(Standing::NeverCarried) => ("never-carried", Vec::new()),
                 Some(Standing::Withdrawn(last)) => ("withdrawn", named(last)),
@@ -112,21 +119,13 @@ fn named(carriers: &BTreeSet<Carrier>) -> Vec<String> {
     carriers.iter().map(ToString::to_string).collect()
 }
 
-/// Whether the route is installed in the kernel, and leads through a LAN to a destination that a router there announces. Prefixes that
-/// other sites announce have their carriers at those sites.
-fn is_of_lan(
-    mesh: &Mesh,
-    site: &Site,
-    exit: impl Fn(InterfaceId) -> Option<Exit>,
-    destination: Prefix,
-    route: &ospf::Route,
-) -> bool {
+/// Whether the route leads through a LAN to a destination that a router there announces. Prefixes that other sites announce have their
+/// carriers at those sites.
+fn is_of_lan(mesh: &Mesh, exit: impl Fn(InterfaceId) -> Option<Exit>, route: &ospf::Route) -> bool {
     // The sites are sorted by ID, and so are their loopbacks.
     let is_site =
         |router: &RouterId| mesh.sites.binary_search_by_key(&Ipv4Addr::from(*router), |site| site.loopback).is_ok();
-    route.nexthops.iter().any(|hop| exit(hop.interface) == Some(Exit::Lan))
-        && !route.originators.iter().all(is_site)
-        && fate(destination, route, site.loopback, &site.imports) == Fate::Installed
+    route.nexthops.iter().any(|hop| exit(hop.interface) == Some(Exit::Lan)) && !route.originators.iter().all(is_site)
 }
 
 /// The kind of network that an OSPF interface leads to.
@@ -151,13 +150,12 @@ mod tests {
                 "[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{key}\"\nendpoint = \"192.0.2.{id}\"\n{rest}\n"
             )
         };
-        let import = "[[site.import]]\nprefixes = [\"10.1.9.0/24\"]\naction = \"refuse\"";
-        let (taipei, osaka) = (site("taipei", 1, import), site("osaka", 2, ""));
+        let (taipei, osaka) = (site("taipei", 1, ""), site("osaka", 2, ""));
         let text = format!("[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n{taipei}{osaka}");
         let mesh = mesh::parse("mesh", &text).unwrap().mesh;
         let (tunnel, lan) = (InterfaceId(1), InterfaceId(2));
         let exit = |interface| Some(if interface == lan { Exit::Lan } else { Exit::Tunnel });
-        let by = |destination: &str, interface, originators: &[&str]| {
+        let by = |interface, originators: &[&str]| {
             let address = |text: &str| -> Ipv4Addr { text.parse().unwrap() };
             let route = ospf::Route {
                 kind: RouteKind::External2,
@@ -167,12 +165,11 @@ mod tests {
                 nexthops: BTreeSet::from([Nexthop { interface, via: Some(address("192.0.2.9")) }]),
                 tag: 0,
             };
-            is_of_lan(&mesh, &mesh.sites[0], exit, destination.parse().unwrap(), &route)
+            is_of_lan(&mesh, exit, &route)
         };
-        assert!(by("10.1.5.0/24", lan, &["192.0.2.1"]));
-        assert!(by("10.1.5.0/24", lan, &["192.0.2.1", "10.255.0.2"]));
-        assert!(!by("10.1.5.0/24", lan, &["10.255.0.2"]), "osaka has it");
-        assert!(!by("10.1.5.0/24", tunnel, &["192.0.2.1"]), "it is behind osaka");
-        assert!(!by("10.1.9.0/24", lan, &["192.0.2.1"]), "it is not in the kernel");
+        assert!(by(lan, &["192.0.2.1"]));
+        assert!(by(lan, &["192.0.2.1", "10.255.0.2"]));
+        assert!(!by(lan, &["10.255.0.2"]), "osaka has it");
+        assert!(!by(tunnel, &["192.0.2.1"]), "it is behind osaka");
     }
 }

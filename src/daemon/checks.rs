@@ -11,7 +11,7 @@ use super::overrides::{Overrides, Routes};
 use super::traffic::TrafficLog;
 use super::undone::UndoneSettings;
 use crate::kernel::Kernel;
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::{Observed, Traffic};
 use crate::reconcile::sysctls::{desired_sysctls, undone};
 use crate::routing::Redistributed;

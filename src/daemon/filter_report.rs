@@ -7,6 +7,7 @@ use super::report::Report;
 use crate::control::view;
 use crate::kernel::{Dropped, Refused, unchecked_sources};
 use crate::mesh::{Mesh, SourceCheck, Unlisted};
+use crate::net::Prefix;
 use crate::reconcile::filter::Reason;
 
 impl Report<'_> {
@@ -100,8 +101,8 @@ enum Weight {
 
 /// The sites of the longest listed prefix that covers an address. 0.0.0.0/0 covers only itself.
 fn listed_by(mesh: &Mesh, address: Ipv4Addr) -> Vec<&str> {
-    let covers = |prefix: &&ipnetwork::Ipv4Network| prefix.prefix() > 0 && prefix.contains(address);
-    let longest = mesh.sites.iter().flat_map(|site| &site.prefixes).filter(covers).max_by_key(|prefix| prefix.prefix());
+    let covers = |prefix: &&Prefix| !prefix.is_default() && prefix.contains(address);
+    let longest = mesh.sites.iter().flat_map(|site| &site.prefixes).filter(covers).max_by_key(|prefix| prefix.len());
     let sites = mesh.sites.iter().filter(|site| longest.is_some_and(|longest| site.prefixes.contains(longest)));
     sites.map(|site| site.name.as_str()).collect()
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use ipnetwork::Ipv4Network;
 use tracing::warn;
 
 use super::beside::Beside;
 use super::local::{LOOPBACK_INTERFACE, Local};
 use crate::kernel::{DroppingChain, Effect, Firewall, ForwardChains, ForwardFindings, Forwarded};
-use crate::mesh::{IfName, Site};
+use crate::mesh::Site;
+use crate::net::{IfName, Prefix};
 use crate::reconcile::state::Observed;
 
 /// How often it is listed when nobody asks: a listing costs a process, and another one for each table of others.
@@ -119,8 +119,8 @@ pub(super) fn forwarded(local: &Local, observed: &Observed) -> Forwarded {
 }
 
 /// What these sites list, unless it is too much. The way to the Internet is not looked at: no rule could be judged by it.
-fn networks(sites: &[&Site]) -> Vec<Ipv4Network> {
-    let listed = || sites.iter().flat_map(|site| site.prefixes.iter().copied()).filter(|listed| listed.prefix() > 0);
+fn networks(sites: &[&Site]) -> Vec<Prefix> {
+    let listed = || sites.iter().flat_map(|site| site.prefixes.iter().copied()).filter(|listed| !listed.is_default());
     if listed().nth(MAX_NETWORKS).is_some() { Vec::new() } else { listed().collect() }
 }
 

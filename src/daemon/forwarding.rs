@@ -1,24 +1,21 @@
-//! Converts OSPF routes into kernel routes, and compares them with the kernel's.
+//! Converts routes of the routing table into kernel routes, and compares them with the kernel's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ospf::Prefix;
-
 use super::local::Local;
-use crate::mesh::IfName;
+use crate::net::{IfName, Prefix};
 use crate::reconcile::routes::{Fate, OtherWays, Router, desired_routes, fate};
 use crate::reconcile::rules::{Sources, desired_rules};
 use crate::reconcile::state::{ForeignInterface, Observed, Route, RouteKey, Rule};
 use crate::reconcile::sysctls::strictly_filtered;
 use crate::reconcile::uplinks::Uplinks;
-use crate::routing::{InterfaceIds, prefix};
+use crate::rib::Used;
 
 /// The state of the router that its kernel routes depend on.
 pub(super) struct Forwarding<'a> {
     local: &'a Local,
     observed: &'a Observed,
-    ids: &'a InterfaceIds,
     tunnels: BTreeSet<IfName>,
     underlay: BTreeSet<Ipv4Addr>,
     open: BTreeSet<IfName>,
@@ -27,22 +24,17 @@ pub(super) struct Forwarding<'a> {
 
 impl<'a> Forwarding<'a> {
     /// `underlay` are the addresses outside the mesh that tunnels send to.
-    pub(super) fn new(
-        local: &'a Local,
-        observed: &'a Observed,
-        ids: &'a InterfaceIds,
-        underlay: BTreeSet<Ipv4Addr>,
-    ) -> Self {
+    pub(super) fn new(local: &'a Local, observed: &'a Observed, underlay: BTreeSet<Ipv4Addr>) -> Self {
         let tunnels = local.tunnels.keys().cloned().collect();
         let open = local.site.interfaces.iter().filter(|interface| interface.is_open());
         let open: BTreeSet<IfName> = open.map(|interface| interface.name.clone()).collect();
         let other_ways =
             if open.is_empty() { OtherWays::default() } else { OtherWays::of(&underlay, &observed.foreign) };
-        Self { local, observed, ids, tunnels, underlay, open, other_ways }
+        Self { local, observed, tunnels, underlay, open, other_ways }
     }
 
-    /// Returns the kernel routes that these OSPF routes should result in.
-    pub(super) fn routes(&self, routes: &BTreeMap<Prefix, ospf::Route>) -> BTreeMap<RouteKey, Route> {
+    /// Returns the kernel routes that these routes of the routing table should result in.
+    pub(super) fn routes(&self, routes: impl IntoIterator<Item = (Prefix, Used)>) -> BTreeMap<RouteKey, Route> {
         let router = Router {
             loopback: self.local.site.loopback,
             tunnels: &self.tunnels,
@@ -51,7 +43,6 @@ impl<'a> Forwarding<'a> {
             open: &self.open,
             other_ways: &self.other_ways,
             imports: &self.local.site.imports,
-            name: |id| self.ids.name(id),
         };
         desired_routes(routes, &router)
     }
@@ -71,9 +62,10 @@ impl<'a> Forwarding<'a> {
         desired_rules(routes, &sources)
     }
 
-    /// Describes in one word how far the kernel has a route.
-    pub(super) fn presence(&self, destination: Prefix, route: &ospf::Route) -> &'static str {
-        let complete = match fate(destination, route, self.local.site.loopback, &self.local.site.imports) {
+    /// Describes in one word how far the kernel has the route that is used for a destination; `None` if none has a next hop left.
+    pub(super) fn presence(&self, destination: Prefix, used: Option<Used>) -> &'static str {
+        let Some(used) = used else { return "missing" };
+        let complete = match fate(destination, &used, self.local.site.loopback, &self.local.site.imports) {
             Fate::Own => return "own",
             Fate::Refused => return "refused",
             Fate::Connected if is_connected(destination, &self.observed.foreign.interfaces) => return "connected",
@@ -81,7 +73,7 @@ impl<'a> Forwarding<'a> {
             Fate::Installed => "installed",
             Fate::Discard => "discard",
         };
-        let desired = self.routes(&BTreeMap::from([(destination, route.clone())]));
+        let desired = self.routes([(destination, used)]);
         match compare(&desired, &self.observed.state.routes) {
             Presence::Complete => complete,
             Presence::Different => "different",
@@ -117,7 +109,7 @@ fn compare(desired: &BTreeMap<RouteKey, Route>, present: &BTreeMap<RouteKey, Rou
 /// Whether the network is directly connected through an address of one of these interfaces.
 fn is_connected(network: Prefix, interfaces: &BTreeMap<IfName, ForeignInterface>) -> bool {
     let running = interfaces.values().filter(|interface| interface.running);
-    running.flat_map(|interface| &interface.addresses).any(|address| prefix(address) == network)
+    running.flat_map(|interface| &interface.addresses).any(|address| Prefix::from(*address) == network)
 }
 
 #[cfg(test)]
@@ -129,7 +121,7 @@ mod tests {
         let routes = text.iter().map(|&(table, interface)| {
             let hop = |name| Nexthop { interface: IfName::new(name).unwrap(), via: None, onlink: true };
             let route = Route::unicast(interface.into_iter().map(hop).collect(), None);
-            (RouteKey { table, prefix: Prefix::new([10, 2, 0, 0].into(), 16) }, route)
+            (RouteKey { table, prefix: Prefix::new([10, 2, 0, 0], 16) }, route)
         });
         routes.collect()
     }
@@ -148,7 +140,7 @@ mod tests {
             assert_eq!(compare(&routes(&[one, other]), &routes(present)), expected, "{present:?}");
         }
         assert_eq!(compare(&BTreeMap::new(), &routes(&[one])), Presence::Missing, "there is no way to it");
-        let key = RouteKey { table: MAIN_TABLE, prefix: Prefix::new([10, 2, 0, 0].into(), 16) };
+        let key = RouteKey { table: MAIN_TABLE, prefix: Prefix::new([10, 2, 0, 0], 16) };
         let discard = BTreeMap::from([(key, Route::blackhole())]);
         assert_eq!(compare(&discard, &discard), Presence::Complete);
         assert_eq!(compare(&discard, &routes(&[one])), Presence::Different);
@@ -156,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_network_is_connected_only_by_an_interface_that_runs() {
-        let network = Prefix::new([192, 0, 2, 0].into(), 24);
+        let network = Prefix::new([192, 0, 2, 0], 24);
         let with = |running, address: &str| {
             let found = ForeignInterface { index: 2, mtu: 1500, running, addresses: vec![address.parse().unwrap()] };
             is_connected(network, &BTreeMap::from([(IfName::new("eth1").unwrap(), found)]))

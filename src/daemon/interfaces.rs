@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use ospf::{Addressing, InterfaceId, LinkState};
 
 use super::local::Local;
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::{Admin, ForeignInterface, Observed};
-use crate::routing::{InterfaceIds, prefix};
+use crate::routing::InterfaceIds;
 
 /// Returns the state of every tunnel and every `[[site.interface]]`.
 pub(super) fn link_states(
@@ -39,7 +39,7 @@ fn foreign_state(interface: &ForeignInterface) -> Option<LinkState> {
     let network = interface.addresses.first().filter(|_| interface.running)?;
     let addressing = match network.prefix() {
         32 => Addressing::Unnumbered(network.ip()),
-        _ => Addressing::Numbered { address: network.ip(), subnet: prefix(network) },
+        length => Addressing::Numbered { address: network.ip(), subnet: ospf::Prefix::new(network.ip(), length) },
     };
     Some(LinkState::Up { index: interface.index, mtu: clamp(interface.mtu), addressing })
 }

@@ -11,7 +11,8 @@ use tracing::warn;
 use super::Options;
 use crate::input_file::{self, Accept};
 use crate::keys::{PresharedKey, PrivateKey};
-use crate::mesh::{self, BackendChoice, IfName, Mesh, Site, SiteInterface, Tunnel};
+use crate::mesh::{self, BackendChoice, Mesh, Site, SiteInterface, Tunnel};
+use crate::net::IfName;
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
     Admin, AllowedIps, Backend, Device, FWMARK, Foreign, Identity, Link, Peer, Preshared, State, Traffic,
@@ -49,13 +50,14 @@ pub(super) struct Local {
 impl Local {
     /// Reads the mesh file and the keys, and finds out which site this is.
     pub(super) fn load(options: &Options) -> anyhow::Result<Self> {
-        Self::of(options, mesh::read(&options.mesh_file, Accept::Regular)?)
+        let name = options.mesh_file.display().to_string();
+        Self::of(options, &name, mesh::read(&options.mesh_file, Accept::Regular)?)
     }
 
-    /// As [`Local::load`], with this text in the place of the mesh file's.
-    pub(super) fn of(options: &Options, text: String) -> anyhow::Result<Self> {
+    /// As [`Local::load`], with this text in the place of the mesh file's. Messages call it `name`.
+    pub(super) fn of(options: &Options, name: &str, text: String) -> anyhow::Result<Self> {
         let key = PrivateKey::load(&options.key_file, Accept::Regular)?;
-        let mesh::Parsed { mut mesh, warnings } = mesh::parse(&options.mesh_file.display().to_string(), &text)?;
+        let mesh::Parsed { mut mesh, warnings } = mesh::parse(name, &text)?;
         for line in warnings.to_string().lines() {
             warn!("{line}");
         }
@@ -165,6 +167,31 @@ impl Local {
             strangers: BTreeSet::new(),
             traffic: Traffic::default(),
         }
+    }
+}
+
+#[cfg(test)]
+impl Local {
+    /// The example mesh of three sites (`configs/triangle.toml`) as `site` reads it, with a key of its own.
+    pub(super) fn example(site: &str) -> Self {
+        Self::with_key(include_str!("../../configs/triangle.toml"), site)
+    }
+
+    /// A mesh file as `site` reads it, with a new key in the place of the site's.
+    pub(super) fn with_key(text: &str, site: &str) -> Self {
+        let written = mesh::parse("mesh", text).unwrap().mesh.site(site).unwrap().public_key.to_string();
+        let key = PrivateKey::generate();
+        let dir = tempfile::tempdir().unwrap();
+        key.save(&dir.path().join("key")).unwrap();
+        let options = Options {
+            mesh_file: dir.path().join("mesh.toml"),
+            key_file: dir.path().join("key"),
+            run_dir: dir.path().to_owned(),
+            state_dir: dir.path().to_owned(),
+            public_keys: None,
+            trace: None,
+        };
+        Self::of(&options, "mesh.toml", text.replace(&written, &key.public().to_string())).unwrap()
     }
 }
 

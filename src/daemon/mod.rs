@@ -1,18 +1,22 @@
 //! `weft run`: one daemon for one site of one mesh.
 //!
-//! [`core`] holds the state and the loop; everything else here turns one kind of knowledge into another: the mesh file into what
-//! should exist ([`local`]), netlink's view into link states ([`interfaces`]), all of it into what is shown ([`report`]).
+//! [`core`] is the loop, and all I/O. What it does is decided in parts that do none: [`router`], the OSPF side; [`host`], the kernel side;
+//! [`crate::rib`], the routing table between them; [`desired`], which computes the desired state of the kernel from all of it. Everything
+//! else here turns one kind of knowledge into another: the mesh file into what should exist ([`local`]), netlink's view into link states
+//! ([`interfaces`]), all of it into what is shown ([`report`]).
 
 mod backoff;
 mod beside;
 mod carriers;
 mod checks;
 mod core;
+mod desired;
 mod ending;
 mod filter_report;
 mod filters;
 mod forward_check;
 mod forwarding;
+mod host;
 mod host_memory;
 mod instance_lock;
 mod interfaces;
@@ -31,6 +35,7 @@ mod removal;
 mod renaming;
 mod report;
 mod restart_note;
+mod router;
 mod router_ids;
 mod rows;
 mod segment_report;

@@ -32,7 +32,7 @@ pub(super) async fn withdraw_offline(run_dir: &Path, notes: &mut Notes, drivers:
         noted.with_context(|| format!("{} does not say how the daemon was started", run_dir.display()))?;
     // By the file that the daemon had: what is in its place now may be of another router id, or wrong, or nothing.
     let local = match notes.noted_mesh_file() {
-        Some(text) => Local::of(&options, text),
+        Some(text) => Local::of(&options, "the mesh file that was in force", text),
         None => Local::load(&options),
     };
     wireguard::stack::wipe();

@@ -6,12 +6,12 @@ use std::io;
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
-use ospf::Prefix;
 use tracing::{debug, warn};
 
 use super::beside::Beside;
 use super::local::Local;
 use crate::kernel::Fib;
+use crate::net::Prefix;
 use crate::reconcile::fib::Override;
 use crate::reconcile::state::{CAPTURE_TABLE, MAIN_TABLE, Route, RouteKey};
 use crate::routing::Redistributed;
@@ -65,7 +65,7 @@ impl Overrides {
     pub fn reload(&mut self, local: &Local) {
         let others = local.mesh.sites.iter().filter(|site| site.id != local.site.id);
         let prefixes = others.flat_map(|site| {
-            let listed = site.prefixes.iter().map(|network| Prefix::new(network.network(), network.prefix()));
+            let listed = site.prefixes.iter().copied();
             [Prefix::host(site.loopback)].into_iter().chain(listed)
         });
         self.turns.listed = prefixes.collect::<BTreeSet<_>>().into_iter().collect();
@@ -153,7 +153,7 @@ impl Routes<'_> {
     /// Whether packets to this destination should take weft's route.
     fn has(&self, prefix: Prefix) -> bool {
         let at = |table| self.present.get(&RouteKey { table, prefix }).is_some_and(|route| !route.nexthops.is_empty());
-        let in_main = prefix != Prefix::DEFAULT && at(MAIN_TABLE);
+        let in_main = prefix != Prefix::DEFAULT_V4 && at(MAIN_TABLE);
         (in_main || at(CAPTURE_TABLE)) && !self.is_own(prefix)
     }
 
@@ -161,8 +161,8 @@ impl Routes<'_> {
     /// same reason a default route of the uplink takes precedence over one through a LAN.)
     fn is_own(&self, prefix: Prefix) -> bool {
         let listed = &self.local.site.prefixes;
-        listed.iter().any(|network| Prefix::new(network.network(), network.prefix()) == prefix)
-            || self.redistributed.externals.contains_key(&prefix)
+        listed.contains(&prefix)
+            || prefix.ospf().is_some_and(|prefix| self.redistributed.externals.contains_key(&prefix))
     }
 }
 
@@ -216,35 +216,17 @@ mod tests {
     }
 
     fn route() -> Route {
-        let interface = crate::mesh::IfName::new("wg-c").unwrap();
+        let interface = crate::net::IfName::new("wg-c").unwrap();
         Route::unicast(BTreeSet::from([Nexthop { interface, via: None, onlink: true }]), None)
-    }
-
-    fn local() -> (tempfile::TempDir, Local) {
-        let dir = tempfile::tempdir().unwrap();
-        let key = crate::keys::PrivateKey::generate();
-        key.save(&dir.path().join("key")).unwrap();
-        let text = MESH.replace("AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=", &key.public().to_string());
-        std::fs::write(dir.path().join("mesh.toml"), text).unwrap();
-        let options = super::super::Options {
-            mesh_file: dir.path().join("mesh.toml"),
-            key_file: dir.path().join("key"),
-            run_dir: dir.path().to_owned(),
-            state_dir: dir.path().to_owned(),
-            public_keys: None,
-            trace: None,
-        };
-        let local = Local::load(&options).unwrap();
-        (dir, local)
     }
 
     #[test]
     fn every_route_has_its_turn_those_of_sites_more_often_and_a_look_is_bounded() {
-        let (_dir, local) = local();
+        let local = Local::with_key(MESH, "b");
         let mut overrides = Overrides::new(&local);
         let many = (0..1000u16).map(|number| {
             let [high, low] = number.to_be_bytes();
-            Prefix::host([172, 16, high, low].into())
+            Prefix::host([172, 16, high, low])
         });
         let listed = ["10.255.0.2/32", "10.2.0.0/16"].map(|text| text.parse::<Prefix>().unwrap());
         let wanted: BTreeSet<Prefix> = many.chain(listed).collect();
@@ -261,7 +243,7 @@ mod tests {
         let routes = Routes { present: &present, local: &local, redistributed: &redistributed };
         let by = Override::Rule(FoundRule {
             priority: 1,
-            destination: Prefix::DEFAULT,
+            destination: Prefix::DEFAULT_V4,
             verdict: RuleVerdict::Drop(Action::Blackhole),
         });
         let known: Vec<Prefix> = wanted.iter().rev().take(100).copied().collect();
@@ -275,8 +257,8 @@ mod tests {
         }
         assert_eq!(seen, wanted);
         assert_eq!(known_seen.len(), known.len());
-        let capture = BTreeMap::from([(key(CAPTURE_TABLE, Prefix::DEFAULT), route())]);
+        let capture = BTreeMap::from([(key(CAPTURE_TABLE, Prefix::DEFAULT_V4), route())]);
         let routes = Routes { present: &capture, ..routes };
-        assert_eq!(overrides.turns.next(&BTreeMap::new(), &routes), BTreeSet::from([Prefix::DEFAULT]));
+        assert_eq!(overrides.turns.next(&BTreeMap::new(), &routes), BTreeSet::from([Prefix::DEFAULT_V4]));
     }
 }

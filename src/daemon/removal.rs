@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Instant;
 
 use tracing::warn;
 
@@ -9,6 +10,7 @@ use super::instance_lock::InstanceLock;
 use super::notes::Notes;
 use super::offline_withdrawal::withdraw_offline;
 use crate::kernel::{self, Kernel, meshes_by_links};
+use crate::reconcile::Planner;
 use crate::reconcile::state::State;
 use crate::tunnel::WireGuard;
 
@@ -84,11 +86,13 @@ pub(super) async fn remove_everything(
     kernel.expect_segments(kernel::Segments::Observed);
     let unknown = kernel.settings_unknown(&kernel.observe(drivers).await?);
     for _ in 0..ROUNDS {
-        kernel.try_everything();
         kernel.look_at_filter().await;
         let mut observed = kernel.observe(drivers).await?;
         let desired = State { sysctls: kernel.settings_to_restore(&observed), ..State::default() };
-        failures = kernel.reconcile(&desired, &mut observed, drivers).await?;
+        let (mut planner, now) = (Planner::default(), Instant::now());
+        let plan = planner.plan(&desired, &observed, now);
+        let executed = kernel.execute(&plan.steps, &observed, drivers).await;
+        failures = planner.carried_out(plan, executed.outcomes, Some(&desired), &mut observed, now);
         if failures.is_empty() {
             let mut left = Vec::new();
             if !unknown.is_empty() {

@@ -55,14 +55,19 @@ pub(super) fn carry_over_handles(before: &Local, after: &Local, ids: &mut Interf
 impl Daemon {
     /// Renames tunnels to sites that have a new name; returns whether there were any.
     pub(super) async fn rename_tunnels(&mut self) -> bool {
-        if self.observed.state.links.keys().all(|name| self.local.tunnels.contains_key(name)) {
+        if self.host.observed().state.links.keys().all(|name| self.local.tunnels.contains_key(name)) {
             return false;
         }
         let desired = self.local.desired(self.backend, |_| None);
-        let renames = renames(&desired, &self.observed);
+        let renames = renames(&desired, self.host.observed());
         for (from, to) in &renames {
             match self.kernel.rename_tunnel(from, to, self.backend, &self.drivers).await {
-                Ok(()) => info!(iface = %to, former = %from, "tunnel renamed"),
+                Ok(()) => {
+                    info!(iface = %to, former = %from, "tunnel renamed");
+                    if let Some(carried_out) = &mut self.carried_out {
+                        carried_out.push(format!("rename tunnel {from} to {to}"));
+                    }
+                }
                 // The tunnel is created again, which loses its sessions.
                 Err(error) => warn!(iface = %from, error = format!("{error:#}"), "not renamed"),
             }
@@ -73,7 +78,7 @@ impl Daemon {
     /// Deletes the nftables tables of the former mesh once those of the new one are in place.
     pub(super) async fn forget_former_mesh(&mut self) {
         let now = Instant::now();
-        let in_place = self.observed.state.filter == self.local.filter;
+        let in_place = self.host.observed().state.filter == self.local.filter;
         let Some(former) = self.former.as_mut().filter(|former| in_place && former.next_try <= now) else { return };
         former.next_try = now + PAUSE;
         match self.kernel.delete_filter_of(&former.mesh).await {

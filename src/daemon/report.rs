@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ospf::wire::{Lsa, LsaBody, Options, RouterFlags};
 use ospf::{
     Addressing, AreaId, AreaKind, AuthenticationView, InterfaceId, InterfaceState, InterfaceView, KeyAlgorithm,
-    KeyStanding, Limit, LimitState, LsaPlace, LsaType, NeighborView, NetworkType, Nexthop, Prefix, RouteKind, RouterId,
+    KeyStanding, Limit, LimitState, LsaPlace, LsaType, NeighborView, NetworkType, Nexthop, RouteKind, RouterId,
     SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
 };
 
@@ -21,9 +21,10 @@ use super::rows::Rows;
 use super::segments::Segments;
 use super::{lan, lsdb, unreachable, unused_routes, uplinks};
 use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
-use crate::mesh::IfName;
+use crate::net::{IfName, Prefix};
 use crate::reconcile::state::{Backend, Observed};
 use crate::reconcile::uplinks::Uplinks;
+use crate::rib::Rib;
 use crate::routing::{InterfaceIds, LsdbPart, MAX_REDISTRIBUTED, Redistributed, View};
 use crate::tunnel::{Endpoints, Observation};
 
@@ -38,6 +39,7 @@ pub(super) struct Report<'a> {
     pub checks: &'a Checks,
     pub ids: &'a InterfaceIds,
     pub routes: &'a BTreeMap<Prefix, ospf::Route>,
+    pub rib: &'a Rib,
     pub forwarding: Forwarding<'a>,
     pub observed: &'a Observed,
     pub segments: &'a Segments,
@@ -323,7 +325,7 @@ impl Report<'_> {
             originator_sites: route.originators.iter().map(|router| self.site_of(*router)).collect(),
             tag: route.tag,
             type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
-            kernel: match self.forwarding.presence(prefix, route) {
+            kernel: match self.forwarding.presence(prefix, self.rib.used(prefix)) {
                 "installed" if self.checks.overrides.covers(prefix) => "overridden",
                 presence => presence,
             }

@@ -59,12 +59,12 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use ospf::Prefix;
+    use crate::net::Prefix;
 
     use super::*;
 
     fn cursor(number: u32) -> Cursor {
-        Cursor::Route(Prefix::new(number.into(), 32))
+        Cursor::Route(Prefix::host(std::net::Ipv4Addr::from(number)))
     }
 
     /// Numbers below `most`, in parts.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use ospf::Prefix;
 use vxlan::segment::{Flooding, Learning, Mobility, Resolution, UnknownUnicast};
 use vxlan::{Mac, Vtep};
 
@@ -12,7 +11,8 @@ use super::report::Report;
 use super::segments::Segment;
 use crate::control::view;
 use crate::kernel::Limited;
-use crate::mesh::{IfName, VlanId};
+use crate::mesh::VlanId;
+use crate::net::{IfName, Prefix};
 use crate::reconcile::overlay;
 use crate::reconcile::state::Admin;
 

@@ -24,7 +24,8 @@ use self::arrivals::{Arrivals, Inlet};
 use self::carrier::{Carrier, Job, SegmentPort, explain};
 use super::host_memory::HostMemory;
 use crate::kernel::{Learned, MAX_LEARNED, gratuitous};
-use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
+use crate::mesh::{L2, L2Site, Mesh, Site};
+use crate::net::IfName;
 use crate::reconcile::overlay::{self, LocalSegment, Overlay, desired_overlay};
 use crate::reconcile::state::{HeardHost, Observed};
 
@@ -209,6 +210,34 @@ impl Segments {
             let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu, now };
             let entries = Entries::of(&segment.l2.segment, &situation);
             LocalSegment { l2: &segment.l2, site: &segment.site, entries }
+        });
+        let segments: Vec<LocalSegment<'_>> = segments.collect();
+        desired_overlay(&segments, observed)
+    }
+
+    /// What [`Segments::desired`] would be with another mesh file, and changes nothing.
+    pub(super) fn preview(
+        &self,
+        mesh: &Mesh,
+        own: &Site,
+        reachable: &BTreeSet<Ipv4Addr>,
+        observed: &Observed,
+        now: SystemTime,
+    ) -> Overlay {
+        let here = Vtep(own.loopback);
+        let reachable: BTreeSet<Vtep> = reachable.iter().copied().map(Vtep).collect();
+        let segments = mesh.segments.iter().filter_map(|l2| {
+            let site = l2.sites.get(&own.id)?;
+            let known = self.segments.get(&l2.segment.vni).filter(|_| here == self.here);
+            let mut whereabouts = known.map(|segment| segment.whereabouts.clone()).unwrap_or_else(|| {
+                let mut whereabouts = Whereabouts::new(here);
+                whereabouts.restore(&l2.segment, self.memory.records(l2.segment.vni));
+                whereabouts
+            });
+            whereabouts.table_changed(&l2.segment, now);
+            let underlay_mtu = mesh.smallest_mtu();
+            let situation = Situation { whereabouts: &whereabouts, reachable: &reachable, underlay_mtu, now };
+            Some(LocalSegment { l2, site, entries: Entries::of(&l2.segment, &situation) })
         });
         let segments: Vec<LocalSegment<'_>> = segments.collect();
         desired_overlay(&segments, observed)

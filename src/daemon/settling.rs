@@ -4,12 +4,11 @@
 //! others, so that a restart does not lose packets.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use ospf::Prefix;
-
 use crate::mesh::Mesh;
+use crate::net::Prefix;
 use crate::reconcile::state::{Route, State};
 
 /// The time for the last LSAs and the route calculation, after every neighbour is Full and has a route.
@@ -62,9 +61,11 @@ impl Settling {
         let others: BTreeSet<Ipv4Addr> =
             mesh.sites.iter().map(|site| site.loopback).filter(|loopback| *loopback != own).collect();
         for (key, route) in &observed.routes {
-            let leads_here = key.prefix == Prefix::host(own) || route.nexthops.iter().any(|hop| hop.via == Some(own));
+            let leads_here =
+                key.prefix == Prefix::host(own) || route.nexthops.iter().any(|hop| hop.via == Some(own.into()));
             if !leads_here && !desired.routes.contains_key(key) {
-                let source = route.source.map(|source| if others.contains(&source) { own } else { source });
+                let is_others = |source: &IpAddr| others.iter().any(|other| *source == *other);
+                let source = route.source.map(|source| if is_others(&source) { own.into() } else { source });
                 desired.routes.insert(*key, Route { source, ..route.clone() });
             }
         }
@@ -88,7 +89,7 @@ pub(super) fn has_converged<R>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesh::IfName;
+    use crate::net::IfName;
     use crate::reconcile::state::{MAIN_TABLE, Nexthop, RouteKey};
 
     const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     fn key(last: u8) -> RouteKey {
-        RouteKey { table: MAIN_TABLE, prefix: Prefix::new([10, last, 0, 0].into(), 16) }
+        RouteKey { table: MAIN_TABLE, prefix: Prefix::new([10, last, 0, 0], 16) }
     }
 
     #[test]
@@ -138,8 +139,8 @@ mod tests {
         let wg = |text: &str| IfName::new(text).unwrap();
         let [former, osaka, seoul] = [9, 2, 3].map(|last| Ipv4Addr::new(10, 255, 0, last));
         let to = |via: Ipv4Addr, source| {
-            let hop = Nexthop { interface: wg("wg-seoul"), via: Some(via), onlink: true };
-            Route::unicast(BTreeSet::from([hop]), Some(source))
+            let hop = Nexthop { interface: wg("wg-seoul"), via: Some(via.into()), onlink: true };
+            Route::unicast(BTreeSet::from([hop]), Some(Ipv4Addr::into(source)))
         };
         let host = |address| RouteKey { table: MAIN_TABLE, prefix: Prefix::host(address) };
         let observed = State {

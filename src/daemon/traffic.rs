@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::Traffic;
 
 /// How long, plus a HelloInterval, sent data may be without an answer: KEEPALIVE_TIMEOUT, and as much again for a slow machine and for

@@ -1,15 +1,16 @@
 //! Tunnels as they are shown, and what is wrong with them and with OSPF on them: what was seen, what may be the cause, and what to do.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use ospf::{InterfaceView, NeighborState, NeighborView, Prefix, Refusal, RouterId, TtlSecurity};
+use ospf::{InterfaceView, NeighborState, NeighborView, Refusal, RouterId, TtlSecurity};
 
 use super::report::{Report, SESSION_LIFETIME, seconds};
 use super::traffic::Flow;
 use crate::control::view;
 use crate::mesh::Tunnel;
+use crate::net::Prefix;
 use crate::reconcile::state::{Backend, Device, FWMARK, Preshared};
 use crate::routing::View;
 use crate::tunnel::endpoints::Unresolved;
@@ -138,7 +139,8 @@ impl Report<'_> {
         let name = seen.tunnel.interface.as_str();
         let heard = ospf.neighbors.get(name).copied();
         if let Some(full) = heard.filter(|neighbor| neighbor.state == NeighborState::Full) {
-            let has_route = self.routes.contains_key(&Prefix::host(full.router_id.into())) || self.view.restarting;
+            let has_route =
+                self.routes.contains_key(&Prefix::host(Ipv4Addr::from(full.router_id))) || self.view.restarting;
             return (!has_route).then(|| without_route(seen.tunnel, full.router_id, full.in_state)).flatten();
         }
         let interface = ospf.interfaces.get(name)?;

@@ -55,13 +55,11 @@ fn more(total: usize, named: usize) -> Option<usize> {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use ospf::Prefix;
-
     use super::*;
     use crate::routing::UnusedPaths;
 
     fn path(third: u8, originator: u32, guard: Option<u32>) -> RefusedView {
-        let prefix = Prefix::new(Ipv4Addr::new(10, 1, third, 0), 24);
+        let prefix = ospf::Prefix::new(Ipv4Addr::new(10, 1, third, 0), 24);
         RefusedView { prefix, originator: RouterId(originator), guard: guard.map(RouterId) }
     }
 

@@ -1,14 +1,13 @@
 //! Formats the addresses on uplinks for display.
 
-use ospf::Prefix;
-
 use crate::control::view;
+use crate::net::Prefix;
 use crate::reconcile::state::{CAPTURE_TABLE, Observed, RouteKey};
 use crate::reconcile::uplinks::{MAX_ADDRESSES, Uplinks, Way};
 
 /// Returns for each address where answers from it go, while a default route of another site is in use.
 pub(super) fn shown(observed: &Observed, uplinks: &Uplinks) -> Vec<view::Uplink> {
-    if !observed.state.routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: Prefix::DEFAULT }) {
+    if !observed.state.routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: Prefix::DEFAULT_V4 }) {
         return Vec::new();
     }
     let shown = observed.foreign.uplinks.iter().map(|(address, uplink)| {

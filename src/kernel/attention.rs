@@ -10,7 +10,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::neighbors::{FoundForwarding, destination, forwarding};
 use super::watch::Change;
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::Observed;
 
 /// The managed interfaces: those that weft uses or has created.
@@ -64,7 +64,7 @@ impl Interfaces {
 }
 
 /// Returns the index of the interface, which is at the same place in `struct ifinfomsg` and `struct ifaddrmsg`.
-fn index_in(body: &[u8]) -> Option<u32> {
+pub(super) fn index_in(body: &[u8]) -> Option<u32> {
     let octets = body.get(4..8)?;
     Some(u32::from_ne_bytes(octets.try_into().ok()?))
 }

@@ -1,92 +1,49 @@
-//! Carries out a plan: the executor takes every step as it is, and decides nothing.
+//! Carries out steps: the executor takes every step as it is, and decides nothing.
 //!
-//! When a step fails, only the steps that need the same interface are skipped. The others are carried out, and the next plan contains what
-//! is still missing.
+//! When a step fails, only the steps that need what it would have made are skipped. The others are carried out, and the next plan contains
+//! what is still missing.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::io;
-use std::time::Instant;
 
 use anyhow::Context;
 use futures::{StreamExt, stream};
-use ospf::Prefix;
 
 use super::observe::Kernel;
 use super::routes::Present;
 use super::{addresses, links, routes, rules, settings};
-use crate::mesh::IfName;
-use crate::reconcile::overlay::OverlayStep;
-use crate::reconcile::state::{Backend, Freshness, Observed, Route, RouteKey, State};
+use crate::net::IfName;
+use crate::reconcile::state::{Backend, Observed};
 use crate::reconcile::tunnels::Tunnels;
-use crate::reconcile::{Attempts, Step, plan, plan_routes};
+use crate::reconcile::{Missing, Outcome, Step};
 
 /// How many route requests are sent before their answers are awaited: enough to hide the round trip, and few enough for their answers to
 /// fit into the socket's receive buffer.
 const ROUTES_AT_ONCE: usize = 128;
 
-/// A step that could not be carried out.
+/// What came of a list of steps.
 #[derive(Debug)]
-pub struct Failure {
-    /// The step.
-    pub step: Step,
-    /// The error.
-    pub cause: anyhow::Error,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:#}", self.step, self.cause)
-    }
+pub struct Executed {
+    /// What came of each step, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// The kernel's indexes of all interfaces, with those that were created and without those that were deleted.
+    pub indexes: BTreeMap<IfName, u32>,
 }
 
 impl Kernel {
-    /// Plans from `observed` to `desired`, and carries out the plan. If nothing differs, nothing is done. The result is empty if all steps
-    /// succeeded; otherwise observe and call again after a while. `observed` is updated with routes and rules, so that a change of routes
-    /// needs no new observation; any other change makes it stale.
-    pub async fn reconcile(
-        &mut self,
-        desired: &State,
-        observed: &mut Observed,
-        tunnels: &impl Tunnels,
-    ) -> anyhow::Result<Vec<Failure>> {
-        let steps = plan(desired, observed, &self.applied);
+    /// Carries out `steps` in their order. `observed` is what they were planned from. Before the first step, the values of settings that
+    /// steps change are stored, so that they can be restored.
+    pub async fn execute(&mut self, steps: &[Step], observed: &Observed, tunnels: &impl Tunnels) -> Executed {
+        let is_ours = |name: &IfName| {
+            observed.state.links.contains_key(name)
+                || steps.iter().any(|step| matches!(step, Step::CreateLink(created, _) if created == name))
+        };
         let mut originals = self.memory.originals().clone();
-        originals.remember(&steps, &observed.state.sysctls, |name| desired.links.contains_key(name));
+        originals.remember(steps, &observed.state.sysctls, is_ours);
         self.memory.keep(originals);
-        self.attempts.keep_planned(&steps, Instant::now());
-        let outcome = self.execute(&steps, observed, tunnels).await;
-        let undone = outcome.failures.iter().map(|failure| &failure.step).chain(&outcome.waiting);
-        self.applied.note(desired, undone);
-        Ok(outcome.failures)
-    }
-
-    /// Does the same as [`Kernel::reconcile`] where only the routes to `prefixes` differ. `routes` are the desired ones.
-    pub async fn reconcile_routes(
-        &mut self,
-        prefixes: impl IntoIterator<Item = Prefix>,
-        routes: &BTreeMap<RouteKey, Route>,
-        observed: &mut Observed,
-        tunnels: &impl Tunnels,
-    ) -> Vec<Failure> {
-        let steps = plan_routes(prefixes, routes, observed);
-        self.execute(&steps, observed, tunnels).await.failures
-    }
-
-    /// Returns which steps were tried and failed, and when they are tried again.
-    pub fn attempts(&self) -> &Attempts {
-        &self.attempts
-    }
-
-    /// Allows all steps at once, even those that have failed.
-    pub fn try_everything(&mut self) {
-        self.attempts.forget();
-    }
-
-    /// Carries out `steps` in their order, except those that have to wait.
-    async fn execute(&mut self, steps: &[Step], observed: &mut Observed, tunnels: &impl Tunnels) -> Outcome {
-        let outcome = Outcome::default();
-        let mut run = Run { kernel: self, observed, broken: BTreeSet::new(), unguarded: false, outcome };
+        let indexes = observed.indexes.clone();
+        let outcomes = Vec::with_capacity(steps.len());
+        let mut run = Run { kernel: self, observed, indexes, missing: Missing::default(), outcomes };
         let mut rest = steps;
         while let Some(first) = rest.first() {
             let group = rest.iter().take_while(|step| may_run_together(first, step)).count().max(1);
@@ -98,16 +55,8 @@ impl Kernel {
             }
             rest = later;
         }
-        run.outcome
+        Executed { outcomes: run.outcomes, indexes: run.indexes }
     }
-}
-
-/// The result of a number of steps.
-#[derive(Default)]
-struct Outcome {
-    failures: Vec<Failure>,
-    /// Steps that were not tried because they have failed, or were undone, a moment ago.
-    waiting: Vec<Step>,
 }
 
 /// Returns whether both steps add or replace routes, or both delete routes. The steps of a plan have different keys.
@@ -120,18 +69,18 @@ fn may_run_together(first: &Step, other: &Step) -> bool {
 /// The execution of one plan.
 struct Run<'a> {
     kernel: &'a mut Kernel,
-    /// Has the indexes of interfaces, and is updated with each step.
-    observed: &'a mut Observed,
-    /// Interfaces that could not be created or set up.
-    broken: BTreeSet<IfName>,
-    /// The filter that keeps the segments' packets in the tunnels could not be set: no further VXLAN device is set up.
-    unguarded: bool,
-    outcome: Outcome,
+    observed: &'a Observed,
+    /// The indexes of interfaces, updated with each step.
+    indexes: BTreeMap<IfName, u32>,
+    missing: Missing,
+    /// What came of the steps so far.
+    outcomes: Vec<Outcome>,
 }
 
 impl Run<'_> {
     async fn one(&mut self, step: &Step, tunnels: &impl Tunnels) {
-        if !self.may_be_tried(step) {
+        if self.missing.prevents(step) {
+            self.outcomes.push(Outcome::Skipped);
             return;
         }
         tracing::debug!(step = %step, "kernel step");
@@ -139,15 +88,22 @@ impl Run<'_> {
             Step::CreateLink(interface, backend) => self.create_link(interface, *backend, tunnels).await,
             Step::DeleteLink(interface, backend) => self.delete_link(interface, *backend, tunnels).await,
             Step::Configure(interface, change) => tunnels.configure(interface, change).await,
-            Step::Overlay(step) => self.kernel.overlay_step(step, self.observed).await,
+            Step::Overlay(step) => self.kernel.overlay_step(step, self.observed, &mut self.indexes).await,
             Step::SetFilter(ruleset) => self.kernel.set_filter(ruleset).await,
             Step::DeleteFilter => self.kernel.delete_filter().await,
             other => self.plain(other).await.map_err(anyhow::Error::from),
         };
-        match result {
-            Ok(()) => self.succeed(step),
-            Err(cause) => self.fail(step, cause),
-        }
+        self.note(step, result);
+    }
+
+    fn note(&mut self, step: &Step, result: anyhow::Result<()>) {
+        self.outcomes.push(match result {
+            Ok(()) => Outcome::Done,
+            Err(cause) => {
+                self.missing.without(step);
+                Outcome::Failed(cause)
+            }
+        });
     }
 
     /// Carries out a step that consists of one request.
@@ -185,17 +141,16 @@ impl Run<'_> {
 
     async fn many_routes(&mut self, steps: &[Step]) {
         tracing::debug!(steps = steps.len(), first = %steps[0], "kernel route steps");
-        let hopeful: Vec<&Step> = steps.iter().filter(|step| self.may_be_tried(step)).collect();
         let this = &*self;
-        let requests = hopeful.into_iter().map(|step| async move { (step, this.plain(step).await) });
-        let answers: Vec<(&Step, io::Result<()>)> =
-            stream::iter(requests).buffer_unordered(ROUTES_AT_ONCE).collect().await;
-        for (step, answer) in answers {
-            match answer {
-                Ok(()) => self.succeed(step),
-                Err(error) => self.fail(step, error.into()),
+        let requests = steps.iter().map(|step| async move {
+            match this.missing.prevents(step) {
+                true => Outcome::Skipped,
+                false => this.plain(step).await.map_or_else(|error| Outcome::Failed(error.into()), |()| Outcome::Done),
             }
-        }
+        });
+        // The steps are about different routes, so that none depends on another.
+        let outcomes: Vec<Outcome> = stream::iter(requests).buffered(ROUTES_AT_ONCE).collect().await;
+        self.outcomes.extend(outcomes);
     }
 
     async fn create_link(
@@ -211,7 +166,7 @@ impl Run<'_> {
         }
         let index =
             links::index(&self.kernel.netlink, interface).await.with_context(|| format!("finding {interface}"))?;
-        self.observed.indexes.insert(interface.clone(), index);
+        self.indexes.insert(interface.clone(), index);
         links::claim(&self.kernel.netlink, index, &self.kernel.alias).await.context("marking it as the mesh's")?;
         // The link existed, and no process answered for it. The engine was asked to serve it, and this is successful only if the engine can
         // be reached at its UAPI socket. The link is marked before that: an engine that hangs must not leave a link that looks foreign.
@@ -238,7 +193,7 @@ impl Run<'_> {
         tunnels: &impl Tunnels,
     ) -> anyhow::Result<()> {
         let index = self.index(interface)?;
-        self.observed.indexes.remove(interface);
+        self.indexes.remove(interface);
         let released = match backend {
             Backend::Kernel => Ok(()),
             Backend::Userspace => tunnels.remove_userspace(interface).await,
@@ -249,55 +204,6 @@ impl Run<'_> {
     }
 
     fn index(&self, interface: &IfName) -> io::Result<u32> {
-        self.observed.indexes.get(interface).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
-    }
-
-    /// Returns whether a previous step has failed on which this one depends.
-    fn is_hopeless(&self, step: &Step) -> bool {
-        let opens = matches!(step, Step::Overlay(OverlayStep::SetUp(_)));
-        (opens && self.unguarded) || step.needs().into_iter().any(|interface| self.broken.contains(interface))
-    }
-
-    /// Returns whether a step is to be tried now. A step that has to wait blocks the steps that depend on it, as if it had failed again.
-    fn may_be_tried(&mut self, step: &Step) -> bool {
-        if self.is_hopeless(step) {
-            self.kernel.attempts.hidden(step);
-            return false;
-        }
-        let permitted = self.kernel.attempts.permits(step, Instant::now());
-        if !permitted {
-            self.break_with(step);
-            self.outcome.waiting.push(step.clone());
-        }
-        permitted
-    }
-
-    fn succeed(&mut self, step: &Step) {
-        self.observed.note(step);
-        self.kernel.attempts.succeeded(step, Instant::now());
-    }
-
-    fn fail(&mut self, step: &Step, cause: anyhow::Error) {
-        self.break_with(step);
-        // If the filter is not set, nothing else differs from what was observed.
-        if !step.is_about_filter() {
-            self.observed.freshness = Freshness::Stale;
-        }
-        // An error in setting the ruleset is kept until the next look at the ruleset, and reported separately ([`super::filter`]).
-        if !matches!(step, Step::SetFilter(_)) {
-            self.kernel.attempts.failed(step, format!("{cause:#}"), Instant::now());
-        }
-        self.outcome.failures.push(Failure { step: step.clone(), cause });
-    }
-
-    /// Blocks the steps that depend on the interface or the filter that this step would have created.
-    fn break_with(&mut self, step: &Step) {
-        let broken = match step {
-            Step::CreateLink(interface, _) | Step::DeleteLink(interface, _) | Step::SetUp(interface) => Some(interface),
-            Step::Overlay(step) => step.makes(),
-            _ => None,
-        };
-        self.broken.extend(broken.cloned());
-        self.unguarded |= matches!(step, Step::SetFilter(_));
+        self.indexes.get(interface).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
     }
 }

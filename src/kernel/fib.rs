@@ -9,10 +9,10 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use ospf::Prefix;
 
 use super::netlink::Netlink;
 use super::observe::Kernel;
+use crate::net::Prefix;
 use crate::reconcile::fib::{Action, FoundRoute, FoundRule, Override, RuleVerdict, Verdict, judge_dropped, probes};
 use crate::reconcile::state::PROTOCOL;
 

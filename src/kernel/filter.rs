@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use super::nft::{Applied, Nft};
 use super::nft_counters::{self, Dropped, Limited, Refused};
 use super::observe::Kernel;
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::filter::Ruleset;
 use crate::state_file::{Outlives, Purpose, StateFile, Written};
 

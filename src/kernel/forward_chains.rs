@@ -7,13 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use ipnetwork::Ipv4Network;
 use serde_json::{Map, Value};
 
 use super::forward_packet::{Is, Packet, equals, matches};
 use super::iptables::{self, Variant};
 use super::nft::Nft;
 use super::observe::Kernel;
+use crate::net::Prefix;
 
 /// Tables that are looked at, and rules that are walked through, before it is given up.
 const MAX_TABLES: usize = 8;
@@ -33,9 +33,9 @@ pub struct Forwarded {
     /// Bridges of segments whose frames with IPv4 packets go through the chains (br_netfilter).
     pub bridges: Vec<String>,
     /// Networks behind the site's own interfaces; none if there are too many to look at.
-    pub here: Vec<Ipv4Network>,
+    pub here: Vec<Prefix>,
     /// And behind the tunnels.
-    pub there: Vec<Ipv4Network>,
+    pub there: Vec<Prefix>,
 }
 
 /// Whose rules they are.
@@ -207,12 +207,12 @@ impl Dropped {
             Doubt::MayMatch => Is::Unknown,
             Doubt::DoesNotMatch => Is::So,
         };
-        let mut drops = |from: &str, to: &str, sources: &[Ipv4Network], destinations: &[Ipv4Network]| {
+        let mut drops = |from: &str, to: &str, sources: &[Prefix], destinations: &[Prefix]| {
             !walk.may_pass(chain, accepts, &Packet { from, to, sources, destinations, tracked })
         };
         // To the chains a packet comes from the bridge and goes to the bridge.
         let bridges = bridges.iter().filter(|bridge| drops(bridge, bridge, &[], &[])).cloned().collect();
-        let mut drops_all = |from: &(&[String], &[Ipv4Network]), to: &(&[String], &[Ipv4Network])| {
+        let mut drops_all = |from: &(&[String], &[Prefix]), to: &(&[String], &[Prefix])| {
             let pairs = from.0.iter().flat_map(|from| to.0.iter().map(move |to| (from, to)));
             let mut pairs = pairs.filter(|(from, to)| from != to).peekable();
             pairs.peek().is_some() && pairs.all(|(inlet, outlet)| drops(inlet, outlet, from.1, to.1))

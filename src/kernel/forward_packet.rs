@@ -1,9 +1,10 @@
 //! A packet that chains at the forward hook are walked with, and what is known of whether a match is so for it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnetwork::Ipv4Network;
 use serde_json::Value;
+
+use crate::net::Prefix;
 
 /// A packet of IPv4 that begins a connection, neither source nor destination translated.
 #[derive(Debug, Clone, Copy)]
@@ -11,9 +12,9 @@ pub(super) struct Packet<'a> {
     pub from: &'a str,
     pub to: &'a str,
     /// Networks of which its source is in one; none if nothing is known of it.
-    pub sources: &'a [Ipv4Network],
+    pub sources: &'a [Prefix],
     /// And its destination.
-    pub destinations: &'a [Ipv4Network],
+    pub destinations: &'a [Prefix],
     /// Whether conntrack has seen it, so that its state is `new`.
     pub tracked: Is,
 }
@@ -98,17 +99,16 @@ pub(super) fn equals(left: &Value, right: &Value, packet: &Packet<'_>) -> Is {
 }
 
 /// Whether an address that is in one of `networks` is in what a listing has: an address, or a prefix.
-fn lies_in(networks: &[Ipv4Network], right: &Value) -> Is {
+fn lies_in(networks: &[Prefix], right: &Value) -> Is {
     let prefix = &right["prefix"];
     let length = || prefix["len"].as_u64().and_then(|len| u8::try_from(len).ok());
-    let of_prefix = || Ipv4Network::new(prefix["addr"].as_str()?.parse().ok()?, length()?).ok();
-    let address = right.as_str().and_then(|address| address.parse::<Ipv4Addr>().ok());
-    let range = address.map(Ipv4Network::from).or_else(of_prefix);
+    let of_prefix = || Prefix::checked(prefix["addr"].as_str()?.parse::<IpAddr>().ok()?, length()?);
+    let address = right.as_str().and_then(|address| address.parse::<IpAddr>().ok());
+    let range = address.map(Prefix::host).or_else(of_prefix);
     let Some(range) = range.filter(|_| !networks.is_empty()) else { return Is::Unknown };
-    let within = |network: &Ipv4Network| network.prefix() >= range.prefix() && range.contains(network.ip());
-    if networks.iter().all(within) {
+    if networks.iter().all(|network| range.covers(*network)) {
         Is::So
-    } else if networks.iter().any(|network| within(network) || network.contains(range.ip())) {
+    } else if networks.iter().any(|network| range.overlaps(*network)) {
         Is::Unknown
     } else {
         Is::NotSo
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_address_is_in_a_network_if_all_that_it_may_be_are() {
-        let networks = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Ipv4Network>>();
+        let networks = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Prefix>>();
         let here = networks(&["10.1.0.0/16", "10.2.0.0/16"]);
         let prefix = |addr: &str, len: u8| json!({"prefix": {"addr": addr, "len": len}});
         for (right, expected) in [

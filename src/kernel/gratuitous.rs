@@ -15,7 +15,8 @@ use pnet::packet::ipv6::MutableIpv6Packet;
 use pnet::util::MacAddr;
 use vxlan::Mac;
 
-use crate::mesh::{IfName, VlanId};
+use crate::mesh::VlanId;
+use crate::net::IfName;
 
 const ETHERNET: usize = 14;
 /// Octets of the two MAC addresses.

@@ -11,7 +11,7 @@ use netlink_packet_route::link::{
 
 use super::netlink::{Netlink, unless};
 use super::overlay_links::{self, FoundBridge, FoundVxlan};
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::{Admin, Backend, Statistics};
 
 /// A link, as the kernel reports it.

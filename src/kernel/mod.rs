@@ -33,7 +33,7 @@ mod vlans;
 mod watch;
 
 pub use announcements::AnnouncementListener;
-pub use execute::Failure;
+pub use execute::Executed;
 pub use fib::Fib;
 pub use forward_chains::{DroppingChain, Effect, Firewall, ForwardChains, ForwardFindings, Forwarded};
 pub use learned::Learned;
@@ -42,4 +42,4 @@ pub use observe::{Kernel, OthersRoutes, meshes_by_links};
 pub use overlay::Segments;
 pub use overlay_links::MAX_LEARNED;
 pub use release::unchecked_sources;
-pub use watch::{Attended, Change, Watch};
+pub use watch::{Attended, Change, Changes, LinkEvent, LinkFlags, Watch};

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::filter::{Reason, SAMPLES};
 
 /// How many frames were dropped because they exceeded a limit.

@@ -15,12 +15,11 @@ use super::overlay::{self, Segments};
 use super::settings::Memory;
 use super::watch::Watch;
 use super::{addresses, links, routes, rules, settings, uplinks};
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::carriers::Followed;
 use crate::reconcile::state::{Device, ForeignInterface, Link, Observed, Scope, Sysctl, SysctlKey};
 use crate::reconcile::sysctls::Sysctls;
 use crate::reconcile::tunnels::Tunnels;
-use crate::reconcile::{Applied, Attempts};
 
 /// How many WireGuard devices are read at the same time.
 const DEVICES_AT_ONCE: usize = 16;
@@ -34,8 +33,6 @@ pub struct Kernel {
     /// IFLA_IFALIAS of the mesh's links.
     pub(super) alias: String,
     pub(super) memory: Memory,
-    pub(super) applied: Applied,
-    pub(super) attempts: Attempts,
     pub(super) others: OthersRoutes,
     /// Prefixes that foreign routes may carry.
     pub(super) followed: Followed,
@@ -65,8 +62,6 @@ impl Kernel {
             netlink,
             alias: format!("{ALIAS_PREFIX}{mesh}"),
             memory: Memory::open(run_dir),
-            applied: Applied::default(),
-            attempts: Attempts::default(),
             others: OthersRoutes::default(),
             followed: Followed::default(),
             mesh: mesh.to_owned(),

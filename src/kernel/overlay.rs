@@ -10,7 +10,7 @@ use super::neighbors::FoundForwarding;
 use super::observe::Kernel;
 use super::overlay_links::{FoundBridge, FoundVxlan};
 use super::{addresses, links, neighbors, overlay_links, settings, vlans};
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::overlay::{Bridge, Device, DeviceAddress, ForeignBridge, OverlayStep, PortVlans};
 use crate::reconcile::state::{Admin, HeardHost, Observed};
 
@@ -131,7 +131,12 @@ impl Kernel {
     }
 
     /// Carries out one step.
-    pub(super) async fn overlay_step(&self, step: &OverlayStep, observed: &mut Observed) -> anyhow::Result<()> {
+    pub(super) async fn overlay_step(
+        &self,
+        step: &OverlayStep,
+        observed: &Observed,
+        indexes: &mut BTreeMap<IfName, u32>,
+    ) -> anyhow::Result<()> {
         match step {
             OverlayStep::CreateBridge(name, bridge) => {
                 let is_ours = |kind: &Kind| matches!(kind, Kind::Bridge(found) if found.mac == bridge.mac);
@@ -142,7 +147,7 @@ impl Kernel {
                 if occupation? == Occupation::Free {
                     overlay_links::create_bridge(&self.netlink, name, bridge.mac).await?;
                 }
-                let index = self.claim(name, observed).await?;
+                let index = self.claim(name, indexes).await?;
                 settings::answer_for_others_only(name).context("setting IPv6")?;
                 overlay_links::set_bridge(&self.netlink, index, bridge).await?;
             }
@@ -151,7 +156,7 @@ impl Kernel {
                 if self.occupation(name, observed, is_ours).await? == Occupation::Free {
                     overlay_links::create_vxlan(&self.netlink, name, *made).await?;
                 }
-                self.claim(name, observed).await?;
+                self.claim(name, indexes).await?;
                 if made.address == DeviceAddress::Highest {
                     // It answers from its own neighbour entries.
                     settings::answer_for_others_only(name).context("setting IPv6")?;
@@ -163,22 +168,22 @@ impl Kernel {
                 {
                     bail!("it is a port of {other}, which is not the mesh's");
                 }
-                let bridge = index_of(observed, bridge)?;
-                overlay_links::join(&self.netlink, index_of(observed, port)?, Some(bridge)).await?;
+                let bridge = index_of(indexes, bridge)?;
+                overlay_links::join(&self.netlink, index_of(indexes, port)?, Some(bridge)).await?;
             }
             OverlayStep::Delete(name) => {
-                links::delete(&self.netlink, index_of(observed, name)?).await?;
-                observed.indexes.remove(name);
+                links::delete(&self.netlink, index_of(indexes, name)?).await?;
+                indexes.remove(name);
             }
-            request => self.overlay_request(request, observed).await?,
+            request => self.overlay_request(request, indexes).await?,
         }
         Ok(())
     }
 
     /// Carries out a step that consists of one or two requests.
-    async fn overlay_request(&self, step: &OverlayStep, observed: &Observed) -> io::Result<()> {
+    async fn overlay_request(&self, step: &OverlayStep, indexes: &BTreeMap<IfName, u32>) -> io::Result<()> {
         let netlink = &self.netlink;
-        let index = |name| index_of(observed, name);
+        let index = |name| index_of(indexes, name);
         match step {
             OverlayStep::SetBridge(name, bridge) => overlay_links::set_bridge(netlink, index(name)?, bridge).await,
             OverlayStep::SetMtu(name, mtu) => links::set_mtu(netlink, index(name)?, *mtu).await,
@@ -237,14 +242,14 @@ impl Kernel {
     }
 
     /// Finds the interface that was just created, and marks it as the mesh's.
-    async fn claim(&self, name: &IfName, observed: &mut Observed) -> anyhow::Result<u32> {
+    async fn claim(&self, name: &IfName, indexes: &mut BTreeMap<IfName, u32>) -> anyhow::Result<u32> {
         let index = links::index(&self.netlink, name).await.with_context(|| format!("finding {name}"))?;
-        observed.indexes.insert(name.clone(), index);
+        indexes.insert(name.clone(), index);
         links::claim(&self.netlink, index, &self.alias).await.context("marking it as the mesh's")?;
         Ok(index)
     }
 }
 
-fn index_of(observed: &Observed, name: &IfName) -> io::Result<u32> {
-    observed.indexes.get(name).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
+fn index_of(indexes: &BTreeMap<IfName, u32>, name: &IfName) -> io::Result<u32> {
+    indexes.get(name).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
 }

@@ -12,7 +12,7 @@ use vxlan::{Mac, PORT, Port, Proxy, Vni, Vtep};
 
 use super::links::{of_kind, with_index};
 use super::netlink::Netlink;
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::overlay::{Bridge, DeviceAddress, HeldBack, Made, highest_address};
 
 /// The largest number of hosts that a bridge learns from frames, so that a guest which sends from ever new addresses fills neither the

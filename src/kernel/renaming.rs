@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::links;
 use super::observe::Kernel;
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::Backend;
 use crate::reconcile::tunnels::Tunnels;
 

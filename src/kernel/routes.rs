@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::route::{
@@ -10,10 +10,9 @@ use netlink_packet_route::route::{
     RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use ospf::Prefix;
 
 use super::netlink::{Netlink, unless};
-use crate::mesh::IfName;
+use crate::net::{IfName, Prefix};
 use crate::reconcile::state::{ForeignRoute, Nexthop, PROTOCOL, Route, RouteKey, RouteKind, RouteOrigin};
 
 /// Whether a route of ours with the same key exists already.
@@ -53,7 +52,7 @@ fn parse(message: &RouteMessage, names: &BTreeMap<u32, IfName>) -> Option<(Route
             RouteAttribute::Table(number) => table = *number,
             RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = *address,
             RouteAttribute::Priority(number) => metric = *number,
-            RouteAttribute::PrefSource(RouteAddress::Inet(address)) => source = Some(*address),
+            RouteAttribute::PrefSource(RouteAddress::Inet(address)) => source = Some(IpAddr::V4(*address)),
             RouteAttribute::MultiPath(nexthops) => multipath = Some(nexthops.clone()),
             RouteAttribute::Oif(index) => single.interface_index = *index,
             RouteAttribute::Gateway(_) => single.attributes.push(attribute.clone()),
@@ -84,7 +83,7 @@ fn parse_nexthop(nexthop: &RouteNextHop, names: &BTreeMap<u32, IfName>) -> Optio
         return None;
     }
     let via = nexthop.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Gateway(RouteAddress::Inet(address)) => Some(*address),
+        RouteAttribute::Gateway(RouteAddress::Inet(address)) => Some(IpAddr::V4(*address)),
         _ => None,
     });
     let onlink = nexthop.flags.contains(RouteNextHopFlags::Onlink);
@@ -171,7 +170,7 @@ pub(super) async fn install(
     };
     message.attributes.push(RouteAttribute::Priority(Route::METRIC));
     if let Some(source) = route.source {
-        message.attributes.push(RouteAttribute::PrefSource(RouteAddress::Inet(source)));
+        message.attributes.push(RouteAttribute::PrefSource(source.into()));
     }
     let nexthops = route.nexthops.iter().map(|nexthop| emit_nexthop(nexthop, &index));
     let nexthops = nexthops.collect::<io::Result<Vec<RouteNextHop>>>()?;
@@ -196,7 +195,7 @@ pub(super) async fn install(
 fn emit_nexthop(nexthop: &Nexthop, index: &impl Fn(&IfName) -> io::Result<u32>) -> io::Result<RouteNextHop> {
     let mut emitted = RouteNextHop::default();
     emitted.interface_index = index(&nexthop.interface)?;
-    emitted.attributes.extend(nexthop.via.map(|via| RouteAttribute::Gateway(RouteAddress::Inet(via))));
+    emitted.attributes.extend(nexthop.via.map(|via| RouteAttribute::Gateway(via.into())));
     if nexthop.onlink {
         emitted.flags = RouteNextHopFlags::Onlink;
     }
@@ -214,13 +213,16 @@ pub(super) async fn delete(netlink: &Netlink, key: &RouteKey) -> io::Result<()> 
 
 fn message(key: &RouteKey) -> RouteMessage {
     let mut message = RouteMessage::default();
-    message.header.address_family = AddressFamily::Inet;
+    message.header.address_family = match key.prefix.network() {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
     message.header.protocol = RouteProtocol::from(PROTOCOL);
     message.header.kind = RouteType::Unspec;
     message.header.scope = RouteScope::Universe;
     message.header.destination_prefix_length = key.prefix.len();
     message.header.table = RouteHeader::RT_TABLE_UNSPEC;
     message.attributes.push(RouteAttribute::Table(key.table));
-    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(key.prefix.network())));
+    message.attributes.push(RouteAttribute::Destination(key.prefix.network().into()));
     message
 }

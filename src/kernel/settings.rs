@@ -12,7 +12,7 @@ use netlink_packet_route::link::InetDevConf;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::{Scope, Sysctl, SysctlKey};
 use crate::reconcile::sysctls::{Original, Originals, Sysctls};
 use crate::state_file::{Outlives, Purpose, StateFile, Written};

@@ -13,7 +13,7 @@ use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, Ro
 
 use super::fib;
 use super::netlink::Netlink;
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::{FWMARK, ForeignInterface, Uplink};
 
 /// Destinations that usually only a default route covers: one of class E, one of the former 6to4 relay prefix, and one of the prefix for

@@ -1,11 +1,11 @@
-//! Notifications of changes in the kernel. A notification says which kind of object changed, not what changed: the daemon observes and
-//! plans again. Changes of managed interfaces are distinguished from those of unmanaged ones, because a machine may have a thousand others
-//! that come and go.
+//! Notifications of changes in the kernel. Of an interface, a notification says what it is like now ([`LinkEvent`]); of everything else it
+//! says which kind of object changed, and the daemon observes and plans again. Changes of managed interfaces are distinguished from those
+//! of unmanaged ones, because a machine may have a thousand others that come and go.
 //!
 //! The queue is the receive buffer of the socket. Notifications that arrive while nobody reads are combined by kind; if the buffer
 //! overflows, the result is [`Change::Resync`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use std::sync::Arc;
 use anyhow::Context;
 use netlink_packet_core::NLM_F_REPLACE;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
-use ospf::Prefix;
 use rtnetlink::MulticastGroup;
 use tracing::warn;
 use vxlan::Mac;
 
-use super::attention::{Attention, Interfaces, attribute};
+use super::attention::{Attention, Interfaces, attribute, index_in};
 use super::filter_watch::FilterWatch;
 use super::netlink::OwnPort;
 use super::observe::OthersRoutes;
-use crate::mesh::{IfName, VlanId};
+use crate::mesh::VlanId;
+use crate::net::{IfName, Prefix};
 use crate::reconcile::carriers::{Followed, may_carry};
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{Observed, PROTOCOL};
@@ -32,6 +32,9 @@ const BUFFER: libc::c_int = 4 << 20;
 
 /// The largest datagram that is read whole, in octets; the kernel's notifications are far smaller.
 const DATAGRAM: usize = 32 << 10;
+
+/// `<linux/if.h>`: the carrier at this moment, which IFF_RUNNING follows up to a second later.
+const IFF_LOWER_UP: libc::c_int = 1 << 16;
 
 /// `<linux/rtnetlink.h>`, `<linux/netconf.h>`
 const RTNLGRP_IPV4_NETCONF: u32 = 24;
@@ -74,6 +77,48 @@ pub enum Change {
     Filter,
     /// Notifications were lost: everything has to be observed again.
     Resync,
+}
+
+/// What has changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The kinds of changes.
+    pub kinds: BTreeSet<Change>,
+    /// What managed interfaces are like now, by index; of several changes of one interface, the last. Each is one of
+    /// [`Change::Links`], too: its other attributes have to be observed.
+    pub links: BTreeMap<u32, LinkEvent>,
+}
+
+impl Changes {
+    fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+    }
+}
+
+impl From<Change> for Changes {
+    fn from(change: Change) -> Self {
+        Self { kinds: BTreeSet::from([change]), links: BTreeMap::new() }
+    }
+}
+
+/// A change of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// It does not exist any more.
+    Gone,
+    /// It exists, and has these flags.
+    Flags(LinkFlags),
+}
+
+/// The flags of an interface on which it depends whether it carries packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkFlags {
+    /// IFF_UP: it is up administratively.
+    pub up: bool,
+    /// IFF_MULTICAST, which OSPF needs on a tunnel.
+    pub multicast: bool,
+    /// IFF_LOWER_UP and IFF_RUNNING: it has carrier, and may be used.
+    pub carrier: bool,
 }
 
 /// Whether a call of [`Watch::attend`] added interfaces to the subscription.
@@ -162,7 +207,7 @@ impl Watch {
 
     /// Returns what has changed since the last call; waits until there is a change. Weft's own changes to links, addresses and rules are
     /// included, those to routes are not. The future may be dropped at any time.
-    pub async fn changed(&mut self) -> io::Result<BTreeSet<Change>> {
+    pub async fn changed(&mut self) -> io::Result<Changes> {
         let filter = self.filter.clone();
         let filter_changed = async {
             match &filter {
@@ -177,7 +222,7 @@ impl Watch {
                     warn!(%error, "no more notifications of nftables; its ruleset is looked at now and then");
                     self.filter = None;
                 }
-                Ok(BTreeSet::from([Change::Filter]))
+                Ok(Change::Filter.into())
             }
         }
     }
@@ -187,8 +232,8 @@ impl Watch {
         self.filter.as_ref()?.author()
     }
 
-    async fn configuration_changed(&mut self) -> io::Result<BTreeSet<Change>> {
-        let mut changes = BTreeSet::new();
+    async fn configuration_changed(&mut self) -> io::Result<Changes> {
+        let mut changes = Changes::default();
         let mut read = 0;
         let mut drain = Drain::UpToBatch;
         loop {
@@ -210,10 +255,10 @@ impl Watch {
                         segments: &self.segments,
                         interfaces: &self.interfaces,
                     };
-                    changes.extend(subject.changes_in(&self.buffer));
+                    subject.read(&self.buffer, &mut changes);
                 }
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    changes.insert(Change::Resync);
+                    changes.kinds.insert(Change::Resync);
                     drain = Drain::ToTheEnd;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changes),
@@ -247,24 +292,26 @@ struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn changes_in(self, mut datagram: &'a [u8]) -> impl Iterator<Item = Change> + 'a {
+    /// Adds what the messages of a datagram say. What is cut short, or gives a wrong length, ends the datagram.
+    fn read(self, mut datagram: &[u8], changes: &mut Changes) {
         const HEADER: usize = 16;
-        std::iter::from_fn(move || {
-            loop {
-                let header: &[u8; HEADER] = datagram.first_chunk()?;
-                let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
-                let kind = u16::from_ne_bytes([header[4], header[5]]);
-                let flags = u16::from_ne_bytes([header[6], header[7]]);
-                let port = u32::from_ne_bytes([header[12], header[13], header[14], header[15]]);
-                let body = datagram.get(HEADER..length)?;
-                datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
-                match self.change_of(kind, flags, body) {
-                    Some(Change::Routes) if port == self.own_port => {}
-                    Some(change) => return Some(change),
-                    None => {}
+        while let Some(header) = datagram.first_chunk::<HEADER>() {
+            let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            let kind = u16::from_ne_bytes([header[4], header[5]]);
+            let flags = u16::from_ne_bytes([header[6], header[7]]);
+            let port = u32::from_ne_bytes([header[12], header[13], header[14], header[15]]);
+            let Some(body) = datagram.get(HEADER..length) else { return };
+            datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+            match self.change_of(kind, flags, body) {
+                Some(Change::Routes) if port == self.own_port => {}
+                Some(change) => {
+                    changes.kinds.insert(change);
+                    let event = (change == Change::Links).then(|| link_event(kind, body)).flatten();
+                    changes.links.extend(event);
                 }
+                None => {}
             }
-        })
+        }
     }
 
     fn change_of(&self, kind: u16, flags: u16, body: &[u8]) -> Option<Change> {
@@ -302,6 +349,28 @@ impl<'a> Subject<'a> {
             && length <= 32
             && self.left_to_routes.iter().any(|prefix| may_carry(*prefix, Prefix::new(destination, length)))
     }
+}
+
+/// Returns the index of the interface that RTM_NEWLINK or RTM_DELLINK with this body is about, and what it is like; `None` if the body is
+/// cut short, or if only a bridge has something to say of its port.
+fn link_event(kind: u16, body: &[u8]) -> Option<(u32, LinkEvent)> {
+    /// Positions of ifi_family and ifi_flags in `struct ifinfomsg`.
+    const IFI_FAMILY: usize = 0;
+    const IFI_FLAGS: std::ops::Range<usize> = 8..12;
+    let flags = u32::from_ne_bytes(body.get(IFI_FLAGS)?.try_into().ok()?).cast_signed();
+    // A bridge uses RTM_DELLINK for a port that leaves it.
+    let of_interface = i32::from(*body.get(IFI_FAMILY)?) == libc::AF_UNSPEC;
+    let has = |wanted| flags & wanted == wanted;
+    let event = match kind {
+        _ if !of_interface => return None,
+        libc::RTM_DELLINK => LinkEvent::Gone,
+        _ => LinkEvent::Flags(LinkFlags {
+            up: has(libc::IFF_UP),
+            multicast: has(libc::IFF_MULTICAST),
+            carrier: has(libc::IFF_RUNNING | IFF_LOWER_UP),
+        }),
+    };
+    Some((index_in(body)?, event))
 }
 
 /// Returns whether RTM_NEWROUTE or RTM_DELROUTE with this body is about a default route, in any table: uplinks depend on it.
@@ -362,12 +431,51 @@ mod tests {
     }
 
     fn changes(datagram: &[u8]) -> Vec<Change> {
-        heard(datagram, OthersRoutes::Ignored, &BTreeSet::new())
+        kinds(datagram, OthersRoutes::Ignored, &BTreeSet::new())
     }
 
-    fn heard(datagram: &[u8], others: OthersRoutes, left_to_routes: &BTreeSet<Prefix>) -> Vec<Change> {
+    fn kinds(datagram: &[u8], others: OthersRoutes, left_to_routes: &BTreeSet<Prefix>) -> Vec<Change> {
+        read(datagram, others, left_to_routes).kinds.into_iter().collect()
+    }
+
+    fn read(datagram: &[u8], others: OthersRoutes, left_to_routes: &BTreeSet<Prefix>) -> Changes {
         let (segments, interfaces) = (&Attention::default(), &Interfaces::default());
-        Subject { own_port: OWN, others, left_to_routes, segments, interfaces }.changes_in(datagram).collect()
+        let mut changes = Changes::default();
+        Subject { own_port: OWN, others, left_to_routes, segments, interfaces }.read(datagram, &mut changes);
+        changes
+    }
+
+    /// `struct ifinfomsg` of interface 7.
+    fn link(family: libc::c_int, flags: libc::c_int) -> Vec<u8> {
+        let mut body = vec![0; 16];
+        body[0] = u8::try_from(family).unwrap();
+        body[4..8].copy_from_slice(&7_u32.to_ne_bytes());
+        body[8..12].copy_from_slice(&flags.to_ne_bytes());
+        body
+    }
+
+    #[test]
+    fn a_link_event_has_the_last_flags_of_the_interface() {
+        let all = libc::IFF_UP | libc::IFF_MULTICAST | libc::IFF_RUNNING | IFF_LOWER_UP;
+        let flags = |up, multicast, carrier| Some(LinkEvent::Flags(LinkFlags { up, multicast, carrier }));
+        for (kind, family, value, expected) in [
+            (libc::RTM_NEWLINK, libc::AF_UNSPEC, all, flags(true, true, true)),
+            (libc::RTM_NEWLINK, libc::AF_UNSPEC, all & !libc::IFF_RUNNING, flags(true, true, false)),
+            (libc::RTM_NEWLINK, libc::AF_UNSPEC, all & !IFF_LOWER_UP, flags(true, true, false)),
+            (libc::RTM_NEWLINK, libc::AF_UNSPEC, libc::IFF_UP, flags(true, false, false)),
+            (libc::RTM_NEWLINK, libc::AF_UNSPEC, 0, flags(false, false, false)),
+            (libc::RTM_DELLINK, libc::AF_UNSPEC, all, Some(LinkEvent::Gone)),
+            (libc::RTM_DELLINK, libc::AF_BRIDGE, all, None),
+            (libc::RTM_NEWLINK, libc::AF_BRIDGE, 0, None),
+        ] {
+            // It was up before.
+            let before = message(libc::RTM_NEWLINK, 0, 9, &link(libc::AF_UNSPEC, all));
+            let after = message(kind, 0, 9, &link(family, value));
+            let found = read(&[before, after].concat(), OthersRoutes::Ignored, &BTreeSet::new());
+            let expected = expected.or(flags(true, true, true));
+            assert_eq!(found.links.get(&7).copied(), expected, "{kind} {family} {value:#x}");
+            assert_eq!(found.kinds, BTreeSet::from([Change::Links]), "it is looked at, too");
+        }
     }
 
     #[test]
@@ -375,7 +483,7 @@ mod tests {
         let told = |kind, protocol, rtm_type| {
             let mut body = route(protocol);
             body[7] = rtm_type;
-            heard(&message(kind, 0, 9, &body), OthersRoutes::Observed, &BTreeSet::new())
+            kinds(&message(kind, 0, 9, &body), OthersRoutes::Observed, &BTreeSet::new())
         };
         assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_UNICAST), [Change::OthersRoutes]);
         assert_eq!(told(libc::RTM_DELROUTE, 12, libc::RTN_BLACKHOLE), [Change::OthersRoutes]);
@@ -391,12 +499,12 @@ mod tests {
         let told = |destination: &str, table, protocol| {
             let destination: Prefix = destination.parse().unwrap();
             let mut body = vec![2, destination.len(), 0, 0, table, protocol, 0, libc::RTN_UNICAST, 0, 0, 0, 0];
-            if destination != Prefix::DEFAULT {
+            if destination != Prefix::DEFAULT_V4 {
                 body.extend([8, 0, 1, 0]);
-                body.extend(destination.network().octets());
+                body.extend(destination.v4().unwrap().0.octets());
             }
             let message = message(libc::RTM_DELROUTE, 0, 9, &body);
-            [OthersRoutes::Observed, OthersRoutes::Ignored].map(|others| heard(&message, others, &left))
+            [OthersRoutes::Observed, OthersRoutes::Ignored].map(|others| kinds(&message, others, &left))
         };
         let main = libc::RT_TABLE_MAIN;
         let (carrier, other) = (vec![Change::Carriers], vec![Change::OthersRoutes]);

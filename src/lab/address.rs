@@ -9,6 +9,7 @@ use ipnetwork::{IpNetwork, Ipv4Network};
 
 use super::layout::{GATEWAY_V4, LayoutError};
 use crate::mesh::{Host, Mesh, Site, SiteId};
+use crate::net::Prefix;
 
 /// Addresses of uplinks whose site has none in the file: the benchmark networks (RFC 2544, RFC 5180), plus the site's id.
 const LAB_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 18, 0, 0), Ipv4Addr::new(198, 19, 0, 0)];
@@ -74,7 +75,7 @@ pub fn underlay(mesh: &Mesh) -> Result<BTreeMap<SiteId, Vec<IpAddr>>, LayoutErro
 
 /// The address that represents the Internet; `None` if no site has the prefix 0.0.0.0/0.
 pub fn internet(mesh: &Mesh) -> Result<Option<Ipv4Addr>, LayoutError> {
-    if !mesh.sites.iter().flat_map(|site| &site.prefixes).any(|prefix| prefix.prefix() == 0) {
+    if !mesh.sites.iter().flat_map(|site| &site.prefixes).any(|prefix| prefix.is_default()) {
         return Ok(None);
     }
     let used = endpoint_addresses(mesh)?;
@@ -99,7 +100,7 @@ pub struct Occupied {
     /// Single addresses.
     pub addresses: BTreeSet<Ipv4Addr>,
     /// Networks of which no address is assigned.
-    pub networks: Vec<Ipv4Network>,
+    pub networks: Vec<Prefix>,
 }
 
 impl Occupied {
@@ -109,18 +110,19 @@ impl Occupied {
 }
 
 /// Assigns the first two host addresses of `prefix` that are not `taken`, and adds them to `taken`. `None` if there is no room.
-pub fn lan_pair(prefix: Ipv4Network, taken: &mut Occupied) -> Option<LanPair> {
-    let (first, last) = match prefix.prefix() {
-        32 | 31 => (prefix.network(), prefix.broadcast()),
-        _ => (offset_v4(prefix.network(), 1), Ipv4Addr::from_bits(prefix.broadcast().to_bits() - 1)),
+pub fn lan_pair(prefix: Prefix, taken: &mut Occupied) -> Option<LanPair> {
+    let (network, length) = prefix.v4()?;
+    let last = network.to_bits() | u32::MAX.checked_shr(length.into()).unwrap_or(0);
+    let (first, last) = match length {
+        32 | 31 => (network.to_bits(), last),
+        _ => (network.to_bits() + 1, last - 1),
     };
     let mut next = || {
-        let free =
-            (first.to_bits()..=last.to_bits()).map(Ipv4Addr::from_bits).find(|address| !taken.contains(*address));
+        let free = (first..=last).map(Ipv4Addr::from_bits).find(|address| !taken.contains(*address));
         free.inspect(|address| assert!(taken.addresses.insert(*address), "a free address is not taken"))
     };
-    let with_length = |address| Ipv4Network::new(address, prefix.prefix()).expect("a prefix length is at most 32");
-    if prefix.prefix() == 32 {
+    let with_length = |address| Ipv4Network::new(address, length).expect("a prefix length is at most 32");
+    if length == 32 {
         return next().map(|host| LanPair { router: None, host: with_length(host) });
     }
     let router = next()?;
@@ -185,7 +187,7 @@ fn free<const N: usize>(
 
 fn inside_a_prefix(mesh: &Mesh, address: Ipv4Addr) -> bool {
     let mut prefixes = mesh.sites.iter().flat_map(|site| &site.prefixes);
-    prefixes.any(|prefix| prefix.prefix() > 0 && prefix.contains(address)) || mesh.loopbacks.contains(address)
+    prefixes.any(|prefix| !prefix.is_default() && prefix.contains(address)) || mesh.loopbacks.contains(address)
 }
 
 fn nth_v4(base: Ipv4Addr, id: SiteId) -> Ipv4Addr {

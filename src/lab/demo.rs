@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use ipnetwork::{IpNetwork, Ipv4Network};
+use ipnetwork::IpNetwork;
 
 use super::console::Console;
 use super::health::{Health, distances, usable_links};
@@ -22,6 +22,7 @@ use super::up::{self, Lab};
 use super::{cut, preflight, process, wait};
 use crate::mesh::names::tunnel_interface;
 use crate::mesh::{Link, Site};
+use crate::net::Prefix;
 use crate::reconcile::state::PROTOCOL;
 
 const PING_INTERVAL: Duration = Duration::from_millis(50);
@@ -128,7 +129,7 @@ struct Cast<'a> {
     from: String,
     to: std::net::Ipv4Addr,
     /// The prefix of `there` that `to` is in.
-    prefix: Ipv4Network,
+    prefix: Prefix,
     link: &'a Link,
 }
 
@@ -157,9 +158,9 @@ impl<'a> Cast<'a> {
 }
 
 /// The longest prefix of `there` that contains `address` and that `here` learns from it.
-fn prefix_of(address: std::net::Ipv4Addr, there: &Site, here: &Site) -> Option<Ipv4Network> {
+fn prefix_of(address: std::net::Ipv4Addr, there: &Site, here: &Site) -> Option<Prefix> {
     let learned = there.prefixes.iter().filter(|prefix| prefix.contains(address) && !here.prefixes.contains(prefix));
-    learned.max_by_key(|prefix| prefix.prefix()).copied()
+    learned.max_by_key(|prefix| prefix.len()).copied()
 }
 
 struct Story<'a> {
@@ -328,7 +329,7 @@ impl Story<'_> {
     /// The next hops of the kernel's route from here to there; empty if there is no route.
     fn route(&self) -> Result<Vec<Hop>> {
         let mut netlink = Netlink::open(&Namespace::existing(&self.cast.here.namespace)?)?;
-        let wanted = IpNetwork::V4(self.cast.prefix);
+        let wanted = IpNetwork::from(self.cast.prefix);
         let rows = netlink.routes(PROTOCOL)?;
         let links = netlink.links()?;
         let name =

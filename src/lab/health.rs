@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use std::thread;
 
 use anyhow::Result;
-use ipnetwork::{IpNetwork, Ipv4Network};
-use ospf::Prefix;
+use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 use super::layout::{HostPlan, SegmentPlan, SitePlan};
@@ -19,6 +18,7 @@ use super::{cable, cut, reach};
 use crate::control::view::Status;
 use crate::control::{self, Request};
 use crate::mesh::{ImportAction, Link, Mesh, Site, SiteId, import_action};
+use crate::net::Prefix;
 use crate::reconcile::state::PROTOCOL;
 
 /// The state of a lab; `weft lab status --json` prints it.
@@ -235,13 +235,12 @@ fn prefixes_for(mesh: &Mesh, site: &Site, links: &[&Link]) -> BTreeSet<IpNetwork
     let reachable = distances(site.id, links);
     let others = mesh.sites.iter().filter(|other| reachable.contains_key(&other.id));
     let listed = others.flat_map(|other| other.prefixes.iter().map(move |prefix| (other, prefix)));
-    let accepted = |(other, prefix): &(&Site, &Ipv4Network)| {
-        let tag = other.default_originate.filter(|_| prefix.prefix() == 0).map_or(0, |default| default.external.tag);
-        let destination = Prefix::new(prefix.network(), prefix.prefix());
-        import_action(&site.imports, destination, tag) == ImportAction::Accept
+    let accepted = |(other, prefix): &(&Site, &Prefix)| {
+        let tag = other.default_originate.filter(|_| prefix.is_default()).map_or(0, |default| default.external.tag);
+        import_action(&site.imports, **prefix, tag) == ImportAction::Accept
     };
     let prefixes = listed.filter(|(_, prefix)| !site.prefixes.contains(prefix)).filter(accepted);
-    prefixes.map(|(_, prefix)| IpNetwork::V4(*prefix)).collect()
+    prefixes.map(|(_, prefix)| IpNetwork::from(*prefix)).collect()
 }
 
 /// The destinations of weft's routes in the kernel of the site's router.

@@ -14,11 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnetwork::{IpNetwork, Ipv4Network};
+use ipnetwork::IpNetwork;
 
 pub use self::segments::{HostPlan, SegmentLink, SegmentPlan};
 use super::address::{self, Inside, Occupied};
-use crate::mesh::{Host, IfName, Mesh, Site, SiteId};
+use crate::mesh::{Host, Mesh, Site, SiteId};
+use crate::net::{IfName, Prefix};
 
 mod segments;
 
@@ -262,7 +263,7 @@ impl Draft<'_> {
             self.attach(site, &uplink, &underlay);
             None
         };
-        if site.prefixes.iter().any(|prefix| prefix.prefix() == 0) {
+        if site.prefixes.iter().any(|prefix| prefix.is_default()) {
             let own = self.node(&namespace).addresses.iter().find_map(|(_, address)| match address {
                 IpNetwork::V4(v4) => Some(v4.ip()),
                 IpNetwork::V6(_) => None,
@@ -330,9 +331,9 @@ impl Draft<'_> {
     /// Adds the host behind the site, connected to all LAN interfaces of the site.
     fn lan(&mut self, site: &Site, plan: &mut SitePlan) -> Result<(), LayoutError> {
         let gateways = self.gateway_networks(site);
-        let on_a_segment = |prefix: &Ipv4Network| gateways.iter().any(|gateway| prefix.is_subnet_of(*gateway));
-        let lives_here = |prefix: &Ipv4Network| prefix.prefix() > 0 && !on_a_segment(prefix);
-        let prefixes: Vec<Ipv4Network> = site.prefixes.iter().copied().filter(lives_here).collect();
+        let on_a_segment = |prefix: &Prefix| gateways.iter().any(|gateway| gateway.covers(*prefix));
+        let lives_here = |prefix: &Prefix| !prefix.is_default() && !on_a_segment(prefix);
+        let prefixes: Vec<Prefix> = site.prefixes.iter().copied().filter(lives_here).collect();
         let interfaces = self.lan_interfaces(site, &prefixes);
         if interfaces.is_empty() {
             return Ok(());
@@ -378,7 +379,7 @@ impl Draft<'_> {
     }
 
     /// The LAN interfaces of the site that the file names; otherwise `lan0`, if something has to be behind it.
-    fn lan_interfaces(&self, site: &Site, prefixes: &[Ipv4Network]) -> Vec<IfName> {
+    fn lan_interfaces(&self, site: &Site, prefixes: &[Prefix]) -> Vec<IfName> {
         let bridges = self.bridges(site);
         let names = site.interfaces.iter().map(|interface| &interface.name);
         let named: Vec<IfName> =

@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_whole_messages_between_begin_and_end() {
-        let rule = Masquerade { interface: crate::mesh::IfName::new("eth0").unwrap(), except: None };
+        let rule = Masquerade { interface: crate::net::IfName::new("eth0").unwrap(), except: None };
         let batch = batch(&[NFPROTO_IPV4, NFPROTO_IPV6], &[rule]);
         let (mut kinds, mut rest) = (Vec::new(), batch.bytes.as_slice());
         while let Some((kind, _, length)) = answer(rest) {

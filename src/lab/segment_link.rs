@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::layout::Node;
 use super::netlink::Netlink;
 use super::netns::Namespace;
-use crate::mesh::IfName;
+use crate::net::IfName;
 
 /// IN6_ADDR_GEN_MODE_NONE: the interface gets no link-local address, and so sends nothing from one.
 const NO_ADDRESS: &str = "1";

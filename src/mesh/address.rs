@@ -2,11 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnetwork::Ipv4Network;
-
 use super::diagnostic::{Diagnostic, quoted};
 use super::model::Host;
 use super::reader::{At, Entry, Report};
+use crate::net::Prefix;
 
 /// The longest DNS name as text, in bytes (RFC 1035 §2.3.4 without the length octets).
 const MAX_NAME: usize = 253;
@@ -30,7 +29,7 @@ pub(super) struct WrittenEndpoint {
 }
 
 /// Reads a network that can belong to a site, such as `"10.1.0.0/16"`, without host bits.
-pub(super) fn network(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<Ipv4Network>> {
+pub(super) fn network(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<Prefix>> {
     let text = entry.string(example, report)?;
     let network = any_network(text, example, report)?;
     match unusable(network) {
@@ -47,7 +46,7 @@ pub(super) fn network(entry: &Entry<'_>, example: &str, report: &mut Report) -> 
 }
 
 /// Reads a network without host bits, of any kind of address.
-pub(super) fn any_network(text: At<&str>, example: &str, report: &mut Report) -> Option<Ipv4Network> {
+pub(super) fn any_network(text: At<&str>, example: &str, report: &mut Report) -> Option<Prefix> {
     let error = |title: String, label: &str| Diagnostic::error(text.span, title, label);
     let said = quoted(text.value);
     let fault = match read_network(text.value) {
@@ -76,7 +75,7 @@ pub(super) fn any_network(text: At<&str>, example: &str, report: &mut Report) ->
 pub(super) fn host(entry: &Entry<'_>, example: &str, report: &mut Report) -> Option<At<Ipv4Addr>> {
     let text = entry.string(example, report)?;
     let fault = match text.value.parse::<Ipv4Addr>() {
-        Ok(address) => match unusable(Ipv4Network::from(address)) {
+        Ok(address) => match unusable(Prefix::host(address)) {
             None => return Some(At { value: address, span: text.span }),
             Some(what) => (format!("{} cannot be the address of a router", quoted(text.value)), what),
         },
@@ -88,14 +87,14 @@ pub(super) fn host(entry: &Entry<'_>, example: &str, report: &mut Report) -> Opt
 
 #[derive(Debug, PartialEq, Eq)]
 enum NetworkFault {
-    HostBits(Ipv4Network),
+    HostBits(Prefix),
     NoLength(Ipv4Addr),
     Length,
     V6,
     NotAddress,
 }
 
-fn read_network(text: &str) -> Result<Ipv4Network, NetworkFault> {
+fn read_network(text: &str) -> Result<Prefix, NetworkFault> {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
@@ -107,24 +106,16 @@ fn read_network(text: &str) -> Result<Ipv4Network, NetworkFault> {
     let length = length.ok_or(NetworkFault::NoLength(address))?;
     let digits = !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit());
     let length: u8 = length.parse().ok().filter(|_| digits).ok_or(NetworkFault::Length)?;
-    let network = Ipv4Network::new(address, length).map_err(|_| NetworkFault::Length)?;
-    if network.network() == address {
-        Ok(network)
-    } else {
-        let right = Ipv4Network::new(network.network(), length).expect("the length was taken from a network");
-        Err(NetworkFault::HostBits(right))
-    }
+    let network = Prefix::checked(address, length).ok_or(NetworkFault::Length)?;
+    if network.network() == address { Ok(network) } else { Err(NetworkFault::HostBits(network)) }
 }
 
 /// Why no host of a site can have an address of `network`; `None` if it can.
-pub(super) fn unusable(network: Ipv4Network) -> Option<&'static str> {
+pub(super) fn unusable(network: Prefix) -> Option<&'static str> {
     UNUSABLE
         .into_iter()
-        .filter(|_| network.prefix() > 0)
-        .find(|(address, length, _)| {
-            let block = Ipv4Network::new(*address, *length).expect("the table's lengths are at most 32");
-            network.is_subnet_of(block)
-        })
+        .filter(|_| !network.is_default())
+        .find(|(address, length, _)| Prefix::new(*address, *length).covers(network))
         .map(|(_, _, what)| what)
 }
 
@@ -272,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_default_route_can_belong_to_a_site_and_multicast_cannot() {
-        let network = |text: &str| text.parse::<Ipv4Network>().unwrap();
+        let network = |text: &str| text.parse::<Prefix>().unwrap();
         assert_eq!(unusable(network("0.0.0.0/0")), None);
         assert_eq!(unusable(network("128.0.0.0/1")), None);
         assert!(unusable(network("224.0.0.0/8")).is_some());

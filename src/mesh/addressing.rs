@@ -3,20 +3,24 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnetwork::Ipv4Network;
-
 use super::address::WrittenEndpoint;
 use super::diagnostic::{Diagnostic, Span};
 use super::draft::Draft;
 use super::model::Host;
 use super::reader::{At, Report};
 use super::site::SiteDraft;
+use crate::net::Prefix;
 
 /// The loopback of site `id`: the id-th address of the network. `None` for the first and the last address, and beyond.
-pub(super) fn loopback(loopbacks: Ipv4Network, id: u16) -> Option<Ipv4Addr> {
+pub(super) fn loopback(loopbacks: Prefix, id: u16) -> Option<Ipv4Addr> {
+    let (network, length) = loopbacks.v4()?;
     let id = u32::from(id);
-    let last = u32::MAX.checked_shr(u32::from(loopbacks.prefix())).unwrap_or(0);
-    (1..last).contains(&id).then(|| Ipv4Addr::from(u32::from(loopbacks.network()) + id))
+    (1..last(length)).contains(&id).then(|| Ipv4Addr::from(u32::from(network) + id))
+}
+
+/// The number of the last address of an IPv4 network of this length; that of the network itself is 0.
+fn last(length: u8) -> u32 {
+    u32::MAX.checked_shr(u32::from(length)).unwrap_or(0)
 }
 
 /// Reports ids without a loopback, repeated prefixes, and prefixes, endpoints and neighbours within the loopbacks.
@@ -35,13 +39,13 @@ pub(super) fn check(draft: &Draft<'_>, report: &mut Report) {
     }
 }
 
-fn check_id(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
+fn check_id(loopbacks: At<Prefix>, site: &SiteDraft<'_>, report: &mut Report) {
     let Some(id) = site.id.given() else { return };
     if loopback(loopbacks.value, id.value).is_some() {
         return;
     }
     let network = loopbacks.value;
-    let highest = u32::MAX.checked_shr(u32::from(network.prefix())).unwrap_or(0).saturating_sub(1);
+    let highest = last(network.len()).saturating_sub(1);
     let label = if u32::from(id.value) == highest + 1 {
         format!("address {} of {network} is its last one, the broadcast address", id.value)
     } else {
@@ -54,9 +58,9 @@ fn check_id(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Repor
     );
 }
 
-fn check_prefixes(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
+fn check_prefixes(loopbacks: At<Prefix>, site: &SiteDraft<'_>, report: &mut Report) {
     // 0.0.0.0/0 is a default route, and does not claim the networks within it.
-    for prefix in site.prefixes.iter().map(|listed| listed.network).filter(|prefix| prefix.value.prefix() > 0) {
+    for prefix in site.prefixes.iter().map(|listed| listed.network).filter(|prefix| !prefix.value.is_default()) {
         if prefix.value.overlaps(loopbacks.value) {
             let title = format!("prefix {} overlaps the loopbacks {}", prefix.value, loopbacks.value);
             report.push(
@@ -68,7 +72,7 @@ fn check_prefixes(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut
     }
 }
 
-fn check_endpoint(loopbacks: At<Ipv4Network>, endpoint: &At<WrittenEndpoint>, report: &mut Report) {
+fn check_endpoint(loopbacks: At<Prefix>, endpoint: &At<WrittenEndpoint>, report: &mut Report) {
     let Host::Address(IpAddr::V4(address)) = &endpoint.value.host else { return };
     if loopbacks.value.contains(*address) {
         report.push(
@@ -84,7 +88,7 @@ fn check_endpoint(loopbacks: At<Ipv4Network>, endpoint: &At<WrittenEndpoint>, re
 }
 
 /// Reports neighbours of LAN interfaces within the loopbacks: they have addresses of the LAN, and OSPF over tunnels needs no list.
-fn check_neighbors(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mut Report) {
+fn check_neighbors(loopbacks: At<Prefix>, site: &SiteDraft<'_>, report: &mut Report) {
     for neighbor in site.interfaces.iter().flat_map(|interface| &interface.neighbors) {
         let (address, _) = neighbor.value;
         if loopbacks.value.contains(address) {
@@ -99,7 +103,7 @@ fn check_neighbors(loopbacks: At<Ipv4Network>, site: &SiteDraft<'_>, report: &mu
 }
 
 fn check_repetition(site: &SiteDraft<'_>, report: &mut Report) {
-    let mut first: BTreeMap<Ipv4Network, Span> = BTreeMap::new();
+    let mut first: BTreeMap<Prefix, Span> = BTreeMap::new();
     for prefix in site.prefixes.iter().map(|listed| listed.network) {
         match first.get(&prefix.value) {
             Some(before) => report.push(

@@ -209,7 +209,7 @@ pub(super) fn external_ranges(entry: &Entry<'_>, report: &mut Report) -> Option<
 fn range_prefix(table: &mut Table<'_>, report: &mut Report) -> Option<At<Prefix>> {
     const EXAMPLE: &str = "prefix = \"10.1.0.0/16\"";
     let network = table.require("prefix", EXAMPLE, report).and_then(|entry| network(&entry, EXAMPLE, report))?;
-    Some(At { value: Prefix::new(network.value.network(), network.value.prefix()), span: network.span })
+    Some(At { value: network.value.ospf()?, span: network.span })
 }
 
 fn advertise(table: &mut Table<'_>, report: &mut Report) -> Option<Advertise> {

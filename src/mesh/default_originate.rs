@@ -1,6 +1,6 @@
 //! Reads `default_originate` of a `[[site]]`: a default route that the site advertises to all others.
 
-use ::ospf::{External, Prefix};
+use ::ospf::External;
 
 use super::diagnostic::{Diagnostic, Span};
 use super::general::General;
@@ -58,7 +58,7 @@ pub(super) fn default_originate(entry: &Entry<'_>, report: &mut Report) -> Optio
 /// Reports default routes that other sites would refuse: a listed prefix is accepted only from the sites that list it.
 pub(super) fn check(general: &General<'_>, sites: &[SiteDraft<'_>], report: &mut Report) {
     let listed = |site: &SiteDraft<'_>| -> Option<Span> {
-        let default = site.prefixes.iter().find(|listed| listed.network.value.prefix() == Prefix::DEFAULT.len());
+        let default = site.prefixes.iter().find(|listed| listed.network.value.is_default());
         default.map(|listed| listed.network.span)
     };
     let first = sites.iter().find_map(listed);

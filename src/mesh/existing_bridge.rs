@@ -2,9 +2,9 @@
 //! segments may share is checked in `segment_ports`.
 
 use super::diagnostic::Diagnostic;
-use super::model::IfName;
 use super::reader::{At, Report, Setting};
 use super::segment::{EXISTING_BRIDGE, MemberDraft, SegmentDraft};
+use crate::net::IfName;
 
 /// Reports keys that conflict with each other.
 pub(super) fn check(segments: &[SegmentDraft<'_>], report: &mut Report) {

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use ospf::{External, Prefix};
+use ospf::External;
+
+use crate::net::Prefix;
 
 /// One entry of a prefix list, `"10.0.0.0/8 ge 16 le 24"`: destinations within a network whose length lies between two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct PrefixRule {
 
 impl PrefixRule {
     /// `"0.0.0.0/0 le 32"`: every destination.
-    pub const ALL: Self = Self { within: Prefix::DEFAULT, shortest: 0, longest: 32 };
+    pub const ALL: Self = Self { within: Prefix::DEFAULT_V4, shortest: 0, longest: 32 };
 
     /// Every destination but a default route.
     pub const ALL_BUT_DEFAULT: Self = Self { shortest: 1, ..Self::ALL };
@@ -110,8 +112,7 @@ mod tests {
     use super::*;
 
     fn prefix(text: &str) -> Prefix {
-        let network: ipnetwork::Ipv4Network = text.parse().unwrap();
-        Prefix::new(network.network(), network.prefix())
+        text.parse().unwrap()
     }
 
     fn rule(within: &str, shortest: u8, longest: u8) -> PrefixRule {

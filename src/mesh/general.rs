@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use ipnetwork::Ipv4Network;
-
 use super::address::network;
 use super::diagnostic::Diagnostic;
 use super::durations::seconds;
 use super::model::{BackendChoice, SourceCheck, Unlisted};
 use super::names::check_name;
 use super::reader::{At, Effective, Entry, Report, Setting, Table};
+use crate::net::Prefix;
 
 /// The default of `port`.
 const DEFAULT_PORT: u16 = 51820;
@@ -35,7 +34,7 @@ pub(super) struct TunnelKeys {
 #[derive(Debug, Default)]
 pub(super) struct General<'a> {
     pub name: Setting<&'a str>,
-    pub loopbacks: Setting<Ipv4Network>,
+    pub loopbacks: Setting<Prefix>,
     pub tunnels: TunnelKeys,
     keepalive: Setting<Option<Duration>>,
     topology: Setting<Topology>,
@@ -161,9 +160,9 @@ pub(super) fn keepalive(table: &mut Table<'_>, report: &mut Report) -> Setting<O
     })
 }
 
-fn loopbacks(entry: &Entry<'_>, report: &mut Report) -> Option<At<Ipv4Network>> {
+fn loopbacks(entry: &Entry<'_>, report: &mut Report) -> Option<At<Prefix>> {
     let network = network(entry, "loopbacks = \"10.255.0.0/16\"", report)?;
-    let fault = match network.value.prefix() {
+    let fault = match network.value.len() {
         0 => Diagnostic::error(network.span, "`loopbacks` is every address there is", "leaves nothing for the sites"),
         1..=LONGEST_LOOPBACKS => return Some(network),
         _ => Diagnostic::error(network.span, "`loopbacks` holds no site", "no address between the first and the last"),

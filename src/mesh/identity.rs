@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{Diagnostic, Span, quoted};
-use super::model::IfName;
 use super::names::{overlay_interface, tunnel_interface};
 use super::reader::{At, Report};
 use super::segment::SegmentDraft;
 use super::site::SiteDraft;
+use crate::net::IfName;
 
 /// Reports ids, names, keys and interface names that two sites or two segments share.
 pub(super) fn check(sites: &[SiteDraft<'_>], segments: &[SegmentDraft<'_>], report: &mut Report) {

@@ -7,10 +7,11 @@ use ::ospf::NbmaNeighbor;
 
 use super::address::host;
 use super::diagnostic::{Diagnostic, Span, quoted};
-use super::model::{IfName, InterfaceMode, NetworkType};
+use super::model::{InterfaceMode, NetworkType};
 use super::ospf::{OspfKeys, priority};
 use super::reader::{At, Entry, Report, Setting, Table};
 use super::schema::NEIGHBOR;
+use crate::net::IfName;
 
 const HELP: &str = "write `network = \"broadcast\"` for an Ethernet, `\"point-to-point\"` for a link with one router at the \
                     other end, or `\"nbma\"` or `\"point-to-multipoint\"`";

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use ipnetwork::Ipv4Network;
-
 use super::address::network;
 use super::diagnostic::Diagnostic;
 use super::reader::{At, Entry, Report, Setting};
 use super::schema::LISTED;
 use super::site::SiteDraft;
+use crate::net::Prefix;
 
 const EXAMPLE: &str = "prefixes = [\"10.1.0.0/16\"]";
 const TABLE_EXAMPLE: &str = "prefixes = [{ prefix = \"10.1.0.0/16\", static = true }]";
@@ -21,7 +20,7 @@ const NOTES: usize = 3;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ListedPrefix {
     /// The network, without host bits.
-    pub network: At<Ipv4Network>,
+    pub network: At<Prefix>,
     /// The setting `static`.
     pub carriage: Carriage,
     /// The setting `shared`.
@@ -73,7 +72,7 @@ fn listed_prefix(entry: &Entry<'_>, report: &mut Report) -> Option<ListedPrefix>
 
 /// Warns of prefixes that several sites list without all of them marking it as shared: often one of them is a mistake.
 pub(super) fn check(sites: &[SiteDraft<'_>], report: &mut Report) {
-    let mut listed: BTreeMap<Ipv4Network, Vec<(&SiteDraft<'_>, &ListedPrefix)>> = BTreeMap::new();
+    let mut listed: BTreeMap<Prefix, Vec<(&SiteDraft<'_>, &ListedPrefix)>> = BTreeMap::new();
     for site in sites {
         for prefix in &site.prefixes {
             let by = listed.entry(prefix.network.value).or_default();

@@ -8,9 +8,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use ipnetwork::Ipv4Network;
 use ospf::{
-    AreaConfig, AreaId, Limits, NbmaNeighbor, NssaRange, Prefix, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter,
+    AreaConfig, AreaId, Limits, NbmaNeighbor, NssaRange, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter,
     TtlSecurity,
 };
 
@@ -21,6 +20,7 @@ use super::default_originate::DefaultOriginate;
 use super::filter::{ImportRule, Redistribution};
 use super::graceful_restart::GracefulRestart;
 use crate::keys::PublicKey;
+use crate::net::{IfName, Prefix};
 
 /// The whole mesh file, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Mesh {
     /// `[mesh] name`.
     pub name: String,
     /// The network that holds every site's loopback: site id N has the N-th address.
-    pub loopbacks: Ipv4Network,
+    pub loopbacks: Prefix,
     /// What becomes of prefixes that no site lists.
     pub unlisted: Unlisted,
     /// Whether source addresses are checked where packets enter and leave the mesh.
@@ -75,34 +75,6 @@ impl fmt::Display for SiteId {
     }
 }
 
-/// A kernel interface name: 1 to 15 bytes, no `/`, `:`, `%` or white space, not `.` or `..`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IfName(String);
-
-impl IfName {
-    /// The longest name the kernel takes (IFNAMSIZ less the NUL).
-    pub const MAX_LEN: usize = 15;
-
-    /// `None` if the kernel would refuse the name, or take it for a pattern (`%d`). Byte 0xa0 is white space to it.
-    pub fn new(name: &str) -> Option<Self> {
-        let fits = (1..=Self::MAX_LEN).contains(&name.len());
-        let refused = |b: u8| matches!(b, b'/' | b':' | b'%' | 0xa0) || b.is_ascii_whitespace() || b.is_ascii_control();
-        let clean = !name.bytes().any(refused);
-        (fits && clean && name != "." && name != "..").then(|| Self(name.to_owned()))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for IfName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// One `[[site]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -115,13 +87,13 @@ pub struct Site {
     /// Where it is reached; `None` behind NAT.
     pub endpoint: Option<Endpoint>,
     /// What lives there and is originated by it. No host bits.
-    pub prefixes: Vec<Ipv4Network>,
+    pub prefixes: Vec<Prefix>,
     /// Those of them that are never withdrawn.
-    pub static_prefixes: BTreeSet<Ipv4Network>,
+    pub static_prefixes: BTreeSet<Prefix>,
     /// A default route that it offers.
     pub default_originate: Option<DefaultOriginate>,
     /// Destinations that it takes from the kernel and tells of as one, or not at all.
-    pub external_ranges: BTreeMap<Prefix, NssaRange>,
+    pub external_ranges: BTreeMap<ospf::Prefix, NssaRange>,
     /// Router id, loopback address, source of the router's own traffic.
     pub loopback: Ipv4Addr,
     /// First UDP port: the tunnel to site N listens on `port + N`.

@@ -1,8 +1,8 @@
 //! Checks names in the mesh file, and derives the interface names from them, on which scripts depend.
 
 use super::diagnostic::{Diagnostic, quoted};
-use super::model::IfName;
 use super::reader::{At, Report};
+use crate::net::IfName;
 
 /// The longest name of a mesh, site, segment or host, in bytes: names of files and namespaces consist of up to three, and stay well below
 /// the 255 bytes of a file name.

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use ::ospf::{External, ExternalMetric, Prefix};
+use ::ospf::{External, ExternalMetric};
 
 use super::address::any_network;
 use super::diagnostic::{Diagnostic, Span, quoted};
@@ -172,8 +172,7 @@ fn list<T>(
 fn prefix_rule(entry: &Entry<'_>, report: &mut Report) -> Option<PrefixRule> {
     let text = entry.string(EXAMPLE, report)?;
     let mut words = text.value.split_whitespace();
-    let network = any_network(At { value: words.next().unwrap_or_default(), span: text.span }, EXAMPLE, report)?;
-    let within = Prefix::new(network.network(), network.prefix());
+    let within = any_network(At { value: words.next().unwrap_or_default(), span: text.span }, EXAMPLE, report)?;
     let fault = match bounds(words, within.len()) {
         Ok((shortest, longest)) => return Some(PrefixRule { within, shortest, longest }),
         Err(fault) => fault,

@@ -10,11 +10,12 @@ use vxlan::segment::{Flooding, FrameRate, Learning, Resolution, UnknownUnicast, 
 use super::address::unusable;
 use super::diagnostic::{Diagnostic, Span, quoted};
 use super::interface::interface_name;
-use super::model::{BridgeOwner, IfName, VlanId};
+use super::model::{BridgeOwner, VlanId};
 use super::names::{bridge_interface, check_name};
 use super::reader::{At, Effective, Entry, Report, Setting, Table};
 use super::schema::{L2_HOST, L2_SITE};
 use super::segment_host::HostDraft;
+use crate::net::{IfName, Prefix};
 
 /// The default of `mtu`: that of Ethernet, so that hosts need no setting.
 const DEFAULT_MTU: u32 = 1500;
@@ -298,7 +299,7 @@ fn unfit(gateway: Ipv4Network) -> Option<(&'static str, String)> {
             return Some(("its network has no address for a host", help));
         }
     }
-    if let Some(what) = unusable(Ipv4Network::from(address)) {
+    if let Some(what) = unusable(Prefix::host(address)) {
         Some((what, format!("write a unicast address, as in `{GATEWAY}`")))
     } else if address == gateway.network() {
         Some(("the network itself", instead()))

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnetwork::Ipv4Network;
 use vxlan::segment::Mobility;
 use vxlan::{Mac, MacError};
 
@@ -10,6 +9,7 @@ use super::address::unusable;
 use super::diagnostic::{Diagnostic, quoted};
 use super::names::check_name;
 use super::reader::{At, Entry, Report, Setting, Table};
+use crate::net::Prefix;
 
 const MAC: &str = "mac = \"02:00:00:00:01:0a\"";
 const IP: &str = "ip = \"10.9.0.10\"";
@@ -112,7 +112,7 @@ fn address(entry: &Entry<'_>, report: &mut Report) -> Option<At<IpAddr>> {
 fn unfit(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(Ipv4Addr::BROADCAST) => Some("is for broadcast"),
-        IpAddr::V4(address) => unusable(Ipv4Network::from(address)),
+        IpAddr::V4(address) => unusable(Prefix::host(address)),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Some("means no address"),
         IpAddr::V6(Ipv6Addr::LOCALHOST) => Some("never leaves a host"),
         IpAddr::V6(address) if address.is_multicast() => Some("is for multicast"),

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::diagnostic::{Diagnostic, Span, quoted};
-use super::model::{BridgeOwner, IfName, VlanId};
+use super::model::{BridgeOwner, VlanId};
 use super::names::{overlay_interface, tunnel_interface};
 use super::reader::{At, Report};
 use super::segment::{MemberDraft, SegmentDraft};
 use super::site::SiteDraft;
+use crate::net::IfName;
 
 /// A use of an interface of a site.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ use super::model::Host;
 use super::reader::{At, Report};
 use super::segment::SegmentDraft;
 use super::site::{BY_NAME, SiteDraft, position};
+use crate::net::Prefix;
 
 /// Reports sites that do not exist or are listed twice, and gateways whose networks others use. Warns of segments that have no effect.
 pub(super) fn check(draft: &Draft<'_>, report: &mut Report) {
@@ -62,13 +63,13 @@ fn check_sites(segment: &SegmentDraft<'_>, sites: &[SiteDraft<'_>], report: &mut
 fn check_gateway(
     segment: &SegmentDraft<'_>,
     before: &[SegmentDraft<'_>],
-    loopbacks: Option<At<Ipv4Network>>,
+    loopbacks: Option<At<Prefix>>,
     report: &mut Report,
 ) {
     let Some(gateway) = segment.gateway.given() else { return };
     let shown = |gateway: Ipv4Network| format!("{}/{}", gateway.network(), gateway.prefix());
     let network = shown(gateway.value);
-    if let Some(loopbacks) = loopbacks.filter(|loopbacks| loopbacks.value.overlaps(gateway.value)) {
+    if let Some(loopbacks) = loopbacks.filter(|loopbacks| loopbacks.value.overlaps(gateway.value.into())) {
         let title =
             format!("network {network} of segment {} overlaps the loopbacks {}", segment.called(), loopbacks.value);
         report.push(

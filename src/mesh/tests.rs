@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::input_file::Accept;
+use crate::net::{IfName, Prefix};
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/mesh/tests").join(folder);
@@ -206,7 +207,7 @@ fn authentication_is_inherited_like_cost() {
 
 #[test]
 fn areas_and_the_networks_in_them_are_what_the_file_says() {
-    use ::ospf::{Advertise, AreaKind, ExternalMetric, NssaConfig, Prefix, Rfc1583Compatibility, Summaries};
+    use ::ospf::{Advertise, AreaKind, ExternalMetric, NssaConfig, Rfc1583Compatibility, Summaries};
     let mesh = parse("areas", &example("src/mesh/tests/good/areas.toml")).unwrap().mesh;
     assert_eq!(mesh.ospf.rfc1583, Rfc1583Compatibility::Disabled);
     assert_eq!(mesh.ospf.spf_delay.time_to_learn.as_millis(), 500);
@@ -216,10 +217,8 @@ fn areas_and_the_networks_in_them_are_what_the_file_says() {
         ::ospf::Limits { lsas: 5000, lsas_per_area: 5000, routes: 70_000, ..::ospf::Limits::default() }
     );
     let kind = |id: &str| mesh.areas[&id.parse().unwrap()].kind.clone();
-    let prefix = |text: &str| {
-        let network: ipnetwork::Ipv4Network = text.parse().unwrap();
-        Prefix::new(network.network(), network.prefix())
-    };
+    let prefix = |text: &str| text.parse::<::ospf::Prefix>().unwrap();
+    let network = |text: &str| text.parse::<Prefix>().unwrap();
     let ranges = &mesh.areas[&"0.0.0.1".parse().unwrap()].ranges;
     assert_eq!((ranges[&prefix("10.16.0.0/12")].cost, ranges[&prefix("10.40.0.0/16")].cost), (Some(5), None));
     assert_eq!(ranges[&prefix("10.40.0.0/16")].advertise, Advertise::No);
@@ -245,10 +244,12 @@ fn areas_and_the_networks_in_them_are_what_the_file_says() {
 
     let [statics, connected] = taipei.redistributions.as_slice() else { panic!("{:?}", taipei.redistributions) };
     assert_eq!((statics.from, statics.external.metric), (Source::Static, ExternalMetric::Type1(100)));
-    assert!(statics.prefixes[0].0.selects(prefix("192.168.7.0/24")) && statics.prefixes[1].0.selects(Prefix::DEFAULT));
+    assert!(
+        statics.prefixes[0].0.selects(network("192.168.7.0/24")) && statics.prefixes[1].0.selects(Prefix::DEFAULT_V4)
+    );
     assert_eq!((connected.from, connected.external.metric), (Source::Connected, ExternalMetric::Type2(20)));
-    assert_eq!(import_action(&taipei.imports, prefix("10.2.3.0/24"), 0), ImportAction::Refuse);
-    assert_eq!(import_action(&taipei.imports, prefix("10.3.3.0/24"), 0), ImportAction::Accept);
+    assert_eq!(import_action(&taipei.imports, network("10.2.3.0/24"), 0), ImportAction::Refuse);
+    assert_eq!(import_action(&taipei.imports, network("10.3.3.0/24"), 0), ImportAction::Accept);
 }
 
 #[test]
@@ -421,10 +422,7 @@ fn default_routes_tags_ranges_and_patterns_of_interfaces_are_what_is_written() {
     assert_eq!((ranges[0].0.as_str(), ranges[0].1.tag), ("172.16.0.0/16", 4));
     assert_eq!((ranges[1].0.as_str(), ranges[1].1.advertise), ("172.17.0.0/16", Advertise::No));
 
-    let prefix = |text: &str| {
-        let network: ipnetwork::Ipv4Network = text.parse().unwrap();
-        ::ospf::Prefix::new(network.network(), network.prefix())
-    };
+    let prefix = |text: &str| text.parse::<Prefix>().unwrap();
     let tag = |text| taipei.redistributions[0].originates(prefix(text)).unwrap().tag;
     assert_eq!((tag("172.30.1.0/24"), tag("172.20.1.0/24")), (30, 3));
     let action = |text, tag| import_action(&taipei.imports, prefix(text), tag);

@@ -224,10 +224,10 @@ fn object(step: &Step) -> Option<Object> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use ospf::Prefix;
+    use crate::net::Prefix;
 
     use super::*;
-    use crate::mesh::IfName;
+    use crate::net::IfName;
     use crate::reconcile::filter::Ruleset;
     use crate::reconcile::state::{Backend, MAIN_TABLE, Nexthop, Route, RouteKey};
 
@@ -238,7 +238,7 @@ mod tests {
     }
 
     fn key() -> RouteKey {
-        RouteKey { table: MAIN_TABLE, prefix: Prefix::new([10, 2, 0, 0].into(), 16) }
+        RouteKey { table: MAIN_TABLE, prefix: Prefix::new([10, 2, 0, 0], 16) }
     }
 
     fn route(over: &str) -> Step {

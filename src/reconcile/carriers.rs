@@ -18,10 +18,10 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
-use ospf::Prefix;
 
 use super::state::{Foreign, ForeignInterface};
-use crate::mesh::{IfName, Site};
+use crate::mesh::Site;
+use crate::net::{IfName, Prefix};
 
 /// What carries a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,9 +57,8 @@ impl Followed {
     /// Returns those of `site`: all prefixes but the static ones, and but 0.0.0.0/0 where `default_originate` replaces it.
     pub fn of(site: &Site) -> Self {
         let followed = site.prefixes.iter().filter(|prefix| !site.static_prefixes.contains(*prefix));
-        let followed = followed.map(|network| Prefix::new(network.network(), network.prefix()));
-        let prefixes = followed.filter(|prefix| *prefix != Prefix::DEFAULT || site.default_originate.is_none());
-        Self { prefixes: prefixes.collect(), loopback: Some(site.loopback) }
+        let prefixes = followed.filter(|prefix| !prefix.is_default() || site.default_originate.is_none());
+        Self { prefixes: prefixes.copied().collect(), loopback: Some(site.loopback) }
     }
 
     /// Returns whether a route to `destination` may carry one of the prefixes.
@@ -80,7 +79,7 @@ impl Followed {
     ) -> impl Iterator<Item = Carrier> + use<'a> {
         let loopback = self.loopback;
         // Every network overlaps 0.0.0.0/0, but no network leads to all destinations.
-        let running = interfaces.iter().filter(move |(_, found)| found.running && prefix != Prefix::DEFAULT);
+        let running = interfaces.iter().filter(move |(_, found)| found.running && !prefix.is_default());
         running.flat_map(move |(name, found)| {
             let networks = found.addresses.iter().filter(move |network| carries(**network, prefix, loopback));
             networks.map(move |network| Carrier::Interface(name.clone(), *network))
@@ -90,32 +89,29 @@ impl Followed {
 
 /// Returns whether a route to `destination` is a carrier of `prefix` if it leads to hosts of this site.
 pub fn may_carry(prefix: Prefix, destination: Prefix) -> bool {
-    match prefix {
-        Prefix::DEFAULT => destination == Prefix::DEFAULT,
-        prefix => prefix.covers(destination),
-    }
+    prefix.covers(destination) && (!prefix.is_default() || destination.is_default())
 }
 
 /// Returns whether hosts of `prefix` may be in the network of an interface.
 fn carries(network: Ipv4Network, prefix: Prefix, loopback: Option<Ipv4Addr>) -> bool {
     let address = network.ip();
     let is_elsewhere = Some(address) == loopback || address.is_loopback() || address.is_link_local();
-    let around = Prefix::new(network.network(), network.prefix());
+    let around = Prefix::from(network);
     !is_elsewhere && (prefix.covers(around) || around.covers(prefix))
 }
 
 /// Everything at this moment that may carry prefixes.
 #[derive(Debug)]
-pub struct Present<'a, L> {
+pub struct Present<'a, R, L> {
     /// Foreign interfaces and routes.
     pub foreign: &'a Foreign,
     /// The routes that OSPF has computed.
-    pub learned: &'a BTreeMap<Prefix, ospf::Route>,
+    pub learned: &'a BTreeMap<Prefix, R>,
     /// Returns whether such a route leads to the router on the LAN that announces it, and is used.
     pub is_of_lan: L,
 }
 
-impl<L: Fn(Prefix, &ospf::Route) -> bool> Present<'_, L> {
+impl<R, L: Fn(Prefix, &R) -> bool> Present<'_, R, L> {
     /// Returns the carriers of `prefix`: all interfaces that carry it, or, if there are none, one route.
     fn carriers(&self, prefix: Prefix, followed: &Followed) -> BTreeSet<Carrier> {
         let interfaces: BTreeSet<Carrier> = followed.interfaces(prefix, &self.foreign.interfaces).collect();
@@ -165,9 +161,9 @@ pub struct Carriers {
 
 impl Carriers {
     /// Updates the states from what is present now. Returns the prefixes that this withdraws or advertises again.
-    pub fn update<L>(&mut self, followed: &Followed, present: &Present<'_, L>) -> BTreeSet<Prefix>
+    pub fn update<R, L>(&mut self, followed: &Followed, present: &Present<'_, R, L>) -> BTreeSet<Prefix>
     where
-        L: Fn(Prefix, &ospf::Route) -> bool,
+        L: Fn(Prefix, &R) -> bool,
     {
         let withdrawn_before = self.withdrawn();
         self.standings.retain(|prefix, _| followed.prefixes.contains(prefix));
@@ -225,7 +221,7 @@ impl Carriers {
     pub fn notes(&self) -> Vec<String> {
         let never = self.standings.iter().filter(|(_, standing)| **standing == Standing::NeverCarried);
         let said = never.map(|(prefix, _)| match *prefix {
-            Prefix::DEFAULT => format!(
+            Prefix::DEFAULT_V4 => format!(
                 "{prefix} is advertised, though there has been no default route here but weft's since weft started: \
                  `static = true` says that this is meant"
             ),

@@ -8,9 +8,8 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use ospf::Prefix;
-
 use super::state::{CAPTURE_TABLE, MAIN_TABLE, PROTOCOL, Route};
+use crate::net::Prefix;
 
 /// Table `local`: the machine's own addresses.
 const LOCAL_TABLE: u32 = 255;
@@ -142,11 +141,12 @@ pub fn judge_dropped(wanted: Prefix, address: Ipv4Addr, routes: &[FoundRoute], r
     }
 }
 
-/// Returns addresses of a destination to look up in this order, until one shows that its route is used.
+/// Returns addresses of an IPv4 destination to look up in this order, until one shows that its route is used.
 pub fn probes(prefix: Prefix) -> Vec<Ipv4Addr> {
-    let network = u32::from(prefix.network());
-    let size = (u64::from(u32::MAX) + 1) >> prefix.len();
-    match (prefix.len(), u32::try_from(size)) {
+    let Some((network, length)) = prefix.v4() else { return Vec::new() };
+    let network = u32::from(network);
+    let size = (u64::from(u32::MAX) + 1) >> length;
+    match (length, u32::try_from(size)) {
         // Addresses of the Internet, which are in no network of a site or an uplink.
         (0, _) | (_, Err(_)) => [[1, 1, 1, 1], [100, 128, 0, 1], [203, 0, 112, 1]].map(Ipv4Addr::from).to_vec(),
         (30.., Ok(size)) => vec![Ipv4Addr::from(network + (size - 1).min(1))],
@@ -260,7 +260,7 @@ impl fmt::Display for FoundRoute {
 /// Formatted as by `ip rule`.
 impl fmt::Display for FoundRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.destination == Prefix::DEFAULT {
+        if self.destination.is_default() {
             write!(f, "from all")?;
         } else {
             write!(f, "from all to {}", self.destination)?;

@@ -8,8 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ospf::Prefix;
-
 use super::overlay::{self, OverlayStep, plan_making};
 use super::state::{
     Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, Peer, Preshared, Route, RouteKey, RouteKind,
@@ -17,7 +15,7 @@ use super::state::{
 };
 use super::step::Step;
 use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
-use crate::mesh::IfName;
+use crate::net::{IfName, Prefix};
 
 /// WireGuard's REJECT_AFTER_TIME: an older session carries no packets.
 const SESSION_LIFETIME: Duration = Duration::from_secs(180);

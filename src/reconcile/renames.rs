@@ -1,8 +1,8 @@
 //! Finds tunnels whose site has a new name. The tunnel stays the same, and carries packets while its interface is renamed.
 
-use super::state::{Device, Observed, State};
+use super::state::{Device, Nexthop, Observed, Scope, State, Sysctl};
 use crate::keys::PublicKey;
-use crate::mesh::IfName;
+use crate::net::IfName;
 
 /// Returns the interfaces of ours that only need another name to be as desired, with their new names. A tunnel is identified by its peer.
 pub fn renames(desired: &State, observed: &Observed) -> Vec<(IfName, IfName)> {
@@ -19,6 +19,41 @@ pub fn renames(desired: &State, observed: &Observed) -> Vec<(IfName, IfName)> {
         !observed.state.links.contains_key(*name) && !observed.foreign.interfaces.contains_key(*name)
     });
     missing.filter_map(|(name, device)| Some((unwanted(peer(device)?, name)?, name.clone()))).collect()
+}
+
+/// Returns the observation as it is once these interfaces have their new names.
+pub fn renamed(observed: &Observed, renames: &[(IfName, IfName)]) -> Observed {
+    let mut observed = observed.clone();
+    for (from, to) in renames {
+        let state = &mut observed.state;
+        let moved = state.links.remove(from).map(|link| state.links.insert(to.clone(), link));
+        debug_assert!(moved.is_some(), "{from} is a tunnel of ours");
+        if let Some(device) = state.devices.remove(from) {
+            state.devices.insert(to.clone(), device);
+        }
+        if let Some(index) = observed.indexes.remove(from) {
+            observed.indexes.insert(to.clone(), index);
+        }
+        for addresses in [&mut state.addresses, &mut observed.foreign.addresses] {
+            *addresses = std::mem::take(addresses)
+                .into_iter()
+                .map(|(interface, address)| (if interface == *from { to.clone() } else { interface }, address))
+                .collect();
+        }
+        for route in state.routes.values_mut() {
+            if route.nexthops.iter().any(|hop| hop.interface == *from) {
+                let hops = std::mem::take(&mut route.nexthops).into_iter();
+                let name = |interface: IfName| if interface == *from { to.clone() } else { interface };
+                route.nexthops = hops.map(|hop| Nexthop { interface: name(hop.interface), ..hop }).collect();
+            }
+        }
+        let settings = std::mem::take(&mut state.sysctls).into_iter();
+        let of_it = Scope::Interface(from.clone());
+        let named = |scope: Scope| if scope == of_it { Scope::Interface(to.clone()) } else { scope };
+        state.sysctls =
+            settings.map(|(sysctl, value)| (Sysctl { scope: named(sysctl.scope), ..sysctl }, value)).collect();
+    }
+    observed
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From the routes that OSPF computes to those that belong into the kernel.
+//! From the routes of the routing table to those that belong into the kernel.
 //!
 //! The one thing that must never happen is that a route into a tunnel captures the tunnel's own UDP packets. Those carry
 //! [`super::state::FWMARK`]. A route that could capture them, that is a default route or one that covers the underlay address of a
@@ -11,16 +11,16 @@
 //! another way ([`OtherWays`]); without one it may be the uplink.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
-
-use ospf::{InterfaceId, Prefix};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::state::{CAPTURE_TABLE, Foreign, ForeignInterface, MAIN_TABLE, Nexthop, Route, RouteKey};
-use crate::mesh::{IfName, ImportAction, ImportRule, import_action, selected_import};
+use crate::mesh::{ImportAction, ImportRule, import_action, selected_import};
+use crate::net::{IfName, Prefix};
+use crate::rib::{self, Used};
 
 /// What the router is, as far as its routes depend on it.
 #[derive(Debug)]
-pub struct Router<'a, N> {
+pub struct Router<'a> {
     /// Its own address: the source of its own traffic, and never the destination of a route.
     pub loopback: Ipv4Addr,
     /// Its tunnels.
@@ -35,8 +35,6 @@ pub struct Router<'a, N> {
     pub other_ways: &'a OtherWays,
     /// Which of the routes are wanted in the kernel.
     pub imports: &'a [ImportRule],
-    /// The kernel's name of an interface of the OSPF engine.
-    pub name: N,
 }
 
 /// Where tunnels' packets find their way without routes of OSPF: by routes of others, or because the peer is on a connected network.
@@ -66,7 +64,7 @@ impl OtherWays {
                 (None, connected) => connected.is_some(),
             }
         };
-        let default = foreign.routes.get(&Prefix::DEFAULT).filter(|route| route.leads);
+        let default = foreign.routes.get(&Prefix::DEFAULT_V4).filter(|route| route.leads);
         Self {
             endpoints: underlay.iter().copied().filter(is_found).collect(),
             anywhere: default.is_some_and(|route| route.metric > Route::METRIC),
@@ -75,14 +73,14 @@ impl OtherWays {
 
     /// Whether no tunnel needs a route to `prefix`.
     fn suffice(&self, prefix: Prefix, underlay: &BTreeSet<Ipv4Addr>) -> bool {
-        if prefix == Prefix::DEFAULT {
+        if prefix == Prefix::DEFAULT_V4 {
             return self.anywhere;
         }
         underlay.iter().filter(|address| prefix.contains(**address)).all(|address| self.endpoints.contains(address))
     }
 }
 
-/// What becomes of a route that OSPF computed.
+/// What becomes of a route of the routing table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It goes into the kernel.
@@ -97,32 +95,29 @@ pub enum Fate {
     Refused,
 }
 
-/// What becomes of `route` at a router with this loopback and these import filters.
-pub fn fate(prefix: Prefix, route: &ospf::Route, loopback: Ipv4Addr, imports: &[ImportRule]) -> Fate {
+/// What becomes of the route that is used for `prefix`, at a router with this loopback and these import filters.
+pub fn fate(prefix: Prefix, used: &Used, loopback: Ipv4Addr, imports: &[ImportRule]) -> Fate {
     if prefix == Prefix::host(loopback) {
         Fate::Own
-    } else if route.nexthops.iter().any(|nexthop| nexthop.via.is_none()) {
+    } else if used.nexthops.iter().flat_map(|nexthops| nexthops.iter()).any(|nexthop| nexthop.via.is_none()) {
         Fate::Connected
     } else {
-        match import_action(imports, prefix, route.tag) {
-            ImportAction::Accept if route.nexthops.is_empty() => Fate::Discard,
+        match import_action(imports, prefix, used.tag) {
+            ImportAction::Accept if used.nexthops.is_none() => Fate::Discard,
             ImportAction::Accept => Fate::Installed,
             ImportAction::Refuse => Fate::Refused,
         }
     }
 }
 
-/// Routes for the kernel: those whose [`Fate`] it is, less next hops over interfaces without a name.
-pub fn desired_routes<'n, N>(
-    routes: &BTreeMap<Prefix, ospf::Route>,
-    router: &Router<'_, N>,
-) -> BTreeMap<RouteKey, Route>
-where
-    N: Fn(InterfaceId) -> Option<&'n IfName>,
-{
+/// Returns the routes for the kernel: those whose [`Fate`] is to be installed, or to discard packets.
+pub fn desired_routes(
+    routes: impl IntoIterator<Item = (Prefix, Used)>,
+    router: &Router<'_>,
+) -> BTreeMap<RouteKey, Route> {
     let mut desired = BTreeMap::new();
-    for (&prefix, route) in routes {
-        match fate(prefix, route, router.loopback, router.imports) {
+    for (prefix, used) in routes {
+        match fate(prefix, &used, router.loopback, router.imports) {
             Fate::Installed => {}
             Fate::Discard => {
                 desired.insert(RouteKey { table: MAIN_TABLE, prefix }, Route::blackhole());
@@ -130,15 +125,15 @@ where
             }
             Fate::Connected | Fate::Own | Fate::Refused => continue,
         }
-        let nexthops = kernel_nexthops(route, router);
+        let nexthops = kernel_nexthops(&used, router);
         let mut install = |table, nexthops: BTreeSet<Nexthop>| {
             if !nexthops.is_empty() {
-                let route = Route::unicast(nexthops, Some(router.loopback));
+                let route = Route::unicast(nexthops, Some(router.loopback.into()));
                 desired.insert(RouteKey { table, prefix }, route);
             }
         };
         let harmless: BTreeSet<Nexthop> =
-            nexthops.iter().filter(|nexthop| !may_divert(prefix, route.tag, nexthop, router)).cloned().collect();
+            nexthops.iter().filter(|nexthop| !may_divert(prefix, used.tag, nexthop, router)).cloned().collect();
         if harmless != nexthops {
             install(CAPTURE_TABLE, nexthops);
         }
@@ -147,30 +142,28 @@ where
     desired
 }
 
-fn kernel_nexthops<'n, N>(route: &ospf::Route, router: &Router<'_, N>) -> BTreeSet<Nexthop>
-where
-    N: Fn(InterfaceId) -> Option<&'n IfName>,
-{
+fn kernel_nexthops(used: &Used, router: &Router<'_>) -> BTreeSet<Nexthop> {
+    let nexthops = used.nexthops.iter().flat_map(|nexthops| nexthops.iter());
     // Where routers exchange their ids, a neighbour's address is this router's before OSPF knows of it.
-    let others = route.nexthops.iter().filter(|nexthop| nexthop.via != Some(router.loopback));
-    let named = others.filter_map(|nexthop| {
-        let interface = (router.name)(nexthop.interface)?.clone();
-        let onlink = router.tunnels.contains(&interface) || needs_onlink(router.lan.get(&interface), nexthop.via);
-        Some(Nexthop { interface, via: nexthop.via, onlink })
+    let others = nexthops.filter(|nexthop| nexthop.via != Some(router.loopback.into()));
+    let of_kernel = others.map(|rib::Nexthop { interface, via }| {
+        let onlink = router.tunnels.contains(interface) || needs_onlink(router.lan.get(interface), *via);
+        Nexthop { interface: interface.clone(), via: *via, onlink }
     });
-    named.collect()
+    of_kernel.collect()
 }
 
 /// Whether the kernel has to be told that the gateway is on the link: it is in no network of the interface, as behind a point-to-point
 /// link with single addresses, or with networks that differ (RFC 2328 §10.5: there the mask of a hello does not matter).
-fn needs_onlink(interface: Option<&ForeignInterface>, via: Option<Ipv4Addr>) -> bool {
-    let connected = |via| interface.is_some_and(|found| found.addresses.iter().any(|network| network.contains(via)));
+fn needs_onlink(interface: Option<&ForeignInterface>, via: Option<IpAddr>) -> bool {
+    let networks = || interface.into_iter().flat_map(|found| &found.addresses);
+    let connected = |via: IpAddr| networks().any(|network| Prefix::from(*network).contains(via));
     via.is_some_and(|via| !connected(via))
 }
 
 /// Whether this next hop of a route to `prefix` could take tunnels' own packets off their way: into a tunnel, or to whoever speaks OSPF on
 /// an open LAN. What an import filter accepts by name is trusted, and a LAN may be the only way there is.
-fn may_divert<N>(prefix: Prefix, tag: u32, nexthop: &Nexthop, router: &Router<'_, N>) -> bool {
+fn may_divert(prefix: Prefix, tag: u32, nexthop: &Nexthop, router: &Router<'_>) -> bool {
     let by_stranger = || {
         router.open.contains(&nexthop.interface)
             && router.other_ways.suffice(prefix, router.underlay)
@@ -182,7 +175,7 @@ fn may_divert<N>(prefix: Prefix, tag: u32, nexthop: &Nexthop, router: &Router<'_
 /// Whether a route to `prefix` could take a tunnel's own packets. A default route always could: peers behind NAT are
 /// heard from addresses that nobody knows beforehand.
 fn may_capture(prefix: Prefix, underlay: &BTreeSet<Ipv4Addr>) -> bool {
-    prefix == Prefix::DEFAULT || underlay.iter().any(|address| prefix.contains(*address))
+    prefix.is_default() || underlay.iter().any(|address| prefix.contains(*address))
 }
 
 #[cfg(test)]

@@ -24,10 +24,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
-use ospf::Prefix;
-
 use super::state::{CAPTURE_TABLE, FWMARK, MAIN_TABLE, Route, RouteKey, Rule, RuleAction, Selector};
 use super::uplinks::Way;
+use crate::net::Prefix;
 
 /// Priorities of weft's rules: before `main` (32766), and after most foreign rules.
 const TUNNEL_PORTS: u32 = 5199;
@@ -53,7 +52,7 @@ pub struct Sources<'a> {
 pub fn desired_rules(routes: &BTreeMap<RouteKey, Route>, sources: &Sources<'_>) -> BTreeSet<Rule> {
     let capturing = |key: &&RouteKey| key.table == CAPTURE_TABLE;
     let (defaults, specific): (Vec<&RouteKey>, Vec<&RouteKey>) =
-        routes.keys().filter(capturing).partition(|key| key.prefix == Prefix::DEFAULT);
+        routes.keys().filter(capturing).partition(|key| key.prefix == Prefix::DEFAULT_V4);
     let mut rules = BTreeSet::new();
     if defaults.is_empty() && specific.is_empty() {
         return rules;

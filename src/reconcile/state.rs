@@ -5,17 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use ospf::Prefix;
 use vxlan::Mac;
 
 use super::filter::Ruleset;
 use super::overlay::{ForeignBridge, HeldBack, Overlay, PortVlans};
 use crate::keys::{KeyDigest, PresharedKey, PrivateKey, PublicKey};
-use crate::mesh::{IfName, VlanId};
+use crate::mesh::VlanId;
+use crate::net::{IfName, Prefix};
 
 /// Protocol number of weft's routes, rules and addresses (RTA_PROTOCOL, FRA_PROTOCOL, IFA_PROTO).
 pub const PROTOCOL: u8 = 201;
@@ -209,7 +209,7 @@ pub struct Route {
     /// Next hops in ascending order; empty if and only if packets are dropped.
     pub nexthops: BTreeSet<Nexthop>,
     /// RTA_PREFSRC: the router's loopback.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
 }
 
 /// What a route does with a packet.
@@ -223,7 +223,7 @@ pub enum RouteKind {
 
 impl Route {
     /// Creates a route to these next hops.
-    pub fn unicast(nexthops: BTreeSet<Nexthop>, source: Option<Ipv4Addr>) -> Self {
+    pub fn unicast(nexthops: BTreeSet<Nexthop>, source: Option<IpAddr>) -> Self {
         Self { kind: RouteKind::Unicast, nexthops, source }
     }
 
@@ -242,7 +242,7 @@ pub struct Nexthop {
     /// Outgoing interface.
     pub interface: IfName,
     /// Gateway; `None` = directly connected.
-    pub via: Option<Ipv4Addr>,
+    pub via: Option<IpAddr>,
     /// RTNH_F_ONLINK: the gateway is on this link, although no address of the interface covers it.
     pub onlink: bool,
 }

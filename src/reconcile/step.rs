@@ -7,7 +7,7 @@ use super::filter::Ruleset;
 use super::overlay::OverlayStep;
 use super::state::{Backend, Freshness, Observed, Route, RouteKey, RouteKind, Rule, RuleAction, Selector, Sysctl};
 use super::tunnels::{DeviceChange, PresharedChange};
-use crate::mesh::IfName;
+use crate::net::IfName;
 
 /// An operation for the executor, in the order of the plan. Repeating a step does no harm.
 #[derive(Debug, Clone)]

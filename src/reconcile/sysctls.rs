@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use super::state::{Observed, Scope, Sysctl, SysctlKey};
 use super::step::Step;
-use crate::mesh::IfName;
+use crate::net::IfName;
 
 /// Values of settings, as read or as desired.
 pub type Sysctls = BTreeMap<Sysctl, u32>;

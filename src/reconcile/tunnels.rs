@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::state::Device;
 use crate::keys::{PresharedKey, PrivateKey, PublicKey};
-use crate::mesh::IfName;
+use crate::net::IfName;
 
 /// The operations on WireGuard that the reconcile loop needs. Repeating an operation does no harm.
 pub trait Tunnels: Sync {

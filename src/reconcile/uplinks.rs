@@ -12,10 +12,9 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use ospf::Prefix;
-
 use super::state::{CAPTURE_TABLE, Foreign, Nexthop, Route, RouteKey, UPLINK_TABLES, Uplink};
 use crate::mesh::Mesh;
+use crate::net::Prefix;
 
 /// The largest number of addresses that get a rule of their own: the kernel evaluates rules one by one, for each packet without a more
 /// specific route.
@@ -45,7 +44,7 @@ impl Uplinks {
     /// Computes them for a router with these routes of weft. There are none if no default route of another site is in use.
     pub fn of(routes: &BTreeMap<RouteKey, Route>, foreign: &Foreign, mesh: &Mesh) -> Self {
         let mut uplinks = Self::default();
-        if !routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: Prefix::DEFAULT }) {
+        if !routes.contains_key(&RouteKey { table: CAPTURE_TABLE, prefix: Prefix::DEFAULT_V4 }) {
             return uplinks;
         }
         for (address, uplink) in foreign.uplinks.iter().filter(|(address, uplink)| !is_of_mesh(**address, uplink, mesh))
@@ -62,9 +61,9 @@ impl Uplinks {
             let table = UPLINK_TABLES.saturating_add(interface.index);
             // The gateway may be outside of the networks of the interface.
             let onlink = uplink.gateway.is_some();
-            let nexthop = Nexthop { interface: uplink.interface.clone(), via: uplink.gateway, onlink };
+            let nexthop = Nexthop { interface: uplink.interface.clone(), via: uplink.gateway.map(Into::into), onlink };
             let route = Route::unicast([nexthop].into(), None);
-            uplinks.routes.insert(RouteKey { table, prefix: Prefix::DEFAULT }, route);
+            uplinks.routes.insert(RouteKey { table, prefix: Prefix::DEFAULT_V4 }, route);
             uplinks.ways.insert(*address, Way::Table(table));
         }
         uplinks
@@ -73,8 +72,8 @@ impl Uplinks {
 
 /// Returns whether packets to the address arrive through the mesh rather than through its uplink.
 fn is_of_mesh(address: Ipv4Addr, uplink: &Uplink, mesh: &Mesh) -> bool {
-    let listed = mesh.sites.iter().flat_map(|site| &site.prefixes).filter(|prefix| prefix.prefix() > 0);
-    let gateways = mesh.segments.iter().filter_map(|segment| segment.segment.gateway.as_ref());
+    let listed = mesh.sites.iter().flat_map(|site| site.prefixes.iter().copied()).filter(|prefix| !prefix.is_default());
+    let gateways = mesh.segments.iter().filter_map(|segment| segment.segment.gateway).map(Prefix::from);
     let is_listed = listed.chain(gateways).any(|prefix| prefix.contains(address)) || mesh.loopbacks.contains(address);
     let has_gateway = uplink.gateway.is_some_and(|gateway| uplink.network.contains(gateway));
     is_listed && !has_gateway
@@ -84,7 +83,7 @@ fn is_of_mesh(address: Ipv4Addr, uplink: &Uplink, mesh: &Mesh) -> bool {
 mod tests {
     use super::*;
     use crate::mesh;
-    use crate::mesh::IfName;
+    use crate::net::IfName;
     use crate::reconcile::state::ForeignInterface;
 
     const PREFIXES: &str = "[\"10.1.0.0/16\", \"198.51.100.64/29\"]";

@@ -5,15 +5,16 @@ use std::time::{Duration, SystemTime};
 
 use ospf::{
     AreaId, Authentication, Config, External, ExternalMetric, HelloJitter, InterfaceConfig, InterfaceId, NetworkType,
-    Policy, Prefix, RouterId, Speaker, Unlisted,
+    Policy, RouterId, Speaker, Unlisted,
 };
 
 use super::keyring::Keyring;
 use super::redistribution::Redistributed;
 use crate::mesh::{
-    self, Auth, IfName, InterfaceMode, Mesh, MtuCheck, OspfSettings, PrefixSuppression, Site, SiteInterface, Timers,
+    self, Auth, InterfaceMode, Mesh, MtuCheck, OspfSettings, PrefixSuppression, Site, SiteInterface, Timers,
     VirtualLink,
 };
+use crate::net::{IfName, Prefix};
 
 /// The Opaque Types of weft itself, some of which are not in use yet. They are accepted from routers of sites only.
 const OPAQUE_TYPES: std::ops::RangeInclusive<u8> = 201..=219;
@@ -23,7 +24,7 @@ const OPAQUE_TYPES: std::ops::RangeInclusive<u8> = 201..=219;
 const STALL_BOUND: Duration = Duration::from_secs(300);
 
 /// The engine's handles of interfaces and virtual links. A handle is assigned once, and stays valid for the life of the process.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct InterfaceIds {
     by_name: BTreeMap<IfName, InterfaceId>,
     by_id: BTreeMap<InterfaceId, IfName>,
@@ -110,9 +111,9 @@ pub fn engine_config(
         interfaces.insert(ids.virtual_link(link.transit_area, link.far_end), virtual_link(link, signing));
     }
     // If the site has `default_originate`, it applies to the default route also where that is listed as a prefix.
-    let listed = site.prefixes.iter().map(prefix).filter(|prefix| !withdrawn.contains(prefix));
-    let own = listed.filter(|prefix| site.default_originate.is_none() || *prefix != Prefix::DEFAULT);
-    let own = own.map(|prefix| (prefix, attached()));
+    let listed = site.prefixes.iter().filter(|prefix| !withdrawn.contains(prefix));
+    let own = listed.filter(|prefix| site.default_originate.is_none() || !prefix.is_default());
+    let own = own.filter_map(|prefix| Some((prefix.ospf()?, attached())));
     Config {
         boot: signing.boot,
         areas: mesh.areas.clone(),
@@ -136,11 +137,6 @@ pub fn engine_config(
 /// Returns the area in which the loopback address is advertised: the backbone if the router is in it, else its area with the lowest ID.
 fn home_area(interfaces: &BTreeMap<InterfaceId, InterfaceConfig>) -> AreaId {
     interfaces.values().map(|interface| interface.area).min().unwrap_or(AreaId::BACKBONE)
-}
-
-/// Converts a network of the mesh file, which has no host bits set.
-pub fn prefix(network: &ipnetwork::Ipv4Network) -> Prefix {
-    Prefix::new(network.network(), network.prefix())
 }
 
 fn site_interface(own: &SiteInterface, signing: &Signing<'_>) -> InterfaceConfig {
@@ -201,8 +197,8 @@ fn policy(mesh: &Mesh) -> Policy {
     for site in &mesh.sites {
         let router_id = RouterId::from(site.loopback);
         policy.guards.insert(router_id);
-        let owned = site.prefixes.iter().map(prefix).chain([Prefix::host(site.loopback)]);
-        for prefix in owned {
+        let listed = site.prefixes.iter().filter_map(|prefix| prefix.ospf());
+        for prefix in listed.chain([ospf::Prefix::host(site.loopback)]) {
             policy.listed.entry(prefix).or_default().insert(router_id);
         }
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use bytes::Bytes;
 use ospf::wire::RestartReason;
-use ospf::{Config, Engine, Input, InterfaceId, LinkState, LsaPlace, OpaqueScope, Output, Prefix, Route, RouterId};
+use ospf::{Config, Engine, Input, InterfaceId, LinkState, LsaPlace, OpaqueScope, Output, RouterId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, trace, warn};
@@ -22,6 +22,7 @@ use super::ports::{Lack, Ports, Wanted};
 use super::senders::{Senders, senders};
 use super::socket::{Departure, Received};
 use super::unused::{KeptOut, Unused};
+use crate::net::Prefix;
 use crate::trace::Recorder;
 
 /// Commands waiting for the task.
@@ -37,7 +38,7 @@ const LSAS_AT_ONCE: usize = 1024;
 const NEWS_QUEUE: usize = 4;
 
 /// Destinations whose route is another one now; `None` = no route any more.
-pub type RouteChanges = BTreeMap<Prefix, Option<Route>>;
+pub type RouteChanges = BTreeMap<Prefix, Option<ospf::Route>>;
 
 /// Opaque LSAs of others that say something else now; `None` = nothing any more.
 pub type OpaqueChanges = BTreeMap<LsaPlace, Option<Bytes>>;
@@ -500,7 +501,7 @@ impl<W: World> Task<W> {
                     self.send(interface, destination, Departure { ttl, delivery }, &packet);
                 }
                 Output::Route { prefix, route } => {
-                    self.pending.routes.insert(prefix, route);
+                    self.pending.routes.insert(prefix.into(), route);
                 }
                 Output::Opaque { domain, key, body } => {
                     debug!(?domain, lsa = %key, octets = body.as_ref().map(Bytes::len), "opaque LSA");

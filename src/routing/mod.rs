@@ -3,6 +3,7 @@
 //! It knows no protocol: it carries bytes and time into [`ospf::Engine`] and carries out what comes out of it.
 
 mod config;
+mod difference;
 mod driver;
 mod keyring;
 mod log;
@@ -12,7 +13,8 @@ mod senders;
 mod socket;
 mod unused;
 
-pub use config::{InterfaceIds, Signing, engine_config, prefix};
+pub use config::{InterfaceIds, Signing, engine_config};
+pub use difference::differences;
 pub use driver::{Driver, LsdbPart, LsdbReader, News, OpaqueChanges, RouteChanges, View};
 pub use keyring::Keyring;
 pub use redistribution::{MAX_REDISTRIBUTED, Redistributed, redistributed};

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
-use ospf::{Advertise, External, Prefix};
+use ospf::{Advertise, External};
 
-use super::config::prefix;
-use crate::mesh::{DefaultOriginate, IfName, InterfaceMode, NetworkType, PrefixSuppression, Site, Source, When};
+use crate::mesh::{DefaultOriginate, InterfaceMode, NetworkType, PrefixSuppression, Site, Source, When};
+use crate::net::{IfName, Prefix};
 use crate::reconcile::state::{Foreign, RouteOrigin};
 
 /// The most destinations that are redistributed; those beyond it, in the order of prefixes, are left out and reported.
@@ -18,13 +18,13 @@ pub const MAX_REDISTRIBUTED: usize = 65_536;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redistributed {
     /// The external destinations, with the metric, forwarding address and tag that each is originated with.
-    pub externals: BTreeMap<Prefix, External>,
+    pub externals: BTreeMap<ospf::Prefix, External>,
     /// Those of `externals` that are ranges which stand for other destinations (`external_ranges`).
-    pub aggregates: BTreeSet<Prefix>,
+    pub aggregates: BTreeSet<ospf::Prefix>,
     /// How many destinations beyond [`MAX_REDISTRIBUTED`] are left out.
     pub left_out: usize,
     /// For each interface that OSPF runs on, its addresses that are not part of its link state, with their networks.
-    pub further_addresses: BTreeMap<IfName, BTreeMap<Ipv4Addr, Prefix>>,
+    pub further_addresses: BTreeMap<IfName, BTreeMap<Ipv4Addr, ospf::Prefix>>,
 }
 
 /// Selects what `site` redistributes of the routes and addresses that others put into its kernel.
@@ -38,11 +38,11 @@ pub fn redistributed(site: &Site, foreign: &Foreign) -> Redistributed {
     if let Some(DefaultOriginate { when, external }) = site.default_originate {
         let originated = match when {
             When::Always => true,
-            When::IfPresent => foreign.routes.contains_key(&Prefix::DEFAULT),
+            When::IfPresent => foreign.routes.contains_key(&Prefix::DEFAULT_V4),
         };
         // Whether or not a `redistribute` entry selects it, only `default_originate` decides about the default route.
-        externals.remove(&Prefix::DEFAULT);
-        externals.extend(originated.then_some((Prefix::DEFAULT, external)));
+        externals.remove(&ospf::Prefix::DEFAULT);
+        externals.extend(originated.then_some((ospf::Prefix::DEFAULT, external)));
     }
     let left_out = externals.len().saturating_sub(MAX_REDISTRIBUTED);
     if let Some(first) = externals.keys().nth(MAX_REDISTRIBUTED).copied() {
@@ -52,8 +52,8 @@ pub fn redistributed(site: &Site, foreign: &Foreign) -> Redistributed {
 }
 
 /// Returns the destinations that the site's `[[site.redistribute]]` entries select.
-fn selected(site: &Site, foreign: &Foreign) -> BTreeMap<Prefix, External> {
-    let own: BTreeSet<Prefix> = site.prefixes.iter().map(prefix).chain([Prefix::host(site.loopback)]).collect();
+fn selected(site: &Site, foreign: &Foreign) -> BTreeMap<ospf::Prefix, External> {
+    let own: BTreeSet<Prefix> = site.prefixes.iter().copied().chain([Prefix::host(site.loopback)]).collect();
     let routes = foreign.routes.iter().map(|(prefix, route)| {
         let sources: &[Source] = match route.origin {
             RouteOrigin::Program => &[Source::Kernel],
@@ -71,7 +71,7 @@ fn selected(site: &Site, foreign: &Foreign) -> BTreeMap<Prefix, External> {
         let mut from = site.redistributions.iter().filter(|entry| sources.contains(&entry.from));
         if let Some(first) = from.find_map(|entry| entry.originates(prefix)) {
             let forwarding = gateway.filter(|gateway| lans.iter().any(|lan| lan.contains(*gateway)));
-            externals.insert(prefix, External { forwarding, ..first });
+            externals.extend(prefix.ospf().map(|prefix| (prefix, External { forwarding, ..first })));
         }
     }
     externals
@@ -79,8 +79,8 @@ fn selected(site: &Site, foreign: &Foreign) -> BTreeMap<Prefix, External> {
 
 /// Replaces the destinations within the site's `external_ranges` by the ranges: each destination by the longest range that covers it, and
 /// each range with the highest type and metric of its destinations. Returns the aggregates that are advertised.
-fn summarize(externals: &mut BTreeMap<Prefix, External>, site: &Site) -> BTreeSet<Prefix> {
-    let (mut told, mut whole): (BTreeMap<Prefix, External>, BTreeSet<Prefix>) = Default::default();
+fn summarize(externals: &mut BTreeMap<ospf::Prefix, External>, site: &Site) -> BTreeSet<ospf::Prefix> {
+    let (mut told, mut whole): (BTreeMap<ospf::Prefix, External>, BTreeSet<ospf::Prefix>) = Default::default();
     externals.retain(|prefix, external| {
         let around = site.external_ranges.iter().filter(|(range, _)| range.covers(*prefix));
         let Some((range, config)) = around.max_by_key(|(range, _)| range.len()) else { return true };
@@ -100,7 +100,7 @@ fn summarize(externals: &mut BTreeMap<Prefix, External>, site: &Site) -> BTreeSe
 
 /// Returns the addresses that OSPF advertises besides the first of each interface, which is the interface's own: all further ones, and the
 /// first if it is a /32.
-fn further_addresses(site: &Site, foreign: &Foreign) -> BTreeMap<IfName, BTreeMap<Ipv4Addr, Prefix>> {
+fn further_addresses(site: &Site, foreign: &Foreign) -> BTreeMap<IfName, BTreeMap<Ipv4Addr, ospf::Prefix>> {
     let running = site.interfaces.iter().filter_map(|interface| {
         let found = foreign.interfaces.get(&interface.name).filter(|found| found.running)?;
         // RFC 6860 §2: the prefix of a link with nothing but routers may be hidden.
@@ -108,9 +108,10 @@ fn further_addresses(site: &Site, foreign: &Foreign) -> BTreeMap<IfName, BTreeMa
             interface.mode == InterfaceMode::Active && interface.ospf.prefix_suppression == PrefixSuppression::Hidden;
         let is_told_of = |place: usize, address: &Ipv4Network| place > 0 || (address.prefix() == 32 && !is_hidden);
         let further = found.addresses.iter().enumerate().filter(|&(place, address)| is_told_of(place, address));
-        let further = further.map(|(_, address)| (address.ip(), prefix(address)));
+        let further = further.map(|(_, address)| (address.ip(), Prefix::from(*address)));
         // The router's own address is in its Router-LSA.
         let further = further.filter(|&(address, prefix)| address != site.loopback && is_unicast(prefix));
+        let further = further.filter_map(|(address, prefix)| Some((address, prefix.ospf()?)));
         Some((interface.name.clone(), further.collect::<BTreeMap<_, _>>()))
     });
     running.filter(|(_, further)| !further.is_empty()).collect()
@@ -121,7 +122,7 @@ fn connected(site: &Site, foreign: &Foreign) -> impl Iterator<Item = Prefix> {
     let of_ospf: BTreeSet<&IfName> = site.interfaces.iter().map(|interface| &interface.name).collect();
     let interfaces = foreign.interfaces.iter();
     let others = interfaces.filter(move |(name, interface)| interface.running && !of_ospf.contains(name));
-    others.flat_map(|(_, interface)| interface.addresses.iter().map(prefix))
+    others.flat_map(|(_, interface)| interface.addresses.iter().copied().map(Prefix::from))
 }
 
 /// Returns the networks on which all routers reach each other. A gateway there can be the forwarding address, so that traffic does not make
@@ -139,8 +140,7 @@ fn lans(site: &Site, foreign: &Foreign) -> impl Iterator<Item = Ipv4Network> {
 /// Whether the destination means the same on another router, which it does not for loopback, link-local, multicast and reserved addresses.
 fn is_unicast(destination: Prefix) -> bool {
     let unroutable = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"];
-    let network = Ipv4Network::new(destination.network(), destination.len()).expect("a prefix is a network");
-    !unroutable.into_iter().any(|block| network.is_subnet_of(block.parse().expect("a constant network")))
+    !unroutable.into_iter().any(|block| block.parse::<Prefix>().expect("a constant network").covers(destination))
 }
 
 #[cfg(test)]
@@ -288,7 +288,7 @@ mod tests {
             let mesh = mesh::parse("mesh", &text).unwrap_or_else(|errors| panic!("{errors}")).mesh;
             let routes = routes.iter().map(|text| (text.parse().unwrap(), route(RouteOrigin::Program))).collect();
             let found = redistributed(&mesh.sites[0], &Foreign { routes, ..Foreign::default() }).externals;
-            found.get(&Prefix::DEFAULT).map(|external| (external.metric, external.tag))
+            found.get(&ospf::Prefix::DEFAULT).map(|external| (external.metric, external.tag))
         };
         assert_eq!(offered("\"always\"", "", &[]), Some((ExternalMetric::Type2(10), 0)));
         assert_eq!(offered("\"if-present\"", "", &[]), None);
@@ -326,7 +326,8 @@ mod tests {
         let mesh = mesh::parse("mesh", MESH).unwrap().mesh;
         let many = u32::try_from(MAX_REDISTRIBUTED).unwrap() + 3;
         let first = u32::from(std::net::Ipv4Addr::new(172, 16, 0, 0));
-        let routes = (0..many).map(|n| (Prefix::host((first + n).into()), route(RouteOrigin::Program))).collect();
+        let routes =
+            (0..many).map(|n| (Prefix::host(Ipv4Addr::from(first + n)), route(RouteOrigin::Program))).collect();
         let Redistributed { externals, left_out, .. } =
             redistributed(&mesh.sites[0], &Foreign { routes, ..Foreign::default() });
         assert_eq!((externals.len(), left_out), (MAX_REDISTRIBUTED, 3));

@@ -78,7 +78,7 @@ impl KeptOut {
         // A refusal names a guard wherever a site lists the destination.
         if path.guard.is_none() && self.unlisted == Unlisted::Refuse {
             Some(Meant::Unlisted)
-        } else if is_refused_whatever_tag(&self.imports, path.prefix) {
+        } else if is_refused_whatever_tag(&self.imports, path.prefix.into()) {
             Some(Meant::Import)
         } else {
             None
@@ -94,8 +94,7 @@ mod tests {
     use crate::mesh::{ImportAction, PrefixRule};
 
     fn prefix(text: &str) -> Prefix {
-        let network: ipnetwork::Ipv4Network = text.parse().unwrap();
-        Prefix::new(network.network(), network.prefix())
+        text.parse().unwrap()
     }
 
     fn path(text: &str, guard: Option<u32>) -> RefusedView {
@@ -104,7 +103,7 @@ mod tests {
 
     fn kept_out(unlisted: Unlisted, refused: &[&str]) -> KeptOut {
         let rule = |text: &&str| ImportRule {
-            prefixes: vec![PrefixRule { within: prefix(text), shortest: 0, longest: 32 }],
+            prefixes: vec![PrefixRule { within: prefix(text).into(), shortest: 0, longest: 32 }],
             tags: Vec::new(),
             action: ImportAction::Refuse,
         };

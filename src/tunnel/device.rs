@@ -19,7 +19,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::uapi::{Found, FoundPeer, Uapi, digest, public_half};
 use crate::keys::PublicKey;
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::{AllowedIps, Backend, Device, Identity, Peer, Preshared, Traffic};
 use crate::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
 

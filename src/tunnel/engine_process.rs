@@ -22,7 +22,7 @@ use wireguard::control::{Client, Command, EngineInfo, LostLines, PROTOCOL, Reply
 use super::starts::Starts;
 use super::watchdog::{Line, Silence};
 use crate::log::Lost;
-use crate::mesh::IfName;
+use crate::net::IfName;
 
 /// How long a new engine may take until it answers, and the pause between two attempts to connect.
 const START_PATIENCE: Duration = Duration::from_secs(5);

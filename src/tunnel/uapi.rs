@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
 use crate::keys::{KeyDigest, PrivateKey, PublicKey};
-use crate::mesh::IfName;
+use crate::net::IfName;
 
 /// Directories of the UAPI sockets; the first that exists is used.
 const DIRECTORIES: [&str; 2] = ["/var/run/wireguard", "/run/wireguard"];

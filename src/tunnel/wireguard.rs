@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::{EngineProcess, device, watchdog};
-use crate::mesh::IfName;
+use crate::net::IfName;
 use crate::reconcile::state::Device;
 use crate::reconcile::tunnels::{DeviceChange, Tunnels};
 

@@ -97,3 +97,80 @@ fn the_state_of_the_ospf_engine_names_no_chapter() {
         }
     }
 }
+
+/// The folders and files of `src`, lowest first: each imports only what stands in a line above its own.
+const LAYERS: [&[&str]; 7] = [
+    &["net", "input_file", "sys", "proc_stat", "process", "trace"],
+    &["keys", "log", "rib", "state_file"],
+    &["mesh"],
+    &["reconcile"],
+    &["control", "kernel", "routing", "tunnel"],
+    &["daemon", "lab", "show"],
+    &["cli"],
+];
+
+#[test]
+fn no_folder_of_the_daemon_imports_upwards() {
+    let imports = imports(&Path::new(ROOT).join("src"));
+    let folder = |module: &str| module.split("::").next().unwrap_or_default().to_owned();
+    let layer = |folder: &str| {
+        let found = LAYERS.iter().position(|layer| layer.contains(&folder));
+        found.unwrap_or_else(|| panic!("src/{folder} has no place in LAYERS"))
+    };
+    for (module, named) in &imports {
+        let own = folder(module);
+        for path in named.iter().filter(|path| folder(path) != own) {
+            assert!(layer(&folder(path)) < layer(&own), "src: {module} imports {path}, which is not below it");
+        }
+    }
+    let present: BTreeSet<String> = imports.keys().map(|module| folder(module)).collect();
+    let gone: Vec<&&str> = LAYERS.iter().copied().flatten().filter(|folder| !present.contains(**folder)).collect();
+    assert!(gone.is_empty(), "{gone:?} are in LAYERS, and not in src");
+}
+
+#[test]
+fn what_computes_does_no_io_and_takes_the_time_as_an_argument() {
+    let words = [
+        "std::fs",
+        "std::process",
+        "std::thread",
+        "std::env",
+        "std::os",
+        "tokio",
+        "netlink",
+        "nix::",
+        "libc::",
+        "socket2",
+        "File::",
+        "TcpStream",
+        "UdpSocket",
+        "UnixStream",
+        "Instant::now",
+        "SystemTime::now",
+        "stdout",
+        "stderr",
+        "println!",
+    ];
+    for folder in ["src/net", "src/rib", "src/reconcile", "vxlan/src", "ospf/src"] {
+        let mut directories = vec![Path::new(ROOT).join(folder)];
+        let mut files = 0;
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(&directory).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+                if path.is_dir() && name != "tests" {
+                    directories.push(path);
+                } else if name.ends_with(".rs") && name != "tests.rs" {
+                    files += 1;
+                    let text = fs::read_to_string(&path).unwrap();
+                    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                        let found = words.iter().find(|word| line.contains(**word));
+                        assert!(found.is_none(), "{}: {line}", path.display());
+                    }
+                }
+            }
+        }
+        assert!(files > 1, "{folder} has {files} files");
+    }
+}

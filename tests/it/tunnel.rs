@@ -10,7 +10,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use weft::keys::{PrivateKey, PublicKey};
-use weft::mesh::IfName;
+use weft::net::IfName;
 use weft::reconcile::state::{AllowedIps, Backend};
 use weft::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange, Tunnels};
 use weft::tunnel::{WireGuard, device};

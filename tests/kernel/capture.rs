@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ospf::{AreaId, InterfaceId, RouteKind};
 use socket2::SockRef;
-use weft::mesh::IfName;
+use weft::net::{IfName, Prefix};
 use weft::reconcile::routes::{OtherWays, Router as RouterFacts, desired_routes};
 use weft::reconcile::rules::{Sources, desired_rules};
 use weft::reconcile::state::{FWMARK, State};
 use weft::reconcile::sysctls::strictly_filtered;
+use weft::rib::{self, Used};
 
 use crate::world::{Namespace, OWN, Router, ip, prefix, tunnel, tunnels_to};
 
@@ -62,34 +63,26 @@ impl Site {
     }
 }
 
-/// OSPF's routes: what the other site announces.
-fn announced(routes: &[&str]) -> BTreeMap<ospf::Prefix, ospf::Route> {
-    let nexthop = ospf::Nexthop { interface: InterfaceId(2), via: Some(Ipv4Addr::new(10, 255, 0, 2)) };
-    let route = ospf::Route {
-        kind: RouteKind::External1,
-        area: AreaId::BACKBONE,
-        metric: 10,
-        originators: BTreeSet::new(),
-        nexthops: BTreeSet::from([nexthop]),
-        tag: 0,
-    };
-    routes.iter().map(|text| (prefix(text), route.clone())).collect()
+/// The routing table: what the other site announces.
+fn announced(routes: &[&str]) -> Vec<(Prefix, Used)> {
+    let nexthop = rib::Nexthop { interface: tunnel(2), via: Some(Ipv4Addr::new(10, 255, 0, 2).into()) };
+    let nexthops = Arc::new(BTreeSet::from([nexthop]));
+    let used = |nexthops| Used { source: rib::Source::Ospf, nexthops: Some(nexthops), tag: 0 };
+    routes.iter().map(|text| (prefix(text), used(Arc::clone(&nexthops)))).collect()
 }
 
 async fn bring_up(router: &mut Router, routes: &[&str]) {
-    let tunnel = tunnel(2);
     let observed = router.observe().await;
     let facts = RouterFacts {
         loopback: OWN,
-        tunnels: &BTreeSet::from([tunnel.clone()]),
+        tunnels: &BTreeSet::from([tunnel(2)]),
         lan: &BTreeMap::new(),
         underlay: &BTreeSet::from([PEER]),
         open: &BTreeSet::new(),
         other_ways: &OtherWays::default(),
         imports: &[],
-        name: |id: InterfaceId| (id == InterfaceId(2)).then_some(&tunnel),
     };
-    let routes = desired_routes(&announced(routes), &facts);
+    let routes = desired_routes(announced(routes), &facts);
     let sources =
         Sources { listen_ports: &[PORT..=PORT], filtered: &strictly_filtered(&observed), uplinks: &BTreeMap::new() };
     let rules = desired_rules(&routes, &sources);

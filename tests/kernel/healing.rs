@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use weft::kernel::Failure;
+use weft::reconcile::Failure;
 use weft::reconcile::state::{Admin, Backend, Freshness, MAIN_TABLE, Observed, Route, RouteKey, State};
 
 use crate::world::{Namespace, Router, add_route, everything, ip, name, prefix, tunnel, tunnels_to};
@@ -127,14 +127,14 @@ fn routes_are_changed_time_and_again_from_one_look() {
         for via in [3, 2, 3] {
             add_route(&mut desired, "10.2.0.0/16", &[via]);
             add_route(&mut desired, &format!("10.{via}.7.0/24"), &[via]);
-            let failures = router.kernel.reconcile(&desired, &mut observed, &router.engine).await.unwrap();
+            let failures = router.reconcile_from(&desired, &mut observed).await;
             assert!(failures.is_empty(), "{failures:#?}");
             assert_eq!(observed.freshness, Freshness::Fresh);
             assert_eq!(router.left_to_do(&desired).await, Vec::<String>::new());
         }
         add_route(&mut desired, "10.8.0.0/16", &[2]);
         ip("link del wg-b");
-        let failures = router.kernel.reconcile(&desired, &mut observed, &router.engine).await.unwrap();
+        let failures = router.reconcile_from(&desired, &mut observed).await;
         assert_eq!(failures.len(), 1);
         assert_eq!(observed.freshness, Freshness::Stale);
     });
@@ -304,22 +304,22 @@ fn what_fails_is_tried_again_later_whatever_happens_and_what_somebody_undoes_is_
             rounds += 1;
         }
         assert!((1..=4).contains(&failed) && (rounds > failed || rounds < 4), "{failed} failures in {rounds} rounds");
-        assert!(router.kernel.attempts().has_failures());
+        assert!(router.planner.attempts().has_failures());
         ip("route del 10.2.0.0/16");
         router.settle(&desired).await;
-        assert!(!router.kernel.attempts().has_failures());
+        assert!(!router.planner.attempts().has_failures());
         let now = std::time::Instant::now();
-        assert_eq!(router.kernel.attempts().problems(now), Vec::<String>::new());
+        assert_eq!(router.planner.attempts().problems(now), Vec::<String>::new());
 
         // Somebody deletes a route of ours whenever it is there.
         let mut put_back = 0;
-        while router.kernel.attempts().problems(now).is_empty() {
+        while router.planner.attempts().problems(now).is_empty() {
             assert!(put_back < 100, "a fight is noticed");
             ip("route del 10.3.0.0/16");
             router.reconcile(&desired).await;
             put_back += 1;
         }
-        let problems = router.kernel.attempts().problems(now);
+        let problems = router.planner.attempts().problems(now);
         assert!(problems[0].contains("`add route 10.3.0.0/16 via 10.255.0.2 dev wg-b, "), "{problems:?}");
         // It is paced: sooner or later it stays away for a while.
         for _ in 0..5 {

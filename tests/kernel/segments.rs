@@ -11,8 +11,9 @@ use serde_json::Value;
 use tokio::time::timeout;
 use vxlan::segment::{Flooding, Host, Learning, Mobility, Resolution, UnknownUnicast, Unreachable};
 use vxlan::{Entries, FrameRate, Mac, Segment, Situation, Vni, Vtep, Whereabouts};
-use weft::kernel::{Change, Failure, Segments};
+use weft::kernel::{Change, Segments};
 use weft::mesh::{BridgeOwner, L2, L2Site, Mesh};
+use weft::reconcile::Failure;
 use weft::reconcile::filter::Ruleset;
 use weft::reconcile::overlay::{LocalSegment, desired_overlay};
 use weft::reconcile::state::{ForeignInterface, Observed, State};
@@ -239,7 +240,7 @@ fn neighbours_that_a_gateway_looks_for_in_vain_are_nobodys_doing() {
         ip("link add tap9 type veth peer name vm9");
         let mut changes = BTreeSet::new();
         while !changes.contains(&Change::Links) {
-            changes.extend(timeout(DEADLINE, router.watch.changed()).await.unwrap().unwrap());
+            changes.extend(timeout(DEADLINE, router.watch.changed()).await.unwrap().unwrap().kinds);
         }
         assert!(!changes.contains(&Change::Entries), "{changes:?}");
     });
@@ -308,7 +309,9 @@ fn a_host_that_is_heard_on_a_port_is_told_of_and_takes_over_its_entry_where_host
         ip("address add 10.9.0.77/24 dev vm0");
         ip("neigh add 10.9.0.78 lladdr 02:00:00:00:00:78 dev vm0 nud probe");
         let heard = Change::Heard { port, mac: mac(2), vlan: None };
-        timeout(DEADLINE, async { while !router.watch.changed().await.unwrap().contains(&heard) {} }).await.unwrap();
+        timeout(DEADLINE, async { while !router.watch.changed().await.unwrap().kinds.contains(&heard) {} })
+            .await
+            .unwrap();
         let observed = router.observe().await;
         assert!(observed.heard.iter().any(|host| host.mac == mac(2) && host.port == name("tap0")));
     });

@@ -65,8 +65,8 @@ fn mesh() -> Mesh {
 /// What is to be done about uplinks, as they are now, beside site 2's default route; and that is done.
 async fn settle(router: &mut Router) -> Uplinks {
     let observed = router.observe().await;
-    let nexthop = Nexthop { interface: tunnel(2), via: Some(Ipv4Addr::new(10, 255, 0, 2)), onlink: true };
-    let default = Route::unicast([nexthop].into(), Some(OWN));
+    let nexthop = Nexthop { interface: tunnel(2), via: Some(Ipv4Addr::new(10, 255, 0, 2).into()), onlink: true };
+    let default = Route::unicast([nexthop].into(), Some(OWN.into()));
     let mut routes = BTreeMap::from([(RouteKey { table: CAPTURE_TABLE, prefix: prefix("0.0.0.0/0") }, default)]);
     let uplinks = Uplinks::of(&routes, &observed.foreign, &mesh());
     let sources = Sources { listen_ports: &[], filtered: &[].into(), uplinks: &uplinks.ways };
@@ -184,7 +184,7 @@ fn a_default_route_that_comes_or_goes_is_heard_of() {
             loop {
                 let changes = tokio::time::timeout(DEADLINE, router.watch.changed()).await;
                 let changes = changes.unwrap_or_else(|_| panic!("{change} was not heard of")).unwrap();
-                if changes.contains(&weft::kernel::Change::OthersRoutes) {
+                if changes.kinds.contains(&weft::kernel::Change::OthersRoutes) {
                     break;
                 }
                 assert!(begin.elapsed() < DEADLINE, "{change} was not heard of");

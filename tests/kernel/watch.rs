@@ -15,7 +15,7 @@ use crate::world::{Namespace, Router, add_route, ip, name, prefix, tunnels_to};
 const DEADLINE: Duration = Duration::from_secs(10);
 
 async fn heard(router: &mut Router) -> BTreeSet<Change> {
-    timeout(DEADLINE, router.watch.changed()).await.expect("a change is announced").unwrap()
+    timeout(DEADLINE, router.watch.changed()).await.expect("a change is announced").unwrap().kinds
 }
 
 /// What has been announced so far.
@@ -23,7 +23,7 @@ async fn drain(router: &mut Router) -> BTreeSet<Change> {
     let mut all = BTreeSet::new();
     // Without the runtime's turn-taking a future is pending only when there is nothing to read.
     while let Ok(changes) = unconstrained(timeout(Duration::ZERO, router.watch.changed())).await {
-        all.extend(changes.unwrap());
+        all.extend(changes.unwrap().kinds);
     }
     all
 }

@@ -8,19 +8,19 @@ use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
+use std::time::Instant;
 
 use nix::sched::{CloneFlags, setns, unshare};
-use ospf::Prefix;
-use weft::kernel::{Failure, Kernel, Watch};
+use weft::kernel::{Kernel, Watch};
 use weft::keys::PrivateKey;
-use weft::mesh::IfName;
+use weft::net::{IfName, Prefix};
 use weft::reconcile::state::{
     Admin, AllowedIps, Backend, Device, FWMARK, Identity, Link, MAIN_TABLE, Nexthop, Observed, Peer, Preshared, Route,
     RouteKey, State, Traffic,
 };
 use weft::reconcile::sysctls::desired_sysctls;
 use weft::reconcile::tunnels::{AllowedIpsChange, DeviceChange, Tunnels};
-use weft::reconcile::{Applied, Step, plan};
+use weft::reconcile::{Applied, Failure, Planner, Step, plan};
 
 /// The router's own address.
 pub const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -214,6 +214,7 @@ impl Tunnels for Engine {
 pub struct Router {
     pub kernel: Kernel,
     pub watch: Watch,
+    pub planner: Planner,
     pub engine: Engine,
     run_dir: tempfile::TempDir,
 }
@@ -231,7 +232,7 @@ impl Router {
 
     fn start(engine: Engine, run_dir: tempfile::TempDir) -> Self {
         let (kernel, watch) = Kernel::open("test", run_dir.path()).unwrap();
-        Self { kernel, watch, engine, run_dir }
+        Self { kernel, watch, planner: Planner::default(), engine, run_dir }
     }
 
     pub async fn observe(&mut self) -> Observed {
@@ -244,12 +245,20 @@ impl Router {
         let mut observed = self.observe().await;
         let mut desired = desired.clone();
         desired.sysctls = desired_sysctls(desired.links.keys(), &observed.state.sysctls);
-        self.kernel.reconcile(&desired, &mut observed, &self.engine).await.unwrap()
+        self.reconcile_from(&desired, &mut observed).await
+    }
+
+    /// Brings about exactly what is wanted, from what was observed, and updates that.
+    pub async fn reconcile_from(&mut self, desired: &State, observed: &mut Observed) -> Vec<Failure> {
+        let plan = self.planner.plan(desired, observed, Instant::now());
+        let executed = self.kernel.execute(&plan.steps, observed, &self.engine).await;
+        observed.indexes = executed.indexes;
+        self.planner.carried_out(plan, executed.outcomes, Some(desired), observed, Instant::now())
     }
 
     /// As [`Self::reconcile`], when what failed before may be tried again; nothing fails, and nothing is left to do.
     pub async fn settle(&mut self, desired: &State) {
-        self.kernel.try_everything();
+        self.planner.try_everything();
         let failures: Vec<String> = self.reconcile(desired).await.iter().map(Failure::to_string).collect();
         assert_eq!(failures, Vec::<String>::new());
         assert_eq!(self.left_to_do(desired).await, Vec::<String>::new());
@@ -263,10 +272,10 @@ impl Router {
 
     /// What `weft down` does.
     pub async fn down(&mut self) {
-        self.kernel.try_everything();
+        self.planner.try_everything();
         let mut observed = self.observe().await;
         let desired = State { sysctls: self.kernel.settings_to_restore(&observed), ..State::default() };
-        let failures = self.kernel.reconcile(&desired, &mut observed, &self.engine).await.unwrap();
+        let failures = self.reconcile_from(&desired, &mut observed).await;
         assert!(failures.is_empty(), "{failures:#?}");
         self.kernel.forget_settings().unwrap();
     }
@@ -277,8 +286,7 @@ pub fn name(text: &str) -> IfName {
 }
 
 pub fn prefix(text: &str) -> Prefix {
-    let (network, length) = text.split_once('/').unwrap();
-    Prefix::new(network.parse().unwrap(), length.parse().unwrap())
+    text.parse().unwrap()
 }
 
 /// `wg-b` to site 2, `wg-c` to site 3 …
@@ -317,8 +325,11 @@ pub fn tunnels_to(sites: &[u8]) -> State {
 
 /// Adds a route over the tunnels to `via`.
 pub fn add_route(state: &mut State, to: &str, via: &[u8]) {
-    let nexthops =
-        via.iter().map(|&id| Nexthop { interface: tunnel(id), via: Some(Ipv4Addr::new(10, 255, 0, id)), onlink: true });
-    let route = Route::unicast(nexthops.collect(), Some(OWN));
+    let nexthops = via.iter().map(|&id| Nexthop {
+        interface: tunnel(id),
+        via: Some(Ipv4Addr::new(10, 255, 0, id).into()),
+        onlink: true,
+    });
+    let route = Route::unicast(nexthops.collect(), Some(OWN.into()));
     state.routes.insert(RouteKey { table: MAIN_TABLE, prefix: prefix(to) }, route);
 }

@@ -1,11 +1,13 @@
 //! Clients that do not ask or do not read, and a daemon that does not answer.
 
 use std::io::{Read as _, Write as _};
+use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::control::{ClientError, Noun, ask, socket_path};
+use crate::mesh;
 
 /// Octets of a part, and parts of the answer.
 const PART: usize = 256 << 10;
@@ -16,10 +18,10 @@ async fn answer(mut questions: mpsc::Receiver<Asked>, made: Arc<AtomicUsize>) {
     while let Some(Asked { from, answer, .. }) = questions.recv().await {
         made.fetch_add(1, Ordering::Relaxed);
         let number = match from {
-            Some(Cursor::Route(prefix)) => u32::from(prefix.network()) as usize,
+            Some(Cursor::Route(prefix)) => u32::from(prefix.v4().unwrap().0) as usize,
             _ => 0,
         };
-        let rest = (number + 1 < PARTS).then(|| Cursor::Route(Prefix::new((number as u32 + 1).into(), 32)));
+        let rest = (number + 1 < PARTS).then(|| Cursor::Route(Prefix::new(Ipv4Addr::from(number as u32 + 1), 32)));
         let [open, close] = [if number == 0 { "[" } else { "," }, if rest.is_none() { "]" } else { "" }];
         let row = "x".repeat(PART);
         // A client that has gone misses nothing.
@@ -85,7 +87,7 @@ async fn answer_status(mut questions: mpsc::Receiver<Asked>) {
         let _ = answer.send(Ok(match (request, from) {
             (Request::Status, _) => Part::whole(whole),
             // Its client reads nothing.
-            (_, _) => Part { json: "x".repeat(PART), rest: Some(Cursor::Route(Prefix::new([0; 4].into(), 0))) },
+            (_, _) => Part { json: "x".repeat(PART), rest: Some(Cursor::Route(Prefix::new([0; 4], 0))) },
         }));
     }
 }
@@ -115,6 +117,39 @@ async fn clients_that_ask_nothing_make_room_and_one_that_has_asked_gets_its_answ
     let mut line = String::new();
     first.read_to_string(&mut line).unwrap();
     assert!(line.contains("late"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mesh_file_fits_into_a_request_and_what_is_longer_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_path(dir.path());
+    let (sender, mut questions) = mpsc::channel(16);
+    let _server = Server::start(&path, sender, Arc::default()).unwrap();
+    tokio::spawn(async move {
+        while let Some(Asked { request, answer, .. }) = questions.recv().await {
+            let Request::Plan { text, .. } = request else { panic!("{request:?}") };
+            let _ = answer.send(Ok(Part::whole(text.len().to_string())));
+        }
+    });
+    // Characters of two octets, so that any place at which the line is cut may be within one.
+    let file = "µ\n".repeat(mesh::MAX_FILE as usize / 3);
+    for (text, odd) in [(file.clone(), ""), (file, "x")] {
+        let (run_dir, text) = (dir.path().to_owned(), format!("{odd}{text}"));
+        let expected = text.len();
+        let request = Request::Plan { file: "mesh.toml".into(), text };
+        let answer = tokio::task::spawn_blocking(move || ask::<usize>(&run_dir, request)).await.unwrap();
+        assert_eq!(answer.unwrap(), expected);
+    }
+    let run_dir = dir.path().to_owned();
+    let refused = tokio::task::spawn_blocking(move || {
+        let mut client = UnixStream::connect(socket_path(&run_dir)).unwrap();
+        // The server reads no more than it takes, and answers.
+        let _ = client.write_all(&vec![b'x'; MAX_LONG_REQUEST]);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    assert!(refused.await.unwrap().contains("this one is longer"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,13 +11,16 @@ use serde::Serialize;
 use tokio::time::{timeout, timeout_at};
 use tracing::info;
 
-use super::{Daemon, Look, Next};
+use super::preview::steps;
+use super::{Daemon, Next};
 use crate::control::view::Reloaded;
 use crate::control::{Asked, Cursor, LsaSelection, Noun, Part, Request};
 use crate::daemon::checks::Ground;
+use crate::daemon::host::Look;
 use crate::daemon::report::{AreaSummary, Report};
 use crate::kernel::Watch;
-use crate::mesh::IfName;
+use crate::net::IfName;
+use crate::routing::differences;
 use crate::tunnel::{Observation, device};
 
 /// How long the devices may take to say how they are, all together: somebody waits for the answer.
@@ -36,15 +39,19 @@ impl Daemon {
         let (part, next) = match request {
             Request::Down => return Ok(Next::Down(answer)),
             Request::Reload => (self.reload_and_wait(watch).await, Next::Nothing),
+            Request::Plan { file, text } => {
+                let plan = self.preview(text, file).await;
+                (plan.and_then(|plan| whole(&plan)), Next::Nothing)
+            }
             Request::Move { .. } | Request::Forget { .. } => {
                 let done = self.segments.obey(&request, SystemTime::now());
-                self.tell_whereabouts().await;
+                self.announce_hosts().await;
                 (done.and_then(|done| whole(&done)), Next::Reconcile(Look::Known))
             }
             Request::StubRouter { command } => {
                 info!(?command, "stub router by command");
-                self.stub_router = command;
-                self.configure().await;
+                let configuration = self.router.set_stub_router(command);
+                self.configure_if(configuration).await;
                 (Ok(Part::null()), Next::Nothing)
             }
             Request::Clear { neighbor } => {
@@ -68,7 +75,7 @@ impl Daemon {
             let Some(named) = named else { return true };
             let router_id = Ipv4Addr::from(neighbor.router_id);
             let of_site = self.local.mesh.site(named).is_some_and(|site| site.loopback == router_id);
-            let of_interface = self.ids.name(neighbor.interface).is_some_and(|name| name.as_str() == named);
+            let of_interface = self.router.ids().name(neighbor.interface).is_some_and(|name| name.as_str() == named);
             let address: Option<Ipv4Addr> = named.parse().ok();
             of_site || of_interface || address == Some(router_id) || address == Some(neighbor.address)
         };
@@ -85,18 +92,23 @@ impl Daemon {
 
     /// Takes the mesh file as it is, and reconciles the kernel with it.
     async fn reload_and_wait(&mut self, watch: &mut Watch) -> anyhow::Result<Part> {
+        let now = SystemTime::now();
+        let before = self.router.preview(&self.local, self.router.ids().clone(), self.host.observed(), now);
         if let Err(reason) = self.reload(watch).await {
             anyhow::bail!("the mesh file is refused, the old one stays in force: {reason}");
         }
-        self.kernel.try_everything();
+        let after = self.router.preview(&self.local, self.router.ids().clone(), self.host.observed(), now);
+        self.host.try_everything();
+        self.carried_out = Some(Vec::new());
         self.reconcile(Look::Afresh).await;
-        let attempts = self.kernel.attempts().problems(Instant::now());
+        let kernel = self.carried_out.take().unwrap_or_default();
         whole(&Reloaded {
             mesh: self.local.mesh.name.clone(),
             site: self.local.site.name.clone(),
             sites: self.local.mesh.sites.len(),
             tunnels: self.local.tunnels.len(),
-            failures: self.look_failure.clone().into_iter().chain(attempts).collect(),
+            failures: self.host.problems(Instant::now()),
+            steps: steps(differences(&before, &after), kernel),
         })
     }
 
@@ -107,8 +119,9 @@ impl Daemon {
         }
         // What was read before is shown if this takes too long.
         let _ = timeout(SAMPLE_PATIENCE, self.filters.sample(&self.kernel, Instant::now())).await;
-        let Self { checks, kernel, observed, local, redistributed, .. } = self;
-        checks.look(&Ground { kernel, observed, local, redistributed }).await;
+        let Self { checks, kernel, host, local, router, .. } = self;
+        let ground = Ground { kernel, observed: host.observed(), local, redistributed: router.redistributed() };
+        checks.look(&ground).await;
         let devices = self.look_at_devices().await;
         let report = self.report(devices).await?;
         let head = serde_json::to_string(&report.status())?;
@@ -129,8 +142,9 @@ impl Daemon {
             return whole(&self.report(BTreeMap::new()).await?.filters(&dropped, &refused));
         }
         if noun == Noun::Routes && from.is_none() {
-            let Self { checks, kernel, observed, local, redistributed, .. } = self;
-            checks.look_up_routes(&Ground { kernel, observed, local, redistributed }).await;
+            let Self { checks, kernel, host, local, router, .. } = self;
+            let ground = Ground { kernel, observed: host.observed(), local, redistributed: router.redistributed() };
+            checks.look_up_routes(&ground).await;
         }
         let devices = if noun == Noun::Tunnels { self.look_at_devices().await } else { BTreeMap::new() };
         let report = self.report(devices).await?;
@@ -162,7 +176,7 @@ impl Daemon {
 
     /// Counters, and ports where hosts were heard, change without a word.
     async fn look_at_segments(&mut self) -> anyhow::Result<()> {
-        self.observed = self.kernel.observe(&self.drivers).await?;
+        *self.host.observed_mut() = self.kernel.observe(&self.drivers).await?;
         Ok(())
     }
 
@@ -187,31 +201,23 @@ impl Daemon {
 
     /// With the WireGuard devices, where the answer needs to know of them.
     async fn report(&self, devices: BTreeMap<IfName, Observation>) -> anyhow::Result<Report<'_>> {
-        let now = Instant::now();
-        let attempts = self.kernel.attempts().problems(now);
         Ok(Report {
             local: &self.local,
             backend: self.backend,
             endpoints: &self.endpoints,
             checks: &self.checks,
-            ids: &self.ids,
-            routes: &self.routes,
-            forwarding: self.forwarding(),
-            observed: &self.observed,
+            ids: self.router.ids(),
+            routes: self.router.routes(),
+            rib: &self.rib,
+            forwarding: self.basis().forwarding(),
+            observed: self.host.observed(),
             segments: &self.segments,
             devices,
             view: self.driver.view(self.local.kept_out()).await?,
-            failures: self
-                .drivers
-                .engine()
-                .trouble()
-                .into_iter()
-                .chain(self.look_failure.clone())
-                .chain(attempts)
-                .collect(),
+            failures: self.drivers.engine().trouble().into_iter().chain(self.host.problems(Instant::now())).collect(),
             refused_reload: self.refused_reload.as_deref(),
-            redistributed: &self.redistributed,
-            listed: &self.listed,
+            redistributed: self.router.redistributed(),
+            listed: self.router.listed(),
             filters: &self.filters,
             upkeep: self.upkeep(),
             uptime: self.started.elapsed(),

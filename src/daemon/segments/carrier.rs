@@ -18,7 +18,8 @@ use vxlan::segment::{Flooding, Resolution};
 use vxlan::{Announcement, Contradiction, PORT, Vni, encapsulate};
 
 use crate::kernel::AnnouncementListener;
-use crate::mesh::{IfName, L2};
+use crate::mesh::L2;
+use crate::net::IfName;
 use crate::reconcile::overlay::Tagging;
 
 /// Time for one announcement, and how many may come at once: a router that takes over some hundred addresses announces each a few times.

@@ -14,13 +14,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnetwork::Ipv4Network;
 use vxlan::{Mac, segment};
 
 use super::{
     Draft, Forwarding, LayoutError, Node, VlanFiltering, Wire, WireEnd, address, default_route, name, router_namespace,
 };
-use crate::mesh::{IfName, L2, L2Site, Site, VlanId};
+use crate::mesh::{L2, L2Site, Site, VlanId};
+use crate::net::{IfName, Prefix};
 
 /// The longest prefix lengths of networks of hosts without a gateway: the usual ones.
 const LONGEST_V4: u8 = 24;
@@ -183,10 +183,9 @@ impl Draft<'_> {
     }
 
     /// Networks in which the site's router has a gateway on a segment: their hosts are in a segment's table.
-    pub(super) fn gateway_networks(&self, site: &Site) -> Vec<Ipv4Network> {
+    pub(super) fn gateway_networks(&self, site: &Site) -> Vec<Prefix> {
         let here = self.mesh.segments.iter().filter(|l2| l2.sites.contains_key(&site.id));
-        let network = |gateway: Ipv4Network| Ipv4Network::new(gateway.network(), gateway.prefix());
-        here.filter_map(|l2| Some(network(l2.segment.gateway?).expect("a network's length is one"))).collect()
+        here.filter_map(|l2| l2.segment.gateway).map(Prefix::from).collect()
     }
 }
 

@@ -176,7 +176,7 @@ fn a_default_route_that_is_not_weft_s_alone_carries_0_0_0_0() {
     assert_eq!(router.carriers("0.0.0.0/0"), "-");
     router.route("0.0.0.0/0", Some(7), true);
     assert_eq!(router.carriers("0.0.0.0/0"), "the route to 0.0.0.0/0");
-    router.foreign.routes.remove(&Prefix::DEFAULT);
+    router.foreign.routes.remove(&Prefix::DEFAULT_V4);
     assert_eq!(router.update(), ["0.0.0.0/0"]);
     assert_eq!(router.carriers("10.1.0.0/16"), "eth1 (10.1.0.1/24)");
 }
@@ -213,7 +213,7 @@ fn routes_are_of_interest_only_while_no_interface_carries() {
     assert_eq!(left(&router), [prefix("0.0.0.0/0"), prefix("10.2.0.0/16")].into());
     router.interface("eth1", &["10.1.0.1/24"], false);
     assert_eq!(left(&router).len(), 3);
-    assert!(router.followed.concerns(prefix("10.2.3.0/24")) && router.followed.concerns(Prefix::DEFAULT));
+    assert!(router.followed.concerns(prefix("10.2.3.0/24")) && router.followed.concerns(Prefix::DEFAULT_V4));
     assert!(!router.followed.concerns(prefix("10.0.0.0/8")) && !router.followed.concerns(prefix("10.3.0.0/24")));
 }
 

@@ -50,8 +50,8 @@ pub(super) fn only_by_tunnels(mesh: &Mesh, sources: &Sources) -> String {
     let refused = format!("iifname != @tunnels iifname != {elsewhere} {drop}");
     let mut errors = Chain::new("icmp-errors");
     let loopbacks = mesh.loopbacks;
-    let bits = loopbacks.prefix();
-    let prefix = u32::from(loopbacks.network()).checked_shr(u32::BITS - u32::from(bits)).unwrap_or(0);
+    let (first, bits) = loopbacks.v4().expect("the mesh file has IPv4 loopbacks");
+    let prefix = u32::from(first).checked_shr(u32::BITS - u32::from(bits)).unwrap_or(0);
     let about_loopbacks = format!("@th,192,{bits} {prefix:#x}");
     let mut chain = Chain::hooked("prerouting", "priority -450");
     chain.rule(format!("ip frag-off & 0x3fff != 0 ip saddr {loopbacks} {refused}"));

@@ -13,7 +13,8 @@ use vxlan::{DhcpAnswers, Filter, FrameRate, Mss, PORT, Vni};
 use super::drops::Reason;
 use super::entry::Chain;
 use super::ruleset::{BridgeNames, quoted, set};
-use crate::mesh::{IfName, L2Site, Mesh, Site};
+use crate::mesh::{L2Site, Mesh, Site};
+use crate::net::IfName;
 
 /// A segment that the site is part of.
 pub(super) struct Segment {

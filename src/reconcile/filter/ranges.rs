@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use ipnetwork::Ipv4Network;
+use crate::net::Prefix;
 
 /// All IPv4 addresses.
 const ALL: Range = Range { first: 0, last: u32::MAX };
@@ -19,9 +19,12 @@ pub(super) struct Range {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ranges(Vec<Range>);
 
-impl From<Ipv4Network> for Range {
-    fn from(network: Ipv4Network) -> Self {
-        Self { first: network.network().into(), last: network.broadcast().into() }
+impl Range {
+    /// Returns the addresses of an IPv4 network; `None` for an IPv6 one.
+    pub fn of(network: Prefix) -> Option<Self> {
+        let (first, length) = network.v4()?;
+        let first = u32::from(first);
+        Some(Self { first, last: first | u32::MAX.checked_shr(length.into()).unwrap_or(0) })
     }
 }
 
@@ -42,9 +45,9 @@ impl FromIterator<Range> for Ranges {
     }
 }
 
-impl FromIterator<Ipv4Network> for Ranges {
-    fn from_iter<T: IntoIterator<Item = Ipv4Network>>(networks: T) -> Self {
-        networks.into_iter().map(Range::from).collect()
+impl FromIterator<Prefix> for Ranges {
+    fn from_iter<T: IntoIterator<Item = Prefix>>(networks: T) -> Self {
+        networks.into_iter().filter_map(Range::of).collect()
     }
 }
 
@@ -94,7 +97,7 @@ impl Ranges {
     }
 
     /// Returns the smallest number of prefixes with the same addresses, in ascending order.
-    pub fn prefixes(&self) -> Vec<Ipv4Network> {
+    pub fn prefixes(&self) -> Vec<Prefix> {
         let mut prefixes = Vec::new();
         for range in &self.0 {
             let mut next = Some(range.first);
@@ -102,8 +105,7 @@ impl Ranges {
                 // The largest block that is aligned to its first address and fits into the rest of the range.
                 let left = u64::from(range.last - first) + 1;
                 let bits = first.trailing_zeros().min(left.ilog2());
-                // Lengths up to 32 are valid.
-                prefixes.extend(Ipv4Network::new(first.into(), 32 - bits as u8));
+                prefixes.push(Prefix::new(Ipv4Addr::from(first), 32 - bits as u8));
                 next = u32::try_from(u64::from(first) + (1 << bits)).ok().filter(|next| *next <= range.last);
             }
         }
@@ -139,25 +141,24 @@ impl fmt::Display for Range {
 
 /// Divides all addresses into ranges, each with the longest of `networks` that covers it, if any does. The cost grows with the number of
 /// networks only.
-pub(super) fn longest_covers(networks: impl IntoIterator<Item = Ipv4Network>) -> Vec<(Range, Option<Ipv4Network>)> {
-    let mut networks: Vec<Ipv4Network> = networks.into_iter().collect();
-    networks.sort_unstable_by_key(|network| (u32::from(network.network()), network.prefix()));
+pub(super) fn longest_covers(networks: impl IntoIterator<Item = Prefix>) -> Vec<(Range, Option<Prefix>)> {
+    let mut networks: Vec<Prefix> = networks.into_iter().collect();
+    networks.sort_unstable();
     networks.dedup();
     let mut sweep = Sweep { done: Vec::new(), next: Some(ALL.first), open: Vec::new() };
-    for network in networks {
-        let range = Range::from(network);
+    for (range, network) in networks.into_iter().filter_map(|network| Some((Range::of(network)?, network))) {
         // Networks are nested or disjoint: those that end before this one begins are closed, innermost first.
-        while let Some(ended) = sweep.open.pop_if(|open| Range::from(*open).last < range.first) {
-            sweep.advance(Range::from(ended).last, Some(ended));
+        while let Some((ended, cover)) = sweep.open.pop_if(|(open, _)| open.last < range.first) {
+            sweep.advance(ended.last, Some(cover));
         }
         if let Some(before) = range.first.checked_sub(1) {
-            let around = sweep.open.last().copied();
+            let around = sweep.open.last().map(|(_, cover)| *cover);
             sweep.advance(before, around);
         }
-        sweep.open.push(network);
+        sweep.open.push((range, network));
     }
-    while let Some(ended) = sweep.open.pop() {
-        sweep.advance(Range::from(ended).last, Some(ended));
+    while let Some((ended, cover)) = sweep.open.pop() {
+        sweep.advance(ended.last, Some(cover));
     }
     sweep.advance(ALL.last, None);
     sweep.done
@@ -165,16 +166,16 @@ pub(super) fn longest_covers(networks: impl IntoIterator<Item = Ipv4Network>) ->
 
 /// The progress of [`longest_covers`].
 struct Sweep {
-    done: Vec<(Range, Option<Ipv4Network>)>,
+    done: Vec<(Range, Option<Prefix>)>,
     /// The first address that is in no range yet; `None` after the last address.
     next: Option<u32>,
     /// Networks that have begun and not ended, outermost first.
-    open: Vec<Ipv4Network>,
+    open: Vec<(Range, Prefix)>,
 }
 
 impl Sweep {
     /// Records that all addresses up to `last` that are in no range yet are covered by `cover`.
-    fn advance(&mut self, last: u32, cover: Option<Ipv4Network>) {
+    fn advance(&mut self, last: u32, cover: Option<Prefix>) {
         let Some(first) = self.next.filter(|first| *first <= last) else { return };
         self.done.push((Range { first, last }, cover));
         self.next = last.checked_add(1);
@@ -185,7 +186,7 @@ impl Sweep {
 mod tests {
     use super::*;
 
-    fn networks(text: &str) -> Vec<Ipv4Network> {
+    fn networks(text: &str) -> Vec<Prefix> {
         text.split_whitespace().map(|network| network.parse().unwrap()).collect()
     }
 
@@ -254,7 +255,7 @@ mod tests {
     }
 
     /// Up to a dozen networks close together, so that many of them nest and touch.
-    fn few(random: &mut u64) -> Vec<Ipv4Network> {
+    fn few(random: &mut u64) -> Vec<Prefix> {
         // Numerical Recipes' linear congruential generator: the same networks in every run.
         let mut next = |bound: u64| {
             *random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) & 0xffff_ffff;
@@ -263,8 +264,7 @@ mod tests {
         let count = next(12);
         let network = |_| {
             let (address, length) = (next(64) as u32, 26 + next(7) as u8);
-            let network = Ipv4Network::new(Ipv4Addr::from(address), length).unwrap();
-            Ipv4Network::new(network.network(), length).unwrap()
+            Prefix::new(Ipv4Addr::from(address), length)
         };
         (0..count).map(network).collect()
     }
@@ -283,12 +283,12 @@ mod tests {
             let expected = addresses.filter(|address| these.contains(*address) && those.contains(*address)).count();
             assert_eq!(common, expected as u64, "{one:?} and at once {other:?}");
             for address in (0..80).map(Ipv4Addr::from) {
-                let is_in = |networks: &[Ipv4Network]| networks.iter().any(|network| network.contains(address));
+                let is_in = |networks: &[Prefix]| networks.iter().any(|network| network.contains(address));
                 assert_eq!(sum.contains(address), is_in(&one) || is_in(&other), "{one:?} and {other:?}: {address}");
                 let expected = is_in(&one) && !is_in(&other);
                 assert_eq!(difference.contains(address), expected, "{one:?} without {other:?}: {address}");
                 let covering = one.iter().filter(|network| network.contains(address));
-                let longest = covering.max_by_key(|network| network.prefix());
+                let longest = covering.max_by_key(|network| network.len());
                 let is_around = |range: &Range| (range.first..=range.last).contains(&address.into());
                 let found: Vec<_> = covers.iter().filter(|(range, _)| is_around(range)).collect();
                 assert_eq!(found.len(), 1, "{one:?}: {address}");

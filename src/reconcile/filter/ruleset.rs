@@ -8,7 +8,8 @@ use super::entry::Chain;
 use super::ranges::Ranges;
 use super::sources::Sources;
 use super::{drops, entry, exit, overlay, untracked};
-use crate::mesh::{IfName, Mesh, Site, SourceCheck};
+use crate::mesh::{Mesh, Site, SourceCheck};
+use crate::net::IfName;
 
 /// A script for `nft -f` that replaces the tables of the mesh and all their contents.
 #[derive(Clone, PartialEq, Eq)]

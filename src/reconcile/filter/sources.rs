@@ -8,10 +8,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ipnetwork::Ipv4Network;
-
 use super::ranges::{Range, Ranges, longest_covers};
-use crate::mesh::{Auth, IfName, InterfaceMode, Mesh, Site, SiteId, SiteInterface, Unlisted};
+use crate::mesh::{Auth, InterfaceMode, Mesh, Site, SiteId, SiteInterface, Unlisted};
+use crate::net::{IfName, Prefix};
 
 /// Addresses that no host has: this network, loopback, link-local, multicast, broadcast.
 const NOBODYS: [(Ipv4Addr, u8); 5] = [
@@ -41,23 +40,23 @@ pub(super) struct Sources {
     /// Interfaces by which another site is reached without a tunnel: sources of any site arrive by them.
     pub joined: BTreeSet<IfName>,
     /// Prefixes of `admitted` that contain the sources of most packets into tunnels, at most [`COMPARED`].
-    pub mostly_entering: Vec<Ipv4Network>,
+    pub mostly_entering: Vec<Prefix>,
     /// Prefixes without martian, own or unlisted addresses that contain the sources of most packets from tunnels, at most [`COMPARED`].
-    pub mostly_leaving: Vec<Ipv4Network>,
+    pub mostly_leaving: Vec<Prefix>,
 }
 
 impl Sources {
     /// Computes those of `site`.
     pub fn of(mesh: &Mesh, site: &Site) -> Self {
-        let mut listed: BTreeMap<Ipv4Network, BTreeSet<SiteId>> = BTreeMap::new();
+        let mut listed: BTreeMap<Prefix, BTreeSet<SiteId>> = BTreeMap::new();
         for other in &mesh.sites {
-            for prefix in other.prefixes.iter().filter(|prefix| prefix.prefix() > 0) {
+            for prefix in other.prefixes.iter().filter(|prefix| !prefix.is_default()) {
                 listed.entry(*prefix).or_default().insert(other.id);
             }
         }
         let covers = longest_covers(listed.keys().copied());
         let select = |wanted: &dyn Fn(Option<&BTreeSet<SiteId>>) -> bool| -> Ranges {
-            let sites = |cover: &Option<Ipv4Network>| cover.as_ref().and_then(|cover| listed.get(cover));
+            let sites = |cover: &Option<Prefix>| cover.as_ref().and_then(|cover| listed.get(cover));
             covers.iter().filter(|(_, cover)| wanted(sites(cover))).map(|(range, _)| *range).collect()
         };
         let here = select(&|sites| sites.is_some_and(|sites| sites.contains(&site.id)));
@@ -67,16 +66,15 @@ impl Sources {
 
         let gateways = |of: &dyn Fn(&SiteId) -> bool| -> Ranges {
             let segments = mesh.segments.iter().filter(|l2| l2.sites.keys().any(of));
-            segments.filter_map(|l2| l2.segment.gateway).collect()
+            segments.filter_map(|l2| l2.segment.gateway).map(Prefix::from).collect()
         };
-        let nobodys: Ranges =
-            NOBODYS.iter().filter_map(|(address, length)| Ipv4Network::new(*address, *length).ok()).collect();
+        let nobodys: Ranges = NOBODYS.iter().map(|(address, length)| Prefix::new(*address, *length)).collect();
         let loopbacks: Ranges = [mesh.loopbacks].into_iter().collect();
         let loopback = |site: &Site| Range { first: site.loopback.into(), last: site.loopback.into() };
         let others: Ranges = mesh.sites.iter().filter(|other| other.id != site.id).map(loopback).collect();
         let impossible = nobodys.and(&loopbacks);
 
-        let defaults = || mesh.sites.iter().filter(|site| site.prefixes.iter().any(|prefix| prefix.prefix() == 0));
+        let defaults = || mesh.sites.iter().filter(|site| site.prefixes.iter().any(|prefix| prefix.is_default()));
         let stands_for_the_rest = defaults().any(|other| other.id == site.id);
         let alone = stands_for_the_rest && defaults().count() == 1;
         let lives_here = here.and(&gateways(&|id| *id == site.id));
@@ -111,10 +109,10 @@ impl Sources {
 }
 
 /// Returns the prefixes of `allowed` that contain the most addresses of `expected`, in descending order of their number.
-fn widest(allowed: &Ranges, expected: &Ranges) -> Vec<Ipv4Network> {
-    let full = |prefix: Ipv4Network| (expected.count_in(prefix.into()), prefix);
-    let mut prefixes: Vec<(u64, Ipv4Network)> = allowed.prefixes().into_iter().map(full).collect();
-    prefixes.retain(|(count, _)| *count > 0);
+fn widest(allowed: &Ranges, expected: &Ranges) -> Vec<Prefix> {
+    let counted =
+        allowed.prefixes().into_iter().filter_map(|prefix| Some((expected.count_in(Range::of(prefix)?), prefix)));
+    let mut prefixes: Vec<(u64, Prefix)> = counted.filter(|(count, _)| *count > 0).collect();
     // The sort is stable, because the ruleset has to be a function of the mesh file.
     prefixes.sort_by_key(|(count, _)| Reverse(*count));
     prefixes.into_iter().take(COMPARED).map(|(_, prefix)| prefix).collect()
@@ -244,7 +242,7 @@ mod tests {
         assert!(sources(&two, "c").unlisted.is_empty(), "routes to them are accepted from anywhere");
     }
 
-    fn shown(prefixes: &[Ipv4Network]) -> String {
+    fn shown(prefixes: &[Prefix]) -> String {
         prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     }
 
@@ -279,7 +277,7 @@ mod tests {
                     let mut prefixes = BTreeSet::new();
                     for _ in 0..next(6) {
                         let (length, address) = (8 + next(8) as u8, Ipv4Addr::new(10, next(128) as u8, 0, 0));
-                        let network = Ipv4Network::new(address, length).unwrap().network();
+                        let network = Prefix::new(address, length).network();
                         let default = length == 8;
                         prefixes.insert(if default { "0.0.0.0/0".to_owned() } else { format!("{network}/{length}") });
                     }

@@ -1,7 +1,8 @@
 //! The script as a whole, as text. That it does what it says is shown with packets in `tests/kernel/filter.rs` and `netns-tests/forgery.rs`.
 
 use super::*;
-use crate::mesh::{BridgeOwner, IfName, L2Site, Mesh, VlanId};
+use crate::mesh::{BridgeOwner, L2Site, Mesh, VlanId};
+use crate::net::IfName;
 
 /// Three sites, two of them with two segments across them.
 fn mesh(general: &str) -> Mesh {

@@ -4,7 +4,8 @@ use vxlan::{Entries, Proxy};
 
 use super::existing::{VlanRange, device_mtu, usable};
 use super::state::{Bridge, Device, DeviceAddress, Made, Overlay};
-use crate::mesh::{IfName, L2, L2Site, VlanId};
+use crate::mesh::{L2, L2Site, VlanId};
+use crate::net::IfName;
 use crate::reconcile::state::{Admin, Observed};
 
 /// A segment that this site is part of.

@@ -8,7 +8,8 @@ use std::fmt;
 
 use vxlan::{Mac, Vni};
 
-use crate::mesh::{IfName, L2Site, VlanId};
+use crate::mesh::{L2Site, VlanId};
+use crate::net::IfName;
 use crate::reconcile::state::{Admin, Observed};
 
 /// A foreign bridge.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{Bridge, Device, Overlay};
 use super::step::OverlayStep;
-use crate::mesh::{IfName, VlanId};
+use crate::mesh::VlanId;
+use crate::net::IfName;
 use crate::reconcile::state::{Admin, Observed};
 
 /// Returns the steps that create and change what is desired.

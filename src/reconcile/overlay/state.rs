@@ -7,7 +7,8 @@ use ipnetwork::Ipv4Network;
 use vxlan::{Mac, Port, Proxy, Roaming, Vni, Vtep};
 
 use super::existing::{PortVlans, VlanRange};
-use crate::mesh::{IfName, VlanId};
+use crate::mesh::VlanId;
+use crate::net::IfName;
 use crate::reconcile::state::Admin;
 
 /// The whole overlay at this site.

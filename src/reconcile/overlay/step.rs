@@ -8,7 +8,8 @@ use vxlan::{Mac, PORT, Port, Proxy, Roaming, Vtep};
 
 use super::existing::highest_address;
 use super::state::{Bridge, DeviceAddress, Made};
-use crate::mesh::{IfName, VlanId};
+use crate::mesh::VlanId;
+use crate::net::IfName;
 
 /// An operation for the executor. Repeating a step does no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,10 +3,9 @@
 
 use std::net::Ipv4Addr;
 
-use ospf::Prefix;
-
 use super::*;
 use crate::keys::{PresharedKey, PrivateKey};
+use crate::net::Prefix;
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, RuleAction, Selector,
@@ -24,8 +23,7 @@ fn loopback(id: u8) -> Ipv4Addr {
 }
 
 fn prefix(text: &str) -> Prefix {
-    let (network, length) = text.split_once('/').unwrap();
-    Prefix::new(network.parse().unwrap(), length.parse().unwrap())
+    text.parse().unwrap()
 }
 
 fn own_key() -> PrivateKey {
@@ -76,9 +74,11 @@ fn wanted(backend: Backend, sites: &[u8]) -> State {
 }
 
 fn route(state: &mut State, table: u32, to: &str, via: &[u8]) {
-    let nexthops =
-        via.iter().map(|&id| Nexthop { interface: interface(id), via: Some(loopback(id)), onlink: true }).collect();
-    state.routes.insert(RouteKey { table, prefix: prefix(to) }, Route::unicast(nexthops, Some(OWN)));
+    let nexthops = via
+        .iter()
+        .map(|&id| Nexthop { interface: interface(id), via: Some(loopback(id).into()), onlink: true })
+        .collect();
+    state.routes.insert(RouteKey { table, prefix: prefix(to) }, Route::unicast(nexthops, Some(OWN.into())));
 }
 
 /// A machine with an uplink and nothing of weft.
@@ -520,12 +520,12 @@ fn foreign_things_are_neither_removed_nor_made_again() {
 #[test]
 fn route_over_an_interface_that_does_not_exist_waits_for_it() {
     let mut desired = wanted(Backend::Kernel, &[2]);
-    let over = |interface: &str| Nexthop { interface: name(interface), via: Some(loopback(9)), onlink: false };
+    let over = |interface: &str| Nexthop { interface: name(interface), via: Some(loopback(9).into()), onlink: false };
     let key = RouteKey { table: MAIN_TABLE, prefix: prefix("10.9.0.0/16") };
     let nexthops = BTreeSet::from([over("eth0"), over("eth7")]);
-    desired.routes.insert(key, Route::unicast(nexthops, Some(OWN)));
+    desired.routes.insert(key, Route::unicast(nexthops, Some(OWN.into())));
     let lost = RouteKey { table: MAIN_TABLE, prefix: prefix("10.10.0.0/16") };
-    desired.routes.insert(lost, Route::unicast(BTreeSet::from([over("eth7")]), Some(OWN)));
+    desired.routes.insert(lost, Route::unicast(BTreeSet::from([over("eth7")]), Some(OWN.into())));
     let steps = planned(&desired, &mut bare(), &Applied::default());
     assert_eq!(steps.last().unwrap(), "add route 10.9.0.0/16 via 10.255.0.9 dev eth0");
     assert!(!steps.iter().any(|step| step.contains("10.10.0.0")), "{steps:#?}");

@@ -1,4 +1,4 @@
-use ospf::{AreaId, RouteKind};
+use std::sync::Arc;
 
 use super::*;
 use crate::mesh::PrefixRule;
@@ -11,29 +11,18 @@ fn name(text: &str) -> IfName {
 }
 
 fn prefix(text: &str) -> Prefix {
-    let (network, length) = text.split_once('/').unwrap();
-    Prefix::new(network.parse().unwrap(), length.parse().unwrap())
+    text.parse().unwrap()
 }
 
-/// Interfaces 2 and 3 are tunnels, 10 is the LAN, 11 is not known to the kernel.
-fn interfaces() -> BTreeMap<InterfaceId, IfName> {
-    [(2, "wg-b"), (3, "wg-c"), (10, "eth1")].into_iter().map(|(id, text)| (InterfaceId(id), name(text))).collect()
-}
-
-fn to(text: &str, via: &[(u32, Option<&str>)]) -> (Prefix, ospf::Route) {
-    let nexthops = via.iter().map(|&(interface, via)| ospf::Nexthop {
-        interface: InterfaceId(interface),
+/// A route by these interfaces and gateways; wg-b and wg-c are tunnels, eth1 is the LAN.
+fn to(text: &str, via: &[(&str, Option<&str>)]) -> (Prefix, Used) {
+    let nexthops = via.iter().map(|&(interface, via)| rib::Nexthop {
+        interface: name(interface),
         via: via.map(|address| address.parse().unwrap()),
     });
-    let route = ospf::Route {
-        kind: RouteKind::External1,
-        area: AreaId::BACKBONE,
-        metric: 10,
-        originators: BTreeSet::new(),
-        nexthops: nexthops.collect(),
-        tag: 0,
-    };
-    (prefix(text), route)
+    let nexthops: BTreeSet<rib::Nexthop> = nexthops.collect();
+    let nexthops = (!nexthops.is_empty()).then(|| Arc::new(nexthops));
+    (prefix(text), Used { source: rib::Source::Ospf, nexthops, tag: 0 })
 }
 
 fn lan(addresses: &[&str]) -> ForeignInterface {
@@ -42,13 +31,12 @@ fn lan(addresses: &[&str]) -> ForeignInterface {
 }
 
 /// The routes for the kernel as text, a line for each.
-fn routed(routes: &[(Prefix, ospf::Route)]) -> Vec<String> {
+fn routed(routes: &[(Prefix, Used)]) -> Vec<String> {
     routed_with(routes, None, &[])
 }
 
 /// [`routed`], where everybody may speak on the LAN if there is something to say of others' routes.
-fn routed_with(routes: &[(Prefix, ospf::Route)], others: Option<&Foreign>, imports: &[ImportRule]) -> Vec<String> {
-    let names = interfaces();
+fn routed_with(routes: &[(Prefix, Used)], others: Option<&Foreign>, imports: &[ImportRule]) -> Vec<String> {
     let tunnels = BTreeSet::from([name("wg-b"), name("wg-c")]);
     let underlay = BTreeSet::from(["203.0.113.2".parse().unwrap(), "198.51.100.3".parse().unwrap()]);
     let lan = BTreeMap::from([(name("eth1"), lan(&["10.1.0.1/24"]))]);
@@ -60,10 +48,9 @@ fn routed_with(routes: &[(Prefix, ospf::Route)], others: Option<&Foreign>, impor
         open: &others.map(|_| name("eth1")).into_iter().collect(),
         other_ways: &others.map(|others| OtherWays::of(&underlay, others)).unwrap_or_default(),
         imports,
-        name: |id| names.get(&id),
     };
-    let desired = desired_routes(&routes.iter().cloned().collect(), &router);
-    assert!(desired.values().all(|route| route.source == Some(OWN)));
+    let desired = desired_routes(routes.iter().cloned(), &router);
+    assert!(desired.values().all(|route| route.source == Some(OWN.into())));
     let onlink = |nexthop: &Nexthop| nexthop.onlink == tunnels.contains(&nexthop.interface);
     assert!(desired.values().flat_map(|route| &route.nexthops).all(onlink));
     desired.iter().map(|(key, route)| format!("{key} {route}")).collect()
@@ -72,8 +59,8 @@ fn routed_with(routes: &[(Prefix, ospf::Route)], others: Option<&Foreign>, impor
 #[test]
 fn no_route_leads_by_an_address_of_this_router() {
     let routes = [
-        to("10.2.0.0/16", &[(2, Some("10.255.0.1"))]),
-        to("10.3.0.0/16", &[(2, Some("10.255.0.1")), (3, Some("10.255.0.3"))]),
+        to("10.2.0.0/16", &[("wg-b", Some("10.255.0.1"))]),
+        to("10.3.0.0/16", &[("wg-b", Some("10.255.0.1")), ("wg-c", Some("10.255.0.3"))]),
     ];
     let routed = routed(&routes);
     assert!(routed.len() == 1 && routed[0].contains("10.3.0.0/16") && !routed[0].contains("wg-b"), "{routed:?}");
@@ -88,7 +75,7 @@ fn a_route_that_an_import_filter_refuses_stays_out_of_every_table() {
     };
     let imports = [rule("10.2.3.0/24", ImportAction::Accept), rule("10.2.0.0/16", ImportAction::Refuse)];
     let fate = |text: &str, via| {
-        let (prefix, route) = to(text, &[(2, via)]);
+        let (prefix, route) = to(text, &[("wg-b", via)]);
         fate(prefix, &route, OWN, &imports)
     };
     assert_eq!(fate("10.2.0.0/16", Some("10.255.0.2")), Fate::Refused);
@@ -101,9 +88,9 @@ fn a_route_that_an_import_filter_refuses_stays_out_of_every_table() {
 #[test]
 fn ordinary_routes_go_to_main_with_all_their_next_hops() {
     let routes = [
-        to("10.2.0.0/16", &[(2, Some("10.255.0.2"))]),
-        to("10.3.0.0/16", &[(2, Some("10.255.0.2")), (3, Some("10.255.0.3"))]),
-        to("10.1.7.0/24", &[(10, Some("10.1.0.9"))]),
+        to("10.2.0.0/16", &[("wg-b", Some("10.255.0.2"))]),
+        to("10.3.0.0/16", &[("wg-b", Some("10.255.0.2")), ("wg-c", Some("10.255.0.3"))]),
+        to("10.1.7.0/24", &[("eth1", Some("10.1.0.9"))]),
     ];
     assert_eq!(
         routed(&routes),
@@ -125,18 +112,17 @@ fn a_gateway_outside_of_the_networks_of_its_interface_is_said_to_be_on_the_link(
         (&["192.0.2.1/24"], true),
         (&[], true),
     ] {
-        assert_eq!(needs_onlink(Some(&lan(addresses)), Some(via)), expected, "{addresses:?}");
+        assert_eq!(needs_onlink(Some(&lan(addresses)), Some(via.into())), expected, "{addresses:?}");
     }
     assert!(!needs_onlink(Some(&lan(&["10.1.0.1/24"])), None), "what is connected has no gateway");
 }
 
 #[test]
-fn connected_networks_the_own_loopback_and_unknown_interfaces_are_left_out() {
+fn connected_networks_and_the_own_loopback_are_left_out() {
     let routes = [
-        to("10.1.0.0/24", &[(10, None)]),
-        to("10.1.1.0/24", &[(10, None), (2, Some("10.255.0.2"))]),
-        to("10.255.0.1/32", &[(2, Some("10.255.0.2"))]),
-        to("10.4.0.0/16", &[(11, Some("10.255.0.4"))]),
+        to("10.1.0.0/24", &[("eth1", None)]),
+        to("10.1.1.0/24", &[("eth1", None), ("wg-b", Some("10.255.0.2"))]),
+        to("10.255.0.1/32", &[("wg-b", Some("10.255.0.2"))]),
     ];
     assert_eq!(routed(&routes), [] as [&str; 0]);
 }
@@ -144,9 +130,9 @@ fn connected_networks_the_own_loopback_and_unknown_interfaces_are_left_out() {
 #[test]
 fn default_route_and_routes_over_an_underlay_address_stay_out_of_main() {
     let routes = [
-        to("0.0.0.0/0", &[(2, Some("10.255.0.2"))]),
-        to("203.0.113.0/24", &[(3, Some("10.255.0.3"))]),
-        to("203.0.113.128/25", &[(3, Some("10.255.0.3"))]),
+        to("0.0.0.0/0", &[("wg-b", Some("10.255.0.2"))]),
+        to("203.0.113.0/24", &[("wg-c", Some("10.255.0.3"))]),
+        to("203.0.113.128/25", &[("wg-c", Some("10.255.0.3"))]),
     ];
     assert_eq!(
         routed(&routes),
@@ -160,8 +146,8 @@ fn default_route_and_routes_over_an_underlay_address_stay_out_of_main() {
 
 #[test]
 fn default_route_by_the_lan_is_the_tunnels_way_out_and_stays_in_main() {
-    assert_eq!(routed(&[to("0.0.0.0/0", &[(10, Some("10.1.0.9"))])]), ["0.0.0.0/0 via 10.1.0.9 dev eth1"]);
-    let mixed = [to("0.0.0.0/0", &[(10, Some("10.1.0.9")), (2, Some("10.255.0.2"))])];
+    assert_eq!(routed(&[to("0.0.0.0/0", &[("eth1", Some("10.1.0.9"))])]), ["0.0.0.0/0 via 10.1.0.9 dev eth1"]);
+    let mixed = [to("0.0.0.0/0", &[("eth1", Some("10.1.0.9")), ("wg-b", Some("10.255.0.2"))])];
     assert_eq!(
         routed(&mixed),
         ["0.0.0.0/0 table 201 via 10.1.0.9 dev eth1, via 10.255.0.2 dev wg-b", "0.0.0.0/0 via 10.1.0.9 dev eth1"]
@@ -187,7 +173,7 @@ fn others(routes: &[(&str, Option<u32>)], connected: &[&str]) -> Foreign {
 
 #[test]
 fn what_a_stranger_on_the_lan_announces_takes_no_tunnel_off_its_way() {
-    let by_lan = |text| to(text, &[(10, Some("10.1.0.9"))]);
+    let by_lan = |text| to(text, &[("eth1", Some("10.1.0.9"))]);
     let is_diverted = |text, others: &Foreign| {
         let routed = routed_with(&[by_lan(text)], Some(others), &[]);
         let main = format!("{text} via 10.1.0.9 dev eth1");
@@ -220,7 +206,7 @@ fn what_a_stranger_on_the_lan_announces_takes_no_tunnel_off_its_way() {
 
 #[test]
 fn a_lan_whose_speakers_are_known_and_routes_that_the_file_accepts_may_lead_tunnels() {
-    let route = [to("203.0.113.2/32", &[(10, Some("10.1.0.9"))])];
+    let route = [to("203.0.113.2/32", &[("eth1", Some("10.1.0.9"))])];
     let main = ["203.0.113.2/32 via 10.1.0.9 dev eth1"];
     assert_eq!(routed(&route), main, "packets are authenticated there");
     let others = others(&[("0.0.0.0/0", Some(0))], &[]);
@@ -228,7 +214,7 @@ fn a_lan_whose_speakers_are_known_and_routes_that_the_file_accepts_may_lead_tunn
     let prefixes = vec![PrefixRule { within, shortest: 24, longest: 32 }];
     let accept = ImportRule { prefixes, tags: Vec::new(), action: ImportAction::Accept };
     assert_eq!(routed_with(&route, Some(&others), &[accept]), main);
-    let both = [to("203.0.113.2/32", &[(2, Some("10.255.0.2")), (10, Some("10.1.0.9"))])];
+    let both = [to("203.0.113.2/32", &[("wg-b", Some("10.255.0.2")), ("eth1", Some("10.1.0.9"))])];
     let routed = routed_with(&both, Some(&others), &[]);
     assert_eq!(routed[0], "203.0.113.2/32 table 201 via 10.1.0.9 dev eth1, via 10.255.0.2 dev wg-b");
     assert!(!routed.iter().any(|line| line.starts_with("203.0.113.2/32 via")), "{routed:?}");

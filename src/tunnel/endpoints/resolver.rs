@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 use super::lookup::{HANDSHAKE_OLD, Lookup, Outcome, Question};
-use crate::mesh::{Host, IfName, Tunnel};
+use crate::mesh::{Host, Tunnel};
+use crate::net::IfName;
 use crate::tunnel::device;
 
 /// How long a name server may take.
@@ -83,6 +84,21 @@ impl Endpoints {
         match self.tunnels.get(interface)? {
             Endpoint::Fixed(address) => Some(*address),
             Endpoint::Named { lookup, .. } => lookup.endpoint(),
+        }
+    }
+
+    /// The endpoint that the peer of `tunnel` has, or would have if its tunnel were one of these: a name has an address here only if the
+    /// same interface has it already.
+    pub fn of(&self, tunnel: &Tunnel) -> Option<SocketAddr> {
+        match tunnel.endpoint.as_ref()? {
+            (Host::Address(address), port) => Some(SocketAddr::new(*address, *port)),
+            (Host::Name(name), port) => {
+                let known = self.tunnels.get(&tunnel.interface).filter(|known| known.is_named(name, *port))?;
+                match known {
+                    Endpoint::Fixed(_) => None,
+                    Endpoint::Named { lookup, .. } => lookup.endpoint(),
+                }
+            }
         }
     }
 

@@ -1,0 +1,277 @@
+//! The OSPF side of the daemon, without its I/O: what the engine is told, and what it has computed. Time is an argument, and what is to be
+//! sent to the engine is returned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use ospf::{Config, InterfaceId, LinkState, StubRouter};
+use tracing::{debug, warn};
+
+use super::carriers::Listed;
+use super::interfaces;
+use super::local::Local;
+use super::renaming::carry_over_handles;
+use super::router_ids::RouterIds;
+use super::settling::has_converged;
+use crate::control::StubRouterCommand;
+use crate::net::{IfName, Prefix};
+use crate::reconcile::state::Observed;
+use crate::rib::{self, Action, Failure, NextHops, Preference, Rib, Source};
+use crate::routing::{
+    InterfaceIds, MAX_REDISTRIBUTED, Redistributed, RouteChanges, Signing, engine_config, redistributed,
+};
+
+/// A clock that is corrected by less than this was not set.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// What OSPF depends on at this router, and its results.
+#[derive(Debug)]
+pub(super) struct Router {
+    /// The engine's handles of interfaces.
+    ids: InterfaceIds,
+    /// The router ids that this router has had.
+    router_ids: RouterIds,
+    /// The number of this start.
+    boot: u32,
+    /// The moment of the engine's time zero, by the clock as it was when the engine was last configured.
+    zero: SystemTime,
+    /// Whether a command has made this a stub router.
+    stub_router: StubRouterCommand,
+    /// What was last taken from the kernel into OSPF.
+    redistributed: Redistributed,
+    /// The prefixes that the site lists, and what carries them.
+    listed: Listed,
+    /// The routes that the engine has computed.
+    routes: BTreeMap<Prefix, ospf::Route>,
+    /// The state of each interface as the engine knows it.
+    links: BTreeMap<InterfaceId, LinkState>,
+    /// The longest RouterDeadInterval of any interface: so long neighbours wait for a hello.
+    dead_interval: Duration,
+}
+
+/// Whether the engine has to be configured again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Configuration {
+    /// No.
+    Current,
+    /// Yes: [`Router::config`] has the new configuration.
+    Outdated,
+}
+
+impl Router {
+    /// Begins without any routes. `zero` is the engine's time zero.
+    pub(super) fn new(local: &Local, router_ids: RouterIds, boot: u32, zero: SystemTime) -> Self {
+        Self {
+            ids: InterfaceIds::default(),
+            router_ids,
+            boot,
+            zero,
+            stub_router: StubRouterCommand::File,
+            redistributed: Redistributed::default(),
+            listed: Listed::new(local),
+            routes: BTreeMap::new(),
+            links: BTreeMap::new(),
+            dead_interval: Duration::ZERO,
+        }
+    }
+
+    /// Returns the configuration of the engine, whose time zero is `zero` by the present clock.
+    pub(super) fn config(&mut self, local: &Local, zero: SystemTime, now: SystemTime) -> Config {
+        self.zero = zero;
+        let signing = Signing { keyring: &local.keyring, zero, boot: self.boot };
+        let withdrawn = self.listed.withdrawn();
+        let (mesh, site) = (&local.mesh, &local.site);
+        let mut config = engine_config(mesh, site, &self.redistributed, &withdrawn, &signing, &mut self.ids);
+        self.router_ids.begin(site.loopback, now);
+        config.former_ids = self.router_ids.former(mesh, now);
+        let config = self.commanded(config);
+        self.dead_interval =
+            config.interfaces.values().map(|interface| interface.dead_interval).max().unwrap_or_default();
+        self.links.retain(|id, _| config.interfaces.contains_key(id));
+        config
+    }
+
+    /// Returns the configuration that the engine has with this mesh file and these handles of interfaces, and changes nothing. Keys are
+    /// converted by the clock of the last configuration.
+    pub(super) fn preview(&self, local: &Local, mut ids: InterfaceIds, observed: &Observed, now: SystemTime) -> Config {
+        let signing = Signing { keyring: &local.keyring, zero: self.zero, boot: self.boot };
+        let redistributed = redistributed(&local.site, &observed.foreign);
+        let withdrawn = self.listed.withdrawn();
+        let config = engine_config(&local.mesh, &local.site, &redistributed, &withdrawn, &signing, &mut ids);
+        self.commanded(Config { former_ids: self.router_ids.former(&local.mesh, now), ..config })
+    }
+
+    /// Returns the configuration with what a command has set.
+    fn commanded(&self, mut config: Config) -> Config {
+        match self.stub_router {
+            StubRouterCommand::File => {}
+            StubRouterCommand::On => config.stub_router = StubRouter::Always,
+            StubRouterCommand::Off => config.stub_router = StubRouter::Never,
+        }
+        config
+    }
+
+    /// Returns the handles of interfaces as they are with another mesh file: those of renamed tunnels stay.
+    pub(super) fn renamed_ids(&self, former: &Local, local: &Local) -> InterfaceIds {
+        let mut ids = self.ids.clone();
+        carry_over_handles(former, local, &mut ids);
+        ids
+    }
+
+    /// Takes over a mesh file that was read again.
+    pub(super) fn reload(&mut self, former: &Local, local: &Local, observed: &Observed) {
+        self.ids = self.renamed_ids(former, local);
+        self.listed.reload(local);
+        // By the new file; what is no longer looked at is not redistributed either.
+        self.redistributed = redistributed(&local.site, &observed.foreign);
+    }
+
+    /// Takes note of a command about stub router advertisement.
+    pub(super) fn set_stub_router(&mut self, command: StubRouterCommand) -> Configuration {
+        self.stub_router = command;
+        Configuration::Outdated
+    }
+
+    /// Takes routes from the engine, and writes them to the routing table. Returns the destinations whose used route has changed.
+    pub(super) fn take_routes(&mut self, changes: RouteChanges, rib: &mut Rib) -> BTreeSet<Prefix> {
+        let written: Vec<_> = changes
+            .iter()
+            .map(|(prefix, route)| (*prefix, route.as_ref().map(|route| rib_route(route, &self.ids))))
+            .collect();
+        for (prefix, route) in changes {
+            match route {
+                Some(route) => self.routes.insert(prefix, route),
+                None => self.routes.remove(&prefix),
+            };
+        }
+        rib.update(Source::Ospf, written)
+    }
+
+    /// Writes all routes to the routing table again, after interfaces were renamed.
+    pub(super) fn rewrite_routes(&self, rib: &mut Rib) -> BTreeSet<Prefix> {
+        self.write_routes(&self.ids, rib)
+    }
+
+    /// Writes all routes to a routing table, with these handles of interfaces. Returns the destinations whose used route has changed.
+    pub(super) fn write_routes(&self, ids: &InterfaceIds, rib: &mut Rib) -> BTreeSet<Prefix> {
+        rib.replace(Source::Ospf, self.routes.iter().map(|(prefix, route)| (*prefix, rib_route(route, ids))))
+    }
+
+    /// Updates the states of interfaces, and what has failed in the routing table. Returns the states that the engine does not know yet, and
+    /// the destinations whose used route has changed.
+    pub(super) fn follow_links(
+        &mut self,
+        local: &Local,
+        observed: &Observed,
+        rib: &mut Rib,
+    ) -> (Vec<(InterfaceId, LinkState)>, BTreeSet<Prefix>) {
+        let states = interfaces::link_states(local, observed, &mut self.ids);
+        let differs = |(id, state): &(&InterfaceId, &LinkState)| self.links.get(id) != Some(*state);
+        let news = states.iter().filter(differs).map(|(id, state)| (*id, state.clone())).collect();
+        let changed = rib.set_failures(failures(&states, &self.ids));
+        self.links = states;
+        (news, changed)
+    }
+
+    /// Returns what has failed, as far as the states of interfaces say, with another mesh file and these handles of interfaces.
+    pub(super) fn failures(&self, local: &Local, observed: &Observed, mut ids: InterfaceIds) -> BTreeSet<Failure> {
+        let states = interfaces::link_states(local, observed, &mut ids);
+        // An interface that does not exist yet fails nothing: no route is over it.
+        failures(&states, &ids)
+    }
+
+    /// Updates what is redistributed, and the carriers of the site's prefixes.
+    pub(super) fn follow_kernel(&mut self, local: &Local, observed: &Observed, rib: &Rib) -> Configuration {
+        let redistributed = redistributed(&local.site, &observed.foreign);
+        let carriers = self.follow_carriers(local, observed, rib);
+        if carriers == Configuration::Current && redistributed == self.redistributed {
+            return Configuration::Current;
+        }
+        if redistributed.left_out > 0 && self.redistributed.left_out == 0 {
+            warn!(bound = MAX_REDISTRIBUTED, left_out = redistributed.left_out, "too many routes to redistribute");
+        }
+        debug!(destinations = redistributed.externals.len(), "redistributing");
+        self.redistributed = redistributed;
+        Configuration::Outdated
+    }
+
+    /// Updates the carriers of the site's prefixes, which decide about those that are advertised.
+    pub(super) fn follow_carriers(&mut self, local: &Local, observed: &Observed, rib: &Rib) -> Configuration {
+        match self.listed.update(local, observed, &self.routes, rib, &self.ids) {
+            true => Configuration::Outdated,
+            false => Configuration::Current,
+        }
+    }
+
+    /// Returns how far the clock was set since the engine was last configured, if it was: keys are valid by the clock. `zero` is the
+    /// engine's time zero by the present clock.
+    pub(super) fn clock_set(&self, zero: SystemTime) -> Option<Duration> {
+        let moved = zero.duration_since(self.zero).unwrap_or_else(|earlier| earlier.duration());
+        (moved > CLOCK_TOLERANCE).then_some(moved)
+    }
+
+    /// Whether every tunnel has a neighbour that is Full and to which there is a route. `full` are the interfaces with a Full neighbour.
+    pub(super) fn has_converged(&mut self, local: &Local, full: &BTreeSet<InterfaceId>) -> bool {
+        let peers = local.tunnels.iter();
+        let peers = peers.map(|(name, peer)| (full.contains(&self.ids.id(name)), peer.peer_loopback));
+        has_converged(peers, &self.routes)
+    }
+
+    /// The engine's handles of interfaces.
+    pub(super) fn ids(&self) -> &InterfaceIds {
+        &self.ids
+    }
+
+    /// The routes that the engine has computed.
+    pub(super) fn routes(&self) -> &BTreeMap<Prefix, ospf::Route> {
+        &self.routes
+    }
+
+    /// What is taken from the kernel into OSPF.
+    pub(super) fn redistributed(&self) -> &Redistributed {
+        &self.redistributed
+    }
+
+    /// The prefixes that the site lists, and what carries them.
+    pub(super) fn listed(&self) -> &Listed {
+        &self.listed
+    }
+
+    /// So long neighbours wait for a hello of this router, by the interface where they wait longest.
+    pub(super) fn dead_interval(&self) -> Duration {
+        self.dead_interval
+    }
+
+    /// Writes the file of router ids if it could not be written before.
+    pub(super) fn retry(&mut self) {
+        self.router_ids.retry();
+    }
+
+    /// Problems of the file of router ids.
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.router_ids.problems()
+    }
+}
+
+/// The interfaces that are down.
+fn failures(states: &BTreeMap<InterfaceId, LinkState>, ids: &InterfaceIds) -> BTreeSet<Failure> {
+    let down = states.iter().filter(|(_, state)| **state == LinkState::Down);
+    down.filter_map(|(id, _)| Some(Failure::Interface(ids.name(*id)?.clone()))).collect()
+}
+
+/// A route of OSPF in the words of the routing table. Next hops over interfaces without a name are left out.
+fn rib_route(route: &ospf::Route, ids: &InterfaceIds) -> rib::Route {
+    let nexthops = route.nexthops.iter().filter_map(|hop| {
+        let interface: IfName = ids.name(hop.interface)?.clone();
+        Some(rib::Nexthop { interface, via: hop.via.map(Into::into) })
+    });
+    let action = match route.nexthops.is_empty() {
+        true => Action::Discard,
+        false => Action::Forward(NextHops::equal_cost(nexthops.collect())),
+    };
+    rib::Route { preference: Preference::OSPF, action, tag: route.tag }
+}
+
+#[cfg(test)]
+mod tests;
