@@ -102,9 +102,9 @@ impl Notes {
 
     /// Gives this start a number larger than that of any earlier start, and stores it. The number is the time in seconds since 1970, but
     /// always larger than the stored one: it grows if the files are lost, and it grows if the clock is wrong. If the file in the state
-    /// directory is lost, the one in the run directory serves until the machine reboots. If both are lost and the clock is behind, the number
-    /// may be smaller than an earlier one: neighbours then refuse authenticated packets until they forget the last sequence number together
-    /// with the adjacency, after RouterDeadInterval (RFC 2328 §D.3, RFC 7474 §3).
+    /// directory is lost, the one in the run directory serves until the machine reboots. If both are lost and the clock is behind, the
+    /// number may be smaller than an earlier one: neighbours then refuse authenticated packets until they forget the last sequence number
+    /// together with the adjacency, after RouterDeadInterval (RFC 2328 §D.3, RFC 7474 §3).
     pub(super) fn number_start(&mut self, now: SystemTime) -> u32 {
         let noted = self.starts.iter_mut().filter_map(|file| file.read(number)).max().unwrap_or_default();
         let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
