@@ -76,7 +76,7 @@ unsafe impl GlobalAlloc for ZeroedWhenFreed {
         // SAFETY: the caller has checked that `size`, rounded up to the alignment, does not overflow.
         let new = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
         if !new.is_null() {
-            // SAFETY: both blocks are at least so long, and the new block overlaps no existing one.
+            // SAFETY: both blocks have at least this length, and the new block overlaps no existing one.
             unsafe { std::ptr::copy_nonoverlapping(block, new, layout.size().min(size)) };
             // SAFETY: as above.
             unsafe { self.dealloc(block, layout) };

@@ -157,7 +157,7 @@ impl Engine {
             .databases
             .iter()
             .flat_map(|(domain, lsdb)| lsdb.iter().map(move |entry| LsaPlace { domain, key: entry.key() }));
-        // Before the adjacencies end, no more of them can be sent than the flood windows hold.
+        // Before the adjacencies end, only as many of them can be sent as fit into the flood windows.
         let mut octets = 0;
         let fits = |place: &LsaPlace| {
             let fits = octets < FLOOD_WINDOW;

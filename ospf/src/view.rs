@@ -286,8 +286,8 @@ impl Engine {
         self.databases.domain(domain).map_or(0, |lsdb| lsdb.checksum_sum())
     }
 
-    /// The networks of the routing table by prefix, as they were last reported. During a calculation, these are the routes of the
-    /// calculation before, which are replaced by the new ones as they are reported.
+    /// The networks of the routing table by prefix, as they were last reported. During a calculation, these are the routes of the previous
+    /// calculation, which are replaced by the new ones as they are reported.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
         // RFC 3623 §2: during a graceful restart the routes of the previous incarnation are in use, which this engine does not know.
         let known = if self.is_restarting() { 0 } else { usize::MAX };

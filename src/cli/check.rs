@@ -19,10 +19,10 @@ use crate::mesh::{self, Diagnostics, Endpoint, Finding, Host, LoadError, Mesh, P
 pub struct Args {
     /// The mesh file; `-` is standard input
     file: PathBuf,
-    /// A private key: say also which site it makes this router
+    /// A file with a private key: print also which site has this key
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// The name of a site, for `--firewall`, where its key is not at hand
+    /// The name of a site, for `--firewall`, if its key is not available here
     #[arg(long, value_name = "NAME", requires = "firewall", conflicts_with = "key")]
     site: Option<String>,
     /// Print what the firewall of the site's machine has to let through, instead of a summary

@@ -17,10 +17,10 @@ use crate::{daemon, log};
 /// Example: weft down
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Lead traffic around this router for so many seconds first, where other routers need longer than one to find another way.
+    /// Lead traffic around this router for this number of seconds first, if other routers need more than one second to find another way.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_DRAIN))]
     drain: u64,
-    /// Name of the mesh to remove, where the run directory does not say it any more.
+    /// Name of the mesh to remove, if it is no longer stored in the run directory.
     #[arg(long, value_name = "NAME")]
     mesh: Option<String>,
     #[command(flatten)]

@@ -34,7 +34,7 @@ enum Command {
         /// The mesh file.
         file: PathBuf,
     },
-    /// Build the lab of a mesh file, or change one that is up to what the file says now.
+    /// Build the lab of a mesh file, or change a running lab to match the present file.
     Up {
         /// The mesh file.
         file: PathBuf,
@@ -79,7 +79,7 @@ enum Command {
         /// Another site.
         b: String,
     },
-    /// Move a segment's host into the switch of another site, and tell weft there as `weft move` does. Its connections go on.
+    /// Move a host of a segment to the switch of another site, and inform weft there as `weft move` does. The host's connections survive.
     Move {
         /// The mesh file, or the mesh's name.
         mesh: PathBuf,
@@ -87,7 +87,7 @@ enum Command {
         host: String,
         /// The site.
         site: String,
-        /// Do not tell weft: with `learn = true` it notices by itself.
+        /// Do not inform weft: with `learn = true` it detects the move itself.
         #[arg(long)]
         silent: bool,
     },

@@ -5,11 +5,11 @@ use crate::control::{Request, StubRouterCommand, ask};
 
 /// Lead traffic between others around this router, before maintenance for example (RFC 6987).
 ///
-/// What is here stays reachable, and where there is no other way, traffic still comes. It is in force until the next such command or the
-/// end of the daemon.
+/// The networks of this site stay reachable, and traffic that has no other way still passes this router. This is in force until the next
+/// such command or the end of the daemon.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Whether to do so, or to do what the mesh file says.
+    /// Whether to be a stub router, or to follow the mesh file.
     command: StubRouterCommand,
     #[command(flatten)]
     run_dir: RunDir,

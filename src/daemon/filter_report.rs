@@ -1,4 +1,4 @@
-//! The nftables ruleset, as it is shown: whether it is in place, and what it drops.
+//! Reports on the nftables ruleset: whether it is in place, and what it drops.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -11,7 +11,7 @@ use crate::net::Prefix;
 use crate::reconcile::filter::Reason;
 
 impl Report<'_> {
-    /// The ruleset at a glance.
+    /// Summary of the ruleset.
     pub(super) fn filter(&self) -> view::Filter {
         let wanted = &self.local.filter;
         let state = match (wanted, self.observed.state.filter == *wanted) {
@@ -30,7 +30,7 @@ impl Report<'_> {
         }
     }
 
-    /// Everything that was dropped.
+    /// All dropped packets, by reason and interface.
     pub(super) fn filters(&self, dropped: &[Dropped], refused: &[Refused]) -> Vec<view::Dropped> {
         let sources = |drop: &Dropped| -> Vec<view::RefusedSource> {
             let here =
@@ -54,9 +54,9 @@ impl Report<'_> {
             .collect()
     }
 
-    /// What an operator should look at: a ruleset that is not in place, and packets that it drops and perhaps should not. Control packets
-    /// from LANs and impossible sources are no problem, for they are what it is for: `weft show filters` counts them. Nor are sources that
-    /// the mesh file keeps out.
+    /// Problems that an operator should look at: a ruleset that is not in place, and dropped packets that perhaps should not be dropped.
+    /// Control packets from LANs and impossible sources are not reported, since dropping them is the ruleset's purpose: `weft show filters`
+    /// counts them. Sources that the mesh file refuses are no problem either.
     pub(super) fn filter_problems(&self) -> Vec<String> {
         let unfiltered =
             self.filters.obstacle().filter(|_| self.local.filter.is_some()).map(|obstacle| self.unfiltered(obstacle));
@@ -66,7 +66,7 @@ impl Report<'_> {
         unfiltered.into_iter().chain(unchecked).chain(refusals).collect()
     }
 
-    /// Packets of sources that the mesh file keeps out.
+    /// Notes on packets whose sources the mesh file refuses.
     pub(super) fn filter_notes(&self) -> Vec<String> {
         self.refusals(Weight::Note)
     }
@@ -77,7 +77,7 @@ impl Report<'_> {
         all.into_iter().filter(|(of, _)| *of == weight).map(|(_, line)| line).collect()
     }
 
-    /// What it means that something stands in the way of the ruleset.
+    /// The consequences of an obstacle that prevents the ruleset from being installed.
     fn unfiltered(&self, obstacle: &str) -> String {
         if self.observed.state.filter == self.local.filter {
             return format!("{obstacle}: it is not known whether weft's nftables tables are still as they were");
@@ -91,15 +91,15 @@ impl Report<'_> {
     }
 }
 
-/// What a line about refused sources is.
+/// Whether a line about refused sources is a problem or a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weight {
     Problem,
-    /// The mesh file says that they are to be refused.
+    /// The mesh file refuses these sources on purpose.
     Note,
 }
 
-/// The sites of the longest listed prefix that covers an address. 0.0.0.0/0 covers only itself.
+/// The sites that list the longest prefix covering an address. 0.0.0.0/0 is ignored.
 fn listed_by(mesh: &Mesh, address: Ipv4Addr) -> Vec<&str> {
     let covers = |prefix: &&Prefix| !prefix.is_default() && prefix.contains(address);
     let longest = mesh.sites.iter().flat_map(|site| &site.prefixes).filter(covers).max_by_key(|prefix| prefix.len());
@@ -107,7 +107,7 @@ fn listed_by(mesh: &Mesh, address: Ipv4Addr) -> Vec<&str> {
     sites.map(|site| site.name.as_str()).collect()
 }
 
-/// A line for each interface and each kind of source that is refused there.
+/// One line for each interface and each group of refused sources that the same sites list.
 fn refusals(mesh: &Mesh, here: &str, refused: &[Refused], is_tunnel: impl Fn(&str) -> bool) -> Vec<(Weight, String)> {
     let mut kinds: BTreeMap<(&str, Vec<&str>), Vec<&Refused>> = BTreeMap::new();
     for refused in refused {

@@ -1,4 +1,5 @@
-//! Whether a firewall of this machine drops what the mesh forwards: nftables and iptables are listed now and then, beside the loop.
+//! Checks whether a firewall of this machine drops packets that the mesh forwards. The rules of nftables and iptables are listed at
+//! intervals, in a background task.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,23 +13,23 @@ use crate::mesh::Site;
 use crate::net::{IfName, Prefix};
 use crate::reconcile::state::Observed;
 
-/// How often it is listed when nobody asks: a listing costs a process, and another one for each table of others.
+/// Interval of the checks when nobody asks: a check starts one process, and another one for each foreign table.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// And at most, however often somebody asks.
+/// Shortest interval between two checks, even if somebody asks more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(5);
-/// How long all of it may take.
+/// Time limit of one check.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Interfaces between which it is found out.
+/// Maximum numbers of interfaces for which packets are checked.
 const MAX_LANS: usize = 8;
 const MAX_TUNNELS: usize = 32;
-/// Networks on either side that are looked at; of more, none is.
+/// Maximum number of networks on either side that are considered; if there are more, none is.
 const MAX_NETWORKS: usize = 64;
 
-/// What was found.
+/// The check at intervals, and its last result.
 #[derive(Debug)]
 pub(super) struct ForwardCheck {
     found: ForwardFindings,
-    /// As it was when that was found.
+    /// The interfaces and networks for which `found` was found.
     forwarded: Forwarded,
     look: Beside<(Forwarded, ForwardFindings)>,
 }
@@ -38,7 +39,7 @@ impl ForwardCheck {
         Self { found: ForwardFindings::default(), forwarded: Forwarded::default(), look: Beside::new() }
     }
 
-    /// Takes in what was found, and looks again if it is time. Waits for nothing.
+    /// Takes the result of the last check, and starts another one if it is due. Does not wait.
     pub async fn turn(&mut self, chains: ForwardChains, forwarded: impl FnOnce() -> Forwarded, now: Instant) {
         self.take(Duration::ZERO).await;
         if self.look.is_due(INTERVAL, now) {
@@ -46,7 +47,7 @@ impl ForwardCheck {
         }
     }
 
-    /// Looks because somebody asks, unless that was done a moment ago; waits for the answer for as long as `patience`.
+    /// Starts a check because somebody asks, unless the last one is recent. Waits for the result for `patience` at most.
     pub async fn ask(&mut self, chains: ForwardChains, forwarded: Forwarded, patience: Duration, now: Instant) {
         self.take(Duration::ZERO).await;
         if self.look.is_due(SHORTEST_INTERVAL, now) {
@@ -72,12 +73,12 @@ impl ForwardCheck {
         (self.forwarded, self.found) = (forwarded, found);
     }
 
-    /// Chains that drop packets, in words.
+    /// A sentence for each chain that drops packets.
     pub fn problems(&self) -> Vec<String> {
         self.sentences(Effect::Drops).collect()
     }
 
-    /// Chains and rules of which it is not known.
+    /// A sentence for each chain that may drop packets, and one for rules that cannot be read.
     pub fn notes(&self) -> Vec<String> {
         let unread = "iptables-legacy has a table `filter` here, and its rules cannot be read, for the program `iptables-legacy-save` \
                       (package iptables) is missing or fails: it is not known whether they drop what the mesh forwards";
@@ -91,7 +92,7 @@ impl ForwardCheck {
     }
 }
 
-/// The interfaces of the site between which and the tunnels packets are forwarded.
+/// Interfaces and networks of the site and of the tunnels between which packets are forwarded.
 pub(super) fn forwarded(local: &Local, observed: &Observed) -> Forwarded {
     let of_ospf = |name: &IfName| local.site.interfaces.iter().any(|interface| interface.name == *name);
     let lans = observed.foreign.interfaces.iter().filter(|(name, interface)| {
@@ -118,14 +119,14 @@ pub(super) fn forwarded(local: &Local, observed: &Observed) -> Forwarded {
     }
 }
 
-/// What these sites list, unless it is too much. The way to the Internet is not looked at: no rule could be judged by it.
+/// The prefixes that these sites list; empty if there are too many. Default routes are left out: they would decide no match of a rule.
 fn networks(sites: &[&Site]) -> Vec<Prefix> {
     let listed = || sites.iter().flat_map(|site| site.prefixes.iter().copied()).filter(|listed| !listed.is_default());
     if listed().nth(MAX_NETWORKS).is_some() { Vec::new() } else { listed().collect() }
 }
 
-/// Whether frames with IPv4 packets that cross a bridge go through the chains for what is forwarded, in this network namespace. Docker and
-/// Kubernetes load br_netfilter, and this is on by default then.
+/// Whether frames with IPv4 packets that cross a bridge pass the forward chains in this network namespace. Docker and Kubernetes load
+/// br_netfilter, and then this is on by default.
 fn bridged_frames_are_filtered() -> bool {
     std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables").is_ok_and(|value| value.trim() == "1")
 }

@@ -89,7 +89,7 @@ enum Presence {
     Complete,
     /// The kernel has a route of weft to the destination, but a different one.
     Different,
-    /// There is none.
+    /// The kernel has no route of weft to the destination.
     Missing,
 }
 

@@ -1,7 +1,8 @@
-//! What the daemon notes down for the next one and for `weft down`: the mesh, the number of this start, and how a restart goes on.
+//! The files that the daemon leaves for the next one and for `weft down`: the mesh and its file, the daemon's options, the number of this
+//! start, and the note about a restart.
 //!
-//! The run directory is the machine's present life's, the state directory outlives a reboot; one directory may be both. A router works
-//! without either.
+//! The run directory lasts until the next reboot; the state directory survives reboots. One directory may be both. A router also works
+//! without them.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -44,7 +45,7 @@ const STARTS: Purpose = Purpose {
               interval",
 };
 
-/// What `weft run` was given, as far as it matters to `weft down`.
+/// The options of `weft run` that `weft down` needs.
 #[derive(Debug, Serialize, Deserialize)]
 struct NotedOptions {
     mesh_file: PathBuf,
@@ -53,22 +54,22 @@ struct NotedOptions {
     public_keys: Option<PathBuf>,
 }
 
-/// The notes, and the directories that they are in.
+/// The files, and the directories that they are in.
 #[derive(Debug)]
 pub(super) struct Notes {
-    /// Without repetition, the run directory first.
+    /// The run directory first, then the state directory unless it is the same.
     directories: Vec<PathBuf>,
     mesh: StateFile,
     options: StateFile,
     /// The text of the mesh file that is in force.
     mesh_file: StateFile,
     restart: StateFile,
-    /// In each directory.
+    /// One file in each directory.
     starts: Vec<StateFile>,
 }
 
 impl Notes {
-    /// Those of a daemon. Directories that are missing are made; one that cannot be made is a problem to report.
+    /// Opens the files of a daemon. Missing directories are made; one that cannot be made is logged and reported as a problem.
     pub(super) fn open(run_dir: &Path, state_dir: &Path) -> Self {
         let mut directories = vec![run_dir.to_owned(), state_dir.to_owned()];
         directories.dedup();
@@ -83,7 +84,7 @@ impl Notes {
         Self::of(run_dir, directories)
     }
 
-    /// Those that a daemon of this run directory has left.
+    /// Opens the files that a daemon with this run directory has left.
     pub(super) fn left_in(run_dir: &Path) -> Self {
         Self::of(run_dir, vec![run_dir.to_owned()])
     }
@@ -99,29 +100,29 @@ impl Notes {
         }
     }
 
-    /// Gives this start a number larger than any before it, and notes it. Seconds since 1970, if the clock is right; so the number grows
-    /// though every note be lost, and does so though the clock be wrong. A note in the run directory stands in for the one in the state
-    /// directory until the machine is started anew. With neither and a clock that is behind, the number may be smaller than one
-    /// before: neighbours then refuse authenticated packets until they have forgotten the last sequence number with the adjacency,
-    /// after RouterDeadInterval (RFC 2328 §D.3, RFC 7474 §3).
+    /// Gives this start a number larger than that of any earlier start, and stores it. The number is the time in seconds since 1970, but
+    /// always larger than the stored one: it grows if the files are lost, and it grows if the clock is wrong. If the file in the state
+    /// directory is lost, the one in the run directory serves until the machine reboots. If both are lost and the clock is behind, the
+    /// number may be smaller than an earlier one: neighbours then refuse authenticated packets until they forget the last sequence number
+    /// together with the adjacency, after RouterDeadInterval (RFC 2328 §D.3, RFC 7474 §3).
     pub(super) fn number_start(&mut self, now: SystemTime) -> u32 {
         let noted = self.starts.iter_mut().filter_map(|file| file.read(number)).max().unwrap_or_default();
         let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let number = u32::try_from(seconds).unwrap_or(u32::MAX).max(noted.saturating_add(1));
         for file in &mut self.starts {
-            // What is not written now is tried again.
+            // If writing fails, it is tried again later.
             let _: Written = file.write(number.to_string().as_bytes());
         }
         number
     }
 
-    /// Notes the mesh whose things are in the kernel from now on.
+    /// Stores the name of the mesh whose links, routes and other objects are in the kernel from now on.
     pub(super) fn note_mesh(&mut self, mesh: &str) {
-        // What is not written now is tried again.
+        // If writing fails, it is tried again later.
         let _: Written = self.mesh.write(mesh.as_bytes());
     }
 
-    /// The mesh whose things are in the kernel; `None` if that is not noted.
+    /// The stored name of the mesh whose objects are in the kernel; `None` if there is none.
     pub(super) fn noted_mesh(&mut self) -> Option<String> {
         self.mesh.read(|content| {
             let mesh = std::str::from_utf8(content)?.trim();
@@ -130,7 +131,7 @@ impl Notes {
         })
     }
 
-    /// Notes what the daemon was given.
+    /// Stores the options of the daemon.
     pub(super) fn note_options(&mut self, options: &Options) {
         let path = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let given = NotedOptions {
@@ -140,39 +141,39 @@ impl Notes {
             public_keys: options.public_keys.as_deref().map(path),
         };
         if let Ok(content) = serde_json::to_vec(&given) {
-            // What is not written now is tried again.
+            // If writing fails, it is tried again later.
             let _: Written = self.options.write(&content);
         }
     }
 
-    /// What the daemon of this run directory was given; `None` if that is not noted.
+    /// The stored options of the daemon with this run directory; `None` if there are none.
     pub(super) fn noted_options(&mut self, run_dir: &Path) -> Option<Options> {
         let given: NotedOptions = self.options.read(|content| Ok(serde_json::from_slice(content)?))?;
         let NotedOptions { mesh_file, key_file, state_dir, public_keys } = given;
         Some(Options { mesh_file, key_file, run_dir: run_dir.to_owned(), state_dir, public_keys, trace: None })
     }
 
-    /// Notes the text of the mesh file that is in force from now on.
+    /// Stores the text of the mesh file that is in force from now on.
     pub(super) fn note_mesh_file(&mut self, text: &str) {
-        // What is not written now is tried again.
+        // If writing fails, it is tried again later.
         let _: Written = self.mesh_file.write(text.as_bytes());
     }
 
-    /// The text of the mesh file that was in force last; `None` if that is not noted.
+    /// The stored text of the mesh file that was in force last; `None` if there is none.
     pub(super) fn noted_mesh_file(&mut self) -> Option<String> {
         self.mesh_file.read(|content| Ok(std::str::from_utf8(content)?.to_owned()))
     }
 
-    /// Whether a daemon has run with this run directory, though it left no note of its mesh.
+    /// Whether files show that a daemon has run with this run directory, even if the name of its mesh is not stored.
     pub(super) fn show_a_daemon(&self) -> bool {
         let left = ["control.sock", "engine.sock", "engine.log", "sysctl.json", "mesh.damaged"];
         self.mesh.is_lost() || left.iter().any(|name| self.directories[0].join(name).symlink_metadata().is_ok())
     }
 
-    /// Forgets the mesh, once nothing of it is there any more.
+    /// Removes the files about the mesh, once nothing of it is left in the kernel.
     ///
     /// # Errors
-    /// If the note stays.
+    /// If a file cannot be removed.
     pub(super) fn forget_mesh(&mut self) -> anyhow::Result<()> {
         for file in [&mut self.mesh_file, &mut self.options, &mut self.mesh] {
             file.remove().with_context(|| format!("removing {}", file.path().display()))?;
@@ -180,20 +181,20 @@ impl Notes {
         Ok(())
     }
 
-    /// Leaves a note on how a restart goes on, in place of any before.
+    /// Writes the note about a restart, in place of any earlier one.
     pub(super) fn leave_restart(&mut self, note: Note) -> Written {
         restart_note::leave(&mut self.restart, note)
     }
 
-    /// Takes the note of the daemon before away; `None` if there is none to be believed.
+    /// Takes the note of the previous daemon, and removes it; `None` if there is no valid one.
     pub(super) fn take_restart(&mut self) -> Option<Note> {
         restart_note::take(&mut self.restart)
     }
 
-    /// Makes up for what could not be done before.
+    /// Tries again to make directories and to write files for which that failed before.
     pub(super) fn retry(&mut self) {
         for directory in &self.directories {
-            // Reported as a problem for as long as it lasts.
+            // A failure is reported as a problem while it lasts.
             let _ = make_directory(directory);
         }
         self.mesh.retry();
@@ -202,7 +203,7 @@ impl Notes {
         self.starts.iter_mut().for_each(StateFile::retry);
     }
 
-    /// What an operator should know.
+    /// Problems of the directories and files that an operator should know about.
     pub(super) fn problems(&self) -> Vec<String> {
         let of_directories = self.directories.iter().filter_map(|directory| directory_problem(directory));
         let files = [&self.mesh, &self.options, &self.mesh_file, &self.restart].into_iter().chain(&self.starts);

@@ -1,5 +1,5 @@
-//! `weft down` where no daemon runs: this router's Grace-LSAs and whatever else is left of it in the link
-//! state database are flushed, while its tunnels and routes still carry what comes.
+//! `weft down` when no daemon runs: flushes this router's Grace-LSAs and its other LSAs from the link-state database, while its tunnels
+//! and routes still forward packets.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -18,19 +18,19 @@ use crate::kernel::Kernel;
 use crate::routing::{Driver, InterfaceIds, Signing, engine_config};
 use crate::tunnel::WireGuard;
 
-/// The longest time for the adjacencies to come back: until then nothing is originated, and nothing can be flushed.
+/// Longest time to wait until the adjacencies are Full again: before that, nothing is originated, and nothing can be flushed.
 const GRACE_PERIOD: Duration = Duration::from_secs(8);
 
-/// Flushes this router's LSAs, if a daemon ran here and its neighbours may not know that it has ended for good.
+/// Flushes this router's LSAs, if a daemon ran here and its neighbours may not know that it does not return.
 ///
 /// # Errors
-/// If that was not possible: neighbours drop this router when the grace period or the dead interval is over.
+/// If the LSAs could not be flushed: neighbours then drop this router after the grace period or the dead interval.
 pub(super) async fn withdraw_offline(run_dir: &Path, notes: &mut Notes, drivers: &WireGuard) -> anyhow::Result<()> {
     let Some(note) = notes.take_restart() else { return Ok(()) };
     let noted = notes.noted_options(run_dir).zip(notes.noted_mesh());
     let (options, mesh) =
         noted.with_context(|| format!("{} does not say how the daemon was started", run_dir.display()))?;
-    // By the file that the daemon had: what is in its place now may be of another router id, or wrong, or nothing.
+    // Uses the mesh file that the daemon had: the present one may have another router id, have errors, or be missing.
     let local = match notes.noted_mesh_file() {
         Some(text) => Local::of(&options, "the mesh file that was in force", text),
         None => Local::load(&options),

@@ -20,7 +20,7 @@ use crate::routing::Redistributed;
 const AT_A_TIME: usize = 32;
 /// Among these, the most that were found overridden before.
 const KNOWN_AT_A_TIME: usize = 8;
-/// Among these, the least that no site lists, if there are so many.
+/// Among these, the minimum number of those that no site lists, if there are enough.
 const UNLISTED_AT_A_TIME: usize = 8;
 /// How often the kernel is queried without a request of a client.
 const INTERVAL: Duration = Duration::from_secs(5);

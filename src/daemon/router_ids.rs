@@ -1,5 +1,5 @@
-//! Router ids that this router had before, noted for the next start: what it originated under them is still in all databases for up to an
-//! hour, and nobody else may flush it (RFC 2328 §14.1). The engine does, when it is told of them.
+//! The file with router ids that this router had before: the LSAs that it originated under them stay in all databases for up to an hour,
+//! and no other router may flush them (RFC 2328 §14.1). The engine flushes them when it is configured with these ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -20,10 +20,10 @@ const FILE: Purpose = Purpose {
     without: "if this site's id or the mesh's `loopbacks` are changed, routes by its former router id stay for up to an hour",
 };
 
-/// MaxAge: then nothing is left of what was originated under an id.
+/// MaxAge: after this time no LSA that was originated under an id is left.
 const MAX_AGE: Duration = Duration::from_secs(3600);
 
-/// So many are remembered.
+/// Maximum number of former ids that are remembered.
 const MOST: usize = 16;
 
 /// The ids and their file.
@@ -33,65 +33,65 @@ pub(super) struct RouterIds {
     noted: Noted,
 }
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Noted {
     present: Option<Ipv4Addr>,
-    /// Each with when it was last used, in seconds since 1970.
+    /// Former ids, each with the time when it was last used, in seconds since 1970.
     former: BTreeMap<Ipv4Addr, u64>,
 }
 
 impl RouterIds {
-    /// What is noted in the directory.
+    /// Reads the file in the directory.
     pub(super) fn open(state_dir: &Path) -> Self {
         let mut file = StateFile::new(state_dir, &FILE);
         let noted = file.read(parse).unwrap_or_default();
         Self { file, noted }
     }
 
-    /// The router has this id from now on; whether it had another before.
+    /// Records that the router has this id from now on; returns whether it had another one before.
     pub(super) fn begin(&mut self, id: Ipv4Addr, now: SystemTime) -> bool {
         let before = self.noted.clone();
         let seconds = seconds(now);
         let changed = self.noted.present.replace(id).filter(|present| *present != id);
         self.noted.former.extend(changed.map(|former| (former, seconds)));
         self.noted.former.remove(&id);
-        // A clock that was set back makes the time longer, not endless.
+        // If the clock was set back, ids are kept longer, but not for ever.
         self.noted.former.retain(|_, since| seconds.abs_diff(*since) < MAX_AGE.as_secs());
         while self.noted.former.len() > MOST {
             self.noted.former.pop_first();
         }
         if self.noted != before {
-            // What is not written now is tried again.
+            // If writing fails, it is tried again later.
             let _: Written = self.file.write(self.noted.to_string().as_bytes());
         }
         changed.is_some()
     }
 
-    /// The id that was noted last, if one was.
+    /// The id that was recorded last, if any.
     pub(super) fn present(&self) -> Option<Ipv4Addr> {
         self.noted.present
     }
 
-    /// Ids of the last hour that no site of the mesh has now.
+    /// Former ids of the last hour that no site of the mesh has now.
     pub(super) fn former(&self, mesh: &Mesh, now: SystemTime) -> BTreeSet<RouterId> {
         let recent = self.noted.former.iter().filter(|(_, since)| seconds(now).abs_diff(**since) < MAX_AGE.as_secs());
         let unused = recent.filter(|(id, _)| !mesh.sites.iter().any(|site| site.loopback == **id));
         unused.map(|(id, _)| RouterId::from(*id)).collect()
     }
 
-    /// Makes up for what could not be written before.
+    /// Tries again to write the file if that failed before.
     pub(super) fn retry(&mut self) {
         self.file.retry();
     }
 
-    /// Problems of the file that an operator should know of.
+    /// Problems of the file that an operator should know about.
     pub(super) fn problems(&self) -> Vec<String> {
         self.file.problems()
     }
 }
 
-/// `ID` of the present, then `ID SECONDS` of each former one.
+/// Writes the present id as a line `ID`, then each former one as a line `ID SECONDS`.
 impl std::fmt::Display for Noted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = String::new();

@@ -1,7 +1,8 @@
-//! Ethernet segments at this site: where hosts are, what is told to other sites of it, and what the kernel has to hold.
+//! Ethernet segments at this site: the locations of hosts, the claims that are announced to other sites, and the entries that the kernel
+//! should have.
 //!
-//! The rules are the `vxlan` crate's. Here they meet the mesh file, opaque LSAs, ports and the state directory. [`commands`] has what
-//! the operator orders, [`refusals`] what is not accepted of other sites.
+//! The rules are in the `vxlan` crate. This module connects them with the mesh file, opaque LSAs, ports and the state directory.
+//! [`commands`] handles the operator's commands, [`refusals`] reports claims of other sites that are refused.
 
 mod arrivals;
 mod carrier;
@@ -29,7 +30,7 @@ use crate::net::IfName;
 use crate::reconcile::overlay::{self, LocalSegment, Overlay, desired_overlay};
 use crate::reconcile::state::{HeardHost, Observed};
 
-/// Opaque Type of an LSA.
+/// The Opaque Type of an LSA.
 type OpaqueType = u8;
 
 /// The segments of the mesh that this site is part of.
@@ -38,39 +39,39 @@ pub(super) struct Segments {
     here: Vtep,
     segments: BTreeMap<Vni, Segment>,
     memory: HostMemory,
-    /// How far claims are flooded, and where they are believed.
+    /// Flooding scope of claims; claims from other scopes are not accepted.
     scope: OpaqueScope,
-    /// What other routers say of segments, ours or not, in whatever database: what counts may be another after the next reload. As many
-    /// as the link-state databases hold.
+    /// Received bodies of opaque LSAs about segments. Segments of other sites and other databases are included, since the next reload may
+    /// make them relevant. The link-state databases limit their number.
     said: BTreeMap<(Vni, Domain, Vtep, OpaqueType), Bytes>,
-    /// What the others were last told, and how far.
+    /// The claims that were advertised last, and their flooding scope.
     told: BTreeMap<(Vni, OpaqueType), (OpaqueScope, Vec<Claim>)>,
-    /// Every site, by the router id of its LSAs.
+    /// Names of all sites, by the router id of their LSAs.
     sites: BTreeMap<Ipv4Addr, String>,
-    /// Hosts that have moved and whose ports were not told yet.
+    /// Hosts that have moved, and whose move has not been announced on the ports yet.
     moved: BTreeSet<(Vni, Mac)>,
-    /// Smallest MTU of a tunnel.
+    /// Smallest MTU of all tunnels, in octets.
     underlay_mtu: u32,
     carrier: Carrier,
     arrivals: Arrivals,
-    /// Ports on which hosts that move could not be announced, and why not.
+    /// Ports on which hosts that moved could not be announced, each with the reason.
     unannounced: BTreeMap<SegmentPort, String>,
 }
 
-/// One of them.
+/// A segment that this site is part of.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub l2: Arc<L2>,
     pub site: L2Site,
     pub whereabouts: Whereabouts,
-    /// Hosts that are at two sites at once, and were warned of.
+    /// Hosts that were seen at two sites at once, and for which a warning was logged.
     damped: BTreeSet<Mac>,
-    /// Routers whose claims cannot be read, and why.
+    /// Routers whose claims cannot be decoded, each with the reason.
     unreadable: BTreeMap<Vtep, ClaimError>,
 }
 
 impl Segments {
-    /// As the mesh file and the state directory have them.
+    /// The segments of `site` in the mesh file, with the locations of hosts that the state directory has.
     pub(super) fn new(mesh: &Mesh, site: &Site, memory: HostMemory, now: SystemTime) -> Self {
         let here = Vtep(site.loopback);
         let mut segments = Self {
@@ -91,7 +92,7 @@ impl Segments {
         segments
     }
 
-    /// The mesh file has been read again.
+    /// Applies a mesh file that was reloaded.
     pub(super) fn reload(&mut self, mesh: &Mesh, own: &Site, now: SystemTime) {
         let Mesh { sites, segments, .. } = mesh;
         self.renumber(sites, own);
@@ -124,7 +125,7 @@ impl Segments {
         }
     }
 
-    /// Sites may have other loopbacks now: what is remembered of hosts is about the same sites under their new addresses.
+    /// Applies changed loopbacks of sites: the stored locations of hosts refer to the same sites under their new addresses.
     fn renumber(&mut self, sites: &[Site], own: &Site) {
         let address = |name: &String| sites.iter().find(|site| site.name == *name).map(|site| Vtep(site.loopback));
         let moved = self.sites.iter().filter_map(|(before, name)| Some((Vtep(*before), address(name)?)));
@@ -146,13 +147,13 @@ impl Segments {
         self.memory.keep(records.iter().map(|(vni, record)| (*vni, record)));
         self.segments.clear();
         if self.here.0 != own.loopback {
-            // The link state database of another router id begins empty.
+            // With another router id, the link-state database begins empty.
             self.said.clear();
             self.here = Vtep(own.loopback);
         }
     }
 
-    /// The database that claims are believed in.
+    /// The database whose claims are accepted.
     fn domain(&self) -> Domain {
         match self.scope {
             OpaqueScope::Link(interface) => Domain::Link(interface),
@@ -161,7 +162,7 @@ impl Segments {
         }
     }
 
-    /// Weighs what others say of a segment that was not ours, or said where it did not count.
+    /// Evaluates the stored claims about a segment that is new at this site, or whose claims are accepted from another database now.
     fn hear_again(&mut self, vni: Vni, now: SystemTime) {
         let authors = self.said.keys().filter(|(about, ..)| *about == vni).map(|(_, _, author, _)| *author);
         for author in authors.collect::<BTreeSet<Vtep>>() {
@@ -169,40 +170,40 @@ impl Segments {
         }
     }
 
-    /// The interfaces that they are made of at this site, whether or not they are there.
+    /// The interfaces of all segments at this site, whether or not they exist.
     pub(super) fn interfaces(&self) -> impl Iterator<Item = IfName> {
         self.segments.values().flat_map(|Segment { l2, site, .. }| {
             [l2.device(), site.bridge.clone()].into_iter().chain(site.ports.iter().cloned())
         })
     }
 
-    /// Whether there are none.
+    /// Whether this site is part of no segment.
     pub(super) fn is_empty(&self) -> bool {
         self.segments.is_empty()
     }
 
-    /// Which site this is.
+    /// The VTEP of this site.
     pub(super) fn here(&self) -> Vtep {
         self.here
     }
 
-    /// Each of them.
+    /// All segments of this site.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Segment> {
         self.segments.values()
     }
 
-    /// The name of a site.
+    /// The name of the site with this VTEP, or its address if it has no name.
     pub(super) fn site_name(&self, vtep: Vtep) -> String {
         self.sites.get(&vtep.0).cloned().unwrap_or_else(|| vtep.to_string())
     }
 
-    /// Addresses of the other sites of any segment.
+    /// Addresses of the other sites of all segments.
     pub(super) fn peers(&self) -> BTreeSet<Ipv4Addr> {
         let members = self.segments.values().flat_map(|segment| &segment.l2.segment.members);
         members.filter(|vtep| **vtep != self.here).map(|vtep| vtep.0).collect()
     }
 
-    /// What the kernel has to hold while there are ways to the addresses in `reachable`.
+    /// The desired state of the kernel while the addresses in `reachable` are reachable.
     pub(super) fn desired(&self, reachable: &BTreeSet<Ipv4Addr>, observed: &Observed, now: SystemTime) -> Overlay {
         let reachable: BTreeSet<Vtep> = reachable.iter().copied().map(Vtep).collect();
         let segments = self.segments.values().map(|segment| {
@@ -243,13 +244,13 @@ impl Segments {
         desired_overlay(&segments, observed)
     }
 
-    /// Carries what hosts announce on the ports that were found to the sites that there is a way to.
+    /// Carries announcements of hosts from the ports that exist to the sites that are reachable.
     pub(super) fn carry(&mut self, reachable: &BTreeSet<Ipv4Addr>, observed: &Observed) {
         let mut jobs = BTreeMap::new();
         for Segment { l2, site, .. } in self.segments.values().filter(|segment| Job::is_needed(&segment.l2)) {
             let peers = l2.segment.members.iter().map(|vtep| vtep.0).filter(|peer| *peer != self.here.0);
             let to: BTreeSet<Ipv4Addr> = peers.filter(|peer| reachable.contains(peer)).collect();
-            // Nothing on a bridge that cannot be used yet is the segment's.
+            // While a bridge cannot be used, nothing on it belongs to the segment.
             let crosses = observed.state.overlay.uses_bridge(&site.bridge);
             for (port, tagging) in overlay::ports(site, observed).into_iter().filter(|_| crosses) {
                 let joined = observed.state.overlay.ports.get(&port) == Some(&site.bridge);
@@ -261,7 +262,7 @@ impl Segments {
         self.carrier.set(jobs);
     }
 
-    /// Has the bridges that were found forget hosts that announce themselves at another site.
+    /// Makes the bridges that exist forget hosts that announce themselves at another site.
     pub(super) fn listen(&mut self, observed: &Observed, learned: &Learned) {
         let mut inlets = BTreeMap::new();
         for Segment { l2, site, .. } in self.segments.values().filter(|segment| Inlet::is_needed(&segment.l2)) {
@@ -275,8 +276,8 @@ impl Segments {
         self.arrivals.set(inlets, learned);
     }
 
-    /// A site announces something else about its hosts. What comes by another way than claims are flooded is not a site's word: the
-    /// router ids of an area that no tunnel is in are anybody's.
+    /// Handles an opaque LSA about a segment that was installed, or removed (`None`). Claims from another database than that of the
+    /// flooding scope are not accepted: in an area without tunnels, any router may use the router id of a site.
     pub(super) fn hear(&mut self, place: LsaPlace, body: Option<&Bytes>, now: SystemTime) {
         let author = Vtep(place.key.advertising_router.into());
         let [opaque_type, id @ ..] = place.key.id.0.to_be_bytes();
@@ -294,7 +295,7 @@ impl Segments {
         }
     }
 
-    /// Believes what is to be believed of all that a site says of a segment. Nothing of it if we are no part of the segment.
+    /// Evaluates all claims of a site about a segment, and accepts those that are valid; none if this site is not part of the segment.
     fn weigh(&mut self, vni: Vni, author: Vtep, now: SystemTime) {
         let site = self.site_name(author);
         let [first, last] = [OpaqueType::MIN, OpaqueType::MAX].map(|kind| (vni, self.domain(), author, kind));
@@ -324,7 +325,7 @@ impl Segments {
         }
     }
 
-    /// A bridge has heard a host on a port; whether it has moved here.
+    /// Handles an FDB entry that a bridge has learned for a host on a port; returns whether the host has moved here.
     pub(super) fn heard_on(&mut self, host: &HeardHost, bridge: &IfName, now: SystemTime) -> bool {
         let mut segments = self.segments.iter_mut();
         let found = segments.find(|(_, Segment { site, .. })| site.bridge == *bridge && site.vlan() == host.vlan);
@@ -335,7 +336,7 @@ impl Segments {
         matches!(finding, Some(Finding::Moved { .. }))
     }
 
-    /// The LSAs that have to say something else (`None`: nothing any more) than they did: scopes, Opaque Types and IDs, and bodies.
+    /// Takes the LSAs that have to be advertised with other contents, or withdrawn (`None`): scopes, Opaque Types, Opaque IDs and bodies.
     pub(super) fn take_untold(&mut self) -> Vec<(OpaqueScope, OpaqueType, u32, Option<Bytes>)> {
         let mut claims: BTreeMap<(Vni, OpaqueType), (OpaqueScope, Vec<Claim>)> = BTreeMap::new();
         for (vni, segment) in &self.segments {
@@ -358,7 +359,7 @@ impl Segments {
         told
     }
 
-    /// Writes down what has to outlive the daemon, if that has changed.
+    /// Stores the locations of hosts for the next start, if they have changed.
     pub(super) fn remember(&mut self) {
         let records = self.segments.iter().flat_map(|(vni, segment)| {
             let vni = *vni;
@@ -367,18 +368,18 @@ impl Segments {
         self.memory.keep(records);
     }
 
-    /// Writes down what could not be written before.
+    /// Tries again to write the file of hosts if that failed before.
     pub(super) fn retry_remembering(&mut self) {
         self.memory.retry();
     }
 
-    /// What is wrong with the file that remembers hosts.
+    /// Problems of the file of hosts.
     pub(super) fn memory_problems(&self) -> Vec<String> {
         self.memory.problems()
     }
 
-    /// Says on the ports, in the name of each host that has moved, that it is to be found this way; not on the one that it is behind.
-    /// To be called when the kernel has the new entries.
+    /// Announces each host that has moved on the ports, in its name, so that switches send its frames this way. The port that the host is
+    /// connected to is left out. Must be called when the kernel has the new entries.
     pub(super) fn tell_ports(&mut self, observed: &Observed) {
         self.unannounced.retain(|(_, port), _| observed.indexes.contains_key(port));
         for (vni, mac) in std::mem::take(&mut self.moved) {
@@ -389,14 +390,14 @@ impl Segments {
             let here = segment.whereabouts.location_of(mac, host) == self.here;
             let ports = overlay::ports(&segment.site, observed);
             if here && !ports.iter().any(|(port, _)| behind(port)) {
-                // It will speak for itself once it is here; until then a switch had better not send us its frames.
+                // The host will send frames once it is here; until then a switch should not send its frames to this site.
                 continue;
             }
             for (port, tagging) in ports.into_iter().filter(|(port, _)| !here || !behind(port)) {
                 let tag = vlan.filter(|_| !tagging.untagged_out);
                 match gratuitous::announce(&port, tag, mac, &host.addresses) {
                     Ok(()) => drop(self.unannounced.remove(&(vni, port))),
-                    // Nobody is behind a port that is not there, or down.
+                    // There is no host behind a port that does not exist, or is down.
                     Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENETDOWN)) => {
                         debug!(segment = segment.l2.name, %mac, iface = %port, %error, "port not told of a host that moved");
                     }
@@ -410,7 +411,7 @@ impl Segments {
         }
     }
 
-    /// What an operator should look at.
+    /// Problems of the segments that an operator should look at.
     pub(super) fn problems(&self, observed: &Observed, now: SystemTime) -> Vec<String> {
         let mut problems = Vec::new();
         for segment in self.segments.values() {
@@ -426,7 +427,7 @@ impl Segments {
             }
             let ports = &observed.state.overlay.ports;
             let behind = |heard: &&HeardHost| ports.get(&heard.port) == Some(&segment.site.bridge);
-            // The bound is one of weft's own bridges.
+            // Only weft's own bridges have this limit.
             let bounded = !segment.site.is_on_existing_bridge();
             if bounded && observed.heard.iter().filter(behind).count() >= MAX_LEARNED as usize {
                 problems.push(format!("{name}: {MAX_LEARNED} hosts were heard here, and no more are learned"));
@@ -454,9 +455,9 @@ impl Segments {
         problems
     }
 
-    /// Logs what was found, and takes note of hosts that have moved.
+    /// Logs findings, and records hosts that have moved.
     fn note(&mut self, vni: Vni, findings: impl IntoIterator<Item = Finding>) {
-        // An LSA may hold hundreds of claims that are refused for one reason: one line says so.
+        // An LSA may have hundreds of claims that are refused for the same reason: they are logged in one line.
         let mut refused: BTreeMap<(Vtep, Refusal), (Mac, usize)> = BTreeMap::new();
         for finding in findings {
             let name = |vtep| self.site_name(vtep);
@@ -493,7 +494,7 @@ impl Segments {
 }
 
 impl Segment {
-    /// The host with this name, MAC or IP address.
+    /// The host with this name, MAC address or IP address.
     pub(super) fn host(&self, text: &str) -> Option<Mac> {
         let by_name = self.l2.host_names.iter().find(|(_, name)| *name == text).map(|(mac, _)| *mac);
         let by_mac = || text.parse().ok().filter(|mac| self.l2.segment.hosts.contains_key(mac));
@@ -504,13 +505,13 @@ impl Segment {
         by_name.or_else(by_mac).or_else(by_address)
     }
 
-    /// The host's name, if it has one, or its MAC address.
+    /// The host's name, or its MAC address if it has no name.
     pub(super) fn called(&self, mac: Mac) -> String {
         self.l2.host_names.get(&mac).cloned().unwrap_or_else(|| mac.to_string())
     }
 }
 
-/// How far claims are flooded: through the area of the tunnels, or where those are in several, everywhere.
+/// Flooding scope of claims: the area of the tunnels, or the whole AS if tunnels are in several areas.
 fn scope(mesh: &Mesh) -> OpaqueScope {
     let mut areas = mesh.links.iter().map(|link| link.ospf.area);
     match areas.next() {

@@ -1,4 +1,4 @@
-//! Tunnels as they are shown, and what is wrong with them and with OSPF on them: what was seen, what may be the cause, and what to do.
+//! Reports on tunnels and on OSPF on them: their state, and for each problem what was observed, what the cause may be, and what to do.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,11 +15,11 @@ use crate::reconcile::state::{Backend, Device, FWMARK, Preshared};
 use crate::routing::View;
 use crate::tunnel::endpoints::Unresolved;
 
-/// A Full neighbour has a route within this time: its Router-LSA may wait for MinLSInterval, and what it was before may have to be flushed
-/// first.
+/// A Full neighbour has a route within this time: its Router-LSA may wait for MinLSInterval, and LSAs of its previous incarnation may
+/// have to be flushed first.
 const ROUTE_PATIENCE: Duration = Duration::from_secs(15);
 
-/// A tunnel at one moment.
+/// The observed state of a tunnel.
 struct Seen<'a> {
     tunnel: &'a Tunnel,
     device: Option<&'a Device>,
@@ -27,29 +27,29 @@ struct Seen<'a> {
     flow: Flow,
 }
 
-/// What OSPF has by the name of the interface.
+/// Interfaces and neighbours of OSPF by the name of the interface.
 struct Ospf<'a> {
     interfaces: BTreeMap<&'a str, &'a InterfaceView>,
-    /// Neighbours that are heard, the one with the best state of each interface.
+    /// Neighbours in state Init or greater: of each interface, the one with the greatest state.
     neighbors: BTreeMap<&'a str, &'a NeighborView>,
 }
 
-/// State of a tunnel.
+/// The state of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// There is no such interface, or nobody serves it.
+    /// The interface does not exist, or no process serves it.
     Missing,
-    /// Who should serve it does not answer.
+    /// The process that should serve it does not answer.
     Silent,
-    /// There was no handshake.
+    /// There has been no handshake.
     Waiting,
     /// The last handshake is too old.
     Stale,
-    /// It sends, and receives nothing.
+    /// It sends but receives nothing.
     OneWay,
     /// It sends nothing.
     Idle,
-    /// It works, as far as WireGuard goes.
+    /// WireGuard works.
     Up,
 }
 
@@ -72,7 +72,7 @@ impl Report<'_> {
         self.seen().map(|seen| self.shown(&seen)).collect()
     }
 
-    /// What an operator should look at, by tunnel.
+    /// Problems of tunnels that an operator should look at.
     pub(super) fn tunnel_problems(&self) -> Vec<String> {
         let (now, ospf) = (Instant::now(), Ospf::of(&self.view));
         let problems = self.seen().flat_map(|seen| {
@@ -87,7 +87,7 @@ impl Report<'_> {
         problems.flatten().collect()
     }
 
-    /// Ordered by the number of the site at the other end.
+    /// All tunnels with their observed state, ordered by the id of the site at the other end.
     fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
         let mut tunnels: Vec<&Tunnel> = self.local.tunnels.values().collect();
         tunnels.sort_by_key(|tunnel| tunnel.peer_id);
@@ -134,7 +134,7 @@ impl Report<'_> {
         }
     }
 
-    /// What is wrong with OSPF on a tunnel that is up; `None` if its neighbour is Full and there is a route to it.
+    /// The problem of OSPF on a tunnel that is up; `None` if its neighbour is Full and there is a route to it.
     fn without_adjacency(&self, seen: &Seen<'_>, ospf: &Ospf<'_>, now: Instant) -> Option<String> {
         let name = seen.tunnel.interface.as_str();
         let heard = ospf.neighbors.get(name).copied();
@@ -169,7 +169,7 @@ impl<'a> Ospf<'a> {
     }
 }
 
-/// What is wrong with a tunnel that is not up.
+/// The problem of a tunnel that is not up.
 fn fault(seen: &Seen<'_>) -> String {
     let Seen { tunnel, device, state, flow } = seen;
     let (interface, site) = (&tunnel.interface, &tunnel.peer);
@@ -227,7 +227,7 @@ fn way(endpoint: Option<SocketAddr>) -> String {
     )
 }
 
-/// What it means that the name of a tunnel's other end does not resolve.
+/// The problem of a tunnel whose endpoint has a name that does not resolve.
 fn unresolved_name(tunnel: &Tunnel, unresolved: &Unresolved, state: State) -> String {
     let Unresolved { name, error, since, former } = unresolved;
     let site = &tunnel.peer;
@@ -246,20 +246,20 @@ fn unresolved_name(tunnel: &Tunnel, unresolved: &Unresolved, state: State) -> St
     )
 }
 
-/// What there is to go by where a tunnel is up and there is no adjacency.
+/// Observations from which the cause is derived if a tunnel is up without an adjacency.
 #[derive(Debug, Clone, Copy)]
 struct Signs {
     hello_interval: Duration,
     dead_interval: Duration,
-    /// Why a packet was last refused, and how long ago.
+    /// Reason of the last refusal of a packet, and the time since then.
     refused: Option<(Refusal, Duration)>,
-    /// State of the neighbour that is heard, and for how long it has been in it.
+    /// State of the neighbour whose hellos are received, and how long it has been in this state.
     heard: Option<(NeighborState, Duration)>,
-    /// For how long the tunnel has received packets.
+    /// How long the tunnel has been receiving packets.
     receives_for: Duration,
 }
 
-/// That there is no route to a neighbour which has been Full for so long; `None` while there may be one soon.
+/// The problem that there is no route to a neighbour that has been Full for `full_for`; `None` while a route may still appear.
 fn without_route(tunnel: &Tunnel, router_id: RouterId, full_for: Duration) -> Option<String> {
     let (name, site) = (&tunnel.interface, &tunnel.peer);
     let text = format!(
@@ -270,7 +270,7 @@ fn without_route(tunnel: &Tunnel, router_id: RouterId, full_for: Duration) -> Op
     (full_for >= ROUTE_PATIENCE).then_some(text)
 }
 
-/// Why there is no adjacency on a tunnel that is up.
+/// The problem of a tunnel that is up without an adjacency, and its possible cause.
 fn adjacency_fault(tunnel: &Tunnel, signs: &Signs) -> String {
     let (name, site) = (&tunnel.interface, &tunnel.peer);
     let begin = format!("{name}: tunnel up, no OSPF adjacency with {site}");
@@ -301,7 +301,7 @@ fn adjacency_fault(tunnel: &Tunnel, signs: &Signs) -> String {
                  here or in the OUTPUT chain of {site} drops IP protocol 89 (`iifname \"{name}\" ip protocol ospf accept` in \
                  nftables lets it in), or weft does not run there{}",
                 span(signs.receives_for),
-                // The socket's filter drops such packets, so that there is no refusal to go by.
+                // The socket's filter drops such packets, so that they do not appear as refusals.
                 match tunnel.ttl_security {
                     TtlSecurity::Required => {
                         ": another router, if it sends with a TTL below 255, needs `ttl_security = false` in this \
@@ -315,7 +315,7 @@ fn adjacency_fault(tunnel: &Tunnel, signs: &Signs) -> String {
     }
 }
 
-/// A time, to the unit that an operator cares for.
+/// A duration as text, in seconds, minutes or hours.
 fn span(time: Duration) -> String {
     match time.as_secs() {
         seconds @ ..120 => format!("{seconds} s"),

@@ -1,10 +1,10 @@
-//! Paths that OSPF does not believe, in words: claims that contradict the mesh file as problems, what the file keeps out as notes.
+//! Sentences about paths that OSPF refuses: claims that contradict the mesh file are problems, and paths that the file keeps out are notes.
 
 use ospf::{RefusedView, RouterId};
 
 use crate::routing::{Meant, Unused};
 
-/// Claims of what the mesh file gives to others. `name` is what a router is called.
+/// Problems: paths to prefixes that the mesh file assigns to other sites. `name` returns the name of a router.
 pub(super) fn problems(unused: &Unused, name: impl Fn(RouterId) -> String) -> Vec<String> {
     let mut lines: Vec<String> = unused
         .claims
@@ -22,7 +22,7 @@ pub(super) fn problems(unused: &Unused, name: impl Fn(RouterId) -> String) -> Ve
     lines
 }
 
-/// What the mesh file keeps out.
+/// Notes: paths that the mesh file keeps out. `name` returns the name of a router.
 pub(super) fn notes(unused: &Unused, name: impl Fn(RouterId) -> String) -> Vec<String> {
     let mut lines: Vec<String> = unused
         .meant
@@ -40,7 +40,7 @@ pub(super) fn notes(unused: &Unused, name: impl Fn(RouterId) -> String) -> Vec<S
     lines
 }
 
-/// The destination, who originates it, and behind which site.
+/// The destination, the router that originates it, and the site that the router is behind.
 fn offer(path: &RefusedView, name: impl Fn(RouterId) -> String) -> String {
     let RefusedView { prefix, originator, guard } = path;
     let behind = guard.filter(|guard| guard != originator).map(|guard| format!(" behind {}", name(guard)));

@@ -1,7 +1,7 @@
-//! Announcements of addresses that come in on a port: gratuitous ARP and unsolicited neighbour advertisements.
+//! Receives announcements of addresses on a port: gratuitous ARP and unsolicited neighbour advertisements.
 //!
-//! A bridge whose VXLAN port has `neigh_suppress` keeps them from it, and the VXLAN device's `proxy` would drop them. So they are heard
-//! here, before the bridge has them.
+//! A bridge does not forward them to a VXLAN port with `neigh_suppress`, and a VXLAN device with `proxy` would drop them. They are
+//! therefore received here, before the bridge processes them.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -13,34 +13,34 @@ use tokio::io::unix::AsyncFd;
 use crate::reconcile::overlay::Tagging;
 use crate::sys::{every_packet_of, register_descriptor};
 
-/// The longest frame that is one of them: Ethernet and IPv6 headers, an advertisement and some options.
+/// Length of the longest frame that is read, in octets: Ethernet and IPv6 headers, an advertisement and some options.
 const LONGEST: usize = 256;
 
-/// Octets of frames that may wait to be read: a few hundred.
+/// Size of the socket's receive buffer in octets: enough for a few hundred frames.
 const BUFFER: usize = 256 << 10;
 
-/// How much of a frame a filter lets through.
+/// Verdicts of the filter: how many octets of a frame it accepts.
 const WHOLE: u32 = u32::MAX;
 const NOTHING: u32 = 0;
 
-/// Where a filter finds what is not in the frame itself: its direction, whether it has a VLAN tag, and the tag.
+/// Offsets at which a filter loads values that are not in the frame itself: its direction, whether it has a VLAN tag, and the tag.
 const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
 const VLAN_TAG_PRESENT: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_VLAN_TAG_PRESENT) as u32;
 const VLAN_TAG: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_VLAN_TAG) as u32;
-/// The direction of what this machine sends.
+/// The direction of frames that this machine sends.
 const OUTGOING: u32 = libc::PACKET_OUTGOING as u32;
 
-/// Hears the announcements on one interface.
+/// Receives the announcements on one interface.
 #[derive(Debug)]
 pub struct AnnouncementListener(AsyncFd<OwnedFd>);
 
 impl AnnouncementListener {
-    /// On the interface with this index, in the network namespace of this thread. Frames are read without their VLAN tag.
+    /// Listens on the interface with this index, in the network namespace of this thread. Frames are read without their VLAN tag.
     ///
     /// # Errors
     /// Without CAP_NET_RAW or the address family AF_PACKET, and if there is no such interface.
     pub fn open(index: u32, tagging: Tagging) -> io::Result<Self> {
-        // Of no protocol until it is bound: it hears nothing of other interfaces, and nothing before the filter is there.
+        // The socket has no protocol until it is bound: it receives nothing from other interfaces, and nothing before it has the filter.
         let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)?;
         socket.attach_filter(&filter(tagging))?;
         socket.set_recv_buffer_size(BUFFER)?;
@@ -48,7 +48,7 @@ impl AnnouncementListener {
         Ok(Self(register_descriptor(socket.into())?))
     }
 
-    /// The next frame that may be an announcement. May be dropped at any time.
+    /// Waits for the next frame that may be an announcement. Cancel safe.
     ///
     /// # Errors
     /// If the interface is gone or down.
@@ -69,8 +69,9 @@ impl AnnouncementListener {
     }
 }
 
-/// ARP in which sender and target have the same address, and neighbour advertisements; without a VLAN tag or with one of priority alone
-/// (IEEE 802.1Q §6.9.1), or with that of the segment, and nothing that this machine sends by the port. The rest is looked at when it is read.
+/// The socket's filter. It accepts ARP in which sender and target have the same address, and neighbour advertisements, if they have no
+/// VLAN tag, a priority tag (IEEE 802.1Q §6.9.1), or the tag of the segment. It refuses frames that this machine sends on the port. The
+/// reader checks everything else.
 fn filter(tagging: Tagging) -> [SockFilter; 21] {
     const NEXT: u8 = 0;
     const BODY: usize = 8;
@@ -82,11 +83,11 @@ fn filter(tagging: Tagging) -> [SockFilter; 21] {
     let jump = |operand: u32, value, then, otherwise| {
         SockFilter::new((libc::BPF_JMP | libc::BPF_JEQ | operand) as u16, then, otherwise, value)
     };
-    // Targets of a jump count from the instruction behind it.
+    // The offset of a jump counts from the instruction that follows the jump.
     let to = |target: usize, at: usize| (target - at - 1) as u8;
     let done = |verdict| SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, verdict);
     let untagged = if tagging.untagged_in { BODY } else { REFUSE };
-    // No frame has a VLAN identifier that is greater than the mask.
+    // Without a tag of the segment, the value compared is larger than the mask, so that no frame matches.
     let tag = tagging.tag.map_or(u32::MAX, |vlan| vlan.value().into());
     [
         load(libc::BPF_B, PACKET_TYPE),

@@ -1,9 +1,10 @@
-//! Chains of others at the forward hook that drop what the mesh forwards, read from JSON listings of nftables and from what iptables saves.
+//! Finds foreign chains at the forward hook that drop packets that the mesh forwards, in JSON listings of nftables and in the output of
+//! `iptables-save`.
 //!
-//! A packet is dropped for certain if one base chain drops it, whatever the others do. Each chain is walked with a packet that begins a
-//! connection, of IPv4, neither source nor destination translated, from one interface to another. What a rule matches besides those is not
-//! known here and may be so: a chain counts as dropping only if no rule of it could accept the packet. If only such rules could, nobody
-//! knows: the chain is named, but not as one that drops.
+//! A packet is dropped for certain if one base chain drops it, whatever the other chains do. Each chain is evaluated for an IPv4 packet
+//! that begins a connection from one interface to another, and whose source and destination are not translated. Whether other conditions of
+//! a rule match is not known here: a chain counts as dropping only if none of its rules could accept the packet. If only rules with unknown
+//! conditions could accept it, the chain is reported as one that may drop.
 
 use std::collections::BTreeMap;
 
@@ -15,98 +16,100 @@ use super::nft::Nft;
 use super::observe::Kernel;
 use crate::net::Prefix;
 
-/// Tables that are looked at, and rules that are walked through, before it is given up.
+/// Maximum number of tables that are examined, and of rules that are evaluated for one base chain. A chain that needs more counts as one
+/// that accepts packets.
 const MAX_TABLES: usize = 8;
 const MAX_STEPS: usize = 200_000;
-/// Jumps within jumps; the kernel has this limit, too.
+/// Maximum depth of jumps; the kernel has this limit, too.
 const MAX_DEPTH: usize = 16;
-/// What Docker leaves to the operator, and looks at first.
+/// The chain that Docker leaves to the operator, and evaluates first.
 const DOCKER_USER: &str = "DOCKER-USER";
 
-/// Interfaces between which packets are to be forwarded.
+/// Interfaces and networks between which packets are to be forwarded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Forwarded {
-    /// Of the site's own networks.
+    /// Interfaces of the site's own networks.
     pub lans: Vec<String>,
-    /// Into the mesh.
+    /// Interfaces of tunnels.
     pub tunnels: Vec<String>,
-    /// Bridges of segments whose frames with IPv4 packets go through the chains (br_netfilter).
+    /// Bridges of segments whose frames with IPv4 packets pass the chains (br_netfilter).
     pub bridges: Vec<String>,
-    /// Networks behind the site's own interfaces; none if there are too many to look at.
+    /// Networks behind the site's own interfaces; empty if there are too many to examine.
     pub here: Vec<Prefix>,
-    /// And behind the tunnels.
+    /// Networks behind the tunnels; empty if there are too many to examine.
     pub there: Vec<Prefix>,
 }
 
-/// Whose rules they are.
+/// The firewall that has the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Firewall {
-    /// Of nftables, or iptables-nft.
+    /// nftables, including iptables-nft.
     Nftables,
-    /// Of iptables-legacy.
+    /// iptables-legacy.
     IptablesLegacy,
 }
 
-/// What a chain does to packets that the mesh forwards.
+/// The effect of a chain on packets that the mesh forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It drops them all: no rule accepts them.
+    /// The chain drops them all: no rule accepts them.
     Drops,
-    /// It drops them unless they meet conditions that are not known here.
+    /// The chain drops them unless they meet conditions that are not known here.
     MayDrop,
 }
 
-/// A chain that drops what the mesh forwards, or may.
+/// A chain that drops packets that the mesh forwards, or may drop them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppingChain {
-    /// Whose it is.
+    /// The firewall that has the chain.
     pub firewall: Firewall,
-    /// What it does.
+    /// Whether it drops the packets, or may drop them.
     pub effect: Effect,
-    /// `ip` or `inet`.
+    /// Address family of its table: `ip` or `inet`.
     pub family: String,
-    /// Its table.
+    /// Name of its table.
     pub table: String,
-    /// Its name.
+    /// Name of the chain.
     pub chain: String,
-    /// Where a rule that accepts the packets belongs: the chain itself, or one that it leaves to the operator.
+    /// The chain to which a rule that accepts the packets should be added: the chain itself, or one that is left to the operator.
     pub remedy_chain: String,
-    /// Whether it is packets between the LANs and the tunnels, in both directions.
+    /// Whether it affects packets between the LANs and the tunnels, in both directions.
     pub lan: bool,
-    /// Whether it is packets from one tunnel to another.
+    /// Whether it affects packets from one tunnel to another.
     pub transit: bool,
-    /// Bridges from one port of which to another it is packets.
+    /// Bridges for which it affects packets from one port to another.
     pub bridges: Vec<String>,
 }
 
-/// What was found.
+/// Chains that were found, and whether the search was complete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForwardFindings {
-    /// Chains of all firewalls.
+    /// Chains of all firewalls that drop packets, or may drop them.
     pub chains: Vec<DroppingChain>,
-    /// Whether iptables-legacy has rules, or at least a table for them, that could not be read.
+    /// Whether iptables-legacy has a table, perhaps with rules, that could not be read.
     pub legacy_unread: bool,
 }
 
-/// To list chains beside everything else.
+/// Lists foreign chains, for use in a task of its own.
 #[derive(Debug, Clone)]
 pub struct ForwardChains(Nft);
 
 impl Kernel {
-    /// For looking at chains of others.
+    /// Returns access to foreign chains at the forward hook.
     pub fn forward_chains(&self) -> ForwardChains {
         ForwardChains(self.filter.nft.clone())
     }
 }
 
 impl ForwardChains {
-    /// Chains that drop what is forwarded between these interfaces. Best effort: none of nftables where `nft` is missing or does not answer.
+    /// Finds chains that drop packets forwarded between these interfaces. Best effort: finds none of nftables if `nft` is missing or does
+    /// not answer.
     pub async fn dropping(&self, forwarded: &Forwarded) -> ForwardFindings {
         let mut found = ForwardFindings::default();
         let chains = self.0.json(&["list", "chains"]).await.unwrap_or_default();
         for (family, table) in tables(&chains) {
             let Ok(mut listing) = self.0.json(&["--terse", "list", "table", &family, &table]).await else { continue };
-            // Of extensions of iptables a listing has the name alone, or not even that.
+            // For extensions of iptables, a listing contains at most their name.
             if (family.as_str(), table.as_str()) == ("ip", iptables::TABLE) && has_extensions(&listing) {
                 let saved = iptables::listing(Variant::Nft).await;
                 listing = saved.filter(|saved| base_chains(saved).next().is_some()).unwrap_or(listing);
@@ -128,7 +131,7 @@ fn has_extensions(listing: &Value) -> bool {
     parts.into_iter().any(|part| part.get("xt").is_some())
 }
 
-/// Tables of others with a chain at the hook of IPv4.
+/// Family and name of foreign tables with a base chain at the forward hook of IPv4.
 fn tables(listing: &Value) -> Vec<(String, String)> {
     let mut tables = Vec::new();
     for chain in base_chains(listing) {
@@ -153,7 +156,7 @@ fn base_chains(listing: &Value) -> impl Iterator<Item = &Value> {
     })
 }
 
-/// Those of the chains in the listing of one table.
+/// The chains that drop packets, or may drop them, in the listing of one table.
 fn dropping(listing: &Value, firewall: Firewall, forwarded: &Forwarded) -> Vec<DroppingChain> {
     let mut rules: BTreeMap<&str, Vec<&[Value]>> = BTreeMap::new();
     for chain in entries(listing, "chain").filter_map(|chain| chain["name"].as_str()) {
@@ -192,7 +195,7 @@ fn dropping(listing: &Value, firewall: Firewall, forwarded: &Forwarded) -> Vec<D
     chains.flatten().collect()
 }
 
-/// What of the forwarded packets a chain drops.
+/// Which of the forwarded packets a chain drops.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Dropped {
     lan: bool,
@@ -210,7 +213,7 @@ impl Dropped {
         let mut drops = |from: &str, to: &str, sources: &[Prefix], destinations: &[Prefix]| {
             !walk.may_pass(chain, accepts, &Packet { from, to, sources, destinations, tracked })
         };
-        // To the chains a packet comes from the bridge and goes to the bridge.
+        // For such packets, the bridge is both the input and the output interface.
         let bridges = bridges.iter().filter(|bridge| drops(bridge, bridge, &[], &[])).cloned().collect();
         let mut drops_all = |from: &(&[String], &[Prefix]), to: &(&[String], &[Prefix])| {
             let pairs = from.0.iter().flat_map(|from| to.0.iter().map(move |to| (from, to)));
@@ -231,17 +234,17 @@ impl Dropped {
     }
 }
 
-/// What may become of a packet in a chain.
+/// What may happen to a packet in a chain.
 #[derive(Debug, Clone, Copy, Default)]
 struct Outcome {
     accepted: bool,
-    /// It may come to the chain's end, or return.
+    /// Whether it may reach the chain's end, or return.
     through: bool,
 }
 
 const ANYTHING: Outcome = Outcome { accepted: true, through: true };
 
-/// What becomes of a rule of which it is not known whether it matches.
+/// How a rule is treated if it is not known whether it matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
     MayMatch,
@@ -276,7 +279,7 @@ impl Walk<'_> {
         outcome
     }
 
-    /// Notes what the rule may do; whether the packet may come to the next rule.
+    /// Evaluates a rule: records what it may do, and returns whether the packet may reach the next rule.
     fn rule(&mut self, parts: &[Value], packet: &Packet<'_>, depth: usize, outcome: &mut Outcome) -> Goes {
         let mut matched = Is::So;
         for part in parts.iter().filter_map(Value::as_object).flatten() {
@@ -288,7 +291,7 @@ impl Walk<'_> {
                 "accept" | "drop" | "reject" | "return" | "jump" | "goto" | "continue" => {
                     return self.verdict(kind, content, matched, packet, depth, outcome);
                 }
-                // Somebody else decides.
+                // A program in user space decides.
                 "queue" => outcome.accepted |= matched != Is::NotSo,
                 "xt" => match (content["type"].as_str(), content["name"].as_str()) {
                     (Some("match"), Some("comment")) | (Some("target"), Some("LOG" | "NFLOG" | "TCPMSS")) => {}
@@ -340,7 +343,7 @@ impl Walk<'_> {
 
     fn vmap(&mut self, content: &Value, matched: Is, packet: &Packet<'_>, depth: usize, outcome: &mut Outcome) -> Goes {
         let Some(elements) = content["data"]["set"].as_array() else {
-            // A map with a name: its elements are not listed.
+            // A named map: the listing of the rule does not contain its elements.
             if self.doubt == Doubt::MayMatch {
                 *outcome = ANYTHING;
             }

@@ -1,4 +1,4 @@
-//! A packet that chains at the forward hook are walked with, and what is known of whether a match is so for it.
+//! The packet for which chains at the forward hook are evaluated, and whether the matches of rules apply to it, as far as that is known.
 
 use std::net::IpAddr;
 
@@ -6,20 +6,20 @@ use serde_json::Value;
 
 use crate::net::Prefix;
 
-/// A packet of IPv4 that begins a connection, neither source nor destination translated.
+/// An IPv4 packet that begins a connection, and whose source and destination are not translated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packet<'a> {
     pub from: &'a str,
     pub to: &'a str,
-    /// Networks of which its source is in one; none if nothing is known of it.
+    /// Networks one of which contains its source; empty if nothing is known about the source.
     pub sources: &'a [Prefix],
-    /// And its destination.
+    /// Networks one of which contains its destination; empty if nothing is known about the destination.
     pub destinations: &'a [Prefix],
-    /// Whether conntrack has seen it, so that its state is `new`.
+    /// Whether conntrack tracks it, so that its state is `new`.
     pub tracked: Is,
 }
 
-/// Whether something is so.
+/// A truth value that may be unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Is {
     So,
@@ -53,7 +53,7 @@ impl Is {
     }
 }
 
-/// Whether a `match` of a listing is so.
+/// Whether a `match` of a listing applies to the packet.
 pub(super) fn matches(content: &Value, packet: &Packet<'_>) -> Is {
     let equal = equals(&content["left"], &content["right"], packet);
     match content["op"].as_str() {
@@ -63,7 +63,7 @@ pub(super) fn matches(content: &Value, packet: &Packet<'_>) -> Is {
     }
 }
 
-/// Whether what an expression gives for the packet is `right`, or in it.
+/// Whether the value of the expression `left` for the packet is equal to `right`, or contained in it.
 pub(super) fn equals(left: &Value, right: &Value, packet: &Packet<'_>) -> Is {
     let alternatives = right["set"].as_array().or_else(|| right.as_array());
     if let Some(alternatives) = alternatives {
@@ -98,7 +98,7 @@ pub(super) fn equals(left: &Value, right: &Value, packet: &Packet<'_>) -> Is {
     }
 }
 
-/// Whether an address that is in one of `networks` is in what a listing has: an address, or a prefix.
+/// Whether an address in one of `networks` is within `right`, which is an address or a prefix of a listing.
 fn lies_in(networks: &[Prefix], right: &Value) -> Is {
     let prefix = &right["prefix"];
     let length = || prefix["len"].as_u64().and_then(|len| u8::try_from(len).ok());
@@ -115,7 +115,7 @@ fn lies_in(networks: &[Prefix], right: &Value) -> Is {
     }
 }
 
-/// A `*` at the end stands for anything.
+/// Whether `name` matches `pattern`, in which a `*` at the end stands for any characters.
 fn is_named(name: &str, pattern: &str) -> Is {
     Is::of(match pattern.strip_suffix('*') {
         Some(begin) => name.starts_with(begin),

@@ -1,35 +1,36 @@
-//! The filter tables of iptables, read by its own programs and put as nftables' JSON listings have rules.
+//! Reads the filter tables of iptables with `iptables-save`, and translates them into the form of nftables' JSON listings.
 //!
-//! Rules of iptables-legacy are in no listing of nftables, and of iptables-nft's extensions a listing has no more than the name. What a
-//! program saves is in a language that has not changed for twenty years. A match that is not known here becomes one of nobody knows what.
+//! nftables does not list the rules of iptables-legacy, and of the extensions of iptables-nft it lists only the names. The format of
+//! `iptables-save` has not changed for twenty years. A match that is not known here is translated into one with an unknown condition.
 
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// Which of the two.
+/// The two variants of iptables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Variant {
-    /// Tables of the kernel's own kind, which nftables does not know.
+    /// iptables-legacy: its tables are not visible to nftables.
     Legacy,
-    /// Tables of nftables.
+    /// iptables-nft: its tables are tables of nftables.
     Nft,
 }
 
-/// Tables of iptables-legacy in this network namespace, one a line. It is read, and not the program asked, which would make the table.
+/// File that lists the tables of iptables-legacy in this network namespace, one per line. It is read instead of running the program,
+/// which would make the table.
 const LEGACY_TABLES: &str = "/proc/net/ip_tables_names";
 
-/// What is looked at: table and chain.
+/// The table and the chain that are examined.
 pub(super) const TABLE: &str = "filter";
 const CHAIN: &str = "FORWARD";
 
-/// Whether the table is there as one of iptables-legacy.
+/// Whether iptables-legacy has the table.
 pub(super) fn has_legacy_table() -> bool {
     std::fs::read_to_string(LEGACY_TABLES).is_ok_and(|tables| tables.lines().any(|table| table.trim() == TABLE))
 }
 
-/// The table as a listing; `None` if the program is missing or fails. It ends when this is dropped.
+/// Returns the table as a JSON listing; `None` if the program is missing or fails. The program is killed when this future is dropped.
 pub(super) async fn listing(variant: Variant) -> Option<Value> {
     let program = match variant {
         Variant::Legacy => "iptables-legacy-save",
@@ -40,7 +41,7 @@ pub(super) async fn listing(variant: Variant) -> Option<Value> {
     output.status.success().then(|| translated(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// What a program saves, as a listing.
+/// Translates the output of `iptables-save` into a JSON listing.
 fn translated(saved: &str) -> Value {
     let mut entries = Vec::new();
     for line in saved.lines() {
@@ -65,7 +66,7 @@ fn translated(saved: &str) -> Value {
     json!({"nftables": entries})
 }
 
-/// The words of a rule. One with special characters is in double quotes, in which a backslash stands before some.
+/// Splits a rule into words. A word with special characters is in double quotes, within which a backslash escapes some characters.
 fn words(rule: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
     let mut characters = rule.chars();
@@ -84,7 +85,7 @@ fn words(rule: &str) -> Vec<String> {
     words
 }
 
-/// Matches in their order, and the target.
+/// Translates the words of a rule: its matches in their order, and its target.
 fn expression(words: &[String]) -> Vec<Value> {
     let mut parts = Vec::new();
     let (mut words, mut op) = (words.iter().map(String::as_str), "==");
@@ -102,20 +103,20 @@ fn expression(words: &[String]) -> Vec<Value> {
                 let states: Vec<String> = value().split(',').map(str::to_lowercase).collect();
                 parts.push(compared(json!({"ct": {"key": "state"}}), json!({"set": states})));
             }
-            // What follows says what it matches.
+            // The options that follow contain the condition.
             "-m" => parts.extend(Some(value()).filter(|name| !is_read(name)).map(unknown)),
             "--comment" => drop(value()),
             "-j" => {
                 let target = value();
                 parts.extend(target_of(target));
-                // What follows are the target's own.
+                // The options that follow belong to the target.
                 break;
             }
             "-g" => {
                 parts.push(json!({"goto": {"target": value()}}));
                 break;
             }
-            // Others, and the values of these: a rule with them matches some packets.
+            // Any other option, whose values are skipped: it is not known which packets the rule matches.
             other if other.starts_with('-') => parts.push(unknown(other)),
             _ => {}
         }
@@ -124,7 +125,7 @@ fn expression(words: &[String]) -> Vec<Value> {
     parts
 }
 
-/// Whether the options of an extension are read here.
+/// Whether the options of an extension are translated here.
 fn is_read(extension: &str) -> bool {
     matches!(extension, "comment" | "conntrack" | "state")
 }
@@ -140,19 +141,19 @@ fn target_of(target: &str) -> Option<Value> {
         "REJECT" => json!({"reject": null}),
         "RETURN" => json!({"return": null}),
         "QUEUE" | "NFQUEUE" => json!({"queue": null}),
-        // Whose verdict is none.
+        // These targets have no verdict.
         "LOG" | "NFLOG" | "ULOG" | "MARK" | "CONNMARK" | "TCPMSS" | "DSCP" | "TOS" | "CLASSIFY" | "SET" | "TRACE"
         | "AUDIT" | "SECMARK" | "CONNSECMARK" | "TTL" | "CHECKSUM" => return None,
         chain => json!({"jump": {"target": chain}}),
     })
 }
 
-/// iptables has a `+` at the end where nftables has a `*`.
+/// Translates an interface pattern: iptables uses a `+` at the end, nftables a `*`.
 fn pattern(name: &str) -> Value {
     json!(name.strip_suffix('+').map_or_else(|| name.to_owned(), |begin| format!("{begin}*")))
 }
 
-/// `ADDRESS/LENGTH`; a mask with holes is of nobody knows what.
+/// Translates `ADDRESS/LENGTH`; a mask that is not contiguous becomes an unknown condition.
 fn network(text: &str) -> Value {
     match text.parse::<ipnetwork::Ipv4Network>() {
         Ok(network) => json!({"prefix": {"addr": network.network().to_string(), "len": network.prefix()}}),

@@ -1,4 +1,4 @@
-//! Forwarding entries that a bridge has learned from frames on its ports.
+//! FDB entries that a bridge has learned from frames on its ports.
 
 use std::io;
 
@@ -10,20 +10,20 @@ use super::netlink::Netlink;
 use super::observe::Kernel;
 use crate::mesh::VlanId;
 
-/// The entries, to be looked at beside everything else.
+/// Access to the entries, for use in a task of its own.
 #[derive(Clone)]
 pub struct Learned(Netlink);
 
 impl Kernel {
-    /// For looking at what bridges have learned.
+    /// Returns access to the FDB entries that bridges have learned.
     pub fn learned(&self) -> Learned {
         Learned(self.netlink.clone())
     }
 }
 
 impl Learned {
-    /// Has the bridge that `port` is joined to forget that it has heard the host on another port; whether it had. What somebody has set
-    /// stays.
+    /// Removes the entry that the bridge of `port` has learned for the host on another port; returns whether there was one. Entries that a
+    /// program added stay.
     ///
     /// # Errors
     /// If the kernel does not answer, or refuses.

@@ -1,4 +1,4 @@
-//! Forwarding entries of bridges and VXLAN devices, and permanent neighbours.
+//! FDB entries of bridges and VXLAN devices, and permanent neighbours.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,26 +13,26 @@ use vxlan::{Mac, Roaming, Vtep};
 use super::netlink::{Netlink, unless};
 use crate::mesh::VlanId;
 
-/// The address that stands for everybody in a VXLAN device's table.
+/// The MAC address of the default entries in a VXLAN device's FDB: where flooded frames are sent.
 const EVERYBODY: [u8; 6] = [0; 6];
 
-/// A forwarding entry as dumped.
+/// An FDB entry, as the kernel dumps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FoundForwarding {
-    /// Of a VXLAN device: frames to a host, or (`None`) to everybody, go to a VTEP.
+    /// An entry of a VXLAN device: it sends frames to a host, or flooded frames (`None`), to a VTEP.
     Remote(u32, Option<Mac>, Vtep),
-    /// Of a bridge: frames to a host go out of this port, because somebody has said so.
+    /// An entry of a bridge that was added (`extern_learn` or `sticky`), not learned: it sends frames to the host out of this port.
     Station(u32, Mac, Option<VlanId>, Roaming),
-    /// Of a bridge: the host was heard on this port.
+    /// An entry of a bridge that it learned from a frame of the host on this port.
     Heard(u32, Mac, Option<VlanId>),
 }
 
-/// Every forwarding entry of the namespace that weft can make, or that tells where a host is.
+/// Dumps all FDB entries of the namespace that weft can make, or that show where a host is.
 pub(super) async fn dump_forwarding(netlink: &Netlink) -> io::Result<Vec<FoundForwarding>> {
     Ok(dump(netlink, AddressFamily::Bridge).await?.iter().filter_map(forwarding).collect())
 }
 
-/// Every permanent neighbour: index, address and MAC address.
+/// Dumps all permanent neighbours: interface index, IP address and MAC address.
 pub(super) async fn dump_permanent(netlink: &Netlink) -> io::Result<Vec<(u32, IpAddr, Mac)>> {
     let mut found = Vec::new();
     for family in [AddressFamily::Inet, AddressFamily::Inet6] {
@@ -55,13 +55,13 @@ async fn dump(netlink: &Netlink, family: AddressFamily) -> io::Result<Vec<Neighb
     Ok(entries.collect())
 }
 
-/// What an entry of the bridge family says.
+/// Parses an entry of the bridge family; `None` if it is not one of the kinds of [`FoundForwarding`].
 pub(super) fn forwarding(message: &NeighbourMessage) -> Option<FoundForwarding> {
     let header = &message.header;
     let octets = lladdr(message)?;
     if header.flags.contains(NeighbourFlags::Own) {
         let vtep = message.attributes.iter().find_map(|attribute| match attribute {
-            // The library does not look into addresses of this family.
+            // The library does not parse addresses of this family.
             NeighbourAttribute::Destination(NeighbourAddress::Other(octets)) => {
                 Some(Vtep(Ipv4Addr::from(<[u8; 4]>::try_from(octets.as_slice()).ok()?)))
             }
@@ -80,7 +80,7 @@ pub(super) fn forwarding(message: &NeighbourMessage) -> Option<FoundForwarding> 
     } else if header.flags.contains(NeighbourFlags::Sticky) {
         Some(FoundForwarding::Station(header.ifindex, mac, vlan, Roaming::Sticky))
     } else if header.state == NeighbourState::Permanent || header.state == NeighbourState::Noarp {
-        // A port's own address, or an entry of somebody else.
+        // A port's own address, or a foreign entry.
         None
     } else {
         Some(FoundForwarding::Heard(header.ifindex, mac, vlan))
@@ -92,7 +92,7 @@ fn permanent(message: &NeighbourMessage) -> Option<(u32, IpAddr, Mac)> {
     Some((message.header.ifindex, destination(message)?, mac))
 }
 
-/// The IP address that a neighbour has.
+/// The IP address of a neighbour.
 pub(super) fn destination(message: &NeighbourMessage) -> Option<IpAddr> {
     message.attributes.iter().find_map(|attribute| match attribute {
         NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(IpAddr::from(*address)),
@@ -108,32 +108,33 @@ fn lladdr(message: &NeighbourMessage) -> Option<[u8; 6]> {
     })
 }
 
-/// Has a VXLAN device send frames to a host to `vtep` and to nowhere else.
+/// Adds an entry to a VXLAN device's FDB, in place of any other: it sends frames to the host only to `vtep`.
 pub(super) async fn add_remote(netlink: &Netlink, index: u32, mac: Mac, vtep: Vtep) -> io::Result<()> {
     let message = remote(index, mac.octets(), Some(vtep), NeighbourFlags::ExtLearned);
     netlink.change(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE).await
 }
 
-/// Has it know nothing of the host; good if it does not.
+/// Removes a VXLAN device's entry for a host; succeeds if there is none.
 pub(super) async fn remove_remote(netlink: &Netlink, index: u32, mac: Mac) -> io::Result<()> {
     let message = remote(index, mac.octets(), None, NeighbourFlags::default());
     unless(netlink.change(RouteNetlinkMessage::DelNeighbour(message), 0).await, libc::ENOENT)
 }
 
-/// Has a VXLAN device send frames to everybody to `vtep`, too; good if it does.
+/// Makes a VXLAN device send flooded frames to `vtep` as well; succeeds if it does so already.
 pub(super) async fn add_flood(netlink: &Netlink, index: u32, vtep: Vtep) -> io::Result<()> {
     let message = remote(index, EVERYBODY, Some(vtep), NeighbourFlags::default());
     let answer = netlink.change(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_APPEND).await;
     unless(answer, libc::EEXIST)
 }
 
-/// And no more; good if it does not.
+/// Makes a VXLAN device send no flooded frames to `vtep`; succeeds if it does not.
 pub(super) async fn remove_flood(netlink: &Netlink, index: u32, vtep: Vtep) -> io::Result<()> {
     let message = remote(index, EVERYBODY, Some(vtep), NeighbourFlags::default());
     unless(netlink.change(RouteNetlinkMessage::DelNeighbour(message), 0).await, libc::ENOENT)
 }
 
-/// Has the bridge of a port send frames to a host there. `vlan` is needed where the bridge filters VLANs, and of no effect elsewhere.
+/// Adds an entry to the FDB of a port's bridge: it sends frames to the host out of this port. `vlan` is needed if the bridge filters
+/// VLANs, and has no effect otherwise.
 pub(super) async fn add_station(
     netlink: &Netlink,
     index: u32,
@@ -150,20 +151,20 @@ pub(super) async fn add_station(
     netlink.change(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE).await
 }
 
-/// And no more; good if it does not.
+/// Removes the entry for a host from the FDB of a port's bridge; succeeds if there is none.
 pub(super) async fn remove_station(netlink: &Netlink, index: u32, mac: Mac, vlan: Option<VlanId>) -> io::Result<()> {
     let message = station(index, mac, vlan);
     unless(netlink.change(RouteNetlinkMessage::DelNeighbour(message), 0).await, libc::ENOENT)
 }
 
-/// The bridge's entry for a host on a port, to be deleted, or asked for: then on whichever port it is.
+/// A message that identifies a bridge's entry for a host on a port, for deleting it. In a query, it identifies the entry on any port.
 pub(super) fn station(port: u32, mac: Mac, vlan: Option<VlanId>) -> NeighbourMessage {
     let mut message = entry(port, mac.octets(), NeighbourFlags::Controller, NeighbourState::default());
     message.attributes.extend(vlan.map(|vlan| NeighbourAttribute::Vlan(vlan.value())));
     message
 }
 
-/// Makes a permanent neighbour, in place of any of this address.
+/// Adds a permanent neighbour, in place of any neighbour with this address.
 pub(super) async fn add_permanent(netlink: &Netlink, index: u32, address: IpAddr, mac: Mac) -> io::Result<()> {
     let mut message = neighbor(index, address);
     message.header.state = NeighbourState::Permanent;
@@ -171,12 +172,12 @@ pub(super) async fn add_permanent(netlink: &Netlink, index: u32, address: IpAddr
     netlink.change(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE).await
 }
 
-/// Deletes a neighbour; good if there is none.
+/// Deletes a neighbour; succeeds if there is none.
 pub(super) async fn remove_permanent(netlink: &Netlink, index: u32, address: IpAddr) -> io::Result<()> {
     unless(netlink.change(RouteNetlinkMessage::DelNeighbour(neighbor(index, address)), 0).await, libc::ENOENT)
 }
 
-/// An entry of a VXLAN device's own table.
+/// An entry of a VXLAN device's own FDB.
 fn remote(index: u32, mac: [u8; 6], vtep: Option<Vtep>, flags: NeighbourFlags) -> NeighbourMessage {
     let mut message = entry(index, mac, NeighbourFlags::Own | flags, NeighbourState::Permanent);
     let destination = vtep.map(|vtep| NeighbourAddress::Inet(vtep.0));

@@ -133,7 +133,7 @@ impl Memory {
     }
 
     /// Replaces the stored originals by `originals`; they are on disk before this returns, if that is possible. An empty set is written,
-    /// too: it says that nothing was changed, which a missing file does not say.
+    /// too: it shows that nothing was changed, which a missing file does not show.
     pub fn keep(&mut self, originals: Originals) {
         if originals == self.originals && self.noted == Noted::Yes {
             return;

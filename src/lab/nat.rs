@@ -90,7 +90,7 @@ const IPV4_SOURCE: u32 = 12;
 /// IFNAMSIZ: interface names are compared padded with zeros.
 const NAME_SIZE: usize = 16;
 
-/// Replaces the masquerading of `namespace` by what `node` says.
+/// Replaces the masquerading rules of `namespace` by those of `node`.
 pub fn apply(namespace: &Namespace, node: &Node) -> Result<()> {
     let socket = namespace.within(|| {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;

@@ -23,7 +23,7 @@ const REQUEST_LEN: usize = 64;
 const ICMP_HEADER_LEN: usize = 8;
 /// Bytes of the receive buffer: answers to the requests are shorter.
 const PACKET_MAX: usize = 2048;
-/// A stream ends after so many requests, when sequence numbers would repeat.
+/// A stream ends after this number of requests, when sequence numbers would repeat.
 pub const PROBES_MAX: usize = u16::MAX as usize;
 
 /// When each request was sent and answered.

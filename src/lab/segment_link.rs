@@ -13,8 +13,8 @@ use crate::net::IfName;
 /// IN6_ADDR_GEN_MODE_NONE: the interface gets no link-local address, and so sends nothing from one.
 const NO_ADDRESS: &str = "1";
 
-/// Configures `interface` as `node` says, if it is on a segment. To be called before the interface is brought up, so that a switch sends no
-/// packets of its own, and a host has only the addresses of the table.
+/// Configures `interface` according to `node`, if it is on a segment. Must be called before the interface is brought up, so that a switch
+/// sends no packets of its own, and a host has only the addresses of the table.
 pub fn settle(namespace: &Namespace, netlink: &mut Netlink, node: &Node, interface: &IfName) -> Result<()> {
     let Some(wanted) = node.segment_links.get(interface) else { return Ok(()) };
     let link = netlink.present(interface.as_str())?;

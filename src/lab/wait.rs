@@ -16,7 +16,7 @@ use super::up::Lab;
 const LOOK: Duration = Duration::from_millis(20);
 /// How often the daemons are asked for their status.
 const ASK: Duration = Duration::from_millis(250);
-/// How much of a log is shown: lines, and at most so many bytes.
+/// How much of a log is shown: the maximum number of lines, and of bytes.
 const LOG_TAIL_LINES: usize = 15;
 const LOG_TAIL_BYTES: u64 = 8192;
 

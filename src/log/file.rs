@@ -38,7 +38,7 @@ impl LogFile {
         file
     }
 
-    /// Opens the file if necessary, and makes sure that it has room for so many more octets.
+    /// Opens the file if necessary, and makes sure that it has room for `octets` more octets.
     pub fn with_room_for(&mut self, octets: usize) -> io::Result<BorrowedFd<'_>> {
         let mut file = match self.open.take() {
             // Nobody would read lines in a file that has been removed.

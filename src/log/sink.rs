@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::file::LogFile;
 
-/// Octets written at a time: a pipe or a socket that polls as writable accepts so many without blocking (PIPE_BUF).
+/// Number of octets written at a time: a pipe or a socket that polls as writable accepts this number without blocking (PIPE_BUF).
 const CHUNK: usize = 4096;
 
 /// How long to wait for a slow reader before the first line is lost, in milliseconds. Later lines do not wait.

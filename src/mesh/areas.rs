@@ -1,4 +1,4 @@
-//! Checks of areas against each other and against the sites: kinds, ranges, members, virtual links, and sites that nobody would learn of.
+//! Checks of areas against each other and against the sites: kinds, ranges, members, virtual links, and sites that no router would learn.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
@@ -259,8 +259,8 @@ fn warn_without_backbone(site: &SiteDraft<'_>, areas: &SiteAreas, report: &mut R
     report.push(warning.help(help).of_absence());
 }
 
-/// Reports a site whose prefixes or redistributed routes nobody would learn: they are AS-external destinations, which stub areas do not
-/// learn (RFC 2328 §3.6).
+/// Reports a site whose prefixes or redistributed routes no other router would learn: they are AS-external destinations, which stub areas
+/// do not learn (RFC 2328 §3.6).
 fn check_silence(site: &SiteDraft<'_>, areas: &SiteAreas, draft: &Draft<'_>, report: &mut Report) {
     let stub = |area: &AreaId| kind_of(&draft.areas, *area).0 == Kind::Stub;
     let Some((area, from)) = areas.first_key_value().filter(|_| areas.keys().all(stub)) else { return };

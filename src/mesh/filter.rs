@@ -1,4 +1,4 @@
-//! Prefix lists: which destinations a site takes from the kernel into OSPF, and which of OSPF's it puts into the kernel.
+//! Prefix lists: which destinations of the kernel a site redistributes into OSPF, and which routes of OSPF it installs in the kernel.
 
 use std::ops::RangeInclusive;
 
@@ -6,14 +6,14 @@ use ospf::External;
 
 use crate::net::Prefix;
 
-/// One entry of a prefix list, `"10.0.0.0/8 ge 16 le 24"`: destinations within a network whose length lies between two.
+/// One entry of a prefix list, `"10.0.0.0/8 ge 16 le 24"`: selects the destinations within a network that have a prefix length in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrefixRule {
-    /// Destinations lie within it.
+    /// The network that contains the selected destinations.
     pub within: Prefix,
-    /// The shortest mask, at least that of `within`.
+    /// Shortest prefix length, at least that of `within`.
     pub shortest: u8,
-    /// The longest mask, at least `shortest`, at most 32.
+    /// Longest prefix length, at least `shortest`, at most 32.
     pub longest: u8,
 }
 
@@ -24,7 +24,7 @@ impl PrefixRule {
     /// Every destination but a default route.
     pub const ALL_BUT_DEFAULT: Self = Self { shortest: 1, ..Self::ALL };
 
-    /// Whether `prefix` is selected.
+    /// Whether this entry selects `prefix`.
     pub fn selects(&self, prefix: Prefix) -> bool {
         self.within.covers(prefix) && (self.shortest..=self.longest).contains(&prefix.len())
     }
@@ -33,75 +33,77 @@ impl PrefixRule {
 /// One `[[site.redistribute]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redistribution {
-    /// What is taken.
+    /// The source of the destinations.
     pub from: Source,
-    /// Which of it: whatever one of these selects; with the tag of the first that does, if that has one.
+    /// Entries that select destinations, each with an optional tag. A destination gets the tag of the first entry that selects it, if that
+    /// has one.
     pub prefixes: Vec<(PrefixRule, Option<u32>)>,
-    /// As what it is originated.
+    /// Metric, forwarding address and tag with which the destinations are originated.
     pub external: External,
 }
 
 impl Redistribution {
-    /// As what a destination is originated, if this selects it.
+    /// How `prefix` is originated; `None` if this does not select it.
     pub fn originates(&self, prefix: Prefix) -> Option<External> {
         let (_, tag) = self.prefixes.iter().find(|(entry, _)| entry.selects(prefix))?;
         Some(External { tag: tag.unwrap_or(self.external.tag), ..self.external })
     }
 }
 
-/// `from`: where a destination that OSPF did not compute comes from.
+/// `from`: the source of a destination that OSPF did not compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// Routes of the kernel that other programs or people made, static ones among them.
+    /// Routes of the kernel that weft did not make, including static ones.
     Kernel,
-    /// Networks of this router's own interfaces.
+    /// Connected networks of this router's interfaces.
     Connected,
-    /// Routes of the kernel with protocol `static` or `boot`: those that people and boot scripts make.
+    /// Routes of the kernel with protocol `static` or `boot`: those that administrators and boot scripts make.
     Static,
 }
 
-/// One `[[site.import]]`; of several the first that selects a destination decides.
+/// One `[[site.import]]`. The first rule that selects a route decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportRule {
-    /// Which destinations.
+    /// Entries of which at least one must select the destination.
     pub prefixes: Vec<PrefixRule>,
-    /// With which External Route Tags; empty: whatever their tag.
+    /// External Route Tags of the selected routes; empty for any tag.
     pub tags: Vec<RangeInclusive<u32>>,
-    /// What becomes of their routes.
+    /// What happens to the selected routes.
     pub action: ImportAction,
 }
 
-/// `action`: what becomes of a route that OSPF computed.
+/// `action`: whether a route that OSPF computed is installed in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportAction {
-    /// It goes into the kernel.
+    /// The route is installed in the kernel.
     Accept,
-    /// It stays out of the kernel, and is shown.
+    /// The route is not installed in the kernel, only shown.
     Refuse,
 }
 
 impl ImportRule {
-    /// Whether a route to `prefix` with a tag is selected.
+    /// Whether this rule selects a route to `prefix` with this tag.
     fn selects(&self, prefix: Prefix, tag: u32) -> bool {
         let tagged = self.tags.is_empty() || self.tags.iter().any(|tags| tags.contains(&tag));
         tagged && self.prefixes.iter().any(|entry| entry.selects(prefix))
     }
 }
 
-/// What `rules` say of a route to `prefix` with this External Route Tag, 0 inside the AS; what none selects is accepted.
+/// The action of `rules` for a route to `prefix` with this External Route Tag, which is 0 inside the AS. A route that no rule selects is
+/// accepted.
 pub fn import_action(rules: &[ImportRule], prefix: Prefix, tag: u32) -> ImportAction {
     selected_import(rules, prefix, tag).unwrap_or(ImportAction::Accept)
 }
 
-/// What the first of `rules` that selects the route says of it; `None` if none does.
+/// The action of the first of `rules` that selects the route; `None` if no rule does.
 pub fn selected_import(rules: &[ImportRule], prefix: Prefix, tag: u32) -> Option<ImportAction> {
     rules.iter().find(|rule| rule.selects(prefix, tag)).map(|rule| rule.action)
 }
 
-/// Whether `rules` refuse a route to `prefix` whatever its tag is.
+/// Whether `rules` refuse a route to `prefix` with any tag.
 pub fn is_refused_whatever_tag(rules: &[ImportRule], prefix: Prefix) -> bool {
     let mut selecting = rules.iter().filter(|rule| rule.prefixes.iter().any(|entry| entry.selects(prefix)));
-    // What refuses some tags leaves the others to the rules behind it.
+    // A rule that refuses only some tags leaves the other tags to the rules that follow it.
     selecting
         .find(|rule| rule.tags.is_empty() || rule.action == ImportAction::Accept)
         .is_some_and(|rule| rule.action == ImportAction::Refuse)

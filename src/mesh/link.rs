@@ -160,7 +160,7 @@ fn can_start(pair: &Pair, sites: &[SiteDraft<'_>], links: &[LinkDraft<'_>]) -> b
     is_called(pair.ends.0) || is_called(pair.ends.1)
 }
 
-/// Whether the site has no endpoint, so that nobody can send to it first unless a `[[link]]` gives one.
+/// Whether the site has no endpoint, so that no other site can send to it first unless a `[[link]]` gives one.
 fn is_hidden(site: &SiteDraft<'_>) -> bool {
     matches!(site.endpoint, Setting::Absent)
 }

@@ -1,4 +1,4 @@
-//! From the text of a mesh file to a [`Mesh`], or to everything that is wrong with it.
+//! Reads and checks the text of a mesh file: the result is a [`Mesh`], or all errors of the file.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read as _};
@@ -19,37 +19,37 @@ use super::{
 };
 use crate::input_file::{self, Accept};
 
-/// The largest mesh file that is read. Ten thousand sites fit several times.
+/// Size of the largest mesh file that is read, in bytes. This is several times the size of a file with ten thousand sites.
 pub const MAX_FILE: u64 = 16 << 20;
 
-/// A good mesh file.
+/// A mesh file without errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// What it says.
+    /// The network that it describes.
     pub mesh: Mesh,
-    /// What an operator should know nevertheless; often empty.
+    /// Warnings for the operator; often empty.
     pub warnings: Diagnostics,
 }
 
 /// Why a mesh file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The file cannot be read.
+    /// The file could not be read.
     #[error("reading the mesh file {path}")]
     Read {
-        /// As it was given.
+        /// Path as the user gave it.
         path: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The file is longer than weft reads.
+    /// The file is longer than [`MAX_FILE`].
     #[error("the mesh file {path} is longer than {MAX_FILE} bytes")]
     TooLong {
-        /// As it was given.
+        /// Path as the user gave it.
         path: String,
     },
-    /// The file is wrong.
+    /// The file has errors.
     #[error(transparent)]
     Wrong(#[from] Diagnostics),
 }
@@ -57,7 +57,7 @@ pub enum LoadError {
 /// Reads and checks the mesh file at `path`.
 ///
 /// # Errors
-/// If it cannot be read, or is wrong: then with every error that it has.
+/// If the file cannot be read, or has errors: then with all of them.
 pub fn load(path: &Path, accept: Accept) -> Result<Parsed, LoadError> {
     let text = read(path, accept)?;
     Ok(parse(&path.display().to_string(), &text)?)
@@ -66,7 +66,7 @@ pub fn load(path: &Path, accept: Accept) -> Result<Parsed, LoadError> {
 /// Reads the text of the mesh file at `path`.
 ///
 /// # Errors
-/// If it cannot be read, or is too long or not UTF-8.
+/// If the file cannot be read, is too long, or is not UTF-8.
 pub fn read(path: &Path, accept: Accept) -> Result<String, LoadError> {
     let name = path.display().to_string();
     match input_file::open(path, accept) {
@@ -75,10 +75,10 @@ pub fn read(path: &Path, accept: Accept) -> Result<String, LoadError> {
     }
 }
 
-/// Reads the text of a mesh file from `source`, which is called `name` towards the user.
+/// Reads the text of a mesh file from `source`. Errors call the file `name`.
 ///
 /// # Errors
-/// If it cannot be read, or is too long or not UTF-8.
+/// If `source` cannot be read, is too long, or is not UTF-8.
 pub fn read_from(source: impl io::Read, name: &str) -> Result<String, LoadError> {
     let name = name.to_owned();
     let mut bytes = Vec::new();
@@ -95,22 +95,22 @@ pub fn read_from(source: impl io::Read, name: &str) -> Result<String, LoadError>
     })
 }
 
-/// Checks `text`, which is called `file_name` towards the user.
+/// Checks the text of a mesh file. Errors call the file `file_name`.
 ///
 /// # Errors
-/// Every error that it has, in the order of the file.
+/// All errors of the text, in the order of the file.
 pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Diagnostics> {
     let (document, faults) = DeTable::parse_recoverable(text);
     let syntax = syntax_errors(text, &faults);
     if let Some(first) = syntax.iter().position(|error| is_header(text, error.span())) {
-        // Which section the following lines belong to is unknown: of what they have, only errors of further headers count.
+        // The section to which the following lines belong is unknown: from here on, only errors of further headers are reported.
         let own =
             |(index, error): (usize, Diagnostic)| (index <= first || is_header(text, error.span())).then_some(error);
         let syntax = syntax.into_iter().enumerate().filter_map(own).collect();
         return Err(Diagnostics::new(file_name, text, syntax));
     }
     let mut report = Report::default();
-    // A section that is missing is missing at the end of the file.
+    // A missing section is reported at the end of the file.
     let end = text.trim_end().len();
     let mesh = understand(Table::new(&FILE, Span { start: end, end }, document.get_ref()), &mut report);
     let (errors, warnings) = report.split();
@@ -130,7 +130,7 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     lab_names::check(&draft.sites, &draft.links, &draft.segments, report);
     addressing::check(&draft, report);
     listed_prefix::check(&draft.sites, report);
-    // Where the topology is wrong, the links that are listed are checked all the same.
+    // If the topology is wrong, the listed links are checked nevertheless.
     let topology = draft.general.topology();
     let pairs = pairs(topology.unwrap_or(Topology::Explicit), &draft.sites, &draft.links, report);
     ports::check(&draft.general.tunnels, &draft.sites, &pairs, &draft.links, &draft.segments, report);
@@ -146,13 +146,13 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     topology.and_then(|_| draft.assemble(&settled, &pairs))
 }
 
-/// The syntax errors and those others that do not follow from them: where text has been lost, nothing is known about
-/// the rest of the line, nor about what the file lacks.
+/// The syntax errors, and those other errors that do not follow from them. Where the parser has skipped text, nothing is known about the
+/// rest of the line, nor about what the file lacks.
 fn with_syntax_errors(text: &str, syntax: Vec<Diagnostic>, others: Vec<Diagnostic>) -> Vec<Diagnostic> {
     if syntax.is_empty() {
         return others;
     }
-    // What stands in a line of one of them, or in an array that is not closed, may be something else.
+    // The text of a line with a syntax error, or of an array that is not closed, may mean something else.
     let lost: Vec<Span> = syntax
         .iter()
         .map(|error| match error.basis() {
@@ -169,8 +169,8 @@ fn with_syntax_errors(text: &str, syntax: Vec<Diagnostic>, others: Vec<Diagnosti
     syntax.into_iter().chain(others.collect::<Vec<_>>()).collect()
 }
 
-/// The parser's errors in our form: the first of each line, since the others of a line mostly follow from it, and none after an array
-/// that is not closed.
+/// The parser's errors as diagnostics: the first of each line, since the others of a line mostly follow from it, and none after an
+/// array that is not closed.
 fn syntax_errors(text: &str, faults: &[toml::de::Error]) -> Vec<Diagnostic> {
     let mut faults: Vec<(Span, &str)> = faults
         .iter()
@@ -219,7 +219,8 @@ fn syntax_error(text: &str, span: Span, message: &str) -> Diagnostic {
     Diagnostic::error(span, format!("syntax error: {what}"), label).help(help)
 }
 
-/// The bracket of an array that is not closed before the line of `at`, which is no element of it: a section, or a key with its value.
+/// Finds the opening bracket of an array that is not closed before the line of `at`, if that line is not an element of the array, but a
+/// section or a key with its value.
 fn open_array(text: &str, at: Span) -> Option<Span> {
     let line = line_of(text, at.start).trim_start();
     let is_key = |name: &str| {
@@ -244,7 +245,7 @@ fn open_array(text: &str, at: Span) -> Option<Span> {
     None
 }
 
-/// Whether `text` begins with the bracket of an array that does not end in it.
+/// Whether `text` begins with the bracket of an array that does not end within `text`.
 fn is_open(text: &str) -> bool {
     let mut depth = 0_usize;
     let mut quote = None;
@@ -255,7 +256,7 @@ fn is_open(text: &str) -> bool {
             _ if is_comment => is_comment = character != '\n',
             (Some('"'), _) if is_escaped => is_escaped = false,
             (Some('"'), '\\') => is_escaped = true,
-            // A string that is not closed ends with its line: what is wrong there has been said.
+            // A string that is not closed ends with its line: its error has been reported already.
             (Some(open), _) if open == character || character == '\n' => quote = None,
             (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(character),
@@ -271,12 +272,12 @@ fn is_open(text: &str) -> bool {
     depth > 0
 }
 
-/// The byte where the line with byte `at` begins.
+/// Byte offset of the beginning of the line that contains byte `at`.
 fn line_start(text: &str, at: usize) -> usize {
     text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
 }
 
-/// Whether a finding is about the header of a section.
+/// Whether `span` begins in the header of a section.
 fn is_header(text: &str, span: Span) -> bool {
     line_of(text, span.start).trim_start().starts_with('[')
 }
@@ -286,7 +287,7 @@ fn line_of(text: &str, at: usize) -> &str {
 }
 
 fn not_utf8(name: &str, bytes: &[u8], at: usize) -> Diagnostics {
-    // The first byte that is wrong becomes U+FFFD, so that offsets up to it stay what they are.
+    // The first invalid byte becomes U+FFFD, so that offsets up to it stay valid.
     let text = String::from_utf8_lossy(bytes);
     let span = Span { start: at, end: at + char::REPLACEMENT_CHARACTER.len_utf8() };
     let error = Diagnostic::error(span, "not UTF-8", "not UTF-8").help("a mesh file is text in UTF-8");

@@ -1,7 +1,7 @@
 //! The mesh file: one TOML file for the whole network, the same on every router.
 //!
-//! [`load()`] and [`parse`] check a file and give the [`Mesh`]. [`model`] is what the rest of weft sees: values that
-//! cannot be wrong any more. Nothing outside this module reads TOML.
+//! [`load()`] and [`parse`] check a file and return the [`Mesh`]. [`model`] has the types that the rest of weft uses: their values have
+//! been checked. Nothing outside this module reads TOML.
 
 pub mod model;
 pub mod names;

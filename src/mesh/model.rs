@@ -1,7 +1,7 @@
 //! The network as the mesh file describes it, after every check has passed.
 //!
-//! Nothing here can be wrong: ids are in range, names are unique and fit an interface, networks carry no host bits.
-//! The rest of weft works on these types and re-checks nothing.
+//! All values are valid: ids are in range, names are unique and fit an interface, networks have no host bits.
+//! The rest of weft works on these types and does not check them again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,45 +27,46 @@ use crate::net::{IfName, Prefix};
 pub struct Mesh {
     /// `[mesh] name`.
     pub name: String,
-    /// The network that holds every site's loopback: site id N has the N-th address.
+    /// The network that contains the loopbacks of all sites: the site with id N has the N-th address.
     pub loopbacks: Prefix,
-    /// What becomes of prefixes that no site lists.
+    /// Whether routes to prefixes that no site lists are used.
     pub unlisted: Unlisted,
     /// Whether source addresses are checked where packets enter and leave the mesh.
     pub source_check: SourceCheck,
-    /// What `[ospf]` says of every router as a whole.
+    /// `[ospf]`: settings of every router as a whole.
     pub ospf: OspfProcess,
-    /// `[[area]]`: areas that are not plain.
+    /// `[[area]]`: areas with settings of their own.
     pub areas: BTreeMap<AreaId, AreaConfig>,
-    /// Every site, ordered by id.
+    /// All sites, ordered by id.
     pub sites: Vec<Site>,
-    /// Every tunnel's two ends with the settings of that pair, ordered by the ids of the ends; each pair once, lower id first.
+    /// All pairs of sites with a tunnel, and the settings of each pair, ordered by the ids of the ends. Each pair occurs once, with the
+    /// lower id first.
     pub links: Vec<Link>,
     /// `[[l2]]`: Ethernet segments across sites, ordered by name.
     pub segments: Vec<L2>,
 }
 
-/// `[mesh] unlisted`: whether a prefix that no site lists may be learned.
+/// `[mesh] unlisted`: whether a route to a prefix that no site lists is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unlisted {
-    /// Learned like any other route.
+    /// The route is used like any other route.
     #[default]
     Accept,
-    /// Not used, and noted in `weft status`.
+    /// The route is not used, and `weft status` shows a note.
     Refuse,
 }
 
-/// `[mesh] source_check`: whether a packet may enter the mesh from any source.
+/// `[mesh] source_check`: whether packets may enter the mesh from any source address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SourceCheck {
-    /// Only at a site by which a route to the source would be accepted.
+    /// A packet may enter only at a site from which a route to its source would be accepted.
     #[default]
     Strict,
-    /// From any source.
+    /// A packet may enter from any source.
     Off,
 }
 
-/// A site's number, 1..=65534, never reused.
+/// A site's id, 1..=65534, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SiteId(pub u16);
 
@@ -78,53 +79,53 @@ impl fmt::Display for SiteId {
 /// One `[[site]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
-    /// Its name; unique.
+    /// The site's name; unique.
     pub name: String,
-    /// Its number; unique.
+    /// The site's id; unique.
     pub id: SiteId,
-    /// Its WireGuard identity; unique.
+    /// The site's WireGuard public key; unique.
     pub public_key: PublicKey,
-    /// Where it is reached; `None` behind NAT.
+    /// Address at which other sites reach it; `None` behind NAT.
     pub endpoint: Option<Endpoint>,
-    /// What lives there and is originated by it. No host bits.
+    /// Networks of the site, which it originates. No host bits.
     pub prefixes: Vec<Prefix>,
-    /// Those of them that are never withdrawn.
+    /// Those of `prefixes` that are never withdrawn.
     pub static_prefixes: BTreeSet<Prefix>,
-    /// A default route that it offers.
+    /// The default route that the site originates, if any.
     pub default_originate: Option<DefaultOriginate>,
-    /// Destinations that it takes from the kernel and tells of as one, or not at all.
+    /// Ranges of redistributed destinations that are advertised as one destination, or not at all.
     pub external_ranges: BTreeMap<ospf::Prefix, NssaRange>,
     /// Router id, loopback address, source of the router's own traffic.
     pub loopback: Ipv4Addr,
-    /// First UDP port: the tunnel to site N listens on `port + N`.
+    /// First UDP port: the tunnel to the site with id N listens on `port + N`.
     pub port: u16,
-    /// Who does the encryption.
+    /// Which WireGuard implementation the site uses.
     pub backend: BackendChoice,
-    /// The largest MTU of this site's tunnels, bytes; a tunnel has the smaller of its ends'.
+    /// Largest MTU of this site's tunnels, in bytes; a tunnel has the smaller one of its two ends.
     pub mtu: u16,
-    /// OSPF interfaces towards the site's own LAN.
+    /// OSPF interfaces on the site's own LANs.
     pub interfaces: Vec<SiteInterface>,
-    /// The same for whatever interfaces there are with names that begin so, `*` at the end (`eth*`); of several the first counts. An active
-    /// one is authenticated.
+    /// Settings for all interfaces whose names match a pattern with a `*` at its end (`eth*`); the first matching pattern applies. An
+    /// active pattern always has authentication.
     pub interface_patterns: Vec<SiteInterface>,
-    /// Links of the backbone through other areas.
+    /// Virtual links of the backbone through other areas.
     pub virtual_links: Vec<VirtualLink>,
-    /// What is taken from the kernel into OSPF; of several that select a destination the first counts.
+    /// Redistribution of kernel routes into OSPF; the first entry that selects a destination applies.
     pub redistributions: Vec<Redistribution>,
-    /// Which of OSPF's routes go into the kernel.
+    /// Filters that decide which routes of OSPF are installed in the kernel.
     pub imports: Vec<ImportRule>,
 }
 
-/// Where a site is reached from outside.
+/// Address at which other sites reach a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Address or DNS name.
     pub host: Host,
-    /// The site's first UDP port as seen from outside (before the peer's id is added): the endpoint's own, else the site's `port`.
+    /// The site's first UDP port as seen from outside (before the peer's id is added): the port of the endpoint, or else the site's `port`.
     pub port: u16,
 }
 
-/// An address, or a name that has to be looked up.
+/// An IP address or a DNS name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Host {
     /// IPv4 or IPv6 address.
@@ -133,34 +134,34 @@ pub enum Host {
     Name(String),
 }
 
-/// `backend`: which WireGuard a site uses.
+/// `backend`: which WireGuard implementation a site uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackendChoice {
-    /// The kernel where it has WireGuard, else userspace.
+    /// The kernel's WireGuard if it has one, otherwise the userspace engine.
     #[default]
     Auto,
-    /// The kernel's WireGuard; an error where it has none.
+    /// The kernel's WireGuard; an error if it has none.
     Kernel,
-    /// weft's own engine.
+    /// weft's own userspace engine.
     Userspace,
 }
 
-/// What `[ospf]` says of a router as a whole.
+/// `[ospf]`: settings of a router as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OspfProcess {
-    /// How paths to AS boundary routers compare; the same on all routers.
+    /// RFC1583Compatibility: how paths to AS boundary routers are compared; the same on all routers.
     pub rfc1583: Rfc1583Compatibility,
-    /// When routes are calculated.
+    /// Delay of the routing calculation.
     pub spf_delay: SpfDelay,
-    /// When traffic is led around the routers.
+    /// When the router advertises itself as a stub router, so that traffic avoids it.
     pub stub_router: StubRouter,
-    /// How much is taken from others.
+    /// Limits of what is accepted from other routers.
     pub limits: Limits,
-    /// How restarts are borne.
+    /// Graceful restart, and help for the restarts of neighbours.
     pub graceful_restart: GracefulRestart,
 }
 
-/// Intervals of one interface, tunnel or virtual link; whole seconds, 1..=65535.
+/// Timers of one interface, tunnel or virtual link, in whole seconds, 1..=65535.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timers {
     /// HelloInterval.
@@ -176,62 +177,62 @@ pub struct Timers {
 /// OSPF settings of one interface or tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OspfSettings {
-    /// Area the interface belongs to.
+    /// The area that the interface belongs to.
     pub area: AreaId,
     /// Output cost, 1..=65535.
     pub cost: u16,
-    /// Its intervals.
+    /// Timers of the interface.
     pub timers: Timers,
-    /// How its packets are authenticated.
+    /// Authentication of its OSPF packets.
     pub auth: Auth,
-    /// Whether neighbours with a larger MTU are refused.
+    /// Whether Database Description packets with a larger MTU are refused.
     pub mtu_check: MtuCheck,
-    /// Router Priority, where a designated router is elected.
+    /// Router Priority, for networks on which a designated router is elected.
     pub priority: u8,
     /// PollInterval of non-broadcast networks; whole seconds, at least the HelloInterval.
     pub poll_interval: Duration,
-    /// Whether others learn of the network between the routers.
+    /// Whether the network between the routers is advertised.
     pub prefix_suppression: PrefixSuppression,
 }
 
-/// `mtu_ignore`: what becomes of Database Description packets that claim a larger MTU than ours (RFC 2328 §10.6).
+/// `mtu_ignore`: whether Database Description packets with a larger MTU than ours are accepted (RFC 2328 §10.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MtuCheck {
     /// They are refused.
     #[default]
     Enforced,
-    /// They are taken.
+    /// They are accepted.
     Ignored,
 }
 
-/// `prefix_suppression`: whether there are routes to a network that has only routers on it (RFC 6860).
+/// `prefix_suppression`: whether a network with only routers on it is advertised (RFC 6860).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PrefixSuppression {
-    /// There are.
+    /// The network is advertised, so that there are routes to it.
     #[default]
     Shown,
-    /// There are none.
+    /// The network is not advertised.
     Hidden,
 }
 
 /// One `[[site.interface]]`: OSPF on an interface that weft did not make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteInterface {
-    /// The kernel's name of it.
+    /// The kernel's name of the interface.
     pub name: IfName,
-    /// Whether hellos are sent.
+    /// Whether OSPF packets are sent and received on it.
     pub mode: InterfaceMode,
-    /// The kind of network.
+    /// Network type.
     pub network: NetworkType,
-    /// Routers on it, where they cannot be found by multicast.
+    /// Neighbours on it, for networks on which multicast does not find them.
     pub neighbors: BTreeMap<Ipv4Addr, NbmaNeighbor>,
-    /// Cost, area, timers.
+    /// Area, cost, timers and other OSPF settings.
     pub ospf: OspfSettings,
 }
 
 impl SiteInterface {
-    /// Whether everybody on the link may send OSPF packets to this router: it takes them without authentication, or by a password that
-    /// stands in each of them.
+    /// Whether any host on the link can send OSPF packets that this router accepts: they are not authenticated, or only by a password that
+    /// each packet contains in clear text.
     pub fn is_open(&self) -> bool {
         self.mode == InterfaceMode::Active && !matches!(self.ospf.auth, Auth::Keys { .. })
     }
@@ -240,42 +241,42 @@ impl SiteInterface {
 /// One `[[site.virtual_link]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualLink {
-    /// The area it runs through: not the backbone, not a stub area.
+    /// The transit area: neither the backbone nor a stub area.
     pub transit_area: AreaId,
-    /// The border router at its other end.
+    /// Router id of the area border router at the other end.
     pub far_end: RouterId,
-    /// Its intervals.
+    /// Timers of the virtual link.
     pub timers: Timers,
-    /// How its packets are authenticated.
+    /// Authentication of its OSPF packets.
     pub auth: Auth,
 }
 
 /// `ospf = "active" | "passive"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InterfaceMode {
-    /// Speaks OSPF.
+    /// OSPF packets are sent and received.
     Active,
-    /// Its networks are advertised; it says and hears nothing.
+    /// The interface's networks are advertised, but no OSPF packets are sent or received.
     Passive,
 }
 
 impl SiteInterface {
-    /// Whether an interface of this name is meant, if this is a pattern.
+    /// Whether this is a pattern that matches the interface `name`.
     pub fn is_pattern_of(&self, name: &IfName) -> bool {
         self.name.as_str().strip_suffix('*').is_some_and(|beginning| name.as_str().starts_with(beginning))
     }
 }
 
-/// `network = …`.
+/// `network`: the network type of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkType {
-    /// Any number of routers that find each other by multicast.
+    /// Any number of routers, which find each other by multicast.
     Broadcast,
     /// One neighbour at the other end.
     PointToPoint,
-    /// Any number of routers that all reach each other, without multicast.
+    /// Any number of routers, which all reach each other, but not by multicast.
     NonBroadcast,
-    /// Any number of routers, not all of which reach each other.
+    /// Any number of routers, which do not all reach each other.
     PointToMultipoint,
 }
 
@@ -286,33 +287,33 @@ pub struct Link {
     pub low: SiteId,
     /// The end with the higher id.
     pub high: SiteId,
-    /// Cost, area, timers: the same at both ends.
+    /// Area, cost, timers and other OSPF settings: the same at both ends.
     pub ospf: OspfSettings,
-    /// PersistentKeepalive in whole seconds; `None` = off.
+    /// Interval of persistent keepalives in whole seconds; `None` for none.
     pub keepalive: Option<Duration>,
-    /// Whether OSPF packets have to come with a TTL that shows that nobody forwarded them.
+    /// Whether received OSPF packets must have TTL 255, which shows that no router has forwarded them.
     pub ttl_security: TtlSecurity,
-    /// What is said of the tunnel's way between the sites; `None` where nothing is.
+    /// Underlay settings of this tunnel; `None` if its `[[link]]` has none.
     pub underlay: Option<Box<PairUnderlay>>,
 }
 
-/// What a `[[link]]` says of the way of its tunnel between the sites, where that differs from the sites' other tunnels.
+/// Underlay settings of a `[[link]]`, where its tunnel differs from the sites' other tunnels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PairUnderlay {
     /// The end with the lower id.
     pub low: LinkEnd,
     /// The end with the higher id.
     pub high: LinkEnd,
-    /// The largest MTU of the tunnel, bytes.
+    /// Largest MTU of the tunnel, in bytes.
     pub mtu: Option<u16>,
-    /// The file with the key that both ends share, relative to the mesh file.
+    /// File with the preshared key of both ends, relative to the mesh file.
     pub preshared_key_file: Option<String>,
 }
 
-/// One end of a tunnel, as its `[[link]]` has it.
+/// Settings of one end of a tunnel in its `[[link]]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkEnd {
-    /// Where the other end sends; without a port to the one that the tunnel listens on here.
+    /// Address that the other end sends to. Without a port, the other end sends to the port that the tunnel listens on here.
     pub endpoint: Option<(Host, Option<u16>)>,
     /// The UDP port that the tunnel listens on here.
     pub port: Option<u16>,
@@ -321,29 +322,29 @@ pub struct LinkEnd {
 /// One `[[l2]]`: an Ethernet segment across sites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct L2 {
-    /// Its name; unique.
+    /// Name of the segment; unique.
     pub name: String,
-    /// What it is to VXLAN. A site's VTEP is its loopback.
+    /// The segment's VXLAN settings and table of hosts. The VTEP of a site is its loopback.
     pub segment: Segment,
-    /// The sites that it spans.
+    /// The sites that are part of the segment.
     pub sites: BTreeMap<SiteId, L2Site>,
-    /// Names of hosts of its table that have one; unique in the mesh.
+    /// Names of those hosts of its table that have one; unique in the mesh.
     pub host_names: BTreeMap<Mac, String>,
 }
 
-/// One `[[l2.site]]`.
+/// One `[[l2.site]]`: a site that is part of an Ethernet segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct L2Site {
-    /// The bridge.
+    /// Name of the bridge.
     pub bridge: IfName,
-    /// Whose it is.
+    /// Who makes the bridge.
     pub owner: BridgeOwner,
-    /// Interfaces that hosts are behind, which are there or will be. Empty where the bridge is somebody else's, who decides on its ports.
+    /// Interfaces that hosts are connected to, whether or not they exist yet. Empty for an existing bridge: weft does not choose its ports.
     pub ports: BTreeSet<IfName>,
 }
 
 impl L2Site {
-    /// The VLAN of the bridge that the segment is, if the bridge filters VLANs.
+    /// The VLAN of the bridge that belongs to the segment; `None` if the bridge filters no VLANs.
     pub fn vlan(&self) -> Option<VlanId> {
         match self.owner {
             BridgeOwner::Weft => None,
@@ -351,7 +352,7 @@ impl L2Site {
         }
     }
 
-    /// Whether somebody else makes the bridge.
+    /// Whether the bridge is one that weft does not make.
     pub fn is_on_existing_bridge(&self) -> bool {
         matches!(self.owner, BridgeOwner::Others { .. })
     }
@@ -360,11 +361,11 @@ impl L2Site {
 /// Who makes the bridge of a segment at a site, and decides on its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BridgeOwner {
-    /// weft, for this segment alone.
+    /// weft makes the bridge, for this segment only.
     Weft,
-    /// Somebody else. weft adds its VXLAN device as a port, and changes nothing else.
+    /// The bridge already exists. weft adds its VXLAN device as a port, and changes nothing else.
     Others {
-        /// The VLAN that the segment is; `None` if the bridge filters no VLANs.
+        /// The VLAN of the bridge that belongs to the segment; `None` if the bridge filters no VLANs.
         vlan: Option<VlanId>,
     },
 }
@@ -374,10 +375,10 @@ pub enum BridgeOwner {
 pub struct VlanId(u16);
 
 impl VlanId {
-    /// The greatest; 4095 is reserved.
+    /// The largest VLAN identifier; 4095 is reserved.
     pub const MAX: u16 = 4094;
 
-    /// `None` if there is no VLAN of this number.
+    /// The VLAN with this number; `None` if the number is out of range.
     pub const fn new(id: u16) -> Option<Self> {
         if id >= 1 && id <= Self::MAX { Some(Self(id)) } else { None }
     }
@@ -395,41 +396,41 @@ impl fmt::Display for VlanId {
 }
 
 impl L2 {
-    /// `vx-NAME`, cut to the kernel's 15 bytes: its VXLAN device.
+    /// Name of the segment's VXLAN device: `vx-NAME`, shortened to the kernel's 15 bytes.
     pub fn device(&self) -> IfName {
         super::names::overlay_interface(&self.name)
     }
 }
 
-/// One tunnel as one of its ends sees it: all that is needed to bring it up.
+/// One tunnel from the point of view of one of its ends: all settings that are needed to bring it up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tunnel {
-    /// `wg-NAME`, cut to the kernel's 15 bytes.
+    /// Name of the interface: `wg-NAME`, shortened to the kernel's 15 bytes.
     pub interface: IfName,
     /// Name of the site at the other end.
     pub peer: String,
-    /// Number of the site at the other end.
+    /// Id of the site at the other end.
     pub peer_id: SiteId,
     /// Public key of the site at the other end.
     pub peer_key: PublicKey,
     /// Loopback of the site at the other end.
     pub peer_loopback: Ipv4Addr,
-    /// UDP port of our end: our `port` + the other end's id, or one of its own.
+    /// UDP port of our end: our `port` + the other end's id, or the one that its `[[link]]` sets.
     pub listen_port: u16,
-    /// Whether its `[[link]]` says that port.
+    /// Whether its `[[link]]` sets that port.
     pub has_own_port: bool,
-    /// Where to send: the other end's host, and its first port + our id, if the `[[link]]` does not say otherwise. `None` if it has no
-    /// endpoint.
+    /// Address to send to: the other end's host, and its first port + our id, unless the `[[link]]` sets another one. `None` if the other
+    /// end has no endpoint.
     pub endpoint: Option<(Host, u16)>,
-    /// MTU, bytes: the smaller of the two ends', since OSPF joins no ends that differ (RFC 2328 §10.6).
+    /// MTU in bytes: the smaller one of both ends, since OSPF forms no adjacency if the MTUs differ (RFC 2328 §10.6).
     pub mtu: u16,
-    /// PersistentKeepalive in whole seconds; `None` = off.
+    /// Interval of persistent keepalives in whole seconds; `None` for none.
     pub keepalive: Option<Duration>,
-    /// The file with the key that both ends share, relative to the mesh file.
+    /// File with the preshared key of both ends, relative to the mesh file.
     pub preshared_key_file: Option<String>,
-    /// Cost, area, timers.
+    /// Area, cost, timers and other OSPF settings.
     pub ospf: OspfSettings,
-    /// Whether OSPF packets have to come with a TTL that shows that nobody forwarded them.
+    /// Whether received OSPF packets must have TTL 255, which shows that no router has forwarded them.
     pub ttl_security: TtlSecurity,
 }
 
@@ -444,18 +445,18 @@ impl Mesh {
         self.sites.iter().find(|site| site.id == id)
     }
 
-    /// The site that owns this key: how a router knows which site it is.
+    /// The site with this public key. A router finds its own site by this.
     pub fn site_with_key(&self, key: &PublicKey) -> Option<&Site> {
         self.sites.iter().find(|site| site.public_key == *key)
     }
 
-    /// The smallest MTU of any tunnel, octets.
+    /// The smallest MTU of all tunnels, in octets.
     pub fn smallest_mtu(&self) -> u32 {
         let of_links = self.links.iter().filter_map(|link| link.underlay.as_ref()?.mtu);
         self.sites.iter().map(|site| site.mtu).chain(of_links).min().unwrap_or_default().into()
     }
 
-    /// The hosts by which others reach `site`, its own endpoint first, each once; none behind NAT.
+    /// The hosts at which other sites reach `site`, its own endpoint first, each once; empty behind NAT.
     pub fn endpoint_hosts<'m>(&'m self, site: &'m Site) -> Vec<&'m Host> {
         let of_links = self.links.iter().filter_map(|link| {
             let underlay = link.underlay.as_ref()?;
@@ -510,7 +511,7 @@ impl Mesh {
     }
 }
 
-/// Where `site` sends to reach `peer`, of which the link between them says `end`.
+/// The address to which `site` sends packets for `peer`. `end` is the end of `peer` in the link between them.
 fn endpoint(site: &Site, peer: &Site, end: &LinkEnd) -> Option<(Host, u16)> {
     let listening = || end.port.unwrap_or_else(|| peer.port + site.id.0);
     if let Some((host, port)) = &end.endpoint {

@@ -17,19 +17,19 @@ pub(super) use sections::*;
 pub(super) struct Section {
     /// How the file and messages write it, as in `[[site]]`.
     pub title: &'static str,
-    /// The keys that it alone has.
+    /// The keys that only this section has.
     pub own: &'static [Key],
-    /// Those that other sections have as well.
+    /// The keys that other sections have as well.
     pub shared: &'static [&'static Group],
 }
 
 /// Keys that several sections have.
 #[derive(Debug)]
 pub(super) struct Group {
-    /// What they are about, as the reference has it.
+    /// The heading of these keys in the reference.
     #[cfg_attr(not(test), expect(dead_code, reason = "the reference is made, and checked, by a test"))]
     pub title: &'static str,
-    /// The section, as it is written, that says what holds where another one leaves a key out.
+    /// Title of the section whose values apply if another section leaves a key out.
     pub base: &'static str,
     /// The keys.
     pub keys: &'static [Key],
@@ -55,31 +55,31 @@ impl Section {
 /// A key of a section.
 #[derive(Debug)]
 pub(super) struct Key {
-    /// As the file has it, on the left of `=` or in the header of a section.
+    /// The key as the file writes it, on the left of `=` or in the header of a section.
     pub name: &'static str,
-    /// What values it takes.
+    /// The kind of its values.
     pub kind: Kind,
-    /// What holds where it is left out.
+    /// What applies if the key is left out.
     pub absent: Absent,
     /// What the key means, in a sentence or two without line breaks.
     pub meaning: &'static str,
 }
 
-/// What holds where a key is left out.
+/// What applies if a key is left out.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Absent {
     /// The key must be there.
     Refused,
     /// This value, as the file would write it.
     Value(&'static str),
-    /// What these words say.
+    /// Described by these words.
     Words(&'static str),
 }
 
-/// What values a key takes.
+/// The kind of a key's values.
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// A string. Here is one that is right.
+    /// A string, with an example of a valid one.
     Text(&'static str),
     /// `true` or `false`.
     Boolean,
@@ -116,7 +116,7 @@ impl Key {
         Self::new(name, kind, Absent::Value(default), meaning)
     }
 
-    /// A key whose absence means what `absent` says.
+    /// An optional key; `absent` describes what applies if it is left out.
     const fn or(name: &'static str, kind: Kind, absent: &'static str, meaning: &'static str) -> Self {
         Self::new(name, kind, Absent::Words(absent), meaning)
     }

@@ -1,14 +1,13 @@
-//! From the routes of the routing table to those that belong into the kernel.
+//! Translates the routes of the routing table into the routes that the kernel should have.
 //!
-//! The one thing that must never happen is that a route into a tunnel captures the tunnel's own UDP packets. Those carry
-//! [`super::state::FWMARK`]. A route that could capture them, that is a default route or one that covers the underlay address of a
-//! peer, stays out of `main`: it goes to [`CAPTURE_TABLE`], which marked packets never look up. Everything else does so
-//! after `main` without its default route, so that connected and more specific routes keep their precedence
-//! ([`super::rules`]).
+//! A route into a tunnel must never capture the tunnel's own UDP packets, which have the mark [`super::state::FWMARK`]. A route that could
+//! capture them, which is a default route or one that covers the underlay address of a peer, is not installed in `main` but in
+//! [`CAPTURE_TABLE`], which marked packets never look up. All other packets look it up after `main` without its default route, so that
+//! connected and more specific routes keep their precedence ([`super::rules`]).
 //!
-//! What leads out by a LAN captures no packet of a tunnel, but may lead it astray: where everybody may send OSPF packets, whoever announces
-//! the address of a peer would have the tunnel's packets, if only to drop them. Such a route, too, stays out of `main` while tunnels have
-//! another way ([`OtherWays`]); without one it may be the uplink.
+//! A route out of a LAN does not capture packets of a tunnel, but may divert them: on a LAN on which any host may send OSPF packets, a host
+//! that announces the address of a peer would receive the tunnel's packets, and could at least drop them. Such a route, too, is not
+//! installed in `main` while the tunnels have another way ([`OtherWays`]); without another way it may be the uplink.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,26 +17,26 @@ use crate::mesh::{ImportAction, ImportRule, import_action, selected_import};
 use crate::net::{IfName, Prefix};
 use crate::rib::{self, Used};
 
-/// What the router is, as far as its routes depend on it.
+/// The properties of the router on which its routes depend.
 #[derive(Debug)]
 pub struct Router<'a> {
     /// Its own address: the source of its own traffic, and never the destination of a route.
     pub loopback: Ipv4Addr,
-    /// Its tunnels.
+    /// Interfaces of the router's tunnels.
     pub tunnels: &'a BTreeSet<IfName>,
-    /// Interfaces of others, with the networks that the kernel knows to be there.
+    /// Foreign interfaces, with their connected networks.
     pub lan: &'a BTreeMap<IfName, ForeignInterface>,
-    /// Where tunnels' packets go outside: each endpoint as configured and as last heard from.
+    /// The underlay addresses of the peers: each endpoint as configured, and as last received from.
     pub underlay: &'a BTreeSet<Ipv4Addr>,
-    /// Interfaces on which everybody may send OSPF packets ([`crate::mesh::SiteInterface::is_open`]).
+    /// Interfaces on which any host may send OSPF packets ([`crate::mesh::SiteInterface::is_open`]).
     pub open: &'a BTreeSet<IfName>,
-    /// What tunnels' packets have without OSPF's routes.
+    /// The ways of the tunnels' packets that do not depend on routes of OSPF.
     pub other_ways: &'a OtherWays,
-    /// Which of the routes are wanted in the kernel.
+    /// Filters that decide which routes are installed in the kernel.
     pub imports: &'a [ImportRule],
 }
 
-/// Where tunnels' packets find their way without routes of OSPF: by routes of others, or because the peer is on a connected network.
+/// The ways of the tunnels' packets that do not depend on routes of OSPF: foreign routes, and connected networks with a peer on them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OtherWays {
     endpoints: BTreeSet<Ipv4Addr>,
@@ -45,15 +44,15 @@ pub struct OtherWays {
 }
 
 impl OtherWays {
-    /// Those to addresses of `underlay`, and whether there is one to any address that the kernel prefers less than a default route of
-    /// weft's: what it prefers more needs no help.
+    /// Finds the ways to addresses of `underlay`, and whether there is a foreign default route that the kernel prefers less than one of
+    /// weft: one that it prefers more needs no protection.
     pub fn of(underlay: &BTreeSet<Ipv4Addr>, foreign: &Foreign) -> Self {
         let connected = |address: Ipv4Addr| {
             let running = foreign.interfaces.values().filter(|interface| interface.running);
             let networks = running.flat_map(|interface| &interface.addresses);
             networks.filter(|network| network.contains(address)).map(|network| network.prefix()).max()
         };
-        // The longest prefix decides, as in the kernel: one that drops packets hides a default route.
+        // As in the kernel, the longest prefix decides: a longer one that drops packets hides a default route.
         let is_found = |address: &Ipv4Addr| {
             let route = (0..=32).rev().find_map(|length| {
                 foreign.routes.get(&Prefix::new(*address, length)).map(|route| (length, route.leads))
@@ -71,7 +70,7 @@ impl OtherWays {
         }
     }
 
-    /// Whether no tunnel needs a route to `prefix`.
+    /// Whether no tunnel needs a route of OSPF to `prefix`.
     fn suffice(&self, prefix: Prefix, underlay: &BTreeSet<Ipv4Addr>) -> bool {
         if prefix == Prefix::DEFAULT_V4 {
             return self.anywhere;
@@ -80,22 +79,23 @@ impl OtherWays {
     }
 }
 
-/// What becomes of a route of the routing table.
+/// Whether a route of the routing table is installed in the kernel, and how or why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It goes into the kernel.
+    /// The route is installed in the kernel.
     Installed,
-    /// It goes into the kernel to drop what falls into an area address range of ours and has no route of its own (RFC 2328 §11.1).
+    /// It is installed as a route that drops packets to destinations within an area address range of ours that have no route of their own
+    /// (RFC 2328 §11.1).
     Discard,
-    /// The destination is a network that this router is connected to (a next hop without `via`): the kernel has that itself.
+    /// The destination is a connected network (a next hop without `via`), for which the kernel has a route of its own.
     Connected,
     /// The destination is this router.
     Own,
-    /// A `[[site.import]]` keeps it out of the kernel.
+    /// A `[[site.import]]` refuses it.
     Refused,
 }
 
-/// What becomes of the route that is used for `prefix`, at a router with this loopback and these import filters.
+/// The fate of the route that is used for `prefix` at a router with this loopback and these import filters.
 pub fn fate(prefix: Prefix, used: &Used, loopback: Ipv4Addr, imports: &[ImportRule]) -> Fate {
     if prefix == Prefix::host(loopback) {
         Fate::Own
@@ -110,7 +110,7 @@ pub fn fate(prefix: Prefix, used: &Used, loopback: Ipv4Addr, imports: &[ImportRu
     }
 }
 
-/// Returns the routes for the kernel: those whose [`Fate`] is to be installed, or to discard packets.
+/// The routes that the kernel should have, according to the [`Fate`] of each.
 pub fn desired_routes(
     routes: impl IntoIterator<Item = (Prefix, Used)>,
     router: &Router<'_>,
@@ -144,7 +144,7 @@ pub fn desired_routes(
 
 fn kernel_nexthops(used: &Used, router: &Router<'_>) -> BTreeSet<Nexthop> {
     let nexthops = used.nexthops.iter().flat_map(|nexthops| nexthops.iter());
-    // Where routers exchange their ids, a neighbour's address is this router's before OSPF knows of it.
+    // While routers exchange their ids, an address of a neighbour may already be this router's, before OSPF has learned of it.
     let others = nexthops.filter(|nexthop| nexthop.via != Some(router.loopback.into()));
     let of_kernel = others.map(|rib::Nexthop { interface, via }| {
         let onlink = router.tunnels.contains(interface) || needs_onlink(router.lan.get(interface), *via);
@@ -153,16 +153,14 @@ fn kernel_nexthops(used: &Used, router: &Router<'_>) -> BTreeSet<Nexthop> {
     of_kernel.collect()
 }
 
-/// Whether the kernel has to be told that the gateway is on the link: it is in no network of the interface, as behind a point-to-point
-/// link with single addresses, or with networks that differ (RFC 2328 §10.5: there the mask of a hello does not matter).
+/// Whether the next hop needs the flag `onlink`: the gateway is in no network of the interface. This happens on a point-to-point link with
+/// single addresses, or with different networks at its ends (RFC 2328 §10.5: the mask of a hello is not checked there).
 fn needs_onlink(interface: Option<&ForeignInterface>, via: Option<IpAddr>) -> bool {
     let networks = || interface.into_iter().flat_map(|found| &found.addresses);
     let connected = |via: IpAddr| networks().any(|network| Prefix::from(*network).contains(via));
     via.is_some_and(|via| !connected(via))
 }
 
-/// Whether this next hop of a route to `prefix` could take tunnels' own packets off their way: into a tunnel, or to whoever speaks OSPF on
-/// an open LAN. What an import filter accepts by name is trusted, and a LAN may be the only way there is.
 fn may_divert(prefix: Prefix, tag: u32, nexthop: &Nexthop, router: &Router<'_>) -> bool {
     let by_stranger = || {
         router.open.contains(&nexthop.interface)
@@ -172,8 +170,8 @@ fn may_divert(prefix: Prefix, tag: u32, nexthop: &Nexthop, router: &Router<'_>) 
     may_capture(prefix, router.underlay) && (router.tunnels.contains(&nexthop.interface) || by_stranger())
 }
 
-/// Whether a route to `prefix` could take a tunnel's own packets. A default route always could: peers behind NAT are
-/// heard from addresses that nobody knows beforehand.
+/// Whether a route to `prefix` could capture a tunnel's own packets. A default route always could: packets of peers behind NAT arrive
+/// from addresses that are not known beforehand.
 fn may_capture(prefix: Prefix, underlay: &BTreeSet<Ipv4Addr>) -> bool {
     prefix.is_default() || underlay.iter().any(|address| prefix.contains(*address))
 }

@@ -102,9 +102,9 @@ pub struct Device {
 /// Octets of the UDP packets of a WireGuard device, including handshakes and keepalives, since its peers were configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// From its peers.
+    /// Octets received from its peers.
     pub received: u64,
-    /// To its peers.
+    /// Octets sent to its peers.
     pub sent: u64,
 }
 

@@ -1,23 +1,23 @@
-//! Engine events into the log.
+//! Writes the events of the OSPF engine to the log.
 
 use std::collections::BTreeSet;
 
 use ospf::{Event, InterfaceId, KeyStanding, LsaRefusal, NeighborState, Refusal, Stall};
 use tracing::{debug, error, info, warn};
 
-/// Distinct refusals remembered, so that a neighbour with a wrong setting warns once and not every hello.
+/// Maximum number of refusals that are remembered, so that a neighbour with a wrong setting causes one warning and not one for each hello.
 const MAX_REMEMBERED: usize = 1024;
 
 /// Writes events to the log, the first of each kind of refusal as a warning.
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
     warned: BTreeSet<(InterfaceId, Refusal)>,
-    /// Interfaces on which LSAs of sites were refused.
+    /// Open links on which LSAs of sites were refused since the last adjacency.
     open_links: BTreeSet<InterfaceId>,
 }
 
 impl EventLog {
-    /// Logs one event; `name` is the interface's, where the event has one.
+    /// Logs one event. `name` returns the name of an interface.
     pub(super) fn record(&mut self, event: &Event, name: impl Fn(InterfaceId) -> String) {
         match event {
             Event::Neighbor { interface, router_id, address, from, to, cause } => {

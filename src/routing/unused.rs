@@ -1,20 +1,20 @@
-//! Paths that the mesh file's policy does not believe, divided by whether the mesh file says that they are to stay out.
+//! Paths that the mesh file's policy refuses, divided into claims that contradict the mesh file and paths that it keeps out on purpose.
 
 use ospf::RefusedView;
 
 use crate::mesh::{ImportRule, Mesh, Site, Unlisted, is_refused_whatever_tag};
 
-/// Paths of each kind that are named; more are only counted.
+/// Maximum number of paths of each kind that are listed; others are only counted.
 const MOST_NAMED: usize = 20;
 
-/// What the mesh file keeps out, as one site reads it.
+/// The policy of the mesh file for one site: which paths are kept out on purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptOut {
     unlisted: Unlisted,
     imports: Vec<ImportRule>,
 }
 
-/// Why a path that is not believed is not missed.
+/// Why a refused path is kept out on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meant {
     /// No site lists the destination, and `unlisted = "refuse"`.
@@ -26,9 +26,9 @@ pub enum Meant {
 /// Paths of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusedPaths<T> {
-    /// The first of them, by destination.
+    /// The first paths, ordered by destination.
     pub named: Vec<T>,
-    /// How many there are.
+    /// Number of all paths.
     pub total: usize,
 }
 
@@ -47,22 +47,22 @@ impl<T> Default for UnusedPaths<T> {
     }
 }
 
-/// All of them.
+/// All refused paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unused {
-    /// A router claims what the mesh file gives to others: an attack, or a mistake.
+    /// A router claims a prefix that the mesh file assigns to other sites: an attack, or a mistake.
     pub claims: UnusedPaths<RefusedView>,
-    /// The mesh file keeps them out.
+    /// Paths that the mesh file keeps out on purpose.
     pub meant: UnusedPaths<(RefusedView, Meant)>,
 }
 
 impl KeptOut {
-    /// What the file keeps out of the kernel of `site`.
+    /// The policy of the mesh file for `site`.
     pub fn of(mesh: &Mesh, site: &Site) -> Self {
         Self { unlisted: mesh.unlisted, imports: site.imports.clone() }
     }
 
-    /// Divides paths that are not believed.
+    /// Divides refused paths into the two kinds.
     pub(super) fn divide(&self, refused: impl Iterator<Item = RefusedView>) -> Unused {
         let mut unused = Unused::default();
         for path in refused {
@@ -75,7 +75,7 @@ impl KeptOut {
     }
 
     fn meant(&self, path: &RefusedView) -> Option<Meant> {
-        // A refusal names a guard wherever a site lists the destination.
+        // A refusal has a guard if a site lists the destination.
         if path.guard.is_none() && self.unlisted == Unlisted::Refuse {
             Some(Meant::Unlisted)
         } else if is_refused_whatever_tag(&self.imports, path.prefix.into()) {

@@ -233,7 +233,7 @@ pub(super) fn nanos(at: Instant) -> u64 {
     u64::try_from(at.since_origin().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The time so many nanoseconds after the engine's time zero.
+/// The time that is `nanos` nanoseconds after the engine's time zero.
 pub(super) fn instant(nanos: u64) -> Instant {
     Instant::new(Duration::from_nanos(nanos))
 }

@@ -104,10 +104,10 @@ pub type FrameRate = NonZeroU32;
 /// Whether a host of the table moves to another site when a frame from it arrives on a port there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Learning {
-    /// It does not: hosts are moved by command only.
+    /// The site does not learn: hosts are moved by command only.
     #[default]
     Off,
-    /// It does.
+    /// The site learns.
     On,
 }
 

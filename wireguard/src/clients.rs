@@ -1,4 +1,4 @@
-//! The clients of one Unix socket: some are served at once, and whoever says nothing makes room for whoever comes.
+//! The clients of one Unix socket: a limited number is served at a time, and an idle client loses its place to a new one.
 
 use std::io;
 use std::sync::Arc;
@@ -13,44 +13,44 @@ use tokio::time::timeout;
 use crate::panics::contained;
 use crate::socket::Socket;
 
-/// Most clients that are served at a time; further ones wait in the kernel's queue.
+/// Maximum number of clients that are served at a time; further ones wait in the kernel's queue.
 const MAX_CLIENTS: usize = 64;
 
-/// A client that does not read its answer for so long is hung up on.
+/// A client that does not read its answer within this time is disconnected.
 const READING: Duration = Duration::from_secs(5);
 
-/// Before the next attempt where a client could not be accepted, for want of descriptors most likely.
+/// Delay before the next attempt after a client could not be accepted, most likely for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Clients of one socket, each with a task that ends with it.
+/// Clients of one socket, each served by a task of its own. All tasks end when this value is dropped.
 #[derive(Default)]
 pub(crate) struct Clients {
     tasks: JoinSet<()>,
     room: Arc<Notify>,
 }
 
-/// One client's place.
+/// A client's place among those that are served.
 #[derive(Default)]
 pub(crate) struct Place {
     room: Arc<Notify>,
 }
 
-/// What a socket's clients do.
+/// An event of a socket's clients.
 pub(crate) enum Event {
-    /// One has come and is to be served.
+    /// A client has connected and is to be served.
     Came(UnixStream, Place),
-    /// One that was served has gone; an error if its task has panicked.
+    /// A client that was served has disconnected; an error if its task has panicked.
     Gone(Result<(), JoinError>),
 }
 
 impl Clients {
-    /// What happens next at `socket`. Where all places are taken and a client comes, the one that has been silent for longest loses its
-    /// place. Cancel safe.
+    /// Waits for the next event at `socket`. If all places are taken and a client connects, the client that has been idle for the longest
+    /// time loses its place. Cancel safe.
     pub(crate) async fn next(&mut self, socket: &Socket) -> Event {
         let served = self.tasks.len();
         loop {
             tokio::select! {
-                // One more than there are places: without it nobody knows that a client wants one.
+                // One client more than there are places is accepted: otherwise nothing would show that a client wants a place.
                 accepted = socket.accept(), if served <= MAX_CLIENTS => match accepted {
                     Ok(client) => {
                         if served >= MAX_CLIENTS {
@@ -68,7 +68,7 @@ impl Clients {
         }
     }
 
-    /// Serves a client.
+    /// Serves a client in a task of its own.
     pub(crate) fn serve(&mut self, task: impl Future<Output = io::Result<()>> + Send + 'static) {
         self.tasks.spawn(contained(async move {
             if let Err(error) = task.await {
@@ -77,25 +77,25 @@ impl Clients {
         }));
     }
 
-    /// Ends all.
+    /// Ends the tasks of all clients.
     pub(crate) async fn shutdown(&mut self) {
         self.tasks.shutdown().await;
     }
 }
 
 impl Place {
-    /// What the client says next; `None` if it has to make room before it has said anything.
+    /// Waits for the client's next request; `None` if the client has to make room before it has sent one.
     pub(crate) async fn heard<T>(&self, client: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            // What it has sent already counts.
+            // A request that has already arrived takes precedence.
             biased;
             said = client => Some(said),
-            // Of those who wait here, the first is told first.
+            // `Notify` wakes the task that has waited here for the longest time.
             () = self.room.notified() => None,
         }
     }
 
-    /// Gives the client its answer.
+    /// Sends an answer to the client.
     pub(crate) async fn answer(&self, client: &mut (impl AsyncWrite + Unpin), answer: &[u8]) -> io::Result<()> {
         timeout(READING, client.write_all(answer)).await?
     }

@@ -1,6 +1,6 @@
-//! The engine's own words for a WireGuard interface: what may be asked of it and what it reports.
+//! The configuration and the state of a WireGuard interface, as types of the engine.
 //!
-//! Both sides of the UAPI text protocol and the device behind it speak these types; none of them does I/O.
+//! The parser and the writer of the UAPI text protocol and the device behind them use these types, which do no I/O.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,22 +9,22 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// A name that the kernel takes for an interface and that is safe as a file name: 1 to 15 bytes, no `/`, no `:`, no
+/// A name that the kernel accepts for an interface and that is safe as a file name: 1 to 15 bytes, no `/`, no `:`, no
 /// white space or control characters, not `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct InterfaceName(String);
 
-/// A text is no interface name.
+/// The error for a text that is not an interface name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no interface name: 1 to 15 bytes without `/`, `:` and white space")]
 pub struct BadInterfaceName(String);
 
 impl InterfaceName {
-    /// IFNAMSIZ less the NUL.
+    /// Maximum length in bytes: IFNAMSIZ without the NUL.
     pub const MAX_LEN: usize = 15;
 
-    /// Checks `name`.
+    /// Checks that `name` is an interface name.
     pub fn new(name: &str) -> Result<Self, BadInterfaceName> {
         let fits = (1..=Self::MAX_LEN).contains(&name.len());
         let clean = !name.bytes().any(|b| matches!(b, b'/' | b':') || b.is_ascii_whitespace() || b.is_ascii_control());
@@ -79,7 +79,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// 32 secret bytes: a private or a preshared key. Zeroed on drop, never printed.
+/// A private or preshared key: 32 bytes that are zeroed on drop and never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<[u8; 32]>);
 
@@ -89,12 +89,12 @@ impl Secret {
         Self(bytes)
     }
 
-    /// The bytes; whoever copies them zeroes the copy.
+    /// The key's bytes. A caller that copies them must zero the copy.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// All zero, which in UAPI means "no key".
+    /// Whether all bytes are zero, which in UAPI means "no key".
     pub fn is_zero(&self) -> bool {
         self.0.iter().fold(0, |bits, byte| bits | byte) == 0
     }
@@ -106,17 +106,17 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A change of something that may also be absent.
+/// A change of an optional value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change<T> {
-    /// Put this there.
+    /// Sets this value.
     Set(T),
-    /// Take away what is there.
+    /// Removes the value.
     Remove,
 }
 
 impl<T> Change<T> {
-    /// What is there afterwards.
+    /// The value after the change; `None` if it was removed.
     pub fn into_option(self) -> Option<T> {
         match self {
             Self::Set(value) => Some(value),
@@ -125,62 +125,62 @@ impl<T> Change<T> {
     }
 }
 
-/// What one `set=1` asks for. Absent fields stay as they are.
+/// The changes that one `set=1` request asks for. What a field that is `None` stands for stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceUpdate {
-    /// Our identity.
+    /// Private key of the interface.
     pub private_key: Option<Change<Secret>>,
-    /// UDP port; 0 = any free one.
+    /// UDP port; 0 for any free port.
     pub listen_port: Option<u16>,
-    /// SO_MARK of encrypted packets; 0 = none.
+    /// SO_MARK of encrypted packets; 0 for none.
     pub fwmark: Option<u32>,
-    /// Forget every peer before `peers` are applied.
+    /// Whether all peers are removed before `peers` are applied.
     pub replace_peers: bool,
-    /// Applied in order.
+    /// Changes of peers, applied in order.
     pub peers: Vec<PeerUpdate>,
 }
 
-/// What becomes of one peer.
+/// The changes of one peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerUpdate {
-    /// Which one.
+    /// The peer's public key.
     pub public_key: PublicKey,
-    /// Add, change or remove it.
+    /// Whether the peer is added, changed or removed.
     pub action: PeerAction,
-    /// Symmetric key mixed into the handshake.
+    /// Preshared key, which is mixed into the handshake.
     pub preshared_key: Option<Change<Secret>>,
-    /// Where to send until it is heard from elsewhere.
+    /// Address to send to until authenticated packets arrive from another one.
     pub endpoint: Option<SocketAddr>,
-    /// PersistentKeepalive, seconds; 0 = off.
+    /// Interval of persistent keepalives in seconds; 0 for none.
     pub keepalive_s: Option<u16>,
-    /// Forget its AllowedIPs before `allowed_ips` are applied.
+    /// Whether all AllowedIPs of the peer are removed before `allowed_ips` are applied.
     pub replace_allowed_ips: bool,
-    /// Applied in order.
+    /// Changes of the peer's AllowedIPs, applied in order.
     pub allowed_ips: Vec<AllowedIpChange>,
 }
 
-/// One step on a peer's AllowedIPs.
+/// One change of a peer's AllowedIPs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowedIpChange {
-    /// Add it; it leaves whichever peer had it.
+    /// Adds the network to this peer, and removes it from the peer that had it.
     Add(AllowedIp),
-    /// Remove it from this peer.
+    /// Removes the network from this peer.
     Remove(AllowedIp),
 }
 
-/// Whether a peer may be made, must exist, or must go.
+/// Whether a peer is added, changed or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerAction {
-    /// Made if it is not there.
+    /// The peer is added if it does not exist.
     AddOrUpdate,
-    /// Ignored if it is not there.
+    /// The update is ignored if the peer does not exist.
     UpdateOnly,
-    /// Removed.
+    /// The peer is removed.
     Remove,
 }
 
 impl PeerUpdate {
-    /// Nothing but the existence of this peer.
+    /// An update that adds this peer if it does not exist, and changes nothing else.
     pub fn new(public_key: PublicKey) -> Self {
         Self {
             public_key,
@@ -194,7 +194,7 @@ impl PeerUpdate {
     }
 }
 
-/// A network whose packets belong to a peer. No host bits.
+/// A network of a peer's AllowedIPs. Its host bits are zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AllowedIp {
     address: IpAddr,
@@ -202,7 +202,7 @@ pub struct AllowedIp {
 }
 
 impl AllowedIp {
-    /// The network of `address`; `None` if the prefix is longer than the address.
+    /// The network of `address`, with its host bits cleared; `None` if the prefix is longer than the address.
     pub fn new(address: IpAddr, prefix_len: u8) -> Option<Self> {
         let address = match address {
             IpAddr::V4(ip) if prefix_len <= 32 => {
@@ -223,7 +223,7 @@ impl AllowedIp {
         self.address
     }
 
-    /// Bits of the mask.
+    /// Prefix length in bits.
     pub fn prefix_len(&self) -> u8 {
         self.prefix_len
     }
@@ -241,36 +241,36 @@ impl fmt::Debug for AllowedIp {
     }
 }
 
-/// What `get=1` reports.
+/// The state of a device, as `get=1` reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceState {
-    /// Our identity.
+    /// Private key of the interface.
     pub private_key: Option<Secret>,
-    /// UDP port asked for or bound; 0 = none.
+    /// UDP port that is configured or bound; 0 for none.
     pub listen_port: u16,
-    /// SO_MARK; 0 = none.
+    /// SO_MARK of encrypted packets; 0 for none.
     pub fwmark: u32,
-    /// Ordered by key.
+    /// All peers, ordered by public key.
     pub peers: Vec<PeerState>,
 }
 
-/// One peer of [`DeviceState`].
+/// The state of one peer of [`DeviceState`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerState {
-    /// Who.
+    /// The peer's public key.
     pub public_key: PublicKey,
-    /// Symmetric key.
+    /// Preshared key.
     pub preshared_key: Option<Secret>,
-    /// Configured, or where it was last heard.
+    /// The configured address, or the one that the last authenticated packet came from.
     pub endpoint: Option<SocketAddr>,
-    /// When the last handshake ended.
+    /// Time at which the last handshake was completed.
     pub last_handshake: Option<SystemTime>,
     /// Bytes sent.
     pub tx_bytes: u64,
     /// Bytes received.
     pub rx_bytes: u64,
-    /// Seconds; 0 = off.
+    /// Interval of persistent keepalives in seconds; 0 for none.
     pub keepalive_s: u16,
-    /// Ordered.
+    /// The peer's AllowedIPs, ordered.
     pub allowed_ips: Vec<AllowedIp>,
 }

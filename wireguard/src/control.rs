@@ -1,4 +1,4 @@
-//! What the daemon says to a running engine, and what it hears: one JSON object per line over a Unix socket.
+//! The control protocol between the daemon and a running engine: one JSON object per line over a Unix socket.
 //!
 //! ```text
 //! → {"command":"add","interface":"wg-osaka"}
@@ -8,7 +8,7 @@
 //! → {"command":"add","interface":"eth0"}
 //! ← {"result":"error","text":"making TUN device eth0 (an interface of another kind has the name): Invalid argument (os error 22)"}
 //! → {"command":"stop"}
-//! (the end of the stream: every interface and the socket's name are gone)
+//! (end of the stream: every interface and the socket's name are gone)
 //! ```
 //! Every command may be repeated without harm.
 
@@ -24,66 +24,66 @@ use tokio::sync::{mpsc, oneshot};
 use crate::InterfaceName;
 use crate::clients::Place;
 
-/// Raised when a client of before would misunderstand the engine or the engine it.
+/// Version of the protocol. It is raised when an older client and the engine would misunderstand each other.
 pub const PROTOCOL: u32 = 1;
 
-/// Longest line, bytes: the list of all interfaces that an engine may have.
+/// Longest line in bytes: enough for the list of all interfaces that an engine may have.
 const MAX_LINE: u64 = 256 << 10;
 
-/// A line from the daemon.
+/// A command from the daemon: one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// Make a TUN device of this name and serve it. Good if the engine does so already.
+    /// Makes a TUN device of this name and serves it. Succeeds if the engine already serves it.
     Add {
-        /// Which.
+        /// Name of the interface.
         interface: InterfaceName,
     },
-    /// Let go of it: the device disappears. Good if the engine does not know it.
+    /// Closes an interface: the device disappears. Succeeds if the engine does not have it.
     Remove {
-        /// Which.
+        /// Name of the interface.
         interface: InterfaceName,
     },
-    /// Serve it under another name: the caller renames the interface. Versions before this one do not understand it.
+    /// Serves an interface under another name; the caller renames the interface itself. Earlier versions do not know this command.
     Rename {
-        /// Which.
+        /// Present name of the interface.
         interface: InterfaceName,
-        /// Its new name.
+        /// New name of the interface.
         to: InterfaceName,
     },
-    /// Say who you are and which interfaces you serve.
+    /// Asks for [`EngineInfo`]: the engine's identity and its interfaces.
     List,
-    /// Let go of everything and exit. Answered by the end of the stream.
+    /// Closes all interfaces and exits. The answer is the end of the stream.
     Stop,
 }
 
-/// A line from the engine.
+/// An answer from the engine: one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Reply {
-    /// Done.
+    /// The command was carried out.
     Ok,
-    /// Not done.
+    /// The command failed.
     Error {
-        /// Why, for a human.
+        /// The reason, for a human.
         text: String,
     },
     /// The answer to [`Command::List`].
     Engine(EngineInfo),
 }
 
-/// Who the engine is.
+/// Identity and interfaces of an engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineInfo {
-    /// Its [`PROTOCOL`].
+    /// The engine's [`PROTOCOL`].
     pub protocol: u32,
-    /// Its release.
+    /// The engine's release.
     pub version: String,
-    /// Its process.
+    /// The engine's process id.
     pub pid: u32,
-    /// What it serves, ordered.
+    /// The interfaces that the engine serves, ordered by name.
     pub interfaces: Vec<InterfaceName>,
-    /// What its log has lost; `None` if lines can be written, and from versions that do not say it.
+    /// What the engine's log has lost; `None` if lines can be written, or if the engine's version does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_lines: Option<LostLines>,
 }
@@ -91,9 +91,9 @@ pub struct EngineInfo {
 /// Log lines that could not be written since the last one that could.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostLines {
-    /// How many.
+    /// Number of lines.
     pub lines: u64,
-    /// What the system said the last time.
+    /// The system's error at the last attempt.
     pub cause: String,
 }
 
@@ -103,39 +103,40 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects; `NotFound` and `ConnectionRefused` mean that no engine runs.
+    /// Connects to the engine at `path`; `NotFound` and `ConnectionRefused` mean that no engine runs.
     pub async fn connect(path: &Path) -> io::Result<Self> {
         Ok(Self::new(UnixStream::connect(path).await?))
     }
 
-    /// Speaks over a connection that has been made.
+    /// Uses a connection that is already established.
     pub fn new(stream: UnixStream) -> Self {
         Self { stream: BufReader::new(stream) }
     }
 
-    /// Says `command` and waits for the answer. `InvalidData` if it is none of ours, `UnexpectedEof` if the engine ends.
+    /// Sends `command` and waits for the answer. Fails with `InvalidData` if the answer does not parse, and with `UnexpectedEof` if the
+    /// engine ends.
     pub async fn request(&mut self, command: &Command) -> io::Result<Reply> {
         self.stream.get_mut().write_all(&line(command)).await?;
         let reply = read_line(&mut self.stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         reply.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// Has the engine stop and waits until its interfaces are gone.
+    /// Stops the engine and waits until its interfaces are gone.
     pub async fn stop(mut self) -> io::Result<()> {
         self.stream.get_mut().write_all(&line(&Command::Stop)).await?;
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest).await {
-            // An engine that died in the middle has let go as well.
+            // If the engine died meanwhile, its interfaces are gone as well.
             Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
             _ => Ok(()),
         }
     }
 }
 
-/// A command with the way back to whoever sent it.
+/// A command, and the channel for its reply.
 pub(crate) type Request = (Command, oneshot::Sender<Reply>);
 
-/// Answers one client of the control socket, passing what it says to the engine.
+/// Serves one client of the control socket: passes its commands to the engine, and the replies back.
 pub(crate) async fn serve(client: UnixStream, engine: mpsc::Sender<Request>, place: &Place) -> io::Result<()> {
     let mut stream = BufReader::new(client);
     while let Some(said) = place.heard(read_line(&mut stream)).await {
@@ -164,7 +165,7 @@ fn line(value: &impl Serialize) -> Vec<u8> {
     line
 }
 
-/// `None` at the end of the stream; the inner error is a line that does not parse.
+/// Reads one line. Returns `None` at the end of the stream; the inner error is a line that does not parse.
 async fn read_line<T: DeserializeOwned>(
     stream: &mut (impl AsyncBufRead + Unpin),
 ) -> io::Result<Option<serde_json::Result<T>>> {

@@ -1,26 +1,26 @@
-//! How many interfaces the limit of open files leaves room for.
+//! Checks that the limit of open files leaves room for another interface.
 
 use nix::sys::resource::{Resource, getrlimit};
 
-/// Descriptors of one interface: TUN device, UDP socket, UAPI socket.
+/// Number of descriptors of one interface: TUN device, UDP socket, UAPI socket.
 pub const PER_INTERFACE: u64 = 3;
 
-/// Descriptors that are not an interface's: standard streams, the runtime's own, the control socket, clients.
+/// Number of descriptors that do not belong to an interface: standard streams, the runtime's own, the control socket, clients.
 const RESERVE: u64 = 64;
 
-/// No interface more fits.
+/// The error that the limit of open files leaves no room for another interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the limit of open files, {limit}, is reached with {interfaces} interfaces: raise LimitNOFILE (`ulimit -n`)")]
 pub struct LimitReached {
-    /// RLIMIT_NOFILE.
+    /// The soft limit (RLIMIT_NOFILE).
     pub limit: u64,
-    /// How many there are.
+    /// Number of interfaces that are open.
     pub interfaces: u64,
 }
 
-/// Whether there is room for one more beside `interfaces`.
+/// Checks that there is room for one more interface beside the `interfaces` that are open.
 pub fn check(interfaces: usize) -> Result<(), LimitReached> {
-    // A limit that cannot be read is none.
+    // If the limit cannot be read, there is no check.
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
     room(interfaces as u64, limit)
 }

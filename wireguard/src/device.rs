@@ -1,7 +1,7 @@
 //! The data path: one WireGuard device between a TUN interface and a UDP socket.
 //!
-//! This is the only file that names the crate which does the work today (gotatun). Whoever replaces it keeps
-//! [`Device`]'s methods: `open`, `apply`, `state`, `mtu_changed`, `failure` and `stop`; parsing, sockets and lifetimes are elsewhere.
+//! This is the only file that names the crate which moves packets today (gotatun). A replacement of that crate must keep the methods of
+//! [`Device`]: `open`, `apply`, `state`, `mtu_changed`, `failure` and `stop`; parsing, sockets and lifetimes are elsewhere.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -31,14 +31,14 @@ use crate::route::{self, Routes};
 use crate::tun::{Tun, is_deleted};
 use crate::udp;
 
-/// Receive buffer of a UDP socket, bytes: a burst of large OSPF updates or of one TCP window fits.
+/// Receive buffer of a UDP socket in bytes: enough for a burst of large OSPF updates, or of one TCP window.
 const UDP_RECEIVE_BUFFER: usize = 7 << 20;
 
-/// How often, and how far apart, a port is tried again that our own closing socket may still hold.
+/// How often, and how far apart, binding is tried again for a port that our own closing socket may still hold.
 const BIND_ATTEMPTS: u32 = 20;
 const BIND_PAUSE: Duration = Duration::from_millis(5);
 
-/// Two readings of one handshake differ by less than this: the data path keeps its age in steps of 250 ms.
+/// Two readings of the time of one handshake differ by less than this: the data path counts its age in steps of 250 ms.
 const HANDSHAKE_JITTER: Duration = Duration::from_millis(1500);
 
 type Transports = (UdpSockets, TunPort, TunPort);
@@ -46,34 +46,34 @@ type Transports = (UdpSockets, TunPort, TunPort);
 /// A WireGuard device on the TUN interface that it was opened on.
 pub struct Device {
     mtu: watch::Sender<u16>,
-    /// Held over a whole `apply`, so that two clients' changes do not interleave; the data path never takes it.
+    /// Locked for the whole of an `apply`, so that the changes of two clients do not interleave; the data path never locks it.
     control: Mutex<Control>,
     trouble: Trouble,
 }
 
-/// The data path, and what it does not remember for us.
+/// The data path, and the state that it does not keep itself.
 struct Control {
     inner: gotatun::device::Device<Transports>,
-    /// Ours; `None` while no private key is configured.
+    /// Public key of this device; `None` while no private key is configured.
     identity: Option<PublicKey>,
     flow: Flow,
-    /// Last handshake of each peer: the data path forgets it with the session.
+    /// Time of each peer's last handshake: the data path forgets it at the end of the session.
     handshakes: BTreeMap<PublicKey, SystemTime>,
 }
 
-/// Whether packets flow. They do as soon as there are a private key and a peer.
+/// Whether the data path runs. It runs as soon as there are a private key and a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
-    /// Nothing to do yet.
+    /// It lacks a private key or a peer.
     Idle,
-    /// Bound to its port.
+    /// It runs, and its port is bound.
     Running,
-    /// It should run, but its port was refused: the next `apply` tries again.
+    /// It should run, but its port could not be bound: the next `apply` tries again.
     Refused,
 }
 
 impl Device {
-    /// A device without key, port or peers. Nothing is bound before there are a key and a peer.
+    /// Opens a device without key, port and peers. No port is bound before there are a key and a peer.
     pub async fn open(tun: Arc<Tun>) -> io::Result<Self> {
         let (mtu, mtu_receiver) = watch::channel(tun.mtu()?);
         let trouble = Trouble::default();
@@ -96,17 +96,17 @@ impl Device {
 
     /// Applies `update`: key, mark and port first, then peers in their order.
     ///
-    /// `EADDRINUSE` and the like if the port is refused: a running device goes on with its old port and leaves the
-    /// peers as they were; one that was about to start has the peers, reports port 0 and tries again next time.
+    /// Fails with `EADDRINUSE` or a similar error if the port cannot be bound. A device that was running then keeps its old port, and its
+    /// peers stay unchanged. A device that was about to start has the new peers, reports port 0, and tries again at the next `apply`.
     pub async fn apply(&self, update: DeviceUpdate) -> io::Result<()> {
         let mut control = self.control.lock().await;
         let outcome = control.apply(update).await;
-        // The keys of the request went through frames that are free again.
+        // The keys of the request were in stack frames that are free again.
         crate::stack::wipe();
         outcome
     }
 
-    /// What `get=1` reports.
+    /// The state of the device, as `get=1` reports it.
     pub async fn state(&self) -> DeviceState {
         let mut control = self.control.lock().await;
         let (private_key, port, mark, stats) = control
@@ -128,20 +128,20 @@ impl Device {
         }
     }
 
-    /// Tells the data path the interface's MTU: padding never makes a packet larger than it.
+    /// Sets the interface's MTU for the data path: padding never makes a packet larger than the MTU.
     pub fn mtu_changed(&self, mtu: u16) {
         self.mtu.send_if_modified(|known| std::mem::replace(known, mtu) != mtu);
     }
 
-    /// Why the data path has ended for good, though nobody stopped it; `None` while it works.
+    /// The reason why the data path ended by itself; `None` while it works. It does not recover.
     ///
-    /// gotatun's own word on it is not taken: of the tasks that it stops for a new port or key, the first to end may leave another
-    /// a closed channel, which that one reports as a fatal error, for good.
+    /// gotatun's own report of fatal errors is not used: when it stops its tasks for a new port or key, the first task to end may leave
+    /// another one with a closed channel, which that task reports as a permanent fatal error.
     pub fn failure(&self) -> Option<String> {
         self.trouble.get()
     }
 
-    /// Closes the sockets and lets go of the TUN interface.
+    /// Closes the sockets and releases the TUN interface.
     pub async fn stop(self) {
         self.control.into_inner().inner.stop().await;
     }
@@ -156,7 +156,7 @@ impl Control {
         let interface = self.inner.write(async |device| {
             if let Some(mark) = update.fwmark {
                 device.set_fwmark(mark)?;
-                // As the kernel does: rules may lead marked packets another way.
+                // As in the kernel: rules may route packets with another mark another way.
                 clear_sources(device).await;
             }
             if let Some(port) = update.listen_port {
@@ -178,7 +178,7 @@ impl Control {
             }
             for peer in &update.peers {
                 if Some(peer.public_key) == identity {
-                    continue; // as the kernel does: one may not be one's own peer
+                    continue; // as in the kernel: a device may not be its own peer
                 }
                 apply_peer(device, peer).await;
             }
@@ -203,7 +203,7 @@ impl Control {
         Ok(identity)
     }
 
-    /// Starts or stops the flow of packets, whichever the configuration now calls for.
+    /// Starts or stops the data path, as the configuration requires.
     async fn settle(&mut self) -> io::Result<()> {
         let has_peers = !self.inner.peers().await.is_empty();
         match (self.identity.is_some() && has_peers, self.flow) {
@@ -256,8 +256,8 @@ impl Control {
     }
 }
 
-/// gotatun wants a key before it takes peers: without a configured one the device holds a key that nobody knows, and
-/// stays suspended.
+/// A random private key, for a device without a configured one: gotatun needs a key before it accepts peers. The device stays suspended
+/// meanwhile.
 fn nobody() -> StaticSecret {
     StaticSecret::random()
 }
@@ -268,7 +268,7 @@ async fn remove_all_peers(device: &mut DeviceWrite<'_, Transports>) {
     }
 }
 
-/// Leaves it to the routing table which address packets leave from, until the peers write again.
+/// Clears the sources of all peers: the routing table decides which address packets leave from, until the peers send packets again.
 async fn clear_sources(device: &mut DeviceWrite<'_, Transports>) {
     for PeerStats { peer, .. } in device.peers().await {
         if let Some(endpoint) = peer.endpoint {
@@ -306,7 +306,7 @@ async fn apply_peer(device: &mut DeviceWrite<'_, Transports>, update: &PeerUpdat
             AllowedIpChange::Remove(network) => new.retain(|present| *present != into_ipnetwork(network)),
         }
     }
-    // A network belongs to one peer: it leaves the one that had it.
+    // A network belongs to one peer only: it is removed from the peer that had it.
     for other in before.iter().filter(|other| other.peer.public_key != key) {
         let kept: Vec<IpNetwork> = other.peer.allowed_ips.iter().filter(|net| !new.contains(net)).copied().collect();
         if kept.len() != other.peer.allowed_ips.len() {
@@ -352,12 +352,12 @@ fn into_io(error: GotatunError) -> io::Error {
     }
 }
 
-/// The first error of a socket or the TUN device that ended the data path, which itself does not say it to anybody.
+/// The first error of a socket or of the TUN device that ended the data path, which itself does not report it.
 #[derive(Debug, Clone, Default)]
 struct Trouble(Arc<OnceLock<String>>);
 
 impl Trouble {
-    /// Takes note of what `outcome` says, if it is an error.
+    /// Records the error of `outcome`, if it is one and the first.
     fn note<T>(&self, doing: &str, outcome: io::Result<T>) -> io::Result<T> {
         outcome.inspect_err(|error| {
             self.0.get_or_init(|| format!("{doing}: {error}"));
@@ -369,10 +369,10 @@ impl Trouble {
     }
 }
 
-/// Opens the UDP socket, IPv4 and IPv6 in one.
+/// Opens the UDP socket, which serves both IPv4 and IPv6.
 struct UdpSockets {
     factory: UdpSocketFactory,
-    /// It outlives the sockets, as the peers' endpoints do.
+    /// Outlives the sockets, as the peers' endpoints do.
     sources: Arc<Sources>,
     trouble: Trouble,
 }
@@ -382,7 +382,7 @@ struct UdpPort {
     socket: UdpSocket,
     sources: Arc<Sources>,
     trouble: Trouble,
-    /// What [`UdpRecv::recv_from`] has received and not returned yet.
+    /// Packets that [`UdpRecv::recv_from`] has received and not yet returned.
     waiting: VecDeque<(Packet, SocketAddr)>,
 }
 
@@ -439,7 +439,7 @@ impl UdpSender {
         })
     }
 
-    /// Sends as many of the packets, of which there is one at least, as leave from the address that the first one leaves from.
+    /// Sends the first of `packets` (at least one) and those following it that leave from the same address; returns how many were sent.
     async fn send_some(&self, packets: &[(Packet, SocketAddr)]) -> io::Result<usize> {
         let Some((_, first)) = packets.first() else { return Ok(0) };
         let source = self.source(*first);
@@ -450,7 +450,7 @@ impl UdpSender {
             Ok(udp::send(socket.as_fd(), datagrams, source)?)
         };
         match socket.async_io(Interest::WRITABLE, send).await {
-            // Whatever else may be wrong is so without the address, too.
+            // If the cause is another one, sending without the source fails as well, and that error is reported.
             Err(error) if source.is_some() && udp::may_be_for_the_source(&error) => {
                 self.routes.refused(*first, Instant::now());
                 Ok(0)
@@ -523,7 +523,7 @@ impl UdpTransportFactory for UdpSockets {
     }
 }
 
-/// The TUN interface as gotatun wants it.
+/// The TUN interface, as gotatun's traits require it.
 #[derive(Clone)]
 struct TunPort {
     tun: Arc<Tun>,
@@ -535,7 +535,7 @@ impl IpSend for TunPort {
     async fn send(&mut self, packet: Packet<Ip>) -> io::Result<()> {
         match self.tun.send(&packet.into_bytes()).await {
             Err(error) if !is_deleted(&error) => {
-                // EIO while the interface is down: the packet is lost, the device is not.
+                // EIO while the interface is down: the packet is lost, but the device still works.
                 tracing::trace!(%error, "TUN device refused a packet");
                 Ok(())
             }

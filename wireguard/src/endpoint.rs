@@ -1,29 +1,30 @@
-//! Endpoints: where a peer is, and the address of this machine that it writes to, from which it is answered (the kernel's "sticky source").
+//! Endpoints of peers: the peer's address, and the address of this machine that the peer sends to. Answers leave from that address (the
+//! kernel's "sticky source").
 //!
-//! The data path takes the source of each packet that a peer has authenticated for the peer's endpoint, and knows no more of it than a
-//! [`SocketAddr`]. So the address of this machine travels within it: what [`Sources::pack`] makes of an endpoint goes in with each
-//! received packet and comes out again with each packet to be sent. No packet that is not authenticated changes from where a peer is
-//! answered, therefore, and what is remembered lives and ends with the peer.
+//! The data path stores the source of each authenticated packet as the peer's endpoint, and stores it only as a [`SocketAddr`]. The
+//! address of this machine is therefore encoded in that value: [`Sources::pack`] encodes an endpoint for each received packet, and the data
+//! path returns the encoded value with each packet to be sent. Therefore only authenticated packets change the address from which a peer
+//! is answered, and the address is forgotten together with the peer.
 //!
 //! | | IPv4 | IPv6 |
 //! |---|---|---|
-//! | address | IPv4-mapped | as it is |
+//! | address | IPv4-mapped | unchanged |
 //! | `flowinfo` | address of this machine, 0 for none | number of the address of this machine in [`Sources`], 0 for none |
-//! | `scope_id` | interface that the packet came in by | zone of a link-local address |
+//! | `scope_id` | index of the interface that received the packet | zone of a link-local address |
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Most IPv6 addresses of this machine that are remembered; beyond that, the one that was not used for longest is forgotten.
+/// Maximum number of IPv6 addresses of this machine that are remembered; beyond that, the least recently used one is forgotten.
 const MAX_SOURCES: usize = 256;
 
-/// A remote socket address, and the address of this machine that packets came to from there.
+/// A remote socket address, and the address of this machine to which packets from there were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Never an IPv4-mapped address.
+    /// The peer's address. Never an IPv4-mapped address.
     remote: SocketAddr,
-    /// Of the same family as `remote`; `None` leaves the choice to the routing table.
+    /// The address of this machine, of the same family as `remote`; `None` leaves the choice to the routing table.
     source: Option<Source>,
 }
 
@@ -32,12 +33,13 @@ pub struct Endpoint {
 pub struct Source {
     /// A unicast address.
     pub address: IpAddr,
-    /// Index of the interface that the packet came in by.
+    /// Index of the interface that received the packet.
     pub interface: u32,
 }
 
 impl Endpoint {
-    /// A packet came from `remote` to `source`, if that is known. An address that nobody can answer from is none.
+    /// The endpoint of a packet from `remote` to `source`, if that is known. A `source` that is not unicast, or of another family than
+    /// `remote`, is dropped: no answer can leave from it.
     pub fn new(remote: SocketAddr, source: Option<Source>) -> Self {
         let remote = unmapped(remote);
         let source = source.map(|source| Source { address: source.address.to_canonical(), ..source });
@@ -45,18 +47,18 @@ impl Endpoint {
         Self { remote, source }
     }
 
-    /// Where packets go.
+    /// The address that packets are sent to.
     pub fn remote(&self) -> SocketAddr {
         self.remote
     }
 
-    /// Where they come from, if that is settled.
+    /// The address that packets leave from; `None` leaves the choice to the routing table.
     pub fn source(&self) -> Option<Source> {
         self.source
     }
 }
 
-/// The packed form of an endpoint to which packets leave from whichever address the routing table says.
+/// The packed form of an endpoint without a source: the routing table decides which address packets leave from.
 pub fn pack_without_source(remote: SocketAddr) -> SocketAddr {
     mapped(remote).into()
 }
@@ -66,19 +68,19 @@ pub fn remote_of(packed: SocketAddr) -> SocketAddr {
     unmapped(packed)
 }
 
-/// Addresses of this machine that have no room in the packed form, by number: those of IPv6.
+/// Numbers the IPv6 addresses of this machine, which do not fit into the packed form.
 #[derive(Debug, Default)]
 pub struct Sources(Mutex<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
     last: u32,
-    /// The one that was used last is first.
+    /// Most recently used first.
     recent: VecDeque<(u32, Source)>,
 }
 
 impl Sources {
-    /// The endpoint as one socket address.
+    /// Encodes an endpoint as one socket address.
     pub fn pack(&self, endpoint: &Endpoint) -> SocketAddr {
         let mut packed = mapped(endpoint.remote);
         match endpoint.source {
@@ -92,7 +94,7 @@ impl Sources {
         packed.into()
     }
 
-    /// What was packed. Of an IPv6 endpoint whose address of this machine has been forgotten, the remote address is left.
+    /// Decodes a packed endpoint. If the IPv6 address of this machine has been forgotten, only the remote address is left.
     pub fn unpack(&self, packed: SocketAddr) -> Endpoint {
         let remote = unmapped(packed);
         let source = match (packed, remote) {
@@ -107,14 +109,14 @@ impl Sources {
         Endpoint::new(remote, source)
     }
 
-    /// Behind a lock because the receiving and the sending task share it; it is held for a look-up.
+    /// Locks the table, which the receiving and the sending task share. The lock is held for one look-up only.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Table {
-    /// The number of `source`, which is never 0.
+    /// The number of `source`, which is assigned if there is none. Never 0.
     fn number(&mut self, source: Source) -> u32 {
         let known = self.recent.iter().position(|(_, known)| *known == source);
         if let Some((number, _)) = known.and_then(|place| self.used(place)) {
@@ -144,7 +146,7 @@ impl Table {
     }
 }
 
-/// The address without what [`Sources::pack`] may have put into it, and as an IPv6 address.
+/// The address without the fields that [`Sources::pack`] sets, as an IPv6 address.
 fn mapped(address: SocketAddr) -> SocketAddrV6 {
     match unmapped(address) {
         SocketAddr::V4(v4) => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0),
@@ -152,7 +154,7 @@ fn mapped(address: SocketAddr) -> SocketAddrV6 {
     }
 }
 
-/// The address without what [`Sources::pack`] may have put into it, and an IPv4 address as such.
+/// The address without the fields that [`Sources::pack`] sets. An IPv4-mapped address becomes an IPv4 address.
 fn unmapped(address: SocketAddr) -> SocketAddr {
     let SocketAddr::V6(v6) = address else { return address };
     match v6.ip().to_ipv4_mapped() {

@@ -1,4 +1,4 @@
-//! The engine process: opens interfaces, listens to the daemon and to signals, cleans up.
+//! The engine process: opens interfaces, handles the daemon's commands and signals, and cleans up at its end.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,34 +15,34 @@ use crate::panics;
 use crate::registry::Registry;
 use crate::socket::Socket;
 
-/// Where `wg` looks for the UAPI sockets of userspace devices.
+/// Directory where `wg` looks for the UAPI sockets of userspace devices.
 pub const UAPI_DIR: &str = "/run/wireguard";
 
-/// How often the control socket's name is looked at: nobody says when it is removed.
+/// How often the engine checks that the control socket still has its name: nothing reports that it was removed.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Commands that wait for their turn.
+/// Maximum number of commands that wait to be carried out.
 const COMMAND_QUEUE: usize = 16;
 
-/// What an engine is told at its start.
+/// Options of an engine at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Interfaces to open at once.
+    /// Interfaces that are opened at the start.
     pub interfaces: Vec<InterfaceName>,
-    /// Directory of the UAPI sockets: [`UAPI_DIR`] if `wg` shall find them.
+    /// Directory of the UAPI sockets: [`UAPI_DIR`] if `wg` is to find them.
     pub uapi_dir: PathBuf,
-    /// Where to listen for [`Command`]s. With a control socket the engine outlives its last interface.
+    /// Path of the control socket, on which the engine receives [`Command`]s. With a control socket the engine outlives its last interface.
     pub control: Option<PathBuf>,
 }
 
-/// Runs until SIGTERM or SIGINT, until told to stop, or, without a control socket, until the last interface is gone or SIGHUP says that
-/// the terminal is. With one, SIGHUP is nothing: it is the daemon that reads a file again.
+/// Runs the engine until SIGTERM, SIGINT or [`Command::Stop`]. Without a control socket, it also ends when the last interface is gone, or
+/// on SIGHUP, which means that the terminal is gone. With a control socket, SIGHUP is ignored: only the daemon has a file to reload.
 ///
-/// Sets the process's umask to 077. `lost_lines` says what the process's log has lost, for whoever asks at the control socket.
+/// Sets the process's umask to 077. `lost_lines` returns what the process's log has lost, which clients of the control socket can query.
 ///
 /// # Errors
 /// If an interface or the control socket cannot be opened at the start; interfaces opened before are closed again. If a task of the data
-/// path panics: whoever supervises this process starts it anew. Without a control socket, if an interface failed.
+/// path panics: the supervisor of this process is expected to restart it. Without a control socket, if an interface failed.
 pub async fn run(options: Options, lost_lines: fn() -> Option<LostLines>) -> anyhow::Result<()> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let hangup = if options.control.is_some() { Hangup::Ignored } else { Hangup::Obeyed };
@@ -83,19 +83,19 @@ async fn open_and_serve(
             }
             (command, reply) = control.next() => {
                 let Some(answer) = carry_out(registry, command, lost_lines).await else {
-                    // First the socket's name goes, then the client hears the end of its stream.
+                    // The socket's name is removed before the client receives the end of its stream.
                     drop(control);
                     drop(reply);
                     return Ok(());
                 };
-                // The client may have hung up: what it asked for is done all the same.
+                // The client may have disconnected; its command was carried out nevertheless.
                 let _ = reply.send(answer);
             }
         }
     }
 }
 
-/// Does what it is told; `None` once there is nothing left to do but exit.
+/// Carries out a command; returns `None` if the engine is to exit.
 async fn carry_out(registry: &mut Registry, command: Command, lost_lines: fn() -> Option<LostLines>) -> Option<Reply> {
     tracing::debug!(?command, "told");
     let reply = match command {
@@ -134,7 +134,7 @@ async fn carry_out(registry: &mut Registry, command: Command, lost_lines: fn() -
     Some(reply)
 }
 
-/// Where commands come from.
+/// The source of commands.
 enum Control {
     None,
     Socket(ControlSocket),
@@ -149,7 +149,7 @@ impl Control {
     }
 }
 
-/// The control socket with its clients.
+/// The control socket and its clients.
 struct ControlSocket {
     path: PathBuf,
     socket: Socket,
@@ -178,7 +178,7 @@ impl ControlSocket {
                         let sender = self.sender.clone();
                         self.clients.serve(async move { control::serve(client, sender, &place).await });
                     }
-                    // Whatever it has asked for is done or not.
+                    // The commands of a client that disconnects need no cleaning up.
                     Event::Gone(_) => {}
                 },
                 _ = self.look.tick() => {
@@ -190,7 +190,7 @@ impl ControlSocket {
         }
     }
 
-    /// Takes the name again that somebody has removed, with the whole directory perhaps: without it no daemon finds this engine.
+    /// Makes the control socket again after its name, or its whole directory, was removed: without the name no daemon finds this engine.
     async fn listen_again(&mut self) {
         match Socket::listen(&self.path).await {
             Ok(socket) => {
@@ -208,18 +208,18 @@ struct Signals {
     hangup: Option<(Signal, Hangup)>,
 }
 
-/// What SIGHUP means.
+/// How the engine handles SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hangup {
-    /// The end, as SIGTERM.
+    /// It ends the engine, as SIGTERM does.
     Obeyed,
-    /// Nothing.
+    /// It is only logged.
     Ignored,
 }
 
 impl Signals {
     fn new(hangup: Hangup) -> std::io::Result<Self> {
-        // Whoever started us by `nohup` has said what it means.
+        // A process that was started by `nohup` ignores SIGHUP already, and keeps ignoring it.
         let hangup = if hangup_is_ignored() { None } else { Some((signal(SignalKind::hangup())?, hangup)) };
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup })
     }

@@ -1,4 +1,4 @@
-//! One interface from its first to its last moment: TUN device, data path and UAPI socket live and end together.
+//! One interface with its TUN device, data path and UAPI socket, which begin and end together.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,29 +15,29 @@ use crate::socket::{Socket, SocketError};
 use crate::tun::{Namespace, Tun};
 use crate::uapi;
 
-/// How often the MTU, the socket's name and the data path are looked at: none announces its change.
+/// How often the MTU, the socket's name and the data path are checked: nothing reports their changes.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
-/// How long after a data path's failure it may take to learn that the link was deleted.
+/// How long to wait, after the data path has failed, for the report that the link was deleted.
 const DELETION: Duration = Duration::from_millis(50);
 
-/// How long a closed data path may take to let go of the TUN device.
+/// How often, and how far apart, it is checked whether a closed data path has released the TUN device.
 const LET_GO_ATTEMPTS: u32 = 1000;
 const LET_GO_PAUSE: Duration = Duration::from_millis(1);
 
 /// Why an interface could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// No TUN device.
+    /// The TUN device could not be made.
     #[error("making TUN device {name}{}", hint(.source))]
     Tun {
-        /// Which.
+        /// Name of the interface.
         name: InterfaceName,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// No UAPI socket.
+    /// The UAPI socket could not be opened.
     #[error("opening its UAPI socket")]
     Socket(#[from] SocketError),
 }
@@ -54,46 +54,46 @@ fn hint(error: &io::Error) -> &'static str {
 /// Why an interface ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// Through us.
+    /// The engine closed it on request.
     Asked,
-    /// Somebody deleted the link.
+    /// Another process deleted the link.
     Deleted,
-    /// Somebody removed the socket, which is how one stops a userspace WireGuard.
+    /// Another process removed the socket, which is the usual way to stop a userspace WireGuard.
     SocketRemoved,
-    /// The data path has ended by itself, for this reason: it carried nothing any more.
+    /// The data path ended by itself, for this reason, so that the interface carried no packets.
     Failed(String),
-    /// A bug of ours.
+    /// A task of the interface panicked, which is a bug of the engine.
     Panicked,
 }
 
 impl Ending {
-    /// Whether nobody wanted it.
+    /// Whether the interface ended without a request.
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Panicked)
     }
 }
 
-/// What an interface does while it is served.
+/// An order to an interface that is being served.
 pub struct Order {
-    /// What is to be done.
+    /// The task to carry out.
     pub task: Task,
-    /// The outcome.
+    /// Receives the outcome.
     pub reply: oneshot::Sender<Result<(), SocketError>>,
 }
 
-/// What is to be done with an interface.
+/// A task of an [`Order`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
-    /// Serve it by this name from now on.
+    /// Serves the interface by this name from now on.
     Rename(InterfaceName),
-    /// Make its socket again, if somebody has removed that.
+    /// Makes the interface's socket again if it was removed.
     Listen,
 }
 
-/// An interface that is served by [`Interface::run`].
+/// An open interface, which [`Interface::run`] serves.
 pub struct Interface {
     name: InterfaceName,
-    /// Of the UAPI sockets.
+    /// Directory of the UAPI sockets.
     dir: PathBuf,
     tun: Arc<Tun>,
     device: Arc<Device>,
@@ -111,8 +111,8 @@ impl Interface {
         Ok(Self { name: name.clone(), dir: dir.to_owned(), tun, device, socket })
     }
 
-    /// Serves until `stop` fires (or its sender is dropped), the link is deleted, the socket removed, or the data path fails. Afterwards
-    /// the name is free again.
+    /// Serves the interface until `stop` fires (or its sender is dropped), the link is deleted, the socket is removed, or the data path
+    /// fails. Afterwards the name is free again.
     pub async fn run(mut self, stop: oneshot::Receiver<()>, orders: mpsc::Receiver<Order>) -> Ending {
         let mut clients = Clients::default();
         let ending = self.serve(&mut clients, stop, orders).await;
@@ -156,7 +156,7 @@ impl Interface {
                         Task::Rename(to) => self.rename(to).await,
                         Task::Listen => self.listen().await,
                     };
-                    // The client may have gone: it is done all the same.
+                    // The client may have disconnected; its order was carried out nevertheless.
                     let _ = reply.send(outcome);
                 }
                 () = self.tun.deleted() => return Ending::Deleted,
@@ -169,7 +169,7 @@ impl Interface {
                         Err(error) => tracing::debug!(interface = %self.name, %error, "reading MTU"),
                     }
                     if let Some(reason) = self.device.failure() {
-                        // That of a deleted link fails, too.
+                        // The data path also fails if the link is deleted.
                         let deleted = timeout(DELETION, self.tun.deleted()).await.is_ok();
                         return if deleted { Ending::Deleted } else { Ending::Failed(reason) };
                     }
@@ -179,7 +179,7 @@ impl Interface {
                         let device = Arc::clone(&self.device);
                         clients.serve(async move { uapi::serve(&device, client, &place).await });
                     }
-                    // What a client was changing is half changed.
+                    // The client's change may be half applied.
                     Event::Gone(Err(error)) if error.is_panic() => return Ending::Panicked,
                     Event::Gone(_) => {}
                 },
@@ -187,7 +187,7 @@ impl Interface {
         }
     }
 
-    /// Listens where clients look for it.
+    /// Makes the UAPI socket again if it is not in its place.
     async fn listen(&mut self) -> Result<(), SocketError> {
         if !self.socket.is_in_place() {
             self.socket = Socket::listen(&socket_path(&self.dir, &self.name)).await?;
@@ -196,7 +196,7 @@ impl Interface {
         Ok(())
     }
 
-    /// Listens by the new name, and no longer by the old one.
+    /// Listens on the UAPI socket of the new name, and no longer on that of the old one.
     async fn rename(&mut self, to: InterfaceName) -> Result<(), SocketError> {
         self.socket = Socket::listen(&socket_path(&self.dir, &to)).await?;
         self.tun.rename(to.clone());

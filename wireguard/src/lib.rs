@@ -1,8 +1,8 @@
 //! The userspace WireGuard engine: TUN devices with the cryptography behind them, each with the UAPI socket that `wg`
-//! knows, and a control socket through which the daemon adds and removes them.
+//! uses, and a control socket through which the daemon adds and removes them.
 //!
-//! It knows nothing of meshes, OSPF or routes. [`engine::run`] is the body of the process; [`control`] is what another
-//! process says to it. Only `device` names the crate that moves packets today.
+//! It knows nothing of meshes and OSPF, and changes no routes. [`engine::run`] is the body of the process; [`control`] is the protocol by
+//! which another process controls it. Only `device` names the crate that moves packets today.
 
 mod clients;
 pub mod config;

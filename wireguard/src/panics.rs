@@ -1,7 +1,7 @@
-//! Panics that nobody watches: those in tasks which the data path starts for itself. A tunnel would be silent for good, and nothing
-//! would say so.
+//! Detects stray panics: those in tasks that the data path starts and nobody joins. Without this, a tunnel would stay silent for ever
+//! without any report.
 //!
-//! Our own tasks are run by [`contained`]: whoever joins them learns of a panic and deals with it.
+//! Our own tasks run within [`contained`]: the task that joins them learns of a panic and handles it.
 
 use std::panic;
 use std::sync::LazyLock;
@@ -12,10 +12,10 @@ tokio::task_local! {
     static CONTAINED: ();
 }
 
-/// How many panics nobody else learns of.
+/// Number of stray panics so far.
 static STRAY: LazyLock<watch::Sender<u64>> = LazyLock::new(|| watch::Sender::new(0));
 
-/// Counts stray panics from now on, besides what is done about panics already.
+/// Counts stray panics from now on. The panic hook that was set before still runs.
 pub fn watch() -> Stray {
     let seen = STRAY.subscribe();
     static HOOK: std::sync::Once = std::sync::Once::new();
@@ -31,16 +31,16 @@ pub fn watch() -> Stray {
     Stray(seen)
 }
 
-/// Runs a task whose panic is dealt with by whoever joins it.
+/// Runs a task whose panic is handled by the task that joins it, and is not counted as a stray one.
 pub async fn contained<F: Future>(task: F) -> F::Output {
     CONTAINED.scope((), task).await
 }
 
-/// Panics since it was made.
+/// Reports stray panics since it was made.
 pub struct Stray(watch::Receiver<u64>);
 
 impl Stray {
-    /// Returns when a task that nobody watches has panicked.
+    /// Waits until a stray panic has happened.
     pub async fn next(&mut self) {
         if self.0.changed().await.is_err() {
             unreachable!("the sender is static");

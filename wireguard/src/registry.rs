@@ -1,4 +1,4 @@
-//! The interfaces of this process by name. Each runs in a task of its own; the end of one concerns no other.
+//! The interfaces of this process by name. Each runs in a task of its own; the end of one does not affect the others.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,19 +14,19 @@ use crate::panics::contained;
 use crate::socket::SocketError;
 use crate::tun::Namespace;
 
-/// Most interfaces of one process.
+/// Maximum number of interfaces of one process.
 pub const MAX_INTERFACES: usize = 4096;
 
 /// Why an interface was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
-    /// [`MAX_INTERFACES`].
+    /// There are [`MAX_INTERFACES`] interfaces already.
     #[error("the engine has {MAX_INTERFACES} interfaces already")]
     Full,
-    /// Each needs descriptors.
+    /// The limit of open files leaves no room for its descriptors.
     #[error(transparent)]
     Files(#[from] LimitReached),
-    /// It could not be made.
+    /// The TUN device or the UAPI socket could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
 }
@@ -34,18 +34,18 @@ pub enum AddError {
 /// Why an interface was not renamed.
 #[derive(Debug, thiserror::Error)]
 pub enum RenameError {
-    /// It is not served here, or has just ended.
+    /// The engine does not serve it, or it has just ended.
     #[error("the engine has no interface {0}")]
     Unknown(InterfaceName),
-    /// Another has the new name.
+    /// Another interface has the new name.
     #[error("the engine has an interface {0} already")]
     Taken(InterfaceName),
-    /// There is no socket by the new name.
+    /// The UAPI socket of the new name could not be opened.
     #[error(transparent)]
     Socket(#[from] SocketError),
 }
 
-/// All interfaces.
+/// All interfaces of this process.
 pub struct Registry {
     dir: PathBuf,
     namespace: Namespace,
@@ -55,13 +55,13 @@ pub struct Registry {
 
 struct Running {
     task: Id,
-    /// Dropped to stop the interface; `None` once it has been.
+    /// Dropping it stops the interface; `None` once the interface has been stopped.
     stop: Option<oneshot::Sender<()>>,
     orders: mpsc::Sender<Order>,
 }
 
 impl Running {
-    /// What became of an order; `None` if the interface has ended or is about to.
+    /// Sends an order and waits for its outcome; `None` if the interface has ended or is about to end.
     async fn order(&self, task: Task) -> Option<Result<(), SocketError>> {
         let (reply, done) = oneshot::channel();
         self.orders.send(Order { task, reply }).await.ok()?;
@@ -70,12 +70,13 @@ impl Running {
 }
 
 impl Registry {
-    /// None yet; they will be in the network namespace of this thread, their UAPI sockets in `dir`.
+    /// Makes an empty registry. Its interfaces will be in the network namespace of this thread, and their UAPI sockets in `dir`.
     pub fn new(dir: PathBuf) -> io::Result<Self> {
         Ok(Self { dir, namespace: Namespace::open()?, running: BTreeMap::new(), tasks: JoinSet::new() })
     }
 
-    /// Opens `name`; good if it is open already, and clients find it. One that is about to end is waited for, and opened again.
+    /// Opens interface `name`. If it is open already, this only makes sure that clients find its UAPI socket. If it is about to end, this
+    /// waits for its end and opens it again.
     pub async fn add(&mut self, name: &InterfaceName) -> Result<(), AddError> {
         self.forget_ended();
         if let Some(running) = self.running.get(name) {
@@ -96,7 +97,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Serves `name` as `to`: its UAPI socket has that name from now on. Good if that is so already.
+    /// Serves interface `name` as `to`: its UAPI socket has that name from now on. Succeeds if that is the case already.
     pub async fn rename(&mut self, name: &InterfaceName, to: &InterfaceName) -> Result<(), RenameError> {
         self.forget_ended();
         let unknown = || RenameError::Unknown(name.clone());
@@ -113,7 +114,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Closes `name` and returns when the name is free; good if there is no such interface.
+    /// Closes interface `name` and returns when the name is free. Succeeds if there is no such interface.
     pub async fn remove(&mut self, name: &InterfaceName) {
         if let Some(running) = self.running.get_mut(name) {
             running.stop = None;
@@ -121,30 +122,30 @@ impl Registry {
         }
     }
 
-    /// Waits until `name`, which is about to end, is free.
+    /// Waits until interface `name`, which is about to end, has ended.
     async fn ended(&mut self, name: &InterfaceName) {
         while self.running.contains_key(name) && self.next_ended().await.is_some() {}
     }
 
-    /// Closes them all.
+    /// Closes all interfaces.
     pub async fn remove_all(&mut self) {
         for name in self.names() {
             self.remove(&name).await;
         }
     }
 
-    /// The open interfaces, ordered.
+    /// Names of the open interfaces, ordered.
     pub fn names(&mut self) -> Vec<InterfaceName> {
         self.forget_ended();
         self.running.keys().cloned().collect()
     }
 
-    /// Whether none is open.
+    /// Whether no interface is open.
     pub fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// Waits for an interface to end; `None` if there is none.
+    /// Waits until an interface has ended; `None` if there are no interfaces.
     pub async fn next_ended(&mut self) -> Option<(InterfaceName, Ending)> {
         let ended = self.tasks.join_next_with_id().await?;
         Some(self.forget(ended))
@@ -156,7 +157,7 @@ impl Registry {
         }
     }
 
-    /// One interface that panics takes no other with it.
+    /// Removes an interface whose task has ended. The panic of one interface does not end the others.
     fn forget(&mut self, ended: Result<(Id, Ending), JoinError>) -> (InterfaceName, Ending) {
         let (task, ending) = ended.unwrap_or_else(|error| {
             tracing::error!(%error, "an interface's task");

@@ -1,9 +1,10 @@
-//! Whether a packet may leave from the address that its peer writes to: as in the kernel (`send4` of drivers/net/wireguard/socket.c),
-//! only if a packet from there would leave by the interface that the peer's came in by.
+//! Decides whether packets to a peer may leave from the address that the peer sends to: as in the kernel (`send4` of
+//! drivers/net/wireguard/socket.c), only if a packet from that address would leave by the interface that received the peer's packet.
 //!
-//! Else it would leave by one line with another line's address, and the provider there would drop it. Where rules lead each address to
-//! its own line, each is answered from; without them, all packets leave by the best route, with its address. The kernel asks so for IPv4
-//! alone; this engine deviates, and asks for IPv6, too, where the same providers do the same.
+//! Otherwise it would leave by one line with the address of another line, and the provider would drop it. If rules lead the packets of each
+//! address to its own line, each address answers its peers; without such rules, all packets leave by the best route, with the address of
+//! that route. Deviates: the kernel checks this only for IPv4; this engine checks it for IPv6, too, as the same providers drop such packets
+//! of IPv6 as well.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,13 +20,13 @@ use netlink_sys::{Socket, SocketAddr as NetlinkAddr};
 
 use crate::endpoint::{Endpoint, Source};
 
-/// How long an answer holds: a change of routes, rules or addresses is followed within this time.
+/// How long an answer is used: a change of routes, rules or addresses takes effect within this time.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// Most answers that are remembered. There is one for each endpoint that was sent to in the last second.
+/// Maximum number of answers that are remembered. There is one for each endpoint to which packets were sent in the last second.
 const MAX_ANSWERS: usize = 1024;
 
-/// What the kernel answered, by packed endpoint.
+/// The kernel's answers by packed endpoint: whether the endpoint's source is usable.
 #[derive(Debug, Default)]
 pub struct Routes(Mutex<HashMap<SocketAddr, Answer>>);
 
@@ -36,7 +37,7 @@ struct Answer {
 }
 
 impl Routes {
-    /// The source of `endpoint` if packets may leave from it now. `leaves_by` says by which interface they would.
+    /// The source of `endpoint` if packets may leave from it now. `leaves_by` returns the index of the interface by which they would leave.
     pub fn usable_source(
         &self,
         packed: SocketAddr,
@@ -58,7 +59,7 @@ impl Routes {
         usable.then_some(source)
     }
 
-    /// The kernel has refused to send from the source of an endpoint.
+    /// Notes that the kernel has refused to send from the source of an endpoint.
     pub fn refused(&self, packed: SocketAddr, now: Instant) {
         self.remember(packed, now, false);
     }
@@ -69,22 +70,22 @@ impl Routes {
             answers.retain(|_, answer| now < answer.until);
         }
         if answers.len() >= MAX_ANSWERS {
-            // They are only remembered for speed.
+            // Answers are remembered only for speed.
             answers.clear();
         }
         answers.insert(packed, Answer { until: now + HOLDS, usable });
     }
 
-    /// Behind a lock because clones of the sender share it; it is held for a look-up.
+    /// Locks the answers, which clones of the sender share. The lock is held for one look-up only.
     fn answers(&self) -> MutexGuard<'_, HashMap<SocketAddr, Answer>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Index of the interface by which a UDP packet would leave for `endpoint` from `source` and `port` with `mark`, by the kernel's routes
-/// and rules. An error if it would not, as from an IPv4 address that is not, or no longer, this machine's.
+/// Asks the kernel by which interface a UDP packet with `mark` would leave for `endpoint` from `source` and `port`, and returns that
+/// interface's index. Fails if it could not leave, for example from an IPv4 address that is not, or no longer, one of this machine.
 ///
-/// The kernel answers while it takes the question: nothing is waited for.
+/// The kernel answers before the sending call returns, so that this never waits.
 pub fn leaves_by(endpoint: &Endpoint, source: Source, port: u16, mark: u32) -> io::Result<u32> {
     if let SocketAddr::V6(remote) = endpoint.remote()
         && remote.ip().is_unicast_link_local()
@@ -128,7 +129,7 @@ fn question(endpoint: &Endpoint, source: Source, port: u16, mark: u32) -> RouteM
         RouteAttribute::Destination(remote.ip().into()),
         RouteAttribute::Source(source.address.into()),
         RouteAttribute::Mark(mark),
-        // Rules may ask for protocol and ports.
+        // Rules may match protocol and ports.
         RouteAttribute::IpProto(libc::IPPROTO_UDP as u8),
         RouteAttribute::Sport(port),
         RouteAttribute::Dport(remote.port()),

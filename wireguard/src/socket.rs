@@ -1,4 +1,4 @@
-//! Unix sockets with a name: taken over from whoever died, refused while somebody answers, gone when we are.
+//! Unix sockets with a name: the name of a dead process is taken over, that of a live one is refused, and our own is removed at the end.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -7,24 +7,24 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
 
-/// A socket could not be opened.
+/// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// A live process answers there.
+    /// A live process listens at this path.
     #[error("another process serves {}", .0.display())]
     Taken(PathBuf),
-    /// The file system said no.
+    /// An operation of the file system or of the socket failed.
     #[error("{}", .path.display())]
     Io {
-        /// Socket or its directory.
+        /// Path of the socket or of its directory.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// A listening socket, mode 0600. Its name is removed on drop, unless somebody else has taken the name meanwhile.
+/// A listening socket with mode 0600. Its name is removed on drop, unless another socket has taken the name meanwhile.
 pub struct Socket {
     listener: UnixListener,
     path: PathBuf,
@@ -32,7 +32,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Listens at `path`; its directory is made (0700) if it is missing, and a socket that nobody serves is replaced.
+    /// Listens at `path`. The directory is made (mode 0700) if it is missing, and a socket that no process serves is replaced.
     pub async fn listen(path: &Path) -> Result<Self, SocketError> {
         let failed = |source| SocketError::Io { path: path.to_owned(), source };
         if let Some(dir) = path.parent() {
@@ -54,12 +54,12 @@ impl Socket {
         Ok(Self { listener, path: path.to_owned(), inode })
     }
 
-    /// The next client.
+    /// Waits for the next client.
     pub async fn accept(&self) -> io::Result<UnixStream> {
         self.listener.accept().await.map(|(client, _)| client)
     }
 
-    /// Whether clients still find this socket under its name.
+    /// Whether clients still find this socket by its name.
     pub fn is_in_place(&self) -> bool {
         inode(&self.path).is_ok_and(|inode| inode == self.inode)
     }

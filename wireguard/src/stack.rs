@@ -1,15 +1,15 @@
-//! Keys on the stack: libraries copy them into frames that nobody zeroes.
+//! Wipes copies of keys from the stack: libraries copy keys into stack frames and do not zero them.
 
 use std::hint::black_box;
 
-/// How far down copies are looked for, bytes: deeper than the calls that handle keys go.
+/// How much of the stack is overwritten, in bytes: more than the calls that handle keys use.
 const DEPTH: usize = 64 << 10;
 
-/// Overwrites what functions that have returned left on this thread's stack, below the caller's own frame. To be called when a private
+/// Overwrites what functions that have returned left on this thread's stack, below the caller's own frame. Must be called after a private
 /// key has been parsed, copied or computed with.
 #[inline(never)]
 pub fn wipe() {
     let mut frames = [0_u64; DEPTH / size_of::<u64>()];
-    // The compiler has to take it that somebody reads the zeros.
+    // The compiler must assume that the zeros are read.
     black_box(&mut frames);
 }

@@ -1,4 +1,4 @@
-//! Operations that have no safe wrapper: making a TUN device, asking for an interface's MTU, polling an owned file.
+//! Operations that have no safe wrapper: making a TUN device, reading an interface's MTU, polling an owned file.
 
 use std::ffi::c_int;
 use std::fs::File;
@@ -12,7 +12,7 @@ use crate::InterfaceName;
 
 const TUNSETIFF: libc::c_ulong = nix::request_code_write!(b'T', 202, size_of::<c_int>()) as libc::c_ulong;
 
-/// Attaches an open `/dev/net/tun` to the interface `name`, which is made if it is missing: packets without a header.
+/// Attaches an open `/dev/net/tun` to the interface `name`, which is made if it is missing. Packets have no additional header (IFF_NO_PI).
 pub fn attach_tun(fd: BorrowedFd<'_>, name: &InterfaceName) -> io::Result<()> {
     let mut request = interface_request(name);
     request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
@@ -36,7 +36,7 @@ pub fn mtu(fd: BorrowedFd<'_>, name: &InterfaceName) -> io::Result<u16> {
     Ok(u16::try_from(mtu).unwrap_or(u16::MAX))
 }
 
-/// Polls `file` for reading, writing and errors.
+/// Registers `file` with the runtime, to wait until it is readable or writable or has an error.
 pub fn poll_file(file: File) -> io::Result<AsyncFd<File>> {
     let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
     // SAFETY: a File owns its descriptor, keeps it open until it is dropped and always names the same one.

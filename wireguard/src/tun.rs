@@ -1,6 +1,6 @@
-//! A TUN device: IP packets in and out, its MTU, and the news that somebody deleted it.
+//! A TUN device: reads and writes IP packets, reads the MTU, and reports that the interface was deleted.
 //!
-//! It lives as long as this value: the kernel removes the interface when the descriptor closes.
+//! The interface exists as long as this value: the kernel removes it when the descriptor is closed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -22,12 +22,12 @@ pub struct Tun {
     namespace: Namespace,
 }
 
-/// A socket of the network namespace of whoever opens it, through which interfaces are asked for their MTU. Its clones share it.
+/// A socket that belongs to the network namespace in which it was opened, for reading the MTU of interfaces there. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Namespace(Arc<OwnedFd>);
 
 impl Namespace {
-    /// The namespace of this thread.
+    /// Opens a socket in the network namespace of this thread.
     pub fn open() -> io::Result<Self> {
         let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
         Ok(Self(Arc::new(socket)))
@@ -35,7 +35,7 @@ impl Namespace {
 }
 
 impl Tun {
-    /// Makes the interface `name` in `namespace`, which is this thread's, or attaches to a persistent one that nobody holds.
+    /// Makes the interface `name` in `namespace`, which must be this thread's, or attaches to a persistent interface that no process holds.
     ///
     /// Errors of the kernel: `EBUSY` if another process holds it, `EINVAL` if an interface of another kind has the name.
     pub fn open(name: &InterfaceName, namespace: &Namespace) -> io::Result<Self> {
@@ -48,12 +48,12 @@ impl Tun {
         Self::of(name, file, namespace)
     }
 
-    /// The interface `name` with `packets` as its end.
+    /// The TUN device of interface `name` with `packets` as its open file.
     pub(crate) fn of(name: &InterfaceName, packets: File, namespace: &Namespace) -> io::Result<Self> {
         Ok(Self { name: Mutex::new(name.clone()), packets: sys::poll_file(packets)?, namespace: namespace.clone() })
     }
 
-    /// Takes note that the interface has another name.
+    /// Notes that the interface has another name.
     pub fn rename(&self, to: InterfaceName) {
         *self.name.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
@@ -62,16 +62,16 @@ impl Tun {
         self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads one packet, cut to the length of `buffer`. `UnexpectedEof` if there will be no more.
+    /// Reads one packet, truncated to the length of `buffer`. Fails with `UnexpectedEof` if no more packets will follow.
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.packets.async_io(Interest::READABLE, |mut file| file.read(buffer)).await? {
-            // A TUN device has no packets without a header. Whoever read on would never stop.
+            // A TUN device never delivers an empty packet. A caller that read again would loop for ever.
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             octets => Ok(octets),
         }
     }
 
-    /// Hands one packet to the kernel.
+    /// Passes one packet to the kernel.
     pub async fn send(&self, packet: &[u8]) -> io::Result<()> {
         let written = self.packets.async_io(Interest::WRITABLE, |mut file| file.write(packet)).await?;
         debug_assert_eq!(written, packet.len(), "a TUN device takes a packet whole");
@@ -83,16 +83,16 @@ impl Tun {
         sys::mtu(self.namespace.0.as_fd(), &self.name())
     }
 
-    /// Returns when the interface has been deleted under us.
+    /// Waits until another process has deleted the interface.
     pub async fn deleted(&self) {
-        // The kernel raises EPOLLERR, and nothing else does, once the interface is being unregistered.
+        // The kernel reports EPOLLERR only once the interface is being unregistered.
         if let Err(error) = self.packets.ready(Interest::ERROR).await {
             tracing::error!(interface = %self.name(), %error, "polling TUN device");
         }
     }
 }
 
-/// Whether an error of [`Tun::recv`] or [`Tun::send`] means that the interface is no more.
+/// Whether an error of [`Tun::recv`] or [`Tun::send`] means that the interface was deleted.
 pub fn is_deleted(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EBADFD | libc::ENODEV))
 }

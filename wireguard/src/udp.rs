@@ -1,4 +1,4 @@
-//! Datagrams in batches, each with the address of this machine that it was sent to or leaves from (`IP_PKTINFO`, `IPV6_PKTINFO`).
+//! Sends and receives datagrams in batches, each with its local address (`IP_PKTINFO`, `IPV6_PKTINFO`).
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,13 +13,13 @@ use nix::sys::socket::{
 
 use crate::endpoint::{Endpoint, Source};
 
-/// Most messages of one system call.
+/// Maximum number of messages in one system call.
 pub const BATCH: usize = 100;
 
-/// Largest message: what the kernel joins of one sender (UDP_GRO) is no longer than an IP packet.
+/// Largest message in bytes: datagrams of one sender that the kernel joins (UDP_GRO) are together no longer than an IP packet.
 const MAX_MESSAGE: usize = 1 << 16;
 
-/// Where messages are received. Its pages are taken when they are first written to.
+/// Buffers for received messages. The kernel allocates their pages when they are first written to.
 pub struct Buffers(Vec<u8>);
 
 impl Default for Buffers {
@@ -28,11 +28,11 @@ impl Default for Buffers {
     }
 }
 
-/// Has `socket` say where each datagram was sent to.
+/// Makes `socket` report the destination address of each datagram that it receives.
 pub fn report_destinations(socket: &impl AsFd) -> io::Result<()> {
     let address: SockaddrStorage = getsockname(socket.as_fd().as_raw_fd())?;
     if address.family() == Some(AddressFamily::Inet6) {
-        // Of IPv4, too, as IPv4-mapped addresses.
+        // This option reports IPv4 destinations, too, as IPv4-mapped addresses.
         setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?;
     } else {
         setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?;
@@ -40,10 +40,11 @@ pub fn report_destinations(socket: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Hands every datagram that waits to `each`, those that the kernel had joined one by one. Up to [`BATCH`] messages are taken.
+/// Receives up to [`BATCH`] messages without waiting, and passes every datagram to `each`. Datagrams that the kernel joined are passed
+/// one by one.
 ///
 /// # Errors
-/// `WouldBlock` if there is none.
+/// `WouldBlock` if no message is queued.
 pub fn receive(
     socket: BorrowedFd<'_>,
     buffers: &mut Buffers,
@@ -57,7 +58,7 @@ pub fn receive(
     let messages = recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?;
     for message in messages {
         let Some(remote) = message.address.as_ref().and_then(socket_address) else { continue };
-        // Without its end, or its length in the case of joined ones, none is worth anything.
+        // A truncated datagram is useless, and so are joined datagrams whose length is missing.
         if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
             continue;
         }
@@ -88,10 +89,10 @@ pub fn receive(
     Ok(())
 }
 
-/// Sends datagrams, at most [`BATCH`], each to its remote address, all from `source` if there is one; returns how many were sent.
+/// Sends at most [`BATCH`] datagrams, each to its remote address, all from `source` if there is one; returns how many were sent.
 ///
 /// # Errors
-/// Of the first one, if it was not sent; [`may_be_for_the_source`] then.
+/// The error of the first datagram, if that was not sent. [`may_be_for_the_source`] tells whether `source` can be the cause.
 pub fn send<'a>(
     socket: BorrowedFd<'_>,
     datagrams: impl Iterator<Item = (&'a [u8], SocketAddr)>,
@@ -114,7 +115,7 @@ pub fn send<'a>(
         Some(Source { address: IpAddr::V6(address), interface }) => {
             v6 = libc::in6_pktinfo {
                 ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
-                // A link-local address is one of an interface; any other leaves by whichever the routes say.
+                // A link-local address belongs to one interface; for any other address the routes decide the interface.
                 ipi6_ifindex: if address.is_unicast_link_local() { interface } else { 0 },
             };
             (Some(cmsg_space!(libc::in6_pktinfo)), Some(ControlMessage::Ipv6PacketInfo(&v6)))
@@ -127,8 +128,8 @@ pub fn send<'a>(
     Ok(sent.count())
 }
 
-/// Whether [`send`] may have failed because `source` is not, or no longer, an address of this machine, or has no route: Linux has more
-/// than one word for that, by version and family.
+/// Whether [`send`] may have failed because `source` is not, or no longer, an address of this machine, or has no route. Which error Linux
+/// returns then depends on its version and on the address family.
 pub fn may_be_for_the_source(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     matches!(code, Some(libc::EINVAL | libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EADDRNOTAVAIL | libc::ENODEV))

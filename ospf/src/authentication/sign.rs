@@ -48,7 +48,7 @@ impl Sequences {
     }
 }
 
-/// The most octets that follow a signed packet, whichever key is in use when it is sent.
+/// The maximum number of octets that follow a signed packet, with any key that may be in use when it is sent.
 pub(crate) fn trailer_len(authentication: &Authentication) -> usize {
     match authentication {
         Authentication::Null | Authentication::Simple(_) => 0,

@@ -210,7 +210,7 @@ impl Engine {
         let Some((options, body)) = self.wish(source, terms, prefix) else { return };
         for (prefix, is_placed) in self.want_network(terms.domain, terms.kind, prefix, options, body) {
             let is_external = !matches!(source, Source::Summaries(..));
-            // A network without a Summary-LSA for want of a Link State ID is described by the LSAs of its parts.
+            // A network without a Summary-LSA, because there is no free Link State ID, is described by the LSAs of its parts.
             if is_external && self.originations.note_unplaced(terms.domain, prefix, !is_placed) {
                 self.event(Event::ExternalNotOriginated { prefix });
             }

@@ -167,8 +167,8 @@ impl Engine {
         self.interfaces.iter().flat_map(of).collect()
     }
 
-    /// Ends helping (§3.2): the neighbour counts by its real state again, so the designated router is elected and our LSAs are originated
-    /// anew.
+    /// Ends helping (§3.2): the neighbour counts by its real state again, so the designated router is elected again, and our LSAs are
+    /// reoriginated.
     pub(crate) fn end_helping(&mut self, key: NeighborKey, cause: HelperExit) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };

@@ -298,8 +298,8 @@ impl Engine {
         of_router.next().map(|(_, _, lsa)| lsa).or(kept).map(|lsa| lsa.attached_routers.as_slice())
     }
 
-    /// Ends a restart (§2.3): Router-LSAs and Network-LSAs are originated anew, routes are calculated and reported, LSAs derived from them
-    /// are originated, and LSAs that are left from before are flushed, including Grace-LSAs.
+    /// Ends a restart (§2.3): Router-LSAs and Network-LSAs are reoriginated, routes are calculated and reported, LSAs derived from them are
+    /// originated, and LSAs that are left from before are flushed, including Grace-LSAs.
     fn end_restart(&mut self, cause: RestartExit) {
         let Restart::Within(Within { until, .. }) = self.restart else { return };
         self.restart = Restart::Concluding { runs: self.calculation.runs };

@@ -1,8 +1,9 @@
-//! Hosts that no table has and that announce themselves at another site: the bridge here forgets on which port it has heard them.
+//! Makes a bridge forget the learned port of a host that is not in the table and announces itself at another site.
 //!
-//! A bridge learns nothing from its VXLAN port, so that nobody elsewhere can have frames for a host of the table. But it would send frames for
-//! a host that has left this site, as the virtual MAC address of VRRP does, to the port where that was until its entry has aged, for five
-//! minutes. Once it has forgotten the host, it floods what is for it (`unknown_unicast = "flood"`), and learns where it is if it is here.
+//! A bridge does not learn from its VXLAN port, so that no host at another site can attract frames for a host of the table. But if a host
+//! leaves this site, as the virtual MAC address of VRRP does, the bridge would send its frames to the old port until the entry has aged,
+//! for five minutes. Once the bridge has forgotten the host, it floods frames for it (`unknown_unicast = "flood"`), and learns its port
+//! again if it is here.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,19 +20,19 @@ use crate::kernel::{AnnouncementListener, Learned};
 use crate::mesh::{L2, VlanId};
 use crate::reconcile::overlay::Tagging;
 
-/// Where a segment's announcements of other sites are heard.
+/// The VXLAN device on which announcements from other sites of a segment are received.
 #[derive(Debug, Clone)]
 pub(super) struct Inlet {
-    /// Index of its VXLAN device, which is a port of the bridge.
+    /// Index of the segment's VXLAN device, which is a port of the bridge.
     pub index: u32,
-    /// The VLAN that it is on the bridge.
+    /// The VLAN of the bridge that belongs to the segment.
     pub vlan: Option<VlanId>,
     /// The segment.
     pub l2: Arc<L2>,
 }
 
 impl Inlet {
-    /// Whether frames for a host that has left can follow it.
+    /// Whether frames can follow a host that has left: only if the segment floods unknown unicast.
     pub(super) fn is_needed(l2: &L2) -> bool {
         l2.segment.unknown_unicast == UnknownUnicast::Flood
     }
@@ -41,7 +42,7 @@ impl Inlet {
     }
 }
 
-/// Listens on the VXLAN devices of all segments.
+/// Receives announcements on the VXLAN devices of all segments.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals(BTreeMap<Vni, Listening>);
 
@@ -58,7 +59,7 @@ impl Drop for Listening {
 }
 
 impl Arrivals {
-    /// Listens there from now on, and nowhere else. Where that could not be done it is tried again.
+    /// Listens on these devices from now on, and on no others. If listening on a device failed, it is tried again.
     pub(super) fn set(&mut self, inlets: BTreeMap<Vni, Inlet>, learned: &Learned) {
         let goes_on = |vni: &Vni, listening: &Listening| {
             inlets.get(vni).is_some_and(|inlet| inlet.is(&listening.inlet)) && !listening.task.is_finished()
@@ -83,7 +84,7 @@ async fn listen(inlet: &Inlet, learned: &Learned) -> io::Result<std::convert::In
     loop {
         let frame = listener.next().await?;
         let Some(announcement) = Announcement::parse(&frame) else { continue };
-        // What comes faster waits in the socket, and is lost there.
+        // Frames that arrive faster wait in the socket's buffer, and are lost if it is full.
         tokio::time::sleep(pace.delay(Instant::now())).await;
         for mac in hosts(&frame, announcement).filter(|mac| !inlet.l2.segment.hosts.contains_key(mac)) {
             match learned.forget_elsewhere(inlet.index, mac, inlet.vlan).await {
@@ -97,7 +98,7 @@ async fn listen(inlet: &Inlet, learned: &Learned) -> io::Result<std::convert::In
     }
 }
 
-/// Whose frames come from there now: the host that is announced, and the one that sends the frame.
+/// The hosts whose frames come from the other site now: the host that is announced, and the sender of the frame.
 fn hosts(frame: &[u8], announcement: Announcement) -> impl Iterator<Item = Mac> {
     let source = frame
         .get(6..12)

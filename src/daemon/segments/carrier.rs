@@ -1,8 +1,9 @@
 //! Carries hosts' announcements of their addresses to the other sites of a segment.
 //!
-//! Where a bridge answers for the table, it keeps announcements from the VXLAN device, and a host elsewhere would go on sending to whoever had
-//! the address before: VRRP and every other failover by gratuitous ARP would end at the site. So they are heard on the ports and sent to the
-//! other sites' VXLAN ports from here, unless the table contradicts them, and so many a second at most.
+//! If a bridge answers address resolution from the table, it does not forward announcements to the VXLAN device, and hosts at other sites
+//! would go on sending to the host that had the address before: VRRP and any other failover by gratuitous ARP would not work across sites.
+//! Announcements are therefore received on the ports and sent to the VXLAN ports of the other sites, unless the table contradicts them, at
+//! a limited rate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,24 +23,25 @@ use crate::mesh::L2;
 use crate::net::IfName;
 use crate::reconcile::overlay::Tagging;
 
-/// Time for one announcement, and how many may come at once: a router that takes over some hundred addresses announces each a few times.
+/// Rate limit: the time for one announcement, and the largest burst. A router that takes over some hundred addresses announces each of them
+/// a few times.
 const INTERVAL: Duration = Duration::from_millis(10);
 const BURST: u32 = 500;
 
-/// How long an announcement that the table contradicts is reported, and how many of them.
+/// How long an announcement that the table contradicts is reported, and the maximum number of such reports.
 const REPORTED: Duration = Duration::from_secs(300);
 const MOST_REPORTED: usize = 16;
 
-/// What is heard on one port is carried so.
+/// How announcements of one port are carried.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     /// The port's index.
     pub index: u32,
-    /// Which of its frames are the segment's.
+    /// Decides which of the port's frames belong to the segment.
     pub tagging: Tagging,
     /// The segment.
     pub l2: Arc<L2>,
-    /// This site's VTEP, and those of the sites that there is a way to.
+    /// The VTEP of this site, and the VTEPs of the reachable sites.
     pub from: Ipv4Addr,
     pub to: BTreeSet<Ipv4Addr>,
 }
@@ -47,7 +49,7 @@ pub(super) struct Job {
 /// A port of a segment: two segments that are VLANs of one bridge may have the same interface.
 pub(super) type SegmentPort = (Vni, IfName);
 
-/// What it does on all ports.
+/// Carries announcements from all ports.
 #[derive(Debug, Default)]
 pub(super) struct Carrier {
     ports: BTreeMap<SegmentPort, Carrying>,
@@ -68,14 +70,14 @@ impl Drop for Carrying {
 }
 
 impl Job {
-    /// Whether there is anything to carry in a segment.
+    /// Whether announcements of this segment have to be carried.
     pub(super) fn is_needed(l2: &L2) -> bool {
         let floods =
             [l2.segment.broadcast, l2.segment.multicast].into_iter().any(|flooding| flooding != Flooding::Drop);
         l2.segment.resolution != Resolution::Flood && floods
     }
 
-    /// Whether a frame of this kind may leave the site.
+    /// Whether an announcement of this kind may leave the site.
     fn carries(&self, announcement: &Announcement) -> bool {
         let flooding = match announcement.address {
             IpAddr::V4(_) => self.l2.segment.broadcast,
@@ -86,7 +88,7 @@ impl Job {
 }
 
 impl Carrier {
-    /// Does this from now on, and nothing else. A port that could not be listened on is tried again.
+    /// Carries out these jobs from now on, and no others. If listening on a port failed, it is tried again.
     pub(super) fn set(&mut self, jobs: BTreeMap<SegmentPort, Job>) {
         self.ports.retain(|port, _| jobs.contains_key(port));
         for (port, job) in jobs {
@@ -105,7 +107,7 @@ impl Carrier {
         }
     }
 
-    /// `failure` is that of the last attempt, and stands until this one is seen to be better.
+    /// Starts to carry announcements from a port. `failure` is that of the last attempt; it is kept until this one succeeds.
     fn begin(&self, port: SegmentPort, job: Job, failure: Arc<Mutex<Option<io::Error>>>) -> Carrying {
         let (job, orders) = watch::channel(job);
         let (failed, contradicted) = (Arc::clone(&failure), Arc::clone(&self.contradicted));
@@ -124,7 +126,7 @@ impl Carrier {
         Carrying { job, task, failure }
     }
 
-    /// What an operator should look at.
+    /// Problems that an operator should look at.
     pub(super) fn problems(&self, now: SystemTime) -> Vec<String> {
         let failures = self.ports.iter().filter_map(|((_, port), carrying)| {
             let failure = lock(&carrying.failure);
@@ -156,7 +158,7 @@ impl Carrier {
     }
 }
 
-/// What the error of a packet socket comes of, if that can be said.
+/// Describes the cause of a packet socket's error, if it is known; otherwise the error itself.
 pub(super) fn explain(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EAFNOSUPPORT) => {
@@ -167,7 +169,7 @@ pub(super) fn explain(error: &io::Error) -> String {
     }
 }
 
-/// From a port to other sites.
+/// The sockets that carry announcements from a port to other sites.
 struct Way {
     listener: AnnouncementListener,
     socket: UdpSocket,
@@ -180,7 +182,7 @@ impl Way {
     }
 }
 
-/// Carries until the port cannot be listened on any more, and gives the reason.
+/// Carries announcements until listening on the port fails, and returns the error.
 async fn carry(way: Way, orders: watch::Receiver<Job>, contradicted: impl Fn(Announcement)) -> io::Error {
     let mut pace = Pace::default();
     loop {
@@ -196,7 +198,7 @@ async fn carry(way: Way, orders: watch::Receiver<Job>, contradicted: impl Fn(Ann
             contradicted(announcement);
             continue;
         }
-        // What comes faster waits in the socket, and is lost there.
+        // Frames that arrive faster wait in the socket's buffer, and are lost if it is full.
         tokio::time::sleep(pace.delay(Instant::now())).await;
         debug!(segment = job.l2.name, mac = %announcement.mac, address = %announcement.address, "announcement carried");
         let packet = encapsulate(job.l2.segment.vni, &frame);
@@ -208,7 +210,7 @@ async fn carry(way: Way, orders: watch::Receiver<Job>, contradicted: impl Fn(Ann
     }
 }
 
-/// Sends from a VTEP, whose address may not be there yet.
+/// A UDP socket that sends from a VTEP's address, which may not be assigned yet.
 fn vtep_socket(from: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
     socket.set_nonblocking(true)?;
@@ -217,7 +219,7 @@ fn vtep_socket(from: Ipv4Addr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// Notes an announcement that the table contradicts; the first of each kind is logged.
+/// Records an announcement that the table contradicts, and logs it if it is not recorded already.
 fn note(
     contradicted: &Mutex<BTreeMap<(SegmentPort, Announcement), SystemTime>>,
     (port, announcement): (SegmentPort, Announcement),
@@ -238,15 +240,15 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One announcement for each [`INTERVAL`], and [`BURST`] at once.
+/// A rate limit of one announcement per [`INTERVAL`], with bursts of [`BURST`].
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// When all that has been carried would have been due at an even pace.
+    /// The time at which the next announcement would be due at an even rate.
     due: Option<Instant>,
 }
 
 impl Pace {
-    /// How long the next one has to wait.
+    /// Returns how long the next announcement has to wait, and counts it.
     pub(super) fn delay(&mut self, now: Instant) -> Duration {
         let due = self.due.map_or(now, |due| due.max(now));
         self.due = Some(due + INTERVAL);

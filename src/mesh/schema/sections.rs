@@ -29,7 +29,7 @@ const TUNNEL_MTU: Kind = Kind::Integer(576, 65455);
 /// A key that the schema knows and this version does not have.
 const FUTURE: &str = "reserved: not available in this version";
 
-/// Of all tunnels, or of those of one site.
+/// Keys about all tunnels, or about those of one site.
 pub(in crate::mesh) static TUNNELS: Group = Group {
     title: "Tunnels",
     base: "`[mesh]`",
@@ -56,7 +56,7 @@ pub(in crate::mesh) static TUNNELS: Group = Group {
     ],
 };
 
-/// Of everything that OSPF runs on, virtual links too.
+/// Keys about all interfaces of OSPF, including virtual links.
 pub(in crate::mesh) static TIMERS: Group = Group {
     title: "OSPF timers",
     base: "`[ospf]`",
@@ -83,7 +83,7 @@ pub(in crate::mesh) static TIMERS: Group = Group {
     ],
 };
 
-/// Of the same.
+/// Keys about the authentication of all interfaces of OSPF, including virtual links.
 pub(in crate::mesh) static AUTHENTICATION: Group = Group {
     title: "OSPF authentication",
     base: "`[ospf]`",

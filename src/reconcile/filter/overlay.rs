@@ -1,9 +1,12 @@
-//! The rules of Ethernet segments.
+//! The nftables rules of Ethernet segments.
 //!
-//! In family `bridge`: how much is flooded to other sites, what never crosses, the answers of DHCP servers, questions for addresses that
-//! have a VLAN tag, and the MSS of TCP connections whose packets would not cross in one piece. In family `ip`, for tunnels and VXLAN devices know no other: VXLAN packets of the segments stay in the tunnels. In, because VXLAN knows no other proof of where a frame is
-//! from (RFC 7348 §7); out, because a route to a site that is gone, or leads over a LAN, would have frames leave unencrypted. VXLAN
-//! with other VNIs belongs to others.
+//! In family `bridge`, they limit how many frames are flooded to other sites, drop frames that must never cross, broadcast the answers of
+//! DHCP servers, keep a bridge from answering address resolution with a VLAN tag, and lower the MSS of TCP connections whose packets would
+//! not cross in one piece.
+//!
+//! In family `ip`, the only one of the tunnels' and VXLAN's underlay, they keep VXLAN packets of the segments in the tunnels. Received
+//! packets must come from a tunnel, because VXLAN has no other proof of a frame's origin (RFC 7348 §7). Sent packets must leave by a
+//! tunnel, because without a route to a site, or with one over a LAN, frames would leave unencrypted. VXLAN with other VNIs is foreign.
 
 use std::net::Ipv4Addr;
 
@@ -22,9 +25,9 @@ pub(super) struct Segment {
     vni: Vni,
     filter: Filter,
     resolution: Resolution,
-    /// The bridge, and the ports of it that this site's hosts are behind.
+    /// The bridge of this site, and its ports to which the site's hosts are connected.
     site: L2Site,
-    /// Loopbacks of its sites.
+    /// Loopbacks of the sites of the segment.
     members: Vec<Ipv4Addr>,
 }
 
@@ -46,27 +49,29 @@ pub(super) fn segments(mesh: &Mesh, site: &Site) -> Vec<Segment> {
 }
 
 impl Segment {
-    /// Whether a rule asks of which bridge a port is.
+    /// Whether a rule of this segment matches the bridge of a port by its name.
     fn names_bridge(&self) -> bool {
         self.site.is_on_existing_bridge() && self.filter.dhcp == DhcpAnswers::Broadcast
     }
 }
 
-/// Whether any rule asks of which bridge a port is.
+/// Whether any rule matches the bridge of a port by its name.
 pub(super) fn name_bridges(segments: &[Segment]) -> bool {
     segments.iter().any(Segment::names_bridge)
 }
 
-/// Chains of family `bridge`, where `filter` is -200, before br_netfilter's hooks, which go on with none of a priority up to 0.
+/// Chains of family `bridge`. Its priority `filter` is -200, so that they come before the hooks of br_netfilter, after which no chain with
+/// a priority up to 0 is evaluated.
 pub(super) fn bridge_chains(segments: &[Segment], names: BridgeNames) -> String {
     let chains = [dhcp_answers(segments, names), Some(crossing(segments)), spanning_tree(segments)];
     chains.into_iter().flatten().chain(tagged_resolution(segments)).map(|chain| chain.text()).collect()
 }
 
-/// The chains that have a bridge not answer questions with a VLAN tag. Its table is of frames without one, and it would answer without:
-/// whoever asks in a VLAN would not hear it, or take it for another VLAN's. Where a bridge looks at them, ARP has a protocol type that
-/// nobody uses, and neighbour discovery a code that it must not have (RFC 4861 §7.1), so it floods them; behind that they are as they were.
-/// A tag of priority alone, for VLAN 0, is as none (IEEE 802.1Q §6.9.1).
+/// The chains that keep a bridge from answering ARP requests and neighbour solicitations with a VLAN tag. The bridge's neighbour table is
+/// for frames without a tag, and it would answer without a tag: a host in a VLAN would not receive the answer, or would attribute it to
+/// another VLAN. Before the bridge processes such packets, ARP gets an unused protocol type, and neighbour discovery a code that it must
+/// not have (RFC 4861 §7.1), so that the bridge floods them. Afterwards, the original values are restored. A priority tag, for VLAN 0, is
+/// treated as no tag (IEEE 802.1Q §6.9.1).
 fn tagged_resolution(segments: &[Segment]) -> Vec<Chain> {
     let answering = segments.iter().filter(|segment| segment.resolution != Resolution::Flood);
     let Some(ports) = set(quoted(answering.flat_map(|segment| &segment.site.ports))) else { return Vec::new() };
@@ -80,7 +85,7 @@ fn tagged_resolution(segments: &[Segment]) -> Vec<Chain> {
         ));
         chain
     };
-    // Rules of others see them as they are: behind theirs in the one hook, before them in the others.
+    // Foreign rules see the original values: the change comes after them in the first hook, and the restoration before them in the others.
     let (last, first) = ("priority 300", "priority -300");
     let disguised = change(Chain::on("disguise-tagged", "prerouting", last), ["0x0800", "0x0801"], [0, 1]);
     let restored = ["forward", "input"].into_iter().map(|hook| {
@@ -90,7 +95,7 @@ fn tagged_resolution(segments: &[Segment]) -> Vec<Chain> {
     [disguised].into_iter().chain(restored).collect()
 }
 
-/// The chain that has the answers of DHCP servers sent to everybody, before the bridge looks whom they are for.
+/// The chain that makes the answers of DHCP servers broadcast frames, before the bridge looks up their destination.
 fn dhcp_answers(segments: &[Segment], names: BridgeNames) -> Option<Chain> {
     let concerned = || segments.iter().filter(|segment| segment.filter.dhcp == DhcpAnswers::Broadcast);
     let mut chain = Chain::hooked("prerouting", "priority filter");
@@ -108,7 +113,7 @@ fn dhcp_answers(segments: &[Segment], names: BridgeNames) -> Option<Chain> {
         rule(&format!("iifname {ports}"), "ether type ip");
     }
     for Segment { device, site, .. } in existing {
-        // Its ports come and go with guests.
+        // The ports of an existing bridge come and go with guests, so that the rule matches the bridge.
         let from = format!("meta ibrname \"{}\" iifname != \"{device}\"", site.bridge);
         match site.vlan() {
             None => rule(&from, "ether type ip"),
@@ -121,8 +126,8 @@ fn dhcp_answers(segments: &[Segment], names: BridgeNames) -> Option<Chain> {
     Some(chain)
 }
 
-/// The chain that keeps the spanning tree of a bridge which weft does not make at its site. A bridge sends its own messages itself, and
-/// does not pass on those that it receives.
+/// The chain that keeps the spanning tree messages of existing bridges within this site. Such a bridge originates messages of its own, and
+/// does not forward those that it receives.
 fn spanning_tree(segments: &[Segment]) -> Option<Chain> {
     let existing = segments.iter().filter(|segment| segment.site.is_on_existing_bridge());
     let devices = set(quoted(existing.map(|segment| &segment.device)))?;
@@ -131,15 +136,15 @@ fn spanning_tree(segments: &[Segment]) -> Option<Chain> {
     Some(chain)
 }
 
-/// Matches addresses that a bridge keeps from other LANs (IEEE 802.1Q §8.6.3).
+/// Matches the reserved addresses, whose frames a bridge does not forward to other LANs (IEEE 802.1Q §8.6.3).
 const RESERVED: &str = "ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00";
 
-/// The chain of frames between the sites and the ports.
+/// The chain for frames that cross between the ports and the other sites.
 fn crossing(segments: &[Segment]) -> Chain {
     let mut chain = Chain::hooked("forward", "priority filter");
     for Segment { device, filter, .. } in segments {
         for direction in ["iifname", "oifname"] {
-            // Linux forwards those of the spanning tree if it runs none.
+            // Linux forwards spanning tree messages if its own spanning tree is off.
             chain.rule(format!("{direction} \"{device}\" {RESERVED} drop"));
         }
         bound(&mut chain, device, "broadcast", filter.broadcast);
@@ -156,8 +161,8 @@ fn crossing(segments: &[Segment]) -> Chain {
     chain
 }
 
-/// The chain that looks at VXLAN packets of the segments which have come by a tunnel: from another member, on whichever tunnel, for they
-/// may have been in transit.
+/// The chain that checks VXLAN packets of the segments that arrive by a tunnel: their source must be another member. Any tunnel is
+/// allowed, since packets may have been in transit.
 pub(super) fn arriving(segments: &[Segment], site: &Site) -> String {
     if segments.is_empty() {
         return String::new();
@@ -171,7 +176,7 @@ pub(super) fn arriving(segments: &[Segment], site: &Site) -> String {
     chain.text()
 }
 
-/// Adds the rules about VXLAN packets for this router. The VNI is 12 octets into the datagram; this hook sees whole datagrams.
+/// Adds the rules for VXLAN packets to this router. The VNI is at octet 12 of the datagram; this hook sees datagrams that are reassembled.
 pub(super) fn input(segments: &[Segment], chain: &mut Chain) {
     if let Some(vnis) = vnis(segments) {
         chain.rule(format!("udp dport {PORT} iifname @tunnels jump vxlan-from-tunnel"));
@@ -194,7 +199,7 @@ fn vnis(segments: &[Segment]) -> Option<String> {
     set(segments.iter().map(|segment| segment.vni.value().to_string()))
 }
 
-/// Accepts so many frames in a second, and as many at once.
+/// Adds a rule that limits frames of one kind to `rate` per second, with a burst of the same number.
 fn bound(chain: &mut Chain, device: &IfName, kind: &str, rate: Option<FrameRate>) {
     let Some(rate) = rate else { return };
     chain.rule(format!(

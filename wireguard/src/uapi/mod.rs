@@ -1,8 +1,8 @@
-//! The text protocol of `/run/wireguard/IFACE.sock`, as `wg` speaks it
+//! The text protocol of `/run/wireguard/IFACE.sock`, as `wg` uses it
 //! (<https://www.wireguard.com/xplatform/#configuration-protocol>).
 //!
-//! [`request`] reads what a client says, [`response`] writes what it hears, [`server`] talks to it; none of them knows
-//! what moves packets.
+//! [`request`] parses requests, [`response`] writes answers, and [`server`] serves a client; none of them knows the crate that moves
+//! packets.
 
 mod request;
 mod response;

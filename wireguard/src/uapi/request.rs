@@ -1,7 +1,7 @@
-//! Reading `get=1` and `set=1`: bytes into a [`DeviceUpdate`], or the errno that says what is wrong.
+//! Parses the requests `get=1` and `set=1`: the result is a [`DeviceUpdate`], or the errno that tells the client what is wrong.
 //!
-//! A request is read whole before any of it is applied. Keys that the protocol does not know, values it does not allow
-//! and peer keys before the first `public_key` are `EINVAL`; a request that is neither get nor set is `EPROTO`.
+//! A request is parsed completely before any of it is applied. Keys that the protocol does not know, values that it does not allow, and
+//! peer keys before the first `public_key` are `EINVAL`; a request that is neither get nor set is `EPROTO`.
 
 use std::str::FromStr;
 
@@ -10,16 +10,16 @@ use zeroize::Zeroizing;
 
 use crate::config::{AllowedIp, AllowedIpChange, Change, DeviceUpdate, PeerAction, PeerUpdate, PublicKey, Secret};
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Report everything.
+    /// `get=1`: reports the whole state.
     Get,
-    /// Change something.
+    /// `set=1`: changes the configuration.
     Set(DeviceUpdate),
 }
 
-/// Reads one request: its lines without the empty one that ends it.
+/// Parses one request, given as its lines without the empty one that ends it.
 pub fn parse(text: &[u8]) -> Result<Request, Errno> {
     let text = std::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
     let mut lines = text.lines();
@@ -84,7 +84,7 @@ fn set_peer(peer: &mut PeerUpdate, key: &str, value: &str) -> Result<(), Errno> 
     Ok(())
 }
 
-/// Decimal digits only: no sign, no white space.
+/// Parses a decimal number without sign and white space.
 fn number<T: FromStr>(value: &str) -> Result<T, Errno> {
     if value.starts_with('+') {
         return Err(Errno::EINVAL);

@@ -1,4 +1,4 @@
-//! Writing what a client hears: the device's state after `get=1`, and the errno that ends every answer.
+//! Writes the answers to requests: the device's state after `get=1`, and the errno that ends every answer.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -8,14 +8,15 @@ use zeroize::Zeroizing;
 
 use crate::config::{DeviceState, PeerState};
 
-/// Longest text of the interface's own lines, bytes: two keys and two numbers.
+/// Longest text of the interface's own lines, in bytes: two keys and two numbers.
 const INTERFACE_LEN: usize = 256;
 
-/// Longest text of a peer without its AllowedIPs, and of one of these, bytes.
+/// Longest text of a peer without its AllowedIPs, and longest text of one AllowedIP, in bytes.
 const PEER_LEN: usize = 512;
 const ALLOWED_IP_LEN: usize = 64;
 
-/// The answer to `get=1`. It holds the private key: the buffer is sized beforehand, so that no copy stays behind.
+/// The answer to `get=1`. It holds the private key: the buffer has its full size from the start, so that no copy of the key is left in a
+/// smaller one.
 pub fn state(state: &DeviceState) -> Zeroizing<String> {
     let peers: usize = state.peers.iter().map(|peer| PEER_LEN + ALLOWED_IP_LEN * peer.allowed_ips.len()).sum();
     let capacity = INTERFACE_LEN + peers;
@@ -37,8 +38,7 @@ pub fn state(state: &DeviceState) -> Zeroizing<String> {
     text
 }
 
-/// The answer to `set=1`, or to a request that could not be carried out: the error's number, negative, which is what
-/// `wg` takes it for and wireguard-go sends.
+/// The answer to `set=1`, or to a request that failed: the negative error number, which is what `wg` expects and what wireguard-go sends.
 pub fn outcome(outcome: Result<(), Errno>) -> String {
     format!("errno={}\n\n", outcome.err().map_or(0, |errno| -(errno as i32)))
 }

@@ -1,4 +1,5 @@
-//! One client of a UAPI socket: requests in, answers out, until it hangs up, idles, does not listen or talks nonsense.
+//! Serves one client of a UAPI socket, until the client disconnects, is idle for too long, does not read its answers, or sends a request
+//! that is too long.
 
 use std::io;
 use std::time::Duration;
@@ -14,22 +15,22 @@ use super::response;
 use crate::clients::Place;
 use crate::device::Device;
 
-/// Longest request, bytes; some 50 000 AllowedIPs.
+/// Longest request in bytes: enough for about 50 000 AllowedIPs.
 const MAX_REQUEST: usize = 2 << 20;
 
-/// Most requests need no more than this, bytes.
+/// Initial size of the buffer in bytes: enough for most requests.
 const FIRST_BUFFER: usize = 4096;
 
-/// A client that says nothing for so long is hung up on.
+/// A client that sends no request within this time is disconnected.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Answers `client` until it is done.
+/// Answers the requests of `client` until it disconnects or is disconnected.
 pub(crate) async fn serve(device: &Device, mut client: UnixStream, place: &Place) -> io::Result<()> {
     let mut buffer = Buffer::new();
     while let Ok(Some(request)) = timeout(IDLE, place.heard(buffer.next_request(&mut client))).await {
         let Some(request) = request? else { break };
         let answer = answer(device, &request).await;
-        // Keys went through frames that are free again.
+        // The keys were in stack frames that are free again.
         crate::stack::wipe();
         place.answer(&mut client, answer.as_bytes()).await?;
     }
@@ -53,7 +54,7 @@ fn errno(error: io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
-/// Bytes of a client that are not answered yet. They may hold a private key: every buffer is zeroed when it goes.
+/// Bytes received from a client and not yet answered. They may hold a private key: every buffer is zeroed when it is dropped.
 struct Buffer {
     bytes: Zeroizing<Vec<u8>>,
     filled: usize,
@@ -64,7 +65,7 @@ impl Buffer {
         Self { bytes: Zeroizing::new(vec![0; FIRST_BUFFER]), filled: 0 }
     }
 
-    /// The next request without the empty line that ends it; `None` once the client is done.
+    /// Reads the next request, without the empty line that ends it; `None` at the end of the stream.
     async fn next_request(&mut self, client: &mut UnixStream) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
         loop {
             if let Some(request) = self.take_request() {
