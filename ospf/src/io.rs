@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::event::Event;
-use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, OpaqueScope, Prefix, RouterId};
+use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, Prefix, RouterId};
 use crate::wire::RestartReason;
 
 /// An input for [`crate::Engine::handle`].
@@ -41,7 +41,7 @@ pub enum Input<'a> {
     /// area exists; a new configuration does not affect it.
     Opaque {
         /// The flooding scope.
-        scope: OpaqueScope,
+        scope: Domain,
         /// Opaque Type.
         opaque_type: u8,
         /// Opaque ID, 24 bits.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use ospf::{Domain, LsaPlace, OpaqueScope};
+use ospf::{Domain, LsaPlace};
 use tracing::{debug, info, warn};
 use vxlan::{
     Claim, ClaimError, Entries, Finding, Mac, Record, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode,
@@ -38,12 +38,12 @@ pub(super) struct Segments {
     segments: BTreeMap<Vni, Segment>,
     memory: HostMemory,
     /// How far claims are flooded, and where they are believed.
-    scope: OpaqueScope,
+    domain: Domain,
     /// What other routers say of segments, ours or not, in whatever database: what counts may be another after the next reload. As many
     /// as the link-state databases hold.
     said: BTreeMap<(Vni, Domain, Vtep, OpaqueType), Bytes>,
     /// What the others were last told, and how far.
-    told: BTreeMap<(Vni, OpaqueType), (OpaqueScope, Vec<Claim>)>,
+    told: BTreeMap<(Vni, OpaqueType), (Domain, Vec<Claim>)>,
     /// Every site, by the router id of its LSAs.
     sites: BTreeMap<Ipv4Addr, String>,
     /// Hosts that have moved and whose ports were not told yet.
@@ -76,7 +76,7 @@ impl Segments {
             here,
             segments: BTreeMap::new(),
             memory,
-            scope: scope(mesh),
+            domain: domain(mesh),
             said: BTreeMap::new(),
             told: BTreeMap::new(),
             sites: BTreeMap::new(),
@@ -96,8 +96,8 @@ impl Segments {
         self.renumber(sites, own);
         self.sites = sites.iter().map(|site| (site.loopback, site.name.clone())).collect();
         self.underlay_mtu = mesh.smallest_mtu();
-        let domain_before = self.domain();
-        self.scope = scope(mesh);
+        let domain_before = self.domain;
+        self.domain = domain(mesh);
         let mut before = std::mem::take(&mut self.segments);
         for l2 in segments {
             let Some(site) = l2.sites.get(&own.id) else { continue };
@@ -117,7 +117,7 @@ impl Segments {
             (segment.l2, segment.site) = (Arc::new(l2.clone()), site.clone());
             self.segments.insert(vni, segment);
             self.note(vni, findings);
-            if heard_in != Some(self.domain()) {
+            if heard_in != Some(self.domain) {
                 self.hear_again(vni, now);
             }
         }
@@ -148,15 +148,6 @@ impl Segments {
             // The link state database of another router id begins empty.
             self.said.clear();
             self.here = Vtep(own.loopback);
-        }
-    }
-
-    /// The database that claims are believed in.
-    fn domain(&self) -> Domain {
-        match self.scope {
-            OpaqueScope::Link(interface) => Domain::Link(interface),
-            OpaqueScope::Area(area) => Domain::Area(area),
-            OpaqueScope::As => Domain::As,
         }
     }
 
@@ -258,7 +249,7 @@ impl Segments {
             None => self.said.remove(&saying),
             Some(body) => self.said.insert(saying, body.clone()),
         };
-        if place.domain == self.domain() {
+        if place.domain == self.domain {
             self.weigh(vni, author, now);
         } else {
             debug!(vni = vni.value(), site = self.site_name(author), ?place, "claims from where none count");
@@ -268,7 +259,7 @@ impl Segments {
     /// Believes what is to be believed of all that a site says of a segment. Nothing of it if we are no part of the segment.
     fn weigh(&mut self, vni: Vni, author: Vtep, now: SystemTime) {
         let site = self.site_name(author);
-        let [first, last] = [OpaqueType::MIN, OpaqueType::MAX].map(|kind| (vni, self.domain(), author, kind));
+        let [first, last] = [OpaqueType::MIN, OpaqueType::MAX].map(|kind| (vni, self.domain, author, kind));
         let Some(segment) = self.segments.get_mut(&vni) else { return };
         let bodies = self.said.range(first..=last);
         let mut unreadable = None;
@@ -307,21 +298,21 @@ impl Segments {
     }
 
     /// The LSAs that have to say something else (`None`: nothing any more) than they did: scopes, Opaque Types and IDs, and bodies.
-    pub(super) fn take_untold(&mut self) -> Vec<(OpaqueScope, OpaqueType, u32, Option<Bytes>)> {
-        let mut claims: BTreeMap<(Vni, OpaqueType), (OpaqueScope, Vec<Claim>)> = BTreeMap::new();
+    pub(super) fn take_untold(&mut self) -> Vec<(Domain, OpaqueType, u32, Option<Bytes>)> {
+        let mut claims: BTreeMap<(Vni, OpaqueType), (Domain, Vec<Claim>)> = BTreeMap::new();
         for (vni, segment) in &self.segments {
             for claim in segment.whereabouts.to_announce() {
-                let lsa = claims.entry((*vni, claim.opaque_type())).or_insert((self.scope, Vec::new()));
+                let lsa = claims.entry((*vni, claim.opaque_type())).or_insert((self.domain, Vec::new()));
                 lsa.1.push(claim);
             }
         }
         let changed = claims.iter().filter(|(lsa, claims)| self.told.get(lsa) != Some(claims));
-        let stands = |lsa, scope| claims.get(lsa).is_some_and(|(new, _)| *new == scope);
-        let gone = self.told.iter().filter(|(lsa, (scope, _))| !stands(*lsa, *scope));
-        let gone = gone.map(|((vni, opaque_type), (scope, _))| (*scope, *opaque_type, vni.value(), None));
+        let stands = |lsa, domain| claims.get(lsa).is_some_and(|(new, _)| *new == domain);
+        let gone = self.told.iter().filter(|(lsa, (domain, _))| !stands(*lsa, *domain));
+        let gone = gone.map(|((vni, opaque_type), (domain, _))| (*domain, *opaque_type, vni.value(), None));
         let told = changed
-            .map(|((vni, opaque_type), (scope, claims))| {
-                (*scope, *opaque_type, vni.value(), Some(Bytes::from(encode(claims.iter().copied()))))
+            .map(|((vni, opaque_type), (domain, claims))| {
+                (*domain, *opaque_type, vni.value(), Some(Bytes::from(encode(claims.iter().copied()))))
             })
             .chain(gone)
             .collect();
@@ -482,11 +473,11 @@ impl Segment {
 }
 
 /// How far claims are flooded: through the area of the tunnels, or where those are in several, everywhere.
-fn scope(mesh: &Mesh) -> OpaqueScope {
+fn domain(mesh: &Mesh) -> Domain {
     let mut areas = mesh.links.iter().map(|link| link.ospf.area);
     match areas.next() {
-        Some(area) if areas.all(|other| other == area) => OpaqueScope::Area(area),
-        _ => OpaqueScope::As,
+        Some(area) if areas.all(|other| other == area) => Domain::Area(area),
+        _ => Domain::As,
     }
 }
 

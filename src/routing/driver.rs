@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use bytes::Bytes;
 use ospf::wire::RestartReason;
-use ospf::{Config, Engine, Input, InterfaceId, LinkState, LsaPlace, OpaqueScope, Output, Prefix, Route, RouterId};
+use ospf::{Config, Domain, Engine, Input, InterfaceId, LinkState, LsaPlace, Output, Prefix, Route, RouterId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, trace, warn};
@@ -124,7 +124,7 @@ impl LsdbReader {
 enum Command {
     Configure(Box<Config>),
     Link(InterfaceId, LinkState),
-    Opaque { scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes> },
+    Opaque { scope: Domain, opaque_type: u8, opaque_id: u32, body: Option<Bytes> },
     Clear(InterfaceId, RouterId),
     View(KeptOut, oneshot::Sender<View>),
     Lsdb(Option<LsaPlace>, oneshot::Sender<LsdbPart>),
@@ -174,7 +174,7 @@ impl Driver {
     }
 
     /// Has an opaque LSA originated, changed or (`None`) withdrawn.
-    pub async fn opaque(&self, scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes>) {
+    pub async fn opaque(&self, scope: Domain, opaque_type: u8, opaque_id: u32, body: Option<Bytes>) {
         self.send(Command::Opaque { scope, opaque_type, opaque_id, body }).await;
     }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ospf::wire::RestartReason;
-use ospf::{Config, Input, Instant, InterfaceId, LinkState, OpaqueScope, Output, Prefix, Route, RouterId};
+use ospf::{Config, Domain, Input, Instant, InterfaceId, LinkState, Output, Prefix, Route, RouterId};
 use serde::{Deserialize, Serialize};
 
 /// The format that this program writes; it reads this and earlier formats.
@@ -78,7 +78,7 @@ pub enum Happening {
     /// [`Input::Opaque`].
     Opaque {
         /// Flooding scope.
-        scope: OpaqueScope,
+        scope: Domain,
         /// Opaque Type.
         opaque_type: u8,
         /// Opaque ID.
@@ -268,6 +268,8 @@ impl<'de> Deserialize<'de> for Octets {
 
 #[cfg(test)]
 mod tests {
+    use ospf::AreaId;
+
     use super::*;
 
     #[test]
@@ -297,5 +299,22 @@ mod tests {
              \"destination\":\"224.0.0.5\",\"ttl\":255,\"payload\":\"0201\"}}}}"
         );
         assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line);
+    }
+    #[test]
+    fn a_flooding_scope_is_written_as_by_versions_that_had_a_type_of_its_own_for_it() {
+        let scopes = [
+            (Domain::Link(InterfaceId(3)), r#"{"Link":3}"#),
+            (Domain::Area(AreaId(1)), r#"{"Area":"0.0.0.1"}"#),
+            (Domain::As, r#""As""#),
+        ];
+        for (scope, written) in scopes {
+            let what = Happening::Opaque { scope, opaque_type: 201, opaque_id: 100, body: Some(Octets(vec![0, 1])) };
+            let line = Line::Input { at: 7, what };
+            let text = format!(
+                r#"{{"input":{{"at":7,"what":{{"opaque":{{"scope":{written},"opaque_type":201,"opaque_id":100,"body":"0001"}}}}}}}}"#
+            );
+            assert_eq!(serde_json::to_string(&line).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line);
+        }
     }
 }

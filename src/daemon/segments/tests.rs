@@ -338,7 +338,7 @@ fn claims_follow_the_tunnels_into_another_area() {
     taipei.reload(&after, after.site("taipei").unwrap(), at(2));
     let told = taipei.take_untold();
     let told: Vec<_> = told.iter().map(|(scope, _, id, body)| (*scope, *id, body.is_some())).collect();
-    assert_eq!(told, [(OpaqueScope::Area(AreaId(1)), 100, true), (OpaqueScope::Area(AreaId::BACKBONE), 100, false)]);
+    assert_eq!(told, [(Domain::Area(AreaId(1)), 100, true), (Domain::Area(AreaId::BACKBONE), 100, false)]);
 }
 
 #[test]
@@ -395,11 +395,11 @@ fn a_bridge_that_learns_no_more_hosts_is_a_problem() {
 #[test]
 fn claims_stay_in_the_area_of_the_tunnels_where_there_is_one_only() {
     let mut mesh = mesh();
-    assert_eq!(scope(&mesh), OpaqueScope::Area(AreaId::BACKBONE));
+    assert_eq!(domain(&mesh), Domain::Area(AreaId::BACKBONE));
     mesh.links[0].ospf.area = AreaId(1);
-    assert_eq!(scope(&mesh), OpaqueScope::As);
+    assert_eq!(domain(&mesh), Domain::As);
     mesh.links.clear();
-    assert_eq!(scope(&mesh), OpaqueScope::As);
+    assert_eq!(domain(&mesh), Domain::As);
 }
 
 /// The same sites with two segments, which at taipei are two VLANs of a bridge that somebody else makes.
