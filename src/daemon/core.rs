@@ -46,7 +46,9 @@ use crate::reconcile::state::{
     Backend, CAPTURE_TABLE, Freshness, HeardHost, MAIN_TABLE, Observed, Route, RouteKey, State,
 };
 use crate::reconcile::sysctls::desired_sysctls;
-use crate::routing::{Driver, InterfaceIds, News, Redistributed, RouteChanges, Signing, engine_config, redistributed};
+use crate::routing::{
+    Driver, InterfaceIds, News, OpaqueUser, Redistributed, RouteChanges, Signing, engine_config, redistributed,
+};
 use crate::state_file::Written;
 use crate::trace::Recorder;
 use crate::tunnel::{Endpoints, WireGuard};
@@ -313,8 +315,10 @@ impl Daemon {
                 if done {
                     return Ok(Next::Nothing);
                 }
-                for (place, body) in &opaques {
-                    self.segments.hear(*place, body.as_ref(), SystemTime::now());
+                for (user, changes) in opaques.by_user() {
+                    match user {
+                        OpaqueUser::SegmentClaims => self.segments.hear(changes, SystemTime::now()),
+                    }
                 }
                 self.tell_whereabouts().await;
                 Ok(Next::Reconcile(Look::Known))
@@ -569,8 +573,8 @@ impl Daemon {
 
     /// Tells the other sites, and writes down, where hosts have moved, as far as that has changed.
     async fn tell_whereabouts(&mut self) {
-        for (scope, opaque_type, opaque_id, body) in self.segments.take_untold() {
-            self.driver.opaque(scope, opaque_type, opaque_id, body).await;
+        for (lsa, body) in self.segments.take_untold() {
+            self.driver.opaque(OpaqueUser::SegmentClaims, lsa, body).await;
         }
         self.segments.remember();
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use ospf::{Domain, LsaPlace};
+use ospf::Domain;
 use tracing::{debug, info, warn};
 use vxlan::{
     Claim, ClaimError, Entries, Finding, Mac, Record, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode,
@@ -27,9 +27,12 @@ use crate::kernel::{Learned, MAX_LEARNED, gratuitous};
 use crate::mesh::{IfName, L2, L2Site, Mesh, Site};
 use crate::reconcile::overlay::{self, LocalSegment, Overlay, desired_overlay};
 use crate::reconcile::state::{HeardHost, Observed};
+use crate::routing::{OpaqueLsa, OpaqueUser, UserChanges};
 
-/// Opaque Type of an LSA.
-type OpaqueType = u8;
+/// The number of a share of the claims of a segment and site ([`Claim::share`]).
+type Share = u8;
+
+const _: () = assert!(OpaqueUser::SegmentClaims.shares() == vxlan::SHARES, "each share is an LSA");
 
 /// The segments of the mesh that this site is part of.
 #[derive(Debug)]
@@ -41,9 +44,9 @@ pub(super) struct Segments {
     domain: Domain,
     /// What other routers say of segments, ours or not, in whatever database: what counts may be another after the next reload. As many
     /// as the link-state databases hold.
-    said: BTreeMap<(Vni, Domain, Vtep, OpaqueType), Bytes>,
+    said: BTreeMap<(Vni, Domain, Vtep, Share), Bytes>,
     /// What the others were last told, and how far.
-    told: BTreeMap<(Vni, OpaqueType), (Domain, Vec<Claim>)>,
+    told: BTreeMap<(Vni, Share), (Domain, Vec<Claim>)>,
     /// Every site, by the router id of its LSAs.
     sites: BTreeMap<Ipv4Addr, String>,
     /// Hosts that have moved and whose ports were not told yet.
@@ -239,27 +242,28 @@ impl Segments {
 
     /// A site announces something else about its hosts. What comes by another way than claims are flooded is not a site's word: the
     /// router ids of an area that no tunnel is in are anybody's.
-    pub(super) fn hear(&mut self, place: LsaPlace, body: Option<&Bytes>, now: SystemTime) {
-        let author = Vtep(place.key.advertising_router.into());
-        let [opaque_type, id @ ..] = place.key.id.0.to_be_bytes();
-        let [high, middle, low] = id.map(u32::from);
-        let Ok(vni) = Vni::try_from(high << 16 | middle << 8 | low) else { return };
-        let saying = (vni, place.domain, author, opaque_type);
-        match body {
-            None => self.said.remove(&saying),
-            Some(body) => self.said.insert(saying, body.clone()),
-        };
-        if place.domain == self.domain {
-            self.weigh(vni, author, now);
-        } else {
-            debug!(vni = vni.value(), site = self.site_name(author), ?place, "claims from where none count");
+    pub(super) fn hear(&mut self, changes: &UserChanges, now: SystemTime) {
+        for ((lsa, router), body) in changes {
+            let OpaqueLsa { domain, share, id } = *lsa;
+            let author = Vtep((*router).into());
+            let Ok(vni) = Vni::try_from(id) else { continue };
+            let saying = (vni, domain, author, share);
+            match body {
+                None => self.said.remove(&saying),
+                Some(body) => self.said.insert(saying, body.clone()),
+            };
+            if domain == self.domain {
+                self.weigh(vni, author, now);
+            } else {
+                debug!(vni = vni.value(), site = self.site_name(author), ?domain, "claims from where none count");
+            }
         }
     }
 
     /// Believes what is to be believed of all that a site says of a segment. Nothing of it if we are no part of the segment.
     fn weigh(&mut self, vni: Vni, author: Vtep, now: SystemTime) {
         let site = self.site_name(author);
-        let [first, last] = [OpaqueType::MIN, OpaqueType::MAX].map(|kind| (vni, self.domain, author, kind));
+        let [first, last] = [Share::MIN, Share::MAX].map(|share| (vni, self.domain, author, share));
         let Some(segment) = self.segments.get_mut(&vni) else { return };
         let bodies = self.said.range(first..=last);
         let mut unreadable = None;
@@ -297,22 +301,23 @@ impl Segments {
         matches!(finding, Some(Finding::Moved { .. }))
     }
 
-    /// The LSAs that have to say something else (`None`: nothing any more) than they did: scopes, Opaque Types and IDs, and bodies.
-    pub(super) fn take_untold(&mut self) -> Vec<(Domain, OpaqueType, u32, Option<Bytes>)> {
-        let mut claims: BTreeMap<(Vni, OpaqueType), (Domain, Vec<Claim>)> = BTreeMap::new();
+    /// The LSAs that have to say something else (`None`: nothing any more) than they did, and their bodies.
+    pub(super) fn take_untold(&mut self) -> Vec<(OpaqueLsa, Option<Bytes>)> {
+        let mut claims: BTreeMap<(Vni, Share), (Domain, Vec<Claim>)> = BTreeMap::new();
         for (vni, segment) in &self.segments {
             for claim in segment.whereabouts.to_announce() {
-                let lsa = claims.entry((*vni, claim.opaque_type())).or_insert((self.domain, Vec::new()));
+                let lsa = claims.entry((*vni, claim.share())).or_insert((self.domain, Vec::new()));
                 lsa.1.push(claim);
             }
         }
         let changed = claims.iter().filter(|(lsa, claims)| self.told.get(lsa) != Some(claims));
         let stands = |lsa, domain| claims.get(lsa).is_some_and(|(new, _)| *new == domain);
         let gone = self.told.iter().filter(|(lsa, (domain, _))| !stands(*lsa, *domain));
-        let gone = gone.map(|((vni, opaque_type), (domain, _))| (*domain, *opaque_type, vni.value(), None));
+        let lsa = |vni: Vni, share, domain| OpaqueLsa { domain, share, id: vni.value() };
+        let gone = gone.map(|(&(vni, share), &(domain, _))| (lsa(vni, share, domain), None));
         let told = changed
-            .map(|((vni, opaque_type), (domain, claims))| {
-                (*domain, *opaque_type, vni.value(), Some(Bytes::from(encode(claims.iter().copied()))))
+            .map(|(&(vni, share), (domain, claims))| {
+                (lsa(vni, share, *domain), Some(Bytes::from(encode(claims.iter().copied()))))
             })
             .chain(gone)
             .collect();

@@ -6,6 +6,7 @@ mod config;
 mod driver;
 mod keyring;
 mod log;
+mod opaque;
 mod ports;
 mod redistribution;
 mod senders;
@@ -13,8 +14,9 @@ mod socket;
 mod unused;
 
 pub use config::{InterfaceIds, Signing, engine_config, prefix};
-pub use driver::{Driver, LsdbPart, LsdbReader, News, OpaqueChanges, RouteChanges, View};
+pub use driver::{Driver, LsdbPart, LsdbReader, News, RouteChanges, View};
 pub use keyring::Keyring;
+pub use opaque::{OpaqueChanges, OpaqueLsa, OpaqueUser, UserChanges};
 pub use redistribution::{MAX_REDISTRIBUTED, Redistributed, redistributed};
 pub use senders::Senders;
 pub use socket::{Departure, OspfSocket, Received};
