@@ -80,6 +80,8 @@ mod interface;
 mod io;
 mod limits;
 mod machine;
+#[cfg(feature = "serde")]
+pub mod octets;
 mod origination;
 mod random;
 mod refusal;

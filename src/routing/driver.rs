@@ -480,7 +480,7 @@ impl<W: World> Task<W> {
         let Received { source, destination, ttl, payload } = received;
         trace!(iface = self.name(interface), %source, %destination, ttl, octets = payload.len(), "received");
         let (source, destination, ttl) = (*source, *destination, *ttl);
-        self.handle(Input::Packet { interface, source, destination, ttl, payload });
+        self.handle(Input::Packet { interface, source, destination, ttl, payload: (&payload[..]).into() });
     }
 
     fn handle(&mut self, input: Input<'_>) {
