@@ -44,7 +44,7 @@ fn main() {
         }
         if let Some(Sent { to, source, destination, ttl, payload }) = wire.pop_front() {
             if connected {
-                let input = Input::Packet { interface: LINK, source, destination, ttl, payload: &payload };
+                let input = Input::Packet { interface: LINK, source, destination, ttl, payload: (&payload[..]).into() };
                 engines[to].handle(now, input);
             }
             continue;

@@ -407,13 +407,7 @@ fn check_entry(domain: Domain, entry: &Entry, findings: &mut Findings) {
         "the decoded body of an LSA in the database agrees with its octets",
         || format!("{key}: {read:?}"),
     );
-    let scope = match domain {
-        Domain::Link(_) => crate::ids::Scope::Link,
-        Domain::Area(_) => crate::ids::Scope::Area,
-        Domain::As => crate::ids::Scope::As,
-    };
     // RFC 5250 §3
-    findings.demand(key.kind.scope() == Some(scope), "an LSA is in the database of its scope", || {
-        format!("{key} in {domain:?}")
-    });
+    findings
+        .demand(domain.floods(key.kind), "an LSA is in the database of its scope", || format!("{key} in {domain:?}"));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::authentication::{Accepted, au_type};
 use crate::config::{Config, InterfaceConfig};
+use crate::established::established;
 use crate::event::{Event, RestartExit};
 use crate::flooding::retransmission::FLOOD_WINDOW;
 use crate::ids::{AreaId, Domain, InterfaceId, LsaPlace, NeighborKey};
@@ -229,7 +230,7 @@ impl Engine {
 
     /// Changes values such as cost and timers. Adjacencies stay, if the other side changes its timers within RouterDeadInterval, too.
     fn change_interface(&mut self, id: InterfaceId, config: InterfaceConfig) {
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         let before = std::mem::replace(&mut interface.config, config);
         let after = &interface.config;
         if au_type(&before.authentication) != au_type(&after.authentication) {

@@ -92,7 +92,7 @@ impl Engine {
         self.begin_work();
         match input {
             Input::Packet { interface, source, destination, ttl, payload } => {
-                self.receive(interface, Arrival { source, destination, ttl }, payload);
+                self.receive(interface, Arrival { source, destination, ttl }, &payload);
             }
             Input::Link { interface, state } => {
                 self.link_changed(interface, state);

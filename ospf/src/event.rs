@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::{KeyId, KeyStanding};
-use crate::ids::{AreaId, InterfaceId, LsaKey, OpaqueScope, Prefix, RouterId};
+use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, Prefix, RouterId};
 use crate::machine::interface::InterfaceState;
 use crate::machine::neighbor::NeighborState;
 use crate::refusal::{LsaRefusal, Refusal};
@@ -176,7 +176,7 @@ pub enum Event {
     /// An opaque LSA is not originated ([`crate::Input::Opaque`]); an instance that was originated before stays unchanged.
     OpaqueNotOriginated {
         /// The flooding scope that was requested.
-        scope: OpaqueScope,
+        scope: Domain,
         /// Opaque Type.
         opaque_type: u8,
         /// Opaque ID.

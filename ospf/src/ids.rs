@@ -113,14 +113,20 @@ impl LsaType {
     /// Opaque LSA with AS scope.
     pub const OPAQUE_AS: Self = Self(11);
 
-    /// The flooding scope of this type; `None` for a type that this engine does not know.
-    pub const fn scope(self) -> Option<Scope> {
+    /// The domain in which an LSA of this type is flooded that is originated, received or sent on an interface of an area (RFC 5250 §3);
+    /// `None` for a type that this engine does not know.
+    pub const fn domain(self, interface: InterfaceId, area: AreaId) -> Option<Domain> {
         match self.0 {
-            9 => Some(Scope::Link),
-            1 | 2 | 3 | 4 | 7 | 10 => Some(Scope::Area),
-            5 | 11 => Some(Scope::As),
+            9 => Some(Domain::Link(interface)),
+            1 | 2 | 3 | 4 | 7 | 10 => Some(Domain::Area(area)),
+            5 | 11 => Some(Domain::As),
             _ => None,
         }
+    }
+
+    /// Whether this engine knows the type.
+    pub const fn is_known(self) -> bool {
+        self.domain(InterfaceId(0), AreaId::BACKBONE).is_some()
     }
 
     /// Whether this is one of the three opaque types of RFC 5250.
@@ -156,17 +162,6 @@ impl fmt::Debug for LsaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LsaType({self})")
     }
-}
-
-/// Flooding scope (RFC 5250 §3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// One link.
-    Link,
-    /// One area.
-    Area,
-    /// The autonomous system without its stub areas.
-    As,
 }
 
 /// The fields that identify an LSA (RFC 2328 §12.1): type, Link State ID and Advertising Router.
@@ -319,15 +314,35 @@ impl fmt::Debug for Prefix {
     }
 }
 
-/// The domain in which the LSAs of a database are flooded.
+/// The domain in which the LSAs of a database are flooded: a flooding scope (RFC 5250 §3) with its link or area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Domain {
     /// The link of one interface.
     Link(InterfaceId),
     /// One area.
     Area(AreaId),
-    /// The autonomous system without its stub areas.
+    /// The autonomous system without its stub areas and NSSAs.
     As,
+}
+
+impl Domain {
+    /// Whether LSAs of a type are flooded in domains of this kind.
+    pub const fn floods(self, kind: LsaType) -> bool {
+        matches!(
+            (self, kind.domain(InterfaceId(0), AreaId::BACKBONE)),
+            (Self::Link(_), Some(Self::Link(_))) | (Self::Area(_), Some(Self::Area(_))) | (Self::As, Some(Self::As))
+        )
+    }
+
+    /// The LS type of the opaque LSAs that are flooded in this domain.
+    pub const fn opaque_lsa_type(self) -> LsaType {
+        match self {
+            Self::Link(_) => LsaType::OPAQUE_LINK,
+            Self::Area(_) => LsaType::OPAQUE_AREA,
+            Self::As => LsaType::OPAQUE_AS,
+        }
+    }
 }
 
 /// The place of an LSA: a database and the key in it.
@@ -339,32 +354,22 @@ pub struct LsaPlace {
     pub key: LsaKey,
 }
 
-/// The flooding scope of an opaque LSA (RFC 5250 §3), with its link or area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum OpaqueScope {
-    /// Type 9: the link of this interface.
-    Link(InterfaceId),
-    /// Type 10: this area.
-    Area(AreaId),
-    /// Type 11: the autonomous system without its stub areas and NSSAs.
-    As,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl OpaqueScope {
-    pub(crate) fn domain(self) -> Domain {
-        match self {
-            Self::Link(id) => Domain::Link(id),
-            Self::Area(area) => Domain::Area(area),
-            Self::As => Domain::As,
+    #[test]
+    fn an_lsa_of_a_known_type_is_flooded_in_domains_of_one_kind() {
+        let (interface, area) = (InterfaceId(3), AreaId(7));
+        let domains = [Domain::Link(interface), Domain::Area(area), Domain::As];
+        for kind in (0..=u8::MAX).map(LsaType) {
+            let flooded: Vec<_> = domains.into_iter().filter(|domain| domain.floods(kind)).collect();
+            assert_eq!(flooded, Vec::from_iter(kind.domain(interface, area)), "{kind}");
+            assert_eq!(kind.is_known(), flooded.len() == 1, "{kind}");
         }
-    }
-
-    pub(crate) fn kind(self) -> LsaType {
-        match self {
-            Self::Link(_) => LsaType::OPAQUE_LINK,
-            Self::Area(_) => LsaType::OPAQUE_AREA,
-            Self::As => LsaType::OPAQUE_AS,
-        }
+        // RFC 2328 §12.1.3, RFC 3101 §2.2, RFC 5250 §3.
+        let of = |domain: Domain| (0..=u8::MAX).filter(|&kind| domain.floods(LsaType(kind))).collect::<Vec<_>>();
+        assert_eq!(domains.map(of), [vec![9], vec![1, 2, 3, 4, 7, 10], vec![5, 11]]);
+        assert_eq!(domains.map(|domain| domain.opaque_lsa_type().0), [9, 10, 11]);
     }
 }

@@ -1,5 +1,6 @@
 //! Inputs and outputs of the engine.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -8,11 +9,12 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::event::Event;
-use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, OpaqueScope, Prefix, RouterId};
+use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, Prefix, RouterId};
 use crate::wire::RestartReason;
 
 /// An input for [`crate::Engine::handle`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[allow(clippy::large_enum_variant, reason = "there is one at a time, taken as soon as it is given")]
 pub enum Input<'a> {
     /// An OSPF packet (the payload of IP protocol 89) was received.
@@ -24,9 +26,11 @@ pub enum Input<'a> {
         /// IP destination address.
         destination: Ipv4Addr,
         /// The IP TTL of the received packet.
+        #[cfg_attr(feature = "serde", serde(default = "crate::serial::link_ttl"))]
         ttl: u8,
         /// From the OSPF version octet to the end of the IP payload.
-        payload: &'a [u8],
+        #[cfg_attr(feature = "serde", serde(with = "crate::octets"))]
+        payload: Cow<'a, [u8]>,
     },
     /// The link state of an interface, given at the start and at each change. Until the first one, an interface is down.
     Link {
@@ -41,12 +45,13 @@ pub enum Input<'a> {
     /// area exists; a new configuration does not affect it.
     Opaque {
         /// The flooding scope.
-        scope: OpaqueScope,
+        scope: Domain,
         /// Opaque Type.
         opaque_type: u8,
         /// Opaque ID, 24 bits.
         opaque_id: u32,
         /// The contents, at most [`crate::MAX_OPAQUE_OCTETS`]; padded with zeros to a multiple of four octets.
+        #[cfg_attr(feature = "serde", serde(default, with = "crate::octets::optional"))]
         body: Option<Bytes>,
     },
     /// Restarts adjacencies: on one interface or on all, with one router or with all.

@@ -56,7 +56,7 @@
 //! - `wire` (appendix A), `authentication` (appendix D), `config` (appendix C)
 //!
 //! `work` divides work that grows with the databases into slices, `limits` bounds the sizes of the databases and of the routing table,
-//! `check` verifies the invariants, `view` shows the state.
+//! `check` verifies the invariants, `established` marks look-ups that cannot fail, `view` shows the state.
 //!
 //! A paragraph that begins with "Deviates:" says where and why the engine does not follow the RFC; simulators can switch these deviations
 //! off (`config::conduct`).
@@ -70,6 +70,7 @@ mod clear;
 mod config;
 mod configure;
 mod engine;
+mod established;
 mod event;
 mod exchange;
 mod fingerprint;
@@ -79,6 +80,8 @@ mod interface;
 mod io;
 mod limits;
 mod machine;
+#[cfg(feature = "serde")]
+pub mod octets;
 mod origination;
 mod random;
 mod refusal;

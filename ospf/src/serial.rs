@@ -6,13 +6,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Error as _, Serialize, Serializer};
 
 use crate::config::{
     Config, InterfaceConfig, Key, KeyChain, KeyChainError, NetworkType, Origin, Secret, SequenceCheck,
 };
 use crate::ids::{AreaId, LinkStateId, Prefix, RouterId};
+use crate::octets;
 
 /// The default values of the fields of [`Config`].
 pub(crate) fn blank_router() -> Config {
@@ -22,6 +23,11 @@ pub(crate) fn blank_router() -> Config {
 /// The default values of the fields of [`InterfaceConfig`].
 pub(crate) fn blank_interface() -> InterfaceConfig {
     InterfaceConfig::new("", AreaId::BACKBONE, NetworkType::PointToPoint)
+}
+
+/// The TTL of received packets in traces that do not have it, 1 as in RFC 2328 §A.1: the engines that wrote them did not check it.
+pub(crate) fn link_ttl() -> u8 {
+    1
 }
 
 /// The fields of a [`KeyChain`] before validation.
@@ -81,22 +87,14 @@ impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.origin() {
             Origin::Operator => Err(S::Error::custom("a secret is not written down")),
-            Origin::StandIn => {
-                let digits: String = self.expose().iter().map(|octet| format!("{octet:02x}")).collect();
-                serializer.serialize_str(&digits)
-            }
+            Origin::StandIn => octets::serialize(self.expose(), serializer),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let digits = String::deserialize(deserializer)?;
-        let pairs = digits.as_bytes().chunks(2).map(|pair| {
-            let pair = std::str::from_utf8(pair).map_err(D::Error::custom)?;
-            u8::from_str_radix(pair, 16).map_err(D::Error::custom)
-        });
-        Ok(Self::stand_in(pairs.collect::<Result<Vec<u8>, _>>()?))
+        octets::deserialize(deserializer).map(Self::stand_in)
     }
 }
 

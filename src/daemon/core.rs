@@ -47,7 +47,7 @@ use crate::net::{IfName, Prefix};
 use crate::reconcile::state::{Backend, CAPTURE_TABLE, RouteKey, State};
 use crate::reconcile::{Plan, overlay::Overlay};
 use crate::rib::Rib;
-use crate::routing::{Driver, News};
+use crate::routing::{Driver, News, OpaqueUser};
 use crate::state_file::Written;
 use crate::tunnel::{Endpoints, WireGuard};
 use crate::{log, process};
@@ -215,8 +215,10 @@ impl Daemon {
         if done {
             return Next::Nothing;
         }
-        for (place, body) in &opaques {
-            self.segments.hear(*place, body.as_ref(), SystemTime::now());
+        for (user, changes) in opaques.by_user() {
+            match user {
+                OpaqueUser::SegmentClaims => self.segments.hear(changes, SystemTime::now()),
+            }
         }
         self.announce_hosts().await;
         Next::Reconcile(Look::Known)

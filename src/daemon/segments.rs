@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use ospf::{Domain, LsaPlace, OpaqueScope};
+use ospf::Domain;
 use tracing::{debug, info, warn};
 use vxlan::{
     Claim, ClaimError, Entries, Finding, Mac, Record, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode,
@@ -29,9 +29,12 @@ use crate::mesh::{L2, L2Site, Mesh, Site};
 use crate::net::IfName;
 use crate::reconcile::overlay::{self, LocalSegment, Overlay, desired_overlay};
 use crate::reconcile::state::{HeardHost, Observed};
+use crate::routing::{OpaqueLsa, OpaqueUser, UserChanges};
 
-/// The Opaque Type of an LSA.
-type OpaqueType = u8;
+/// The number of a share of the claims of a segment and site ([`Claim::share`]).
+type Share = u8;
+
+const _: () = assert!(OpaqueUser::SegmentClaims.shares() == vxlan::SHARES, "each share is an LSA");
 
 /// The segments of the mesh that this site is part of.
 #[derive(Debug)]
@@ -39,13 +42,13 @@ pub(super) struct Segments {
     here: Vtep,
     segments: BTreeMap<Vni, Segment>,
     memory: HostMemory,
-    /// Flooding scope of claims; claims from other scopes are not accepted.
-    scope: OpaqueScope,
+    /// Where claims are flooded; claims from elsewhere are not accepted.
+    domain: Domain,
     /// Received bodies of opaque LSAs about segments. Segments of other sites and other databases are included, since the next reload may
     /// make them relevant. The link-state databases limit their number.
-    said: BTreeMap<(Vni, Domain, Vtep, OpaqueType), Bytes>,
-    /// The claims that were advertised last, and their flooding scope.
-    told: BTreeMap<(Vni, OpaqueType), (OpaqueScope, Vec<Claim>)>,
+    said: BTreeMap<(Vni, Domain, Vtep, Share), Bytes>,
+    /// The claims that were advertised last, and where they are flooded.
+    told: BTreeMap<(Vni, Share), (Domain, Vec<Claim>)>,
     /// Names of all sites, by the router id of their LSAs.
     sites: BTreeMap<Ipv4Addr, String>,
     /// Hosts that have moved, and whose move has not been announced on the ports yet.
@@ -78,7 +81,7 @@ impl Segments {
             here,
             segments: BTreeMap::new(),
             memory,
-            scope: scope(mesh),
+            domain: domain(mesh),
             said: BTreeMap::new(),
             told: BTreeMap::new(),
             sites: BTreeMap::new(),
@@ -98,8 +101,8 @@ impl Segments {
         self.renumber(sites, own);
         self.sites = sites.iter().map(|site| (site.loopback, site.name.clone())).collect();
         self.underlay_mtu = mesh.smallest_mtu();
-        let domain_before = self.domain();
-        self.scope = scope(mesh);
+        let domain_before = self.domain;
+        self.domain = domain(mesh);
         let mut before = std::mem::take(&mut self.segments);
         for l2 in segments {
             let Some(site) = l2.sites.get(&own.id) else { continue };
@@ -119,7 +122,7 @@ impl Segments {
             (segment.l2, segment.site) = (Arc::new(l2.clone()), site.clone());
             self.segments.insert(vni, segment);
             self.note(vni, findings);
-            if heard_in != Some(self.domain()) {
+            if heard_in != Some(self.domain) {
                 self.hear_again(vni, now);
             }
         }
@@ -150,15 +153,6 @@ impl Segments {
             // With another router id, the link-state database begins empty.
             self.said.clear();
             self.here = Vtep(own.loopback);
-        }
-    }
-
-    /// The database whose claims are accepted.
-    fn domain(&self) -> Domain {
-        match self.scope {
-            OpaqueScope::Link(interface) => Domain::Link(interface),
-            OpaqueScope::Area(area) => Domain::Area(area),
-            OpaqueScope::As => Domain::As,
         }
     }
 
@@ -276,29 +270,30 @@ impl Segments {
         self.arrivals.set(inlets, learned);
     }
 
-    /// Handles an opaque LSA about a segment that was installed, or removed (`None`). Claims from another database than that of the
-    /// flooding scope are not accepted: in an area without tunnels, any router may use the router id of a site.
-    pub(super) fn hear(&mut self, place: LsaPlace, body: Option<&Bytes>, now: SystemTime) {
-        let author = Vtep(place.key.advertising_router.into());
-        let [opaque_type, id @ ..] = place.key.id.0.to_be_bytes();
-        let [high, middle, low] = id.map(u32::from);
-        let Ok(vni) = Vni::try_from(high << 16 | middle << 8 | low) else { return };
-        let saying = (vni, place.domain, author, opaque_type);
-        match body {
-            None => self.said.remove(&saying),
-            Some(body) => self.said.insert(saying, body.clone()),
-        };
-        if place.domain == self.domain() {
-            self.weigh(vni, author, now);
-        } else {
-            debug!(vni = vni.value(), site = self.site_name(author), ?place, "claims from where none count");
+    /// Handles opaque LSAs about segments that were installed, or removed (`None`). Claims from another database than that of the flooding
+    /// domain are not accepted: in an area without tunnels, any router may use the router id of a site.
+    pub(super) fn hear(&mut self, changes: &UserChanges, now: SystemTime) {
+        for ((lsa, router), body) in changes {
+            let OpaqueLsa { domain, share, id } = *lsa;
+            let author = Vtep((*router).into());
+            let Ok(vni) = Vni::try_from(id) else { continue };
+            let saying = (vni, domain, author, share);
+            match body {
+                None => self.said.remove(&saying),
+                Some(body) => self.said.insert(saying, body.clone()),
+            };
+            if domain == self.domain {
+                self.weigh(vni, author, now);
+            } else {
+                debug!(vni = vni.value(), site = self.site_name(author), ?domain, "claims from where none count");
+            }
         }
     }
 
     /// Evaluates all claims of a site about a segment, and accepts those that are valid; none if this site is not part of the segment.
     fn weigh(&mut self, vni: Vni, author: Vtep, now: SystemTime) {
         let site = self.site_name(author);
-        let [first, last] = [OpaqueType::MIN, OpaqueType::MAX].map(|kind| (vni, self.domain(), author, kind));
+        let [first, last] = [Share::MIN, Share::MAX].map(|share| (vni, self.domain, author, share));
         let Some(segment) = self.segments.get_mut(&vni) else { return };
         let bodies = self.said.range(first..=last);
         let mut unreadable = None;
@@ -336,22 +331,23 @@ impl Segments {
         matches!(finding, Some(Finding::Moved { .. }))
     }
 
-    /// Takes the LSAs that have to be advertised with other contents, or withdrawn (`None`): scopes, Opaque Types, Opaque IDs and bodies.
-    pub(super) fn take_untold(&mut self) -> Vec<(OpaqueScope, OpaqueType, u32, Option<Bytes>)> {
-        let mut claims: BTreeMap<(Vni, OpaqueType), (OpaqueScope, Vec<Claim>)> = BTreeMap::new();
+    /// Takes the LSAs that have to be advertised with other contents, or withdrawn (`None`), and their bodies.
+    pub(super) fn take_untold(&mut self) -> Vec<(OpaqueLsa, Option<Bytes>)> {
+        let mut claims: BTreeMap<(Vni, Share), (Domain, Vec<Claim>)> = BTreeMap::new();
         for (vni, segment) in &self.segments {
             for claim in segment.whereabouts.to_announce() {
-                let lsa = claims.entry((*vni, claim.opaque_type())).or_insert((self.scope, Vec::new()));
+                let lsa = claims.entry((*vni, claim.share())).or_insert((self.domain, Vec::new()));
                 lsa.1.push(claim);
             }
         }
         let changed = claims.iter().filter(|(lsa, claims)| self.told.get(lsa) != Some(claims));
-        let stands = |lsa, scope| claims.get(lsa).is_some_and(|(new, _)| *new == scope);
-        let gone = self.told.iter().filter(|(lsa, (scope, _))| !stands(*lsa, *scope));
-        let gone = gone.map(|((vni, opaque_type), (scope, _))| (*scope, *opaque_type, vni.value(), None));
+        let stands = |lsa, domain| claims.get(lsa).is_some_and(|(new, _)| *new == domain);
+        let gone = self.told.iter().filter(|(lsa, (domain, _))| !stands(*lsa, *domain));
+        let lsa = |vni: Vni, share, domain| OpaqueLsa { domain, share, id: vni.value() };
+        let gone = gone.map(|(&(vni, share), &(domain, _))| (lsa(vni, share, domain), None));
         let told = changed
-            .map(|((vni, opaque_type), (scope, claims))| {
-                (*scope, *opaque_type, vni.value(), Some(Bytes::from(encode(claims.iter().copied()))))
+            .map(|(&(vni, share), (domain, claims))| {
+                (lsa(vni, share, *domain), Some(Bytes::from(encode(claims.iter().copied()))))
             })
             .chain(gone)
             .collect();
@@ -511,12 +507,12 @@ impl Segment {
     }
 }
 
-/// Flooding scope of claims: the area of the tunnels, or the whole AS if tunnels are in several areas.
-fn scope(mesh: &Mesh) -> OpaqueScope {
+/// Where claims are flooded: in the area of the tunnels, or in the whole AS if tunnels are in several areas.
+fn domain(mesh: &Mesh) -> Domain {
     let mut areas = mesh.links.iter().map(|link| link.ospf.area);
     match areas.next() {
-        Some(area) if areas.all(|other| other == area) => OpaqueScope::Area(area),
-        _ => OpaqueScope::As,
+        Some(area) if areas.all(|other| other == area) => Domain::Area(area),
+        _ => Domain::As,
     }
 }
 

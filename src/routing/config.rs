@@ -9,15 +9,13 @@ use ospf::{
 };
 
 use super::keyring::Keyring;
+use super::opaque;
 use super::redistribution::Redistributed;
 use crate::mesh::{
     self, Auth, InterfaceMode, Mesh, MtuCheck, OspfSettings, PrefixSuppression, Site, SiteInterface, Timers,
     VirtualLink,
 };
 use crate::net::{IfName, Prefix};
-
-/// The Opaque Types of weft itself, some of which are not in use yet. They are accepted from routers of sites only.
-const OPAQUE_TYPES: std::ops::RangeInclusive<u8> = 201..=219;
 
 /// An OSPF procedure that should end by itself, and has not ended after this time, starts over. A thousand adjacencies that form at once
 /// take less.
@@ -129,7 +127,7 @@ pub fn engine_config(
         stub_router: mesh.ospf.stub_router,
         limits: mesh.ospf.limits,
         stall_bound: Some(STALL_BOUND),
-        watched_opaque: if mesh.segments.is_empty() { BTreeSet::new() } else { vxlan::OPAQUE_TYPES.collect() },
+        watched_opaque: opaque::watched(mesh),
         ..Config::new(RouterId::from(site.loopback))
     }
 }
@@ -191,7 +189,7 @@ fn policy(mesh: &Mesh) -> Policy {
             mesh::Unlisted::Accept => Unlisted::Accept,
             mesh::Unlisted::Refuse => Unlisted::Refuse,
         },
-        guarded_opaque: OPAQUE_TYPES.collect(),
+        guarded_opaque: opaque::guarded(),
         ..Policy::default()
     };
     for site in &mesh.sites {

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use bytes::Bytes;
 use ospf::wire::RestartReason;
-use ospf::{Config, Engine, Input, InterfaceId, LinkState, LsaPlace, OpaqueScope, Output, RouterId};
+use ospf::{Config, Domain, Engine, Input, InterfaceId, LinkState, LsaPlace, Output, RouterId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{debug, trace, warn};
+use tracing::{debug, error, trace, warn};
 
 use super::log::EventLog;
+use super::opaque::{OpaqueChanges, OpaqueLsa, OpaqueUser};
 use super::ports::{Lack, Ports, Wanted};
 use super::senders::{Senders, senders};
 use super::socket::{Departure, Received};
@@ -40,15 +41,12 @@ const NEWS_QUEUE: usize = 4;
 /// Destinations whose route is another one now; `None` = no route any more.
 pub type RouteChanges = BTreeMap<Prefix, Option<ospf::Route>>;
 
-/// Opaque LSAs of others that say something else now; `None` = nothing any more.
-pub type OpaqueChanges = BTreeMap<LsaPlace, Option<Bytes>>;
-
 /// What the engine has come to know since the last time.
 #[derive(Debug, Default)]
 pub struct News {
     /// Routes.
     pub routes: RouteChanges,
-    /// Opaque LSAs of the types that are watched.
+    /// Opaque LSAs of other routers.
     pub opaques: OpaqueChanges,
 }
 
@@ -125,7 +123,7 @@ impl LsdbReader {
 enum Command {
     Configure(Box<Config>),
     Link(InterfaceId, LinkState),
-    Opaque { scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes> },
+    Opaque { scope: Domain, opaque_type: u8, opaque_id: u32, body: Option<Bytes> },
     Clear(InterfaceId, RouterId),
     View(KeptOut, oneshot::Sender<View>),
     Lsdb(Option<LsaPlace>, oneshot::Sender<LsdbPart>),
@@ -174,9 +172,13 @@ impl Driver {
         self.send(Command::Link(interface, state)).await;
     }
 
-    /// Has an opaque LSA originated, changed or (`None`) withdrawn.
-    pub async fn opaque(&self, scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes>) {
-        self.send(Command::Opaque { scope, opaque_type, opaque_id, body }).await;
+    /// Has an opaque LSA of a user originated, changed or (`None`) withdrawn.
+    pub async fn opaque(&self, user: OpaqueUser, lsa: OpaqueLsa, body: Option<Bytes>) {
+        let OpaqueLsa { domain: scope, share, id: opaque_id } = lsa;
+        match user.opaque_type(share) {
+            Some(opaque_type) => self.send(Command::Opaque { scope, opaque_type, opaque_id, body }).await,
+            None => error!(?user, share, "a share without an Opaque Type"),
+        }
     }
 
     /// Has the adjacency with a router on an interface begin anew.
@@ -479,7 +481,7 @@ impl<W: World> Task<W> {
         let Received { source, destination, ttl, payload } = received;
         trace!(iface = self.name(interface), %source, %destination, ttl, octets = payload.len(), "received");
         let (source, destination, ttl) = (*source, *destination, *ttl);
-        self.handle(Input::Packet { interface, source, destination, ttl, payload });
+        self.handle(Input::Packet { interface, source, destination, ttl, payload: (&payload[..]).into() });
     }
 
     fn handle(&mut self, input: Input<'_>) {

@@ -7,6 +7,7 @@ mod difference;
 mod driver;
 mod keyring;
 mod log;
+mod opaque;
 mod ports;
 mod redistribution;
 mod senders;
@@ -15,8 +16,9 @@ mod unused;
 
 pub use config::{InterfaceIds, Signing, engine_config};
 pub use difference::differences;
-pub use driver::{Driver, LsdbPart, LsdbReader, News, OpaqueChanges, RouteChanges, View};
+pub use driver::{Driver, LsdbPart, LsdbReader, News, RouteChanges, View};
 pub use keyring::Keyring;
+pub use opaque::{OpaqueChanges, OpaqueLsa, OpaqueUser, UserChanges};
 pub use redistribution::{MAX_REDISTRIBUTED, Redistributed, redistributed};
 pub use senders::Senders;
 pub use socket::{Departure, OspfSocket, Received};

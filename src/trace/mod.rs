@@ -9,7 +9,7 @@ mod recorder;
 mod replay;
 pub mod story;
 
-pub use line::{End, Happening, Line, Outcome, Start};
+pub use line::{End, Line, Outcome, Start};
 pub use recorder::{DEFAULT_LIMIT, Recorder};
 pub use replay::{Difference, Ending, ReplayError, Replayed, Verdict, replay};
 

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use ospf::{Config, Input, Instant, InterfaceId, LinkState, Output, Redaction};
 use tracing::{info, warn};
 
-use super::line::{End, FORMAT, Happening, Line, Outcome, Start, nanos};
+use super::line::{End, FORMAT, Line, Outcome, Start, nanos};
 
 /// The largest size of a trace in octets, unless the operator sets another: a day of a small site.
 pub const DEFAULT_LIMIT: u64 = 256 << 20;
@@ -36,17 +36,39 @@ pub struct Recorder {
 
 /// Replaces secrets.
 #[derive(Debug)]
-pub(super) struct Redactor {
+struct Redactor {
     redaction: Redaction,
     config: Config,
 }
 
 impl Redactor {
-    pub(super) fn packet(&self, packet: &[u8], source: Ipv4Addr) -> Vec<u8> {
+    /// The input with its secrets replaced.
+    fn input<'a>(&self, input: &Input<'a>) -> Input<'a> {
+        match input {
+            Input::Packet { interface, source, destination, ttl, payload } => Input::Packet {
+                interface: *interface,
+                source: *source,
+                destination: *destination,
+                ttl: *ttl,
+                payload: self.packet(payload, *source).into(),
+            },
+            Input::Configure(config) => Input::Configure(self.config(config)),
+            // These have none.
+            Input::Link { .. }
+            | Input::Opaque { .. }
+            | Input::Clear { .. }
+            | Input::Tick
+            | Input::PrepareRestart { .. }
+            | Input::Withdraw
+            | Input::Shutdown => input.clone(),
+        }
+    }
+
+    fn packet(&self, packet: &[u8], source: Ipv4Addr) -> Vec<u8> {
         self.redaction.packet(&self.config, packet, source)
     }
 
-    pub(super) fn config(&self, config: &Config) -> Config {
+    fn config(&self, config: &Config) -> Config {
         self.redaction.config(config)
     }
 }
@@ -96,7 +118,7 @@ impl Recorder {
             }
             _ => {}
         }
-        let what = Happening::of(input, &self.redactor);
+        let what = self.redactor.input(input);
         self.write(&[Line::Input { at: nanos(now), what }]);
     }
 
@@ -121,7 +143,7 @@ impl Recorder {
         }
     }
 
-    fn write(&mut self, lines: &[Line]) {
+    fn write(&mut self, lines: &[Line<'_>]) {
         let mut text = Vec::new();
         lines.iter().for_each(|line| append(&mut text, line));
         self.write_octets(&text);
@@ -148,7 +170,7 @@ impl Recorder {
     }
 }
 
-fn append(text: &mut Vec<u8>, line: &Line) {
+fn append(text: &mut Vec<u8>, line: &Line<'_>) {
     serde_json::to_writer(&mut *text, line).expect("a line has nothing that JSON has not, its secrets replaced");
     text.push(b'\n');
 }

@@ -5,9 +5,9 @@ use std::io::{self, BufRead, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use ospf::{Engine, Instant};
+use ospf::{Engine, Input, Instant};
 
-use super::line::{End, FORMAT, Happening, Line, Outcome, Start, instant};
+use super::line::{End, FORMAT, Line, Outcome, Start, instant};
 
 /// The longest line that is read, in octets: enough for a configuration with many prefixes.
 const MAX_LINE: u64 = 64 << 20;
@@ -49,7 +49,7 @@ pub struct Difference {
     /// The number of the line in the trace, from 1.
     pub line: u64,
     /// The lines before it, oldest first. The input that caused the outputs is among them.
-    pub before: Vec<Line>,
+    pub before: Vec<Line<'static>>,
     /// The output in the trace; `None` = no further output.
     pub traced: Option<Outcome>,
     /// The output of the replaying engine.
@@ -96,7 +96,7 @@ pub enum ReplayError {
 ///
 /// # Errors
 /// If it is not a trace that this program can read.
-pub fn replay(mut trace: impl BufRead, mut tell: impl FnMut(u64, &Line)) -> Result<Verdict, ReplayError> {
+pub fn replay(mut trace: impl BufRead, mut tell: impl FnMut(u64, &Line<'_>)) -> Result<Verdict, ReplayError> {
     let mut lines = Lines { trace: &mut trace, number: 0, ending: Ending::Whole };
     let Some(Line::Start(start)) = lines.next()? else { return Err(ReplayError::NoStart) };
     if start.format > FORMAT {
@@ -142,7 +142,7 @@ struct Lines<'t, T> {
 
 impl<T: BufRead> Lines<'_, T> {
     /// Reads the next line; `None` at the end, and if the last line is incomplete.
-    fn next(&mut self) -> Result<Option<Line>, ReplayError> {
+    fn next(&mut self) -> Result<Option<Line<'static>>, ReplayError> {
         let mut text = Vec::new();
         self.trace.take(MAX_LINE).read_until(b'\n', &mut text)?;
         if text.is_empty() {
@@ -164,14 +164,14 @@ struct Replay {
     verdict: Verdict,
     engine: Engine,
     /// The last lines read.
-    before: VecDeque<Line>,
+    before: VecDeque<Line<'static>>,
     /// Outputs of the engine that the trace has not reached yet.
     awaited: VecDeque<Outcome>,
 }
 
 impl Replay {
     /// Replays one line. Returns the difference, if there is one.
-    fn line(&mut self, number: u64, line: Line) -> Option<Difference> {
+    fn line(&mut self, number: u64, line: Line<'static>) -> Option<Difference> {
         let difference = match &line {
             Line::Input { at, what } => match self.awaited.pop_front() {
                 Some(more) => Some((None, Replayed::Output(more))),
@@ -195,9 +195,9 @@ impl Replay {
         Some(Difference { line: number, before: self.before.drain(..).collect(), traced, replayed })
     }
 
-    fn input(&mut self, at: Instant, what: &Happening) -> Result<(), String> {
+    fn input(&mut self, at: Instant, what: &Input<'_>) -> Result<(), String> {
         // The engine is not used any more after a panic.
-        catch_unwind(AssertUnwindSafe(|| self.engine.handle(at, what.input()))).map_err(|panic| {
+        catch_unwind(AssertUnwindSafe(|| self.engine.handle(at, what.clone()))).map_err(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
         })?;
@@ -213,7 +213,7 @@ impl Replay {
         }
     }
 
-    fn remember(&mut self, line: Line) {
+    fn remember(&mut self, line: Line<'static>) {
         if self.before.len() == CONTEXT {
             self.before.pop_front();
         }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use bytes::Bytes;
 use ospf::wire::{Packet, PacketBody};
-use ospf::{Config, InterfaceId, LinkState, Route};
+use ospf::{Config, Input, InterfaceId, LinkState, Route};
 
-use super::line::{End, Happening, Line, Octets, Outcome};
+use super::line::{End, Line, Outcome};
 
 /// Describes lines in the order of the trace. Interfaces have the names that earlier lines gave them.
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ pub struct Story {
 
 impl Story {
     /// Describes a line, without a newline at the end.
-    pub fn tell(&mut self, line: &Line) -> String {
+    pub fn tell(&mut self, line: &Line<'_>) -> String {
         match line {
             Line::Start(start) => {
                 self.learn(&start.config);
@@ -30,7 +31,7 @@ impl Story {
                     start.version
                 )
             }
-            Line::Input { at, what } => format!("{:>14}  {}", time(*at), self.happening(what)),
+            Line::Input { at, what } => format!("{:>14}  {}", time(*at), self.input(what)),
             Line::Output(outcome) => format!("{:>14}  {}", "", self.outcome(outcome)),
             Line::End(End::Limit) => format!("{:>14}  the trace is as large as it may be", ""),
         }
@@ -41,7 +42,7 @@ impl Story {
         match outcome {
             Outcome::Send { interface, destination, ttl, packet } => {
                 let ttl = ttl_in_words(*ttl);
-                format!("-> {} to {destination}{ttl}: {}", self.name(*interface), packet_in_words(&packet.0))
+                format!("-> {} to {destination}{ttl}: {}", self.name(*interface), packet_in_words(packet))
             }
             Outcome::Route { prefix, route: Some(route) } => format!("route {prefix}: {}", self.route(route)),
             Outcome::Route { prefix, route: None } => format!("route {prefix}: gone"),
@@ -50,35 +51,35 @@ impl Story {
         }
     }
 
-    fn happening(&mut self, what: &Happening) -> String {
+    fn input(&mut self, what: &Input<'_>) -> String {
         match what {
-            Happening::Packet { interface, source, destination, ttl, payload } => {
+            Input::Packet { interface, source, destination, ttl, payload } => {
                 let (name, ttl) = (self.name(*interface), ttl_in_words(*ttl));
-                format!("<- {name} {source} to {destination}{ttl}: {}", packet_in_words(&payload.0))
+                format!("<- {name} {source} to {destination}{ttl}: {}", packet_in_words(payload))
             }
-            Happening::Link { interface, state: LinkState::Down } => format!("link {} down", self.name(*interface)),
-            Happening::Link { interface, state: LinkState::Up { index, mtu, addressing } } => {
+            Input::Link { interface, state: LinkState::Down } => format!("link {} down", self.name(*interface)),
+            Input::Link { interface, state: LinkState::Up { index, mtu, addressing } } => {
                 format!("link {} up: index {index}, MTU {mtu}, address {}", self.name(*interface), addressing.address())
             }
-            Happening::Configure(config) => {
+            Input::Configure(config) => {
                 self.learn(config);
                 let (interfaces, externals) = (config.interfaces.len(), config.externals.len());
                 format!("configuration: {interfaces} interfaces, {externals} externals")
             }
-            Happening::Opaque { scope, opaque_type, opaque_id, body } => {
+            Input::Opaque { scope, opaque_type, opaque_id, body } => {
                 format!("opaque LSA {scope:?} type {opaque_type} id {opaque_id}: {}", octets_in_words(body.as_ref()))
             }
-            Happening::Clear { interface, router_id } => {
+            Input::Clear { interface, router_id } => {
                 let with = router_id.map_or_else(|| "everybody".to_owned(), |id| id.to_string());
                 let on = interface.map_or_else(|| "everywhere".to_owned(), |id| format!("on {}", self.name(id)));
                 format!("clear adjacencies with {with} {on}")
             }
-            Happening::Tick => "tick".to_owned(),
-            Happening::PrepareRestart { grace_period, reason } => {
+            Input::Tick => "tick".to_owned(),
+            Input::PrepareRestart { grace_period, reason } => {
                 format!("prepare a restart of at most {grace_period:?}: {reason}")
             }
-            Happening::Withdraw => "withdraw".to_owned(),
-            Happening::Shutdown => "shutdown".to_owned(),
+            Input::Withdraw => "withdraw".to_owned(),
+            Input::Shutdown => "shutdown".to_owned(),
         }
     }
 
@@ -105,8 +106,8 @@ fn ttl_in_words(ttl: u8) -> String {
     if ttl == 1 { String::new() } else { format!(" ttl {ttl}") }
 }
 
-fn octets_in_words(octets: Option<&Octets>) -> String {
-    octets.map_or_else(|| "gone".to_owned(), |octets| format!("{} octets", octets.0.len()))
+fn octets_in_words(octets: Option<&Bytes>) -> String {
+    octets.map_or_else(|| "gone".to_owned(), |octets| format!("{} octets", octets.len()))
 }
 
 fn time(nanos: u64) -> String {

@@ -79,7 +79,13 @@ fn minute(path: &Path, limit: u64, authentication: &Authentication) {
     while now < end {
         sent(std::iter::from_fn(|| other.poll_output()).collect(), 2, &mut wire);
         if let Some((from, destination, packet)) = wire.pop_front() {
-            let input = Input::Packet { interface: WIRE, source: address(from), destination, ttl: 1, payload: &packet };
+            let input = Input::Packet {
+                interface: WIRE,
+                source: address(from),
+                destination,
+                ttl: 1,
+                payload: (&packet[..]).into(),
+            };
             match from {
                 1 => other.handle(now, input),
                 _ => sent(traced.handle(now, input), 1, &mut wire),

@@ -1,5 +1,5 @@
-//! Claims, by which sites announce hosts that are not at their site in the table. The claims of each segment and site are the bodies of
-//! opaque LSAs (RFC 5250).
+//! Claims, by which sites announce hosts that are not at their site in the table. The routing protocol floods them as [`SHARES`] bodies of
+//! each segment and site.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -55,11 +55,11 @@ pub const MAX_SEQUENCE: u32 = 1 << 24;
 /// epochs began in the meantime.
 pub const MAX_EPOCH_JUMP: u16 = 256;
 
-/// Opaque Types of the LSAs, from the range for private use (RFC 5250 §7.2). The Opaque ID is the segment's VNI: both have 24 bits.
+/// The number of shares into which the claims of each segment and site are divided. A share is advertised as one body.
 ///
-/// An LSA can change only once in MinLSInterval (RFC 2328 §12.4). Hosts are distributed over the LSAs of all these types by the last octet
-/// of their MAC addresses, so that hosts that move shortly after one another need not wait for each other.
-pub const OPAQUE_TYPES: RangeInclusive<u8> = 201..=216;
+/// The routing protocol lets a body change only so often. Hosts are distributed over the shares by the last octet of their MAC addresses, so
+/// that hosts that move shortly after one another need not wait for each other.
+pub const SHARES: u8 = 16;
 
 impl Claim {
     /// The precedence of the claim: of two claims about a host, the one with the greater rank wins. The later epoch wins, then the greater
@@ -75,10 +75,10 @@ impl Claim {
         first..=Self { mac, epoch: u16::MAX, sequence: u32::MAX, home: greatest, location: greatest }
     }
 
-    /// The Opaque Type of the LSA that carries the claim.
-    pub fn opaque_type(&self) -> u8 {
+    /// The share of the claim, less than [`SHARES`].
+    pub fn share(&self) -> u8 {
         let [.., last] = self.mac.octets();
-        OPAQUE_TYPES.start() + last % OPAQUE_TYPES.len() as u8
+        last % SHARES
     }
 }
 
@@ -89,7 +89,7 @@ const HEADER: usize = 4;
 /// Length of the value of a claim, in octets.
 const VALUE: usize = 20;
 
-/// The largest number of claims in the body of an opaque LSA, which has 16 KiB.
+/// The largest number of claims in a body, which has 16 KiB.
 pub const MAX_CLAIMS: usize = 16 * 1024 / (HEADER + VALUE);
 
 /// Why a body cannot be decoded.
@@ -117,7 +117,7 @@ pub enum ClaimError {
     },
 }
 
-/// Encodes the first [`MAX_CLAIMS`] of `claims` as the body of an opaque LSA.
+/// Encodes the first [`MAX_CLAIMS`] of `claims` as a body.
 pub fn encode(claims: impl IntoIterator<Item = Claim>) -> Vec<u8> {
     let mut body = Vec::new();
     for claim in claims.into_iter().take(MAX_CLAIMS) {
@@ -235,16 +235,15 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_spread_over_the_lsas_of_a_segment() {
-        let types: Vec<u8> = (0..=255_u8)
-            .map(|last| Claim { mac: Mac::try_from([2, 0, 0, 0, 0, last]).unwrap(), ..example() }.opaque_type())
+    fn hosts_are_spread_over_the_shares_of_a_segment_by_the_last_octet_of_their_addresses() {
+        let shares: Vec<u8> = (0..=255_u8)
+            .map(|last| Claim { mac: Mac::try_from([2, 0, 0, 0, 0, last]).unwrap(), ..example() }.share())
             .collect();
-        assert!(types.iter().all(|opaque_type| OPAQUE_TYPES.contains(opaque_type)));
-        assert!(OPAQUE_TYPES.clone().all(|known| types.iter().filter(|found| **found == known).count() == 16));
+        assert_eq!(shares, (0..SHARES).cycle().take(256).collect::<Vec<u8>>());
     }
 
     #[test]
-    fn no_more_is_said_than_an_lsa_holds() {
+    fn no_more_is_said_than_a_body_holds() {
         assert_eq!(MAX_CLAIMS, 682);
         assert_eq!(encode(std::iter::repeat_n(example(), 1000)).len(), 682 * 24);
     }

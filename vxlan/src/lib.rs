@@ -15,7 +15,7 @@ mod vni;
 mod whereabouts;
 
 pub use announcement::{Announcement, Contradiction, encapsulate};
-pub use claim::{Claim, ClaimError, MAX_CLAIMS, MAX_EPOCH_JUMP, MAX_SEQUENCE, OPAQUE_TYPES, decode, encode};
+pub use claim::{Claim, ClaimError, MAX_CLAIMS, MAX_EPOCH_JUMP, MAX_SEQUENCE, SHARES, decode, encode};
 pub use encapsulation::{Underlay, guest_mtu};
 pub use entries::{Bridge, Device, DhcpAnswers, Entries, Filter, Mss, PORT, Port, Proxy, Roaming, Situation};
 pub use mac::{Mac, MacError};

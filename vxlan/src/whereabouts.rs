@@ -115,7 +115,7 @@ pub enum Refusal {
         "another site claims the host with a greater epoch: repeat the command once all sites have taken this one in"
     )]
     Outbid,
-    /// The LSA that would announce it is full.
+    /// The body that would announce it is full.
     #[error("this site announces {MAX_CLAIMS} hosts already: write the moves into the mesh file")]
     TooMany,
 }

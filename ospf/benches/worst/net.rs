@@ -154,7 +154,7 @@ impl Net {
                 source,
                 destination,
                 ttl: 1,
-                payload: &packet.encode().expect("a packet of these LSAs fits"),
+                payload: packet.encode().expect("a packet of these LSAs fits").to_vec().into(),
             },
         );
     }
@@ -169,7 +169,10 @@ impl Net {
                 self.now = self.now.max(arrival);
                 if !self.asleep.contains(&to.0) {
                     let interface = InterfaceId(to.1);
-                    self.input(to.0, Input::Packet { interface, source, destination, ttl: 1, payload: &packet });
+                    self.input(
+                        to.0,
+                        Input::Packet { interface, source, destination, ttl: 1, payload: (&packet[..]).into() },
+                    );
                 }
                 true
             }

@@ -91,7 +91,7 @@ impl Turn {
     fn take(&mut self, until: Instant) {
         for Arrived { at, interface, source, destination, ttl, payload } in std::mem::take(&mut self.arrivals) {
             self.running.tick_until(at, &mut self.outcome);
-            let input = Input::Packet { interface, source, destination, ttl, payload: &payload };
+            let input = Input::Packet { interface, source, destination, ttl, payload: (&payload[..]).into() };
             self.running.handle(at, input, &mut self.outcome);
         }
         self.running.tick_until(until, &mut self.outcome);

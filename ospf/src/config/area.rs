@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::external::ExternalMetric;
-use crate::ids::{LsaType, Prefix, Scope};
+use crate::ids::{Domain, LsaType, Prefix};
 use crate::wire::Options;
 
 /// An area (RFC 2328 appendix C.2).
@@ -134,13 +134,12 @@ pub(crate) enum ExternalRouting {
 impl ExternalRouting {
     /// Whether LSAs of a type are flooded in such an area.
     pub(crate) fn lets_in(self, kind: LsaType) -> bool {
-        match (kind, kind.scope()) {
+        match kind {
             // RFC 3101 §2.2: "Type-7 LSAs ... are only flooded throughout" NSSAs.
-            (LsaType::NSSA, _) => self == Self::Nssa,
+            LsaType::NSSA => self == Self::Nssa,
             // RFC 2328 §13 (3), RFC 5250 §3.1.
-            (_, Some(Scope::As)) => self == Self::AsExternal,
-            (_, Some(Scope::Area | Scope::Link)) => true,
-            (_, None) => false,
+            kind if Domain::As.floods(kind) => self == Self::AsExternal,
+            kind => kind.is_known(),
         }
     }
 

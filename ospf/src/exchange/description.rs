@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Deviation;
+use crate::established::established;
 use crate::ids::NeighborKey;
 use crate::machine::neighbor::{NeighborEvent, NeighborState};
 use crate::refusal::Refusal;
@@ -28,7 +29,7 @@ const MAX_LOOKED_AT: usize = 4096;
 impl Engine {
     /// Starts the negotiation on entering ExStart (§10.3, 2-WayReceived): this router declares itself master until the neighbour answers.
     pub(crate) fn negotiate(&mut self, key: NeighborKey) {
-        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let Some(neighbor) = established(self.neighbor_mut(key)) else { return };
         debug_assert_eq!(neighbor.state, NeighborState::ExStart);
         // "increments the DD sequence number in the neighbor data structure", which wraps.
         neighbor.exchange.sequence = neighbor.exchange.sequence.wrapping_add(1);
@@ -39,10 +40,10 @@ impl Engine {
 
     /// Prepares the description of the database on entering Exchange (§10.3, NegotiationDone), from its first LSA on.
     pub(crate) fn summarize(&mut self, key: NeighborKey) {
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let lsdbs = interface.described_domains(key.interface).filter_map(|domain| self.databases.domain(domain));
         let left = lsdbs.map(Lsdb::len).sum();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         debug_assert!(neighbor.exchange.summary.is_empty() && neighbor.retransmission.is_empty());
         neighbor.exchange.summary = SummaryList { next: SummaryNext::First, left };
     }
@@ -51,9 +52,9 @@ impl Engine {
     fn next_headers(&mut self, key: NeighborKey, most: usize) -> Vec<LsaHeader> {
         let now = self.now;
         let mut headers = Vec::new();
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return headers };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return headers };
         let domains: Vec<_> = interface.described_domains(key.interface).collect();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return headers };
+        let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return headers };
         let after = match neighbor.exchange.summary.next {
             SummaryNext::First => None,
             SummaryNext::After(place) => Some(place),
@@ -88,11 +89,11 @@ impl Engine {
         let now = self.now;
         let is_first = self.neighbor(key).is_some_and(|neighbor| neighbor.state == NeighborState::ExStart);
         let headers = if is_first { Vec::new() } else { self.next_headers(key, most) };
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let mtu = interface_mtu(interface);
         let (retransmit_interval, patience) = (interface.retransmit_interval(), patience(interface));
         let options = interface.external_routing.options();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         let exchange = &mut neighbor.exchange;
         let flags = match neighbor.state {
             // "The initialize (I), more (M) and master (MS) bits are set", and the packet is empty.
@@ -143,9 +144,9 @@ impl Engine {
     /// per RxmtInterval.
     fn answer_duplicate(&mut self, key: NeighborKey) {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let (window, patience) = (interface.retransmit_interval(), patience(interface));
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         if neighbor.state == NeighborState::Exchange {
             self.timers.set(TimerKey::DatabaseDescription(key), now + patience);
         }
@@ -155,7 +156,7 @@ impl Engine {
     }
 
     fn repeat_description(&mut self, key: NeighborKey) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
         let mtu = interface_mtu(interface);
         let last = interface.neighbors.get(&key.id).and_then(|neighbor| neighbor.exchange.last_sent.clone());
         if let Some(last) = last {
@@ -172,7 +173,9 @@ impl Engine {
         packet: &DatabaseDescription,
     ) -> Result<(), Refusal> {
         let now = self.now;
-        let Some(interface) = self.interfaces.get(&key.interface) else { return Err(Refusal::InterfaceNotActive) };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else {
+            return Err(Refusal::InterfaceNotActive);
+        };
         let mtu = interface_mtu(interface);
         // "If the Interface MTU field indicates an IP datagram size that is larger than the router can accept ... rejected."
         if packet.interface_mtu > mtu && !interface.config.mtu_ignore && !interface.is_virtual() {
@@ -183,7 +186,7 @@ impl Engine {
             self.two_way(key);
         }
         let deviates = self.config.conduct.has(Deviation::StaleDescriptions);
-        let Some(neighbor) = self.neighbor_mut(key) else { return Err(Refusal::UnknownNeighbor) };
+        let Some(neighbor) = established(self.neighbor_mut(key)) else { return Err(Refusal::UnknownNeighbor) };
         let received = Received::from(packet);
         let duplicate = neighbor.exchange.last_received == Some(received);
         let role = neighbor.exchange.role;
@@ -280,7 +283,7 @@ impl Engine {
     /// Negotiates the roles; returns whether a packet received in ExStart completes the negotiation (§10.6).
     fn negotiate_roles(&mut self, key: NeighborKey, packet: &DatabaseDescription) -> bool {
         let own_id = self.config.router_id;
-        let Some(neighbor) = self.neighbor(key) else { return false };
+        let Some(neighbor) = established(self.neighbor(key)) else { return false };
         let DdFlags { init, more, master } = packet.flags;
         let role = if init && more && master && packet.headers.is_empty() && neighbor.router_id > own_id {
             Role::Slave
@@ -291,7 +294,7 @@ impl Engine {
         };
         let now = self.now;
         let window = self.interfaces.get(&key.interface).map_or(Duration::ZERO, Interface::retransmit_interval);
-        let Some(neighbor) = self.neighbor_mut(key) else { return false };
+        let Some(neighbor) = established(self.neighbor_mut(key)) else { return false };
         if !neighbor.description_answers.may_answer(now, DESCRIPTION_ANSWERS, window) {
             // The neighbour repeats the packet after RxmtInterval.
             return false;
@@ -299,7 +302,7 @@ impl Engine {
         if !self.may_exchange(key, packet) {
             return false;
         }
-        let Some(neighbor) = self.neighbor_mut(key) else { return false };
+        let Some(neighbor) = established(self.neighbor_mut(key)) else { return false };
         neighbor.exchange.role = role;
         neighbor.exchange.first = packet.sequence;
         neighbor.exchange.settled = now;
@@ -315,6 +318,7 @@ impl Engine {
             self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
             return;
         }
+        // An LSA that a header flushed again may have ended helping the neighbour, which is then gone.
         let Some(neighbor) = self.neighbor_mut(key) else { return };
         debug_assert_eq!(neighbor.state, NeighborState::Exchange);
         let exchange = &mut neighbor.exchange;
@@ -354,7 +358,7 @@ impl Engine {
     /// Puts LSAs of which the neighbour has a newer instance on the request list (§10.6); returns whether all LSAs are allowed in the area.
     fn note_headers(&mut self, key: NeighborKey, headers: &[LsaHeader]) -> bool {
         let now = self.now;
-        let Some(interface) = self.interfaces.get(&key.interface) else { return false };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return false };
         let area = interface.config.area;
         let external_routing = interface.external_routing;
         // Requests of all neighbours count. Their number is bounded, because a link has only as many as fit a hello.
@@ -408,7 +412,7 @@ impl Engine {
 
     fn exchange_done(&mut self, key: NeighborKey) {
         self.timers.cancel(TimerKey::DatabaseDescription(key));
-        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let Some(neighbor) = established(self.neighbor_mut(key)) else { return };
         let complete = neighbor.requests.is_empty();
         // Deviates: by §10.8 the slave frees its last packet after RouterDeadInterval, and then a duplicate of the master's last packet is
         // a SeqNumberMismatch. Here it keeps its packet, which is still the right answer to a master that missed it.
@@ -426,9 +430,9 @@ impl Engine {
     /// acknowledges, and floods the rest. A request proves nothing, because it may be an old one, too.
     fn answered_first(&mut self, key: NeighborKey) {
         let deviates = self.config.conduct.has(Deviation::DoubtedFloods);
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let has_just_started = self.now.saturating_since(interface.up_since) < LONGEST_UNDER_WAY;
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         let exchange = &mut neighbor.exchange;
         let listed = exchange.last_sent.iter().flat_map(|sent| &sent.headers).filter(|_| deviates && has_just_started);
         exchange.undescribed = listed.map(|&header| (header.key, header)).collect();
@@ -438,9 +442,9 @@ impl Engine {
     /// its whole database now, and acknowledges the LSAs that it requests.
     fn await_requests(&mut self, key: NeighborKey) {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let (area, retry) = (interface.config.area, now + interface.retransmit_interval());
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         for (lsa, header) in std::mem::take(&mut neighbor.exchange.undescribed) {
             let stored = Databases::place(lsa, key.interface, area).and_then(|place| self.databases.lookup(place));
             let is_unchanged = stored.is_some_and(|entry| entry.header(now).compare(&header).is_eq());

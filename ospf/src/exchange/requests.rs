@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::config::Deviation;
+use crate::established::established;
 use crate::ids::{Domain, LsaKey, NeighborKey};
 use crate::machine::neighbor::{NeighborEvent, NeighborState};
 use crate::state::databases::Databases;
@@ -84,7 +85,7 @@ impl Engine {
         let mut asked: Vec<LsaKey> = Vec::new();
         let mut octets = 0;
         for header in neighbor.requests.wanted() {
-            let Some(place) = Databases::place(header.key, key.interface, area) else { continue };
+            let Some(place) = established(Databases::place(header.key, key.interface, area)) else { continue };
             let elsewhere = self.in_flight.asked.get(&place).is_some_and(|&other| other != key);
             if elsewhere && share == Share::WithOthers && self.config.conduct.has(Deviation::Pacing) {
                 continue;
@@ -105,10 +106,10 @@ impl Engine {
 
     /// Handles a received Link State Request (§10.7).
     pub(crate) fn receive_request(&mut self, key: NeighborKey, requested: &[LsaKey]) {
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let area = interface.config.area;
         let has_as_scope = interface.is_in(key.interface, Domain::As);
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         debug_assert!(neighbor.state >= NeighborState::Exchange);
         for &lsa in requested {
             let place = Databases::place(lsa, key.interface, area);

@@ -1,5 +1,6 @@
 //! Executes the transitions of the neighbour state machine (RFC 2328 §10.3).
 
+use crate::established::established;
 use crate::event::{Event, HelperExit};
 use crate::ids::NeighborKey;
 use crate::machine::interface::InterfaceEvent;
@@ -75,7 +76,7 @@ impl Engine {
         ] {
             self.timers.cancel(timer);
         }
-        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let Some(neighbor) = established(self.neighbor_mut(key)) else { return };
         let had_requests = !neighbor.requests.is_empty();
         neighbor.clear_lists();
         if had_requests {

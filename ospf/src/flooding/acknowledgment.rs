@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::config::Deviation;
+use crate::established::established;
 use crate::flooding::retransmission::ARRIVAL_MARGIN;
 use crate::ids::{AreaId, InterfaceId, NeighborKey};
 use crate::interface::send::Destination;
@@ -30,7 +31,7 @@ impl Engine {
         let most = self.acks_in_packet(id);
         let delay = if self.config.conduct.has(Deviation::Pacing) { ACK_DELAY } else { LONG_ACK_DELAY };
         let deadline = self.now + delay;
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         interface.delayed_acks.push(header);
         interface.delayed_ack_octets += usize::from(header.length);
         if interface.delayed_acks.len() >= most || interface.delayed_ack_octets >= ACK_OCTETS {
@@ -47,7 +48,7 @@ impl Engine {
         let area = interface.config.area;
         let mut headers = std::mem::take(&mut interface.delayed_acks);
         headers.retain(|header| !self.is_overtaken(id, area, header));
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         for destination in interface.to_adjacent() {
             self.send_acks(id, destination, &headers);
         }
@@ -59,7 +60,7 @@ impl Engine {
     /// acknowledgement receives the newer instance, and has to acknowledge that. And it would do harm if the neighbour has removed the LSA
     /// at MaxAge, and has received the instance again from another neighbour: it would take the acknowledgement as one for that.
     fn is_overtaken(&self, id: InterfaceId, area: AreaId, header: &LsaHeader) -> bool {
-        let Some(place) = Databases::place(header.key, id, area) else { return false };
+        let Some(place) = established(Databases::place(header.key, id, area)) else { return false };
         let overtaken = match self.databases.lookup(place) {
             Some(stored) => stored.header(self.now).newer_than(header),
             None => !header.is_max_age() && self.departed_later(place, header).is_some(),
@@ -73,7 +74,7 @@ impl Engine {
         let Some(neighbor) = self.neighbor(key) else { return };
         let (now, destination) = (self.now, Destination::Neighbor(neighbor.address));
         for packet in headers.chunks(self.acks_in_packet(key.interface)) {
-            let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+            let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
             if interface.ack_answers.may_answer(now, ACKNOWLEDGMENT_ANSWERS, ACKNOWLEDGMENT_WINDOW) {
                 self.send(key.interface, destination, PacketBody::LinkStateAck(packet.to_vec()));
             } else {
@@ -105,11 +106,11 @@ impl Engine {
     /// is therefore flooded once more when no such packet can be under way any more.
     pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let (now, own_id) = (self.now, self.config.router_id);
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let (area, external_routing) = (interface.config.area, interface.external_routing);
         let proof = interface.up_since + LONGEST_UNDER_WAY;
         let may_be_previous = proof > now && self.config.conduct.has(Deviation::DoubtedFloods);
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         let deviates = self.config.conduct.has(Deviation::Departed);
         let retry = now + MIN_LS_ARRIVAL + ARRIVAL_MARGIN;
         let mut strays = Vec::new();

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::established::established;
 use crate::ids::LsaPlace;
 use crate::state::engine::Engine;
 use crate::state::lsdb::Change;
@@ -29,7 +30,7 @@ impl Engine {
             && let Some(place) = self.databases.take_expired(self.now)
         {
             self.removals.note(place);
-            let Some(entry) = self.databases.lookup(place) else { continue };
+            let Some(entry) = established(self.databases.lookup(place)) else { continue };
             let consequence = self.consequence(place, &entry.header(self.now), entry.body());
             if place.key.kind.is_opaque() {
                 self.opaques_changed();
@@ -46,7 +47,7 @@ impl Engine {
     /// Flushes an LSA by premature aging (§14.1): the age of the database copy becomes MaxAge, with unchanged sequence number and checksum.
     pub(crate) fn flush(&mut self, place: LsaPlace) {
         let now = self.now;
-        let Some(entry) = self.databases.lookup(place) else { return };
+        let Some(entry) = established(self.databases.lookup(place)) else { return };
         if entry.is_max_age(now) {
             return;
         }
@@ -99,7 +100,7 @@ impl Engine {
             return;
         }
         while !self.removals.candidates.is_empty() && self.work.take(Unit::Removal) {
-            let Some(place) = self.removals.candidates.pop_first() else { break };
+            let Some(place) = established(self.removals.candidates.pop_first()) else { break };
             self.remove_if_done(place);
         }
         while self.removals.sweep != Sweep::Done && self.work.take(Unit::Removal) {

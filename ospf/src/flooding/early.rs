@@ -4,6 +4,7 @@
 //! instances within one second, and the second one would be delayed by ten seconds. Here a kept LSA is neither acknowledged nor used before
 //! its time. So the limit on how often an LSA may change is the same as in the RFC, and the sender retransmits the LSA if it does not wait.
 
+use crate::established::established;
 use crate::ids::{LsaPlace, NeighborKey};
 use crate::machine::neighbor::NeighborState;
 use crate::state::early::Kept;
@@ -15,7 +16,7 @@ impl Engine {
     /// Keeps an early LSA until MinLSArrival after the database copy was installed.
     pub(crate) fn keep_early(&mut self, from: NeighborKey, place: LsaPlace, lsa: &Lsa) -> Kept {
         let now = self.now;
-        let Some(stored) = self.databases.lookup(place) else { return Kept::No };
+        let Some(stored) = established(self.databases.lookup(place)) else { return Kept::No };
         debug_assert!(now.saturating_since(stored.installed()) < MIN_LS_ARRIVAL, "{place:?} came in time");
         let due = stored.installed() + MIN_LS_ARRIVAL;
         let kept = self.early.keep(place, lsa, from, now);

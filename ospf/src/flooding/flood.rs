@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::config::Deviation;
+use crate::established::established;
 use crate::event::Event;
 use crate::ids::{LsaPlace, LsaType, NeighborId, NeighborKey, RouterId, SequenceNumber};
 use crate::machine::interface::InterfaceState;
@@ -67,6 +68,7 @@ impl Engine {
                 }
             }
         }
+        // An LSA of the update may have ended helping the neighbour, which is then gone.
         self.acknowledge_directly(from, &direct);
         self.send_back(from, &back);
     }
@@ -248,7 +250,7 @@ impl Engine {
 
     /// Table 19 for an LSA that is newer than the database copy.
     fn acknowledgment_of_newer(&self, from: NeighborKey, flooding: Flooding) -> Acknowledgment {
-        let Some(interface) = self.interfaces.get(&from.interface) else { return Acknowledgment::None };
+        let Some(interface) = established(self.interfaces.get(&from.interface)) else { return Acknowledgment::None };
         match (flooding, interface.state) {
             // The sender takes the flood for an acknowledgement.
             (Flooding::AlsoBack, _) => Acknowledgment::None,
@@ -272,7 +274,7 @@ impl Engine {
     /// Deviates: that neighbour gets it, too, and has to acknowledge it, while the instance may be from its previous incarnation
     /// ([`crate::state::neighbor::Neighbor::may_have_outlived`]).
     pub(crate) fn flood(&mut self, place: LsaPlace, from: Option<NeighborKey>) -> Flooding {
-        let Some(entry) = self.databases.lookup(place) else { return Flooding::Onward };
+        let Some(entry) = established(self.databases.lookup(place)) else { return Flooding::Onward };
         let header = entry.header(self.now);
         let now = self.now;
         let deviates = self.config.conduct.has(Deviation::DoubtedFloods);
@@ -368,7 +370,9 @@ impl Engine {
         let Some(neighbor) = self.neighbor(to) else { return };
         let mut back = BTreeSet::new();
         for &place in places {
-            let Some(stored) = self.databases.lookup(place).map(|entry| entry.header(now)) else { continue };
+            let Some(stored) = established(self.databases.lookup(place)).map(|entry| entry.header(now)) else {
+                continue;
+            };
             // "the received LSA should be discarded without acknowledging": its sequence number is about to wrap (§12.1.6).
             let wraps = stored.is_max_age() && stored.sequence == SequenceNumber::MAX;
             // "if the database copy has not been sent in a Link State Update within the last MinLSArrival seconds"

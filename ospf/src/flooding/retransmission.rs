@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Deviation;
+use crate::established::established;
 use crate::event::Event;
 use crate::ids::{AreaId, InterfaceId, LsaKey, LsaPlace, NeighborKey, RouterId};
 use crate::interface::nonbroadcast::Audience;
@@ -67,7 +68,7 @@ impl Engine {
     /// Sends LSAs to some neighbours of an interface at once, as far as their flood windows allow.
     fn send_flood(&mut self, id: InterfaceId, to: &[NeighborKey], made: &mut Option<Made>) {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         let area = interface.config.area;
         let interval = interface.retransmit_interval();
         let destination = match to {
@@ -82,7 +83,7 @@ impl Engine {
         let mut lsas = Vec::new();
         while let Some(lsa) = next_flood(interface, to, window) {
             for key in to {
-                let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { continue };
+                let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { continue };
                 if !neighbor.retransmission.is_unsent(lsa) {
                     continue;
                 }
@@ -109,7 +110,7 @@ impl Engine {
     /// Sends LSAs to a neighbour once, without retransmission; those that are not in the database are left out.
     pub(crate) fn send_to(&mut self, key: NeighborKey, lsas: &[LsaPlace]) {
         let now = self.now;
-        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let Some(neighbor) = established(self.neighbor_mut(key)) else { return };
         let destination = Destination::Neighbor(neighbor.address);
         for place in lsas {
             neighbor.recent.note(place.key, now);
@@ -121,8 +122,8 @@ impl Engine {
 
     /// Sends instances that are not in the database to a neighbour once, without retransmission.
     pub(crate) fn send_instances(&mut self, key: NeighborKey, lsas: &[Lsa]) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
+        let Some(neighbor) = established(interface.neighbors.get(&key.id)) else { return };
         let (destination, delay) = (Destination::Neighbor(neighbor.address), interface.transmit_delay());
         for packet in self.pack(key.interface, lsas.iter().map(|lsa| lsa.delayed(delay))) {
             self.send_encoded(key.interface, destination, packet);
@@ -131,7 +132,7 @@ impl Engine {
 
     /// Sends LSAs on an interface without waiting for acknowledgements: no neighbour is known yet (RFC 3623 §2.1).
     pub(crate) fn send_unasked(&mut self, id: InterfaceId, lsas: &[LsaPlace]) {
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let destinations = match interface.audience() {
             Audience::Everybody => vec![Destination::AllSpfRouters],
             Audience::Each(addresses) => addresses.into_iter().map(Destination::Neighbor).collect(),
@@ -208,7 +209,8 @@ impl Engine {
             return false;
         };
         let listed = || interface.neighbors.values().map(|neighbor| neighbor.retransmission.len());
-        let Some(own) = interface.neighbors.get(&key.id).map(|neighbor| neighbor.retransmission.len()) else {
+        let Some(own) = established(interface.neighbors.get(&key.id).map(|neighbor| neighbor.retransmission.len()))
+        else {
             return false;
         };
         if listed().sum::<usize>() <= most || listed().any(|other| other > own) {
@@ -223,9 +225,9 @@ impl Engine {
     /// Continues flooding after LSAs have left the retransmission list, which makes room in the window.
     pub(crate) fn acknowledged(&mut self, key: NeighborKey) {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let interval = interface.retransmit_interval();
-        let Some(neighbor) = interface.neighbors.get_mut(&key.id) else { return };
+        let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         let lagged = std::mem::replace(&mut neighbor.retransmission.pace, Pace::Keeping) == Pace::Lagging;
         if lagged {
             let retry = now + interval;
@@ -250,7 +252,7 @@ impl Engine {
 
     /// Builds Link State Updates for an interface, each as full as its MTU allows.
     fn make_updates(&self, id: InterfaceId, lsas: &[LsaPlace], made: &mut Option<Made>) -> Vec<Bytes> {
-        let Some(interface) = self.interfaces.get(&id) else { return Vec::new() };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return Vec::new() };
         let area = interface.config.area;
         let transmit_delay = interface.transmit_delay();
         let room = self.room(id, LINK_STATE_UPDATE_FIXED_LEN);

@@ -15,7 +15,7 @@ use crate::config::{Policy, Speaker};
 use crate::event::Event;
 use crate::flooding::flood::Acknowledgment;
 use crate::flooding::self_originated::HIGHEST_OUTBID;
-use crate::ids::{InterfaceId, LsaKey, LsaPlace, NeighborKey, RouterId, Scope};
+use crate::ids::{InterfaceId, LsaKey, LsaPlace, LsaType, NeighborKey, RouterId};
 use crate::machine::neighbor::{NeighborEvent, NeighborState};
 use crate::refusal::LsaRefusal;
 use crate::state::engine::Engine;
@@ -59,7 +59,7 @@ impl Engine {
     fn is_of_this_link(&self, from: NeighborKey, key: LsaKey) -> bool {
         let originator = key.advertising_router;
         let is_neighbors = || self.neighbor(from).is_some_and(|neighbor| neighbor.router_id == originator);
-        key.kind.scope() == Some(Scope::Link) && (originator == self.config.router_id || is_neighbors())
+        key.kind == LsaType::OPAQUE_LINK && (originator == self.config.router_id || is_neighbors())
     }
 
     /// Refuses an LSA of a guard that was received over an open link, and that is newer than the database copy or not in the database.

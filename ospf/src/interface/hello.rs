@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::{Deviation, HelloJitter, NetworkType};
+use crate::established::established;
 use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey, RouterId};
 use crate::interface::nonbroadcast::Audience;
@@ -50,7 +51,7 @@ impl Engine {
         if !self.config.conduct.has(Deviation::EarlyHellos) {
             return;
         }
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let earliest = interface.last_hello + EARLY_HELLO_SPACING;
         if earliest <= self.now {
             self.send_hello(id);
@@ -61,11 +62,11 @@ impl Engine {
 
     /// Sends a hello that lists all neighbours, to all its recipients (§9.5).
     pub(crate) fn send_hello(&mut self, id: InterfaceId) {
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         interface.last_hello = self.now;
         self.announce_restart(id);
         let most = self.most_neighbors(id);
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let (audience, listed) = (interface.audience(), interface.listed_neighbors(most));
         self.send_hello_listing(id, &audience, listed);
     }
@@ -73,13 +74,14 @@ impl Engine {
     /// Sends a hello to one neighbour of a non-broadcast network.
     pub(crate) fn send_hello_to(&mut self, id: InterfaceId, address: Ipv4Addr) {
         let most = self.most_neighbors(id);
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let listed = interface.listed_neighbors(most);
         self.send_hello_listing(id, &Audience::Each(vec![address]), listed);
     }
 
     /// Sends a hello that lists no neighbour, so that every neighbour drops the adjacency (1-WayReceived, §10.2).
     pub(crate) fn send_goodbye(&mut self, id: InterfaceId) {
+        // An interface of the former configuration may be gone already.
         let Some(interface) = self.interfaces.get(&id) else { return };
         let audience = match interface.audience() {
             Audience::Everybody => Audience::Everybody,
@@ -97,7 +99,7 @@ impl Engine {
     }
 
     fn send_hello_listing(&mut self, id: InterfaceId, audience: &Audience, neighbors: Vec<RouterId>) {
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let Some(link) = interface.active_link() else { return };
         let hello = Hello {
             // §9.5: "on unnumbered point-to-point networks and on virtual links this field should be set to 0x00000000".
@@ -133,7 +135,7 @@ impl Engine {
         hello: &Hello,
     ) -> Result<(), Refusal> {
         let own_id = self.config.router_id;
-        let Some(interface) = self.interfaces.get(&id) else { return Err(Refusal::InterfaceNotActive) };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return Err(Refusal::InterfaceNotActive) };
         if !has_same_mask(interface, hello) {
             return Err(Refusal::NetworkMaskMismatch);
         }
@@ -193,7 +195,7 @@ impl Engine {
     fn admit_neighbor(&mut self, key: NeighborKey) -> Result<(), Refusal> {
         let now = self.now;
         let most = self.most_neighbors(key.interface);
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return Ok(()) };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return Ok(()) };
         if interface.neighbors.len() < most || interface.neighbors.contains_key(&key.id) {
             return Ok(());
         }
@@ -213,8 +215,8 @@ impl Engine {
 
     /// Handles a hello that lists this router (§10.3, 2-WayReceived): §10.4 decides what follows.
     pub(crate) fn two_way(&mut self, key: NeighborKey) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
+        let Some(neighbor) = established(interface.neighbors.get(&key.id)) else { return };
         let adjacency = interface.wants_adjacency(neighbor);
         self.neighbor_event(key, NeighborEvent::TwoWayReceived { adjacency });
     }
@@ -224,7 +226,7 @@ impl Engine {
         if !self.config.conduct.has(Deviation::EarlyHellos) {
             return;
         }
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
         match (interface.config.network, interface.audience()) {
             (NetworkType::PointToPoint, _) => {
                 let (now, on) = (self.now, key.interface);
@@ -243,7 +245,7 @@ impl Engine {
     /// Sends a hello to one neighbour of a non-broadcast network. If several were sent just now, the neighbour waits for the Hello Timer.
     fn answer_hello_alone(&mut self, key: NeighborKey) {
         let now = self.now;
-        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let Some(neighbor) = established(self.neighbor_mut(key)) else { return };
         let address = neighbor.address;
         if neighbor.hello_answers.may_answer(now, HELLO_ANSWERS, HELLO_WINDOW) {
             self.send_hello_to(key.interface, address);
@@ -253,7 +255,7 @@ impl Engine {
     /// Records the contents of a hello for its sender, which may be new; returns what was known before.
     fn note_hello(&mut self, key: NeighborKey, router_id: RouterId, source: Ipv4Addr, hello: &Hello) -> Before {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return Before::default() };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return Before::default() };
         let virtual_address = interface.virtual_far_address();
         let random = &mut self.random;
         let neighbor = interface
@@ -284,11 +286,11 @@ impl Engine {
 
     /// Generates the events BackupSeen and NeighborChange (§10.5) for a neighbour in state 2-Way or above.
     fn note_election(&mut self, key: NeighborKey, before: &Before) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
         if !interface.elects() {
             return;
         }
-        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let Some(neighbor) = established(interface.neighbors.get(&key.id)) else { return };
         let claims = |declared: Designated| {
             (declared.router == Some(neighbor.address), declared.backup == Some(neighbor.address))
         };
@@ -309,8 +311,8 @@ impl Engine {
 
     /// Restarts the Inactivity Timer, counted from the last hello.
     pub(crate) fn await_hello(&mut self, key: NeighborKey) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
+        let Some(neighbor) = established(interface.neighbors.get(&key.id)) else { return };
         if neighbor.helping.is_some() {
             return;
         }

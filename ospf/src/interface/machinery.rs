@@ -1,5 +1,6 @@
 //! The interface data structure (RFC 2328 §9), and the execution of the interface state machine's steps.
 
+use crate::established::established;
 use crate::event::Event;
 use crate::ids::{Domain, InterfaceId, NeighborKey};
 use crate::io::{Addressing, LinkState};
@@ -45,7 +46,7 @@ impl Engine {
 
     /// Replaces the link of an interface that has not been down in between.
     pub(crate) fn replace_link(&mut self, id: InterfaceId, link: Link) {
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         debug_assert!(interface.link.is_some());
         interface.link = Some(link);
         let area = interface.config.area;
@@ -55,7 +56,7 @@ impl Engine {
 
     /// Event InterfaceUp (§9.3).
     pub(crate) fn interface_up(&mut self, id: InterfaceId, link: Link) {
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         debug_assert!(interface.neighbors.is_empty(), "an interface that is down has no neighbours");
         // Routers that elect a designated router identify each other by addresses of one subnet (§1.2).
         if interface.elects() && matches!(link.addressing, Addressing::Unnumbered(_)) {
@@ -89,6 +90,7 @@ impl Engine {
     }
 
     fn interface_event(&mut self, id: InterfaceId, event: InterfaceEvent) {
+        // A new configuration may have removed the interface since the event was scheduled.
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         let (from, opening) = (interface.state, opening(&interface.config));
         match transition(from, event, opening) {
@@ -100,7 +102,7 @@ impl Engine {
             }
             Some(Step::Elect) => self.elect(id),
         }
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let (area, to) = (interface.config.area, interface.state);
         if from != to {
             self.router_lsa_changed(area);
@@ -110,7 +112,7 @@ impl Engine {
 
     /// Starts the timers and hellos of an interface that has come up (§9.3, InterfaceUp).
     fn open(&mut self, id: InterfaceId) {
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         interface.up_since = self.now;
         let (area, state) = (interface.config.area, interface.state);
         if state == InterfaceState::Passive {
@@ -125,7 +127,7 @@ impl Engine {
     }
 
     fn close(&mut self, id: InterfaceId) {
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         interface.state = InterfaceState::Down;
         interface.link = None;
         interface.far_end = None;
@@ -152,7 +154,7 @@ impl Engine {
     /// Elects the designated router and backup (§9.4), and applies the outcome.
     fn elect(&mut self, id: InterfaceId) {
         let router_id = self.config.router_id;
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         debug_assert!(interface.elects());
         let Some(address) = interface.link().map(Link::address) else { return };
         let (before, was_designated) = (interface.designated, interface.state.is_designated());
@@ -186,7 +188,7 @@ impl Engine {
 
     /// Generates event AdjOK? for all neighbours in state 2-Way or above (§9.4 (7)).
     fn reconsider_adjacencies(&mut self, id: InterfaceId) {
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let two_way = interface.neighbors.values().filter(|neighbor| neighbor.state >= NeighborState::TwoWay);
         let verdicts: Vec<_> = two_way.map(|neighbor| (neighbor.id, interface.wants_adjacency(neighbor))).collect();
         for (neighbor, adjacency) in verdicts {

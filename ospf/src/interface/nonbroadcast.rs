@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::config::{NbmaNeighbor, NetworkType};
+use crate::established::established;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey};
 use crate::machine::neighbor::{NeighborEvent, NeighborState};
 use crate::state::engine::Engine;
@@ -84,7 +85,7 @@ impl Engine {
     /// Creates the configured neighbours, because the interface has come up or its list has changed (§9.3, InterfaceUp).
     pub(crate) fn meet_configured_neighbors(&mut self, id: InterfaceId) {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         match interface.config.network {
             NetworkType::NonBroadcast | NetworkType::PointToMultipoint => {}
             NetworkType::Broadcast | NetworkType::PointToPoint | NetworkType::VirtualLink { .. } => return,
@@ -117,7 +118,7 @@ impl Engine {
     /// Drops neighbours that are no longer configured: those that were in the list `before`, and, if there is a list, all others that are
     /// not in it. They learn this from a last hello that does not list them.
     pub(crate) fn drop_unlisted_neighbors(&mut self, id: InterfaceId, before: &BTreeMap<Ipv4Addr, NbmaNeighbor>) {
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let dropped = |neighbor: &&Neighbor| {
             let was_listed = before.contains_key(&neighbor.address);
             let is_listed = interface.config.neighbors.contains_key(&neighbor.address);
@@ -135,7 +136,7 @@ impl Engine {
 
     /// Starts neighbours that are not eligible, because this router has become the designated router or its backup (§9.4 (6)).
     pub(crate) fn start_ineligible_neighbors(&mut self, id: InterfaceId) {
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let ineligible = interface.neighbors.values().filter(|neighbor| neighbor.priority == 0);
         for neighbor in ineligible.map(|neighbor| neighbor.id).collect::<Vec<_>>() {
             self.start(NeighborKey { interface: id, id: neighbor });
@@ -144,8 +145,8 @@ impl Engine {
 
     /// Generates event Start for a neighbour of an NBMA network to which hellos are to be sent.
     fn start(&mut self, key: NeighborKey) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
+        let Some(neighbor) = established(interface.neighbors.get(&key.id)) else { return };
         if interface.has_listed_neighbors() && interface.sends_periodic_hellos_to(neighbor) {
             self.neighbor_event(key, NeighborEvent::Start);
         }
@@ -154,8 +155,8 @@ impl Engine {
 
     /// §10.3, Start: "Send an Hello Packet to the neighbor ... and start the Inactivity Timer".
     pub(crate) fn attempt(&mut self, key: NeighborKey) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
+        let Some(neighbor) = established(interface.neighbors.get(&key.id)) else { return };
         let (address, deadline) = (neighbor.address, self.now + interface.dead_interval());
         self.timers.set(TimerKey::Inactivity(key), deadline);
         self.send_hello_to(key.interface, address);
@@ -172,7 +173,7 @@ impl Engine {
     }
 
     fn poll_later(&mut self, key: NeighborKey) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
         if interface.has_listed_neighbors() {
             let next = self.now + interface.poll_interval();
             self.timers.set(TimerKey::Poll(key), next);
@@ -183,7 +184,7 @@ impl Engine {
     pub(crate) fn neighbor_lost(&mut self, key: NeighborKey) {
         let now = self.now;
         self.forget_neighbor(key);
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let NeighborId::Address(address) = key.id else { return };
         let configured = interface.config.neighbors.get(&address).filter(|_| interface.active_link().is_some());
         if let Some(&configured) = configured {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::authentication::{Sequence, verify};
 use crate::config::{NetworkType, Speaker, TtlSecurity};
+use crate::established::established;
 use crate::event::Event;
 use crate::ids::{AreaId, InterfaceId, NeighborId, NeighborKey};
 use crate::interface::send::{ALL_D_ROUTERS, ALL_SPF_ROUTERS, LINK_TTL, TUNNEL_TTL};
@@ -152,7 +153,7 @@ impl Engine {
 
     fn report_duplicate(&mut self, id: InterfaceId, source: Ipv4Addr) {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         let reported = interface
             .duplicate_reported
             .is_some_and(|(from, when)| from == source && now.saturating_since(when) < DUPLICATE_REPORT_INTERVAL);

@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::NetworkType;
+use crate::established::established;
 use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborId, NeighborKey, RouterId};
 use crate::interface::receive::Origin;
@@ -58,7 +59,7 @@ impl Engine {
         origin: Origin,
     ) -> Result<(), Refusal> {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return Ok(()) };
+        let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return Ok(()) };
         let incumbents = interface.incumbents(key.id, router_id);
         let Some(incumbent) = incumbents.first().and_then(|id| interface.neighbors.get(id)) else {
             if interface.contender.is_some_and(|contender| contender.router_id == router_id) {
@@ -89,7 +90,7 @@ impl Engine {
     /// Notes a router that sends hellos beside the neighbour, and reports it unless one was reported recently.
     fn note_second_speaker(&mut self, id: InterfaceId, router_id: RouterId, address: Ipv4Addr) {
         let now = self.now;
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         let before = interface.contender(now).and_then(|contender| match contender.standing {
             Standing::Refused { reported } => Some(reported),
             Standing::Replaced => None,

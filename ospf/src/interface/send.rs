@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::authentication::{Signature, sign, trailer_len};
 use crate::config::{NetworkType, Speaker};
+use crate::established::established;
 use crate::event::Event;
 use crate::ids::{InterfaceId, NeighborKey};
 use crate::io::{Delivery, Output};
@@ -88,7 +89,7 @@ impl Engine {
     /// Encodes a packet without authentication, which [`Engine::send_encoded`] adds. So the bytes can be used on several interfaces of an
     /// area.
     pub(crate) fn encode(&self, id: InterfaceId, body: PacketBody) -> Option<Bytes> {
-        let interface = self.interfaces.get(&id)?;
+        let interface = established(self.interfaces.get(&id))?;
         let packet = Packet {
             router_id: self.config.router_id,
             area_id: interface.config.area,
@@ -102,15 +103,15 @@ impl Engine {
 
     /// Sends a Database Description or a request to a neighbour.
     pub(crate) fn send_to_neighbor(&mut self, key: NeighborKey, body: PacketBody) {
-        let Some(interface) = self.interfaces.get(&key.interface) else { return };
-        let Some(neighbor) = interface.neighbors.get(&key.id) else { return };
+        let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
+        let Some(neighbor) = established(interface.neighbors.get(&key.id)) else { return };
         let destination = interface.to_neighbor(neighbor);
         self.send(key.interface, destination, body);
     }
 
     /// Signs and sends the bytes that [`Engine::encode`] returned (§D.4).
     pub(crate) fn send_encoded(&mut self, id: InterfaceId, destination: Destination, packet: Bytes) {
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         let Some(link) = interface.active_link() else { return };
         let authentication = &interface.config.authentication;
         let signature = sign(authentication, packet, link.address(), &mut self.sequences, self.config.boot, self.now);

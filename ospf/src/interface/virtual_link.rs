@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 
 use crate::config::{ExternalRouting, NetworkType};
+use crate::established::established;
 use crate::ids::{AreaId, InterfaceId, RouterId};
 use crate::io::Addressing;
 use crate::refusal::Refusal;
@@ -71,7 +72,7 @@ impl Engine {
 
     /// Events InterfaceUp and InterfaceDown of a virtual link (§9.2).
     fn virtual_link_changed(&mut self, id: InterfaceId, path: Option<FarEnd>) {
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         debug_assert!(interface.is_virtual(), "{id:?} is no virtual link");
         if interface.far_end == path {
             return;

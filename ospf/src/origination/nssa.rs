@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::config::{Advertise, AreaKind, External, ExternalMetric, NssaConfig, TranslatorRole};
+use crate::established::established;
 use crate::ids::{AreaId, Domain, LsaType, Prefix};
 use crate::route::{Border, Destination, Translatable};
 use crate::state::calculation::Consequence;
@@ -51,7 +52,7 @@ impl Engine {
             }
         }
         for area in areas.iter().copied().filter(|&area| may(self, area)).collect::<Vec<_>>() {
-            let Some(nssa) = self.nssa(area) else { continue };
+            let Some(nssa) = established(self.nssa(area)) else { continue };
             let interval = nssa.stability_interval;
             let elected = match nssa.translator {
                 TranslatorRole::Always => true,

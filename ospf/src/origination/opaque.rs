@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 
 use crate::event::{Event, OpaqueRefusal};
-use crate::ids::{Domain, LinkStateId, LsaKey, LsaPlace, LsaType, OpaqueScope, RouterId};
+use crate::ids::{Domain, LinkStateId, LsaKey, LsaPlace, RouterId};
 use crate::io::Output;
 use crate::machine::neighbor::NeighborState;
 use crate::route::{Reached, reached};
@@ -25,11 +25,11 @@ const MAX_OPAQUE_ID: u32 = 0x00ff_ffff;
 
 impl Engine {
     /// Originates or changes an opaque LSA of the driver, or (with `None`) withdraws it.
-    pub(crate) fn set_opaque(&mut self, scope: OpaqueScope, opaque_type: u8, opaque_id: u32, body: Option<Bytes>) {
+    pub(crate) fn set_opaque(&mut self, scope: Domain, opaque_type: u8, opaque_id: u32, body: Option<Bytes>) {
         // RFC 5250 §A.2: the Link State ID consists of Opaque Type and Opaque ID.
         let id = LinkStateId(u32::from(opaque_type) << 24 | opaque_id & MAX_OPAQUE_ID);
         let key = (scope, id);
-        let lsa = LsaKey { kind: scope.kind(), id, advertising_router: self.config.router_id };
+        let lsa = LsaKey { kind: scope.opaque_lsa_type(), id, advertising_router: self.config.router_id };
         let as_scope_before = self.originates_opaque_as_scope();
         match body {
             None => {
@@ -66,7 +66,7 @@ impl Engine {
     /// RFC 5250 §6: a router that originates opaque LSAs of AS scope advertises itself as an AS boundary router, so that other areas have a
     /// path to it.
     pub(crate) fn originates_opaque_as_scope(&self) -> bool {
-        self.opaques.own.keys().any(|(scope, _)| *scope == OpaqueScope::As)
+        self.opaques.own.keys().any(|(domain, _)| *domain == Domain::As)
     }
 
     /// Originates those of our opaque LSAs whose interface or area exists at present, and withdraws the others.
@@ -74,20 +74,20 @@ impl Engine {
         let mut gone = std::mem::take(&mut self.opaques.wanted);
         let areas = self.areas();
         let takes_as_scope = self.takes_as_scope();
-        for (&(scope, id), body) in &self.opaques.own {
-            let options = match scope {
-                OpaqueScope::Link(interface) => {
+        for (&(domain, id), body) in &self.opaques.own {
+            let options = match domain {
+                Domain::Link(interface) => {
                     // RFC 5250 §3.1: not over virtual links.
                     let found = self.interfaces.get(&interface);
                     let up = found.filter(|found| found.active_link().is_some() && !found.is_virtual());
                     up.map(|interface| interface.external_routing.options())
                 }
-                OpaqueScope::Area(area) => areas.contains(&area).then(|| self.config.area_options(area)),
-                OpaqueScope::As => takes_as_scope.then_some(Options::E),
+                Domain::Area(area) => areas.contains(&area).then(|| self.config.area_options(area)),
+                Domain::As => takes_as_scope.then_some(Options::E),
             };
             let Some(options) = options else { continue };
-            let key = LsaKey { kind: scope.kind(), id, advertising_router: self.config.router_id };
-            let place = LsaPlace { domain: scope.domain(), key };
+            let key = LsaKey { kind: domain.opaque_lsa_type(), id, advertising_router: self.config.router_id };
+            let place = LsaPlace { domain, key };
             gone.remove(&place);
             self.opaques.wanted.insert(place);
             self.originations.want(place, options, LsaBody::Opaque(body.clone()));
@@ -142,12 +142,7 @@ impl Engine {
             reached(self.config.router_id, areas, self.now)
         });
         for (domain, lsdb) in self.databases.iter() {
-            let kind = match domain {
-                Domain::Link(_) => LsaType::OPAQUE_LINK,
-                Domain::Area(_) => LsaType::OPAQUE_AREA,
-                Domain::As => LsaType::OPAQUE_AS,
-            };
-            for entry in lsdb.of_type(kind) {
+            for entry in lsdb.of_type(domain.opaque_lsa_type()) {
                 let key = entry.key();
                 let LsaBody::Opaque(body) = entry.body() else { continue };
                 let opaque_type = key.id.0.to_be_bytes()[0];

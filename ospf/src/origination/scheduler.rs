@@ -5,6 +5,7 @@
 //! received from other routers (§13.4). The contents of LSAs are determined elsewhere.
 
 use crate::config::Deviation;
+use crate::established::established;
 use crate::event::Event;
 use crate::ids::{AreaId, Domain, LsaPlace, LsaType, SequenceNumber};
 use crate::machine::neighbor::NeighborState;
@@ -50,7 +51,7 @@ impl Engine {
             }
         }
         while !self.originations.touched.is_empty() && self.work.take(Unit::Origination) {
-            let Some(place) = self.originations.touched.pop_first() else { break };
+            let Some(place) = established(self.originations.touched.pop_first()) else { break };
             if !self.may_advertise(place) {
                 self.originations.withheld.insert(place);
             } else if self.is_self_originated(place) {
@@ -166,7 +167,7 @@ impl Engine {
 
     fn originate_instance(&mut self, place: LsaPlace, sequence: SequenceNumber) {
         let now = self.now;
-        let Some(wanted) = self.originations.wanted.get(&place) else { return };
+        let Some(wanted) = established(self.originations.wanted.get(&place)) else { return };
         let lsa = match Lsa::new(place.key, wanted.options, sequence, &wanted.body) {
             Ok(lsa) => lsa,
             Err(error) => {
@@ -202,7 +203,7 @@ impl Engine {
 
     /// Schedules the refresh, LSRefreshTime after the last origination (§12.4, event 1).
     fn refresh_later(&mut self, place: LsaPlace) {
-        let Some(last) = self.originations.history.get(&place).map(|last| last.at) else { return };
+        let Some(last) = established(self.originations.history.get(&place).map(|last| last.at)) else { return };
         let early = self.random.below(REFRESH_JITTER);
         let due = last + (LS_REFRESH_TIME - early);
         self.timers.set(TimerKey::Refresh(place), due.max(self.now + MIN_LS_INTERVAL));

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::config::{Helper, NetworkType};
+use crate::established::established;
 use crate::event::{Event, HelperExit, HelperRefusal};
 use crate::ids::{Domain, InterfaceId, LsaPlace, LsaType, NeighborKey, RouterId};
 use crate::machine::interface::InterfaceEvent;
@@ -56,7 +57,7 @@ impl Engine {
     /// Handles a neighbour's Grace-LSA that was received or has reached MaxAge (§3.1, §3.2 (1)).
     fn review_grace(&mut self, place: LsaPlace) {
         let Domain::Link(id) = place.domain else { return };
-        let Some(entry) = self.databases.lookup(place) else { return };
+        let Some(entry) = established(self.databases.lookup(place)) else { return };
         let header = entry.header(self.now);
         let grace = match entry.body() {
             LsaBody::Opaque(body) => GraceLsa::read(body),
@@ -134,7 +135,7 @@ impl Engine {
 
     fn help(&mut self, key: NeighborKey, left: Duration, reason: RestartReason) {
         let until = self.now + left;
-        let Some(neighbor) = self.neighbor_mut(key) else { return };
+        let Some(neighbor) = established(self.neighbor_mut(key)) else { return };
         let before = neighbor.helping.replace(Helping { until, reason });
         let router_id = neighbor.router_id;
         self.timers.set(TimerKey::Helper(key), until);

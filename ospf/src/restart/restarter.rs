@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::config::{Announcement, NetworkType};
+use crate::established::established;
 use crate::event::{Event, RestartExit};
 use crate::ids::{AreaId, Domain, InterfaceId, LinkStateId, LsaKey, LsaPlace, LsaType, RouterId};
 use crate::machine::interface::{InterfaceEvent, InterfaceState};
@@ -103,7 +104,7 @@ impl Engine {
         else {
             return;
         };
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = established(self.interfaces.get(&id)) else { return };
         let sent = copies.entry(id).or_default();
         if *sent >= UNACKNOWLEDGED_COPIES || interface.active_link().is_none() {
             return;
@@ -164,7 +165,7 @@ impl Engine {
         if !self.is_restarting() {
             return;
         }
-        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(interface) = established(self.interfaces.get_mut(&id)) else { return };
         let own = interface.active_link().map(Link::address);
         let is_own = |address: Option<Ipv4Addr>| address.is_some() && address == own;
         if interface.state == InterfaceState::Waiting && (is_own(named.router) || is_own(named.backup)) {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, LsaPlace, Scope};
+use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, LsaPlace};
 use crate::state::lsdb::{Entry, Lsdb};
 use crate::time::Instant;
 
@@ -18,12 +18,7 @@ pub(crate) struct Databases {
 impl Databases {
     /// The place of an LSA that is received or sent on an interface of an area; `None` if its type is unknown (§13 (2)).
     pub(crate) fn place(key: LsaKey, interface: InterfaceId, area: AreaId) -> Option<LsaPlace> {
-        let domain = match key.kind.scope()? {
-            Scope::Link => Domain::Link(interface),
-            Scope::Area => Domain::Area(area),
-            Scope::As => Domain::As,
-        };
-        Some(LsaPlace { domain, key })
+        Some(LsaPlace { domain: key.kind.domain(interface, area)?, key })
     }
 
     /// The LSA at a place.

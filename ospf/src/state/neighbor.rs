@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::authentication::Accepted;
+use crate::established::established;
 use crate::ids::{Domain, LsaKey, LsaPlace, LsaType, NeighborId, RouterId};
 use crate::machine::dr_election::{Candidate, Designated};
 use crate::machine::neighbor::NeighborState;
@@ -491,7 +492,7 @@ impl RetransmissionList {
 
     /// Notes that an LSA was sent, and when it is to be sent again.
     pub(crate) fn sent(&mut self, key: LsaKey, retry: Instant) {
-        let Some(pending) = self.entries.get_mut(&key) else { return };
+        let Some(pending) = established(self.entries.get_mut(&key)) else { return };
         match pending.retry.replace(retry) {
             Some(before) => _ = self.retries.remove(&(before, key)),
             None => {
@@ -505,7 +506,7 @@ impl RetransmissionList {
     /// Notes a retransmission of an LSA. Each one doubles the interval to the next: a neighbour that does not keep up has no use for more
     /// packets (RFC 4222 §2, recommendation 2).
     pub(crate) fn sent_again(&mut self, key: LsaKey, now: Instant, interval: Duration) {
-        let Some(pending) = self.entries.get_mut(&key) else { return };
+        let Some(pending) = established(self.entries.get_mut(&key)) else { return };
         debug_assert!(pending.retry.is_some(), "a retransmitted LSA was sent before");
         pending.again = (pending.again + 1).min(MOST_DOUBLINGS);
         let retry = now + interval * 2_u32.pow(pending.again);
@@ -519,7 +520,7 @@ impl RetransmissionList {
     /// Advances retransmissions that were put off to `retry`, because the neighbour acknowledges again.
     pub(crate) fn hasten(&mut self, retry: Instant) {
         for key in std::mem::take(&mut self.put_off) {
-            let Some(pending) = self.entries.get_mut(&key) else { continue };
+            let Some(pending) = established(self.entries.get_mut(&key)) else { continue };
             pending.again = 0;
             if let Some(before) = pending.retry.filter(|&before| before > retry) {
                 pending.retry = Some(retry);

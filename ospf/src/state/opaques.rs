@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::ids::{LinkStateId, LsaPlace, OpaqueScope};
+use crate::ids::{Domain, LinkStateId, LsaPlace};
 use crate::route::Reached;
 
 /// Opaque LSAs of this router and of others.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Opaques {
     /// Bodies that the driver has this router originate, padded to 32 bits, even if their interface or area does not exist at present.
-    pub(crate) own: BTreeMap<(OpaqueScope, LinkStateId), Bytes>,
+    pub(crate) own: BTreeMap<(Domain, LinkStateId), Bytes>,
     /// The LSAs of `own` that are wanted at present. Opaque LSAs that this router originates for other reasons are not listed.
     pub(crate) wanted: BTreeSet<LsaPlace>,
     /// LSAs of others that were announced to the driver.

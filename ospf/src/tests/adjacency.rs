@@ -210,7 +210,7 @@ fn packets_are_refused_for_destination_area_interface_and_sender() {
         (interface, ALL_SPF_ROUTERS, &other_area[..], Refusal::AreaMismatch),
     ] {
         let source = loopback(1);
-        world.input(engine, Input::Packet { interface, source, destination, ttl: 1, payload });
+        world.input(engine, Input::Packet { interface, source, destination, ttl: 1, payload: payload.into() });
         assert_eq!(world.events[0].last(), Some(&Event::PacketRefused { interface, source, reason: expected }));
     }
     world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![]));
@@ -218,7 +218,7 @@ fn packets_are_refused_for_destination_area_interface_and_sender() {
     assert!(matches!(world.events[0].last(), Some(Event::PacketRefused { reason, .. }) if *reason == unknown));
     assert_eq!(world.engines[0].neighbors().count(), 0);
     let (source, destination) = (loopback(1), loopback(0));
-    world.input(engine, Input::Packet { interface, source, destination, ttl: 1, payload: &good });
+    world.input(engine, Input::Packet { interface, source, destination, ttl: 1, payload: (&good[..]).into() });
     assert_eq!(world.state(0, 1), S::Init, "our own address is a good destination");
 }
 

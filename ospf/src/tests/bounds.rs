@@ -206,7 +206,7 @@ impl Open {
         let packet = Packet { router_id, area_id: AreaId::BACKBONE, authentication: Unsigned::Null, body };
         let (source, payload) = (lan_address(0, usize::from(stranger)), packet.encode().unwrap());
         let destination = crate::interface::send::ALL_SPF_ROUTERS;
-        self.input(Input::Packet { interface: LAN, source, destination, ttl: 1, payload: &payload });
+        self.input(Input::Packet { interface: LAN, source, destination, ttl: 1, payload: (&payload[..]).into() });
     }
 
     /// The stranger says that it sees router 0.

@@ -445,7 +445,7 @@ fn from(world: &mut World, source: Ipv4Addr, destination: Ipv4Addr, router: Rout
         body,
     };
     let payload = packet.encode().unwrap();
-    world.input(0, Input::Packet { interface: LAN, source, destination, ttl: 1, payload: &payload });
+    world.input(0, Input::Packet { interface: LAN, source, destination, ttl: 1, payload: (&payload[..]).into() });
 }
 
 fn refusals(world: &World) -> Vec<Refusal> {
@@ -499,7 +499,10 @@ fn packets_to_all_d_routers_are_for_those_alone_and_no_fault_of_their_senders() 
     };
     let (source, payload) = (loopback(1), packet.encode().unwrap());
     let interface = port(0, 1).1;
-    world.input(0, Input::Packet { interface, source, destination: ALL_D_ROUTERS, ttl: 1, payload: &payload });
+    world.input(
+        0,
+        Input::Packet { interface, source, destination: ALL_D_ROUTERS, ttl: 1, payload: (&payload[..]).into() },
+    );
     assert_eq!(refusals(&world), [Refusal::Destination]);
 }
 
@@ -547,7 +550,8 @@ fn somebody_with_our_own_address_is_no_neighbor() {
         .unwrap()
         .clone();
     let payload = &copy.bytes[..];
-    let input = Input::Packet { interface: id, source: ours, destination: copy.destination, ttl: 1, payload };
+    let input =
+        Input::Packet { interface: id, source: ours, destination: copy.destination, ttl: 1, payload: payload.into() };
     world.input(engine, input);
     assert!(view(&world, engine).counters.refused[&Refusal::Source] > 0);
     assert!(world.engines[engine].neighbors().all(|neighbor| neighbor.address != ours));

@@ -48,7 +48,8 @@ fn damaged_packets_with_good_checksums_never_stop_the_engine() {
         }
         sealed(&mut bytes);
         let (interface, source) = (port(0, 1).1, loopback(1));
-        let input = Input::Packet { interface, source, destination: ALL_SPF_ROUTERS, ttl: 1, payload: &bytes };
+        let input =
+            Input::Packet { interface, source, destination: ALL_SPF_ROUTERS, ttl: 1, payload: (&bytes[..]).into() };
         world.input(0, input);
         if round % 16 == 0 {
             world.run_for(Duration::from_millis(300));

@@ -9,7 +9,7 @@ use super::world::*;
 use crate::wire::{LsaBody, RouterFlags};
 use crate::{
     AreaConfig, AreaId, AreaKind, Domain, Event, Input, InterfaceId, LinkState, LinkStateId, LsaKey, LsaType,
-    MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS, NeighborState as S, OpaqueRefusal, OpaqueScope, Summaries,
+    MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS, NeighborState as S, OpaqueRefusal, Summaries,
 };
 
 /// A private use type.
@@ -19,7 +19,7 @@ fn opaque_key(kind: LsaType, id: u32, engine: usize) -> LsaKey {
     LsaKey { kind, id: LinkStateId(u32::from(TYPE) << 24 | id), advertising_router: router_id(engine) }
 }
 
-fn say(world: &mut World, engine: usize, scope: OpaqueScope, opaque_id: u32, body: Option<&'static [u8]>) {
+fn say(world: &mut World, engine: usize, scope: Domain, opaque_id: u32, body: Option<&'static [u8]>) {
     let body = body.map(Bytes::from_static);
     world.input(engine, Input::Opaque { scope, opaque_type: TYPE, opaque_id, body });
 }
@@ -37,7 +37,7 @@ fn told(world: &World, engine: usize) -> Vec<(Domain, LinkStateId, &[u8])> {
     world.opaques[engine].iter().map(|(place, body)| (place.domain, place.key.id, &body[..])).collect()
 }
 
-const AREA: OpaqueScope = OpaqueScope::Area(AreaId::BACKBONE);
+const AREA: Domain = Domain::Area(AreaId::BACKBONE);
 
 #[test]
 fn opaque_lsas_are_originated_changed_and_withdrawn_and_told_to_who_watches_them() {
@@ -62,9 +62,9 @@ fn opaque_lsas_are_originated_changed_and_withdrawn_and_told_to_who_watches_them
 #[test]
 fn each_scope_reaches_as_far_as_it_goes() {
     let mut world = row(3);
-    say(&mut world, 0, OpaqueScope::Link(port(0, 1).1), 1, Some(b"link"));
+    say(&mut world, 0, Domain::Link(port(0, 1).1), 1, Some(b"link"));
     say(&mut world, 0, AREA, 2, Some(b"area"));
-    say(&mut world, 0, OpaqueScope::As, 3, Some(b"asys"));
+    say(&mut world, 0, Domain::As, 3, Some(b"asys"));
     world.run_for(Duration::from_secs(2));
     let ids = |world: &World, engine| told(world, engine).iter().map(|(_, id, _)| id.0 & 0xff).collect::<BTreeSet<_>>();
     assert_eq!((ids(&world, 1), ids(&world, 2)), ([1, 2, 3].into(), [2, 3].into()));
@@ -74,7 +74,7 @@ fn each_scope_reaches_as_far_as_it_goes() {
         other => panic!("{other:?}"),
     };
     assert!(flags(&world).contains(RouterFlags::E));
-    say(&mut world, 0, OpaqueScope::As, 3, None);
+    say(&mut world, 0, Domain::As, 3, None);
     world.run_for(Duration::from_secs(6));
     assert!(!flags(&world).contains(RouterFlags::E));
 }
@@ -96,7 +96,7 @@ fn what_is_not_watched_is_not_told_until_it_is() {
 fn an_opaque_lsa_is_withdrawn_while_its_originator_cannot_be_reached() {
     let mut world = row(4);
     say(&mut world, 0, AREA, 1, Some(b"area"));
-    say(&mut world, 0, OpaqueScope::As, 1, Some(b"asys"));
+    say(&mut world, 0, Domain::As, 1, Some(b"asys"));
     world.run_for(Duration::from_secs(2));
     assert_eq!(told(&world, 3).len(), 2);
     world.link(1, port(1, 2).1, LinkState::Down);
@@ -113,7 +113,7 @@ fn an_opaque_lsa_is_withdrawn_while_its_originator_cannot_be_reached() {
 #[test]
 fn a_link_scope_lsa_goes_with_the_link_and_comes_back_with_it() {
     let mut world = row(2);
-    say(&mut world, 0, OpaqueScope::Link(port(0, 1).1), 1, Some(b"link"));
+    say(&mut world, 0, Domain::Link(port(0, 1).1), 1, Some(b"link"));
     world.run_for(Duration::from_secs(2));
     assert_eq!(told(&world, 1).len(), 1);
     for engine in 0..2 {
@@ -139,8 +139,8 @@ fn a_link_scope_lsa_goes_with_the_link_and_comes_back_with_it() {
 #[test]
 fn what_comes_before_its_interface_or_area_waits_for_it_and_a_new_router_id_says_it_anew() {
     let mut world = World::with(2, &[], |_, config| config.watched_opaque = BTreeSet::from([TYPE]));
-    say(&mut world, 0, OpaqueScope::Link(InterfaceId(2)), 1, Some(b"link"));
-    say(&mut world, 0, OpaqueScope::Area(AreaId(9)), 1, Some(b"area"));
+    say(&mut world, 0, Domain::Link(InterfaceId(2)), 1, Some(b"link"));
+    say(&mut world, 0, Domain::Area(AreaId(9)), 1, Some(b"area"));
     world.run_for(Duration::from_secs(5));
     let opaque = |world: &World| world.engines[0].lsdb().filter(|view| view.lsa.header.key.kind.is_opaque()).count();
     assert_eq!(opaque(&world), 0);
@@ -166,8 +166,8 @@ fn an_opaque_lsa_of_as_scope_stays_out_of_stub_areas() {
         config.watched_opaque = BTreeSet::from([TYPE]);
     });
     world.run_for(Duration::from_secs(20));
-    say(&mut world, 0, OpaqueScope::As, 1, Some(b"asys"));
-    say(&mut world, 0, OpaqueScope::Area(AreaId(3)), 1, Some(b"area"));
+    say(&mut world, 0, Domain::As, 1, Some(b"asys"));
+    say(&mut world, 0, Domain::Area(AreaId(3)), 1, Some(b"area"));
     world.run_for(Duration::from_secs(6));
     assert!(world.lsa(0, opaque_key(LsaType::OPAQUE_AS, 1, 0)).is_none());
     assert_eq!(told(&world, 1).len(), 1);
@@ -188,7 +188,7 @@ fn what_cannot_be_originated_is_refused_by_name_and_nothing_else_suffers() {
     };
     world.input(0, input(1 << 24, 4));
     assert_eq!(refused(&world), Some(OpaqueRefusal::Identifier.name()));
-    let (scope, body) = (OpaqueScope::Link(port(0, 1).1), Some(Bytes::from_static(b"tlv?")));
+    let (scope, body) = (Domain::Link(port(0, 1).1), Some(Bytes::from_static(b"tlv?")));
     world.input(0, Input::Opaque { scope, opaque_type: 3, opaque_id: 0, body });
     assert_eq!(refused(&world), Some(OpaqueRefusal::Reserved.name()));
     world.input(0, input(1, MAX_OPAQUE_OCTETS + 1));

@@ -243,7 +243,10 @@ fn old_routes_stand_until_the_last_is_calculated_and_packets_come_in_between() {
         let (when, _) = engine.next_deadline().unwrap();
         // A packet that comes between two slices does no work of the backlog's.
         let (interface, source, payload) = (port(1, 0).1, loopback(0), [2_u8; 24]);
-        engine.handle(when, Input::Packet { interface, source, destination: loopback(1), ttl: 1, payload: &payload });
+        engine.handle(
+            when,
+            Input::Packet { interface, source, destination: loopback(1), ttl: 1, payload: (&payload[..]).into() },
+        );
         assert_eq!(engine.work_done(), 0);
         engine.handle(when, Input::Tick);
         while let Some(output) = engine.poll_output() {

@@ -79,7 +79,7 @@ fn measure_flips_in_a_grid() {
     let mut now = world.now;
     let mut give = |now, payload: &[u8]| {
         let (interface, source, destination) = (port(0, 1).1, loopback(1), ALL_SPF_ROUTERS);
-        engine.handle(now, Input::Packet { interface, source, destination, ttl: 1, payload });
+        engine.handle(now, Input::Packet { interface, source, destination, ttl: 1, payload: payload.into() });
         std::iter::from_fn(|| engine.poll_output()).count();
         engine.handle(now + CALCULATED, Input::Tick);
         std::iter::from_fn(|| engine.poll_output())

@@ -308,7 +308,7 @@ fn forge_hello(
     };
     let payload = packet.encode().unwrap();
     let before = world.events[1].len();
-    world.input(1, crate::Input::Packet { interface, source, destination, ttl: 60, payload: &payload });
+    world.input(1, crate::Input::Packet { interface, source, destination, ttl: 60, payload: (&payload[..]).into() });
     world.events[1][before..].iter().find_map(|event| match event {
         Event::PacketRefused { reason, .. } => Some(*reason),
         _ => None,

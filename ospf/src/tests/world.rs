@@ -391,7 +391,7 @@ impl World {
     /// Gives `to` a packet to AllSPFRouters from an address, with a TTL.
     pub fn inject_packet(&mut self, to: Port, source: Ipv4Addr, ttl: u8, packet: &Packet) {
         let (destination, payload) = (ALL_SPF_ROUTERS, &packet.encode().unwrap()[..]);
-        self.input(to.0, Input::Packet { interface: to.1, source, destination, ttl, payload });
+        self.input(to.0, Input::Packet { interface: to.1, source, destination, ttl, payload: payload.into() });
     }
 
     /// An LSA in an engine's database.
@@ -418,7 +418,7 @@ impl World {
 
     fn arrive(&mut self, (engine, interface): Port, packet: &Sent) {
         let Sent { source, destination, ttl, ref bytes, .. } = *packet;
-        self.input(engine, Input::Packet { interface, source, destination, ttl, payload: bytes });
+        self.input(engine, Input::Packet { interface, source, destination, ttl, payload: (&bytes[..]).into() });
     }
 
     /// State of the neighbour at the other end of a link, as `engine` sees it.

@@ -178,7 +178,7 @@ impl Lsa {
         if !self.header.checksum_verifies(&self.body) {
             return Err(LsaError::Checksum);
         }
-        if self.header.key.kind.scope().is_none() {
+        if !self.header.key.kind.is_known() {
             return Err(LsaError::UnknownType);
         }
         self.parse()?;

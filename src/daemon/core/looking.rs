@@ -9,6 +9,7 @@ use crate::daemon::host::Look;
 use crate::kernel::Watch;
 use crate::net::IfName;
 use crate::reconcile::state::HeardHost;
+use crate::routing::OpaqueUser;
 
 impl Daemon {
     /// Reads the WireGuard devices, or everything.
@@ -66,8 +67,8 @@ impl Daemon {
 
     /// Tells the other sites where hosts are, as far as that has changed, and stores it.
     pub(super) async fn announce_hosts(&mut self) {
-        for (scope, opaque_type, opaque_id, body) in self.segments.take_untold() {
-            self.driver.opaque(scope, opaque_type, opaque_id, body).await;
+        for (lsa, body) in self.segments.take_untold() {
+            self.driver.opaque(OpaqueUser::SegmentClaims, lsa, body).await;
         }
         self.segments.remember();
     }

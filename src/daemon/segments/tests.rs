@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use ospf::{AreaId, Domain, LinkStateId, LsaKey, LsaType, RouterId};
+use ospf::{AreaId, Domain, RouterId};
 
-use vxlan::OPAQUE_TYPES;
 use vxlan::segment::Mobility;
 
 use super::*;
@@ -45,18 +44,26 @@ fn site(mesh: &Mesh, own: &str, state_dir: &tempfile::TempDir) -> Segments {
     Segments::new(mesh, mesh.site(own).unwrap(), memory, at(0))
 }
 
+const BACKBONE: Domain = Domain::Area(AreaId::BACKBONE);
+
+/// An LSA of the segment with claims that are flooded in the backbone.
+const VMS: OpaqueLsa = OpaqueLsa { domain: BACKBONE, share: 0, id: 100 };
+
+/// A site receives an LSA of the router 10.255.0.ROUTER, or (`None`) that it is withdrawn.
+fn receive(segments: &mut Segments, lsa: OpaqueLsa, router: u8, body: Option<&[u8]>) {
+    let router = RouterId::from(Ipv4Addr::new(10, 255, 0, router));
+    segments.hear(&UserChanges::from([((lsa, router), body.map(Bytes::copy_from_slice))]), at(1));
+}
+
 /// Every site has heard what every other one says.
 fn flood(sites: &mut [&mut Segments]) {
     for author in 0..sites.len() {
         let router = RouterId::from(sites[author].here().0);
-        for (_, opaque_type, id, body) in sites[author].take_untold() {
-            let id = LinkStateId(u32::from(opaque_type) << 24 | id);
-            let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: router };
-            let place = LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key };
-            for (other, site) in sites.iter_mut().enumerate() {
-                if other != author {
-                    site.hear(place, body.as_ref(), at(1));
-                }
+        let announced = sites[author].take_untold().into_iter();
+        let announced = announced.map(|(lsa, body)| ((OpaqueLsa { domain: BACKBONE, ..lsa }, router), body)).collect();
+        for (other, site) in sites.iter_mut().enumerate() {
+            if other != author {
+                site.hear(&announced, at(1));
             }
         }
     }
@@ -121,11 +128,9 @@ fn hosts_that_move_one_after_another_are_told_of_in_lsas_of_their_own() {
     let mut told = BTreeSet::new();
     for mac in ["02:00:00:00:00:01", "02:00:00:00:00:02"] {
         assert!(seoul.heard_on(&heard(mac.parse().unwrap()), &name("br-vms"), at(1)));
-        for (_, opaque_type, id, body) in seoul.take_untold() {
-            assert!(told.insert(opaque_type), "each once");
-            let id = LinkStateId(u32::from(opaque_type) << 24 | id);
-            let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: RouterId::from(seoul.here().0) };
-            osaka.hear(LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key }, body.as_ref(), at(1));
+        for (lsa, body) in seoul.take_untold() {
+            assert!(told.insert(lsa.share), "each once");
+            receive(&mut osaka, OpaqueLsa { domain: BACKBONE, ..lsa }, 3, body.as_deref());
         }
     }
     assert_eq!(told.len(), 2);
@@ -141,14 +146,7 @@ fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
     let claim = Claim { mac: db1, epoch: 0, sequence: 1, home: one, location: two };
     let good = encode([claim]);
     let mut hear = |vni: u32, router: u8, body: &[u8]| {
-        let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | vni);
-        let router = RouterId::from(Ipv4Addr::new(10, 255, 0, router));
-        let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: router };
-        taipei.hear(
-            LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key },
-            Some(&Bytes::copy_from_slice(body)),
-            at(1),
-        );
+        receive(&mut taipei, OpaqueLsa { id: vni, ..VMS }, router, Some(body));
         remotes(&taipei)
     };
     let before = ["02:00:00:00:00:02 10.255.0.2"];
@@ -160,23 +158,17 @@ fn what_makes_no_sense_or_is_about_other_segments_changes_nothing() {
     assert_eq!(hear(100, 3, &good), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
 }
 
-/// Osaka's claim that db1 is there, as an LSA of this kind in this database.
-fn osaka_claims(segments: &mut Segments, kind: LsaType, domain: Domain) {
+/// Osaka's claim that db1 is there, as an LSA in this database.
+fn osaka_claims(segments: &mut Segments, domain: Domain) {
     let mac: Mac = "02:00:00:00:00:01".parse().unwrap();
     let [one, two] = [1, 2].map(|site| Vtep(Ipv4Addr::new(10, 255, 0, site)));
-    let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | 100);
-    let key = LsaKey { kind, id, advertising_router: RouterId::from(two.0) };
-    let body = Bytes::from(encode([Claim { mac, epoch: 0, sequence: 1, home: one, location: two }]));
-    segments.hear(LsaPlace { domain, key }, Some(&body), at(1));
+    let body = encode([Claim { mac, epoch: 0, sequence: 1, home: one, location: two }]);
+    receive(segments, OpaqueLsa { domain, ..VMS }, 2, Some(&body));
 }
 
 /// An LSA of a router with these claims, as it would be flooded by the tunnels.
 fn announce(segments: &mut Segments, router: u8, claims: &[Claim]) {
-    let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | 100);
-    let router = RouterId::from(Ipv4Addr::new(10, 255, 0, router));
-    let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: router };
-    let body = Bytes::from(encode(claims.iter().copied()));
-    segments.hear(LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key }, Some(&body), at(1));
+    receive(segments, VMS, router, Some(&encode(claims.iter().copied())));
 }
 
 /// That db1 is at osaka, as no number of moves can have led to.
@@ -240,10 +232,7 @@ fn other_claims_that_are_refused_are_named_with_what_to_compare() {
     let claim = |mac| Claim { mac, epoch: 0, sequence: 1, home: osaka, location: osaka };
     announce(&mut seoul, 1, &[claim(unknown), claim("02:00:00:00:00:78".parse().unwrap()), claim(two)]);
     announce(&mut seoul, 77, &[claim(unknown)]);
-    let id = LinkStateId(u32::from(*OPAQUE_TYPES.start()) << 24 | 100);
-    let key = LsaKey { kind: LsaType::OPAQUE_AREA, id, advertising_router: RouterId::from(osaka.0) };
-    let place = LsaPlace { domain: Domain::Area(AreaId::BACKBONE), key };
-    seoul.hear(place, Some(&Bytes::from_static(&[0, 1, 0, 9])), at(1));
+    receive(&mut seoul, VMS, 2, Some(&[0, 1, 0, 9]));
     assert_eq!(
         problems(&seoul),
         [
@@ -256,7 +245,7 @@ fn other_claims_that_are_refused_are_named_with_what_to_compare() {
              lsdb --router 10.255.0.77` shows its LSAs",
         ]
     );
-    seoul.hear(place, None, at(1));
+    receive(&mut seoul, VMS, 2, None);
     assert!(!problems(&seoul).iter().any(|problem| problem.contains("octet")), "it is gone");
 }
 
@@ -293,7 +282,7 @@ fn a_host_that_is_forgotten_is_withdrawn_and_is_where_the_mesh_file_has_it() {
     assert_eq!((forgotten.remembered_at.as_deref(), forgotten.site.as_str()), (Some("osaka"), "taipei"));
     assert_eq!(forgotten.claimed_by, None);
     let withdrawn = osaka.take_untold();
-    assert!(matches!(withdrawn[..], [(_, _, 100, None)]), "{withdrawn:?}");
+    assert!(matches!(withdrawn[..], [(OpaqueLsa { id: 100, .. }, None)]), "{withdrawn:?}");
     osaka.remember();
     assert_eq!(remotes(&site(&mesh, "osaka", &dir)), ["02:00:00:00:00:01 10.255.0.1"]);
     // Where another site claims it, that counts, and is said.
@@ -308,11 +297,11 @@ fn a_router_of_a_lan_that_calls_itself_a_site_is_not_believed() {
     let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
     let mut seoul = site(&mesh, "seoul", &dir);
     let home = ["02:00:00:00:00:01 10.255.0.1", "02:00:00:00:00:02 10.255.0.2"];
-    osaka_claims(&mut seoul, LsaType::OPAQUE_AREA, Domain::Area(AreaId(1)));
+    osaka_claims(&mut seoul, Domain::Area(AreaId(1)));
     assert_eq!(remotes(&seoul), home, "of an area that no tunnel is in");
-    osaka_claims(&mut seoul, LsaType::OPAQUE_AS, Domain::As);
+    osaka_claims(&mut seoul, Domain::As);
     assert_eq!(remotes(&seoul), home, "with another scope than the sites' own");
-    osaka_claims(&mut seoul, LsaType::OPAQUE_AREA, Domain::Area(AreaId::BACKBONE));
+    osaka_claims(&mut seoul, Domain::Area(AreaId::BACKBONE));
     assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
 }
 
@@ -322,7 +311,7 @@ fn what_was_said_of_a_segment_before_it_came_here_counts_once_it_has() {
     let mut without = with.clone();
     without.segments.clear();
     let mut seoul = site(&without, "seoul", &dir);
-    osaka_claims(&mut seoul, LsaType::OPAQUE_AREA, Domain::Area(AreaId::BACKBONE));
+    osaka_claims(&mut seoul, Domain::Area(AreaId::BACKBONE));
     seoul.reload(&with, with.site("seoul").unwrap(), at(2));
     assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
 }
@@ -337,15 +326,15 @@ fn claims_follow_the_tunnels_into_another_area() {
     after.links.iter_mut().for_each(|link| link.ospf.area = AreaId(1));
     taipei.reload(&after, after.site("taipei").unwrap(), at(2));
     let told = taipei.take_untold();
-    let told: Vec<_> = told.iter().map(|(scope, _, id, body)| (*scope, *id, body.is_some())).collect();
-    assert_eq!(told, [(OpaqueScope::Area(AreaId(1)), 100, true), (OpaqueScope::Area(AreaId::BACKBONE), 100, false)]);
+    let told: Vec<_> = told.iter().map(|(lsa, body)| (lsa.domain, lsa.id, body.is_some())).collect();
+    assert_eq!(told, [(Domain::Area(AreaId(1)), 100, true), (Domain::Area(AreaId::BACKBONE), 100, false)]);
 }
 
 #[test]
 fn what_was_said_in_an_area_that_the_tunnels_came_to_later_counts_from_then_on() {
     let (before, dir) = (mesh(), tempfile::tempdir().unwrap());
     let mut seoul = site(&before, "seoul", &dir);
-    osaka_claims(&mut seoul, LsaType::OPAQUE_AREA, Domain::Area(AreaId(1)));
+    osaka_claims(&mut seoul, Domain::Area(AreaId(1)));
     let mut after = before.clone();
     after.links.iter_mut().for_each(|link| link.ospf.area = AreaId(1));
     seoul.reload(&after, after.site("seoul").unwrap(), at(2));
@@ -395,11 +384,11 @@ fn a_bridge_that_learns_no_more_hosts_is_a_problem() {
 #[test]
 fn claims_stay_in_the_area_of_the_tunnels_where_there_is_one_only() {
     let mut mesh = mesh();
-    assert_eq!(scope(&mesh), OpaqueScope::Area(AreaId::BACKBONE));
+    assert_eq!(domain(&mesh), Domain::Area(AreaId::BACKBONE));
     mesh.links[0].ospf.area = AreaId(1);
-    assert_eq!(scope(&mesh), OpaqueScope::As);
+    assert_eq!(domain(&mesh), Domain::As);
     mesh.links.clear();
-    assert_eq!(scope(&mesh), OpaqueScope::As);
+    assert_eq!(domain(&mesh), Domain::As);
 }
 
 /// The same sites with two segments, which at taipei are two VLANs of a bridge that somebody else makes.
@@ -429,7 +418,7 @@ fn a_host_that_an_existing_bridge_hears_counts_in_the_segment_of_its_vlan_alone(
     let heard = |vlan| HeardHost { vlan: VlanId::new(vlan), ..heard("02:00:00:00:00:01".parse().unwrap()) };
     assert!(!taipei.heard_on(&heard(40), &name("vmbr0"), at(1)), "another VLAN of the bridge");
     assert!(taipei.heard_on(&heard(30), &name("vmbr0"), at(1)));
-    let moved: Vec<u32> = taipei.take_untold().iter().map(|(_, _, vni, _)| *vni).collect();
+    let moved: Vec<u32> = taipei.take_untold().iter().map(|(lsa, _)| lsa.id).collect();
     assert_eq!(moved, [30]);
 }
 

@@ -93,8 +93,10 @@ impl Scene {
         let now = world.now();
         for packet in world.sent.take() {
             let destination = Ipv4Addr::new(224, 0, 0, 5);
-            self.peer
-                .handle(now, Input::Packet { interface: LINK, source: OWN, destination, ttl: 1, payload: &packet });
+            self.peer.handle(
+                now,
+                Input::Packet { interface: LINK, source: OWN, destination, ttl: 1, payload: (&packet[..]).into() },
+            );
         }
         self.peer.handle(now, Input::Tick);
         while let Some(output) = self.peer.poll_output() {

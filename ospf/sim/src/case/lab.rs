@@ -183,7 +183,10 @@ impl<'a> Lab<'a> {
     fn arrive(&mut self, at: CasePort, datagram: &Datagram) {
         let Datagram { source, destination, ttl, delivery: _, ref payload } = *datagram;
         if destination.is_multicast() || self.owns(at.router, destination) {
-            self.handle(at.router, Input::Packet { interface: at.interface, source, destination, ttl, payload });
+            self.handle(
+                at.router,
+                Input::Packet { interface: at.interface, source, destination, ttl, payload: (&payload[..]).into() },
+            );
             return;
         }
         let Some(ttl) = ttl.checked_sub(1).filter(|&left| left > 0) else { return };

@@ -227,7 +227,7 @@ impl World {
 
     fn arrive(&mut self, engine: usize, interface: InterfaceId, packet: &Sent) {
         let Sent { source, destination, ttl, ref payload } = *packet;
-        self.handle(engine, Input::Packet { interface, source, destination, ttl, payload });
+        self.handle(engine, Input::Packet { interface, source, destination, ttl, payload: (&payload[..]).into() });
     }
 
     fn run_for(&mut self, duration: Duration) {

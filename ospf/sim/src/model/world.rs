@@ -341,7 +341,17 @@ impl World {
         let (from, to) = channel.ends(self.count);
         let &Packet { destination, ttl, ref payload, .. } = packet;
         let interface = interface(from, bounds);
-        self.handle(to, Input::Packet { interface, source: address(from, bounds), destination, ttl, payload }, bounds);
+        self.handle(
+            to,
+            Input::Packet {
+                interface,
+                source: address(from, bounds),
+                destination,
+                ttl,
+                payload: (&payload[..]).into(),
+            },
+            bounds,
+        );
     }
 
     fn handle(&mut self, router: usize, input: Input<'_>, bounds: &Bounds) {
