@@ -1,4 +1,5 @@
-//! weft against FRR and BIRD with a large database: CPU time per change, time to load, retransmissions, memory.
+//! weft against FRR and BIRD with a large database: CPU time per change, time to load, retransmissions, memory, and the time in which weft
+//! shows its state.
 //!
 //! ```text
 //! cargo bench --bench ospf-peers -- --runs 3 --rounds 40 --peers weft,frr,bird --topology mesh:400 --topology grid:40x40 --externals 10000
@@ -19,6 +20,8 @@ mod options;
 mod peers;
 mod usage;
 
+use std::process::Stdio;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -37,6 +40,9 @@ const LOOK: Duration = Duration::from_millis(10);
 const REST: Duration = Duration::from_secs(6);
 /// Time in which hellos alone are measured.
 const IDLE: Duration = Duration::from_secs(10);
+/// How often `weft status` is asked, and the time between two questions.
+const STATUS_RUNS: usize = 30;
+const STATUS_PAUSE: Duration = Duration::from_millis(300);
 /// From one change to the next: more than MinLSArrival and BIRD's tick.
 const PACE: Duration = Duration::from_millis(1500);
 
@@ -53,6 +59,10 @@ struct Figures {
     retransmitted: u64,
     /// Once it is loaded.
     memory: usage::Memory,
+    /// The median time of `weft status --json` then, from the start of the process to its end.
+    status: Duration,
+    /// The longest time between two hellos meanwhile. HelloInterval is a second, of which up to a tenth is taken off at random.
+    hello_gap: Duration,
 }
 
 fn main() -> Result<()> {
@@ -110,6 +120,8 @@ fn measure(peer: Peer, topology: Topology, rounds: usize) -> Result<Figures> {
     ensure!(neighbor.is_acknowledged(), "not everything was acknowledged");
     let memory = usage::memory(&pids)?;
 
+    let (status, hello_gap) = status(&router, &mut neighbor)?;
+
     let idle = spent(&pids, || neighbor.stay(IDLE))?;
     let flipping = spent(&pids, || {
         for _ in 0..rounds {
@@ -123,7 +135,29 @@ fn measure(peer: Peer, topology: Topology, rounds: usize) -> Result<Figures> {
     let rounds = u32::try_from(rounds)?;
     let idle_share = idle.mul_f64((PACE * rounds).as_secs_f64() / IDLE.as_secs_f64());
     let flip = flipping.saturating_sub(idle_share) / rounds;
-    Ok(Figures { flip, load, load_cpu, retransmitted: neighbor.retransmitted, memory })
+    Ok(Figures { flip, load, load_cpu, retransmitted: neighbor.retransmitted, memory, status, hello_gap })
+}
+
+/// The median time of `weft status --json`, asked again and again, and the longest time between two hellos meanwhile; zero for others.
+fn status(router: &Running, neighbor: &mut Neighbor) -> Result<(Duration, Duration)> {
+    neighbor.forget_hellos();
+    let mut times = Vec::new();
+    for _ in 0..STATUS_RUNS {
+        let Some(mut command) = router.status() else { return Ok((Duration::ZERO, Duration::ZERO)) };
+        let asked = thread::spawn(move || {
+            let began = Instant::now();
+            let output = command.stderr(Stdio::inherit()).output();
+            output.map(|output| (began.elapsed(), output.stdout.len()))
+        });
+        while !asked.is_finished() {
+            neighbor.turn(Instant::now() + LOOK)?;
+        }
+        let (took, octets) = asked.join().map_err(|_| anyhow::anyhow!("the thread that asks has failed"))??;
+        ensure!(octets > 0, "weft status has printed nothing");
+        times.push(took.as_secs_f64());
+        neighbor.stay(STATUS_PAUSE)?;
+    }
+    Ok((Duration::from_secs_f64(median(times)), neighbor.hello_gap))
 }
 
 /// CPU time that the processes take while `work` is done.
@@ -135,13 +169,15 @@ fn spent(pids: &[u32], work: impl FnOnce() -> Result<()>) -> Result<Duration> {
 
 fn print(peers: &[Peer], figures: &[Vec<Figures>]) {
     type Get = fn(&Figures) -> f64;
-    let columns: [(&str, usize, Get); 6] = [
+    let columns: [(&str, usize, Get); 8] = [
         ("CPU per change, ms", 3, |f| f.flip.as_secs_f64() * 1e3),
         ("loading, s", 3, |f| f.load.as_secs_f64()),
         ("CPU of loading, s", 3, |f| f.load_cpu.as_secs_f64()),
         ("sent again", 0, |f| f.retransmitted as f64),
         ("RSS, MiB", 1, |f| f.memory.resident as f64 / 1024.0),
         ("PSS, MiB", 1, |f| f.memory.proportional as f64 / 1024.0),
+        ("status --json, ms", 1, |f| f.status.as_secs_f64() * 1e3),
+        ("hello after, s", 3, |f| f.hello_gap.as_secs_f64()),
     ];
     print!("{:<20}", "");
     peers.iter().for_each(|peer| print!(" {peer:>10}"));

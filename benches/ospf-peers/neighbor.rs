@@ -45,6 +45,9 @@ pub struct Neighbor {
     unacknowledged: BTreeMap<LsaKey, (Lsa, Instant)>,
     /// LSAs that had to be sent again.
     pub retransmitted: u64,
+    /// When the router's last hello arrived, and the longest time between two since [`Neighbor::forget_hellos`].
+    last_hello: Option<Instant>,
+    pub hello_gap: Duration,
 }
 
 /// The database exchange, which this end leads and has nothing to say in.
@@ -79,12 +82,19 @@ impl Neighbor {
             next_description: now,
             unacknowledged: BTreeMap::new(),
             retransmitted: 0,
+            last_hello: None,
+            hello_gap: Duration::ZERO,
         })
     }
 
     /// Whether the exchange is over.
     pub fn is_full(&self) -> bool {
         self.exchange == Exchange::Done
+    }
+
+    /// Measures the times between hellos anew.
+    pub fn forget_hellos(&mut self) {
+        (self.last_hello, self.hello_gap) = (None, Duration::ZERO);
     }
 
     /// Whether everything flooded was acknowledged.
@@ -164,6 +174,8 @@ impl Neighbor {
         }
         match packet.body {
             PacketBody::Hello(hello) => {
+                let before = self.last_hello.replace(Instant::now());
+                self.hello_gap = before.map_or(self.hello_gap, |before| self.hello_gap.max(before.elapsed()));
                 let two_way = hello.neighbors.contains(&link::NEIGHBOR_ID);
                 ensure!(two_way || !self.is_full(), "the router has dropped the adjacency");
                 if !self.two_way {

@@ -19,6 +19,8 @@ const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 pub enum Running {
     Frr(#[expect(dead_code, reason = "kept for its end")] Frr),
     Process(Background, #[expect(dead_code, reason = "kept for its end")] TempDir),
+    /// weft, and the directory of its files.
+    Weft(Background, TempDir),
 }
 
 impl Running {
@@ -34,8 +36,14 @@ impl Running {
     pub fn alive(&mut self) -> Result<()> {
         match self {
             Self::Frr(_) => Ok(()),
-            Self::Process(process, _) => process.alive(),
+            Self::Process(process, _) | Self::Weft(process, _) => process.alive(),
         }
+    }
+
+    /// The command that shows the state of weft as JSON, with all routes; `None` for the others, which print no such thing.
+    pub fn status(&self) -> Option<Command> {
+        let Self::Weft(_, dir) = self else { return None };
+        Some(inside(ROUTER_NETNS, &format!("{WEFT} status --json --run-dir {}", dir.path().join("run").display())))
     }
 }
 
@@ -58,7 +66,7 @@ fn weft() -> Result<Running> {
         path("run").display()
     );
     let process = Background::start("weft", inside(ROUTER_NETNS, &line), dir.path())?;
-    Ok(Running::Process(process, dir))
+    Ok(Running::Weft(process, dir))
 }
 
 fn frr() -> Result<Running> {
