@@ -27,7 +27,7 @@ struct CommandLine {
 enum Command {
     /// Topology cases: files with a network, and the state to which each of its routers must converge
     Case {
-        /// Files of the format of ../shared/conformance
+        /// Files of the format of `ospf/sim/cases/README.md`
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },

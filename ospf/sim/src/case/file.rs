@@ -1,4 +1,4 @@
-//! The format of a case file, with the keys of `shared/conformance/README.md`. `build` checks the keys' values in combination.
+//! The format of a case file, with the keys that `ospf/sim/cases/README.md` describes. `build` checks the keys' values in combination.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
