@@ -28,9 +28,6 @@ use crate::rib::Rib;
 use crate::routing::{InterfaceIds, LsdbPart, MAX_REDISTRIBUTED, Redistributed, View};
 use crate::tunnel::{Endpoints, Observation};
 
-/// WireGuard's REJECT_AFTER_TIME: a session older than this carries nothing any more.
-pub(super) const SESSION_LIFETIME: Duration = Duration::from_secs(180);
-
 /// Everything that can be shown, at one moment.
 pub(super) struct Report<'a> {
     pub local: &'a Local,

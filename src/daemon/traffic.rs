@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::net::IfName;
+use crate::net::wireguard::KEEPALIVE_TIMEOUT;
 use crate::reconcile::state::Traffic;
 
 /// How long, plus a HelloInterval, sent data may be without an answer: KEEPALIVE_TIMEOUT, and as much again for a slow machine and for
 /// counters that are read only every five seconds.
-const UNANSWERED: Duration = Duration::from_secs(20);
+const UNANSWERED: Duration = KEEPALIVE_TIMEOUT.saturating_mul(2);
 /// A tunnel that has sent nothing for this many HelloIntervals, and [`SLACK`] more, is idle.
 const MISSED_HELLOS: u32 = 3;
 const SLACK: Duration = Duration::from_secs(10);

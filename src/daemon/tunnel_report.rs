@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use ospf::{InterfaceView, NeighborState, NeighborView, Refusal, RouterId, TtlSecurity};
 
-use super::report::{Report, SESSION_LIFETIME, seconds};
+use super::report::{Report, seconds};
 use super::traffic::Flow;
 use crate::control::view;
 use crate::mesh::Tunnel;
 use crate::net::Prefix;
+use crate::net::wireguard::REJECT_AFTER_TIME;
 use crate::reconcile::state::{Backend, Device, FWMARK, Preshared};
 use crate::routing::View;
 use crate::tunnel::endpoints::Unresolved;
@@ -102,7 +103,7 @@ impl Report<'_> {
                 (true, false, _) if silent => State::Silent,
                 (false, ..) | (_, false, _) => State::Missing,
                 (true, true, None) => State::Waiting,
-                (true, true, Some(age)) if age > SESSION_LIFETIME => State::Stale,
+                (true, true, Some(age)) if age > REJECT_AFTER_TIME => State::Stale,
                 (true, true, Some(_)) => match flow {
                     Flow::Good => State::Up,
                     Flow::OneWay(_) => State::OneWay,

@@ -2,9 +2,9 @@
 
 use ::ospf::External;
 
+use super::Unlisted;
 use super::diagnostic::{Diagnostic, Span};
 use super::general::General;
-use super::model::Unlisted;
 use super::reader::{At, Entry, Report, Setting};
 use super::redistribution::{METRICS, MetricType, tag};
 use super::schema::DEFAULT_ORIGINATE;

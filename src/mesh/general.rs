@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::Unlisted;
 use super::address::network;
 use super::diagnostic::Diagnostic;
 use super::durations::seconds;
-use super::model::{BackendChoice, SourceCheck, Unlisted};
+use super::model::{BackendChoice, SourceCheck};
 use super::names::check_name;
 use super::reader::{At, Effective, Entry, Report, Setting, Table};
 use crate::net::Prefix;

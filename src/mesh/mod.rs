@@ -45,6 +45,7 @@ mod speakers;
 mod tests;
 mod virtual_link;
 
+pub use ::ospf::Unlisted;
 pub use auth::{Auth, AuthKey, Validity};
 pub use default_originate::{DefaultOriginate, When};
 pub use diagnostic::{Diagnostics, Finding, Look, Place};

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use ospf::{
     AreaConfig, AreaId, Limits, NbmaNeighbor, NssaRange, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter,
-    TtlSecurity,
+    TtlSecurity, Unlisted,
 };
-
 use vxlan::{Mac, Segment};
 
 use super::auth::Auth;
@@ -44,16 +43,6 @@ pub struct Mesh {
     pub links: Vec<Link>,
     /// `[[l2]]`: Ethernet segments across sites, ordered by name.
     pub segments: Vec<L2>,
-}
-
-/// `[mesh] unlisted`: whether a route to a prefix that no site lists is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Unlisted {
-    /// The route is used like any other route.
-    #[default]
-    Accept,
-    /// The route is not used, and `weft status` shows a note.
-    Refuse,
 }
 
 /// `[mesh] source_check`: whether packets may enter the mesh from any source address.

@@ -3,6 +3,7 @@
 mod if_name;
 mod ospf;
 mod prefix;
+pub mod wireguard;
 
 pub use if_name::IfName;
 pub use prefix::{NotAPrefix, Prefix};

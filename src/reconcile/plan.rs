@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::overlay::{self, OverlayStep, plan_making};
 use super::state::{
@@ -15,10 +14,8 @@ use super::state::{
 };
 use super::step::Step;
 use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
+use crate::net::wireguard::REJECT_AFTER_TIME;
 use crate::net::{IfName, Prefix};
-
-/// WireGuard's REJECT_AFTER_TIME: an older session carries no packets.
-const SESSION_LIFETIME: Duration = Duration::from_secs(180);
 
 /// Steps carried out before whose results cannot be observed in the kernel.
 #[derive(Debug, Clone, Default)]
@@ -278,7 +275,7 @@ fn peer_change(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<S
 /// its handshakes are recent, or the desired endpoint has changed.
 fn endpoint_to_write(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<SocketAddr>>) -> bool {
     let Some(found) = found else { return true };
-    let alive = found.handshake_age.is_some_and(|age| age < SESSION_LIFETIME);
+    let alive = found.handshake_age.is_some_and(|age| age < REJECT_AFTER_TIME);
     let changed = last_given.is_some_and(|given| *given != wanted.endpoint);
     found.endpoint != wanted.endpoint && (!alive || changed)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use ospf::{
     AreaId, Authentication, Config, External, ExternalMetric, HelloJitter, InterfaceConfig, InterfaceId, NetworkType,
-    Policy, RouterId, Speaker, Unlisted,
+    Policy, RouterId, Speaker,
 };
 
 use super::keyring::Keyring;
@@ -184,14 +184,7 @@ fn attached() -> External {
 
 /// Determines whose advertisements are accepted: those of each site for its own prefixes and its own loopback.
 fn policy(mesh: &Mesh) -> Policy {
-    let mut policy = Policy {
-        unlisted: match mesh.unlisted {
-            mesh::Unlisted::Accept => Unlisted::Accept,
-            mesh::Unlisted::Refuse => Unlisted::Refuse,
-        },
-        guarded_opaque: opaque::guarded(),
-        ..Policy::default()
-    };
+    let mut policy = Policy { unlisted: mesh.unlisted, guarded_opaque: opaque::guarded(), ..Policy::default() };
     for site in &mesh.sites {
         let router_id = RouterId::from(site.loopback);
         policy.guards.insert(router_id);

@@ -15,11 +15,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// A handshake older than this is old. A session is renewed after 120 s and given up after 180 s: by now renewal has failed for a while.
-pub const HANDSHAKE_OLD: Duration = Duration::from_secs(135);
+use crate::net::wireguard::{REKEY_AFTER_TIME, REKEY_TIMEOUT};
 
-/// How long a new address may take to bring about a handshake: three attempts of WireGuard, 5 s apart.
-const TRIAL: Duration = Duration::from_secs(15);
+/// A handshake older than this is old: its session should have been renewed, and three attempts to do so have failed.
+pub const HANDSHAKE_OLD: Duration = REKEY_AFTER_TIME.saturating_add(TRIAL);
+
+/// How long a new address may take to bring about a handshake: three attempts of WireGuard.
+const TRIAL: Duration = REKEY_TIMEOUT.saturating_mul(3);
 
 /// The time between two lookups: doubled each time, from the first value to the last.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
