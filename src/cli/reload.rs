@@ -1,7 +1,7 @@
 //! `weft reload`: makes the daemon read the mesh file again.
 
 use super::{Format, Outcome, RunDir, complain};
-use crate::control::view::{Reloaded, Step};
+use crate::control::view::Reloaded;
 use crate::control::{Request, ask};
 
 /// Has the daemon read the mesh file again, and waits until the file is in force.
@@ -30,8 +30,7 @@ impl Args {
 }
 
 fn text(reloaded: &Reloaded) -> String {
-    let Reloaded { mesh, site, sites, tunnels, failures, steps } = reloaded;
+    let Reloaded { mesh, site, sites, tunnels, failures, .. } = reloaded;
     let verdict = if failures.is_empty() { "in force" } else { "read, but not all of it is in force" };
-    let done = steps.iter().map(|Step { part, step }| format!("\n{part}: {step}")).collect::<String>();
-    format!("{mesh}: the mesh file is {verdict}; sites: {sites}, tunnels of {site}: {tunnels}{done}")
+    format!("{mesh}: the mesh file is {verdict}; sites: {sites}, tunnels of {site}: {tunnels}")
 }

@@ -228,16 +228,14 @@ impl Daemon {
     /// the notification alone; everything else is read afterwards.
     async fn hear_kernel(&mut self, changes: &Changes, watch: &Watch) -> Next {
         let Reaction { filter, learned, links, look } = self.host.noticed(changes, Instant::now());
-        if links {
-            self.follow_links().await;
-        }
+        let follows = links && !self.follow_links().await;
         let moved = self.learn_hosts(learned).await;
         if filter && self.filter_differs(watch).await {
             return Next::Reconcile(Look::Afresh);
         }
         match look {
             Some(look) => Next::Reconcile(look),
-            None if moved => Next::Reconcile(Look::Known),
+            None if moved || follows => Next::Reconcile(Look::Known),
             None => Next::Nothing,
         }
     }
@@ -334,24 +332,23 @@ impl Daemon {
         let configuration = router.follow_kernel(local, host.observed(), rib);
         self.watch_carriers();
         self.configure_if(configuration).await;
-        self.follow_links().await;
+        // A whole plan follows in any case.
+        let _: bool = self.follow_links().await;
         if let Some(moved) = self.router.clock_set(self.driver.zero()) {
             info!(seconds = moved.as_secs_f64(), "the clock was set");
             self.configure().await;
         }
     }
 
-    /// Tells the engine of every link whose state is another one now, and takes the routes over failed links out of the kernel.
-    async fn follow_links(&mut self) {
+    /// Tells the engine of every link whose state is another one now, and takes the routes over failed links out of the kernel. Returns
+    /// whether that is all; otherwise more than routes depends on them, and follows with a whole plan.
+    async fn follow_links(&mut self) -> bool {
         let Self { router, local, host, rib, .. } = self;
         let (links, changed) = router.follow_links(local, host.observed(), rib);
         for (id, state) in links {
             self.driver.link(id, state).await;
         }
-        if !changed.is_empty() {
-            // What is more than routes follows with the whole plan.
-            let _: bool = self.install(&changed).await;
-        }
+        changed.is_empty() || self.install(&changed).await
     }
 
     /// Gives the engine the mesh file, the clock and the routes of others as they are.

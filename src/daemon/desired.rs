@@ -17,7 +17,7 @@ pub(super) struct Basis<'a, E> {
     pub local: &'a Local,
     pub backend: Backend,
     pub observed: &'a Observed,
-    /// Knows what is kept of an earlier run.
+    /// Knows whether routes of an earlier run are kept.
     pub host: &'a Host,
     pub rib: &'a Rib,
     pub endpoint: E,
@@ -32,7 +32,7 @@ impl<'a, E: Fn(&IfName) -> Option<SocketAddr>> Basis<'a, E> {
         let forwarding = self.forwarding();
         desired.routes = forwarding.routes(self.rib.iter());
         desired.sysctls = desired_sysctls(self.local.tunnels.keys(), &observed.state.sysctls);
-        self.host.keep(&mut desired, self.local);
+        self.host.keep(&mut desired, observed, self.local);
         let uplinks = forwarding.uplinks(&desired.routes);
         desired.rules = forwarding.rules(&desired.routes, &uplinks);
         desired.routes.extend(uplinks.routes);

@@ -248,9 +248,9 @@ impl Host {
         self.settling.converged(now);
     }
 
-    /// Adds to `desired` what is kept of an earlier run.
-    pub(super) fn keep(&self, desired: &mut State, local: &Local) {
-        self.settling.keep(desired, &self.observed.state, &local.mesh, local.site.loopback);
+    /// Adds to `desired` what is kept of the routes and addresses of an earlier run that are in `observed`.
+    pub(super) fn keep(&self, desired: &mut State, observed: &Observed, local: &Local) {
+        self.settling.keep(desired, &observed.state, &local.mesh, local.site.loopback);
     }
 
     /// Allows all steps at once, even those that have failed.

@@ -3,7 +3,7 @@
 //! When a step fails, only the steps that need what it would have made are skipped. The others are carried out, and the next plan contains
 //! what is still missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use anyhow::Context;
@@ -34,12 +34,13 @@ impl Kernel {
     /// Carries out `steps` in their order. `observed` is what they were planned from. Before the first step, the values of settings that
     /// steps change are stored, so that they can be restored.
     pub async fn execute(&mut self, steps: &[Step], observed: &Observed, tunnels: &impl Tunnels) -> Executed {
-        let is_ours = |name: &IfName| {
-            observed.state.links.contains_key(name)
-                || steps.iter().any(|step| matches!(step, Step::CreateLink(created, _) if created == name))
-        };
+        let created = steps.iter().filter_map(|step| match step {
+            Step::CreateLink(interface, _) => Some(interface),
+            _ => None,
+        });
+        let ours: BTreeSet<&IfName> = observed.state.links.keys().chain(created).collect();
         let mut originals = self.memory.originals().clone();
-        originals.remember(steps, &observed.state.sysctls, is_ours);
+        originals.remember(steps, &observed.state.sysctls, |name| ours.contains(name));
         self.memory.keep(originals);
         let indexes = observed.indexes.clone();
         let outcomes = Vec::with_capacity(steps.len());

@@ -188,7 +188,7 @@ fn routes_of_an_earlier_run_are_kept_until_ospf_has_converged_or_patience_ends()
     let local = Local::example("taipei");
     let kept = |host: &Host| {
         let mut desired = State::default();
-        host.keep(&mut desired, &local);
+        host.keep(&mut desired, host.observed(), &local);
         desired.routes.len()
     };
     let start = Instant::now();
