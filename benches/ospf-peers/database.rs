@@ -1,4 +1,4 @@
-//! The database behind the synthetic neighbour, and its LSAs as one link after the other goes and comes back.
+//! The link state database that the synthetic neighbour floods, and the new LSAs when one link after the other goes down and comes back.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -9,18 +9,18 @@ use ospf::{ExternalMetric, LinkStateId, LsaKey, LsaType, RouterId, SequenceNumbe
 use crate::link;
 use crate::options::Topology;
 
-/// Routers are numbered from 0, which is the neighbour itself.
+/// The number of a router. Number 0 is the neighbour itself.
 pub type Router = u32;
 
-/// What all LSAs together say at one time.
+/// The network that the LSAs describe, in its present state.
 pub struct Database {
     topology: Topology,
     routers: u32,
-    /// Links that can be flipped: none of the neighbour's own.
+    /// Links that [`Database::flip`] may change. The neighbour's own links are not among them.
     links: Vec<(Router, Router)>,
-    /// Those of `links` that are down.
+    /// The members of `links` that are down.
     down: BTreeSet<(Router, Router)>,
-    /// Rounds so far: also what the metric of an external is made of.
+    /// Number of rounds so far. The metric of an external LSA depends on it.
     rounds: u32,
     sequence: i32,
 }
@@ -47,7 +47,7 @@ impl Database {
         database
     }
 
-    /// The whole of it.
+    /// All LSAs of the database.
     pub fn lsas(&self) -> Vec<Lsa> {
         let mut lsas: Vec<_> = (0..self.routers).map(|router| self.router_lsa(router)).collect();
         if let Topology::Externals(count) = self.topology {
@@ -56,7 +56,7 @@ impl Database {
         lsas
     }
 
-    /// How many routes it makes: a host route for each router, and each external.
+    /// The number of routes that follow from the database: a host route for each router, and one route for each external LSA.
     pub fn routes(&self) -> usize {
         let externals = match self.topology {
             Topology::Externals(count) => count,
@@ -65,14 +65,15 @@ impl Database {
         (self.routers + externals) as usize
     }
 
-    /// One link goes, or comes back in the next round: both ends' new LSAs. Without links, an external changes its metric.
+    /// Takes one link down, or in the next round up again, and returns the new LSAs of both ends. In a topology of external LSAs, changes
+    /// the metric of one of them.
     pub fn flip(&mut self) -> Vec<Lsa> {
         self.sequence += 1;
         self.rounds += 1;
         if let Topology::Externals(count) = self.topology {
             return vec![self.external_lsa(self.rounds.wrapping_mul(7919) % count)];
         }
-        // A prime step, so that all parts of the network have their turn.
+        // The step is a prime, so that the changes cover all parts of the network.
         let which = (self.rounds.div_ceil(2) as usize).wrapping_mul(7919) % self.links.len();
         let link = self.links[which];
         if !self.down.remove(&link) {
@@ -134,7 +135,7 @@ impl Database {
     }
 }
 
-/// The neighbour's id is the largest, so that it leads the database exchange.
+/// The Router ID of a router. The neighbour's is the highest, so that it is the master of the database exchange.
 fn id(router: Router) -> RouterId {
     match router {
         0 => link::NEIGHBOR_ID,

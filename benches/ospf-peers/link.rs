@@ -1,4 +1,4 @@
-//! The two namespaces and the link between them, the same for every contestant.
+//! The two network namespaces and the link between them. They are the same for every implementation that is measured.
 //!
 //! ```text
 //!   the router measured, 10.255.0.1 ── eth0 192.0.2.1 ── 192.0.2.2 eth0 ── the synthetic neighbour, 10.255.255.254
@@ -12,13 +12,13 @@ use ospf::RouterId;
 use crate::harness::netns::{Netns, in_netns, veth};
 use crate::harness::process::run;
 
-/// Router id of whoever is measured.
+/// Router ID of the router that is measured.
 pub const ROUTER_ID: RouterId = RouterId(0x0aff_0001);
 
-/// Its namespace.
+/// Namespace of the router that is measured.
 pub const ROUTER_NETNS: &str = "ospf-peers-router";
 
-/// Router id of the synthetic neighbour.
+/// Router ID of the synthetic neighbour.
 pub const NEIGHBOR_ID: RouterId = RouterId(0x0aff_fffe);
 
 /// Address of the synthetic neighbour.
@@ -27,10 +27,10 @@ pub const NEIGHBOR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 /// Namespace of the synthetic neighbour.
 const NEIGHBOR_NETNS: &str = "ospf-peers-neighbor";
 
-/// Name of both ends.
+/// Interface name of both ends of the link.
 pub const INTERFACE: &str = "eth0";
 
-/// Both namespaces; gone, with what runs in them, when this is dropped.
+/// Both namespaces. When this is dropped, the processes of the router are killed and the namespaces are removed.
 pub struct Link {
     router: Netns,
     _neighbor: Netns,
@@ -43,13 +43,13 @@ impl Link {
         Ok(link)
     }
 
-    /// Processes of the router.
+    /// Returns the process ids of the router that is measured.
     pub fn pids(&self) -> Result<Vec<u32>> {
         let text = run(&format!("ip netns pids {}", self.router.name()))?;
         text.lines().map(|line| line.trim().parse().context("a process id")).collect()
     }
 
-    /// Does something in the namespace of the neighbour.
+    /// Runs `work` in the namespace of the neighbour.
     pub fn as_neighbor<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         in_netns(NEIGHBOR_NETNS, work)
     }

@@ -1,14 +1,15 @@
-//! weft against FRR and BIRD with a large database: CPU time per change, time to load, retransmissions, memory, and the time in which weft
-//! shows its state.
+//! Compares weft with FRR and BIRD on a large link state database: CPU time per change, time to load, retransmissions, memory, and the time in
+//! which weft shows its state.
 //!
 //! ```text
 //! cargo bench --bench ospf-peers -- --runs 3 --rounds 40 --peers weft,frr,bird --topology mesh:400 --topology grid:40x40 --externals 10000
 //! ```
 //!
-//! A synthetic neighbour, the only one, becomes Full, floods a database and then takes one link away and gives it back, round after
-//! round, never faster than MinLSArrival and BIRD's tick of a second allow, so that each is one calculation. CPU time is that of all
-//! threads of the router's processes; what hellos cost is measured before and taken off. Contestants take turns in each run; the table
-//! has medians. Nothing is asserted about the figures. Needs root, and the packages `frr` and `bird2`.
+//! The router that is measured has one neighbour, which is synthetic. The neighbour becomes Full and floods a database. Then, round after
+//! round, it takes one link down and up again. The changes are never faster than MinLSArrival and BIRD's tick of one second allow, so that
+//! each causes one calculation. CPU time is that of all threads of the router's processes. The cost of hellos is measured before and
+//! subtracted. In each run the implementations are measured one after the other; the table shows medians. Nothing is asserted about the
+//! figures. The benchmark needs root, and the packages `frr` and `bird2`.
 
 #[path = "../../netns-tests/harness/mod.rs"]
 mod harness;
@@ -32,32 +33,32 @@ use neighbor::Neighbor;
 use options::{Options, Peer, Topology};
 use peers::Running;
 
-/// How long anything may take.
+/// Maximum time for the adjacency to form, and for the routes to be installed.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two looks at the kernel's routes while they come.
+/// Interval at which the kernel's routes are counted while they are installed.
 const LOOK: Duration = Duration::from_millis(10);
-/// What follows a load (retransmissions, acknowledgements, heaps that shrink) is over after this.
+/// Time after loading in which its consequences end: retransmissions, acknowledgements, and heaps that shrink.
 const REST: Duration = Duration::from_secs(6);
-/// Time in which hellos alone are measured.
+/// Time for which only the cost of hellos is measured.
 const IDLE: Duration = Duration::from_secs(10);
 /// How often `weft status` is asked, and the time between two questions.
 const STATUS_RUNS: usize = 30;
 const STATUS_PAUSE: Duration = Duration::from_millis(300);
-/// From one change to the next: more than MinLSArrival and BIRD's tick.
+/// Time from one change to the next: longer than MinLSArrival and BIRD's tick.
 const PACE: Duration = Duration::from_millis(1500);
 
-/// What one run of one contestant gave.
+/// The figures of one run of one implementation.
 #[derive(Debug, Clone, Copy)]
 struct Figures {
-    /// CPU time for each change.
+    /// CPU time per change, without the cost of hellos.
     flip: Duration,
-    /// From the first update until all routes are in the kernel.
+    /// Time from the first Link State Update until all routes are in the kernel.
     load: Duration,
-    /// CPU time of that.
+    /// CPU time of loading.
     load_cpu: Duration,
-    /// LSAs that the neighbour had to send again in all.
+    /// Number of LSAs that the neighbour had to retransmit in the whole run.
     retransmitted: u64,
-    /// Once it is loaded.
+    /// Memory after loading.
     memory: usage::Memory,
     /// The median time of `weft status --json` then, from the start of the process to its end.
     status: Duration,
@@ -93,7 +94,7 @@ fn measure(peer: Peer, topology: Topology, rounds: usize) -> Result<Figures> {
         router.alive()?;
         neighbor.turn(Instant::now() + LOOK)?;
     }
-    // What both ends still have to say of each other.
+    // Both ends may still originate LSAs because of the new adjacency.
     neighbor.stay(3 * PACE)?;
     let pids = link.pids()?;
     let &first = pids.first().context("no process in the router's namespace")?;
@@ -160,7 +161,7 @@ fn status(router: &Running, neighbor: &mut Neighbor) -> Result<(Duration, Durati
     Ok((Duration::from_secs_f64(median(times)), neighbor.hello_gap))
 }
 
-/// CPU time that the processes take while `work` is done.
+/// Runs `work` and returns the CPU time that the processes use meanwhile.
 fn spent(pids: &[u32], work: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let before = usage::cpu(pids)?;
     work()?;

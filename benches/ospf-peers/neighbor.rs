@@ -1,6 +1,6 @@
-//! The synthetic neighbour: as much of OSPF as it takes to become Full with an empty database and to flood whatever it is told to.
+//! The synthetic neighbour. It implements as much of OSPF as is needed to become Full with an empty database and to flood given LSAs.
 //!
-//! It sends without a window and sends again after RxmtInterval what was not acknowledged, as most implementations do.
+//! It floods without a window, and retransmits LSAs that were not acknowledged after RxmtInterval, as most implementations do.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -20,14 +20,14 @@ use crate::link::{self, Link};
 const ALL_SPF_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
 const HELLO_INTERVAL: Duration = Duration::from_secs(1);
 const DEAD_INTERVAL: u32 = 4;
-/// RxmtInterval, the usual five seconds.
+/// RxmtInterval: the usual five seconds.
 const RETRANSMIT_INTERVAL: Duration = Duration::from_secs(5);
-/// Time until a Database Description is sent again.
+/// Time after which a Database Description is retransmitted.
 const DESCRIPTION_INTERVAL: Duration = Duration::from_secs(1);
 const MTU: usize = 1500;
-/// Octets of IP, OSPF and update headers.
+/// Length of the IP, OSPF and Link State Update headers, in octets.
 const HEADERS: usize = 20 + 24 + 4;
-/// LSA headers in an acknowledgement.
+/// Maximum number of LSA headers in a Link State Acknowledgment.
 const ACKS: usize = (MTU - 44) / 20;
 const RECEIVE_BUFFER: usize = 4 << 20;
 
@@ -35,22 +35,22 @@ pub struct Neighbor {
     socket: Socket,
     buffer: Vec<u8>,
     next_hello: Instant,
-    /// Whether the router's hellos list us.
+    /// Whether a hello of the router was received, so that our hellos list it.
     two_way: bool,
     exchange: Exchange,
-    /// The Database Description on its way, and when it is sent again.
+    /// The sequence number of the outstanding Database Description, and when it is retransmitted.
     sequence: u32,
     next_description: Instant,
-    /// Flooded and not acknowledged, with when it was sent last.
+    /// LSAs that were flooded and not acknowledged, with the time at which each was last sent.
     unacknowledged: BTreeMap<LsaKey, (Lsa, Instant)>,
-    /// LSAs that had to be sent again.
+    /// Number of LSAs that had to be retransmitted.
     pub retransmitted: u64,
     /// When the router's last hello arrived, and the longest time between two since [`Neighbor::forget_hellos`].
     last_hello: Option<Instant>,
     pub hello_gap: Duration,
 }
 
-/// The database exchange, which this end leads and has nothing to say in.
+/// The state of the database exchange. This end is the master, and has no LSAs to describe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exchange {
     NotYet,
@@ -87,7 +87,7 @@ impl Neighbor {
         })
     }
 
-    /// Whether the exchange is over.
+    /// Whether the database exchange is done.
     pub fn is_full(&self) -> bool {
         self.exchange == Exchange::Done
     }
@@ -97,12 +97,12 @@ impl Neighbor {
         (self.last_hello, self.hello_gap) = (None, Duration::ZERO);
     }
 
-    /// Whether everything flooded was acknowledged.
+    /// Whether all flooded LSAs were acknowledged.
     pub fn is_acknowledged(&self) -> bool {
         self.unacknowledged.is_empty()
     }
 
-    /// Sends LSAs in updates as full as the MTU lets them be.
+    /// Floods LSAs in Link State Updates that are as long as the MTU allows.
     pub fn flood(&mut self, lsas: Vec<Lsa>) -> Result<()> {
         for batch in batches(&lsas) {
             self.send(ALL_SPF_ROUTERS, PacketBody::LinkStateUpdate(batch))?;
@@ -111,14 +111,14 @@ impl Neighbor {
         Ok(())
     }
 
-    /// Sends LSAs in one update, however long, so that they are one change.
+    /// Floods LSAs in one Link State Update, whatever its length, so that they are one change.
     pub fn flood_together(&mut self, lsas: Vec<Lsa>) -> Result<()> {
         self.send(ALL_SPF_ROUTERS, PacketBody::LinkStateUpdate(lsas.clone()))?;
         self.await_acknowledgement(lsas);
         Ok(())
     }
 
-    /// Does what has to be done until `end`, or until a packet was handled.
+    /// Handles timers and received packets once. Waits for a packet or a timer until `end` at most.
     pub fn turn(&mut self, end: Instant) -> Result<()> {
         let now = Instant::now();
         self.timers(now)?;
@@ -126,7 +126,7 @@ impl Neighbor {
         let wait = next.saturating_duration_since(now).min(HELLO_INTERVAL);
         let timeout = PollTimeout::from(wait.as_millis() as u16 + 1);
         poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], timeout)?;
-        // All that is there, so that acknowledgements never wait behind each other.
+        // All packets that have arrived are read, so that acknowledgements do not queue up.
         while let Ok(length) = (&self.socket).read(&mut self.buffer) {
             let header = usize::from(self.buffer[0] & 0xf) * 4;
             let packet = Packet::decode(&self.buffer[header..length]).context("from the router")?;
@@ -135,7 +135,7 @@ impl Neighbor {
         Ok(())
     }
 
-    /// Goes on for this long.
+    /// Handles timers and packets for this long.
     pub fn stay(&mut self, duration: Duration) -> Result<()> {
         let end = Instant::now() + duration;
         while Instant::now() < end {
@@ -207,7 +207,8 @@ impl Neighbor {
         Ok(())
     }
 
-    /// The router is the slave, its id being the smaller: it says what it has in answer to each of ours.
+    /// Handles a Database Description of the router. The router is the slave, because its Router ID is lower: it answers each of ours with
+    /// its own LSA headers.
     fn described(&mut self, description: &DatabaseDescription) -> Result<()> {
         if description.flags.master || description.sequence != self.sequence {
             return Ok(());
@@ -267,7 +268,7 @@ impl Neighbor {
     }
 }
 
-/// LSAs cut into updates.
+/// Divides LSAs into Link State Updates that fit the MTU.
 fn batches(lsas: &[Lsa]) -> Vec<Vec<Lsa>> {
     let mut batches: Vec<Vec<Lsa>> = Vec::new();
     let mut room = 0;

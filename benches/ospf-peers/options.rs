@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The command line options of the benchmark.
 
 use std::fmt;
 use std::num::NonZero;
@@ -12,17 +12,17 @@ const USAGE: &str = "usage: cargo bench --bench ospf-peers -- [--runs N] [--roun
 /// What to measure.
 #[derive(Debug)]
 pub struct Options {
-    /// How often everything is measured.
+    /// Number of runs: everything is measured once in each.
     pub runs: usize,
-    /// Links flipped in each run.
+    /// Number of changes in each run.
     pub rounds: usize,
-    /// Whom to measure, in this order.
+    /// The implementations to measure, in this order.
     pub peers: Vec<Peer>,
-    /// The databases.
+    /// The databases to measure with.
     pub topologies: Vec<Topology>,
 }
 
-/// An implementation.
+/// An implementation of OSPF that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     Weft,
@@ -30,19 +30,19 @@ pub enum Peer {
     Bird,
 }
 
-/// What the database describes, behind the synthetic neighbour.
+/// The network behind the synthetic neighbour that the database describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
-    /// So many routers, each joined to each.
+    /// A full mesh of this many routers.
     Mesh(u32),
-    /// Rows and columns of routers, each joined to those beside it.
+    /// A grid with this many rows and columns of routers, each of which has links to the adjacent ones.
     Grid(u32, u32),
-    /// No router, and so many AS-externals of the neighbour's own.
+    /// No routers but the neighbour, which originates this many AS-external-LSAs.
     Externals(u32),
 }
 
 impl Options {
-    /// Reads the arguments. cargo adds `--bench`.
+    /// Reads the arguments. Ignores `--bench`, which cargo adds.
     pub fn read() -> Result<Self> {
         let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
         let mut options =

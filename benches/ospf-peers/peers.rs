@@ -1,5 +1,5 @@
-//! The contestants, as an operator would set them up: point-to-point, hello 1 s, dead 4 s, and no delay before a calculation that
-//! can be configured away.
+//! Starts the implementations that are measured, configured as an operator would do it: point-to-point, hello interval 1 s, dead interval
+//! 4 s, and no delay before a route calculation if it can be configured so.
 
 use std::fs;
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::options::Peer;
 
 const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 
-/// A running router; ends when this is dropped.
+/// A running router, which ends when this is dropped.
 pub enum Running {
     Frr(#[expect(dead_code, reason = "kept for its end")] Frr),
     Process(Background, #[expect(dead_code, reason = "kept for its end")] TempDir),
@@ -32,7 +32,7 @@ impl Running {
         }
     }
 
-    /// An error if it has ended.
+    /// Returns an error if the router has ended. FRR is not checked.
     pub fn alive(&mut self) -> Result<()> {
         match self {
             Self::Frr(_) => Ok(()),
@@ -80,7 +80,7 @@ fn frr() -> Result<Running> {
 
 fn bird() -> Result<Running> {
     let dir = tempfile::Builder::new().prefix("bird-").tempdir().context("making a directory for BIRD")?;
-    // Its calculations wait for a tick of a second at the least. A Router-LSA of the mesh is longer than its usual buffer.
+    // BIRD calculates at its next tick, and the shortest tick is one second. A Router-LSA of the mesh is longer than its default buffer.
     let conf = format!(
         "log stderr all;\nrouter id {ROUTER_ID};\nprotocol device {{ }}\n\
          protocol kernel {{ ipv4 {{ import none; export all; }}; }}\n\

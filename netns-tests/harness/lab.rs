@@ -1,4 +1,4 @@
-//! A mesh in namespaces, driven only through weft's own command line, as a person would.
+//! A mesh in network namespaces (`weft lab`). Tests use it only through weft's command line, as an operator would.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,25 +23,25 @@ use super::wait::{allowed, eventually};
 /// The program under test.
 pub const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 
-/// Where a lab keeps each site's log, pid and control socket.
+/// The directory in which a lab keeps each site's log, process id and control socket.
 const LABS: &str = "/run/weft/lab";
 
-/// How long a daemon may take to end.
+/// Maximum time for a daemon to end.
 const END: Duration = Duration::from_secs(15);
 
-/// How long a mesh may take until every adjacency is Full. Generous: the same tests run under emulation.
+/// Maximum time until every adjacency of a mesh is Full. It is long because the same tests also run under emulation.
 const CONVERGENCE: Duration = Duration::from_secs(60);
 
-/// A lab that is up. If it is dropped without [`Lab::down`], the test has failed: the sites' logs are shown.
+/// A running lab. If it is dropped without [`Lab::down`], the test has failed, and the sites' logs are shown.
 pub struct Lab {
     mesh: String,
     file: PathBuf,
     sites: Vec<String>,
-    /// How many tunnels each site has.
+    /// Number of tunnels of each site.
     tunnels: BTreeMap<String, usize>,
-    /// Sites whose daemons were exchanged, with what they run now.
+    /// Sites whose daemons were exchanged, with the programs that they run now.
     exchanged: BTreeMap<String, PathBuf>,
-    /// Daemons that were started here: they have to be waited for.
+    /// Daemons that this process has started, and has to wait for.
     children: Vec<Child>,
     is_down: bool,
     _dir: TempDir,
@@ -63,20 +63,20 @@ impl Lab {
             _dir: dir,
         };
         lab.write(text)?;
-        // What a killed run of this test has left behind.
+        // An earlier run of this test that was killed may have left a lab.
         lab.weft(&["lab", "down"]).ok();
         lab.weft(&["lab", "up"])?;
         lab.await_full()?;
         Ok(lab)
     }
 
-    /// Replaces the mesh file and distributes it: new sites come up, old ones are told by SIGHUP.
+    /// Replaces the mesh file and distributes it: new sites are started, and the daemons of the others get SIGHUP.
     pub fn change(&mut self, text: &str) -> Result<()> {
         self.write(text)?;
         self.weft(&["lab", "up"]).map(drop)
     }
 
-    /// Replaces the mesh file of a site that runs, alone, and has its daemon read it.
+    /// Replaces the mesh file of one running site only, and makes its daemon read it.
     pub fn change_at(&self, site: &str, text: &str) -> Result<()> {
         let file = self.state_of(site).join("etc/mesh.toml");
         fs::write(&file, text).with_context(|| format!("writing {file:?}"))?;
@@ -84,12 +84,12 @@ impl Lab {
         kill(pid, Signal::SIGHUP).with_context(|| format!("sending SIGHUP to {pid}"))
     }
 
-    /// Starts the daemons that do not run.
+    /// Starts all daemons that are not running.
     pub fn start_what_is_missing(&self) -> Result<()> {
         self.weft(&["lab", "up"]).map(drop)
     }
 
-    /// Takes the lab down and checks that nothing is left of it.
+    /// Removes the lab, and checks that no namespace, file or process of it is left.
     pub fn down(mut self) -> Result<()> {
         self.weft(&["lab", "down"])?;
         self.is_down = true;
@@ -109,7 +109,7 @@ impl Lab {
         output_of(Command::new(WEFT).args(subcommand).arg(&self.file))
     }
 
-    /// Stops packets between two sites in the middle of the network between them.
+    /// Drops all packets between two sites inside the network between them.
     pub fn cut(&self, one: &str, other: &str) -> Result<()> {
         output_of(Command::new(WEFT).args(["lab", "cut"]).arg(&self.file).args([one, other])).map(drop)
     }
@@ -119,7 +119,7 @@ impl Lab {
         output_of(Command::new(WEFT).args(["lab", "heal"]).arg(&self.file).args([one, other])).map(drop)
     }
 
-    /// Plugs a host in at another site; `arguments` may be `--silent`.
+    /// Connects a host to another site; `arguments` may be `--silent`.
     pub fn weft_lab_move(&self, host: &str, site: &str, arguments: &str) -> Result<()> {
         let mut command = Command::new(WEFT);
         command.args(["lab", "move"]).arg(&self.file).args([host, site]).args(arguments.split_whitespace());
@@ -138,22 +138,22 @@ impl Lab {
         output_of(&mut self.at(place, line))
     }
 
-    /// `weft ARGUMENTS` at the site, and its output.
+    /// Runs `weft ARGUMENTS` at the site and returns its output.
     pub fn ask(&self, site: &str, arguments: &str) -> Result<String> {
         success(&format!("weft {arguments} at {site}"), &self.answered(site, arguments)?)
     }
 
-    /// What `weft ARGUMENTS --json` says at the site. Exit code 1 may only say that something is not good.
+    /// Runs `weft ARGUMENTS --json` at the site and returns its output. The exit code is ignored: 1 may only mean that there are problems.
     pub fn ask_json(&self, site: &str, arguments: &str) -> Result<Value> {
         let output = self.answered(site, &format!("{arguments} --json"))?;
         serde_json::from_slice(&output.stdout).with_context(|| format!("{arguments} at {site}: reading {output:?}"))
     }
 
-    /// `weft ARGUMENTS` at the site. A daemon that answers that it is busy is asked again: on an emulated machine a look at the kernel may
-    /// take longer than a question waits.
+    /// Runs `weft ARGUMENTS` at the site and returns its result. If the daemon answers that it is busy, the command is repeated: on an
+    /// emulated machine, reading the kernel's state may take longer than a client waits.
     pub fn answered(&self, site: &str, arguments: &str) -> Result<Output> {
         eventually(&format!("an answer of {site} to {arguments}"), allowed(CONVERGENCE), || {
-            // What a daemon says is for the command line of its own version.
+            // The answer of a daemon is meant for a client of the same version.
             let program = self.exchanged.get(site).map_or(Path::new(WEFT), PathBuf::as_path);
             let output = self.at(site, &format!("{} {arguments}", program.display())).output()?;
             let is_busy = String::from_utf8_lossy(&output.stderr).contains("the weft daemon says: busy, ");
@@ -166,12 +166,12 @@ impl Lab {
         format!("{}-{place}", self.mesh)
     }
 
-    /// `ip ARGUMENTS` in the namespace of `place`.
+    /// Runs `ip ARGUMENTS` in the namespace of `place` and returns its output.
     pub fn ip(&self, place: &str, arguments: &str) -> Result<String> {
         ip(&self.netns(place), arguments)
     }
 
-    /// The first address of the host behind `site`.
+    /// The first address of the LAN host behind `site`.
     pub fn lan_host(&self, site: &str) -> Result<Ipv4Addr> {
         let shown = self.ip(&format!("{site}-lan"), "-j -4 address show dev eth0")?;
         let shown: Value = serde_json::from_str(&shown).with_context(|| format!("reading {shown}"))?;
@@ -184,7 +184,7 @@ impl Lab {
         &self.sites
     }
 
-    /// Every address of the host behind `site`.
+    /// All addresses of the LAN host behind `site`.
     pub fn lan_addresses(&self, site: &str) -> Result<Vec<Ipv4Addr>> {
         let shown = self.ip(&format!("{site}-lan"), "-j -4 address show scope global")?;
         let shown: Value = serde_json::from_str(&shown).with_context(|| format!("reading {shown}"))?;
@@ -193,7 +193,7 @@ impl Lab {
         addresses.map(|info| Ok(info["local"].as_str().context("an address")?.parse()?)).collect()
     }
 
-    /// The address that stands for the Internet.
+    /// The address that represents the Internet in the lab.
     pub fn internet(&self) -> Result<Ipv4Addr> {
         let shown = self.ip("net", "-o -4 address show dev lo scope global")?;
         let address = shown.split_whitespace().skip_while(|word| *word != "inet").nth(1);
@@ -206,12 +206,12 @@ impl Lab {
         self.state_of(site).join("run")
     }
 
-    /// `weft status --json` of the site.
+    /// The output of `weft status --json` at the site.
     pub fn status(&self, site: &str) -> Result<Value> {
         self.ask_json(site, "status")
     }
 
-    /// Whether the site's daemon calls the neighbour on `interface` Full.
+    /// Whether the site's daemon reports the neighbour on `interface` as Full.
     pub fn is_full(&self, site: &str, interface: &str) -> Result<bool> {
         let status = self.status(site)?;
         let neighbors = status["neighbors"].as_array().context("neighbors")?;
@@ -250,14 +250,15 @@ impl Lab {
         Ok(Pid::from_raw(pid.with_context(|| format!("a pid in {text:?}"))?))
     }
 
-    /// `kill -9` of the site's daemon.
+    /// Kills the site's daemon with SIGKILL, and waits until it has ended.
     pub fn kill_daemon(&self, site: &str) -> Result<()> {
         let pid = self.daemon(site)?;
         kill(pid, Signal::SIGKILL).with_context(|| format!("killing {pid}"))?;
         eventually("the daemon to be gone", Duration::from_secs(5), || Ok(has_ended(pid).then_some(())))
     }
 
-    /// Ends the site's daemon as `systemctl restart` does, and starts `program` in its place: the same arguments, in the same namespaces.
+    /// Ends the site's daemon as `systemctl restart` does, and starts `program` in its place, with the same arguments and in the same
+    /// namespaces.
     pub fn exchange(&mut self, site: &str, program: &Path) -> Result<()> {
         let pid = self.daemon(site)?;
         let proc = PathBuf::from(format!("/proc/{pid}"));
@@ -280,19 +281,19 @@ impl Lab {
             command.spawn().with_context(|| format!("starting {command:?}"))
         });
         let child = started.join().map_err(|_| anyhow!("the thread that starts a daemon panicked"))??;
-        // As `weft lab` notes it: the process id, and when it started (proc_pid_stat(5), field 22).
+        // The same format as `weft lab` writes: the process id, and its start time (proc_pid_stat(5), field 22).
         let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).context("a daemon ended at once")?;
         let fields = stat.rsplit_once(')').context("the name of a process is in parentheses")?.1;
         let started = fields.split_whitespace().nth(19).context("a process has a start")?;
         fs::write(self.state_of(site).join("daemon"), format!("{} {started}\n", child.id()))?;
-        // Those before are at their end, or on their way.
+        // Earlier children that have ended are removed. Others are about to end.
         self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
         self.children.push(child);
         self.exchanged.insert(site.to_owned(), program.to_owned());
         Ok(())
     }
 
-    /// Process ids of the site's engine.
+    /// Process ids of the site's WireGuard engine.
     pub fn engine(&self, site: &str) -> Result<Vec<Pid>> {
         let inside = super::process::run(&format!("ip netns pids {}", self.netns(site)))?;
         let mut engines = Vec::new();
@@ -305,14 +306,14 @@ impl Lab {
         Ok(engines)
     }
 
-    /// The tunnel interfaces of the site, from the kernel.
+    /// The tunnel interfaces of the site that the kernel shows as up.
     pub fn tunnels(&self, site: &str) -> Result<Vec<String>> {
         let links = self.ip(site, "-o link show up")?;
         let names = links.lines().filter_map(|line| line.split(": ").nth(1));
         Ok(names.filter(|name| name.starts_with("wg-")).map(str::to_owned).collect())
     }
 
-    /// weft's routes of the site in the main table, from the kernel.
+    /// The routes of weft in the kernel's main table at the site.
     pub fn weft_routes(&self, site: &str) -> Result<Vec<String>> {
         super::netns::routes(&self.netns(site), "proto 201")
     }
@@ -347,7 +348,7 @@ impl Drop for Lab {
     }
 }
 
-/// Names of the sites, in the order of their ids, and how many tunnels each has: the table of `weft check`.
+/// Reads the table that `weft check` prints: the names of the sites, ordered by id, and the number of tunnels of each.
 fn sites_of(shown: &str) -> Option<(Vec<String>, BTreeMap<String, usize>)> {
     let (mut names, mut tunnels) = (Vec::new(), BTreeMap::new());
     for line in shown.lines().skip_while(|line| !line.starts_with("ID ")).skip(1).take_while(|line| !line.is_empty()) {

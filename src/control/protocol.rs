@@ -49,7 +49,7 @@ pub enum Request {
         /// Only those with this neighbour: a site's name, a router id, an address or an interface. `None`: all.
         neighbor: Option<String>,
     },
-    /// A host of a segment is at another site now. Answered with `null` once this has been announced to the other sites.
+    /// Set the location of a host of a segment to another site. Answered with `null` once this has been announced to the other sites.
     Move {
         /// Its name, MAC or IP address.
         host: String,

@@ -145,7 +145,7 @@ struct Listening {
 impl Listening {
     fn begin(path: &Path) -> anyhow::Result<Self> {
         if let Err(error) = remove_stale(path) {
-            // Most likely a directory.
+            // Most likely the path is a directory.
             let aside = path.with_extension("sock.damaged");
             set_aside(path, &aside).map_err(|_| error).with_context(|| format!("removing {}", path.display()))?;
         }
@@ -232,7 +232,7 @@ async fn next_client(listening: Option<&Listening>) -> io::Result<UnixStream> {
     }
 }
 
-/// The turn of a client whose request is long.
+/// Allows one client at a time to send a long request.
 static LONG_REQUESTS: Semaphore = Semaphore::const_new(1);
 
 /// A client that is being served.
@@ -245,7 +245,7 @@ async fn serve(read: impl tokio::io::AsyncRead + Unpin, mut client: Client, daem
     let mut line = Vec::new();
     let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
     client.place.wait(Awaited::Question, reader.read_until(b'\n', &mut line)).await?;
-    // A mesh file does not fit. So much memory is for one client at a time.
+    // A request with a mesh file is longer than this limit. Only one client at a time may use that much memory.
     let mut _turn = None;
     if line.len() == MAX_REQUEST && line.last() != Some(&b'\n') {
         _turn = Some(

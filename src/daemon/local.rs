@@ -1,4 +1,4 @@
-//! Which site this router is, and what the mesh file alone says must exist here.
+//! The mesh file as one site sees it: which site this router is, and the desired state that follows from the file alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -19,42 +19,42 @@ use crate::reconcile::state::{
 };
 use crate::routing::{KeptOut, Keyring};
 
-/// The interface that carries the loopback address besides the tunnels.
+/// The loopback interface. It has the site's loopback address, as the tunnels do.
 pub(super) const LOOPBACK_INTERFACE: &str = "lo";
 
-/// The largest file of public keys that is read, in bytes: as many sites as a mesh file can have.
+/// Maximum size of a file of public keys, in bytes: enough for as many sites as a mesh file can have.
 const MAX_PUBLIC_KEYS: u64 = 16 << 20;
 
 /// The mesh file from the point of view of one site.
 #[derive(Debug)]
 pub(super) struct Local {
-    /// The mesh file itself.
+    /// The text of the mesh file.
     pub text: String,
-    /// The whole network.
+    /// The parsed mesh file: the whole network.
     pub mesh: Mesh,
-    /// This site; its interfaces are those that the file names and those that were found to be meant by its patterns.
+    /// This site. Its interfaces are those that the file names, and the existing ones that match its patterns.
     pub site: Site,
-    /// Interfaces that the file names.
+    /// Interfaces that the file names, without those that match a pattern.
     named: Vec<SiteInterface>,
-    /// Its tunnels, by interface name.
+    /// The site's tunnels, by interface name.
     pub tunnels: BTreeMap<IfName, Tunnel>,
-    /// What nftables is to hold.
+    /// The desired nftables ruleset; `None` if the site needs none.
     pub filter: Option<Ruleset>,
-    /// What it authenticates itself with to OSPF's neighbours.
+    /// The keys with which the site's OSPF packets are authenticated.
     pub keyring: Keyring,
     key: PrivateKey,
-    /// The preshared keys of its tunnels that have one, by interface name.
+    /// The preshared keys of the tunnels that have one, by interface name.
     preshared: BTreeMap<IfName, PresharedKey>,
 }
 
 impl Local {
-    /// Reads the mesh file and the keys, and finds out which site this is.
+    /// Reads the mesh file and the keys, and determines which site this is from the private key.
     pub(super) fn load(options: &Options) -> anyhow::Result<Self> {
         let name = options.mesh_file.display().to_string();
         Self::of(options, &name, mesh::read(&options.mesh_file, Accept::Regular)?)
     }
 
-    /// As [`Local::load`], with this text in the place of the mesh file's. Messages call it `name`.
+    /// Does the same as [`Local::load`], but with `text` instead of the content of the mesh file. Messages call the file `name`.
     pub(super) fn of(options: &Options, name: &str, text: String) -> anyhow::Result<Self> {
         let key = PrivateKey::load(&options.key_file, Accept::Regular)?;
         let mesh::Parsed { mut mesh, warnings } = mesh::parse(name, &text)?;
@@ -74,7 +74,8 @@ impl Local {
         Ok(Self { text, mesh, site, named, tunnels, filter, keyring, key, preshared })
     }
 
-    /// Links, devices and addresses of all tunnels, and the filter. `endpoint` gives the address to send to, where one is known and wanted.
+    /// The desired state of the tunnels (links, devices and addresses) and of the filter. `endpoint` returns the address to send to; `None`
+    /// if it is not known, or must not be set.
     pub(super) fn desired(&self, backend: Backend, endpoint: impl Fn(&IfName) -> Option<SocketAddr>) -> State {
         let links = self.tunnels.iter().map(|(interface, tunnel)| {
             let link = Link { backend, mtu: u32::from(tunnel.mtu), admin: Admin::Up };
@@ -95,16 +96,17 @@ impl Local {
         }
     }
 
-    /// Interfaces that weft makes or uses besides those of segments, whether or not they are there.
+    /// The interfaces that weft creates or uses, whether they exist or not. Those of segments are not among them.
     pub(super) fn interfaces(&self) -> impl Iterator<Item = IfName> {
         let loopback = IfName::new(LOOPBACK_INTERFACE).expect("`lo` is an interface name");
         let of_site = self.site.interfaces.iter().map(|interface| interface.name.clone());
         self.tunnels.keys().cloned().chain([loopback]).chain(of_site)
     }
 
-    /// Takes the interfaces that are there for those that the site's patterns mean; whether they are others than before.
+    /// Finds the existing interfaces that match the site's patterns, and makes them interfaces of the site. Returns whether the site's
+    /// interfaces have changed.
     ///
-    /// What the file names itself, and ports of segments, are not among them.
+    /// Interfaces that the file names, and ports of segments, do not count as matches of a pattern.
     pub(super) fn find_interfaces(&mut self, foreign: &Foreign) -> bool {
         let named: BTreeSet<&IfName> = self.named.iter().map(|interface| &interface.name).collect();
         let of_segments = self.mesh.segments.iter().filter_map(|segment| segment.sites.get(&self.site.id));
@@ -123,12 +125,13 @@ impl Local {
         differs
     }
 
-    /// Which routes the file keeps out on purpose.
+    /// The policy of the mesh file for this site: the routes that it keeps out on purpose.
     pub(super) fn kept_out(&self) -> KeptOut {
         KeptOut::of(&self.mesh, &self.site)
     }
 
-    /// The UDP ports that its tunnels listen on: those that follow from the sites' ids as one range, those of their own one by one.
+    /// The UDP ports on which the site's tunnels listen. Ports that follow from the sites' ids are one range; ports that the file sets for
+    /// single tunnels are separate.
     pub(super) fn listen_ports(&self) -> Vec<RangeInclusive<u16>> {
         let (own, regular): (Vec<&Tunnel>, Vec<&Tunnel>) =
             self.tunnels.values().partition(|tunnel| tunnel.has_own_port);
@@ -137,7 +140,7 @@ impl Local {
         range.into_iter().chain(own.into_iter().map(|tunnel| tunnel.listen_port..=tunnel.listen_port)).collect()
     }
 
-    /// Which WireGuard this site uses.
+    /// The WireGuard implementation that this site uses.
     pub(super) fn backend(&self, kernel_has_wireguard: bool) -> anyhow::Result<Backend> {
         match (self.site.backend, kernel_has_wireguard) {
             (BackendChoice::Userspace, _) | (BackendChoice::Auto, false) => Ok(Backend::Userspace),
@@ -172,12 +175,12 @@ impl Local {
 
 #[cfg(test)]
 impl Local {
-    /// The example mesh of three sites (`configs/triangle.toml`) as `site` reads it, with a key of its own.
+    /// The example mesh of three sites (`configs/triangle.toml`) as `site` reads it, with a new key for the site.
     pub(super) fn example(site: &str) -> Self {
         Self::with_key(include_str!("../../configs/triangle.toml"), site)
     }
 
-    /// A mesh file as `site` reads it, with a new key in the place of the site's.
+    /// A mesh file as `site` reads it, in which a new key replaces the site's key.
     pub(super) fn with_key(text: &str, site: &str) -> Self {
         let written = mesh::parse("mesh", text).unwrap().mesh.site(site).unwrap().public_key.to_string();
         let key = PrivateKey::generate();
@@ -195,7 +198,7 @@ impl Local {
     }
 }
 
-/// The preshared keys of these tunnels; their files are relative to `directory`.
+/// Reads the preshared keys of these tunnels. Their files are relative to `directory`.
 fn preshared_keys(
     directory: &Path,
     tunnels: &BTreeMap<IfName, Tunnel>,
@@ -209,7 +212,7 @@ fn preshared_keys(
     keys.collect()
 }
 
-/// Replaces sites' public keys by those of a lab: lines of `SITE BASE64`.
+/// Replaces public keys of sites by those in `file`, as a lab needs it. Each line is `SITE BASE64`.
 fn replace_public_keys(mesh: &mut Mesh, file: &Path) -> anyhow::Result<()> {
     let text = input_file::read_text(file, MAX_PUBLIC_KEYS).with_context(|| format!("reading {}", file.display()))?;
     for (number, line) in text.lines().enumerate() {

@@ -1,9 +1,9 @@
-//! `weft run`: one daemon for one site of one mesh.
+//! The daemon that `weft run` starts: one for one site of one mesh.
 //!
-//! [`core`] is the loop, and all I/O. What it does is decided in parts that do none: [`router`], the OSPF side; [`host`], the kernel side;
-//! [`crate::rib`], the routing table between them; [`desired`], which computes the desired state of the kernel from all of it. Everything
-//! else here turns one kind of knowledge into another: the mesh file into what should exist ([`local`]), netlink's view into link states
-//! ([`interfaces`]), all of it into what is shown ([`report`]).
+//! [`core`] has the event loop and all I/O. Its decisions are made in parts that do no I/O: [`router`], the OSPF side; [`host`], the kernel
+//! side; [`crate::rib`], the routing table between them; and [`desired`], which computes the desired state of the kernel from all of them.
+//! Other modules convert data: [`local`] converts the mesh file into what must exist, [`interfaces`] converts netlink's view into link
+//! states, and [`report`] converts the state of the daemon into the answers to clients.
 
 mod backoff;
 mod beside;
@@ -54,73 +54,75 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-/// Threads of the runtime: one for the engine, one for everything else.
+/// Number of threads of the runtime: one for the engine, one for everything else.
 const WORKER_THREADS: usize = 2;
 
-/// What `weft run` was given.
+/// The options of `weft run`.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The mesh file.
     pub mesh_file: PathBuf,
     /// The file with this site's private key.
     pub key_file: PathBuf,
-    /// Directory of run-time files.
+    /// The directory of run-time files.
     pub run_dir: PathBuf,
-    /// Directory of what outlives a reboot.
+    /// The directory of files that are kept across a reboot.
     pub state_dir: PathBuf,
-    /// Public keys to use in place of the mesh file's.
+    /// The file with public keys that replace those of the mesh file.
     pub public_keys: Option<PathBuf>,
-    /// Where the engine's doings are traced, if they are.
+    /// The trace of the engine to write, if any.
     pub trace: Option<Trace>,
 }
 
-/// A trace to be written.
+/// Where a trace of the engine is written, and its size.
 #[derive(Debug, Clone)]
 pub struct Trace {
-    /// To this file.
+    /// The file that is written.
     pub path: PathBuf,
-    /// Octets that it may have.
+    /// Maximum size of the file, in octets.
     pub limit: u64,
 }
 
 /// How a daemon has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// By a signal: tunnels and routes are there, and another daemon may take them over.
+    /// A signal ended it: tunnels and routes remain, and another daemon may take them over.
     Stopped,
-    /// By `weft down`: nothing is there any more.
+    /// `weft down` ended it: everything that weft created has been removed.
     Left,
 }
 
 /// Runs the daemon until a signal or `weft down` ends it.
 ///
 /// # Errors
-/// If it cannot start: a wrong mesh file, a key of no site, a missing capability, another daemon in the same directory.
+/// If it cannot start: the mesh file is wrong, the key belongs to no site, a capability is missing, or another daemon uses the same
+/// directory.
 pub fn run(options: Options) -> anyhow::Result<Ended> {
     let local = local::Local::load(&options)?;
-    // Reading the key has left copies in frames that are done with.
+    // Reading the key has left copies of it in the stack frames of functions that have returned.
     wireguard::stack::wipe();
     privileges::drop_capabilities()?;
     memory::give_back_at_intervals().context("starting a thread")?;
     block_on(core::run(options, local))
 }
 
-/// Whether a daemon uses this run directory, though it may not answer.
+/// Whether a daemon uses this run directory, even if it does not answer.
 pub fn is_running(run_dir: &Path) -> bool {
     instance_lock::holder(run_dir).is_some()
 }
 
-/// Removes everything that a daemon of this run directory has made and left, and stops its engine. For when none runs. `mesh` is the
-/// name of the mesh where the run directory does not say it. What comes back is what cannot be undone, in sentences.
+/// Removes everything that a daemon of this run directory has created and left, and stops its engine. Must only be called when no daemon
+/// runs. `mesh` is the name of the mesh, for a run directory that does not contain it. Returns sentences that describe what cannot be
+/// undone.
 ///
 /// # Errors
-/// If something could not be removed; what is left can be tried again.
+/// If something could not be removed. Another call tries again to remove the rest.
 pub fn clean_up(run_dir: &Path, mesh: Option<String>) -> anyhow::Result<Vec<String>> {
     privileges::drop_capabilities()?;
     block_on(removal::clean_up(run_dir, mesh))
 }
 
-/// Runs to the end of `work`. Threads that wait for something that does not come are left behind: they end with the process.
+/// Runs `work` on a new runtime until it ends. Does not wait for threads that are blocked: they end with the process.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(WORKER_THREADS).enable_all().build().context("starting the runtime")?;

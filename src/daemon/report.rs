@@ -1,4 +1,4 @@
-//! What the daemon knows, as it is shown.
+//! Makes the views that the control socket returns from the daemon's state: [`Report`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -47,12 +47,12 @@ pub(super) struct Report<'a> {
     pub refused_reload: Option<&'a str>,
     pub redistributed: &'a Redistributed,
     pub listed: &'a Listed,
-    /// What is wrong with the daemon's own files, log and limits.
+    /// Problems of the daemon's own files, log and limits.
     pub upkeep: Vec<String>,
     pub uptime: Duration,
 }
 
-/// What is in the database of an area.
+/// A summary of the link state database of an area.
 #[derive(Debug, Default)]
 pub(super) struct AreaSummary {
     lsas: BTreeMap<LsaType, u64>,
@@ -62,7 +62,7 @@ pub(super) struct AreaSummary {
 }
 
 impl AreaSummary {
-    /// Counts an LSA in.
+    /// Adds an LSA to the summary.
     pub(super) fn count(&mut self, lsa: &Lsa) {
         *self.lsas.entry(lsa.header.key.kind).or_default() += 1;
         self.checksum_sum = self.checksum_sum.wrapping_add(u32::from(lsa.header.checksum));
@@ -96,12 +96,12 @@ impl Report<'_> {
             stub_router_left_s: self.view.stub_router.1.map(seconds),
             filter: self.filter(),
             uplinks: uplinks::shown(self.observed, &self.uplinks()),
-            // They are written behind the rest, part by part.
+            // The routes are written after the rest, part by part.
             routes: Vec::new(),
         }
     }
 
-    /// By what is in the kernel.
+    /// The uplinks according to the routes in the kernel.
     fn uplinks(&self) -> Uplinks {
         self.forwarding.uplinks(&self.observed.state.routes)
     }
@@ -130,7 +130,7 @@ impl Report<'_> {
         neighbors.collect()
     }
 
-    /// The routes behind `from`, as many as a part holds; `close` ends what is around them.
+    /// Writes the part of the answer with the routes that follow `from`. `close` closes the JSON around the array of routes.
     pub(super) fn routes_part(&self, from: Option<Cursor>, close: &str) -> anyhow::Result<Part> {
         let first = match from {
             Some(Cursor::Route(prefix)) => Bound::Excluded(prefix),
@@ -150,7 +150,7 @@ impl Report<'_> {
         self.view.interfaces.iter().map(|interface| self.interface(interface)).collect()
     }
 
-    /// Those of the LSAs in `part`, which stand behind `from`, that are selected; as many as a part of an answer holds.
+    /// Writes the part of the answer with the selected LSAs of `part`, which follow `from` in the database.
     pub(super) fn lsdb_part(
         &self,
         part: &LsdbPart,
@@ -242,7 +242,7 @@ impl Report<'_> {
         limits.collect()
     }
 
-    /// What an operator should look at, the worst first.
+    /// Describes the problems that an operator should look at, the worst first.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if let Some(reason) = self.refused_reload {
@@ -301,7 +301,7 @@ impl Report<'_> {
         problems
     }
 
-    /// What an operator should know of and what is as the mesh file says.
+    /// Describes what an operator should know although it is as the mesh file requires.
     fn notes(&self) -> Vec<String> {
         let name = |router| self.site_of(router).unwrap_or_else(|| router.to_string());
         let mut notes = self.listed.notes();
@@ -334,7 +334,7 @@ impl Report<'_> {
         nexthops.iter().map(|hop| view::Nexthop { interface: self.name(hop.interface), via: hop.via }).collect()
     }
 
-    /// What a neighbour is on a network that elects.
+    /// The role of a neighbour on a network that elects a Designated Router (`dr`, `backup` or `other`); `None` on other networks.
     fn role(&self, neighbor: &NeighborView) -> Option<String> {
         let interface = self.view.interfaces.iter().find(|interface| interface.interface == neighbor.interface)?;
         let elects = matches!(interface.network, NetworkType::Broadcast | NetworkType::NonBroadcast);
@@ -429,7 +429,7 @@ impl Report<'_> {
     }
 
     fn site_of(&self, router_id: RouterId) -> Option<String> {
-        // Loopbacks are in the order of the sites' ids.
+        // The sites are ordered by id, and so are their loopback addresses.
         let sites = &self.local.mesh.sites;
         let found = sites.binary_search_by_key(&Ipv4Addr::from(router_id), |site| site.loopback);
         found.ok().map(|place| sites[place].name.clone())
@@ -444,7 +444,7 @@ impl Report<'_> {
     }
 }
 
-/// What is wrong with who speaks OSPF on an interface.
+/// Describes the problems with the OSPF routers on the link of an interface.
 fn speakers(interface: &InterfaceView) -> Vec<String> {
     let InterfaceView { name, network, second_speaker, crowded, site_lsas, .. } = interface;
     let second = second_speaker.map(|(router_id, address)| {
@@ -483,7 +483,7 @@ fn kind_of(kind: RouteKind) -> &'static str {
     }
 }
 
-/// Kind of authentication, Key ID, and whether that key's time is now.
+/// The authentication of an interface: its kind, the Key ID, and whether the key is valid now.
 fn authentication(shown: &AuthenticationView) -> (&'static str, Option<u8>, Option<&'static str>) {
     match shown {
         AuthenticationView::Null => ("none", None, None),
@@ -506,19 +506,19 @@ fn authentication(shown: &AuthenticationView) -> (&'static str, Option<u8>, Opti
     }
 }
 
-/// Options by their letters (RFC 2328 §A.2, RFC 3101, RFC 5250, RFC 5613).
+/// The names of the options that are set (RFC 2328 §A.2, RFC 3101, RFC 5250, RFC 5613).
 pub(super) fn options(options: Options) -> Vec<String> {
     let letters = [(Options::E, "E"), (Options::NP, "NP"), (Options::L, "L"), (Options::DC, "DC"), (Options::O, "O")];
     letters.into_iter().filter(|(bit, _)| options.contains(*bit)).map(|(_, letter)| letter.to_owned()).collect()
 }
 
-/// Counters by the name of the packet type (RFC 2328 §A.3.1), those of types 1 to 5 in order.
+/// Counters by the name of the packet type (RFC 2328 §A.3.1). `counts` has those of types 1 to 5, in this order.
 fn by_packet_type(counts: &[u64; 5]) -> BTreeMap<String, u64> {
     let names = ["hello", "database-description", "link-state-request", "link-state-update", "link-state-ack"];
     names.into_iter().map(str::to_owned).zip(counts.iter().copied()).collect()
 }
 
-/// Seconds, to the millisecond.
+/// A duration in seconds, rounded down to the millisecond.
 pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_millis() as f64 / 1000.0
 }

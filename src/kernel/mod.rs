@@ -1,7 +1,7 @@
-//! The Linux kernel as weft sees it: netlink, `/proc/sys` and nftables. The only module that names rtnetlink and its packets.
+//! The interface to the Linux kernel: netlink, `/proc/sys` and nftables. The only module that uses rtnetlink and its packets.
 //!
-//! [`Kernel`] observes and carries out steps, [`Watch`] says when somebody else has changed something. What to do is
-//! decided in [`crate::reconcile`], never here. Sockets belong to the network namespace of the thread that opens them.
+//! [`Kernel`] reads the kernel's state and carries out steps. [`Watch`] reports what others have changed. What has to be done is decided
+//! in [`crate::reconcile`], never here. A socket belongs to the network namespace of the thread that opens it.
 
 mod addresses;
 mod announcements;

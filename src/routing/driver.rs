@@ -1,8 +1,8 @@
-//! The task that owns the engine: packets first, then timers, then commands.
+//! The task that owns the OSPF engine. In each turn it handles packets first, then timers, then commands.
 //!
-//! However late the task runs, what lies in the sockets has come before now and is handled before a timer is judged: after a pause a
-//! neighbour is not taken for dead whose hellos wait. Each of the three is bounded, so that none starves another, and the task yields
-//! between turns, for the engine may ask for one turn after the other while it has long work to do.
+//! If the task runs late, the packets that wait in the sockets arrived in time. They are handled before any timer, so that after a pause
+//! no neighbour is declared down while its hellos wait. The work for packets, timers and commands is bounded in each turn, so that none
+//! starves another. The task yields between turns, because the engine may request one turn after the other during long work.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,27 +26,27 @@ use super::unused::{KeptOut, Unused};
 use crate::net::Prefix;
 use crate::trace::Recorder;
 
-/// Commands waiting for the task.
+/// Maximum number of commands that wait for the task.
 const COMMAND_QUEUE: usize = 64;
-/// Packets handled before timers are judged, and the time that may take; beyond it they wait in the sockets' buffers.
+/// Maximum number of packets that are handled before the timers, and the time for them. Further packets wait in the sockets' buffers.
 const PACKETS_AT_ONCE: usize = 512;
 const PACKETS_TIME: Duration = Duration::from_millis(20);
-/// Commands carried out before packets and timers have their turn again.
+/// Maximum number of commands that are carried out before packets and timers are handled again.
 const COMMANDS_AT_ONCE: usize = 16;
-/// LSAs of a [`LsdbPart`], so that the engine is held up for a moment only.
+/// Maximum number of LSAs in a [`LsdbPart`]: it limits the time for which the engine waits.
 const LSAS_AT_ONCE: usize = 1024;
-/// Batches of news on their way to whoever acts on them; beyond it changes are merged by destination or LSA.
+/// Maximum number of batches of news that wait for the receiver. Further changes are merged by destination or LSA.
 const NEWS_QUEUE: usize = 4;
 
-/// Destinations whose route is another one now; `None` = no route any more.
+/// Destinations whose route has changed, with the new route; `None` = no route any more.
 pub type RouteChanges = BTreeMap<Prefix, Option<ospf::Route>>;
 
-/// What the engine has come to know since the last time.
+/// Changes that the engine has found since the last batch.
 #[derive(Debug, Default)]
 pub struct News {
-    /// Routes.
+    /// Changes of routes.
     pub routes: RouteChanges,
-    /// Opaque LSAs of other routers.
+    /// Changes of opaque LSAs of other routers.
     pub opaques: OpaqueChanges,
 }
 
@@ -56,64 +56,64 @@ impl News {
     }
 }
 
-/// The running engine, from outside. Dropping it ends the task without a word to the neighbours.
+/// The handle of the task that runs the engine. Dropping it ends the task, and the neighbours are not notified.
 #[derive(Debug)]
 pub struct Driver {
-    /// The engine's time zero.
+    /// The origin of the engine's time.
     epoch: Instant,
     commands: mpsc::Sender<Command>,
     task: JoinHandle<()>,
 }
 
-/// What the engine knows, at one moment.
+/// A snapshot of the engine's state.
 #[derive(Debug)]
 pub struct View {
-    /// Neighbours, ordered by interface.
+    /// OSPF neighbours, ordered by interface.
     pub neighbors: Vec<ospf::NeighborView>,
-    /// Interfaces.
+    /// OSPF interfaces.
     pub interfaces: Vec<ospf::InterfaceView>,
-    /// Paths that are not believed.
+    /// Paths that the policy refuses.
     pub unused: Unused,
     /// Paths to area border and AS boundary routers.
     pub routers: Vec<ospf::RouterView>,
-    /// When routes are calculated.
+    /// The state and the delays of the route calculation.
     pub spf: ospf::SpfView,
-    /// How often they were.
+    /// Number of route calculations so far.
     pub calculations: u64,
-    /// Whether traffic is led around this router, and for how long if that ends by itself.
+    /// Whether this router is a stub router (RFC 6987), and how long it remains one if this is limited in time.
     pub stub_router: (ospf::StubRouterState, Option<Duration>),
-    /// Guards of memory.
+    /// The limits that protect the memory.
     pub limits: Vec<ospf::LimitView>,
-    /// Originators of LSAs that cannot be reached.
+    /// Unreachable originators of LSAs.
     pub unreachable: Vec<ospf::UnreachableView>,
-    /// Whether the engine is within a restart, and knows no routes yet.
+    /// Whether a graceful restart is in progress, in which the engine does not know any routes yet.
     pub restarting: bool,
 }
 
 /// A part of the link state database.
 #[derive(Debug)]
 pub struct LsdbPart {
-    /// LSAs in the order of their places.
+    /// LSAs, ordered by their places.
     pub lsas: Vec<ospf::LsaView>,
-    /// Where to go on; `None` at the end.
+    /// Place of the last LSA, after which the next part begins; `None` in the last part.
     pub rest: Option<LsaPlace>,
 }
 
-/// Reads the link state database, part by part, without holding up the engine or copying more than a part. LSAs that come or go
-/// meanwhile may be in it or not.
+/// Reads the link state database part by part, so that the engine is never blocked for long and only one part is copied at a time. LSAs
+/// that are added or removed during the reading may be included or not.
 #[derive(Debug, Clone)]
 pub struct LsdbReader {
     commands: mpsc::Sender<Command>,
 }
 
 impl LsdbReader {
-    /// The LSAs behind `after`, or the first ones.
+    /// Returns the LSAs that follow `after`, or the first ones.
     ///
     /// # Errors
     /// If the task has ended.
     pub async fn part(&self, after: Option<LsaPlace>) -> anyhow::Result<LsdbPart> {
         let (sender, receiver) = oneshot::channel();
-        // If it is not sent, the receiver says so.
+        // If this fails, the sender is dropped and the receiver returns an error.
         let _ = self.commands.send(Command::Lsdb(after, sender)).await;
         receiver.await.context("the routing task has ended")
     }
@@ -132,12 +132,12 @@ enum Command {
 }
 
 impl Driver {
-    /// Starts the task. What it comes to know comes out of the receiver.
+    /// Starts the task, and returns its handle and the receiver of the changes that the engine finds.
     ///
-    /// What goes into the engine and comes out of it is written to `recorder`, which has heard of `config` and `seed`.
+    /// All inputs and outputs of the engine are written to `recorder`, which already has `config` and `seed`.
     ///
     /// # Errors
-    /// If the kernel gives no descriptors for waiting on sockets.
+    /// If the kernel does not provide the file descriptors for waiting on sockets.
     pub fn start(
         config: Config,
         seed: u64,
@@ -151,12 +151,12 @@ impl Driver {
         Ok((Self { epoch, commands, task }, news))
     }
 
-    /// Gives access to the link state database.
+    /// Returns a reader of the link state database.
     pub fn lsdb(&self) -> LsdbReader {
         LsdbReader { commands: self.commands.clone() }
     }
 
-    /// When the engine's time began, by the present clock.
+    /// The origin of the engine's time, by the present system clock.
     pub fn zero(&self) -> SystemTime {
         let now = SystemTime::now();
         now.checked_sub(self.epoch.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH)
@@ -167,12 +167,12 @@ impl Driver {
         self.send(Command::Configure(Box::new(config))).await;
     }
 
-    /// Tells the engine how an interface is now.
+    /// Gives the engine the present state of an interface.
     pub async fn link(&self, interface: InterfaceId, state: LinkState) {
         self.send(Command::Link(interface, state)).await;
     }
 
-    /// Has an opaque LSA of a user originated, changed or (`None`) withdrawn.
+    /// Originates or changes an opaque LSA of a user, or flushes it if `body` is `None`.
     pub async fn opaque(&self, user: OpaqueUser, lsa: OpaqueLsa, body: Option<Bytes>) {
         let OpaqueLsa { domain: scope, share, id: opaque_id } = lsa;
         match user.opaque_type(share) {
@@ -181,12 +181,12 @@ impl Driver {
         }
     }
 
-    /// Has the adjacency with a router on an interface begin anew.
+    /// Ends the adjacency with a router on an interface, so that it forms again.
     pub async fn clear(&self, interface: InterfaceId, router_id: RouterId) {
         self.send(Command::Clear(interface, router_id)).await;
     }
 
-    /// What the engine knows now. Paths that are not believed are divided by whether the mesh file keeps them out.
+    /// Returns a snapshot of the engine's state. Refused paths are divided by whether the mesh file keeps them out on purpose.
     ///
     /// # Errors
     /// If the task has ended.
@@ -196,14 +196,18 @@ impl Driver {
         receiver.await.context("the routing task has ended")
     }
 
-    /// Has the neighbours told of a restart of this router and ends the task. Gives the least number of the next start.
+    /// Announces a graceful restart of this router to its neighbours, and ends the task. Returns the lowest boot number that the next start
+    /// may use.
+    ///
+    /// # Errors
+    /// If the task has ended before.
     pub async fn prepare_restart(&self, grace_period: Duration) -> anyhow::Result<u32> {
         let (sender, receiver) = oneshot::channel();
         self.send(Command::PrepareRestart(grace_period, sender)).await;
         receiver.await.context("the routing task has ended")
     }
 
-    /// Has traffic led around this router and its LSAs flushed, and ends the task: see [`Input::Withdraw`].
+    /// Diverts traffic from this router, flushes its LSAs, and ends the task: see [`Input::Withdraw`].
     ///
     /// # Errors
     /// If the task has ended before.
@@ -226,13 +230,13 @@ impl Drop for Driver {
     }
 }
 
-/// What surrounds the engine: a clock and sockets.
+/// The engine's environment: a clock and sockets.
 trait World {
-    /// The engine's time.
+    /// The present time of the engine.
     fn now(&self) -> ospf::Instant;
-    /// A packet that has come; `None` if there is none. Never waits.
+    /// Returns a received packet, or `None` if there is none. Never waits.
     fn receive(&mut self) -> Option<(InterfaceId, Received)>;
-    /// Sends a packet without waiting.
+    /// Sends a packet. Never waits.
     fn send(
         &self,
         interface: InterfaceId,
@@ -240,13 +244,13 @@ trait World {
         departure: Departure,
         packet: &[u8],
     ) -> io::Result<()>;
-    /// Has a socket for each of these interfaces; gives back those that lack something.
+    /// Opens and closes sockets until there is one for each of these interfaces. Returns the interfaces that lack a socket or its filter.
     fn sync(&mut self, wanted: &BTreeMap<InterfaceId, Wanted>) -> Vec<(InterfaceId, Lack)>;
 }
 
-/// The machine's.
+/// The environment of the running daemon: the system's clock and raw sockets.
 struct Host {
-    /// The engine's time zero.
+    /// The origin of the engine's time.
     epoch: Instant,
     ports: Ports,
 }
@@ -279,28 +283,28 @@ impl World for Host {
 struct Task<W> {
     engine: Engine,
     world: W,
-    /// Interfaces that exchange packets.
+    /// Names of the interfaces that exchange packets.
     names: BTreeMap<InterfaceId, String>,
-    /// Whose packets the socket of each of them lets through.
+    /// The senders whose packets the socket of each interface lets through.
     senders: BTreeMap<InterfaceId, Senders>,
-    /// What was last said of each interface.
+    /// The last known state of each interface.
     links: BTreeMap<InterfaceId, LinkState>,
-    /// News not yet handed on, merged by destination or LSA.
+    /// Changes that were not passed on yet, merged by destination or LSA.
     pending: News,
     log: EventLog,
     recorder: Option<Recorder>,
-    /// Who waits for the engine to stop, for a restart or for good.
+    /// Receives the next boot number when the engine has stopped, for a graceful restart or for good.
     leaving: Option<oneshot::Sender<u32>>,
 }
 
-/// What came of a turn.
+/// The result of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// Something was done, and there may be more.
+    /// Something was done, and there may be more to do.
     Busy,
     /// There was nothing to do.
     Idle,
-    /// The task is at its end.
+    /// The task must end.
     Over,
 }
 
@@ -320,7 +324,7 @@ impl Task<Host> {
                         },
                         outcome = self.world.ports.readable() => {
                             if let Err(error) = outcome {
-                                // The next timer looks into the sockets, too.
+                                // The turn at the next deadline also reads the sockets.
                                 warn!(%error, "waiting for packets");
                                 sleep_until(deadline).await;
                             }
@@ -354,7 +358,7 @@ impl<W: World> Task<W> {
         task
     }
 
-    /// Packets, timers, commands, news: what there is of each, within its bound. Waits for nothing.
+    /// Handles the packets, the timers and the commands that are due, each within its bound, and passes on the news. Never waits.
     fn turn(&mut self, commands: &mut mpsc::Receiver<Command>, news: &mpsc::Sender<News>) -> Turn {
         let mut turn = self.packets();
         if self.engine.next_deadline().is_some_and(|(at, _)| at <= self.world.now()) {
@@ -373,7 +377,7 @@ impl<W: World> Task<W> {
         }
         if self.engine.is_stopped() {
             if let Some(ready) = self.leaving.take() {
-                // Nobody waits for the answer if it took too long.
+                // The receiver is gone if the engine took too long to stop.
                 let _ = ready.send(self.engine.next_boot());
             }
             return Turn::Over;
@@ -388,7 +392,7 @@ impl<W: World> Task<W> {
         turn
     }
 
-    /// Handles the packets that have come.
+    /// Handles the received packets, up to the bounds of number and time.
     fn packets(&mut self) -> Turn {
         let start = self.world.now();
         for count in 0..PACKETS_AT_ONCE {
@@ -422,7 +426,7 @@ impl<W: World> Task<W> {
                 self.handle(Input::Clear { interface: Some(interface), router_id: Some(router_id) });
             }
             Command::View(kept_out, answer) => {
-                // Ages and timers are as of the last input: let it be now, when all that has come has been handled.
+                // Ages and timers are shown as of the last input. So all waiting packets are handled first, and then a tick.
                 self.packets();
                 self.handle(Input::Tick);
                 let view = View {
@@ -437,14 +441,14 @@ impl<W: World> Task<W> {
                     unreachable: self.engine.unreachable_originators(),
                     restarting: self.engine.is_restarting(),
                 };
-                // Nobody waits for the answer if the client has gone.
+                // The receiver is gone if the client has disconnected.
                 let _ = answer.send(view);
             }
             Command::Lsdb(after, answer) => {
                 let lsas: Vec<_> = self.engine.lsdb_after(after).take(LSAS_AT_ONCE).collect();
                 let last = lsas.last().filter(|_| lsas.len() == LSAS_AT_ONCE);
                 let rest = last.map(|last| LsaPlace { domain: last.domain, key: last.lsa.header.key });
-                // Nobody waits for the answer if the client has gone.
+                // The receiver is gone if the client has disconnected.
                 let _ = answer.send(LsdbPart { lsas, rest });
             }
             Command::PrepareRestart(grace_period, ready) => {
@@ -459,7 +463,7 @@ impl<W: World> Task<W> {
         Turn::Busy
     }
 
-    /// Opens, reopens and closes sockets as links and configuration want it, before the engine hears of the change.
+    /// Opens, reopens and closes sockets as the links and the configuration require. Called before the engine gets the change.
     fn sync_ports(&mut self) {
         let exchanging = self.links.iter().filter(|(interface, _)| self.names.contains_key(interface));
         let wanted = exchanging.filter_map(|(interface, state)| {
@@ -471,7 +475,7 @@ impl<W: World> Task<W> {
             let iface = self.name(interface);
             match lack {
                 Lack::Socket(error) => warn!(iface, error = format!("{error:#}"), "no OSPF socket on this interface"),
-                // The engine looks at every packet: it only works more.
+                // The engine checks every packet itself: without the filter it only has more work.
                 Lack::Filter(error) => warn!(iface, %error, "no packet filter on the OSPF socket"),
             }
         }
@@ -540,7 +544,7 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// Index and source address of the socket that a link in this state wants.
+/// Interface index and source address of the socket that a link in this state requires; `None` if it requires none.
 fn endpoint(state: &LinkState) -> Option<(u32, Ipv4Addr)> {
     match state {
         LinkState::Down => None,

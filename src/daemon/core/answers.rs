@@ -1,4 +1,5 @@
-//! What the loop answers on the control socket. Long answers are given in parts, each made when the last one has been read.
+//! Answers the requests of the control socket. A long answer consists of parts, each of which is made when the client has read the one
+//! before.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -23,16 +24,16 @@ use crate::net::IfName;
 use crate::routing::differences;
 use crate::tunnel::{Observation, device};
 
-/// How long the devices may take to say how they are, all together: somebody waits for the answer.
+/// Maximum time to read all WireGuard devices together: a client waits for the answer.
 const DEVICES_PATIENCE: Duration = Duration::from_millis(700);
-/// How long `nft` may take to list the few sources that are refused, and the whole ruleset.
+/// Maximum time in which `nft` lists the few sources that are refused, and the whole ruleset.
 const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
 const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
-/// How many are asked at a time.
+/// Maximum number of WireGuard devices that are read at the same time.
 const DEVICES_AT_ONCE: usize = 64;
 
 impl Daemon {
-    /// Answers, or does what is to be done first.
+    /// Carries out a request and sends its answer. Returns what the loop has to do next.
     pub(super) async fn answer(&mut self, asked: Asked, watch: &mut Watch) -> anyhow::Result<Next> {
         self.activity.begin("answering");
         let Asked { request, from, answer } = asked;
@@ -62,12 +63,12 @@ impl Daemon {
             Request::Show { noun, lsas } => (self.show(noun, lsas.unwrap_or_default(), from).await, Next::Nothing),
             Request::Trace { host } => (self.trace(&host).await, Next::Nothing),
         };
-        // If the client has gone, nobody misses the answer.
+        // The receiver is gone if the client has disconnected.
         let _ = answer.send(part.map_err(|error| format!("{error:#}")));
         Ok(next)
     }
 
-    /// Clears the adjacencies with the router or on the interface that is named, or all; returns how many.
+    /// Clears the adjacencies with the named router or on the named interface, or all, and returns their number.
     async fn clear(&mut self, named: Option<&str>) -> anyhow::Result<usize> {
         let view = self.driver.view(self.local.kept_out()).await?;
         let heard = view.neighbors.iter().filter(|neighbor| neighbor.state >= NeighborState::Init);
@@ -90,7 +91,7 @@ impl Daemon {
         Ok(cleared.len())
     }
 
-    /// Takes the mesh file as it is, and reconciles the kernel with it.
+    /// Reads the mesh file again, and reconciles the kernel with it.
     async fn reload_and_wait(&mut self, watch: &mut Watch) -> anyhow::Result<Part> {
         let now = SystemTime::now();
         let before = self.router.preview(&self.local, self.router.ids().clone(), self.host.observed(), now);
@@ -112,12 +113,12 @@ impl Daemon {
         })
     }
 
-    /// Everything at a glance; its routes come last, for there may be very many.
+    /// Answers [`Request::Status`]. The routes come last, because there may be very many: they are sent in parts.
     async fn status(&mut self, from: Option<Cursor>) -> anyhow::Result<Part> {
         if from.is_some() {
             return self.report(BTreeMap::new()).await?.routes_part(from, "}");
         }
-        // What was read before is shown if this takes too long.
+        // If this takes too long, the previous sample is shown.
         let _ = timeout(SAMPLE_PATIENCE, self.filters.sample(&self.kernel, Instant::now())).await;
         let Self { checks, kernel, host, local, router, .. } = self;
         let ground = Ground { kernel, observed: host.observed(), local, redistributed: router.redistributed() };
@@ -174,13 +175,13 @@ impl Daemon {
         whole(&self.report(BTreeMap::new()).await?.trace(host))
     }
 
-    /// Counters, and ports where hosts were heard, change without a word.
+    /// Reads the kernel's state again: counters, and the ports where hosts were learned, change without a notification.
     async fn look_at_segments(&mut self) -> anyhow::Result<()> {
         *self.host.observed_mut() = self.kernel.observe(&self.drivers).await?;
         Ok(())
     }
 
-    /// What is in the databases of areas, read part by part.
+    /// Summarizes the link state database of each area, which is read part by part.
     async fn area_summaries(&self) -> anyhow::Result<BTreeMap<AreaId, AreaSummary>> {
         let mut summaries: BTreeMap<AreaId, AreaSummary> = BTreeMap::new();
         let reader = self.driver.lsdb();
@@ -199,7 +200,7 @@ impl Daemon {
         }
     }
 
-    /// With the WireGuard devices, where the answer needs to know of them.
+    /// Collects what an answer is made from. `devices` is empty unless the answer needs the WireGuard devices.
     async fn report(&self, devices: BTreeMap<IfName, Observation>) -> anyhow::Result<Report<'_>> {
         Ok(Report {
             local: &self.local,
@@ -224,14 +225,14 @@ impl Daemon {
         })
     }
 
-    /// The WireGuard devices as they are now, and notes their counters.
+    /// Reads the WireGuard devices, and notes their counters for the checks.
     async fn look_at_devices(&mut self) -> BTreeMap<IfName, Observation> {
         let devices = self.devices().await;
         self.checks.note_devices(&devices);
         devices
     }
 
-    /// The WireGuard devices as they are now. One that cannot be read is left out; the loop has said why.
+    /// Reads the WireGuard devices. A device that cannot be read is left out; the loop has logged the reason.
     async fn devices(&self) -> BTreeMap<IfName, Observation> {
         if self.drivers.engine().is_silent() {
             return BTreeMap::new();

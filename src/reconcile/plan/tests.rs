@@ -2,6 +2,7 @@
 //! every plan there must be nothing left to do.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::*;
 use crate::keys::{PresharedKey, PrivateKey};

@@ -1,4 +1,5 @@
-//! Asks DNS and the devices what the [`Lookup`]s need to know, and informs the daemon when an endpoint changes.
+//! Looks up the endpoints of tunnels: asks DNS and the WireGuard devices for what each [`Lookup`] needs to know, and informs the daemon
+//! when an endpoint changes.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,10 +14,10 @@ use crate::mesh::{Host, Tunnel};
 use crate::net::IfName;
 use crate::tunnel::device;
 
-/// How long a name server may take.
+/// Maximum time for a DNS lookup.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Highest number of questions at a time.
+/// Maximum number of questions that are asked at the same time.
 const MAX_QUESTIONS: usize = 32;
 
 /// The endpoints of all tunnels.
@@ -49,7 +50,7 @@ struct Failure {
     since: Instant,
 }
 
-/// An answer, with the name and port that it is about: after a reload the interface may have another peer.
+/// An answer, with the name and the port that were asked for: after a reload the interface may have another peer.
 struct Answered {
     interface: IfName,
     name: String,
@@ -115,8 +116,8 @@ impl Endpoints {
         })
     }
 
-    /// Runs until the endpoint of an interface changes, and returns that interface. Cancel safe. It has to be awaited all the time:
-    /// otherwise nothing is looked up.
+    /// Runs until the endpoint of an interface changes, and returns that interface. Cancel safe. Nothing is looked up unless this is
+    /// awaited.
     pub async fn moved(&mut self) -> IfName {
         loop {
             self.ask();
@@ -139,7 +140,7 @@ impl Endpoints {
         for (interface, endpoint) in &mut self.tunnels {
             let Endpoint::Named { name, port, lookup, .. } = endpoint else { continue };
             if self.questions.len() >= MAX_QUESTIONS {
-                return; // the loop runs again when one is answered
+                return; // `moved` asks again when a question has been answered
             }
             if let Some(question) = lookup.poll(now) {
                 let (interface, name, port) = (interface.clone(), name.clone(), *port);
@@ -170,7 +171,7 @@ impl Endpoints {
             Answer::Handshake(age) => {
                 lookup.handshake(now, age);
                 if age.is_some_and(|age| age < HANDSHAKE_OLD) {
-                    // The present address works: the name is not looked up any more for now, and may resolve again.
+                    // The present address works. The name is not looked up for now, so the last failure says nothing about it any more.
                     *failure = None;
                 }
                 return None;
