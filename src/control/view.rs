@@ -1,14 +1,16 @@
-//! The types that `--json` prints. Scripts depend on them: keys are only ever added.
+//! The types that `--json` prints. Scripts depend on them: keys are only ever added. States and kinds are enums of fixed words; a reader
+//! takes a word that it does not know for `Unknown`.
 
 mod segments;
+mod states;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 pub use segments::{Counters, Forgotten, FrameTrace, Host, Port, Segment, Site};
+pub use states::*;
 
 /// The answer to `weft reload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,25 +48,6 @@ pub struct Step {
     pub part: StepPart,
     /// What is done, in words.
     pub step: String,
-}
-
-/// What a step is done to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepPart {
-    /// The configuration of the OSPF engine.
-    Ospf,
-    /// The kernel, including WireGuard and nftables.
-    Kernel,
-}
-
-impl fmt::Display for StepPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ospf => "ospf",
-            Self::Kernel => "kernel",
-        })
-    }
 }
 
 /// The answer to `weft status`.
@@ -108,9 +91,8 @@ pub struct Status {
 pub struct ListedPrefix {
     /// The prefix.
     pub prefix: String,
-    /// `carried`: advertised; `never-carried`: advertised, though nothing has carried it since weft started; `withdrawn`: nothing carries
-    /// it any more; `static`: always advertised; `default-originate`: advertised as `default_originate` says.
-    pub state: String,
+    /// Whether it is advertised, and why.
+    pub state: PrefixState,
     /// What carries it, or carried it last, in words.
     pub carriers: Vec<String>,
 }
@@ -124,9 +106,8 @@ pub struct Uplink {
     pub interface: String,
     /// The gateway of the uplink; `null` if it has none.
     pub gateway: Option<Ipv4Addr>,
-    /// Where packets from the address go: `uplink`, or `mesh`: by the default route of another site, because the address is reached through
-    /// the mesh, or because too many addresses are on uplinks.
-    pub answers: String,
+    /// Where packets from the address go.
+    pub answers: AnswersBy,
     /// The routing table that leads them to the uplink; `null` if rules and routes of other programs do so.
     pub table: Option<u32>,
 }
@@ -134,10 +115,10 @@ pub struct Uplink {
 /// The state of the nftables ruleset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Filter {
-    /// `[mesh] source_check`: `strict` or `off`.
-    pub source_check: String,
-    /// `on`; `off`: the ruleset is not in place; `unused`: there is nothing to filter, because this site has no tunnel.
-    pub state: String,
+    /// `[mesh] source_check`.
+    pub source_check: SourceCheck,
+    /// Whether the ruleset is in place.
+    pub state: FilterState,
     /// Why the ruleset is not in place, or could not be read; otherwise `null`.
     pub reason: Option<String>,
 }
@@ -145,10 +126,8 @@ pub struct Filter {
 /// Packets that the nftables ruleset has dropped for one reason on one interface.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// `control`: a control packet of the mesh that came from a LAN; `vxlan`: VXLAN of a segment that did not come from another member
-    /// through a tunnel, or that would leave to a member by something else than a tunnel; `source`: the source address is not permitted;
-    /// `martian`: the source is not a host's address; `ipv6`: tunnels carry IPv4 only.
-    pub reason: String,
+    /// Why they are dropped.
+    pub reason: DropReason,
     /// The interface that the packets came in by; for `vxlan` that leaves, the interface that they would have left by.
     pub interface: String,
     /// Packets dropped since the ruleset was loaded.
@@ -177,8 +156,8 @@ pub struct Tunnel {
     pub interface: String,
     /// Site at the other end.
     pub site: String,
-    /// `kernel` or `userspace`.
-    pub backend: String,
+    /// Which implementation of WireGuard carries it.
+    pub backend: TunnelBackend,
     /// Public key of the other end, base64.
     pub public_key: String,
     /// The address that its last packets came from, or that packets are sent to; `null` = not known yet.
@@ -191,10 +170,8 @@ pub struct Tunnel {
     pub rx_bytes: u64,
     /// Octets sent.
     pub tx_bytes: u64,
-    /// `up`: the last handshake was within 180 s, and packets have passed both ways since; `one-way`: it sends, and receives nothing any
-    /// more; `idle`: it sends nothing; `waiting`: no handshake yet; `stale`: the last handshake is older than 180 s; `missing`: the
-    /// interface does not exist now; `silent`: the process that encrypts for it does not answer.
-    pub state: String,
+    /// Its state.
+    pub state: TunnelState,
 }
 
 /// An OSPF neighbour.

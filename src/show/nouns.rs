@@ -1,7 +1,9 @@
 //! A table for each noun of `weft show`.
 
 use super::table::{Table, duration, octets};
-use crate::control::view::{Area, BorderRouter, Interface, Limit, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel, Uplink};
+use crate::control::view::{
+    Area, BorderRouter, Interface, Limit, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel, TunnelState, Uplink,
+};
 
 const INDENT: &str = "  ";
 
@@ -9,16 +11,16 @@ const INDENT: &str = "  ";
 pub fn tunnels(tunnels: &[Tunnel]) -> String {
     let mut table = Table::new(&["INTERFACE", "SITE", "STATE", "HANDSHAKE", "RX", "TX", "ENDPOINT", "BACKEND"])
         .sparing(&["BACKEND"]);
-    for tunnel in worst_first(tunnels, |tunnel| tunnel.state == "up") {
+    for tunnel in worst_first(tunnels, |tunnel| tunnel.state == TunnelState::Up) {
         table.row([
             tunnel.interface.clone(),
             tunnel.site.clone(),
-            tunnel.state.clone(),
+            tunnel.state.to_string(),
             tunnel.handshake_age_s.map_or_else(|| "never".to_owned(), |age| format!("{} ago", duration(age))),
             octets(tunnel.rx_bytes),
             octets(tunnel.tx_bytes),
             tunnel.endpoint.map_or_else(|| "-".to_owned(), |endpoint| endpoint.to_string()),
-            tunnel.backend.clone(),
+            tunnel.backend.to_string(),
         ]);
     }
     table.render(INDENT)
@@ -55,7 +57,7 @@ pub fn uplinks(uplinks: &[Uplink]) -> String {
             uplink.interface.clone(),
             uplink.gateway.map_or_else(|| "-".to_owned(), |gateway| gateway.to_string()),
             match uplink.table {
-                None => uplink.answers.clone(),
+                None => uplink.answers.to_string(),
                 Some(number) => format!("{}, table {number}", uplink.answers),
             },
         ]);
