@@ -73,8 +73,8 @@ pub struct Status {
     pub tunnels: Vec<Tunnel>,
     /// OSPF neighbours.
     pub neighbors: Vec<Neighbor>,
-    /// `transit`, or `stub`: others send traffic through this router only where there is no other way (RFC 6987).
-    pub stub_router: String,
+    /// Whether this router is a stub router (RFC 6987).
+    pub stub_router: StubRouterState,
     /// Seconds until `stub` ends by itself; `null` if it does not.
     pub stub_router_left_s: Option<f64>,
     /// Whether packets that enter or leave the mesh here are filtered.
@@ -187,16 +187,16 @@ pub struct Neighbor {
     pub address: Ipv4Addr,
     /// Area.
     pub area: Ipv4Addr,
-    /// Neighbor state in the RFC's words; `Full` is the goal.
-    pub state: String,
-    /// `Off`, or the state of its BFD session.
-    pub bfd: String,
+    /// Its state.
+    pub state: NeighborState,
+    /// State of its BFD session.
+    pub bfd: BfdState,
     /// Seconds since it reached its present state.
     pub since_s: f64,
     /// Seconds until it is declared down if no hello arrives.
     pub dead_in_s: f64,
-    /// `dr`, `backup` or `other` where a designated router is elected; `null` elsewhere.
-    pub role: Option<String>,
+    /// Its role where a designated router is elected; `null` elsewhere.
+    pub role: Option<NeighborRole>,
     /// Router Priority of its hellos.
     pub priority: u8,
     /// Address of the designated router that its hellos name.
@@ -220,9 +220,9 @@ pub struct Neighbor {
 pub struct Route {
     /// Destination.
     pub prefix: String,
-    /// `intra-area`, `inter-area`, `external-1`, `external-2`.
+    /// Type of its path.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: PathType,
     /// Area of the path.
     pub area: Ipv4Addr,
     /// Cost; for external-2, the type 2 metric.
@@ -237,10 +237,8 @@ pub struct Route {
     pub tag: u32,
     /// For external-2, the type 2 metric; otherwise `null`.
     pub type2_metric: Option<u32>,
-    /// What the kernel has for the destination: `installed`; `overridden`: installed, but another route or a rule is preferred; `discard`:
-    /// a route that drops packets to destinations without a route of their own; `connected`: the kernel has its own route; `own`: an
-    /// address of this router; `refused`: a `[[site.import]]` keeps it out; `different`: another route of weft's; `missing`: none.
-    pub kernel: String,
+    /// What the kernel has for the destination.
+    pub kernel: KernelState,
 }
 
 /// A next hop of a route.
@@ -259,11 +257,10 @@ pub struct Interface {
     pub interface: String,
     /// Area.
     pub area: Ipv4Addr,
-    /// `broadcast`, `nbma`, `point-to-point`, `point-to-multipoint` or `virtual-link`.
-    pub network: String,
-    /// Interface state in the RFC's words: `Down`, `Waiting`, `Point-to-point`, `DROther`, `Backup`, `DR`; `Passive` where no
-    /// packets are exchanged.
-    pub state: String,
+    /// Network type.
+    pub network: NetworkType,
+    /// Its state.
+    pub state: InterfaceState,
     /// Source address of its packets; `null` while it is down.
     pub address: Option<Ipv4Addr>,
     /// IP MTU in octets; `null` while it is down.
@@ -279,9 +276,9 @@ pub struct Interface {
     /// Neighbours in state Full.
     pub full: usize,
     /// Packets sent, by type.
-    pub sent: BTreeMap<String, u64>,
+    pub sent: BTreeMap<PacketType, u64>,
     /// Packets received and accepted, by type.
-    pub received: BTreeMap<String, u64>,
+    pub received: BTreeMap<PacketType, u64>,
     /// LSAs sent again because no acknowledgement arrived.
     pub retransmitted: u64,
     /// How often a neighbour made no progress for minutes: it acknowledged nothing, or its adjacency started again.
@@ -307,12 +304,12 @@ pub struct Interface {
     pub poll_interval_s: Option<u64>,
     /// Seconds until the next hello; `null` if none is sent.
     pub next_hello_s: Option<f64>,
-    /// `none`, `simple`, `md5`, `hmac-sha-256` …
-    pub auth: String,
+    /// Authentication of its packets.
+    pub auth: Authentication,
     /// Key ID that packets are signed with.
     pub auth_key_id: Option<u8>,
-    /// `valid`; `expired` or `premature` if no key is valid at present.
-    pub auth_key: Option<String>,
+    /// Whether that key is within its lifetime.
+    pub auth_key: Option<KeyStanding>,
     /// The end points of a virtual link; `null` for other interfaces.
     pub virtual_link: Option<VirtualLink>,
 }
@@ -324,8 +321,8 @@ pub struct VirtualLink {
     pub transit_area: Ipv4Addr,
     /// Router id of the other end.
     pub far_end: Ipv4Addr,
-    /// Why it is down: `no-path` through the area, or `no-address` of the other end in the area; `null` if it is up.
-    pub obstacle: Option<String>,
+    /// Why it is down; `null` if it is up.
+    pub obstacle: Option<VirtualLinkObstacle>,
 }
 
 /// An area that this router belongs to.
@@ -333,8 +330,8 @@ pub struct VirtualLink {
 pub struct Area {
     /// Its id.
     pub area: Ipv4Addr,
-    /// `normal`, `stub`, `nssa`.
-    pub kind: String,
+    /// Its kind.
+    pub kind: AreaKind,
     /// Whether its border routers advertise the routes of other areas into it.
     pub summaries: bool,
     /// Interfaces of this router in it.
@@ -362,9 +359,9 @@ pub struct BorderRouter {
     pub site: Option<String>,
     /// The area that the path lies in.
     pub area: Ipv4Addr,
-    /// `intra-area`, `inter-area`.
+    /// Type of the path: `intra-area` or `inter-area`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: PathType,
     /// Whether it is an area border router.
     pub abr: bool,
     /// Whether it is an AS boundary router.
@@ -378,23 +375,23 @@ pub struct BorderRouter {
 /// A limit that protects the memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
-    /// `lsas`, `lsas-per-area`, `routes`.
-    pub limit: String,
+    /// What it limits.
+    pub limit: LimitKind,
     /// The area that it limits; `null` for a limit on all areas together.
     pub area: Option<Ipv4Addr>,
     /// The present number.
     pub present: usize,
     /// The highest number that is permitted.
     pub most: usize,
-    /// `free`; `reached`: more is refused until there is room again; `reached-for-others`: more is refused from routers that are no sites.
-    pub state: String,
+    /// Whether it is reached.
+    pub state: LimitState,
 }
 
 /// State and parameters of the route calculation (RFC 8405).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spf {
-    /// `quiet`, `short-wait`, `long-wait`.
-    pub state: String,
+    /// State of the delay.
+    pub state: SpfState,
     /// How often routes were calculated.
     pub runs: u64,
     /// Seconds until the next calculation; `null` if nothing has changed since the last one.
