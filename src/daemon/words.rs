@@ -4,6 +4,7 @@ use ospf::{
     InterfaceState, KeyAlgorithm, KeyStanding, LimitState, NeighborState, NetworkType, RouteKind, SpfState,
     StubRouterState, VirtualLinkObstacle,
 };
+use vxlan::segment::{Resolution, UnknownUnicast};
 
 use crate::control::view;
 use crate::mesh::SourceCheck;
@@ -150,6 +151,25 @@ impl From<StubRouterState> for view::StubRouterState {
         match state {
             StubRouterState::Transit => Self::Transit,
             StubRouterState::Stub => Self::Stub,
+        }
+    }
+}
+
+impl From<Resolution> for view::ArpMode {
+    fn from(resolution: Resolution) -> Self {
+        match resolution {
+            Resolution::Proxy => Self::Proxy,
+            Resolution::Suppress => Self::Suppress,
+            Resolution::Flood => Self::Flood,
+        }
+    }
+}
+
+impl From<UnknownUnicast> for view::UnknownUnicast {
+    fn from(handling: UnknownUnicast) -> Self {
+        match handling {
+            UnknownUnicast::Drop => Self::Drop,
+            UnknownUnicast::Flood => Self::Flood,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The states and kinds that answers name by fixed words. Each is an enum, which has its words from here.
 
 mod ospf;
+mod segments;
 mod site;
 #[cfg(test)]
 mod tests;
 
 pub use ospf::*;
+pub use segments::*;
 pub use site::*;
 
 /// Defines enums of which each variant is a fixed word in JSON and in text, and lets each read words that a newer version may add.

@@ -138,6 +138,26 @@ fn every_word_about_ospf_is_what_scripts_know() {
 }
 
 #[test]
+fn every_word_about_segments_is_what_scripts_know() {
+    check! {
+        SegmentState { Up = "up", Down = "down", Missing = "missing" }
+        ArpMode { Proxy = "proxy", Suppress = "suppress", Flood = "flood" }
+        UnknownUnicast { Drop = "drop", Flood = "flood" }
+        PortState { Joined = "joined", Missing = "missing", Elsewhere = "elsewhere" }
+        SiteState { Here = "here", Reachable = "reachable", Unreachable = "unreachable" }
+        Fate {
+            Port = "port",
+            Ports = "ports",
+            Site = "site",
+            Unreachable = "unreachable",
+            Flooded = "flooded",
+            Dropped = "dropped",
+        }
+        Question { Flooded = "flooded", Stays = "stays" }
+    }
+}
+
+#[test]
 fn packet_types_are_keys_in_alphabetical_order() {
     let counts: BTreeMap<PacketType, u64> = PacketType::ALL.iter().rev().copied().zip(1..).collect();
     let json = "{\"database-description\":5,\"hello\":4,\"link-state-ack\":3,\"link-state-request\":2,\"link-state-update\":1}";
