@@ -3,14 +3,12 @@
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
 
+use crate::control::view::{KernelState, SiteState, TunnelState};
+
 const RED: &str = "\x1b[1;31m";
 const GREEN: &str = "\x1b[32m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
-
-/// Words in the cells of a table that mean that something is wrong.
-const WRONG: [&str; 9] =
-    ["one-way", "stale", "waiting", "missing", "silent", "idle", "overridden", "different", "unreachable"];
 
 /// Returns `text`, coloured if standard output is a terminal and the user has not disabled colours (<https://no-color.org>).
 pub(super) fn for_stdout(text: String) -> String {
@@ -55,17 +53,26 @@ fn is_heading(text: &str) -> bool {
         && !text.chars().any(|character| character.is_ascii_digit())
 }
 
+/// The states, as the cells of tables show them, that mean that something is wrong.
+fn wrong_states() -> impl Iterator<Item = &'static str> {
+    let tunnels = TunnelState::ALL.iter().filter(|state| state.is_wrong()).map(|state| state.word());
+    let routes = KernelState::ALL.iter().filter(|state| state.is_wrong()).map(|state| state.word());
+    let sites = SiteState::ALL.iter().filter(|state| state.is_wrong()).map(|state| state.word());
+    tunnels.chain(routes).chain(sites)
+}
+
 /// Colours cells that say that something is wrong. Two spaces separate cells; one space separates the words in a cell.
 fn words(text: &str) -> String {
-    let cells: Vec<String> = text
-        .split("  ")
-        .map(|cell| if WRONG.contains(&cell.trim()) { format!("{RED}{cell}{PLAIN}") } else { cell.to_owned() })
-        .collect();
-    cells.join("  ")
+    let is_wrong = |cell: &str| wrong_states().any(|state| state == cell.trim());
+    let cells = text.split("  ");
+    let painted = cells.map(|cell| if is_wrong(cell) { format!("{RED}{cell}{PLAIN}") } else { cell.to_owned() });
+    painted.collect::<Vec<_>>().join("  ")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -78,6 +85,14 @@ mod tests {
         );
         assert_eq!(painted, expected);
         assert_eq!(super::painted("all is well"), format!("{GREEN}all is well{PLAIN}"));
+    }
+
+    #[test]
+    fn states_that_are_wrong_are_red_and_no_others() {
+        let wrong: BTreeSet<&str> = wrong_states().collect();
+        let expected =
+            ["different", "idle", "missing", "one-way", "overridden", "silent", "stale", "unreachable", "waiting"];
+        assert_eq!(wrong, BTreeSet::from(expected));
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl Args {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let traces: Vec<FrameTrace> = ask(&self.run_dir.path, Request::Trace { host: self.host })?;
         self.format.print(&traces, |traces| show::traces(traces))?;
-        let arrives = |trace: &FrameTrace| !matches!(trace.fate.as_str(), "dropped" | "unreachable");
+        let arrives = |trace: &FrameTrace| trace.fate.arrives();
         Ok(if traces.iter().any(arrives) { Outcome::Good } else { Outcome::NotGood })
     }
 }

@@ -1,14 +1,16 @@
-//! The types that `--json` prints. Scripts depend on them: keys are only ever added.
+//! The types that `--json` prints. Scripts depend on them: keys are only ever added. States and kinds are enums of fixed words; a reader
+//! takes a word that it does not know for `Unknown`.
 
 mod segments;
+mod states;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 pub use segments::{Counters, Forgotten, FrameTrace, Host, Port, Segment, Site};
+pub use states::*;
 
 /// The answer to `weft reload`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,25 +50,6 @@ pub struct Step {
     pub step: String,
 }
 
-/// What a step is done to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepPart {
-    /// The configuration of the OSPF engine.
-    Ospf,
-    /// The kernel, including WireGuard and nftables.
-    Kernel,
-}
-
-impl fmt::Display for StepPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ospf => "ospf",
-            Self::Kernel => "kernel",
-        })
-    }
-}
-
 /// The answer to `weft status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -90,8 +73,8 @@ pub struct Status {
     pub tunnels: Vec<Tunnel>,
     /// OSPF neighbours.
     pub neighbors: Vec<Neighbor>,
-    /// `transit`, or `stub`: others send traffic through this router only where there is no other way (RFC 6987).
-    pub stub_router: String,
+    /// Whether this router is a stub router (RFC 6987).
+    pub stub_router: StubRouterState,
     /// Seconds until `stub` ends by itself; `null` if it does not.
     pub stub_router_left_s: Option<f64>,
     /// Whether packets that enter or leave the mesh here are filtered.
@@ -108,9 +91,8 @@ pub struct Status {
 pub struct ListedPrefix {
     /// The prefix.
     pub prefix: String,
-    /// `carried`: advertised; `never-carried`: advertised, though nothing has carried it since weft started; `withdrawn`: nothing carries
-    /// it any more; `static`: always advertised; `default-originate`: advertised as `default_originate` says.
-    pub state: String,
+    /// Whether it is advertised, and why.
+    pub state: PrefixState,
     /// What carries it, or carried it last, in words.
     pub carriers: Vec<String>,
 }
@@ -124,9 +106,8 @@ pub struct Uplink {
     pub interface: String,
     /// The gateway of the uplink; `null` if it has none.
     pub gateway: Option<Ipv4Addr>,
-    /// Where packets from the address go: `uplink`, or `mesh`: by the default route of another site, because the address is reached through
-    /// the mesh, or because too many addresses are on uplinks.
-    pub answers: String,
+    /// Where packets from the address go.
+    pub answers: AnswersBy,
     /// The routing table that leads them to the uplink; `null` if rules and routes of other programs do so.
     pub table: Option<u32>,
 }
@@ -134,10 +115,10 @@ pub struct Uplink {
 /// The state of the nftables ruleset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Filter {
-    /// `[mesh] source_check`: `strict` or `off`.
-    pub source_check: String,
-    /// `on`; `off`: the ruleset is not in place; `unused`: there is nothing to filter, because this site has no tunnel.
-    pub state: String,
+    /// `[mesh] source_check`.
+    pub source_check: SourceCheck,
+    /// Whether the ruleset is in place.
+    pub state: FilterState,
     /// Why the ruleset is not in place, or could not be read; otherwise `null`.
     pub reason: Option<String>,
 }
@@ -145,10 +126,8 @@ pub struct Filter {
 /// Packets that the nftables ruleset has dropped for one reason on one interface.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// `control`: a control packet of the mesh that came from a LAN; `vxlan`: VXLAN of a segment that did not come from another member
-    /// through a tunnel, or that would leave to a member by something else than a tunnel; `source`: the source address is not permitted;
-    /// `martian`: the source is not a host's address; `ipv6`: tunnels carry IPv4 only.
-    pub reason: String,
+    /// Why they are dropped.
+    pub reason: DropReason,
     /// The interface that the packets came in by; for `vxlan` that leaves, the interface that they would have left by.
     pub interface: String,
     /// Packets dropped since the ruleset was loaded.
@@ -177,8 +156,8 @@ pub struct Tunnel {
     pub interface: String,
     /// Site at the other end.
     pub site: String,
-    /// `kernel` or `userspace`.
-    pub backend: String,
+    /// Which implementation of WireGuard carries it.
+    pub backend: TunnelBackend,
     /// Public key of the other end, base64.
     pub public_key: String,
     /// The address that its last packets came from, or that packets are sent to; `null` = not known yet.
@@ -191,10 +170,8 @@ pub struct Tunnel {
     pub rx_bytes: u64,
     /// Octets sent.
     pub tx_bytes: u64,
-    /// `up`: the last handshake was within 180 s, and packets have passed both ways since; `one-way`: it sends, and receives nothing any
-    /// more; `idle`: it sends nothing; `waiting`: no handshake yet; `stale`: the last handshake is older than 180 s; `missing`: the
-    /// interface does not exist now; `silent`: the process that encrypts for it does not answer.
-    pub state: String,
+    /// Its state.
+    pub state: TunnelState,
 }
 
 /// An OSPF neighbour.
@@ -210,16 +187,16 @@ pub struct Neighbor {
     pub address: Ipv4Addr,
     /// Area.
     pub area: Ipv4Addr,
-    /// Neighbor state in the RFC's words; `Full` is the goal.
-    pub state: String,
-    /// `Off`, or the state of its BFD session.
-    pub bfd: String,
+    /// Its state.
+    pub state: NeighborState,
+    /// State of its BFD session.
+    pub bfd: BfdState,
     /// Seconds since it reached its present state.
     pub since_s: f64,
     /// Seconds until it is declared down if no hello arrives.
     pub dead_in_s: f64,
-    /// `dr`, `backup` or `other` where a designated router is elected; `null` elsewhere.
-    pub role: Option<String>,
+    /// Its role where a designated router is elected; `null` elsewhere.
+    pub role: Option<NeighborRole>,
     /// Router Priority of its hellos.
     pub priority: u8,
     /// Address of the designated router that its hellos name.
@@ -243,9 +220,9 @@ pub struct Neighbor {
 pub struct Route {
     /// Destination.
     pub prefix: String,
-    /// `intra-area`, `inter-area`, `external-1`, `external-2`.
+    /// Type of its path.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: PathType,
     /// Area of the path.
     pub area: Ipv4Addr,
     /// Cost; for external-2, the type 2 metric.
@@ -260,10 +237,8 @@ pub struct Route {
     pub tag: u32,
     /// For external-2, the type 2 metric; otherwise `null`.
     pub type2_metric: Option<u32>,
-    /// What the kernel has for the destination: `installed`; `overridden`: installed, but another route or a rule is preferred; `discard`:
-    /// a route that drops packets to destinations without a route of their own; `connected`: the kernel has its own route; `own`: an
-    /// address of this router; `refused`: a `[[site.import]]` keeps it out; `different`: another route of weft's; `missing`: none.
-    pub kernel: String,
+    /// What the kernel has for the destination.
+    pub kernel: KernelState,
 }
 
 /// A next hop of a route.
@@ -282,11 +257,10 @@ pub struct Interface {
     pub interface: String,
     /// Area.
     pub area: Ipv4Addr,
-    /// `broadcast`, `nbma`, `point-to-point`, `point-to-multipoint` or `virtual-link`.
-    pub network: String,
-    /// Interface state in the RFC's words: `Down`, `Waiting`, `Point-to-point`, `DROther`, `Backup`, `DR`; `Passive` where no
-    /// packets are exchanged.
-    pub state: String,
+    /// Network type.
+    pub network: NetworkType,
+    /// Its state.
+    pub state: InterfaceState,
     /// Source address of its packets; `null` while it is down.
     pub address: Option<Ipv4Addr>,
     /// IP MTU in octets; `null` while it is down.
@@ -302,9 +276,9 @@ pub struct Interface {
     /// Neighbours in state Full.
     pub full: usize,
     /// Packets sent, by type.
-    pub sent: BTreeMap<String, u64>,
+    pub sent: BTreeMap<PacketType, u64>,
     /// Packets received and accepted, by type.
-    pub received: BTreeMap<String, u64>,
+    pub received: BTreeMap<PacketType, u64>,
     /// LSAs sent again because no acknowledgement arrived.
     pub retransmitted: u64,
     /// How often a neighbour made no progress for minutes: it acknowledged nothing, or its adjacency started again.
@@ -330,12 +304,12 @@ pub struct Interface {
     pub poll_interval_s: Option<u64>,
     /// Seconds until the next hello; `null` if none is sent.
     pub next_hello_s: Option<f64>,
-    /// `none`, `simple`, `md5`, `hmac-sha-256` …
-    pub auth: String,
+    /// Authentication of its packets.
+    pub auth: Authentication,
     /// Key ID that packets are signed with.
     pub auth_key_id: Option<u8>,
-    /// `valid`; `expired` or `premature` if no key is valid at present.
-    pub auth_key: Option<String>,
+    /// Whether that key is within its lifetime.
+    pub auth_key: Option<KeyStanding>,
     /// The end points of a virtual link; `null` for other interfaces.
     pub virtual_link: Option<VirtualLink>,
 }
@@ -347,8 +321,8 @@ pub struct VirtualLink {
     pub transit_area: Ipv4Addr,
     /// Router id of the other end.
     pub far_end: Ipv4Addr,
-    /// Why it is down: `no-path` through the area, or `no-address` of the other end in the area; `null` if it is up.
-    pub obstacle: Option<String>,
+    /// Why it is down; `null` if it is up.
+    pub obstacle: Option<VirtualLinkObstacle>,
 }
 
 /// An area that this router belongs to.
@@ -356,8 +330,8 @@ pub struct VirtualLink {
 pub struct Area {
     /// Its id.
     pub area: Ipv4Addr,
-    /// `normal`, `stub`, `nssa`.
-    pub kind: String,
+    /// Its kind.
+    pub kind: AreaKind,
     /// Whether its border routers advertise the routes of other areas into it.
     pub summaries: bool,
     /// Interfaces of this router in it.
@@ -385,9 +359,9 @@ pub struct BorderRouter {
     pub site: Option<String>,
     /// The area that the path lies in.
     pub area: Ipv4Addr,
-    /// `intra-area`, `inter-area`.
+    /// Type of the path: `intra-area` or `inter-area`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: PathType,
     /// Whether it is an area border router.
     pub abr: bool,
     /// Whether it is an AS boundary router.
@@ -401,23 +375,23 @@ pub struct BorderRouter {
 /// A limit that protects the memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
-    /// `lsas`, `lsas-per-area`, `routes`.
-    pub limit: String,
+    /// What it limits.
+    pub limit: LimitKind,
     /// The area that it limits; `null` for a limit on all areas together.
     pub area: Option<Ipv4Addr>,
     /// The present number.
     pub present: usize,
     /// The highest number that is permitted.
     pub most: usize,
-    /// `free`; `reached`: more is refused until there is room again; `reached-for-others`: more is refused from routers that are no sites.
-    pub state: String,
+    /// Whether it is reached.
+    pub state: LimitState,
 }
 
 /// State and parameters of the route calculation (RFC 8405).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spf {
-    /// `quiet`, `short-wait`, `long-wait`.
-    pub state: String,
+    /// State of the delay.
+    pub state: SpfState,
     /// How often routes were calculated.
     pub runs: u64,
     /// Seconds until the next calculation; `null` if nothing has changed since the last one.

@@ -7,7 +7,7 @@ use ospf::{InterfaceId, RouterId};
 use tracing::{info, warn};
 
 use super::local::Local;
-use crate::control::view;
+use crate::control::view::{self, PrefixState};
 use crate::mesh::Mesh;
 use crate::net::{IfName, Prefix};
 use crate::reconcile::carriers::{Carrier, Carriers, Followed, Present, Standing};
@@ -103,13 +103,13 @@ impl Listed {
     pub(super) fn shown(&self, local: &Local) -> Vec<view::ListedPrefix> {
         let shown = local.site.prefixes.iter().map(|network| {
             let (state, carriers) = match self.carriers.standing(*network) {
-                Some(Standing::Carried(carriers)) => ("carried", named(carriers)),
-                Some(Standing::NeverCarried) => ("never-carried", Vec::new()),
-                Some(Standing::Withdrawn(last)) => ("withdrawn", named(last)),
-                None if local.site.static_prefixes.contains(network) => ("static", Vec::new()),
-                None => ("default-originate", Vec::new()),
+                Some(Standing::Carried(carriers)) => (PrefixState::Carried, named(carriers)),
+                Some(Standing::NeverCarried) => (PrefixState::NeverCarried, Vec::new()),
+                Some(Standing::Withdrawn(last)) => (PrefixState::Withdrawn, named(last)),
+                None if local.site.static_prefixes.contains(network) => (PrefixState::Static, Vec::new()),
+                None => (PrefixState::DefaultOriginate, Vec::new()),
             };
-            view::ListedPrefix { prefix: network.to_string(), state: state.to_owned(), carriers }
+            view::ListedPrefix { prefix: network.to_string(), state, carriers }
         });
         shown.collect()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::report::Report;
-use crate::control::view;
+use crate::control::view::{self, FilterState};
 use crate::kernel::{Dropped, Refused, unchecked_sources};
 use crate::mesh::{Mesh, SourceCheck, Unlisted};
 use crate::net::Prefix;
@@ -15,18 +15,14 @@ impl Report<'_> {
     pub(super) fn filter(&self) -> view::Filter {
         let wanted = &self.local.filter;
         let state = match (wanted, self.observed.state.filter == *wanted) {
-            (None, _) => "unused",
-            (Some(_), true) => "on",
-            (Some(_), false) => "off",
-        };
-        let source_check = match self.local.mesh.source_check {
-            SourceCheck::Strict => "strict",
-            SourceCheck::Off => "off",
+            (None, _) => FilterState::Unused,
+            (Some(_), true) => FilterState::On,
+            (Some(_), false) => FilterState::Off,
         };
         view::Filter {
-            source_check: source_check.to_owned(),
-            state: state.to_owned(),
-            reason: self.filters.obstacle().filter(|_| state != "unused").map(str::to_owned),
+            source_check: self.local.mesh.source_check.into(),
+            state,
+            reason: self.filters.obstacle().filter(|_| state != FilterState::Unused).map(str::to_owned),
         }
     }
 
@@ -45,7 +41,7 @@ impl Report<'_> {
         dropped
             .iter()
             .map(|drop| view::Dropped {
-                reason: drop.reason.name().to_owned(),
+                reason: drop.reason.into(),
                 interface: drop.interface.clone(),
                 packets: drop.packets,
                 bytes: drop.bytes,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::local::Local;
+use crate::control::view::KernelState;
 use crate::net::{IfName, Prefix};
 use crate::reconcile::routes::{Fate, OtherWays, Router, desired_routes, fate};
 use crate::reconcile::rules::{Sources, desired_rules};
@@ -62,22 +63,24 @@ impl<'a> Forwarding<'a> {
         desired_rules(routes, &sources)
     }
 
-    /// Describes in one word how far the kernel has the route that is used for a destination; `None` if none has a next hop left.
-    pub(super) fn presence(&self, destination: Prefix, used: Option<Used>) -> &'static str {
-        let Some(used) = used else { return "missing" };
+    /// Returns how far the kernel has the route that is used for a destination; `None` if none has a next hop left.
+    pub(super) fn presence(&self, destination: Prefix, used: Option<Used>) -> KernelState {
+        let Some(used) = used else { return KernelState::Missing };
         let complete = match fate(destination, &used, self.local.site.loopback, &self.local.site.imports) {
-            Fate::Own => return "own",
-            Fate::Refused => return "refused",
-            Fate::Connected if is_connected(destination, &self.observed.foreign.interfaces) => return "connected",
-            Fate::Connected => return "missing",
-            Fate::Installed => "installed",
-            Fate::Discard => "discard",
+            Fate::Own => return KernelState::Own,
+            Fate::Refused => return KernelState::Refused,
+            Fate::Connected if is_connected(destination, &self.observed.foreign.interfaces) => {
+                return KernelState::Connected;
+            }
+            Fate::Connected => return KernelState::Missing,
+            Fate::Installed => KernelState::Installed,
+            Fate::Discard => KernelState::Discard,
         };
         let desired = self.routes([(destination, used)]);
         match compare(&desired, &self.observed.state.routes) {
             Presence::Complete => complete,
-            Presence::Different => "different",
-            Presence::Missing => "missing",
+            Presence::Different => KernelState::Different,
+            Presence::Missing => KernelState::Missing,
         }
     }
 }

@@ -49,6 +49,7 @@ mod unreachable;
 mod unused_routes;
 mod uplinks;
 mod watchdog;
+mod words;
 
 use std::path::{Path, PathBuf};
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ospf::wire::{Lsa, LsaBody, Options, RouterFlags};
 use ospf::{
-    Addressing, AreaId, AreaKind, AuthenticationView, InterfaceId, InterfaceState, InterfaceView, KeyAlgorithm,
-    KeyStanding, Limit, LimitState, LsaPlace, LsaType, NeighborView, NetworkType, Nexthop, RouteKind, RouterId,
-    SiteLsasView, SpfState, SpfView, StubRouterState, Summaries, VirtualLinkObstacle,
+    Addressing, AreaId, AreaKind, AuthenticationView, InterfaceId, InterfaceState, InterfaceView, Limit, LsaPlace,
+    LsaType, NeighborView, NetworkType, Nexthop, RouteKind, RouterId, SiteLsasView, SpfView, Summaries,
+    VirtualLinkObstacle,
 };
 
 use super::carriers::Listed;
@@ -20,6 +20,7 @@ use super::local::Local;
 use super::rows::Rows;
 use super::segments::Segments;
 use super::{lan, lsdb, unreachable, unused_routes, uplinks};
+use crate::control::view::{Authentication, KernelState, KeyStanding, LimitKind, LimitState, NeighborRole, PacketType};
 use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
 use crate::net::{IfName, Prefix};
 use crate::reconcile::state::{Backend, Observed};
@@ -88,11 +89,7 @@ impl Report<'_> {
             prefixes: self.listed.shown(self.local),
             tunnels: self.tunnels(),
             neighbors: self.neighbors(),
-            stub_router: match self.view.stub_router.0 {
-                StubRouterState::Transit => "transit",
-                StubRouterState::Stub => "stub",
-            }
-            .to_owned(),
+            stub_router: self.view.stub_router.0.into(),
             stub_router_left_s: self.view.stub_router.1.map(seconds),
             filter: self.filter(),
             uplinks: uplinks::shown(self.observed, &self.uplinks()),
@@ -113,8 +110,8 @@ impl Report<'_> {
             site: self.site_of(neighbor.router_id),
             address: neighbor.address,
             area: neighbor.area.into(),
-            state: neighbor.state.to_string(),
-            bfd: "Off".to_owned(),
+            state: neighbor.state.into(),
+            bfd: view::BfdState::Off,
             since_s: seconds(neighbor.in_state),
             dead_in_s: seconds(neighbor.dead_in),
             role: self.role(neighbor),
@@ -187,12 +184,7 @@ impl Report<'_> {
     pub(super) fn spf(&self) -> view::Spf {
         let SpfView { state, due_in, delays } = &self.view.spf;
         view::Spf {
-            state: match state {
-                SpfState::Quiet => "quiet",
-                SpfState::ShortWait => "short-wait",
-                SpfState::LongWait => "long-wait",
-            }
-            .to_owned(),
+            state: (*state).into(),
             runs: self.view.calculations,
             due_in_s: due_in.map(seconds),
             initial_s: seconds(delays.initial),
@@ -208,7 +200,7 @@ impl Report<'_> {
             router_id: router.router_id.into(),
             site: self.site_of(router.router_id),
             area: router.area.into(),
-            kind: kind_of(router.kind).to_owned(),
+            kind: router.kind.into(),
             abr: router.flags.contains(RouterFlags::B),
             asbr: router.flags.contains(RouterFlags::E),
             cost: router.cost,
@@ -220,24 +212,13 @@ impl Report<'_> {
     pub(super) fn limits(&self) -> Vec<view::Limit> {
         let limits = self.view.limits.iter().map(|shown| {
             let (limit, area) = match shown.limit {
-                Limit::Lsas => ("lsas", None),
-                Limit::LsdbOctets => ("lsdb-octets", None),
-                Limit::LsasOfArea(area) => ("lsas-per-area", Some(area.into())),
-                Limit::Routes => ("routes", None),
-                Limit::RouterLinks(area) => ("router-links", Some(area.into())),
+                Limit::Lsas => (LimitKind::Lsas, None),
+                Limit::LsdbOctets => (LimitKind::LsdbOctets, None),
+                Limit::LsasOfArea(area) => (LimitKind::LsasPerArea, Some(area.into())),
+                Limit::Routes => (LimitKind::Routes, None),
+                Limit::RouterLinks(area) => (LimitKind::RouterLinks, Some(area.into())),
             };
-            let state = match shown.state {
-                LimitState::Free => "free",
-                LimitState::ReachedForOthers => "reached-for-others",
-                LimitState::Reached => "reached",
-            };
-            view::Limit {
-                limit: limit.to_owned(),
-                area,
-                present: shown.present,
-                most: shown.most,
-                state: state.to_owned(),
-            }
+            view::Limit { limit, area, present: shown.present, most: shown.most, state: shown.state.into() }
         });
         limits.collect()
     }
@@ -254,18 +235,18 @@ impl Report<'_> {
         problems.extend(self.filter_problems());
         for limit in self.limits() {
             let area = limit.area.map_or_else(String::new, |area| format!(" of area {area}"));
-            let links = limit.limit == "router-links";
-            problems.push(match limit.state.as_str() {
-                "reached" if links => format!(
+            let links = limit.limit == LimitKind::RouterLinks;
+            problems.push(match limit.state {
+                LimitState::Reached if links => format!(
                     "{} of {} links{area} are in this router's Router-LSA, which has no room for more: divide the site, or the area",
                     limit.most, limit.present
                 ),
-                "reached" => format!("{}{area}: {} are all that are let in, more are refused", limit.limit, limit.most),
-                "reached-for-others" => format!(
+                LimitState::Reached => format!("{}{area}: {} are all that are let in, more are refused", limit.limit, limit.most),
+                LimitState::ReachedForOthers => format!(
                     "{}{area}: {} of {}, what is left is kept for the mesh's sites: LSAs of other routers are refused",
                     limit.limit, limit.present, limit.most
                 ),
-                _ => continue,
+                LimitState::Free | LimitState::Unknown => continue,
             });
         }
         problems.extend(self.tunnel_problems());
@@ -314,7 +295,7 @@ impl Report<'_> {
     fn route(&self, prefix: Prefix, route: &ospf::Route) -> view::Route {
         view::Route {
             prefix: prefix.to_string(),
-            kind: kind_of(route.kind).to_owned(),
+            kind: route.kind.into(),
             area: route.area.into(),
             metric: route.metric,
             nexthops: self.nexthops(&route.nexthops),
@@ -323,10 +304,9 @@ impl Report<'_> {
             tag: route.tag,
             type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
             kernel: match self.forwarding.presence(prefix, self.rib.used(prefix)) {
-                "installed" if self.checks.overrides.covers(prefix) => "overridden",
+                KernelState::Installed if self.checks.overrides.covers(prefix) => KernelState::Overridden,
                 presence => presence,
-            }
-            .to_owned(),
+            },
         }
     }
 
@@ -334,31 +314,30 @@ impl Report<'_> {
         nexthops.iter().map(|hop| view::Nexthop { interface: self.name(hop.interface), via: hop.via }).collect()
     }
 
-    /// The role of a neighbour on a network that elects a Designated Router (`dr`, `backup` or `other`); `None` on other networks.
-    fn role(&self, neighbor: &NeighborView) -> Option<String> {
+    /// The role of a neighbour on a network that elects a Designated Router; `None` on other networks.
+    fn role(&self, neighbor: &NeighborView) -> Option<NeighborRole> {
         let interface = self.view.interfaces.iter().find(|interface| interface.interface == neighbor.interface)?;
         let elects = matches!(interface.network, NetworkType::Broadcast | NetworkType::NonBroadcast);
         let address = Some(neighbor.address);
-        let role = match elects {
-            false => return None,
-            true if interface.designated_router == address => "dr",
-            true if interface.backup_designated_router == address => "backup",
-            true => "other",
-        };
-        Some(role.to_owned())
+        match elects {
+            false => None,
+            true if interface.designated_router == address => Some(NeighborRole::Designated),
+            true if interface.backup_designated_router == address => Some(NeighborRole::Backup),
+            true => Some(NeighborRole::Other),
+        }
     }
 
     fn area(&self, area: AreaId, summary: &AreaSummary) -> view::Area {
         let config = self.local.mesh.areas.get(&area);
         let (kind, summaries) = match config.map(|config| &config.kind) {
-            None | Some(AreaKind::Normal) => ("normal", Summaries::Imported),
-            Some(AreaKind::Stub { summaries, .. }) => ("stub", *summaries),
-            Some(AreaKind::Nssa(nssa)) => ("nssa", nssa.summaries),
+            None | Some(AreaKind::Normal) => (view::AreaKind::Normal, Summaries::Imported),
+            Some(AreaKind::Stub { summaries, .. }) => (view::AreaKind::Stub, *summaries),
+            Some(AreaKind::Nssa(nssa)) => (view::AreaKind::Nssa, nssa.summaries),
         };
         let interfaces = || self.view.interfaces.iter().filter(|interface| interface.area == area);
         view::Area {
             area: area.into(),
-            kind: kind.to_owned(),
+            kind,
             summaries: summaries == Summaries::Imported,
             interfaces: interfaces().count(),
             interfaces_up: interfaces().filter(|interface| interface.state != InterfaceState::Down).count(),
@@ -379,15 +358,8 @@ impl Report<'_> {
         view::Interface {
             interface: interface.name.clone(),
             area: interface.area.into(),
-            network: match interface.network {
-                NetworkType::Broadcast => "broadcast",
-                NetworkType::NonBroadcast => "nbma",
-                NetworkType::PointToMultipoint => "point-to-multipoint",
-                NetworkType::VirtualLink { .. } => "virtual-link",
-                _ => "point-to-point",
-            }
-            .to_owned(),
-            state: interface.state.to_string(),
+            network: interface.network.into(),
+            state: interface.state.into(),
             address: interface.addressing.map(Addressing::address),
             mtu: interface.mtu,
             cost: interface.cost,
@@ -412,17 +384,15 @@ impl Report<'_> {
             transmit_delay_s: interface.transmit_delay.as_secs(),
             poll_interval_s: polls.then_some(interface.poll_interval.as_secs()),
             next_hello_s: interface.next_hello.map(seconds),
-            auth: auth.to_owned(),
+            auth,
             auth_key_id,
-            auth_key: auth_key.map(str::to_owned),
+            auth_key,
             virtual_link: match interface.network {
-                NetworkType::VirtualLink { transit_area, far_end } => {
-                    let obstacle = interface.obstacle.map(|obstacle| match obstacle {
-                        VirtualLinkObstacle::NoPath => "no-path".to_owned(),
-                        VirtualLinkObstacle::NoAddress => "no-address".to_owned(),
-                    });
-                    Some(view::VirtualLink { transit_area: transit_area.into(), far_end: far_end.into(), obstacle })
-                }
+                NetworkType::VirtualLink { transit_area, far_end } => Some(view::VirtualLink {
+                    transit_area: transit_area.into(),
+                    far_end: far_end.into(),
+                    obstacle: interface.obstacle.map(Into::into),
+                }),
                 _ => None,
             },
         }
@@ -474,34 +444,13 @@ fn speakers(interface: &InterfaceView) -> Vec<String> {
     [second, crowded, site_lsas].into_iter().flatten().collect()
 }
 
-fn kind_of(kind: RouteKind) -> &'static str {
-    match kind {
-        RouteKind::IntraArea => "intra-area",
-        RouteKind::InterArea => "inter-area",
-        RouteKind::External1 => "external-1",
-        RouteKind::External2 => "external-2",
-    }
-}
-
 /// The authentication of an interface: its kind, the Key ID, and whether the key is valid now.
-fn authentication(shown: &AuthenticationView) -> (&'static str, Option<u8>, Option<&'static str>) {
+fn authentication(shown: &AuthenticationView) -> (Authentication, Option<u8>, Option<KeyStanding>) {
     match shown {
-        AuthenticationView::Null => ("none", None, None),
-        AuthenticationView::Simple => ("simple", None, None),
+        AuthenticationView::Null => (Authentication::None, None, None),
+        AuthenticationView::Simple => (Authentication::Simple, None, None),
         AuthenticationView::Cryptographic { key, algorithm, standing } => {
-            let algorithm = match algorithm {
-                KeyAlgorithm::Md5 => "md5",
-                KeyAlgorithm::HmacSha1 => "hmac-sha-1",
-                KeyAlgorithm::HmacSha256 => "hmac-sha-256",
-                KeyAlgorithm::HmacSha384 => "hmac-sha-384",
-                KeyAlgorithm::HmacSha512 => "hmac-sha-512",
-            };
-            let standing = match standing {
-                KeyStanding::Valid => "valid",
-                KeyStanding::Expired => "expired",
-                KeyStanding::Premature => "premature",
-            };
-            (algorithm, Some(key.0), Some(standing))
+            ((*algorithm).into(), Some(key.0), Some((*standing).into()))
         }
     }
 }
@@ -512,10 +461,16 @@ pub(super) fn options(options: Options) -> Vec<String> {
     letters.into_iter().filter(|(bit, _)| options.contains(*bit)).map(|(_, letter)| letter.to_owned()).collect()
 }
 
-/// Counters by the name of the packet type (RFC 2328 §A.3.1). `counts` has those of types 1 to 5, in this order.
-fn by_packet_type(counts: &[u64; 5]) -> BTreeMap<String, u64> {
-    let names = ["hello", "database-description", "link-state-request", "link-state-update", "link-state-ack"];
-    names.into_iter().map(str::to_owned).zip(counts.iter().copied()).collect()
+/// Counters by packet type (RFC 2328 §A.3.1). `counts` has those of types 1 to 5, in this order.
+fn by_packet_type(counts: &[u64; 5]) -> BTreeMap<PacketType, u64> {
+    let types = [
+        PacketType::Hello,
+        PacketType::DatabaseDescription,
+        PacketType::LinkStateRequest,
+        PacketType::LinkStateUpdate,
+        PacketType::LinkStateAck,
+    ];
+    types.into_iter().zip(counts.iter().copied()).collect()
 }
 
 /// A duration in seconds, rounded down to the millisecond.

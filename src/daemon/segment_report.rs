@@ -9,7 +9,7 @@ use vxlan::{Mac, Vtep};
 
 use super::report::Report;
 use super::segments::Segment;
-use crate::control::view;
+use crate::control::view::{self, Fate, PortState, Question, SegmentState, SiteState};
 use crate::kernel::Limited;
 use crate::mesh::VlanId;
 use crate::net::{IfName, Prefix};
@@ -55,22 +55,12 @@ impl Report<'_> {
             vlan: segment.site.vlan().map(VlanId::value),
             device: device.to_string(),
             state: match (found.devices.contains_key(&device), open && stands) {
-                (_, true) => "up",
-                (true, false) => "down",
-                (false, false) => "missing",
-            }
-            .to_owned(),
-            arp: match config.resolution {
-                Resolution::Proxy => "proxy",
-                Resolution::Suppress => "suppress",
-                Resolution::Flood => "flood",
-            }
-            .to_owned(),
-            unknown_unicast: match config.unknown_unicast {
-                UnknownUnicast::Drop => "drop",
-                UnknownUnicast::Flood => "flood",
-            }
-            .to_owned(),
+                (_, true) => SegmentState::Up,
+                (true, false) => SegmentState::Down,
+                (false, false) => SegmentState::Missing,
+            },
+            arp: config.resolution.into(),
+            unknown_unicast: config.unknown_unicast.into(),
             broadcast_limit: flooded(config.broadcast),
             multicast_limit: flooded(config.multicast),
             learn: config.learning == Learning::On,
@@ -88,20 +78,20 @@ impl Report<'_> {
 
     fn port(&self, port: &IfName, bridge: &IfName) -> view::Port {
         let state = match self.observed.state.overlay.ports.get(port) {
-            Some(joined) if joined == bridge => "joined",
-            Some(_) => "elsewhere",
-            None => "missing",
+            Some(joined) if joined == bridge => PortState::Joined,
+            Some(_) => PortState::Elsewhere,
+            None => PortState::Missing,
         };
-        view::Port { port: port.to_string(), state: state.to_owned() }
+        view::Port { port: port.to_string(), state }
     }
 
     fn site(&self, vtep: Vtep) -> view::Site {
         let state = match vtep {
-            here if here == self.segments.here() => "here",
-            there if self.is_reachable(there) => "reachable",
-            _ => "unreachable",
+            here if here == self.segments.here() => SiteState::Here,
+            there if self.is_reachable(there) => SiteState::Reachable,
+            _ => SiteState::Unreachable,
         };
-        view::Site { site: self.segments.site_name(vtep), vtep: vtep.0, state: state.to_owned() }
+        view::Site { site: self.segments.site_name(vtep), vtep: vtep.0, state }
     }
 
     fn is_reachable(&self, vtep: Vtep) -> bool {
@@ -178,16 +168,16 @@ impl Report<'_> {
         let reached = location.filter(|vtep| !here && self.is_reachable(*vtep));
         let route = reached.and_then(|vtep| self.routes.get(&Prefix::host(vtep.0)));
         let fate = match (here, &port, route) {
-            (true, Some(_), _) => "port",
-            (true, None, _) => "ports",
-            (false, _, Some(_)) => "site",
-            (false, _, None) => "unreachable",
+            (true, Some(_), _) => Fate::Port,
+            (true, None, _) => Fate::Ports,
+            (false, _, Some(_)) => Fate::Site,
+            (false, _, None) => Fate::Unreachable,
         };
         view::FrameTrace {
             segment: segment.l2.name.clone(),
             mac: Some(mac.to_string()),
             host: segment.l2.host_names.get(&mac).cloned(),
-            fate: fate.to_owned(),
+            fate,
             question: None,
             port: port.filter(|_| here),
             site: location.map(|vtep| self.segments.site_name(vtep)),
@@ -205,22 +195,22 @@ impl Report<'_> {
         // frame to a MAC address that is not in the table.
         let question = match host.parse::<IpAddr>().ok() {
             None => None,
-            Some(_) if config.resolution == Resolution::Proxy => Some("stays"),
-            Some(IpAddr::V4(_)) if config.broadcast == Flooding::Drop => Some("stays"),
-            Some(IpAddr::V6(_)) if config.multicast == Flooding::Drop => Some("stays"),
-            Some(_) => Some("flooded"),
+            Some(_) if config.resolution == Resolution::Proxy => Some(Question::Stays),
+            Some(IpAddr::V4(_)) if config.broadcast == Flooding::Drop => Some(Question::Stays),
+            Some(IpAddr::V6(_)) if config.multicast == Flooding::Drop => Some(Question::Stays),
+            Some(_) => Some(Question::Flooded),
         };
         let fate = match (&port, config.unknown_unicast) {
-            (Some(_), _) => "port",
-            (None, UnknownUnicast::Flood) if question != Some("stays") => "flooded",
-            (None, _) => "dropped",
+            (Some(_), _) => Fate::Port,
+            (None, UnknownUnicast::Flood) if question != Some(Question::Stays) => Fate::Flooded,
+            (None, _) => Fate::Dropped,
         };
         view::FrameTrace {
             segment: segment.l2.name.clone(),
             mac: mac.map(|mac| mac.to_string()),
             host: None,
-            fate: fate.to_owned(),
-            question: question.map(str::to_owned),
+            fate,
+            question,
             port,
             site: None,
             vtep: None,

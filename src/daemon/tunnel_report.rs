@@ -8,11 +8,11 @@ use ospf::{InterfaceView, NeighborState, NeighborView, Refusal, RouterId, TtlSec
 
 use super::report::{Report, seconds};
 use super::traffic::Flow;
-use crate::control::view;
+use crate::control::view::{self, TunnelState};
 use crate::mesh::Tunnel;
 use crate::net::Prefix;
 use crate::net::wireguard::REJECT_AFTER_TIME;
-use crate::reconcile::state::{Backend, Device, FWMARK, Preshared};
+use crate::reconcile::state::{Device, FWMARK, Preshared};
 use crate::routing::View;
 use crate::tunnel::endpoints::Unresolved;
 
@@ -24,7 +24,7 @@ const ROUTE_PATIENCE: Duration = Duration::from_secs(15);
 struct Seen<'a> {
     tunnel: &'a Tunnel,
     device: Option<&'a Device>,
-    state: State,
+    state: TunnelState,
     flow: Flow,
 }
 
@@ -33,39 +33,6 @@ struct Ospf<'a> {
     interfaces: BTreeMap<&'a str, &'a InterfaceView>,
     /// Neighbours in state Init or greater: of each interface, the one with the greatest state.
     neighbors: BTreeMap<&'a str, &'a NeighborView>,
-}
-
-/// The state of a tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// The interface does not exist, or no process serves it.
-    Missing,
-    /// The process that should serve it does not answer.
-    Silent,
-    /// There has been no handshake.
-    Waiting,
-    /// The last handshake is too old.
-    Stale,
-    /// It sends but receives nothing.
-    OneWay,
-    /// It sends nothing.
-    Idle,
-    /// WireGuard works.
-    Up,
-}
-
-impl State {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Silent => "silent",
-            Self::Waiting => "waiting",
-            Self::Stale => "stale",
-            Self::OneWay => "one-way",
-            Self::Idle => "idle",
-            Self::Up => "up",
-        }
-    }
 }
 
 impl Report<'_> {
@@ -80,7 +47,7 @@ impl Report<'_> {
             let name = self.endpoints.unresolved(&seen.tunnel.interface, now);
             let name = name.map(|unresolved| unresolved_name(seen.tunnel, &unresolved, seen.state));
             let state = match seen.state {
-                State::Up => self.without_adjacency(&seen, &ospf, now),
+                TunnelState::Up => self.without_adjacency(&seen, &ospf, now),
                 _ => Some(fault(&seen)),
             };
             [name, state]
@@ -100,14 +67,14 @@ impl Report<'_> {
             let silent = device.is_none() && self.observed.unreadable.contains(interface);
             let exists = self.observed.state.links.contains_key(interface);
             let state = match (exists, device.is_some(), handshake_age) {
-                (true, false, _) if silent => State::Silent,
-                (false, ..) | (_, false, _) => State::Missing,
-                (true, true, None) => State::Waiting,
-                (true, true, Some(age)) if age > REJECT_AFTER_TIME => State::Stale,
+                (true, false, _) if silent => TunnelState::Silent,
+                (false, ..) | (_, false, _) => TunnelState::Missing,
+                (true, true, None) => TunnelState::Waiting,
+                (true, true, Some(age)) if age > REJECT_AFTER_TIME => TunnelState::Stale,
                 (true, true, Some(_)) => match flow {
-                    Flow::Good => State::Up,
-                    Flow::OneWay(_) => State::OneWay,
-                    Flow::Idle(_) => State::Idle,
+                    Flow::Good => TunnelState::Up,
+                    Flow::OneWay(_) => TunnelState::OneWay,
+                    Flow::Idle(_) => TunnelState::Idle,
                 },
             };
             Seen { tunnel, device, state, flow }
@@ -120,18 +87,14 @@ impl Report<'_> {
         view::Tunnel {
             interface: tunnel.interface.to_string(),
             site: tunnel.peer.clone(),
-            backend: match self.backend {
-                Backend::Kernel => "kernel",
-                Backend::Userspace => "userspace",
-            }
-            .to_owned(),
+            backend: self.backend.into(),
             public_key: tunnel.peer_key.to_string(),
             endpoint: peer.and_then(|peer| peer.endpoint),
             listen_port: tunnel.listen_port,
             handshake_age_s: peer.and_then(|peer| peer.handshake_age).map(seconds),
             rx_bytes: device.map_or(0, |device| device.traffic.received),
             tx_bytes: device.map_or(0, |device| device.traffic.sent),
-            state: state.word().to_owned(),
+            state,
         }
     }
 
@@ -174,7 +137,7 @@ impl<'a> Ospf<'a> {
 fn fault(seen: &Seen<'_>) -> String {
     let Seen { tunnel, device, state, flow } = seen;
     let (interface, site) = (&tunnel.interface, &tunnel.peer);
-    let begin = format!("{interface}: tunnel to {site} is {}", state.word());
+    let begin = format!("{interface}: tunnel to {site} is {state}");
     let Some(device) = device else { return begin };
     let endpoint = device.peer.as_ref().and_then(|peer| peer.endpoint);
     let preshared = device.peer.as_ref().is_some_and(|peer| !matches!(peer.preshared, Preshared::None));
@@ -184,32 +147,32 @@ fn fault(seen: &Seen<'_>) -> String {
         false => "its public key differs from this mesh file's",
     };
     let why = match (*state, *flow, endpoint) {
-        (State::Idle, Flow::Idle(time), _) => format!(
+        (TunnelState::Idle, Flow::Idle(time), _) => format!(
             "nothing was sent for {}, though OSPF sends hellos: a firewall in the OUTPUT chain here may drop protocol 89 on \
              {interface}, or there is no way to {}",
             span(time),
             way(endpoint)
         ),
-        (State::Waiting | State::Stale, _, None) => format!(
+        (TunnelState::Waiting | TunnelState::Stale, _, None) => format!(
             "it has no address to send to, so {site} has to send first, to UDP port {} here: {site} is down, or a firewall \
              here drops that",
             tunnel.listen_port
         ),
-        (State::Waiting | State::Stale, Flow::Idle(time), Some(_)) => format!(
+        (TunnelState::Waiting | TunnelState::Stale, Flow::Idle(time), Some(_)) => format!(
             "nothing was sent for {}: a firewall in the OUTPUT chain here may drop UDP, or there is no way to {}",
             span(time),
             way(endpoint)
         ),
-        (State::Waiting, _, Some(endpoint)) if received > 0 => format!(
+        (TunnelState::Waiting, _, Some(endpoint)) if received > 0 => format!(
             "packets come from {endpoint}, but no handshake is completed: {keys} (`weft pubkey` there), or a clock is wrong"
         ),
-        (State::Waiting, _, Some(endpoint)) if sent > 0 => format!(
+        (TunnelState::Waiting, _, Some(endpoint)) if sent > 0 => format!(
             "{sent} octets were sent to {endpoint} and nothing came back: {site} is down, a firewall drops UDP port {} there or \
              {} here, or {keys} (`weft pubkey` there)",
             endpoint.port(),
             tunnel.listen_port
         ),
-        (State::OneWay | State::Stale, Flow::OneWay(time), Some(endpoint)) => format!(
+        (TunnelState::OneWay | TunnelState::Stale, Flow::OneWay(time), Some(endpoint)) => format!(
             "it sends to {endpoint}, and has received nothing for {}: {site} is down, or a firewall or the network drops UDP \
              port {} there or {} here",
             span(time),
@@ -229,12 +192,12 @@ fn way(endpoint: Option<SocketAddr>) -> String {
 }
 
 /// The problem of a tunnel whose endpoint has a name that does not resolve.
-fn unresolved_name(tunnel: &Tunnel, unresolved: &Unresolved, state: State) -> String {
+fn unresolved_name(tunnel: &Tunnel, unresolved: &Unresolved, state: TunnelState) -> String {
     let Unresolved { name, error, since, former } = unresolved;
     let site = &tunnel.peer;
     let meanwhile = match (former, state) {
         (Some(address), _) => format!("{address}, which it was before, is used on"),
-        (None, State::Up) => {
+        (None, TunnelState::Up) => {
             format!("the tunnel is up because {site} sends, and this router alone cannot bring it up again")
         }
         (None, _) => format!("the tunnel has no address to send to until {site} sends"),
@@ -376,51 +339,51 @@ mod tests {
         let (nothing, sent) = (Traffic::default(), Traffic { received: 0, sent: 444 });
         let key = || Preshared::Observed(crate::keys::PresharedKey::from_bytes(&[7; 32]).digest());
         for (state, flow, device, expected) in [
-            (State::Missing, Flow::Good, None, "wg-osaka: tunnel to osaka is missing"),
+            (TunnelState::Missing, Flow::Good, None, "wg-osaka: tunnel to osaka is missing"),
             (
-                State::Waiting,
+                TunnelState::Waiting,
                 Flow::Idle(minute),
                 Some(device(None, nothing, Preshared::None)),
                 "no address to send to, so osaka has to send first, to UDP port 51822 here",
             ),
             (
-                State::Waiting,
+                TunnelState::Waiting,
                 Flow::Idle(minute),
                 Some(device(there, nothing, Preshared::None)),
                 "is waiting: nothing was sent for 60 s: a firewall in the OUTPUT chain here",
             ),
             (
-                State::Waiting,
+                TunnelState::Waiting,
                 Flow::Good,
                 Some(device(there, sent, Preshared::None)),
                 "444 octets were sent to 203.0.113.2:51821 and nothing came back: osaka is down, a firewall drops UDP port 51821 there or 51822 here, or its public key differs",
             ),
             (
-                State::Waiting,
+                TunnelState::Waiting,
                 Flow::Good,
                 Some(device(there, Traffic { received: 148, ..sent }, key())),
                 "no handshake is completed: its public key or the preshared key differs",
             ),
             (
-                State::OneWay,
+                TunnelState::OneWay,
                 Flow::OneWay(2 * minute),
                 Some(device(there, sent, Preshared::None)),
                 "is one-way: it sends to 203.0.113.2:51821, and has received nothing for 2 min",
             ),
             (
-                State::Stale,
+                TunnelState::Stale,
                 Flow::OneWay(200 * minute),
                 Some(device(there, sent, Preshared::None)),
                 "is stale: it sends to 203.0.113.2:51821, and has received nothing for 3 h",
             ),
             (
-                State::Idle,
+                TunnelState::Idle,
                 Flow::Idle(minute),
                 Some(device(there, sent, Preshared::None)),
                 "is idle: nothing was sent for 60 s, though OSPF sends hellos: a firewall in the OUTPUT chain here may drop protocol 89 on wg-osaka, or there is no way to 203.0.113.2 (`ip route get 203.0.113.2 mark 201`)",
             ),
             (
-                State::Stale,
+                TunnelState::Stale,
                 Flow::Good,
                 Some(device(there, sent, Preshared::None)),
                 "wg-osaka: tunnel to osaka is stale",
@@ -500,9 +463,13 @@ mod tests {
         let begin =
             "wg-osaka: the endpoint of osaka, vpn.example, has not resolved for 3 min (no such name): correct it";
         for (former, state, end) in [
-            (Some("192.0.2.2"), State::Stale, "192.0.2.2, which it was before, is used on"),
-            (None, State::Up, "the tunnel is up because osaka sends, and this router alone cannot bring it up again"),
-            (None, State::Waiting, "the tunnel has no address to send to until osaka sends"),
+            (Some("192.0.2.2"), TunnelState::Stale, "192.0.2.2, which it was before, is used on"),
+            (
+                None,
+                TunnelState::Up,
+                "the tunnel is up because osaka sends, and this router alone cannot bring it up again",
+            ),
+            (None, TunnelState::Waiting, "the tunnel has no address to send to until osaka sends"),
         ] {
             let said = said(former, state);
             assert!(said.starts_with(begin) && said.ends_with(end), "{said}");

@@ -16,7 +16,7 @@ pub(super) fn shown(observed: &Observed, uplinks: &Uplinks) -> Vec<view::Uplink>
             address: *address,
             interface: uplink.interface.to_string(),
             gateway: uplink.gateway,
-            answers: if way.is_some() { "uplink" } else { "mesh" }.to_owned(),
+            answers: if way.is_some() { view::AnswersBy::Uplink } else { view::AnswersBy::Mesh },
             table: way.and_then(|way| match way {
                 Way::AsOthersSay => None,
                 Way::Table(table) => Some(*table),

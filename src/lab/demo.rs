@@ -20,6 +20,7 @@ use super::process::Daemon;
 use super::state::{Lock, State};
 use super::up::{self, Lab};
 use super::{cut, preflight, process, wait};
+use crate::control::view::FilterState;
 use crate::mesh::names::tunnel_interface;
 use crate::mesh::{Link, Site};
 use crate::net::Prefix;
@@ -193,7 +194,8 @@ impl Story<'_> {
             self.interrupt.check()?;
             console.progress(progress(health));
             let filters = health.sites.iter().filter_map(|site| Some(&site.status.as_ref()?.filter));
-            unfiltered = filters.filter(|filter| filter.state == "off").find_map(|filter| filter.reason.clone());
+            unfiltered =
+                filters.filter(|filter| filter.state == FilterState::Off).find_map(|filter| filter.reason.clone());
             last =
                 Some((count(health, |site| site.neighbors.expected()), count(health, |site| site.routes.expected())));
             Ok(())

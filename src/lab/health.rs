@@ -15,7 +15,7 @@ use super::netns::Namespace;
 use super::process::Daemon;
 use super::up::Lab;
 use super::{cable, cut, reach};
-use crate::control::view::Status;
+use crate::control::view::{NeighborState, Status};
 use crate::control::{self, Request};
 use crate::mesh::{ImportAction, Link, Mesh, Site, SiteId, import_action};
 use crate::net::Prefix;
@@ -106,7 +106,7 @@ impl SiteHealth {
         let full: BTreeSet<&str> = status
             .iter()
             .flat_map(|status| &status.neighbors)
-            .filter(|neighbor| neighbor.state == "Full")
+            .filter(|neighbor| neighbor.state == NeighborState::Full)
             .filter_map(|neighbor| neighbor.site.as_deref())
             .collect();
         let name = |id| lab.mesh.site_with_id(id).map(|site| site.name.clone()).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use super::table::duration;
-use crate::control::view::{Interface, Neighbor};
+use crate::control::view::{Interface, Neighbor, PacketType};
 
 /// A title, followed by lines of a name and a value.
 struct Block {
@@ -33,14 +33,14 @@ pub fn neighbors_in_detail(neighbors: &[Neighbor]) -> String {
         }
         block.line("address", neighbor.address.to_string());
         block.line("area", neighbor.area.to_string());
-        if let Some(role) = &neighbor.role {
+        if let Some(role) = neighbor.role {
             block.line("role", format!("{role}, priority {}", neighbor.priority));
             block.line("names as DR", address(neighbor.designated_router));
             block.line("names as backup", address(neighbor.backup_designated_router));
         }
         block.line("dead in", format!("{:.1}s", neighbor.dead_in_s));
         block.line("options", words(&neighbor.options));
-        block.line("BFD", &neighbor.bfd);
+        block.line("BFD", neighbor.bfd.word());
         block.line(
             "lists",
             format!(
@@ -59,7 +59,7 @@ pub fn interfaces_in_detail(interfaces: &[Interface]) -> String {
         let mut block = Block::new(&interface.interface);
         block.line("state", format!("{}, {}", interface.state, interface.network));
         if let Some(link) = &interface.virtual_link {
-            let obstacle = link.obstacle.as_ref().map_or_else(String::new, |obstacle| format!(", {obstacle}"));
+            let obstacle = link.obstacle.map_or_else(String::new, |obstacle| format!(", {obstacle}"));
             block.line("joins", format!("{} through area {}{obstacle}", link.far_end, link.transit_area));
         }
         let network = interface.prefix.as_deref().unwrap_or("-");
@@ -67,7 +67,7 @@ pub fn interfaces_in_detail(interfaces: &[Interface]) -> String {
         block.line("area", interface.area.to_string());
         block.line("cost", interface.cost.to_string());
         block.line("MTU", interface.mtu.map_or_else(|| "-".to_owned(), |mtu| mtu.to_string()));
-        if matches!(interface.network.as_str(), "broadcast" | "nbma") {
+        if interface.network.elects() {
             block.line("DR", address(interface.designated_router));
             block.line("backup", address(interface.backup_designated_router));
             block.line("priority", interface.priority.to_string());
@@ -87,9 +87,9 @@ pub fn interfaces_in_detail(interfaces: &[Interface]) -> String {
         block.line("next hello", next);
         block.line("authentication", authentication(interface));
         block.line("neighbours", format!("{} full of {}", interface.full, interface.neighbors));
-        for (name, count) in &interface.sent {
-            let received = interface.received.get(name).copied().unwrap_or(0);
-            block.line(name_of(name), format!("{count} sent, {received} received"));
+        for (kind, count) in &interface.sent {
+            let received = interface.received.get(kind).copied().unwrap_or(0);
+            block.line(name_of(*kind), format!("{count} sent, {received} received"));
         }
         block.line("LSAs sent again", interface.retransmitted.to_string());
         block.line("stalled", format!("{} times a neighbour did not come forward for minutes", interface.stalled));
@@ -105,21 +105,21 @@ pub fn interfaces_in_detail(interfaces: &[Interface]) -> String {
 }
 
 fn authentication(interface: &Interface) -> String {
-    match (interface.auth_key_id, interface.auth_key.as_deref()) {
+    match (interface.auth_key_id, interface.auth_key) {
         (Some(id), Some(standing)) => format!("{}, key {id}, {standing}", interface.auth),
-        _ => interface.auth.clone(),
+        _ => interface.auth.to_string(),
     }
 }
 
 /// A short name of a packet type that fits the column.
-fn name_of(packet_type: &str) -> &str {
-    match packet_type {
-        "database-description" => "descriptions",
-        "hello" => "hellos",
-        "link-state-ack" => "acknowledgments",
-        "link-state-request" => "requests",
-        "link-state-update" => "updates",
-        other => other,
+fn name_of(kind: PacketType) -> &'static str {
+    match kind {
+        PacketType::DatabaseDescription => "descriptions",
+        PacketType::Hello => "hellos",
+        PacketType::LinkStateAck => "acknowledgments",
+        PacketType::LinkStateRequest => "requests",
+        PacketType::LinkStateUpdate => "updates",
+        PacketType::Unknown => kind.word(),
     }
 }
 

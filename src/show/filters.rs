@@ -16,7 +16,7 @@ pub fn filters(drops: &[Dropped]) -> String {
         let mut sources = drop.sources.iter();
         let first = sources.next().map_or_else(Default::default, shown);
         table.row([
-            drop.reason.clone(),
+            drop.reason.to_string(),
             drop.interface.clone(),
             drop.packets.to_string(),
             octets(drop.bytes),
@@ -40,6 +40,7 @@ fn shown(source: &RefusedSource) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::view::DropReason;
 
     #[test]
     fn each_interface_has_a_line_and_each_further_source_one_more() {
@@ -48,16 +49,10 @@ mod tests {
             packets: 3,
             listed_by: listed_by.iter().map(|site| (*site).to_owned()).collect(),
         };
-        let drop = |reason: &str, sources| Dropped {
-            reason: reason.to_owned(),
-            interface: "eth1".to_owned(),
-            packets: 7,
-            bytes: 2048,
-            sources,
-        };
+        let drop = |reason, sources| Dropped { reason, interface: "eth1".to_owned(), packets: 7, bytes: 2048, sources };
         let drops = [
-            drop("control", Vec::new()),
-            drop("source", vec![source("192.0.2.7", &[]), source("10.2.0.1", &["osaka"])]),
+            drop(DropReason::Control, Vec::new()),
+            drop(DropReason::Source, vec![source("192.0.2.7", &[]), source("10.2.0.1", &["osaka"])]),
         ];
         assert_eq!(
             filters(&drops),

@@ -1,7 +1,10 @@
 //! A table for each noun of `weft show`.
 
 use super::table::{Table, duration, octets};
-use crate::control::view::{Area, BorderRouter, Interface, Limit, Lsa, Neighbor, Nexthop, Route, Spf, Tunnel, Uplink};
+use crate::control::view::{
+    Area, BorderRouter, Interface, InterfaceState, KeyStanding, Limit, LimitState, Lsa, Neighbor, NeighborRole,
+    NeighborState, NetworkType, Nexthop, Route, Spf, Tunnel, TunnelState, Uplink,
+};
 
 const INDENT: &str = "  ";
 
@@ -9,16 +12,16 @@ const INDENT: &str = "  ";
 pub fn tunnels(tunnels: &[Tunnel]) -> String {
     let mut table = Table::new(&["INTERFACE", "SITE", "STATE", "HANDSHAKE", "RX", "TX", "ENDPOINT", "BACKEND"])
         .sparing(&["BACKEND"]);
-    for tunnel in worst_first(tunnels, |tunnel| tunnel.state == "up") {
+    for tunnel in worst_first(tunnels, |tunnel| tunnel.state == TunnelState::Up) {
         table.row([
             tunnel.interface.clone(),
             tunnel.site.clone(),
-            tunnel.state.clone(),
+            tunnel.state.to_string(),
             tunnel.handshake_age_s.map_or_else(|| "never".to_owned(), |age| format!("{} ago", duration(age))),
             octets(tunnel.rx_bytes),
             octets(tunnel.tx_bytes),
             tunnel.endpoint.map_or_else(|| "-".to_owned(), |endpoint| endpoint.to_string()),
-            tunnel.backend.clone(),
+            tunnel.backend.to_string(),
         ]);
     }
     table.render(INDENT)
@@ -40,7 +43,7 @@ pub fn neighbors(neighbors: &[Neighbor]) -> String {
             format!("{:.1}s", neighbor.dead_in_s),
             neighbor.address.to_string(),
             neighbor.area.to_string(),
-            neighbor.bfd.clone(),
+            neighbor.bfd.to_string(),
         ]);
     }
     table.render(INDENT)
@@ -55,7 +58,7 @@ pub fn uplinks(uplinks: &[Uplink]) -> String {
             uplink.interface.clone(),
             uplink.gateway.map_or_else(|| "-".to_owned(), |gateway| gateway.to_string()),
             match uplink.table {
-                None => uplink.answers.clone(),
+                None => uplink.answers.to_string(),
                 Some(number) => format!("{}, table {number}", uplink.answers),
             },
         ]);
@@ -74,13 +77,13 @@ pub fn routes(routes: &[Route]) -> String {
             named.map(|(router, site)| site.clone().unwrap_or_else(|| router.to_string())).collect();
         table.row([
             route.prefix.clone(),
-            route.kind.clone(),
+            route.kind.to_string(),
             route.metric.to_string(),
             route.area.to_string(),
             hops.next().unwrap_or_else(|| "-".to_owned()),
             originators.join(" "),
             match route.tag {
-                0 => route.kernel.clone(),
+                0 => route.kernel.to_string(),
                 tag => format!("{}, tag {tag}", route.kernel),
             },
         ]);
@@ -98,22 +101,22 @@ pub fn interfaces(interfaces: &[Interface]) -> String {
         Table::new(&["INTERFACE", "NETWORK", "STATE", "ADDRESS", "AREA", "COST", "HELLO/DEAD", "MTU", "AUTH", "FULL"])
             .sparing(&["MTU", "NETWORK", "AUTH"]);
     let mut refusals = String::new();
-    for interface in worst_first(interfaces, |interface| interface.state != "Down") {
+    for interface in worst_first(interfaces, |interface| interface.state != InterfaceState::Down) {
         table.row([
             interface.interface.clone(),
-            match interface.network.as_str() {
-                "point-to-multipoint" => "p2mp".to_owned(),
-                "point-to-point" => "p2p".to_owned(),
-                "virtual-link" => "virtual".to_owned(),
-                other => other.to_owned(),
+            match interface.network {
+                NetworkType::PointToMultipoint => "p2mp".to_owned(),
+                NetworkType::PointToPoint => "p2p".to_owned(),
+                NetworkType::VirtualLink => "virtual".to_owned(),
+                other => other.to_string(),
             },
-            interface.state.clone(),
+            interface.state.to_string(),
             interface.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
             interface.area.to_string(),
             interface.cost.to_string(),
             format!("{}s/{}s", interface.hello_interval_s, interface.dead_interval_s),
             interface.mtu.map_or_else(|| "-".to_owned(), |mtu| mtu.to_string()),
-            interface.auth.clone(),
+            interface.auth.to_string(),
             format!("{}/{}", interface.full, interface.neighbors),
         ]);
         for (reason, count) in &interface.refused {
@@ -122,7 +125,7 @@ pub fn interfaces(interfaces: &[Interface]) -> String {
         for (reason, count) in &interface.lsa_refused {
             refusals.push_str(&format!("! {}: {count} LSAs refused: {reason}\n", interface.interface));
         }
-        if let Some(standing) = interface.auth_key.as_deref().filter(|standing| *standing != "valid") {
+        if let Some(standing) = interface.auth_key.filter(|standing| *standing != KeyStanding::Valid) {
             refusals.push_str(&format!("! {}: the key in use is {standing}\n", interface.interface));
         }
     }
@@ -154,7 +157,7 @@ pub fn areas(areas: &[Area]) -> String {
         let lsas: Vec<String> = area.lsas.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         table.row([
             area.area.to_string(),
-            if area.summaries { area.kind.clone() } else { format!("{}, no summaries", area.kind) },
+            if area.summaries { area.kind.to_string() } else { format!("{}, no summaries", area.kind) },
             format!("{}/{}", area.interfaces_up, area.interfaces),
             area.full.to_string(),
             area.border_routers.to_string(),
@@ -180,7 +183,7 @@ pub fn border_routers(routers: &[BorderRouter]) -> String {
             router.router_id.to_string(),
             router.site.clone().unwrap_or_else(|| "-".to_owned()),
             role.to_owned(),
-            router.kind.clone(),
+            router.kind.to_string(),
             router.area.to_string(),
             router.cost.to_string(),
             hops.next().unwrap_or_else(|| "-".to_owned()),
@@ -196,13 +199,13 @@ pub fn border_routers(routers: &[BorderRouter]) -> String {
 /// Limits that protect the memory, those that refuse something first.
 pub fn limits(limits: &[Limit]) -> String {
     let mut table = Table::new(&["LIMIT", "AREA", "PRESENT", "MOST", "STATE"]);
-    for limit in worst_first(limits, |limit| limit.state == "free") {
+    for limit in worst_first(limits, |limit| limit.state == LimitState::Free) {
         table.row([
-            limit.limit.clone(),
+            limit.limit.to_string(),
             limit.area.map_or_else(|| "-".to_owned(), |area| area.to_string()),
             limit.present.to_string(),
             limit.most.to_string(),
-            limit.state.clone(),
+            limit.state.to_string(),
         ]);
     }
     table.render(INDENT)
@@ -240,18 +243,23 @@ pub fn lsdb(lsas: &[Lsa]) -> String {
 
 /// Whether an adjacency is complete: Full, or 2-Way where neither router is the designated router or its backup (RFC 2328 §10.4).
 fn is_good(neighbor: &Neighbor) -> bool {
-    neighbor.state == "Full" || (neighbor.state == "2-Way" && neighbor.role.as_deref() == Some("other"))
+    match neighbor.state {
+        NeighborState::Full => true,
+        NeighborState::TwoWay => neighbor.role == Some(NeighborRole::Other),
+        _ => false,
+    }
 }
 
 fn state(neighbor: &Neighbor) -> String {
     if neighbor.helped_for_s.is_some() {
         return format!("{}, restarts", neighbor.state);
     }
-    match neighbor.role.as_deref() {
-        Some("dr") => format!("{}/DR", neighbor.state),
-        Some("backup") => format!("{}/Backup", neighbor.state),
-        Some(_) => format!("{}/DROther", neighbor.state),
-        None => neighbor.state.clone(),
+    match neighbor.role {
+        Some(NeighborRole::Designated) => format!("{}/DR", neighbor.state),
+        Some(NeighborRole::Backup) => format!("{}/Backup", neighbor.state),
+        Some(NeighborRole::Other) => format!("{}/DROther", neighbor.state),
+        Some(NeighborRole::Unknown) => format!("{}/{}", neighbor.state, NeighborRole::Unknown),
+        None => neighbor.state.to_string(),
     }
 }
 
@@ -273,19 +281,20 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::control::view::BfdState;
 
-    fn neighbor(id: u8, state: &str, role: Option<&str>) -> Neighbor {
+    fn neighbor(id: u8, state: NeighborState, role: Option<NeighborRole>) -> Neighbor {
         Neighbor {
             interface: "eth1".to_owned(),
             router_id: Ipv4Addr::new(192, 168, 100, id),
             site: None,
             address: Ipv4Addr::new(192, 168, 200, id),
             area: Ipv4Addr::new(0, 0, 0, 1),
-            state: state.to_owned(),
-            bfd: "Off".to_owned(),
+            state,
+            bfd: BfdState::Off,
             since_s: 90_000.0,
             dead_in_s: 38.25,
-            role: role.map(str::to_owned),
+            role,
             priority: 100,
             designated_router: None,
             backup_designated_router: None,
@@ -300,10 +309,10 @@ mod tests {
     #[test]
     fn routers_that_need_no_adjacency_are_as_good_as_full_ones_and_the_others_come_first() {
         let shown = [
-            neighbor(1, "Full", Some("dr")),
-            neighbor(2, "2-Way", Some("other")),
-            neighbor(3, "2-Way", Some("backup")),
-            neighbor(4, "ExStart", None),
+            neighbor(1, NeighborState::Full, Some(NeighborRole::Designated)),
+            neighbor(2, NeighborState::TwoWay, Some(NeighborRole::Other)),
+            neighbor(3, NeighborState::TwoWay, Some(NeighborRole::Backup)),
+            neighbor(4, NeighborState::ExStart, None),
         ];
         let text = neighbors(&shown);
         let column = |line: &str| line.split_whitespace().nth(4).unwrap_or_default().to_owned();

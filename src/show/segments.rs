@@ -2,7 +2,7 @@
 
 use super::nouns::nexthop;
 use super::table::{Table, duration, octets};
-use crate::control::view::{FrameTrace, Host, Segment};
+use crate::control::view::{Fate, FrameTrace, Host, Question, Segment};
 
 const INDENT: &str = "  ";
 
@@ -90,25 +90,26 @@ fn trace_line(trace: &FrameTrace) -> String {
         (_, Some(mac)) => mac.clone(),
         (_, None) => "nobody known".to_owned(),
     };
-    let fate = match trace.fate.as_str() {
-        "port" => format!("out of port {}", text(&trace.port)),
-        "ports" => "at this site, not heard yet: out of all ports".to_owned(),
-        "site" => {
+    let fate = match trace.fate {
+        Fate::Port => format!("out of port {}", text(&trace.port)),
+        Fate::Ports => "at this site, not heard yet: out of all ports".to_owned(),
+        Fate::Site => {
             let hops: Vec<String> = trace.nexthops.iter().map(nexthop).collect();
             let vtep = trace.vtep.map(|vtep| vtep.to_string()).unwrap_or_default();
             format!("to {} ({vtep}) through {}", text(&trace.site), hops.join(" or "))
         }
-        "unreachable" => format!("to {}, to which there is no way now", text(&trace.site)),
-        "flooded" => "not in the table: out of all ports and to all sites".to_owned(),
-        _ => match trace.question.as_deref() {
-            None => "not in the table: stays at this site",
-            Some("flooded") => {
+        Fate::Unreachable => format!("to {}, to which there is no way now", text(&trace.site)),
+        Fate::Flooded => "not in the table: out of all ports and to all sites".to_owned(),
+        Fate::Dropped => match trace.question {
+            None | Some(Question::Unknown) => "not in the table: stays at this site",
+            Some(Question::Flooded) => {
                 "not in the table: all sites are asked whose it is, but a frame to who answers elsewhere stays at this site \
                  (unknown_unicast is \"drop\")"
             }
-            Some(_) => "not in the table: nobody at another site is asked whose it is",
+            Some(Question::Stays) => "not in the table: nobody at another site is asked whose it is",
         }
         .to_owned(),
+        Fate::Unknown => Fate::Unknown.to_string(),
     };
     format!("{}: {whom}: {fate}", trace.segment)
 }

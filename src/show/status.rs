@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::nouns;
 use super::table::duration;
-use crate::control::view::{Route, Status};
+use crate::control::view::{Route, Status, StubRouterState};
 
 /// If there are more routes than this, only a summary is shown.
 const MOST_ROUTES: usize = 60;
@@ -22,7 +22,7 @@ pub fn status(status: &Status) -> String {
     if status.problems.is_empty() {
         text.push_str("all is well\n");
     }
-    if status.stub_router == "stub" {
+    if status.stub_router == StubRouterState::Stub {
         let left = status.stub_router_left_s.map_or_else(String::new, |left| format!(" for {}", duration(left)));
         text.push_str(&format!("stub router{left}: traffic between others goes another way\n"));
     }
@@ -53,10 +53,10 @@ fn routes(routes: &[Route]) -> String {
     }
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for route in routes {
-        *kinds.entry(&route.kind).or_default() += 1;
+        *kinds.entry(route.kind.word()).or_default() += 1;
     }
     let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    let differing: Vec<Route> = routes.iter().filter(|route| is_wrong(&route.kernel)).cloned().collect();
+    let differing: Vec<Route> = routes.iter().filter(|route| route.kernel.is_wrong()).cloned().collect();
     let mut text = format!("  {} in all: {}; `weft show routes` lists them\n", routes.len(), kinds.join(", "));
     if !differing.is_empty() {
         let first = if differing.len() > MOST_ROUTES { format!("; the first {MOST_ROUTES}:") } else { ":".to_owned() };
@@ -66,18 +66,15 @@ fn routes(routes: &[Route]) -> String {
     text
 }
 
-fn is_wrong(kernel: &str) -> bool {
-    matches!(kernel, "different" | "missing" | "overridden")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::view::{KernelState, PathType};
 
-    fn route(number: usize, kernel: &str) -> Route {
+    fn route(number: usize, kernel: KernelState) -> Route {
         Route {
             prefix: format!("10.{}.{}.0/24", number / 256, number % 256),
-            kind: if number.is_multiple_of(4) { "external-1" } else { "external-2" }.to_owned(),
+            kind: if number.is_multiple_of(4) { PathType::External1 } else { PathType::External2 },
             area: [0, 0, 0, 0].into(),
             metric: 20,
             nexthops: Vec::new(),
@@ -85,19 +82,19 @@ mod tests {
             originator_sites: vec![Some("osaka".to_owned()), None],
             tag: 0,
             type2_metric: None,
-            kernel: kernel.to_owned(),
+            kernel,
         }
     }
 
     #[test]
     fn many_routes_are_summed_up_and_those_that_are_differing_are_listed() {
-        let few: Vec<Route> = (0..MOST_ROUTES).map(|number| route(number, "installed")).collect();
+        let few: Vec<Route> = (0..MOST_ROUTES).map(|number| route(number, KernelState::Installed)).collect();
         assert_eq!(routes(&few).lines().count(), 1 + MOST_ROUTES);
         assert!(routes(&few).contains("osaka 192.0.2.1"), "{}", routes(&few));
-        let mut many: Vec<Route> = (0..1000).map(|number| route(number, "installed")).collect();
+        let mut many: Vec<Route> = (0..1000).map(|number| route(number, KernelState::Installed)).collect();
         let summed = "  1000 in all: 250 external-1, 750 external-2; `weft show routes` lists them\n";
         assert_eq!(routes(&many), summed);
-        many[7].kernel = "missing".to_owned();
+        many[7].kernel = KernelState::Missing;
         let said = routes(&many);
         assert_eq!(said.lines().count(), 4, "{said}");
         assert!(

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::Nexthop;
+use super::{ArpMode, Fate, Nexthop, PortState, Question, SegmentState, SiteState, UnknownUnicast};
 
 /// A segment that this site is a member of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,12 +23,12 @@ pub struct Segment {
     pub vlan: Option<u16>,
     /// Name of its VXLAN device.
     pub device: String,
-    /// `up`; `down`: the device or its bridge exists and carries nothing; `missing`: it does not exist now.
-    pub state: String,
-    /// How ARP requests are handled: `proxy`, `suppress` or `flood`.
-    pub arp: String,
-    /// What happens to unicast frames to unknown hosts: `drop` or `flood`.
-    pub unknown_unicast: String,
+    /// Its state at this site.
+    pub state: SegmentState,
+    /// How ARP requests are handled.
+    pub arp: ArpMode,
+    /// What happens to unicast frames to unknown hosts.
+    pub unknown_unicast: UnknownUnicast,
     /// Broadcast frames that are flooded per second; `null` = all are dropped.
     pub broadcast_limit: Option<u32>,
     /// Multicast frames that are flooded per second; `null` = all are dropped.
@@ -54,8 +54,8 @@ pub struct Segment {
 pub struct Port {
     /// Interface name.
     pub port: String,
-    /// `joined`, `missing`, or `elsewhere`: it is a port of another bridge.
-    pub state: String,
+    /// Its state.
+    pub state: PortState,
 }
 
 /// A member site of a segment.
@@ -65,8 +65,8 @@ pub struct Site {
     pub site: String,
     /// VTEP address: the destination of encapsulated frames to it.
     pub vtep: Ipv4Addr,
-    /// `here`, `reachable` or `unreachable`.
-    pub state: String,
+    /// Whether VXLAN reaches it.
+    pub state: SiteState,
 }
 
 /// A host of a segment.
@@ -141,13 +141,11 @@ pub struct FrameTrace {
     pub mac: Option<String>,
     /// Name of the host.
     pub host: Option<String>,
-    /// `port`: sent out of the port that the host's frames last arrived on; `ports`: out of all ports here; `site`: to another site;
-    /// `unreachable`: to another site that cannot be reached; `flooded`: out of all ports and to all sites; `dropped`: the frame, or the
-    /// ARP request or neighbour solicitation before it, stays here.
-    pub fate: String,
-    /// What happens to the request for the MAC address of an IP address that is not in the table: `flooded` or `stays`.
+    /// What happens to it.
+    pub fate: Fate,
+    /// What happens to the request for the MAC address of an IP address that is not in the table.
     #[serde(default)]
-    pub question: Option<String>,
+    pub question: Option<Question>,
     /// The port that the frame leaves by.
     pub port: Option<String>,
     /// The site that the frame is sent to.
