@@ -75,7 +75,7 @@ fn down(lab: &Lab) -> Result<()> {
     })
 }
 
-fn whereabouts(lab: &Lab, site: &str) -> Result<Value> {
+fn locations(lab: &Lab, site: &str) -> Result<Value> {
     let shown = lab.ask_json(site, "show l2")?;
     let hosts = shown[0]["hosts"].as_array().context("hosts")?;
     Ok(hosts.iter().find(|host| host["name"] == "db2").context("the host")?["site"].clone())
@@ -121,7 +121,7 @@ fn a_segment_on_a_bridge_that_somebody_else_makes_reaches_other_sites_and_change
     for site in ["taipei", "osaka"] {
         lab.weft_lab_move("db2", site, "--silent")?;
         eventually("the host to be known where it is heard", SETTLED, || {
-            Ok((whereabouts(&lab, "osaka")? == site && whereabouts(&lab, "taipei")? == site).then_some(()))
+            Ok((locations(&lab, "osaka")? == site && locations(&lab, "taipei")? == site).then_some(()))
         })?;
         lab.await_ping("db1", DB2, SETTLED)?;
     }
@@ -176,7 +176,7 @@ fn a_vlan_of_a_bridge_reaches_the_other_site_and_another_vlan_does_not() -> Resu
     for site in ["taipei", "osaka"] {
         lab.weft_lab_move("db2", site, "--silent")?;
         eventually("the host to be known where it is heard", SETTLED, || {
-            Ok((whereabouts(&lab, "osaka")? == site && whereabouts(&lab, "taipei")? == site).then_some(()))
+            Ok((locations(&lab, "osaka")? == site && locations(&lab, "taipei")? == site).then_some(()))
         })?;
     }
     lab.await_ping("db1", DB2, SETTLED)?;

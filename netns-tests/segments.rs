@@ -109,7 +109,7 @@ fn a_host_that_moves_keeps_its_connections() -> Result<()> {
         lab.weft_lab_move("db2", site, arguments)?;
         for other in ["taipei", "osaka", "seoul"] {
             eventually(&format!("{other} to know that the host is at {site}"), SETTLED, || {
-                Ok((whereabouts(&lab, other, "db2")? == site).then_some(()))
+                Ok((locations(&lab, other, "db2")? == site).then_some(()))
             })?;
         }
         lab.await_ping("db1", DB2, SETTLED)?;
@@ -123,7 +123,7 @@ fn a_host_that_moves_keeps_its_connections() -> Result<()> {
     // The tables outlive a daemon that is killed.
     lab.kill_daemon("osaka")?;
     lab.start_what_is_missing()?;
-    eventually("osaka to remember", SETTLED, || Ok((whereabouts(&lab, "osaka", "db2")? == "seoul").then_some(())))?;
+    eventually("osaka to remember", SETTLED, || Ok((locations(&lab, "osaka", "db2")? == "seoul").then_some(())))?;
     // Who may not move does not, whoever says so.
     let refused = lab.ask("taipei", "move licences osaka").err().context("a pinned host was moved")?;
     ensure!(format!("{refused:#}").contains("pinned"), "{refused:#}");
@@ -306,7 +306,7 @@ fn forwarding(lab: &Lab, site: &str) -> Result<Vec<String>> {
 }
 
 /// The site that `site` has the host at.
-fn whereabouts(lab: &Lab, site: &str, host: &str) -> Result<String> {
+fn locations(lab: &Lab, site: &str, host: &str) -> Result<String> {
     Ok(shown_host(lab, site, host)?["site"].as_str().context("a site")?.to_owned())
 }
 

@@ -164,7 +164,7 @@ impl Engine {
         if state >= NeighborState::Init {
             let due = self.timers.deadline(TimerKey::Inactivity(key));
             // RFC 3623 §3: a neighbour that is helped may be silent until its grace period ends.
-            let dead = neighbor.helping.is_none().then(|| neighbor.heard + interface.dead_interval());
+            let dead = neighbor.helping.is_none().then(|| neighbor.last_hello + interface.dead_interval());
             findings.demand(due == dead, "a neighbour is dead RouterDeadInterval after its last hello", || {
                 format!("{}: {due:?}", named())
             });
@@ -378,16 +378,16 @@ impl Engine {
 
     /// RFC 2328 §11.
     fn check_routes(&self, findings: &mut Findings) {
-        let settled = self.calculation.backoff.due().is_none() && self.calculation.pass.is_none();
+        let calculated = self.calculation.backoff.due().is_none() && self.calculation.pass.is_none();
         for (prefix, route) in self.routes() {
             findings.demand(
-                (!route.nexthops.is_empty() || !settled || self.is_range(prefix)) && !route.originators.is_empty(),
+                (!route.nexthops.is_empty() || !calculated || self.is_range(prefix)) && !route.originators.is_empty(),
                 "a route has an originator, and has a next hop unless it is a range of ours",
                 || format!("{prefix}: {route:?}"),
             );
             let is_up = |id: &InterfaceId| self.interfaces.get(id).is_some_and(|found| found.link().is_some());
             findings.demand(
-                !settled || route.nexthops.iter().all(|nexthop| is_up(&nexthop.interface)),
+                !calculated || route.nexthops.iter().all(|nexthop| is_up(&nexthop.interface)),
                 "next hops are on interfaces that are up",
                 || format!("{prefix}: {route:?}"),
             );

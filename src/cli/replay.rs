@@ -25,15 +25,15 @@ impl Args {
         let file = File::open(&self.file).with_context(|| format!("opening {}", self.file.display()))?;
         let mut stdout = io::stdout().lock();
         let mut story = Story::default();
-        let mut told = Ok(());
+        let mut printed = Ok(());
         let verdict = replay(BufReader::new(file), |_, line| {
             let words = story.tell(line);
-            if self.print && told.is_ok() {
-                told = writeln!(stdout, "{words}");
+            if self.print && printed.is_ok() {
+                printed = writeln!(stdout, "{words}");
             }
         });
         let verdict = verdict.with_context(|| format!("replaying {}", self.file.display()))?;
-        match told.and_then(|()| stdout.write_all(conclusion(&verdict, &mut story).as_bytes())) {
+        match printed.and_then(|()| stdout.write_all(conclusion(&verdict, &mut story).as_bytes())) {
             // A reader that has closed stdout is no error.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             result => result.context("writing to stdout")?,

@@ -262,7 +262,7 @@ impl Daemon {
         self.filters.note(&self.kernel, self.host.observed().state.filter.as_ref(), now);
         self.forget_former_mesh().await;
         let observed = self.host.observed();
-        self.segments.tell_ports(observed);
+        self.segments.announce_moves(observed);
         let reachable = reachable(&self.local, &observed.state.routes);
         self.segments.carry(&reachable, observed);
         self.segments.listen(observed, &self.kernel.learned());

@@ -11,7 +11,7 @@ use super::looks::Looks;
 use super::settling::Settling;
 use crate::kernel::{Change, Changes, Executed, LinkEvent};
 use crate::net::{IfName, Prefix};
-use crate::reconcile::state::{Admin, Freshness, HeardHost, Observed, Route, RouteKey, State};
+use crate::reconcile::state::{Admin, Freshness, LearnedHost, Observed, Route, RouteKey, State};
 use crate::reconcile::{Plan, Planner, Step};
 
 /// How much of the kernel has to be read before it is changed.
@@ -31,7 +31,7 @@ pub(super) struct Reaction {
     /// The nftables ruleset has to be compared with what was set.
     pub filter: bool,
     /// Hosts that bridges have learned on ports where they were not before, each with the bridge.
-    pub learned: Vec<(HeardHost, IfName)>,
+    pub learned: Vec<(LearnedHost, IfName)>,
     /// Whether an interface has gone down, up or away: OSPF and the routing table learn of it before anything is read.
     pub links: bool,
     /// What to read now; `None` if nothing has to be read, or if a reading has been scheduled instead.
@@ -78,7 +78,7 @@ impl Host {
     /// Takes note of notifications, and returns what they call for.
     pub(super) fn noticed(&mut self, changes: &Changes, now: Instant) -> Reaction {
         let is_unmanaged = |change: &Change| matches!(change, Change::OthersRoutes | Change::Unmanaged);
-        let is_known = |change: &Change| matches!(change, Change::Heard { .. } | Change::Filter);
+        let is_known = |change: &Change| matches!(change, Change::Learned { .. } | Change::Filter);
         let mut reaction = Reaction::default();
         for (index, event) in &changes.links {
             reaction.links |= self.note_link(*index, *event);
@@ -126,12 +126,12 @@ impl Host {
         changed
     }
 
-    fn learned(&self, change: &Change) -> Option<(HeardHost, IfName)> {
-        let Change::Heard { port, mac, vlan } = change else { return None };
+    fn learned(&self, change: &Change) -> Option<(LearnedHost, IfName)> {
+        let Change::Learned { port, mac, vlan } = change else { return None };
         let (name, _) = self.observed.indexes.iter().find(|(_, index)| *index == port)?;
         let overlay = &self.observed.state.overlay;
         let bridge = overlay.ports.get(name)?;
-        let host = HeardHost { port: name.clone(), mac: *mac, vlan: overlay.vlan_on(bridge, *vlan) };
+        let host = LearnedHost { port: name.clone(), mac: *mac, vlan: overlay.vlan_on(bridge, *vlan) };
         Some((host, bridge.clone()))
     }
 

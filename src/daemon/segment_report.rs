@@ -119,31 +119,31 @@ impl Report<'_> {
 
     fn host(&self, segment: &Segment, mac: Mac) -> Option<view::Host> {
         let host = segment.l2.segment.hosts.get(&mac)?;
-        let record = segment.whereabouts.record(mac);
+        let record = segment.locations.record(mac);
         let now = SystemTime::now();
         Some(view::Host {
             mac: mac.to_string(),
             name: segment.l2.host_names.get(&mac).cloned(),
             addresses: host.addresses.iter().copied().collect(),
             home: self.segments.site_name(host.home),
-            site: self.segments.site_name(segment.whereabouts.location_of(mac, host)),
+            site: self.segments.site_name(segment.locations.location_of(mac, host)),
             since_s: record.map(|record| now.duration_since(record.since).unwrap_or_default().as_secs_f64()),
             epoch: record.map_or(0, |record| record.claim.epoch),
             sequence: record.map_or(0, |record| record.claim.sequence),
-            port: self.heard_on(segment, mac),
+            port: self.learned_on(segment, mac),
             pinned: host.mobility == Mobility::Pinned,
-            damped: segment.whereabouts.damped(now).any(|damped| damped == mac),
+            damped: segment.locations.damped(now).any(|damped| damped == mac),
         })
     }
 
     /// Returns the port of the segment on which a host was last seen.
-    fn heard_on(&self, segment: &Segment, mac: Mac) -> Option<String> {
+    fn learned_on(&self, segment: &Segment, mac: Mac) -> Option<String> {
         let ports = &self.observed.state.overlay.ports;
-        let heard = self.observed.heard.iter().find(|heard| {
-            (heard.mac, heard.vlan) == (mac, segment.site.vlan())
-                && ports.get(&heard.port).is_some_and(|bridge| *bridge == segment.site.bridge)
+        let learned = self.observed.learned.iter().find(|learned| {
+            (learned.mac, learned.vlan) == (mac, segment.site.vlan())
+                && ports.get(&learned.port).is_some_and(|bridge| *bridge == segment.site.bridge)
         });
-        heard.map(|heard| heard.port.to_string())
+        learned.map(|learned| learned.port.to_string())
     }
 
     fn counters(&self, device: &IfName, limited: &BTreeMap<IfName, Limited>) -> view::Counters {
@@ -162,8 +162,8 @@ impl Report<'_> {
     }
 
     fn trace_known(&self, segment: &Segment, mac: Mac) -> view::FrameTrace {
-        let location = segment.whereabouts.location(&segment.l2.segment, mac);
-        let port = self.heard_on(segment, mac);
+        let location = segment.locations.location(&segment.l2.segment, mac);
+        let port = self.learned_on(segment, mac);
         let here = location == Some(self.segments.here());
         let reached = location.filter(|vtep| !here && self.is_reachable(*vtep));
         let route = reached.and_then(|vtep| self.routes.get(&Prefix::host(vtep.0)));
@@ -189,7 +189,7 @@ impl Report<'_> {
     /// Traces a frame to a host that is not in the table.
     fn trace_unknown(&self, segment: &Segment, host: &str) -> view::FrameTrace {
         let mac: Option<Mac> = host.parse().ok();
-        let port = mac.and_then(|mac| self.heard_on(segment, mac));
+        let port = mac.and_then(|mac| self.learned_on(segment, mac));
         let config = &segment.l2.segment;
         // A frame to an IP address is sent only after an answer to an ARP request or neighbour solicitation. Then its fate is that of any
         // frame to a MAC address that is not in the table.

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use ospf::Domain;
 use tracing::{debug, info, warn};
 use vxlan::{
-    Claim, ClaimError, Entries, Finding, Mac, Record, Refusal, Situation, Vni, Vtep, Whereabouts, decode, encode,
+    Claim, ClaimError, Entries, Finding, HostLocations, Mac, Record, Refusal, Situation, Vni, Vtep, decode, encode,
 };
 
 use self::arrivals::{Arrivals, Inlet};
@@ -28,7 +28,7 @@ use crate::kernel::{Learned, MAX_LEARNED, gratuitous};
 use crate::mesh::{L2, L2Site, Mesh, Site};
 use crate::net::IfName;
 use crate::reconcile::overlay::{self, LocalSegment, Overlay, desired_overlay};
-use crate::reconcile::state::{HeardHost, Observed};
+use crate::reconcile::state::{LearnedHost, Observed};
 use crate::routing::{OpaqueLsa, OpaqueUser, UserChanges};
 
 /// The number of a share of the claims of a segment and site ([`Claim::share`]).
@@ -46,9 +46,9 @@ pub(super) struct Segments {
     domain: Domain,
     /// Received bodies of opaque LSAs about segments. Segments of other sites and other databases are included, since the next reload may
     /// make them relevant. The link-state databases limit their number.
-    said: BTreeMap<(Vni, Domain, Vtep, Share), Bytes>,
+    received: BTreeMap<(Vni, Domain, Vtep, Share), Bytes>,
     /// The claims that were advertised last, and where they are flooded.
-    told: BTreeMap<(Vni, Share), (Domain, Vec<Claim>)>,
+    advertised: BTreeMap<(Vni, Share), (Domain, Vec<Claim>)>,
     /// Names of all sites, by the router id of their LSAs.
     sites: BTreeMap<Ipv4Addr, String>,
     /// Hosts that have moved, and whose move has not been announced on the ports yet.
@@ -66,7 +66,7 @@ pub(super) struct Segments {
 pub(super) struct Segment {
     pub l2: Arc<L2>,
     pub site: L2Site,
-    pub whereabouts: Whereabouts,
+    pub locations: HostLocations,
     /// Hosts that were seen at two sites at once, and for which a warning was logged.
     damped: BTreeSet<Mac>,
     /// Routers whose claims cannot be decoded, each with the reason.
@@ -82,8 +82,8 @@ impl Segments {
             segments: BTreeMap::new(),
             memory,
             domain: domain(mesh),
-            said: BTreeMap::new(),
-            told: BTreeMap::new(),
+            received: BTreeMap::new(),
+            advertised: BTreeMap::new(),
             sites: BTreeMap::new(),
             moved: BTreeSet::new(),
             underlay_mtu: 0,
@@ -110,15 +110,15 @@ impl Segments {
             let (mut segment, mut findings, heard_in) = match before.remove(&vni) {
                 Some(segment) => (segment, Vec::new(), Some(domain_before)),
                 None => {
-                    let mut whereabouts = Whereabouts::new(self.here);
-                    let findings = whereabouts.restore(&l2.segment, self.memory.records(vni));
+                    let mut locations = HostLocations::new(self.here);
+                    let findings = locations.restore(&l2.segment, self.memory.records(vni));
                     let (damped, unreadable) = (BTreeSet::new(), BTreeMap::new());
                     let (l2, site) = (Arc::new(l2.clone()), site.clone());
-                    let segment = Segment { l2, site, whereabouts, damped, unreadable };
+                    let segment = Segment { l2, site, locations, damped, unreadable };
                     (segment, findings, None)
                 }
             };
-            findings.extend(segment.whereabouts.table_changed(&l2.segment, now));
+            findings.extend(segment.locations.table_changed(&l2.segment, now));
             (segment.l2, segment.site) = (Arc::new(l2.clone()), site.clone());
             self.segments.insert(vni, segment);
             self.note(vni, findings);
@@ -139,7 +139,7 @@ impl Segments {
         let renumbered = |vtep: Vtep| moved.get(&vtep).copied().unwrap_or(vtep);
         let records = self.segments.iter().flat_map(|(vni, segment)| {
             let vni = *vni;
-            segment.whereabouts.records().map(move |record| (vni, *record))
+            segment.locations.records().map(move |record| (vni, *record))
         });
         let records: Vec<(Vni, Record)> = records
             .map(|(vni, Record { claim, author, since })| {
@@ -151,14 +151,14 @@ impl Segments {
         self.segments.clear();
         if self.here.0 != own.loopback {
             // With another router id, the link-state database begins empty.
-            self.said.clear();
+            self.received.clear();
             self.here = Vtep(own.loopback);
         }
     }
 
     /// Evaluates the stored claims about a segment that is new at this site, or whose claims are accepted from another database now.
     fn hear_again(&mut self, vni: Vni, now: SystemTime) {
-        let authors = self.said.keys().filter(|(about, ..)| *about == vni).map(|(_, _, author, _)| *author);
+        let authors = self.received.keys().filter(|(about, ..)| *about == vni).map(|(_, _, author, _)| *author);
         for author in authors.collect::<BTreeSet<Vtep>>() {
             self.weigh(vni, author, now);
         }
@@ -201,8 +201,8 @@ impl Segments {
     pub(super) fn desired(&self, reachable: &BTreeSet<Ipv4Addr>, observed: &Observed, now: SystemTime) -> Overlay {
         let reachable: BTreeSet<Vtep> = reachable.iter().copied().map(Vtep).collect();
         let segments = self.segments.values().map(|segment| {
-            let (whereabouts, underlay_mtu) = (&segment.whereabouts, self.underlay_mtu);
-            let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu, now };
+            let (locations, underlay_mtu) = (&segment.locations, self.underlay_mtu);
+            let situation = Situation { locations, reachable: &reachable, underlay_mtu, now };
             let entries = Entries::of(&segment.l2.segment, &situation);
             LocalSegment { l2: &segment.l2, site: &segment.site, entries }
         });
@@ -224,14 +224,14 @@ impl Segments {
         let segments = mesh.segments.iter().filter_map(|l2| {
             let site = l2.sites.get(&own.id)?;
             let known = self.segments.get(&l2.segment.vni).filter(|_| here == self.here);
-            let mut whereabouts = known.map(|segment| segment.whereabouts.clone()).unwrap_or_else(|| {
-                let mut whereabouts = Whereabouts::new(here);
-                whereabouts.restore(&l2.segment, self.memory.records(l2.segment.vni));
-                whereabouts
+            let mut locations = known.map(|segment| segment.locations.clone()).unwrap_or_else(|| {
+                let mut locations = HostLocations::new(here);
+                locations.restore(&l2.segment, self.memory.records(l2.segment.vni));
+                locations
             });
-            whereabouts.table_changed(&l2.segment, now);
+            locations.table_changed(&l2.segment, now);
             let underlay_mtu = mesh.smallest_mtu();
-            let situation = Situation { whereabouts: &whereabouts, reachable: &reachable, underlay_mtu, now };
+            let situation = Situation { locations: &locations, reachable: &reachable, underlay_mtu, now };
             Some(LocalSegment { l2, site, entries: Entries::of(&l2.segment, &situation) })
         });
         let segments: Vec<LocalSegment<'_>> = segments.collect();
@@ -277,10 +277,10 @@ impl Segments {
             let OpaqueLsa { domain, share, id } = *lsa;
             let author = Vtep((*router).into());
             let Ok(vni) = Vni::try_from(id) else { continue };
-            let saying = (vni, domain, author, share);
+            let origin = (vni, domain, author, share);
             match body {
-                None => self.said.remove(&saying),
-                Some(body) => self.said.insert(saying, body.clone()),
+                None => self.received.remove(&origin),
+                Some(body) => self.received.insert(origin, body.clone()),
             };
             if domain == self.domain {
                 self.weigh(vni, author, now);
@@ -295,7 +295,7 @@ impl Segments {
         let site = self.site_name(author);
         let [first, last] = [Share::MIN, Share::MAX].map(|share| (vni, self.domain, author, share));
         let Some(segment) = self.segments.get_mut(&vni) else { return };
-        let bodies = self.said.range(first..=last);
+        let bodies = self.received.range(first..=last);
         let mut unreadable = None;
         let mut claims = Some(Vec::new()).filter(|_| bodies.clone().next().is_some());
         for (_, body) in bodies {
@@ -312,54 +312,54 @@ impl Segments {
             Some(error) => segment.unreadable.insert(author, error),
         };
         match claims {
-            None => segment.whereabouts.fell_silent(author),
+            None => segment.locations.fell_silent(author),
             Some(claims) => {
-                let findings = segment.whereabouts.hear(&segment.l2.segment, author, &claims, now);
+                let findings = segment.locations.hear(&segment.l2.segment, author, &claims, now);
                 self.note(vni, findings);
             }
         }
     }
 
     /// Handles an FDB entry that a bridge has learned for a host on a port; returns whether the host has moved here.
-    pub(super) fn heard_on(&mut self, host: &HeardHost, bridge: &IfName, now: SystemTime) -> bool {
+    pub(super) fn learned_on(&mut self, host: &LearnedHost, bridge: &IfName, now: SystemTime) -> bool {
         let mut segments = self.segments.iter_mut();
         let found = segments.find(|(_, Segment { site, .. })| site.bridge == *bridge && site.vlan() == host.vlan);
         let Some((&vni, segment)) = found else { return false };
-        let finding = segment.whereabouts.seen_here(&segment.l2.segment, host.mac, now);
+        let finding = segment.locations.seen_here(&segment.l2.segment, host.mac, now);
         debug!(segment = segment.l2.name, mac = %host.mac, iface = %host.port, "heard");
         self.note(vni, finding);
         matches!(finding, Some(Finding::Moved { .. }))
     }
 
     /// Takes the LSAs that have to be advertised with other contents, or withdrawn (`None`), and their bodies.
-    pub(super) fn take_untold(&mut self) -> Vec<(OpaqueLsa, Option<Bytes>)> {
+    pub(super) fn take_pending(&mut self) -> Vec<(OpaqueLsa, Option<Bytes>)> {
         let mut claims: BTreeMap<(Vni, Share), (Domain, Vec<Claim>)> = BTreeMap::new();
         for (vni, segment) in &self.segments {
-            for claim in segment.whereabouts.to_announce() {
+            for claim in segment.locations.to_announce() {
                 let lsa = claims.entry((*vni, claim.share())).or_insert((self.domain, Vec::new()));
                 lsa.1.push(claim);
             }
         }
-        let changed = claims.iter().filter(|(lsa, claims)| self.told.get(lsa) != Some(claims));
+        let changed = claims.iter().filter(|(lsa, claims)| self.advertised.get(lsa) != Some(claims));
         let stands = |lsa, domain| claims.get(lsa).is_some_and(|(new, _)| *new == domain);
-        let gone = self.told.iter().filter(|(lsa, (domain, _))| !stands(*lsa, *domain));
+        let gone = self.advertised.iter().filter(|(lsa, (domain, _))| !stands(*lsa, *domain));
         let lsa = |vni: Vni, share, domain| OpaqueLsa { domain, share, id: vni.value() };
         let gone = gone.map(|(&(vni, share), &(domain, _))| (lsa(vni, share, domain), None));
-        let told = changed
+        let pending = changed
             .map(|(&(vni, share), (domain, claims))| {
                 (lsa(vni, share, *domain), Some(Bytes::from(encode(claims.iter().copied()))))
             })
             .chain(gone)
             .collect();
-        self.told = claims;
-        told
+        self.advertised = claims;
+        pending
     }
 
     /// Stores the locations of hosts for the next start, if they have changed.
     pub(super) fn remember(&mut self) {
         let records = self.segments.iter().flat_map(|(vni, segment)| {
             let vni = *vni;
-            segment.whereabouts.records().map(move |record| (vni, record))
+            segment.locations.records().map(move |record| (vni, record))
         });
         self.memory.keep(records);
     }
@@ -376,14 +376,14 @@ impl Segments {
 
     /// Announces each host that has moved on the ports, in its name, so that switches send its frames this way. The port that the host is
     /// connected to is left out. Must be called when the kernel has the new entries.
-    pub(super) fn tell_ports(&mut self, observed: &Observed) {
+    pub(super) fn announce_moves(&mut self, observed: &Observed) {
         self.unannounced.retain(|(_, port), _| observed.indexes.contains_key(port));
         for (vni, mac) in std::mem::take(&mut self.moved) {
             let Some(segment) = self.segments.get(&vni) else { continue };
             let Some(host) = segment.l2.segment.hosts.get(&mac) else { continue };
             let vlan = segment.site.vlan();
-            let behind = |port: &IfName| observed.heard.contains(&HeardHost { port: port.clone(), mac, vlan });
-            let here = segment.whereabouts.location_of(mac, host) == self.here;
+            let behind = |port: &IfName| observed.learned.contains(&LearnedHost { port: port.clone(), mac, vlan });
+            let here = segment.locations.location_of(mac, host) == self.here;
             let ports = overlay::ports(&segment.site, observed);
             if here && !ports.iter().any(|(port, _)| behind(port)) {
                 // The host will send frames once it is here; until then a switch should not send its frames to this site.
@@ -422,15 +422,15 @@ impl Segments {
                 problems.extend(obstacles.into_iter().map(|obstacle| format!("{name}: {obstacle}")));
             }
             let ports = &observed.state.overlay.ports;
-            let behind = |heard: &&HeardHost| ports.get(&heard.port) == Some(&segment.site.bridge);
+            let behind = |learned: &&LearnedHost| ports.get(&learned.port) == Some(&segment.site.bridge);
             // Only weft's own bridges have this limit.
             let bounded = !segment.site.is_on_existing_bridge();
-            if bounded && observed.heard.iter().filter(behind).count() >= MAX_LEARNED as usize {
+            if bounded && observed.learned.iter().filter(behind).count() >= MAX_LEARNED as usize {
                 problems.push(format!("{name}: {MAX_LEARNED} hosts were heard here, and no more are learned"));
             }
-            let damped = segment.whereabouts.damped(now);
+            let damped = segment.locations.damped(now);
             problems.extend(damped.map(|mac| {
-                let at = segment.whereabouts.location(&segment.l2.segment, mac).map(|vtep| self.site_name(vtep));
+                let at = segment.locations.location(&segment.l2.segment, mac).map(|vtep| self.site_name(vtep));
                 format!(
                     "{name}: host {} is heard at two sites at once; it stays at {}",
                     segment.called(mac),

@@ -101,8 +101,8 @@ impl Report<'_> {
     /// The problem of OSPF on a tunnel that is up; `None` if its neighbour is Full and there is a route to it.
     fn without_adjacency(&self, seen: &Seen<'_>, ospf: &Ospf<'_>, now: Instant) -> Option<String> {
         let name = seen.tunnel.interface.as_str();
-        let heard = ospf.neighbors.get(name).copied();
-        if let Some(full) = heard.filter(|neighbor| neighbor.state == NeighborState::Full) {
+        let neighbor = ospf.neighbors.get(name).copied();
+        if let Some(full) = neighbor.filter(|neighbor| neighbor.state == NeighborState::Full) {
             let has_route =
                 self.routes.contains_key(&Prefix::host(Ipv4Addr::from(full.router_id))) || self.view.restarting;
             return (!has_route).then(|| without_route(seen.tunnel, full.router_id, full.in_state)).flatten();
@@ -112,7 +112,7 @@ impl Report<'_> {
             hello_interval: interface.hello_interval,
             dead_interval: interface.dead_interval,
             refused: interface.last_refusal,
-            heard: heard.map(|neighbor| (neighbor.state, neighbor.in_state)),
+            neighbor: neighbor.map(|neighbor| (neighbor.state, neighbor.in_state)),
             receives_for: self.checks.traffic.receives_for(&seen.tunnel.interface, now),
         };
         Some(adjacency_fault(seen.tunnel, &signs))
@@ -218,7 +218,7 @@ struct Signs {
     /// Reason of the last refusal of a packet, and the time since then.
     refused: Option<(Refusal, Duration)>,
     /// State of the neighbour whose hellos are received, and how long it has been in this state.
-    heard: Option<(NeighborState, Duration)>,
+    neighbor: Option<(NeighborState, Duration)>,
     /// How long the tunnel has been receiving packets.
     receives_for: Duration,
 }
@@ -240,7 +240,7 @@ fn adjacency_fault(tunnel: &Tunnel, signs: &Signs) -> String {
     let begin = format!("{name}: tunnel up, no OSPF adjacency with {site}");
     let long = signs.dead_interval;
     let refused = signs.refused.filter(|(_, ago)| *ago < long);
-    match signs.heard {
+    match signs.neighbor {
         Some((NeighborState::Init, time)) if time >= long => format!(
             "{begin}: its hellos have come for {} and do not name this router, so ours do not reach it: a firewall in the \
              OUTPUT chain here or in the INPUT chain of {site} drops IP protocol 89 (OSPF), or {site} refuses them (`weft status` \
@@ -404,11 +404,11 @@ mod tests {
             hello_interval: 10 * second,
             dead_interval: 40 * second,
             refused: None,
-            heard: None,
+            neighbor: None,
             receives_for: 50 * second,
         };
         let wrong = Refusal::HelloIntervalMismatch;
-        let heard = |state, seconds| Signs { heard: Some((state, seconds * second)), ..quiet };
+        let heard = |state, seconds| Signs { neighbor: Some((state, seconds * second)), ..quiet };
         for (signs, expected) in [
             (
                 quiet,
@@ -441,7 +441,7 @@ mod tests {
             hello_interval: second,
             dead_interval: 4 * second,
             refused: None,
-            heard: None,
+            neighbor: None,
             receives_for: 5 * second,
         };
         let end = |ttl_security| adjacency_fault(&Tunnel { ttl_security, ..tunnel() }, &signs);

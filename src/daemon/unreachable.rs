@@ -63,8 +63,8 @@ pub(super) fn problems(
 pub(super) fn rests_on(segments: &Segments, router: RouterId) -> Vec<(String, String, String)> {
     let mut hosts = Vec::new();
     for segment in segments.iter() {
-        for record in segment.whereabouts.records().filter(|record| RouterId::from(record.author.0) == router) {
-            if !segment.whereabouts.is_announced(record) {
+        for record in segment.locations.records().filter(|record| RouterId::from(record.author.0) == router) {
+            if !segment.locations.is_announced(record) {
                 let site = segments.site_name(record.claim.location);
                 hosts.push((segment.l2.name.clone(), segment.called(record.claim.mac), site));
             }

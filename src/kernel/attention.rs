@@ -140,8 +140,8 @@ impl Attention {
             return (meant && self.ours.contains(&index)).then_some(Change::Entries);
         }
         match forwarding(&message) {
-            Some(FoundForwarding::Heard(_, mac, vlan)) if !gone && self.ports.contains(&index) => {
-                Some(Change::Heard { port: index, mac, vlan })
+            Some(FoundForwarding::Learned(_, mac, vlan)) if !gone && self.ports.contains(&index) => {
+                Some(Change::Learned { port: index, mac, vlan })
             }
             _ if self.ours.contains(&index) => Some(Change::Entries),
             _ => None,

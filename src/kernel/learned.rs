@@ -5,7 +5,7 @@ use std::io;
 use netlink_packet_route::RouteNetlinkMessage;
 use vxlan::Mac;
 
-use super::neighbors::{FoundForwarding, forwarding, remove_station, station};
+use super::neighbors::{FoundForwarding, fdb_entry, forwarding, remove_fdb_entry};
 use super::netlink::Netlink;
 use super::observe::Kernel;
 use crate::mesh::VlanId;
@@ -28,7 +28,7 @@ impl Learned {
     /// # Errors
     /// If the kernel does not answer, or refuses.
     pub async fn forget_elsewhere(&self, port: u32, mac: Mac, vlan: Option<VlanId>) -> io::Result<bool> {
-        let question = RouteNetlinkMessage::GetNeighbour(station(port, mac, vlan));
+        let question = RouteNetlinkMessage::GetNeighbour(fdb_entry(port, mac, vlan));
         let answer = match self.0.get(question).await {
             Ok(RouteNetlinkMessage::NewNeighbour(entry)) => forwarding(&entry),
             Ok(_) => None,
@@ -36,8 +36,8 @@ impl Learned {
             Err(error) => return Err(error),
         };
         match answer {
-            Some(FoundForwarding::Heard(index, mac, vlan)) if index != port => {
-                remove_station(&self.0, index, mac, vlan).await?;
+            Some(FoundForwarding::Learned(index, mac, vlan)) if index != port => {
+                remove_fdb_entry(&self.0, index, mac, vlan).await?;
                 Ok(true)
             }
             _ => Ok(false),

@@ -22,9 +22,9 @@ pub(super) enum FoundForwarding {
     /// An entry of a VXLAN device: it sends frames to a host, or flooded frames (`None`), to a VTEP.
     Remote(u32, Option<Mac>, Vtep),
     /// An entry of a bridge that was added (`extern_learn` or `sticky`), not learned: it sends frames to the host out of this port.
-    Station(u32, Mac, Option<VlanId>, Roaming),
+    FdbEntry(u32, Mac, Option<VlanId>, Roaming),
     /// An entry of a bridge that it learned from a frame of the host on this port.
-    Heard(u32, Mac, Option<VlanId>),
+    Learned(u32, Mac, Option<VlanId>),
 }
 
 /// Dumps all FDB entries of the namespace that weft can make, or that show where a host is.
@@ -76,14 +76,14 @@ pub(super) fn forwarding(message: &NeighbourMessage) -> Option<FoundForwarding> 
         _ => None,
     });
     if header.flags.contains(NeighbourFlags::ExtLearned) {
-        Some(FoundForwarding::Station(header.ifindex, mac, vlan, Roaming::Follows))
+        Some(FoundForwarding::FdbEntry(header.ifindex, mac, vlan, Roaming::Follows))
     } else if header.flags.contains(NeighbourFlags::Sticky) {
-        Some(FoundForwarding::Station(header.ifindex, mac, vlan, Roaming::Sticky))
+        Some(FoundForwarding::FdbEntry(header.ifindex, mac, vlan, Roaming::Sticky))
     } else if header.state == NeighbourState::Permanent || header.state == NeighbourState::Noarp {
         // A port's own address, or a foreign entry.
         None
     } else {
-        Some(FoundForwarding::Heard(header.ifindex, mac, vlan))
+        Some(FoundForwarding::Learned(header.ifindex, mac, vlan))
     }
 }
 
@@ -135,7 +135,7 @@ pub(super) async fn remove_flood(netlink: &Netlink, index: u32, vtep: Vtep) -> i
 
 /// Adds an entry to the FDB of a port's bridge: it sends frames to the host out of this port. `vlan` is needed if the bridge filters
 /// VLANs, and has no effect otherwise.
-pub(super) async fn add_station(
+pub(super) async fn add_fdb_entry(
     netlink: &Netlink,
     index: u32,
     mac: Mac,
@@ -152,13 +152,13 @@ pub(super) async fn add_station(
 }
 
 /// Removes the entry for a host from the FDB of a port's bridge; succeeds if there is none.
-pub(super) async fn remove_station(netlink: &Netlink, index: u32, mac: Mac, vlan: Option<VlanId>) -> io::Result<()> {
-    let message = station(index, mac, vlan);
+pub(super) async fn remove_fdb_entry(netlink: &Netlink, index: u32, mac: Mac, vlan: Option<VlanId>) -> io::Result<()> {
+    let message = fdb_entry(index, mac, vlan);
     unless(netlink.change(RouteNetlinkMessage::DelNeighbour(message), 0).await, libc::ENOENT)
 }
 
 /// A message that identifies a bridge's entry for a host on a port, for deleting it. In a query, it identifies the entry on any port.
-pub(super) fn station(port: u32, mac: Mac, vlan: Option<VlanId>) -> NeighbourMessage {
+pub(super) fn fdb_entry(port: u32, mac: Mac, vlan: Option<VlanId>) -> NeighbourMessage {
     let mut message = entry(port, mac.octets(), NeighbourFlags::Controller, NeighbourState::default());
     message.attributes.extend(vlan.map(|vlan| NeighbourAttribute::Vlan(vlan.value())));
     message

@@ -12,7 +12,7 @@ use super::overlay_links::{FoundBridge, FoundVxlan};
 use super::{addresses, links, neighbors, overlay_links, settings, vlans};
 use crate::net::IfName;
 use crate::reconcile::overlay::{Bridge, Device, DeviceAddress, ForeignBridge, OverlayStep, PortVlans};
-use crate::reconcile::state::{Admin, HeardHost, Observed};
+use crate::reconcile::state::{Admin, LearnedHost, Observed};
 
 /// Whether segments are expected: if not, entries are not always read, because there may be very many foreign neighbour entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,8 +97,8 @@ impl Kernel {
         let overlay = &mut observed.state.overlay;
         for found in neighbors::dump_forwarding(&self.netlink).await.context("dumping forwarding entries")? {
             let (FoundForwarding::Remote(index, ..)
-            | FoundForwarding::Station(index, ..)
-            | FoundForwarding::Heard(index, ..)) = found;
+            | FoundForwarding::FdbEntry(index, ..)
+            | FoundForwarding::Learned(index, ..)) = found;
             let Some(name) = names.get(&index) else { continue };
             let ours = overlay.devices.contains_key(name);
             match found {
@@ -108,18 +108,18 @@ impl Kernel {
                 FoundForwarding::Remote(_, None, vtep) if ours => {
                     overlay.flood_lists.insert((name.clone(), vtep));
                 }
-                FoundForwarding::Station(_, mac, vlan, roaming) if ours => {
+                FoundForwarding::FdbEntry(_, mac, vlan, roaming) if ours => {
                     let bridge = overlay.devices.get(name).and_then(|device| device.bridge.as_ref());
                     let vlan = bridge.and_then(|bridge| overlay.vlan_on(bridge, vlan));
-                    overlay.stations.insert((name.clone(), mac, vlan), roaming);
+                    overlay.fdb_entries.insert((name.clone(), mac, vlan), roaming);
                 }
-                FoundForwarding::Heard(_, mac, vlan) => {
+                FoundForwarding::Learned(_, mac, vlan) => {
                     if let Some(bridge) = overlay.ports.get(name).filter(|bridge| overlay.hears(bridge, vlan)) {
                         let vlan = overlay.vlan_on(bridge, vlan);
-                        observed.heard.insert(HeardHost { port: name.clone(), mac, vlan });
+                        observed.learned.insert(LearnedHost { port: name.clone(), mac, vlan });
                     }
                 }
-                FoundForwarding::Remote(..) | FoundForwarding::Station(..) => {}
+                FoundForwarding::Remote(..) | FoundForwarding::FdbEntry(..) => {}
             }
         }
         for (index, address, mac) in neighbors::dump_permanent(&self.netlink).await.context("dumping neighbours")? {
@@ -201,11 +201,11 @@ impl Kernel {
             OverlayStep::RemoveRemote(name, mac) => neighbors::remove_remote(netlink, index(name)?, *mac).await,
             OverlayStep::AddFlood(name, vtep) => neighbors::add_flood(netlink, index(name)?, *vtep).await,
             OverlayStep::RemoveFlood(name, vtep) => neighbors::remove_flood(netlink, index(name)?, *vtep).await,
-            OverlayStep::AddStation(name, mac, vlan, roaming) => {
-                neighbors::add_station(netlink, index(name)?, *mac, *vlan, *roaming).await
+            OverlayStep::AddFdbEntry(name, mac, vlan, roaming) => {
+                neighbors::add_fdb_entry(netlink, index(name)?, *mac, *vlan, *roaming).await
             }
-            OverlayStep::RemoveStation(name, mac, vlan) => {
-                neighbors::remove_station(netlink, index(name)?, *mac, *vlan).await
+            OverlayStep::RemoveFdbEntry(name, mac, vlan) => {
+                neighbors::remove_fdb_entry(netlink, index(name)?, *mac, *vlan).await
             }
             OverlayStep::AddNeighbor(name, address, mac) => {
                 neighbors::add_permanent(netlink, index(name)?, *address, *mac).await

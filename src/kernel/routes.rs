@@ -122,10 +122,10 @@ fn parse_of_others(message: &RouteMessage) -> Option<(Prefix, ForeignRoute)> {
         RouteProtocol::Static | RouteProtocol::Boot => RouteOrigin::Static,
         _ => RouteOrigin::Program,
     };
-    let settled =
+    let of_known_type =
         matches!(header.kind, RouteType::Unicast | RouteType::BlackHole | RouteType::Unreachable | RouteType::Prohibit);
     // The kernel may ignore the filter of the dump.
-    if header.table != RouteHeader::RT_TABLE_MAIN || !settled || header.destination_prefix_length > 32 {
+    if header.table != RouteHeader::RT_TABLE_MAIN || !of_known_type || header.destination_prefix_length > 32 {
         return None;
     }
     let mut destination = Ipv4Addr::UNSPECIFIED;

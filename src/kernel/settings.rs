@@ -38,15 +38,18 @@ const WRITES: usize = 4;
 /// interfaces. Interfaces that are deleted meanwhile are left out.
 pub(super) fn read_all<'a>(interfaces: impl IntoIterator<Item = (&'a IfName, Option<InetDevConf>)>) -> Sysctls {
     let whole = [Scope::All, Scope::Default].map(|scope| (scope, None));
-    let scopes =
-        whole.into_iter().chain(interfaces.into_iter().map(|(name, told)| (Scope::Interface(name.clone()), told)));
-    let sysctls = scopes.flat_map(|(scope, told)| {
+    let scopes = whole
+        .into_iter()
+        .chain(interfaces.into_iter().map(|(name, reported)| (Scope::Interface(name.clone()), reported)));
+    let sysctls = scopes.flat_map(|(scope, reported)| {
         SysctlKey::ALL.map(|key| {
-            let told = told.and_then(|told| value_in(&told, key));
-            (Sysctl { scope: scope.clone(), key }, told)
+            let reported = reported.and_then(|reported| value_in(&reported, key));
+            (Sysctl { scope: scope.clone(), key }, reported)
         })
     });
-    sysctls.filter_map(|(sysctl, told)| told.or_else(|| read(&sysctl).ok()).map(|value| (sysctl, value))).collect()
+    sysctls
+        .filter_map(|(sysctl, reported)| reported.or_else(|| read(&sysctl).ok()).map(|value| (sysctl, value)))
+        .collect()
 }
 
 fn value_in(settings: &InetDevConf, key: SysctlKey) -> Option<u32> {

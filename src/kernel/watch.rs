@@ -63,7 +63,7 @@ pub enum Change {
     /// An FDB entry or a permanent neighbour entry of a segment was added, removed or changed, by weft or another program.
     Entries,
     /// A bridge has learned a host on a port where it was not before.
-    Heard {
+    Learned {
         /// Index of the bridge port.
         port: u32,
         /// The MAC address of the host.

@@ -64,13 +64,13 @@ pub fn run(file: &Path, program: &Path) -> Result<()> {
     lab.build(None).and_then(|()| lab.start())?;
     stage.building = None;
     let story = Story { lab: &lab, cast, interrupt, began };
-    let told = story.tell(&mut console);
-    if told.is_err() && story.interrupt.check().is_ok() {
+    let played = story.play(&mut console);
+    if played.is_err() && story.interrupt.check().is_ok() {
         console.line(format!("\n{}", wait::log_tails(&lab)));
     }
     console.progress("taking the lab down");
     let cleared = stage.clear();
-    told?;
+    played?;
     cleared?;
     console.line(format!("clean      everything is gone again, {} after the start", seconds(began.elapsed())));
     let (file, here, there) = (file.display(), &story.cast.here.name, &story.cast.there.name);
@@ -172,7 +172,7 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    fn tell(&self, console: &mut Console) -> Result<()> {
+    fn play(&self, console: &mut Console) -> Result<()> {
         let Cast { here, there, .. } = &self.cast;
         let sites = self.lab.mesh.sites.len();
         let hosts = self.lab.layout.sites.iter().filter(|site| site.lan.is_some()).count();

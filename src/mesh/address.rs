@@ -48,24 +48,23 @@ pub(super) fn network(entry: &Entry<'_>, example: &str, report: &mut Report) -> 
 /// Reads a network without host bits, of any kind of address.
 pub(super) fn any_network(text: At<&str>, example: &str, report: &mut Report) -> Option<Prefix> {
     let error = |title: String, label: &str| Diagnostic::error(text.span, title, label);
-    let said = quoted(text.value);
+    let shown = quoted(text.value);
     let fault = match read_network(text.value) {
         Ok(network) => return Some(network),
         Err(NetworkFault::HostBits(right)) => {
-            error(format!("{said} has host bits set"), "the address is inside the network, not the network")
+            error(format!("{shown} has host bits set"), "the address is inside the network, not the network")
                 .help(format!("write `\"{right}\"`"))
         }
-        Err(NetworkFault::NoLength(address)) => error(format!("{said} has no prefix length"), "which network?")
+        Err(NetworkFault::NoLength(address)) => error(format!("{shown} has no prefix length"), "which network?")
             .help(format!("write `\"{address}/32\"` for this one address, or a shorter length for a network")),
-        Err(NetworkFault::Length) => error(format!("{said} has no valid prefix length"), "not in /0 ..= /32")
+        Err(NetworkFault::Length) => error(format!("{shown} has no valid prefix length"), "not in /0 ..= /32")
             .help(format!("write it as in `{example}`")),
         Err(NetworkFault::V6) => {
             error("IPv6 inside the mesh is not available in this version".to_owned(), "not available")
                 .help("IPv6 may be used as `endpoint`; what the sites hold has to be IPv4")
         }
-        Err(NetworkFault::NotAddress) => {
-            error(format!("{said} is not an IPv4 network"), "not a network").help(format!("write it as in `{example}`"))
-        }
+        Err(NetworkFault::NotAddress) => error(format!("{shown} is not an IPv4 network"), "not a network")
+            .help(format!("write it as in `{example}`")),
     };
     report.push(fault);
     None

@@ -66,8 +66,8 @@ impl AreaDraft {
         let kind = Setting::read(table.take("kind"), |entry| {
             entry.word(&[("normal", Kind::Normal), ("stub", Kind::Stub), ("nssa", Kind::Nssa)], report)
         });
-        let said = kind.effective(Kind::Normal).map(|kind| kind.value);
-        let mut keys = KindKeys { kind: said, table: &mut table, report };
+        let given = kind.effective(Kind::Normal).map(|kind| kind.value);
+        let mut keys = KindKeys { kind: given, table: &mut table, report };
         let read = keys.read();
         let mut ranges = Vec::new();
         let config_ranges = match table.take("ranges") {
@@ -213,8 +213,8 @@ fn range_prefix(table: &mut Table<'_>, report: &mut Report) -> Option<At<Prefix>
 }
 
 fn advertise(table: &mut Table<'_>, report: &mut Report) -> Option<Advertise> {
-    let said = Setting::read(table.take("advertise"), |entry| entry.boolean(Advertise::Yes, Advertise::No, report));
-    said.effective(Advertise::Yes).map(|said| said.value)
+    let given = Setting::read(table.take("advertise"), |entry| entry.boolean(Advertise::Yes, Advertise::No, report));
+    given.effective(Advertise::Yes).map(|given| given.value)
 }
 
 fn check_repetition(ranges: &[At<Prefix>], report: &mut Report) {

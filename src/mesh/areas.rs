@@ -7,7 +7,7 @@ use ::ospf::{AreaId, Prefix, RouterId};
 
 use super::area::{AreaDraft, Kind};
 use super::diagnostic::{Diagnostic, Span};
-use super::draft::{AllSettled, Draft};
+use super::draft::{AllResolved, Draft};
 use super::link::Pair;
 use super::reader::{At, Report, Setting};
 use super::site::{SiteDraft, position};
@@ -17,22 +17,22 @@ use super::virtual_link::{FarEnd, VirtualLinkDraft};
 type SiteAreas = BTreeMap<AreaId, Option<Span>>;
 
 /// Reports invalid areas, virtual links that cannot come up, and sites whose routes no other site would learn.
-pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair], report: &mut Report) {
+pub(super) fn check(draft: &Draft<'_>, resolved: &AllResolved, pairs: &[Pair], report: &mut Report) {
     check_ids(&draft.areas, report);
     check_ranges(&draft.areas, report);
-    let members = members(draft, settled, pairs);
+    let members = members(draft, resolved, pairs);
     for (site, areas) in draft.sites.iter().zip(&members) {
         check_virtual_links(site, areas, draft, report);
         warn_without_backbone(site, areas, report);
         check_silence(site, areas, draft, report);
     }
     warn_of_empty(&draft.areas, &members, report);
-    warn_of_compatibility(draft, settled, &members, report);
+    warn_of_compatibility(draft, resolved, &members, report);
 }
 
 /// Warns if RFC1583Compatibility is not set in a network of several areas. It makes a difference only with several areas, all routers of
 /// the network must agree on it, and weft's default has changed.
-fn warn_of_compatibility(draft: &Draft<'_>, settled: &AllSettled, members: &[SiteAreas], report: &mut Report) {
+fn warn_of_compatibility(draft: &Draft<'_>, resolved: &AllResolved, members: &[SiteAreas], report: &mut Report) {
     if !matches!(draft.process.rfc1583, Setting::Absent) {
         return;
     }
@@ -41,7 +41,7 @@ fn warn_of_compatibility(draft: &Draft<'_>, settled: &AllSettled, members: &[Sit
         let known = areas.entry(*area).or_insert(*from);
         *known = known.or(*from);
     }
-    let base = settled.base.as_ref().map(|base| base.settings.area);
+    let base = resolved.base.as_ref().map(|base| base.settings.area);
     let other = areas.iter().find(|(area, from)| Some(**area) != base && from.is_some());
     if let (true, Some((area, Some(span)))) = (areas.len() > 1, other) {
         report.push(
@@ -114,20 +114,20 @@ fn check_ranges(areas: &[AreaDraft], report: &mut Report) {
 }
 
 /// The areas of each site: those of its tunnels, and of its active and passive interfaces.
-fn members(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair]) -> Vec<SiteAreas> {
-    let mut members: Vec<SiteAreas> = settled
+fn members(draft: &Draft<'_>, resolved: &AllResolved, pairs: &[Pair]) -> Vec<SiteAreas> {
+    let mut members: Vec<SiteAreas> = resolved
         .interfaces
         .iter()
         .map(|interfaces| interfaces.iter().flatten().map(|s| (s.settings.area, s.area_from)).collect())
         .collect();
     for pair in pairs {
-        let settled = match pair.link {
-            Some(link) => &settled.links[link],
-            None => &settled.base,
+        let resolved = match pair.link {
+            Some(link) => &resolved.links[link],
+            None => &resolved.base,
         };
-        let Some(settled) = settled else { continue };
+        let Some(resolved) = resolved else { continue };
         for site in [pair.ends.0, pair.ends.1] {
-            members[site].entry(settled.settings.area).or_insert(settled.area_from);
+            members[site].entry(resolved.settings.area).or_insert(resolved.area_from);
         }
     }
     debug_assert_eq!(members.len(), draft.sites.len(), "an entry for each site");
@@ -264,8 +264,8 @@ fn warn_without_backbone(site: &SiteDraft<'_>, areas: &SiteAreas, report: &mut R
 fn check_silence(site: &SiteDraft<'_>, areas: &SiteAreas, draft: &Draft<'_>, report: &mut Report) {
     let stub = |area: &AreaId| kind_of(&draft.areas, *area).0 == Kind::Stub;
     let Some((area, from)) = areas.first_key_value().filter(|_| areas.keys().all(stub)) else { return };
-    let said = site.prefixes.first().map(|listed| (listed.network.span, "prefixes"));
-    let Some((span, what)) = said.or(site.redistributes.map(|span| (span, "redistributed routes"))) else { return };
+    let listed = site.prefixes.first().map(|listed| (listed.network.span, "prefixes"));
+    let Some((span, what)) = listed.or(site.redistributes.map(|span| (span, "redistributed routes"))) else { return };
     let title = format!("nobody would hear of the {what} of site {}", site.called());
     let mut error = Diagnostic::error(span, title, "told of as destinations outside OSPF");
     if let Some(kind) = kind_of(&draft.areas, *area).1 {

@@ -108,7 +108,7 @@ impl AuthKeys {
     }
 
     /// Resolves these keys with the defaults from `base`. `None` if something is wrong, which has then been reported.
-    pub fn settle(&self, base: &Self, report: &mut Report) -> Option<Auth> {
+    pub fn resolve(&self, base: &Self, report: &mut Report) -> Option<Auth> {
         let written = self.auth.clone().or(base.auth.clone()).effective(Vec::new())?.value;
         let sequence = self.sequence.or(base.sequence).effective(SequenceCheck::default())?;
         let mut keys = Vec::new();

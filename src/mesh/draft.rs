@@ -19,7 +19,7 @@ use super::model::{
     Endpoint, L2, L2Site, Link, LinkEnd, Mesh, OspfProcess, OspfSettings, PairUnderlay, Site, SiteId, SiteInterface,
     Timers, VirtualLink,
 };
-use super::ospf::{OspfKeys, Settled};
+use super::ospf::{OspfKeys, Resolved};
 use super::process::ProcessKeys;
 use super::reader::{At, Report, Setting, Table};
 use super::schema::{self, AREA, LINK, MESH, OSPF, SITE};
@@ -41,12 +41,12 @@ pub(super) struct Draft<'a> {
 
 /// The resolved OSPF settings of all tunnels, interfaces and virtual links; `None` for those that are wrong.
 #[derive(Debug)]
-pub(super) struct AllSettled {
-    pub base: Option<Settled>,
+pub(super) struct AllResolved {
+    pub base: Option<Resolved>,
     /// In the order of `Draft::links`.
-    pub links: Vec<Option<Settled>>,
+    pub links: Vec<Option<Resolved>>,
     /// In the order of `Draft::sites` and `SiteDraft::interfaces`.
-    pub interfaces: Vec<Vec<Option<Settled>>>,
+    pub interfaces: Vec<Vec<Option<Resolved>>>,
     /// In the order of `Draft::sites` and `SiteDraft::virtual_links`.
     pub virtual_links: Vec<Vec<(Option<Timers>, Option<Auth>)>>,
 }
@@ -104,14 +104,16 @@ impl<'a> Draft<'a> {
     }
 
     /// Resolves the OSPF settings of each section with the defaults from `[ospf]`.
-    pub fn settle(&self, report: &mut Report) -> AllSettled {
-        AllSettled {
-            base: self.ospf.settle(&OspfKeys::default(), report),
-            links: self.links.iter().map(|link| link.ospf.settle(&self.ospf, report)).collect(),
+    pub fn resolve(&self, report: &mut Report) -> AllResolved {
+        AllResolved {
+            base: self.ospf.resolve(&OspfKeys::default(), report),
+            links: self.links.iter().map(|link| link.ospf.resolve(&self.ospf, report)).collect(),
             interfaces: self
                 .sites
                 .iter()
-                .map(|site| site.interfaces.iter().map(|interface| interface.ospf.settle(&self.ospf, report)).collect())
+                .map(|site| {
+                    site.interfaces.iter().map(|interface| interface.ospf.resolve(&self.ospf, report)).collect()
+                })
                 .collect(),
             virtual_links: self
                 .sites
@@ -120,8 +122,8 @@ impl<'a> Draft<'a> {
                     let links = site.virtual_links.iter();
                     links
                         .map(|link| {
-                            let timers = link.timers.settle(&self.ospf.timers, report);
-                            (timers, link.auth.settle(&self.ospf.auth, report))
+                            let timers = link.timers.resolve(&self.ospf.timers, report);
+                            (timers, link.auth.resolve(&self.ospf.auth, report))
                         })
                         .collect()
                 })
@@ -130,18 +132,18 @@ impl<'a> Draft<'a> {
     }
 
     /// Assembles the mesh. `None` if something is wrong, which has then been reported.
-    pub fn assemble(&self, settled: &AllSettled, pairs: &[Pair]) -> Option<Mesh> {
+    pub fn assemble(&self, resolved: &AllResolved, pairs: &[Pair]) -> Option<Mesh> {
         let places = 0..self.sites.len();
-        let mut sites = places.map(|place| self.site(place, settled)).collect::<Option<Vec<Site>>>()?;
+        let mut sites = places.map(|place| self.site(place, resolved)).collect::<Option<Vec<Site>>>()?;
         sites.sort_by_key(|site| site.id);
-        let base = &settled.base.as_ref()?.settings;
+        let base = &resolved.base.as_ref()?.settings;
         let mut links = pairs
             .iter()
             .map(|pair| {
                 let (ospf, ttl_security) = match pair.link {
                     Some(link) => {
                         let security = self.links[link].ttl_security.effective(TtlSecurity::default())?;
-                        (&settled.links[link].as_ref()?.settings, security.value)
+                        (&resolved.links[link].as_ref()?.settings, security.value)
                     }
                     None => (base, TtlSecurity::default()),
                 };
@@ -198,23 +200,23 @@ impl<'a> Draft<'a> {
     }
 
     /// The site at this index in the file.
-    fn site(&self, place: usize, settled: &AllSettled) -> Option<Site> {
+    fn site(&self, place: usize, resolved: &AllResolved) -> Option<Site> {
         let (site, base) = (&self.sites[place], &self.general.tunnels);
         let id = site.id.given()?.value;
         let port = site.tunnels.port(base)?.value;
-        let all = site.interfaces.iter().zip(&settled.interfaces[place]).map(|(interface, settled)| {
+        let all = site.interfaces.iter().zip(&resolved.interfaces[place]).map(|(interface, resolved)| {
             Some(SiteInterface {
                 name: interface.name.given()?.value.clone(),
                 mode: interface.mode.given()?.value,
                 network: interface.network,
                 neighbors: interface.neighbors(),
-                ospf: settled.as_ref()?.settings.clone(),
+                ospf: resolved.as_ref()?.settings.clone(),
             })
         });
         let all = all.collect::<Option<Vec<SiteInterface>>>()?;
         let is_pattern = |interface: &SiteInterface| interface.name.as_str().ends_with('*');
         let (interface_patterns, interfaces) = all.into_iter().partition(is_pattern);
-        let virtual_links = site.virtual_links.iter().zip(&settled.virtual_links[place]);
+        let virtual_links = site.virtual_links.iter().zip(&resolved.virtual_links[place]);
         let virtual_links =
             virtual_links.map(|(link, (timers, auth))| self.virtual_link(link, (*timers)?, auth.clone()?));
         Some(Site {

@@ -134,16 +134,16 @@ fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {
     let topology = draft.general.topology();
     let pairs = pairs(topology.unwrap_or(Topology::Explicit), &draft.sites, &draft.links, report);
     ports::check(&draft.general.tunnels, &draft.sites, &pairs, &draft.links, &draft.segments, report);
-    let settled = draft.settle(report);
-    areas::check(&draft, &settled, &pairs, report);
+    let resolved = draft.resolve(report);
+    areas::check(&draft, &resolved, &pairs, report);
     default_originate::check(&draft.general, &draft.sites, report);
-    router_links::check(&draft, &settled, &pairs, report);
-    speakers::check(&draft, &settled, report);
+    router_links::check(&draft, &resolved, &pairs, report);
+    speakers::check(&draft, &resolved, report);
     segments::check(&draft, report);
     existing_bridge::check(&draft.segments, report);
     segment_ports::check(&draft.sites, &draft.segments, report);
     segment_hosts::check(&draft.sites, &draft.segments, report);
-    topology.and_then(|_| draft.assemble(&settled, &pairs))
+    topology.and_then(|_| draft.assemble(&resolved, &pairs))
 }
 
 /// The syntax errors, and those other errors that do not follow from them. Where the parser has skipped text, nothing is known about the

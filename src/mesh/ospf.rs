@@ -51,7 +51,7 @@ pub(super) struct OspfKeys {
 
 /// The settings after inheritance, and the position in the file that sets the area (`None`: the default).
 #[derive(Debug, Clone)]
-pub(super) struct Settled {
+pub(super) struct Resolved {
     pub settings: OspfSettings,
     pub area_from: Option<Span>,
 }
@@ -70,7 +70,7 @@ impl TimerKeys {
     }
 
     /// Resolves these timers with the defaults from `base`, and from weft. `None` if one of them is wrong, which has then been reported.
-    pub fn settle(&self, base: &Self, report: &mut Report) -> Option<Timers> {
+    pub fn resolve(&self, base: &Self, report: &mut Report) -> Option<Timers> {
         let hello = self.hello.or(base.hello).effective(DEFAULT_HELLO);
         let dead = self.dead.or(base.dead).effective(DEFAULT_DEAD);
         let retransmit = self.retransmit.or(base.retransmit).effective(DEFAULT_RETRANSMIT);
@@ -125,9 +125,9 @@ impl OspfKeys {
     }
 
     /// Resolves these keys with the defaults from `base`, and from weft. `None` if one of them is wrong, which has then been reported.
-    pub fn settle(&self, base: &OspfKeys, report: &mut Report) -> Option<Settled> {
-        let timers = self.timers.settle(&base.timers, report);
-        let auth = self.auth.settle(&base.auth, report);
+    pub fn resolve(&self, base: &OspfKeys, report: &mut Report) -> Option<Resolved> {
+        let timers = self.timers.resolve(&base.timers, report);
+        let auth = self.auth.resolve(&base.auth, report);
         let area = self.area.or(base.area).effective(AreaId::BACKBONE);
         let cost = self.cost.or(base.cost).effective(DEFAULT_COST);
         let mtu_check = self.mtu_check.or(base.mtu_check).effective(MtuCheck::default());
@@ -150,7 +150,7 @@ impl OspfKeys {
             poll_interval: poll_interval.value.max(timers.hello_interval),
             prefix_suppression: suppression?.value,
         };
-        Some(Settled { settings, area_from: area.from })
+        Some(Resolved { settings, area_from: area.from })
     }
 }
 

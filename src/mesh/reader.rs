@@ -237,25 +237,25 @@ impl<'a> Entry<'a> {
 
     /// Reads a boolean: `yes` for `true`, `no` for `false`.
     pub fn boolean<T>(&self, yes: T, no: T, report: &mut Report) -> Option<At<T>> {
-        let Some(said) = self.value.as_bool() else {
+        let Some(given) = self.value.as_bool() else {
             report.push(self.wrong_type("a boolean", &format!("{} = true", self.key)));
             return None;
         };
-        Some(At { value: if said { yes } else { no }, span: self.span })
+        Some(At { value: if given { yes } else { no }, span: self.span })
     }
 
     /// Reads one of `words`.
     pub fn word<T: Copy>(&self, words: &[(&str, T)], report: &mut Report) -> Option<At<T>> {
         let example = format!("{} = \"{}\"", self.key, words.first().map_or("", |(word, _)| *word));
-        let said = self.string(&example, report)?;
-        let found = words.iter().find(|(word, _)| *word == said.value).map(|(_, value)| *value);
+        let given = self.string(&example, report)?;
+        let found = words.iter().find(|(word, _)| *word == given.value).map(|(_, value)| *value);
         if found.is_none() {
             let names = || words.iter().map(|(word, _)| *word);
-            let help = match nearest(said.value, names()) {
+            let help = match nearest(given.value, names()) {
                 Some(right) => format!("did you mean `\"{right}\"`?"),
                 None => format!("use one of {}", list(names())),
             };
-            let title = format!("`{}` cannot be {}", self.key, quoted(said.value));
+            let title = format!("`{}` cannot be {}", self.key, quoted(given.value));
             report.push(Diagnostic::error(self.span, title, "not one of its values").help(help));
         }
         Some(At { value: found?, span: self.span })

@@ -5,28 +5,28 @@ use std::collections::BTreeMap;
 use ::ospf::{AreaId, MAX_ROUTER_LINKS};
 
 use super::diagnostic::Diagnostic;
-use super::draft::{AllSettled, Draft};
+use super::draft::{AllResolved, Draft};
 use super::link::Pair;
 use super::model::NetworkType;
 use super::reader::Report;
 
 /// Reports sites with more links in an area than a Router-LSA can hold.
-pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, pairs: &[Pair], report: &mut Report) {
+pub(super) fn check(draft: &Draft<'_>, resolved: &AllResolved, pairs: &[Pair], report: &mut Report) {
     // The loopback of the site is a link in one of its areas.
     let mut links: Vec<BTreeMap<AreaId, usize>> = vec![BTreeMap::new(); draft.sites.len()];
     for pair in pairs {
-        let of_link = pair.link.map_or(settled.base.as_ref(), |link| settled.links[link].as_ref());
+        let of_link = pair.link.map_or(resolved.base.as_ref(), |link| resolved.links[link].as_ref());
         let Some(of_link) = of_link else { continue };
         for site in [pair.ends.0, pair.ends.1] {
             *links[site].entry(of_link.settings.area).or_insert(1) += 1;
         }
     }
     for (place, site) in draft.sites.iter().enumerate() {
-        for (interface, settled) in site.interfaces.iter().zip(&settled.interfaces[place]) {
-            let Some(settled) = settled else { continue };
+        for (interface, resolved) in site.interfaces.iter().zip(&resolved.interfaces[place]) {
+            let Some(resolved) = resolved else { continue };
             // One link to the neighbour, and one to the network between the routers.
             let count = if interface.network == NetworkType::PointToPoint { 2 } else { 1 };
-            *links[place].entry(settled.settings.area).or_insert(1) += count;
+            *links[place].entry(resolved.settings.area).or_insert(1) += count;
         }
         for (area, count) in links[place].iter().filter(|(_, count)| **count > MAX_ROUTER_LINKS) {
             let title = format!("site {} has {count} links in area {area}", site.called());

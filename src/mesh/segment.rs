@@ -230,10 +230,10 @@ fn flooding(
     report: &mut Report,
 ) -> Option<Flooding> {
     let words = [("flood", Flooding::Flood(DEFAULT_RATE)), ("drop", Flooding::Drop)];
-    let said = Setting::read(table.take(key), |entry| entry.word(&words, report));
+    let setting = Setting::read(table.take(key), |entry| entry.word(&words, report));
     let written = table.take(limit_key);
     let limit = Setting::read(written, |entry| rate(&entry, report)).effective(DEFAULT_RATE);
-    if let (Setting::Given(At { value: Flooding::Drop, span }), Some(entry)) = (said, written) {
+    if let (Setting::Given(At { value: Flooding::Drop, span }), Some(entry)) = (setting, written) {
         report.push(
             Diagnostic::error(
                 entry.key_span,
@@ -245,7 +245,7 @@ fn flooding(
         );
         return None;
     }
-    match said.effective(Flooding::Flood(DEFAULT_RATE))?.value {
+    match setting.effective(Flooding::Flood(DEFAULT_RATE))?.value {
         Flooding::Drop => Some(Flooding::Drop),
         Flooding::Flood(_) => Some(Flooding::Flood(limit?.value)),
     }
@@ -260,7 +260,7 @@ fn rate(entry: &Entry<'_>, report: &mut Report) -> Option<At<FrameRate>> {
 /// Reads the routers' address and its network.
 fn gateway(entry: &Entry<'_>, report: &mut Report) -> Option<At<Ipv4Network>> {
     let text = entry.string(GATEWAY, report)?;
-    let said = quoted(text.value);
+    let shown = quoted(text.value);
     let error = |title: String, label: &str| Diagnostic::error(text.span, title, label);
     let fault = match text.value.split_once('/').map_or((text.value, None), |(one, other)| (one, Some(other))) {
         (address, _) if address.parse::<Ipv6Addr>().is_ok() => {
@@ -268,17 +268,17 @@ fn gateway(entry: &Entry<'_>, report: &mut Report) -> Option<At<Ipv4Network>> {
                 .help("leave it out: a router of the segment's own may be the gateway for IPv6")
         }
         (address, _) if address.parse::<Ipv4Addr>().is_err() => {
-            error(format!("{said} is not an IPv4 address with a prefix length"), "not an address")
+            error(format!("{shown} is not an IPv4 address with a prefix length"), "not an address")
                 .help(format!("write it as in `{GATEWAY}`"))
         }
-        (address, None) => error(format!("{said} has no prefix length"), "in which network?")
+        (address, None) => error(format!("{shown} has no prefix length"), "in which network?")
             .help(format!("write the length of the network that the hosts are in, as in `\"{address}/24\"`")),
         (_, Some(_)) => match text.value.parse::<Ipv4Network>() {
-            Err(_) => error(format!("{said} has no valid prefix length"), "not in /1 ..= /30")
+            Err(_) => error(format!("{shown} has no valid prefix length"), "not in /1 ..= /30")
                 .help(format!("write it as in `{GATEWAY}`")),
             Ok(network) => match unfit(network) {
                 None => return Some(At { value: network, span: text.span }),
-                Some((what, help)) => error(format!("{said} cannot be the gateway of a segment"), what).help(help),
+                Some((what, help)) => error(format!("{shown} cannot be the gateway of a segment"), what).help(help),
             },
         },
     };

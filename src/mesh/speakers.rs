@@ -5,7 +5,7 @@ use ::ospf::{RouterId, TtlSecurity};
 
 use super::auth::Auth;
 use super::diagnostic::{Diagnostic, quoted};
-use super::draft::{AllSettled, Draft};
+use super::draft::{AllResolved, Draft};
 use super::model::InterfaceMode;
 use super::reader::Report;
 use super::virtual_link::FarEnd;
@@ -13,12 +13,12 @@ use super::virtual_link::FarEnd;
 const AUTH: &str = "auth = { type = \"hmac-sha-256\", key_id = 1, key_file = \"lan.key\" }";
 
 /// Warns of links on which packets are accepted from routers other than the intended ones.
-pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, report: &mut Report) {
+pub(super) fn check(draft: &Draft<'_>, resolved: &AllResolved, report: &mut Report) {
     for (place, site) in draft.sites.iter().enumerate() {
-        for (interface, settled) in site.interfaces.iter().zip(&settled.interfaces[place]) {
+        for (interface, resolved) in site.interfaces.iter().zip(&resolved.interfaces[place]) {
             let active = interface.mode.given().is_some_and(|mode| mode.value == InterfaceMode::Active);
-            let (Some(name), Some(settled)) = (interface.name.given(), settled) else { continue };
-            let label = match &settled.settings.auth {
+            let (Some(name), Some(resolved)) = (interface.name.given(), resolved) else { continue };
+            let label = match &resolved.settings.auth {
                 Auth::None => "everybody on this link may send OSPF packets",
                 // The password is in every hello.
                 Auth::Simple { .. } => "everybody on this link can read the password and send OSPF packets",
@@ -40,7 +40,7 @@ pub(super) fn check(draft: &Draft<'_>, settled: &AllSettled, report: &mut Report
                 )));
             }
         }
-        let virtual_links = site.virtual_links.iter().zip(&settled.virtual_links[place]);
+        let virtual_links = site.virtual_links.iter().zip(&resolved.virtual_links[place]);
         for (link, (_, auth)) in virtual_links {
             let Some(FarEnd::Router(far_end)) = link.far_end else { continue };
             let is_site =

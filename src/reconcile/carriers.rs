@@ -210,17 +210,17 @@ impl Carriers {
             Standing::Withdrawn(last) => Some((prefix, last)),
             Standing::Carried(_) | Standing::NeverCarried => None,
         });
-        let said = withdrawn.map(|(prefix, last)| {
+        let sentences = withdrawn.map(|(prefix, last)| {
             let causes: Vec<String> = last.iter().map(|carrier| loss(carrier, interfaces)).collect();
             format!("{prefix} is withdrawn, for nothing here carries it any more: {}", causes.join("; "))
         });
-        said.collect()
+        sentences.collect()
     }
 
     /// Describes each prefix that is advertised although it has had no carrier.
     pub fn notes(&self) -> Vec<String> {
         let never = self.standings.iter().filter(|(_, standing)| **standing == Standing::NeverCarried);
-        let said = never.map(|(prefix, _)| match *prefix {
+        let sentences = never.map(|(prefix, _)| match *prefix {
             Prefix::DEFAULT_V4 => format!(
                 "{prefix} is advertised, though there has been no default route here but weft's since weft started: \
                  `static = true` says that this is meant"
@@ -230,7 +230,7 @@ impl Carriers {
                  with a network in it nor a route: `static = true` says that this is meant"
             ),
         });
-        said.collect()
+        sentences.collect()
     }
 }
 

@@ -393,7 +393,7 @@ pub struct Observed {
     /// Tunnels whose device could not be read this time. Their state is unknown, so they are left unchanged.
     pub unreadable: BTreeSet<IfName>,
     /// Hosts that bridges of segments have learned from frames.
-    pub heard: BTreeSet<HeardHost>,
+    pub learned: BTreeSet<LearnedHost>,
     /// VLANs of the ports of foreign bridges that filter VLANs; empty if there is no such bridge.
     pub vlans: BTreeMap<IfName, PortVlans>,
     /// VXLAN devices of ours that the spanning tree of their bridge does not forward frames through.
@@ -423,7 +423,7 @@ pub struct Statistics {
 
 /// A host, and the port of a bridge on which it was last learned.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HeardHost {
+pub struct LearnedHost {
     /// The bridge port.
     pub port: IfName,
     /// The MAC address of the host.

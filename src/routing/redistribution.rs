@@ -80,21 +80,21 @@ fn selected(site: &Site, foreign: &Foreign) -> BTreeMap<ospf::Prefix, External> 
 /// Replaces the destinations within the site's `external_ranges` by the ranges: each destination by the longest range that covers it, and
 /// each range with the highest type and metric of its destinations. Returns the aggregates that are advertised.
 fn summarize(externals: &mut BTreeMap<ospf::Prefix, External>, site: &Site) -> BTreeSet<ospf::Prefix> {
-    let (mut told, mut whole): (BTreeMap<ospf::Prefix, External>, BTreeSet<ospf::Prefix>) = Default::default();
+    let (mut advertised, mut whole): (BTreeMap<ospf::Prefix, External>, BTreeSet<ospf::Prefix>) = Default::default();
     externals.retain(|prefix, external| {
         let around = site.external_ranges.iter().filter(|(range, _)| range.covers(*prefix));
         let Some((range, config)) = around.max_by_key(|(range, _)| range.len()) else { return true };
         if config.advertise == Advertise::Yes {
             let metric = external.metric;
             whole.extend((range == prefix).then_some(*range));
-            let aggregate = told.entry(*range).or_insert(External { metric, forwarding: None, tag: config.tag });
+            let aggregate = advertised.entry(*range).or_insert(External { metric, forwarding: None, tag: config.tag });
             aggregate.metric = aggregate.metric.max(metric);
         }
         false
     });
     // A range that has a route of its own is no aggregate: traffic that no more specific route matches follows that route.
-    let aggregates = told.keys().copied().filter(|range| !whole.contains(range)).collect();
-    externals.extend(told);
+    let aggregates = advertised.keys().copied().filter(|range| !whole.contains(range)).collect();
+    externals.extend(advertised);
     aggregates
 }
 

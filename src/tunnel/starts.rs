@@ -52,14 +52,14 @@ impl Starts {
     pub fn trouble(&self, now: Instant) -> Option<String> {
         let ends = self.ends.iter().filter(|at| now.saturating_duration_since(**at) < SETTLED).count();
         let times = if ends == 1 { "once".to_owned() } else { format!("{ends} times") };
-        let told = format!("the WireGuard engine ended {times} in the last minute");
+        let sentence = format!("the WireGuard engine ended {times} in the last minute");
         match self.earliest(now) {
             _ if ends == 0 => None,
-            _ if self.running => (ends >= MANY).then_some(told),
-            None => Some(told),
+            _ if self.running => (ends >= MANY).then_some(sentence),
+            None => Some(sentence),
             Some(at) => {
                 let seconds = at.saturating_duration_since(now).as_secs_f64().ceil();
-                Some(format!("{told}, next try in {seconds} s"))
+                Some(format!("{sentence}, next try in {seconds} s"))
             }
         }
     }

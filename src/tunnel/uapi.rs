@@ -146,11 +146,11 @@ fn parse(answer: &[u8]) -> io::Result<Found> {
             ("tx_bytes", Some(peer)) => peer.tx_bytes = number(value)?,
             ("last_handshake_time_sec", Some(peer)) => {
                 handshake += Duration::from_secs(number(value)?);
-                peer.heard(handshake);
+                peer.note_handshake(handshake);
             }
             ("last_handshake_time_nsec", Some(peer)) => {
                 handshake += Duration::from_nanos(number(value)?);
-                peer.heard(handshake);
+                peer.note_handshake(handshake);
             }
             ("allowed_ip", Some(peer)) => peer.allowed_ips.push(value.parse().map_err(|_| invalid(key))?),
             // Keys that later versions of the protocol may add.
@@ -175,7 +175,7 @@ impl FoundPeer {
     }
 
     /// Notes the time of the last handshake; zero = there was none.
-    fn heard(&mut self, since_1970: Duration) {
+    fn note_handshake(&mut self, since_1970: Duration) {
         self.last_handshake = (!since_1970.is_zero()).then(|| SystemTime::UNIX_EPOCH.checked_add(since_1970)).flatten();
     }
 }

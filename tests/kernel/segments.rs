@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 use tokio::time::timeout;
 use vxlan::segment::{Flooding, Host, Learning, Mobility, Resolution, UnknownUnicast, Unreachable};
-use vxlan::{Entries, FrameRate, Mac, Segment, Situation, Vni, Vtep, Whereabouts};
+use vxlan::{Entries, FrameRate, HostLocations, Mac, Segment, Situation, Vni, Vtep};
 use weft::kernel::{Change, Segments};
 use weft::mesh::{BridgeOwner, L2, L2Site, Mesh};
 use weft::reconcile::Failure;
@@ -80,8 +80,8 @@ fn wanted(segment: &Segment) -> State {
 
 fn wanted_at(site: &L2Site, segment: &Segment, observed: &Observed) -> State {
     let reachable = [2, 3].map(vtep).into();
-    let (whereabouts, now) = (&Whereabouts::new(vtep(1)), SystemTime::UNIX_EPOCH);
-    let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu: 1420, now };
+    let (locations, now) = (&HostLocations::new(vtep(1)), SystemTime::UNIX_EPOCH);
+    let situation = Situation { locations, reachable: &reachable, underlay_mtu: 1420, now };
     let entries = Entries::of(segment, &situation);
     let l2 =
         L2 { name: "vms".to_owned(), segment: segment.clone(), sites: BTreeMap::new(), host_names: BTreeMap::new() };
@@ -308,12 +308,12 @@ fn a_host_that_is_heard_on_a_port_is_told_of_and_takes_over_its_entry_where_host
         ip("link set vm0 up");
         ip("address add 10.9.0.77/24 dev vm0");
         ip("neigh add 10.9.0.78 lladdr 02:00:00:00:00:78 dev vm0 nud probe");
-        let heard = Change::Heard { port, mac: mac(2), vlan: None };
+        let heard = Change::Learned { port, mac: mac(2), vlan: None };
         timeout(DEADLINE, async { while !router.watch.changed().await.unwrap().kinds.contains(&heard) {} })
             .await
             .unwrap();
         let observed = router.observe().await;
-        assert!(observed.heard.iter().any(|host| host.mac == mac(2) && host.port == name("tap0")));
+        assert!(observed.learned.iter().any(|host| host.mac == mac(2) && host.port == name("tap0")));
     });
 }
 

@@ -17,10 +17,10 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use crate::encapsulation::{Underlay, guest_mtu};
+use crate::locations::HostLocations;
 use crate::segment::{
     Flooding, FrameRate, Host, Learning, Mobility, Resolution, Segment, UnknownUnicast, Unreachable, Vtep,
 };
-use crate::whereabouts::Whereabouts;
 use crate::{Mac, Vni};
 
 /// UDP port of VXLAN (RFC 7348 §5).
@@ -45,7 +45,7 @@ pub struct Entries {
     /// The sites to which the VXLAN device sends flooded frames (`00:00:00:00:00:00 dst VTEP self`).
     pub flood_list: BTreeSet<Vtep>,
     /// FDB entries of the bridge for hosts behind the VXLAN device (`bridge fdb … master`).
-    pub stations: BTreeMap<Mac, Roaming>,
+    pub fdb_entries: BTreeMap<Mac, Roaming>,
     /// Neighbour entries on the bridge device.
     pub neighbors: BTreeMap<IpAddr, Mac>,
     /// The filter for frames between the bridge and the VXLAN device.
@@ -141,7 +141,7 @@ pub struct Mss {
 #[derive(Debug)]
 pub struct Situation<'a> {
     /// The locations of hosts, and this site, which is a member.
-    pub whereabouts: &'a Whereabouts,
+    pub locations: &'a HostLocations,
     /// The reachable members.
     pub reachable: &'a BTreeSet<Vtep>,
     /// The smallest MTU of a tunnel between members, in octets.
@@ -153,10 +153,10 @@ pub struct Situation<'a> {
 impl Entries {
     /// Computes the entries that `segment` needs at this site.
     pub fn of(segment: &Segment, situation: &Situation<'_>) -> Self {
-        let here = situation.whereabouts.here();
+        let here = situation.locations.here();
         let keeps = |vtep: &Vtep| segment.unreachable == Unreachable::Keep || situation.reachable.contains(vtep);
         let hosts = segment.hosts.iter();
-        let located = hosts.map(|(mac, host)| (*mac, host, situation.whereabouts.location_of(*mac, host)));
+        let located = hosts.map(|(mac, host)| (*mac, host, situation.locations.location_of(*mac, host)));
         let answered: Vec<_> = located.filter(|(_, _, vtep)| *vtep == here || keeps(vtep)).collect();
         let elsewhere = answered.iter().filter(|(_, _, vtep)| *vtep != here);
         let others = segment.members.iter().filter(|vtep| **vtep != here);
@@ -164,7 +164,7 @@ impl Entries {
         let flooded = others.filter(|vtep| segment.floods() && situation.reachable.contains(vtep));
         // With `Follows`, a single frame from a host directs its traffic to the port of the frame until the bridge is corrected. While the
         // moves of a host are damped, its FDB entry is sticky as well.
-        let damped: BTreeSet<Mac> = situation.whereabouts.damped(situation.now).collect();
+        let damped: BTreeSet<Mac> = situation.locations.damped(situation.now).collect();
         let roaming = |mac, host: &Host| match (segment.learning, host.mobility) {
             (Learning::On, Mobility::Movable) if !damped.contains(&mac) => Roaming::Follows,
             _ => Roaming::Sticky,
@@ -187,7 +187,7 @@ impl Entries {
             bridge: Bridge { mac: bridge_mac(segment, here), mtu: segment.mtu },
             remotes: elsewhere.clone().map(|(mac, _, vtep)| (*mac, *vtep)).collect(),
             flood_list: flooded.copied().collect(),
-            stations: elsewhere.map(|(mac, host, _)| (*mac, roaming(*mac, host))).collect(),
+            fdb_entries: elsewhere.map(|(mac, host, _)| (*mac, roaming(*mac, host))).collect(),
             neighbors: neighbors
                 .flat_map(|(mac, host, _)| host.addresses.iter().map(|address| (*address, *mac)))
                 .collect(),
@@ -254,7 +254,7 @@ impl fmt::Display for Entries {
         for vtep in &self.flood_list {
             writeln!(f, "fdb 00:00:00:00:00:00 dst {vtep} self permanent")?;
         }
-        for (mac, roaming) in &self.stations {
+        for (mac, roaming) in &self.fdb_entries {
             let flags = match roaming {
                 Roaming::Follows => "extern_learn",
                 Roaming::Sticky => "sticky static",

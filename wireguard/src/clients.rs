@@ -85,11 +85,11 @@ impl Clients {
 
 impl Place {
     /// Waits for the client's next request; `None` if the client has to make room before it has sent one.
-    pub(crate) async fn heard<T>(&self, client: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn receive<T>(&self, client: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             // A request that has already arrived takes precedence.
             biased;
-            said = client => Some(said),
+            received = client => Some(received),
             // `Notify` wakes the task that has waited here for the longest time.
             () = self.room.notified() => None,
         }
@@ -109,7 +109,7 @@ mod tests {
 
     /// Answers an octet with an octet.
     async fn echo(mut client: UnixStream, place: Place) -> io::Result<()> {
-        while let Some(octet) = place.heard(client.read_u8()).await {
+        while let Some(octet) = place.receive(client.read_u8()).await {
             place.answer(&mut client, &[octet?]).await?;
         }
         Ok(())

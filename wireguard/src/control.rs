@@ -139,8 +139,8 @@ pub(crate) type Request = (Command, oneshot::Sender<Reply>);
 /// Serves one client of the control socket: passes its commands to the engine, and the replies back.
 pub(crate) async fn serve(client: UnixStream, engine: mpsc::Sender<Request>, place: &Place) -> io::Result<()> {
     let mut stream = BufReader::new(client);
-    while let Some(said) = place.heard(read_line(&mut stream)).await {
-        let Some(command) = said? else { break };
+    while let Some(command) = place.receive(read_line(&mut stream)).await {
+        let Some(command) = command? else { break };
         let reply = match command {
             Ok(command) => {
                 let (reply, answered) = oneshot::channel();

@@ -248,7 +248,7 @@ impl Engine {
             stored.map_or(!header.is_max_age(), |stored| header.newer_than(&stored))
                 && neighbor.requests.header(header.key).is_none()
         };
-        let may_be_copy = self.now.saturating_since(neighbor.exchange.settled) < LONGEST_UNDER_WAY;
+        let may_be_copy = self.now.saturating_since(neighbor.exchange.negotiated) < LONGEST_UNDER_WAY;
         !may_be_copy || packet.headers.iter().any(is_news)
     }
 
@@ -256,7 +256,7 @@ impl Engine {
     fn has_freed_description(&self, key: NeighborKey) -> bool {
         let (interface, neighbor) = (self.interfaces.get(&key.interface), self.neighbor(key));
         let is_over = interface.zip(neighbor).is_some_and(|(interface, neighbor)| {
-            self.now.saturating_since(neighbor.exchange.settled) >= interface.dead_interval()
+            self.now.saturating_since(neighbor.exchange.negotiated) >= interface.dead_interval()
         });
         is_over && !self.config.conduct.has(Deviation::SilentMaster)
     }
@@ -305,7 +305,7 @@ impl Engine {
         let Some(neighbor) = established(self.neighbor_mut(key)) else { return false };
         neighbor.exchange.role = role;
         neighbor.exchange.first = packet.sequence;
-        neighbor.exchange.settled = now;
+        neighbor.exchange.negotiated = now;
         neighbor.exchange.deferred = None;
         neighbor.options = packet.options;
         self.neighbor_event(key, NeighborEvent::NegotiationDone);

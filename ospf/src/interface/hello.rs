@@ -274,7 +274,7 @@ impl Engine {
         if neighbor.helping.is_none() {
             neighbor.declared = Designated::from_hello(hello.designated_router, hello.backup_designated_router);
         }
-        neighbor.heard = now;
+        neighbor.last_hello = now;
         if before.state < NeighborState::ExStart {
             neighbor.options = hello.options;
         }
@@ -316,7 +316,7 @@ impl Engine {
         if neighbor.helping.is_some() {
             return;
         }
-        self.timers.set(TimerKey::Inactivity(key), neighbor.heard + interface.dead_interval());
+        self.timers.set(TimerKey::Inactivity(key), neighbor.last_hello + interface.dead_interval());
     }
 
     /// Handles the expiry of the Inactivity Timer: no hello was received for RouterDeadInterval (§10.3, InactivityTimer).

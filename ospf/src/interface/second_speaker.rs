@@ -31,7 +31,7 @@ impl Interface {
     }
 
     fn contender(&self, now: Instant) -> Option<SecondSpeaker> {
-        self.contender.filter(|contender| now.saturating_since(contender.heard) < self.dead_interval())
+        self.contender.filter(|contender| now.saturating_since(contender.last_hello) < self.dead_interval())
     }
 
     /// The neighbours that the sender of a hello would replace.
@@ -73,13 +73,14 @@ impl Engine {
             self.note_second_speaker(key.interface, router_id, address);
             return Err(Refusal::SecondSpeaker);
         }
-        let (former, former_address, heard) = (incumbent.router_id, incumbent.address, incumbent.heard);
+        let (former, former_address, last_hello) = (incumbent.router_id, incumbent.address, incumbent.last_hello);
         if contender.is_some_and(|contender| contender.router_id == router_id) {
             // It was replaced, and sends again.
             self.note_second_speaker(key.interface, former, former_address);
         } else {
             let standing = Standing::Replaced;
-            interface.contender = Some(SecondSpeaker { router_id: former, address: former_address, heard, standing });
+            interface.contender =
+                Some(SecondSpeaker { router_id: former, address: former_address, last_hello, standing });
         }
         for id in incumbents {
             self.neighbor_event(NeighborKey { interface: key.interface, id }, NeighborEvent::KillNbr);
@@ -97,7 +98,7 @@ impl Engine {
         });
         let recent = before.filter(|&reported| now.saturating_since(reported) < REPORT_INTERVAL);
         let standing = Standing::Refused { reported: recent.unwrap_or(now) };
-        interface.contender = Some(SecondSpeaker { router_id, address, heard: now, standing });
+        interface.contender = Some(SecondSpeaker { router_id, address, last_hello: now, standing });
         if recent.is_none() {
             self.event(Event::SecondSpeaker { interface: id, router_id, address });
         }

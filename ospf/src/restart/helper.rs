@@ -178,7 +178,7 @@ impl Engine {
         if neighbor.helping.take().is_none() {
             return;
         }
-        let (router_id, state, dead) = (neighbor.router_id, neighbor.state, neighbor.heard + dead_interval);
+        let (router_id, state, dead) = (neighbor.router_id, neighbor.state, neighbor.last_hello + dead_interval);
         self.timers.cancel(TimerKey::Helper(key));
         self.event(Event::HelperEnded { interface: key.interface, router_id, cause });
         self.router_lsa_changed(area);

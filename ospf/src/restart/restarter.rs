@@ -340,7 +340,7 @@ impl Engine {
             .neighbors
             .values()
             .filter(|neighbor| neighbor.state == NeighborState::Full && neighbor.exchange.role == Role::Slave);
-        masters.map(|neighbor| neighbor.exchange.settled + interface.dead_interval().min(SLOW_MASTER)).max()
+        masters.map(|neighbor| neighbor.exchange.negotiated + interface.dead_interval().min(SLOW_MASTER)).max()
     }
 
     /// Withdraws all Grace-LSAs that were kept: another restart announces its own, and a router that withdraws flushes them.

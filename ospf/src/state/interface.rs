@@ -188,7 +188,7 @@ pub(crate) struct SecondSpeaker {
     pub(crate) router_id: RouterId,
     pub(crate) address: Ipv4Addr,
     /// When its last hello came.
-    pub(crate) heard: Instant,
+    pub(crate) last_hello: Instant,
     pub(crate) standing: Standing,
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Neighbor {
     /// Options of its last hello; from ExStart on, those of its Database Descriptions.
     pub(crate) options: Options,
     /// When its last hello was received.
-    pub(crate) heard: Instant,
+    pub(crate) last_hello: Instant,
     pub(crate) exchange: Exchange,
     pub(crate) requests: RequestList,
     pub(crate) retransmission: RetransmissionList,
@@ -84,7 +84,7 @@ impl Neighbor {
             priority: 0,
             declared: Designated::default(),
             options: Options::default(),
-            heard: now,
+            last_hello: now,
             exchange: Exchange { sequence: dd_sequence, ..Exchange::default() },
             requests: RequestList::default(),
             retransmission: RetransmissionList::default(),
@@ -147,7 +147,7 @@ impl Neighbor {
     pub(crate) fn may_have_outlived(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> bool {
         let first_hand = header.is_max_age() || place.key.advertising_router == self.router_id;
         let doubted = if first_hand { LONGEST_UNDER_WAY } else { SECOND_HAND };
-        now.saturating_since(self.exchange.settled) < doubted && !matches!(place.domain, Domain::Link(_))
+        now.saturating_since(self.exchange.negotiated) < doubted && !matches!(place.domain, Domain::Link(_))
     }
 
     /// Empties all lists (§10.3). The DD sequence number stays, because the next exchange continues from it.
@@ -186,7 +186,7 @@ pub(crate) struct Exchange {
     /// The DD sequence number with which the roles were negotiated.
     pub(crate) first: u32,
     /// When the roles were negotiated.
-    pub(crate) settled: Instant,
+    pub(crate) negotiated: Instant,
     /// The DD sequence number of the neighbour's last packet with the I-bit.
     pub(crate) init: Option<u32>,
     /// The packet that completes the negotiation, while the neighbour waits for its turn.
@@ -262,7 +262,7 @@ impl Exchange {
             let is_later = (1..=reached.saturating_add(2)).contains(&number);
             // A neighbour that has lost its state begins with another number, and need not wait.
             let is_known = self.init.is_none_or(|init| is_of_before(packet.sequence, init));
-            return !is_later && is_known && now.saturating_since(self.settled) < OVERTAKEN;
+            return !is_later && is_known && now.saturating_since(self.negotiated) < OVERTAKEN;
         }
         number < reached && packet.flags.master == (self.role == Role::Slave)
     }

@@ -71,7 +71,7 @@ impl Daemon {
     /// Clears the adjacencies with the named router or on the named interface, or all, and returns their number.
     async fn clear(&mut self, named: Option<&str>) -> anyhow::Result<usize> {
         let view = self.driver.view(self.local.kept_out()).await?;
-        let heard = view.neighbors.iter().filter(|neighbor| neighbor.state >= NeighborState::Init);
+        let present = view.neighbors.iter().filter(|neighbor| neighbor.state >= NeighborState::Init);
         let is_named = |neighbor: &&NeighborView| {
             let Some(named) = named else { return true };
             let router_id = Ipv4Addr::from(neighbor.router_id);
@@ -80,7 +80,8 @@ impl Daemon {
             let address: Option<Ipv4Addr> = named.parse().ok();
             of_site || of_interface || address == Some(router_id) || address == Some(neighbor.address)
         };
-        let cleared: Vec<_> = heard.filter(is_named).map(|neighbor| (neighbor.interface, neighbor.router_id)).collect();
+        let cleared: Vec<_> =
+            present.filter(is_named).map(|neighbor| (neighbor.interface, neighbor.router_id)).collect();
         if let Some(named) = named {
             ensure!(!cleared.is_empty(), "no neighbour `{named}`: see `weft show neighbors`");
         }

@@ -8,7 +8,7 @@ use super::Daemon;
 use crate::daemon::host::Look;
 use crate::kernel::Watch;
 use crate::net::IfName;
-use crate::reconcile::state::HeardHost;
+use crate::reconcile::state::LearnedHost;
 use crate::routing::OpaqueUser;
 
 impl Daemon {
@@ -49,11 +49,11 @@ impl Daemon {
     }
 
     /// Takes hosts that bridges have learned on ports where they were not before; returns whether one has moved to this site.
-    pub(super) async fn learn_hosts(&mut self, learned: Vec<(HeardHost, IfName)>) -> bool {
+    pub(super) async fn learn_hosts(&mut self, learned: Vec<(LearnedHost, IfName)>) -> bool {
         let mut moved = false;
         for (host, bridge) in learned {
-            if self.segments.heard_on(&host, &bridge, SystemTime::now()) {
-                let known = &mut self.host.observed_mut().heard;
+            if self.segments.learned_on(&host, &bridge, SystemTime::now()) {
+                let known = &mut self.host.observed_mut().learned;
                 known.retain(|other| (other.mac, other.vlan) != (host.mac, host.vlan));
                 known.insert(host);
                 moved = true;
@@ -67,7 +67,7 @@ impl Daemon {
 
     /// Tells the other sites where hosts are, as far as that has changed, and stores it.
     pub(super) async fn announce_hosts(&mut self) {
-        for (lsa, body) in self.segments.take_untold() {
+        for (lsa, body) in self.segments.take_pending() {
             self.driver.opaque(OpaqueUser::SegmentClaims, lsa, body).await;
         }
         self.segments.remember();

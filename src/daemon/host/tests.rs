@@ -95,7 +95,7 @@ fn a_link_event_that_changes_nothing_or_is_of_an_unknown_interface_only_calls_fo
 
 #[test]
 fn notifications_call_for_a_look_at_once_later_or_not_at_all() {
-    let heard = Change::Heard { port: 8, mac: "02:00:00:00:00:02".parse().unwrap(), vlan: None };
+    let heard = Change::Learned { port: 8, mac: "02:00:00:00:00:02".parse().unwrap(), vlan: None };
     for (kinds, look) in [
         (&[Change::Addresses][..], Some(Look::Afresh)),
         (&[Change::Resync], Some(Look::Afresh)),
@@ -122,11 +122,11 @@ fn notifications_call_for_a_look_at_once_later_or_not_at_all() {
 fn a_host_is_learned_with_its_port_and_bridge() {
     let (mut host, now) = host();
     let mac = "02:00:00:00:00:02".parse().unwrap();
-    let heard = |port, vlan| changes(&[Change::Heard { port, mac, vlan }], &[]);
+    let heard = |port, vlan| changes(&[Change::Learned { port, mac, vlan }], &[]);
     assert_eq!(host.noticed(&heard(8, None), now).learned, [], "eth1 is no port");
     host.observed_mut().state.overlay.ports.insert(name("eth1"), name("br0"));
     let vlan = VlanId::new(5);
-    let found = HeardHost { port: name("eth1"), mac, vlan };
+    let found = LearnedHost { port: name("eth1"), mac, vlan };
     assert!(vlan.is_some());
     assert_eq!(host.noticed(&heard(8, vlan), now).learned, [(found, name("br0"))]);
     assert_eq!(host.noticed(&heard(9, None), now).learned, [], "no such interface");

@@ -31,10 +31,10 @@ impl Segments {
         let found = self.sites.iter().find(|(_, name)| *name == site);
         let to = Vtep(*found.with_context(|| format!("there is no site `{site}`"))?.0);
         let (vni, mac, segment) = self.named(host)?;
-        let (whereabouts, table) = (&mut segment.whereabouts, &segment.l2.segment);
+        let (locations, table) = (&mut segment.locations, &segment.l2.segment);
         let finding = match force {
-            false => whereabouts.place(table, mac, to, now),
-            true => whereabouts.place_by_force(table, mac, to, now),
+            false => locations.place(table, mac, to, now),
+            true => locations.place_by_force(table, mac, to, now),
         };
         if force && finding.is_ok() {
             info!(segment = segment.l2.name, host = segment.called(mac), site, "host placed by force: a new epoch");
@@ -46,10 +46,10 @@ impl Segments {
     /// Makes this site forget its claims and records of a host.
     pub(super) fn forget(&mut self, host: &str, now: SystemTime) -> anyhow::Result<view::Forgotten> {
         let (vni, mac, segment) = self.named(host)?;
-        let (whereabouts, table) = (&mut segment.whereabouts, &segment.l2.segment);
-        let from = whereabouts.location(table, mac);
-        let Forgotten { before, after } = whereabouts.forget(table, mac, now)?;
-        let to = whereabouts.location(table, mac);
+        let (locations, table) = (&mut segment.locations, &segment.l2.segment);
+        let from = locations.location(table, mac);
+        let Forgotten { before, after } = locations.forget(table, mac, now)?;
+        let to = locations.location(table, mac);
         let (name, called) = (segment.l2.name.clone(), segment.called(mac));
         info!(segment = name, host = called, "host forgotten");
         let moved = from.zip(to).filter(|(from, to)| from != to);

@@ -13,7 +13,7 @@ impl Segments {
     /// Returns a line for each router and reason. A line stays as long as the router announces the refused claim.
     pub(super) fn refusals(&self, segment: &Segment) -> Vec<String> {
         let mut refused: BTreeMap<(Vtep, Refusal), (Mac, usize)> = BTreeMap::new();
-        for (author, claim, reason) in segment.whereabouts.refused(&segment.l2.segment) {
+        for (author, claim, reason) in segment.locations.refused(&segment.l2.segment) {
             refused.entry((author, reason)).or_insert((claim.mac, 0)).1 += 1;
         }
         let name = &segment.l2.name;

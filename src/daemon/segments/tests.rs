@@ -59,7 +59,7 @@ fn receive(segments: &mut Segments, lsa: OpaqueLsa, router: u8, body: Option<&[u
 fn flood(sites: &mut [&mut Segments]) {
     for author in 0..sites.len() {
         let router = RouterId::from(sites[author].here().0);
-        let announced = sites[author].take_untold().into_iter();
+        let announced = sites[author].take_pending().into_iter();
         let announced = announced.map(|(lsa, body)| ((OpaqueLsa { domain: BACKBONE, ..lsa }, router), body)).collect();
         for (other, site) in sites.iter_mut().enumerate() {
             if other != author {
@@ -76,8 +76,8 @@ fn remotes(segments: &Segments) -> Vec<String> {
 }
 
 /// A host behind `tap0`.
-fn heard(mac: Mac) -> HeardHost {
-    HeardHost { port: name("tap0"), mac, vlan: None }
+fn heard(mac: Mac) -> LearnedHost {
+    LearnedHost { port: name("tap0"), mac, vlan: None }
 }
 
 #[test]
@@ -87,14 +87,14 @@ fn a_host_that_is_heard_at_another_site_is_sent_to_there_by_all() {
         [("taipei", 0), ("osaka", 1), ("seoul", 2)].map(|(name, dir)| site(&mesh, name, &dirs[dir]));
     let db1: Mac = "02:00:00:00:00:01".parse().unwrap();
     assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.1", "02:00:00:00:00:02 10.255.0.2"]);
-    assert!(osaka.heard_on(&heard(db1), &name("br-vms"), at(1)));
-    assert!(!osaka.heard_on(&heard(db1), &name("br-vms"), at(1)), "it is here already");
+    assert!(osaka.learned_on(&heard(db1), &name("br-vms"), at(1)));
+    assert!(!osaka.learned_on(&heard(db1), &name("br-vms"), at(1)), "it is here already");
     flood(&mut [&mut taipei, &mut osaka, &mut seoul]);
     assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
     assert_eq!(remotes(&taipei), ["02:00:00:00:00:01 10.255.0.2", "02:00:00:00:00:02 10.255.0.2"]);
     assert_eq!(remotes(&osaka), [""; 0]);
     // Told once, and remembered by all.
-    assert_eq!(osaka.take_untold(), []);
+    assert_eq!(osaka.take_pending(), []);
     seoul.remember();
     drop(seoul);
     let seoul = site(&mesh, "seoul", &dirs[2]);
@@ -107,7 +107,7 @@ fn a_host_is_moved_by_name_mac_or_address_at_any_site_of_the_segment() {
     let mut taipei = site(&mesh, "taipei", &dir);
     for (host, to) in [("db1", "osaka"), ("02:00:00:00:00:01", "seoul"), ("10.9.0.1", "taipei")] {
         taipei.place(host, to, false, at(1)).unwrap();
-        assert_eq!(taipei.take_untold().len(), 1, "{host}");
+        assert_eq!(taipei.take_pending().len(), 1, "{host}");
     }
     let refused = |taipei: &mut Segments, host, to| format!("{:#}", taipei.place(host, to, false, at(1)).unwrap_err());
     assert_eq!(refused(&mut taipei, "db1", "osako"), "there is no site `osako`");
@@ -127,8 +127,8 @@ fn hosts_that_move_one_after_another_are_told_of_in_lsas_of_their_own() {
     let [mut osaka, mut seoul] = [("osaka", 0), ("seoul", 1)].map(|(name, dir)| site(&mesh, name, &dirs[dir]));
     let mut told = BTreeSet::new();
     for mac in ["02:00:00:00:00:01", "02:00:00:00:00:02"] {
-        assert!(seoul.heard_on(&heard(mac.parse().unwrap()), &name("br-vms"), at(1)));
-        for (lsa, body) in seoul.take_untold() {
+        assert!(seoul.learned_on(&heard(mac.parse().unwrap()), &name("br-vms"), at(1)));
+        for (lsa, body) in seoul.take_pending() {
             assert!(told.insert(lsa.share), "each once");
             receive(&mut osaka, OpaqueLsa { domain: BACKBONE, ..lsa }, 3, body.as_deref());
         }
@@ -261,7 +261,7 @@ fn a_move_by_force_is_announced_and_outlives_restarts_of_sites_that_knew_better(
     seoul.remember();
     // At the others it is at home for all they know, and there is nothing that an ordinary move would say.
     taipei.place("db1", "taipei", false, at(9)).unwrap();
-    assert_eq!(taipei.take_untold(), []);
+    assert_eq!(taipei.take_pending(), []);
     taipei.place("db1", "taipei", true, at(9)).unwrap();
     flood(&mut [&mut taipei, &mut osaka, &mut seoul]);
     let at_taipei = "02:00:00:00:00:01 10.255.0.1";
@@ -276,12 +276,12 @@ fn a_host_that_is_forgotten_is_withdrawn_and_is_where_the_mesh_file_has_it() {
     let (mesh, dir) = (mesh(), tempfile::tempdir().unwrap());
     let mut osaka = site(&mesh, "osaka", &dir);
     osaka.place("db1", "osaka", false, at(1)).unwrap();
-    assert_eq!(osaka.take_untold().len(), 1);
+    assert_eq!(osaka.take_pending().len(), 1);
     osaka.remember();
     let forgotten = osaka.forget("10.9.0.1", at(2)).unwrap();
     assert_eq!((forgotten.remembered_at.as_deref(), forgotten.site.as_str()), (Some("osaka"), "taipei"));
     assert_eq!(forgotten.claimed_by, None);
-    let withdrawn = osaka.take_untold();
+    let withdrawn = osaka.take_pending();
     assert!(matches!(withdrawn[..], [(OpaqueLsa { id: 100, .. }, None)]), "{withdrawn:?}");
     osaka.remember();
     assert_eq!(remotes(&site(&mesh, "osaka", &dir)), ["02:00:00:00:00:01 10.255.0.1"]);
@@ -321,11 +321,11 @@ fn claims_follow_the_tunnels_into_another_area() {
     let (before, dir) = (mesh(), tempfile::tempdir().unwrap());
     let mut taipei = site(&before, "taipei", &dir);
     taipei.place("db1", "seoul", false, at(1)).unwrap();
-    assert_eq!(taipei.take_untold().len(), 1);
+    assert_eq!(taipei.take_pending().len(), 1);
     let mut after = before.clone();
     after.links.iter_mut().for_each(|link| link.ospf.area = AreaId(1));
     taipei.reload(&after, after.site("taipei").unwrap(), at(2));
-    let told = taipei.take_untold();
+    let told = taipei.take_pending();
     let told: Vec<_> = told.iter().map(|(lsa, body)| (lsa.domain, lsa.id, body.is_some())).collect();
     assert_eq!(told, [(Domain::Area(AreaId(1)), 100, true), (Domain::Area(AreaId::BACKBONE), 100, false)]);
 }
@@ -373,11 +373,11 @@ fn a_bridge_that_learns_no_more_hosts_is_a_problem() {
     observed.state.overlay.ports.insert(name("tap0"), name("br-vms"));
     let host = |number: u32| {
         let [_, high, middle, low] = number.to_be_bytes();
-        HeardHost { port: name("tap0"), mac: Mac::try_from([6, 0, 0, high, middle, low]).unwrap(), vlan: None }
+        LearnedHost { port: name("tap0"), mac: Mac::try_from([6, 0, 0, high, middle, low]).unwrap(), vlan: None }
     };
-    observed.heard = (1..MAX_LEARNED).map(host).collect();
+    observed.learned = (1..MAX_LEARNED).map(host).collect();
     assert_eq!(taipei.problems(&observed, at(1)), [""; 0]);
-    observed.heard.insert(host(MAX_LEARNED));
+    observed.learned.insert(host(MAX_LEARNED));
     assert_eq!(taipei.problems(&observed, at(1)), ["vms: 16384 hosts were heard here, and no more are learned"]);
 }
 
@@ -415,10 +415,10 @@ fn on_vmbr0() -> Mesh {
 fn a_host_that_an_existing_bridge_hears_counts_in_the_segment_of_its_vlan_alone() {
     let (mesh, dir) = (on_vmbr0(), tempfile::tempdir().unwrap());
     let mut taipei = site(&mesh, "taipei", &dir);
-    let heard = |vlan| HeardHost { vlan: VlanId::new(vlan), ..heard("02:00:00:00:00:01".parse().unwrap()) };
-    assert!(!taipei.heard_on(&heard(40), &name("vmbr0"), at(1)), "another VLAN of the bridge");
-    assert!(taipei.heard_on(&heard(30), &name("vmbr0"), at(1)));
-    let moved: Vec<u32> = taipei.take_untold().iter().map(|(lsa, _)| lsa.id).collect();
+    let heard = |vlan| LearnedHost { vlan: VlanId::new(vlan), ..heard("02:00:00:00:00:01".parse().unwrap()) };
+    assert!(!taipei.learned_on(&heard(40), &name("vmbr0"), at(1)), "another VLAN of the bridge");
+    assert!(taipei.learned_on(&heard(30), &name("vmbr0"), at(1)));
+    let moved: Vec<u32> = taipei.take_pending().iter().map(|(lsa, _)| lsa.id).collect();
     assert_eq!(moved, [30]);
 }
 

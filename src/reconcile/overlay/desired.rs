@@ -62,7 +62,7 @@ fn on_existing_bridge(segment: &LocalSegment<'_>, observed: &Observed, overlay: 
     // ours. Therefore it passes requests on to the VXLAN device, whose `proxy` answers from the device's own entries. The `proxy` answers
     // for every host that it has an entry of, so it gets no entries of the hosts at this site.
     if entries.device.proxy == Proxy::On {
-        let elsewhere = entries.neighbors.iter().filter(|(_, mac)| entries.stations.contains_key(mac));
+        let elsewhere = entries.neighbors.iter().filter(|(_, mac)| entries.fdb_entries.contains_key(mac));
         overlay.neighbors.extend(elsewhere.map(|(address, mac)| ((device.clone(), *address), *mac)));
     }
 }
@@ -83,5 +83,7 @@ fn port_of(bridge: &IfName, entries: &Entries, address: DeviceAddress, vlan: Opt
 fn forwarding(device: &IfName, vlan: Option<VlanId>, entries: &Entries, overlay: &mut Overlay) {
     overlay.remotes.extend(entries.remotes.iter().map(|(mac, vtep)| ((device.clone(), *mac), *vtep)));
     overlay.flood_lists.extend(entries.flood_list.iter().map(|vtep| (device.clone(), *vtep)));
-    overlay.stations.extend(entries.stations.iter().map(|(mac, roaming)| ((device.clone(), *mac, vlan), *roaming)));
+    overlay
+        .fdb_entries
+        .extend(entries.fdb_entries.iter().map(|(mac, roaming)| ((device.clone(), *mac, vlan), *roaming)));
 }

@@ -50,8 +50,9 @@ pub(in crate::reconcile) fn plan_withdrawal(
     let mut steps = Vec::new();
     let devices_stay = |device: &IfName| desired.devices.contains_key(device);
     let bridges_stay = |bridge: &IfName| desired.bridges.contains_key(bridge);
-    let stations = found.stations.keys().filter(|key| devices_stay(&key.0) && !desired.stations.contains_key(*key));
-    steps.extend(stations.map(|(device, mac, vlan)| OverlayStep::RemoveStation(device.clone(), *mac, *vlan)));
+    let fdb_entries =
+        found.fdb_entries.keys().filter(|key| devices_stay(&key.0) && !desired.fdb_entries.contains_key(*key));
+    steps.extend(fdb_entries.map(|(device, mac, vlan)| OverlayStep::RemoveFdbEntry(device.clone(), *mac, *vlan)));
     let remotes = found.remotes.keys().filter(|key| devices_stay(&key.0) && !desired.remotes.contains_key(*key));
     steps.extend(remotes.map(|(device, mac)| OverlayStep::RemoveRemote(device.clone(), *mac)));
     let floods = found.flood_lists.difference(&desired.flood_lists).filter(|(device, _)| devices_stay(device));
@@ -135,14 +136,14 @@ fn plan_entries(desired: &Overlay, observed: &Observed, bare: &BTreeSet<&IfName>
             steps.push(OverlayStep::AddFlood(device.clone(), *vtep));
         }
     }
-    for (key @ (device, mac, vlan), roaming) in &desired.stations {
-        let present = found.stations.get(key).filter(|_| !bare.contains(device));
+    for (key @ (device, mac, vlan), roaming) in &desired.fdb_entries {
+        let present = found.fdb_entries.get(key).filter(|_| !bare.contains(device));
         if present == Some(roaming) {
             continue;
         }
         // The kernel does not change an entry of one kind into the other.
-        steps.extend(present.map(|_| OverlayStep::RemoveStation(device.clone(), *mac, *vlan)));
-        steps.push(OverlayStep::AddStation(device.clone(), *mac, *vlan, *roaming));
+        steps.extend(present.map(|_| OverlayStep::RemoveFdbEntry(device.clone(), *mac, *vlan)));
+        steps.push(OverlayStep::AddFdbEntry(device.clone(), *mac, *vlan, *roaming));
     }
     for ((bridge, address), mac) in &desired.neighbors {
         if bare.contains(bridge) || found.neighbors.get(&(bridge.clone(), *address)) != Some(mac) {

@@ -25,7 +25,7 @@ pub struct Overlay {
     /// The VTEPs to which a VXLAN device sends broadcast, multicast and unknown unicast frames.
     pub flood_lists: BTreeSet<(IfName, Vtep)>,
     /// FDB entries of bridges that lead to a VXLAN device, by that device, MAC address, and VLAN if the bridge filters VLANs.
-    pub stations: BTreeMap<(IfName, Mac, Option<VlanId>), Roaming>,
+    pub fdb_entries: BTreeMap<(IfName, Mac, Option<VlanId>), Roaming>,
     /// Permanent neighbour entries on bridges of ours, and on VXLAN devices that are ports of foreign bridges.
     pub neighbors: BTreeMap<(IfName, IpAddr), Mac>,
     /// Addresses of bridges; observed: those with our protocol number (kernels before 5.18 store none, so that all addresses are foreign).

@@ -42,9 +42,9 @@ pub enum OverlayStep {
     /// Remove a VTEP from the flood list of a VXLAN device.
     RemoveFlood(IfName, Vtep),
     /// Make the bridge of a VXLAN device send frames for a host to this device, only those of this VLAN if the bridge filters VLANs.
-    AddStation(IfName, Mac, Option<VlanId>, Roaming),
+    AddFdbEntry(IfName, Mac, Option<VlanId>, Roaming),
     /// Remove that FDB entry.
-    RemoveStation(IfName, Mac, Option<VlanId>),
+    RemoveFdbEntry(IfName, Mac, Option<VlanId>),
     /// Add a permanent neighbour entry to a bridge or VXLAN device; it replaces any other entry of the address.
     AddNeighbor(IfName, IpAddr, Mac),
     /// Remove a permanent neighbour entry.
@@ -72,8 +72,8 @@ impl OverlayStep {
             | Self::RemoveRemote(interface, _)
             | Self::AddFlood(interface, _)
             | Self::RemoveFlood(interface, _)
-            | Self::AddStation(interface, ..)
-            | Self::RemoveStation(interface, ..)
+            | Self::AddFdbEntry(interface, ..)
+            | Self::RemoveFdbEntry(interface, ..)
             | Self::AddNeighbor(interface, ..)
             | Self::RemoveNeighbor(interface, _)
             | Self::AddGateway(interface, _)
@@ -125,11 +125,11 @@ impl fmt::Display for OverlayStep {
             Self::RemoveRemote(device, mac) => write!(f, "remove {mac} from {device}"),
             Self::AddFlood(device, vtep) => write!(f, "add {vtep} to the flood list of {device}"),
             Self::RemoveFlood(device, vtep) => write!(f, "remove {vtep} from the flood list of {device}"),
-            Self::AddStation(device, mac, vlan, roaming) => {
+            Self::AddFdbEntry(device, mac, vlan, roaming) => {
                 write!(f, "send {mac}{} to {device}", Of(*vlan))?;
                 f.write_str(if *roaming == Roaming::Follows { " until it is heard elsewhere" } else { "" })
             }
-            Self::RemoveStation(device, mac, vlan) => write!(f, "send {mac}{} to {device} no more", Of(*vlan)),
+            Self::RemoveFdbEntry(device, mac, vlan) => write!(f, "send {mac}{} to {device} no more", Of(*vlan)),
             Self::AddNeighbor(bridge, address, mac) => write!(f, "add neighbor {address} {mac} to {bridge}"),
             Self::RemoveNeighbor(bridge, address) => write!(f, "remove neighbor {address} from {bridge}"),
             Self::AddGateway(bridge, address) => write!(f, "add gateway {address} to {bridge}"),

@@ -37,8 +37,8 @@ fn segment() -> Segment {
 /// At site 1, with hosts where the table has them.
 fn entries(segment: &Segment, reachable: &[u8]) -> String {
     let reachable = reachable.iter().map(|site| vtep(*site)).collect();
-    let (whereabouts, now) = (&Whereabouts::new(vtep(1)), SystemTime::UNIX_EPOCH);
-    let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu: 1420, now };
+    let (locations, now) = (&HostLocations::new(vtep(1)), SystemTime::UNIX_EPOCH);
+    let situation = Situation { locations, reachable: &reachable, underlay_mtu: 1420, now };
     Entries::of(segment, &situation).to_string()
 }
 
@@ -121,13 +121,13 @@ fn a_segment_that_floods_nothing_has_no_flood_list() {
 fn a_host_that_has_moved_here_has_no_entry_but_as_a_neighbour() {
     let segment = segment();
     let reachable = [2, 3].map(vtep).into();
-    let mut whereabouts = Whereabouts::new(vtep(1));
+    let mut locations = HostLocations::new(vtep(1));
     let moved = Mac::try_from([2, 0, 0, 0, 0, 2]).unwrap();
-    whereabouts.place(&segment, moved, vtep(1), SystemTime::UNIX_EPOCH).unwrap();
-    let (whereabouts, now) = (&whereabouts, SystemTime::UNIX_EPOCH);
-    let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu: 1420, now };
+    locations.place(&segment, moved, vtep(1), SystemTime::UNIX_EPOCH).unwrap();
+    let (locations, now) = (&locations, SystemTime::UNIX_EPOCH);
+    let situation = Situation { locations, reachable: &reachable, underlay_mtu: 1420, now };
     let entries = Entries::of(&segment, &situation);
-    assert!(!entries.remotes.contains_key(&moved) && !entries.stations.contains_key(&moved));
+    assert!(!entries.remotes.contains_key(&moved) && !entries.fdb_entries.contains_key(&moved));
     assert_eq!(entries.neighbors.len(), 6);
 }
 
@@ -135,14 +135,14 @@ fn a_host_that_has_moved_here_has_no_entry_but_as_a_neighbour() {
 fn the_bridge_does_not_follow_a_host_that_is_damped() {
     let segment = Segment { learning: Learning::On, ..segment() };
     let (host, reachable) = (Mac::try_from([2, 0, 0, 0, 0, 2]).unwrap(), [2, 3].map(vtep).into());
-    let mut whereabouts = Whereabouts::new(vtep(1));
+    let mut locations = HostLocations::new(vtep(1));
     let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     for (seconds, site) in (1..).zip([1, 2, 1, 2, 1, 2].into_iter().take(MAX_MOVES + 1)) {
-        whereabouts.place(&segment, host, vtep(site), at(seconds)).unwrap();
+        locations.place(&segment, host, vtep(site), at(seconds)).unwrap();
     }
     let roaming = |now| {
-        let situation = Situation { whereabouts: &whereabouts, reachable: &reachable, underlay_mtu: 1420, now };
-        Entries::of(&segment, &situation).stations[&host]
+        let situation = Situation { locations: &locations, reachable: &reachable, underlay_mtu: 1420, now };
+        Entries::of(&segment, &situation).fdb_entries[&host]
     };
     assert_eq!(roaming(at(10)), Roaming::Sticky);
     assert_eq!(roaming(at(10) + DAMPING_WINDOW), Roaming::Follows);
@@ -151,10 +151,10 @@ fn the_bridge_does_not_follow_a_host_that_is_damped() {
 #[test]
 fn an_underlay_with_room_for_whole_frames_needs_no_smaller_segments() {
     let segment = segment();
-    let (reachable, whereabouts) = (BTreeSet::new(), Whereabouts::new(vtep(1)));
+    let (reachable, locations) = (BTreeSet::new(), HostLocations::new(vtep(1)));
     let mss = |underlay_mtu| {
-        let (whereabouts, now) = (&whereabouts, SystemTime::UNIX_EPOCH);
-        let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu, now };
+        let (locations, now) = (&locations, SystemTime::UNIX_EPOCH);
+        let situation = Situation { locations, reachable: &reachable, underlay_mtu, now };
         Entries::of(&segment, &situation).filter.mss
     };
     assert_eq!(mss(1550), None);

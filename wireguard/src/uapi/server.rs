@@ -27,7 +27,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Answers the requests of `client` until it disconnects or is disconnected.
 pub(crate) async fn serve(device: &Device, mut client: UnixStream, place: &Place) -> io::Result<()> {
     let mut buffer = Buffer::new();
-    while let Ok(Some(request)) = timeout(IDLE, place.heard(buffer.next_request(&mut client))).await {
+    while let Ok(Some(request)) = timeout(IDLE, place.receive(buffer.next_request(&mut client))).await {
         let Some(request) = request? else { break };
         let answer = answer(device, &request).await;
         // The keys were in stack frames that are free again.

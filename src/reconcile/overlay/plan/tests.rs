@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::SystemTime;
 
 use vxlan::segment::{Flooding, Host, Learning, Mobility, Resolution, UnknownUnicast, Unreachable};
-use vxlan::{Entries, FrameRate, Mac, Segment, Situation, Vni, Vtep, Whereabouts};
+use vxlan::{Entries, FrameRate, HostLocations, Mac, Segment, Situation, Vni, Vtep};
 
 use super::*;
 use crate::mesh::{BridgeOwner, L2, L2Site, VlanId};
@@ -53,8 +53,8 @@ fn wanted(segment: &Segment, reachable: &[u8], observed: &Observed) -> Overlay {
 
 fn wanted_at(site: &L2Site, segment: &Segment, reachable: &[u8], observed: &Observed) -> Overlay {
     let reachable = reachable.iter().copied().map(vtep).collect();
-    let (whereabouts, now) = (&Whereabouts::new(vtep(1)), SystemTime::UNIX_EPOCH);
-    let situation = Situation { whereabouts, reachable: &reachable, underlay_mtu: 1420, now };
+    let (locations, now) = (&HostLocations::new(vtep(1)), SystemTime::UNIX_EPOCH);
+    let situation = Situation { locations, reachable: &reachable, underlay_mtu: 1420, now };
     let entries = Entries::of(segment, &situation);
     let l2 =
         L2 { name: "vms".to_owned(), segment: segment.clone(), sites: BTreeMap::new(), host_names: BTreeMap::new() };
@@ -121,7 +121,7 @@ fn carry_out(step: &OverlayStep, observed: &mut Observed) {
         OverlayStep::Attach(name, bridge, port, vlan) => {
             let device = overlay.devices.get_mut(&name).unwrap();
             if device.bridge.as_ref() != Some(&bridge) {
-                overlay.stations.retain(|(device, ..), _| *device != name);
+                overlay.fdb_entries.retain(|(device, ..), _| *device != name);
             }
             (device.bridge, device.port) = (Some(bridge), Some(port));
             device.vlans = vlan.map(VlanRange::access).into_iter().collect();
@@ -133,7 +133,7 @@ fn carry_out(step: &OverlayStep, observed: &mut Observed) {
             overlay.ports.retain(|_, bridge| *bridge != name);
             overlay.remotes.retain(|(device, _), _| *device != name);
             overlay.flood_lists.retain(|(device, _)| *device != name);
-            overlay.stations.retain(|(device, ..), _| *device != name);
+            overlay.fdb_entries.retain(|(device, ..), _| *device != name);
             overlay.neighbors.retain(|(bridge, _), _| *bridge != name);
             overlay.gateways.retain(|(bridge, _)| *bridge != name);
         }
@@ -152,13 +152,13 @@ fn carry_out(step: &OverlayStep, observed: &mut Observed) {
             overlay.flood_lists.insert((device, vtep));
         }
         OverlayStep::RemoveFlood(device, vtep) => assert!(overlay.flood_lists.remove(&(device, vtep))),
-        OverlayStep::AddStation(device, mac, vlan, roaming) => {
+        OverlayStep::AddFdbEntry(device, mac, vlan, roaming) => {
             let joined = overlay.devices[&device].bridge.is_some();
             assert!(joined, "{step}: it is no port of a bridge");
-            assert!(overlay.stations.insert((device, mac, vlan), roaming).is_none(), "{step}: there already");
+            assert!(overlay.fdb_entries.insert((device, mac, vlan), roaming).is_none(), "{step}: there already");
         }
-        OverlayStep::RemoveStation(device, mac, vlan) => {
-            overlay.stations.remove(&(device, mac, vlan)).unwrap();
+        OverlayStep::RemoveFdbEntry(device, mac, vlan) => {
+            overlay.fdb_entries.remove(&(device, mac, vlan)).unwrap();
         }
         OverlayStep::AddNeighbor(bridge, address, mac) => {
             overlay.neighbors.insert((bridge, address), mac);
@@ -241,7 +241,7 @@ fn what_somebody_deleted_is_there_again() {
     let overlay = &mut observed.state.overlay;
     overlay.remotes.remove(&(name("vx-vms"), mac(2)));
     overlay.flood_lists.remove(&(name("vx-vms"), vtep(3)));
-    overlay.stations.remove(&(name("vx-vms"), mac(3), None));
+    overlay.fdb_entries.remove(&(name("vx-vms"), mac(3), None));
     overlay.neighbors.clear();
     overlay.gateways.clear();
     overlay.bridges.get_mut(&name("br-vms")).unwrap().snooping = true;

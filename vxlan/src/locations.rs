@@ -25,7 +25,7 @@ pub const DAMPING_WINDOW: Duration = Duration::from_secs(180);
 
 /// The locations of the hosts of one segment, as one site knows them.
 #[derive(Debug, Clone)]
-pub struct Whereabouts {
+pub struct HostLocations {
     here: Vtep,
     /// The hosts with a claim in effect: for each, the accepted claim that wins.
     known: BTreeMap<Mac, Record>,
@@ -129,7 +129,7 @@ pub struct Forgotten {
     pub after: Option<Record>,
 }
 
-impl Whereabouts {
+impl HostLocations {
     /// Starts without claims: every host is at its site in the table.
     pub fn new(here: Vtep) -> Self {
         Self { here, known: BTreeMap::new(), announced: BTreeMap::new(), moves: BTreeMap::new() }

@@ -57,7 +57,7 @@ fn moved(from: u8, to: u8) -> Finding {
 
 #[test]
 fn a_host_is_where_the_table_has_it_until_somebody_claims_otherwise() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     assert_eq!(site.location(&segment, mac(1)), Some(vtep(1)));
     assert_eq!(site.location(&segment, mac(9)), None);
     assert_eq!(site.hear(&segment, vtep(2), &[claim(1, 2)], at(0)), [moved(1, 2)]);
@@ -73,7 +73,7 @@ fn the_greater_sequence_counts_and_of_equals_the_lower_vtep_in_whatever_order_th
     let orders = orders(&claims);
     assert_eq!(orders.len(), 120);
     for order in orders {
-        let mut site = Whereabouts::new(vtep(1));
+        let mut site = HostLocations::new(vtep(1));
         for (author, claim) in &order {
             site.hear(&segment, vtep(*author), &[*claim], at(0));
         }
@@ -83,7 +83,7 @@ fn the_greater_sequence_counts_and_of_equals_the_lower_vtep_in_whatever_order_th
 
 #[test]
 fn two_sites_that_claim_a_host_with_one_sequence_are_reported() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(1)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(1)));
     site.hear(&segment, vtep(3), &[claim(1, 3)], at(0));
     let findings = site.hear(&segment, vtep(2), &[claim(1, 2)], at(1));
     assert_eq!(findings, [Finding::Contested { mac: mac(1), winner: vtep(2), loser: vtep(3) }]);
@@ -91,7 +91,7 @@ fn two_sites_that_claim_a_host_with_one_sequence_are_reported() {
 
 #[test]
 fn a_claim_outlives_the_site_that_made_it() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     site.hear(&segment, vtep(2), &[claim(1, 2)], at(0));
     site.fell_silent(vtep(2));
     assert_eq!(site.location(&segment, mac(1)), Some(vtep(2)));
@@ -100,7 +100,7 @@ fn a_claim_outlives_the_site_that_made_it() {
 #[test]
 fn the_site_where_a_host_is_announces_it_and_relieves_the_one_that_said_so_first() {
     let segment = segment();
-    let [mut one, mut two] = [1, 2].map(|site| Whereabouts::new(vtep(site)));
+    let [mut one, mut two] = [1, 2].map(|site| HostLocations::new(vtep(site)));
     assert_eq!(one.place(&segment, mac(1), vtep(2), at(0)), Ok(Some(moved(1, 2))));
     let announced = one.to_announce();
     assert_eq!(announced, [claim(1, 2)]);
@@ -116,7 +116,7 @@ fn the_site_where_a_host_is_announces_it_and_relieves_the_one_that_said_so_first
 
 #[test]
 fn a_host_that_is_seen_here_has_moved_here_where_hosts_are_learned() {
-    let (mut segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    let (mut segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     assert_eq!(site.seen_here(&segment, mac(1), at(0)), Some(moved(1, 3)));
     assert_eq!(site.seen_here(&segment, mac(1), at(0)), None);
     assert_eq!(site.seen_here(&segment, mac(9), at(0)), None);
@@ -128,7 +128,7 @@ fn a_host_that_is_seen_here_has_moved_here_where_hosts_are_learned() {
 
 #[test]
 fn a_pinned_host_moves_for_nobody() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     let pinned = Claim { mac: mac(2), epoch: 0, sequence: 1, home: vtep(2), location: vtep(3) };
     let refused = |author, reason| Finding::Refused { mac: mac(2), author: vtep(author), reason };
     assert_eq!(site.hear(&segment, vtep(1), &[pinned], at(0)), [refused(1, Refusal::Pinned)]);
@@ -139,7 +139,7 @@ fn a_pinned_host_moves_for_nobody() {
 
 #[test]
 fn whoever_has_no_part_in_the_segment_is_not_believed_nor_is_a_host_moved_there() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     let refused = |author, reason| [Finding::Refused { mac: mac(1), author: vtep(author), reason }];
     assert_eq!(site.hear(&segment, vtep(4), &[claim(1, 2)], at(0)), refused(4, Refusal::Stranger));
     assert_eq!(site.hear(&segment, vtep(2), &[claim(1, 4)], at(0)), refused(2, Refusal::NotAMember));
@@ -149,7 +149,7 @@ fn whoever_has_no_part_in_the_segment_is_not_believed_nor_is_a_host_moved_there(
 
 #[test]
 fn a_table_that_has_the_host_elsewhere_by_now_knows_better_than_a_claim() {
-    let (mut segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    let (mut segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     site.hear(&segment, vtep(2), &[claim(4, 2)], at(0));
     segment.hosts.get_mut(&mac(1)).unwrap().home = vtep(3);
     let refused = Finding::Refused { mac: mac(1), author: vtep(2), reason: Refusal::OtherTable };
@@ -157,7 +157,7 @@ fn a_table_that_has_the_host_elsewhere_by_now_knows_better_than_a_claim() {
     assert_eq!(site.location(&segment, mac(1)), Some(vtep(3)));
     assert_eq!(site.to_announce(), []);
     // Where the others have had the new file first, what they say counts once it has come here as well.
-    let mut early = Whereabouts::new(vtep(1));
+    let mut early = HostLocations::new(vtep(1));
     let new = Claim { home: vtep(3), ..claim(1, 2) };
     segment.hosts.get_mut(&mac(1)).unwrap().home = vtep(1);
     early.hear(&segment, vtep(2), &[new], at(0));
@@ -167,9 +167,9 @@ fn a_table_that_has_the_host_elsewhere_by_now_knows_better_than_a_claim() {
 
 #[test]
 fn what_was_known_before_a_restart_is_known_after_it() {
-    let (segment, mut before) = (segment(), Whereabouts::new(vtep(3)));
+    let (segment, mut before) = (segment(), HostLocations::new(vtep(3)));
     before.hear(&segment, vtep(2), &[claim(4, 2)], at(0));
-    let mut after = Whereabouts::new(vtep(3));
+    let mut after = HostLocations::new(vtep(3));
     let impossible = Record { claim: claim(9, 7), author: vtep(2), since: at(0) };
     after.restore(&segment, before.records().copied().chain([impossible]));
     assert_eq!(after.record(mac(1)), before.record(mac(1)));
@@ -178,7 +178,7 @@ fn what_was_known_before_a_restart_is_known_after_it() {
 #[test]
 fn a_host_that_is_at_two_sites_at_once_is_claimed_five_times_and_then_left_alone_until_it_is_quiet() {
     let segment = segment();
-    let [mut two, mut three] = [2, 3].map(|site| Whereabouts::new(vtep(site)));
+    let [mut two, mut three] = [2, 3].map(|site| HostLocations::new(vtep(site)));
     let mut seconds = 0;
     let mut claims = 0;
     for _ in 0..20 {
@@ -213,7 +213,7 @@ const ABSURD: [(u16, u16, u32, Refusal); 6] = [
 fn an_absurd_claim_is_refused_and_leaves_nothing_behind() {
     let segment = segment();
     for (known, epoch, sequence, reason) in ABSURD {
-        let mut site = Whereabouts::new(vtep(3));
+        let mut site = HostLocations::new(vtep(3));
         if known > 0 {
             site.hear(&segment, vtep(1), &[claim_in(known, 5, 1)], at(0));
         }
@@ -236,7 +236,7 @@ fn an_absurd_claim_is_refused_and_leaves_nothing_behind() {
 
 #[test]
 fn absurd_claims_do_not_damp_a_host() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     for sequence in 0..20 {
         site.hear(&segment, vtep(2), &[claim(u32::MAX - sequence, 2)], at(sequence.into()));
     }
@@ -248,13 +248,13 @@ fn absurd_claims_do_not_damp_a_host() {
 fn what_an_older_version_remembered_of_an_absurd_claim_is_reported_and_forgotten() {
     let segment = segment();
     let remembered = |claim| Record { claim, author: vtep(2), since: at(0) };
-    let mut site = Whereabouts::new(vtep(3));
+    let mut site = HostLocations::new(vtep(3));
     let refused = Finding::Refused { mac: mac(1), author: vtep(2), reason: Refusal::Sequence };
     let findings = site.restore(&segment, [remembered(claim(7, 3)), remembered(claim(u32::MAX, 2))]);
     assert_eq!(findings, [refused]);
     assert_eq!(site.records().map(|record| record.claim).collect::<Vec<_>>(), [claim(7, 3)]);
     // Its own epochs are remembered, however many there were.
-    let mut old = Whereabouts::new(vtep(3));
+    let mut old = HostLocations::new(vtep(3));
     assert_eq!(old.restore(&segment, [remembered(claim_in(40_000, 1, 2))]), []);
     assert_eq!(old.location(&segment, mac(1)), Some(vtep(2)));
 }
@@ -263,10 +263,10 @@ fn what_an_older_version_remembered_of_an_absurd_claim_is_reported_and_forgotten
 fn a_site_that_was_away_accepts_all_that_moves_can_have_led_to() {
     let segment = segment();
     for (epoch, sequence) in [(0, 1), (0, 1_000_000), (0, MAX_SEQUENCE), (1, 1), (MAX_EPOCH_JUMP, MAX_SEQUENCE)] {
-        let mut newcomer = Whereabouts::new(vtep(3));
+        let mut newcomer = HostLocations::new(vtep(3));
         assert_eq!(newcomer.hear(&segment, vtep(2), &[claim_in(epoch, sequence, 2)], at(0)), [moved(1, 2)]);
         // Nor is the host kept from moving on.
-        let mut other = Whereabouts::new(vtep(1));
+        let mut other = HostLocations::new(vtep(1));
         other.hear(&segment, vtep(2), &[claim_in(epoch, sequence, 2)], at(0));
         assert_eq!(newcomer.place(&segment, mac(1), vtep(1), at(1)), Ok(Some(moved(2, 1))));
         assert_eq!(other.hear(&segment, vtep(3), &newcomer.to_announce(), at(1)), [moved(2, 1)]);
@@ -276,13 +276,13 @@ fn a_site_that_was_away_accepts_all_that_moves_can_have_led_to() {
 /// At the rate that damping allows, an epoch takes nineteen years, and a site may be away for 256 of them.
 #[test]
 fn moves_do_not_come_to_an_end() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     site.hear(&segment, vtep(2), &[claim(MAX_SEQUENCE - 1, 2)], at(0));
     for (to, last) in [(3, claim(MAX_SEQUENCE, 3)), (2, claim_in(1, 1, 2)), (3, claim_in(1, 2, 3))] {
         site.place(&segment, mac(1), vtep(to), at(1)).unwrap();
         assert_eq!(site.record(mac(1)).unwrap().claim, last);
     }
-    let mut end = Whereabouts::new(vtep(3));
+    let mut end = HostLocations::new(vtep(3));
     let last = Record { claim: claim_in(u16::MAX, MAX_SEQUENCE, 2), author: vtep(2), since: at(0) };
     end.restore(&segment, [last]);
     assert_eq!(end.place(&segment, mac(1), vtep(3), at(1)), Err(Refusal::Exhausted));
@@ -294,7 +294,7 @@ fn claims_that_come_within_bounds_by_others_are_accepted_in_whatever_order_they_
     let segment = segment();
     let claims = [(1, claim_in(200, 1, 1)), (2, claim_in(400, 1, 2)), (3, claim_in(600, 1, 3)), (2, claim_in(1, 9, 2))];
     for order in orders(&claims) {
-        let mut site = Whereabouts::new(vtep(1));
+        let mut site = HostLocations::new(vtep(1));
         let mut announced: BTreeMap<u8, Vec<Claim>> = BTreeMap::new();
         for (author, claim) in &order {
             announced.entry(*author).or_default().push(*claim);
@@ -309,7 +309,7 @@ fn claims_that_come_within_bounds_by_others_are_accepted_in_whatever_order_they_
 #[test]
 fn all_sites_agree_after_a_move_by_force_whatever_they_knew() {
     let segment = segment();
-    let mut operator = Whereabouts::new(vtep(1));
+    let mut operator = HostLocations::new(vtep(1));
     operator.hear(&segment, vtep(2), &[claim(5, 2)], at(0));
     assert_eq!(operator.place_by_force(&segment, mac(1), vtep(1), at(1)), Ok(Some(moved(2, 1))));
     let [forced] = operator.to_announce()[..] else { panic!("{operator:?}") };
@@ -321,7 +321,7 @@ fn all_sites_agree_after_a_move_by_force_whatever_they_knew() {
     for memory in memories {
         let heard = [(1, forced), (2, claim(5, 2)), (3, claim(4_000, 3)), (2, claim(u32::MAX, 2))];
         for order in orders(&heard) {
-            let mut site = Whereabouts::new(vtep(3));
+            let mut site = HostLocations::new(vtep(3));
             site.restore(&segment, memory.map(record));
             for (author, claim) in &order {
                 site.hear(&segment, vtep(*author), &[*claim], at(2));
@@ -329,7 +329,7 @@ fn all_sites_agree_after_a_move_by_force_whatever_they_knew() {
             let known = site.record(mac(1)).map(|record| record.claim);
             assert_eq!(known, Some(forced), "remembered {memory:?}, heard {order:?}");
             // And after a restart of its own.
-            let mut again = Whereabouts::new(vtep(3));
+            let mut again = HostLocations::new(vtep(3));
             again.restore(&segment, site.records().copied());
             assert_eq!(again.location(&segment, mac(1)), Some(vtep(1)));
         }
@@ -338,7 +338,7 @@ fn all_sites_agree_after_a_move_by_force_whatever_they_knew() {
 
 #[test]
 fn a_move_by_force_outbids_others_where_the_host_is_there_already_for_all_that_is_known() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(1)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(1)));
     assert_eq!(site.place(&segment, mac(1), vtep(1), at(0)), Ok(None));
     assert_eq!(site.to_announce(), []);
     assert_eq!(site.place_by_force(&segment, mac(1), vtep(1), at(0)), Ok(None));
@@ -346,7 +346,7 @@ fn a_move_by_force_outbids_others_where_the_host_is_there_already_for_all_that_i
     assert_eq!(site.place_by_force(&segment, mac(1), vtep(9), at(0)), Err(Refusal::NotAMember));
     assert_eq!(site.place_by_force(&segment, mac(2), vtep(1), at(0)), Err(Refusal::Pinned));
     // Of two at once, all take the same one.
-    let mut other = Whereabouts::new(vtep(2));
+    let mut other = HostLocations::new(vtep(2));
     other.place_by_force(&segment, mac(1), vtep(2), at(0)).unwrap();
     let [one, two] = [site.to_announce(), other.to_announce()];
     site.hear(&segment, vtep(2), &two, at(1));
@@ -357,7 +357,7 @@ fn a_move_by_force_outbids_others_where_the_host_is_there_already_for_all_that_i
 /// The epoch begins anew just below what was refused until then: the command says so, and does it when it is repeated.
 #[test]
 fn a_move_by_force_that_brings_a_refused_claim_within_bounds_says_so() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(1)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(1)));
     site.hear(&segment, vtep(2), &[claim_in(MAX_EPOCH_JUMP + 1, 1, 2)], at(0));
     assert_eq!(site.place_by_force(&segment, mac(1), vtep(1), at(1)), Err(Refusal::Outbid));
     assert_eq!(site.place_by_force(&segment, mac(1), vtep(1), at(2)), Ok(Some(moved(2, 1))));
@@ -366,7 +366,7 @@ fn a_move_by_force_that_brings_a_refused_claim_within_bounds_says_so() {
 
 #[test]
 fn a_host_that_is_forgotten_is_where_the_table_or_another_site_has_it() {
-    let (segment, mut site) = (segment(), Whereabouts::new(vtep(3)));
+    let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     assert_eq!(site.forget(&segment, mac(9), at(0)), Err(Refusal::UnknownHost));
     assert_eq!(site.forget(&segment, mac(1), at(0)), Ok(Forgotten { before: None, after: None }));
     site.place(&segment, mac(1), vtep(3), at(0)).unwrap();
