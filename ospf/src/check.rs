@@ -345,9 +345,11 @@ impl Engine {
             let flushing = self.databases.lookup(place).is_some_and(|entry| entry.is_max_age(self.now));
             let originated = self.is_originated(place);
             let touched = self.originations.is_touched(place);
-            findings.demand(originated || held || flushing || touched, "an LSA of ours is said, or will be", || {
-                format!("{place:?}")
-            });
+            findings.demand(
+                originated || held || flushing || touched,
+                "an LSA of ours is originated, or will be",
+                || format!("{place:?}"),
+            );
             findings.demand(
                 !originated || touched || self.timers.deadline(TimerKey::Refresh(place)).is_some(),
                 "an LSA of ours is refreshed in time",

@@ -10,7 +10,7 @@ use crate::mesh;
 
 /// Say what applying a mesh file would change at this router, and change nothing.
 ///
-/// The running daemon computes the steps that `weft reload` would take now if FILE were its mesh file: what OSPF would be told, and what
+/// The running daemon computes the steps that `weft reload` would take now if FILE were its mesh file: what OSPF would be configured with, and what
 /// would be done to the kernel. What other routers do about it afterwards, and the routes that follow from that, are no part of it. Key files
 /// that FILE names are read in the directory of the mesh file in force.
 #[derive(Debug, clap::Args)]

@@ -27,7 +27,7 @@ impl Args {
         let mut story = Story::default();
         let mut printed = Ok(());
         let verdict = replay(BufReader::new(file), |_, line| {
-            let words = story.tell(line);
+            let words = story.describe(line);
             if self.print && printed.is_ok() {
                 printed = writeln!(stdout, "{words}");
             }
@@ -63,7 +63,7 @@ fn conclusion(verdict: &Verdict, story: &mut Story) -> String {
 fn differs(difference: &Difference, story: &mut Story) -> String {
     let mut text = format!("different at line {}:\n", difference.line);
     for line in &difference.before {
-        text.push_str(&format!("  {}\n", story.tell(line)));
+        text.push_str(&format!("  {}\n", story.describe(line)));
     }
     match &difference.traced {
         Some(traced) => text.push_str(&format!("- traced:    {}\n", story.outcome(traced))),

@@ -1,4 +1,4 @@
-//! The OSPF side of the daemon, without its I/O: what the engine is told, and what it has computed. Time is an argument, and what is to be
+//! The OSPF side of the daemon, without its I/O: what is sent to the engine, and what it has computed. Time is an argument, and what is to be
 //! sent to the engine is returned.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -326,7 +326,7 @@ impl Segments {
         let found = segments.find(|(_, Segment { site, .. })| site.bridge == *bridge && site.vlan() == host.vlan);
         let Some((&vni, segment)) = found else { return false };
         let finding = segment.locations.seen_here(&segment.l2.segment, host.mac, now);
-        debug!(segment = segment.l2.name, mac = %host.mac, iface = %host.port, "heard");
+        debug!(segment = segment.l2.name, mac = %host.mac, iface = %host.port, "host learned");
         self.note(vni, finding);
         matches!(finding, Some(Finding::Moved { .. }))
     }
@@ -395,11 +395,11 @@ impl Segments {
                     Ok(()) => drop(self.unannounced.remove(&(vni, port))),
                     // There is no host behind a port that does not exist, or is down.
                     Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENETDOWN)) => {
-                        debug!(segment = segment.l2.name, %mac, iface = %port, %error, "port not told of a host that moved");
+                        debug!(segment = segment.l2.name, %mac, iface = %port, %error, "the move of a host was not announced on this port");
                     }
                     Err(error) => {
                         let (segment, error) = (&segment.l2.name, explain(&error));
-                        warn!(segment, %mac, iface = %port, %error, "port not told of a host that moved");
+                        warn!(segment, %mac, iface = %port, %error, "the move of a host was not announced on this port");
                         self.unannounced.insert((vni, port), error);
                     }
                 }
@@ -426,13 +426,13 @@ impl Segments {
             // Only weft's own bridges have this limit.
             let bounded = !segment.site.is_on_existing_bridge();
             if bounded && observed.learned.iter().filter(behind).count() >= MAX_LEARNED as usize {
-                problems.push(format!("{name}: {MAX_LEARNED} hosts were heard here, and no more are learned"));
+                problems.push(format!("{name}: {MAX_LEARNED} hosts were learned here, and no more are learned"));
             }
             let damped = segment.locations.damped(now);
             problems.extend(damped.map(|mac| {
                 let at = segment.locations.location(&segment.l2.segment, mac).map(|vtep| self.site_name(vtep));
                 format!(
-                    "{name}: host {} is heard at two sites at once; it stays at {}",
+                    "{name}: host {} is learned at two sites at once; it stays at {}",
                     segment.called(mac),
                     at.unwrap_or_default()
                 )
@@ -443,7 +443,7 @@ impl Segments {
                 Some((port, error))
             });
             problems.extend(unannounced.map(|(port, error)| {
-                format!("{name}: port {port} was not told of a host that moved, and may go on sending to where it was: {error}")
+                format!("{name}: the move of a host was not announced on port {port}, behind which frames may go on to where it was: {error}")
             }));
             problems.extend(self.refusals(segment));
         }
@@ -474,7 +474,11 @@ impl Segments {
                 }
                 Finding::Damped { mac } => {
                     if !segment.damped.contains(&mac) {
-                        warn!(segment = segment_name, host = called(mac), "host heard at two sites at once; it stays");
+                        warn!(
+                            segment = segment_name,
+                            host = called(mac),
+                            "host learned at two sites at once; it stays"
+                        );
                     }
                     let segment = self.segments.get_mut(&vni);
                     segment.map(|segment| segment.damped.insert(mac));

@@ -15,10 +15,10 @@ pub(super) fn problems(unused: &Unused, name: impl Fn(RouterId) -> String) -> Ve
                 Some(_) => "the mesh file lists it elsewhere",
                 None => "no site stands for it",
             };
-            format!("{} is not believed: {why}", offer(path, &name))
+            format!("{} is refused: {why}", offer(path, &name))
         })
         .collect();
-    lines.extend(more(unused.claims.total, lines.len()).map(|more| format!("{more} more routes are not believed")));
+    lines.extend(more(unused.claims.total, lines.len()).map(|more| format!("{more} more routes are refused")));
     lines
 }
 
@@ -77,8 +77,8 @@ mod tests {
         assert_eq!(
             problems(&unused, name),
             [
-                "10.1.1.0/24 from router 2 is not believed: the mesh file lists it elsewhere",
-                "10.1.2.0/24 from router 9 behind router 2 is not believed: the mesh file lists it elsewhere",
+                "10.1.1.0/24 from router 2 is refused: the mesh file lists it elsewhere",
+                "10.1.2.0/24 from router 9 behind router 2 is refused: the mesh file lists it elsewhere",
             ]
         );
         assert_eq!(
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn claims_that_are_not_named_are_counted() {
         let unused = Unused { claims: UnusedPaths { named: vec![path(1, 2, Some(2))], total: 3 }, ..Unused::default() };
-        assert_eq!(problems(&unused, name)[1..], ["2 more routes are not believed"]);
+        assert_eq!(problems(&unused, name)[1..], ["2 more routes are refused"]);
         assert_eq!(notes(&unused, name), [""; 0]);
     }
 }

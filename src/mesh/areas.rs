@@ -267,7 +267,7 @@ fn check_silence(site: &SiteDraft<'_>, areas: &SiteAreas, draft: &Draft<'_>, rep
     let listed = site.prefixes.first().map(|listed| (listed.network.span, "prefixes"));
     let Some((span, what)) = listed.or(site.redistributes.map(|span| (span, "redistributed routes"))) else { return };
     let title = format!("nobody would hear of the {what} of site {}", site.called());
-    let mut error = Diagnostic::error(span, title, "told of as destinations outside OSPF");
+    let mut error = Diagnostic::error(span, title, "advertised as destinations outside OSPF");
     if let Some(kind) = kind_of(&draft.areas, *area).1 {
         error = error.note(kind, "a stub area hears of no destinations outside");
     }

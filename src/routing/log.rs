@@ -51,7 +51,7 @@ impl EventLog {
                 debug!(iface, neighbor = %router_id, lsa, reason = reason.name(), "LSA refused");
             }
             Event::RouteRefused { prefix, originator, guard: Some(guard) } => {
-                warn!(%prefix, %originator, %guard, "route not believed: the mesh file lists it elsewhere");
+                warn!(%prefix, %originator, %guard, "route refused: the mesh file lists it elsewhere");
             }
             Event::RouteRefused { prefix, originator, guard: None } => {
                 info!(%prefix, %originator, "route not used: no site lists it, and `unlisted` is `refuse`");

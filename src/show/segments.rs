@@ -92,7 +92,7 @@ fn trace_line(trace: &FrameTrace) -> String {
     };
     let fate = match trace.fate {
         Fate::Port => format!("out of port {}", text(&trace.port)),
-        Fate::Ports => "at this site, not heard yet: out of all ports".to_owned(),
+        Fate::Ports => "at this site, not learned yet: out of all ports".to_owned(),
         Fate::Site => {
             let hops: Vec<String> = trace.nexthops.iter().map(nexthop).collect();
             let vtep = trace.vtep.map(|vtep| vtep.to_string()).unwrap_or_default();

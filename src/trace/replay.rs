@@ -92,17 +92,17 @@ pub enum ReplayError {
     Format(u32),
 }
 
-/// Replays the trace. Calls `tell` with each line and its number before the line is replayed.
+/// Replays the trace. Calls `show` with each line and its number before the line is replayed.
 ///
 /// # Errors
 /// If it is not a trace that this program can read.
-pub fn replay(mut trace: impl BufRead, mut tell: impl FnMut(u64, &Line<'_>)) -> Result<Verdict, ReplayError> {
+pub fn replay(mut trace: impl BufRead, mut show: impl FnMut(u64, &Line<'_>)) -> Result<Verdict, ReplayError> {
     let mut lines = Lines { trace: &mut trace, number: 0, ending: Ending::Whole };
     let Some(Line::Start(start)) = lines.next()? else { return Err(ReplayError::NoStart) };
     if start.format > FORMAT {
         return Err(ReplayError::Format(start.format));
     }
-    tell(lines.number, &Line::Start(start.clone()));
+    show(lines.number, &Line::Start(start.clone()));
     let mut replay = Replay {
         verdict: Verdict {
             start: start.clone(),
@@ -119,7 +119,7 @@ pub fn replay(mut trace: impl BufRead, mut tell: impl FnMut(u64, &Line<'_>)) -> 
     replay.drain();
     replay.remember(Line::Start(start));
     while let Some(line) = lines.next()? {
-        tell(lines.number, &line);
+        show(lines.number, &line);
         if line == Line::End(End::Limit) {
             lines.ending = Ending::Limit;
             break;

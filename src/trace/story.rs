@@ -17,7 +17,7 @@ pub struct Story {
 
 impl Story {
     /// Describes a line, without a newline at the end.
-    pub fn tell(&mut self, line: &Line<'_>) -> String {
+    pub fn describe(&mut self, line: &Line<'_>) -> String {
         match line {
             Line::Start(start) => {
                 self.learn(&start.config);

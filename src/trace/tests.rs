@@ -139,7 +139,7 @@ fn a_replay_of_a_trace_does_the_same_whatever_the_packets_were_signed_with() {
             "{authentication:?}: a secret is in the trace"
         );
         let mut story = story::Story::default();
-        let told: Vec<String> = text.lines().map(|line| story.tell(&serde_json::from_str(line).unwrap())).collect();
+        let told: Vec<String> = text.lines().map(|line| story.describe(&serde_json::from_str(line).unwrap())).collect();
         assert!(told.iter().any(|line| line.contains("<- wire 10.255.0.2 to 224.0.0.5: 0.0.0.2 area 0.0.0.0 Hello")));
         assert!(told.iter().any(|line| line.contains("route 10.2.0.0/16: External2")), "{told:#?}");
     }

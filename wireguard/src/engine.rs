@@ -97,7 +97,7 @@ async fn open_and_serve(
 
 /// Carries out a command; returns `None` if the engine is to exit.
 async fn carry_out(registry: &mut Registry, command: Command, lost_lines: fn() -> Option<LostLines>) -> Option<Reply> {
-    tracing::debug!(?command, "told");
+    tracing::debug!(?command, "command received");
     let reply = match command {
         Command::Add { interface } => match registry.add(&interface).await {
             Ok(()) => Reply::Ok,

@@ -149,7 +149,7 @@ impl Carrier {
             };
             let (Announcement { mac, address }, (_, port)) = (announcement, port);
             Some(format!(
-                "{}: {mac} on port {port} announces {address}, {owner}: other sites are not told; give one of the two another address, or \
+                "{}: {mac} on port {port} announces {address}, {owner}: it is not carried to other sites; give one of the two another address, or \
                  correct the mesh file",
                 l2.name
             ))

@@ -378,7 +378,7 @@ fn a_bridge_that_learns_no_more_hosts_is_a_problem() {
     observed.learned = (1..MAX_LEARNED).map(host).collect();
     assert_eq!(taipei.problems(&observed, at(1)), [""; 0]);
     observed.learned.insert(host(MAX_LEARNED));
-    assert_eq!(taipei.problems(&observed, at(1)), ["vms: 16384 hosts were heard here, and no more are learned"]);
+    assert_eq!(taipei.problems(&observed, at(1)), ["vms: 16384 hosts were learned here, and no more are learned"]);
 }
 
 #[test]

@@ -392,7 +392,7 @@ pub(in crate::mesh) static SITE: Section = Section {
             "prefixes",
             Kind::Array(&Kind::Any(&[NETWORK, Kind::Table(&LISTED)])),
             "none",
-            "networks that are at the site: no other site is believed about them",
+            "networks that are at the site; routes to them from other sites are refused",
         ),
         Key::or(
             "default_originate",
@@ -626,7 +626,12 @@ pub(in crate::mesh) static L2: Section = Section {
             "1000",
             "multicast frames a second that leave a site",
         ),
-        Key::with("learn", Kind::Boolean, "false", "a host of the table that is heard at another site has moved there"),
+        Key::with(
+            "learn",
+            Kind::Boolean,
+            "false",
+            "a host of the table that is learned at another site has moved there",
+        ),
         Key::with(
             "unreachable",
             Kind::Words(&["remove", "keep"]),

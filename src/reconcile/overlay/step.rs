@@ -127,7 +127,7 @@ impl fmt::Display for OverlayStep {
             Self::RemoveFlood(device, vtep) => write!(f, "remove {vtep} from the flood list of {device}"),
             Self::AddFdbEntry(device, mac, vlan, roaming) => {
                 write!(f, "send {mac}{} to {device}", Of(*vlan))?;
-                f.write_str(if *roaming == Roaming::Follows { " until it is heard elsewhere" } else { "" })
+                f.write_str(if *roaming == Roaming::Follows { " until it is learned elsewhere" } else { "" })
             }
             Self::RemoveFdbEntry(device, mac, vlan) => write!(f, "send {mac}{} to {device} no more", Of(*vlan)),
             Self::AddNeighbor(bridge, address, mac) => write!(f, "add neighbor {address} {mac} to {bridge}"),

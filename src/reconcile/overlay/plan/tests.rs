@@ -188,8 +188,8 @@ fn devices_stand_before_their_entries() {
             "add 02:00:00:00:00:03 at 10.255.0.3 to vx-vms",
             "add 10.255.0.2 to the flood list of vx-vms",
             "add 10.255.0.3 to the flood list of vx-vms",
-            "send 02:00:00:00:00:02 to vx-vms until it is heard elsewhere",
-            "send 02:00:00:00:00:03 to vx-vms until it is heard elsewhere",
+            "send 02:00:00:00:00:02 to vx-vms until it is learned elsewhere",
+            "send 02:00:00:00:00:03 to vx-vms until it is learned elsewhere",
             "add neighbor 10.9.0.10 02:00:00:00:00:01 to br-vms",
             "add neighbor 10.9.0.20 02:00:00:00:00:02 to br-vms",
             "add gateway 10.9.0.1/24 to br-vms",
@@ -253,7 +253,7 @@ fn what_somebody_deleted_is_there_again() {
             "attach vx-vms to br-vms with neigh_suppress on flood off mcast_flood off bcast_flood on",
             "add 02:00:00:00:00:02 at 10.255.0.2 to vx-vms",
             "add 10.255.0.3 to the flood list of vx-vms",
-            "send 02:00:00:00:00:03 to vx-vms until it is heard elsewhere",
+            "send 02:00:00:00:00:03 to vx-vms until it is learned elsewhere",
             "add neighbor 10.9.0.10 02:00:00:00:00:01 to br-vms",
             "add neighbor 10.9.0.20 02:00:00:00:00:02 to br-vms",
             "add gateway 10.9.0.1/24 to br-vms",
@@ -292,8 +292,8 @@ fn a_device_that_cannot_be_changed_is_made_anew_with_all_its_entries() {
             "add 02:00:00:00:00:03 at 10.255.0.3 to vx-vms",
             "add 10.255.0.2 to the flood list of vx-vms",
             "add 10.255.0.3 to the flood list of vx-vms",
-            "send 02:00:00:00:00:02 to vx-vms until it is heard elsewhere",
-            "send 02:00:00:00:00:03 to vx-vms until it is heard elsewhere",
+            "send 02:00:00:00:00:02 to vx-vms until it is learned elsewhere",
+            "send 02:00:00:00:00:03 to vx-vms until it is learned elsewhere",
         ]
     );
 }
@@ -352,8 +352,8 @@ fn an_existing_bridge_gets_a_port_and_nothing_else() {
             "add 02:00:00:00:00:03 at 10.255.0.3 to vx-vms",
             "add 10.255.0.2 to the flood list of vx-vms",
             "add 10.255.0.3 to the flood list of vx-vms",
-            "send 02:00:00:00:00:02 to vx-vms until it is heard elsewhere",
-            "send 02:00:00:00:00:03 to vx-vms until it is heard elsewhere",
+            "send 02:00:00:00:00:02 to vx-vms until it is learned elsewhere",
+            "send 02:00:00:00:00:03 to vx-vms until it is learned elsewhere",
             "add neighbor 10.9.0.20 02:00:00:00:00:02 to vx-vms",
         ]
     );
@@ -371,7 +371,7 @@ fn of_a_bridge_that_filters_vlans_the_device_is_in_one_alone_and_is_made_anew_if
     let desired = wanted_at(&on_vmbr0(Some(20)), &without_gateway(), &[2], &observed);
     let made = planned(&desired, &mut observed);
     let attach = "attach vx-vms to vmbr0 with neigh_suppress on flood off mcast_flood off bcast_flood on for VLAN 20";
-    let send = "send 02:00:00:00:00:02 of VLAN 20 to vx-vms until it is heard elsewhere";
+    let send = "send 02:00:00:00:00:02 of VLAN 20 to vx-vms until it is learned elsewhere";
     assert!(made.iter().any(|step| step == attach) && made.iter().any(|step| step == send), "{made:#?}");
     let device = observed.state.overlay.devices.get_mut(&name("vx-vms")).unwrap();
     device.vlans.push(VlanRange { first: 1, last: 1, pvid: false, untagged: true });
