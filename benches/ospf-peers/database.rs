@@ -28,7 +28,7 @@ pub struct Database {
 impl Database {
     pub fn new(topology: Topology) -> Self {
         let routers = match topology {
-            Topology::Mesh(routers) => routers,
+            Topology::Mesh(routers) | Topology::MeshWithExternals(routers, _) => routers,
             Topology::Grid(rows, columns) => rows * columns,
             Topology::Externals(_) => 1,
         };
@@ -50,19 +50,13 @@ impl Database {
     /// All LSAs of the database.
     pub fn lsas(&self) -> Vec<Lsa> {
         let mut lsas: Vec<_> = (0..self.routers).map(|router| self.router_lsa(router)).collect();
-        if let Topology::Externals(count) = self.topology {
-            lsas.extend((0..count).map(|number| self.external_lsa(number)));
-        }
+        lsas.extend((0..self.topology.externals()).map(|number| self.external_lsa(number)));
         lsas
     }
 
     /// The number of routes that follow from the database: a host route for each router, and one route for each external LSA.
     pub fn routes(&self) -> usize {
-        let externals = match self.topology {
-            Topology::Externals(count) => count,
-            Topology::Mesh(_) | Topology::Grid(..) => 0,
-        };
-        (self.routers + externals) as usize
+        (self.routers + self.topology.externals()) as usize
     }
 
     /// Takes one link down, or in the next round up again, and returns the new LSAs of both ends. In a topology of external LSAs, changes
@@ -84,7 +78,9 @@ impl Database {
 
     fn beside(&self, router: Router) -> Vec<Router> {
         match self.topology {
-            Topology::Mesh(routers) => (0..routers).filter(|&other| other != router).collect(),
+            Topology::Mesh(routers) | Topology::MeshWithExternals(routers, _) => {
+                (0..routers).filter(|&other| other != router).collect()
+            }
             Topology::Grid(rows, columns) => {
                 let (row, column) = (router / columns, router % columns);
                 let above = (row > 0).then(|| router - columns);
@@ -110,10 +106,7 @@ impl Database {
         }
         let host = Ipv4Addr::from(0x0a01_0000 + router);
         links.push(RouterLink { kind: RouterLinkKind::Stub, id: host, data: Ipv4Addr::BROADCAST, metric: 1 });
-        let flags = match self.topology {
-            Topology::Externals(_) => RouterFlags::E,
-            Topology::Mesh(_) | Topology::Grid(..) => RouterFlags::default(),
-        };
+        let flags = if router == 0 && self.topology.externals() > 0 { RouterFlags::E } else { RouterFlags::default() };
         let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(id(router).0), advertising_router: id(router) };
         self.lsa(key, LsaBody::Router(RouterLsa { flags, links }))
     }

@@ -2,7 +2,7 @@
 //! which weft shows its state.
 //!
 //! ```text
-//! cargo bench --bench ospf-peers -- --runs 3 --rounds 40 --peers weft,frr,bird --topology mesh:400 --topology grid:40x40 --externals 10000
+//! cargo bench --bench ospf-peers -- --runs 3 --rounds 40 --peers weft,frr,bird --topology mesh:400+10000 --topology grid:40x40 --externals 10000
 //! ```
 //!
 //! The router that is measured has one neighbour, which is synthetic. The neighbour becomes Full and floods a database. Then, round after

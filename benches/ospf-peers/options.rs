@@ -7,7 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 
 const USAGE: &str = "usage: cargo bench --bench ospf-peers -- [--runs N] [--rounds N] [--peers weft,frr,bird] \
-                     [--topology mesh:N|grid:RxC]… [--externals N]";
+                     [--topology mesh:N|grid:RxC|mesh:N+EXTERNALS]… [--externals N]";
 
 /// What to measure.
 #[derive(Debug)]
@@ -39,6 +39,18 @@ pub enum Topology {
     Grid(u32, u32),
     /// No routers but the neighbour, which originates this many AS-external-LSAs.
     Externals(u32),
+    /// A full mesh of so many routers, of which the neighbour originates so many AS-external-LSAs.
+    MeshWithExternals(u32, u32),
+}
+
+impl Topology {
+    /// The number of AS-external-LSAs.
+    pub fn externals(self) -> u32 {
+        match self {
+            Self::Externals(count) | Self::MeshWithExternals(_, count) => count,
+            Self::Mesh(_) | Self::Grid(..) => 0,
+        }
+    }
 }
 
 impl Options {
@@ -59,7 +71,12 @@ impl Options {
             }
         }
         if options.topologies.is_empty() {
-            options.topologies = vec![Topology::Mesh(400), Topology::Grid(40, 40), Topology::Externals(10_000)];
+            options.topologies = vec![
+                Topology::Mesh(400),
+                Topology::Grid(40, 40),
+                Topology::Externals(10_000),
+                Topology::MeshWithExternals(400, 10_000),
+            ];
         }
         Ok(options)
     }
@@ -99,7 +116,13 @@ impl FromStr for Topology {
         let wrong = || format!("no topology {text:?}: {USAGE}");
         let (kind, size) = text.split_once(':').with_context(wrong)?;
         match (kind, size.split_once('x')) {
-            ("mesh", None) => Ok(Self::Mesh(size.parse().with_context(wrong)?)),
+            ("mesh", None) => match size.split_once('+') {
+                None => Ok(Self::Mesh(size.parse().with_context(wrong)?)),
+                Some((routers, externals)) => Ok(Self::MeshWithExternals(
+                    routers.parse().with_context(wrong)?,
+                    externals.parse().with_context(wrong)?,
+                )),
+            },
             ("grid", Some((rows, columns))) => {
                 Ok(Self::Grid(rows.parse().with_context(wrong)?, columns.parse().with_context(wrong)?))
             }
@@ -114,6 +137,7 @@ impl fmt::Display for Topology {
             Self::Mesh(routers) => write!(f, "full mesh of {routers}"),
             Self::Grid(rows, columns) => write!(f, "grid of {rows} x {columns}"),
             Self::Externals(count) => write!(f, "{count} externals"),
+            Self::MeshWithExternals(routers, count) => write!(f, "full mesh of {routers} with {count} externals"),
         }
     }
 }
