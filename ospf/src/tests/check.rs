@@ -34,7 +34,7 @@ fn own() -> LsaPlace {
 fn a_sound_engine_that_is_damaged_is_found_out() {
     assert_eq!(
         broken(|engine| engine.databases.remove(own())),
-        ["what is to be acknowledged is the instance in the database", "an LSA of ours is said, or will be"]
+        ["what is to be acknowledged is the instance in the database", "an LSA of ours is originated, or will be"]
     );
     assert_eq!(
         broken(|engine| {
@@ -43,7 +43,7 @@ fn a_sound_engine_that_is_damaged_is_found_out() {
             lsa.header.checksum ^= 1;
             engine.databases.domain_mut(Domain::As).insert(lsa, body, engine.now);
         }),
-        ["an LSA in the database passes every check", "an LSA of ours is said, or will be"]
+        ["an LSA in the database passes every check", "an LSA of ours is originated, or will be"]
     );
     assert_eq!(
         broken(|engine| engine.timers.cancel(TimerKey::Inactivity(neighbor()))),
