@@ -306,6 +306,7 @@ impl Engine {
         neighbor.exchange.role = role;
         neighbor.exchange.first = packet.sequence;
         neighbor.exchange.negotiated = now;
+        neighbor.exchange.left_ex_start = now;
         neighbor.exchange.deferred = None;
         neighbor.options = packet.options;
         self.neighbor_event(key, NeighborEvent::NegotiationDone);
@@ -314,6 +315,7 @@ impl Engine {
 
     /// Handles a packet that is the next in sequence: processes its headers and answers it (§10.6).
     fn accept_description(&mut self, key: NeighborKey, packet: &DatabaseDescription) {
+        let now = self.now;
         if !self.note_headers(key, &packet.headers) {
             self.neighbor_event(key, NeighborEvent::SeqNumberMismatch);
             return;
@@ -322,6 +324,9 @@ impl Engine {
         let Some(neighbor) = self.neighbor_mut(key) else { return };
         debug_assert_eq!(neighbor.state, NeighborState::Exchange);
         let exchange = &mut neighbor.exchange;
+        if exchange.last_received.is_some_and(|last| last.flags.init) {
+            exchange.left_ex_start = now;
+        }
         exchange.last_received = Some(Received::from(packet));
         let describes_more = !packet.headers.is_empty();
         let all_sent = exchange.last_sent.as_ref().is_some_and(|sent| !sent.flags.more);
@@ -338,7 +343,7 @@ impl Engine {
                 exchange.sequence = packet.sequence;
                 self.send_description(key);
                 if packet.flags.init {
-                    self.answered_first(key);
+                    self.answered_first(key, packet.sequence);
                 }
                 let all_sent = self
                     .neighbor(key)
@@ -423,18 +428,21 @@ impl Engine {
 
     /// Notes the headers in the slave's first answer, which it has just sent.
     ///
-    /// Deviates: by the RFC the master knows these LSAs. But a slave cannot distinguish a master's first packet from an old copy of it. If
-    /// the slave or its interface has just started, and the master has not noticed, the copy begins again an exchange in which the master
-    /// already is: the master has received an earlier answer to that packet, and treats another one as a duplicate. Both reach Full, and
-    /// the master would not know the LSAs listed here until they are refreshed. Therefore the slave notes which of them the master lists or
+    /// Deviates: by the RFC the master knows these LSAs. But a slave cannot distinguish a master's first packet from an old copy of it. The
+    /// copy begins again an exchange in which the master already is: the master has received an earlier answer to that packet, and treats
+    /// another one as a duplicate. Both reach Full, and the master would not know those LSAs listed here that were not in the earlier
+    /// answer until they are refreshed: what the slave had flooded meanwhile is no longer retransmitted, because its lists were emptied
+    /// (§10.3). This can happen if the slave, its interface or its neighbour data structure is new, and the master has not noticed; and if
+    /// the slave has followed the master with the same number before. In these cases the slave notes which of the LSAs the master lists or
     /// acknowledges, and floods the rest. A request proves nothing, because it may be an old one, too.
-    fn answered_first(&mut self, key: NeighborKey) {
+    fn answered_first(&mut self, key: NeighborKey, sequence: u32) {
         let deviates = self.config.conduct.has(Deviation::DoubtedFloods);
         let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let has_just_started = self.now.saturating_since(interface.up_since) < LONGEST_UNDER_WAY;
         let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         let exchange = &mut neighbor.exchange;
-        let listed = exchange.last_sent.iter().flat_map(|sent| &sent.headers).filter(|_| deviates && has_just_started);
+        let may_be_copy = exchange.follow(sequence) || has_just_started;
+        let listed = exchange.last_sent.iter().flat_map(|sent| &sent.headers).filter(|_| deviates && may_be_copy);
         exchange.undescribed = listed.map(|&header| (header.key, header)).collect();
     }
 

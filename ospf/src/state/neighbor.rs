@@ -22,7 +22,7 @@ pub(crate) const LONGEST_UNDER_WAY: Duration = Duration::from_secs(10);
 /// back during this time, which in a sparse network doubles the traffic.
 const SECOND_HAND: Duration = Duration::from_secs(2);
 
-/// How long after the negotiation of roles a Database Description with the I-bit may be one that was overtaken. It is less than
+/// How long after the neighbour has left ExStart a Database Description with the I-bit may be one that was overtaken. It is less than
 /// RxmtInterval, after which a neighbour that really negotiates again repeats its packet.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
@@ -185,8 +185,12 @@ pub(crate) struct Exchange {
     pub(crate) sequence: u32,
     /// The DD sequence number with which the roles were negotiated.
     pub(crate) first: u32,
+    /// The latest DD sequence number with which the neighbour became the master.
+    pub(crate) followed: Option<u32>,
     /// When the roles were negotiated.
     pub(crate) negotiated: Instant,
+    /// The last time at which the neighbour may have sent its packet with the I-bit of this exchange.
+    pub(crate) left_ex_start: Instant,
     /// The DD sequence number of the neighbour's last packet with the I-bit.
     pub(crate) init: Option<u32>,
     /// The packet that completes the negotiation, while the neighbour waits for its turn.
@@ -262,9 +266,19 @@ impl Exchange {
             let is_later = (1..=reached.saturating_add(2)).contains(&number);
             // A neighbour that has lost its state begins with another number, and need not wait.
             let is_known = self.init.is_none_or(|init| is_of_before(packet.sequence, init));
-            return !is_later && is_known && now.saturating_since(self.negotiated) < OVERTAKEN;
+            return !is_later && is_known && now.saturating_since(self.left_ex_start) < OVERTAKEN;
         }
         number < reached && packet.flags.master == (self.role == Role::Slave)
+    }
+
+    /// Notes that the neighbour became the master with a DD sequence number; returns whether that may have happened before with the same
+    /// number, so that the packet may be a copy.
+    pub(crate) fn follow(&mut self, sequence: u32) -> bool {
+        let is_later = self.followed.is_some_and(|followed| !is_of_before(sequence, followed));
+        if is_later || self.followed.is_none() {
+            self.followed = Some(sequence);
+        }
+        !is_later
     }
 
     /// Notes the number of a packet with the I-bit, unless it is one of an earlier negotiation.

@@ -505,6 +505,39 @@ fn what_a_slave_listed_to_a_copy_of_the_first_description_is_not_unknown_to_its_
     assert!(!world.neighbor_events(1).iter().any(|(from, to, _)| *from >= S::Exchange && to < from), "in one exchange");
 }
 
+/// Router 0 has answered its master to the end; the last answer was lost, and so was an LSA that it has flooded since. A late copy of the
+/// master's first description empties its lists.
+#[test]
+fn what_a_slave_had_flooded_before_a_copy_of_the_first_description_is_flooded_again() {
+    for late in [Duration::from_millis(1500), Duration::from_secs(9)] {
+        let mut world = World::new(2, &[(0, 1)]);
+        // The interfaces have been up for a while.
+        world.deliver = Box::new(|_| false);
+        world.run_for(DEAD);
+        let mut answers = 0;
+        world.deliver = Box::new(move |sent| match sent.body() {
+            _ if sent.from.0 == 1 => true,
+            PacketBody::DatabaseDescription(description) => {
+                answers += usize::from(!description.flags.init);
+                answers <= 1
+            }
+            PacketBody::LinkStateUpdate(_) => false,
+            _ => true,
+        });
+        world.run_to(DEAD, |world| world.state(0, 1) == S::Full);
+        assert_eq!(world.state(1, 0), S::Exchange);
+        let first = descriptions(&world, 1).into_iter().rfind(|description| description.flags.init).unwrap();
+        world.reconfigure(0, |config| config.externals = super::world::externals(1));
+        world.run_for(late);
+        world.inject(port(0, 1), 1, PacketBody::DatabaseDescription(first));
+        assert_eq!((world.state(0, 1), world.state(1, 0)), (S::Exchange, S::Exchange), "{late:?}");
+        world.deliver = Box::new(|_| true);
+        world.run_for(Duration::from_secs(15));
+        assert!(world.all_full() && world.agree());
+        assert!(world.routes[1].contains_key(&prefix("20.0.0.0/24")), "{late:?}");
+    }
+}
+
 #[test]
 fn what_a_slave_listed_and_its_master_has_is_not_sent_to_it() {
     let mut world = World::with(2, &[(0, 1)], |_, config| config.externals = super::world::externals(3));

@@ -35,6 +35,12 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "A copy of the master's first description emptied the slave's lists, and what it had flooded meanwhile was lost.",
+        &[
+            "ospf-sim areas 2 --areas 2 --inside 2 --first-area totally-stubby --mixed --seed 3278961862 --loss 0.14 --duplication 0.14 --reordering 0.13 --corruption 0.01 --delay 50 --jitter 0 --faults 60 --fault-every 3000 --key-every 60 --dead 21 --bound 200",
+        ],
+    ),
+    (
         "A neighbour that waited for its turn to exchange was lost, and the timer that ends turns went on.",
         &[
             "ospf-sim mesh 11 --seed 3706266892 --loss 0.06 --duplication 0.04 --reordering 0.13 --delay 50 --faults 60 --fault-every 100 --dead 11 --bound 200",
