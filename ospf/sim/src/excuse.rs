@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ospf::{Engine, Event, Instant, LsaRefusal, Refusal};
 
-use crate::topology::{RouterIndex, Topology};
+use crate::topology::{RouterIndex, Topology, is_virtual};
 
 /// The excuses that apply, and until when changes of the configuration explain refusals.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,6 +71,10 @@ impl Excuses {
                 _ => false,
             },
             Event::LsaRefused { reason: LsaRefusal::TooSoon, .. } => true,
+            // A packet of a virtual link crosses several links. Two changed bits, on two of them, can leave the packet's checksum as it is.
+            Event::LsaRefused { reason: LsaRefusal::Checksum, interface, .. } => {
+                self.corrupted && is_virtual(*interface)
+            }
             // An update from before the area changed its kind was overtaken by all packets that made the routers adjacent again.
             Event::LsaRefused { reason: LsaRefusal::NssaOnly | LsaRefusal::ScopeInStubArea, .. } => {
                 is_before(self.mismatch_until)
@@ -103,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::recipe::{FirstArea, Shape};
+    use crate::topology::virtual_interface;
 
     fn refused(reason: Refusal, source: Ipv4Addr) -> Event {
         Event::PacketRefused { interface: InterfaceId(1), source, reason }
@@ -133,6 +138,18 @@ mod tests {
         assert!(explains_lsa(1004, LsaRefusal::TooSoon) && !explains_lsa(1003, LsaRefusal::UnknownType));
         excuses.rename(at(1001), Duration::from_secs(10));
         assert!(explains(excuses, 1011, Refusal::SecondSpeaker) && !explains(excuses, 1012, Refusal::SecondSpeaker));
+    }
+
+    #[test]
+    fn a_changed_lsa_in_a_valid_packet_is_explained_on_virtual_links_only() {
+        let reason = LsaRefusal::Checksum;
+        for (corrupted, interface, expected) in
+            [(true, virtual_interface(0), true), (true, InterfaceId(1), false), (false, virtual_interface(0), false)]
+        {
+            let excuses = Excuses { corrupted, ..Excuses::default() };
+            let event = Event::LsaRefused { interface, router_id: RouterId(1), key: None, reason };
+            assert_eq!(excuses.explain(at(1), &event, &FarEnds::default()), expected);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use ospf::{AreaId, AreaKind, External, InterfaceId, NetworkType, Prefix, RouterId, TranslatorRole};
 
 pub use index::{
-    LanIndex, LinkIndex, MAX_IDS, MAX_LANS, MAX_LINKS, MAX_ROUTERS, RouterIndex, Side, stub_interface,
+    LanIndex, LinkIndex, MAX_IDS, MAX_LANS, MAX_LINKS, MAX_ROUTERS, RouterIndex, Side, is_virtual, stub_interface,
     virtual_interface,
 };
 

@@ -138,6 +138,11 @@ pub fn virtual_interface(place: usize) -> InterfaceId {
     InterfaceId(FIRST_VIRTUAL + u32::try_from(place).expect("virtual links are few"))
 }
 
+/// Whether an interface is one of a virtual link.
+pub fn is_virtual(interface: InterfaceId) -> bool {
+    interface.0 >= FIRST_VIRTUAL
+}
+
 /// The first interface ID of virtual links; all others are lower.
 const FIRST_VIRTUAL: u32 = 1 << 21;
 

@@ -35,6 +35,12 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "Two changed bits of a packet on a virtual link, which its checksum does not show.",
+        &[
+            "ospf-sim areas 6 --areas 1 --inside 3 --mixed --beyond --seed 3124576806 --corruption 0.03 --faults 8 --fault-every 300 --foreign 0,1,3,7,8,9,11 --bound 200",
+        ],
+    ),
+    (
         "A copy of the master's first description emptied the slave's lists, and what it had flooded meanwhile was lost.",
         &[
             "ospf-sim areas 2 --areas 2 --inside 2 --first-area totally-stubby --mixed --seed 3278961862 --loss 0.14 --duplication 0.14 --reordering 0.13 --corruption 0.01 --delay 50 --jitter 0 --faults 60 --fault-every 3000 --key-every 60 --dead 21 --bound 200",
