@@ -123,7 +123,7 @@ mod tests {
     fn routes(text: &[(u32, Option<&str>)]) -> BTreeMap<RouteKey, Route> {
         let routes = text.iter().map(|&(table, interface)| {
             let hop = |name| Nexthop { interface: IfName::new(name).unwrap(), via: None, onlink: true };
-            let route = Route::unicast(interface.into_iter().map(hop).collect(), None);
+            let route = Route::unicast(interface.into_iter().map(hop), None);
             (RouteKey { table, prefix: Prefix::new([10, 2, 0, 0], 16) }, route)
         });
         routes.collect()

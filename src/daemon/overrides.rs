@@ -217,7 +217,7 @@ mod tests {
 
     fn route() -> Route {
         let interface = crate::net::IfName::new("wg-c").unwrap();
-        Route::unicast(BTreeSet::from([Nexthop { interface, via: None, onlink: true }]), None)
+        Route::unicast([Nexthop { interface, via: None, onlink: true }], None)
     }
 
     #[test]

@@ -135,16 +135,15 @@ impl Router {
 
     /// Takes routes from the engine, and writes them to the routing table. Returns the destinations whose used route has changed.
     pub(super) fn take_routes(&mut self, changes: RouteChanges, rib: &mut Rib) -> BTreeSet<Prefix> {
-        let written: Vec<_> = changes
-            .iter()
-            .map(|(prefix, route)| (*prefix, route.as_ref().map(|route| rib_route(route, &self.ids))))
-            .collect();
-        for (prefix, route) in changes {
+        let Self { routes, ids, .. } = self;
+        let written = changes.into_iter().map(|(prefix, route)| {
+            let written = route.as_ref().map(|route| rib_route(route, ids));
             match route {
-                Some(route) => self.routes.insert(prefix, route),
-                None => self.routes.remove(&prefix),
+                Some(route) => routes.insert(prefix, route),
+                None => routes.remove(&prefix),
             };
-        }
+            (prefix, written)
+        });
         rib.update(Source::Ospf, written)
     }
 

@@ -107,7 +107,7 @@ mod tests {
 
     fn route(interface: &str) -> Route {
         let interface = IfName::new(interface).unwrap();
-        Route::unicast(BTreeSet::from([Nexthop { interface, via: None, onlink: false }]), None)
+        Route::unicast([Nexthop { interface, via: None, onlink: false }], None)
     }
 
     fn key(last: u8) -> RouteKey {
@@ -140,7 +140,7 @@ mod tests {
         let [former, osaka, seoul] = [9, 2, 3].map(|last| Ipv4Addr::new(10, 255, 0, last));
         let to = |via: Ipv4Addr, source| {
             let hop = Nexthop { interface: wg("wg-seoul"), via: Some(via.into()), onlink: true };
-            Route::unicast(BTreeSet::from([hop]), Some(Ipv4Addr::into(source)))
+            Route::unicast([hop], Some(Ipv4Addr::into(source)))
         };
         let host = |address| RouteKey { table: MAIN_TABLE, prefix: Prefix::host(address) };
         let observed = State {

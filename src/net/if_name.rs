@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use arrayvec::ArrayString;
+
 /// A kernel interface name: 1 to 15 bytes, no `/`, `:`, `%` or white space, not `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IfName(String);
+pub struct IfName(ArrayString<15>);
 
 impl IfName {
     /// The longest name that the kernel accepts, in bytes (IFNAMSIZ without the NUL).
@@ -15,7 +17,8 @@ impl IfName {
         let fits = (1..=Self::MAX_LEN).contains(&name.len());
         let refused = |b: u8| matches!(b, b'/' | b':' | b'%' | 0xa0) || b.is_ascii_whitespace() || b.is_ascii_control();
         let clean = !name.bytes().any(refused);
-        (fits && clean && name != "." && name != "..").then(|| Self(name.to_owned()))
+        let name = ArrayString::from(name).ok()?;
+        (fits && clean && &name != "." && &name != "..").then_some(Self(name))
     }
 
     /// Returns the name as text.

@@ -222,7 +222,6 @@ fn object(step: &Step) -> Option<Object> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
 
     use crate::net::Prefix;
 
@@ -243,7 +242,7 @@ mod tests {
 
     fn route(over: &str) -> Step {
         let nexthop = Nexthop { interface: name(over), via: None, onlink: false };
-        Step::AddRoute(key(), Route::unicast(BTreeSet::from([nexthop]), None))
+        Step::AddRoute(key(), Route::unicast([nexthop], None))
     }
 
     /// Carries out `step` whenever that is permitted, every ten milliseconds; how often within `time`.

@@ -15,7 +15,7 @@ use super::state::{
 use super::step::Step;
 use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
 use crate::net::wireguard::REJECT_AFTER_TIME;
-use crate::net::{IfName, Prefix};
+use crate::net::{Few, IfName, Prefix};
 
 /// Steps carried out before whose results cannot be observed in the kernel.
 #[derive(Debug, Clone, Default)]
@@ -304,7 +304,7 @@ fn usable_routes(desired: &State, observed: &Observed) -> BTreeMap<RouteKey, Rou
 
 /// The route without next hops over interfaces that do not exist; `None` if it has to forward packets, and no next hop is left.
 fn usable(route: &Route, exists: impl Fn(&IfName) -> bool) -> Option<Route> {
-    let nexthops: BTreeSet<_> = route.nexthops.iter().filter(|nexthop| exists(&nexthop.interface)).cloned().collect();
+    let nexthops: Few<_> = route.nexthops.iter().filter(|nexthop| exists(&nexthop.interface)).cloned().collect();
     let leads = !nexthops.is_empty() || route.kind == RouteKind::Blackhole;
     leads.then(|| Route { nexthops, ..route.clone() })
 }

@@ -178,7 +178,7 @@ mod tests {
         State {
             links: BTreeMap::from([(tunnel.clone(), Link { backend: Backend::Kernel, mtu: 1420, admin: Admin::Up })]),
             addresses: BTreeSet::from([(tunnel, Ipv4Addr::new(10, 255, 0, 1))]),
-            routes: BTreeMap::from([(key(), Route::unicast(BTreeSet::from([hop]), None))]),
+            routes: BTreeMap::from([(key(), Route::unicast([hop], None))]),
             ..State::default()
         }
     }

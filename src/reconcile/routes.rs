@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::state::{CAPTURE_TABLE, Foreign, ForeignInterface, MAIN_TABLE, Nexthop, Route, RouteKey};
 use crate::mesh::{ImportAction, ImportRule, import_action, selected_import};
-use crate::net::{IfName, Prefix};
+use crate::net::{Few, IfName, Prefix};
 use crate::rib::{self, Used};
 
 /// The properties of the router on which its routes depend.
@@ -126,13 +126,13 @@ pub fn desired_routes(
             Fate::Connected | Fate::Own | Fate::Refused => continue,
         }
         let nexthops = kernel_nexthops(&used, router);
-        let mut install = |table, nexthops: BTreeSet<Nexthop>| {
+        let mut install = |table, nexthops: Few<Nexthop>| {
             if !nexthops.is_empty() {
                 let route = Route::unicast(nexthops, Some(router.loopback.into()));
                 desired.insert(RouteKey { table, prefix }, route);
             }
         };
-        let harmless: BTreeSet<Nexthop> =
+        let harmless: Few<Nexthop> =
             nexthops.iter().filter(|nexthop| !may_divert(prefix, used.tag, nexthop, router)).cloned().collect();
         if harmless != nexthops {
             install(CAPTURE_TABLE, nexthops);
@@ -142,7 +142,7 @@ pub fn desired_routes(
     desired
 }
 
-fn kernel_nexthops(used: &Used, router: &Router<'_>) -> BTreeSet<Nexthop> {
+fn kernel_nexthops(used: &Used, router: &Router<'_>) -> Few<Nexthop> {
     let nexthops = used.nexthops.iter().flat_map(|nexthops| nexthops.iter());
     // While routers exchange their ids, an address of a neighbour may already be this router's, before OSPF has learned of it.
     let others = nexthops.filter(|nexthop| nexthop.via != Some(router.loopback.into()));

@@ -15,7 +15,7 @@ use super::filter::Ruleset;
 use super::overlay::{ForeignBridge, HeldBack, Overlay, PortVlans};
 use crate::keys::{KeyDigest, PresharedKey, PrivateKey, PublicKey};
 use crate::mesh::VlanId;
-use crate::net::{IfName, Prefix};
+use crate::net::{Few, IfName, Prefix};
 
 /// Protocol number of weft's routes, rules and addresses (RTA_PROTOCOL, FRA_PROTOCOL, IFA_PROTO).
 pub const PROTOCOL: u8 = 201;
@@ -207,7 +207,7 @@ pub struct Route {
     /// What it does with packets.
     pub kind: RouteKind,
     /// Next hops in ascending order; empty if and only if packets are dropped.
-    pub nexthops: BTreeSet<Nexthop>,
+    pub nexthops: Few<Nexthop>,
     /// RTA_PREFSRC: the router's loopback.
     pub source: Option<IpAddr>,
 }
@@ -223,13 +223,13 @@ pub enum RouteKind {
 
 impl Route {
     /// Creates a route to these next hops.
-    pub fn unicast(nexthops: BTreeSet<Nexthop>, source: Option<IpAddr>) -> Self {
-        Self { kind: RouteKind::Unicast, nexthops, source }
+    pub fn unicast(nexthops: impl IntoIterator<Item = Nexthop>, source: Option<IpAddr>) -> Self {
+        Self { kind: RouteKind::Unicast, nexthops: nexthops.into_iter().collect(), source }
     }
 
     /// Creates a route that drops packets.
     pub fn blackhole() -> Self {
-        Self { kind: RouteKind::Blackhole, nexthops: BTreeSet::new(), source: None }
+        Self { kind: RouteKind::Blackhole, nexthops: Few::default(), source: None }
     }
 
     /// RTA_PRIORITY of every route of weft: larger than that of connected and static routes, as with OSPF in FRR and BIRD.

@@ -62,7 +62,7 @@ impl Uplinks {
             // The gateway may be outside of the networks of the interface.
             let onlink = uplink.gateway.is_some();
             let nexthop = Nexthop { interface: uplink.interface.clone(), via: uplink.gateway.map(Into::into), onlink };
-            let route = Route::unicast([nexthop].into(), None);
+            let route = Route::unicast([nexthop], None);
             uplinks.routes.insert(RouteKey { table, prefix: Prefix::DEFAULT_V4 }, route);
             uplinks.ways.insert(*address, Way::Table(table));
         }

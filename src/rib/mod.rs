@@ -11,9 +11,11 @@ mod nexthops;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::nexthops::Sets;
+use smallvec::SmallVec;
+
 pub use self::nexthops::{Failure, NextHops, Nexthop};
-use crate::net::Prefix;
+use self::nexthops::{SetId, Sets};
+use crate::net::{Few, Prefix};
 
 /// A source of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,20 +60,20 @@ pub struct Used {
     pub source: Source,
     /// Where packets go at present: next hops that are down are left out, and the backup is in their place if none is left. `None` if
     /// they are dropped.
-    pub nexthops: Option<Arc<BTreeSet<Nexthop>>>,
+    pub nexthops: Option<Arc<Few<Nexthop>>>,
     /// The route tag.
     pub tag: u32,
 }
 
-/// The routes of one destination by source, best first.
-type Offers = Vec<Offer>;
+/// The routes of one destination by source, best first. Few destinations have several.
+type Offers = SmallVec<[Offer; 1]>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Offer {
     preference: Preference,
     source: Source,
     /// `None` for a route that drops packets.
-    hops: Option<Arc<NextHops>>,
+    hops: Option<SetId>,
     tag: u32,
 }
 
@@ -110,9 +112,10 @@ impl Rib {
     /// Takes these as all that has failed at present: next hops of failures that are not among them any more are up again. Returns the
     /// destinations whose used route has changed.
     pub fn set_failures(&mut self, failures: BTreeSet<Failure>) -> BTreeSet<Prefix> {
-        let before: BTreeMap<Prefix, Option<Used>> =
-            self.sets.concerned_by(&failures).map(|prefix| (prefix, self.used(prefix))).collect();
-        self.sets.set_failures(failures);
+        let concerned = self.sets.concerned_by(&failures);
+        let prefixes = concerned.iter().flat_map(|(id, _)| self.sets.prefixes(*id));
+        let before: BTreeMap<Prefix, Option<Used>> = prefixes.map(|prefix| (prefix, self.used(prefix))).collect();
+        self.sets.set_failures(failures, concerned);
         before.into_iter().filter(|(prefix, used)| self.used(*prefix) != *used).map(|(prefix, _)| prefix).collect()
     }
 
@@ -128,8 +131,8 @@ impl Rib {
 
     fn best(&self, offers: &Offers) -> Option<Used> {
         offers.iter().find_map(|offer| {
-            let nexthops = match &offer.hops {
-                Some(hops) => Some(self.sets.usable(hops)?),
+            let nexthops = match offer.hops {
+                Some(hops) => Some(self.sets.usable(hops)?.clone()),
                 None => None,
             };
             Some(Used { source: offer.source, nexthops, tag: offer.tag })
@@ -140,9 +143,9 @@ impl Rib {
         let offers = self.routes.entry(prefix).or_default();
         if let Some(place) = offers.iter().position(|offer| offer.source == source)
             && let Some(hops) = offers.remove(place).hops
-            && !offers.iter().any(|offer| offer.hops.as_ref() == Some(&hops))
+            && !offers.iter().any(|offer| offer.hops == Some(hops))
         {
-            self.sets.release(&hops, prefix);
+            self.sets.release(hops, prefix);
         }
         if let Some(Route { preference, action, tag }) = route {
             let hops = match action {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::{IfName, Prefix};
+use slab::Slab;
+
+use crate::net::{Few, IfName, Prefix};
 
 /// Where a packet goes next.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,14 +21,14 @@ pub struct Nexthop {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NextHops {
     /// Those of equal cost that packets are spread over.
-    pub primary: BTreeSet<Nexthop>,
+    pub primary: Few<Nexthop>,
     /// The one that is used when all primary ones are down.
     pub backup: Option<Nexthop>,
 }
 
 impl NextHops {
     /// Creates next hops of equal cost, without a backup.
-    pub fn equal_cost(primary: BTreeSet<Nexthop>) -> Self {
+    pub fn equal_cost(primary: Few<Nexthop>) -> Self {
         Self { primary, backup: None }
     }
 }
@@ -40,59 +42,87 @@ pub enum Failure {
     Nexthop(Nexthop),
 }
 
+/// Identifies a set in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SetId(usize);
+
+/// A set, and what packets would be sent to.
+pub(super) type Concerned = (SetId, Option<Arc<Few<Nexthop>>>);
+
 /// All sets in use, and what has failed.
 #[derive(Debug, Default)]
 pub(super) struct Sets {
-    sets: BTreeMap<Arc<NextHops>, Users>,
+    sets: Slab<Set>,
+    ids: BTreeMap<Arc<NextHops>, SetId>,
     failures: BTreeSet<Failure>,
 }
 
 #[derive(Debug)]
-struct Users {
+struct Set {
+    hops: Arc<NextHops>,
     /// What packets are sent to at present; `None` if nothing is left.
-    usable: Option<Arc<BTreeSet<Nexthop>>>,
+    usable: Option<Arc<Few<Nexthop>>>,
     /// Destinations of the routes with this set.
     prefixes: BTreeSet<Prefix>,
 }
 
 impl Sets {
     /// Returns the set, shared with all routes that have the same one, and notes that the route to `prefix` uses it.
-    pub fn share(&mut self, hops: NextHops, prefix: Prefix) -> Arc<NextHops> {
-        if let Some((shared, _)) = self.sets.get_key_value(&hops) {
-            let shared = Arc::clone(shared);
-            if let Some(users) = self.sets.get_mut(&shared) {
-                users.prefixes.insert(prefix);
+    pub fn share(&mut self, hops: NextHops, prefix: Prefix) -> SetId {
+        if let Some(&id) = self.ids.get(&hops) {
+            if let Some(set) = self.sets.get_mut(id.0) {
+                set.prefixes.insert(prefix);
             }
-            return shared;
+            return id;
         }
         let usable = spare(&hops, &self.failures);
-        let shared = Arc::new(hops);
-        self.sets.insert(Arc::clone(&shared), Users { usable, prefixes: BTreeSet::from([prefix]) });
-        shared
+        let hops = Arc::new(hops);
+        let id = SetId(self.sets.insert(Set { hops: hops.clone(), usable, prefixes: BTreeSet::from([prefix]) }));
+        self.ids.insert(hops, id);
+        id
     }
 
     /// Notes that no route to `prefix` uses the set any more; a set without routes is dropped.
-    pub fn release(&mut self, hops: &Arc<NextHops>, prefix: Prefix) {
-        let users = self.sets.get_mut(hops);
-        debug_assert!(users.is_some(), "a set in use is known");
-        let Some(users) = users else { return };
-        users.prefixes.remove(&prefix);
-        if users.prefixes.is_empty() {
-            self.sets.remove(hops);
+    pub fn release(&mut self, id: SetId, prefix: Prefix) {
+        let set = self.sets.get_mut(id.0);
+        debug_assert!(set.is_some(), "a set in use is known");
+        let Some(set) = set else { return };
+        set.prefixes.remove(&prefix);
+        if set.prefixes.is_empty() {
+            let set = self.sets.remove(id.0);
+            self.ids.remove(&set.hops);
         }
     }
 
     /// Returns what packets are sent to at present; `None` if nothing is left of the set.
-    pub fn usable(&self, hops: &Arc<NextHops>) -> Option<Arc<BTreeSet<Nexthop>>> {
-        let users = self.sets.get(hops);
-        debug_assert!(users.is_some(), "a set in use is known");
-        users?.usable.clone()
+    pub fn usable(&self, id: SetId) -> Option<&Arc<Few<Nexthop>>> {
+        let set = self.sets.get(id.0);
+        debug_assert!(set.is_some(), "a set in use is known");
+        set?.usable.as_ref()
     }
 
-    /// Returns the destinations of routes whose usable next hops would be others if these were all failures.
-    pub fn concerned_by(&self, failures: &BTreeSet<Failure>) -> impl Iterator<Item = Prefix> {
-        let sets = self.sets.iter().filter(|(hops, users)| spare(hops, failures) != users.usable);
-        sets.flat_map(|(_, users)| users.prefixes.iter().copied())
+    /// Returns the sets of which other next hops would be usable if these were all failures.
+    pub fn concerned_by(&self, failures: &BTreeSet<Failure>) -> Vec<Concerned> {
+        if *failures == self.failures {
+            return Vec::new();
+        }
+        let usable = self.sets.iter().map(|(id, set)| (id, set, spare(&set.hops, failures)));
+        usable.filter(|(_, set, usable)| *usable != set.usable).map(|(id, _, usable)| (SetId(id), usable)).collect()
+    }
+
+    /// Returns the destinations of routes with this set.
+    pub fn prefixes(&self, id: SetId) -> impl Iterator<Item = Prefix> {
+        self.sets.get(id.0).into_iter().flat_map(|set| set.prefixes.iter().copied())
+    }
+
+    /// Takes these as all failures, with what they change.
+    pub fn set_failures(&mut self, failures: BTreeSet<Failure>, concerned: Vec<Concerned>) {
+        for (id, usable) in concerned {
+            if let Some(set) = self.sets.get_mut(id.0) {
+                set.usable = usable;
+            }
+        }
+        self.failures = failures;
     }
 
     /// Returns how many sets are in use.
@@ -100,27 +130,15 @@ impl Sets {
     pub fn len(&self) -> usize {
         self.sets.len()
     }
-
-    /// Takes these as all failures.
-    pub fn set_failures(&mut self, failures: BTreeSet<Failure>) {
-        for (hops, users) in &mut self.sets {
-            users.usable = spare(hops, &failures);
-        }
-        self.failures = failures;
-    }
 }
 
 /// Returns what is left of the set without the next hops that are down, or the backup where nothing else is; `None` if nothing is left.
-fn spare(hops: &NextHops, failures: &BTreeSet<Failure>) -> Option<Arc<BTreeSet<Nexthop>>> {
-    // Most of the time nothing has failed: then this copies nothing for the comparison.
-    let is_down = |hop: &Nexthop| {
-        !failures.is_empty()
-            && (failures.contains(&Failure::Interface(hop.interface.clone()))
-                || failures.contains(&Failure::Nexthop(hop.clone())))
+fn spare(hops: &NextHops, failures: &BTreeSet<Failure>) -> Option<Arc<Few<Nexthop>>> {
+    let is_up = |hop: &&Nexthop| {
+        !failures.contains(&Failure::Interface(hop.interface.clone()))
+            && !failures.contains(&Failure::Nexthop((*hop).clone()))
     };
-    let mut left: BTreeSet<Nexthop> = hops.primary.iter().filter(|hop| !is_down(hop)).cloned().collect();
-    if left.is_empty() {
-        left.extend(hops.backup.iter().filter(|backup| !is_down(backup)).cloned());
-    }
+    let primary: Few<Nexthop> = hops.primary.iter().filter(is_up).cloned().collect();
+    let left = if primary.is_empty() { hops.backup.iter().filter(is_up).cloned().collect() } else { primary };
     (!left.is_empty()).then(|| Arc::new(left))
 }

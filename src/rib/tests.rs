@@ -11,7 +11,7 @@ fn hop(interface: &str) -> Nexthop {
     Nexthop { interface: IfName::new(interface).unwrap(), via: Some(Ipv4Addr::new(10, 255, 0, 9).into()) }
 }
 
-fn hops(interfaces: &[&str]) -> BTreeSet<Nexthop> {
+fn hops(interfaces: &[&str]) -> Few<Nexthop> {
     interfaces.iter().map(|interface| hop(interface)).collect()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use weft::net::{IfName, Prefix};
+use weft::net::{Few, IfName, Prefix};
 use weft::reconcile::routes::{OtherWays, Router as RouterFacts, desired_routes};
 use weft::reconcile::rules::{Sources, desired_rules};
 use weft::reconcile::state::{FWMARK, State};
@@ -66,7 +66,7 @@ impl Site {
 /// The routing table: what the other site announces.
 fn announced(routes: &[&str]) -> Vec<(Prefix, Used)> {
     let nexthop = rib::Nexthop { interface: tunnel(2), via: Some(Ipv4Addr::new(10, 255, 0, 2).into()) };
-    let nexthops = Arc::new(BTreeSet::from([nexthop]));
+    let nexthops = Arc::new(Few::from([nexthop]));
     let used = |nexthops| Used { source: rib::Source::Ospf, nexthops: Some(nexthops), tag: 0 };
     routes.iter().map(|text| (prefix(text), used(Arc::clone(&nexthops)))).collect()
 }

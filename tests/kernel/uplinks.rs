@@ -66,7 +66,7 @@ fn mesh() -> Mesh {
 async fn settle(router: &mut Router) -> Uplinks {
     let observed = router.observe().await;
     let nexthop = Nexthop { interface: tunnel(2), via: Some(Ipv4Addr::new(10, 255, 0, 2).into()), onlink: true };
-    let default = Route::unicast([nexthop].into(), Some(OWN.into()));
+    let default = Route::unicast([nexthop], Some(OWN.into()));
     let mut routes = BTreeMap::from([(RouteKey { table: CAPTURE_TABLE, prefix: prefix("0.0.0.0/0") }, default)]);
     let uplinks = Uplinks::of(&routes, &observed.foreign, &mesh());
     let sources = Sources { listen_ports: &[], filtered: &[].into(), uplinks: &uplinks.ways };

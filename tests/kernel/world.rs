@@ -330,6 +330,6 @@ pub fn add_route(state: &mut State, to: &str, via: &[u8]) {
         via: Some(Ipv4Addr::new(10, 255, 0, id).into()),
         onlink: true,
     });
-    let route = Route::unicast(nexthops.collect(), Some(OWN.into()));
+    let route = Route::unicast(nexthops, Some(OWN.into()));
     state.routes.insert(RouteKey { table: MAIN_TABLE, prefix: prefix(to) }, route);
 }

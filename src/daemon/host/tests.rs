@@ -26,7 +26,7 @@ fn key() -> RouteKey {
 /// A route over wg-b.
 fn route() -> Route {
     let via = Some(Ipv4Addr::new(10, 255, 0, 2).into());
-    Route::unicast(BTreeSet::from([Nexthop { interface: name("wg-b"), via, onlink: true }]), None)
+    Route::unicast([Nexthop { interface: name("wg-b"), via, onlink: true }], None)
 }
 
 /// A tunnel wg-b with index 7 and a route over it, and eth1 of somebody else with index 8.

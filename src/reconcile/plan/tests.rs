@@ -75,10 +75,8 @@ fn wanted(backend: Backend, sites: &[u8]) -> State {
 }
 
 fn route(state: &mut State, table: u32, to: &str, via: &[u8]) {
-    let nexthops = via
-        .iter()
-        .map(|&id| Nexthop { interface: interface(id), via: Some(loopback(id).into()), onlink: true })
-        .collect();
+    let nexthops =
+        via.iter().map(|&id| Nexthop { interface: interface(id), via: Some(loopback(id).into()), onlink: true });
     state.routes.insert(RouteKey { table, prefix: prefix(to) }, Route::unicast(nexthops, Some(OWN.into())));
 }
 
@@ -147,7 +145,8 @@ fn carry_out(step: &Step, observed: &mut Observed) {
             state.devices.remove(interface);
             state.addresses.retain(|(name, _)| name != interface);
             for route in state.routes.values_mut() {
-                route.nexthops.retain(|nexthop| nexthop.interface != *interface);
+                let nexthops = std::mem::take(&mut route.nexthops).into_iter();
+                route.nexthops = nexthops.filter(|nexthop| nexthop.interface != *interface).collect();
             }
             state.routes.retain(|_, route| !route.nexthops.is_empty());
             state.sysctls.retain(|sysctl, _| sysctl.scope.interface() != Some(interface));
@@ -523,10 +522,10 @@ fn route_over_an_interface_that_does_not_exist_waits_for_it() {
     let mut desired = wanted(Backend::Kernel, &[2]);
     let over = |interface: &str| Nexthop { interface: name(interface), via: Some(loopback(9).into()), onlink: false };
     let key = RouteKey { table: MAIN_TABLE, prefix: prefix("10.9.0.0/16") };
-    let nexthops = BTreeSet::from([over("eth0"), over("eth7")]);
+    let nexthops = [over("eth0"), over("eth7")];
     desired.routes.insert(key, Route::unicast(nexthops, Some(OWN.into())));
     let lost = RouteKey { table: MAIN_TABLE, prefix: prefix("10.10.0.0/16") };
-    desired.routes.insert(lost, Route::unicast(BTreeSet::from([over("eth7")]), Some(OWN.into())));
+    desired.routes.insert(lost, Route::unicast([over("eth7")], Some(OWN.into())));
     let steps = planned(&desired, &mut bare(), &Applied::default());
     assert_eq!(steps.last().unwrap(), "add route 10.9.0.0/16 via 10.255.0.9 dev eth0");
     assert!(!steps.iter().any(|step| step.contains("10.10.0.0")), "{steps:#?}");

@@ -20,7 +20,7 @@ fn to(text: &str, via: &[(&str, Option<&str>)]) -> (Prefix, Used) {
         interface: name(interface),
         via: via.map(|address| address.parse().unwrap()),
     });
-    let nexthops: BTreeSet<rib::Nexthop> = nexthops.collect();
+    let nexthops: Few<rib::Nexthop> = nexthops.collect();
     let nexthops = (!nexthops.is_empty()).then(|| Arc::new(nexthops));
     (prefix(text), Used { source: rib::Source::Ospf, nexthops, tag: 0 })
 }
