@@ -42,7 +42,7 @@ impl Report<'_> {
 
     /// Problems of tunnels that an operator should look at.
     pub(super) fn tunnel_problems(&self) -> Vec<String> {
-        let (now, ospf) = (Instant::now(), Ospf::of(&self.view));
+        let (now, ospf) = (Instant::now(), Ospf::of(self.view));
         let problems = self.seen().flat_map(|seen| {
             let name = self.endpoints.unresolved(&seen.tunnel.interface, now);
             let name = name.map(|unresolved| unresolved_name(seen.tunnel, &unresolved, seen.state));
