@@ -170,6 +170,9 @@ pub struct Tunnel {
     pub rx_bytes: u64,
     /// Octets sent.
     pub tx_bytes: u64,
+    /// Seconds since handshake, endpoint and octets were read, less than 1 unless reading takes longer.
+    #[serde(default)]
+    pub read_age_s: f64,
     /// Its state.
     pub state: TunnelState,
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -10,11 +11,13 @@ use tokio::time::timeout;
 pub(super) struct Beside<T> {
     begun: Option<Instant>,
     task: Option<JoinHandle<Option<T>>>,
+    /// Closed when the task ends.
+    ended: Option<watch::Receiver<()>>,
 }
 
 impl<T: Send + 'static> Beside<T> {
     pub fn new() -> Self {
-        Self { begun: None, task: None }
+        Self { begun: None, task: None, ended: None }
     }
 
     /// Whether no task is running, and the last one was started at least `interval` ago.
@@ -30,18 +33,32 @@ impl<T: Send + 'static> Beside<T> {
     /// Starts `work`, which is abandoned after `limit`.
     pub fn begin(&mut self, work: impl Future<Output = T> + Send + 'static, limit: Duration, now: Instant) {
         self.begun = Some(now);
-        self.task = Some(tokio::spawn(async move { timeout(limit, work).await.ok() }));
+        let (running, ended) = watch::channel(());
+        self.ended = Some(ended);
+        self.task = Some(tokio::spawn(async move {
+            let outcome = timeout(limit, work).await.ok();
+            drop(running);
+            outcome
+        }));
     }
 
-    /// Returns the result of the task, if it has ended or ends within `patience`.
-    pub async fn outcome(&mut self, patience: Duration) -> Option<T> {
-        let task = self.task.as_mut()?;
-        if patience.is_zero() && !task.is_finished() {
-            return None;
+    /// Completes when the task that runs now has ended; at once if there is none. Does not need this value any more.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<T> {
+        let ended = self.ended.clone();
+        async move {
+            if let Some(mut ended) = ended {
+                // The only change is that the sender is dropped.
+                let _ = ended.changed().await;
+            }
         }
-        let ended = timeout(patience, task).await.ok()?;
-        self.task = None;
-        ended.ok().flatten()
+    }
+
+    /// Returns the result of the task, once, if it has ended.
+    pub async fn outcome(&mut self) -> Option<T> {
+        let has_ended = self.ended.as_ref()?.has_changed().is_err();
+        let task = self.task.take_if(|_| has_ended)?;
+        // It has nothing left to do but to return.
+        task.await.ok().flatten()
     }
 }
 
@@ -66,15 +83,19 @@ mod tests {
         assert!(beside.is_due(SECOND, now));
         beside.begin(async { 7 }, SECOND, now);
         assert!(!beside.is_due(SECOND, now + 2 * SECOND), "it is under way");
-        assert_eq!(beside.outcome(SECOND).await, Some(7));
+        beside.ended().await;
+        assert_eq!((beside.outcome().await, beside.outcome().await), (Some(7), None));
         assert!(!beside.is_due(SECOND, now) && beside.is_due(SECOND, now + SECOND));
         beside.expire();
         assert!(beside.is_due(SECOND, now));
         beside.begin(std::future::pending(), 3 * SECOND, now);
-        assert_eq!(beside.outcome(Duration::ZERO).await, None);
-        assert_eq!(beside.outcome(SECOND).await, None);
+        let ended = beside.ended();
+        assert_eq!(beside.outcome().await, None);
+        assert!(timeout(SECOND, beside.ended()).await.is_err() && beside.outcome().await.is_none());
         assert!(!beside.is_due(Duration::ZERO, now), "it is still under way");
-        assert_eq!(beside.outcome(3 * SECOND).await, None);
+        ended.await;
+        assert_eq!(beside.outcome().await, None);
         assert!(beside.is_due(Duration::ZERO, now), "it was given up");
+        Beside::<u8>::new().ended().await;
     }
 }

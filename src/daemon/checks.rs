@@ -1,7 +1,7 @@
 //! Checks whether the state that weft sets up has the intended effect. The event loop does not wait for them.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::warn;
 
@@ -16,9 +16,6 @@ use crate::reconcile::state::{Observed, Traffic};
 use crate::reconcile::sysctls::{desired_sysctls, undone};
 use crate::routing::Redistributed;
 use crate::tunnel::Observation;
-
-/// How long a client waits for the kernel to look up routes, and then as long for `nft` to list foreign forward chains.
-const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The checks, with their findings.
 #[derive(Debug)]
@@ -96,15 +93,24 @@ impl Checks {
         self.forward.turn(ground.kernel.forward_chains(), between, now).await;
     }
 
-    /// Checks routes for a client. If that takes too long, the previous results are shown.
-    pub async fn look_up_routes(&mut self, ground: &Ground<'_>) {
-        self.overrides.ask(ground.kernel.fib(), &ground.routes(), PATIENCE, Instant::now()).await;
+    /// Starts the checks of routes for a client, if they are due. What is returned completes when their results are there.
+    pub async fn look_up_routes(&mut self, ground: &Ground<'_>) -> impl Future<Output = ()> + Send + use<> {
+        self.overrides.ask(ground.kernel.fib(), &ground.routes(), Instant::now()).await
     }
 
-    /// Runs all checks for a client.
-    pub async fn look(&mut self, ground: &Ground<'_>) {
-        self.look_up_routes(ground).await;
+    /// Starts all checks for a client that are due. What is returned completes when their results are there.
+    pub async fn look(&mut self, ground: &Ground<'_>) -> impl Future<Output = ()> + Send + use<> {
+        let overrides = self.look_up_routes(ground).await;
         let between = forwarded(ground.local, ground.observed);
-        self.forward.ask(ground.kernel.forward_chains(), between, PATIENCE, Instant::now()).await;
+        let forward = self.forward.ask(ground.kernel.forward_chains(), between, Instant::now()).await;
+        async {
+            tokio::join!(overrides, forward);
+        }
+    }
+
+    /// Takes the results of checks that have ended.
+    pub async fn take(&mut self, ground: &Ground<'_>) {
+        self.overrides.take(&ground.routes()).await;
+        self.forward.take().await;
     }
 }

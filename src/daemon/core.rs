@@ -29,6 +29,7 @@ use super::desired::{Basis, reachable};
 use super::ending::{End, Ending};
 use super::filters::Filters;
 use super::host::{Host, Look, Reaction};
+use super::inquiry::{Devices, Gathered};
 use super::instance_lock::InstanceLock;
 use super::loading::Loading;
 use super::local::Local;
@@ -79,6 +80,8 @@ pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<Ended>
 struct Inlets {
     news: mpsc::Receiver<News>,
     questions: mpsc::Receiver<Asked>,
+    /// Questions for which everything has been read.
+    inquiries: mpsc::Receiver<(Asked, anyhow::Result<Gathered>)>,
     watch: Watch,
     reload: Signal,
 }
@@ -112,6 +115,10 @@ pub(super) struct Daemon {
     /// Why the mesh file was not taken at the last reload.
     refused_reload: Option<String>,
     started: Instant,
+    /// The WireGuard devices, as clients see them.
+    devices: Devices,
+    /// Where tasks hand in what they have read for an answer.
+    inquiries: mpsc::Sender<(Asked, anyhow::Result<Gathered>)>,
     /// What the loop is doing, for those who wait for it.
     activity: Arc<Activity>,
     /// Shared with [`run`], which ends the control socket after the daemon.
@@ -182,6 +189,10 @@ impl Daemon {
             news = inlets.news.recv() => Ok(self.hear_engine(news.context("the routing task has ended")?).await),
             changed = inlets.watch.changed() => {
                 Ok(self.hear_kernel(&changed.context("listening to the kernel")?, &inlets.watch).await)
+            }
+            Some((asked, gathered)) = inlets.inquiries.recv() => {
+                self.compose(asked, gathered).await;
+                Ok(Next::Nothing)
             }
             Some(asked) = inlets.questions.recv() => self.answer(asked, &mut inlets.watch).await,
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),

@@ -56,12 +56,23 @@ impl Filters {
     }
 
     /// Reads which sources are refused, unless that was done recently.
-    pub(super) async fn sample(&mut self, kernel: &Kernel, now: Instant) {
-        if now < self.next_sample || self.obstacle.is_some() {
+    async fn sample(&mut self, kernel: &Kernel, now: Instant) {
+        if !self.is_sample_due(now) {
             return;
         }
+        let refused = kernel.rule_listing().refused_sources().await;
+        self.take_sample(refused, now);
+    }
+
+    /// Whether the refused sources are to be read: not if that was done recently, or if the ruleset cannot be read.
+    pub(super) fn is_sample_due(&self, now: Instant) -> bool {
+        now >= self.next_sample && self.obstacle.is_none()
+    }
+
+    /// Takes the sources that are refused, which were just read.
+    pub(super) fn take_sample(&mut self, refused: Vec<Refused>, now: Instant) {
         self.next_sample = now + SAMPLE_INTERVAL;
-        self.refused = kernel.refused_sources().await;
+        self.refused = refused;
         self.warned.retain(|interface| self.refused.iter().any(|refused| refused.interface == *interface));
         for Refused { interface, source, packets } in &self.refused {
             if self.warned.insert(interface.clone()) {

@@ -41,19 +41,24 @@ impl ForwardCheck {
 
     /// Takes the result of the last check, and starts another one if it is due. Does not wait.
     pub async fn turn(&mut self, chains: ForwardChains, forwarded: impl FnOnce() -> Forwarded, now: Instant) {
-        self.take(Duration::ZERO).await;
+        self.take().await;
         if self.look.is_due(INTERVAL, now) {
             self.begin(chains, forwarded(), now);
         }
     }
 
-    /// Starts a check because somebody asks, unless the last one is recent. Waits for the result for `patience` at most.
-    pub async fn ask(&mut self, chains: ForwardChains, forwarded: Forwarded, patience: Duration, now: Instant) {
-        self.take(Duration::ZERO).await;
+    /// Starts a check because somebody asks, unless the last one is recent. Does not wait; what is returned completes when there is a result.
+    pub async fn ask(
+        &mut self,
+        chains: ForwardChains,
+        forwarded: Forwarded,
+        now: Instant,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        self.take().await;
         if self.look.is_due(SHORTEST_INTERVAL, now) {
             self.begin(chains, forwarded, now);
         }
-        self.take(patience).await;
+        self.look.ended()
     }
 
     fn begin(&mut self, chains: ForwardChains, forwarded: Forwarded, now: Instant) {
@@ -64,8 +69,8 @@ impl ForwardCheck {
         self.look.begin(work, LIMIT, now);
     }
 
-    async fn take(&mut self, patience: Duration) {
-        let Some((forwarded, found)) = self.look.outcome(patience).await else { return };
+    pub async fn take(&mut self) {
+        let Some((forwarded, found)) = self.look.outcome().await else { return };
         let is_new = |chain: &&DroppingChain| chain.effect == Effect::Drops && !self.found.chains.contains(chain);
         for chain in found.chains.iter().filter(is_new) {
             warn!(problem = sentence(chain, &forwarded), "a firewall drops what the mesh forwards");

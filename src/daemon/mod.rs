@@ -18,6 +18,7 @@ mod forward_check;
 mod forwarding;
 mod host;
 mod host_memory;
+mod inquiry;
 mod instance_lock;
 mod interfaces;
 mod lan;

@@ -74,19 +74,24 @@ impl Overrides {
 
     /// Collects the results of the running look-ups, and starts new ones that are due. Does not wait.
     pub async fn turn(&mut self, fib: Fib, routes: &Routes<'_>, now: Instant) {
-        self.take(Duration::ZERO, routes).await;
+        self.take(routes).await;
         if self.look.is_due(INTERVAL, now) {
             self.begin(fib, routes, now);
         }
     }
 
-    /// Looks up routes for a client, unless that was done a moment ago; waits for the answers for at most `patience`.
-    pub async fn ask(&mut self, fib: Fib, routes: &Routes<'_>, patience: Duration, now: Instant) {
-        self.take(Duration::ZERO, routes).await;
+    /// Looks up routes for a client, unless that was done a moment ago. Does not wait; what is returned completes when there are answers.
+    pub async fn ask(
+        &mut self,
+        fib: Fib,
+        routes: &Routes<'_>,
+        now: Instant,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        self.take(routes).await;
         if self.look.is_due(SHORTEST_INTERVAL, now) {
             self.begin(fib, routes, now);
         }
-        self.take(patience, routes).await;
+        self.look.ended()
     }
 
     fn begin(&mut self, fib: Fib, routes: &Routes<'_>, now: Instant) {
@@ -104,8 +109,8 @@ impl Overrides {
         self.look.begin(work, LIMIT, now);
     }
 
-    async fn take(&mut self, patience: Duration, routes: &Routes<'_>) {
-        for (prefix, answer) in self.look.outcome(patience).await.unwrap_or_default() {
+    pub async fn take(&mut self, routes: &Routes<'_>) {
+        for (prefix, answer) in self.look.outcome().await.unwrap_or_default() {
             match answer {
                 Ok(Some(by)) => {
                     if self.found.get(&prefix) != Some(&by) {

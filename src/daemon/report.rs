@@ -16,18 +16,19 @@ use super::carriers::Listed;
 use super::checks::Checks;
 use super::filters::Filters;
 use super::forwarding::Forwarding;
+use super::inquiry::Reading;
 use super::local::Local;
 use super::rows::Rows;
 use super::segments::Segments;
 use super::{lan, lsdb, unreachable, unused_routes, uplinks};
 use crate::control::view::{Authentication, KernelState, KeyStanding, LimitKind, LimitState, NeighborRole, PacketType};
 use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
-use crate::net::{IfName, Prefix};
+use crate::net::Prefix;
 use crate::reconcile::state::{Backend, Observed};
 use crate::reconcile::uplinks::Uplinks;
 use crate::rib::Rib;
 use crate::routing::{InterfaceIds, LsdbPart, MAX_REDISTRIBUTED, Redistributed, View};
-use crate::tunnel::{Endpoints, Observation};
+use crate::tunnel::Endpoints;
 
 /// Everything that can be shown, at one moment.
 pub(super) struct Report<'a> {
@@ -41,8 +42,8 @@ pub(super) struct Report<'a> {
     pub forwarding: Forwarding<'a>,
     pub observed: &'a Observed,
     pub segments: &'a Segments,
-    pub devices: BTreeMap<IfName, Observation>,
-    pub view: View,
+    pub reading: &'a Reading,
+    pub view: &'a View,
     pub failures: Vec<String>,
     pub filters: &'a Filters,
     pub refused_reload: Option<&'a str>,

@@ -42,7 +42,7 @@ impl Report<'_> {
 
     /// Problems of tunnels that an operator should look at.
     pub(super) fn tunnel_problems(&self) -> Vec<String> {
-        let (now, ospf) = (Instant::now(), Ospf::of(&self.view));
+        let (now, ospf) = (Instant::now(), Ospf::of(self.view));
         let problems = self.seen().flat_map(|seen| {
             let name = self.endpoints.unresolved(&seen.tunnel.interface, now);
             let name = name.map(|unresolved| unresolved_name(seen.tunnel, &unresolved, seen.state));
@@ -61,8 +61,8 @@ impl Report<'_> {
         tunnels.sort_by_key(|tunnel| tunnel.peer_id);
         tunnels.into_iter().map(|tunnel| {
             let interface = &tunnel.interface;
-            let device = self.devices.get(interface).map(|found| &found.device);
-            let handshake_age = device.and_then(|device| device.peer.as_ref()?.handshake_age);
+            let device = self.reading.devices.get(interface).map(|found| &found.device);
+            let handshake_age = device.and_then(|device| self.handshake_age(device));
             let flow = self.checks.traffic.flow(interface, tunnel.ospf.timers.hello_interval, Instant::now());
             let silent = device.is_none() && self.observed.unreadable.contains(interface);
             let exists = self.observed.state.links.contains_key(interface);
@@ -91,11 +91,17 @@ impl Report<'_> {
             public_key: tunnel.peer_key.to_string(),
             endpoint: peer.and_then(|peer| peer.endpoint),
             listen_port: tunnel.listen_port,
-            handshake_age_s: peer.and_then(|peer| peer.handshake_age).map(seconds),
+            handshake_age_s: device.and_then(|device| self.handshake_age(device)).map(seconds),
             rx_bytes: device.map_or(0, |device| device.traffic.received),
             tx_bytes: device.map_or(0, |device| device.traffic.sent),
+            read_age_s: seconds(self.reading.at.elapsed()),
             state,
         }
+    }
+
+    /// Time since the last handshake, at this moment.
+    fn handshake_age(&self, device: &Device) -> Option<Duration> {
+        Some(device.peer.as_ref()?.handshake_age? + self.reading.at.elapsed())
     }
 
     /// The problem of OSPF on a tunnel that is up; `None` if its neighbour is Full and there is a route to it.

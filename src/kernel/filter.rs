@@ -83,27 +83,9 @@ impl Kernel {
         self.filter.obstacle.as_deref()
     }
 
-    /// Returns how many frames were dropped because they exceeded a limit, by VXLAN device; empty if they cannot be read.
-    pub async fn limited_frames(&self) -> BTreeMap<IfName, Limited> {
-        let listing = self.filter.nft.table("bridge", &self.mesh).await;
-        listing.map(|listing| nft_counters::limited(&listing)).unwrap_or_default()
-    }
-
-    /// Returns the packets that were dropped since the ruleset was set, and the sources that were refused recently. This lists the whole
-    /// ruleset.
-    ///
-    /// # Errors
-    /// If `nft` fails; the text says what the operator can do about it.
-    pub async fn drops(&self) -> anyhow::Result<(Vec<Dropped>, Vec<Refused>)> {
-        let listings =
-            [self.filter.nft.table("ip", &self.mesh).await?, self.filter.nft.table("ip6", &self.mesh).await?];
-        Ok((nft_counters::dropped(&listings), nft_counters::refused(&listings[0])))
-    }
-
-    /// Returns the sources that were refused recently; empty if they cannot be read.
-    pub async fn refused_sources(&self) -> Vec<Refused> {
-        let listing = self.filter.nft.samples(&self.mesh).await;
-        listing.map(|listing| nft_counters::refused(&listing)).unwrap_or_default()
+    /// Returns what lists the ruleset's counters, beside everything else.
+    pub fn rule_listing(&self) -> RuleListing {
+        RuleListing { nft: self.filter.nft.clone(), mesh: self.mesh.clone() }
     }
 
     pub(super) async fn set_filter(&mut self, ruleset: &Ruleset) -> anyhow::Result<()> {
@@ -139,6 +121,37 @@ impl Kernel {
     pub(super) fn filter_problems(&self) -> Vec<String> {
         let reduced = self.filter.applied.as_ref().is_some_and(Applied::is_reduced).then(|| REDUCED.to_owned());
         self.filter.note.problems().into_iter().chain(reduced).collect()
+    }
+}
+
+/// Lists counters of the mesh's ruleset. It does not need the kernel's handle any more.
+#[derive(Debug, Clone)]
+pub struct RuleListing {
+    nft: Nft,
+    mesh: String,
+}
+
+impl RuleListing {
+    /// Returns how many frames were dropped because they exceeded a limit, by VXLAN device; empty if they cannot be read.
+    pub async fn limited_frames(&self) -> BTreeMap<IfName, Limited> {
+        let listing = self.nft.table("bridge", &self.mesh).await;
+        listing.map(|listing| nft_counters::limited(&listing)).unwrap_or_default()
+    }
+
+    /// Returns the packets that were dropped since the ruleset was set, and the sources that were refused recently. This lists the whole
+    /// ruleset.
+    ///
+    /// # Errors
+    /// If `nft` fails; the text says what the operator can do about it.
+    pub async fn drops(&self) -> anyhow::Result<(Vec<Dropped>, Vec<Refused>)> {
+        let listings = [self.nft.table("ip", &self.mesh).await?, self.nft.table("ip6", &self.mesh).await?];
+        Ok((nft_counters::dropped(&listings), nft_counters::refused(&listings[0])))
+    }
+
+    /// Returns the sources that were refused recently; empty if they cannot be read.
+    pub async fn refused_sources(&self) -> Vec<Refused> {
+        let listing = self.nft.samples(&self.mesh).await;
+        listing.map(|listing| nft_counters::refused(&listing)).unwrap_or_default()
     }
 }
 

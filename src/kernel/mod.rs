@@ -35,6 +35,7 @@ mod watch;
 pub use announcements::AnnouncementListener;
 pub use execute::Executed;
 pub use fib::Fib;
+pub use filter::RuleListing;
 pub use forward_chains::{DroppingChain, Effect, Firewall, ForwardChains, ForwardFindings, Forwarded};
 pub use learned::Learned;
 pub use nft_counters::{Dropped, Limited, Refused};

@@ -99,19 +99,30 @@ pub struct LsdbPart {
     pub rest: Option<LsaPlace>,
 }
 
-/// Reads the link state database part by part, so that the engine is never blocked for long and only one part is copied at a time. LSAs
-/// that are added or removed during the reading may be included or not.
+/// Reads the engine's state, for whoever shows it.
 #[derive(Debug, Clone)]
-pub struct LsdbReader {
+pub struct EngineReader {
     commands: mpsc::Sender<Command>,
 }
 
-impl LsdbReader {
-    /// Returns the LSAs that follow `after`, or the first ones.
+impl EngineReader {
+    /// Returns a snapshot of the engine's state. Refused paths are divided by whether the mesh file keeps them out on purpose.
     ///
     /// # Errors
     /// If the task has ended.
-    pub async fn part(&self, after: Option<LsaPlace>) -> anyhow::Result<LsdbPart> {
+    pub async fn view(&self, kept_out: KeptOut) -> anyhow::Result<View> {
+        let (sender, receiver) = oneshot::channel();
+        // If this fails, the sender is dropped and the receiver returns an error.
+        let _ = self.commands.send(Command::View(kept_out, sender)).await;
+        receiver.await.context("the routing task has ended")
+    }
+
+    /// Returns the LSAs of the link state database that follow `after`, or the first ones: one part, so that the engine is never blocked for
+    /// long and only one part is copied at a time. LSAs that are added or removed meanwhile may be included or not.
+    ///
+    /// # Errors
+    /// If the task has ended.
+    pub async fn lsas(&self, after: Option<LsaPlace>) -> anyhow::Result<LsdbPart> {
         let (sender, receiver) = oneshot::channel();
         // If this fails, the sender is dropped and the receiver returns an error.
         let _ = self.commands.send(Command::Lsdb(after, sender)).await;
@@ -151,9 +162,9 @@ impl Driver {
         Ok((Self { epoch, commands, task }, news))
     }
 
-    /// Returns a reader of the link state database.
-    pub fn lsdb(&self) -> LsdbReader {
-        LsdbReader { commands: self.commands.clone() }
+    /// Returns a reader of the engine's state, which does not need this handle any more.
+    pub fn reader(&self) -> EngineReader {
+        EngineReader { commands: self.commands.clone() }
     }
 
     /// The origin of the engine's time, by the present system clock.
@@ -191,9 +202,7 @@ impl Driver {
     /// # Errors
     /// If the task has ended.
     pub async fn view(&self, kept_out: KeptOut) -> anyhow::Result<View> {
-        let (sender, receiver) = oneshot::channel();
-        self.send(Command::View(kept_out, sender)).await;
-        receiver.await.context("the routing task has ended")
+        self.reader().view(kept_out).await
     }
 
     /// Announces a graceful restart of this router to its neighbours, and ends the task. Returns the lowest boot number that the next start

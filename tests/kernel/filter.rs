@@ -96,7 +96,7 @@ impl Scene {
 
     /// Packets dropped, by reason.
     async fn counts(&self) -> Vec<u64> {
-        let (dropped, _) = self.router.kernel.drops().await.unwrap();
+        let (dropped, _) = self.router.kernel.rule_listing().drops().await.unwrap();
         let count = |reason| dropped.iter().filter(|drop| drop.reason == reason).map(|drop| drop.packets).sum();
         Reason::ALL.map(count).to_vec()
     }
@@ -271,7 +271,7 @@ fn a_source_enters_where_a_route_to_it_would_be_accepted() {
             scene.enters(Packet::icmp(STRANGER, FAR, kind), &[]).await;
         }
         scene.enters(Packet::icmp(STRANGER, FAR, 8), &source).await;
-        let (_, refused) = scene.router.kernel.drops().await.unwrap();
+        let (_, refused) = scene.router.kernel.rule_listing().drops().await.unwrap();
         let refused: Vec<(&str, Ipv4Addr)> =
             refused.iter().map(|refused| (refused.interface.as_str(), refused.source)).collect();
         let samples = [Ipv4Addr::new(10, 1, 77, 1), Ipv4Addr::new(10, 3, 0, 1), STRANGER];
@@ -424,7 +424,7 @@ fn a_flood_of_icmp_errors_enters_at_the_rate_of_its_limit_and_holds_up_no_error_
         let passed = scene.enter(&vec![too_big(STRANGER); FLOOD]);
         let time = begin.elapsed();
         assert_limited(passed, &scene.dropped_packets().await, time);
-        let (_, refused) = scene.router.kernel.drops().await.unwrap();
+        let (_, refused) = scene.router.kernel.rule_listing().drops().await.unwrap();
         let refused: Vec<(Ipv4Addr, u64)> = refused.iter().map(|refused| (refused.source, refused.packets)).collect();
         assert_eq!(refused, [(STRANGER, u64::try_from(FLOOD - passed).unwrap())], "the sample names who sends them");
         // As many of a router whose address this site lists, and within the flood.
@@ -542,7 +542,7 @@ impl Scene6 {
 
     /// Packets dropped so far, by interface.
     async fn dropped(&self) -> Vec<(String, u64)> {
-        let (dropped, _) = self.scene.router.kernel.drops().await.unwrap();
+        let (dropped, _) = self.scene.router.kernel.rule_listing().drops().await.unwrap();
         assert!(dropped.iter().all(|drop| drop.reason == Reason::Ipv6), "{dropped:?}");
         dropped.into_iter().map(|drop| (drop.interface, drop.packets)).collect()
     }

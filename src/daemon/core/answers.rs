@@ -1,15 +1,13 @@
 //! Answers the requests of the control socket. A long answer consists of parts, each of which is made when the client has read the one
 //! before.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, ensure};
-use futures::{StreamExt as _, stream};
-use ospf::{AreaId, Domain, LsaPlace, NeighborState, NeighborView};
+use futures::FutureExt as _;
+use ospf::{NeighborState, NeighborView};
 use serde::Serialize;
-use tokio::time::{timeout, timeout_at};
 use tracing::info;
 
 use super::preview::steps;
@@ -18,19 +16,10 @@ use crate::control::view::Reloaded;
 use crate::control::{Asked, Cursor, LsaSelection, Noun, Part, Request};
 use crate::daemon::checks::Ground;
 use crate::daemon::host::Look;
-use crate::daemon::report::{AreaSummary, Report};
+use crate::daemon::inquiry::{Gathered, Sources};
+use crate::daemon::report::Report;
 use crate::kernel::Watch;
-use crate::net::IfName;
 use crate::routing::differences;
-use crate::tunnel::{Observation, device};
-
-/// Maximum time to read all WireGuard devices together: a client waits for the answer.
-const DEVICES_PATIENCE: Duration = Duration::from_millis(700);
-/// Maximum time in which `nft` lists the few sources that are refused, and the whole ruleset.
-const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
-const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
-/// Maximum number of WireGuard devices that are read at the same time.
-const DEVICES_AT_ONCE: usize = 64;
 
 impl Daemon {
     /// Carries out a request and sends its answer. Returns what the loop has to do next.
@@ -59,9 +48,10 @@ impl Daemon {
                 let done = self.clear(neighbor.as_deref()).await;
                 (done.and_then(|count| whole(&count)), Next::Nothing)
             }
-            Request::Status => (self.status(from).await, Next::Nothing),
-            Request::Show { noun, lsas } => (self.show(noun, lsas.unwrap_or_default(), from).await, Next::Nothing),
-            Request::Trace { host } => (self.trace(&host).await, Next::Nothing),
+            request @ (Request::Status | Request::Show { .. } | Request::Trace { .. }) => {
+                self.inquire(Asked { request, from, answer }).await;
+                return Ok(Next::Nothing);
+            }
         };
         // The receiver is gone if the client has disconnected.
         let _ = answer.send(part.map_err(|error| format!("{error:#}")));
@@ -114,42 +104,87 @@ impl Daemon {
         })
     }
 
-    /// Answers [`Request::Status`]. The routes come last, because there may be very many: they are sent in parts.
-    async fn status(&mut self, from: Option<Cursor>) -> anyhow::Result<Part> {
-        if from.is_some() {
-            return self.report(BTreeMap::new()).await?.routes_part(from, "}");
-        }
-        // If this takes too long, the previous sample is shown.
-        let _ = timeout(SAMPLE_PATIENCE, self.filters.sample(&self.kernel, Instant::now())).await;
+    /// Begins to answer a question: what the answer needs from elsewhere is read by a task of its own, which hands it to [`Self::compose`].
+    pub(super) async fn inquire(&mut self, asked: Asked) {
         let Self { checks, kernel, host, local, router, .. } = self;
         let ground = Ground { kernel, observed: host.observed(), local, redistributed: router.redistributed() };
-        checks.look(&ground).await;
-        let devices = self.look_at_devices().await;
-        let report = self.report(devices).await?;
+        let checks = match &asked.request {
+            Request::Status if asked.from.is_none() => checks.look(&ground).await.boxed(),
+            Request::Show { noun: Noun::Routes, .. } if asked.from.is_none() => {
+                checks.look_up_routes(&ground).await.boxed()
+            }
+            _ => std::future::ready(()).boxed(),
+        };
+        // An engine that does not answer is not asked.
+        let tunnels = match self.drivers.engine().is_silent() {
+            true => Vec::new(),
+            false => self.local.tunnels.keys().cloned().collect(),
+        };
+        let sources = Sources {
+            engine: self.driver.reader(),
+            kept_out: self.local.kept_out(),
+            devices: self.devices.of(tunnels),
+            rules: self.kernel.rule_listing(),
+            sample: self.filters.is_sample_due(Instant::now()),
+            checks,
+        };
+        let inquiries = self.inquiries.clone();
+        tokio::spawn(async move {
+            let gathered = sources.gather(&asked.request, asked.from).await;
+            // The loop has ended if this fails, and with it the client's wait.
+            let _ = inquiries.send((asked, gathered)).await;
+        });
+    }
+
+    /// Answers a question for which everything has been read.
+    pub(super) async fn compose(&mut self, asked: Asked, gathered: anyhow::Result<Gathered>) {
+        self.activity.begin("answering");
+        let Asked { request, from, answer } = asked;
+        let part = match gathered {
+            Ok(gathered) => self.part(&request, from, gathered).await,
+            Err(error) => Err(error),
+        };
+        // The receiver is gone if the client has disconnected.
+        let _ = answer.send(part.map_err(|error| format!("{error:#}")));
+    }
+
+    async fn part(&mut self, request: &Request, from: Option<Cursor>, mut gathered: Gathered) -> anyhow::Result<Part> {
+        let now = Instant::now();
+        if let Some(refused) = gathered.refused.take() {
+            self.filters.take_sample(refused, now);
+        }
+        self.checks.note_devices(&gathered.reading.devices);
+        let Self { checks, kernel, host, local, router, .. } = self;
+        checks.take(&Ground { kernel, observed: host.observed(), local, redistributed: router.redistributed() }).await;
+        match request {
+            Request::Status => self.status(from, &gathered),
+            Request::Trace { host } => {
+                self.look_at_segments().await?;
+                whole(&self.report(&gathered).trace(host))
+            }
+            Request::Show { noun: Noun::L2, .. } => {
+                self.look_at_segments().await?;
+                whole(&self.report(&gathered).segments(&gathered.limited))
+            }
+            Request::Show { noun, lsas } => self.show(*noun, lsas.unwrap_or_default(), from, &gathered),
+            _ => unreachable!("only questions are inquired about"),
+        }
+    }
+
+    /// Answers [`Request::Status`]. The routes come last, because there may be very many: they are sent in parts.
+    fn status(&self, from: Option<Cursor>, gathered: &Gathered) -> anyhow::Result<Part> {
+        let report = self.report(gathered);
+        if from.is_some() {
+            return report.routes_part(from, "}");
+        }
         let head = serde_json::to_string(&report.status())?;
         let mut part = report.routes_part(None, "}")?;
         part.json.insert_str(0, head.strip_suffix("[]}").unwrap_or(&head));
         Ok(part)
     }
 
-    async fn show(&mut self, noun: Noun, lsas: LsaSelection, from: Option<Cursor>) -> anyhow::Result<Part> {
-        if noun == Noun::L2 {
-            self.look_at_segments().await?;
-            let limited = timeout(SAMPLE_PATIENCE, self.kernel.limited_frames()).await.unwrap_or_default();
-            return whole(&self.report(BTreeMap::new()).await?.segments(&limited));
-        }
-        if noun == Noun::Filters {
-            let listed = timeout(LISTING_PATIENCE, self.kernel.drops()).await;
-            let (dropped, refused) = listed.context("nft has not listed the ruleset in time")??;
-            return whole(&self.report(BTreeMap::new()).await?.filters(&dropped, &refused));
-        }
-        if noun == Noun::Routes && from.is_none() {
-            let Self { checks, kernel, host, local, router, .. } = self;
-            let ground = Ground { kernel, observed: host.observed(), local, redistributed: router.redistributed() };
-            checks.look_up_routes(&ground).await;
-        }
-        let devices = if noun == Noun::Tunnels { self.look_at_devices().await } else { BTreeMap::new() };
-        let report = self.report(devices).await?;
+    fn show(&self, noun: Noun, lsas: LsaSelection, from: Option<Cursor>, gathered: &Gathered) -> anyhow::Result<Part> {
+        let report = self.report(gathered);
         match noun {
             Noun::Neighbors => whole(&report.neighbors()),
             Noun::Routes => report.routes_part(from, ""),
@@ -160,20 +195,18 @@ impl Daemon {
                     Some(Cursor::Lsa(cursor)) => Some(cursor),
                     _ => None,
                 };
-                let part = self.driver.lsdb().part(from.and_then(|cursor| cursor.place)).await?;
-                report.lsdb_part(&part, &lsas, from)
+                report.lsdb_part(gathered.lsas.as_ref().context("no part of the database was read")?, &lsas, from)
             }
-            Noun::Areas => whole(&report.areas(&self.area_summaries().await?)),
+            Noun::Areas => whole(&report.areas(&gathered.areas)),
             Noun::BorderRouters => whole(&report.border_routers()),
             Noun::Limits => whole(&report.limits()),
             Noun::Spf => whole(&report.spf()),
-            Noun::L2 | Noun::Filters => unreachable!("answered above"),
+            Noun::Filters => {
+                let (dropped, refused) = gathered.drops.as_ref().context("the ruleset was not listed")?;
+                whole(&report.filters(dropped, refused))
+            }
+            Noun::L2 => unreachable!("answered by the caller"),
         }
-    }
-
-    async fn trace(&mut self, host: &str) -> anyhow::Result<Part> {
-        self.look_at_segments().await?;
-        whole(&self.report(BTreeMap::new()).await?.trace(host))
     }
 
     /// Reads the kernel's state again: counters, and the ports where hosts were learned, change without a notification.
@@ -182,28 +215,9 @@ impl Daemon {
         Ok(())
     }
 
-    /// Summarizes the link state database of each area, which is read part by part.
-    async fn area_summaries(&self) -> anyhow::Result<BTreeMap<AreaId, AreaSummary>> {
-        let mut summaries: BTreeMap<AreaId, AreaSummary> = BTreeMap::new();
-        let reader = self.driver.lsdb();
-        let mut after: Option<LsaPlace> = None;
-        loop {
-            let part = reader.part(after).await?;
-            for shown in &part.lsas {
-                if let Domain::Area(area) = shown.domain {
-                    summaries.entry(area).or_default().count(&shown.lsa);
-                }
-            }
-            after = part.rest;
-            if after.is_none() {
-                return Ok(summaries);
-            }
-        }
-    }
-
-    /// Collects what an answer is made from. `devices` is empty unless the answer needs the WireGuard devices.
-    async fn report(&self, devices: BTreeMap<IfName, Observation>) -> anyhow::Result<Report<'_>> {
-        Ok(Report {
+    /// Collects what an answer is made from.
+    fn report<'a>(&'a self, gathered: &'a Gathered) -> Report<'a> {
+        Report {
             local: &self.local,
             backend: self.backend,
             endpoints: &self.endpoints,
@@ -214,8 +228,8 @@ impl Daemon {
             forwarding: self.basis().forwarding(),
             observed: self.host.observed(),
             segments: &self.segments,
-            devices,
-            view: self.driver.view(self.local.kept_out()).await?,
+            reading: &gathered.reading,
+            view: &gathered.view,
             failures: self.drivers.engine().trouble().into_iter().chain(self.host.problems(Instant::now())).collect(),
             refused_reload: self.refused_reload.as_deref(),
             redistributed: self.router.redistributed(),
@@ -223,27 +237,7 @@ impl Daemon {
             filters: &self.filters,
             upkeep: self.upkeep(),
             uptime: self.started.elapsed(),
-        })
-    }
-
-    /// Reads the WireGuard devices, and notes their counters for the checks.
-    async fn look_at_devices(&mut self) -> BTreeMap<IfName, Observation> {
-        let devices = self.devices().await;
-        self.checks.note_devices(&devices);
-        devices
-    }
-
-    /// Reads the WireGuard devices. A device that cannot be read is left out; the loop has logged the reason.
-    async fn devices(&self) -> BTreeMap<IfName, Observation> {
-        if self.drivers.engine().is_silent() {
-            return BTreeMap::new();
         }
-        let deadline = tokio::time::Instant::now() + DEVICES_PATIENCE;
-        let asked = self.local.tunnels.keys().map(|interface| async move {
-            let device = timeout_at(deadline, device::observe(interface)).await.ok()?.ok()??;
-            Some((interface.clone(), device))
-        });
-        stream::iter(asked).buffer_unordered(DEVICES_AT_ONCE).filter_map(std::future::ready).collect().await
     }
 }
 

@@ -9,12 +9,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
-use super::{Daemon, Inlets};
+use super::{Daemon, Inlets, QUESTION_QUEUE};
 use crate::control::{Activity, Asked};
 use crate::daemon::checks::Checks;
 use crate::daemon::filters::Filters;
 use crate::daemon::host::Host;
 use crate::daemon::host_memory::HostMemory;
+use crate::daemon::inquiry::Devices;
 use crate::daemon::instance_lock::InstanceLock;
 use crate::daemon::loading::Loading;
 use crate::daemon::local::Local;
@@ -82,8 +83,14 @@ impl Daemon {
         watch.follow(router.listed().followed().clone());
         watch.manage(local.interfaces().chain(segments.interfaces()).collect());
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
-        let inlets =
-            Inlets { news, questions, watch, reload: signal(SignalKind::hangup()).context("listening for SIGHUP")? };
+        let (inquiries, gathered) = mpsc::channel(QUESTION_QUEUE);
+        let inlets = Inlets {
+            news,
+            questions,
+            inquiries: gathered,
+            watch,
+            reload: signal(SignalKind::hangup()).context("listening for SIGHUP")?,
+        };
         let daemon = Self {
             engine_watch: drivers.watch_engine(),
             checks: Checks::new(&local),
@@ -106,6 +113,8 @@ impl Daemon {
             carried_out: None,
             refused_reload: None,
             started: now,
+            devices: Devices::default(),
+            inquiries,
             activity,
             instance_lock,
             former,

@@ -1,0 +1,208 @@
+//! Reads what the answer to a question needs from elsewhere, beside the loop, which waits for none of it: the engine's view, the WireGuard
+//! devices, listings of nftables. The loop then makes the answer from this and from what it knows itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures::future::BoxFuture;
+use futures::{StreamExt as _, stream};
+use ospf::{AreaId, Domain, LsaPlace};
+use tokio::sync::Mutex;
+use tokio::time::{timeout, timeout_at};
+
+use super::report::AreaSummary;
+use crate::control::{Cursor, Noun, Request};
+use crate::kernel::{Dropped, Limited, Refused, RuleListing};
+use crate::net::IfName;
+use crate::routing::{EngineReader, KeptOut, LsdbPart, View};
+use crate::tunnel::{Observation, device};
+
+/// Maximum time to read all WireGuard devices together: a client waits for the answer.
+const DEVICES_PATIENCE: Duration = Duration::from_millis(700);
+/// Maximum number of WireGuard devices that are read at the same time.
+const DEVICES_AT_ONCE: usize = 64;
+/// A reading of the devices is shown to other clients for so long.
+const READING_AGE: Duration = Duration::from_secs(1);
+/// Maximum time in which `nft` lists the few sources that are refused, and the whole ruleset.
+const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
+const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
+/// Maximum time that the checks of this router's effects may take; after that the previous results are shown.
+const CHECKS_PATIENCE: Duration = Duration::from_millis(400);
+
+/// What the answer is made from, besides what the loop knows.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    /// The engine's state.
+    pub view: View,
+    /// The WireGuard devices; none if the answer does not show them.
+    pub reading: Reading,
+    /// The sources that were refused recently; `None` if they were not read.
+    pub refused: Option<Vec<Refused>>,
+    /// The counters of the ruleset; `None` if they were not read.
+    pub drops: Option<(Vec<Dropped>, Vec<Refused>)>,
+    /// Frames beyond a limit, by VXLAN device.
+    pub limited: BTreeMap<IfName, Limited>,
+    /// A part of the link state database; `None` if it was not read.
+    pub lsas: Option<LsdbPart>,
+    /// Summaries of the databases of areas; empty if they were not read.
+    pub areas: BTreeMap<AreaId, AreaSummary>,
+}
+
+/// Where it is read from.
+pub(super) struct Sources {
+    pub engine: EngineReader,
+    pub kept_out: KeptOut,
+    pub devices: Devices,
+    pub rules: RuleListing,
+    /// Whether a status reads the sources that are refused.
+    pub sample: bool,
+    /// Completes when the checks that run at present have ended.
+    pub checks: BoxFuture<'static, ()>,
+}
+
+impl Sources {
+    /// Reads what the answer to `request` needs, from `from` on.
+    ///
+    /// # Errors
+    /// If the routing task has ended, or if `nft` fails where its listing is the answer.
+    pub(super) async fn gather(self, request: &Request, from: Option<Cursor>) -> anyhow::Result<Gathered> {
+        let noun = match request {
+            Request::Show { noun, .. } => Some(*noun),
+            _ => None,
+        };
+        let is_first = from.is_none();
+        let status = *request == Request::Status && is_first;
+        let (rules, engine) = (&self.rules, &self.engine);
+        let devices = async {
+            match status || noun == Some(Noun::Tunnels) {
+                true => self.devices.fresh().await,
+                false => Reading::none(),
+            }
+        };
+        let refused = async {
+            match status && self.sample {
+                true => timeout(SAMPLE_PATIENCE, rules.refused_sources()).await.ok(),
+                false => None,
+            }
+        };
+        let checks = async {
+            if status || (noun == Some(Noun::Routes) && is_first) {
+                // If this takes too long, the previous results are shown.
+                let _ = timeout(CHECKS_PATIENCE, self.checks).await;
+            }
+        };
+        let limited = async {
+            match noun == Some(Noun::L2) {
+                true => timeout(SAMPLE_PATIENCE, rules.limited_frames()).await.unwrap_or_default(),
+                false => BTreeMap::new(),
+            }
+        };
+        let drops = async {
+            match noun == Some(Noun::Filters) {
+                true => {
+                    let listed = timeout(LISTING_PATIENCE, rules.drops()).await;
+                    listed.context("nft has not listed the ruleset in time")?.map(Some)
+                }
+                false => Ok(None),
+            }
+        };
+        let lsas = async {
+            match noun == Some(Noun::Lsdb) {
+                true => {
+                    let after = match from {
+                        Some(Cursor::Lsa(cursor)) => cursor.place,
+                        _ => None,
+                    };
+                    engine.lsas(after).await.map(Some)
+                }
+                false => Ok(None),
+            }
+        };
+        let areas = async {
+            match noun == Some(Noun::Areas) {
+                true => area_summaries(engine).await,
+                false => Ok(BTreeMap::new()),
+            }
+        };
+        let (reading, refused, (), limited) = tokio::join!(devices, refused, checks, limited);
+        let (drops, lsas, areas) = tokio::try_join!(drops, lsas, areas)?;
+        // The last of all, so that the devices are no older than what OSPF makes of them.
+        let view = engine.view(self.kept_out).await?;
+        Ok(Gathered { view, reading, refused, drops, limited, lsas, areas })
+    }
+}
+
+/// Summarizes the link state database of each area, which is read part by part.
+async fn area_summaries(engine: &EngineReader) -> anyhow::Result<BTreeMap<AreaId, AreaSummary>> {
+    let mut summaries: BTreeMap<AreaId, AreaSummary> = BTreeMap::new();
+    let mut after: Option<LsaPlace> = None;
+    loop {
+        let part = engine.lsas(after).await?;
+        for shown in &part.lsas {
+            if let Domain::Area(area) = shown.domain {
+                summaries.entry(area).or_default().count(&shown.lsa);
+            }
+        }
+        after = part.rest;
+        if after.is_none() {
+            return Ok(summaries);
+        }
+    }
+}
+
+/// A reading of the WireGuard devices of the site's tunnels.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    /// When it was made.
+    pub at: Instant,
+    /// The devices that could be read, by interface.
+    pub devices: Arc<BTreeMap<IfName, Observation>>,
+}
+
+impl Reading {
+    /// No devices.
+    fn none() -> Self {
+        Self { at: Instant::now(), devices: Arc::default() }
+    }
+}
+
+/// The WireGuard devices of the site's tunnels, as clients see them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Devices {
+    tunnels: Vec<IfName>,
+    last: Arc<Mutex<Option<Reading>>>,
+}
+
+impl Devices {
+    /// The devices of these tunnels. Readings are shared with `self`.
+    pub(super) fn of(&self, tunnels: Vec<IfName>) -> Self {
+        Self { tunnels, last: Arc::clone(&self.last) }
+    }
+
+    /// Returns a reading that is less than [`READING_AGE`] old: that of another client if it has all devices, or a new one. A device that
+    /// cannot be read is left out; the loop has logged the reason.
+    async fn fresh(&self) -> Reading {
+        // Of several clients, one reads and the others wait for it.
+        let mut last = self.last.lock().await;
+        let serves = |reading: &&Reading| {
+            let has_all = self.tunnels.iter().all(|interface| reading.devices.contains_key(interface));
+            has_all && reading.at.elapsed() < READING_AGE
+        };
+        if let Some(reading) = last.as_ref().filter(serves) {
+            return reading.clone();
+        }
+        let at = Instant::now();
+        let deadline = tokio::time::Instant::now() + DEVICES_PATIENCE;
+        let asked = self.tunnels.clone().into_iter().map(|interface| async move {
+            let device = timeout_at(deadline, device::observe(&interface)).await.ok()?.ok()??;
+            Some((interface, device))
+        });
+        let devices: BTreeMap<_, _> =
+            stream::iter(asked).buffer_unordered(DEVICES_AT_ONCE).filter_map(std::future::ready).collect().await;
+        let reading = Reading { at, devices: Arc::new(devices) };
+        *last = Some(reading.clone());
+        reading
+    }
+}
