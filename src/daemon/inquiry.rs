@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use ospf::{AreaId, Domain, LsaPlace};
 use tokio::sync::Mutex;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::report::AreaSummary;
 use crate::control::{Cursor, Noun, Request};
@@ -77,7 +77,7 @@ impl Sources {
         let (rules, engine) = (&self.rules, &self.engine);
         let devices = async {
             match status || noun == Some(Noun::Tunnels) {
-                true => self.devices.fresh().await,
+                true => self.devices.fresh(async |interface| device::observe(&interface).await.ok()?).await,
                 false => Reading::none(),
             }
         };
@@ -159,50 +159,119 @@ pub(super) struct Reading {
     pub at: Instant,
     /// The devices that could be read, by interface.
     pub devices: Arc<BTreeMap<IfName, Observation>>,
+    /// The interfaces that were to be read.
+    wanted: Arc<[IfName]>,
 }
 
 impl Reading {
     /// No devices.
     fn none() -> Self {
-        Self { at: Instant::now(), devices: Arc::default() }
+        Self { at: Instant::now(), devices: Arc::default(), wanted: Arc::default() }
     }
 }
 
 /// The WireGuard devices of the site's tunnels, as clients see them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Devices {
-    tunnels: Vec<IfName>,
+    tunnels: Arc<[IfName]>,
     last: Arc<Mutex<Option<Reading>>>,
 }
 
 impl Devices {
     /// The devices of these tunnels. Readings are shared with `self`.
-    pub(super) fn of(&self, tunnels: Vec<IfName>) -> Self {
-        Self { tunnels, last: Arc::clone(&self.last) }
+    pub(super) fn of(&self, tunnels: impl IntoIterator<Item = IfName>) -> Self {
+        Self { tunnels: tunnels.into_iter().collect(), last: Arc::clone(&self.last) }
     }
 
-    /// Returns a reading that is less than [`READING_AGE`] old: that of another client if it has all devices, or a new one. A device that
-    /// cannot be read is left out; the loop has logged the reason.
-    async fn fresh(&self) -> Reading {
+    /// Returns a reading that is less than [`READING_AGE`] old: that of another client of the same devices, or a new one made with `read`.
+    /// A device that cannot be read, or not in time, is left out; the loop has logged the reason.
+    async fn fresh<R: Future<Output = Option<Observation>>>(&self, read: impl Fn(IfName) -> R) -> Reading {
         // Of several clients, one reads and the others wait for it.
         let mut last = self.last.lock().await;
-        let serves = |reading: &&Reading| {
-            let has_all = self.tunnels.iter().all(|interface| reading.devices.contains_key(interface));
-            has_all && reading.at.elapsed() < READING_AGE
-        };
+        let serves = |reading: &&Reading| reading.wanted == self.tunnels && reading.at.elapsed() < READING_AGE;
         if let Some(reading) = last.as_ref().filter(serves) {
             return reading.clone();
         }
         let at = Instant::now();
-        let deadline = tokio::time::Instant::now() + DEVICES_PATIENCE;
-        let asked = self.tunnels.clone().into_iter().map(|interface| async move {
-            let device = timeout_at(deadline, device::observe(&interface)).await.ok()?.ok()??;
+        let deadline = at + DEVICES_PATIENCE;
+        let asked: Vec<_> = self.tunnels.iter().map(|interface| (interface.clone(), read(interface.clone()))).collect();
+        let asked = asked.into_iter().map(|(interface, device)| async move {
+            let device = timeout_at(deadline, device).await.ok()??;
             Some((interface, device))
         });
         let devices: BTreeMap<_, _> =
             stream::iter(asked).buffer_unordered(DEVICES_AT_ONCE).filter_map(std::future::ready).collect().await;
-        let reading = Reading { at, devices: Arc::new(devices) };
+        let reading = Reading { at, devices: Arc::new(devices), wanted: Arc::clone(&self.tunnels) };
         *last = Some(reading.clone());
         reading
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::keys::PrivateKey;
+    use crate::reconcile::state::{Backend, Device, Identity, Traffic};
+
+    fn name(text: &str) -> IfName {
+        IfName::new(text).unwrap()
+    }
+
+    fn observation() -> Observation {
+        let device = Device {
+            identity: Identity::Observed(PrivateKey::generate().public()),
+            listen_port: 51820,
+            fwmark: 0,
+            peer: None,
+            strangers: BTreeSet::new(),
+            traffic: Traffic::default(),
+        };
+        Observation { backend: Backend::Kernel, device }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_within_a_second_share_a_reading_and_its_age_is_known() {
+        let reads = AtomicUsize::new(0);
+        // Each reading takes a while.
+        let read = async |_| {
+            reads.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Some(observation())
+        };
+        let begin = Instant::now();
+        let devices = Devices::default();
+        let [one, other] = [0; 2].map(|_| devices.of([name("wg-b"), name("wg-c")]));
+        let (first, second) = tokio::join!(one.fresh(read), other.fresh(read));
+        assert_eq!(reads.load(Ordering::Relaxed), 2, "each device is read once for both");
+        assert_eq!((first.at, second.at), (begin, begin));
+        assert!(first.devices.contains_key(&name("wg-b")) && first.devices.contains_key(&name("wg-c")));
+
+        tokio::time::sleep_until(begin + READING_AGE - Duration::from_millis(1)).await;
+        assert_eq!(one.fresh(read).await.at, begin);
+        tokio::time::sleep_until(begin + READING_AGE).await;
+        assert_eq!(one.fresh(read).await.at, begin + READING_AGE, "it is too old");
+        assert_eq!(reads.load(Ordering::Relaxed), 4);
+        // A tunnel was added.
+        assert!(devices.of([name("wg-d")]).fresh(read).await.devices.contains_key(&name("wg-d")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_device_that_does_not_answer_is_left_out_and_holds_up_nobody_for_long() {
+        let read = async |interface: IfName| match interface.as_str() {
+            "wg-b" => Some(observation()),
+            "wg-c" => None,
+            _ => std::future::pending().await,
+        };
+        let begin = Instant::now();
+        let devices = Devices::default().of([name("wg-b"), name("wg-c"), name("wg-hung")]);
+        let (reading, shared) = tokio::join!(devices.fresh(read), devices.fresh(read));
+        assert_eq!(reading.devices.keys().map(IfName::as_str).collect::<Vec<_>>(), ["wg-b"]);
+        assert_eq!((reading.at, shared.at, begin.elapsed()), (begin, begin, DEVICES_PATIENCE));
+        // What is missing may be there for a later client.
+        tokio::time::sleep_until(begin + READING_AGE).await;
+        assert_eq!(devices.fresh(async |_| Some(observation())).await.devices.len(), 3);
     }
 }

@@ -93,6 +93,25 @@ impl Kernel {
 
     /// Observes the present state: what weft created, and what is foreign as far as it matters.
     pub async fn observe(&self, tunnels: &impl Tunnels) -> anyhow::Result<Observed> {
+        let mut observed = self.observe_kernel().await?;
+        self.observe_devices(&mut observed, tunnels).await;
+        Ok(observed)
+    }
+
+    /// Observes the present state again, except the WireGuard devices, which may take long to answer: they stay as they are in `observed`.
+    pub async fn observe_again(&self, observed: &mut Observed) -> anyhow::Result<()> {
+        let mut again = self.observe_kernel().await?;
+        let former = std::mem::take(observed);
+        let is_there = |interface: &IfName| again.state.links.contains_key(interface);
+        let devices = former.state.devices.into_iter().filter(|(interface, _)| is_there(interface)).collect();
+        again.unreadable = former.unreadable.into_iter().filter(is_there).collect();
+        again.state.devices = devices;
+        again.freshness = former.freshness;
+        *observed = again;
+        Ok(())
+    }
+
+    async fn observe_kernel(&self) -> anyhow::Result<Observed> {
         let links = links::dump(&self.netlink).await.context("dumping links")?;
         let addresses = addresses::dump(&self.netlink).await.context("dumping addresses")?;
         let names: BTreeMap<u32, IfName> = links.iter().map(|link| (link.index, link.name.clone())).collect();
@@ -142,7 +161,6 @@ impl Kernel {
         observed.state.filter = self.filter.present.clone();
         self.observe_vlans(&mut observed, &names).await?;
         self.observe_overlay(&mut observed, &names).await?;
-        self.observe_devices(&mut observed, tunnels).await;
         Ok(observed)
     }
 

@@ -211,8 +211,7 @@ impl Daemon {
 
     /// Reads the kernel's state again: counters, and the ports where hosts were learned, change without a notification.
     async fn look_at_segments(&mut self) -> anyhow::Result<()> {
-        *self.host.observed_mut() = self.kernel.observe(&self.drivers).await?;
-        Ok(())
+        self.kernel.observe_again(self.host.observed_mut()).await
     }
 
     /// Collects what an answer is made from.
