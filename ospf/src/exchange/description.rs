@@ -378,7 +378,13 @@ impl Engine {
             if !external_routing.lets_in(header.key.kind) {
                 return false;
             }
-            let is_newer = self.databases.lookup(place).map(|entry| header.newer_than(&entry.header(now)));
+            let stored = self.databases.lookup(place).map(|entry| entry.header(now));
+            if stored.is_some_and(|stored| header.compare(&stored).is_eq())
+                && let Some(neighbor) = self.neighbor_mut(key)
+            {
+                neighbor.retransmission.prove(header.key);
+            }
+            let is_newer = stored.map(|stored| header.newer_than(&stored));
             if is_newer == Some(false) {
                 self.flush_described(key, place, &header);
                 continue;

@@ -99,11 +99,12 @@ impl Engine {
     /// Deviates: the RFC ignores all other acknowledgements. But one for an LSA of ours that we do not have, or for an LSA that is at
     /// MaxAge here or was removed recently, shows what the neighbour holds.
     ///
-    /// Moreover, not every acknowledgement of the same instance proves that the neighbour holds it. A router that restarts begins with the
-    /// same sequence number as before, so its LSAs are often identical to those of its previous incarnation. If its neighbour has
-    /// restarted, too, a late acknowledgement from before the restart would remove from the list an LSA that the neighbour never received,
-    /// and the neighbour would miss it until it is refreshed. An LSA of this router that is acknowledged soon after its interface came up
-    /// is therefore flooded once more when no such packet can be under way any more.
+    /// Moreover, not every acknowledgement of the same instance proves that the neighbour holds it. If this router and its neighbour have
+    /// both restarted, a late acknowledgement from before is indistinguishable from one of now: LSAs of routers that have not restarted are
+    /// the same, and a router that restarts begins with the same sequence number as before. It would remove from the list an LSA that the
+    /// neighbour never received, and the neighbour would miss it until it is refreshed. An LSA that is acknowledged soon after the
+    /// interface came up is therefore flooded once more when no such packet can be under way any more, unless the neighbour has described
+    /// it by then.
     pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let (now, own_id) = (self.now, self.config.router_id);
         let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
@@ -126,7 +127,7 @@ impl Engine {
                 // The list holds the database copy.
                 Some((Ordering::Equal, _)) => {
                     let is_max_aged = self.databases.is_max_aged(place);
-                    let was_listed = match own && may_be_previous && !is_max_aged {
+                    let was_listed = match may_be_previous && !is_max_aged {
                         true => neighbor.retransmission.remove_until(header.key, proof),
                         false => neighbor.retransmission.acknowledge(header.key, now),
                     };

@@ -392,6 +392,8 @@ struct Pending {
     again: u32,
     /// Whether the neighbour sent the LSA itself, or has had it described.
     doubted: bool,
+    /// Whether the neighbour has described the instance.
+    described: bool,
     /// Set if the neighbour has shown an earlier instance. Before this time, an acknowledgement may be from before it received that one.
     proof: Option<Instant>,
 }
@@ -401,18 +403,28 @@ impl RetransmissionList {
     pub(crate) fn add(&mut self, key: LsaKey, octets: usize) {
         self.remove(key);
         self.unproven.remove(&key);
-        self.entries.insert(key, Pending { octets, retry: None, again: 0, doubted: false, proof: None });
+        self.entries
+            .insert(key, Pending { octets, retry: None, again: 0, doubted: false, described: false, proof: None });
         self.unsent.insert(key);
     }
 
-    /// Removes an LSA that will be listed again at `proof`; returns whether it was listed.
+    /// Removes an LSA that will be listed again at `proof` unless the neighbour has described it; returns whether it was listed.
     pub(crate) fn remove_until(&mut self, key: LsaKey, proof: Instant) -> bool {
+        let is_described = self.entries.get(&key).is_some_and(|pending| pending.described);
         let was_listed = self.remove(key);
-        if was_listed {
+        if was_listed && !is_described {
             self.unproven.insert(key);
             self.proof = Some(proof);
         }
         was_listed
+    }
+
+    /// Notes that the neighbour has described the instance: it has it, and an acknowledgement is one of now.
+    pub(crate) fn prove(&mut self, key: LsaKey) {
+        self.unproven.remove(&key);
+        if let Some(pending) = self.entries.get_mut(&key) {
+            pending.described = true;
+        }
     }
 
     /// When removed LSAs are listed again.
@@ -636,6 +648,20 @@ mod tests {
 
     fn at(millis: u64) -> Instant {
         Instant::new(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn what_an_early_acknowledgement_removes_is_listed_again_unless_the_neighbor_has_described_it() {
+        let mut list = RetransmissionList::default();
+        (1..=4).for_each(|id| list.add(key(id), 100));
+        list.prove(key(1));
+        assert!((1..=4).all(|id| list.remove_until(key(id), at(10))) && !list.remove_until(key(5), at(10)));
+        list.prove(key(2));
+        // The next instance is another LSA in this respect.
+        list.add(key(3), 100);
+        assert!(list.take_unproven(at(9)).is_empty());
+        assert_eq!(list.take_unproven(at(10)), BTreeSet::from([key(4)]));
+        assert!(list.take_unproven(at(11)).is_empty());
     }
 
     #[test]
