@@ -13,6 +13,10 @@ use tracing::warn;
 
 use crate::input_file;
 
+mod deferred;
+
+pub use deferred::DeferredFile;
+
 /// Permission bits that let group or others write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// With this bit, only a file's owner can remove it from a directory that all may write to.

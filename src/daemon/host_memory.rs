@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use vxlan::{Claim, Mac, Record, Vni, Vtep};
 
-use crate::state_file::{Outlives, Purpose, StateFile, Written};
+use crate::state_file::{DeferredFile, Outlives, Purpose, StateFile};
 
 const PURPOSE: Purpose = Purpose {
     name: "hosts.json",
@@ -21,7 +21,7 @@ const PURPOSE: Purpose = Purpose {
 /// The file, and its content.
 #[derive(Debug)]
 pub(super) struct HostMemory {
-    file: StateFile,
+    file: DeferredFile,
     /// The content of the file, or what is to be written to it.
     written: Vec<Line>,
 }
@@ -46,7 +46,7 @@ impl HostMemory {
     pub(super) fn open(state_dir: &Path) -> Self {
         let mut file = StateFile::new(state_dir, &PURPOSE);
         let written = file.read(|content| Ok(serde_json::from_slice(content)?)).unwrap_or_default();
-        Self { file, written }
+        Self { file: DeferredFile::new(file), written }
     }
 
     /// Returns the records of a segment. Invalid lines are skipped.
@@ -54,14 +54,12 @@ impl HostMemory {
         self.written.iter().filter(move |line| line.vni == vni.value()).filter_map(Line::record)
     }
 
-    /// Replaces the stored records by `records`, and writes them to disk as soon as possible.
+    /// Replaces the stored records by `records`. They are written to disk as soon as possible; the caller does not wait for that.
     pub(super) fn keep<'a>(&mut self, records: impl Iterator<Item = (Vni, &'a Record)>) {
         let lines: Vec<Line> = records.map(|(vni, record)| Line::of(vni, record)).collect();
         if lines != self.written {
-            let text = serde_json::to_vec_pretty(&lines).expect("lines are plain data");
-            // If the write fails, it is tried again later.
-            let _: Written = self.file.write(&text);
-            self.written = lines;
+            self.written.clone_from(&lines);
+            self.file.write(move || serde_json::to_vec_pretty(&lines).expect("lines are plain data"));
         }
     }
 
@@ -118,10 +116,12 @@ mod tests {
         let mut memory = HostMemory::open(dir.path());
         let records = [(one, record(1)), (two, record(2))];
         memory.keep(records.iter().map(|(vni, record)| (*vni, record)));
-        let again = HostMemory::open(dir.path());
+        drop(memory);
+        let mut again = HostMemory::open(dir.path());
         assert_eq!(again.records(one).collect::<Vec<_>>(), [record(1)]);
         assert_eq!(again.records(two).collect::<Vec<_>>(), [record(2)]);
-        memory.keep(std::iter::empty());
+        again.keep(std::iter::empty());
+        drop(again);
         assert_eq!(HostMemory::open(dir.path()).records(one).count(), 0);
     }
 
@@ -145,6 +145,7 @@ mod tests {
         assert!(problem.contains("hosts.json could not be used (EOF while parsing"), "{problem}");
         let vni = Vni::try_from(1).unwrap();
         memory.keep(std::iter::once((vni, &record(1))));
+        drop(memory);
         assert_eq!(HostMemory::open(dir.path()).records(vni).count(), 1);
     }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use ospf::RouterId;
 
 use crate::mesh::Mesh;
-use crate::state_file::{Outlives, Purpose, StateFile, Written};
+use crate::state_file::{DeferredFile, Outlives, Purpose, StateFile};
 
 const FILE: Purpose = Purpose {
     name: "router-ids",
@@ -29,7 +29,7 @@ const MOST: usize = 16;
 /// The ids and their file.
 #[derive(Debug)]
 pub(super) struct RouterIds {
-    file: StateFile,
+    file: DeferredFile,
     noted: Noted,
 }
 
@@ -46,7 +46,7 @@ impl RouterIds {
     pub(super) fn open(state_dir: &Path) -> Self {
         let mut file = StateFile::new(state_dir, &FILE);
         let noted = file.read(parse).unwrap_or_default();
-        Self { file, noted }
+        Self { file: DeferredFile::new(file), noted }
     }
 
     /// Records that the router has this id from now on; returns whether it had another one before.
@@ -62,8 +62,8 @@ impl RouterIds {
             self.noted.former.pop_first();
         }
         if self.noted != before {
-            // If writing fails, it is tried again later.
-            let _: Written = self.file.write(self.noted.to_string().as_bytes());
+            let content = self.noted.to_string();
+            self.file.write(move || content.into_bytes());
         }
         changed.is_some()
     }
