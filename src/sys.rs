@@ -92,7 +92,8 @@ pub(crate) fn register_descriptor(descriptor: OwnedFd) -> io::Result<AsyncFd<Own
     unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(io::Error::from)
 }
 
-/// The address to which a packet socket is bound in order to receive packets of every protocol on one interface.
+/// The address of packets of every protocol on one interface: a packet socket that is bound to it receives them all, and what is sent to it
+/// leaves there, with the protocol that its Ethernet header names.
 pub(crate) fn every_packet_of(index: u32) -> io::Result<SockAddr> {
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,

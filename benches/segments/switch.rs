@@ -9,7 +9,6 @@ use std::net::Ipv4Addr;
 use anyhow::Result;
 use vxlan::Mac;
 use weft::kernel::gratuitous;
-use weft::net::IfName;
 
 use crate::harness::netns::{Netns, in_netns, ip};
 use crate::harness::process::run;
@@ -95,8 +94,8 @@ impl Host {
     pub fn announce(&self) -> Result<()> {
         let Address { mac, ip } = self.address;
         in_netns(&self.netns, || {
-            let interface = IfName::new("eth0").expect("a name of four letters");
-            Ok(gratuitous::announce(&interface, None, mac, [&ip.into()])?)
+            let interface = nix::net::if_::if_nametoindex("eth0")?;
+            Ok(gratuitous::announce(interface, None, mac, [&ip.into()])?)
         })
     }
 }

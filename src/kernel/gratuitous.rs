@@ -4,7 +4,6 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use pnet::datalink::{self, Channel, DataLinkSender};
 use pnet::packet::Packet as _;
 use pnet::packet::arp::{ArpHardwareTypes, ArpOperations, MutableArpPacket};
 use pnet::packet::ethernet::{EtherType, EtherTypes, MutableEthernetPacket};
@@ -13,10 +12,11 @@ use pnet::packet::icmpv6::{Icmpv6Packet, Icmpv6Types, checksum};
 use pnet::packet::ip::IpNextHeaderProtocols;
 use pnet::packet::ipv6::MutableIpv6Packet;
 use pnet::util::MacAddr;
+use socket2::{Domain, Socket, Type};
 use vxlan::Mac;
 
 use crate::mesh::VlanId;
-use crate::net::IfName;
+use crate::sys::every_packet_of;
 
 const ETHERNET: usize = 14;
 /// Octets of the two MAC addresses.
@@ -30,17 +30,20 @@ const ADVERTISEMENT: usize = 32;
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_NODES_MAC: MacAddr = MacAddr(0x33, 0x33, 0, 0, 0, 1);
 
-/// Announces on `port`, on behalf of the host, that it has these addresses; with the tag of `vlan` if there is one.
+/// Announces on the port with this interface index, on behalf of the host, that it has these addresses; with the tag of `vlan` if there is
+/// one. Does not block.
 ///
 /// # Errors
-/// If the port does not exist, or cannot send frames.
+/// If the port does not exist (ENXIO), or cannot send frames now.
 pub fn announce<'a>(
-    port: &IfName,
+    port: u32,
     vlan: Option<VlanId>,
     mac: Mac,
     addresses: impl IntoIterator<Item = &'a IpAddr>,
 ) -> io::Result<()> {
-    let mut sender = open(port)?;
+    // Without a protocol it receives nothing.
+    let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)?;
+    let port = every_packet_of(port)?;
     for address in addresses {
         let frame = match address {
             IpAddr::V4(address) => gratuitous_arp(mac, *address),
@@ -50,20 +53,9 @@ pub fn announce<'a>(
             Some(vlan) => tagged(&frame, vlan),
             None => frame,
         };
-        sender.send_to(&frame, None).unwrap_or_else(|| Err(io::ErrorKind::OutOfMemory.into()))?;
+        socket.send_to(&frame, &port)?;
     }
     Ok(())
-}
-
-fn open(port: &IfName) -> io::Result<Box<dyn DataLinkSender>> {
-    let interface = datalink::interfaces().into_iter().find(|interface| interface.name == port.as_str());
-    let interface = interface.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
-    // Nothing is read, so the buffer has the smallest size.
-    let config = datalink::Config { read_buffer_size: ETHERNET, promiscuous: false, ..datalink::Config::default() };
-    match datalink::channel(&interface, config)? {
-        Channel::Ethernet(sender, _) => Ok(sender),
-        _ => Err(io::ErrorKind::Unsupported.into()),
-    }
 }
 
 fn gratuitous_arp(mac: Mac, address: Ipv4Addr) -> Vec<u8> {
