@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
 use super::firewall::{Firewall, rules};
-use super::{Outcome, report};
+use super::{Outcome, mesh_text, report};
 use crate::input_file::Accept;
 use crate::keys::PrivateKey;
 use crate::mesh::{self, Diagnostics, Endpoint, Finding, Host, LoadError, Mesh, Parsed, Site, SiteId};
@@ -59,13 +59,7 @@ struct Amount<'d> {
 impl Args {
     /// Prints a summary of a good file, or every error of a file that is not.
     pub fn run(self) -> anyhow::Result<Outcome> {
-        let (name, text) = if self.file == Path::new("-") {
-            let name = "standard input".to_owned();
-            let text = mesh::read_from(io::stdin().lock(), &name);
-            (name, text)
-        } else {
-            (self.file.display().to_string(), mesh::read(&self.file, Accept::Any))
-        };
+        let (name, text) = mesh_text::read(&self.file);
         match text.and_then(|text| Ok(mesh::parse(&name, &text)?)) {
             Ok(Parsed { mesh, warnings }) => self.good(&name, &mesh, &warnings),
             Err(LoadError::Wrong(errors)) if self.json => {

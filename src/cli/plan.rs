@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::{Format, Outcome, RunDir, report};
+use super::{Format, Outcome, RunDir, mesh_text, report};
 use crate::control::view::{Plan, Step};
 use crate::control::{ClientError, Request, ask};
-use crate::input_file::Accept;
 use crate::mesh;
 
 /// Say what applying a mesh file would change at this router, and change nothing.
 ///
-/// The running daemon computes the steps that `weft reload` would take now if FILE were its mesh file: what OSPF would be configured with, and what
-/// would be done to the kernel. What other routers do about it afterwards, and the routes that follow from that, are no part of it. Key files
-/// that FILE names are read in the directory of the mesh file in force.
+/// The running daemon computes the steps that `weft reload` would take now if FILE were its mesh file: what OSPF would be configured with,
+/// and what would be done to the kernel. What other routers do about it afterwards, and the routes that follow from that, are no part of it.
+/// Key files that FILE names are read in the directory of the mesh file in force.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The mesh file; `-` is standard input
@@ -31,23 +30,16 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let (name, text) = match self.file.to_str() {
-            Some("-") => {
-                let name = "standard input";
-                (name.to_owned(), mesh::read_from(std::io::stdin().lock(), name)?)
-            }
-            _ => (self.file.display().to_string(), mesh::read(&self.file, Accept::Any)?),
-        };
+        let (name, text) = mesh_text::read(&self.file);
+        let text = text?;
         // What is wrong with the file is shown as `weft check` shows it.
         let mesh::Parsed { warnings, .. } = mesh::parse(&name, &text)?;
         report::warnings(&warnings);
         let request = Request::Plan { file: name.into(), text };
         let plan: Plan = ask(&self.run_dir.path, request).map_err(|error| match error {
-            ClientError::NotRunning { .. } => {
-                anyhow::anyhow!(
-                    "{error} The steps depend on what the daemon has found; `weft check` checks a file without it"
-                )
-            }
+            ClientError::NotRunning { .. } => anyhow::anyhow!(
+                "{error} (only the daemon knows what would change; `weft check` checks a file without it)"
+            ),
             other => other.into(),
         })?;
         self.format.print(&plan, |plan| if self.steps { lines(plan) } else { count(plan) })?;

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use ospf::LsaPlace;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, timeout};
 use tracing::{debug, error, info};
@@ -241,32 +241,13 @@ struct Client {
     place: Place,
 }
 
-async fn serve(read: impl tokio::io::AsyncRead + Unpin, mut client: Client, daemon: &Daemon) -> io::Result<()> {
-    let mut line = Vec::new();
-    let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
-    client.place.wait(Awaited::Question, reader.read_until(b'\n', &mut line)).await?;
-    // A request with a mesh file is longer than this limit. Only one client at a time may use that much memory.
-    let mut _turn = None;
-    if line.len() == MAX_REQUEST && line.last() != Some(&b'\n') {
-        _turn = Some(
-            client
-                .place
-                .wait(Awaited::Question, async { LONG_REQUESTS.acquire().await.map_err(io::Error::other) })
-                .await?,
-        );
-        reader.get_mut().set_limit((MAX_LONG_REQUEST - MAX_REQUEST) as u64);
-        client.place.wait(Awaited::Question, reader.read_until(b'\n', &mut line)).await?;
-        if line.last() != Some(&b'\n') {
-            return refuse(
-                &mut client,
-                format!("a request has at most {MAX_LONG_REQUEST} octets, and this one is longer"),
-            )
-            .await;
-        }
-    }
-    let request = match serde_json::from_slice::<Request>(&line) {
-        Ok(request) => request,
-        Err(error) => return refuse(&mut client, format!("not a request: {error}")).await,
+/// A request that was read, with the turn that its client has if it is long.
+type Read = (Request, Option<SemaphorePermit<'static>>);
+
+async fn serve(read: impl AsyncRead + Unpin, mut client: Client, daemon: &Daemon) -> io::Result<()> {
+    let (request, _turn) = match read_request(read, &mut client).await? {
+        Ok(read) => read,
+        Err(reason) => return refuse(&mut client, reason).await,
     };
     let first = match daemon.ask(&request, None).await {
         Ok(part) => part,
@@ -282,6 +263,26 @@ async fn serve(read: impl tokio::io::AsyncRead + Unpin, mut client: Client, daem
         from = part.rest;
     }
     write(&mut client, OK.1).await
+}
+
+/// Reads a client's request; the inner error says what is wrong with it.
+async fn read_request(read: impl AsyncRead + Unpin, client: &mut Client) -> io::Result<Result<Read, String>> {
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(read.take(MAX_REQUEST as u64));
+    client.place.wait(Awaited::Question, reader.read_until(b'\n', &mut line)).await?;
+    // A request with a mesh file is longer than this limit. Only one client at a time may use that much memory.
+    let mut turn = None;
+    if line.len() == MAX_REQUEST && line.last() != Some(&b'\n') {
+        let next = async { LONG_REQUESTS.acquire().await.map_err(io::Error::other) };
+        turn = Some(client.place.wait(Awaited::Question, next).await?);
+        reader.get_mut().set_limit((MAX_LONG_REQUEST - MAX_REQUEST) as u64);
+        client.place.wait(Awaited::Question, reader.read_until(b'\n', &mut line)).await?;
+        if line.last() != Some(&b'\n') {
+            return Ok(Err(format!("a request has at most {MAX_LONG_REQUEST} octets, and this one is longer")));
+        }
+    }
+    let request = serde_json::from_slice(&line).map_err(|error| format!("not a request: {error}"));
+    Ok(request.map(|request| (request, turn)))
 }
 
 async fn refuse(client: &mut Client, reason: String) -> io::Result<()> {
