@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 
-use self::hosts::Telling;
+use self::hosts::Notice;
 use super::{Outcome, report};
 use crate::lab::console::Console;
 use crate::lab::health::Health;
@@ -126,8 +126,8 @@ impl Args {
                 Ok(Outcome::Good)
             }
             Command::Move { mesh, host, site, silent } => {
-                let telling = if silent { Telling::Silent } else { Telling::Told };
-                hosts::relocate(&running(&mesh, &program)?, &host, &site, telling).map(|()| Outcome::Good)
+                let notice = if silent { Notice::None } else { Notice::Command };
+                hosts::relocate(&running(&mesh, &program)?, &host, &site, notice).map(|()| Outcome::Good)
             }
             Command::Heal { mesh, a, b } => {
                 let lab = running(&mesh, &program)?;

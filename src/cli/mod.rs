@@ -15,6 +15,7 @@ mod forget;
 mod keygen;
 mod lab;
 mod man;
+mod mesh_text;
 mod move_host;
 mod plan;
 mod pubkey;

@@ -56,7 +56,7 @@ use crate::{log, process};
 /// Questions waiting for the loop.
 const QUESTION_QUEUE: usize = 16;
 
-/// Runs the daemon of `local` until it is told to stop.
+/// Runs the daemon of `local` until it is stopped.
 pub(super) async fn run(options: Options, local: Local) -> anyhow::Result<Ended> {
     let (questioner, questions) = mpsc::channel(QUESTION_QUEUE);
     let notes = Notes::open(&options.run_dir, &options.state_dir);
@@ -228,7 +228,7 @@ impl Daemon {
         }
         for (user, changes) in opaques.by_user() {
             match user {
-                OpaqueUser::SegmentClaims => self.segments.hear(changes, SystemTime::now()),
+                OpaqueUser::SegmentClaims => self.segments.receive(changes, SystemTime::now()),
             }
         }
         self.announce_hosts().await;
@@ -351,7 +351,7 @@ impl Daemon {
         }
     }
 
-    /// Tells the engine of every link whose state is another one now, and takes the routes over failed links out of the kernel. Returns
+    /// Gives the engine every link whose state is another one now, and takes the routes over failed links out of the kernel. Returns
     /// whether that is all; otherwise more than routes depends on them, and follows with a whole plan.
     async fn follow_links(&mut self) -> bool {
         let Self { router, local, host, rib, .. } = self;

@@ -173,7 +173,7 @@ mod tests {
             refused("wg-osaka", "10.1.0.1"),
             refused("wg-osaka", "198.51.100.1"),
         ];
-        let told = |mesh: &Mesh, weight| {
+        let reported = |mesh: &Mesh, weight| {
             let lines = refusals(mesh, "taipei", &all, |name| name == "wg-osaka").into_iter();
             lines.filter(|(of, _)| *of == weight).map(|(_, line)| line).collect::<Vec<_>>()
         };
@@ -196,12 +196,12 @@ mod tests {
                  it in `prefixes` of the site where it is, too; {off}"
             ),
         ];
-        assert_eq!(told(&mesh("accept"), Weight::Problem), [&[unlisted][..], &others].concat());
-        assert_eq!(told(&mesh("accept"), Weight::Note), [""; 0]);
+        assert_eq!(reported(&mesh("accept"), Weight::Problem), [&[unlisted][..], &others].concat());
+        assert_eq!(reported(&mesh("accept"), Weight::Note), [""; 0]);
         // The file says that they are to be refused: where they would enter, not where another site has let them in.
-        assert_eq!(told(&mesh("refuse"), Weight::Problem), others);
+        assert_eq!(reported(&mesh("refuse"), Weight::Problem), others);
         assert_eq!(
-            told(&mesh("refuse"), Weight::Note),
+            reported(&mesh("refuse"), Weight::Note),
             [
                 "eth1: 10 packets into the mesh were kept out, for their source 198.51.100.1 (and 1 more) is listed by no site, \
                  and `unlisted` is \"refuse\": if it is to reach other sites, list it in `prefixes` of taipei"

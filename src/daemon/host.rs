@@ -21,7 +21,7 @@ pub(super) enum Look {
     Known,
     /// The WireGuard devices, which change without a notification.
     Devices,
-    /// Everything.
+    /// Everything that weft has made or depends on.
     Afresh,
 }
 
@@ -234,7 +234,7 @@ impl Host {
     }
 
     /// Keeps the routes of an earlier run, or under an earlier router id, for at most `patience` from now on.
-    pub(super) fn settle(&mut self, now: Instant, patience: Duration) {
+    pub(super) fn begin_settling(&mut self, now: Instant, patience: Duration) {
         self.settling = Settling::start(now, patience);
     }
 

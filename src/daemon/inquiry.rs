@@ -226,7 +226,7 @@ mod tests {
             listen_port: 51820,
             fwmark: 0,
             peer: None,
-            strangers: BTreeSet::new(),
+            unmanaged: BTreeSet::new(),
             traffic: Traffic::default(),
         };
         Observation { backend: Backend::Kernel, device }

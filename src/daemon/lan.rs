@@ -38,7 +38,7 @@ mod tests {
     use crate::mesh;
     use crate::reconcile::state::ForeignInterface;
 
-    fn said(network: &str, addresses: &[&str], running: bool) -> Vec<String> {
+    fn reported(network: &str, addresses: &[&str], running: bool) -> Vec<String> {
         let text = format!(
             "[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n[[site]]\nname = \"b\"\nid = 1\n\
              public_key = \"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\"\n\
@@ -56,16 +56,16 @@ mod tests {
     fn an_interface_that_can_speak_is_no_problem_and_any_other_says_why() {
         let broadcast = "network = \"broadcast\"";
         let nbma = "network = \"nbma\"\nneighbors = [\"192.0.2.2\", \"198.51.100.2\"]";
-        assert_eq!(said(broadcast, &["192.0.2.1/24"], true), [""; 0]);
-        assert_eq!(said("network = \"point-to-point\"", &["192.0.2.1/32"], true), [""; 0]);
-        assert_eq!(said(broadcast, &[], true), ["eth1: it has no IPv4 address"]);
-        assert_eq!(said(broadcast, &["192.0.2.1/24"], false), ["eth1: it is down, or has no carrier"]);
+        assert_eq!(reported(broadcast, &["192.0.2.1/24"], true), [""; 0]);
+        assert_eq!(reported("network = \"point-to-point\"", &["192.0.2.1/32"], true), [""; 0]);
+        assert_eq!(reported(broadcast, &[], true), ["eth1: it has no IPv4 address"]);
+        assert_eq!(reported(broadcast, &["192.0.2.1/24"], false), ["eth1: it is down, or has no carrier"]);
         assert_eq!(
-            said(broadcast, &["192.0.2.1/32"], true),
+            reported(broadcast, &["192.0.2.1/32"], true),
             ["eth1: several routers cannot share 192.0.2.1/32; give it an address with a network"]
         );
         assert_eq!(
-            said(nbma, &["192.0.2.1/24"], true),
+            reported(nbma, &["192.0.2.1/24"], true),
             ["eth1: neighbour 198.51.100.2 is outside of its network 192.0.2.1/24"]
         );
     }
@@ -76,7 +76,7 @@ mod tests {
                     public_key = \"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\"\n\
                     [[site.interface]]\nname = \"eth1\"\nospf = \"passive\"\n";
         let mesh = mesh::parse("mesh", text).unwrap().mesh;
-        let said = problems(&mesh.sites[0].interfaces, &Foreign::default());
-        assert_eq!(said, ["eth1: there is no such interface"]);
+        let reported = problems(&mesh.sites[0].interfaces, &Foreign::default());
+        assert_eq!(reported, ["eth1: there is no such interface"]);
     }
 }

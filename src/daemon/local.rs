@@ -167,7 +167,7 @@ impl Local {
                 },
                 handshake_age: None,
             }),
-            strangers: BTreeSet::new(),
+            unmanaged: BTreeSet::new(),
             traffic: Traffic::default(),
         }
     }

@@ -20,7 +20,7 @@ const MESH: Purpose = Purpose {
     name: "mesh",
     limit: 256,
     outlives: Outlives::Process,
-    without: "once the daemon has ended, `weft down` may have to be told the mesh with --mesh",
+    without: "once the daemon has ended, `weft down` may need --mesh",
 };
 
 const OPTIONS: Purpose = Purpose {

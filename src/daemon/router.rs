@@ -53,9 +53,9 @@ pub(super) struct Router {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Configuration {
-    /// No.
+    /// It has the present one.
     Current,
-    /// Yes: [`Router::config`] has the new configuration.
+    /// It has a former one: [`Router::config`] returns the present one.
     Outdated,
 }
 

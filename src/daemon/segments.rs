@@ -272,7 +272,7 @@ impl Segments {
 
     /// Handles opaque LSAs about segments that were installed, or removed (`None`). Claims from another database than that of the flooding
     /// domain are not accepted: in an area without tunnels, any router may use the router id of a site.
-    pub(super) fn hear(&mut self, changes: &UserChanges, now: SystemTime) {
+    pub(super) fn receive(&mut self, changes: &UserChanges, now: SystemTime) {
         for ((lsa, router), body) in changes {
             let OpaqueLsa { domain, share, id } = *lsa;
             let author = Vtep((*router).into());
@@ -312,9 +312,9 @@ impl Segments {
             Some(error) => segment.unreadable.insert(author, error),
         };
         match claims {
-            None => segment.locations.fell_silent(author),
+            None => segment.locations.withdraw(author),
             Some(claims) => {
-                let findings = segment.locations.hear(&segment.l2.segment, author, &claims, now);
+                let findings = segment.locations.receive(&segment.l2.segment, author, &claims, now);
                 self.note(vni, findings);
             }
         }
@@ -391,10 +391,11 @@ impl Segments {
             }
             for (port, tagging) in ports.into_iter().filter(|(port, _)| !here || !behind(port)) {
                 let tag = vlan.filter(|_| !tagging.untagged_out);
-                match gratuitous::announce(&port, tag, mac, &host.addresses) {
+                let Some(&index) = observed.indexes.get(&port) else { continue };
+                match gratuitous::announce(index, tag, mac, &host.addresses) {
                     Ok(()) => drop(self.unannounced.remove(&(vni, port))),
                     // There is no host behind a port that does not exist, or is down.
-                    Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENETDOWN)) => {
+                    Err(error) if matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENETDOWN)) => {
                         debug!(segment = segment.l2.name, %mac, iface = %port, %error, "the move of a host was not announced on this port");
                     }
                     Err(error) => {

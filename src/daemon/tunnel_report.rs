@@ -324,16 +324,16 @@ mod tests {
             listen_port: 51822,
             fwmark: FWMARK,
             peer: Some(peer),
-            strangers: BTreeSet::new(),
+            unmanaged: BTreeSet::new(),
             traffic,
         }
     }
 
     #[test]
     fn a_full_neighbour_without_a_route_is_named_once_there_has_been_time_for_one() {
-        let said = |secs| without_route(&tunnel(), RouterId(0x0aff_0002), Duration::from_secs(secs));
-        assert_eq!(said(14), None);
-        let text = said(15).unwrap();
+        let reported = |secs| without_route(&tunnel(), RouterId(0x0aff_0002), Duration::from_secs(secs));
+        assert_eq!(reported(14), None);
+        let text = reported(15).unwrap();
         let begin = "wg-osaka: osaka has been a Full neighbour for 15 s, and there is no route to it: `weft show lsdb --router 10.255.0.2`";
         assert!(text.starts_with(begin), "{text}");
     }
@@ -395,10 +395,11 @@ mod tests {
                 "wg-osaka: tunnel to osaka is stale",
             ),
         ] {
-            let said = fault(&Seen { tunnel: &tunnel, device: device.as_ref(), state, flow });
+            let reported = fault(&Seen { tunnel: &tunnel, device: device.as_ref(), state, flow });
             assert!(
-                said.starts_with(&format!("wg-osaka: tunnel to osaka is {}", state.word())) && said.contains(expected),
-                "{said}"
+                reported.starts_with(&format!("wg-osaka: tunnel to osaka is {}", state.word()))
+                    && reported.contains(expected),
+                "{reported}"
             );
         }
     }
@@ -414,7 +415,7 @@ mod tests {
             receives_for: 50 * second,
         };
         let wrong = Refusal::HelloIntervalMismatch;
-        let heard = |state, seconds| Signs { neighbor: Some((state, seconds * second)), ..quiet };
+        let in_state = |state, seconds| Signs { neighbor: Some((state, seconds * second)), ..quiet };
         for (signs, expected) in [
             (
                 quiet,
@@ -426,17 +427,17 @@ mod tests {
                 ": packets from there are refused: another HelloInterval. Both",
             ),
             (Signs { refused: Some((wrong, 40 * second)), receives_for: second, ..quiet }, ""),
-            (heard(NeighborState::Init, 39), " yet: state Init"),
-            (heard(NeighborState::Init, 40), ": its hellos have come for 40 s and do not name this router"),
-            (heard(NeighborState::ExStart, 5), " yet: state ExStart"),
+            (in_state(NeighborState::Init, 39), " yet: state Init"),
+            (in_state(NeighborState::Init, 40), ": its hellos have come for 40 s and do not name this router"),
+            (in_state(NeighborState::ExStart, 5), " yet: state ExStart"),
             (
-                Signs { refused: Some((Refusal::MtuMismatch, second)), ..heard(NeighborState::ExStart, 180) },
+                Signs { refused: Some((Refusal::MtuMismatch, second)), ..in_state(NeighborState::ExStart, 180) },
                 ": it has been in state ExStart for 3 min, packets are refused: larger MTU than ours; see",
             ),
         ] {
-            let said = adjacency_fault(&tunnel(), &signs);
-            let rest = said.strip_prefix("wg-osaka: tunnel up, no OSPF adjacency with osaka").unwrap();
-            assert!(rest.starts_with(expected) && rest.is_empty() == expected.is_empty(), "{signs:?}: {said}");
+            let reported = adjacency_fault(&tunnel(), &signs);
+            let rest = reported.strip_prefix("wg-osaka: tunnel up, no OSPF adjacency with osaka").unwrap();
+            assert!(rest.starts_with(expected) && rest.is_empty() == expected.is_empty(), "{signs:?}: {reported}");
         }
     }
 
@@ -457,7 +458,7 @@ mod tests {
 
     #[test]
     fn a_name_that_does_not_resolve_has_an_effect_that_depends_on_the_tunnel() {
-        let said = |former: Option<&str>, state| {
+        let reported = |former: Option<&str>, state| {
             let unresolved = Unresolved {
                 name: "vpn.example".to_owned(),
                 error: "no such name".to_owned(),
@@ -477,8 +478,8 @@ mod tests {
             ),
             (None, TunnelState::Waiting, "the tunnel has no address to send to until osaka sends"),
         ] {
-            let said = said(former, state);
-            assert!(said.starts_with(begin) && said.ends_with(end), "{said}");
+            let reported = reported(former, state);
+            assert!(reported.starts_with(begin) && reported.ends_with(end), "{reported}");
         }
     }
 }

@@ -77,10 +77,10 @@ mod tests {
             assert!(undone.problems(begin + 60 * second).is_empty(), "{time} times");
             undone.note(&settings, begin + 20 * time * second);
         }
-        let said = undone.problems(begin + 60 * second);
-        assert_eq!(said.len(), 1, "{said:#?}");
+        let reported = undone.problems(begin + 60 * second);
+        assert_eq!(reported.len(), 1, "{reported:#?}");
         assert!(
-            said[0]
+            reported[0]
                 .starts_with("net.ipv4.ip_forward: another program has written it 3 times within 60 s, last 20 s ago")
         );
         assert!(undone.problems(begin + 40 * second + REPORTED).is_empty());

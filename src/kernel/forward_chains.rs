@@ -45,7 +45,7 @@ pub struct Forwarded {
 pub enum Firewall {
     /// nftables, including iptables-nft.
     Nftables,
-    /// iptables-legacy.
+    /// The tables of iptables-legacy, which `nft` does not list.
     IptablesLegacy,
 }
 

@@ -114,7 +114,7 @@ impl Kernel {
                     overlay.fdb_entries.insert((name.clone(), mac, vlan), roaming);
                 }
                 FoundForwarding::Learned(_, mac, vlan) => {
-                    if let Some(bridge) = overlay.ports.get(name).filter(|bridge| overlay.hears(bridge, vlan)) {
+                    if let Some(bridge) = overlay.ports.get(name).filter(|bridge| overlay.receives(bridge, vlan)) {
                         let vlan = overlay.vlan_on(bridge, vlan);
                         observed.learned.insert(LearnedHost { port: name.clone(), mac, vlan });
                     }

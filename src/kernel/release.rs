@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn kernels_before_5_7_are_named_and_others_are_not() {
         for old in ["5.4.0-150-generic", "4.19.0", "5.6.19", "3.10.0-1160.el7.x86_64"] {
-            let told = unchecked_by(old).expect(old);
+            let warning = unchecked_by(old).expect(old);
             let version: Vec<&str> = old.split('.').take(2).collect();
-            assert!(told.starts_with(&format!("Linux {} does not", version.join("."))), "{told}");
+            assert!(warning.starts_with(&format!("Linux {} does not", version.join("."))), "{warning}");
         }
         for new in ["5.7.0", "5.10.0-32-amd64", "6.1.0", "6.12-rc3", "10.0.1", "unknown", ""] {
             assert_eq!(unchecked_by(new), None, "{new}");

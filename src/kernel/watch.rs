@@ -480,23 +480,23 @@ mod tests {
 
     #[test]
     fn routes_of_others_count_where_they_are_of_interest_and_the_kernels_own_never_do() {
-        let told = |kind, protocol, rtm_type| {
+        let noticed = |kind, protocol, rtm_type| {
             let mut body = route(protocol);
             body[7] = rtm_type;
             kinds(&message(kind, 0, 9, &body), OthersRoutes::Observed, &BTreeSet::new())
         };
-        assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_UNICAST), [Change::OthersRoutes]);
-        assert_eq!(told(libc::RTM_DELROUTE, 12, libc::RTN_BLACKHOLE), [Change::OthersRoutes]);
-        assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_KERNEL, libc::RTN_UNICAST), []);
-        assert_eq!(told(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_LOCAL), []);
-        assert_eq!(told(libc::RTM_NEWROUTE, PROTOCOL, libc::RTN_UNICAST), []);
-        assert_eq!(told(libc::RTM_DELROUTE, PROTOCOL, libc::RTN_UNICAST), [Change::Routes]);
+        assert_eq!(noticed(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_UNICAST), [Change::OthersRoutes]);
+        assert_eq!(noticed(libc::RTM_DELROUTE, 12, libc::RTN_BLACKHOLE), [Change::OthersRoutes]);
+        assert_eq!(noticed(libc::RTM_NEWROUTE, libc::RTPROT_KERNEL, libc::RTN_UNICAST), []);
+        assert_eq!(noticed(libc::RTM_NEWROUTE, libc::RTPROT_STATIC, libc::RTN_LOCAL), []);
+        assert_eq!(noticed(libc::RTM_NEWROUTE, PROTOCOL, libc::RTN_UNICAST), []);
+        assert_eq!(noticed(libc::RTM_DELROUTE, PROTOCOL, libc::RTN_UNICAST), [Change::Routes]);
     }
 
     #[test]
     fn routes_of_others_that_may_carry_a_prefix_are_told_apart_whether_or_not_all_are_of_interest() {
         let left: BTreeSet<Prefix> = ["10.1.0.0/16", "0.0.0.0/0"].map(|text| text.parse().unwrap()).into();
-        let told = |destination: &str, table, protocol| {
+        let noticed = |destination: &str, table, protocol| {
             let destination: Prefix = destination.parse().unwrap();
             let mut body = vec![2, destination.len(), 0, 0, table, protocol, 0, libc::RTN_UNICAST, 0, 0, 0, 0];
             if destination != Prefix::DEFAULT_V4 {
@@ -508,14 +508,14 @@ mod tests {
         };
         let main = libc::RT_TABLE_MAIN;
         let (carrier, other) = (vec![Change::Carriers], vec![Change::OthersRoutes]);
-        assert_eq!(told("0.0.0.0/0", 100, 12), [other.clone(), other.clone()], "that of an uplink");
-        assert_eq!(told("10.1.5.0/24", main, 12), [carrier.clone(), carrier.clone()]);
-        assert_eq!(told("10.1.0.0/16", main, 12), [carrier.clone(), carrier.clone()]);
-        assert_eq!(told("0.0.0.0/0", main, libc::RTPROT_BOOT), [carrier.clone(), carrier]);
-        assert_eq!(told("10.0.0.0/8", main, 12), [other.clone(), vec![]]);
-        assert_eq!(told("10.1.5.0/24", 100, 12), [other, vec![]]);
-        assert_eq!(told("10.1.5.0/24", main, libc::RTPROT_KERNEL), [vec![], vec![]]);
-        assert_eq!(told("10.1.5.0/24", main, PROTOCOL), [vec![Change::Routes], vec![Change::Routes]]);
+        assert_eq!(noticed("0.0.0.0/0", 100, 12), [other.clone(), other.clone()], "that of an uplink");
+        assert_eq!(noticed("10.1.5.0/24", main, 12), [carrier.clone(), carrier.clone()]);
+        assert_eq!(noticed("10.1.0.0/16", main, 12), [carrier.clone(), carrier.clone()]);
+        assert_eq!(noticed("0.0.0.0/0", main, libc::RTPROT_BOOT), [carrier.clone(), carrier]);
+        assert_eq!(noticed("10.0.0.0/8", main, 12), [other.clone(), vec![]]);
+        assert_eq!(noticed("10.1.5.0/24", 100, 12), [other, vec![]]);
+        assert_eq!(noticed("10.1.5.0/24", main, libc::RTPROT_KERNEL), [vec![], vec![]]);
+        assert_eq!(noticed("10.1.5.0/24", main, PROTOCOL), [vec![Change::Routes], vec![Change::Routes]]);
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Rooms {
         }
         for end in [&wire.near, &wire.far] {
             let Room { namespace, netlink } = self.of(&end.namespace);
-            segment_link::settle(namespace, netlink, &layout.nodes[&end.namespace], &end.interface)?;
+            segment_link::configure(namespace, netlink, &layout.nodes[&end.namespace], &end.interface)?;
             netlink.bring_up(end.interface.as_str(), Some(&alias))?;
         }
         Ok(())
@@ -171,7 +171,7 @@ impl Room {
             if self.netlink.link(bridge.as_str())?.is_none() {
                 self.netlink.add_bridge(bridge.as_str(), *filtering)?;
             }
-            segment_link::settle(&self.namespace, &mut self.netlink, node, bridge)?;
+            segment_link::configure(&self.namespace, &mut self.netlink, node, bridge)?;
             self.netlink.bring_up(bridge.as_str(), None)?;
         }
         let settings = match node.forwarding {

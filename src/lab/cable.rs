@@ -51,7 +51,7 @@ pub fn connect(layout: &Layout, segment: &SegmentPlan, host: &HostPlan) -> Resul
         }
     };
     // The switch's end is labelled last: its label is the one that counts.
-    segment_link::settle(&namespace, &mut netlink, &layout.nodes[&host.namespace], &interface)?;
+    segment_link::configure(&namespace, &mut netlink, &layout.nodes[&host.namespace], &interface)?;
     netlink.bring_up(interface.as_str(), Some(&alias(host)))?;
     let moves = end.site != site;
     put(layout, segment, host, end, site)?;
@@ -95,7 +95,7 @@ fn put(layout: &Layout, segment: &SegmentPlan, host: &HostPlan, mut end: End<'_>
         end.netlink.move_to(&end.link, &namespace)?;
     }
     let mut netlink = Netlink::open(&namespace)?;
-    segment_link::settle(&namespace, &mut netlink, &layout.nodes[namespace.name()], &host.cable)?;
+    segment_link::configure(&namespace, &mut netlink, &layout.nodes[namespace.name()], &host.cable)?;
     netlink.bring_up(host.cable.as_str(), Some(&alias(host)))
 }
 

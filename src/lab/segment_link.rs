@@ -15,7 +15,7 @@ const NO_ADDRESS: &str = "1";
 
 /// Configures `interface` according to `node`, if it is on a segment. Must be called before the interface is brought up, so that a switch
 /// sends no packets of its own, and a host has only the addresses of the table.
-pub fn settle(namespace: &Namespace, netlink: &mut Netlink, node: &Node, interface: &IfName) -> Result<()> {
+pub fn configure(namespace: &Namespace, netlink: &mut Netlink, node: &Node, interface: &IfName) -> Result<()> {
     let Some(wanted) = node.segment_links.get(interface) else { return Ok(()) };
     let link = netlink.present(interface.as_str())?;
     if link.mtu != wanted.mtu {

@@ -43,9 +43,8 @@ pub(super) fn graceful_restart(entry: &Entry<'_>, report: &mut Report) -> Option
         let period = seconds(&entry, "write `restarter = false` to ask for none", report)?;
         if period.value > LONGEST_GRACE_PERIOD {
             report.push(
-                Diagnostic::error(period.span, "`grace_period` is too long", "no neighbour grants it").help(
-                    "use at most \"30m\": until then nobody needs a new copy of what this router told (RFC 3623)",
-                ),
+                Diagnostic::error(period.span, "`grace_period` is too long", "no neighbour grants it")
+                    .help("use at most \"30m\": until then none of this router's LSAs has to be refreshed (RFC 3623)"),
             );
             return None;
         }

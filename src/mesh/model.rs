@@ -153,13 +153,13 @@ pub struct OspfProcess {
 /// Timers of one interface, tunnel or virtual link, in whole seconds, 1..=65535.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timers {
-    /// HelloInterval.
+    /// HelloInterval: the time between two hellos (RFC 2328 §C.3).
     pub hello_interval: Duration,
-    /// RouterDeadInterval; more than `hello_interval`.
+    /// RouterDeadInterval: a neighbour is down that has sent no hello for so long; more than `hello_interval`.
     pub dead_interval: Duration,
-    /// RxmtInterval.
+    /// RxmtInterval: what is not acknowledged for so long is sent again.
     pub retransmit_interval: Duration,
-    /// InfTransDelay.
+    /// InfTransDelay: what the age of an LSA grows by on the way.
     pub transmit_delay: Duration,
 }
 

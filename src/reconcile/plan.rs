@@ -229,7 +229,7 @@ fn device_change(
     let wanted_key = wanted.peer.as_ref().map(|peer| peer.public_key);
     let present = found
         .into_iter()
-        .flat_map(|found| found.peer.iter().map(|peer| peer.public_key).chain(found.strangers.iter().copied()));
+        .flat_map(|found| found.peer.iter().map(|peer| peer.public_key).chain(found.unmanaged.iter().copied()));
     let change = DeviceChange {
         private_key: wanted.identity.private().filter(|_| !same_key).cloned(),
         listen_port: (found.map(|found| found.listen_port) != Some(wanted.listen_port)).then_some(wanted.listen_port),

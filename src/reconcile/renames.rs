@@ -85,7 +85,7 @@ mod tests {
             listen_port: 51820,
             fwmark: FWMARK,
             peer: Some(peer),
-            strangers: BTreeSet::new(),
+            unmanaged: BTreeSet::new(),
             traffic: Traffic::default(),
         };
         state.devices.insert(name(interface), device);

@@ -94,7 +94,7 @@ pub struct Device {
     /// The other end. Observed: `None` if there is no peer; with several, the one with the latest handshake.
     pub peer: Option<Peer>,
     /// Observed: the other peers, which weft did not configure. Desired: empty.
-    pub strangers: BTreeSet<PublicKey>,
+    pub unmanaged: BTreeSet<PublicKey>,
     /// Observed: the octets received and sent. Desired: zero.
     pub traffic: Traffic,
 }

@@ -61,7 +61,7 @@ impl EventLog {
             }
             Event::SecondSpeaker { interface, router_id, address } => {
                 let iface = name(*interface);
-                warn!(iface, neighbor = %router_id, %address, "a second router speaks where there can be one");
+                warn!(iface, neighbor = %router_id, %address, "a second router on a link that has room for one");
             }
             Event::NeighborLimitReached { interface, most } => {
                 warn!(iface = name(*interface), most, "as many neighbors as a hello lists; more are refused");

@@ -243,41 +243,41 @@ mod tests {
         {
             foreign.routes.insert(prefix.parse().unwrap(), ForeignRoute { gateway, ..route(RouteOrigin::Static) });
         }
-        let said = |said: &str, foreign: &Foreign| -> Vec<Option<std::net::Ipv4Addr>> {
-            let mesh = mesh::parse("mesh", &MESH.replace("ospf = \"passive\"", said)).unwrap().mesh;
+        let forwarding = |settings: &str, foreign: &Foreign| -> Vec<Option<std::net::Ipv4Addr>> {
+            let mesh = mesh::parse("mesh", &MESH.replace("ospf = \"passive\"", settings)).unwrap().mesh;
             redistributed(&mesh.sites[0], foreign).externals.into_values().map(|external| external.forwarding).collect()
         };
         let lan = "ospf = \"active\"\nnetwork = \"broadcast\"";
-        assert_eq!(said(lan, &foreign), [Some(gateway), None]);
-        assert_eq!(said("ospf = \"active\"\nnetwork = \"point-to-point\"", &foreign), [None, None]);
-        assert_eq!(said("ospf = \"passive\"", &foreign), [None, None]);
+        assert_eq!(forwarding(lan, &foreign), [Some(gateway), None]);
+        assert_eq!(forwarding("ospf = \"active\"\nnetwork = \"point-to-point\"", &foreign), [None, None]);
+        assert_eq!(forwarding("ospf = \"passive\"", &foreign), [None, None]);
         foreign.interfaces.insert(IfName::new("eth1").unwrap(), interface(&["192.0.2.1/24"], false));
-        assert_eq!(said(lan, &foreign), [None, None], "nobody is reached there");
+        assert_eq!(forwarding(lan, &foreign), [None, None], "nobody is reached there");
     }
 
     #[test]
-    fn destinations_within_a_range_are_told_of_as_one_or_not_at_all() {
+    fn destinations_within_a_range_are_advertised_as_one_or_not_at_all() {
         let ranges = "external_ranges = [{ prefix = \"10.7.0.0/16\", tag = 3 }, { prefix = \"172.16.0.0/16\", advertise = false }]";
         let text = MESH.replacen("prefixes = ", &format!("{ranges}\nprefixes = "), 1);
         let mesh = mesh::parse("mesh", &text).unwrap().mesh;
-        let told = |destinations: &[&str]| {
+        let advertised = |destinations: &[&str]| {
             let routes = destinations.iter().map(|text| (text.parse().unwrap(), route(RouteOrigin::Static)));
             let found = redistributed(&mesh.sites[0], &Foreign { routes: routes.collect(), ..Foreign::default() });
-            let told =
+            let externals =
                 found.externals.iter().map(|(prefix, external)| (prefix.to_string(), external.metric, external.tag));
             (
-                told.collect::<Vec<_>>(),
+                externals.collect::<Vec<_>>(),
                 found.aggregates.into_iter().map(|prefix| prefix.to_string()).collect::<Vec<_>>(),
             )
         };
         let range = ("10.7.0.0/16".to_owned(), ExternalMetric::Type1(7), 3);
         let other = ("10.8.0.0/24".to_owned(), ExternalMetric::Type1(7), 9);
         assert_eq!(
-            told(&["10.7.1.0/24", "10.7.2.0/24", "10.8.0.0/24", "172.16.1.0/24"]),
+            advertised(&["10.7.1.0/24", "10.7.2.0/24", "10.8.0.0/24", "172.16.1.0/24"]),
             (vec![range.clone(), other], vec!["10.7.0.0/16".to_owned()])
         );
-        assert_eq!(told(&["10.7.0.0/16", "10.7.2.0/24"]), (vec![range], vec![]), "its own route is the way");
-        assert_eq!(told(&["172.16.1.0/24"]), (vec![], vec![]));
+        assert_eq!(advertised(&["10.7.0.0/16", "10.7.2.0/24"]), (vec![range], vec![]), "its own route is the way");
+        assert_eq!(advertised(&["172.16.1.0/24"]), (vec![], vec![]));
     }
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(further(active, &["203.0.113.9/32"], true), ["203.0.113.9 in 203.0.113.9/32"]);
         let hidden = format!("{active}\nprefix_suppression = true");
         assert_eq!(further(&hidden, &["203.0.113.9/32", "10.7.0.1/24"], true), ["10.7.0.1 in 10.7.0.0/24"]);
-        assert_eq!(further(active, &["10.255.0.1/32"], true), [""; 0], "the loopback is told of as such");
+        assert_eq!(further(active, &["10.255.0.1/32"], true), [""; 0], "the loopback is advertised as such");
         assert_eq!(further(passive, &["192.0.2.1/24", "198.51.100.1/25"], false), [""; 0]);
     }
 

@@ -95,11 +95,11 @@ mod tests {
         let summed = "  1000 in all: 250 external-1, 750 external-2; `weft show routes` lists them\n";
         assert_eq!(routes(&many), summed);
         many[7].kernel = KernelState::Missing;
-        let said = routes(&many);
-        assert_eq!(said.lines().count(), 4, "{said}");
+        let text = routes(&many);
+        assert_eq!(text.lines().count(), 4, "{text}");
         assert!(
-            said.starts_with(summed) && said.contains("\n  1 of them not in") && said.contains("10.0.7.0/24"),
-            "{said}"
+            text.starts_with(summed) && text.contains("\n  1 of them not in") && text.contains("10.0.7.0/24"),
+            "{text}"
         );
     }
 }

@@ -52,7 +52,7 @@ pub struct Start {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// [`Output::Send`].
+    /// A packet was sent ([`Output::Send`]).
     Send {
         /// The interface to send from.
         interface: InterfaceId,
@@ -64,14 +64,14 @@ pub enum Outcome {
         #[serde(with = "octets")]
         packet: Vec<u8>,
     },
-    /// [`Output::Route`].
+    /// A route has changed ([`Output::Route`]).
     Route {
         /// Destination.
         prefix: Prefix,
         /// The new route; `None`: there is none any more.
         route: Option<Route>,
     },
-    /// [`Output::Opaque`]; the LSA in the form in which it is logged.
+    /// An opaque LSA has changed ([`Output::Opaque`]); the LSA in the form in which it is logged.
     Opaque {
         /// The LSA.
         lsa: String,
@@ -79,7 +79,7 @@ pub enum Outcome {
         #[serde(default, with = "octets::optional")]
         body: Option<Bytes>,
     },
-    /// [`Output::Event`], in the form in which it is logged.
+    /// Something has happened ([`Output::Event`]), in the form in which it is logged.
     Event(String),
 }
 

@@ -179,14 +179,14 @@ fn observation(mut found: Found, backend: Backend) -> Option<Observation> {
     // The peer with the latest handshake is the one to keep; any others are unmanaged.
     found.peers.sort_by_key(|peer| peer.last_handshake);
     let last_heard = found.peers.pop();
-    let strangers: BTreeSet<PublicKey> =
+    let unmanaged: BTreeSet<PublicKey> =
         found.peers.iter().map(|peer| PublicKey::from_bytes(peer.public_key)).collect();
     let device = Device {
         identity: Identity::Observed(found.identity?),
         listen_port: found.listen_port,
         fwmark: found.fwmark,
         peer: last_heard.map(|info| peer(&info, now)),
-        strangers,
+        unmanaged,
         traffic,
     };
     Some(Observation { backend, device })
@@ -306,10 +306,10 @@ mod tests {
 
     use super::*;
 
-    fn info(key: u8, heard: Option<Duration>, networks: &[&str]) -> FoundPeer {
+    fn info(key: u8, handshake: Option<Duration>, networks: &[&str]) -> FoundPeer {
         let mut info = PeerInfo::from_public_key(Key([key; 32]));
         info.config.allowed_ips = networks.iter().map(|text| text.parse().unwrap()).collect();
-        info.stats.last_handshake_time = heard.map(|age| SystemTime::now() - age);
+        info.stats.last_handshake_time = handshake.map(|age| SystemTime::now() - age);
         found_peer(&info)
     }
 

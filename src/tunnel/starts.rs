@@ -1,24 +1,24 @@
 //! Decides when a WireGuard engine may be started again. A state machine without a clock; `now` is passed in.
 //!
-//! An engine that has run for [`SETTLED`] is replaced at once when it ends, and so is the first one that has not. After that, each start
+//! An engine that has run for [`STABLE`] is replaced at once when it ends, and so is the first one that has not. After that, each start
 //! waits twice as long as the one before, so that an engine that keeps failing costs the machine little.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// An engine that has run for this long has started well: earlier starts and ends are forgotten.
-const SETTLED: Duration = Duration::from_secs(60);
+const STABLE: Duration = Duration::from_secs(60);
 /// The shortest time between two starts, after the first two engines that ended early.
 const FIRST: Duration = Duration::from_millis(200);
 /// The longest time between two starts.
 const LONGEST: Duration = Duration::from_secs(10);
-/// From this number of ends within [`SETTLED`] on, the operator is informed even while an engine runs.
+/// From this number of ends within [`STABLE`] on, the operator is informed even while an engine runs.
 const MANY: usize = 3;
 
 /// The recent starts and ends of the engine.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
-    /// Times within [`SETTLED`], the latest last.
+    /// Times within [`STABLE`], the latest last.
     starts: VecDeque<Instant>,
     ends: VecDeque<Instant>,
     running: bool,
@@ -27,7 +27,7 @@ pub(super) struct Starts {
 impl Starts {
     /// When the next engine may be started; `None` = now.
     pub fn earliest(&self, now: Instant) -> Option<Instant> {
-        let recent = self.starts.iter().filter(|at| now.saturating_duration_since(**at) < SETTLED).count();
+        let recent = self.starts.iter().filter(|at| now.saturating_duration_since(**at) < STABLE).count();
         // The first replacement is not delayed, whatever the cause.
         let exponent = u32::try_from(recent.checked_sub(2)?).unwrap_or(u32::MAX).min(16);
         let wait = FIRST.saturating_mul(1 << exponent).min(LONGEST);
@@ -50,7 +50,7 @@ impl Starts {
 
     /// What the operator should know; `None` if nothing is wrong.
     pub fn trouble(&self, now: Instant) -> Option<String> {
-        let ends = self.ends.iter().filter(|at| now.saturating_duration_since(**at) < SETTLED).count();
+        let ends = self.ends.iter().filter(|at| now.saturating_duration_since(**at) < STABLE).count();
         let times = if ends == 1 { "once".to_owned() } else { format!("{ends} times") };
         let sentence = format!("the WireGuard engine ended {times} in the last minute");
         match self.earliest(now) {
@@ -66,7 +66,7 @@ impl Starts {
 }
 
 fn forget_old(times: &mut VecDeque<Instant>, now: Instant) {
-    while times.front().is_some_and(|at| now.saturating_duration_since(*at) >= SETTLED) {
+    while times.front().is_some_and(|at| now.saturating_duration_since(*at) >= STABLE) {
         times.pop_front();
     }
 }
@@ -108,8 +108,8 @@ mod tests {
         for hour in 0..3 {
             let now = begin + hour * Duration::from_secs(3600);
             starts.started(now);
-            assert_eq!(starts.earliest(now + SETTLED), None);
-            starts.ended(now + SETTLED);
+            assert_eq!(starts.earliest(now + STABLE), None);
+            starts.ended(now + STABLE);
         }
     }
 
@@ -128,6 +128,6 @@ mod tests {
         starts.started(now + Duration::from_secs(4));
         let text = starts.trouble(now + Duration::from_secs(5)).unwrap();
         assert_eq!(text, "the WireGuard engine ended 4 times in the last minute");
-        assert_eq!(starts.trouble(now + SETTLED), None);
+        assert_eq!(starts.trouble(now + STABLE), None);
     }
 }

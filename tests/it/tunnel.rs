@@ -97,7 +97,7 @@ fn a_device_is_read_back_as_it_was_written_and_changed_piece_by_piece() {
         drivers.configure(&wg, &change).await.unwrap();
         let device = drivers.observe(&wg).await.unwrap().unwrap();
         assert_eq!(device.peer.map(|peer| peer.public_key), Some(other));
-        assert!(device.strangers.is_empty(), "{:?}", device.strangers);
+        assert!(device.unmanaged.is_empty(), "{:?}", device.unmanaged);
         drivers.engine().stop().await.unwrap();
     });
 }

@@ -179,7 +179,7 @@ impl Tunnels for Engine {
             listen_port: 0,
             fwmark: 0,
             peer: None,
-            strangers: BTreeSet::new(),
+            unmanaged: BTreeSet::new(),
             traffic: Traffic::default(),
         });
         if let Some(key) = &change.private_key {
@@ -313,7 +313,7 @@ pub fn tunnels_to(sites: &[u8]) -> State {
             listen_port: 51820 + u16::from(id),
             fwmark: FWMARK,
             peer: Some(peer),
-            strangers: BTreeSet::new(),
+            unmanaged: BTreeSet::new(),
             traffic: Traffic::default(),
         };
         state.links.insert(tunnel(id), Link { backend: Backend::Userspace, mtu: 1420, admin: Admin::Up });

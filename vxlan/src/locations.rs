@@ -100,7 +100,7 @@ pub enum Refusal {
     OtherTable,
     /// The site that announces it is not a site of the segment.
     #[error("whoever claims it is no site of the segment")]
-    Stranger,
+    ForeignAuthor,
     /// The sequence is greater than [`MAX_SEQUENCE`].
     #[error("its sequence is greater than {MAX_SEQUENCE}: no host has moved so often")]
     Sequence,
@@ -208,7 +208,7 @@ impl HostLocations {
     }
 
     /// Processes a new announcement of `author`, which announces these claims now, and no others.
-    pub fn hear(&mut self, segment: &Segment, author: Vtep, claims: &[Claim], now: SystemTime) -> Vec<Finding> {
+    pub fn receive(&mut self, segment: &Segment, author: Vtep, claims: &[Claim], now: SystemTime) -> Vec<Finding> {
         let before = self.announced.insert(author, claims.iter().copied().collect()).unwrap_or_default();
         let new: BTreeSet<Claim> = claims.iter().copied().filter(|claim| !before.contains(claim)).collect();
         let hosts: BTreeSet<Mac> = new.iter().map(|claim| claim.mac).collect();
@@ -217,7 +217,7 @@ impl HostLocations {
     }
 
     /// Removes the announcement of `author`, which has withdrawn it or is unreachable. Claims accepted from it stay in effect.
-    pub fn fell_silent(&mut self, author: Vtep) {
+    pub fn withdraw(&mut self, author: Vtep) {
         self.announced.remove(&author);
     }
 
@@ -394,7 +394,7 @@ impl HostLocations {
     /// Checks a claim of another site before its rank is compared.
     fn acceptable(&self, segment: &Segment, author: Vtep, claim: &Claim) -> Result<(), Refusal> {
         if !segment.members.contains(&author) {
-            return Err(Refusal::Stranger);
+            return Err(Refusal::ForeignAuthor);
         }
         believable(segment, claim)?;
         let known = self.known.get(&claim.mac).map_or(0, |record| record.claim.epoch);

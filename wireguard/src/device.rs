@@ -168,7 +168,7 @@ impl Control {
             self.inner.suspend().await;
             self.flow = Flow::Refused;
             self.set_port_while_suspended(old_port).await?;
-            self.settle().await?;
+            self.start_or_stop().await?;
             return Err(into_io(error));
         }
         let identity = self.identity;
@@ -187,7 +187,7 @@ impl Control {
             }
         });
         peers.await.map_err(into_io)?;
-        self.settle().await
+        self.start_or_stop().await
     }
 
     async fn set_identity(&self, change: &Change<Secret>) -> io::Result<Option<PublicKey>> {
@@ -204,7 +204,7 @@ impl Control {
     }
 
     /// Starts or stops the data path, as the configuration requires.
-    async fn settle(&mut self) -> io::Result<()> {
+    async fn start_or_stop(&mut self) -> io::Result<()> {
         let has_peers = !self.inner.peers().await.is_empty();
         match (self.identity.is_some() && has_peers, self.flow) {
             (true, Flow::Running) | (false, Flow::Idle) => Ok(()),

@@ -11,21 +11,21 @@ use crate::lab::state::State;
 use crate::lab::up::Lab;
 use crate::mesh::L2;
 
-/// Whether weft is informed that a host has moved.
+/// How weft learns that a host has moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Telling {
-    /// weft is informed, as by `weft move`, at the site where the host is now.
-    Told,
-    /// weft has to notice by itself.
-    Silent,
+pub(super) enum Notice {
+    /// By `weft move`, at the site where the host is now.
+    Command,
+    /// By itself.
+    None,
 }
 
 /// Moves the cable of `host` into the switch of `site`.
-pub(super) fn relocate(lab: &Lab, host: &str, site: &str, telling: Telling) -> Result<()> {
+pub(super) fn relocate(lab: &Lab, host: &str, site: &str, notice: Notice) -> Result<()> {
     let (segment, host) = find(&lab.layout, host)?;
     let l2 = lab.mesh.segments.iter().find(|l2| l2.name == segment.name);
     let pinned = l2.is_some_and(|l2| l2.segment.hosts[&host.mac].mobility == Mobility::Pinned);
-    if pinned && telling == Telling::Told {
+    if pinned && notice == Notice::Command {
         bail!(
             "{} is pinned to {}: weft would refuse to move it (to see what becomes of it: --silent)",
             host.name,
@@ -37,7 +37,7 @@ pub(super) fn relocate(lab: &Lab, host: &str, site: &str, telling: Telling) -> R
         cable::replug(&lab.layout, segment, host, site)?;
     }
     super::super::say(format_args!("{} is plugged in at {site}", host.name));
-    if telling == Telling::Told {
+    if notice == Notice::Command {
         let named = l2.and_then(|l2: &L2| l2.host_names.get(&host.mac)).cloned();
         let request =
             Request::Move { host: named.unwrap_or_else(|| host.mac.to_string()), site: site.to_owned(), force: false };

@@ -65,7 +65,7 @@ impl Daemon {
         moved
     }
 
-    /// Tells the other sites where hosts are, as far as that has changed, and stores it.
+    /// Announces to the other sites where hosts are, as far as that has changed, and stores it.
     pub(super) async fn announce_hosts(&mut self) {
         for (lsa, body) in self.segments.take_pending() {
             self.driver.opaque(OpaqueUser::SegmentClaims, lsa, body).await;

@@ -126,7 +126,7 @@ impl Daemon {
     /// The router starts over under another router id: its previous routes are kept until it has new ones.
     pub(super) fn settle_again(&mut self) {
         let grace_period = self.local.mesh.ospf.graceful_restart.restarter.unwrap_or_default();
-        self.host.settle(Instant::now(), self.router.dead_interval().max(grace_period) + SETTLING_MARGIN);
+        self.host.begin_settling(Instant::now(), self.router.dead_interval().max(grace_period) + SETTLING_MARGIN);
     }
 }
 

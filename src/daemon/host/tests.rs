@@ -200,7 +200,7 @@ fn routes_of_an_earlier_run_are_kept_until_ospf_has_converged_or_patience_ends()
     assert!(host.deadline(start) < soon);
     host.begin(Look::Known, soon);
     assert_eq!((kept(&host), host.is_settling()), (0, false));
-    host.settle(soon, PATIENCE);
+    host.begin_settling(soon, PATIENCE);
     assert_eq!(kept(&host), 1);
     host.begin(Look::Known, soon + PATIENCE);
     assert_eq!(kept(&host), 0);

@@ -35,7 +35,7 @@ impl Segments {
                 Refusal::Sequence | Refusal::Epoch => format!(
                     "`weft forget {host}` at {site} withdraws it, `weft move {host} SITE --force` says at all sites where the host is"
                 ),
-                Refusal::Stranger => format!("`weft show lsdb --router {author}` shows its LSAs"),
+                Refusal::ForeignAuthor => format!("`weft show lsdb --router {author}` shows its LSAs"),
                 _ => format!("compare the mesh file of {site} with this one"),
             };
             format!("{name}: a claim of {} about {host}{more} is refused: {reason}: {remedy}", who(author))

@@ -52,7 +52,7 @@ const VMS: OpaqueLsa = OpaqueLsa { domain: BACKBONE, share: 0, id: 100 };
 /// A site receives an LSA of the router 10.255.0.ROUTER, or (`None`) that it is withdrawn.
 fn receive(segments: &mut Segments, lsa: OpaqueLsa, router: u8, body: Option<&[u8]>) {
     let router = RouterId::from(Ipv4Addr::new(10, 255, 0, router));
-    segments.hear(&UserChanges::from([((lsa, router), body.map(Bytes::copy_from_slice))]), at(1));
+    segments.receive(&UserChanges::from([((lsa, router), body.map(Bytes::copy_from_slice))]), at(1));
 }
 
 /// Every site has heard what every other one says.
@@ -63,7 +63,7 @@ fn flood(sites: &mut [&mut Segments]) {
         let announced = announced.map(|(lsa, body)| ((OpaqueLsa { domain: BACKBONE, ..lsa }, router), body)).collect();
         for (other, site) in sites.iter_mut().enumerate() {
             if other != author {
-                site.hear(&announced, at(1));
+                site.receive(&announced, at(1));
             }
         }
     }
@@ -199,6 +199,7 @@ fn a_forged_claim_is_refused_named_and_forgotten_and_the_host_can_still_be_moved
         ]
     );
     seoul.remember();
+    drop(seoul);
     assert!(!dir.path().join("hosts.json").exists(), "there is nothing to remember");
     // A restart has nothing of it, and a move works while it is still announced.
     let mut again = site(&mesh, "seoul", &dir);
@@ -220,6 +221,7 @@ fn what_an_older_version_remembered_of_a_forged_claim_is_dropped_at_the_start_an
     let mut seoul = site(&mesh, "seoul", &dir);
     assert_eq!(remotes(&seoul), ["02:00:00:00:00:01 10.255.0.1", "02:00:00:00:00:02 10.255.0.2"]);
     seoul.remember();
+    drop(seoul);
     assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), "[]");
 }
 
@@ -267,6 +269,7 @@ fn a_move_by_force_is_announced_and_outlives_restarts_of_sites_that_knew_better(
     let at_taipei = "02:00:00:00:00:01 10.255.0.1";
     assert!([&osaka, &seoul].iter().all(|site| remotes(site).contains(&at_taipei.to_owned())));
     seoul.remember();
+    drop(seoul);
     let seoul = site(&mesh, "seoul", &dirs[2]);
     assert!(remotes(&seoul).contains(&at_taipei.to_owned()));
 }
@@ -284,7 +287,9 @@ fn a_host_that_is_forgotten_is_withdrawn_and_is_where_the_mesh_file_has_it() {
     let withdrawn = osaka.take_pending();
     assert!(matches!(withdrawn[..], [(OpaqueLsa { id: 100, .. }, None)]), "{withdrawn:?}");
     osaka.remember();
-    assert_eq!(remotes(&site(&mesh, "osaka", &dir)), ["02:00:00:00:00:01 10.255.0.1"]);
+    drop(osaka);
+    let mut osaka = site(&mesh, "osaka", &dir);
+    assert_eq!(remotes(&osaka), ["02:00:00:00:00:01 10.255.0.1"]);
     // Where another site claims it, that counts, and is said.
     announce(&mut osaka, 3, &[Claim { sequence: 4, location: Vtep(Ipv4Addr::new(10, 255, 0, 3)), ..forged() }]);
     let forgotten = osaka.forget("db1", at(3)).unwrap();

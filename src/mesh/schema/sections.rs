@@ -160,7 +160,7 @@ pub(in crate::mesh) static FILE: Section = Section {
     shared: &[],
 };
 
-/// `[mesh]`.
+/// The keys of `[mesh]`.
 pub(in crate::mesh) static MESH: Section = Section {
     title: "`[mesh]`",
     own: &[
@@ -198,7 +198,7 @@ pub(in crate::mesh) static MESH: Section = Section {
     shared: &[&TUNNELS],
 };
 
-/// `[ospf]`.
+/// The keys of `[ospf]`.
 pub(in crate::mesh) static OSPF: Section = Section {
     title: "`[ospf]`",
     own: &[
@@ -297,7 +297,7 @@ pub(in crate::mesh) static SPF_DELAY: Section = Section {
     shared: &[],
 };
 
-/// `[[area]]`.
+/// The keys of `[[area]]`.
 pub(in crate::mesh) static AREA: Section = Section {
     title: "`[[area]]`",
     own: &[
@@ -367,7 +367,7 @@ pub(in crate::mesh) static EXTERNAL_RANGE: Section = Section {
     shared: &[],
 };
 
-/// `[[site]]`.
+/// The keys of `[[site]]`.
 pub(in crate::mesh) static SITE: Section = Section {
     title: "`[[site]]`",
     own: &[
@@ -456,7 +456,7 @@ pub(in crate::mesh) static TAGGED: Section = Section {
     shared: &[],
 };
 
-/// `[[site.interface]]`.
+/// The keys of `[[site.interface]]`.
 pub(in crate::mesh) static SITE_INTERFACE: Section = Section {
     title: "`[[site.interface]]`",
     own: &[
@@ -496,7 +496,7 @@ pub(in crate::mesh) static NEIGHBOR: Section = Section {
     shared: &[],
 };
 
-/// `[[site.virtual_link]]`.
+/// The keys of `[[site.virtual_link]]`.
 pub(in crate::mesh) static VIRTUAL_LINK: Section = Section {
     title: "`[[site.virtual_link]]`",
     own: &[
@@ -507,7 +507,7 @@ pub(in crate::mesh) static VIRTUAL_LINK: Section = Section {
     shared: &[&TIMERS, &AUTHENTICATION],
 };
 
-/// `[[site.redistribute]]`.
+/// The keys of `[[site.redistribute]]`.
 pub(in crate::mesh) static REDISTRIBUTE: Section = Section {
     title: "`[[site.redistribute]]`",
     own: &[
@@ -534,7 +534,7 @@ pub(in crate::mesh) static REDISTRIBUTE: Section = Section {
     shared: &[],
 };
 
-/// `[[site.import]]`.
+/// The keys of `[[site.import]]`.
 pub(in crate::mesh) static IMPORT: Section = Section {
     title: "`[[site.import]]`",
     own: &[
@@ -559,7 +559,7 @@ pub(in crate::mesh) static IMPORT: Section = Section {
     shared: &[],
 };
 
-/// `[[link]]`.
+/// The keys of `[[link]]`.
 pub(in crate::mesh) static LINK: Section = Section {
     title: "`[[link]]`",
     own: &[
@@ -594,7 +594,7 @@ pub(in crate::mesh) static LINK: Section = Section {
     shared: &[&INTERFACE, &TIMERS, &AUTHENTICATION],
 };
 
-/// `[[l2]]`.
+/// The keys of `[[l2]]`.
 pub(in crate::mesh) static L2: Section = Section {
     title: "`[[l2]]`",
     own: &[
@@ -656,7 +656,7 @@ pub(in crate::mesh) static L2: Section = Section {
     shared: &[],
 };
 
-/// `[[l2.site]]`.
+/// The keys of `[[l2.site]]`.
 pub(in crate::mesh) static L2_SITE: Section = Section {
     title: "`[[l2.site]]`",
     own: &[
@@ -684,7 +684,7 @@ pub(in crate::mesh) static L2_SITE: Section = Section {
     shared: &[],
 };
 
-/// `[[l2.host]]`.
+/// The keys of `[[l2.host]]`.
 pub(in crate::mesh) static L2_HOST: Section = Section {
     title: "`[[l2.host]]`",
     own: &[

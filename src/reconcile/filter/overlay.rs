@@ -170,8 +170,8 @@ pub(super) fn arriving(segments: &[Segment], site: &Site) -> String {
     let mut chain = Chain::new("vxlan-from-tunnel");
     for Segment { vni, members, .. } in segments {
         let others = set(members.iter().filter(|member| **member != site.loopback).map(ToString::to_string));
-        let strangers = others.map_or_else(String::new, |others| format!("ip saddr != {others} "));
-        chain.rule(format!("@th,96,24 {} {strangers}{}", vni.value(), Reason::Vxlan.verdict()));
+        let unlisted = others.map_or_else(String::new, |others| format!("ip saddr != {others} "));
+        chain.rule(format!("@th,96,24 {} {unlisted}{}", vni.value(), Reason::Vxlan.verdict()));
     }
     chain.text()
 }

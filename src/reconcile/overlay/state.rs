@@ -97,7 +97,7 @@ impl Overlay {
     }
 
     /// Returns whether a host that this bridge learns in this VLAN may belong to a segment.
-    pub fn hears(&self, bridge: &IfName, vlan: Option<VlanId>) -> bool {
+    pub fn receives(&self, bridge: &IfName, vlan: Option<VlanId>) -> bool {
         let in_vlan = |device: &Device| match vlan {
             None => device.vlans.is_empty(),
             Some(vlan) => device.vlans.contains(&VlanRange::access(vlan)),

@@ -60,7 +60,7 @@ fn wanted(backend: Backend, sites: &[u8]) -> State {
                 preshared: Preshared::None,
                 handshake_age: None,
             }),
-            strangers: BTreeSet::new(),
+            unmanaged: BTreeSet::new(),
             traffic: Traffic::default(),
         };
         state.links.insert(interface(id), Link { backend, mtu: 1420, admin: Admin::Up });
@@ -203,7 +203,7 @@ fn blank() -> Device {
         listen_port: 0,
         fwmark: 0,
         peer: None,
-        strangers: BTreeSet::new(),
+        unmanaged: BTreeSet::new(),
         traffic: Traffic::default(),
     }
 }
@@ -214,7 +214,7 @@ fn configure(device: &mut Device, change: &DeviceChange) {
     }
     device.listen_port = change.listen_port.unwrap_or(device.listen_port);
     device.fwmark = change.fwmark.unwrap_or(device.fwmark);
-    device.strangers.retain(|key| !change.remove.contains(key));
+    device.unmanaged.retain(|key| !change.remove.contains(key));
     device.peer.take_if(|peer| change.remove.contains(&peer.public_key));
     let Some(change) = &change.peer else { return };
     let peer = device.peer.get_or_insert(Peer {
@@ -470,7 +470,7 @@ fn stranger_among_the_peers_is_removed_without_touching_ours() {
     let desired = wanted(Backend::Kernel, &[2]);
     let mut observed = settled(&desired);
     let device = observed.state.devices.get_mut(&interface(2)).unwrap();
-    device.strangers.insert(public_key(7));
+    device.unmanaged.insert(public_key(7));
     device.peer.as_mut().unwrap().allowed_ips = AllowedIps::Incomplete;
     assert_eq!(
         planned(&desired, &mut observed, &Applied::default()),

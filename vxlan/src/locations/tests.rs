@@ -60,9 +60,9 @@ fn a_host_is_where_the_table_has_it_until_somebody_claims_otherwise() {
     let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     assert_eq!(site.location(&segment, mac(1)), Some(vtep(1)));
     assert_eq!(site.location(&segment, mac(9)), None);
-    assert_eq!(site.hear(&segment, vtep(2), &[claim(1, 2)], at(0)), [moved(1, 2)]);
+    assert_eq!(site.receive(&segment, vtep(2), &[claim(1, 2)], at(0)), [moved(1, 2)]);
     assert_eq!(site.location(&segment, mac(1)), Some(vtep(2)));
-    assert_eq!(site.hear(&segment, vtep(2), &[claim(1, 2)], at(1)), []);
+    assert_eq!(site.receive(&segment, vtep(2), &[claim(1, 2)], at(1)), []);
     assert_eq!(site.record(mac(1)).unwrap().since, at(0));
 }
 
@@ -75,7 +75,7 @@ fn the_greater_sequence_counts_and_of_equals_the_lower_vtep_in_whatever_order_th
     for order in orders {
         let mut site = HostLocations::new(vtep(1));
         for (author, claim) in &order {
-            site.hear(&segment, vtep(*author), &[*claim], at(0));
+            site.receive(&segment, vtep(*author), &[*claim], at(0));
         }
         assert_eq!(site.record(mac(1)).map(|record| record.claim), Some(claim(2, 2)), "{order:?}");
     }
@@ -84,16 +84,16 @@ fn the_greater_sequence_counts_and_of_equals_the_lower_vtep_in_whatever_order_th
 #[test]
 fn two_sites_that_claim_a_host_with_one_sequence_are_reported() {
     let (segment, mut site) = (segment(), HostLocations::new(vtep(1)));
-    site.hear(&segment, vtep(3), &[claim(1, 3)], at(0));
-    let findings = site.hear(&segment, vtep(2), &[claim(1, 2)], at(1));
+    site.receive(&segment, vtep(3), &[claim(1, 3)], at(0));
+    let findings = site.receive(&segment, vtep(2), &[claim(1, 2)], at(1));
     assert_eq!(findings, [Finding::Contested { mac: mac(1), winner: vtep(2), loser: vtep(3) }]);
 }
 
 #[test]
 fn a_claim_outlives_the_site_that_made_it() {
     let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
-    site.hear(&segment, vtep(2), &[claim(1, 2)], at(0));
-    site.fell_silent(vtep(2));
+    site.receive(&segment, vtep(2), &[claim(1, 2)], at(0));
+    site.withdraw(vtep(2));
     assert_eq!(site.location(&segment, mac(1)), Some(vtep(2)));
 }
 
@@ -104,13 +104,13 @@ fn the_site_where_a_host_is_announces_it_and_relieves_the_one_that_said_so_first
     assert_eq!(one.place(&segment, mac(1), vtep(2), at(0)), Ok(Some(moved(1, 2))));
     let announced = one.to_announce();
     assert_eq!(announced, [claim(1, 2)]);
-    assert_eq!(two.hear(&segment, vtep(1), &announced, at(0)), [moved(1, 2)]);
+    assert_eq!(two.receive(&segment, vtep(1), &announced, at(0)), [moved(1, 2)]);
     let taken_over = two.to_announce();
     assert_eq!(taken_over, [claim(1, 2)]);
-    one.hear(&segment, vtep(2), &taken_over, at(0));
+    one.receive(&segment, vtep(2), &taken_over, at(0));
     assert_eq!(one.to_announce(), []);
     // And takes it up again while the other one is not there.
-    one.fell_silent(vtep(2));
+    one.withdraw(vtep(2));
     assert_eq!(one.to_announce(), [claim(1, 2)]);
 }
 
@@ -121,7 +121,7 @@ fn a_host_that_is_seen_here_has_moved_here_where_hosts_are_learned() {
     assert_eq!(site.seen_here(&segment, mac(1), at(0)), None);
     assert_eq!(site.seen_here(&segment, mac(9), at(0)), None);
     assert_eq!(site.to_announce(), [claim(1, 3)]);
-    site.hear(&segment, vtep(1), &[claim(2, 1)], at(1));
+    site.receive(&segment, vtep(1), &[claim(2, 1)], at(1));
     segment.learning = Learning::Off;
     assert_eq!(site.seen_here(&segment, mac(1), at(2)), None);
 }
@@ -131,7 +131,7 @@ fn a_pinned_host_moves_for_nobody() {
     let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     let pinned = Claim { mac: mac(2), epoch: 0, sequence: 1, home: vtep(2), location: vtep(3) };
     let refused = |author, reason| Finding::Refused { mac: mac(2), author: vtep(author), reason };
-    assert_eq!(site.hear(&segment, vtep(1), &[pinned], at(0)), [refused(1, Refusal::Pinned)]);
+    assert_eq!(site.receive(&segment, vtep(1), &[pinned], at(0)), [refused(1, Refusal::Pinned)]);
     assert_eq!(site.place(&segment, mac(2), vtep(3), at(0)), Err(Refusal::Pinned));
     assert_eq!(site.seen_here(&segment, mac(2), at(0)), Some(refused(3, Refusal::Pinned)));
     assert_eq!(site.location(&segment, mac(2)), Some(vtep(2)));
@@ -141,8 +141,8 @@ fn a_pinned_host_moves_for_nobody() {
 fn whoever_has_no_part_in_the_segment_is_not_believed_nor_is_a_host_moved_there() {
     let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     let refused = |author, reason| [Finding::Refused { mac: mac(1), author: vtep(author), reason }];
-    assert_eq!(site.hear(&segment, vtep(4), &[claim(1, 2)], at(0)), refused(4, Refusal::Stranger));
-    assert_eq!(site.hear(&segment, vtep(2), &[claim(1, 4)], at(0)), refused(2, Refusal::NotAMember));
+    assert_eq!(site.receive(&segment, vtep(4), &[claim(1, 2)], at(0)), refused(4, Refusal::ForeignAuthor));
+    assert_eq!(site.receive(&segment, vtep(2), &[claim(1, 4)], at(0)), refused(2, Refusal::NotAMember));
     assert_eq!(site.place(&segment, mac(1), vtep(4), at(0)), Err(Refusal::NotAMember));
     assert_eq!(site.place(&segment, mac(9), vtep(2), at(0)), Err(Refusal::UnknownHost));
 }
@@ -150,7 +150,7 @@ fn whoever_has_no_part_in_the_segment_is_not_believed_nor_is_a_host_moved_there(
 #[test]
 fn a_table_that_has_the_host_elsewhere_by_now_knows_better_than_a_claim() {
     let (mut segment, mut site) = (segment(), HostLocations::new(vtep(3)));
-    site.hear(&segment, vtep(2), &[claim(4, 2)], at(0));
+    site.receive(&segment, vtep(2), &[claim(4, 2)], at(0));
     segment.hosts.get_mut(&mac(1)).unwrap().home = vtep(3);
     let refused = Finding::Refused { mac: mac(1), author: vtep(2), reason: Refusal::OtherTable };
     assert_eq!(site.table_changed(&segment, at(1)), [refused]);
@@ -160,7 +160,7 @@ fn a_table_that_has_the_host_elsewhere_by_now_knows_better_than_a_claim() {
     let mut early = HostLocations::new(vtep(1));
     let new = Claim { home: vtep(3), ..claim(1, 2) };
     segment.hosts.get_mut(&mac(1)).unwrap().home = vtep(1);
-    early.hear(&segment, vtep(2), &[new], at(0));
+    early.receive(&segment, vtep(2), &[new], at(0));
     segment.hosts.get_mut(&mac(1)).unwrap().home = vtep(3);
     assert_eq!(early.table_changed(&segment, at(1)), [moved(3, 2)]);
 }
@@ -168,7 +168,7 @@ fn a_table_that_has_the_host_elsewhere_by_now_knows_better_than_a_claim() {
 #[test]
 fn what_was_known_before_a_restart_is_known_after_it() {
     let (segment, mut before) = (segment(), HostLocations::new(vtep(3)));
-    before.hear(&segment, vtep(2), &[claim(4, 2)], at(0));
+    before.receive(&segment, vtep(2), &[claim(4, 2)], at(0));
     let mut after = HostLocations::new(vtep(3));
     let impossible = Record { claim: claim(9, 7), author: vtep(2), since: at(0) };
     after.restore(&segment, before.records().copied().chain([impossible]));
@@ -188,7 +188,7 @@ fn a_host_that_is_at_two_sites_at_once_is_claimed_five_times_and_then_left_alone
             claims += 1;
         }
         let announced = site.to_announce();
-        other.hear(&segment, vtep(from), &announced, at(seconds));
+        other.receive(&segment, vtep(from), &announced, at(seconds));
     }
     assert_eq!(claims, MAX_MOVES);
     assert_eq!(two.location(&segment, mac(1)), three.location(&segment, mac(1)));
@@ -215,12 +215,12 @@ fn an_absurd_claim_is_refused_and_leaves_nothing_behind() {
     for (known, epoch, sequence, reason) in ABSURD {
         let mut site = HostLocations::new(vtep(3));
         if known > 0 {
-            site.hear(&segment, vtep(1), &[claim_in(known, 5, 1)], at(0));
+            site.receive(&segment, vtep(1), &[claim_in(known, 5, 1)], at(0));
         }
         let before: Vec<Record> = site.records().copied().collect();
         let absurd = claim_in(epoch, sequence, 2);
         let refused = Finding::Refused { mac: mac(1), author: vtep(2), reason };
-        assert_eq!(site.hear(&segment, vtep(2), &[absurd], at(1)), [refused], "epoch {epoch}, sequence {sequence}");
+        assert_eq!(site.receive(&segment, vtep(2), &[absurd], at(1)), [refused], "epoch {epoch}, sequence {sequence}");
         assert_eq!(site.location(&segment, mac(1)), Some(vtep(1)));
         assert_eq!(site.records().copied().collect::<Vec<_>>(), before, "what is written down has nothing of it");
         assert_eq!(site.refused(&segment).collect::<Vec<_>>(), [(vtep(2), absurd, reason)]);
@@ -229,7 +229,7 @@ fn an_absurd_claim_is_refused_and_leaves_nothing_behind() {
         assert_eq!(site.table_changed(&segment, at(3)), [refused]);
         assert_eq!(site.location(&segment, mac(1)), Some(vtep(3)));
         // Once nobody announces it, nobody is warned of it.
-        site.hear(&segment, vtep(2), &[], at(4));
+        site.receive(&segment, vtep(2), &[], at(4));
         assert_eq!(site.refused(&segment).count(), 0);
     }
 }
@@ -238,7 +238,7 @@ fn an_absurd_claim_is_refused_and_leaves_nothing_behind() {
 fn absurd_claims_do_not_damp_a_host() {
     let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
     for sequence in 0..20 {
-        site.hear(&segment, vtep(2), &[claim(u32::MAX - sequence, 2)], at(sequence.into()));
+        site.receive(&segment, vtep(2), &[claim(u32::MAX - sequence, 2)], at(sequence.into()));
     }
     assert_eq!(site.damped(at(20)).count(), 0);
     assert_eq!(site.seen_here(&segment, mac(1), at(20)), Some(moved(1, 3)));
@@ -264,12 +264,12 @@ fn a_site_that_was_away_accepts_all_that_moves_can_have_led_to() {
     let segment = segment();
     for (epoch, sequence) in [(0, 1), (0, 1_000_000), (0, MAX_SEQUENCE), (1, 1), (MAX_EPOCH_JUMP, MAX_SEQUENCE)] {
         let mut newcomer = HostLocations::new(vtep(3));
-        assert_eq!(newcomer.hear(&segment, vtep(2), &[claim_in(epoch, sequence, 2)], at(0)), [moved(1, 2)]);
+        assert_eq!(newcomer.receive(&segment, vtep(2), &[claim_in(epoch, sequence, 2)], at(0)), [moved(1, 2)]);
         // Nor is the host kept from moving on.
         let mut other = HostLocations::new(vtep(1));
-        other.hear(&segment, vtep(2), &[claim_in(epoch, sequence, 2)], at(0));
+        other.receive(&segment, vtep(2), &[claim_in(epoch, sequence, 2)], at(0));
         assert_eq!(newcomer.place(&segment, mac(1), vtep(1), at(1)), Ok(Some(moved(2, 1))));
-        assert_eq!(other.hear(&segment, vtep(3), &newcomer.to_announce(), at(1)), [moved(2, 1)]);
+        assert_eq!(other.receive(&segment, vtep(3), &newcomer.to_announce(), at(1)), [moved(2, 1)]);
     }
 }
 
@@ -277,7 +277,7 @@ fn a_site_that_was_away_accepts_all_that_moves_can_have_led_to() {
 #[test]
 fn moves_do_not_come_to_an_end() {
     let (segment, mut site) = (segment(), HostLocations::new(vtep(3)));
-    site.hear(&segment, vtep(2), &[claim(MAX_SEQUENCE - 1, 2)], at(0));
+    site.receive(&segment, vtep(2), &[claim(MAX_SEQUENCE - 1, 2)], at(0));
     for (to, last) in [(3, claim(MAX_SEQUENCE, 3)), (2, claim_in(1, 1, 2)), (3, claim_in(1, 2, 3))] {
         site.place(&segment, mac(1), vtep(to), at(1)).unwrap();
         assert_eq!(site.record(mac(1)).unwrap().claim, last);
@@ -298,7 +298,7 @@ fn claims_that_come_within_bounds_by_others_are_accepted_in_whatever_order_they_
         let mut announced: BTreeMap<u8, Vec<Claim>> = BTreeMap::new();
         for (author, claim) in &order {
             announced.entry(*author).or_default().push(*claim);
-            site.hear(&segment, vtep(*author), &announced[author], at(0));
+            site.receive(&segment, vtep(*author), &announced[author], at(0));
         }
         assert_eq!(site.record(mac(1)).map(|record| record.claim), Some(claim_in(600, 1, 3)), "{order:?}");
         assert_eq!(site.refused(&segment).count(), 0);
@@ -310,7 +310,7 @@ fn claims_that_come_within_bounds_by_others_are_accepted_in_whatever_order_they_
 fn all_sites_agree_after_a_move_by_force_whatever_they_knew() {
     let segment = segment();
     let mut operator = HostLocations::new(vtep(1));
-    operator.hear(&segment, vtep(2), &[claim(5, 2)], at(0));
+    operator.receive(&segment, vtep(2), &[claim(5, 2)], at(0));
     assert_eq!(operator.place_by_force(&segment, mac(1), vtep(1), at(1)), Ok(Some(moved(2, 1))));
     let [forced] = operator.to_announce()[..] else { panic!("{operator:?}") };
     assert_eq!(forced, claim_in(1, 6, 1), "a version that reads no epoch follows it, too");
@@ -324,7 +324,7 @@ fn all_sites_agree_after_a_move_by_force_whatever_they_knew() {
             let mut site = HostLocations::new(vtep(3));
             site.restore(&segment, memory.map(record));
             for (author, claim) in &order {
-                site.hear(&segment, vtep(*author), &[*claim], at(2));
+                site.receive(&segment, vtep(*author), &[*claim], at(2));
             }
             let known = site.record(mac(1)).map(|record| record.claim);
             assert_eq!(known, Some(forced), "remembered {memory:?}, heard {order:?}");
@@ -349,8 +349,8 @@ fn a_move_by_force_outbids_others_where_the_host_is_there_already_for_all_that_i
     let mut other = HostLocations::new(vtep(2));
     other.place_by_force(&segment, mac(1), vtep(2), at(0)).unwrap();
     let [one, two] = [site.to_announce(), other.to_announce()];
-    site.hear(&segment, vtep(2), &two, at(1));
-    other.hear(&segment, vtep(1), &one, at(1));
+    site.receive(&segment, vtep(2), &two, at(1));
+    other.receive(&segment, vtep(1), &one, at(1));
     assert_eq!([&site, &other].map(|site| site.location(&segment, mac(1))), [Some(vtep(1)); 2]);
 }
 
@@ -358,7 +358,7 @@ fn a_move_by_force_outbids_others_where_the_host_is_there_already_for_all_that_i
 #[test]
 fn a_move_by_force_that_brings_a_refused_claim_within_bounds_says_so() {
     let (segment, mut site) = (segment(), HostLocations::new(vtep(1)));
-    site.hear(&segment, vtep(2), &[claim_in(MAX_EPOCH_JUMP + 1, 1, 2)], at(0));
+    site.receive(&segment, vtep(2), &[claim_in(MAX_EPOCH_JUMP + 1, 1, 2)], at(0));
     assert_eq!(site.place_by_force(&segment, mac(1), vtep(1), at(1)), Err(Refusal::Outbid));
     assert_eq!(site.place_by_force(&segment, mac(1), vtep(1), at(2)), Ok(Some(moved(2, 1))));
     assert_eq!(site.refused(&segment).count(), 0);
@@ -377,7 +377,7 @@ fn a_host_that_is_forgotten_is_where_the_table_or_another_site_has_it() {
         (Some(vtep(1)), vec![], 0)
     );
     // What another site announces counts, though it is less than what was known.
-    site.hear(&segment, vtep(2), &[claim(1, 2)], at(2));
+    site.receive(&segment, vtep(2), &[claim(1, 2)], at(2));
     site.place(&segment, mac(1), vtep(3), at(3)).unwrap();
     let after = Record { claim: claim(1, 2), author: vtep(2), since: at(4) };
     assert_eq!(site.forget(&segment, mac(1), at(4)).unwrap().after, Some(after));

@@ -77,7 +77,7 @@ words! {
 }
 
 impl SiteState {
-    /// Whether it means that something is wrong. That is not said of a word that this version does not know.
+    /// Whether it means that something is wrong. A word that this version does not know does not.
     pub const fn is_wrong(self) -> bool {
         matches!(self, Self::Unreachable)
     }
