@@ -32,6 +32,7 @@ impl<T: Send + 'static> Beside<T> {
 
     /// Starts `work`, which is abandoned after `limit`.
     pub fn begin(&mut self, work: impl Future<Output = T> + Send + 'static, limit: Duration, now: Instant) {
+        debug_assert!(self.task.as_ref().is_none_or(JoinHandle::is_finished), "one task at a time");
         self.begun = Some(now);
         let (running, ended) = watch::channel(());
         self.ended = Some(ended);

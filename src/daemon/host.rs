@@ -250,7 +250,7 @@ impl Host {
 
     /// Adds to `desired` what is kept of the routes and addresses of an earlier run that are in `observed`.
     pub(super) fn keep(&self, desired: &mut State, observed: &Observed, local: &Local) {
-        self.settling.keep(desired, &observed.state, &local.mesh, local.site.loopback);
+        self.settling.keep(desired, observed, &local.mesh, local.site.loopback);
     }
 
     /// Allows all steps at once, even those that have failed.

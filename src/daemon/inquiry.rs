@@ -214,15 +214,15 @@ mod tests {
 
     use super::*;
     use crate::keys::PrivateKey;
-    use crate::reconcile::state::{Backend, Device, Identity, Traffic};
+    use crate::reconcile::state::{Backend, ObservedDevice, Traffic};
 
     fn name(text: &str) -> IfName {
         IfName::new(text).unwrap()
     }
 
     fn observation() -> Observation {
-        let device = Device {
-            identity: Identity::Observed(PrivateKey::generate().public()),
+        let device = ObservedDevice {
+            public_key: PrivateKey::generate().public(),
             listen_port: 51820,
             fwmark: 0,
             peer: None,

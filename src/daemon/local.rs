@@ -14,9 +14,7 @@ use crate::keys::{PresharedKey, PrivateKey};
 use crate::mesh::{self, BackendChoice, Mesh, Site, SiteInterface, Tunnel};
 use crate::net::IfName;
 use crate::reconcile::filter::Ruleset;
-use crate::reconcile::state::{
-    Admin, AllowedIps, Backend, Device, FWMARK, Foreign, Identity, Link, Peer, Preshared, State, Traffic,
-};
+use crate::reconcile::state::{Admin, Backend, Device, FWMARK, Foreign, Link, Peer, State};
 use crate::routing::{KeptOut, Keyring};
 
 /// The loopback interface. It has the site's loopback address, as the tunnels do.
@@ -153,22 +151,15 @@ impl Local {
 
     fn device(&self, tunnel: &Tunnel, endpoint: Option<SocketAddr>) -> Device {
         Device {
-            identity: Identity::Desired(self.key.clone()),
+            key: self.key.clone(),
             listen_port: tunnel.listen_port,
             fwmark: FWMARK,
-            peer: Some(Peer {
+            peer: Peer {
                 public_key: tunnel.peer_key,
                 endpoint,
                 keepalive_s: tunnel.keepalive.map_or(0, |keepalive| keepalive.as_secs().try_into().unwrap_or(u16::MAX)),
-                allowed_ips: AllowedIps::Everything,
-                preshared: match self.preshared.get(&tunnel.interface) {
-                    Some(key) => Preshared::Desired(key.clone()),
-                    None => Preshared::None,
-                },
-                handshake_age: None,
-            }),
-            unmanaged: BTreeSet::new(),
-            traffic: Traffic::default(),
+                preshared: self.preshared.get(&tunnel.interface).cloned(),
+            },
         }
     }
 }

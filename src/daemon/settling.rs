@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::mesh::Mesh;
 use crate::net::Prefix;
-use crate::reconcile::state::{Route, State};
+use crate::reconcile::state::{Observed, Route, State};
 
 /// The time for the last LSAs and the route calculation, after every neighbour is Full and has a route.
 const AFTERMATH: Duration = Duration::from_millis(500);
@@ -56,11 +56,11 @@ impl Settling {
     /// Adds the routes found in the kernel to the desired ones, for destinations that have no desired route, and the addresses, because they
     /// are the sources of routes that are kept. Addresses of other sites and routes by this router's own address are left out: an id may have
     /// been another site's until now, and packets of a neighbour whose address this router has, too, would be dropped.
-    pub(super) fn keep(self, desired: &mut State, observed: &State, mesh: &Mesh, own: Ipv4Addr) {
+    pub(super) fn keep(self, desired: &mut State, observed: &Observed, mesh: &Mesh, own: Ipv4Addr) {
         let Self::Until(_) = self else { return };
         let others: BTreeSet<Ipv4Addr> =
             mesh.sites.iter().map(|site| site.loopback).filter(|loopback| *loopback != own).collect();
-        for (key, route) in &observed.routes {
+        for (key, route) in &observed.state.routes {
             let leads_here =
                 key.prefix == Prefix::host(own) || route.nexthops.iter().any(|hop| hop.via == Some(own.into()));
             if !leads_here && !desired.routes.contains_key(key) {
@@ -69,7 +69,7 @@ impl Settling {
                 desired.routes.insert(*key, Route { source, ..route.clone() });
             }
         }
-        let kept = observed.addresses.iter().filter(|(_, address)| !others.contains(address));
+        let kept = observed.state.addresses.iter().filter(|(_, address)| !others.contains(address));
         desired.addresses.extend(kept.cloned());
     }
 }
@@ -122,9 +122,9 @@ mod tests {
         let mut settling = Settling::start(start, Duration::from_secs(5));
 
         let routes = |settling: Settling| {
-            let [mut desired, observed] =
-                [&known, &observed].map(|routes| State { routes: routes.clone(), ..State::default() });
-            settling.keep(&mut desired, &observed, &mesh(), OWN);
+            let mut desired = State { routes: known.clone(), ..State::default() };
+            let state = State { routes: observed.clone(), ..State::default() };
+            settling.keep(&mut desired, &Observed { state, ..Observed::default() }, &mesh(), OWN);
             desired.routes
         };
         assert_eq!(routes(settling), BTreeMap::from([(key(2), route("wg-new")), (key(3), route("wg-old"))]));
@@ -143,7 +143,7 @@ mod tests {
             Route::unicast([hop], Some(Ipv4Addr::into(source)))
         };
         let host = |address| RouteKey { table: MAIN_TABLE, prefix: Prefix::host(address) };
-        let observed = State {
+        let state = State {
             routes: BTreeMap::from([
                 // This router was osaka, or had an id that nobody has.
                 (key(3), to(seoul, osaka)),
@@ -154,6 +154,7 @@ mod tests {
             addresses: [former, osaka].map(|address| (wg("lo"), address)).into(),
             ..State::default()
         };
+        let observed = Observed { state, ..Observed::default() };
         let mut desired = State { addresses: [(wg("lo"), OWN)].into(), ..State::default() };
         Settling::start(Instant::now(), Duration::from_secs(5)).keep(&mut desired, &observed, &mesh(), OWN);
         assert_eq!(desired.routes, BTreeMap::from([(key(3), to(seoul, OWN)), (key(4), to(seoul, former))]));

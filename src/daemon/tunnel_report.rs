@@ -12,7 +12,7 @@ use crate::control::view::{self, TunnelState};
 use crate::mesh::Tunnel;
 use crate::net::Prefix;
 use crate::net::wireguard::REJECT_AFTER_TIME;
-use crate::reconcile::state::{Device, FWMARK, Preshared};
+use crate::reconcile::state::{FWMARK, ObservedDevice};
 use crate::routing::View;
 use crate::tunnel::endpoints::Unresolved;
 
@@ -23,7 +23,7 @@ const ROUTE_PATIENCE: Duration = Duration::from_secs(15);
 /// The observed state of a tunnel.
 struct Seen<'a> {
     tunnel: &'a Tunnel,
-    device: Option<&'a Device>,
+    device: Option<&'a ObservedDevice>,
     state: TunnelState,
     flow: Flow,
 }
@@ -100,7 +100,7 @@ impl Report<'_> {
     }
 
     /// Time since the last handshake, at this moment.
-    fn handshake_age(&self, device: &Device) -> Option<Duration> {
+    fn handshake_age(&self, device: &ObservedDevice) -> Option<Duration> {
         Some(device.peer.as_ref()?.handshake_age? + self.reading.at.elapsed())
     }
 
@@ -146,7 +146,7 @@ fn fault(seen: &Seen<'_>) -> String {
     let begin = format!("{interface}: tunnel to {site} is {state}");
     let Some(device) = device else { return begin };
     let endpoint = device.peer.as_ref().and_then(|peer| peer.endpoint);
-    let preshared = device.peer.as_ref().is_some_and(|peer| !matches!(peer.preshared, Preshared::None));
+    let preshared = device.peer.as_ref().is_some_and(|peer| peer.preshared.is_some());
     let (received, sent) = (device.traffic.received, device.traffic.sent);
     let keys = match preshared {
         true => "its public key or the preshared key differs from this mesh file's",
@@ -299,8 +299,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::keys::KeyDigest;
     use crate::keys::PrivateKey;
-    use crate::reconcile::state::{AllowedIps, Identity, Peer, Traffic};
+    use crate::reconcile::state::{AllowedIps, ObservedPeer, Traffic};
 
     fn tunnel() -> Tunnel {
         let text = "[mesh]\nname = \"a\"\nloopbacks = \"10.255.0.0/16\"\n\
@@ -310,8 +311,8 @@ mod tests {
         mesh.tunnels(&mesh.sites[0]).remove(0)
     }
 
-    fn device(endpoint: Option<&str>, traffic: Traffic, preshared: Preshared) -> Device {
-        let peer = Peer {
+    fn device(endpoint: Option<&str>, traffic: Traffic, preshared: Option<KeyDigest>) -> ObservedDevice {
+        let peer = ObservedPeer {
             public_key: PrivateKey::generate().public(),
             endpoint: endpoint.map(|text| text.parse().unwrap()),
             keepalive_s: 25,
@@ -319,8 +320,8 @@ mod tests {
             preshared,
             handshake_age: None,
         };
-        Device {
-            identity: Identity::Observed(PrivateKey::generate().public()),
+        ObservedDevice {
+            public_key: PrivateKey::generate().public(),
             listen_port: 51822,
             fwmark: FWMARK,
             peer: Some(peer),
@@ -343,25 +344,25 @@ mod tests {
         let (tunnel, minute) = (tunnel(), Duration::from_secs(60));
         let there = Some("203.0.113.2:51821");
         let (nothing, sent) = (Traffic::default(), Traffic { received: 0, sent: 444 });
-        let key = || Preshared::Observed(crate::keys::PresharedKey::from_bytes(&[7; 32]).digest());
+        let key = || Some(crate::keys::PresharedKey::from_bytes(&[7; 32]).digest());
         for (state, flow, device, expected) in [
             (TunnelState::Missing, Flow::Good, None, "wg-osaka: tunnel to osaka is missing"),
             (
                 TunnelState::Waiting,
                 Flow::Idle(minute),
-                Some(device(None, nothing, Preshared::None)),
+                Some(device(None, nothing, None)),
                 "no address to send to, so osaka has to send first, to UDP port 51822 here",
             ),
             (
                 TunnelState::Waiting,
                 Flow::Idle(minute),
-                Some(device(there, nothing, Preshared::None)),
+                Some(device(there, nothing, None)),
                 "is waiting: nothing was sent for 60 s: a firewall in the OUTPUT chain here",
             ),
             (
                 TunnelState::Waiting,
                 Flow::Good,
-                Some(device(there, sent, Preshared::None)),
+                Some(device(there, sent, None)),
                 "444 octets were sent to 203.0.113.2:51821 and nothing came back: osaka is down, a firewall drops UDP port 51821 there or 51822 here, or its public key differs",
             ),
             (
@@ -373,27 +374,22 @@ mod tests {
             (
                 TunnelState::OneWay,
                 Flow::OneWay(2 * minute),
-                Some(device(there, sent, Preshared::None)),
+                Some(device(there, sent, None)),
                 "is one-way: it sends to 203.0.113.2:51821, and has received nothing for 2 min",
             ),
             (
                 TunnelState::Stale,
                 Flow::OneWay(200 * minute),
-                Some(device(there, sent, Preshared::None)),
+                Some(device(there, sent, None)),
                 "is stale: it sends to 203.0.113.2:51821, and has received nothing for 3 h",
             ),
             (
                 TunnelState::Idle,
                 Flow::Idle(minute),
-                Some(device(there, sent, Preshared::None)),
+                Some(device(there, sent, None)),
                 "is idle: nothing was sent for 60 s, though OSPF sends hellos: a firewall in the OUTPUT chain here may drop protocol 89 on wg-osaka, or there is no way to 203.0.113.2 (`ip route get 203.0.113.2 mark 201`)",
             ),
-            (
-                TunnelState::Stale,
-                Flow::Good,
-                Some(device(there, sent, Preshared::None)),
-                "wg-osaka: tunnel to osaka is stale",
-            ),
+            (TunnelState::Stale, Flow::Good, Some(device(there, sent, None)), "wg-osaka: tunnel to osaka is stale"),
         ] {
             let reported = fault(&Seen { tunnel: &tunnel, device: device.as_ref(), state, flow });
             assert!(

@@ -17,7 +17,7 @@ use super::watch::Watch;
 use super::{addresses, links, routes, rules, settings, uplinks};
 use crate::net::IfName;
 use crate::reconcile::carriers::Followed;
-use crate::reconcile::state::{Device, ForeignInterface, Link, Observed, Scope, Sysctl, SysctlKey};
+use crate::reconcile::state::{ForeignInterface, Link, Observed, ObservedDevice, Scope, Sysctl, SysctlKey};
 use crate::reconcile::sysctls::Sysctls;
 use crate::reconcile::tunnels::Tunnels;
 
@@ -174,7 +174,7 @@ impl Kernel {
             let device = timeout_at(deadline, tunnels.observe(&interface)).await;
             (interface, device.unwrap_or_else(|_elapsed| Err(anyhow!("no time was left to ask it"))))
         });
-        let answers: Vec<(IfName, anyhow::Result<Option<Device>>)> =
+        let answers: Vec<(IfName, anyhow::Result<Option<ObservedDevice>>)> =
             stream::iter(asked).buffer_unordered(DEVICES_AT_ONCE).collect().await;
         for (interface, answer) in answers {
             match answer {

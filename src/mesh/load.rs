@@ -10,7 +10,7 @@ use super::diagnostic::{Basis, Diagnostic, Diagnostics, Span};
 use super::draft::Draft;
 use super::general::Topology;
 use super::link::pairs;
-use super::model::Mesh;
+use super::model::{Mesh, Site};
 use super::reader::{Report, Table};
 use super::schema::{FILE, is_list};
 use super::{
@@ -116,12 +116,24 @@ pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Diagnostics> {
     let (errors, warnings) = report.split();
     let errors = with_syntax_errors(text, syntax, errors);
     match mesh {
-        Some(mesh) if errors.is_empty() => Ok(Parsed { mesh, warnings: Diagnostics::new(file_name, text, warnings) }),
+        Some(mesh) if errors.is_empty() => {
+            debug_assert!(are_distinct(&mesh.sites), "two sites with the same name, id, key or loopback");
+            Ok(Parsed { mesh, warnings: Diagnostics::new(file_name, text, warnings) })
+        }
         _ => {
             assert!(!errors.is_empty(), "a mesh file is refused with a reason");
             Err(Diagnostics::new(file_name, text, errors))
         }
     }
+}
+
+/// Whether nothing that identifies a site identifies another one.
+fn are_distinct(sites: &[Site]) -> bool {
+    let distinct = |count: usize| count == sites.len();
+    distinct(sites.iter().map(|site| &site.name).collect::<BTreeSet<_>>().len())
+        && distinct(sites.iter().map(|site| site.id).collect::<BTreeSet<_>>().len())
+        && distinct(sites.iter().map(|site| site.public_key).collect::<BTreeSet<_>>().len())
+        && distinct(sites.iter().map(|site| site.loopback).collect::<BTreeSet<_>>().len())
 }
 
 fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {

@@ -9,11 +9,12 @@ use std::net::SocketAddr;
 
 use super::overlay::{self, OverlayStep, plan_making};
 use super::state::{
-    Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, Peer, Preshared, Route, RouteKey, RouteKind,
-    Rule, RuleAction, Scope, State, Sysctl, SysctlKey,
+    Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, ObservedDevice, ObservedPeer, Peer, Route,
+    RouteKey, RouteKind, Rule, RuleAction, Scope, State, Sysctl, SysctlKey,
 };
 use super::step::Step;
 use super::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
+use crate::keys::PresharedKey;
 use crate::net::wireguard::REJECT_AFTER_TIME;
 use crate::net::{Few, IfName, Prefix};
 
@@ -46,7 +47,7 @@ impl Applied {
         self.endpoints.retain(|interface, _| desired.devices.contains_key(interface));
         for (interface, device) in &desired.devices {
             if !unconfigured.contains(interface) {
-                self.endpoints.insert(interface.clone(), device.peer.as_ref().and_then(|peer| peer.endpoint));
+                self.endpoints.insert(interface.clone(), device.peer.endpoint);
             }
         }
     }
@@ -54,6 +55,14 @@ impl Applied {
 
 /// Returns the steps that reconcile `observed` with `desired`; none if nothing differs.
 pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step> {
+    debug_assert!(
+        desired.devices.keys().all(|interface| desired.links.contains_key(interface)),
+        "only tunnels have a configuration"
+    );
+    debug_assert!(
+        desired.routes.values().all(|route| route.nexthops.is_empty() == (route.kind == RouteKind::Blackhole)),
+        "a route leads somewhere, or drops packets"
+    );
     let mut steps = Vec::new();
     // The filter is set before the first packet can arrive.
     if let Some(filter) = desired.filter.as_ref().filter(|filter| observed.state.filter.as_ref() != Some(filter)) {
@@ -222,23 +231,23 @@ fn plan_vacating(desired: &State, observed: &Observed, steps: &mut Vec<Step>) {
 /// Returns what has to be written to configure the device as desired; `None` if nothing differs.
 fn device_change(
     wanted: &Device,
-    found: Option<&Device>,
+    found: Option<&ObservedDevice>,
     last_given: Option<&Option<SocketAddr>>,
 ) -> Option<DeviceChange> {
-    let same_key = found.is_some_and(|found| found.identity.public() == wanted.identity.public());
-    let wanted_key = wanted.peer.as_ref().map(|peer| peer.public_key);
+    let same_key = found.is_some_and(|found| found.public_key == wanted.key.public());
     let present = found
         .into_iter()
         .flat_map(|found| found.peer.iter().map(|peer| peer.public_key).chain(found.unmanaged.iter().copied()));
     let change = DeviceChange {
-        private_key: wanted.identity.private().filter(|_| !same_key).cloned(),
+        private_key: (!same_key).then(|| wanted.key.clone()),
         listen_port: (found.map(|found| found.listen_port) != Some(wanted.listen_port)).then_some(wanted.listen_port),
         fwmark: (found.map(|found| found.fwmark) != Some(wanted.fwmark)).then_some(wanted.fwmark),
-        remove: present.filter(|key| Some(*key) != wanted_key).collect(),
-        peer: wanted.peer.as_ref().and_then(|peer| {
-            let found = found.and_then(|found| found.peer.as_ref()).filter(|found| found.public_key == peer.public_key);
-            peer_change(peer, found, last_given)
-        }),
+        remove: present.filter(|key| *key != wanted.peer.public_key).collect(),
+        peer: {
+            let found = found.and_then(|found| found.peer.as_ref());
+            let found = found.filter(|found| found.public_key == wanted.peer.public_key);
+            peer_change(&wanted.peer, found, last_given)
+        },
     };
     let nothing = change.private_key.is_none()
         && change.listen_port.is_none()
@@ -248,7 +257,12 @@ fn device_change(
     (!nothing).then_some(change)
 }
 
-fn peer_change(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<SocketAddr>>) -> Option<PeerChange> {
+fn peer_change(
+    wanted: &Peer,
+    found: Option<&ObservedPeer>,
+    last_given: Option<&Option<SocketAddr>>,
+) -> Option<PeerChange> {
+    let preshared = found.and_then(|found| found.preshared);
     let change = PeerChange {
         public_key: wanted.public_key,
         endpoint: wanted.endpoint.filter(|_| endpoint_to_write(wanted, found, last_given)),
@@ -258,9 +272,9 @@ fn peer_change(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<S
             Some(AllowedIps::Incomplete) | None => AllowedIpsChange::AddEverything,
         },
         preshared: match &wanted.preshared {
-            wanted if found.map_or(&Preshared::None, |found| &found.preshared) == wanted => PresharedChange::Keep,
-            Preshared::Desired(key) => PresharedChange::Set(key.clone()),
-            Preshared::None | Preshared::Observed(_) => PresharedChange::Remove,
+            wanted if wanted.as_ref().map(PresharedKey::digest) == preshared => PresharedChange::Keep,
+            Some(key) => PresharedChange::Set(key.clone()),
+            None => PresharedChange::Remove,
         },
     };
     let nothing = found.is_some()
@@ -273,7 +287,7 @@ fn peer_change(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<S
 
 /// Returns whether the endpoint has to be written. It differs for one of two reasons: the peer has roamed, which is left unchanged while
 /// its handshakes are recent, or the desired endpoint has changed.
-fn endpoint_to_write(wanted: &Peer, found: Option<&Peer>, last_given: Option<&Option<SocketAddr>>) -> bool {
+fn endpoint_to_write(wanted: &Peer, found: Option<&ObservedPeer>, last_given: Option<&Option<SocketAddr>>) -> bool {
     let Some(found) = found else { return true };
     let alive = found.handshake_age.is_some_and(|age| age < REJECT_AFTER_TIME);
     let changed = last_given.is_some_and(|given| *given != wanted.endpoint);

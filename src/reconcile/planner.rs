@@ -230,8 +230,9 @@ mod tests {
     #[test]
     fn routes_are_known_without_another_look_and_everything_else_needs_one() {
         let (mut planner, now) = (Planner::default(), Instant::now());
-        let mut observed = Observed { state: desired(), ..Observed::default() };
-        observed.state.routes.clear();
+        let State { links, addresses, .. } = desired();
+        let state = State { links, addresses, ..State::default() };
+        let mut observed = Observed { state, ..Observed::default() };
         let routes = desired().routes;
         let plan = planner.plan_routes([key().prefix], &routes, &observed, now);
         assert_eq!(plan.steps.len(), 1);

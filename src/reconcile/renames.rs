@@ -1,12 +1,12 @@
 //! Finds tunnels whose site has a new name. The tunnel stays the same, and carries packets while its interface is renamed.
 
-use super::state::{Device, Nexthop, Observed, Scope, State, Sysctl};
+use super::state::{Nexthop, Observed, ObservedDevice, Scope, State, Sysctl};
 use crate::keys::PublicKey;
 use crate::net::IfName;
 
 /// Returns the interfaces of ours that only need another name to be as desired, with their new names. A tunnel is identified by its peer.
 pub fn renames(desired: &State, observed: &Observed) -> Vec<(IfName, IfName)> {
-    let peer = |device: &Device| device.peer.as_ref().map(|peer| peer.public_key);
+    let peer = |device: &ObservedDevice| device.peer.as_ref().map(|peer| peer.public_key);
     let unwanted = |key: PublicKey, desired_name: &IfName| {
         let wanted = desired.links.get(desired_name)?;
         let mut links = observed.state.links.iter().filter(|(name, _)| !desired.links.contains_key(*name));
@@ -18,7 +18,7 @@ pub fn renames(desired: &State, observed: &Observed) -> Vec<(IfName, IfName)> {
     let missing = desired.devices.iter().filter(|(name, _)| {
         !observed.state.links.contains_key(*name) && !observed.foreign.interfaces.contains_key(*name)
     });
-    missing.filter_map(|(name, device)| Some((unwanted(peer(device)?, name)?, name.clone()))).collect()
+    missing.filter_map(|(name, device)| Some((unwanted(device.peer.public_key, name)?, name.clone()))).collect()
 }
 
 /// Returns the observation as it is once these interfaces have their new names.
@@ -63,25 +63,34 @@ mod tests {
     use super::*;
     use crate::keys::PrivateKey;
     use crate::reconcile::state::{
-        Admin, AllowedIps, Backend, FWMARK, ForeignInterface, Identity, Link, Peer, Preshared, Traffic,
+        Admin, AllowedIps, Backend, Device, FWMARK, ForeignInterface, Link, ObservedPeer, Peer, Traffic,
     };
 
     fn name(text: &str) -> IfName {
         IfName::new(text).unwrap()
     }
 
-    fn add(state: &mut State, interface: &str, peer: u8, backend: Backend) {
+    fn want(state: &mut State, interface: &str, peer: u8) {
+        let link = Link { backend: Backend::Userspace, mtu: 1420, admin: Admin::Up };
+        state.links.insert(name(interface), link);
+        let public_key = PublicKey::from_bytes([peer; 32]);
+        let peer = Peer { public_key, endpoint: None, keepalive_s: 0, preshared: None };
+        let device = Device { key: PrivateKey::generate(), listen_port: 51820, fwmark: FWMARK, peer };
+        state.devices.insert(name(interface), device);
+    }
+
+    fn find(state: &mut State<ObservedDevice>, interface: &str, peer: u8, backend: Backend) {
         state.links.insert(name(interface), Link { backend, mtu: 1420, admin: Admin::Up });
-        let peer = Peer {
+        let peer = ObservedPeer {
             public_key: PublicKey::from_bytes([peer; 32]),
             endpoint: None,
             keepalive_s: 0,
             allowed_ips: AllowedIps::Everything,
-            preshared: Preshared::None,
+            preshared: None,
             handshake_age: None,
         };
-        let device = Device {
-            identity: Identity::Desired(PrivateKey::generate()),
+        let device = ObservedDevice {
+            public_key: PrivateKey::generate().public(),
             listen_port: 51820,
             fwmark: FWMARK,
             peer: Some(peer),
@@ -96,13 +105,13 @@ mod tests {
         use Backend::{Kernel, Userspace};
         let mut desired = State::default();
         for (interface, peer) in [("wg-kyoto", 2), ("wg-seoul", 3), ("wg-new", 4), ("wg-busan", 5)] {
-            add(&mut desired, interface, peer, Userspace);
+            want(&mut desired, interface, peer);
         }
         let mut observed = Observed::default();
-        add(&mut observed.state, "wg-osaka", 2, Userspace);
-        add(&mut observed.state, "wg-seoul", 3, Userspace);
-        add(&mut observed.state, "wg-old", 9, Userspace);
-        add(&mut observed.state, "wg-pusan", 5, Kernel);
+        find(&mut observed.state, "wg-osaka", 2, Userspace);
+        find(&mut observed.state, "wg-seoul", 3, Userspace);
+        find(&mut observed.state, "wg-old", 9, Userspace);
+        find(&mut observed.state, "wg-pusan", 5, Kernel);
         let expected = [(name("wg-osaka"), name("wg-kyoto"))];
         assert_eq!(renames(&desired, &observed), expected, "not one of another backend, nor one that stays");
         let foreign = ForeignInterface { index: 9, mtu: 1500, running: true, addresses: Vec::new() };

@@ -32,13 +32,13 @@ pub const UPLINK_TABLES: u32 = 201_000;
 /// Table `main`.
 pub const MAIN_TABLE: u32 = 254;
 
-/// The state of the kernel, desired or observed.
-#[derive(Debug, Clone, Default)]
-pub struct State {
+/// The state of the kernel, desired or, with `D` = [`ObservedDevice`], observed.
+#[derive(Debug, Clone)]
+pub struct State<D = Device> {
     /// Tunnel interfaces; observed: those whose alias names this mesh.
     pub links: BTreeMap<IfName, Link>,
-    /// WireGuard configuration of those interfaces; observed: no entry where it could not be read.
-    pub devices: BTreeMap<IfName, Device>,
+    /// The WireGuard devices of those interfaces; observed: no entry where it could not be read.
+    pub devices: BTreeMap<IfName, D>,
     /// Addresses, always /32; observed: those with our protocol number (kernels before 5.18 store none, so that all addresses are foreign).
     pub addresses: BTreeSet<(IfName, Ipv4Addr)>,
     /// Routes with our protocol number.
@@ -51,6 +51,21 @@ pub struct State {
     pub overlay: Overlay,
     /// The nftables ruleset; observed: `None` if weft has no table.
     pub filter: Option<Ruleset>,
+}
+
+impl<D> Default for State<D> {
+    fn default() -> Self {
+        Self {
+            links: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            addresses: BTreeSet::new(),
+            routes: BTreeMap::new(),
+            rules: BTreeSet::new(),
+            sysctls: BTreeMap::new(),
+            overlay: Overlay::default(),
+            filter: None,
+        }
+    }
 }
 
 /// A tunnel interface.
@@ -82,21 +97,64 @@ pub enum Backend {
     Userspace,
 }
 
-/// WireGuard configuration of one interface, which has exactly one peer with AllowedIPs `0.0.0.0/0, ::/0`.
+/// The desired WireGuard configuration of one interface, which has exactly one peer with AllowedIPs `0.0.0.0/0, ::/0`.
 #[derive(Debug, Clone)]
 pub struct Device {
-    /// The key pair of this router.
-    pub identity: Identity,
+    /// The private key of this router.
+    pub key: PrivateKey,
     /// UDP port that it listens on.
     pub listen_port: u16,
     /// SO_MARK of the encrypted packets.
     pub fwmark: u32,
-    /// The other end. Observed: `None` if there is no peer; with several, the one with the latest handshake.
-    pub peer: Option<Peer>,
-    /// Observed: the other peers, which weft did not configure. Desired: empty.
+    /// The other end.
+    pub peer: Peer,
+}
+
+/// The other end of a tunnel, as desired.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its public key.
+    pub public_key: PublicKey,
+    /// The endpoint to start with; `None` if the peer sends first.
+    pub endpoint: Option<SocketAddr>,
+    /// PersistentKeepalive, seconds; 0 = off.
+    pub keepalive_s: u16,
+    /// The preshared key of both ends.
+    pub preshared: Option<PresharedKey>,
+}
+
+/// A WireGuard device as it was read. No key is kept but public ones.
+#[derive(Debug, Clone)]
+pub struct ObservedDevice {
+    /// The public key of this router.
+    pub public_key: PublicKey,
+    /// UDP port that it listens on.
+    pub listen_port: u16,
+    /// SO_MARK of the encrypted packets.
+    pub fwmark: u32,
+    /// The other end: the peer with the latest handshake; `None` if there is no peer.
+    pub peer: Option<ObservedPeer>,
+    /// The other peers, which weft did not configure.
     pub unmanaged: BTreeSet<PublicKey>,
-    /// Observed: the octets received and sent. Desired: zero.
+    /// The octets received and sent.
     pub traffic: Traffic,
+}
+
+/// A peer of a device as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedPeer {
+    /// Its public key.
+    pub public_key: PublicKey,
+    /// The present endpoint, which follows the peer.
+    pub endpoint: Option<SocketAddr>,
+    /// PersistentKeepalive, seconds; 0 = off.
+    pub keepalive_s: u16,
+    /// Whether packets with any address may be sent to it and received from it.
+    pub allowed_ips: AllowedIps,
+    /// What identifies the preshared key; `None` without one.
+    pub preshared: Option<KeyDigest>,
+    /// Time since the last handshake; `None` if there was none.
+    pub handshake_age: Option<Duration>,
 }
 
 /// Octets of the UDP packets of a WireGuard device, including handshakes and keepalives, since its peers were configured.
@@ -108,85 +166,10 @@ pub struct Traffic {
     pub sent: u64,
 }
 
-/// The key pair of a device. Two are equal if their public keys are.
-#[derive(Debug, Clone)]
-pub enum Identity {
-    /// Observed: the public key. The private key is read, and not stored.
-    Observed(PublicKey),
-    /// Desired: the private key, to be written if the device has another one.
-    Desired(PrivateKey),
-}
-
-impl Identity {
-    /// Returns the public key.
-    pub fn public(&self) -> PublicKey {
-        match self {
-            Self::Observed(public) => *public,
-            Self::Desired(private) => private.public(),
-        }
-    }
-
-    /// Returns the private key, if it is known.
-    pub fn private(&self) -> Option<&PrivateKey> {
-        match self {
-            Self::Observed(_) => None,
-            Self::Desired(private) => Some(private),
-        }
-    }
-}
-
-/// The one peer of a tunnel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// Its public key.
-    pub public_key: PublicKey,
-    /// Desired: the endpoint to start with; `None` if the peer sends first. Observed: the present one, which follows the peer.
-    pub endpoint: Option<SocketAddr>,
-    /// PersistentKeepalive, seconds; 0 = off.
-    pub keepalive_s: u16,
-    /// Whether packets with any address may be sent to it and received from it.
-    pub allowed_ips: AllowedIps,
-    /// The preshared key of both ends.
-    pub preshared: Preshared,
-    /// Observed: time since the last handshake; `None` if there was none. Desired: `None`.
-    pub handshake_age: Option<Duration>,
-}
-
-/// The preshared key of a peer. Two are equal if the keys are.
-#[derive(Debug, Clone, Default)]
-pub enum Preshared {
-    /// No preshared key.
-    #[default]
-    None,
-    /// Observed: a digest that identifies the key. The key itself is read, and not stored.
-    Observed(KeyDigest),
-    /// Desired: the key.
-    Desired(PresharedKey),
-}
-
-impl Preshared {
-    fn digest(&self) -> Option<KeyDigest> {
-        match self {
-            Self::None => None,
-            Self::Observed(digest) => Some(*digest),
-            Self::Desired(key) => Some(key.digest()),
-        }
-    }
-}
-
-impl PartialEq for Preshared {
-    fn eq(&self, other: &Self) -> bool {
-        self.digest() == other.digest()
-    }
-}
-
-impl Eq for Preshared {}
-
 /// AllowedIPs of a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowedIps {
     /// `0.0.0.0/0` and `::/0`, as every peer of weft has.
-    #[default]
     Everything,
     /// At least one of them is missing.
     Incomplete,
@@ -385,7 +368,7 @@ pub struct NotASysctl;
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// What weft created.
-    pub state: State,
+    pub state: State<ObservedDevice>,
     /// What weft did not create.
     pub foreign: Foreign,
     /// Kernel indexes of all interfaces, ours and foreign.

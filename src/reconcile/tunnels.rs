@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 
-use super::state::Device;
+use super::state::ObservedDevice;
 use crate::keys::{PresharedKey, PrivateKey, PublicKey};
 use crate::net::IfName;
 
@@ -29,7 +29,7 @@ pub trait Tunnels: Sync {
 
     /// Returns the present configuration of the device. `None` if the device has no key yet, or does not exist: there is no kernel
     /// WireGuard device, and no engine answers at its UAPI socket.
-    fn observe(&self, interface: &IfName) -> impl Future<Output = anyhow::Result<Option<Device>>> + Send;
+    fn observe(&self, interface: &IfName) -> impl Future<Output = anyhow::Result<Option<ObservedDevice>>> + Send;
 }
 
 /// The differences to write to a WireGuard device. `None` and empty values mean "leave unchanged".

@@ -36,6 +36,7 @@ impl InterfaceIds {
             return *id;
         }
         let id = self.next();
+        debug_assert!(!self.by_id.contains_key(&id), "a handle is given once");
         self.by_name.insert(name.clone(), id);
         self.by_id.insert(id, name.clone());
         id
@@ -57,6 +58,7 @@ impl InterfaceIds {
     /// Returns the handle of the virtual link through `transit_area` to `far_end`, and assigns a new one if it has none yet.
     fn virtual_link(&mut self, transit_area: AreaId, far_end: RouterId) -> InterfaceId {
         let next = self.next();
+        debug_assert!(!self.by_id.contains_key(&next), "a handle is given once");
         *self.virtual_links.entry((transit_area, far_end)).or_insert(next)
     }
 

@@ -20,7 +20,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::uapi::{Found, FoundPeer, Uapi, digest, public_half};
 use crate::keys::PublicKey;
 use crate::net::IfName;
-use crate::reconcile::state::{AllowedIps, Backend, Device, Identity, Peer, Preshared, Traffic};
+use crate::reconcile::state::{AllowedIps, Backend, ObservedDevice, ObservedPeer, Traffic};
 use crate::reconcile::tunnels::{AllowedIpsChange, DeviceChange, PeerChange, PresharedChange};
 
 /// How long reading a device may take.
@@ -38,7 +38,7 @@ pub struct Observation {
     /// The back-end that answered.
     pub backend: Backend,
     /// Its configuration and its traffic counters.
-    pub device: Device,
+    pub device: ObservedDevice,
 }
 
 /// Reads the device of `interface`; `None` if there is no device, or it has no private key yet.
@@ -181,8 +181,8 @@ fn observation(mut found: Found, backend: Backend) -> Option<Observation> {
     let last_heard = found.peers.pop();
     let unmanaged: BTreeSet<PublicKey> =
         found.peers.iter().map(|peer| PublicKey::from_bytes(peer.public_key)).collect();
-    let device = Device {
-        identity: Identity::Observed(found.identity?),
+    let device = ObservedDevice {
+        public_key: found.identity?,
         listen_port: found.listen_port,
         fwmark: found.fwmark,
         peer: last_heard.map(|info| peer(&info, now)),
@@ -192,15 +192,15 @@ fn observation(mut found: Found, backend: Backend) -> Option<Observation> {
     Some(Observation { backend, device })
 }
 
-fn peer(found: &FoundPeer, now: SystemTime) -> Peer {
+fn peer(found: &FoundPeer, now: SystemTime) -> ObservedPeer {
     let has = |address: IpAddr| found.allowed_ips.iter().any(|ip| ip.prefix() == 0 && ip.ip() == address);
     let everything = has(Ipv4Addr::UNSPECIFIED.into()) && has(Ipv6Addr::UNSPECIFIED.into());
-    Peer {
+    ObservedPeer {
         public_key: PublicKey::from_bytes(found.public_key),
         endpoint: found.endpoint,
         keepalive_s: found.keepalive_s,
         allowed_ips: if everything { AllowedIps::Everything } else { AllowedIps::Incomplete },
-        preshared: found.preshared.map_or(Preshared::None, Preshared::Observed),
+        preshared: found.preshared,
         // A handshake in the future was made before the clock was set back.
         handshake_age: found.last_handshake.map(|then| now.duration_since(then).unwrap_or_default()),
     }
@@ -325,9 +325,7 @@ mod tests {
     fn a_device_without_a_key_is_none_yet() {
         let with = |identity| observation(Found { identity, ..Found::default() }, Backend::Userspace);
         let key = PublicKey::from_bytes([1; 32]);
-        let identity = with(Some(key)).unwrap().device.identity;
-        assert!(identity.private().is_none());
-        assert_eq!(identity.public(), key);
+        assert_eq!(with(Some(key)).unwrap().device.public_key, key);
         assert!(with(None).is_none());
     }
 

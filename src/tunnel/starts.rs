@@ -66,6 +66,7 @@ impl Starts {
 }
 
 fn forget_old(times: &mut VecDeque<Instant>, now: Instant) {
+    debug_assert!(times.back().is_none_or(|last| *last <= now), "the latest is last");
     while times.front().is_some_and(|at| now.saturating_duration_since(*at) >= STABLE) {
         times.pop_front();
     }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{EngineProcess, device, watchdog};
 use crate::net::IfName;
-use crate::reconcile::state::Device;
+use crate::reconcile::state::ObservedDevice;
 use crate::reconcile::tunnels::{DeviceChange, Tunnels};
 
 /// Configures kernel and userspace devices. The caller creates the links of kernel devices.
@@ -55,7 +55,7 @@ impl Tunnels for WireGuard {
         device::is_served(interface).await
     }
 
-    async fn observe(&self, interface: &IfName) -> anyhow::Result<Option<Device>> {
+    async fn observe(&self, interface: &IfName) -> anyhow::Result<Option<ObservedDevice>> {
         self.engine.ensure_answers()?;
         Ok(device::observe(interface).await?.map(|observation| observation.device))
     }

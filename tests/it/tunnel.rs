@@ -70,7 +70,7 @@ fn a_device_is_read_back_as_it_was_written_and_changed_piece_by_piece() {
         drivers.configure(&wg, &first_configuration(&key, peer)).await.unwrap();
         let found = device::observe(&wg).await.unwrap().unwrap();
         assert_eq!(found.backend, Backend::Userspace);
-        assert_eq!(found.device.identity.public(), key.public());
+        assert_eq!(found.device.public_key, key.public());
         assert_eq!((found.device.listen_port, found.device.fwmark), (51822, 201));
         let as_written = found.device.peer.unwrap();
         assert_eq!((as_written.public_key, as_written.keepalive_s), (peer, 25));

@@ -15,8 +15,8 @@ use weft::kernel::{Kernel, Watch};
 use weft::keys::PrivateKey;
 use weft::net::{IfName, Prefix};
 use weft::reconcile::state::{
-    Admin, AllowedIps, Backend, Device, FWMARK, Identity, Link, MAIN_TABLE, Nexthop, Observed, Peer, Preshared, Route,
-    RouteKey, State, Traffic,
+    Admin, AllowedIps, Backend, Device, FWMARK, Link, MAIN_TABLE, Nexthop, Observed, ObservedDevice, ObservedPeer,
+    Peer, Route, RouteKey, State, Traffic,
 };
 use weft::reconcile::sysctls::desired_sysctls;
 use weft::reconcile::tunnels::{AllowedIpsChange, DeviceChange, Tunnels};
@@ -103,7 +103,7 @@ pub fn everything() -> String {
 #[derive(Default)]
 pub struct Engine {
     tuns: Mutex<BTreeMap<IfName, tun::Device>>,
-    devices: Mutex<BTreeMap<IfName, Device>>,
+    devices: Mutex<BTreeMap<IfName, ObservedDevice>>,
 }
 
 impl Engine {
@@ -174,8 +174,8 @@ impl Tunnels for Engine {
 
     async fn configure(&self, interface: &IfName, change: &DeviceChange) -> anyhow::Result<()> {
         let mut devices = self.devices.lock().unwrap();
-        let device = devices.entry(interface.clone()).or_insert_with(|| Device {
-            identity: Identity::Desired(PrivateKey::generate()),
+        let device = devices.entry(interface.clone()).or_insert_with(|| ObservedDevice {
+            public_key: PrivateKey::generate().public(),
             listen_port: 0,
             fwmark: 0,
             peer: None,
@@ -183,18 +183,18 @@ impl Tunnels for Engine {
             traffic: Traffic::default(),
         });
         if let Some(key) = &change.private_key {
-            device.identity = Identity::Desired(key.clone());
+            device.public_key = key.public();
         }
         device.listen_port = change.listen_port.unwrap_or(device.listen_port);
         device.fwmark = change.fwmark.unwrap_or(device.fwmark);
         if let Some(peer) = &change.peer {
             assert_eq!(peer.allowed_ips, AllowedIpsChange::AddEverything);
-            device.peer = Some(Peer {
+            device.peer = Some(ObservedPeer {
                 public_key: peer.public_key,
                 endpoint: peer.endpoint,
                 keepalive_s: peer.keepalive_s.unwrap_or(0),
                 allowed_ips: AllowedIps::Everything,
-                preshared: Preshared::None,
+                preshared: None,
                 handshake_age: None,
             });
         }
@@ -205,7 +205,7 @@ impl Tunnels for Engine {
         Ok(self.tuns.lock().unwrap().contains_key(interface))
     }
 
-    async fn observe(&self, interface: &IfName) -> anyhow::Result<Option<Device>> {
+    async fn observe(&self, interface: &IfName) -> anyhow::Result<Option<ObservedDevice>> {
         Ok(self.devices.lock().unwrap().get(interface).cloned())
     }
 }
@@ -300,22 +300,9 @@ pub fn tunnels_to(sites: &[u8]) -> State {
     state.addresses.insert((name("lo"), OWN));
     let private_key = PrivateKey::generate();
     for &id in sites {
-        let peer = Peer {
-            public_key: PrivateKey::generate().public(),
-            endpoint: None,
-            keepalive_s: 25,
-            allowed_ips: AllowedIps::Everything,
-            preshared: Preshared::None,
-            handshake_age: None,
-        };
-        let device = Device {
-            identity: Identity::Desired(private_key.clone()),
-            listen_port: 51820 + u16::from(id),
-            fwmark: FWMARK,
-            peer: Some(peer),
-            unmanaged: BTreeSet::new(),
-            traffic: Traffic::default(),
-        };
+        let peer =
+            Peer { public_key: PrivateKey::generate().public(), endpoint: None, keepalive_s: 25, preshared: None };
+        let device = Device { key: private_key.clone(), listen_port: 51820 + u16::from(id), fwmark: FWMARK, peer };
         state.links.insert(tunnel(id), Link { backend: Backend::Userspace, mtu: 1420, admin: Admin::Up });
         state.devices.insert(tunnel(id), device);
         state.addresses.insert((tunnel(id), OWN));

@@ -9,8 +9,7 @@ use crate::keys::{PresharedKey, PrivateKey};
 use crate::net::Prefix;
 use crate::reconcile::filter::Ruleset;
 use crate::reconcile::state::{
-    Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, Identity, MAIN_TABLE, Nexthop, Rule, RuleAction, Selector,
-    Traffic,
+    Backend, CAPTURE_TABLE, FWMARK, ForeignInterface, MAIN_TABLE, Nexthop, Rule, RuleAction, Selector, Traffic,
 };
 
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -49,19 +48,10 @@ fn wanted(backend: Backend, sites: &[u8]) -> State {
     state.addresses.insert((name("lo"), OWN));
     for &id in sites {
         let device = Device {
-            identity: Identity::Desired(own_key()),
+            key: own_key(),
             listen_port: 51820 + u16::from(id),
             fwmark: FWMARK,
-            peer: Some(Peer {
-                public_key: public_key(id),
-                endpoint: Some(endpoint(id)),
-                keepalive_s: 25,
-                allowed_ips: AllowedIps::Everything,
-                preshared: Preshared::None,
-                handshake_age: None,
-            }),
-            unmanaged: BTreeSet::new(),
-            traffic: Traffic::default(),
+            peer: Peer { public_key: public_key(id), endpoint: Some(endpoint(id)), keepalive_s: 25, preshared: None },
         };
         state.links.insert(interface(id), Link { backend, mtu: 1420, admin: Admin::Up });
         state.devices.insert(interface(id), device);
@@ -121,8 +111,9 @@ fn planned(desired: &State, observed: &mut Observed, applied: &Applied) -> Vec<S
 /// The model kernel.
 fn carry_out(step: &Step, observed: &mut Observed) {
     let state = &mut observed.state;
-    let exists =
-        |state: &State, name: &IfName| state.links.contains_key(name) || observed.foreign.interfaces.contains_key(name);
+    let exists = |state: &State<ObservedDevice>, name: &IfName| {
+        state.links.contains_key(name) || observed.foreign.interfaces.contains_key(name)
+    };
     match step {
         Step::SetSysctl(sysctl, value) => {
             if let Some(interface) = sysctl.scope.interface() {
@@ -188,7 +179,7 @@ fn carry_out(step: &Step, observed: &mut Observed) {
 }
 
 /// The kernel takes a route only over links that are up, from a source that is its own.
-fn check_route(step: &Step, route: &Route, state: &State) {
+fn check_route(step: &Step, route: &Route, state: &State<ObservedDevice>) {
     for nexthop in &route.nexthops {
         let up = state.links.get(&nexthop.interface).is_none_or(|link| link.admin == Admin::Up);
         assert!(up, "{step}: {} is down", nexthop.interface);
@@ -197,9 +188,9 @@ fn check_route(step: &Step, route: &Route, state: &State) {
     assert!(state.addresses.iter().any(|(_, address)| *address == source), "{step}: {source} is not ours");
 }
 
-fn blank() -> Device {
-    Device {
-        identity: Identity::Desired(PrivateKey::generate()),
+fn blank() -> ObservedDevice {
+    ObservedDevice {
+        public_key: PrivateKey::generate().public(),
         listen_port: 0,
         fwmark: 0,
         peer: None,
@@ -208,21 +199,21 @@ fn blank() -> Device {
     }
 }
 
-fn configure(device: &mut Device, change: &DeviceChange) {
+fn configure(device: &mut ObservedDevice, change: &DeviceChange) {
     if let Some(key) = &change.private_key {
-        device.identity = Identity::Desired(key.clone());
+        device.public_key = key.public();
     }
     device.listen_port = change.listen_port.unwrap_or(device.listen_port);
     device.fwmark = change.fwmark.unwrap_or(device.fwmark);
     device.unmanaged.retain(|key| !change.remove.contains(key));
     device.peer.take_if(|peer| change.remove.contains(&peer.public_key));
     let Some(change) = &change.peer else { return };
-    let peer = device.peer.get_or_insert(Peer {
+    let peer = device.peer.get_or_insert(ObservedPeer {
         public_key: change.public_key,
         endpoint: None,
         keepalive_s: 0,
         allowed_ips: AllowedIps::Incomplete,
-        preshared: Preshared::None,
+        preshared: None,
         handshake_age: None,
     });
     assert_eq!(peer.public_key, change.public_key, "one peer at a time");
@@ -233,8 +224,8 @@ fn configure(device: &mut Device, change: &DeviceChange) {
     }
     match &change.preshared {
         PresharedChange::Keep => {}
-        PresharedChange::Remove => peer.preshared = Preshared::None,
-        PresharedChange::Set(key) => peer.preshared = Preshared::Observed(key.digest()),
+        PresharedChange::Remove => peer.preshared = None,
+        PresharedChange::Set(key) => peer.preshared = Some(key.digest()),
     }
 }
 
@@ -272,17 +263,17 @@ fn first_start_makes_links_before_addresses_before_routes() {
 fn a_preshared_key_is_written_if_it_differs_and_taken_away_where_none_is_wanted() {
     let with = |preshared| {
         let mut desired = wanted(Backend::Userspace, &[2]);
-        desired.devices.get_mut(&interface(2)).unwrap().peer.as_mut().unwrap().preshared = preshared;
+        desired.devices.get_mut(&interface(2)).unwrap().peer.preshared = preshared;
         desired
     };
-    let key = |octet| Preshared::Desired(PresharedKey::from_bytes(&[octet; 32]));
+    let key = |octet| Some(PresharedKey::from_bytes(&[octet; 32]));
     let said = |parts: &str| [format!("configure wg-b: peer AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=, {parts}")];
-    let mut observed = settled(&with(Preshared::None));
+    let mut observed = settled(&with(None));
     assert_eq!(planned(&with(key(1)), &mut observed, &Applied::default()), said("preshared key"));
     assert_eq!(planned(&with(key(1)), &mut observed, &Applied::default()), [] as [&str; 0]);
     assert_eq!(planned(&with(key(2)), &mut observed, &Applied::default()), said("preshared key"));
-    assert_eq!(planned(&with(Preshared::None), &mut observed, &Applied::default()), said("no preshared key"));
-    assert_eq!(planned(&with(Preshared::None), &mut observed, &Applied::default()), [] as [&str; 0]);
+    assert_eq!(planned(&with(None), &mut observed, &Applied::default()), said("no preshared key"));
+    assert_eq!(planned(&with(None), &mut observed, &Applied::default()), [] as [&str; 0]);
 }
 
 #[test]
@@ -428,8 +419,7 @@ fn changed_endpoint_is_written_and_nothing_else_of_the_device() {
     let mut observed = settled(&desired);
     let mut applied = Applied::default();
     applied.note(&desired, []);
-    desired.devices.get_mut(&interface(2)).unwrap().peer.as_mut().unwrap().endpoint =
-        Some("192.0.2.7:51821".parse().unwrap());
+    desired.devices.get_mut(&interface(2)).unwrap().peer.endpoint = Some("192.0.2.7:51821".parse().unwrap());
     assert_eq!(
         planned(&desired, &mut observed, &applied),
         ["configure wg-b: peer AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=, endpoint 192.0.2.7:51821"]
@@ -459,7 +449,7 @@ fn configuration_that_failed_is_not_taken_for_given() {
     let observed = settled(&desired);
     let mut applied = Applied::default();
     applied.note(&desired, []);
-    desired.devices.get_mut(&interface(2)).unwrap().peer.as_mut().unwrap().endpoint = Some(endpoint(9));
+    desired.devices.get_mut(&interface(2)).unwrap().peer.endpoint = Some(endpoint(9));
     let steps = plan(&desired, &observed, &applied);
     applied.note(&desired, &steps);
     assert_eq!(plan(&desired, &observed, &applied).len(), 1);
@@ -673,7 +663,8 @@ fn a_port_that_is_listed_no_more_leaves_its_bridge_and_nobody_elses_does() {
     let mut before = State::default();
     before.overlay.bridges.insert(bridge.clone(), standing);
     before.overlay.ports.insert(port.clone(), bridge.clone());
-    let mut observed = Observed { state: before.clone(), ..Observed::default() };
+    let mut observed = Observed::default();
+    observed.state.overlay = before.overlay.clone();
     observed.state.overlay.ports.insert(others, bridge);
     let mut after = before.clone();
     after.overlay.ports.clear();
