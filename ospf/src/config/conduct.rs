@@ -33,7 +33,8 @@ pub enum Deviation {
     /// acknowledgement is not sent if its instance was replaced meanwhile (§13.5).
     StrayAcknowledgments,
     /// LSAs that a neighbour floods just after the exchange began are sent back to it, because they may be from its previous incarnation
-    /// (§13.3 (1)(c)). A slave that has just started verifies that the master received its first description (§10.8).
+    /// (§13.3 (1)(c)). A slave whose exchange may have begun with a copy of the master's first packet verifies that the master received its
+    /// first description (§10.8). What is acknowledged just after the interface came up is flooded once more (§13.7).
     DoubtedFloods,
     /// A second instance of an LSA follows the first sooner than MinLSInterval (§12.4), and the first Router-LSA waits for adjacencies.
     SecondInstance,
