@@ -1,21 +1,20 @@
 //! Checks whether the state that weft sets up has the intended effect. The event loop does not wait for them.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tracing::warn;
 
 use super::forward_check::{ForwardCheck, forwarded};
+use super::inquiry::Reading;
 use super::local::Local;
 use super::overrides::{Overrides, Routes};
 use super::traffic::TrafficLog;
 use super::undone::UndoneSettings;
 use crate::kernel::Kernel;
 use crate::net::IfName;
-use crate::reconcile::state::{Observed, Traffic};
+use crate::reconcile::state::Observed;
 use crate::reconcile::sysctls::{desired_sysctls, undone};
 use crate::routing::Redistributed;
-use crate::tunnel::Observation;
 
 /// The checks, with their findings.
 #[derive(Debug)]
@@ -51,23 +50,19 @@ impl Checks {
         }
     }
 
-    /// Records the counters of the tunnels that the event loop has just read.
-    pub fn note_traffic(&mut self, observed: &Observed) {
+    /// Records the counters of the tunnels that the event loop has just read, from `begun` on.
+    pub fn note_traffic(&mut self, observed: &Observed, begun: Instant) {
         let (now, state) = (Instant::now(), &observed.state);
         self.traffic.retain(|interface| state.links.contains_key(interface));
-        let counters = state.devices.iter().map(|(interface, device)| (interface, device.traffic));
-        self.note_counters(counters, now);
+        for (interface, device) in &state.devices {
+            self.traffic.note(interface, device.traffic, begun, now);
+        }
     }
 
-    /// Records counters as [`Checks::note_traffic`] does, for devices that were read for a client.
-    pub fn note_devices(&mut self, devices: &BTreeMap<IfName, Observation>) {
-        let counters = devices.iter().map(|(interface, found)| (interface, found.device.traffic));
-        self.note_counters(counters, Instant::now());
-    }
-
-    fn note_counters<'i>(&mut self, counters: impl Iterator<Item = (&'i IfName, Traffic)>, now: Instant) {
-        for (interface, traffic) in counters {
-            self.traffic.note(interface, traffic, now);
+    /// Records counters as [`Checks::note_traffic`] does, of devices that were read for a client.
+    pub fn note_devices(&mut self, reading: &Reading) {
+        for (interface, found) in reading.devices.iter() {
+            self.traffic.note(interface, found.device.traffic, reading.at.into_std(), reading.read.into_std());
         }
     }
 

@@ -155,8 +155,10 @@ async fn area_summaries(engine: &EngineReader) -> anyhow::Result<BTreeMap<AreaId
 /// A reading of the WireGuard devices of the site's tunnels.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
-    /// When it was made.
+    /// When it began.
     pub at: Instant,
+    /// When it had ended.
+    pub read: Instant,
     /// The devices that could be read, by interface.
     pub devices: Arc<BTreeMap<IfName, Observation>>,
     /// The interfaces that were to be read.
@@ -166,7 +168,8 @@ pub(super) struct Reading {
 impl Reading {
     /// No devices.
     fn none() -> Self {
-        Self { at: Instant::now(), devices: Arc::default(), wanted: Arc::default() }
+        let now = Instant::now();
+        Self { at: now, read: now, devices: Arc::default(), wanted: Arc::default() }
     }
 }
 
@@ -201,7 +204,8 @@ impl Devices {
         });
         let devices: BTreeMap<_, _> =
             stream::iter(asked).buffer_unordered(DEVICES_AT_ONCE).filter_map(std::future::ready).collect().await;
-        let reading = Reading { at, devices: Arc::new(devices), wanted: Arc::clone(&self.tunnels) };
+        let (read, wanted) = (Instant::now(), Arc::clone(&self.tunnels));
+        let reading = Reading { at, read, devices: Arc::new(devices), wanted };
         *last = Some(reading.clone());
         reading
     }

@@ -25,6 +25,8 @@ pub(super) struct TrafficLog(BTreeMap<IfName, Seen>);
 #[derive(Debug)]
 struct Seen {
     last: Traffic,
+    /// When `last` had been read.
+    read: Instant,
     /// When the counter was last found to have grown, or when it was first read.
     received_at: Instant,
     sent_at: Instant,
@@ -46,9 +48,13 @@ pub(super) enum Flow {
 }
 
 impl TrafficLog {
-    /// Records the present counters of a tunnel.
-    pub fn note(&mut self, interface: &IfName, traffic: Traffic, now: Instant) {
+    /// Records the counters of a tunnel, which were read between `begun` and `read`. A reading that began before the last one had ended is
+    /// ignored: it may be the older one, and is none the less given later.
+    pub fn note(&mut self, interface: &IfName, traffic: Traffic, begun: Instant, read: Instant) {
+        debug_assert!(begun <= read);
+        let now = read;
         match self.0.get_mut(interface) {
+            Some(seen) if begun < seen.read => {}
             Some(seen) if traffic.received >= seen.last.received && traffic.sent >= seen.last.sent => {
                 seen.note(traffic, now);
             }
@@ -87,13 +93,13 @@ impl TrafficLog {
 
 impl Seen {
     fn begin(traffic: Traffic, now: Instant) -> Self {
-        Self { last: traffic, received_at: now, sent_at: now, unanswered_since: None, receives_since: None }
+        Self { last: traffic, read: now, received_at: now, sent_at: now, unanswered_since: None, receives_since: None }
     }
 
     fn note(&mut self, traffic: Traffic, now: Instant) {
         let received = traffic.received > self.last.received;
         let sent = traffic.sent > self.last.sent;
-        self.last = traffic;
+        (self.last, self.read) = (traffic, now);
         if sent {
             self.sent_at = now;
         }
@@ -131,9 +137,32 @@ mod tests {
     ) -> Flow {
         for second in seconds.clone().step_by(5) {
             let (sent, received) = traffic(second.into());
-            log.note(&name(), Traffic { sent, received }, begin + second * SECOND);
+            let now = begin + second * SECOND;
+            log.note(&name(), Traffic { sent, received }, now, now);
         }
         log.flow(&name(), HELLO, begin + seconds.end * SECOND)
+    }
+
+    /// A client's reading is shared for a second, and noted whenever somebody asks; the loop reads meanwhile.
+    #[test]
+    fn a_reading_that_is_given_late_does_not_look_like_another_tunnel() {
+        let (mut log, begin) = (TrafficLog::default(), Instant::now());
+        let at = |second: u32| begin + second * SECOND;
+        for second in (0..60).step_by(5) {
+            let traffic = |sent| Traffic { sent, received: 7 };
+            log.note(&name(), traffic(100 + u64::from(second)), at(second), at(second));
+            // Read before, overlapping, and given after it.
+            log.note(
+                &name(),
+                traffic(99 + u64::from(second)),
+                begin + (second * SECOND).saturating_sub(SECOND / 2),
+                at(second + 1),
+            );
+        }
+        assert!(matches!(log.flow(&name(), HELLO, at(60)), Flow::OneWay(_)));
+        // Counters that begin anew later are those of another tunnel.
+        log.note(&name(), Traffic { sent: 1, received: 0 }, at(61), at(61));
+        assert_eq!(log.flow(&name(), HELLO, at(61)), Flow::Good);
     }
 
     #[test]

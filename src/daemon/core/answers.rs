@@ -153,7 +153,7 @@ impl Daemon {
         if let Some(refused) = gathered.refused.take() {
             self.filters.take_sample(refused, now);
         }
-        self.checks.note_devices(&gathered.reading.devices);
+        self.checks.note_devices(&gathered.reading);
         let Self { checks, kernel, host, local, router, .. } = self;
         checks.take(&Ground { kernel, observed: host.observed(), local, redistributed: router.redistributed() }).await;
         match request {

@@ -17,6 +17,7 @@ impl Daemon {
     /// # Errors
     /// If the kernel cannot be read.
     pub(super) async fn look(&mut self, look: Look, now: Instant) -> anyhow::Result<()> {
+        let begun = Instant::now();
         if look == Look::Afresh {
             self.filters.look(&mut self.kernel, now).await;
             let start = Instant::now();
@@ -31,7 +32,7 @@ impl Daemon {
             self.kernel.observe_devices(self.host.observed_mut(), &self.drivers).await;
             self.host.looked_at_devices(Instant::now());
         }
-        self.checks.note_traffic(self.host.observed());
+        self.checks.note_traffic(self.host.observed(), begun);
         Ok(())
     }
 
