@@ -44,8 +44,10 @@ impl DeferredFile {
 
     /// Writes the content that could not be written before, if there is any.
     pub fn retry(&mut self) {
-        if self.writer.is_some() {
-            self.hand_over(Job::Retry);
+        match self.writer {
+            Some(_) => self.hand_over(Job::Retry),
+            // Nothing was written yet, or it was written here.
+            None => carry_out(&self.file, Job::Retry, &self.problems),
         }
     }
 
