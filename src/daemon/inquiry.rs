@@ -1,14 +1,14 @@
 //! Reads what the answer to a question needs from elsewhere, beside the loop, which waits for none of it: the engine's view, the WireGuard
 //! devices, listings of nftables. The loop then makes the answer from this and from what it knows itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
-use ospf::{AreaId, Domain, LsaPlace};
+use ospf::{AreaId, Domain, LsaPlace, NeighborState};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -19,12 +19,11 @@ use crate::net::IfName;
 use crate::routing::{EngineReader, KeptOut, LsdbPart, View};
 use crate::tunnel::{Observation, device};
 
-/// Maximum time to read all WireGuard devices together: a client waits for the answer.
-const DEVICES_PATIENCE: Duration = Duration::from_millis(700);
+/// Maximum time to read all WireGuard devices together. A client waits for its answer, at most for the rest of one reading and for
+/// another.
+const DEVICES_PATIENCE: Duration = Duration::from_millis(600);
 /// Maximum number of WireGuard devices that are read at the same time.
 const DEVICES_AT_ONCE: usize = 64;
-/// A reading of the devices is shown to other clients for so long.
-const READING_AGE: Duration = Duration::from_secs(1);
 /// Maximum time in which `nft` lists the few sources that are refused, and the whole ruleset.
 const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
 const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
@@ -77,7 +76,7 @@ impl Sources {
         let (rules, engine) = (&self.rules, &self.engine);
         let devices = async {
             match status || noun == Some(Noun::Tunnels) {
-                true => self.devices.fresh(async |interface| device::observe(&interface).await.ok()?).await,
+                true => self.devices.fresh(observe).await,
                 false => Reading::none(),
             }
         };
@@ -126,12 +125,20 @@ impl Sources {
                 false => Ok(BTreeMap::new()),
             }
         };
-        let (reading, refused, (), limited) = tokio::join!(devices, refused, checks, limited);
+        let (mut reading, refused, (), limited) = tokio::join!(devices, refused, checks, limited);
         let (drops, lsas, areas) = tokio::try_join!(drops, lsas, areas)?;
-        // The last of all, so that the devices are no older than what OSPF makes of them.
         let view = engine.view(self.kept_out).await?;
+        let heard = view.neighbors.iter().filter(|neighbor| neighbor.state >= NeighborState::Init);
+        if reading.is_overtaken(heard.map(|neighbor| (neighbor.interface_name.as_str(), neighbor.in_state))) {
+            reading = self.devices.fresh(observe).await;
+        }
         Ok(Gathered { view, reading, refused, drops, limited, lsas, areas })
     }
+}
+
+/// Reads a WireGuard device; `None` if it cannot be read.
+async fn observe(interface: IfName) -> Option<Observation> {
+    device::observe(&interface).await.ok()?
 }
 
 /// Summarizes the link state database of each area, which is read part by part.
@@ -171,6 +178,18 @@ impl Reading {
         let now = Instant::now();
         Self { at: now, read: now, devices: Arc::default(), wanted: Arc::default() }
     }
+
+    /// Whether a neighbour was heard first, or got on with its adjacency, through a device that had no handshake yet when it was read.
+    /// `neighbors` has the interface of each neighbour and how long it has been in its state.
+    fn is_overtaken<'a>(&self, mut neighbors: impl Iterator<Item = (&'a str, Duration)>) -> bool {
+        let age = self.at.elapsed();
+        let without_handshake = |interface: &&IfName| {
+            let found = self.devices.get(*interface).and_then(|found| found.device.peer.as_ref());
+            found.is_none_or(|peer| peer.handshake_age.is_none())
+        };
+        let waiting: BTreeSet<&str> = self.wanted.iter().filter(without_handshake).map(IfName::as_str).collect();
+        neighbors.any(|(interface, in_state)| in_state < age && waiting.contains(interface))
+    }
 }
 
 /// The WireGuard devices of the site's tunnels, as clients see them.
@@ -186,12 +205,13 @@ impl Devices {
         Self { tunnels: tunnels.into_iter().collect(), last: Arc::clone(&self.last) }
     }
 
-    /// Returns a reading that is less than [`READING_AGE`] old: that of another client of the same devices, or a new one made with `read`.
+    /// Returns a reading that began after this call: one made with `read`, or that of another client of the same devices.
     /// A device that cannot be read, or not in time, is left out; the loop has logged the reason.
     async fn fresh<R: Future<Output = Option<Observation>>>(&self, read: impl Fn(IfName) -> R) -> Reading {
-        // Of several clients, one reads and the others wait for it.
+        let asked_at = Instant::now();
+        // Of several clients, one reads and the others wait, however many, for that reading and one more.
         let mut last = self.last.lock().await;
-        let serves = |reading: &&Reading| reading.wanted == self.tunnels && reading.at.elapsed() < READING_AGE;
+        let serves = |reading: &&Reading| reading.wanted == self.tunnels && reading.at >= asked_at;
         if let Some(reading) = last.as_ref().filter(serves) {
             return reading.clone();
         }
@@ -213,23 +233,26 @@ impl Devices {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
     use crate::keys::PrivateKey;
-    use crate::reconcile::state::{Backend, ObservedDevice, Traffic};
+    use crate::reconcile::state::{AllowedIps, Backend, ObservedDevice, ObservedPeer, Traffic};
 
     fn name(text: &str) -> IfName {
         IfName::new(text).unwrap()
     }
 
     fn observation() -> Observation {
+        observation_of(None)
+    }
+
+    fn observation_of(peer: Option<ObservedPeer>) -> Observation {
         let device = ObservedDevice {
             public_key: PrivateKey::generate().public(),
             listen_port: 51820,
             fwmark: 0,
-            peer: None,
+            peer,
             unmanaged: BTreeSet::new(),
             traffic: Traffic::default(),
         };
@@ -237,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn clients_within_a_second_share_a_reading_and_its_age_is_known() {
+    async fn clients_share_a_reading_that_began_after_each_of_them_has_asked() {
         let reads = AtomicUsize::new(0);
         // Each reading takes a while.
         let read = async |_| {
@@ -246,18 +269,18 @@ mod tests {
             Some(observation())
         };
         let begin = Instant::now();
+        let later = |ms| begin + Duration::from_millis(ms);
         let devices = Devices::default();
-        let [one, other] = [0; 2].map(|_| devices.of([name("wg-b"), name("wg-c")]));
-        let (first, second) = tokio::join!(one.fresh(read), other.fresh(read));
-        assert_eq!(reads.load(Ordering::Relaxed), 2, "each device is read once for both");
+        let ask = async |ms| {
+            tokio::time::sleep_until(later(ms)).await;
+            devices.of([name("wg-b"), name("wg-c")]).fresh(read).await
+        };
+        let (first, second, third, fourth) = tokio::join!(ask(0), ask(0), ask(1), ask(99));
         assert_eq!((first.at, second.at), (begin, begin));
         assert!(first.devices.contains_key(&name("wg-b")) && first.devices.contains_key(&name("wg-c")));
-
-        tokio::time::sleep_until(begin + READING_AGE - Duration::from_millis(1)).await;
-        assert_eq!(one.fresh(read).await.at, begin);
-        tokio::time::sleep_until(begin + READING_AGE).await;
-        assert_eq!(one.fresh(read).await.at, begin + READING_AGE, "it is too old");
-        assert_eq!(reads.load(Ordering::Relaxed), 4);
+        assert_eq!((third.at, fourth.at), (later(100), later(100)), "the first reading may lack what they know");
+        assert_eq!((third.read, fourth.read), (later(200), later(200)), "they wait for no third");
+        assert_eq!(reads.load(Ordering::Relaxed), 4, "each device is read once for two clients");
         // A tunnel was added.
         assert!(devices.of([name("wg-d")]).fresh(read).await.devices.contains_key(&name("wg-d")));
     }
@@ -275,7 +298,36 @@ mod tests {
         assert_eq!(reading.devices.keys().map(IfName::as_str).collect::<Vec<_>>(), ["wg-b"]);
         assert_eq!((reading.at, shared.at, begin.elapsed()), (begin, begin, DEVICES_PATIENCE));
         // What is missing may be there for a later client.
-        tokio::time::sleep_until(begin + READING_AGE).await;
         assert_eq!(devices.fresh(async |_| Some(observation())).await.devices.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_without_a_handshake_is_overtaken_by_a_neighbour_that_was_heard_since() {
+        let peer = |handshake_age| ObservedPeer {
+            public_key: PrivateKey::generate().public(),
+            endpoint: None,
+            keepalive_s: 0,
+            allowed_ips: AllowedIps::Everything,
+            preshared: None,
+            handshake_age,
+        };
+        let read = async |interface: IfName| match interface.as_str() {
+            "wg-up" => Some(observation_of(Some(peer(Some(Duration::ZERO))))),
+            "wg-waits" => Some(observation_of(Some(peer(None)))),
+            _ => None,
+        };
+        let reading = Devices::default().of(["wg-up", "wg-waits", "wg-missing"].map(name)).fresh(read).await;
+        tokio::time::advance(Duration::from_millis(50)).await;
+        for (interface, in_state, overtaken) in [
+            ("wg-waits", 49, true),
+            // The device was created anew under a neighbour that has not missed it yet: the reading says so.
+            ("wg-waits", 50, false),
+            ("wg-missing", 49, true),
+            ("wg-up", 49, false),
+            ("eth1", 49, false),
+        ] {
+            let neighbor = (interface, Duration::from_millis(in_state));
+            assert_eq!(reading.is_overtaken([neighbor].into_iter()), overtaken, "{neighbor:?}");
+        }
     }
 }
