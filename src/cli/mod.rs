@@ -35,8 +35,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::control::DEFAULT_RUN_DIR;
+use crate::control::{Answer, DEFAULT_RUN_DIR};
 
 /// weft joins sites into one network: WireGuard tunnels, OSPFv2 over each, one file.
 #[derive(Debug, Parser)]
@@ -89,15 +90,44 @@ struct Format {
 impl Format {
     /// Prints `value` as JSON, or as the text that `text` makes of it. A reader that has closed stdout is no error.
     fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        let mut output = match self.json {
-            true => serde_json::to_string_pretty(value)?,
-            false => colour::for_stdout(text(value)),
-        };
-        if !output.ends_with('\n') {
-            output.push('\n');
+        match self.json {
+            true => print_lines(serde_json::to_vec_pretty(value)?),
+            false => print_text(text(value)),
         }
-        print(output.as_bytes())
     }
+
+    /// Prints the daemon's answer: its JSON, whatever is in it, or the text that `text` makes of the `T` in it.
+    fn print_answer<T: DeserializeOwned>(
+        &self,
+        answer: &Answer,
+        text: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
+        match self.json {
+            true => print_lines(pretty(answer.json())?),
+            false => print_text(text(&answer.read()?)),
+        }
+    }
+}
+
+/// Indents a JSON text, without a value in memory of each of what may be ten thousand routes.
+fn pretty(json: &str) -> serde_json::Result<Vec<u8>> {
+    let mut output = Vec::with_capacity(2 * json.len());
+    let mut parser = serde_json::Deserializer::from_str(json);
+    serde_transcode::transcode(&mut parser, &mut serde_json::Serializer::pretty(&mut output))?;
+    Ok(output)
+}
+
+/// Prints text, with colours where the terminal shows them.
+fn print_text(text: String) -> anyhow::Result<()> {
+    print_lines(colour::for_stdout(text).into())
+}
+
+/// Writes `output` to stdout, and ends its last line.
+fn print_lines(mut output: Vec<u8>) -> anyhow::Result<()> {
+    if !output.ends_with(b"\n") {
+        output.push(b'\n');
+    }
+    print(&output)
 }
 
 /// Writes `output` to stdout. A reader that has closed stdout is no error.
@@ -168,5 +198,21 @@ impl Command {
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_printed_as_its_values_would_be() {
+        let value = serde_json::json!({
+            "routes": [{ "metric": 10, "age_s": 0.25, "via": null, "site": "東京 \"a\"\n" }, {}],
+            "problems": [],
+            "large": [u64::MAX, i64::MIN],
+        });
+        let printed = pretty(&value.to_string()).unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), serde_json::to_string_pretty(&value).unwrap());
     }
 }

@@ -3,12 +3,11 @@
 use std::net::Ipv4Addr;
 
 use clap::Subcommand;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Format, Outcome, RunDir};
-use crate::control::view::{Lsa, Spf};
-use crate::control::{LsaSelection, Noun, Request, ask};
+use crate::control::view::Lsa;
+use crate::control::{self, LsaSelection, Noun, Request};
 use crate::show;
 
 /// Show all items of one kind.
@@ -124,31 +123,20 @@ impl Args {
             What::Filters => self.rows(Noun::Filters, show::filters),
             What::Lsdb(selection) => {
                 let request = Request::Show { noun: Noun::Lsdb, lsas: Some(selection.lsas()) };
-                let lsas: Vec<Lsa> = ask(&self.run_dir.path, request)?;
                 let text = if selection.brief { show::lsdb_in_brief } else { show::lsdb };
-                self.format.print(&lsas, |lsas| text(lsas))?;
-                Ok(Outcome::Good)
+                self.show(request, |lsas: &Vec<Lsa>| text(lsas))
             }
-            What::Spf => {
-                let spf: Spf = self.ask(Noun::Spf)?;
-                self.format.print(&spf, show::spf)?;
-                Ok(Outcome::Good)
-            }
+            What::Spf => self.show(Request::show(Noun::Spf), show::spf),
         }
     }
 
-    fn rows<T: Serialize + DeserializeOwned>(
-        &self,
-        noun: Noun,
-        table: impl Fn(&[T]) -> String,
-    ) -> anyhow::Result<Outcome> {
-        let rows: Vec<T> = self.ask(noun)?;
-        self.format.print(&rows, |rows| table(rows))?;
-        Ok(Outcome::Good)
+    fn rows<T: DeserializeOwned>(&self, noun: Noun, table: impl Fn(&[T]) -> String) -> anyhow::Result<Outcome> {
+        self.show(Request::show(noun), |rows: &Vec<T>| table(rows))
     }
 
-    fn ask<T: DeserializeOwned>(&self, noun: Noun) -> anyhow::Result<T> {
-        Ok(ask(&self.run_dir.path, Request::show(noun))?)
+    fn show<T: DeserializeOwned>(&self, request: Request, text: impl FnOnce(&T) -> String) -> anyhow::Result<Outcome> {
+        self.format.print_answer(&control::request(&self.run_dir.path, request)?, text)?;
+        Ok(Outcome::Good)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Format, Outcome, RunDir};
 use crate::control::view::Status;
-use crate::control::{Request, ask};
+use crate::control::{Request, request};
 use crate::show;
 
 /// Everything at a glance: what is wrong, tunnels, neighbours, routes. Exit code 1 if something is wrong.
@@ -16,8 +16,15 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let status: Status = ask(&self.run_dir.path, Request::Status)?;
-        self.format.print(&status, show::status)?;
-        Ok(if status.problems.is_empty() { Outcome::Good } else { Outcome::NotGood })
+        let answer = request(&self.run_dir.path, Request::Status)?;
+        self.format.print_answer::<Status>(&answer, show::status)?;
+        let problems = answer.read::<Problems>()?.problems;
+        Ok(if problems.is_empty() { Outcome::Good } else { Outcome::NotGood })
     }
+}
+
+/// The part of a [`Status`] that decides the exit code.
+#[derive(serde::Deserialize)]
+struct Problems {
+    problems: Vec<serde::de::IgnoredAny>,
 }

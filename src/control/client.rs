@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::protocol::{Reply, Request};
@@ -88,8 +90,38 @@ pub(super) fn is_served(path: &Path) -> bool {
     }
 }
 
+/// The result of a request, as the daemon has sent it.
+#[derive(Debug)]
+pub struct Answer(Box<RawValue>);
+
+impl Answer {
+    /// Reads it as a `T`.
+    ///
+    /// # Errors
+    /// If it is something else, as the answer of another version may be.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ClientError> {
+        Ok(serde_json::from_str(self.json())?)
+    }
+
+    /// Its JSON text.
+    pub fn json(&self) -> &str {
+        self.0.get()
+    }
+}
+
 /// Sends a request to the daemon of `run_dir`, and reads its answer as a `T`.
+///
+/// # Errors
+/// If there is no daemon, no answer or none that can be read, or if the daemon refuses.
 pub fn ask<T: DeserializeOwned>(run_dir: &Path, request: Request) -> Result<T, ClientError> {
+    self::request(run_dir, request)?.read()
+}
+
+/// Sends a request to the daemon of `run_dir`, and receives its answer.
+///
+/// # Errors
+/// If there is no daemon, no answer, or if the daemon refuses.
+pub fn request(run_dir: &Path, request: Request) -> Result<Answer, ClientError> {
     let path = super::socket_path(run_dir);
     let stream = match connect(&path) {
         Ok(stream) => stream,
@@ -104,7 +136,7 @@ pub fn ask<T: DeserializeOwned>(run_dir: &Path, request: Request) -> Result<T, C
         other => other?,
     };
     match serde_json::from_str(&answer)? {
-        Reply::Ok(value) => Ok(value),
+        Reply::Ok(value) => Ok(Answer(value)),
         Reply::Error(reason) => Err(ClientError::Refused(reason)),
     }
 }

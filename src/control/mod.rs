@@ -12,7 +12,7 @@ pub mod view;
 use std::path::{Path, PathBuf};
 
 pub use activity::Activity;
-pub use client::{ClientError, ask};
+pub use client::{Answer, ClientError, ask, request};
 pub use protocol::{LsaSelection, LsaTraits, Noun, Request, StubRouterCommand};
 pub use server::{Asked, Cursor, LsaCursor, Part, Server};
 
