@@ -18,7 +18,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tracing::{debug, error, info};
 
 use self::places::{Awaited, Place, Places};
@@ -190,13 +190,14 @@ struct Daemon {
 }
 
 async fn accept(path: PathBuf, mut listening: Option<Listening>, places: Places, daemon: Daemon) {
-    let mut look = tokio::time::interval(LOOK);
+    let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
             accepted = next_client(listening.as_ref()) => accepted,
             _ = look.tick() => {
-                if listening.as_ref().is_none_or(|listening| !listening.is_in_place()) {
+                let is_in_place = listening.as_ref().is_some_and(Listening::is_in_place);
+                if !is_in_place && !is_others(&path).await {
                     listening = Listening::begin(&path).ok();
                     if listening.is_some() {
                         info!(path = %path.display(), "control socket made again");
@@ -222,6 +223,12 @@ async fn accept(path: PathBuf, mut listening: Option<Listening>, places: Places,
             }
         }
     }
+}
+
+/// Whether another process serves the name by now: a socket that is in use is not replaced.
+async fn is_others(path: &Path) -> bool {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || client::is_served(&path)).await.unwrap_or(false)
 }
 
 /// Accepts the next client. Never completes if there is no socket.

@@ -188,7 +188,7 @@ async fn a_loop_that_has_no_time_is_answered_for() {
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn the_end_of_a_server_removes_its_own_socket_and_no_others() {
     let dir = tempfile::tempdir().unwrap();
     let path = socket_path(dir.path());
@@ -200,6 +200,22 @@ async fn the_end_of_a_server_removes_its_own_socket_and_no_others() {
     assert!(UnixStream::connect(&path).is_ok(), "the second goes on");
     second.finish().await;
     assert!(!path.exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_another_server_has_made_meanwhile_is_left_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_path(dir.path());
+    let serve = || Server::start(&path, mpsc::channel(1).0, Arc::default()).unwrap();
+    let _first = serve();
+    std::fs::remove_file(&path).unwrap();
+    let second = serve();
+    let present = inode(&path);
+    tokio::time::sleep(3 * LOOK).await;
+    assert_eq!(inode(&path), present, "both go on");
+    second.finish().await;
+    tokio::time::sleep(2 * LOOK).await;
+    assert!(UnixStream::connect(&path).is_ok(), "the first comes back");
 }
 
 #[tokio::test(start_paused = true)]
