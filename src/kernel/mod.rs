@@ -38,6 +38,7 @@ pub use fib::Fib;
 pub use filter::RuleListing;
 pub use forward_chains::{DroppingChain, Effect, Firewall, ForwardChains, ForwardFindings, Forwarded};
 pub use learned::Learned;
+pub use nft::load_rules;
 pub use nft_counters::{Dropped, Limited, Refused};
 pub use observe::{Kernel, OthersRoutes, meshes_by_links};
 pub use overlay::Segments;

@@ -82,6 +82,14 @@ impl Default for Nft {
     }
 }
 
+/// Executes a script in the language of the program in PATH, as one transaction.
+///
+/// # Errors
+/// If the program is missing, does not end in time, or refuses the script; nothing has changed then.
+pub async fn load_rules(script: &str) -> Result<(), NftError> {
+    Nft::default().execute(script).await
+}
+
 /// The ruleset that was last put into the kernel, and its listing by `nft` after that.
 #[derive(Debug, Clone)]
 pub(super) struct Applied {

@@ -33,7 +33,9 @@ pub fn apply(layout: &Layout, state: &State) -> Result<()> {
     for (name, node) in &layout.nodes {
         let room = rooms.of(name);
         room.addresses_and_routes(node).with_context(|| format!("setting up the namespace {name}"))?;
-        nat::apply(&room.namespace, node)?;
+        if !room.is_new || !node.masquerade.is_empty() {
+            nat::apply(&room.namespace, node)?;
+        }
     }
     forget_rules_of_strangers(layout, &mut rooms.of(&layout.network()).netlink)
 }
@@ -116,7 +118,7 @@ impl Rooms {
             self.make(wire)?;
         }
         for end in [&wire.near, &wire.far] {
-            let Room { namespace, netlink } = self.of(&end.namespace);
+            let Room { namespace, netlink, .. } = self.of(&end.namespace);
             segment_link::configure(namespace, netlink, &layout.nodes[&end.namespace], &end.interface)?;
             netlink.bring_up(end.interface.as_str(), Some(&alias))?;
         }
@@ -148,6 +150,8 @@ fn alias(wire: &Wire) -> String {
 struct Room {
     namespace: Namespace,
     netlink: Netlink,
+    /// It was created in this run, and has no rules from an earlier one.
+    is_new: bool,
 }
 
 impl Room {
@@ -155,13 +159,13 @@ impl Room {
         if let Some(namespace) = Namespace::open(name)?
             && let Ok(netlink) = Netlink::open(&namespace)
         {
-            return Ok(Self { namespace, netlink });
+            return Ok(Self { namespace, netlink, is_new: false });
         }
         // It does not exist, or is the remains of an interrupted creation.
         netns::delete(name)?;
         let namespace = Namespace::create(name)?;
         let netlink = Netlink::open(&namespace)?;
-        Ok(Self { namespace, netlink })
+        Ok(Self { namespace, netlink, is_new: true })
     }
 
     /// Brings up loopback and bridges, and sets forwarding as the node needs it.

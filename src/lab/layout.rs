@@ -416,7 +416,8 @@ impl Draft<'_> {
 }
 
 impl Node {
-    fn new(forwarding: Forwarding) -> Self {
+    /// Nothing yet.
+    pub(super) fn new(forwarding: Forwarding) -> Self {
         Self {
             addresses: Vec::new(),
             routes: Vec::new(),
