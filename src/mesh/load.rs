@@ -10,7 +10,7 @@ use super::diagnostic::{Basis, Diagnostic, Diagnostics, Span};
 use super::draft::Draft;
 use super::general::Topology;
 use super::link::pairs;
-use super::model::{Mesh, Site};
+use super::model::{Mesh, Site, Tunnel};
 use super::reader::{Report, Table};
 use super::schema::{FILE, is_list};
 use super::{
@@ -118,6 +118,7 @@ pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Diagnostics> {
     match mesh {
         Some(mesh) if errors.is_empty() => {
             debug_assert!(are_distinct(&mesh.sites), "two sites with the same name, id, key or loopback");
+            debug_assert!(mesh.sites.iter().all(|site| are_apart(&mesh.tunnels(site))), "two tunnels in one place");
             Ok(Parsed { mesh, warnings: Diagnostics::new(file_name, text, warnings) })
         }
         _ => {
@@ -134,6 +135,14 @@ fn are_distinct(sites: &[Site]) -> bool {
         && distinct(sites.iter().map(|site| site.id).collect::<BTreeSet<_>>().len())
         && distinct(sites.iter().map(|site| site.public_key).collect::<BTreeSet<_>>().len())
         && distinct(sites.iter().map(|site| site.loopback).collect::<BTreeSet<_>>().len())
+}
+
+/// Whether no two tunnels of a site have the same interface, UDP port or other end.
+fn are_apart(tunnels: &[Tunnel]) -> bool {
+    let distinct = |count: usize| count == tunnels.len();
+    distinct(tunnels.iter().map(|tunnel| &tunnel.interface).collect::<BTreeSet<_>>().len())
+        && distinct(tunnels.iter().map(|tunnel| tunnel.listen_port).collect::<BTreeSet<_>>().len())
+        && distinct(tunnels.iter().map(|tunnel| tunnel.peer_id).collect::<BTreeSet<_>>().len())
 }
 
 fn understand(file: Table<'_>, report: &mut Report) -> Option<Mesh> {

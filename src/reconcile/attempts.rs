@@ -96,6 +96,8 @@ impl Attempts {
             None if full => {}
             None => drop(self.done.insert(object, Done::once(fingerprint, now))),
         }
+        debug_assert_eq!(self.fights, self.count_fights());
+        debug_assert!(self.done.len() <= MAX_DONE);
     }
 
     /// Records that the step failed.
@@ -121,7 +123,11 @@ impl Attempts {
             self.failed.retain(|step, _| planned.contains(step));
         }
         self.done.retain(|_, done| now.saturating_duration_since(done.at.max(done.due)) < UNDONE_WITHIN);
-        self.fights = self.done.values().filter(|done| done.text.is_some()).count();
+        self.fights = self.count_fights();
+    }
+
+    fn count_fights(&self) -> usize {
+        self.done.values().filter(|done| done.text.is_some()).count()
     }
 
     /// Forgets everything, so that all steps may be tried at once.

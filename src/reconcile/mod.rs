@@ -7,6 +7,7 @@
 
 mod attempts;
 pub mod carriers;
+mod check;
 mod dependencies;
 pub mod fib;
 pub mod filter;

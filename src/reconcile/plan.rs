@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use super::check::check;
 use super::overlay::{self, OverlayStep, plan_making};
 use super::state::{
     Admin, AllowedIps, CAPTURE_TABLE, Device, Link, MAIN_TABLE, Observed, ObservedDevice, ObservedPeer, Peer, Route,
@@ -94,6 +95,9 @@ pub fn plan(desired: &State, observed: &Observed, applied: &Applied) -> Vec<Step
     plan_withdrawal(desired, observed, &routes, &in_the_way, &mut steps);
     if desired.filter.is_none() && observed.state.filter.is_some() {
         steps.push(Step::DeleteFilter);
+    }
+    if cfg!(debug_assertions) {
+        check(&steps, desired, &routes, observed);
     }
     steps
 }

@@ -96,7 +96,9 @@ impl Rib {
             self.write(source, prefix, route);
             (self.used(prefix) != before).then_some(prefix)
         });
-        changed.collect()
+        let changed = changed.collect();
+        self.check();
+        changed
     }
 
     /// Writes all routes of a source: those that it had to other destinations are withdrawn. Returns the destinations whose used route has
@@ -116,6 +118,7 @@ impl Rib {
         let prefixes = concerned.iter().flat_map(|(id, _)| self.sets.prefixes(*id));
         let before: BTreeMap<Prefix, Option<Used>> = prefixes.map(|prefix| (prefix, self.used(prefix))).collect();
         self.sets.set_failures(failures, concerned);
+        self.check();
         before.into_iter().filter(|(prefix, used)| self.used(*prefix) != *used).map(|(prefix, _)| prefix).collect()
     }
 
@@ -159,12 +162,27 @@ impl Rib {
         if offers.is_empty() {
             self.routes.remove(&prefix);
         }
-        debug_assert!(
-            self.routes
-                .get(&prefix)
-                .is_none_or(|offers| offers.is_sorted_by_key(|offer| (offer.preference, offer.source))),
-            "the best route is the first"
-        );
+    }
+
+    /// Panics in a debug build if the routes and the sets of next hops do not agree.
+    fn check(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        let mut users: BTreeMap<SetId, BTreeSet<Prefix>> = BTreeMap::new();
+        for (prefix, offers) in &self.routes {
+            assert!(!offers.is_empty(), "{prefix} has no route");
+            assert!(
+                offers.is_sorted_by_key(|offer| (offer.preference, offer.source)),
+                "the best route to {prefix} is the first"
+            );
+            let sources: BTreeSet<Source> = offers.iter().map(|offer| offer.source).collect();
+            assert_eq!(sources.len(), offers.len(), "a source has one route to {prefix}");
+            for hops in offers.iter().filter_map(|offer| offer.hops) {
+                users.entry(hops).or_default().insert(*prefix);
+            }
+        }
+        self.sets.check(&users);
     }
 }
 

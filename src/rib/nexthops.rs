@@ -43,7 +43,7 @@ pub enum Failure {
 }
 
 /// Identifies a set in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SetId(usize);
 
 /// A set, and what packets would be sent to.
@@ -123,6 +123,18 @@ impl Sets {
             }
         }
         self.failures = failures;
+    }
+
+    /// Panics if the sets are not those that are used for these destinations, or do not follow from what has failed.
+    pub fn check(&self, users: &BTreeMap<SetId, BTreeSet<Prefix>>) {
+        assert!(self.sets.iter().map(|(id, _)| SetId(id)).eq(users.keys().copied()), "a set without routes is dropped");
+        assert_eq!(self.ids.len(), self.sets.len(), "no set is there twice");
+        for (id, set) in &self.sets {
+            let id = SetId(id);
+            assert_eq!(self.ids.get(&set.hops), Some(&id), "a set is found by its next hops");
+            assert_eq!(users.get(&id), Some(&set.prefixes), "a set knows the routes that have it");
+            assert_eq!(set.usable, spare(&set.hops, &self.failures), "{:?} with what has failed", set.hops);
+        }
     }
 
     /// Returns how many sets are in use.

@@ -141,7 +141,7 @@ impl HostLocations {
         let mut findings = Vec::new();
         for record in records {
             let Record { claim, author, .. } = record;
-            match believable(segment, &claim) {
+            match check_plausible(segment, &claim) {
                 Ok(()) => {
                     let known = self.known.get(&claim.mac);
                     if known.is_none_or(|known| supersedes(&claim, &known.claim)) {
@@ -165,7 +165,7 @@ impl HostLocations {
 
     /// Applies a changed table: forgets the claims that it no longer allows, and accepts the announced claims that it allows now.
     pub fn table_changed(&mut self, segment: &Segment, now: SystemTime) -> Vec<Finding> {
-        self.known.retain(|_, record| believable(segment, &record.claim).is_ok());
+        self.known.retain(|_, record| check_plausible(segment, &record.claim).is_ok());
         self.moves.retain(|mac, _| segment.hosts.contains_key(mac));
         let hosts: BTreeSet<Mac> = self.announced.values().flatten().map(|claim| claim.mac).collect();
         hosts.into_iter().flat_map(|mac| self.weigh_all(segment, mac, now, |_, _| true)).collect()
@@ -336,7 +336,7 @@ impl HostLocations {
             Epoch::Next => last_epoch.checked_add(1).ok_or(Refusal::Exhausted)?,
         };
         let claim = Claim { mac, epoch, sequence, home, location };
-        believable(segment, &claim)?;
+        check_plausible(segment, &claim)?;
         if self.to_announce().len() >= MAX_CLAIMS {
             return Err(Refusal::TooMany);
         }
@@ -396,7 +396,7 @@ impl HostLocations {
         if !segment.members.contains(&author) {
             return Err(Refusal::ForeignAuthor);
         }
-        believable(segment, claim)?;
+        check_plausible(segment, claim)?;
         let known = self.known.get(&claim.mac).map_or(0, |record| record.claim.epoch);
         if claim.epoch.saturating_sub(known) > MAX_EPOCH_JUMP {
             return Err(Refusal::Epoch);
@@ -410,7 +410,9 @@ impl HostLocations {
             moves.pop_front();
         }
         moves.push_back(record.since);
-        self.known.insert(record.claim.mac, record);
+        debug_assert!(moves.len() <= MAX_MOVES, "only the last moves are kept");
+        let former = self.known.insert(record.claim.mac, record);
+        debug_assert!(former.is_none_or(|former| supersedes(&record.claim, &former.claim)), "{former:?} wins");
     }
 }
 
@@ -429,7 +431,7 @@ fn supersedes(new: &Claim, old: &Claim) -> bool {
 }
 
 /// Checks whether the claim is possible and the table allows it. All sites with the same table come to the same result.
-fn believable(segment: &Segment, claim: &Claim) -> Result<(), Refusal> {
+fn check_plausible(segment: &Segment, claim: &Claim) -> Result<(), Refusal> {
     let host = segment.hosts.get(&claim.mac).ok_or(Refusal::UnknownHost)?;
     if host.mobility == Mobility::Pinned {
         Err(Refusal::Pinned)

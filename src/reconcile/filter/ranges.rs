@@ -41,7 +41,7 @@ impl FromIterator<Range> for Ranges {
                 _ => merged.push(range),
             }
         }
-        Self(merged)
+        Self::of_merged(merged)
     }
 }
 
@@ -81,7 +81,14 @@ impl Ranges {
             }
             left.extend(first.map(|first| Range { first, last: range.last }));
         }
-        Self(left)
+        Self::of_merged(left)
+    }
+
+    /// The set of these ranges, which are in ascending order and apart.
+    fn of_merged(ranges: Vec<Range>) -> Self {
+        debug_assert!(ranges.iter().all(|range| range.first <= range.last), "{ranges:?}");
+        debug_assert!(ranges.is_sorted_by(|a, b| u64::from(a.last) + 1 < u64::from(b.first)), "{ranges:?}");
+        Self(ranges)
     }
 
     /// Returns the addresses that are not in the set.
