@@ -263,7 +263,7 @@ impl Daemon {
             self.follow_kernel().await;
             self.note_down();
         }
-        if self.host.is_settling() && self.has_converged().await {
+        if self.host.retains_routes() && self.has_converged().await {
             self.host.converged(now);
         }
         self.activity.begin("changing the kernel");

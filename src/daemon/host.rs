@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::local::Local;
 use super::looks::Looks;
-use super::settling::Settling;
+use super::retention::Retention;
 use crate::kernel::{Change, Changes, Executed, LinkEvent};
 use crate::net::{IfName, Prefix};
 use crate::reconcile::state::{Admin, Freshness, LearnedHost, Observed, Route, RouteKey, State};
@@ -45,7 +45,7 @@ pub(super) struct Host {
     observed: Observed,
     planner: Planner,
     looks: Looks,
-    settling: Settling,
+    retention: Retention,
     /// Why the kernel could not be read the last time.
     failure: Option<String>,
     /// Failed steps that are in the log already.
@@ -59,7 +59,7 @@ impl Host {
             observed: Observed::default(),
             planner: Planner::default(),
             looks: Looks::new(now),
-            settling: Settling::start(now, patience),
+            retention: Retention::start(now, patience),
             failure: None,
             logged: BTreeSet::new(),
         }
@@ -145,7 +145,7 @@ impl Host {
     fn step_deadline(&self, now: Instant) -> Option<Instant> {
         // Nothing can be carried out before the kernel has been looked at.
         let step = self.planner.attempts().deadline(now).filter(|_| !self.looks.is_failing());
-        [self.settling.deadline(), step].into_iter().flatten().min()
+        [self.retention.deadline(), step].into_iter().flatten().min()
     }
 
     /// What to read when the time `deadline` has come.
@@ -157,7 +157,7 @@ impl Host {
     /// Begins to reconcile: returns what has to be read for that, which is at least `wanted`; `None` if nothing may be done yet.
     pub(super) fn begin(&mut self, wanted: Look, now: Instant) -> Option<Look> {
         // Deadlines that have passed are dealt with first: one that stayed would wake the loop again at once.
-        self.settling.advance(now);
+        self.retention.advance(now);
         let look = if self.observed.freshness == Freshness::Stale { Look::Afresh } else { wanted };
         (look != Look::Afresh || self.looks.may_look(now)).then_some(look)
     }
@@ -226,7 +226,7 @@ impl Host {
     /// Whether the kernel is known to hold what it should, but for routes that have just changed.
     pub(super) fn only_routes_differ(&self, local: &Local) -> bool {
         let tunnels_exist = local.tunnels.keys().all(|name| self.observed.state.links.contains_key(name));
-        self.settling == Settling::Settled
+        self.retention == Retention::Ended
             && self.observed.freshness == Freshness::Fresh
             && !self.planner.attempts().has_failures()
             && !self.looks.is_failing()
@@ -234,23 +234,23 @@ impl Host {
     }
 
     /// Keeps the routes of an earlier run, or under an earlier router id, for at most `patience` from now on.
-    pub(super) fn begin_settling(&mut self, now: Instant, patience: Duration) {
-        self.settling = Settling::start(now, patience);
+    pub(super) fn retain_routes(&mut self, now: Instant, patience: Duration) {
+        self.retention = Retention::start(now, patience);
     }
 
     /// Whether routes of an earlier run are kept at present.
-    pub(super) fn is_settling(&self) -> bool {
-        self.settling != Settling::Settled
+    pub(super) fn retains_routes(&self) -> bool {
+        self.retention != Retention::Ended
     }
 
     /// Takes note that every neighbour is Full and has a route: routes of an earlier run are not needed much longer.
     pub(super) fn converged(&mut self, now: Instant) {
-        self.settling.converged(now);
+        self.retention.converged(now);
     }
 
     /// Adds to `desired` what is kept of the routes and addresses of an earlier run that are in `observed`.
     pub(super) fn keep(&self, desired: &mut State, observed: &Observed, local: &Local) {
-        self.settling.keep(desired, observed, &local.mesh, local.site.loopback);
+        self.retention.keep(desired, observed, &local.mesh, local.site.loopback);
     }
 
     /// Allows all steps at once, even those that have failed.

@@ -302,7 +302,7 @@ impl Segments {
             match decode(body) {
                 Ok(more) => claims.iter_mut().for_each(|claims| claims.extend(more.iter().copied())),
                 Err(error) => {
-                    warn!(segment = segment.l2.name, site, %error, "what a site says of its hosts makes no sense");
+                    warn!(segment = segment.l2.name, site, %error, "the claims that a site advertises for its hosts cannot be decoded");
                     unreadable = Some(error);
                 }
             }

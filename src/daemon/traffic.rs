@@ -143,7 +143,7 @@ mod tests {
         log.flow(&name(), HELLO, begin + seconds.end * SECOND)
     }
 
-    /// A client's reading is shared for a second, and noted whenever somebody asks; the loop reads meanwhile.
+    /// A client's reading is noted when its answer is made; the loop may have read meanwhile.
     #[test]
     fn a_reading_that_is_given_late_does_not_look_like_another_tunnel() {
         let (mut log, begin) = (TrafficLog::default(), Instant::now());

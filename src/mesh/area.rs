@@ -165,7 +165,7 @@ fn area_ranges(
         let advertise = advertise(&mut table, report);
         if let (Some(cost), Some(Advertise::No)) = (cost, advertise) {
             let title = "`cost` of a range that is not advertised";
-            report.push(Diagnostic::error(cost.span, title, "nobody hears of it").help("leave `cost` out"));
+            report.push(Diagnostic::error(cost.span, title, "no area learns it").help("leave `cost` out"));
         }
         let cost = match cost {
             Some(cost) => cost.number(COSTS, "the cost of a range has 24 bits", report).map(|cost| Some(cost.value)),

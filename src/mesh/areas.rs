@@ -24,7 +24,7 @@ pub(super) fn check(draft: &Draft<'_>, resolved: &AllResolved, pairs: &[Pair], r
     for (site, areas) in draft.sites.iter().zip(&members) {
         check_virtual_links(site, areas, draft, report);
         warn_without_backbone(site, areas, report);
-        check_silence(site, areas, draft, report);
+        check_unlearnable(site, areas, draft, report);
     }
     warn_of_empty(&draft.areas, &members, report);
     warn_of_compatibility(draft, resolved, &members, report);
@@ -76,7 +76,7 @@ fn check_ids(areas: &[AreaDraft], report: &mut Report) {
             Slot::Occupied(slot) => report.push(
                 Diagnostic::error(span, format!("two `[[area]]` for area {id}"), "again")
                     .note(*slot.get(), "first here")
-                    .help("put what is said of an area into one `[[area]]`"),
+                    .help("put all settings of an area into one `[[area]]`"),
             ),
         }
         // RFC 2328 §3.6, RFC 3101 §2.1.
@@ -261,15 +261,15 @@ fn warn_without_backbone(site: &SiteDraft<'_>, areas: &SiteAreas, report: &mut R
 
 /// Reports a site whose prefixes or redistributed routes no other router would learn: they are AS-external destinations, which stub areas
 /// do not learn (RFC 2328 §3.6).
-fn check_silence(site: &SiteDraft<'_>, areas: &SiteAreas, draft: &Draft<'_>, report: &mut Report) {
+fn check_unlearnable(site: &SiteDraft<'_>, areas: &SiteAreas, draft: &Draft<'_>, report: &mut Report) {
     let stub = |area: &AreaId| kind_of(&draft.areas, *area).0 == Kind::Stub;
     let Some((area, from)) = areas.first_key_value().filter(|_| areas.keys().all(stub)) else { return };
     let listed = site.prefixes.first().map(|listed| (listed.network.span, "prefixes"));
     let Some((span, what)) = listed.or(site.redistributes.map(|span| (span, "redistributed routes"))) else { return };
-    let title = format!("nobody would hear of the {what} of site {}", site.called());
+    let title = format!("no other router would learn the {what} of site {}", site.called());
     let mut error = Diagnostic::error(span, title, "advertised as destinations outside OSPF");
     if let Some(kind) = kind_of(&draft.areas, *area).1 {
-        error = error.note(kind, "a stub area hears of no destinations outside");
+        error = error.note(kind, "stub areas learn no destinations outside OSPF");
     }
     if let Some(from) = from {
         error = error.note(*from, "the site is in no other area");

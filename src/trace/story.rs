@@ -123,7 +123,7 @@ fn packet_in_words(octets: &[u8]) -> String {
         PacketBody::Hello(hello) => {
             let unset = |router: Ipv4Addr| if router.is_unspecified() { "-".to_owned() } else { router.to_string() };
             format!(
-                "Hello, {}s/{}s, priority {}, DR {}, BDR {}, hears {}",
+                "Hello, {}s/{}s, priority {}, DR {}, BDR {}, neighbors {}",
                 hello.hello_interval,
                 hello.dead_interval,
                 hello.priority,

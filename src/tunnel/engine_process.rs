@@ -242,7 +242,9 @@ impl EngineProcess {
         };
         let EngineInfo { pid, version, protocol, .. } = &info;
         if *protocol != PROTOCOL {
-            bail!("the WireGuard engine (pid {pid}, weft {version}) speaks protocol {protocol}, we speak {PROTOCOL}");
+            bail!(
+                "the WireGuard engine (pid {pid}, weft {version}) has protocol version {protocol}, this weft has {PROTOCOL}"
+            );
         }
         let ours = env!("CARGO_PKG_VERSION");
         if self.known.swap(*pid, Ordering::Relaxed) != *pid && version != ours {

@@ -43,7 +43,7 @@ impl Daemon {
         let now = SystemTime::now();
         let former = std::mem::replace(&mut self.local, local);
         if self.local.site.loopback != former.site.loopback {
-            self.settle_again();
+            self.retain_routes_again();
         }
         self.notes.note_mesh_file(&self.local.text);
         self.local.find_interfaces(&self.host.observed().foreign);

@@ -34,7 +34,7 @@ use crate::trace::Recorder;
 use crate::tunnel::{Endpoints, WireGuard};
 
 /// How long routes of the last run are kept at most, beyond the longest dead interval.
-const SETTLING_MARGIN: Duration = Duration::from_secs(2);
+const RETENTION_MARGIN: Duration = Duration::from_secs(2);
 
 impl Daemon {
     pub(super) async fn start(
@@ -71,7 +71,7 @@ impl Daemon {
         let config = Config { restarting, ..router.config(&local, zero, zero) };
         // Within a restart OSPF knows of no route for as long as that lasts.
         let grace_period = restarting.map_or(Duration::ZERO, |restarting| restarting.grace_period);
-        let patience = router.dead_interval().max(grace_period) + SETTLING_MARGIN;
+        let patience = router.dead_interval().max(grace_period) + RETENTION_MARGIN;
         let seed = u64::from_ne_bytes(random()?);
         let recorder = recorder(&options, &local, &config, seed);
         let (driver, news) = Driver::start(config, seed, recorder)?;
@@ -124,9 +124,9 @@ impl Daemon {
     }
 
     /// The router starts over under another router id: its previous routes are kept until it has new ones.
-    pub(super) fn settle_again(&mut self) {
+    pub(super) fn retain_routes_again(&mut self) {
         let grace_period = self.local.mesh.ospf.graceful_restart.restarter.unwrap_or_default();
-        self.host.begin_settling(Instant::now(), self.router.dead_interval().max(grace_period) + SETTLING_MARGIN);
+        self.host.retain_routes(Instant::now(), self.router.dead_interval().max(grace_period) + RETENTION_MARGIN);
     }
 }
 

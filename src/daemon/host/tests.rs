@@ -194,13 +194,13 @@ fn routes_of_an_earlier_run_are_kept_until_ospf_has_converged_or_patience_ends()
     let start = Instant::now();
     let mut host = Host::new(start, PATIENCE);
     host.looked(observed(), start, start);
-    assert_eq!((kept(&host), host.is_settling()), (1, true));
+    assert_eq!((kept(&host), host.retains_routes()), (1, true));
     host.converged(start + Duration::from_secs(1));
     let soon = start + Duration::from_secs(2);
     assert!(host.deadline(start) < soon);
     host.begin(Look::Known, soon);
-    assert_eq!((kept(&host), host.is_settling()), (0, false));
-    host.begin_settling(soon, PATIENCE);
+    assert_eq!((kept(&host), host.retains_routes()), (0, false));
+    host.retain_routes(soon, PATIENCE);
     assert_eq!(kept(&host), 1);
     host.begin(Look::Known, soon + PATIENCE);
     assert_eq!(kept(&host), 0);

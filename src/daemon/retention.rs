@@ -16,14 +16,14 @@ const AFTERMATH: Duration = Duration::from_millis(500);
 
 /// Whether old routes are still kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Settling {
+pub(super) enum Retention {
     /// They are kept until this time at the latest.
     Until(Instant),
     /// They are not kept any more.
-    Settled,
+    Ended,
 }
 
-impl Settling {
+impl Retention {
     /// Starts to keep old routes, for at most `patience`.
     pub(super) fn start(now: Instant, patience: Duration) -> Self {
         Self::Until(now + patience)
@@ -41,7 +41,7 @@ impl Settling {
         if let Self::Until(deadline) = self
             && now >= *deadline
         {
-            *self = Self::Settled;
+            *self = Self::Ended;
         }
     }
 
@@ -49,7 +49,7 @@ impl Settling {
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Self::Until(deadline) => Some(deadline),
-            Self::Settled => None,
+            Self::Ended => None,
         }
     }
 
@@ -119,19 +119,19 @@ mod tests {
         let observed = BTreeMap::from([(key(2), route("wg-old")), (key(3), route("wg-old"))]);
         let known = BTreeMap::from([(key(2), route("wg-new"))]);
         let start = Instant::now();
-        let mut settling = Settling::start(start, Duration::from_secs(5));
+        let mut retention = Retention::start(start, Duration::from_secs(5));
 
-        let routes = |settling: Settling| {
+        let routes = |retention: Retention| {
             let mut desired = State { routes: known.clone(), ..State::default() };
             let state = State { routes: observed.clone(), ..State::default() };
-            settling.keep(&mut desired, &Observed { state, ..Observed::default() }, &mesh(), OWN);
+            retention.keep(&mut desired, &Observed { state, ..Observed::default() }, &mesh(), OWN);
             desired.routes
         };
-        assert_eq!(routes(settling), BTreeMap::from([(key(2), route("wg-new")), (key(3), route("wg-old"))]));
+        assert_eq!(routes(retention), BTreeMap::from([(key(2), route("wg-new")), (key(3), route("wg-old"))]));
 
-        settling.advance(start + Duration::from_secs(5));
-        assert_eq!(settling, Settling::Settled);
-        assert_eq!(routes(settling), known);
+        retention.advance(start + Duration::from_secs(5));
+        assert_eq!(retention, Retention::Ended);
+        assert_eq!(routes(retention), known);
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
         };
         let observed = Observed { state, ..Observed::default() };
         let mut desired = State { addresses: [(wg("lo"), OWN)].into(), ..State::default() };
-        Settling::start(Instant::now(), Duration::from_secs(5)).keep(&mut desired, &observed, &mesh(), OWN);
+        Retention::start(Instant::now(), Duration::from_secs(5)).keep(&mut desired, &observed, &mesh(), OWN);
         assert_eq!(desired.routes, BTreeMap::from([(key(3), to(seoul, OWN)), (key(4), to(seoul, former))]));
         assert_eq!(desired.addresses, [OWN, former].map(|address| (wg("lo"), address)).into());
     }
@@ -164,11 +164,11 @@ mod tests {
     #[test]
     fn convergence_ends_the_settling_early_and_never_later() {
         let start = Instant::now();
-        let mut settling = Settling::start(start, Duration::from_secs(5));
-        settling.converged(start + Duration::from_secs(1));
-        assert_eq!(settling.deadline(), Some(start + Duration::from_secs(1) + AFTERMATH));
-        settling.converged(start + Duration::from_secs(9));
-        assert_eq!(settling.deadline(), Some(start + Duration::from_secs(1) + AFTERMATH));
+        let mut retention = Retention::start(start, Duration::from_secs(5));
+        retention.converged(start + Duration::from_secs(1));
+        assert_eq!(retention.deadline(), Some(start + Duration::from_secs(1) + AFTERMATH));
+        retention.converged(start + Duration::from_secs(9));
+        assert_eq!(retention.deadline(), Some(start + Duration::from_secs(1) + AFTERMATH));
     }
 
     #[test]
