@@ -1,0 +1,5 @@
+//! Two ends, one virtual clock, and a wire that the tests cut.
+
+mod corner_cases;
+mod sessions;
+mod world;
