@@ -444,7 +444,7 @@ impl Engine {
     fn answered_first(&mut self, key: NeighborKey, sequence: u32) {
         let deviates = self.config.conduct.has(Deviation::DoubtedFloods);
         let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
-        let has_just_started = self.now.saturating_since(interface.up_since) < LONGEST_UNDER_WAY;
+        let has_just_started = interface.previous_until(self.now).is_some();
         let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         let exchange = &mut neighbor.exchange;
         let may_be_copy = exchange.follow(sequence) || has_just_started;

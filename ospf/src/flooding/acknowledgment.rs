@@ -102,15 +102,15 @@ impl Engine {
     /// Moreover, not every acknowledgement of the same instance proves that the neighbour holds it. If this router and its neighbour have
     /// both restarted, a late acknowledgement from before is indistinguishable from one of now: LSAs of routers that have not restarted are
     /// the same, and a router that restarts begins with the same sequence number as before. It would remove from the list an LSA that the
-    /// neighbour never received, and the neighbour would miss it until it is refreshed. An LSA that is acknowledged soon after the
-    /// interface came up is therefore flooded once more when no such packet can be under way any more, unless the neighbour has described
+    /// neighbour never received, and the neighbour would miss it until it is refreshed. The same is true of a late update, which is an
+    /// acknowledgement by §13 (7)(a). An LSA that is acknowledged in either way soon after the interface came up is therefore flooded once more when no such packet can be under way any more, unless the neighbour has described
     /// it by then.
     pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let (now, own_id) = (self.now, self.config.router_id);
         let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
         let (area, external_routing) = (interface.config.area, interface.external_routing);
-        let proof = interface.up_since + LONGEST_UNDER_WAY;
-        let may_be_previous = proof > now && self.config.conduct.has(Deviation::DoubtedFloods);
+        let previous_until =
+            interface.previous_until(now).filter(|_| self.config.conduct.has(Deviation::DoubtedFloods));
         let Some(neighbor) = established(interface.neighbors.get_mut(&key.id)) else { return };
         let deviates = self.config.conduct.has(Deviation::Departed);
         let retry = now + MIN_LS_ARRIVAL + ARRIVAL_MARGIN;
@@ -127,11 +127,8 @@ impl Engine {
                 // The list holds the database copy.
                 Some((Ordering::Equal, _)) => {
                     let is_max_aged = self.databases.is_max_aged(place);
-                    let was_listed = match may_be_previous && !is_max_aged {
-                        true => neighbor.retransmission.remove_until(header.key, proof),
-                        false => neighbor.retransmission.acknowledge(header.key, now),
-                    };
-                    if was_listed && is_max_aged {
+                    let previous_until = previous_until.filter(|_| !is_max_aged);
+                    if neighbor.retransmission.acknowledge(header.key, now, previous_until) && is_max_aged {
                         self.removals.note(place);
                     }
                 }

@@ -345,11 +345,18 @@ impl Engine {
     /// Handles an instance that is already in the database (§13 (7)).
     fn received_duplicate(&mut self, from: NeighborKey, place: LsaPlace) -> Acknowledgment {
         let now = self.now;
-        let Some(neighbor) = self.neighbor_mut(from) else { return Acknowledgment::None };
-        // (7)(a): "treat the received LSA as an acknowledgment".
+        let may_be_previous = !self.databases.is_max_aged(place) && self.config.conduct.has(Deviation::DoubtedFloods);
+        let Some(interface) = self.interfaces.get_mut(&from.interface) else { return Acknowledgment::None };
+        let previous_until = interface.previous_until(now).filter(|_| may_be_previous);
+        let Some(neighbor) = interface.neighbors.get_mut(&from.id) else { return Acknowledgment::None };
+        // (7)(a): "treat the received LSA as an acknowledgment". Like one, it may be from before this router and the neighbour have restarted
+        // ([`Engine::receive_ack`]).
         let unsent = neighbor.retransmission.is_unsent(place.key);
-        if !neighbor.retransmission.acknowledge(place.key, now) {
+        if !neighbor.retransmission.acknowledge(place.key, now, previous_until) {
             return Acknowledgment::Direct;
+        }
+        if let Some(proof) = neighbor.retransmission.proof() {
+            self.timers.set_if_idle(TimerKey::Retransmission(from), proof);
         }
         self.removals.note(place);
         self.acknowledged(from);

@@ -13,7 +13,7 @@ use crate::machine::neighbor::Adjacency;
 use crate::refusal::Refusal;
 use crate::state::answers::Answers;
 use crate::state::counters::Counters;
-use crate::state::neighbor::Neighbor;
+use crate::state::neighbor::{LONGEST_UNDER_WAY, Neighbor};
 use crate::time::Instant;
 use crate::wire::LsaHeader;
 
@@ -98,6 +98,11 @@ impl Interface {
             ack_answers: Answers::default(),
             duplicate_reported: None,
         }
+    }
+
+    /// Until when packets may arrive that were sent before the interface came up; `None` if that time is over.
+    pub(crate) fn previous_until(&self, now: Instant) -> Option<Instant> {
+        Some(self.up_since + LONGEST_UNDER_WAY).filter(|until| *until > now)
     }
 
     /// The link, unless it is down.

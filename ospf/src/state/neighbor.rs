@@ -408,17 +408,6 @@ impl RetransmissionList {
         self.unsent.insert(key);
     }
 
-    /// Removes an LSA that will be listed again at `proof` unless the neighbour has described it; returns whether it was listed.
-    pub(crate) fn remove_until(&mut self, key: LsaKey, proof: Instant) -> bool {
-        let is_described = self.entries.get(&key).is_some_and(|pending| pending.described);
-        let was_listed = self.remove(key);
-        if was_listed && !is_described {
-            self.unproven.insert(key);
-            self.proof = Some(proof);
-        }
-        was_listed
-    }
-
     /// Notes that the neighbour has described the instance: it has it, and an acknowledgement is one of now.
     pub(crate) fn prove(&mut self, key: LsaKey) {
         self.unproven.remove(&key);
@@ -456,10 +445,19 @@ impl RetransmissionList {
         }
     }
 
-    /// Removes an LSA that the neighbour acknowledges, if this proves that the neighbour has it; returns whether it was removed.
-    pub(crate) fn acknowledge(&mut self, key: LsaKey, now: Instant) -> bool {
-        let proves = self.entries.get(&key).is_some_and(|pending| pending.proof.is_none_or(|proof| proof <= now));
-        proves && self.remove(key)
+    /// Removes an LSA that the neighbour acknowledges or sends, unless it has shown an earlier instance too recently
+    /// ([`RetransmissionList::contradict`]); returns whether it was removed. If the packet may be from before this router and the neighbour
+    /// have restarted, as is the case until `previous_until`, the LSA is listed again then, unless the neighbour has described it.
+    pub(crate) fn acknowledge(&mut self, key: LsaKey, now: Instant, previous_until: Option<Instant>) -> bool {
+        let Some(pending) = self.entries.get(&key).filter(|pending| pending.proof.is_none_or(|proof| proof <= now))
+        else {
+            return false;
+        };
+        if let Some(proof) = previous_until.filter(|_| !pending.described) {
+            self.unproven.insert(key);
+            self.proof = Some(proof);
+        }
+        self.remove(key)
     }
 
     /// Lists an LSA that other routers are expected to send: this router sends it if it is not acknowledged by `retry`.
@@ -655,7 +653,8 @@ mod tests {
         let mut list = RetransmissionList::default();
         (1..=4).for_each(|id| list.add(key(id), 100));
         list.prove(key(1));
-        assert!((1..=4).all(|id| list.remove_until(key(id), at(10))) && !list.remove_until(key(5), at(10)));
+        let acknowledge = |list: &mut RetransmissionList, id| list.acknowledge(key(id), at(1), Some(at(10)));
+        assert!((1..=4).all(|id| acknowledge(&mut list, id)) && !acknowledge(&mut list, 5));
         list.prove(key(2));
         // The next instance is another LSA in this respect.
         list.add(key(3), 100);

@@ -374,8 +374,8 @@ fn an_acknowledgment_of_before_a_neighbor_took_what_it_describes_does_not_end_a_
 /// Both begin with the sequence numbers that they began with before, so that their LSAs are the same as then. Those of a third router are
 /// the same in any case.
 #[test]
-fn an_acknowledgment_of_before_both_routers_restarted_leaves_no_hole() {
-    for originator in [0, 2] {
+fn an_acknowledgment_or_update_of_before_both_routers_restarted_leaves_no_hole() {
+    for (originator, is_update) in [(0, false), (2, false), (0, true), (2, true)] {
         let mut world = World::new(3, &[(0, 1), (0, 2)]);
         world.converge();
         let key = external_key(originator, "20.0.0.0".parse().unwrap());
@@ -383,11 +383,13 @@ fn an_acknowledgment_of_before_both_routers_restarted_leaves_no_hole() {
             Box::new(|sent| sent.from != port(0, 1) || !matches!(sent.body(), PacketBody::LinkStateUpdate(_)));
         world.reconfigure(originator, |config| config.externals = externals(1));
         world.run_for(Duration::from_secs(1));
-        let header = world.lsa(0, key).unwrap().header;
-        world.inject(port(0, 1), 1, PacketBody::LinkStateAck(vec![header]));
+        let lsa = world.lsa(0, key).unwrap();
+        // By §13 (7)(a) an update is an acknowledgement, too.
+        let packet = if is_update { update(lsa) } else { PacketBody::LinkStateAck(vec![lsa.header]) };
+        world.inject(port(0, 1), 1, packet);
         world.deliver = Box::new(|_| true);
         world.run_for(Duration::from_secs(12));
-        assert!(world.agree() && world.lsa(1, key).is_some(), "{originator}");
+        assert!(world.agree() && world.lsa(1, key).is_some(), "{originator} {is_update}");
     }
 }
 
