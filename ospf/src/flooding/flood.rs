@@ -15,6 +15,7 @@ use crate::state::early::Kept;
 use crate::state::engine::Engine;
 use crate::state::interface::Interface;
 use crate::state::lsdb::{Change, Entry};
+use crate::state::neighbor::Doubt;
 use crate::state::site_lsas::Bringer;
 use crate::state::timers::TimerKey;
 use crate::time::Instant;
@@ -272,7 +273,7 @@ impl Engine {
     /// Floods the database copy to the neighbours of its domain, except to the one that it was received from (§13.3).
     ///
     /// Deviates: that neighbour gets it, too, and has to acknowledge it, while the instance may be from its previous incarnation
-    /// ([`crate::state::neighbor::Neighbor::may_have_outlived`]).
+    /// ([`crate::state::neighbor::Neighbor::doubt`]).
     pub(crate) fn flood(&mut self, place: LsaPlace, from: Option<NeighborKey>) -> Flooding {
         let Some(entry) = established(self.databases.lookup(place)) else { return Flooding::Onward };
         let header = entry.header(self.now);
@@ -315,7 +316,12 @@ impl Engine {
                     }
                 }
                 // (1)(c)
-                let doubted = from == Some(key) && deviates && neighbor.may_have_outlived(place, &header, now);
+                let doubt = neighbor.doubt(place, &header, now).filter(|_| from == Some(key) && deviates);
+                if let Some(Doubt::Later(proof)) = doubt {
+                    neighbor.retransmission.list_later(place.key, proof);
+                    self.timers.set_if_idle(TimerKey::Retransmission(key), proof);
+                }
+                let doubted = doubt == Some(Doubt::AtOnce);
                 if from == Some(key) && !doubted {
                     continue;
                 }

@@ -18,8 +18,8 @@ use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, MIN_LS_ARRIVAL, Optio
 /// The longest time that a packet is assumed to be in transit.
 pub(crate) const LONGEST_UNDER_WAY: Duration = Duration::from_secs(10);
 
-/// How long an LSA is doubted that the neighbour neither originates nor flushes. It is short, because what starting routers flood is sent
-/// back during this time, which in a sparse network doubles the traffic.
+/// How long an LSA that the neighbour neither originates nor flushes is sent back at once. It is short, because it would double the traffic
+/// of starting routers in a sparse network.
 const SECOND_HAND: Duration = Duration::from_secs(2);
 
 /// How long after the neighbour has left ExStart a Database Description with the I-bit may be one that was overtaken. It is less than
@@ -133,21 +133,27 @@ impl Neighbor {
         may
     }
 
-    /// Whether an instance that the neighbour floods may come from before its restart, so that the neighbour itself does not have it.
+    /// When it has to be shown that the neighbour has an instance that it floods: the instance may come from before its restart, so that the
+    /// neighbour itself does not have it. `None` if it has it.
     ///
     /// A router that restarts has lost its state: it knows neither its sequence numbers nor what others have originated. Suppose that its
     /// database and ours are equal after the exchange, and that only then a packet from before its restart arrives, with an instance that
     /// has a higher sequence number or MaxAge. That instance replaces the LSA here and nowhere else, because by §13.7 our acknowledgement
     /// means nothing to the neighbour. To prevent databases that differ for LSRefreshTime, an instance that was not requested is doubted
-    /// while such a packet may be in transit. This time starts with the exchange. It is [`LONGEST_UNDER_WAY`] if the instance is the
-    /// neighbour's own or flushes an LSA. Any other instance is unknown elsewhere only if its originator has restarted, too, and is doubted
-    /// for [`SECOND_HAND`]. A doubted instance is sent back: a neighbour that has just sent it acknowledges it, any other floods it, and
-    /// its originator outbids it (§13.4), whether they deviate from the RFC or not. LSAs of link scope, which announce a restart (RFC 3623
-    /// §2), never conflict with another instance.
-    pub(crate) fn may_have_outlived(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> bool {
+    /// while such a packet may be in transit: for [`LONGEST_UNDER_WAY`] from the exchange on. A doubted instance is sent back: a neighbour
+    /// that has just sent it acknowledges it, any other floods it, and its originator outbids it (§13.4), whether they deviate from the RFC
+    /// or not. It is sent back at once if it is the neighbour's own or flushes an LSA. Any other instance is unknown elsewhere only if its
+    /// originator has restarted, too: after [`SECOND_HAND`] it is sent back when no such packet can be in transit any more, together with
+    /// all others. LSAs of link scope, which announce a restart (RFC 3623 §2), never conflict with another instance.
+    pub(crate) fn doubt(&self, place: LsaPlace, header: &LsaHeader, now: Instant) -> Option<Doubt> {
         let first_hand = header.is_max_age() || place.key.advertising_router == self.router_id;
-        let doubted = if first_hand { LONGEST_UNDER_WAY } else { SECOND_HAND };
-        now.saturating_since(self.exchange.negotiated) < doubted && !matches!(place.domain, Domain::Link(_))
+        let at_once = if first_hand { LONGEST_UNDER_WAY } else { SECOND_HAND };
+        match now.saturating_since(self.exchange.negotiated) {
+            _ if matches!(place.domain, Domain::Link(_)) => None,
+            age if age < at_once => Some(Doubt::AtOnce),
+            age if age < LONGEST_UNDER_WAY => Some(Doubt::Later(self.exchange.negotiated + LONGEST_UNDER_WAY)),
+            _ => None,
+        }
     }
 
     /// Empties all lists (§10.3). The DD sequence number stays, because the next exchange continues from it.
@@ -164,6 +170,15 @@ impl Neighbor {
         self.site_lsas_refused = false;
         self.abandoned = false;
     }
+}
+
+/// When an instance that a neighbour has flooded, and may not have, is sent back to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// At once.
+    AtOnce,
+    /// At this time, unless the neighbour has shown by then that it has the instance.
+    Later(Instant),
 }
 
 /// The role of this router in the exchange (§10.8).
@@ -365,9 +380,9 @@ pub(crate) struct RetransmissionList {
     put_off: BTreeSet<LsaKey>,
     /// Octets of the entries that have been sent.
     in_flight: usize,
-    /// LSAs removed from the list whose acknowledgement may be from before this router and its neighbour restarted.
+    /// LSAs that are not on the list because of a packet that may be from before this router and its neighbour restarted.
     unproven: BTreeSet<LsaKey>,
-    /// When these are listed again. An acknowledgement from before the restart cannot arrive any more then.
+    /// When these are listed again. A packet from before the restart cannot arrive any more then.
     proof: Option<Instant>,
     /// Whether the neighbour acknowledges in time.
     pub(crate) pace: Pace,
@@ -431,7 +446,7 @@ impl RetransmissionList {
     }
 
     /// Notes that the neighbour has, or should have, a listed LSA: it sent the LSA, now or before it restarted
-    /// ([`Neighbor::may_have_outlived`]), or has had it described.
+    /// ([`Neighbor::doubt`]), or has had it described.
     pub(crate) fn doubt(&mut self, key: LsaKey) {
         if let Some(pending) = self.entries.get_mut(&key) {
             pending.doubted = true;
@@ -453,11 +468,19 @@ impl RetransmissionList {
         else {
             return false;
         };
-        if let Some(proof) = previous_until.filter(|_| !pending.described) {
-            self.unproven.insert(key);
-            self.proof = Some(proof);
+        let previous_until = previous_until.filter(|_| !pending.described);
+        self.remove(key);
+        if let Some(proof) = previous_until {
+            self.list_later(key, proof);
         }
-        self.remove(key)
+        true
+    }
+
+    /// Lists an LSA at `proof`, unless the neighbour describes it or another instance is listed before.
+    pub(crate) fn list_later(&mut self, key: LsaKey, proof: Instant) {
+        debug_assert!(!self.entries.contains_key(&key), "it is not listed now");
+        self.unproven.insert(key);
+        self.proof = self.proof.max(Some(proof));
     }
 
     /// Lists an LSA that other routers are expected to send: this router sends it if it is not acknowledged by `retry`.

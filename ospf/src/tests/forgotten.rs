@@ -135,6 +135,31 @@ fn what_a_neighbor_passed_on_before_it_restarted_is_sent_back_to_it_when_it_come
     assert!(world.lsa(0, key).unwrap().header.sequence > late.header.sequence, "its originator has outbid it");
 }
 
+/// Its originator has restarted as well and has the same instance again, so that it floods nothing that would mend a hole.
+#[test]
+fn what_a_neighbor_passed_on_before_it_restarted_leaves_no_hole_whenever_it_comes() {
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    for wait in [1, 3, 6, 9].map(Duration::from_secs) {
+        let mut world = World::new(3, &[(0, 1), (1, 2)]);
+        world.converge();
+        let ends = [port(0, 1), port(1, 0)];
+        ends.iter().for_each(|&(engine, id)| world.link(engine, id, LinkState::Down));
+        world.run_for(Duration::from_secs(1));
+        world.restart(2, 9);
+        world.run_to(2 * DEAD, |world| world.state(1, 2) == NeighborState::Full);
+        world.reconfigure(0, |config| config.externals = externals(1));
+        world.run_for(wait);
+        let lsa = world.lsa(0, key).unwrap();
+        world.inject(port(1, 2), 2, update(lsa));
+        world.run_for(2 * DELAY);
+        assert!(world.lsa(1, key).is_some(), "{wait:?}");
+        ends.iter().for_each(|&(engine, id)| world.link(engine, id, up(engine, id)));
+        world.run_to(2 * DEAD, World::all_full);
+        world.run_for(Duration::from_secs(11));
+        assert!(world.agree() && world.lsa(2, key).is_some(), "{wait:?}");
+    }
+}
+
 /// Router 1 has just taken an instance of router 0's LSA from before a restart that is newer than the first one after it. To outbid it router
 /// 0 has to wait, but not for long.
 fn to_be_outbid(key: LsaKey) -> (World, SequenceNumber) {
