@@ -5,6 +5,7 @@
 //! after it: tests that run side by side would take each other's namespaces for leftovers.
 
 mod addresses;
+mod bfd;
 mod capture;
 mod carriers;
 mod change;

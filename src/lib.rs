@@ -1,5 +1,6 @@
 //! weft: joins sites into one network. The daemon and its command line; `src/main.rs` is the program.
 
+pub mod bfd;
 pub mod cli;
 pub mod control;
 pub mod daemon;

@@ -85,6 +85,16 @@ unsafe impl GlobalAlloc for ZeroedWhenFreed {
     }
 }
 
+/// Gives the calling thread the lowest of the real-time priorities (SCHED_RR): it runs as soon as it can, before everything without one.
+pub(crate) fn set_round_robin() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the structure is whole, and is only read; 0 is the calling thread.
+    match unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &raw const parameters) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Registers a descriptor with the runtime, which then reports when it can be read.
 pub(crate) fn register_descriptor(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` owns its descriptor: it is open, always the same, and closed only with the `OwnedFd`, which the

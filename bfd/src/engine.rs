@@ -71,6 +71,11 @@ impl Engine {
         self.sessions.get(key)?.deadline()
     }
 
+    /// Whether there is such a session. One that is not configured any more is there until its peer has had time to learn it.
+    pub fn contains(&self, session: &SessionKey) -> bool {
+        self.sessions.contains_key(session)
+    }
+
     /// The configured sessions, by interface and peer.
     pub fn sessions(&self, now: Instant) -> impl Iterator<Item = SessionView> {
         self.sessions.iter().filter(|(_, session)| !session.is_removed()).map(move |(key, session)| {

@@ -18,6 +18,7 @@ use super::wait::eventually;
 pub const ZEBRA: &str = "/usr/lib/frr/zebra";
 pub const OSPFD: &str = "/usr/lib/frr/ospfd";
 pub const BGPD: &str = "/usr/lib/frr/bgpd";
+pub const BFDD: &str = "/usr/lib/frr/bfdd";
 pub const VRRPD: &str = "/usr/lib/frr/vrrpd";
 
 /// Where `ospfd` insists on keeping what survives a graceful restart; each namespace sees a place of its own there.
@@ -55,6 +56,13 @@ impl Frr {
     /// Starts `zebra` and `vrrpd` in `netns`; `vrrpd_conf` is the whole of `vrrpd.conf`.
     pub fn start_vrrp(netns: &str, vrrpd_conf: &str) -> Result<Self> {
         let mut frr = Self::with_program(netns, VRRPD, vrrpd_conf)?;
+        frr.start_missing()?;
+        Ok(frr)
+    }
+
+    /// Starts `zebra` and `bfdd` in `netns`; `bfdd_conf` is the whole of `bfdd.conf`.
+    pub fn start_bfd(netns: &str, bfdd_conf: &str) -> Result<Self> {
+        let mut frr = Self::with_program(netns, BFDD, bfdd_conf)?;
         frr.start_missing()?;
         Ok(frr)
     }

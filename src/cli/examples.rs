@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Commands without `weft`, and an example of each.
-const EXAMPLES: [(&str, &str); 42] = [
+const EXAMPLES: [(&str, &str); 43] = [
     ("", "status"),
     ("run", "run /etc/weft/mesh.toml --key /etc/weft/site.key"),
     ("plan", "plan mesh.toml --steps"),
@@ -33,6 +33,7 @@ const EXAMPLES: [(&str, &str); 42] = [
     ("pubkey", "pubkey < /etc/weft/site.key"),
     ("replay", "replay trace.weft --print"),
     ("engine", "engine wg0"),
+    ("bfd", "bfd --control /run/weft/bfd.sock"),
     ("lab demo", "lab demo configs/triangle.toml"),
     ("lab up", "lab up configs/triangle.toml"),
     ("lab down", "lab down configs/triangle.toml"),

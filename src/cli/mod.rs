@@ -3,6 +3,7 @@
 //! Exit codes: 0 the result is good; 1 it is not good, or the command failed; 2 wrong usage; 3 `weft run` only: `weft down` has ended the
 //! daemon.
 
+mod bfd;
 mod check;
 mod clear;
 mod colour;
@@ -66,6 +67,7 @@ enum Command {
     Pubkey(pubkey::Args),
     Replay(replay::Args),
     Engine(engine::Engine),
+    Bfd(bfd::Args),
     Lab(lab::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -194,6 +196,7 @@ impl Command {
             Self::Pubkey(args) => args.run(),
             Self::Replay(args) => args.run(),
             Self::Engine(command) => command.run(),
+            Self::Bfd(args) => args.run(),
             Self::Lab(args) => args.run(),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),

@@ -104,7 +104,7 @@ const LAYERS: [&[&str]; 7] = [
     &["keys", "log", "rib", "state_file"],
     &["mesh"],
     &["reconcile"],
-    &["control", "kernel", "routing", "tunnel"],
+    &["bfd", "control", "kernel", "routing", "tunnel"],
     &["daemon", "lab", "show"],
     &["cli"],
 ];
@@ -151,7 +151,7 @@ fn what_computes_does_no_io_and_takes_the_time_as_an_argument() {
         "stderr",
         "println!",
     ];
-    for folder in ["src/net", "src/rib", "src/reconcile", "vxlan/src", "ospf/src"] {
+    for folder in ["src/net", "src/rib", "src/reconcile", "bfd/src", "vxlan/src", "ospf/src"] {
         let mut directories = vec![Path::new(ROOT).join(folder)];
         let mut files = 0;
         while let Some(directory) = directories.pop() {

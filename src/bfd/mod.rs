@@ -1,0 +1,11 @@
+//! `weft bfd`: BFD in a process of its own, and the daemon's connection to it.
+//!
+//! The process has one thread, which asks for a real-time priority, and outlives the daemon: a restart of the daemon takes no session down.
+//! [`process`] is its loop around [`bfd::Engine`], `sockets` the UDP sockets of sessions, `links` its view of interfaces, `clients` the
+//! control socket; [`protocol`] is what passes over that.
+
+mod clients;
+mod links;
+pub mod process;
+pub mod protocol;
+mod sockets;
