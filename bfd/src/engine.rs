@@ -71,11 +71,6 @@ impl Engine {
         self.sessions.get(key)?.deadline()
     }
 
-    /// Whether there is such a session. One that is not configured any more is there until its peer has had time to learn it.
-    pub fn contains(&self, session: &SessionKey) -> bool {
-        self.sessions.contains_key(session)
-    }
-
     /// The configured sessions, by interface and peer.
     pub fn sessions(&self, now: Instant) -> impl Iterator<Item = SessionView> {
         self.sessions.iter().filter(|(_, session)| !session.is_removed()).map(move |(key, session)| {
@@ -149,8 +144,13 @@ impl Engine {
             None
         });
         if !is_told {
-            self.forget(key);
+            self.end(key);
         }
+    }
+
+    fn end(&mut self, key: SessionKey) {
+        self.forget(key);
+        self.outputs.push_back(Output::Ended { session: key });
     }
 
     fn forget(&mut self, key: SessionKey) {
@@ -172,7 +172,7 @@ impl Engine {
             self.sessions.keys().filter(|session| session.interface == interface).copied().collect();
         for key in on_it {
             if !has_link && self.sessions.get(&key).is_some_and(Session::is_removed) {
-                self.forget(key);
+                self.end(key);
                 continue;
             }
             self.change(key, now, |session, random| session.set_link(has_link, random, now));
@@ -206,7 +206,7 @@ impl Engine {
     fn tick(&mut self, now: Instant) {
         while let Some((_, key)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             if self.sessions.get(&key).is_some_and(|session| session.is_over(now)) {
-                self.forget(key);
+                self.end(key);
                 continue;
             }
             self.change(key, now, |session, random| session.tick(random, now));

@@ -62,6 +62,11 @@ pub enum Output {
     },
     /// A session has another state.
     Changed(Change),
+    /// A session that is not configured any more has ended: its peer has had the time to learn it, or there was none.
+    Ended {
+        /// The session.
+        session: SessionKey,
+    },
     /// A packet was not accepted.
     Discarded {
         /// The interface that it arrived on.

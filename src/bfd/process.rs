@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ::bfd::{
     Admin, Authentication, AuthenticationType, Change, Config, Engine, Input, Instant, InterfaceId, LinkState, Output,
@@ -38,8 +38,10 @@ const DATAGRAMS: usize = 64;
 const RETRY: Duration = Duration::from_secs(1);
 /// A deadline that is met later than this is counted.
 const LATE: Duration = Duration::from_millis(10);
-/// A time stamp that is older than this was made before the system's clock was set.
-const OLDEST: Duration = Duration::from_secs(10);
+/// Events at a time, besides one for each interface.
+const EVENTS: usize = 64;
+/// The system's clock was set if it has gained or lost so much since the last look, a second ago at most.
+const CLOCK_STEP: Duration = Duration::from_millis(5);
 
 /// Runs the process until SIGTERM, SIGINT or [`Command::Stop`], with the control socket at `control`.
 ///
@@ -102,6 +104,27 @@ impl Source {
     }
 }
 
+/// The system's clock beside one that nobody sets.
+#[derive(Debug, Clone, Copy)]
+struct WallClock {
+    wall: SystemTime,
+    steady: std::time::Instant,
+}
+
+impl WallClock {
+    fn look() -> Self {
+        Self { wall: SystemTime::now(), steady: std::time::Instant::now() }
+    }
+
+    /// Whether the system's clock has gone on as the other one since the last look.
+    fn is_steady(&mut self) -> bool {
+        let before = std::mem::replace(self, Self::look());
+        let expected = before.wall + (self.steady - before.steady);
+        let [ahead, behind] = [self.wall.duration_since(expected), expected.duration_since(self.wall)];
+        ahead.or(behind).unwrap_or_default() < CLOCK_STEP
+    }
+}
+
 /// An interface of sessions.
 #[derive(Debug)]
 struct Interface {
@@ -126,12 +149,14 @@ struct Ordered {
 struct Process {
     engine: Engine,
     clock: std::time::Instant,
+    wall_clock: WallClock,
     links: Links,
     interfaces: BTreeMap<IfName, Interface>,
     /// The number of interfaces so far.
     numbered: u32,
     sessions: BTreeMap<SessionKey, Ordered>,
     epoll: Epoll,
+    events: Vec<EpollEvent>,
     timer: TimerFd,
     signals: SignalFd,
     control: PathBuf,
@@ -172,11 +197,13 @@ impl Process {
         Ok(Self {
             engine: Engine::new(seed().context("reading /dev/urandom")?),
             clock: std::time::Instant::now(),
+            wall_clock: WallClock::look(),
             links,
             interfaces: BTreeMap::new(),
             numbered: 0,
             sessions: BTreeMap::new(),
             epoll,
+            events: Vec::new(),
             timer,
             signals,
             control,
@@ -197,13 +224,13 @@ impl Process {
     /// Waits for events, and does what they ask for: first all packets that have arrived, then what is due.
     fn round(&mut self) -> anyhow::Result<Round> {
         self.set_timer();
-        let mut events = vec![EpollEvent::empty(); 8 + self.interfaces.len() + 32];
-        let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+        self.events.resize(EVENTS + self.interfaces.len(), EpollEvent::empty());
+        let count = match self.epoll.wait(&mut self.events, EpollTimeout::NONE) {
             Ok(count) => count,
             Err(nix::errno::Errno::EINTR) => 0,
             Err(error) => return Err(error).context("waiting for events"),
         };
-        let sources: Vec<Source> = events[..count].iter().map(|event| Source::of(event.data())).collect();
+        let sources: Vec<Source> = self.events[..count].iter().map(|event| Source::of(event.data())).collect();
         let readable: BTreeSet<InterfaceId> = sources
             .iter()
             .filter_map(|source| match source {
@@ -258,12 +285,14 @@ impl Process {
 
     /// Hands the packets in the sockets of these interfaces to the engine.
     fn receive(&mut self, readable: &BTreeSet<InterfaceId>) {
+        let is_steady = self.wall_clock.is_steady();
         for interface in self.interfaces.values().filter(|interface| readable.contains(&interface.id)) {
             let Some(receiver) = &interface.receiver else { continue };
             for _ in 0..DATAGRAMS {
                 let Some(Datagram { source, ttl, age, octets }) = receiver.receive() else { break };
                 let now = Instant::new(self.clock.elapsed());
-                let age = if age > OLDEST { Duration::ZERO } else { age };
+                // The kernel's time stamps are of the system's clock: if that was set, their age is not known.
+                let age = if is_steady { age } else { Duration::ZERO };
                 let (source, received) = (IpAddr::V4(source), now - age);
                 let packet = Packet { interface: interface.id, source, ttl, received, octets: &octets };
                 self.engine.handle(now, Input::Packet(packet));
@@ -295,11 +324,10 @@ impl Process {
                     ordered.trouble = sender.send(&octets).err().map(|error| format!("sending: {error}"));
                 }
                 Output::Changed(change) => self.report(&change),
+                Output::Ended { session } => drop(self.sessions.remove(&session)),
                 Output::Discarded { source, reason, .. } => tracing::debug!(%source, %reason, "packet discarded"),
             }
         }
-        let engine = &self.engine;
-        self.sessions.retain(|key, _| engine.contains(key));
     }
 
     fn report(&mut self, change: &Change) {
@@ -532,4 +560,36 @@ fn session_config(spec: &SessionSpec) -> anyhow::Result<SessionConfig> {
         admin: if spec.admin_down { Admin::Disabled } else { Admin::Enabled },
         authentication: authentication.transpose()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_once() {
+        let mut clock = WallClock::look();
+        assert!(clock.is_steady() && clock.is_steady());
+        for step in [1, 3600].map(Duration::from_secs) {
+            clock.wall += step;
+            assert!(!clock.is_steady() && clock.is_steady());
+            clock.wall -= step;
+            assert!(!clock.is_steady() && clock.is_steady());
+        }
+    }
+
+    #[test]
+    fn the_data_of_an_event_names_its_descriptor() {
+        let (id, client) = (InterfaceId(7), ClientId(9));
+        for source in [
+            Source::Signal,
+            Source::Timer,
+            Source::Links,
+            Source::Listener,
+            Source::Interface(id),
+            Source::Client(client),
+        ] {
+            assert_eq!(Source::of(source.token()), source);
+        }
+    }
 }

@@ -99,7 +99,7 @@ fn corner_case_30_a_session_that_is_removed_says_so_for_a_detection_time_and_is_
         world.run(DETECTION + DELAY);
         let causes: Vec<Cause> = world.changes.iter().map(|(_, _, change)| change.cause).collect();
         assert_eq!(causes, [Cause::Received(State::AdminDown)], "seed {seed}");
-        assert_eq!(world.engines[&A].next_deadline(), None);
+        assert_eq!((world.engines[&A].next_deadline(), &world.ended[..]), (None, &[A][..]));
         // What arrives afterwards finds nothing.
         world.run(Duration::from_secs(2));
         let is_lost = |reason| matches!(reason, Discard::UnknownPeer | Discard::UnknownDiscriminator);
@@ -116,7 +116,7 @@ fn a_session_that_is_configured_again_while_it_says_farewell_comes_up_again() {
     world.run(ms(20));
     world.configure(A, session(INTERVAL, MULTIPLIER));
     world.run(Duration::from_secs(3));
-    assert_eq!((world.state(A), world.state(B)), (State::Up, State::Up));
+    assert_eq!((world.state(A), world.state(B), world.ended.len()), (State::Up, State::Up, 0));
 }
 
 #[test]

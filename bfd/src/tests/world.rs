@@ -77,6 +77,8 @@ pub struct World {
     pub sent: Vec<Sent>,
     pub changes: Vec<(Instant, End, Change)>,
     pub discarded: Vec<(End, Discard)>,
+    /// Sessions that have ended, by their end.
+    pub ended: Vec<End>,
 }
 
 impl World {
@@ -94,6 +96,7 @@ impl World {
             sent: Vec::new(),
             changes: Vec::new(),
             discarded: Vec::new(),
+            ended: Vec::new(),
         };
         for (end, wanted) in [(A, a), (B, b)] {
             world.handle(end, Input::Configure(config(end, wanted)));
@@ -153,6 +156,7 @@ impl World {
                     }
                 }
                 Output::Changed(change) => self.changes.push((now, end, change)),
+                Output::Ended { .. } => self.ended.push(end),
                 Output::Discarded { reason, .. } => self.discarded.push((end, reason)),
             }
         }
