@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use ospf::wire::{Packet, PacketBody};
 use ospf_sim::{Prng, case_packets};
 
-/// Seeds of traces, configurations and wires, by their length in octets.
+/// Seeds of traces, configurations and wires of both protocols, by their length in octets.
 const LENGTHS: [usize; 10] = [8, 16, 32, 48, 64, 96, 128, 192, 256, 400];
 
 /// LS types in the order in which the target `lsa` counts them.
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(&corpus.join("packet"), packets)?;
     write(&corpus.join("lsa"), lsas)?;
     let mut prng = Prng::new(3);
-    for target in ["trace", "config", "wire"] {
+    for target in ["trace", "config", "wire", "bfd"] {
         let seeds = LENGTHS.map(|length| {
             let octets: Vec<u8> = (0..length).map(|_| (prng.next_u64() >> 32) as u8).collect();
             (format!("octets-{length}"), octets)
