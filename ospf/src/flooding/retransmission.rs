@@ -183,7 +183,9 @@ impl Engine {
         self.send_to(key, &due);
     }
 
-    /// Floods once more the LSAs whose acknowledgements may be from a previous incarnation of the neighbour ([`Engine::receive_ack`]).
+    /// Floods once more the LSAs that only packets of a previous incarnation of the neighbour may have shown it to have
+    /// ([`Engine::receive_ack`], [`crate::state::neighbor::Neighbor::doubt`]). An LSA whose originator has a link to the neighbour comes to
+    /// it from there: in a full mesh, which would otherwise be flooded twice when it starts, that is every LSA of another router.
     fn list_unproven(&mut self, key: NeighborKey) {
         let now = self.now;
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
@@ -192,6 +194,10 @@ impl Engine {
         for lsa in neighbor.retransmission.take_unproven(now) {
             let stored = Databases::place(lsa, key.interface, area).and_then(|place| self.databases.lookup(place));
             let header = stored.map(|entry| entry.header(now)).filter(|header| !header.is_max_age());
+            let (originator, router) = (lsa.advertising_router, neighbor.router_id);
+            if originator != self.config.router_id && self.databases.are_joined(area, [originator, router], now) {
+                continue;
+            }
             if let Some(header) = header.filter(|_| neighbor.takes(lsa.kind) && !neighbor.retransmission.contains(lsa))
             {
                 neighbor.retransmission.add(lsa, usize::from(header.length));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::{Announcement, NetworkType};
 use crate::established::established;
 use crate::event::{Event, RestartExit};
-use crate::ids::{AreaId, Domain, InterfaceId, LinkStateId, LsaKey, LsaPlace, LsaType, RouterId};
+use crate::ids::{AreaId, Domain, InterfaceId, LsaPlace, RouterId};
 use crate::machine::interface::{InterfaceEvent, InterfaceState};
 use crate::machine::neighbor::NeighborState;
 use crate::state::engine::Engine;
@@ -19,7 +19,7 @@ use crate::state::neighbor::Role;
 use crate::state::restart::{Progress, Restart, Review, Within};
 use crate::state::timers::TimerKey;
 use crate::time::Instant;
-use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterFlags, RouterLink, RouterLinkKind, RouterLsa};
+use crate::wire::{GraceLsa, LsaBody, Options, RestartReason, RouterFlags, RouterLink, RouterLinkKind};
 
 /// The longest time that a planned restart waits for acknowledgements of its Grace-LSAs: time for two retransmissions where RxmtInterval is
 /// short.
@@ -237,7 +237,7 @@ impl Engine {
     /// Whether an interface is a virtual link, and our Router-LSA of its transit area from before the restart has the V-bit.
     fn was_virtual_endpoint(&self, interface: &Interface) -> bool {
         let Some(end) = interface.virtual_end() else { return false };
-        let before = self.router_lsa_of(end.transit_area, self.config.router_id);
+        let before = self.databases.router_lsa(end.transit_area, self.config.router_id, self.now);
         before.is_some_and(|lsa| lsa.flags.contains(RouterFlags::V))
     }
 
@@ -248,7 +248,8 @@ impl Engine {
             RouterLinkKind::PointToPoint | RouterLinkKind::Virtual => {
                 let far = RouterId::from(link.id);
                 let full = in_area().any(|i| is_full(i, |neighbor| neighbor.router_id == far));
-                let is_listed = self.router_lsa_of(area, far).is_none_or(|lsa| lists_router(lsa, own_id));
+                let is_listed =
+                    self.databases.router_lsa(area, far, self.now).is_none_or(|lsa| lsa.has_link_to(own_id));
                 match (is_listed, full) {
                     (false, _) => Progress::Inconsistent,
                     (true, true) => Progress::Complete,
@@ -272,15 +273,6 @@ impl Engine {
                 if full { Progress::Complete } else { Progress::Pending }
             }
             RouterLinkKind::Stub | RouterLinkKind::Unknown(_) => Progress::Complete,
-        }
-    }
-
-    fn router_lsa_of(&self, area: AreaId, router: RouterId) -> Option<&RouterLsa> {
-        let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(router.0), advertising_router: router };
-        let entry = self.databases.lookup(LsaPlace { domain: Domain::Area(area), key })?;
-        match entry.body() {
-            LsaBody::Router(lsa) if !entry.is_max_age(self.now) => Some(lsa),
-            _ => None,
         }
     }
 
@@ -416,10 +408,4 @@ fn grace_lsa(own: RouterId, id: InterfaceId, interface: &Interface, lsa: GraceLs
 
 fn is_full(interface: &Interface, who: impl Fn(&crate::state::neighbor::Neighbor) -> bool) -> bool {
     interface.neighbors.values().any(|neighbor| neighbor.state == NeighborState::Full && who(neighbor))
-}
-
-/// Whether a Router-LSA has a link to a router.
-fn lists_router(lsa: &RouterLsa, router: RouterId) -> bool {
-    let to_routers = |link: &&RouterLink| matches!(link.kind, RouterLinkKind::PointToPoint | RouterLinkKind::Virtual);
-    lsa.links.iter().filter(to_routers).any(|link| RouterId::from(link.id) == router)
 }

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, LsaPlace};
+use crate::ids::{AreaId, Domain, InterfaceId, LinkStateId, LsaKey, LsaPlace, LsaType, RouterId};
 use crate::state::lsdb::{Entry, Lsdb};
 use crate::time::Instant;
+use crate::wire::{LsaBody, RouterLsa};
 
 /// All databases of this router, by flooding domain.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,23 @@ impl Databases {
     /// The LSA at a place.
     pub(crate) fn lookup(&self, place: LsaPlace) -> Option<&Entry> {
         self.by_domain.get(&place.domain)?.lookup(place.key)
+    }
+
+    /// The Router-LSA of a router in an area; none if it is at MaxAge.
+    pub(crate) fn router_lsa(&self, area: AreaId, router: RouterId, now: Instant) -> Option<&RouterLsa> {
+        let key = LsaKey { kind: LsaType::ROUTER, id: LinkStateId(router.0), advertising_router: router };
+        let entry = self.lookup(LsaPlace { domain: Domain::Area(area), key })?;
+        match entry.body() {
+            LsaBody::Router(lsa) if !entry.is_max_age(now) => Some(lsa),
+            _ => None,
+        }
+    }
+
+    /// Whether two routers both have a link to each other in an area, so that each floods to the other.
+    pub(crate) fn are_joined(&self, area: AreaId, routers: [RouterId; 2], now: Instant) -> bool {
+        let [one, other] = routers;
+        let lists = |of, to| self.router_lsa(area, of, now).is_some_and(|lsa: &RouterLsa| lsa.has_link_to(to));
+        lists(one, other) && lists(other, one)
     }
 
     /// The database of a domain, if it contains an LSA.

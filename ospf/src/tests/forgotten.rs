@@ -160,6 +160,35 @@ fn what_a_neighbor_passed_on_before_it_restarted_leaves_no_hole_whenever_it_come
     }
 }
 
+/// A third router's LSA comes to a neighbour from that router itself where the two have a link, so that a full mesh that starts floods nothing
+/// twice.
+#[test]
+fn what_a_neighbor_passed_on_is_not_sent_back_to_it_if_it_has_a_link_to_the_originator() {
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let row = [(0, 1), (1, 2), (2, 3)];
+    for (engines, links, from, is_sent_back) in [
+        (3, &[(0, 1), (1, 2), (0, 2)][..], port(2, 1), false),
+        (3, &row[..2], port(2, 1), false),
+        (4, &row, port(3, 2), true),
+    ] {
+        let mut world = World::new(engines, links);
+        world.run_to(2 * DEAD, World::all_full);
+        world.run_for(Duration::from_secs(4));
+        world.reconfigure(0, |config| config.externals = externals(1));
+        world.run_for(Duration::from_secs(2));
+        // It has been flooded, and may have to be again when ten seconds are over.
+        let since = world.now;
+        world.run_for(Duration::from_secs(12));
+        assert!(world.agree());
+        let has_it = |sent: &Sent| match sent.body() {
+            PacketBody::LinkStateUpdate(lsas) => lsas.iter().any(|lsa| lsa.header.key == key),
+            _ => false,
+        };
+        let found = world.sent_by(from.0, since).any(|sent| sent.from == from && has_it(sent));
+        assert_eq!(found, is_sent_back, "{links:?}");
+    }
+}
+
 /// Router 1 has just taken an instance of router 0's LSA from before a restart that is newer than the first one after it. To outbid it router
 /// 0 has to wait, but not for long.
 fn to_be_outbid(key: LsaKey) -> (World, SequenceNumber) {

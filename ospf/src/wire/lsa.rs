@@ -60,6 +60,13 @@ pub struct RouterLsa {
 }
 
 impl RouterLsa {
+    /// Whether it has a link to a router: point-to-point or virtual.
+    pub(crate) fn has_link_to(&self, router: RouterId) -> bool {
+        let to_routers =
+            |link: &&RouterLink| matches!(link.kind, RouterLinkKind::PointToPoint | RouterLinkKind::Virtual);
+        self.links.iter().filter(to_routers).any(|link| RouterId::from(link.id) == router)
+    }
+
     /// The stub networks among the links, without those whose mask is not contiguous.
     pub(crate) fn stub_networks(&self) -> impl Iterator<Item = crate::ids::Prefix> {
         let stubs = self.links.iter().filter(|link| link.kind == RouterLinkKind::Stub);
