@@ -233,8 +233,10 @@ fn deadline(probability: f64, dead_interval: u8, retransmit_interval: u8) -> Dur
 #[allow(clippy::cast_precision_loss, reason = "small numbers")]
 fn ensure_disturbed(tally: Tally, probability: f64) -> Result<()> {
     let Tally { packets, lost, duplicated, delayed } = tally;
-    let least = packets as f64 * probability / 3.0;
-    ensure!(packets > 100 && [lost, duplicated, delayed].iter().all(|count| *count as f64 >= least), "{tally:?}");
+    // Fewer than this are seen with the probability CHANCE at most (Chernoff's bound).
+    let expected = 3.0 * packets as f64 * probability;
+    let least = expected - (2.0 * expected * -CHANCE.ln()).sqrt();
+    ensure!(packets > 100 && (lost + duplicated + delayed) as f64 >= least.max(1.0), "{tally:?}");
     Ok(())
 }
 

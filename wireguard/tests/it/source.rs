@@ -203,7 +203,9 @@ fn with_two_lines_the_address_is_kept_only_where_a_rule_leads_it_to_its_own_line
                 site.run(&format!("ip addr add {address}/{bits} dev up1 {flags}"));
             }
         }
-        far.run(&format!("ip addr add {peer} dev lo"));
+        // Without duplicate address detection, which a busy machine has not ended when the address is to be a source.
+        let nodad = if family == "-6" { "nodad" } else { "" };
+        far.run(&format!("ip addr add {peer} dev lo {nodad}"));
         for (number, [theirs, ours]) in lines.iter().enumerate() {
             far.run(&format!("ip {family} route add {ours} dev up{number} src {peer}"));
             near.run(&format!("ip {family} route add default via {theirs} dev up{number} metric {}", 100 + number));
