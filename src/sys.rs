@@ -1,10 +1,12 @@
 //! The daemon's only unsafe code: descriptors for the runtime, addresses of packet sockets, process descriptors, and an allocator that
-//! zeroes memory when it is freed.
+//! zeroes memory when it is freed. Also random octets.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
+use anyhow::Context as _;
 use socket2::SockAddr;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -83,6 +85,14 @@ unsafe impl GlobalAlloc for ZeroedWhenFreed {
         }
         new
     }
+}
+
+/// Random octets from the operating system: a seed, a salt.
+pub(crate) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut octets = [0; N];
+    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut octets));
+    read.context("reading /dev/urandom")?;
+    Ok(octets)
 }
 
 /// Gives the calling thread the lowest of the real-time priorities (SCHED_RR): it runs as soon as it can, before everything without one.

@@ -1,8 +1,6 @@
 //! The loop of the BFD process: sockets, the clock, the control socket; and what it is told to do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
@@ -52,13 +50,6 @@ pub fn run(control: PathBuf) -> anyhow::Result<()> {
     let mut process = Process::start(control)?;
     while process.round()? == Round::Next {}
     Ok(())
-}
-
-/// A number that nobody can guess: discriminators follow from it.
-fn seed() -> io::Result<u64> {
-    let mut octets = [0; 8];
-    File::open("/dev/urandom")?.read_exact(&mut octets)?;
-    Ok(u64::from_ne_bytes(octets))
 }
 
 /// Whether the process goes on.
@@ -195,7 +186,8 @@ impl Process {
             );
         }
         Ok(Self {
-            engine: Engine::new(seed().context("reading /dev/urandom")?),
+            // Discriminators follow from it: nobody can guess them.
+            engine: Engine::new(u64::from_ne_bytes(sys::random()?)),
             clock: std::time::Instant::now(),
             wall_clock: WallClock::look(),
             links,

@@ -9,8 +9,6 @@ mod preview;
 mod reload;
 mod start;
 
-pub(super) use self::start::random;
-
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;

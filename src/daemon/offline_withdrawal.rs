@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use ospf::{Announcement, Restarting};
 
-use super::core::random;
 use super::ending::withdraw;
 use super::interfaces::link_states;
 use super::local::Local;
@@ -53,7 +52,7 @@ pub(super) async fn withdraw_offline(run_dir: &Path, notes: &mut Notes, drivers:
     let signing = Signing { keyring: &local.keyring, zero, boot };
     let config = engine_config(&local.mesh, &local.site, &Default::default(), &[].into(), &signing, &mut ids);
     let restarting = Some(Restarting { grace_period: GRACE_PERIOD, announcement });
-    let seed = u64::from_ne_bytes(random()?);
+    let seed = u64::from_ne_bytes(crate::sys::random()?);
     let (driver, _news) = Driver::start(ospf::Config { boot, restarting, ..config }, seed, None)?;
     for (interface, state) in link_states(&local, &observed, &mut ids) {
         driver.link(interface, state).await;

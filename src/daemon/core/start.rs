@@ -30,6 +30,7 @@ use crate::kernel::{Kernel, OthersRoutes};
 use crate::mesh::{SiteInterface, When};
 use crate::rib::Rib;
 use crate::routing::Driver;
+use crate::sys;
 use crate::trace::Recorder;
 use crate::tunnel::{Endpoints, WireGuard};
 
@@ -72,7 +73,7 @@ impl Daemon {
         // Within a restart OSPF knows of no route for as long as that lasts.
         let grace_period = restarting.map_or(Duration::ZERO, |restarting| restarting.grace_period);
         let patience = router.dead_interval().max(grace_period) + RETENTION_MARGIN;
-        let seed = u64::from_ne_bytes(random()?);
+        let seed = u64::from_ne_bytes(sys::random()?);
         let recorder = recorder(&options, &local, &config, seed);
         let (driver, news) = Driver::start(config, seed, recorder)?;
 
@@ -156,18 +157,8 @@ pub(super) fn others_routes(local: &Local) -> OthersRoutes {
 /// The trace that the operator asked for, begun; `None` if it cannot be written, which is no reason for a router not to start.
 fn recorder(options: &Options, local: &Local, config: &Config, seed: u64) -> Option<Recorder> {
     let Trace { path, limit } = options.trace.as_ref()?;
-    let made = random().and_then(|salt| Recorder::create(path, *limit, salt, config));
+    let made = sys::random().and_then(|salt| Recorder::create(path, *limit, salt, config));
     let mut recorder = made.inspect_err(|error| error!("nothing is traced: {error:#}")).ok()?;
     recorder.start(&local.mesh.name, &local.site.name, seed);
     Some(recorder)
-}
-
-/// Random octets from the operating system: a seed for the engine's jitter, a salt.
-pub(in crate::daemon) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
-    use std::io::Read as _;
-    let mut bytes = [0; N];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .context("reading /dev/urandom")?;
-    Ok(bytes)
 }
