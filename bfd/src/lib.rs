@@ -8,13 +8,12 @@
 //! which the kernel received it: otherwise a process that had to wait for a processor would declare sessions down whose packets lie there.
 //!
 //! ```
-//! use std::num::NonZeroU8;
 //! use std::time::Duration;
 //! use bfd::{Config, Engine, Input, Instant, InterfaceId, LinkState, Output, SessionConfig, SessionKey};
 //!
 //! let session = SessionKey { interface: InterfaceId(1), peer: "10.255.0.2".parse()? };
 //! let mut config = Config::default();
-//! config.sessions.insert(session, SessionConfig::new(Duration::from_millis(50), NonZeroU8::new(3).unwrap()));
+//! config.sessions.insert(session, SessionConfig::new(Duration::from_millis(50), 3.try_into()?));
 //!
 //! let mut now = Instant::ZERO;
 //! let mut engine = Engine::new(1);
@@ -37,7 +36,7 @@
 //! }
 //! // Nobody answers: a packet each 0.75 to 1 s (RFC 5880 §6.8.3, §6.8.7).
 //! assert!((10..=14).contains(&sent));
-//! # Ok::<(), std::net::AddrParseError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! `engine` looks sessions up and keeps their deadlines; `session` is one session (§6.8), `machine` its states (§6.2), `timing` its

@@ -68,8 +68,7 @@ impl Receiver {
             let message = match received {
                 Ok(message) => message,
                 Err(nix::errno::Errno::EINTR) => continue,
-                // An error of an earlier packet that the kernel reports here is none of this socket's.
-                Err(nix::errno::Errno::EAGAIN) => return None,
+                // EAGAIN, or an error that ends nothing: what else arrives is read with the next event.
                 Err(_) => return None,
             };
             let (mut ttl, mut age) = (0, Duration::ZERO);

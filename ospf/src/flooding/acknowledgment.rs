@@ -103,8 +103,8 @@ impl Engine {
     /// both restarted, a late acknowledgement from before is indistinguishable from one of now: LSAs of routers that have not restarted are
     /// the same, and a router that restarts begins with the same sequence number as before. It would remove from the list an LSA that the
     /// neighbour never received, and the neighbour would miss it until it is refreshed. The same is true of a late update, which is an
-    /// acknowledgement by §13 (7)(a). An LSA that is acknowledged in either way soon after the interface came up is therefore flooded once more when no such packet can be under way any more, unless the neighbour has described
-    /// it by then.
+    /// acknowledgement by §13 (7)(a). An LSA that is acknowledged in either way soon after the interface came up is therefore flooded once
+    /// more when no such packet can be under way any more, unless the neighbour has described it by then.
     pub(crate) fn receive_ack(&mut self, key: NeighborKey, headers: &[LsaHeader]) {
         let (now, own_id) = (self.now, self.config.router_id);
         let Some(interface) = established(self.interfaces.get_mut(&key.interface)) else { return };
