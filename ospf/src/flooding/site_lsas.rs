@@ -136,9 +136,11 @@ impl Engine {
         })
     }
 
-    /// Removes an LSA from a neighbour's retransmission list without an acknowledgement.
+    /// Removes an LSA from a neighbour's retransmission list without an acknowledgement. At MaxAge it may have waited for this neighbour
+    /// alone.
     pub(crate) fn no_longer_awaited(&mut self, key: NeighborKey, place: LsaPlace) {
         if self.neighbor_mut(key).is_some_and(|neighbor| neighbor.retransmission.remove(place.key)) {
+            self.removals.note(place);
             self.acknowledged(key);
         }
     }

@@ -356,6 +356,35 @@ fn an_instance_that_was_replaced_before_it_was_acknowledged_is_not_acknowledged_
     assert_eq!([false, true].map(acknowledged), [true, false]);
 }
 
+/// What the neighbour sends instead of an acknowledgement ends the wait for one, and the flushed LSA leaves (§14). Found by the fuzz target
+/// `wire`.
+#[test]
+fn an_lsa_that_is_flushed_leaves_when_the_only_neighbor_that_it_waits_for_sends_a_later_instance() {
+    let mut world = quiet_pair();
+    // The third instance has to wait for longer than the second.
+    for tag in [1, 0] {
+        world.reconfigure(0, |config| {
+            config.externals = [(prefix("20.0.0.0/24"), External { tag, ..external() })].into()
+        });
+        world.run_for(crate::wire::MIN_LS_ARRIVAL + Duration::from_millis(250));
+    }
+    let key = external_key(0, "20.0.0.0".parse().unwrap());
+    let copy = world.lsa(1, key).unwrap();
+    world.cut.insert(port(1, 0));
+    let later = |by| instance(&copy, copy.header.sequence.0 + by);
+    world.reconfigure(0, |config| config.externals.clear());
+    world.inject(port(0, 1), 1, update(later(3)));
+    // Wanted again, it has to wait for longer than that takes.
+    world.reconfigure(0, |config| config.externals = externals(1));
+    assert!(world.lsa(0, key).is_some_and(|lsa| lsa.header.is_max_age()), "it waits for router 1");
+    world.inject(port(0, 1), 1, update(later(5)));
+    assert_eq!(world.lsa(0, key), None);
+    world.cut.clear();
+    world.run_for(crate::wire::MIN_LS_INTERVAL);
+    assert_eq!(world.lsa(0, key).map(|lsa| lsa.header.sequence), Some(later(6).header.sequence));
+    assert!(world.agree() && world.routes[1].contains_key(&prefix("20.0.0.0/24")));
+}
+
 /// The next instance of a router that does what the RFC says has to wait for MinLSInterval, and what it outbids is gone by then (§13.4).
 #[test]
 fn what_others_flush_is_outbid_though_it_has_left_the_database_before_the_next_instance_may_leave() {

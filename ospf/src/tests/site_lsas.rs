@@ -183,6 +183,26 @@ fn a_newer_instance_goes_to_its_originator_alone_which_outbids_it() {
 }
 
 #[test]
+fn a_site_lsa_at_max_age_leaves_when_the_lan_router_sends_an_instance_that_is_refused() {
+    let mut world = mesh(|engine, config| {
+        if engine == 1 {
+            config.externals = externals(1);
+        }
+    });
+    let key = external_key(1, Ipv4Addr::new(20, 0, 0, 0));
+    let before = world.lsa(0, key).unwrap();
+    world.cut.insert((2, LAN));
+    world.reconfigure(1, |config| config.externals.clear());
+    world.run_for(Duration::from_millis(500));
+    assert!(world.lsa(1, key).is_none(), "site 0 has acknowledged");
+    assert!(world.lsa(0, key).is_some_and(|lsa| lsa.header.is_max_age()), "it waits for the LAN router");
+    let later = Lsa::new(key, Options::E, SequenceNumber(before.header.sequence.0 + 1), &before.parse().unwrap());
+    on_lan(&mut world, vec![later.unwrap()]);
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(world.lsa(0, key), None);
+}
+
+#[test]
 fn what_comes_over_the_lan_first_and_by_tunnel_then_is_no_problem() {
     let mut world = World::build(2, &[(0, 1)], &[vec![0, 1]], site);
     world.settle();
