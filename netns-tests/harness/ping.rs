@@ -17,6 +17,9 @@ use super::netns::in_netns;
 /// Between two requests, where nothing else is asked for.
 pub const INTERVAL: Duration = Duration::from_millis(10);
 
+/// A stream that is counted has this many requests at least: from fewer, nothing follows. What a test does meanwhile may take less time.
+const ENOUGH: u16 = 100;
+
 /// How long a reply may take after the last request.
 const LATE: Duration = Duration::from_secs(1);
 
@@ -53,6 +56,9 @@ impl Count {
 /// Between the two threads and whoever watches; each field has one writer.
 #[derive(Default)]
 struct Shared {
+    /// The stream is to be counted: no more requests than [`ENOUGH`] are sent.
+    finish: AtomicBool,
+    /// No request follows.
     end: AtomicBool,
     /// Requests sent; the next one's sequence number.
     sent: AtomicU16,
@@ -102,10 +108,11 @@ impl Stream {
         self.shared.answered().range(from..).count()
     }
 
-    /// Ends the stream, waits for late replies, and counts.
+    /// Ends the stream when it has [`ENOUGH`] requests, waits for late replies, and counts.
     pub fn finish(mut self) -> Result<Count> {
-        self.shared.end.store(true, Ordering::Release);
+        self.shared.finish.store(true, Ordering::Release);
         join(&mut self.sender)?;
+        self.shared.end.store(true, Ordering::Release);
         join(&mut self.receiver)?;
         let received = u16::try_from(self.shared.answered().len())?;
         let count = Count { sent: self.sent(), received };
@@ -136,7 +143,8 @@ fn socket_in(netns: &str) -> Result<Socket> {
 fn send(socket: &Socket, id: u16, interval: Duration, shared: &Shared) {
     let start = Instant::now();
     for number in 0..u16::MAX {
-        if shared.end.load(Ordering::Acquire) {
+        let is_enough = number >= ENOUGH && shared.finish.load(Ordering::Acquire);
+        if is_enough || shared.end.load(Ordering::Acquire) {
             break;
         }
         // A request that the kernel refuses, for want of a route, is one that is not answered.
