@@ -98,6 +98,7 @@ impl Engine {
                 self.link_changed(interface, state);
                 self.want_opaques();
             }
+            Input::Path { interface, neighbor, state } => self.path_changed(interface, neighbor, state),
             Input::Opaque { scope, opaque_type, opaque_id, body } => {
                 self.set_opaque(scope, opaque_type, opaque_id, body);
             }

@@ -29,6 +29,17 @@ pub enum Event {
         /// The event that caused the change, by its name in the RFC (`HelloReceived`, `InactivityTimer`, `SeqNumberMismatch` …).
         cause: &'static str,
     },
+    /// A neighbour whose hellos list this router is held in Init, because the path to it is down ([`crate::PathState::Down`]).
+    NeighborHeld {
+        /// The interface of the neighbour.
+        interface: InterfaceId,
+        /// The neighbour's Router ID.
+        router_id: RouterId,
+        /// Its address.
+        address: Ipv4Addr,
+        /// Whether it is held no longer, because its hellos have come for so long.
+        is_overruled: bool,
+    },
     /// An interface changed its state.
     Interface {
         /// The interface.

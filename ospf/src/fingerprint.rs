@@ -48,7 +48,7 @@ impl Engine {
 
 impl Interface {
     fn hash_state(&self, state: &mut impl Hasher) {
-        (self.state, self.up_since, self.last_hello, &self.delayed_acks, &self.neighbors).hash(state);
+        (self.state, self.up_since, self.last_hello, &self.delayed_acks, &self.neighbors, &self.down_paths).hash(state);
         (self.hello_answers, self.ack_answers, self.designated).hash(state);
         hash_text(&(&self.far_end, &self.signing_key, &self.contender, &self.crowded, &self.duplicate_reported), state);
     }

@@ -39,6 +39,16 @@ pub enum Input<'a> {
         /// The present state of its link.
         state: LinkState,
     },
+    /// What a test below OSPF, such as BFD, has found out about the path to a neighbour, given at each change (RFC 5882). Until the first
+    /// one, a path is untested. It is kept for as long as the interface is configured, whether or not there is such a neighbour.
+    Path {
+        /// The interface.
+        interface: InterfaceId,
+        /// The neighbour's address, from which it sends hellos.
+        neighbor: Ipv4Addr,
+        /// Whether packets pass.
+        state: PathState,
+    },
     /// A new configuration that replaces the present one. What is the same in both is not disturbed.
     Configure(Config),
     /// Originates an opaque LSA (RFC 5250), changes its contents, or (with `None`) withdraws it. It is originated whenever its interface or
@@ -98,6 +108,21 @@ pub enum LinkState {
         mtu: u16,
         /// Addresses of the interface.
         addressing: Addressing,
+    },
+}
+
+/// Whether packets pass to a neighbour, by a test below OSPF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+pub enum PathState {
+    /// Nothing tests it, or one of both ends has ended the test: hellos alone decide.
+    Untested,
+    /// Packets pass.
+    Up,
+    /// Packets passed before, and do not pass any more: the neighbour is down, and is held in Init until this changes.
+    Down {
+        /// Whether the test ends with the neighbour's OSPF (BFD's C bit is clear): then it says nothing while the neighbour restarts.
+        shares_fate: bool,
     },
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use bytes::Bytes;
 use ospf::wire::RestartReason;
-use ospf::{Config, Domain, Engine, Input, InterfaceId, LinkState, LsaPlace, Output, RouterId};
+use ospf::{Config, Domain, Engine, Input, InterfaceId, LinkState, LsaPlace, Output, PathState, RouterId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, error, trace, warn};
@@ -134,6 +134,7 @@ impl EngineReader {
 enum Command {
     Configure(Box<Config>),
     Link(InterfaceId, LinkState),
+    Path(InterfaceId, Ipv4Addr, PathState),
     Opaque { scope: Domain, opaque_type: u8, opaque_id: u32, body: Option<Bytes> },
     Clear(InterfaceId, RouterId),
     View(KeptOut, oneshot::Sender<View>),
@@ -181,6 +182,11 @@ impl Driver {
     /// Gives the engine the present state of an interface.
     pub async fn link(&self, interface: InterfaceId, state: LinkState) {
         self.send(Command::Link(interface, state)).await;
+    }
+
+    /// Gives the engine what BFD says of the path to a neighbour on an interface.
+    pub async fn path(&self, interface: InterfaceId, neighbor: Ipv4Addr, state: PathState) {
+        self.send(Command::Path(interface, neighbor, state)).await;
     }
 
     /// Originates or changes an opaque LSA of a user, or flushes it if `body` is `None`.
@@ -431,6 +437,7 @@ impl<W: World> Task<W> {
             Command::Opaque { scope, opaque_type, opaque_id, body } => {
                 self.handle(Input::Opaque { scope, opaque_type, opaque_id, body });
             }
+            Command::Path(interface, neighbor, state) => self.handle(Input::Path { interface, neighbor, state }),
             Command::Clear(interface, router_id) => {
                 self.handle(Input::Clear { interface: Some(interface), router_id: Some(router_id) });
             }

@@ -30,6 +30,17 @@ impl EventLog {
                     debug!(iface, neighbor = %router_id, %address, %from, %to, cause, "neighbor");
                 }
             }
+            Event::NeighborHeld { interface, router_id, address, is_overruled } => {
+                let (iface, neighbor) = (name(*interface), router_id);
+                match is_overruled {
+                    false => {
+                        info!(iface, %neighbor, %address, "hellos arrive, but BFD says that packets do not: no adjacency")
+                    }
+                    true => {
+                        warn!(iface, %neighbor, %address, "hellos have arrived for long: an adjacency forms without BFD")
+                    }
+                }
+            }
             Event::Interface { interface, from, to, cause } => {
                 info!(iface = name(*interface), %from, %to, cause, "interface");
             }

@@ -8,8 +8,8 @@ use ospf::{Config, Input, Instant, InterfaceId, Output, Prefix, Route, octets};
 use serde::{Deserialize, Serialize};
 
 /// The format that this program writes; it reads this and earlier formats. Since format 2, packets have a TTL; since format 3, there are
-/// [`Input::Clear`] and [`Input::Withdraw`].
-pub const FORMAT: u32 = 3;
+/// [`Input::Clear`] and [`Input::Withdraw`]; since format 4, there is [`Input::Path`].
+pub const FORMAT: u32 = 4;
 
 /// A line of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

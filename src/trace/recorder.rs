@@ -55,6 +55,7 @@ impl Redactor {
             Input::Configure(config) => Input::Configure(self.config(config)),
             // These have none.
             Input::Link { .. }
+            | Input::Path { .. }
             | Input::Opaque { .. }
             | Input::Clear { .. }
             | Input::Tick

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 use ospf::wire::{Packet, PacketBody};
-use ospf::{Config, Input, InterfaceId, LinkState, Route};
+use ospf::{Config, Input, InterfaceId, LinkState, PathState, Route};
 
 use super::line::{End, Line, Outcome};
 
@@ -60,6 +60,15 @@ impl Story {
             Input::Link { interface, state: LinkState::Down } => format!("link {} down", self.name(*interface)),
             Input::Link { interface, state: LinkState::Up { index, mtu, addressing } } => {
                 format!("link {} up: index {index}, MTU {mtu}, address {}", self.name(*interface), addressing.address())
+            }
+            Input::Path { interface, neighbor, state } => {
+                let state = match state {
+                    PathState::Untested => "untested",
+                    PathState::Up => "up",
+                    PathState::Down { shares_fate: false } => "down",
+                    PathState::Down { shares_fate: true } => "down, which says nothing of a restart",
+                };
+                format!("path to {neighbor} on {} {state}", self.name(*interface))
             }
             Input::Configure(config) => {
                 self.learn(config);

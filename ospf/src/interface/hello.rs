@@ -213,8 +213,11 @@ impl Engine {
         (self.room(id, HELLO_FIXED_LEN) / ROUTER_ID_LEN).max(1)
     }
 
-    /// Handles a hello that lists this router (§10.3, 2-WayReceived): §10.4 decides what follows.
+    /// Handles a hello that lists this router (§10.3, 2-WayReceived): §10.4 decides what follows, unless the path is down.
     pub(crate) fn two_way(&mut self, key: NeighborKey) {
+        if self.holds(key) {
+            return;
+        }
         let Some(interface) = established(self.interfaces.get(&key.interface)) else { return };
         let Some(neighbor) = established(interface.neighbors.get(&key.id)) else { return };
         let adjacency = interface.wants_adjacency(neighbor);

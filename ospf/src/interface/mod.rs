@@ -3,6 +3,7 @@
 pub(crate) mod hello;
 pub(crate) mod machinery;
 pub(crate) mod nonbroadcast;
+pub(crate) mod path;
 pub(crate) mod receive;
 pub(crate) mod second_speaker;
 pub(crate) mod send;

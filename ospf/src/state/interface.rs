@@ -35,6 +35,22 @@ impl Link {
     }
 }
 
+/// A path that is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct DownPath {
+    /// The hellos for which the neighbour at its end is held in Init; `None` before the first one that lists this router.
+    pub(crate) held: Option<Held>,
+}
+
+/// Hellos that list this router, and come over a path that is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Held {
+    /// The first one after a gap of RouterDeadInterval.
+    pub(crate) since: Instant,
+    /// The latest one.
+    pub(crate) latest: Instant,
+}
+
 /// A configured interface and its state.
 #[derive(Debug, Clone)]
 pub(crate) struct Interface {
@@ -50,6 +66,8 @@ pub(crate) struct Interface {
     /// Designated router and backup; none before the first election.
     pub(crate) designated: Designated,
     pub(crate) neighbors: BTreeMap<NeighborId, Neighbor>,
+    /// The addresses of neighbours to which no packets pass, by a test below OSPF ([`crate::Input::Path`]).
+    pub(crate) down_paths: BTreeMap<Ipv4Addr, DownPath>,
     /// When it last came up.
     pub(crate) up_since: Instant,
     /// When a hello was last sent.
@@ -85,6 +103,7 @@ impl Interface {
             far_end: None,
             designated: Designated::default(),
             neighbors: BTreeMap::new(),
+            down_paths: BTreeMap::new(),
             up_since: Instant::ZERO,
             last_hello: Instant::ZERO,
             delayed_acks: Vec::new(),

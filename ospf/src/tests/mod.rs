@@ -22,6 +22,7 @@ mod nonbroadcast;
 mod opaque;
 mod pacing;
 mod partial;
+mod path;
 mod progress;
 mod reachability;
 mod site_lsas;
